@@ -1,0 +1,124 @@
+//! What went wrong, told by kind: the one thing callers, exit codes and retry policies decide on.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// The kinds of failure, the same in every layer.
+///
+/// The words of [`ErrorKind::as_str`] are stable: they appear in `--json` output, and each has its own exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The object, file or record is not there.
+    NotFound,
+    /// It is there, but we may not read or write it.
+    Denied,
+    /// It is well formed, but holds nothing we can use: no video stream, a codec that is not compiled in.
+    Unsupported,
+    /// It is damaged, or not what its name says.
+    Malformed,
+    /// A limit of [`Limits`](crate::Limits) was reached.
+    LimitExceeded,
+    /// The deadline passed.
+    Timeout,
+    /// The caller cancelled the work.
+    Cancelled,
+    /// A service or device failed for a reason that may pass.
+    Unavailable,
+    /// A setting or an argument is missing or wrong.
+    Config,
+    /// A failure on our side.
+    Internal,
+}
+
+impl ErrorKind {
+    /// The stable name of the kind.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Denied => "denied",
+            Self::Unsupported => "unsupported",
+            Self::Malformed => "malformed",
+            Self::LimitExceeded => "limit_exceeded",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::Unavailable => "unavailable",
+            Self::Config => "config",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether the same work may succeed later with nothing changed in the object.
+    ///
+    /// Wrong credentials and settings count as passing: an operator will put them right.
+    pub const fn is_retryable(self) -> bool {
+        match self {
+            Self::Denied
+            | Self::Timeout
+            | Self::Cancelled
+            | Self::Unavailable
+            | Self::Config
+            | Self::Internal => true,
+            Self::NotFound | Self::Unsupported | Self::Malformed | Self::LimitExceeded => false,
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failure of the job, from whichever layer: what it is about, its kind, and the layer's own error as the source.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    subject: Option<String>,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+impl Error {
+    /// Wraps a layer's error.
+    pub fn new(kind: ErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { kind, subject: None, source: source.into() }
+    }
+
+    /// Says which object the error is about. The first name given stays: it is the nearest to the failure.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.subject.get_or_insert_with(|| subject.into());
+        self
+    }
+
+    /// The kind of failure.
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Which object it is about, where that is known.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// Whether trying again may help; see [`ErrorKind::is_retryable`].
+    pub const fn is_retryable(&self) -> bool {
+        self.kind.is_retryable()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.subject {
+            Some(subject) => write!(f, "{subject}: {}", self.source),
+            None => self.source.fmt(f),
+        }
+    }
+}
+
+impl StdError for Error {
+    // `Display` already shows the layer's error, so the chain goes on behind it.
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.source()
+    }
+}

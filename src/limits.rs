@@ -1,0 +1,47 @@
+//! How much one file may cost.
+
+use std::time::Duration;
+
+/// Bounds on the work one file may cause. Reaching one is an error of kind
+/// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) (or [`Timeout`](crate::ErrorKind::Timeout)), never a wrong picture.
+///
+/// `Default` is meant for strangers' uploads: far above what real videos need, and low enough that a hostile file cannot
+/// take the machine down. It is not "no limits".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes read from the source, in all. Default 1 GiB.
+    pub max_bytes: u64,
+    /// Discontiguous reads (for remote sources: range requests). Default 20 000.
+    pub max_requests: u64,
+    /// Packets read while looking for one frame. Default 200 000, an hour of video at 50 frames a second.
+    pub max_packets: u64,
+    /// Pixels of a decoded frame, width times height. Default 8192 x 4352: 8K. A 420 KB H.264 file can otherwise ask for
+    /// 850 MB of frame buffers.
+    pub max_pixels: u64,
+    /// Streams in the container. Default 100.
+    pub max_streams: u32,
+    /// Entries that the sample tables of an MP4 declare, all tracks together. Default 4 million: three tracks of ten
+    /// hours. The tables cost libav about 36 bytes of memory an entry, whatever the file's own size.
+    pub max_index_entries: u64,
+    /// Bytes of one allocation inside libav. Default 256 MiB, enough for 8K 10-bit frames. It holds for the whole process;
+    /// the first [`Media`](crate::Media) opened sets it.
+    pub max_allocation: usize,
+    /// Wall time from opening to the picture. Default 60 s.
+    pub max_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 1 << 30,
+            max_requests: 20_000,
+            max_packets: 200_000,
+            max_pixels: 8192 * 4352,
+            max_streams: 100,
+            max_index_entries: 4_000_000,
+            max_allocation: 256 << 20,
+            max_time: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+#!/bin/sh
+# Builds the pinned static libav (FFmpeg, dav1d, zlib) into vendor/libav/prefix: `make libav`.
+#
+# The sources are crates pinned by checksum in pins/Cargo.lock; nothing but the crate registry is asked. The build is
+# incremental: a stamp holds the hash of everything that goes in (this folder's files, compiler, machine), and nothing is
+# rebuilt while it agrees. JOBS sets how many compilers run at once, PREFIX where the result goes.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+prefix=${PREFIX:-$here/prefix}
+work=${WORK:-$here/build}
+jobs=${JOBS:-$(nproc)}
+
+say() { printf 'libav: %s\n' "$*"; }
+fail() { printf 'libav: %s\n' "$*" >&2; exit 1; }
+
+for tool in cargo gcc make nasm meson ninja pkg-config xz ar sha256sum; do
+    command -v "$tool" >/dev/null || fail "$tool is missing; 'make setup' installs what the build needs"
+done
+
+stamp=$(cd "$here" && { cat build.sh components.txt glibc_compat.h pins/Cargo.lock; gcc --version | head -n 1; uname -m; } |
+    sha256sum | cut -d ' ' -f 1)
+if [ "$(cat "$prefix/.stamp" 2>/dev/null)" = "$stamp" ]; then
+    say "up to date ($prefix)"
+    exit 0
+fi
+
+# Where cargo keeps an unpacked pinned crate. `cargo metadata` fetches what is missing and checks it against the lock.
+crate_dir() {
+    printf '%s' "$metadata" | grep -o "\"manifest_path\":\"[^\"]*/$1-[0-9][^\"]*/Cargo.toml\"" | head -n 1 |
+        sed 's/^"manifest_path":"//; s,/Cargo.toml"$,,'
+}
+say "fetching the pinned sources"
+metadata=$(cargo metadata --quiet --locked --format-version 1 --manifest-path "$here/pins/Cargo.toml")
+ffmpeg_src=$(crate_dir ffmpeg-src)
+dav1d_src=$(crate_dir libdav1d-sys)
+[ -d "$ffmpeg_src/native" ] && [ -d "$dav1d_src/vendor" ] || fail "the pinned crates do not hold the sources expected"
+
+rm -rf "$work" "$prefix"
+mkdir -p "$work" "$prefix"
+trap 'fail "stopped; the logs are in $work"' HUP INT TERM
+# The same bytes whoever builds, wherever: no build path and no time reaches an object file.
+export SOURCE_DATE_EPOCH=0 ZERO_AR_DATE=1
+map="-ffile-prefix-map=$work=. -ffile-prefix-map=$dav1d_src=dav1d"
+
+# step NAME COMMAND...: runs it with its output in a log, which is shown when it fails.
+step() {
+    log=$work/$1.log
+    shift
+    "$@" >>"$log" 2>&1 || { tail -n 30 "$log" >&2; fail "failed: $* (log: $log)"; }
+}
+
+say "unpacking FFmpeg and zlib"
+tar -C "$work" -xf "$ffmpeg_src/native/ffmpeg.tar.xz"
+tar -C "$work" -xf "$ffmpeg_src/native/zlib.tar.xz"
+
+say "building zlib (1 of 3)"
+cd "$work/zlib"
+step zlib env CFLAGS="-O3 -fPIC $map" ./configure --static --prefix="$work/deps"
+step zlib make -j"$jobs" libz.a
+step zlib make install
+
+say "building dav1d (2 of 3, about a minute on two cores)"
+step dav1d meson setup "$work/dav1d" "$dav1d_src/vendor" --default-library=static --buildtype=release \
+    -Denable_tools=false -Denable_tests=false -Denable_examples=false -Dc_args="$map" \
+    --prefix="$work/deps" --libdir=lib
+step dav1d ninja -C "$work/dav1d" -j"$jobs" install
+
+# --enable-KIND=a,b,c for each kind, from every line of that kind.
+enable() { printf -- '--enable-%s=%s' "$1" "$(sed -n "s/^$1: *//p" "$here/components.txt" | tr -s ' \n' ',,' | sed 's/,$//')"; }
+say "configuring FFmpeg"
+mkdir "$work/ffmpeg-build"
+cp "$here/glibc_compat.h" "$work/"
+cd "$work/ffmpeg-build"
+PKG_CONFIG_PATH=$work/deps/lib/pkgconfig step configure ../ffmpeg/configure --prefix=/libav \
+    --disable-everything --disable-autodetect --disable-programs --disable-doc --disable-debug \
+    --disable-avdevice --disable-avfilter --disable-swresample --disable-network --disable-hwaccels --disable-iconv \
+    --enable-static --disable-shared --enable-pic --enable-zlib --enable-libdav1d --pkg-config-flags=--static \
+    "$(enable demuxer)" "$(enable decoder)" "$(enable parser)" "$(enable bsf)" "$(enable encoder)" \
+    --extra-cflags="-I../deps/include -include ../glibc_compat.h -ffile-prefix-map=$work=." --extra-ldflags="-L../deps/lib" \
+    ${LIBAV_CONFIGURE_EXTRA:-}
+# configure only warns about a name it does not know, and drops a component whose needs are not met.
+for kind in demuxer decoder parser bsf encoder; do
+    for name in $(sed -n "s/^$kind: *//p" "$here/components.txt"); do
+        symbol=$(printf 'CONFIG_%s_%s' "$name" "$kind" | tr '[:lower:]' '[:upper:]')
+        grep -q "^#define $symbol 1\$" config_components.h || fail "components.txt asks for $kind $name, FFmpeg did not enable it"
+    done
+done
+if [ "$(uname -m)" = x86_64 ]; then
+    grep -q '^#define HAVE_X86ASM 1$' config.h || fail "FFmpeg's assembly is off: nasm is missing or too old"
+fi
+grep -q '^#define CONFIG_GPL 0$' config.h && grep -q '^#define CONFIG_NONFREE 0$' config.h || fail "the configuration is not LGPL"
+
+say "building FFmpeg (3 of 3, about six minutes on two cores)"
+make -j"$jobs" >"$work/make.log" 2>&1 &
+make_pid=$!
+while kill -0 "$make_pid" 2>/dev/null; do
+    sleep 15
+    kill -0 "$make_pid" 2>/dev/null && say "  $(grep -c '^\(CC\|X86ASM\|AS\)' "$work/make.log" || true) files compiled"
+done
+wait "$make_pid" || { tail -n 30 "$work/make.log" >&2; fail "failed: make (log: $work/make.log)"; }
+# `make install` wants documentation that the pinned archive does not carry.
+step install make install-libs install-headers DESTDIR="$work/install"
+
+# dav1d and zlib go inside libavutil.a: ffmpeg-sys-next names only the av libraries, and a linker that reads archives in
+# order (GNU ld) would otherwise need extra flags in every program that uses us.
+say "packing the archives"
+mkdir -p "$prefix/lib"
+cp -R "$work/install/libav/include" "$prefix/include"
+for name in avcodec avformat swscale; do cp "$work/install/libav/lib/lib$name.a" "$prefix/lib/"; done
+printf 'create %s\naddlib %s\naddlib %s\naddlib %s\nsave\nend\n' "$prefix/lib/libavutil.a" \
+    "$work/install/libav/lib/libavutil.a" "$work/deps/lib/libdav1d.a" "$work/deps/lib/libz.a" | ar -M
+ranlib -D "$prefix/lib/libavutil.a"
+mkdir "$prefix/licenses"
+cp "$work/ffmpeg/COPYING.LGPLv2.1" "$prefix/licenses/FFmpeg-LGPL-2.1.txt"
+cp "$dav1d_src/vendor/COPYING" "$prefix/licenses/dav1d-BSD-2-Clause.txt"
+cp "$work/zlib/LICENSE" "$prefix/licenses/zlib.txt" 2>/dev/null || sed -n '1,/^\*\//p' "$work/zlib/zlib.h" >"$prefix/licenses/zlib.txt"
+[ -n "${KEEP_WORK:-}" ] || rm -rf "$work"
+printf '%s\n' "$stamp" >"$prefix/.stamp"
+say "done: $(du -sh "$prefix/lib" | cut -f 1) of archives in $prefix"
