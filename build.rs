@@ -40,14 +40,14 @@ fn linked_ffmpeg() -> Build {
         return from_headers(system_include_dir().as_deref());
     };
     let info = prefix.join("build-info.txt");
+    let Ok(text) = fs::read_to_string(&info) else {
+        return from_headers(Some(&prefix.join("include")));
+    };
     println!("cargo:rerun-if-changed={}", info.display());
-    match fs::read_to_string(info) {
-        Ok(text) => Build {
-            version: line(&text, "version"),
-            license: line(&text, "license"),
-            configuration: line(&text, "configuration"),
-        },
-        Err(_) => from_headers(Some(&prefix.join("include"))),
+    Build {
+        version: line(&text, "version"),
+        license: line(&text, "license"),
+        configuration: line(&text, "configuration"),
     }
 }
 
@@ -58,8 +58,13 @@ fn line(text: &str, name: &str) -> String {
 }
 
 fn from_headers(include: Option<&Path>) -> Build {
-    let header = include.and_then(|dir| fs::read_to_string(dir.join("libavutil/ffversion.h")).ok());
-    let version = header.as_deref().and_then(|text| text.split('"').nth(1));
+    let header = include.map(|dir| dir.join("libavutil/ffversion.h"));
+    let text = header.and_then(|path| {
+        let text = fs::read_to_string(&path).ok()?;
+        println!("cargo:rerun-if-changed={}", path.display());
+        Some(text)
+    });
+    let version = text.as_deref().and_then(|text| text.split('"').nth(1));
     Build {
         version: version.unwrap_or(NOT_SAID).to_owned(),
         license: NOT_SAID.to_owned(),

@@ -10,7 +10,8 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use posterframe::{Bounds, Encoding, ImageFormat, Media, OpenOptions, PosterFrame, Quality};
 
-const FIXTURES: &[&str] = &["h264_front.mp4", "h264_end.mp4", "hevc.mp4", "vp9.webm", "av1.mp4", "h264.ts", "h264.mkv"];
+const FIXTURES: &[&str] =
+    &["h264_front.mp4", "h264_end.mp4", "hevc.mp4", "vp9.webm", "av1.mp4", "h264.ts", "h264.mkv"];
 const TARGET: Duration = Duration::from_secs(5);
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -31,7 +32,9 @@ fn probe(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("open_and_probe");
     for name in FIXTURES {
         let bytes = fixture(name);
-        group.bench_function(*name, |bencher| bencher.iter(|| black_box(open(&bytes).info().duration_seconds)));
+        group.bench_function(*name, |bencher| {
+            bencher.iter(|| black_box(open(&bytes).info().duration_seconds))
+        });
     }
     group.finish();
 }
@@ -73,7 +76,9 @@ fn whole(criterion: &mut Criterion) {
     for name in FIXTURES {
         let bytes = fixture(name);
         group.bench_function(*name, |bencher| {
-            bencher.iter(|| black_box(poster_frame(&bytes).encode(&Encoding::default()).expect("a frame encodes")));
+            bencher.iter(|| {
+                black_box(poster_frame(&bytes).encode(&Encoding::default()).expect("a frame encodes"))
+            });
         });
     }
     group.finish();

@@ -3,7 +3,7 @@
 #
 # A failing step does not stop the later ones, so that one run shows all there is to mend; the exit status is that of the whole.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -33,9 +33,11 @@ fn needs_no_symbol_newer_than_glibc_2_34() -> Result<(), Box<dyn Error>> {
 #[test]
 fn loads_no_shared_library_of_ffmpeg() -> Result<(), Box<dyn Error>> {
     let headers = objdump("-p")?;
-    let needed: Vec<_> = headers.lines().filter_map(|line| line.trim().strip_prefix("NEEDED")).map(str::trim).collect();
+    let needed: Vec<_> =
+        headers.lines().filter_map(|line| line.trim().strip_prefix("NEEDED")).map(str::trim).collect();
     let system = ["libc.so", "libm.so", "libgcc_s.so", "ld-linux"];
-    let others: Vec<_> = needed.iter().filter(|name| !system.iter().any(|known| name.starts_with(known))).collect();
+    let others: Vec<_> =
+        needed.iter().filter(|name| !system.iter().any(|known| name.starts_with(known))).collect();
     assert!(others.is_empty(), "loads more than the C library: {others:?}");
     Ok(())
 }
