@@ -248,7 +248,9 @@ impl<'r> Media<'r> {
         let target = Target {
             wanted: ticks(self.start.saturating_add(at)),
             start: ticks(self.start),
-            half: self.duration.map(|duration| ticks(self.start.saturating_add(duration / 2))),
+            half: self.duration.and_then(|duration| {
+                timeline::middle_to_ticks(self.start, self.start.saturating_add(duration), search.time_base)
+            }),
             ends_before: self.duration.is_some_and(|duration| duration <= at),
         };
         let found = search.find(target)?;
@@ -325,11 +327,20 @@ impl<'r> Media<'r> {
     }
 }
 
-/// Whether the headers named a codec and a size for each video there is.
+/// Codecs whose frames may be stored in another order than they are shown in.
+const REORDERING_CODECS: [&str; 9] =
+    ["mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "vc1", "wmv3", "rv40"];
+
+/// Whether the headers named a codec and a size for each video there is, and its timestamps can be had without looking at
+/// packets: AVI has none for frames shown out of order, and libavformat reckons them from what the packets say.
 fn headers_are_complete(container: &Container<'_>) -> bool {
+    let is_avi = container.format_name() == "avi";
     container.stream_count() > 0
         && container.streams().filter(|stream| stream.kind() == StreamKind::Video).all(|stream| {
-            stream.codec_name().is_some_and(|name| name != "none") && stream.width() > 0 && stream.height() > 0
+            let codec = stream.codec_name().filter(|&name| name != "none");
+            codec.is_some_and(|name| !is_avi || !REORDERING_CODECS.contains(&name))
+                && stream.width() > 0
+                && stream.height() > 0
         })
 }
 
