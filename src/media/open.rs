@@ -239,6 +239,9 @@ impl<'r> Media<'r> {
         let index = self.info.video_stream.ok_or_else(|| self.no_video())?;
         let info = &self.info.streams[index];
         let (width, height) = info.video.as_ref().map_or((0, 0), |video| (video.width, video.height));
+        if u64::from(width) * u64::from(height) > self.limits.max_pixels {
+            return Err(MediaError::LimitExceeded { limit: "max_pixels", allowed: self.limits.max_pixels });
+        }
         let still = info.disposition.attached_pic;
         self.container.keep_only(index);
         let at = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);

@@ -93,7 +93,7 @@ pub(super) struct Search<'m, 'r> {
     first_error: Option<String>,
     /// Whether something was wrong since the decoder was last restarted.
     damaged: bool,
-    /// Whether the decoder has been given a packet.
+    /// Whether the decoder has been given anything, be it the end.
     has_decoded: bool,
 }
 
@@ -123,7 +123,7 @@ impl<'m, 'r> Search<'m, 'r> {
     ) -> Result<Self, MediaError> {
         let view = container.stream(stream).ok_or_else(missing_stream)?;
         let time_base = view.time_base();
-        let rate = view.real_frame_rate().positive().or_else(|| view.average_frame_rate().positive());
+        let rate = container.guess_frame_rate(stream);
         let frame_microseconds =
             rate.and_then(|rate| timeline::to_microseconds(1, Ratio { num: rate.den, den: rate.num }));
         let frame_ticks =
@@ -298,6 +298,7 @@ impl<'m, 'r> Search<'m, 'r> {
         }
         if !self.read_packet()? {
             self.draining = true;
+            self.has_decoded = true;
             if let Err(error) = self.decoder.send(None) {
                 self.note(&error);
             }
