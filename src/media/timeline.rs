@@ -16,6 +16,13 @@ pub(super) fn to_ticks(microseconds: i64, time_base: Ratio) -> Option<i64> {
     round_div(i128::from(microseconds) * i128::from(den), i128::from(num) * MICROSECONDS)
 }
 
+/// The middle between two times in microseconds, in ticks of `time_base`, rounded once.
+pub(super) fn middle_to_ticks(start: i64, end: i64, time_base: Ratio) -> Option<i64> {
+    let Ratio { num, den } = time_base.positive()?;
+    let doubled = i128::from(start) + i128::from(end);
+    round_div(doubled * i128::from(den), i128::from(num) * MICROSECONDS * 2)
+}
+
 /// `ticks` of `time_base` in seconds.
 pub(super) fn to_seconds(ticks: i64, time_base: Ratio) -> Option<f64> {
     let Ratio { num, den } = time_base.positive()?;
@@ -93,6 +100,7 @@ mod tests {
         assert_eq!(to_ticks(5_049_999, TENTH), Some(50));
         assert_eq!(to_ticks(5_050_000, TENTH), Some(51));
         assert_eq!(to_ticks(-5_050_000, TENTH), Some(-51));
+        assert_eq!(middle_to_ticks(0, 2_379_767, Ratio { num: 1, den: 90_000 }), Some(107_090));
         assert_eq!(to_microseconds(50, TENTH), Some(5_000_000));
         assert_eq!(to_microseconds(i64::MAX, TENTH), None);
         assert_eq!(to_ticks(1, Ratio { num: 0, den: 1 }), None);

@@ -96,12 +96,6 @@ impl Decoder {
             Err(error) => Err(error),
         }
     }
-
-    /// Forgets everything, for packets from elsewhere.
-    pub(in crate::media) fn flush(&mut self) {
-        // SAFETY: an open decoder.
-        unsafe { ffi::avcodec_flush_buffers(self.0.as_ptr()) };
-    }
 }
 
 /// Writes a 4:2:0 full-range frame as a JFIF file. `quantiser` is 2 (best) to 31.

@@ -155,6 +155,12 @@ impl Frame {
         return field!(self.as_ptr(), pkt_duration);
     }
 
+    /// Whether the decoder had to conceal something, or says that the frame is not right.
+    pub(in crate::media) fn is_damaged(&self) -> bool {
+        let flags = field!(self.as_ptr(), flags);
+        field!(self.as_ptr(), decode_error_flags) != 0 || flags & ffi::AV_FRAME_FLAG_CORRUPT != 0
+    }
+
     pub(in crate::media) fn is_interlaced(&self) -> bool {
         #[cfg(ffmpeg_6_1)]
         return field!(self.as_ptr(), flags) & ffi::AV_FRAME_FLAG_INTERLACED != 0;
