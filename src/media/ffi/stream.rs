@@ -227,7 +227,7 @@ impl<'c> Stream<'c> {
             (channels, text.map(|text| text.to_string_lossy().into_owned()))
         };
         #[cfg(not(ffmpeg_6_1))]
-        let (channels, channel_layout) = (positive(field!(parameters, channels)), None);
+        let (channels, channel_layout) = (positive(field!(parameters, channels)), None::<String>);
         AudioInfo {
             sample_rate: positive(field!(parameters, sample_rate)),
             channels,

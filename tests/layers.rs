@@ -1,0 +1,199 @@
+//! The walls of the crate: which module may use which, and where the libraries that must stay contained may appear.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// A module, and what it may use of the others. What is not named here does not exist yet.
+const MAY_USE: &[(&str, &[&str])] = &[
+    // Values and policy: no libav, no network.
+    ("error", &[]),
+    ("limits", &[]),
+    ("pixels", &[]),
+    ("location", &["error"]),
+    ("object_name", &["error", "location"]),
+    ("config", &["error", "limits", "location", "object_name", "picture", "pixels"]),
+    // Pixels to bytes, and video to pixels.
+    ("picture", &["error", "pixels"]),
+    ("media", &["error", "limits", "picture", "pixels"]),
+    // Where results go: neither knows what a video is.
+    ("store", &["error", "location", "picture"]),
+    ("catalog", &["error", "location", "object_name"]),
+    // The job, and the program around it.
+    (
+        "process",
+        &[
+            "catalog",
+            "config",
+            "error",
+            "limits",
+            "location",
+            "media",
+            "object_name",
+            "picture",
+            "pixels",
+            "store",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "catalog",
+            "config",
+            "error",
+            "limits",
+            "location",
+            "media",
+            "object_name",
+            "picture",
+            "pixels",
+            "process",
+            "store",
+        ],
+    ),
+];
+
+/// A library, and the only place that may name it.
+const CONTAINED: &[(&str, &str)] = &[
+    ("ffmpeg_next", "media/ffi"),
+    ("ffmpeg_sys_next", "media/ffi"),
+    ("unsafe_code", "media/ffi"),
+    ("sqlx", "catalog"),
+    ("clap", "cli"),
+];
+
+/// Every source file below `folder`.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sources(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// `media/ffi/io.rs` as `(path, code)`, comments left out; documentation may link anywhere.
+fn crate_files() -> Result<Vec<(String, String)>, Box<dyn Error>> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    sources(&src, &mut paths)?;
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&src)?.to_str().ok_or("a file name that is not UTF-8")?.to_owned();
+            let text = fs::read_to_string(&path)?;
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            Ok((name, code.collect::<Vec<_>>().join("\n")))
+        })
+        .collect()
+}
+
+fn module_of(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap_or(file)
+}
+
+fn word(text: &str) -> &str {
+    text.split(|c: char| c != '_' && !c.is_alphanumeric()).next().unwrap_or("")
+}
+
+/// The names after `crate::`: one, or those in the braces of `use crate::{a::B, c}`.
+fn used(code: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        // `$crate` and `other_crate::` are not ours.
+        if code[..at].ends_with(|c: char| c == '$' || c == '_' || c.is_alphanumeric()) {
+            continue;
+        }
+        let rest = &code[at + "crate::".len()..];
+        let Some(braces) = rest.strip_prefix('{') else {
+            names.push(word(rest));
+            continue;
+        };
+        let (mut depth, mut start) = (0, 0);
+        for (index, c) in braces.char_indices() {
+            match c {
+                '{' => depth += 1,
+                ',' | '}' if depth == 0 => {
+                    names.push(word(braces[start..index].trim()));
+                    start = index + 1;
+                    if c == '}' {
+                        break;
+                    }
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+/// What `lib.rs` re-exports, and from which module: `crate::Limits` is a use of `limits`.
+fn re_exports(lib: &str) -> HashMap<String, String> {
+    let mut from = HashMap::new();
+    for statement in lib.split("pub use ").skip(1) {
+        let statement = statement.split(';').next().unwrap_or("");
+        let Some((module, names)) = statement.split_once("::") else { continue };
+        for name in names.split(|c: char| c != '_' && !c.is_alphanumeric()) {
+            from.insert(name.to_owned(), module.trim().to_owned());
+        }
+    }
+    from
+}
+
+#[test]
+fn modules_use_only_what_is_below_them() -> Result<(), Box<dyn Error>> {
+    let files = crate_files()?;
+    let lib = files.iter().find(|(name, _)| name == "lib.rs").ok_or("there is no src/lib.rs")?;
+    let re_exports = re_exports(&lib.1);
+    let mut wrong = Vec::new();
+    for (file, code) in files.iter().filter(|(name, _)| name != "lib.rs" && !name.starts_with("bin/")) {
+        let module = module_of(file);
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
+            wrong.push(format!("{file}: the table does not know `{module}`"));
+            continue;
+        };
+        for name in used(code) {
+            let target = re_exports.get(name).map_or(name, String::as_str);
+            if target != module && !allowed.contains(&target) {
+                wrong.push(format!("{file}: `{module}` may not use `{target}`"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn libraries_stay_where_they_belong() -> Result<(), Box<dyn Error>> {
+    let mut wrong = Vec::new();
+    for (file, code) in crate_files()? {
+        for (library, place) in CONTAINED {
+            let inside = file.strip_prefix(place).is_some_and(|rest| rest.starts_with(['/', '.']));
+            let named = code.match_indices(library).any(|(at, _)| word(&code[at..]) == *library);
+            if named && !inside {
+                wrong.push(format!("{file}: {library} belongs in src/{place}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn the_reader_of_paths_sees_them() {
+    let code =
+        "use crate::{error::{Error, Kind}, limits::Limits};\nfn f(x: crate::pixels::Bounds) { $crate::no() }";
+    assert_eq!(used(code), ["error", "limits", "pixels"]);
+    assert_eq!(used("use crate::Limits;"), ["Limits"]);
+    assert_eq!(
+        re_exports("pub use media::{Media, Threads};\npub use limits::Limits;").get("Threads").unwrap(),
+        "media"
+    );
+}
