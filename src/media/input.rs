@@ -203,7 +203,8 @@ impl<'r> Input<'r> {
             return Ok(count);
         }
         // Up to where memory takes over again, and not past the end that was found first.
-        let next_window = self.windows.iter().map(|window| window.offset).filter(|&start| start > offset).min();
+        let next_window =
+            self.windows.iter().map(|window| window.offset).filter(|&start| start > offset).min();
         let room = next_window.unwrap_or(self.size).min(self.size) - offset;
         let count = buffer.len().min(MAX_READ).min(usize::try_from(room).unwrap_or(usize::MAX));
         self.fetch(offset, &mut buffer[..count])
@@ -349,7 +350,8 @@ mod tests {
             }
         }
         let limits = Limits::default();
-        let mut input = Input::new(Box::new(Shrinking), &limits, Deadline::new(limits.max_time, None)).unwrap();
+        let mut input =
+            Input::new(Box::new(Shrinking), &limits, Deadline::new(limits.max_time, None)).unwrap();
         assert!(matches!(input.read(10), Err(Fault::Read { offset: 0, .. })));
     }
 }

@@ -157,7 +157,9 @@ impl EntryCounter {
         let mut inner: Vec<&[u8]> = Vec::new();
         let mut unpacked: Vec<Vec<u8>> = Vec::new();
         for_each_box(bytes, &mut |kind, content| match kind {
-            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"moof" | b"traf" => inner.push(content),
+            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"moof" | b"traf" => {
+                inner.push(content);
+            }
             // FullBox (4 bytes), then the count; stsz has the common sample size in between.
             b"stts" | b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
                 declared += be32(content, 4).map_or(0, u64::from);
@@ -216,7 +218,8 @@ mod tests {
 
     #[test]
     fn finds_the_moov_in_front_and_behind() {
-        let (ftyp, moov, mdat) = (boxed(b"ftyp", b"isom"), boxed(b"moov", &track(3)), boxed(b"mdat", &[0; 100_000]));
+        let (ftyp, moov, mdat) =
+            (boxed(b"ftyp", b"isom"), boxed(b"moov", &track(3)), boxed(b"mdat", &[0; 100_000]));
         let front = look_at([&ftyp[..], &moov, &mdat].concat()).unwrap().unwrap();
         assert_eq!((front.moov_offset, front.faststart, front.fragmented), (12, true, false));
         let behind = look_at([&ftyp[..], &mdat, &moov].concat()).unwrap().unwrap();
@@ -244,6 +247,9 @@ mod tests {
         let mut cut = boxed(b"moov", &[0; 64]);
         cut.truncate(20);
         assert!(look_at([boxed(b"ftyp", b"isom"), cut].concat()).unwrap().is_some());
-        assert_eq!(look_at([boxed(b"ftyp", b"isom"), vec![0, 0, 0, 4, b'm', b'o', b'o', b'v']].concat()).unwrap(), None);
+        assert_eq!(
+            look_at([boxed(b"ftyp", b"isom"), vec![0, 0, 0, 4, b'm', b'o', b'o', b'v']].concat()).unwrap(),
+            None
+        );
     }
 }
