@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     fn ramp(length: usize) -> Vec<u8> {
-        (0..length).map(|i| (i % 251) as u8).collect()
+        (0..=250).cycle().take(length).collect()
     }
 
     fn input(bytes: Vec<u8>, limits: &Limits) -> Input<'static> {
@@ -328,8 +328,7 @@ mod tests {
 
     #[test]
     fn the_first_fault_stays() {
-        let mut limits = Limits::default();
-        limits.max_bytes = 10;
+        let limits = Limits { max_bytes: 10, ..Limits::default() };
         let mut input = input(ramp(100), &limits);
         assert!(matches!(input.read(11), Err(Fault::Limit { limit: "max_bytes", allowed: 10 })));
         assert!(matches!(input.read(1), Err(Fault::Limit { .. })));
