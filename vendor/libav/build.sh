@@ -71,12 +71,14 @@ say "configuring FFmpeg"
 mkdir "$work/ffmpeg-build"
 cp "$here/glibc_compat.h" "$work/"
 cd "$work/ffmpeg-build"
-PKG_CONFIG_PATH=$work/deps/lib/pkgconfig step configure ../ffmpeg/configure --prefix=/libav \
+# The path map goes in by the environment: configure writes its arguments into the libraries, as avutil_configuration().
+step configure env PKG_CONFIG_PATH="$work/deps/lib/pkgconfig" CFLAGS="-ffile-prefix-map=$work=." \
+    ../ffmpeg/configure --prefix=/libav \
     --disable-everything --disable-autodetect --disable-programs --disable-doc --disable-debug \
     --disable-avdevice --disable-avfilter --disable-swresample --disable-network --disable-hwaccels --disable-iconv \
     --enable-static --disable-shared --enable-pic --enable-zlib --enable-libdav1d --pkg-config-flags=--static \
     "$(enable demuxer)" "$(enable decoder)" "$(enable parser)" "$(enable bsf)" "$(enable encoder)" \
-    --extra-cflags="-I../deps/include -include ../glibc_compat.h -ffile-prefix-map=$work=." --extra-ldflags="-L../deps/lib" \
+    --extra-cflags="-I../deps/include -include ../glibc_compat.h" --extra-ldflags="-L../deps/lib" \
     ${LIBAV_CONFIGURE_EXTRA:-}
 # configure only warns about a name it does not know, and drops a component whose needs are not met.
 for kind in demuxer decoder parser bsf encoder; do
@@ -93,6 +95,7 @@ grep -q '^#define CONFIG_GPL 0$' config.h && grep -q '^#define CONFIG_NONFREE 0$
 say "building FFmpeg (3 of 3, about six minutes on two cores)"
 make -j"$jobs" >"$work/make.log" 2>&1 &
 make_pid=$!
+trap 'kill "$make_pid" 2>/dev/null; fail "stopped; the logs are in $work"' HUP INT TERM
 while kill -0 "$make_pid" 2>/dev/null; do
     sleep 15
     kill -0 "$make_pid" 2>/dev/null && say "  $(grep -c '^\(CC\|X86ASM\|AS\)' "$work/make.log" || true) files compiled"
@@ -110,6 +113,14 @@ for name in avcodec avformat swscale; do cp "$work/install/libav/lib/lib$name.a"
 printf 'create %s\naddlib %s\naddlib %s\naddlib %s\nsave\nend\n' "$prefix/lib/libavutil.a" \
     "$work/install/libav/lib/libavutil.a" "$work/deps/lib/libdav1d.a" "$work/deps/lib/libz.a" | ar -M
 ranlib -D "$prefix/lib/libavutil.a"
+# What build.rs tells the program, for --version. `license` is FFmpeg's own word for this configuration.
+config_h() { sed -n "s/^#define $1 \"\(.*\)\"\$/\1/p" config.h; }
+{
+    printf 'version: %s\n' "$(cat "$work/ffmpeg/RELEASE")"
+    printf 'license: %s\n' "$(config_h FFMPEG_LICENSE)"
+    printf 'configuration: %s\n' "$(config_h FFMPEG_CONFIGURATION)"
+} >"$prefix/build-info.txt"
+grep -qF -e "$here" -e "$work" "$prefix"/lib/*.a "$prefix/build-info.txt" && fail "a path of this machine reached the libraries"
 mkdir "$prefix/licenses"
 cp "$work/ffmpeg/COPYING.LGPLv2.1" "$prefix/licenses/FFmpeg-LGPL-2.1.txt"
 cp "$dav1d_src/vendor/COPYING" "$prefix/licenses/dav1d-BSD-2-Clause.txt"

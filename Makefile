@@ -1,0 +1,46 @@
+# The commands of this project. CI runs `make test`; nothing else is needed to work on it.
+#
+# Every target that compiles first runs `setup` (apt packages, only the missing ones) and `libav` (the static FFmpeg,
+# about eight minutes on two cores the first time, nothing afterwards). A prefix of your own wins: FFMPEG_DIR=... make test
+
+# Inside the repository we always link the static libav.
+CARGO_FLAGS = --locked --features static
+
+.PHONY: help setup libav demo test check lint bench fixtures test-system-ffmpeg clean
+
+help: ## what there is
+	@echo 'posterframe: poster frames and media information, with libav in the process'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-26s %s\n", $$1, $$2 }'
+
+setup: ## install what the build needs and is missing (Debian packages, named and explained)
+	@scripts/setup.sh
+
+libav: setup ## build the pinned static libav into vendor/libav/prefix
+	@scripts/libav.sh
+
+demo: libav ## process a video (VIDEO=path for your own): JSON, picture, database rows
+	@scripts/demo.sh "$(VIDEO)"
+
+test: libav ## everything CI runs: format, lints, all tests, documentation, Debian's own FFmpeg
+	@scripts/test.sh
+
+check: libav ## the quick part of `test`: format, lints, unit tests
+	cargo fmt --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	cargo test $(CARGO_FLAGS) --lib
+
+lint: libav ## format and lints in every feature set
+	@scripts/lint.sh
+
+bench: libav ## criterion benchmarks (BENCH=name for some of them)
+	cargo bench $(CARGO_FLAGS) --bench extract -- $(BENCH)
+
+fixtures: setup ## make the test videos again from their recipe
+	@scripts/fixtures.sh
+
+test-system-ffmpeg: setup ## build against the system's FFmpeg by pkg-config, and run plain fixtures through it
+	@scripts/test_system_ffmpeg.sh
+
+clean: ## remove what cargo built and the demo's folder (vendor/libav/prefix stays: it is slow to make)
+	cargo clean
+	rm -rf demo

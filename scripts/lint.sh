@@ -1,0 +1,8 @@
+#!/bin/sh
+# Format and lints, in the feature sets people build: the program, the library alone, everything: `make lint`.
+set -eux
+cd "$(dirname "$0")/.."
+cargo fmt --check
+cargo clippy --locked --all-targets --features static -- -D warnings
+cargo clippy --locked --all-targets --no-default-features --features static -- -D warnings
+cargo clippy --locked --all-targets --all-features -- -D warnings

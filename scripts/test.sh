@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Everything CI checks, in order, ending with the number of tests: `make test`.
+#
+# A failing step does not stop the later ones, so that one run shows all there is to mend; the exit status is that of the whole.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+broken=()
+
+step() {
+    local name=$1 start=$SECONDS
+    shift
+    printf '\n==> %s: %s\n' "$name" "$*"
+    "$@" 2>&1 | tee -a "$log"
+    local status=${PIPESTATUS[0]}
+    printf '==> %s: %s after %d s\n' "$name" "$([ "$status" = 0 ] && echo ok || echo FAILED)" $((SECONDS - start))
+    [ "$status" = 0 ] || broken+=("$name")
+}
+
+step lint scripts/lint.sh
+# Unit, integration and documentation tests of the program and all its features. Every test is real: none is ignored.
+step test cargo test --locked --features static --no-fail-fast
+# The library as its users may have it: no async runtime, no command line. The examples are built this way, then run.
+step examples cargo build --locked --no-default-features --features static --examples
+step test-library cargo test --locked --no-default-features --features static --no-fail-fast --lib --test examples
+step test-library-docs cargo test --locked --no-default-features --features static --doc
+step documentation env RUSTDOCFLAGS='-D warnings' cargo doc --locked --features static --no-deps
+step system-ffmpeg scripts/test_system_ffmpeg.sh
+
+printf '\n==> %d minutes\n' $(((SECONDS + 59) / 60))
+if [ ${#broken[@]} -gt 0 ]; then printf '==> FAILED: %s\n' "${broken[*]}"; fi
+awk '/^test result: / { passed += $4; failed += $6 } END { printf "%d passed, %d failed\n", passed, failed }' "$log"
+[ ${#broken[@]} -eq 0 ]

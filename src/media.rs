@@ -1,0 +1,39 @@
+//! Media files: what they say, and the frame that stands for them.
+//!
+//! The caller's reader becomes an [`Input`], which bounds, counts and remembers. For MP4 and MOV, `mp4` looks at the box
+//! layout first, takes the index into memory and refuses one that declares absurd tables. Then libavformat opens the
+//! container on the same bytes (`ffi::format`), with `avformat_find_stream_info` only for the formats that cannot do
+//! without: it decodes packets to learn what the headers of the others say anyway. `timeline` reckons start and duration.
+//! For a poster frame, `search` reads packets from the keyframe before the wanted time, and `ffi::codec` decodes them; the
+//! [`PosterFrame`] that comes out owns its pixels, and makes pictures of them with libswscale and
+//! [`picture`](crate::picture).
+//!
+//! Everything libav says about an end or an error is checked against the [`Input`], which knows why a read failed.
+
+mod colour;
+mod error;
+mod ffi;
+mod info;
+mod input;
+mod mp4;
+mod open;
+mod options;
+mod poster;
+mod search;
+mod timeline;
+
+pub use error::MediaError;
+pub use info::{
+    AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind, VideoInfo,
+};
+pub use input::{CancelToken, Ledger};
+pub use open::Media;
+pub use options::{OpenOptions, Threads};
+pub use poster::{FrameReason, PosterFrame};
+
+use crate::pixels::Orientation;
+
+/// The libav that is linked: version, licence, and the arguments of its configure script.
+pub fn libav_version() -> [String; 3] {
+    ffi::library_version()
+}

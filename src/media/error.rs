@@ -1,0 +1,139 @@
+//! What can go wrong between a reader and a picture.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
+use crate::media::ffi::AvError;
+use crate::media::input::Fault;
+
+/// A failure to open, read or show a media file.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum MediaError {
+    /// The source holds no byte.
+    #[error("the file is empty")]
+    Empty,
+    /// No container that is compiled in recognises the file, or its headers are damaged beyond use.
+    #[error("not a media file that can be read: {reason}")]
+    NotMedia {
+        /// What libav says.
+        reason: String,
+    },
+    /// The container is fine, but holds no video.
+    #[error("there is no video in it (streams: {found})")]
+    NoVideo {
+        /// What it holds instead.
+        found: String,
+    },
+    /// The video is in a codec that is not compiled in.
+    #[error("no decoder for its video codec {codec} is compiled in")]
+    NoDecoder {
+        /// The codec under FFmpeg's name.
+        codec: String,
+    },
+    /// Not one frame of the video could be decoded.
+    #[error("no frame of the video can be decoded ({packets} packets read, {errors} errors; first: {first})")]
+    NoFrame {
+        /// Packets of the video that were read.
+        packets: u64,
+        /// Errors of demuxer and decoder.
+        errors: u64,
+        /// What libav said first; "the video has no packets" when it never had anything to say.
+        first: String,
+    },
+    /// A limit was reached; see [`Limits`](crate::Limits).
+    #[error("limit reached: {limit} is {allowed}")]
+    LimitExceeded {
+        /// The field of [`Limits`](crate::Limits).
+        limit: &'static str,
+        /// Its value.
+        allowed: u64,
+    },
+    /// The time ran out.
+    #[error("not done within {:.1} s", allowed.as_secs_f64())]
+    Timeout {
+        /// What was allowed.
+        allowed: Duration,
+    },
+    /// The cancel token was used.
+    #[error("cancelled")]
+    Cancelled,
+    /// The reader failed.
+    #[error("reading at byte {offset} failed: {error}")]
+    Read {
+        /// Where in the source.
+        offset: u64,
+        /// The reader's error.
+        error: Arc<io::Error>,
+    },
+    /// The reader panicked. The panic was caught before it reached libav; the source answers nothing any more.
+    #[error("the reader panicked: {message}")]
+    ReaderPanicked {
+        /// The panic's message.
+        message: String,
+    },
+    /// A picture could not be made of the frame.
+    #[error("the picture could not be {step}: {reason}")]
+    Picture {
+        /// What was being done: scaled, encoded.
+        step: &'static str,
+        /// What the library says.
+        reason: String,
+    },
+    /// libav could not do what it should always be able to.
+    #[error("{step} failed: {reason}")]
+    Library {
+        /// What was being done.
+        step: &'static str,
+        /// What libav says.
+        reason: String,
+    },
+}
+
+impl MediaError {
+    /// The kind of failure.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Empty | Self::NotMedia { .. } | Self::NoFrame { .. } => ErrorKind::Malformed,
+            Self::NoVideo { .. } | Self::NoDecoder { .. } => ErrorKind::Unsupported,
+            Self::LimitExceeded { .. } => ErrorKind::LimitExceeded,
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::Cancelled => ErrorKind::Cancelled,
+            Self::Read { error, .. } => match error.kind() {
+                io::ErrorKind::NotFound => ErrorKind::NotFound,
+                io::ErrorKind::PermissionDenied => ErrorKind::Denied,
+                io::ErrorKind::TimedOut => ErrorKind::Timeout,
+                _ => ErrorKind::Unavailable,
+            },
+            Self::ReaderPanicked { .. } | Self::Picture { .. } | Self::Library { .. } => ErrorKind::Internal,
+        }
+    }
+
+    pub(super) fn library(step: &'static str) -> impl FnOnce(AvError) -> Self {
+        move |error| Self::Library { step, reason: error.to_string() }
+    }
+
+    pub(super) fn picture(step: &'static str) -> impl FnOnce(AvError) -> Self {
+        move |error| Self::Picture { step, reason: error.to_string() }
+    }
+}
+
+impl From<Fault> for MediaError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Cancelled => Self::Cancelled,
+            Fault::Timeout(allowed) => Self::Timeout { allowed },
+            Fault::Limit { limit, allowed } => Self::LimitExceeded { limit, allowed },
+            Fault::Read { offset, error } => Self::Read { offset, error },
+            Fault::ReaderPanicked(message) => Self::ReaderPanicked { message },
+        }
+    }
+}
+
+impl From<MediaError> for Error {
+    fn from(error: MediaError) -> Self {
+        Self::new(error.kind(), error)
+    }
+}

@@ -1,0 +1,132 @@
+//! The border to libav: every `unsafe` block of the crate is below this module.
+//!
+//! [`io::Io`] shows an [`Input`](super::input::Input) to libavformat as an `AVIOContext`. [`format::Container`] opens it
+//! and reads [`packet::Packet`]s, [`codec::Decoder`] turns those into [`frame::Frame`]s, [`scale`] brings a frame to
+//! another size and colour space, [`codec::encode_jpeg`] writes one.
+//!
+//! Rules kept here, so that the code above can be safe:
+//! - Each libav object has one owner, a struct with a `NonNull`, freed in its `Drop`. Owners are `Send` where libav allows
+//!   a context to move between threads, and never `Sync`: whatever calls into a context takes `&mut self`.
+//! - Fields that a file can fill with any number, but that the bindings type as a Rust `enum` (colour properties, field
+//!   order), are read as integers: a value without a variant would be undefined behaviour. An AV1 file with
+//!   `color_primaries` 200 aborted a program that read it through the enum.
+//! - libav functions that take such enums are declared again in [`raw`] with integers in their place.
+#![expect(unsafe_code, reason = "libav is a C library; this module is the fence around it")]
+
+pub(in crate::media) mod codec;
+pub(in crate::media) mod format;
+pub(in crate::media) mod frame;
+pub(in crate::media) mod io;
+pub(in crate::media) mod packet;
+pub(in crate::media) mod pixel_format;
+mod raw;
+pub(in crate::media) mod scale;
+pub(in crate::media) mod stream;
+
+use std::ffi::{CStr, c_char, c_int};
+use std::fmt;
+use std::sync::Once;
+
+use ffmpeg_next::ffi;
+
+/// Reads a field behind a pointer that the surrounding type owns.
+macro_rules! field {
+    ($pointer:expr, $($field:tt)+) => {
+        // SAFETY: every use passes a pointer that its owner keeps allocated and initialised by libav while `self` lives
+        // (`NonNull` from the allocating call, released in `Drop` only), and a field whose type holds any bit pattern or
+        // that libav itself sets from its own constants.
+        unsafe { (*$pointer).$($field)+ }
+    };
+}
+/// Writes a field behind a pointer that the surrounding type owns.
+macro_rules! set_field {
+    ($pointer:expr, $field:ident, $value:expr) => {
+        // SAFETY: as for `field!`; `&mut self` (or ownership) at each use makes this the only access.
+        unsafe { (*$pointer).$field = $value }
+    };
+}
+use {field, set_field};
+
+/// An error code of libav (`AVERROR`), always negative.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::media) struct AvError(c_int);
+
+impl AvError {
+    pub(in crate::media) const EOF: Self = Self(ffi::AVERROR_EOF);
+    pub(in crate::media) const INVALID_DATA: Self = Self(ffi::AVERROR_INVALIDDATA);
+    pub(in crate::media) const EXIT: Self = Self(ffi::AVERROR_EXIT);
+    pub(in crate::media) const AGAIN: Self = Self(ffi::AVERROR(libc::EAGAIN));
+    pub(in crate::media) const NO_MEMORY: Self = Self(ffi::AVERROR(libc::ENOMEM));
+    pub(in crate::media) const INVALID_ARGUMENT: Self = Self(ffi::AVERROR(libc::EINVAL));
+
+    /// The convention of libav: negative is an error, anything else a result.
+    pub(in crate::media) const fn check(code: c_int) -> Result<c_int, Self> {
+        if code < 0 { Err(Self(code)) } else { Ok(code) }
+    }
+}
+
+impl fmt::Display for AvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0_u8; ffi::AV_ERROR_MAX_STRING_SIZE];
+        // SAFETY: the buffer is ours, and its true length is passed; libav writes a terminated string into it
+        // (libavutil/error.h, av_strerror), for unknown codes too.
+        unsafe { ffi::av_strerror(self.0, text.as_mut_ptr().cast::<c_char>(), text.len()) };
+        let text = CStr::from_bytes_until_nul(&text).map(CStr::to_string_lossy).unwrap_or_default();
+        write!(f, "{text}")
+    }
+}
+
+impl fmt::Debug for AvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AvError({}: {self})", self.0)
+    }
+}
+
+/// Prepares libav once in the life of the process: the size of its largest allocation, and silence on standard error
+/// (what matters comes back as errors).
+pub(in crate::media) fn initialise(max_allocation: usize) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: sets an atomic in libavutil (libavutil/mem.h); no pointer is involved.
+        unsafe { ffi::av_max_alloc(max_allocation) };
+        // SAFETY: sets an atomic in libavutil (libavutil/log.h).
+        unsafe { ffi::av_log_set_level(ffi::AV_LOG_QUIET) };
+    });
+}
+
+/// Copies a string of libav's; `None` for null and for the empty string.
+///
+/// # Safety
+/// `text` is null or points to a terminated string that stays as it is during the call.
+unsafe fn owned_string(text: *const c_char) -> Option<String> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: not null, terminated by the caller's word.
+    let text = unsafe { CStr::from_ptr(text) };
+    (!text.is_empty()).then(|| text.to_string_lossy().into_owned())
+}
+
+/// As [`owned_string`], for the names in libav's constant tables.
+///
+/// # Safety
+/// `text` is null or points to a terminated string constant.
+unsafe fn static_string(text: *const c_char) -> Option<&'static str> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: not null, and a constant of the library's: it lives as long as the process.
+    let text: &'static CStr = unsafe { CStr::from_ptr(text) };
+    text.to_str().ok().filter(|text| !text.is_empty())
+}
+
+/// The version libav was built from, its licence and its configuration.
+pub(in crate::media) fn library_version() -> [String; 3] {
+    // SAFETY: each returns a string constant (libavutil/avutil.h).
+    let version = unsafe { owned_string(ffi::av_version_info()) };
+    // SAFETY: as above.
+    let licence = unsafe { owned_string(ffi::avutil_license()) };
+    // SAFETY: as above.
+    let configuration = unsafe { owned_string(ffi::avutil_configuration()) };
+    [version, licence, configuration].map(Option::unwrap_or_default)
+}

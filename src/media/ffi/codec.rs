@@ -1,0 +1,149 @@
+//! Decoders, and the JPEG encoder.
+
+use std::ffi::c_int;
+use std::num::NonZeroUsize;
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use ffmpeg_next::ffi;
+
+use super::frame::Frame;
+use super::packet::Packet;
+use super::pixel_format::PixelFormat;
+use super::stream::Stream;
+use super::{AvError, field, set_field};
+
+/// Owns an `AVCodecContext`.
+struct Context(NonNull<ffi::AVCodecContext>);
+
+// SAFETY: owned alone; codec contexts may move between threads between calls, their worker threads are their own.
+unsafe impl Send for Context {}
+
+impl Context {
+    fn new(codec: *const ffi::AVCodec) -> Result<Self, AvError> {
+        // SAFETY: a codec of libavcodec's list; null is checked.
+        NonNull::new(unsafe { ffi::avcodec_alloc_context3(codec) }).map(Self).ok_or(AvError::NO_MEMORY)
+    }
+
+    const fn as_ptr(&self) -> *mut ffi::AVCodecContext {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        let mut context = self.0.as_ptr();
+        // SAFETY: allocated in `new`, freed here only.
+        unsafe { ffi::avcodec_free_context(&raw mut context) };
+    }
+}
+
+pub(in crate::media) struct Decoder(Context);
+
+/// What a decoder says when it is asked for a frame.
+pub(in crate::media) enum Received {
+    Frame,
+    NeedsInput,
+    Ended,
+}
+
+impl Decoder {
+    /// Opens the decoder of a stream; `Ok(None)` when none is compiled in.
+    pub(in crate::media) fn open(
+        stream: Stream<'_>,
+        threads: NonZeroUsize,
+        max_pixels: u64,
+    ) -> Result<Option<Self>, AvError> {
+        let codec = stream.decoder();
+        if codec.is_null() {
+            return Ok(None);
+        }
+        let context = Context::new(codec)?;
+        let pointer = context.as_ptr();
+        // SAFETY: both are valid; the parameters are copied.
+        AvError::check(unsafe { ffi::avcodec_parameters_to_context(pointer, stream.parameters()) })?;
+        // Without it timestamps are not carried from packets to frames by their best guess.
+        set_field!(pointer, pkt_timebase, stream.raw_time_base());
+        set_field!(pointer, max_pixels, i64::try_from(max_pixels).unwrap_or(i64::MAX));
+        set_field!(pointer, thread_count, c_int::try_from(threads.get()).unwrap_or(c_int::MAX));
+        // SAFETY: a context for this codec, not opened yet; no options.
+        AvError::check(unsafe { ffi::avcodec_open2(pointer, codec, ptr::null_mut()) })?;
+        Ok(Some(Self(context)))
+    }
+
+    /// Whether frames that no other frame needs are left out.
+    pub(in crate::media) fn skip_non_reference(&mut self, skip: bool) {
+        let discard =
+            if skip { ffi::AVDiscard::AVDISCARD_NONREF } else { ffi::AVDiscard::AVDISCARD_DEFAULT };
+        set_field!(self.0.as_ptr(), skip_frame, discard);
+    }
+
+    /// Gives the decoder a packet, or tells it with `None` that there are no more. [`AvError::AGAIN`] means that frames
+    /// must be taken first.
+    pub(in crate::media) fn send(&mut self, packet: Option<&Packet>) -> Result<(), AvError> {
+        let packet = packet.map_or(ptr::null(), |packet| packet.as_ptr().cast_const());
+        // SAFETY: an open decoder; the packet is valid or null, and referenced or copied by the call.
+        AvError::check(unsafe { ffi::avcodec_send_packet(self.0.as_ptr(), packet) })?;
+        Ok(())
+    }
+
+    pub(in crate::media) fn receive(&mut self, frame: &mut Frame) -> Result<Received, AvError> {
+        // SAFETY: an open decoder and a valid frame, which the call unreferences first.
+        match AvError::check(unsafe { ffi::avcodec_receive_frame(self.0.as_ptr(), frame.as_mut_ptr()) }) {
+            Ok(_) => Ok(Received::Frame),
+            Err(AvError::AGAIN) => Ok(Received::NeedsInput),
+            Err(AvError::EOF) => Ok(Received::Ended),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Forgets everything, for packets from elsewhere.
+    pub(in crate::media) fn flush(&mut self) {
+        // SAFETY: an open decoder.
+        unsafe { ffi::avcodec_flush_buffers(self.0.as_ptr()) };
+    }
+}
+
+/// Writes a 4:2:0 full-range frame as a JFIF file. `quantiser` is 2 (best) to 31.
+pub(in crate::media) fn encode_jpeg(frame: &mut Frame, quantiser: c_int) -> Result<Vec<u8>, AvError> {
+    // SAFETY: looks in a constant list.
+    let codec = unsafe { ffi::avcodec_find_encoder(ffi::AVCodecID::AV_CODEC_ID_MJPEG) };
+    if codec.is_null() {
+        return Err(AvError::INVALID_ARGUMENT);
+    }
+    let context = Context::new(codec)?;
+    let pointer = context.as_ptr();
+    set_field!(pointer, width, c_int::try_from(frame.width()).map_err(|_| AvError::INVALID_ARGUMENT)?);
+    set_field!(pointer, height, c_int::try_from(frame.height()).map_err(|_| AvError::INVALID_ARGUMENT)?);
+    set_field!(pointer, pix_fmt, ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P);
+    set_field!(pointer, color_range, ffi::AVColorRange::AVCOL_RANGE_JPEG);
+    set_field!(pointer, time_base, ffi::AVRational { num: 1, den: 25 });
+    // Square pixels said aloud make the encoder write the JFIF header (without it there is none).
+    set_field!(pointer, sample_aspect_ratio, ffi::AVRational { num: 1, den: 1 });
+    // QSCALE takes the quantiser as it is; BITEXACT leaves out the comment that names the library's version.
+    let flags = field!(pointer, flags)
+        | c_int::try_from(ffi::AV_CODEC_FLAG_QSCALE | ffi::AV_CODEC_FLAG_BITEXACT).unwrap_or(0);
+    set_field!(pointer, flags, flags);
+    set_field!(pointer, thread_count, 1);
+    let quality = quantiser * ffi::FF_QP2LAMBDA;
+    set_field!(pointer, global_quality, quality);
+    // SAFETY: a context for this codec, not opened yet; no options.
+    AvError::check(unsafe { ffi::avcodec_open2(pointer, codec, ptr::null_mut()) })?;
+    debug_assert_eq!(frame.format(), PixelFormat::YUVJ420P);
+    frame.set_quality(quality);
+    frame.set_square_pixels();
+    // SAFETY: an open encoder, and a frame of the size and format it was opened with.
+    AvError::check(unsafe { ffi::avcodec_send_frame(pointer, frame.as_ptr()) })?;
+    // SAFETY: null ends the stream.
+    AvError::check(unsafe { ffi::avcodec_send_frame(pointer, ptr::null()) })?;
+    let packet = Packet::new()?;
+    // SAFETY: an open encoder and a blank packet.
+    AvError::check(unsafe { ffi::avcodec_receive_packet(pointer, packet.as_ptr()) })?;
+    let (bytes, size) = (field!(packet.as_ptr(), data), field!(packet.as_ptr(), size));
+    let size = usize::try_from(size).map_err(|_| AvError::INVALID_DATA)?;
+    if bytes.is_null() {
+        return Err(AvError::INVALID_DATA);
+    }
+    // SAFETY: the encoder filled `size` bytes, which the packet holds.
+    Ok(unsafe { slice::from_raw_parts(bytes, size) }.to_vec())
+}

@@ -1,0 +1,238 @@
+//! An open container (`AVFormatContext`).
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, c_char, c_int};
+use std::ptr::{self, NonNull};
+
+use ffmpeg_next::ffi;
+
+use super::io::{Io, interrupted};
+use super::packet::{Packet, timestamp};
+use super::stream::{Stream, tags};
+use super::{AvError, field, owned_string, set_field};
+use crate::media::input::{Fault, Input};
+
+pub(in crate::media) struct Container<'r> {
+    // Before `io` in drop order: closing reads no more, but the context points there.
+    context: NonNull<ffi::AVFormatContext>,
+    io: Io<'r>,
+}
+
+// SAFETY: owns context and I/O alone. Demuxers keep no tie to the thread that made them (libavformat documents contexts as
+// usable from one thread at a time), and everything goes through `&mut self` or reads plain fields.
+unsafe impl Send for Container<'_> {}
+
+/// Why a container could not be opened: the fault of the source if there was one, else libav's word.
+pub(in crate::media) enum OpenError {
+    Fault(Fault),
+    Libav(AvError),
+}
+
+impl<'r> Container<'r> {
+    /// Opens without looking at any packet. `options` are libavformat's own.
+    pub(in crate::media) fn open(
+        input: Input<'r>,
+        max_streams: u32,
+        options: &[(&CStr, &CStr)],
+    ) -> Result<Self, OpenError> {
+        let io = Io::new(input).map_err(OpenError::Libav)?;
+        // SAFETY: plain allocation, checked for null.
+        let Some(context) = NonNull::new(unsafe { ffi::avformat_alloc_context() }) else {
+            return Err(OpenError::Libav(AvError::NO_MEMORY));
+        };
+        let mut context = context.as_ptr();
+        set_field!(context, pb, io.as_ptr());
+        set_field!(context, max_streams, c_int::try_from(max_streams).unwrap_or(c_int::MAX));
+        // No demuxer may open another file, whatever the file says.
+        set_field!(context, io_open, Some(refuse_to_open));
+        let callback = ffi::AVIOInterruptCB { callback: Some(interrupted), opaque: io.opaque() };
+        set_field!(context, interrupt_callback, callback);
+        let mut dictionary = Dictionary::new(options);
+        // SAFETY: a context from avformat_alloc_context with custom I/O, no URL, and a dictionary of ours. On failure
+        // libavformat frees the context (not the I/O) and nulls the pointer (libavformat/avformat.h).
+        let code = unsafe {
+            ffi::avformat_open_input(&raw mut context, ptr::null(), ptr::null(), dictionary.as_mut_ptr())
+        };
+        match (AvError::check(code), NonNull::new(context)) {
+            (Ok(_), Some(context)) => Ok(Self { context, io }),
+            (Err(error), _) => Err(match io.input().fault() {
+                Some(fault) => OpenError::Fault(fault.clone()),
+                None => OpenError::Libav(error),
+            }),
+            (Ok(_), None) => Err(OpenError::Libav(AvError::INVALID_DATA)),
+        }
+    }
+
+    const fn as_ptr(&self) -> *const ffi::AVFormatContext {
+        self.context.as_ptr()
+    }
+
+    pub(in crate::media) const fn input(&self) -> &Input<'r> {
+        self.io.input()
+    }
+
+    pub(in crate::media) const fn input_mut(&mut self) -> &mut Input<'r> {
+        self.io.input_mut()
+    }
+
+    /// Bytes of media that [`find_stream_info`](Self::find_stream_info) may look at.
+    pub(in crate::media) fn set_probe_bytes(&mut self, bytes: i64) {
+        set_field!(self.context.as_ptr(), probesize, bytes);
+    }
+
+    pub(in crate::media) fn find_stream_info(&mut self) -> Result<(), AvError> {
+        // SAFETY: an open context; no per-stream options.
+        AvError::check(unsafe { ffi::avformat_find_stream_info(self.context.as_ptr(), ptr::null_mut()) })?;
+        Ok(())
+    }
+
+    /// The next packet of any stream that is not discarded; `Ok(false)` at the end.
+    pub(in crate::media) fn read_packet(&mut self, packet: &mut Packet) -> Result<bool, AvError> {
+        // SAFETY: valid packet; drops the reference to the data of the packet before.
+        unsafe { ffi::av_packet_unref(packet.as_ptr()) };
+        // SAFETY: an open context and a blank packet.
+        match AvError::check(unsafe { ffi::av_read_frame(self.context.as_ptr(), packet.as_ptr()) }) {
+            Ok(_) => Ok(true),
+            Err(AvError::EOF) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Moves to the last keyframe of the stream at or before `ticks`.
+    pub(in crate::media) fn seek_backward(&mut self, stream: usize, ticks: i64) -> Result<(), AvError> {
+        let stream = c_int::try_from(stream).map_err(|_| AvError::INVALID_ARGUMENT)?;
+        // SAFETY: an open context; a stream index out of range is an error of the call's.
+        AvError::check(unsafe {
+            ffi::av_seek_frame(self.context.as_ptr(), stream, ticks, ffi::AVSEEK_FLAG_BACKWARD)
+        })?;
+        Ok(())
+    }
+
+    /// Moves to the first byte of media.
+    pub(in crate::media) fn seek_to_byte(&mut self, offset: i64) -> Result<(), AvError> {
+        // SAFETY: as above.
+        AvError::check(unsafe {
+            ffi::av_seek_frame(self.context.as_ptr(), -1, offset, ffi::AVSEEK_FLAG_BYTE)
+        })?;
+        Ok(())
+    }
+
+    /// Leaves out the packets of every other stream. Before the streams are analysed this would hide what their first
+    /// timestamps are, and cost more reads than it saves.
+    pub(in crate::media) fn keep_only(&mut self, stream: usize) {
+        for (index, pointer) in self.stream_pointers().enumerate() {
+            let discard = if index == stream {
+                ffi::AVDiscard::AVDISCARD_DEFAULT
+            } else {
+                ffi::AVDiscard::AVDISCARD_ALL
+            };
+            set_field!(pointer, discard, discard);
+        }
+    }
+
+    pub(in crate::media) fn stream_count(&self) -> usize {
+        field!(self.as_ptr(), nb_streams) as usize
+    }
+
+    fn stream_pointers(&self) -> impl Iterator<Item = *mut ffi::AVStream> + use<> {
+        let list = field!(self.as_ptr(), streams);
+        (0..self.stream_count()).map(move |index| {
+            // SAFETY: libavformat keeps `nb_streams` pointers in the list.
+            let slot = unsafe { list.add(index) };
+            // SAFETY: within the list, as above.
+            unsafe { *slot }
+        })
+    }
+
+    pub(in crate::media) fn stream(&self, index: usize) -> Option<Stream<'_>> {
+        // SAFETY: a stream of this container, borrowed with it.
+        self.stream_pointers().nth(index).map(|pointer| unsafe { Stream::new(pointer) })
+    }
+
+    pub(in crate::media) fn streams(&self) -> impl Iterator<Item = Stream<'_>> {
+        // SAFETY: as above.
+        self.stream_pointers().map(|pointer| unsafe { Stream::new(pointer) })
+    }
+
+    /// In microseconds.
+    pub(in crate::media) fn duration(&self) -> Option<i64> {
+        timestamp(field!(self.as_ptr(), duration)).filter(|&microseconds| microseconds > 0)
+    }
+
+    /// In microseconds.
+    pub(in crate::media) fn start_time(&self) -> Option<i64> {
+        timestamp(field!(self.as_ptr(), start_time))
+    }
+
+    pub(in crate::media) fn bit_rate(&self) -> Option<u64> {
+        u64::try_from(field!(self.as_ptr(), bit_rate)).ok().filter(|&rate| rate > 0)
+    }
+
+    pub(in crate::media) fn probe_score(&self) -> u32 {
+        u32::try_from(field!(self.as_ptr(), probe_score)).unwrap_or(0)
+    }
+
+    pub(in crate::media) fn format_name(&self) -> String {
+        let format = field!(self.as_ptr(), iformat);
+        let name = field!(format, name);
+        // SAFETY: set by libavformat on opening; a constant string.
+        unsafe { owned_string(name) }.unwrap_or_default()
+    }
+
+    pub(in crate::media) fn format_long_name(&self) -> String {
+        let format = field!(self.as_ptr(), iformat);
+        let name = field!(format, long_name);
+        // SAFETY: as above; null or a constant string.
+        unsafe { owned_string(name) }.unwrap_or_default()
+    }
+
+    pub(in crate::media) fn tags(&self) -> BTreeMap<String, String> {
+        tags(field!(self.as_ptr(), metadata))
+    }
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        let mut context = self.context.as_ptr();
+        // SAFETY: open, and closed here only. Custom I/O is left alone, and freed by `Io` afterwards.
+        unsafe { ffi::avformat_close_input(&raw mut context) };
+    }
+}
+
+/// # Safety
+/// Called by libavformat only.
+unsafe extern "C" fn refuse_to_open(
+    _: *mut ffi::AVFormatContext,
+    _: *mut *mut ffi::AVIOContext,
+    _: *const c_char,
+    _: c_int,
+    _: *mut *mut ffi::AVDictionary,
+) -> c_int {
+    ffi::AVERROR(libc::EPERM)
+}
+
+/// Options for a call, freed after it.
+struct Dictionary(*mut ffi::AVDictionary);
+
+impl Dictionary {
+    fn new(options: &[(&CStr, &CStr)]) -> Self {
+        let mut dictionary = Self(ptr::null_mut());
+        for (key, value) in options {
+            // SAFETY: terminated strings, which av_dict_set copies; out of memory leaves the option out, and with it only
+            // a restriction that opening without memory will not need.
+            unsafe { ffi::av_dict_set(dictionary.as_mut_ptr(), key.as_ptr(), value.as_ptr(), 0) };
+        }
+        dictionary
+    }
+
+    const fn as_mut_ptr(&mut self) -> *mut *mut ffi::AVDictionary {
+        &raw mut self.0
+    }
+}
+
+impl Drop for Dictionary {
+    fn drop(&mut self) {
+        // SAFETY: made by av_dict_set, freed here only; null is allowed.
+        unsafe { ffi::av_dict_free(&raw mut self.0) };
+    }
+}

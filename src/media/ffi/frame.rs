@@ -1,0 +1,377 @@
+//! Decoded pictures.
+
+use std::ffi::c_int;
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use ffmpeg_next::ffi;
+
+use super::packet::timestamp;
+use super::pixel_format::PixelFormat;
+use super::{AvError, field, raw, set_field, static_string};
+use crate::media::info::Ratio;
+
+/// Colour properties as the numbers of ITU-T H.273 that libav uses, whether it knows them or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::media) struct ColourCodes {
+    /// 0 unspecified, 1 limited, 2 full (`AVColorRange`).
+    pub(in crate::media) range: c_int,
+    pub(in crate::media) matrix: c_int,
+    pub(in crate::media) transfer: c_int,
+    pub(in crate::media) primaries: c_int,
+    pub(in crate::media) chroma_location: c_int,
+}
+
+/// Names of the codes that libav knows; `None` for the others and for "unspecified".
+impl ColourCodes {
+    pub(in crate::media) const UNSPECIFIED: Self =
+        Self { range: 0, matrix: 2, transfer: 2, primaries: 2, chroma_location: 0 };
+
+    pub(in crate::media) fn range_name(self) -> Option<&'static str> {
+        // SAFETY: takes any number, and answers null or a constant (libavutil/pixdesc.h).
+        known(unsafe { static_string(raw::av_color_range_name(self.range)) })
+    }
+    pub(in crate::media) fn matrix_name(self) -> Option<&'static str> {
+        // SAFETY: as above.
+        known(unsafe { static_string(raw::av_color_space_name(self.matrix)) })
+    }
+    pub(in crate::media) fn transfer_name(self) -> Option<&'static str> {
+        // SAFETY: as above.
+        known(unsafe { static_string(raw::av_color_transfer_name(self.transfer)) })
+    }
+    pub(in crate::media) fn primaries_name(self) -> Option<&'static str> {
+        // SAFETY: as above.
+        known(unsafe { static_string(raw::av_color_primaries_name(self.primaries)) })
+    }
+    pub(in crate::media) fn chroma_location_name(self) -> Option<&'static str> {
+        // SAFETY: as above.
+        known(unsafe { static_string(raw::av_chroma_location_name(self.chroma_location)) })
+    }
+
+    /// The same, with every code that libav does not know replaced by "unspecified".
+    pub(in crate::media) fn sanitised(self) -> Self {
+        let keep = |name: Option<&str>, code, unspecified| if name.is_some() { code } else { unspecified };
+        Self {
+            range: keep(self.range_name(), self.range, 0),
+            matrix: keep(self.matrix_name(), self.matrix, 2),
+            transfer: keep(self.transfer_name(), self.transfer, 2),
+            primaries: keep(self.primaries_name(), self.primaries, 2),
+            chroma_location: keep(self.chroma_location_name(), self.chroma_location, 0),
+        }
+    }
+}
+
+/// Reserved codes have a name in libav's tables, but mean nothing.
+fn known(name: Option<&'static str>) -> Option<&'static str> {
+    name.filter(|name| !matches!(*name, "unknown" | "unspecified" | "reserved"))
+}
+
+pub(in crate::media) struct Frame(NonNull<ffi::AVFrame>);
+
+// SAFETY: owned alone; frames are plain structs with atomically counted buffers (libavutil/frame.h).
+unsafe impl Send for Frame {}
+
+/// Reads one of the enum fields of an `AVFrame` as the `int` it is.
+macro_rules! int_field {
+    ($frame:expr, $field:ident) => {{
+        // SAFETY: address of a field of an allocated frame; nothing is read through the enum's type.
+        let field = unsafe { &raw const (*$frame).$field };
+        // SAFETY: C enums are ints, four bytes and aligned as such.
+        unsafe { field.cast::<c_int>().read() }
+    }};
+}
+
+macro_rules! set_int_field {
+    ($frame:expr, $field:ident, $value:expr) => {{
+        // SAFETY: address of a field of an allocated frame.
+        let field = unsafe { &raw mut (*$frame).$field };
+        // SAFETY: as for reading; `&mut self` makes this the only access.
+        unsafe { field.cast::<c_int>().write($value) }
+    }};
+}
+
+impl Frame {
+    pub(in crate::media) fn new() -> Result<Self, AvError> {
+        // SAFETY: plain allocation, checked for null.
+        NonNull::new(unsafe { ffi::av_frame_alloc() }).map(Self).ok_or(AvError::NO_MEMORY)
+    }
+
+    /// A frame with room for pixels, which are zeroed.
+    pub(in crate::media) fn with_size(format: PixelFormat, width: u32, height: u32) -> Result<Self, AvError> {
+        let mut frame = Self::new()?;
+        set_field!(frame.as_mut_ptr(), format, format.0);
+        set_field!(frame.as_mut_ptr(), width, c_int::try_from(width).map_err(|_| AvError::INVALID_ARGUMENT)?);
+        set_field!(frame.as_mut_ptr(), height, c_int::try_from(height).map_err(|_| AvError::INVALID_ARGUMENT)?);
+        // SAFETY: format and size are set, as av_frame_get_buffer asks (libavutil/frame.h).
+        AvError::check(unsafe { ffi::av_frame_get_buffer(frame.as_mut_ptr(), 0) })?;
+        for index in 0..ffi::AV_NUM_DATA_POINTERS as usize {
+            let buffer = field!(frame.as_ptr(), buf)[index];
+            if buffer.is_null() {
+                break;
+            }
+            let (bytes, size) = (field!(buffer, data), field!(buffer, size));
+            // SAFETY: the buffer was allocated just now with that size, and nobody else refers to it.
+            unsafe { ptr::write_bytes(bytes, 0, size) };
+        }
+        Ok(frame)
+    }
+
+    /// Another reference to the same pixels, with properties of its own.
+    pub(in crate::media) fn share(&self) -> Result<Self, AvError> {
+        // SAFETY: clones a valid frame; null is out of memory.
+        NonNull::new(unsafe { ffi::av_frame_clone(self.as_ptr()) }).map(Self).ok_or(AvError::NO_MEMORY)
+    }
+
+    pub(super) const fn as_ptr(&self) -> *const ffi::AVFrame {
+        self.0.as_ptr()
+    }
+
+    pub(super) const fn as_mut_ptr(&mut self) -> *mut ffi::AVFrame {
+        self.0.as_ptr()
+    }
+
+    pub(in crate::media) fn width(&self) -> u32 {
+        u32::try_from(field!(self.as_ptr(), width)).unwrap_or(0)
+    }
+
+    pub(in crate::media) fn height(&self) -> u32 {
+        u32::try_from(field!(self.as_ptr(), height)).unwrap_or(0)
+    }
+
+    pub(in crate::media) fn format(&self) -> PixelFormat {
+        PixelFormat(field!(self.as_ptr(), format))
+    }
+
+    /// The presentation time in ticks of the stream, as libavcodec reckons it from what timestamps there are.
+    pub(in crate::media) fn best_effort_timestamp(&self) -> Option<i64> {
+        timestamp(field!(self.as_ptr(), best_effort_timestamp))
+    }
+
+    /// Length in ticks; 0 when unknown.
+    pub(in crate::media) fn duration(&self) -> i64 {
+        #[cfg(ffmpeg_6_1)]
+        return field!(self.as_ptr(), duration);
+        #[cfg(not(ffmpeg_6_1))]
+        return field!(self.as_ptr(), pkt_duration);
+    }
+
+    pub(in crate::media) fn is_interlaced(&self) -> bool {
+        #[cfg(ffmpeg_6_1)]
+        return field!(self.as_ptr(), flags) & ffi::AV_FRAME_FLAG_INTERLACED != 0;
+        #[cfg(not(ffmpeg_6_1))]
+        return field!(self.as_ptr(), interlaced_frame) != 0;
+    }
+
+    pub(in crate::media) fn is_top_field_first(&self) -> bool {
+        #[cfg(ffmpeg_6_1)]
+        return field!(self.as_ptr(), flags) & ffi::AV_FRAME_FLAG_TOP_FIELD_FIRST != 0;
+        #[cfg(not(ffmpeg_6_1))]
+        return field!(self.as_ptr(), top_field_first) != 0;
+    }
+
+    /// Takes the mark off; swscale refuses to mix interlaced and progressive frames.
+    pub(in crate::media) fn mark_progressive(&mut self) {
+        #[cfg(ffmpeg_6_1)]
+        {
+            let flags = field!(self.as_ptr(), flags) & !ffi::AV_FRAME_FLAG_INTERLACED;
+            set_field!(self.as_mut_ptr(), flags, flags);
+        }
+        #[cfg(not(ffmpeg_6_1))]
+        set_field!(self.as_mut_ptr(), interlaced_frame, 0);
+    }
+
+    pub(in crate::media) fn sample_aspect_ratio(&self) -> Option<Ratio> {
+        let ratio = field!(self.as_ptr(), sample_aspect_ratio);
+        Ratio { num: ratio.num, den: ratio.den }.positive()
+    }
+
+    pub(super) fn set_square_pixels(&mut self) {
+        set_field!(self.as_mut_ptr(), sample_aspect_ratio, ffi::AVRational { num: 1, den: 1 });
+    }
+
+    pub(super) fn set_quality(&mut self, quality: c_int) {
+        set_field!(self.as_mut_ptr(), quality, quality);
+    }
+
+    pub(in crate::media) fn colour(&self) -> ColourCodes {
+        let frame = self.as_ptr();
+        ColourCodes {
+            range: int_field!(frame, color_range),
+            matrix: int_field!(frame, colorspace),
+            transfer: int_field!(frame, color_trc),
+            primaries: int_field!(frame, color_primaries),
+            chroma_location: int_field!(frame, chroma_location),
+        }
+    }
+
+    /// Only codes that libav knows may be written: others are undefined behaviour for whoever reads them as enums.
+    pub(in crate::media) fn set_colour(&mut self, codes: ColourCodes) {
+        let codes = codes.sanitised();
+        let frame = self.as_mut_ptr();
+        set_int_field!(frame, color_range, codes.range);
+        set_int_field!(frame, colorspace, codes.matrix);
+        set_int_field!(frame, color_trc, codes.transfer);
+        set_int_field!(frame, color_primaries, codes.primaries);
+        set_int_field!(frame, chroma_location, codes.chroma_location);
+    }
+
+    /// Cuts off edges that the container says are not part of the picture.
+    pub(in crate::media) fn crop(&mut self, edges: Edges) -> Result<(), AvError> {
+        let frame = self.as_mut_ptr();
+        set_field!(frame, crop_top, edges.top);
+        set_field!(frame, crop_bottom, edges.bottom);
+        set_field!(frame, crop_left, edges.left);
+        set_field!(frame, crop_right, edges.right);
+        // SAFETY: a valid frame; edges that do not fit are an error of the call's (libavutil/frame.h).
+        AvError::check(unsafe { ffi::av_frame_apply_cropping(frame, ffi::AV_FRAME_CROP_UNALIGNED as c_int) })?;
+        Ok(())
+    }
+
+    fn side_data(&self, kind: ffi::AVFrameSideDataType) -> Option<&[u8]> {
+        // SAFETY: a valid frame; the answer is null or side data that the frame owns.
+        let side_data = unsafe { ffi::av_frame_get_side_data(self.as_ptr(), kind) };
+        if side_data.is_null() {
+            return None;
+        }
+        let (bytes, size) = (field!(side_data, data), field!(side_data, size));
+        if bytes.is_null() || size == 0 {
+            return None;
+        }
+        // SAFETY: libav allocated `size` bytes there; they live and do not change as long as the frame is not written to,
+        // which `&self` rules out.
+        Some(unsafe { slice::from_raw_parts(bytes, size) })
+    }
+
+    /// The display matrix, nine numbers in row order.
+    pub(in crate::media) fn display_matrix(&self) -> Option<[i32; 9]> {
+        parse_display_matrix(self.side_data(ffi::AVFrameSideDataType::AV_FRAME_DATA_DISPLAYMATRIX)?)
+    }
+
+    /// The brightest light in cd/m2, from the content light level or else the mastering display, where the stream says it.
+    pub(in crate::media) fn peak_nits(&self) -> Option<f32> {
+        // AVContentLightMetadata begins with MaxCLL as an unsigned int (libavutil/mastering_display_metadata.h).
+        let content = self
+            .side_data(ffi::AVFrameSideDataType::AV_FRAME_DATA_CONTENT_LIGHT_LEVEL)
+            .and_then(|bytes| Some(u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?)))
+            .filter(|&nits| nits > 0);
+        if let Some(nits) = content {
+            return Some(u16::try_from(nits).map_or(f32::from(u16::MAX), f32::from));
+        }
+        let mastering = self.side_data(ffi::AVFrameSideDataType::AV_FRAME_DATA_MASTERING_DISPLAY_METADATA)?;
+        // AVMasteringDisplayMetadata (libavutil/mastering_display_metadata.h): eight chromaticities, darkest and brightest
+        // light, each a fraction of two ints; then whether the chromaticities and whether the lights are set.
+        let number = |index: usize| {
+            Some(i32::from_ne_bytes(mastering.get(index * 4..index * 4 + 4)?.try_into().ok()?))
+        };
+        let (brightest_num, brightest_den, has_luminance) = (number(18)?, number(19)?, number(21)?);
+        if has_luminance == 0 {
+            return None;
+        }
+        let Ratio { num, den } = Ratio { num: brightest_num, den: brightest_den }.positive()?;
+        #[expect(clippy::cast_possible_truncation, reason = "a ratio of two positive ints fits an f32, rounded")]
+        Some((f64::from(num) / f64::from(den)) as f32)
+    }
+
+    /// Removes what makes swscale map tones by itself: it takes 3.4 s of CPU to build the table, and we map ourselves.
+    pub(in crate::media) fn forget_light_levels(&mut self) {
+        for kind in [
+            ffi::AVFrameSideDataType::AV_FRAME_DATA_MASTERING_DISPLAY_METADATA,
+            ffi::AVFrameSideDataType::AV_FRAME_DATA_CONTENT_LIGHT_LEVEL,
+        ] {
+            // SAFETY: a valid frame that we alone refer to; removing what is not there does nothing.
+            unsafe { ffi::av_frame_remove_side_data(self.as_mut_ptr(), kind) };
+        }
+    }
+
+    /// The pixels, plane after plane, rows without padding, as `-f rawvideo` writes them.
+    pub(in crate::media) fn copy_planes(&self) -> Result<Vec<u8>, AvError> {
+        let frame = self.as_ptr();
+        let (format, width, height) = (field!(frame, format), field!(frame, width), field!(frame, height));
+        // SAFETY: plain arithmetic; bad arguments are an error code.
+        let size = AvError::check(unsafe { raw::av_image_get_buffer_size(format, width, height, 1) })?;
+        let mut bytes = vec![0; usize::try_from(size).map_err(|_| AvError::INVALID_ARGUMENT)?];
+        let (data, linesize) = (field!(frame, data), field!(frame, linesize));
+        // SAFETY: data and linesize describe a decoded picture of this format and size; the destination has the size that
+        // libav itself asked for.
+        AvError::check(unsafe {
+            raw::av_image_copy_to_buffer(
+                bytes.as_mut_ptr(),
+                size,
+                data.as_ptr().cast::<*const u8>(),
+                linesize.as_ptr(),
+                format,
+                width,
+                height,
+                1,
+            )
+        })?;
+        Ok(bytes)
+    }
+
+    /// One plane of a frame, `row_bytes` of each of `rows`, without padding. `None` where the frame has no such plane.
+    pub(in crate::media) fn plane(&self, index: usize, row_bytes: usize, rows: usize) -> Option<Vec<u8>> {
+        let (data, linesize) = (*field!(self.as_ptr(), data).get(index)?, *field!(self.as_ptr(), linesize).get(index)?);
+        if data.is_null() || linesize.unsigned_abs() as usize > i32::MAX as usize {
+            return None;
+        }
+        if (linesize.unsigned_abs() as usize) < row_bytes {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(row_bytes * rows);
+        for row in 0..rows {
+            let offset = isize::try_from(row).ok()?.checked_mul(isize::try_from(linesize).ok()?)?;
+            // SAFETY: a plane has `rows` rows, `linesize` apart (negative for pictures stored bottom up).
+            let start = unsafe { data.offset(offset) };
+            // SAFETY: each row holds at least `row_bytes`, checked against the line size above.
+            bytes.extend_from_slice(unsafe { slice::from_raw_parts(start, row_bytes) });
+        }
+        Some(bytes)
+    }
+
+    /// Writes a plane of a frame made by [`with_size`](Self::with_size), or whose pixels were copied first.
+    pub(in crate::media) fn write_plane(&mut self, index: usize, row_bytes: usize, bytes: &[u8]) -> Result<(), AvError> {
+        // SAFETY: gives the frame buffers of its own when they are shared.
+        AvError::check(unsafe { ffi::av_frame_make_writable(self.as_mut_ptr()) })?;
+        let data = *field!(self.as_ptr(), data).get(index).ok_or(AvError::INVALID_ARGUMENT)?;
+        let linesize = *field!(self.as_ptr(), linesize).get(index).ok_or(AvError::INVALID_ARGUMENT)?;
+        let fits = (linesize.unsigned_abs() as usize) >= row_bytes;
+        if data.is_null() || !fits || row_bytes == 0 {
+            return Err(AvError::INVALID_ARGUMENT);
+        }
+        for (row, source) in bytes.chunks_exact(row_bytes).enumerate() {
+            let offset = isize::try_from(row).map_err(|_| AvError::INVALID_ARGUMENT)? * linesize as isize;
+            // SAFETY: the callers pass as many rows as the plane has; rows are `linesize` apart.
+            let start = unsafe { data.offset(offset) };
+            // SAFETY: the row has room for `row_bytes`, checked above, and the buffer is ours alone.
+            unsafe { ptr::copy_nonoverlapping(source.as_ptr(), start, row_bytes) };
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        let mut frame = self.0.as_ptr();
+        // SAFETY: allocated by libav, freed here only.
+        unsafe { ffi::av_frame_free(&raw mut frame) };
+    }
+}
+
+/// Rows and columns to cut off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::media) struct Edges {
+    pub(in crate::media) top: usize,
+    pub(in crate::media) bottom: usize,
+    pub(in crate::media) left: usize,
+    pub(in crate::media) right: usize,
+}
+
+/// Nine 32-bit numbers (libavutil/display.h).
+pub(super) fn parse_display_matrix(bytes: &[u8]) -> Option<[i32; 9]> {
+    let mut matrix = [0; 9];
+    let numbers = bytes.get(..36)?.chunks_exact(4);
+    for (slot, number) in matrix.iter_mut().zip(numbers) {
+        *slot = i32::from_ne_bytes(number.try_into().ok()?);
+    }
+    Some(matrix)
+}

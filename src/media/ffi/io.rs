@@ -1,0 +1,163 @@
+//! An [`Input`] as an `AVIOContext`.
+
+use std::ffi::{c_int, c_void};
+use std::io::SeekFrom;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use ffmpeg_next::ffi;
+
+use super::{AvError, field, set_field};
+use crate::media::input::{Fault, Input};
+
+/// libavformat's read buffer. Small, because every seek throws it away; large reads go around it.
+const BUFFER_BYTES: c_int = 32 << 10;
+
+pub(in crate::media) struct Io<'r> {
+    context: NonNull<ffi::AVIOContext>,
+    input: NonNull<Input<'r>>,
+}
+
+// SAFETY: `Io` owns both allocations alone. The input holds a `Send` reader; the AVIOContext has no tie to the thread that
+// made it (libavformat/avio.h: an unlocked plain struct), and is used through `&mut` only.
+unsafe impl Send for Io<'_> {}
+
+impl<'r> Io<'r> {
+    pub(super) fn new(input: Input<'r>) -> Result<Self, AvError> {
+        // SAFETY: plain allocation; null is checked below.
+        let buffer = unsafe { ffi::av_malloc(BUFFER_BYTES as usize) };
+        if buffer.is_null() {
+            return Err(AvError::NO_MEMORY);
+        }
+        let input = NonNull::from(Box::leak(Box::new(input)));
+        // SAFETY: the buffer is av_malloc'ed as avio.h asks, of the length passed; `opaque` lives until `drop`, which frees
+        // the context first.
+        let context = unsafe {
+            ffi::avio_alloc_context(
+                buffer.cast::<u8>(),
+                BUFFER_BYTES,
+                0,
+                input.as_ptr().cast::<c_void>(),
+                Some(read_packet),
+                None,
+                Some(seek),
+            )
+        };
+        let Some(context) = NonNull::new(context) else {
+            // SAFETY: the context was not made, so the buffer is still ours, and is freed once.
+            unsafe { ffi::av_free(buffer) };
+            // SAFETY: leaked above, and nobody else has it.
+            drop(unsafe { Box::from_raw(input.as_ptr()) });
+            return Err(AvError::NO_MEMORY);
+        };
+        set_field!(context.as_ptr(), seekable, ffi::AVIO_SEEKABLE_NORMAL);
+        Ok(Self { context, input })
+    }
+
+    pub(super) const fn as_ptr(&self) -> *mut ffi::AVIOContext {
+        self.context.as_ptr()
+    }
+
+    pub(super) const fn opaque(&self) -> *mut c_void {
+        self.input.as_ptr().cast::<c_void>()
+    }
+
+    pub(in crate::media) const fn input(&self) -> &Input<'r> {
+        // SAFETY: allocated in `new`, freed in `drop`. libav uses it inside its calls only, and those need `&mut` of what
+        // owns this `Io`.
+        unsafe { self.input.as_ref() }
+    }
+
+    pub(in crate::media) const fn input_mut(&mut self) -> &mut Input<'r> {
+        // SAFETY: as above, and `&mut self` makes this the only reference.
+        unsafe { self.input.as_mut() }
+    }
+}
+
+impl Drop for Io<'_> {
+    fn drop(&mut self) {
+        // libav may have replaced the buffer, so the one in the context is the one to free (avio.h, avio_alloc_context).
+        let buffer = field!(self.context.as_ptr(), buffer);
+        // SAFETY: owned by the context, which does not free it itself.
+        unsafe { ffi::av_free(buffer.cast::<c_void>()) };
+        let mut context = self.context.as_ptr();
+        // SAFETY: allocated in `new`, and freed here only.
+        unsafe { ffi::avio_context_free(&raw mut context) };
+        // SAFETY: leaked in `new`; the context that also knew it is gone.
+        drop(unsafe { Box::from_raw(self.input.as_ptr()) });
+    }
+}
+
+/// Runs what may call the user's reader; a panic becomes a fault, because it must not unwind through C.
+fn guarded<T>(input: &mut Input<'_>, action: impl FnOnce(&mut Input<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+    match catch_unwind(AssertUnwindSafe(|| action(input))) {
+        Ok(result) => result,
+        Err(payload) => {
+            let message = payload
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| payload.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "no message".to_owned());
+            Err(input.fail(Fault::ReaderPanicked(message)))
+        }
+    }
+}
+
+/// # Safety
+/// Called by libavformat only, with the `opaque` of [`Io::new`] and a buffer of `length` bytes.
+unsafe extern "C" fn read_packet(opaque: *mut c_void, buffer: *mut u8, length: c_int) -> c_int {
+    let Ok(length) = usize::try_from(length) else { return AvError::INVALID_ARGUMENT.0 };
+    // SAFETY: `opaque` is the input leaked in `Io::new`. libavformat calls back inside calls made through `&mut` of the
+    // owner, one at a time, so there is no other reference now.
+    let input = unsafe { &mut *opaque.cast::<Input<'_>>() };
+    let length = length.min(crate::media::input::MAX_READ);
+    // SAFETY: libavformat gives a buffer of at least `length` bytes. It may be uninitialised; a safe reader must not see
+    // that.
+    unsafe { ptr::write_bytes(buffer, 0, length) };
+    // SAFETY: initialised just now, and libavformat's alone during this call.
+    let buffer = unsafe { slice::from_raw_parts_mut(buffer, length) };
+    match guarded(input, |input| input.read(buffer)) {
+        // 0 is not an end of file to libavformat (avio.h, read_packet).
+        Ok(0) => AvError::EOF.0,
+        Ok(count) => c_int::try_from(count).unwrap_or(AvError::INVALID_ARGUMENT.0),
+        Err(_) => AvError::EXIT.0,
+    }
+}
+
+/// # Safety
+/// Called by libavformat only, with the `opaque` of [`Io::new`].
+unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i64 {
+    // SAFETY: as in `read_packet`.
+    let input = unsafe { &mut *opaque.cast::<Input<'_>>() };
+    let target = match whence & !ffi::AVSEEK_FORCE {
+        ffi::AVSEEK_SIZE => return i64::try_from(input.size()).unwrap_or(i64::MAX),
+        libc::SEEK_SET => u64::try_from(offset).ok().map(SeekFrom::Start),
+        libc::SEEK_CUR => Some(SeekFrom::Current(offset)),
+        libc::SEEK_END => Some(SeekFrom::End(offset)),
+        _ => None,
+    };
+    let position = match target {
+        Some(SeekFrom::Start(position)) => Some(position),
+        Some(SeekFrom::Current(by)) => input.position().checked_add_signed(by),
+        Some(SeekFrom::End(by)) => input.size().checked_add_signed(by),
+        None => None,
+    };
+    match position.and_then(|position| Some((position, i64::try_from(position).ok()?))) {
+        Some((position, answer)) => {
+            input.seek(position);
+            answer
+        }
+        None => i64::from(AvError::INVALID_ARGUMENT.0),
+    }
+}
+
+/// `AVIOInterruptCB`: asked by libavformat in its own loops.
+///
+/// # Safety
+/// Called by libavformat only, with the `opaque` of [`Io::new`].
+pub(super) unsafe extern "C" fn interrupted(opaque: *mut c_void) -> c_int {
+    // SAFETY: as in `read_packet`.
+    let input = unsafe { &mut *opaque.cast::<Input<'_>>() };
+    c_int::from(guarded(input, |input| input.check()).is_err())
+}

@@ -1,0 +1,464 @@
+//! Opening a container: what is read before the first picture.
+
+use std::collections::VecDeque;
+use std::ffi::CStr;
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::media::error::MediaError;
+use crate::media::ffi::format::{Container, OpenError};
+use crate::media::ffi::packet::Packet;
+use crate::media::ffi::stream::Stream;
+use crate::media::ffi::{self};
+use crate::media::info::{MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind, VideoInfo};
+use crate::media::input::{Deadline, Input, Ledger};
+use crate::media::options::{OpenOptions, Threads};
+use crate::media::poster::{FrameReason, PosterFrame};
+use crate::media::search::{Search, Seeking, Target};
+use crate::media::timeline::{self, Span};
+use crate::media::{colour, mp4};
+use crate::limits::Limits;
+use crate::pixels::Orientation;
+
+/// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
+const DEMUXERS: &CStr = c"mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mxf,gxf,avi,flv,asf,ogg,rm,dv,wtv,h264,hevc,vvc,av1,obu,ivf,m4v,mpegvideo,mjpeg,h263,vc1,nut,yuv4mpegpipe,gif,apng,jpeg_pipe";
+/// No demuxer of ours has a use for a protocol.
+const NO_PROTOCOL: &CStr = c"none";
+/// Bytes that `avformat_find_stream_info` may look at: enough for exact durations of transport streams (300 kB is not),
+/// a fifth of libavformat's default.
+const PROBE_BYTES: i64 = 1_000_000;
+/// Packets read to learn where streams start, for containers whose headers do not say it.
+const MAX_START_PACKETS: usize = 100;
+/// Bytes of packets read for the same.
+const MAX_START_BYTES: u64 = 2 << 20;
+
+/// How a container is handled: by the first of libavformat's names for it.
+struct Handling {
+    /// Whether headers alone tell codecs, sizes and timing.
+    headers_suffice: bool,
+    seeking: Seeking,
+}
+
+/// Found out by comparing 80 formats with and without `avformat_find_stream_info`: frame and duration are the same for
+/// those whose headers suffice.
+fn handling(format_name: &str) -> Handling {
+    let first = format_name.split(',').next().unwrap_or_default();
+    let (headers_suffice, seeking) = match first {
+        "mov" | "matroska" | "avi" | "mxf" | "nut" => (true, Seeking::Indexed),
+        "ogg" | "rm" => (true, Seeking::Inexact),
+        "gxf" | "ivf" | "obu" | "gif" | "apng" | "yuv4mpegpipe" => (true, Seeking::Inexact),
+        _ => (false, Seeking::Inexact),
+    };
+    Handling { headers_suffice, seeking }
+}
+
+/// An open media file.
+///
+/// It may be sent to another thread, and is used by one at a time.
+///
+/// ```
+/// # fn main() -> Result<(), posterframe::MediaError> {
+/// use std::time::Duration;
+/// use posterframe::{Encoding, Media, OpenOptions};
+///
+/// let mut media = Media::open_file("tests/fixtures/h264_front.mp4", &OpenOptions::default())?;
+/// println!("{:?} seconds", media.info().duration_seconds);
+/// let frame = media.poster_frame(Duration::from_secs(5))?;
+/// let jpeg = frame.encode(&Encoding::default())?;
+/// assert!(jpeg.bytes.starts_with(&[0xff, 0xd8]));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Media<'r> {
+    container: Container<'r>,
+    info: MediaInfo,
+    /// Start of the presentation in microseconds.
+    start: i64,
+    /// Length in microseconds.
+    duration: Option<i64>,
+    /// Packets read while opening.
+    pending: VecDeque<Packet>,
+    /// Whether no packet has been lost since the first one.
+    at_start: bool,
+    seeking: Seeking,
+    limits: Limits,
+    threads: Threads,
+}
+
+impl fmt::Debug for Media<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Media").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+impl Media<'static> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`MediaError::Read`] when the file cannot be opened; otherwise as [`Media::open`].
+    pub fn open_file(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, MediaError> {
+        let file =
+            File::open(path).map_err(|error| MediaError::Read { offset: 0, error: Arc::new(error) })?;
+        Self::open(file, options)
+    }
+}
+
+impl<'r> Media<'r> {
+    /// Opens what a reader gives. It is read from within this call and those of [`poster_frame`](Self::poster_frame)
+    /// only, in the calling thread, and sought to its end once to learn its size.
+    ///
+    /// # Errors
+    /// - [`MediaError::Empty`], [`MediaError::NotMedia`]: there is nothing to read in it.
+    /// - [`MediaError::Read`], [`MediaError::ReaderPanicked`]: the reader failed.
+    /// - [`MediaError::LimitExceeded`], [`MediaError::Timeout`], [`MediaError::Cancelled`]: as `options` says.
+    ///
+    /// A file without video is not an error here; it is one for [`poster_frame`](Self::poster_frame).
+    pub fn open<R: Read + Seek + Send + 'r>(reader: R, options: &OpenOptions) -> Result<Self, MediaError> {
+        let limits = options.limits;
+        ffi::initialise(limits.max_allocation);
+        let deadline = Deadline::new(limits.max_time, options.cancel.clone());
+        let mut input = Input::new(Box::new(reader), &limits, deadline)?;
+        if input.size() == 0 {
+            return Err(MediaError::Empty);
+        }
+        let layout = mp4::look(&mut input, &limits)?;
+        let restrictions = [(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
+        let mut container =
+            Container::open(input, limits.max_streams, &restrictions).map_err(|error| match error {
+                OpenError::Fault(fault) => fault.into(),
+                OpenError::Libav(error) => MediaError::NotMedia { reason: error.to_string() },
+            })?;
+        container.input_mut().check()?;
+        let Handling { headers_suffice, seeking } = handling(&container.format_name());
+        let mut media = if headers_suffice && headers_are_complete(&container) {
+            let pending = read_starts(&mut container)?;
+            Self::assemble(container, pending, layout, seeking, options)
+        } else {
+            container.set_probe_bytes(PROBE_BYTES);
+            let result = container.find_stream_info();
+            container.input_mut().check()?;
+            result.map_err(|error| MediaError::NotMedia { reason: error.to_string() })?;
+            Self::assemble(container, VecDeque::new(), layout, seeking, options)
+        };
+        media.info.video_stream = media.choose_video_stream();
+        Ok(media)
+    }
+
+    fn assemble(
+        container: Container<'r>,
+        pending: VecDeque<Packet>,
+        layout: Option<Mp4Layout>,
+        seeking: Seeking,
+        options: &OpenOptions,
+    ) -> Self {
+        let starts: Vec<Option<i64>> =
+            container.streams().enumerate().map(|(index, stream)| stream_start(index, stream, &pending)).collect();
+        let spans: Vec<Span> = container
+            .streams()
+            .zip(&starts)
+            .map(|(stream, start)| Span {
+                kind: stream.kind(),
+                start: start.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base())),
+                duration: stream
+                    .duration_ts()
+                    .and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base())),
+            })
+            .collect();
+        let (combined_start, combined_duration) = timeline::combine(&spans);
+        let start = container.start_time().or(combined_start);
+        let duration = container.duration().or(combined_duration);
+        let size = container.input().size();
+        let info = MediaInfo {
+            format_name: container.format_name(),
+            format_long_name: container.format_long_name(),
+            duration_seconds: duration.map(timeline::seconds),
+            start_seconds: start.map(timeline::seconds),
+            bit_rate: container.bit_rate().or_else(|| average_bit_rate(size, duration?)),
+            size_bytes: Some(size),
+            probe_score: container.probe_score(),
+            tags: container.tags(),
+            streams: container
+                .streams()
+                .enumerate()
+                .zip(starts)
+                .map(|((index, stream), start)| describe_stream(index, stream, start))
+                .collect(),
+            video_stream: None,
+            mp4: layout,
+        };
+        Self {
+            container,
+            info,
+            start: start.unwrap_or(0),
+            duration,
+            pending,
+            at_start: true,
+            seeking,
+            limits: options.limits,
+            threads: options.threads,
+        }
+    }
+
+    /// What the file says.
+    pub const fn info(&self) -> &MediaInfo {
+        &self.info
+    }
+
+    /// What reading has cost so far.
+    pub const fn ledger(&self) -> Ledger {
+        self.container.input().ledger()
+    }
+
+    /// The frame at `at` after the start: the first whose presentation time is at or after it, rounded to the nearest
+    /// tick of the stream. When the video ends before that, the one at half of its duration by the same rule; when there
+    /// is none there either, the last that decodes. [`PosterFrame::reason`] says which it is.
+    ///
+    /// May be called again for other times.
+    ///
+    /// # Errors
+    /// - [`MediaError::NoVideo`], [`MediaError::NoDecoder`]: there is nothing to decode, or nothing to decode it with.
+    /// - [`MediaError::NoFrame`]: no frame decodes.
+    /// - [`MediaError::Read`], [`MediaError::ReaderPanicked`]: the reader failed.
+    /// - [`MediaError::LimitExceeded`], [`MediaError::Timeout`], [`MediaError::Cancelled`]: as the options say.
+    pub fn poster_frame(&mut self, at: Duration) -> Result<PosterFrame, MediaError> {
+        self.container.input_mut().check()?;
+        let index = self.info.video_stream.ok_or_else(|| self.no_video())?;
+        let info = &self.info.streams[index];
+        let (width, height) = info.video.as_ref().map_or((0, 0), |video| (video.width, video.height));
+        let still = info.disposition.attached_pic;
+        self.container.keep_only(index);
+        let at = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
+        // A cover picture is handed out once, before the first packet; no seek brings it back.
+        let seeking = if still { Seeking::None } else { self.seeking };
+        let mut search = Search::new(
+            &mut self.container,
+            &mut self.pending,
+            std::mem::replace(&mut self.at_start, false),
+            index,
+            seeking,
+            self.threads.resolve(width, height),
+            self.limits.max_pixels,
+            self.limits.max_packets,
+        )?;
+        let ticks = |microseconds| timeline::to_ticks(microseconds, search.time_base).unwrap_or(i64::MAX);
+        let target = Target {
+            wanted: ticks(self.start.saturating_add(at)),
+            start: ticks(self.start),
+            half: self.duration.map(|duration| ticks(self.start.saturating_add(duration / 2))),
+            ends_before: self.duration.is_some_and(|duration| duration <= at),
+        };
+        let found = search.find(target)?;
+        let (time_base, packets_decoded) = (search.time_base, search.packets_decoded());
+        self.show(index, found.frame, found.pts, found.reason, time_base, packets_decoded)
+    }
+
+    fn show(
+        &self,
+        index: usize,
+        mut frame: ffi::frame::Frame,
+        pts: i64,
+        reason: FrameReason,
+        time_base: Ratio,
+        packets_decoded: u64,
+    ) -> Result<PosterFrame, MediaError> {
+        let Some(stream) = self.container.stream(index) else { return Err(self.no_video()) };
+        if let Some(mut edges) = stream.cropping() {
+            // Whole chroma samples only on the left and at the top, as ffmpeg's crop filter does.
+            let (shift_x, shift_y) = frame.format().layout().map_or((0, 0), |layout| layout.chroma_shift);
+            let (odd_x, odd_y) = (edges.left & ((1 << shift_x) - 1), edges.top & ((1 << shift_y) - 1));
+            edges.left -= odd_x;
+            edges.right += odd_x;
+            edges.top -= odd_y;
+            edges.bottom += odd_y;
+            // Edges that leave nothing are damage: the picture is shown whole.
+            let (width, height) = (frame.width() as usize, frame.height() as usize);
+            let fits = |a: usize, b: usize, side: usize| a.checked_add(b).is_some_and(|sum| sum < side);
+            if fits(edges.left, edges.right, width) && fits(edges.top, edges.bottom, height) {
+                frame.crop(edges).map_err(MediaError::picture("cropped"))?;
+            }
+        }
+        // The container's word on shape goes before the codec's, and the frame's before that of the headers.
+        let sample_aspect_ratio = stream
+            .container_sample_aspect_ratio()
+            .or_else(|| frame.sample_aspect_ratio())
+            .or_else(|| stream.sample_aspect_ratio());
+        let matrix = frame.display_matrix().or_else(|| stream.display_matrix());
+        let seconds = timeline::to_seconds(pts, time_base).unwrap_or(0.0) - timeline::seconds(self.start);
+        Ok(PosterFrame {
+            orientation: matrix.map_or(Orientation::Upright, orientation),
+            sample_aspect_ratio,
+            pts,
+            time_base,
+            pts_seconds: seconds,
+            reason,
+            stream_index: index,
+            packets_decoded,
+            frame,
+        })
+    }
+
+    /// The video that `ffmpeg` takes when it is not told which: the largest, where being marked as default counts for five
+    /// million pixels, and a cover picture only when there is nothing else. One that can be decoded goes before one that
+    /// cannot.
+    fn choose_video_stream(&self) -> Option<usize> {
+        let candidates = self.info.streams.iter().filter(|stream| stream.kind == StreamKind::Video);
+        candidates
+            .map(|stream| {
+                let area = stream.video.as_ref().map_or(0, |video| u64::from(video.width) * u64::from(video.height));
+                let bonus = if stream.disposition.default { 5_000_000 } else { 0 };
+                let score = if stream.disposition.attached_pic { 1 } else { 2 + area + bonus };
+                ((stream.decodable, score), stream.index)
+            })
+            // The first of equals.
+            .max_by(|(a, a_index), (b, b_index)| a.cmp(b).then(b_index.cmp(a_index)))
+            .map(|(_, index)| index)
+    }
+
+    fn no_video(&self) -> MediaError {
+        let kinds: Vec<&str> =
+            self.info.streams.iter().map(|stream| stream.kind.as_str().unwrap_or("unknown")).collect();
+        MediaError::NoVideo { found: if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") } }
+    }
+}
+
+/// Whether the headers named a codec and a size for each video there is.
+fn headers_are_complete(container: &Container<'_>) -> bool {
+    container.stream_count() > 0
+        && container.streams().filter(|stream| stream.kind() == StreamKind::Video).all(|stream| {
+            stream.codec_name().is_some_and(|name| name != "none") && stream.width() > 0 && stream.height() > 0
+        })
+}
+
+/// Reads packets until each stream of sound or pictures has told where it starts, and keeps them.
+fn read_starts(container: &mut Container<'_>) -> Result<VecDeque<Packet>, MediaError> {
+    let mut pending = VecDeque::new();
+    let mut bytes = 0;
+    while pending.len() < MAX_START_PACKETS && bytes < MAX_START_BYTES {
+        let unknown = container.streams().enumerate().any(|(index, stream)| {
+            matches!(stream.kind(), StreamKind::Video | StreamKind::Audio)
+                && stream_start(index, stream, &pending).is_none()
+        });
+        if !unknown {
+            break;
+        }
+        let mut packet = Packet::new().map_err(MediaError::library("allocating a packet"))?;
+        let result = container.read_packet(&mut packet);
+        container.input_mut().check()?;
+        // An end or an error here is met again, and dealt with, when packets are read to be decoded.
+        if !matches!(result, Ok(true)) {
+            break;
+        }
+        bytes += packet.size();
+        pending.push_back(packet);
+    }
+    Ok(pending)
+}
+
+/// Where a stream starts, in its ticks: by the container, by its index, or by its first packets.
+fn stream_start(index: usize, stream: Stream<'_>, pending: &VecDeque<Packet>) -> Option<i64> {
+    stream.start_pts().or_else(|| stream.first_index_timestamp()).or_else(|| {
+        let own = pending.iter().filter(|packet| packet.stream_index() == Some(index));
+        own.filter_map(|packet| packet.pts().or_else(|| packet.dts())).min()
+    })
+}
+
+fn average_bit_rate(size: u64, duration: i64) -> Option<u64> {
+    let duration = u128::try_from(duration).ok().filter(|&duration| duration > 0)?;
+    u64::try_from(u128::from(size) * 8_000_000 / duration).ok()
+}
+
+fn orientation(matrix: [i32; 9]) -> Orientation {
+    Orientation::from_matrix(matrix[0], matrix[1], matrix[3], matrix[4])
+}
+
+fn describe_stream(index: usize, stream: Stream<'_>, start: Option<i64>) -> StreamInfo {
+    let time_base = stream.time_base();
+    let duration_ts = stream.duration_ts();
+    let kind = stream.kind();
+    StreamInfo {
+        index,
+        id: Some(stream.id()).filter(|&id| id != 0),
+        kind,
+        codec_name: stream.codec_name().map(str::to_owned),
+        codec_long_name: stream.codec_long_name().map(str::to_owned),
+        profile: stream.profile_name().map(str::to_owned),
+        codec_tag_string: tag_string(stream.codec_tag()),
+        codec_tag: stream.codec_tag(),
+        decodable: kind == StreamKind::Video && stream.is_decodable(),
+        time_base,
+        start_pts: start,
+        start_seconds: start.and_then(|ticks| timeline::to_seconds(ticks, time_base)),
+        duration_ts,
+        duration_seconds: duration_ts.and_then(|ticks| timeline::to_seconds(ticks, time_base)),
+        bit_rate: stream.bit_rate(),
+        frame_count: stream.frame_count(),
+        real_frame_rate: stream.real_frame_rate(),
+        average_frame_rate: stream.average_frame_rate(),
+        disposition: stream.disposition(),
+        tags: stream.tags(),
+        video: (kind == StreamKind::Video).then(|| describe_video(stream)),
+        audio: (kind == StreamKind::Audio).then(|| stream.audio()),
+    }
+}
+
+fn describe_video(stream: Stream<'_>) -> VideoInfo {
+    let matrix = stream.display_matrix();
+    VideoInfo {
+        width: stream.width(),
+        height: stream.height(),
+        pixel_format: stream.pixel_format().name().map(str::to_owned),
+        sample_aspect_ratio: stream.sample_aspect_ratio(),
+        orientation: matrix.map_or(Orientation::Upright, orientation),
+        display_rotation: matrix.map(display_rotation),
+        colour: colour::describe(stream.colour(), stream.dolby_vision_profile()),
+        field_order: stream.field_order(),
+        level: Some(stream.level()).filter(|&level| level >= 0),
+        has_b_frames: stream.has_b_frames(),
+    }
+}
+
+/// As `av_display_rotation_get` (libavutil/display.c): the counter-clockwise turn, from the normalised first column.
+fn display_rotation(matrix: [i32; 9]) -> f64 {
+    let number = |index: usize| f64::from(matrix[index]);
+    let (scale_x, scale_y) = (number(0).hypot(number(3)), number(1).hypot(number(4)));
+    if scale_x == 0.0 || scale_y == 0.0 {
+        return 0.0;
+    }
+    -(number(1) / scale_y).atan2(number(0) / scale_x).to_degrees()
+}
+
+/// The tag's four characters, lowest byte first, those that are not letters, digits or in `.-_ ` as `[n]`, as
+/// `av_fourcc_make_string` writes them.
+fn tag_string(tag: u32) -> String {
+    let mut text = String::new();
+    for byte in tag.to_le_bytes() {
+        if byte.is_ascii_alphanumeric() || b".-_ ".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("[{byte}]"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_may_move_between_threads() {
+        fn assert_send<T: Send>() {}
+        assert_send::<Media<'static>>();
+        assert_send::<PosterFrame>();
+    }
+
+    #[test]
+    fn tags_read_like_ffprobe() {
+        assert_eq!(tag_string(u32::from_le_bytes(*b"avc1")), "avc1");
+        assert_eq!(tag_string(0), "[0][0][0][0]");
+    }
+}

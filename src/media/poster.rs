@@ -1,0 +1,315 @@
+//! A decoded frame with what is needed to show it, and its way to a file.
+
+use serde::Serialize;
+
+use crate::media::colour;
+use crate::media::error::MediaError;
+use crate::media::ffi::codec::encode_jpeg;
+use crate::media::ffi::frame::{ColourCodes, Frame};
+use crate::media::ffi::pixel_format::PixelFormat;
+use crate::media::ffi::scale::scale;
+use crate::media::info::Ratio;
+use crate::picture::deinterlace::deinterlace_plane;
+use crate::picture::orient::{orient_rgb, orient_yuv};
+use crate::picture::tone_map::{HdrLight, tone_map};
+use crate::picture::{Encoding, ImageFormat, Thumbnail};
+use crate::pixels::{Bounds, Orientation, Plane, RgbPicture, YuvPicture};
+
+/// Pixel shapes beyond this (either way) are taken for damage.
+const MAX_ASPECT: u64 = 16;
+/// JPEG sides are 16 bits (ITU-T T.81, B.2.2), and libavcodec's encoder leaves room for its blocks.
+const JPEG_MAX_SIDE: u32 = 65_500;
+
+/// Why a frame was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FrameReason {
+    /// It is the first at or after the time asked for.
+    AtTarget,
+    /// The video ends before that time: it is the first at or after half of its duration.
+    HalfDuration,
+    /// There is none there either: it is the last that decodes.
+    LastFrame,
+}
+
+impl FrameReason {
+    /// The stable name of the reason.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AtTarget => "at_target",
+            Self::HalfDuration => "half_duration",
+            Self::LastFrame => "last_frame",
+        }
+    }
+}
+
+/// The frame chosen, as decoded, and how to show it.
+///
+/// It owns its pixels: the [`Media`](crate::Media) may go on or be dropped. Encoding leaves it as it is, so that several
+/// sizes and formats can be made of one decode.
+#[derive(Debug)]
+pub struct PosterFrame {
+    pub(super) frame: Frame,
+    pub(super) orientation: Orientation,
+    pub(super) sample_aspect_ratio: Option<Ratio>,
+    pub(super) pts: i64,
+    pub(super) time_base: Ratio,
+    pub(super) pts_seconds: f64,
+    pub(super) reason: FrameReason,
+    pub(super) stream_index: usize,
+    pub(super) packets_decoded: u64,
+}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Frame({}x{} {})", self.width(), self.height(), self.format().name().unwrap_or("?"))
+    }
+}
+
+impl PosterFrame {
+    /// Presentation time in seconds, counted from the container's start.
+    pub const fn pts_seconds(&self) -> f64 {
+        self.pts_seconds
+    }
+
+    /// Presentation time in ticks of [`time_base`](Self::time_base), as the stream counts it.
+    pub const fn pts(&self) -> i64 {
+        self.pts
+    }
+
+    /// Seconds of a tick of the stream.
+    pub const fn time_base(&self) -> Ratio {
+        self.time_base
+    }
+
+    /// Why this frame was taken.
+    pub const fn reason(&self) -> FrameReason {
+        self.reason
+    }
+
+    /// The stream it comes from.
+    pub const fn stream_index(&self) -> usize {
+        self.stream_index
+    }
+
+    /// Packets that were given to the decoder to get it.
+    pub const fn packets_decoded(&self) -> u64 {
+        self.packets_decoded
+    }
+
+    /// Width and height as decoded: cropped, but neither turned nor stretched.
+    pub fn decoded_size(&self) -> (u32, u32) {
+        (self.frame.width(), self.frame.height())
+    }
+
+    /// The decoded pixel format under FFmpeg's name (`yuv420p`).
+    pub fn pixel_format(&self) -> &'static str {
+        self.frame.format().name().unwrap_or("unknown")
+    }
+
+    /// How the decoded picture is turned to stand upright.
+    pub const fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+
+    /// The decoded samples, plane after plane, rows without padding: what `ffmpeg -f rawvideo` writes.
+    ///
+    /// # Errors
+    /// [`MediaError::Picture`] for pixel formats that have no such form.
+    pub fn copy_planes(&self) -> Result<Vec<u8>, MediaError> {
+        self.frame.copy_planes().map_err(MediaError::picture("copied"))
+    }
+
+    /// Width and height as shown: upright, with square pixels, within `bounds`.
+    pub fn display_size(&self, bounds: Bounds) -> (u32, u32) {
+        let (width, height) = self.square_size();
+        let (width, height) = if self.orientation.swaps_sides() { (height, width) } else { (width, height) };
+        bounds.fit(width, height)
+    }
+
+    /// The decoded size with the width stretched by the sample aspect ratio, as `scale=iw*sar:ih` does.
+    fn square_size(&self) -> (u32, u32) {
+        let (width, height) = self.decoded_size();
+        let stretched = self.sample_aspect_ratio.and_then(|Ratio { num, den }| {
+            let (num, den) = (u64::try_from(num).ok()?, u64::try_from(den).ok()?);
+            if num == 0 || den == 0 || num / den >= MAX_ASPECT || den / num >= MAX_ASPECT {
+                return None;
+            }
+            let stretched = (u64::from(width) * num + den / 2) / den;
+            u32::try_from(stretched.max(1)).ok()
+        });
+        (stretched.unwrap_or(width), height)
+    }
+
+    /// The picture as packed RGB: upright, square pixels, SDR.
+    ///
+    /// # Errors
+    /// [`MediaError::Picture`] when libswscale cannot convert the pixel format.
+    pub fn to_rgb8(&self, bounds: Bounds) -> Result<RgbPicture, MediaError> {
+        let (source, colour) = self.prepare()?;
+        Ok(orient_rgb(self.scale_to_rgb(&source, colour, self.scaled_size(bounds))?, self.orientation))
+    }
+
+    /// The picture as a file in memory: upright, square pixels, within the bounds, SDR.
+    ///
+    /// # Errors
+    /// [`MediaError::Picture`] when libswscale cannot convert the pixel format, or the encoder fails (WebP and JPEG have
+    /// a largest size).
+    pub fn encode(&self, encoding: &Encoding) -> Result<Thumbnail, MediaError> {
+        let (width, height) = self.display_size(encoding.bounds);
+        let bytes = match encoding.format {
+            ImageFormat::Jpeg => self.encode_as_jpeg(encoding)?,
+            #[cfg(feature = "png")]
+            ImageFormat::Png => crate::picture::encode::encode_png(&self.to_rgb8(encoding.bounds)?)
+                .map_err(|reason| MediaError::Picture { step: "encoded as PNG", reason })?,
+            #[cfg(feature = "webp")]
+            ImageFormat::WebP => {
+                crate::picture::encode::encode_webp(&self.to_rgb8(encoding.bounds)?, encoding.quality)
+                    .map_err(|reason| MediaError::Picture { step: "encoded as WebP", reason })?
+            }
+        };
+        Ok(Thumbnail { width, height, format: encoding.format, bytes })
+    }
+
+    fn encode_as_jpeg(&self, encoding: &Encoding) -> Result<Vec<u8>, MediaError> {
+        let (width, height) = self.scaled_size(encoding.bounds);
+        if width.max(height) > JPEG_MAX_SIDE {
+            let reason = format!("{width} x {height} is larger than JPEG's {JPEG_MAX_SIDE} pixels a side");
+            return Err(MediaError::Picture { step: "encoded as JPEG", reason });
+        }
+        let (source, colour) = self.prepare()?;
+        // HDR goes through RGB, where tones are mapped; everything else straight from planes to planes.
+        let (source, colour) = if colour::hdr_transfer(colour).is_some() {
+            let rgb = self.scale_to_rgb(&source, colour, (width, height))?;
+            (rgb_frame(&rgb)?, colour::sdr_rgb())
+        } else {
+            (source, colour)
+        };
+        let mut scaled = blank(PixelFormat::YUVJ420P, width, height, colour::jfif(colour))?;
+        scale(&source, &mut scaled).map_err(MediaError::picture("scaled"))?;
+        let mut upright = match self.orientation {
+            Orientation::Upright => scaled,
+            orientation => yuv_frame(&orient_yuv(yuv_planes(&scaled)?, orientation), colour::jfif(colour))?,
+        };
+        encode_jpeg(&mut upright, encoding.quality.mjpeg_quantiser()).map_err(MediaError::picture("encoded as JPEG"))
+    }
+
+    /// The size to scale to before turning.
+    fn scaled_size(&self, bounds: Bounds) -> (u32, u32) {
+        let (width, height) = self.display_size(bounds);
+        if self.orientation.swaps_sides() { (height, width) } else { (width, height) }
+    }
+
+    /// The frame as the scaler should see it: progressive, its colours told in full, and no more than that.
+    fn prepare(&self) -> Result<(Frame, ColourCodes), MediaError> {
+        let mut source = self.frame.share().map_err(MediaError::library("sharing a frame"))?;
+        let layout = source.format().layout().ok_or_else(|| MediaError::Picture {
+            step: "scaled",
+            reason: "its pixel format is unknown".to_owned(),
+        })?;
+        let colour = colour::complete(source.colour(), layout, source.height());
+        source.set_colour(colour);
+        source.forget_light_levels();
+        if source.is_interlaced() {
+            self.deinterlace(&mut source)?;
+            source.mark_progressive();
+        }
+        Ok((source, colour))
+    }
+
+    /// Joins the fields, in the pixel formats that interlaced video comes in (planar YUV in native byte order); the
+    /// others are left as they are.
+    fn deinterlace(&self, frame: &mut Frame) -> Result<(), MediaError> {
+        let Some(layout) = frame.format().layout() else { return Ok(()) };
+        let supported = layout.is_planar && !layout.is_rgb && !layout.is_big_endian && layout.components == 3;
+        // Formats with both chroma components in one plane have no third one.
+        if !supported || frame.plane(2, 0, 0).is_none() {
+            return Ok(());
+        }
+        let keep_top = frame.is_top_field_first();
+        let sample_bytes = if layout.depth > 8 { 2 } else { 1 };
+        let (width, height) = (frame.width() as usize, frame.height() as usize);
+        for index in 0..layout.components {
+            let (shift_x, shift_y) = if index == 0 { (0, 0) } else { layout.chroma_shift };
+            let (columns, rows) = (width.div_ceil(1 << shift_x), height.div_ceil(1 << shift_y));
+            let Some(mut bytes) = frame.plane(index, columns * sample_bytes, rows) else { continue };
+            if sample_bytes == 1 {
+                deinterlace_plane(&mut bytes, columns, layout.depth, keep_top);
+            } else {
+                let (samples, _) = bytes.as_chunks_mut::<2>();
+                deinterlace_plane(samples, columns, layout.depth, keep_top);
+            }
+            frame
+                .write_plane(index, columns * sample_bytes, &bytes)
+                .map_err(MediaError::picture("deinterlaced"))?;
+        }
+        Ok(())
+    }
+
+    fn scale_to_rgb(
+        &self,
+        source: &Frame,
+        colour: ColourCodes,
+        (width, height): (u32, u32),
+    ) -> Result<RgbPicture, MediaError> {
+        let hdr = colour::hdr_transfer(colour);
+        let (format, bytes_per_pixel) =
+            if hdr.is_some() { (PixelFormat::RGB48LE, 6) } else { (PixelFormat::RGB24, 3) };
+        let mut scaled = blank(format, width, height, colour::rgb(colour))?;
+        scale(source, &mut scaled).map_err(MediaError::picture("scaled"))?;
+        let pixels = scaled
+            .plane(0, width as usize * bytes_per_pixel, height as usize)
+            .ok_or_else(|| unreadable("the scaled picture has no pixels"))?;
+        Ok(match hdr {
+            Some(transfer) => {
+                let primaries = colour::hdr_primaries(colour);
+                let light = HdrLight { transfer, primaries, peak_nits: self.frame.peak_nits() };
+                tone_map(&pixels, width, height, light)
+            }
+            None => RgbPicture { width, height, pixels },
+        })
+    }
+}
+
+fn unreadable(reason: &str) -> MediaError {
+    MediaError::Picture { step: "scaled", reason: reason.to_owned() }
+}
+
+fn blank(format: PixelFormat, width: u32, height: u32, colour: ColourCodes) -> Result<Frame, MediaError> {
+    let mut frame = Frame::with_size(format, width, height).map_err(MediaError::library("allocating a picture"))?;
+    frame.set_colour(colour);
+    Ok(frame)
+}
+
+fn rgb_frame(picture: &RgbPicture) -> Result<Frame, MediaError> {
+    let mut frame = blank(PixelFormat::RGB24, picture.width, picture.height, colour::sdr_rgb())?;
+    frame
+        .write_plane(0, picture.width as usize * 3, &picture.pixels)
+        .map_err(MediaError::library("copying a picture"))?;
+    Ok(frame)
+}
+
+fn yuv_frame(picture: &YuvPicture, colour: ColourCodes) -> Result<Frame, MediaError> {
+    let [luma, ..] = &picture.planes;
+    let side = |samples: usize| u32::try_from(samples).map_err(|_| unreadable("it is too large"));
+    let mut frame = blank(PixelFormat::YUVJ420P, side(luma.width)?, side(luma.height)?, colour)?;
+    for (index, plane) in picture.planes.iter().enumerate() {
+        frame
+            .write_plane(index, plane.width, &plane.samples)
+            .map_err(MediaError::library("copying a picture"))?;
+    }
+    Ok(frame)
+}
+
+fn yuv_planes(frame: &Frame) -> Result<YuvPicture, MediaError> {
+    let (width, height) = (frame.width() as usize, frame.height() as usize);
+    let plane = |index: usize, width: usize, height: usize| {
+        let samples = frame.plane(index, width, height).ok_or_else(|| unreadable("a plane is missing"))?;
+        Ok::<_, MediaError>(Plane { width, height, samples })
+    };
+    let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
+    Ok(YuvPicture {
+        planes: [plane(0, width, height)?, plane(1, chroma_width, chroma_height)?, plane(2, chroma_width, chroma_height)?],
+    })
+}

@@ -1,0 +1,363 @@
+//! Finding the frame: which packets are read, which are decoded, and which of the frames is taken.
+//!
+//! The rule is one pass where that can be: seek to the keyframe before the wanted time, decode, and take the first frame
+//! at or after it. Frames that nothing refers to are not decoded before that time; the frame taken is the same to the
+//! bit. Three things make more passes necessary: a container whose seek lands too late, a video that ends before the
+//! wanted time, and damage. Each has its own step below, and each step only runs when the one before it gave nothing.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+
+use crate::media::error::MediaError;
+use crate::media::ffi::AvError;
+use crate::media::ffi::codec::{Decoder, Received};
+use crate::media::ffi::format::Container;
+use crate::media::ffi::frame::Frame;
+use crate::media::ffi::packet::Packet;
+use crate::media::info::Ratio;
+use crate::media::poster::FrameReason;
+use crate::media::timeline;
+
+/// Demuxer errors in a row after which the rest of the file is given up.
+const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
+/// How far before the wanted time a second seek goes when the first landed behind it, in microseconds.
+const STEP_BACK: i64 = 10_000_000;
+/// Wanted times nearer to the start than this are reached by reading on, in containers whose seek is inexact: it costs
+/// less than a search by bisection, and always lands right. In microseconds.
+const READ_ON: i64 = 30_000_000;
+
+/// How a container seeks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seeking {
+    /// By an index: lands on the keyframe before the time asked for.
+    Indexed,
+    /// By bisection or guesswork: may land late, or nowhere.
+    Inexact,
+    /// Not at all.
+    None,
+}
+
+/// What to look for, in ticks of the stream, absolute.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target {
+    /// The time asked for.
+    pub(super) wanted: i64,
+    /// The start of the presentation.
+    pub(super) start: i64,
+    /// Half of the duration after the start, when the container tells a duration.
+    pub(super) half: Option<i64>,
+    /// Whether the container says that it ends before `wanted`.
+    pub(super) ends_before: bool,
+}
+
+pub(super) struct Found {
+    pub(super) frame: Frame,
+    pub(super) pts: i64,
+    pub(super) reason: FrameReason,
+}
+
+/// One stream of a container being decoded.
+pub(super) struct Search<'m, 'r> {
+    pub(super) container: &'m mut Container<'r>,
+    pub(super) stream: usize,
+    pub(super) time_base: Ratio,
+    /// Ticks between frames, for streams without timestamps.
+    pub(super) frame_ticks: i64,
+    pub(super) seeking: Seeking,
+    decoder: Decoder,
+    /// Packets that were read while the container was opened.
+    pending: &'m mut VecDeque<Packet>,
+    packet: Packet,
+    /// Whether reading goes on from the first packet without a gap.
+    from_start: bool,
+    draining: bool,
+    next_pts: Option<i64>,
+    packets_read: u64,
+    packets_decoded: u64,
+    max_packets: u64,
+    errors: u64,
+    first_error: Option<String>,
+}
+
+/// What a pass over frames ended with.
+struct Pass {
+    /// The first frame at or after the goal.
+    at_goal: Option<(Frame, i64)>,
+    /// The first frame at or after the second goal, for videos that end before the first.
+    at_half: Option<(Frame, i64)>,
+    /// The last frame of the pass.
+    last: Option<(Frame, i64)>,
+    /// Presentation time of the first frame of the pass.
+    first_pts: Option<i64>,
+}
+
+impl<'m, 'r> Search<'m, 'r> {
+    #[expect(clippy::too_many_arguments, reason = "the parts of a search, each named at its one call")]
+    pub(super) fn new(
+        container: &'m mut Container<'r>,
+        pending: &'m mut VecDeque<Packet>,
+        at_start: bool,
+        stream: usize,
+        seeking: Seeking,
+        threads: NonZeroUsize,
+        max_pixels: u64,
+        max_packets: u64,
+    ) -> Result<Self, MediaError> {
+        let missing = || MediaError::Library { step: "finding the stream", reason: "it is gone".to_owned() };
+        let view = container.stream(stream).ok_or_else(missing)?;
+        let time_base = view.time_base();
+        let rate = view.average_frame_rate().positive().or_else(|| view.real_frame_rate().positive());
+        let frame_microseconds =
+            rate.and_then(|rate| timeline::to_microseconds(1, Ratio { num: rate.den, den: rate.num }));
+        let frame_ticks =
+            frame_microseconds.and_then(|length| timeline::to_ticks(length, time_base)).unwrap_or(1).max(1);
+        let codec = view.codec_name().unwrap_or("unknown").to_owned();
+        let decoder = Decoder::open(view, threads, max_pixels)
+            .map_err(|error| no_frame(0, 1, Some(error.to_string())))?
+            .ok_or(MediaError::NoDecoder { codec })?;
+        Ok(Self {
+            container,
+            stream,
+            time_base,
+            frame_ticks,
+            seeking,
+            decoder,
+            pending,
+            packet: Packet::new().map_err(MediaError::library("allocating a packet"))?,
+            from_start: at_start,
+            draining: false,
+            next_pts: None,
+            packets_read: 0,
+            packets_decoded: 0,
+            max_packets,
+            errors: 0,
+            first_error: None,
+        })
+    }
+
+    pub(super) const fn packets_decoded(&self) -> u64 {
+        self.packets_decoded
+    }
+
+    /// Finds the frame by SPEC's rule: at or after the wanted time; else at or after half of the duration; else the last.
+    pub(super) fn find(&mut self, target: Target) -> Result<Found, MediaError> {
+        // A video that says it ends early is decoded from its middle on, in the hope that it says so rightly: the frame
+        // in the middle is kept, and thrown away if one at the wanted time comes after all.
+        let first_goal = target.half.filter(|_| target.ends_before).unwrap_or(target.wanted);
+        let mut pass = self.pass_from(first_goal, target, target.ends_before)?;
+        if let Some(found) = take(&mut pass.at_goal, FrameReason::AtTarget) {
+            return Ok(found);
+        }
+        if let Some(found) = take(&mut pass.at_half, FrameReason::HalfDuration) {
+            return Ok(found);
+        }
+        let mut last = pass.last.take();
+        // The end came unexpectedly. Where the container tells no duration, the last frame's time does.
+        let half = target.half.or_else(|| {
+            let (_, end) = last.as_ref()?;
+            Some(target.start.saturating_add(end.saturating_sub(target.start) / 2))
+        });
+        if let Some(half) = half.filter(|_| !target.ends_before)
+            && self.can_rewind()
+        {
+            let aim = Target { wanted: i64::MAX, half: Some(half), ..target };
+            let mut pass = self.pass_from(half, aim, true)?;
+            if let Some(found) = take(&mut pass.at_half, FrameReason::HalfDuration) {
+                return Ok(found);
+            }
+            last = pass.last.take().or(last);
+        }
+        // The last frame that decodes: from the start, leaving nothing out.
+        if self.can_rewind() && (self.rewind() || self.from_start) {
+            let mut pass = self.decode_until(Target { wanted: i64::MAX, half: None, ..target }, None)?;
+            last = pass.last.take().or(last);
+        }
+        match last {
+            Some((frame, pts)) => Ok(Found { frame, pts, reason: FrameReason::LastFrame }),
+            None => Err(no_frame(self.packets_read, self.errors, self.first_error.take())),
+        }
+    }
+
+    /// Decodes from the keyframe before `goal`, and from further back when that lands behind it.
+    fn pass_from(&mut self, goal: i64, target: Target, keep_half: bool) -> Result<Pass, MediaError> {
+        let target = Target { half: target.half.filter(|_| keep_half), ..target };
+        let step_back = timeline::to_ticks(STEP_BACK, self.time_base).unwrap_or(0);
+        let read_on = timeline::to_ticks(READ_ON, self.time_base).unwrap_or(i64::MAX);
+        let near = goal.saturating_sub(target.start) <= read_on;
+        let mut seeks = Vec::new();
+        match self.seeking {
+            Seeking::Indexed => seeks.extend([goal, goal.saturating_sub(step_back)]),
+            Seeking::Inexact if !near => seeks.push(goal.saturating_sub(step_back)),
+            Seeking::Inexact | Seeking::None => {}
+        }
+        for ticks in seeks {
+            if ticks <= target.start || !self.seek(ticks) {
+                continue;
+            }
+            let pass = self.decode_until(target, Some(goal))?;
+            // A first frame behind the goal may hide earlier ones that belong there.
+            if pass.first_pts.is_some_and(|first| first <= goal) {
+                return Ok(pass);
+            }
+        }
+        if !self.from_start {
+            self.rewind();
+        }
+        self.decode_until(target, Some(goal))
+    }
+
+    /// Decodes on until a frame at or after `target.wanted`. Before `skip_before` only frames that others need.
+    fn decode_until(&mut self, target: Target, skip_before: Option<i64>) -> Result<Pass, MediaError> {
+        let mut pass = Pass { at_goal: None, at_half: None, last: None, first_pts: None };
+        let mut frame = Frame::new().map_err(MediaError::library("allocating a frame"))?;
+        while let Some(pts) = self.next_frame(&mut frame, skip_before)? {
+            pass.first_pts.get_or_insert(pts);
+            if pts >= target.wanted {
+                pass.at_goal = Some((frame, pts));
+                return Ok(pass);
+            }
+            let taken = std::mem::replace(&mut frame, Frame::new().map_err(MediaError::library("allocating a frame"))?);
+            if pass.at_half.is_none() && target.half.is_some_and(|half| pts >= half) {
+                pass.at_half = Some((taken, pts));
+            } else {
+                pass.last = Some((taken, pts));
+            }
+        }
+        if let Some((kept, pts)) = &pass.at_half
+            && pass.last.as_ref().is_none_or(|(_, last)| last < pts)
+        {
+            let shared = kept.share().map_err(MediaError::library("sharing a frame"))?;
+            pass.last = Some((shared, *pts));
+        }
+        Ok(pass)
+    }
+
+    /// The next decoded frame's presentation time; `None` at the end.
+    fn next_frame(&mut self, frame: &mut Frame, skip_before: Option<i64>) -> Result<Option<i64>, MediaError> {
+        loop {
+            // libav polls nothing while it decodes: between packets is where the deadline is looked at.
+            self.container.input_mut().check()?;
+            match self.decoder.receive(frame) {
+                Ok(Received::Frame) => {
+                    let pts = frame.best_effort_timestamp().or(self.next_pts).unwrap_or(0);
+                    let length = Some(frame.duration()).filter(|&ticks| ticks > 0).unwrap_or(self.frame_ticks);
+                    self.next_pts = Some(pts.saturating_add(length));
+                    return Ok(Some(pts));
+                }
+                Ok(Received::NeedsInput) => self.feed(skip_before)?,
+                Ok(Received::Ended) => return Ok(None),
+                // A damaged frame. After the end there is no packet to try next, but the decoder goes on draining.
+                Err(error) => {
+                    self.note(&error);
+                    if self.draining && self.errors > u64::from(MAX_READ_ERRORS_IN_A_ROW) {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives the decoder one packet, or the end.
+    fn feed(&mut self, skip_before: Option<i64>) -> Result<(), MediaError> {
+        if self.draining {
+            return Ok(());
+        }
+        if !self.read_packet()? {
+            self.draining = true;
+            if let Err(error) = self.decoder.send(None) {
+                self.note(&error);
+            }
+            return Ok(());
+        }
+        self.packets_decoded += 1;
+        // By presentation time only: a packet without one may be the one wanted.
+        let skip = skip_before.is_some_and(|limit| self.packet.pts().is_some_and(|pts| pts < limit));
+        self.decoder.skip_non_reference(skip);
+        if let Err(error) = self.decoder.send(Some(&self.packet)) {
+            self.note(&error);
+        }
+        Ok(())
+    }
+
+    /// Reads the stream's next packet; `false` at the end.
+    fn read_packet(&mut self) -> Result<bool, MediaError> {
+        while let Some(packet) = self.pending.pop_front() {
+            if packet.stream_index() == Some(self.stream) {
+                self.packet = packet;
+                self.packets_read += 1;
+                return Ok(true);
+            }
+        }
+        let mut errors_in_a_row = 0;
+        loop {
+            let result = self.container.read_packet(&mut self.packet);
+            // libav may have turned a failed read into an end of file: the source knows.
+            self.container.input_mut().check()?;
+            match result {
+                Ok(true) if self.packet.stream_index() == Some(self.stream) => {
+                    self.packets_read += 1;
+                    if self.packets_read > self.max_packets {
+                        return Err(MediaError::LimitExceeded { limit: "max_packets", allowed: self.max_packets });
+                    }
+                    return Ok(true);
+                }
+                Ok(true) => errors_in_a_row = 0,
+                Ok(false) => return Ok(false),
+                Err(error) => {
+                    self.note(&error);
+                    errors_in_a_row += 1;
+                    if errors_in_a_row >= MAX_READ_ERRORS_IN_A_ROW {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, error: &AvError) {
+        self.errors += 1;
+        self.first_error.get_or_insert_with(|| error.to_string());
+    }
+
+    /// Moves to the keyframe before `ticks`; whether the container could.
+    fn seek(&mut self, ticks: i64) -> bool {
+        let moved = self.container.seek_backward(self.stream, ticks).is_ok();
+        if moved {
+            self.restart(false);
+        }
+        moved
+    }
+
+    const fn can_rewind(&self) -> bool {
+        !matches!(self.seeking, Seeking::None)
+    }
+
+    /// Moves to the first packet; whether the container could.
+    fn rewind(&mut self) -> bool {
+        let first = i64::MIN / 2;
+        let moved = self.container.seek_backward(self.stream, first).is_ok()
+            || self.container.seek_backward(self.stream, 0).is_ok()
+            || self.container.seek_to_byte(0).is_ok();
+        if moved {
+            self.restart(true);
+        }
+        moved
+    }
+
+    fn restart(&mut self, from_start: bool) {
+        self.decoder.flush();
+        self.pending.clear();
+        self.draining = false;
+        self.next_pts = None;
+        self.from_start = from_start;
+    }
+}
+
+fn take(slot: &mut Option<(Frame, i64)>, reason: FrameReason) -> Option<Found> {
+    slot.take().map(|(frame, pts)| Found { frame, pts, reason })
+}
+
+fn no_frame(packets: u64, errors: u64, first: Option<String>) -> MediaError {
+    let first = first.unwrap_or_else(|| "the video has no packets".to_owned());
+    MediaError::NoFrame { packets, errors, first }
+}

@@ -1,0 +1,13 @@
+//! Pixels made fit to be seen, and the files they are written to. Nothing here knows libav.
+//!
+//! A decoded frame comes in as planes. [`deinterlace`] joins the two fields of interlaced video where they differ,
+//! [`tone_map`] brings PQ and HLG light into the range of a screen, [`orient`] turns and mirrors until the picture stands
+//! upright, and [`encode`] writes PNG and WebP into memory. (JPEG is written from the planes by libav's encoder, in
+//! `media`.)
+
+pub(crate) mod deinterlace;
+pub(crate) mod encode;
+pub(crate) mod orient;
+pub(crate) mod tone_map;
+
+pub use encode::{Encoding, ImageFormat, Quality, Thumbnail};

@@ -1,0 +1,182 @@
+//! Values that describe pictures: orientation, bounds, planes and packed pixels.
+
+use std::num::NonZeroU32;
+
+use serde::Serialize;
+
+/// How a decoded picture must be turned to stand upright, numbered as Exif does (TIFF tag 274): the eight ways a
+/// rectangle can lie on itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Orientation {
+    /// 1: as it is.
+    #[default]
+    Upright,
+    /// 2: mirror left to right.
+    FlipHorizontal,
+    /// 3: turn by 180 degrees.
+    Rotate180,
+    /// 4: mirror top to bottom.
+    FlipVertical,
+    /// 5: mirror over the diagonal from top left to bottom right.
+    Transpose,
+    /// 6: turn by 90 degrees clockwise.
+    Rotate90,
+    /// 7: mirror over the other diagonal.
+    Transverse,
+    /// 8: turn by 90 degrees counter-clockwise.
+    Rotate270,
+}
+
+impl Orientation {
+    /// Reads the linear part of a display matrix: a point (x, y) of the decoded picture is shown at
+    /// (a x + c y, b x + d y), y pointing down (ISO/IEC 14496-12, 6.2.2; `libavutil/display.h`).
+    ///
+    /// Matrices that scale or shear are taken for the nearest of the eight; one without a sense is `Upright`.
+    pub fn from_matrix(a: i32, b: i32, c: i32, d: i32) -> Self {
+        let [a, b, c, d] = [a, b, c, d].map(i64::from);
+        let straight = a.abs().min(d.abs());
+        let crossed = b.abs().min(c.abs());
+        if straight == 0 && crossed == 0 {
+            return Self::Upright;
+        }
+        if straight >= crossed {
+            match (a > 0, d > 0) {
+                (true, true) => Self::Upright,
+                (false, true) => Self::FlipHorizontal,
+                (false, false) => Self::Rotate180,
+                (true, false) => Self::FlipVertical,
+            }
+        } else {
+            match (b > 0, c > 0) {
+                (true, true) => Self::Transpose,
+                // x goes down and y goes left: the top row becomes the right column.
+                (true, false) => Self::Rotate90,
+                (false, false) => Self::Transverse,
+                (false, true) => Self::Rotate270,
+            }
+        }
+    }
+
+    /// Degrees of the clockwise turn, after the mirroring of [`is_mirrored`](Self::is_mirrored): 0, 90, 180 or 270.
+    pub const fn rotation_degrees(self) -> u32 {
+        match self {
+            Self::Upright | Self::FlipHorizontal => 0,
+            Self::Rotate90 | Self::Transverse => 90,
+            Self::Rotate180 | Self::FlipVertical => 180,
+            Self::Rotate270 | Self::Transpose => 270,
+        }
+    }
+
+    /// Whether the picture is mirrored left to right before it is turned.
+    pub const fn is_mirrored(self) -> bool {
+        matches!(self, Self::FlipHorizontal | Self::FlipVertical | Self::Transpose | Self::Transverse)
+    }
+
+    /// Whether width and height change places.
+    pub const fn swaps_sides(self) -> bool {
+        matches!(self, Self::Transpose | Self::Rotate90 | Self::Transverse | Self::Rotate270)
+    }
+}
+
+/// The largest size a picture may have. It is scaled down, keeping its shape, until it fits; never up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Bounds {
+    /// Pixels from left to right; `None` is no bound.
+    pub max_width: Option<NonZeroU32>,
+    /// Pixels from top to bottom; `None` is no bound.
+    pub max_height: Option<NonZeroU32>,
+}
+
+impl Bounds {
+    /// The size that a `width` x `height` picture gets: each side at least 1.
+    pub fn fit(self, width: u32, height: u32) -> (u32, u32) {
+        let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
+        let max_width = self.max_width.map_or(width, |side| u64::from(side.get()).min(width));
+        let max_height = self.max_height.map_or(height, |side| u64::from(side.get()).min(height));
+        // Compare the two shrink factors max_width/width and max_height/height without dividing.
+        let (fitted_width, fitted_height) = if max_width * height <= max_height * width {
+            (max_width, rounded_div(height * max_width, width))
+        } else {
+            (rounded_div(width * max_height, height), max_height)
+        };
+        (saturate(fitted_width.max(1)), saturate(fitted_height.max(1)))
+    }
+}
+
+fn rounded_div(numerator: u64, denominator: u64) -> u64 {
+    (numerator + denominator / 2) / denominator
+}
+
+fn saturate(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// One plane of samples without padding between rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plane {
+    /// Samples in a row.
+    pub(crate) width: usize,
+    /// Rows.
+    pub(crate) height: usize,
+    /// `width * height` samples.
+    pub(crate) samples: Vec<u8>,
+}
+
+/// Planar 4:2:0 as JFIF wants it: full range, BT.601 matrix, chroma sides rounded up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct YuvPicture {
+    /// Luma, then blue and red difference.
+    pub(crate) planes: [Plane; 3],
+}
+
+/// Packed 8-bit RGB in the sRGB / BT.709 sense, three bytes a pixel, rows without padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RgbPicture {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// `width * height * 3` bytes.
+    pub pixels: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(width: u32, height: u32) -> Bounds {
+        Bounds { max_width: NonZeroU32::new(width), max_height: NonZeroU32::new(height) }
+    }
+
+    #[test]
+    fn fits_without_enlarging() {
+        assert_eq!(bounds(0, 0).fit(1920, 1080), (1920, 1080));
+        assert_eq!(bounds(640, 0).fit(1920, 1080), (640, 360));
+        assert_eq!(bounds(0, 540).fit(1920, 1080), (960, 540));
+        assert_eq!(bounds(100, 1000).fit(1920, 1080), (100, 56));
+        assert_eq!(bounds(4000, 4000).fit(1920, 1080), (1920, 1080));
+        assert_eq!(bounds(10, 10).fit(10_000, 1), (10, 1));
+        assert_eq!(bounds(1, 1).fit(u32::MAX, u32::MAX), (1, 1));
+    }
+
+    #[test]
+    fn reads_the_eight_matrices() {
+        const ONE: i32 = 1 << 16;
+        let cases = [
+            ([ONE, 0, 0, ONE], Orientation::Upright),
+            ([-ONE, 0, 0, ONE], Orientation::FlipHorizontal),
+            ([-ONE, 0, 0, -ONE], Orientation::Rotate180),
+            ([ONE, 0, 0, -ONE], Orientation::FlipVertical),
+            ([0, ONE, ONE, 0], Orientation::Transpose),
+            ([0, ONE, -ONE, 0], Orientation::Rotate90),
+            ([0, -ONE, -ONE, 0], Orientation::Transverse),
+            ([0, -ONE, ONE, 0], Orientation::Rotate270),
+            ([0, 0, 0, 0], Orientation::Upright),
+            ([i32::MIN, 0, 0, i32::MIN], Orientation::Rotate180),
+        ];
+        for ([a, b, c, d], expected) in cases {
+            assert_eq!(Orientation::from_matrix(a, b, c, d), expected);
+        }
+    }
+}
