@@ -152,7 +152,8 @@ fn read_key_rules(lookup: &mut Lookup<'_>) -> KeyRules {
     };
     let thumbnail_prefix = lookup.folder("THUMBNAIL_PREFIX").unwrap_or(defaults.thumbnail_prefix);
     if video_prefix.starts_with(&thumbnail_prefix) {
-        let problem = format!("{thumbnail_prefix:?} holds VIDEO_PREFIX {video_prefix:?}: every video would be skipped");
+        let problem =
+            format!("{thumbnail_prefix:?} holds VIDEO_PREFIX {video_prefix:?}: every video would be skipped");
         lookup.problem("THUMBNAIL_PREFIX", problem);
     }
     KeyRules {
@@ -167,9 +168,13 @@ fn read_thumbnail(lookup: &mut Lookup<'_>) -> ThumbnailSettings {
     let defaults = ThumbnailSettings::default();
     let quality = lookup.with("THUMBNAIL_QUALITY", "a whole number from 1 to 100", parse_quality);
     ThumbnailSettings {
-        at: lookup.with("THUMBNAIL_AT", "a number of seconds, 0 or more", parse_seconds).unwrap_or(defaults.at),
+        at: lookup
+            .with("THUMBNAIL_AT", "a number of seconds, 0 or more", parse_seconds)
+            .unwrap_or(defaults.at),
         encoding: Encoding {
-            format: lookup.with("THUMBNAIL_FORMAT", FORMATS, parse_format).unwrap_or(defaults.encoding.format),
+            format: lookup
+                .with("THUMBNAIL_FORMAT", FORMATS, ImageFormat::from_extension)
+                .unwrap_or(defaults.encoding.format),
             bounds: Bounds {
                 max_width: lookup.with("THUMBNAIL_WIDTH", PIXELS, parse_pixels),
                 max_height: lookup.with("THUMBNAIL_HEIGHT", PIXELS, parse_pixels),
@@ -195,9 +200,11 @@ fn read_log(lookup: &mut Lookup<'_>) -> LogSettings {
     }
 }
 
-const PIXELS: &str = "a whole number of pixels from 1 to 65535";
+/// What a side's length must be.
+pub(crate) const PIXELS: &str = "a whole number of pixels from 1 to 65535";
 
-const FORMATS: &str = match (cfg!(feature = "png"), cfg!(feature = "webp")) {
+/// Names of the picture formats that are compiled in.
+pub(crate) const FORMATS: &str = match (cfg!(feature = "png"), cfg!(feature = "webp")) {
     (true, true) => "jpeg, png or webp",
     (true, false) => "jpeg or png",
     (false, true) => "jpeg or webp",
@@ -209,23 +216,12 @@ pub(crate) fn parse_seconds(text: &str) -> Option<Duration> {
     text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
-/// A picture format's name, as in `THUMBNAIL_FORMAT` or at the end of a file name.
-pub(crate) fn parse_format(name: &str) -> Option<ImageFormat> {
-    match name.to_ascii_lowercase().as_str() {
-        "jpeg" | "jpg" => Some(ImageFormat::Jpeg),
-        #[cfg(feature = "png")]
-        "png" => Some(ImageFormat::Png),
-        #[cfg(feature = "webp")]
-        "webp" => Some(ImageFormat::WebP),
-        _ => None,
-    }
-}
-
 /// A side's length. A JPEG's is 16 bits wide.
 pub(crate) fn parse_pixels(text: &str) -> Option<NonZeroU32> {
     text.parse().ok().filter(|pixels: &NonZeroU32| pixels.get() <= 65535)
 }
 
+/// A picture's quality.
 pub(crate) fn parse_quality(text: &str) -> Option<Quality> {
     text.parse().ok().and_then(Quality::new)
 }

@@ -45,7 +45,9 @@ pub enum LocationError {
     #[error("a file URL is written file:///path, with an absolute path on this machine")]
     FileUrl,
     /// A scheme we do not read.
-    #[error("cannot read {scheme}:// inputs; known are paths, file://, s3://, http://, https:// and - for standard input")]
+    #[error(
+        "cannot read {scheme}:// inputs; known are paths, file://, s3://, http://, https:// and - for standard input"
+    )]
     Scheme {
         /// The scheme as written.
         scheme: String,
@@ -77,9 +79,7 @@ impl Location {
                 _ => Err(LocationError::S3Parts),
             },
             "http" | "https" => Ok(Self::Http(Url::parse(text)?)),
-            "file" => {
-                Url::parse(text)?.to_file_path().map(Self::File).map_err(|()| LocationError::FileUrl)
-            }
+            "file" => Url::parse(text)?.to_file_path().map(Self::File).map_err(|()| LocationError::FileUrl),
             _ => Err(LocationError::Scheme { scheme: scheme.to_owned() }),
         }
     }

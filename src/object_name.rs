@@ -15,7 +15,7 @@ use serde::Serialize;
 pub use key_rules::{KeyRules, SkipReason};
 pub use key_template::{KeyTemplate, KeyTemplateError};
 
-use crate::ErrorKind;
+use crate::{Error, ErrorKind};
 
 /// Characters that the column `contents.title`, a `VARCHAR(255)`, holds.
 pub const MAX_TITLE_CHARS: usize = 255;
@@ -57,7 +57,9 @@ pub enum ObjectNameError {
         digits: String,
     },
     /// The title does not fit its column.
-    #[error("the title made of the file name has {chars} characters, more than the {MAX_TITLE_CHARS} of contents.title")]
+    #[error(
+        "the title made of the file name has {chars} characters, more than the {MAX_TITLE_CHARS} of contents.title"
+    )]
     TitleTooLong {
         /// Characters of the title.
         chars: usize,
@@ -78,6 +80,12 @@ impl ObjectNameError {
             Self::TitleTooLong { .. } => ErrorKind::LimitExceeded,
             Self::ThumbnailIsVideo { .. } => ErrorKind::Config,
         }
+    }
+}
+
+impl From<ObjectNameError> for Error {
+    fn from(error: ObjectNameError) -> Self {
+        Self::new(error.kind(), error)
     }
 }
 

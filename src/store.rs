@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use folder::file_url;
 pub use folder::{FolderStore, etag_of};
 
 use crate::{Error, ErrorKind};
@@ -106,7 +107,10 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// See [`StoreError`].
-    fn describe(&self, key: &str) -> impl Future<Output = Result<Option<ObjectDescription>, StoreError>> + Send;
+    fn describe(
+        &self,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<ObjectDescription>, StoreError>> + Send;
 
     /// Puts an object under `key` if `condition` holds, and answers with the version it has become. Readers see the
     /// old object or the new one, never a part of either.

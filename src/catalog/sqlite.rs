@@ -73,12 +73,18 @@ impl SqliteCatalog {
         // Two processes may both get here. Each statement does nothing where its table exists.
         let mut transaction = self.begin().await?;
         sqlx::raw_sql(SQLITE_SCHEMA).execute(&mut *transaction).await.map_err(|e| self.error(e))?;
-        sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *transaction).await.map_err(|e| self.error(e))?;
+        sqlx::raw_sql("PRAGMA user_version = 1")
+            .execute(&mut *transaction)
+            .await
+            .map_err(|e| self.error(e))?;
         self.commit(transaction).await
     }
 
     async fn version(&self) -> Result<i64, CatalogError> {
-        sqlx::query_scalar("PRAGMA user_version").fetch_one(&self.pool).await.map_err(|error| self.error(error))
+        sqlx::query_scalar("PRAGMA user_version")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
@@ -170,7 +176,8 @@ impl Catalog for SqliteCatalog {
 
     async fn register(&self, content: &NewContent, asset: &Asset) -> Result<ContentId, CatalogError> {
         let mut transaction = self.begin().await?;
-        let select = "SELECT content_id FROM video_assets WHERE video_url = ? COLLATE BINARY ORDER BY id LIMIT 1";
+        let select =
+            "SELECT content_id FROM video_assets WHERE video_url = ? COLLATE BINARY ORDER BY id LIMIT 1";
         let query = sqlx::query_scalar::<_, i64>(select).bind(&asset.video_url);
         let known = query.fetch_optional(&mut *transaction).await.map_err(|error| self.error(error))?;
         let id = match known {

@@ -24,6 +24,12 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// One problem, found where a variable's value is used.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of(variable: &'static str, message: String) -> Self {
+        Self { problems: vec![Problem { variable, message }] }
+    }
+
     /// The problems, in the order in which the variables are read.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -33,7 +39,9 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("wrong settings in the environment:")?;
-        self.problems.iter().try_for_each(|problem| write!(f, "\n  {}: {}", problem.variable, problem.message))
+        self.problems
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {}: {}", problem.variable, problem.message))
     }
 }
 

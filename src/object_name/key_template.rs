@@ -58,7 +58,9 @@ impl Placeholder {
 #[non_exhaustive]
 pub enum KeyTemplateError {
     /// A name in braces that is none of ours.
-    #[error("unknown placeholder {{{name}}}; known are {{prefix}}, {{dir}}, {{name}}, {{stem}}, {{file}} and {{ext}}")]
+    #[error(
+        "unknown placeholder {{{name}}}; known are {{prefix}}, {{dir}}, {{name}}, {{stem}}, {{file}} and {{ext}}"
+    )]
     UnknownPlaceholder {
         /// That name.
         name: String,
@@ -162,7 +164,9 @@ mod tests {
         let parse = |text: &str| text.parse::<KeyTemplate>();
         let error = parse("{prefix}{nmae}.jpg");
         assert_eq!(error, Err(KeyTemplateError::UnknownPlaceholder { name: "nmae".to_owned() }));
-        assert!(error.is_err_and(|error| error.to_string().starts_with("unknown placeholder {nmae}; known are {prefix}")));
+        assert!(error.is_err_and(|error| {
+            error.to_string().starts_with("unknown placeholder {nmae}; known are {prefix}")
+        }));
         assert_eq!(parse("{prefix}{name"), Err(KeyTemplateError::UnbalancedBrace));
         assert_eq!(parse("prefix}{name}"), Err(KeyTemplateError::UnbalancedBrace));
         assert_eq!(parse("{prefix}{dir}poster.{ext}"), Err(KeyTemplateError::SameForAll));

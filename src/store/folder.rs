@@ -181,7 +181,9 @@ fn check_key(key: &str) -> Result<(), StoreError> {
 fn metadata_of(path: &Path) -> Result<Option<Metadata>, StoreError> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(metadata.is_file().then_some(metadata)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(error) => Err(StoreError::file("describe", path)(error)),
     }
 }
@@ -229,7 +231,9 @@ fn rename(file: NamedTempFile, path: &Path, condition: &Condition, key: &str) ->
     };
     match renamed {
         Ok(_) => sync_folder_of(path),
-        Err(error) if *condition == Condition::Absent && error.error.kind() == io::ErrorKind::AlreadyExists => {
+        Err(error)
+            if *condition == Condition::Absent && error.error.kind() == io::ErrorKind::AlreadyExists =>
+        {
             Err(StoreError::PreconditionFailed { key: key.to_owned() })
         }
         Err(error) => Err(StoreError::file("write", path)(error.error)),
