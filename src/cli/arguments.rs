@@ -10,7 +10,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::location::Location;
-use crate::{ImageFormat, Quality, config};
+use crate::{CancelToken, ImageFormat, Limits, OpenOptions, Quality, config};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -107,6 +107,9 @@ pub(super) struct ProbeArguments {
     /// The video: a path, or a file:// URL
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| Location::parse(&text)))]
     pub(super) input: Location,
+    /// Give up after this long
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(super) timeout: Duration,
     /// Print one JSON object, under ffprobe's names
     #[arg(long)]
     pub(super) json: bool,
@@ -135,6 +138,9 @@ pub(super) struct GrabArguments {
     /// jpeg, png or webp, whatever OUT's ending is
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub(super) format: Option<ImageFormat>,
+    /// Give up after this long
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(super) timeout: Duration,
     /// Print one JSON object about the frame
     #[arg(long)]
     pub(super) json: bool,
@@ -148,6 +154,9 @@ pub(super) struct ProcessArguments {
     /// The folder that stands for the bucket, made when missing [default: STORE_DIR, or posterframe-data]
     #[arg(long, value_name = "DIR")]
     pub(super) store: Option<PathBuf>,
+    /// Give up after this long
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(super) timeout: Duration,
     /// Print one JSON object about the result
     #[arg(long)]
     pub(super) json: bool,
@@ -158,6 +167,13 @@ impl GrabArguments {
     pub(super) fn to_stdout(&self) -> bool {
         self.output.as_os_str() == OsStr::new("-")
     }
+}
+
+/// The options that every command opens videos with.
+pub(super) fn open_options(timeout: Duration, cancel: CancelToken) -> OpenOptions {
+    let mut limits = Limits::default();
+    limits.max_time = timeout;
+    OpenOptions::default().with_limits(limits).with_cancel(cancel)
 }
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {

@@ -7,13 +7,11 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::arguments::GrabArguments;
+use super::arguments::{GrabArguments, open_options};
 use super::local_file;
 use super::output::{self, Failure, Table};
 use crate::store::kind_of_io;
-use crate::{
-    Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, ImageFormat, Media, OpenOptions, config,
-};
+use crate::{Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, ImageFormat, Media, config};
 
 /// What `grab --json` prints.
 #[derive(Serialize)]
@@ -44,7 +42,7 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
         let error = "the picture and the JSON cannot both go to standard output: give a file for -o";
         return Err(Error::new(ErrorKind::Config, error).into());
     }
-    let options = OpenOptions::default().with_cancel(cancel);
+    let options = open_options(arguments.timeout, cancel);
     let about = |error: crate::MediaError| Error::from(error).about(arguments.input.to_string());
     let mut media = Media::open_file(input, &options).map_err(about)?;
     let frame = media.poster_frame(arguments.at).map_err(about)?;
@@ -89,7 +87,8 @@ fn show(grabbed: &Grabbed) -> Table {
 
 /// What an answer took, for people.
 pub(super) fn cost(bytes: u64, requests: u64, milliseconds: u64) -> String {
-    format!("{} in {requests} requests, {milliseconds} ms", output::bytes(bytes))
+    let plural = if requests == 1 { "" } else { "s" };
+    format!("{} in {requests} request{plural}, {milliseconds} ms", output::bytes(bytes))
 }
 
 /// Why a frame was taken, for people.

@@ -125,9 +125,11 @@ pub(super) fn usage(refusal: &clap::Error, json: bool) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if json {
+        // The first paragraph says what is wrong; usage and hints for people follow.
         let text = refusal.render().to_string();
-        let message = text.lines().next().unwrap_or_default();
-        let _ = print_error(ErrorKind::Config, message.strip_prefix("error: ").unwrap_or(message), None);
+        let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+        let message = lines.collect::<Vec<_>>().join(" ");
+        let _ = print_error(ErrorKind::Config, message.strip_prefix("error: ").unwrap_or(&message), None);
     }
     ExitCode::from(super::exit_code(ErrorKind::Config))
 }

@@ -5,10 +5,10 @@ mod text;
 
 use std::time::Instant;
 
-use super::arguments::ProbeArguments;
+use super::arguments::{ProbeArguments, open_options};
 use super::local_file;
 use super::output::{self, Failure};
-use crate::{CancelToken, Error, Ledger, Media, OpenOptions};
+use crate::{CancelToken, Error, Ledger, Media};
 
 /// What the answer took.
 struct Cost {
@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &ProbeArguments, cancel: CancelToken) -> Result<(),
     let started = Instant::now();
     let input = local_file(&arguments.input)?;
     let name = arguments.input.to_string();
-    let options = OpenOptions::default().with_cancel(cancel);
+    let options = open_options(arguments.timeout, cancel);
     let media = Media::open_file(input, &options).map_err(|error| Error::from(error).about(name.as_str()))?;
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let cost = Cost { ledger: media.ledger(), elapsed_ms };

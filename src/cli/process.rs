@@ -1,13 +1,13 @@
 //! `posterframe process`: the whole job for one video, in a local folder and a SQLite file.
 
-use super::arguments::ProcessArguments;
+use super::arguments::{ProcessArguments, open_options};
 use super::output::{self, Failure, Table};
 use super::{local_file, logging};
 use crate::catalog::SqliteCatalog;
 use crate::config::Config;
 use crate::process::{Job, LocalVideo, Report, Status, VideoSource};
 use crate::store::FolderStore;
-use crate::{CancelToken, Error, OpenOptions};
+use crate::{CancelToken, Error};
 
 pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Result<(), Failure> {
     let config = Config::from_env().map_err(Error::from)?;
@@ -26,7 +26,7 @@ pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Res
     let store = FolderStore::open(&config.store_dir)?;
     let video = LocalVideo::new(path, &store, &config.key_rules.video_prefix)?;
     let catalog = SqliteCatalog::open(&catalog_path).await?;
-    let options = OpenOptions::default().with_cancel(cancel);
+    let options = open_options(arguments.timeout, cancel);
     let job = Job { store, catalog, key_rules: config.key_rules, thumbnail: config.thumbnail, options };
     say_targets(&job, &video, arguments.json)?;
     let done = job.process(&video).await;

@@ -51,7 +51,8 @@ fn describe(stream: &StreamInfo) -> String {
     if stream.disposition.attached_pic {
         facts.push("cover picture".to_owned());
     }
-    facts.extend(stream.tags.get("language").cloned());
+    // `und` is ISO 639-2 for a language nobody has said.
+    facts.extend(stream.tags.get("language").filter(|language| *language != "und").cloned());
     facts.join(", ")
 }
 
@@ -76,7 +77,7 @@ fn describe_video(video: &VideoInfo) -> Vec<String> {
 }
 
 fn describe_audio(audio: &AudioInfo) -> String {
-    let channels = format!("{} channels", audio.channels);
+    let channels = format!("{} channel{}", audio.channels, if audio.channels == 1 { "" } else { "s" });
     format!("{} Hz, {}", audio.sample_rate, audio.channel_layout.as_deref().unwrap_or(&channels))
 }
 
