@@ -9,21 +9,23 @@ use posterframe::object_name::{ContentId, ObjectName};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
-type TestResult = Result<(), Box<dyn Error>>;
+type TestResult = Result<(), Box<dyn Error + Send + Sync>>;
 
-fn run<T>(work: impl Future<Output = Result<T, Box<dyn Error>>>) -> Result<T, Box<dyn Error>> {
+fn run<T>(
+    work: impl Future<Output = Result<T, Box<dyn Error + Send + Sync>>>,
+) -> Result<T, Box<dyn Error + Send + Sync>> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
-fn id(id: i64) -> Result<ContentId, Box<dyn Error>> {
+fn id(id: i64) -> Result<ContentId, Box<dyn Error + Send + Sync>> {
     Ok(ContentId::new(id).ok_or("no content id")?)
 }
 
-fn content(name: &str) -> Result<NewContent, Box<dyn Error>> {
+fn content(name: &str) -> Result<NewContent, Box<dyn Error + Send + Sync>> {
     Ok(NewContent::from(&ObjectName::parse(name)?))
 }
 
-fn asset(name: &str, seconds: u32) -> Result<Asset, Box<dyn Error>> {
+fn asset(name: &str, seconds: u32) -> Result<Asset, Box<dyn Error + Send + Sync>> {
     let thumbnail = format!("s3://films/thumbnails/{name}.jpg");
     Ok(Asset::new(format!("s3://films/videos/{name}.mp4"), thumbnail)?.with_duration(seconds))
 }
@@ -83,7 +85,7 @@ async fn execute(path: &Path, sql: &str) -> TestResult {
 }
 
 /// One number or text from the file, as text.
-async fn ask(path: &Path, sql: &str) -> Result<String, Box<dyn Error>> {
+async fn ask(path: &Path, sql: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
     let mut connection = connect(path).await?;
     let sql = format!("SELECT CAST(({sql}) AS TEXT)");
     let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut connection).await?;
@@ -263,7 +265,7 @@ fn sqlite_workers_at_once_leave_one_row_each() -> TestResult {
     Ok(())
 }
 
-fn work(path: &Path) -> Result<ContentId, Box<dyn Error>> {
+fn work(path: &Path) -> Result<ContentId, Box<dyn Error + Send + Sync>> {
     run(async {
         let catalog = SqliteCatalog::open(path).await?;
         catalog.upsert_content(id(1000)?, &content("1000_x.mp4")?).await?;

@@ -96,8 +96,10 @@ fn rows(catalogue: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(ask)?)
 }
 
+type FileState = (PathBuf, std::time::SystemTime, Vec<u8>);
+
 /// Every file below a folder with the time it was changed and its bytes.
-fn snapshot(folder: &Path) -> Result<Vec<(PathBuf, std::time::SystemTime, Vec<u8>)>, Box<dyn Error>> {
+fn snapshot(folder: &Path) -> Result<Vec<FileState>, Box<dyn Error>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -382,12 +384,17 @@ fn an_interrupt_ends_with_130() -> TestResult {
         .spawn()?;
     let mut lines = BufReader::new(child.stderr.take().ok_or("no standard error")?).lines();
     assert!(lines.next().ok_or("it said nothing")??.starts_with("영상 처리 시작"));
-    let interrupt = || Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let id = child.id().to_string();
+    let interrupt = || Command::new("kill").args(["-INT", &id]).status();
     interrupt()?;
-    // The first asks it to end; it cannot while it waits. The second does not ask.
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    interrupt()?;
-    assert_eq!(child.wait()?.code(), Some(130));
+    // The first asks it to end; it cannot while it waits. The next one it has heard does not ask.
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break status,
+            None => interrupt()?,
+        };
+    };
+    assert_eq!(status.code(), Some(130));
     Ok(())
 }
 
@@ -587,7 +594,7 @@ fn log_messages_are_those_of_the_replaced_lambda() -> TestResult {
     ];
     assert_eq!(String::from_utf8(output.stderr)?.lines().collect::<Vec<_>>(), expected);
 
-    fs::remove_dir_all(&store.join("thumbnails"))?;
+    fs::remove_dir_all(store.join("thumbnails"))?;
     let output = posterframe(&arguments).env("LOG_FORMAT", "json").output()?;
     let lines = String::from_utf8(output.stderr)?;
     let events = lines.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;

@@ -172,8 +172,9 @@ impl Bucket {
         Ok(LocalVideo::new(&self.path(), &self.store()?, "videos/")?)
     }
 
-    async fn process(&self) -> Result<Report, Box<dyn StdError>> {
-        Ok(job(self.store()?, self.catalog().await?).process(&self.video()?).await?)
+    async fn process(&self) -> Result<Report, Error> {
+        let video = LocalVideo::new(&self.path(), &self.store()?, "videos/")?;
+        job(self.store()?, self.catalog().await?).process(&video).await
     }
 
     /// One thumbnail without `pending` of the version that is there, and one row that agrees with the report.

@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -41,7 +40,7 @@ Examples:
 #[command(
     name = "posterframe",
     version,
-    long_version = long_version(),
+    long_version = LONG_VERSION,
     after_help = EXAMPLES,
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
     max_term_width = 100
@@ -171,8 +170,7 @@ impl GrabArguments {
 
 /// The options that every command opens videos with.
 pub(super) fn open_options(timeout: Duration, cancel: CancelToken) -> OpenOptions {
-    let mut limits = Limits::default();
-    limits.max_time = timeout;
+    let limits = Limits { max_time: timeout, ..Limits::default() };
     OpenOptions::default().with_limits(limits).with_cancel(cancel)
 }
 
@@ -192,24 +190,16 @@ fn format(text: &str) -> Result<ImageFormat, &'static str> {
     ImageFormat::from_extension(text).ok_or(config::FORMATS)
 }
 
-/// Version, and which FFmpeg is inside: what the build recorded, or else what the linked library says of itself.
-fn long_version() -> &'static str {
-    static TEXT: OnceLock<String> = OnceLock::new();
-    TEXT.get_or_init(|| {
-        let [version, license, configuration] = crate::libav_version();
-        let recorded = |recorded: &'static str, linked: String| match recorded.starts_with("not recorded") {
-            true => linked,
-            false => recorded.to_owned(),
-        };
-        format!(
-            "{}\nFFmpeg {}\nFFmpeg licence: {}\nFFmpeg configuration: {}",
-            env!("CARGO_PKG_VERSION"),
-            recorded(env!("POSTERFRAME_FFMPEG_VERSION"), version),
-            recorded(env!("POSTERFRAME_FFMPEG_LICENSE"), license),
-            recorded(env!("POSTERFRAME_FFMPEG_CONFIGURATION"), configuration),
-        )
-    })
-}
+/// Version, and which FFmpeg the build found.
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\nFFmpeg ",
+    env!("POSTERFRAME_FFMPEG_VERSION"),
+    "\nFFmpeg licence: ",
+    env!("POSTERFRAME_FFMPEG_LICENSE"),
+    "\nFFmpeg configuration: ",
+    env!("POSTERFRAME_FFMPEG_CONFIGURATION"),
+);
 
 #[cfg(test)]
 mod tests {

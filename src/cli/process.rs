@@ -6,8 +6,8 @@ use super::{local_file, logging};
 use crate::catalog::SqliteCatalog;
 use crate::config::Config;
 use crate::process::{Job, LocalVideo, Report, Status, VideoSource};
-use crate::store::FolderStore;
-use crate::{CancelToken, Error};
+use crate::store::{FolderStore, kind_of_io};
+use crate::{CancelToken, Error, ErrorKind};
 
 pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Result<(), Failure> {
     let config = Config::from_env().map_err(Error::from)?;
@@ -20,7 +20,10 @@ pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Res
     let about = |error: Error| error.about(arguments.input.to_string());
     // A video that is not there leaves no empty store behind.
     let metadata = std::fs::metadata(path);
-    metadata.map_err(|error| about(Error::new(crate::store::kind_of_io(&error), error)))?;
+    let metadata = metadata.map_err(|error| about(Error::new(kind_of_io(&error), error)))?;
+    if metadata.is_dir() {
+        return Err(about(Error::new(ErrorKind::Config, "is a folder; give a video")).into());
+    }
 
     let catalog_path = config.catalog_path();
     let store = FolderStore::open(&config.store_dir)?;

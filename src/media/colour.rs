@@ -5,6 +5,7 @@
 use crate::media::ffi::frame::ColourCodes;
 use crate::media::ffi::pixel_format::PixelLayout;
 use crate::media::info::{ColourInfo, HdrKind};
+use crate::picture::matrix::LumaWeights;
 use crate::picture::tone_map::{HdrPrimaries, HdrTransfer};
 
 const RANGE_FULL: i32 = 2;
@@ -15,7 +16,6 @@ const MATRIX_UNSPECIFIED: i32 = 2;
 /// BT.601 for 625 lines; its coefficients are those of 525 lines and of JFIF.
 const MATRIX_BT601: i32 = 5;
 const PRIMARIES_BT709: i32 = 1;
-const PRIMARIES_BT2020: i32 = 9;
 const PRIMARIES_P3_DCI: i32 = 11;
 const PRIMARIES_P3_D65: i32 = 12;
 const TRANSFER_PQ: i32 = 16;
@@ -46,6 +46,15 @@ pub(super) const fn jfif(codes: ColourCodes) -> ColourCodes {
     ColourCodes { range: RANGE_FULL, matrix: MATRIX_BT601, ..codes }
 }
 
+/// How much red and blue weigh in luma; `None` for matrices that are not made so, RGB among them.
+pub(super) const fn luma_weights(codes: ColourCodes) -> Option<LumaWeights> {
+    LumaWeights::of_matrix(codes.matrix)
+}
+
+pub(super) const fn is_full_range(codes: ColourCodes) -> bool {
+    codes.range == RANGE_FULL
+}
+
 /// The same light as RGB.
 pub(super) const fn rgb(codes: ColourCodes) -> ColourCodes {
     ColourCodes { range: RANGE_FULL, matrix: MATRIX_RGB, ..codes }
@@ -68,8 +77,8 @@ pub(super) const fn hdr_primaries(codes: ColourCodes) -> HdrPrimaries {
     match codes.primaries {
         PRIMARIES_P3_DCI | PRIMARIES_P3_D65 => HdrPrimaries::P3D65,
         PRIMARIES_BT709 => HdrPrimaries::Bt709,
-        // HDR without a word on its primaries is BT.2020 (BT.2100 knows no other).
-        PRIMARIES_BT2020 | _ => HdrPrimaries::Bt2020,
+        // BT.2020, also without a word on it: BT.2100 knows no other for HDR.
+        _ => HdrPrimaries::Bt2020,
     }
 }
 

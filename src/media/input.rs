@@ -109,6 +109,8 @@ pub(crate) struct Input<'r> {
     max_requests: u64,
     deadline: Deadline,
     fault: Option<Fault>,
+    /// What the last [`read`](Self::read) gave, in front.
+    scratch: Vec<u8>,
 }
 
 impl<'r> Input<'r> {
@@ -132,6 +134,7 @@ impl<'r> Input<'r> {
             max_requests: limits.max_requests,
             deadline,
             fault: None,
+            scratch: vec![0; MAX_READ],
         })
     }
 
@@ -163,11 +166,21 @@ impl<'r> Input<'r> {
         }
     }
 
-    /// Reads at libav's position. Fewer bytes than asked for are usual; none is the end of the file.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
-        let read = self.read_at(self.position, buffer)?;
-        self.position += read as u64;
-        Ok(read)
+    /// Reads at libav's position, at most `length` bytes, and says how many [`last_read`](Self::last_read) holds. Fewer
+    /// than asked for are usual; none is the end of the file.
+    pub(crate) fn read(&mut self, length: usize) -> Result<usize, Fault> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let length = length.min(scratch.len());
+        let result = self.read_at(self.position, &mut scratch[..length]);
+        self.scratch = scratch;
+        let count = result?;
+        self.position += count as u64;
+        Ok(count)
+    }
+
+    /// What the last [`read`](Self::read) gave, and leftovers of earlier ones behind it.
+    pub(crate) fn last_read(&self) -> &[u8] {
+        &self.scratch
     }
 
     /// Moves libav's position. Past the end is allowed, as in files.
@@ -190,7 +203,8 @@ impl<'r> Input<'r> {
             return Ok(count);
         }
         // Up to where memory takes over again, and not past the end that was found first.
-        let next_window = self.windows.iter().map(|window| window.offset).filter(|&start| start > offset).min();
+        let next_window =
+            self.windows.iter().map(|window| window.offset).filter(|&start| start > offset).min();
         let room = next_window.unwrap_or(self.size).min(self.size) - offset;
         let count = buffer.len().min(MAX_READ).min(usize::try_from(room).unwrap_or(usize::MAX));
         self.fetch(offset, &mut buffer[..count])
@@ -278,7 +292,7 @@ mod tests {
     use super::*;
 
     fn ramp(length: usize) -> Vec<u8> {
-        (0..length).map(|i| (i % 251) as u8).collect()
+        (0..=250).cycle().take(length).collect()
     }
 
     fn input(bytes: Vec<u8>, limits: &Limits) -> Input<'static> {
@@ -292,13 +306,12 @@ mod tests {
         assert_eq!(input.pin(100_000, 100_000).unwrap(), &bytes[100_000..200_000]);
         assert_eq!(input.ledger(), Ledger { requests: 1, bytes_fetched: 100_000 });
         let mut out = Vec::new();
-        let mut part = vec![0; 1 << 20];
         loop {
-            let count = input.read(&mut part).unwrap();
+            let count = input.read(1 << 20).unwrap();
             if count == 0 {
                 break;
             }
-            out.extend_from_slice(&part[..count]);
+            out.extend_from_slice(&input.last_read()[..count]);
         }
         assert!(out == bytes);
         // One run before the window, one behind it.
@@ -310,16 +323,15 @@ mod tests {
     #[test]
     fn reads_are_short_whatever_is_asked_for() {
         let mut input = input(ramp(1 << 20), &Limits::default());
-        assert_eq!(input.read(&mut vec![0; 1 << 20]).unwrap(), MAX_READ);
+        assert_eq!(input.read(1 << 20).unwrap(), MAX_READ);
     }
 
     #[test]
     fn the_first_fault_stays() {
-        let mut limits = Limits::default();
-        limits.max_bytes = 10;
+        let limits = Limits { max_bytes: 10, ..Limits::default() };
         let mut input = input(ramp(100), &limits);
-        assert!(matches!(input.read(&mut [0; 11]), Err(Fault::Limit { limit: "max_bytes", allowed: 10 })));
-        assert!(matches!(input.read(&mut [0; 1]), Err(Fault::Limit { .. })));
+        assert!(matches!(input.read(11), Err(Fault::Limit { limit: "max_bytes", allowed: 10 })));
+        assert!(matches!(input.read(1), Err(Fault::Limit { .. })));
         assert!(input.fault().is_some());
     }
 
@@ -337,7 +349,8 @@ mod tests {
             }
         }
         let limits = Limits::default();
-        let mut input = Input::new(Box::new(Shrinking), &limits, Deadline::new(limits.max_time, None)).unwrap();
-        assert!(matches!(input.read(&mut [0; 10]), Err(Fault::Read { offset: 0, .. })));
+        let mut input =
+            Input::new(Box::new(Shrinking), &limits, Deadline::new(limits.max_time, None)).unwrap();
+        assert!(matches!(input.read(10), Err(Fault::Read { offset: 0, .. })));
     }
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::Limits;
 use crate::media::error::MediaError;
 use crate::media::ffi::format::{Container, OpenError};
 use crate::media::ffi::packet::Packet;
@@ -18,10 +19,9 @@ use crate::media::info::{MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind, Vi
 use crate::media::input::{Deadline, Input, Ledger};
 use crate::media::options::{OpenOptions, Threads};
 use crate::media::poster::{FrameReason, PosterFrame};
-use crate::media::search::{Search, Seeking, Target};
+use crate::media::search::{Search, Seeking, Target, Timestamps};
 use crate::media::timeline::{self, Span};
 use crate::media::{colour, mp4};
-use crate::limits::Limits;
 use crate::pixels::Orientation;
 
 /// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
@@ -41,19 +41,27 @@ struct Handling {
     /// Whether headers alone tell codecs, sizes and timing.
     headers_suffice: bool,
     seeking: Seeking,
+    timestamps: Timestamps,
 }
 
 /// Found out by comparing 80 formats with and without `avformat_find_stream_info`: frame and duration are the same for
 /// those whose headers suffice.
 fn handling(format_name: &str) -> Handling {
     let first = format_name.split(',').next().unwrap_or_default();
-    let (headers_suffice, seeking) = match first {
-        "mov" | "matroska" | "avi" | "mxf" | "nut" => (true, Seeking::Indexed),
-        "ogg" | "rm" => (true, Seeking::Inexact),
-        "gxf" | "ivf" | "obu" | "gif" | "apng" | "yuv4mpegpipe" => (true, Seeking::Inexact),
-        _ => (false, Seeking::Inexact),
+    let (headers_suffice, seeking, timestamps) = match first {
+        "mov" | "matroska" | "nut" => (true, Seeking::Indexed, Timestamps::Stored),
+        "avi" | "mxf" => (true, Seeking::Indexed, Timestamps::Reckoned),
+        "mpegts" | "mpeg" | "flv" => (false, Seeking::Inexact, Timestamps::Stored),
+        "ogg" | "rm" | "gxf" | "ivf" | "gif" | "apng" | "yuv4mpegpipe" => {
+            (true, Seeking::Inexact, Timestamps::Reckoned)
+        }
+        "obu" => (true, Seeking::Inexact, Timestamps::Counted),
+        "h264" | "hevc" | "vvc" | "av1" | "m4v" | "mpegvideo" | "mjpeg" | "h263" | "vc1" => {
+            (false, Seeking::Inexact, Timestamps::Counted)
+        }
+        _ => (false, Seeking::Inexact, Timestamps::Reckoned),
     };
-    Handling { headers_suffice, seeking }
+    Handling { headers_suffice, seeking, timestamps }
 }
 
 /// An open media file.
@@ -85,6 +93,7 @@ pub struct Media<'r> {
     /// Whether no packet has been lost since the first one.
     at_start: bool,
     seeking: Seeking,
+    timestamps: Timestamps,
     limits: Limits,
     threads: Threads,
 }
@@ -133,16 +142,16 @@ impl<'r> Media<'r> {
                 OpenError::Libav(error) => MediaError::NotMedia { reason: error.to_string() },
             })?;
         container.input_mut().check()?;
-        let Handling { headers_suffice, seeking } = handling(&container.format_name());
+        let Handling { headers_suffice, seeking, timestamps } = handling(&container.format_name());
         let mut media = if headers_suffice && headers_are_complete(&container) {
             let pending = read_starts(&mut container)?;
-            Self::assemble(container, pending, layout, seeking, options)
+            Self::assemble(container, pending, layout, (seeking, timestamps), options)
         } else {
             container.set_probe_bytes(PROBE_BYTES);
             let result = container.find_stream_info();
             container.input_mut().check()?;
             result.map_err(|error| MediaError::NotMedia { reason: error.to_string() })?;
-            Self::assemble(container, VecDeque::new(), layout, seeking, options)
+            Self::assemble(container, VecDeque::new(), layout, (seeking, timestamps), options)
         };
         media.info.video_stream = media.choose_video_stream();
         Ok(media)
@@ -152,11 +161,14 @@ impl<'r> Media<'r> {
         container: Container<'r>,
         pending: VecDeque<Packet>,
         layout: Option<Mp4Layout>,
-        seeking: Seeking,
+        (seeking, timestamps): (Seeking, Timestamps),
         options: &OpenOptions,
     ) -> Self {
-        let starts: Vec<Option<i64>> =
-            container.streams().enumerate().map(|(index, stream)| stream_start(index, stream, &pending)).collect();
+        let starts: Vec<Option<i64>> = container
+            .streams()
+            .enumerate()
+            .map(|(index, stream)| stream_start(index, stream, &pending))
+            .collect();
         let spans: Vec<Span> = container
             .streams()
             .zip(&starts)
@@ -198,6 +210,7 @@ impl<'r> Media<'r> {
             pending,
             at_start: true,
             seeking,
+            timestamps,
             limits: options.limits,
             threads: options.threads,
         }
@@ -229,6 +242,9 @@ impl<'r> Media<'r> {
         let index = self.info.video_stream.ok_or_else(|| self.no_video())?;
         let info = &self.info.streams[index];
         let (width, height) = info.video.as_ref().map_or((0, 0), |video| (video.width, video.height));
+        if u64::from(width) * u64::from(height) > self.limits.max_pixels {
+            return Err(MediaError::LimitExceeded { limit: "max_pixels", allowed: self.limits.max_pixels });
+        }
         let still = info.disposition.attached_pic;
         self.container.keep_only(index);
         let at = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
@@ -239,7 +255,7 @@ impl<'r> Media<'r> {
             &mut self.pending,
             std::mem::replace(&mut self.at_start, false),
             index,
-            seeking,
+            (seeking, self.timestamps),
             self.threads.resolve(width, height),
             self.limits.max_pixels,
             self.limits.max_packets,
@@ -248,7 +264,9 @@ impl<'r> Media<'r> {
         let target = Target {
             wanted: ticks(self.start.saturating_add(at)),
             start: ticks(self.start),
-            half: self.duration.map(|duration| ticks(self.start.saturating_add(duration / 2))),
+            half: self.duration.and_then(|duration| {
+                timeline::middle_to_ticks(self.start, self.start.saturating_add(duration), search.time_base)
+            }),
             ends_before: self.duration.is_some_and(|duration| duration <= at),
         };
         let found = search.find(target)?;
@@ -308,7 +326,8 @@ impl<'r> Media<'r> {
         let candidates = self.info.streams.iter().filter(|stream| stream.kind == StreamKind::Video);
         candidates
             .map(|stream| {
-                let area = stream.video.as_ref().map_or(0, |video| u64::from(video.width) * u64::from(video.height));
+                let area =
+                    stream.video.as_ref().map_or(0, |video| u64::from(video.width) * u64::from(video.height));
                 let bonus = if stream.disposition.default { 5_000_000 } else { 0 };
                 let score = if stream.disposition.attached_pic { 1 } else { 2 + area + bonus };
                 ((stream.decodable, score), stream.index)
@@ -325,11 +344,20 @@ impl<'r> Media<'r> {
     }
 }
 
-/// Whether the headers named a codec and a size for each video there is.
+/// Codecs whose frames may be stored in another order than they are shown in.
+const REORDERING_CODECS: [&str; 9] =
+    ["mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "vc1", "wmv3", "rv40"];
+
+/// Whether the headers named a codec and a size for each video there is, and its timestamps can be had without looking at
+/// packets: AVI has none for frames shown out of order, and libavformat reckons them from what the packets say.
 fn headers_are_complete(container: &Container<'_>) -> bool {
+    let is_avi = container.format_name() == "avi";
     container.stream_count() > 0
         && container.streams().filter(|stream| stream.kind() == StreamKind::Video).all(|stream| {
-            stream.codec_name().is_some_and(|name| name != "none") && stream.width() > 0 && stream.height() > 0
+            let codec = stream.codec_name().filter(|&name| name != "none");
+            codec.is_some_and(|name| !is_avi || !REORDERING_CODECS.contains(&name))
+                && stream.width() > 0
+                && stream.height() > 0
         })
 }
 

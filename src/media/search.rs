@@ -37,6 +37,17 @@ pub(super) enum Seeking {
     None,
 }
 
+/// Where the presentation times of a container's frames come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timestamps {
+    /// From the container: each packet carries its own.
+    Stored,
+    /// From libavformat and libavcodec, by the order of the frames. Leaving one out would move the others.
+    Reckoned,
+    /// From the number of frames before: the file is a bare stream, without any.
+    Counted,
+}
+
 /// What to look for, in ticks of the stream, absolute.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target {
@@ -64,6 +75,7 @@ pub(super) struct Search<'m, 'r> {
     /// Ticks between frames, for streams without timestamps.
     pub(super) frame_ticks: i64,
     pub(super) seeking: Seeking,
+    timestamps: Timestamps,
     decoder: Decoder,
     /// Packets that were read while the container was opened.
     pending: &'m mut VecDeque<Packet>,
@@ -74,9 +86,15 @@ pub(super) struct Search<'m, 'r> {
     next_pts: Option<i64>,
     packets_read: u64,
     packets_decoded: u64,
+    threads: NonZeroUsize,
+    max_pixels: u64,
     max_packets: u64,
     errors: u64,
     first_error: Option<String>,
+    /// Whether something was wrong since the decoder was last restarted.
+    damaged: bool,
+    /// Whether the decoder has been given anything, be it the end.
+    has_decoded: bool,
 }
 
 /// What a pass over frames ended with.
@@ -98,29 +116,26 @@ impl<'m, 'r> Search<'m, 'r> {
         pending: &'m mut VecDeque<Packet>,
         at_start: bool,
         stream: usize,
-        seeking: Seeking,
+        (seeking, timestamps): (Seeking, Timestamps),
         threads: NonZeroUsize,
         max_pixels: u64,
         max_packets: u64,
     ) -> Result<Self, MediaError> {
-        let missing = || MediaError::Library { step: "finding the stream", reason: "it is gone".to_owned() };
-        let view = container.stream(stream).ok_or_else(missing)?;
+        let view = container.stream(stream).ok_or_else(missing_stream)?;
         let time_base = view.time_base();
-        let rate = view.average_frame_rate().positive().or_else(|| view.real_frame_rate().positive());
+        let rate = container.guess_frame_rate(stream);
         let frame_microseconds =
             rate.and_then(|rate| timeline::to_microseconds(1, Ratio { num: rate.den, den: rate.num }));
         let frame_ticks =
             frame_microseconds.and_then(|length| timeline::to_ticks(length, time_base)).unwrap_or(1).max(1);
-        let codec = view.codec_name().unwrap_or("unknown").to_owned();
-        let decoder = Decoder::open(view, threads, max_pixels)
-            .map_err(|error| no_frame(0, 1, Some(error.to_string())))?
-            .ok_or(MediaError::NoDecoder { codec })?;
+        let decoder = open_decoder(container, stream, threads, max_pixels)?;
         Ok(Self {
             container,
             stream,
             time_base,
             frame_ticks,
             seeking,
+            timestamps,
             decoder,
             pending,
             packet: Packet::new().map_err(MediaError::library("allocating a packet"))?,
@@ -129,9 +144,13 @@ impl<'m, 'r> Search<'m, 'r> {
             next_pts: None,
             packets_read: 0,
             packets_decoded: 0,
+            threads,
+            max_pixels,
             max_packets,
             errors: 0,
             first_error: None,
+            damaged: false,
+            has_decoded: false,
         })
     }
 
@@ -168,7 +187,7 @@ impl<'m, 'r> Search<'m, 'r> {
             last = pass.last.take().or(last);
         }
         // The last frame that decodes: from the start, leaving nothing out.
-        if self.can_rewind() && (self.rewind() || self.from_start) {
+        if self.can_rewind() && self.rewind()? {
             let mut pass = self.decode_until(Target { wanted: i64::MAX, half: None, ..target }, None)?;
             last = pass.last.take().or(last);
         }
@@ -190,20 +209,30 @@ impl<'m, 'r> Search<'m, 'r> {
             Seeking::Inexact if !near => seeks.push(goal.saturating_sub(step_back)),
             Seeking::Inexact | Seeking::None => {}
         }
+        // Frames are left out only where that cannot move the times of the others.
+        let skip_before = (self.timestamps == Timestamps::Stored).then_some(goal);
         for ticks in seeks {
-            if ticks <= target.start || !self.seek(ticks) {
+            if ticks <= target.start || !self.seek(ticks)? {
                 continue;
             }
-            let pass = self.decode_until(target, Some(goal))?;
+            let mut pass = self.decode_until(target, skip_before)?;
+            // What a decoder conceals depends on the frames before, also on those that nothing refers to.
+            if self.damaged && skip_before.is_some() && self.seek(ticks)? {
+                pass = self.decode_until(target, None)?;
+            }
             // A first frame behind the goal may hide earlier ones that belong there.
             if pass.first_pts.is_some_and(|first| first <= goal) {
                 return Ok(pass);
             }
         }
         if !self.from_start {
-            self.rewind();
+            self.rewind()?;
         }
-        self.decode_until(target, Some(goal))
+        let pass = self.decode_until(target, skip_before)?;
+        if self.damaged && skip_before.is_some() && self.can_rewind() && self.rewind()? {
+            return self.decode_until(target, None);
+        }
+        Ok(pass)
     }
 
     /// Decodes on until a frame at or after `target.wanted`. Before `skip_before` only frames that others need.
@@ -216,7 +245,10 @@ impl<'m, 'r> Search<'m, 'r> {
                 pass.at_goal = Some((frame, pts));
                 return Ok(pass);
             }
-            let taken = std::mem::replace(&mut frame, Frame::new().map_err(MediaError::library("allocating a frame"))?);
+            let taken = std::mem::replace(
+                &mut frame,
+                Frame::new().map_err(MediaError::library("allocating a frame"))?,
+            );
             if pass.at_half.is_none() && target.half.is_some_and(|half| pts >= half) {
                 pass.at_half = Some((taken, pts));
             } else {
@@ -239,8 +271,15 @@ impl<'m, 'r> Search<'m, 'r> {
             self.container.input_mut().check()?;
             match self.decoder.receive(frame) {
                 Ok(Received::Frame) => {
-                    let pts = frame.best_effort_timestamp().or(self.next_pts).unwrap_or(0);
-                    let length = Some(frame.duration()).filter(|&ticks| ticks > 0).unwrap_or(self.frame_ticks);
+                    self.damaged |= frame.is_damaged();
+                    let (stored, length) = match self.timestamps {
+                        Timestamps::Counted => (None, 0),
+                        Timestamps::Stored | Timestamps::Reckoned => {
+                            (frame.best_effort_timestamp(), frame.duration())
+                        }
+                    };
+                    let pts = stored.or(self.next_pts).unwrap_or(0);
+                    let length = if length > 0 { length } else { self.frame_ticks };
                     self.next_pts = Some(pts.saturating_add(length));
                     return Ok(Some(pts));
                 }
@@ -264,13 +303,15 @@ impl<'m, 'r> Search<'m, 'r> {
         }
         if !self.read_packet()? {
             self.draining = true;
+            self.has_decoded = true;
             if let Err(error) = self.decoder.send(None) {
                 self.note(&error);
             }
             return Ok(());
         }
         self.packets_decoded += 1;
-        // By presentation time only: a packet without one may be the one wanted.
+        self.has_decoded = true;
+        // A packet without a presentation time may be the one wanted.
         let skip = skip_before.is_some_and(|limit| self.packet.pts().is_some_and(|pts| pts < limit));
         self.decoder.skip_non_reference(skip);
         if let Err(error) = self.decoder.send(Some(&self.packet)) {
@@ -297,7 +338,10 @@ impl<'m, 'r> Search<'m, 'r> {
                 Ok(true) if self.packet.stream_index() == Some(self.stream) => {
                     self.packets_read += 1;
                     if self.packets_read > self.max_packets {
-                        return Err(MediaError::LimitExceeded { limit: "max_packets", allowed: self.max_packets });
+                        return Err(MediaError::LimitExceeded {
+                            limit: "max_packets",
+                            allowed: self.max_packets,
+                        });
                     }
                     return Ok(true);
                 }
@@ -316,16 +360,17 @@ impl<'m, 'r> Search<'m, 'r> {
 
     fn note(&mut self, error: &AvError) {
         self.errors += 1;
+        self.damaged = true;
         self.first_error.get_or_insert_with(|| error.to_string());
     }
 
     /// Moves to the keyframe before `ticks`; whether the container could.
-    fn seek(&mut self, ticks: i64) -> bool {
+    fn seek(&mut self, ticks: i64) -> Result<bool, MediaError> {
         let moved = self.container.seek_backward(self.stream, ticks).is_ok();
         if moved {
-            self.restart(false);
+            self.restart(false)?;
         }
-        moved
+        Ok(moved)
     }
 
     const fn can_rewind(&self) -> bool {
@@ -333,24 +378,47 @@ impl<'m, 'r> Search<'m, 'r> {
     }
 
     /// Moves to the first packet; whether the container could.
-    fn rewind(&mut self) -> bool {
+    fn rewind(&mut self) -> Result<bool, MediaError> {
         let first = i64::MIN / 2;
         let moved = self.container.seek_backward(self.stream, first).is_ok()
             || self.container.seek_backward(self.stream, 0).is_ok()
             || self.container.seek_to_byte(0).is_ok();
         if moved {
-            self.restart(true);
+            self.restart(true)?;
         }
-        moved
+        Ok(moved)
     }
 
-    fn restart(&mut self, from_start: bool) {
-        self.decoder.flush();
+    fn restart(&mut self, from_start: bool) -> Result<(), MediaError> {
+        // A new decoder rather than a flushed one: what some remember over a flush (the H.264 decoder, which encoder to work
+        // around) would let the frame depend on where we were before.
+        if self.has_decoded {
+            self.decoder = open_decoder(self.container, self.stream, self.threads, self.max_pixels)?;
+            self.has_decoded = false;
+        }
         self.pending.clear();
         self.draining = false;
         self.next_pts = None;
+        self.damaged = false;
         self.from_start = from_start;
+        Ok(())
     }
+}
+
+fn missing_stream() -> MediaError {
+    MediaError::Library { step: "finding the stream", reason: "it is gone".to_owned() }
+}
+
+fn open_decoder(
+    container: &Container<'_>,
+    stream: usize,
+    threads: NonZeroUsize,
+    max_pixels: u64,
+) -> Result<Decoder, MediaError> {
+    let view = container.stream(stream).ok_or_else(missing_stream)?;
+    Decoder::open(view, threads, max_pixels)
+        .map_err(|error| no_frame(0, 1, Some(error.to_string())))?
+        .ok_or_else(|| MediaError::NoDecoder { codec: view.codec_name().unwrap_or("unknown").to_owned() })
 }
 
 fn take(slot: &mut Option<(Frame, i64)>, reason: FrameReason) -> Option<Found> {

@@ -16,6 +16,13 @@ pub(super) fn to_ticks(microseconds: i64, time_base: Ratio) -> Option<i64> {
     round_div(i128::from(microseconds) * i128::from(den), i128::from(num) * MICROSECONDS)
 }
 
+/// The middle between two times in microseconds, in ticks of `time_base`, rounded once.
+pub(super) fn middle_to_ticks(start: i64, end: i64, time_base: Ratio) -> Option<i64> {
+    let Ratio { num, den } = time_base.positive()?;
+    let doubled = i128::from(start) + i128::from(end);
+    round_div(doubled * i128::from(den), i128::from(num) * MICROSECONDS * 2)
+}
+
 /// `ticks` of `time_base` in seconds.
 pub(super) fn to_seconds(ticks: i64, time_base: Ratio) -> Option<f64> {
     let Ratio { num, den } = time_base.positive()?;
@@ -58,7 +65,8 @@ impl Span {
 pub(super) fn combine(spans: &[Span]) -> (Option<i64>, Option<i64>) {
     const TEXT_REACH: i64 = 1_000_000;
     let of = |text: bool| spans.iter().copied().filter(move |span| span.is_text() == text);
-    let end = |span: Span| span.start.zip(span.duration).map(|(start, duration)| start.saturating_add(duration));
+    let end =
+        |span: Span| span.start.zip(span.duration).map(|(start, duration)| start.saturating_add(duration));
 
     let media_start = of(false).filter_map(|span| span.start).min();
     let text_start = of(true).filter_map(|span| span.start).min();
@@ -71,8 +79,10 @@ pub(super) fn combine(spans: &[Span]) -> (Option<i64>, Option<i64>) {
         (media, text) => media.or(text),
     };
     let last_end = later(of(false).filter_map(end).max(), of(true).filter_map(end).max());
-    let longest =
-        later(of(false).filter_map(|span| span.duration).max(), of(true).filter_map(|span| span.duration).max());
+    let longest = later(
+        of(false).filter_map(|span| span.duration).max(),
+        of(true).filter_map(|span| span.duration).max(),
+    );
     let distance = start.zip(last_end).and_then(|(start, end)| end.checked_sub(start));
     (start, longest.max(distance).filter(|&duration| duration > 0))
 }
@@ -93,6 +103,7 @@ mod tests {
         assert_eq!(to_ticks(5_049_999, TENTH), Some(50));
         assert_eq!(to_ticks(5_050_000, TENTH), Some(51));
         assert_eq!(to_ticks(-5_050_000, TENTH), Some(-51));
+        assert_eq!(middle_to_ticks(0, 2_379_767, Ratio { num: 1, den: 90_000 }), Some(107_090));
         assert_eq!(to_microseconds(50, TENTH), Some(5_000_000));
         assert_eq!(to_microseconds(i64::MAX, TENTH), None);
         assert_eq!(to_ticks(1, Ratio { num: 0, den: 1 }), None);

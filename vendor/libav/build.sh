@@ -40,7 +40,7 @@ mkdir -p "$work" "$prefix"
 trap 'fail "stopped; the logs are in $work"' HUP INT TERM
 # The same bytes whoever builds, wherever: no build path and no time reaches an object file.
 export SOURCE_DATE_EPOCH=0 ZERO_AR_DATE=1
-map="-ffile-prefix-map=$work=. -ffile-prefix-map=$dav1d_src=dav1d"
+map="-ffile-prefix-map=$work=."
 
 # step NAME COMMAND...: runs it with its output in a log, which is shown when it fails.
 step() {
@@ -60,7 +60,9 @@ step zlib make -j"$jobs" libz.a
 step zlib make install
 
 say "building dav1d (2 of 3, about a minute on two cores)"
-step dav1d meson setup "$work/dav1d" "$dav1d_src/vendor" --default-library=static --buildtype=release \
+# From a copy: nasm writes the path of its source, relative to the build folder, into each object.
+cp -R "$dav1d_src/vendor" "$work/dav1d-src"
+step dav1d meson setup "$work/dav1d" "$work/dav1d-src" --default-library=static --buildtype=release \
     -Denable_tools=false -Denable_tests=false -Denable_examples=false -Dc_args="$map" \
     --prefix="$work/deps" --libdir=lib
 step dav1d ninja -C "$work/dav1d" -j"$jobs" install
@@ -120,7 +122,7 @@ config_h() { sed -n "s/^#define $1 \"\(.*\)\"\$/\1/p" config.h; }
     printf 'license: %s\n' "$(config_h FFMPEG_LICENSE)"
     printf 'configuration: %s\n' "$(config_h FFMPEG_CONFIGURATION)"
 } >"$prefix/build-info.txt"
-grep -qF -e "$here" -e "$work" "$prefix"/lib/*.a "$prefix/build-info.txt" && fail "a path of this machine reached the libraries"
+grep -qF -e "$here" -e "$work" -e registry/src "$prefix"/lib/*.a "$prefix/build-info.txt" && fail "a path of this machine reached the libraries"
 mkdir "$prefix/licenses"
 cp "$work/ffmpeg/COPYING.LGPLv2.1" "$prefix/licenses/FFmpeg-LGPL-2.1.txt"
 cp "$dav1d_src/vendor/COPYING" "$prefix/licenses/dav1d-BSD-2-Clause.txt"

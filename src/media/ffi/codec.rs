@@ -73,8 +73,7 @@ impl Decoder {
 
     /// Whether frames that no other frame needs are left out.
     pub(in crate::media) fn skip_non_reference(&mut self, skip: bool) {
-        let discard =
-            if skip { ffi::AVDiscard::AVDISCARD_NONREF } else { ffi::AVDiscard::AVDISCARD_DEFAULT };
+        let discard = if skip { ffi::AVDiscard::AVDISCARD_NONREF } else { ffi::AVDiscard::AVDISCARD_DEFAULT };
         set_field!(self.0.as_ptr(), skip_frame, discard);
     }
 
@@ -95,12 +94,6 @@ impl Decoder {
             Err(AvError::EOF) => Ok(Received::Ended),
             Err(error) => Err(error),
         }
-    }
-
-    /// Forgets everything, for packets from elsewhere.
-    pub(in crate::media) fn flush(&mut self) {
-        // SAFETY: an open decoder.
-        unsafe { ffi::avcodec_flush_buffers(self.0.as_ptr()) };
     }
 }
 

@@ -8,8 +8,9 @@ use ffmpeg_next::ffi;
 
 use super::io::{Io, interrupted};
 use super::packet::{Packet, timestamp};
-use super::stream::{Stream, tags};
+use super::stream::{Stream, ratio, tags};
 use super::{AvError, field, owned_string, set_field};
+use crate::media::info::Ratio;
 use crate::media::input::{Fault, Input};
 
 pub(in crate::media) struct Container<'r> {
@@ -152,6 +153,13 @@ impl<'r> Container<'r> {
     pub(in crate::media) fn streams(&self) -> impl Iterator<Item = Stream<'_>> {
         // SAFETY: as above.
         self.stream_pointers().map(|pointer| unsafe { Stream::new(pointer) })
+    }
+
+    /// Frames a second, from what container, codec and timestamps say.
+    pub(in crate::media) fn guess_frame_rate(&mut self, stream: usize) -> Option<Ratio> {
+        let pointer = self.stream_pointers().nth(stream)?;
+        // SAFETY: a stream of this container; no frame. The call looks at what the two hold.
+        ratio(unsafe { ffi::av_guess_frame_rate(self.context.as_ptr(), pointer, ptr::null_mut()) }).positive()
     }
 
     /// In microseconds.

@@ -4,7 +4,6 @@ use std::ffi::{c_int, c_void};
 use std::io::SeekFrom;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
-use std::slice;
 
 use ffmpeg_next::ffi;
 
@@ -90,7 +89,10 @@ impl Drop for Io<'_> {
 }
 
 /// Runs what may call the user's reader; a panic becomes a fault, because it must not unwind through C.
-fn guarded<T>(input: &mut Input<'_>, action: impl FnOnce(&mut Input<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+fn guarded<'r, T>(
+    input: &mut Input<'r>,
+    action: impl FnOnce(&mut Input<'r>) -> Result<T, Fault>,
+) -> Result<T, Fault> {
     match catch_unwind(AssertUnwindSafe(|| action(input))) {
         Ok(result) => result,
         Err(payload) => {
@@ -111,16 +113,18 @@ unsafe extern "C" fn read_packet(opaque: *mut c_void, buffer: *mut u8, length: c
     // SAFETY: `opaque` is the input leaked in `Io::new`. libavformat calls back inside calls made through `&mut` of the
     // owner, one at a time, so there is no other reference now.
     let input = unsafe { &mut *opaque.cast::<Input<'_>>() };
-    let length = length.min(crate::media::input::MAX_READ);
-    // SAFETY: libavformat gives a buffer of at least `length` bytes. It may be uninitialised; a safe reader must not see
-    // that.
-    unsafe { ptr::write_bytes(buffer, 0, length) };
-    // SAFETY: initialised just now, and libavformat's alone during this call.
-    let buffer = unsafe { slice::from_raw_parts_mut(buffer, length) };
-    match guarded(input, |input| input.read(buffer)) {
+    // The reader fills memory of ours, for two reasons. The buffer may be uninitialised, which a safe reader must not see;
+    // and at the end of the file it must stay untouched: libavformat seeks back into what it holds without reading again.
+    match guarded(input, |input| input.read(length)) {
         // 0 is not an end of file to libavformat (avio.h, read_packet).
         Ok(0) => AvError::EOF.0,
-        Ok(count) => c_int::try_from(count).unwrap_or(AvError::INVALID_ARGUMENT.0),
+        Ok(count) => {
+            let bytes = &input.last_read()[..count];
+            // SAFETY: libavformat's buffer has room for `length` bytes, and `read` gives no more than that; ours is
+            // elsewhere.
+            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), buffer, bytes.len()) };
+            c_int::try_from(bytes.len()).unwrap_or(AvError::INVALID_ARGUMENT.0)
+        }
         Err(_) => AvError::EXIT.0,
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use ffmpeg_next::ffi;
 
-use super::{field, raw, static_string};
+use super::{constant_name, field, raw};
 
 /// A number of `AVPixelFormat`; may be one that libav does not know (-1 is "none").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,12 +13,14 @@ pub(in crate::media) struct PixelFormat(pub(super) c_int);
 impl PixelFormat {
     /// JFIF's 4:2:0. The "J" only says full range, for encoders and scalers that look at nothing else.
     pub(in crate::media) const YUVJ420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P as c_int);
+    /// 4:2:0 in limited range.
+    pub(in crate::media) const YUV420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV420P as c_int);
     pub(in crate::media) const RGB24: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB24 as c_int);
     pub(in crate::media) const RGB48LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB48LE as c_int);
 
     pub(in crate::media) fn name(self) -> Option<&'static str> {
         // SAFETY: takes any number, and answers null or a constant of the table (libavutil/pixdesc.h).
-        unsafe { static_string(raw::av_get_pix_fmt_name(self.0)) }
+        unsafe { constant_name(raw::av_get_pix_fmt_name, self.0) }
     }
 
     pub(in crate::media) fn layout(self) -> Option<PixelLayout> {

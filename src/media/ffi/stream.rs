@@ -227,7 +227,7 @@ impl<'c> Stream<'c> {
             (channels, text.map(|text| text.to_string_lossy().into_owned()))
         };
         #[cfg(not(ffmpeg_6_1))]
-        let (channels, channel_layout) = (positive(field!(parameters, channels)), None);
+        let (channels, channel_layout) = (positive(field!(parameters, channels)), None::<String>);
         AudioInfo {
             sample_rate: positive(field!(parameters, sample_rate)),
             channels,
@@ -326,9 +326,7 @@ pub(super) fn tags(dictionary: *const ffi::AVDictionary) -> BTreeMap<String, Str
     let mut entry: *const ffi::AVDictionaryEntry = ptr::null();
     loop {
         // SAFETY: a dictionary of libavformat's (null is an empty one), and the entry it answered last (libavutil/dict.h).
-        entry = unsafe {
-            ffi::av_dict_get(dictionary, c"".as_ptr(), entry, ffi::AV_DICT_IGNORE_SUFFIX)
-        };
+        entry = unsafe { ffi::av_dict_get(dictionary, c"".as_ptr(), entry, ffi::AV_DICT_IGNORE_SUFFIX) };
         if entry.is_null() {
             return tags;
         }

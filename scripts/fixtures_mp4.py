@@ -1,0 +1,127 @@
+"""Small edits on MP4 files that no muxer option makes: boxes read into a tree, changed, and written again.
+
+Only what the fixtures need. The samples must not move: use it on files whose moov is at the end, or keep the size.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"udta"}
+
+
+@dataclass
+class Box:
+    """One box: children if its kind is a plain container, else its payload."""
+
+    kind: bytes
+    payload: bytes = b""
+    children: list[Box] = field(default_factory=list)
+
+    def bytes(self) -> bytes:
+        """The box as stored."""
+        body = b"".join(child.bytes() for child in self.children) if self.children else self.payload
+        return struct.pack(">I4s", len(body) + 8, self.kind) + body
+
+    def all(self, kind: bytes) -> Iterator[Box]:
+        """Every box of that kind below this one, in file order."""
+        for child in self.children:
+            if child.kind == kind:
+                yield child
+            yield from child.all(kind)
+
+    def one(self, kind: bytes) -> Box:
+        """The first box of that kind below this one."""
+        return next(self.all(kind))
+
+
+def parse(data: bytes, kind: bytes = b"file") -> Box:
+    """The tree of a whole file, under a box that is not in it."""
+    root, position = Box(kind), 0
+    while position < len(data):
+        size, name = struct.unpack_from(">I4s", data, position)
+        if size < 8 or position + size > len(data):
+            raise ValueError(f"{name!r} at {position}: size {size} is not supported")
+        body = data[position + 8 : position + size]
+        root.children.append(parse(body, name) if name in CONTAINERS else Box(name, body))
+        position += size
+    return root
+
+
+def write(root: Box) -> bytes:
+    """The file."""
+    return b"".join(child.bytes() for child in root.children)
+
+
+def full(kind: bytes, *fields: int, version: int = 0, flags: int = 0) -> Box:
+    """A full box whose fields are all unsigned 32-bit (a negative number is written in two's complement)."""
+    head = struct.pack(">I", version << 24 | flags)
+    return Box(kind, head + b"".join(struct.pack(">I", value & 0xFFFFFFFF) for value in fields))
+
+
+def set_matrix(data: bytes, rows: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]) -> bytes:
+    """Write ((a, b), (c, d), (x, y)) into the first track's header (ISO/IEC 14496-12, 8.3.2)."""
+    root = parse(data)
+    header = root.one(b"tkhd")
+    # A version 1 header has two 64-bit times and a 64-bit duration in front.
+    at = 52 if header.payload[0] else 40
+    fixed = [value << 16 for row in rows for value in row]
+    matrix = struct.pack(">9i", fixed[0], fixed[1], 0, fixed[2], fixed[3], 0, fixed[4], fixed[5], 1 << 30)
+    header.payload = header.payload[:at] + matrix + header.payload[at + 36 :]
+    return write(root)
+
+
+def set_edits(data: bytes, edits: list[tuple[int, int]]) -> bytes:
+    """Replace the first track's edit list: (duration in movie ticks, media time or -1 for an empty edit)."""
+    root = parse(data)
+    fields = [value for duration, time in edits for value in (duration, time, 1 << 16)]
+    edit_list = Box(b"edts", children=[full(b"elst", len(edits), *fields)])
+    track = root.one(b"trak")
+    track.children = [child for child in track.children if child.kind != b"edts"]
+    track.children.insert(1, edit_list)
+    return write(root)
+
+
+def edits(data: bytes) -> tuple[int, int, int]:
+    """What `set_edits` starts from: the movie's timescale, the media's, and the media time of the first edit."""
+    root = parse(data)
+    times = [struct.unpack_from(">I", root.one(kind).payload, 12)[0] for kind in (b"mvhd", b"mdhd")]
+    return times[0], times[1], struct.unpack_from(">i", root.one(b"elst").payload, 12)[0]
+
+
+def user_data_first(data: bytes) -> bytes:
+    """Move the movie's user data (which holds the cover) before its tracks."""
+    root = parse(data)
+    movie = root.one(b"moov")
+    movie.children.sort(key=lambda child: (child.kind != b"mvhd", child.kind != b"udta"))
+    return write(root)
+
+
+def claim_samples(data: bytes, count: int, tracks: int = 1) -> bytes:
+    """Say that there are `count` samples of one byte each, in one chunk, in `tracks` copies of the first track.
+
+    One size, one duration and one chunk for all: the tables stay a few bytes long however many samples they declare.
+    """
+    root = parse(data)
+    movie = root.one(b"moov")
+    track = next(child for child in movie.children if child.kind == b"trak")
+    track.children = [child for child in track.children if child.kind != b"edts"]
+    table = track.one(b"stbl")
+    table.children = [
+        table.one(b"stsd"),
+        full(b"stts", 1, count, 1),
+        full(b"stsc", 1, 1, count, 1),
+        full(b"stsz", 1, count),
+        full(b"stco", 1, 48),
+    ]
+    body = track.bytes()[8:]
+    copies = []
+    for number in range(1, tracks + 1):
+        copy = parse(body, b"trak")
+        header = copy.one(b"tkhd")
+        header.payload = header.payload[:12] + struct.pack(">I", number) + header.payload[16:]
+        copies.append(copy)
+    movie.children = [movie.one(b"mvhd"), *copies]
+    return write(root)

@@ -1,0 +1,86 @@
+//! Plain files through whichever FFmpeg is linked, an old shared one included (`make test-system-ffmpeg`): they open, and
+//! duration, size and frame time are right. The golden table, which is stricter, holds for the pinned FFmpeg.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+use posterframe::{Encoding, Media, OpenOptions};
+
+/// Opens a fixture, checks what it says, and takes its frame at `at` seconds.
+fn check(name: &str, seconds: f64, size: (u32, u32), at: u64, pts: f64) -> Result<(), Box<dyn Error>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    let mut media = Media::open_file(path, &OpenOptions::default())?;
+    let duration = media.info().duration_seconds.ok_or("no duration")?;
+    assert!((duration - seconds).abs() < 0.05, "{name} lasts {duration} s");
+
+    // A frame lasts 100 ms. FFmpeg 5.1 starts Matroska at the sound's priming, 7 ms before the picture; 9.0 does not.
+    let frame = media.poster_frame(Duration::from_secs(at))?;
+    assert!((frame.pts_seconds() - pts).abs() < 0.01, "{name}: frame at {} s", frame.pts_seconds());
+
+    let thumbnail = frame.encode(&Encoding::default())?;
+    assert_eq!((thumbnail.width, thumbnail.height), size, "{name}");
+    let picture = image::load_from_memory(&thumbnail.bytes)?;
+    assert_eq!((picture.width(), picture.height()), size, "{name}");
+    Ok(())
+}
+
+/// The common pattern: 160x120, ten frames a second, and so a frame at exactly 5 s.
+fn plain(name: &str, seconds: f64) -> Result<(), Box<dyn Error>> {
+    check(name, seconds, (160, 120), 5, 5.0)
+}
+
+#[test]
+fn h264_mp4() -> Result<(), Box<dyn Error>> {
+    plain("h264_front.mp4", 7.0)
+}
+
+#[test]
+fn h264_mp4_index_at_the_end() -> Result<(), Box<dyn Error>> {
+    plain("h264_end.mp4", 7.0)
+}
+
+#[test]
+fn h264_matroska() -> Result<(), Box<dyn Error>> {
+    plain("h264.mkv", 7.008)
+}
+
+#[test]
+fn hevc_mp4() -> Result<(), Box<dyn Error>> {
+    plain("hevc.mp4", 7.0)
+}
+
+#[test]
+fn vp8_webm() -> Result<(), Box<dyn Error>> {
+    plain("vp8.webm", 7.0)
+}
+
+#[test]
+fn vp9_webm() -> Result<(), Box<dyn Error>> {
+    plain("vp9.webm", 7.008)
+}
+
+#[test]
+fn mpeg4_avi() -> Result<(), Box<dyn Error>> {
+    plain("mpeg4.avi", 7.0)
+}
+
+#[test]
+fn theora_ogg() -> Result<(), Box<dyn Error>> {
+    plain("theora.ogv", 7.0)
+}
+
+#[test]
+fn motion_jpeg_quicktime() -> Result<(), Box<dyn Error>> {
+    plain("mjpeg.mov", 6.0)
+}
+
+#[test]
+fn the_first_frame() -> Result<(), Box<dyn Error>> {
+    check("h264_front.mp4", 7.0, (160, 120), 0, 0.0)
+}
+
+#[test]
+fn a_target_after_the_end_takes_half_the_duration() -> Result<(), Box<dyn Error>> {
+    check("h264_front.mp4", 7.0, (160, 120), 60, 3.5)
+}
