@@ -12,14 +12,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("pixels", &[]),
     ("location", &["error"]),
-    ("object_name", &["error", "location"]),
-    ("config", &["error", "limits", "location", "object_name", "picture", "pixels"]),
+    ("object_name", &["error"]),
+    // Formats, bounds and quality are values of the picture layer.
+    ("config", &["error", "object_name", "picture", "pixels"]),
     // Pixels to bytes, and video to pixels.
     ("picture", &["error", "pixels"]),
     ("media", &["error", "limits", "picture", "pixels"]),
     // Where results go: neither knows what a video is.
-    ("store", &["error", "location", "picture"]),
-    ("catalog", &["error", "location", "object_name"]),
+    ("store", &["error"]),
+    ("catalog", &["error", "object_name"]),
+    ("telemetry", &["object_name"]),
     // The job, and the program around it.
     (
         "process",
@@ -34,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "picture",
             "pixels",
             "store",
+            "telemetry",
         ],
     ),
     (
@@ -183,6 +186,25 @@ fn libraries_stay_where_they_belong() -> Result<(), Box<dyn Error>> {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn only_the_configuration_reads_the_environment() -> Result<(), Box<dyn Error>> {
+    let reads = |code: &str| ["env::var", "env::vars", "env!(\"HOME"].iter().any(|read| code.contains(read));
+    let files = crate_files()?.into_iter().filter(|(_, code)| reads(code));
+    assert_eq!(files.map(|(file, _)| file).collect::<Vec<_>>(), ["config.rs"]);
+    Ok(())
+}
+
+#[test]
+fn only_the_command_line_prints() -> Result<(), Box<dyn Error>> {
+    let prints = |code: &str| {
+        ["println!", "eprint!", " print!", "stdout()", "io::stderr"].iter().any(|print| code.contains(print))
+    };
+    for (file, _) in crate_files()?.into_iter().filter(|(_, code)| prints(code)) {
+        assert!(file.starts_with("cli/"), "{file}");
+    }
     Ok(())
 }
 
