@@ -4,8 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 video=${1:-tests/fixtures/demo/1_test_video.mp4}
-store=demo
-bucket=videos-bucket
+bucket=demo
 [ -f "$video" ] || { echo "demo: there is no file $video" >&2; exit 1; }
 case $video in
     *.[mM][pP]4) ;;
@@ -16,17 +15,17 @@ esac
 echo "demo: building posterframe (release; three to four minutes on two cores the first time)"
 cargo build --release --locked --features static --quiet
 
-# A bucket is a folder in the store, so the video is uploaded by a copy.
-name=$(basename "$video")
-mkdir -p "$store/$bucket/videos"
-cp "$video" "$store/$bucket/videos/$name"
+# A folder stands for the bucket, so the video is uploaded by a copy.
+key=videos/$(basename "$video")
+mkdir -p "$bucket/videos"
+cp "$video" "$bucket/$key"
 
-echo "demo: posterframe process $store/$bucket/videos/$name --store $store --json"
-target/release/posterframe process "$store/$bucket/videos/$name" --store "$store" --json
+echo "demo: posterframe process $bucket/$key --store $bucket --json"
+target/release/posterframe process "$bucket/$key" --store "$bucket" --json
 
 echo
 echo "demo: the picture"
-find "$store/$bucket/thumbnails" -type f -exec ls -l {} +
+find "$bucket/thumbnails" -type f -exec ls -l {} +
 echo
-echo "demo: the database, $store/catalog.sqlite3"
-python3 scripts/show_rows.py "$store/catalog.sqlite3"
+echo "demo: the database, $bucket/catalog.sqlite3"
+python3 scripts/show_rows.py "$bucket/catalog.sqlite3"
