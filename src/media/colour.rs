@@ -5,6 +5,7 @@
 use crate::media::ffi::frame::ColourCodes;
 use crate::media::ffi::pixel_format::PixelLayout;
 use crate::media::info::{ColourInfo, HdrKind};
+use crate::picture::matrix::LumaWeights;
 use crate::picture::tone_map::{HdrPrimaries, HdrTransfer};
 
 const RANGE_FULL: i32 = 2;
@@ -43,6 +44,15 @@ pub(super) fn complete(codes: ColourCodes, layout: PixelLayout, height: u32) -> 
 /// The same light in the numbers of JFIF (ITU-T T.871): full range, BT.601 matrix.
 pub(super) const fn jfif(codes: ColourCodes) -> ColourCodes {
     ColourCodes { range: RANGE_FULL, matrix: MATRIX_BT601, ..codes }
+}
+
+/// How much red and blue weigh in luma; `None` for matrices that are not made so, RGB among them.
+pub(super) const fn luma_weights(codes: ColourCodes) -> Option<LumaWeights> {
+    LumaWeights::of_matrix(codes.matrix)
+}
+
+pub(super) const fn is_full_range(codes: ColourCodes) -> bool {
+    codes.range == RANGE_FULL
 }
 
 /// The same light as RGB.

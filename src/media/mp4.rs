@@ -201,7 +201,7 @@ impl<'b> Level<'b> {
         let count = |at: usize| be32(content, at).map_or(0, u64::from);
         match kind {
             b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"moof" | b"traf" => {
-                self.inner.push(content)
+                self.inner.push(content);
             }
             // QuickTime's compressed movie: dcom names the method, cmvd holds the zlib stream.
             b"cmov" => self.packed.push(content),
@@ -211,7 +211,7 @@ impl<'b> Level<'b> {
                 if count(4) == 1 && count(12) == 1 { self.single_ticks += 1 } else { self.other_times += 1 }
             }
             b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
-                self.others += count(4)
+                self.others += count(4);
             }
             b"hdlr" if content.get(8..12) == Some(b"soun") => self.sound_handlers += 1,
             b"hdlr" => self.other_handlers += 1,

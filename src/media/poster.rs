@@ -10,6 +10,7 @@ use crate::media::ffi::pixel_format::PixelFormat;
 use crate::media::ffi::scale::scale;
 use crate::media::info::Ratio;
 use crate::picture::deinterlace::deinterlace_plane;
+use crate::picture::matrix::to_jfif;
 use crate::picture::orient::{orient_rgb, orient_yuv};
 use crate::picture::tone_map::{HdrLight, tone_map};
 use crate::picture::{Encoding, ImageFormat, Thumbnail};
@@ -179,19 +180,15 @@ impl PosterFrame {
             return Err(MediaError::Picture { step: "encoded as JPEG", reason });
         }
         let (source, colour) = self.prepare()?;
-        // HDR goes through RGB, where tones are mapped; everything else straight from planes to planes.
+        // HDR goes through RGB, where tones are mapped.
         let (source, colour) = if colour::hdr_transfer(colour).is_some() {
             let rgb = self.scale_to_rgb(&source, colour, (width, height))?;
             (rgb_frame(&rgb)?, colour::sdr_rgb())
         } else {
             (source, colour)
         };
-        let mut scaled = blank(PixelFormat::YUVJ420P, width, height, colour::jfif(colour))?;
-        scale(&source, &mut scaled).map_err(MediaError::picture("scaled"))?;
-        let mut upright = match self.orientation {
-            Orientation::Upright => scaled,
-            orientation => yuv_frame(&orient_yuv(yuv_planes(&scaled)?, orientation), colour::jfif(colour))?,
-        };
+        let picture = orient_yuv(jfif_planes(&source, colour, (width, height))?, self.orientation);
+        let mut upright = yuv_frame(&picture, colour::jfif(colour))?;
         encode_jpeg(&mut upright, encoding.quality.mjpeg_quantiser())
             .map_err(MediaError::picture("encoded as JPEG"))
     }
@@ -282,6 +279,32 @@ fn blank(format: PixelFormat, width: u32, height: u32, colour: ColourCodes) -> R
         Frame::with_size(format, width, height).map_err(MediaError::library("allocating a picture"))?;
     frame.set_colour(colour);
     Ok(frame)
+}
+
+/// The frame at a size, 4:2:0 in the numbers of JFIF.
+///
+/// libswscale changes size, depth and chroma sampling where they differ; matrix and range are changed afterwards, on fewer
+/// samples. It does both for the matrices that are not made of luma weights, and for RGB.
+fn jfif_planes(
+    source: &Frame,
+    colour: ColourCodes,
+    (width, height): (u32, u32),
+) -> Result<YuvPicture, MediaError> {
+    let weights = colour::luma_weights(colour);
+    let target = if weights.is_some() { colour } else { colour::jfif(colour) };
+    let format = if colour::is_full_range(target) { PixelFormat::YUVJ420P } else { PixelFormat::YUV420P };
+    let fits = source.format() == format && (source.width(), source.height()) == (width, height);
+    let mut planes = if fits && weights.is_some() {
+        yuv_planes(source)?
+    } else {
+        let mut scaled = blank(format, width, height, target)?;
+        scale(source, &mut scaled).map_err(MediaError::picture("scaled"))?;
+        yuv_planes(&scaled)?
+    };
+    if let Some(weights) = weights {
+        to_jfif(&mut planes, weights, colour::is_full_range(colour));
+    }
+    Ok(planes)
 }
 
 fn rgb_frame(picture: &RgbPicture) -> Result<Frame, MediaError> {

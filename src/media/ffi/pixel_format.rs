@@ -13,6 +13,8 @@ pub(in crate::media) struct PixelFormat(pub(super) c_int);
 impl PixelFormat {
     /// JFIF's 4:2:0. The "J" only says full range, for encoders and scalers that look at nothing else.
     pub(in crate::media) const YUVJ420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P as c_int);
+    /// 4:2:0 in limited range.
+    pub(in crate::media) const YUV420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV420P as c_int);
     pub(in crate::media) const RGB24: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB24 as c_int);
     pub(in crate::media) const RGB48LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB48LE as c_int);
 
