@@ -6,6 +6,8 @@ mod limits;
 mod media;
 mod picture;
 mod pixels;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use error::{Error, ErrorKind};
 pub use limits::Limits;

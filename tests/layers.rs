@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pixels", &[]),
     ("location", &["error"]),
     ("object_name", &["error", "location"]),
+    ("testing", &[]),
     ("config", &["error", "limits", "location", "object_name", "picture", "pixels"]),
     // Pixels to bytes, and video to pixels.
     ("picture", &["error", "pixels"]),
