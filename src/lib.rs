@@ -1,5 +1,48 @@
 //! Media information and poster frames from video, with libav in the process and as few bytes read as possible.
-#![warn(missing_docs)]
+//!
+//! A poster frame is the one picture that stands for a video: the frame at five seconds, say. [`Media`] opens anything
+//! that is `Read + Seek + Send` (a file, bytes in memory, a reader of your own), tells what it holds ([`MediaInfo`]), and
+//! finds the frame at a time ([`PosterFrame`]) from the same open container. The frame makes pictures of itself:
+//! upright, with square pixels, in the right colours, deinterlaced, HDR brought to SDR, as JPEG, PNG or WebP in memory.
+//!
+//! ```
+//! use std::io::Cursor;
+//! use std::num::NonZeroU32;
+//! use std::time::Duration;
+//! use posterframe::{Bounds, Encoding, FrameReason, Media, OpenOptions};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let video = std::fs::read("tests/fixtures/h264_end.mp4")?;
+//! let mut media = Media::open(Cursor::new(video), &OpenOptions::default())?;
+//! assert_eq!(media.info().streams[0].codec_name.as_deref(), Some("h264"));
+//!
+//! let frame = media.poster_frame(Duration::from_secs(5))?;
+//! assert_eq!(frame.reason(), FrameReason::AtTarget);
+//! let bounds = Bounds { max_width: NonZeroU32::new(96), max_height: None };
+//! let thumbnail = frame.encode(&Encoding { bounds, ..Encoding::default() })?;
+//! assert_eq!(thumbnail.width, 96);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it costs and what it may cost
+//!
+//! Frames that nothing else refers to are not decoded on the way to the wanted one, packets of other streams are not
+//! read, and the containers that say everything in their headers are not analysed. [`Media::ledger`] tells what was read.
+//! [`Limits`] bound bytes, requests, packets, pixels, index entries, memory and time: files are strangers' uploads.
+//!
+//! # Modules
+//!
+//! Data flows one way. `error`, `limits` and `pixels` are values. `media` is the only module that knows libav, and its
+//! `ffi` the only one with `unsafe`. `picture` turns pixels into upright pictures and files.
+//!
+//! # Features
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `png`, `webp` | those formats beside JPEG |
+//! | `static` | links the static libav that `FFMPEG_DIR` points to; without it, the system's FFmpeg by pkg-config |
+//! | `cli` (default) | the `posterframe` program; libraries say `default-features = false` |
 
 mod error;
 mod limits;
@@ -12,8 +55,8 @@ pub mod testing;
 pub use error::{Error, ErrorKind};
 pub use limits::Limits;
 pub use media::{
-    AudioInfo, CancelToken, ColourInfo, Disposition, FrameReason, HdrKind, Ledger, Media, MediaError, MediaInfo,
-    Mp4Layout, OpenOptions, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo, libav_version,
+    AudioInfo, CancelToken, ColourInfo, Disposition, FrameReason, HdrKind, Ledger, Media, MediaError,
+    MediaInfo, Mp4Layout, OpenOptions, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
 };
 pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
 pub use pixels::{Bounds, Orientation, RgbPicture};

@@ -24,7 +24,8 @@ mod timeline;
 
 pub use error::MediaError;
 pub use info::{
-    AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind, VideoInfo,
+    AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind,
+    VideoInfo,
 };
 pub use input::{CancelToken, Ledger};
 pub use open::Media;
@@ -32,8 +33,3 @@ pub use options::{OpenOptions, Threads};
 pub use poster::{FrameReason, PosterFrame};
 
 use crate::pixels::Orientation;
-
-/// The libav that is linked: version, licence, and the arguments of its configure script.
-pub fn libav_version() -> [String; 3] {
-    ffi::library_version()
-}

@@ -15,7 +15,6 @@ const MATRIX_UNSPECIFIED: i32 = 2;
 /// BT.601 for 625 lines; its coefficients are those of 525 lines and of JFIF.
 const MATRIX_BT601: i32 = 5;
 const PRIMARIES_BT709: i32 = 1;
-const PRIMARIES_BT2020: i32 = 9;
 const PRIMARIES_P3_DCI: i32 = 11;
 const PRIMARIES_P3_D65: i32 = 12;
 const TRANSFER_PQ: i32 = 16;
@@ -68,8 +67,8 @@ pub(super) const fn hdr_primaries(codes: ColourCodes) -> HdrPrimaries {
     match codes.primaries {
         PRIMARIES_P3_DCI | PRIMARIES_P3_D65 => HdrPrimaries::P3D65,
         PRIMARIES_BT709 => HdrPrimaries::Bt709,
-        // HDR without a word on its primaries is BT.2020 (BT.2100 knows no other).
-        PRIMARIES_BT2020 | _ => HdrPrimaries::Bt2020,
+        // BT.2020, also without a word on it: BT.2100 knows no other for HDR.
+        _ => HdrPrimaries::Bt2020,
     }
 }
 

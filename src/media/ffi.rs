@@ -120,13 +120,16 @@ unsafe fn static_string(text: *const c_char) -> Option<&'static str> {
     text.to_str().ok().filter(|text| !text.is_empty())
 }
 
-/// The version libav was built from, its licence and its configuration.
-pub(in crate::media) fn library_version() -> [String; 3] {
-    // SAFETY: each returns a string constant (libavutil/avutil.h).
-    let version = unsafe { owned_string(ffi::av_version_info()) };
+/// The name that one of libav's constant tables has for a number.
+///
+/// # Safety
+/// `lookup` takes any number, and answers null or a terminated string constant.
+unsafe fn constant_name(
+    lookup: unsafe extern "C" fn(c_int) -> *const c_char,
+    value: c_int,
+) -> Option<&'static str> {
+    // SAFETY: by the caller's word.
+    let name = unsafe { lookup(value) };
     // SAFETY: as above.
-    let licence = unsafe { owned_string(ffi::avutil_license()) };
-    // SAFETY: as above.
-    let configuration = unsafe { owned_string(ffi::avutil_configuration()) };
-    [version, licence, configuration].map(Option::unwrap_or_default)
+    unsafe { static_string(name) }
 }

@@ -203,7 +203,8 @@ impl<'r> Input<'r> {
             return Ok(count);
         }
         // Up to where memory takes over again, and not past the end that was found first.
-        let next_window = self.windows.iter().map(|window| window.offset).filter(|&start| start > offset).min();
+        let next_window =
+            self.windows.iter().map(|window| window.offset).filter(|&start| start > offset).min();
         let room = next_window.unwrap_or(self.size).min(self.size) - offset;
         let count = buffer.len().min(MAX_READ).min(usize::try_from(room).unwrap_or(usize::MAX));
         self.fetch(offset, &mut buffer[..count])
@@ -291,7 +292,7 @@ mod tests {
     use super::*;
 
     fn ramp(length: usize) -> Vec<u8> {
-        (0..length).map(|i| (i % 251) as u8).collect()
+        (0..=250).cycle().take(length).collect()
     }
 
     fn input(bytes: Vec<u8>, limits: &Limits) -> Input<'static> {
@@ -327,8 +328,7 @@ mod tests {
 
     #[test]
     fn the_first_fault_stays() {
-        let mut limits = Limits::default();
-        limits.max_bytes = 10;
+        let limits = Limits { max_bytes: 10, ..Limits::default() };
         let mut input = input(ramp(100), &limits);
         assert!(matches!(input.read(11), Err(Fault::Limit { limit: "max_bytes", allowed: 10 })));
         assert!(matches!(input.read(1), Err(Fault::Limit { .. })));
@@ -349,7 +349,8 @@ mod tests {
             }
         }
         let limits = Limits::default();
-        let mut input = Input::new(Box::new(Shrinking), &limits, Deadline::new(limits.max_time, None)).unwrap();
+        let mut input =
+            Input::new(Box::new(Shrinking), &limits, Deadline::new(limits.max_time, None)).unwrap();
         assert!(matches!(input.read(10), Err(Fault::Read { offset: 0, .. })));
     }
 }

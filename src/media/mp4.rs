@@ -21,7 +21,7 @@ const MAX_MOOF_BYTES: u64 = 4 << 20;
 const MAX_TOP_LEVEL_BOXES: usize = 50_000;
 /// How deep boxes may lie in each other; the sample tables are at depth 5.
 const MAX_DEPTH: usize = 12;
-/// What a compressed `moov` may unpack to.
+/// What the compressed parts of all `moov` boxes may unpack to together.
 const MAX_UNPACKED_MOOV_BYTES: u64 = 64 << 20;
 
 /// Boxes that a file in this family may begin with.
@@ -64,7 +64,11 @@ pub(crate) fn look(input: &mut Input<'_>, limits: &Limits) -> Result<Option<Mp4L
     if !parse_header(head).is_some_and(|first| FIRST_BOXES.contains(&&first.kind)) {
         return Ok(None);
     }
-    let mut counter = EntryCounter { entries: 0, allowed: limits.max_index_entries };
+    let mut counter = EntryCounter {
+        entries: 0,
+        allowed: limits.max_index_entries,
+        unpack_budget: MAX_UNPACKED_MOOV_BYTES,
+    };
     let mut found: Option<Mp4Layout> = None;
     let (mut fragmented, mut seen_mdat) = (false, false);
     let (mut offset, size) = (0, input.size());
@@ -140,45 +144,84 @@ fn for_each_box<'b>(mut bytes: &'b [u8], visit: &mut dyn FnMut(&[u8; 4], &'b [u8
 struct EntryCounter {
     entries: u64,
     allowed: u64,
+    /// Bytes that may still be unpacked.
+    unpack_budget: u64,
 }
 
 impl EntryCounter {
     /// Adds the declared entries of the sample tables in `bytes`; whether they are still within what is allowed.
     fn count(&mut self, bytes: &[u8]) -> bool {
-        self.walk(bytes, 0);
+        self.walk(bytes, 0, false);
         self.entries <= self.allowed
     }
 
-    fn walk(&mut self, bytes: &[u8], depth: usize) {
+    fn walk(&mut self, bytes: &[u8], depth: usize, in_sound: bool) {
         if depth > MAX_DEPTH || self.entries > self.allowed {
             return;
         }
-        let mut declared = 0_u64;
-        let mut inner: Vec<&[u8]> = Vec::new();
-        let mut unpacked: Vec<Vec<u8>> = Vec::new();
-        for_each_box(bytes, &mut |kind, content| match kind {
-            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"moof" | b"traf" => inner.push(content),
-            // FullBox (4 bytes), then the count; stsz has the common sample size in between.
-            b"stts" | b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
-                declared += be32(content, 4).map_or(0, u64::from);
-            }
-            b"stsz" | b"stz2" => declared += be32(content, 8).map_or(0, u64::from),
-            // QuickTime's compressed movie: dcom names the method, cmvd holds the zlib stream.
-            b"cmov" => unpacked.extend(unpack(content)),
-            _ => {}
-        });
-        self.entries = self.entries.saturating_add(declared);
-        for content in inner {
-            self.walk(content, depth + 1);
+        let mut level = Level::default();
+        for_each_box(bytes, &mut |kind, content| level.add(kind, content));
+        let is_sound = in_sound || (level.sound_handlers > 0 && level.other_handlers == 0);
+        // Uncompressed sound is declared sample by sample, 44 100 a second and each one tick long, but libavformat keeps one
+        // entry for each block of it.
+        let is_blocks = is_sound && level.single_ticks > 0 && level.other_times == 0;
+        let samples = if is_blocks { 0 } else { level.sample_sizes };
+        self.entries = self.entries.saturating_add(level.others).saturating_add(samples);
+        for content in level.inner {
+            self.walk(content, depth + 1, is_sound);
         }
-        for content in unpacked {
-            self.walk(&content, depth + 1);
+        for content in level.packed {
+            let content = unpack(content, self.unpack_budget).unwrap_or_default();
+            self.unpack_budget -= content.len() as u64;
+            self.walk(&content, depth + 1, false);
         }
     }
 }
 
-/// Unpacks a `cmov` as far as it goes.
-fn unpack(cmov: &[u8]) -> Option<Vec<u8>> {
+/// What the boxes on one level declare.
+#[derive(Default)]
+struct Level<'b> {
+    inner: Vec<&'b [u8]>,
+    packed: Vec<&'b [u8]>,
+    /// Entries of `stsz`, one for each sample.
+    sample_sizes: u64,
+    /// Entries of the other tables.
+    others: u64,
+    /// `stts` boxes that give every sample one tick, and others.
+    single_ticks: u32,
+    other_times: u32,
+    /// `hdlr` boxes that say sound, and others.
+    sound_handlers: u32,
+    other_handlers: u32,
+}
+
+impl<'b> Level<'b> {
+    fn add(&mut self, kind: &[u8; 4], content: &'b [u8]) {
+        // FullBox: version and flags in four bytes, then the count; stsz has the common sample size in between.
+        let count = |at: usize| be32(content, at).map_or(0, u64::from);
+        match kind {
+            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"moof" | b"traf" => {
+                self.inner.push(content)
+            }
+            // QuickTime's compressed movie: dcom names the method, cmvd holds the zlib stream.
+            b"cmov" => self.packed.push(content),
+            b"stsz" | b"stz2" => self.sample_sizes += count(8),
+            b"stts" => {
+                self.others += count(4);
+                if count(4) == 1 && count(12) == 1 { self.single_ticks += 1 } else { self.other_times += 1 }
+            }
+            b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
+                self.others += count(4)
+            }
+            b"hdlr" if content.get(8..12) == Some(b"soun") => self.sound_handlers += 1,
+            b"hdlr" => self.other_handlers += 1,
+            _ => {}
+        }
+    }
+}
+
+/// Unpacks a `cmov` as far as it goes, up to `budget` bytes.
+fn unpack(cmov: &[u8], budget: u64) -> Option<Vec<u8>> {
     let mut packed = None;
     for_each_box(cmov, &mut |kind, content| {
         if kind == b"cmvd" {
@@ -187,7 +230,7 @@ fn unpack(cmov: &[u8]) -> Option<Vec<u8>> {
     });
     let mut bytes = Vec::new();
     // An error part-way leaves what came before it: that is all libav will see too.
-    let _ = flate2::read::ZlibDecoder::new(packed?).take(MAX_UNPACKED_MOOV_BYTES).read_to_end(&mut bytes);
+    let _ = flate2::read::ZlibDecoder::new(packed?).take(budget).read_to_end(&mut bytes);
     Some(bytes)
 }
 
@@ -216,7 +259,8 @@ mod tests {
 
     #[test]
     fn finds_the_moov_in_front_and_behind() {
-        let (ftyp, moov, mdat) = (boxed(b"ftyp", b"isom"), boxed(b"moov", &track(3)), boxed(b"mdat", &[0; 100_000]));
+        let (ftyp, moov, mdat) =
+            (boxed(b"ftyp", b"isom"), boxed(b"moov", &track(3)), boxed(b"mdat", &[0; 100_000]));
         let front = look_at([&ftyp[..], &moov, &mdat].concat()).unwrap().unwrap();
         assert_eq!((front.moov_offset, front.faststart, front.fragmented), (12, true, false));
         let behind = look_at([&ftyp[..], &mdat, &moov].concat()).unwrap().unwrap();
@@ -236,6 +280,25 @@ mod tests {
     }
 
     #[test]
+    fn minutes_of_uncompressed_sound_are_not_too_much() {
+        // Ten minutes at 44.1 kHz, as cameras write them; the same tables under a video handler are an attack.
+        let table = |kind: &[u8; 4], numbers: &[u32]| {
+            boxed(kind, &numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>())
+        };
+        let file = |handler: &[u8; 4]| {
+            let stbl = boxed(
+                b"stbl",
+                &[table(b"stts", &[0, 1, 26_460_000, 1]), table(b"stsz", &[0, 4, 26_460_000])].concat(),
+            );
+            let hdlr = boxed(b"hdlr", &[&[0; 8][..], handler, &[0; 12]].concat());
+            let mdia = boxed(b"mdia", &[hdlr, boxed(b"minf", &stbl)].concat());
+            [boxed(b"ftyp", b"qt  "), boxed(b"moov", &boxed(b"trak", &mdia))].concat()
+        };
+        assert!(look_at(file(b"soun")).unwrap().is_some());
+        assert!(look_at(file(b"vide")).is_err());
+    }
+
+    #[test]
     fn other_families_and_damage_are_left_to_libav() {
         assert_eq!(look_at(b"\x1a\x45\xdf\xa3 matroska".to_vec()).unwrap(), None);
         assert_eq!(look_at(b"no".to_vec()).unwrap(), None);
@@ -244,6 +307,9 @@ mod tests {
         let mut cut = boxed(b"moov", &[0; 64]);
         cut.truncate(20);
         assert!(look_at([boxed(b"ftyp", b"isom"), cut].concat()).unwrap().is_some());
-        assert_eq!(look_at([boxed(b"ftyp", b"isom"), vec![0, 0, 0, 4, b'm', b'o', b'o', b'v']].concat()).unwrap(), None);
+        assert_eq!(
+            look_at([boxed(b"ftyp", b"isom"), vec![0, 0, 0, 4, b'm', b'o', b'o', b'v']].concat()).unwrap(),
+            None
+        );
     }
 }

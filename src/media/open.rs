@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::Limits;
 use crate::media::error::MediaError;
 use crate::media::ffi::format::{Container, OpenError};
 use crate::media::ffi::packet::Packet;
@@ -21,7 +22,6 @@ use crate::media::poster::{FrameReason, PosterFrame};
 use crate::media::search::{Search, Seeking, Target, Timestamps};
 use crate::media::timeline::{self, Span};
 use crate::media::{colour, mp4};
-use crate::limits::Limits;
 use crate::pixels::Orientation;
 
 /// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
@@ -164,8 +164,11 @@ impl<'r> Media<'r> {
         (seeking, timestamps): (Seeking, Timestamps),
         options: &OpenOptions,
     ) -> Self {
-        let starts: Vec<Option<i64>> =
-            container.streams().enumerate().map(|(index, stream)| stream_start(index, stream, &pending)).collect();
+        let starts: Vec<Option<i64>> = container
+            .streams()
+            .enumerate()
+            .map(|(index, stream)| stream_start(index, stream, &pending))
+            .collect();
         let spans: Vec<Span> = container
             .streams()
             .zip(&starts)
@@ -323,7 +326,8 @@ impl<'r> Media<'r> {
         let candidates = self.info.streams.iter().filter(|stream| stream.kind == StreamKind::Video);
         candidates
             .map(|stream| {
-                let area = stream.video.as_ref().map_or(0, |video| u64::from(video.width) * u64::from(video.height));
+                let area =
+                    stream.video.as_ref().map_or(0, |video| u64::from(video.width) * u64::from(video.height));
                 let bonus = if stream.disposition.default { 5_000_000 } else { 0 };
                 let score = if stream.disposition.attached_pic { 1 } else { 2 + area + bonus };
                 ((stream.decodable, score), stream.index)

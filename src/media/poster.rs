@@ -192,7 +192,8 @@ impl PosterFrame {
             Orientation::Upright => scaled,
             orientation => yuv_frame(&orient_yuv(yuv_planes(&scaled)?, orientation), colour::jfif(colour))?,
         };
-        encode_jpeg(&mut upright, encoding.quality.mjpeg_quantiser()).map_err(MediaError::picture("encoded as JPEG"))
+        encode_jpeg(&mut upright, encoding.quality.mjpeg_quantiser())
+            .map_err(MediaError::picture("encoded as JPEG"))
     }
 
     /// The size to scale to before turning.
@@ -277,7 +278,8 @@ fn unreadable(reason: &str) -> MediaError {
 }
 
 fn blank(format: PixelFormat, width: u32, height: u32, colour: ColourCodes) -> Result<Frame, MediaError> {
-    let mut frame = Frame::with_size(format, width, height).map_err(MediaError::library("allocating a picture"))?;
+    let mut frame =
+        Frame::with_size(format, width, height).map_err(MediaError::library("allocating a picture"))?;
     frame.set_colour(colour);
     Ok(frame)
 }
@@ -310,6 +312,10 @@ fn yuv_planes(frame: &Frame) -> Result<YuvPicture, MediaError> {
     };
     let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
     Ok(YuvPicture {
-        planes: [plane(0, width, height)?, plane(1, chroma_width, chroma_height)?, plane(2, chroma_width, chroma_height)?],
+        planes: [
+            plane(0, width, height)?,
+            plane(1, chroma_width, chroma_height)?,
+            plane(2, chroma_width, chroma_height)?,
+        ],
     })
 }

@@ -245,7 +245,10 @@ impl<'m, 'r> Search<'m, 'r> {
                 pass.at_goal = Some((frame, pts));
                 return Ok(pass);
             }
-            let taken = std::mem::replace(&mut frame, Frame::new().map_err(MediaError::library("allocating a frame"))?);
+            let taken = std::mem::replace(
+                &mut frame,
+                Frame::new().map_err(MediaError::library("allocating a frame"))?,
+            );
             if pass.at_half.is_none() && target.half.is_some_and(|half| pts >= half) {
                 pass.at_half = Some((taken, pts));
             } else {
@@ -271,7 +274,9 @@ impl<'m, 'r> Search<'m, 'r> {
                     self.damaged |= frame.is_damaged();
                     let (stored, length) = match self.timestamps {
                         Timestamps::Counted => (None, 0),
-                        Timestamps::Stored | Timestamps::Reckoned => (frame.best_effort_timestamp(), frame.duration()),
+                        Timestamps::Stored | Timestamps::Reckoned => {
+                            (frame.best_effort_timestamp(), frame.duration())
+                        }
                     };
                     let pts = stored.or(self.next_pts).unwrap_or(0);
                     let length = if length > 0 { length } else { self.frame_ticks };
@@ -333,7 +338,10 @@ impl<'m, 'r> Search<'m, 'r> {
                 Ok(true) if self.packet.stream_index() == Some(self.stream) => {
                     self.packets_read += 1;
                     if self.packets_read > self.max_packets {
-                        return Err(MediaError::LimitExceeded { limit: "max_packets", allowed: self.max_packets });
+                        return Err(MediaError::LimitExceeded {
+                            limit: "max_packets",
+                            allowed: self.max_packets,
+                        });
                     }
                     return Ok(true);
                 }

@@ -65,7 +65,8 @@ impl Span {
 pub(super) fn combine(spans: &[Span]) -> (Option<i64>, Option<i64>) {
     const TEXT_REACH: i64 = 1_000_000;
     let of = |text: bool| spans.iter().copied().filter(move |span| span.is_text() == text);
-    let end = |span: Span| span.start.zip(span.duration).map(|(start, duration)| start.saturating_add(duration));
+    let end =
+        |span: Span| span.start.zip(span.duration).map(|(start, duration)| start.saturating_add(duration));
 
     let media_start = of(false).filter_map(|span| span.start).min();
     let text_start = of(true).filter_map(|span| span.start).min();
@@ -78,8 +79,10 @@ pub(super) fn combine(spans: &[Span]) -> (Option<i64>, Option<i64>) {
         (media, text) => media.or(text),
     };
     let last_end = later(of(false).filter_map(end).max(), of(true).filter_map(end).max());
-    let longest =
-        later(of(false).filter_map(|span| span.duration).max(), of(true).filter_map(|span| span.duration).max());
+    let longest = later(
+        of(false).filter_map(|span| span.duration).max(),
+        of(true).filter_map(|span| span.duration).max(),
+    );
     let distance = start.zip(last_end).and_then(|(start, end)| end.checked_sub(start));
     (start, longest.max(distance).filter(|&duration| duration > 0))
 }

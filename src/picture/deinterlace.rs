@@ -73,7 +73,9 @@ fn along_best_direction<S: Sample>(above: &[S], below: &[S], x: usize) -> S {
     let mut best = (i32::MAX, S::mean(above[x], below[x]));
     // The upright direction first: it wins ties.
     for lean in [0_isize, -1, 1, -2, 2] {
-        let (Some(up), Some(down)) = (x.checked_add_signed(lean), x.checked_add_signed(-lean)) else { continue };
+        let (Some(up), Some(down)) = (x.checked_add_signed(lean), x.checked_add_signed(-lean)) else {
+            continue;
+        };
         let (Some(&a), Some(&b)) = (above.get(up), below.get(down)) else { continue };
         let difference = (a.read() - b.read()).abs();
         if difference < best.0 {
@@ -89,7 +91,8 @@ mod tests {
 
     #[test]
     fn a_still_picture_is_kept() {
-        let mut samples: Vec<u8> = (0..64 * 48).map(|i| u8::try_from((i % 64) * 2 + (i / 64)).unwrap_or(255)).collect();
+        let mut samples: Vec<u8> =
+            (0..64 * 48).map(|i| u8::try_from((i % 64) * 2 + (i / 64)).unwrap_or(255)).collect();
         let before = samples.clone();
         deinterlace_plane(&mut samples, 64, 8, true);
         assert_eq!(samples, before);
@@ -100,7 +103,8 @@ mod tests {
         for keep_top in [true, false] {
             // The fields show different flat greys: every line of the other field is a tooth.
             let kept = usize::from(!keep_top);
-            let mut samples: Vec<u8> = (0..16 * 8).map(|i| if (i / 16) % 2 == kept { 40 } else { 200 }).collect();
+            let mut samples: Vec<u8> =
+                (0..16 * 8).map(|i| if (i / 16) % 2 == kept { 40 } else { 200 }).collect();
             deinterlace_plane(&mut samples, 16, 8, keep_top);
             assert!(samples.iter().all(|&sample| sample == 40), "{keep_top}");
         }

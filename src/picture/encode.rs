@@ -1,8 +1,8 @@
 //! PNG and WebP bytes in memory, and what a thumbnail may be asked to be.
 
+use crate::pixels::Bounds;
 #[cfg(any(feature = "png", feature = "webp"))]
 use crate::pixels::RgbPicture;
-use crate::pixels::Bounds;
 
 /// File formats of thumbnails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

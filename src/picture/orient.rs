@@ -77,7 +77,8 @@ mod tests {
         ];
         for (orientation, expected, width) in cases {
             let plane = Plane { width: 3, height: 2, samples: b"abcdef".to_vec() };
-            let turned = orient_yuv(YuvPicture { planes: [plane.clone(), plane.clone(), plane] }, orientation);
+            let turned =
+                orient_yuv(YuvPicture { planes: [plane.clone(), plane.clone(), plane] }, orientation);
             assert_eq!(turned.planes[0].samples, expected.as_bytes(), "{orientation:?}");
             assert_eq!(turned.planes[2].width, width);
             let pixels = b"abcdef".iter().flat_map(|&byte| [byte; 3]).collect();

@@ -78,7 +78,8 @@ const OUTPUT_ENTRIES: u16 = 4096;
 
 /// Maps 16-bit HDR RGB (little-endian, six bytes a pixel, full range, not linear) to 8-bit BT.709 RGB.
 pub(crate) fn tone_map(rgb48: &[u8], width: u32, height: u32, light: HdrLight) -> RgbPicture {
-    let to_linear: Vec<f32> = (0..=u16::MAX).map(|code| signal_to_light(f32::from(code) / 65_535.0, light.transfer)).collect();
+    let to_linear: Vec<f32> =
+        (0..=u16::MAX).map(|code| signal_to_light(f32::from(code) / 65_535.0, light.transfer)).collect();
     let output: Vec<u8> = (0..OUTPUT_ENTRIES)
         .map(|index| {
             let root = f32::from(index) / f32::from(OUTPUT_ENTRIES - 1);
@@ -90,7 +91,8 @@ pub(crate) fn tone_map(rgb48: &[u8], width: u32, height: u32, light: HdrLight) -
     let peak = light.peak();
     let mut pixels = Vec::with_capacity(rgb48.len() / 2);
     for pixel in rgb48.chunks_exact(6) {
-        let mut linear = [0, 2, 4].map(|at| to_linear[usize::from(u16::from_le_bytes([pixel[at], pixel[at + 1]]))]);
+        let mut linear =
+            [0, 2, 4].map(|at| to_linear[usize::from(u16::from_le_bytes([pixel[at], pixel[at + 1]]))]);
         if light.transfer == HdrTransfer::Hlg {
             linear = hlg_scene_to_display(linear);
         }
@@ -145,12 +147,20 @@ fn hlg_scene_to_display([r, g, b]: [f32; 3]) -> [f32; 3] {
     [r * gain, g * gain, b * gain]
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range of the type first")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the range of the type first"
+)]
 fn to_byte(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range of the table first")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the range of the table first"
+)]
 fn table_index(value: f32) -> usize {
     (value.clamp(0.0, 1.0).sqrt() * f32::from(OUTPUT_ENTRIES - 1) + 0.5) as usize
 }

@@ -73,8 +73,7 @@ impl Decoder {
 
     /// Whether frames that no other frame needs are left out.
     pub(in crate::media) fn skip_non_reference(&mut self, skip: bool) {
-        let discard =
-            if skip { ffi::AVDiscard::AVDISCARD_NONREF } else { ffi::AVDiscard::AVDISCARD_DEFAULT };
+        let discard = if skip { ffi::AVDiscard::AVDISCARD_NONREF } else { ffi::AVDiscard::AVDISCARD_DEFAULT };
         set_field!(self.0.as_ptr(), skip_frame, discard);
     }
 

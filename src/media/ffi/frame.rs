@@ -8,7 +8,7 @@ use ffmpeg_next::ffi;
 
 use super::packet::timestamp;
 use super::pixel_format::PixelFormat;
-use super::{AvError, field, raw, set_field, static_string};
+use super::{AvError, constant_name, field, raw, set_field};
 use crate::media::info::Ratio;
 
 /// Colour properties as the numbers of ITU-T H.273 that libav uses, whether it knows them or not.
@@ -29,23 +29,23 @@ impl ColourCodes {
 
     pub(in crate::media) fn range_name(self) -> Option<&'static str> {
         // SAFETY: takes any number, and answers null or a constant (libavutil/pixdesc.h).
-        known(unsafe { static_string(raw::av_color_range_name(self.range)) })
+        known(unsafe { constant_name(raw::av_color_range_name, self.range) })
     }
     pub(in crate::media) fn matrix_name(self) -> Option<&'static str> {
         // SAFETY: as above.
-        known(unsafe { static_string(raw::av_color_space_name(self.matrix)) })
+        known(unsafe { constant_name(raw::av_color_space_name, self.matrix) })
     }
     pub(in crate::media) fn transfer_name(self) -> Option<&'static str> {
         // SAFETY: as above.
-        known(unsafe { static_string(raw::av_color_transfer_name(self.transfer)) })
+        known(unsafe { constant_name(raw::av_color_transfer_name, self.transfer) })
     }
     pub(in crate::media) fn primaries_name(self) -> Option<&'static str> {
         // SAFETY: as above.
-        known(unsafe { static_string(raw::av_color_primaries_name(self.primaries)) })
+        known(unsafe { constant_name(raw::av_color_primaries_name, self.primaries) })
     }
     pub(in crate::media) fn chroma_location_name(self) -> Option<&'static str> {
         // SAFETY: as above.
-        known(unsafe { static_string(raw::av_chroma_location_name(self.chroma_location)) })
+        known(unsafe { constant_name(raw::av_chroma_location_name, self.chroma_location) })
     }
 
     /// The same, with every code that libav does not know replaced by "unspecified".
@@ -101,7 +101,11 @@ impl Frame {
         let mut frame = Self::new()?;
         set_field!(frame.as_mut_ptr(), format, format.0);
         set_field!(frame.as_mut_ptr(), width, c_int::try_from(width).map_err(|_| AvError::INVALID_ARGUMENT)?);
-        set_field!(frame.as_mut_ptr(), height, c_int::try_from(height).map_err(|_| AvError::INVALID_ARGUMENT)?);
+        set_field!(
+            frame.as_mut_ptr(),
+            height,
+            c_int::try_from(height).map_err(|_| AvError::INVALID_ARGUMENT)?
+        );
         // SAFETY: format and size are set, as av_frame_get_buffer asks (libavutil/frame.h).
         AvError::check(unsafe { ffi::av_frame_get_buffer(frame.as_mut_ptr(), 0) })?;
         for index in 0..ffi::AV_NUM_DATA_POINTERS as usize {
@@ -229,7 +233,9 @@ impl Frame {
         set_field!(frame, crop_left, edges.left);
         set_field!(frame, crop_right, edges.right);
         // SAFETY: a valid frame; edges that do not fit are an error of the call's (libavutil/frame.h).
-        AvError::check(unsafe { ffi::av_frame_apply_cropping(frame, ffi::AV_FRAME_CROP_UNALIGNED as c_int) })?;
+        AvError::check(unsafe {
+            ffi::av_frame_apply_cropping(frame, ffi::AV_FRAME_CROP_UNALIGNED as c_int)
+        })?;
         Ok(())
     }
 
@@ -274,7 +280,10 @@ impl Frame {
             return None;
         }
         let Ratio { num, den } = Ratio { num: brightest_num, den: brightest_den }.positive()?;
-        #[expect(clippy::cast_possible_truncation, reason = "a ratio of two positive ints fits an f32, rounded")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a ratio of two positive ints fits an f32, rounded"
+        )]
         Some((f64::from(num) / f64::from(den)) as f32)
     }
 
@@ -316,7 +325,8 @@ impl Frame {
 
     /// One plane of a frame, `row_bytes` of each of `rows`, without padding. `None` where the frame has no such plane.
     pub(in crate::media) fn plane(&self, index: usize, row_bytes: usize, rows: usize) -> Option<Vec<u8>> {
-        let (data, linesize) = (*field!(self.as_ptr(), data).get(index)?, *field!(self.as_ptr(), linesize).get(index)?);
+        let (data, linesize) =
+            (*field!(self.as_ptr(), data).get(index)?, *field!(self.as_ptr(), linesize).get(index)?);
         if data.is_null() || linesize.unsigned_abs() as usize > i32::MAX as usize {
             return None;
         }
@@ -335,7 +345,12 @@ impl Frame {
     }
 
     /// Writes a plane of a frame made by [`with_size`](Self::with_size), or whose pixels were copied first.
-    pub(in crate::media) fn write_plane(&mut self, index: usize, row_bytes: usize, bytes: &[u8]) -> Result<(), AvError> {
+    pub(in crate::media) fn write_plane(
+        &mut self,
+        index: usize,
+        row_bytes: usize,
+        bytes: &[u8],
+    ) -> Result<(), AvError> {
         // SAFETY: gives the frame buffers of its own when they are shared.
         AvError::check(unsafe { ffi::av_frame_make_writable(self.as_mut_ptr()) })?;
         let data = *field!(self.as_ptr(), data).get(index).ok_or(AvError::INVALID_ARGUMENT)?;

@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use ffmpeg_next::ffi;
 
-use super::{field, raw, static_string};
+use super::{constant_name, field, raw};
 
 /// A number of `AVPixelFormat`; may be one that libav does not know (-1 is "none").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl PixelFormat {
 
     pub(in crate::media) fn name(self) -> Option<&'static str> {
         // SAFETY: takes any number, and answers null or a constant of the table (libavutil/pixdesc.h).
-        unsafe { static_string(raw::av_get_pix_fmt_name(self.0)) }
+        unsafe { constant_name(raw::av_get_pix_fmt_name, self.0) }
     }
 
     pub(in crate::media) fn layout(self) -> Option<PixelLayout> {

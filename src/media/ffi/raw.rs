@@ -17,7 +17,8 @@ unsafe extern "C" {
     pub(super) fn av_color_primaries_name(value: c_int) -> *const c_char;
     pub(super) fn av_chroma_location_name(value: c_int) -> *const c_char;
     // libavutil/imgutils.h
-    pub(super) fn av_image_get_buffer_size(format: c_int, width: c_int, height: c_int, align: c_int) -> c_int;
+    pub(super) fn av_image_get_buffer_size(format: c_int, width: c_int, height: c_int, align: c_int)
+    -> c_int;
     pub(super) fn av_image_copy_to_buffer(
         destination: *mut u8,
         destination_size: c_int,

@@ -326,9 +326,7 @@ pub(super) fn tags(dictionary: *const ffi::AVDictionary) -> BTreeMap<String, Str
     let mut entry: *const ffi::AVDictionaryEntry = ptr::null();
     loop {
         // SAFETY: a dictionary of libavformat's (null is an empty one), and the entry it answered last (libavutil/dict.h).
-        entry = unsafe {
-            ffi::av_dict_get(dictionary, c"".as_ptr(), entry, ffi::AV_DICT_IGNORE_SUFFIX)
-        };
+        entry = unsafe { ffi::av_dict_get(dictionary, c"".as_ptr(), entry, ffi::AV_DICT_IGNORE_SUFFIX) };
         if entry.is_null() {
             return tags;
         }
