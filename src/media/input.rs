@@ -2,7 +2,7 @@
 //!
 //! libav asks for bytes through [`Input::read`] and moves through [`Input::seek`]. Three things happen on the way:
 //! - Bytes that were read while looking at the layout of an MP4 file are [kept](Input::pin) and served from memory, so
-//!   that they are fetched once.
+//!   that they are fetched once. So are those of the last few reads.
 //! - Before each read the deadline, the cancel token and the limits are checked. The first thing that goes wrong is kept
 //!   as the [`Fault`]; from then on every read fails. libav turns errors into ends of file here and there, so whoever
 //!   called libav asks [`Input::fault`] before believing an end.
@@ -10,6 +10,7 @@
 //!   twice the distance between audio and video samples (seen: 12 MB) when it does not know the protocol, and would
 //!   fetch all of that for one frame.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,9 @@ use crate::limits::Limits;
 
 /// Bytes that one read gives at most.
 pub(crate) const MAX_READ: usize = 64 << 10;
+/// Reads whose bytes are remembered: 2 MiB at most. libavformat throws its buffer away at every seek, and seeks to and fro
+/// between header, index and samples.
+const REMEMBERED_READS: usize = 32;
 
 /// What a [`Media`](crate::Media) reads from.
 pub(crate) trait ReadSeek: Read + Seek {}
@@ -104,6 +108,8 @@ pub(crate) struct Input<'r> {
     position: u64,
     size: u64,
     windows: Vec<Window>,
+    /// What the last reads fetched, oldest first.
+    remembered: VecDeque<Window>,
     ledger: Ledger,
     max_bytes: u64,
     max_requests: u64,
@@ -129,6 +135,7 @@ impl<'r> Input<'r> {
             position: 0,
             size,
             windows: Vec::new(),
+            remembered: VecDeque::new(),
             ledger: Ledger::default(),
             max_bytes: limits.max_bytes,
             max_requests: limits.max_requests,
@@ -171,11 +178,23 @@ impl<'r> Input<'r> {
     pub(crate) fn read(&mut self, length: usize) -> Result<usize, Fault> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let length = length.min(scratch.len());
+        let fetched_before = self.ledger.bytes_fetched;
         let result = self.read_at(self.position, &mut scratch[..length]);
         self.scratch = scratch;
         let count = result?;
+        if self.ledger.bytes_fetched > fetched_before {
+            self.remember(count);
+        }
         self.position += count as u64;
         Ok(count)
+    }
+
+    /// Keeps what was just fetched for libav, `count` bytes, in place of what was fetched longest ago.
+    fn remember(&mut self, count: usize) {
+        if self.remembered.len() == REMEMBERED_READS {
+            self.remembered.pop_front();
+        }
+        self.remembered.push_back(Window { offset: self.position, bytes: self.scratch[..count].to_vec() });
     }
 
     /// What the last [`read`](Self::read) gave, and leftovers of earlier ones behind it.
@@ -197,14 +216,14 @@ impl<'r> Input<'r> {
         if buffer.is_empty() || offset >= self.size {
             return Ok(0);
         }
-        if let Some(bytes) = self.windows.iter().find_map(|window| window.from(offset)) {
+        let windows = || self.windows.iter().chain(&self.remembered);
+        if let Some(bytes) = windows().find_map(|window| window.from(offset)) {
             let count = bytes.len().min(buffer.len());
             buffer[..count].copy_from_slice(&bytes[..count]);
             return Ok(count);
         }
         // Up to where memory takes over again, and not past the end that was found first.
-        let next_window =
-            self.windows.iter().map(|window| window.offset).filter(|&start| start > offset).min();
+        let next_window = windows().map(|window| window.offset).filter(|&start| start > offset).min();
         let room = next_window.unwrap_or(self.size).min(self.size) - offset;
         let count = buffer.len().min(MAX_READ).min(usize::try_from(room).unwrap_or(usize::MAX));
         self.fetch(offset, &mut buffer[..count])
