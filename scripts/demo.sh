@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 video=${1:-tests/fixtures/demo/1_test_video.mp4}
-bucket=demo
+store=demo/videos-bucket
 [ -f "$video" ] || { echo "demo: there is no file $video" >&2; exit 1; }
 case $video in
     *.[mM][pP]4) ;;
@@ -15,17 +15,18 @@ esac
 echo "demo: building posterframe (release; three to four minutes on two cores the first time)"
 cargo build --release --locked --features static --quiet
 
-# A folder stands for the bucket, so the video is uploaded by a copy.
-key=videos/$(basename "$video")
-mkdir -p "$bucket/videos"
-cp "$video" "$bucket/$key"
+# The store is a folder that stands for the bucket, so the video is uploaded by a copy. It keeps its times: a second run
+# finds it unchanged.
+name=$(basename "$video")
+mkdir -p "$store/videos"
+cp -p "$video" "$store/videos/$name"
 
-echo "demo: posterframe process $bucket/$key --store $bucket --json"
-target/release/posterframe process "$bucket/$key" --store "$bucket" --json
+echo "demo: posterframe process $store/videos/$name --store $store --json"
+target/release/posterframe process "$store/videos/$name" --store "$store" --json
 
 echo
 echo "demo: the picture"
-find "$bucket/thumbnails" -type f -exec ls -l {} +
+find "$store/thumbnails" -type f -exec ls -l {} +
 echo
-echo "demo: the database, $bucket/catalog.sqlite3"
-python3 scripts/show_rows.py "$bucket/catalog.sqlite3"
+echo "demo: the database, $store/catalog.sqlite3"
+python3 scripts/show_rows.py "$store/catalog.sqlite3"

@@ -36,19 +36,41 @@
 //! Data flows one way. `error`, `limits` and `pixels` are values. `media` is the only module that knows libav, and its
 //! `ffi` the only one with `unsafe`. `picture` turns pixels into upright pictures and files.
 //!
+//! With `job`, `process` does for one video what the catalogue needs: `object_name` reads its key, the picture goes
+//! into a `store`, content and row into a `catalog`, as `config` says. `telemetry` holds the log messages,
+//! `location` the ways to name an input. The program is `cli`.
+//!
 //! # Features
 //!
 //! | feature | brings |
 //! |---|---|
 //! | `png`, `webp` | those formats beside JPEG |
 //! | `static` | links the static libav that `FFMPEG_DIR` points to; without it, the system's FFmpeg by pkg-config |
+//! | `job` | the whole job for one video, with tokio: names, store, catalogue |
+//! | `sqlite` | the catalogue in a SQLite file |
 //! | `cli` (default) | the `posterframe` program; libraries say `default-features = false` |
 
+#[cfg(feature = "job")]
+pub mod catalog;
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "job")]
+pub mod config;
 mod error;
 mod limits;
+#[cfg(feature = "job")]
+pub mod location;
 mod media;
+#[cfg(feature = "job")]
+pub mod object_name;
 mod picture;
 mod pixels;
+#[cfg(feature = "job")]
+pub mod process;
+#[cfg(feature = "job")]
+pub mod store;
+#[cfg(feature = "job")]
+pub mod telemetry;
 
 pub use error::{Error, ErrorKind};
 pub use limits::Limits;

@@ -1,190 +1,221 @@
-//! The walls inside the crate: which module may use which, and where foreign libraries may be named.
-//!
-//! Read from the sources: every `crate::` path of a file is compared with a table. Tests inside a file count too.
+//! The walls of the crate: which module may use which, and where the libraries that must stay contained may appear.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::error::Error;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-type TestResult = Result<(), Box<dyn Error>>;
-
-/// Each top module and those it may use beside itself. Data flows from left to right; nothing flows back.
-const ALLOWED: &[(&str, &[&str])] = &[
-    ("error", &["limits"]),
-    ("limits", &["error", "media"]),
-    ("pixels", &["error", "limits"]),
-    ("picture", &["error", "limits", "pixels"]),
-    ("media", &["error", "limits", "picture", "pixels"]),
+/// A module, and what it may use of the others. What is not named here does not exist yet.
+const MAY_USE: &[(&str, &[&str])] = &[
+    // Values and policy: no libav, no network.
+    ("error", &[]),
+    ("limits", &[]),
+    ("pixels", &[]),
     ("location", &["error"]),
     ("object_name", &["error"]),
     // Formats, bounds and quality are values of the picture layer.
     ("config", &["error", "object_name", "picture", "pixels"]),
-    ("telemetry", &["object_name"]),
+    // Pixels to bytes, and video to pixels.
+    ("picture", &["error", "pixels"]),
+    ("media", &["error", "limits", "picture", "pixels"]),
+    // Where results go: neither knows what a video is.
     ("store", &["error"]),
     ("catalog", &["error", "object_name"]),
-    ("process", &["catalog", "config", "error", "media", "object_name", "picture", "store", "telemetry"]),
+    ("telemetry", &["object_name"]),
+    // The job, and the program around it.
+    (
+        "process",
+        &[
+            "catalog",
+            "config",
+            "error",
+            "limits",
+            "location",
+            "media",
+            "object_name",
+            "picture",
+            "pixels",
+            "store",
+            "telemetry",
+        ],
+    ),
     (
         "cli",
         &[
-            "catalog", "config", "error", "limits", "location", "media", "picture", "pixels", "process",
+            "catalog",
+            "config",
+            "error",
+            "limits",
+            "location",
+            "media",
+            "object_name",
+            "picture",
+            "pixels",
+            "process",
             "store",
         ],
     ),
-    ("bin", &["cli"]),
 ];
 
-/// Words that may stand only in files under these paths.
-const FENCED: &[(&str, &[&str])] = &[
-    ("ffmpeg_next", &["src/media/"]),
-    ("ffmpeg_sys_next", &["src/media/"]),
-    ("unsafe {", &["src/media/ffi/", "src/media/ffi.rs"]),
-    ("unsafe fn", &["src/media/ffi/", "src/media/ffi.rs"]),
-    ("unsafe impl", &["src/media/ffi/", "src/media/ffi.rs"]),
-    ("sqlx::", &["src/catalog/"]),
-    ("env::var", &["src/config.rs"]),
-    ("println!", &[]),
-    ("eprintln!", &[]),
-    ("clap::", &["src/cli.rs", "src/cli/"]),
+/// A library, and the only place that may name it.
+const CONTAINED: &[(&str, &str)] = &[
+    ("ffmpeg_next", "media/ffi"),
+    ("ffmpeg_sys_next", "media/ffi"),
+    ("unsafe_code", "media/ffi"),
+    ("sqlx", "catalog"),
+    ("clap", "cli"),
 ];
 
-/// Every source file, its path from the package's root, and its text.
-fn sources() -> Result<Vec<(String, String)>, Box<dyn Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src")];
-    let mut files: Vec<PathBuf> = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            let list = if path.is_dir() { &mut folders } else { &mut files };
-            list.push(path);
+/// Every source file below `folder`.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sources(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
         }
     }
-    let read = |path: PathBuf| {
-        let name = path.strip_prefix(root)?.to_str().ok_or("a source file's name is not UTF-8")?.to_owned();
-        Ok((name, fs::read_to_string(path)?))
-    };
-    files.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "rs")).map(read).collect()
+    Ok(())
 }
 
-/// The top module a file belongs to: `media` for `src/media/ffi/io.rs`.
-fn top_module(file: &str) -> &str {
-    let below = file.strip_prefix("src/").unwrap_or(file);
-    let top = below.split('/').next().unwrap_or(below);
-    top.strip_suffix(".rs").unwrap_or(top)
+/// `media/ffi/io.rs` as `(path, code)`, comments left out; documentation may link anywhere.
+fn crate_files() -> Result<Vec<(String, String)>, Box<dyn Error>> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    sources(&src, &mut paths)?;
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&src)?.to_str().ok_or("a file name that is not UTF-8")?.to_owned();
+            let text = fs::read_to_string(&path)?;
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            Ok((name, code.collect::<Vec<_>>().join("\n")))
+        })
+        .collect()
 }
 
-/// The text without comments: what is said in words binds nobody.
-fn code(text: &str) -> String {
-    text.lines()
-        .map(|line| line.split_once("//").map_or(line, |(code, _)| code))
-        .collect::<Vec<_>>()
-        .join("\n")
+fn module_of(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap_or(file)
 }
 
-/// The first names after `crate::`, those in braces one by one: `crate::{Error, store::ETag}` gives `Error` and `store`.
-fn crate_paths(code: &str) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+fn word(text: &str) -> &str {
+    text.split(|c: char| c != '_' && !c.is_alphanumeric()).next().unwrap_or("")
+}
+
+/// The names after `crate::`: one, or those in the braces of `use crate::{a::B, c}`.
+fn used(code: &str) -> Vec<&str> {
+    let mut names = Vec::new();
     for (at, _) in code.match_indices("crate::") {
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
-        if code[..at].ends_with(is_word) || code[..at].ends_with('$') {
+        // `$crate` and `other_crate::` are not ours.
+        if code[..at].ends_with(|c: char| c == '$' || c == '_' || c.is_alphanumeric()) {
             continue;
         }
         let rest = &code[at + "crate::".len()..];
-        let first =
-            |text: &str| text.trim_start().split(|c| !is_word(c)).next().unwrap_or_default().to_owned();
-        match rest.strip_prefix('{') {
-            None => names.extend([first(rest)]),
-            Some(list) => names.extend(items(list).into_iter().map(first)),
+        let Some(braces) = rest.strip_prefix('{') else {
+            names.push(word(rest));
+            continue;
+        };
+        let (mut depth, mut start) = (0, 0);
+        for (index, c) in braces.char_indices() {
+            match c {
+                '{' => depth += 1,
+                ',' | '}' if depth == 0 => {
+                    names.push(word(braces[start..index].trim()));
+                    start = index + 1;
+                    if c == '}' {
+                        break;
+                    }
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
         }
     }
     names.retain(|name| !name.is_empty());
     names
 }
 
-/// The items of a list in braces, at its outer level.
-fn items(list: &str) -> Vec<&str> {
-    let (mut depth, mut start, mut items) = (0, 0, Vec::new());
-    for (at, c) in list.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => {
-                items.push(&list[start..at]);
-                return items;
-            }
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                items.push(&list[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    items
-}
-
-/// Which module a name at the crate's root comes from: `lib.rs` re-exports some.
-fn origin<'a>(name: &'a str, lib: &'a str) -> &'a str {
-    for (at, _) in lib.match_indices("pub use ") {
-        let statement = lib[at + "pub use ".len()..].split(';').next().unwrap_or_default();
+/// What `lib.rs` re-exports, and from which module: `crate::Limits` is a use of `limits`.
+fn re_exports(lib: &str) -> HashMap<String, String> {
+    let mut from = HashMap::new();
+    for statement in lib.split("pub use ").skip(1) {
+        let statement = statement.split(';').next().unwrap_or("");
         let Some((module, names)) = statement.split_once("::") else { continue };
-        if names.split(|c: char| !c.is_alphanumeric() && c != '_').any(|known| known == name) {
-            return module;
+        for name in names.split(|c: char| c != '_' && !c.is_alphanumeric()) {
+            from.insert(name.to_owned(), module.trim().to_owned());
         }
     }
-    name
+    from
 }
 
 #[test]
-fn modules_use_only_the_layers_below() -> TestResult {
-    let lib = code(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"))?);
-    let mut broken = Vec::new();
-    for (file, text) in sources()? {
-        let module = top_module(&file);
-        if module == "lib" {
+fn modules_use_only_what_is_below_them() -> Result<(), Box<dyn Error>> {
+    let files = crate_files()?;
+    let lib = files.iter().find(|(name, _)| name == "lib.rs").ok_or("there is no src/lib.rs")?;
+    let re_exports = re_exports(&lib.1);
+    let mut wrong = Vec::new();
+    for (file, code) in files.iter().filter(|(name, _)| name != "lib.rs" && !name.starts_with("bin/")) {
+        let module = module_of(file);
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
+            wrong.push(format!("{file}: the table does not know `{module}`"));
             continue;
-        }
-        let allowed = ALLOWED.iter().find(|(name, _)| *name == module);
-        let (_, allowed) = allowed.ok_or_else(|| format!("{file}: its module has no line in the table"))?;
-        for name in crate_paths(&code(&text)) {
-            let used = origin(&name, &lib);
-            if used != module && !allowed.contains(&used) {
-                broken.push(format!("{file} uses {used} (crate::{name}), and {module} may not"));
+        };
+        for name in used(code) {
+            let target = re_exports.get(name).map_or(name, String::as_str);
+            if target != module && !allowed.contains(&target) {
+                wrong.push(format!("{file}: `{module}` may not use `{target}`"));
             }
         }
     }
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
 
 #[test]
-fn libraries_stay_behind_their_walls() -> TestResult {
-    let mut broken = Vec::new();
-    for (file, text) in sources()? {
-        let code = code(&text);
-        for (word, homes) in FENCED {
-            let is_home = homes.iter().any(|home| file.starts_with(home));
-            if !is_home && code.contains(word) {
-                broken.push(format!("{file} holds {word:?}, whose place is {homes:?}"));
+fn libraries_stay_where_they_belong() -> Result<(), Box<dyn Error>> {
+    let mut wrong = Vec::new();
+    for (file, code) in crate_files()? {
+        for (library, place) in CONTAINED {
+            let inside = file.strip_prefix(place).is_some_and(|rest| rest.starts_with(['/', '.']));
+            let named = code.match_indices(library).any(|(at, _)| word(&code[at..]) == *library);
+            if named && !inside {
+                wrong.push(format!("{file}: {library} belongs in src/{place}"));
             }
         }
     }
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
 
 #[test]
-fn no_module_file_is_called_mod() -> TestResult {
-    assert!(sources()?.iter().all(|(file, _)| !file.ends_with("/mod.rs")));
+fn only_the_configuration_reads_the_environment() -> Result<(), Box<dyn Error>> {
+    let reads = |code: &str| ["env::var", "env::vars", "env!(\"HOME"].iter().any(|read| code.contains(read));
+    let files = crate_files()?.into_iter().filter(|(_, code)| reads(code));
+    assert_eq!(files.map(|(file, _)| file).collect::<Vec<_>>(), ["config.rs"]);
     Ok(())
 }
 
 #[test]
-fn paths_are_read_as_they_are_written() {
-    let read = |code: &str| crate_paths(code).into_iter().collect::<Vec<_>>().join(" ");
-    assert_eq!(read("use crate::store::{ETag, Store};"), "store");
-    assert_eq!(read("use crate::{Error, store::{ETag, Store}, config as settings};"), "Error config store");
-    assert_eq!(read("crate::config::parse(x); mycrate::y; $crate::z"), "config");
-    assert_eq!(origin("Media", "pub use media::{\n    AudioInfo, Media,\n};"), "media");
-    assert_eq!(origin("store", "pub use media::{Media};"), "store");
+fn only_the_command_line_prints() -> Result<(), Box<dyn Error>> {
+    let prints = |code: &str| {
+        ["println!", "eprint!", " print!", "stdout()", "io::stderr"].iter().any(|print| code.contains(print))
+    };
+    for (file, _) in crate_files()?.into_iter().filter(|(_, code)| prints(code)) {
+        assert!(file.starts_with("cli/"), "{file}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_reader_of_paths_sees_them() {
+    let code =
+        "use crate::{error::{Error, Kind}, limits::Limits};\nfn f(x: crate::pixels::Bounds) { $crate::no() }";
+    assert_eq!(used(code), ["error", "limits", "pixels"]);
+    assert_eq!(used("use crate::Limits;"), ["Limits"]);
+    assert_eq!(
+        re_exports("pub use media::{Media, Threads};\npub use limits::Limits;").get("Threads").unwrap(),
+        "media"
+    );
 }

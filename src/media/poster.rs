@@ -10,7 +10,7 @@ use crate::media::ffi::pixel_format::PixelFormat;
 use crate::media::ffi::scale::scale;
 use crate::media::info::Ratio;
 use crate::picture::deinterlace::deinterlace_plane;
-use crate::picture::matrix::to_jfif;
+use crate::picture::matrix::ToJfif;
 use crate::picture::orient::{orient_rgb, orient_yuv};
 use crate::picture::tone_map::{HdrLight, tone_map};
 use crate::picture::{Encoding, ImageFormat, Thumbnail};
@@ -187,8 +187,11 @@ impl PosterFrame {
         } else {
             (source, colour)
         };
-        let picture = orient_yuv(jfif_planes(&source, colour, (width, height))?, self.orientation);
-        let mut upright = yuv_frame(&picture, colour::jfif(colour))?;
+        let picture = jfif_frame(&source, colour, (width, height))?;
+        let mut upright = match self.orientation {
+            Orientation::Upright => picture,
+            orientation => yuv_frame(&orient_yuv(yuv_planes(&picture)?, orientation), colour::jfif(colour))?,
+        };
         encode_jpeg(&mut upright, encoding.quality.mjpeg_quantiser())
             .map_err(MediaError::picture("encoded as JPEG"))
     }
@@ -222,16 +225,16 @@ impl PosterFrame {
         let Some(layout) = frame.format().layout() else { return Ok(()) };
         let supported = layout.is_planar && !layout.is_rgb && !layout.is_big_endian && layout.components == 3;
         // Formats with both chroma components in one plane have no third one.
-        if !supported || frame.plane(2, 0, 0).is_none() {
+        if !supported || frame.plane(2, 0).is_none() {
             return Ok(());
         }
         let keep_top = frame.is_top_field_first();
         let sample_bytes = if layout.depth > 8 { 2 } else { 1 };
-        let (width, height) = (frame.width() as usize, frame.height() as usize);
+        let width = frame.width() as usize;
         for index in 0..layout.components {
-            let (shift_x, shift_y) = if index == 0 { (0, 0) } else { layout.chroma_shift };
-            let (columns, rows) = (width.div_ceil(1 << shift_x), height.div_ceil(1 << shift_y));
-            let Some(mut bytes) = frame.plane(index, columns * sample_bytes, rows) else { continue };
+            let shift_x = if index == 0 { 0 } else { layout.chroma_shift.0 };
+            let columns = width.div_ceil(1 << shift_x);
+            let Some(mut bytes) = frame.plane(index, columns * sample_bytes) else { continue };
             if sample_bytes == 1 {
                 deinterlace_plane(&mut bytes, columns, layout.depth, keep_top);
             } else {
@@ -254,10 +257,9 @@ impl PosterFrame {
         let hdr = colour::hdr_transfer(colour);
         let (format, bytes_per_pixel) =
             if hdr.is_some() { (PixelFormat::RGB48LE, 6) } else { (PixelFormat::RGB24, 3) };
-        let mut scaled = blank(format, width, height, colour::rgb(colour))?;
-        scale(source, &mut scaled).map_err(MediaError::picture("scaled"))?;
+        let scaled = scaled(source, format, (width, height), colour::rgb(colour))?;
         let pixels = scaled
-            .plane(0, width as usize * bytes_per_pixel, height as usize)
+            .plane(0, width as usize * bytes_per_pixel)
             .ok_or_else(|| unreadable("the scaled picture has no pixels"))?;
         Ok(match hdr {
             Some(transfer) => {
@@ -285,26 +287,46 @@ fn blank(format: PixelFormat, width: u32, height: u32, colour: ColourCodes) -> R
 ///
 /// libswscale changes size, depth and chroma sampling where they differ; matrix and range are changed afterwards, on fewer
 /// samples. It does both for the matrices that are not made of luma weights, and for RGB.
-fn jfif_planes(
-    source: &Frame,
-    colour: ColourCodes,
-    (width, height): (u32, u32),
-) -> Result<YuvPicture, MediaError> {
-    let weights = colour::luma_weights(colour);
-    let target = if weights.is_some() { colour } else { colour::jfif(colour) };
-    let format = if colour::is_full_range(target) { PixelFormat::YUVJ420P } else { PixelFormat::YUV420P };
-    let fits = source.format() == format && (source.width(), source.height()) == (width, height);
-    let mut planes = if fits && weights.is_some() {
-        yuv_planes(source)?
-    } else {
-        let mut scaled = blank(format, width, height, target)?;
-        scale(source, &mut scaled).map_err(MediaError::picture("scaled"))?;
-        yuv_planes(&scaled)?
+fn jfif_frame(source: &Frame, colour: ColourCodes, (width, height): (u32, u32)) -> Result<Frame, MediaError> {
+    let Some(weights) = colour::luma_weights(colour) else {
+        return scaled(source, PixelFormat::YUVJ420P, (width, height), colour::jfif(colour));
     };
-    if let Some(weights) = weights {
-        to_jfif(&mut planes, weights, colour::is_full_range(colour));
+    let full_range = colour::is_full_range(colour);
+    let format = if full_range { PixelFormat::YUVJ420P } else { PixelFormat::YUV420P };
+    let fits = source.format() == format && (source.width(), source.height()) == (width, height);
+    let planar = if fits { None } else { Some(scaled(source, format, (width, height), colour)?) };
+    let mut out = blank(PixelFormat::YUVJ420P, width, height, colour::jfif(colour))?;
+    rewrite_rows(planar.as_ref().unwrap_or(source), &mut out, ToJfif::new(weights, full_range))
+        .ok_or_else(|| unreadable("a plane is missing"))?;
+    Ok(out)
+}
+
+/// Fills `out` with the rows of `source`, both 4:2:0 and of one size.
+fn rewrite_rows(source: &Frame, out: &mut Frame, to_jfif: ToJfif) -> Option<()> {
+    let (width, height) = (source.width() as usize, source.height() as usize);
+    let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
+    let mut added = Vec::with_capacity(chroma_width * 2);
+    for row in 0..chroma_height {
+        let (cb, cr) = (source.row(1, row, chroma_width)?, source.row(2, row, chroma_width)?);
+        to_jfif.blue(cb, cr, out.row_mut(1, row, chroma_width)?);
+        to_jfif.red(cb, cr, out.row_mut(2, row, chroma_width)?);
+        to_jfif.added_to_luma(cb, cr, &mut added);
+        for row in (row * 2..height).take(2) {
+            to_jfif.luma(source.row(0, row, width)?, &added, out.row_mut(0, row, width)?);
+        }
     }
-    Ok(planes)
+    Some(())
+}
+
+fn scaled(
+    source: &Frame,
+    format: PixelFormat,
+    (width, height): (u32, u32),
+    colour: ColourCodes,
+) -> Result<Frame, MediaError> {
+    let mut scaled = blank(format, width, height, colour)?;
+    scale(source, &mut scaled).map_err(MediaError::picture("scaled"))?;
+    Ok(scaled)
 }
 
 fn rgb_frame(picture: &RgbPicture) -> Result<Frame, MediaError> {
@@ -330,7 +352,7 @@ fn yuv_frame(picture: &YuvPicture, colour: ColourCodes) -> Result<Frame, MediaEr
 fn yuv_planes(frame: &Frame) -> Result<YuvPicture, MediaError> {
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let plane = |index: usize, width: usize, height: usize| {
-        let samples = frame.plane(index, width, height).ok_or_else(|| unreadable("a plane is missing"))?;
+        let samples = frame.plane(index, width).ok_or_else(|| unreadable("a plane is missing"))?;
         Ok::<_, MediaError>(Plane { width, height, samples })
     };
     let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));

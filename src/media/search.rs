@@ -20,6 +20,8 @@ use crate::media::timeline;
 
 /// Demuxer errors in a row after which the rest of the file is given up.
 const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
+/// Packets read beyond the wanted time, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
+const MAX_LOOK_AHEAD: usize = 32;
 /// How far before the wanted time a second seek goes when the first landed behind it, in microseconds.
 const STEP_BACK: i64 = 10_000_000;
 /// Wanted times nearer to the start than this are reached by reading on, in containers whose seek is inexact: it costs
@@ -46,6 +48,15 @@ pub(super) enum Timestamps {
     Reckoned,
     /// From the number of frames before: the file is a bare stream, without any.
     Counted,
+}
+
+/// How much is decoded on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    /// Before `skip_before` only frames that others need, and nothing beyond the frame at or after `wanted`.
+    Least { skip_before: i64, wanted: i64 },
+    /// Everything.
+    Full,
 }
 
 /// What to look for, in ticks of the stream, absolute.
@@ -79,7 +90,10 @@ pub(super) struct Search<'m, 'r> {
     decoder: Decoder,
     /// Packets that were read while the container was opened.
     pending: &'m mut VecDeque<Packet>,
-    packet: Packet,
+    /// Packets read before it was known whether they are needed.
+    ahead: VecDeque<Packet>,
+    /// Whether the last packet of `ahead` is the last that is needed.
+    last_is_known: bool,
     /// Whether reading goes on from the first packet without a gap.
     from_start: bool,
     draining: bool,
@@ -138,7 +152,8 @@ impl<'m, 'r> Search<'m, 'r> {
             timestamps,
             decoder,
             pending,
-            packet: Packet::new().map_err(MediaError::library("allocating a packet"))?,
+            ahead: VecDeque::new(),
+            last_is_known: false,
             from_start: at_start,
             draining: false,
             next_pts: None,
@@ -188,7 +203,8 @@ impl<'m, 'r> Search<'m, 'r> {
         }
         // The last frame that decodes: from the start, leaving nothing out.
         if self.can_rewind() && self.rewind()? {
-            let mut pass = self.decode_until(Target { wanted: i64::MAX, half: None, ..target }, None)?;
+            let mut pass =
+                self.decode_until(Target { wanted: i64::MAX, half: None, ..target }, Effort::Full)?;
             last = pass.last.take().or(last);
         }
         match last {
@@ -210,15 +226,17 @@ impl<'m, 'r> Search<'m, 'r> {
             Seeking::Inexact | Seeking::None => {}
         }
         // Frames are left out only where that cannot move the times of the others.
-        let skip_before = (self.timestamps == Timestamps::Stored).then_some(goal);
+        let effort = match self.timestamps {
+            Timestamps::Stored => Effort::Least { skip_before: goal, wanted: target.wanted },
+            Timestamps::Reckoned | Timestamps::Counted => Effort::Full,
+        };
         for ticks in seeks {
             if ticks <= target.start || !self.seek(ticks)? {
                 continue;
             }
-            let mut pass = self.decode_until(target, skip_before)?;
-            // What a decoder conceals depends on the frames before, also on those that nothing refers to.
-            if self.damaged && skip_before.is_some() && self.seek(ticks)? {
-                pass = self.decode_until(target, None)?;
+            let mut pass = self.decode_until(target, effort)?;
+            if self.is_spoilt(&pass, effort) && self.seek(ticks)? {
+                pass = self.decode_until(target, Effort::Full)?;
             }
             // A first frame behind the goal may hide earlier ones that belong there.
             if pass.first_pts.is_some_and(|first| first <= goal) {
@@ -228,18 +246,24 @@ impl<'m, 'r> Search<'m, 'r> {
         if !self.from_start {
             self.rewind()?;
         }
-        let pass = self.decode_until(target, skip_before)?;
-        if self.damaged && skip_before.is_some() && self.can_rewind() && self.rewind()? {
-            return self.decode_until(target, None);
+        let pass = self.decode_until(target, effort)?;
+        if self.is_spoilt(&pass, effort) && self.can_rewind() && self.rewind()? {
+            return self.decode_until(target, Effort::Full);
         }
         Ok(pass)
     }
 
-    /// Decodes on until a frame at or after `target.wanted`. Before `skip_before` only frames that others need.
-    fn decode_until(&mut self, target: Target, skip_before: Option<i64>) -> Result<Pass, MediaError> {
+    /// Whether decoding less than everything may have changed what came out. What a decoder conceals depends on the frames
+    /// before, also on those that nothing refers to; and a wanted frame that did not come out needs another to be found.
+    fn is_spoilt(&self, pass: &Pass, effort: Effort) -> bool {
+        effort != Effort::Full && (self.damaged || (self.last_is_known && pass.at_goal.is_none()))
+    }
+
+    /// Decodes on until a frame at or after `target.wanted`.
+    fn decode_until(&mut self, target: Target, effort: Effort) -> Result<Pass, MediaError> {
         let mut pass = Pass { at_goal: None, at_half: None, last: None, first_pts: None };
         let mut frame = Frame::new().map_err(MediaError::library("allocating a frame"))?;
-        while let Some(pts) = self.next_frame(&mut frame, skip_before)? {
+        while let Some(pts) = self.next_frame(&mut frame, effort)? {
             pass.first_pts.get_or_insert(pts);
             if pts >= target.wanted {
                 pass.at_goal = Some((frame, pts));
@@ -265,7 +289,7 @@ impl<'m, 'r> Search<'m, 'r> {
     }
 
     /// The next decoded frame's presentation time; `None` at the end.
-    fn next_frame(&mut self, frame: &mut Frame, skip_before: Option<i64>) -> Result<Option<i64>, MediaError> {
+    fn next_frame(&mut self, frame: &mut Frame, effort: Effort) -> Result<Option<i64>, MediaError> {
         loop {
             // libav polls nothing while it decodes: between packets is where the deadline is looked at.
             self.container.input_mut().check()?;
@@ -283,7 +307,7 @@ impl<'m, 'r> Search<'m, 'r> {
                     self.next_pts = Some(pts.saturating_add(length));
                     return Ok(Some(pts));
                 }
-                Ok(Received::NeedsInput) => self.feed(skip_before)?,
+                Ok(Received::NeedsInput) => self.feed(effort)?,
                 Ok(Received::Ended) => return Ok(None),
                 // A damaged frame. After the end there is no packet to try next, but the decoder goes on draining.
                 Err(error) => {
@@ -297,45 +321,93 @@ impl<'m, 'r> Search<'m, 'r> {
     }
 
     /// Gives the decoder one packet, or the end.
-    fn feed(&mut self, skip_before: Option<i64>) -> Result<(), MediaError> {
+    fn feed(&mut self, effort: Effort) -> Result<(), MediaError> {
         if self.draining {
             return Ok(());
         }
-        if !self.read_packet()? {
-            self.draining = true;
-            self.has_decoded = true;
-            if let Err(error) = self.decoder.send(None) {
-                self.note(&error);
-            }
-            return Ok(());
-        }
-        self.packets_decoded += 1;
+        let packet = self.next_packet(effort)?;
         self.has_decoded = true;
-        // A packet without a presentation time may be the one wanted.
-        let skip = skip_before.is_some_and(|limit| self.packet.pts().is_some_and(|pts| pts < limit));
-        self.decoder.skip_non_reference(skip);
-        if let Err(error) = self.decoder.send(Some(&self.packet)) {
+        if let Some(packet) = &packet {
+            self.packets_decoded += 1;
+            // A packet without a presentation time may be the one wanted.
+            let skip = match effort {
+                Effort::Least { skip_before, .. } => packet.pts().is_some_and(|pts| pts < skip_before),
+                Effort::Full => false,
+            };
+            self.decoder.skip_non_reference(skip);
+        } else {
+            self.draining = true;
+        }
+        if let Err(error) = self.decoder.send(packet.as_ref()) {
             self.note(&error);
         }
         Ok(())
     }
 
-    /// Reads the stream's next packet; `false` at the end.
-    fn read_packet(&mut self) -> Result<bool, MediaError> {
-        while let Some(packet) = self.pending.pop_front() {
-            if packet.stream_index() == Some(self.stream) {
-                self.packet = packet;
-                self.packets_read += 1;
-                return Ok(true);
+    /// The next packet to decode; `None` at the end, or when no more are needed.
+    ///
+    /// With the least effort, the first packet at or after the wanted time makes us read on until a decoding time says that
+    /// no earlier presentation time can follow. Then it is known which packet holds the frame, and the decoder is told that
+    /// it is the last instead of being fed until its delay is through: for a frame with two B-frames behind it that is two
+    /// frames less to decode.
+    fn next_packet(&mut self, effort: Effort) -> Result<Option<Packet>, MediaError> {
+        let wanted = match effort {
+            Effort::Least { wanted, .. } => Some(wanted),
+            Effort::Full => None,
+        };
+        if self.ahead.is_empty() && !self.last_is_known {
+            let Some(packet) = self.read_packet()? else { return Ok(None) };
+            match (packet.pts(), wanted) {
+                (Some(pts), Some(wanted)) if pts >= wanted => self.look_ahead(packet, pts, wanted)?,
+                _ => return Ok(Some(packet)),
             }
         }
+        Ok(self.ahead.pop_front())
+    }
+
+    /// Reads on from the first packet at or after the wanted time, and keeps what is needed in `ahead`.
+    fn look_ahead(&mut self, first: Packet, pts: i64, wanted: i64) -> Result<(), MediaError> {
+        let (mut best, mut needed, mut dts) = (pts, 1, first.dts());
+        self.ahead.push_back(first);
+        while self.ahead.len() < MAX_LOOK_AHEAD {
+            // Without decoding times there is nothing to go by: everything read is decoded.
+            let Some(now) = dts else { return Ok(()) };
+            let packet = if now >= best { None } else { self.read_packet()? };
+            let Some(packet) = packet else {
+                self.ahead.truncate(needed);
+                self.last_is_known = true;
+                return Ok(());
+            };
+            dts = packet.dts();
+            let Some(pts) = packet.pts() else {
+                self.ahead.push_back(packet);
+                return Ok(());
+            };
+            self.ahead.push_back(packet);
+            if (wanted..best).contains(&pts) {
+                best = pts;
+                needed = self.ahead.len();
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the stream's next packet; `None` at the end.
+    fn read_packet(&mut self) -> Result<Option<Packet>, MediaError> {
+        while let Some(packet) = self.pending.pop_front() {
+            if packet.stream_index() == Some(self.stream) {
+                self.packets_read += 1;
+                return Ok(Some(packet));
+            }
+        }
+        let mut packet = Packet::new().map_err(MediaError::library("allocating a packet"))?;
         let mut errors_in_a_row = 0;
         loop {
-            let result = self.container.read_packet(&mut self.packet);
+            let result = self.container.read_packet(&mut packet);
             // libav may have turned a failed read into an end of file: the source knows.
             self.container.input_mut().check()?;
             match result {
-                Ok(true) if self.packet.stream_index() == Some(self.stream) => {
+                Ok(true) if packet.stream_index() == Some(self.stream) => {
                     self.packets_read += 1;
                     if self.packets_read > self.max_packets {
                         return Err(MediaError::LimitExceeded {
@@ -343,15 +415,15 @@ impl<'m, 'r> Search<'m, 'r> {
                             allowed: self.max_packets,
                         });
                     }
-                    return Ok(true);
+                    return Ok(Some(packet));
                 }
                 Ok(true) => errors_in_a_row = 0,
-                Ok(false) => return Ok(false),
+                Ok(false) => return Ok(None),
                 Err(error) => {
                     self.note(&error);
                     errors_in_a_row += 1;
                     if errors_in_a_row >= MAX_READ_ERRORS_IN_A_ROW {
-                        return Ok(false);
+                        return Ok(None);
                     }
                 }
             }
@@ -397,6 +469,8 @@ impl<'m, 'r> Search<'m, 'r> {
             self.has_decoded = false;
         }
         self.pending.clear();
+        self.ahead.clear();
+        self.last_is_known = false;
         self.draining = false;
         self.next_pts = None;
         self.damaged = false;

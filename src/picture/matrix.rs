@@ -4,8 +4,6 @@
 //! the samples stay where they are, nothing is interpolated and nothing clips on the way. libswscale goes over packed RGB
 //! and takes 20 ms for what takes 2 here.
 
-use crate::pixels::YuvPicture;
-
 /// The weights of red and blue in luma; green has the rest (ITU-T H.273, table 4).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LumaWeights {
@@ -92,57 +90,78 @@ const fn to_byte(sum: i32) -> u8 {
     }) as u8
 }
 
-/// Rewrites an 8-bit picture into JFIF's numbers: full range, BT.601 matrix.
-pub(crate) fn to_jfif(picture: &mut YuvPicture, weights: LumaWeights, full_range: bool) {
-    if full_range && weights == LumaWeights::BT601 {
-        return;
-    }
-    // Steps and zero of the codes (ITU-T H.273, 8.3): 16 to 235 and 16 to 240 around 128, or all of them.
-    let (scale, zero) = if full_range {
-        ([255.0; 3], [0.0, 128.0, 128.0])
-    } else {
-        ([219.0, 224.0, 224.0], [16.0, 128.0, 128.0])
-    };
-    let column = |unit| LumaWeights::BT601.to_yuv(weights.to_rgb(unit));
-    let (from_y, from_cb, from_cr) =
-        (column([1.0, 0.0, 0.0]), column([0.0, 1.0, 0.0]), column([0.0, 0.0, 1.0]));
-    let row = |index: usize, output_zero| {
-        Row::new([from_y[index], from_cb[index], from_cr[index]], scale, zero, output_zero)
-    };
-    let (luma, blue, red) = (row(0, 0.0), row(1, 128.0), row(2, 128.0));
+/// Rewrites rows of 8-bit samples into JFIF's numbers: full range, BT.601 matrix.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ToJfif {
+    luma: Row,
+    blue: Row,
+    red: Row,
+}
 
-    let [y, cb, cr] = &mut picture.planes;
-    // Luma first: it needs the chroma as it was. What chroma adds is the same for the two rows and columns sharing it.
-    let mut added = vec![0_i32; cb.width * 2];
-    for (index, line) in y.samples.chunks_exact_mut(y.width.max(1)).enumerate() {
-        if index % 2 == 0 {
-            let at = (index / 2) * cb.width;
-            let chroma = cb.samples[at..at + cb.width].iter().zip(&cr.samples[at..at + cb.width]);
-            for (pair, (&cb, &cr)) in added.chunks_exact_mut(2).zip(chroma) {
-                pair.fill(luma.cb * i32::from(cb) + luma.cr * i32::from(cr) + luma.offset);
-            }
-        }
-        for (sample, &added) in line.iter_mut().zip(&added) {
-            *sample = to_byte(luma.y * i32::from(*sample) + added);
+impl ToJfif {
+    pub(crate) fn new(weights: LumaWeights, full_range: bool) -> Self {
+        // Steps and zero of the codes (ITU-T H.273, 8.3): 16 to 235 and 16 to 240 around 128, or all of them.
+        let (scale, zero) = if full_range {
+            ([255.0; 3], [0.0, 128.0, 128.0])
+        } else {
+            ([219.0, 224.0, 224.0], [16.0, 128.0, 128.0])
+        };
+        let column = |unit| LumaWeights::BT601.to_yuv(weights.to_rgb(unit));
+        let (from_y, from_cb, from_cr) =
+            (column([1.0, 0.0, 0.0]), column([0.0, 1.0, 0.0]), column([0.0, 0.0, 1.0]));
+        let row = |index: usize, output_zero| {
+            Row::new([from_y[index], from_cb[index], from_cr[index]], scale, zero, output_zero)
+        };
+        Self { luma: row(0, 0.0), blue: row(1, 128.0), red: row(2, 128.0) }
+    }
+
+    /// What a row of chroma adds to the two rows of luma that share it: two numbers a sample, for two columns.
+    pub(crate) fn added_to_luma(&self, cb: &[u8], cr: &[u8], added: &mut Vec<i32>) {
+        let Row { cb: by_cb, cr: by_cr, offset, .. } = self.luma;
+        added.clear();
+        added.extend(cb.iter().zip(cr).flat_map(|(&cb, &cr)| {
+            let sum = by_cb * i32::from(cb) + by_cr * i32::from(cr) + offset;
+            [sum, sum]
+        }));
+    }
+
+    /// A row of luma.
+    pub(crate) fn luma(&self, source: &[u8], added: &[i32], out: &mut [u8]) {
+        for ((out, &sample), &added) in out.iter_mut().zip(source).zip(added) {
+            *out = to_byte(self.luma.y * i32::from(sample) + added);
         }
     }
-    for (cb, cr) in cb.samples.iter_mut().zip(&mut cr.samples) {
-        let (old_cb, old_cr) = (i32::from(*cb), i32::from(*cr));
-        *cb = to_byte(blue.cb * old_cb + blue.cr * old_cr + blue.offset);
-        *cr = to_byte(red.cb * old_cb + red.cr * old_cr + red.offset);
+
+    /// A row of blue difference.
+    pub(crate) fn blue(&self, cb: &[u8], cr: &[u8], out: &mut [u8]) {
+        chroma(self.blue, cb, cr, out);
+    }
+
+    /// A row of red difference.
+    pub(crate) fn red(&self, cb: &[u8], cr: &[u8], out: &mut [u8]) {
+        chroma(self.red, cb, cr, out);
+    }
+}
+
+/// Luma adds nothing to chroma, whatever the matrix: a grey has none.
+fn chroma(row: Row, cb: &[u8], cr: &[u8], out: &mut [u8]) {
+    for ((out, &cb), &cr) in out.iter_mut().zip(cb).zip(cr) {
+        *out = to_byte(row.cb * i32::from(cb) + row.cr * i32::from(cr) + row.offset);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pixels::Plane;
 
     fn convert([y, cb, cr]: [u8; 3], code: i32, full_range: bool) -> [u8; 3] {
-        let plane = |sample| Plane { width: 1, height: 1, samples: vec![sample] };
-        let mut picture = YuvPicture { planes: [plane(y), plane(cb), plane(cr)] };
-        to_jfif(&mut picture, LumaWeights::of_matrix(code).unwrap(), full_range);
-        picture.planes.map(|plane| plane.samples[0])
+        let to_jfif = ToJfif::new(LumaWeights::of_matrix(code).unwrap(), full_range);
+        let (mut added, mut out) = (Vec::new(), [[0]; 3]);
+        to_jfif.added_to_luma(&[cb], &[cr], &mut added);
+        to_jfif.luma(&[y], &added, &mut out[0]);
+        to_jfif.blue(&[cb], &[cr], &mut out[1]);
+        to_jfif.red(&[cb], &[cr], &mut out[2]);
+        out.map(|[sample]| sample)
     }
 
     #[test]

@@ -323,28 +323,67 @@ impl Frame {
         Ok(bytes)
     }
 
-    /// One plane of a frame, `row_bytes` of each of `rows`, without padding. `None` where the frame has no such plane.
-    pub(in crate::media) fn plane(&self, index: usize, row_bytes: usize, rows: usize) -> Option<Vec<u8>> {
-        let (data, linesize) =
-            (*field!(self.as_ptr(), data).get(index)?, *field!(self.as_ptr(), linesize).get(index)?);
-        if data.is_null() || linesize.unsigned_abs() as usize > i32::MAX as usize {
+    /// Where a plane's rows are: the first one, the distance to the next in bytes (negative for pictures stored bottom up),
+    /// and how many there are. `None` where the frame has no such plane, or its rows hold less than `row_bytes`.
+    fn plane_rows(&self, index: usize, row_bytes: usize) -> Option<(*mut u8, isize, usize)> {
+        let layout = self.format().layout()?;
+        if index > 0 && !layout.is_planar {
             return None;
         }
-        if (linesize.unsigned_abs() as usize) < row_bytes {
+        let data = *field!(self.as_ptr(), data).get(index)?;
+        let distance = isize::try_from(*field!(self.as_ptr(), linesize).get(index)?).ok()?;
+        let (format, width) = (field!(self.as_ptr(), format), field!(self.as_ptr(), width));
+        // SAFETY: plain arithmetic on numbers; bad ones are a negative answer (libavutil/imgutils.h).
+        let held = unsafe { raw::av_image_get_linesize(format, width, c_int::try_from(index).ok()?) };
+        let is_chroma = !layout.is_rgb && matches!(index, 1 | 2);
+        let shift = if is_chroma { layout.chroma_shift.1 } else { 0 };
+        let rows = (self.height() as usize).div_ceil(1 << shift);
+        let fits = usize::try_from(held).ok()? >= row_bytes && distance.unsigned_abs() >= row_bytes;
+        (!data.is_null() && fits).then_some((data, distance, rows))
+    }
+
+    /// The first `row_bytes` of a row.
+    pub(in crate::media) fn row(&self, index: usize, row: usize, row_bytes: usize) -> Option<&[u8]> {
+        let (data, distance, rows) = self.plane_rows(index, row_bytes)?;
+        if row >= rows {
             return None;
         }
+        // SAFETY: the plane has `rows` rows that far apart, and this is one of them.
+        let start = unsafe { data.offset(isize::try_from(row).ok()?.checked_mul(distance)?) };
+        // SAFETY: the row holds at least `row_bytes`; nobody writes while `&self` is borrowed.
+        Some(unsafe { slice::from_raw_parts(start, row_bytes) })
+    }
+
+    /// As [`row`](Self::row), to write. `None` also when the pixels are shared with another frame.
+    pub(in crate::media) fn row_mut(
+        &mut self,
+        index: usize,
+        row: usize,
+        row_bytes: usize,
+    ) -> Option<&mut [u8]> {
+        let (data, distance, rows) = self.plane_rows(index, row_bytes)?;
+        // SAFETY: a valid frame; looks at its reference counts.
+        let is_ours = unsafe { ffi::av_frame_is_writable(self.as_mut_ptr()) } > 0;
+        if row >= rows || !is_ours {
+            return None;
+        }
+        // SAFETY: the plane has `rows` rows that far apart, and this is one of them.
+        let start = unsafe { data.offset(isize::try_from(row).ok()?.checked_mul(distance)?) };
+        // SAFETY: the row holds at least `row_bytes`, and the buffer is this frame's alone, borrowed with `&mut self`.
+        Some(unsafe { slice::from_raw_parts_mut(start, row_bytes) })
+    }
+
+    /// The first `row_bytes` of each row of a plane, without padding. `None` where the frame has no such plane.
+    pub(in crate::media) fn plane(&self, index: usize, row_bytes: usize) -> Option<Vec<u8>> {
+        let (_, _, rows) = self.plane_rows(index, row_bytes)?;
         let mut bytes = Vec::with_capacity(row_bytes * rows);
         for row in 0..rows {
-            let offset = isize::try_from(row).ok()?.checked_mul(isize::try_from(linesize).ok()?)?;
-            // SAFETY: a plane has `rows` rows, `linesize` apart (negative for pictures stored bottom up).
-            let start = unsafe { data.offset(offset) };
-            // SAFETY: each row holds at least `row_bytes`, checked against the line size above.
-            bytes.extend_from_slice(unsafe { slice::from_raw_parts(start, row_bytes) });
+            bytes.extend_from_slice(self.row(index, row, row_bytes)?);
         }
         Some(bytes)
     }
 
-    /// Writes a plane of a frame made by [`with_size`](Self::with_size), or whose pixels were copied first.
+    /// Writes the first `row_bytes` of each row of a plane, from rows without padding.
     pub(in crate::media) fn write_plane(
         &mut self,
         index: usize,
@@ -353,18 +392,8 @@ impl Frame {
     ) -> Result<(), AvError> {
         // SAFETY: gives the frame buffers of its own when they are shared.
         AvError::check(unsafe { ffi::av_frame_make_writable(self.as_mut_ptr()) })?;
-        let data = *field!(self.as_ptr(), data).get(index).ok_or(AvError::INVALID_ARGUMENT)?;
-        let linesize = *field!(self.as_ptr(), linesize).get(index).ok_or(AvError::INVALID_ARGUMENT)?;
-        let fits = (linesize.unsigned_abs() as usize) >= row_bytes;
-        if data.is_null() || !fits || row_bytes == 0 {
-            return Err(AvError::INVALID_ARGUMENT);
-        }
-        for (row, source) in bytes.chunks_exact(row_bytes).enumerate() {
-            let offset = isize::try_from(row).map_err(|_| AvError::INVALID_ARGUMENT)? * linesize as isize;
-            // SAFETY: the callers pass as many rows as the plane has; rows are `linesize` apart.
-            let start = unsafe { data.offset(offset) };
-            // SAFETY: the row has room for `row_bytes`, checked above, and the buffer is ours alone.
-            unsafe { ptr::copy_nonoverlapping(source.as_ptr(), start, row_bytes) };
+        for (row, source) in bytes.chunks_exact(row_bytes.max(1)).enumerate() {
+            self.row_mut(index, row, row_bytes).ok_or(AvError::INVALID_ARGUMENT)?.copy_from_slice(source);
         }
         Ok(())
     }

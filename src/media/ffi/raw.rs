@@ -19,6 +19,7 @@ unsafe extern "C" {
     // libavutil/imgutils.h
     pub(super) fn av_image_get_buffer_size(format: c_int, width: c_int, height: c_int, align: c_int)
     -> c_int;
+    pub(super) fn av_image_get_linesize(format: c_int, width: c_int, plane: c_int) -> c_int;
     pub(super) fn av_image_copy_to_buffer(
         destination: *mut u8,
         destination_size: c_int,

@@ -1,0 +1,203 @@
+//! The catalogue: which contents there are, and which videos belong to them.
+//!
+//! Two tables, `contents` and `video_assets`, as the replaced Lambda's database has them. A video is found by its URL,
+//! compared byte by byte; one content may have several. Several workers may do the same work at the same moment: every
+//! method of a [`Catalog`] is one transaction and can be repeated. [`SqliteCatalog`] keeps both tables in a file.
+
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::future::Future;
+
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SQLITE_SCHEMA, SqliteCatalog};
+
+use crate::object_name::{ContentId, ObjectName};
+use crate::{Error, ErrorKind};
+
+/// Characters that the columns `video_url` and `thumbnail_url`, `VARCHAR(500)` each, hold.
+pub const MAX_URL_CHARS: usize = 500;
+
+/// What a content is called when its video arrives. People may edit it afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewContent {
+    /// For people.
+    pub title: String,
+    /// `Uploaded video: ` and the slug.
+    pub description: String,
+    /// For whom it is: `ALL`, until somebody says otherwise.
+    pub age_rating: String,
+}
+
+impl From<&ObjectName> for NewContent {
+    fn from(name: &ObjectName) -> Self {
+        Self { title: name.title.clone(), description: name.description(), age_rating: "ALL".to_owned() }
+    }
+}
+
+/// Where a video and its thumbnail are, and how long it is. Its URLs fit their columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asset {
+    video_url: String,
+    thumbnail_url: String,
+    duration: u32,
+}
+
+impl Asset {
+    /// An asset whose length is not known yet: 0.
+    ///
+    /// # Errors
+    /// [`CatalogError::TooLong`] for a URL of more than 500 characters.
+    pub fn new(video_url: impl Into<String>, thumbnail_url: impl Into<String>) -> Result<Self, CatalogError> {
+        let asset = Self { video_url: video_url.into(), thumbnail_url: thumbnail_url.into(), duration: 0 };
+        fits("video_url", &asset.video_url)?;
+        fits("thumbnail_url", &asset.thumbnail_url)?;
+        Ok(asset)
+    }
+
+    /// The same asset, `seconds` long.
+    #[must_use]
+    pub fn with_duration(self, seconds: u32) -> Self {
+        Self { duration: seconds, ..self }
+    }
+
+    /// URL of the video: what identifies the asset.
+    pub fn video_url(&self) -> &str {
+        &self.video_url
+    }
+
+    /// URL of its thumbnail.
+    pub fn thumbnail_url(&self) -> &str {
+        &self.thumbnail_url
+    }
+
+    /// Its length in whole seconds.
+    pub const fn duration(&self) -> u32 {
+        self.duration
+    }
+}
+
+fn fits(column: &'static str, url: &str) -> Result<(), CatalogError> {
+    match url.chars().count() {
+        chars if chars > MAX_URL_CHARS => Err(CatalogError::TooLong { column, chars }),
+        _ => Ok(()),
+    }
+}
+
+/// An asset as a row of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AssetRow {
+    /// The content it belongs to.
+    pub content_id: ContentId,
+    /// URL of the thumbnail.
+    pub thumbnail_url: String,
+    /// Length in whole seconds, as the row has it.
+    pub duration: i64,
+}
+
+/// The two tables.
+pub trait Catalog: Send + Sync {
+    /// The row of a video; of doubles the oldest that disagrees with the first, so that a caller who compares them sees
+    /// one that is out of date. `None` when there is no row.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    fn asset(&self, video_url: &str) -> impl Future<Output = Result<Option<AssetRow>, CatalogError>> + Send;
+
+    /// Makes the content `id` what a newly uploaded video says, whether it exists or not. Counts of likes stay.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    fn upsert_content(
+        &self,
+        id: ContentId,
+        content: &NewContent,
+    ) -> impl Future<Output = Result<(), CatalogError>> + Send;
+
+    /// Writes the row of a video: updates all that are there, doubles included, or else inserts one.
+    ///
+    /// # Errors
+    /// See [`CatalogError`]; [`CatalogError::NoSuchContent`] when there is no content `id`.
+    fn write_asset(
+        &self,
+        id: ContentId,
+        asset: &Asset,
+    ) -> impl Future<Output = Result<(), CatalogError>> + Send;
+
+    /// For a video whose name tells no content: inserts a content and the video's row together, and answers with the
+    /// content's new id. When the video has a row already, that one is updated and its content kept.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    fn register(
+        &self,
+        content: &NewContent,
+        asset: &Asset,
+    ) -> impl Future<Output = Result<ContentId, CatalogError>> + Send;
+}
+
+/// Why the catalogue could not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// A value does not fit its column.
+    #[error("{column} would have {chars} characters, more than the {MAX_URL_CHARS} of its column")]
+    TooLong {
+        /// The column.
+        column: &'static str,
+        /// Characters of the value.
+        chars: usize,
+    },
+    /// An asset was to be written for a content that is not there.
+    #[error("there is no content {id}")]
+    NoSuchContent {
+        /// The id.
+        id: ContentId,
+    },
+    /// The table holds an id that is none.
+    #[error("contents holds the id {id}, which is outside 1..=2147483647")]
+    IdOutOfRange {
+        /// The id.
+        id: i64,
+    },
+    /// The tables were made by a newer version.
+    #[error("{name} has schema version {found}, and this program knows {known}: it is older than the file")]
+    NewerSchema {
+        /// The catalogue.
+        name: String,
+        /// Version of the tables.
+        found: i64,
+        /// Version this program knows.
+        known: i64,
+    },
+    /// The database's own answer.
+    #[error("{name}: {source}")]
+    Database {
+        /// The catalogue.
+        name: String,
+        /// What that answer means.
+        kind: ErrorKind,
+        /// The answer.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl CatalogError {
+    /// The kind of failure.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::TooLong { .. } => ErrorKind::LimitExceeded,
+            Self::NoSuchContent { .. } => ErrorKind::Unavailable,
+            Self::IdOutOfRange { .. } => ErrorKind::Malformed,
+            Self::NewerSchema { .. } => ErrorKind::Config,
+            Self::Database { kind, .. } => *kind,
+        }
+    }
+}
+
+impl From<CatalogError> for Error {
+    fn from(error: CatalogError) -> Self {
+        Self::new(error.kind(), error)
+    }
+}

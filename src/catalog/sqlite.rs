@@ -1,0 +1,255 @@
+//! The catalogue in a SQLite file.
+//!
+//! Several processes may use one file: it is in WAL mode, and whoever writes takes the write lock when its transaction
+//! begins (`BEGIN IMMEDIATE`), so that what it has read is still true when it writes.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Sqlite, Transaction};
+
+use super::{Asset, AssetRow, Catalog, CatalogError, NewContent};
+use crate::ErrorKind;
+use crate::object_name::ContentId;
+
+/// The statements that make the tables.
+pub const SQLITE_SCHEMA: &str = include_str!("../../migrations/sqlite/0001_contents_and_video_assets.sql");
+
+/// Version of [`SQLITE_SCHEMA`], kept in the file's `user_version`.
+const SCHEMA_VERSION: i64 = 1;
+
+/// How long one worker waits for others to finish their transactions. Each takes milliseconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The catalogue in a SQLite file.
+#[derive(Debug, Clone)]
+pub struct SqliteCatalog {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+impl SqliteCatalog {
+    /// Opens the file at `path`, and makes it and its tables when they are missing. Its folder must exist.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`] when the file cannot be opened or is no SQLite file,
+    /// [`CatalogError::NewerSchema`] when a newer version made it.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
+        let path = path.as_ref().to_owned();
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        set_wal(&options).await.map_err(|error| database_error(&path, error))?;
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+        let pool = pool.map_err(|error| database_error(&path, error))?;
+        let catalog = Self { pool, path };
+        catalog.migrate().await?;
+        Ok(catalog)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Ends all work and folds the write-ahead log into the file.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+
+    async fn migrate(&self) -> Result<(), CatalogError> {
+        let found = self.version().await?;
+        if found > SCHEMA_VERSION {
+            let name = self.path.display().to_string();
+            return Err(CatalogError::NewerSchema { name, found, known: SCHEMA_VERSION });
+        }
+        if found == SCHEMA_VERSION {
+            return Ok(());
+        }
+        // Two processes may both get here. Each statement does nothing where its table exists.
+        let mut transaction = self.begin().await?;
+        sqlx::raw_sql(SQLITE_SCHEMA).execute(&mut *transaction).await.map_err(|e| self.error(e))?;
+        sqlx::raw_sql("PRAGMA user_version = 1")
+            .execute(&mut *transaction)
+            .await
+            .map_err(|e| self.error(e))?;
+        self.commit(transaction).await
+    }
+
+    async fn version(&self) -> Result<i64, CatalogError> {
+        sqlx::query_scalar("PRAGMA user_version")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
+        self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error(error))
+    }
+
+    async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), CatalogError> {
+        transaction.commit().await.map_err(|error| self.error(error))
+    }
+
+    fn error(&self, error: sqlx::Error) -> CatalogError {
+        database_error(&self.path, error)
+    }
+
+    async fn update_assets(
+        &self,
+        transaction: &mut Transaction<'static, Sqlite>,
+        id: ContentId,
+        asset: &Asset,
+    ) -> Result<u64, CatalogError> {
+        let update = "UPDATE video_assets SET content_id = ?, thumbnail_url = ?, duration = ? \
+                      WHERE video_url = ? COLLATE BINARY";
+        let query = sqlx::query(update).bind(id.get()).bind(&asset.thumbnail_url).bind(asset.duration);
+        let done = query.bind(&asset.video_url).execute(&mut **transaction).await;
+        done.map(|done| done.rows_affected()).map_err(|error| self.asset_error(id, error))
+    }
+
+    async fn insert_asset(
+        &self,
+        transaction: &mut Transaction<'static, Sqlite>,
+        id: ContentId,
+        asset: &Asset,
+    ) -> Result<(), CatalogError> {
+        let insert =
+            "INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration) VALUES (?, ?, ?, ?)";
+        let query = sqlx::query(insert).bind(id.get()).bind(&asset.video_url).bind(&asset.thumbnail_url);
+        let done = query.bind(asset.duration).execute(&mut **transaction).await;
+        done.map(drop).map_err(|error| self.asset_error(id, error))
+    }
+
+    fn asset_error(&self, id: ContentId, error: sqlx::Error) -> CatalogError {
+        let refused = error.as_database_error().is_some_and(|error| error.is_foreign_key_violation());
+        if refused { CatalogError::NoSuchContent { id } } else { self.error(error) }
+    }
+
+    async fn insert_content(
+        &self,
+        transaction: &mut Transaction<'static, Sqlite>,
+        content: &NewContent,
+    ) -> Result<ContentId, CatalogError> {
+        let insert = "INSERT INTO contents (title, description, age_rating) VALUES (?, ?, ?)";
+        let query = sqlx::query(insert).bind(&content.title).bind(&content.description);
+        let done = query.bind(&content.age_rating).execute(&mut **transaction).await;
+        content_id(done.map_err(|error| self.error(error))?.last_insert_rowid())
+    }
+}
+
+impl Catalog for SqliteCatalog {
+    async fn asset(&self, video_url: &str) -> Result<Option<AssetRow>, CatalogError> {
+        // Text compares as bytes (BINARY) unless a column says otherwise; an imported table might.
+        let select = "SELECT content_id, thumbnail_url, duration FROM video_assets \
+                      WHERE video_url = ? COLLATE BINARY ORDER BY id";
+        let query = sqlx::query_as::<_, (i64, String, i64)>(select).bind(video_url);
+        let rows = query.fetch_all(&self.pool).await.map_err(|error| self.error(error))?;
+        let row = rows.iter().find(|row| Some(*row) != rows.first()).or(rows.first());
+        row.map(|(id, thumbnail_url, duration)| {
+            let (content_id, thumbnail_url) = (content_id(*id)?, thumbnail_url.clone());
+            Ok(AssetRow { content_id, thumbnail_url, duration: *duration })
+        })
+        .transpose()
+    }
+
+    async fn upsert_content(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {
+        let upsert = "INSERT INTO contents (id, title, description, age_rating) VALUES (?, ?, ?, ?) \
+                      ON CONFLICT (id) DO UPDATE SET title = excluded.title, \
+                      description = excluded.description, age_rating = excluded.age_rating";
+        let query = sqlx::query(upsert).bind(id.get()).bind(&content.title).bind(&content.description);
+        let done = query.bind(&content.age_rating).execute(&self.pool).await;
+        done.map(drop).map_err(|error| self.error(error))
+    }
+
+    async fn write_asset(&self, id: ContentId, asset: &Asset) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
+        if self.update_assets(&mut transaction, id, asset).await? == 0 {
+            self.insert_asset(&mut transaction, id, asset).await?;
+        }
+        self.commit(transaction).await
+    }
+
+    async fn register(&self, content: &NewContent, asset: &Asset) -> Result<ContentId, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let select =
+            "SELECT content_id FROM video_assets WHERE video_url = ? COLLATE BINARY ORDER BY id LIMIT 1";
+        let query = sqlx::query_scalar::<_, i64>(select).bind(&asset.video_url);
+        let known = query.fetch_optional(&mut *transaction).await.map_err(|error| self.error(error))?;
+        let id = match known {
+            Some(id) => {
+                let id = content_id(id)?;
+                self.update_assets(&mut transaction, id, asset).await?;
+                id
+            }
+            None => {
+                let id = self.insert_content(&mut transaction, content).await?;
+                self.insert_asset(&mut transaction, id, asset).await?;
+                id
+            }
+        };
+        self.commit(transaction).await?;
+        Ok(id)
+    }
+}
+
+/// Puts the file into WAL mode, for good.
+///
+/// SQLite does not wait its turn here: where two processes open a new file at the same moment, one of them is refused
+/// at once, whatever the busy timeout. So we wait ourselves.
+async fn set_wal(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
+    let options = options.clone().journal_mode(SqliteJournalMode::Wal);
+    let pause = Duration::from_millis(10);
+    for _ in 0..BUSY_TIMEOUT.as_millis() / pause.as_millis() {
+        match options.connect().await {
+            Err(error) if sqlite_code(&error) == Some(SQLITE_BUSY) => tokio::time::sleep(pause).await,
+            Err(error) => return Err(error),
+            Ok(connection) => return sqlx::Connection::close(connection).await,
+        }
+    }
+    options.connect().await.map(drop)
+}
+
+fn content_id(id: i64) -> Result<ContentId, CatalogError> {
+    ContentId::new(id).ok_or(CatalogError::IdOutOfRange { id })
+}
+
+const SQLITE_BUSY: u8 = 5;
+
+/// SQLite's primary result code: the low byte of the extended one.
+fn sqlite_code(error: &sqlx::Error) -> Option<u8> {
+    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    u8::try_from(code & 0xff).ok()
+}
+
+/// The one place that says what SQLite's answers mean (<https://www.sqlite.org/rescode.html>).
+fn database_error(path: &Path, error: sqlx::Error) -> CatalogError {
+    let kind = match (&error, sqlite_code(&error)) {
+        // READONLY, PERM, AUTH
+        (_, Some(8 | 3 | 23)) => ErrorKind::Denied,
+        // CORRUPT, NOTADB
+        (_, Some(11 | 26)) => ErrorKind::Malformed,
+        // ERROR: a table is not as expected
+        (_, Some(1)) => ErrorKind::Config,
+        // CANTOPEN: why, the folder knows
+        (_, Some(14)) => kind_of_unopened(path),
+        // BUSY, LOCKED, IOERR, FULL
+        (_, Some(5 | 6 | 10 | 13)) => ErrorKind::Unavailable,
+        (sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut, _) => ErrorKind::Unavailable,
+        _ => ErrorKind::Internal,
+    };
+    CatalogError::Database { name: path.display().to_string(), kind, source: Box::new(error) }
+}
+
+fn kind_of_unopened(path: &Path) -> ErrorKind {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (folder.is_dir(), path.is_dir()) {
+        (false, _) => ErrorKind::NotFound,
+        (true, true) => ErrorKind::Config,
+        (true, false) => ErrorKind::Denied,
+    }
+}

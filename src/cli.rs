@@ -1,0 +1,116 @@
+//! The command line program: arguments in, text or JSON out, one exit code for each kind of error.
+//!
+//! [`run`] is all of it. `arguments` says what can be typed; `probe`, `grab`, `process` are the commands; `output` is the only
+//! place that writes to standard output. Logs and messages for people go to standard error.
+
+mod arguments;
+mod grab;
+mod logging;
+mod output;
+mod probe;
+mod process;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::catalog::SQLITE_SCHEMA;
+use crate::config::LogSettings;
+use crate::location::Location;
+use crate::{CancelToken, Error, ErrorKind};
+use arguments::{Arguments, Command};
+use output::Failure;
+
+/// How long the work may take to end in order once it was interrupted.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs the program with these arguments, the first of which is its own name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&arguments) {
+        Ok(arguments) => arguments,
+        Err(refusal) => {
+            let json = arguments.iter().any(|argument| argument == "--json");
+            return output::usage(&refusal, json);
+        }
+    };
+    let json = arguments.command.json();
+    match execute(arguments.command) {
+        // A reader that has seen enough, as in `posterframe probe x.mp4 | head -1`.
+        Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
+        Err(Failure::Error(error)) => {
+            output::error(&error, json);
+            ExitCode::from(exit_code(error.kind()))
+        }
+    }
+}
+
+/// The exit code of each kind of error; [`arguments`] tells people.
+const fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Internal => 1,
+        ErrorKind::Config => 2,
+        ErrorKind::NotFound => 3,
+        ErrorKind::Denied => 4,
+        ErrorKind::Unsupported => 5,
+        ErrorKind::Malformed => 6,
+        ErrorKind::LimitExceeded => 7,
+        ErrorKind::Timeout => 8,
+        ErrorKind::Unavailable => 9,
+        // What shells say of a program ended by an interrupt: 128 and the signal's number.
+        ErrorKind::Cancelled => 130,
+    }
+}
+
+fn execute(command: Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::new(ErrorKind::Internal, error))?;
+    let done = runtime.block_on(async {
+        let cancel = CancelToken::default();
+        tokio::spawn(interrupt(cancel.clone()));
+        dispatch(command, cancel).await
+    });
+    runtime.shutdown_background();
+    done
+}
+
+async fn dispatch(command: Command, cancel: CancelToken) -> Result<(), Failure> {
+    // `process` reads all settings, and reports what is wrong with any of them at once.
+    if !matches!(command, Command::Process(_)) {
+        logging::start(&LogSettings::from_env().map_err(Error::from)?)?;
+    }
+    match command {
+        Command::Probe(probe) => blocking(move || probe::run(&probe, cancel)).await,
+        Command::Grab(grab) => blocking(move || grab::run(&grab, cancel)).await,
+        Command::Process(process) => process::run(process, cancel).await,
+        Command::Schema => output::print(SQLITE_SCHEMA),
+    }
+}
+
+async fn blocking(work: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> Result<(), Failure> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.map_err(|error| Error::new(ErrorKind::Internal, error))?
+}
+
+/// Cancels the work at the first interrupt. If it does not end soon after, or at the second interrupt, the process does.
+async fn interrupt(cancel: CancelToken) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        cancel.cancel();
+        let _ = tokio::time::timeout(GRACE, tokio::signal::ctrl_c()).await;
+        std::process::exit(exit_code(ErrorKind::Cancelled).into());
+    }
+}
+
+/// The file that an argument names. Other locations come with their sources.
+fn local_file(location: &Location) -> Result<&std::path::Path, Error> {
+    let scheme = match location {
+        Location::File(path) => return Ok(path),
+        Location::S3 { .. } => "s3://",
+        Location::Http(_) => "http:// and https://",
+        Location::Stdin => "standard input",
+    };
+    let error = format!("reading {scheme} is not in this version; give a local file");
+    Err(Error::new(ErrorKind::Unsupported, error).about(location.to_string()))
+}

@@ -1,0 +1,212 @@
+//! What can be typed. The texts are for people; `--help` shows them.
+
+use std::ffi::OsStr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+
+use crate::location::Location;
+use crate::{CancelToken, ImageFormat, Limits, OpenOptions, Quality, config};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  done; for `process` also: nothing to do
+    1  internal: a failure on our side
+    2  config: a wrong argument or setting
+    3  not_found: the input is not there
+    4  denied: it may not be read or written
+    5  unsupported: no video in it, a codec that is not compiled in, a kind of input this version cannot read
+    6  malformed: damaged, or not a video file; a name that cannot be used
+    7  limit_exceeded: it costs more than is allowed, or a name is too long
+    8  timeout: not done in time
+    9  unavailable: a failure that may pass
+  130  cancelled: interrupted
+
+With --json, a failure prints {\"error\": {\"kind\", \"message\", \"subject\"}} on standard output.";
+
+const EXAMPLES: &str = "\
+Examples:
+  posterframe probe holiday.mp4
+  posterframe probe holiday.mp4 --json | jq .format.duration
+  posterframe grab holiday.mp4 -o poster.jpg
+  posterframe grab holiday.mp4 -o small.webp --at 12.5 --width 640
+  posterframe process bucket/videos/1_test_video.mp4 --store bucket";
+
+/// Media information and poster frames from video, with as few bytes read as possible.
+#[derive(Debug, Parser)]
+#[command(
+    name = "posterframe",
+    version,
+    long_version = LONG_VERSION,
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+    max_term_width = 100
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Say what is in a video file
+    #[command(after_help = "\
+Examples:
+  posterframe probe holiday.mp4
+  posterframe probe holiday.mp4 --json | jq .posterframe.moov")]
+    Probe(ProbeArguments),
+    /// Write one frame of a video as a picture
+    #[command(after_help = "\
+The frame is the first at or after the time asked for; of a video that ends before that, the one at half its
+duration; failing that, the last one.
+
+Examples:
+  posterframe grab holiday.mp4 -o poster.jpg
+  posterframe grab holiday.mp4 -o small.webp --at 12.5 --width 640
+  posterframe grab holiday.mp4 -o - --format png > poster.png")]
+    Grab(GrabArguments),
+    /// Do the whole job for one video: thumbnail into the store, rows into the catalogue
+    #[command(after_help = "\
+The store is a local folder that stands for the bucket. A video inside it has its path there as its key; one from
+elsewhere is read where it lies, as if it were VIDEO_PREFIX and its name. Doing it twice changes nothing.
+
+Settings (environment variables and their defaults):
+  VIDEO_PREFIX=videos/          VIDEO_SUFFIXES=.mp4       THUMBNAIL_PREFIX=thumbnails/
+  THUMBNAIL_AT=5                THUMBNAIL_WIDTH=          THUMBNAIL_HEIGHT=
+  THUMBNAIL_FORMAT=jpeg         THUMBNAIL_QUALITY=90      THUMBNAIL_KEY={prefix}{dir}{name}.{ext}
+  THUMBNAIL_CACHE_CONTROL='public, max-age=300'
+  STORE_DIR=posterframe-data    CATALOG_SQLITE=STORE_DIR/catalog.sqlite3
+  LOG_FORMAT=text               RUST_LOG=info
+
+Examples:
+  posterframe process bucket/videos/1_test_video.mp4 --store bucket
+  THUMBNAIL_WIDTH=640 posterframe process ~/Videos/42_my-movie.mp4 --json")]
+    Process(ProcessArguments),
+    /// Print the statements that make the catalogue's tables in SQLite
+    Schema,
+}
+
+impl Command {
+    /// Whether the answer is to be JSON.
+    pub(super) const fn json(&self) -> bool {
+        match self {
+            Self::Probe(probe) => probe.json,
+            Self::Grab(grab) => grab.json,
+            Self::Process(process) => process.json,
+            Self::Schema => false,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProbeArguments {
+    /// The video: a path, or a file:// URL
+    #[arg(value_parser = OsStringValueParser::new().try_map(|text| Location::parse(&text)))]
+    pub(super) input: Location,
+    /// Give up after this long
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(super) timeout: Duration,
+    /// Print one JSON object, under ffprobe's names
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GrabArguments {
+    /// The video: a path, or a file:// URL
+    #[arg(value_parser = OsStringValueParser::new().try_map(|text| Location::parse(&text)))]
+    pub(super) input: Location,
+    /// The picture's file; its ending tells the format. `-` writes it to standard output
+    #[arg(short, long, value_name = "OUT")]
+    pub(super) output: PathBuf,
+    /// Time of the frame, from the start of the video
+    #[arg(long, value_name = "SECONDS", default_value = "5", allow_negative_numbers = true, value_parser = seconds)]
+    pub(super) at: Duration,
+    /// Largest width; the picture is never enlarged
+    #[arg(long, value_name = "PIXELS", value_parser = pixels)]
+    pub(super) width: Option<NonZeroU32>,
+    /// Largest height
+    #[arg(long, value_name = "PIXELS", value_parser = pixels)]
+    pub(super) height: Option<NonZeroU32>,
+    /// 1 to 100, for JPEG and WebP
+    #[arg(long, value_name = "QUALITY", default_value = "90", value_parser = quality)]
+    pub(super) quality: Quality,
+    /// jpeg, png or webp, whatever OUT's ending is
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    pub(super) format: Option<ImageFormat>,
+    /// Give up after this long
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(super) timeout: Duration,
+    /// Print one JSON object about the frame
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProcessArguments {
+    /// The video: a path, or a file:// URL
+    #[arg(value_parser = OsStringValueParser::new().try_map(|text| Location::parse(&text)))]
+    pub(super) input: Location,
+    /// The folder that stands for the bucket, made when missing [default: STORE_DIR, or posterframe-data]
+    #[arg(long, value_name = "DIR")]
+    pub(super) store: Option<PathBuf>,
+    /// Give up after this long
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(super) timeout: Duration,
+    /// Print one JSON object about the result
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl GrabArguments {
+    /// Whether the picture goes to standard output.
+    pub(super) fn to_stdout(&self) -> bool {
+        self.output.as_os_str() == OsStr::new("-")
+    }
+}
+
+/// The options that every command opens videos with.
+pub(super) fn open_options(timeout: Duration, cancel: CancelToken) -> OpenOptions {
+    let limits = Limits { max_time: timeout, ..Limits::default() };
+    OpenOptions::default().with_limits(limits).with_cancel(cancel)
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    config::parse_seconds(text).ok_or("not a number of seconds, 0 or more")
+}
+
+fn pixels(text: &str) -> Result<NonZeroU32, &'static str> {
+    config::parse_pixels(text).ok_or(config::PIXELS)
+}
+
+fn quality(text: &str) -> Result<Quality, &'static str> {
+    config::parse_quality(text).ok_or("not a whole number from 1 to 100")
+}
+
+fn format(text: &str) -> Result<ImageFormat, &'static str> {
+    ImageFormat::from_extension(text).ok_or(config::FORMATS)
+}
+
+/// Version, and which FFmpeg the build found.
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\nFFmpeg ",
+    env!("POSTERFRAME_FFMPEG_VERSION"),
+    "\nFFmpeg licence: ",
+    env!("POSTERFRAME_FFMPEG_LICENSE"),
+    "\nFFmpeg configuration: ",
+    env!("POSTERFRAME_FFMPEG_CONFIGURATION"),
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+}

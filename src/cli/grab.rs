@@ -1,0 +1,163 @@
+//! `posterframe grab`: one frame of a video as a picture.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::arguments::{GrabArguments, open_options};
+use super::local_file;
+use super::output::{self, Failure, Table};
+use crate::store::kind_of_io;
+use crate::{Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, ImageFormat, Media, config};
+
+/// What `grab --json` prints.
+#[derive(Serialize)]
+struct Grabbed {
+    output: String,
+    format: &'static str,
+    bytes: usize,
+    duration_seconds: Option<f64>,
+    frame_pts_seconds: f64,
+    frame_reason: FrameReason,
+    width: u32,
+    height: u32,
+    packets_decoded: u64,
+    bytes_fetched: u64,
+    requests: u64,
+    elapsed_ms: u64,
+}
+
+pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), Failure> {
+    let started = Instant::now();
+    let input = local_file(&arguments.input)?;
+    let encoding = Encoding {
+        format: format(arguments)?,
+        bounds: Bounds { max_width: arguments.width, max_height: arguments.height },
+        quality: arguments.quality,
+    };
+    if arguments.to_stdout() && arguments.json {
+        let error = "the picture and the JSON cannot both go to standard output: give a file for -o";
+        return Err(Error::new(ErrorKind::Config, error).into());
+    }
+    let options = open_options(arguments.timeout, cancel);
+    let about = |error: crate::MediaError| Error::from(error).about(arguments.input.to_string());
+    let mut media = Media::open_file(input, &options).map_err(about)?;
+    let frame = media.poster_frame(arguments.at).map_err(about)?;
+    let thumbnail = frame.encode(&encoding).map_err(about)?;
+    if arguments.to_stdout() {
+        return output::print_bytes(&thumbnail.bytes);
+    }
+    write(&arguments.output, input, &thumbnail.bytes)?;
+    let ledger = media.ledger();
+    let grabbed = Grabbed {
+        output: arguments.output.display().to_string(),
+        format: name(thumbnail.format),
+        bytes: thumbnail.bytes.len(),
+        duration_seconds: media.info().duration_seconds,
+        frame_pts_seconds: frame.pts_seconds(),
+        frame_reason: frame.reason(),
+        width: thumbnail.width,
+        height: thumbnail.height,
+        packets_decoded: frame.packets_decoded(),
+        bytes_fetched: ledger.bytes_fetched,
+        requests: ledger.requests,
+        elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    match arguments.json {
+        true => output::print_json(&grabbed),
+        false => show(&grabbed).print(),
+    }
+}
+
+fn show(grabbed: &Grabbed) -> Table {
+    let mut table = Table::default();
+    table.title(&grabbed.output);
+    let Grabbed { width, height, format, bytes, .. } = grabbed;
+    table.row("picture", &format!("{width} x {height} {format}, {}", output::bytes(*bytes as u64)));
+    let time = output::time(grabbed.frame_pts_seconds);
+    let duration = grabbed.duration_seconds.map(|seconds| format!(" of {}", output::time(seconds)));
+    let reason = reason(grabbed.frame_reason);
+    table.row("frame", &format!("at {time}{} ({reason})", duration.unwrap_or_default()));
+    table.row("read", &cost(grabbed.bytes_fetched, grabbed.requests, grabbed.elapsed_ms));
+    table
+}
+
+/// What an answer took, for people.
+pub(super) fn cost(bytes: u64, requests: u64, milliseconds: u64) -> String {
+    let plural = if requests == 1 { "" } else { "s" };
+    format!("{} in {requests} request{plural}, {milliseconds} ms", output::bytes(bytes))
+}
+
+/// Why a frame was taken, for people.
+pub(super) const fn reason(reason: FrameReason) -> &'static str {
+    match reason {
+        FrameReason::AtTarget => "the first at or after the time asked for",
+        FrameReason::HalfDuration => "at half the duration: the video ends before the time asked for",
+        FrameReason::LastFrame => "the last one",
+    }
+}
+
+const fn name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Jpeg => "jpeg",
+        #[cfg(feature = "png")]
+        ImageFormat::Png => "png",
+        #[cfg(feature = "webp")]
+        ImageFormat::WebP => "webp",
+    }
+}
+
+/// The format asked for, or the one OUT's ending tells.
+fn format(arguments: &GrabArguments) -> Result<ImageFormat, Error> {
+    if let Some(format) = arguments.format {
+        return Ok(format);
+    }
+    if arguments.to_stdout() {
+        return Ok(ImageFormat::Jpeg);
+    }
+    let extension = arguments.output.extension().and_then(|extension| extension.to_str());
+    let unknown = || {
+        let error =
+            format!("its ending tells no picture format; give --format, which is {}", config::FORMATS);
+        Error::new(ErrorKind::Config, error).about(arguments.output.display().to_string())
+    };
+    extension.and_then(ImageFormat::from_extension).ok_or_else(unknown)
+}
+
+/// Writes the picture: whole or not at all where OUT is or becomes a regular file, straight into anything else.
+fn write(output: &Path, input: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let about = |error: io::Error| Error::new(kind_of_io(&error), error).about(output.display().to_string());
+    let refuse = |reason: &str| Error::new(ErrorKind::Config, reason).about(output.display().to_string());
+    let path = match fs::metadata(output) {
+        Ok(metadata) if metadata.is_dir() => return Err(refuse("is a folder; give a file's name")),
+        // A device or a pipe keeps its place; renaming would put a file there.
+        Ok(metadata) if !metadata.is_file() => {
+            let file = fs::File::options().write(true).open(output);
+            return file.and_then(|mut file| file.write_all(bytes)).map_err(about);
+        }
+        // Behind a symbolic link, the file it leads to is replaced, not the link.
+        Ok(_) => output.canonicalize().map_err(about)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => output.to_owned(),
+        Err(error) => return Err(about(error)),
+    };
+    if input.canonicalize().is_ok_and(|input| input == path) {
+        return Err(refuse("is the video itself"));
+    }
+    write_whole(&path, bytes).map_err(about)
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".posterframe-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}

@@ -1,0 +1,203 @@
+//! Everything that is written for the caller.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::catalog::CatalogError;
+use crate::store::StoreError;
+use crate::{Error, ErrorKind, MediaError};
+
+/// Why a command did not come to its end.
+pub(super) enum Failure {
+    Error(Error),
+    /// Nobody reads what we print any more.
+    BrokenPipe,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<MediaError> for Failure {
+    fn from(error: MediaError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// Names of things.
+pub(super) const LABEL: Style = Style::new().dimmed();
+/// What the eye should find first.
+pub(super) const TITLE: Style = Style::new().bold();
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// Lines of a name and a value, the values one below the other.
+#[derive(Default)]
+pub(super) struct Table(String);
+
+impl Table {
+    const WIDTH: usize = 12;
+
+    pub(super) fn title(&mut self, text: &str) {
+        let text = printable(text);
+        let _ = writeln!(self.0, "{TITLE}{text}{TITLE:#}");
+    }
+
+    pub(super) fn row(&mut self, name: &str, value: &str) {
+        let (value, width) = (printable(value), Self::WIDTH);
+        let _ = writeln!(self.0, "  {LABEL}{name:width$}{LABEL:#}{value}");
+    }
+
+    pub(super) fn print(&self) -> Result<(), Failure> {
+        print(&self.0)
+    }
+}
+
+/// Text as a terminal may show it: what comes out of a file must not move the cursor.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Prints text; its colours only where they are wanted.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// Prints one JSON object and nothing else.
+pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(value);
+    let json = json.map_err(|error| Error::new(ErrorKind::Internal, error))?;
+    print_bytes(format!("{json}\n").as_bytes())
+}
+
+/// Prints bytes as they are.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    result.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
+        _ => Failure::Error(Error::new(ErrorKind::Unavailable, error).about("standard output")),
+    })
+}
+
+/// Says something to people, beside the output proper. That nobody listens is no failure.
+pub(super) fn note(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Says what went wrong: to people, and to a program that asked for JSON.
+pub(super) fn error(error: &Error, json: bool) {
+    note(&format!("{ERROR}error:{ERROR:#} {error}\n"));
+    if json {
+        let whole = error.to_string();
+        let subject = error.subject();
+        let message = subject.and_then(|subject| whole.strip_prefix(subject)?.strip_prefix(": "));
+        let _ = print_error(error.kind(), message.unwrap_or(&whole), subject);
+    }
+}
+
+/// Says why the arguments were refused, or shows the help or version asked for.
+pub(super) fn usage(refusal: &clap::Error, json: bool) -> ExitCode {
+    let _ = refusal.print();
+    if !refusal.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    if json {
+        // The first paragraph says what is wrong; usage and hints for people follow.
+        let text = refusal.render().to_string();
+        let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+        let message = lines.collect::<Vec<_>>().join(" ");
+        let _ = print_error(ErrorKind::Config, message.strip_prefix("error: ").unwrap_or(&message), None);
+    }
+    ExitCode::from(super::exit_code(ErrorKind::Config))
+}
+
+fn print_error(kind: ErrorKind, message: &str, subject: Option<&str>) -> Result<(), Failure> {
+    let error = json!({ "error": { "kind": kind.as_str(), "message": message, "subject": subject } });
+    print_json(&error)
+}
+
+/// Bytes for people: `45.1 kB`.
+pub(super) fn bytes(bytes: u64) -> String {
+    scaled(bytes, "B")
+}
+
+/// Bits per second for people: `980.0 kb/s`.
+pub(super) fn bit_rate(bits: u64) -> String {
+    scaled(bits, "b/s")
+}
+
+/// In thousands, with one decimal from there on.
+fn scaled(number: u64, unit: &str) -> String {
+    const PREFIXES: [&str; 6] = ["k", "M", "G", "T", "P", "E"];
+    let mut divisor = 1_u64;
+    let mut prefix = "";
+    for larger in PREFIXES {
+        if number / divisor < 1000 {
+            break;
+        }
+        divisor *= 1000;
+        prefix = larger;
+    }
+    match divisor {
+        1 => format!("{number} {unit}"),
+        _ => format!("{}.{} {prefix}{unit}", number / divisor, number % divisor / (divisor / 10)),
+    }
+}
+
+/// Seconds for people: `0:04.500`, `1:02:03.000`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturating, and only shown")]
+pub(super) fn time(seconds: f64) -> String {
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    let milliseconds = (seconds.abs() * 1000.0).round() as u64;
+    let (whole, rest) = (milliseconds / 1000, milliseconds % 1000);
+    match whole / 3600 {
+        0 => format!("{sign}{}:{:02}.{rest:03}", whole / 60, whole % 60),
+        hours => format!("{sign}{hours}:{:02}:{:02}.{rest:03}", whole / 60 % 60, whole % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1000), "1.0 kB");
+        assert_eq!(bytes(45_190), "45.1 kB");
+        assert_eq!(bytes(u64::MAX), "18.4 EB");
+        assert_eq!(bit_rate(980_000), "980.0 kb/s");
+        assert_eq!(time(10.0333), "0:10.033");
+        assert_eq!(time(3723.0), "1:02:03.000");
+        assert_eq!(time(-0.5), "-0:00.500");
+        assert_eq!(time(f64::INFINITY), time(f64::MAX));
+    }
+
+    #[test]
+    fn what_a_file_says_cannot_steer_a_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\n안녕"), "a\u{fffd}[2Jb\u{fffd}안녕");
+    }
+}

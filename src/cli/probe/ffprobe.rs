@@ -1,0 +1,190 @@
+//! What a file holds, under the names of `ffprobe -show_format -show_streams`, in its order and with strings where it has
+//! strings: what reads ffprobe's answer reads this one. What we do not know is left out, as ffprobe does.
+
+use serde_json::{Map, Value, json};
+
+use super::Cost;
+use crate::{AudioInfo, Disposition, MediaInfo, Ratio, StreamInfo, VideoInfo};
+
+/// One answer: `streams`, `format`, and what nobody else reports under `posterframe`.
+pub(super) fn answer(name: &str, info: &MediaInfo, cost: &Cost) -> Value {
+    let streams: Vec<_> = info.streams.iter().map(stream).collect();
+    json!({ "streams": streams, "format": format(name, info), "posterframe": ours(info, cost) })
+}
+
+/// Names and values in the order they are added; an absent value adds nothing.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn add(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+
+    fn add_some(&mut self, name: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.add(name, value);
+        }
+    }
+
+    /// A number that ffprobe writes as a string.
+    fn add_text(&mut self, name: &str, value: Option<impl ToString>) {
+        self.add_some(name, value.map(|value| value.to_string()));
+    }
+
+    fn add_seconds(&mut self, name: &str, seconds: Option<f64>) {
+        self.add_some(name, seconds.map(|seconds| format!("{seconds:.6}")));
+    }
+
+    fn add_ratio(&mut self, name: &str, ratio: Ratio, between: char) {
+        self.add(name, format!("{}{between}{}", ratio.num, ratio.den));
+    }
+}
+
+fn format(name: &str, info: &MediaInfo) -> Value {
+    let mut fields = Fields::default();
+    fields.add("filename", name);
+    fields.add("nb_streams", info.streams.len());
+    fields.add("format_name", info.format_name.as_str());
+    fields.add("format_long_name", info.format_long_name.as_str());
+    fields.add_seconds("start_time", info.start_seconds);
+    fields.add_seconds("duration", info.duration_seconds);
+    fields.add_text("size", info.size_bytes);
+    fields.add_text("bit_rate", info.bit_rate);
+    fields.add("probe_score", info.probe_score);
+    fields.add_some("tags", (!info.tags.is_empty()).then(|| json!(info.tags)));
+    fields.0.into()
+}
+
+fn stream(stream: &StreamInfo) -> Value {
+    let mut fields = Fields::default();
+    fields.add("index", stream.index);
+    fields.add_some("codec_name", stream.codec_name.as_deref());
+    fields.add_some("codec_long_name", stream.codec_long_name.as_deref());
+    fields.add_some("profile", stream.profile.as_deref());
+    fields.add_some("codec_type", stream.kind.as_str());
+    fields.add("codec_tag_string", stream.codec_tag_string.as_str());
+    fields.add("codec_tag", format!("0x{:04x}", stream.codec_tag));
+    if let Some(video) = &stream.video {
+        add_video(&mut fields, video);
+    }
+    if let Some(audio) = &stream.audio {
+        add_audio(&mut fields, audio);
+    }
+    fields.add_some("id", stream.id.map(|id| format!("0x{id:x}")));
+    fields.add_ratio("r_frame_rate", stream.real_frame_rate, '/');
+    fields.add_ratio("avg_frame_rate", stream.average_frame_rate, '/');
+    fields.add_ratio("time_base", stream.time_base, '/');
+    fields.add_some("start_pts", stream.start_pts);
+    fields.add_seconds("start_time", stream.start_seconds);
+    fields.add_some("duration_ts", stream.duration_ts);
+    fields.add_seconds("duration", stream.duration_seconds);
+    fields.add_text("bit_rate", stream.bit_rate);
+    fields.add_text("nb_frames", stream.frame_count);
+    fields.add("disposition", disposition(&stream.disposition));
+    fields.add_some("tags", (!stream.tags.is_empty()).then(|| json!(stream.tags)));
+    fields.add_some("side_data_list", stream.video.as_ref().and_then(side_data));
+    fields.0.into()
+}
+
+fn add_video(fields: &mut Fields, video: &VideoInfo) {
+    fields.add("width", video.width);
+    fields.add("height", video.height);
+    fields.add("has_b_frames", video.has_b_frames);
+    if let Some(aspect) = video.sample_aspect_ratio {
+        fields.add_ratio("sample_aspect_ratio", aspect, ':');
+        fields.add_some("display_aspect_ratio", display_aspect(video.width, video.height, aspect));
+    }
+    fields.add_some("pix_fmt", video.pixel_format.as_deref());
+    fields.add_some("level", video.level);
+    fields.add_some("color_range", video.colour.range);
+    fields.add_some("color_space", video.colour.matrix);
+    fields.add_some("color_transfer", video.colour.transfer);
+    fields.add_some("color_primaries", video.colour.primaries);
+    fields.add_some("chroma_location", video.colour.chroma_location);
+    fields.add_some("field_order", video.field_order);
+}
+
+fn add_audio(fields: &mut Fields, audio: &AudioInfo) {
+    fields.add("sample_rate", audio.sample_rate.to_string());
+    fields.add("channels", audio.channels);
+    fields.add_some("channel_layout", audio.channel_layout.as_deref());
+    fields.add("bits_per_sample", audio.bits_per_sample);
+}
+
+/// Width over height as shown, in lowest terms.
+fn display_aspect(width: u32, height: u32, aspect: Ratio) -> Option<String> {
+    let (num, den) = (u64::try_from(aspect.num).ok()?, u64::try_from(aspect.den).ok()?);
+    let (width, height) = (u64::from(width) * num, u64::from(height) * den);
+    let divisor = greatest_common_divisor(width, height);
+    (divisor > 0).then(|| format!("{}:{}", width / divisor, height / divisor))
+}
+
+const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+fn disposition(flags: &Disposition) -> Value {
+    let flags = [
+        ("default", flags.default),
+        ("dub", flags.dub),
+        ("original", flags.original),
+        ("comment", flags.comment),
+        ("lyrics", flags.lyrics),
+        ("karaoke", flags.karaoke),
+        ("forced", flags.forced),
+        ("hearing_impaired", flags.hearing_impaired),
+        ("visual_impaired", flags.visual_impaired),
+        ("clean_effects", flags.clean_effects),
+        ("attached_pic", flags.attached_pic),
+        ("timed_thumbnails", flags.timed_thumbnails),
+        ("still_image", flags.still_image),
+    ];
+    let flags: Map<_, _> =
+        flags.into_iter().map(|(name, set)| (name.to_owned(), u8::from(set).into())).collect();
+    flags.into()
+}
+
+/// The display matrix; ffprobe rounds its rotation to whole degrees.
+#[expect(clippy::cast_possible_truncation, reason = "degrees")]
+fn side_data(video: &VideoInfo) -> Option<Value> {
+    let rotation = video.display_rotation?.round() as i64;
+    Some(json!([{ "side_data_type": "Display Matrix", "rotation": rotation }]))
+}
+
+/// What ffprobe does not say.
+fn ours(info: &MediaInfo, cost: &Cost) -> Value {
+    let stream = info.video_stream.and_then(|index| info.streams.get(index));
+    let video = stream.and_then(|stream| stream.video.as_ref());
+    let moov = info
+        .mp4
+        .map(|mp4| json!({ "offset": mp4.moov_offset, "bytes": mp4.moov_bytes, "faststart": mp4.faststart }));
+    json!({
+        "moov": moov,
+        "fragmented": info.mp4.map(|mp4| mp4.fragmented),
+        "hdr": video.and_then(|video| video.colour.hdr),
+        "rotation": video.map(|video| video.orientation.rotation_degrees()),
+        "mirrored": video.map(|video| video.orientation.is_mirrored()),
+        "video_stream": info.video_stream,
+        "requests": cost.ledger.requests,
+        "bytes_fetched": cost.ledger.bytes_fetched,
+        "elapsed_ms": cost.elapsed_ms,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_aspects() {
+        let aspect = |num, den| Ratio { num, den };
+        assert_eq!(display_aspect(640, 360, aspect(1, 1)).as_deref(), Some("16:9"));
+        assert_eq!(display_aspect(720, 576, aspect(16, 15)).as_deref(), Some("4:3"));
+        assert_eq!(display_aspect(0, 0, aspect(1, 1)), None);
+        assert_eq!(display_aspect(720, 576, aspect(-1, 1)), None);
+    }
+}

@@ -1,0 +1,325 @@
+//! Settings from the environment. Nothing else in the crate reads it.
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `VIDEO_PREFIX` | `videos/` | folder of the videos; set and empty: the whole bucket |
+//! | `VIDEO_SUFFIXES` | `.mp4` | endings of video names, comma separated, any letter case |
+//! | `THUMBNAIL_PREFIX` | `thumbnails/` | folder of the thumbnails |
+//! | `THUMBNAIL_AT` | `5` | seconds into the video at which the frame is taken |
+//! | `THUMBNAIL_WIDTH`, `THUMBNAIL_HEIGHT` | the video's own | bounds of the picture in pixels; it is never enlarged |
+//! | `THUMBNAIL_FORMAT` | `jpeg` | `jpeg`, `png` or `webp` |
+//! | `THUMBNAIL_QUALITY` | `90` | 1 to 100, for JPEG and WebP |
+//! | `THUMBNAIL_KEY` | `{prefix}{dir}{name}.{ext}` | template of a thumbnail's key, see [`KeyTemplate`](crate::object_name::KeyTemplate) |
+//! | `THUMBNAIL_CACHE_CONTROL` | `public, max-age=300` | stored with the thumbnail |
+//! | `STORE_DIR` | `posterframe-data` | the local folder that stands for the bucket |
+//! | `CATALOG_SQLITE` | `catalog.sqlite3` in `STORE_DIR` | the catalogue's file |
+//! | `LOG_FORMAT` | `text` | `text` (bare lines) or `json` |
+//! | `RUST_LOG` | `info` | which log messages are written, in `tracing`'s notation |
+//! | `NO_COLOR` | | set and not empty: no colours, whatever the output is |
+//!
+//! A variable that is set but empty counts as not set, except `VIDEO_PREFIX`. A folder's final `/` is added where it is
+//! missing. Everything that is wrong is reported at once ([`ConfigError`]).
+
+mod lookup;
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use lookup::{ConfigError, Problem};
+
+use crate::object_name::KeyRules;
+use crate::{Bounds, Encoding, ImageFormat, Quality};
+use lookup::Lookup;
+
+/// Everything `process` is told by the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Which keys are videos, and where thumbnails go.
+    pub key_rules: KeyRules,
+    /// How thumbnails are made.
+    pub thumbnail: ThumbnailSettings,
+    /// The local folder that stands for the bucket.
+    pub store_dir: PathBuf,
+    /// The catalogue's file, if one is named.
+    pub catalog_sqlite: Option<PathBuf>,
+    /// How logs are written.
+    pub log: LogSettings,
+}
+
+/// How thumbnails are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ThumbnailSettings {
+    /// How far into the video the frame is taken.
+    pub at: Duration,
+    /// Format, bounds and quality of the picture.
+    pub encoding: Encoding,
+    /// The `Cache-Control` stored with it. Short by default: the key is used again when a video is replaced.
+    pub cache_control: String,
+}
+
+impl Default for ThumbnailSettings {
+    fn default() -> Self {
+        Self {
+            at: Duration::from_secs(5),
+            encoding: Encoding::default(),
+            cache_control: "public, max-age=300".to_owned(),
+        }
+    }
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogSettings {
+    /// Bare lines or JSON.
+    pub format: LogFormat,
+    /// Which messages, in `tracing`'s notation; `None` for the default.
+    pub filter: Option<String>,
+    /// Whether colours are unwanted.
+    pub no_colour: bool,
+}
+
+/// Shapes of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// The message alone.
+    Text,
+    /// One JSON object a line, the values as fields beside the message.
+    Json,
+}
+
+impl Config {
+    /// Reads the settings from the process's environment.
+    ///
+    /// # Errors
+    /// All variables that are wrong, with what they should be.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var_os(name))
+    }
+
+    /// Reads the settings from `lookup`, which answers a variable's name with its value.
+    ///
+    /// # Errors
+    /// All variables that are wrong, with what they should be.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<std::ffi::OsString>) -> Result<Self, ConfigError> {
+        let mut lookup = Lookup::new(&lookup);
+        let config = Self {
+            key_rules: read_key_rules(&mut lookup),
+            thumbnail: read_thumbnail(&mut lookup),
+            store_dir: lookup.path("STORE_DIR").unwrap_or_else(|| "posterframe-data".into()),
+            catalog_sqlite: lookup.path("CATALOG_SQLITE"),
+            log: read_log(&mut lookup),
+        };
+        lookup.finish(config)
+    }
+
+    /// The catalogue's file: the one named, or else the one inside the store folder.
+    pub fn catalog_path(&self) -> PathBuf {
+        let inside = || self.store_dir.join("catalog.sqlite3");
+        self.catalog_sqlite.clone().unwrap_or_else(inside)
+    }
+
+    /// The same settings with another store folder.
+    #[must_use]
+    pub fn with_store_dir(self, store_dir: &Path) -> Self {
+        Self { store_dir: store_dir.to_owned(), ..self }
+    }
+}
+
+impl LogSettings {
+    /// Reads the log settings alone from the process's environment, for commands that need no others.
+    ///
+    /// # Errors
+    /// All log variables that are wrong.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let read = |name: &str| std::env::var_os(name);
+        let mut lookup = Lookup::new(&read);
+        let log = read_log(&mut lookup);
+        lookup.finish(log)
+    }
+}
+
+fn read_key_rules(lookup: &mut Lookup<'_>) -> KeyRules {
+    let defaults = KeyRules::default();
+    let video_prefix = match lookup.is_set_empty("VIDEO_PREFIX") {
+        true => String::new(),
+        false => lookup.folder("VIDEO_PREFIX").unwrap_or(defaults.video_prefix),
+    };
+    let thumbnail_prefix = lookup.folder("THUMBNAIL_PREFIX").unwrap_or(defaults.thumbnail_prefix);
+    if video_prefix.starts_with(&thumbnail_prefix) {
+        let problem =
+            format!("{thumbnail_prefix:?} holds VIDEO_PREFIX {video_prefix:?}: every video would be skipped");
+        lookup.problem("THUMBNAIL_PREFIX", problem);
+    }
+    KeyRules {
+        video_prefix,
+        thumbnail_prefix,
+        video_suffixes: lookup.list("VIDEO_SUFFIXES").unwrap_or(defaults.video_suffixes),
+        thumbnail_key: lookup.parsed("THUMBNAIL_KEY").unwrap_or(defaults.thumbnail_key),
+    }
+}
+
+fn read_thumbnail(lookup: &mut Lookup<'_>) -> ThumbnailSettings {
+    let defaults = ThumbnailSettings::default();
+    let quality = lookup.with("THUMBNAIL_QUALITY", "a whole number from 1 to 100", parse_quality);
+    ThumbnailSettings {
+        at: lookup
+            .with("THUMBNAIL_AT", "a number of seconds, 0 or more", parse_seconds)
+            .unwrap_or(defaults.at),
+        encoding: Encoding {
+            format: lookup
+                .with("THUMBNAIL_FORMAT", FORMATS, ImageFormat::from_extension)
+                .unwrap_or(defaults.encoding.format),
+            bounds: Bounds {
+                max_width: lookup.with("THUMBNAIL_WIDTH", PIXELS, parse_pixels),
+                max_height: lookup.with("THUMBNAIL_HEIGHT", PIXELS, parse_pixels),
+            },
+            quality: quality.unwrap_or(defaults.encoding.quality),
+        },
+        cache_control: lookup
+            .with("THUMBNAIL_CACHE_CONTROL", "printable ASCII, as in an HTTP header", parse_header)
+            .unwrap_or(defaults.cache_control),
+    }
+}
+
+fn read_log(lookup: &mut Lookup<'_>) -> LogSettings {
+    let format = lookup.with("LOG_FORMAT", "text or json", |text| match text {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    });
+    LogSettings {
+        format: format.unwrap_or(LogFormat::Text),
+        filter: lookup.text("RUST_LOG"),
+        no_colour: lookup.path("NO_COLOR").is_some(),
+    }
+}
+
+/// What a side's length must be.
+pub(crate) const PIXELS: &str = "a whole number of pixels from 1 to 65535";
+
+/// Names of the picture formats that are compiled in.
+pub(crate) const FORMATS: &str = match (cfg!(feature = "png"), cfg!(feature = "webp")) {
+    (true, true) => "jpeg, png or webp",
+    (true, false) => "jpeg or png",
+    (false, true) => "jpeg or webp",
+    (false, false) => "jpeg",
+};
+
+/// Seconds as a decimal number.
+pub(crate) fn parse_seconds(text: &str) -> Option<Duration> {
+    text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+}
+
+/// A side's length. A JPEG's is 16 bits wide.
+pub(crate) fn parse_pixels(text: &str) -> Option<NonZeroU32> {
+    text.parse().ok().filter(|pixels: &NonZeroU32| pixels.get() <= 65535)
+}
+
+/// A picture's quality.
+pub(crate) fn parse_quality(text: &str) -> Option<Quality> {
+    text.parse().ok().and_then(Quality::new)
+}
+
+fn parse_header(text: &str) -> Option<String> {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+        Config::from_lookup(|name| variables.get(name).map(Into::into))
+    }
+
+    #[test]
+    fn the_defaults() -> Result<(), ConfigError> {
+        let config = read(&[])?;
+        assert_eq!(config.key_rules, KeyRules::default());
+        assert_eq!(config.thumbnail, ThumbnailSettings::default());
+        assert_eq!(config.catalog_path(), Path::new("posterframe-data/catalog.sqlite3"));
+        assert_eq!(config.log.format, LogFormat::Text);
+        Ok(())
+    }
+
+    #[test]
+    fn every_variable_is_read() -> Result<(), ConfigError> {
+        let config = read(&[
+            ("VIDEO_PREFIX", "in"),
+            ("VIDEO_SUFFIXES", ".mp4, .MOV,"),
+            ("THUMBNAIL_PREFIX", "out/"),
+            ("THUMBNAIL_AT", "2.5"),
+            ("THUMBNAIL_WIDTH", "640"),
+            ("THUMBNAIL_HEIGHT", "360"),
+            ("THUMBNAIL_FORMAT", "JPEG"),
+            ("THUMBNAIL_QUALITY", "75"),
+            ("THUMBNAIL_KEY", "{prefix}{stem}.{ext}"),
+            ("THUMBNAIL_CACHE_CONTROL", "no-cache"),
+            ("STORE_DIR", "/srv/films"),
+            ("CATALOG_SQLITE", "/srv/catalogue.db"),
+            ("LOG_FORMAT", "json"),
+            ("RUST_LOG", "debug"),
+            ("NO_COLOR", "1"),
+        ])?;
+        assert_eq!(config.key_rules.video_prefix, "in/");
+        assert_eq!(config.key_rules.video_suffixes, [".mp4", ".MOV"]);
+        assert_eq!(config.key_rules.thumbnail_prefix, "out/");
+        assert_eq!(config.key_rules.thumbnail_key.to_string(), "{prefix}{stem}.{ext}");
+        assert_eq!(config.thumbnail.at, Duration::from_millis(2500));
+        assert_eq!(config.thumbnail.encoding.bounds.max_width, NonZeroU32::new(640));
+        assert_eq!(config.thumbnail.encoding.bounds.max_height, NonZeroU32::new(360));
+        assert_eq!(Some(config.thumbnail.encoding.quality), Quality::new(75));
+        assert_eq!(config.thumbnail.cache_control, "no-cache");
+        assert_eq!(config.catalog_path(), Path::new("/srv/catalogue.db"));
+        assert_eq!(config.with_store_dir(Path::new("x")).catalog_path(), Path::new("/srv/catalogue.db"));
+        Ok(())
+    }
+
+    #[test]
+    fn an_empty_video_prefix_is_the_whole_bucket() -> Result<(), ConfigError> {
+        let config = read(&[("VIDEO_PREFIX", ""), ("THUMBNAIL_PREFIX", ""), ("STORE_DIR", "")])?;
+        assert_eq!(config.key_rules.video_prefix, "");
+        assert_eq!(config.key_rules.thumbnail_prefix, "thumbnails/");
+        assert_eq!(config.store_dir, Path::new("posterframe-data"));
+        Ok(())
+    }
+
+    #[test]
+    fn all_problems_are_named_at_once() {
+        let wrong = [
+            ("VIDEO_PREFIX", "thumbnails/videos"),
+            ("VIDEO_SUFFIXES", ".mp4,a/b"),
+            ("THUMBNAIL_AT", "-1"),
+            ("THUMBNAIL_WIDTH", "0"),
+            ("THUMBNAIL_HEIGHT", "65536"),
+            ("THUMBNAIL_FORMAT", "gif"),
+            ("THUMBNAIL_QUALITY", "101"),
+            ("THUMBNAIL_KEY", "{stme}"),
+            ("THUMBNAIL_CACHE_CONTROL", "a\nb"),
+            ("LOG_FORMAT", "xml"),
+        ];
+        let message = read(&wrong).map_or_else(|error| error.to_string(), |_| String::new());
+        for (name, _) in wrong.iter().skip(1) {
+            assert!(message.contains(&format!("\n  {name}: ")), "{name} is missing in {message}");
+        }
+        assert!(message.contains("\n  THUMBNAIL_PREFIX: \"thumbnails/\" holds VIDEO_PREFIX"), "{message}");
+        assert!(message.contains("unknown placeholder {stme}"), "{message}");
+    }
+
+    #[test]
+    fn seconds_that_are_no_time() {
+        for text in ["", "five", "nan", "inf", "1e30", "-0.1"] {
+            assert_eq!(parse_seconds(text), None, "{text}");
+        }
+        assert_eq!(parse_seconds("0"), Some(Duration::ZERO));
+    }
+}

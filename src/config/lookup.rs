@@ -1,0 +1,134 @@
+//! Reads variables one by one and collects what is wrong with them.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::{Error, ErrorKind};
+
+/// What is wrong with one variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// What is wrong, and what is expected.
+    pub message: String,
+}
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    problems: Vec<Problem>,
+}
+
+impl ConfigError {
+    /// One problem, found where a variable's value is used.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of(variable: &'static str, message: String) -> Self {
+        Self { problems: vec![Problem { variable, message }] }
+    }
+
+    /// The problems, in the order in which the variables are read.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("wrong settings in the environment:")?;
+        self.problems
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {}: {}", problem.variable, problem.message))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::new(ErrorKind::Config, error)
+    }
+}
+
+/// The variables, and the problems met so far. A wrong variable reads as not set: its problem decides in the end.
+pub(super) struct Lookup<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<OsString>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Lookup<'a> {
+    pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
+        Self { lookup, problems: Vec::new() }
+    }
+
+    /// `value`, unless something was wrong.
+    pub(super) fn finish<T>(self, value: T) -> Result<T, ConfigError> {
+        if self.problems.is_empty() { Ok(value) } else { Err(ConfigError { problems: self.problems }) }
+    }
+
+    pub(super) fn problem(&mut self, variable: &'static str, message: impl Into<String>) {
+        self.problems.push(Problem { variable, message: message.into() });
+    }
+
+    pub(super) fn is_set_empty(&self, variable: &str) -> bool {
+        (self.lookup)(variable).is_some_and(|value| value.is_empty())
+    }
+
+    /// A path, which need not be UTF-8.
+    pub(super) fn path(&self, variable: &str) -> Option<PathBuf> {
+        (self.lookup)(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    pub(super) fn text(&mut self, variable: &'static str) -> Option<String> {
+        match self.path(variable)?.into_os_string().into_string() {
+            Ok(text) => Some(text),
+            Err(_) => {
+                self.problem(variable, "is not UTF-8");
+                None
+            }
+        }
+    }
+
+    /// A value that `parse` makes of the text; `expected` says which texts it accepts.
+    pub(super) fn with<T>(
+        &mut self,
+        variable: &'static str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(variable)?;
+        let value = parse(text.trim());
+        if value.is_none() {
+            self.problem(variable, format!("{text:?} is not {expected}"));
+        }
+        value
+    }
+
+    /// A value whose type explains itself what is wrong.
+    pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, variable: &'static str) -> Option<T> {
+        let text = self.text(variable)?;
+        text.parse().map_err(|error| self.problem(variable, format!("{text:?}: {error}"))).ok()
+    }
+
+    /// A folder of keys, with its final `/`.
+    pub(super) fn folder(&mut self, variable: &'static str) -> Option<String> {
+        let expected = "a folder as in a key: no / at its start, no empty, . or .. step";
+        self.with(variable, expected, |text| {
+            let steps = text.strip_suffix('/').unwrap_or(text);
+            let is_folder = steps.split('/').all(|step| !matches!(step, "" | "." | ".."));
+            is_folder.then(|| format!("{steps}/"))
+        })
+    }
+
+    /// Endings of names, comma separated.
+    pub(super) fn list(&mut self, variable: &'static str) -> Option<Vec<String>> {
+        self.with(variable, "a comma separated list of name endings, such as .mp4,.mov", |text| {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            let items: Vec<_> = items.map(str::to_owned).collect();
+            (!items.is_empty() && items.iter().all(|item| !item.contains('/'))).then_some(items)
+        })
+    }
+}

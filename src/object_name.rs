@@ -1,0 +1,237 @@
+//! What an object key says: which content the video belongs to, what it is called, and where its thumbnail goes.
+//!
+//! A key arrives decoded. [`KeyRules::skip_reason`] tells whether it is ours at all; [`ObjectName::parse`] takes its
+//! file name apart (`123_my-first_film.mp4` is content 123, "My First Film"); [`KeyRules::thumbnail_key`] fills the
+//! [`KeyTemplate`] of the thumbnail. Everything here is pure: no file, no network, no clock.
+
+mod key_rules;
+mod key_template;
+mod title;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub use key_rules::{KeyRules, SkipReason};
+pub use key_template::{KeyTemplate, KeyTemplateError};
+
+use crate::{Error, ErrorKind};
+
+/// Characters that the column `contents.title`, a `VARCHAR(255)`, holds.
+pub const MAX_TITLE_CHARS: usize = 255;
+
+/// Number of a content record: an `INT` that MySQL's `AUTO_INCREMENT` can have made, 1 to 2147483647.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ContentId(u32);
+
+impl ContentId {
+    /// The highest id, the largest value of a signed `INT`.
+    pub const MAX: u32 = i32::MAX.unsigned_abs();
+
+    /// The id, if `id` is one.
+    pub fn new(id: i64) -> Option<Self> {
+        u32::try_from(id).ok().filter(|id| (1..=Self::MAX).contains(id)).map(Self)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Why a file name that passed the filter cannot be used. All of them are permanent: only renaming the object helps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObjectNameError {
+    /// The digits before the first `_` are no id a content can have.
+    #[error("content id {digits} in the file name is outside 1..=2147483647")]
+    ContentIdOutOfRange {
+        /// The digits as written.
+        digits: String,
+    },
+    /// The title does not fit its column.
+    #[error(
+        "the title made of the file name has {chars} characters, more than the {MAX_TITLE_CHARS} of contents.title"
+    )]
+    TitleTooLong {
+        /// Characters of the title.
+        chars: usize,
+    },
+    /// The thumbnail would take the place of a video, or be processed as one.
+    #[error("the thumbnail key {thumbnail_key:?} would itself be taken for a video: change THUMBNAIL_KEY")]
+    ThumbnailIsVideo {
+        /// The key made by the template.
+        thumbnail_key: String,
+    },
+}
+
+impl ObjectNameError {
+    /// The kind of failure.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::ContentIdOutOfRange { .. } => ErrorKind::Malformed,
+            Self::TitleTooLong { .. } => ErrorKind::LimitExceeded,
+            Self::ThumbnailIsVideo { .. } => ErrorKind::Config,
+        }
+    }
+}
+
+impl From<ObjectNameError> for Error {
+    fn from(error: ObjectNameError) -> Self {
+        Self::new(error.kind(), error)
+    }
+}
+
+/// The parts of a video's file name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectName {
+    /// The content the video belongs to; `None` when the name does not say.
+    pub content_id: Option<ContentId>,
+    /// What names the video: the stem behind the id's `_`, or the whole stem when there is no id.
+    pub slug: String,
+    /// The slug in words, for people: `my-first_film` becomes `My First Film`. Empty when the slug holds no word.
+    pub title: String,
+    /// The file name without its extension.
+    pub stem: String,
+}
+
+impl ObjectName {
+    /// Takes the file name of `key` apart.
+    ///
+    /// An id is one or more ASCII digits before the first `_`. Signs, spaces and other scripts' digits are not: such
+    /// a name has no id, and its whole stem is the slug. The extension is what follows the last dot; as in Python's
+    /// `os.path.splitext`, dots at the start of a name do not begin one.
+    ///
+    /// # Errors
+    /// [`Malformed`](ErrorKind::Malformed) for an id outside 1..=2147483647,
+    /// [`LimitExceeded`](ErrorKind::LimitExceeded) for a title longer than its column.
+    pub fn parse(key: &str) -> Result<Self, ObjectNameError> {
+        let (stem, _) = split_extension(file_name(key));
+        let (content_id, slug) = match stem.split_once('_') {
+            Some((digits, slug)) if is_number(digits) => (Some(parse_id(digits)?), slug),
+            _ => (None, stem),
+        };
+        let title = title::from_slug(slug);
+        match title.chars().count() {
+            chars if chars > MAX_TITLE_CHARS => Err(ObjectNameError::TitleTooLong { chars }),
+            _ => Ok(Self { content_id, slug: slug.to_owned(), title, stem: stem.to_owned() }),
+        }
+    }
+
+    /// The description the catalogue gets for a new video.
+    pub fn description(&self) -> String {
+        format!("Uploaded video: {}", self.slug)
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn parse_id(digits: &str) -> Result<ContentId, ObjectNameError> {
+    // Too many digits for an i64 are as far outside as too many for an INT.
+    let id = digits.parse().ok().and_then(ContentId::new);
+    id.ok_or_else(|| ObjectNameError::ContentIdOutOfRange { digits: digits.to_owned() })
+}
+
+/// What follows the last `/`.
+fn file_name(key: &str) -> &str {
+    key.rsplit_once('/').map_or(key, |(_, name)| name)
+}
+
+/// Stem and extension, the dot with the extension. Dots at the start belong to the stem.
+fn split_extension(name: &str) -> (&str, &str) {
+    let leading = name.len() - name.trim_start_matches('.').len();
+    match name[leading..].rfind('.') {
+        Some(dot) => name.split_at(leading + dot),
+        None => (name, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type TestResult = Result<(), ObjectNameError>;
+
+    fn parts(key: &str) -> Result<(Option<u32>, String, String), ObjectNameError> {
+        let name = ObjectName::parse(key)?;
+        Ok((name.content_id.map(ContentId::get), name.slug, name.title))
+    }
+
+    fn expect(key: &str, id: Option<u32>, slug: &str, title: &str) -> TestResult {
+        assert_eq!(parts(key)?, (id, slug.to_owned(), title.to_owned()), "{key}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_examples_of_the_replaced_lambda() -> TestResult {
+        expect("videos/1_test_video.mp4", Some(1), "test_video", "Test Video")?;
+        expect("videos/123_my_awesome_movie.mp4", Some(123), "my_awesome_movie", "My Awesome Movie")?;
+        expect("1_test_video.mp4", Some(1), "test_video", "Test Video")?;
+        expect("42_my-movie-title.mp4", Some(42), "my-movie-title", "My Movie Title")
+    }
+
+    #[test]
+    fn the_description_of_the_replaced_lambda() -> TestResult {
+        assert_eq!(ObjectName::parse("videos/1_test_video.mp4")?.description(), "Uploaded video: test_video");
+        Ok(())
+    }
+
+    #[test]
+    fn names_without_an_id() -> TestResult {
+        expect("videos/my_movie.mp4", None, "my_movie", "My Movie")?;
+        expect("videos/7.mp4", None, "7", "7")?;
+        expect("videos/test_1.mp4", None, "test_1", "Test 1")?;
+        expect("videos/_x.mp4", None, "_x", "X")?;
+        expect("videos/+1_x.mp4", None, "+1_x", "+1 X")?;
+        expect("videos/-1_x.mp4", None, "-1_x", "1 X")?;
+        expect("videos/ 1_x.mp4", None, " 1_x", "1 X")?;
+        expect("videos/１２_x.mp4", None, "１２_x", "１２ X")?;
+        expect("videos/1a_x.mp4", None, "1a_x", "1a X")
+    }
+
+    #[test]
+    fn ids_at_the_borders() -> TestResult {
+        expect("videos/2147483647_last.mp4", Some(2_147_483_647), "last", "Last")?;
+        expect("videos/007_bond.mp4", Some(7), "bond", "Bond")?;
+        expect("videos/7_.mp4", Some(7), "", "")?;
+        for digits in ["0", "000", "2147483648", "9223372036854775808", "99999999999999999999999999"] {
+            let error = ObjectName::parse(&format!("videos/{digits}_x.mp4"));
+            assert_eq!(error, Err(ObjectNameError::ContentIdOutOfRange { digits: digits.to_owned() }));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn folders_and_dots() -> TestResult {
+        expect("videos/a/b.c/12_x.y.mp4", Some(12), "x.y", "X.y")?;
+        expect("videos/12_x", Some(12), "x", "X")?;
+        expect("videos/.mp4", None, ".mp4", ".mp4")?;
+        expect("videos/..1_x.mp4", None, "..1_x", "..1 X")
+    }
+
+    #[test]
+    fn names_in_other_scripts() -> TestResult {
+        expect("videos/5_안녕_세상.mp4", Some(5), "안녕_세상", "안녕 세상")?;
+        expect("videos/5_été_à_la_mer.mp4", Some(5), "été_à_la_mer", "Été À La Mer")?;
+        expect("videos/5_ΟΔΥΣΣΕΥΣ.mp4", Some(5), "ΟΔΥΣΣΕΥΣ", "Οδυσσευς")?;
+        expect("videos/5_映画🎬.mp4", Some(5), "映画🎬", "映画🎬")
+    }
+
+    #[test]
+    fn a_title_is_measured_in_characters() -> TestResult {
+        let long = "가".repeat(MAX_TITLE_CHARS);
+        expect(&format!("videos/1_{long}.mp4"), Some(1), &long, &long)?;
+        let error = ObjectName::parse(&format!("videos/1_{long}나.mp4"));
+        assert_eq!(error, Err(ObjectNameError::TitleTooLong { chars: 256 }));
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+//! The template of a thumbnail's key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{file_name, split_extension};
+
+/// How a thumbnail's key is made of its video's, for owners who name theirs otherwise. Default
+/// `{prefix}{dir}{name}.{ext}`.
+///
+/// | placeholder | for `videos/a/1_x.mp4` | is |
+/// |---|---|---|
+/// | `{prefix}` | `thumbnails/` | `THUMBNAIL_PREFIX` |
+/// | `{dir}` | `a/` | the folders below `VIDEO_PREFIX`, with a final `/`; empty without any |
+/// | `{name}` | `1_x` | the file name without a final `.mp4`; `1_x.mov` stays whole |
+/// | `{stem}` | `1_x` | the file name without its extension, whichever it is |
+/// | `{file}` | `1_x.mp4` | the whole file name |
+/// | `{ext}` | `jpg` | the picture's extension |
+///
+/// `{name}` drops only `.mp4` as written: `1_x.mp4`, `1_x.MP4` and `1_x.mov` may lie side by side, and each needs a
+/// thumbnail of its own. A template must hold `{name}`, `{stem}` or `{file}`, else all videos would share one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyTemplate(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Placeholder(Placeholder),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placeholder {
+    Prefix,
+    Dir,
+    Name,
+    Stem,
+    File,
+    Ext,
+}
+
+impl Placeholder {
+    const ALL: [Self; 6] = [Self::Prefix, Self::Dir, Self::Name, Self::Stem, Self::File, Self::Ext];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prefix => "prefix",
+            Self::Dir => "dir",
+            Self::Name => "name",
+            Self::Stem => "stem",
+            Self::File => "file",
+            Self::Ext => "ext",
+        }
+    }
+}
+
+/// Why a text is not a template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyTemplateError {
+    /// A name in braces that is none of ours.
+    #[error(
+        "unknown placeholder {{{name}}}; known are {{prefix}}, {{dir}}, {{name}}, {{stem}}, {{file}} and {{ext}}"
+    )]
+    UnknownPlaceholder {
+        /// That name.
+        name: String,
+    },
+    /// A brace without its counterpart.
+    #[error("a {{ or }} without its counterpart")]
+    UnbalancedBrace,
+    /// Nothing in it tells one video from another.
+    #[error("all videos would share one thumbnail: it needs {{name}}, {{stem}} or {{file}}")]
+    SameForAll,
+}
+
+impl KeyTemplate {
+    /// The key for the video at `below` (its key without the video prefix).
+    pub(super) fn fill(&self, prefix: &str, below: &str, extension: &str) -> String {
+        let file = file_name(below);
+        let (stem, suffix) = split_extension(file);
+        let value = |placeholder| match placeholder {
+            Placeholder::Prefix => prefix,
+            Placeholder::Dir => &below[..below.len() - file.len()],
+            Placeholder::Name if suffix == ".mp4" => stem,
+            Placeholder::Name | Placeholder::File => file,
+            Placeholder::Stem => stem,
+            Placeholder::Ext => extension,
+        };
+        let pieces = self.0.iter().map(|piece| match piece {
+            Piece::Text(text) => text.as_str(),
+            Piece::Placeholder(placeholder) => value(*placeholder),
+        });
+        pieces.collect()
+    }
+}
+
+impl Default for KeyTemplate {
+    fn default() -> Self {
+        let placeholder = Piece::Placeholder;
+        Self(vec![
+            placeholder(Placeholder::Prefix),
+            placeholder(Placeholder::Dir),
+            placeholder(Placeholder::Name),
+            Piece::Text(".".to_owned()),
+            placeholder(Placeholder::Ext),
+        ])
+    }
+}
+
+impl FromStr for KeyTemplate {
+    type Err = KeyTemplateError;
+
+    fn from_str(template: &str) -> Result<Self, KeyTemplateError> {
+        let mut pieces = Vec::new();
+        let mut rest = template;
+        while let Some(brace) = rest.find(['{', '}']) {
+            let (text, from_brace) = rest.split_at(brace);
+            let inside = from_brace.strip_prefix('{').ok_or(KeyTemplateError::UnbalancedBrace)?;
+            let (name, behind) = inside.split_once('}').ok_or(KeyTemplateError::UnbalancedBrace)?;
+            let known = Placeholder::ALL.into_iter().find(|placeholder| placeholder.as_str() == name);
+            let unknown = || KeyTemplateError::UnknownPlaceholder { name: name.to_owned() };
+            pieces.extend((!text.is_empty()).then(|| Piece::Text(text.to_owned())));
+            pieces.push(Piece::Placeholder(known.ok_or_else(unknown)?));
+            rest = behind;
+        }
+        pieces.extend((!rest.is_empty()).then(|| Piece::Text(rest.to_owned())));
+        let tells_apart = |piece: &Piece| {
+            matches!(piece, Piece::Placeholder(Placeholder::Name | Placeholder::Stem | Placeholder::File))
+        };
+        if pieces.iter().any(tells_apart) { Ok(Self(pieces)) } else { Err(KeyTemplateError::SameForAll) }
+    }
+}
+
+impl fmt::Display for KeyTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(text),
+            Piece::Placeholder(placeholder) => write!(f, "{{{}}}", placeholder.as_str()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_what_its_doc_says() -> Result<(), KeyTemplateError> {
+        assert_eq!("{prefix}{dir}{name}.{ext}".parse::<KeyTemplate>()?, KeyTemplate::default());
+        assert_eq!(KeyTemplate::default().to_string(), "{prefix}{dir}{name}.{ext}");
+        Ok(())
+    }
+
+    #[test]
+    fn fills_every_placeholder() -> Result<(), KeyTemplateError> {
+        let template: KeyTemplate = "<{prefix}|{dir}|{name}|{stem}|{file}|{ext}>".parse()?;
+        assert_eq!(template.fill("t/", "a/b/1_x.mp4", "png"), "<t/|a/b/|1_x|1_x|1_x.mp4|png>");
+        assert_eq!(template.fill("t/", "1_x.mov", "jpg"), "<t/||1_x.mov|1_x|1_x.mov|jpg>");
+        Ok(())
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let parse = |text: &str| text.parse::<KeyTemplate>();
+        let error = parse("{prefix}{nmae}.jpg");
+        assert_eq!(error, Err(KeyTemplateError::UnknownPlaceholder { name: "nmae".to_owned() }));
+        assert!(error.is_err_and(|error| {
+            error.to_string().starts_with("unknown placeholder {nmae}; known are {prefix}")
+        }));
+        assert_eq!(parse("{prefix}{name"), Err(KeyTemplateError::UnbalancedBrace));
+        assert_eq!(parse("prefix}{name}"), Err(KeyTemplateError::UnbalancedBrace));
+        assert_eq!(parse("{prefix}{dir}poster.{ext}"), Err(KeyTemplateError::SameForAll));
+        assert_eq!(parse(""), Err(KeyTemplateError::SameForAll));
+    }
+}

@@ -1,0 +1,171 @@
+//! What a thumbnail's metadata says about the job that made it.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use super::SourceVersion;
+use super::poster::{Poster, whole_seconds};
+use crate::FrameReason;
+use crate::config::ThumbnailSettings;
+use crate::store::ETag;
+
+/// Metadata travel as HTTP headers: everything but visible ASCII is percent-encoded.
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
+
+const SOURCE_ETAG: &str = "source-etag";
+const SETTINGS: &str = "settings";
+const DURATION: &str = "source-duration";
+const FRAME_TIME: &str = "frame-time";
+const FRAME_REASON: &str = "frame-reason";
+const PICTURE_SIZE: &str = "picture-size";
+const PENDING: &str = "pending";
+
+/// Which video a thumbnail shows, how it was made, and whether the rest of the job was done too.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Marker {
+    pub(super) source_etag: ETag,
+    /// The settings that made it, from [`settings`].
+    pub(super) settings: String,
+    pub(super) duration_seconds: Option<f64>,
+    pub(super) frame_pts_seconds: f64,
+    pub(super) frame_reason: FrameReason,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Content and row may not have been written.
+    pub(super) pending: bool,
+}
+
+/// The settings a thumbnail depends on, in readable form: when they change, it is made again.
+pub(super) fn settings(settings: &ThumbnailSettings) -> String {
+    let ThumbnailSettings { at, encoding, cache_control } = settings;
+    let side = |side: Option<std::num::NonZeroU32>| side.map_or_else(String::new, |side| side.to_string());
+    let (width, height) = (side(encoding.bounds.max_width), side(encoding.bounds.max_height));
+    let (format, quality) = (encoding.format.extension(), encoding.quality.get());
+    // The number in front changes when this program makes another picture of the same video.
+    format!("1;at={};{format};q={quality};max={width}x{height};{cache_control}", at.as_secs_f64())
+}
+
+impl Marker {
+    /// The marker of a job that is not done yet.
+    pub(super) fn new(source_etag: ETag, settings: String, poster: &Poster) -> Self {
+        Self {
+            source_etag,
+            settings,
+            duration_seconds: poster.duration_seconds,
+            frame_pts_seconds: poster.frame_pts_seconds,
+            frame_reason: poster.frame_reason,
+            width: poster.thumbnail.width,
+            height: poster.thumbnail.height,
+            pending: true,
+        }
+    }
+
+    /// The same marker, the job done.
+    pub(super) fn completed(self) -> Self {
+        Self { pending: false, ..self }
+    }
+
+    /// Whether the job was done for this version.
+    pub(super) fn is_done(&self, version: &SourceVersion) -> bool {
+        !self.pending && self.source_etag == version.etag
+    }
+
+    /// Whether this marker says that the job of the other is done.
+    pub(super) fn completes(&self, other: &Self) -> bool {
+        !self.pending && self.source_etag == other.source_etag && self.settings == other.settings
+    }
+
+    /// The duration as the catalogue has it: 0 for a container that does not tell.
+    pub(super) fn stored_duration(&self) -> u32 {
+        self.duration_seconds.and_then(whole_seconds).unwrap_or(0)
+    }
+
+    pub(super) fn to_metadata(&self) -> BTreeMap<String, String> {
+        let mut values = vec![
+            (SOURCE_ETAG, self.source_etag.to_string()),
+            (SETTINGS, self.settings.clone()),
+            (FRAME_TIME, self.frame_pts_seconds.to_string()),
+            (FRAME_REASON, self.frame_reason.as_str().to_owned()),
+            (PICTURE_SIZE, format!("{}x{}", self.width, self.height)),
+        ];
+        values.extend(self.duration_seconds.map(|seconds| (DURATION, seconds.to_string())));
+        values.extend(self.pending.then(|| (PENDING, "true".to_owned())));
+        let encode = |value: &str| utf8_percent_encode(value, ENCODED).to_string();
+        values.into_iter().map(|(name, value)| (name.to_owned(), encode(&value))).collect()
+    }
+
+    /// The marker in an object's metadata; `None` when there is none that we understand.
+    pub(super) fn read(metadata: &BTreeMap<String, String>) -> Option<Self> {
+        let value = |name: &str| percent_decode_str(metadata.get(name)?).decode_utf8().ok();
+        let reason = value(FRAME_REASON)?;
+        let size = value(PICTURE_SIZE)?;
+        let (width, height) = size.split_once('x')?;
+        let duration_seconds = match value(DURATION) {
+            Some(seconds) => Some(seconds.parse().ok()?),
+            None => None,
+        };
+        Some(Self {
+            source_etag: ETag::new(value(SOURCE_ETAG)?),
+            settings: value(SETTINGS)?.into_owned(),
+            duration_seconds,
+            frame_pts_seconds: value(FRAME_TIME)?.parse().ok()?,
+            frame_reason: [FrameReason::AtTarget, FrameReason::HalfDuration, FrameReason::LastFrame]
+                .into_iter()
+                .find(|known| known.as_str() == reason)?,
+            width: width.parse().ok()?,
+            height: height.parse().ok()?,
+            pending: value(PENDING).is_some(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marker() -> Marker {
+        Marker {
+            source_etag: ETag::new("\"1f-2e-3d é\""),
+            settings: settings(&ThumbnailSettings::default()),
+            duration_seconds: Some(10.033_333),
+            frame_pts_seconds: 5.005,
+            frame_reason: FrameReason::AtTarget,
+            width: 640,
+            height: 360,
+            pending: true,
+        }
+    }
+
+    #[test]
+    fn is_read_as_it_was_written() {
+        for marker in [marker(), marker().completed(), Marker { duration_seconds: None, ..marker() }] {
+            let metadata = marker.to_metadata();
+            assert!(metadata.values().all(|value| value.bytes().all(|byte| byte.is_ascii_graphic())));
+            assert_eq!(Marker::read(&metadata), Some(marker));
+        }
+    }
+
+    #[test]
+    fn is_none_where_anything_is_missing_or_strange() {
+        let whole = marker().completed().to_metadata();
+        for name in whole.keys().filter(|name| *name != DURATION) {
+            let mut metadata = whole.clone();
+            metadata.remove(name);
+            assert_eq!(Marker::read(&metadata), None, "{name}");
+        }
+        let strange =
+            [(FRAME_REASON, "whim"), (PICTURE_SIZE, "640"), (DURATION, "long"), (SOURCE_ETAG, "%ff")];
+        for (name, value) in strange {
+            let mut metadata = whole.clone();
+            metadata.insert(name.to_owned(), value.to_owned());
+            assert_eq!(Marker::read(&metadata), None, "{name}");
+        }
+        assert_eq!(Marker::read(&BTreeMap::new()), None);
+    }
+
+    #[test]
+    fn settings_are_readable() {
+        assert_eq!(settings(&ThumbnailSettings::default()), "1;at=5;jpg;q=90;max=x;public, max-age=300");
+    }
+}

@@ -1,0 +1,85 @@
+//! The part of the job that is libav's: duration, frame and picture, from one open file, in a thread that may block.
+
+use super::{SourceVersion, VideoSource};
+use crate::config::ThumbnailSettings;
+use crate::{Error, ErrorKind, FrameReason, Ledger, OpenOptions, Thumbnail, telemetry};
+
+/// What a video is made into.
+pub(super) struct Poster {
+    /// The container's duration; `None` when it does not tell one that a database can hold.
+    pub(super) duration_seconds: Option<f64>,
+    pub(super) frame_pts_seconds: f64,
+    pub(super) frame_reason: FrameReason,
+    pub(super) thumbnail: Thumbnail,
+    pub(super) ledger: Ledger,
+}
+
+impl Poster {
+    /// Takes the poster of this version; `None` when there is another one by now.
+    pub(super) async fn take<V: VideoSource>(
+        video: &V,
+        version: &SourceVersion,
+        settings: &ThumbnailSettings,
+        options: &OpenOptions,
+    ) -> Result<Option<Self>, Error> {
+        let (video, version) = (video.clone(), version.clone());
+        let (settings, options) = (settings.clone(), options.clone());
+        let span = tracing::Span::current();
+        let task = move || span.in_scope(|| Self::take_blocking(&video, &version, &settings, &options));
+        let ended = tokio::task::spawn_blocking(task).await;
+        ended.map_err(|error| Error::new(ErrorKind::Internal, error))?
+    }
+
+    fn take_blocking<V: VideoSource>(
+        video: &V,
+        version: &SourceVersion,
+        settings: &ThumbnailSettings,
+        options: &OpenOptions,
+    ) -> Result<Option<Self>, Error> {
+        let key = video.key();
+        let Some(mut media) = video.open(version, options)? else { return Ok(None) };
+        telemetry::readable(key, version.size);
+        let duration_seconds =
+            media.info().duration_seconds.filter(|seconds| whole_seconds(*seconds).is_some());
+        match duration_seconds.and_then(whole_seconds) {
+            Some(seconds) => telemetry::duration(key, seconds),
+            None => telemetry::no_duration(key),
+        }
+        let frame = media.poster_frame(settings.at)?;
+        let thumbnail = frame.encode(&settings.encoding)?;
+        telemetry::thumbnail(key, thumbnail.bytes.len());
+        Ok(Some(Self {
+            duration_seconds,
+            frame_pts_seconds: frame.pts_seconds(),
+            frame_reason: frame.reason(),
+            thumbnail,
+            ledger: media.ledger(),
+        }))
+    }
+}
+
+/// The nearest whole second, if the column, an `INT`, can hold it. A file that claims more than 68 years, or less than
+/// nothing, tells as little as one that is silent.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0..=i32::MAX")]
+pub(super) fn whole_seconds(seconds: f64) -> Option<u32> {
+    let rounded = seconds.round();
+    (0.0..=f64::from(i32::MAX)).contains(&rounded).then_some(rounded as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_seconds;
+
+    #[test]
+    fn seconds_are_rounded_to_the_nearest() {
+        assert_eq!(whole_seconds(0.0), Some(0));
+        assert_eq!(whole_seconds(0.49), Some(0));
+        assert_eq!(whole_seconds(9.5), Some(10));
+        assert_eq!(whole_seconds(10.033), Some(10));
+        assert_eq!(whole_seconds(2_147_483_647.2), Some(2_147_483_647));
+        assert_eq!(whole_seconds(2_147_483_648.0), None);
+        assert_eq!(whole_seconds(-1.0), None);
+        assert_eq!(whole_seconds(f64::NAN), None);
+        assert_eq!(whole_seconds(f64::INFINITY), None);
+    }
+}

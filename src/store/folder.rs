@@ -1,0 +1,247 @@
+//! A folder as a bucket: the object `key` is the file `ROOT/key`, for any program to read.
+//!
+//! What a file cannot say (media type, metadata) is in a sidecar, `ROOT/.posterframe/objects/<key>`, a small JSON file
+//! that also names the [`ETag`] of the object it belongs to. A put first writes the sidecar and then the object, each
+//! to a temporary file that is renamed. Wherever a crash cuts that short, the sidecar names another version than the one
+//! that is there, and is ignored: an object may lose its metadata, but never has another's.
+//!
+//! Conditions hold between processes: a put checks and renames under an exclusive lock of `ROOT/.posterframe/lock`.
+
+mod sidecar;
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use tempfile::NamedTempFile;
+use url::Url;
+
+use super::{Condition, ETag, NewObject, ObjectDescription, Store, StoreError};
+use sidecar::Sidecar;
+
+/// The folder of the store's own files. Keys cannot begin with it.
+const OWN_FOLDER: &str = ".posterframe";
+
+/// A folder on this machine as a [`Store`].
+#[derive(Debug, Clone)]
+pub struct FolderStore {
+    folder: Arc<Folder>,
+    bucket: String,
+}
+
+#[derive(Debug)]
+struct Folder {
+    root: PathBuf,
+}
+
+impl FolderStore {
+    /// Opens the folder `root`, and makes it when it is missing. Its own name is the bucket's.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] when it is no folder, or cannot be made.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let root = root.as_ref();
+        fs::create_dir_all(root).map_err(StoreError::file("make the store folder", root))?;
+        let root = root.canonicalize().map_err(StoreError::file("open the store folder", root))?;
+        let bucket = root.file_name().map_or_else(|| "/".into(), |name| name.to_string_lossy().into_owned());
+        Ok(Self { folder: Arc::new(Folder { root }), bucket })
+    }
+
+    /// The folder, absolute and without symbolic links.
+    pub fn root(&self) -> &Path {
+        &self.folder.root
+    }
+
+    /// The key of the file at `path` (absolute, its folder without symbolic links); `None` for one outside the store, or
+    /// whose name is not UTF-8.
+    pub fn key_of_path(&self, path: &Path) -> Option<String> {
+        let key = path.strip_prefix(self.root()).ok()?.to_str()?;
+        check_key(key).ok().map(|()| key.to_owned())
+    }
+}
+
+impl Store for FolderStore {
+    fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// A `file://` URL, percent-encoded. Not `s3://`: the catalogue's readers open what it lists, and there is no such
+    /// bucket.
+    fn url(&self, key: &str) -> Result<String, StoreError> {
+        Ok(file_url(&self.folder.path(key)?))
+    }
+
+    fn key_of(&self, url: &str) -> Option<String> {
+        let path = Url::parse(url).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok()?;
+        self.key_of_path(&path)
+    }
+
+    async fn describe(&self, key: &str) -> Result<Option<ObjectDescription>, StoreError> {
+        let (folder, key) = (Arc::clone(&self.folder), key.to_owned());
+        tokio::task::spawn_blocking(move || folder.describe(&key)).await?
+    }
+
+    async fn put(&self, key: &str, object: NewObject<'_>, condition: &Condition) -> Result<ETag, StoreError> {
+        let (folder, key, condition) = (Arc::clone(&self.folder), key.to_owned(), condition.clone());
+        let (bytes, sidecar) = (object.bytes.to_vec(), Sidecar::of(&object)?);
+        tokio::task::spawn_blocking(move || folder.put(&key, &bytes, sidecar, &condition)).await?
+    }
+}
+
+impl Folder {
+    fn path(&self, key: &str) -> Result<PathBuf, StoreError> {
+        check_key(key).map(|()| self.root.join(key))
+    }
+
+    fn own(&self) -> PathBuf {
+        self.root.join(OWN_FOLDER)
+    }
+
+    fn describe(&self, key: &str) -> Result<Option<ObjectDescription>, StoreError> {
+        let path = self.path(key)?;
+        // Without the lock's file nobody has put anything, and there is no sidecar either. It is not made here, so that
+        // a folder that may only be read can be described.
+        let lock = File::open(self.own().join("lock")).ok();
+        if let Some(lock) = &lock {
+            lock.lock_shared().map_err(StoreError::file("lock", &self.own()))?;
+        }
+        self.describe_locked(key, &path)
+    }
+
+    fn describe_locked(&self, key: &str, path: &Path) -> Result<Option<ObjectDescription>, StoreError> {
+        let Some(metadata) = metadata_of(path)? else { return Ok(None) };
+        let etag = etag_of(&metadata);
+        let sidecar = Sidecar::read(&self.own(), key)?.filter(|sidecar| sidecar.etag == etag);
+        Ok(Some(Sidecar::describe(sidecar, etag, metadata.len())))
+    }
+
+    fn put(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        sidecar: Sidecar,
+        condition: &Condition,
+    ) -> Result<ETag, StoreError> {
+        let path = self.path(key)?;
+        let object = write_temporary(&path, bytes)?;
+        let metadata = object.as_file().metadata().map_err(StoreError::file("describe", object.path()))?;
+        let etag = etag_of(&metadata);
+        let _lock = self.lock()?;
+        self.check(key, &path, condition)?;
+        sidecar.for_version(etag.clone()).write(&self.own(), key)?;
+        rename(object, &path, condition, key)?;
+        Ok(etag)
+    }
+
+    fn check(&self, key: &str, path: &Path, condition: &Condition) -> Result<(), StoreError> {
+        let present = metadata_of(path)?.map(|metadata| etag_of(&metadata));
+        let expected = match condition {
+            Condition::Absent => None,
+            Condition::Unchanged(etag) => Some(etag),
+        };
+        match present.as_ref() == expected {
+            true => Ok(()),
+            false => Err(StoreError::PreconditionFailed { key: key.to_owned() }),
+        }
+    }
+
+    /// Waits for the exclusive lock. Dropping the file gives it back, and so does the end of the process.
+    fn lock(&self) -> Result<File, StoreError> {
+        let own = self.own();
+        fs::create_dir_all(&own).map_err(StoreError::file("make the folder", &own))?;
+        let path = own.join("lock");
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.map_err(StoreError::file("open", &path))?;
+        file.lock().map_err(StoreError::file("lock", &path))?;
+        Ok(file)
+    }
+}
+
+/// Refuses keys that would leave the folder, or that no file can have.
+fn check_key(key: &str) -> Result<(), StoreError> {
+    let reason = if key.is_empty() {
+        "is empty"
+    } else if key.starts_with('/') {
+        "begins with a slash"
+    } else if key.contains('\0') {
+        "holds a NUL character"
+    } else if key.split('/').any(|step| matches!(step, "" | "." | "..")) {
+        "has an empty, . or .. step, which a folder cannot hold"
+    } else if key.split('/').next() == Some(OWN_FOLDER) {
+        "is under .posterframe, which is the store's own"
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::InvalidKey { key: key.to_owned(), reason })
+}
+
+/// What a regular file says about itself; `None` when there is none at `path`.
+fn metadata_of(path: &Path) -> Result<Option<Metadata>, StoreError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.is_file().then_some(metadata)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(StoreError::file("describe", path)(error)),
+    }
+}
+
+/// The [`ETag`] of a local file: its size, the time of its last change in nanoseconds, and its inode.
+///
+/// Not a hash of the bytes: that would read the whole video, which is what this crate avoids. A file that is replaced
+/// gets another inode, one that is written to another time. Renaming a file keeps its ETag, copying it does not.
+pub fn etag_of(metadata: &Metadata) -> ETag {
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+    #[cfg(not(unix))]
+    let inode = 0;
+    // Files older than 1970, or a system without times, still differ by the other two.
+    let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let nanoseconds = changed.unwrap_or_default().as_nanos();
+    ETag(format!("\"{:x}-{nanoseconds:x}-{inode:x}\"", metadata.len()))
+}
+
+/// `file://` and the path, percent-encoded. The path is absolute.
+pub(crate) fn file_url(path: &Path) -> String {
+    Url::from_file_path(path).map_or_else(|()| format!("file://{}", path.display()), String::from)
+}
+
+/// A synced temporary file beside `path`, with the bytes in it; it vanishes unless it is renamed.
+pub(crate) fn write_temporary(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder).map_err(StoreError::file("make the folder", folder))?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".posterframe-").suffix(".tmp");
+    // As any program makes files: the user's umask decides who may read them.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(StoreError::file("write into", folder))?;
+    let write = |file: &mut File| file.write_all(bytes).and_then(|()| file.sync_all());
+    write(file.as_file_mut()).map_err(StoreError::file("write", path))?;
+    Ok(file)
+}
+
+fn rename(file: NamedTempFile, path: &Path, condition: &Condition, key: &str) -> Result<(), StoreError> {
+    let renamed = match condition {
+        // The lock keeps our own kind out; this holds against any other program too.
+        Condition::Absent => file.persist_noclobber(path),
+        Condition::Unchanged(_) => file.persist(path),
+    };
+    match renamed {
+        Ok(_) => sync_folder_of(path),
+        Err(error)
+            if *condition == Condition::Absent && error.error.kind() == io::ErrorKind::AlreadyExists =>
+        {
+            Err(StoreError::PreconditionFailed { key: key.to_owned() })
+        }
+        Err(error) => Err(StoreError::file("write", path)(error.error)),
+    }
+}
+
+/// Makes a rename last through a power failure.
+fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::file("sync", folder))
+}

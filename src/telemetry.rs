@@ -1,0 +1,80 @@
+//! The log messages of the job, and the only place where their words stand.
+//!
+//! The Korean messages are those of the replaced Lambda, word for word: its owners' alarms and searches match them. Every
+//! value is also a field of its own. Messages that the replaced Lambda did not have are marked as ours.
+
+use tracing::{info, warn};
+
+use crate::object_name::{ContentId, SkipReason};
+
+/// The work on an object begins.
+pub fn started(key: &str) {
+    info!(key, "영상 처리 시작: {key}");
+}
+
+/// The object can be read. Nothing is downloaded any more; `size` is the object's size, as it was.
+pub fn readable(key: &str, size: u64) {
+    let megabytes = megabytes(size);
+    info!(key, size, "영상 다운로드 완료: {size} bytes ({megabytes} MB)");
+}
+
+/// The duration is known, in whole seconds as it is stored.
+pub fn duration(key: &str, duration: u32) {
+    info!(key, duration, "영상 duration 추출 완료: {duration}초");
+}
+
+/// Ours: the container does not tell its duration, and 0 is stored.
+pub fn no_duration(key: &str) {
+    warn!(key, "영상 duration 알 수 없음, 0초로 저장: {key}");
+}
+
+/// The thumbnail is made, and has this many bytes.
+pub fn thumbnail(key: &str, size: usize) {
+    info!(key, size, "썸네일 추출 완료: {size} bytes");
+}
+
+/// The row of the video is written.
+pub fn asset_written(key: &str, id: ContentId) {
+    info!(key, content_id = id.get(), "video_assets 테이블에 등록 완료 (content_id: {id})");
+}
+
+/// The object is done.
+pub fn done(key: &str, id: ContentId) {
+    info!(key, content_id = id.get(), "성공: {key} 등록 완료 (content_id: {id})");
+}
+
+/// Ours: the object had been done before, and nothing about it has changed.
+pub fn unchanged(key: &str, id: ContentId) {
+    info!(key, content_id = id.get(), "변경 없음: {key} (content_id: {id})");
+}
+
+/// Ours: the object is none of the job's.
+pub fn skipped(key: &str, reason: &SkipReason) {
+    let reason = reason.to_string();
+    info!(key, reason, "건너뜀: {key} ({reason})");
+}
+
+/// Ours: the video was replaced during the work, which starts over.
+pub fn starting_over(key: &str) {
+    warn!(key, "처리 중 영상이 교체되어 다시 시작: {key}");
+}
+
+/// Mebibytes with two decimals.
+fn megabytes(bytes: u64) -> String {
+    let hundredths = (u128::from(bytes) * 100 + (1 << 19)) >> 20;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn megabytes_are_rounded() {
+        assert_eq!(megabytes(0), "0.00");
+        assert_eq!(megabytes(1 << 20), "1.00");
+        assert_eq!(megabytes(15_728_640), "15.00");
+        assert_eq!(megabytes(123_456), "0.12");
+        assert_eq!(megabytes(u64::MAX), "17592186044416.00");
+    }
+}

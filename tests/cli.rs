@@ -1,0 +1,606 @@
+//! The real program: its answers, its exit codes, and what it leaves behind.
+
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+type TestResult = Result<(), Box<dyn Error>>;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// The program with no settings but those a test gives.
+fn posterframe(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_posterframe"));
+    command.env_clear().args(arguments);
+    command
+}
+
+/// A path as an argument.
+fn text(path: &Path) -> Result<&str, Box<dyn Error>> {
+    Ok(path.to_str().ok_or("a path that is not UTF-8")?)
+}
+
+fn json(output: &Output) -> Result<Value, Box<dyn Error>> {
+    let stdout = std::str::from_utf8(&output.stdout)?;
+    serde_json::from_str(stdout)
+        .map_err(|error| format!("{error}: {stdout:?} {}", String::from_utf8_lossy(&output.stderr)).into())
+}
+
+fn succeed(arguments: &[&str]) -> Result<Value, Box<dyn Error>> {
+    let output = posterframe(arguments).output()?;
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    json(&output)
+}
+
+/// Runs a command that fails, without and with `--json`, and checks the exit code, the kind, and that the message names
+/// what it is about.
+fn fails(arguments: &[&str], code: i32, kind: &str, names: &str) -> TestResult {
+    fails_with(&[], arguments, code, kind, names)
+}
+
+fn fails_with(
+    settings: &[(&str, &str)],
+    arguments: &[&str],
+    code: i32,
+    kind: &str,
+    names: &str,
+) -> TestResult {
+    let plain = posterframe(arguments).envs(settings.iter().copied()).output()?;
+    let said = String::from_utf8_lossy(&plain.stderr);
+    assert_eq!(plain.status.code(), Some(code), "{arguments:?}: {said}");
+    assert!(said.contains("error:") && said.contains(names), "{arguments:?}: {said}");
+
+    let output = posterframe(arguments).arg("--json").envs(settings.iter().copied()).output()?;
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    let error = json(&output)?["error"].clone();
+    assert_eq!(error["kind"], kind, "{error}");
+    let all = format!(
+        "{} {}",
+        error["subject"].as_str().unwrap_or_default(),
+        error["message"].as_str().unwrap_or("")
+    );
+    assert!(all.contains(names), "{error}");
+    Ok(())
+}
+
+/// A folder as a bucket with one video in it.
+fn bucket(video: &str, key: &str) -> Result<(TempDir, PathBuf), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("films").join(key);
+    fs::create_dir_all(path.parent().ok_or("no folder")?)?;
+    fs::copy(fixture(video), &path)?;
+    Ok((folder, path))
+}
+
+/// Both tables, line by line.
+fn rows(catalogue: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+    let ask = async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(catalogue).read_only(true);
+        let mut connection = options.connect().await?;
+        let sql = "SELECT concat_ws('|', id, title, description, age_rating, like_count, created_at, updated_at) \
+                   FROM contents UNION ALL \
+                   SELECT concat_ws('|', id, content_id, video_url, thumbnail_url, duration, created_at) \
+                   FROM video_assets";
+        let rows = sqlx::query(sql).fetch_all(&mut connection).await?;
+        connection.close().await?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()
+    };
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(ask)?)
+}
+
+type FileState = (PathBuf, std::time::SystemTime, Vec<u8>);
+
+/// Every file below a folder with the time it was changed and its bytes.
+fn snapshot(folder: &Path) -> Result<Vec<FileState>, Box<dyn Error>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => files.extend(snapshot(&path)?),
+            false => files.push((path.clone(), fs::metadata(&path)?.modified()?, fs::read(&path)?)),
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[test]
+fn version_says_which_ffmpeg_is_inside() -> TestResult {
+    let output = posterframe(&["--version"]).output()?;
+    let said = String::from_utf8(output.stdout)?;
+    for part in ["posterframe 0.", "\nFFmpeg ", "\nFFmpeg licence: ", "\nFFmpeg configuration: "] {
+        assert!(said.contains(part), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn help_shows_examples_and_exit_codes() -> TestResult {
+    let said = String::from_utf8(posterframe(&["--help"]).output()?.stdout)?;
+    for part in ["Examples:", "Exit codes:", "  6  malformed", "probe", "grab", "process", "schema"] {
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+    for command in ["probe", "grab", "process"] {
+        let said = String::from_utf8(posterframe(&[command, "--help"]).output()?.stdout)?;
+        assert!(said.contains("Examples:"), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn schema_prints_the_tables() -> TestResult {
+    let output = posterframe(&["schema"]).output()?;
+    assert_eq!(String::from_utf8(output.stdout)?, posterframe::catalog::SQLITE_SCHEMA);
+    Ok(())
+}
+
+#[test]
+fn probe_answers_under_the_names_of_ffprobe() -> TestResult {
+    let video = fixture("h264_front.mp4");
+    let answer = succeed(&["probe", text(&video)?, "--json"])?;
+    let format = &answer["format"];
+    assert_eq!(format["filename"], text(&video)?);
+    assert_eq!(format["format_name"], "mov,mp4,m4a,3gp,3g2,mj2");
+    assert_eq!(format["size"], fs::metadata(&video)?.len().to_string());
+    assert_eq!(format["start_time"], "0.000000");
+    assert!(format["duration"].as_str().ok_or("no duration")?.parse::<f64>()? > 5.0);
+    let streams = answer["streams"].as_array().ok_or("no streams")?;
+    assert_eq!(format["nb_streams"], streams.len());
+    let stream = &streams[0];
+    let expected = [("codec_name", "h264"), ("codec_type", "video"), ("codec_tag_string", "avc1")];
+    for (name, value) in expected.into_iter().chain([("codec_tag", "0x31637661"), ("id", "0x1")]) {
+        assert_eq!(stream[name], value, "{name}");
+    }
+    for name in ["r_frame_rate", "avg_frame_rate", "time_base", "duration", "bit_rate", "nb_frames"] {
+        assert!(stream[name].is_string(), "{name}: {stream}");
+    }
+    for name in ["index", "width", "height", "has_b_frames", "start_pts", "duration_ts"] {
+        assert!(stream[name].is_number(), "{name}: {stream}");
+    }
+    assert_eq!(stream["disposition"]["default"], 1);
+    let ours = &answer["posterframe"];
+    assert!(ours["moov"]["offset"].is_number() && ours["moov"]["bytes"].is_number());
+    assert_eq!((&ours["moov"]["faststart"], &ours["fragmented"]), (&true.into(), &false.into()));
+    assert_eq!(
+        (&ours["rotation"], &ours["mirrored"], &ours["video_stream"]),
+        (&0.into(), &false.into(), &0.into())
+    );
+    assert!(ours["requests"].as_u64() > Some(0) && ours["bytes_fetched"].as_u64() > Some(0));
+    assert!(ours["elapsed_ms"].is_number() && ours["hdr"].is_null());
+    Ok(())
+}
+
+#[test]
+fn probe_says_what_ffprobe_does_not() -> TestResult {
+    let end = succeed(&["probe", text(&fixture("h264_end.mp4"))?, "--json"])?;
+    assert_eq!(end["posterframe"]["moov"]["faststart"], false);
+    let fragmented = succeed(&["probe", text(&fixture("h264_frag_noindex.mp4"))?, "--json"])?;
+    assert_eq!(fragmented["posterframe"]["fragmented"], true);
+    assert_eq!(succeed(&["probe", text(&fixture("hdr10.mp4"))?, "--json"])?["posterframe"]["hdr"], "pq");
+    assert_eq!(succeed(&["probe", text(&fixture("hlg.mp4"))?, "--json"])?["posterframe"]["hdr"], "hlg");
+    let webm = succeed(&["probe", text(&fixture("vp9.webm"))?, "--json"])?;
+    assert!(webm["posterframe"]["moov"].is_null());
+    let audio = succeed(&["probe", text(&fixture("audio_only.m4a"))?, "--json"])?;
+    assert!(audio["posterframe"]["video_stream"].is_null());
+    assert_eq!(audio["streams"][0]["codec_type"], "audio");
+    Ok(())
+}
+
+#[test]
+fn people_get_text_without_colours_where_there_is_no_terminal() -> TestResult {
+    for command in [vec!["probe"], vec!["grab", "-o", "/dev/null", "--format", "jpeg"]] {
+        let output = posterframe(&command).arg(fixture("h264_front.mp4")).output()?;
+        let said = String::from_utf8(output.stdout)?;
+        assert!(output.status.success() && said.contains("  read  "), "{said}");
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+    }
+    assert!(!fs::metadata("/dev/null")?.is_file(), "a device stays one");
+    Ok(())
+}
+
+#[test]
+fn grab_writes_the_picture_its_ending_asks_for() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let video = fixture("h264_front.mp4");
+    for (name, format, magic) in
+        [("a.jpg", "jpeg", &b"\xff\xd8\xff"[..]), ("a.PNG", "png", b"\x89PNG"), ("a.webp", "webp", b"RIFF")]
+    {
+        let out = folder.path().join(name);
+        let grabbed = succeed(&["grab", text(&video)?, "-o", text(&out)?, "--json"])?;
+        let bytes = fs::read(&out)?;
+        assert!(bytes.starts_with(magic), "{name}");
+        assert_eq!((&grabbed["format"], &grabbed["bytes"]), (&format.into(), &bytes.len().into()));
+        assert_eq!(grabbed["frame_reason"], "at_target");
+        assert_eq!(grabbed["frame_pts_seconds"], 5.0);
+        for field in ["duration_seconds", "width", "height", "bytes_fetched", "requests", "elapsed_ms"] {
+            assert!(grabbed[field].is_number(), "{field}: {grabbed}");
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path())?.count(), 3, "nothing else is left there");
+    Ok(())
+}
+
+#[test]
+fn grab_takes_the_frame_and_size_asked_for() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("a.jpg");
+    let (video, out) = (fixture("h264_front.mp4"), text(&out)?);
+    let grabbed = succeed(&["grab", text(&video)?, "-o", out, "--at", "2", "--width", "80", "--json"])?;
+    assert_eq!((&grabbed["frame_pts_seconds"], &grabbed["width"]), (&2.0.into(), &80.into()));
+    assert_eq!(image::image_dimensions(out)?.0, 80);
+    let short = succeed(&["grab", text(&fixture("short_3s.mp4"))?, "-o", out, "--json"])?;
+    assert_eq!(short["frame_reason"], "half_duration");
+    Ok(())
+}
+
+#[test]
+fn grab_writes_to_standard_output() -> TestResult {
+    let output = posterframe(&["grab", "-o", "-"]).arg(fixture("h264_front.mp4")).output()?;
+    assert!(output.status.success());
+    assert_eq!(image::load_from_memory(&output.stdout)?.width(), 160);
+    let both = posterframe(&["grab", "-o", "-", "--json"]).arg(fixture("h264_front.mp4")).output()?;
+    assert_eq!((both.status.code(), json(&both)?["error"]["kind"].as_str()), (Some(2), Some("config")));
+    Ok(())
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() -> TestResult {
+    let mut child = posterframe(&["probe", "--json"])
+        .arg(fixture("h264_front.mp4"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().ok_or("no standard error")?.read_to_string(&mut said)?;
+    assert_eq!((child.wait()?.code(), said.as_str()), (Some(0), ""));
+    Ok(())
+}
+
+#[test]
+fn usage_and_settings_end_with_2() -> TestResult {
+    let video = fixture("h264_front.mp4");
+    let video = text(&video)?;
+    fails(&["probe"], 2, "config", "INPUT")?;
+    fails(&["probe", "ftp://example.org/a.mp4"], 2, "config", "ftp")?;
+    fails(&["probe", "s3://bucket"], 2, "config", "s3://bucket/key")?;
+    fails(&["grab", video, "-o", "a.gif"], 2, "config", "a.gif")?;
+    fails(&["grab", video, "-o", "a.jpg", "--at", "-1"], 2, "config", "--at")?;
+    fails(&["grab", video, "-o", "/", "--format", "png"], 2, "config", "/")?;
+    fails(&["grab", video, "-o", video, "--format", "png"], 2, "config", "is the video itself")?;
+    fails(&["process", text(&fixture(""))?], 2, "config", "folder")?;
+    let settings = [("THUMBNAIL_AT", "soon"), ("THUMBNAIL_KEY", "{nmae}")];
+    for name in ["THUMBNAIL_AT", "THUMBNAIL_KEY", "unknown placeholder {nmae}"] {
+        fails_with(&settings, &["process", video], 2, "config", name)?;
+    }
+    fails_with(&[("LOG_FORMAT", "xml")], &["probe", video], 2, "config", "LOG_FORMAT")
+}
+
+#[test]
+fn what_is_missing_ends_with_3() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let missing = folder.path().join("missing.mp4");
+    let store = folder.path().join("store");
+    fails(&["probe", text(&missing)?], 3, "not_found", "missing.mp4")?;
+    fails(&["grab", text(&missing)?, "-o", "a.jpg"], 3, "not_found", "missing.mp4")?;
+    fails(&["process", text(&missing)?, "--store", text(&store)?], 3, "not_found", "missing.mp4")?;
+    assert!(!store.exists(), "no store is made for a video that is not there");
+    let out = folder.path().join("missing/a.jpg");
+    fails(&["grab", text(&fixture("h264_front.mp4"))?, "-o", text(&out)?], 3, "not_found", "missing/a.jpg")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_forbidden_ends_with_4() -> TestResult {
+    // Not even the superuser makes files there.
+    let out = "/sys/posterframe.jpg";
+    fails(&["grab", text(&fixture("h264_front.mp4"))?, "-o", out], 4, "denied", out)
+}
+
+#[test]
+fn what_holds_no_video_ends_with_5() -> TestResult {
+    let audio = fixture("audio_only.m4a");
+    fails(&["grab", text(&audio)?, "-o", "a.jpg"], 5, "unsupported", "audio_only.m4a")?;
+    fails(&["probe", "s3://films/videos/1_x.mp4"], 5, "unsupported", "s3://films/videos/1_x.mp4")?;
+    fails(&["grab", "-", "-o", "a.jpg"], 5, "unsupported", "standard input")?;
+    fails(
+        &["probe", "https://u:secret@example.org/a.mp4?sig=secret"],
+        5,
+        "unsupported",
+        "example.org/a.mp4",
+    )?;
+    let output = posterframe(&["probe", "https://u:secret@example.org/a.mp4?sig=secret"]).output()?;
+    assert!(!String::from_utf8(output.stderr)?.contains("secret"));
+    Ok(())
+}
+
+#[test]
+fn what_is_damaged_ends_with_6() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("store");
+    let cut = &fs::read(fixture("h264_front.mp4"))?[..1000];
+    let cases =
+        [("1_empty.mp4", &b""[..]), ("1_garbage.mp4", b"this is no video at all"), ("1_cut.mp4", cut)];
+    for (name, bytes) in cases {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes)?;
+        fails(&["probe", text(&path)?], 6, "malformed", name)?;
+        fails(&["grab", text(&path)?, "-o", "a.jpg"], 6, "malformed", name)?;
+        fails(&["process", text(&path)?, "--store", text(&store)?], 6, "malformed", name)?;
+    }
+    let name = folder.path().join("2147483648_x.mp4");
+    fs::copy(fixture("h264_front.mp4"), &name)?;
+    fails(&["process", text(&name)?, "--store", text(&store)?], 6, "malformed", "2147483648")?;
+    assert!(!store.join("thumbnails").exists(), "no picture, and no empty one either");
+    assert_eq!(rows(&store.join("catalog.sqlite3"))?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn what_costs_too_much_ends_with_7() -> TestResult {
+    let bomb = fixture("x_bomb_stsz.mp4");
+    fails(&["probe", text(&bomb)?], 7, "limit_exceeded", "x_bomb_stsz.mp4")?;
+    // 200 Hangul fit the title, but not the URL: each takes nine characters there.
+    let (folder, path) = bucket("h264_front.mp4", &format!("videos/1_{}.mp4", "가".repeat(80)))?;
+    let store = folder.path().join("films");
+    fails(&["process", text(&path)?, "--store", text(&store)?], 7, "limit_exceeded", "video_url")?;
+    assert!(!store.join("thumbnails").exists());
+    Ok(())
+}
+
+#[test]
+fn what_takes_too_long_ends_with_8() -> TestResult {
+    let video = fixture("h264_front.mp4");
+    fails(&["grab", text(&video)?, "-o", "a.jpg", "--timeout", "0"], 8, "timeout", "h264_front.mp4")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_may_pass_ends_with_9() -> TestResult {
+    let video = fixture("h264_front.mp4");
+    fails(&["grab", text(&video)?, "-o", "/dev/full", "--format", "png"], 9, "unavailable", "/dev/full")
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_with_130() -> TestResult {
+    let (folder, path) = bucket("h264_front.mp4", "videos/1_x.mp4")?;
+    let store = folder.path().join("films");
+    // Whoever holds the store's lock keeps the job waiting.
+    fs::create_dir_all(store.join(".posterframe"))?;
+    let lock = fs::File::create(store.join(".posterframe/lock"))?;
+    lock.lock()?;
+    let mut child = posterframe(&["process", text(&path)?, "--store", text(&store)?])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(child.stderr.take().ok_or("no standard error")?).lines();
+    assert!(lines.next().ok_or("it said nothing")??.starts_with("영상 처리 시작"));
+    let id = child.id().to_string();
+    let interrupt = || Command::new("kill").args(["-INT", &id]).status();
+    interrupt()?;
+    // The first asks it to end; it cannot while it waits. The next one it has heard does not ask.
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break status,
+            None => interrupt()?,
+        };
+    };
+    assert_eq!(status.code(), Some(130));
+    Ok(())
+}
+
+#[test]
+fn process_does_the_whole_job() -> TestResult {
+    let (folder, path) = bucket("h264_front.mp4", "videos/a/1_test_video.mp4")?;
+    let root = folder.path().canonicalize()?.join("films");
+    let report = succeed(&["process", text(&path)?, "--store", text(&root)?, "--json"])?;
+    let expected = [
+        ("status", "processed"),
+        ("bucket", "films"),
+        ("key", "videos/a/1_test_video.mp4"),
+        ("title", "Test Video"),
+        ("frame_reason", "at_target"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(report[name], value, "{name}");
+    }
+    let (video, thumbnail) =
+        (root.join("videos/a/1_test_video.mp4"), root.join("thumbnails/a/1_test_video.jpg"));
+    let (video_url, thumbnail_url) =
+        (format!("file://{}", text(&video)?), format!("file://{}", text(&thumbnail)?));
+    assert_eq!(report["video_url"], video_url.as_str());
+    assert_eq!(report["thumbnail_url"], thumbnail_url.as_str());
+    let numbers = ["content_id", "duration", "duration_seconds", "frame_pts_seconds", "width", "height"];
+    for name in numbers.into_iter().chain(["bytes_fetched", "requests", "elapsed_ms"]) {
+        assert!(report[name].is_number(), "{name}: {report}");
+    }
+    assert_eq!(image::image_dimensions(&thumbnail)?, (160, 120));
+    let rows = rows(&root.join("catalog.sqlite3"))?;
+    assert!(rows[0].starts_with("1|Test Video|Uploaded video: test_video|ALL|0|"), "{rows:?}");
+    assert!(rows[1].starts_with(&format!("1|1|{video_url}|{thumbnail_url}|7|")), "{rows:?}");
+    assert_eq!(rows.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn process_twice_changes_nothing() -> TestResult {
+    for key in ["videos/1_x.mp4", "videos/my_movie.mp4"] {
+        let (folder, path) = bucket("h264_front.mp4", key)?;
+        let store = folder.path().join("films");
+        let process = || succeed(&["process", text(&path)?, "--store", text(&store)?, "--json"]);
+        let first = process()?;
+        assert_eq!(first["status"], "processed");
+        let (files, tables) = (snapshot(&store)?, rows(&store.join("catalog.sqlite3"))?);
+        for _ in 0..2 {
+            let mut again = process()?;
+            assert_eq!((&again["status"], &again["bytes_fetched"]), (&"unchanged".into(), &0.into()));
+            for field in ["status", "bytes_fetched", "requests", "elapsed_ms"] {
+                again[field] = first[field].clone();
+            }
+            assert_eq!(again, first, "but for the work, the answer is the same");
+            assert_eq!(snapshot(&store)?, files);
+            assert_eq!(rows(&store.join("catalog.sqlite3"))?, tables);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn edits_outlive_everything_but_a_new_video() -> TestResult {
+    let (folder, path) = bucket("h264_front.mp4", "videos/1_x.mp4")?;
+    let store = folder.path().join("films");
+    let catalogue = store.join("catalog.sqlite3");
+    let process = |settings: &[(&str, &str)]| -> Result<Value, Box<dyn Error>> {
+        let arguments = ["process", text(&path)?, "--store", text(&store)?, "--json"];
+        json(&posterframe(&arguments).envs(settings.iter().copied()).output()?)
+    };
+    let title = || Ok::<_, Box<dyn Error>>(rows(&catalogue)?[0].split('|').nth(1).map(str::to_owned));
+    process(&[])?;
+    edit(&catalogue, "UPDATE contents SET title = 'Edited'")?;
+    assert_eq!(process(&[])?["status"], "unchanged");
+    // Other settings make another picture, even one with another key, and leave the content alone.
+    let small = process(&[("THUMBNAIL_WIDTH", "80")])?;
+    assert_eq!((&small["status"], &small["width"]), (&"processed".into(), &80.into()));
+    let png = process(&[("THUMBNAIL_FORMAT", "png")])?;
+    assert!(png["thumbnail_url"].as_str().is_some_and(|url| url.ends_with("1_x.png")));
+    assert_eq!(title()?.as_deref(), Some("Edited"));
+    // Another video does not.
+    fs::copy(fixture("short_3s.mp4"), &path)?;
+    let replaced = process(&[])?;
+    assert_eq!((&replaced["status"], &replaced["duration"]), (&"processed".into(), &3.into()));
+    assert_eq!(title()?.as_deref(), Some("X"));
+    assert_eq!(rows(&catalogue)?.len(), 2);
+    Ok(())
+}
+
+fn edit(catalogue: &Path, sql: &'static str) -> TestResult {
+    use sqlx::{ConnectOptions as _, Connection as _};
+    let work = async {
+        let mut connection = sqlx::sqlite::SqliteConnectOptions::new().filename(catalogue).connect().await?;
+        sqlx::raw_sql(sql).execute(&mut connection).await?;
+        connection.close().await
+    };
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)?)
+}
+
+#[test]
+fn a_lost_row_or_thumbnail_is_made_again() -> TestResult {
+    let (folder, path) = bucket("h264_front.mp4", "videos/1_x.mp4")?;
+    let store = folder.path().join("films");
+    let process = || succeed(&["process", text(&path)?, "--store", text(&store)?, "--json"]);
+    process()?;
+    fs::remove_file(store.join("thumbnails/1_x.jpg"))?;
+    assert_eq!(process()?["status"], "processed");
+    edit(&store.join("catalog.sqlite3"), "DELETE FROM video_assets")?;
+    assert_eq!(process()?["status"], "processed");
+    edit(&store.join("catalog.sqlite3"), "UPDATE video_assets SET duration = 1")?;
+    assert_eq!(process()?["status"], "processed");
+    assert_eq!(process()?["status"], "unchanged");
+    assert_eq!(rows(&store.join("catalog.sqlite3"))?.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn processes_at_once_leave_one_row_each() -> TestResult {
+    for round in 0..12 {
+        let key = if round % 2 == 0 { "videos/1_x.mp4" } else { "videos/my_movie.mp4" };
+        let (folder, path) = bucket("h264_front.mp4", key)?;
+        let store = folder.path().join("films");
+        let arguments = ["process", text(&path)?, "--store", text(&store)?, "--json"];
+        let start = || posterframe(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let children = (0..3).map(|_| start()).collect::<Result<Vec<_>, _>>()?;
+        for child in children {
+            let output = child.wait_with_output()?;
+            assert!(output.status.success(), "round {round}: {}", String::from_utf8_lossy(&output.stderr));
+            let status = json(&output)?["status"].clone();
+            assert!(status == "processed" || status == "unchanged", "{status}");
+        }
+        assert_eq!(rows(&store.join("catalog.sqlite3"))?.len(), 2, "round {round}");
+        assert_eq!(fs::read_dir(store.join("thumbnails"))?.count(), 1, "round {round}");
+        assert_eq!(succeed(&arguments)?["status"], "unchanged", "round {round}");
+    }
+    Ok(())
+}
+
+#[test]
+fn keys_that_are_none_of_the_jobs_are_skipped() -> TestResult {
+    let (folder, path) = bucket("h264_front.mp4", "other/1_x.mp4")?;
+    let store = folder.path().join("films");
+    let report = succeed(&["process", text(&path)?, "--store", text(&store)?, "--json"])?;
+    assert_eq!((&report["status"], &report["key"]), (&"skipped".into(), &"other/1_x.mp4".into()));
+    assert!(report["reason"].as_str().is_some_and(|reason| reason.contains("VIDEO_PREFIX")));
+    let output = posterframe(&["process", text(&path)?, "--store", text(&store)?]).output()?;
+    assert!(output.status.success());
+    assert!(String::from_utf8(output.stdout)?.contains("VIDEO_PREFIX"));
+    Ok(())
+}
+
+#[test]
+fn a_video_from_elsewhere_is_read_where_it_lies() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let output =
+        posterframe(&["process", "--json"]).arg(fixture("h264_front.mp4")).current_dir(&folder).output()?;
+    let report = json(&output)?;
+    assert_eq!(
+        (&report["bucket"], &report["key"]),
+        (&"posterframe-data".into(), &"videos/h264_front.mp4".into())
+    );
+    assert_eq!(report["content_id"], 1);
+    assert!(report["video_url"].as_str().is_some_and(|url| url.ends_with("tests/fixtures/h264_front.mp4")));
+    assert!(folder.path().join("posterframe-data/thumbnails/h264_front.jpg").exists());
+    assert!(!folder.path().join("posterframe-data/videos").exists(), "the video is not copied");
+    Ok(())
+}
+
+#[test]
+fn targets_are_printed_before_anything_is_done() -> TestResult {
+    let (folder, path) = bucket("h264_front.mp4", "videos/1_x.mp4")?;
+    let store = folder.path().join("films");
+    let arguments = ["process", text(&path)?, "--store", text(&store)?];
+    let output = posterframe(&arguments).output()?;
+    let said = String::from_utf8(output.stdout)?;
+    let first = said.lines().next().unwrap_or_default();
+    assert!(first.starts_with("Video file://") && first.contains(" -> thumbnail file://"), "{said}");
+    assert!(first.contains("catalogue ") && first.ends_with("catalog.sqlite3"), "{said}");
+    let output = posterframe(&arguments).arg("--json").output()?;
+    assert!(String::from_utf8(output.stderr)?.starts_with("Video file://"));
+    Ok(())
+}
+
+#[test]
+fn log_messages_are_those_of_the_replaced_lambda() -> TestResult {
+    let (folder, path) = bucket("h264_front.mp4", "videos/1_영화.mp4")?;
+    let store = folder.path().join("films");
+    let arguments = ["process", text(&path)?, "--store", text(&store)?];
+    let size = fs::metadata(&path)?.len();
+    let output = posterframe(&arguments).output()?;
+    let thumbnail = fs::metadata(store.join("thumbnails/1_영화.jpg"))?.len();
+    let expected = [
+        "영상 처리 시작: videos/1_영화.mp4".to_owned(),
+        format!("영상 다운로드 완료: {size} bytes (0.05 MB)"),
+        "영상 duration 추출 완료: 7초".to_owned(),
+        format!("썸네일 추출 완료: {thumbnail} bytes"),
+        "video_assets 테이블에 등록 완료 (content_id: 1)".to_owned(),
+        "성공: videos/1_영화.mp4 등록 완료 (content_id: 1)".to_owned(),
+    ];
+    assert_eq!(String::from_utf8(output.stderr)?.lines().collect::<Vec<_>>(), expected);
+
+    fs::remove_dir_all(store.join("thumbnails"))?;
+    let output = posterframe(&arguments).env("LOG_FORMAT", "json").output()?;
+    let lines = String::from_utf8(output.stderr)?;
+    let events = lines.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    let messages: Vec<_> = events.iter().filter_map(|event| event["message"].as_str()).collect();
+    assert_eq!(messages, expected);
+    assert_eq!(events[1]["size"], size);
+    assert_eq!((&events[5]["key"], &events[5]["content_id"]), (&"videos/1_영화.mp4".into(), &1.into()));
+    Ok(())
+}
