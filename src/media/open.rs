@@ -452,7 +452,9 @@ fn describe_video(stream: Stream<'_>) -> VideoInfo {
 /// As `av_display_rotation_get` (libavutil/display.c): the counter-clockwise turn, from the normalised first column.
 fn display_rotation(matrix: [i32; 9]) -> f64 {
     let number = |index: usize| f64::from(matrix[index]);
-    let (scale_x, scale_y) = (number(0).hypot(number(3)), number(1).hypot(number(4)));
+    // Not `f64::hypot`: that is C's, and asks for glibc 2.35.
+    let length = |x: f64, y: f64| (x * x + y * y).sqrt();
+    let (scale_x, scale_y) = (length(number(0), number(3)), length(number(1), number(4)));
     if scale_x == 0.0 || scale_y == 0.0 {
         return 0.0;
     }
