@@ -16,7 +16,7 @@ const TARGET: Duration = Duration::from_secs(5);
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    std::fs::read(path).expect("the fixtures are in the repository")
 }
 
 fn open(bytes: &[u8]) -> Media<'_> {
@@ -33,7 +33,7 @@ fn probe(criterion: &mut Criterion) {
     for name in FIXTURES {
         let bytes = fixture(name);
         group.bench_function(*name, |bencher| {
-            bencher.iter(|| black_box(open(&bytes).info().duration_seconds))
+            bencher.iter(|| black_box(open(&bytes).info().duration_seconds));
         });
     }
     group.finish();
@@ -77,7 +77,7 @@ fn whole(criterion: &mut Criterion) {
         let bytes = fixture(name);
         group.bench_function(*name, |bencher| {
             bencher.iter(|| {
-                black_box(poster_frame(&bytes).encode(&Encoding::default()).expect("a frame encodes"))
+                black_box(poster_frame(&bytes).encode(&Encoding::default()).expect("a frame encodes"));
             });
         });
     }

@@ -71,6 +71,8 @@ pub mod process;
 pub mod store;
 #[cfg(feature = "job")]
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use error::{Error, ErrorKind};
 pub use limits::Limits;

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("object_name", &["error"]),
     // Formats, bounds and quality are values of the picture layer.
     ("config", &["error", "object_name", "picture", "pixels"]),
+    ("testing", &[]),
     // Pixels to bytes, and video to pixels.
     ("picture", &["error", "pixels"]),
     ("media", &["error", "limits", "picture", "pixels"]),

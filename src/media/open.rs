@@ -452,8 +452,8 @@ fn describe_video(stream: Stream<'_>) -> VideoInfo {
 /// As `av_display_rotation_get` (libavutil/display.c): the counter-clockwise turn, from the normalised first column.
 fn display_rotation(matrix: [i32; 9]) -> f64 {
     let number = |index: usize| f64::from(matrix[index]);
-    // Not `f64::hypot`: that is C's, and asks for glibc 2.35.
-    let length = |x: f64, y: f64| (x * x + y * y).sqrt();
+    // Not `hypot`: it would need glibc 2.35 (see `vendor/libav/glibc_compat.h`), and these are far from overflow.
+    let length = |a: f64, b: f64| (a * a + b * b).sqrt();
     let (scale_x, scale_y) = (length(number(0), number(3)), length(number(1), number(4)));
     if scale_x == 0.0 || scale_y == 0.0 {
         return 0.0;

@@ -1,0 +1,406 @@
+//! When something goes wrong the error says what, and there is never another frame than the right one.
+//!
+//! libav turns errors into ends of file here and there: an end that comes of a failed read must not make the last frame
+//! before it the poster frame.
+
+mod common;
+
+use std::io::{Cursor, ErrorKind as IoErrorKind};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{AT, Outcome, Table, fixture, fixture_bytes, frame_of_bytes, open, planes_md5};
+use posterframe::testing::{FailingReader, ReadCount};
+use posterframe::{CancelToken, Error, ErrorKind, Limits, Media, MediaError, OpenOptions};
+
+/// One file of each way to read: an index behind the media, packets found by reading on, cues, an index by chunks.
+const FILES: [&str; 4] = ["h264_end.mp4", "h264.ts", "vp9.webm", "mpeg4.avi"];
+/// Reads give at most so much, so that there are some twenty of them in the smaller files.
+const PART: usize = 4096;
+/// Reads that are made to fail, from the first on.
+const LAST_READ: u64 = 40;
+
+type Reader<'b> = FailingReader<Cursor<&'b [u8]>>;
+
+fn parts(bytes: &[u8]) -> Reader<'_> {
+    FailingReader::new(Cursor::new(bytes)).short_reads(PART)
+}
+
+fn with_limits(change: impl FnOnce(&mut Limits)) -> OpenOptions {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    OpenOptions::default().with_limits(limits)
+}
+
+/// The frame of a reader, in short.
+fn frame_md5(reader: Reader<'_>, options: &OpenOptions) -> Result<String, MediaError> {
+    planes_md5(&Media::open(reader, options)?.poster_frame(AT)?)
+}
+
+/// The error of something that must fail.
+fn failure<T>(result: Result<T, MediaError>) -> Outcome<MediaError> {
+    match result {
+        Ok(_) => Err("it should have failed".into()),
+        Err(error) => Ok(error),
+    }
+}
+
+/// Reads that the frame needs.
+fn count_reads(bytes: &[u8]) -> Outcome<(String, u64)> {
+    let reader = parts(bytes);
+    let count = reader.count();
+    let md5 = frame_md5(reader, &OpenOptions::default())?;
+    Ok((md5, count.get()))
+}
+
+#[test]
+fn an_error_at_any_read_is_told_and_never_gives_another_frame() -> Outcome {
+    for name in FILES {
+        let bytes = fixture_bytes(name)?;
+        let (good, reads) = count_reads(&bytes)?;
+        for n in 1..=LAST_READ.min(reads + 2) {
+            let reader = parts(&bytes).fail_on_read(n, IoErrorKind::ConnectionReset);
+            match frame_md5(reader, &OpenOptions::default()) {
+                Ok(md5) => {
+                    assert_eq!(md5, good, "{name}: another frame after read {n} of {reads} failed");
+                    assert!(n > reads, "{name}: read {n} of {reads} failed unnoticed");
+                }
+                Err(MediaError::Read { error, .. }) => {
+                    assert_eq!(error.kind(), IoErrorKind::ConnectionReset, "{name}, read {n}");
+                    assert_eq!(error.to_string(), format!("read {n} fails on purpose"), "{name}");
+                }
+                Err(other) => panic!("{name}, read {n} of {reads}: {other}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn after_an_error_the_same_error_is_the_answer() -> Outcome {
+    for name in FILES {
+        let bytes = fixture_bytes(name)?;
+        let reader = parts(&bytes);
+        let count = reader.count();
+        drop(Media::open(reader, &OpenOptions::default())?);
+        // The first read after opening fails once; the reader would work again afterwards.
+        let reader = parts(&bytes).fail_on_read(count.get() + 1, IoErrorKind::BrokenPipe);
+        let mut media = Media::open(reader, &OpenOptions::default())?;
+        for _ in 0..2 {
+            let error = failure(media.poster_frame(AT))?;
+            assert!(matches!(&error, MediaError::Read { .. }), "{name}: {error}");
+            assert!(error.to_string().contains("fails on purpose"), "{name}: {error}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_that_shrinks_is_an_error_and_not_an_end() -> Outcome {
+    for name in FILES {
+        let bytes = fixture_bytes(name)?;
+        let (good, _) = count_reads(&bytes)?;
+        for part in 0..8 {
+            let end = bytes.len() as u64 * part / 8;
+            match frame_md5(parts(&bytes).shrink_to(end), &OpenOptions::default()) {
+                Ok(md5) => assert_eq!(md5, good, "{name} shrunk to {end}"),
+                Err(MediaError::Read { error, .. }) => {
+                    assert_eq!(error.kind(), IoErrorKind::UnexpectedEof, "{name} shrunk to {end}");
+                }
+                Err(other) => panic!("{name} shrunk to {end}: {other}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn interrupted_reads_are_begun_again() -> Outcome {
+    for name in FILES {
+        let bytes = fixture_bytes(name)?;
+        let (good, reads) = count_reads(&bytes)?;
+        let mut reader = parts(&bytes);
+        for n in (1..=reads).step_by(3) {
+            reader = reader.fail_on_read(n, IoErrorKind::Interrupted);
+        }
+        assert_eq!(frame_md5(reader, &OpenOptions::default())?, good, "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_panic_in_the_reader_is_caught_and_later_calls_answer_errors() -> Outcome {
+    for name in FILES {
+        let bytes = fixture_bytes(name)?;
+        let reader = parts(&bytes);
+        let count = reader.count();
+        drop(Media::open(reader, &OpenOptions::default())?);
+        let n = count.get() + 1;
+        let mut media = Media::open(parts(&bytes).panic_on_read(n), &OpenOptions::default())?;
+        for _ in 0..2 {
+            let error = failure(media.poster_frame(AT))?;
+            let MediaError::ReaderPanicked { message } = &error else { panic!("{name}: {error}") };
+            assert_eq!(*message, format!("read {n} panics on purpose"));
+            assert_eq!(error.kind(), ErrorKind::Internal);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn cancelling_inside_a_read_ends_the_work_within_one_more() -> Outcome {
+    for name in FILES {
+        let bytes = fixture_bytes(name)?;
+        let (_, reads) = count_reads(&bytes)?;
+        for n in (1..=reads).step_by(3) {
+            let token = CancelToken::default();
+            let options = OpenOptions::default().with_cancel(token.clone());
+            let reader = parts(&bytes).call_on_read(n, move || token.cancel());
+            let count = reader.count();
+            let error = failure(frame_md5(reader, &options))?;
+            assert!(matches!(error, MediaError::Cancelled), "{name}, read {n}: {error}");
+            assert_eq!(error.kind(), ErrorKind::Cancelled);
+            assert!(count.get() <= n + 1, "{name}: {} reads after cancelling in read {n}", count.get() - n);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_cancelled_token_stops_before_the_first_read() -> Outcome {
+    let bytes = fixture_bytes("h264_end.mp4")?;
+    let token = CancelToken::default();
+    token.cancel();
+    let reader = parts(&bytes);
+    let count: ReadCount = reader.count();
+    let error = failure(Media::open(reader, &OpenOptions::default().with_cancel(token.clone())))?;
+    assert!(token.is_cancelled() && matches!(error, MediaError::Cancelled), "{error}");
+    assert_eq!(count.get(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_reader_that_stalls_runs_into_the_deadline() -> Outcome {
+    for name in FILES {
+        let bytes = fixture_bytes(name)?;
+        let allowed = Duration::from_millis(60);
+        let reader = parts(&bytes).stall(Duration::from_millis(20));
+        let count = reader.count();
+        let started = Instant::now();
+        let error = failure(frame_md5(reader, &with_limits(|limits| limits.max_time = allowed)))?;
+        assert!(matches!(error, MediaError::Timeout { allowed: told } if told == allowed), "{name}: {error}");
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        // Three reads fill the time, and the one that is under way when it ends goes on.
+        assert!(count.get() <= 4, "{name}: {} reads", count.get());
+        assert!(started.elapsed() < Duration::from_secs(5), "{name}");
+    }
+    Ok(())
+}
+
+/// Holds that a file is refused for one limit, whose field has this name.
+fn refused(name: &str, limit_name: &str, change: impl FnOnce(&mut Limits)) -> Outcome {
+    let error = failure(frame_of_bytes(&fixture_bytes(name)?, &with_limits(change)))?;
+    let MediaError::LimitExceeded { limit, allowed } = &error else { panic!("{name}: {error}") };
+    assert_eq!(*limit, limit_name, "{name}");
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+    assert!(!error.kind().is_retryable());
+    assert_eq!(error.to_string(), format!("limit reached: {limit} is {allowed}"));
+    Ok(())
+}
+
+#[test]
+fn bytes_are_bounded() -> Outcome {
+    for name in FILES {
+        let (_, reads) = count_reads(&fixture_bytes(name)?)?;
+        assert!(reads > 4, "{name} is too small to tell");
+        for max_bytes in [0, 1000, 20_000] {
+            refused(name, "max_bytes", |limits| limits.max_bytes = max_bytes)?;
+        }
+        frame_of_bytes(&fixture_bytes(name)?, &with_limits(|limits| limits.max_bytes = 1 << 20))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_fetched_stays_within_the_bound() -> Outcome {
+    for name in FILES {
+        let bytes = fixture_bytes(name)?;
+        for max_bytes in (0..bytes.len() as u64).step_by(7001) {
+            let options = with_limits(|limits| limits.max_bytes = max_bytes);
+            if let Ok(mut media) = Media::open(parts(&bytes), &options) {
+                // Whether there is a frame does not matter here.
+                let _ = media.poster_frame(AT);
+                assert!(media.ledger().bytes_fetched <= max_bytes, "{name}: {:?}", media.ledger());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn requests_are_bounded() -> Outcome {
+    for name in FILES {
+        let bytes = fixture_bytes(name)?;
+        let mut media = Media::open(Cursor::new(&bytes[..]), &OpenOptions::default())?;
+        media.poster_frame(AT)?;
+        let needed = media.ledger().requests;
+        assert!(needed > 1, "{name} takes one request only");
+        refused(name, "max_requests", |limits| limits.max_requests = 0)?;
+        refused(name, "max_requests", |limits| limits.max_requests = needed - 1)?;
+        frame_of_bytes(&bytes, &with_limits(|limits| limits.max_requests = needed))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn packets_are_bounded() -> Outcome {
+    for name in ["long_gop.mp4", "h264.ts", "vp9.webm", "mpeg4.avi", "h264_raw.h264"] {
+        refused(name, "max_packets", |limits| limits.max_packets = 10)?;
+        frame_of_bytes(&fixture_bytes(name)?, &with_limits(|limits| limits.max_packets = 200))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn pixels_are_bounded() -> Outcome {
+    refused("x_huge_pixels.mp4", "max_pixels", |_| {})?;
+    for name in ["h264_front.mp4", "h264.ts", "vp8.webm", "gif.gif"] {
+        refused(name, "max_pixels", |limits| limits.max_pixels = 1000)?;
+    }
+    frame_of_bytes(
+        &fixture_bytes("h264_1080p.mp4")?,
+        &with_limits(|limits| limits.max_pixels = 1920 * 1080),
+    )?;
+    Ok(())
+}
+
+#[test]
+fn pixels_are_bounded_where_the_picture_grows_on_the_way() -> Outcome {
+    // 160x120 by its first header, 240x180 from 4 s on: the larger frames are not decoded.
+    let options = with_limits(|limits| limits.max_pixels = 192 * 128);
+    if let Ok(frame) = frame_of_bytes(&fixture_bytes("resolution_change.ts")?, &options) {
+        assert_eq!(frame.decoded_size(), (160, 120));
+    }
+    Ok(())
+}
+
+/// The most memory the process ever had, in kilobytes.
+fn peak_kilobytes() -> Outcome<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn index_bombs_are_refused_without_the_memory_they_ask_for() -> Outcome {
+    for name in ["x_bomb_stsz.mp4", "x_bomb_tracks.mp4"] {
+        let started = Instant::now();
+        refused(name, "max_index_entries", |_| {})?;
+        assert!(started.elapsed() < Duration::from_secs(2), "{name}");
+    }
+    refused("h264_front.mp4", "max_index_entries", |limits| limits.max_index_entries = 50)?;
+    // The naive way takes gigabytes. All the other tests of this process are in it too.
+    let peak = peak_kilobytes()?;
+    assert!(peak < 150_000, "{peak} kB");
+    Ok(())
+}
+
+#[test]
+fn files_that_are_no_media_say_so() -> Outcome {
+    let cases = [
+        ("x_empty.mp4", ErrorKind::Malformed, "the file is empty"),
+        ("x_garbage.mp4", ErrorKind::Malformed, "not a media file"),
+        ("x_text.mp4", ErrorKind::Malformed, "not a media file"),
+        ("x_no_moov.mp4", ErrorKind::Malformed, "not a media file"),
+        ("x_truncated_moov.mp4", ErrorKind::Malformed, ""),
+        ("audio_only.m4a", ErrorKind::Unsupported, "there is no video in it (streams: audio)"),
+    ];
+    for (name, kind, message) in cases {
+        let error = failure(frame_of_bytes(&fixture_bytes(name)?, &OpenOptions::default()))?;
+        assert_eq!(error.kind(), kind, "{name}: {error}");
+        assert!(error.to_string().contains(message), "{name}: {error}");
+        assert!(!error.kind().is_retryable(), "{name}");
+    }
+    let empty = failure(Media::open(Cursor::new([]), &OpenOptions::default()))?;
+    assert!(matches!(empty, MediaError::Empty));
+    Ok(())
+}
+
+#[test]
+fn sound_alone_opens_and_has_no_frame() -> Outcome {
+    let mut media = open("audio_only.m4a")?;
+    assert_eq!(media.info().video_stream, None);
+    assert!(matches!(failure(media.poster_frame(AT))?, MediaError::NoVideo { .. }));
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_not_there_is_not_found() -> Outcome {
+    let error = failure(Media::open_file(fixture("not_there.mp4"), &OpenOptions::default()))?;
+    assert!(matches!(error, MediaError::Read { offset: 0, .. }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    Ok(())
+}
+
+#[test]
+fn an_error_keeps_kind_and_words_in_the_common_error() -> Outcome {
+    let read = |kind: IoErrorKind| MediaError::Read { offset: 7, error: Arc::new(kind.into()) };
+    let cases = [
+        (MediaError::Empty, ErrorKind::Malformed, false),
+        (MediaError::Cancelled, ErrorKind::Cancelled, true),
+        (MediaError::Timeout { allowed: Duration::from_secs(3) }, ErrorKind::Timeout, true),
+        (MediaError::NoVideo { found: "audio".to_owned() }, ErrorKind::Unsupported, false),
+        (MediaError::NoDecoder { codec: "x".to_owned() }, ErrorKind::Unsupported, false),
+        (MediaError::LimitExceeded { limit: "max_bytes", allowed: 9 }, ErrorKind::LimitExceeded, false),
+        (read(IoErrorKind::NotFound), ErrorKind::NotFound, false),
+        (read(IoErrorKind::PermissionDenied), ErrorKind::Denied, true),
+        (read(IoErrorKind::TimedOut), ErrorKind::Timeout, true),
+        (read(IoErrorKind::ConnectionReset), ErrorKind::Unavailable, true),
+    ];
+    for (media_error, kind, retryable) in cases {
+        let words = media_error.to_string();
+        assert_eq!(media_error.kind(), kind, "{words}");
+        let error = Error::from(media_error);
+        assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{words}");
+        assert_eq!(error.to_string(), words);
+        assert_eq!(error.about("s3://bucket/key").to_string(), format!("s3://bucket/key: {words}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn two_files_in_two_threads_do_not_disturb_each_other() -> Outcome {
+    let table = Table::read(&fixture("oracle.tsv"))?;
+    let run = |names: &[&str]| -> Result<Vec<String>, String> {
+        let one = |name: &&str| common::frame(name).and_then(|frame| Ok(planes_md5(&frame)?));
+        names.iter().map(|name| one(name).map_err(|error| error.to_string())).collect()
+    };
+    let lists = [
+        ["h264_end.mp4", "vp9.webm", "hevc.mp4", "h264.ts"],
+        ["mpeg4.avi", "av1.mp4", "h264.mkv", "h264_end.mp4"],
+    ];
+    for _ in 0..3 {
+        let found = thread::scope(|scope| {
+            let threads = lists.each_ref().map(|names| scope.spawn(move || run(names)));
+            threads.map(|thread| thread.join().unwrap_or_else(|_| Err("a thread panicked".to_owned())))
+        });
+        for (names, found) in lists.iter().zip(found) {
+            for (name, md5) in names.iter().zip(found?) {
+                let row = table.rows.iter().find(|row| row[0] == *name).ok_or("not in the table")?;
+                assert_eq!(table.get(row, "md5")?, md5, "{name}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_frame_outlives_its_media_and_moves_to_another_thread() -> Outcome {
+    let mut media = open("h264_end.mp4")?;
+    let worker = thread::spawn(move || media.poster_frame(AT));
+    let frame = worker.join().map_err(|_| "the thread panicked")??;
+    assert_eq!(planes_md5(&frame)?, planes_md5(&common::frame("h264_end.mp4")?)?);
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! What is said of a file, as typed values, without decoding anything.
+
+mod common;
+
+use common::{Outcome, fixture_bytes, open};
+use posterframe::{HdrKind, MediaInfo, Mp4Layout, Orientation, Ratio, StreamInfo, StreamKind, VideoInfo};
+
+fn info(name: &str) -> Outcome<MediaInfo> {
+    Ok(open(name)?.info().clone())
+}
+
+/// The stream that pictures are taken from.
+fn video_stream(info: &MediaInfo) -> Outcome<&StreamInfo> {
+    let index = info.video_stream.ok_or("no video")?;
+    Ok(info.streams.get(index).ok_or("no such stream")?)
+}
+
+fn video(name: &str) -> Outcome<VideoInfo> {
+    Ok(video_stream(&info(name)?)?.video.clone().ok_or("no picture properties")?)
+}
+
+fn layout(name: &str) -> Outcome<Mp4Layout> {
+    Ok(info(name)?.mp4.ok_or("no layout")?)
+}
+
+const fn ratio(num: i32, den: i32) -> Ratio {
+    Ratio { num, den }
+}
+
+#[test]
+fn codec_size_and_frame_rate_by_container() -> Outcome {
+    let cases = [
+        ("h264_front.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "h264", (160, 120), 10.0),
+        ("h264.mkv", "matroska,webm", "h264", (160, 120), 10.0),
+        ("h264.ts", "mpegts", "h264", (160, 120), 10.0),
+        ("h264_raw.h264", "h264", "h264", (160, 120), 10.0),
+        ("hevc.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "hevc", (160, 120), 10.0),
+        ("vvc.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "vvc", (160, 120), 10.0),
+        ("vp8.webm", "matroska,webm", "vp8", (160, 120), 10.0),
+        ("vp9.webm", "matroska,webm", "vp9", (160, 120), 10.0),
+        ("av1.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "av1", (160, 120), 10.0),
+        ("mpeg1.mpg", "mpeg", "mpeg1video", (160, 120), 25.0),
+        ("mpeg2.ps.mpg", "mpeg", "mpeg2video", (160, 120), 25.0),
+        ("mpeg2.mxf", "mxf", "mpeg2video", (96, 64), 25.0),
+        ("mpeg4.avi", "avi", "mpeg4", (160, 120), 10.0),
+        ("flv.flv", "flv", "flv1", (160, 120), 10.0),
+        ("wmv2.asf", "asf", "wmv2", (160, 120), 10.0),
+        ("h263.3gp", "mov,mp4,m4a,3gp,3g2,mj2", "h263", (128, 96), 10.0),
+        ("theora.ogv", "ogg", "theora", (160, 120), 10.0),
+        ("mjpeg.mov", "mov,mp4,m4a,3gp,3g2,mj2", "mjpeg", (160, 120), 3.0),
+        ("ffv1.mkv", "matroska,webm", "ffv1", (96, 64), 2.0),
+        ("prores.mov", "mov,mp4,m4a,3gp,3g2,mj2", "prores", (160, 120), 2.0),
+        ("dnxhd.mxf", "mxf", "dnxhd", (256, 120), 25.0),
+        ("dv.avi", "avi", "dvvideo", (720, 480), 29.97),
+        ("gif.gif", "gif", "gif", (96, 64), 5.0),
+        ("odd_size.webm", "matroska,webm", "vp9", (161, 121), 10.0),
+        ("h264_1080p.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "h264", (1920, 1080), 2.0),
+    ];
+    let mut wrong = Vec::new();
+    for (name, format, codec, size, rate) in cases {
+        let info = info(name)?;
+        let stream = video_stream(&info).map_err(|error| format!("{name}: {error}"))?;
+        let video = stream.video.as_ref().ok_or("no picture properties")?;
+        let found_rate = stream.average_frame_rate.value();
+        let same_rate = found_rate.is_some_and(|found| (found - rate).abs() < 0.01);
+        let (found_format, found_codec) = (info.format_name.as_str(), stream.codec_name.as_deref());
+        if (found_format, found_codec) != (format, Some(codec))
+            || (video.width, video.height) != size
+            || !same_rate
+        {
+            let found_size = (video.width, video.height);
+            wrong.push(format!("{name}: {found_format} {found_codec:?} {found_size:?} {found_rate:?}"));
+        }
+        assert!(stream.decodable, "{name}");
+        assert_eq!(info.size_bytes, Some(fixture_bytes(name)?.len() as u64), "{name}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn stream_times_and_counts() -> Outcome {
+    let info = info("h264_front.mp4")?;
+    let [video, sound] = &info.streams[..] else { return Err("not two streams".into()) };
+    assert_eq!((video.index, video.id, video.kind), (0, Some(1), StreamKind::Video));
+    assert_eq!(
+        (video.time_base, video.start_pts, video.duration_ts),
+        (ratio(1, 10_240), Some(0), Some(71_680))
+    );
+    assert_eq!((video.duration_seconds, video.frame_count), (Some(7.0), Some(70)));
+    assert_eq!((video.codec_tag_string.as_str(), video.codec_tag), ("avc1", 0x3163_7661));
+    assert!(video.disposition.default && !video.disposition.attached_pic && video.audio.is_none());
+    assert_eq!((sound.index, sound.id, sound.kind), (1, Some(2), StreamKind::Audio));
+    assert_eq!(sound.codec_name.as_deref(), Some("aac"));
+    assert!(!sound.decodable && sound.video.is_none());
+    let audio = sound.audio.as_ref().ok_or("no sound properties")?;
+    assert_eq!((audio.sample_rate, audio.channels), (22_050, 1));
+    Ok(())
+}
+
+#[test]
+fn bit_rates_are_bytes_by_time() -> Outcome {
+    for name in ["h264_front.mp4", "h264.mkv", "h264.ts", "vp9.webm", "mpeg4.avi", "flv.flv"] {
+        let info = info(name)?;
+        let (rate, seconds) = (info.bit_rate.ok_or("no rate")?, info.duration_seconds.ok_or("no duration")?);
+        let expected = fixture_bytes(name)?.len() as f64 * 8.0 / seconds;
+        assert!((rate as f64 - expected).abs() <= expected * 0.001, "{name}: {rate}, not {expected}");
+    }
+    // 31 988 bytes in 70 samples, as the sample table says.
+    let front = info("h264_front.mp4")?;
+    let rates: u64 = front.streams.iter().filter_map(|stream| stream.bit_rate).sum();
+    assert!(rates < front.bit_rate.ok_or("no rate")? && rates > 50_000, "{rates}");
+    Ok(())
+}
+
+#[test]
+fn tags_of_container_and_streams() -> Outcome {
+    let front = info("h264_front.mp4")?;
+    assert_eq!(front.tags.get("major_brand").map(String::as_str), Some("isom"));
+    assert_eq!(front.streams[0].tags.get("handler_name").map(String::as_str), Some("VideoHandler"));
+    assert_eq!(front.streams[1].tags.get("language").map(String::as_str), Some("und"));
+    let webm = info("vp9.webm")?;
+    assert_eq!(webm.tags.get("encoder").map(String::as_str), Some("Lavf"));
+    assert_eq!(webm.streams[0].tags.get("DURATION").map(String::as_str), Some("00:00:07.000000000"));
+    Ok(())
+}
+
+#[test]
+fn kinds_of_streams() -> Outcome {
+    let kinds = |name: &str| -> Outcome<Vec<StreamKind>> {
+        Ok(info(name)?.streams.iter().map(|stream| stream.kind).collect())
+    };
+    assert_eq!(kinds("audio_only.m4a")?, [StreamKind::Audio]);
+    assert_eq!(kinds("h264.mkv")?, [StreamKind::Video, StreamKind::Audio]);
+    assert_eq!(kinds("h264.ts")?, [StreamKind::Video, StreamKind::Audio]);
+    assert_eq!(kinds("anamorphic.mp4")?, [StreamKind::Video]);
+    assert_eq!(kinds("cover_only.m4a")?, [StreamKind::Audio, StreamKind::Video]);
+    Ok(())
+}
+
+#[test]
+fn the_moving_picture_goes_before_the_cover() -> Outcome {
+    let both = info("cover_art.mp4")?;
+    let cover = both.streams.first().ok_or("no streams")?;
+    assert!(cover.disposition.attached_pic);
+    assert_eq!(cover.codec_name.as_deref(), Some("png"));
+    let size = cover.video.as_ref().map(|video| (video.width, video.height));
+    assert_eq!(size, Some((240, 240)));
+    assert_eq!(both.video_stream, Some(1));
+    assert_eq!(video_stream(&both)?.codec_name.as_deref(), Some("h264"));
+    let alone = info("cover_only.m4a")?;
+    assert_eq!(alone.video_stream, Some(1));
+    assert!(video_stream(&alone)?.disposition.attached_pic);
+    Ok(())
+}
+
+#[test]
+fn rotation_of_all_eight_orientations() -> Outcome {
+    let expected = [
+        (Orientation::Upright, 0.0),
+        (Orientation::FlipHorizontal, 180.0),
+        (Orientation::Rotate180, 180.0),
+        (Orientation::FlipVertical, 0.0),
+        (Orientation::Transpose, 90.0),
+        (Orientation::Rotate90, 90.0),
+        (Orientation::Transverse, 90.0),
+        (Orientation::Rotate270, 90.0),
+    ];
+    for (number, (orientation, degrees)) in (1..).zip(expected) {
+        let video = video(&format!("orient_{number}.mp4"))?;
+        assert_eq!(video.orientation, orientation, "orient_{number}");
+        // The signs depend on which axis libavutil's formula meets first; Exif's number is the answer that does not.
+        let turned = video.display_rotation.map_or(0.0, f64::abs);
+        assert!((turned - degrees).abs() < 1e-6, "orient_{number}: {:?}", video.display_rotation);
+    }
+    assert_eq!(video("orient_6.mp4")?.display_rotation, Some(-90.0));
+    assert_eq!(video("orient_8.mp4")?.display_rotation, Some(90.0));
+    assert_eq!(video("rotated_90.mkv")?.orientation, Orientation::Rotate90);
+    assert_eq!(video("h264_front.mp4")?.display_rotation, None);
+    Ok(())
+}
+
+#[test]
+fn shape_of_pixels() -> Outcome {
+    assert_eq!(video("anamorphic.mp4")?.sample_aspect_ratio, Some(ratio(64, 45)));
+    assert_eq!(video("anamorphic_vp8.mkv")?.sample_aspect_ratio, Some(ratio(64, 45)));
+    assert_eq!(video("h264_front.mp4")?.sample_aspect_ratio, Some(ratio(1, 1)));
+    Ok(())
+}
+
+#[test]
+fn colours_and_kinds_of_hdr() -> Outcome {
+    for name in ["hdr10.mp4", "hdr10_patches.mp4"] {
+        let colour = video(name)?.colour;
+        assert_eq!((colour.transfer, colour.hdr), (Some("smpte2084"), Some(HdrKind::Pq)), "{name}");
+        assert_eq!((colour.primaries, colour.matrix), (Some("bt2020"), Some("bt2020nc")), "{name}");
+        assert_eq!(colour.range, Some("tv"), "{name}");
+    }
+    for name in ["hlg.mp4", "hlg_patches.mp4"] {
+        let colour = video(name)?.colour;
+        assert_eq!((colour.transfer, colour.hdr), (Some("arib-std-b67"), Some(HdrKind::Hlg)), "{name}");
+    }
+    let tagged = video("colours_bt709.mp4")?.colour;
+    assert_eq!((tagged.matrix, tagged.range, tagged.hdr), (Some("bt709"), Some("tv"), None));
+    let full = video("colours_full_range.mp4")?.colour;
+    assert_eq!((full.matrix, full.range), (Some("bt709"), Some("pc")));
+    let untagged = video("colours_untagged_sd.mp4")?.colour;
+    assert_eq!((untagged.matrix, untagged.transfer, untagged.primaries), (None, None, None));
+    // 200 is no known number: not reported as one.
+    let strange = video("bad_enum.mp4")?.colour;
+    assert_eq!((strange.matrix, strange.transfer, strange.primaries, strange.hdr), (None, None, None, None));
+    Ok(())
+}
+
+#[test]
+fn where_mp4_keeps_its_index() -> Outcome {
+    let position = |name: &str| -> Outcome<u64> {
+        let bytes = fixture_bytes(name)?;
+        // The box's name is behind its size; it occurs once.
+        let at = bytes.windows(4).position(|word| word == b"moov").ok_or("no moov")?;
+        Ok(at as u64 - 4)
+    };
+    for (name, faststart, fragmented) in [
+        ("h264_front.mp4", true, false),
+        ("h264_end.mp4", false, false),
+        ("h264_frag_noindex.mp4", true, true),
+        ("h264_frag_mfra.mp4", true, true),
+        ("h264_frag_sidx.mp4", true, true),
+        ("h264_frag_dash.mp4", true, true),
+        ("prores.mov", false, false),
+        ("truncated_mdat.mp4", true, false),
+    ] {
+        let layout = layout(name)?;
+        assert_eq!((layout.faststart, layout.fragmented), (faststart, fragmented), "{name}");
+        assert_eq!(layout.moov_offset, position(name)?, "{name}");
+    }
+    let end = layout("h264_end.mp4")?;
+    assert_eq!(end.moov_offset + end.moov_bytes, fixture_bytes("h264_end.mp4")?.len() as u64);
+    assert_eq!(end.moov_bytes, layout("h264_front.mp4")?.moov_bytes);
+    for name in ["h264.mkv", "h264.ts", "mpeg4.avi"] {
+        assert_eq!(info(name)?.mp4, None, "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn starts_and_durations_that_are_not_plain() -> Outcome {
+    let times = |name: &str| -> Outcome<(Option<f64>, Option<f64>)> {
+        let info = info(name)?;
+        Ok((info.start_seconds, info.duration_seconds))
+    };
+    assert_eq!(times("edit_list.mp4")?, (Some(0.0), Some(7.0)));
+    assert_eq!(times("edit_empty_alone.mp4")?, (Some(1.0), Some(7.0)));
+    assert_eq!(times("edit_empty.mp4")?, (Some(0.0), Some(8.0)));
+    assert_eq!(times("h264_raw.h264")?, (None, None));
+    // Matroska counts its duration from 0 and not from the start.
+    assert_eq!(times("start_offset.mkv")?, (Some(10.0), Some(17.0)));
+    Ok(())
+}
+
+#[test]
+fn looking_reads_no_more_than_headers_where_they_suffice() -> Outcome {
+    for (name, most) in [("h264_front.mp4", 65_536), ("h264_1080p.mp4", 40_000), ("prores.mov", 40_000)] {
+        let media = open(name)?;
+        assert!(media.ledger().bytes_fetched <= most, "{name}: {:?}", media.ledger());
+    }
+    Ok(())
+}
+
+#[test]
+fn information_serialises() -> Outcome {
+    let json = serde_json::to_value(info("hdr10.mp4")?)?;
+    assert_eq!(json["streams"][0]["video"]["colour"]["hdr"], "pq");
+    assert_eq!(json["streams"][0]["kind"], "video");
+    assert_eq!(json["mp4"]["faststart"], false);
+    Ok(())
+}

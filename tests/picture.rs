@@ -1,0 +1,459 @@
+//! Pictures stand upright, have the right shape, size and colours, and are files that others read.
+
+mod common;
+
+use std::num::NonZeroU32;
+
+use common::{Outcome, frame};
+use image::RgbImage;
+use posterframe::{Bounds, Encoding, ImageFormat, Orientation, PosterFrame, Quality, Thumbnail};
+
+/// The four quarters of the colour fixtures, left to right and top to bottom.
+const PATCHES: [[u8; 3]; 4] = [[192, 32, 32], [32, 192, 32], [32, 32, 192], [192, 192, 192]];
+/// The corners of the orientation fixtures, upright, in the same order.
+const CORNERS: [[u8; 3]; 4] = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]];
+
+fn formats() -> Vec<ImageFormat> {
+    vec![
+        ImageFormat::Jpeg,
+        #[cfg(feature = "png")]
+        ImageFormat::Png,
+        #[cfg(feature = "webp")]
+        ImageFormat::WebP,
+    ]
+}
+
+fn within(width: u32, height: u32) -> Bounds {
+    Bounds { max_width: NonZeroU32::new(width), max_height: NonZeroU32::new(height) }
+}
+
+fn jpeg(frame: &PosterFrame) -> Outcome<Thumbnail> {
+    Ok(frame.encode(&Encoding::default())?)
+}
+
+/// Reads a picture back, and holds it to the size that it is said to have.
+fn decode(thumbnail: &Thumbnail) -> Outcome<RgbImage> {
+    let picture = image::load_from_memory(&thumbnail.bytes)?.to_rgb8();
+    assert_eq!(picture.dimensions(), (thumbnail.width, thumbnail.height));
+    Ok(picture)
+}
+
+/// The largest difference of a component.
+fn difference(a: [u8; 3], b: [u8; 3]) -> u8 {
+    (0..3).map(|component| a[component].abs_diff(b[component])).max().unwrap_or(0)
+}
+
+/// The middles of the four quarters.
+fn quarters(picture: &RgbImage) -> [[u8; 3]; 4] {
+    let (width, height) = picture.dimensions();
+    [(1, 1), (3, 1), (1, 3), (3, 3)].map(|(x, y)| picture.get_pixel(width * x / 4, height * y / 4).0)
+}
+
+/// Pixels some way inside the four corners.
+fn corners(picture: &RgbImage) -> [[u8; 3]; 4] {
+    let (right, bottom) = (picture.width() - 5, picture.height() - 5);
+    [(4, 4), (right, 4), (4, bottom), (right, bottom)].map(|(x, y)| picture.get_pixel(x, y).0)
+}
+
+/// Holds colours to what they should be.
+fn close(what: &str, found: [[u8; 3]; 4], expected: [[u8; 3]; 4], tolerance: u8) {
+    for (found, expected) in found.into_iter().zip(expected) {
+        assert!(difference(found, expected) <= tolerance, "{what}: {found:?} should be {expected:?}");
+    }
+}
+
+#[test]
+fn all_eight_orientations_stand_upright() -> Outcome {
+    let orientations = [
+        Orientation::Upright,
+        Orientation::FlipHorizontal,
+        Orientation::Rotate180,
+        Orientation::FlipVertical,
+        Orientation::Transpose,
+        Orientation::Rotate90,
+        Orientation::Transverse,
+        Orientation::Rotate270,
+    ];
+    for (number, orientation) in (1..).zip(orientations) {
+        let name = format!("orient_{number}.mp4");
+        let frame = frame(&name)?;
+        assert_eq!(frame.orientation(), orientation, "{name}");
+        for format in formats() {
+            let picture = decode(&frame.encode(&Encoding { format, ..Encoding::default() })?)?;
+            assert_eq!(picture.dimensions(), (96, 64), "{name} {format:?}");
+            close(&format!("{name} {format:?}"), corners(&picture), CORNERS, 8);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn orientation_is_read_in_matroska_too() -> Outcome {
+    let frame = frame("rotated_90.mkv")?;
+    assert_eq!(frame.orientation(), Orientation::Rotate90);
+    close("rotated_90.mkv", corners(&decode(&jpeg(&frame)?)?), CORNERS, 8);
+    Ok(())
+}
+
+#[test]
+fn turned_pictures_shrink_within_upright_bounds() -> Outcome {
+    for number in 1..=8 {
+        let frame = frame(&format!("orient_{number}.mp4"))?;
+        for format in formats() {
+            let encoding = Encoding { format, bounds: within(48, 48), quality: Quality::default() };
+            let picture = decode(&frame.encode(&encoding)?)?;
+            assert_eq!(picture.dimensions(), (48, 32), "orient_{number} {format:?}");
+            close(&format!("orient_{number} {format:?}"), corners(&picture), CORNERS, 24);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn pixels_that_are_not_square_are_stretched() -> Outcome {
+    for name in ["anamorphic.mp4", "anamorphic_vp8.mkv"] {
+        let frame = frame(name)?;
+        assert_eq!(frame.decoded_size(), (176, 144), "{name}");
+        // 176 * 64 / 45 = 250.3
+        assert_eq!(frame.display_size(Bounds::default()), (250, 144), "{name}");
+        for format in formats() {
+            let picture = decode(&frame.encode(&Encoding { format, ..Encoding::default() })?)?;
+            assert_eq!(picture.dimensions(), (250, 144), "{name} {format:?}");
+        }
+        assert_eq!(frame.display_size(within(125, 0)), (125, 72), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn bounds_never_enlarge_and_keep_the_shape() -> Outcome {
+    for (name, full) in
+        [("h264_front.mp4", (160, 120)), ("odd_size.webm", (161, 121)), ("orient_6.mp4", (96, 64))]
+    {
+        let frame = frame(name)?;
+        let shape = f64::from(full.0) / f64::from(full.1);
+        for (width, height) in
+            [(0, 0), (4000, 4000), (100, 0), (0, 50), (77, 77), (30, 1000), (1000, 30), (1, 1)]
+        {
+            let bounds = within(width, height);
+            let picture = decode(&frame.encode(&Encoding { bounds, ..Encoding::default() })?)?;
+            let (shown_width, shown_height) = picture.dimensions();
+            assert_eq!((shown_width, shown_height), frame.display_size(bounds), "{name}");
+            assert!(shown_width <= full.0 && shown_height <= full.1, "{name} in {bounds:?}");
+            assert!(width == 0 || shown_width <= width, "{name} in {bounds:?}");
+            assert!(height == 0 || shown_height <= height, "{name} in {bounds:?}");
+            // Each side is the one that the other asks for, rounded.
+            let by_width = (f64::from(shown_width) / shape - f64::from(shown_height)).abs();
+            let by_height = (f64::from(shown_height) * shape - f64::from(shown_width)).abs();
+            assert!(by_width.min(by_height) <= 0.51, "{name} in {bounds:?}: {shown_width}x{shown_height}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn colours_are_right_in_each_matrix_and_range_tagged_or_not() -> Outcome {
+    for kind in ["bt709", "bt601", "untagged_sd", "untagged_720", "full_range"] {
+        let name = format!("colours_{kind}.mp4");
+        let frame = frame(&name)?;
+        for format in formats() {
+            let picture = decode(&frame.encode(&Encoding { format, ..Encoding::default() })?)?;
+            close(&format!("{name} {format:?}"), quarters(&picture), PATCHES, 4);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the first three patches are red, green and blue before all, and the fourth is grey.
+fn hues_hold(patches: [[u8; 3]; 4]) -> bool {
+    let strongest = |index: usize| {
+        let patch = patches[index];
+        (0..3).all(|other| other == index || patch[index] > patch[other].saturating_add(60))
+    };
+    let [r, g, b] = patches[3];
+    (0..3).all(strongest) && r.abs_diff(g) <= 3 && g.abs_diff(b) <= 3
+}
+
+#[test]
+fn pq_light_looks_like_the_sdr_it_was_made_from() -> Outcome {
+    let frame = frame("hdr10_patches.mp4")?;
+    assert_eq!(frame.pixel_format(), "yuv420p10le");
+    for format in formats() {
+        let patches = quarters(&decode(&frame.encode(&Encoding { format, ..Encoding::default() })?)?);
+        assert!(hues_hold(patches), "{format:?}: {patches:?}");
+        close(&format!("{format:?}"), patches, PATCHES, 5);
+    }
+    Ok(())
+}
+
+#[test]
+fn hlg_light_looks_like_what_its_maker_made_of_the_sdr() -> Outcome {
+    // zimg undid the system gamma (BT.2100's OOTF) for each component by itself, not by luminance: what is in the file is
+    // less saturated than the patches. These are its values by the standard's equations, in double precision.
+    const MADE: [[u8; 3]; 4] = [[176, 51, 42], [76, 188, 59], [49, 39, 161], [192, 192, 192]];
+    let frame = frame("hlg_patches.mp4")?;
+    assert_eq!(frame.pixel_format(), "yuv420p10le");
+    for format in formats() {
+        let patches = quarters(&decode(&frame.encode(&Encoding { format, ..Encoding::default() })?)?);
+        assert!(hues_hold(patches), "{format:?}: {patches:?}");
+        close(&format!("{format:?}"), patches, MADE, 5);
+    }
+    Ok(())
+}
+
+#[test]
+fn moving_hdr_gives_pictures_with_light_and_shadow() -> Outcome {
+    for name in ["hdr10.mp4", "hlg.mp4"] {
+        let picture = decode(&jpeg(&frame(name)?)?)?;
+        let luma: Vec<u8> = picture.pixels().map(|pixel| pixel.0[1]).collect();
+        assert!(luma.iter().any(|&sample| sample > 180), "{name} is dark");
+        assert!(luma.iter().any(|&sample| sample < 40), "{name} is pale");
+    }
+    Ok(())
+}
+
+#[test]
+fn jpeg_is_jfif_with_square_pixels_and_no_comment() -> Outcome {
+    for name in ["h264_front.mp4", "anamorphic.mp4", "orient_6.mp4", "hdr10.mp4", "gif.gif"] {
+        let bytes = jpeg(&frame(name)?)?.bytes;
+        assert_eq!(bytes[..4], [0xff, 0xd8, 0xff, 0xe0], "{name}");
+        assert_eq!(&bytes[6..11], b"JFIF\0", "{name}");
+        // No unit, 1 to 1: an aspect ratio (ITU-T T.871, 10.1).
+        assert_eq!(bytes[13..18], [0, 0, 1, 0, 1], "{name}");
+        assert!(bytes.ends_with(&[0xff, 0xd9]), "{name}");
+        assert!(!bytes.windows(4).any(|word| word == b"Lavc"), "{name}");
+        // A comment segment in front of the picture.
+        assert!(!segments(&bytes).contains(&0xfe), "{name}");
+    }
+    Ok(())
+}
+
+/// The markers up to the start of the scan (ITU-T T.81, Annex B).
+fn segments(bytes: &[u8]) -> Vec<u8> {
+    let (mut markers, mut at) = (Vec::new(), 2);
+    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        markers.push(marker);
+        if marker == 0xda {
+            break;
+        }
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+    }
+    assert_eq!(markers.last(), Some(&0xda), "the segments do not lead to the scan");
+    markers
+}
+
+/// Luma as rows of 0 to 255.
+struct Luma {
+    width: usize,
+    samples: Vec<f64>,
+}
+
+impl Luma {
+    /// As decoded: the first plane, limited range.
+    fn decoded(frame: &PosterFrame) -> Outcome<Self> {
+        let (width, height) = frame.decoded_size();
+        let samples = (width * height) as usize;
+        let plane = &frame.copy_planes()?[..samples];
+        let full_range = plane.iter().map(|&sample| (f64::from(sample) - 16.0) * 255.0 / 219.0).collect();
+        Ok(Self { width: width as usize, samples: full_range })
+    }
+
+    /// Of the picture, by the weights of BT.601.
+    fn shown(frame: &PosterFrame) -> Outcome<Self> {
+        let picture = frame.to_rgb8(Bounds::default())?;
+        let weigh = |pixel: &[u8]| {
+            0.299 * f64::from(pixel[0]) + 0.587 * f64::from(pixel[1]) + 0.114 * f64::from(pixel[2])
+        };
+        Ok(Self {
+            width: picture.width as usize,
+            samples: picture.pixels.chunks_exact(3).map(weigh).collect(),
+        })
+    }
+
+    /// Between each row and the next, summed up and per sample.
+    fn roughness(&self) -> f64 {
+        let below = &self.samples[self.width..];
+        let sum: f64 = self.samples.iter().zip(below).map(|(a, b)| (a - b).abs()).sum();
+        sum / below.len() as f64
+    }
+
+    /// Samples that stand out by more than 16 on the same side of those above and below.
+    fn teeth(&self) -> usize {
+        let (middle, below) = (&self.samples[self.width..], &self.samples[2 * self.width..]);
+        let rows = self.samples.iter().zip(middle).zip(below);
+        rows.filter(|((above, here), below)| {
+            let (over, under) = (*here - *above, *here - *below);
+            over * under > 0.0 && over.abs().min(under.abs()) > 16.0
+        })
+        .count()
+    }
+}
+
+#[test]
+fn combs_of_interlaced_video_are_gone() -> Outcome {
+    for name in ["interlaced.mp4", "interlaced.ts", "interlaced_mpeg2.mpg"] {
+        let frame = frame(name)?;
+        let (before, after) = (Luma::decoded(&frame)?, Luma::shown(&frame)?);
+        eprintln!(
+            "{name}: {} {} -> {} {}",
+            before.roughness(),
+            before.teeth(),
+            after.roughness(),
+            after.teeth()
+        );
+        assert!(
+            after.roughness() < before.roughness() * 0.9,
+            "{name}: {} {}",
+            before.roughness(),
+            after.roughness()
+        );
+        assert!(after.teeth() * 4 < before.teeth(), "{name}: {} {}", before.teeth(), after.teeth());
+    }
+    Ok(())
+}
+
+/// How many samples were changed on the way to the picture, and of how many: those whose colours fit into RGB, because
+/// luma survives only there.
+fn changed_luma(frame: &PosterFrame) -> Outcome<(usize, usize)> {
+    let picture = frame.to_rgb8(Bounds::default())?;
+    let fits =
+        picture.pixels.chunks_exact(3).map(|pixel| pixel.iter().all(|sample| (3..=252).contains(sample)));
+    let (before, after) = (Luma::decoded(frame)?, Luma::shown(frame)?);
+    let pairs = before.samples.iter().zip(&after.samples).zip(fits).filter(|(_, fits)| *fits);
+    let differences: Vec<f64> = pairs.map(|((a, b), _)| (a - b).abs()).collect();
+    Ok((differences.iter().filter(|&&difference| difference > 5.0).count(), differences.len()))
+}
+
+#[test]
+fn progressive_video_keeps_its_lines() -> Outcome {
+    for name in ["h264_front.mp4", "mpeg2.ps.mpg", "h264.ts", "vp8.webm", "mpeg4.avi"] {
+        let frame = frame(name)?;
+        let teeth = Luma::decoded(&frame)?.teeth();
+        assert!(teeth > 100, "{name} has only {teeth} lines that could be taken for combs");
+        let (changed, of) = changed_luma(&frame)?;
+        eprintln!("{name} {changed} {of} {teeth}");
+        assert!(of > 5000 && changed == 0, "{name}: {changed} of {of} samples");
+    }
+    // The same measure sees what is done to interlaced video.
+    let (changed, of) = changed_luma(&frame("interlaced.mp4")?)?;
+    eprintln!("{changed} {of}");
+    assert!(changed * 50 > of, "{changed} of {of} samples");
+    Ok(())
+}
+
+#[test]
+fn one_decode_gives_any_number_of_pictures() -> Outcome {
+    for name in ["h264_front.mp4", "orient_6.mp4", "interlaced.mp4", "hdr10.mp4"] {
+        let frame = frame(name)?;
+        let first = jpeg(&frame)?;
+        let planes = frame.copy_planes()?;
+        for side in [40, 20, 64] {
+            for format in formats() {
+                let encoding = Encoding { format, bounds: within(side, side), quality: Quality::default() };
+                let picture = decode(&frame.encode(&encoding)?)?;
+                assert_eq!(picture.width().max(picture.height()), side, "{name}");
+            }
+        }
+        assert_eq!(jpeg(&frame)?, first, "{name}: the first picture again");
+        assert_eq!(frame.copy_planes()?, planes, "{name}: the frame itself");
+    }
+    Ok(())
+}
+
+#[test]
+fn higher_quality_is_a_larger_file_nearer_to_the_frame() -> Outcome {
+    let frame = frame("h264_1080p.mp4")?;
+    let bounds = within(320, 180);
+    let exact = frame.to_rgb8(bounds)?;
+    for format in formats().into_iter().filter(|format| format.extension() != "png") {
+        let mut last: Option<(usize, u64)> = None;
+        for quality in [30, 60, 90] {
+            let quality = Quality::new(quality).ok_or("no such quality")?;
+            let thumbnail = frame.encode(&Encoding { format, bounds, quality })?;
+            let picture = decode(&thumbnail)?;
+            let pairs = picture.as_raw().iter().zip(&exact.pixels);
+            let error: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum();
+            if let Some((bytes, larger_error)) = last {
+                assert!(thumbnail.bytes.len() > bytes, "{format:?} {quality:?}");
+                assert!(error < larger_error, "{format:?} {quality:?}");
+            }
+            last = Some((thumbnail.bytes.len(), error));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn odd_sizes_are_kept() -> Outcome {
+    let frame = frame("odd_size.webm")?;
+    assert_eq!(frame.decoded_size(), (161, 121));
+    for format in formats() {
+        let picture = decode(&frame.encode(&Encoding { format, ..Encoding::default() })?)?;
+        assert_eq!(picture.dimensions(), (161, 121), "{format:?}");
+        let bounds = within(33, 0);
+        let small = decode(&frame.encode(&Encoding { format, bounds, ..Encoding::default() })?)?;
+        assert_eq!(small.dimensions(), (33, 25), "{format:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn lines_that_are_only_coded_are_not_shown() -> Outcome {
+    let frame = frame("h264_1080p.mp4")?;
+    assert_eq!(frame.decoded_size(), (1920, 1080));
+    assert_eq!(frame.display_size(Bounds::default()), (1920, 1080));
+    Ok(())
+}
+
+#[test]
+fn unknown_colour_numbers_still_give_the_picture() -> Outcome {
+    let (strange, plain) = (frame("bad_enum.mp4")?, frame("av1.mp4")?);
+    assert_eq!(strange.copy_planes()?, plain.copy_planes()?);
+    assert_eq!(strange.to_rgb8(Bounds::default())?, plain.to_rgb8(Bounds::default())?);
+    assert_eq!(jpeg(&strange)?, jpeg(&plain)?);
+    Ok(())
+}
+
+#[cfg(feature = "png")]
+#[test]
+fn png_holds_exactly_the_rgb_pixels() -> Outcome {
+    for name in
+        ["h264_front.mp4", "orient_5.mp4", "odd_size.webm", "ffv1.mkv", "gif.gif", "hdr10.mp4", "prores.mov"]
+    {
+        let frame = frame(name)?;
+        for bounds in [Bounds::default(), within(50, 50)] {
+            let rgb = frame.to_rgb8(bounds)?;
+            assert_eq!((rgb.width, rgb.height), frame.display_size(bounds), "{name}");
+            let png = frame.encode(&Encoding { format: ImageFormat::Png, bounds, ..Encoding::default() })?;
+            assert_eq!(*decode(&png)?.as_raw(), rgb.pixels, "{name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn rgb_video_without_loss_comes_out_as_it_went_in() -> Outcome {
+    let frame = frame("ffv1.mkv")?;
+    assert_eq!(frame.pixel_format(), "bgr0");
+    let planes = frame.copy_planes()?;
+    let swapped: Vec<u8> = planes.chunks_exact(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
+    assert_eq!(frame.to_rgb8(Bounds::default())?.pixels, swapped);
+    Ok(())
+}
+
+#[test]
+fn every_fixture_with_a_frame_encodes_in_every_format() -> Outcome {
+    for name in common::fixtures()?.iter().filter(|name| !common::gives_no_picture(name)) {
+        let frame = frame(name)?;
+        for format in formats() {
+            let encoding = Encoding { format, bounds: within(64, 64), quality: Quality::default() };
+            let picture = decode(&frame.encode(&encoding)?)?;
+            let (darkest, brightest) = picture
+                .as_raw()
+                .iter()
+                .fold((255, 0), |(low, high), &sample| (sample.min(low), sample.max(high)));
+            assert!(brightest - darkest > 60, "{name} {format:?} is flat: {darkest} to {brightest}");
+        }
+    }
+    Ok(())
+}
