@@ -385,7 +385,7 @@ fn an_interrupt_ends_with_130() -> TestResult {
     let mut lines = BufReader::new(child.stderr.take().ok_or("no standard error")?).lines();
     assert!(lines.next().ok_or("it said nothing")??.starts_with("영상 처리 시작"));
     let id = child.id().to_string();
-    let interrupt = || Command::new("kill").args(["-INT", &id]).status();
+    let interrupt = || Command::new("sh").args(["-c", &format!("kill -INT {id}")]).status();
     interrupt()?;
     // The first asks it to end; it cannot while it waits. The next one it has heard does not ask.
     let status = loop {
