@@ -53,7 +53,8 @@ fn same_by(size: usize, chosen: impl Fn(&str, usize) -> bool) -> Outcome {
 #[test]
 fn reads_of_one_byte_give_the_same() -> Outcome {
     // One of each kind of container besides the small ones.
-    let larger = ["h264.ts", "mpeg4.avi", "flv.flv", "wmv2.asf", "theora.ogv", "vp9.webm", "mpeg1.mpg", "gif.gif"];
+    let larger =
+        ["h264.ts", "mpeg4.avi", "flv.flv", "wmv2.asf", "theora.ogv", "vp9.webm", "mpeg1.mpg", "gif.gif"];
     same_by(1, |name, bytes| bytes < 15_000 || larger.contains(&name))
 }
 
@@ -69,7 +70,15 @@ fn reads_of_4096_bytes_give_the_same() -> Outcome {
 
 #[test]
 fn any_sizes_in_any_order_give_the_same() -> Outcome {
-    let files = ["vp9.webm", "h264_end.mp4", "h264_frag_dash.mp4", "h264.ts", "mpeg4.avi", "odd_size.webm", "mpeg2.ps.mpg"];
+    let files = [
+        "vp9.webm",
+        "h264_end.mp4",
+        "h264_frag_dash.mp4",
+        "h264.ts",
+        "mpeg4.avi",
+        "odd_size.webm",
+        "mpeg2.ps.mpg",
+    ];
     let known = files
         .iter()
         .map(|name| {
@@ -84,7 +93,8 @@ fn any_sizes_in_any_order_give_the_same() -> Outcome {
     let config = Config { cases: 32, failure_persistence: None, ..Config::default() };
     TestRunner::new(config).run(&scripts, |(index, sizes)| {
         let (bytes, whole) = &known[index];
-        let parts = see(bytes, sizes).map_err(|error| TestCaseError::fail(format!("{}: {error}", files[index])))?;
+        let parts =
+            see(bytes, sizes).map_err(|error| TestCaseError::fail(format!("{}: {error}", files[index])))?;
         prop_assert_eq!(whole, &parts, "{}", files[index]);
         Ok(())
     })?;

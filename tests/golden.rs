@@ -60,7 +60,9 @@ fn every_fixture_gives_and_costs_what_it_did() -> Outcome {
     for old in golden.iter().filter(|old| !lines.iter().any(|new| new == **old)) {
         difference.push(format!("- {old}"));
         // The new line beneath the old one of the same file.
-        difference.extend(lines.iter().filter(|new| first_word(new) == first_word(old)).map(|new| format!("+ {new}")));
+        difference.extend(
+            lines.iter().filter(|new| first_word(new) == first_word(old)).map(|new| format!("+ {new}")),
+        );
     }
     let is_new = |new: &&String| !golden.iter().any(|old| first_word(old) == first_word(new));
     difference.extend(lines.iter().filter(is_new).map(|new| format!("+ {new}")));

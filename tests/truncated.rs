@@ -47,7 +47,8 @@ fn cut_each(chosen: impl Fn(&str) -> bool) -> Outcome<(usize, usize)> {
     for name in fixtures()?.iter().filter(|name| chosen(name)) {
         let bytes = fixture_bytes(name)?;
         // The decoder is slow only on large pictures: fewer cuts of those.
-        let large = ["h264_1080p.mp4", "x_huge_pixels.mp4", "colours_untagged_720.mp4"].contains(&name.as_str());
+        let large =
+            ["h264_1080p.mp4", "x_huge_pixels.mp4", "colours_untagged_720.mp4"].contains(&name.as_str());
         let spread = if large { 6 } else { SPREAD };
         let mut cuts: Vec<usize> = (0..spread).map(|part| bytes.len() * part / spread).collect();
         // The last byte, and the last few.
@@ -82,8 +83,21 @@ fn other_containers_cut_anywhere() -> Outcome {
 #[test]
 fn headers_cut_anywhere() -> Outcome {
     let files = [
-        "h264_front.mp4", "h264_frag_sidx.mp4", "orient_6.mp4", "h264.ts", "h264.mkv", "vp9.webm", "mpeg2.ps.mpg",
-        "mpeg2.mxf", "mpeg4.avi", "flv.flv", "wmv2.asf", "theora.ogv", "gif.gif", "h264_raw.h264", "dv.avi",
+        "h264_front.mp4",
+        "h264_frag_sidx.mp4",
+        "orient_6.mp4",
+        "h264.ts",
+        "h264.mkv",
+        "vp9.webm",
+        "mpeg2.ps.mpg",
+        "mpeg2.mxf",
+        "mpeg4.avi",
+        "flv.flv",
+        "wmv2.asf",
+        "theora.ogv",
+        "gif.gif",
+        "h264_raw.h264",
+        "dv.avi",
     ];
     for name in files {
         let bytes = fixture_bytes(name)?;

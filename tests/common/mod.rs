@@ -95,7 +95,8 @@ pub(crate) fn planes_md5(frame: &PosterFrame) -> Result<String, MediaError> {
 }
 
 pub(crate) fn open(name: &str) -> Outcome<Media<'static>> {
-    Ok(Media::open_file(fixture(name), &OpenOptions::default()).map_err(|error| format!("{name}: {error}"))?)
+    Ok(Media::open_file(fixture(name), &OpenOptions::default())
+        .map_err(|error| format!("{name}: {error}"))?)
 }
 
 /// The frame at 5 s of a fixture.
