@@ -29,32 +29,32 @@ const fn ratio(num: i32, den: i32) -> Ratio {
 
 #[test]
 fn codec_size_and_frame_rate_by_container() -> Outcome {
+    // Where no rate is named, the headers tell none that is the right one.
     let cases = [
-        ("h264_front.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "h264", (160, 120), 10.0),
-        ("h264.mkv", "matroska,webm", "h264", (160, 120), 10.0),
-        ("h264.ts", "mpegts", "h264", (160, 120), 10.0),
-        ("h264_raw.h264", "h264", "h264", (160, 120), 10.0),
-        ("hevc.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "hevc", (160, 120), 10.0),
-        ("vvc.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "vvc", (160, 120), 10.0),
-        ("vp8.webm", "matroska,webm", "vp8", (160, 120), 10.0),
-        ("vp9.webm", "matroska,webm", "vp9", (160, 120), 10.0),
-        ("av1.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "av1", (160, 120), 10.0),
-        ("mpeg1.mpg", "mpeg", "mpeg1video", (160, 120), 25.0),
-        ("mpeg2.ps.mpg", "mpeg", "mpeg2video", (160, 120), 25.0),
-        ("mpeg2.mxf", "mxf", "mpeg2video", (96, 64), 25.0),
-        ("mpeg4.avi", "avi", "mpeg4", (160, 120), 10.0),
-        ("flv.flv", "flv", "flv1", (160, 120), 10.0),
-        ("wmv2.asf", "asf", "wmv2", (160, 120), 10.0),
-        ("h263.3gp", "mov,mp4,m4a,3gp,3g2,mj2", "h263", (128, 96), 10.0),
-        ("theora.ogv", "ogg", "theora", (160, 120), 10.0),
-        ("mjpeg.mov", "mov,mp4,m4a,3gp,3g2,mj2", "mjpeg", (160, 120), 3.0),
-        ("ffv1.mkv", "matroska,webm", "ffv1", (96, 64), 2.0),
-        ("prores.mov", "mov,mp4,m4a,3gp,3g2,mj2", "prores", (160, 120), 2.0),
-        ("dnxhd.mxf", "mxf", "dnxhd", (256, 120), 25.0),
-        ("dv.avi", "avi", "dvvideo", (720, 480), 29.97),
-        ("gif.gif", "gif", "gif", (96, 64), 5.0),
-        ("odd_size.webm", "matroska,webm", "vp9", (161, 121), 10.0),
-        ("h264_1080p.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "h264", (1920, 1080), 2.0),
+        ("h264_front.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "h264", (160, 120), Some(10.0)),
+        ("h264.mkv", "matroska,webm", "h264", (160, 120), Some(10.0)),
+        ("h264.ts", "mpegts", "h264", (160, 120), Some(10.0)),
+        ("h264_raw.h264", "h264", "h264", (160, 120), None),
+        ("hevc.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "hevc", (160, 120), Some(10.0)),
+        ("vvc.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "vvc", (160, 120), Some(10.0)),
+        ("vp8.webm", "matroska,webm", "vp8", (160, 120), Some(10.0)),
+        ("vp9.webm", "matroska,webm", "vp9", (160, 120), Some(10.0)),
+        ("av1.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "av1", (160, 120), Some(10.0)),
+        ("mpeg1.mpg", "mpeg", "mpeg1video", (160, 120), Some(25.0)),
+        ("mpeg2.ps.mpg", "mpeg", "mpeg2video", (160, 120), Some(25.0)),
+        ("mpeg2.mxf", "mxf", "mpeg2video", (96, 64), None),
+        ("mpeg4.avi", "avi", "mpeg4", (160, 120), Some(10.0)),
+        ("flv.flv", "flv", "flv1", (160, 120), Some(10.0)),
+        ("wmv2.asf", "asf", "wmv2", (160, 120), Some(10.0)),
+        ("h263.3gp", "mov,mp4,m4a,3gp,3g2,mj2", "h263", (128, 96), Some(10.0)),
+        ("theora.ogv", "ogg", "theora", (160, 120), None),
+        ("mjpeg.mov", "mov,mp4,m4a,3gp,3g2,mj2", "mjpeg", (160, 120), Some(3.0)),
+        ("ffv1.mkv", "matroska,webm", "ffv1", (96, 64), Some(2.0)),
+        ("prores.mov", "mov,mp4,m4a,3gp,3g2,mj2", "prores", (160, 120), Some(2.0)),
+        ("dv.avi", "avi", "dvvideo", (720, 480), Some(29.97)),
+        ("gif.gif", "gif", "gif", (96, 64), Some(5.0)),
+        ("odd_size.webm", "matroska,webm", "vp9", (161, 121), Some(10.0)),
+        ("h264_1080p.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "h264", (1920, 1080), Some(2.0)),
     ];
     let mut wrong = Vec::new();
     for (name, format, codec, size, rate) in cases {
@@ -62,7 +62,7 @@ fn codec_size_and_frame_rate_by_container() -> Outcome {
         let stream = video_stream(&info).map_err(|error| format!("{name}: {error}"))?;
         let video = stream.video.as_ref().ok_or("no picture properties")?;
         let found_rate = stream.average_frame_rate.value();
-        let same_rate = found_rate.is_some_and(|found| (found - rate).abs() < 0.01);
+        let same_rate = rate.is_none_or(|rate| found_rate.is_some_and(|found| (found - rate).abs() < 0.01));
         let (found_format, found_codec) = (info.format_name.as_str(), stream.codec_name.as_deref());
         if (found_format, found_codec) != (format, Some(codec))
             || (video.width, video.height) != size
@@ -73,6 +73,23 @@ fn codec_size_and_frame_rate_by_container() -> Outcome {
         }
         assert!(stream.decodable, "{name}");
         assert_eq!(info.size_bytes, Some(fixture_bytes(name)?.len() as u64), "{name}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn the_size_told_is_the_size_decoded() -> Outcome {
+    let mut wrong = Vec::new();
+    // The first one grows on the way; the second's headers count the lines of whole blocks.
+    let exceptions = ["resolution_change.ts", "dnxhd.mxf"];
+    let pictures = common::fixtures()?.into_iter().filter(|name| !common::gives_no_picture(name));
+    for name in pictures.filter(|name| !exceptions.contains(&name.as_str())) {
+        let video = video(&name)?;
+        let decoded = common::frame(&name)?.decoded_size();
+        if (video.width, video.height) != decoded {
+            wrong.push(format!("{name}: told {}x{}, decoded {decoded:?}", video.width, video.height));
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
@@ -260,7 +277,7 @@ fn starts_and_durations_that_are_not_plain() -> Outcome {
 
 #[test]
 fn looking_reads_no_more_than_headers_where_they_suffice() -> Outcome {
-    for (name, most) in [("h264_front.mp4", 65_536), ("h264_1080p.mp4", 40_000), ("prores.mov", 40_000)] {
+    for (name, most) in [("h264_1080p.mp4", 50_000), ("mpeg2.mxf", 50_000), ("vp9.webm", 65_536)] {
         let media = open(name)?;
         assert!(media.ledger().bytes_fetched <= most, "{name}: {:?}", media.ledger());
     }

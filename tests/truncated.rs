@@ -8,7 +8,7 @@ use common::{Outcome, fixture_bytes, fixtures, frame_of_bytes};
 use posterframe::{Bounds, Encoding, ErrorKind, Limits, MediaError, OpenOptions};
 
 /// Cuts of each file, evenly spread.
-const SPREAD: usize = 24;
+const SPREAD: usize = 96;
 /// Between cuts in the first bytes, where the headers are.
 const HEAD_STEP: usize = 37;
 const HEAD_BYTES: usize = 1000;
@@ -49,7 +49,7 @@ fn cut_each(chosen: impl Fn(&str) -> bool) -> Outcome<(usize, usize)> {
         // The decoder is slow only on large pictures: fewer cuts of those.
         let large =
             ["h264_1080p.mp4", "x_huge_pixels.mp4", "colours_untagged_720.mp4"].contains(&name.as_str());
-        let spread = if large { 6 } else { SPREAD };
+        let spread = if large { 12 } else { SPREAD };
         let mut cuts: Vec<usize> = (0..spread).map(|part| bytes.len() * part / spread).collect();
         // The last byte, and the last few.
         cuts.extend([1, 9].map(|less| bytes.len().saturating_sub(less)));
