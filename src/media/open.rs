@@ -51,7 +51,7 @@ fn handling(format_name: &str) -> Handling {
     let (headers_suffice, seeking, timestamps) = match first {
         "mov" | "matroska" | "nut" => (true, Seeking::Indexed, Timestamps::Stored),
         "avi" | "mxf" => (true, Seeking::Indexed, Timestamps::Reckoned),
-        "mpegts" | "mpeg" | "flv" => (false, Seeking::Inexact, Timestamps::Stored),
+        "mpegts" | "flv" => (false, Seeking::Inexact, Timestamps::Stored),
         "ogg" | "rm" | "gxf" | "ivf" | "gif" | "apng" | "yuv4mpegpipe" => {
             (true, Seeking::Inexact, Timestamps::Reckoned)
         }
