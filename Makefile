@@ -1,7 +1,7 @@
 # The commands of this project. CI runs `make test`; nothing else is needed to work on it.
 #
 # Every target that compiles first runs `setup` (apt packages, only the missing ones) and `libav` (the static FFmpeg,
-# about eight minutes on two cores the first time, nothing afterwards). A prefix of your own wins: FFMPEG_DIR=... make test
+# four to nine minutes on two cores the first time, nothing afterwards). A prefix of your own wins: FFMPEG_DIR=... make test
 
 # Inside the repository we always link the static libav.
 CARGO_FLAGS = --locked --features static
