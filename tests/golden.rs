@@ -91,3 +91,14 @@ fn what_must_fail_fails_and_nothing_else() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn no_byte_is_fetched_twice() -> Outcome {
+    for name in fixtures()?.iter().filter(|name| !gives_no_picture(name)) {
+        let mut media = Media::open_file(fixture(name), &OpenOptions::default())?;
+        media.poster_frame(AT)?;
+        let (fetched, size) = (media.ledger().bytes_fetched, fs::metadata(fixture(name))?.len());
+        assert!(fetched <= size, "{name}: {fetched} of {size} bytes");
+    }
+    Ok(())
+}
