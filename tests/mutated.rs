@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use common::{AT, Outcome, fixture_bytes, fixtures};
 use posterframe::{Encoding, ErrorKind, Limits, Media, MediaError, OpenOptions};
 
-/// Changed copies of each file. More by hand: `MUTATIONS=1000 cargo test --release --features static --test mutated`.
+/// Changed copies of each file.
 const COPIES: u64 = 6;
 /// What one copy may take, in a debug build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,7 +53,6 @@ fn take(bytes: &[u8], options: &OpenOptions) -> Result<usize, MediaError> {
 
 #[test]
 fn changed_files_give_an_error_or_a_picture() -> Outcome {
-    let copies = std::env::var("MUTATIONS").ok().map(|count| count.parse()).transpose()?.unwrap_or(COPIES);
     let mut limits = Limits::default();
     limits.max_time = Duration::from_secs(10);
     let options = OpenOptions::default().with_limits(limits);
@@ -63,7 +62,7 @@ fn changed_files_give_an_error_or_a_picture() -> Outcome {
         if original.is_empty() {
             continue;
         }
-        for copy in 0..copies {
+        for copy in 0..COPIES {
             let mut numbers = Numbers(index as u64 * 1_000_003 + copy);
             let mut bytes = original.clone();
             mutate(&mut bytes, &mut numbers);
@@ -75,7 +74,8 @@ fn changed_files_give_an_error_or_a_picture() -> Outcome {
                 }
                 Err(error) => {
                     // The source is memory: nothing may be blamed on it, nor on us.
-                    let blamed_on_file = !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal);
+                    let blamed_on_file =
+                        !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal);
                     assert!(blamed_on_file, "{name}, copy {copy}: {error}");
                     errors += 1;
                 }

@@ -12,6 +12,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -126,8 +127,7 @@ impl<'r> Input<'r> {
         limits: &Limits,
         deadline: Deadline,
     ) -> Result<Self, Fault> {
-        let size = reader
-            .seek(SeekFrom::End(0))
+        let size = catch(|| reader.seek(SeekFrom::End(0)))?
             .map_err(|error| Fault::Read { offset: 0, error: Arc::new(error) })?;
         Ok(Self {
             reader,
@@ -183,18 +183,18 @@ impl<'r> Input<'r> {
         self.scratch = scratch;
         let count = result?;
         if self.ledger.bytes_fetched > fetched_before {
-            self.remember(count);
+            self.remember(self.position, self.scratch[..count].to_vec());
         }
         self.position += count as u64;
         Ok(count)
     }
 
-    /// Keeps what was just fetched for libav, `count` bytes, in place of what was fetched longest ago.
-    fn remember(&mut self, count: usize) {
+    /// Keeps what was just fetched, in place of what was fetched longest ago.
+    fn remember(&mut self, offset: u64, bytes: Vec<u8>) {
         if self.remembered.len() == REMEMBERED_READS {
             self.remembered.pop_front();
         }
-        self.remembered.push_back(Window { offset: self.position, bytes: self.scratch[..count].to_vec() });
+        self.remembered.push_back(Window { offset, bytes });
     }
 
     /// What the last [`read`](Self::read) gave, and leftovers of earlier ones behind it.
@@ -238,13 +238,15 @@ impl<'r> Input<'r> {
             return Err(self.fail(Fault::Limit { limit: "max_bytes", allowed: self.max_bytes }));
         }
         self.reader_position = None;
-        let result = if moved {
-            self.ledger.requests += 1;
-            self.reader.seek(SeekFrom::Start(offset)).and_then(|_| read_some(&mut self.reader, buffer))
-        } else {
-            read_some(&mut self.reader, buffer)
-        };
-        match result {
+        self.ledger.requests += u64::from(moved);
+        let reader = &mut self.reader;
+        let result = catch(|| {
+            if moved {
+                reader.seek(SeekFrom::Start(offset))?;
+            }
+            read_some(reader, buffer)
+        });
+        match result.map_err(|fault| self.fail(fault))? {
             // A `Read` that claims more than it was given room for is broken; do not believe it.
             Ok(count) if count > buffer.len() => {
                 let error = io::Error::other("the reader returned more bytes than it was asked for");
@@ -267,6 +269,35 @@ impl<'r> Input<'r> {
         }
     }
 
+    /// Bytes that [`pin`](Self::pin) keeps.
+    pub(crate) fn pinned_bytes(&self) -> u64 {
+        self.windows.iter().map(|window| window.bytes.len() as u64).sum()
+    }
+
+    /// Reads `length` bytes at `offset` (fewer at the end of the file). Few are remembered, like those of a read.
+    pub(crate) fn peek(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, Fault> {
+        let fetched_before = self.ledger.bytes_fetched;
+        let bytes = self.collect(offset, length)?;
+        if length <= MAX_READ && self.ledger.bytes_fetched > fetched_before {
+            self.remember(offset, bytes.clone());
+        }
+        Ok(bytes)
+    }
+
+    fn collect(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, Fault> {
+        let mut bytes = Vec::new();
+        let mut part = vec![0; MAX_READ.min(length)];
+        while bytes.len() < length {
+            let wanted = part.len().min(length - bytes.len());
+            let count = self.read_at(offset + bytes.len() as u64, &mut part[..wanted])?;
+            if count == 0 {
+                break;
+            }
+            bytes.extend_from_slice(&part[..count]);
+        }
+        Ok(bytes)
+    }
+
     /// Reads `length` bytes at `offset` (fewer at the end of the file) into memory, where later reads find them.
     pub(crate) fn pin(&mut self, offset: u64, length: usize) -> Result<&[u8], Fault> {
         let room = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
@@ -279,19 +310,22 @@ impl<'r> Input<'r> {
             let skip = usize::try_from(offset - window.offset).unwrap_or(usize::MAX);
             return Ok(&window.bytes[skip..skip + length]);
         }
-        let mut bytes = Vec::new();
-        let mut part = vec![0; MAX_READ.min(length)];
-        while bytes.len() < length {
-            let wanted = part.len().min(length - bytes.len());
-            let count = self.read_at(offset + bytes.len() as u64, &mut part[..wanted])?;
-            if count == 0 {
-                break;
-            }
-            bytes.extend_from_slice(&part[..count]);
-        }
+        let bytes = self.collect(offset, length)?;
         self.windows.push(Window { offset, bytes });
         Ok(self.windows.last().map_or(&[], |window| window.bytes.as_slice()))
     }
+}
+
+/// Runs what may be the caller's code, or ours under C; a panic becomes a fault, because it must not unwind through C.
+pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(action)).map_err(|payload| {
+        let message = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_owned());
+        Fault::ReaderPanicked(message)
+    })
 }
 
 /// One read, begun again when a signal interrupts it.

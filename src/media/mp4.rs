@@ -13,26 +13,37 @@ use crate::media::input::{Fault, Input};
 
 /// What the first read fetches: box headers, and the whole `moov` of most short files in streaming order.
 const HEAD_BYTES: usize = 16 << 10;
-/// The largest `moov` taken into memory. 64 MiB are the tables of some 40 hours of video.
+/// The largest `moov` (or box in its place) that is looked into. 64 MiB are the tables of some 40 hours of video.
 const MAX_MOOV_BYTES: u64 = 64 << 20;
-/// The largest `moof` looked into; real ones are a few kilobytes.
-const MAX_MOOF_BYTES: u64 = 4 << 20;
-/// Boxes at the top level that are looked at. Fragmented files have two a fragment.
-const MAX_TOP_LEVEL_BOXES: usize = 50_000;
+/// Boxes at the top level, at most. Fragmented files have two for each second or so.
+const MAX_TOP_LEVEL_BOXES: u32 = 500_000;
+/// Bytes of boxes kept for libav to find in memory; beyond that they are looked at and read again.
+const MAX_PINNED_BYTES: u64 = 80 << 20;
 /// How deep boxes may lie in each other; the sample tables are at depth 5.
 const MAX_DEPTH: usize = 12;
 /// What the compressed parts of all `moov` boxes may unpack to together.
 const MAX_UNPACKED_MOOV_BYTES: u64 = 64 << 20;
 
-/// Boxes that a file in this family may begin with.
-const FIRST_BOXES: [&[u8; 4]; 10] =
-    [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"sidx"];
+/// Boxes at the top level whose content libavformat looks into, in good files and in bad ones: it parses boxes wherever
+/// they lie. Media data, padding, file types, segment indexes and whatever it does not know it passes over.
+const LOOKED_INTO: [&[u8; 4]; 23] = [
+    b"moov", b"moof", b"trak", b"traf", b"mdia", b"minf", b"stbl", b"edts", b"udta", b"meta", b"dinf",
+    b"mvex", b"wave", b"sinf", b"schi", b"tref", b"gmhd", b"ilst", b"iprp", b"cmov", b"stsd", b"stsz",
+    b"trun",
+];
 
 struct BoxHeader {
     kind: [u8; 4],
     header_bytes: u64,
     /// Of the whole box; `None` means to the end of the file.
     size: Option<u64>,
+}
+
+impl BoxHeader {
+    /// Whether this can be a box at all: in files of other families the four bytes are hardly ever all text.
+    fn is_plausible(&self) -> bool {
+        self.kind.iter().all(|&byte| matches!(byte, b' '..=b'~' | 0xa9))
+    }
 }
 
 /// ISO/IEC 14496-12, 4.2: 32-bit size and type; size 1 means that a 64-bit size follows, size 0 that it goes to the end.
@@ -58,68 +69,62 @@ fn be32(bytes: &[u8], at: usize) -> Option<u32> {
 /// last word on what it can make of it.
 ///
 /// # Errors
-/// What reading gives, and the limit `max_index_entries`.
+/// What reading gives, and the limits `max_index_entries` and `max_streams`.
 pub(crate) fn look(input: &mut Input<'_>, limits: &Limits) -> Result<Option<Mp4Layout>, Fault> {
-    let head = input.pin(0, HEAD_BYTES)?;
-    if !parse_header(head).is_some_and(|first| FIRST_BOXES.contains(&&first.kind)) {
-        return Ok(None);
-    }
-    let mut counter = EntryCounter {
-        entries: 0,
-        allowed: limits.max_index_entries,
-        unpack_budget: MAX_UNPACKED_MOOV_BYTES,
-    };
+    input.pin(0, HEAD_BYTES)?;
+    let mut counter = EntryCounter { unpack_budget: MAX_UNPACKED_MOOV_BYTES, ..EntryCounter::default() };
     let mut found: Option<Mp4Layout> = None;
     let (mut fragmented, mut seen_mdat) = (false, false);
-    let (mut offset, size) = (0, input.size());
-    for _ in 0..MAX_TOP_LEVEL_BOXES {
-        if offset >= size {
+    let (mut offset, mut boxes, size) = (0_u64, 0, input.size());
+    while offset < size {
+        let Some(header) = parse_header(&input.peek(offset, 16)?).filter(BoxHeader::is_plausible) else {
             break;
+        };
+        boxes += 1;
+        if boxes > MAX_TOP_LEVEL_BOXES {
+            return Err(exceeded(input, "max_index_entries", limits.max_index_entries));
         }
-        let Some(header) = parse_header(input.pin(offset, 16)?) else { break };
-        let box_bytes = header.size.unwrap_or(size - offset);
-        match &header.kind {
-            b"mdat" => seen_mdat = true,
-            b"moov" if found.is_none() => {
-                found = Some(Mp4Layout {
+        // A box that claims more than there is ends with the file, as libavformat reads it.
+        let box_bytes = header.size.unwrap_or(u64::MAX).min(size - offset);
+        seen_mdat |= &header.kind == b"mdat";
+        fragmented |= &header.kind == b"moof";
+        if LOOKED_INTO.contains(&&header.kind) {
+            if box_bytes > MAX_MOOV_BYTES {
+                return Err(exceeded(input, "max_index_entries", limits.max_index_entries));
+            }
+            let length = usize::try_from(box_bytes).unwrap_or(usize::MAX);
+            let kept;
+            let bytes = if input.pinned_bytes() + box_bytes <= MAX_PINNED_BYTES {
+                input.pin(offset, length)?
+            } else {
+                kept = input.peek(offset, length)?;
+                &kept
+            };
+            counter.count(bytes);
+            if &header.kind == b"moov" && found.is_none() {
+                fragmented |= contains_box(bytes, b"mvex");
+                let layout = Mp4Layout {
                     moov_offset: offset,
                     moov_bytes: box_bytes,
                     faststart: !seen_mdat,
-                    fragmented: false,
-                });
-                if box_bytes <= MAX_MOOV_BYTES.min(size - offset) {
-                    let bytes = input.pin(offset, usize::try_from(box_bytes).unwrap_or(usize::MAX))?;
-                    let fits = counter.count(bytes);
-                    fragmented |= contains_box(bytes, b"mvex");
-                    if !fits {
-                        return Err(too_many_entries(input, limits));
-                    }
-                } else if box_bytes > MAX_MOOV_BYTES {
-                    return Err(too_many_entries(input, limits));
-                }
+                    fragmented,
+                };
+                found = Some(layout);
             }
-            b"moof" => {
-                fragmented = true;
-                let wanted = box_bytes.min(MAX_MOOF_BYTES);
-                let fits = counter.count(input.pin(offset, usize::try_from(wanted).unwrap_or(usize::MAX))?);
-                if !fits {
-                    return Err(too_many_entries(input, limits));
-                }
+            if counter.entries > limits.max_index_entries {
+                return Err(exceeded(input, "max_index_entries", limits.max_index_entries));
             }
-            _ => {}
+            if counter.tracks > u64::from(limits.max_streams) {
+                return Err(exceeded(input, "max_streams", limits.max_streams.into()));
+            }
         }
-        // Nothing of interest comes after the one moov of a file without fragments.
-        if found.is_some() && !fragmented {
-            break;
-        }
-        let Some(next) = offset.checked_add(box_bytes) else { break };
-        offset = next;
+        offset += box_bytes;
     }
     Ok(found.map(|layout| Mp4Layout { fragmented, ..layout }))
 }
 
-fn too_many_entries(input: &mut Input<'_>, limits: &Limits) -> Fault {
-    input.fail(Fault::Limit { limit: "max_index_entries", allowed: limits.max_index_entries })
+fn exceeded(input: &mut Input<'_>, limit: &'static str, allowed: u64) -> Fault {
+    input.fail(Fault::Limit { limit, allowed })
 }
 
 /// Whether a `moov` has a child of this kind.
@@ -141,52 +146,72 @@ fn for_each_box<'b>(mut bytes: &'b [u8], visit: &mut dyn FnMut(&[u8; 4], &'b [u8
     }
 }
 
+/// Adds up what tables declare.
+///
+/// libavformat parses boxes wherever they lie, so a walk along the tree that the specification draws would miss a table
+/// hidden in a sample description or behind a broken size. Whatever it parses must be named in the bytes, though: the four
+/// characters of each table are looked for at every byte, and what follows is taken for its count. Data that happens to
+/// look so is one in four thousand million; the tree is only walked to find what need not be counted.
+#[derive(Default)]
 struct EntryCounter {
     entries: u64,
-    allowed: u64,
+    tracks: u64,
     /// Bytes that may still be unpacked.
     unpack_budget: u64,
 }
 
 impl EntryCounter {
-    /// Adds the declared entries of the sample tables in `bytes`; whether they are still within what is allowed.
-    fn count(&mut self, bytes: &[u8]) -> bool {
-        self.walk(bytes, 0, false);
-        self.entries <= self.allowed
-    }
-
-    fn walk(&mut self, bytes: &[u8], depth: usize, in_sound: bool) {
-        if depth > MAX_DEPTH || self.entries > self.allowed {
-            return;
+    fn count(&mut self, bytes: &[u8]) {
+        for (at, name) in bytes.windows(4).enumerate() {
+            // Cheap to tell apart from most bytes: few names begin like this.
+            if !matches!(name[0], b's' | b'c' | b't' | b'e') {
+                continue;
+            }
+            // FullBox: version and flags in four bytes, then the count; stsz has the common sample size in between.
+            let declared = |after: usize| be32(bytes, at + 4 + after).map_or(0, u64::from);
+            match name {
+                b"stsz" | b"stz2" => self.entries = self.entries.saturating_add(declared(8)),
+                b"stts" | b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
+                    self.entries = self.entries.saturating_add(declared(4));
+                }
+                b"trak" => self.tracks += 1,
+                // QuickTime's compressed movie: the zlib stream follows its unpacked size.
+                b"cmvd" => {
+                    let content = bytes.get(at + 8..).unwrap_or_default();
+                    let content = unpack(content, self.unpack_budget);
+                    self.unpack_budget -= content.len() as u64;
+                    self.count(&content);
+                }
+                _ => {}
+            }
         }
-        let mut level = Level::default();
-        for_each_box(bytes, &mut |kind, content| level.add(kind, content));
-        let is_sound = in_sound || (level.sound_handlers > 0 && level.other_handlers == 0);
-        // Uncompressed sound is declared sample by sample, 44 100 a second and each one tick long, but libavformat keeps one
-        // entry for each block of it.
-        let is_blocks = is_sound && level.single_ticks > 0 && level.other_times == 0;
-        let samples = if is_blocks { 0 } else { level.sample_sizes };
-        self.entries = self.entries.saturating_add(level.others).saturating_add(samples);
-        for content in level.inner {
-            self.walk(content, depth + 1, is_sound);
-        }
-        for content in level.packed {
-            let content = unpack(content, self.unpack_budget).unwrap_or_default();
-            self.unpack_budget -= content.len() as u64;
-            self.walk(&content, depth + 1, false);
-        }
+        self.entries = self.entries.saturating_sub(blocks_of_sound(bytes, 0, false));
     }
 }
 
-/// What the boxes on one level declare.
+/// Samples of uncompressed sound: they are declared one by one, 44 100 a second and each one tick long, but libavformat keeps
+/// one entry for each block of them.
+fn blocks_of_sound(bytes: &[u8], depth: usize, in_sound: bool) -> u64 {
+    if depth > MAX_DEPTH {
+        return 0;
+    }
+    let mut level = Level::default();
+    for_each_box(bytes, &mut |kind, content| level.add(kind, content));
+    let is_sound = in_sound || (level.sound_handlers > 0 && level.other_handlers == 0);
+    let is_blocks = is_sound && level.single_ticks > 0 && level.other_times == 0;
+    let here = if is_blocks { level.sample_sizes } else { 0 };
+    level
+        .inner
+        .iter()
+        .fold(here, |sum, content| sum.saturating_add(blocks_of_sound(content, depth + 1, is_sound)))
+}
+
+/// What the boxes on one level of the tree say.
 #[derive(Default)]
 struct Level<'b> {
     inner: Vec<&'b [u8]>,
-    packed: Vec<&'b [u8]>,
     /// Entries of `stsz`, one for each sample.
     sample_sizes: u64,
-    /// Entries of the other tables.
-    others: u64,
     /// `stts` boxes that give every sample one tick, and others.
     single_ticks: u32,
     other_times: u32,
@@ -197,22 +222,12 @@ struct Level<'b> {
 
 impl<'b> Level<'b> {
     fn add(&mut self, kind: &[u8; 4], content: &'b [u8]) {
-        // FullBox: version and flags in four bytes, then the count; stsz has the common sample size in between.
         let count = |at: usize| be32(content, at).map_or(0, u64::from);
         match kind {
-            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"moof" | b"traf" => {
-                self.inner.push(content);
-            }
-            // QuickTime's compressed movie: dcom names the method, cmvd holds the zlib stream.
-            b"cmov" => self.packed.push(content),
-            b"stsz" | b"stz2" => self.sample_sizes += count(8),
-            b"stts" => {
-                self.others += count(4);
-                if count(4) == 1 && count(12) == 1 { self.single_ticks += 1 } else { self.other_times += 1 }
-            }
-            b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
-                self.others += count(4);
-            }
+            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" => self.inner.push(content),
+            b"stsz" => self.sample_sizes += count(8),
+            b"stts" if count(4) == 1 && count(12) == 1 => self.single_ticks += 1,
+            b"stts" => self.other_times += 1,
             b"hdlr" if content.get(8..12) == Some(b"soun") => self.sound_handlers += 1,
             b"hdlr" => self.other_handlers += 1,
             _ => {}
@@ -220,18 +235,12 @@ impl<'b> Level<'b> {
     }
 }
 
-/// Unpacks a `cmov` as far as it goes, up to `budget` bytes.
-fn unpack(cmov: &[u8], budget: u64) -> Option<Vec<u8>> {
-    let mut packed = None;
-    for_each_box(cmov, &mut |kind, content| {
-        if kind == b"cmvd" {
-            packed = content.get(4..);
-        }
-    });
+/// Unpacks a zlib stream as far as it goes, up to `budget` bytes.
+fn unpack(packed: &[u8], budget: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     // An error part-way leaves what came before it: that is all libav will see too.
-    let _ = flate2::read::ZlibDecoder::new(packed?).take(budget).read_to_end(&mut bytes);
-    Some(bytes)
+    let _ = flate2::read::ZlibDecoder::new(packed).take(budget).read_to_end(&mut bytes);
+    bytes
 }
 
 #[cfg(test)]

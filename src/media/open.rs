@@ -137,7 +137,8 @@ impl<'r> Media<'r> {
         let layout = mp4::look(&mut input, &limits)?;
         let restrictions = [(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
         let mut container =
-            Container::open(input, limits.max_streams, &restrictions).map_err(|error| match error {
+            // One more than allowed, to see that there are too many: the demuxers just leave them out.
+            Container::open(input, limits.max_streams.saturating_add(1), &restrictions).map_err(|error| match error {
                 OpenError::Fault(fault) => fault.into(),
                 OpenError::Libav(error) => MediaError::NotMedia { reason: error.to_string() },
             })?;
@@ -153,6 +154,15 @@ impl<'r> Media<'r> {
             result.map_err(|error| MediaError::NotMedia { reason: error.to_string() })?;
             Self::assemble(container, VecDeque::new(), layout, (seeking, timestamps), options)
         };
+        if media.info.streams.len() > usize::try_from(limits.max_streams).unwrap_or(usize::MAX) {
+            return Err(MediaError::LimitExceeded {
+                limit: "max_streams",
+                allowed: limits.max_streams.into(),
+            });
+        }
+        if !media.info.format_name.starts_with("mov") {
+            media.info.mp4 = None;
+        }
         media.info.video_stream = media.choose_video_stream();
         Ok(media)
     }

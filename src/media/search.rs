@@ -107,6 +107,8 @@ pub(super) struct Search<'m, 'r> {
     first_error: Option<String>,
     /// Whether something was wrong since the decoder was last restarted.
     damaged: bool,
+    /// Whether the decoder refused a size on the way.
+    size_refused: bool,
     /// Whether the decoder has been given anything, be it the end.
     has_decoded: bool,
 }
@@ -165,6 +167,7 @@ impl<'m, 'r> Search<'m, 'r> {
             errors: 0,
             first_error: None,
             damaged: false,
+            size_refused: false,
             has_decoded: false,
         })
     }
@@ -182,8 +185,13 @@ impl<'m, 'r> Search<'m, 'r> {
         if let Some(found) = take(&mut pass.at_goal, FrameReason::AtTarget) {
             return Ok(found);
         }
-        if let Some(found) = take(&mut pass.at_half, FrameReason::HalfDuration) {
+        if let Some(found) = take(&mut pass.at_half, FrameReason::HalfDuration).filter(|_| !self.size_refused)
+        {
             return Ok(found);
+        }
+        // The frame asked for may be among those that were too large: any other would be a wrong picture.
+        if self.size_refused {
+            return Err(self.too_many_pixels());
         }
         let mut last = pass.last.take();
         // The end came unexpectedly. Where the container tells no duration, the last frame's time does.
@@ -295,6 +303,9 @@ impl<'m, 'r> Search<'m, 'r> {
             self.container.input_mut().check()?;
             match self.decoder.receive(frame) {
                 Ok(Received::Frame) => {
+                    if u64::from(frame.width()) * u64::from(frame.height()) > self.max_pixels {
+                        return Err(self.too_many_pixels());
+                    }
                     self.damaged |= frame.is_damaged();
                     let (stored, length) = match self.timestamps {
                         Timestamps::Counted => (None, 0),
@@ -430,8 +441,15 @@ impl<'m, 'r> Search<'m, 'r> {
         }
     }
 
+    const fn too_many_pixels(&self) -> MediaError {
+        MediaError::LimitExceeded { limit: "max_pixels", allowed: self.max_pixels }
+    }
+
     fn note(&mut self, error: &AvError) {
         self.errors += 1;
+        // A decoder that had a size and has none any more was told one that is over the limit, or nonsense.
+        self.size_refused |=
+            *error == AvError::INVALID_ARGUMENT && self.has_decoded && self.decoder.has_no_size();
         self.damaged = true;
         self.first_error.get_or_insert_with(|| error.to_string());
     }

@@ -64,7 +64,9 @@ impl Decoder {
         AvError::check(unsafe { ffi::avcodec_parameters_to_context(pointer, stream.parameters()) })?;
         // Without it timestamps are not carried from packets to frames by their best guess.
         set_field!(pointer, pkt_timebase, stream.raw_time_base());
-        set_field!(pointer, max_pixels, i64::try_from(max_pixels).unwrap_or(i64::MAX));
+        // libavcodec compares the size padded for its blocks and edges. The caller compares the frame's own.
+        let with_padding = max_pixels.saturating_add(max_pixels / 4).saturating_add(1 << 16);
+        set_field!(pointer, max_pixels, i64::try_from(with_padding).unwrap_or(i64::MAX));
         set_field!(pointer, thread_count, c_int::try_from(threads.get()).unwrap_or(c_int::MAX));
         // SAFETY: a context for this codec, not opened yet; no options.
         AvError::check(unsafe { ffi::avcodec_open2(pointer, codec, ptr::null_mut()) })?;
@@ -75,6 +77,11 @@ impl Decoder {
     pub(in crate::media) fn skip_non_reference(&mut self, skip: bool) {
         let discard = if skip { ffi::AVDiscard::AVDISCARD_NONREF } else { ffi::AVDiscard::AVDISCARD_DEFAULT };
         set_field!(self.0.as_ptr(), skip_frame, discard);
+    }
+
+    /// Whether the decoder has no size, as after one that it refused.
+    pub(in crate::media) fn has_no_size(&self) -> bool {
+        field!(self.0.as_ptr(), width) == 0 && field!(self.0.as_ptr(), coded_width) == 0
     }
 
     /// Gives the decoder a packet, or tells it with `None` that there are no more. [`AvError::AGAIN`] means that frames

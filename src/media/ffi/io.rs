@@ -2,13 +2,12 @@
 
 use std::ffi::{c_int, c_void};
 use std::io::SeekFrom;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 
 use ffmpeg_next::ffi;
 
 use super::{AvError, field, set_field};
-use crate::media::input::{Fault, Input};
+use crate::media::input::{Fault, Input, catch};
 
 /// libavformat's read buffer. Small, because every seek throws it away; large reads go around it.
 const BUFFER_BYTES: c_int = 32 << 10;
@@ -88,22 +87,12 @@ impl Drop for Io<'_> {
     }
 }
 
-/// Runs what may call the user's reader; a panic becomes a fault, because it must not unwind through C.
+/// Runs our side of a callback; a panic becomes a fault.
 fn guarded<'r, T>(
     input: &mut Input<'r>,
     action: impl FnOnce(&mut Input<'r>) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    match catch_unwind(AssertUnwindSafe(|| action(input))) {
-        Ok(result) => result,
-        Err(payload) => {
-            let message = payload
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| payload.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "no message".to_owned());
-            Err(input.fail(Fault::ReaderPanicked(message)))
-        }
-    }
+    catch(|| action(input)).unwrap_or_else(|fault| Err(input.fail(fault)))
 }
 
 /// # Safety
