@@ -3,16 +3,20 @@
 //! The caller's reader becomes an [`Input`], which bounds, counts and remembers. For MP4 and MOV, `mp4` looks at the box
 //! layout first, takes the index into memory and refuses one that declares absurd tables. Then libavformat opens the
 //! container on the same bytes (`ffi::format`), with `avformat_find_stream_info` only for the formats that cannot do
-//! without: it decodes packets to learn what the headers of the others say anyway. `timeline` reckons start and duration.
+//! without: it decodes packets to learn what the headers of the others say anyway; what those leave to the codec's
+//! configuration record, `configuration` takes from there. `timeline` reckons start and duration.
 //! For a poster frame, `search` reads packets from the keyframe before the wanted time, and `ffi::codec` decodes them; the
 //! [`PosterFrame`] that comes out owns its pixels, and makes pictures of them with libswscale and
 //! [`picture`](crate::picture).
 //!
 //! Everything libav says about an end or an error is checked against the [`Input`], which knows why a read failed.
 
+mod bits;
 mod colour;
+mod configuration;
 mod error;
 mod ffi;
+mod h264_sps;
 mod info;
 mod input;
 mod mp4;

@@ -45,7 +45,16 @@ macro_rules! set_field {
         unsafe { (*$pointer).$field = $value }
     };
 }
-use {field, set_field};
+/// Reads an enum field behind such a pointer as the `int` it is in C.
+macro_rules! int_field {
+    ($pointer:expr, $field:ident) => {{
+        // SAFETY: address of a field behind a pointer as for `field!`; nothing is read through the enum's type.
+        let field = unsafe { &raw const (*$pointer).$field };
+        // SAFETY: C enums are ints, four bytes and aligned as such; libav initialised it.
+        unsafe { field.cast::<c_int>().read() }
+    }};
+}
+use {field, int_field, set_field};
 
 /// An error code of libav (`AVERROR`), always negative.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -98,6 +98,16 @@ impl Ratio {
     pub fn positive(self) -> Option<Self> {
         (self.num > 0 && self.den > 0).then_some(self)
     }
+
+    /// The same value in lowest terms.
+    pub(super) const fn reduced(self) -> Self {
+        let (mut divisor, mut rest) = (self.num.unsigned_abs(), self.den.unsigned_abs());
+        while rest != 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        let divisor = divisor.cast_signed();
+        if divisor > 0 { Self { num: self.num / divisor, den: self.den / divisor } } else { self }
+    }
 }
 
 /// What one stream says.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits::Limits;
+use crate::media::configuration::Configuration;
 use crate::media::error::MediaError;
 use crate::media::ffi::format::{Container, OpenError};
 use crate::media::ffi::packet::Packet;
@@ -207,7 +208,9 @@ impl<'r> Media<'r> {
                 .streams()
                 .enumerate()
                 .zip(starts)
-                .map(|((index, stream), start)| describe_stream(index, stream, start))
+                .map(|((index, stream), start)| {
+                    describe_stream(index, stream, start, options.limits.max_pixels)
+                })
                 .collect(),
             video_stream: None,
             mp4: layout,
@@ -413,17 +416,20 @@ fn orientation(matrix: [i32; 9]) -> Orientation {
     Orientation::from_matrix(matrix[0], matrix[1], matrix[3], matrix[4])
 }
 
-fn describe_stream(index: usize, stream: Stream<'_>, start: Option<i64>) -> StreamInfo {
+fn describe_stream(index: usize, stream: Stream<'_>, start: Option<i64>, max_pixels: u64) -> StreamInfo {
     let time_base = stream.time_base();
     let duration_ts = stream.duration_ts();
     let kind = stream.kind();
+    let configuration = (kind == StreamKind::Video).then(|| Configuration::of(stream, index, max_pixels));
+    let profile =
+        configuration.as_ref().map_or_else(|| stream.profile(), |configuration| configuration.profile);
     StreamInfo {
         index,
         id: Some(stream.id()).filter(|&id| id != 0),
         kind,
         codec_name: stream.codec_name().map(str::to_owned),
         codec_long_name: stream.codec_long_name().map(str::to_owned),
-        profile: stream.profile_name().map(str::to_owned),
+        profile: stream.profile_name(profile).map(str::to_owned),
         codec_tag_string: tag_string(stream.codec_tag()),
         codec_tag: stream.codec_tag(),
         decodable: kind == StreamKind::Video && stream.is_decodable(),
@@ -438,24 +444,24 @@ fn describe_stream(index: usize, stream: Stream<'_>, start: Option<i64>) -> Stre
         average_frame_rate: stream.average_frame_rate(),
         disposition: stream.disposition(),
         tags: stream.tags(),
-        video: (kind == StreamKind::Video).then(|| describe_video(stream)),
+        video: configuration.map(|configuration| describe_video(stream, configuration)),
         audio: (kind == StreamKind::Audio).then(|| stream.audio()),
     }
 }
 
-fn describe_video(stream: Stream<'_>) -> VideoInfo {
+fn describe_video(stream: Stream<'_>, configuration: Configuration) -> VideoInfo {
     let matrix = stream.display_matrix();
     VideoInfo {
         width: stream.width(),
         height: stream.height(),
-        pixel_format: stream.pixel_format().name().map(str::to_owned),
-        sample_aspect_ratio: stream.sample_aspect_ratio(),
+        pixel_format: configuration.pixel_format,
+        sample_aspect_ratio: configuration.sample_aspect_ratio.map(Ratio::reduced),
         orientation: matrix.map_or(Orientation::Upright, orientation),
         display_rotation: matrix.map(display_rotation),
-        colour: colour::describe(stream.colour(), stream.dolby_vision_profile()),
-        field_order: stream.field_order(),
-        level: Some(stream.level()).filter(|&level| level >= 0),
-        has_b_frames: stream.has_b_frames(),
+        colour: colour::describe(configuration.colour, stream.dolby_vision_profile()),
+        field_order: configuration.field_order,
+        level: Some(configuration.level).filter(|&level| level >= 0),
+        has_b_frames: configuration.has_b_frames,
     }
 }
 

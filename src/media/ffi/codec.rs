@@ -7,11 +7,12 @@ use std::slice;
 
 use ffmpeg_next::ffi;
 
-use super::frame::Frame;
+use super::frame::{ColourCodes, Frame};
 use super::packet::Packet;
 use super::pixel_format::PixelFormat;
-use super::stream::Stream;
-use super::{AvError, field, set_field};
+use super::stream::{Stream, ratio};
+use super::{AvError, field, int_field, set_field};
+use crate::media::info::Ratio;
 
 /// Owns an `AVCodecContext`.
 struct Context(NonNull<ffi::AVCodecContext>);
@@ -47,6 +48,18 @@ pub(in crate::media) enum Received {
     Ended,
 }
 
+/// What an open decoder says of the pictures to come. Before the first packet this is what the container said, replaced
+/// where the codec's configuration record says it too.
+pub(in crate::media) struct Announced {
+    pub(in crate::media) pixel_format: PixelFormat,
+    /// -99 when unknown, as the level.
+    pub(in crate::media) profile: i32,
+    pub(in crate::media) level: i32,
+    pub(in crate::media) colour: ColourCodes,
+    pub(in crate::media) sample_aspect_ratio: Option<Ratio>,
+    pub(in crate::media) has_b_frames: i32,
+}
+
 impl Decoder {
     /// Opens the decoder of a stream; `Ok(None)` when none is compiled in.
     pub(in crate::media) fn open(
@@ -71,6 +84,25 @@ impl Decoder {
         // SAFETY: a context for this codec, not opened yet; no options.
         AvError::check(unsafe { ffi::avcodec_open2(pointer, codec, ptr::null_mut()) })?;
         Ok(Some(Self(context)))
+    }
+
+    pub(in crate::media) fn announced(&self) -> Announced {
+        let context = self.0.as_ptr();
+        let colour = ColourCodes {
+            range: int_field!(context, color_range),
+            matrix: int_field!(context, colorspace),
+            transfer: int_field!(context, color_trc),
+            primaries: int_field!(context, color_primaries),
+            chroma_location: int_field!(context, chroma_sample_location),
+        };
+        Announced {
+            pixel_format: PixelFormat(int_field!(context, pix_fmt)),
+            profile: field!(context, profile),
+            level: field!(context, level),
+            colour: colour.sanitised(),
+            sample_aspect_ratio: ratio(field!(context, sample_aspect_ratio)).positive(),
+            has_b_frames: field!(context, has_b_frames),
+        }
     }
 
     /// Whether frames that no other frame needs are left out.

@@ -8,7 +8,7 @@ use ffmpeg_next::ffi;
 
 use super::packet::timestamp;
 use super::pixel_format::PixelFormat;
-use super::{AvError, constant_name, field, raw, set_field};
+use super::{AvError, constant_name, field, int_field, raw, set_field};
 use crate::media::info::Ratio;
 
 /// Colour properties as the numbers of ITU-T H.273 that libav uses, whether it knows them or not.
@@ -70,16 +70,6 @@ pub(in crate::media) struct Frame(NonNull<ffi::AVFrame>);
 
 // SAFETY: owned alone; frames are plain structs with atomically counted buffers (libavutil/frame.h).
 unsafe impl Send for Frame {}
-
-/// Reads one of the enum fields of an `AVFrame` as the `int` it is.
-macro_rules! int_field {
-    ($frame:expr, $field:ident) => {{
-        // SAFETY: address of a field of an allocated frame; nothing is read through the enum's type.
-        let field = unsafe { &raw const (*$frame).$field };
-        // SAFETY: C enums are ints, four bytes and aligned as such.
-        unsafe { field.cast::<c_int>().read() }
-    }};
-}
 
 macro_rules! set_int_field {
     ($frame:expr, $field:ident, $value:expr) => {{

@@ -11,7 +11,7 @@ use ffmpeg_next::ffi;
 use super::frame::{ColourCodes, Edges, parse_display_matrix};
 use super::packet::timestamp;
 use super::pixel_format::PixelFormat;
-use super::{field, owned_string, raw, static_string};
+use super::{field, int_field, owned_string, raw, static_string};
 use crate::media::info::{AudioInfo, Disposition, Ratio, StreamKind};
 
 /// A stream of an open container, borrowed from it.
@@ -20,17 +20,6 @@ pub(in crate::media) struct Stream<'c> {
     stream: *const ffi::AVStream,
     parameters: *const ffi::AVCodecParameters,
     container: PhantomData<&'c ()>,
-}
-
-/// Reads one of the enum fields of the codec parameters as the `int` it is.
-macro_rules! int_parameter {
-    ($self:expr, $field:ident) => {{
-        // SAFETY: address of a field of the parameters, which live as long as the stream; nothing is read through the
-        // enum's type.
-        let field = unsafe { &raw const (*$self.parameters).$field };
-        // SAFETY: C enums are ints, four bytes and aligned as such.
-        unsafe { field.cast::<c_int>().read() }
-    }};
 }
 
 impl<'c> Stream<'c> {
@@ -64,7 +53,7 @@ impl<'c> Stream<'c> {
         const DATA: c_int = ffi::AVMediaType::AVMEDIA_TYPE_DATA as c_int;
         const SUBTITLE: c_int = ffi::AVMediaType::AVMEDIA_TYPE_SUBTITLE as c_int;
         const ATTACHMENT: c_int = ffi::AVMediaType::AVMEDIA_TYPE_ATTACHMENT as c_int;
-        match int_parameter!(self, codec_type) {
+        match int_field!(self.parameters, codec_type) {
             VIDEO => StreamKind::Video,
             AUDIO => StreamKind::Audio,
             DATA => StreamKind::Data,
@@ -75,7 +64,7 @@ impl<'c> Stream<'c> {
     }
 
     pub(in crate::media) fn codec_id(self) -> c_uint {
-        int_parameter!(self, codec_id).cast_unsigned()
+        int_field!(self.parameters, codec_id).cast_unsigned()
     }
 
     pub(in crate::media) fn codec_name(self) -> Option<&'static str> {
@@ -97,20 +86,37 @@ impl<'c> Stream<'c> {
         unsafe { raw::avcodec_descriptor_get(self.codec_id()) }
     }
 
-    pub(in crate::media) fn profile_name(self) -> Option<&'static str> {
-        let profile = field!(self.parameters, profile);
+    /// -99 when unknown.
+    pub(in crate::media) fn profile(self) -> i32 {
+        field!(self.parameters, profile)
+    }
+
+    /// The name of one of the codec's profiles.
+    pub(in crate::media) fn profile_name(self, profile: i32) -> Option<&'static str> {
         // SAFETY: takes any numbers, and answers null or a constant (libavcodec/avcodec.h).
         let name = unsafe { raw::avcodec_profile_name(self.codec_id(), profile) };
         // SAFETY: as the call before answered.
         unsafe { static_string(name) }
     }
 
+    /// -99 when unknown.
     pub(in crate::media) fn level(self) -> i32 {
         field!(self.parameters, level)
     }
 
     pub(in crate::media) fn codec_tag(self) -> u32 {
         field!(self.parameters, codec_tag)
+    }
+
+    /// The codec's configuration record, as the container keeps it.
+    pub(in crate::media) fn extradata(self) -> &'c [u8] {
+        let (bytes, size) = (field!(self.parameters, extradata), field!(self.parameters, extradata_size));
+        match usize::try_from(size) {
+            // SAFETY: libavformat allocated `size` bytes there (libavcodec/codec_par.h), which live as long as the
+            // stream, and nothing writes to them while the container is borrowed.
+            Ok(size) if !bytes.is_null() => unsafe { slice::from_raw_parts(bytes, size) },
+            _ => &[],
+        }
     }
 
     pub(super) fn decoder(self) -> *const ffi::AVCodec {
@@ -189,18 +195,18 @@ impl<'c> Stream<'c> {
 
     pub(in crate::media) fn colour(self) -> ColourCodes {
         ColourCodes {
-            range: int_parameter!(self, color_range),
-            matrix: int_parameter!(self, color_space),
-            transfer: int_parameter!(self, color_trc),
-            primaries: int_parameter!(self, color_primaries),
-            chroma_location: int_parameter!(self, chroma_location),
+            range: int_field!(self.parameters, color_range),
+            matrix: int_field!(self.parameters, color_space),
+            transfer: int_field!(self.parameters, color_trc),
+            primaries: int_field!(self.parameters, color_primaries),
+            chroma_location: int_field!(self.parameters, chroma_location),
         }
     }
 
     /// Under ffprobe's names.
     pub(in crate::media) fn field_order(self) -> Option<&'static str> {
         // AVFieldOrder (libavcodec/defs.h).
-        match int_parameter!(self, field_order) {
+        match int_field!(self.parameters, field_order) {
             1 => Some("progressive"),
             2 => Some("tt"),
             3 => Some("bb"),

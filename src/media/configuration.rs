@@ -1,0 +1,111 @@
+//! What is known of a video stream's pictures before a sample is read: the container's word, and what the codec's
+//! configuration record adds to it. `avformat_find_stream_info` would decode samples for the same.
+
+use std::num::NonZeroUsize;
+
+use crate::media::ffi::codec::Decoder;
+use crate::media::ffi::frame::ColourCodes;
+use crate::media::ffi::stream::Stream;
+use crate::media::h264_sps::Sps;
+use crate::media::info::Ratio;
+
+/// Streams further back are not worth a decoder: opening one takes up to a millisecond, and a file may have a hundred.
+const MAX_STREAMS: usize = 16;
+/// `AV_PROFILE_UNKNOWN` and `AV_LEVEL_UNKNOWN` (libavcodec/defs.h).
+const UNKNOWN: i32 = -99;
+
+/// What pictures of a stream are like.
+pub(super) struct Configuration {
+    pub(super) pixel_format: Option<String>,
+    pub(super) profile: i32,
+    pub(super) level: i32,
+    pub(super) colour: ColourCodes,
+    pub(super) sample_aspect_ratio: Option<Ratio>,
+    pub(super) field_order: Option<&'static str>,
+    pub(super) has_b_frames: i32,
+}
+
+impl Configuration {
+    /// Of a stream of video, the `index`th stream of its file.
+    pub(super) fn of(stream: Stream<'_>, index: usize, max_pixels: u64) -> Self {
+        let mut configuration = Self::of_container(stream);
+        if configuration.pixel_format.is_none() && index < MAX_STREAMS {
+            if stream.codec_name() == Some("h264") {
+                if let Some(sps) = Sps::find(stream.extradata()) {
+                    configuration.add_sps(&sps);
+                }
+            } else if let Ok(Some(decoder)) = Decoder::open(stream, NonZeroUsize::MIN, max_pixels) {
+                configuration.add_decoder(&decoder);
+            }
+        }
+        configuration
+    }
+
+    fn of_container(stream: Stream<'_>) -> Self {
+        Self {
+            pixel_format: stream.pixel_format().name().map(str::to_owned),
+            profile: stream.profile(),
+            level: stream.level(),
+            colour: stream.colour(),
+            sample_aspect_ratio: stream.sample_aspect_ratio(),
+            field_order: stream.field_order(),
+            has_b_frames: stream.has_b_frames(),
+        }
+    }
+
+    fn add_decoder(&mut self, decoder: &Decoder) {
+        let announced = decoder.announced();
+        self.pixel_format = announced.pixel_format.name().map(str::to_owned);
+        self.add_profile(announced.profile, announced.level);
+        self.add_colour(announced.colour);
+        self.sample_aspect_ratio = self.sample_aspect_ratio.or(announced.sample_aspect_ratio);
+        self.has_b_frames = self.has_b_frames.max(announced.has_b_frames);
+    }
+
+    fn add_sps(&mut self, sps: &Sps) {
+        let mut codes = ColourCodes { chroma_location: sps.chroma_location, ..ColourCodes::UNSPECIFIED };
+        if let Some(full) = sps.full_range {
+            codes.range = if full { 2 } else { 1 };
+        }
+        if let Some(colour) = sps.colour {
+            (codes.primaries, codes.transfer, codes.matrix) =
+                (colour.primaries, colour.transfer, colour.matrix);
+        }
+        let codes = codes.sanitised();
+        // The decoder goes by its own word first, and by the container's where it has none.
+        let range = if sps.full_range.is_some() { codes.range } else { self.colour.range };
+        let matrix = if sps.colour.is_some() { codes.matrix } else { self.colour.matrix };
+        self.pixel_format = sps.pixel_format(range == 2, matrix == 0);
+        self.add_profile(sps.profile(), sps.level);
+        self.add_colour(codes);
+        self.sample_aspect_ratio = self.sample_aspect_ratio.or(sps.sample_aspect_ratio);
+        if sps.frames_only {
+            self.field_order = self.field_order.or(Some("progressive"));
+        }
+        self.has_b_frames = self.has_b_frames.max(sps.reorder_frames.unwrap_or(0));
+    }
+
+    fn add_profile(&mut self, profile: i32, level: i32) {
+        if profile != UNKNOWN {
+            self.profile = profile;
+        }
+        if level != UNKNOWN {
+            self.level = level;
+        }
+    }
+
+    /// The container's word on colours goes before the codec's: range, the three codes together, and place of chroma each
+    /// by itself, as `avformat_find_stream_info` has it (libavformat/demux.c, `parameters_from_context`).
+    fn add_colour(&mut self, codes: ColourCodes) {
+        let own = &mut self.colour;
+        if own.range == 0 {
+            own.range = codes.range;
+        }
+        if (own.primaries, own.transfer, own.matrix) == (2, 2, 2) {
+            (own.primaries, own.transfer, own.matrix) = (codes.primaries, codes.transfer, codes.matrix);
+        }
+        if own.chroma_location == 0 {
+            own.chroma_location = codes.chroma_location;
+        }
+    }
+}

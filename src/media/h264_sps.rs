@@ -1,0 +1,351 @@
+//! The first sequence parameter set of an H.264 stream (ITU-T H.264 7.3.2.1.1 and E.1.1), from the configuration record of
+//! MP4 and Matroska (ISO/IEC 14496-15 5.3.3) or from start codes. libavcodec's decoder keeps it to itself until it meets a
+//! slice.
+
+use crate::media::bits::{Bits, without_emulation_prevention};
+use crate::media::info::Ratio;
+
+/// What the set says about pictures. Codes are those of ITU-T H.273.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Sps {
+    profile_idc: u8,
+    constraints: u8,
+    pub(super) level: i32,
+    chroma_format: u32,
+    depth: u32,
+    /// Whether there are no field macroblocks at all.
+    pub(super) frames_only: bool,
+    pub(super) sample_aspect_ratio: Option<Ratio>,
+    pub(super) full_range: Option<bool>,
+    pub(super) colour: Option<ColourDescription>,
+    /// As libav numbers it: one more than in the standard, 0 unspecified.
+    pub(super) chroma_location: i32,
+    /// Frames held back to put them in order.
+    pub(super) reorder_frames: Option<i32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ColourDescription {
+    pub(super) primaries: i32,
+    pub(super) transfer: i32,
+    pub(super) matrix: i32,
+}
+
+const SPS_NAL: u8 = 7;
+/// Profiles whose sets tell the chroma format and the bit depth (7.3.2.1.1).
+const HIGH_PROFILES: [u8; 14] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 144, 244];
+/// Table E-1, from index 1 on.
+const ASPECT_RATIOS: [(i32, i32); 16] = [
+    (1, 1),
+    (12, 11),
+    (10, 11),
+    (16, 11),
+    (40, 33),
+    (24, 11),
+    (20, 11),
+    (32, 11),
+    (80, 33),
+    (18, 11),
+    (15, 11),
+    (64, 33),
+    (160, 99),
+    (4, 3),
+    (3, 2),
+    (2, 1),
+];
+
+impl Sps {
+    /// Of the extra data that a container keeps; `None` when there is no set in it, or not a whole one.
+    pub(super) fn find(extradata: &[u8]) -> Option<Self> {
+        let unit = if extradata.first() == Some(&1) {
+            // Version, profile, constraints, level, length size, number of sets; then the first with its length.
+            let (&[.., count, high, low], rest) = extradata.split_first_chunk::<8>()?;
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            rest.get(..length).filter(|_| count & 31 > 0)?
+        } else {
+            let starts =
+                extradata.windows(4).position(|bytes| bytes[..3] == [0, 0, 1] && bytes[3] & 31 == SPS_NAL);
+            let unit = extradata.get(starts? + 3..)?;
+            let end = unit.windows(3).position(|bytes| bytes[..2] == [0, 0] && bytes[2] < 2);
+            &unit[..end.unwrap_or(unit.len())]
+        };
+        let (header, payload) = unit.split_first()?;
+        (header & 31 == SPS_NAL).then(|| Self::parse(&without_emulation_prevention(payload)))?
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut bits = Bits::new(bytes);
+        let mut sps = Self { chroma_format: 1, depth: 8, ..Self::default() };
+        sps.profile_idc = bits.byte()?;
+        sps.constraints = bits.byte()?;
+        sps.level = i32::from(bits.byte()?);
+        bits.unsigned()?; // seq_parameter_set_id
+        if HIGH_PROFILES.contains(&sps.profile_idc) {
+            sps.parse_format(&mut bits)?;
+        }
+        bits.unsigned()?; // log2_max_frame_num_minus4
+        match bits.unsigned()? {
+            0 => drop(bits.unsigned()?), // log2_max_pic_order_cnt_lsb_minus4
+            1 => {
+                bits.flag()?; // delta_pic_order_always_zero_flag
+                bits.unsigned()?; // offset_for_non_ref_pic, signed like those below: the same bits
+                bits.unsigned()?; // offset_for_top_to_bottom_field
+                // The standard allows 255; running out of bits ends any other number.
+                for _ in 0..bits.unsigned()? {
+                    bits.unsigned()?; // offset_for_ref_frame
+                }
+            }
+            _ => {}
+        }
+        bits.unsigned()?; // max_num_ref_frames
+        bits.flag()?; // gaps_in_frame_num_value_allowed_flag
+        bits.unsigned()?; // pic_width_in_mbs_minus1
+        bits.unsigned()?; // pic_height_in_map_units_minus1
+        sps.frames_only = bits.flag()?;
+        if !sps.frames_only {
+            bits.flag()?; // mb_adaptive_frame_field_flag
+        }
+        bits.flag()?; // direct_8x8_inference_flag
+        if bits.flag()? {
+            for _ in 0..4 {
+                bits.unsigned()?; // frame_crop_*_offset
+            }
+        }
+        if bits.flag()? {
+            // A VUI that is cut short counts as far as it goes, as libavcodec has it.
+            let _ = sps.parse_vui(&mut bits);
+        }
+        Some(sps)
+    }
+
+    fn parse_format(&mut self, bits: &mut Bits<'_>) -> Option<()> {
+        self.chroma_format = bits.unsigned().filter(|&format| format <= 3)?;
+        // libavcodec refuses planes coded apart, and chroma of another depth.
+        if self.chroma_format == 3 && bits.flag()? {
+            return None;
+        }
+        self.depth = bits.unsigned()?.checked_add(8)?;
+        bits.unsigned().filter(|&chroma| chroma == self.depth - 8)?;
+        bits.flag()?; // qpprime_y_zero_transform_bypass_flag
+        if bits.flag()? {
+            let lists = if self.chroma_format == 3 { 12 } else { 8 };
+            for list in 0..lists {
+                if bits.flag()? {
+                    skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn parse_vui(&mut self, bits: &mut Bits<'_>) -> Option<()> {
+        // What libavcodec takes it for when the VUI does not say it.
+        self.chroma_location = 1;
+        if bits.flag()? {
+            self.sample_aspect_ratio = match bits.byte()? {
+                255 => Ratio { num: bits.number(16)?, den: bits.number(16)? }.positive(),
+                index => ASPECT_RATIOS
+                    .get(usize::from(index).wrapping_sub(1))
+                    .map(|&(num, den)| Ratio { num, den }),
+            };
+        }
+        if bits.flag()? {
+            bits.flag()?; // overscan_appropriate_flag
+        }
+        if bits.flag()? {
+            bits.take(3)?; // video_format
+            self.full_range = Some(bits.flag()?);
+            if bits.flag()? {
+                let (primaries, transfer, matrix) = (bits.number(8)?, bits.number(8)?, bits.number(8)?);
+                self.colour = Some(ColourDescription { primaries, transfer, matrix });
+            }
+        }
+        if bits.flag()? {
+            let top_field = bits.unsigned()?;
+            bits.unsigned()?; // chroma_sample_loc_type_bottom_field
+            self.chroma_location =
+                i32::try_from(top_field).ok().filter(|&kind| kind <= 5).map_or(0, |kind| kind + 1);
+        }
+        if bits.flag()? {
+            bits.take(32)?; // num_units_in_tick
+            bits.take(32)?; // time_scale
+            bits.flag()?; // fixed_frame_rate_flag
+        }
+        let nal_hrd = skip_hrd(bits)?;
+        if skip_hrd(bits)? || nal_hrd {
+            bits.flag()?; // low_delay_hrd_flag
+        }
+        bits.flag()?; // pic_struct_present_flag
+        if bits.flag()? {
+            bits.flag()?; // motion_vectors_over_pic_boundaries_flag
+            for _ in 0..4 {
+                bits.unsigned()?; // max_bytes_per_pic_denom to log2_max_mv_length_vertical
+            }
+            // No more than the picture buffer holds (A.3.1).
+            self.reorder_frames = i32::try_from(bits.unsigned()?).ok().filter(|&frames| frames <= 16);
+        }
+        Some(())
+    }
+
+    /// The number FFmpeg has for the profile: some constraint flags make another one of it (A.2).
+    pub(super) fn profile(&self) -> i32 {
+        let constraint = |index: u8| self.constraints & (0x80 >> index) != 0;
+        i32::from(self.profile_idc)
+            | match self.profile_idc {
+                66 if constraint(1) => 1 << 9,
+                110 | 122 | 244 if constraint(3) => 1 << 11,
+                _ => 0,
+            }
+    }
+
+    /// The name of the pixel format that libavcodec decodes to; `None` for depths it refuses.
+    pub(super) fn pixel_format(&self, full_range: bool, rgb: bool) -> Option<String> {
+        let chroma = match self.chroma_format {
+            3 if rgb => "",
+            3 => "444",
+            2 => "422",
+            // Grey too: its chroma planes are filled.
+            _ => "420",
+        };
+        let family = if chroma.is_empty() { "gbr" } else { "yuv" };
+        match self.depth {
+            8 if full_range && !chroma.is_empty() => Some(format!("yuvj{chroma}p")),
+            8 => Some(format!("{family}{chroma}p")),
+            9 | 10 | 12 | 14 => Some(format!("{family}{chroma}p{}le", self.depth)),
+            _ => None,
+        }
+    }
+}
+
+/// 7.3.2.1.1.1.
+fn skip_scaling_list(bits: &mut Bits<'_>, size: usize) -> Option<()> {
+    let mut scale = 8;
+    for _ in 0..size {
+        // Only the sum modulo 256 matters, and only whether it is zero: then the rest repeats.
+        scale = bits.signed()?.wrapping_add(scale) & 0xff;
+        if scale == 0 {
+            break;
+        }
+    }
+    Some(())
+}
+
+/// E.1.2, where it is present; whether it was.
+fn skip_hrd(bits: &mut Bits<'_>) -> Option<bool> {
+    if !bits.flag()? {
+        return Some(false);
+    }
+    let count = bits.unsigned()?.checked_add(1)?;
+    bits.byte()?; // bit_rate_scale, cpb_size_scale
+    for _ in 0..count {
+        bits.unsigned()?; // bit_rate_value_minus1
+        bits.unsigned()?; // cpb_size_value_minus1
+        bits.flag()?; // cbr_flag
+    }
+    bits.take(20)?; // four lengths
+    Some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 160x120 High, with a VUI, as x264 writes it (`avcC`).
+    const HIGH: &str =
+        "0164000affe1001c6764000aacd942847e59b808080a000003000200000300081e244b2c01000668ebe05b2c8bfdf8f800";
+    const HIGH_10: &str =
+        "016e000affe1001a676e000aa6cd942847e5c044000003000400000300503c48965801000668ebe0c4b22cfdfafa00";
+    const INTERLACED: &str =
+        "01640015ffe1001867640015acd9421b6022000003000200000300283e28532c01000668fba0c4b22cfdf8f800";
+    const WIDE: &str =
+        "0164000affe1001c6764000aacd942c4effc010000b440000003004000000503c489658001000668ebe0c4b22cfdf8f800";
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16).unwrap()).unwrap();
+        hex.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+    }
+
+    #[test]
+    fn fields_of_a_record() {
+        let sps = Sps::find(&bytes(HIGH)).unwrap();
+        assert_eq!((sps.profile(), sps.level, sps.frames_only), (100, 10, true));
+        assert_eq!((sps.full_range, sps.chroma_location, sps.reorder_frames), (Some(true), 1, Some(2)));
+        assert_eq!(sps.colour, Some(ColourDescription { primaries: 1, transfer: 1, matrix: 1 }));
+        assert_eq!(sps.pixel_format(true, false).as_deref(), Some("yuvj420p"));
+        let sps = Sps::find(&bytes(HIGH_10)).unwrap();
+        assert_eq!((sps.profile(), sps.full_range, sps.colour), (110, None, None));
+        assert_eq!(sps.pixel_format(false, false).as_deref(), Some("yuv420p10le"));
+        assert!(!Sps::find(&bytes(INTERLACED)).unwrap().frames_only);
+        let wide = Sps::find(&bytes(WIDE)).unwrap().sample_aspect_ratio.map(Ratio::reduced);
+        assert_eq!(wide, Some(Ratio { num: 64, den: 45 }));
+    }
+
+    #[test]
+    fn start_codes_say_the_same() {
+        let record = bytes(HIGH);
+        let mut stream = vec![0, 0, 0, 1, 9, 0xf0, 0, 0, 0, 1];
+        stream.extend_from_slice(&record[8..8 + 0x1c]);
+        assert_eq!(Sps::find(&stream), Sps::find(&record));
+        stream.extend_from_slice(&[0, 0, 1, 0x68, 0xeb]);
+        assert_eq!(Sps::find(&stream), Sps::find(&record));
+    }
+
+    #[test]
+    fn profiles_are_numbered_as_ffmpeg_does() {
+        let cases = [
+            ((66, 0x40), 66 | 512),
+            ((66, 0), 66),
+            ((77, 0x40), 77),
+            ((110, 0x10), 110 | 2048),
+            ((100, 0x10), 100),
+        ];
+        for ((profile_idc, constraints), number) in cases {
+            assert_eq!(Sps { profile_idc, constraints, ..Sps::default() }.profile(), number);
+        }
+    }
+
+    #[test]
+    fn names_of_pixel_formats() {
+        let name = |chroma_format, depth, full, rgb| {
+            Sps { chroma_format, depth, ..Sps::default() }.pixel_format(full, rgb)
+        };
+        assert_eq!(name(0, 8, false, false).as_deref(), Some("yuv420p"));
+        assert_eq!(name(2, 10, true, false).as_deref(), Some("yuv422p10le"));
+        assert_eq!(name(3, 8, true, false).as_deref(), Some("yuvj444p"));
+        assert_eq!(name(3, 8, true, true).as_deref(), Some("gbrp"));
+        assert_eq!(name(3, 14, true, true).as_deref(), Some("gbrp14le"));
+        assert_eq!(name(1, 11, false, false), None);
+    }
+
+    #[test]
+    fn damage_is_survived() {
+        // xorshift64, seeded: the same mutations every time.
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % below as u64).unwrap()
+        };
+        for hex in [HIGH, HIGH_10, INTERLACED, WIDE] {
+            let record = bytes(hex);
+            for length in 0..record.len() {
+                Sps::find(&record[..length]);
+                Sps::parse(&record[9.min(length)..length]);
+            }
+            for _ in 0..10_000 {
+                let mut damaged = record.clone();
+                for _ in 0..=random(8) {
+                    let place = random(damaged.len());
+                    damaged[place] = u8::try_from(random(256)).unwrap();
+                }
+                Sps::find(&damaged);
+                Sps::parse(&damaged[9..]);
+            }
+        }
+        // The longest code there is, as a scaling list's step and as every count.
+        Sps::parse(&[100, 0, 10, 0b1010_1110, 0b1110_0000, 0, 0, 0, 0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        Sps::parse(&[77, 0, 10, 0b1101_0111, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff]);
+        assert_eq!(Sps::find(&[]), None);
+    }
+}
