@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use common::{AT, Outcome, fixture_bytes, frame, frame_of_bytes, open};
+use common::{AT, Outcome, fixture_bytes, frame, frame_of_bytes};
 use posterframe::testing::FailingReader;
 use posterframe::{ErrorKind, Limits, Media, MediaError, OpenOptions};
 
@@ -32,7 +32,7 @@ fn a_panic_at_any_read_of_opening_is_caught() -> Outcome {
 }
 
 fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(content.len() + 8).unwrap();
+    let size = u32::try_from(content.len() + 8).expect("a test box is small");
     [&size.to_be_bytes()[..], kind, content].concat()
 }
 

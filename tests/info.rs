@@ -111,7 +111,7 @@ fn stream_times_and_counts() -> Outcome {
     assert_eq!(sound.codec_name.as_deref(), Some("aac"));
     assert!(!sound.decodable && sound.video.is_none());
     let audio = sound.audio.as_ref().ok_or("no sound properties")?;
-    assert_eq!((audio.sample_rate, audio.channels), (22_050, 1));
+    assert_eq!((audio.sample_rate, audio.channels), (Some(22_050), Some(1)));
     Ok(())
 }
 

@@ -260,10 +260,10 @@ pub enum HdrKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AudioInfo {
-    /// Samples a second.
-    pub sample_rate: u32,
-    /// Channels.
-    pub channels: u32,
+    /// Samples a second; `None` where only decoding would tell (sound is never decoded).
+    pub sample_rate: Option<u32>,
+    /// Channels; `None` where only decoding would tell.
+    pub channels: Option<u32>,
     /// Channel layout in words (`stereo`), where known.
     pub channel_layout: Option<String>,
     /// Bits of a coded sample, for uncompressed sound.

@@ -17,6 +17,8 @@ const HEAD_BYTES: usize = 16 << 10;
 const MAX_MOOV_BYTES: u64 = 64 << 20;
 /// Boxes at the top level, at most. Fragmented files have two for each second or so.
 const MAX_TOP_LEVEL_BOXES: u32 = 500_000;
+/// Where a file must have shown a box with a name at the latest. libavformat looks no further to tell what a file is.
+const PROBE_BYTES: u64 = 1 << 20;
 /// Bytes of boxes kept for libav to find in memory; beyond that they are looked at and read again.
 const MAX_PINNED_BYTES: u64 = 80 << 20;
 /// How deep boxes may lie in each other; the sample tables are at depth 5.
@@ -40,8 +42,8 @@ struct BoxHeader {
 }
 
 impl BoxHeader {
-    /// Whether this can be a box at all: in files of other families the four bytes are hardly ever all text.
-    fn is_plausible(&self) -> bool {
+    /// Whether the name is text, as those of all known boxes are, and as the same bytes hardly ever are in other files.
+    fn is_text(&self) -> bool {
         self.kind.iter().all(|&byte| matches!(byte, b' '..=b'~' | 0xa9))
     }
 }
@@ -74,12 +76,11 @@ pub(crate) fn look(input: &mut Input<'_>, limits: &Limits) -> Result<Option<Mp4L
     input.pin(0, HEAD_BYTES)?;
     let mut counter = EntryCounter { unpack_budget: MAX_UNPACKED_MOOV_BYTES, ..EntryCounter::default() };
     let mut found: Option<Mp4Layout> = None;
-    let (mut fragmented, mut seen_mdat) = (false, false);
+    let (mut fragmented, mut seen_mdat, mut is_known) = (false, false, false);
     let (mut offset, mut boxes, size) = (0_u64, 0, input.size());
     while offset < size {
-        let Some(header) = parse_header(&input.peek(offset, 16)?).filter(BoxHeader::is_plausible) else {
-            break;
-        };
+        let Some(header) = parse_header(&input.peek(offset, 16)?) else { break };
+        is_known |= header.is_text();
         boxes += 1;
         if boxes > MAX_TOP_LEVEL_BOXES {
             return Err(exceeded(input, "max_index_entries", limits.max_index_entries));
@@ -119,6 +120,9 @@ pub(crate) fn look(input: &mut Input<'_>, limits: &Limits) -> Result<Option<Mp4L
             }
         }
         offset += box_bytes;
+        if !is_known && offset > PROBE_BYTES {
+            break;
+        }
     }
     Ok(found.map(|layout| Mp4Layout { fragmented, ..layout }))
 }

@@ -106,8 +106,8 @@ fn add_video(fields: &mut Fields, video: &VideoInfo) {
 }
 
 fn add_audio(fields: &mut Fields, audio: &AudioInfo) {
-    fields.add("sample_rate", audio.sample_rate.to_string());
-    fields.add("channels", audio.channels);
+    fields.add_text("sample_rate", audio.sample_rate);
+    fields.add_some("channels", audio.channels);
     fields.add_some("channel_layout", audio.channel_layout.as_deref());
     fields.add("bits_per_sample", audio.bits_per_sample);
 }

@@ -77,8 +77,11 @@ fn describe_video(video: &VideoInfo) -> Vec<String> {
 }
 
 fn describe_audio(audio: &AudioInfo) -> String {
-    let channels = format!("{} channel{}", audio.channels, if audio.channels == 1 { "" } else { "s" });
-    format!("{} Hz, {}", audio.sample_rate, audio.channel_layout.as_deref().unwrap_or(&channels))
+    let rate = audio.sample_rate.map(|rate| format!("{rate} Hz"));
+    let channels =
+        audio.channels.map(|count| format!("{count} channel{}", if count == 1 { "" } else { "s" }));
+    let facts: Vec<String> = rate.into_iter().chain(audio.channel_layout.clone().or(channels)).collect();
+    if facts.is_empty() { "sound".to_owned() } else { facts.join(", ") }
 }
 
 /// Up to two decimals: `30`, `29.97`.

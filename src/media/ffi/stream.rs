@@ -218,7 +218,7 @@ impl<'c> Stream<'c> {
 
     pub(in crate::media) fn audio(self) -> AudioInfo {
         let parameters = self.parameters;
-        let positive = |value: c_int| u32::try_from(value).unwrap_or(0);
+        let positive = |value: c_int| u32::try_from(value).ok().filter(|&value| value > 0);
         #[cfg(ffmpeg_6_1)]
         let (channels, channel_layout) = {
             let mut text = [0_u8; 128];
@@ -238,8 +238,8 @@ impl<'c> Stream<'c> {
             sample_rate: positive(field!(parameters, sample_rate)),
             channels,
             // A layout that only repeats the number of channels says nothing.
-            channel_layout: channel_layout.filter(|text| !text.ends_with("channels")),
-            bits_per_sample: positive(field!(parameters, bits_per_coded_sample)),
+            channel_layout: channel_layout.filter(|text| channels.is_some() && !text.ends_with("channels")),
+            bits_per_sample: positive(field!(parameters, bits_per_coded_sample)).unwrap_or(0),
         }
     }
 
