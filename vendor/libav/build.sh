@@ -52,6 +52,8 @@ step() {
 say "unpacking FFmpeg and zlib"
 tar -C "$work" -xf "$ffmpeg_src/native/ffmpeg.tar.xz"
 tar -C "$work" -xf "$ffmpeg_src/native/zlib.tar.xz"
+# Official archives have this file. Without it FFmpeg asks git, and would call itself by our commit.
+cp "$work/ffmpeg/RELEASE" "$work/ffmpeg/VERSION"
 
 say "building zlib (1 of 3)"
 cd "$work/zlib"
@@ -118,7 +120,7 @@ ranlib -D "$prefix/lib/libavutil.a"
 # What build.rs tells the program, for --version. `license` is FFmpeg's own word for this configuration.
 config_h() { sed -n "s/^#define $1 \"\(.*\)\"\$/\1/p" config.h; }
 {
-    printf 'version: %s\n' "$(cat "$work/ffmpeg/RELEASE")"
+    printf 'version: %s\n' "$(sed -n 's/^#define FFMPEG_VERSION "\(.*\)"$/\1/p' libavutil/ffversion.h)"
     printf 'license: %s\n' "$(config_h FFMPEG_LICENSE)"
     printf 'configuration: %s\n' "$(config_h FFMPEG_CONFIGURATION)"
 } >"$prefix/build-info.txt"
