@@ -8,7 +8,7 @@
 //! | `THUMBNAIL_AT` | `5` | seconds into the video at which the frame is taken |
 //! | `THUMBNAIL_WIDTH`, `THUMBNAIL_HEIGHT` | the video's own | bounds of the picture in pixels; it is never enlarged |
 //! | `THUMBNAIL_FORMAT` | `jpeg` | `jpeg`, `png` or `webp` |
-//! | `THUMBNAIL_QUALITY` | `90` | 1 to 100, for JPEG and WebP |
+//! | `THUMBNAIL_QUALITY` | `85` | 1 to 100, for JPEG and WebP |
 //! | `THUMBNAIL_KEY` | `{prefix}{dir}{name}.{ext}` | template of a thumbnail's key, see [`KeyTemplate`](crate::object_name::KeyTemplate) |
 //! | `THUMBNAIL_CACHE_CONTROL` | `public, max-age=300` | stored with the thumbnail |
 //! | `STORE_DIR` | `posterframe-data` | the local folder that stands for the bucket |

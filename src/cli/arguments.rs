@@ -76,7 +76,7 @@ elsewhere is read where it lies, as if it were VIDEO_PREFIX and its name. Doing 
 Settings (environment variables and their defaults):
   VIDEO_PREFIX=videos/          VIDEO_SUFFIXES=.mp4       THUMBNAIL_PREFIX=thumbnails/
   THUMBNAIL_AT=5                THUMBNAIL_WIDTH=          THUMBNAIL_HEIGHT=
-  THUMBNAIL_FORMAT=jpeg         THUMBNAIL_QUALITY=90      THUMBNAIL_KEY={prefix}{dir}{name}.{ext}
+  THUMBNAIL_FORMAT=jpeg         THUMBNAIL_QUALITY=85      THUMBNAIL_KEY={prefix}{dir}{name}.{ext}
   THUMBNAIL_CACHE_CONTROL='public, max-age=300'
   STORE_DIR=posterframe-data    CATALOG_SQLITE=STORE_DIR/catalog.sqlite3
   LOG_FORMAT=text               RUST_LOG=info
@@ -132,7 +132,7 @@ pub(super) struct GrabArguments {
     #[arg(long, value_name = "PIXELS", value_parser = pixels)]
     pub(super) height: Option<NonZeroU32>,
     /// 1 to 100, for JPEG and WebP
-    #[arg(long, value_name = "QUALITY", default_value = "90", value_parser = quality)]
+    #[arg(long, value_name = "QUALITY", default_value = "85", value_parser = quality)]
     pub(super) quality: Quality,
     /// jpeg, png or webp, whatever OUT's ending is
     #[arg(long, value_name = "FORMAT", value_parser = format)]

@@ -84,9 +84,10 @@ impl Quality {
 }
 
 impl Default for Quality {
-    /// 90: the best that the JPEG encoder gives.
+    /// 85: at 1080p a fifth smaller than the best that the JPEG encoder gives, for a hundredth of
+    /// structural similarity (SSIM .973 for .983).
     fn default() -> Self {
-        Self(90)
+        Self(85)
     }
 }
 

@@ -166,6 +166,6 @@ mod tests {
 
     #[test]
     fn settings_are_readable() {
-        assert_eq!(settings(&ThumbnailSettings::default()), "1;at=5;jpg;q=90;max=x;public, max-age=300");
+        assert_eq!(settings(&ThumbnailSettings::default()), "1;at=5;jpg;q=85;max=x;public, max-age=300");
     }
 }
