@@ -27,6 +27,8 @@ mod search;
 mod timeline;
 
 pub use error::MediaError;
+#[cfg(feature = "cli")]
+pub(crate) use ffi::keep_freed_memory;
 pub use info::{
     AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind,
     VideoInfo,

@@ -119,8 +119,10 @@ struct Pass {
     at_goal: Option<(Frame, i64)>,
     /// The first frame at or after the second goal, for videos that end before the first.
     at_half: Option<(Frame, i64)>,
-    /// The last frame of the pass.
+    /// The last frame of the pass, where another pass could not find it again.
     last: Option<(Frame, i64)>,
+    /// Presentation time of the last frame of the pass.
+    last_pts: Option<i64>,
     /// Presentation time of the first frame of the pass.
     first_pts: Option<i64>,
 }
@@ -195,10 +197,9 @@ impl<'m, 'r> Search<'m, 'r> {
         }
         let mut last = pass.last.take();
         // The end came unexpectedly. Where the container tells no duration, the last frame's time does.
-        let half = target.half.or_else(|| {
-            let (_, end) = last.as_ref()?;
-            Some(target.start.saturating_add(end.saturating_sub(target.start) / 2))
-        });
+        let half = target
+            .half
+            .or_else(|| Some(target.start.saturating_add(pass.last_pts?.saturating_sub(target.start) / 2)));
         if let Some(half) = half.filter(|_| !target.ends_before)
             && self.can_rewind()
         {
@@ -269,7 +270,7 @@ impl<'m, 'r> Search<'m, 'r> {
 
     /// Decodes on until a frame at or after `target.wanted`.
     fn decode_until(&mut self, target: Target, effort: Effort) -> Result<Pass, MediaError> {
-        let mut pass = Pass { at_goal: None, at_half: None, last: None, first_pts: None };
+        let mut pass = Pass { at_goal: None, at_half: None, last: None, last_pts: None, first_pts: None };
         let mut frame = Frame::new().map_err(MediaError::library("allocating a frame"))?;
         while let Some(pts) = self.next_frame(&mut frame, effort)? {
             pass.first_pts.get_or_insert(pts);
@@ -277,11 +278,15 @@ impl<'m, 'r> Search<'m, 'r> {
                 pass.at_goal = Some((frame, pts));
                 return Ok(pass);
             }
-            let taken = std::mem::replace(
-                &mut frame,
-                Frame::new().map_err(MediaError::library("allocating a frame"))?,
-            );
-            if pass.at_half.is_none() && target.half.is_some_and(|half| pts >= half) {
+            pass.last_pts = Some(pts);
+            let is_half = pass.at_half.is_none() && target.half.is_some_and(|half| pts >= half);
+            // A container that took us here will take us back: a frame less to keep is 3 MB less for 1080p.
+            if !is_half && effort != Effort::Full && !self.from_start {
+                continue;
+            }
+            let fresh = Frame::new().map_err(MediaError::library("allocating a frame"))?;
+            let taken = std::mem::replace(&mut frame, fresh);
+            if is_half {
                 pass.at_half = Some((taken, pts));
             } else {
                 pass.last = Some((taken, pts));

@@ -1,6 +1,6 @@
 //! Decoders, and the JPEG encoder.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::num::NonZeroUsize;
 use std::ptr::{self, NonNull};
 use std::slice;
@@ -159,6 +159,17 @@ pub(in crate::media) fn encode_jpeg(frame: &mut Frame, quantiser: c_int) -> Resu
     set_field!(pointer, thread_count, 1);
     let quality = quantiser * ffi::FF_QP2LAMBDA;
     set_field!(pointer, global_quality, quality);
+    // The standard Huffman tables (ITU-T T.81, Annex K) instead of a second pass over the picture for better ones: a tenth
+    // of the time for a thirtieth of the size.
+    // SAFETY: a context with a class first, terminated strings; the encoder's own options are searched too.
+    AvError::check(unsafe {
+        ffi::av_opt_set(
+            pointer.cast::<c_void>(),
+            c"huffman".as_ptr(),
+            c"default".as_ptr(),
+            c_int::try_from(ffi::AV_OPT_SEARCH_CHILDREN).unwrap_or(0),
+        )
+    })?;
     // SAFETY: a context for this codec, not opened yet; no options.
     AvError::check(unsafe { ffi::avcodec_open2(pointer, codec, ptr::null_mut()) })?;
     debug_assert_eq!(frame.format(), PixelFormat::YUVJ420P);
