@@ -89,7 +89,9 @@ pub(crate) fn look(input: &mut Input<'_>, limits: &Limits) -> Result<Option<Mp4L
         let box_bytes = header.size.unwrap_or(u64::MAX).min(size - offset);
         seen_mdat |= &header.kind == b"mdat";
         fragmented |= &header.kind == b"moof";
-        if LOOKED_INTO.contains(&&header.kind) {
+        let is_crossed_out = matches!(&header.kind, b"free" | b"hoov")
+            && hides_moov(&input.peek(offset + header.header_bytes, 8)?);
+        if is_crossed_out || LOOKED_INTO.contains(&&header.kind) {
             if box_bytes > MAX_MOOV_BYTES {
                 return Err(exceeded(input, "max_index_entries", limits.max_index_entries));
             }
@@ -150,12 +152,8 @@ fn for_each_box<'b>(mut bytes: &'b [u8], visit: &mut dyn FnMut(&[u8; 4], &'b [u8
     }
 }
 
-/// Adds up what tables declare.
-///
-/// libavformat parses boxes wherever they lie, so a walk along the tree that the specification draws would miss a table
-/// hidden in a sample description or behind a broken size. Whatever it parses must be named in the bytes, though: the four
-/// characters of each table are looked for at every byte, and what follows is taken for its count. Data that happens to
-/// look so is one in four thousand million; the tree is only walked to find what need not be counted.
+/// Adds up what tables declare, walking boxes as libavformat does: wherever they lie, not only where the specification puts
+/// them. The contents of a sample description are not walked, but looked through for the names of tables.
 #[derive(Default)]
 struct EntryCounter {
     entries: u64,
@@ -166,56 +164,71 @@ struct EntryCounter {
 
 impl EntryCounter {
     fn count(&mut self, bytes: &[u8]) {
+        self.walk(bytes, 0, false);
+    }
+
+    fn walk(&mut self, bytes: &[u8], depth: usize, in_sound: bool) {
+        // libavformat gives up at depth 10.
+        if depth > MAX_DEPTH {
+            return;
+        }
+        let mut level = Level::default();
+        for_each_box(bytes, &mut |kind, content| level.add(kind, content));
+        let is_sound = in_sound || (level.sound_handlers > 0 && level.other_handlers == 0);
+        // Uncompressed sound is declared sample by sample, 44 100 a second and each one tick long, but libavformat keeps one
+        // entry for each block of it.
+        let is_blocks = is_sound && level.single_ticks > 0 && level.other_times == 0;
+        let samples = if is_blocks { 0 } else { level.sample_sizes };
+        self.tracks += level.tracks;
+        self.entries = self.entries.saturating_add(level.others).saturating_add(samples);
+        for content in level.inner {
+            self.walk(content, depth + 1, is_sound);
+        }
+        for content in level.opaque {
+            self.scan(content, depth);
+        }
+        for content in level.packed {
+            self.unpack_and_walk(content, depth);
+        }
+    }
+
+    fn unpack_and_walk(&mut self, packed: &[u8], depth: usize) {
+        let content = unpack(packed, self.unpack_budget);
+        self.unpack_budget -= content.len() as u64;
+        self.walk(&content, depth + 1, false);
+    }
+
+    /// Takes every four bytes that name a table for one. Right for little content without random bytes only: in much of it,
+    /// names turn up by chance.
+    fn scan(&mut self, bytes: &[u8], depth: usize) {
         for (at, name) in bytes.windows(4).enumerate() {
-            // Cheap to tell apart from most bytes: few names begin like this.
-            if !matches!(name[0], b's' | b'c' | b't' | b'e') {
-                continue;
+            let mut level = Level::default();
+            if let (Ok(kind), Some(content)) = (name.try_into(), bytes.get(at + 4..)) {
+                level.add(kind, content);
             }
-            // FullBox: version and flags in four bytes, then the count; stsz has the common sample size in between.
-            let declared = |after: usize| be32(bytes, at + 4 + after).map_or(0, u64::from);
-            match name {
-                b"stsz" | b"stz2" => self.entries = self.entries.saturating_add(declared(8)),
-                b"stts" | b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
-                    self.entries = self.entries.saturating_add(declared(4));
-                }
-                b"trak" => self.tracks += 1,
-                // QuickTime's compressed movie: the zlib stream follows its unpacked size.
-                b"cmvd" => {
-                    let content = bytes.get(at + 8..).unwrap_or_default();
-                    let content = unpack(content, self.unpack_budget);
-                    self.unpack_budget -= content.len() as u64;
-                    self.count(&content);
-                }
-                _ => {}
+            self.tracks += level.tracks;
+            self.entries = self.entries.saturating_add(level.others).saturating_add(level.sample_sizes);
+            for content in level.packed {
+                self.unpack_and_walk(content, depth);
             }
         }
-        self.entries = self.entries.saturating_sub(blocks_of_sound(bytes, 0, false));
     }
 }
 
-/// Samples of uncompressed sound: they are declared one by one, 44 100 a second and each one tick long, but libavformat keeps
-/// one entry for each block of them.
-fn blocks_of_sound(bytes: &[u8], depth: usize, in_sound: bool) -> u64 {
-    if depth > MAX_DEPTH {
-        return 0;
-    }
-    let mut level = Level::default();
-    for_each_box(bytes, &mut |kind, content| level.add(kind, content));
-    let is_sound = in_sound || (level.sound_handlers > 0 && level.other_handlers == 0);
-    let is_blocks = is_sound && level.single_ticks > 0 && level.other_times == 0;
-    let here = if is_blocks { level.sample_sizes } else { 0 };
-    level
-        .inner
-        .iter()
-        .fold(here, |sum, content| sum.saturating_add(blocks_of_sound(content, depth + 1, is_sound)))
-}
-
-/// What the boxes on one level of the tree say.
+/// What the boxes on one level say.
 #[derive(Default)]
 struct Level<'b> {
+    /// Boxes of boxes.
     inner: Vec<&'b [u8]>,
+    /// Boxes with boxes somewhere in them.
+    opaque: Vec<&'b [u8]>,
+    /// Boxes in a zlib stream.
+    packed: Vec<&'b [u8]>,
+    tracks: u64,
     /// Entries of `stsz`, one for each sample.
     sample_sizes: u64,
+    /// Entries of the other tables.
+    others: u64,
     /// `stts` boxes that give every sample one tick, and others.
     single_ticks: u32,
     other_times: u32,
@@ -226,17 +239,46 @@ struct Level<'b> {
 
 impl<'b> Level<'b> {
     fn add(&mut self, kind: &[u8; 4], content: &'b [u8]) {
+        // FullBox: version and flags in four bytes, then the count; stsz has the common sample size in between.
         let count = |at: usize| be32(content, at).map_or(0, u64::from);
         match kind {
-            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" => self.inner.push(content),
-            b"stsz" => self.sample_sizes += count(8),
-            b"stts" if count(4) == 1 && count(12) == 1 => self.single_ticks += 1,
-            b"stts" => self.other_times += 1,
+            b"moov" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"dinf" | b"udta" | b"ilst" | b"wave"
+            | b"sinf" | b"schi" | b"tref" | b"gmhd" | b"iprp" | b"mvex" | b"moof" | b"traf" | b"cmov" => {
+                self.inner.push(content);
+            }
+            b"trak" => {
+                self.tracks += 1;
+                self.inner.push(content);
+            }
+            b"free" | b"hoov" if hides_moov(content) => self.inner.push(content),
+            // Boxes follow a header of four bytes or of none; libavformat starts at the one named hdlr.
+            b"meta" => self.inner.extend(
+                content
+                    .windows(4)
+                    .position(|name| name == b"hdlr")
+                    .and_then(|at| content.get(at.checked_sub(4)?..)),
+            ),
+            b"stsd" => self.opaque.push(content),
+            // QuickTime's compressed movie: the stream follows its unpacked size.
+            b"cmvd" => self.packed.extend(content.get(4..)),
+            b"stsz" | b"stz2" => self.sample_sizes += count(8),
+            b"stts" => {
+                self.others += count(4);
+                if count(4) == 1 && count(12) == 1 { self.single_ticks += 1 } else { self.other_times += 1 }
+            }
+            b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
+                self.others += count(4);
+            }
             b"hdlr" if content.get(8..12) == Some(b"soun") => self.sound_handlers += 1,
             b"hdlr" => self.other_handlers += 1,
             _ => {}
         }
     }
+}
+
+/// Whether padding is a `moov` that somebody crossed out: libavformat reads it all the same.
+fn hides_moov(content: &[u8]) -> bool {
+    matches!(content.get(4..8), Some(b"mvhd" | b"cmov"))
 }
 
 /// Unpacks a zlib stream as far as it goes, up to `budget` bytes.
@@ -309,6 +351,25 @@ mod tests {
         };
         assert!(look_at(file(b"soun")).unwrap().is_some());
         assert!(look_at(file(b"vide")).is_err());
+    }
+
+    #[test]
+    fn offsets_that_spell_a_name_are_no_table() {
+        // Chunk offsets of a 2 GB file: one of them reads "stsz", and the next ones would be its count.
+        let numbers = [0_u32, 4, 0x7374_737a, 0x7374_8000, 0x7374_9000, 0x7374_a000];
+        let stco =
+            boxed(b"stco", &numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>());
+        let path = [b"stbl", b"minf", b"mdia", b"trak", b"moov"];
+        let moov = path.into_iter().fold(stco, |content, kind| boxed(kind, &content));
+        assert!(look_at([boxed(b"ftyp", b"isom"), moov].concat()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_moov_that_was_crossed_out_is_counted() {
+        let mvhd = boxed(b"mvhd", &[0; 100]);
+        let free = boxed(b"free", &[mvhd, track(u32::MAX)].concat());
+        let file = [boxed(b"ftyp", b"isom"), free].concat();
+        assert!(matches!(look_at(file), Err(Fault::Limit { limit: "max_index_entries", .. })));
     }
 
     #[test]
