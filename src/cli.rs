@@ -5,6 +5,7 @@
 
 mod arguments;
 mod grab;
+mod input;
 mod logging;
 mod output;
 mod probe;
@@ -104,7 +105,7 @@ async fn interrupt(cancel: CancelToken) {
     }
 }
 
-/// The file that an argument names. Other locations come with their sources.
+/// The file that the video of `process` lies in.
 fn local_file(location: &Location) -> Result<&std::path::Path, Error> {
     let scheme = match location {
         Location::File(path) => return Ok(path),
@@ -112,6 +113,6 @@ fn local_file(location: &Location) -> Result<&std::path::Path, Error> {
         Location::Http(_) => "http:// and https://",
         Location::Stdin => "standard input",
     };
-    let error = format!("reading {scheme} is not in this version; give a local file");
+    let error = format!("process does not take {scheme} in this version; give a local file");
     Err(Error::new(ErrorKind::Unsupported, error).about(location.to_string()))
 }

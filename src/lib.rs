@@ -46,6 +46,7 @@
 //! |---|---|
 //! | `png`, `webp` | those formats beside JPEG |
 //! | `static` | links the static libav that `FFMPEG_DIR` points to; without it, the system's FFmpeg by pkg-config |
+//! | `http`, `s3` | objects behind URLs and in S3, by byte ranges; with `remote`, which both bring, own sources too |
 //! | `job` | the whole job for one video, with tokio: names, store, catalogue |
 //! | `sqlite` | the catalogue in a SQLite file |
 //! | `cli` (default) | the `posterframe` program; libraries say `default-features = false` |
@@ -56,7 +57,10 @@ pub mod catalog;
 pub mod cli;
 #[cfg(feature = "job")]
 pub mod config;
+mod deadline;
 mod error;
+#[cfg(any(feature = "job", feature = "remote"))]
+mod file_etag;
 mod limits;
 #[cfg(feature = "job")]
 pub mod location;
@@ -67,6 +71,9 @@ mod picture;
 mod pixels;
 #[cfg(feature = "job")]
 pub mod process;
+#[cfg(any(feature = "job", feature = "http"))]
+mod redacted;
+pub mod source;
 #[cfg(feature = "job")]
 pub mod store;
 #[cfg(feature = "job")]
@@ -74,11 +81,13 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use deadline::CancelToken;
 pub use error::{Error, ErrorKind};
 pub use limits::Limits;
 pub use media::{
-    AudioInfo, CancelToken, ColourInfo, Disposition, FrameReason, HdrKind, Ledger, Media, MediaError,
-    MediaInfo, Mp4Layout, OpenOptions, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
+    AudioInfo, ColourInfo, Disposition, FrameReason, HdrKind, Media, MediaError, MediaInfo, Mp4Layout,
+    OpenOptions, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
 };
 pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
 pub use pixels::{Bounds, Orientation, RgbPicture};
+pub use source::Ledger;

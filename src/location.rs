@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use crate::redacted::Redacted;
+
 /// A place to read a video from.
 ///
 /// [`Display`](fmt::Display) is safe to log: user names, passwords and query strings (where signed URLs carry their
@@ -97,12 +99,7 @@ impl fmt::Display for Location {
             Self::File(path) => path.display().fmt(f),
             Self::S3 { bucket, key } => write!(f, "s3://{bucket}/{key}"),
             Self::Stdin => f.write_str("-"),
-            Self::Http(url) => {
-                write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
-                url.port().map_or(Ok(()), |port| write!(f, ":{port}"))?;
-                f.write_str(url.path())?;
-                f.write_str(if url.query().is_some() { "?REDACTED" } else { "" })
-            }
+            Self::Http(url) => Redacted(url).fmt(f),
         }
     }
 }

@@ -22,6 +22,7 @@ mod input;
 mod mp4;
 mod open;
 mod options;
+mod plan;
 mod poster;
 mod search;
 mod timeline;
@@ -33,7 +34,6 @@ pub use info::{
     AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind,
     VideoInfo,
 };
-pub use input::{CancelToken, Ledger};
 pub use open::Media;
 pub use options::{OpenOptions, Threads};
 pub use poster::{FrameReason, PosterFrame};

@@ -154,8 +154,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
         let Some(poster) = Poster::take(video, &version, &self.thumbnail, &self.options).await? else {
             return Ok(None);
         };
-        spent.requests += poster.ledger.requests;
-        spent.bytes_fetched += poster.ledger.bytes_fetched;
+        *spent = spent.and(poster.ledger);
         let marker = Marker::new(version.etag.clone(), settings, &poster);
 
         let pending = self.put(video, &version, target, &poster, &marker, before.condition.clone()).await?;

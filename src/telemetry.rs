@@ -5,6 +5,7 @@
 
 use tracing::{info, warn};
 
+use crate::Ledger;
 use crate::object_name::{ContentId, SkipReason};
 
 /// The work on an object begins.
@@ -31,6 +32,22 @@ pub fn no_duration(key: &str) {
 /// The thumbnail is made, and has this many bytes.
 pub fn thumbnail(key: &str, size: usize) {
     info!(key, size, "썸네일 추출 완료: {size} bytes");
+}
+
+/// Ours: what reading the video has cost.
+pub fn read(key: &str, ledger: &Ledger) {
+    let Ledger { requests, round_trips, bytes_fetched, bytes_used, cache_hits, waiting } = *ledger;
+    let waiting_ms = u64::try_from(waiting.as_millis()).unwrap_or(u64::MAX);
+    info!(
+        key,
+        requests,
+        round_trips,
+        bytes_fetched,
+        bytes_used,
+        cache_hits,
+        waiting_ms,
+        "영상 읽기 완료: {bytes_fetched} bytes ({requests}회 요청, {round_trips}회 왕복, 대기 {waiting_ms} ms)"
+    );
 }
 
 /// The row of the video is written.

@@ -11,16 +11,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("limits", &[]),
     ("pixels", &[]),
-    ("location", &["error"]),
+    ("redacted", &[]),
+    ("file_etag", &[]),
+    ("location", &["error", "redacted"]),
     ("object_name", &["error"]),
     // Formats, bounds and quality are values of the picture layer.
     ("config", &["error", "object_name", "picture", "pixels"]),
     ("testing", &[]),
     // Pixels to bytes, and video to pixels.
+    ("source", &["error", "file_etag", "redacted"]),
     ("picture", &["error", "pixels"]),
     ("media", &["error", "limits", "picture", "pixels"]),
     // Where results go: neither knows what a video is.
-    ("store", &["error"]),
+    ("store", &["error", "file_etag"]),
     ("catalog", &["error", "object_name"]),
     ("telemetry", &["object_name"]),
     // The job, and the program around it.
@@ -64,6 +67,11 @@ const CONTAINED: &[(&str, &str)] = &[
     ("ffmpeg_sys_next", "media/ffi"),
     ("unsafe_code", "media/ffi"),
     ("sqlx", "catalog"),
+    ("reqwest", "source/http"),
+    ("aws_sdk_s3", "source/s3"),
+    ("aws_config", "source/s3"),
+    ("aws_credential_types", "source/s3"),
+    ("aws_types", "source/s3"),
     ("clap", "cli"),
 ];
 

@@ -18,7 +18,7 @@ Exit codes:
     2  config: a wrong argument or setting
     3  not_found: the input is not there
     4  denied: it may not be read or written
-    5  unsupported: no video in it, a codec that is not compiled in, a kind of input this version cannot read
+    5  unsupported: no video in it, a codec that is not compiled in, a server that knows no byte ranges
     6  malformed: damaged, or not a video file; a name that cannot be used
     7  limit_exceeded: it costs more than is allowed, or a name is too long
     8  timeout: not done in time
@@ -32,7 +32,8 @@ Examples:
   posterframe probe holiday.mp4
   posterframe probe holiday.mp4 --json | jq .format.duration
   posterframe grab holiday.mp4 -o poster.jpg
-  posterframe grab holiday.mp4 -o small.webp --at 12.5 --width 640
+  posterframe grab s3://films/videos/1_x.mp4 -o small.webp --at 12.5 --width 640
+  posterframe probe https://example.org/a.mp4
   posterframe process bucket/videos/1_test_video.mp4 --store bucket";
 
 /// Media information and poster frames from video, with as few bytes read as possible.
@@ -56,7 +57,11 @@ pub(super) enum Command {
     #[command(after_help = "\
 Examples:
   posterframe probe holiday.mp4
-  posterframe probe holiday.mp4 --json | jq .posterframe.moov")]
+  posterframe probe s3://films/videos/1_x.mp4
+  posterframe probe holiday.mp4 --json | jq .posterframe.moov
+
+S3: region, credentials and endpoint come from where AWS's own tools find them (AWS_REGION, AWS_PROFILE,
+AWS_ENDPOINT_URL, ...).")]
     Probe(ProbeArguments),
     /// Write one frame of a video as a picture
     #[command(after_help = "\
@@ -66,6 +71,8 @@ duration; failing that, the last one.
 Examples:
   posterframe grab holiday.mp4 -o poster.jpg
   posterframe grab holiday.mp4 -o small.webp --at 12.5 --width 640
+  posterframe grab s3://films/videos/1_x.mp4 -o poster.jpg
+  curl -s https://example.org/clip.webm | posterframe grab - -o poster.jpg
   posterframe grab holiday.mp4 -o - --format png > poster.png")]
     Grab(GrabArguments),
     /// Do the whole job for one video: thumbnail into the store, rows into the catalogue
@@ -101,14 +108,28 @@ impl Command {
     }
 }
 
+/// What is read, and how.
 #[derive(Debug, Args)]
-pub(super) struct ProbeArguments {
-    /// The video: a path, or a file:// URL
+pub(super) struct InputArguments {
+    /// The video: a path, s3://bucket/key, an http(s):// or file:// URL, or - for standard input
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| Location::parse(&text)))]
     pub(super) input: Location,
+    /// Read this version of the object in S3, not the current one
+    #[arg(long, value_name = "ID")]
+    pub(super) version_id: Option<String>,
+    /// Read what cannot be read by byte ranges into memory, up to so many bytes: standard input (default
+    /// 268435456), URLs whose server knows no ranges (default: refused)
+    #[arg(long, value_name = "BYTES")]
+    pub(super) buffer: Option<u64>,
     /// Give up after this long
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(super) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProbeArguments {
+    #[command(flatten)]
+    pub(super) input: InputArguments,
     /// Print one JSON object, under ffprobe's names
     #[arg(long)]
     pub(super) json: bool,
@@ -116,9 +137,8 @@ pub(super) struct ProbeArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct GrabArguments {
-    /// The video: a path, or a file:// URL
-    #[arg(value_parser = OsStringValueParser::new().try_map(|text| Location::parse(&text)))]
-    pub(super) input: Location,
+    #[command(flatten)]
+    pub(super) input: InputArguments,
     /// The picture's file; its ending tells the format. `-` writes it to standard output
     #[arg(short, long, value_name = "OUT")]
     pub(super) output: PathBuf,
@@ -137,9 +157,6 @@ pub(super) struct GrabArguments {
     /// jpeg, png or webp, whatever OUT's ending is
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub(super) format: Option<ImageFormat>,
-    /// Give up after this long
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
-    pub(super) timeout: Duration,
     /// Print one JSON object about the frame
     #[arg(long)]
     pub(super) json: bool,

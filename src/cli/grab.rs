@@ -8,10 +8,11 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::arguments::{GrabArguments, open_options};
-use super::local_file;
+use super::input;
 use super::output::{self, Failure, Table};
+use crate::location::Location;
 use crate::store::kind_of_io;
-use crate::{Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, ImageFormat, Media, config};
+use crate::{Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, ImageFormat, Ledger, config};
 
 /// What `grab --json` prints.
 #[derive(Serialize)]
@@ -25,14 +26,13 @@ struct Grabbed {
     width: u32,
     height: u32,
     packets_decoded: u64,
-    bytes_fetched: u64,
-    requests: u64,
+    #[serde(flatten)]
+    ledger: Ledger,
     elapsed_ms: u64,
 }
 
 pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), Failure> {
     let started = Instant::now();
-    let input = local_file(&arguments.input)?;
     let encoding = Encoding {
         format: format(arguments)?,
         bounds: Bounds { max_width: arguments.width, max_height: arguments.height },
@@ -42,16 +42,16 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
         let error = "the picture and the JSON cannot both go to standard output: give a file for -o";
         return Err(Error::new(ErrorKind::Config, error).into());
     }
-    let options = open_options(arguments.timeout, cancel);
-    let about = |error: crate::MediaError| Error::from(error).about(arguments.input.to_string());
-    let mut media = Media::open_file(input, &options).map_err(about)?;
+    let options = open_options(arguments.input.timeout, cancel).with_poster_at(arguments.at);
+    let location = &arguments.input.input;
+    let about = |error: crate::MediaError| Error::from(error).about(location.to_string());
+    let mut media = input::open(&arguments.input, &options)?;
     let frame = media.poster_frame(arguments.at).map_err(about)?;
     let thumbnail = frame.encode(&encoding).map_err(about)?;
     if arguments.to_stdout() {
         return output::print_bytes(&thumbnail.bytes);
     }
-    write(&arguments.output, input, &thumbnail.bytes)?;
-    let ledger = media.ledger();
+    write(&arguments.output, location, &thumbnail.bytes)?;
     let grabbed = Grabbed {
         output: arguments.output.display().to_string(),
         format: name(thumbnail.format),
@@ -62,8 +62,7 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
         width: thumbnail.width,
         height: thumbnail.height,
         packets_decoded: frame.packets_decoded(),
-        bytes_fetched: ledger.bytes_fetched,
-        requests: ledger.requests,
+        ledger: media.ledger(),
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     match arguments.json {
@@ -81,14 +80,8 @@ fn show(grabbed: &Grabbed) -> Table {
     let duration = grabbed.duration_seconds.map(|seconds| format!(" of {}", output::time(seconds)));
     let reason = reason(grabbed.frame_reason);
     table.row("frame", &format!("at {time}{} ({reason})", duration.unwrap_or_default()));
-    table.row("read", &cost(grabbed.bytes_fetched, grabbed.requests, grabbed.elapsed_ms));
+    table.row("read", &output::cost(&grabbed.ledger, grabbed.elapsed_ms));
     table
-}
-
-/// What an answer took, for people.
-pub(super) fn cost(bytes: u64, requests: u64, milliseconds: u64) -> String {
-    let plural = if requests == 1 { "" } else { "s" };
-    format!("{} in {requests} request{plural}, {milliseconds} ms", output::bytes(bytes))
 }
 
 /// Why a frame was taken, for people.
@@ -128,7 +121,7 @@ fn format(arguments: &GrabArguments) -> Result<ImageFormat, Error> {
 }
 
 /// Writes the picture: whole or not at all where OUT is or becomes a regular file, straight into anything else.
-fn write(output: &Path, input: &Path, bytes: &[u8]) -> Result<(), Error> {
+fn write(output: &Path, input: &Location, bytes: &[u8]) -> Result<(), Error> {
     let about = |error: io::Error| Error::new(kind_of_io(&error), error).about(output.display().to_string());
     let refuse = |reason: &str| Error::new(ErrorKind::Config, reason).about(output.display().to_string());
     let path = match fs::metadata(output) {
@@ -143,7 +136,7 @@ fn write(output: &Path, input: &Path, bytes: &[u8]) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => output.to_owned(),
         Err(error) => return Err(about(error)),
     };
-    if input.canonicalize().is_ok_and(|input| input == path) {
+    if matches!(input, Location::File(input) if input.canonicalize().is_ok_and(|input| input == path)) {
         return Err(refuse("is the video itself"));
     }
     write_whole(&path, bytes).map_err(about)

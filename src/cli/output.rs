@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::catalog::CatalogError;
 use crate::store::StoreError;
-use crate::{Error, ErrorKind, MediaError};
+use crate::{Error, ErrorKind, Ledger, MediaError};
 
 /// Why a command did not come to its end.
 pub(super) enum Failure {
@@ -165,6 +165,18 @@ fn scaled(number: u64, unit: &str) -> String {
         1 => format!("{number} {unit}"),
         _ => format!("{}.{} {prefix}{unit}", number / divisor, number % divisor / (divisor / 10)),
     }
+}
+
+/// What an answer took, for people.
+pub(super) fn cost(ledger: &Ledger, milliseconds: u64) -> String {
+    let many = |count: u64, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let (requests, round_trips) = (ledger.requests, ledger.round_trips);
+    let mut text = format!("{} in {}", bytes(ledger.bytes_fetched), many(requests, "request"));
+    if round_trips != requests {
+        let _ = write!(text, " ({})", many(round_trips, "round trip"));
+    }
+    let _ = write!(text, ", {milliseconds} ms");
+    text
 }
 
 /// Seconds for people: `0:04.500`, `1:02:03.000`.

@@ -6,9 +6,9 @@ mod text;
 use std::time::Instant;
 
 use super::arguments::{ProbeArguments, open_options};
-use super::local_file;
+use super::input;
 use super::output::{self, Failure};
-use crate::{CancelToken, Error, Ledger, Media};
+use crate::{CancelToken, Ledger};
 
 /// What the answer took.
 struct Cost {
@@ -18,10 +18,8 @@ struct Cost {
 
 pub(super) fn run(arguments: &ProbeArguments, cancel: CancelToken) -> Result<(), Failure> {
     let started = Instant::now();
-    let input = local_file(&arguments.input)?;
-    let name = arguments.input.to_string();
-    let options = open_options(arguments.timeout, cancel);
-    let media = Media::open_file(input, &options).map_err(|error| Error::from(error).about(name.as_str()))?;
+    let name = arguments.input.input.to_string();
+    let media = input::open(&arguments.input, &open_options(arguments.input.timeout, cancel))?;
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let cost = Cost { ledger: media.ledger(), elapsed_ms };
     match arguments.json {

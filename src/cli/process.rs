@@ -82,7 +82,7 @@ fn show(report: &Report) -> Table {
     row("frame", report.frame_pts_seconds.map(|pts| format!("at {}{}", output::time(pts), why(report))));
     row("size", report.width.zip(report.height).map(|(width, height)| format!("{width} x {height}")));
     row("thumbnail", report.thumbnail_url.clone());
-    row("read", Some(super::grab::cost(report.bytes_fetched, report.requests, report.elapsed_ms)));
+    row("read", Some(output::cost(&report.ledger, report.elapsed_ms)));
     table
 }
 

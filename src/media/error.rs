@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind};
 use crate::media::ffi::AvError;
 use crate::media::input::Fault;
+#[cfg(feature = "remote")]
+use crate::source::SourceError;
 
 /// A failure to open, read or show a media file.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -68,6 +70,10 @@ pub enum MediaError {
         /// The reader's error.
         error: Arc<io::Error>,
     },
+    /// The object could not be read by byte ranges.
+    #[cfg(feature = "remote")]
+    #[error("{0}")]
+    Source(SourceError),
     /// The reader panicked. The panic was caught before it reached libav; the source answers nothing any more.
     #[error("the reader panicked: {message}")]
     ReaderPanicked {
@@ -107,6 +113,8 @@ impl MediaError {
                 io::ErrorKind::TimedOut => ErrorKind::Timeout,
                 _ => ErrorKind::Unavailable,
             },
+            #[cfg(feature = "remote")]
+            Self::Source(error) => error.kind(),
             Self::ReaderPanicked { .. } | Self::Picture { .. } | Self::Library { .. } => ErrorKind::Internal,
         }
     }
@@ -127,6 +135,10 @@ impl From<Fault> for MediaError {
             Fault::Timeout(allowed) => Self::Timeout { allowed },
             Fault::Limit { limit, allowed } => Self::LimitExceeded { limit, allowed },
             Fault::Read { offset, error } => Self::Read { offset, error },
+            #[cfg(feature = "remote")]
+            Fault::Source(SourceError::Empty) => Self::Empty,
+            #[cfg(feature = "remote")]
+            Fault::Source(error) => Self::Source(error),
             Fault::ReaderPanicked(message) => Self::ReaderPanicked { message },
         }
     }

@@ -12,12 +12,16 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::{Deref, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::deadline::{Deadline, Stop};
 use crate::limits::Limits;
+use crate::source::{ByteRange, Ledger};
+#[cfg(feature = "remote")]
+use crate::source::{RangeReader, ReadFault, SourceError};
 
 /// Bytes that one read gives at most.
 pub(crate) const MAX_READ: usize = 64 << 10;
@@ -29,69 +33,70 @@ const REMEMBERED_READS: usize = 32;
 pub(crate) trait ReadSeek: Read + Seek {}
 impl<T: Read + Seek> ReadSeek for T {}
 
-/// Lets another thread stop the work; see [`OpenOptions::cancel`](crate::OpenOptions::cancel). Clones are one token.
-#[derive(Debug, Clone, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
-
-impl CancelToken {
-    /// Stops the work: it ends within one read of the source or one packet, with an error of kind
-    /// [`Cancelled`](crate::ErrorKind::Cancelled).
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether [`cancel`](Self::cancel) was called.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// What reading cost so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-#[non_exhaustive]
-pub struct Ledger {
-    /// Runs of contiguous bytes: 1 for the first read, and 1 more each time a read starts elsewhere than the last ended.
-    pub requests: u64,
-    /// Bytes read from the source.
-    pub bytes_fetched: u64,
-}
-
 /// Why reading ended early.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     Cancelled,
     Timeout(Duration),
-    Limit { limit: &'static str, allowed: u64 },
-    Read { offset: u64, error: Arc<io::Error> },
+    Limit {
+        limit: &'static str,
+        allowed: u64,
+    },
+    Read {
+        offset: u64,
+        error: Arc<io::Error>,
+    },
+    /// Of a source read by byte ranges.
+    #[cfg(feature = "remote")]
+    Source(SourceError),
     ReaderPanicked(String),
 }
 
-/// When to stop, whatever is going on.
-#[derive(Debug, Clone)]
-pub(crate) struct Deadline {
-    started: Instant,
-    allowed: Duration,
-    cancel: Option<CancelToken>,
+impl From<Stop> for Fault {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Cancelled => Self::Cancelled,
+            Stop::Timeout(allowed) => Self::Timeout(allowed),
+        }
+    }
 }
 
-impl Deadline {
-    pub(crate) fn new(allowed: Duration, cancel: Option<CancelToken>) -> Self {
-        Self { started: Instant::now(), allowed, cancel }
-    }
-
-    /// The reason to stop now, if there is one.
-    pub(crate) fn expired(&self) -> Option<Fault> {
-        if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
-            return Some(Fault::Cancelled);
+#[cfg(feature = "remote")]
+impl From<ReadFault> for Fault {
+    fn from(fault: ReadFault) -> Self {
+        match fault {
+            ReadFault::Stopped(stop) => stop.into(),
+            ReadFault::Limit { limit, allowed } => Self::Limit { limit, allowed },
+            ReadFault::Source(error) => Self::Source(error),
         }
-        (self.started.elapsed() >= self.allowed).then_some(Fault::Timeout(self.allowed))
+    }
+}
+
+/// Bytes kept in memory, for whoever holds them.
+#[derive(Debug, Clone)]
+pub(crate) struct Pinned {
+    bytes: Arc<Vec<u8>>,
+    part: Range<usize>,
+}
+
+impl From<Vec<u8>> for Pinned {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { part: 0..bytes.len(), bytes: Arc::new(bytes) }
+    }
+}
+
+impl Deref for Pinned {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[self.part.clone()]
     }
 }
 
 /// Bytes kept in memory.
 struct Window {
     offset: u64,
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
 }
 
 impl Window {
@@ -101,19 +106,107 @@ impl Window {
     }
 }
 
-pub(crate) struct Input<'r> {
+/// Where bytes come from.
+enum Backend<'r> {
+    Reader(Reader<'r>),
+    #[cfg(feature = "remote")]
+    Ranges(RangeReader),
+}
+
+/// A reader of the caller's, read as libav asks, each byte once.
+struct Reader<'r> {
     reader: Box<dyn ReadSeek + Send + 'r>,
     /// Where the reader stands, when that is known.
-    reader_position: Option<u64>,
-    /// Where libav stands.
-    position: u64,
+    position: Option<u64>,
     size: u64,
-    windows: Vec<Window>,
     /// What the last reads fetched, oldest first.
     remembered: VecDeque<Window>,
     ledger: Ledger,
     max_bytes: u64,
     max_requests: u64,
+}
+
+impl Reader<'_> {
+    /// Keeps what was just fetched, in place of what was fetched longest ago.
+    fn remember(&mut self, offset: u64, bytes: &[u8]) {
+        if self.remembered.len() == REMEMBERED_READS {
+            self.remembered.pop_front();
+        }
+        self.remembered.push_back(Window { offset, bytes: Arc::new(bytes.to_vec()) });
+    }
+
+    /// Reads some bytes, up to where `pinned` says that they are in memory already.
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8], pinned: Option<u64>) -> Result<usize, Fault> {
+        if let Some(bytes) = self.remembered.iter().find_map(|window| window.from(offset)) {
+            let count = bytes.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&bytes[..count]);
+            self.ledger.cache_hits += 1;
+            return Ok(count);
+        }
+        // Not past the end that was found first, either.
+        let starts = self.remembered.iter().map(|window| window.offset).filter(|&start| start > offset);
+        let next = starts.chain(pinned).min();
+        let room = next.unwrap_or(self.size).min(self.size) - offset;
+        let count = buffer.len().min(MAX_READ).min(usize::try_from(room).unwrap_or(usize::MAX));
+        let started = Instant::now();
+        let result = self.fetch(offset, &mut buffer[..count]);
+        self.ledger.waiting += started.elapsed();
+        let count = result?;
+        self.remember(offset, &buffer[..count]);
+        Ok(count)
+    }
+
+    fn fetch(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Fault> {
+        let moved = self.position != Some(offset);
+        if moved && self.ledger.requests >= self.max_requests {
+            return Err(Fault::Limit { limit: "max_requests", allowed: self.max_requests });
+        }
+        if self.ledger.bytes_fetched.saturating_add(buffer.len() as u64) > self.max_bytes {
+            return Err(Fault::Limit { limit: "max_bytes", allowed: self.max_bytes });
+        }
+        self.position = None;
+        self.ledger.requests += u64::from(moved);
+        self.ledger.round_trips = self.ledger.requests;
+        let reader = &mut self.reader;
+        let result = catch(|| {
+            if moved {
+                reader.seek(SeekFrom::Start(offset))?;
+            }
+            read_some(reader, buffer)
+        })?;
+        match result {
+            // A `Read` that claims more than it was given room for is broken; do not believe it.
+            Ok(count) if count > buffer.len() => {
+                let error = io::Error::other("the reader returned more bytes than it was asked for");
+                Err(Fault::Read { offset, error: Arc::new(error) })
+            }
+            // The end came before the size that was found at the start: the file shrank. It is not the end of a video.
+            Ok(0) => {
+                let error = io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    format!("the source ended at byte {offset} of {}", self.size),
+                );
+                Err(Fault::Read { offset, error: Arc::new(error) })
+            }
+            Ok(count) => {
+                self.ledger.bytes_fetched += count as u64;
+                self.ledger.bytes_used += count as u64;
+                self.position = Some(offset + count as u64);
+                Ok(count)
+            }
+            Err(error) => Err(Fault::Read { offset, error: Arc::new(error) }),
+        }
+    }
+}
+
+pub(crate) struct Input<'r> {
+    backend: Backend<'r>,
+    /// Where libav stands.
+    position: u64,
+    size: u64,
+    /// Where libav is told that the file ends.
+    visible: u64,
+    windows: Vec<Window>,
     deadline: Deadline,
     fault: Option<Fault>,
     /// What the last [`read`](Self::read) gave, in front.
@@ -129,28 +222,58 @@ impl<'r> Input<'r> {
     ) -> Result<Self, Fault> {
         let size = catch(|| reader.seek(SeekFrom::End(0)))?
             .map_err(|error| Fault::Read { offset: 0, error: Arc::new(error) })?;
-        Ok(Self {
+        let reader = Reader {
             reader,
-            reader_position: None,
-            position: 0,
+            position: None,
             size,
-            windows: Vec::new(),
             remembered: VecDeque::new(),
             ledger: Ledger::default(),
             max_bytes: limits.max_bytes,
             max_requests: limits.max_requests,
+        };
+        Ok(Self::from_backend(Backend::Reader(reader), size, deadline))
+    }
+
+    /// Reads an object by byte ranges.
+    #[cfg(feature = "remote")]
+    pub(crate) fn from_ranges(reader: RangeReader, deadline: Deadline) -> Self {
+        let size = reader.size();
+        Self::from_backend(Backend::Ranges(reader), size, deadline)
+    }
+
+    fn from_backend(backend: Backend<'r>, size: u64, deadline: Deadline) -> Self {
+        Self {
+            backend,
+            position: 0,
+            size,
+            visible: size,
+            windows: Vec::new(),
             deadline,
             fault: None,
             scratch: vec![0; MAX_READ],
-        })
+        }
     }
 
     pub(crate) const fn size(&self) -> u64 {
         self.size
     }
 
-    pub(crate) const fn ledger(&self) -> Ledger {
-        self.ledger
+    /// The size that libav is told.
+    pub(crate) const fn visible_size(&self) -> u64 {
+        self.visible
+    }
+
+    /// Lets the file end here for libav: it looks at all there is of a fragmented file before it begins.
+    pub(crate) fn set_visible_size(&mut self, size: u64) {
+        self.visible = size.min(self.size);
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        match &self.backend {
+            Backend::Reader(reader) => reader.ledger,
+            #[cfg(feature = "remote")]
+            Backend::Ranges(reader) => reader.ledger(),
+        }
     }
 
     pub(crate) const fn fault(&self) -> Option<&Fault> {
@@ -168,7 +291,7 @@ impl<'r> Input<'r> {
             return Err(fault.clone());
         }
         match self.deadline.expired() {
-            Some(fault) => Err(self.fail(fault)),
+            Some(stop) => Err(self.fail(stop.into())),
             None => Ok(()),
         }
     }
@@ -177,24 +300,13 @@ impl<'r> Input<'r> {
     /// than asked for are usual; none is the end of the file.
     pub(crate) fn read(&mut self, length: usize) -> Result<usize, Fault> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let length = length.min(scratch.len());
-        let fetched_before = self.ledger.bytes_fetched;
+        let room = usize::try_from(self.visible.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let length = length.min(scratch.len()).min(room);
         let result = self.read_at(self.position, &mut scratch[..length]);
         self.scratch = scratch;
         let count = result?;
-        if self.ledger.bytes_fetched > fetched_before {
-            self.remember(self.position, self.scratch[..count].to_vec());
-        }
         self.position += count as u64;
         Ok(count)
-    }
-
-    /// Keeps what was just fetched, in place of what was fetched longest ago.
-    fn remember(&mut self, offset: u64, bytes: Vec<u8>) {
-        if self.remembered.len() == REMEMBERED_READS {
-            self.remembered.pop_front();
-        }
-        self.remembered.push_back(Window { offset, bytes });
     }
 
     /// What the last [`read`](Self::read) gave, and leftovers of earlier ones behind it.
@@ -216,57 +328,51 @@ impl<'r> Input<'r> {
         if buffer.is_empty() || offset >= self.size {
             return Ok(0);
         }
-        let windows = || self.windows.iter().chain(&self.remembered);
-        if let Some(bytes) = windows().find_map(|window| window.from(offset)) {
+        if let Some(bytes) = self.windows.iter().find_map(|window| window.from(offset)) {
             let count = bytes.len().min(buffer.len());
             buffer[..count].copy_from_slice(&bytes[..count]);
             return Ok(count);
         }
-        // Up to where memory takes over again, and not past the end that was found first.
-        let next_window = windows().map(|window| window.offset).filter(|&start| start > offset).min();
-        let room = next_window.unwrap_or(self.size).min(self.size) - offset;
-        let count = buffer.len().min(MAX_READ).min(usize::try_from(room).unwrap_or(usize::MAX));
-        self.fetch(offset, &mut buffer[..count])
+        let starts = self.windows.iter().map(|window| window.offset);
+        let pinned = starts.filter(|&start| start > offset).min();
+        let result = match &mut self.backend {
+            Backend::Reader(reader) => reader.read_at(offset, buffer, pinned),
+            #[cfg(feature = "remote")]
+            Backend::Ranges(reader) => read_range(reader, offset, buffer),
+        };
+        result.map_err(|fault| self.fail(fault))
     }
 
-    fn fetch(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Fault> {
-        let moved = self.reader_position != Some(offset);
-        if moved && self.ledger.requests >= self.max_requests {
-            return Err(self.fail(Fault::Limit { limit: "max_requests", allowed: self.max_requests }));
+    /// Says which bytes will be read, so that those that come by request are asked for together, and before they are waited
+    /// for.
+    pub(crate) fn prefetch(&mut self, ranges: &[ByteRange]) {
+        match &mut self.backend {
+            Backend::Reader(_) => {}
+            #[cfg(feature = "remote")]
+            Backend::Ranges(reader) => reader.prefetch(ranges),
         }
-        if self.ledger.bytes_fetched.saturating_add(buffer.len() as u64) > self.max_bytes {
-            return Err(self.fail(Fault::Limit { limit: "max_bytes", allowed: self.max_bytes }));
+        let _ = ranges;
+    }
+
+    /// Says that of all that was asked for only these bytes will be read.
+    pub(crate) fn need_only(&mut self, ranges: &[ByteRange]) {
+        match &mut self.backend {
+            Backend::Reader(_) => {}
+            #[cfg(feature = "remote")]
+            Backend::Ranges(reader) => reader.need_only(ranges),
         }
-        self.reader_position = None;
-        self.ledger.requests += u64::from(moved);
-        let reader = &mut self.reader;
-        let result = catch(|| {
-            if moved {
-                reader.seek(SeekFrom::Start(offset))?;
-            }
-            read_some(reader, buffer)
-        });
-        match result.map_err(|fault| self.fail(fault))? {
-            // A `Read` that claims more than it was given room for is broken; do not believe it.
-            Ok(count) if count > buffer.len() => {
-                let error = io::Error::other("the reader returned more bytes than it was asked for");
-                Err(self.fail(Fault::Read { offset, error: Arc::new(error) }))
-            }
-            // The end came before the size that was found at the start: the file shrank. It is not the end of a video.
-            Ok(0) => {
-                let error = io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    format!("the source ended at byte {offset} of {}", self.size),
-                );
-                Err(self.fail(Fault::Read { offset, error: Arc::new(error) }))
-            }
-            Ok(count) => {
-                self.ledger.bytes_fetched += count as u64;
-                self.reader_position = Some(offset + count as u64);
-                Ok(count)
-            }
-            Err(error) => Err(self.fail(Fault::Read { offset, error: Arc::new(error) })),
+        let _ = ranges;
+    }
+
+    /// Says how much to ask for when something is read that was not prefetched: at first, and at most after it has doubled
+    /// while reading goes on.
+    pub(crate) fn set_read_ahead(&mut self, first: u64, most: u64) {
+        match &mut self.backend {
+            Backend::Reader(_) => {}
+            #[cfg(feature = "remote")]
+            Backend::Ranges(reader) => reader.set_read_ahead(first, most),
         }
+        let _ = (first, most);
     }
 
     /// Bytes that [`pin`](Self::pin) keeps.
@@ -274,45 +380,59 @@ impl<'r> Input<'r> {
         self.windows.iter().map(|window| window.bytes.len() as u64).sum()
     }
 
-    /// Reads `length` bytes at `offset` (fewer at the end of the file). Few are remembered, like those of a read.
+    /// Reads `length` bytes at `offset` (fewer at the end of the file).
     pub(crate) fn peek(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, Fault> {
-        let fetched_before = self.ledger.bytes_fetched;
-        let bytes = self.collect(offset, length)?;
-        if length <= MAX_READ && self.ledger.bytes_fetched > fetched_before {
-            self.remember(offset, bytes.clone());
+        let room = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let length = length.min(room);
+        self.wait_for(ByteRange::new(offset, offset + length as u64))?;
+        let mut bytes = vec![0; length];
+        let mut filled = 0;
+        while filled < length {
+            let count = self.read_at(offset + filled as u64, &mut bytes[filled..])?;
+            filled += count;
         }
         Ok(bytes)
     }
 
-    fn collect(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, Fault> {
-        let mut bytes = Vec::new();
-        let mut part = vec![0; MAX_READ.min(length)];
-        while bytes.len() < length {
-            let wanted = part.len().min(length - bytes.len());
-            let count = self.read_at(offset + bytes.len() as u64, &mut part[..wanted])?;
-            if count == 0 {
-                break;
-            }
-            bytes.extend_from_slice(&part[..count]);
+    /// Waits until bytes that come by request are all there, those that are pinned left out.
+    fn wait_for(&mut self, range: ByteRange) -> Result<(), Fault> {
+        self.check()?;
+        if self.windows.iter().any(|window| window.from(range.start()).is_some()) {
+            return Ok(());
         }
-        Ok(bytes)
+        let result = match &mut self.backend {
+            Backend::Reader(_) => Ok(()),
+            #[cfg(feature = "remote")]
+            Backend::Ranges(reader) => reader.wait_for(range).map_err(Fault::from),
+        };
+        result.map_err(|fault| self.fail(fault))
     }
 
     /// Reads `length` bytes at `offset` (fewer at the end of the file) into memory, where later reads find them.
-    pub(crate) fn pin(&mut self, offset: u64, length: usize) -> Result<&[u8], Fault> {
+    pub(crate) fn pin(&mut self, offset: u64, length: usize) -> Result<Pinned, Fault> {
         let room = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let length = length.min(room);
-        let found = self.windows.iter().position(|window| {
+        let found = self.windows.iter().find(|window| {
             offset >= window.offset && offset + length as u64 <= window.offset + window.bytes.len() as u64
         });
-        if let Some(index) = found {
-            let window = &self.windows[index];
+        if let Some(window) = found {
             let skip = usize::try_from(offset - window.offset).unwrap_or(usize::MAX);
-            return Ok(&window.bytes[skip..skip + length]);
+            return Ok(Pinned { bytes: Arc::clone(&window.bytes), part: skip..skip + length });
         }
-        let bytes = self.collect(offset, length)?;
-        self.windows.push(Window { offset, bytes });
-        Ok(self.windows.last().map_or(&[], |window| window.bytes.as_slice()))
+        let pinned = Pinned::from(self.peek(offset, length)?);
+        self.windows.push(Window { offset, bytes: Arc::clone(&pinned.bytes) });
+        Ok(pinned)
+    }
+}
+
+/// Reads again what others have thrown out of the cache between its arrival and its reading.
+#[cfg(feature = "remote")]
+fn read_range(reader: &mut RangeReader, offset: u64, buffer: &mut [u8]) -> Result<usize, Fault> {
+    loop {
+        match reader.read_at(offset, buffer)? {
+            0 if offset < reader.size() => {}
+            count => return Ok(count),
+        }
     }
 }
 
@@ -356,8 +476,8 @@ mod tests {
     fn counts_runs_and_bytes_and_serves_pinned_bytes_from_memory() {
         let bytes = ramp(300_000);
         let mut input = input(bytes.clone(), &Limits::default());
-        assert_eq!(input.pin(100_000, 100_000).unwrap(), &bytes[100_000..200_000]);
-        assert_eq!(input.ledger(), Ledger { requests: 1, bytes_fetched: 100_000 });
+        assert_eq!(&*input.pin(100_000, 100_000).unwrap(), &bytes[100_000..200_000]);
+        assert_eq!((input.ledger().requests, input.ledger().bytes_fetched), (1, 100_000));
         let mut out = Vec::new();
         loop {
             let count = input.read(1 << 20).unwrap();
@@ -368,8 +488,8 @@ mod tests {
         }
         assert!(out == bytes);
         // One run before the window, one behind it.
-        assert_eq!(input.ledger(), Ledger { requests: 3, bytes_fetched: 300_000 });
-        assert_eq!(input.pin(150_000, 10).unwrap(), &bytes[150_000..150_010]);
+        assert_eq!((input.ledger().requests, input.ledger().bytes_fetched), (3, 300_000));
+        assert_eq!(&*input.pin(150_000, 10).unwrap(), &bytes[150_000..150_010]);
         assert_eq!(input.ledger().requests, 3);
     }
 

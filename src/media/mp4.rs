@@ -1,17 +1,35 @@
 //! The layout of MP4 and MOV files, looked at before libav sees them (ISO/IEC 14496-12).
 //!
-//! The box headers say where the `moov` is; it is read once, into memory, and libav gets it from there. On the way the
-//! samples that its tables declare are added up: the tables cost libav memory by what they declare, not by what the file
-//! holds. An 8 KB file with 16 tracks of 5 million constant-size samples took 2.9 GB and 5 s inside libav; here it is
-//! refused. Movie fragments are counted likewise.
+//! [`look`] walks the box headers to the `moov`, which is fetched exactly and once, and stays in memory: libav gets it from
+//! there. On the way `count` adds up the samples that tables declare: they cost libav memory by what they declare, not by
+//! what the file holds. An 8 KB file with 16 tracks of 5 million constant-size samples took 2.9 GB and 5 s inside libav;
+//! here it is refused.
+//!
+//! From the tables, `samples` tells which packets lead to the frame at a time: they are asked for before libav has even
+//! seen the tables. A file of fragments without an index of them is only `explored` as far as that frame; libav would look
+//! at every fragment there is before it begins, so it is shown the file as if it ended there. `fragments` reads them.
 
-use std::io::Read as _;
+mod boxes;
+mod count;
+mod explore;
+mod fragments;
+mod samples;
+
+use std::ops::Range;
+use std::time::Duration;
 
 use crate::limits::Limits;
 use crate::media::info::Mp4Layout;
-use crate::media::input::{Fault, Input};
+use crate::media::input::{Fault, Input, Pinned};
+use crate::media::search::PacketIndex;
+use crate::source::ByteRange;
+use boxes::{BoxHeader, be32, for_each_box, parse_header};
+use count::{EntryCounter, hides_moov};
+use explore::Explored;
+use fragments::{SegmentIndex, parse_sidx};
+use samples::{Movie, Track, coalesce, header_ranges, packet_of_frame, poster_packets};
 
-/// What the first read fetches: box headers, and the whole `moov` of most short files in streaming order.
+/// What is looked at first: box headers, and the whole `moov` of most short files in streaming order.
 const HEAD_BYTES: usize = 16 << 10;
 /// The largest `moov` (or box in its place) that is looked into. 64 MiB are the tables of some 40 hours of video.
 const MAX_MOOV_BYTES: u64 = 64 << 20;
@@ -21,10 +39,11 @@ const MAX_TOP_LEVEL_BOXES: u32 = 500_000;
 const PROBE_BYTES: u64 = 1 << 20;
 /// Bytes of boxes kept for libav to find in memory; beyond that they are looked at and read again.
 const MAX_PINNED_BYTES: u64 = 80 << 20;
-/// How deep boxes may lie in each other; the sample tables are at depth 5.
-const MAX_DEPTH: usize = 12;
-/// What the compressed parts of all `moov` boxes may unpack to together.
-const MAX_UNPACKED_MOOV_BYTES: u64 = 64 << 20;
+/// Read along with a `moov` in front: the header of the box behind it, for which libav looks.
+const BEHIND_MOOV: u64 = 1 << 10;
+/// Samples of other tracks between two packets are read over up to this many bytes, as in the reader of ranges; a longer gap
+/// is left out.
+const READ_OVER: u64 = 256 << 10;
 
 /// Boxes at the top level whose content libavformat looks into, in good files and in bad ones: it parses boxes wherever
 /// they lie. Media data, padding, file types, segment indexes and whatever it does not know it passes over.
@@ -34,103 +53,174 @@ const LOOKED_INTO: [&[u8; 4]; 23] = [
     b"trun",
 ];
 
-struct BoxHeader {
-    kind: [u8; 4],
-    header_bytes: u64,
-    /// Of the whole box; `None` means to the end of the file.
-    size: Option<u64>,
+/// What an MP4 or MOV file holds where.
+pub(crate) struct Layout {
+    about: Mp4Layout,
+    moov: Pinned,
+    /// How far a file of fragments has been looked at; `None` for other files.
+    explored: Option<Explored>,
+    walk: Walk,
 }
 
-impl BoxHeader {
-    /// Whether the name is text, as those of all known boxes are, and as the same bytes hardly ever are in other files.
-    fn is_text(&self) -> bool {
-        self.kind.iter().all(|&byte| matches!(byte, b' '..=b'~' | 0xa9))
-    }
+/// The walk over the boxes at the top level.
+struct Walk {
+    offset: u64,
+    boxes: u32,
+    counter: EntryCounter,
+    limits: Limits,
+    is_known: bool,
+    seen_mdat: bool,
+    /// Whether the `moov` came before the first media data.
+    faststart: bool,
+    seen_moof: bool,
+    moov: Option<(u64, Pinned)>,
+    /// Whether samples are described in fragments only.
+    only_fragments: bool,
+    index: Option<SegmentIndex>,
 }
 
-/// ISO/IEC 14496-12, 4.2: 32-bit size and type; size 1 means that a 64-bit size follows, size 0 that it goes to the end.
-fn parse_header(bytes: &[u8]) -> Option<BoxHeader> {
-    let size32 = be32(bytes, 0)?;
-    let kind = bytes.get(4..8)?.try_into().ok()?;
-    let (header_bytes, size) = match size32 {
-        0 => (8, None),
-        1 => (16, Some(u64::from(be32(bytes, 8)?) << 32 | u64::from(be32(bytes, 12)?))),
-        size => (8, Some(u64::from(size))),
-    };
-    // A box smaller than its own header cannot be skipped.
-    (size.is_none_or(|size| size >= header_bytes)).then_some(BoxHeader { kind, header_bytes, size })
-}
-
-fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
-}
-
-/// Finds the `moov`, pins it in `input`, and adds up what the tables declare.
+/// Finds the `moov`, pins it in `input`, adds up what the tables declare, and asks for what opening and the frame at `at` will
+/// need.
 ///
 /// `Ok(None)` when the file is of another family, or holds no `moov`. A damaged file is not refused here: libav has the
 /// last word on what it can make of it.
 ///
 /// # Errors
 /// What reading gives, and the limits `max_index_entries` and `max_streams`.
-pub(crate) fn look(input: &mut Input<'_>, limits: &Limits) -> Result<Option<Mp4Layout>, Fault> {
+pub(crate) fn look(
+    input: &mut Input<'_>,
+    limits: &Limits,
+    at: Option<Duration>,
+) -> Result<Option<Layout>, Fault> {
     input.pin(0, HEAD_BYTES)?;
-    let mut counter = EntryCounter { unpack_budget: MAX_UNPACKED_MOOV_BYTES, ..EntryCounter::default() };
-    let mut found: Option<Mp4Layout> = None;
-    let (mut fragmented, mut seen_mdat, mut is_known) = (false, false, false);
-    let (mut offset, mut boxes, size) = (0_u64, 0, input.size());
-    while offset < size {
-        let Some(header) = parse_header(&input.peek(offset, 16)?) else { break };
-        is_known |= header.is_text();
-        boxes += 1;
-        if boxes > MAX_TOP_LEVEL_BOXES {
-            return Err(exceeded(input, "max_index_entries", limits.max_index_entries));
+    let mut walk = Walk::new(limits);
+    while !(walk.only_fragments && walk.is_at_fragment(input)?) && walk.step(input)? {}
+    let Some((moov_offset, moov)) = walk.moov.clone() else { return Ok(None) };
+    let about = Mp4Layout {
+        moov_offset,
+        moov_bytes: moov.len() as u64,
+        faststart: walk.faststart,
+        fragmented: walk.seen_moof || walk.only_fragments || contains_box(&moov, b"mvex"),
+    };
+    let explored = walk.only_fragments.then(|| Explored::new(walk.offset, walk.index.take()));
+    let mut layout = Layout { about, moov, explored, walk };
+    layout.plan(input, None, at)?;
+    Ok(Some(layout))
+}
+
+impl Walk {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            offset: 0,
+            boxes: 0,
+            counter: EntryCounter::default(),
+            limits: *limits,
+            is_known: false,
+            seen_mdat: false,
+            faststart: false,
+            seen_moof: false,
+            moov: None,
+            only_fragments: false,
+            index: None,
+        }
+    }
+
+    /// Looks at one box; `false` when there is none to go on to.
+    fn step(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
+        let (offset, size) = (self.offset, input.size());
+        if offset >= size {
+            return Ok(false);
+        }
+        let Some(header) = parse_header(&input.peek(offset, 16)?) else { return Ok(false) };
+        self.is_known |= header.is_text();
+        self.boxes += 1;
+        if self.boxes > MAX_TOP_LEVEL_BOXES {
+            return Err(self.too_many_entries(input));
         }
         // A box that claims more than there is ends with the file, as libavformat reads it.
         let box_bytes = header.size.unwrap_or(u64::MAX).min(size - offset);
-        seen_mdat |= &header.kind == b"mdat";
-        fragmented |= &header.kind == b"moof";
+        self.offset += box_bytes;
+        self.seen_mdat |= &header.kind == b"mdat";
+        self.seen_moof |= &header.kind == b"moof";
+        if &header.kind == b"mdat" && self.moov.is_none() {
+            announce_rest(input, self.offset);
+        }
+        if &header.kind == b"sidx" && self.index.is_none() && box_bytes <= MAX_MOOV_BYTES {
+            let length = usize::try_from(box_bytes).unwrap_or(usize::MAX);
+            self.index = parse_sidx(&input.peek(offset, length)?, offset);
+        }
         let is_crossed_out = matches!(&header.kind, b"free" | b"hoov")
             && hides_moov(&input.peek(offset + header.header_bytes, 8)?);
         if is_crossed_out || LOOKED_INTO.contains(&&header.kind) {
-            if box_bytes > MAX_MOOV_BYTES {
-                return Err(exceeded(input, "max_index_entries", limits.max_index_entries));
-            }
-            let length = usize::try_from(box_bytes).unwrap_or(usize::MAX);
-            let kept;
-            let bytes = if input.pinned_bytes() + box_bytes <= MAX_PINNED_BYTES {
-                input.pin(offset, length)?
-            } else {
-                kept = input.peek(offset, length)?;
-                &kept
-            };
-            counter.count(bytes);
-            if &header.kind == b"moov" && found.is_none() {
-                fragmented |= contains_box(bytes, b"mvex");
-                let layout = Mp4Layout {
-                    moov_offset: offset,
-                    moov_bytes: box_bytes,
-                    faststart: !seen_mdat,
-                    fragmented,
-                };
-                found = Some(layout);
-            }
-            if counter.entries > limits.max_index_entries {
-                return Err(exceeded(input, "max_index_entries", limits.max_index_entries));
-            }
-            if counter.tracks > u64::from(limits.max_streams) {
-                return Err(exceeded(input, "max_streams", limits.max_streams.into()));
-            }
+            self.look_into(input, &header, offset, box_bytes)?;
         }
-        offset += box_bytes;
-        if !is_known && offset > PROBE_BYTES {
-            break;
-        }
+        Ok(self.is_known || self.offset <= PROBE_BYTES)
     }
-    Ok(found.map(|layout| Mp4Layout { fragmented, ..layout }))
+
+    fn look_into(
+        &mut self,
+        input: &mut Input<'_>,
+        header: &BoxHeader,
+        offset: u64,
+        box_bytes: u64,
+    ) -> Result<(), Fault> {
+        if box_bytes > MAX_MOOV_BYTES {
+            return Err(self.too_many_entries(input));
+        }
+        let length = usize::try_from(box_bytes).unwrap_or(usize::MAX);
+        let is_moov = &header.kind == b"moov" && self.moov.is_none();
+        if is_moov {
+            input.prefetch(&[ByteRange::new(offset, offset + box_bytes + BEHIND_MOOV)]);
+        }
+        let bytes = if input.pinned_bytes() + box_bytes <= MAX_PINNED_BYTES {
+            input.pin(offset, length)?
+        } else {
+            input.peek(offset, length)?.into()
+        };
+        self.count(input, &bytes)?;
+        if is_moov {
+            self.faststart = !self.seen_mdat;
+            let movie = Movie::parse(&bytes);
+            self.only_fragments = movie.is_some_and(|movie| {
+                movie.is_fragmented && movie.tracks.iter().all(|track| track.sample_count() == 0)
+            });
+            self.moov = Some((offset, bytes));
+        }
+        Ok(())
+    }
+
+    /// Adds up what a box declares, and refuses what is too much.
+    fn count(&mut self, input: &mut Input<'_>, bytes: &[u8]) -> Result<(), Fault> {
+        self.counter.count(bytes);
+        if self.counter.entries > self.limits.max_index_entries {
+            return Err(self.too_many_entries(input));
+        }
+        let allowed = u64::from(self.limits.max_streams);
+        if self.counter.tracks > allowed {
+            return Err(input.fail(Fault::Limit { limit: "max_streams", allowed }));
+        }
+        Ok(())
+    }
+
+    fn too_many_entries(&self, input: &mut Input<'_>) -> Fault {
+        let allowed = self.limits.max_index_entries;
+        input.fail(Fault::Limit { limit: "max_index_entries", allowed })
+    }
+
+    /// Whether the next box is a movie fragment.
+    fn is_at_fragment(&self, input: &mut Input<'_>) -> Result<bool, Fault> {
+        let header = parse_header(&input.peek(self.offset, 16)?);
+        Ok(header.is_some_and(|header| &header.kind == b"moof"))
+    }
 }
 
-fn exceeded(input: &mut Input<'_>, limit: &'static str, allowed: u64) -> Fault {
-    input.fail(Fault::Limit { limit, allowed })
+/// Asks for all behind the media data at once: it is the `moov`, nearly always. What came before it is not needed.
+fn announce_rest(input: &mut Input<'_>, offset: u64) {
+    let rest = ByteRange::new(offset, input.size());
+    if !rest.is_empty() && rest.len() <= MAX_MOOV_BYTES {
+        input.need_only(&[rest]);
+        input.prefetch(&[rest]);
+    }
 }
 
 /// Whether a `moov` has a child of this kind.
@@ -140,153 +230,102 @@ fn contains_box(moov: &[u8], kind: &[u8; 4]) -> bool {
     found
 }
 
-/// Calls `visit` with kind and content of each box in `bytes`; a box that claims more than there is ends the walk, its
-/// content cut short.
-fn for_each_box<'b>(mut bytes: &'b [u8], visit: &mut dyn FnMut(&[u8; 4], &'b [u8])) {
-    while let Some(header) = parse_header(bytes) {
-        let all = bytes.len() as u64;
-        let end = usize::try_from(header.size.unwrap_or(all).min(all)).unwrap_or(bytes.len());
-        let start = usize::try_from(header.header_bytes).unwrap_or(bytes.len()).min(end);
-        visit(&header.kind, &bytes[start..end]);
-        bytes = &bytes[end..];
+impl Layout {
+    /// What is told about it.
+    pub(crate) const fn about(&self) -> Mp4Layout {
+        self.about
+    }
+
+    /// Asks for the packets that lead to the frame at `at`, of the track with this number or else of the one that is the
+    /// picture most likely. Of a file of fragments more may become visible by that: then it must be opened again, and the
+    /// answer is `true`.
+    ///
+    /// # Errors
+    /// What reading gives.
+    pub(crate) fn plan(
+        &mut self,
+        input: &mut Input<'_>,
+        track: Option<u32>,
+        at: Option<Duration>,
+    ) -> Result<bool, Fault> {
+        let moov = self.moov.clone();
+        let Some(movie) = Movie::parse(&moov) else { return Ok(false) };
+        let track = match track {
+            Some(id) => movie.tracks.iter().find(|track| track.id == id),
+            None => main_track(&movie),
+        };
+        let at = at.map(|at| i64::try_from(at.as_micros()).unwrap_or(i64::MAX));
+        if let Some(explored) = &mut self.explored {
+            return explored.plan(input, &mut self.walk, &movie, track.zip(at));
+        }
+        let mut ranges = to_byte_ranges(header_ranges(&movie));
+        let packets = track.zip(at).map(|(track, at)| poster_packets(&movie, track, at));
+        match packets {
+            // Not understood: what is under way may be of use, and the rest is read when it is asked for.
+            Some(None) => return Ok(false),
+            Some(Some(packets)) => ranges.extend(to_byte_ranges(coalesce(packets.ranges, READ_OVER))),
+            None => {}
+        }
+        input.need_only(&ranges);
+        input.prefetch(&ranges);
+        Ok(false)
+    }
+
+    /// Makes more of a file of fragments visible than was thought necessary; `false` when all of it is.
+    ///
+    /// # Errors
+    /// What reading gives.
+    pub(crate) fn explore_further(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
+        let moov = self.moov.clone();
+        match (&mut self.explored, Movie::parse(&moov)) {
+            (Some(explored), Some(movie)) => explored.explore_further(input, &mut self.walk, &movie),
+            _ => Ok(false),
+        }
+    }
+
+    /// Where the tracks of a file of fragments end, in ticks of their own: by track number.
+    pub(crate) fn track_ends(&self) -> &[(u32, i64)] {
+        self.explored.as_ref().map_or(&[], |explored| explored.track_ends())
+    }
+
+    /// The packets of one track, for a search.
+    pub(crate) const fn packets_of(&self, track: u32) -> TrackPackets<'_> {
+        TrackPackets { layout: self, track }
     }
 }
 
-/// Adds up what tables declare, walking boxes as libavformat does: wherever they lie, not only where the specification puts
-/// them. The contents of a sample description are not walked, but looked through for the names of tables.
-#[derive(Default)]
-struct EntryCounter {
-    entries: u64,
-    tracks: u64,
-    /// Bytes that may still be unpacked.
-    unpack_budget: u64,
+/// The packets of one track, with their presentation times.
+pub(crate) struct TrackPackets<'l> {
+    layout: &'l Layout,
+    track: u32,
 }
 
-impl EntryCounter {
-    fn count(&mut self, bytes: &[u8]) {
-        self.walk(bytes, 0, false);
-    }
-
-    fn walk(&mut self, bytes: &[u8], depth: usize, in_sound: bool) {
-        // libavformat gives up at depth 10.
-        if depth > MAX_DEPTH {
-            return;
+impl PacketIndex for TrackPackets<'_> {
+    fn packet_of_frame(&self, position: u64, pts: i64, wanted: i64) -> Option<u64> {
+        if let Some(explored) = &self.layout.explored {
+            return explored.packet_of_frame(self.track, position, pts, wanted);
         }
-        let mut level = Level::default();
-        for_each_box(bytes, &mut |kind, content| level.add(kind, content));
-        let is_sound = in_sound || (level.sound_handlers > 0 && level.other_handlers == 0);
-        // Uncompressed sound is declared sample by sample, 44 100 a second and each one tick long, but libavformat keeps one
-        // entry for each block of it.
-        let is_blocks = is_sound && level.single_ticks > 0 && level.other_times == 0;
-        let samples = if is_blocks { 0 } else { level.sample_sizes };
-        self.tracks += level.tracks;
-        self.entries = self.entries.saturating_add(level.others).saturating_add(samples);
-        for content in level.inner {
-            self.walk(content, depth + 1, is_sound);
-        }
-        for content in level.opaque {
-            self.scan(content, depth);
-        }
-        for content in level.packed {
-            self.unpack_and_walk(content, depth);
-        }
-    }
-
-    fn unpack_and_walk(&mut self, packed: &[u8], depth: usize) {
-        let content = unpack(packed, self.unpack_budget);
-        self.unpack_budget -= content.len() as u64;
-        self.walk(&content, depth + 1, false);
-    }
-
-    /// Takes every four bytes that name a table for one. Right for little content without random bytes only: in much of it,
-    /// names turn up by chance.
-    fn scan(&mut self, bytes: &[u8], depth: usize) {
-        for (at, name) in bytes.windows(4).enumerate() {
-            let mut level = Level::default();
-            if let (Ok(kind), Some(content)) = (name.try_into(), bytes.get(at + 4..)) {
-                level.add(kind, content);
-            }
-            self.tracks += level.tracks;
-            self.entries = self.entries.saturating_add(level.others).saturating_add(level.sample_sizes);
-            for content in level.packed {
-                self.unpack_and_walk(content, depth);
-            }
-        }
+        let movie = Movie::parse(&self.layout.moov)?;
+        let track = movie.tracks.iter().find(|track| track.id == self.track)?;
+        let frame = packet_of_frame(track.samples(), track.min_composition_offset(), position, pts, wanted)?;
+        Some(frame.offset)
     }
 }
 
-/// What the boxes on one level say.
-#[derive(Default)]
-struct Level<'b> {
-    /// Boxes of boxes.
-    inner: Vec<&'b [u8]>,
-    /// Boxes with boxes somewhere in them.
-    opaque: Vec<&'b [u8]>,
-    /// Boxes in a zlib stream.
-    packed: Vec<&'b [u8]>,
-    tracks: u64,
-    /// Entries of `stsz`, one for each sample.
-    sample_sizes: u64,
-    /// Entries of the other tables.
-    others: u64,
-    /// `stts` boxes that give every sample one tick, and others.
-    single_ticks: u32,
-    other_times: u32,
-    /// `hdlr` boxes that say sound, and others.
-    sound_handlers: u32,
-    other_handlers: u32,
+/// The track that the poster frame will be taken from, most likely: the largest picture, where being enabled counts as
+/// libavformat's default flag does (see `Media::choose_video_stream`).
+fn main_track<'m, 'b>(movie: &'m Movie<'b>) -> Option<&'m Track<'b>> {
+    let chapters: Vec<u32> = movie.tracks.iter().flat_map(|track| &track.chapters).copied().collect();
+    let is_picture = |track: &&Track<'_>| &track.handler == b"vide" && !chapters.contains(&track.id);
+    let score = |track: &Track<'_>| {
+        u64::from(track.width) * u64::from(track.height) + if track.is_enabled { 5_000_000 } else { 0 }
+    };
+    // The first of equals.
+    movie.tracks.iter().filter(is_picture).rev().max_by_key(|track| score(track))
 }
 
-impl<'b> Level<'b> {
-    fn add(&mut self, kind: &[u8; 4], content: &'b [u8]) {
-        // FullBox: version and flags in four bytes, then the count; stsz has the common sample size in between.
-        let count = |at: usize| be32(content, at).map_or(0, u64::from);
-        match kind {
-            b"moov" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"dinf" | b"udta" | b"ilst" | b"wave"
-            | b"sinf" | b"schi" | b"tref" | b"gmhd" | b"iprp" | b"mvex" | b"moof" | b"traf" | b"cmov" => {
-                self.inner.push(content);
-            }
-            b"trak" => {
-                self.tracks += 1;
-                self.inner.push(content);
-            }
-            b"free" | b"hoov" if hides_moov(content) => self.inner.push(content),
-            // Boxes follow a header of four bytes or of none; libavformat starts at the one named hdlr.
-            b"meta" => self.inner.extend(
-                content
-                    .windows(4)
-                    .position(|name| name == b"hdlr")
-                    .and_then(|at| content.get(at.checked_sub(4)?..)),
-            ),
-            b"stsd" => self.opaque.push(content),
-            // QuickTime's compressed movie: the stream follows its unpacked size.
-            b"cmvd" => self.packed.extend(content.get(4..)),
-            b"stsz" | b"stz2" => self.sample_sizes += count(8),
-            b"stts" => {
-                self.others += count(4);
-                if count(4) == 1 && count(12) == 1 { self.single_ticks += 1 } else { self.other_times += 1 }
-            }
-            b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
-                self.others += count(4);
-            }
-            b"hdlr" if content.get(8..12) == Some(b"soun") => self.sound_handlers += 1,
-            b"hdlr" => self.other_handlers += 1,
-            _ => {}
-        }
-    }
-}
-
-/// Whether padding is a `moov` that somebody crossed out: libavformat reads it all the same.
-fn hides_moov(content: &[u8]) -> bool {
-    matches!(content.get(4..8), Some(b"mvhd" | b"cmov"))
-}
-
-/// Unpacks a zlib stream as far as it goes, up to `budget` bytes.
-fn unpack(packed: &[u8], budget: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // An error part-way leaves what came before it: that is all libav will see too.
-    let _ = flate2::read::ZlibDecoder::new(packed).take(budget).read_to_end(&mut bytes);
-    bytes
+fn to_byte_ranges(ranges: Vec<Range<u64>>) -> Vec<ByteRange> {
+    ranges.into_iter().map(ByteRange::from).collect()
 }
 
 #[cfg(test)]
@@ -294,7 +333,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::media::input::Deadline;
+    use crate::deadline::Deadline;
 
     fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len() + 8).unwrap();
@@ -304,7 +343,8 @@ mod tests {
     fn look_at(bytes: Vec<u8>) -> Result<Option<Mp4Layout>, Fault> {
         let limits = Limits::default();
         let deadline = Deadline::new(limits.max_time, None);
-        look(&mut Input::new(Box::new(Cursor::new(bytes)), &limits, deadline).unwrap(), &limits)
+        let mut input = Input::new(Box::new(Cursor::new(bytes)), &limits, deadline)?;
+        Ok(look(&mut input, &limits, None)?.map(|layout| layout.about()))
     }
 
     fn track(samples: u32) -> Vec<u8> {

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::deadline::Deadline;
 use crate::limits::Limits;
 use crate::media::configuration::Configuration;
 use crate::media::error::MediaError;
@@ -16,14 +17,20 @@ use crate::media::ffi::format::{Container, OpenError};
 use crate::media::ffi::packet::Packet;
 use crate::media::ffi::stream::Stream;
 use crate::media::ffi::{self};
-use crate::media::info::{MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind, VideoInfo};
-use crate::media::input::{Deadline, Input, Ledger};
+use crate::media::info::{MediaInfo, Ratio, StreamInfo, StreamKind, VideoInfo};
+#[cfg(feature = "remote")]
+use crate::media::input::Fault;
+use crate::media::input::Input;
+use crate::media::mp4::Layout;
 use crate::media::options::{OpenOptions, Threads};
 use crate::media::poster::{FrameReason, PosterFrame};
-use crate::media::search::{Search, Seeking, Target, Timestamps};
+use crate::media::search::{Found, PacketIndex, Search, Seeking, Target, Timestamps};
 use crate::media::timeline::{self, Span};
-use crate::media::{colour, mp4};
+use crate::media::{colour, mp4, plan};
 use crate::pixels::Orientation;
+use crate::source::Ledger;
+#[cfg(feature = "remote")]
+use crate::source::{BlockCache, FirstReads, RangeReader, RangeSource, ReaderOptions, SourceError};
 
 /// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
 const DEMUXERS: &CStr = c"mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mxf,gxf,avi,flv,asf,ogg,rm,dv,wtv,h264,hevc,vvc,av1,obu,ivf,m4v,mpegvideo,mjpeg,h263,vc1,nut,yuv4mpegpipe,gif,apng,jpeg_pipe";
@@ -36,6 +43,22 @@ const PROBE_BYTES: i64 = 1_000_000;
 const MAX_START_PACKETS: usize = 100;
 /// Bytes of packets read for the same.
 const MAX_START_BYTES: u64 = 2 << 20;
+
+/// What libavformat is told.
+const RESTRICTIONS: &[(&CStr, &CStr)] =
+    &[(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
+
+/// One more than allowed, to see that there are too many: the demuxers just leave them out.
+const fn max_streams(limits: &Limits) -> u32 {
+    limits.max_streams.saturating_add(1)
+}
+
+fn refused(error: OpenError) -> MediaError {
+    match error {
+        OpenError::Fault(fault) => fault.into(),
+        OpenError::Libav(error) => MediaError::NotMedia { reason: error.to_string() },
+    }
+}
 
 /// How a container is handled: by the first of libavformat's names for it.
 struct Handling {
@@ -95,6 +118,10 @@ pub struct Media<'r> {
     at_start: bool,
     seeking: Seeking,
     timestamps: Timestamps,
+    /// Of MP4 and MOV files.
+    layout: Option<Layout>,
+    /// The time for which packets have been asked for.
+    planned_at: Option<Duration>,
     limits: Limits,
     threads: Threads,
 }
@@ -106,6 +133,29 @@ impl fmt::Debug for Media<'_> {
 }
 
 impl Media<'static> {
+    /// Opens an object that is read by byte ranges. Blocks; it may be called from any thread that may, of whatever runtime.
+    ///
+    /// Every request after the first names the version of the object that the first met. An object that is replaced while it
+    /// is being opened is opened once more; later it is an error.
+    ///
+    /// # Errors
+    /// [`MediaError::Source`]: the object could not be read. Otherwise as [`Media::open`].
+    #[cfg(feature = "remote")]
+    pub fn open_source(source: impl RangeSource, options: &OpenOptions) -> Result<Self, MediaError> {
+        ffi::initialise(options.limits.max_allocation);
+        let deadline = Deadline::new(options.limits.max_time, options.cancel.clone());
+        let source: Arc<dyn RangeSource> = Arc::new(source);
+        let open = || {
+            let reader = RangeReader::open(Arc::clone(&source), reader_options(&*source, options, &deadline));
+            let input = Input::from_ranges(reader.map_err(Fault::from)?, deadline.clone());
+            Self::open_input(input, options)
+        };
+        match open() {
+            Err(MediaError::Source(SourceError::Changed { .. })) => open(),
+            result => result,
+        }
+    }
+
     /// Opens a file.
     ///
     /// # Errors
@@ -128,41 +178,45 @@ impl<'r> Media<'r> {
     ///
     /// A file without video is not an error here; it is one for [`poster_frame`](Self::poster_frame).
     pub fn open<R: Read + Seek + Send + 'r>(reader: R, options: &OpenOptions) -> Result<Self, MediaError> {
+        ffi::initialise(options.limits.max_allocation);
+        let deadline = Deadline::new(options.limits.max_time, options.cancel.clone());
+        Self::open_input(Input::new(Box::new(reader), &options.limits, deadline)?, options)
+    }
+
+    fn open_input(mut input: Input<'r>, options: &OpenOptions) -> Result<Self, MediaError> {
         let limits = options.limits;
-        ffi::initialise(limits.max_allocation);
-        let deadline = Deadline::new(limits.max_time, options.cancel.clone());
-        let mut input = Input::new(Box::new(reader), &limits, deadline)?;
         if input.size() == 0 {
             return Err(MediaError::Empty);
         }
-        let layout = mp4::look(&mut input, &limits)?;
-        let restrictions = [(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
-        let mut container =
-            // One more than allowed, to see that there are too many: the demuxers just leave them out.
-            Container::open(input, limits.max_streams.saturating_add(1), &restrictions).map_err(|error| match error {
-                OpenError::Fault(fault) => fault.into(),
-                OpenError::Libav(error) => MediaError::NotMedia { reason: error.to_string() },
-            })?;
+        let layout = mp4::look(&mut input, &limits, options.poster_at)?;
+        if layout.is_none() {
+            plan::prepare(&mut input)?;
+        }
+        let mut container = Container::open(input, max_streams(&limits), RESTRICTIONS).map_err(refused)?;
         container.input_mut().check()?;
-        let Handling { headers_suffice, seeking, timestamps } = handling(&container.format_name());
+        let format_name = container.format_name();
+        // The boxes of another family may look like these.
+        let layout = layout.filter(|_| format_name.starts_with("mov"));
+        if layout.is_some() {
+            container.read_packets_directly();
+        }
+        let Handling { headers_suffice, seeking, timestamps } = handling(&format_name);
+        let ways = (seeking, timestamps);
         let mut media = if headers_suffice && headers_are_complete(&container) {
             let pending = read_starts(&mut container)?;
-            Self::assemble(container, pending, layout, (seeking, timestamps), options)
+            Self::assemble(container, pending, layout, ways, options)
         } else {
             container.set_probe_bytes(PROBE_BYTES);
             let result = container.find_stream_info();
             container.input_mut().check()?;
             result.map_err(|error| MediaError::NotMedia { reason: error.to_string() })?;
-            Self::assemble(container, VecDeque::new(), layout, (seeking, timestamps), options)
+            Self::assemble(container, VecDeque::new(), layout, ways, options)
         };
         if media.info.streams.len() > usize::try_from(limits.max_streams).unwrap_or(usize::MAX) {
             return Err(MediaError::LimitExceeded {
                 limit: "max_streams",
                 allowed: limits.max_streams.into(),
             });
-        }
-        if !media.info.format_name.starts_with("mov") {
-            media.info.mp4 = None;
         }
         media.info.video_stream = media.choose_video_stream();
         Ok(media)
@@ -171,7 +225,7 @@ impl<'r> Media<'r> {
     fn assemble(
         container: Container<'r>,
         pending: VecDeque<Packet>,
-        layout: Option<Mp4Layout>,
+        layout: Option<Layout>,
         (seeking, timestamps): (Seeking, Timestamps),
         options: &OpenOptions,
     ) -> Self {
@@ -180,15 +234,23 @@ impl<'r> Media<'r> {
             .enumerate()
             .map(|(index, stream)| stream_start(index, stream, &pending))
             .collect();
+        // Where only a part of the fragments was shown to libavformat, we know more than it does.
+        let ends = layout.as_ref().map_or(&[][..], Layout::track_ends);
+        let durations: Vec<Option<i64>> = container
+            .streams()
+            .map(|stream| {
+                let end = ends.iter().find(|(track, _)| i32::try_from(*track) == Ok(stream.id()));
+                end.map(|(_, ticks)| *ticks).or_else(|| stream.duration_ts())
+            })
+            .collect();
         let spans: Vec<Span> = container
             .streams()
             .zip(&starts)
-            .map(|(stream, start)| Span {
+            .zip(&durations)
+            .map(|((stream, start), duration)| Span {
                 kind: stream.kind(),
                 start: start.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base())),
-                duration: stream
-                    .duration_ts()
-                    .and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base())),
+                duration: duration.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base())),
             })
             .collect();
         let (combined_start, combined_duration) = timeline::combine(&spans);
@@ -207,13 +269,13 @@ impl<'r> Media<'r> {
             streams: container
                 .streams()
                 .enumerate()
-                .zip(starts)
-                .map(|((index, stream), start)| {
-                    describe_stream(index, stream, start, options.limits.max_pixels)
+                .zip(starts.into_iter().zip(durations))
+                .map(|((index, stream), span)| {
+                    describe_stream(index, stream, span, options.limits.max_pixels)
                 })
                 .collect(),
             video_stream: None,
-            mp4: layout,
+            mp4: layout.as_ref().map(Layout::about),
         };
         Self {
             container,
@@ -224,6 +286,8 @@ impl<'r> Media<'r> {
             at_start: true,
             seeking,
             timestamps,
+            layout,
+            planned_at: options.poster_at,
             limits: options.limits,
             threads: options.threads,
         }
@@ -235,7 +299,7 @@ impl<'r> Media<'r> {
     }
 
     /// What reading has cost so far.
-    pub const fn ledger(&self) -> Ledger {
+    pub fn ledger(&self) -> Ledger {
         self.container.input().ledger()
     }
 
@@ -259,10 +323,64 @@ impl<'r> Media<'r> {
             return Err(MediaError::LimitExceeded { limit: "max_pixels", allowed: self.limits.max_pixels });
         }
         let still = info.disposition.attached_pic;
+        let track = info.id.and_then(|id| u32::try_from(id).ok());
         self.container.keep_only(index);
+        self.plan(index, track, at)?;
+        loop {
+            let found = self.search(index, track, still, (width, height), at);
+            let is_wanted = found.as_ref().is_ok_and(|(found, ..)| found.reason == FrameReason::AtTarget);
+            // Of a file of fragments, only those that were thought to be enough are seen.
+            if is_wanted || !self.explore_further(index)? {
+                let (found, time_base, packets_decoded) = found?;
+                return self.show(index, found.frame, found.pts, found.reason, time_base, packets_decoded);
+            }
+        }
+    }
+
+    /// Asks for what the frame at `at` needs, where that can be known.
+    fn plan(&mut self, index: usize, track: Option<u32>, at: Duration) -> Result<(), MediaError> {
+        if self.planned_at != Some(at)
+            && let Some(layout) = &mut self.layout
+            && layout.plan(self.container.input_mut(), track, Some(at))?
+        {
+            self.reopen(index)?;
+        }
+        self.planned_at = Some(at);
+        Ok(())
+    }
+
+    /// Lets libavformat see more of a file of fragments; `false` when it has seen all.
+    fn explore_further(&mut self, index: usize) -> Result<bool, MediaError> {
+        let Some(layout) = &mut self.layout else { return Ok(false) };
+        self.container.input_mut().check()?;
+        if !layout.explore_further(self.container.input_mut())? {
+            return Ok(false);
+        }
+        self.reopen(index)?;
+        Ok(true)
+    }
+
+    fn reopen(&mut self, index: usize) -> Result<(), MediaError> {
+        self.container.reopen(max_streams(&self.limits), RESTRICTIONS).map_err(refused)?;
+        self.container.read_packets_directly();
+        self.container.keep_only(index);
+        self.pending.clear();
+        self.at_start = true;
+        Ok(())
+    }
+
+    fn search(
+        &mut self,
+        index: usize,
+        track: Option<u32>,
+        still: bool,
+        (width, height): (u32, u32),
+        at: Duration,
+    ) -> Result<(Found, Ratio, u64), MediaError> {
         let at = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
         // A cover picture is handed out once, before the first packet; no seek brings it back.
         let seeking = if still { Seeking::None } else { self.seeking };
+        let packets = self.layout.as_ref().zip(track).map(|(layout, track)| layout.packets_of(track));
         let mut search = Search::new(
             &mut self.container,
             &mut self.pending,
@@ -272,6 +390,7 @@ impl<'r> Media<'r> {
             self.threads.resolve(width, height),
             self.limits.max_pixels,
             self.limits.max_packets,
+            packets.as_ref().map(|packets| packets as &dyn PacketIndex),
         )?;
         let ticks = |microseconds| timeline::to_ticks(microseconds, search.time_base).unwrap_or(i64::MAX);
         let target = Target {
@@ -283,8 +402,7 @@ impl<'r> Media<'r> {
             ends_before: self.duration.is_some_and(|duration| duration <= at),
         };
         let found = search.find(target)?;
-        let (time_base, packets_decoded) = (search.time_base, search.packets_decoded());
-        self.show(index, found.frame, found.pts, found.reason, time_base, packets_decoded)
+        Ok((found, search.time_base, search.packets_decoded()))
     }
 
     fn show(
@@ -357,6 +475,18 @@ impl<'r> Media<'r> {
     }
 }
 
+#[cfg(feature = "remote")]
+fn reader_options(source: &dyn RangeSource, options: &OpenOptions, deadline: &Deadline) -> ReaderOptions {
+    ReaderOptions {
+        cache: options.cache.clone().unwrap_or_else(BlockCache::global),
+        first_reads: options.first_reads.unwrap_or_else(|| FirstReads::for_name(&source.name())),
+        size_hint: options.size_hint,
+        max_bytes: options.limits.max_bytes,
+        max_requests: options.limits.max_requests,
+        deadline: deadline.clone(),
+    }
+}
+
 /// Codecs whose frames may be stored in another order than they are shown in.
 const REORDERING_CODECS: [&str; 9] =
     ["mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "vc1", "wmv3", "rv40"];
@@ -416,9 +546,13 @@ fn orientation(matrix: [i32; 9]) -> Orientation {
     Orientation::from_matrix(matrix[0], matrix[1], matrix[3], matrix[4])
 }
 
-fn describe_stream(index: usize, stream: Stream<'_>, start: Option<i64>, max_pixels: u64) -> StreamInfo {
+fn describe_stream(
+    index: usize,
+    stream: Stream<'_>,
+    (start, duration_ts): (Option<i64>, Option<i64>),
+    max_pixels: u64,
+) -> StreamInfo {
     let time_base = stream.time_base();
-    let duration_ts = stream.duration_ts();
     let kind = stream.kind();
     let configuration = (kind == StreamKind::Video).then(|| Configuration::of(stream, index, max_pixels));
     let profile =

@@ -2,9 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::thread;
+use std::time::Duration;
 
+use crate::deadline::CancelToken;
 use crate::limits::Limits;
-use crate::media::input::CancelToken;
+#[cfg(feature = "remote")]
+use crate::source::{BlockCache, FirstReads};
 
 /// Threads for decoding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,6 +48,18 @@ pub struct OpenOptions {
     pub threads: Threads,
     /// Stops the work from another thread.
     pub cancel: Option<CancelToken>,
+    /// The time of the frame that will be asked for. What it needs is asked for while the file is being opened, as soon as it
+    /// is known. Without it, opening a file reads what information needs, and no sample.
+    pub poster_at: Option<Duration>,
+    /// What the object's size is said to be, by an event or a listing. It decides how much is asked for at first; it need
+    /// not be right. For inputs that are read by byte ranges.
+    pub size_hint: Option<u64>,
+    /// How much is asked for before anything is known. By default what [`FirstReads::for_name`] says.
+    #[cfg(feature = "remote")]
+    pub first_reads: Option<FirstReads>,
+    /// Where fetched bytes wait to be read. By default the cache of the process, [`BlockCache::global`].
+    #[cfg(feature = "remote")]
+    pub cache: Option<BlockCache>,
 }
 
 impl OpenOptions {
@@ -59,6 +74,36 @@ impl OpenOptions {
     #[must_use]
     pub const fn with_threads(mut self, threads: Threads) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// For a poster frame at this time.
+    #[must_use]
+    pub const fn with_poster_at(mut self, at: Duration) -> Self {
+        self.poster_at = Some(at);
+        self
+    }
+
+    /// With what is said to be the object's size.
+    #[must_use]
+    pub const fn with_size_hint(mut self, bytes: u64) -> Self {
+        self.size_hint = Some(bytes);
+        self
+    }
+
+    /// With these first reads.
+    #[cfg(feature = "remote")]
+    #[must_use]
+    pub const fn with_first_reads(mut self, reads: FirstReads) -> Self {
+        self.first_reads = Some(reads);
+        self
+    }
+
+    /// With a cache of its own.
+    #[cfg(feature = "remote")]
+    #[must_use]
+    pub fn with_cache(mut self, cache: BlockCache) -> Self {
+        self.cache = Some(cache);
         self
     }
 

@@ -111,6 +111,17 @@ pub(super) struct Search<'m, 'r> {
     size_refused: bool,
     /// Whether the decoder has been given anything, be it the end.
     has_decoded: bool,
+    /// What the container's index says about the packet that holds a frame.
+    index: Option<&'m dyn PacketIndex>,
+    /// What the index said since reading was last begun elsewhere; `None` before it was asked.
+    named: Option<Option<u64>>,
+}
+
+/// An index that knows presentation times, where libavformat's own has decoding times only.
+pub(super) trait PacketIndex {
+    /// Where the packet begins in the file that holds the first frame at or after `wanted`, given place and presentation time of
+    /// a packet before it. `None` when the index does not know.
+    fn packet_of_frame(&self, position: u64, pts: i64, wanted: i64) -> Option<u64>;
 }
 
 /// What a pass over frames ended with.
@@ -138,6 +149,7 @@ impl<'m, 'r> Search<'m, 'r> {
         threads: NonZeroUsize,
         max_pixels: u64,
         max_packets: u64,
+        index: Option<&'m dyn PacketIndex>,
     ) -> Result<Self, MediaError> {
         let view = container.stream(stream).ok_or_else(missing_stream)?;
         let time_base = view.time_base();
@@ -171,6 +183,8 @@ impl<'m, 'r> Search<'m, 'r> {
             damaged: false,
             size_refused: false,
             has_decoded: false,
+            index,
+            named: None,
         })
     }
 
@@ -362,7 +376,8 @@ impl<'m, 'r> Search<'m, 'r> {
 
     /// The next packet to decode; `None` at the end, or when no more are needed.
     ///
-    /// With the least effort, the first packet at or after the wanted time makes us read on until a decoding time says that
+    /// Where an index names the packet that holds the frame, that is the last one. Otherwise, with the least effort, the first
+    /// packet at or after the wanted time makes us read on until a decoding time says that
     /// no earlier presentation time can follow. Then it is known which packet holds the frame, and the decoder is told that
     /// it is the last instead of being fed until its delay is through: for a frame with two B-frames behind it that is two
     /// frames less to decode.
@@ -373,12 +388,25 @@ impl<'m, 'r> Search<'m, 'r> {
         };
         if self.ahead.is_empty() && !self.last_is_known {
             let Some(packet) = self.read_packet()? else { return Ok(None) };
+            if let Some(last) = wanted.and_then(|wanted| self.named_packet(&packet, wanted)) {
+                self.last_is_known = packet.position() == Some(last);
+                return Ok(Some(packet));
+            }
             match (packet.pts(), wanted) {
                 (Some(pts), Some(wanted)) if pts >= wanted => self.look_ahead(packet, pts, wanted)?,
                 _ => return Ok(Some(packet)),
             }
         }
         Ok(self.ahead.pop_front())
+    }
+
+    /// Where the packet begins that the index says is the last one needed, asked at the first packet of a run.
+    fn named_packet(&mut self, packet: &Packet, wanted: i64) -> Option<u64> {
+        let (index, first) = (self.index, packet.position().zip(packet.pts()));
+        *self.named.get_or_insert_with(|| {
+            let (position, pts) = first?;
+            index?.packet_of_frame(position, pts, wanted)
+        })
     }
 
     /// Reads on from the first packet at or after the wanted time, and keeps what is needed in `ahead`.
@@ -497,6 +525,7 @@ impl<'m, 'r> Search<'m, 'r> {
         self.draining = false;
         self.next_pts = None;
         self.damaged = false;
+        self.named = None;
         self.from_start = from_start;
         Ok(())
     }

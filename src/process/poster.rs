@@ -37,7 +37,9 @@ impl Poster {
         options: &OpenOptions,
     ) -> Result<Option<Self>, Error> {
         let key = video.key();
-        let Some(mut media) = video.open(version, options)? else { return Ok(None) };
+        // Its packets are asked for while it is being opened.
+        let options = options.clone().with_poster_at(settings.at).with_size_hint(version.size);
+        let Some(mut media) = video.open(version, &options)? else { return Ok(None) };
         telemetry::readable(key, version.size);
         let duration_seconds =
             media.info().duration_seconds.filter(|seconds| whole_seconds(*seconds).is_some());
@@ -48,6 +50,7 @@ impl Poster {
         let frame = media.poster_frame(settings.at)?;
         let thumbnail = frame.encode(&settings.encoding)?;
         telemetry::thumbnail(key, thumbnail.bytes.len());
+        telemetry::read(key, &media.ledger());
         Ok(Some(Self {
             duration_seconds,
             frame_pts_seconds: frame.pts_seconds(),

@@ -55,10 +55,9 @@ pub struct Report {
     pub width: Option<u32>,
     /// Height of the thumbnail.
     pub height: Option<u32>,
-    /// Bytes read of the video; none for one that is unchanged.
-    pub bytes_fetched: u64,
-    /// Requests that took, see [`Ledger`].
-    pub requests: u64,
+    /// What reading the video has cost; nothing for one that is unchanged.
+    #[serde(flatten)]
+    pub ledger: Ledger,
     /// Wall time of the job.
     pub elapsed_ms: u64,
 }
@@ -107,14 +106,13 @@ impl Report {
             frame_reason: None,
             width: None,
             height: None,
-            bytes_fetched: 0,
-            requests: 0,
+            ledger: Ledger::default(),
             elapsed_ms: 0,
         }
     }
 
     pub(super) fn spent(self, ledger: Ledger) -> Self {
-        Self { bytes_fetched: ledger.bytes_fetched, requests: ledger.requests, ..self }
+        Self { ledger, ..self }
     }
 
     pub(super) fn after(self, elapsed: Duration) -> Self {

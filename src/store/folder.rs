@@ -13,12 +13,12 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use tempfile::NamedTempFile;
 use url::Url;
 
 use super::{Condition, ETag, NewObject, ObjectDescription, Store, StoreError};
+use crate::file_etag::file_etag;
 use sidecar::Sidecar;
 
 /// The folder of the store's own files. Keys cannot begin with it.
@@ -193,14 +193,7 @@ fn metadata_of(path: &Path) -> Result<Option<Metadata>, StoreError> {
 /// Not a hash of the bytes: that would read the whole video, which is what this crate avoids. A file that is replaced
 /// gets another inode, one that is written to another time. Renaming a file keeps its ETag, copying it does not.
 pub fn etag_of(metadata: &Metadata) -> ETag {
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(metadata);
-    #[cfg(not(unix))]
-    let inode = 0;
-    // Files older than 1970, or a system without times, still differ by the other two.
-    let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let nanoseconds = changed.unwrap_or_default().as_nanos();
-    ETag(format!("\"{:x}-{nanoseconds:x}-{inode:x}\"", metadata.len()))
+    ETag(file_etag(metadata))
 }
 
 /// `file://` and the path, percent-encoded. The path is absolute.

@@ -162,17 +162,21 @@ fn ours(info: &MediaInfo, cost: &Cost) -> Value {
     let moov = info
         .mp4
         .map(|mp4| json!({ "offset": mp4.moov_offset, "bytes": mp4.moov_bytes, "faststart": mp4.faststart }));
-    json!({
+    let mut ours = json!({
         "moov": moov,
         "fragmented": info.mp4.map(|mp4| mp4.fragmented),
         "hdr": video.and_then(|video| video.colour.hdr),
         "rotation": video.map(|video| video.orientation.rotation_degrees()),
         "mirrored": video.map(|video| video.orientation.is_mirrored()),
         "video_stream": info.video_stream,
-        "requests": cost.ledger.requests,
-        "bytes_fetched": cost.ledger.bytes_fetched,
-        "elapsed_ms": cost.elapsed_ms,
-    })
+    });
+    if let (Some(fields), Ok(Value::Object(ledger))) =
+        (ours.as_object_mut(), serde_json::to_value(cost.ledger))
+    {
+        fields.extend(ledger);
+        fields.insert("elapsed_ms".to_owned(), cost.elapsed_ms.into());
+    }
+    ours
 }
 
 #[cfg(test)]

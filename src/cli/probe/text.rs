@@ -1,7 +1,6 @@
 //! What a file holds, in lines for people.
 
 use super::Cost;
-use crate::cli::grab;
 use crate::cli::output::{self, Table};
 use crate::{AudioInfo, HdrKind, MediaInfo, StreamInfo, StreamKind, VideoInfo};
 
@@ -28,7 +27,7 @@ pub(super) fn answer(name: &str, info: &MediaInfo, cost: &Cost) -> Table {
         let kind = format!("{} {}", stream.kind.as_str().unwrap_or("unknown"), stream.index);
         table.row(&kind, &format!("{}{mark}", describe(stream)));
     }
-    table.row("read", &grab::cost(cost.ledger.bytes_fetched, cost.ledger.requests, cost.elapsed_ms));
+    table.row("read", &output::cost(&cost.ledger, cost.elapsed_ms));
     table
 }
 

@@ -1,7 +1,7 @@
 //! An open container (`AVFormatContext`).
 
 use std::collections::BTreeMap;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
 
 use ffmpeg_next::ffi;
@@ -37,31 +37,47 @@ impl<'r> Container<'r> {
         options: &[(&CStr, &CStr)],
     ) -> Result<Self, OpenError> {
         let io = Io::new(input).map_err(OpenError::Libav)?;
-        // SAFETY: plain allocation, checked for null.
-        let Some(context) = NonNull::new(unsafe { ffi::avformat_alloc_context() }) else {
-            return Err(OpenError::Libav(AvError::NO_MEMORY));
-        };
-        let mut context = context.as_ptr();
-        set_field!(context, pb, io.as_ptr());
-        set_field!(context, max_streams, c_int::try_from(max_streams).unwrap_or(c_int::MAX));
-        // No demuxer may open another file, whatever the file says.
-        set_field!(context, io_open, Some(refuse_to_open));
-        let callback = ffi::AVIOInterruptCB { callback: Some(interrupted), opaque: io.opaque() };
-        set_field!(context, interrupt_callback, callback);
-        let mut dictionary = Dictionary::new(options);
-        // SAFETY: a context from avformat_alloc_context with custom I/O, no URL, and a dictionary of ours. On failure
-        // libavformat frees the context (not the I/O) and nulls the pointer (libavformat/avformat.h).
-        let code = unsafe {
-            ffi::avformat_open_input(&raw mut context, ptr::null(), ptr::null(), dictionary.as_mut_ptr())
-        };
-        match (AvError::check(code), NonNull::new(context)) {
-            (Ok(_), Some(context)) => Ok(Self { context, io }),
-            (Err(error), _) => Err(match io.input().fault() {
+        match open_format(io.as_ptr(), io.opaque(), max_streams, options) {
+            Ok(context) => Ok(Self { context, io }),
+            Err(error) => Err(match io.input().fault() {
                 Some(fault) => OpenError::Fault(fault.clone()),
                 None => OpenError::Libav(error),
             }),
-            (Ok(_), None) => Err(OpenError::Libav(AvError::INVALID_DATA)),
         }
+    }
+
+    /// Opens the same input again, which may show more of itself now. When that fails, the container stays as it was.
+    pub(in crate::media) fn reopen(
+        &mut self,
+        max_streams: u32,
+        options: &[(&CStr, &CStr)],
+    ) -> Result<(), OpenError> {
+        let fresh = self.io.new_context().map_err(OpenError::Libav)?;
+        let position = self.input().position();
+        self.input_mut().seek(0);
+        match open_format(fresh.as_ptr(), self.io.opaque(), max_streams, options) {
+            Ok(context) => {
+                let mut old = std::mem::replace(&mut self.context, context).as_ptr();
+                // SAFETY: open, and closed here only: `self` has the new one. Its I/O context is freed after it, below.
+                unsafe { ffi::avformat_close_input(&raw mut old) };
+                self.io.replace_context(fresh);
+                Ok(())
+            }
+            Err(error) => {
+                // Where the old context left off.
+                self.input_mut().seek(position);
+                Err(match self.input().fault() {
+                    Some(fault) => OpenError::Fault(fault.clone()),
+                    None => OpenError::Libav(error),
+                })
+            }
+        }
+    }
+
+    /// Reads packets straight into their own memory, and seeks whenever the next one lies elsewhere. Otherwise libavformat
+    /// reads over what lies between, sound for instance, up to megabytes of it.
+    pub(in crate::media) fn read_packets_directly(&mut self) {
+        set_field!(self.io.as_ptr(), direct, 1);
     }
 
     const fn as_ptr(&self) -> *const ffi::AVFormatContext {
@@ -197,6 +213,34 @@ impl<'r> Container<'r> {
     pub(in crate::media) fn tags(&self) -> BTreeMap<String, String> {
         tags(field!(self.as_ptr(), metadata))
     }
+}
+
+/// Opens an input through its I/O context.
+fn open_format(
+    io: *mut ffi::AVIOContext,
+    opaque: *mut c_void,
+    max_streams: u32,
+    options: &[(&CStr, &CStr)],
+) -> Result<NonNull<ffi::AVFormatContext>, AvError> {
+    // SAFETY: plain allocation, checked for null.
+    let mut context = unsafe { ffi::avformat_alloc_context() };
+    if context.is_null() {
+        return Err(AvError::NO_MEMORY);
+    }
+    set_field!(context, pb, io);
+    set_field!(context, max_streams, c_int::try_from(max_streams).unwrap_or(c_int::MAX));
+    // No demuxer may open another file, whatever the file says.
+    set_field!(context, io_open, Some(refuse_to_open));
+    let callback = ffi::AVIOInterruptCB { callback: Some(interrupted), opaque };
+    set_field!(context, interrupt_callback, callback);
+    let mut dictionary = Dictionary::new(options);
+    // SAFETY: a context from avformat_alloc_context with custom I/O, no URL, and a dictionary of ours. On failure
+    // libavformat frees the context (not the I/O) and nulls the pointer (libavformat/avformat.h).
+    let code = unsafe {
+        ffi::avformat_open_input(&raw mut context, ptr::null(), ptr::null(), dictionary.as_mut_ptr())
+    };
+    AvError::check(code)?;
+    NonNull::new(context).ok_or(AvError::INVALID_DATA)
 }
 
 impl Drop for Container<'_> {

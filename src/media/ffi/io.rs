@@ -12,8 +12,57 @@ use crate::media::input::{Fault, Input, catch};
 /// libavformat's read buffer. Small, because every seek throws it away; large reads go around it.
 const BUFFER_BYTES: c_int = 32 << 10;
 
+/// An `AVIOContext` and its buffer.
+pub(super) struct IoContext(NonNull<ffi::AVIOContext>);
+
+impl IoContext {
+    fn new(opaque: *mut c_void) -> Result<Self, AvError> {
+        // SAFETY: plain allocation; null is checked below.
+        let buffer = unsafe { ffi::av_malloc(BUFFER_BYTES as usize) };
+        if buffer.is_null() {
+            return Err(AvError::NO_MEMORY);
+        }
+        // SAFETY: the buffer is av_malloc'ed as avio.h asks, of the length passed; `opaque` is the input of an `Io`, which
+        // outlives its contexts.
+        let context = unsafe {
+            ffi::avio_alloc_context(
+                buffer.cast::<u8>(),
+                BUFFER_BYTES,
+                0,
+                opaque,
+                Some(read_packet),
+                None,
+                Some(seek),
+            )
+        };
+        let Some(context) = NonNull::new(context) else {
+            // SAFETY: the context was not made, so the buffer is still ours, and is freed once.
+            unsafe { ffi::av_free(buffer) };
+            return Err(AvError::NO_MEMORY);
+        };
+        set_field!(context.as_ptr(), seekable, ffi::AVIO_SEEKABLE_NORMAL);
+        Ok(Self(context))
+    }
+
+    pub(super) const fn as_ptr(&self) -> *mut ffi::AVIOContext {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for IoContext {
+    fn drop(&mut self) {
+        // libav may have replaced the buffer, so the one in the context is the one to free (avio.h, avio_alloc_context).
+        let buffer = field!(self.0.as_ptr(), buffer);
+        // SAFETY: owned by the context, which does not free it itself.
+        unsafe { ffi::av_free(buffer.cast::<c_void>()) };
+        let mut context = self.0.as_ptr();
+        // SAFETY: allocated in `new`, and freed here only. Nothing is written, so the input behind it is not touched.
+        unsafe { ffi::avio_context_free(&raw mut context) };
+    }
+}
+
 pub(in crate::media) struct Io<'r> {
-    context: NonNull<ffi::AVIOContext>,
+    context: IoContext,
     input: NonNull<Input<'r>>,
 }
 
@@ -23,34 +72,25 @@ unsafe impl Send for Io<'_> {}
 
 impl<'r> Io<'r> {
     pub(super) fn new(input: Input<'r>) -> Result<Self, AvError> {
-        // SAFETY: plain allocation; null is checked below.
-        let buffer = unsafe { ffi::av_malloc(BUFFER_BYTES as usize) };
-        if buffer.is_null() {
-            return Err(AvError::NO_MEMORY);
-        }
         let input = NonNull::from(Box::leak(Box::new(input)));
-        // SAFETY: the buffer is av_malloc'ed as avio.h asks, of the length passed; `opaque` lives until `drop`, which frees
-        // the context first.
-        let context = unsafe {
-            ffi::avio_alloc_context(
-                buffer.cast::<u8>(),
-                BUFFER_BYTES,
-                0,
-                input.as_ptr().cast::<c_void>(),
-                Some(read_packet),
-                None,
-                Some(seek),
-            )
-        };
-        let Some(context) = NonNull::new(context) else {
-            // SAFETY: the context was not made, so the buffer is still ours, and is freed once.
-            unsafe { ffi::av_free(buffer) };
-            // SAFETY: leaked above, and nobody else has it.
-            drop(unsafe { Box::from_raw(input.as_ptr()) });
-            return Err(AvError::NO_MEMORY);
-        };
-        set_field!(context.as_ptr(), seekable, ffi::AVIO_SEEKABLE_NORMAL);
-        Ok(Self { context, input })
+        match IoContext::new(input.as_ptr().cast::<c_void>()) {
+            Ok(context) => Ok(Self { context, input }),
+            Err(error) => {
+                // SAFETY: leaked above, and nobody else has it.
+                drop(unsafe { Box::from_raw(input.as_ptr()) });
+                Err(error)
+            }
+        }
+    }
+
+    /// Another context on the same input, with nothing in its buffer, that believes it is at the start.
+    pub(super) fn new_context(&self) -> Result<IoContext, AvError> {
+        IoContext::new(self.opaque())
+    }
+
+    /// Uses this context from now on.
+    pub(super) fn replace_context(&mut self, context: IoContext) {
+        self.context = context;
     }
 
     pub(super) const fn as_ptr(&self) -> *mut ffi::AVIOContext {
@@ -75,14 +115,8 @@ impl<'r> Io<'r> {
 
 impl Drop for Io<'_> {
     fn drop(&mut self) {
-        // libav may have replaced the buffer, so the one in the context is the one to free (avio.h, avio_alloc_context).
-        let buffer = field!(self.context.as_ptr(), buffer);
-        // SAFETY: owned by the context, which does not free it itself.
-        unsafe { ffi::av_free(buffer.cast::<c_void>()) };
-        let mut context = self.context.as_ptr();
-        // SAFETY: allocated in `new`, and freed here only.
-        unsafe { ffi::avio_context_free(&raw mut context) };
-        // SAFETY: leaked in `new`; the context that also knew it is gone.
+        // SAFETY: leaked in `new`, and freed here only. The context that also knows it is freed right after this, and does
+        // not look at it any more.
         drop(unsafe { Box::from_raw(self.input.as_ptr()) });
     }
 }
@@ -124,7 +158,7 @@ unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i6
     // SAFETY: as in `read_packet`.
     let input = unsafe { &mut *opaque.cast::<Input<'_>>() };
     let target = match whence & !ffi::AVSEEK_FORCE {
-        ffi::AVSEEK_SIZE => return i64::try_from(input.size()).unwrap_or(i64::MAX),
+        ffi::AVSEEK_SIZE => return i64::try_from(input.visible_size()).unwrap_or(i64::MAX),
         libc::SEEK_SET => u64::try_from(offset).ok().map(SeekFrom::Start),
         libc::SEEK_CUR => Some(SeekFrom::Current(offset)),
         libc::SEEK_END => Some(SeekFrom::End(offset)),
@@ -133,7 +167,7 @@ unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i6
     let position = match target {
         Some(SeekFrom::Start(position)) => Some(position),
         Some(SeekFrom::Current(by)) => input.position().checked_add_signed(by),
-        Some(SeekFrom::End(by)) => input.size().checked_add_signed(by),
+        Some(SeekFrom::End(by)) => input.visible_size().checked_add_signed(by),
         None => None,
     };
     match position.and_then(|position| Some((position, i64::try_from(position).ok()?))) {

@@ -33,6 +33,11 @@ impl Packet {
         timestamp(field!(self.0.as_ptr(), dts))
     }
 
+    /// Where it begins in the file, where that is known.
+    pub(in crate::media) fn position(&self) -> Option<u64> {
+        u64::try_from(field!(self.0.as_ptr(), pos)).ok()
+    }
+
     pub(in crate::media) fn size(&self) -> u64 {
         u64::try_from(field!(self.0.as_ptr(), size)).unwrap_or(0)
     }

@@ -1,0 +1,63 @@
+//! Opening what INPUT names.
+
+use std::io::Cursor;
+
+use super::arguments::InputArguments;
+use crate::location::Location;
+use crate::source::{HttpSource, S3Source, SourceError, block_on, read_whole};
+use crate::{Error, ErrorKind, Media, MediaError, OpenOptions};
+
+/// Standard input is read into memory up to here, unless told otherwise.
+const STDIN_BYTES: u64 = 256 << 20;
+
+/// Opens the input with these options.
+pub(super) fn open(arguments: &InputArguments, options: &OpenOptions) -> Result<Media<'static>, Error> {
+    let name = arguments.input.to_string();
+    open_location(arguments, options).map_err(|error| error.about(name))
+}
+
+fn open_location(arguments: &InputArguments, options: &OpenOptions) -> Result<Media<'static>, Error> {
+    let is_s3 = matches!(arguments.input, Location::S3 { .. });
+    if arguments.version_id.is_some() && !is_s3 {
+        return Err(Error::new(
+            ErrorKind::Config,
+            "only objects in S3 have versions: --version-id is for s3://",
+        ));
+    }
+    match &arguments.input {
+        Location::File(path) => Ok(Media::open_file(path, options)?),
+        Location::Stdin => {
+            let bytes = read_whole(std::io::stdin().lock(), arguments.buffer.unwrap_or(STDIN_BYTES));
+            Ok(Media::open(Cursor::new(bytes.map_err(of_source)?), options)?)
+        }
+        Location::S3 { bucket, key } => {
+            let source = block_on(S3Source::connect(bucket.clone(), key.clone()))?.map_err(of_source)?;
+            let source = match &arguments.version_id {
+                Some(version) => source.with_version(version),
+                None => source,
+            };
+            Ok(Media::open_source(source, options)?)
+        }
+        Location::Http(url) => open_url(url.clone(), arguments.buffer, options),
+    }
+}
+
+/// An object behind a URL: by ranges, or whole if the server knows none and that was asked for.
+fn open_url(url: url::Url, buffer: Option<u64>, options: &OpenOptions) -> Result<Media<'static>, Error> {
+    let source = HttpSource::new(url).map_err(of_source)?;
+    match (Media::open_source(source.clone(), options), buffer) {
+        (Err(MediaError::Source(SourceError::NoRanges)), Some(most)) => {
+            let bytes = block_on(async move { source.read_whole(most).await })?.map_err(of_source)?;
+            Ok(Media::open(Cursor::new(bytes), options)?)
+        }
+        (Err(error @ MediaError::Source(SourceError::NoRanges)), None) => {
+            let advice = format!("{error}; --buffer BYTES reads it whole, into memory");
+            Err(Error::new(error.kind(), advice))
+        }
+        (result, _) => Ok(result?),
+    }
+}
+
+fn of_source(error: SourceError) -> Error {
+    Error::new(error.kind(), error)
+}

@@ -1,0 +1,507 @@
+//! How far a file of movie fragments is looked at: up to the frame that is wanted, and at its end for its duration.
+//!
+//! Fragments follow each other like links of a chain: where the next one begins is known when the one before has been seen.
+//! Each link costs a round trip, so small fragments are read through instead, and of the one with the wanted frame a guess
+//! at its media data is asked for together with its header. A segment index (`sidx`) or an index of random access (`mfra`)
+//! that is there says where the links are.
+
+use crate::media::input::{Fault, Input};
+use crate::source::ByteRange;
+
+use super::fragments::{Fragment, SegmentIndex, find_moof, parse_mfra};
+use super::samples::{Movie, Sample, Track, coalesce, packet_of_frame};
+use super::{READ_OVER, Walk, be32, parse_header, to_byte_ranges};
+
+/// A fragment's header, before any has been seen.
+const FIRST_MOOF_BYTES: u64 = 16 << 10;
+/// Fragments up to this size are read through: at 75 MB/s that takes no longer than the 15 ms of half a round trip.
+const READ_THROUGH: u64 = 1 << 20;
+/// The end of the file, where its last fragment or an index is looked for, in parts of the file and at least and at most.
+const TAIL: (u64, u64, u64) = (600, 64 << 10, 768 << 10);
+/// The end of the file is searched for its last fragment no further back than this.
+const MAX_TAIL: u64 = 16 << 20;
+/// Bytes of it that are looked at in one step, while the rest is still on its way.
+const STEP: usize = 128 << 10;
+/// Fragments that are followed from one found in the tail, and headers asked for side by side because an index names them.
+const MAX_LINKS: usize = 64;
+
+/// What has been seen of a file of fragments.
+pub(super) struct Explored {
+    /// The fragments from the first on. By an index, the one with the wanted frame follows on the first.
+    fragments: Vec<Fragment>,
+    /// Where the first one begins.
+    first: u64,
+    /// Where the box behind the last one seen begins.
+    next: u64,
+    /// An index of all fragments.
+    index: Option<SegmentIndex>,
+    /// Where tracks end, in their ticks; by track number.
+    ends: Vec<(u32, i64)>,
+    knows_end: bool,
+    /// Something is as we do not know it; libavformat looks at everything.
+    gave_up: bool,
+    /// How many fragments to look at when those seen were not enough.
+    further: u32,
+}
+
+impl Explored {
+    pub(super) fn new(first: u64, index: Option<SegmentIndex>) -> Self {
+        Self {
+            fragments: Vec::new(),
+            first,
+            next: first,
+            index,
+            ends: Vec::new(),
+            knows_end: false,
+            gave_up: false,
+            further: 1,
+        }
+    }
+
+    pub(super) fn track_ends(&self) -> &[(u32, i64)] {
+        if self.gave_up { &[] } else { &self.ends }
+    }
+
+    /// See [`Layout::plan`](super::Layout::plan).
+    pub(super) fn plan(
+        &mut self,
+        input: &mut Input<'_>,
+        walk: &mut Walk,
+        movie: &Movie<'_>,
+        wanted: Option<(&Track<'_>, i64)>,
+    ) -> Result<bool, Fault> {
+        let visible = input.visible_size();
+        if !self.gave_up && self.explore(input, walk, movie, wanted)?.is_none() {
+            self.show_all(input, walk)?;
+        }
+        Ok(input.visible_size() != visible)
+    }
+
+    /// `None` when something is as we do not know it.
+    fn explore(
+        &mut self,
+        input: &mut Input<'_>,
+        walk: &mut Walk,
+        movie: &Movie<'_>,
+        wanted: Option<(&Track<'_>, i64)>,
+    ) -> Result<Option<()>, Fault> {
+        if self.fragments.is_empty()
+            && self.next_fragment(input, walk, movie, FIRST_MOOF_BYTES)? != Some(true)
+        {
+            return Ok(None);
+        }
+        let wanted = wanted.map(|(track, at)| (track, self.wanted(movie, track, at)));
+        let end = self.next;
+        if self.index.as_ref().is_some_and(|index| is_complete(index, input.size())) {
+            if let Some((track, wanted)) = wanted {
+                self.fragment_by_index(input, walk, movie, track, wanted)?;
+            }
+            self.ask_for_packets(input, wanted);
+            input.set_visible_size(input.size());
+            return Ok(Some(()));
+        }
+        self.index = None;
+        let mut search = EndSearch::default();
+        if !self.knows_end && !self.end_from_header(movie) {
+            // On their way while the end is looked at.
+            if let Some((track, wanted)) = wanted.filter(|(track, wanted)| !self.holds(track.id, *wanted)) {
+                input.prefetch(&[ByteRange::new(end, end + self.window(track.id, wanted))]);
+            }
+            search.begin(input, end - self.first, wanted)?;
+        }
+        if let Some((track, wanted)) = wanted {
+            while !self.holds(track.id, wanted) && self.next < input.size() {
+                let window = self.window(track.id, wanted);
+                match self.next_fragment(input, walk, movie, window)? {
+                    Some(true) => {}
+                    Some(false) => break,
+                    None => return Ok(None),
+                }
+            }
+        }
+        self.ask_for_packets(input, wanted);
+        if !self.knows_end {
+            let Some(last) = search.finish(input)? else { return Ok(None) };
+            if self.end_from(input, walk, movie, &last)?.is_none() {
+                return Ok(None);
+            }
+        }
+        let packets = self.packets(wanted);
+        input.need_only(&packets);
+        input.set_visible_size(self.next);
+        Ok(Some(()))
+    }
+
+    /// The composition time, in ticks of the track, that the wanted frame has at least.
+    fn wanted(&self, movie: &Movie<'_>, track: &Track<'_>, at: i64) -> i64 {
+        let start_of = |track: &Track<'_>| {
+            let first = self.samples(track.id).next()?;
+            let pts = first.cts.saturating_add(track.presentation_shift(movie.timescale).unwrap_or(0));
+            Some(i128::from(pts) * 1_000_000 / i128::from(track.timescale.max(1)))
+        };
+        let tracks = movie.tracks.iter().filter(|track| matches!(&track.handler, b"vide" | b"soun"));
+        let start = tracks.filter_map(start_of).min().unwrap_or(0);
+        let ticks = (start + i128::from(at)) * i128::from(track.timescale) + 500_000;
+        let wanted = i64::try_from(ticks.div_euclid(1_000_000)).unwrap_or(i64::MAX);
+        wanted.saturating_sub(track.presentation_shift(movie.timescale).unwrap_or(0))
+    }
+
+    fn samples(&self, track: u32) -> impl Iterator<Item = Sample> + '_ {
+        let parts = self.fragments.iter().flat_map(|fragment| &fragment.tracks);
+        parts.filter(move |part| part.track_id == track).flat_map(|part| part.samples.iter().copied())
+    }
+
+    /// Whether the wanted frame is in what has been seen.
+    fn holds(&self, track: u32, wanted: i64) -> bool {
+        self.samples(track).any(|sample| sample.cts >= wanted)
+    }
+
+    /// How much to ask for at the next fragment: its header, or all up to where the wanted frame is likely to be.
+    fn window(&self, track: u32, wanted: i64) -> u64 {
+        let Some(last) = self.fragments.last() else { return FIRST_MOOF_BYTES };
+        let bytes = self.next.saturating_sub(last.offset);
+        let header = last.moof_bytes + last.moof_bytes / 4 + (1 << 10);
+        let part = last.tracks.iter().find(|part| part.track_id == track);
+        let Some((first, end)) = part.and_then(|part| Some((part.samples.first()?.dts, part.end_dts))) else {
+            return header;
+        };
+        let ticks = u64::try_from(end.saturating_sub(first)).unwrap_or(0).max(1);
+        let ahead = u64::try_from(wanted.saturating_sub(end)).unwrap_or(0);
+        let whole = ahead / ticks;
+        if whole > 0 && bytes > READ_THROUGH {
+            return header;
+        }
+        // The frame that begins at the wanted time belongs to it, and the pictures before it vary in size.
+        let rest = u128::from(bytes) * u128::from(ahead % ticks + ticks / 16) / u128::from(ticks);
+        whole.saturating_mul(bytes).saturating_add(header).saturating_add(u64::try_from(rest).unwrap_or(0))
+    }
+
+    /// Looks at the next fragment up to the end of its media data; `Some(false)` at the end of the file, `None` when it is not
+    /// understood.
+    fn next_fragment(
+        &mut self,
+        input: &mut Input<'_>,
+        walk: &mut Walk,
+        movie: &Movie<'_>,
+        window: u64,
+    ) -> Result<Option<bool>, Fault> {
+        let size = input.size();
+        input.prefetch(&[ByteRange::new(self.next, self.next.saturating_add(window))]);
+        let mut found = false;
+        while self.next < size {
+            let Some(header) = parse_header(&input.peek(self.next, 16)?) else { return Ok(None) };
+            let box_bytes = header.size.unwrap_or(u64::MAX).min(size - self.next);
+            if &header.kind == b"moof" {
+                if found {
+                    // No media data between the two: they lie elsewhere.
+                    return Ok(Some(true));
+                }
+                if self.fragment_at(input, walk, movie, self.next)?.is_none() {
+                    return Ok(None);
+                }
+                found = true;
+            }
+            self.next += box_bytes;
+            if found && &header.kind == b"mdat" {
+                return Ok(Some(true));
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// Reads the fragment whose header begins at `offset`.
+    fn fragment_at(
+        &mut self,
+        input: &mut Input<'_>,
+        walk: &mut Walk,
+        movie: &Movie<'_>,
+        offset: u64,
+    ) -> Result<Option<()>, Fault> {
+        let Some(moof) = read_moof(input, walk, offset)? else { return Ok(None) };
+        let Some(fragment) = Fragment::parse(&moof, offset, movie) else { return Ok(None) };
+        // Without its decoding time a fragment cannot be placed unless all before it are known.
+        if fragment.tracks.iter().any(|part| part.decode_time.is_none()) {
+            return Ok(None);
+        }
+        self.note_ends(&fragment);
+        self.fragments.push(fragment);
+        Ok(Some(()))
+    }
+
+    fn note_ends(&mut self, fragment: &Fragment) {
+        for part in &fragment.tracks {
+            match self.ends.iter_mut().find(|(track, _)| *track == part.track_id) {
+                Some((_, end)) => *end = part.end_dts.max(*end),
+                None => self.ends.push((part.track_id, part.end_dts)),
+            }
+        }
+    }
+
+    /// Takes the duration from the header (`mehd`), if it is there.
+    fn end_from_header(&mut self, movie: &Movie<'_>) -> bool {
+        let Some(duration) = movie.fragment_duration else { return false };
+        let ticks = |track: &Track<'_>| {
+            let ticks =
+                u128::from(duration) * u128::from(track.timescale) / u128::from(movie.timescale.max(1));
+            (track.id, i64::try_from(ticks).unwrap_or(i64::MAX))
+        };
+        self.ends = movie.tracks.iter().map(ticks).collect();
+        self.knows_end = true;
+        true
+    }
+
+    /// Takes the durations from the fragments at the end of the file.
+    fn end_from(
+        &mut self,
+        input: &mut Input<'_>,
+        walk: &mut Walk,
+        movie: &Movie<'_>,
+        last: &[u64],
+    ) -> Result<Option<()>, Fault> {
+        for &offset in last {
+            // Those that were seen on the way are counted already.
+            if self.fragments.iter().any(|fragment| fragment.offset == offset) {
+                continue;
+            }
+            let Some(moof) = read_moof(input, walk, offset)? else { return Ok(None) };
+            let Some(fragment) = Fragment::parse(&moof, offset, movie) else { return Ok(None) };
+            if fragment.tracks.iter().any(|part| part.decode_time.is_none()) {
+                return Ok(None);
+            }
+            self.note_ends(&fragment);
+        }
+        self.knows_end = true;
+        Ok(Some(()))
+    }
+
+    /// Reads the fragment that the index says holds the wanted frame.
+    fn fragment_by_index(
+        &mut self,
+        input: &mut Input<'_>,
+        walk: &mut Walk,
+        movie: &Movie<'_>,
+        track: &Track<'_>,
+        wanted: i64,
+    ) -> Result<(), Fault> {
+        let (Some(index), Some(first)) = (&self.index, self.fragments.first()) else { return Ok(()) };
+        let start = index.entries.first().map_or(0, |entry| entry.start);
+        let first_cts = self.samples(track.id).next().map_or(0, |sample| sample.cts);
+        let ahead = u64::try_from(wanted.saturating_sub(first_cts)).unwrap_or(0);
+        let ahead = u128::from(ahead) * u128::from(index.timescale) / u128::from(track.timescale.max(1));
+        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX).saturating_add(start);
+        let Some(entry) = index.entries.iter().rev().find(|entry| entry.start <= ahead) else {
+            return Ok(());
+        };
+        let (offset, bytes, ticks) = (entry.offset, u64::from(entry.size), u64::from(entry.duration).max(1));
+        if offset == first.offset {
+            return Ok(());
+        }
+        let header = first.moof_bytes + first.moof_bytes / 4 + (1 << 10);
+        let part = u128::from(bytes) * u128::from(ahead - entry.start + ticks / 16) / u128::from(ticks);
+        let guess = header.saturating_add(u64::try_from(part).unwrap_or(bytes)).min(bytes);
+        let guess = ByteRange::new(offset, offset + guess);
+        input.need_only(&[guess]);
+        input.prefetch(&[guess]);
+        self.fragment_at(input, walk, movie, offset)?;
+        Ok(())
+    }
+
+    /// The packets from the keyframe to the wanted frame.
+    fn packets(&self, wanted: Option<(&Track<'_>, i64)>) -> Vec<ByteRange> {
+        let Some((track, wanted)) = wanted else { return Vec::new() };
+        let mut packets: Vec<Sample> = Vec::new();
+        let mut target: Option<(usize, i64)> = None;
+        for sample in self.samples(track.id) {
+            // A keyframe at or before the wanted time makes all before it unnecessary.
+            if sample.is_sync && sample.cts <= wanted && target.is_none_or(|(_, cts)| cts > sample.cts) {
+                packets.clear();
+                target = None;
+            }
+            packets.push(sample);
+            if sample.cts >= wanted && target.is_none_or(|(_, cts)| sample.cts < cts) {
+                target = Some((packets.len(), sample.cts));
+            }
+        }
+        packets.truncate(target.map_or(packets.len(), |(count, _)| count));
+        let ranges =
+            packets.iter().map(|sample| sample.offset..sample.offset.saturating_add(u64::from(sample.size)));
+        to_byte_ranges(coalesce(ranges.collect(), READ_OVER))
+    }
+
+    fn ask_for_packets(&self, input: &mut Input<'_>, wanted: Option<(&Track<'_>, i64)>) {
+        let packets = self.packets(wanted);
+        if self.knows_end || self.index.is_some() {
+            input.need_only(&packets);
+        }
+        input.prefetch(&packets);
+    }
+
+    pub(super) fn packet_of_frame(&self, track: u32, position: u64, pts: i64, wanted: i64) -> Option<u64> {
+        if self.gave_up {
+            return None;
+        }
+        let lowest = self.samples(track).map(|sample| sample.cts.saturating_sub(sample.dts)).min()?;
+        packet_of_frame(self.samples(track), lowest, position, pts, wanted).map(|frame| frame.offset)
+    }
+
+    /// See [`Layout::explore_further`](super::Layout::explore_further).
+    pub(super) fn explore_further(
+        &mut self,
+        input: &mut Input<'_>,
+        walk: &mut Walk,
+        movie: &Movie<'_>,
+    ) -> Result<bool, Fault> {
+        if input.visible_size() == input.size() {
+            return Ok(false);
+        }
+        for _ in 0..self.further {
+            if self.next_fragment(input, walk, movie, FIRST_MOOF_BYTES)?.is_none() {
+                self.show_all(input, walk)?;
+                return Ok(true);
+            }
+        }
+        self.further = self.further.saturating_mul(2);
+        input.set_visible_size(self.next);
+        Ok(true)
+    }
+
+    /// Lets libavformat look at everything, after we did.
+    fn show_all(&mut self, input: &mut Input<'_>, walk: &mut Walk) -> Result<(), Fault> {
+        self.gave_up = true;
+        walk.offset = self.next;
+        while walk.step(input)? {}
+        input.set_visible_size(input.size());
+        Ok(())
+    }
+}
+
+/// Whether an index covers the fragments up to the end of the file, but for an `mfra`, as libavformat asks of it.
+fn is_complete(index: &SegmentIndex, size: u64) -> bool {
+    index.end_offset == size || (index.end_offset < size && size - index.end_offset <= TAIL.1)
+}
+
+fn read_moof(input: &mut Input<'_>, walk: &mut Walk, offset: u64) -> Result<Option<Vec<u8>>, Fault> {
+    let Some(header) = parse_header(&input.peek(offset, 16)?) else { return Ok(None) };
+    let bytes = header.size.unwrap_or(u64::MAX).min(input.size() - offset);
+    if &header.kind != b"moof" || bytes > super::MAX_MOOV_BYTES {
+        return Ok(None);
+    }
+    let moof = input.peek(offset, usize::try_from(bytes).unwrap_or(usize::MAX))?;
+    walk.count(input, &moof)?;
+    Ok(Some(moof))
+}
+
+/// The search for the last fragments.
+#[derive(Default)]
+struct EndSearch {
+    /// One of them, and all behind it.
+    found: Option<Vec<u64>>,
+    /// Where the part of the file that was searched begins.
+    searched_from: u64,
+    /// Where the part that is on its way begins.
+    coming_from: u64,
+}
+
+impl EndSearch {
+    /// Looks at the end of the file, and asks for what is in front of it when the last fragment is not there.
+    fn begin(
+        &mut self,
+        input: &mut Input<'_>,
+        fragment_bytes: u64,
+        wanted: Option<(&Track<'_>, i64)>,
+    ) -> Result<(), Fault> {
+        let size = input.size();
+        let length = (size / TAIL.0).clamp(TAIL.1, TAIL.2).min(size);
+        let start = size - length;
+        let tail = input.peek(start, usize::try_from(length).unwrap_or(usize::MAX))?;
+        (self.searched_from, self.coming_from) = (start, start);
+        if let Some(named) = index_at_end(&tail) {
+            self.follow_index(input, &named, wanted);
+        }
+        if self.found.is_none()
+            && let Some(at) = find_moof(&tail, start)
+        {
+            self.found = links(input, at)?;
+        }
+        if self.found.is_none() {
+            let guess = fragment_bytes.saturating_add(fragment_bytes / 4 + TAIL.1);
+            self.coming_from = size.saturating_sub(guess).min(start.saturating_sub(TAIL.1));
+            input.prefetch(&[ByteRange::new(self.coming_from, start)]);
+        }
+        Ok(())
+    }
+
+    /// Asks for the headers that an index of random access names: those up to the wanted time, and the last one.
+    fn follow_index(
+        &mut self,
+        input: &mut Input<'_>,
+        named: &[(u32, u64, u64)],
+        wanted: Option<(&Track<'_>, i64)>,
+    ) {
+        let Some(last) = named.iter().map(|(_, _, offset)| *offset).max() else { return };
+        let header = |offset: u64| ByteRange::new(offset, offset.saturating_add(FIRST_MOOF_BYTES));
+        let mut headers = vec![header(last)];
+        if let Some((track, wanted)) = wanted {
+            let wanted = u64::try_from(wanted).unwrap_or(0);
+            let before = named.iter().filter(|(id, time, _)| *id == track.id && *time <= wanted);
+            headers.extend(before.take(MAX_LINKS).map(|(_, _, offset)| header(*offset)));
+        }
+        input.prefetch(&headers);
+        self.found = Some(vec![last]);
+    }
+
+    /// The last fragments; `None` when they cannot be found.
+    fn finish(mut self, input: &mut Input<'_>) -> Result<Option<Vec<u64>>, Fault> {
+        let size = input.size();
+        while self.found.is_none() {
+            let from = self.coming_from;
+            if from >= self.searched_from {
+                return Ok(None);
+            }
+            let mut bytes = Vec::new();
+            while from + (bytes.len() as u64) < self.searched_from && self.found.is_none() {
+                let at = from + bytes.len() as u64;
+                let rest = usize::try_from(self.searched_from - at).unwrap_or(usize::MAX);
+                let seen = bytes.len();
+                bytes.extend(input.peek(at, STEP.min(rest))?);
+                // A name may lie across two steps.
+                let overlap = seen.saturating_sub(64);
+                if let Some(at) = find_moof(&bytes[overlap..], from + overlap as u64) {
+                    self.found = links(input, at)?;
+                }
+            }
+            self.searched_from = from;
+            let back = (size - from).saturating_mul(2);
+            if back > MAX_TAIL {
+                break;
+            }
+            self.coming_from = size.saturating_sub(back);
+        }
+        Ok(self.found)
+    }
+}
+
+/// The fragments from the one at `offset` to the end of the file; `None` when the boxes do not lead there.
+fn links(input: &mut Input<'_>, mut offset: u64) -> Result<Option<Vec<u64>>, Fault> {
+    let (size, mut found) = (input.size(), Vec::new());
+    while offset < size {
+        let Some(header) = parse_header(&input.peek(offset, 16)?) else { return Ok(None) };
+        if !header.is_text() || found.len() >= MAX_LINKS {
+            return Ok(None);
+        }
+        if &header.kind == b"moof" {
+            found.push(offset);
+        }
+        offset = offset.saturating_add(header.size.unwrap_or(u64::MAX));
+    }
+    Ok(Some(found))
+}
+
+/// The entries of an index of random access that ends with the file: its last box says how long it is
+/// (ISO/IEC 14496-12, 8.8.11).
+fn index_at_end(tail: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
+    let end = tail.get(tail.len().checked_sub(16)?..)?;
+    let length = usize::try_from(be32(end, 12)?).ok()?;
+    let mfra = tail.get(tail.len().checked_sub(length)?..)?;
+    (&end[4..8] == b"mfro" && mfra.get(4..8) == Some(b"mfra")).then(|| parse_mfra(mfra))
+}

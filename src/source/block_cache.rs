@@ -1,0 +1,313 @@
+//! Bytes that have come and wait to be read, within a bound, shared by all readers of a process.
+//!
+//! Blocks are pieces of bodies as they came. A block is *wanted* until it has been read to its end, or until the planner
+//! says that it will not be needed. Wanted blocks stay; the others are thrown out, the oldest first, when there is no room
+//! for a new one. When all blocks are wanted, new ones have to wait (and with them the connections they come from), but
+//! for those that a reader is waiting for: so there is progress however many readers share the room.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::source::range::ByteRange;
+
+/// Default capacity: enough for two dozen videos at a time, each with an index of a megabyte.
+const DEFAULT_CAPACITY: u64 = 32 << 20;
+
+/// A bounded cache of blocks. Clones are one cache.
+#[derive(Clone)]
+pub struct BlockCache(Arc<Shared>);
+
+struct Shared {
+    capacity: u64,
+    state: Mutex<State>,
+    /// Told whenever a waiting block should try again.
+    room: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    used: u64,
+    next_reader: u64,
+    /// Counts up; the age of blocks.
+    clock: u64,
+    /// By reader and offset.
+    blocks: HashMap<u64, BTreeMap<u64, Block>>,
+    /// Blocks that may go, by age, as reader and offset.
+    spare: BTreeMap<u64, (u64, u64)>,
+}
+
+struct Block {
+    bytes: Bytes,
+    /// How many requests in a row led to it.
+    depth: u32,
+    /// Its place in `spare`; `None` while it is wanted.
+    spare: Option<u64>,
+}
+
+impl fmt::Debug for BlockCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let used = self.0.lock().used;
+        f.debug_struct("BlockCache").field("capacity", &self.0.capacity).field("used", &used).finish()
+    }
+}
+
+impl BlockCache {
+    /// A cache of its own, of this many bytes.
+    pub fn new(capacity: u64) -> Self {
+        Self(Arc::new(Shared { capacity, state: Mutex::default(), room: Notify::new() }))
+    }
+
+    /// The cache of the process, 32 MiB.
+    pub fn global() -> Self {
+        static GLOBAL: LazyLock<BlockCache> = LazyLock::new(|| BlockCache::new(DEFAULT_CAPACITY));
+        GLOBAL.clone()
+    }
+
+    /// Bytes in it now.
+    pub fn used_bytes(&self) -> u64 {
+        self.0.lock().used
+    }
+
+    pub(super) fn reader(&self) -> Blocks {
+        let mut state = self.0.lock();
+        state.next_reader += 1;
+        Blocks { cache: self.clone(), reader: state.next_reader }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn block_at(&self, reader: u64, offset: u64) -> Option<(u64, &Block)> {
+        let (&start, block) = self.blocks.get(&reader)?.range(..=offset).next_back()?;
+        (offset - start < block.bytes.len() as u64).then_some((start, block))
+    }
+
+    fn set_wanted(&mut self, reader: u64, offset: u64, wanted: bool) {
+        self.clock += 1;
+        let clock = self.clock;
+        let Some(block) = self.blocks.get_mut(&reader).and_then(|blocks| blocks.get_mut(&offset)) else {
+            return;
+        };
+        match (block.spare, wanted) {
+            (Some(place), true) => {
+                block.spare = None;
+                self.spare.remove(&place);
+            }
+            (None, false) => {
+                block.spare = Some(clock);
+                self.spare.insert(clock, (reader, offset));
+            }
+            _ => {}
+        }
+    }
+
+    fn remove(&mut self, reader: u64, offset: u64) {
+        let Some(block) = self.blocks.get_mut(&reader).and_then(|blocks| blocks.remove(&offset)) else {
+            return;
+        };
+        self.used -= block.bytes.len() as u64;
+        if let Some(place) = block.spare {
+            self.spare.remove(&place);
+        }
+    }
+
+    /// Throws out what may go until there is room for so many bytes; whether there is.
+    fn make_room(&mut self, bytes: u64, capacity: u64) -> bool {
+        while self.used + bytes > capacity {
+            let Some((_, (reader, offset))) = self.spare.pop_first() else { return false };
+            self.remove(reader, offset);
+        }
+        true
+    }
+}
+
+/// The blocks of one reader; they go when it goes.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    cache: BlockCache,
+    reader: u64,
+}
+
+impl Blocks {
+    /// Puts a piece, waiting for room unless `is_awaited` says that a reader waits for it.
+    pub(super) async fn put(&self, offset: u64, bytes: Bytes, depth: u32, is_awaited: impl Fn() -> bool) {
+        loop {
+            let room = self.cache.0.room.notified();
+            // From here on no call is missed, whatever happens before the wait.
+            let mut room = std::pin::pin!(room);
+            room.as_mut().enable();
+            if self.try_put(offset, &bytes, depth, is_awaited()) {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    fn try_put(&self, offset: u64, bytes: &Bytes, depth: u32, force: bool) -> bool {
+        let mut state = self.cache.0.lock();
+        let has_room = state.make_room(bytes.len() as u64, self.cache.0.capacity);
+        if !has_room && !force {
+            return false;
+        }
+        state.remove(self.reader, offset);
+        state.used += bytes.len() as u64;
+        let block = Block { bytes: bytes.clone(), depth, spare: None };
+        state.blocks.entry(self.reader).or_default().insert(offset, block);
+        true
+    }
+
+    /// Lets blocks that wait for room try again: somebody waits for one of them now.
+    pub(super) fn retry_waiting(&self) {
+        self.cache.0.room.notify_waiters();
+    }
+
+    /// Copies what there is at `offset` without a gap; how many bytes, and the depth of the deepest block they are from.
+    pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> (usize, u32) {
+        let mut state = self.cache.0.lock();
+        let (mut count, mut depth) = (0, 0);
+        let mut played = false;
+        while count < buffer.len() {
+            let Some((start, block)) = state.block_at(self.reader, offset + count as u64) else { break };
+            let skip = usize::try_from(offset + count as u64 - start).unwrap_or(usize::MAX);
+            let rest = &block.bytes[skip..];
+            let length = rest.len().min(buffer.len() - count);
+            buffer[count..count + length].copy_from_slice(&rest[..length]);
+            depth = depth.max(block.depth);
+            count += length;
+            if length == rest.len() {
+                state.set_wanted(self.reader, start, false);
+                played = true;
+            }
+        }
+        drop(state);
+        if played {
+            self.retry_waiting();
+        }
+        (count, depth)
+    }
+
+    /// Where the bytes that are there from `offset` on without a gap end: `offset` when there are none.
+    pub(super) fn end_of_run(&self, offset: u64) -> u64 {
+        let state = self.cache.0.lock();
+        let mut end = offset;
+        while let Some((start, block)) = state.block_at(self.reader, end) {
+            end = start + block.bytes.len() as u64;
+        }
+        end
+    }
+
+    /// The first byte behind `offset` that is there, when the one at `offset` is not.
+    pub(super) fn next_start(&self, offset: u64) -> Option<u64> {
+        let state = self.cache.0.lock();
+        state.blocks.get(&self.reader)?.range(offset..).next().map(|(&start, _)| start)
+    }
+
+    /// Says which of the blocks there are will be needed; the others may go.
+    pub(super) fn want_only(&self, ranges: &[ByteRange]) {
+        let mut state = self.cache.0.lock();
+        let all: Vec<ByteRange> = state.blocks.get(&self.reader).map_or_else(Vec::new, |blocks| {
+            blocks
+                .iter()
+                .map(|(&start, block)| ByteRange::new(start, start + block.bytes.len() as u64))
+                .collect()
+        });
+        for block in all {
+            let wanted =
+                ranges.iter().any(|range| range.start() < block.end() && block.start() < range.end());
+            state.set_wanted(self.reader, block.start(), wanted);
+        }
+        drop(state);
+        self.retry_waiting();
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        let mut state = self.cache.0.lock();
+        for (_, block) in state.blocks.remove(&self.reader).unwrap_or_default() {
+            state.used -= block.bytes.len() as u64;
+            if let Some(place) = block.spare {
+                state.spare.remove(&place);
+            }
+        }
+        drop(state);
+        self.retry_waiting();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(blocks: &Blocks, offset: u64, length: usize) -> bool {
+        blocks.try_put(offset, &Bytes::from(vec![7; length]), 1, false)
+    }
+
+    #[test]
+    fn what_was_read_makes_room_and_what_is_wanted_stays() {
+        let cache = BlockCache::new(100);
+        let (a, b) = (cache.reader(), cache.reader());
+        assert!(put(&a, 0, 60) && put(&b, 0, 40));
+        assert!(!put(&a, 60, 10), "all is wanted");
+        let mut buffer = [0; 40];
+        assert_eq!(b.read(0, &mut buffer), (40, 1));
+        assert_eq!(cache.used_bytes(), 100, "it goes when the room is needed, not before");
+        assert!(put(&a, 60, 10));
+        assert_eq!(b.read(0, &mut buffer).0, 0);
+        assert_eq!(a.end_of_run(0), 70);
+        drop(a);
+        assert_eq!(cache.used_bytes(), 0);
+    }
+
+    #[test]
+    fn what_somebody_waits_for_is_let_in() {
+        let cache = BlockCache::new(10);
+        let blocks = cache.reader();
+        assert!(put(&blocks, 0, 10));
+        assert!(blocks.try_put(10, &Bytes::from_static(b"x"), 1, true));
+        assert_eq!(cache.used_bytes(), 11);
+    }
+
+    #[test]
+    fn blocks_that_are_not_wanted_go_first() {
+        let cache = BlockCache::new(30);
+        let blocks = cache.reader();
+        assert!(put(&blocks, 0, 10) && put(&blocks, 10, 10) && put(&blocks, 50, 10));
+        blocks.want_only(&[ByteRange::new(15, 20)]);
+        assert!(put(&blocks, 100, 20));
+        assert_eq!(blocks.end_of_run(0), 0);
+        assert_eq!(blocks.end_of_run(10), 20);
+        assert_eq!(blocks.next_start(20), Some(100));
+    }
+
+    #[test]
+    fn a_block_that_waits_for_room_gets_it() -> Result<(), Box<dyn std::error::Error>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let cache = BlockCache::new(10);
+        let (a, b) = (cache.reader(), cache.reader());
+        assert!(put(&a, 0, 10));
+        let waiting = runtime.spawn(async move {
+            b.put(0, Bytes::from_static(b"0123456789"), 2, || false).await;
+            b
+        });
+        let b = runtime.block_on(async {
+            tokio::task::yield_now().await;
+            drop(a);
+            waiting.await
+        })?;
+        let mut buffer = [0; 4];
+        assert_eq!(b.read(3, &mut buffer), (4, 2));
+        assert_eq!(&buffer, b"3456");
+        Ok(())
+    }
+}

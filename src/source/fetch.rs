@@ -1,0 +1,133 @@
+//! One planned range, in the I/O thread: asked for, held to what was asked, and handed on piece by piece.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{sleep, timeout};
+
+use crate::source::error::SourceError;
+use crate::source::range::{ByteRange, RangeRequest};
+use crate::source::reader::Shared;
+use crate::source::retry::{MAX_FRUITLESS_ATTEMPTS, pause};
+use crate::source::{GetRange, RangeReply};
+
+/// How long nothing may come before a request is given up and made again. S3 answers within a fraction of a second; what
+/// takes longer is usually one busy host of many. Each attempt in vain doubles it, for servers that are just slow.
+const STALL: Duration = Duration::from_secs(4);
+
+/// Why an attempt ended early.
+enum Ended {
+    /// The source failed.
+    Failed(SourceError),
+    /// Nobody wants the bytes any more, or a limit was reached, which `Shared` has noted.
+    Stopped,
+}
+
+impl From<SourceError> for Ended {
+    fn from(error: SourceError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Runs the fetch `id` of `shared` to its end.
+pub(super) async fn run(shared: Arc<Shared>, id: u64, request: RangeRequest, depth: u32) {
+    let mut fetch = Fetch { shared: &shared, id, depth, request, range: None, at: 0 };
+    let mut failures = 0;
+    loop {
+        let before = fetch.at;
+        let stall = STALL.saturating_mul(1 << failures);
+        let error = match fetch.attempt(stall).await {
+            Ok(()) => return shared.finish(id, None),
+            Err(Ended::Stopped) => return,
+            Err(Ended::Failed(error)) => error,
+        };
+        failures = if fetch.at > before { 1 } else { failures + 1 };
+        if !error.is_passing() || failures >= MAX_FRUITLESS_ATTEMPTS {
+            return shared.finish(id, Some(error));
+        }
+        let asked = match &error {
+            SourceError::Busy { retry_after, .. } => *retry_after,
+            _ => None,
+        };
+        tracing::debug!(source = shared.name(), %error, failures, "the request is made again");
+        sleep(pause(failures, asked)).await;
+        // The next attempt follows from this one.
+        fetch.depth += 1;
+    }
+}
+
+struct Fetch<'s> {
+    shared: &'s Shared,
+    id: u64,
+    depth: u32,
+    request: RangeRequest,
+    /// The bytes of the object that were asked for, once its size is known.
+    range: Option<ByteRange>,
+    /// The next byte to come.
+    at: u64,
+}
+
+impl Fetch<'_> {
+    /// Makes the request for what is still missing.
+    async fn attempt(&mut self, stall: Duration) -> Result<(), Ended> {
+        let request = self
+            .range
+            .map_or(self.request, |range| RangeRequest::Bounded(ByteRange::new(self.at, range.end())));
+        let identity = self.shared.begin_request(self.id, self.depth).map_err(|()| Ended::Stopped)?;
+        let waited = |_| SourceError::Stalled { waited: stall };
+        let asked = GetRange::new(request, identity);
+        let reply = timeout(stall, self.shared.source().get(asked)).await.map_err(waited)??;
+        self.accept(request, &reply)?;
+        let mut body = reply.body;
+        loop {
+            match timeout(stall, body.next()).await.map_err(waited)?? {
+                Some(piece) => self.take(piece).await?,
+                None => return self.end(),
+            }
+        }
+    }
+
+    /// Holds a reply to the request, and to the replies before it.
+    fn accept(&mut self, request: RangeRequest, reply: &RangeReply) -> Result<(), Ended> {
+        let size = self.shared.identify(&reply.identity)?;
+        let range = request.of(size);
+        if reply.range != range {
+            let answered = format!("bytes {}/{}", reply.range, reply.identity.size);
+            return Err(SourceError::WrongRange { asked: request, answered }.into());
+        }
+        self.at = range.start();
+        self.range.get_or_insert(range);
+        self.shared.locate(self.id, range).map_err(|()| Ended::Stopped)
+    }
+
+    async fn take(&mut self, mut piece: Bytes) -> Result<(), Ended> {
+        let end = self.range.map_or(self.at, ByteRange::end);
+        let room = usize::try_from(end - self.at).unwrap_or(usize::MAX);
+        if piece.len() > room {
+            let reason = "the body is longer than its range".to_owned();
+            return Err(SourceError::Unexpected { reason }.into());
+        }
+        self.shared.count_bytes(piece.len() as u64).map_err(|()| Ended::Stopped)?;
+        // What another request has brought meanwhile, as where head and tail overlap, is not kept twice.
+        let known = usize::try_from(self.shared.blocks().end_of_run(self.at).min(end) - self.at).unwrap_or(0);
+        let start = self.at;
+        self.at += piece.len() as u64;
+        if known < piece.len() {
+            let piece = piece.split_off(known);
+            let offset = start + known as u64;
+            let range = ByteRange::new(offset, self.at);
+            self.shared.blocks().put(offset, piece, self.depth, || self.shared.is_awaited(range)).await;
+        }
+        self.shared.advance(self.id, self.at).map_err(|()| Ended::Stopped)
+    }
+
+    fn end(&self) -> Result<(), Ended> {
+        match self.range {
+            Some(range) if self.at < range.end() => {
+                Err(SourceError::ShortBody { range, received: self.at - range.start() }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+}

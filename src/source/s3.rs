@@ -1,0 +1,223 @@
+//! Objects in S3, and in what speaks its protocol.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Builder, ResponseChecksumValidation, StalledStreamProtectionConfig,
+};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_sdk_s3::primitives::{ByteStream, DateTimeFormat};
+use aws_types::service_config::ServiceConfigKey;
+use bytes::Bytes;
+
+use super::answer::{check_not_empty, in_words, not_satisfiable, retry_after};
+use super::{
+    BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeRequest, RangeSource, SourceError,
+    parse_content_range, status_error,
+};
+
+/// An object in S3.
+///
+/// Requests after the first carry `If-Match` with the ETag that came with it. Whatever client it is given, each request is
+/// made once: it is the reader that makes them again, where the body stopped.
+#[derive(Clone)]
+pub struct S3Source {
+    client: Client,
+    bucket: String,
+    key: String,
+    version: Option<String>,
+}
+
+impl S3Source {
+    /// The object `key` of `bucket`; `key` as it is, not percent-encoded.
+    pub fn new(client: Client, bucket: impl Into<String>, key: impl Into<String>) -> Self {
+        Self { client, bucket: bucket.into(), key: key.into(), version: None }
+    }
+
+    /// The same with the client of [`client_from_env`](Self::client_from_env). To read many objects, make one client.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn connect(bucket: impl Into<String>, key: impl Into<String>) -> Result<Self, SourceError> {
+        Ok(Self::new(Self::client_from_env().await?, bucket, key))
+    }
+
+    /// Reads this version of the object, not the current one.
+    #[must_use]
+    pub fn with_version(mut self, version_id: impl Into<String>) -> Self {
+        self.version = Some(version_id.into());
+        self
+    }
+
+    /// A client with the region and the credentials that AWS's own tools would find: environment, profiles, SSO, roles of
+    /// containers and machines.
+    ///
+    /// With an endpoint of one's own (`AWS_ENDPOINT_URL`, or `endpoint_url` of the profile) buckets are named in the path:
+    /// few servers but Amazon's have a host name for each bucket.
+    ///
+    /// # Errors
+    /// [`SourceError::Request`] when no region is set. Credentials are looked for with the first request.
+    pub async fn client_from_env() -> Result<Client, SourceError> {
+        let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        if config.region().is_none() {
+            let reason = "no AWS region: set AWS_REGION, or region in the profile".to_owned();
+            return Err(SourceError::Request { reason });
+        }
+        let config = Builder::from(&config).force_path_style(has_own_endpoint(&config));
+        Ok(Client::from_conf(config.build()))
+    }
+
+    async fn answer(&self, request: GetRange) -> Result<RangeReply, SourceError> {
+        check_not_empty(request.range)?;
+        let etag = request.identity.and_then(|identity| identity.etag);
+        let operation = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(&self.key)
+            .range(request.range.to_string())
+            .set_if_match(etag)
+            .set_version_id(self.version.clone());
+        let output = operation.customize().config_override(once()).send().await;
+        reply(output.map_err(|error| failure(&error, request.range))?, request.range)
+    }
+}
+
+impl fmt::Debug for S3Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bucket, key, version) = (&self.bucket, &self.key, &self.version);
+        let mut shown = f.debug_struct("S3Source");
+        shown.field("bucket", bucket).field("key", key).field("version", version).finish_non_exhaustive()
+    }
+}
+
+impl RangeSource for S3Source {
+    fn name(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.key)
+    }
+
+    fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>> {
+        Box::pin(self.answer(request))
+    }
+}
+
+/// Whether requests go elsewhere than to Amazon's own endpoints. `AWS_ENDPOINT_URL_S3` comes before `AWS_ENDPOINT_URL`.
+fn has_own_endpoint(config: &aws_config::SdkConfig) -> bool {
+    let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url");
+    let of_s3 = || config.service_config()?.load_config(key.build().ok()?);
+    config.endpoint_url().is_some() || of_s3().is_some()
+}
+
+/// No retries and no watching over slow bodies: the reader does both, and knows the deadline. Checksums are of whole
+/// objects; asking for them with each range is for nothing.
+fn once() -> Builder {
+    Builder::new()
+        .retry_config(RetryConfig::disabled())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+}
+
+fn reply(output: GetObjectOutput, asked: RangeRequest) -> Result<RangeReply, SourceError> {
+    let Some(content_range) = output.content_range() else {
+        // 200: the object whole. An empty one has no range to give.
+        return Err(if output.content_length() == Some(0) {
+            SourceError::Empty
+        } else {
+            SourceError::NoRanges
+        });
+    };
+    let wrong = || SourceError::WrongRange { asked, answered: format!("Content-Range: {content_range}") };
+    let (range, size) = parse_content_range(content_range).ok_or_else(wrong)?;
+    let etag = output.e_tag().filter(|etag| !etag.is_empty()).map(str::to_owned);
+    let last_modified = output.last_modified().and_then(|date| date.fmt(DateTimeFormat::HttpDate).ok());
+    let identity = Identity { size, etag, last_modified };
+    Ok(RangeReply { identity, range, body: Box::new(Body(output.body)) })
+}
+
+fn failure(error: &SdkError<GetObjectError, HttpResponse>, asked: RangeRequest) -> SourceError {
+    match error {
+        SdkError::ServiceError(context) => refusal(context.raw(), context.err(), asked),
+        // A status, and a body that is none of S3's, or broke off.
+        SdkError::ResponseError(context) => {
+            let status = context.raw().status().as_u16();
+            status_error(status, format!("{status}: {}", in_words(error)), pause(context.raw()), asked)
+        }
+        _ => unsent(error),
+    }
+}
+
+/// What the service says. Its code stays in the words: it is what its documentation explains.
+fn refusal(response: &HttpResponse, error: &GetObjectError, asked: RangeRequest) -> SourceError {
+    let (code, message) = (error.code().unwrap_or(""), error.message().unwrap_or(""));
+    let status = match code {
+        // 400, but it is the credentials that are wrong.
+        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => 403,
+        // 400, but it may pass.
+        "RequestTimeout" => 408,
+        _ => response.status().as_u16(),
+    };
+    let reason = match (code, message) {
+        ("", _) => format!("status {status}"),
+        (code, "") => code.to_owned(),
+        (code, message) => format!("{code}: {message}"),
+    };
+    if status == 416 {
+        return not_satisfiable(asked, response.headers().get("content-range"));
+    }
+    if let Some(reason) = wrong_region(status, code, response, &reason) {
+        return SourceError::Request { reason };
+    }
+    status_error(status, reason, pause(response), asked)
+}
+
+/// The bucket is in another region than the client's: what to set.
+fn wrong_region(status: u16, code: &str, response: &HttpResponse, reason: &str) -> Option<String> {
+    let codes = ["PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"];
+    if status != 301 && !codes.contains(&code) {
+        return None;
+    }
+    let region = response.headers().get("x-amz-bucket-region").map(str::to_owned);
+    let region = region.or_else(|| region_in_body(response.body().bytes()?));
+    Some(match region {
+        Some(region) => format!("the bucket is in the AWS region {region} ({reason})"),
+        None => format!("wrong AWS region or endpoint ({reason})"),
+    })
+}
+
+/// `<Region>eu-west-1</Region>` in the XML of the error.
+fn region_in_body(body: &[u8]) -> Option<String> {
+    let body = std::str::from_utf8(body).ok()?;
+    let region = body.split_once("<Region>")?.1.split_once("</Region>")?.0;
+    let plain = !region.is_empty() && region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    plain.then(|| region.to_owned())
+}
+
+fn pause(response: &HttpResponse) -> Option<Duration> {
+    response.headers().get("retry-after").and_then(retry_after)
+}
+
+/// A request that got no answer, or was never made.
+fn unsent(error: &SdkError<GetObjectError, HttpResponse>) -> SourceError {
+    let reason = in_words(error);
+    match error {
+        SdkError::ConstructionFailure(_) => SourceError::Request { reason },
+        SdkError::DispatchFailure(failure) if failure.is_user() => SourceError::Request { reason },
+        _ => SourceError::Connection { reason },
+    }
+}
+
+struct Body(ByteStream);
+
+impl RangeBody for Body {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
+        Box::pin(async move {
+            let failed = |error| SourceError::Connection { reason: in_words(&error) };
+            self.0.next().await.transpose().map_err(failed)
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! Inputs that cannot be read by ranges, held in memory.
+
+use std::io::Read;
+
+use super::SourceError;
+
+/// Reads all there is, the standard input say, if it is not more than `max_bytes`.
+///
+/// # Errors
+/// [`SourceError::TooLarge`] when there is more; after one byte too many, not at the end of it all. What the reader says,
+/// when it fails.
+pub fn read_whole(reader: impl Read, max_bytes: u64) -> Result<Vec<u8>, SourceError> {
+    let mut bytes = Vec::new();
+    reader.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(SourceError::TooLarge { allowed: max_bytes });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn up_to_the_bound_and_no_further() -> Result<(), SourceError> {
+        assert_eq!(read_whole(&[7_u8; 10][..], 10)?, [7; 10]);
+        assert_eq!(read_whole(io::empty(), 0)?, [0_u8; 0]);
+        let error = SourceError::TooLarge { allowed: 9 };
+        assert_eq!(read_whole(&[7_u8; 10][..], 9), Err(error.clone()));
+        assert_eq!(read_whole(io::repeat(7), 9), Err(error.clone()));
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+        Ok(())
+    }
+
+    #[test]
+    fn errors_keep_their_kind() {
+        struct Failing(io::ErrorKind);
+        impl Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+        }
+        let cases = [
+            (io::ErrorKind::BrokenPipe, ErrorKind::Unavailable),
+            (io::ErrorKind::TimedOut, ErrorKind::Timeout),
+            (io::ErrorKind::PermissionDenied, ErrorKind::Denied),
+        ];
+        for (io_kind, kind) in cases {
+            let error = read_whole(Failing(io_kind), 9).map_err(|error| error.kind());
+            assert_eq!(error, Err(kind), "{io_kind:?}");
+        }
+    }
+}

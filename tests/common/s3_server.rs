@@ -1,0 +1,183 @@
+//! An S3 server in this process (s3s, s3s-fs) that checks signatures (SigV4); the objects are files of a temporary folder.
+//!
+//! s3s-fs ignores `If-Match`, knows no `NoSuchBucket` and stumbles over suffixes longer than the object: [`Checked`] does
+//! here as S3 does. Only what the tests need is there: GET, HEAD and PUT of objects.
+//!
+//! What tests of the reader can use of it:
+//! - [`S3Server::put`] an object; put again to replace it ([`Files`] is the same from within a fault). Its ETag is the MD5 of
+//!   its bytes.
+//! - [`S3Server::client`]: a client with the right credentials; [`S3Server::client_with`] with others.
+//! - `server.faults` ([`Faults`](super::Faults)): bodies cut after n bytes, stalls in a body, delays before a reply, no reply
+//!   at all, S3's errors ([`Fault::s3_error`](super::Fault::s3_error): `SlowDown`, `InternalError`, with `Retry-After` or
+//!   without), 200 for a range, wrong and missing headers, objects replaced or truncated between two requests.
+//! - `server.faults.seen()`: each request with method, path, query, headers, status and the bytes of its body.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
+use http_body_util::BodyExt;
+use hyper::http::Extensions;
+use s3s::auth::SimpleAuth;
+use s3s::dto::{
+    ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, PutObjectInput,
+    PutObjectOutput, Range,
+};
+use s3s::service::S3ServiceBuilder;
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use s3s_fs::FileSystem;
+use tempfile::TempDir;
+
+use super::{Outcome, RangeIgnored, Server};
+
+pub(crate) const ACCESS_KEY: &str = "AKIATESTKEY";
+pub(crate) const SECRET_KEY: &str = "the-secret-key-of-the-tests";
+/// The bucket that every server has.
+pub(crate) const BUCKET: &str = "films";
+
+/// The objects, as files.
+#[derive(Debug, Clone)]
+pub(crate) struct Files(PathBuf);
+
+impl Files {
+    /// Puts an object into [`BUCKET`], in place of the one that is there. Replies under way go on with the old one.
+    pub(crate) fn put(&self, key: &str, bytes: &[u8]) -> Outcome {
+        let path = self.0.join(BUCKET).join(key);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let new = self.0.join(".being-put");
+        fs::write(&new, bytes)?;
+        Ok(fs::rename(new, path)?)
+    }
+}
+
+/// The server.
+#[derive(Debug)]
+pub(crate) struct S3Server {
+    server: Server,
+    folder: TempDir,
+}
+
+impl std::ops::Deref for S3Server {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl S3Server {
+    pub(crate) fn start() -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        fs::create_dir(folder.path().join(BUCKET))?;
+        let files = FileSystem::new(folder.path()).map_err(|error| format!("{error:?}"))?;
+        let mut builder = S3ServiceBuilder::new(Checked { files, root: folder.path().to_owned() });
+        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let service = Arc::new(builder.build());
+        let server = Server::start(move |request| {
+            let service = Arc::clone(&service);
+            Box::pin(async move {
+                let response = service.call(request.map(s3s::Body::from)).await?;
+                Ok(response.map(BodyExt::boxed_unsync))
+            })
+        })?;
+        Ok(Self { server, folder })
+    }
+
+    pub(crate) fn files(&self) -> Files {
+        Files(self.folder.path().to_owned())
+    }
+
+    pub(crate) fn put(&self, key: &str, bytes: &[u8]) -> Outcome {
+        self.files().put(key, bytes)
+    }
+
+    /// A client as its users may have it, with the SDK's own retries and all.
+    pub(crate) fn client(&self) -> Client {
+        self.client_with(ACCESS_KEY, SECRET_KEY)
+    }
+
+    pub(crate) fn client_with(&self, access_key: &str, secret_key: &str) -> Client {
+        let config = Builder::new()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(self.endpoint())
+            .force_path_style(true)
+            .credentials_provider(Credentials::new(access_key, secret_key, None, None, "tests"));
+        Client::from_conf(config.build())
+    }
+}
+
+/// s3s-fs, and what is missing there.
+struct Checked {
+    files: FileSystem,
+    root: PathBuf,
+}
+
+impl Checked {
+    /// Bytes of the object, if the bucket is there, the object too, and it is the version that is expected.
+    async fn check(&self, request: &S3Request<GetObjectInput>) -> S3Result<u64> {
+        let input = &request.input;
+        if !self.root.join(&input.bucket).is_dir() {
+            return Err(s3_error!(NoSuchBucket, "The specified bucket does not exist"));
+        }
+        let head =
+            HeadObjectInput { bucket: input.bucket.clone(), key: input.key.clone(), ..Default::default() };
+        let found = self.files.head_object(as_head(request, head)).await;
+        let found = found.map_err(|_| s3_error!(NoSuchKey, "The specified key does not exist."))?.output;
+        if let (Some(ETagCondition::ETag(expected)), Some(etag)) = (&input.if_match, &found.e_tag)
+            && !expected.strong_cmp(etag)
+        {
+            let message = "At least one of the pre-conditions you specified did not hold";
+            return Err(s3_error!(PreconditionFailed, "{message}"));
+        }
+        Ok(found.content_length.unwrap_or_default().unsigned_abs())
+    }
+}
+
+fn as_head(request: &S3Request<GetObjectInput>, input: HeadObjectInput) -> S3Request<HeadObjectInput> {
+    S3Request {
+        input,
+        method: request.method.clone(),
+        uri: request.uri.clone(),
+        headers: request.headers.clone(),
+        extensions: Extensions::default(),
+        credentials: None,
+        region: None,
+        service: None,
+        trailing_headers: None,
+    }
+}
+
+#[async_trait::async_trait]
+impl S3 for Checked {
+    async fn get_object(
+        &self,
+        mut request: S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
+        let size = self.check(&request).await?;
+        request.input.range = match request.input.range {
+            _ if request.extensions.get::<RangeIgnored>().is_some() => None,
+            Some(_) if size == 0 => {
+                return Err(s3_error!(InvalidRange, "The requested range is not satisfiable"));
+            }
+            Some(Range::Suffix { length }) => Some(Range::Suffix { length: length.min(size) }),
+            range => range,
+        };
+        self.files.get_object(request).await
+    }
+
+    async fn head_object(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
+        self.files.head_object(request).await
+    }
+
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        self.files.put_object(request).await
+    }
+}
