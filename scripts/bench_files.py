@@ -196,9 +196,7 @@ def files(maker: Maker) -> dict[str, File]:
         "film_10m_frag.mp4": File(fragmented("+skip_trailer"), "ftyp moov 300x(moof mdat)"),
         "film_10m_frag_mfra.mp4": File(fragmented(), "ftyp moov 300x(moof mdat) mfra"),
         # One sidx for each track.
-        "film_10m_frag_sidx.mp4": File(
-            fragmented("+global_sidx+skip_trailer"), "ftyp moov sidx sidx 300x(moof mdat)"
-        ),
+        "film_10m_frag_sidx.mp4": File(fragmented("+global_sidx+skip_trailer"), "ftyp moov sidx sidx 300x(moof mdat)"),
         "film_10m.mkv": File(film(10)),
         "film_10m.webm": File(film(10, clip="clip.webm", sound="sound.webm")),
         "film_10m.ts": File(film(10)),
@@ -233,9 +231,11 @@ def table(data: Path, names: list[str]) -> None:
 
 
 def default_ffmpeg() -> str:
-    """The program with the encoders, as for the test fixtures."""
-    import imageio_ffmpeg  # not needed by those who only want `boxes`
-
+    """The program that the test fixtures are made with, if it is installed, else the one in PATH."""
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        return "ffmpeg"
     return imageio_ffmpeg.get_ffmpeg_exe()
 
 
@@ -243,10 +243,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these (and nothing they are made from)")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("BENCH_DATA", "bench-data")))
-    parser.add_argument("--ffmpeg", help="with libx264 and libvpx-vp9 (default: imageio-ffmpeg's)")
+    parser.add_argument("--ffmpeg", default=default_ffmpeg(), help="default: imageio-ffmpeg's, else the one in PATH")
     arguments = parser.parse_args()
 
-    maker = Maker(arguments.ffmpeg or default_ffmpeg(), arguments.data)
+    maker = Maker(arguments.ffmpeg, arguments.data)
     every = files(maker)
     if unknown := set(arguments.names) - set(every):
         sys.exit(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(every)}")

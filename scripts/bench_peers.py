@@ -25,7 +25,7 @@ BLOCK = 1 << 20
 
 
 def as_lambda(bucket: str, key: str) -> dict[str, float]:
-    """The media part of the Lambda; its database and API calls cost the same on both sides. Endpoint: AWS_ENDPOINT_URL."""
+    """The media part of the Lambda: its database and API calls cost both sides the same. Endpoint: AWS_ENDPOINT_URL."""
     begun = time.monotonic()
     import boto3
 
@@ -39,8 +39,8 @@ def as_lambda(bucket: str, key: str) -> dict[str, float]:
         downloaded = time.monotonic()
         probe = [ffprobe, "-v", "error", "-show_entries", "format=duration", "-of", "json", video]
         told = json.loads(subprocess.run(probe, check=True, capture_output=True).stdout)
-        frame = [ffmpeg, "-nostdin", "-v", "error", "-y", "-ss", str(SECONDS), "-i", video, "-frames:v", "1", "-q:v", "2"]
-        subprocess.run([*frame, picture], check=True)
+        frame = [ffmpeg, "-nostdin", "-v", "error", "-y", "-ss", str(SECONDS), "-i", video, "-frames:v", "1"]
+        subprocess.run([*frame, "-q:v", "2", picture], check=True)
         store.upload_file(picture, bucket, f"thumbnails/{Path(key).stem}.jpg")
     ended = time.monotonic()
     return {
@@ -109,7 +109,8 @@ def with_pyav(url: str, out: str) -> dict[str, float]:
         stream = container.streams.video[0]
         wanted = SECONDS + (container.start_time or 0) / av.time_base
         container.seek(int(wanted * av.time_base), backward=True)
-        frame = next(frame for frame in container.decode(stream) if frame.time is not None and frame.time >= wanted - 1e-6)
+        decoded = container.decode(stream)
+        frame = next(frame for frame in decoded if frame.time is not None and frame.time >= wanted - 1e-6)
         frame.save(out)
         duration = (container.duration or 0) / av.time_base
     return {"duration": duration, "frame": frame.time, "start": ready - begun, "work": time.monotonic() - ready}

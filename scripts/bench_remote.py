@@ -6,9 +6,9 @@
     cargo build --release --locked --features static
     .venv/bin/python scripts/bench_remote.py [--files NAME...] [--programs NAME...] [--runs 7] [--json FILE]
 
-Starts scripts/range_server.py and runs each program on each file, all programs once per round, so that a busy machine is
-busy for all of them. Wall time is that of whole processes, their start included. Requests and bytes are what the server
-saw; a client that hangs up early has cost what was sent until then. Prints tables for docs/benchmarks.md.
+Starts scripts/range_server.py and runs each program on each file, all programs once per round, so that a busy machine
+is busy for all of them. Wall time is that of whole processes, their start included. Requests and bytes are what the
+server saw; a client that hangs up early has cost what was sent until then. Prints tables for docs/benchmarks.md.
 
 Programs:
     ffmpeg     ffprobe -show_format -show_streams URL, then ffmpeg -ss 5 -i URL -frames:v 1
@@ -30,13 +30,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from bench_files import boxes
+from bench_files import boxes, default_ffmpeg
 
 HERE = Path(__file__).resolve().parent
 BUCKET = "bench"
@@ -93,6 +93,12 @@ class Need:
         return self.index + self.packets
 
 
+# By file, then by program.
+Figures = dict[str, dict[str, list[Run]]]
+# By file: seconds.
+Cpu = dict[str, "float | None"]
+
+
 # --- The server -----------------------------------------------------------------------------------------------------
 
 
@@ -100,9 +106,10 @@ class Server:
     """The range server, as a process."""
 
     def __init__(self, data: Path, latency_ms: float, mbps: float) -> None:
-        command = [sys.executable, str(HERE / "range_server.py"), "--data", str(data), "--bucket", BUCKET, "--port", "0",
-                   "--latency-ms", str(latency_ms), "--mbps", str(mbps)]  # fmt: skip
+        command = [sys.executable, str(HERE / "range_server.py"), "--data", str(data), "--bucket", BUCKET,
+                   "--port", "0", "--latency-ms", str(latency_ms), "--mbps", str(mbps)]  # fmt: skip
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
         self.bucket = self.process.stdout.readline().strip()
         if not self.bucket:
             sys.exit("range_server.py does not start")
@@ -155,10 +162,11 @@ class Tools:
     def commands(self, program: str, url: str, name: str, out: str) -> list[list[str]]:
         """What one run of a program is."""
         peers = [sys.executable, str(HERE / "bench_peers.py")]
+        frame = [self.ffmpeg, "-nostdin", "-v", "error", "-y", "-ss", "5", "-i", url, "-frames:v", "1", "-update", "1"]
         return {
             "ffmpeg": [
                 [self.ffprobe, "-v", "error", "-show_format", "-show_streams", "-of", "json", url],
-                [self.ffmpeg, "-nostdin", "-v", "error", "-y", "-ss", "5", "-i", url, "-frames:v", "1", "-update", "1", out],
+                [*frame, out],
             ],
             "lambda": [[*peers, "lambda", BUCKET, name]],
             "pyav": [[*peers, "pyav", url, out]],
@@ -168,25 +176,52 @@ class Tools:
         }[program]
 
 
+# Linux counts the memory of the process that forked as its child's, up to the exec: from this script nothing smaller
+# than itself could be measured. So a bare interpreter starts the commands, and keeps the time while it is at it.
+LAUNCHER = """
+import os, sys, time
+begun = time.monotonic()
+_, status, usage = os.wait4(os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ), 0)
+wall = time.monotonic() - begun
+with open(sys.argv[1], "w") as report:
+    print(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, os.waitstatus_to_exitcode(status), file=report)
+"""
+
+
 def execute(command: list[str], run: Run, environment: dict[str, str], limit: float) -> bytes:
     """Run one command to its end, add its cost to `run`, and return what it wrote to standard output."""
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
-        begun = time.monotonic()
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=complaints, env=environment)
-        # `timeout` of coreutils would hide the child's memory.
-        alarm = threading.Timer(limit, os.kill, (child.pid, signal.SIGKILL))
-        alarm.start()
-        _, status, usage = os.wait4(child.pid, 0)
-        run.wall += time.monotonic() - begun
-        alarm.cancel()
-        child.returncode = os.waitstatus_to_exitcode(status)
-        run.cpu += usage.ru_utime + usage.ru_stime
-        # Of the largest among the child and the children it waited for.
-        run.memory = max(run.memory, usage.ru_maxrss * 1024)
-        said.seek(0)
+    with (
+        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as complaints,
+        tempfile.NamedTemporaryFile() as cost,
+    ):
+        launcher = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", LAUNCHER, cost.name, *command],
+            stdin=subprocess.DEVNULL, stdout=said, stderr=complaints, env=environment, start_new_session=True,
+        )  # fmt: skip
+        try:
+            launcher.wait(limit)
+        except BaseException as problem:  # an interrupt too does not reach another session by itself
+            os.killpg(launcher.pid, signal.SIGKILL)
+            launcher.wait()
+            if not isinstance(problem, subprocess.TimeoutExpired):
+                raise
+            run.wall += limit
+            run.failure = f"killed after {limit:g} s"
+            return b""
         complaints.seek(0)
-        if child.returncode != 0:
-            run.failure = f"exit {child.returncode}: {complaints.read().decode(errors='replace').strip()[-300:]}"
+        problems = complaints.read().decode(errors="replace").strip()[-300:]
+        if launcher.returncode != 0:
+            run.failure = f"does not start: {problems}"
+            return b""
+        wall, cpu, memory, code = cost.read().split()
+        run.wall += float(wall)
+        run.cpu += float(cpu)
+        # Of the largest among the command and the children it waited for.
+        run.memory = max(run.memory, int(memory))
+        if int(code) != 0:
+            run.failure = f"exit {int(code)}: {problems}"
+        said.seek(0)
         return said.read()
 
 
@@ -301,7 +336,7 @@ def header(title: str, *cells: str) -> None:
     print("|---" * len(cells) + "|")
 
 
-def by_program(title: str, figures: dict[str, dict[str, list[Run]]], programs: list[str], cell) -> None:
+def by_program(title: str, figures: Figures, programs: list[str], cell: Callable[[list[Run]], str]) -> None:
     """A table with a row per file and a column per program."""
     header(title, "file", *(PROGRAMS[program] for program in programs))
     for name, of_file in figures.items():
@@ -317,38 +352,17 @@ def by_program(title: str, figures: dict[str, dict[str, list[Run]]], programs: l
         row(name, *cells)
 
 
-def tables(needs: dict[str, Need], figures: dict, cpu: dict[str, float | None], programs: list[str], arguments) -> None:
-    """Everything, in Markdown."""
-    header("Files, and what any reader needs of them (MB = 10^6 bytes).",
-           "file", "MB", "moov MB", "index MB", "packets", "packets MB", "needed MB")  # fmt: skip
-    for name, of_file in needs.items():
-        row(name, mb(of_file.size), mb(of_file.moov) if of_file.moov else "-", mb(of_file.index), of_file.count,
-            mb(of_file.packets), mb(of_file.bytes))  # fmt: skip
-
-    by_program("Wall ms of whole processes: median (smallest to largest).", figures, programs, lambda runs: (
-        f"{middle(runs, 'wall') * 1000:.0f} ({min(run.wall for run in runs) * 1000:.0f}-"
-        f"{max(run.wall for run in runs) * 1000:.0f})"
-    ))  # fmt: skip
-    by_program("Requests (of which one after the other) and MB sent.", figures, programs, lambda runs: (
-        f"{middle(runs, 'requests'):.0f} ({middle(runs, 'round_trips'):.0f}), {mb(middle(runs, 'sent'))}"
-    ))  # fmt: skip
-    by_program("Peak memory, MB.", figures, programs, lambda runs: f"{max(run.memory for run in runs) / 1e6:.0f}")
-    by_program("CPU ms, user and system.", figures, programs, lambda runs: f"{middle(runs, 'cpu') * 1000:.0f}")
-
-    started = [program for program in ("lambda", "pyav") if program in programs]
-    if started:
-        by_program("Of the wall ms, those before the work (interpreter's own start not included): imports, client.",
-                   figures, started, lambda runs: f"{statistics.median(run.said['start'] for run in runs) * 1000:.0f}")  # fmt: skip
-
+def against_floor(needs: dict[str, Need], figures: Figures, cpu: Cpu, grabs: list[str], arguments) -> None:
+    """The table of our own programs, with what they say of themselves."""
     speed, latency = arguments.mbps * 1e6, arguments.latency_ms / 1000
     header(
-        f"posterframe against the floor: {FEWEST_ROUND_TRIPS} round trips of {arguments.latency_ms:g} ms, the needed bytes at "
-        f"{arguments.mbps:g} MB/s, and the CPU time of `grab` on the local file.",
-        "file", "program", "floor ms", "wall ms", "ratio", "round trips", "requests", "needed MB", "used MB", "fetched MB",
-        "sent MB", "sent over need MB", "waiting ms",
+        f"posterframe against the floor: {FEWEST_ROUND_TRIPS} round trips of {arguments.latency_ms:g} ms, the needed "
+        f"bytes at {arguments.mbps:g} MB/s, and the CPU time of `grab` on the local file.",
+        "file", "program", "floor ms", "wall ms", "ratio", "round trips", "requests", "needed MB", "used MB",
+        "fetched MB", "sent MB", "sent over need MB", "waiting ms",
     )  # fmt: skip
     for name, of_file in figures.items():
-        for program in (program for program in programs if program.startswith("grab")):
+        for program in grabs:
             runs = of_file.get(program)
             if not runs or any(run.failure for run in runs) or cpu.get(name) is None:
                 continue
@@ -364,8 +378,36 @@ def tables(needs: dict[str, Need], figures: dict, cpu: dict[str, float | None], 
                 mb(told("bytes_used")), mb(told("bytes_fetched")), mb(middle(runs, "sent")),
                 mb(middle(runs, "sent") - needs[name].bytes), f"{told('waiting_ms'):.0f}")  # fmt: skip
 
-    for name, of_file in figures.items():
-        for program, runs in of_file.items():
+
+def tables(needs: dict[str, Need], figures: Figures, cpu: Cpu, programs: list[str], arguments) -> None:
+    """Everything, in Markdown."""
+    header("Files, and what any reader needs of them (MB = 10^6 bytes).",
+           "file", "MB", "moov MB", "index MB", "packets", "packets MB", "needed MB")  # fmt: skip
+    for name, of_file in needs.items():
+        row(name, mb(of_file.size), *(f"{size / 1e6:.3f}" if size else "-" for size in (of_file.moov, of_file.index)),
+            of_file.count, mb(of_file.packets), mb(of_file.bytes))  # fmt: skip
+
+    by_program("Wall ms of whole processes: median (smallest to largest).", figures, programs, lambda runs: (
+        f"{middle(runs, 'wall') * 1000:.0f} ({min(run.wall for run in runs) * 1000:.0f}-"
+        f"{max(run.wall for run in runs) * 1000:.0f})"
+    ))  # fmt: skip
+    by_program("Requests (of which one after the other) and MB sent.", figures, programs, lambda runs: (
+        f"{middle(runs, 'requests'):.0f} ({middle(runs, 'round_trips'):.0f}), {mb(middle(runs, 'sent'))}"
+    ))  # fmt: skip
+    by_program("Peak memory, MB.", figures, programs, lambda runs: f"{max(run.memory for run in runs) / 1e6:.0f}")
+    by_program("CPU ms, user and system.", figures, programs, lambda runs: f"{middle(runs, 'cpu') * 1000:.0f}")
+
+    started = [program for program in programs if program in ("lambda", "pyav")]
+    if started:
+        title = "Of the wall ms, those before the work (imports and client; the interpreter's own start comes on top)."
+        by_program(
+            title, figures, started, lambda runs: f"{statistics.median(run.said['start'] for run in runs) * 1000:.0f}"
+        )
+
+    if grabs := [program for program in programs if program.startswith("grab")]:
+        against_floor(needs, figures, cpu, grabs, arguments)
+    for name, by_name in figures.items():
+        for program, runs in by_name.items():
             if failure := next((run.failure for run in runs if run.failure), None):
                 print(f"\n{name}, {program}: {failure}")
 
@@ -380,7 +422,9 @@ def environment(server: Server, tools: dict[str, str]) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.lower().endswith("_proxy") and not name.startswith("AWS_")
     }
-    return kept | tools | {
+    return {
+        **kept,
+        **tools,
         "AWS_ENDPOINT_URL": server.origin,
         "AWS_ACCESS_KEY_ID": "dummy",
         "AWS_SECRET_ACCESS_KEY": "dummy",
@@ -388,14 +432,6 @@ def environment(server: Server, tools: dict[str, str]) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",  # boto3 knows only this one
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-
-
-def default_ffmpeg() -> str:
-    try:
-        import imageio_ffmpeg
-    except ImportError:
-        return "ffmpeg"
-    return imageio_ffmpeg.get_ffmpeg_exe()
 
 
 def first_line(*command: str) -> str:
@@ -429,7 +465,9 @@ def main() -> None:
     try:
         paths = {"FFMPEG_PATH": arguments.ffmpeg, "FFPROBE_PATH": arguments.ffprobe}
         tools = Tools(arguments.ffmpeg, arguments.ffprobe, arguments.posterframe, environment(server, paths))
-        needs, figures, cpu = {}, {}, {}
+        needs: dict[str, Need] = {}
+        figures: Figures = {}
+        cpu: Cpu = {}
         for name in arguments.files:
             path = arguments.data / name
             warm(path)
@@ -447,8 +485,8 @@ def main() -> None:
     finally:
         server.stop()
 
-    print(f"Median of {arguments.runs} runs (of {SLOW_RUNS} where one takes more than {SLOW} s); {arguments.latency_ms:g} ms "
-          f"to the first byte, {arguments.mbps:g} MB/s per connection.")  # fmt: skip
+    print(f"Median of {arguments.runs} runs (of {SLOW_RUNS} where one takes more than {SLOW} s); "
+          f"{arguments.latency_ms:g} ms to the first byte, {arguments.mbps:g} MB/s per connection.")  # fmt: skip
     print(f"{versions[0].split(' Copyright')[0]}; {versions[1].split(' Copyright')[0]}")
     tables(needs, figures, cpu, programs, arguments)
     if arguments.json:

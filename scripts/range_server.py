@@ -3,12 +3,12 @@
 
     scripts/range_server.py --data FOLDER [--bucket bench] [--port 9000] [--latency-ms 30] [--mbps 75]
 
-    GET, HEAD, PUT /BUCKET/KEY    path-style S3 without signatures: ranges, ETag, If-Match, If-Unmodified-Since, error bodies
+    GET, HEAD, PUT /BUCKET/KEY    path-style S3 without signatures: ranges, ETag, conditions (412), error bodies
     GET /_stats                   JSON: requests, bytes_sent, bytes_received, active, and a log with a line per request
     POST /_reset                  forget them
 
-It measures; it proves nothing about S3 (that is the tests' work, against real servers). The first byte of each reply comes
-`--latency-ms` after the request, the rest at `--mbps` (10^6 bytes a second) per connection; 0 means at once.
+It measures; it proves nothing about S3 (that is the tests' work, against real servers). The first byte of each reply
+comes `--latency-ms` after the request, the rest at `--mbps` (10^6 bytes a second) per connection; 0 means at once.
 
 A thread for each connection, because pacing needs sleeps shorter than the millisecond that an event loop rounds up to:
 32 KiB at 75 MB/s are 0.44 ms. The threads do nothing but sleep and sendfile, so they need little of the interpreter.
@@ -17,6 +17,7 @@ A thread for each connection, because pacing needs sleeps shorter than the milli
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -25,10 +26,12 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -46,7 +49,7 @@ MESSAGES = {
     "NoSuchKey": "The specified key does not exist.",
     "PreconditionFailed": "At least one of the pre-conditions you specified did not hold",
 }
-TYPES = {".mp4": "video/mp4", ".mkv": "video/x-matroska", ".webm": "video/webm", ".ts": "video/mp2t", ".jpg": "image/jpeg"}
+TYPES = {".mp4": "video/mp4", ".mkv": "video/x-matroska", ".webm": "video/webm", ".ts": "video/mp2t"}
 
 
 @dataclass
@@ -94,7 +97,8 @@ class Refused(Exception):
         self.status, self.code, self.details = status, code, details
 
     def body(self, resource: str) -> bytes:
-        fields = {"Code": self.code, "Message": MESSAGES[self.code], **self.details, "Resource": resource, "RequestId": "0"}
+        fields = {"Code": self.code, "Message": MESSAGES[self.code], **self.details}
+        fields |= {"Resource": resource, "RequestId": "0"}
         inner = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in fields.items())
         return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'.encode()
 
@@ -132,7 +136,7 @@ class Bucket(ThreadingHTTPServer):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         return connection, address
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: object) -> None:
         """Clients that hang up are what is measured here, not errors."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
@@ -182,9 +186,10 @@ class Connection(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
-    def counted(self, answer) -> None:
+    def counted(self, answer: Callable[[], object]) -> None:
         """Answer one request of the bucket: with the latency, in the log, and with errors as S3 puts them."""
-        stats = self.server.stats
+        # Kept for the whole reply: a reset in between must not mix two clocks.
+        self.stats = stats = self.server.stats
         self.entry = Entry(self.command, self.path, self.headers.get("Range"), self.arrived - stats.since)
         stats.log.append(self.entry)
         try:
@@ -204,7 +209,7 @@ class Connection(BaseHTTPRequestHandler):
     def head(self, status: int, headers: dict[str, object]) -> None:
         """Send the status line and headers when the latency is over."""
         pause(self.arrived + self.server.latency)
-        self.entry.status, self.entry.first_byte = status, self.server.stats.now()
+        self.entry.status, self.entry.first_byte = status, self.stats.now()
         self.send_response(status)
         self.send_header("x-amz-request-id", "0")
         for name, value in headers.items():
@@ -309,11 +314,11 @@ def pause(until: float) -> None:
 
 
 def etag(status: os.stat_result) -> str:
-    """Changes when the file does. S3's is the content's MD5 or, after a multipart upload, no such thing; clients may not care."""
+    """Changes when the file does. S3's is the content's MD5, but not always, so clients may not count on that."""
     return f'"{hashlib.md5(f"{status.st_ino} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()}"'
 
 
-def chunks(body: bytes):
+def chunks(body: bytes) -> Iterator[bytes]:
     """The data of an aws-chunked body: `size;signature CRLF data CRLF`, until a size of 0."""
     position = 0
     while True:
@@ -335,15 +340,11 @@ def main() -> None:
     arguments = parser.parse_args()
     # A thread that wakes from its sleep should not wait 5 ms for another to give up the interpreter.
     sys.setswitchinterval(0.0005)
-    server = Bucket(
-        arguments.port, arguments.data, arguments.bucket, arguments.latency_ms / 1000, arguments.mbps * 1e6
-    )
+    server = Bucket(arguments.port, arguments.data, arguments.bucket, arguments.latency_ms / 1000, arguments.mbps * 1e6)
     print(f"http://127.0.0.1:{server.server_port}/{arguments.bucket}/", flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ mod ffi;
 mod h264_sps;
 mod info;
 mod input;
+mod matroska;
 mod mp4;
 mod open;
 mod options;

@@ -309,16 +309,9 @@ fn what_is_forbidden_ends_with_4() -> TestResult {
 fn what_holds_no_video_ends_with_5() -> TestResult {
     let audio = fixture("audio_only.m4a");
     fails(&["grab", text(&audio)?, "-o", "a.jpg"], 5, "unsupported", "audio_only.m4a")?;
-    fails(&["probe", "s3://films/videos/1_x.mp4"], 5, "unsupported", "s3://films/videos/1_x.mp4")?;
-    fails(&["grab", "-", "-o", "a.jpg"], 5, "unsupported", "standard input")?;
-    fails(
-        &["probe", "https://u:secret@example.org/a.mp4?sig=secret"],
-        5,
-        "unsupported",
-        "example.org/a.mp4",
-    )?;
-    let output = posterframe(&["probe", "https://u:secret@example.org/a.mp4?sig=secret"]).output()?;
-    assert!(!String::from_utf8(output.stderr)?.contains("secret"));
+    for input in ["s3://films/videos/1_x.mp4", "https://example.org/1_x.mp4", "-"] {
+        fails(&["process", input], 5, "unsupported", "give a local file")?;
+    }
     Ok(())
 }
 
@@ -443,7 +436,8 @@ fn process_twice_changes_nothing() -> TestResult {
         for _ in 0..2 {
             let mut again = process()?;
             assert_eq!((&again["status"], &again["bytes_fetched"]), (&"unchanged".into(), &0.into()));
-            for field in ["status", "bytes_fetched", "requests", "elapsed_ms"] {
+            let work = ["requests", "round_trips", "bytes_fetched", "bytes_used", "cache_hits", "waiting_ms"];
+            for field in work.into_iter().chain(["status", "elapsed_ms"]) {
                 again[field] = first[field].clone();
             }
             assert_eq!(again, first, "but for the work, the answer is the same");
@@ -589,18 +583,29 @@ fn log_messages_are_those_of_the_replaced_lambda() -> TestResult {
         format!("영상 다운로드 완료: {size} bytes (0.05 MB)"),
         "영상 duration 추출 완료: 7초".to_owned(),
         format!("썸네일 추출 완료: {thumbnail} bytes"),
+        "영상 읽기 완료".to_owned(),
         "video_assets 테이블에 등록 완료 (content_id: 1)".to_owned(),
         "성공: videos/1_영화.mp4 등록 완료 (content_id: 1)".to_owned(),
     ];
-    assert_eq!(String::from_utf8(output.stderr)?.lines().collect::<Vec<_>>(), expected);
+    // What reading cost is ours to tell, and its numbers are those of the golden table.
+    let said = String::from_utf8(output.stderr)?;
+    let without_numbers = |line: &str| match line.strip_prefix("영상 읽기 완료") {
+        Some(_) => "영상 읽기 완료".to_owned(),
+        None => line.to_owned(),
+    };
+    assert_eq!(said.lines().map(without_numbers).collect::<Vec<_>>(), expected);
 
     fs::remove_dir_all(store.join("thumbnails"))?;
     let output = posterframe(&arguments).env("LOG_FORMAT", "json").output()?;
     let lines = String::from_utf8(output.stderr)?;
     let events = lines.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
-    let messages: Vec<_> = events.iter().filter_map(|event| event["message"].as_str()).collect();
-    assert_eq!(messages, expected);
+    let messages = events.iter().filter_map(|event| event["message"].as_str());
+    assert_eq!(messages.map(without_numbers).collect::<Vec<_>>(), expected);
     assert_eq!(events[1]["size"], size);
-    assert_eq!((&events[5]["key"], &events[5]["content_id"]), (&"videos/1_영화.mp4".into(), &1.into()));
+    for field in ["requests", "round_trips", "bytes_fetched", "bytes_used"] {
+        assert!(events[4][field].as_u64().is_some_and(|number| number > 0), "{field}: {}", events[4]);
+    }
+    assert!(events[4]["waiting_ms"].is_u64() && events[4]["cache_hits"].is_u64(), "{}", events[4]);
+    assert_eq!((&events[6]["key"], &events[6]["content_id"]), (&"videos/1_영화.mp4".into(), &1.into()));
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::{fs, io};
 /// A module, and what it may use of the others. What is not named here does not exist yet.
 const MAY_USE: &[(&str, &[&str])] = &[
     // Values and policy: no libav, no network.
+    ("deadline", &[]),
     ("error", &[]),
     ("limits", &[]),
     ("pixels", &[]),
@@ -18,20 +19,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Formats, bounds and quality are values of the picture layer.
     ("config", &["error", "object_name", "picture", "pixels"]),
     ("testing", &[]),
-    // Pixels to bytes, and video to pixels.
-    ("source", &["error", "file_etag", "redacted"]),
+    // Objects to bytes, pixels to bytes, and video to pixels.
+    ("source", &["deadline", "error", "file_etag", "redacted"]),
     ("picture", &["error", "pixels"]),
-    ("media", &["error", "limits", "picture", "pixels"]),
+    ("media", &["deadline", "error", "limits", "picture", "pixels", "source"]),
     // Where results go: neither knows what a video is.
     ("store", &["error", "file_etag"]),
     ("catalog", &["error", "object_name"]),
-    ("telemetry", &["object_name"]),
+    ("telemetry", &["object_name", "source"]),
     // The job, and the program around it.
     (
         "process",
         &[
             "catalog",
             "config",
+            "deadline",
             "error",
             "limits",
             "location",
@@ -39,6 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "object_name",
             "picture",
             "pixels",
+            "source",
             "store",
             "telemetry",
         ],
@@ -48,6 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "catalog",
             "config",
+            "deadline",
             "error",
             "limits",
             "location",
@@ -56,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "picture",
             "pixels",
             "process",
+            "source",
             "store",
         ],
     ),

@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind};
 
 /// Starts writing log messages.
 pub(super) fn start(settings: &LogSettings) -> Result<(), Error> {
-    let filter = settings.filter.as_deref().unwrap_or("warn,posterframe=info");
+    let filter = settings.filter.as_deref().unwrap_or("error,posterframe=info");
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| Error::new(ErrorKind::Config, ConfigError::of("RUST_LOG", error.to_string())))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -29,6 +29,9 @@ pub(crate) const MAX_READ: usize = 64 << 10;
 /// between header, index and samples.
 const REMEMBERED_READS: usize = 32;
 
+/// A gap of no more bytes than this is read, not sought over.
+const READ_OVER: usize = 16 << 10;
+
 /// What a [`Media`](crate::Media) reads from.
 pub(crate) trait ReadSeek: Read + Seek {}
 impl<T: Read + Seek> ReadSeek for T {}
@@ -149,11 +152,25 @@ impl Reader<'_> {
         let room = next.unwrap_or(self.size).min(self.size) - offset;
         let count = buffer.len().min(MAX_READ).min(usize::try_from(room).unwrap_or(usize::MAX));
         let started = Instant::now();
-        let result = self.fetch(offset, &mut buffer[..count]);
+        let result = self.read_over(offset).and_then(|()| self.fetch(offset, &mut buffer[..count]));
         self.ledger.waiting += started.elapsed();
         let count = result?;
         self.remember(offset, &buffer[..count]);
         Ok(count)
+    }
+
+    /// Reads up to `offset` if the reader stands shortly before it: a short read costs less than a seek, in a reader that asks
+    /// somebody else most of all.
+    fn read_over(&mut self, offset: u64) -> Result<(), Fault> {
+        let mut gap = [0; READ_OVER];
+        while let Some(position) = self.position.filter(|&position| position < offset) {
+            let Ok(length) = usize::try_from(offset - position) else { return Ok(()) };
+            let Some(part) = gap.get_mut(..length) else { return Ok(()) };
+            let count = self.fetch(position, part)?;
+            self.ledger.bytes_used -= count as u64;
+            self.remember(position, &gap[..count]);
+        }
+        Ok(())
     }
 
     fn fetch(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Fault> {

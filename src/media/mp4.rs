@@ -40,7 +40,9 @@ const PROBE_BYTES: u64 = 1 << 20;
 /// Bytes of boxes kept for libav to find in memory; beyond that they are looked at and read again.
 const MAX_PINNED_BYTES: u64 = 80 << 20;
 /// Read along with a `moov` in front: the header of the box behind it, for which libav looks.
-const BEHIND_MOOV: u64 = 1 << 10;
+const BEHIND_MOOV: u64 = 8 << 10;
+/// What is asked for at the place of a box.
+const BOX_WINDOW: u64 = 4 << 10;
 /// Samples of other tracks between two packets are read over up to this many bytes, as in the reader of ranges; a longer gap
 /// is left out.
 const READ_OVER: u64 = 256 << 10;
@@ -131,6 +133,8 @@ impl Walk {
         if offset >= size {
             return Ok(false);
         }
+        // With the header comes what may have to be looked into.
+        input.prefetch(&[ByteRange::new(offset, offset.saturating_add(BOX_WINDOW))]);
         let Some(header) = parse_header(&input.peek(offset, 16)?) else { return Ok(false) };
         self.is_known |= header.is_text();
         self.boxes += 1;
@@ -286,6 +290,11 @@ impl Layout {
     /// Where the tracks of a file of fragments end, in ticks of their own: by track number.
     pub(crate) fn track_ends(&self) -> &[(u32, i64)] {
         self.explored.as_ref().map_or(&[], |explored| explored.track_ends())
+    }
+
+    /// When the tracks of a file of fragments begin, where we know it, in ticks of their own: by track number.
+    pub(crate) fn track_starts(&self) -> &[(u32, i64)] {
+        self.explored.as_ref().map_or(&[], |explored| explored.track_starts())
     }
 
     /// The packets of one track, for a search.

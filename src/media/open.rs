@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::limits::Limits;
+use crate::media::colour;
 use crate::media::configuration::Configuration;
 use crate::media::error::MediaError;
 use crate::media::ffi::format::{Container, OpenError};
@@ -21,12 +22,11 @@ use crate::media::info::{MediaInfo, Ratio, StreamInfo, StreamKind, VideoInfo};
 #[cfg(feature = "remote")]
 use crate::media::input::Fault;
 use crate::media::input::Input;
-use crate::media::mp4::Layout;
 use crate::media::options::{OpenOptions, Threads};
+use crate::media::plan::Layout;
 use crate::media::poster::{FrameReason, PosterFrame};
-use crate::media::search::{Found, PacketIndex, Search, Seeking, Target, Timestamps};
+use crate::media::search::{Found, PacketIndex, Places, Search, Seeking, Target, Timestamps};
 use crate::media::timeline::{self, Span};
-use crate::media::{colour, mp4, plan};
 use crate::pixels::Orientation;
 use crate::source::Ledger;
 #[cfg(feature = "remote")]
@@ -118,8 +118,7 @@ pub struct Media<'r> {
     at_start: bool,
     seeking: Seeking,
     timestamps: Timestamps,
-    /// Of MP4 and MOV files.
-    layout: Option<Layout>,
+    layout: Layout,
     /// The time for which packets have been asked for.
     planned_at: Option<Duration>,
     limits: Limits,
@@ -188,22 +187,18 @@ impl<'r> Media<'r> {
         if input.size() == 0 {
             return Err(MediaError::Empty);
         }
-        let layout = mp4::look(&mut input, &limits, options.poster_at)?;
-        if layout.is_none() {
-            plan::prepare(&mut input)?;
-        }
+        let layout = Layout::look(&mut input, &limits, options.poster_at)?;
         let mut container = Container::open(input, max_streams(&limits), RESTRICTIONS).map_err(refused)?;
         container.input_mut().check()?;
         let format_name = container.format_name();
-        // The boxes of another family may look like these.
-        let layout = layout.filter(|_| format_name.starts_with("mov"));
-        if layout.is_some() {
+        let layout = layout.confirm(&format_name, container.stream_count());
+        if matches!(layout, Layout::Mp4(_)) {
             container.read_packets_directly();
         }
         let Handling { headers_suffice, seeking, timestamps } = handling(&format_name);
         let ways = (seeking, timestamps);
         let mut media = if headers_suffice && headers_are_complete(&container) {
-            let pending = read_starts(&mut container)?;
+            let pending = read_starts(&mut container, &layout)?;
             Self::assemble(container, pending, layout, ways, options)
         } else {
             container.set_probe_bytes(PROBE_BYTES);
@@ -225,23 +220,19 @@ impl<'r> Media<'r> {
     fn assemble(
         container: Container<'r>,
         pending: VecDeque<Packet>,
-        layout: Option<Layout>,
+        layout: Layout,
         (seeking, timestamps): (Seeking, Timestamps),
         options: &OpenOptions,
     ) -> Self {
         let starts: Vec<Option<i64>> = container
             .streams()
             .enumerate()
-            .map(|(index, stream)| stream_start(index, stream, &pending))
+            .map(|(index, stream)| stream_start(index, stream, &layout, &pending))
             .collect();
         // Where only a part of the fragments was shown to libavformat, we know more than it does.
-        let ends = layout.as_ref().map_or(&[][..], Layout::track_ends);
         let durations: Vec<Option<i64>> = container
             .streams()
-            .map(|stream| {
-                let end = ends.iter().find(|(track, _)| i32::try_from(*track) == Ok(stream.id()));
-                end.map(|(_, ticks)| *ticks).or_else(|| stream.duration_ts())
-            })
+            .map(|stream| layout.track_end(stream.id()).or_else(|| stream.duration_ts()))
             .collect();
         let spans: Vec<Span> = container
             .streams()
@@ -275,7 +266,7 @@ impl<'r> Media<'r> {
                 })
                 .collect(),
             video_stream: None,
-            mp4: layout.as_ref().map(Layout::about),
+            mp4: layout.mp4(),
         };
         Self {
             container,
@@ -339,10 +330,7 @@ impl<'r> Media<'r> {
 
     /// Asks for what the frame at `at` needs, where that can be known.
     fn plan(&mut self, index: usize, track: Option<u32>, at: Duration) -> Result<(), MediaError> {
-        if self.planned_at != Some(at)
-            && let Some(layout) = &mut self.layout
-            && layout.plan(self.container.input_mut(), track, Some(at))?
-        {
+        if self.planned_at != Some(at) && self.layout.plan(self.container.input_mut(), track, at)? {
             self.reopen(index)?;
         }
         self.planned_at = Some(at);
@@ -351,9 +339,8 @@ impl<'r> Media<'r> {
 
     /// Lets libavformat see more of a file of fragments; `false` when it has seen all.
     fn explore_further(&mut self, index: usize) -> Result<bool, MediaError> {
-        let Some(layout) = &mut self.layout else { return Ok(false) };
         self.container.input_mut().check()?;
-        if !layout.explore_further(self.container.input_mut())? {
+        if !self.layout.explore_further(self.container.input_mut())? {
             return Ok(false);
         }
         self.reopen(index)?;
@@ -380,7 +367,8 @@ impl<'r> Media<'r> {
         let at = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
         // A cover picture is handed out once, before the first packet; no seek brings it back.
         let seeking = if still { Seeking::None } else { self.seeking };
-        let packets = self.layout.as_ref().zip(track).map(|(layout, track)| layout.packets_of(track));
+        let size = self.container.input().size();
+        let packets = track.and_then(|track| self.layout.packets_of(track));
         let mut search = Search::new(
             &mut self.container,
             &mut self.pending,
@@ -401,6 +389,10 @@ impl<'r> Media<'r> {
             }),
             ends_before: self.duration.is_some_and(|duration| duration <= at),
         };
+        let duration = self.duration.and_then(|duration| timeline::to_ticks(duration, search.time_base));
+        if let Some(duration) = duration.filter(|_| self.info.format_name == "mpegts") {
+            search.enter_anywhere(Places { size, start: target.start, duration });
+        }
         let found = search.find(target)?;
         Ok((found, search.time_base, search.packets_decoded()))
     }
@@ -505,13 +497,13 @@ fn headers_are_complete(container: &Container<'_>) -> bool {
 }
 
 /// Reads packets until each stream of sound or pictures has told where it starts, and keeps them.
-fn read_starts(container: &mut Container<'_>) -> Result<VecDeque<Packet>, MediaError> {
+fn read_starts(container: &mut Container<'_>, layout: &Layout) -> Result<VecDeque<Packet>, MediaError> {
     let mut pending = VecDeque::new();
     let mut bytes = 0;
     while pending.len() < MAX_START_PACKETS && bytes < MAX_START_BYTES {
         let unknown = container.streams().enumerate().any(|(index, stream)| {
             matches!(stream.kind(), StreamKind::Video | StreamKind::Audio)
-                && stream_start(index, stream, &pending).is_none()
+                && stream_start(index, stream, layout, &pending).is_none()
         });
         if !unknown {
             break;
@@ -529,9 +521,15 @@ fn read_starts(container: &mut Container<'_>) -> Result<VecDeque<Packet>, MediaE
     Ok(pending)
 }
 
-/// Where a stream starts, in its ticks: by the container, by its index, or by its first packets.
-fn stream_start(index: usize, stream: Stream<'_>, pending: &VecDeque<Packet>) -> Option<i64> {
-    stream.start_pts().or_else(|| stream.first_index_timestamp()).or_else(|| {
+/// Where a stream starts, in its ticks: by the container, by its index, by what we saw of it, or by its first packets.
+fn stream_start(
+    index: usize,
+    stream: Stream<'_>,
+    layout: &Layout,
+    pending: &VecDeque<Packet>,
+) -> Option<i64> {
+    let told = stream.start_pts().or_else(|| stream.first_index_timestamp());
+    told.or_else(|| layout.stream_start(index, stream.id())).or_else(|| {
         let own = pending.iter().filter(|packet| packet.stream_index() == Some(index));
         own.filter_map(|packet| packet.pts().or_else(|| packet.dts())).min()
     })

@@ -17,6 +17,7 @@ use crate::media::ffi::packet::Packet;
 use crate::media::info::Ratio;
 use crate::media::poster::FrameReason;
 use crate::media::timeline;
+use crate::source::ByteRange;
 
 /// Demuxer errors in a row after which the rest of the file is given up.
 const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
@@ -24,6 +25,13 @@ const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
 const MAX_LOOK_AHEAD: usize = 32;
 /// How far before the wanted time a second seek goes when the first landed behind it, in microseconds.
 const STEP_BACK: i64 = 10_000_000;
+/// How far before the wanted time reading starts in a container without an index, one after the other until a keyframe comes
+/// before that time, in microseconds. Most encoders place keyframes one or two seconds apart.
+const JUMPS: [i64; 3] = [1_250_000, 3_000_000, 8_000_000];
+/// A jump over less than this is not worth what it may cost when it lands wrong.
+const MIN_JUMP: u64 = 1 << 20;
+/// Read behind the estimated place of the wanted frame.
+const BEHIND_JUMP: u64 = 64 << 10;
 /// Wanted times nearer to the start than this are reached by reading on, in containers whose seek is inexact: it costs
 /// less than a search by bisection, and always lands right. In microseconds.
 const READ_ON: i64 = 30_000_000;
@@ -113,8 +121,33 @@ pub(super) struct Search<'m, 'r> {
     has_decoded: bool,
     /// What the container's index says about the packet that holds a frame.
     index: Option<&'m dyn PacketIndex>,
+    /// Where times lie in the file, for containers that may be entered anywhere.
+    places: Option<Places>,
+    /// Whether packets are left out until a keyframe comes.
+    awaits_keyframe: bool,
     /// What the index said since reading was last begun elsewhere; `None` before it was asked.
     named: Option<Option<u64>>,
+}
+
+/// Where times lie in a file of about constant bit rate.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places {
+    /// Bytes of the file.
+    pub(super) size: u64,
+    /// The start of the presentation, in ticks of the stream.
+    pub(super) start: i64,
+    /// Its length in ticks of the stream.
+    pub(super) duration: i64,
+}
+
+impl Places {
+    /// About where the time is.
+    fn of(self, ticks: i64) -> u64 {
+        let elapsed = u128::try_from(ticks.saturating_sub(self.start)).unwrap_or(0);
+        let duration = u128::try_from(self.duration).unwrap_or(0).max(1);
+        u64::try_from(u128::from(self.size) * elapsed / duration)
+            .map_or(self.size, |place| place.min(self.size))
+    }
 }
 
 /// An index that knows presentation times, where libavformat's own has decoding times only.
@@ -184,8 +217,15 @@ impl<'m, 'r> Search<'m, 'r> {
             size_refused: false,
             has_decoded: false,
             index,
+            places: None,
+            awaits_keyframe: false,
             named: None,
         })
+    }
+
+    /// Lets the search enter the file where the wanted time is likely to be.
+    pub(super) const fn enter_anywhere(&mut self, places: Places) {
+        self.places = Some(places);
     }
 
     pub(super) const fn packets_decoded(&self) -> u64 {
@@ -266,6 +306,9 @@ impl<'m, 'r> Search<'m, 'r> {
                 return Ok(pass);
             }
         }
+        if near && let Some(pass) = self.jump(goal, target, effort)? {
+            return Ok(pass);
+        }
         if !self.from_start {
             self.rewind()?;
         }
@@ -274,6 +317,38 @@ impl<'m, 'r> Search<'m, 'r> {
             return self.decode_until(target, Effort::Full);
         }
         Ok(pass)
+    }
+
+    /// Enters the file shortly before `goal`, and decodes from the first keyframe there. `None` when that is not possible, or
+    /// gave anything but undamaged frames from before the goal on: then what came before them is needed.
+    fn jump(&mut self, goal: i64, target: Target, effort: Effort) -> Result<Option<Pass>, MediaError> {
+        let Some(places) = self.places else { return Ok(None) };
+        let end = places.of(goal).saturating_add(BEHIND_JUMP);
+        let mut before = None;
+        for back in JUMPS {
+            let ticks = timeline::to_ticks(back, self.time_base).unwrap_or(i64::MAX);
+            let place = places.of(goal.saturating_sub(ticks));
+            if place < MIN_JUMP {
+                return Ok(None);
+            }
+            let range = ByteRange::new(place, before.unwrap_or(end));
+            before = Some(place);
+            self.container.input_mut().prefetch(&[range]);
+            let Ok(offset) = i64::try_from(place) else { return Ok(None) };
+            if self.container.seek_to_byte(offset).is_err() {
+                return Ok(None);
+            }
+            self.restart(false)?;
+            self.awaits_keyframe = true;
+            let pass = self.decode_until(target, effort)?;
+            if self.damaged || pass.at_goal.is_none() && pass.at_half.is_none() {
+                return Ok(None);
+            }
+            if pass.first_pts.is_some_and(|first| first <= goal) {
+                return Ok(Some(pass));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether decoding less than everything may have changed what came out. What a decoder conceals depends on the frames
@@ -451,7 +526,10 @@ impl<'m, 'r> Search<'m, 'r> {
             // libav may have turned a failed read into an end of file: the source knows.
             self.container.input_mut().check()?;
             match result {
+                // What refers to frames that were jumped over cannot be decoded.
+                Ok(true) if self.awaits_keyframe && !packet.is_key() => errors_in_a_row = 0,
                 Ok(true) if packet.stream_index() == Some(self.stream) => {
+                    self.awaits_keyframe = false;
                     self.packets_read += 1;
                     if self.packets_read > self.max_packets {
                         return Err(MediaError::LimitExceeded {
@@ -526,6 +604,7 @@ impl<'m, 'r> Search<'m, 'r> {
         self.next_pts = None;
         self.damaged = false;
         self.named = None;
+        self.awaits_keyframe = false;
         self.from_start = from_start;
         Ok(())
     }

@@ -36,6 +36,12 @@ pub(super) fn not_satisfiable(range: RangeRequest, content_range: Option<&str>) 
     if says_empty || asks_for_an_end { SourceError::Empty } else { SourceError::NotSatisfiable { range } }
 }
 
+/// The ETag that `If-Match` can carry. A weak one never matches (RFC 9110, section 13.1.1).
+#[cfg(any(feature = "http", feature = "s3"))]
+pub(super) fn strong_etag(identity: &Identity) -> Option<&str> {
+    identity.etag.as_deref().filter(|etag| !etag.starts_with("W/"))
+}
+
 /// Reads `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3). A date that has passed asks for no pause.
 #[cfg(any(feature = "http", feature = "s3"))]
 pub(super) fn retry_after(value: &str) -> Option<Duration> {

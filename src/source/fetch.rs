@@ -58,7 +58,7 @@ pub(super) async fn run(shared: Arc<Shared>, id: u64, request: RangeRequest, dep
 }
 
 struct Fetch<'s> {
-    shared: &'s Shared,
+    shared: &'s Arc<Shared>,
     id: u64,
     depth: u32,
     request: RangeRequest,

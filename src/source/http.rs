@@ -12,7 +12,7 @@ use reqwest::header::{
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use url::Url;
 
-use super::answer::{check_not_empty, in_words, not_satisfiable, retry_after};
+use super::answer::{check_not_empty, in_words, not_satisfiable, retry_after, strong_etag};
 use super::{
     BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeRequest, RangeSource, SourceError,
     parse_content_range, status_error,
@@ -60,7 +60,7 @@ impl HttpSource {
     /// [`SourceError::Request`] for another scheme.
     pub fn with_client(client: Client, url: Url) -> Result<Self, SourceError> {
         if !matches!(url.scheme(), "http" | "https") {
-            let reason = format!("{} is neither an http:// nor an https:// URL", Redacted(&url));
+            let reason = format!("cannot read {}: URLs over HTTP", url.scheme());
             return Err(SourceError::Request { reason });
         }
         Ok(Self { client, url })
@@ -122,11 +122,10 @@ impl RangeSource for HttpSource {
     }
 }
 
-/// The header that holds a request to a version. A weak ETag never matches (RFC 9110, section 13.1.1).
+/// The header that holds a request to a version.
 fn condition(identity: &Identity) -> Option<(HeaderName, &str)> {
-    let strong = identity.etag.as_deref().filter(|etag| !etag.starts_with("W/"));
     let date = || identity.last_modified.as_deref().map(|date| (IF_UNMODIFIED_SINCE, date));
-    strong.map(|etag| (IF_MATCH, etag)).or_else(date)
+    strong_etag(identity).map(|etag| (IF_MATCH, etag)).or_else(date)
 }
 
 async fn send(request: RequestBuilder) -> Result<Response, SourceError> {

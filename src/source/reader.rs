@@ -81,6 +81,8 @@ struct Fetch {
     request: RangeRequest,
     /// What is still to come; `None` while the object's size is not known.
     rest: Option<ByteRange>,
+    /// Where what is needed of it ends, if that is known.
+    needed: Option<u64>,
     task: Option<AbortHandle>,
 }
 
@@ -173,12 +175,18 @@ impl Shared {
     }
 
     /// Says how far a fetch has come. An error when nobody wants the rest.
-    pub(super) fn advance(&self, id: u64, at: u64) -> Result<(), ()> {
+    pub(super) fn advance(self: &Arc<Self>, id: u64, at: u64) -> Result<(), ()> {
         let mut state = self.lock();
         let fetch = state.fetch(id)?;
-        fetch.rest = fetch.rest.map(|rest| ByteRange::new(at, rest.end()));
+        let rest = fetch.rest.map_or(ByteRange::new(at, at), |rest| ByteRange::new(at, rest.end()));
+        fetch.rest = Some(rest);
+        let is_enough = fetch.needed.is_some_and(|end| at >= end) && rest.len() > WORTH_FINISHING;
         drop(state);
         self.changed.notify_all();
+        if is_enough {
+            self.finish(id, None);
+            return Err(());
+        }
         Ok(())
     }
 
@@ -214,7 +222,7 @@ impl Shared {
         let id = state.next_fetch;
         state.next_fetch += 1;
         let rest = state.identity.as_ref().map(|identity| request.of(identity.size));
-        state.fetches.push(Fetch { id, request, rest, task: None });
+        state.fetches.push(Fetch { id, request, rest, needed: None, task: None });
         match runtime::handle() {
             Ok(handle) => state.attach(id, handle, fetch::run(Arc::clone(self), id, request, depth)),
             Err(error) => state.stop_with(SourceError::Request { reason: error.to_string() }),
@@ -393,14 +401,18 @@ impl RangeReader {
     /// Says that of what has been asked for only these ranges are needed. The others are not read to their end, and leave
     /// memory first.
     pub(crate) fn need_only(&mut self, ranges: &[ByteRange]) {
-        let is_needed = |rest: ByteRange| {
-            ranges.iter().any(|range| range.start() < rest.end() && rest.start() < range.end())
+        // Where the last needed byte of a range ends.
+        let needed_of = |rest: ByteRange| {
+            let parts =
+                ranges.iter().filter(|range| range.start() < rest.end() && rest.start() < range.end());
+            parts.map(|range| range.end()).max()
         };
         let mut state = self.shared.lock();
-        state.queue.retain(|(part, _)| is_needed(*part));
-        state.fetches.retain(|fetch| {
+        state.queue.retain(|(part, _)| needed_of(*part).is_some());
+        state.fetches.retain_mut(|fetch| {
             let Some(rest) = fetch.rest else { return true };
-            let stays = is_needed(rest) || rest.len() <= WORTH_FINISHING;
+            fetch.needed = needed_of(rest);
+            let stays = fetch.needed.is_some() || rest.len() <= WORTH_FINISHING;
             if let (false, Some(task)) = (stays, &fetch.task) {
                 task.abort();
             }

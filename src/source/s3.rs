@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -11,11 +12,11 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
-use aws_sdk_s3::primitives::{ByteStream, DateTimeFormat};
+use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat};
 use aws_types::service_config::ServiceConfigKey;
 use bytes::Bytes;
 
-use super::answer::{check_not_empty, in_words, not_satisfiable, retry_after};
+use super::answer::{check_not_empty, in_words, not_satisfiable, retry_after, strong_etag};
 use super::{
     BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeRequest, RangeSource, SourceError,
     parse_content_range, status_error,
@@ -23,7 +24,8 @@ use super::{
 
 /// An object in S3.
 ///
-/// Requests after the first carry `If-Match` with the ETag that came with it. Whatever client it is given, each request is
+/// Requests after the first carry `If-Match` with the ETag that came with it; where that is missing or weak,
+/// `If-Unmodified-Since`. Whatever client it is given, each request is
 /// made once: it is the reader that makes them again, where the body stopped.
 #[derive(Clone)]
 pub struct S3Source {
@@ -74,7 +76,10 @@ impl S3Source {
 
     async fn answer(&self, request: GetRange) -> Result<RangeReply, SourceError> {
         check_not_empty(request.range)?;
-        let etag = request.identity.and_then(|identity| identity.etag);
+        let identity = request.identity.as_ref();
+        let etag = identity.and_then(strong_etag).map(str::to_owned);
+        let date = identity.filter(|_| etag.is_none()).and_then(|identity| identity.last_modified.as_deref());
+        let date = date.and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());
         let operation = self
             .client
             .get_object()
@@ -82,6 +87,7 @@ impl S3Source {
             .key(&self.key)
             .range(request.range.to_string())
             .set_if_match(etag)
+            .set_if_unmodified_since(date)
             .set_version_id(self.version.clone());
         let output = operation.customize().config_override(once()).send().await;
         reply(output.map_err(|error| failure(&error, request.range))?, request.range)
@@ -203,12 +209,35 @@ fn pause(response: &HttpResponse) -> Option<Duration> {
 
 /// A request that got no answer, or was never made.
 fn unsent(error: &SdkError<GetObjectError, HttpResponse>) -> SourceError {
+    if let Some(error) = credentials_error(error) {
+        return without_credentials(error);
+    }
     let reason = in_words(error);
     match error {
         SdkError::ConstructionFailure(_) => SourceError::Request { reason },
         SdkError::DispatchFailure(failure) if failure.is_user() => SourceError::Request { reason },
         _ => SourceError::Connection { reason },
     }
+}
+
+/// The SDK looks for credentials with the first request, and tells what comes of it as if the connection had failed.
+fn credentials_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e CredentialsError> {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.filter_map(|error| error.downcast_ref()).next()
+}
+
+fn without_credentials(error: &CredentialsError) -> SourceError {
+    let words = in_words(error);
+    let reason = match error {
+        // Nobody is there to ask, for the moment.
+        CredentialsError::ProviderTimedOut(_) => return SourceError::Connection { reason: words },
+        CredentialsError::CredentialsNotLoaded(_) => {
+            "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
+                .to_owned()
+        }
+        _ => format!("AWS credentials cannot be had: {words}"),
+    };
+    SourceError::Request { reason }
 }
 
 struct Body(ByteStream);

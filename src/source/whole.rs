@@ -28,7 +28,7 @@ mod tests {
     #[test]
     fn up_to_the_bound_and_no_further() -> Result<(), SourceError> {
         assert_eq!(read_whole(&[7_u8; 10][..], 10)?, [7; 10]);
-        assert_eq!(read_whole(io::empty(), 0)?, [0_u8; 0]);
+        assert!(read_whole(io::empty(), 0)?.is_empty());
         let error = SourceError::TooLarge { allowed: 9 };
         assert_eq!(read_whole(&[7_u8; 10][..], 9), Err(error.clone()));
         assert_eq!(read_whole(io::repeat(7), 9), Err(error.clone()));

@@ -6,7 +6,8 @@
 //! What tests of the reader can use of it:
 //! - [`S3Server::put`] an object; put again to replace it ([`Files`] is the same from within a fault). Its ETag is the MD5 of
 //!   its bytes.
-//! - [`S3Server::client`]: a client with the right credentials; [`S3Server::client_with`] with others.
+//! - [`S3Server::client`]: a client with the right credentials; [`S3Server::client_with`] with others,
+//!   [`S3Server::config`] to build one.
 //! - `server.faults` ([`Faults`](super::Faults)): bodies cut after n bytes, stalls in a body, delays before a reply, no reply
 //!   at all, S3's errors ([`Fault::s3_error`](super::Fault::s3_error): `SlowDown`, `InternalError`, with `Retry-After` or
 //!   without), 200 for a range, wrong and missing headers, objects replaced or truncated between two requests.
@@ -101,13 +102,18 @@ impl S3Server {
     }
 
     pub(crate) fn client_with(&self, access_key: &str, secret_key: &str) -> Client {
-        let config = Builder::new()
+        let credentials = Credentials::new(access_key, secret_key, None, None, "tests");
+        Client::from_conf(self.config().credentials_provider(credentials).build())
+    }
+
+    /// What a client needs, and the right credentials.
+    pub(crate) fn config(&self) -> Builder {
+        Builder::new()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .endpoint_url(self.endpoint())
             .force_path_style(true)
-            .credentials_provider(Credentials::new(access_key, secret_key, None, None, "tests"));
-        Client::from_conf(config.build())
+            .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "tests"))
     }
 }
 

@@ -41,6 +41,9 @@ pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response<AnyBody>, B
 /// Bytes that were sent before a connection breaks have time to arrive.
 const BEFORE_THE_BREAK: Duration = Duration::from_millis(30);
 
+/// Most bytes that are given to a connection at once, so that [`Seen::body_bytes`] tells what the client took.
+const PIECE: usize = 64 << 10;
+
 /// What goes wrong with a request.
 #[derive(Clone)]
 pub(crate) enum Fault {
@@ -56,6 +59,8 @@ pub(crate) enum Fault {
     IgnoreRange,
     /// A header of the reply is another, or missing.
     Header(&'static str, Option<String>),
+    /// The length of the body is not told. Only where the server does not set it itself: on [`http_server`].
+    NoLength,
     /// The body ends after so many bytes, and the connection with it.
     CutBody(u64),
     /// The body pauses after so many bytes, and then goes on.
@@ -174,7 +179,7 @@ impl Faults {
         self.state().seen.clone()
     }
 
-    /// The requests since the last call, which are then forgotten, but for the counting.
+    /// The last request so far.
     pub(crate) fn last(&self) -> Outcome<Seen> {
         Ok(self.state().seen.last().cloned().ok_or("no request came")?)
     }
@@ -287,7 +292,7 @@ async fn answer<R>(
     mut request: Request<Incoming>,
 ) -> Result<Response<SpoiltBody>, BoxError>
 where
-    R: Fn(Request<Incoming>) -> Answer,
+    R: Fn(Request<Incoming>) -> Answer + Send + Sync,
 {
     let (seen, faults) = all_faults.begin(&request);
     let mut instead = None;
@@ -298,7 +303,7 @@ where
             Fault::NoReply => return Err("no reply, on purpose".into()),
             Fault::Reply { status, headers, body } => instead = Some(canned(*status, headers, body)?),
             Fault::IgnoreRange => drop(request.extensions_mut().insert(RangeIgnored)),
-            Fault::Header(..) | Fault::CutBody(_) | Fault::StallBody { .. } => {}
+            Fault::Header(..) | Fault::NoLength | Fault::CutBody(_) | Fault::StallBody { .. } => {}
         }
     }
     let mut response = match instead {
@@ -345,19 +350,21 @@ struct SpoiltBody {
     waiting: Option<Pin<Box<Sleep>>>,
     /// What came and was not sent yet.
     rest: Bytes,
+    no_length: bool,
 }
 
 impl SpoiltBody {
     fn new(inner: AnyBody, count: Arc<AtomicU64>, faults: &[Fault]) -> Self {
-        let (mut cut, mut stall) = (None, None);
+        let (mut cut, mut stall, mut no_length) = (None, None, false);
         for fault in faults {
             match fault {
+                Fault::NoLength => no_length = true,
                 Fault::CutBody(bytes) => cut = Some(*bytes),
                 Fault::StallBody { after, pause } => stall = Some((*after, *pause)),
                 _ => {}
             }
         }
-        Self { inner, count, sent: 0, cut, stall, waiting: None, rest: Bytes::new() }
+        Self { inner, count, sent: 0, cut, stall, waiting: None, rest: Bytes::new(), no_length }
     }
 
     /// The next byte where something happens.
@@ -367,7 +374,7 @@ impl SpoiltBody {
     }
 
     fn take(&mut self) -> Bytes {
-        let room = usize::try_from(self.next_event() - self.sent).unwrap_or(usize::MAX);
+        let room = usize::try_from(self.next_event() - self.sent).unwrap_or(usize::MAX).min(PIECE);
         let piece = self.rest.split_to(self.rest.len().min(room));
         self.sent += piece.len() as u64;
         self.count.store(self.sent, Ordering::Relaxed);
@@ -409,6 +416,6 @@ impl Body for SpoiltBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        if self.no_length { SizeHint::default() } else { self.inner.size_hint() }
     }
 }

@@ -38,6 +38,11 @@ impl Packet {
         u64::try_from(field!(self.0.as_ptr(), pos)).ok()
     }
 
+    /// Whether decoding can begin with it.
+    pub(in crate::media) fn is_key(&self) -> bool {
+        field!(self.0.as_ptr(), flags) & ffi::AV_PKT_FLAG_KEY != 0
+    }
+
     pub(in crate::media) fn size(&self) -> u64 {
         u64::try_from(field!(self.0.as_ptr(), size)).unwrap_or(0)
     }

@@ -8,18 +8,21 @@
 use crate::media::input::{Fault, Input};
 use crate::source::ByteRange;
 
-use super::fragments::{Fragment, SegmentIndex, find_moof, parse_mfra};
+use super::fragments::{Fragment, SegmentIndex, find_moof, parse_mfra, parse_sidx};
 use super::samples::{Movie, Sample, Track, coalesce, packet_of_frame};
 use super::{READ_OVER, Walk, be32, parse_header, to_byte_ranges};
+use crate::media::plan::part_of_gop;
 
 /// A fragment's header, before any has been seen.
 const FIRST_MOOF_BYTES: u64 = 16 << 10;
 /// Fragments up to this size are read through: at 75 MB/s that takes no longer than the 15 ms of half a round trip.
 const READ_THROUGH: u64 = 1 << 20;
 /// The end of the file, where its last fragment or an index is looked for, in parts of the file and at least and at most.
-const TAIL: (u64, u64, u64) = (600, 64 << 10, 768 << 10);
+const TAIL: (u64, u64, u64) = (600, 64 << 10, 512 << 10);
 /// The end of the file is searched for its last fragment no further back than this.
 const MAX_TAIL: u64 = 16 << 20;
+/// An index right before a fragment is looked for so far in front of it.
+const INDEX_WINDOW: u64 = 4 << 10;
 /// Bytes of it that are looked at in one step, while the rest is still on its way.
 const STEP: usize = 128 << 10;
 /// Fragments that are followed from one found in the tail, and headers asked for side by side because an index names them.
@@ -38,6 +41,10 @@ pub(super) struct Explored {
     /// Where tracks end, in their ticks; by track number.
     ends: Vec<(u32, i64)>,
     knows_end: bool,
+    /// When tracks begin, in their ticks, as libavformat tells it; by track number.
+    starts: Vec<(u32, i64)>,
+    /// Each fragment has an index of its own, whose word on the duration counts for libavformat.
+    has_indexes: bool,
     /// Something is as we do not know it; libavformat looks at everything.
     gave_up: bool,
     /// How many fragments to look at when those seen were not enough.
@@ -53,13 +60,32 @@ impl Explored {
             index,
             ends: Vec::new(),
             knows_end: false,
+            starts: Vec::new(),
+            has_indexes: false,
             gave_up: false,
             further: 1,
         }
     }
 
     pub(super) fn track_ends(&self) -> &[(u32, i64)] {
-        if self.gave_up { &[] } else { &self.ends }
+        // An index of all fragments has told libavformat.
+        if self.gave_up || self.index.is_some() { &[] } else { &self.ends }
+    }
+
+    pub(super) fn track_starts(&self) -> &[(u32, i64)] {
+        &self.starts
+    }
+
+    /// Takes the times of the first samples. Where some are shown before they are decoded, libavformat moves all times by what it
+    /// has seen of that so far; it is asked then.
+    fn note_starts(&mut self, movie: &Movie<'_>) {
+        let start_of = |track: &Track<'_>| {
+            let first = self.samples(track.id).next()?;
+            let is_late = self.samples(track.id).all(|sample| sample.cts >= sample.dts);
+            let shift = track.presentation_shift(movie.timescale).filter(|_| is_late)?;
+            Some((track.id, first.cts.checked_add(shift)?))
+        };
+        self.starts = movie.tracks.iter().filter_map(start_of).collect();
     }
 
     /// See [`Layout::plan`](super::Layout::plan).
@@ -85,24 +111,30 @@ impl Explored {
         movie: &Movie<'_>,
         wanted: Option<(&Track<'_>, i64)>,
     ) -> Result<Option<()>, Fault> {
-        if self.fragments.is_empty()
-            && self.next_fragment(input, walk, movie, FIRST_MOOF_BYTES)? != Some(true)
-        {
-            return Ok(None);
+        if self.fragments.is_empty() {
+            if self.next_fragment(input, walk, movie, FIRST_MOOF_BYTES)? != Some(true) {
+                return Ok(None);
+            }
+            self.note_starts(movie);
         }
         let wanted = wanted.map(|(track, at)| (track, self.wanted(movie, track, at)));
         let end = self.next;
-        if self.index.as_ref().is_some_and(|index| is_complete(index, input.size())) {
-            if let Some((track, wanted)) = wanted {
-                self.fragment_by_index(input, walk, movie, track, wanted)?;
-            }
-            self.ask_for_packets(input, wanted);
-            input.set_visible_size(input.size());
-            return Ok(Some(()));
+        if let Some(index) = &self.index
+            && !is_complete(index, input)?
+        {
+            self.index = None;
+            self.has_indexes = true;
         }
-        self.index = None;
         let mut search = EndSearch::default();
-        if !self.knows_end && !self.end_from_header(movie) {
+        if self.index.is_some() {
+            if let Some((track, wanted)) = wanted
+                && !self.follow_index(input, track, wanted)
+            {
+                // Far behind many fragments. libavformat finds the right one by the index, or one before it.
+                input.set_visible_size(input.size());
+                return Ok(Some(()));
+            }
+        } else if !self.knows_end && !self.end_from_header(movie) {
             // On their way while the end is looked at.
             if let Some((track, wanted)) = wanted.filter(|(track, wanted)| !self.holds(track.id, *wanted)) {
                 input.prefetch(&[ByteRange::new(end, end + self.window(track.id, wanted))]);
@@ -111,7 +143,8 @@ impl Explored {
         }
         if let Some((track, wanted)) = wanted {
             while !self.holds(track.id, wanted) && self.next < input.size() {
-                let window = self.window(track.id, wanted);
+                // An index has told what to ask for.
+                let window = if self.index.is_some() { 0 } else { self.window(track.id, wanted) };
                 match self.next_fragment(input, walk, movie, window)? {
                     Some(true) => {}
                     Some(false) => break,
@@ -120,14 +153,19 @@ impl Explored {
             }
         }
         self.ask_for_packets(input, wanted);
-        if !self.knows_end {
+        if !self.knows_end && self.index.is_none() {
             let Some(last) = search.finish(input)? else { return Ok(None) };
             if self.end_from(input, walk, movie, &last)?.is_none() {
                 return Ok(None);
             }
         }
-        let packets = self.packets(wanted);
-        input.need_only(&packets);
+        let mut needed = self.packets(wanted);
+        if self.index.is_some() {
+            // libavformat looks for another index behind the last fragment that it sees.
+            needed.push(ByteRange::new(self.next.saturating_sub(4), self.next));
+        }
+        input.need_only(&needed);
+        input.prefetch(&needed);
         input.set_visible_size(self.next);
         Ok(Some(()))
     }
@@ -171,9 +209,11 @@ impl Explored {
         if whole > 0 && bytes > READ_THROUGH {
             return header;
         }
-        // The frame that begins at the wanted time belongs to it, and the pictures before it vary in size.
-        let rest = u128::from(bytes) * u128::from(ahead % ticks + ticks / 16) / u128::from(ticks);
-        whole.saturating_mul(bytes).saturating_add(header).saturating_add(u64::try_from(rest).unwrap_or(0))
+        whole.saturating_mul(bytes).saturating_add(header).saturating_add(part_of_gop(
+            bytes,
+            ahead % ticks,
+            ticks,
+        ))
     }
 
     /// Looks at the next fragment up to the end of its media data; `Some(false)` at the end of the file, `None` when it is not
@@ -230,11 +270,34 @@ impl Explored {
 
     fn note_ends(&mut self, fragment: &Fragment) {
         for part in &fragment.tracks {
-            match self.ends.iter_mut().find(|(track, _)| *track == part.track_id) {
-                Some((_, end)) => *end = part.end_dts.max(*end),
-                None => self.ends.push((part.track_id, part.end_dts)),
+            self.note_end(part.track_id, part.end_dts);
+        }
+    }
+
+    fn note_end(&mut self, track: u32, ticks: i64) {
+        match self.ends.iter_mut().find(|(number, _)| *number == track) {
+            Some((_, end)) => *end = ticks.max(*end),
+            None => self.ends.push((track, ticks)),
+        }
+    }
+
+    /// Takes the ends from the indexes right before the fragment at `offset`.
+    fn note_indexes_before(&mut self, input: &mut Input<'_>, offset: u64) -> Result<(), Fault> {
+        let start = offset.saturating_sub(INDEX_WINDOW);
+        let bytes = input.peek(start, usize::try_from(offset - start).unwrap_or(0))?;
+        let mut end = bytes.len();
+        for at in (0..bytes.len().saturating_sub(8)).rev() {
+            let size = be32(&bytes, at).and_then(|size| usize::try_from(size).ok());
+            if bytes[at + 4..].starts_with(b"sidx")
+                && size.and_then(|size| at.checked_add(size)) == Some(end)
+                && let Some(index) = parse_sidx(&bytes[at..end], start + at as u64)
+            {
+                let ticks = index.entries.last().map(|entry| entry.start.saturating_add(entry.duration.into()));
+                self.note_end(index.track_id, ticks.and_then(|ticks| ticks.try_into().ok()).unwrap_or(0));
+                end = at;
             }
         }
+        Ok(())
     }
 
     /// Takes the duration from the header (`mehd`), if it is there.
@@ -270,40 +333,43 @@ impl Explored {
             }
             self.note_ends(&fragment);
         }
+        if let Some(&offset) = last.last().filter(|_| self.has_indexes) {
+            self.note_indexes_before(input, offset)?;
+        }
         self.knows_end = true;
         Ok(Some(()))
     }
 
-    /// Reads the fragment that the index says holds the wanted frame.
-    fn fragment_by_index(
-        &mut self,
-        input: &mut Input<'_>,
-        walk: &mut Walk,
-        movie: &Movie<'_>,
-        track: &Track<'_>,
-        wanted: i64,
-    ) -> Result<(), Fault> {
-        let (Some(index), Some(first)) = (&self.index, self.fragments.first()) else { return Ok(()) };
+    /// Asks for the headers of the fragments up to the one that the index says holds the wanted frame, and for the part of that
+    /// one that is likely to be needed. `false` when they are too many.
+    fn follow_index(&self, input: &mut Input<'_>, track: &Track<'_>, wanted: i64) -> bool {
+        let (Some(index), Some(first)) = (&self.index, self.fragments.first()) else { return true };
         let start = index.entries.first().map_or(0, |entry| entry.start);
         let first_cts = self.samples(track.id).next().map_or(0, |sample| sample.cts);
         let ahead = u64::try_from(wanted.saturating_sub(first_cts)).unwrap_or(0);
         let ahead = u128::from(ahead) * u128::from(index.timescale) / u128::from(track.timescale.max(1));
         let ahead = u64::try_from(ahead).unwrap_or(u64::MAX).saturating_add(start);
-        let Some(entry) = index.entries.iter().rev().find(|entry| entry.start <= ahead) else {
-            return Ok(());
-        };
-        let (offset, bytes, ticks) = (entry.offset, u64::from(entry.size), u64::from(entry.duration).max(1));
-        if offset == first.offset {
-            return Ok(());
+        let count = index.entries.partition_point(|entry| entry.start <= ahead);
+        if count > MAX_LINKS {
+            return false;
         }
         let header = first.moof_bytes + first.moof_bytes / 4 + (1 << 10);
-        let part = u128::from(bytes) * u128::from(ahead - entry.start + ticks / 16) / u128::from(ticks);
-        let guess = header.saturating_add(u64::try_from(part).unwrap_or(bytes)).min(bytes);
-        let guess = ByteRange::new(offset, offset + guess);
-        input.need_only(&[guess]);
-        input.prefetch(&[guess]);
-        self.fragment_at(input, walk, movie, offset)?;
-        Ok(())
+        let mut ranges: Vec<ByteRange> = index.entries[..count]
+            .iter()
+            .map(|entry| ByteRange::new(entry.offset, entry.offset.saturating_add(header)))
+            .collect();
+        if let Some(entry) = index.entries[..count].last() {
+            let ticks = u64::from(entry.duration).max(1);
+            let bytes = u64::from(entry.size);
+            let guess = header.saturating_add(part_of_gop(bytes, ahead - entry.start, ticks)).min(bytes);
+            ranges.push(ByteRange::new(entry.offset, entry.offset.saturating_add(guess)));
+            // What libavformat will look at behind it.
+            let end = entry.offset.saturating_add(bytes);
+            ranges.push(ByteRange::new(end.saturating_sub(4), end));
+        }
+        input.need_only(&ranges);
+        input.prefetch(&ranges);
+        true
     }
 
     /// The packets from the keyframe to the wanted frame.
@@ -329,11 +395,7 @@ impl Explored {
     }
 
     fn ask_for_packets(&self, input: &mut Input<'_>, wanted: Option<(&Track<'_>, i64)>) {
-        let packets = self.packets(wanted);
-        if self.knows_end || self.index.is_some() {
-            input.need_only(&packets);
-        }
-        input.prefetch(&packets);
+        input.prefetch(&self.packets(wanted));
     }
 
     pub(super) fn packet_of_frame(&self, track: u32, position: u64, pts: i64, wanted: i64) -> Option<u64> {
@@ -376,8 +438,13 @@ impl Explored {
 }
 
 /// Whether an index covers the fragments up to the end of the file, but for an `mfra`, as libavformat asks of it.
-fn is_complete(index: &SegmentIndex, size: u64) -> bool {
-    index.end_offset == size || (index.end_offset < size && size - index.end_offset <= TAIL.1)
+fn is_complete(index: &SegmentIndex, input: &mut Input<'_>) -> Result<bool, Fault> {
+    let Some(rest) = input.size().checked_sub(index.end_offset) else { return Ok(false) };
+    if rest == 0 {
+        return Ok(true);
+    }
+    let header = parse_header(&input.peek(index.end_offset, 16)?);
+    Ok(header.is_some_and(|header| &header.kind == b"mfra" && header.size == Some(rest)))
 }
 
 fn read_moof(input: &mut Input<'_>, walk: &mut Walk, offset: u64) -> Result<Option<Vec<u8>>, Fault> {
@@ -424,9 +491,11 @@ impl EndSearch {
             self.found = links(input, at)?;
         }
         if self.found.is_none() {
-            let guess = fragment_bytes.saturating_add(fragment_bytes / 4 + TAIL.1);
+            let guess = fragment_bytes.saturating_add(fragment_bytes / 8 + TAIL.1);
             self.coming_from = size.saturating_sub(guess).min(start.saturating_sub(TAIL.1));
-            input.prefetch(&[ByteRange::new(self.coming_from, start)]);
+            // It begins in the first third of that, if it is like the first fragment.
+            let likely = self.coming_from.saturating_add(fragment_bytes / 4 + 2 * TAIL.1).min(start);
+            input.prefetch(&[ByteRange::new(self.coming_from, likely)]);
         }
         Ok(())
     }
@@ -462,6 +531,7 @@ impl EndSearch {
             while from + (bytes.len() as u64) < self.searched_from && self.found.is_none() {
                 let at = from + bytes.len() as u64;
                 let rest = usize::try_from(self.searched_from - at).unwrap_or(usize::MAX);
+                input.prefetch(&[ByteRange::new(at, (at + STEP as u64 * 2).min(self.searched_from))]);
                 let seen = bytes.len();
                 bytes.extend(input.peek(at, STEP.min(rest))?);
                 // A name may lie across two steps.
@@ -471,7 +541,7 @@ impl EndSearch {
                 }
             }
             self.searched_from = from;
-            let back = (size - from).saturating_mul(2);
+            let back = size - from + (size - from) / 2;
             if back > MAX_TAIL {
                 break;
             }

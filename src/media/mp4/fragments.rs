@@ -1,38 +1,326 @@
-use super::samples::{Movie, Sample};
-pub(crate) struct Fragment {
-    pub offset: u64,
-    pub moof_bytes: u64,
-    pub tracks: Vec<TrackFragment>,
+//! Movie fragments (`moof`: ISO/IEC 14496-12, 8.8), and the two indexes of them: `sidx` (8.16.3) in front, and `mfra` (8.8.9)
+//! at the end.
+//!
+//! A fragment is read as libavformat reads it (`mov_read_tfhd`, `mov_read_trun`), for it is what comes after. What it would
+//! refuse is not understood here either.
+
+use super::samples::{FragmentDefaults, Movie, Sample, be16, be64};
+use super::{be32, for_each_box, parse_header};
+
+/// Track fragments in one fragment, at most.
+const MAX_TRACKS: usize = 4096;
+/// Samples in one fragment, at most. Where samples differ in nothing, a table of them takes no bytes.
+const MAX_SAMPLES: usize = 1 << 20;
+/// A `moof` of nothing but its `mfhd`, of 16 bytes.
+const LEAST_MOOF_BYTES: u64 = 24;
+/// A `moof` larger than this is none, when it is looked for in the middle of a file.
+const MOST_MOOF_BYTES: u64 = 64 << 20;
+
+/// A part of the movie, its samples described by itself (ISO/IEC 14496-12, 8.8.4).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fragment {
+    /// Of the `moof` in the file.
+    pub(super) offset: u64,
+    pub(super) moof_bytes: u64,
+    /// In the order of the file; a track may come more than once.
+    pub(super) tracks: Vec<TrackFragment>,
 }
-pub(crate) struct TrackFragment {
-    pub track_id: u32,
-    pub decode_time: Option<u64>,
-    pub samples: Vec<Sample>,
-    pub end_dts: i64,
+
+/// One track's part of a fragment (ISO/IEC 14496-12, 8.8.6).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TrackFragment {
+    pub(super) track_id: u32,
+    /// Decoding time of the first sample, in ticks of the track (`tfdt`).
+    pub(super) decode_time: Option<u64>,
+    /// In decoding order; without a `tfdt`, times begin at 0. Where offsets of composition times are negative, libavformat's
+    /// presentation times are later by the largest of those it has seen so far.
+    pub(super) samples: Vec<Sample>,
+    /// When the sample that follows is decoded.
+    pub(super) end_dts: i64,
 }
+
 impl Fragment {
-    pub fn parse(_m: &[u8], _o: u64, _v: &Movie<'_>) -> Option<Self> {
-        None
+    /// Reads a whole `moof` box that begins at `offset`; `None` when it cannot be understood.
+    pub(super) fn parse(moof: &[u8], offset: u64, movie: &Movie<'_>) -> Option<Self> {
+        let header = parse_header(moof).filter(|header| &header.kind == b"moof")?;
+        let content = moof.get(usize::try_from(header.header_bytes).ok()?..)?;
+        let mut reader = Reader {
+            movie,
+            moof_offset: offset,
+            implicit_offset: offset,
+            samples_left: MAX_SAMPLES,
+            tracks: Vec::new(),
+        };
+        let mut is_understood = true;
+        for_each_box(content, &mut |kind, content| {
+            if kind == b"traf" && is_understood {
+                is_understood = reader.read_track(content).is_some();
+            }
+        });
+        let moof_bytes = header.size.unwrap_or(moof.len() as u64);
+        is_understood.then_some(Self { offset, moof_bytes, tracks: reader.tracks })
     }
 }
-pub(crate) struct SegmentIndex {
-    pub track_id: u32,
-    pub timescale: u32,
-    pub entries: Vec<IndexEntry>,
-    pub end_offset: u64,
+
+/// Reads the tracks of a fragment one after the other.
+struct Reader<'m> {
+    movie: &'m Movie<'m>,
+    moof_offset: u64,
+    /// Where the data of the next track begin when it does not say: behind those of the one before.
+    implicit_offset: u64,
+    samples_left: usize,
+    tracks: Vec<TrackFragment>,
 }
-pub(crate) struct IndexEntry {
-    pub offset: u64,
-    pub size: u32,
-    pub start: u64,
-    pub duration: u32,
+
+/// What holds for the samples of a track in a fragment, unless they say otherwise.
+#[derive(Clone, Copy)]
+struct TrackHeader {
+    track_id: u32,
+    /// What offsets of data count from.
+    base: u64,
+    duration: u32,
+    size: u32,
+    flags: u32,
 }
-pub(crate) fn parse_sidx(_s: &[u8], _o: u64) -> Option<SegmentIndex> {
-    None
+
+impl Reader<'_> {
+    fn read_track(&mut self, traf: &[u8]) -> Option<()> {
+        let mut header = None;
+        let mut track = TrackFragment { track_id: 0, decode_time: None, samples: Vec::new(), end_dts: 0 };
+        let mut is_understood = true;
+        for_each_box(traf, &mut |kind, content| match kind {
+            b"tfhd" => header = self.read_header(content),
+            b"tfdt" => {
+                track.decode_time = read_decode_time(content);
+                let time = track.decode_time.map_or(0, |time| i64::try_from(time).unwrap_or(i64::MAX));
+                // It holds for the runs that follow.
+                if track.samples.is_empty() {
+                    track.end_dts = time;
+                }
+            }
+            b"trun" if is_understood => {
+                let run = header.and_then(|header| self.read_run(content, header, &mut track));
+                is_understood = run.is_some();
+            }
+            _ => {}
+        });
+        let header = header.filter(|_| is_understood)?;
+        track.track_id = header.track_id;
+        self.tracks.push(track);
+        (self.tracks.len() <= MAX_TRACKS).then_some(())
+    }
+
+    /// `tfhd` (ISO/IEC 14496-12, 8.8.7): flags, track, then the fields that the flags name.
+    fn read_header(&self, tfhd: &[u8]) -> Option<TrackHeader> {
+        const BASE_IS_MOOF: u32 = 0x2_0000;
+        let mut fields = Fields::new(tfhd)?;
+        let track_id = fields.take()?;
+        let &FragmentDefaults { duration, size, flags, .. } = self.movie.fragment_defaults(track_id)?;
+        // libavformat leaves out a track without a header, data and all.
+        self.movie.tracks.iter().find(|track| track.id == track_id)?;
+        let base = if fields.has(0x1) {
+            u64::from(fields.take()?) << 32 | u64::from(fields.take()?)
+        } else if fields.has(BASE_IS_MOOF) {
+            self.moof_offset
+        } else {
+            self.implicit_offset
+        };
+        fields.take_if(0x2, 0)?;
+        Some(TrackHeader {
+            track_id,
+            base,
+            duration: fields.take_if(0x8, duration)?,
+            size: fields.take_if(0x10, size)?,
+            flags: fields.take_if(0x20, flags)?,
+        })
+    }
+
+    /// `trun` (ISO/IEC 14496-12, 8.8.8): flags, count, two fields for the first sample, then the fields of each. A run that
+    /// does not say where its data are begins at the base, and not behind the run before: so libavformat has it.
+    fn read_run(&mut self, trun: &[u8], header: TrackHeader, track: &mut TrackFragment) -> Option<()> {
+        const IS_NON_SYNC: u32 = 0x1_0000;
+        const DEPENDS_ON_OTHERS: u32 = 0x100_0000;
+        let mut fields = Fields::new(trun)?;
+        let count = usize::try_from(fields.take()?).ok()?;
+        let data_offset = fields.take_if(0x1, 0)?.cast_signed();
+        let first_flags = fields.take_if(0x4, header.flags)?;
+        let entry_bytes =
+            [0x100, 0x200, 0x400, 0x800].into_iter().filter(|&flag| fields.has(flag)).count() * 4;
+        let fits = entry_bytes == 0 || count <= fields.rest().len() / entry_bytes;
+        if !fits || count > self.samples_left {
+            return None;
+        }
+        self.samples_left -= count;
+        let mut offset = header.base.checked_add_signed(data_offset.into())?;
+        track.samples.reserve(count);
+        for number in 0..count {
+            let duration = fields.take_if(0x100, header.duration)?;
+            let size = fields.take_if(0x200, header.size)?;
+            let flags = fields.take_if(0x400, if number == 0 { first_flags } else { header.flags })?;
+            let ahead = fields.take_if(0x800, 0)?.cast_signed();
+            let dts = track.end_dts;
+            track.samples.push(Sample {
+                offset,
+                size,
+                dts,
+                cts: dts.checked_add(ahead.into())?,
+                is_sync: flags & (IS_NON_SYNC | DEPENDS_ON_OTHERS) == 0,
+            });
+            track.end_dts = dts.checked_add(duration.into())?;
+            // libavformat refuses samples without bytes.
+            offset = offset.checked_add(size.into()).filter(|_| size > 0)?;
+        }
+        if count > 0 {
+            self.implicit_offset = offset;
+        }
+        Some(())
+    }
 }
-pub(crate) fn parse_mfra(_m: &[u8]) -> Vec<(u32, u64, u64)> {
-    Vec::new()
+
+/// `tfdt` (ISO/IEC 14496-12, 8.8.12).
+fn read_decode_time(tfdt: &[u8]) -> Option<u64> {
+    if tfdt.first()? == &0 { be32(tfdt, 4).map(u64::from) } else { be64(tfdt, 4) }
 }
-pub(crate) fn find_moof(_w: &[u8], _o: u64) -> Option<u64> {
-    None
+
+/// The fields of a box, of which flags say whether they are there (ISO/IEC 14496-12, 4.2.2).
+struct Fields<'b> {
+    flags: u32,
+    bytes: &'b [u8],
+    at: usize,
+}
+
+impl<'b> Fields<'b> {
+    fn new(bytes: &'b [u8]) -> Option<Self> {
+        Some(Self { flags: be32(bytes, 0)? & 0xff_ffff, bytes, at: 4 })
+    }
+
+    const fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn take(&mut self) -> Option<u32> {
+        let field = be32(self.bytes, self.at)?;
+        self.at += 4;
+        Some(field)
+    }
+
+    fn take_if(&mut self, flag: u32, otherwise: u32) -> Option<u32> {
+        if self.has(flag) { self.take() } else { Some(otherwise) }
+    }
+
+    fn rest(&self) -> &'b [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+}
+
+/// An index of fragments by time (`sidx`: ISO/IEC 14496-12, 8.16.3).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SegmentIndex {
+    /// The track that times are those of.
+    pub(super) track_id: u32,
+    /// Ticks in a second.
+    pub(super) timescale: u32,
+    pub(super) entries: Vec<IndexEntry>,
+    /// Behind the last one.
+    pub(super) end_offset: u64,
+}
+
+/// One fragment, or some in a row, with their media data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct IndexEntry {
+    /// In the file.
+    pub(super) offset: u64,
+    pub(super) size: u32,
+    /// Presentation time of the earliest frame, and length, in ticks.
+    pub(super) start: u64,
+    pub(super) duration: u32,
+}
+
+/// Reads a whole `sidx` box that begins at `offset`; `None` when it cannot be understood, or is an index of indexes.
+///
+/// Layout: version and flags, track, timescale, earliest time and first offset (of 32 bits each in version 0, of 64 in
+/// version 1), 16 bits reserved, count in 16 bits; for each entry a bit that says whether it is an index, size in 31 bits,
+/// duration, and 32 bits about random access. Offsets count from the end of the box.
+pub(super) fn parse_sidx(sidx: &[u8], offset: u64) -> Option<SegmentIndex> {
+    const IS_INDEX: u32 = 1 << 31;
+    let header = parse_header(sidx).filter(|header| &header.kind == b"sidx")?;
+    let content = sidx.get(usize::try_from(header.header_bytes).ok()?..)?;
+    let (track_id, timescale) = (be32(content, 4)?, be32(content, 8)?);
+    let (mut start, first_offset, table) = match content.first()? {
+        0 => (be32(content, 12)?.into(), be32(content, 16)?.into(), 20),
+        1 => (be64(content, 12)?, be64(content, 20)?, 28),
+        _ => return None,
+    };
+    let mut place =
+        offset.checked_add(header.size.unwrap_or(sidx.len() as u64))?.checked_add(first_offset)?;
+    let count = usize::from(be16(content, table + 2)?);
+    if count == 0 || timescale.cast_signed() <= 0 {
+        return None;
+    }
+    let mut entries = Vec::new();
+    for number in 0..count {
+        let at = table + 4 + number * 12;
+        let (size, duration) = (be32(content, at)?, be32(content, at + 4)?);
+        if size & IS_INDEX != 0 {
+            return None;
+        }
+        entries.push(IndexEntry { offset: place, size, start, duration });
+        place = place.checked_add(size.into())?;
+        start = start.checked_add(duration.into())?;
+    }
+    Some(SegmentIndex { track_id, timescale, entries, end_offset: place })
+}
+
+/// The entries of a whole `mfra` box: track, presentation time in its ticks, and where the `moof` with a keyframe for it
+/// begins.
+///
+/// Layout of each `tfra` (ISO/IEC 14496-12, 8.8.10): version and flags, track, three lengths less one in the last six bits
+/// of 32, count; for each entry time and offset (of 32 bits each in version 0, of 64 in version 1), and three numbers of
+/// those lengths.
+pub(super) fn parse_mfra(mfra: &[u8]) -> Vec<(u32, u64, u64)> {
+    let mut found = Vec::new();
+    let content =
+        parse_header(mfra).and_then(|header| mfra.get(usize::try_from(header.header_bytes).ok()?..));
+    for_each_box(content.unwrap_or_default(), &mut |kind, content| {
+        if kind == b"tfra"
+            && let (Some(track), Some(lengths), Some(count)) =
+                (be32(content, 4), be32(content, 8), be32(content, 12))
+        {
+            let is_long = content[0] == 1;
+            let numbers: u32 = [4, 2, 0].map(|shift| (lengths >> shift & 3) + 1).iter().sum();
+            let entry_bytes = if is_long { 16 } else { 8 } + usize::try_from(numbers).unwrap_or(0);
+            let entries = content.get(16..).unwrap_or_default().chunks_exact(entry_bytes);
+            let entries = entries.take(usize::try_from(count).unwrap_or(usize::MAX));
+            let entries = entries.filter_map(|entry| read_time(entry, is_long));
+            found.extend(entries.map(|(time, offset)| (track, time, offset)));
+        }
+    });
+    found
+}
+
+/// Time and offset at the beginning of an entry of a `tfra`.
+fn read_time(entry: &[u8], is_long: bool) -> Option<(u64, u64)> {
+    if is_long {
+        Some((be64(entry, 0)?, be64(entry, 8)?))
+    } else {
+        Some((be32(entry, 0)?.into(), be32(entry, 4)?.into()))
+    }
+}
+
+/// Where the first `moof` begins in the bytes of a file from `window_offset` on, which may begin in the middle of something.
+///
+/// Media data hold the four letters by chance, but hardly a likely size in front of them and an `mfhd` of its one size
+/// behind (ISO/IEC 14496-12, 8.8.5).
+pub(super) fn find_moof(window: &[u8], window_offset: u64) -> Option<u64> {
+    let names = window.windows(4).enumerate().filter(|(_, name)| name == b"moof");
+    let start = names.filter_map(|(at, _)| at.checked_sub(4)).find(|&start| {
+        let bytes = &window[start..];
+        parse_header(bytes).is_some_and(|header| {
+            let child = usize::try_from(header.header_bytes).ok().and_then(|length| bytes.get(length..));
+            let child = child.and_then(parse_header);
+            header.size.is_some_and(|size| (LEAST_MOOF_BYTES..=MOST_MOOF_BYTES).contains(&size))
+                && child.is_some_and(|child| &child.kind == b"mfhd" && child.size == Some(16))
+        })
+    })?;
+    window_offset.checked_add(start as u64)
 }
