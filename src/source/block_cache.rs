@@ -131,6 +131,17 @@ impl State {
     }
 }
 
+/// Who waits for a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// Nobody: it can wait for room.
+    No,
+    /// Nobody, but a piece behind it in the same body is waited for: it must not hold that up.
+    Behind,
+    /// The reader.
+    Now,
+}
+
 /// The blocks of one reader; they go when it goes.
 #[derive(Debug)]
 pub(super) struct Blocks {
@@ -139,14 +150,16 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Puts a piece, waiting for room unless `is_awaited` says that a reader waits for it.
-    pub(super) async fn put(&self, offset: u64, bytes: Bytes, depth: u32, is_awaited: impl Fn() -> bool) {
+    /// Puts a piece, waiting for room if it can. A piece that cannot wait and has no room is let in when it is waited for itself;
+    /// else it is lost, to be asked for again if it is ever read.
+    pub(super) async fn put(&self, offset: u64, bytes: Bytes, depth: u32, awaited: impl Fn() -> Awaited) {
         loop {
             let room = self.cache.0.room.notified();
             // From here on no call is missed, whatever happens before the wait.
             let mut room = std::pin::pin!(room);
             room.as_mut().enable();
-            if self.try_put(offset, &bytes, depth, is_awaited()) {
+            let awaited = awaited();
+            if self.try_put(offset, &bytes, depth, awaited == Awaited::Now) || awaited == Awaited::Behind {
                 return;
             }
             room.await;
@@ -297,7 +310,7 @@ mod tests {
         let (a, b) = (cache.reader(), cache.reader());
         assert!(put(&a, 0, 10));
         let waiting = runtime.spawn(async move {
-            b.put(0, Bytes::from_static(b"0123456789"), 2, || false).await;
+            b.put(0, Bytes::from_static(b"0123456789"), 2, || Awaited::No).await;
             b
         });
         let b = runtime.block_on(async {

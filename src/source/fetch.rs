@@ -116,8 +116,8 @@ impl Fetch<'_> {
         if known < piece.len() {
             let piece = piece.split_off(known);
             let offset = start + known as u64;
-            let range = ByteRange::new(offset, self.at);
-            self.shared.blocks().put(offset, piece, self.depth, || self.shared.is_awaited(range)).await;
+            let (range, rest) = (ByteRange::new(offset, self.at), ByteRange::new(self.at, end));
+            self.shared.blocks().put(offset, piece, self.depth, || self.shared.awaited(range, rest)).await;
         }
         self.shared.advance(self.id, self.at).map_err(|()| Ended::Stopped)
     }

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use crate::deadline::{Deadline, Stop};
-use crate::source::block_cache::Blocks;
+use crate::source::block_cache::{Awaited, Blocks};
 use crate::source::error::SourceError;
 use crate::source::ledger::Ledger;
 use crate::source::range::{ByteRange, RangeRequest, RangeSet};
@@ -168,10 +168,17 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether a reader waits for some of these bytes.
-    pub(super) fn is_awaited(&self, range: ByteRange) -> bool {
+    /// Whether the reader waits for some of a piece, or of the rest of its body.
+    pub(super) fn awaited(&self, piece: ByteRange, rest: ByteRange) -> Awaited {
         let awaited = self.lock().awaited;
-        awaited.is_some_and(|awaited| awaited.start() < range.end() && range.start() < awaited.end())
+        let is_in = |range: ByteRange| {
+            awaited.is_some_and(|awaited| awaited.start() < range.end() && range.start() < awaited.end())
+        };
+        match (is_in(piece), is_in(rest)) {
+            (true, _) => Awaited::Now,
+            (false, true) => Awaited::Behind,
+            (false, false) => Awaited::No,
+        }
     }
 
     /// Says how far a fetch has come. An error when nobody wants the rest.

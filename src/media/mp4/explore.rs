@@ -292,7 +292,8 @@ impl Explored {
                 && size.and_then(|size| at.checked_add(size)) == Some(end)
                 && let Some(index) = parse_sidx(&bytes[at..end], start + at as u64)
             {
-                let ticks = index.entries.last().map(|entry| entry.start.saturating_add(entry.duration.into()));
+                let ticks =
+                    index.entries.last().map(|entry| entry.start.saturating_add(entry.duration.into()));
                 self.note_end(index.track_id, ticks.and_then(|ticks| ticks.try_into().ok()).unwrap_or(0));
                 end = at;
             }

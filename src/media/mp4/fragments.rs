@@ -4,7 +4,7 @@
 //! A fragment is read as libavformat reads it (`mov_read_tfhd`, `mov_read_trun`), for it is what comes after. What it would
 //! refuse is not understood here either.
 
-use super::samples::{FragmentDefaults, Movie, Sample, be16, be64};
+use super::samples::{Movie, Sample, be16, be64};
 use super::{be32, for_each_box, parse_header};
 
 /// Track fragments in one fragment, at most.
@@ -115,9 +115,9 @@ impl Reader<'_> {
         const BASE_IS_MOOF: u32 = 0x2_0000;
         let mut fields = Fields::new(tfhd)?;
         let track_id = fields.take()?;
-        let &FragmentDefaults { duration, size, flags, .. } = self.movie.fragment_defaults(track_id)?;
+        let defaults = self.movie.fragment_defaults(track_id)?;
         // libavformat leaves out a track without a header, data and all.
-        self.movie.tracks.iter().find(|track| track.id == track_id)?;
+        let track = self.movie.tracks.iter().find(|track| track.id == track_id)?;
         let base = if fields.has(0x1) {
             u64::from(fields.take()?) << 32 | u64::from(fields.take()?)
         } else if fields.has(BASE_IS_MOOF) {
@@ -125,13 +125,17 @@ impl Reader<'_> {
         } else {
             self.implicit_offset
         };
-        fields.take_if(0x2, 0)?;
+        // Of a track with one sample description, libavformat leaves out samples that name another.
+        let description = fields.take_if(0x2, defaults.description)?;
+        if track.is_described_once && description != 1 {
+            return None;
+        }
         Some(TrackHeader {
             track_id,
             base,
-            duration: fields.take_if(0x8, duration)?,
-            size: fields.take_if(0x10, size)?,
-            flags: fields.take_if(0x20, flags)?,
+            duration: fields.take_if(0x8, defaults.duration)?,
+            size: fields.take_if(0x10, defaults.size)?,
+            flags: fields.take_if(0x20, defaults.flags)?,
         })
     }
 
@@ -260,7 +264,7 @@ pub(super) fn parse_sidx(sidx: &[u8], offset: u64) -> Option<SegmentIndex> {
     let mut entries = Vec::new();
     for number in 0..count {
         let at = table + 4 + number * 12;
-        let (size, duration) = (be32(content, at)?, be32(content, at + 4)?);
+        let (size, duration, _) = (be32(content, at)?, be32(content, at + 4)?, be32(content, at + 8)?);
         if size & IS_INDEX != 0 {
             return None;
         }
@@ -323,4 +327,243 @@ pub(super) fn find_moof(window: &[u8], window_offset: u64) -> Option<u64> {
         })
     })?;
     window_offset.checked_add(start as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::build::*;
+    use super::*;
+
+    const BASE_IS_MOOF: u32 = 0x2_0000;
+    const NON_SYNC: u32 = 0x1_0000;
+
+    /// Tracks 1 and 2, with samples of 10 ticks and 100 bytes, none of them keyframes, where fragments say nothing.
+    fn movie() -> Vec<u8> {
+        let second = TestTrack { id: 2, ..TestTrack::default() };
+        let trex = |id| full(b"trex", 0, &[id, 1, 10, 100, NON_SYNC]);
+        let mvex = boxed(b"mvex", &[trex(2), trex(1), trex(3)]);
+        moov(&[mvhd(100), TestTrack::default().trak(), second.trak(), mvex])
+    }
+
+    fn moof(tracks: &[Vec<Vec<u8>>]) -> Vec<u8> {
+        let trafs = tracks.iter().map(|boxes| boxed(b"traf", boxes));
+        let parts: Vec<_> = [full(b"mfhd", 0, &[1])].into_iter().chain(trafs).collect();
+        boxed(b"moof", &parts)
+    }
+
+    fn parse(moof: &[u8]) -> Option<Fragment> {
+        Fragment::parse(moof, 5000, &Movie::parse(&movie()).unwrap())
+    }
+
+    fn track(boxes: Vec<Vec<u8>>) -> TrackFragment {
+        parse(&moof(&[boxes])).unwrap().tracks.remove(0)
+    }
+
+    #[test]
+    fn defaults_hold_where_nothing_is_said() {
+        let found = track(vec![full(b"tfhd", BASE_IS_MOOF, &[1]), full(b"trun", 1, &[2, 60])]);
+        assert_eq!((found.track_id, found.decode_time, found.end_dts), (1, None, 20));
+        let second = Sample { offset: 5160, size: 100, dts: 10, cts: 10, is_sync: false };
+        assert_eq!(found.samples, [Sample { offset: 5060, dts: 0, cts: 0, ..second }, second]);
+    }
+
+    #[test]
+    fn track_headers_override_defaults() {
+        let tfhd = full(b"tfhd", 0x1 | 0x2 | 0x8 | 0x10 | 0x20, &[1, 1, 7, 1, 20, 200, 0]);
+        let found = track(vec![tfhd, full(b"tfdt", 0, &[300]), full(b"trun", 0, &[1])]);
+        let sample = Sample { offset: (1 << 32) + 7, size: 200, dts: 300, cts: 300, is_sync: true };
+        assert_eq!((found.decode_time, found.end_dts, found.samples), (Some(300), 320, vec![sample]));
+    }
+
+    #[test]
+    fn samples_say_for_themselves() {
+        let minus_two = 2_u32.wrapping_neg();
+        let words = [2, 80, 0, 11, 50, NON_SYNC, minus_two, 12, 60, 0x100_0000, 5];
+        let trun = full(b"trun", 1 << 24 | 0x1 | 0x4 | 0x100 | 0x200 | 0x400 | 0x800, &words);
+        let long_time = full(b"tfdt", 1 << 24, &[1, 0]);
+        let found = track(vec![full(b"tfhd", BASE_IS_MOOF, &[1]), long_time, trun]);
+        let start = 1 << 32;
+        assert_eq!(
+            found.samples[0],
+            Sample { offset: 5080, size: 50, dts: start, cts: start - 2, is_sync: false }
+        );
+        let second = Sample { offset: 5130, size: 60, dts: start + 11, cts: start + 16, is_sync: false };
+        assert_eq!((found.samples[1], found.end_dts), (second, start + 23));
+    }
+
+    #[test]
+    fn the_first_sample_may_be_a_keyframe() {
+        let found = track(vec![full(b"tfhd", BASE_IS_MOOF, &[1]), full(b"trun", 0x1 | 0x4, &[3, 80, 0])]);
+        assert_eq!(
+            found.samples.iter().map(|sample| sample.is_sync).collect::<Vec<_>>(),
+            [true, false, false]
+        );
+    }
+
+    #[test]
+    fn data_follow_those_of_the_track_before() {
+        let first = vec![full(b"tfhd", 0, &[1]), full(b"trun", 1, &[2, 60])];
+        let second = vec![full(b"tfhd", 0, &[2]), full(b"trun", 0, &[1])];
+        let found = parse(&moof(&[first, second])).unwrap();
+        assert_eq!(found.tracks[0].samples[0].offset, 5060);
+        assert_eq!(found.tracks[1].samples[0].offset, 5260);
+        assert_eq!((found.offset, found.moof_bytes), (5000, 16 + 8 + 2 * 8 + 2 * 16 + 20 + 16));
+    }
+
+    #[test]
+    fn runs_follow_each_other_in_time() {
+        let runs = [full(b"trun", 1, &[1, 60]), full(b"trun", 1, &[1, 400]), full(b"trun", 0, &[1])];
+        let found =
+            track([vec![full(b"tfhd", BASE_IS_MOOF, &[1]), full(b"tfdt", 0, &[7])], runs.to_vec()].concat());
+        let places: Vec<_> = found.samples.iter().map(|sample| (sample.offset, sample.dts)).collect();
+        // The last does not say where its data are.
+        assert_eq!(places, [(5060, 7), (5400, 17), (5000, 27)]);
+    }
+
+    #[test]
+    fn what_libavformat_refuses_is_none() {
+        let tfhd = || full(b"tfhd", BASE_IS_MOOF, &[1]);
+        let refused = |boxes: Vec<Vec<u8>>| parse(&moof(&[boxes])).is_none();
+        assert!(refused(vec![full(b"trun", 1, &[1, 60])]));
+        assert!(refused(vec![full(b"tfhd", BASE_IS_MOOF, &[9]), full(b"trun", 1, &[1, 60])]));
+        // More samples than there are entries.
+        assert!(refused(vec![tfhd(), full(b"trun", 1 | 0x200, &[2, 60, 5])]));
+        assert!(refused(vec![tfhd(), full(b"trun", 1 | 0x200, &[1, 60, 0])]));
+        assert!(refused(vec![tfhd(), full(b"trun", 1, &[u32::MAX, 60])]));
+        assert!(refused(vec![tfhd(), full(b"trun", 1, &[1, 0x8000_0000])]));
+        assert!(refused(vec![
+            tfhd(),
+            full(b"tfdt", 1 << 24, &[u32::MAX, u32::MAX]),
+            full(b"trun", 1, &[1, 60])
+        ]));
+        // A track without a header, but with defaults.
+        assert!(refused(vec![full(b"tfhd", BASE_IS_MOOF, &[3]), full(b"trun", 1, &[1, 60])]));
+        // Another sample description than the only one.
+        assert!(refused(vec![full(b"tfhd", BASE_IS_MOOF | 0x2, &[1, 2]), full(b"trun", 1, &[1, 60])]));
+        assert!(parse(&full(b"moov", 0, &[])).is_none());
+    }
+
+    #[test]
+    fn samples_without_entries_are_bounded_in_all() {
+        let half = u32::try_from(MAX_SAMPLES / 2).unwrap();
+        let run = full(b"trun", 1, &[half, 60]);
+        let boxes = |runs| [vec![full(b"tfhd", BASE_IS_MOOF, &[1])], vec![run.clone(); runs]].concat();
+        assert!(parse(&moof(&[boxes(2)])).is_some());
+        assert!(parse(&moof(&[boxes(3)])).is_none());
+    }
+
+    #[test]
+    fn damaged_fragments_do_no_harm() {
+        let tfhd = full(b"tfhd", 0x1 | 0x2 | 0x8 | 0x10 | 0x20, &[1, 0, 7, 1, 20, 200, 0]);
+        let trun = full(b"trun", 0x1 | 0x4 | 0xf00, &[2, 80, 0, 11, 50, NON_SYNC, 1, 12, 60, 0, 5]);
+        let whole = moof(&[vec![tfhd, full(b"tfdt", 1 << 24, &[0, 9]), trun.clone(), trun]]);
+        for length in 0..whole.len() {
+            parse(&whole[..length]);
+            find_moof(&whole[..length], u64::MAX);
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[length] = value;
+                parse(&damaged);
+            }
+        }
+    }
+
+    #[test]
+    fn segment_indexes_are_read() {
+        let short = full(b"sidx", 0, &[1, 1000, 40, 8, 2, 500, 100, 0x9000_0000, 600, 120, 0]);
+        let found = parse_sidx(&short, 200).unwrap();
+        let end = 200 + short.len() as u64 + 8;
+        assert_eq!((found.track_id, found.timescale, found.end_offset), (1, 1000, end + 1100));
+        let second = IndexEntry { offset: end + 500, size: 600, start: 140, duration: 120 };
+        assert_eq!(found.entries, [IndexEntry { offset: end, size: 500, start: 40, duration: 100 }, second]);
+        let long = full(b"sidx", 1 << 24, &[1, 1000, 1, 40, 0, 8, 1, 500, 100, 0]);
+        let start = parse_sidx(&long, 0).unwrap().entries[0].start;
+        assert_eq!(start, (1 << 32) + 40);
+        for length in 0..long.len() {
+            assert_eq!(parse_sidx(&long[..length], 0), None);
+        }
+    }
+
+    #[test]
+    fn odd_segment_indexes_are_none() {
+        let sidx = |head, words: &[u32]| parse_sidx(&full(b"sidx", head, words), 200);
+        assert_eq!(sidx(0, &[1, 1000, 0, 0, 1, 1 << 31 | 500, 100, 0]), None);
+        assert_eq!(sidx(0, &[1, 0, 0, 0, 1, 500, 100, 0]), None);
+        assert_eq!(sidx(0, &[1, 1000, 0, 0, 0, 500, 100, 0]), None);
+        assert_eq!(sidx(2 << 24, &[1, 1000, 0, 0, 1, 500, 100, 0]), None);
+        assert_eq!(sidx(1 << 24, &[1, 1000, 0, 0, u32::MAX, u32::MAX, 1, 500, 100, 0]), None);
+        assert_eq!(sidx(1 << 24, &[1, 1000, u32::MAX, u32::MAX, 0, 0, 1, 500, 100, 0]), None);
+    }
+
+    #[test]
+    fn random_access_is_read() {
+        let word = |word: u32| word.to_be_bytes().to_vec();
+        // Numbers of one byte each, then of one, two and four.
+        let first = [
+            word(0),
+            word(1),
+            word(0),
+            word(2),
+            word(40),
+            word(5000),
+            vec![1; 3],
+            word(80),
+            word(6000),
+            vec![1; 3],
+        ];
+        let second = [word(1 << 24), word(2), word(0b00_01_11), word(1), vec![1; 23]];
+        let mfra = boxed(b"mfra", &[boxed(b"tfra", &first), boxed(b"tfra", &second), full(b"mfro", 0, &[0])]);
+        let ones = 0x0101_0101_0101_0101;
+        assert_eq!(parse_mfra(&mfra), [(1, 40, 5000), (1, 80, 6000), (2, ones, ones)]);
+        for length in 0..mfra.len() {
+            parse_mfra(&mfra[..length]);
+        }
+    }
+
+    #[test]
+    fn a_real_fragment_is_told_from_its_letters() {
+        let real = moof(&[]);
+        let window = [b"xxmoofmfhd".to_vec(), full(b"moof", 0, &[1, 2, 3, 4]), real.clone(), real].concat();
+        assert_eq!(find_moof(&window, 1000), Some(1000 + 10 + 28));
+        assert_eq!(find_moof(&window[39..], 1039), Some(1000 + 10 + 28 + 24));
+        assert_eq!(find_moof(&window[..53], 1000), None);
+        assert_eq!(find_moof(b"moof", 0), None);
+    }
+
+    #[test]
+    fn fixtures_of_fragments_agree_with_libavformat() {
+        for name in
+            ["h264_frag_noindex.mp4", "h264_frag_mfra.mp4", "h264_frag_sidx.mp4", "h264_frag_dash.mp4"]
+        {
+            let header = &fixture_boxes(name, b"moov")[0].1;
+            let movie = Movie::parse(header).unwrap();
+            let moofs = fixture_boxes(name, b"moof");
+            let mut ends = (0, 0);
+            for (number, (offset, bytes)) in moofs.iter().enumerate() {
+                let fragment = Fragment::parse(bytes, *offset, &movie).unwrap();
+                let [pictures, sound] = &fragment.tracks[..] else { panic!("{name}") };
+                assert_eq!((pictures.track_id, pictures.samples.len()), (1, 10));
+                assert_eq!(pictures.decode_time, Some(number as u64 * 10_240));
+                assert_eq!(pictures.samples[0].offset, offset + bytes.len() as u64 + 8);
+                assert!(pictures.samples[0].cts == pictures.samples[0].dts + 2048);
+                ends = (pictures.end_dts, sound.end_dts);
+            }
+            assert_eq!((moofs.len(), ends), (7, (71_680, 158_760)), "{name}");
+        }
+    }
+
+    #[test]
+    fn fixtures_of_indexes_name_their_fragments() {
+        let offsets =
+            |name| fixture_boxes(name, b"moof").into_iter().map(|(offset, _)| offset).collect::<Vec<_>>();
+        let (at, sidx) = &fixture_boxes("h264_frag_sidx.mp4", b"sidx")[0];
+        let index = parse_sidx(sidx, *at).unwrap();
+        let named: Vec<u64> = index.entries.iter().map(|entry| entry.offset).collect();
+        assert_eq!((named, index.timescale), (offsets("h264_frag_sidx.mp4"), 10_240));
+        assert_eq!((index.entries[6].start, index.end_offset), (63_488, 56_990));
+        let mfra = parse_mfra(&fixture_boxes("h264_frag_mfra.mp4", b"mfra")[0].1);
+        let named: Vec<u64> = mfra.iter().filter(|(id, ..)| *id == 1).map(|(_, _, offset)| *offset).collect();
+        assert_eq!(named, offsets("h264_frag_mfra.mp4"));
+        assert_eq!((mfra.len(), mfra[6].1), (14, 63_488));
+    }
 }

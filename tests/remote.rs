@@ -1,0 +1,223 @@
+//! Objects read by byte ranges: what each fixture gives and costs, against `tests/golden_remote.txt` (`BLESS=1` writes it anew),
+//! and that nothing but the cost depends on how the bytes arrive.
+
+mod common;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::{AT, Outcome, fixture, fixture_bytes, fixtures, gives_no_picture, md5_hex, planes_md5};
+use posterframe::source::{
+    BlockCache, BoxFuture, FirstReads, GetRange, MemorySource, RangeBody, RangeReply, RangeSource, ReadSize,
+    SourceError,
+};
+use posterframe::{Encoding, Media, MediaError, MediaInfo, OpenOptions};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+const HEADING: &str = "# file\tbytes_fetched\tbytes_used\trequests\tround_trips\tmd5";
+
+/// The fixtures are smaller than the first reads of real objects; these are as much smaller as they are.
+fn small_reads() -> FirstReads {
+    let mut reads = FirstReads::default();
+    (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(16 << 10), ReadSize::fixed(4 << 10), 16 << 10);
+    reads
+}
+
+fn options() -> OpenOptions {
+    OpenOptions::default().with_poster_at(AT).with_first_reads(small_reads())
+}
+
+fn golden_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden_remote.txt")
+}
+
+fn measure(name: &str) -> Outcome<String> {
+    let mut media = Media::open_source(MemorySource::new(fixture_bytes(name)?), &options())?;
+    let frame = media.poster_frame(AT)?;
+    let ledger = media.ledger();
+    let (fetched, used) = (ledger.bytes_fetched, ledger.bytes_used);
+    let (requests, round_trips, md5) = (ledger.requests, ledger.round_trips, planes_md5(&frame)?);
+    Ok(format!("{name}\t{fetched}\t{used}\t{requests}\t{round_trips}\t{md5}"))
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test is asked to bless by its environment")]
+fn every_fixture_costs_what_it_did() -> Outcome {
+    let mut lines = vec![HEADING.to_owned()];
+    for name in fixtures()?.iter().filter(|name| !gives_no_picture(name)) {
+        lines.push(measure(name).map_err(|error| format!("{name}: {error}"))?);
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(golden_file(), lines.join("\n") + "\n")?;
+        return Ok(());
+    }
+    let golden = fs::read_to_string(golden_file())?;
+    let wrong: Vec<String> = lines
+        .iter()
+        .filter(|line| !golden.lines().any(|old| old == **line))
+        .map(|line| {
+            let name = line.split('\t').next().unwrap_or(line);
+            let old = golden.lines().find(|old| old.split('\t').next() == Some(name));
+            format!("- {}\n+ {line}", old.unwrap_or("nothing"))
+        })
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "tests/golden_remote.txt says otherwise (BLESS=1 rewrites it):\n{}",
+        wrong.join("\n")
+    );
+    assert_eq!(golden.lines().count(), lines.len());
+    Ok(())
+}
+
+/// All that is said and shown of a file.
+#[derive(Debug, Clone, PartialEq)]
+struct Seen {
+    info: MediaInfo,
+    pts: i64,
+    planes: String,
+    jpeg: String,
+}
+
+fn see(media: &mut Media<'_>) -> Result<Seen, MediaError> {
+    let frame = media.poster_frame(AT)?;
+    let jpeg = md5_hex(&frame.encode(&Encoding::default())?.bytes);
+    Ok(Seen { info: media.info().clone(), pts: frame.pts(), planes: planes_md5(&frame)?, jpeg })
+}
+
+fn see_local(name: &str) -> Result<Seen, MediaError> {
+    see(&mut Media::open_file(fixture(name), &OpenOptions::default())?)
+}
+
+/// An object whose bodies come in pieces of these sizes, in turn.
+struct InPieces {
+    object: MemorySource,
+    sizes: Arc<Vec<usize>>,
+}
+
+struct Pieces {
+    body: Box<dyn RangeBody>,
+    rest: Bytes,
+    sizes: Arc<Vec<usize>>,
+    turn: usize,
+}
+
+impl RangeSource for InPieces {
+    fn name(&self) -> String {
+        self.object.name()
+    }
+
+    fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>> {
+        Box::pin(async move {
+            let reply = self.object.get(request).await?;
+            let pieces =
+                Pieces { body: reply.body, rest: Bytes::new(), sizes: Arc::clone(&self.sizes), turn: 0 };
+            Ok(RangeReply { body: Box::new(pieces), ..reply })
+        })
+    }
+}
+
+impl RangeBody for Pieces {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
+        Box::pin(async move {
+            if self.rest.is_empty() {
+                match self.body.next().await? {
+                    Some(piece) => self.rest = piece,
+                    None => return Ok(None),
+                }
+            }
+            let size = self.sizes[self.turn % self.sizes.len()].clamp(1, self.rest.len());
+            self.turn += 1;
+            Ok(Some(self.rest.split_to(size)))
+        })
+    }
+}
+
+#[test]
+fn the_picture_and_the_information_do_not_depend_on_how_bytes_arrive() -> Outcome {
+    let names: Vec<String> = fixtures()?.into_iter().filter(|name| !gives_no_picture(name)).collect();
+    let mut local = HashMap::new();
+    for name in &names {
+        local.insert(name.clone(), see_local(name).map_err(|error| format!("{name}: {error}"))?);
+    }
+    let reads = (1_u64..40_000, 0_u64..40_000, 0_u64..100_000);
+    let pieces = prop::collection::vec(1_usize..20_000, 1..4);
+    let cache = prop::sample::select(vec![0_u64, 1 << 10, 64 << 10, 32 << 20]);
+    let strategy =
+        (prop::sample::select(names), reads, pieces, cache, any::<bool>(), prop::option::of(0_u64..200_000));
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    runner.run(&strategy, |(name, (head, tail, whole), sizes, cache, planned, hint)| {
+        let bytes = fs::read(fixture(&name)).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let mut reads = FirstReads::default();
+        (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(head), ReadSize::fixed(tail), whole);
+        let mut options = OpenOptions::default().with_first_reads(reads).with_cache(BlockCache::new(cache));
+        options.poster_at = planned.then_some(AT);
+        options.size_hint = hint;
+        let source = InPieces { object: MemorySource::new(bytes), sizes: Arc::new(sizes) };
+        let seen = Media::open_source(source, &options).and_then(|mut media| see(&mut media));
+        let seen = seen.map_err(|error| TestCaseError::fail(format!("{name}: {error}")))?;
+        prop_assert_eq!(&seen, &local[&name], "{}", name);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn what_gives_no_picture_gives_the_same_kind_of_error() -> Outcome {
+    for name in fixtures()?.iter().filter(|name| gives_no_picture(name)) {
+        let local = see_local(name).map_err(|error| error.kind());
+        let source = MemorySource::new(fixture_bytes(name)?);
+        let remote = Media::open_source(source, &options()).and_then(|mut media| see(&mut media));
+        assert_eq!(remote.map_err(|error| error.kind()), local, "{name}");
+    }
+    Ok(())
+}
+
+/// A transport stream as a broadcaster sends it: so many empty packets between any two that it is `factor` times as large.
+fn stuffed(stream: &[u8], factor: usize) -> Vec<u8> {
+    let mut empty = [0xff; 188];
+    // Sync byte, PID 8191, payload only (ISO/IEC 13818-1, 2.4.3.2).
+    empty[..4].copy_from_slice(&[0x47, 0x1f, 0xff, 0x10]);
+    stream.chunks(188).flat_map(|packet| [packet, &empty.repeat(factor - 1)].concat()).collect()
+}
+
+#[test]
+fn a_transport_stream_is_entered_near_the_wanted_time() -> Outcome {
+    for name in ["h264.ts", "interlaced.ts"] {
+        let local = see_local(name)?;
+        let bytes = stuffed(&fixture_bytes(name)?, 200);
+        let size = bytes.len() as u64;
+        let mut media = Media::open_source(MemorySource::new(bytes), &OpenOptions::default())?;
+        let seen = see(&mut media)?;
+        assert_eq!((seen.pts, &seen.planes), (local.pts, &local.planes), "{name}");
+        let ledger = media.ledger();
+        assert!(ledger.bytes_fetched < size / 2, "{name}: {ledger:?} of {size} bytes");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_time_that_was_not_planned_for_gives_its_frame_too() -> Outcome {
+    for name in [
+        "h264_frag_noindex.mp4",
+        "h264_frag_dash.mp4",
+        "h264_frag_sidx.mp4",
+        "h264_end.mp4",
+        "h264.mkv",
+        "vp9.webm",
+    ] {
+        let mut media = Media::open_source(MemorySource::new(fixture_bytes(name)?), &options())?;
+        let mut local = Media::open_file(fixture(name), &OpenOptions::default())?;
+        for milliseconds in [0, 6_500, 1_200, 5_000, 3_000, 60_000] {
+            let at = std::time::Duration::from_millis(milliseconds);
+            let (remote, local) = (media.poster_frame(at)?, local.poster_frame(at)?);
+            assert_eq!((remote.pts(), remote.reason()), (local.pts(), local.reason()), "{name} at {at:?}");
+            assert_eq!(planes_md5(&remote)?, planes_md5(&local)?, "{name} at {at:?}");
+        }
+    }
+    Ok(())
+}
