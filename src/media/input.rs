@@ -381,17 +381,6 @@ impl<'r> Input<'r> {
         let _ = ranges;
     }
 
-    /// Says how much to ask for when something is read that was not prefetched: at first, and at most after it has doubled
-    /// while reading goes on.
-    pub(crate) fn set_read_ahead(&mut self, first: u64, most: u64) {
-        match &mut self.backend {
-            Backend::Reader(_) => {}
-            #[cfg(feature = "remote")]
-            Backend::Ranges(reader) => reader.set_read_ahead(first, most),
-        }
-        let _ = (first, most);
-    }
-
     /// Bytes that [`pin`](Self::pin) keeps.
     pub(crate) fn pinned_bytes(&self) -> u64 {
         self.windows.iter().map(|window| window.bytes.len() as u64).sum()

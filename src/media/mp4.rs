@@ -41,6 +41,8 @@ const PROBE_BYTES: u64 = 1 << 20;
 const MAX_PINNED_BYTES: u64 = 80 << 20;
 /// Read along with a `moov` in front: the header of the box behind it, for which libav looks.
 const BEHIND_MOOV: u64 = 8 << 10;
+/// Segment indexes in front of the fragments: one for each track, at most.
+const MAX_INDEXES: usize = 16;
 /// What is asked for at the place of a box.
 const BOX_WINDOW: u64 = 4 << 10;
 /// Samples of other tracks between two packets are read over up to this many bytes, as in the reader of ranges; a longer gap
@@ -78,7 +80,7 @@ struct Walk {
     moov: Option<(u64, Pinned)>,
     /// Whether samples are described in fragments only.
     only_fragments: bool,
-    index: Option<SegmentIndex>,
+    indexes: Vec<SegmentIndex>,
 }
 
 /// Finds the `moov`, pins it in `input`, adds up what the tables declare, and asks for what opening and the frame at `at` will
@@ -104,9 +106,12 @@ pub(crate) fn look(
         faststart: walk.faststart,
         fragmented: walk.seen_moof || walk.only_fragments || contains_box(&moov, b"mvex"),
     };
-    let explored = walk.only_fragments.then(|| Explored::new(walk.offset, walk.index.take()));
+    let explored = walk.only_fragments.then(|| Explored::new(walk.offset, std::mem::take(&mut walk.indexes)));
     let mut layout = Layout { about, moov, explored, walk };
     layout.plan(input, None, at)?;
+    if let Some(explored) = &layout.explored {
+        input.set_visible_size(explored.beginning());
+    }
     Ok(Some(layout))
 }
 
@@ -123,7 +128,7 @@ impl Walk {
             seen_moof: false,
             moov: None,
             only_fragments: false,
-            index: None,
+            indexes: Vec::new(),
         }
     }
 
@@ -149,9 +154,9 @@ impl Walk {
         if &header.kind == b"mdat" && self.moov.is_none() {
             announce_rest(input, self.offset);
         }
-        if &header.kind == b"sidx" && self.index.is_none() && box_bytes <= MAX_MOOV_BYTES {
+        if &header.kind == b"sidx" && self.indexes.len() < MAX_INDEXES && box_bytes <= MAX_MOOV_BYTES {
             let length = usize::try_from(box_bytes).unwrap_or(usize::MAX);
-            self.index = parse_sidx(&input.peek(offset, length)?, offset);
+            self.indexes.extend(parse_sidx(&input.peek(offset, length)?, offset));
         }
         let is_crossed_out = matches!(&header.kind, b"free" | b"hoov")
             && hides_moov(&input.peek(offset + header.header_bytes, 8)?);
@@ -241,8 +246,7 @@ impl Layout {
     }
 
     /// Asks for the packets that lead to the frame at `at`, of the track with this number or else of the one that is the
-    /// picture most likely. Of a file of fragments more may become visible by that: then it must be opened again, and the
-    /// answer is `true`.
+    /// picture most likely.
     ///
     /// # Errors
     /// What reading gives.
@@ -251,9 +255,9 @@ impl Layout {
         input: &mut Input<'_>,
         track: Option<u32>,
         at: Option<Duration>,
-    ) -> Result<bool, Fault> {
+    ) -> Result<(), Fault> {
         let moov = self.moov.clone();
-        let Some(movie) = Movie::parse(&moov) else { return Ok(false) };
+        let Some(movie) = Movie::parse(&moov) else { return Ok(()) };
         let track = match track {
             Some(id) => movie.tracks.iter().find(|track| track.id == id),
             None => main_track(&movie),
@@ -266,13 +270,21 @@ impl Layout {
         let packets = track.zip(at).map(|(track, at)| poster_packets(&movie, track, at));
         match packets {
             // Not understood: what is under way may be of use, and the rest is read when it is asked for.
-            Some(None) => return Ok(false),
+            Some(None) => return Ok(()),
             Some(Some(packets)) => ranges.extend(to_byte_ranges(coalesce(packets.ranges, READ_OVER))),
             None => {}
         }
         input.need_only(&ranges);
         input.prefetch(&ranges);
-        Ok(false)
+        Ok(())
+    }
+
+    /// Lets libavformat see of a file of fragments what was planned for. When that has changed, the file must be opened again.
+    pub(crate) fn show(&self, input: &mut Input<'_>) -> bool {
+        let visible = self.explored.as_ref().map_or_else(|| input.size(), Explored::visible);
+        let has_changed = input.visible_size() != visible;
+        input.set_visible_size(visible);
+        has_changed
     }
 
     /// Makes more of a file of fragments visible than was thought necessary; `false` when all of it is.

@@ -330,11 +330,15 @@ impl<'r> Media<'r> {
 
     /// Asks for what the frame at `at` needs, where that can be known.
     fn plan(&mut self, index: usize, track: Option<u32>, at: Duration) -> Result<(), MediaError> {
-        if self.planned_at != Some(at) && self.layout.plan(self.container.input_mut(), track, at)? {
-            self.reopen(index)?;
+        if self.planned_at != Some(at) {
+            self.layout.plan(self.container.input_mut(), track, at)?;
+            self.planned_at = Some(at);
         }
-        self.planned_at = Some(at);
-        Ok(())
+        self.show_planned(index)
+    }
+
+    fn show_planned(&mut self, index: usize) -> Result<(), MediaError> {
+        if self.layout.show(self.container.input_mut()) { self.reopen(index) } else { Ok(()) }
     }
 
     /// Lets libavformat see more of a file of fragments; `false` when it has seen all.
@@ -343,7 +347,7 @@ impl<'r> Media<'r> {
         if !self.layout.explore_further(self.container.input_mut())? {
             return Ok(false);
         }
-        self.reopen(index)?;
+        self.show_planned(index)?;
         Ok(true)
     }
 

@@ -50,8 +50,7 @@ impl Layout {
         }
     }
 
-    /// Asks for what the frame at `at` needs, of the track with this number. `true` when the file must be opened again, because
-    /// more of it is visible now.
+    /// Asks for what the frame at `at` needs, of the track with this number.
     ///
     /// # Errors
     /// What reading gives.
@@ -60,18 +59,20 @@ impl Layout {
         input: &mut Input<'_>,
         track: Option<u32>,
         at: Duration,
-    ) -> Result<bool, Fault> {
+    ) -> Result<(), Fault> {
         match self {
             Self::Mp4(layout) => layout.plan(input, track, Some(at)),
-            Self::Matroska(layout) => {
-                layout.plan(input, at)?;
-                Ok(false)
-            }
-            Self::Unknown => Ok(false),
+            Self::Matroska(layout) => layout.plan(input, at),
+            Self::Unknown => Ok(()),
         }
     }
 
-    /// Makes more of a file visible than was thought necessary; `false` when all of it is.
+    /// Lets libavformat see what was planned for. `true` when that has changed: then the file must be opened again.
+    pub(super) fn show(&self, input: &mut Input<'_>) -> bool {
+        matches!(self, Self::Mp4(layout) if layout.show(input))
+    }
+
+    /// Plans for more of a file than was thought necessary; `false` when that was all of it.
     ///
     /// # Errors
     /// What reading gives.

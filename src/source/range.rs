@@ -129,11 +129,6 @@ impl RangeSet {
         merged.len() - before
     }
 
-    /// Whether every byte of the range is there.
-    pub(crate) fn covers(&self, range: ByteRange) -> bool {
-        range.is_empty() || self.missing(range).is_empty()
-    }
-
     /// What is not there of a range, in order.
     pub(crate) fn missing(&self, range: ByteRange) -> Vec<ByteRange> {
         let mut gaps = Vec::new();
@@ -208,7 +203,6 @@ mod tests {
             prop_assert!(all.windows(2).all(|pair| pair[0].end() < pair[1].start()));
             let range = ByteRange::new(start, start + length);
             let missing = set.missing(range);
-            prop_assert_eq!(set.covers(range), missing.is_empty());
             for at in start..start + length {
                 let is_missing = missing.iter().any(|gap| gap.contains(at));
                 prop_assert_eq!(is_missing, !bytes[usize::try_from(at).unwrap()]);

@@ -168,16 +168,18 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether the reader waits for some of a piece, or of the rest of its body.
+    /// Whether the reader waits for some of a piece, or of the rest of its body, or of what is asked for only when something that
+    /// is under way has ended.
     pub(super) fn awaited(&self, piece: ByteRange, rest: ByteRange) -> Awaited {
-        let awaited = self.lock().awaited;
-        let is_in = |range: ByteRange| {
-            awaited.is_some_and(|awaited| awaited.start() < range.end() && range.start() < awaited.end())
-        };
-        match (is_in(piece), is_in(rest)) {
-            (true, _) => Awaited::Now,
-            (false, true) => Awaited::Behind,
-            (false, false) => Awaited::No,
+        let state = self.lock();
+        let Some(awaited) = state.awaited else { return Awaited::No };
+        let is_in = |range: ByteRange| awaited.start() < range.end() && range.start() < awaited.end();
+        if is_in(piece) {
+            Awaited::Now
+        } else if is_in(rest) || state.queue.iter().any(|(part, _)| is_in(*part)) {
+            Awaited::Behind
+        } else {
+            Awaited::No
         }
     }
 
@@ -281,7 +283,6 @@ pub(crate) struct RangeReader {
     size: u64,
     /// Where the last read-ahead ended, and how much it asked for.
     ahead: (u64, u64),
-    read_ahead: (u64, u64),
 }
 
 impl RangeReader {
@@ -296,8 +297,7 @@ impl RangeReader {
             state: Mutex::default(),
             changed: Condvar::new(),
         });
-        let read_ahead = READ_AHEAD;
-        let mut reader = Self { shared, deadline, size: 0, ahead: (u64::MAX, 0), read_ahead };
+        let mut reader = Self { shared, deadline, size: 0, ahead: (u64::MAX, 0) };
         let (head, tail) = match size_hint {
             Some(0) => return Err(ReadFault::Source(SourceError::Empty)),
             Some(size) if size <= first_reads.whole => (first_reads.whole, 0),
@@ -323,11 +323,6 @@ impl RangeReader {
         self.shared.lock().ledger
     }
 
-    /// How much reads that find nothing ask for: at first, and at most after it has doubled while reading goes on.
-    pub(crate) const fn set_read_ahead(&mut self, first: u64, most: u64) {
-        self.read_ahead = (first, most);
-    }
-
     /// Reads some bytes at `offset`; none at the end.
     pub(crate) fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadFault> {
         if offset >= self.size || buffer.is_empty() {
@@ -337,10 +332,7 @@ impl RangeReader {
             self.shared.lock().ledger.cache_hits += 1;
             return Ok(count);
         }
-        let want = ByteRange::new(offset, offset + 1);
-        self.ask_for_what_nobody_brings(want, true);
-        let blocks = self.shared.blocks();
-        self.wait(Some(want), |_| (blocks.end_of_run(offset) > offset).then_some(()))?;
+        self.bring(ByteRange::new(offset, offset + 1), true)?;
         // Thrown out between the wait and now, by others who needed the room: nothing is read, and the next try brings it.
         Ok(self.take(offset, buffer).unwrap_or_default())
     }
@@ -360,13 +352,17 @@ impl RangeReader {
 
     /// Waits until all of a range is there, after asking for what is missing of it.
     pub(crate) fn wait_for(&mut self, range: ByteRange) -> Result<(), ReadFault> {
-        let range = range.clipped(self.size);
+        self.bring(range.clipped(self.size), false)
+    }
+
+    /// Waits until all of a range is there, after asking for what nobody has asked for.
+    fn bring(&mut self, range: ByteRange, read_ahead: bool) -> Result<(), ReadFault> {
         loop {
-            self.ask_for_what_nobody_brings(range, false);
+            self.ask_for_what_nobody_brings(range, read_ahead);
             let blocks = self.shared.blocks();
             let arrived = |state: &State| {
                 let end = blocks.end_of_run(range.start());
-                // Also when what was under way has ended without bringing it: then it is asked for again, or has failed.
+                // Also when what was under way has ended without leaving it here: then it is asked for again.
                 (end >= range.end() || !state.coming().any(|rest| rest.contains(end))).then_some(end)
             };
             if self.wait(Some(range), arrived)? >= range.end() {
@@ -461,7 +457,7 @@ impl RangeReader {
 
     /// The range to ask for when a read finds nothing at `offset`.
     fn ahead_from(&mut self, offset: u64) -> ByteRange {
-        let (first, most) = self.read_ahead;
+        let (first, most) = READ_AHEAD;
         let goes_on = self.ahead.0 == offset;
         let length = if goes_on { self.ahead.1.saturating_mul(2).min(most).max(first) } else { first };
         let mut end = offset.saturating_add(length).min(self.size);
@@ -490,15 +486,15 @@ impl RangeReader {
             if let Some(fault) = &state.fatal {
                 break Err(fault.clone());
             }
-            if let Some(found) = found(&state) {
-                break Ok(found);
-            }
             let failed = awaited.and_then(|range| {
                 let missing = self.missing(&state, range);
                 missing.iter().find_map(|gap| state.failure_at(gap.start()).cloned())
             });
             if let Some(error) = failed {
                 break Err(ReadFault::Source(error));
+            }
+            if let Some(found) = found(&state) {
+                break Ok(found);
             }
             if let Some(stop) = self.deadline.expired() {
                 break Err(ReadFault::Stopped(stop));

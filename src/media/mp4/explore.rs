@@ -36,15 +36,20 @@ pub(super) struct Explored {
     first: u64,
     /// Where the box behind the last one seen begins.
     next: u64,
-    /// An index of all fragments.
-    index: Option<SegmentIndex>,
+    /// Where the first fragment ends. That is all that libavformat is shown at first, so that what it says of the streams does
+    /// not depend on which frame is wanted.
+    beginning: u64,
+    /// Where what it needs to see for the wanted frame ends.
+    visible: u64,
+    /// Indexes in front of the first fragment, one for each track or one for all.
+    indexes: Vec<SegmentIndex>,
+    /// Whether they name all fragments.
+    is_indexed: bool,
     /// Where tracks end, in their ticks; by track number.
     ends: Vec<(u32, i64)>,
     knows_end: bool,
     /// When tracks begin, in their ticks, as libavformat tells it; by track number.
     starts: Vec<(u32, i64)>,
-    /// Each fragment has an index of its own, whose word on the duration counts for libavformat.
-    has_indexes: bool,
     /// Something is as we do not know it; libavformat looks at everything.
     gave_up: bool,
     /// How many fragments to look at when those seen were not enough.
@@ -52,24 +57,25 @@ pub(super) struct Explored {
 }
 
 impl Explored {
-    pub(super) fn new(first: u64, index: Option<SegmentIndex>) -> Self {
+    pub(super) fn new(first: u64, indexes: Vec<SegmentIndex>) -> Self {
         Self {
             fragments: Vec::new(),
             first,
             next: first,
-            index,
+            beginning: first,
+            visible: first,
+            indexes,
+            is_indexed: false,
             ends: Vec::new(),
             knows_end: false,
             starts: Vec::new(),
-            has_indexes: false,
             gave_up: false,
             further: 1,
         }
     }
 
     pub(super) fn track_ends(&self) -> &[(u32, i64)] {
-        // An index of all fragments has told libavformat.
-        if self.gave_up || self.index.is_some() { &[] } else { &self.ends }
+        if self.gave_up { &[] } else { &self.ends }
     }
 
     pub(super) fn track_starts(&self) -> &[(u32, i64)] {
@@ -95,12 +101,21 @@ impl Explored {
         walk: &mut Walk,
         movie: &Movie<'_>,
         wanted: Option<(&Track<'_>, i64)>,
-    ) -> Result<bool, Fault> {
-        let visible = input.visible_size();
+    ) -> Result<(), Fault> {
         if !self.gave_up && self.explore(input, walk, movie, wanted)?.is_none() {
-            self.show_all(input, walk)?;
+            self.give_up(input, walk)?;
         }
-        Ok(input.visible_size() != visible)
+        Ok(())
+    }
+
+    /// How much of the file libavformat is to see when it opens it first.
+    pub(super) const fn beginning(&self) -> u64 {
+        self.beginning
+    }
+
+    /// How much it is to see for the frame that was planned for.
+    pub(super) const fn visible(&self) -> u64 {
+        self.visible
     }
 
     /// `None` when something is as we do not know it.
@@ -116,22 +131,18 @@ impl Explored {
                 return Ok(None);
             }
             self.note_starts(movie);
+            self.beginning = self.next;
+            self.use_indexes(input, movie)?;
         }
         let wanted = wanted.map(|(track, at)| (track, self.wanted(movie, track, at)));
         let end = self.next;
-        if let Some(index) = &self.index
-            && !is_complete(index, input)?
-        {
-            self.index = None;
-            self.has_indexes = true;
-        }
         let mut search = EndSearch::default();
-        if self.index.is_some() {
+        if self.is_indexed {
             if let Some((track, wanted)) = wanted
                 && !self.follow_index(input, track, wanted)
             {
                 // Far behind many fragments. libavformat finds the right one by the index, or one before it.
-                input.set_visible_size(input.size());
+                self.visible = input.size();
                 return Ok(Some(()));
             }
         } else if !self.knows_end && !self.end_from_header(movie) {
@@ -144,7 +155,7 @@ impl Explored {
         if let Some((track, wanted)) = wanted {
             while !self.holds(track.id, wanted) && self.next < input.size() {
                 // An index has told what to ask for.
-                let window = if self.index.is_some() { 0 } else { self.window(track.id, wanted) };
+                let window = if self.is_indexed { 0 } else { self.window(track.id, wanted) };
                 match self.next_fragment(input, walk, movie, window)? {
                     Some(true) => {}
                     Some(false) => break,
@@ -153,21 +164,41 @@ impl Explored {
             }
         }
         self.ask_for_packets(input, wanted);
-        if !self.knows_end && self.index.is_none() {
+        if !self.knows_end {
             let Some(last) = search.finish(input)? else { return Ok(None) };
             if self.end_from(input, walk, movie, &last)?.is_none() {
                 return Ok(None);
             }
         }
         let mut needed = self.packets(wanted);
-        if self.index.is_some() {
+        if self.is_indexed {
             // libavformat looks for another index behind the last fragment that it sees.
-            needed.push(ByteRange::new(self.next.saturating_sub(4), self.next));
+            needed.extend([self.beginning, self.next].map(|end| ByteRange::new(end.saturating_sub(4), end)));
         }
         input.need_only(&needed);
         input.prefetch(&needed);
-        input.set_visible_size(self.next);
+        self.visible = self.next;
         Ok(Some(()))
+    }
+
+    /// Takes the ends of tracks from the indexes, if they cover the whole file.
+    fn use_indexes(&mut self, input: &mut Input<'_>, movie: &Movie<'_>) -> Result<(), Fault> {
+        let Some(first) = self.indexes.first() else { return Ok(()) };
+        self.is_indexed = is_complete(first, input)?;
+        if !self.is_indexed {
+            return Ok(());
+        }
+        let scale = first.timescale.max(1);
+        let end_of = |track: &Track<'_>| {
+            let own = self.indexes.iter().find(|index| index.track_id == track.id).map(end_of_index);
+            // Tracks without one end with the first that has one, on their own clocks.
+            let other = || u128::from(end_of_index(first)) * u128::from(track.timescale) / u128::from(scale);
+            let ticks = own.map_or_else(other, u128::from);
+            (track.id, i64::try_from(ticks).unwrap_or(i64::MAX))
+        };
+        self.ends = movie.tracks.iter().map(end_of).collect();
+        self.knows_end = true;
+        Ok(())
     }
 
     /// The composition time, in ticks of the track, that the wanted frame has at least.
@@ -175,6 +206,8 @@ impl Explored {
         let start_of = |track: &Track<'_>| {
             let first = self.samples(track.id).next()?;
             let pts = first.cts.saturating_add(track.presentation_shift(movie.timescale).unwrap_or(0));
+            // What sound has before zero is priming that is not heard.
+            let pts = if &track.handler == b"soun" { pts.max(0) } else { pts };
             Some(i128::from(pts) * 1_000_000 / i128::from(track.timescale.max(1)))
         };
         let tracks = movie.tracks.iter().filter(|track| matches!(&track.handler, b"vide" | b"soun"));
@@ -334,7 +367,7 @@ impl Explored {
             }
             self.note_ends(&fragment);
         }
-        if let Some(&offset) = last.last().filter(|_| self.has_indexes) {
+        if let Some(&offset) = last.last().filter(|_| !self.indexes.is_empty()) {
             self.note_indexes_before(input, offset)?;
         }
         self.knows_end = true;
@@ -344,7 +377,7 @@ impl Explored {
     /// Asks for the headers of the fragments up to the one that the index says holds the wanted frame, and for the part of that
     /// one that is likely to be needed. `false` when they are too many.
     fn follow_index(&self, input: &mut Input<'_>, track: &Track<'_>, wanted: i64) -> bool {
-        let (Some(index), Some(first)) = (&self.index, self.fragments.first()) else { return true };
+        let (Some(index), Some(first)) = (self.indexes.first(), self.fragments.first()) else { return true };
         let start = index.entries.first().map_or(0, |entry| entry.start);
         let first_cts = self.samples(track.id).next().map_or(0, |sample| sample.cts);
         let ahead = u64::try_from(wanted.saturating_sub(first_cts)).unwrap_or(0);
@@ -414,26 +447,26 @@ impl Explored {
         walk: &mut Walk,
         movie: &Movie<'_>,
     ) -> Result<bool, Fault> {
-        if input.visible_size() == input.size() {
+        if self.visible == input.size() {
             return Ok(false);
         }
         for _ in 0..self.further {
             if self.next_fragment(input, walk, movie, FIRST_MOOF_BYTES)?.is_none() {
-                self.show_all(input, walk)?;
+                self.give_up(input, walk)?;
                 return Ok(true);
             }
         }
         self.further = self.further.saturating_mul(2);
-        input.set_visible_size(self.next);
+        self.visible = self.next;
         Ok(true)
     }
 
     /// Lets libavformat look at everything, after we did.
-    fn show_all(&mut self, input: &mut Input<'_>, walk: &mut Walk) -> Result<(), Fault> {
+    fn give_up(&mut self, input: &mut Input<'_>, walk: &mut Walk) -> Result<(), Fault> {
         self.gave_up = true;
         walk.offset = self.next;
         while walk.step(input)? {}
-        input.set_visible_size(input.size());
+        (self.beginning, self.visible) = (input.size(), input.size());
         Ok(())
     }
 }
@@ -446,6 +479,11 @@ fn is_complete(index: &SegmentIndex, input: &mut Input<'_>) -> Result<bool, Faul
     }
     let header = parse_header(&input.peek(index.end_offset, 16)?);
     Ok(header.is_some_and(|header| &header.kind == b"mfra" && header.size == Some(rest)))
+}
+
+/// The end of the last fragment that an index names, in its ticks.
+fn end_of_index(index: &SegmentIndex) -> u64 {
+    index.entries.last().map_or(0, |entry| entry.start.saturating_add(entry.duration.into()))
 }
 
 fn read_moof(input: &mut Input<'_>, walk: &mut Walk, offset: u64) -> Result<Option<Vec<u8>>, Fault> {
