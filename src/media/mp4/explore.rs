@@ -172,8 +172,7 @@ impl Explored {
         }
         let mut needed = self.packets(wanted);
         if self.is_indexed {
-            // libavformat looks for another index behind the last fragment that it sees.
-            needed.extend([self.beginning, self.next].map(|end| ByteRange::new(end.saturating_sub(4), end)));
+            needed.extend([self.beginning, self.next].map(last_bytes));
         }
         input.need_only(&needed);
         input.prefetch(&needed);
@@ -397,9 +396,8 @@ impl Explored {
             let bytes = u64::from(entry.size);
             let guess = header.saturating_add(part_of_gop(bytes, ahead - entry.start, ticks)).min(bytes);
             ranges.push(ByteRange::new(entry.offset, entry.offset.saturating_add(guess)));
-            // What libavformat will look at behind it.
-            let end = entry.offset.saturating_add(bytes);
-            ranges.push(ByteRange::new(end.saturating_sub(4), end));
+            // libavformat will look for another index behind the last fragment that it sees.
+            ranges.extend([self.beginning, entry.offset.saturating_add(bytes)].map(last_bytes));
         }
         input.need_only(&ranges);
         input.prefetch(&ranges);
@@ -479,6 +477,11 @@ fn is_complete(index: &SegmentIndex, input: &mut Input<'_>) -> Result<bool, Faul
     }
     let header = parse_header(&input.peek(index.end_offset, 16)?);
     Ok(header.is_some_and(|header| &header.kind == b"mfra" && header.size == Some(rest)))
+}
+
+/// Where the length of an index (`mfro`) would be, if one ended here.
+const fn last_bytes(end: u64) -> ByteRange {
+    ByteRange::new(end.saturating_sub(4), end)
 }
 
 /// The end of the last fragment that an index names, in its ticks.
