@@ -1,18 +1,32 @@
 //! Which frame is taken of each file, and the MD5 of its planes: to compare with what other programs take.
 //!
-//! `cargo run --release --example frame_md5 --features static -- FILE...`; one tab-separated line a file: start, duration,
+//! `cargo run --release --example frame_md5 --features static -- FILE_OR_URL...`; one tab-separated line a file: start, duration,
 //! reason, pts, time base, size, pixel format, MD5, orientation, bytes, requests.
 
 use std::time::Duration;
 
 use md5::{Digest as _, Md5};
+#[cfg(feature = "http")]
+use posterframe::source::{HttpSource, SourceError};
 use posterframe::{Media, MediaError, OpenOptions};
 
+const AT: Duration = Duration::from_secs(5);
+
+fn open(path: &str) -> Result<Media<'static>, MediaError> {
+    #[cfg(feature = "http")]
+    if path.starts_with("http") {
+        let url = path.parse().map_err(|error| SourceError::Request { reason: format!("{error}") });
+        let source = url.and_then(HttpSource::new).map_err(MediaError::Source)?;
+        return Media::open_source(source, &OpenOptions::default().with_poster_at(AT));
+    }
+    Media::open_file(path, &OpenOptions::default())
+}
+
 fn line(path: &str) -> Result<String, MediaError> {
-    let mut media = Media::open_file(path, &OpenOptions::default())?;
+    let mut media = open(path)?;
     let start = media.info().start_seconds.map_or("-".to_owned(), |seconds| format!("{seconds:.6}"));
     let duration = media.info().duration_seconds.map_or("-".to_owned(), |seconds| format!("{seconds:.6}"));
-    let frame = match media.poster_frame(Duration::from_secs(5)) {
+    let frame = match media.poster_frame(AT) {
         Ok(frame) => frame,
         Err(error) => return Ok(format!("{start}\t{duration}\terror\t{}: {error}", error.kind())),
     };

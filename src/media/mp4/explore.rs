@@ -13,6 +13,11 @@ use super::samples::{Movie, Sample, Track, coalesce, packet_of_frame};
 use super::{READ_OVER, Walk, be32, parse_header, to_byte_ranges};
 use crate::media::plan::part_of_gop;
 
+/// Fragments that are looked at, at most, until each track has been seen. Most files have all in the first.
+const MAX_FIRST_FRAGMENTS: usize = 4;
+/// A duration in the header is believed when it makes the bit rate of the file no more than so many times that of its first
+/// fragment, or its inverse. Some files have nonsense there.
+const MAX_RATE_FACTOR: u128 = 4;
 /// A fragment's header, before any has been seen.
 const FIRST_MOOF_BYTES: u64 = 16 << 10;
 /// Fragments up to this size are read through: at 75 MB/s that takes no longer than the 15 ms of half a round trip.
@@ -130,6 +135,7 @@ impl Explored {
             if self.next_fragment(input, walk, movie, FIRST_MOOF_BYTES)? != Some(true) {
                 return Ok(None);
             }
+            self.look_for_all_tracks(input, walk, movie)?;
             self.note_starts(movie);
             self.beginning = self.next;
             self.use_indexes(input, movie)?;
@@ -145,7 +151,7 @@ impl Explored {
                 self.visible = input.size();
                 return Ok(Some(()));
             }
-        } else if !self.knows_end && !self.end_from_header(movie) {
+        } else if !self.knows_end && !self.end_from_header(movie, input.size()) {
             // On their way while the end is looked at.
             if let Some((track, wanted)) = wanted.filter(|(track, wanted)| !self.holds(track.id, *wanted)) {
                 input.prefetch(&[ByteRange::new(end, end + self.window(track.id, wanted))]);
@@ -184,19 +190,28 @@ impl Explored {
     fn use_indexes(&mut self, input: &mut Input<'_>, movie: &Movie<'_>) -> Result<(), Fault> {
         let Some(first) = self.indexes.first() else { return Ok(()) };
         self.is_indexed = is_complete(first, input)?;
-        if !self.is_indexed {
-            return Ok(());
+        if self.is_indexed {
+            self.ends = ends_by_indexes(&self.indexes, movie);
+            self.knows_end = true;
         }
-        let scale = first.timescale.max(1);
-        let end_of = |track: &Track<'_>| {
-            let own = self.indexes.iter().find(|index| index.track_id == track.id).map(end_of_index);
-            // Tracks without one end with the first that has one, on their own clocks.
-            let other = || u128::from(end_of_index(first)) * u128::from(track.timescale) / u128::from(scale);
-            let ticks = own.map_or_else(other, u128::from);
-            (track.id, i64::try_from(ticks).unwrap_or(i64::MAX))
-        };
-        self.ends = movie.tracks.iter().map(end_of).collect();
-        self.knows_end = true;
+        Ok(())
+    }
+
+    /// Looks at more fragments when the first has not all tracks, so that it is known when each of them begins.
+    fn look_for_all_tracks(
+        &mut self,
+        input: &mut Input<'_>,
+        walk: &mut Walk,
+        movie: &Movie<'_>,
+    ) -> Result<(), Fault> {
+        let media = movie.tracks.iter().filter(|track| matches!(&track.handler, b"vide" | b"soun"));
+        let media: Vec<u32> = media.map(|track| track.id).collect();
+        for _ in 1..MAX_FIRST_FRAGMENTS {
+            let are_seen = media.iter().all(|&track| self.samples(track).next().is_some());
+            if are_seen || self.next_fragment(input, walk, movie, FIRST_MOOF_BYTES)? != Some(true) {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -302,48 +317,58 @@ impl Explored {
 
     fn note_ends(&mut self, fragment: &Fragment) {
         for part in &fragment.tracks {
-            self.note_end(part.track_id, part.end_dts);
+            match self.ends.iter_mut().find(|(track, _)| *track == part.track_id) {
+                Some((_, end)) => *end = part.end_dts.max(*end),
+                None => self.ends.push((part.track_id, part.end_dts)),
+            }
         }
     }
 
-    fn note_end(&mut self, track: u32, ticks: i64) {
-        match self.ends.iter_mut().find(|(number, _)| *number == track) {
-            Some((_, end)) => *end = ticks.max(*end),
-            None => self.ends.push((track, ticks)),
-        }
-    }
-
-    /// Takes the ends from the indexes right before the fragment at `offset`.
-    fn note_indexes_before(&mut self, input: &mut Input<'_>, offset: u64) -> Result<(), Fault> {
+    /// Takes the ends from the indexes right before the last fragment, at `offset`: where they lead to the end of the file,
+    /// libavformat does not look at that fragment any more.
+    fn ends_before(&mut self, input: &mut Input<'_>, movie: &Movie<'_>, offset: u64) -> Result<(), Fault> {
         let start = offset.saturating_sub(INDEX_WINDOW);
         let bytes = input.peek(start, usize::try_from(offset - start).unwrap_or(0))?;
-        let mut end = bytes.len();
+        let (mut end, mut found) = (bytes.len(), Vec::new());
         for at in (0..bytes.len().saturating_sub(8)).rev() {
             let size = be32(&bytes, at).and_then(|size| usize::try_from(size).ok());
-            if bytes[at + 4..].starts_with(b"sidx")
-                && size.and_then(|size| at.checked_add(size)) == Some(end)
-                && let Some(index) = parse_sidx(&bytes[at..end], start + at as u64)
+            if bytes[at + 4..].starts_with(b"sidx") && size.and_then(|size| at.checked_add(size)) == Some(end)
             {
-                let ticks =
-                    index.entries.last().map(|entry| entry.start.saturating_add(entry.duration.into()));
-                self.note_end(index.track_id, ticks.and_then(|ticks| ticks.try_into().ok()).unwrap_or(0));
+                found.extend(parse_sidx(&bytes[at..end], start + at as u64));
                 end = at;
             }
+        }
+        // The first in the file first.
+        found.reverse();
+        if let Some(first) = found.first()
+            && is_complete(first, input)?
+        {
+            self.ends = ends_by_indexes(&found, movie);
         }
         Ok(())
     }
 
-    /// Takes the duration from the header (`mehd`), if it is there.
-    fn end_from_header(&mut self, movie: &Movie<'_>) -> bool {
-        let Some(duration) = movie.fragment_duration else { return false };
+    /// Takes the duration from the header (`mehd`), if it is there and can be true.
+    fn end_from_header(&mut self, movie: &Movie<'_>, size: u64) -> bool {
+        let Some(duration) = movie.fragment_duration.filter(|_| movie.timescale > 0) else { return false };
         let ticks = |track: &Track<'_>| {
-            let ticks =
-                u128::from(duration) * u128::from(track.timescale) / u128::from(movie.timescale.max(1));
+            let ticks = u128::from(duration) * u128::from(track.timescale) / u128::from(movie.timescale);
             (track.id, i64::try_from(ticks).unwrap_or(i64::MAX))
         };
-        self.ends = movie.tracks.iter().map(ticks).collect();
-        self.knows_end = true;
-        true
+        let ends: Vec<(u32, i64)> = movie.tracks.iter().map(ticks).collect();
+        // Of the track that has come furthest in what has been seen.
+        let bytes = u128::from(self.next.saturating_sub(self.first));
+        let is_plausible = self.ends.iter().any(|(track, seen)| {
+            let end = ends.iter().find(|(id, _)| id == track).map_or(0, |(_, end)| *end);
+            let (Ok(seen), Ok(end)) = (u128::try_from(*seen), u128::try_from(end)) else { return false };
+            let (whole, part) = (u128::from(size).saturating_mul(seen), bytes.saturating_mul(end));
+            whole <= part.saturating_mul(MAX_RATE_FACTOR) && part <= whole.saturating_mul(MAX_RATE_FACTOR)
+        });
+        if is_plausible {
+            self.ends = ends;
+            self.knows_end = true;
+        }
+        is_plausible
     }
 
     /// Takes the durations from the fragments at the end of the file.
@@ -367,7 +392,7 @@ impl Explored {
             self.note_ends(&fragment);
         }
         if let Some(&offset) = last.last().filter(|_| !self.indexes.is_empty()) {
-            self.note_indexes_before(input, offset)?;
+            self.ends_before(input, movie, offset)?;
         }
         self.knows_end = true;
         Ok(Some(()))
@@ -477,6 +502,19 @@ fn is_complete(index: &SegmentIndex, input: &mut Input<'_>) -> Result<bool, Faul
     }
     let header = parse_header(&input.peek(index.end_offset, 16)?);
     Ok(header.is_some_and(|header| &header.kind == b"mfra" && header.size == Some(rest)))
+}
+
+/// Where tracks end by indexes that cover the file, in ticks of their own.
+fn ends_by_indexes(indexes: &[SegmentIndex], movie: &Movie<'_>) -> Vec<(u32, i64)> {
+    let Some(first) = indexes.first() else { return Vec::new() };
+    let scale = u128::from(first.timescale.max(1));
+    let end_of = |track: &Track<'_>| {
+        let own = indexes.iter().find(|index| index.track_id == track.id).map(end_of_index);
+        // Tracks without one end with the first that has one, on their own clocks, to the nearest tick.
+        let other = || (u128::from(end_of_index(first)) * u128::from(track.timescale) + scale / 2) / scale;
+        (track.id, i64::try_from(own.map_or_else(other, u128::from)).unwrap_or(i64::MAX))
+    };
+    movie.tracks.iter().map(end_of).collect()
 }
 
 /// Where the length of an index (`mfro`) would be, if one ended here.
