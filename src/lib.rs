@@ -33,8 +33,9 @@
 //!
 //! # Modules
 //!
-//! Data flows one way. `error`, `limits` and `pixels` are values. `media` is the only module that knows libav, and its
-//! `ffi` the only one with `unsafe`. `picture` turns pixels into upright pictures and files.
+//! Data flows one way. `error`, `limits`, `deadline` and `pixels` are values. [`source`] reads objects by byte ranges. `media`
+//! is the only module that knows libav, and its `ffi` the only one with `unsafe`. `picture` turns pixels into upright
+//! pictures and files.
 //!
 //! With `job`, `process` does for one video what the catalogue needs: `object_name` reads its key, the picture goes
 //! into a `store`, content and row into a `catalog`, as `config` says. `telemetry` holds the log messages,
