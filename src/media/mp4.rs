@@ -5,13 +5,14 @@
 //! what the file holds. An 8 KB file with 16 tracks of 5 million constant-size samples took 2.9 GB and 5 s inside libav;
 //! here it is refused.
 //!
-//! From the tables, `samples` tells which packets lead to the frame at a time: they are asked for before libav has even
-//! seen the tables. A file of fragments without an index of them is only `explored` as far as that frame; libav would look
-//! at every fragment there is before it begins, so it is shown the file as if it ended there. `fragments` reads them.
+//! The tables tell which packets lead to the frame at a time (`poster`): they are asked for before libav has even seen the
+//! tables. A file of fragments is only looked at as far as that frame (`explore`), and at its end for its duration
+//! (`file_end`); libav would look at every fragment there is before it begins, so it is shown the file as if it ended there.
 
 mod boxes;
 mod count;
 mod explore;
+mod file_end;
 mod fragments;
 mod samples;
 

@@ -13,7 +13,7 @@ use crate::media::{matroska, mp4};
 
 /// The layout of a file.
 pub(super) enum Layout {
-    Mp4(mp4::Layout),
+    Mp4(Box<mp4::Layout>),
     Matroska(matroska::Layout),
     /// Of another container, or of one of those in a way that is new to us.
     Unknown,
@@ -28,7 +28,7 @@ impl Layout {
         if matroska::is_matroska(&input.peek(0, 4)?) {
             return Ok(matroska::look(input, at)?.map_or(Self::Unknown, Self::Matroska));
         }
-        Ok(mp4::look(input, limits, at)?.map_or(Self::Unknown, Self::Mp4))
+        Ok(mp4::look(input, limits, at)?.map_or(Self::Unknown, |layout| Self::Mp4(Box::new(layout))))
     }
 
     /// Forgets what was seen, if libavformat says that the file is of another family: boxes of one may look like those of

@@ -6,12 +6,13 @@
 //! that is there says where the links are.
 
 use crate::media::input::{Fault, Input};
+use crate::media::plan::part_of_gop;
 use crate::source::ByteRange;
 
-use super::fragments::{Fragment, SegmentIndex, find_moof, parse_mfra, parse_sidx};
+use super::file_end::EndSearch;
+use super::fragments::{Fragment, SegmentIndex, parse_sidx};
 use super::samples::{Movie, Sample, Track, coalesce, packet_of_frame};
 use super::{READ_OVER, Walk, be32, parse_header, to_byte_ranges};
-use crate::media::plan::part_of_gop;
 
 /// Fragments that are looked at, at most, until each track has been seen. Most files have all in the first.
 const MAX_FIRST_FRAGMENTS: usize = 4;
@@ -19,19 +20,13 @@ const MAX_FIRST_FRAGMENTS: usize = 4;
 /// fragment, or its inverse. Some files have nonsense there.
 const MAX_RATE_FACTOR: u128 = 4;
 /// A fragment's header, before any has been seen.
-const FIRST_MOOF_BYTES: u64 = 16 << 10;
+pub(super) const FIRST_MOOF_BYTES: u64 = 16 << 10;
 /// Fragments up to this size are read through: at 75 MB/s that takes no longer than the 15 ms of half a round trip.
 const READ_THROUGH: u64 = 1 << 20;
-/// The end of the file, where its last fragment or an index is looked for, in parts of the file and at least and at most.
-const TAIL: (u64, u64, u64) = (600, 64 << 10, 512 << 10);
-/// The end of the file is searched for its last fragment no further back than this.
-const MAX_TAIL: u64 = 16 << 20;
-/// An index right before a fragment is looked for so far in front of it.
+/// An index right before the last fragment is looked for so far in front of it.
 const INDEX_WINDOW: u64 = 4 << 10;
-/// Bytes of it that are looked at in one step, while the rest is still on its way.
-const STEP: usize = 128 << 10;
 /// Fragments that are followed from one found in the tail, and headers asked for side by side because an index names them.
-const MAX_LINKS: usize = 64;
+pub(super) const MAX_LINKS: usize = 64;
 
 /// What has been seen of a file of fragments.
 pub(super) struct Explored {
@@ -304,18 +299,17 @@ impl Explored {
         movie: &Movie<'_>,
         offset: u64,
     ) -> Result<Option<()>, Fault> {
-        let Some(moof) = read_moof(input, walk, offset)? else { return Ok(None) };
-        let Some(fragment) = Fragment::parse(&moof, offset, movie) else { return Ok(None) };
-        // Without its decoding time a fragment cannot be placed unless all before it are known.
-        if fragment.tracks.iter().any(|part| part.decode_time.is_none()) {
-            return Ok(None);
-        }
+        let Some(fragment) = read_fragment(input, walk, movie, offset)? else { return Ok(None) };
         self.note_ends(&fragment);
         self.fragments.push(fragment);
         Ok(Some(()))
     }
 
+    /// Takes the ends of tracks from a fragment, unless something else has told them.
     fn note_ends(&mut self, fragment: &Fragment) {
+        if self.knows_end {
+            return;
+        }
         for part in &fragment.tracks {
             match self.ends.iter_mut().find(|(track, _)| *track == part.track_id) {
                 Some((_, end)) => *end = part.end_dts.max(*end),
@@ -384,11 +378,7 @@ impl Explored {
             if self.fragments.iter().any(|fragment| fragment.offset == offset) {
                 continue;
             }
-            let Some(moof) = read_moof(input, walk, offset)? else { return Ok(None) };
-            let Some(fragment) = Fragment::parse(&moof, offset, movie) else { return Ok(None) };
-            if fragment.tracks.iter().any(|part| part.decode_time.is_none()) {
-                return Ok(None);
-            }
+            let Some(fragment) = read_fragment(input, walk, movie, offset)? else { return Ok(None) };
             self.note_ends(&fragment);
         }
         if let Some(&offset) = last.last().filter(|_| !self.indexes.is_empty()) {
@@ -527,7 +517,14 @@ fn end_of_index(index: &SegmentIndex) -> u64 {
     index.entries.last().map_or(0, |entry| entry.start.saturating_add(entry.duration.into()))
 }
 
-fn read_moof(input: &mut Input<'_>, walk: &mut Walk, offset: u64) -> Result<Option<Vec<u8>>, Fault> {
+/// Reads a fragment; `None` for what is not understood, and for one without its decoding time: that cannot be placed unless all
+/// before it are known.
+fn read_fragment(
+    input: &mut Input<'_>,
+    walk: &mut Walk,
+    movie: &Movie<'_>,
+    offset: u64,
+) -> Result<Option<Fragment>, Fault> {
     let Some(header) = parse_header(&input.peek(offset, 16)?) else { return Ok(None) };
     let bytes = header.size.unwrap_or(u64::MAX).min(input.size() - offset);
     if &header.kind != b"moof" || bytes > super::MAX_MOOV_BYTES {
@@ -535,123 +532,6 @@ fn read_moof(input: &mut Input<'_>, walk: &mut Walk, offset: u64) -> Result<Opti
     }
     let moof = input.peek(offset, usize::try_from(bytes).unwrap_or(usize::MAX))?;
     walk.count(input, &moof)?;
-    Ok(Some(moof))
-}
-
-/// The search for the last fragments.
-#[derive(Default)]
-struct EndSearch {
-    /// One of them, and all behind it.
-    found: Option<Vec<u64>>,
-    /// Where the part of the file that was searched begins.
-    searched_from: u64,
-    /// Where the part that is on its way begins.
-    coming_from: u64,
-}
-
-impl EndSearch {
-    /// Looks at the end of the file, and asks for what is in front of it when the last fragment is not there.
-    fn begin(
-        &mut self,
-        input: &mut Input<'_>,
-        fragment_bytes: u64,
-        wanted: Option<(&Track<'_>, i64)>,
-    ) -> Result<(), Fault> {
-        let size = input.size();
-        let length = (size / TAIL.0).clamp(TAIL.1, TAIL.2).min(size);
-        let start = size - length;
-        let tail = input.peek(start, usize::try_from(length).unwrap_or(usize::MAX))?;
-        (self.searched_from, self.coming_from) = (start, start);
-        if let Some(named) = index_at_end(&tail) {
-            self.follow_index(input, &named, wanted);
-        }
-        if self.found.is_none()
-            && let Some(at) = find_moof(&tail, start)
-        {
-            self.found = links(input, at)?;
-        }
-        if self.found.is_none() {
-            let guess = fragment_bytes.saturating_add(fragment_bytes / 8 + TAIL.1);
-            self.coming_from = size.saturating_sub(guess).min(start.saturating_sub(TAIL.1));
-            // It begins in the first third of that, if it is like the first fragment.
-            let likely = self.coming_from.saturating_add(fragment_bytes / 4 + 2 * TAIL.1).min(start);
-            input.prefetch(&[ByteRange::new(self.coming_from, likely)]);
-        }
-        Ok(())
-    }
-
-    /// Asks for the headers that an index of random access names: those up to the wanted time, and the last one.
-    fn follow_index(
-        &mut self,
-        input: &mut Input<'_>,
-        named: &[(u32, u64, u64)],
-        wanted: Option<(&Track<'_>, i64)>,
-    ) {
-        let Some(last) = named.iter().map(|(_, _, offset)| *offset).max() else { return };
-        let header = |offset: u64| ByteRange::new(offset, offset.saturating_add(FIRST_MOOF_BYTES));
-        let mut headers = vec![header(last)];
-        if let Some((track, wanted)) = wanted {
-            let wanted = u64::try_from(wanted).unwrap_or(0);
-            let before = named.iter().filter(|(id, time, _)| *id == track.id && *time <= wanted);
-            headers.extend(before.take(MAX_LINKS).map(|(_, _, offset)| header(*offset)));
-        }
-        input.prefetch(&headers);
-        self.found = Some(vec![last]);
-    }
-
-    /// The last fragments; `None` when they cannot be found.
-    fn finish(mut self, input: &mut Input<'_>) -> Result<Option<Vec<u64>>, Fault> {
-        let size = input.size();
-        while self.found.is_none() {
-            let from = self.coming_from;
-            if from >= self.searched_from {
-                return Ok(None);
-            }
-            let mut bytes = Vec::new();
-            while from + (bytes.len() as u64) < self.searched_from && self.found.is_none() {
-                let at = from + bytes.len() as u64;
-                let rest = usize::try_from(self.searched_from - at).unwrap_or(usize::MAX);
-                input.prefetch(&[ByteRange::new(at, (at + STEP as u64 * 2).min(self.searched_from))]);
-                let seen = bytes.len();
-                bytes.extend(input.peek(at, STEP.min(rest))?);
-                // A name may lie across two steps.
-                let overlap = seen.saturating_sub(64);
-                if let Some(at) = find_moof(&bytes[overlap..], from + overlap as u64) {
-                    self.found = links(input, at)?;
-                }
-            }
-            self.searched_from = from;
-            let back = size - from + (size - from) / 2;
-            if back > MAX_TAIL {
-                break;
-            }
-            self.coming_from = size.saturating_sub(back);
-        }
-        Ok(self.found)
-    }
-}
-
-/// The fragments from the one at `offset` to the end of the file; `None` when the boxes do not lead there.
-fn links(input: &mut Input<'_>, mut offset: u64) -> Result<Option<Vec<u64>>, Fault> {
-    let (size, mut found) = (input.size(), Vec::new());
-    while offset < size {
-        let Some(header) = parse_header(&input.peek(offset, 16)?) else { return Ok(None) };
-        if !header.is_text() || found.len() >= MAX_LINKS {
-            return Ok(None);
-        }
-        if &header.kind == b"moof" {
-            found.push(offset);
-        }
-        offset = offset.saturating_add(header.size.unwrap_or(u64::MAX));
-    }
-    Ok(Some(found))
-}
-
-/// The entries of an index of random access that ends with the file: its last box says how long it is
-/// (ISO/IEC 14496-12, 8.8.11).
-fn index_at_end(tail: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
-    let end = tail.get(tail.len().checked_sub(16)?..)?;
-    let length = usize::try_from(be32(end, 12)?).ok()?;
-    let mfra = tail.get(tail.len().checked_sub(length)?..)?;
-    (&end[4..8] == b"mfro" && mfra.get(4..8) == Some(b"mfra")).then(|| parse_mfra(mfra))
+    let is_placed = |fragment: &Fragment| fragment.tracks.iter().all(|part| part.decode_time.is_some());
+    Ok(Fragment::parse(&moof, offset, movie).filter(is_placed))
 }
