@@ -14,7 +14,15 @@ mod count;
 mod explore;
 mod file_end;
 mod fragments;
+mod keyframes;
+mod movie;
+mod placement;
+mod poster;
 mod samples;
+mod tables;
+#[cfg(test)]
+mod test_tables;
+mod track;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -28,7 +36,9 @@ use boxes::{BoxHeader, be32, for_each_box, parse_header};
 use count::{EntryCounter, hides_moov};
 use explore::Explored;
 use fragments::{SegmentIndex, parse_sidx};
-use samples::{Movie, Track, coalesce, header_ranges, packet_of_frame, poster_packets};
+use movie::Movie;
+use poster::{coalesce, header_ranges, packet_of_frame, poster_packets};
+use track::Track;
 
 /// What is looked at first: box headers, and the whole `moov` of most short files in streaming order.
 const HEAD_BYTES: usize = 16 << 10;

@@ -11,7 +11,10 @@ use crate::source::ByteRange;
 
 use super::file_end::EndSearch;
 use super::fragments::{Fragment, SegmentIndex, parse_sidx};
-use super::samples::{Movie, Sample, Track, coalesce, packet_of_frame};
+use super::movie::Movie;
+use super::poster::{coalesce, packet_of_frame};
+use super::samples::Sample;
+use super::track::Track;
 use super::{READ_OVER, Walk, be32, parse_header, to_byte_ranges};
 
 /// Fragments that are looked at, at most, until each track has been seen. Most files have all in the first.

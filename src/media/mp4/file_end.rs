@@ -5,7 +5,7 @@ use crate::source::ByteRange;
 
 use super::explore::{FIRST_MOOF_BYTES, MAX_LINKS};
 use super::fragments::{find_moof, parse_mfra};
-use super::samples::Track;
+use super::track::Track;
 use super::{be32, parse_header};
 
 /// What is looked at of the end is this part of the file,

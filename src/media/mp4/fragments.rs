@@ -4,8 +4,9 @@
 //! A fragment is read as libavformat reads it (`mov_read_tfhd`, `mov_read_trun`), for it is what comes after. What it would
 //! refuse is not understood here either.
 
-use super::samples::{Movie, Sample, be16, be64};
-use super::{be32, for_each_box, parse_header};
+use super::boxes::{be16, be32, be64, for_each_box, parse_header};
+use super::movie::Movie;
+use super::samples::Sample;
 
 /// Track fragments in one fragment, at most.
 const MAX_TRACKS: usize = 4096;
@@ -331,7 +332,7 @@ pub(super) fn find_moof(window: &[u8], window_offset: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::build::*;
+    use super::super::test_tables::*;
     use super::*;
 
     const BASE_IS_MOOF: u32 = 0x2_0000;
