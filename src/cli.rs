@@ -37,7 +37,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(refusal) => {
             let json = arguments.iter().any(|argument| argument == "--json");
-            return output::usage(&refusal, json);
+            return output::usage(&refusal, &arguments, json);
         }
     };
     let json = arguments.command.json();

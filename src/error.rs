@@ -1,5 +1,6 @@
 //! What went wrong, told by kind: the one thing callers, exit codes and retry policies decide on.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -121,4 +122,13 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.source()
     }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
 }

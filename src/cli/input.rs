@@ -1,14 +1,20 @@
 //! Opening what INPUT names.
 
 use std::io::Cursor;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use super::arguments::InputArguments;
+use crate::deadline::{Deadline, Stop};
 use crate::location::Location;
 use crate::source::{HttpSource, S3Source, SourceError, block_on, read_whole};
 use crate::{Error, ErrorKind, Media, MediaError, OpenOptions};
 
 /// Standard input is read into memory up to here, unless told otherwise.
 const STDIN_BYTES: u64 = 256 << 20;
+/// How often a wait looks at the cancel token.
+const LOOK_UP: Duration = Duration::from_millis(20);
 
 /// Opens the input with these options.
 pub(super) fn open(arguments: &InputArguments, options: &OpenOptions) -> Result<Media<'static>, Error> {
@@ -27,8 +33,10 @@ fn open_location(arguments: &InputArguments, options: &OpenOptions) -> Result<Me
     match &arguments.input {
         Location::File(path) => Ok(Media::open_file(path, options)?),
         Location::Stdin => {
-            let bytes = read_whole(std::io::stdin().lock(), arguments.buffer.unwrap_or(STDIN_BYTES));
-            Ok(Media::open(Cursor::new(bytes.map_err(of_source)?), options)?)
+            let most = arguments.buffer.unwrap_or(STDIN_BYTES);
+            let bytes =
+                in_time(options, move || read_whole(std::io::stdin().lock(), most).map_err(of_source));
+            Ok(Media::open(Cursor::new(bytes?), options)?)
         }
         Location::S3 { bucket, key } => {
             let source = block_on(S3Source::connect(bucket.clone(), key.clone()))?.map_err(of_source)?;
@@ -47,14 +55,40 @@ fn open_url(url: url::Url, buffer: Option<u64>, options: &OpenOptions) -> Result
     let source = HttpSource::new(url).map_err(of_source)?;
     match (Media::open_source(source.clone(), options), buffer) {
         (Err(MediaError::Source(SourceError::NoRanges)), Some(most)) => {
-            let bytes = block_on(async move { source.read_whole(most).await })?.map_err(of_source)?;
-            Ok(Media::open(Cursor::new(bytes), options)?)
+            let bytes = in_time(options, move || {
+                block_on(async move { source.read_whole(most).await })?.map_err(of_source)
+            });
+            Ok(Media::open(Cursor::new(bytes?), options)?)
         }
         (Err(error @ MediaError::Source(SourceError::NoRanges)), None) => {
             let advice = format!("{error}; --buffer BYTES reads it whole, into memory");
             Err(Error::new(error.kind(), advice))
         }
         (result, _) => Ok(result?),
+    }
+}
+
+/// What `read` gives, which itself may wait for ever: in a thread of its own, so that the time allowed and the interrupt end the
+/// wait. The thread ends with the process.
+fn in_time(
+    options: &OpenOptions,
+    read: impl FnOnce() -> Result<Vec<u8>, Error> + Send + 'static,
+) -> Result<Vec<u8>, Error> {
+    let deadline = Deadline::new(options.limits.max_time, options.cancel.clone());
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(read()));
+    loop {
+        match receiver.recv_timeout(deadline.left().min(LOOK_UP)) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Error::new(ErrorKind::Internal, "the thread that reads has panicked"));
+            }
+            Err(RecvTimeoutError::Timeout) => match deadline.expired() {
+                Some(Stop::Cancelled) => return Err(MediaError::Cancelled.into()),
+                Some(Stop::Timeout(allowed)) => return Err(MediaError::Timeout { allowed }.into()),
+                None => {}
+            },
+        }
     }
 }
 

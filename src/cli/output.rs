@@ -1,5 +1,6 @@
 //! Everything that is written for the caller.
 
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::catalog::CatalogError;
+use crate::location::Location;
 use crate::store::StoreError;
 use crate::{Error, ErrorKind, Ledger, MediaError};
 
@@ -119,19 +121,32 @@ pub(super) fn error(error: &Error, json: bool) {
 }
 
 /// Says why the arguments were refused, or shows the help or version asked for.
-pub(super) fn usage(refusal: &clap::Error, json: bool) -> ExitCode {
-    let _ = refusal.print();
+pub(super) fn usage(refusal: &clap::Error, arguments: &[OsString], json: bool) -> ExitCode {
     if !refusal.use_stderr() {
+        let _ = refusal.print();
         return ExitCode::SUCCESS;
     }
+    note(&without_secrets(refusal.render().ansi().to_string(), arguments));
     if json {
         // The first paragraph says what is wrong; usage and hints for people follow.
-        let text = refusal.render().to_string();
+        let text = without_secrets(refusal.render().to_string(), arguments);
         let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
         let message = lines.collect::<Vec<_>>().join(" ");
         let _ = print_error(ErrorKind::Config, message.strip_prefix("error: ").unwrap_or(&message), None);
     }
     ExitCode::from(super::exit_code(ErrorKind::Config))
+}
+
+/// Text without the secrets of the URLs among the arguments: who refuses an argument repeats it.
+fn without_secrets(text: String, arguments: &[OsString]) -> String {
+    let may_hold_some = |text: &&str| text.contains(['?', '@', '#']);
+    let texts = arguments.iter().filter_map(|argument| argument.to_str()).filter(may_hold_some);
+    let urls = texts.filter_map(|text| text.split_once("://"));
+    urls.fold(text, |text, (scheme, rest)| {
+        let url = format!("{scheme}://{rest}");
+        let shown = Location::parse(OsStr::new(&url)).map(|location| location.to_string());
+        text.replace(&url, &shown.unwrap_or_else(|_| format!("{scheme}://REDACTED")))
+    })
 }
 
 fn print_error(kind: ErrorKind, message: &str, subject: Option<&str>) -> Result<(), Failure> {

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::deadline::{Deadline, Stop};
+use crate::error::panic_message;
 use crate::limits::Limits;
 use crate::source::{ByteRange, Ledger};
 #[cfg(feature = "remote")]
@@ -71,6 +72,7 @@ impl From<ReadFault> for Fault {
             ReadFault::Stopped(stop) => stop.into(),
             ReadFault::Limit { limit, allowed } => Self::Limit { limit, allowed },
             ReadFault::Source(error) => Self::Source(error),
+            ReadFault::Panicked(message) => Self::ReaderPanicked(message),
         }
     }
 }
@@ -444,14 +446,7 @@ fn read_range(reader: &mut RangeReader, offset: u64, buffer: &mut [u8]) -> Resul
 
 /// Runs what may be the caller's code, or ours under C; a panic becomes a fault, because it must not unwind through C.
 pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(action)).map_err(|payload| {
-        let message = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned());
-        Fault::ReaderPanicked(message)
-    })
+    catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Fault::ReaderPanicked(panic_message(&*payload)))
 }
 
 /// One read, begun again when a signal interrupts it.

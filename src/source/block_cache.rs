@@ -121,6 +121,19 @@ impl State {
         }
     }
 
+    /// Removes what a block of this range takes the place of. No block may lie within another: bytes are looked for in the last
+    /// one that starts before them.
+    fn remove_within(&mut self, reader: u64, range: ByteRange) {
+        let Some(blocks) = self.blocks.get(&reader) else { return };
+        let begun = blocks.range(range.start()..range.end());
+        let within = begun.filter(|(start, block)| *start + block.bytes.len() as u64 <= range.end());
+        let within: Vec<u64> = within.map(|(&start, _)| start).collect();
+        for start in within {
+            self.remove(reader, start);
+        }
+        self.remove(reader, range.start());
+    }
+
     /// Throws out what may go until there is room for so many bytes; whether there is.
     fn make_room(&mut self, bytes: u64, capacity: u64) -> bool {
         while self.used + bytes > capacity {
@@ -172,7 +185,7 @@ impl Blocks {
         if !has_room && !force {
             return false;
         }
-        state.remove(self.reader, offset);
+        state.remove_within(self.reader, ByteRange::new(offset, offset + bytes.len() as u64));
         state.used += bytes.len() as u64;
         let block = Block { bytes: bytes.clone(), depth, spare: None };
         state.blocks.entry(self.reader).or_default().insert(offset, block);
@@ -289,6 +302,18 @@ mod tests {
         assert!(put(&blocks, 0, 10));
         assert!(blocks.try_put(10, &Bytes::from_static(b"x"), 1, true));
         assert_eq!(cache.used_bytes(), 11);
+    }
+
+    #[test]
+    fn a_block_takes_the_place_of_those_within_it() {
+        let cache = BlockCache::new(1000);
+        let blocks = cache.reader();
+        assert!(put(&blocks, 30, 20) && put(&blocks, 70, 50));
+        assert!(put(&blocks, 0, 100));
+        assert_eq!(cache.used_bytes(), 150);
+        assert_eq!(blocks.end_of_run(60), 120, "the block at 30 hides no byte behind it");
+        assert!(put(&blocks, 0, 10));
+        assert_eq!(cache.used_bytes(), 60);
     }
 
     #[test]

@@ -1,16 +1,22 @@
 //! One planned range, in the I/O thread: asked for, held to what was asked, and handed on piece by piece.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
+use crate::error::panic_message;
 use crate::source::error::SourceError;
 use crate::source::range::{ByteRange, RangeRequest};
 use crate::source::reader::Shared;
 use crate::source::retry::{MAX_FRUITLESS_ATTEMPTS, pause};
-use crate::source::{GetRange, RangeReply};
+use crate::source::{GetRange, RangeBody, RangeReply};
 
 /// How long nothing may come before a request is given up and made again. S3 answers within a fraction of a second; what
 /// takes longer is usually one busy host of many. Each attempt in vain doubles it, for servers that are just slow.
@@ -30,8 +36,19 @@ impl From<SourceError> for Ended {
     }
 }
 
-/// Runs the fetch `id` of `shared` to its end.
+/// Runs the fetch `id` of `shared` to its end. A panic of the source is told: nobody is to wait for what never comes.
 pub(super) async fn run(shared: Arc<Shared>, id: u64, request: RangeRequest, depth: u32) {
+    let mut work = pin!(work(Arc::clone(&shared), id, request, depth));
+    let panic = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(poll) => poll.map(|()| None),
+        Err(panic) => Poll::Ready(Some(panic_message(&*panic))),
+    });
+    if let Some(message) = panic.await {
+        shared.panicked(id, message);
+    }
+}
+
+async fn work(shared: Arc<Shared>, id: u64, request: RangeRequest, depth: u32) {
     let mut fetch = Fetch { shared: &shared, id, depth, request, range: None, at: 0 };
     let mut failures = 0;
     loop {
@@ -40,6 +57,10 @@ pub(super) async fn run(shared: Arc<Shared>, id: u64, request: RangeRequest, dep
         let error = match fetch.attempt(stall).await {
             Ok(()) => return shared.finish(id, None),
             Err(Ended::Stopped) => return,
+            // However the body ends after the last byte.
+            Err(Ended::Failed(error)) if error.is_passing() && fetch.is_complete() => {
+                return shared.finish(id, None);
+            }
             Err(Ended::Failed(error)) => error,
         };
         failures = if fetch.at > before { 1 } else { failures + 1 };
@@ -81,7 +102,7 @@ impl Fetch<'_> {
         self.accept(request, &reply)?;
         let mut body = reply.body;
         loop {
-            match timeout(stall, body.next()).await.map_err(waited)?? {
+            match timeout(stall, next_piece(&mut *body)).await.map_err(waited)?? {
                 Some(piece) => self.take(piece).await?,
                 None => return self.end(),
             }
@@ -122,12 +143,26 @@ impl Fetch<'_> {
         self.shared.advance(self.id, self.at).map_err(|()| Ended::Stopped)
     }
 
+    fn is_complete(&self) -> bool {
+        self.range.is_some_and(|range| self.at >= range.end())
+    }
+
     fn end(&self) -> Result<(), Ended> {
         match self.range {
             Some(range) if self.at < range.end() => {
                 Err(SourceError::ShortBody { range, received: self.at - range.start() }.into())
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// The next piece that holds something. One that does not is no sign of life, and may be followed by others for ever.
+async fn next_piece(body: &mut dyn RangeBody) -> Result<Option<Bytes>, SourceError> {
+    loop {
+        match body.next().await? {
+            Some(piece) if piece.is_empty() => yield_now().await,
+            piece => return Ok(piece),
         }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) enum ReadFault {
     Stopped(Stop),
     Limit { limit: &'static str, allowed: u64 },
     Source(SourceError),
+    Panicked(String),
 }
 
 /// What a reader may use, and how it begins.
@@ -209,11 +210,13 @@ impl Shared {
             match error {
                 // Once the object is another one, nothing of it can be read any more.
                 SourceError::Changed { .. } => state.stop_with(error),
+                // The tail only saves a round trip: a server may not know suffixes. What it would have brought is asked for
+                // by its place when somebody wants it.
+                _ if matches!(fetch.request, RangeRequest::Suffix(_)) => {}
                 SourceError::NotSatisfiable { .. } if state.identity.is_some() => {
                     let reason = "it has become shorter".to_owned();
                     state.stop_with(SourceError::Changed { reason });
                 }
-                // The tail is optional while there is a head: a server may not know suffixes.
                 error if is_first => state.stop_with(error),
                 error => {
                     let request = fetch.rest.map_or(fetch.request, RangeRequest::Bounded);
@@ -224,6 +227,13 @@ impl Shared {
         self.start_queued(&mut state);
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// Ends all reading: the source fell over in a fetch.
+    pub(super) fn panicked(&self, id: u64, message: String) {
+        let mut state = self.lock();
+        state.fetches.retain(|fetch| fetch.id != id);
+        self.fail(state, ReadFault::Panicked(message));
     }
 
     /// Starts a request. The depth says how many requests in a row have led to it, itself included.
@@ -299,7 +309,6 @@ impl RangeReader {
         });
         let mut reader = Self { shared, deadline, size: 0, ahead: (u64::MAX, 0) };
         let (head, tail) = match size_hint {
-            Some(0) => return Err(ReadFault::Source(SourceError::Empty)),
             Some(size) if size <= first_reads.whole => (first_reads.whole, 0),
             size => (first_reads.head.bytes(size).max(1), first_reads.tail.bytes(size)),
         };

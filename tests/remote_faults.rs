@@ -1,0 +1,221 @@
+//! Frames of objects behind real servers, and what comes of it when those do not do as they should: the right frame, or an
+//! error that says what happened, and never another frame.
+//!
+//! Every request here goes to a real server over a real connection; see `common/servers.rs`. Sources that lie or panic are
+//! in `own_sources.rs`.
+
+#[path = "remote_faults/breaks.rs"]
+mod breaks;
+#[path = "remote_faults/changes.rs"]
+mod changes;
+mod common;
+#[path = "remote_faults/frames.rs"]
+mod frames;
+#[path = "remote_faults/limits.rs"]
+mod limits;
+#[path = "remote_faults/own_sources.rs"]
+mod own_sources;
+#[path = "remote_faults/replies.rs"]
+mod replies;
+#[path = "common/servers.rs"]
+mod servers;
+#[path = "remote_faults/waits.rs"]
+mod waits;
+
+use std::thread;
+use std::time::Duration;
+
+use common::{AT, Outcome, frame_of_bytes, planes_md5};
+use posterframe::source::{FirstReads, HttpSource, ReadSize, S3Source};
+use posterframe::{Error, ErrorKind, Limits, Media, MediaError, OpenOptions};
+use servers::http_server::{HttpServer, Object};
+use servers::s3_server::{BUCKET, S3Server};
+use servers::{Fault, Faults, Seen};
+
+/// Index in front of the samples, and behind them. Both are 51 375 bytes long.
+const FRONT: &str = "h264_front.mp4";
+const END: &str = "h264_end.mp4";
+/// What the first reads ask for, at each end.
+const FIRST: u64 = 4096;
+/// Attempts in a row that bring nothing, before one request is given up.
+const ATTEMPTS: usize = 6;
+
+/// First reads so small that a fixture takes several requests.
+fn first_reads() -> FirstReads {
+    let mut reads = FirstReads::default();
+    reads.head = ReadSize::fixed(FIRST);
+    reads.tail = ReadSize::fixed(FIRST);
+    reads.whole = FIRST;
+    reads
+}
+
+fn options() -> OpenOptions {
+    OpenOptions::default().with_poster_at(AT).with_first_reads(first_reads())
+}
+
+fn with_limits(change: impl FnOnce(&mut Limits)) -> OpenOptions {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    options().with_limits(limits)
+}
+
+/// To be done within this time.
+fn within(max_time: Duration) -> OpenOptions {
+    with_limits(|limits| limits.max_time = max_time)
+}
+
+/// The frame that reading from memory gives.
+fn frame_in_memory(bytes: &[u8]) -> Outcome<String> {
+    Ok(planes_md5(&frame_of_bytes(bytes, &OpenOptions::default())?)?)
+}
+
+/// Picks the requests that something happens to.
+type Which = fn(&Seen) -> bool;
+
+/// A sort of server.
+#[derive(Debug, Clone, Copy)]
+enum Sort {
+    Http,
+    S3,
+}
+
+const SORTS: [Sort; 2] = [Sort::Http, Sort::S3];
+
+/// A server with one object. Each case has one of its own: what an earlier case has asked for, and does not want any more,
+/// may still be on its way.
+enum Remote {
+    Http(HttpServer),
+    S3(S3Server),
+}
+
+impl Remote {
+    fn start(sort: Sort, bytes: &[u8]) -> Outcome<Self> {
+        let remote = match sort {
+            Sort::Http => Self::Http(HttpServer::start()?),
+            Sort::S3 => Self::S3(S3Server::start()?),
+        };
+        remote.put(bytes);
+        Ok(remote)
+    }
+
+    /// The same with something that goes wrong with every request that `which` picks.
+    fn with_fault(sort: Sort, bytes: &[u8], which: Which, fault: Fault) -> Outcome<Self> {
+        let remote = Self::start(sort, bytes)?;
+        remote.faults().when(u64::MAX, which, fault);
+        Ok(remote)
+    }
+
+    fn faults(&self) -> &Faults {
+        match self {
+            Self::Http(server) => &server.faults,
+            Self::S3(server) => &server.faults,
+        }
+    }
+
+    /// Puts the object, in place of the one that is there.
+    fn put(&self, bytes: &[u8]) {
+        self.replacement(bytes)();
+    }
+
+    /// The same, to be done by a fault.
+    #[expect(clippy::unwrap_used, reason = "there is nobody to hand an error to")]
+    fn replacement(&self, bytes: &[u8]) -> Box<dyn Fn() + Send + Sync> {
+        let bytes = bytes.to_vec();
+        match self {
+            Self::Http(server) => {
+                let objects = server.objects();
+                Box::new(move || objects.put("/film", Object::new(bytes.clone())))
+            }
+            Self::S3(server) => {
+                let files = server.files();
+                Box::new(move || files.put("film", &bytes).unwrap())
+            }
+        }
+    }
+
+    #[expect(clippy::unwrap_used, reason = "the URL is ours")]
+    fn open(&self, options: &OpenOptions) -> Result<Media<'static>, MediaError> {
+        match self {
+            Self::Http(server) => {
+                let url = format!("{}/film", server.endpoint()).parse().unwrap();
+                Media::open_source(HttpSource::new(url).map_err(MediaError::Source)?, options)
+            }
+            Self::S3(server) => Media::open_source(S3Source::new(server.client(), BUCKET, "film"), options),
+        }
+    }
+
+    /// The frame, in short.
+    fn frame(&self, options: &OpenOptions) -> Result<String, MediaError> {
+        planes_md5(&self.open(options)?.poster_frame(AT)?)
+    }
+
+    /// The requests so far.
+    fn seen(&self) -> Vec<Seen> {
+        self.faults().seen()
+    }
+
+    /// How many they are.
+    fn requests(&self) -> usize {
+        self.seen().len()
+    }
+}
+
+const fn is_any(_: &Seen) -> bool {
+    true
+}
+
+/// Does something with each of these side by side: most of the time of these tests is spent waiting.
+#[expect(clippy::unwrap_used, reason = "the test has failed")]
+fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) -> Outcome + Sync) {
+    let check = &check;
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(move || check(case).unwrap());
+        }
+    });
+}
+
+/// Every sort of server with each of these.
+fn with_each_sort<T: Clone>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = (Sort, T)> {
+    cases.into_iter().flat_map(|case| SORTS.map(|sort| (sort, case.clone())))
+}
+
+/// Whether this is one of the first reads: they alone are known before anything is asked for.
+fn is_head(seen: &Seen) -> bool {
+    seen.range() == Some("bytes=0-4095")
+}
+
+fn is_tail(seen: &Seen) -> bool {
+    seen.range() == Some("bytes=-4096")
+}
+
+fn is_later(seen: &Seen) -> bool {
+    !is_head(seen) && !is_tail(seen)
+}
+
+/// First byte, and the one behind the last, that a request asks for of an object of `size` bytes.
+fn asked(seen: &Seen, size: u64) -> Outcome<(u64, u64)> {
+    let range =
+        seen.range().and_then(|range| range.strip_prefix("bytes=")).ok_or("no range was asked for")?;
+    let (first, last) = range.split_once('-').ok_or("half a range")?;
+    match first {
+        "" => Ok((size.saturating_sub(last.parse()?), size)),
+        first => Ok((first.parse()?, (last.parse::<u64>()? + 1).min(size))),
+    }
+}
+
+/// The error of something that must fail.
+fn failure<T>(result: Result<T, MediaError>) -> Outcome<MediaError> {
+    match result {
+        Ok(_) => Err("it should have failed".into()),
+        Err(error) => Ok(error),
+    }
+}
+
+/// Holds what callers, exit codes and people go by.
+fn is_told(error: MediaError, kind: ErrorKind, retryable: bool, message: &str) {
+    let shown = error.to_string();
+    assert!(shown.starts_with(message), "{shown}: expected {message}");
+    let error = Error::from(error);
+    assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{shown}");
+}

@@ -1,0 +1,141 @@
+//! Objects that are replaced while they are read.
+
+use posterframe::source::{FirstReads, HttpSource, ReadSize, SourceError};
+use posterframe::{ErrorKind, Media, MediaError, OpenOptions};
+
+use crate::common::{AT, Outcome, fixture_bytes, planes_md5};
+use crate::servers::Fault;
+use crate::servers::http_server::{HttpServer, Object};
+use crate::{END, FRONT, Remote, SORTS, failure, first_reads, frame_in_memory, is_later, is_told, options};
+
+/// Another film, of another length, in another container.
+const OTHER: &str = "vp9.webm";
+
+fn head_only() -> FirstReads {
+    let mut reads = first_reads();
+    reads.tail = ReadSize::fixed(0);
+    reads
+}
+
+/// Without the time of a frame: opening fetches what information needs, and no samples.
+fn information_only() -> OpenOptions {
+    OpenOptions::default().with_first_reads(head_only())
+}
+
+fn is_changed(error: MediaError) {
+    assert!(matches!(error, MediaError::Source(SourceError::Changed { .. })), "{error:?}");
+    is_told(error, ErrorKind::Unavailable, true, "the object was replaced while it was read (");
+}
+
+#[test]
+fn replaced_while_it_is_opened_it_is_opened_once_more() -> Outcome {
+    for (old, new) in [(FRONT, END), (END, FRONT), (FRONT, OTHER), (OTHER, FRONT)] {
+        let (old, new) = (fixture_bytes(old)?, fixture_bytes(new)?);
+        let expected = frame_in_memory(&new)?;
+        for sort in SORTS {
+            // Between the first reads, or, when both were answered, before the one behind them.
+            for number in [2, 3] {
+                let remote = Remote::start(sort, &old)?;
+                remote.faults().on_request(number, Fault::before(remote.replacement(&new)));
+                let what = format!("{} and {} bytes, request {number}, {sort:?}", old.len(), new.len());
+                let found = remote.frame(&options()).map_err(|error| format!("{what}: {error}"))?;
+                assert_eq!(found, expected, "{what}");
+                let requests = remote.requests();
+                assert!((3..=12).contains(&requests), "{what}: {requests} requests");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn replaced_again_and_again_it_is_an_error() -> Outcome {
+    let (old, new) = (fixture_bytes(FRONT)?, fixture_bytes(OTHER)?);
+    for sort in SORTS {
+        let remote = Remote::start(sort, &old)?;
+        let (first, second) = (remote.replacement(&old), remote.replacement(&new));
+        remote.faults().when(u64::MAX, |seen| seen.number % 2 == 1, Fault::before(first));
+        remote.faults().when(u64::MAX, |seen| seen.number % 2 == 0, Fault::before(second));
+        is_changed(failure(remote.frame(&options()))?);
+        assert!(remote.requests() <= 6, "{:?}", remote.seen());
+    }
+    Ok(())
+}
+
+#[test]
+fn replaced_after_it_was_opened_it_is_an_error() -> Outcome {
+    for new in [END, OTHER] {
+        let new = fixture_bytes(new)?;
+        for sort in SORTS {
+            let remote = Remote::start(sort, &fixture_bytes(FRONT)?)?;
+            let mut media = remote.open(&information_only())?;
+            remote.put(&new);
+            is_changed(failure(media.poster_frame(AT))?);
+            // It stays another object: nothing more is asked for.
+            let requests = remote.requests();
+            assert!(requests <= 6, "{:?}", remote.seen());
+            is_changed(failure(media.poster_frame(AT))?);
+            assert_eq!(remote.requests(), requests);
+            assert_eq!(remote.frame(&information_only())?, frame_in_memory(&new)?);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn truncated_while_it_is_read_it_is_an_error() -> Outcome {
+    let bytes = fixture_bytes(FRONT)?;
+    for sort in SORTS {
+        for length in [0, 1, 5000, bytes.len() - 1] {
+            let remote = Remote::start(sort, &bytes)?;
+            let mut media = remote.open(&information_only())?;
+            remote.put(&bytes[..length]);
+            is_changed(failure(media.poster_frame(AT))?);
+        }
+    }
+    Ok(())
+}
+
+/// A server that tells no version: what is left is the size.
+#[test]
+fn without_an_etag_another_size_is_another_object() -> Outcome {
+    let bytes = fixture_bytes(FRONT)?;
+    for length in [1, 5000, 30_000, bytes.len() - 1] {
+        let server = HttpServer::start()?;
+        let put = |bytes: &[u8]| server.put("/film", Object::new(bytes.to_vec()).with_etag(None));
+        let source = HttpSource::new(put(&bytes).parse()?)?;
+        let mut media = Media::open_source(source, &information_only())?;
+        put(&bytes[..length]);
+        is_changed(failure(media.poster_frame(AT))?);
+    }
+    Ok(())
+}
+
+/// Both are of one size, and all but the order of their parts is the same. While the body of a request is on its way it
+/// breaks off; the rest of the range would be of the new version.
+#[test]
+fn bytes_of_two_versions_are_never_mixed() -> Outcome {
+    let (front, end) = (fixture_bytes(FRONT)?, fixture_bytes(END)?);
+    assert_eq!(front.len(), end.len());
+    for (old, new) in [(&front, &end), (&end, &front)] {
+        let expected = [frame_in_memory(old)?, frame_in_memory(new)?];
+        for sort in SORTS {
+            let remote = Remote::start(sort, old)?;
+            let replace = Fault::before(remote.replacement(new));
+            remote.faults().when(1, is_later, Fault::CutBody(1000));
+            remote.faults().on_request(4, replace);
+            let mut media = match remote.open(&options()) {
+                Ok(media) => media,
+                Err(error) => {
+                    is_changed(error);
+                    continue;
+                }
+            };
+            match media.poster_frame(AT) {
+                Ok(frame) => assert!(expected.contains(&planes_md5(&frame)?)),
+                Err(error) => is_changed(error),
+            }
+        }
+    }
+    Ok(())
+}

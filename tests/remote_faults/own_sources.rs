@@ -1,0 +1,192 @@
+//! Sources of somebody else's that are slow, wrong, or fall over.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use posterframe::source::{
+    BoxFuture, ByteRange, GetRange, Identity, RangeBody, RangeReply, RangeSource, SourceError,
+};
+use posterframe::{ErrorKind, Media, MediaError, OpenOptions};
+
+use crate::common::{AT, Outcome, fixture_bytes, planes_md5};
+use crate::{END, failure, frame_in_memory, is_told, options, within};
+
+/// What is wrong with a source, from the request of this number on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    None,
+    /// Bodies have one byte more.
+    LongBody,
+    /// Every second piece is empty.
+    EmptyPieces,
+    /// All pieces are.
+    NothingForEver,
+    /// The range behind the one asked for.
+    OtherRange,
+    /// No bytes at all, said to be the range.
+    EmptyRange,
+    /// Each reply is of a larger object.
+    Grows,
+    PanicsAtOnce,
+    PanicsInTheBody,
+    NeverAnswers,
+    /// Bodies end half-way.
+    Ends,
+}
+
+struct Own {
+    bytes: Vec<u8>,
+    flaw: Flaw,
+    from: u64,
+    count: Arc<AtomicU64>,
+}
+
+impl Own {
+    fn new(name: &str, flaw: Flaw, from: u64) -> Outcome<Self> {
+        Ok(Self { bytes: fixture_bytes(name)?, flaw, from, count: Arc::default() })
+    }
+
+    #[expect(clippy::panic, clippy::unwrap_used, reason = "on purpose; the ranges lie within the bytes")]
+    fn reply(&self, request: &GetRange, flaw: Flaw, number: u64) -> RangeReply {
+        let mut size = self.bytes.len() as u64;
+        let mut range = request.range.of(size);
+        let held = |range: ByteRange| {
+            let [start, end] = [range.start(), range.end()].map(|at| usize::try_from(at).unwrap());
+            self.bytes[start..end].to_vec()
+        };
+        let mut bytes = held(range);
+        match flaw {
+            Flaw::LongBody => bytes.push(0),
+            Flaw::OtherRange => range = ByteRange::new(range.start() + 1, range.end() + 1),
+            Flaw::EmptyRange => (range, bytes) = (ByteRange::new(range.start(), range.start()), Vec::new()),
+            Flaw::Grows => size += number,
+            Flaw::PanicsAtOnce => panic!("a request on purpose"),
+            Flaw::Ends => bytes.truncate(bytes.len().div_ceil(2)),
+            _ => {}
+        }
+        let identity = Identity { size, etag: None, last_modified: None };
+        RangeReply { identity, range, body: Box::new(Body { bytes: bytes.into(), flaw, empty: false }) }
+    }
+}
+
+impl RangeSource for Own {
+    fn name(&self) -> String {
+        "a source of our own".to_owned()
+    }
+
+    fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>> {
+        Box::pin(async move {
+            let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+            let flaw = if number < self.from { Flaw::None } else { self.flaw };
+            if flaw == Flaw::NeverAnswers {
+                return pending().await;
+            }
+            Ok(self.reply(&request, flaw, number))
+        })
+    }
+}
+
+struct Body {
+    bytes: Bytes,
+    flaw: Flaw,
+    empty: bool,
+}
+
+impl RangeBody for Body {
+    #[expect(clippy::panic, reason = "on purpose")]
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
+        Box::pin(async move {
+            self.empty = !self.empty;
+            match self.flaw {
+                Flaw::PanicsInTheBody => panic!("a body on purpose"),
+                Flaw::NothingForEver => return Ok(Some(Bytes::new())),
+                Flaw::EmptyPieces if self.empty => return Ok(Some(Bytes::new())),
+                _ => {}
+            }
+            let length = self.bytes.len().min(1000);
+            Ok((length > 0).then(|| self.bytes.split_to(length)))
+        })
+    }
+}
+
+/// The frame, or why there is none, of the source that has this flaw from the request of this number on; and how many
+/// requests it took.
+fn frame_of(flaw: Flaw, from: u64, options: &OpenOptions) -> Outcome<(Result<String, MediaError>, u64)> {
+    let source = Own::new(END, flaw, from)?;
+    let count = Arc::clone(&source.count);
+    let frame = || planes_md5(&Media::open_source(source, options)?.poster_frame(AT)?);
+    let frame = frame();
+    Ok((frame, count.load(Ordering::Relaxed)))
+}
+
+/// Numbers of requests: the first ones, and the first behind them.
+const FROM: [u64; 3] = [1, 2, 3];
+
+#[test]
+fn odd_but_right_sources_give_the_frame() -> Outcome {
+    let expected = frame_in_memory(&fixture_bytes(END)?)?;
+    for flaw in [Flaw::None, Flaw::EmptyPieces, Flaw::Ends] {
+        let (frame, _) = frame_of(flaw, 1, &options())?;
+        assert_eq!(frame.map_err(|error| format!("{flaw:?}: {error}"))?, expected, "{flaw:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn lies_are_told() -> Outcome {
+    let expected = frame_in_memory(&fixture_bytes(END)?)?;
+    let cases = [
+        (Flaw::LongBody, "unexpected answer: the body is longer than its range"),
+        (Flaw::OtherRange, "asked for bytes="),
+        (Flaw::EmptyRange, "asked for bytes="),
+        (Flaw::Grows, "the object was replaced while it was read (it had "),
+    ];
+    for (flaw, message) in cases {
+        for from in FROM {
+            let (frame, requests) = frame_of(flaw, from, &within(Duration::from_secs(5)))?;
+            match frame {
+                // What it said of the bytes that are not needed.
+                Ok(frame) => assert!(from > 1 && frame == expected, "{flaw:?} from {from}"),
+                Err(error) => is_told(error, ErrorKind::Unavailable, true, message),
+            }
+            assert!(requests <= 8, "{flaw:?} from {from}: {requests} requests");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn panics_are_caught_and_told_at_once() -> Outcome {
+    let cases = [
+        (Flaw::PanicsAtOnce, "the reader panicked: a request on purpose"),
+        (Flaw::PanicsInTheBody, "the reader panicked: a body on purpose"),
+    ];
+    for (flaw, message) in cases {
+        for from in FROM {
+            let started = Instant::now();
+            let (frame, _) = frame_of(flaw, from, &within(Duration::from_secs(5)))?;
+            is_told(failure(frame)?, ErrorKind::Internal, true, message);
+            assert!(started.elapsed() < Duration::from_secs(2), "{flaw:?} from {from}");
+        }
+    }
+    // Others go on as if nothing had happened.
+    let (frame, _) = frame_of(Flaw::None, 1, &options())?;
+    assert_eq!(frame?, frame_in_memory(&fixture_bytes(END)?)?);
+    Ok(())
+}
+
+#[test]
+fn sources_that_stand_still_are_waited_for_until_the_deadline() -> Outcome {
+    for flaw in [Flaw::NeverAnswers, Flaw::NothingForEver] {
+        let (frame, requests) = frame_of(flaw, 1, &within(Duration::from_millis(300)))?;
+        is_told(failure(frame)?, ErrorKind::Timeout, true, "not done within 0.3 s");
+        assert_eq!(requests, 2, "{flaw:?}");
+        // And others are not kept waiting.
+        let (frame, _) = frame_of(Flaw::None, 1, &within(Duration::from_secs(5)))?;
+        assert_eq!(frame?, frame_in_memory(&fixture_bytes(END)?)?, "{flaw:?}");
+    }
+    Ok(())
+}
