@@ -33,7 +33,11 @@ mod ledger;
 mod memory;
 mod range;
 #[cfg(feature = "remote")]
+mod range_set;
+#[cfg(feature = "remote")]
 mod reader;
+#[cfg(any(feature = "http", feature = "s3"))]
+mod reply;
 #[cfg(feature = "remote")]
 mod retry;
 #[cfg(feature = "remote")]
@@ -56,8 +60,6 @@ pub use http::HttpSource;
 pub use ledger::Ledger;
 #[cfg(feature = "remote")]
 pub use memory::MemorySource;
-#[cfg(feature = "remote")]
-pub(crate) use range::parse_content_range;
 pub use range::{ByteRange, RangeRequest};
 #[cfg(feature = "remote")]
 pub(crate) use reader::{RangeReader, ReadFault, ReaderOptions};

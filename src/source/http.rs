@@ -12,10 +12,12 @@ use reqwest::header::{
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use url::Url;
 
-use super::answer::{check_not_empty, in_words, not_satisfiable, retry_after, strong_etag};
+use super::reply::{
+    check_not_empty, in_words, not_satisfiable, parse_content_range, retry_after, strong_etag,
+};
 use super::{
     BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeRequest, RangeSource, SourceError,
-    parse_content_range, status_error,
+    status_error,
 };
 use crate::redacted::Redacted;
 

@@ -10,7 +10,8 @@ use crate::deadline::{Deadline, Stop};
 use crate::source::block_cache::{Awaited, Blocks};
 use crate::source::error::SourceError;
 use crate::source::ledger::Ledger;
-use crate::source::range::{ByteRange, RangeRequest, RangeSet};
+use crate::source::range::{ByteRange, RangeRequest};
+use crate::source::range_set::RangeSet;
 use crate::source::{BlockCache, FirstReads, Identity, RangeSource, fetch, runtime};
 
 /// Gaps up to this are read over rather than left out by a further request: at 75 MB/s, what S3 gives to one connection,

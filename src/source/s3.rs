@@ -16,10 +16,12 @@ use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat};
 use aws_types::service_config::ServiceConfigKey;
 use bytes::Bytes;
 
-use super::answer::{check_not_empty, in_words, not_satisfiable, retry_after, strong_etag};
+use super::reply::{
+    check_not_empty, in_words, not_satisfiable, parse_content_range, retry_after, strong_etag,
+};
 use super::{
     BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeRequest, RangeSource, SourceError,
-    parse_content_range, status_error,
+    status_error,
 };
 
 /// An object in S3.
