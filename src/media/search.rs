@@ -27,11 +27,11 @@ const MAX_LOOK_AHEAD: usize = 32;
 const STEP_BACK: i64 = 10_000_000;
 /// How far before the wanted time reading starts in a container without an index, one after the other until a keyframe comes
 /// before that time, in microseconds. Most encoders place keyframes one or two seconds apart.
-const JUMPS: [i64; 3] = [1_250_000, 3_000_000, 8_000_000];
+const JUMPS: [i64; 3] = [1_100_000, 3_000_000, 8_000_000];
 /// A jump over less than this is not worth what it may cost when it lands wrong.
 const MIN_JUMP: u64 = 1 << 20;
 /// Read behind the estimated place of the wanted frame.
-const BEHIND_JUMP: u64 = 64 << 10;
+const BEHIND_JUMP: u64 = 16 << 10;
 /// Wanted times nearer to the start than this are reached by reading on, in containers whose seek is inexact: it costs
 /// less than a search by bisection, and always lands right. In microseconds.
 const READ_ON: i64 = 30_000_000;
@@ -293,6 +293,9 @@ impl<'m, 'r> Search<'m, 'r> {
             Timestamps::Stored => Effort::Least { skip_before: goal, wanted: target.wanted },
             Timestamps::Reckoned | Timestamps::Counted => Effort::Full,
         };
+        if let Some(pass) = self.jump(goal, target, effort)? {
+            return Ok(pass);
+        }
         for ticks in seeks {
             if ticks <= target.start || !self.seek(ticks)? {
                 continue;
@@ -305,9 +308,6 @@ impl<'m, 'r> Search<'m, 'r> {
             if pass.first_pts.is_some_and(|first| first <= goal) {
                 return Ok(pass);
             }
-        }
-        if near && let Some(pass) = self.jump(goal, target, effort)? {
-            return Ok(pass);
         }
         if !self.from_start {
             self.rewind()?;
@@ -341,10 +341,11 @@ impl<'m, 'r> Search<'m, 'r> {
             self.restart(false)?;
             self.awaits_keyframe = true;
             let pass = self.decode_until(target, effort)?;
-            if self.damaged || pass.at_goal.is_none() && pass.at_half.is_none() {
+            if pass.at_goal.is_none() && pass.at_half.is_none() {
                 return Ok(None);
             }
-            if pass.first_pts.is_some_and(|first| first <= goal) {
+            // Damage may come of where it was entered: in the middle of a keyframe, say.
+            if !self.damaged && pass.first_pts.is_some_and(|first| first <= goal) {
                 return Ok(Some(pass));
             }
         }
