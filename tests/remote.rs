@@ -1,5 +1,5 @@
-//! Objects read by byte ranges: what each fixture gives and costs, against `tests/golden_remote.txt` (`BLESS=1` writes it anew),
-//! and that nothing but the cost depends on how the bytes arrive.
+//! Objects read by byte ranges: what each fixture gives and costs at most, by `tests/golden_remote.txt` (`BLESS=1` writes it
+//! anew), and that nothing but the cost depends on how the bytes arrive.
 
 mod common;
 
@@ -19,7 +19,7 @@ use posterframe::{Encoding, Media, MediaError, MediaInfo, OpenOptions};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-const HEADING: &str = "# file\tbytes_fetched\tbytes_used\trequests\tround_trips\tmd5";
+const HEADING: &str = "# file\tmd5\tbytes_fetched\trequests\tround_trips";
 
 /// The fixtures are smaller than the first reads of real objects; these are as much smaller as they are.
 fn small_reads() -> FirstReads {
@@ -36,45 +36,57 @@ fn golden_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden_remote.txt")
 }
 
-fn measure(name: &str) -> Outcome<String> {
+/// The frame in short, and bytes fetched, requests and round trips.
+fn measure(name: &str) -> Outcome<(String, [u64; 3])> {
     let bytes = fixture_bytes(name)?;
     // Known, so that the smallest are one request, and it does not depend on luck whether the tail is asked for in time.
     let options = options().with_size_hint(bytes.len() as u64);
     let mut media = Media::open_source(MemorySource::new(bytes), &options)?;
     let frame = media.poster_frame(AT)?;
     let ledger = media.ledger();
-    let (fetched, used) = (ledger.bytes_fetched, ledger.bytes_used);
-    let (requests, round_trips, md5) = (ledger.requests, ledger.round_trips, planes_md5(&frame)?);
-    Ok(format!("{name}\t{fetched}\t{used}\t{requests}\t{round_trips}\t{md5}"))
+    Ok((planes_md5(&frame)?, [ledger.bytes_fetched, ledger.requests, ledger.round_trips]))
+}
+
+fn line(name: &str, planes: &str, [bytes, requests, round_trips]: [u64; 3]) -> String {
+    format!("{name}\t{planes}\t{bytes}\t{requests}\t{round_trips}")
+}
+
+/// In files as small as these it is a matter of luck what a read has seen already when it asks for more: the table has the most
+/// of some attempts.
+fn bless(names: &[String]) -> Outcome {
+    let mut lines = vec![HEADING.to_owned()];
+    for name in names {
+        let (planes, mut most) = measure(name)?;
+        for _ in 0..20 {
+            let (_, costs) = measure(name)?;
+            most.iter_mut().zip(costs).for_each(|(most, cost)| *most = cost.max(*most));
+        }
+        lines.push(line(name, &planes, most));
+    }
+    Ok(fs::write(golden_file(), lines.join("\n") + "\n")?)
 }
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test is asked to bless by its environment")]
-fn every_fixture_costs_what_it_did() -> Outcome {
-    let mut lines = vec![HEADING.to_owned()];
-    for name in fixtures()?.iter().filter(|name| !gives_no_picture(name)) {
-        lines.push(measure(name).map_err(|error| format!("{name}: {error}"))?);
-    }
+fn no_fixture_costs_more_than_it_did() -> Outcome {
+    let names: Vec<String> = fixtures()?.into_iter().filter(|name| !gives_no_picture(name)).collect();
     if std::env::var_os("BLESS").is_some() {
-        fs::write(golden_file(), lines.join("\n") + "\n")?;
-        return Ok(());
+        return bless(&names);
     }
     let golden = fs::read_to_string(golden_file())?;
-    let wrong: Vec<String> = lines
-        .iter()
-        .filter(|line| !golden.lines().any(|old| old == **line))
-        .map(|line| {
-            let name = line.split('\t').next().unwrap_or(line);
-            let old = golden.lines().find(|old| old.split('\t').next() == Some(name));
-            format!("- {}\n+ {line}", old.unwrap_or("nothing"))
-        })
-        .collect();
-    assert!(
-        wrong.is_empty(),
-        "tests/golden_remote.txt says otherwise (BLESS=1 rewrites it):\n{}",
-        wrong.join("\n")
-    );
-    assert_eq!(golden.lines().count(), lines.len());
+    let mut wrong = Vec::new();
+    for name in &names {
+        let (planes, costs) = measure(name).map_err(|error| format!("{name}: {error}"))?;
+        let old = golden.lines().find(|old| old.split('\t').next() == Some(name)).unwrap_or("nothing");
+        let most: Vec<u64> = old.split('\t').skip(2).filter_map(|number| number.parse().ok()).collect();
+        let is_dearer = most.len() != costs.len() || costs.iter().zip(most).any(|(cost, most)| *cost > most);
+        if is_dearer || old.split('\t').nth(1) != Some(planes.as_str()) {
+            wrong.push(format!("- {old}\n+ {}", line(name, &planes, costs)));
+        }
+    }
+    let wrong = wrong.join("\n");
+    assert!(wrong.is_empty(), "tests/golden_remote.txt says otherwise (BLESS=1 rewrites it):\n{wrong}");
+    assert_eq!(golden.lines().count(), names.len() + 1);
     Ok(())
 }
 
@@ -236,6 +248,45 @@ fn a_transport_stream_is_entered_near_the_wanted_time() -> Outcome {
     // To read on to the frame would take more than four sevenths, and the tail.
     assert!(ledger.bytes_fetched < size * 55 / 100, "{ledger:?} of {size} bytes");
     assert!(frame.packets_decoded() < 20, "{} packets", frame.packets_decoded());
+    Ok(())
+}
+
+fn places_of(bytes: &[u8], id: [u8; 4]) -> Vec<usize> {
+    bytes.windows(4).enumerate().filter(|(_, found)| *found == id).map(|(at, _)| at).collect()
+}
+
+/// The Matroska fixture without cues, and with megabytes of nothing in front of every cluster but the first.
+fn without_cues(name: &str) -> Outcome<Vec<u8>> {
+    let mut bytes = fixture_bytes(name)?;
+    // Names of elements that nobody knows, here and where the seek head speaks of them.
+    for at in places_of(&bytes, [0x1c, 0x53, 0xbb, 0x6b]) {
+        bytes[at + 3] = 0x6c;
+    }
+    let segment = *places_of(&bytes, [0x18, 0x53, 0x80, 0x67]).first().ok_or("no segment")?;
+    // Of unknown size, in the eight bytes there are (RFC 8794, 6.2).
+    bytes[segment + 4..segment + 12].copy_from_slice(&[0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+    let clusters = places_of(&bytes, [0x1f, 0x43, 0xb6, 0x75]);
+    assert!(clusters.len() > 2, "{name}: clusters at {clusters:?}");
+    // `Void` with a size of four bytes.
+    let nothing = [&[0xec, 0x10, 0x20, 0x00, 0x00][..], &vec![0; 0x20_0000]].concat();
+    for at in clusters.into_iter().skip(1).rev() {
+        bytes.splice(at..at, nothing.iter().copied());
+    }
+    Ok(bytes)
+}
+
+#[test]
+fn matroska_without_cues_is_read_up_to_the_frame_and_no_further() -> Outcome {
+    let at = Duration::from_secs(1);
+    let local = Media::open_file(fixture("h264.mkv"), &OpenOptions::default())?.poster_frame(at)?;
+    let bytes = without_cues("h264.mkv")?;
+    let size = bytes.len() as u64;
+    let options = OpenOptions::default().with_poster_at(at);
+    let mut media = Media::open_source(MemorySource::new(bytes), &options)?;
+    let frame = media.poster_frame(at)?;
+    assert_eq!((frame.pts(), planes_md5(&frame)?), (local.pts(), planes_md5(&local)?));
+    let ledger = media.ledger();
+    assert!(ledger.bytes_fetched < size * 2 / 5, "{ledger:?} of {size} bytes");
     Ok(())
 }
 

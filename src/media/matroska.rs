@@ -137,6 +137,11 @@ impl Layout {
         streams >= self.tracks.len()
     }
 
+    /// Whether no cues were found when they were looked for.
+    pub(super) const fn has_no_cues(&self) -> bool {
+        self.cues.is_empty()
+    }
+
     /// First presentation time of a stream in its ticks, if it was seen.
     pub(super) fn stream_start(&self, stream: usize) -> Option<i64> {
         self.tracks.get(stream)?.start

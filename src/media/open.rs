@@ -370,7 +370,11 @@ impl<'r> Media<'r> {
     ) -> Result<(Found, Ratio, u64), MediaError> {
         let at = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
         // A cover picture is handed out once, before the first packet; no seek brings it back.
-        let seeking = if still { Seeking::None } else { self.seeking };
+        let seeking = match self.seeking {
+            _ if still => Seeking::None,
+            Seeking::Indexed if self.layout.has_no_index() => Seeking::ReadingOn,
+            seeking => seeking,
+        };
         let size = self.container.input().size();
         let packets = track.and_then(|track| self.layout.packets_of(track));
         let mut search = Search::new(
@@ -394,8 +398,9 @@ impl<'r> Media<'r> {
             ends_before: self.duration.is_some_and(|duration| duration <= at),
         };
         let duration = self.duration.and_then(|duration| timeline::to_ticks(duration, search.time_base));
-        if let Some(duration) = duration.filter(|_| self.info.format_name == "mpegts") {
-            search.enter_anywhere(Places { size, start: target.start, duration });
+        if let Some(duration) = duration {
+            let can_enter = self.info.format_name == "mpegts";
+            search.set_places(Places { size, start: target.start, duration, can_enter });
         }
         let found = search.find(target)?;
         Ok((found, search.time_base, search.packets_decoded()))

@@ -98,6 +98,11 @@ impl Layout {
         }
     }
 
+    /// Whether the file is known to have no index, after a frame was planned for.
+    pub(super) const fn has_no_index(&self) -> bool {
+        matches!(self, Self::Matroska(layout) if layout.has_no_cues())
+    }
+
     /// The packets of a track with their presentation times.
     pub(super) const fn packets_of(&self, track: u32) -> Option<TrackPackets<'_>> {
         match self {

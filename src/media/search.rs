@@ -30,6 +30,8 @@ const STEP_BACK: i64 = 10_000_000;
 const JUMPS: [i64; 3] = [1_100_000, 3_000_000, 8_000_000];
 /// A jump over less than this is not worth what it may cost when it lands wrong.
 const MIN_JUMP: u64 = 1 << 20;
+/// Asked for at once where all up to the wanted frame has to be read; the rest as reading goes on.
+const MAX_READ_ON: u64 = 16 << 20;
 /// Read behind the estimated place of the wanted frame.
 const BEHIND_JUMP: u64 = 16 << 10;
 /// Wanted times nearer to the start than this are reached by reading on, in containers whose seek is inexact: it costs
@@ -43,6 +45,8 @@ pub(super) enum Seeking {
     Indexed,
     /// By bisection or guesswork: may land late, or nowhere.
     Inexact,
+    /// Only by reading on from the start: there is no index, and libavformat would read all of the file to make one.
+    ReadingOn,
     /// Not at all.
     None,
 }
@@ -121,7 +125,7 @@ pub(super) struct Search<'m, 'r> {
     has_decoded: bool,
     /// What the container's index says about the packet that holds a frame.
     index: Option<&'m dyn PacketIndex>,
-    /// Where times lie in the file, for containers that may be entered anywhere.
+    /// Where times lie in the file.
     places: Option<Places>,
     /// Whether packets are left out until a keyframe comes.
     awaits_keyframe: bool,
@@ -138,6 +142,8 @@ pub(super) struct Places {
     pub(super) start: i64,
     /// Its length in ticks of the stream.
     pub(super) duration: i64,
+    /// Whether reading can begin anywhere.
+    pub(super) can_enter: bool,
 }
 
 impl Places {
@@ -223,8 +229,8 @@ impl<'m, 'r> Search<'m, 'r> {
         })
     }
 
-    /// Lets the search enter the file where the wanted time is likely to be.
-    pub(super) const fn enter_anywhere(&mut self, places: Places) {
+    /// Tells the search where times are likely to be in the file.
+    pub(super) const fn set_places(&mut self, places: Places) {
         self.places = Some(places);
     }
 
@@ -286,7 +292,7 @@ impl<'m, 'r> Search<'m, 'r> {
         match self.seeking {
             Seeking::Indexed => seeks.extend([goal, goal.saturating_sub(step_back)]),
             Seeking::Inexact if !near => seeks.push(goal.saturating_sub(step_back)),
-            Seeking::Inexact | Seeking::None => {}
+            Seeking::Inexact | Seeking::ReadingOn | Seeking::None => {}
         }
         // Frames are left out only where that cannot move the times of the others.
         let effort = match self.timestamps {
@@ -309,9 +315,10 @@ impl<'m, 'r> Search<'m, 'r> {
                 return Ok(pass);
             }
         }
-        if !self.from_start {
+        if !self.from_start || self.has_decoded {
             self.rewind()?;
         }
+        self.ask_for_all_up_to(goal);
         let pass = self.decode_until(target, effort)?;
         if self.is_spoilt(&pass, effort) && self.can_rewind() && self.rewind()? {
             return self.decode_until(target, Effort::Full);
@@ -319,10 +326,20 @@ impl<'m, 'r> Search<'m, 'r> {
         Ok(pass)
     }
 
+    /// Asks for what reading on from the start will read. Without an index all of it is needed.
+    fn ask_for_all_up_to(&mut self, goal: i64) {
+        let Some(places) = self.places.filter(|_| self.seeking != Seeking::Indexed) else { return };
+        let place = places.of(goal);
+        let input = self.container.input_mut();
+        let end = place.saturating_add(place / 16).saturating_add(BEHIND_JUMP);
+        let start = input.position();
+        input.prefetch(&[ByteRange::new(start, end.min(start.saturating_add(MAX_READ_ON)))]);
+    }
+
     /// Enters the file shortly before `goal`, and decodes from the first keyframe there. `None` when that is not possible, or
     /// gave anything but undamaged frames from before the goal on: then what came before them is needed.
     fn jump(&mut self, goal: i64, target: Target, effort: Effort) -> Result<Option<Pass>, MediaError> {
-        let Some(places) = self.places else { return Ok(None) };
+        let Some(places) = self.places.filter(|places| places.can_enter) else { return Ok(None) };
         let end = places.of(goal).saturating_add(BEHIND_JUMP);
         let mut before = None;
         for back in JUMPS {

@@ -471,8 +471,9 @@ impl RangeReader {
         let goes_on = self.ahead.0 == offset;
         let length = if goes_on { self.ahead.1.saturating_mul(2).min(most).max(first) } else { first };
         let mut end = offset.saturating_add(length).min(self.size);
-        // A little that would be left at the end comes along.
-        if self.size - end <= first {
+        // Whoever jumps near the end reads an index there. And a little that would be left comes along.
+        let is_near = !goes_on && self.size - offset <= 2 * most;
+        if is_near || self.size - end <= first {
             end = self.size;
         }
         let end = self.shared.blocks.next_start(offset).map_or(end, |next| end.min(next));
