@@ -472,7 +472,7 @@ impl RangeReader {
         let length = if goes_on { self.ahead.1.saturating_mul(2).min(most).max(first) } else { first };
         let mut end = offset.saturating_add(length).min(self.size);
         // Whoever jumps near the end reads an index there. And a little that would be left comes along.
-        let is_near = !goes_on && self.size - offset <= 2 * most;
+        let is_near = !goes_on && offset > self.size / 8 * 7 && self.size - offset <= 2 * most;
         if is_near || self.size - end <= first {
             end = self.size;
         }
