@@ -28,9 +28,9 @@ use crate::media::poster::{FrameReason, PosterFrame};
 use crate::media::search::{Found, PacketIndex, Places, Search, Seeking, Target, Timestamps};
 use crate::media::timeline::{self, Span};
 use crate::pixels::Orientation;
-use crate::source::Ledger;
 #[cfg(feature = "remote")]
 use crate::source::{BlockCache, FirstReads, RangeReader, RangeSource, ReaderOptions, SourceError};
+use crate::source::{ByteRange, Ledger};
 
 /// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
 const DEMUXERS: &CStr = c"mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mxf,gxf,avi,flv,asf,ogg,rm,dv,wtv,h264,hevc,vvc,av1,obu,ivf,m4v,mpegvideo,mjpeg,h263,vc1,nut,yuv4mpegpipe,gif,apng,jpeg_pipe";
@@ -39,6 +39,8 @@ const NO_PROTOCOL: &CStr = c"none";
 /// Bytes that `avformat_find_stream_info` may look at: enough for exact durations of transport streams (300 kB is not),
 /// a fifth of libavformat's default.
 const PROBE_BYTES: i64 = 1_000_000;
+/// What that takes of the file, asked for at once.
+const PROBE_READ: u64 = 9 << 17;
 /// Packets read to learn where streams start, for containers whose headers do not say it.
 const MAX_START_PACKETS: usize = 100;
 /// Bytes of packets read for the same.
@@ -202,6 +204,7 @@ impl<'r> Media<'r> {
             Self::assemble(container, pending, layout, ways, options)
         } else {
             container.set_probe_bytes(PROBE_BYTES);
+            container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
             let result = container.find_stream_info();
             container.input_mut().check()?;
             result.map_err(|error| MediaError::NotMedia { reason: error.to_string() })?;

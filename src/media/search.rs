@@ -302,6 +302,14 @@ impl<'m, 'r> Search<'m, 'r> {
         if let Some(pass) = self.jump(goal, target, effort)? {
             return Ok(pass);
         }
+        // Where the layout told nothing better.
+        if self.seeking == Seeking::Indexed
+            && self.index.is_none()
+            && let Some((start, end)) = self.container.indexed_bytes(self.stream, goal)
+        {
+            let end = end.saturating_add(BEHIND_JUMP).min(start.saturating_add(MAX_READ_ON));
+            self.container.input_mut().prefetch(&[ByteRange::new(start, end)]);
+        }
         for ticks in seeks {
             if ticks <= target.start || !self.seek(ticks)? {
                 continue;

@@ -125,6 +125,15 @@ impl<'r> Container<'r> {
         Ok(())
     }
 
+    /// The bytes from the keyframe at or before `ticks` to the first packet at or after them, by the stream's index.
+    pub(in crate::media) fn indexed_bytes(&self, stream: usize, ticks: i64) -> Option<(u64, u64)> {
+        let pointer = self.stream_pointers().nth(stream)?;
+        let any_frame = ffi::AVSEEK_FLAG_ANY;
+        let (first, _) = index_entry(pointer, ticks, ffi::AVSEEK_FLAG_BACKWARD)?;
+        let (last, size) = index_entry(pointer, ticks, any_frame)?;
+        (first <= last).then_some((first, last.saturating_add(size)))
+    }
+
     /// Moves to the first byte of media.
     pub(in crate::media) fn seek_to_byte(&mut self, offset: i64) -> Result<(), AvError> {
         // SAFETY: as above.
@@ -213,6 +222,20 @@ impl<'r> Container<'r> {
     pub(in crate::media) fn tags(&self) -> BTreeMap<String, String> {
         tags(field!(self.as_ptr(), metadata))
     }
+}
+
+/// Place and size of the packet that the stream's index has for a time.
+fn index_entry(stream: *mut ffi::AVStream, ticks: i64, flags: c_int) -> Option<(u64, u64)> {
+    // SAFETY: a stream of an open container; the call looks at its index only.
+    let place = unsafe { ffi::av_index_search_timestamp(stream, ticks, flags) };
+    // SAFETY: as above; any place that is not in the index gives null.
+    let entry = unsafe { ffi::avformat_index_get_entry(stream, place) };
+    if place < 0 || entry.is_null() {
+        return None;
+    }
+    // SAFETY: not null, and an entry of the stream's index, which nothing changes meanwhile.
+    let entry = unsafe { &*entry };
+    Some((u64::try_from(entry.pos).ok()?, u64::try_from(entry.size()).ok()?))
 }
 
 /// Opens an input through its I/O context.
