@@ -137,6 +137,8 @@ impl Fetch<'_> {
         if known < piece.len() {
             let piece = piece.split_off(known);
             let offset = start + known as u64;
+            // What is left out does not come any more. If it is thrown out while this piece waits, somebody has to ask for it.
+            self.shared.locate(self.id, ByteRange::new(offset, end)).map_err(|()| Ended::Stopped)?;
             let (range, rest) = (ByteRange::new(offset, self.at), ByteRange::new(self.at, end));
             self.shared.blocks().put(offset, piece, self.depth, || self.shared.awaited(range, rest)).await;
         }

@@ -1,12 +1,21 @@
 //! Objects that are replaced while they are read.
 
+use std::time::Duration;
+
 use posterframe::source::{FirstReads, HttpSource, ReadSize, SourceError};
 use posterframe::{ErrorKind, Media, MediaError, OpenOptions};
 
 use crate::common::{AT, Outcome, fixture_bytes, planes_md5};
 use crate::servers::Fault;
 use crate::servers::http_server::{HttpServer, Object};
-use crate::{END, FRONT, Remote, SORTS, failure, first_reads, frame_in_memory, is_later, is_told, options};
+use crate::{
+    END, FRONT, Remote, SORTS, failure, first_reads, frame_in_memory, is_later, is_told, options,
+    side_by_side, with_each_sort,
+};
+
+/// Time for the reply to the request before. The server reads an object and its ETag one after the other: replaced in between,
+/// it would be told the one's bytes under the other's name, and nobody could know.
+const A_MOMENT: Duration = Duration::from_millis(150);
 
 /// Another film, of another length, in another container.
 const OTHER: &str = "vp9.webm";
@@ -27,24 +36,30 @@ fn is_changed(error: MediaError) {
     is_told(error, ErrorKind::Unavailable, true, "the object was replaced while it was read (");
 }
 
+/// Holds that the frame is that of the new object.
+fn is_opened_once_more(remote: &Remote, expected: &str) -> Outcome {
+    assert_eq!(remote.frame(&options())?, expected, "{:?}", remote.seen());
+    assert!((4..=12).contains(&remote.requests()), "{:?}", remote.seen());
+    Ok(())
+}
+
 #[test]
 fn replaced_while_it_is_opened_it_is_opened_once_more() -> Outcome {
-    for (old, new) in [(FRONT, END), (END, FRONT), (FRONT, OTHER), (OTHER, FRONT)] {
+    let cases = [(FRONT, END), (END, FRONT), (FRONT, OTHER), (OTHER, FRONT)];
+    side_by_side(with_each_sort(cases), |(sort, (old, new))| {
         let (old, new) = (fixture_bytes(old)?, fixture_bytes(new)?);
         let expected = frame_in_memory(&new)?;
-        for sort in SORTS {
-            // Between the first reads, or, when both were answered, before the one behind them.
-            for number in [2, 3] {
-                let remote = Remote::start(sort, &old)?;
-                remote.faults().on_request(number, Fault::before(remote.replacement(&new)));
-                let what = format!("{} and {} bytes, request {number}, {sort:?}", old.len(), new.len());
-                let found = remote.frame(&options()).map_err(|error| format!("{what}: {error}"))?;
-                assert_eq!(found, expected, "{what}");
-                let requests = remote.requests();
-                assert!((3..=12).contains(&requests), "{what}: {requests} requests");
-            }
-        }
-    }
+        // Between the first reads: the first is answered, but not to its end, when the second comes to the new object.
+        let remote = Remote::start(sort, &old)?;
+        remote.faults().on_request(1, Fault::StallBody { after: 100, pause: A_MOMENT * 2 });
+        remote.faults().on_request(2, Fault::Delay(A_MOMENT));
+        remote.faults().on_request(2, Fault::before(remote.replacement(&new)));
+        is_opened_once_more(&remote, &expected)?;
+        // And when the first reads are done.
+        let remote = Remote::start(sort, &old)?;
+        remote.faults().when(1, is_later, Fault::before(remote.replacement(&new)));
+        is_opened_once_more(&remote, &expected)
+    });
     Ok(())
 }
 
@@ -54,6 +69,7 @@ fn replaced_again_and_again_it_is_an_error() -> Outcome {
     for sort in SORTS {
         let remote = Remote::start(sort, &old)?;
         let (first, second) = (remote.replacement(&old), remote.replacement(&new));
+        remote.faults().when(u64::MAX, |seen| seen.number % 2 == 0, Fault::Delay(A_MOMENT));
         remote.faults().when(u64::MAX, |seen| seen.number % 2 == 1, Fault::before(first));
         remote.faults().when(u64::MAX, |seen| seen.number % 2 == 0, Fault::before(second));
         is_changed(failure(remote.frame(&options()))?);

@@ -7,12 +7,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use posterframe::source::{
-    BoxFuture, ByteRange, GetRange, Identity, RangeBody, RangeReply, RangeSource, SourceError,
+    BlockCache, BoxFuture, ByteRange, GetRange, Identity, RangeBody, RangeReply, RangeSource, ReadSize,
+    SourceError,
 };
 use posterframe::{ErrorKind, Media, MediaError, OpenOptions};
 
 use crate::common::{AT, Outcome, fixture_bytes, planes_md5};
-use crate::{END, failure, frame_in_memory, is_told, options, within};
+use crate::{END, failure, first_reads, frame_in_memory, is_told, options, within};
+
+/// A film of 20 550 bytes.
+const SHORT: &str = "truncated_mdat.mp4";
 
 /// What is wrong with a source, from the request of this number on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +93,9 @@ impl RangeSource for Own {
     }
 }
 
+/// Bytes that bodies give at once.
+const PIECE: usize = 2_800;
+
 struct Body {
     bytes: Bytes,
     flaw: Flaw,
@@ -106,7 +113,7 @@ impl RangeBody for Body {
                 Flaw::EmptyPieces if self.empty => return Ok(Some(Bytes::new())),
                 _ => {}
             }
-            let length = self.bytes.len().min(1000);
+            let length = self.bytes.len().min(PIECE);
             Ok((length > 0).then(|| self.bytes.split_to(length)))
         })
     }
@@ -131,6 +138,21 @@ fn odd_but_right_sources_give_the_frame() -> Outcome {
     for flaw in [Flaw::None, Flaw::EmptyPieces, Flaw::Ends] {
         let (frame, _) = frame_of(flaw, 1, &options())?;
         assert_eq!(frame.map_err(|error| format!("{flaw:?}: {error}"))?, expected, "{flaw:?}");
+    }
+    Ok(())
+}
+
+/// Head and tail overlap, and there is no room: what one of them has brought, and the other leaves out, may be gone before the
+/// other goes on. A matter of luck, so it is tried often.
+#[test]
+fn requests_that_bring_the_same_bytes_do_not_wait_for_each_other() -> Outcome {
+    let expected = frame_in_memory(&fixture_bytes(SHORT)?)?;
+    let mut reads = first_reads();
+    (reads.head, reads.tail) = (ReadSize::fixed(16_666), ReadSize::fixed(19_349));
+    for _ in 0..200 {
+        let options = within(Duration::from_secs(3)).with_first_reads(reads).with_cache(BlockCache::new(0));
+        let source = Own::new(SHORT, Flaw::None, 1)?;
+        assert_eq!(planes_md5(&Media::open_source(source, &options)?.poster_frame(AT)?)?, expected);
     }
     Ok(())
 }
