@@ -213,9 +213,11 @@ fn signed_urls_are_read_and_not_shown() -> Outcome {
             }
         }
     }
+    // A fault that was for two requests may be left over from a program that ended after one.
+    server.faults.clear();
     let output = posterframe(&["probe", &input]).output()?;
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.starts_with(&name), "{said}");
+    assert!(said.starts_with(&name), "{}", shown(&output));
     assert!(server.faults.seen().iter().all(|seen| seen.query.is_empty() || seen.query.contains(SECRET)));
     // What is refused before it is looked at.
     let odd = [format!("ftp://me:{SECRET}@h/a?{SECRET}"), format!("http://[/a?{SECRET}")];

@@ -172,6 +172,8 @@ fn the_picture_and_the_information_do_not_depend_on_how_bytes_arrive() -> Outcom
         (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(head), ReadSize::fixed(tail), whole);
         let mut options = OpenOptions::default().with_first_reads(reads).with_cache(BlockCache::new(cache));
         options.poster_at = planned.then_some(AT);
+        // Whatever waits for ever fails soon.
+        options.limits.max_time = Duration::from_secs(10);
         options.size_hint = hint;
         let source = InPieces { object: MemorySource::new(bytes), sizes: Arc::new(sizes) };
         let seen = Media::open_source(source, &options).and_then(|mut media| see(&mut media));
