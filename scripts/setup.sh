@@ -25,6 +25,7 @@ ninja-build|ninja|does what meson plans
 pkg-config|pkg-config|tells FFmpeg's configure where dav1d and zlib are
 libclang-dev|-|ffmpeg-sys-next reads FFmpeg's headers through it
 xz-utils|xz|unpacks FFmpeg's sources
+ca-certificates|-|the S3 and HTTP clients load the roots of TLS when they start, the tests' too
 python3|python3|meson runs on it, and `make demo` reads the database with it
 LIST
 }
