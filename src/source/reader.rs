@@ -88,6 +88,15 @@ struct Fetch {
     task: Option<AbortHandle>,
 }
 
+impl Fetch {
+    /// Goes on, if it was to end earlier, to where the last of these bytes is that it brings.
+    fn need_also(&mut self, wanted: &RangeSet) {
+        let (Some(needed), Some(rest)) = (self.needed, self.rest) else { return };
+        let inside = wanted.iter().filter(|range| range.start() < rest.end() && rest.start() < range.end());
+        self.needed = inside.map(ByteRange::end).chain([needed]).max();
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it is held.
@@ -389,6 +398,7 @@ impl RangeReader {
         for range in ranges {
             wanted.insert(range.clipped(self.size));
         }
+        state.fetches.iter_mut().for_each(|fetch| fetch.need_also(&wanted));
         for range in wanted.iter() {
             for gap in self.missing(&state, range) {
                 match missing.last_mut() {
