@@ -101,9 +101,22 @@ pub trait Catalog: Send + Sync {
     /// The row of a video; of doubles the oldest that disagrees with the first, so that a caller who compares them sees
     /// one that is out of date. `None` when there is no row.
     ///
+    /// `content` is the content whose rows the caller wants, if it wants one's only: rows of others may be left out then.
+    /// It makes the search cheap where the URLs have no index.
+    ///
     /// # Errors
     /// See [`CatalogError`].
-    fn asset(&self, video_url: &str) -> impl Future<Output = Result<Option<AssetRow>, CatalogError>> + Send;
+    fn asset(
+        &self,
+        video_url: &str,
+        content: Option<ContentId>,
+    ) -> impl Future<Output = Result<Option<AssetRow>, CatalogError>> + Send;
+
+    /// Whether there is a content `id`.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    fn has_content(&self, id: ContentId) -> impl Future<Output = Result<bool, CatalogError>> + Send;
 
     /// Makes the content `id` what a newly uploaded video says, whether it exists or not. Counts of likes stay.
     ///

@@ -20,12 +20,20 @@
 //! A variable that is set but empty counts as not set, except `VIDEO_PREFIX`. A folder's final `/` is added where it is
 //! missing. Everything that is wrong is reported at once ([`ConfigError`]).
 
+#[cfg(feature = "mysql")]
+mod database;
+#[cfg(feature = "mysql")]
+mod lambda;
 mod lookup;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+#[cfg(feature = "mysql")]
+pub use database::{BastionSettings, CaSource, DatabaseSettings, HostKeyRule, Login, TlsMode};
+#[cfg(feature = "mysql")]
+pub use lambda::{ApiSettings, FunctionSettings, LambdaConfig, Mode};
 pub use lookup::{ConfigError, Problem};
 
 use crate::object_name::KeyRules;
@@ -112,7 +120,7 @@ impl Config {
             thumbnail: read_thumbnail(&mut lookup),
             store_dir: lookup.path("STORE_DIR").unwrap_or_else(|| "posterframe-data".into()),
             catalog_sqlite: lookup.path("CATALOG_SQLITE"),
-            log: read_log(&mut lookup),
+            log: read_log(&mut lookup, LogFormat::Text),
         };
         lookup.finish(config)
     }
@@ -139,7 +147,7 @@ impl LogSettings {
     pub fn from_env() -> Result<Self, ConfigError> {
         let read = |name: &str| std::env::var_os(name);
         let mut lookup = Lookup::new(&read);
-        let log = read_log(&mut lookup);
+        let log = read_log(&mut lookup, LogFormat::Text);
         lookup.finish(log)
     }
 }
@@ -187,14 +195,14 @@ fn read_thumbnail(lookup: &mut Lookup<'_>) -> ThumbnailSettings {
     }
 }
 
-fn read_log(lookup: &mut Lookup<'_>) -> LogSettings {
+fn read_log(lookup: &mut Lookup<'_>, default: LogFormat) -> LogSettings {
     let format = lookup.with("LOG_FORMAT", "text or json", |text| match text {
         "text" => Some(LogFormat::Text),
         "json" => Some(LogFormat::Json),
         _ => None,
     });
     LogSettings {
-        format: format.unwrap_or(LogFormat::Text),
+        format: format.unwrap_or(default),
         filter: lookup.text("RUST_LOG"),
         no_colour: lookup.path("NO_COLOR").is_some(),
     }

@@ -74,6 +74,8 @@ mod pixels;
 pub mod process;
 #[cfg(any(feature = "job", feature = "http"))]
 mod redacted;
+#[cfg(feature = "mysql")]
+pub mod secret;
 pub mod source;
 #[cfg(feature = "job")]
 pub mod store;

@@ -179,7 +179,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
     }
 
     async fn look(&self, target: &Target) -> Result<Before, Error> {
-        let row = self.catalog.asset(target.asset.video_url()).await?;
+        let row = self.catalog.asset(target.asset.video_url(), target.name.content_id).await?;
         let thumbnail = self.store.describe(&target.thumbnail_key).await?;
         let other_url = row.as_ref().map(|row| row.thumbnail_url.as_str());
         let other_url = other_url.filter(|url| *url != target.asset.thumbnail_url());

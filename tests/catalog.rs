@@ -34,7 +34,7 @@ fn asset(name: &str, seconds: u32) -> Result<Asset, Box<dyn Error + Send + Sync>
 async fn conforms(catalog: &impl Catalog) -> TestResult {
     let (first, second) = (id(7)?, id(2_147_483_647)?);
     let video = asset("7_x", 10)?;
-    assert_eq!(catalog.asset(video.video_url()).await?, None);
+    assert_eq!(catalog.asset(video.video_url(), None).await?, None);
     let orphan = catalog.write_asset(first, &video).await;
     assert!(matches!(orphan, Err(CatalogError::NoSuchContent { .. })), "{orphan:?}");
 
@@ -42,7 +42,7 @@ async fn conforms(catalog: &impl Catalog) -> TestResult {
         catalog.upsert_content(first, &content("7_x.mp4")?).await?;
         catalog.write_asset(first, &video).await?;
     }
-    let row = catalog.asset(video.video_url()).await?.ok_or("no row")?;
+    let row = catalog.asset(video.video_url(), None).await?.ok_or("no row")?;
     assert_eq!(
         (row.content_id, row.thumbnail_url.as_str(), row.duration),
         (first, video.thumbnail_url(), 10)
@@ -50,13 +50,13 @@ async fn conforms(catalog: &impl Catalog) -> TestResult {
 
     // URLs are compared as bytes: neither letter case nor final spaces are overlooked.
     for other in ["7_X", "7_x ", "7_é", "7_e"] {
-        assert_eq!(catalog.asset(asset(other, 0)?.video_url()).await?, None, "{other}");
+        assert_eq!(catalog.asset(asset(other, 0)?.video_url(), None).await?, None, "{other}");
     }
 
     // Another content, another duration: the row follows.
     catalog.upsert_content(second, &content("7_x.mp4")?).await?;
     catalog.write_asset(second, &asset("7_x", 11)?).await?;
-    let row = catalog.asset(video.video_url()).await?.ok_or("no row")?;
+    let row = catalog.asset(video.video_url(), None).await?.ok_or("no row")?;
     assert_eq!((row.content_id, row.duration), (second, 11));
     Ok(())
 }
@@ -69,7 +69,7 @@ async fn registers(catalog: &impl Catalog) -> TestResult {
     assert_ne!(film_id, other_id);
     let again = catalog.register(&content("my_movie.mp4")?, &film.with_duration(12)).await?;
     assert_eq!(again, film_id);
-    let row = catalog.asset("s3://films/videos/my_movie.mp4").await?.ok_or("no row")?;
+    let row = catalog.asset("s3://films/videos/my_movie.mp4", None).await?.ok_or("no row")?;
     assert_eq!((row.content_id, row.duration), (film_id, 12));
     Ok(())
 }
@@ -189,7 +189,7 @@ fn sqlite_updates_doubles_and_deletes_none() -> TestResult {
                       SELECT 1, video_url, 'old', 9 FROM video_assets";
         execute(&path, double).await?;
         // The one that is out of date is the one we hear of.
-        let row = catalog.asset(asset("1_x", 0)?.video_url()).await?.ok_or("no row")?;
+        let row = catalog.asset(asset("1_x", 0)?.video_url(), None).await?.ok_or("no row")?;
         assert_eq!((row.thumbnail_url.as_str(), row.duration), ("old", 9));
         catalog.write_asset(id(1)?, &asset("1_x", 11)?).await?;
         let rows = "SELECT group_concat(thumbnail_url || ' ' || duration, ', ') FROM video_assets";
@@ -232,7 +232,7 @@ fn sqlite_says_what_is_wrong_with_the_file() -> TestResult {
             assert_eq!(error.kind(), kind, "{error}");
             assert!(error.to_string().contains(name), "{error}");
         }
-        let other = SqliteCatalog::open(at("other")).await?.asset("x").await;
+        let other = SqliteCatalog::open(at("other")).await?.asset("x", None).await;
         assert!(other.is_err_and(|error| error.kind() == ErrorKind::Config));
         Ok(())
     })

@@ -93,8 +93,16 @@ impl Failing<SqliteCatalog> {
 }
 
 impl Catalog for Failing<SqliteCatalog> {
-    async fn asset(&self, video_url: &str) -> Result<Option<AssetRow>, CatalogError> {
-        self.inner.asset(video_url).await
+    async fn asset(
+        &self,
+        video_url: &str,
+        content: Option<ContentId>,
+    ) -> Result<Option<AssetRow>, CatalogError> {
+        self.inner.asset(video_url, content).await
+    }
+
+    async fn has_content(&self, id: ContentId) -> Result<bool, CatalogError> {
+        self.inner.has_content(id).await
     }
 
     async fn upsert_content(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {
@@ -187,7 +195,7 @@ impl Bucket {
         let noted = percent_decoded(&thumbnail.metadata, "source-etag");
         assert_eq!(noted, now.etag.as_str());
         assert!(!thumbnail.metadata.contains_key("pending"));
-        let row = catalog.asset(video.url()).await?.ok_or("no row")?;
+        let row = catalog.asset(video.url(), None).await?.ok_or("no row")?;
         assert_eq!(Some(row.content_id), report.content_id);
         assert_eq!(Some(row.thumbnail_url), report.thumbnail_url);
         assert_eq!(Some(row.duration), report.duration.map(i64::from));

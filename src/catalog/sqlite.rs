@@ -143,7 +143,11 @@ impl SqliteCatalog {
 }
 
 impl Catalog for SqliteCatalog {
-    async fn asset(&self, video_url: &str) -> Result<Option<AssetRow>, CatalogError> {
+    async fn asset(
+        &self,
+        video_url: &str,
+        _content: Option<ContentId>,
+    ) -> Result<Option<AssetRow>, CatalogError> {
         // Text compares as bytes (BINARY) unless a column says otherwise; an imported table might.
         let select = "SELECT content_id, thumbnail_url, duration FROM video_assets \
                       WHERE video_url = ? COLLATE BINARY ORDER BY id";
@@ -155,6 +159,12 @@ impl Catalog for SqliteCatalog {
             Ok(AssetRow { content_id, thumbnail_url, duration: *duration })
         })
         .transpose()
+    }
+
+    async fn has_content(&self, id: ContentId) -> Result<bool, CatalogError> {
+        let query = sqlx::query_scalar::<_, i64>("SELECT 1 FROM contents WHERE id = ?").bind(id.get());
+        let found = query.fetch_optional(&self.pool).await.map_err(|error| self.error(error))?;
+        Ok(found.is_some())
     }
 
     async fn upsert_content(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+#[cfg(feature = "mysql")]
+use crate::secret::Secret;
 use crate::{Error, ErrorKind};
 
 /// What is wrong with one variable.
@@ -69,6 +71,18 @@ impl<'a> Lookup<'a> {
         if self.problems.is_empty() { Ok(value) } else { Err(ConfigError { problems: self.problems }) }
     }
 
+    /// The value, unless something was wrong. One that is missing has left a problem.
+    #[cfg(feature = "mysql")]
+    pub(super) fn finish_some<T>(self, value: Option<T>) -> Result<T, ConfigError> {
+        let problems = self.problems;
+        value.filter(|_| problems.is_empty()).ok_or(ConfigError { problems })
+    }
+
+    #[cfg(feature = "mysql")]
+    pub(super) fn has_problem(&self, variable: &str) -> bool {
+        self.problems.iter().any(|problem| problem.variable == variable)
+    }
+
     pub(super) fn problem(&mut self, variable: &'static str, message: impl Into<String>) {
         self.problems.push(Problem { variable, message: message.into() });
     }
@@ -90,6 +104,45 @@ impl<'a> Lookup<'a> {
                 None
             }
         }
+    }
+
+    /// A text that must be there.
+    #[cfg(feature = "mysql")]
+    pub(super) fn required(&mut self, variable: &'static str) -> Option<String> {
+        let text = self.text(variable);
+        if text.is_none() && !self.has_problem(variable) {
+            self.problem(variable, "is missing");
+        }
+        text
+    }
+
+    /// A value that must be there, and that `parse` makes of the text.
+    #[cfg(feature = "mysql")]
+    pub(super) fn required_with<T>(
+        &mut self,
+        variable: &'static str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.required(variable)?;
+        self.with(variable, expected, parse)
+    }
+
+    /// A secret, every character of it.
+    #[cfg(feature = "mysql")]
+    pub(super) fn secret(&mut self, variable: &'static str) -> Option<Secret> {
+        self.text(variable).map(Secret::new)
+    }
+
+    /// Whether something is switched on.
+    #[cfg(feature = "mysql")]
+    pub(super) fn flag(&mut self, variable: &'static str) -> bool {
+        let parse = |text: &str| match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Some(true),
+            "false" | "0" | "no" | "off" => Some(false),
+            _ => None,
+        };
+        self.with(variable, "true or false", parse).unwrap_or(false)
     }
 
     /// A value that `parse` makes of the text; `expected` says which texts it accepts.

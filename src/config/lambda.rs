@@ -1,0 +1,333 @@
+//! What the Lambda function is told by its environment.
+
+use std::num::NonZeroUsize;
+
+use url::Url;
+
+use super::database::{DatabaseSettings, read_database};
+use super::lookup::Lookup;
+use super::{
+    ConfigError, LogFormat, LogSettings, ThumbnailSettings, read_key_rules, read_log, read_thumbnail,
+};
+use crate::object_name::KeyRules;
+use crate::secret::{Secret, SecretSource};
+
+/// Everything the Lambda function is told by its environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LambdaConfig {
+    /// Which keys are videos, and where thumbnails go.
+    pub key_rules: KeyRules,
+    /// How thumbnails are made.
+    pub thumbnail: ThumbnailSettings,
+    /// The catalogue's database.
+    pub database: DatabaseSettings,
+    /// The catalogue's API.
+    pub api: ApiSettings,
+    /// Whether anything is written.
+    pub mode: Mode,
+    /// Whether back-fills write contents that exist.
+    pub overwrite_contents: bool,
+    /// Records of one event worked on side by side; `None`: as many as the memory allows.
+    pub concurrency: Option<NonZeroUsize>,
+    /// The function as Lambda describes it.
+    pub function: FunctionSettings,
+    /// CloudWatch's namespace for the metrics.
+    pub metrics_namespace: String,
+    /// Variables that were set for the replaced Lambda, and mean nothing any more.
+    pub obsolete: Vec<&'static str>,
+    /// How logs are written.
+    pub log: LogSettings,
+}
+
+/// Where the catalogue's API is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ApiSettings {
+    /// What comes before `/v1/contents/`, without a final slash.
+    pub base: Url,
+    /// What it knows us by.
+    pub token: SecretSource,
+}
+
+/// Whether anything is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The whole job.
+    Live,
+    /// The job without its writes: what it would write is compared with what is there.
+    Shadow,
+}
+
+/// The function as Lambda describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FunctionSettings {
+    /// Its name (`AWS_LAMBDA_FUNCTION_NAME`).
+    pub name: String,
+    /// Its memory in MiB (`AWS_LAMBDA_FUNCTION_MEMORY_SIZE`); `None` outside Lambda.
+    pub memory_mib: Option<u32>,
+}
+
+impl LambdaConfig {
+    /// Reads the settings from the process's environment.
+    ///
+    /// # Errors
+    /// All variables that are missing or wrong, with what they should be.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var_os(name))
+    }
+
+    /// Reads the settings from `lookup`, which answers a variable's name with its value.
+    ///
+    /// # Errors
+    /// All variables that are missing or wrong, with what they should be.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<std::ffi::OsString>) -> Result<Self, ConfigError> {
+        let mut lookup = Lookup::new(&lookup);
+        let database = read_database(&mut lookup);
+        let api = read_api(&mut lookup);
+        let key_rules = read_key_rules(&mut lookup);
+        let thumbnail = read_thumbnail(&mut lookup);
+        let mode = lookup.with("MODE", "live or shadow", parse_mode).unwrap_or(Mode::Live);
+        let overwrite_contents = lookup.flag("OVERWRITE_CONTENTS");
+        let concurrency =
+            lookup.with("MAX_CONCURRENCY", "a whole number from 1 up", |text| text.parse().ok());
+        let function = FunctionSettings {
+            name: lookup.text("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "posterframe".to_owned()),
+            memory_mib: lookup
+                .with("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "a number of megabytes", |text| text.parse().ok()),
+        };
+        let metrics_namespace = lookup.text("METRICS_NAMESPACE").unwrap_or_else(|| "posterframe".to_owned());
+        let obsolete = ["FFMPEG_PATH", "FFPROBE_PATH"].into_iter();
+        let obsolete = obsolete.filter(|name| lookup.path(name).is_some()).collect();
+        let log = read_log(&mut lookup, LogFormat::Json);
+        // Where a part is missing, its problem has been named.
+        let config = database.zip(api).map(|(database, api)| Self {
+            key_rules,
+            thumbnail,
+            database,
+            api,
+            mode,
+            overwrite_contents,
+            concurrency,
+            function,
+            metrics_namespace,
+            obsolete,
+            log,
+        });
+        lookup.finish_some(config)
+    }
+}
+
+fn read_api(lookup: &mut Lookup<'_>) -> Option<ApiSettings> {
+    let base = lookup.required("CATALOG_API_BASE");
+    let base = base.and_then(|text| match parse_base(&text) {
+        Some(base) => Some(base),
+        None => {
+            // What was given is not repeated: it may hold a password.
+            let expected = "is not an http:// or https:// URL without user name, query and fragment";
+            lookup.problem("CATALOG_API_BASE", expected);
+            None
+        }
+    });
+    let token = match (lookup.secret("INTERNAL_TOKEN"), lookup.text("INTERNAL_TOKEN_SECRET")) {
+        (Some(token), None) => read_token(lookup, token).map(SecretSource::Given),
+        (None, Some(name)) => Some(SecretSource::Stored(name)),
+        (Some(_), Some(_)) => {
+            lookup.problem("INTERNAL_TOKEN", "set only one of INTERNAL_TOKEN, INTERNAL_TOKEN_SECRET");
+            None
+        }
+        (None, None) => {
+            lookup.problem("INTERNAL_TOKEN", "is missing: set it or INTERNAL_TOKEN_SECRET");
+            None
+        }
+    };
+    Some(ApiSettings { base: base?, token: token? })
+}
+
+/// A token that a header can carry (RFC 9110, section 5.5, without spaces and what lies beyond ASCII).
+fn read_token(lookup: &mut Lookup<'_>, token: Secret) -> Option<Secret> {
+    if token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some(token);
+    }
+    lookup.problem(
+        "INTERNAL_TOKEN",
+        "holds a space, a line break or another character that a header cannot carry",
+    );
+    None
+}
+
+fn parse_base(text: &str) -> Option<Url> {
+    let url = Url::parse(text.trim()).ok()?;
+    let plain = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    plain.then_some(url)
+}
+
+fn parse_mode(text: &str) -> Option<Mode> {
+    match text {
+        "live" => Some(Mode::Live),
+        "shadow" => Some(Mode::Shadow),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::database::{BastionSettings, CaSource, HostKeyRule, Login, TlsMode};
+    use super::*;
+
+    const REQUIRED: [(&str, &str); 6] = [
+        ("DB_HOST", "proxy.example"),
+        ("DB_USER", "admin"),
+        ("DB_PASSWORD", "p@ss:/?#%&'\"\\ 한글"),
+        ("DB_NAME", "ott_db"),
+        ("CATALOG_API_BASE", "https://api.example/api"),
+        ("INTERNAL_TOKEN", "canary-token"),
+    ];
+
+    fn read(more: &[(&str, &str)]) -> Result<LambdaConfig, ConfigError> {
+        let variables: BTreeMap<_, _> = REQUIRED.iter().chain(more).copied().collect();
+        LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))
+    }
+
+    fn problems(more: &[(&str, &str)]) -> String {
+        read(more).map_or_else(|error| error.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn the_six_variables_of_the_replaced_lambda_are_enough() -> Result<(), ConfigError> {
+        let config = read(&[])?;
+        let database = &config.database;
+        assert_eq!((database.host.as_str(), database.port), ("proxy.example", 3306));
+        let password = Secret::new("p@ss:/?#%&'\"\\ 한글");
+        assert_eq!(database.login, Login::Password(SecretSource::Given(password)));
+        assert_eq!((database.tls, &database.ca, &database.bastion), (TlsMode::VerifyIdentity, &None, &None));
+        assert_eq!(config.api.base.as_str(), "https://api.example/api");
+        assert_eq!((config.mode, config.overwrite_contents), (Mode::Live, false));
+        assert_eq!(config.log.format, LogFormat::Json);
+        assert!(config.obsolete.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn all_that_is_missing_is_named_at_once() {
+        let config = LambdaConfig::from_lookup(|name| (name == "MODE").then(|| "dry".into()));
+        let message = config.map_or_else(|error| error.to_string(), |_| String::new());
+        for (name, _) in REQUIRED {
+            assert!(message.contains(&format!("\n  {name}: is missing")), "{name}: {message}");
+        }
+        assert!(message.contains("\n  MODE: \"dry\" is not live or shadow"), "{message}");
+        assert!(message.contains("DB_PASSWORD_SECRET or DB_IAM_AUTH=true"), "{message}");
+    }
+
+    #[test]
+    fn every_variable_is_read() -> Result<(), ConfigError> {
+        let config = read(&[
+            ("PROXY_ENDPOINT", "other.example"),
+            ("RDS_PORT", "3307"),
+            ("DB_SSL_MODE", "verify-ca"),
+            ("DB_SSL_CA", "/etc/ca.pem"),
+            ("BASTION_HOST", "10.0.0.1"),
+            ("BASTION_SSH_KEY_SECRET", "bastion/key"),
+            ("BASTION_HOST_KEY", "10.0.0.1 ssh-ed25519 AAAAC3Nza comment"),
+            ("MODE", "shadow"),
+            ("OVERWRITE_CONTENTS", "true"),
+            ("MAX_CONCURRENCY", "3"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "films"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+            ("METRICS_NAMESPACE", "Films"),
+            ("FFMPEG_PATH", "/usr/local/bin/ffmpeg"),
+            ("LOG_FORMAT", "text"),
+        ])?;
+        let database = config.database;
+        assert_eq!((database.host.as_str(), database.port), ("other.example", 3307));
+        assert_eq!(database.tls, TlsMode::VerifyCa);
+        assert_eq!(database.ca, Some(CaSource::File("/etc/ca.pem".into())));
+        let bastion = BastionSettings {
+            host: "10.0.0.1".to_owned(),
+            port: 22,
+            user: "ec2-user".to_owned(),
+            key: SecretSource::Stored("bastion/key".to_owned()),
+            host_key: HostKeyRule::Pinned("ssh-ed25519 AAAAC3Nza".to_owned()),
+        };
+        assert_eq!(database.bastion, Some(bastion));
+        assert_eq!((config.mode, config.overwrite_contents), (Mode::Shadow, true));
+        assert_eq!(config.concurrency, NonZeroUsize::new(3));
+        assert_eq!((config.function.name.as_str(), config.function.memory_mib), ("films", Some(512)));
+        assert_eq!(config.metrics_namespace, "Films");
+        assert_eq!(config.obsolete, ["FFMPEG_PATH"]);
+        assert_eq!(config.log.format, LogFormat::Text);
+        Ok(())
+    }
+
+    #[test]
+    fn secrets_have_other_forms() -> Result<(), ConfigError> {
+        let stored = [
+            ("DB_PASSWORD", ""),
+            ("DB_PASSWORD_SECRET", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf"),
+            ("INTERNAL_TOKEN", ""),
+            ("INTERNAL_TOKEN_SECRET", "token"),
+        ];
+        let config = read(&stored)?;
+        assert_eq!(config.database.login, Login::Password(SecretSource::Stored(stored[1].1.to_owned())));
+        assert_eq!(config.api.token, SecretSource::Stored("token".to_owned()));
+        let config = read(&[("DB_PASSWORD", ""), ("DB_IAM_AUTH", "true")])?;
+        assert_eq!(config.database.login, Login::Iam);
+        Ok(())
+    }
+
+    #[test]
+    fn wrong_values_are_named_and_secrets_not_repeated() {
+        let message = problems(&[
+            ("DB_HOST", "https://proxy.example:3306"),
+            ("RDS_PORT", "0"),
+            ("DB_SSL_MODE", "preferred"),
+            ("DB_IAM_AUTH", "true"),
+            ("CATALOG_API_BASE", "https://user:canary-password@api.example/"),
+            ("INTERNAL_TOKEN", "canary-token\n"),
+            ("BASTION_HOST", "bastion.example"),
+            ("MAX_CONCURRENCY", "0"),
+        ]);
+        let names = [
+            "DB_HOST",
+            "RDS_PORT",
+            "DB_SSL_MODE",
+            "DB_PASSWORD",
+            "CATALOG_API_BASE",
+            "INTERNAL_TOKEN",
+            "BASTION_SSH_KEY_SECRET",
+            "BASTION_HOST_KEY",
+            "MAX_CONCURRENCY",
+        ];
+        for name in names {
+            assert!(message.contains(&format!("\n  {name}: ")), "{name}: {message}");
+        }
+        assert!(!message.contains("canary"), "{message}");
+        assert!(!message.contains("한글"), "{message}");
+        assert!(message.contains("ssh-keyscan -t ed25519 bastion.example"), "{message}");
+        let message = problems(&[("DB_PASSWORD", ""), ("DB_IAM_AUTH", "true"), ("DB_SSL_MODE", "disabled")]);
+        assert!(message.contains("the token would travel readable"), "{message}");
+    }
+
+    #[test]
+    fn host_keys_are_keys_fingerprints_or_a_word() -> Result<(), ConfigError> {
+        let base = [("BASTION_HOST", "b"), ("BASTION_SSH_KEY_SECRET", "k")];
+        let rule = |text| {
+            let config = read(&[base[0], base[1], ("BASTION_HOST_KEY", text)])?;
+            Ok::<_, ConfigError>(config.database.bastion.map(|bastion| bastion.host_key))
+        };
+        let fingerprint = format!("SHA256:{}", "A".repeat(43));
+        assert_eq!(rule(&fingerprint)?, Some(HostKeyRule::Pinned(fingerprint.clone())));
+        assert_eq!(rule("insecure-any")?, Some(HostKeyRule::Any));
+        assert!(rule("yes").is_err());
+        Ok(())
+    }
+}
