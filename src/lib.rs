@@ -37,9 +37,10 @@
 //! is the only module that knows libav, and its `ffi` the only one with `unsafe`. `picture` turns pixels into upright
 //! pictures and files.
 //!
-//! With `job`, `process` does for one video what the catalogue needs: `object_name` reads its key, the picture goes
-//! into a `store`, content and row into a `catalog`, as `config` says. `telemetry` holds the log messages,
-//! `location` the ways to name an input. The program is `cli`.
+//! With `job`, `event` tells which objects a Lambda event is about and what its sender is answered, and `process` does
+//! for one video what the catalogue needs: `object_name` reads its key, the picture goes into a `store`, content and
+//! row into a `catalog`, as `config` says. `telemetry` holds the log messages, `location` the ways to name an input.
+//! The program is `cli`.
 //!
 //! # Features
 //!
@@ -60,6 +61,8 @@ pub mod cli;
 pub mod config;
 mod deadline;
 mod error;
+#[cfg(feature = "job")]
+pub mod event;
 #[cfg(any(feature = "job", feature = "remote"))]
 mod file_etag;
 mod limits;

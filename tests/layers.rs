@@ -17,6 +17,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &["error"]),
     ("location", &["error", "redacted"]),
     ("object_name", &["error"]),
+    // Lambda's JSON to object names, and back to answers.
+    ("event", &["error"]),
     // Formats, bounds and quality are values of the picture layer.
     ("config", &["error", "object_name", "picture", "pixels", "secret"]),
     ("testing", &[]),

@@ -1,0 +1,257 @@
+//! What came of the objects, and what the invoker is told of it.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::objects::Group;
+use super::{EventError, Record, beginning};
+use crate::ErrorKind;
+
+/// Most characters of one message or reason in an answer.
+const MAX_TEXT_CHARS: usize = 1000;
+
+/// Most characters of a bucket, key or message id. S3's keys have at most 1,024 bytes; an event may say anything.
+const MAX_NAME_CHARS: usize = 1024;
+
+/// Most bytes that the results of one answer take. Lambda passes at most 256 KiB on to a queue as a destination, and
+/// the request that failed is in there too.
+const MAX_RESULTS_BYTES: usize = 100_000;
+
+/// What came of one object.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It was worked on: processed, unchanged, or its key skipped, as the report says.
+    Done {
+        /// The report, an object whose fields go into the answer.
+        report: Value,
+    },
+    /// There was nothing to do.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// No such object. An event may come long after its object was removed, so that is no failure; but a Batch task
+    /// fails permanently, because the job's report is where people look for what their manifest has too much.
+    Missing {
+        /// What was looked for.
+        reason: String,
+    },
+    /// It failed.
+    Failed {
+        /// The stable name of the failure: [`ErrorKind::as_str`].
+        error_type: &'static str,
+        /// What went wrong.
+        message: String,
+        /// Whether it will fail again however often it is tried.
+        permanent: bool,
+        /// Whether there was no time to begin.
+        unstarted: bool,
+    },
+}
+
+impl Outcome {
+    /// A failure of this kind, permanent if the kind is not [retryable](ErrorKind::is_retryable).
+    pub fn failed(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let permanent = !kind.is_retryable();
+        Self::Failed { error_type: kind.as_str(), message: message.into(), permanent, unstarted: false }
+    }
+
+    /// There was no time to begin: it is tried again.
+    pub fn unstarted(message: impl Into<String>) -> Self {
+        let error_type = ErrorKind::Timeout.as_str();
+        Self::Failed { error_type, message: message.into(), permanent: false, unstarted: true }
+    }
+}
+
+/// The failure of an invocation, as Lambda wants it: `errorType` and `errorMessage`.
+///
+/// `errorType` is the word of the [`ErrorKind`] if all records that failed have the same, else [`SEVERAL`](Self::SEVERAL).
+/// The message of an event whose records failed is JSON: `{"failed": [{"bucket", "key", "error", "permanent", "message"}],
+/// "succeeded": 2}`, each message at most 1,000 characters, and `"omitted"` counts what is left out beyond 100 kB. So an
+/// on-failure destination's record says what to work on again and what not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{message}")]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct FunctionError {
+    /// The stable name of the failure.
+    pub error_type: &'static str,
+    /// What failed.
+    #[serde(rename = "errorMessage")]
+    pub message: String,
+}
+
+impl FunctionError {
+    /// The type of an error that stands for failures of different kinds.
+    pub const SEVERAL: &'static str = "several";
+}
+
+impl From<EventError> for FunctionError {
+    fn from(error: EventError) -> Self {
+        Self { error_type: error.kind().as_str(), message: error.to_string() }
+    }
+}
+
+/// A record and what came of it.
+#[derive(Debug)]
+pub(super) struct RecordResult<'a> {
+    pub(super) record: &'a Record,
+    pub(super) outcome: Cow<'a, Outcome>,
+}
+
+/// The parts of [`Outcome::Failed`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failure<'a> {
+    pub(super) error_type: &'static str,
+    pub(super) message: &'a str,
+    pub(super) permanent: bool,
+    pub(super) unstarted: bool,
+}
+
+impl RecordResult<'_> {
+    pub(super) fn failure(&self) -> Option<Failure<'_>> {
+        match &*self.outcome {
+            Outcome::Failed { error_type, message, permanent, unstarted } => {
+                Some(Failure { error_type, message, permanent: *permanent, unstarted: *unstarted })
+            }
+            _ => None,
+        }
+    }
+
+    /// Bucket and key, as the event has them. A report's own come over them: it knows which reading of the key was right.
+    fn named(&self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        for (name, text) in [("bucket", self.record.bucket()), ("key", self.record.key())] {
+            if let Some(text) = text {
+                fields.insert(name.to_owned(), beginning(text, MAX_NAME_CHARS).into());
+            }
+        }
+        fields
+    }
+
+    fn told(&self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        let status = match &*self.outcome {
+            Outcome::Done { .. } => "processed",
+            Outcome::Skipped { .. } | Outcome::Missing { .. } => "skipped",
+            Outcome::Failed { .. } => "failed",
+        };
+        fields.insert("status".to_owned(), status.into());
+        fields.extend(self.named());
+        match &*self.outcome {
+            Outcome::Done { report: Value::Object(report) } => {
+                fields.extend(report.iter().map(|(name, value)| (name.clone(), value.clone())));
+            }
+            Outcome::Done { report } => drop(fields.insert("report".to_owned(), report.clone())),
+            Outcome::Skipped { reason } | Outcome::Missing { reason } => {
+                fields.insert("reason".to_owned(), shown(reason));
+            }
+            Outcome::Failed { .. } => fields.extend(self.failure().map(Failure::told).unwrap_or_default()),
+        }
+        fields
+    }
+}
+
+impl Failure<'_> {
+    fn told(self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        fields.insert("error".to_owned(), self.error_type.into());
+        fields.insert("permanent".to_owned(), self.permanent.into());
+        if self.unstarted {
+            fields.insert("unstarted".to_owned(), true.into());
+        }
+        fields.insert("message".to_owned(), shown(self.message));
+        fields
+    }
+}
+
+fn shown(text: &str) -> Value {
+    beginning(text, MAX_TEXT_CHARS).into()
+}
+
+/// Gives every record the outcome of its object. What could not be read, or has nothing to do, has its own.
+pub(super) fn by_record<'a>(
+    records: &'a [Record],
+    groups: &[Group],
+    outcomes: &'a [Outcome],
+) -> Vec<RecordResult<'a>> {
+    let own = |record: &Record| match record {
+        Record::Skipped { reason, .. } => Outcome::Skipped { reason: reason.clone() },
+        Record::Unreadable { error, .. } => Outcome::failed(error.kind(), error.to_string()),
+        Record::Object(_) => Outcome::unstarted("the object was not worked on"),
+    };
+    let mut of_objects = vec![None; records.len()];
+    for (group, outcome) in groups.iter().zip(outcomes) {
+        for &index in &group.records {
+            of_objects[index] = Some(outcome);
+        }
+    }
+    let pairs = records.iter().zip(of_objects);
+    pairs
+        .map(|(record, outcome)| {
+            let outcome = outcome.map_or_else(|| Cow::Owned(own(record)), Cow::Borrowed);
+            RecordResult { record, outcome }
+        })
+        .collect()
+}
+
+/// The answer to whoever reads nothing but success and failure.
+pub(super) fn invocation(results: &[RecordResult<'_>]) -> Result<Value, FunctionError> {
+    let failures = || results.iter().filter_map(|result| Some((result, result.failure()?)));
+    let Some((_, first)) = failures().next() else {
+        return Ok(self::results(results.iter().map(|result| (None, result))).into());
+    };
+    let is_same = failures().all(|(_, failure)| failure.error_type == first.error_type);
+    let error_type = if is_same { first.error_type } else { FunctionError::SEVERAL };
+    let named = failures().map(|(result, failure)| {
+        let mut fields = result.named();
+        fields.extend(failure.told());
+        fields
+    });
+    let (failed, omitted) = bounded(named);
+    let mut message = Map::new();
+    message.insert("failed".to_owned(), failed.into());
+    insert_count(&mut message, "omitted", omitted);
+    message.insert("succeeded".to_owned(), json!(results.len() - failures().count()));
+    Err(FunctionError { error_type, message: Value::from(message).to_string() })
+}
+
+/// `results` in the order of the records, each with the id of its message if it has one.
+pub(super) fn results<'a>(
+    told: impl IntoIterator<Item = (Option<&'a str>, &'a RecordResult<'a>)>,
+) -> Map<String, Value> {
+    let (results, omitted) = bounded(told.into_iter().map(|(message_id, result)| {
+        let mut fields = result.told();
+        if let Some(id) = message_id {
+            fields.insert("message_id".to_owned(), beginning(id, MAX_NAME_CHARS).into());
+        }
+        fields
+    }));
+    let mut reply = Map::new();
+    reply.insert("results".to_owned(), results.into());
+    insert_count(&mut reply, "omitted", omitted);
+    reply
+}
+
+/// As many of the entries as fit, and the number of the others.
+fn bounded(entries: impl Iterator<Item = Map<String, Value>>) -> (Vec<Value>, usize) {
+    let (mut kept, mut bytes, mut omitted) = (Vec::new(), 0, 0);
+    for entry in entries.map(Value::from) {
+        bytes += entry.to_string().len() + 1;
+        if bytes <= MAX_RESULTS_BYTES {
+            kept.push(entry);
+        } else {
+            omitted += 1;
+        }
+    }
+    (kept, omitted)
+}
+
+fn insert_count(fields: &mut Map<String, Value>, name: &str, count: usize) {
+    if count > 0 {
+        fields.insert(name.to_owned(), count.into());
+    }
+}

@@ -1,0 +1,124 @@
+//! S3 notifications.
+//!
+//! Layout: Amazon S3 User Guide, "Event message structure". A record's fields may all be missing but bucket and key:
+//! people test the function with those two alone.
+
+use serde_json::{Map, Value};
+
+use super::{EventError, ObjectRef, Record, beginning, key, text};
+
+/// Whether this one of the `Records` is S3's, or meant to be.
+pub(super) fn is_record(record: &Value) -> bool {
+    record.get("s3").is_some() || text(record, "/eventSource") == Some("aws:s3")
+}
+
+/// Reads one record.
+pub(super) fn read(record: &Value) -> Record {
+    let bucket = text(record, "/s3/bucket/name");
+    let raw_key = text(record, "/s3/object/key");
+    read_parts(record, bucket, raw_key).unwrap_or_else(|error| Record::Unreadable {
+        bucket: bucket.map(str::to_owned),
+        key: raw_key.map(str::to_owned),
+        error,
+    })
+}
+
+fn read_parts(record: &Value, bucket: Option<&str>, raw_key: Option<&str>) -> Result<Record, EventError> {
+    check_version(record.get("eventVersion"))?;
+    let missing = |field| EventError::Missing { field };
+    let bucket = bucket.filter(|name| !name.is_empty()).ok_or_else(|| missing("s3.bucket.name"))?;
+    let raw_key = raw_key.filter(|key| !key.is_empty()).ok_or_else(|| missing("s3.object.key"))?;
+    let key = key::form_decoded(raw_key)?;
+    let name = record.get("eventName").and_then(Value::as_str);
+    if let Some(name) = name.filter(|name| !is_created(name)) {
+        return Ok(Record::Skipped {
+            bucket: Some(bucket.to_owned()),
+            key: Some(key),
+            reason: format!("{} tells of no new object", beginning(name, 100)),
+        });
+    }
+    Ok(Record::Object(ObjectRef {
+        bucket: bucket.to_owned(),
+        key,
+        alternative_key: None,
+        size_hint: record.pointer("/s3/object/size").and_then(Value::as_u64),
+        version_id: None,
+        sequencer: text(record, "/s3/object/sequencer").map(str::to_owned),
+    }))
+}
+
+/// AWS asks to compare the major version only: minor ones add fields.
+fn check_version(version: Option<&Value>) -> Result<(), EventError> {
+    const FIELD: &str = "eventVersion";
+    match version {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::String(version)) => match version.split('.').next() {
+            Some("2") => Ok(()),
+            _ => Err(EventError::version(FIELD, version, "2.x")),
+        },
+        Some(_) => Err(EventError::Missing { field: FIELD }),
+    }
+}
+
+/// `ObjectCreated:Put` in notifications; the setting that asks for it is written with `s3:` before.
+fn is_created(name: &str) -> bool {
+    name.strip_prefix("s3:").unwrap_or(name).split(':').next() == Some("ObjectCreated")
+}
+
+/// The message that S3 sends when a notification is set up. It has no `Records`.
+pub(super) fn test_event(fields: &Map<String, Value>) -> Option<Record> {
+    let field = |name| fields.get(name).and_then(Value::as_str);
+    (field("Event") == Some("s3:TestEvent")).then(|| Record::Skipped {
+        bucket: field("Bucket").filter(|name| !name.is_empty()).map(str::to_owned),
+        key: None,
+        reason: "s3:TestEvent: notifications of this bucket arrive".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(version: Value, name: &str) -> Record {
+        let object = json!({"key": "videos/1_a+b.mp4"});
+        read(
+            &json!({"eventVersion": version, "eventName": name, "s3": {"bucket": {"name": "films"}, "object": object}}),
+        )
+    }
+
+    #[test]
+    fn minor_versions_are_read_and_major_ones_are_not() {
+        for version in [json!("2.0"), json!("2.1"), json!("2.99"), json!("2"), json!(null)] {
+            assert!(matches!(record(version, "ObjectCreated:Put"), Record::Object(_)));
+        }
+        for version in [json!("1.0"), json!("3.0"), json!("20.1"), json!("")] {
+            let Record::Unreadable { error, key, .. } = record(version, "ObjectCreated:Put") else {
+                panic!()
+            };
+            assert!(matches!(error, EventError::Version { .. }), "{error}");
+            assert_eq!(key.as_deref(), Some("videos/1_a+b.mp4"));
+        }
+        let record = record(json!(2.1), "ObjectCreated:Put");
+        assert!(matches!(record, Record::Unreadable { error: EventError::Missing { .. }, .. }));
+    }
+
+    #[test]
+    fn only_created_objects_are_worked_on() {
+        for name in ["ObjectCreated:Put", "ObjectCreated:CompleteMultipartUpload", "s3:ObjectCreated:Copy"] {
+            assert!(matches!(record(json!("2.1"), name), Record::Object(_)), "{name}");
+        }
+        for name in [
+            "ObjectRemoved:Delete",
+            "LifecycleExpiration:Delete",
+            "ObjectRestore:Completed",
+            "",
+            "ObjectCreatedX:Put",
+        ] {
+            let Record::Skipped { reason, key, .. } = record(json!("2.1"), name) else { panic!("{name}") };
+            assert_eq!(reason, format!("{name} tells of no new object"));
+            assert_eq!(key.as_deref(), Some("videos/1_a b.mp4"));
+        }
+    }
+}
