@@ -11,19 +11,31 @@
 //! what it was when we looked, so that a slow worker with an old version never overwrites a newer result: whoever
 //! replaced the thumbnail did so after the video was replaced, and that we notice.
 //!
+//! After content and row are written, the thumbnail is looked at once more: if it shows another version by now, the row
+//! may be ours and not that version's, and the work starts over.
+//!
 //! People edit titles and descriptions afterwards. So the content is written only for a video that is new or replaced,
-//! not when its thumbnail is made again because a setting changed.
+//! not when its thumbnail is made again because a setting changed. A marker whose `pending` says `row` was left where the
+//! row could not be written but the content had been: the next attempt leaves that alone. A back-fill writes no content
+//! that exists ([`ExistingContents::Keep`]).
 
 mod local;
 mod marker;
 mod poster;
+#[cfg(feature = "s3")]
+mod remote;
 mod report;
 mod source;
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
 
 pub use local::LocalVideo;
-pub use report::{Report, Status};
+#[cfg(feature = "s3")]
+pub use remote::RemoteVideo;
+pub use report::{Report, Status, StepTimes};
 pub use source::{SourceVersion, VideoSource};
 
 use crate::catalog::{Asset, AssetRow, Catalog, NewContent};
@@ -31,7 +43,7 @@ use crate::config::ThumbnailSettings;
 use crate::object_name::{ContentId, KeyRules, ObjectName};
 use crate::store::{Condition, NewObject, Store, StoreError};
 use crate::{Error, ErrorKind, Ledger, OpenOptions, telemetry};
-use marker::Marker;
+use marker::{Marker, Pending};
 use poster::Poster;
 
 /// How often the work is begun on a video that is replaced meanwhile.
@@ -53,6 +65,20 @@ pub struct Job<S, C> {
     pub thumbnail: ThumbnailSettings,
     /// How much a video may cost, and the token that cancels.
     pub options: OpenOptions,
+    /// What becomes of contents that exist before their video is processed.
+    pub existing_contents: ExistingContents,
+    /// How many videos are decoded at a time; `None` for as many as are processed.
+    pub decoders: Option<Arc<Semaphore>>,
+}
+
+/// What becomes of a content that exists before its video is processed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExistingContents {
+    /// A video that is new or replaced writes it, as an upload does.
+    #[default]
+    Write,
+    /// It stays as people have it, as in a back-fill.
+    Keep,
 }
 
 /// What a video's key says about the results of the job.
@@ -76,6 +102,28 @@ struct Before {
     marker: Option<Marker>,
     /// Of the thumbnail the row names, where that is another: one made with other settings.
     other_marker: Option<Marker>,
+}
+
+/// What the steps behind the picture have in common.
+struct Work<'w, V> {
+    video: &'w V,
+    version: &'w SourceVersion,
+    target: &'w Target,
+    poster: &'w Poster,
+}
+
+/// Adds what has passed since it was looked at last to the time of a step.
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn end(&mut self, step: &mut Duration) {
+        *step += self.0.elapsed();
+        self.0 = Instant::now();
+    }
 }
 
 /// What became of a put.
@@ -105,11 +153,11 @@ impl<S: Store, C: Catalog> Job<S, C> {
         }
         let target = self.target(video)?;
         telemetry::started(key);
-        let mut spent = Ledger::default();
+        let (mut spent, mut steps) = (Ledger::default(), StepTimes::default());
         for _ in 0..MAX_STARTS {
-            let attempt = self.attempt(video, &target, &mut spent).await;
+            let attempt = self.attempt(video, &target, &mut spent, &mut steps).await;
             if let Some(report) = attempt.map_err(|error| error.about(key))? {
-                return Ok(report.spent(spent).after(started.elapsed()));
+                return Ok(report.spent(spent, steps).after(started.elapsed()));
             }
             telemetry::starting_over(key);
         }
@@ -141,36 +189,57 @@ impl<S: Store, C: Catalog> Job<S, C> {
         video: &V,
         target: &Target,
         spent: &mut Ledger,
+        steps: &mut StepTimes,
     ) -> Result<Option<Report>, Error> {
-        let version = self.version(video).await?;
-        let before = self.look(target).await?;
+        let mut clock = Clock::start();
+        let (version, before) = self.look(video, target).await?;
         let settings = marker::settings(&self.thumbnail);
         let bucket = self.store.bucket();
+        clock.end(&mut steps.look);
         if let Some((marker, id)) = before.complete(target, &version, &settings) {
             telemetry::unchanged(video.key(), id);
             return Ok(Some(Report::of(Status::Unchanged, bucket, video.key(), id, target, marker)));
         }
 
-        let Some(poster) = Poster::take(video, &version, &self.thumbnail, &self.options).await? else {
-            return Ok(None);
-        };
+        let decoders = self.decoders.clone();
+        let taken = Poster::take(video, &version, &self.thumbnail, &self.options, decoders).await;
+        clock.end(&mut steps.picture);
+        let Some(poster) = taken? else { return Ok(None) };
         *spent = spent.and(poster.ledger);
         let marker = Marker::new(version.etag.clone(), settings, &poster);
+        let marker = if before.has_content(target, &version) { marker.content_written() } else { marker };
 
-        let pending = self.put(video, &version, target, &poster, &marker, before.condition.clone()).await?;
-        let Put::Written(condition) = pending else { return Ok(None) };
-        let write_content = !before.same_video(target, &version);
-        let asset = target.asset.clone().with_duration(marker.stored_duration());
-        let Some(id) = self.write_rows(video, &version, target, &asset, write_content).await? else {
-            return Ok(None);
-        };
-        let marker = marker.completed();
-        let completed = self.put(video, &version, target, &poster, &marker, condition).await?;
-        if let Put::Replaced = completed {
-            return Ok(None);
-        }
+        let work = Work { video, version: &version, target, poster: &poster };
+        let pending = self.put(&work, &marker, before.condition.clone()).await;
+        clock.end(&mut steps.thumbnail);
+        let Put::Written(condition) = pending? else { return Ok(None) };
+        let Some(id) = self.write_rows(&work, &marker, &condition, steps).await? else { return Ok(None) };
+        clock = Clock::start();
+        let completed = self.complete(&work, marker.completed(id), condition).await;
+        clock.end(&mut steps.thumbnail);
+        let Some(marker) = completed? else { return Ok(None) };
         telemetry::done(video.key(), id);
         Ok(Some(Report::of(Status::Processed, bucket, video.key(), id, target, &marker)))
+    }
+
+    /// Puts the thumbnail without `pending`. `None`: the row may be another version's than the one that is there now.
+    async fn complete<V: VideoSource>(
+        &self,
+        work: &Work<'_, V>,
+        marker: Marker,
+        condition: Condition,
+    ) -> Result<Option<Marker>, Error> {
+        // An ETag may be of the bytes alone: two versions of a video with the same frame are not told apart by the
+        // condition of a put.
+        let thumbnail = self.store.describe(&work.target.thumbnail_key).await?;
+        let shown = thumbnail.as_ref().and_then(|thumbnail| Marker::read(&thumbnail.metadata));
+        if shown.is_some_and(|shown| !shown.shows(work.version)) {
+            return Ok(None);
+        }
+        match self.put(work, &marker, condition).await? {
+            Put::Replaced => Ok(None),
+            Put::Written(_) | Put::AlreadyDone => Ok(Some(marker)),
+        }
     }
 
     async fn version<V: VideoSource>(&self, video: &V) -> Result<SourceVersion, Error> {
@@ -178,89 +247,144 @@ impl<S: Store, C: Catalog> Job<S, C> {
         video.version().await?.ok_or_else(missing)
     }
 
-    async fn look(&self, target: &Target) -> Result<Before, Error> {
-        let row = self.catalog.asset(target.asset.video_url(), target.name.content_id).await?;
-        let thumbnail = self.store.describe(&target.thumbnail_key).await?;
+    /// What there is before the work: requests side by side, as far as one does not need the other's answer.
+    async fn look<V: VideoSource>(
+        &self,
+        video: &V,
+        target: &Target,
+    ) -> Result<(SourceVersion, Before), Error> {
+        let url = target.asset.video_url();
+        let thumbnail = async { Ok::<_, Error>(self.store.describe(&target.thumbnail_key).await?) };
+        let (version, thumbnail, row) = match target.name.content_id {
+            Some(id) => {
+                let row = async { Ok(self.catalog.asset(url, Some(id)).await?) };
+                tokio::try_join!(self.version(video), thumbnail, row)?
+            }
+            // Where the thumbnail tells the content, its row is found without a search for the URL.
+            None => {
+                let (version, thumbnail) = tokio::try_join!(self.version(video), thumbnail)?;
+                let marker = thumbnail.as_ref().and_then(|thumbnail| Marker::read(&thumbnail.metadata));
+                let id = marker.and_then(|marker| marker.content_id);
+                let row = match self.catalog.asset(url, id).await? {
+                    None if id.is_some() => self.catalog.asset(url, None).await?,
+                    row => row,
+                };
+                (version, thumbnail, row)
+            }
+        };
+        let marker = thumbnail.as_ref().and_then(|thumbnail| Marker::read(&thumbnail.metadata));
         let other_url = row.as_ref().map(|row| row.thumbnail_url.as_str());
         let other_url = other_url.filter(|url| *url != target.asset.thumbnail_url());
         let other_marker = match other_url.and_then(|url| self.store.key_of(url)) {
             Some(key) => self.store.describe(&key).await?.and_then(|other| Marker::read(&other.metadata)),
             None => None,
         };
-        let marker = thumbnail.as_ref().and_then(|thumbnail| Marker::read(&thumbnail.metadata));
-        Ok(Before { row, condition: Condition::since(thumbnail.as_ref()), marker, other_marker })
+        let condition = Condition::since(thumbnail.as_ref());
+        Ok((version, Before { row, condition, marker, other_marker }))
     }
 
     /// Puts the thumbnail if the video is still the one it shows. Where another worker put one meanwhile, its marker
     /// decides.
     async fn put<V: VideoSource>(
         &self,
-        video: &V,
-        version: &SourceVersion,
-        target: &Target,
-        poster: &Poster,
+        work: &Work<'_, V>,
         marker: &Marker,
         mut condition: Condition,
     ) -> Result<Put, Error> {
         let metadata = marker.to_metadata();
         let object = NewObject {
-            bytes: &poster.thumbnail.bytes,
-            content_type: poster.thumbnail.format.content_type(),
+            bytes: &work.poster.thumbnail.bytes,
+            content_type: work.poster.thumbnail.format.content_type(),
             cache_control: &self.thumbnail.cache_control,
             metadata: &metadata,
         };
+        let key = &work.target.thumbnail_key;
         for _ in 0..MAX_PUTS {
-            if !self.is_current(video, version).await? {
+            if !self.is_current(work.video, work.version).await? {
                 return Ok(Put::Replaced);
             }
-            match self.store.put(&target.thumbnail_key, object.clone(), &condition).await {
+            match self.store.put(key, object.clone(), &condition).await {
                 Ok(etag) => return Ok(Put::Written(Condition::Unchanged(etag))),
                 Err(StoreError::PreconditionFailed { .. }) => {
-                    let other = self.store.describe(&target.thumbnail_key).await?;
+                    let other = self.store.describe(key).await?;
                     let other_marker = other.as_ref().and_then(|other| Marker::read(&other.metadata));
                     if other_marker.is_some_and(|other| other.completes(marker)) {
                         return Ok(Put::AlreadyDone);
                     }
-                    condition = Condition::since(other.as_ref());
+                    let seen = Condition::since(other.as_ref());
+                    if (&seen, &condition) == (&Condition::Absent, &Condition::Absent) {
+                        let error = format!("{key}: there is a thumbnail, and it may not be read");
+                        return Err(Error::new(ErrorKind::Denied, error));
+                    }
+                    condition = seen;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        let error = format!("{}: other workers put it {MAX_PUTS} times meanwhile", target.thumbnail_key);
+        let error = format!("{key}: other workers put it {MAX_PUTS} times meanwhile");
         Err(Error::new(ErrorKind::Unavailable, error))
     }
 
     /// Writes content and row. `None`: the video was replaced.
     async fn write_rows<V: VideoSource>(
         &self,
-        video: &V,
-        version: &SourceVersion,
-        target: &Target,
-        asset: &Asset,
-        write_content: bool,
+        work: &Work<'_, V>,
+        marker: &Marker,
+        condition: &Condition,
+        steps: &mut StepTimes,
     ) -> Result<Option<ContentId>, Error> {
+        let Work { video, version, target, .. } = work;
+        let mut clock = Clock::start();
         let content = NewContent::from(&target.name);
+        let asset = target.asset.clone().with_duration(marker.stored_duration());
         // Without an id in the name, content and row are made together, and the content gets its id.
         let registered = match target.name.content_id {
             Some(_) => None,
-            None if !self.is_current(video, version).await? => return Ok(None),
-            None => Some(self.catalog.register(&content, asset).await?),
+            None if !self.is_current(*video, version).await? => return Ok(None),
+            None => Some(self.catalog.register(&content, &asset).await?),
         };
+        clock.end(&mut steps.row);
         let Some(id) = target.name.content_id.or(registered) else { return Ok(None) };
-        if write_content {
-            if !self.is_current(video, version).await? {
+        let writes_content =
+            marker.pending == Pending::ContentAndRow && self.may_write_content(target).await?;
+        if writes_content {
+            if !self.is_current(*video, version).await? {
                 return Ok(None);
             }
             self.catalog.upsert_content(id, &content).await?;
         }
+        clock.end(&mut steps.content);
         if registered.is_none() {
-            if !self.is_current(video, version).await? {
+            if !self.is_current(*video, version).await? {
                 return Ok(None);
             }
-            self.catalog.write_asset(id, asset).await?;
+            if let Err(error) = self.catalog.write_asset(id, &asset).await {
+                if writes_content {
+                    self.note_content(work, marker, condition).await;
+                }
+                return Err(error.into());
+            }
         }
+        clock.end(&mut steps.row);
         telemetry::asset_written(video.key(), id);
         Ok(Some(id))
+    }
+
+    /// Whether the content may be written, for all that is known of it.
+    async fn may_write_content(&self, target: &Target) -> Result<bool, Error> {
+        match (self.existing_contents, target.name.content_id) {
+            (ExistingContents::Keep, Some(id)) => Ok(!self.catalog.has_content(id).await?),
+            _ => Ok(true),
+        }
+    }
+
+    /// Notes in the thumbnail's marker that the content is written, so that a retry after hours leaves alone what people
+    /// made of it meanwhile. If that fails too, the retry writes it again.
+    async fn note_content<V: VideoSource>(&self, work: &Work<'_, V>, marker: &Marker, condition: &Condition) {
+        let marker = marker.clone().content_written();
+        if let Err(error) = self.put(work, &marker, condition.clone()).await {
+            telemetry::not_noted(work.video.key(), &error);
+        }
     }
 
     /// Whether the video is still this version. Asked before each write, which is also where the job can be cancelled.
@@ -288,10 +412,11 @@ impl Before {
         agrees.then_some((marker, row.content_id))
     }
 
-    /// Whether this version was done before, with whichever settings: then people may have edited its content.
-    fn same_video(&self, target: &Target, version: &SourceVersion) -> bool {
+    /// Whether the content was written for this version, with whichever settings: then people may have edited it.
+    fn has_content(&self, target: &Target, version: &SourceVersion) -> bool {
         let mut markers = self.marker.iter().chain(&self.other_marker);
-        markers.any(|marker| marker.is_done(version)) && self.row_of(target).is_some()
+        let done = markers.clone().any(|marker| marker.is_done(version)) && self.row_of(target).is_some();
+        done || markers.any(|marker| marker.pending == Pending::Row && marker.has_content(version))
     }
 
     /// The row, unless it belongs to another content than the name says.

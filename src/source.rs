@@ -67,6 +67,8 @@ pub(crate) use reader::{RangeReader, ReadFault, ReaderOptions};
 pub use runtime::block_on;
 #[cfg(feature = "s3")]
 pub use s3::S3Source;
+#[cfg(all(feature = "s3", feature = "job"))]
+pub(crate) use s3::failure as s3_failure;
 pub use whole::read_whole;
 
 #[cfg(feature = "remote")]

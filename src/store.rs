@@ -3,9 +3,12 @@
 //! A [`Store`] is one bucket: it puts a [`NewObject`] under a key and describes what is there. Two things make it fit
 //! for several workers at once. An [`ETag`] names one version of an object, and every put says under which
 //! [`Condition`] it may happen; one that no longer holds is [`StoreError::PreconditionFailed`], and the caller looks
-//! again. [`FolderStore`] is a folder on this machine.
+//! again. [`FolderStore`] is a folder on this machine, `S3Store` a
+//! bucket in S3.
 
 mod folder;
+#[cfg(feature = "s3")]
+mod s3;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +20,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use folder::file_url;
 pub use folder::{FolderStore, etag_of};
+#[cfg(feature = "s3")]
+pub use s3::S3Store;
 
 use crate::{Error, ErrorKind};
 
@@ -159,6 +164,17 @@ pub enum StoreError {
         /// The system's answer.
         source: io::Error,
     },
+    /// S3 refused, or could not be reached.
+    #[cfg(feature = "s3")]
+    #[error("cannot {action} {url}: {source}")]
+    S3 {
+        /// What was tried.
+        action: &'static str,
+        /// The object.
+        url: String,
+        /// The answer.
+        source: crate::source::SourceError,
+    },
     /// The work was given up on our side.
     #[error("the store's task ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -177,7 +193,19 @@ impl StoreError {
             Self::InvalidMetadata { .. } | Self::Task(_) => ErrorKind::Internal,
             Self::PreconditionFailed { .. } => ErrorKind::Unavailable,
             Self::File { source, .. } => kind_of_io(source),
+            #[cfg(feature = "s3")]
+            Self::S3 { source, .. } => source.kind(),
         }
+    }
+}
+
+/// Refuses names and values that HTTP headers could not carry.
+fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), StoreError> {
+    let is_name = |name: &str| name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    let is_value = |value: &str| value.bytes().all(|b| (b' '..=b'~').contains(&b));
+    match metadata.iter().find(|(name, value)| !is_name(name) || !is_value(value)) {
+        Some((name, _)) => Err(StoreError::InvalidMetadata { name: name.clone() }),
+        None => Ok(()),
     }
 }
 

@@ -76,6 +76,11 @@ pub fn starting_over(key: &str) {
     warn!(key, "처리 중 영상이 교체되어 다시 시작: {key}");
 }
 
+/// Ours: a row could not be written, and neither could the note that the content had been.
+pub fn not_noted(key: &str, error: &crate::Error) {
+    warn!(key, error = %error, "contents 저장 상태 기록 실패: {key}");
+}
+
 /// Mebibytes with two decimals.
 fn megabytes(bytes: u64) -> String {
     let hundredths = (u128::from(bytes) * 100 + (1 << 19)) >> 20;

@@ -27,9 +27,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("picture", &["error", "pixels"]),
     ("media", &["deadline", "error", "limits", "picture", "pixels", "source"]),
     // Where results go: neither knows what a video is.
-    ("store", &["error", "file_etag"]),
+    ("store", &["error", "file_etag", "source"]),
     ("catalog", &["config", "error", "object_name", "secret"]),
-    ("telemetry", &["object_name", "source"]),
+    ("telemetry", &["error", "object_name", "source"]),
     // The job, and the program around it.
     (
         "process",

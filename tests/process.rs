@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use posterframe::catalog::{Asset, AssetRow, Catalog, CatalogError, NewContent, SqliteCatalog};
 use posterframe::config::ThumbnailSettings;
 use posterframe::object_name::{ContentId, KeyRules};
-use posterframe::process::{Job, LocalVideo, Report, SourceVersion, Status, VideoSource};
+use posterframe::process::{ExistingContents, Job, LocalVideo, Report, SourceVersion, Status, VideoSource};
 use posterframe::store::{Condition, ETag, FolderStore, NewObject, ObjectDescription, Store, StoreError};
 use posterframe::{Error, ErrorKind, Media, OpenOptions};
 
@@ -211,7 +211,15 @@ fn percent_decoded(metadata: &BTreeMap<String, String>, name: &str) -> String {
 
 fn job<S: Store, C: Catalog>(store: S, catalog: C) -> Job<S, C> {
     let (key_rules, thumbnail) = (KeyRules::default(), ThumbnailSettings::default());
-    Job { store, catalog, key_rules, thumbnail, options: OpenOptions::default() }
+    Job {
+        store,
+        catalog,
+        key_rules,
+        thumbnail,
+        options: OpenOptions::default(),
+        existing_contents: ExistingContents::Write,
+        decoders: None,
+    }
 }
 
 #[test]

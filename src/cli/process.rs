@@ -5,7 +5,7 @@ use super::output::{self, Failure, Table};
 use super::{local_file, logging};
 use crate::catalog::SqliteCatalog;
 use crate::config::Config;
-use crate::process::{Job, LocalVideo, Report, Status, VideoSource};
+use crate::process::{ExistingContents, Job, LocalVideo, Report, Status, VideoSource};
 use crate::store::{FolderStore, kind_of_io};
 use crate::{CancelToken, Error, ErrorKind};
 
@@ -30,7 +30,15 @@ pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Res
     let video = LocalVideo::new(path, &store, &config.key_rules.video_prefix)?;
     let catalog = SqliteCatalog::open(&catalog_path).await?;
     let options = open_options(arguments.timeout, cancel);
-    let job = Job { store, catalog, key_rules: config.key_rules, thumbnail: config.thumbnail, options };
+    let job = Job {
+        store,
+        catalog,
+        key_rules: config.key_rules,
+        thumbnail: config.thumbnail,
+        options,
+        existing_contents: ExistingContents::Write,
+        decoders: None,
+    };
     say_targets(&job, &video, arguments.json)?;
     let done = job.process(&video).await;
     job.catalog.close().await;

@@ -99,6 +99,16 @@ pub enum MediaError {
 }
 
 impl MediaError {
+    /// Whether the object was replaced, or removed, while it was read.
+    pub const fn is_replaced(&self) -> bool {
+        #[cfg(feature = "remote")]
+        {
+            matches!(self, Self::Source(SourceError::Changed { .. } | SourceError::NotFound { .. }))
+        }
+        #[cfg(not(feature = "remote"))]
+        false
+    }
+
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -8,6 +8,7 @@ use super::SourceVersion;
 use super::poster::{Poster, whole_seconds};
 use crate::FrameReason;
 use crate::config::ThumbnailSettings;
+use crate::object_name::ContentId;
 use crate::store::ETag;
 
 /// Metadata travel as HTTP headers: everything but visible ASCII is percent-encoded.
@@ -20,6 +21,34 @@ const FRAME_TIME: &str = "frame-time";
 const FRAME_REASON: &str = "frame-reason";
 const PICTURE_SIZE: &str = "picture-size";
 const PENDING: &str = "pending";
+const CONTENT_ID: &str = "content-id";
+
+/// What of the job may not have been done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pending {
+    Nothing,
+    /// The row; the content is written, and must not be written again: people may have edited it since.
+    Row,
+    ContentAndRow,
+}
+
+impl Pending {
+    const fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Row => Some("row"),
+            Self::ContentAndRow => Some("true"),
+        }
+    }
+
+    fn read(text: Option<&str>) -> Self {
+        match text {
+            None => Self::Nothing,
+            Some("row") => Self::Row,
+            Some(_) => Self::ContentAndRow,
+        }
+    }
+}
 
 /// Which video a thumbnail shows, how it was made, and whether the rest of the job was done too.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,8 +61,10 @@ pub(super) struct Marker {
     pub(super) frame_reason: FrameReason,
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Content and row may not have been written.
-    pub(super) pending: bool,
+    /// What may not have been written yet.
+    pub(super) pending: Pending,
+    /// The content it belongs to, once that is sure.
+    pub(super) content_id: Option<ContentId>,
 }
 
 /// The settings a thumbnail depends on, in readable form: when they change, it is made again.
@@ -57,23 +88,41 @@ impl Marker {
             frame_reason: poster.frame_reason,
             width: poster.thumbnail.width,
             height: poster.thumbnail.height,
-            pending: true,
+            pending: Pending::ContentAndRow,
+            content_id: None,
         }
     }
 
+    /// The same marker, the content written.
+    pub(super) fn content_written(self) -> Self {
+        Self { pending: Pending::Row, ..self }
+    }
+
     /// The same marker, the job done.
-    pub(super) fn completed(self) -> Self {
-        Self { pending: false, ..self }
+    pub(super) fn completed(self, id: ContentId) -> Self {
+        Self { pending: Pending::Nothing, content_id: Some(id), ..self }
     }
 
     /// Whether the job was done for this version.
     pub(super) fn is_done(&self, version: &SourceVersion) -> bool {
-        !self.pending && self.source_etag == version.etag
+        self.pending == Pending::Nothing && self.shows(version)
+    }
+
+    /// Whether the content was written for this version.
+    pub(super) fn has_content(&self, version: &SourceVersion) -> bool {
+        self.pending != Pending::ContentAndRow && self.shows(version)
+    }
+
+    /// Whether the thumbnail is of this version.
+    pub(super) fn shows(&self, version: &SourceVersion) -> bool {
+        self.source_etag == version.etag
     }
 
     /// Whether this marker says that the job of the other is done.
     pub(super) fn completes(&self, other: &Self) -> bool {
-        !self.pending && self.source_etag == other.source_etag && self.settings == other.settings
+        self.pending == Pending::Nothing
+            && self.source_etag == other.source_etag
+            && self.settings == other.settings
     }
 
     /// The duration as the catalogue has it: 0 for a container that does not tell.
@@ -90,7 +139,8 @@ impl Marker {
             (PICTURE_SIZE, format!("{}x{}", self.width, self.height)),
         ];
         values.extend(self.duration_seconds.map(|seconds| (DURATION, seconds.to_string())));
-        values.extend(self.pending.then(|| (PENDING, "true".to_owned())));
+        values.extend(self.pending.as_str().map(|pending| (PENDING, pending.to_owned())));
+        values.extend(self.content_id.map(|id| (CONTENT_ID, id.to_string())));
         let encode = |value: &str| utf8_percent_encode(value, ENCODED).to_string();
         values.into_iter().map(|(name, value)| (name.to_owned(), encode(&value))).collect()
     }
@@ -115,7 +165,11 @@ impl Marker {
                 .find(|known| known.as_str() == reason)?,
             width: width.parse().ok()?,
             height: height.parse().ok()?,
-            pending: value(PENDING).is_some(),
+            pending: Pending::read(value(PENDING).as_deref()),
+            content_id: match value(CONTENT_ID) {
+                Some(id) => Some(id.parse().ok().and_then(ContentId::new)?),
+                None => None,
+            },
         })
     }
 }
@@ -133,13 +187,20 @@ mod tests {
             frame_reason: FrameReason::AtTarget,
             width: 640,
             height: 360,
-            pending: true,
+            pending: Pending::ContentAndRow,
+            content_id: None,
         }
+    }
+
+    fn completed() -> Marker {
+        marker().completed(ContentId::new(7).unwrap())
     }
 
     #[test]
     fn is_read_as_it_was_written() {
-        for marker in [marker(), marker().completed(), Marker { duration_seconds: None, ..marker() }] {
+        for marker in
+            [marker(), marker().content_written(), completed(), Marker { duration_seconds: None, ..marker() }]
+        {
             let metadata = marker.to_metadata();
             assert!(metadata.values().all(|value| value.bytes().all(|byte| byte.is_ascii_graphic())));
             assert_eq!(Marker::read(&metadata), Some(marker));
@@ -148,14 +209,19 @@ mod tests {
 
     #[test]
     fn is_none_where_anything_is_missing_or_strange() {
-        let whole = marker().completed().to_metadata();
-        for name in whole.keys().filter(|name| *name != DURATION) {
+        let whole = completed().to_metadata();
+        for name in whole.keys().filter(|name| ![DURATION, CONTENT_ID].contains(&name.as_str())) {
             let mut metadata = whole.clone();
             metadata.remove(name);
             assert_eq!(Marker::read(&metadata), None, "{name}");
         }
-        let strange =
-            [(FRAME_REASON, "whim"), (PICTURE_SIZE, "640"), (DURATION, "long"), (SOURCE_ETAG, "%ff")];
+        let strange = [
+            (FRAME_REASON, "whim"),
+            (PICTURE_SIZE, "640"),
+            (DURATION, "long"),
+            (SOURCE_ETAG, "%ff"),
+            (CONTENT_ID, "0"),
+        ];
         for (name, value) in strange {
             let mut metadata = whole.clone();
             metadata.insert(name.to_owned(), value.to_owned());

@@ -1,5 +1,10 @@
 //! The part of the job that is libav's: duration, frame and picture, from one open file, in a thread that may block.
 
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
 use super::{SourceVersion, VideoSource};
 use crate::config::ThumbnailSettings;
 use crate::{Error, ErrorKind, FrameReason, Ledger, OpenOptions, Thumbnail, telemetry};
@@ -21,11 +26,13 @@ impl Poster {
         version: &SourceVersion,
         settings: &ThumbnailSettings,
         options: &OpenOptions,
+        decoders: Option<Arc<Semaphore>>,
     ) -> Result<Option<Self>, Error> {
         let (video, version) = (video.clone(), version.clone());
         let (settings, options) = (settings.clone(), options.clone());
         let span = tracing::Span::current();
-        let task = move || span.in_scope(|| Self::take_blocking(&video, &version, &settings, &options));
+        let task =
+            move || span.in_scope(|| Self::take_blocking(&video, &version, &settings, &options, decoders));
         let ended = tokio::task::spawn_blocking(task).await;
         ended.map_err(|error| Error::new(ErrorKind::Internal, error))?
     }
@@ -35,6 +42,7 @@ impl Poster {
         version: &SourceVersion,
         settings: &ThumbnailSettings,
         options: &OpenOptions,
+        decoders: Option<Arc<Semaphore>>,
     ) -> Result<Option<Self>, Error> {
         let key = video.key();
         // Its packets are asked for while it is being opened.
@@ -47,8 +55,14 @@ impl Poster {
             Some(seconds) => telemetry::duration(key, seconds),
             None => telemetry::no_duration(key),
         }
-        let frame = media.poster_frame(settings.at)?;
+        // The packets go on arriving while this one waits for its turn.
+        let turn = decoders.map(|decoders| Handle::current().block_on(decoders.acquire_owned()));
+        let frame = match media.poster_frame(settings.at) {
+            Err(error) if error.is_replaced() => return Ok(None),
+            frame => frame?,
+        };
         let thumbnail = frame.encode(&settings.encoding)?;
+        drop(turn);
         telemetry::thumbnail(key, thumbnail.bytes.len());
         telemetry::read(key, &media.ledger());
         Ok(Some(Self {

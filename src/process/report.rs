@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Target;
 use super::marker::Marker;
@@ -20,6 +20,31 @@ pub enum Status {
     Unchanged,
     /// The key is none of the job's.
     Skipped,
+}
+
+/// Wall time of the steps of the job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct StepTimes {
+    /// Finding out what is there.
+    #[serde(rename = "look_ms", serialize_with = "in_milliseconds")]
+    pub look: Duration,
+    /// Reading the video, decoding its frame and making the picture.
+    #[serde(rename = "picture_ms", serialize_with = "in_milliseconds")]
+    pub picture: Duration,
+    /// Putting the thumbnail.
+    #[serde(rename = "thumbnail_ms", serialize_with = "in_milliseconds")]
+    pub thumbnail: Duration,
+    /// Writing the content, through the API where there is one.
+    #[serde(rename = "content_ms", serialize_with = "in_milliseconds")]
+    pub content: Duration,
+    /// Writing the row.
+    #[serde(rename = "row_ms", serialize_with = "in_milliseconds")]
+    pub row: Duration,
+}
+
+fn in_milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// What came of the job. What is `None` is not known: for a skipped key, most of it.
@@ -58,6 +83,8 @@ pub struct Report {
     /// What reading the video has cost; nothing for one that is unchanged.
     #[serde(flatten)]
     pub ledger: Ledger,
+    /// Where the time went; nothing for one that is skipped.
+    pub steps: StepTimes,
     /// Wall time of the job.
     pub elapsed_ms: u64,
 }
@@ -107,12 +134,13 @@ impl Report {
             width: None,
             height: None,
             ledger: Ledger::default(),
+            steps: StepTimes::default(),
             elapsed_ms: 0,
         }
     }
 
-    pub(super) fn spent(self, ledger: Ledger) -> Self {
-        Self { ledger, ..self }
+    pub(super) fn spent(self, ledger: Ledger, steps: StepTimes) -> Self {
+        Self { ledger, steps, ..self }
     }
 
     pub(super) fn after(self, elapsed: Duration) -> Self {

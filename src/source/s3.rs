@@ -11,8 +11,9 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Builder, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat};
+use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use bytes::Bytes;
 
@@ -35,12 +36,13 @@ pub struct S3Source {
     bucket: String,
     key: String,
     version: Option<String>,
+    etag: Option<String>,
 }
 
 impl S3Source {
     /// The object `key` of `bucket`; `key` as it is, not percent-encoded.
     pub fn new(client: Client, bucket: impl Into<String>, key: impl Into<String>) -> Self {
-        Self { client, bucket: bucket.into(), key: key.into(), version: None }
+        Self { client, bucket: bucket.into(), key: key.into(), version: None, etag: None }
     }
 
     /// The same with the client of [`client_from_env`](Self::client_from_env). To read many objects, make one client.
@@ -58,6 +60,14 @@ impl S3Source {
         self
     }
 
+    /// Reads the object only while it is the one with this ETag, from the first request on; any other is
+    /// [`SourceError::Changed`].
+    #[must_use]
+    pub fn with_etag(mut self, etag: impl Into<String>) -> Self {
+        self.etag = Some(etag.into());
+        self
+    }
+
     /// A client with the region and the credentials that AWS's own tools would find: environment, profiles, SSO, roles of
     /// containers and machines.
     ///
@@ -67,12 +77,19 @@ impl S3Source {
     /// # Errors
     /// [`SourceError::Request`] when no region is set. Credentials are looked for with the first request.
     pub async fn client_from_env() -> Result<Client, SourceError> {
-        let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        Self::client(&aws_config::load_defaults(BehaviorVersion::latest()).await)
+    }
+
+    /// A client with settings that are loaded already; else as [`client_from_env`](Self::client_from_env).
+    ///
+    /// # Errors
+    /// [`SourceError::Request`] when no region is set.
+    pub fn client(config: &SdkConfig) -> Result<Client, SourceError> {
         if config.region().is_none() {
             let reason = "no AWS region: set AWS_REGION, or region in the profile".to_owned();
             return Err(SourceError::Request { reason });
         }
-        let config = Builder::from(&config).force_path_style(has_own_endpoint(&config));
+        let config = Builder::from(config).force_path_style(has_own_endpoint(config));
         Ok(Client::from_conf(config.build()))
     }
 
@@ -80,6 +97,7 @@ impl S3Source {
         check_not_empty(request.range)?;
         let identity = request.identity.as_ref();
         let etag = identity.and_then(strong_etag).map(str::to_owned);
+        let etag = etag.or_else(|| self.etag.clone().filter(|_| identity.is_none()));
         let date = identity.filter(|_| etag.is_none()).and_then(|identity| identity.last_modified.as_deref());
         let date = date.and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());
         let operation = self
@@ -115,7 +133,7 @@ impl RangeSource for S3Source {
 }
 
 /// Whether requests go elsewhere than to Amazon's own endpoints. `AWS_ENDPOINT_URL_S3` comes before `AWS_ENDPOINT_URL`.
-fn has_own_endpoint(config: &aws_config::SdkConfig) -> bool {
+fn has_own_endpoint(config: &SdkConfig) -> bool {
     let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url");
     let of_s3 = || config.service_config()?.load_config(key.build().ok()?);
     config.endpoint_url().is_some() || of_s3().is_some()
@@ -147,7 +165,11 @@ fn reply(output: GetObjectOutput, asked: RangeRequest) -> Result<RangeReply, Sou
     Ok(RangeReply { identity, range, body: Box::new(Body(output.body)) })
 }
 
-fn failure(error: &SdkError<GetObjectError, HttpResponse>, asked: RangeRequest) -> SourceError {
+/// What a failure means. Of what was asked for in range requests only; for others `asked` is all there is.
+pub(crate) fn failure<E>(error: &SdkError<E, HttpResponse>, asked: RangeRequest) -> SourceError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
     match error {
         SdkError::ServiceError(context) => refusal(context.raw(), context.err(), asked),
         // A status, and a body that is none of S3's, or broke off.
@@ -160,7 +182,7 @@ fn failure(error: &SdkError<GetObjectError, HttpResponse>, asked: RangeRequest) 
 }
 
 /// What the service says. Its code stays in the words: it is what its documentation explains.
-fn refusal(response: &HttpResponse, error: &GetObjectError, asked: RangeRequest) -> SourceError {
+fn refusal(response: &HttpResponse, error: &impl ProvideErrorMetadata, asked: RangeRequest) -> SourceError {
     let (code, message) = (error.code().unwrap_or(""), error.message().unwrap_or(""));
     let status = match code {
         // 400, but it is the credentials that are wrong.
@@ -210,7 +232,7 @@ fn pause(response: &HttpResponse) -> Option<Duration> {
 }
 
 /// A request that got no answer, or was never made.
-fn unsent(error: &SdkError<GetObjectError, HttpResponse>) -> SourceError {
+fn unsent<E: std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> SourceError {
     if let Some(error) = credentials_error(error) {
         return without_credentials(error);
     }

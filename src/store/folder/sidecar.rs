@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{ETag, NewObject, ObjectDescription, StoreError};
+use super::super::{ETag, NewObject, ObjectDescription, StoreError, check_metadata};
 use super::write_temporary;
 
 /// The sidecar of one object. It lies at `objects/<key>` without an ending of its own, so that every name a file can
@@ -24,12 +24,7 @@ pub(super) struct Sidecar {
 impl Sidecar {
     /// What is to be noted for `object`, before its version is known.
     pub(super) fn of(object: &NewObject<'_>) -> Result<Self, StoreError> {
-        let is_name = |name: &str| name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-        let is_value = |value: &str| value.bytes().all(|b| (b' '..=b'~').contains(&b));
-        let wrong = object.metadata.iter().find(|(name, value)| !is_name(name) || !is_value(value));
-        if let Some((name, _)) = wrong {
-            return Err(StoreError::InvalidMetadata { name: name.clone() });
-        }
+        check_metadata(object.metadata)?;
         Ok(Self {
             etag: ETag::new(""),
             content_type: object.content_type.to_owned(),

@@ -1,0 +1,172 @@
+//! A bucket in S3.
+//!
+//! It needs `s3:GetObject` and `s3:PutObject` on its objects, and nothing else. Without `s3:ListBucket` an object that
+//! is not there cannot be told from one that may not be read: both are 403. A thumbnail that is either is put on condition
+//! that there is none, and S3 says which it was.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
+use aws_sdk_s3::operation::put_object::PutObjectError;
+use aws_sdk_s3::primitives::ByteStream;
+
+use super::{Condition, ETag, NewObject, ObjectDescription, Store, StoreError};
+use crate::source::{RangeRequest, S3Source, SourceError, s3_failure};
+
+/// One attempt at a request that carries a thumbnail or less. The client makes three.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// A conflict with another conditional put ends when that one does. S3 asks for a retry (409,
+/// `ConditionalRequestConflict`).
+const CONFLICTS: u32 = 8;
+const AFTER_A_CONFLICT: Duration = Duration::from_millis(50);
+
+/// A bucket in S3 as a [`Store`].
+#[derive(Debug, Clone)]
+pub struct S3Store {
+    client: Client,
+    bucket: String,
+}
+
+impl S3Store {
+    /// The bucket. `client` is one of [`S3Source::client`](crate::source::S3Source::client), or your own.
+    pub fn new(client: Client, bucket: impl Into<String>) -> Self {
+        Self { client, bucket: bucket.into() }
+    }
+
+    /// The object `key`, to be read by byte ranges.
+    pub fn source(&self, key: &str) -> S3Source {
+        S3Source::new(self.client.clone(), self.bucket.clone(), key)
+    }
+
+    /// Describes the object `key` as [`describe`](Store::describe) does, but tells one that may not be read, or is gone,
+    /// from one that is surely not there.
+    ///
+    /// # Errors
+    /// [`StoreError::S3`], with kind [`Denied`](crate::ErrorKind::Denied) for 403.
+    pub async fn describe_readable(&self, key: &str) -> Result<Option<ObjectDescription>, StoreError> {
+        match self.head(key).await {
+            Ok(output) => Ok(Some(description(&output))),
+            Err(SourceError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.error("describe", key, source)),
+        }
+    }
+
+    async fn head(&self, key: &str) -> Result<HeadObjectOutput, SourceError> {
+        let request = self.client.head_object().bucket(&self.bucket).key(key);
+        let sent = request.customize().config_override(patient()).send().await;
+        sent.map_err(|error: SdkError<HeadObjectError, HttpResponse>| s3_failure(&error, whole()))
+    }
+
+    async fn put_once(
+        &self,
+        key: &str,
+        object: &NewObject<'_>,
+        condition: &Condition,
+    ) -> Result<ETag, SdkError<PutObjectError, HttpResponse>> {
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type(object.content_type)
+            .cache_control(object.cache_control)
+            .set_metadata(Some(
+                object.metadata.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            ))
+            .body(ByteStream::from(object.bytes.to_vec()));
+        let request = match condition {
+            Condition::Absent => request.if_none_match("*"),
+            Condition::Unchanged(etag) => request.if_match(etag.as_str()),
+        };
+        let output = request.customize().config_override(patient()).send().await?;
+        Ok(ETag::new(output.e_tag().unwrap_or_default()))
+    }
+
+    fn error(&self, action: &'static str, key: &str, source: SourceError) -> StoreError {
+        StoreError::S3 { action, url: s3_url(&self.bucket, key), source }
+    }
+}
+
+impl Store for S3Store {
+    fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// `s3://bucket/key`, the key as it is: what the replaced Lambda wrote.
+    fn url(&self, key: &str) -> Result<String, StoreError> {
+        if key.is_empty() {
+            return Err(StoreError::InvalidKey { key: key.to_owned(), reason: "is empty" });
+        }
+        Ok(s3_url(&self.bucket, key))
+    }
+
+    fn key_of(&self, url: &str) -> Option<String> {
+        let key = url.strip_prefix("s3://")?.strip_prefix(&self.bucket)?.strip_prefix('/')?;
+        (!key.is_empty()).then(|| key.to_owned())
+    }
+
+    /// `None` also for an object that may not be read; see the module.
+    async fn describe(&self, key: &str) -> Result<Option<ObjectDescription>, StoreError> {
+        match self.head(key).await {
+            Ok(output) => Ok(Some(description(&output))),
+            Err(SourceError::NotFound { .. } | SourceError::Denied { .. }) => Ok(None),
+            Err(source) => Err(self.error("describe", key, source)),
+        }
+    }
+
+    async fn put(&self, key: &str, object: NewObject<'_>, condition: &Condition) -> Result<ETag, StoreError> {
+        super::check_metadata(object.metadata)?;
+        let mut conflicts = 0;
+        loop {
+            let error = match self.put_once(key, &object, condition).await {
+                Ok(etag) => return Ok(etag),
+                Err(error) => error,
+            };
+            let status = error.raw_response().map(|response| response.status().as_u16());
+            match status {
+                Some(409) if conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    tokio::time::sleep(AFTER_A_CONFLICT * conflicts).await;
+                }
+                Some(412) => return Err(StoreError::PreconditionFailed { key: key.to_owned() }),
+                // What was to be replaced is not there any more.
+                Some(404) if error.code() == Some("NoSuchKey") => {
+                    return Err(StoreError::PreconditionFailed { key: key.to_owned() });
+                }
+                _ => return Err(self.error("put", key, s3_failure(&error, whole()))),
+            }
+        }
+    }
+}
+
+/// The URL of an object, as the catalogue lists it.
+fn s3_url(bucket: &str, key: &str) -> String {
+    format!("s3://{bucket}/{key}")
+}
+
+fn patient() -> aws_sdk_s3::config::Builder {
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build();
+    aws_sdk_s3::config::Builder::new().timeout_config(timeouts)
+}
+
+fn whole() -> RangeRequest {
+    RangeRequest::Suffix(u64::MAX)
+}
+
+fn description(output: &HeadObjectOutput) -> ObjectDescription {
+    let metadata = output.metadata().into_iter().flatten();
+    let metadata: BTreeMap<_, _> =
+        metadata.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
+    ObjectDescription {
+        etag: ETag::new(output.e_tag().unwrap_or_default()),
+        size: output.content_length().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
+        content_type: output.content_type().map(str::to_owned),
+        cache_control: output.cache_control().map(str::to_owned),
+        metadata,
+    }
+}
