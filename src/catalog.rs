@@ -2,13 +2,26 @@
 //!
 //! Two tables, `contents` and `video_assets`, as the replaced Lambda's database has them. A video is found by its URL,
 //! compared byte by byte; one content may have several. Several workers may do the same work at the same moment: every
-//! method of a [`Catalog`] is one transaction and can be repeated. [`SqliteCatalog`] keeps both tables in a file.
+//! method of a [`Catalog`] is one transaction and can be repeated. `SqliteCatalog` keeps both tables in a file; `RemoteCatalog` has rows in MySQL
+//! (`MySqlCatalog`) and writes contents through an API (`CatalogApi`).
 
+#[cfg(feature = "mysql")]
+mod api;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "mysql")]
+mod remote;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 use std::future::Future;
 
+#[cfg(feature = "mysql")]
+pub use api::CatalogApi;
+#[cfg(feature = "mysql")]
+pub use mysql::MySqlCatalog;
+#[cfg(feature = "mysql")]
+pub use remote::RemoteCatalog;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SQLITE_SCHEMA, SqliteCatalog};
 
@@ -184,6 +197,15 @@ pub enum CatalogError {
         /// Version this program knows.
         known: i64,
     },
+    /// The API refused, or could not be reached.
+    #[cfg(feature = "mysql")]
+    #[error("{message}")]
+    Api {
+        /// What that means.
+        kind: ErrorKind,
+        /// What it said, or what happened.
+        message: String,
+    },
     /// The database's own answer.
     #[error("{name}: {source}")]
     Database {
@@ -204,6 +226,8 @@ impl CatalogError {
             Self::NoSuchContent { .. } => ErrorKind::Unavailable,
             Self::IdOutOfRange { .. } => ErrorKind::Malformed,
             Self::NewerSchema { .. } => ErrorKind::Config,
+            #[cfg(feature = "mysql")]
+            Self::Api { kind, .. } => *kind,
             Self::Database { kind, .. } => *kind,
         }
     }

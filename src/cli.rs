@@ -6,7 +6,6 @@
 mod arguments;
 mod grab;
 mod input;
-mod logging;
 mod output;
 mod probe;
 mod process;
@@ -22,6 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::catalog::SQLITE_SCHEMA;
 use crate::config::LogSettings;
 use crate::location::Location;
+use crate::logging::{self, Stream};
 use crate::media::keep_freed_memory;
 use crate::{CancelToken, Error, ErrorKind};
 use arguments::{Arguments, Command};
@@ -77,7 +77,7 @@ fn execute(command: Command) -> Result<(), Failure> {
     thread::spawn(move || listener.0.block_on(interrupt(listener.1)));
     // `process` reads all settings, and reports what is wrong with any of them at once.
     if !matches!(command, Command::Process(_)) {
-        logging::start(&LogSettings::from_env().map_err(Error::from)?)?;
+        logging::start(&LogSettings::from_env().map_err(Error::from)?, Stream::Error)?;
     }
     match command {
         Command::Probe(probe) => probe::run(&probe, cancel),

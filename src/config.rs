@@ -139,6 +139,11 @@ impl Config {
 }
 
 impl LogSettings {
+    /// This format, the default messages.
+    pub const fn new(format: LogFormat) -> Self {
+        Self { format, filter: None, no_colour: false }
+    }
+
     /// Reads the log settings alone from the process's environment, for commands that need no others.
     ///
     /// # Errors

@@ -53,6 +53,10 @@
 //! | `sqlite` | the catalogue in a SQLite file |
 //! | `cli` (default) | the `posterframe` program; libraries say `default-features = false` |
 
+#[cfg(any(feature = "s3", feature = "mysql"))]
+mod aws;
+#[cfg(any(feature = "remote", feature = "mysql"))]
+mod backoff;
 #[cfg(feature = "job")]
 pub mod catalog;
 #[cfg(feature = "cli")]
@@ -65,9 +69,13 @@ mod error;
 pub mod event;
 #[cfg(any(feature = "job", feature = "remote"))]
 mod file_etag;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod limits;
 #[cfg(feature = "job")]
 pub mod location;
+#[cfg(any(feature = "cli", feature = "lambda"))]
+mod logging;
 mod media;
 #[cfg(feature = "job")]
 pub mod object_name;

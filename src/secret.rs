@@ -1,9 +1,13 @@
 //! Words that must not be shown: passwords, tokens, keys.
 //!
 //! A [`Secret`] shows itself nowhere; whoever needs the words says [`expose`](Secret::expose). A [`SecretSource`] says where
-//! one comes from.
+//! one comes from, and a [`SecretStore`] fetches those that AWS Secrets Manager keeps.
+
+mod stored;
 
 use std::fmt;
+
+pub use stored::{SecretError, SecretStore};
 
 /// A secret. Neither `Debug` nor an error shows it, and it has no `Display`.
 #[derive(Clone, PartialEq, Eq)]

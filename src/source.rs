@@ -36,7 +36,7 @@ mod range;
 mod range_set;
 #[cfg(feature = "remote")]
 mod reader;
-#[cfg(any(feature = "http", feature = "s3"))]
+#[cfg(any(feature = "http", feature = "s3", feature = "mysql"))]
 mod reply;
 #[cfg(feature = "remote")]
 mod retry;
@@ -63,12 +63,14 @@ pub use memory::MemorySource;
 pub use range::{ByteRange, RangeRequest};
 #[cfg(feature = "remote")]
 pub(crate) use reader::{RangeReader, ReadFault, ReaderOptions};
+#[cfg(feature = "mysql")]
+pub(crate) use reply::{in_words, retry_after};
 #[cfg(feature = "remote")]
 pub use runtime::block_on;
-#[cfg(feature = "s3")]
-pub use s3::S3Source;
 #[cfg(all(feature = "s3", feature = "job"))]
 pub(crate) use s3::failure as s3_failure;
+#[cfg(feature = "s3")]
+pub use s3::{S3Client, S3Source};
 pub use whole::read_whole;
 
 #[cfg(feature = "remote")]

@@ -3,10 +3,10 @@
 //! The Korean messages are those of the replaced Lambda, word for word: its owners' alarms and searches match them. Every
 //! value is also a field of its own. Messages that the replaced Lambda did not have are marked as ours.
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use crate::Ledger;
 use crate::object_name::{ContentId, SkipReason};
+use crate::{Error, Ledger};
 
 /// The work on an object begins.
 pub fn started(key: &str) {
@@ -76,8 +76,63 @@ pub fn starting_over(key: &str) {
     warn!(key, "처리 중 영상이 교체되어 다시 시작: {key}");
 }
 
+/// The catalogue's API is asked to write a content.
+pub fn upsert_started(url: &str, id: ContentId) {
+    info!(url, content_id = id.get(), "FastAPI upsert 호출 시작: {url}");
+}
+
+/// The catalogue's API has written it.
+pub fn upsert_done(id: ContentId, title: &str) {
+    info!(content_id = id.get(), title, "FastAPI upsert 성공: content_id={id}, title={title}");
+}
+
+/// Ours: the catalogue's API has failed, and is asked again.
+pub fn upsert_retried(id: ContentId, reason: &str) {
+    warn!(content_id = id.get(), reason, "FastAPI upsert 재시도: content_id={id}");
+}
+
+/// Ours: what an invocation is about.
+pub fn event(source: &str, records: usize) {
+    info!(source, records, "이벤트 수신: {source} ({records}건)");
+}
+
+/// Ours: one object has failed.
+pub fn failed(key: &str, error: &Error) {
+    let (kind, permanent) = (error.kind().as_str(), !error.is_retryable());
+    error!(key, kind, permanent, "실패: {error}");
+}
+
+/// Ours: there was no time to begin with an object.
+pub fn unstarted(key: &str) {
+    warn!(key, "시간 부족으로 시작하지 않음: {key}");
+}
+
+/// Ours: the work on an object has panicked.
+pub fn panicked(message: &str) {
+    error!(reason = message, "처리 중 패닉 발생");
+}
+
+/// Ours: the invocation is a function error.
+pub fn invocation_failed(kind: &str, reason: &str) {
+    error!(kind, "호출 실패: {reason}");
+}
+
+/// Ours: the settings cannot be used; every invocation fails with this.
+pub fn broken(error: &Error) {
+    let kind = error.kind().as_str();
+    error!(kind, "설정 오류: {error}");
+}
+
+/// Ours: variables of the replaced Lambda that mean nothing any more. One line for all.
+pub fn obsolete(variables: &[&str]) {
+    if !variables.is_empty() {
+        let variables = variables.join(", ");
+        info!(variables, "{variables}: 더 이상 필요하지 않음 (FFmpeg는 프로그램에 포함됨)");
+    }
+}
+
 /// Ours: a row could not be written, and neither could the note that the content had been.
-pub fn not_noted(key: &str, error: &crate::Error) {
+pub fn not_noted(key: &str, error: &Error) {
     warn!(key, error = %error, "contents 저장 상태 기록 실패: {key}");
 }
 

@@ -8,6 +8,8 @@ use std::{fs, io};
 /// A module, and what it may use of the others. What is not named here does not exist yet.
 const MAY_USE: &[(&str, &[&str])] = &[
     // Values and policy: no libav, no network.
+    ("aws", &[]),
+    ("backoff", &[]),
     ("deadline", &[]),
     ("error", &[]),
     ("limits", &[]),
@@ -23,14 +25,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["error", "object_name", "picture", "pixels", "secret"]),
     ("testing", &[]),
     // Objects to bytes, pixels to bytes, and video to pixels.
-    ("source", &["deadline", "error", "file_etag", "redacted"]),
+    ("source", &["aws", "backoff", "deadline", "error", "file_etag", "redacted"]),
     ("picture", &["error", "pixels"]),
     ("media", &["deadline", "error", "limits", "picture", "pixels", "source"]),
     // Where results go: neither knows what a video is.
     ("store", &["error", "file_etag", "source"]),
-    ("catalog", &["config", "error", "object_name", "secret"]),
+    ("catalog", &["backoff", "config", "error", "object_name", "secret", "source", "telemetry"]),
     ("telemetry", &["error", "object_name", "source"]),
-    // The job, and the program around it.
+    ("logging", &["config", "error"]),
+    // The job, and the programs around it.
     (
         "process",
         &[
@@ -50,6 +53,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "lambda",
+        &[
+            "aws",
+            "catalog",
+            "config",
+            "deadline",
+            "error",
+            "event",
+            "limits",
+            "logging",
+            "media",
+            "process",
+            "secret",
+            "source",
+            "store",
+            "telemetry",
+        ],
+    ),
+    (
         "cli",
         &[
             "catalog",
@@ -58,6 +80,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "error",
             "limits",
             "location",
+            "logging",
             "media",
             "object_name",
             "picture",
@@ -80,9 +103,9 @@ const CONTAINED: &[(&str, &[&str])] = &[
     ("aws_sdk_s3", &["source/s3", "store/s3"]),
     ("aws_sdk_secretsmanager", &["secret/stored"]),
     ("aws_sigv4", &["catalog/mysql/iam"]),
-    ("aws_config", &["source/s3", "secret/stored", "catalog/mysql/iam"]),
+    ("aws_config", &["aws"]),
     ("aws_credential_types", &["source/s3", "catalog/mysql/iam"]),
-    ("aws_types", &["source/s3", "secret/stored", "catalog/mysql/iam"]),
+    ("aws_types", &["source/s3", "secret/stored", "catalog"]),
     ("lambda_runtime", &["lambda"]),
     ("clap", &["cli"]),
 ];
@@ -226,7 +249,7 @@ fn only_the_command_line_prints() -> Result<(), Box<dyn Error>> {
         ["println!", "eprint!", " print!", "stdout()", "io::stderr"].iter().any(|print| code.contains(print))
     };
     for (file, _) in crate_files()?.into_iter().filter(|(_, code)| prints(code)) {
-        assert!(file.starts_with("cli/"), "{file}");
+        assert!(file.starts_with("cli/") || file == "logging.rs", "{file}");
     }
     Ok(())
 }

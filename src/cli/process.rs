@@ -1,10 +1,11 @@
 //! `posterframe process`: the whole job for one video, in a local folder and a SQLite file.
 
 use super::arguments::{ProcessArguments, open_options};
+use super::local_file;
 use super::output::{self, Failure, Table};
-use super::{local_file, logging};
 use crate::catalog::SqliteCatalog;
 use crate::config::Config;
+use crate::logging::{self, Stream};
 use crate::process::{ExistingContents, Job, LocalVideo, Report, Status, VideoSource};
 use crate::store::{FolderStore, kind_of_io};
 use crate::{CancelToken, Error, ErrorKind};
@@ -15,7 +16,7 @@ pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Res
         Some(store) => config.with_store_dir(store),
         None => config,
     };
-    logging::start(&config.log)?;
+    logging::start(&config.log, Stream::Error)?;
     let path = local_file(&arguments.input)?;
     let about = |error: Error| error.about(arguments.input.to_string());
     // A video that is not there leaves no empty store behind.

@@ -70,6 +70,12 @@ pub struct FunctionSettings {
 }
 
 impl LambdaConfig {
+    /// Whether this process is a function's: Lambda tells it where its runtime API is.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn is_in_lambda() -> bool {
+        std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
+    }
+
     /// Reads the settings from the process's environment.
     ///
     /// # Errors

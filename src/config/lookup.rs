@@ -27,7 +27,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// One problem, found where a variable's value is used.
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", feature = "lambda"))]
     pub(crate) fn of(variable: &'static str, message: String) -> Self {
         Self { problems: vec![Problem { variable, message }] }
     }

@@ -85,6 +85,11 @@ pub struct FunctionError {
 }
 
 impl FunctionError {
+    /// A failure of the invocation as a whole.
+    pub fn new(kind: ErrorKind, message: impl std::fmt::Display) -> Self {
+        Self { error_type: kind.as_str(), message: message.to_string() }
+    }
+
     /// The type of an error that stands for failures of different kinds.
     pub const SEVERAL: &'static str = "several";
 }

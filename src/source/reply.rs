@@ -25,7 +25,7 @@ pub(super) fn strong_etag(identity: &Identity) -> Option<&str> {
 }
 
 /// Reads `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3). A date that has passed asks for no pause.
-pub(super) fn retry_after(value: &str) -> Option<Duration> {
+pub(crate) fn retry_after(value: &str) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
@@ -35,7 +35,7 @@ pub(super) fn retry_after(value: &str) -> Option<Duration> {
 }
 
 /// An error and what caused it, in one line.
-pub(super) fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,9 +1,9 @@
 //! How long to wait before a request is made again (exponential backoff with full jitter, as the AWS Builders' Library
 //! describes it: a random time up to a bound that doubles).
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
+
+use crate::backoff::random_fraction;
 
 /// The bound of the first pause. S3 scales within moments; most retries succeed at once.
 const FIRST: Duration = Duration::from_millis(50);
@@ -25,14 +25,6 @@ pub(super) fn pause(failures: u32, asked: Option<Duration>) -> Duration {
 
 fn bound(failures: u32) -> Duration {
     FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST)
-}
-
-/// From 0 to 1. The seeds of the standard library's hash maps are random enough to keep clients apart.
-fn random_fraction() -> f64 {
-    let bits = RandomState::new().build_hasher().finish() >> 11;
-    #[expect(clippy::cast_precision_loss, reason = "53 bits")]
-    let fraction = bits as f64 / (1_u64 << 53) as f64;
-    fraction
 }
 
 #[cfg(test)]

@@ -4,12 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_s3::Client;
+pub use aws_sdk_s3::Client as S3Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::{
-    BehaviorVersion, Builder, ResponseChecksumValidation, StalledStreamProtectionConfig,
-};
+use aws_sdk_s3::config::{Builder, ResponseChecksumValidation, StalledStreamProtectionConfig};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat};
@@ -24,6 +22,7 @@ use super::{
     BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeRequest, RangeSource, SourceError,
     status_error,
 };
+use crate::aws;
 
 /// An object in S3.
 ///
@@ -32,7 +31,7 @@ use super::{
 /// made once: it is the reader that makes them again, where the body stopped.
 #[derive(Clone)]
 pub struct S3Source {
-    client: Client,
+    client: S3Client,
     bucket: String,
     key: String,
     version: Option<String>,
@@ -41,7 +40,7 @@ pub struct S3Source {
 
 impl S3Source {
     /// The object `key` of `bucket`; `key` as it is, not percent-encoded.
-    pub fn new(client: Client, bucket: impl Into<String>, key: impl Into<String>) -> Self {
+    pub fn new(client: S3Client, bucket: impl Into<String>, key: impl Into<String>) -> Self {
         Self { client, bucket: bucket.into(), key: key.into(), version: None, etag: None }
     }
 
@@ -76,21 +75,21 @@ impl S3Source {
     ///
     /// # Errors
     /// [`SourceError::Request`] when no region is set. Credentials are looked for with the first request.
-    pub async fn client_from_env() -> Result<Client, SourceError> {
-        Self::client(&aws_config::load_defaults(BehaviorVersion::latest()).await)
+    pub async fn client_from_env() -> Result<S3Client, SourceError> {
+        Self::client(&aws::settings().await)
     }
 
     /// A client with settings that are loaded already; else as [`client_from_env`](Self::client_from_env).
     ///
     /// # Errors
     /// [`SourceError::Request`] when no region is set.
-    pub fn client(config: &SdkConfig) -> Result<Client, SourceError> {
+    pub fn client(config: &SdkConfig) -> Result<S3Client, SourceError> {
         if config.region().is_none() {
             let reason = "no AWS region: set AWS_REGION, or region in the profile".to_owned();
             return Err(SourceError::Request { reason });
         }
         let config = Builder::from(config).force_path_style(has_own_endpoint(config));
-        Ok(Client::from_conf(config.build()))
+        Ok(S3Client::from_conf(config.build()))
     }
 
     async fn answer(&self, request: GetRange) -> Result<RangeReply, SourceError> {

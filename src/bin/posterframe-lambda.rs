@@ -1,0 +1,5 @@
+//! The AWS Lambda function; see `posterframe::lambda`.
+
+fn main() -> std::process::ExitCode {
+    posterframe::lambda::run()
+}

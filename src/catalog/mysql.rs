@@ -1,0 +1,222 @@
+//! The catalogue's rows in MySQL: Aurora, RDS, also behind RDS Proxy, and MariaDB.
+//!
+//! One connection, made at first use by `connection`; records of one event take turns on it. `statements` is all the SQL there
+//! is, sent as plain text (`COM_QUERY`): a prepared statement, a variable that is set or a named lock would tie an RDS
+//! Proxy's client to one database connection until it leaves. Only a video whose name tells no content takes a named lock, on a
+//! connection of its own that is closed right after. Every operation may be repeated, and is when the connection was
+//! lost, or another transaction was in the way.
+//!
+//! Rows are locked by their primary keys only. The table's URLs have no index; a search for one reads the whole table, but
+//! as a consistent read, which locks nothing. Where the content is known, its foreign key's index leads to the rows.
+
+mod connection;
+mod iam;
+mod statements;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_types::SdkConfig;
+use sqlx::Connection as _;
+use sqlx::mysql::MySqlConnection;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{Asset, AssetRow, CatalogError, NewContent};
+use crate::config::DatabaseSettings;
+use crate::object_name::ContentId;
+use crate::secret::SecretStore;
+use connection::Connector;
+use statements::{FindAsset, HasContent, Operation, Register, WriteAsset};
+
+/// A connection that was idle for longer, by the clock on the wall, is asked whether it is still there.
+const TRUSTED: Duration = Duration::from_secs(5);
+/// Attempts at one operation.
+const ATTEMPTS: u32 = 6;
+/// The first pause between them; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// How long an idle connection may take to say that it is there.
+const PING: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The rows of the catalogue in MySQL. Clones share one connection.
+#[derive(Clone)]
+pub struct MySqlCatalog(Arc<Shared>);
+
+struct Shared {
+    connector: Connector,
+    open: Mutex<Option<Open>>,
+}
+
+struct Open {
+    connection: MySqlConnection,
+    used: SystemTime,
+}
+
+/// Why an attempt at an operation failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Sql(sqlx::Error),
+    Catalog(CatalogError),
+    /// Something that another attempt sees differently.
+    Again(&'static str),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
+        Self::Catalog(error)
+    }
+}
+
+impl MySqlCatalog {
+    /// The database that the settings name. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) when `DB_SSL_CA` cannot be used.
+    pub fn new(
+        settings: &DatabaseSettings,
+        secrets: SecretStore,
+        aws: &SdkConfig,
+    ) -> Result<Self, CatalogError> {
+        let connector = Connector::new(settings, secrets, aws)?;
+        Ok(Self(Arc::new(Shared { connector, open: Mutex::new(None) })))
+    }
+
+    /// As [`Catalog::asset`](super::Catalog::asset).
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn asset(
+        &self,
+        video_url: &str,
+        content: Option<ContentId>,
+    ) -> Result<Option<AssetRow>, CatalogError> {
+        self.perform(&FindAsset { video_url, content }).await
+    }
+
+    /// As [`Catalog::has_content`](super::Catalog::has_content).
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn has_content(&self, id: ContentId) -> Result<bool, CatalogError> {
+        self.perform(&HasContent { id }).await
+    }
+
+    /// As [`Catalog::write_asset`](super::Catalog::write_asset).
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn write_asset(&self, id: ContentId, asset: &Asset) -> Result<(), CatalogError> {
+        self.perform(&WriteAsset { id, asset }).await
+    }
+
+    /// As [`Catalog::register`](super::Catalog::register).
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn register(&self, content: &NewContent, asset: &Asset) -> Result<ContentId, CatalogError> {
+        let operation = Register { content, asset, database: self.0.connector.database() };
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let failure = match self.register_once(&operation).await {
+                Ok(id) => return Ok(id),
+                Err(failure) => failure,
+            };
+            self.pause_or_fail(attempt, failure).await?;
+        }
+    }
+
+    /// On a connection of its own, closed whatever happens: with it goes the lock.
+    async fn register_once(&self, operation: &Register<'_>) -> Result<ContentId, Failure> {
+        let mut connection = self.0.connector.connect().await?;
+        let done = operation.run(&mut connection).await;
+        // The answer is there; how the goodbye goes changes nothing.
+        let _ = connection.close().await;
+        done
+    }
+
+    async fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output, CatalogError> {
+        let mut open = self.0.open.lock().await;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let failure = match self.attempt(&mut open, operation).await {
+                Ok(output) => return Ok(output),
+                Err(failure) => failure,
+            };
+            self.pause_or_fail(attempt, failure).await?;
+        }
+    }
+
+    async fn attempt<O: Operation>(
+        &self,
+        open: &mut MutexGuard<'_, Option<Open>>,
+        operation: &O,
+    ) -> Result<O::Output, Failure> {
+        // Taken out while it is in use: where this future is dropped half-way, nobody gets it again.
+        let idle = match open.take() {
+            Some(open) => open.if_there().await,
+            None => None,
+        };
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => self.0.connector.connect().await?,
+        };
+        let done = operation.run(&mut connection).await;
+        let is_usable = match &done {
+            Ok(_) => true,
+            Err(Failure::Sql(error)) if connection::is_lost(error) => false,
+            // What was begun is undone before others use it.
+            Err(_) => sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.is_ok(),
+        };
+        if is_usable {
+            **open = Some(Open { connection, used: SystemTime::now() });
+        }
+        done
+    }
+
+    /// Waits before the next attempt, or tells the failure that another would not mend.
+    async fn pause_or_fail(&self, attempt: u32, failure: Failure) -> Result<(), CatalogError> {
+        let passes = match &failure {
+            Failure::Sql(error) => connection::is_lost(error) || connection::is_conflict(error),
+            Failure::Again(_) => true,
+            Failure::Catalog(_) => false,
+        };
+        if !passes || attempt >= ATTEMPTS {
+            return Err(self.0.connector.translate(failure));
+        }
+        tokio::time::sleep(pause(attempt)).await;
+        Ok(())
+    }
+}
+
+impl Open {
+    /// The connection, if it is still there: Lambda freezes processes for minutes, and proxies close what is idle.
+    async fn if_there(mut self) -> Option<MySqlConnection> {
+        let idle = SystemTime::now().duration_since(self.used);
+        if idle.is_ok_and(|idle| idle <= TRUSTED) {
+            return Some(self.connection);
+        }
+        let answered = tokio::time::timeout(PING, self.connection.ping()).await;
+        matches!(answered, Ok(Ok(()))).then_some(self.connection)
+    }
+}
+
+/// A random time up to a bound that doubles.
+fn pause(attempt: u32) -> Duration {
+    let bound = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(8)).min(LONGEST_PAUSE);
+    bound.mul_f64(crate::backoff::random_fraction())
+}
+
+impl fmt::Debug for MySqlCatalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MySqlCatalog").field("database", &self.0.connector.database()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,199 @@
+//! Connecting, and what the database's errors mean.
+
+use std::time::Duration;
+
+use aws_types::SdkConfig;
+use sqlx::ConnectOptions as _;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
+
+use super::super::CatalogError;
+use super::{Failure, iam};
+use crate::ErrorKind;
+use crate::config::{CaSource, DatabaseSettings, Login, TlsMode};
+use crate::secret::{Secret, SecretStore};
+
+/// Amazon's roots for RDS and Aurora; RDS Proxy has certificates of public ones.
+const RDS_ROOTS: &[u8] = include_bytes!("rds_roots.pem");
+
+/// The longest that connecting, with login, may take.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Makes connections.
+pub(super) struct Connector {
+    settings: DatabaseSettings,
+    secrets: SecretStore,
+    aws: SdkConfig,
+    roots: Vec<u8>,
+}
+
+impl Connector {
+    pub(super) fn new(
+        settings: &DatabaseSettings,
+        secrets: SecretStore,
+        aws: &SdkConfig,
+    ) -> Result<Self, CatalogError> {
+        let roots = match &settings.ca {
+            None => RDS_ROOTS.to_vec(),
+            Some(CaSource::Pem(text)) => text.clone().into_bytes(),
+            Some(CaSource::File(path)) => std::fs::read(path).map_err(|error| {
+                wrong_setting(settings, format!("DB_SSL_CA: cannot read {}: {error}", path.display()))
+            })?,
+        };
+        if !roots.windows(BEGIN.len()).any(|window| window == BEGIN) {
+            return Err(wrong_setting(settings, "DB_SSL_CA: holds no certificate in PEM form".to_owned()));
+        }
+        if settings.bastion.is_some() {
+            let error = "BASTION_HOST: this version does not go through a bastion yet";
+            return Err(wrong_setting(settings, error.to_owned()));
+        }
+        Ok(Self { settings: settings.clone(), secrets, aws: aws.clone(), roots })
+    }
+
+    pub(super) fn database(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// Connects and logs in. A stored password that is refused is fetched anew, once: it may have been rotated.
+    pub(super) async fn connect(&self) -> Result<MySqlConnection, Failure> {
+        let refused = match self.connect_once().await {
+            Err(Failure::Sql(error)) if number(&error) == Some(ACCESS_DENIED) => error,
+            done => return done,
+        };
+        match &self.settings.login {
+            Login::Password(source) if self.secrets.forget(source).await => self.connect_once().await,
+            _ => Err(refused.into()),
+        }
+    }
+
+    async fn connect_once(&self) -> Result<MySqlConnection, Failure> {
+        let password = self.password().await?;
+        let options = self.options(&password);
+        let connecting = tokio::time::timeout(CONNECT, options.connect());
+        let timed_out = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+        Ok(connecting.await.map_err(timed_out)??)
+    }
+
+    async fn password(&self) -> Result<Secret, CatalogError> {
+        let DatabaseSettings { host, port, user, login, .. } = &self.settings;
+        match login {
+            Login::Iam => iam::token(&self.aws, host, *port, user).await,
+            Login::Password(source) => self.secrets.resolve(source).await.map_err(|error| {
+                CatalogError::Database { name: self.name(), kind: error.kind(), source: error.into() }
+            }),
+        }
+    }
+
+    /// Nothing is sent but the login itself: what sqlx would set for its session by default stays as the server has it.
+    fn options(&self, password: &Secret) -> MySqlConnectOptions {
+        let DatabaseSettings { host, port, user, name, login, tls, .. } = &self.settings;
+        let mode = match tls {
+            TlsMode::Disabled => MySqlSslMode::Disabled,
+            TlsMode::Required => MySqlSslMode::Required,
+            TlsMode::VerifyCa => MySqlSslMode::VerifyCa,
+            TlsMode::VerifyIdentity => MySqlSslMode::VerifyIdentity,
+        };
+        MySqlConnectOptions::new()
+            .host(host)
+            .port(*port)
+            .username(user)
+            .password(password.expose())
+            .database(name)
+            .ssl_mode(mode)
+            .ssl_ca_from_pem(self.roots.clone())
+            .enable_cleartext_plugin(matches!(login, Login::Iam))
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .timezone(None)
+            .set_names(false)
+            .statement_cache_capacity(0)
+            .disable_statement_logging()
+    }
+
+    /// The one place that says what the database's errors mean.
+    pub(super) fn translate(&self, failure: Failure) -> CatalogError {
+        let error = match failure {
+            Failure::Catalog(error) => return error,
+            Failure::Again(reason) => return self.failed(ErrorKind::Unavailable, reason.to_owned()),
+            Failure::Sql(error) => error,
+        };
+        let DatabaseSettings { host, port, name, .. } = &self.settings;
+        let (kind, advice) = match (number(&error), &error) {
+            (Some(ACCESS_DENIED), _) => (ErrorKind::Denied, self.login_advice()),
+            (Some(1044 | 1142 | 1143 | 1227), _) => {
+                (ErrorKind::Denied, format!("the user needs SELECT, INSERT and UPDATE on {name}"))
+            }
+            (Some(1049), _) => (ErrorKind::Config, "check DB_NAME".to_owned()),
+            (Some(1054 | 1146), _) => {
+                (ErrorKind::Config, format!("the tables in {name} are not those of the catalogue"))
+            }
+            (Some(1264 | 1366 | 1406), _) => {
+                (ErrorKind::LimitExceeded, "a value does not fit its column".to_owned())
+            }
+            (Some(_), _) => (ErrorKind::Unavailable, String::new()),
+            (None, sqlx::Error::Io(_)) => {
+                let words = format!("Can't connect to MySQL server on '{host}:{port}' ({error})");
+                return self.failed(ErrorKind::Unavailable, words);
+            }
+            (None, sqlx::Error::Tls(_)) => (ErrorKind::Config, self.tls_advice(&error)),
+            (None, sqlx::Error::Protocol(_)) => (ErrorKind::Unavailable, String::new()),
+            (None, _) => (ErrorKind::Unavailable, String::new()),
+        };
+        let words = if advice.is_empty() { error.to_string() } else { format!("{error}; {advice}") };
+        self.failed(kind, words)
+    }
+
+    fn login_advice(&self) -> String {
+        match &self.settings.login {
+            Login::Iam => "check DB_USER, and that the role may rds-db:connect as this user".to_owned(),
+            Login::Password(_) => "check DB_USER and DB_PASSWORD (or DB_PASSWORD_SECRET)".to_owned(),
+        }
+    }
+
+    fn tls_advice(&self, error: &sqlx::Error) -> String {
+        if error.to_string().contains("does not support TLS") || error.to_string().contains("not support") {
+            return "the server has no TLS; DB_SSL_MODE=disabled connects without it".to_owned();
+        }
+        "check DB_SSL_CA and DB_SSL_MODE".to_owned()
+    }
+
+    fn name(&self) -> String {
+        format!("{}:{}/{}", self.settings.host, self.settings.port, self.settings.name)
+    }
+
+    fn failed(&self, kind: ErrorKind, words: String) -> CatalogError {
+        CatalogError::Database { name: self.name(), kind, source: words.into() }
+    }
+}
+
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
+/// `ER_ACCESS_DENIED_ERROR`: the login is refused.
+const ACCESS_DENIED: u16 = 1045;
+
+fn wrong_setting(settings: &DatabaseSettings, words: String) -> CatalogError {
+    CatalogError::Database { name: settings.name.clone(), kind: ErrorKind::Config, source: words.into() }
+}
+
+/// MySQL's number of an error ("Server Error Message Reference" of the MySQL manual).
+fn number(error: &sqlx::Error) -> Option<u16> {
+    let error = error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>()?;
+    Some(error.number())
+}
+
+/// Whether the connection is gone, or of no more use.
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+    match (number(error), error) {
+        // The server shuts down, the session was killed, or idle for too long, or the proxy lost its own.
+        (Some(1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1317 | 1927 | 3169 | 4031), _) => true,
+        // Too many connections: others end.
+        (Some(1040 | 1203), _) => true,
+        (Some(_), _) => false,
+        (None, sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed) => true,
+        _ => false,
+    }
+}
+
+/// Whether another transaction was in the way: a deadlock, a lock that did not come, a key that came first.
+pub(super) fn is_conflict(error: &sqlx::Error) -> bool {
+    matches!(number(error), Some(1205 | 1213 | 1062 | 3572))
+}

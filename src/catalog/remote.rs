@@ -1,0 +1,57 @@
+//! The catalogue as the Lambda function has it: rows in MySQL, contents through the API.
+
+use aws_types::SdkConfig;
+
+use super::{Asset, AssetRow, Catalog, CatalogApi, CatalogError, MySqlCatalog, NewContent};
+use crate::config::{ApiSettings, DatabaseSettings};
+use crate::object_name::ContentId;
+use crate::secret::SecretStore;
+
+/// Rows in MySQL, contents through the API. Clones share connections.
+#[derive(Debug, Clone)]
+pub struct RemoteCatalog {
+    rows: MySqlCatalog,
+    api: CatalogApi,
+}
+
+impl RemoteCatalog {
+    /// The catalogue that the settings name. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) when a setting cannot be used.
+    pub fn new(
+        database: &DatabaseSettings,
+        api: &ApiSettings,
+        secrets: SecretStore,
+        aws: &SdkConfig,
+    ) -> Result<Self, CatalogError> {
+        let api = CatalogApi::new(api, secrets.clone())?;
+        Ok(Self { rows: MySqlCatalog::new(database, secrets, aws)?, api })
+    }
+}
+
+impl Catalog for RemoteCatalog {
+    async fn asset(
+        &self,
+        video_url: &str,
+        content: Option<ContentId>,
+    ) -> Result<Option<AssetRow>, CatalogError> {
+        self.rows.asset(video_url, content).await
+    }
+
+    async fn has_content(&self, id: ContentId) -> Result<bool, CatalogError> {
+        self.rows.has_content(id).await
+    }
+
+    async fn upsert_content(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {
+        self.api.upsert(id, content).await
+    }
+
+    async fn write_asset(&self, id: ContentId, asset: &Asset) -> Result<(), CatalogError> {
+        self.rows.write_asset(id, asset).await
+    }
+
+    async fn register(&self, content: &NewContent, asset: &Asset) -> Result<ContentId, CatalogError> {
+        self.rows.register(content, asset).await
+    }
+}

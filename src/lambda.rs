@@ -1,0 +1,113 @@
+//! The AWS Lambda function: an event in, the answer that its source reads out.
+//!
+//! [`run`] is the program. Settings and clients are made once, before the first event; the database connection and stored
+//! secrets at first use. Each invocation becomes an [`Event`]; `records` works on its objects side by side, each in a task of
+//! its own, so that a panic fails one record; `time_limit` ends the work while there is time left to answer; `metrics` writes a
+//! line for CloudWatch for each object.
+//!
+//! With wrong settings the function still answers: each invocation fails with type `config` and all that is wrong, which is what
+//! its invoker, a dead-letter queue for instance, gets to see.
+
+mod metrics;
+mod records;
+mod time_limit;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::Value;
+use tokio::runtime::Builder;
+use tracing::{Instrument, info_span};
+
+use crate::catalog::RemoteCatalog;
+use crate::config::{LambdaConfig, LogFormat, LogSettings};
+use crate::event::{Event, FunctionError};
+use crate::logging::{self, Stream};
+use crate::media::keep_freed_memory;
+use crate::secret::SecretStore;
+use crate::source::S3Source;
+use crate::{Error, ErrorKind, aws, telemetry};
+use records::Worker;
+use time_limit::TimeLimit;
+
+impl From<FunctionError> for Diagnostic {
+    fn from(error: FunctionError) -> Self {
+        Self { error_type: error.error_type.to_owned(), error_message: error.message }
+    }
+}
+
+/// Runs the function until its environment ends.
+///
+/// Without Lambda's runtime API (`AWS_LAMBDA_RUNTIME_API`) it says so and ends with exit code 2.
+#[must_use]
+pub fn run() -> ExitCode {
+    keep_freed_memory();
+    if !LambdaConfig::is_in_lambda() {
+        logging::say(
+            "there is no AWS_LAMBDA_RUNTIME_API: this program runs inside AWS Lambda, or its emulator",
+        );
+        return ExitCode::from(2);
+    }
+    let served = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(serve()),
+        Err(error) => Err(error.into()),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            logging::say(&format!("the function cannot go on: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), lambda_runtime::Error> {
+    // Lambda's own default for logs that programs read.
+    let fallback = LogSettings::new(LogFormat::Json);
+    let config = LambdaConfig::from_env();
+    let log = config.as_ref().map_or(&fallback, |config| &config.log);
+    logging::start(log, Stream::Output)?;
+    let worker = match config {
+        Ok(config) => Worker::of(config).await,
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = &worker {
+        telemetry::broken(error);
+    }
+    let worker = Arc::new(worker);
+    lambda_runtime::run(service_fn(move |event| invoke(Arc::clone(&worker), event))).await
+}
+
+impl Worker<RemoteCatalog> {
+    /// Everything an invocation needs, without a word over the network.
+    async fn of(config: LambdaConfig) -> Result<Self, Error> {
+        telemetry::obsolete(&config.obsolete);
+        let settings = aws::settings().await;
+        let client = S3Source::client(&settings).map_err(|error| Error::new(ErrorKind::Config, error))?;
+        let secrets = SecretStore::new(&settings);
+        let catalog = RemoteCatalog::new(&config.database, &config.api, secrets, &settings)?;
+        Ok(Self::new(client, catalog, config))
+    }
+}
+
+async fn invoke(
+    worker: Arc<Result<Worker<RemoteCatalog>, Error>>,
+    event: LambdaEvent<Value>,
+) -> Result<Value, FunctionError> {
+    let (payload, context) = event.into_parts();
+    let limit = TimeLimit::of_invocation(context.deadline());
+    let span = info_span!("invocation", request_id = context.request_id);
+    let answered = async {
+        let worker = worker.as_ref().as_ref().map_err(|error| FunctionError::new(error.kind(), error))?;
+        let event = Event::from_value(&payload)?;
+        telemetry::event(event.source().as_str(), event.records().len());
+        let outcomes = worker.work(&event, &limit, &context.request_id).await;
+        event.answer(&outcomes)
+    };
+    let answer = answered.instrument(span.clone()).await;
+    if let Err(error) = &answer {
+        span.in_scope(|| telemetry::invocation_failed(error.error_type, &error.message));
+    }
+    answer
+}

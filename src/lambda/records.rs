@@ -1,0 +1,190 @@
+//! The objects of one event, worked on side by side.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use super::metrics::{self, Measured};
+use super::time_limit::TimeLimit;
+use crate::catalog::Catalog;
+use crate::config::LambdaConfig;
+use crate::event::{DistinctObject, Event, ObjectRef, Outcome};
+use crate::process::{ExistingContents, Job, RemoteVideo, Report};
+use crate::source::S3Client;
+use crate::store::S3Store;
+use crate::{CancelToken, Error, ErrorKind, Limits, OpenOptions, telemetry};
+
+/// Memory for one object: its frames, its index, the reads under way. 1080p takes some 25 MiB, 4K some 80.
+const MIB_PER_RECORD: u32 = 128;
+/// Objects side by side at most, however much memory there is: they share one database connection.
+const MOST_RECORDS: u32 = 8;
+
+/// What works on events, for as long as its environment lives.
+#[derive(Debug)]
+pub(super) struct Worker<C> {
+    client: S3Client,
+    catalog: C,
+    config: LambdaConfig,
+    decoders: Arc<Semaphore>,
+}
+
+/// One object and all it takes to work on it, in a task of its own.
+struct Task<C> {
+    job: Job<S3Store, C>,
+    object: ObjectRef,
+    limit: TimeLimit,
+    cancel: CancelToken,
+}
+
+impl<C: Catalog + Clone + 'static> Worker<C> {
+    pub(super) fn new(client: S3Client, catalog: C, config: LambdaConfig) -> Self {
+        // More decoders than processors would only take memory.
+        let decoders = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self { client, catalog, config, decoders: Arc::new(Semaphore::new(decoders)) }
+    }
+
+    /// Works on the objects of an event; one outcome for each of [`Event::objects`], in their order.
+    pub(super) async fn work(&self, event: &Event, limit: &TimeLimit, request_id: &str) -> Vec<Outcome> {
+        let places = Arc::new(Semaphore::new(self.concurrency()));
+        let mut tasks = JoinSet::new();
+        for (index, DistinctObject { object, .. }) in event.objects().enumerate() {
+            let task = self.task(object.clone(), event.is_backfill(), *limit);
+            let (places, request_id) = (Arc::clone(&places), request_id.to_owned());
+            let (namespace, function) =
+                (self.config.metrics_namespace.clone(), self.config.function.name.clone());
+            let span = tracing::Span::current();
+            let work = async move {
+                let started = Instant::now();
+                let (outcome, report) = task.run_in_turn(&places).await;
+                let measured =
+                    Measured { outcome: &outcome, report: report.as_ref(), elapsed: started.elapsed() };
+                metrics::write(&namespace, &function, &request_id, &measured);
+                (index, outcome)
+            };
+            tasks.spawn(work.instrument(span));
+        }
+        let lost = Outcome::failed(ErrorKind::Internal, "the work on it has panicked");
+        let mut outcomes = vec![lost; event.objects().len()];
+        while let Some(ended) = tasks.join_next().await {
+            match ended {
+                Ok((index, outcome)) => {
+                    if let Some(place) = outcomes.get_mut(index) {
+                        *place = outcome;
+                    }
+                }
+                Err(error) => telemetry::panicked(&error.to_string()),
+            }
+        }
+        outcomes
+    }
+
+    fn concurrency(&self) -> usize {
+        let by_memory = || {
+            let records = self.config.function.memory_mib.map_or(1, |memory| memory / MIB_PER_RECORD);
+            records.clamp(1, MOST_RECORDS) as usize
+        };
+        self.config.concurrency.map_or_else(by_memory, NonZeroUsize::get)
+    }
+
+    fn task(&self, object: ObjectRef, is_backfill: bool, limit: TimeLimit) -> Task<C> {
+        let cancel = CancelToken::default();
+        let limits = Limits { max_time: limit.left(), ..Limits::default() };
+        let options = OpenOptions::default().with_limits(limits).with_cancel(cancel.clone());
+        let existing_contents = match is_backfill && !self.config.overwrite_contents {
+            true => ExistingContents::Keep,
+            false => ExistingContents::Write,
+        };
+        let job = Job {
+            store: S3Store::new(self.client.clone(), object.bucket.clone()),
+            catalog: self.catalog.clone(),
+            key_rules: self.config.key_rules.clone(),
+            thumbnail: self.config.thumbnail.clone(),
+            options,
+            existing_contents,
+            decoders: Some(Arc::clone(&self.decoders)),
+        };
+        Task { job, object, limit, cancel }
+    }
+}
+
+impl<C: Catalog> Task<C> {
+    /// Waits for a place, and works.
+    async fn run_in_turn(self, places: &Semaphore) -> (Outcome, Option<Report>) {
+        let key = self.object.key.clone();
+        let place = tokio::select! {
+            biased;
+            () = self.limit.passed() => {
+                telemetry::unstarted(&key);
+                return (Outcome::unstarted("there was no time left to begin"), None);
+            }
+            place = places.acquire() => place,
+        };
+        let done = tokio::select! {
+            biased;
+            done = self.run() => done,
+            () = self.limit.passed() => {
+                // What decodes in its thread sees this at its next packet; nobody waits for it.
+                self.cancel.cancel();
+                Err(Error::new(ErrorKind::Timeout, "not done before the invocation's deadline").about(&key))
+            }
+        };
+        drop(place);
+        match done {
+            Ok(report) => (self.report(&report), Some(report)),
+            Err(error) => {
+                telemetry::failed(&key, &error);
+                (failure(&error), None)
+            }
+        }
+    }
+
+    /// The job; once more with the other reading of a key that has two, if there is no object under the first.
+    async fn run(&self) -> Result<Report, Error> {
+        let first = self.process(&self.object.key).await;
+        match (&first, &self.object.alternative_key) {
+            (Err(error), Some(key)) if is_missing(error) => match self.process(key).await {
+                Err(error) if is_missing(&error) => first,
+                other => other,
+            },
+            _ => first,
+        }
+    }
+
+    async fn process(&self, key: &str) -> Result<Report, Error> {
+        self.job.process(&RemoteVideo::new(&self.job.store, key)?).await
+    }
+
+    fn report(&self, report: &Report) -> Outcome {
+        match serde_json::to_value(report) {
+            Ok(mut fields) => {
+                if report.key != self.object.key
+                    && let Value::Object(fields) = &mut fields
+                {
+                    fields.insert("key_with_plus".to_owned(), true.into());
+                }
+                Outcome::Done { report: fields }
+            }
+            Err(error) => Outcome::failed(ErrorKind::Internal, error.to_string()),
+        }
+    }
+}
+
+/// Whether there is no such object. Without `s3:ListBucket`, S3 says so by refusing.
+fn is_missing(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied)
+}
+
+fn failure(error: &Error) -> Outcome {
+    match error.kind() {
+        ErrorKind::NotFound => Outcome::Missing { reason: error.to_string() },
+        // The only one who cancels is the deadline.
+        ErrorKind::Cancelled => Outcome::failed(ErrorKind::Timeout, error.to_string()),
+        kind => Outcome::failed(kind, error.to_string()),
+    }
+}
