@@ -6,7 +6,7 @@
 # Inside the repository we always link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav demo test check lint bench fixtures test-system-ffmpeg clean
+.PHONY: help setup libav demo test test-servers check lint bench fixtures test-system-ffmpeg clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -21,7 +21,10 @@ libav: setup ## build the pinned static libav into vendor/libav/prefix
 demo: libav ## process a video (VIDEO=path for your own): JSON, picture, database rows
 	@scripts/demo.sh "$(VIDEO)"
 
-test: libav ## everything CI runs: format, lints, all tests, documentation, Debian's own FFmpeg
+test-servers: setup ## get the real servers that the tests start (MariaDB, sshd, FastAPI, moto, AWS's Lambda emulator)
+	@scripts/servers.sh
+
+test: libav test-servers ## everything CI runs: format, lints, all tests, documentation, Debian's own FFmpeg
 	@scripts/test.sh
 
 check: libav ## the quick part of `test`: format, lints, unit tests

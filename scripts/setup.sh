@@ -5,7 +5,8 @@
 # only says which tools are missing.
 #
 #   setup.sh             what the static build and the tests need
-#   setup.sh PACKAGE...  these Debian packages instead (make test-system-ffmpeg names its own)
+#   setup.sh PACKAGE...  these Debian packages instead (make test-system-ffmpeg and make test-servers name their own)
+#   setup.sh --update    asks the mirrors what there is, nothing else
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -48,7 +49,12 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$@"
 }
 
-# The last part of `make test-system-ffmpeg`'s preparation: packages by name, nothing else.
+if [ "${1:-}" = --update ]; then
+    as_root apt-get -q update
+    exit 0
+fi
+
+# What `make test-system-ffmpeg` and `make test-servers` need besides: packages by name, nothing else.
 if [ $# -gt 0 ]; then
     missing=
     debian || fail "not a Debian-like system: install by hand what Debian calls: $*"
