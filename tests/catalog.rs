@@ -4,10 +4,15 @@ use std::error::Error;
 use std::path::Path;
 
 use posterframe::ErrorKind;
-use posterframe::catalog::{Asset, Catalog, CatalogError, NewContent, SQLITE_SCHEMA, SqliteCatalog};
-use posterframe::object_name::{ContentId, ObjectName};
+use posterframe::catalog::{Asset, Catalog, CatalogError, SQLITE_SCHEMA, SqliteCatalog};
+use posterframe::object_name::ContentId;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+
+#[path = "common/catalog_promises.rs"]
+mod catalog_promises;
+
+use catalog_promises::{asset, conforms, content, id, registers};
 
 type TestResult = Result<(), Box<dyn Error + Send + Sync>>;
 
@@ -15,63 +20,6 @@ fn run<T>(
     work: impl Future<Output = Result<T, Box<dyn Error + Send + Sync>>>,
 ) -> Result<T, Box<dyn Error + Send + Sync>> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
-}
-
-fn id(id: i64) -> Result<ContentId, Box<dyn Error + Send + Sync>> {
-    Ok(ContentId::new(id).ok_or("no content id")?)
-}
-
-fn content(name: &str) -> Result<NewContent, Box<dyn Error + Send + Sync>> {
-    Ok(NewContent::from(&ObjectName::parse(name)?))
-}
-
-fn asset(name: &str, seconds: u32) -> Result<Asset, Box<dyn Error + Send + Sync>> {
-    let thumbnail = format!("s3://films/thumbnails/{name}.jpg");
-    Ok(Asset::new(format!("s3://films/videos/{name}.mp4"), thumbnail)?.with_duration(seconds))
-}
-
-/// The promises of the trait, for any implementation with nothing in it.
-async fn conforms(catalog: &impl Catalog) -> TestResult {
-    let (first, second) = (id(7)?, id(2_147_483_647)?);
-    let video = asset("7_x", 10)?;
-    assert_eq!(catalog.asset(video.video_url(), None).await?, None);
-    let orphan = catalog.write_asset(first, &video).await;
-    assert!(matches!(orphan, Err(CatalogError::NoSuchContent { .. })), "{orphan:?}");
-
-    for _ in 0..2 {
-        catalog.upsert_content(first, &content("7_x.mp4")?).await?;
-        catalog.write_asset(first, &video).await?;
-    }
-    let row = catalog.asset(video.video_url(), None).await?.ok_or("no row")?;
-    assert_eq!(
-        (row.content_id, row.thumbnail_url.as_str(), row.duration),
-        (first, video.thumbnail_url(), 10)
-    );
-
-    // URLs are compared as bytes: neither letter case nor final spaces are overlooked.
-    for other in ["7_X", "7_x ", "7_é", "7_e"] {
-        assert_eq!(catalog.asset(asset(other, 0)?.video_url(), None).await?, None, "{other}");
-    }
-
-    // Another content, another duration: the row follows.
-    catalog.upsert_content(second, &content("7_x.mp4")?).await?;
-    catalog.write_asset(second, &asset("7_x", 11)?).await?;
-    let row = catalog.asset(video.video_url(), None).await?.ok_or("no row")?;
-    assert_eq!((row.content_id, row.duration), (second, 11));
-    Ok(())
-}
-
-/// Names without an id get a content of their own, once.
-async fn registers(catalog: &impl Catalog) -> TestResult {
-    let (film, other) = (asset("my_movie", 10)?, asset("other", 20)?);
-    let film_id = catalog.register(&content("my_movie.mp4")?, &film).await?;
-    let other_id = catalog.register(&content("other.mp4")?, &other).await?;
-    assert_ne!(film_id, other_id);
-    let again = catalog.register(&content("my_movie.mp4")?, &film.with_duration(12)).await?;
-    assert_eq!(again, film_id);
-    let row = catalog.asset("s3://films/videos/my_movie.mp4", None).await?.ok_or("no row")?;
-    assert_eq!((row.content_id, row.duration), (film_id, 12));
-    Ok(())
 }
 
 async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error> {

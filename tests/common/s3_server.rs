@@ -92,6 +92,11 @@ impl S3Server {
         Files(self.folder.path().to_owned())
     }
 
+    /// The folder of the buckets.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub(crate) fn put(&self, key: &str, bytes: &[u8]) -> Outcome {
         self.files().put(key, bytes)
     }

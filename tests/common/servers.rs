@@ -233,7 +233,9 @@ impl fmt::Debug for Server {
 
 impl Server {
     /// Starts a server whose good answers are those of `respond`.
-    fn start(respond: impl Fn(Request<Incoming>) -> Answer + Send + Sync + 'static) -> Outcome<Self> {
+    pub(crate) fn start(
+        respond: impl Fn(Request<Incoming>) -> Answer + Send + Sync + 'static,
+    ) -> Outcome<Self> {
         let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;

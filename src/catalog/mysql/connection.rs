@@ -117,7 +117,12 @@ impl Connector {
             Failure::Sql(error) => error,
         };
         let DatabaseSettings { host, port, name, .. } = &self.settings;
+        let is_about_tls = |error: &sqlx::Error| {
+            let words = error.to_string();
+            matches!(error, sqlx::Error::Tls(_)) || words.contains("certificate") || words.contains("TLS")
+        };
         let (kind, advice) = match (number(&error), &error) {
+            (None, error) if is_about_tls(error) => (ErrorKind::Config, tls_advice(error).to_owned()),
             (Some(ACCESS_DENIED), _) => (ErrorKind::Denied, self.login_advice()),
             (Some(1044 | 1142 | 1143 | 1227), _) => {
                 (ErrorKind::Denied, format!("the user needs SELECT, INSERT and UPDATE on {name}"))
@@ -134,8 +139,6 @@ impl Connector {
                 let words = format!("Can't connect to MySQL server on '{host}:{port}' ({error})");
                 return self.failed(ErrorKind::Unavailable, words);
             }
-            (None, sqlx::Error::Tls(_)) => (ErrorKind::Config, self.tls_advice(&error)),
-            (None, sqlx::Error::Protocol(_)) => (ErrorKind::Unavailable, String::new()),
             (None, _) => (ErrorKind::Unavailable, String::new()),
         };
         let words = if advice.is_empty() { error.to_string() } else { format!("{error}; {advice}") };
@@ -147,13 +150,6 @@ impl Connector {
             Login::Iam => "check DB_USER, and that the role may rds-db:connect as this user".to_owned(),
             Login::Password(_) => "check DB_USER and DB_PASSWORD (or DB_PASSWORD_SECRET)".to_owned(),
         }
-    }
-
-    fn tls_advice(&self, error: &sqlx::Error) -> String {
-        if error.to_string().contains("does not support TLS") || error.to_string().contains("not support") {
-            return "the server has no TLS; DB_SSL_MODE=disabled connects without it".to_owned();
-        }
-        "check DB_SSL_CA and DB_SSL_MODE".to_owned()
     }
 
     fn name(&self) -> String {
@@ -169,6 +165,13 @@ const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// `ER_ACCESS_DENIED_ERROR`: the login is refused.
 const ACCESS_DENIED: u16 = 1045;
+
+fn tls_advice(error: &sqlx::Error) -> &'static str {
+    match error.to_string().contains("not support") {
+        true => "the server has no TLS; DB_SSL_MODE=disabled connects without it",
+        false => "check DB_SSL_CA and DB_SSL_MODE",
+    }
+}
 
 fn wrong_setting(settings: &DatabaseSettings, words: String) -> CatalogError {
     CatalogError::Database { name: settings.name.clone(), kind: ErrorKind::Config, source: words.into() }

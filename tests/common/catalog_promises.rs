@@ -1,0 +1,69 @@
+//! What every `Catalog` promises. A test crate says `#[path = "common/catalog_promises.rs"] mod catalog_promises;`.
+
+use std::error::Error;
+
+use posterframe::catalog::{Asset, Catalog, CatalogError, NewContent};
+use posterframe::object_name::{ContentId, ObjectName};
+
+type TestResult = Result<(), Box<dyn Error + Send + Sync>>;
+
+pub(crate) fn id(id: i64) -> Result<ContentId, Box<dyn Error + Send + Sync>> {
+    Ok(ContentId::new(id).ok_or("no content id")?)
+}
+
+pub(crate) fn content(name: &str) -> Result<NewContent, Box<dyn Error + Send + Sync>> {
+    Ok(NewContent::from(&ObjectName::parse(name)?))
+}
+
+pub(crate) fn asset(name: &str, seconds: u32) -> Result<Asset, Box<dyn Error + Send + Sync>> {
+    let thumbnail = format!("s3://films/thumbnails/{name}.jpg");
+    Ok(Asset::new(format!("s3://films/videos/{name}.mp4"), thumbnail)?.with_duration(seconds))
+}
+
+/// The promises of the trait, for any implementation with nothing in it.
+pub(crate) async fn conforms(catalog: &impl Catalog) -> TestResult {
+    let (first, second) = (id(7)?, id(2_147_483_647)?);
+    let video = asset("7_x", 10)?;
+    assert_eq!(catalog.asset(video.video_url(), None).await?, None);
+    let orphan = catalog.write_asset(first, &video).await;
+    assert!(matches!(orphan, Err(CatalogError::NoSuchContent { .. })), "{orphan:?}");
+
+    assert!(!catalog.has_content(first).await?);
+    for _ in 0..2 {
+        catalog.upsert_content(first, &content("7_x.mp4")?).await?;
+        catalog.write_asset(first, &video).await?;
+    }
+    let row = catalog.asset(video.video_url(), None).await?.ok_or("no row")?;
+    assert_eq!(
+        (row.content_id, row.thumbnail_url.as_str(), row.duration),
+        (first, video.thumbnail_url(), 10)
+    );
+
+    assert!(catalog.has_content(first).await?);
+    assert_eq!(catalog.asset(video.video_url(), Some(first)).await?, Some(row));
+
+    // URLs are compared as bytes: neither letter case nor final spaces are overlooked.
+    for other in ["7_X", "7_x ", "7_é", "7_e"] {
+        assert_eq!(catalog.asset(asset(other, 0)?.video_url(), None).await?, None, "{other}");
+    }
+
+    // Another content, another duration: the row follows.
+    catalog.upsert_content(second, &content("7_x.mp4")?).await?;
+    catalog.write_asset(second, &asset("7_x", 11)?).await?;
+    let row = catalog.asset(video.video_url(), None).await?.ok_or("no row")?;
+    assert_eq!((row.content_id, row.duration), (second, 11));
+    Ok(())
+}
+
+/// Names without an id get a content of their own, once.
+pub(crate) async fn registers(catalog: &impl Catalog) -> TestResult {
+    let (film, other) = (asset("my_movie", 10)?, asset("other", 20)?);
+    let film_id = catalog.register(&content("my_movie.mp4")?, &film).await?;
+    let other_id = catalog.register(&content("other.mp4")?, &other).await?;
+    assert_ne!(film_id, other_id);
+    let again = catalog.register(&content("my_movie.mp4")?, &film.with_duration(12)).await?;
+    assert_eq!(again, film_id);
+    let row = catalog.asset("s3://films/videos/my_movie.mp4", None).await?.ok_or("no row")?;
+    assert_eq!((row.content_id, row.duration), (film_id, 12));
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Lambda's runtime API ("Using the Lambda runtime API" in the AWS Lambda Developer Guide), and the function inside it.
+
+use std::fs;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use http_body_util::BodyExt as _;
+use hyper::Response;
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::{Log, Outcome, Program, pause};
+use crate::servers::{Server, body_of};
+
+/// An invocation that waits for the function.
+struct Invocation {
+    id: String,
+    deadline: SystemTime,
+    event: String,
+}
+
+/// What the function answers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Reply {
+    Response(Value),
+    /// `errorType` and `errorMessage`.
+    FunctionError(String, String),
+}
+
+impl Reply {
+    pub(crate) fn response(self) -> Outcome<Value> {
+        match self {
+            Self::Response(value) => Ok(value),
+            Self::FunctionError(kind, message) => Err(format!("{kind}: {message}").into()),
+        }
+    }
+
+    pub(crate) fn error(self) -> Outcome<(String, String)> {
+        match self {
+            Self::Response(value) => Err(format!("no error but {value}").into()),
+            Self::FunctionError(kind, message) => Ok((kind, message)),
+        }
+    }
+}
+
+pub(crate) struct Lambda {
+    program: Program,
+    _server: Server,
+    invocations: UnboundedSender<Invocation>,
+    replies: Receiver<(String, Reply)>,
+    /// From the start of the process until it asks for its first event.
+    pub(crate) init: Duration,
+    count: u32,
+}
+
+impl Lambda {
+    pub(crate) fn start(binary: &str, settings: &[(&str, String)]) -> Outcome<Self> {
+        let (invocations, waiting) = unbounded_channel::<Invocation>();
+        let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
+        let (replied, replies) = channel();
+        let asked: Arc<Mutex<Option<Instant>>> = Arc::default();
+        let first_asked = Arc::clone(&asked);
+        let server = Server::start(move |request| {
+            let (waiting, replied, asked) = (Arc::clone(&waiting), replied.clone(), Arc::clone(&asked));
+            Box::pin(async move {
+                let path = request.uri().path().to_owned();
+                if path.ends_with("/invocation/next") {
+                    asked.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+                    let Some(next) = waiting.lock().await.recv().await else {
+                        return Ok(Response::builder().status(410).body(body_of(""))?);
+                    };
+                    let deadline = next.deadline.duration_since(UNIX_EPOCH)?.as_millis();
+                    return Ok(Response::builder()
+                        .header("Lambda-Runtime-Aws-Request-Id", next.id)
+                        .header("Lambda-Runtime-Deadline-Ms", deadline.to_string())
+                        .header(
+                            "Lambda-Runtime-Invoked-Function-Arn",
+                            "arn:aws:lambda:eu-west-1:111122223333:function:films",
+                        )
+                        .header("Content-Type", "application/json")
+                        .body(body_of(next.event))?);
+                }
+                let body = request.into_body().collect().await?.to_bytes();
+                let value: Value = serde_json::from_slice(&body)?;
+                let mut steps = path.rsplit('/');
+                let (kind, id) = (steps.next().unwrap_or(""), steps.next().unwrap_or("").to_owned());
+                let text = |name: &str| value[name].as_str().unwrap_or("").to_owned();
+                let reply = match kind {
+                    "response" => Reply::Response(value),
+                    _ => Reply::FunctionError(text("errorType"), text("errorMessage")),
+                };
+                replied.send((id, reply))?;
+                Ok(Response::builder().status(202).body(body_of("{}"))?)
+            })
+        })?;
+        let started = Instant::now();
+        let mut command = Command::new(binary);
+        command.env_clear().env("AWS_LAMBDA_RUNTIME_API", server.endpoint().replace("http://", ""));
+        command.env("AWS_LAMBDA_FUNCTION_NAME", "films").env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512");
+        command.env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST");
+        command.env("AWS_LAMBDA_LOG_STREAM_NAME", "stream").env("AWS_LAMBDA_LOG_GROUP_NAME", "group");
+        command.envs(settings.iter().map(|(name, value)| (*name, value)));
+        let mut program = Program::start(&mut command)?;
+        let first = || *first_asked.lock().unwrap_or_else(PoisonError::into_inner);
+        program.wait_until(|| first().is_some())?;
+        let init = first().map_or(Duration::ZERO, |asked| asked.duration_since(started));
+        Ok(Self { program, _server: server, invocations, replies, init, count: 0 })
+    }
+
+    /// Sends an event; the function may work on it for so long.
+    pub(crate) fn send(&mut self, event: &Value, allowed: Duration) -> Outcome<String> {
+        self.count += 1;
+        let id = format!("request-{}", self.count);
+        let invocation =
+            Invocation { id: id.clone(), deadline: SystemTime::now() + allowed, event: event.to_string() };
+        self.invocations.send(invocation).map_err(|_| "the runtime API has ended")?;
+        Ok(id)
+    }
+
+    /// Waits for the answer to the event with this id.
+    pub(crate) fn wait(&mut self, id: &str, most: Duration) -> Outcome<Reply> {
+        let answered = self.replies.recv_timeout(most);
+        let (of, reply) = answered.map_err(|error| format!("{error}\n{}", self.log().text()))?;
+        assert_eq!(of, id);
+        Ok(reply)
+    }
+
+    pub(crate) fn invoke(&mut self, event: &Value) -> Outcome<Reply> {
+        let id = self.send(event, Duration::from_secs(60))?;
+        self.wait(&id, Duration::from_secs(60))
+    }
+
+    pub(crate) fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        self.program.log()
+    }
+
+    /// What was logged; waits a moment for what is on its way.
+    pub(crate) fn logged(&self) -> String {
+        pause(Duration::from_millis(100));
+        self.log().text()
+    }
+
+    /// The most memory it has had resident, in KiB.
+    pub(crate) fn peak_memory(&self) -> Outcome<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.program.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
+    /// Processor time so far, in clock ticks of 10 ms.
+    pub(crate) fn processor_ticks(&self) -> Outcome<u64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.program.id()))?;
+        let fields: Vec<_> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+        let number =
+            |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).ok_or("no time");
+        Ok(number(11)? + number(12)?)
+    }
+}

@@ -1,0 +1,486 @@
+//! The built function inside a runtime API, with a real S3 protocol server, MariaDB and FastAPI: the whole job, twice, at once, cut short.
+
+mod common;
+#[path = "common/programs.rs"]
+mod programs;
+#[path = "common/servers.rs"]
+mod servers;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use programs::catalogue_api::{CatalogueApi, TOKEN};
+use programs::mariadb::{DATABASE, MariaDb, PASSWORD, USER};
+use programs::runtime_api::{Lambda, Reply};
+use programs::{Outcome, pause};
+use serde_json::{Value, json};
+use servers::s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
+use servers::{Fault, Seen};
+use sqlx::Row as _;
+
+const FUNCTION: &str = env!("CARGO_BIN_EXE_posterframe-lambda");
+
+fn run<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+fn film() -> Outcome<Vec<u8>> {
+    Ok(fs::read(programs::in_repository("tests/fixtures/h264_end.mp4"))?)
+}
+
+/// Another video, of another length.
+fn other_film() -> Outcome<Vec<u8>> {
+    Ok(fs::read(programs::in_repository("tests/fixtures/h264_front.mp4"))?)
+}
+
+/// All that a function needs around it.
+struct World {
+    s3: S3Server,
+    database: MariaDb,
+    api: CatalogueApi,
+}
+
+impl World {
+    async fn new() -> Outcome<Self> {
+        let database = MariaDb::start().await?;
+        let api = CatalogueApi::start(&database)?;
+        Ok(Self { s3: S3Server::start()?, database, api })
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let fixed = [
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("DB_HOST", "127.0.0.1"),
+            ("DB_USER", USER),
+            ("DB_PASSWORD", PASSWORD),
+            ("DB_NAME", DATABASE),
+            ("INTERNAL_TOKEN", TOKEN),
+            ("FFMPEG_PATH", "/usr/local/bin/ffmpeg"),
+        ];
+        let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
+        let own = [
+            ("AWS_ENDPOINT_URL", self.s3.endpoint()),
+            ("RDS_PORT", self.database.port().to_string()),
+            ("DB_SSL_CA", self.database.ca().display().to_string()),
+            ("CATALOG_API_BASE", self.api.base()),
+        ];
+        fixed.into_iter().chain(own).collect()
+    }
+
+    fn function(&self) -> Outcome<Lambda> {
+        Lambda::start(FUNCTION, &self.settings())
+    }
+
+    /// What the catalogue says of every video: content, title, URLs, seconds.
+    async fn rows(&self) -> Outcome<Vec<(i32, String, String, String, i32)>> {
+        let select = "SELECT c.id, c.title, v.video_url, v.thumbnail_url, v.duration \
+                      FROM video_assets v JOIN contents c ON c.id = v.content_id ORDER BY v.id";
+        let rows = self.database.rows(select).await?;
+        let row = |row: &sqlx::mysql::MySqlRow| {
+            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?))
+        };
+        rows.iter().map(row).collect()
+    }
+
+    fn thumbnail(&self, key: &str) -> PathBuf {
+        self.s3.folder().join(BUCKET).join(key)
+    }
+}
+
+/// The short test event of the replaced Lambda, for these keys.
+fn event(keys: &[&str]) -> Value {
+    let records = keys.iter().map(|key| json!({"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}));
+    json!({"Records": records.collect::<Vec<_>>()})
+}
+
+fn batch(key: &str) -> Value {
+    json!({
+        "invocationSchemaVersion": "1.0", "invocationId": "i", "job": {"id": "j"},
+        "tasks": [{"taskId": "t", "s3Key": key, "s3VersionId": null, "s3BucketArn": format!("arn:aws:s3:::{BUCKET}")}],
+    })
+}
+
+fn sqs(messages: &[(&str, &Value)]) -> Value {
+    let records = messages
+        .iter()
+        .map(|(id, body)| json!({"messageId": id, "body": body.to_string(), "eventSource": "aws:sqs"}));
+    json!({"Records": records.collect::<Vec<_>>()})
+}
+
+#[test]
+fn the_whole_job_and_the_same_event_again() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_test_video.mp4", &film()?)?;
+        let mut function = world.function()?;
+        let answer = function.invoke(&event(&["videos/1_test_video.mp4"]))?.response()?;
+        let result = &answer["results"][0];
+        assert_eq!((&result["status"], &result["content_id"]), (&json!("processed"), &json!(1)), "{answer}");
+        let thumbnail = fs::read(world.thumbnail("thumbnails/1_test_video.jpg"))?;
+        assert_eq!(image::guess_format(&thumbnail)?, image::ImageFormat::Jpeg);
+        let seconds = i32::try_from(result["duration"].as_i64().ok_or("no duration")?)?;
+        let row = (
+            1,
+            "Test Video".to_owned(),
+            format!("s3://{BUCKET}/videos/1_test_video.mp4"),
+            format!("s3://{BUCKET}/thumbnails/1_test_video.jpg"),
+            seconds,
+        );
+        assert_eq!(world.rows().await?, [row.clone()]);
+        let calls = world.api.calls().await?;
+        assert_eq!(calls.len(), 1);
+        assert_eq!(
+            calls[0]["body"],
+            r#"{"title":"Test Video","description":"Uploaded video: test_video","age_rating":"ALL"}"#
+        );
+        assert_eq!(calls[0]["path"], "/api/v1/contents/1/upsert-internal");
+
+        // Edited by hand, the content stays so whatever is delivered again.
+        world.database.rows("UPDATE contents SET title = 'Edited' WHERE id = 1").await?;
+        let again = event(&["videos/1_test_video.mp4"]);
+        let messages = sqs(&[("m", &again)]);
+        for event in [&again, &messages, &batch("videos/1_test_video.mp4")] {
+            function.invoke(event)?.response()?;
+        }
+        let edited = (row.0, "Edited".to_owned(), row.2, row.3, row.4);
+        assert_eq!(world.rows().await?, [edited]);
+        assert_eq!(world.api.calls().await?.len(), 1);
+        assert_eq!(fs::read(world.thumbnail("thumbnails/1_test_video.jpg"))?, thumbnail);
+
+        let log = function.logged();
+        for message in [
+            "영상 처리 시작: videos/1_test_video.mp4".to_owned(),
+            format!("영상 duration 추출 완료: {seconds}초"),
+            format!("썸네일 추출 완료: {} bytes", thumbnail.len()),
+            format!("FastAPI upsert 호출 시작: {}/v1/contents/1/upsert-internal", world.api.base()),
+            "FastAPI upsert 성공: content_id=1, title=Test Video".to_owned(),
+            "video_assets 테이블에 등록 완료 (content_id: 1)".to_owned(),
+            "성공: videos/1_test_video.mp4 등록 완료 (content_id: 1)".to_owned(),
+        ] {
+            let found = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let mut found = found.filter(|line| line["message"] == json!(message));
+            let line = found.next().ok_or_else(|| format!("{message}: not in\n{log}"))?;
+            assert_eq!(line["span"]["request_id"], "request-1");
+        }
+        assert_eq!(log.matches("FFMPEG_PATH").count(), 2, "one line, as message and field: {log}");
+        assert!(log.contains(r#""Namespace":"posterframe""#), "{log}");
+        assert!(!log.contains("canary"), "{log}");
+        Ok(())
+    })
+}
+
+#[test]
+fn several_records_side_by_side_in_little_memory() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        let keys =
+            ["videos/1_a.mp4", "videos/2_b.mp4", "videos/my_movie.mp4", "videos/3_%ED%95%9C%EA%B8%80+c.mp4"];
+        for key in ["videos/1_a.mp4", "videos/2_b.mp4", "videos/my_movie.mp4", "videos/3_한글 c.mp4"] {
+            world.s3.put(key, &film()?)?;
+        }
+        let mut function = world.function()?;
+        let answer = function.invoke(&event(&keys))?.response()?;
+        let results = answer["results"].as_array().ok_or("no results")?;
+        assert!(results.iter().all(|result| result["status"] == "processed"), "{answer}");
+        let rows = world.rows().await?;
+        assert_eq!(rows.len(), 4);
+        assert!(
+            rows.iter().any(|row| row.1 == "My Movie" && row.2.ends_with("videos/my_movie.mp4")),
+            "{rows:?}"
+        );
+        assert!(rows.iter().any(|row| row.0 == 3 && row.1 == "한글 C"), "{rows:?}");
+        assert!(world.thumbnail("thumbnails/3_한글 c.jpg").is_file());
+        Ok(())
+    })
+}
+
+#[test]
+fn two_environments_at_once_leave_one_of_each() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        for key in ["videos/7000_a.mp4", "videos/my_movie.mp4"] {
+            world.s3.put(key, &film()?)?;
+        }
+        let mut functions = (0..6).map(|_| world.function()).collect::<Outcome<Vec<_>>>()?;
+        let event = event(&["videos/7000_a.mp4", "videos/my_movie.mp4"]);
+        for function in &mut functions {
+            function.send(&event, Duration::from_secs(60))?;
+        }
+        for function in &mut functions {
+            function.wait("request-1", Duration::from_secs(60))?.response()?;
+        }
+        assert_eq!(world.rows().await?.len(), 2);
+        assert_eq!(world.database.number("SELECT COUNT(*) FROM contents").await?, 2);
+        // Whoever comes after them finds all done.
+        let again = functions[0].invoke(&event)?.response()?;
+        let results = again["results"].as_array().ok_or("no results")?;
+        assert!(results.iter().all(|result| result["status"] == "unchanged"), "{again}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_replaced_video_is_written_anew() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        let mut function = world.function()?;
+        function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
+        world.database.rows("UPDATE contents SET title = 'Edited'").await?;
+        world.s3.put("videos/1_a.mp4", &other_film()?)?;
+        let answer = function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
+        assert_eq!(answer["results"][0]["status"], "processed");
+        assert_eq!(world.rows().await?[0].1, "A");
+        assert_eq!(world.api.calls().await?.len(), 2);
+        Ok(())
+    })
+}
+
+/// A back-fill leaves contents that exist as they are, and makes those that do not.
+#[test]
+fn a_back_fill_writes_no_content_that_exists() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        for key in ["videos/1_a.mp4", "videos/2 +b.mp4", "videos/3_c.mp4"] {
+            world.s3.put(key, &film()?)?;
+        }
+        world.database.rows("INSERT INTO contents (id, title) VALUES (1, 'Edited')").await?;
+        let mut function = world.function()?;
+        for (key, code) in [
+            ("videos/1_a.mp4", "Succeeded"),
+            ("videos/3_c.mp4", "Succeeded"),
+            ("videos/4_d.mp4", "PermanentFailure"),
+        ] {
+            let answer = function.invoke(&batch(key))?.response()?;
+            assert_eq!(answer["results"][0]["resultCode"], code, "{answer}");
+        }
+        // A key that was not form-encoded: the plain reading is tried too.
+        let answer = function.invoke(&batch("videos/2%20+b.mp4"))?.response()?;
+        assert_eq!(answer["results"][0]["resultCode"], "Succeeded", "{answer}");
+        let rows = world.rows().await?;
+        assert_eq!(rows.iter().map(|row| row.1.as_str()).collect::<Vec<_>>()[..2], ["Edited", "C"]);
+        Ok(())
+    })
+}
+
+/// The database is gone when the row is to be written: the content is, and after hours somebody has edited it.
+#[test]
+fn a_redrive_leaves_a_content_alone_that_was_written_before_the_failure() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        world.database.rows("REVOKE INSERT ON ott_db.* FROM films").await?;
+        let mut function = world.function()?;
+        let (kind, message) = function.invoke(&event(&["videos/1_a.mp4"]))?.error()?;
+        assert_eq!(kind, "denied", "{message}");
+        assert_eq!(world.api.calls().await?.len(), 1);
+        world
+            .database
+            .rows("GRANT INSERT ON ott_db.* TO films; UPDATE contents SET title = 'Edited'")
+            .await?;
+        // The old session keeps the privileges it had.
+        world.database.kill_sessions().await?;
+        let answer = function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
+        assert_eq!(answer["results"][0]["status"], "processed");
+        assert_eq!(world.rows().await?[0].1, "Edited");
+        assert_eq!(world.api.calls().await?.len(), 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn failures_of_some_messages_are_told_to_the_queue() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        world.s3.put("videos/2_b.mp4", b"this is no video")?;
+        let (good, bad) = (event(&["videos/1_a.mp4"]), event(&["videos/2_b.mp4"]));
+        let (gone, other) = (event(&["videos/3_gone.mp4"]), event(&["elsewhere/1_x.mp4"]));
+        let mut function = world.function()?;
+        let answer =
+            function.invoke(&sqs(&[("a", &good), ("b", &bad), ("c", &gone), ("d", &other)]))?.response()?;
+        assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "b"}]), "{answer}");
+        // Without a queue, all are tried and one failure is the function's.
+        let (kind, message) = function.invoke(&event(&["videos/2_b.mp4", "videos/1_a.mp4"]))?.error()?;
+        assert_eq!(kind, "malformed");
+        let message: Value = serde_json::from_str(&message)?;
+        assert_eq!((&message["succeeded"], &message["failed"][0]["permanent"]), (&json!(1), &json!(true)));
+        Ok(())
+    })
+}
+
+#[test]
+fn the_api_may_be_down_for_a_while() -> Outcome {
+    run(async {
+        let mut world = World::new().await?;
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        let mut function = world.function()?;
+        world.api.stop()?;
+        let id = function.send(&event(&["videos/1_a.mp4"]), Duration::from_secs(60))?;
+        pause(Duration::from_secs(10));
+        world.api.start_again()?;
+        let answer = function.wait(&id, Duration::from_secs(60))?.response()?;
+        assert_eq!(answer["results"][0]["status"], "processed");
+        Ok(())
+    })
+}
+
+#[test]
+fn what_the_api_says_is_told_without_the_token() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        let mut function = world.function()?;
+        let busy = json!({"Retry-After": "1"});
+        world.api.fail(1, 429, busy, "busy").await?;
+        world.api.fail(1, 401, json!({}), &format!("the token {TOKEN} is wrong")).await?;
+        let started = Instant::now();
+        let (kind, message) = function.invoke(&event(&["videos/1_a.mp4"]))?.error()?;
+        assert!(started.elapsed() >= Duration::from_secs(1));
+        assert_eq!(kind, "denied");
+        assert!(message.contains("INTERNAL_TOKEN") && message.contains("REDACTED"), "{message}");
+        assert!(!format!("{message} {}", function.logged()).contains("canary"));
+        world.api.fail(1, 422, json!({}), "no such rating").await?;
+        let (kind, message) = function.invoke(&event(&["videos/1_a.mp4"]))?.error()?;
+        assert_eq!(kind, "malformed");
+        assert!(message.contains("no such rating"), "{message}");
+        assert_eq!(world.database.number("SELECT COUNT(*) FROM video_assets").await?, 0);
+        // The environment goes on, and the retry completes.
+        let answer = function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
+        assert_eq!(answer["results"][0]["status"], "processed");
+        Ok(())
+    })
+}
+
+/// S3 that does not answer: the record is reported as timed out in time, those that wait for a place as unstarted.
+#[test]
+fn the_answer_comes_before_the_deadline() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        world.s3.put("videos/2_b.mp4", &film()?)?;
+        let mut settings = world.settings();
+        settings.push(("MAX_CONCURRENCY", "1".to_owned()));
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        world.s3.faults.always(Fault::Delay(Duration::from_secs(20)));
+        let started = Instant::now();
+        let id = function.send(&event(&["videos/1_a.mp4", "videos/2_b.mp4"]), Duration::from_secs(3))?;
+        let (kind, message) = function.wait(&id, Duration::from_secs(10))?.error()?;
+        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+        assert_eq!(kind, "timeout");
+        let message: Value = serde_json::from_str(&message)?;
+        assert_eq!(message["failed"][1]["unstarted"], true, "{message}");
+        world.s3.faults.clear();
+        function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
+        Ok(())
+    })
+}
+
+/// Frozen beyond its deadline, as Lambda freezes what it has given up, the function answers as soon as it goes on.
+#[test]
+fn a_frozen_function_sees_that_its_time_is_over() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        let mut function = world.function()?;
+        world.s3.faults.always(Fault::Delay(Duration::from_secs(30)));
+        let id = function.send(&event(&["videos/1_a.mp4"]), Duration::from_secs(3))?;
+        pause(Duration::from_millis(500));
+        function.program().signal("STOP")?;
+        pause(Duration::from_secs(4));
+        function.program().signal("CONT")?;
+        let reply = function.wait(&id, Duration::from_secs(2))?;
+        assert!(matches!(&reply, Reply::FunctionError(kind, _) if kind == "timeout"), "{reply:?}");
+        Ok(())
+    })
+}
+
+/// Killed at each of its requests to S3 in turn, and tried again by another: one of each, in the end.
+#[test]
+fn a_crash_at_any_step_is_made_good_by_the_retry() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        let mut crashes = 0;
+        for at in 1..=16_u64 {
+            let key = format!("videos/{at}_a.mp4");
+            world.s3.put(&key, &film()?)?;
+            world.s3.faults.clear();
+            let seen = u64::try_from(world.s3.faults.seen().len())?;
+            world.s3.faults.on_request(seen + at, Fault::Delay(Duration::from_secs(30)));
+            let mut function = world.function()?;
+            let id = function.send(&event(&[&key]), Duration::from_secs(60))?;
+            let died = (0..100).any(|_| {
+                pause(Duration::from_millis(20));
+                world.s3.faults.seen().len() >= usize::try_from(seen + at).unwrap_or(usize::MAX)
+            });
+            if !died {
+                // The job has fewer requests than this.
+                function.wait(&id, Duration::from_secs(60))?.response()?;
+                break;
+            }
+            function.program().kill();
+            crashes += 1;
+            world.s3.faults.clear();
+            let answer = world.function()?.invoke(&event(&[&key]))?.response()?;
+            assert_eq!(answer["results"][0]["content_id"], at, "{answer}");
+            let of_key = format!("SELECT COUNT(*) FROM video_assets WHERE content_id = {at}");
+            assert_eq!(world.database.number(&of_key).await?, 1, "request {at}");
+        }
+        assert!(crashes >= 6, "{crashes}");
+        Ok(())
+    })
+}
+
+#[test]
+fn wrong_settings_are_all_named_to_the_invoker() -> Outcome {
+    let settings = [
+        ("DB_HOST", "db.example".to_owned()),
+        ("MODE", "dry".to_owned()),
+        ("DB_PASSWORD", "canary".to_owned()),
+    ];
+    let mut function = Lambda::start(FUNCTION, &settings)?;
+    let (kind, message) = function.invoke(&event(&["videos/1_a.mp4"]))?.error()?;
+    assert_eq!(kind, "config");
+    for name in ["DB_USER", "DB_NAME", "CATALOG_API_BASE", "INTERNAL_TOKEN", "MODE"] {
+        assert!(message.contains(name), "{name}: {message}");
+    }
+    assert!(!format!("{message}{}", function.logged()).contains("canary"));
+    Ok(())
+}
+
+#[test]
+fn outside_of_lambda_it_says_so() -> Outcome {
+    let output = std::process::Command::new(FUNCTION).env_clear().output()?;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stdout)?.contains("AWS_LAMBDA_RUNTIME_API"));
+    Ok(())
+}
+
+#[test]
+fn a_refusal_by_s3_is_a_passing_failure() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        let mut function = world.function()?;
+        let puts = |seen: &Seen| seen.method == "PUT";
+        world.s3.faults.when(9, puts, Fault::s3_error(403, "AccessDenied", "Access Denied"));
+        let (kind, message) = function.invoke(&event(&["videos/1_a.mp4"]))?.error()?;
+        assert_eq!(kind, "denied");
+        let message: Value = serde_json::from_str(&message)?;
+        assert_eq!(message["failed"][0]["permanent"], false);
+        assert!(
+            message["failed"][0]["message"].as_str().is_some_and(|text| text.contains("AccessDenied")),
+            "{message}"
+        );
+        assert!(world.rows().await?.is_empty());
+        world.s3.faults.clear();
+        // Somebody else puts something meanwhile (409), then all goes well.
+        world.s3.faults.when(2, puts, Fault::s3_error(409, "ConditionalRequestConflict", "try again"));
+        function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
+        Ok(())
+    })
+}

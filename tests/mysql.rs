@@ -1,0 +1,327 @@
+//! The catalogue in a real MariaDB, contents through a real FastAPI: what every catalogue promises, many workers at once, what is
+//! sent, and what happens when connections go.
+
+#[path = "common/catalog_promises.rs"]
+mod catalog_promises;
+mod common;
+#[path = "common/programs.rs"]
+mod programs;
+#[path = "common/servers.rs"]
+mod servers;
+
+use std::collections::BTreeMap;
+
+use catalog_promises::{asset, conforms, content, id, registers};
+use posterframe::ErrorKind;
+use posterframe::catalog::{CatalogError, MySqlCatalog, RemoteCatalog};
+use posterframe::config::{DatabaseSettings, LambdaConfig};
+use posterframe::secret::SecretStore;
+use programs::Outcome;
+use programs::catalogue_api::{CatalogueApi, TOKEN};
+use programs::mariadb::{DATABASE, MariaDb, PASSWORD, USER, optional_migration};
+use sqlx::Row as _;
+
+fn run<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// The settings as the environment would give them, with these changes; an empty value is one that is not set.
+fn settings(database: &MariaDb, changes: &[(&str, &str)]) -> Outcome<LambdaConfig> {
+    let (port, ca) = (database.port().to_string(), database.ca().display().to_string());
+    let mut variables = BTreeMap::from([
+        ("DB_HOST", "127.0.0.1"),
+        ("RDS_PORT", port.as_str()),
+        ("DB_USER", USER),
+        ("DB_PASSWORD", PASSWORD),
+        ("DB_NAME", DATABASE),
+        ("DB_SSL_CA", ca.as_str()),
+        ("CATALOG_API_BASE", "http://127.0.0.1:9/api"),
+        ("INTERNAL_TOKEN", TOKEN),
+    ]);
+    variables.extend(changes.iter().copied());
+    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?)
+}
+
+fn aws() -> aws_types::SdkConfig {
+    aws_types::SdkConfig::builder().build()
+}
+
+fn rows(settings: &DatabaseSettings) -> Outcome<MySqlCatalog> {
+    Ok(MySqlCatalog::new(settings, SecretStore::new(&aws()), &aws())?)
+}
+
+fn remote(database: &MariaDb, api: &CatalogueApi) -> Outcome<RemoteCatalog> {
+    let config = settings(database, &[("CATALOG_API_BASE", &api.base())])?;
+    Ok(RemoteCatalog::new(&config.database, &config.api, SecretStore::new(&aws()), &aws())?)
+}
+
+fn plain(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error::Error> {
+    error
+}
+
+/// The error of connecting with these settings.
+async fn refusal(database: &MariaDb, changes: &[(&str, &str)]) -> Outcome<CatalogError> {
+    let rows = rows(&settings(database, changes)?.database)?;
+    let found = rows.has_content(id(1).map_err(plain)?).await;
+    Ok(found.err().ok_or("it was let in")?)
+}
+
+#[test]
+fn it_conforms() -> Outcome {
+    run(async {
+        let database = MariaDb::start().await?;
+        let api = CatalogueApi::start(&database)?;
+        registers(&remote(&database, &api)?).await.map_err(plain)?;
+        conforms(&remote(&database, &api)?).await.map_err(plain)
+    })
+}
+
+#[test]
+fn it_conforms_where_the_server_speaks_latin1_and_with_the_optional_key() -> Outcome {
+    run(async {
+        let latin1 = ["--character-set-server=latin1", "--collation-server=latin1_swedish_ci"];
+        let database = MariaDb::start_with(true, &latin1).await?;
+        let api = CatalogueApi::start(&database)?;
+        database.rows(&optional_migration()?).await?;
+        registers(&remote(&database, &api)?).await.map_err(plain)?;
+        conforms(&remote(&database, &api)?).await.map_err(plain)
+    })
+}
+
+#[test]
+fn any_url_comes_back_as_it_was() -> Outcome {
+    run(async {
+        let database = MariaDb::start().await?;
+        let rows = rows(&settings(&database, &[])?.database)?;
+        for (number, name) in
+            ["한글 영상 🎬", "a'b\"c\\d", "%41+b", "end ", "x;DROP TABLE contents"].iter().enumerate()
+        {
+            let asset = asset(name, 7).map_err(plain)?;
+            let made = rows.register(&content(&format!("{name}.mp4")).map_err(plain)?, &asset).await?;
+            let found = rows.asset(asset.video_url(), Some(made)).await?.ok_or("no row")?;
+            assert_eq!(found.thumbnail_url, asset.thumbnail_url(), "{name}");
+            let count = i64::try_from(number)? + 1;
+            assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, count, "{name}");
+        }
+        Ok(())
+    })
+}
+
+/// Workers as in environments of their own, each with its own connection.
+#[test]
+fn twenty_workers_leave_one_row_each_way() -> Outcome {
+    run(async {
+        let database = MariaDb::start().await?;
+        let config = settings(&database, &[])?;
+        database.rows("INSERT INTO contents (id, title) VALUES (7, 'x')").await?;
+        let mut workers = tokio::task::JoinSet::new();
+        for worker in 0..20 {
+            let rows = rows(&config.database)?;
+            workers.spawn(async move {
+                let named = asset("7_x", worker)?;
+                rows.write_asset(id(7)?, &named).await?;
+                let unnamed = asset("my_movie", worker)?;
+                rows.register(&content("my_movie.mp4")?, &unnamed).await?;
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+            });
+        }
+        while let Some(done) = workers.join_next().await {
+            done?.map_err(plain)?;
+        }
+        assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, 2);
+        assert_eq!(database.number("SELECT COUNT(*) FROM contents").await?, 2);
+        Ok(())
+    })
+}
+
+#[test]
+fn nothing_is_sent_that_pins_a_proxy() -> Outcome {
+    run(async {
+        let database = MariaDb::start().await?;
+        database.rows("INSERT INTO contents (id, title) VALUES (7, 'x')").await?;
+        let rows = rows(&settings(&database, &[])?.database)?;
+        database.log_statements().await?;
+        let prepared = database.status("Com_stmt_prepare").await?;
+        let film = asset("7_x", 3).map_err(plain)?;
+        let seven = id(7).map_err(plain)?;
+        for seconds in [3, 4] {
+            rows.write_asset(seven, &film.clone().with_duration(seconds)).await?;
+            rows.asset(film.video_url(), Some(seven)).await?;
+            rows.has_content(seven).await?;
+        }
+        assert_eq!(database.status("Com_stmt_prepare").await?, prepared);
+        let log = database.logged()?;
+        let ours: Vec<_> =
+            log.lines().filter(|line| line.contains("Query") && !line.contains("SHOW GLOBAL")).collect();
+        assert!(ours.len() >= 10, "{log}");
+        let expected = ["SELECT ", "INSERT ", "UPDATE ", "START TRANSACTION", "COMMIT"];
+        for line in ours {
+            let statement = line.split_once("Query").map_or("", |(_, statement)| statement.trim());
+            assert!(expected.iter().any(|begin| statement.starts_with(begin)), "{line}");
+            assert!(!statement.contains("GET_LOCK"), "{line}");
+        }
+        // A name without an id takes its lock on a connection that ends with it.
+        rows.register(&content("my_movie.mp4").map_err(plain)?, &asset("my_movie", 1).map_err(plain)?)
+            .await?;
+        assert!(database.logged()?.contains("GET_LOCK"));
+        let sessions = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{USER}'");
+        assert_eq!(database.number(&sessions).await?, 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_lost_connection_is_made_again() -> Outcome {
+    run(async {
+        let mut database = MariaDb::start().await?;
+        database.rows("INSERT INTO contents (id, title) VALUES (7, 'x')").await?;
+        let rows = rows(&settings(&database, &[])?.database)?;
+        let (film, seven) = (asset("7_x", 3).map_err(plain)?, id(7).map_err(plain)?);
+        rows.write_asset(seven, &film).await?;
+        assert_eq!(database.kill_sessions().await?, 1);
+        rows.write_asset(seven, &film.clone().with_duration(4)).await?;
+        database.stop()?;
+        let (written, again) = tokio::join!(rows.write_asset(seven, &film), async {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            database.start_again()
+        });
+        again?;
+        written?;
+        assert_eq!(database.number("SELECT duration FROM video_assets").await?, 3);
+        assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, 1);
+        Ok(())
+    })
+}
+
+/// Another session holds the row for longer than the server lets ours wait (1205).
+#[test]
+fn a_lock_that_does_not_come_is_waited_for_again() -> Outcome {
+    run(async {
+        let database = MariaDb::start_with(true, &["--innodb-lock-wait-timeout=1"]).await?;
+        database.rows("INSERT INTO contents (id, title) VALUES (7, 'x')").await?;
+        let rows = rows(&settings(&database, &[])?.database)?;
+        let (film, seven) = (asset("7_x", 3).map_err(plain)?, id(7).map_err(plain)?);
+        let mut other = database.root(DATABASE).await?;
+        sqlx::raw_sql("START TRANSACTION; SELECT id FROM contents WHERE id = 7 FOR UPDATE")
+            .execute(&mut other)
+            .await?;
+        let (written, released) = tokio::join!(rows.write_asset(seven, &film), async {
+            tokio::time::sleep(std::time::Duration::from_millis(1800)).await;
+            sqlx::raw_sql("COMMIT").execute(&mut other).await
+        });
+        released?;
+        written?;
+        assert!(database.status("Innodb_row_lock_waits").await? >= 1);
+        assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn the_server_proves_who_it_is() -> Outcome {
+    run(async {
+        let database = MariaDb::start().await?;
+        let other = MariaDb::start_with(true, &[]).await?;
+        for mode in ["", "verify_identity", "verify_ca", "required"] {
+            let rows = rows(&settings(&database, &[("DB_SSL_MODE", mode)])?.database)?;
+            assert!(!rows.has_content(id(1).map_err(plain)?).await?, "{mode}");
+        }
+        let ca = other.ca().display().to_string();
+        for mode in ["", "verify_ca"] {
+            let error = refusal(&database, &[("DB_SSL_MODE", mode), ("DB_SSL_CA", &ca)]).await?;
+            assert!(error.to_string().contains("DB_SSL_CA"), "{error}");
+            // Amazon's and the public roots have not signed it either.
+            let error = refusal(&database, &[("DB_SSL_MODE", mode), ("DB_SSL_CA", "")]).await?;
+            assert!(error.to_string().contains("DB_SSL_CA"), "{error}");
+        }
+        let plain = MariaDb::start_with(false, &["--disable-ssl"]).await?;
+        let error = refusal(&plain, &[("DB_SSL_CA", "")]).await?;
+        assert!(error.to_string().contains("DB_SSL_MODE=disabled"), "{error}");
+        let rows = rows(&settings(&plain, &[("DB_SSL_CA", ""), ("DB_SSL_MODE", "disabled")])?.database)?;
+        rows.asset("s3://films/x", None).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn refusals_say_what_to_check_and_no_secret() -> Outcome {
+    run(async {
+        let mut database = MariaDb::start().await?;
+        let cases = [
+            (("DB_PASSWORD", "canary wrong"), ErrorKind::Denied, "DB_PASSWORD"),
+            (("DB_USER", "nobody"), ErrorKind::Denied, "ott_db"),
+            (("DB_NAME", "mysql2"), ErrorKind::Denied, "mysql2"),
+            (("RDS_PORT", "9"), ErrorKind::Unavailable, "Can't connect to MySQL server on '127.0.0.1:9'"),
+        ];
+        for (change, kind, words) in cases {
+            let error = refusal(&database, &[change]).await?;
+            assert_eq!(error.kind(), kind, "{error}");
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains(words), "{shown}");
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+        database.rows("RENAME TABLE video_assets TO elsewhere").await?;
+        let rows = rows(&settings(&database, &[])?.database)?;
+        let error = rows.asset("s3://films/x", None).await.err().ok_or("no table, no error")?;
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        database.stop()?;
+        let error = rows.asset("s3://films/x", None).await.err().ok_or("no server, no error")?;
+        assert!(error.to_string().contains("Can't connect to MySQL server"), "{error}");
+        Ok(())
+    })
+}
+
+#[test]
+fn the_optional_key_refuses_doubles() -> Outcome {
+    run(async {
+        let database = MariaDb::start().await?;
+        let insert = "INSERT INTO contents (id, title) VALUES (7, 'x'); \
+                      INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration) \
+                      VALUES (7, 's3://a', 't', 1), (7, 's3://A', 't', 1), (7, 's3://a', 't', 2)";
+        database.rows(insert).await?;
+        let refused = database.rows(&optional_migration()?).await.err().ok_or("doubles were accepted")?;
+        assert!(refused.to_string().contains("1062"), "{refused}");
+        // Doubles are updated, not deleted.
+        let rows = rows(&settings(&database, &[])?.database)?;
+        let film = posterframe::catalog::Asset::new("s3://a", "t2")?.with_duration(9);
+        rows.write_asset(id(7).map_err(plain)?, &film).await?;
+        assert_eq!(database.number("SELECT COUNT(*) FROM video_assets WHERE duration = 9").await?, 2);
+        database.rows("DELETE FROM video_assets WHERE id = 3").await?;
+        database.rows(&optional_migration()?).await?;
+        rows.write_asset(id(7).map_err(plain)?, &film.with_duration(10)).await?;
+        assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, 2);
+        Ok(())
+    })
+}
+
+/// Rows of a content are found by the foreign key's index; only a search without a content reads the table.
+#[test]
+fn lookups_use_the_index_there_is() -> Outcome {
+    run(async {
+        let database = MariaDb::start().await?;
+        database.rows("INSERT INTO contents (title) SELECT seq FROM seq_1_to_2000").await?;
+        let fill = "INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration) \
+                    SELECT seq, CONCAT('s3://films/videos/', seq, '_x.mp4'), 't', 1 FROM seq_1_to_2000; ANALYZE TABLE video_assets";
+        database.rows(fill).await?;
+        database.log_statements().await?;
+        let rows = rows(&settings(&database, &[])?.database)?;
+        let film = asset("9_x", 5).map_err(plain)?;
+        rows.write_asset(id(9).map_err(plain)?, &film).await?;
+        assert_eq!(database.number("SELECT duration FROM video_assets WHERE content_id = 9").await?, 5);
+        let log = database.logged()?;
+        let explained = |begin: &str| {
+            let found = log
+                .lines()
+                .find_map(|line| line.split_once(begin).map(|(_, rest)| format!("EXPLAIN {begin}{rest}")));
+            found.ok_or_else(|| format!("no {begin} in {log}"))
+        };
+        for begin in ["SELECT id, content_id", "SELECT id FROM contents", "UPDATE video_assets"] {
+            let plan = database.rows(&explained(begin)?).await?;
+            let plan = plan.first().ok_or("no plan")?;
+            let examined: Option<String> = plan.try_get("rows")?;
+            let examined: u64 = examined.ok_or_else(|| format!("{begin}: no rows"))?.parse()?;
+            assert!(examined <= 2, "{begin}: {examined}");
+        }
+        Ok(())
+    })
+}
