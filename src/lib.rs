@@ -53,7 +53,7 @@
 //! | `sqlite` | the catalogue in a SQLite file |
 //! | `cli` (default) | the `posterframe` program; libraries say `default-features = false` |
 
-#[cfg(any(feature = "s3", feature = "mysql"))]
+#[cfg(feature = "s3")]
 mod aws;
 #[cfg(any(feature = "remote", feature = "mysql"))]
 mod backoff;

@@ -2,8 +2,6 @@
 //!
 //! In JSON the values are fields beside the message, and what a whole invocation has in common is in `span`.
 
-use std::io::Write as _;
-
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
@@ -23,6 +21,8 @@ pub(crate) enum Stream {
 /// Writes a line to standard output, which is Lambda's log. Where that is closed nobody is left to tell.
 #[cfg(feature = "lambda")]
 pub(crate) fn say(line: &str) {
+    use std::io::Write as _;
+
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 

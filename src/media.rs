@@ -29,7 +29,7 @@ mod search;
 mod timeline;
 
 pub use error::MediaError;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "lambda"))]
 pub(crate) use ffi::keep_freed_memory;
 pub use info::{
     AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind,

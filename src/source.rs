@@ -36,7 +36,7 @@ mod range;
 mod range_set;
 #[cfg(feature = "remote")]
 mod reader;
-#[cfg(any(feature = "http", feature = "s3", feature = "mysql"))]
+#[cfg(any(feature = "http", feature = "s3"))]
 mod reply;
 #[cfg(feature = "remote")]
 mod retry;
@@ -63,8 +63,6 @@ pub use memory::MemorySource;
 pub use range::{ByteRange, RangeRequest};
 #[cfg(feature = "remote")]
 pub(crate) use reader::{RangeReader, ReadFault, ReaderOptions};
-#[cfg(feature = "mysql")]
-pub(crate) use reply::{in_words, retry_after};
 #[cfg(feature = "remote")]
 pub use runtime::block_on;
 #[cfg(all(feature = "s3", feature = "job"))]

@@ -130,7 +130,7 @@ fn the_whole_job_and_the_same_event_again() -> Outcome {
             format!("s3://{BUCKET}/thumbnails/1_test_video.jpg"),
             seconds,
         );
-        assert_eq!(world.rows().await?, [row.clone()]);
+        assert_eq!(world.rows().await?, std::slice::from_ref(&row));
         let calls = world.api.calls().await?;
         assert_eq!(calls.len(), 1);
         assert_eq!(

@@ -102,7 +102,10 @@ impl CatalogApi {
                 token_renewed = true;
                 continue;
             }
-            let pause = refusal.pause.map_or_else(|| pause(attempt), |asked| asked.min(LONGEST_ASKED));
+            let pause = refusal.pause.map_or_else(
+                || backoff::pause(FIRST_PAUSE, LONGEST_PAUSE, attempt),
+                |asked| asked.min(LONGEST_ASKED),
+            );
             let waited = SystemTime::now().duration_since(started).unwrap_or_default();
             if !refusal.passes || waited + pause > RETRY_FOR {
                 return Err(CatalogError::Api { kind: refusal.kind, message: refusal.message });
@@ -175,7 +178,7 @@ impl Refusal {
             kind,
             message: format!("FastAPI upsert 실패: {status}: {body}{advice}"),
             passes: kind == ErrorKind::Unavailable,
-            pause: pause.and_then(crate::source::retry_after),
+            pause: pause.and_then(backoff::retry_after),
             is_about_token: matches!(number, 401 | 403),
         }
     }
@@ -185,12 +188,6 @@ impl fmt::Debug for CatalogApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CatalogApi").field("base", &self.0.base.as_str()).finish_non_exhaustive()
     }
-}
-
-/// A random time up to a bound that doubles.
-fn pause(attempt: u32) -> Duration {
-    let bound = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(8)).min(LONGEST_PAUSE);
-    bound.mul_f64(backoff::random_fraction())
 }
 
 /// The beginning of a body. A connection whose body was read to its end serves again.
@@ -213,5 +210,5 @@ fn shown(text: &str, token: &Secret) -> String {
 
 /// An error and what caused it. Its URL is ours, and in the log already.
 fn in_words(error: reqwest::Error) -> String {
-    crate::source::in_words(&error.without_url())
+    crate::error::in_words(&error.without_url())
 }

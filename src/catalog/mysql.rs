@@ -23,6 +23,7 @@ use sqlx::mysql::MySqlConnection;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Asset, AssetRow, CatalogError, NewContent};
+use crate::backoff;
 use crate::config::DatabaseSettings;
 use crate::object_name::ContentId;
 use crate::secret::SecretStore;
@@ -192,7 +193,7 @@ impl MySqlCatalog {
         if !passes || attempt >= ATTEMPTS {
             return Err(self.0.connector.translate(failure));
         }
-        tokio::time::sleep(pause(attempt)).await;
+        tokio::time::sleep(backoff::pause(FIRST_PAUSE, LONGEST_PAUSE, attempt)).await;
         Ok(())
     }
 }
@@ -207,12 +208,6 @@ impl Open {
         let answered = tokio::time::timeout(PING, self.connection.ping()).await;
         matches!(answered, Ok(Ok(()))).then_some(self.connection)
     }
-}
-
-/// A random time up to a bound that doubles.
-fn pause(attempt: u32) -> Duration {
-    let bound = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(8)).min(LONGEST_PAUSE);
-    bound.mul_f64(crate::backoff::random_fraction())
 }
 
 impl fmt::Debug for MySqlCatalog {

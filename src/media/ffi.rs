@@ -106,7 +106,7 @@ pub(in crate::media) fn initialise(max_allocation: usize) {
 /// Lets glibc's malloc keep what is freed, frames of video among it, instead of returning it to the system and asking for
 /// it again, page by page: a twentieth of the CPU time of a 1080p frame, for 2 MB. For programs to call at their start; a
 /// library leaves its caller's allocator alone. Other C libraries have nothing to set.
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "lambda"))]
 pub(crate) fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     for (parameter, bytes) in [(libc::M_MMAP_THRESHOLD, 32 << 20), (libc::M_TRIM_THRESHOLD, 128 << 20)] {

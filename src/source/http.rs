@@ -12,13 +12,13 @@ use reqwest::header::{
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use url::Url;
 
-use super::reply::{
-    check_not_empty, in_words, not_satisfiable, parse_content_range, retry_after, strong_etag,
-};
+use super::reply::{check_not_empty, not_satisfiable, parse_content_range, strong_etag};
 use super::{
     BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeRequest, RangeSource, SourceError,
     status_error,
 };
+use crate::backoff::retry_after;
+use crate::error::in_words;
 use crate::redacted::Redacted;
 
 /// How long names, connections and TLS may take. What comes afterwards is watched by whoever waits for it.

@@ -1,7 +1,5 @@
 //! What the headers and errors of HTTP say, where that is the same for several sources.
 
-use std::time::{Duration, SystemTime};
-
 use super::{ByteRange, Identity, RangeRequest, SourceError};
 
 /// Refuses what no header can ask for: no bytes. `bytes=5-4` is invalid, and servers then send the whole object.
@@ -22,31 +20,6 @@ pub(super) fn not_satisfiable(range: RangeRequest, content_range: Option<&str>) 
 /// The ETag that `If-Match` can carry. A weak one never matches (RFC 9110, section 13.1.1).
 pub(super) fn strong_etag(identity: &Identity) -> Option<&str> {
     identity.etag.as_deref().filter(|etag| !etag.starts_with("W/"))
-}
-
-/// Reads `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3). A date that has passed asks for no pause.
-pub(crate) fn retry_after(value: &str) -> Option<Duration> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
-/// An error and what caused it, in one line.
-pub(crate) fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        // Some layers repeat the one below them.
-        if !words.ends_with(&more) {
-            words = format!("{words}: {more}");
-        }
-        cause = error.source();
-    }
-    words
 }
 
 /// Reads `Content-Range: bytes first-last/size`. A reply without a size tells too little to go by.
@@ -81,18 +54,6 @@ mod tests {
         ];
         for value in wrong {
             assert_eq!(parse_content_range(value), None, "{value}");
-        }
-    }
-
-    #[test]
-    fn pauses_are_seconds_or_dates() {
-        assert_eq!(retry_after(" 7 "), Some(Duration::from_secs(7)));
-        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
-        let pause = retry_after(&date);
-        assert!(pause.is_some_and(|pause| (90..=100).contains(&pause.as_secs())), "{pause:?}");
-        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        for wrong in ["", "-1", "1.5", "soon", "99999999999999999999"] {
-            assert_eq!(retry_after(wrong), None, "{wrong}");
         }
     }
 

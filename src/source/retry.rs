@@ -1,9 +1,8 @@
-//! How long to wait before a request is made again (exponential backoff with full jitter, as the AWS Builders' Library
-//! describes it: a random time up to a bound that doubles).
+//! How long to wait before a request is made again.
 
 use std::time::Duration;
 
-use crate::backoff::random_fraction;
+use crate::backoff;
 
 /// The bound of the first pause. S3 scales within moments; most retries succeed at once.
 const FIRST: Duration = Duration::from_millis(50);
@@ -20,29 +19,12 @@ pub(super) fn pause(failures: u32, asked: Option<Duration>) -> Duration {
     if let Some(asked) = asked {
         return asked.min(LONGEST_ASKED);
     }
-    bound(failures).mul_f64(random_fraction())
-}
-
-fn bound(failures: u32) -> Duration {
-    FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST)
+    backoff::pause(FIRST, LONGEST, failures)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bounds_double_up_to_the_longest() {
-        let bounds = [1, 2, 3, 8, 100].map(|failures| bound(failures).as_millis());
-        assert_eq!(bounds, [50, 100, 200, 5000, 5000]);
-    }
-
-    #[test]
-    fn pauses_lie_below_their_bound_and_differ() {
-        let pauses: Vec<_> = (0..50).map(|_| pause(3, None)).collect();
-        assert!(pauses.iter().all(|pause| *pause <= Duration::from_millis(200)));
-        assert!(pauses.iter().any(|pause| *pause != pauses[0]));
-    }
 
     #[test]
     fn the_server_has_the_last_word_within_reason() {

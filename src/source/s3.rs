@@ -15,14 +15,14 @@ use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use bytes::Bytes;
 
-use super::reply::{
-    check_not_empty, in_words, not_satisfiable, parse_content_range, retry_after, strong_etag,
-};
+use super::reply::{check_not_empty, not_satisfiable, parse_content_range, strong_etag};
 use super::{
     BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeRequest, RangeSource, SourceError,
     status_error,
 };
 use crate::aws;
+use crate::backoff::retry_after;
+use crate::error::in_words;
 
 /// An object in S3.
 ///
