@@ -1,5 +1,6 @@
-//! How long to wait before something is tried again: exponential backoff with full jitter, as the AWS Builders' Library
-//! describes it (a random time up to a bound that doubles), unless the server says how long.
+//! How long to wait before a request is made again: what the server asks for (RFC 9110, section 10.2.3), or else
+//! exponential backoff with full jitter, as the AWS Builders' Library describes it: a random time up to a bound that
+//! doubles.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -7,24 +8,24 @@ use std::time::Duration;
 #[cfg(any(feature = "http", feature = "s3", feature = "mysql"))]
 use std::time::SystemTime;
 
-/// The pause after the `failures`-th failure in a row, counted from 1.
-pub(crate) fn pause(first: Duration, longest: Duration, failures: u32) -> Duration {
-    bound(first, longest, failures).mul_f64(random_fraction())
+/// The bounds of the pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Backoff {
+    /// The bound of the first pause.
+    pub(crate) first: Duration,
+    /// No pause is longer.
+    pub(crate) longest: Duration,
 }
 
-fn bound(first: Duration, longest: Duration, failures: u32) -> Duration {
-    first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest)
-}
-
-/// Reads `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3). A date that has passed asks for no pause.
-#[cfg(any(feature = "http", feature = "s3", feature = "mysql"))]
-pub(crate) fn retry_after(value: &str) -> Option<Duration> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+impl Backoff {
+    /// A random pause after the `failures`-th failure in a row, counted from 1.
+    pub(crate) fn pause(&self, failures: u32) -> Duration {
+        self.bound(failures).mul_f64(random_fraction())
     }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+
+    fn bound(&self, failures: u32) -> Duration {
+        self.first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(self.longest)
+    }
 }
 
 /// From 0 to 1. The seeds of the standard library's hash maps are random enough to keep clients apart.
@@ -35,29 +36,39 @@ fn random_fraction() -> f64 {
     fraction
 }
 
+/// Reads `Retry-After`: seconds, or a date. A date that has passed asks for no pause.
+#[cfg(any(feature = "http", feature = "s3", feature = "mysql"))]
+pub(crate) fn retry_after(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FIRST: Duration = Duration::from_millis(50);
-    const LONGEST: Duration = Duration::from_secs(5);
+    const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(5) };
 
     #[test]
     fn bounds_double_up_to_the_longest() {
-        let bounds = [1, 2, 3, 8, 100].map(|failures| bound(FIRST, LONGEST, failures).as_millis());
+        let bounds = [1, 2, 3, 8, 100].map(|failures| BACKOFF.bound(failures).as_millis());
         assert_eq!(bounds, [50, 100, 200, 5000, 5000]);
     }
 
     #[test]
     fn pauses_lie_below_their_bound_and_differ() {
-        let pauses: Vec<_> = (0..50).map(|_| pause(FIRST, LONGEST, 3)).collect();
+        let pauses: Vec<_> = (0..50).map(|_| BACKOFF.pause(3)).collect();
         assert!(pauses.iter().all(|pause| *pause <= Duration::from_millis(200)));
         assert!(pauses.iter().any(|pause| *pause != pauses[0]));
     }
 
-    #[test]
     #[cfg(any(feature = "http", feature = "s3", feature = "mysql"))]
-    fn pauses_are_seconds_or_dates() {
+    #[test]
+    fn servers_ask_for_seconds_or_dates() {
         assert_eq!(retry_after(" 7 "), Some(Duration::from_secs(7)));
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
         let pause = retry_after(&date);

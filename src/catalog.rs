@@ -13,17 +13,21 @@ mod mysql;
 mod remote;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "mysql")]
+mod tunnel;
 
 use std::future::Future;
 
 #[cfg(feature = "mysql")]
-pub use api::CatalogApi;
+pub use api::{ApiPatience, CatalogApi};
 #[cfg(feature = "mysql")]
 pub use mysql::MySqlCatalog;
 #[cfg(feature = "mysql")]
 pub use remote::RemoteCatalog;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SQLITE_SCHEMA, SqliteCatalog};
+#[cfg(feature = "mysql")]
+pub use tunnel::Tunnel;
 
 use crate::object_name::{ContentId, ObjectName};
 use crate::{Error, ErrorKind};
@@ -163,6 +167,28 @@ pub trait Catalog: Send + Sync {
     ) -> impl Future<Output = Result<ContentId, CatalogError>> + Send;
 }
 
+/// Fetches a secret from where it is, anew each time it is called. Clients call it when they first need the secret, and when
+/// the one they have is refused.
+#[cfg(feature = "mysql")]
+pub type ResolveSecret = std::sync::Arc<dyn Fn(crate::secret::SecretSource) -> FetchedSecret + Send + Sync>;
+
+/// A secret on its way.
+#[cfg(feature = "mysql")]
+pub type FetchedSecret =
+    std::pin::Pin<Box<dyn Future<Output = Result<crate::secret::Secret, CatalogError>> + Send>>;
+
+/// Secrets of this store, fetched anew.
+#[cfg(feature = "mysql")]
+fn anew(secrets: crate::secret::SecretStore) -> ResolveSecret {
+    std::sync::Arc::new(move |source| {
+        let secrets = secrets.clone();
+        Box::pin(async move {
+            secrets.forget(&source).await;
+            Ok(secrets.resolve(&source).await?)
+        })
+    })
+}
+
 /// Why the catalogue could not do it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -197,13 +223,30 @@ pub enum CatalogError {
         /// Version this program knows.
         known: i64,
     },
-    /// The API refused, or could not be reached.
+    /// A secret could not be had.
+    #[cfg(feature = "mysql")]
+    #[error(transparent)]
+    Secret(#[from] crate::secret::SecretError),
+    /// The catalogue's API did not take a content, or could not be reached.
     #[cfg(feature = "mysql")]
     #[error("{message}")]
     Api {
         /// What that means.
         kind: ErrorKind,
-        /// What it said, or what happened.
+        /// The status of its answer, if there was one.
+        status: Option<u16>,
+        /// What happened, with the beginning of the answer; never the token.
+        message: String,
+    },
+    /// The way to the database, through the bastion, is closed.
+    #[cfg(feature = "mysql")]
+    #[error("bastion {bastion}: {message}")]
+    Tunnel {
+        /// What that means.
+        kind: ErrorKind,
+        /// The bastion, `host:port`.
+        bastion: String,
+        /// What happened; never the key.
         message: String,
     },
     /// The database's own answer.
@@ -227,7 +270,9 @@ impl CatalogError {
             Self::IdOutOfRange { .. } => ErrorKind::Malformed,
             Self::NewerSchema { .. } => ErrorKind::Config,
             #[cfg(feature = "mysql")]
-            Self::Api { kind, .. } => *kind,
+            Self::Secret(error) => error.kind(),
+            #[cfg(feature = "mysql")]
+            Self::Api { kind, .. } | Self::Tunnel { kind, .. } => *kind,
             Self::Database { kind, .. } => *kind,
         }
     }

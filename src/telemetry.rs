@@ -3,6 +3,8 @@
 //! The Korean messages are those of the replaced Lambda, word for word: its owners' alarms and searches match them. Every
 //! value is also a field of its own. Messages that the replaced Lambda did not have are marked as ours.
 
+use std::time::Duration;
+
 use tracing::{error, info, warn};
 
 use crate::object_name::{ContentId, SkipReason};
@@ -86,9 +88,13 @@ pub fn upsert_done(id: ContentId, title: &str) {
     info!(content_id = id.get(), title, "FastAPI upsert 성공: content_id={id}, title={title}");
 }
 
-/// Ours: the catalogue's API has failed, and is asked again.
-pub fn upsert_retried(id: ContentId, reason: &str) {
-    warn!(content_id = id.get(), reason, "FastAPI upsert 재시도: content_id={id}");
+/// Ours: a call of the API failed, and is made again after a pause.
+pub fn upsert_retried(id: ContentId, attempt: u32, pause: Duration, reason: &str) {
+    let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+    warn!(
+        content_id = id.get(),
+        attempt, pause_ms, reason, "FastAPI upsert 재시도: {pause_ms} ms 후 ({attempt}회 실패, {reason})"
+    );
 }
 
 /// Ours: what an invocation is about.

@@ -3,6 +3,8 @@
 
 #[path = "common/catalog_promises.rs"]
 mod catalog_promises;
+#[path = "common/catalogue_api.rs"]
+mod catalogue_api;
 mod common;
 #[path = "common/programs.rs"]
 mod programs;
@@ -12,14 +14,16 @@ mod servers;
 use std::collections::BTreeMap;
 
 use catalog_promises::{asset, conforms, content, id, registers};
+use catalogue_api::CatalogueServer;
 use posterframe::ErrorKind;
 use posterframe::catalog::{CatalogError, MySqlCatalog, RemoteCatalog};
 use posterframe::config::{DatabaseSettings, LambdaConfig};
 use posterframe::secret::SecretStore;
 use programs::Outcome;
-use programs::catalogue_api::{CatalogueApi, TOKEN};
 use programs::mariadb::{DATABASE, MariaDb, PASSWORD, USER, optional_migration};
 use sqlx::Row as _;
+
+const TOKEN: &str = "canary-internal-token";
 
 fn run<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
@@ -50,7 +54,7 @@ fn rows(settings: &DatabaseSettings) -> Outcome<MySqlCatalog> {
     Ok(MySqlCatalog::new(settings, SecretStore::new(&aws()), &aws())?)
 }
 
-fn remote(database: &MariaDb, api: &CatalogueApi) -> Outcome<RemoteCatalog> {
+fn remote(database: &MariaDb, api: &CatalogueServer) -> Outcome<RemoteCatalog> {
     let config = settings(database, &[("CATALOG_API_BASE", &api.base())])?;
     Ok(RemoteCatalog::new(&config.database, &config.api, SecretStore::new(&aws()), &aws())?)
 }
@@ -62,7 +66,8 @@ fn plain(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error:
 /// The error of connecting with these settings.
 async fn refusal(database: &MariaDb, changes: &[(&str, &str)]) -> Outcome<CatalogError> {
     let rows = rows(&settings(database, changes)?.database)?;
-    let found = rows.has_content(id(1).map_err(plain)?).await;
+    let one = id(1).map_err(plain)?;
+    let found = rows.has_content(one).await;
     Ok(found.err().ok_or("it was let in")?)
 }
 
@@ -70,7 +75,7 @@ async fn refusal(database: &MariaDb, changes: &[(&str, &str)]) -> Outcome<Catalo
 fn it_conforms() -> Outcome {
     run(async {
         let database = MariaDb::start().await?;
-        let api = CatalogueApi::start(&database)?;
+        let api = CatalogueServer::start_over(TOKEN, database.socket(), DATABASE)?;
         registers(&remote(&database, &api)?).await.map_err(plain)?;
         conforms(&remote(&database, &api)?).await.map_err(plain)
     })
@@ -81,7 +86,7 @@ fn it_conforms_where_the_server_speaks_latin1_and_with_the_optional_key() -> Out
     run(async {
         let latin1 = ["--character-set-server=latin1", "--collation-server=latin1_swedish_ci"];
         let database = MariaDb::start_with(true, &latin1).await?;
-        let api = CatalogueApi::start(&database)?;
+        let api = CatalogueServer::start_over(TOKEN, database.socket(), DATABASE)?;
         database.rows(&optional_migration()?).await?;
         registers(&remote(&database, &api)?).await.map_err(plain)?;
         conforms(&remote(&database, &api)?).await.map_err(plain)

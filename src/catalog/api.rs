@@ -1,214 +1,216 @@
-//! The catalogue's API, through which contents are written.
+//! The catalogue's API: contents are written through it, so that whatever it keeps besides the table stays right.
 //!
-//! One request, as the replaced Lambda made it: `PUT {base}/v1/contents/{id}/upsert-internal`. It is made again after
-//! failures that pass, with the pauses that the API asks for. Redirects are not followed: the token would travel along.
+//! One request is all there is to it: `PUT {CATALOG_API_BASE}/v1/contents/{id}/upsert-internal`, with the token in
+//! `X-Internal-Token`. It may be made any number of times with the same effect, so it is made again when it fails for a reason
+//! that may pass. `reply` says what an answer means, `token` where the token comes from.
+
+mod reply;
+mod token;
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode};
-use serde_json::json;
-use url::Url;
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, redirect};
+use serde::Serialize;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{CatalogError, NewContent};
+use self::reply::{Failure, Refusal, failure_to_send, read_bounded};
+use self::token::{Token, TokenSource};
+use super::{CatalogError, NewContent, ResolveSecret};
+use crate::ErrorKind;
+use crate::backoff::{Backoff, retry_after};
 use crate::config::ApiSettings;
+use crate::error::in_words;
 use crate::object_name::ContentId;
-use crate::secret::{Secret, SecretSource, SecretStore};
-use crate::{ErrorKind, backoff, telemetry};
+use crate::telemetry;
 
-/// The longest that one attempt may take.
-const ATTEMPT: Duration = Duration::from_secs(10);
-const CONNECT: Duration = Duration::from_secs(5);
-/// No attempt begins later than this after the first.
-const RETRY_FOR: Duration = Duration::from_secs(40);
-/// The bound of the first pause; it doubles up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// An API that asks to be left alone for longer is not waited for longer.
-const LONGEST_ASKED: Duration = Duration::from_secs(20);
-/// Characters of a refusal's body that are told.
-const MAX_BODY_CHARS: usize = 500;
-/// Bytes of a body that are read at all.
-const MAX_BODY_BYTES: usize = 64 << 10;
+/// The header with the token.
+const TOKEN_HEADER: &str = "x-internal-token";
+/// How long names, connections and TLS may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that was left alone for longer is not used again: load balancers forget theirs after a minute.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// What was sent and is not acknowledged for so long breaks the connection. One that died while the process was frozen
+/// shows itself by that, and the next attempt has a new one.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(5);
+/// An answer that is good is not waited for longer than this: its status has said everything.
+const GOOD_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
-const TOKEN: &str = "X-Internal-Token";
-
-/// The client of the catalogue's API. Clones share connections and token.
-#[derive(Clone)]
-pub struct CatalogApi(Arc<Shared>);
-
-struct Shared {
-    client: Client,
-    base: Url,
-    token: SecretSource,
-    secrets: SecretStore,
+/// How long [`CatalogApi::upsert`] tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ApiPatience {
+    /// Attempts, the first included.
+    pub attempts: u32,
+    /// How long one attempt may take, from the connection to the last byte of the answer.
+    pub attempt: Duration,
+    /// How long all of them may take, with the pauses between them.
+    pub total: Duration,
+    /// The bound of the first pause. Each pause is a random part of a bound that doubles every time.
+    pub first_pause: Duration,
 }
 
-/// Why an attempt failed, and whether another may do better.
-struct Refusal {
-    kind: ErrorKind,
-    message: String,
-    passes: bool,
-    /// How long the API asks to wait.
-    pause: Option<Duration>,
-    is_about_token: bool,
+impl Default for ApiPatience {
+    /// Ten attempts of ten seconds, all within a minute: an API that is deployed anew is back by then.
+    fn default() -> Self {
+        Self {
+            attempts: 10,
+            attempt: Duration::from_secs(10),
+            total: Duration::from_secs(60),
+            first_pause: Duration::from_secs(1),
+        }
+    }
+}
+
+/// The client of the catalogue's API.
+///
+/// Redirects are not followed and no proxy is used: the token goes where `CATALOG_API_BASE` says and nowhere else.
+/// Connections stay open from one content to the next.
+pub struct CatalogApi {
+    client: Client,
+    base: String,
+    host: String,
+    token: TokenSource,
+    patience: ApiPatience,
+}
+
+/// What the API is sent, in this order.
+#[derive(Serialize)]
+struct Body<'c> {
+    title: &'c str,
+    description: &'c str,
+    age_rating: &'c str,
 }
 
 impl CatalogApi {
-    /// The API that the settings name. Nothing is asked for yet.
+    /// The client of the API that `settings` name. Nothing is sent yet. A token that is stored is fetched with
+    /// `secrets` at the first [`upsert`](Self::upsert), and again when it is refused.
     ///
     /// # Errors
-    /// [`Internal`](ErrorKind::Internal) when no client can be made: there are no root certificates, say.
-    pub fn new(settings: &ApiSettings, secrets: SecretStore) -> Result<Self, CatalogError> {
-        let client = Client::builder()
-            .connect_timeout(CONNECT)
-            .timeout(ATTEMPT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| CatalogError::Api { kind: ErrorKind::Internal, message: in_words(error) })?;
-        let (base, token) = (settings.base.clone(), settings.token.clone());
-        Ok(Self(Arc::new(Shared { client, base, token, secrets })))
+    /// [`CatalogError::Api`] of kind [`Config`](ErrorKind::Config) when TLS cannot be set up, or for a token that no
+    /// header can carry.
+    pub fn new(settings: &ApiSettings, secrets: ResolveSecret) -> Result<Self, CatalogError> {
+        let builder = Client::builder()
+            .user_agent(concat!("posterframe/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .no_proxy();
+        #[cfg(target_os = "linux")]
+        let builder = builder.tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT);
+        let client = builder.build().map_err(|error| CatalogError::Api {
+            kind: ErrorKind::Config,
+            status: None,
+            message: format!("FastAPI upsert 실패: no client can be made: {}", in_words(&error)),
+        })?;
+        let host = settings.base.host_str().unwrap_or_default();
+        let host = settings.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        Ok(Self {
+            client,
+            base: settings.base.as_str().trim_end_matches('/').to_owned(),
+            host,
+            token: TokenSource::new(&settings.token, secrets)?,
+            patience: ApiPatience::default(),
+        })
     }
 
-    /// Makes the content `id` what a newly uploaded video says, whether it exists or not.
+    /// The same, trying as long as `patience` says.
+    #[must_use]
+    pub fn with_patience(self, patience: ApiPatience) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Makes the content `id` what `content` says, whether it exists or not.
+    ///
+    /// What fails for a reason that may pass (408, 429, 5xx, no answer, no connection) is tried again after a pause:
+    /// the one that the server asks for, or a random one. It ends early, at any point, when the future is dropped.
     ///
     /// # Errors
-    /// [`CatalogError::Api`]: [`Denied`](ErrorKind::Denied) when the token is refused,
-    /// [`Malformed`](ErrorKind::Malformed) when the content is, [`Config`](ErrorKind::Config) when there is no such API,
-    /// [`Unavailable`](ErrorKind::Unavailable) when it does not answer, or is busy, for 40 s.
+    /// [`CatalogError::Api`]: [`Denied`](ErrorKind::Denied) for a wrong token, [`Config`](ErrorKind::Config) for a wrong
+    /// address, [`Malformed`](ErrorKind::Malformed) for a content that the API does not take,
+    /// [`Unavailable`](ErrorKind::Unavailable) otherwise.
     pub async fn upsert(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {
-        let url = self.url(id);
-        telemetry::upsert_started(url.as_str(), id);
-        let body = json!({
-            "title": content.title,
-            "description": content.description,
-            "age_rating": content.age_rating,
-        });
-        let body = body.to_string();
-        let (started, mut attempt, mut token_renewed) = (SystemTime::now(), 0, false);
+        let NewContent { title, description, age_rating } = content;
+        let body = serde_json::to_vec(&Body { title, description, age_rating }).map_err(|error| {
+            CatalogError::Api {
+                kind: ErrorKind::Internal,
+                status: None,
+                message: format!("FastAPI upsert 실패: {error}"),
+            }
+        })?;
+        let url = format!("{}/v1/contents/{id}/upsert-internal", self.base);
+        telemetry::upsert_started(&url, id);
+        self.try_to_upsert(id, &url, &body).await?;
+        telemetry::upsert_done(id, title);
+        Ok(())
+    }
+
+    async fn try_to_upsert(&self, id: ContentId, url: &str, body: &[u8]) -> Result<(), CatalogError> {
+        let ends = Instant::now() + self.patience.total;
+        let backoff = Backoff { first: self.patience.first_pause, longest: self.patience.total };
+        let mut token = self.token.get().await?;
+        let mut renewed = false;
+        let mut attempts = 0;
         loop {
-            attempt += 1;
-            let refusal = match self.attempt(&url, &body).await {
-                Ok(()) => {
-                    telemetry::upsert_done(id, &content.title);
-                    return Ok(());
-                }
-                Err(refusal) => refusal,
+            attempts += 1;
+            let failure = match self.attempt(url, body, &token, ends).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
             };
-            // A stored token may have been rotated.
-            if refusal.is_about_token && !token_renewed && self.0.secrets.forget(&self.0.token).await {
-                token_renewed = true;
-                continue;
+            if failure.is_denied() && !renewed {
+                renewed = true;
+                if let Some(other) = self.token.renewed(&token).await? {
+                    token = other;
+                    continue;
+                }
             }
-            let pause = refusal.pause.map_or_else(
-                || backoff::pause(FIRST_PAUSE, LONGEST_PAUSE, attempt),
-                |asked| asked.min(LONGEST_ASKED),
-            );
-            let waited = SystemTime::now().duration_since(started).unwrap_or_default();
-            if !refusal.passes || waited + pause > RETRY_FOR {
-                return Err(CatalogError::Api { kind: refusal.kind, message: refusal.message });
+            let pause = failure.retry_after().unwrap_or_else(|| backoff.pause(attempts));
+            let is_last = attempts >= self.patience.attempts || Instant::now() + pause >= ends;
+            if is_last || !failure.is_passing() {
+                return Err(failure.into_error(url, attempts, self.token.variable()));
             }
-            telemetry::upsert_retried(id, &refusal.message);
-            tokio::time::sleep(pause).await;
+            telemetry::upsert_retried(id, attempts, pause, &failure.to_string());
+            sleep(pause).await;
         }
     }
 
-    fn url(&self, id: ContentId) -> Url {
-        let mut url = self.0.base.clone();
-        let path = format!("{}/v1/contents/{id}/upsert-internal", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        url
-    }
-
-    async fn attempt(&self, url: &Url, body: &str) -> Result<(), Refusal> {
-        let token = self.0.secrets.resolve(&self.0.token).await.map_err(|error| Refusal {
-            kind: error.kind(),
-            message: error.to_string(),
-            passes: false,
-            pause: None,
-            is_about_token: false,
-        })?;
-        let mut value = HeaderValue::from_str(token.expose()).map_err(|_| Refusal {
-            kind: ErrorKind::Config,
-            message: "INTERNAL_TOKEN holds what a header cannot carry".to_owned(),
-            passes: false,
-            pause: None,
-            is_about_token: false,
-        })?;
-        value.set_sensitive(true);
-        let request = self.0.client.put(url.clone()).header(TOKEN, value);
-        let request = request.header("Content-Type", "application/json").body(body.to_owned());
-        let response = request.send().await.map_err(|error| Refusal::unanswered(error, &token))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let text = beginning(response).await;
+    /// One request and its answer.
+    async fn attempt(&self, url: &str, body: &[u8], token: &Token, ends: Instant) -> Result<(), Failure> {
+        let attempt_ends = (Instant::now() + self.patience.attempt).min(ends);
+        let request = self
+            .client
+            .put(url)
+            .header(TOKEN_HEADER, token.header())
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(body.to_vec());
+        let left = attempt_ends.saturating_duration_since(Instant::now());
+        let mut response = match timeout(left, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(failure_to_send(error, &self.host)),
+            Err(_) => return Err(Failure::Timeout { host: self.host.clone() }),
+        };
+        let status = response.status();
+        let left = attempt_ends.saturating_duration_since(Instant::now());
         if status.is_success() {
+            // Read to its end, so that the connection can be used again. What it says is known already.
+            let _ = timeout(left.min(GOOD_BODY_TIMEOUT), read_bounded(&mut response)).await;
             return Ok(());
         }
-        Err(Refusal::answered(status, &headers, &text, &token))
-    }
-}
-
-impl Refusal {
-    fn unanswered(error: reqwest::Error, token: &Secret) -> Self {
-        let what = if error.is_timeout() { "Connection timeout: ".to_owned() } else { String::new() };
-        let words = shown(&in_words(error), token);
-        let message = format!("FastAPI 호출 중 네트워크 오류: {what}{words}");
-        Self { kind: ErrorKind::Unavailable, message, passes: true, pause: None, is_about_token: false }
-    }
-
-    fn answered(status: StatusCode, headers: &HeaderMap, body: &str, token: &Secret) -> Self {
-        let number = status.as_u16();
-        let (kind, advice) = match number {
-            401 | 403 => (ErrorKind::Denied, "; check INTERNAL_TOKEN (or INTERNAL_TOKEN_SECRET)".to_owned()),
-            404 | 405 => (ErrorKind::Config, "; check CATALOG_API_BASE".to_owned()),
-            408 | 429 => (ErrorKind::Unavailable, String::new()),
-            300..=399 => {
-                let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("?");
-                let location = location.split(['?', '#']).next().unwrap_or(location);
-                (ErrorKind::Config, format!("; it redirects to {location}: set CATALOG_API_BASE to that"))
-            }
-            400..=499 => (ErrorKind::Malformed, String::new()),
-            _ => (ErrorKind::Unavailable, String::new()),
-        };
-        let pause = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let body = shown(body, token);
-        Self {
-            kind,
-            message: format!("FastAPI upsert 실패: {status}: {body}{advice}"),
-            passes: kind == ErrorKind::Unavailable,
-            pause: pause.and_then(backoff::retry_after),
-            is_about_token: matches!(number, 401 | 403),
-        }
+        let headers = response.headers();
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let retry_after = text(RETRY_AFTER).and_then(retry_after);
+        let location = text(reqwest::header::LOCATION).map(str::to_owned);
+        let body = timeout(left, read_bounded(&mut response)).await.unwrap_or_default();
+        Err(Failure::Refused(Refusal::new(status, retry_after, location.as_deref(), &body, token)))
     }
 }
 
 impl fmt::Debug for CatalogApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CatalogApi").field("base", &self.0.base.as_str()).finish_non_exhaustive()
+        let (base, patience) = (&self.base, &self.patience);
+        f.debug_struct("CatalogApi").field("base", base).field("patience", patience).finish_non_exhaustive()
     }
-}
-
-/// The beginning of a body. A connection whose body was read to its end serves again.
-async fn beginning(mut response: Response) -> String {
-    let mut bytes = Vec::new();
-    while bytes.len() < MAX_BODY_BYTES {
-        match response.chunk().await {
-            Ok(Some(more)) => bytes.extend_from_slice(&more),
-            Ok(None) | Err(_) => break,
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// A text from outside as it may be shown: short, on one line, without the token it may repeat.
-fn shown(text: &str, token: &Secret) -> String {
-    let text = text.replace(token.expose(), "REDACTED");
-    text.chars().take(MAX_BODY_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// An error and what caused it. Its URL is ours, and in the log already.
-fn in_words(error: reqwest::Error) -> String {
-    crate::error::in_words(&error.without_url())
 }

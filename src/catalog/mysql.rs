@@ -23,7 +23,7 @@ use sqlx::mysql::MySqlConnection;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Asset, AssetRow, CatalogError, NewContent};
-use crate::backoff;
+use crate::backoff::Backoff;
 use crate::config::DatabaseSettings;
 use crate::object_name::ContentId;
 use crate::secret::SecretStore;
@@ -33,12 +33,11 @@ use statements::{FindAsset, HasContent, Operation, Register, WriteAsset};
 /// A connection that was idle for longer, by the clock on the wall, is asked whether it is still there.
 const TRUSTED: Duration = Duration::from_secs(5);
 /// Attempts at one operation.
-const ATTEMPTS: u32 = 6;
-/// The first pause between them; it doubles.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const ATTEMPTS: u32 = 12;
+/// The pauses between them.
+const PAUSES: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
 /// How long an idle connection may take to say that it is there.
 const PING: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The rows of the catalogue in MySQL. Clones share one connection.
 #[derive(Clone)]
@@ -193,7 +192,7 @@ impl MySqlCatalog {
         if !passes || attempt >= ATTEMPTS {
             return Err(self.0.connector.translate(failure));
         }
-        tokio::time::sleep(backoff::pause(FIRST_PAUSE, LONGEST_PAUSE, attempt)).await;
+        tokio::time::sleep(PAUSES.pause(attempt)).await;
         Ok(())
     }
 }

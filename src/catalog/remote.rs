@@ -1,8 +1,10 @@
 //! The catalogue as the Lambda function has it: rows in MySQL, contents through the API.
 
+use std::sync::Arc;
+
 use aws_types::SdkConfig;
 
-use super::{Asset, AssetRow, Catalog, CatalogApi, CatalogError, MySqlCatalog, NewContent};
+use super::{Asset, AssetRow, Catalog, CatalogApi, CatalogError, MySqlCatalog, NewContent, anew};
 use crate::config::{ApiSettings, DatabaseSettings};
 use crate::object_name::ContentId;
 use crate::secret::SecretStore;
@@ -11,7 +13,7 @@ use crate::secret::SecretStore;
 #[derive(Debug, Clone)]
 pub struct RemoteCatalog {
     rows: MySqlCatalog,
-    api: CatalogApi,
+    api: Arc<CatalogApi>,
 }
 
 impl RemoteCatalog {
@@ -25,7 +27,7 @@ impl RemoteCatalog {
         secrets: SecretStore,
         aws: &SdkConfig,
     ) -> Result<Self, CatalogError> {
-        let api = CatalogApi::new(api, secrets.clone())?;
+        let api = Arc::new(CatalogApi::new(api, anew(secrets.clone()))?);
         Ok(Self { rows: MySqlCatalog::new(database, secrets, aws)?, api })
     }
 }

@@ -1,13 +1,11 @@
-//! How long to wait before a request is made again.
+//! How often, and after which pauses, a request is made again.
 
 use std::time::Duration;
 
-use crate::backoff;
+use crate::backoff::Backoff;
 
-/// The bound of the first pause. S3 scales within moments; most retries succeed at once.
-const FIRST: Duration = Duration::from_millis(50);
-/// No pause is longer, unless the server asks for it.
-const LONGEST: Duration = Duration::from_secs(5);
+/// S3 scales within moments; most retries succeed at once.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(5) };
 /// A server that asks to be left alone for longer is not waited for longer.
 const LONGEST_ASKED: Duration = Duration::from_secs(20);
 
@@ -16,10 +14,7 @@ pub(super) const MAX_FRUITLESS_ATTEMPTS: u32 = 6;
 
 /// The pause after the `failures`-th failure in a row, counted from 1. What the server asks for comes first.
 pub(super) fn pause(failures: u32, asked: Option<Duration>) -> Duration {
-    if let Some(asked) = asked {
-        return asked.min(LONGEST_ASKED);
-    }
-    backoff::pause(FIRST, LONGEST, failures)
+    asked.map_or_else(|| BACKOFF.pause(failures), |asked| asked.min(LONGEST_ASKED))
 }
 
 #[cfg(test)]
@@ -30,5 +25,6 @@ mod tests {
     fn the_server_has_the_last_word_within_reason() {
         assert_eq!(pause(1, Some(Duration::from_secs(2))), Duration::from_secs(2));
         assert_eq!(pause(1, Some(Duration::from_secs(3600))), LONGEST_ASKED);
+        assert!(pause(1, None) <= Duration::from_millis(50));
     }
 }

@@ -1,67 +1,222 @@
-//! The catalogue's API: FastAPI under uvicorn, over a [`MariaDb`](super::mariadb::MariaDb).
+//! The catalogue's API as its owner runs it, on 127.0.0.1: FastAPI behind uvicorn (`tests/servers/catalogue_api.py`), in the
+//! environment that `make test-servers` makes. A test crate says
+//! `#[path = "common/catalogue_api.rs"] mod catalogue_api;`.
+#![allow(dead_code, reason = "each test crate uses its own part of this")]
 
-use std::net::TcpStream;
-use std::process::Command;
+use std::error::Error;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use super::mariadb::{DATABASE, MariaDb};
-use super::{Outcome, Program, free_port, in_repository};
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-pub(crate) const TOKEN: &str = "canary-internal-token";
+/// Python takes its time on a busy machine.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-#[derive(Debug)]
-pub(crate) struct CatalogueApi {
-    program: Program,
-    port: u16,
-    socket: std::path::PathBuf,
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) body: String,
+    /// Tells connections apart.
+    pub(crate) client_port: u64,
+    /// What it was answered with; 0 if it was not.
+    pub(crate) status: u64,
+    headers: Vec<(String, String)>,
 }
 
-impl CatalogueApi {
-    pub(crate) fn start(database: &MariaDb) -> Outcome<Self> {
-        let (port, socket) = (free_port()?, database.socket());
-        Ok(Self { program: launch(port, &socket)?, port, socket })
+impl Call {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The server, until it is dropped. What it keeps survives a restart.
+pub(crate) struct CatalogueServer {
+    folder: TempDir,
+    port: u16,
+    token: String,
+    tls: bool,
+    /// Socket and name of the MySQL database that has the contents.
+    database: Option<(PathBuf, String)>,
+    process: Option<Child>,
+}
+
+impl CatalogueServer {
+    pub(crate) fn start(token: &str) -> Outcome<Self> {
+        Self::start_with(token, false, None)
     }
 
-    pub(crate) fn base(&self) -> String {
-        format!("http://127.0.0.1:{}/api", self.port)
+    /// With a certificate that nobody has signed but itself.
+    pub(crate) fn start_with_own_certificate(token: &str) -> Outcome<Self> {
+        Self::start_with(token, true, None)
     }
 
-    pub(crate) fn stop(&mut self) -> Outcome {
-        self.program.stop()
+    /// Over a MySQL database's table.
+    pub(crate) fn start_over(token: &str, socket: PathBuf, database: &str) -> Outcome<Self> {
+        Self::start_with(token, false, Some((socket, database.to_owned())))
     }
 
-    pub(crate) fn start_again(&mut self) -> Outcome {
-        self.program = launch(self.port, &self.socket)?;
+    fn start_with(token: &str, tls: bool, database: Option<(PathBuf, String)>) -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let mut server = Self { folder, port, token: token.to_owned(), tls, database, process: None };
+        if tls {
+            server.make_certificate()?;
+        }
+        server.run()?;
+        Ok(server)
+    }
+
+    fn make_certificate(&self) -> Outcome {
+        let made = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+            ])
+            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+            .args(["-keyout".as_ref(), self.file("key.pem").as_os_str()])
+            .args(["-out".as_ref(), self.file("certificate.pem").as_os_str()])
+            .output()?;
+        if made.status.success() {
+            return Ok(());
+        }
+        Err(format!("openssl: {}", String::from_utf8_lossy(&made.stderr)).into())
+    }
+
+    /// Runs it, again if it was stopped, on the same port.
+    pub(crate) fn run(&mut self) -> Outcome {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let python = root.join("target/python/bin/python");
+        if !python.exists() {
+            return Err(format!("{} is missing: run `make test-servers`", python.display()).into());
+        }
+        let log = fs::File::options().create(true).append(true).open(self.file("log"))?;
+        let mut command = Command::new(python);
+        command
+            .args(["-m", "uvicorn", "catalogue_api:served", "--host", "127.0.0.1", "--log-level", "warning"])
+            .args(["--port", &self.port.to_string()])
+            .arg("--app-dir")
+            .arg(root.join("tests/servers"))
+            .env("INTERNAL_TOKEN", &self.token)
+            .env("CONTENTS", self.file("contents.sqlite"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        if let Some((socket, name)) = &self.database {
+            command.env("DB_SOCKET", socket).env("DB_NAME", name);
+        }
+        if self.tls {
+            command.arg("--ssl-keyfile").arg(self.file("key.pem"));
+            command.arg("--ssl-certfile").arg(self.file("certificate.pem"));
+        }
+        let process = self.process.insert(command.spawn()?);
+        let started = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            if let Some(status) = process.try_wait()? {
+                let log = fs::read_to_string(self.folder.path().join("log"))?;
+                return Err(format!("uvicorn ended with {status}: {log}").into());
+            }
+            if started.elapsed() > START_TIMEOUT {
+                return Err("uvicorn does not answer".into());
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
         Ok(())
     }
 
-    /// The requests so far.
-    pub(crate) async fn calls(&self) -> Outcome<Vec<Value>> {
-        let text = reqwest::get(format!("http://127.0.0.1:{}/_calls", self.port)).await?.text().await?;
-        Ok(serde_json::from_str(&text)?)
+    /// Kills it. Connections break.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended by itself.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 
-    /// Makes the next requests fail.
-    pub(crate) async fn fail(&self, times: u32, status: u16, headers: Value, body: &str) -> Outcome {
-        let failure = json!({"times": times, "status": status, "headers": headers, "body": body});
-        let url = format!("http://127.0.0.1:{}/_fail", self.port);
-        let sent = reqwest::Client::new().post(url).body(failure.to_string()).send().await?;
-        if sent.status().is_success() { Ok(()) } else { Err(format!("{}", sent.status()).into()) }
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What `CATALOG_API_BASE` is to be.
+    pub(crate) fn base(&self) -> String {
+        match self.tls {
+            true => format!("https://localhost:{}/api", self.port),
+            false => format!("http://127.0.0.1:{}/api", self.port),
+        }
+    }
+
+    /// What happens to the next requests, one each; the Python file knows the words.
+    pub(crate) fn faults(&self, faults: &[Value]) -> Outcome {
+        self.ask("POST /_faults", &json!(faults).to_string()).map(drop)
+    }
+
+    /// The requests since it was started.
+    pub(crate) fn calls(&self) -> Outcome<Vec<Call>> {
+        let calls = self.ask("GET /_calls", "")?;
+        let calls = calls.as_array().ok_or("no list of calls")?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let call = |call: &Value| Call {
+            method: text(&call["method"]),
+            path: text(&call["path"]),
+            body: text(&call["body"]),
+            client_port: call["client_port"].as_u64().unwrap_or_default(),
+            status: call["status"].as_u64().unwrap_or_default(),
+            headers: call["headers"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|pair| (text(&pair[0]), text(&pair[1])))
+                .collect(),
+        };
+        Ok(calls.iter().map(call).collect())
+    }
+
+    /// `[id, title, description, age_rating]` of each content.
+    pub(crate) fn contents(&self) -> Outcome<Value> {
+        self.ask("GET /_contents", "")
+    }
+
+    /// HTTP/1.0, so that the answer ends with the connection.
+    fn ask(&self, request: &str, body: &str) -> Outcome<Value> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        let length = body.len();
+        write!(
+            stream,
+            "{request} HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
+        if !head.starts_with("HTTP/1.1 200 ") {
+            return Err(answer.into());
+        }
+        Ok(serde_json::from_str(body)?)
     }
 }
 
-fn launch(port: u16, socket: &std::path::Path) -> Outcome<Program> {
-    let mut command = Command::new(in_repository("target/python/bin/python"));
-    command
-        .args(["-m", "uvicorn", "catalogue_api:app", "--host", "127.0.0.1", "--log-level", "warning"])
-        .args(["--port", &port.to_string(), "--app-dir"])
-        .arg(in_repository("tests/servers"))
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("TOKEN", TOKEN)
-        .env("DB_SOCKET", socket)
-        .env("DB_NAME", DATABASE);
-    let mut program = Program::start(&mut command)?;
-    program.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;
-    Ok(program)
+impl Drop for CatalogueServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }

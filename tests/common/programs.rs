@@ -1,10 +1,8 @@
-//! Server programs that a test starts, on 127.0.0.1, and that end with it: [`mariadb`], [`catalogue_api`], and the program under
+//! Server programs that a test starts, on 127.0.0.1, and that end with it: [`mariadb`], and the program under
 //! test inside [`runtime_api`]. `make test-servers` gets them. A test crate says
 //! `#[path = "common/programs.rs"] mod programs;`, beside `servers`.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
-#[path = "catalogue_api.rs"]
-pub(crate) mod catalogue_api;
 #[path = "mariadb.rs"]
 pub(crate) mod mariadb;
 #[path = "runtime_api.rs"]

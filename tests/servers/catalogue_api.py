@@ -1,62 +1,150 @@
-"""The catalogue's API for the tests: the upsert endpoint of the replaced Lambda's backend, over the tests' database.
+"""The catalogue's API as its owner runs it: FastAPI, behind uvicorn, for the tests.
 
-Environment: TOKEN, DB_SOCKET, DB_NAME. GET /_calls tells the requests so far; POST /_fail {"times", "status", "headers", "body",
-"delay"} makes the next ones fail.
+INTERNAL_TOKEN is the token that it takes. Contents are kept in a SQLite file (CONTENTS), or in the table of a MySQL database
+(DB_SOCKET, DB_NAME). Paths that begin with `/_` are the
+tests' own: `/_calls` lists every request as it came, `/_contents` the contents, `/_faults` takes a list of what is to go wrong
+with the next requests, one each:
+
+    {"status": 503, "headers": {"retry-after": "1"}, "body": "..."}   this reply instead
+    {"echo": 400}                                                     a reply that repeats the token
+    {"silent": true}                                                  no reply
+    {"cut": 201}                                                      the request is done, but half a reply comes, with this status
+    {}                                                                nothing
 """
 
 import asyncio
+import json
 import os
+import sqlite3
+from typing import Annotated
 
 import pymysql
-from fastapi import FastAPI, Header, HTTPException, Request, Response
-from pydantic import BaseModel, Field
+from fastapi import FastAPI, Header, HTTPException, Response
+from pydantic import BaseModel
 
 app = FastAPI()
 calls = []
-failures = []
+faults = []
+contents = sqlite3.connect(os.environ["CONTENTS"], check_same_thread=False, isolation_level=None)
+contents.execute("CREATE TABLE IF NOT EXISTS contents (id INTEGER PRIMARY KEY, title, description, age_rating)")
 
 
-class Content(BaseModel):
-    title: str = Field(max_length=255)
-    description: str
-    age_rating: str = Field(max_length=10)
-
-
-@app.get("/_calls")
-def seen():
-    return calls
-
-
-@app.post("/_fail")
-async def fail(request: Request):
-    failure = await request.json()
-    failures.extend([failure] * failure.get("times", 1))
-
-
-@app.middleware("http")
-async def record(request: Request, call_next):
-    if request.url.path.startswith("/_"):
-        return await call_next(request)
-    body = (await request.body()).decode()
-    calls.append({"method": request.method, "path": request.url.path, "headers": dict(request.headers), "body": body})
-    if failures:
-        failure = failures.pop(0)
-        await asyncio.sleep(failure.get("delay", 0))
-        return Response(failure.get("body", ""), failure.get("status", 500), failure.get("headers", {}))
-    return await call_next(request)
-
-
-@app.put("/api/v1/contents/{content_id}/upsert-internal")
-def upsert(content_id: int, content: Content, x_internal_token: str = Header(default="")):
-    if x_internal_token != os.environ["TOKEN"]:
-        raise HTTPException(401, "invalid internal token")
+def upsert_in_mysql(values):
     connection = pymysql.connect(
         unix_socket=os.environ["DB_SOCKET"], user="root", database=os.environ["DB_NAME"], charset="utf8mb4", autocommit=True
     )
     with connection, connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO contents (id, title, description, age_rating) VALUES (%s, %s, %s, %s) ON DUPLICATE KEY UPDATE "
+            "INSERT INTO contents (title, description, age_rating, id) VALUES (%s, %s, %s, %s) ON DUPLICATE KEY UPDATE "
             "title = VALUES(title), description = VALUES(description), age_rating = VALUES(age_rating)",
-            (content_id, content.title, content.description, content.age_rating),
+            values,
         )
+
+
+class Content(BaseModel):
+    title: str
+    description: str
+    age_rating: str
+
+
+@app.put("/api/v1/contents/{content_id}/upsert-internal")
+async def upsert(
+    content_id: int, content: Content, response: Response, x_internal_token: Annotated[str, Header()]
+):
+    if x_internal_token != os.environ["INTERNAL_TOKEN"]:
+        raise HTTPException(401, "invalid internal token")
+    values = (content.title, content.description, content.age_rating, content_id)
+    if "DB_SOCKET" in os.environ:
+        upsert_in_mysql(values)
+        return {"id": content_id, "title": content.title, "age_rating": content.age_rating}
+    changed = contents.execute(
+        "UPDATE contents SET title = ?, description = ?, age_rating = ? WHERE id = ?", values
+    ).rowcount
+    if not changed:
+        contents.execute("INSERT INTO contents (title, description, age_rating, id) VALUES (?, ?, ?, ?)", values)
+        response.status_code = 201
     return {"id": content_id, "title": content.title, "age_rating": content.age_rating}
+
+
+@app.get("/_calls")
+async def list_calls():
+    return calls
+
+
+@app.get("/_contents")
+async def list_contents():
+    return contents.execute("SELECT id, title, description, age_rating FROM contents ORDER BY id").fetchall()
+
+
+@app.post("/_faults")
+async def set_faults(new: list[dict]):
+    faults[:] = new
+
+
+class Faulty:
+    """Records requests as they come, and does to them what the next fault says."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or scope["path"].startswith("/_"):
+            await self.inner(scope, receive, send)
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]]
+        call = {
+            "method": scope["method"],
+            "path": scope["raw_path"].decode("latin-1"),
+            "headers": headers,
+            "body": body.decode(),
+            "client_port": scope["client"][1],
+            "status": None,
+        }
+        calls.append(call)
+        replayed = False
+
+        async def receive_again():
+            nonlocal replayed
+            if replayed:
+                return await receive()
+            replayed = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send_noted(message):
+            if message["type"] == "http.response.start":
+                call["status"] = message["status"]
+            await send(message)
+
+        fault = faults.pop(0) if faults else {}
+        if "status" in fault:
+            await reply(send_noted, fault["status"], fault.get("headers", {}), fault.get("body", "").encode())
+        elif "echo" in fault:
+            token = dict(headers).get("x-internal-token", "")
+            text = json.dumps({"detail": f"bad token {token}", "headers": dict(headers)})
+            await reply(send_noted, fault["echo"], {}, text.encode())
+        elif "silent" in fault:
+            await asyncio.sleep(120)
+        elif "cut" in fault:
+            await self.inner(scope, receive_again, nowhere)
+            # uvicorn closes a connection whose body is shorter than it was said to be.
+            await reply(send_noted, fault["cut"], {}, b'{"id":', length=1000)
+        else:
+            await self.inner(scope, receive_again, send_noted)
+
+
+async def nowhere(_message):
+    pass
+
+
+async def reply(send, status, headers, body, length=None):
+    length = str(len(body) if length is None else length)
+    pairs = [(name.encode(), value.encode()) for name, value in {**headers, "content-length": length}.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+served = Faulty(app)

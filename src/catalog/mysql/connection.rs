@@ -6,7 +6,7 @@ use aws_types::SdkConfig;
 use sqlx::ConnectOptions as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
 
-use super::super::CatalogError;
+use super::super::{CatalogError, Tunnel, anew};
 use super::{Failure, iam};
 use crate::ErrorKind;
 use crate::config::{CaSource, DatabaseSettings, Login, TlsMode};
@@ -24,6 +24,7 @@ pub(super) struct Connector {
     secrets: SecretStore,
     aws: SdkConfig,
     roots: Vec<u8>,
+    tunnel: Option<Tunnel>,
 }
 
 impl Connector {
@@ -42,11 +43,11 @@ impl Connector {
         if !roots.windows(BEGIN.len()).any(|window| window == BEGIN) {
             return Err(wrong_setting(settings, "DB_SSL_CA: holds no certificate in PEM form".to_owned()));
         }
-        if settings.bastion.is_some() {
-            let error = "BASTION_HOST: this version does not go through a bastion yet";
-            return Err(wrong_setting(settings, error.to_owned()));
-        }
-        Ok(Self { settings: settings.clone(), secrets, aws: aws.clone(), roots })
+        let tunnel = settings
+            .bastion
+            .as_ref()
+            .map(|bastion| Tunnel::new(bastion, &settings.host, settings.port, anew(secrets.clone())));
+        Ok(Self { settings: settings.clone(), secrets, aws: aws.clone(), roots, tunnel: tunnel.transpose()? })
     }
 
     pub(super) fn database(&self) -> &str {
@@ -68,18 +69,27 @@ impl Connector {
     async fn connect_once(&self) -> Result<MySqlConnection, Failure> {
         let password = self.password().await?;
         let options = self.options(&password);
+        // TLS still asks for the name of the database: what is at the socket is only the way there.
+        let options = match &self.tunnel {
+            Some(tunnel) => options.socket(tunnel.socket().await?),
+            None => options,
+        };
         let connecting = tokio::time::timeout(CONNECT, options.connect());
         let timed_out = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-        Ok(connecting.await.map_err(timed_out)??)
+        match connecting.await.map_err(timed_out)? {
+            Err(sqlx::Error::Io(error)) => {
+                let refusal = self.tunnel.as_ref().and_then(Tunnel::last_refusal);
+                Err(refusal.map_or_else(|| sqlx::Error::Io(error).into(), Failure::Catalog))
+            }
+            connected => Ok(connected?),
+        }
     }
 
     async fn password(&self) -> Result<Secret, CatalogError> {
         let DatabaseSettings { host, port, user, login, .. } = &self.settings;
         match login {
             Login::Iam => iam::token(&self.aws, host, *port, user).await,
-            Login::Password(source) => self.secrets.resolve(source).await.map_err(|error| {
-                CatalogError::Database { name: self.name(), kind: error.kind(), source: error.into() }
-            }),
+            Login::Password(source) => Ok(self.secrets.resolve(source).await?),
         }
     }
 
