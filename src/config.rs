@@ -17,6 +17,29 @@
 //! | `RUST_LOG` | `info` | which log messages are written, in `tracing`'s notation |
 //! | `NO_COLOR` | | set and not empty: no colours, whatever the output is |
 //!
+//! The Lambda function, which has no use for `STORE_DIR` and `CATALOG_SQLITE`, is told besides (`LambdaConfig`, feature
+//! `mysql`):
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `DB_HOST`, `DB_USER`, `DB_NAME` | required | the database |
+//! | `DB_PASSWORD`, or `DB_PASSWORD_SECRET`, or `DB_IAM_AUTH=true` | one is required | the password, the name or ARN of the secret that holds it, or a token that the AWS credentials sign |
+//! | `PROXY_ENDPOINT` | `DB_HOST` | the host connected to |
+//! | `RDS_PORT` | `3306` | its port |
+//! | `DB_SSL_MODE` | `verify_identity` | `verify_identity`, `verify_ca`, `required` or `disabled` |
+//! | `DB_SSL_CA` | Amazon's roots | root certificates beside the public ones, as a file's path or PEM text |
+//! | `CATALOG_API_BASE` | required | what comes before `/v1/contents/` |
+//! | `INTERNAL_TOKEN` or `INTERNAL_TOKEN_SECRET` | one is required | the API's token, or the secret that holds it |
+//! | `BASTION_HOST` | | an SSH server to go through |
+//! | `BASTION_PORT`, `BASTION_USER` | `22`, `ec2-user` | its port, and the user there |
+//! | `BASTION_SSH_KEY_SECRET` | required with `BASTION_HOST` | the secret that holds the user's private key |
+//! | `BASTION_HOST_KEY` | required with `BASTION_HOST` | its public key or fingerprint; `insecure-any` accepts whoever answers |
+//! | `OVERWRITE_CONTENTS` | `false` | S3 Batch writes contents that exist, too |
+//! | `MAX_CONCURRENCY` | memory / 128 MiB, at most 8 | objects of one event worked on side by side |
+//! | `METRICS_NAMESPACE` | `posterframe` | CloudWatch's namespace |
+//!
+//! `LOG_FORMAT` is `json` there unless it is set. `FFMPEG_PATH` and `FFPROBE_PATH` are answered by one log line.
+//!
 //! A variable that is set but empty counts as not set, except `VIDEO_PREFIX`. A folder's final `/` is added where it is
 //! missing. Everything that is wrong is reported at once ([`ConfigError`]).
 
@@ -33,7 +56,7 @@ use std::time::Duration;
 #[cfg(feature = "mysql")]
 pub use database::{BastionSettings, CaSource, DatabaseSettings, HostKeyRule, Login, TlsMode};
 #[cfg(feature = "mysql")]
-pub use lambda::{ApiSettings, FunctionSettings, LambdaConfig, Mode};
+pub use lambda::{ApiSettings, FunctionSettings, LambdaConfig};
 pub use lookup::{ConfigError, Problem};
 
 use crate::object_name::KeyRules;

@@ -442,13 +442,13 @@ fn a_crash_at_any_step_is_made_good_by_the_retry() -> Outcome {
 fn wrong_settings_are_all_named_to_the_invoker() -> Outcome {
     let settings = [
         ("DB_HOST", "db.example".to_owned()),
-        ("MODE", "dry".to_owned()),
+        ("RDS_PORT", "dry".to_owned()),
         ("DB_PASSWORD", "canary".to_owned()),
     ];
     let mut function = Lambda::start(FUNCTION, &settings)?;
     let (kind, message) = function.invoke(&event(&["videos/1_a.mp4"]))?.error()?;
     assert_eq!(kind, "config");
-    for name in ["DB_USER", "DB_NAME", "CATALOG_API_BASE", "INTERNAL_TOKEN", "MODE"] {
+    for name in ["DB_USER", "DB_NAME", "CATALOG_API_BASE", "INTERNAL_TOKEN", "RDS_PORT"] {
         assert!(message.contains(name), "{name}: {message}");
     }
     assert!(!format!("{message}{}", function.logged()).contains("canary"));

@@ -22,7 +22,7 @@ pub struct DatabaseSettings {
     pub login: Login,
     /// How the server proves who it is.
     pub tls: TlsMode,
-    /// Roots to trust instead of the public ones and Amazon's.
+    /// Roots to trust beside the public ones, instead of Amazon's.
     pub ca: Option<CaSource>,
     /// The host to go through.
     pub bastion: Option<BastionSettings>,

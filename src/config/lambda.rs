@@ -24,8 +24,6 @@ pub struct LambdaConfig {
     pub database: DatabaseSettings,
     /// The catalogue's API.
     pub api: ApiSettings,
-    /// Whether anything is written.
-    pub mode: Mode,
     /// Whether back-fills write contents that exist.
     pub overwrite_contents: bool,
     /// Records of one event worked on side by side; `None`: as many as the memory allows.
@@ -48,15 +46,6 @@ pub struct ApiSettings {
     pub base: Url,
     /// What it knows us by.
     pub token: SecretSource,
-}
-
-/// Whether anything is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// The whole job.
-    Live,
-    /// The job without its writes: what it would write is compared with what is there.
-    Shadow,
 }
 
 /// The function as Lambda describes it.
@@ -95,7 +84,6 @@ impl LambdaConfig {
         let api = read_api(&mut lookup);
         let key_rules = read_key_rules(&mut lookup);
         let thumbnail = read_thumbnail(&mut lookup);
-        let mode = lookup.with("MODE", "live or shadow", parse_mode).unwrap_or(Mode::Live);
         let overwrite_contents = lookup.flag("OVERWRITE_CONTENTS");
         let concurrency =
             lookup.with("MAX_CONCURRENCY", "a whole number from 1 up", |text| text.parse().ok());
@@ -114,7 +102,6 @@ impl LambdaConfig {
             thumbnail,
             database,
             api,
-            mode,
             overwrite_contents,
             concurrency,
             function,
@@ -175,14 +162,6 @@ fn parse_base(text: &str) -> Option<Url> {
     plain.then_some(url)
 }
 
-fn parse_mode(text: &str) -> Option<Mode> {
-    match text {
-        "live" => Some(Mode::Live),
-        "shadow" => Some(Mode::Shadow),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -217,7 +196,7 @@ mod tests {
         assert_eq!(database.login, Login::Password(SecretSource::Given(password)));
         assert_eq!((database.tls, &database.ca, &database.bastion), (TlsMode::VerifyIdentity, &None, &None));
         assert_eq!(config.api.base.as_str(), "https://api.example/api");
-        assert_eq!((config.mode, config.overwrite_contents), (Mode::Live, false));
+        assert!(!config.overwrite_contents);
         assert_eq!(config.log.format, LogFormat::Json);
         assert!(config.obsolete.is_empty());
         Ok(())
@@ -225,12 +204,12 @@ mod tests {
 
     #[test]
     fn all_that_is_missing_is_named_at_once() {
-        let config = LambdaConfig::from_lookup(|name| (name == "MODE").then(|| "dry".into()));
+        let config = LambdaConfig::from_lookup(|name| (name == "RDS_PORT").then(|| "dry".into()));
         let message = config.map_or_else(|error| error.to_string(), |_| String::new());
         for (name, _) in REQUIRED {
             assert!(message.contains(&format!("\n  {name}: is missing")), "{name}: {message}");
         }
-        assert!(message.contains("\n  MODE: \"dry\" is not live or shadow"), "{message}");
+        assert!(message.contains("\n  RDS_PORT: \"dry\" is not a port"), "{message}");
         assert!(message.contains("DB_PASSWORD_SECRET or DB_IAM_AUTH=true"), "{message}");
     }
 
@@ -244,7 +223,6 @@ mod tests {
             ("BASTION_HOST", "10.0.0.1"),
             ("BASTION_SSH_KEY_SECRET", "bastion/key"),
             ("BASTION_HOST_KEY", "10.0.0.1 ssh-ed25519 AAAAC3Nza comment"),
-            ("MODE", "shadow"),
             ("OVERWRITE_CONTENTS", "true"),
             ("MAX_CONCURRENCY", "3"),
             ("AWS_LAMBDA_FUNCTION_NAME", "films"),
@@ -265,7 +243,7 @@ mod tests {
             host_key: HostKeyRule::Pinned("ssh-ed25519 AAAAC3Nza".to_owned()),
         };
         assert_eq!(database.bastion, Some(bastion));
-        assert_eq!((config.mode, config.overwrite_contents), (Mode::Shadow, true));
+        assert!(config.overwrite_contents);
         assert_eq!(config.concurrency, NonZeroUsize::new(3));
         assert_eq!((config.function.name.as_str(), config.function.memory_mib), ("films", Some(512)));
         assert_eq!(config.metrics_namespace, "Films");
