@@ -6,7 +6,7 @@
 # Inside the repository we always link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav demo test test-servers check lint bench fixtures test-system-ffmpeg clean
+.PHONY: help setup libav lambda demo test test-servers check lint bench fixtures test-system-ffmpeg clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -17,6 +17,13 @@ setup: ## install what the build needs and is missing (Debian packages, named an
 
 libav: setup ## build the pinned static libav into vendor/libav/prefix
 	@scripts/libav.sh
+
+lambda: libav ## build the Lambda function: target/lambda/posterframe-lambda, and the same as target/lambda/bootstrap
+	cargo build --release --locked --no-default-features --features static,lambda,png,webp --bin posterframe-lambda
+	@mkdir -p target/lambda
+	@cp target/release/posterframe-lambda target/lambda/posterframe-lambda
+	@cp target/release/posterframe-lambda target/lambda/bootstrap
+	@ls -l target/lambda
 
 demo: libav ## process a video (VIDEO=path for your own): JSON, picture, database rows
 	@scripts/demo.sh "$(VIDEO)"

@@ -51,6 +51,8 @@
 //! | `http`, `s3` | objects behind URLs and in S3, by byte ranges; with `remote`, which both bring, own sources too |
 //! | `job` | the whole job for one video, with tokio: names, store, catalogue |
 //! | `sqlite` | the catalogue in a SQLite file |
+//! | `mysql` | the catalogue in MySQL, its API, secrets, the way through a bastion |
+//! | `lambda` | the AWS Lambda function |
 //! | `cli` (default) | the `posterframe` program; libraries say `default-features = false` |
 
 #[cfg(feature = "s3")]
