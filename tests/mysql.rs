@@ -10,6 +10,8 @@ mod common;
 mod programs;
 #[path = "common/servers.rs"]
 mod servers;
+#[path = "common/sshd.rs"]
+mod sshd;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +20,7 @@ use catalogue_api::CatalogueServer;
 use posterframe::ErrorKind;
 use posterframe::catalog::{CatalogError, MySqlCatalog, RemoteCatalog};
 use posterframe::config::{DatabaseSettings, LambdaConfig};
-use posterframe::secret::SecretStore;
+use posterframe::secret::{Secret, SecretSource, SecretStore};
 use programs::Outcome;
 use programs::mariadb::{DATABASE, MariaDb, PASSWORD, USER, optional_migration};
 use sqlx::Row as _;
@@ -244,6 +246,47 @@ fn the_server_proves_who_it_is() -> Outcome {
         assert!(error.to_string().contains("DB_SSL_MODE=disabled"), "{error}");
         let rows = rows(&settings(&plain, &[("DB_SSL_CA", ""), ("DB_SSL_MODE", "disabled")])?.database)?;
         rows.asset("s3://films/x", None).await?;
+        Ok(())
+    })
+}
+
+/// TLS is with the database's own name, whatever the way there.
+#[test]
+fn a_bastion_leads_to_a_database_that_proves_who_it_is() -> Outcome {
+    run(async {
+        let database = MariaDb::start().await?;
+        let mut bastion = sshd::Sshd::start(&[format!("localhost:{}", database.port())])?;
+        let keys = tempfile::tempdir()?;
+        let key = keys.path().join("user");
+        sshd::keygen(&["-t", "ed25519"], &key)?;
+        bastion.allow(&keys.path().join("user.pub"))?;
+        let (port, host_key) = (bastion.port().to_string(), bastion.host_key("ed25519")?);
+        let through = [
+            ("DB_HOST", "localhost"),
+            ("BASTION_HOST", "127.0.0.1"),
+            ("BASTION_PORT", port.as_str()),
+            ("BASTION_USER", bastion.user()),
+            ("BASTION_SSH_KEY_SECRET", "bastion/key"),
+            ("BASTION_HOST_KEY", host_key.as_str()),
+        ];
+        let mut config = settings(&database, &through)?.database;
+        if let Some(bastion) = &mut config.bastion {
+            bastion.key = SecretSource::Given(Secret::new(std::fs::read_to_string(&key)?));
+        }
+        let catalog = rows(&config)?;
+        let one = id(1).map_err(plain)?;
+        assert!(!catalog.has_content(one).await?);
+        // The session dies with its bastion, and the next statement goes through a new one.
+        bastion.stop()?;
+        bastion.run()?;
+        assert!(!catalog.has_content(one).await?);
+        let elsewhere = database.port().checked_add(1).ok_or("no port")?;
+        let error = rows(&{
+            config.port = elsewhere;
+            config
+        })?;
+        let error = error.has_content(one).await.err().ok_or("it was let through")?;
+        assert!(matches!(error, CatalogError::Tunnel { .. }), "{error}");
         Ok(())
     })
 }
