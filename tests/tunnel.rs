@@ -161,8 +161,6 @@ fn refused(result: Result<PathBuf, CatalogError>) -> Outcome<(ErrorKind, String)
 fn leads_to_the_database_and_leaves_nothing_behind() -> Outcome {
     block_on(async {
         let stage = Stage::new().await?;
-        // Those that saw whether it was ready.
-        stage.no_session_is_left().await?;
         let log = stage.sshd.log()?;
         let tunnel = stage.tunnel()?;
         sleep(Duration::from_millis(100)).await;

@@ -22,6 +22,9 @@ use crate::{CancelToken, Error, ErrorKind, Limits, OpenOptions, telemetry};
 
 /// Memory for one object: its frames, its index, the reads under way. 1080p takes some 25 MiB, 4K some 80.
 const MIB_PER_RECORD: u32 = 128;
+/// Memory for which Lambda gives one whole processor ("Configure Lambda function memory" in the AWS Lambda Developer Guide);
+/// the machine shows more of them than that.
+const MIB_PER_PROCESSOR: u32 = 1769;
 /// Objects side by side at most, however much memory there is: they share one database connection.
 const MOST_RECORDS: u32 = 8;
 
@@ -45,7 +48,10 @@ struct Task<C> {
 impl<C: Catalog + Clone + 'static> Worker<C> {
     pub(super) fn new(client: S3Client, catalog: C, config: LambdaConfig) -> Self {
         // More decoders than processors would only take memory.
-        let decoders = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let paid =
+            config.function.memory_mib.map_or(processors, |memory| (memory / MIB_PER_PROCESSOR) as usize);
+        let decoders = paid.clamp(1, processors);
         Self { client, catalog, config, decoders: Arc::new(Semaphore::new(decoders)) }
     }
 

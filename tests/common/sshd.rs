@@ -90,18 +90,21 @@ impl Sshd {
             }
             false => Command::new(program),
         };
-        let log = fs::File::options().create(true).append(true).open(self.file("log"))?;
+        // What it says when it listens is to be this one's.
+        fs::write(self.file("log"), "")?;
+        let log = fs::File::options().append(true).open(self.file("log"))?;
         let config = self.file("sshd_config");
         command.args(["-D", "-e", "-f"]).arg(config).env("FOLDER", self.folder.path());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let process = self.process.insert(command.spawn()?);
         let started = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+        // A connection to see whether it answers would be a session, and outlast this.
+        while !fs::read_to_string(self.folder.path().join("log"))?.contains("Server listening on") {
             if let Some(status) = process.try_wait()? {
                 return Err(format!("sshd ended with {status}: {}", self.log()?).into());
             }
             if started.elapsed() > START_TIMEOUT {
-                return Err("sshd does not answer".into());
+                return Err("sshd does not listen".into());
             }
             std::thread::park_timeout(Duration::from_millis(10));
         }
