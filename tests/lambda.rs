@@ -181,9 +181,14 @@ fn the_whole_job_and_the_same_event_again() -> Outcome {
 fn several_records_side_by_side_in_little_memory() -> Outcome {
     run(async {
         let world = World::new().await?;
-        let keys =
-            ["videos/1_a.mp4", "videos/2_b.mp4", "videos/my_movie.mp4", "videos/3_%ED%95%9C%EA%B8%80+c.mp4"];
-        for key in ["videos/1_a.mp4", "videos/2_b.mp4", "videos/my_movie.mp4", "videos/3_한글 c.mp4"] {
+        let keys = [
+            "videos/7001_a.mp4",
+            "videos/7002_b.mp4",
+            "videos/my_movie.mp4",
+            "videos/7003_%ED%95%9C%EA%B8%80+c.mp4",
+        ];
+        for key in ["videos/7001_a.mp4", "videos/7002_b.mp4", "videos/my_movie.mp4", "videos/7003_한글 c.mp4"]
+        {
             world.s3.put(key, &film()?)?;
         }
         let mut function = world.function()?;
@@ -196,8 +201,8 @@ fn several_records_side_by_side_in_little_memory() -> Outcome {
             rows.iter().any(|row| row.1 == "My Movie" && row.2.ends_with("videos/my_movie.mp4")),
             "{rows:?}"
         );
-        assert!(rows.iter().any(|row| row.0 == 3 && row.1 == "한글 C"), "{rows:?}");
-        assert!(world.thumbnail("thumbnails/3_한글 c.jpg").is_file());
+        assert!(rows.iter().any(|row| row.0 == 7003 && row.1 == "한글 C"), "{rows:?}");
+        assert!(world.thumbnail("thumbnails/7003_한글 c.jpg").is_file());
         Ok(())
     })
 }
