@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use catalogue_api::CatalogueServer;
+use programs::emulator::Emulator;
 use programs::mariadb::{DATABASE, MariaDb, PASSWORD, USER};
 use programs::runtime_api::{Lambda, Reply};
 use programs::{Outcome, pause};
@@ -384,6 +385,32 @@ fn the_answer_comes_before_the_deadline() -> Outcome {
         assert_eq!(message["failed"][1]["unstarted"], true, "{message}");
         world.s3.faults.clear();
         function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
+        Ok(())
+    })
+}
+
+/// Inside the emulator that AWS makes of Lambda's own parts: the whole job, an answer before its timeout, and on.
+#[test]
+fn the_emulator_of_aws_runs_it() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        let emulator = Emulator::start(FUNCTION, &world.settings(), 4)?;
+        let event = event(&["videos/1_a.mp4"]);
+        world.s3.faults.always(Fault::Delay(Duration::from_secs(20)));
+        let started = Instant::now();
+        let answer = emulator.invoke(&event).await?;
+        assert_eq!(answer["errorType"], "timeout", "{answer}");
+        assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+        world.s3.faults.clear();
+        for status in ["processed", "unchanged"] {
+            let answer = emulator.invoke(&event).await?;
+            assert_eq!(answer["results"][0]["status"], status, "{answer}");
+        }
+        // One environment for all of them: nothing has ended it.
+        let log = emulator.log().text();
+        assert_eq!(log.matches("INIT REPORT").count(), 1, "{log}");
+        assert!(!log.contains("Task timed out"), "{log}");
         Ok(())
     })
 }

@@ -1,8 +1,11 @@
 //! Server programs that a test starts, on 127.0.0.1, and that end with it: [`mariadb`], and the program under
-//! test inside [`runtime_api`]. `make test-servers` gets them. A test crate says
+//! test inside [`runtime_api`] or `emulator`. `make test-servers` gets them. A test crate says
 //! `#[path = "common/programs.rs"] mod programs;`, beside `servers`.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
+#[cfg(feature = "lambda")]
+#[path = "emulator.rs"]
+pub(crate) mod emulator;
 #[path = "mariadb.rs"]
 pub(crate) mod mariadb;
 #[path = "runtime_api.rs"]
