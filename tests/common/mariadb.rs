@@ -190,7 +190,7 @@ fn make_certificates(folder: &Path) -> Outcome {
     openssl(&[cert.as_slice(), &signed, &key].concat())
 }
 
-/// Whether the repository's own files are where they are looked for.
+/// The migration that owners may apply.
 pub(crate) fn optional_migration() -> Outcome<String> {
     Ok(std::fs::read_to_string(in_repository("migrations/mysql/optional_unique_video_url.sql"))?)
 }
