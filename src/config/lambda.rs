@@ -84,6 +84,10 @@ impl LambdaConfig {
         let api = read_api(&mut lookup);
         let key_rules = read_key_rules(&mut lookup);
         let thumbnail = read_thumbnail(&mut lookup);
+        // Who asks for a mode that writes nothing must not get one that does.
+        if lookup.text("MODE").is_some_and(|mode| mode != "live") {
+            lookup.problem("MODE", "only live is there in this version");
+        }
         let overwrite_contents = lookup.flag("OVERWRITE_CONTENTS");
         let concurrency =
             lookup.with("MAX_CONCURRENCY", "a whole number from 1 up", |text| text.parse().ok());
@@ -279,6 +283,7 @@ mod tests {
             ("INTERNAL_TOKEN", "canary-token\n"),
             ("BASTION_HOST", "bastion.example"),
             ("MAX_CONCURRENCY", "0"),
+            ("MODE", "shadow"),
         ]);
         let names = [
             "DB_HOST",
@@ -290,6 +295,7 @@ mod tests {
             "BASTION_SSH_KEY_SECRET",
             "BASTION_HOST_KEY",
             "MAX_CONCURRENCY",
+            "MODE",
         ];
         for name in names {
             assert!(message.contains(&format!("\n  {name}: ")), "{name}: {message}");
