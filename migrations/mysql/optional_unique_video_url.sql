@@ -3,7 +3,7 @@
 -- Run it when the replaced Lambda is not to come back: that one would insert doubles, and fail on them now. While there are doubles
 -- the statement fails (1062) and changes nothing; this lists them:
 --
---   SELECT video_url, COUNT(*), GROUP_CONCAT(id) FROM video_assets
+--   SELECT MIN(video_url), COUNT(*), GROUP_CONCAT(id) FROM video_assets
 --   GROUP BY SHA2(video_url, 256) HAVING COUNT(*) > 1;
 --
 -- The key is on a hash of the URL's bytes: the collations that columns have by default hold `1_A` and `1_a` for equal.
