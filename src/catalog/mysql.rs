@@ -21,6 +21,7 @@ use aws_types::SdkConfig;
 use sqlx::Connection as _;
 use sqlx::mysql::MySqlConnection;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::Instant;
 
 use super::{Asset, AssetRow, CatalogError, NewContent};
 use crate::backoff::Backoff;
@@ -34,6 +35,9 @@ use statements::{FindAsset, HasContent, Operation, Register, WriteAsset};
 const TRUSTED: Duration = Duration::from_secs(5);
 /// Attempts at one operation.
 const ATTEMPTS: u32 = 12;
+/// How long after its first loss a connection is made again. A server that is away for longer is told of while there is
+/// time: the deadline of an invocation would only say that it has passed.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The pauses between them.
 const PAUSES: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
 /// How long an idle connection may take to say that it is there.
@@ -51,6 +55,13 @@ struct Shared {
 struct Open {
     connection: MySqlConnection,
     used: SystemTime,
+}
+
+/// The attempts at one operation that have failed.
+#[derive(Default)]
+struct Failed {
+    attempts: u32,
+    first_loss: Option<Instant>,
 }
 
 /// Why an attempt at an operation failed.
@@ -122,14 +133,13 @@ impl MySqlCatalog {
     /// See [`CatalogError`].
     pub async fn register(&self, content: &NewContent, asset: &Asset) -> Result<ContentId, CatalogError> {
         let operation = Register { content, asset, database: self.0.connector.database() };
-        let mut attempt = 0;
+        let mut failed = Failed::default();
         loop {
-            attempt += 1;
             let failure = match self.register_once(&operation).await {
                 Ok(id) => return Ok(id),
                 Err(failure) => failure,
             };
-            self.pause_or_fail(attempt, failure).await?;
+            self.pause_or_fail(&mut failed, failure).await?;
         }
     }
 
@@ -144,14 +154,13 @@ impl MySqlCatalog {
 
     async fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output, CatalogError> {
         let mut open = self.0.open.lock().await;
-        let mut attempt = 0;
+        let mut failed = Failed::default();
         loop {
-            attempt += 1;
             let failure = match self.attempt(&mut open, operation).await {
                 Ok(output) => return Ok(output),
                 Err(failure) => failure,
             };
-            self.pause_or_fail(attempt, failure).await?;
+            self.pause_or_fail(&mut failed, failure).await?;
         }
     }
 
@@ -183,16 +192,20 @@ impl MySqlCatalog {
     }
 
     /// Waits before the next attempt, or tells the failure that another would not mend.
-    async fn pause_or_fail(&self, attempt: u32, failure: Failure) -> Result<(), CatalogError> {
+    async fn pause_or_fail(&self, failed: &mut Failed, failure: Failure) -> Result<(), CatalogError> {
+        failed.attempts += 1;
         let passes = match &failure {
-            Failure::Sql(error) => connection::is_lost(error) || connection::is_conflict(error),
+            Failure::Sql(error) if connection::is_lost(error) => {
+                failed.first_loss.get_or_insert_with(Instant::now).elapsed() < PATIENCE
+            }
+            Failure::Sql(error) => connection::is_conflict(error),
             Failure::Again(_) => true,
             Failure::Catalog(_) => false,
         };
-        if !passes || attempt >= ATTEMPTS {
+        if !passes || failed.attempts >= ATTEMPTS {
             return Err(self.0.connector.translate(failure));
         }
-        tokio::time::sleep(PAUSES.pause(attempt)).await;
+        tokio::time::sleep(PAUSES.pause(failed.attempts)).await;
         Ok(())
     }
 }

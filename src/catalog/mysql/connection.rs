@@ -127,10 +127,6 @@ impl Connector {
             Failure::Sql(error) => error,
         };
         let DatabaseSettings { host, port, name, .. } = &self.settings;
-        let is_about_tls = |error: &sqlx::Error| {
-            let words = error.to_string();
-            matches!(error, sqlx::Error::Tls(_)) || words.contains("certificate") || words.contains("TLS")
-        };
         let (kind, advice) = match (number(&error), &error) {
             (None, error) if is_about_tls(error) => (ErrorKind::Config, tls_advice(error).to_owned()),
             (Some(ACCESS_DENIED), _) => (ErrorKind::Denied, self.login_advice()),
@@ -143,6 +139,11 @@ impl Connector {
             }
             (Some(1264 | 1366 | 1406), _) => {
                 (ErrorKind::LimitExceeded, "a value does not fit its column".to_owned())
+            }
+            // What MariaDB, and what MySQL says where a column's character set lacks a character that is compared with it.
+            (Some(1267 | 3854 | 3988), _) => {
+                let advice = "the character set of a column lacks a character of the value; utf8mb4 has all";
+                (ErrorKind::LimitExceeded, advice.to_owned())
             }
             (Some(_), _) => (ErrorKind::Unavailable, String::new()),
             (None, sqlx::Error::Io(_)) => {
@@ -187,6 +188,17 @@ fn wrong_setting(settings: &DatabaseSettings, words: String) -> CatalogError {
     CatalogError::Database { name: settings.name.clone(), kind: ErrorKind::Config, source: words.into() }
 }
 
+/// Whether the two could not agree on TLS, which another attempt does not change. rustls tells what it holds against a
+/// certificate as an input/output error, of invalid data.
+fn is_about_tls(error: &sqlx::Error) -> bool {
+    let is_broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::InvalidData;
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => is_broken(error),
+        _ => error.to_string().contains("TLS"),
+    }
+}
+
 /// MySQL's number of an error ("Server Error Message Reference" of the MySQL manual).
 fn number(error: &sqlx::Error) -> Option<u16> {
     let error = error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>()?;
@@ -201,6 +213,7 @@ pub(super) fn is_lost(error: &sqlx::Error) -> bool {
         // Too many connections: others end.
         (Some(1040 | 1203), _) => true,
         (Some(_), _) => false,
+        (None, error) if is_about_tls(error) => false,
         (None, sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed) => true,
         _ => false,
     }
