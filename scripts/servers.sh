@@ -3,7 +3,7 @@
 # runtime interface emulator: `make test-servers`.
 #
 # Only the tests start them, on 127.0.0.1, and stop them again: nothing here starts, enables or configures a service. That is
-# why two packages are unpacked below target/ and not installed: openssh-server and mariadb-server bring services with them.
+# why openssh-server is unpacked below target/ and not installed: it brings a service with it.
 # What is there already is left alone. Everything comes from Debian's mirrors (apt) and the Python package index (pip).
 set -eu
 cd "$(dirname "$0")/.."
@@ -60,10 +60,8 @@ unpack() {
     echo "$version" >"$folder/.stamp"
 }
 
-# Any version of sshd will do. Plugins are of the server's own version.
+# Any version will do.
 unpack openssh-server '' target/sshd usr/sbin/sshd
-unpack mariadb-server "$(dpkg-query -W -f '${Version}' mariadb-server-core)" target/mariadb-plugins \
-    usr/lib/mysql/plugin/auth_ed25519.so usr/lib/mysql/plugin/auth_pam_v1.so
 
 # The Python servers. The environment is made anew when the requirements or Python changed.
 requirements=tests/servers/requirements.txt

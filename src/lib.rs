@@ -49,6 +49,7 @@
 //! | `png`, `webp` | those formats beside JPEG |
 //! | `static` | links the static libav that `FFMPEG_DIR` points to; without it, the system's FFmpeg by pkg-config |
 //! | `http`, `s3` | objects behind URLs and in S3, by byte ranges; with `remote`, which both bring, own sources too |
+//! | `sso` | AWS credentials by SSO, and by programs that print them |
 //! | `job` | the whole job for one video, with tokio: names, store, catalogue |
 //! | `sqlite` | the catalogue in a SQLite file |
 //! | `mysql` | the catalogue in MySQL, its API, secrets, the way through a bastion |

@@ -102,6 +102,11 @@ pub fn event(source: &str, records: usize) {
     info!(source, records, "이벤트 수신: {source} ({records}건)");
 }
 
+/// Ours: there is no such object any more.
+pub fn missing(key: &str) {
+    warn!(key, "건너뜀: {key} (객체 없음)");
+}
+
 /// Ours: one object has failed.
 pub fn failed(key: &str, error: &Error) {
     let (kind, permanent) = (error.kind().as_str(), !error.is_retryable());

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use catalogue_api::CatalogueServer;
 use programs::emulator::Emulator;
 use programs::mariadb::{DATABASE, MariaDb, PASSWORD, USER};
+use programs::moto::Moto;
 use programs::runtime_api::{Lambda, Reply};
 use programs::{Outcome, pause};
 use serde_json::{Value, json};
@@ -174,6 +175,91 @@ fn the_whole_job_and_the_same_event_again() -> Outcome {
         assert_eq!(log.matches("FFMPEG_PATH").count(), 2, "one line, as message and field: {log}");
         assert!(log.contains(r#""Namespace":"posterframe""#), "{log}");
         assert!(!log.contains("canary"), "{log}");
+        Ok(())
+    })
+}
+
+/// The whole job with what the replaced Lambda's role may do, and its secrets from Secrets Manager.
+#[test]
+fn the_permissions_of_the_replaced_lambda_are_enough() -> Outcome {
+    run(async {
+        let (world, aws) = (World::new().await?, Moto::start().await?);
+        aws.put("videos/1_a.mp4", film()?).await?;
+        aws.put("videos/my_movie.mp4", film()?).await?;
+        aws.put_secret("db", &json!({"username": USER, "password": PASSWORD}).to_string()).await?;
+        let token = aws.put_secret("token", TOKEN).await?;
+        let stored = [
+            ("DB_PASSWORD", String::new()),
+            ("DB_PASSWORD_SECRET", "db".to_owned()),
+            ("INTERNAL_TOKEN", String::new()),
+            ("INTERNAL_TOKEN_SECRET", token),
+        ];
+        let mut settings = world.settings();
+        settings.extend(stored.clone());
+        settings.extend(aws.settings(&["db", "token"]).await?);
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        let both = event(&["videos/1_a.mp4", "videos/my_movie.mp4"]);
+        for status in ["processed", "unchanged"] {
+            let answer = function.invoke(&both)?.response()?;
+            let results = answer["results"].as_array().ok_or("no results")?;
+            assert!(results.iter().all(|result| result["status"] == status), "{answer}");
+        }
+        let (thumbnail, pending) = aws.object("thumbnails/1_a.jpg", "pending").await?;
+        assert_eq!((image::guess_format(&thumbnail)?, pending), (image::ImageFormat::Jpeg, None));
+        assert_eq!(world.rows().await?.len(), 2);
+        // Only what was not there yet was refused: without s3:ListBucket that cannot be told apart.
+        let refused = aws.refused().await?;
+        assert_eq!(refused.len(), 2, "{refused:?}");
+        assert!(
+            refused.iter().all(|request| request.contains("HEAD") && request.contains("thumbnails/")),
+            "{refused:?}"
+        );
+
+        // A key that is not there is refused as well, and tried again later.
+        let (kind, message) = function.invoke(&event(&["videos/2_gone.mp4"]))?.error()?;
+        assert_eq!(kind, "denied", "{message}");
+        assert!(message.contains("or gone"), "{message}");
+        assert!(!function.logged().contains("canary"));
+
+        // Without the permission for a secret, and without the secret.
+        aws.settings(&["token"]).await?;
+        aws.put("videos/3_c.mp4", film()?).await?;
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        let (kind, message) = function.invoke(&event(&["videos/3_c.mp4"]))?.error()?;
+        assert_eq!(kind, "denied", "{message}");
+        assert!(
+            message.contains("secret db") && message.contains("secretsmanager:GetSecretValue"),
+            "{message}"
+        );
+        settings.extend([("DB_PASSWORD_SECRET", "nowhere".to_owned())]);
+        aws.settings(&["nowhere"]).await?;
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        let (kind, message) = function.invoke(&event(&["videos/3_c.mp4"]))?.error()?;
+        assert_eq!(kind, "config", "{message}");
+        assert!(message.contains("secret nowhere"), "{message}");
+        Ok(())
+    })
+}
+
+/// A password that was changed since it was fetched is fetched again.
+#[test]
+fn a_rotated_password_is_fetched_anew() -> Outcome {
+    run(async {
+        let (world, aws) = (World::new().await?, Moto::start().await?);
+        for key in ["videos/1_a.mp4", "videos/2_b.mp4"] {
+            aws.put(key, film()?).await?;
+        }
+        aws.put_secret("db", PASSWORD).await?;
+        let mut settings = world.settings();
+        settings.extend([("DB_PASSWORD", String::new()), ("DB_PASSWORD_SECRET", "db".to_owned())]);
+        settings.extend(aws.settings(&["db"]).await?);
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
+        world.database.rows(&format!("ALTER USER {USER} IDENTIFIED BY 'another'")).await?;
+        world.database.kill_sessions().await?;
+        aws.put_secret("db", "another").await?;
+        function.invoke(&event(&["videos/2_b.mp4"]))?.response()?;
+        assert_eq!(world.rows().await?.len(), 2);
         Ok(())
     })
 }

@@ -7,7 +7,9 @@
 //! lost, or another transaction was in the way.
 //!
 //! Rows are locked by their primary keys only. The table's URLs have no index; a search for one reads the whole table, but
-//! as a consistent read, which locks nothing. Where the content is known, its foreign key's index leads to the rows.
+//! as a consistent read, which locks nothing. Where the content is known, its foreign key's index leads to the rows. So a video
+//! that has a row under the content its name says, and doubles under others, keeps those as they are: only a search of
+//! the whole table would find them.
 
 mod connection;
 mod iam;

@@ -15,7 +15,7 @@ use super::time_limit::TimeLimit;
 use crate::catalog::Catalog;
 use crate::config::LambdaConfig;
 use crate::event::{DistinctObject, Event, ObjectRef, Outcome};
-use crate::process::{ExistingContents, Job, RemoteVideo, Report};
+use crate::process::{ExistingContents, Job, RemoteVideo, Report, VideoSource as _};
 use crate::source::S3Client;
 use crate::store::S3Store;
 use crate::{CancelToken, Error, ErrorKind, Limits, OpenOptions, telemetry};
@@ -34,7 +34,6 @@ pub(super) struct Worker<C> {
     client: S3Client,
     catalog: C,
     config: LambdaConfig,
-    decoders: Arc<Semaphore>,
 }
 
 /// One object and all it takes to work on it, in a task of its own.
@@ -47,20 +46,17 @@ struct Task<C> {
 
 impl<C: Catalog + Clone + 'static> Worker<C> {
     pub(super) fn new(client: S3Client, catalog: C, config: LambdaConfig) -> Self {
-        // More decoders than processors would only take memory.
-        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let paid =
-            config.function.memory_mib.map_or(processors, |memory| (memory / MIB_PER_PROCESSOR) as usize);
-        let decoders = paid.clamp(1, processors);
-        Self { client, catalog, config, decoders: Arc::new(Semaphore::new(decoders)) }
+        Self { client, catalog, config }
     }
 
     /// Works on the objects of an event; one outcome for each of [`Event::objects`], in their order.
     pub(super) async fn work(&self, event: &Event, limit: &TimeLimit, request_id: &str) -> Vec<Outcome> {
         let places = Arc::new(Semaphore::new(self.concurrency()));
+        // Of this invocation: one that an earlier one has left behind in a decoder's call keeps nobody waiting.
+        let decoders = Arc::new(Semaphore::new(self.decoders()));
         let mut tasks = JoinSet::new();
         for (index, DistinctObject { object, .. }) in event.objects().enumerate() {
-            let task = self.task(object.clone(), event.is_backfill(), *limit);
+            let task = self.task(object.clone(), event.is_backfill(), *limit, &decoders);
             let (places, request_id) = (Arc::clone(&places), request_id.to_owned());
             let (namespace, function) =
                 (self.config.metrics_namespace.clone(), self.config.function.name.clone());
@@ -98,7 +94,20 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
         self.config.concurrency.map_or_else(by_memory, NonZeroUsize::get)
     }
 
-    fn task(&self, object: ObjectRef, is_backfill: bool, limit: TimeLimit) -> Task<C> {
+    /// More decoders than processors would only take memory.
+    fn decoders(&self) -> usize {
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let paid = |memory: u32| (memory / MIB_PER_PROCESSOR) as usize;
+        self.config.function.memory_mib.map_or(processors, paid).clamp(1, processors)
+    }
+
+    fn task(
+        &self,
+        object: ObjectRef,
+        is_backfill: bool,
+        limit: TimeLimit,
+        decoders: &Arc<Semaphore>,
+    ) -> Task<C> {
         let cancel = CancelToken::default();
         let limits = Limits { max_time: limit.left(), ..Limits::default() };
         let options = OpenOptions::default().with_limits(limits).with_cancel(cancel.clone());
@@ -113,7 +122,7 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
             thumbnail: self.config.thumbnail.clone(),
             options,
             existing_contents,
-            decoders: Some(Arc::clone(&self.decoders)),
+            decoders: Some(Arc::clone(decoders)),
         };
         Task { job, object, limit, cancel }
     }
@@ -144,7 +153,10 @@ impl<C: Catalog> Task<C> {
         match done {
             Ok(report) => (self.report(&report), Some(report)),
             Err(error) => {
-                telemetry::failed(&key, &error);
+                match error.kind() {
+                    ErrorKind::NotFound => telemetry::missing(&key),
+                    _ => telemetry::failed(&key, &error),
+                }
                 (failure(&error), None)
             }
         }
@@ -153,13 +165,18 @@ impl<C: Catalog> Task<C> {
     /// The job; once more with the other reading of a key that has two, if there is no object under the first.
     async fn run(&self) -> Result<Report, Error> {
         let first = self.process(&self.object.key).await;
-        match (&first, &self.object.alternative_key) {
-            (Err(error), Some(key)) if is_missing(error) => match self.process(key).await {
-                Err(error) if is_missing(&error) => first,
-                other => other,
-            },
+        match &self.object.alternative_key {
+            Some(key) if first.is_err() && !self.is_there(&self.object.key).await => {
+                if self.is_there(key).await { self.process(key).await } else { first }
+            }
             _ => first,
         }
+    }
+
+    /// Whether an object is there for sure. Without `s3:ListBucket`, S3 refuses where there is none.
+    async fn is_there(&self, key: &str) -> bool {
+        let found = async { RemoteVideo::new(&self.job.store, key)?.version().await }.await;
+        matches!(found, Ok(Some(_)))
     }
 
     async fn process(&self, key: &str) -> Result<Report, Error> {
@@ -179,11 +196,6 @@ impl<C: Catalog> Task<C> {
             Err(error) => Outcome::failed(ErrorKind::Internal, error.to_string()),
         }
     }
-}
-
-/// Whether there is no such object. Without `s3:ListBucket`, S3 says so by refusing.
-fn is_missing(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied)
 }
 
 fn failure(error: &Error) -> Outcome {

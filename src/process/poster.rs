@@ -1,13 +1,18 @@
 //! The part of the job that is libav's: duration, frame and picture, from one open file, in a thread that may block.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::{SourceVersion, VideoSource};
 use crate::config::ThumbnailSettings;
-use crate::{Error, ErrorKind, FrameReason, Ledger, OpenOptions, Thumbnail, telemetry};
+use crate::{CancelToken, Error, ErrorKind, FrameReason, Ledger, OpenOptions, Thumbnail, telemetry};
+
+/// How often a wait for a turn looks at the cancel token.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// What a video is made into.
 pub(super) struct Poster {
@@ -56,7 +61,7 @@ impl Poster {
             None => telemetry::no_duration(key),
         }
         // The packets go on arriving while this one waits for its turn.
-        let turn = decoders.map(|decoders| Handle::current().block_on(decoders.acquire_owned()));
+        let turn = decoders.map(|decoders| wait_for_turn(decoders, &options)).transpose()?;
         let frame = match media.poster_frame(settings.at) {
             Err(error) if error.is_replaced() => return Ok(None),
             frame => frame?,
@@ -73,6 +78,18 @@ impl Poster {
             ledger: media.ledger(),
         }))
     }
+}
+
+/// Waits until fewer videos are decoded than may be, or the work is cancelled.
+fn wait_for_turn(decoders: Arc<Semaphore>, options: &OpenOptions) -> Result<OwnedSemaphorePermit, Error> {
+    let is_cancelled = || options.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
+    while !is_cancelled() {
+        let turn = timeout(LOOK_UP, Arc::clone(&decoders).acquire_owned());
+        if let Ok(turn) = Handle::current().block_on(turn) {
+            return turn.map_err(|error| Error::new(ErrorKind::Internal, error));
+        }
+    }
+    Err(Error::new(ErrorKind::Cancelled, "cancelled"))
 }
 
 /// The nearest whole second, if the column, an `INT`, can hold it. A file that claims more than 68 years, or less than

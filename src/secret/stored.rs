@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::{Secret, SecretSource};
 use crate::ErrorKind;
+use crate::error::in_words;
 
 /// Members of a secret in JSON that may hold the words. The first is what RDS writes.
 const MEMBERS: [&str; 4] = ["password", "token", "private_key", "key"];
@@ -86,17 +87,21 @@ impl SecretStore {
         };
         let sent = Client::from_conf(config.build()).get_secret_value().secret_id(name).send().await;
         let output = sent.map_err(|error| {
-            let (code, message) = (error.code().unwrap_or(""), error.message().unwrap_or(""));
-            match code {
-                "ResourceNotFoundException" => {
+            let (code, message) = (error.code().unwrap_or(""), error.message().unwrap_or("no more is said"));
+            let status = error.raw_response().map(|response| response.status().as_u16());
+            match (code, status) {
+                ("ResourceNotFoundException", _) => {
                     failed(ErrorKind::Config, "there is no such secret in Secrets Manager".to_owned())
                 }
-                "AccessDeniedException" | "AccessDenied" => {
+                ("AccessDeniedException" | "AccessDenied", _) | ("", Some(401 | 403)) => {
                     let advice = "the role needs secretsmanager:GetSecretValue on it";
                     failed(ErrorKind::Denied, format!("AccessDenied: {message}; {advice}"))
                 }
-                "" => failed(ErrorKind::Unavailable, "Secrets Manager does not answer".to_owned()),
-                code => failed(ErrorKind::Unavailable, format!("{code}: {message}")),
+                ("", _) => {
+                    let words = format!("Secrets Manager does not answer: {}", in_words(&error));
+                    failed(ErrorKind::Unavailable, words)
+                }
+                (code, _) => failed(ErrorKind::Unavailable, format!("{code}: {message}")),
             }
         })?;
         let text = output.secret_string().unwrap_or_default();

@@ -67,8 +67,8 @@ impl S3Source {
         self
     }
 
-    /// A client with the region and the credentials that AWS's own tools would find: environment, profiles, SSO, roles of
-    /// containers and machines.
+    /// A client with the region and the credentials that AWS's own tools would find: environment, profiles, SSO (feature
+    /// `sso`), roles of containers and machines.
     ///
     /// With an endpoint of one's own (`AWS_ENDPOINT_URL`, or `endpoint_url` of the profile) buckets are named in the path:
     /// few servers but Amazon's have a host name for each bucket.

@@ -1,4 +1,4 @@
-//! Server programs that a test starts, on 127.0.0.1, and that end with it: [`mariadb`], and the program under
+//! Server programs that a test starts, on 127.0.0.1, and that end with it: [`mariadb`], `moto`, and the program under
 //! test inside [`runtime_api`] or `emulator`. `make test-servers` gets them. A test crate says
 //! `#[path = "common/programs.rs"] mod programs;`, beside `servers`.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
@@ -8,6 +8,9 @@
 pub(crate) mod emulator;
 #[path = "mariadb.rs"]
 pub(crate) mod mariadb;
+#[cfg(feature = "lambda")]
+#[path = "moto.rs"]
+pub(crate) mod moto;
 #[path = "runtime_api.rs"]
 pub(crate) mod runtime_api;
 

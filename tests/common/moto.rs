@@ -1,0 +1,99 @@
+//! AWS for the tests: S3, Secrets Manager and IAM of moto (`tests/servers/moto_server.py`), which checks every signature and every
+//! permission. The function's user may do what the replaced Lambda's role may, and nothing else: a key that is not there is 403
+//! for it, because it may not list the bucket.
+
+use std::net::TcpStream;
+use std::process::Command;
+
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
+
+use super::{Outcome, Program, free_port, in_repository};
+
+/// The bucket that every instance has.
+pub(crate) const BUCKET: &str = "films";
+/// What the replaced Lambda's role may do with the bucket's objects, as its owner wrote it.
+const ACTIONS: [&str; 4] = ["s3:GetObject", "s3:PutObject", "s3:HeadObject", "s3:GetObjectTagging"];
+
+#[derive(Debug)]
+pub(crate) struct Moto {
+    _program: Program,
+    port: u16,
+}
+
+impl Moto {
+    pub(crate) async fn start() -> Outcome<Self> {
+        let port = free_port()?;
+        let mut command = Command::new(in_repository("target/python/bin/python"));
+        command.arg("-B").arg(in_repository("tests/servers/moto_server.py")).arg(port.to_string());
+        // moto's: so many requests go unchecked.
+        command.env("INITIAL_NO_AUTH_ACTION_COUNT", "0");
+        let mut program = Program::start(&mut command)?;
+        program.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+        let server = Self { _program: program, port };
+        server.ask(Method::PUT, &format!("buckets/{BUCKET}"), Vec::new()).await?;
+        Ok(server)
+    }
+
+    /// The settings of a function whose user may do that, and read the secrets of these names.
+    pub(crate) async fn settings(&self, secrets: &[&str]) -> Outcome<Vec<(&'static str, String)>> {
+        let objects = format!("arn:aws:s3:::{BUCKET}/*");
+        let mut statements = vec![json!({"Effect": "Allow", "Action": ACTIONS, "Resource": objects})];
+        for name in secrets {
+            // Six random characters follow the name.
+            let secret = format!("arn:aws:secretsmanager:*:*:secret:{name}-*");
+            let action = "secretsmanager:GetSecretValue";
+            statements.push(json!({"Effect": "Allow", "Action": action, "Resource": secret}));
+        }
+        let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let reply = self.ask(Method::PUT, "users/function", policy.into()).await?;
+        let keys = json_of(reply).await?;
+        let key = |name: &str| keys[name].as_str().unwrap_or_default().to_owned();
+        Ok(vec![
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port)),
+            ("AWS_REGION", "ap-northeast-2".to_owned()),
+            ("AWS_ACCESS_KEY_ID", key("access_key")),
+            ("AWS_SECRET_ACCESS_KEY", key("secret_key")),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ])
+    }
+
+    /// Makes a secret, or gives it another value, and tells its ARN.
+    pub(crate) async fn put_secret(&self, name: &str, value: &str) -> Outcome<String> {
+        let reply = self.ask(Method::PUT, &format!("secrets/{name}"), value.into()).await?;
+        let reply = json_of(reply).await?;
+        Ok(reply["arn"].as_str().ok_or("no ARN")?.to_owned())
+    }
+
+    pub(crate) async fn put(&self, key: &str, bytes: Vec<u8>) -> Outcome {
+        self.ask(Method::PUT, &format!("objects/{BUCKET}/{key}"), bytes).await.map(drop)
+    }
+
+    /// An object's bytes, and a value of its own metadata.
+    pub(crate) async fn object(&self, key: &str, metadata: &str) -> Outcome<(Vec<u8>, Option<String>)> {
+        let reply = self.ask(Method::GET, &format!("objects/{BUCKET}/{key}"), Vec::new()).await?;
+        let value = reply.headers().get(format!("x-object-x-amz-meta-{metadata}"));
+        let value = value.map(|value| value.to_str().map(str::to_owned)).transpose()?;
+        Ok((reply.bytes().await?.to_vec(), value))
+    }
+
+    /// The actions that were refused: method, path and Secrets Manager's target.
+    pub(crate) async fn refused(&self) -> Outcome<Vec<String>> {
+        let reply = self.ask(Method::GET, "requests", Vec::new()).await?;
+        let seen = json_of(reply).await?;
+        let refused = seen.as_array().into_iter().flatten().filter(|request| request["status"] == 403);
+        Ok(refused
+            .map(|request| format!("{} {} {}", request["method"], request["path"], request["target"]))
+            .collect())
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Vec<u8>) -> Outcome<Response> {
+        let url = format!("http://127.0.0.1:{}/_tests/{path}", self.port);
+        let reply = Client::new().request(method, url).body(body).send().await?;
+        Ok(reply.error_for_status()?)
+    }
+}
+
+async fn json_of(reply: Response) -> Outcome<Value> {
+    Ok(serde_json::from_slice(&reply.bytes().await?)?)
+}
