@@ -34,6 +34,7 @@
 //! | `BASTION_PORT`, `BASTION_USER` | `22`, `ec2-user` | its port, and the user there |
 //! | `BASTION_SSH_KEY_SECRET` | required with `BASTION_HOST` | the secret that holds the user's private key |
 //! | `BASTION_HOST_KEY` | required with `BASTION_HOST` | its public key or fingerprint; `insecure-any` accepts whoever answers |
+//! | `MODE` | `live` | `shadow` writes nothing and compares with what is there |
 //! | `OVERWRITE_CONTENTS` | `false` | S3 Batch writes contents that exist, too |
 //! | `MAX_CONCURRENCY` | memory / 128 MiB, at most 8 | objects of one event worked on side by side |
 //! | `METRICS_NAMESPACE` | `posterframe` | CloudWatch's namespace |
@@ -56,7 +57,7 @@ use std::time::Duration;
 #[cfg(feature = "mysql")]
 pub use database::{BastionSettings, CaSource, DatabaseSettings, HostKeyRule, Login, TlsMode};
 #[cfg(feature = "mysql")]
-pub use lambda::{ApiSettings, FunctionSettings, LambdaConfig};
+pub use lambda::{ApiSettings, FunctionSettings, LambdaConfig, Mode};
 pub use lookup::{ConfigError, Problem};
 
 use crate::object_name::KeyRules;

@@ -3,8 +3,10 @@
 //! A decoded frame comes in as planes. [`deinterlace`] joins the two fields of interlaced video where they differ,
 //! [`tone_map`] brings PQ and HLG light into the range of a screen, [`orient`] turns and mirrors until the picture stands
 //! upright, [`matrix`] puts the planes into the numbers of JFIF, and [`encode`] writes PNG and WebP into memory. (JPEG is written from the planes by libav's encoder, in
-//! `media`.)
+//! `media`.) `compare` tells how alike two finished pictures are.
 
+#[cfg(feature = "lambda")]
+pub(crate) mod compare;
 pub(crate) mod deinterlace;
 pub(crate) mod encode;
 pub(crate) mod matrix;

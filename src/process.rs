@@ -25,6 +25,8 @@ mod poster;
 #[cfg(feature = "s3")]
 mod remote;
 mod report;
+#[cfg(feature = "lambda")]
+mod shadow;
 mod source;
 
 use std::sync::Arc;
@@ -36,6 +38,8 @@ pub use local::LocalVideo;
 #[cfg(feature = "s3")]
 pub use remote::RemoteVideo;
 pub use report::{Report, Status, StepTimes};
+#[cfg(feature = "lambda")]
+pub use shadow::{Agreement, Comparison};
 pub use source::{SourceVersion, VideoSource};
 
 use crate::catalog::{Asset, AssetRow, Catalog, NewContent};

@@ -15,6 +15,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,8 @@ pub struct ObjectDescription {
     pub etag: ETag,
     /// Bytes of it.
     pub size: u64,
+    /// When it was put, as far as the store can tell; S3 tells whole seconds.
+    pub modified: Option<SystemTime>,
     /// Its media type, if it was put with one.
     pub content_type: Option<String>,
     /// Its `Cache-Control`, if it was put with one.

@@ -147,6 +147,16 @@ pub fn not_noted(key: &str, error: &Error) {
     warn!(key, error = %error, "contents 저장 상태 기록 실패: {key}");
 }
 
+/// Ours: what the job would have made has been compared with what is there, and nothing was written.
+pub fn compared(key: &str, findings: &[String], psnr_db: Option<f64>) {
+    if findings.is_empty() {
+        info!(key, psnr_db, "비교 완료, 일치: {key}");
+    } else {
+        let findings = findings.join("; ");
+        warn!(key, psnr_db, findings, "비교 완료, 차이 있음: {key} ({findings})");
+    }
+}
+
 /// Mebibytes with two decimals.
 fn megabytes(bytes: u64) -> String {
     let hundredths = (u128::from(bytes) * 100 + (1 << 19)) >> 20;

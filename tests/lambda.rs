@@ -9,10 +9,12 @@ mod programs;
 mod servers;
 
 use std::fs;
+use std::io::Cursor;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use catalogue_api::CatalogueServer;
+use posterframe::{Bounds, Media, OpenOptions};
 use programs::emulator::Emulator;
 use programs::mariadb::{DATABASE, MariaDb, PASSWORD, USER};
 use programs::moto::Moto;
@@ -336,6 +338,111 @@ fn a_replaced_video_is_written_anew() -> Outcome {
         assert_eq!(world.api.calls()?.len(), 2);
         Ok(())
     })
+}
+
+/// Beside the replaced Lambda: everything is read and compared, and nothing is written.
+#[test]
+fn in_shadow_mode_nothing_is_written_and_all_compared() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        for key in
+            ["videos/1_a.mp4", "videos/2_b.mp4", "videos/3_c.mp4", "videos/4_d.mp4", "videos/my_movie.mp4"]
+        {
+            world.s3.put(key, &film()?)?;
+        }
+        let seconds = 7;
+        // What the replaced Lambda has stored: the right frame by another encoder, a wrong one with a wrong duration, one of
+        // an earlier upload.
+        let right = thumbnail_of(&film()?, 5)?;
+        world.s3.put("thumbnails/1_a.jpg", &right)?;
+        world.s3.put("thumbnails/2_b.jpg", &thumbnail_of(&film()?, 0)?)?;
+        world.s3.put("thumbnails/3_c.jpg", &right)?;
+        let earlier = fs::File::options().write(true).open(world.thumbnail("thumbnails/3_c.jpg"))?;
+        earlier.set_modified(std::time::SystemTime::now() - Duration::from_secs(60))?;
+        for (id, name, duration) in [(1, "1_a", seconds), (2, "2_b", 10), (3, "3_c", seconds)] {
+            let row = format!(
+                "INSERT INTO contents (id, title) VALUES ({id}, 'Edited');
+                 INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration) VALUES
+                 ({id}, 's3://{BUCKET}/videos/{name}.mp4', 's3://{BUCKET}/thumbnails/{name}.jpg', {duration})"
+            );
+            world.database.rows(&row).await?;
+        }
+        world.database.rows("REVOKE INSERT, UPDATE ON ott_db.* FROM films").await?;
+        world.database.log_statements().await?;
+        let before = world.rows().await?;
+
+        let mut settings = world.settings();
+        settings.push(("MODE", "shadow".to_owned()));
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        let keys =
+            ["videos/1_a.mp4", "videos/2_b.mp4", "videos/3_c.mp4", "videos/4_d.mp4", "videos/my_movie.mp4"];
+        let seen = world.s3.faults.seen().len();
+        let answer = function.invoke(&event(&keys))?.response()?;
+        let results = answer["results"].as_array().ok_or("no results")?;
+        let told = |index: usize| (results[index]["status"].clone(), results[index]["findings"].to_string());
+        assert_eq!(told(0), (json!("agrees"), "[]".to_owned()), "{answer}");
+        let psnr = |index: usize| results[index]["psnr_db"].as_f64().unwrap_or(0.0);
+        assert!(psnr(0) > 35.0, "{answer}");
+        let (status, findings) = told(1);
+        assert_eq!(status, "differs");
+        assert!(
+            findings.contains("duration 7 s, stored 10 s") && findings.contains("another picture"),
+            "{findings}"
+        );
+        assert!(psnr(1) < 32.0, "{answer}");
+        let (status, findings) = told(2);
+        assert_eq!(status, "not_stored");
+        assert!(findings.contains("of an earlier upload"), "{findings}");
+        for index in [3, 4] {
+            let (status, findings) = told(index);
+            assert_eq!(status, "not_stored");
+            assert!(findings.contains("no row") && findings.contains("no thumbnail"), "{findings}");
+        }
+
+        assert_eq!(world.rows().await?, before);
+        assert!(world.api.calls()?.is_empty());
+        assert!(!world.thumbnail("thumbnails/4_d.jpg").exists());
+        let requests = world.s3.faults.seen();
+        assert!(
+            requests[seen..].iter().all(|seen| ["HEAD", "GET"].contains(&seen.method.as_str())),
+            "{requests:?}"
+        );
+        let statements = world.database.logged()?;
+        let sent = statements.lines().filter(|line| line.contains("Query"));
+        let others: Vec<_> = sent
+            .filter(|line| !line.contains("SELECT") || line.contains("FOR UPDATE") || line.contains("LOCK"))
+            .collect();
+        assert!(others.iter().all(|line| line.contains("SET GLOBAL general_log")), "{others:?}");
+
+        let log = function.logged();
+        let metrics = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let metrics: Vec<_> = metrics.filter(|line| line["_aws"].is_object()).collect();
+        let of = |outcome: &str| metrics.iter().find(|line| line["Outcome"] == outcome).ok_or("no metrics");
+        assert_eq!(
+            (&of("agrees")?["DurationAgrees"], &of("agrees")?["PictureAgrees"]),
+            (&json!(1), &json!(1))
+        );
+        assert_eq!(
+            (&of("differs")?["DurationAgrees"], &of("differs")?["PictureAgrees"]),
+            (&json!(0), &json!(0))
+        );
+        assert_eq!(of("differs")?["DurationDifference"], 3);
+        assert!(of("not_stored")?["PictureAgrees"].is_null());
+        assert!(log.contains("비교 완료, 일치: videos/1_a.mp4"), "{log}");
+        assert!(!log.contains("등록 완료"), "{log}");
+        Ok(())
+    })
+}
+
+/// The frame at this second, as another JPEG encoder than ours writes it.
+fn thumbnail_of(film: &[u8], second: u64) -> Outcome<Vec<u8>> {
+    let mut media = Media::open(Cursor::new(film), &OpenOptions::default())?;
+    let picture = media.poster_frame(Duration::from_secs(second))?.to_rgb8(Bounds::default())?;
+    let picture =
+        image::RgbImage::from_raw(picture.width, picture.height, picture.pixels).ok_or("no picture")?;
+    let mut bytes = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 70).encode_image(&picture)?;
+    Ok(bytes)
 }
 
 /// A back-fill leaves contents that exist as they are, and makes those that do not.

@@ -9,6 +9,7 @@ use super::lookup::Lookup;
 use super::{
     ConfigError, LogFormat, LogSettings, ThumbnailSettings, read_key_rules, read_log, read_thumbnail,
 };
+use crate::ImageFormat;
 use crate::object_name::KeyRules;
 use crate::secret::{Secret, SecretSource};
 
@@ -24,6 +25,8 @@ pub struct LambdaConfig {
     pub database: DatabaseSettings,
     /// The catalogue's API.
     pub api: ApiSettings,
+    /// Whether anything is written.
+    pub mode: Mode,
     /// Whether back-fills write contents that exist.
     pub overwrite_contents: bool,
     /// Records of one event worked on side by side; `None`: as many as the memory allows.
@@ -36,6 +39,26 @@ pub struct LambdaConfig {
     pub obsolete: Vec<&'static str>,
     /// How logs are written.
     pub log: LogSettings,
+}
+
+/// What the function does with what it makes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It writes thumbnails, contents and rows.
+    #[default]
+    Live,
+    /// It writes nothing, and compares with what is there.
+    Shadow,
+}
+
+impl Mode {
+    fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "live" => Some(Self::Live),
+            "shadow" => Some(Self::Shadow),
+            _ => None,
+        }
+    }
 }
 
 /// Where the catalogue's API is.
@@ -84,9 +107,10 @@ impl LambdaConfig {
         let api = read_api(&mut lookup);
         let key_rules = read_key_rules(&mut lookup);
         let thumbnail = read_thumbnail(&mut lookup);
-        // Who asks for a mode that writes nothing must not get one that does.
-        if lookup.text("MODE").is_some_and(|mode| mode != "live") {
-            lookup.problem("MODE", "only live is there in this version");
+        let mode = lookup.with("MODE", "live or shadow", Mode::from_name).unwrap_or_default();
+        if mode == Mode::Shadow && thumbnail.encoding.format != ImageFormat::Jpeg {
+            lookup
+                .problem("THUMBNAIL_FORMAT", "MODE=shadow compares JPEG with JPEG: leave this unset for it");
         }
         let overwrite_contents = lookup.flag("OVERWRITE_CONTENTS");
         let concurrency =
@@ -106,6 +130,7 @@ impl LambdaConfig {
             thumbnail,
             database,
             api,
+            mode,
             overwrite_contents,
             concurrency,
             function,
@@ -201,6 +226,7 @@ mod tests {
         assert_eq!((database.tls, &database.ca, &database.bastion), (TlsMode::VerifyIdentity, &None, &None));
         assert_eq!(config.api.base.as_str(), "https://api.example/api");
         assert!(!config.overwrite_contents);
+        assert_eq!(config.mode, Mode::Live);
         assert_eq!(config.log.format, LogFormat::Json);
         assert!(config.obsolete.is_empty());
         Ok(())
@@ -231,6 +257,7 @@ mod tests {
             ("MAX_CONCURRENCY", "3"),
             ("AWS_LAMBDA_FUNCTION_NAME", "films"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+            ("MODE", "shadow"),
             ("METRICS_NAMESPACE", "Films"),
             ("FFMPEG_PATH", "/usr/local/bin/ffmpeg"),
             ("LOG_FORMAT", "text"),
@@ -250,6 +277,7 @@ mod tests {
         assert!(config.overwrite_contents);
         assert_eq!(config.concurrency, NonZeroUsize::new(3));
         assert_eq!((config.function.name.as_str(), config.function.memory_mib), ("films", Some(512)));
+        assert_eq!(config.mode, Mode::Shadow);
         assert_eq!(config.metrics_namespace, "Films");
         assert_eq!(config.obsolete, ["FFMPEG_PATH"]);
         assert_eq!(config.log.format, LogFormat::Text);
@@ -283,7 +311,7 @@ mod tests {
             ("INTERNAL_TOKEN", "canary-token\n"),
             ("BASTION_HOST", "bastion.example"),
             ("MAX_CONCURRENCY", "0"),
-            ("MODE", "shadow"),
+            ("MODE", "dry"),
         ]);
         let names = [
             "DB_HOST",

@@ -6,16 +6,36 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::Ledger;
 use crate::event::Outcome;
 use crate::logging;
-use crate::process::{Report, Status};
+use crate::process::{Agreement, Comparison, Report, Status};
+
+/// What came of an object that did not fail.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Finished {
+    Job(Report),
+    /// In the mode that writes nothing.
+    Comparison(Comparison),
+}
+
+impl Finished {
+    pub(super) fn key(&self) -> &str {
+        match self {
+            Self::Job(report) => &report.key,
+            Self::Comparison(comparison) => &comparison.key,
+        }
+    }
+}
 
 /// What is measured of one record.
 pub(super) struct Measured<'m> {
     pub(super) outcome: &'m Outcome,
-    pub(super) report: Option<&'m Report>,
+    pub(super) finished: Option<&'m Finished>,
     pub(super) elapsed: Duration,
 }
 
@@ -25,25 +45,28 @@ pub(super) fn write(namespace: &str, function: &str, request_id: &str, measured:
 }
 
 fn document(namespace: &str, function: &str, request_id: &str, measured: &Measured<'_>) -> Value {
-    let mut values = Map::new();
-    let mut metrics = Vec::new();
-    let mut metric = |name: &str, unit: &str, value: u64| {
-        metrics.push(json!({"Name": name, "Unit": unit}));
-        values.insert(name.to_owned(), value.into());
-    };
-    metric("Records", "Count", 1);
-    metric("Elapsed", "Milliseconds", milliseconds(measured.elapsed));
-    if let Some(report) = measured.report.filter(|report| report.status == Status::Processed) {
-        let steps = report.steps;
-        metric("BytesFetched", "Bytes", report.ledger.bytes_fetched);
-        metric("Requests", "Count", report.ledger.requests);
-        metric("RoundTrips", "Count", report.ledger.round_trips);
-        metric("LookTime", "Milliseconds", milliseconds(steps.look));
-        metric("PictureTime", "Milliseconds", milliseconds(steps.picture));
-        metric("ThumbnailTime", "Milliseconds", milliseconds(steps.thumbnail));
-        metric("ContentTime", "Milliseconds", milliseconds(steps.content));
-        metric("RowTime", "Milliseconds", milliseconds(steps.row));
+    let mut metrics = Metrics::default();
+    metrics.add("Records", "Count", 1);
+    metrics.milliseconds("Elapsed", measured.elapsed);
+    match measured.finished {
+        Some(Finished::Job(report)) if report.status == Status::Processed => {
+            metrics.read(&report.ledger);
+            let steps = report.steps;
+            metrics.milliseconds("LookTime", steps.look);
+            metrics.milliseconds("PictureTime", steps.picture);
+            metrics.milliseconds("ThumbnailTime", steps.thumbnail);
+            metrics.milliseconds("ContentTime", steps.content);
+            metrics.milliseconds("RowTime", steps.row);
+        }
+        Some(Finished::Comparison(comparison)) if comparison.status != Agreement::Skipped => {
+            metrics.read(&comparison.ledger);
+            metrics.milliseconds("LookTime", comparison.steps.look);
+            metrics.milliseconds("PictureTime", comparison.steps.picture);
+            metrics.agreement(comparison);
+        }
+        _ => {}
     }
+    let Metrics { values: mut numbers, directives } = metrics;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut document = Map::new();
     document.insert(
@@ -53,22 +76,73 @@ fn document(namespace: &str, function: &str, request_id: &str, measured: &Measur
             "CloudWatchMetrics": [{
                 "Namespace": namespace,
                 "Dimensions": [["FunctionName", "Outcome"]],
-                "Metrics": metrics,
+                "Metrics": directives,
             }],
         }),
     );
     document.insert("FunctionName".to_owned(), function.into());
     document.insert("Outcome".to_owned(), outcome(measured).into());
     document.insert("request_id".to_owned(), request_id.into());
-    document.append(&mut values);
+    document.append(&mut numbers);
     document.into()
+}
+
+/// The numbers, and what CloudWatch has to know of each.
+#[derive(Default)]
+struct Metrics {
+    values: Map<String, Value>,
+    directives: Vec<Value>,
+}
+
+impl Metrics {
+    fn add(&mut self, name: &str, unit: &str, value: impl Into<Value>) {
+        self.directives.push(json!({"Name": name, "Unit": unit}));
+        self.values.insert(name.to_owned(), value.into());
+    }
+
+    fn milliseconds(&mut self, name: &str, time: Duration) {
+        self.add(name, "Milliseconds", milliseconds(time));
+    }
+
+    fn read(&mut self, ledger: &Ledger) {
+        self.add("BytesFetched", "Bytes", ledger.bytes_fetched);
+        self.add("Requests", "Count", ledger.requests);
+        self.add("RoundTrips", "Count", ledger.round_trips);
+    }
+
+    /// Ones and zeros: their average is the share that agrees.
+    fn agreement(&mut self, comparison: &Comparison) {
+        let Comparison { duration, stored_duration, duration_agrees, psnr_db, picture_agrees, .. } =
+            comparison;
+        if let Some(agrees) = duration_agrees {
+            self.add("DurationAgrees", "Count", u64::from(*agrees));
+        }
+        if let Some((ours, stored)) = duration.zip(*stored_duration) {
+            self.add("DurationDifference", "Seconds", stored.abs_diff(i64::from(ours)));
+        }
+        if let Some(agrees) = picture_agrees {
+            self.add("PictureAgrees", "Count", u64::from(*agrees));
+        }
+        if let Some(psnr) = psnr_db {
+            self.add("PicturePsnr", "None", *psnr);
+        }
+    }
 }
 
 /// What came of it, in one word: the report's status, or the kind of the failure.
 fn outcome(measured: &Measured<'_>) -> &'static str {
-    match (measured.outcome, measured.report.map(|report| report.status)) {
-        (_, Some(Status::Processed)) => "processed",
-        (_, Some(Status::Unchanged)) => "unchanged",
+    match (measured.outcome, measured.finished) {
+        (_, Some(Finished::Job(report))) => match report.status {
+            Status::Processed => "processed",
+            Status::Unchanged => "unchanged",
+            Status::Skipped => "skipped",
+        },
+        (_, Some(Finished::Comparison(comparison))) => match comparison.status {
+            Agreement::Agrees => "agrees",
+            Agreement::Differs => "differs",
+            Agreement::NotStored => "not_stored",
+            Agreement::Skipped => "skipped",
+        },
         (Outcome::Missing { .. }, _) => "missing",
         (Outcome::Failed { unstarted: true, .. }, _) => "unstarted",
         (Outcome::Failed { error_type, .. }, _) => error_type,
@@ -88,7 +162,7 @@ mod tests {
     #[test]
     fn every_metric_has_its_value_and_no_key_is_told() {
         let outcome = Outcome::failed(ErrorKind::Denied, "videos/1_x.mp4: AccessDenied");
-        let measured = Measured { outcome: &outcome, report: None, elapsed: Duration::from_millis(12) };
+        let measured = Measured { outcome: &outcome, finished: None, elapsed: Duration::from_millis(12) };
         let document = document("films", "thumbnails", "abc", &measured);
         assert_eq!(document["Outcome"], "denied");
         assert_eq!(document["Elapsed"], 12);

@@ -10,12 +10,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::metrics::{self, Measured};
+use super::metrics::{self, Finished, Measured};
 use super::time_limit::TimeLimit;
 use crate::catalog::Catalog;
-use crate::config::LambdaConfig;
+use crate::config::{LambdaConfig, Mode};
 use crate::event::{DistinctObject, Event, ObjectRef, Outcome};
-use crate::process::{ExistingContents, Job, RemoteVideo, Report, VideoSource as _};
+use crate::process::{ExistingContents, Job, RemoteVideo, VideoSource as _};
 use crate::source::S3Client;
 use crate::store::S3Store;
 use crate::{CancelToken, Error, ErrorKind, Limits, OpenOptions, telemetry};
@@ -39,6 +39,7 @@ pub(super) struct Worker<C> {
 /// One object and all it takes to work on it, in a task of its own.
 struct Task<C> {
     job: Job<S3Store, C>,
+    mode: Mode,
     object: ObjectRef,
     limit: TimeLimit,
     cancel: CancelToken,
@@ -63,9 +64,9 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
             let span = tracing::Span::current();
             let work = async move {
                 let started = Instant::now();
-                let (outcome, report) = task.run_in_turn(&places).await;
+                let (outcome, finished) = task.run_in_turn(&places).await;
                 let measured =
-                    Measured { outcome: &outcome, report: report.as_ref(), elapsed: started.elapsed() };
+                    Measured { outcome: &outcome, finished: finished.as_ref(), elapsed: started.elapsed() };
                 metrics::write(&namespace, &function, &request_id, &measured);
                 (index, outcome)
             };
@@ -124,13 +125,13 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
             existing_contents,
             decoders: Some(Arc::clone(decoders)),
         };
-        Task { job, object, limit, cancel }
+        Task { job, mode: self.config.mode, object, limit, cancel }
     }
 }
 
 impl<C: Catalog> Task<C> {
     /// Waits for a place, and works.
-    async fn run_in_turn(self, places: &Semaphore) -> (Outcome, Option<Report>) {
+    async fn run_in_turn(self, places: &Semaphore) -> (Outcome, Option<Finished>) {
         let key = self.object.key.clone();
         let place = tokio::select! {
             biased;
@@ -151,7 +152,7 @@ impl<C: Catalog> Task<C> {
         };
         drop(place);
         match done {
-            Ok(report) => (self.report(&report), Some(report)),
+            Ok(finished) => (self.report(&finished), Some(finished)),
             Err(error) => {
                 match error.kind() {
                     ErrorKind::NotFound => telemetry::missing(&key),
@@ -163,7 +164,7 @@ impl<C: Catalog> Task<C> {
     }
 
     /// The job; once more with the other reading of a key that has two, if there is no object under the first.
-    async fn run(&self) -> Result<Report, Error> {
+    async fn run(&self) -> Result<Finished, Error> {
         let first = self.process(&self.object.key).await;
         match &self.object.alternative_key {
             Some(key) if first.is_err() && !self.is_there(&self.object.key).await => {
@@ -179,14 +180,18 @@ impl<C: Catalog> Task<C> {
         matches!(found, Ok(Some(_)))
     }
 
-    async fn process(&self, key: &str) -> Result<Report, Error> {
-        self.job.process(&RemoteVideo::new(&self.job.store, key)?).await
+    async fn process(&self, key: &str) -> Result<Finished, Error> {
+        let video = RemoteVideo::new(&self.job.store, key)?;
+        match self.mode {
+            Mode::Live => Ok(Finished::Job(self.job.process(&video).await?)),
+            Mode::Shadow => Ok(Finished::Comparison(self.job.compare(&video).await?)),
+        }
     }
 
-    fn report(&self, report: &Report) -> Outcome {
-        match serde_json::to_value(report) {
+    fn report(&self, finished: &Finished) -> Outcome {
+        match serde_json::to_value(finished) {
             Ok(mut fields) => {
-                if report.key != self.object.key
+                if finished.key() != self.object.key
                     && let Value::Object(fields) = &mut fields
                 {
                     fields.insert("key_with_plus".to_owned(), true.into());

@@ -114,7 +114,7 @@ impl Folder {
         let Some(metadata) = metadata_of(path)? else { return Ok(None) };
         let etag = etag_of(&metadata);
         let sidecar = Sidecar::read(&self.own(), key)?.filter(|sidecar| sidecar.etag == etag);
-        Ok(Some(Sidecar::describe(sidecar, etag, metadata.len())))
+        Ok(Some(Sidecar::describe(sidecar, etag, &metadata)))
     }
 
     fn put(

@@ -4,8 +4,8 @@
 //! is not there cannot be told from one that may not be read: both are 403. A thumbnail that is either is put on condition
 //! that there is none, and S3 says which it was.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
@@ -13,9 +13,13 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::operation::put_object::PutObjectError;
-use aws_sdk_s3::primitives::ByteStream;
+#[cfg(feature = "lambda")]
+use aws_sdk_s3::primitives::ByteStreamError;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
 
 use super::{Condition, ETag, NewObject, ObjectDescription, Store, StoreError};
+#[cfg(feature = "lambda")]
+use crate::error::in_words;
 use crate::source::{RangeRequest, S3Source, SourceError, s3_failure};
 
 /// One attempt at a request that carries a thumbnail or less. The client makes three.
@@ -54,6 +58,42 @@ impl S3Store {
             Err(SourceError::NotFound { .. }) => Ok(None),
             Err(source) => Err(self.error("describe", key, source)),
         }
+    }
+
+    /// The bytes of the object `key`, at most `max_bytes` of them, and its description; `None` when there is none, or it may not be
+    /// read.
+    ///
+    /// # Errors
+    /// [`StoreError::S3`], with kind [`LimitExceeded`](crate::ErrorKind::LimitExceeded) for an object that is larger.
+    #[cfg(feature = "lambda")]
+    pub async fn get(
+        &self,
+        key: &str,
+        max_bytes: u64,
+    ) -> Result<Option<(Vec<u8>, ObjectDescription)>, StoreError> {
+        let request = self.client.get_object().bucket(&self.bucket).key(key);
+        let output = match request.customize().config_override(patient()).send().await {
+            Ok(output) => output,
+            Err(error) => match s3_failure(&error, whole()) {
+                SourceError::NotFound { .. } | SourceError::Denied { .. } => return Ok(None),
+                source => return Err(self.error("get", key, source)),
+            },
+        };
+        let description = ObjectDescription {
+            etag: ETag::new(output.e_tag().unwrap_or_default()),
+            size: size(output.content_length()),
+            modified: output.last_modified().and_then(time),
+            content_type: output.content_type().map(str::to_owned),
+            cache_control: output.cache_control().map(str::to_owned),
+            metadata: metadata(output.metadata()),
+        };
+        if description.size > max_bytes {
+            return Err(self.error("get", key, SourceError::TooLarge { allowed: max_bytes }));
+        }
+        let body = output.body.collect().await;
+        let broken = |error: ByteStreamError| SourceError::Connection { reason: in_words(&error) };
+        let body = body.map_err(|error| self.error("get", key, broken(error)))?;
+        Ok(Some((body.to_vec(), description)))
     }
 
     async fn head(&self, key: &str) -> Result<HeadObjectOutput, SourceError> {
@@ -159,14 +199,25 @@ fn whole() -> RangeRequest {
 }
 
 fn description(output: &HeadObjectOutput) -> ObjectDescription {
-    let metadata = output.metadata().into_iter().flatten();
-    let metadata: BTreeMap<_, _> =
-        metadata.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
     ObjectDescription {
         etag: ETag::new(output.e_tag().unwrap_or_default()),
-        size: output.content_length().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
+        size: size(output.content_length()),
+        modified: output.last_modified().and_then(time),
         content_type: output.content_type().map(str::to_owned),
         cache_control: output.cache_control().map(str::to_owned),
-        metadata,
+        metadata: metadata(output.metadata()),
     }
+}
+
+fn size(length: Option<i64>) -> u64 {
+    length.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0)
+}
+
+fn time(time: &DateTime) -> Option<SystemTime> {
+    SystemTime::try_from(*time).ok()
+}
+
+fn metadata(metadata: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
+    let metadata = metadata.into_iter().flatten();
+    metadata.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
 }

@@ -1,7 +1,7 @@
 //! What a file cannot say about an object, in a small JSON file of its own.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
@@ -65,11 +65,12 @@ impl Sidecar {
         super::sync_folder_of(&path)
     }
 
-    /// The description of the object with this ETag and size, with what its sidecar says.
-    pub(super) fn describe(sidecar: Option<Self>, etag: ETag, size: u64) -> ObjectDescription {
+    /// The description of the object with this ETag, with what its sidecar says.
+    pub(super) fn describe(sidecar: Option<Self>, etag: ETag, metadata: &Metadata) -> ObjectDescription {
         let bare = ObjectDescription {
             etag,
-            size,
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
             content_type: None,
             cache_control: None,
             metadata: BTreeMap::new(),

@@ -1,0 +1,285 @@
+//! The catalogue's statements in a MariaDB with a million videos: what the server makes of each (EXPLAIN), and how long twenty
+//! workers take, without an added index and with the optional migration.
+//! `cargo bench --features static,lambda --bench catalogue`
+
+#![expect(clippy::print_stdout, reason = "its tables are what it is for")]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+#[path = "../tests/common/programs.rs"]
+mod programs;
+#[path = "../tests/common/servers.rs"]
+mod servers;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use posterframe::catalog::{Asset, MySqlCatalog, NewContent};
+use posterframe::config::{DatabaseSettings, LambdaConfig};
+use posterframe::object_name::ContentId;
+use posterframe::secret::SecretStore;
+use programs::Outcome;
+use programs::mariadb::{DATABASE, MariaDb, PASSWORD, USER, optional_migration};
+use sqlx::Row as _;
+
+const WORKERS: u32 = 20;
+
+/// Arguments of the server: a table of this size fits its memory, as it would an Aurora's.
+const SERVER: [&str; 2] = ["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=256M"];
+
+fn settings(database: &MariaDb) -> Outcome<DatabaseSettings> {
+    let (port, ca) = (database.port().to_string(), database.ca().display().to_string());
+    let variables = BTreeMap::from([
+        ("DB_HOST", "127.0.0.1"),
+        ("RDS_PORT", port.as_str()),
+        ("DB_USER", USER),
+        ("DB_PASSWORD", PASSWORD),
+        ("DB_NAME", DATABASE),
+        ("DB_SSL_CA", ca.as_str()),
+        ("CATALOG_API_BASE", "http://127.0.0.1:9/api"),
+        ("INTERNAL_TOKEN", "token"),
+    ]);
+    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.database)
+}
+
+/// As many contents as rows, one row each.
+async fn fill(database: &MariaDb, videos: u32) -> Outcome {
+    let rows = format!(
+        "INSERT INTO contents (id, title, description, age_rating)
+         SELECT seq, CONCAT('Title of ', seq), CONCAT('Uploaded video: title_of_', seq), 'ALL' FROM seq_1_to_{videos};
+         INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration)
+         SELECT seq, CONCAT('s3://films/videos/2026/', seq, '_title_of_', seq, '.mp4'),
+                CONCAT('s3://films/thumbnails/2026/', seq, '_title_of_', seq, '.jpg'), 60 FROM seq_1_to_{videos};
+         ANALYZE TABLE contents, video_assets"
+    );
+    database.rows(&rows).await?;
+    Ok(())
+}
+
+fn asset(name: &str, seconds: u32) -> Outcome<Asset> {
+    let asset = Asset::new(
+        format!("s3://films/videos/2026/{name}.mp4"),
+        format!("s3://films/thumbnails/2026/{name}.jpg"),
+    )?;
+    Ok(asset.with_duration(seconds))
+}
+
+fn stored(number: u32, seconds: u32) -> Outcome<Asset> {
+    asset(&format!("{number}_title_of_{number}"), seconds)
+}
+
+fn content(title: &str) -> NewContent {
+    NewContent {
+        title: title.to_owned(),
+        description: format!("Uploaded video: {title}"),
+        age_rating: "ALL".to_owned(),
+    }
+}
+
+fn id(number: u32) -> Outcome<ContentId> {
+    Ok(ContentId::new(i64::from(number)).ok_or("no content's id")?)
+}
+
+fn worker(settings: &DatabaseSettings) -> Outcome<MySqlCatalog> {
+    let aws = aws_types::SdkConfig::builder().build();
+    Ok(MySqlCatalog::new(settings, SecretStore::new(&aws), &aws)?)
+}
+
+/// What the server makes of each statement that the catalogue sends, as its log has them.
+async fn explain(database: &MariaDb, videos: u32) -> Outcome {
+    let catalog = worker(&settings(database)?)?;
+    database.log_statements().await?;
+    let (known, replaced) = (id(videos / 2)?, stored(videos / 2, 61)?);
+    catalog.asset(replaced.video_url(), Some(known)).await?;
+    catalog.has_content(known).await?;
+    catalog.write_asset(known, &replaced).await?;
+    catalog.write_asset(id(videos / 3)?, &asset("another_of_the_same_content", 5)?).await?;
+    catalog.register(&content("without id"), &asset("without_id", 5)?).await?;
+    database.rows("SET GLOBAL general_log = OFF").await?;
+    let log = database.logged()?;
+    let statements =
+        log.lines().filter_map(|line| line.split_once("Query\t")).map(|(_, statement)| statement);
+    let mut seen = Vec::new();
+    println!("| statement | access | key | rows | extra |\n|---|---|---|---|---|");
+    for statement in statements {
+        let is_plain = ["SELECT", "UPDATE", "INSERT"].iter().any(|word| statement.starts_with(word));
+        let shown = shown(statement);
+        if !is_plain || statement.contains("_LOCK(") || seen.contains(&shown) {
+            continue;
+        }
+        let plan = database.rows(&format!("EXPLAIN {statement}")).await?;
+        let plan = plan.first().ok_or("no plan")?;
+        let text = |column: &str| plan.try_get::<Option<String>, _>(column).ok().flatten();
+        let rows = plan.try_get::<Option<i64>, _>("rows").ok().flatten();
+        let cell = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        println!(
+            "| `{shown}` | {} | {} | {} | {} |",
+            cell(text("type")),
+            cell(text("key")),
+            cell(rows.map(|rows| rows.to_string())),
+            cell(text("Extra"))
+        );
+        seen.push(shown);
+    }
+    Ok(())
+}
+
+/// A statement with its literals left out.
+fn shown(statement: &str) -> String {
+    let mut words = String::new();
+    let mut rest = statement;
+    while let Some((before, literal)) = rest.split_once("x'") {
+        words += before.trim_end_matches("_utf8mb4 ");
+        words.push('?');
+        rest = literal.split_once('\'').map_or("", |(_, after)| after);
+    }
+    words += rest;
+    let is_number = |word: &str| word.trim_matches(['(', ')', ',']).parse::<u64>().is_ok();
+    let words = words.split(' ').map(|word| if is_number(word) { "n" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Every worker does `work` with its number and each of so many rounds, all at once; the times it took.
+async fn together<W, F>(settings: &DatabaseSettings, rounds: u32, work: W) -> Outcome<Vec<Duration>>
+where
+    W: Fn(MySqlCatalog, u32, u32) -> F + Copy + Send + 'static,
+    F: Future<Output = Result<(), String>> + Send,
+{
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..WORKERS {
+        let catalog = worker(settings)?;
+        tasks.spawn(async move {
+            // Connected before the clock starts.
+            let one = ContentId::new(1).ok_or("no content's id")?;
+            catalog.has_content(one).await.map_err(|error| error.to_string())?;
+            let mut times = Vec::new();
+            for round in 0..rounds {
+                let started = Instant::now();
+                work(catalog.clone(), number, round).await?;
+                times.push(started.elapsed());
+            }
+            Ok::<_, String>(times)
+        });
+    }
+    let mut times = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        times.extend(done??);
+    }
+    Ok(times)
+}
+
+/// One line of the table: what twenty workers did, how long each took, and who waited for whom.
+async fn line<W, F>(database: &MariaDb, what: &str, rounds: u32, work: W) -> Outcome
+where
+    W: Fn(MySqlCatalog, u32, u32) -> F + Copy + Send + 'static,
+    F: Future<Output = Result<(), String>> + Send,
+{
+    const COUNTERS: [&str; 3] = ["Innodb_row_lock_waits", "Innodb_row_lock_time", "Innodb_deadlocks"];
+    let mut before = Vec::new();
+    for name in COUNTERS {
+        before.push(database.status(name).await?);
+    }
+    let mut times = together(&settings(database)?, rounds, work).await?;
+    times.sort();
+    let mut after = Vec::new();
+    for (name, before) in COUNTERS.into_iter().zip(before) {
+        after.push(database.status(name).await? - before);
+    }
+    let share = |percent: usize| {
+        let time = times.get((times.len() * percent / 100).min(times.len() - 1));
+        time.map_or(0.0, Duration::as_secs_f64) * 1000.0
+    };
+    let count = times.len();
+    let (half, most, last) = (share(50), share(95), share(100));
+    println!(
+        "| {what} | {count} | {half:.1} | {most:.1} | {last:.1} | {} | {} | {} |",
+        after[0], after[1], after[2]
+    );
+    Ok(())
+}
+
+async fn times(database: &MariaDb, videos: u32, run: u32) -> Outcome {
+    println!(
+        "| {WORKERS} workers at once | times | median ms | p95 ms | most ms | lock waits | waited ms | deadlocks |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    line(database, "row of a known content", 200, move |catalog, number, round| async move {
+        let number = 1 + (number * 7919 + round * 104_729) % videos;
+        let asset = stored(number, 60).map_err(|error| error.to_string())?;
+        let id = id(number).map_err(|error| error.to_string())?;
+        let found = catalog.asset(asset.video_url(), Some(id)).await.map_err(|error| error.to_string())?;
+        found.map(drop).ok_or_else(|| format!("no row of {number}"))
+    })
+    .await?;
+    line(
+        database,
+        "row written again, with another duration",
+        50,
+        move |catalog, number, round| async move {
+            let number = 1 + (number * 7919 + round * 104_729) % videos;
+            let asset = stored(number, 70 + run).map_err(|error| error.to_string())?;
+            let id = id(number).map_err(|error| error.to_string())?;
+            catalog.write_asset(id, &asset).await.map_err(|error| error.to_string())
+        },
+    )
+    .await?;
+    line(database, "all of them the same row", 50, move |catalog, number, round| async move {
+        let seconds = 1000 * (run + 1) + number * 100 + round;
+        let asset = stored(77, seconds).map_err(|error| error.to_string())?;
+        let id = id(77).map_err(|error| error.to_string())?;
+        catalog.write_asset(id, &asset).await.map_err(|error| error.to_string())
+    })
+    .await?;
+    line(database, "first row of a new video with an id", 5, move |catalog, number, round| async move {
+        let content = 1 + number * 1000 + round;
+        let name = format!("{content}_new_{run}");
+        let asset = asset(&name, 60).map_err(|error| error.to_string())?;
+        let id = id(content).map_err(|error| error.to_string())?;
+        catalog.write_asset(id, &asset).await.map_err(|error| error.to_string())
+    })
+    .await?;
+    line(database, "new video without an id", 5, move |catalog, number, round| async move {
+        let name = format!("film_{run}_{number}_{round}");
+        let asset = asset(&name, 60).map_err(|error| error.to_string())?;
+        catalog.register(&content(&name), &asset).await.map(drop).map_err(|error| error.to_string())
+    })
+    .await?;
+    line(database, "all of them the same new video without an id", 1, move |catalog, _, round| async move {
+        let name = format!("same_{run}_{round}");
+        let asset = asset(&name, 60).map_err(|error| error.to_string())?;
+        catalog.register(&content(&name), &asset).await.map(drop).map_err(|error| error.to_string())
+    })
+    .await?;
+    let doubles = "SELECT COUNT(*) - COUNT(DISTINCT video_url) FROM video_assets";
+    match database.number(doubles).await? {
+        0 => Ok(()),
+        doubles => Err(format!("{doubles} doubles").into()),
+    }
+}
+
+async fn measure(videos: u32) -> Outcome {
+    let database = MariaDb::start_with(true, &SERVER).await?;
+    fill(&database, videos).await?;
+    println!("{videos} videos, {}\n", version(&database).await?);
+    println!("The tables as they are:\n");
+    explain(&database, videos).await?;
+    println!();
+    times(&database, videos, 0).await?;
+    let started = Instant::now();
+    database.rows(&optional_migration()?).await?;
+    println!("\nWith the optional migration, which took {:.1} s:\n", started.elapsed().as_secs_f64());
+    explain(&database, videos).await?;
+    println!();
+    times(&database, videos, 1).await
+}
+
+async fn version(database: &MariaDb) -> Outcome<String> {
+    let rows = database.rows("SELECT CONVERT(VERSION() USING utf8mb4)").await?;
+    Ok(rows.first().ok_or("no version")?.try_get(0)?)
+}
+
+fn main() -> Outcome {
+    // cargo adds `--bench`.
+    let videos = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(videos))
+}
