@@ -1,6 +1,6 @@
-//! The catalogue's statements in a MariaDB with a million videos: what the server makes of each (EXPLAIN), and how long twenty
+//! The catalogue's statements in a database with a million videos: what the server makes of each (EXPLAIN), and how long twenty
 //! workers take, without an added index and with the optional migration.
-//! `cargo bench --features static,lambda --bench catalogue`
+//! `cargo bench --features static,lambda --bench catalogue`, with `TEST_DATABASE=mysql` in the MySQL of `scripts/mysql.sh`.
 
 #![expect(clippy::print_stdout, reason = "its tables are what it is for")]
 
@@ -19,7 +19,7 @@ use posterframe::config::{DatabaseSettings, LambdaConfig};
 use posterframe::object_name::ContentId;
 use posterframe::secret::SecretStore;
 use programs::Outcome;
-use programs::mariadb::{DATABASE, MariaDb, PASSWORD, USER, optional_migration};
+use programs::database::{DATABASE, Database, PASSWORD, USER, optional_migration};
 use sqlx::Row as _;
 
 const WORKERS: u32 = 20;
@@ -27,7 +27,7 @@ const WORKERS: u32 = 20;
 /// Arguments of the server: a table of this size fits its memory, as it would an Aurora's.
 const SERVER: [&str; 2] = ["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=256M"];
 
-fn settings(database: &MariaDb) -> Outcome<DatabaseSettings> {
+fn settings(database: &Database) -> Outcome<DatabaseSettings> {
     let (port, ca) = (database.port().to_string(), database.ca().display().to_string());
     let variables = BTreeMap::from([
         ("DB_HOST", "127.0.0.1"),
@@ -42,30 +42,14 @@ fn settings(database: &MariaDb) -> Outcome<DatabaseSettings> {
     Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.database)
 }
 
-/// As many contents as rows, one row each.
-async fn fill(database: &MariaDb, videos: u32) -> Outcome {
-    let rows = format!(
-        "INSERT INTO contents (id, title, description, age_rating)
-         SELECT seq, CONCAT('Title of ', seq), CONCAT('Uploaded video: title_of_', seq), 'ALL' FROM seq_1_to_{videos};
-         INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration)
-         SELECT seq, CONCAT('s3://films/videos/2026/', seq, '_title_of_', seq, '.mp4'),
-                CONCAT('s3://films/thumbnails/2026/', seq, '_title_of_', seq, '.jpg'), 60 FROM seq_1_to_{videos};
-         ANALYZE TABLE contents, video_assets"
-    );
-    database.rows(&rows).await?;
-    Ok(())
-}
-
 fn asset(name: &str, seconds: u32) -> Outcome<Asset> {
-    let asset = Asset::new(
-        format!("s3://films/videos/2026/{name}.mp4"),
-        format!("s3://films/thumbnails/2026/{name}.jpg"),
-    )?;
+    let asset =
+        Asset::new(format!("s3://films/videos/{name}.mp4"), format!("s3://films/thumbnails/{name}.jpg"))?;
     Ok(asset.with_duration(seconds))
 }
 
 fn stored(number: u32, seconds: u32) -> Outcome<Asset> {
-    asset(&format!("{number}_title_of_{number}"), seconds)
+    asset(&format!("{number}_x"), seconds)
 }
 
 fn content(title: &str) -> NewContent {
@@ -86,7 +70,7 @@ fn worker(settings: &DatabaseSettings) -> Outcome<MySqlCatalog> {
 }
 
 /// What the server makes of each statement that the catalogue sends, as its log has them.
-async fn explain(database: &MariaDb, videos: u32) -> Outcome {
+async fn explain(database: &Database, videos: u32) -> Outcome {
     let catalog = worker(&settings(database)?)?;
     database.log_statements().await?;
     let (known, replaced) = (id(videos / 2)?, stored(videos / 2, 61)?);
@@ -102,23 +86,15 @@ async fn explain(database: &MariaDb, videos: u32) -> Outcome {
     let mut seen = Vec::new();
     println!("| statement | access | key | rows | extra |\n|---|---|---|---|---|");
     for statement in statements {
-        let is_plain = ["SELECT", "UPDATE", "INSERT"].iter().any(|word| statement.starts_with(word));
+        // An INSERT of values has no plan.
+        let is_plain = statement.starts_with("SELECT") || statement.starts_with("UPDATE");
         let shown = shown(statement);
         if !is_plain || statement.contains("_LOCK(") || seen.contains(&shown) {
             continue;
         }
-        let plan = database.rows(&format!("EXPLAIN {statement}")).await?;
-        let plan = plan.first().ok_or("no plan")?;
-        let text = |column: &str| plan.try_get::<Option<String>, _>(column).ok().flatten();
-        let rows = plan.try_get::<Option<i64>, _>("rows").ok().flatten();
-        let cell = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-        println!(
-            "| `{shown}` | {} | {} | {} | {} |",
-            cell(text("type")),
-            cell(text("key")),
-            cell(rows.map(|rows| rows.to_string())),
-            cell(text("Extra"))
-        );
+        let (rows, how) = database.explain(statement).await?;
+        let [access, key, extra] = how.map(|text| text.replace('|', " with "));
+        println!("| `{shown}` | {access} | {key} | {rows} | {extra} |");
         seen.push(shown);
     }
     Ok(())
@@ -135,8 +111,11 @@ fn shown(statement: &str) -> String {
     }
     words += rest;
     let is_number = |word: &str| word.trim_matches(['(', ')', ',']).parse::<u64>().is_ok();
-    let words = words.split(' ').map(|word| if is_number(word) { "n" } else { word });
-    words.collect::<Vec<_>>().join(" ")
+    let without = |word: &str| word.replace(|character: char| character.is_ascii_digit(), "");
+    let words = words
+        .split(' ')
+        .map(|word| if is_number(word) { format!("n{}", without(word)) } else { word.to_owned() });
+    words.collect::<Vec<_>>().join(" ").replace("n()", "(n)")
 }
 
 /// Every worker does `work` with its number and each of so many rounds, all at once; the times it took.
@@ -169,22 +148,15 @@ where
 }
 
 /// One line of the table: what twenty workers did, how long each took, and who waited for whom.
-async fn line<W, F>(database: &MariaDb, what: &str, rounds: u32, work: W) -> Outcome
+async fn line<W, F>(database: &Database, what: &str, rounds: u32, work: W) -> Outcome
 where
     W: Fn(MySqlCatalog, u32, u32) -> F + Copy + Send + 'static,
     F: Future<Output = Result<(), String>> + Send,
 {
-    const COUNTERS: [&str; 3] = ["Innodb_row_lock_waits", "Innodb_row_lock_time", "Innodb_deadlocks"];
-    let mut before = Vec::new();
-    for name in COUNTERS {
-        before.push(database.status(name).await?);
-    }
+    let before = waits(database).await?;
     let mut times = together(&settings(database)?, rounds, work).await?;
     times.sort();
-    let mut after = Vec::new();
-    for (name, before) in COUNTERS.into_iter().zip(before) {
-        after.push(database.status(name).await? - before);
-    }
+    let after = waits(database).await?;
     let share = |percent: usize| {
         let time = times.get((times.len() * percent / 100).min(times.len() - 1));
         time.map_or(0.0, Duration::as_secs_f64) * 1000.0
@@ -193,12 +165,21 @@ where
     let (half, most, last) = (share(50), share(95), share(100));
     println!(
         "| {what} | {count} | {half:.1} | {most:.1} | {last:.1} | {} | {} | {} |",
-        after[0], after[1], after[2]
+        after.0 - before.0,
+        after.1 - before.1,
+        after.2 - before.2
     );
     Ok(())
 }
 
-async fn times(database: &MariaDb, videos: u32, run: u32) -> Outcome {
+/// How often transactions have waited for a row, how many milliseconds, and how often two waited for each other.
+async fn waits(database: &Database) -> Outcome<(u64, u64, u64)> {
+    let waits = database.status("Innodb_row_lock_waits").await?;
+    let waited = database.status("Innodb_row_lock_time").await?;
+    Ok((waits, waited, database.deadlocks().await?))
+}
+
+async fn times(database: &Database, videos: u32, run: u32) -> Outcome {
     println!(
         "| {WORKERS} workers at once | times | median ms | p95 ms | most ms | lock waits | waited ms | deadlocks |"
     );
@@ -258,8 +239,8 @@ async fn times(database: &MariaDb, videos: u32, run: u32) -> Outcome {
 }
 
 async fn measure(videos: u32) -> Outcome {
-    let database = MariaDb::start_with(true, &SERVER).await?;
-    fill(&database, videos).await?;
+    let database = Database::start_with(true, &SERVER).await?;
+    database.fill(videos).await?;
     println!("{videos} videos, {}\n", version(&database).await?);
     println!("The tables as they are:\n");
     explain(&database, videos).await?;
@@ -273,7 +254,7 @@ async fn measure(videos: u32) -> Outcome {
     times(&database, videos, 1).await
 }
 
-async fn version(database: &MariaDb) -> Outcome<String> {
+async fn version(database: &Database) -> Outcome<String> {
     let rows = database.rows("SELECT CONVERT(VERSION() USING utf8mb4)").await?;
     Ok(rows.first().ok_or("no version")?.try_get(0)?)
 }

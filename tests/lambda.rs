@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 
 use catalogue_api::CatalogueServer;
 use posterframe::{Bounds, Media, OpenOptions};
+use programs::database::{DATABASE, Database, PASSWORD, USER};
 use programs::emulator::Emulator;
-use programs::mariadb::{DATABASE, MariaDb, PASSWORD, USER};
 use programs::moto::Moto;
 use programs::runtime_api::{Lambda, Reply};
 use programs::{Outcome, pause};
 use serde_json::{Value, json};
 use servers::s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
-use servers::{Fault, Seen};
+use servers::{Certificate, Fault, Seen};
 use sqlx::Row as _;
 
 const FUNCTION: &str = env!("CARGO_BIN_EXE_posterframe-lambda");
@@ -45,15 +45,24 @@ fn other_film() -> Outcome<Vec<u8>> {
 /// All that a function needs around it.
 struct World {
     s3: S3Server,
-    database: MariaDb,
+    database: Database,
     api: CatalogueServer,
 }
 
 impl World {
     async fn new() -> Outcome<Self> {
-        let database = MariaDb::start().await?;
+        let database = Database::start().await?;
         let api = CatalogueServer::start_over(TOKEN, database.socket(), DATABASE)?;
         Ok(Self { s3: S3Server::start()?, database, api })
+    }
+
+    /// As in the cloud: all of it over TLS, with certificates of one authority.
+    async fn new_over_tls() -> Outcome<Self> {
+        let database = Database::start().await?;
+        let (chain, key) = database.certificate();
+        let certificate = (chain.clone(), key.clone());
+        let api = CatalogueServer::start_over_with_tls(TOKEN, database.socket(), DATABASE, certificate)?;
+        Ok(Self { s3: S3Server::start_with(Some(&Certificate { chain, key }))?, database, api })
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
@@ -181,6 +190,28 @@ fn the_whole_job_and_the_same_event_again() -> Outcome {
     })
 }
 
+/// All of it over TLS, whose certificates are trusted as `SSL_CERT_FILE` says, or else not.
+#[test]
+fn over_tls_it_trusts_whom_it_is_told_to() -> Outcome {
+    run(async {
+        let world = World::new_over_tls().await?;
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        let mut settings = world.settings();
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        let (kind, message) = function.invoke(&event(&["videos/1_a.mp4"]))?.error()?;
+        assert_eq!(kind, "unavailable", "{message}");
+        assert!(message.contains("certificate"), "{message}");
+        assert!(world.rows().await?.is_empty());
+
+        settings.push(("SSL_CERT_FILE", world.database.ca().display().to_string()));
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        let answer = function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
+        assert_eq!(answer["results"][0]["status"], "processed", "{answer}");
+        assert_eq!(world.rows().await?[0].1, "A");
+        Ok(())
+    })
+}
+
 /// The whole job with what the replaced Lambda's role may do, and its secrets from Secrets Manager.
 #[test]
 fn the_permissions_of_the_replaced_lambda_are_enough() -> Outcome {
@@ -294,6 +325,41 @@ fn several_records_side_by_side_in_little_memory() -> Outcome {
         );
         assert!(rows.iter().any(|row| row.0 == 7003 && row.1 == "한글 C"), "{rows:?}");
         assert!(world.thumbnail("thumbnails/7003_한글 c.jpg").is_file());
+        Ok(())
+    })
+}
+
+/// Lambda's smallest memory, to which the kernel holds it where that can be had, and in it four films of 1080p, one of 142 million pixels and an index that unfolds to gigabytes.
+#[test]
+fn the_smallest_memory_is_enough_whatever_comes() -> Outcome {
+    const MEBIBYTES: u32 = 128;
+    run(async {
+        let world = World::new().await?;
+        world.database.rows("INSERT INTO contents (id, title) VALUES (9000, 'x')").await?;
+        let fixture = |name: &str| fs::read(programs::in_repository(&format!("tests/fixtures/{name}")));
+        let files = ["h264_1080p.mp4"; 4].into_iter().chain(["x_huge_pixels.mp4", "x_bomb_stsz.mp4"]);
+        let mut keys = Vec::new();
+        for (number, file) in files.enumerate() {
+            let key = format!("videos/{}_a.mp4", 7001 + number);
+            world.s3.put(&key, &fixture(file)?)?;
+            keys.push(key);
+        }
+        let mut settings = world.settings();
+        settings.push(("MAX_CONCURRENCY", "4".to_owned()));
+        let mut function = Lambda::start_with_memory(MEBIBYTES, FUNCTION, &settings)?;
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let (kind, message) = function.invoke(&event(&keys))?.error()?;
+        let message: Value = serde_json::from_str(&message)?;
+        assert_eq!((kind.as_str(), &message["succeeded"]), ("limit_exceeded", &json!(4)), "{message}");
+        let peak = function.peak_memory()?;
+        assert!(peak < u64::from(MEBIBYTES) << 10, "{peak} KiB");
+        // The same environment goes on.
+        let answer = function.invoke(&event(&keys[..4]))?.response()?;
+        assert!(
+            answer["results"]
+                .as_array()
+                .is_some_and(|all| all.iter().all(|one| one["status"] == "unchanged"))
+        );
         Ok(())
     })
 }

@@ -43,7 +43,8 @@ pub(crate) struct CatalogueServer {
     folder: TempDir,
     port: u16,
     token: String,
-    tls: bool,
+    /// Files of its certificate and key.
+    tls: Option<(PathBuf, PathBuf)>,
     /// Socket and name of the MySQL database that has the contents.
     database: Option<(PathBuf, String)>,
     process: Option<Child>,
@@ -51,31 +52,46 @@ pub(crate) struct CatalogueServer {
 
 impl CatalogueServer {
     pub(crate) fn start(token: &str) -> Outcome<Self> {
-        Self::start_with(token, false, None)
+        Self::start_in(tempfile::tempdir()?, token, None, None)
     }
 
     /// With a certificate that nobody has signed but itself.
     pub(crate) fn start_with_own_certificate(token: &str) -> Outcome<Self> {
-        Self::start_with(token, true, None)
+        let folder = tempfile::tempdir()?;
+        let certificate = Self::make_certificate(folder.path())?;
+        Self::start_in(folder, token, Some(certificate), None)
     }
 
     /// Over a MySQL database's table.
     pub(crate) fn start_over(token: &str, socket: PathBuf, database: &str) -> Outcome<Self> {
-        Self::start_with(token, false, Some((socket, database.to_owned())))
+        Self::start_in(tempfile::tempdir()?, token, None, Some((socket, database.to_owned())))
     }
 
-    fn start_with(token: &str, tls: bool, database: Option<(PathBuf, String)>) -> Outcome<Self> {
-        let folder = tempfile::tempdir()?;
+    /// The same, with these files of a certificate and its key. What the tests ask for themselves, calls say, is not to be had then.
+    pub(crate) fn start_over_with_tls(
+        token: &str,
+        socket: PathBuf,
+        database: &str,
+        certificate: (PathBuf, PathBuf),
+    ) -> Outcome<Self> {
+        Self::start_in(tempfile::tempdir()?, token, Some(certificate), Some((socket, database.to_owned())))
+    }
+
+    fn start_in(
+        folder: TempDir,
+        token: &str,
+        tls: Option<(PathBuf, PathBuf)>,
+        database: Option<(PathBuf, String)>,
+    ) -> Outcome<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let mut server = Self { folder, port, token: token.to_owned(), tls, database, process: None };
-        if tls {
-            server.make_certificate()?;
-        }
         server.run()?;
         Ok(server)
     }
 
-    fn make_certificate(&self) -> Outcome {
+    /// A certificate that nobody has signed but itself, and its key.
+    fn make_certificate(folder: &Path) -> Outcome<(PathBuf, PathBuf)> {
+        let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
         let made = Command::new("openssl")
             .args([
                 "req",
@@ -89,11 +105,11 @@ impl CatalogueServer {
                 "2",
             ])
             .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-            .args(["-keyout".as_ref(), self.file("key.pem").as_os_str()])
-            .args(["-out".as_ref(), self.file("certificate.pem").as_os_str()])
+            .args(["-keyout".as_ref(), key.as_os_str()])
+            .args(["-out".as_ref(), certificate.as_os_str()])
             .output()?;
         if made.status.success() {
-            return Ok(());
+            return Ok((certificate, key));
         }
         Err(format!("openssl: {}", String::from_utf8_lossy(&made.stderr)).into())
     }
@@ -121,9 +137,9 @@ impl CatalogueServer {
         if let Some((socket, name)) = &self.database {
             command.env("DB_SOCKET", socket).env("DB_NAME", name);
         }
-        if self.tls {
-            command.arg("--ssl-keyfile").arg(self.file("key.pem"));
-            command.arg("--ssl-certfile").arg(self.file("certificate.pem"));
+        if let Some((certificate, key)) = &self.tls {
+            command.arg("--ssl-keyfile").arg(key);
+            command.arg("--ssl-certfile").arg(certificate);
         }
         let process = self.process.insert(command.spawn()?);
         let started = Instant::now();
@@ -159,7 +175,7 @@ impl CatalogueServer {
 
     /// What `CATALOG_API_BASE` is to be.
     pub(crate) fn base(&self) -> String {
-        match self.tls {
+        match self.tls.is_some() {
             true => format!("https://localhost:{}/api", self.port),
             false => format!("http://127.0.0.1:{}/api", self.port),
         }

@@ -1,13 +1,15 @@
-//! Server programs that a test starts, on 127.0.0.1, and that end with it: [`mariadb`], `moto`, and the program under
+//! Server programs that a test starts, on 127.0.0.1, and that end with it: [`database`], `moto`, and the program under
 //! test inside [`runtime_api`] or `emulator`. `make test-servers` gets them. A test crate says
 //! `#[path = "common/programs.rs"] mod programs;`, beside `servers`.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
+#[path = "cgroup.rs"]
+mod cgroup;
+#[path = "database.rs"]
+pub(crate) mod database;
 #[cfg(feature = "lambda")]
 #[path = "emulator.rs"]
 pub(crate) mod emulator;
-#[path = "mariadb.rs"]
-pub(crate) mod mariadb;
 #[cfg(feature = "lambda")]
 #[path = "moto.rs"]
 pub(crate) mod moto;

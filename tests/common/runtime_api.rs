@@ -11,6 +11,7 @@ use hyper::Response;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use super::cgroup::Cgroup;
 use super::{Log, Outcome, Program, pause};
 use crate::servers::{Server, body_of};
 
@@ -53,10 +54,30 @@ pub(crate) struct Lambda {
     /// From the start of the process until it asks for its first event.
     pub(crate) init: Duration,
     count: u32,
+    /// Behind the program: it goes when that has ended.
+    _group: Option<Cgroup>,
 }
 
 impl Lambda {
     pub(crate) fn start(binary: &str, settings: &[(&str, String)]) -> Outcome<Self> {
+        Self::start_in(None, 512, binary, settings)
+    }
+
+    /// In an environment of so much memory: told so, and held to it where a control group can be made.
+    pub(crate) fn start_with_memory(
+        mebibytes: u32,
+        binary: &str,
+        settings: &[(&str, String)],
+    ) -> Outcome<Self> {
+        Self::start_in(Cgroup::new(u64::from(mebibytes) << 20), mebibytes, binary, settings)
+    }
+
+    fn start_in(
+        group: Option<Cgroup>,
+        mebibytes: u32,
+        binary: &str,
+        settings: &[(&str, String)],
+    ) -> Outcome<Self> {
         let (invocations, waiting) = unbounded_channel::<Invocation>();
         let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
         let (replied, replies) = channel();
@@ -96,9 +117,10 @@ impl Lambda {
             })
         })?;
         let started = Instant::now();
-        let mut command = Command::new(binary);
+        let mut command = group.as_ref().map_or_else(|| Command::new(binary), |group| group.command(binary));
         command.env_clear().env("AWS_LAMBDA_RUNTIME_API", server.endpoint().replace("http://", ""));
-        command.env("AWS_LAMBDA_FUNCTION_NAME", "films").env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512");
+        command.env("AWS_LAMBDA_FUNCTION_NAME", "films");
+        command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", mebibytes.to_string());
         command.env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST");
         command.env("AWS_LAMBDA_LOG_STREAM_NAME", "stream").env("AWS_LAMBDA_LOG_GROUP_NAME", "group");
         command.envs(settings.iter().map(|(name, value)| (*name, value)));
@@ -106,7 +128,7 @@ impl Lambda {
         let first = || *first_asked.lock().unwrap_or_else(PoisonError::into_inner);
         program.wait_until(|| first().is_some())?;
         let init = first().map_or(Duration::ZERO, |asked| asked.duration_since(started));
-        Ok(Self { program, _server: server, invocations, replies, init, count: 0 })
+        Ok(Self { program, _server: server, invocations, replies, init, count: 0, _group: group })
     }
 
     /// Sends an event; the function may work on it for so long.

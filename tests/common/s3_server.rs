@@ -31,7 +31,7 @@ use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 
-use super::{Outcome, RangeIgnored, Server};
+use super::{Certificate, Outcome, RangeIgnored, Server};
 
 pub(crate) const ACCESS_KEY: &str = "AKIATESTKEY";
 pub(crate) const SECRET_KEY: &str = "the-secret-key-of-the-tests";
@@ -72,13 +72,18 @@ impl std::ops::Deref for S3Server {
 
 impl S3Server {
     pub(crate) fn start() -> Outcome<Self> {
+        Self::start_with(None)
+    }
+
+    /// Over TLS, if there is a certificate.
+    pub(crate) fn start_with(certificate: Option<&Certificate>) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         fs::create_dir(folder.path().join(BUCKET))?;
         let files = FileSystem::new(folder.path()).map_err(|error| format!("{error:?}"))?;
         let mut builder = S3ServiceBuilder::new(Checked { files, root: folder.path().to_owned() });
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let service = Arc::new(builder.build());
-        let server = Server::start(move |request| {
+        let server = Server::start_with(certificate, move |request| {
             let service = Arc::clone(&service);
             Box::pin(async move {
                 let response = service.call(request.map(s3s::Body::from)).await?;

@@ -14,6 +14,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +33,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, ServerConfig};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
@@ -217,9 +222,28 @@ impl Faults {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RangeIgnored;
 
+/// PEM files that a server proves itself with.
+#[derive(Debug, Clone)]
+pub(crate) struct Certificate {
+    pub(crate) chain: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Certificate {
+    fn acceptor(&self) -> Outcome<TlsAcceptor> {
+        let chain = CertificateDer::pem_file_iter(&self.chain)?.collect::<Result<Vec<_>, _>>()?;
+        let key = PrivateKeyDer::from_pem_file(&self.key)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let config = builder.with_no_client_auth().with_single_cert(chain, key)?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
 /// A server that runs until it is dropped.
 pub(crate) struct Server {
     address: SocketAddr,
+    scheme: &'static str,
     pub(crate) faults: Faults,
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
@@ -236,28 +260,38 @@ impl Server {
     pub(crate) fn start(
         respond: impl Fn(Request<Incoming>) -> Answer + Send + Sync + 'static,
     ) -> Outcome<Self> {
+        Self::start_with(None, respond)
+    }
+
+    /// The same, over TLS if there is a certificate.
+    pub(crate) fn start_with(
+        certificate: Option<&Certificate>,
+        respond: impl Fn(Request<Incoming>) -> Answer + Send + Sync + 'static,
+    ) -> Outcome<Self> {
+        let tls = certificate.map(Certificate::acceptor).transpose()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let faults = Faults::default();
         let (stop, stopped) = oneshot::channel();
-        let accepting = accept(listener, Arc::new(respond), faults.clone());
+        let accepting = accept(listener, tls, Arc::new(respond), faults.clone());
         let thread = thread::spawn(move || {
             let _accepting = runtime.spawn(accepting);
             // The sender is never used: this ends when it is dropped, and with the runtime all connections.
             let _: Result<Infallible, _> = runtime.block_on(stopped);
         });
-        Ok(Self { address, faults, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, scheme, faults, stop: Some(stop), thread: Some(thread) })
     }
 
     pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// `http://127.0.0.1:port`
+    /// `http://127.0.0.1:port`, or `https`
     pub(crate) fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 }
 
@@ -271,18 +305,25 @@ impl Drop for Server {
     }
 }
 
-async fn accept<R>(listener: StdListener, respond: Arc<R>, faults: Faults)
+async fn accept<R>(listener: StdListener, tls: Option<TlsAcceptor>, respond: Arc<R>, faults: Faults)
 where
     R: Fn(Request<Incoming>) -> Answer + Send + Sync + 'static,
 {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     while let Ok((stream, _)) = listener.accept().await {
-        let (respond, faults) = (Arc::clone(&respond), faults.clone());
+        let (tls, respond, faults) = (tls.clone(), Arc::clone(&respond), faults.clone());
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(Arc::clone(&respond), faults.clone(), request));
             let connection = hyper::server::conn::http1::Builder::new();
-            // Broken connections are what some tests are about.
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+            // Broken connections are what some tests are about, and clients that trust nobody.
+            match tls {
+                None => drop(connection.serve_connection(TokioIo::new(stream), service).await),
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        drop(connection.serve_connection(TokioIo::new(stream), service).await);
+                    }
+                }
+            }
         });
     }
 }

@@ -178,9 +178,13 @@ const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const ACCESS_DENIED: u16 = 1045;
 
 fn tls_advice(error: &sqlx::Error) -> &'static str {
-    match error.to_string().contains("not support") {
-        true => "the server has no TLS; DB_SSL_MODE=disabled connects without it",
-        false => "check DB_SSL_CA and DB_SSL_MODE",
+    let error = error.to_string();
+    if error.contains("not support") {
+        "the server has no TLS; DB_SSL_MODE=disabled connects without it"
+    } else if error.contains("RSA") {
+        "caching_sha2_password, which this user logs in by, needs TLS: DB_SSL_MODE=disabled does not go with it"
+    } else {
+        "check DB_SSL_CA and DB_SSL_MODE"
     }
 }
 

@@ -1,0 +1,355 @@
+//! A database server of a test's own, MariaDB, or the MySQL of `make test-mysql`: TLS with a certificate of a test's own authority, the catalogue's tables, users.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
+use tempfile::TempDir;
+
+use super::{Outcome, Program, free_port, in_repository};
+
+pub(crate) const DATABASE: &str = "ott_db";
+pub(crate) const USER: &str = "films";
+/// A password with all that breaks URLs and quotes.
+pub(crate) const PASSWORD: &str = "p@ss:/?#%&'\"\\ 한글 canary";
+/// Tables exist as the replaced Lambda's owner made them.
+const TABLES: &str = include_str!("../../migrations/mysql/0001_contents_and_video_assets.sql");
+
+#[derive(Debug)]
+pub(crate) struct Database {
+    program: Program,
+    kind: Kind,
+    folder: TempDir,
+    port: u16,
+    arguments: Vec<String>,
+}
+
+/// Whose server it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Debian's, installed.
+    MariaDb,
+    /// That of Debian unstable, unpacked by `scripts/mysql.sh`.
+    MySql,
+}
+
+impl Kind {
+    /// As `TEST_DATABASE` says: `mariadb`, the default, or `mysql`.
+    #[expect(clippy::disallowed_methods, reason = "whoever runs the tests chooses")]
+    pub(crate) fn wanted() -> Self {
+        match std::env::var("TEST_DATABASE").as_deref() {
+            Ok("mysql") => Self::MySql,
+            _ => Self::MariaDb,
+        }
+    }
+
+    fn server(self) -> Command {
+        match self {
+            Self::MariaDb => Command::new("/usr/sbin/mariadbd"),
+            Self::MySql => unpacked("usr/sbin/mysqld"),
+        }
+    }
+
+    fn own_arguments(self) -> Vec<String> {
+        match self {
+            Self::MariaDb => Vec::new(),
+            Self::MySql => {
+                let folder = |option: &str, path: &str| format!("--{option}={}", in_mysql(path).display());
+                vec![
+                    folder("basedir", "usr"),
+                    folder("lc-messages-dir", "usr/share/mysql"),
+                    folder("plugin-dir", "usr/lib/mysql/plugin"),
+                    // Its default folder is not there.
+                    "--secure-file-priv=NULL".to_owned(),
+                    "--mysqlx=OFF".to_owned(),
+                    "--skip-log-bin".to_owned(),
+                    "--cte-max-recursion-depth=10000000".to_owned(),
+                ]
+            }
+        }
+    }
+
+    const fn without_tls(self) -> &'static str {
+        match self {
+            Self::MariaDb => "--disable-ssl",
+            Self::MySql => "--tls-version=",
+        }
+    }
+
+    /// A table of the numbers from 1 to `last`, in a column `seq`.
+    fn sequence(self, last: u32) -> String {
+        match self {
+            Self::MariaDb => format!("seq_1_to_{last}"),
+            Self::MySql => format!(
+                "(WITH RECURSIVE numbers (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM numbers WHERE seq < {last}) \
+                 SELECT seq FROM numbers) AS numbers"
+            ),
+        }
+    }
+
+    fn install(self, data: &Path, temporary: &Path) -> Outcome {
+        let user = format!("--user={}", user_name()?);
+        let data = format!("--datadir={}", data.display());
+        let mut command = match self {
+            Self::MariaDb => {
+                let mut command = Command::new("mariadb-install-db");
+                command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+                command
+            }
+            Self::MySql => {
+                let mut command = self.server();
+                command.arg("--no-defaults").args(self.own_arguments()).arg("--initialize-insecure");
+                command
+            }
+        };
+        command.arg(user).arg(data).arg(format!("--tmpdir={}", temporary.display()));
+        let name = command.get_program().to_string_lossy().into_owned();
+        let made = command.output();
+        let made = made.map_err(|error| format!("{name}: {error}; `make test-servers` gets it"))?;
+        match made.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&made.stderr).into_owned().into()),
+        }
+    }
+}
+
+fn in_mysql(path: &str) -> PathBuf {
+    in_repository("target/mysql").join(path)
+}
+
+/// A program of `target/mysql`, with the libraries that are there.
+pub(crate) fn unpacked(program: &str) -> Command {
+    let arch = std::env::consts::ARCH;
+    let loader =
+        if arch == "x86_64" { "usr/lib64/ld-linux-x86-64.so.2" } else { "usr/lib/ld-linux-aarch64.so.1" };
+    let libraries = [
+        &format!("usr/lib/{arch}-linux-gnu"),
+        "usr/lib/mysql/private",
+        "usr/lib/mysql-router",
+        "usr/lib/mysql-router/private",
+        "usr/lib/mysqlrouter/plugin",
+        "usr/lib/mysqlrouter/private",
+    ];
+    let libraries: Vec<_> = libraries.iter().map(|path| in_mysql(path).display().to_string()).collect();
+    let mut command = Command::new(in_mysql(loader));
+    command.arg("--library-path").arg(libraries.join(":")).arg(in_mysql(program));
+    command
+}
+
+impl Database {
+    /// One that takes encrypted connections from others than the test itself.
+    pub(crate) async fn start() -> Outcome<Self> {
+        Self::start_with(true, &[]).await
+    }
+
+    pub(crate) async fn start_with(tls: bool, arguments: &[&str]) -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        let at = |name: &str| folder.path().join(name);
+        let kind = Kind::wanted();
+        kind.install(&at("data"), folder.path())?;
+        let port = free_port()?;
+        let mut all = vec![
+            "--no-defaults".to_owned(),
+            format!("--user={}", user_name()?),
+            format!("--datadir={}", at("data").display()),
+            format!("--tmpdir={}", folder.path().display()),
+            format!("--socket={}", at("s").display()),
+            format!("--pid-file={}", at("pid").display()),
+            format!("--general-log-file={}", at("general.log").display()),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--port={port}"),
+            "--innodb-buffer-pool-size=64M".to_owned(),
+            "--skip-name-resolve".to_owned(),
+        ];
+        all.extend(kind.own_arguments());
+        if tls {
+            make_certificates(folder.path())?;
+            all.extend(["ca", "cert", "key"].map(|part| format!("--ssl-{part}={}", at(part).display())));
+        } else {
+            all.push(kind.without_tls().to_owned());
+        }
+        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        let program = Program::start(kind.server().args(&all))?;
+        let mut server = Self { program, kind, folder, port, arguments: all };
+        server.wait()?;
+        let mut root = server.root("mysql").await?;
+        run(&mut root, &format!("CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4")).await?;
+        run(&mut root, &format!("USE {DATABASE}; {TABLES}")).await?;
+        let password = PASSWORD.replace('\\', "\\\\").replace('\'', "\\'");
+        run(&mut root, &format!("CREATE USER {USER} IDENTIFIED BY '{password}'")).await?;
+        run(&mut root, &format!("GRANT SELECT, INSERT, UPDATE ON {DATABASE}.* TO {USER}")).await?;
+        run(&mut root, &format!("CREATE USER nobody IDENTIFIED BY '{password}'")).await?;
+        Ok(server)
+    }
+
+    fn wait(&mut self) -> Outcome {
+        let socket = self.socket();
+        self.program.wait_until(|| std::os::unix::net::UnixStream::connect(&socket).is_ok())
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("s")
+    }
+
+    /// The files of the server's certificate, which is for 127.0.0.1 too, and its key.
+    pub(crate) fn certificate(&self) -> (PathBuf, PathBuf) {
+        (self.folder.path().join("cert"), self.folder.path().join("key"))
+    }
+
+    /// The authority that signed the server's certificate.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca")
+    }
+
+    /// As an administrator, through the socket.
+    pub(crate) async fn root(&self, database: &str) -> Outcome<MySqlConnection> {
+        let options = MySqlConnectOptions::new().socket(self.socket()).username("root").database(database);
+        // Nothing that tests of what is sent would have to tell apart.
+        let options =
+            options.pipes_as_concat(false).no_engine_substitution(false).timezone(None).set_names(false);
+        Ok(options.ssl_mode(MySqlSslMode::Disabled).disable_statement_logging().connect().await?)
+    }
+
+    /// Runs statements as an administrator, and gives all rows.
+    pub(crate) async fn rows(&self, statements: &str) -> Outcome<Vec<MySqlRow>> {
+        let mut root = self.root(DATABASE).await?;
+        let rows = sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).fetch_all(&mut root).await?;
+        Ok(rows)
+    }
+
+    /// The number in the first column of the first row.
+    pub(crate) async fn number(&self, statement: &str) -> Outcome<i64> {
+        let rows = self.rows(statement).await?;
+        Ok(rows.first().ok_or("no row")?.try_get(0)?)
+    }
+
+    /// One of the server's counters.
+    pub(crate) async fn status(&self, name: &str) -> Outcome<u64> {
+        let rows = self.rows(&format!("SHOW GLOBAL STATUS LIKE '{name}'")).await?;
+        let value: String = rows.first().ok_or("no such counter")?.try_get(1)?;
+        Ok(value.parse()?)
+    }
+
+    pub(crate) async fn deadlocks(&self) -> Outcome<u64> {
+        match self.kind {
+            Kind::MariaDb => self.status("Innodb_deadlocks").await,
+            Kind::MySql => {
+                let count = "SELECT CAST(`count` AS SIGNED) FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'";
+                Ok(u64::try_from(self.number(count).await?)?)
+            }
+        }
+    }
+
+    /// So many contents, and a video of each: `s3://films/videos/{id}_x.mp4`.
+    pub(crate) async fn fill(&self, videos: u32) -> Outcome {
+        let numbers = self.kind.sequence(videos);
+        let rows = format!(
+            "INSERT INTO contents (id, title, description, age_rating)
+             SELECT seq, CONCAT('Title of ', seq), CONCAT('Uploaded video: ', seq), 'ALL' FROM {numbers};
+             INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration)
+             SELECT seq, CONCAT('s3://films/videos/', seq, '_x.mp4'), CONCAT('s3://films/thumbnails/', seq, '_x.jpg'), 60
+             FROM {numbers};
+             ANALYZE TABLE contents, video_assets"
+        );
+        self.rows(&rows).await.map(drop)
+    }
+
+    /// How many rows the server expects to look at for a statement, and how: `type`, `key` and `Extra` of EXPLAIN.
+    pub(crate) async fn explain(&self, statement: &str) -> Outcome<(u64, [String; 3])> {
+        let explain = match self.kind {
+            Kind::MariaDb => "EXPLAIN",
+            Kind::MySql => "EXPLAIN FORMAT=TRADITIONAL",
+        };
+        let plan = self.rows(&format!("{explain} {statement}")).await?;
+        let plan = plan.first().ok_or("no plan")?;
+        let text = |column: &str| {
+            let value = plan.try_get::<Option<String>, _>(column);
+            value.map(|value| value.unwrap_or_else(|| "-".to_owned()))
+        };
+        // MariaDB tells numbers as text.
+        let rows = match self.kind {
+            Kind::MariaDb => text("rows")?.parse()?,
+            Kind::MySql => plan.try_get::<Option<u64>, _>("rows")?.ok_or("no rows")?,
+        };
+        Ok((rows, [text("type")?, text("key")?, text("Extra")?]))
+    }
+
+    pub(crate) async fn log_statements(&self) -> Outcome {
+        self.rows("SET GLOBAL general_log = ON").await.map(drop)
+    }
+
+    /// What was sent since then.
+    pub(crate) fn logged(&self) -> Outcome<String> {
+        let log = std::fs::read(self.folder.path().join("general.log"))?;
+        Ok(String::from_utf8_lossy(&log).into_owned())
+    }
+
+    /// Ends every session of the program under test.
+    pub(crate) async fn kill_sessions(&self) -> Outcome<usize> {
+        let sessions = self
+            .rows(&format!(
+                "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE user = '{USER}'"
+            ))
+            .await?;
+        for session in &sessions {
+            let id: i64 = session.try_get(0)?;
+            self.rows(&format!("KILL {id}")).await?;
+        }
+        Ok(sessions.len())
+    }
+
+    pub(crate) fn stop(&mut self) -> Outcome {
+        self.program.stop()
+    }
+
+    pub(crate) fn start_again(&mut self) -> Outcome {
+        self.program = Program::start(self.kind.server().args(&self.arguments))?;
+        self.wait()
+    }
+}
+
+async fn run(connection: &mut MySqlConnection, statements: &str) -> Outcome {
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(connection).await?;
+    Ok(())
+}
+
+/// mariadbd does not run as root unless it is told so by name.
+fn user_name() -> Outcome<String> {
+    let name = Command::new("id").arg("-un").output()?;
+    Ok(String::from_utf8(name.stdout)?.trim().to_owned())
+}
+
+/// `ca`, and `cert` with `key` for `db.test`, `localhost` and 127.0.0.1.
+fn make_certificates(folder: &Path) -> Outcome {
+    let openssl = |arguments: &[&str]| -> Outcome {
+        let done = Command::new("openssl").args(arguments).current_dir(folder).output()?;
+        let words = String::from_utf8_lossy(&done.stderr).into_owned();
+        if done.status.success() { Ok(()) } else { Err(words.into()) }
+    };
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+    let ca = ["req", "-x509", "-subj", "/CN=authority of the tests", "-keyout", "ca-key", "-out", "ca"];
+    openssl(&[ca.as_slice(), &key].concat())?;
+    let names = "subjectAltName=DNS:db.test,DNS:localhost,IP:127.0.0.1";
+    let cert = [
+        "req",
+        "-x509",
+        "-subj",
+        "/CN=db.test",
+        "-addext",
+        names,
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+    ];
+    let signed = ["-CA", "ca", "-CAkey", "ca-key", "-keyout", "key", "-out", "cert"];
+    openssl(&[cert.as_slice(), &signed, &key].concat())
+}
+
+/// The migration that owners may apply.
+pub(crate) fn optional_migration() -> Outcome<String> {
+    Ok(std::fs::read_to_string(in_repository("migrations/mysql/optional_unique_video_url.sql"))?)
+}
