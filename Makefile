@@ -6,7 +6,7 @@
 # Inside the repository we always link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda demo test test-servers check lint bench fixtures test-system-ffmpeg clean
+.PHONY: help setup libav lambda demo test test-servers test-mysql check lint bench fixtures test-system-ffmpeg clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -33,6 +33,10 @@ test-servers: setup ## get the real servers that the tests start (MariaDB, sshd,
 
 test: libav test-servers ## everything CI runs: format, lints, all tests, documentation, Debian's own FFmpeg
 	@scripts/test.sh
+
+test-mysql: libav test-servers ## the database tests against a real MySQL, and behind MySQL Router (both from Debian unstable, unpacked)
+	@scripts/mysql.sh
+	TEST_DATABASE=mysql cargo test --locked --features static,lambda --test mysql --test mysql_router --test lambda
 
 check: libav ## the quick part of `test`: format, lints, unit tests
 	cargo fmt --check

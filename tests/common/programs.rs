@@ -13,6 +13,8 @@ pub(crate) mod emulator;
 #[cfg(feature = "lambda")]
 #[path = "moto.rs"]
 pub(crate) mod moto;
+#[path = "router.rs"]
+pub(crate) mod router;
 #[path = "runtime_api.rs"]
 pub(crate) mod runtime_api;
 

@@ -1,0 +1,108 @@
+//! Whether connections behind a proxy can be shared, shown by MySQL Router over a real MySQL. `make test-mysql` runs this; plain
+//! `cargo test` does not, because Debian has both only in unstable.
+
+mod common;
+#[path = "common/programs.rs"]
+mod programs;
+#[path = "common/servers.rs"]
+mod servers;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use posterframe::catalog::{Asset, MySqlCatalog, NewContent};
+use posterframe::config::{DatabaseSettings, LambdaConfig};
+use posterframe::object_name::ContentId;
+use posterframe::secret::SecretStore;
+use programs::database::{DATABASE, Database, Kind, PASSWORD, USER};
+use programs::router::Router;
+use programs::{Outcome, pause};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+const CLIENTS: usize = 8;
+
+/// Until the router has taken back connections that are not pinned, and closed them.
+const GIVEN_BACK: Duration = Duration::from_secs(2);
+
+fn settings(database: &Database, router: &Router) -> Outcome<DatabaseSettings> {
+    let (port, ca) = (router.port().to_string(), database.ca().display().to_string());
+    let variables = BTreeMap::from([
+        ("DB_HOST", "127.0.0.1"),
+        ("RDS_PORT", port.as_str()),
+        ("DB_USER", USER),
+        ("DB_PASSWORD", PASSWORD),
+        ("DB_NAME", DATABASE),
+        ("DB_SSL_CA", ca.as_str()),
+        ("CATALOG_API_BASE", "http://127.0.0.1:9/api"),
+        ("INTERNAL_TOKEN", "token"),
+    ]);
+    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.database)
+}
+
+async fn held(database: &Database) -> Outcome<i64> {
+    pause(GIVEN_BACK);
+    let sessions = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{USER}'");
+    database.number(&sessions).await
+}
+
+async fn client(database: &Database, router: &Router) -> Outcome<MySqlConnection> {
+    let options = MySqlConnectOptions::new()
+        .host("127.0.0.1")
+        .port(router.port())
+        .username(USER)
+        .password(PASSWORD)
+        .database(DATABASE)
+        .ssl_mode(MySqlSslMode::VerifyCa)
+        .ssl_ca(database.ca());
+    Ok(options.connect().await?)
+}
+
+#[test]
+fn idle_environments_hold_no_connection_of_the_server() -> Outcome {
+    assert_eq!(Kind::wanted(), Kind::MySql, "run it by `make test-mysql`");
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let database = Database::start().await?;
+        let router = Router::start(&database)?;
+        let settings = settings(&database, &router)?;
+        let aws = aws_types::SdkConfig::builder().build();
+        let mut environments = Vec::new();
+        for number in 0..CLIENTS {
+            let rows = MySqlCatalog::new(&settings, SecretStore::new(&aws), &aws)?;
+            let url = |folder: &str, ending: &str| format!("s3://films/{folder}/{number}.{ending}");
+            let asset = Asset::new(url("videos", "mp4"), url("thumbnails", "jpg"))?;
+            let content = NewContent {
+                title: "Film".to_owned(),
+                description: "Uploaded video: film".to_owned(),
+                age_rating: "ALL".to_owned(),
+            };
+            // All that an environment does: a search, a registration under its named lock, a row written, one looked up.
+            rows.asset(asset.video_url(), None).await?;
+            let id: ContentId = rows.register(&content, &asset).await?;
+            rows.write_asset(id, &asset.clone().with_duration(7)).await?;
+            rows.asset(asset.video_url(), Some(id)).await?;
+            assert!(rows.has_content(id).await?);
+            environments.push(rows);
+        }
+        // All of them are connected, and none has a connection of the server to itself.
+        assert_eq!(held(&database).await?, 0);
+        // They go on as if nothing were.
+        for rows in &environments {
+            rows.asset("s3://films/videos/0.mp4", None).await?;
+        }
+        assert_eq!(held(&database).await?, 0);
+
+        // What pins does so here: clients with a prepared statement each have a connection to themselves.
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            let mut client = client(&database, &router).await?;
+            sqlx::query("SELECT ?").bind(1).execute(&mut client).await?;
+            clients.push(client);
+        }
+        assert_eq!(held(&database).await?, i64::try_from(CLIENTS)?);
+        for client in clients {
+            client.close().await?;
+        }
+        Ok(())
+    })
+}
