@@ -39,7 +39,7 @@ fn settings(database: &Database) -> Outcome<DatabaseSettings> {
         ("CATALOG_API_BASE", "http://127.0.0.1:9/api"),
         ("INTERNAL_TOKEN", "token"),
     ]);
-    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.database)
+    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.catalog.database)
 }
 
 fn asset(name: &str, seconds: u32) -> Outcome<Asset> {

@@ -11,27 +11,18 @@ mod common;
 mod programs;
 #[path = "../tests/common/servers.rs"]
 mod servers;
+#[path = "../tests/common/world.rs"]
+mod world;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use catalogue_api::CatalogueServer;
-use programs::database::{DATABASE, Database, PASSWORD, USER};
 use programs::emulator::Emulator;
 use programs::runtime_api::Lambda;
 use programs::{Outcome, in_repository};
-use serde_json::{Value, json};
-use servers::Certificate;
-use servers::s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
+use world::{FUNCTION, World, event};
 
-const FUNCTION: &str = env!("CARGO_BIN_EXE_posterframe-lambda");
-const TOKEN: &str = "token";
 const ROUNDS: u32 = 11;
-
-fn event(keys: &[String]) -> Value {
-    let records = keys.iter().map(|key| json!({"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}));
-    json!({"Records": records.collect::<Vec<_>>()})
-}
 
 fn median(mut times: Vec<Duration>) -> f64 {
     times.sort();
@@ -39,41 +30,20 @@ fn median(mut times: Vec<Duration>) -> f64 {
 }
 
 async fn measure(video: PathBuf) -> Outcome {
-    let database = Database::start().await?;
-    let (chain, key) = database.certificate();
-    let api = CatalogueServer::start_over_with_tls(
-        TOKEN,
-        database.socket(),
-        DATABASE,
-        (chain.clone(), key.clone()),
-    )?;
-    let s3 = S3Server::start_with(Some(&Certificate { chain, key }))?;
-    let settings = [
-        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
-        ("AWS_REGION", "us-east-1".to_owned()),
-        ("AWS_ENDPOINT_URL", s3.endpoint()),
-        ("DB_HOST", "127.0.0.1".to_owned()),
-        ("RDS_PORT", database.port().to_string()),
-        ("DB_USER", USER.to_owned()),
-        ("DB_PASSWORD", PASSWORD.to_owned()),
-        ("DB_NAME", DATABASE.to_owned()),
-        ("DB_SSL_CA", database.ca().display().to_string()),
-        ("SSL_CERT_FILE", database.ca().display().to_string()),
-        ("CATALOG_API_BASE", api.base()),
-        ("INTERNAL_TOKEN", TOKEN.to_owned()),
-    ];
+    let world = World::new_over_tls().await?;
+    let mut settings = world.settings();
+    settings.push(("SSL_CERT_FILE", world.database.ca().display().to_string()));
     let key = |number: u32| format!("videos/{number}_film.mp4");
     let bytes = std::fs::read(&video)?;
     for number in 1..=ROUNDS + 8 {
-        s3.put(&key(number), &bytes)?;
+        world.s3.put(&key(number), &bytes)?;
     }
     drop(bytes);
     let (mut init, mut first, mut whole) = (Vec::new(), Vec::new(), Vec::new());
     for number in 1..=ROUNDS {
         let mut function = Lambda::start(FUNCTION, &settings)?;
         let started = Instant::now();
-        function.invoke(&event(&[key(number)]))?.response()?;
+        function.invoke(&event(&[&key(number)]))?.response()?;
         init.push(function.init);
         first.push(started.elapsed());
         whole.push(function.init + started.elapsed());
@@ -81,17 +51,18 @@ async fn measure(video: PathBuf) -> Outcome {
     // Other settings make the thumbnails again: every later invocation is a whole job.
     let again: Vec<_> = settings.into_iter().chain([("THUMBNAIL_QUALITY", "84".to_owned())]).collect();
     let mut function = Lambda::start(FUNCTION, &again)?;
-    function.invoke(&event(&[key(ROUNDS + 1)]))?.response()?;
+    function.invoke(&event(&[&key(ROUNDS + 1)]))?.response()?;
     let (mut later, ticks) = (Vec::new(), function.processor_ticks()?);
     for number in 1..=ROUNDS {
         let started = Instant::now();
-        function.invoke(&event(&[key(number)]))?.response()?;
+        function.invoke(&event(&[&key(number)]))?.response()?;
         later.push(started.elapsed());
     }
     let processor = (function.processor_ticks()? - ticks) as f64 * 10.0 / f64::from(ROUNDS);
     let one = function.peak_memory()?;
     let mut function = Lambda::start(FUNCTION, &again)?;
     let keys: Vec<_> = (ROUNDS + 2..ROUNDS + 6).map(key).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     function.invoke(&event(&keys))?.response()?;
     let four = function.peak_memory()?;
     let (emulated_init, emulated_first, emulated_later) = emulated(&again, ROUNDS + 6).await?;
@@ -127,7 +98,7 @@ async fn emulated(settings: &[(&str, String)], first_key: u32) -> Outcome<(f64, 
         for times in [&mut first, &mut later] {
             let number = numbers.next().ok_or("no more videos")?;
             let started = Instant::now();
-            let answer = emulator.invoke(&event(&[key(number)])).await?;
+            let answer = emulator.invoke(&event(&[&key(number)])).await?;
             times.push(started.elapsed());
             if answer["results"][0]["status"] != "processed" {
                 return Err(format!("{answer}").into());

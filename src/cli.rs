@@ -1,9 +1,12 @@
 //! The command line program: arguments in, text or JSON out, one exit code for each kind of error.
 //!
-//! [`run`] is all of it. `arguments` says what can be typed; `probe`, `grab`, `process` are the commands; `output` is the only
+//! [`run`] is all of it. `arguments` says what can be typed; `probe`, `grab`, `process` and `event` are the commands, `catalogue` where they
+//! write; `output` is the only
 //! place that writes to standard output. Logs and messages for people go to standard error.
 
 mod arguments;
+mod catalogue;
+mod event;
 mod grab;
 mod input;
 mod output;
@@ -19,8 +22,7 @@ use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::catalog::SQLITE_SCHEMA;
-use crate::config::LogSettings;
-use crate::location::Location;
+use crate::config::{LambdaConfig, LogSettings};
 use crate::logging::{self, Stream};
 use crate::media::keep_freed_memory;
 use crate::{CancelToken, Error, ErrorKind};
@@ -30,9 +32,19 @@ use output::Failure;
 /// How long the work may take to end in order once it was interrupted.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How often a wait looks whether it was.
+const LOOK_UP: Duration = Duration::from_millis(50);
+
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.into_iter().collect();
+    if arguments.len() <= 1 {
+        // In an image that is a function's, nobody gives a command.
+        if LambdaConfig::is_in_lambda() {
+            return crate::lambda::run();
+        }
+        output::note("no command, and no AWS_LAMBDA_RUNTIME_API to take events from\n\n");
+    }
     let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
         Err(refusal) => {
@@ -44,6 +56,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match execute(arguments.command) {
         // A reader that has seen enough, as in `posterframe probe x.mp4 | head -1`.
         Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
+        Err(Failure::Answered(error)) => {
+            output::error(&error, false);
+            ExitCode::from(exit_code(error.kind()))
+        }
         Err(Failure::Error(error)) => {
             output::error(&error, json);
             ExitCode::from(exit_code(error.kind()))
@@ -105,14 +121,10 @@ async fn interrupt(cancel: CancelToken) {
     }
 }
 
-/// The file that the video of `process` lies in.
-fn local_file(location: &Location) -> Result<&std::path::Path, Error> {
-    let scheme = match location {
-        Location::File(path) => return Ok(path),
-        Location::S3 { .. } => "s3://",
-        Location::Http(_) => "http:// and https://",
-        Location::Stdin => "standard input",
-    };
-    let error = format!("process does not take {scheme} in this version; give a local file");
-    Err(Error::new(ErrorKind::Unsupported, error).about(location.to_string()))
+/// Waits for that interrupt.
+async fn interrupted(cancel: &CancelToken) -> Error {
+    while !cancel.is_cancelled() {
+        tokio::time::sleep(LOOK_UP).await;
+    }
+    Error::new(ErrorKind::Cancelled, "interrupted")
 }

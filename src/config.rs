@@ -57,7 +57,7 @@ use std::time::Duration;
 #[cfg(feature = "mysql")]
 pub use database::{BastionSettings, CaSource, DatabaseSettings, HostKeyRule, Login, TlsMode};
 #[cfg(feature = "mysql")]
-pub use lambda::{ApiSettings, FunctionSettings, LambdaConfig, Mode};
+pub use lambda::{ApiSettings, FunctionSettings, LambdaConfig, Mode, RemoteSettings};
 pub use lookup::{ConfigError, Problem};
 
 use crate::object_name::KeyRules;
@@ -139,14 +139,32 @@ impl Config {
     /// All variables that are wrong, with what they should be.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<std::ffi::OsString>) -> Result<Self, ConfigError> {
         let mut lookup = Lookup::new(&lookup);
-        let config = Self {
-            key_rules: read_key_rules(&mut lookup),
-            thumbnail: read_thumbnail(&mut lookup),
+        let config = Self::read(&mut lookup);
+        lookup.finish(config)
+    }
+
+    /// Reads the settings, and those of a catalogue elsewhere, from the process's environment.
+    ///
+    /// # Errors
+    /// All variables that are missing or wrong, with what they should be.
+    #[cfg(feature = "mysql")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn with_remote_from_env() -> Result<(Self, RemoteSettings), ConfigError> {
+        let read = |name: &str| std::env::var_os(name);
+        let mut lookup = Lookup::new(&read);
+        let remote = lambda::read_remote(&mut lookup);
+        let config = Self::read(&mut lookup);
+        lookup.finish_some(remote.map(|remote| (config, remote)))
+    }
+
+    fn read(lookup: &mut Lookup<'_>) -> Self {
+        Self {
+            key_rules: read_key_rules(lookup),
+            thumbnail: read_thumbnail(lookup),
             store_dir: lookup.path("STORE_DIR").unwrap_or_else(|| "posterframe-data".into()),
             catalog_sqlite: lookup.path("CATALOG_SQLITE"),
-            log: read_log(&mut lookup, LogFormat::Text),
-        };
-        lookup.finish(config)
+            log: read_log(lookup, LogFormat::Text),
+        }
     }
 
     /// The catalogue's file: the one named, or else the one inside the store folder.

@@ -49,6 +49,23 @@ impl ErrorKind {
         }
     }
 
+    /// The kind of this name; `None` for any other word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        const ALL: [ErrorKind; 10] = [
+            ErrorKind::NotFound,
+            ErrorKind::Denied,
+            ErrorKind::Unsupported,
+            ErrorKind::Malformed,
+            ErrorKind::LimitExceeded,
+            ErrorKind::Timeout,
+            ErrorKind::Cancelled,
+            ErrorKind::Unavailable,
+            ErrorKind::Config,
+            ErrorKind::Internal,
+        ];
+        ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// Whether the same work may succeed later with nothing changed in the object.
     ///
     /// Wrong credentials and settings count as passing: an operator will put them right.

@@ -22,6 +22,8 @@ use tracing::{Instrument, info_span};
 
 use crate::catalog::RemoteCatalog;
 use crate::config::{LambdaConfig, LogFormat, LogSettings};
+#[cfg(feature = "cli")]
+use crate::event::Outcome;
 use crate::event::{Event, FunctionError};
 use crate::logging::{self, Stream};
 use crate::media::keep_freed_memory;
@@ -86,9 +88,39 @@ impl Worker<RemoteCatalog> {
         let settings = aws::settings().await;
         let client = S3Source::client(&settings).map_err(|error| Error::new(ErrorKind::Config, error))?;
         let secrets = SecretStore::new(&settings);
-        let catalog = RemoteCatalog::new(&config.database, &config.api, secrets, &settings)?;
+        let catalog = RemoteCatalog::new(&config.catalog, secrets, &settings)?;
         Ok(Self::new(client, catalog, config))
     }
+}
+
+/// What came of an event outside of Lambda.
+#[cfg(feature = "cli")]
+pub(crate) struct Replayed {
+    /// What its sender would be answered.
+    pub(crate) answer: Result<Value, FunctionError>,
+    /// What came of each of its objects.
+    pub(crate) outcomes: Vec<Outcome>,
+}
+
+/// Works on one event as the function would, in so much time at most. No metrics are written: nobody makes any of them.
+///
+/// # Errors
+/// When clients cannot be made of the settings.
+#[cfg(feature = "cli")]
+pub(crate) async fn replay(
+    config: LambdaConfig,
+    event: &Value,
+    allowed: std::time::Duration,
+) -> Result<Replayed, Error> {
+    let event = match Event::from_value(event) {
+        Ok(event) => event,
+        Err(error) => return Ok(Replayed { answer: Err(error.into()), outcomes: Vec::new() }),
+    };
+    let worker = Worker::of(config).await?.without_metrics();
+    telemetry::event(event.source().as_str(), event.records().len());
+    let limit = TimeLimit::of_invocation(std::time::SystemTime::now() + allowed);
+    let outcomes = worker.work(&event, &limit, "").await;
+    Ok(Replayed { answer: event.answer(&outcomes), outcomes })
 }
 
 async fn invoke(

@@ -80,7 +80,7 @@ fn settings(base: &str, token: (&str, &str)) -> Outcome<ApiSettings> {
         ("CATALOG_API_BASE", base),
         token,
     ]);
-    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.api)
+    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.catalog.api)
 }
 
 fn no_secrets() -> ResolveSecret {

@@ -7,112 +7,23 @@ mod common;
 mod programs;
 #[path = "common/servers.rs"]
 mod servers;
+#[path = "common/world.rs"]
+mod world;
 
 use std::fs;
 use std::io::Cursor;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use catalogue_api::CatalogueServer;
 use posterframe::{Bounds, Media, OpenOptions};
-use programs::database::{DATABASE, Database, PASSWORD, USER};
+use programs::database::{PASSWORD, USER};
 use programs::emulator::Emulator;
 use programs::moto::Moto;
 use programs::runtime_api::{Lambda, Reply};
 use programs::{Outcome, pause};
 use serde_json::{Value, json};
-use servers::s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
-use servers::{Certificate, Fault, Seen};
-use sqlx::Row as _;
-
-const FUNCTION: &str = env!("CARGO_BIN_EXE_posterframe-lambda");
-
-const TOKEN: &str = "canary-internal-token";
-
-fn run<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
-}
-
-fn film() -> Outcome<Vec<u8>> {
-    Ok(fs::read(programs::in_repository("tests/fixtures/h264_end.mp4"))?)
-}
-
-/// Another video, of another length.
-fn other_film() -> Outcome<Vec<u8>> {
-    Ok(fs::read(programs::in_repository("tests/fixtures/h264_front.mp4"))?)
-}
-
-/// All that a function needs around it.
-struct World {
-    s3: S3Server,
-    database: Database,
-    api: CatalogueServer,
-}
-
-impl World {
-    async fn new() -> Outcome<Self> {
-        let database = Database::start().await?;
-        let api = CatalogueServer::start_over(TOKEN, database.socket(), DATABASE)?;
-        Ok(Self { s3: S3Server::start()?, database, api })
-    }
-
-    /// As in the cloud: all of it over TLS, with certificates of one authority.
-    async fn new_over_tls() -> Outcome<Self> {
-        let database = Database::start().await?;
-        let (chain, key) = database.certificate();
-        let certificate = (chain.clone(), key.clone());
-        let api = CatalogueServer::start_over_with_tls(TOKEN, database.socket(), DATABASE, certificate)?;
-        Ok(Self { s3: S3Server::start_with(Some(&Certificate { chain, key }))?, database, api })
-    }
-
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        let fixed = [
-            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
-            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("DB_HOST", "127.0.0.1"),
-            ("DB_USER", USER),
-            ("DB_PASSWORD", PASSWORD),
-            ("DB_NAME", DATABASE),
-            ("INTERNAL_TOKEN", TOKEN),
-            ("FFMPEG_PATH", "/usr/local/bin/ffmpeg"),
-        ];
-        let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
-        let own = [
-            ("AWS_ENDPOINT_URL", self.s3.endpoint()),
-            ("RDS_PORT", self.database.port().to_string()),
-            ("DB_SSL_CA", self.database.ca().display().to_string()),
-            ("CATALOG_API_BASE", self.api.base()),
-        ];
-        fixed.into_iter().chain(own).collect()
-    }
-
-    fn function(&self) -> Outcome<Lambda> {
-        Lambda::start(FUNCTION, &self.settings())
-    }
-
-    /// What the catalogue says of every video: content, title, URLs, seconds.
-    async fn rows(&self) -> Outcome<Vec<(i32, String, String, String, i32)>> {
-        let select = "SELECT c.id, c.title, v.video_url, v.thumbnail_url, v.duration \
-                      FROM video_assets v JOIN contents c ON c.id = v.content_id ORDER BY v.id";
-        let rows = self.database.rows(select).await?;
-        let row = |row: &sqlx::mysql::MySqlRow| {
-            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?))
-        };
-        rows.iter().map(row).collect()
-    }
-
-    fn thumbnail(&self, key: &str) -> PathBuf {
-        self.s3.folder().join(BUCKET).join(key)
-    }
-}
-
-/// The short test event of the replaced Lambda, for these keys.
-fn event(keys: &[&str]) -> Value {
-    let records = keys.iter().map(|key| json!({"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}));
-    json!({"Records": records.collect::<Vec<_>>()})
-}
+use servers::s3_server::BUCKET;
+use servers::{Fault, Seen};
+use world::{FUNCTION, TOKEN, World, event, film, other_film, run};
 
 fn batch(key: &str) -> Value {
     json!({

@@ -19,7 +19,7 @@ use catalog_promises::{asset, conforms, content, id, registers};
 use catalogue_api::CatalogueServer;
 use posterframe::ErrorKind;
 use posterframe::catalog::{CatalogError, MySqlCatalog, RemoteCatalog};
-use posterframe::config::{DatabaseSettings, LambdaConfig};
+use posterframe::config::{DatabaseSettings, LambdaConfig, RemoteSettings};
 use posterframe::secret::{Secret, SecretSource, SecretStore};
 use programs::Outcome;
 use programs::database::{DATABASE, Database, Kind, PASSWORD, USER, optional_migration};
@@ -32,7 +32,7 @@ fn run<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
 }
 
 /// The settings as the environment would give them, with these changes; an empty value is one that is not set.
-fn settings(database: &Database, changes: &[(&str, &str)]) -> Outcome<LambdaConfig> {
+fn settings(database: &Database, changes: &[(&str, &str)]) -> Outcome<RemoteSettings> {
     let (port, ca) = (database.port().to_string(), database.ca().display().to_string());
     let mut variables = BTreeMap::from([
         ("DB_HOST", "127.0.0.1"),
@@ -45,7 +45,7 @@ fn settings(database: &Database, changes: &[(&str, &str)]) -> Outcome<LambdaConf
         ("INTERNAL_TOKEN", TOKEN),
     ]);
     variables.extend(changes.iter().copied());
-    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?)
+    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.catalog)
 }
 
 fn aws() -> aws_types::SdkConfig {
@@ -58,7 +58,7 @@ fn rows(settings: &DatabaseSettings) -> Outcome<MySqlCatalog> {
 
 fn remote(database: &Database, api: &CatalogueServer) -> Outcome<RemoteCatalog> {
     let config = settings(database, &[("CATALOG_API_BASE", &api.base())])?;
-    Ok(RemoteCatalog::new(&config.database, &config.api, SecretStore::new(&aws()), &aws())?)
+    Ok(RemoteCatalog::new(&config, SecretStore::new(&aws()), &aws())?)
 }
 
 fn plain(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error::Error> {

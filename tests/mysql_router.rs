@@ -37,7 +37,7 @@ fn settings(database: &Database, router: &Router) -> Outcome<DatabaseSettings> {
         ("CATALOG_API_BASE", "http://127.0.0.1:9/api"),
         ("INTERNAL_TOKEN", "token"),
     ]);
-    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.database)
+    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.catalog.database)
 }
 
 async fn held(database: &Database) -> Outcome<i64> {

@@ -88,7 +88,7 @@ impl Stage {
             ("BASTION_HOST_KEY", host_key),
         ]);
         let config = LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?;
-        Ok(config.database.bastion.ok_or("no bastion")?)
+        Ok(config.catalog.database.bastion.ok_or("no bastion")?)
     }
 
     /// To `target_port` with the private key in this text.

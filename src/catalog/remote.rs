@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_types::SdkConfig;
 
 use super::{Asset, AssetRow, Catalog, CatalogApi, CatalogError, MySqlCatalog, NewContent, anew};
-use crate::config::{ApiSettings, DatabaseSettings};
+use crate::config::RemoteSettings;
 use crate::object_name::ContentId;
 use crate::secret::SecretStore;
 
@@ -22,13 +22,12 @@ impl RemoteCatalog {
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) when a setting cannot be used.
     pub fn new(
-        database: &DatabaseSettings,
-        api: &ApiSettings,
+        settings: &RemoteSettings,
         secrets: SecretStore,
         aws: &SdkConfig,
     ) -> Result<Self, CatalogError> {
-        let api = Arc::new(CatalogApi::new(api, anew(secrets.clone()))?);
-        Ok(Self { rows: MySqlCatalog::new(database, secrets, aws)?, api })
+        let api = Arc::new(CatalogApi::new(&settings.api, anew(secrets.clone()))?);
+        Ok(Self { rows: MySqlCatalog::new(&settings.database, secrets, aws)?, api })
     }
 }
 

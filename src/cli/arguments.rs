@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
+use super::catalogue::CatalogueKind;
 use crate::location::Location;
 use crate::{CancelToken, ImageFormat, Limits, OpenOptions, Quality, config};
 
@@ -77,8 +78,10 @@ Examples:
     Grab(GrabArguments),
     /// Do the whole job for one video: thumbnail into the store, rows into the catalogue
     #[command(after_help = "\
-The store is a local folder that stands for the bucket. A video inside it has its path there as its key; one from
-elsewhere is read where it lies, as if it were VIDEO_PREFIX and its name. Doing it twice changes nothing.
+For a local video the store is a folder that stands for the bucket. A video inside it has its path there as its key; one
+from elsewhere is read where it lies, as if it were VIDEO_PREFIX and its name. Rows go to SQLite, whatever the
+environment says, unless --catalog mysql. For s3://bucket/key the store is the bucket, and rows go to MySQL and the
+catalogue API, unless --catalog sqlite. What will be written is printed first. Doing it twice changes nothing.
 
 Settings (environment variables and their defaults):
   VIDEO_PREFIX=videos/          VIDEO_SUFFIXES=.mp4       THUMBNAIL_PREFIX=thumbnails/
@@ -87,9 +90,12 @@ Settings (environment variables and their defaults):
   THUMBNAIL_CACHE_CONTROL='public, max-age=300'
   STORE_DIR=posterframe-data    CATALOG_SQLITE=STORE_DIR/catalog.sqlite3
   LOG_FORMAT=text               RUST_LOG=info
+With mysql also: DB_HOST, DB_USER, DB_PASSWORD, DB_NAME, CATALOG_API_BASE, INTERNAL_TOKEN, and the others of the function.
 
 Examples:
   posterframe process bucket/videos/1_test_video.mp4 --store bucket
+  posterframe process s3://films/videos/1_test_video.mp4
+  posterframe process --event event.json
   THUMBNAIL_WIDTH=640 posterframe process ~/Videos/42_my-movie.mp4 --json")]
     Process(ProcessArguments),
     /// Print the statements that make the catalogue's tables in SQLite
@@ -102,7 +108,8 @@ impl Command {
         match self {
             Self::Probe(probe) => probe.json,
             Self::Grab(grab) => grab.json,
-            Self::Process(process) => process.json,
+            // The answer to an event is JSON.
+            Self::Process(process) => process.json || process.event.is_some(),
             Self::Schema => false,
         }
     }
@@ -164,12 +171,19 @@ pub(super) struct GrabArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct ProcessArguments {
-    /// The video: a path, or a file:// URL
-    #[arg(value_parser = OsStringValueParser::new().try_map(|text| Location::parse(&text)))]
-    pub(super) input: Location,
+    /// The video: a path, a file:// URL, or s3://bucket/key
+    #[arg(value_parser = OsStringValueParser::new().try_map(|text| Location::parse(&text)), required_unless_present = "event")]
+    pub(super) input: Option<Location>,
+    /// Work on the objects of a Lambda event instead, exactly as the function does, with its settings and its answer; - is
+    /// standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "store", "catalog"])]
+    pub(super) event: Option<PathBuf>,
     /// The folder that stands for the bucket, made when missing [default: STORE_DIR, or posterframe-data]
     #[arg(long, value_name = "DIR")]
     pub(super) store: Option<PathBuf>,
+    /// Where the rows go [default: sqlite for a local video, mysql for s3://]
+    #[arg(long, value_name = "WHICH")]
+    pub(super) catalog: Option<CatalogueKind>,
     /// Give up after this long
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(super) timeout: Duration,

@@ -17,6 +17,8 @@ use crate::{Error, ErrorKind, Ledger, MediaError};
 /// Why a command did not come to its end.
 pub(super) enum Failure {
     Error(Error),
+    /// The same, but what was printed tells it already: a program that reads JSON gets no second object.
+    Answered(Error),
     /// Nobody reads what we print any more.
     BrokenPipe,
 }

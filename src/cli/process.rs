@@ -1,47 +1,91 @@
-//! `posterframe process`: the whole job for one video, in a local folder and a SQLite file.
+//! `posterframe process`: the whole job for one video, in a local folder or a bucket in S3, with rows in SQLite or MySQL.
+
+use std::path::Path;
 
 use super::arguments::{ProcessArguments, open_options};
-use super::local_file;
+use super::catalogue::{Catalogue, CatalogueKind, Settings};
 use super::output::{self, Failure, Table};
-use crate::catalog::SqliteCatalog;
-use crate::config::Config;
+use crate::location::Location;
 use crate::logging::{self, Stream};
-use crate::process::{ExistingContents, Job, LocalVideo, Report, Status, VideoSource};
-use crate::store::{FolderStore, kind_of_io};
+use crate::process::{ExistingContents, Job, LocalVideo, RemoteVideo, Report, Status, VideoSource};
+use crate::source::S3Source;
+use crate::store::{FolderStore, S3Store, Store, kind_of_io};
 use crate::{CancelToken, Error, ErrorKind};
 
 pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Result<(), Failure> {
-    let config = Config::from_env().map_err(Error::from)?;
-    let config = match &arguments.store {
-        Some(store) => config.with_store_dir(store),
-        None => config,
-    };
-    logging::start(&config.log, Stream::Error)?;
-    let path = local_file(&arguments.input)?;
-    let about = |error: Error| error.about(arguments.input.to_string());
+    match (&arguments.event, &arguments.input) {
+        (Some(file), _) => super::event::run(&arguments, file, &cancel).await,
+        (None, Some(Location::File(path))) => in_folder(&arguments, path, cancel).await,
+        (None, Some(Location::S3 { bucket, key })) => in_bucket(&arguments, bucket, key, cancel).await,
+        (None, Some(input @ (Location::Http(_) | Location::Stdin))) => {
+            let error = "has no place in a bucket: process takes a local file or s3://bucket/key";
+            Err(Error::new(ErrorKind::Unsupported, error).about(input.to_string()).into())
+        }
+        // The parser asks for one of them.
+        (None, None) => Err(Error::new(ErrorKind::Config, "give a video").into()),
+    }
+}
+
+async fn in_folder(arguments: &ProcessArguments, path: &Path, cancel: CancelToken) -> Result<(), Failure> {
+    let mut settings =
+        Settings::read(arguments.catalog.unwrap_or(CatalogueKind::Sqlite)).map_err(Error::from)?;
+    if let Some(store) = &arguments.store {
+        settings.config = settings.config.with_store_dir(store);
+    }
+    logging::start(&settings.config.log, Stream::Error)?;
+    let about = |error: Error| error.about(path.display().to_string());
     // A video that is not there leaves no empty store behind.
     let metadata = std::fs::metadata(path);
     let metadata = metadata.map_err(|error| about(Error::new(kind_of_io(&error), error)))?;
     if metadata.is_dir() {
         return Err(about(Error::new(ErrorKind::Config, "is a folder; give a video")).into());
     }
+    let store = FolderStore::open(&settings.config.store_dir)?;
+    let video = LocalVideo::new(path, &store, &settings.config.key_rules.video_prefix)?;
+    process(arguments, settings, store, &video, cancel).await
+}
 
-    let catalog_path = config.catalog_path();
-    let store = FolderStore::open(&config.store_dir)?;
-    let video = LocalVideo::new(path, &store, &config.key_rules.video_prefix)?;
-    let catalog = SqliteCatalog::open(&catalog_path).await?;
-    let options = open_options(arguments.timeout, cancel);
+async fn in_bucket(
+    arguments: &ProcessArguments,
+    bucket: &str,
+    key: &str,
+    cancel: CancelToken,
+) -> Result<(), Failure> {
+    if arguments.store.is_some() {
+        let error = "--store is for local videos: the thumbnail of one in S3 goes into its bucket";
+        return Err(Error::new(ErrorKind::Config, error).into());
+    }
+    let settings = Settings::read(arguments.catalog.unwrap_or(CatalogueKind::Mysql)).map_err(Error::from)?;
+    logging::start(&settings.config.log, Stream::Error)?;
+    let client = S3Source::client_from_env().await.map_err(|error| Error::new(error.kind(), error))?;
+    let store = S3Store::new(client, bucket);
+    let video = RemoteVideo::new(&store, key)?;
+    process(arguments, settings, store, &video, cancel).await
+}
+
+async fn process<S: Store, V: VideoSource>(
+    arguments: &ProcessArguments,
+    settings: Settings,
+    store: S,
+    video: &V,
+    cancel: CancelToken,
+) -> Result<(), Failure> {
+    let catalog = settings.catalogue().await?;
+    let name = settings.name();
     let job = Job {
         store,
         catalog,
-        key_rules: config.key_rules,
-        thumbnail: config.thumbnail,
-        options,
+        key_rules: settings.config.key_rules,
+        thumbnail: settings.config.thumbnail,
+        options: open_options(arguments.timeout, cancel.clone()),
         existing_contents: ExistingContents::Write,
         decoders: None,
     };
-    say_targets(&job, &video, arguments.json)?;
-    let done = job.process(&video).await;
+    say_targets(&job, video, &name, arguments.json)?;
+    let done = tokio::select! {
+        done = job.process(video) => done,
+        error = super::interrupted(&cancel) => Err(error.about(video.key())),
+    };
     job.catalog.close().await;
     let report = done?;
     match arguments.json {
@@ -51,16 +95,20 @@ pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Res
 }
 
 /// Says what will be read and written, before anything is.
-fn say_targets(job: &Job<FolderStore, SqliteCatalog>, video: &LocalVideo, json: bool) -> Result<(), Failure> {
+fn say_targets<S: Store, V: VideoSource>(
+    job: &Job<S, Catalogue>,
+    video: &V,
+    catalogue: &str,
+    json: bool,
+) -> Result<(), Failure> {
     if job.key_rules.skip_reason(video.key()).is_some() {
         return Ok(());
     }
     let target = job.target(video)?;
     let text = format!(
-        "Video {} -> thumbnail {}, catalogue {}\n",
+        "Video {} -> thumbnail {}, catalogue {catalogue}\n",
         video.url(),
         target.asset.thumbnail_url(),
-        job.catalog.path().display()
     );
     match json {
         true => output::note(&text),

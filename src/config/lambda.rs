@@ -21,10 +21,8 @@ pub struct LambdaConfig {
     pub key_rules: KeyRules,
     /// How thumbnails are made.
     pub thumbnail: ThumbnailSettings,
-    /// The catalogue's database.
-    pub database: DatabaseSettings,
-    /// The catalogue's API.
-    pub api: ApiSettings,
+    /// The catalogue.
+    pub catalog: RemoteSettings,
     /// Whether anything is written.
     pub mode: Mode,
     /// Whether back-fills write contents that exist.
@@ -59,6 +57,16 @@ impl Mode {
             _ => None,
         }
     }
+}
+
+/// The catalogue that is elsewhere: rows in MySQL, contents through the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RemoteSettings {
+    /// The catalogue's database.
+    pub database: DatabaseSettings,
+    /// The catalogue's API.
+    pub api: ApiSettings,
 }
 
 /// Where the catalogue's API is.
@@ -103,8 +111,7 @@ impl LambdaConfig {
     /// All variables that are missing or wrong, with what they should be.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<std::ffi::OsString>) -> Result<Self, ConfigError> {
         let mut lookup = Lookup::new(&lookup);
-        let database = read_database(&mut lookup);
-        let api = read_api(&mut lookup);
+        let catalog = read_remote(&mut lookup);
         let key_rules = read_key_rules(&mut lookup);
         let thumbnail = read_thumbnail(&mut lookup);
         let mode = lookup.with("MODE", "live or shadow", Mode::from_name).unwrap_or_default();
@@ -125,11 +132,10 @@ impl LambdaConfig {
         let obsolete = obsolete.filter(|name| lookup.path(name).is_some()).collect();
         let log = read_log(&mut lookup, LogFormat::Json);
         // Where a part is missing, its problem has been named.
-        let config = database.zip(api).map(|(database, api)| Self {
+        let config = catalog.map(|catalog| Self {
             key_rules,
             thumbnail,
-            database,
-            api,
+            catalog,
             mode,
             overwrite_contents,
             concurrency,
@@ -140,6 +146,11 @@ impl LambdaConfig {
         });
         lookup.finish_some(config)
     }
+}
+
+pub(super) fn read_remote(lookup: &mut Lookup<'_>) -> Option<RemoteSettings> {
+    let (database, api) = (read_database(lookup), read_api(lookup));
+    Some(RemoteSettings { database: database?, api: api? })
 }
 
 fn read_api(lookup: &mut Lookup<'_>) -> Option<ApiSettings> {
@@ -219,12 +230,12 @@ mod tests {
     #[test]
     fn the_six_variables_of_the_replaced_lambda_are_enough() -> Result<(), ConfigError> {
         let config = read(&[])?;
-        let database = &config.database;
+        let database = &config.catalog.database;
         assert_eq!((database.host.as_str(), database.port), ("proxy.example", 3306));
         let password = Secret::new("p@ss:/?#%&'\"\\ 한글");
         assert_eq!(database.login, Login::Password(SecretSource::Given(password)));
         assert_eq!((database.tls, &database.ca, &database.bastion), (TlsMode::VerifyIdentity, &None, &None));
-        assert_eq!(config.api.base.as_str(), "https://api.example/api");
+        assert_eq!(config.catalog.api.base.as_str(), "https://api.example/api");
         assert!(!config.overwrite_contents);
         assert_eq!(config.mode, Mode::Live);
         assert_eq!(config.log.format, LogFormat::Json);
@@ -262,7 +273,7 @@ mod tests {
             ("FFMPEG_PATH", "/usr/local/bin/ffmpeg"),
             ("LOG_FORMAT", "text"),
         ])?;
-        let database = config.database;
+        let database = config.catalog.database;
         assert_eq!((database.host.as_str(), database.port), ("other.example", 3307));
         assert_eq!(database.tls, TlsMode::VerifyCa);
         assert_eq!(database.ca, Some(CaSource::File("/etc/ca.pem".into())));
@@ -293,10 +304,13 @@ mod tests {
             ("INTERNAL_TOKEN_SECRET", "token"),
         ];
         let config = read(&stored)?;
-        assert_eq!(config.database.login, Login::Password(SecretSource::Stored(stored[1].1.to_owned())));
-        assert_eq!(config.api.token, SecretSource::Stored("token".to_owned()));
+        assert_eq!(
+            config.catalog.database.login,
+            Login::Password(SecretSource::Stored(stored[1].1.to_owned()))
+        );
+        assert_eq!(config.catalog.api.token, SecretSource::Stored("token".to_owned()));
         let config = read(&[("DB_PASSWORD", ""), ("DB_IAM_AUTH", "true")])?;
-        assert_eq!(config.database.login, Login::Iam);
+        assert_eq!(config.catalog.database.login, Login::Iam);
         Ok(())
     }
 
@@ -340,7 +354,7 @@ mod tests {
         let base = [("BASTION_HOST", "b"), ("BASTION_SSH_KEY_SECRET", "k")];
         let rule = |text| {
             let config = read(&[base[0], base[1], ("BASTION_HOST_KEY", text)])?;
-            Ok::<_, ConfigError>(config.database.bastion.map(|bastion| bastion.host_key))
+            Ok::<_, ConfigError>(config.catalog.database.bastion.map(|bastion| bastion.host_key))
         };
         let fingerprint = format!("SHA256:{}", "A".repeat(43));
         assert_eq!(rule(&fingerprint)?, Some(HostKeyRule::Pinned(fingerprint.clone())));

@@ -34,6 +34,7 @@ pub(super) struct Worker<C> {
     client: S3Client,
     catalog: C,
     config: LambdaConfig,
+    metrics: bool,
 }
 
 /// One object and all it takes to work on it, in a task of its own.
@@ -47,7 +48,13 @@ struct Task<C> {
 
 impl<C: Catalog + Clone + 'static> Worker<C> {
     pub(super) fn new(client: S3Client, catalog: C, config: LambdaConfig) -> Self {
-        Self { client, catalog, config }
+        Self { client, catalog, config, metrics: true }
+    }
+
+    /// The same, but silent to CloudWatch.
+    #[cfg(feature = "cli")]
+    pub(super) fn without_metrics(self) -> Self {
+        Self { metrics: false, ..self }
     }
 
     /// Works on the objects of an event; one outcome for each of [`Event::objects`], in their order.
@@ -61,13 +68,16 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
             let (places, request_id) = (Arc::clone(&places), request_id.to_owned());
             let (namespace, function) =
                 (self.config.metrics_namespace.clone(), self.config.function.name.clone());
+            let has_metrics = self.metrics;
             let span = tracing::Span::current();
             let work = async move {
                 let started = Instant::now();
                 let (outcome, finished) = task.run_in_turn(&places).await;
                 let measured =
                     Measured { outcome: &outcome, finished: finished.as_ref(), elapsed: started.elapsed() };
-                metrics::write(&namespace, &function, &request_id, &measured);
+                if has_metrics {
+                    metrics::write(&namespace, &function, &request_id, &measured);
+                }
                 (index, outcome)
             };
             tasks.spawn(work.instrument(span));

@@ -1,0 +1,127 @@
+//! The catalogue that a command writes to.
+
+use clap::ValueEnum;
+
+use crate::aws;
+use crate::catalog::{Asset, AssetRow, Catalog, CatalogError, NewContent, RemoteCatalog, SqliteCatalog};
+use crate::config::{Config, ConfigError, RemoteSettings};
+use crate::object_name::ContentId;
+use crate::secret::SecretStore;
+use crate::store::kind_of_io;
+
+/// Which catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CatalogueKind {
+    /// The file CATALOG_SQLITE
+    Sqlite,
+    /// Rows in MySQL (DB_HOST, ...), contents through the API (CATALOG_API_BASE, ...), as the Lambda function has them
+    Mysql,
+}
+
+/// The settings of a command that writes.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) config: Config,
+    remote: Option<RemoteSettings>,
+}
+
+impl Settings {
+    /// Reads what such a catalogue needs. All that is wrong is told at once.
+    pub(super) fn read(kind: CatalogueKind) -> Result<Self, ConfigError> {
+        match kind {
+            CatalogueKind::Sqlite => Ok(Self { config: Config::from_env()?, remote: None }),
+            CatalogueKind::Mysql => {
+                let (config, remote) = Config::with_remote_from_env()?;
+                Ok(Self { config, remote: Some(remote) })
+            }
+        }
+    }
+
+    /// Opens the catalogue; MySQL and the API are asked nothing yet.
+    pub(super) async fn catalogue(&self) -> Result<Catalogue, CatalogError> {
+        let Some(remote) = &self.remote else {
+            let path = self.config.catalog_path();
+            let failed = |error: std::io::Error| CatalogError::Database {
+                name: path.display().to_string(),
+                kind: kind_of_io(&error),
+                source: error.into(),
+            };
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).map_err(failed)?;
+            }
+            return Ok(Catalogue::Sqlite(SqliteCatalog::open(&path).await?));
+        };
+        let settings = aws::settings().await;
+        let secrets = SecretStore::new(&settings);
+        let catalog = RemoteCatalog::new(remote, secrets, &settings)?;
+        Ok(Catalogue::Remote(Box::new(catalog)))
+    }
+
+    /// Where the rows go, for people.
+    pub(super) fn name(&self) -> String {
+        let Some(RemoteSettings { database, api, .. }) = &self.remote else {
+            return self.config.catalog_path().display().to_string();
+        };
+        format!(
+            "mysql://{}:{}/{}, contents through {}",
+            database.host, database.port, database.name, api.base
+        )
+    }
+}
+
+/// One of the two catalogues.
+#[derive(Debug, Clone)]
+pub(super) enum Catalogue {
+    Sqlite(SqliteCatalog),
+    Remote(Box<RemoteCatalog>),
+}
+
+impl Catalogue {
+    /// Ends its connections in order, as far as that is needed.
+    pub(super) async fn close(&self) {
+        if let Self::Sqlite(catalog) = self {
+            catalog.clone().close().await;
+        }
+    }
+}
+
+impl Catalog for Catalogue {
+    async fn asset(
+        &self,
+        video_url: &str,
+        content: Option<ContentId>,
+    ) -> Result<Option<AssetRow>, CatalogError> {
+        match self {
+            Self::Sqlite(catalog) => catalog.asset(video_url, content).await,
+            Self::Remote(catalog) => catalog.asset(video_url, content).await,
+        }
+    }
+
+    async fn has_content(&self, id: ContentId) -> Result<bool, CatalogError> {
+        match self {
+            Self::Sqlite(catalog) => catalog.has_content(id).await,
+            Self::Remote(catalog) => catalog.has_content(id).await,
+        }
+    }
+
+    async fn upsert_content(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {
+        match self {
+            Self::Sqlite(catalog) => catalog.upsert_content(id, content).await,
+            Self::Remote(catalog) => catalog.upsert_content(id, content).await,
+        }
+    }
+
+    async fn write_asset(&self, id: ContentId, asset: &Asset) -> Result<(), CatalogError> {
+        match self {
+            Self::Sqlite(catalog) => catalog.write_asset(id, asset).await,
+            Self::Remote(catalog) => catalog.write_asset(id, asset).await,
+        }
+    }
+
+    async fn register(&self, content: &NewContent, asset: &Asset) -> Result<ContentId, CatalogError> {
+        match self {
+            Self::Sqlite(catalog) => catalog.register(content, asset).await,
+            Self::Remote(catalog) => catalog.register(content, asset).await,
+        }
+    }
+}

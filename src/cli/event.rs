@@ -1,0 +1,61 @@
+//! `posterframe process --event FILE`: what the function would do with an event, and answer.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::arguments::ProcessArguments;
+use super::output::{self, Failure};
+use crate::config::{LambdaConfig, LogSettings};
+use crate::event::Outcome;
+use crate::logging::{self, Stream};
+use crate::store::kind_of_io;
+use crate::{CancelToken, Error, ErrorKind, lambda};
+
+/// The largest event that is read. Lambda takes 6 MB.
+const MAX_BYTES: u64 = 16 << 20;
+
+pub(super) async fn run(
+    arguments: &ProcessArguments,
+    file: &Path,
+    cancel: &CancelToken,
+) -> Result<(), Failure> {
+    let config = LambdaConfig::from_env().map_err(Error::from)?;
+    // People read the log here, unless they say otherwise.
+    logging::start(&LogSettings::from_env().map_err(Error::from)?, Stream::Error)?;
+    let event = read(file).map_err(|error| error.about(file.display().to_string()))?;
+    let replayed = tokio::select! {
+        replayed = lambda::replay(config, &event, arguments.timeout) => replayed?,
+        error = super::interrupted(cancel) => return Err(error.into()),
+    };
+    match &replayed.answer {
+        Ok(answer) => output::print_json(answer)?,
+        Err(error) => output::print_json(error)?,
+    }
+    let failed = replayed.outcomes.iter().filter_map(|outcome| match outcome {
+        Outcome::Failed { error_type, message, .. } => Some((*error_type, message.clone())),
+        _ => None,
+    });
+    let refused = replayed.answer.err().map(|error| (error.error_type, error.message));
+    match failed.chain(refused).next() {
+        None => Ok(()),
+        Some((name, message)) => {
+            let kind = ErrorKind::from_name(name).unwrap_or(ErrorKind::Internal);
+            Err(Failure::Answered(Error::new(kind, message)))
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Value, Error> {
+    let of_io = |error: io::Error| Error::new(kind_of_io(&error), error);
+    let reader: Box<dyn io::Read> = match file.as_os_str() == "-" {
+        true => Box::new(io::stdin()),
+        false => Box::new(fs::File::open(file).map_err(of_io)?),
+    };
+    let mut bytes = Vec::new();
+    reader.take(MAX_BYTES).read_to_end(&mut bytes).map_err(of_io)?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Error::new(ErrorKind::Malformed, format!("is no JSON: {error}")))
+}

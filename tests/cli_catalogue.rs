@@ -1,0 +1,202 @@
+//! The command line program against what the function writes to: `process` on objects in S3 and on events.
+
+#[path = "common/catalogue_api.rs"]
+mod catalogue_api;
+mod common;
+#[path = "common/programs.rs"]
+mod programs;
+#[path = "common/servers.rs"]
+mod servers;
+#[path = "common/world.rs"]
+mod world;
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use programs::Outcome;
+use serde_json::{Value, json};
+use servers::s3_server::BUCKET;
+use world::{World, event, film, run};
+
+/// The program with the world's settings, and these changes; an empty value is one that is not set.
+fn posterframe(world: &World, changes: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_posterframe"));
+    command
+        .env_clear()
+        .envs(world.settings())
+        .envs(changes.iter().copied())
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+fn json_of(output: &Output) -> Outcome<Value> {
+    let told =
+        || format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("{error}: {}", told()).into())
+}
+
+fn url(key: &str) -> String {
+    format!("s3://{BUCKET}/{key}")
+}
+
+#[test]
+fn process_does_the_whole_job_in_s3_and_mysql() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_test_video.mp4", &film()?)?;
+        let video = url("videos/1_test_video.mp4");
+        for status in ["processed", "unchanged"] {
+            let output = posterframe(&world, &[], &["process", &video, "--json"]).output()?;
+            assert!(output.status.success(), "{output:?}");
+            let report = json_of(&output)?;
+            assert_eq!((&report["status"], &report["content_id"]), (&json!(status), &json!(1)), "{report}");
+            // Where it writes is said first, and no secret is.
+            let told = String::from_utf8(output.stderr)?;
+            let first = told.lines().next().unwrap_or_default();
+            assert!(
+                first.contains("thumbnails/1_test_video.jpg") && first.contains("mysql://127.0.0.1"),
+                "{told}"
+            );
+            assert!(!told.contains("canary"), "{told}");
+        }
+        let rows = world.rows().await?;
+        assert_eq!((rows.len(), rows[0].1.as_str(), rows[0].2.as_str()), (1, "Test Video", video.as_str()));
+        assert_eq!(world.api.calls()?.len(), 1);
+        assert!(world.thumbnail("thumbnails/1_test_video.jpg").is_file());
+
+        let output = posterframe(&world, &[("DB_USER", ""), ("CATALOG_API_BASE", "")], &["process", &video])
+            .output()?;
+        assert_eq!(output.status.code(), Some(2));
+        let told = String::from_utf8(output.stderr)?;
+        assert!(
+            told.contains("DB_USER: is missing") && told.contains("CATALOG_API_BASE: is missing"),
+            "{told}"
+        );
+        let output = posterframe(&world, &[], &["process", &url("videos/2_gone.mp4"), "--json"]).output()?;
+        assert_eq!(
+            (output.status.code(), &json_of(&output)?["error"]["kind"]),
+            (Some(3), &json!("not_found"))
+        );
+        let output = posterframe(&world, &[], &["process", &video, "--store", "x"]).output()?;
+        assert_eq!(output.status.code(), Some(2));
+        Ok(())
+    })
+}
+
+/// The thumbnail goes into the bucket, the rows into a file.
+#[test]
+fn the_catalogue_of_an_object_in_s3_may_be_a_file() -> Outcome {
+    run(async {
+        let (world, folder) = (World::new().await?, tempfile::tempdir()?);
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        let store = folder.path().join("not/yet").display().to_string();
+        let settings = [("STORE_DIR", store.as_str()), ("DB_HOST", "")];
+        let arguments = ["process", &url("videos/1_a.mp4"), "--catalog", "sqlite", "--json"];
+        for status in ["processed", "unchanged"] {
+            let output = posterframe(&world, &settings, &arguments).output()?;
+            assert_eq!(json_of(&output)?["status"], status);
+        }
+        assert!(world.thumbnail("thumbnails/1_a.jpg").is_file());
+        assert!(folder.path().join("not/yet/catalog.sqlite3").is_file());
+        assert!(world.rows().await?.is_empty() && world.api.calls()?.is_empty());
+        Ok(())
+    })
+}
+
+/// A local video writes locally, whatever the environment says, unless it is told otherwise.
+#[test]
+fn a_local_video_writes_locally_unless_it_is_told_otherwise() -> Outcome {
+    run(async {
+        let (world, folder) = (World::new().await?, tempfile::tempdir()?);
+        let store = folder.path().display().to_string();
+        let video = folder.path().join("1_a.mp4");
+        std::fs::write(&video, film()?)?;
+        let video = video.display().to_string();
+        let settings = [("VIDEO_PREFIX", "")];
+        let output =
+            posterframe(&world, &settings, &["process", &video, "--store", &store, "--json"]).output()?;
+        assert_eq!(json_of(&output)?["status"], "processed");
+        assert!(
+            world.rows().await?.is_empty()
+                && world.api.calls()?.is_empty()
+                && world.s3.faults.seen().is_empty()
+        );
+        let arguments = ["process", &video, "--store", &store, "--catalog", "mysql", "--json"];
+        let output = posterframe(&world, &settings, &arguments).output()?;
+        assert_eq!(json_of(&output)?["status"], "processed");
+        let rows = world.rows().await?;
+        assert!(rows.len() == 1 && rows[0].2.starts_with("file:///"), "{rows:?}");
+        assert!(world.s3.faults.seen().is_empty());
+        Ok(())
+    })
+}
+
+#[test]
+fn an_event_is_worked_on_as_the_function_would() -> Outcome {
+    run(async {
+        let (world, folder) = (World::new().await?, tempfile::tempdir()?);
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        world.s3.put("videos/2_b.mp4", b"this is no video")?;
+        let file = folder.path().join("event.json");
+        std::fs::write(&file, event(&["videos/1_a.mp4"]).to_string())?;
+        let file = file.display().to_string();
+        for status in ["processed", "unchanged"] {
+            let output = posterframe(&world, &[], &["process", "--event", &file]).output()?;
+            assert!(output.status.success(), "{output:?}");
+            assert_eq!(json_of(&output)?["results"][0]["status"], status);
+            // The log is for people, and standard output has the answer alone.
+            let log = String::from_utf8(output.stderr)?;
+            assert!(
+                log.contains("videos/1_a.mp4") && !log.contains("canary") && !log.contains("_aws"),
+                "{log}"
+            );
+        }
+        let mut child = posterframe(&world, &[], &["process", "--event", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let both = event(&["videos/2_b.mp4", "videos/1_a.mp4"]).to_string();
+        child.stdin.take().ok_or("no input")?.write_all(both.as_bytes())?;
+        let output = child.wait_with_output()?;
+        // One object, the function's error: its kind is the exit code.
+        assert_eq!((output.status.code(), &json_of(&output)?["errorType"]), (Some(6), &json!("malformed")));
+
+        // A queue is answered which message failed, and the exit code says that one did.
+        let message = json!({"messageId": "m", "eventSource": "aws:sqs", "body": event(&["videos/2_b.mp4"]).to_string()});
+        std::fs::write(&file, json!({"Records": [message]}).to_string())?;
+        let output = posterframe(&world, &[], &["process", "--event", &file]).output()?;
+        assert_eq!(output.status.code(), Some(6));
+        assert_eq!(json_of(&output)?["batchItemFailures"], json!([{"itemIdentifier": "m"}]));
+
+        for (content, code) in [("no JSON", 6), (r#"{"some": "thing"}"#, 5)] {
+            std::fs::write(&file, content)?;
+            let output = posterframe(&world, &[], &["process", "--event", &file]).output()?;
+            assert_eq!(output.status.code(), Some(code), "{content}: {output:?}");
+        }
+        let output = posterframe(&world, &[], &["process", "--event", "/nowhere/event.json"]).output()?;
+        assert_eq!(output.status.code(), Some(3));
+        let output = posterframe(&world, &[("DB_NAME", "")], &["process", "--event", &file]).output()?;
+        assert_eq!(output.status.code(), Some(2));
+        Ok(())
+    })
+}
+
+/// As an image's entry point it is the function; outside of Lambda it says what it lacks.
+#[test]
+fn without_a_command_it_is_the_function_in_lambda() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        let program = env!("CARGO_BIN_EXE_posterframe");
+        let mut function = programs::runtime_api::Lambda::start(program, &world.settings())?;
+        let answer = function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
+        assert_eq!(answer["results"][0]["status"], "processed");
+        let output = posterframe(&world, &[], &[]).output()?;
+        assert_eq!(output.status.code(), Some(2));
+        let told = String::from_utf8(output.stderr)?;
+        assert!(told.contains("AWS_LAMBDA_RUNTIME_API") && told.contains("Usage"), "{told}");
+        Ok(())
+    })
+}
