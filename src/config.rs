@@ -13,6 +13,7 @@
 //! | `THUMBNAIL_CACHE_CONTROL` | `public, max-age=300` | stored with the thumbnail |
 //! | `STORE_DIR` | `posterframe-data` | the local folder that stands for the bucket |
 //! | `CATALOG_SQLITE` | `catalog.sqlite3` in `STORE_DIR` | the catalogue's file |
+//! | `OVERWRITE_CONTENTS` | `false` | back-fills (S3 Batch, `posterframe backfill`) write contents that exist, too |
 //! | `LOG_FORMAT` | `text` | `text` (bare lines) or `json` |
 //! | `RUST_LOG` | `info` | which log messages are written, in `tracing`'s notation |
 //! | `NO_COLOR` | | set and not empty: no colours, whatever the output is |
@@ -35,7 +36,6 @@
 //! | `BASTION_SSH_KEY_SECRET` | required with `BASTION_HOST` | the secret that holds the user's private key |
 //! | `BASTION_HOST_KEY` | required with `BASTION_HOST` | its public key or fingerprint; `insecure-any` accepts whoever answers |
 //! | `MODE` | `live` | `shadow` writes nothing and compares with what is there |
-//! | `OVERWRITE_CONTENTS` | `false` | S3 Batch writes contents that exist, too |
 //! | `MAX_CONCURRENCY` | memory / 128 MiB, at most 8 | objects of one event worked on side by side |
 //! | `METRICS_NAMESPACE` | `posterframe` | CloudWatch's namespace |
 //!
@@ -76,6 +76,8 @@ pub struct Config {
     pub store_dir: PathBuf,
     /// The catalogue's file, if one is named.
     pub catalog_sqlite: Option<PathBuf>,
+    /// Whether back-fills write contents that exist.
+    pub overwrite_contents: bool,
     /// How logs are written.
     pub log: LogSettings,
 }
@@ -163,6 +165,7 @@ impl Config {
             thumbnail: read_thumbnail(lookup),
             store_dir: lookup.path("STORE_DIR").unwrap_or_else(|| "posterframe-data".into()),
             catalog_sqlite: lookup.path("CATALOG_SQLITE"),
+            overwrite_contents: lookup.flag("OVERWRITE_CONTENTS"),
             log: read_log(lookup, LogFormat::Text),
         }
     }
@@ -321,6 +324,7 @@ mod tests {
             ("THUMBNAIL_CACHE_CONTROL", "no-cache"),
             ("STORE_DIR", "/srv/films"),
             ("CATALOG_SQLITE", "/srv/catalogue.db"),
+            ("OVERWRITE_CONTENTS", "yes"),
             ("LOG_FORMAT", "json"),
             ("RUST_LOG", "debug"),
             ("NO_COLOR", "1"),
@@ -334,6 +338,7 @@ mod tests {
         assert_eq!(config.thumbnail.encoding.bounds.max_height, NonZeroU32::new(360));
         assert_eq!(Some(config.thumbnail.encoding.quality), Quality::new(75));
         assert_eq!(config.thumbnail.cache_control, "no-cache");
+        assert!(config.overwrite_contents);
         assert_eq!(config.catalog_path(), Path::new("/srv/catalogue.db"));
         assert_eq!(config.with_store_dir(Path::new("x")).catalog_path(), Path::new("/srv/catalogue.db"));
         Ok(())

@@ -40,6 +40,15 @@ pub enum LocationError {
     /// An S3 location without its two parts.
     #[error("an S3 input is written s3://bucket/key")]
     S3Parts,
+    /// A prefix without its bucket.
+    #[error("a prefix is a folder, s3://bucket or s3://bucket/prefix")]
+    S3Prefix,
+    /// Nothing can be listed there.
+    #[error("cannot list {scheme}://; known are folders and s3://bucket/prefix")]
+    Prefix {
+        /// The scheme as written.
+        scheme: String,
+    },
     /// A URL that cannot be read.
     #[error("not a URL: {0}")]
     Url(#[from] url::ParseError),
@@ -83,6 +92,42 @@ impl Location {
             "http" | "https" => Ok(Self::Http(Url::parse(text)?)),
             "file" => Url::parse(text)?.to_file_path().map(Self::File).map_err(|()| LocationError::FileUrl),
             _ => Err(LocationError::Scheme { scheme: scheme.to_owned() }),
+        }
+    }
+}
+
+/// Where videos are, as people write it: a folder, or a prefix of a bucket's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Prefix {
+    /// A folder on this machine.
+    Folder(PathBuf),
+    /// `s3://bucket` or `s3://bucket/prefix`.
+    S3 {
+        /// Name of the bucket.
+        bucket: String,
+        /// What the keys begin with; empty for all.
+        prefix: String,
+    },
+}
+
+impl Prefix {
+    /// Reads an argument.
+    ///
+    /// # Errors
+    /// When the text has another scheme than `s3` or `file`, or no bucket.
+    pub fn parse(input: &OsStr) -> Result<Self, LocationError> {
+        let Some(rest) = input.to_str().and_then(|text| text.strip_prefix("s3://")) else {
+            return match Location::parse(input)? {
+                Location::File(path) => Ok(Self::Folder(path)),
+                Location::Http(url) => Err(LocationError::Prefix { scheme: url.scheme().to_owned() }),
+                Location::S3 { .. } | Location::Stdin => Err(LocationError::S3Prefix),
+            };
+        };
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        match bucket.is_empty() {
+            true => Err(LocationError::S3Prefix),
+            false => Ok(Self::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() }),
         }
     }
 }
@@ -136,6 +181,22 @@ mod tests {
     fn what_is_shown_holds_no_secret() -> Result<(), LocationError> {
         let url = parse("https://user:secret@example.org:8443/a/1_x.mp4?X-Amz-Signature=secret#secret")?;
         assert_eq!(url.to_string(), "https://example.org:8443/a/1_x.mp4?REDACTED");
+        Ok(())
+    }
+
+    #[test]
+    fn prefixes() -> Result<(), LocationError> {
+        let parse = |text: &str| Prefix::parse(OsStr::new(text));
+        let s3 =
+            |bucket: &str, prefix: &str| Prefix::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() };
+        assert_eq!(parse("s3://films")?, s3("films", ""));
+        assert_eq!(parse("s3://films/")?, s3("films", ""));
+        assert_eq!(parse("s3://films/videos/2026")?, s3("films", "videos/2026"));
+        assert_eq!(parse("films/videos")?, Prefix::Folder("films/videos".into()));
+        assert_eq!(parse("file:///films")?, Prefix::Folder("/films".into()));
+        assert_eq!(parse("s3://"), Err(LocationError::S3Prefix));
+        assert_eq!(parse("-"), Err(LocationError::S3Prefix));
+        assert!(matches!(parse("https://example.org/"), Err(LocationError::Prefix { .. })));
         Ok(())
     }
 

@@ -11,6 +11,8 @@ pub(crate) mod deinterlace;
 pub(crate) mod encode;
 pub(crate) mod matrix;
 pub(crate) mod orient;
+#[cfg(feature = "lambda")]
+pub(crate) mod shrink;
 pub(crate) mod tone_map;
 
 pub use encode::{Encoding, ImageFormat, Quality, Thumbnail};

@@ -28,6 +28,7 @@ mod report;
 #[cfg(feature = "lambda")]
 mod shadow;
 mod source;
+mod standing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,6 +42,7 @@ pub use report::{Report, Status, StepTimes};
 #[cfg(feature = "lambda")]
 pub use shadow::{Agreement, Comparison};
 pub use source::{SourceVersion, VideoSource};
+pub use standing::{RowStanding, Standing, ThumbnailStanding};
 
 use crate::catalog::{Asset, AssetRow, Catalog, NewContent};
 use crate::config::ThumbnailSettings;

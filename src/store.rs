@@ -7,6 +7,7 @@
 //! bucket in S3.
 
 mod folder;
+mod listing;
 #[cfg(feature = "s3")]
 mod s3;
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use folder::file_url;
 pub use folder::{FolderStore, etag_of};
+pub use listing::{ListObjects, ListedObject, Page, ReadObject};
 #[cfg(feature = "s3")]
 pub use s3::S3Store;
 

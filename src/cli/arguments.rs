@@ -1,15 +1,16 @@
 //! What can be typed. The texts are for people; `--help` shows them.
 
 use std::ffi::OsStr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use super::catalogue::CatalogueKind;
-use crate::location::Location;
+use crate::location::{Location, Prefix};
 use crate::{CancelToken, ImageFormat, Limits, OpenOptions, Quality, config};
 
 const EXIT_CODES: &str = "\
@@ -98,6 +99,9 @@ Examples:
   posterframe process --event event.json
   THUMBNAIL_WIDTH=640 posterframe process ~/Videos/42_my-movie.mp4 --json")]
     Process(ProcessArguments),
+    /// Do the job for all videos under a prefix, several at a time
+    #[command(after_help = BACKFILL_HELP)]
+    Backfill(BackfillArguments),
     /// Print the statements that make the catalogue's tables in SQLite
     Schema,
 }
@@ -110,6 +114,7 @@ impl Command {
             Self::Grab(grab) => grab.json,
             // The answer to an event is JSON.
             Self::Process(process) => process.json || process.event.is_some(),
+            Self::Backfill(backfill) => backfill.json,
             Self::Schema => false,
         }
     }
@@ -192,6 +197,85 @@ pub(super) struct ProcessArguments {
     pub(super) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct BackfillArguments {
+    /// Where the videos are: a folder, s3://bucket or s3://bucket/prefix
+    #[arg(value_parser = OsStringValueParser::new().try_map(|text| Prefix::parse(&text)))]
+    pub(super) prefix: Prefix,
+    /// The folder that stands for the bucket [default: PREFIX itself]
+    #[arg(long, value_name = "DIR")]
+    pub(super) store: Option<PathBuf>,
+    /// Where the rows go [default: sqlite for a folder, mysql for s3://]
+    #[arg(long, value_name = "WHICH")]
+    pub(super) catalog: Option<CatalogueKind>,
+    /// Videos at a time
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub(super) jobs: NonZeroUsize,
+    /// Begin with at most so many videos a second
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
+    pub(super) rate: Option<f64>,
+    /// End after so many videos
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<u64>,
+    /// Say what would be done, and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Only videos whose thumbnail or row is not there at all, whatever made the others
+    #[arg(long)]
+    pub(super) only_missing: bool,
+    /// Write contents that exist, too: titles, descriptions and ratings that people have edited are lost [default: OVERWRITE_CONTENTS]
+    #[arg(long)]
+    pub(super) overwrite_contents: bool,
+    /// Only keys that match, as in 'videos/2026/*'; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub(super) include: Vec<String>,
+    /// No keys that match
+    #[arg(long, value_name = "GLOB")]
+    pub(super) exclude: Vec<String>,
+    /// Only objects put at or after this time: 2026-01-31 or 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) modified_after: Option<SystemTime>,
+    /// Only objects put before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) modified_before: Option<SystemTime>,
+    /// Only the keys in this file, one a line, instead of listing PREFIX; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) keys_from: Option<PathBuf>,
+    /// What came of each video; a run that was interrupted goes on from there
+    #[arg(long, value_name = "FILE", default_value = "posterframe-backfill.jsonl")]
+    pub(super) journal: PathBuf,
+    /// Begin anew, whatever the journal says
+    #[arg(long)]
+    pub(super) again: bool,
+    /// Write the report, as JSON, with every failure
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Write a page of the thumbnails, with durations and failures
+    #[arg(long, value_name = "FILE.html")]
+    pub(super) contact_sheet: Option<PathBuf>,
+    /// Give a video up after this long
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(super) timeout: Duration,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const BACKFILL_HELP: &str = "\
+Videos that are done are left alone, and so are contents that exist. What will be written where is said first. Interrupt
+it (Ctrl-C), and the same command goes on where it was; failures that may pass are tried again then.
+
+The exit code is 0 when all of them are done, 130 when interrupted, else that of the first failure that may pass, or else of
+the first.
+
+For s3:// it takes s3:ListBucket besides what `process` takes. For millions of objects use S3 Batch Operations with the
+Lambda function instead.
+
+Examples:
+  posterframe backfill my-bucket --report report.json --contact-sheet sheet.html
+  posterframe backfill s3://films/videos/2026/ --dry-run
+  posterframe backfill s3://films --only-missing --jobs 8 --rate 20";
+
 impl GrabArguments {
     /// Whether the picture goes to standard output.
     pub(super) fn to_stdout(&self) -> bool {
@@ -207,6 +291,19 @@ pub(super) fn open_options(timeout: Duration, cancel: CancelToken) -> OpenOption
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {
     config::parse_seconds(text).ok_or("not a number of seconds, 0 or more")
+}
+
+fn rate(text: &str) -> Result<f64, &'static str> {
+    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate >= 0.001);
+    rate.ok_or("not a number of videos a second, 0.001 or more")
+}
+
+fn time(text: &str) -> Result<SystemTime, &'static str> {
+    // RFC 3339; a day alone begins at midnight, UTC.
+    let whole = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00Z") };
+    let time = DateTime::from_str(&whole, DateTimeFormat::DateTimeWithOffset);
+    let time = time.ok().and_then(|time| SystemTime::try_from(time).ok());
+    time.ok_or("not a time such as 2026-01-31 or 2026-01-31T12:00:00Z")
 }
 
 fn pixels(text: &str) -> Result<NonZeroU32, &'static str> {

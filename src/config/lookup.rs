@@ -135,7 +135,6 @@ impl<'a> Lookup<'a> {
     }
 
     /// Whether something is switched on.
-    #[cfg(feature = "mysql")]
     pub(super) fn flag(&mut self, variable: &'static str) -> bool {
         let parse = |text: &str| match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Some(true),

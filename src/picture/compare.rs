@@ -1,10 +1,9 @@
 //! How alike two pictures are, whoever has compressed them.
 
-use std::io::Cursor;
-
-use image::codecs::jpeg::JpegDecoder;
+use image::GrayImage;
 use image::imageops::{grayscale, thumbnail};
-use image::{ColorType, GrayImage, ImageDecoder as _, RgbImage};
+
+use super::shrink::{read_jpeg, shrunk};
 
 /// The longer side to which pictures are shrunk before they are compared: what compression has done to single pixels is averaged
 /// out, another frame is not.
@@ -29,25 +28,10 @@ impl Sketch {
     /// # Errors
     /// What is wrong with the file.
     pub(crate) fn of_jpeg(bytes: &[u8], max_pixels: u64) -> Result<Self, String> {
-        // The decoder itself: `ImageReader` would bring those of all other formats with it.
-        let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
-        let (width, height) = decoder.dimensions();
-        let pixels = u64::from(width) * u64::from(height);
-        if pixels > max_pixels {
-            return Err(format!("{width} x {height} is more than {max_pixels} pixels"));
-        }
-        let (colour, size) =
-            (decoder.color_type(), usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX));
-        let mut samples = vec![0; size];
-        decoder.read_image(&mut samples).map_err(|error| error.to_string())?;
-        let brightness = match colour {
-            ColorType::L8 => GrayImage::from_raw(width, height, samples),
-            ColorType::Rgb8 => RgbImage::from_raw(width, height, samples).map(|picture| grayscale(&picture)),
-            _ => return Err(format!("its samples are {colour:?}")),
-        };
-        let brightness = brightness.ok_or("it has fewer samples than pixels")?;
-        let (small_width, small_height) = shrunk(width, height);
-        Ok(Self { width, height, small: thumbnail(&brightness, small_width, small_height) })
+        let picture = read_jpeg(bytes, max_pixels)?;
+        let (width, height) = picture.dimensions();
+        let (small_width, small_height) = shrunk(width, height, SIDE);
+        Ok(Self { width, height, small: thumbnail(&grayscale(&picture), small_width, small_height) })
     }
 
     /// The peak signal-to-noise ratio of the two in decibels, `10 log10(255^2 / MSE)`, where MSE is the mean of the squared
@@ -65,21 +49,9 @@ impl Sketch {
     }
 }
 
-/// The size to which a picture is shrunk.
-fn shrunk(width: u32, height: u32) -> (u32, u32) {
-    let longer = width.max(height).max(1);
-    let side = |side: u32| match longer > SIDE {
-        // At most SIDE, so it fits.
-        true => {
-            u32::try_from((u64::from(side) * u64::from(SIDE)).div_ceil(u64::from(longer))).unwrap_or(SIDE)
-        }
-        false => side,
-    };
-    (side(width), side(height))
-}
-
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
     use image::codecs::jpeg::JpegEncoder;
 
     use super::*;
@@ -125,12 +97,5 @@ mod tests {
         assert!(Sketch::of_jpeg(&picture, 2047).unwrap_err().contains("64 x 32"));
         assert!(Sketch::of_jpeg(&picture[..picture.len() / 4], 1 << 20).is_err());
         assert!(Sketch::of_jpeg(b"no JPEG", 1 << 20).is_err());
-    }
-
-    #[test]
-    fn a_shrunk_picture_has_at_least_a_pixel() {
-        assert_eq!(shrunk(65535, 1), (128, 1));
-        assert_eq!(shrunk(1920, 1080), (128, 72));
-        assert_eq!(shrunk(100, 50), (100, 50));
     }
 }

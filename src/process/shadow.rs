@@ -13,7 +13,7 @@ use super::{Clock, Job, MAX_STARTS, RemoteVideo, SourceVersion, StepTimes, Targe
 use crate::catalog::{AssetRow, Catalog};
 use crate::object_name::ContentId;
 use crate::picture::compare::Sketch;
-use crate::store::{ObjectDescription, S3Store, Store as _};
+use crate::store::{ObjectDescription, ReadObject as _, S3Store, Store as _};
 use crate::{Bounds, Error, ErrorKind, FrameReason, Ledger, telemetry};
 
 /// Two pictures show the same from here up. Measured on real videos, ffmpeg's picture of the same frame has 35 dB and more, that
@@ -152,7 +152,7 @@ impl<C: Catalog> Job<S3Store, C> {
         };
         let named = row.as_ref().and_then(|row| self.store.key_of(&row.thumbnail_url));
         let key = named.as_deref().unwrap_or(&target.thumbnail_key);
-        let thumbnail = self.store.get(key, MAX_THUMBNAIL_BYTES).await?;
+        let thumbnail = self.store.read(key, MAX_THUMBNAIL_BYTES).await?;
         Ok(Stored { row, thumbnail })
     }
 }

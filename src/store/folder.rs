@@ -17,7 +17,10 @@ use std::sync::Arc;
 use tempfile::NamedTempFile;
 use url::Url;
 
-use super::{Condition, ETag, NewObject, ObjectDescription, Store, StoreError};
+use super::{
+    Condition, ETag, ListObjects, ListedObject, NewObject, ObjectDescription, Page, ReadObject, Store,
+    StoreError,
+};
 use crate::file_etag::file_etag;
 use sidecar::Sidecar;
 
@@ -90,7 +93,69 @@ impl Store for FolderStore {
     }
 }
 
+impl ReadObject for FolderStore {
+    async fn read(
+        &self,
+        key: &str,
+        max_bytes: u64,
+    ) -> Result<Option<(Vec<u8>, ObjectDescription)>, StoreError> {
+        let Some(description) = self.describe(key).await? else { return Ok(None) };
+        let path = self.folder.path(key)?;
+        if description.size > max_bytes {
+            let error = io::Error::new(io::ErrorKind::InvalidFilename, "it is too large");
+            return Err(StoreError::file("read", &path)(error));
+        }
+        let bytes = tokio::fs::read(&path).await.map_err(StoreError::file("read", &path))?;
+        Ok(Some((bytes, description)))
+    }
+}
+
+impl ListObjects for FolderStore {
+    /// All of them in one page. What no key can name, hidden files of the store and symbolic links to folders are left out.
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page, StoreError> {
+        let (folder, prefix, after) = (Arc::clone(&self.folder), prefix.to_owned(), after.map(str::to_owned));
+        let objects = tokio::task::spawn_blocking(move || folder.list(&prefix, after.as_deref())).await??;
+        Ok(Page { objects, more: false })
+    }
+}
+
 impl Folder {
+    fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<ListedObject>, StoreError> {
+        let mut objects = Vec::new();
+        let mut folders = vec![self.root.clone()];
+        while let Some(folder) = folders.pop() {
+            let entries = fs::read_dir(&folder).map_err(StoreError::file("list", &folder))?;
+            for entry in entries {
+                let entry = entry.map_err(StoreError::file("list", &folder))?;
+                let path = entry.path();
+                let Some(key) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) else { continue };
+                if check_key(key).is_err() {
+                    continue;
+                }
+                let kind = entry.file_type().map_err(StoreError::file("describe", &path))?;
+                if kind.is_dir() {
+                    // Only where keys with the prefix may be.
+                    let below = format!("{key}/");
+                    if below.starts_with(prefix) || prefix.starts_with(&below) {
+                        folders.push(path);
+                    }
+                } else if key.starts_with(prefix)
+                    && after.is_none_or(|after| key > after)
+                    && let Some(metadata) = metadata_of(&path)?
+                {
+                    objects.push(ListedObject {
+                        key: key.to_owned(),
+                        etag: etag_of(&metadata),
+                        size: metadata.len(),
+                        modified: metadata.modified().ok(),
+                    });
+                }
+            }
+        }
+        objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
+    }
+
     fn path(&self, key: &str) -> Result<PathBuf, StoreError> {
         check_key(key).map(|()| self.root.join(key))
     }

@@ -1,6 +1,6 @@
 //! A bucket in S3.
 //!
-//! It needs `s3:GetObject` and `s3:PutObject` on its objects, and nothing else. Without `s3:ListBucket` an object that
+//! It needs `s3:GetObject` and `s3:PutObject` on its objects, and nothing else but `s3:ListBucket` where it is listed. Without `s3:ListBucket` an object that
 //! is not there cannot be told from one that may not be read: both are 403. A thumbnail that is either is put on condition
 //! that there is none, and S3 says which it was.
 
@@ -13,12 +13,12 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::operation::put_object::PutObjectError;
-#[cfg(feature = "lambda")]
-use aws_sdk_s3::primitives::ByteStreamError;
-use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::primitives::{ByteStream, ByteStreamError, DateTime};
 
-use super::{Condition, ETag, NewObject, ObjectDescription, Store, StoreError};
-#[cfg(feature = "lambda")]
+use super::{
+    Condition, ETag, ListObjects, ListedObject, NewObject, ObjectDescription, Page, ReadObject, Store,
+    StoreError,
+};
 use crate::error::in_words;
 use crate::source::{RangeRequest, S3Source, SourceError, s3_failure};
 
@@ -58,42 +58,6 @@ impl S3Store {
             Err(SourceError::NotFound { .. }) => Ok(None),
             Err(source) => Err(self.error("describe", key, source)),
         }
-    }
-
-    /// The bytes of the object `key`, at most `max_bytes` of them, and its description; `None` when there is none, or it may not be
-    /// read.
-    ///
-    /// # Errors
-    /// [`StoreError::S3`], with kind [`LimitExceeded`](crate::ErrorKind::LimitExceeded) for an object that is larger.
-    #[cfg(feature = "lambda")]
-    pub async fn get(
-        &self,
-        key: &str,
-        max_bytes: u64,
-    ) -> Result<Option<(Vec<u8>, ObjectDescription)>, StoreError> {
-        let request = self.client.get_object().bucket(&self.bucket).key(key);
-        let output = match request.customize().config_override(patient()).send().await {
-            Ok(output) => output,
-            Err(error) => match s3_failure(&error, whole()) {
-                SourceError::NotFound { .. } | SourceError::Denied { .. } => return Ok(None),
-                source => return Err(self.error("get", key, source)),
-            },
-        };
-        let description = ObjectDescription {
-            etag: ETag::new(output.e_tag().unwrap_or_default()),
-            size: size(output.content_length()),
-            modified: output.last_modified().and_then(time),
-            content_type: output.content_type().map(str::to_owned),
-            cache_control: output.cache_control().map(str::to_owned),
-            metadata: metadata(output.metadata()),
-        };
-        if description.size > max_bytes {
-            return Err(self.error("get", key, SourceError::TooLarge { allowed: max_bytes }));
-        }
-        let body = output.body.collect().await;
-        let broken = |error: ByteStreamError| SourceError::Connection { reason: in_words(&error) };
-        let body = body.map_err(|error| self.error("get", key, broken(error)))?;
-        Ok(Some((body.to_vec(), description)))
     }
 
     async fn head(&self, key: &str) -> Result<HeadObjectOutput, SourceError> {
@@ -181,6 +145,58 @@ impl Store for S3Store {
                 _ => return Err(self.error("put", key, s3_failure(&error, whole()))),
             }
         }
+    }
+}
+
+impl ReadObject for S3Store {
+    async fn read(
+        &self,
+        key: &str,
+        max_bytes: u64,
+    ) -> Result<Option<(Vec<u8>, ObjectDescription)>, StoreError> {
+        let request = self.client.get_object().bucket(&self.bucket).key(key);
+        let output = match request.customize().config_override(patient()).send().await {
+            Ok(output) => output,
+            Err(error) => match s3_failure(&error, whole()) {
+                SourceError::NotFound { .. } | SourceError::Denied { .. } => return Ok(None),
+                source => return Err(self.error("get", key, source)),
+            },
+        };
+        let description = ObjectDescription {
+            etag: ETag::new(output.e_tag().unwrap_or_default()),
+            size: size(output.content_length()),
+            modified: output.last_modified().and_then(time),
+            content_type: output.content_type().map(str::to_owned),
+            cache_control: output.cache_control().map(str::to_owned),
+            metadata: metadata(output.metadata()),
+        };
+        if description.size > max_bytes {
+            return Err(self.error("get", key, SourceError::TooLarge { allowed: max_bytes }));
+        }
+        let body = output.body.collect().await;
+        let broken = |error: ByteStreamError| SourceError::Connection { reason: in_words(&error) };
+        let body = body.map_err(|error| self.error("get", key, broken(error)))?;
+        Ok(Some((body.to_vec(), description)))
+    }
+}
+
+impl ListObjects for S3Store {
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page, StoreError> {
+        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
+        let request = request.set_start_after(after.map(str::to_owned));
+        let sent = request.customize().config_override(patient()).send().await;
+        let output = sent.map_err(|error| {
+            self.error("list (which needs s3:ListBucket)", prefix, s3_failure(&error, whole()))
+        })?;
+        let objects = output.contents().iter().filter_map(|object| {
+            Some(ListedObject {
+                key: object.key()?.to_owned(),
+                etag: ETag::new(object.e_tag().unwrap_or_default()),
+                size: size(object.size()),
+                modified: object.last_modified().and_then(time),
+            })
+        });
+        Ok(Page { objects: objects.collect(), more: output.is_truncated() == Some(true) })
     }
 }
 

@@ -1,0 +1,308 @@
+//! `posterframe backfill`: the job for all videos under a prefix, several at a time.
+//!
+//! `candidates` lists what is there and filters it; each candidate becomes a task; `journal` keeps what came of it, a line each, so
+//! that a run that was interrupted goes on where it was; `progress` shows it while it happens, and `report` at the end, also as
+//! a page of pictures (`contact_sheet`).
+
+mod candidates;
+mod contact_sheet;
+mod journal;
+mod progress;
+mod report;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+
+use super::arguments::{BackfillArguments, open_options};
+use super::catalogue::{Catalogue, CatalogueKind, Settings};
+use super::output::{self, Failure};
+use crate::location::Prefix;
+use crate::logging::{self, Stream};
+use crate::process::{ExistingContents, Job, LocalVideo, RemoteVideo, Status, VideoSource};
+use crate::source::S3Source;
+use crate::store::{FolderStore, ListObjects, ReadObject, S3Store, Store, kind_of_io};
+use crate::{CancelToken, Error, ErrorKind};
+use candidates::{Candidate, Filter};
+use journal::{Entry, Journal, Outcome};
+use progress::Progress;
+use report::Report;
+
+/// Candidates that are listed ahead: so many that the total is known early, and few enough to keep.
+const AHEAD: usize = 100_000;
+
+/// What all candidates have in common.
+struct Work<S> {
+    job: Job<S, Catalogue>,
+    dry_run: bool,
+    only_missing: bool,
+}
+
+pub(super) async fn run(arguments: BackfillArguments, cancel: CancelToken) -> Result<(), Failure> {
+    match arguments.prefix.clone() {
+        Prefix::Folder(folder) => in_folder(arguments, &folder, cancel).await,
+        Prefix::S3 { bucket, prefix } => {
+            if arguments.store.is_some() {
+                let error = "--store is for folders: thumbnails of videos in S3 go into their bucket";
+                return Err(Error::new(ErrorKind::Config, error).into());
+            }
+            let settings = settings(&arguments, CatalogueKind::Mysql)?;
+            let client =
+                S3Source::client_from_env().await.map_err(|error| Error::new(error.kind(), error))?;
+            let store = S3Store::new(client, bucket);
+            // Without a prefix, that of the videos: everything else would be skipped.
+            let prefix =
+                if prefix.is_empty() { settings.config.key_rules.video_prefix.clone() } else { prefix };
+            let video = |store: &S3Store, key: &str| RemoteVideo::new(store, key);
+            fill(arguments, settings, store, prefix, video, cancel).await
+        }
+    }
+}
+
+async fn in_folder(arguments: BackfillArguments, folder: &Path, cancel: CancelToken) -> Result<(), Failure> {
+    let mut settings = settings(&arguments, CatalogueKind::Sqlite)?;
+    let about =
+        |error: std::io::Error| Error::new(kind_of_io(&error), error).about(folder.display().to_string());
+    let folder = folder.canonicalize().map_err(about)?;
+    let root = arguments.store.as_deref().unwrap_or(&folder);
+    settings.config = settings.config.with_store_dir(root);
+    let store = FolderStore::open(root)?;
+    let outside = || {
+        let error = format!("is not inside the store {}", store.root().display());
+        Error::new(ErrorKind::Config, error).about(folder.display().to_string())
+    };
+    let below = folder.strip_prefix(store.root()).map_err(|_| outside())?;
+    let below = below.to_str().ok_or_else(outside)?;
+    let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
+    let video_prefix = settings.config.key_rules.video_prefix.clone();
+    let video =
+        move |store: &FolderStore, key: &str| LocalVideo::new(&store.root().join(key), store, &video_prefix);
+    fill(arguments, settings, store, prefix, video, cancel).await
+}
+
+fn settings(arguments: &BackfillArguments, fallback: CatalogueKind) -> Result<Settings, Failure> {
+    let mut settings = Settings::read(arguments.catalog.unwrap_or(fallback)).map_err(Error::from)?;
+    // The messages of each single video would tear the progress bar; the report has what failed.
+    settings.config.log.filter.get_or_insert_with(|| "off".to_owned());
+    logging::start(&settings.config.log, Stream::Error)?;
+    Ok(settings)
+}
+
+async fn fill<S, V>(
+    arguments: BackfillArguments,
+    settings: Settings,
+    store: S,
+    prefix: String,
+    video: impl Fn(&S, &str) -> Result<V, Error>,
+    cancel: CancelToken,
+) -> Result<(), Failure>
+where
+    S: ListObjects + ReadObject + Clone + 'static,
+    V: VideoSource,
+{
+    let name = format!(
+        "{} -> thumbnails {}, catalogue {}",
+        shown(&store, &prefix),
+        shown(&store, &settings.config.key_rules.thumbnail_prefix),
+        settings.name()
+    );
+    let filter = Filter::new(&arguments, settings.config.key_rules.clone(), prefix)?;
+    let catalog = settings.catalogue().await?;
+    let job = Job {
+        store: store.clone(),
+        catalog: catalog.clone(),
+        key_rules: settings.config.key_rules,
+        thumbnail: settings.config.thumbnail,
+        options: open_options(arguments.timeout, cancel.clone()),
+        existing_contents: match arguments.overwrite_contents || settings.config.overwrite_contents {
+            true => ExistingContents::Write,
+            false => ExistingContents::Keep,
+        },
+        decoders: None,
+    };
+    let mut journal = match arguments.dry_run {
+        true => Journal::none(),
+        false => Journal::open(&arguments.journal, &name, arguments.again)?,
+    };
+    say(&arguments, &name, &journal);
+    let (sender, candidates) = channel(AHEAD);
+    let progress = Progress::start();
+    let listing =
+        tokio::spawn(candidates::list(store.clone(), filter, journal.done(), progress.total(), sender));
+    let work = Arc::new(Work { job, dry_run: arguments.dry_run, only_missing: arguments.only_missing });
+    let run = Run { work, video, arguments: &arguments, cancel: &cancel, progress: &progress };
+    let ended = run.all(candidates, &mut journal).await;
+    progress.end();
+    listing.abort();
+    let listed = match listing.await {
+        Ok(listed) => listed,
+        // Nobody wanted to know the rest.
+        Err(error) if error.is_cancelled() => Ok(()),
+        Err(error) => Err(Error::new(ErrorKind::Internal, error)),
+    };
+    catalog.close().await;
+    let interrupted = matches!(ended, Ok(Ended::Interrupted));
+    let complete = listed.is_ok() && matches!(ended, Ok(Ended::All));
+    if complete {
+        journal.finish()?;
+    }
+    let report = Report::of(&name, &journal, complete, arguments.dry_run);
+    if let Some(path) = &arguments.report {
+        report.write(path)?;
+    }
+    if let Some(path) = &arguments.contact_sheet {
+        contact_sheet::write(path, &report, &journal, &store).await?;
+    }
+    report.show(arguments.json)?;
+    ended?;
+    listed?;
+    if interrupted {
+        let error = format!("interrupted; the same command goes on from {}", arguments.journal.display());
+        return Err(Failure::Answered(Error::new(ErrorKind::Cancelled, error)));
+    }
+    report.failure().map_or(Ok(()), |error| Err(Failure::Answered(error)))
+}
+
+/// Says what will be read and written, before anything is.
+fn say(arguments: &BackfillArguments, name: &str, journal: &Journal) {
+    let mut text = format!("Videos {name}\n");
+    match (arguments.dry_run, journal.resumed()) {
+        (true, _) => text.push_str("Nothing is written: --dry-run\n"),
+        (false, 0) => text += &format!("Journal {}\n", arguments.journal.display()),
+        (false, done) => {
+            text += &format!("Journal {}: {done} are done already\n", arguments.journal.display())
+        }
+    }
+    output::note(&text);
+}
+
+fn shown<S: Store>(store: &S, prefix: &str) -> String {
+    // Every key has a URL; that of an empty one is asked for by nobody.
+    let url = store.url(if prefix.is_empty() { "x" } else { prefix });
+    url.map_or_else(
+        |_| prefix.to_owned(),
+        |url| if prefix.is_empty() { url.trim_end_matches('x').to_owned() } else { url },
+    )
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// All candidates were worked on.
+    All,
+    /// As many as were wanted.
+    Enough,
+    Interrupted,
+}
+
+struct Run<'r, S, F> {
+    work: Arc<Work<S>>,
+    video: F,
+    arguments: &'r BackfillArguments,
+    cancel: &'r CancelToken,
+    progress: &'r Progress,
+}
+
+impl<S, F, V> Run<'_, S, F>
+where
+    S: ListObjects + Clone + 'static,
+    V: VideoSource,
+    F: Fn(&S, &str) -> Result<V, Error>,
+{
+    /// Works on candidates as they come.
+    async fn all(
+        &self,
+        mut candidates: Receiver<Candidate>,
+        journal: &mut Journal,
+    ) -> Result<Ended, Failure> {
+        let jobs = self.arguments.jobs.get();
+        let pause = self.arguments.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
+        let mut next_start = tokio::time::Instant::now();
+        let mut running = JoinSet::new();
+        let (mut started, mut listed) = (0_u64, true);
+        let ended = loop {
+            if self.arguments.limit.is_some_and(|limit| started >= limit) {
+                break Ended::Enough;
+            }
+            if !listed && running.is_empty() {
+                break Ended::All;
+            }
+            tokio::select! {
+                biased;
+                _ = super::interrupted(self.cancel) => break Ended::Interrupted,
+                Some(done) = running.join_next(), if !running.is_empty() => self.record(journal, done)?,
+                () = sleep_until(next_start), if listed && running.len() < jobs && next_start > tokio::time::Instant::now() => {}
+                candidate = candidates.recv(), if listed && running.len() < jobs && next_start <= tokio::time::Instant::now() => {
+                    let Some(candidate) = candidate else {
+                        listed = false;
+                        continue;
+                    };
+                    started += 1;
+                    next_start = tokio::time::Instant::now() + pause.unwrap_or_default();
+                    let video = (self.video)(&self.work.job.store, &candidate.key);
+                    let work = Arc::clone(&self.work);
+                    running.spawn(async move { work.one(candidate, video).await });
+                }
+            }
+        };
+        // What runs comes to its end; once interrupted, that is soon.
+        while let Some(done) = running.join_next().await {
+            self.record(journal, done)?;
+        }
+        Ok(ended)
+    }
+
+    fn record(
+        &self,
+        journal: &mut Journal,
+        done: Result<Entry, tokio::task::JoinError>,
+    ) -> Result<(), Failure> {
+        let entry = done.map_err(|error| Error::new(ErrorKind::Internal, error))?;
+        if matches!(&entry.result, Outcome::Failed { kind, .. } if kind == ErrorKind::Cancelled.as_str()) {
+            return Ok(());
+        }
+        self.progress.done(&entry);
+        Ok(journal.add(entry)?)
+    }
+}
+
+impl<S: ListObjects> Work<S> {
+    async fn one<V: VideoSource>(&self, candidate: Candidate, video: Result<V, Error>) -> Entry {
+        let started = Instant::now();
+        let mut entry = Entry::of(&candidate);
+        let done = async { self.process(&video?, &mut entry).await }.await;
+        if let Err(error) = done {
+            entry.failed(&error);
+        }
+        entry.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        entry
+    }
+
+    async fn process<V: VideoSource>(&self, video: &V, entry: &mut Entry) -> Result<(), Error> {
+        if self.dry_run || self.only_missing {
+            let standing = self.job.standing(video).await?;
+            entry.standing = Some(standing);
+            let wanted = if self.only_missing { standing.is_missing() } else { !standing.is_done() };
+            if !wanted {
+                entry.result = if standing.is_done() { Outcome::Unchanged } else { Outcome::Present };
+                return Ok(());
+            }
+            if self.dry_run {
+                entry.result = Outcome::Wanted;
+                return Ok(());
+            }
+        }
+        let report = self.job.process(video).await?;
+        entry.result = match report.status {
+            Status::Processed => Outcome::Processed,
+            Status::Unchanged => Outcome::Unchanged,
+            Status::Skipped => Outcome::Skipped,
+        };
+        entry.take(&report);
+        Ok(())
+    }
+}

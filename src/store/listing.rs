@@ -1,0 +1,59 @@
+//! Stores whose objects can be listed and read.
+//!
+//! The job needs none of this, and the Lambda function has no permission for it: back-fills and audits do.
+
+use std::future::Future;
+use std::time::SystemTime;
+
+use super::{ETag, ObjectDescription, Store, StoreError};
+
+/// An object as a listing tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListedObject {
+    /// Its key, decoded.
+    pub key: String,
+    /// Which version it is.
+    pub etag: ETag,
+    /// Bytes of it.
+    pub size: u64,
+    /// When it was put, as far as the store can tell.
+    pub modified: Option<SystemTime>,
+}
+
+/// Some of the objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Page {
+    /// In the order of their keys' bytes.
+    pub objects: Vec<ListedObject>,
+    /// Whether there are others behind the last.
+    pub more: bool,
+}
+
+/// A store whose objects can be listed.
+pub trait ListObjects: Store {
+    /// The first objects behind the key `after` whose keys begin with `prefix`.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; in S3, listing needs `s3:ListBucket`.
+    fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl Future<Output = Result<Page, StoreError>> + Send;
+}
+
+/// A store whose objects can be read, whole.
+pub trait ReadObject: Store {
+    /// The bytes of the object `key`, at most `max_bytes` of them, and its description; `None` when there is none, or it may not be
+    /// read.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; of kind [`LimitExceeded`](crate::ErrorKind::LimitExceeded) for an object that is larger.
+    fn read(
+        &self,
+        key: &str,
+        max_bytes: u64,
+    ) -> impl Future<Output = Result<Option<(Vec<u8>, ObjectDescription)>, StoreError>> + Send;
+}

@@ -1,0 +1,345 @@
+//! `posterframe backfill`, in a folder with SQLite and in S3 with MySQL and the catalogue's API: what is done, left alone, gone on
+//! with, and told.
+
+#[path = "common/catalogue_api.rs"]
+mod catalogue_api;
+mod common;
+#[path = "common/programs.rs"]
+mod programs;
+#[path = "common/servers.rs"]
+mod servers;
+#[path = "common/world.rs"]
+mod world;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use programs::{Outcome, in_repository, pause};
+use serde_json::{Value, json};
+use servers::Fault;
+use servers::s3_server::BUCKET;
+use tempfile::TempDir;
+use world::{World, film, run};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_posterframe");
+
+fn text(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).into_owned()
+}
+
+fn json_of(output: &Output) -> Outcome<Value> {
+    let told = || format!("{}{}", text(&output.stdout), text(&output.stderr));
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("{error}: {}", told()).into())
+}
+
+/// In a folder: `videos/` with these names, the same film under each, but for names that say `broken`.
+fn folder(names: &[&str]) -> Outcome<TempDir> {
+    let folder = tempfile::tempdir()?;
+    fs::create_dir_all(folder.path().join("videos/sub"))?;
+    for name in names {
+        let bytes = if name.contains("broken") { b"this is no video".to_vec() } else { film()? };
+        fs::write(folder.path().join("videos").join(name), bytes)?;
+    }
+    Ok(folder)
+}
+
+fn local(folder: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    let journal = folder.path().join("journal").display().to_string();
+    command.env_clear().arg("backfill").arg(folder.path()).args(["--json", "--journal", &journal]);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// The program on the world's bucket, its journal in a folder of the test.
+fn remote(world: &World, folder: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    let journal = folder.path().join("journal").display().to_string();
+    let prefix = format!("s3://{BUCKET}");
+    command.env_clear().envs(world.settings()).args(["backfill", &prefix, "--json", "--journal", &journal]);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn rows_in(folder: &Path) -> Outcome<i64> {
+    let url = format!("sqlite://{}", folder.join("catalog.sqlite3").display());
+    run(async {
+        use sqlx::Connection as _;
+        let mut connection = sqlx::SqliteConnection::connect(&url).await?;
+        let row: (i64,) =
+            sqlx::query_as("SELECT COUNT(*) FROM video_assets").fetch_one(&mut connection).await?;
+        Ok(row.0)
+    })
+}
+
+#[test]
+fn a_folder_is_done_and_told_of() -> Outcome {
+    let folder = folder(&["1_a.mp4", "2_b.MP4", "sub/3_c.mp4", "my_movie.mp4", "4_broken.mp4", "notes.txt"])?;
+    let (report, sheet) = (folder.path().join("report.json"), folder.path().join("sheet.html"));
+    let files = ["--report", &report.display().to_string(), "--contact-sheet", &sheet.display().to_string()];
+    let output = local(&folder, &files).output()?;
+    // One is no video, and the others are done.
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    let told = json_of(&output)?;
+    assert_eq!(told["counts"], json!({"failed": 1, "processed": 4}), "{told}");
+    assert_eq!(
+        (&told["complete"], &told["failures"][0]["key"]),
+        (&json!(true), &json!("videos/4_broken.mp4"))
+    );
+    assert_eq!(told["failures"][0]["permanent"], true);
+    assert_eq!(serde_json::from_str::<Value>(&fs::read_to_string(&report)?)?, told);
+    for thumbnail in ["1_a.jpg", "2_b.MP4.jpg", "sub/3_c.jpg", "my_movie.jpg"] {
+        assert!(folder.path().join("thumbnails").join(thumbnail).is_file(), "{thumbnail}");
+    }
+    assert_eq!(rows_in(folder.path())?, 4);
+    let page = fs::read_to_string(&sheet)?;
+    assert_eq!(page.matches("src=\"data:image/jpeg;base64,/9j/").count(), 4, "{page}");
+    assert!(page.contains("videos/sub/3_c.mp4") && page.contains("4_broken.mp4"), "{page}");
+    // What is written where was said first.
+    let said = text(&output.stderr);
+    assert!(
+        said.starts_with("Videos file://")
+            && said.contains("/thumbnails/")
+            && said.contains("catalog.sqlite3"),
+        "{said}"
+    );
+
+    // Again: everything is looked at, nothing is written.
+    let thumbnail = folder.path().join("thumbnails/1_a.jpg");
+    let before = fs::metadata(&thumbnail)?.modified()?;
+    let told = json_of(&local(&folder, &[]).output()?)?;
+    assert_eq!(told["counts"], json!({"failed": 1, "unchanged": 4}));
+    assert_eq!(fs::metadata(&thumbnail)?.modified()?, before);
+
+    // For people, too.
+    let output = local(&folder, &["--exclude", "*broken*"]).output()?;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let mut command = Command::new(PROGRAM);
+    let journal = folder.path().join("other").display().to_string();
+    let output =
+        command.env_clear().arg("backfill").arg(folder.path()).args(["--journal", &journal]).output()?;
+    let told = text(&output.stdout);
+    assert!(told.contains("Done") && told.contains("unchanged   4"), "{told}");
+    assert!(told.contains("malformed") && told.contains("videos/4_broken.mp4: "), "{told}");
+    Ok(())
+}
+
+#[test]
+fn a_part_of_a_store_may_be_named() -> Outcome {
+    let folder = folder(&["1_a.mp4", "sub/2_b.mp4"])?;
+    let below = folder.path().join("videos/sub").display().to_string();
+    let store = folder.path().display().to_string();
+    let journal = folder.path().join("journal").display().to_string();
+    let arguments = ["backfill", &below, "--store", &store, "--journal", &journal, "--json"];
+    let output = Command::new(PROGRAM).env_clear().args(arguments).output()?;
+    assert_eq!(json_of(&output)?["counts"], json!({"processed": 1}));
+    assert!(folder.path().join("thumbnails/sub/2_b.jpg").is_file());
+    let outside = tempfile::tempdir()?;
+    let elsewhere = outside.path().display().to_string();
+    let output =
+        Command::new(PROGRAM).env_clear().args(["backfill", &elsewhere, "--store", &store]).output()?;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("is not inside the store"));
+    let output = Command::new(PROGRAM).env_clear().args(["backfill", "/nowhere/films"]).output()?;
+    assert_eq!(output.status.code(), Some(3));
+    Ok(())
+}
+
+#[test]
+fn what_is_wanted_can_be_said() -> Outcome {
+    let folder = folder(&["1_a.mp4", "2_b.mp4", "sub/3_c.mp4"])?;
+    let counts = |arguments: &[&str]| -> Outcome<Value> {
+        Ok(json_of(&local(&folder, arguments).output()?)?["counts"].clone())
+    };
+    // Nothing is written, and everything is named.
+    let dry = json_of(&local(&folder, &["--dry-run"]).output()?)?;
+    assert_eq!(dry["wanted"], json!(["videos/1_a.mp4", "videos/2_b.mp4", "videos/sub/3_c.mp4"]));
+    assert!(!folder.path().join("thumbnails").exists() && !folder.path().join("journal").exists());
+    assert_eq!(
+        counts(&["--include", "videos/sub/*", "--include", "*2_b*", "--exclude", "*2*"])?,
+        json!({"processed": 1})
+    );
+    assert_eq!(counts(&["--again", "--limit", "1"])?, json!({"processed": 1}));
+    assert_eq!(counts(&["--again", "--modified-after", "2100-01-01"])?, json!({}));
+    assert_eq!(counts(&["--again", "--modified-before", "2020-01-01T00:00:00Z"])?, json!({}));
+    let keys = folder.path().join("keys");
+    fs::write(&keys, "videos/2_b.mp4\n\nvideos/9_gone.mp4\nnotes.txt\n")?;
+    let output = local(&folder, &["--again", "--keys-from", &keys.display().to_string()]).output()?;
+    assert_eq!(
+        (output.status.code(), &json_of(&output)?["counts"]),
+        (Some(3), &json!({"failed": 1, "processed": 1}))
+    );
+    for wrong in [
+        ["--modified-after", "soon"],
+        ["--rate", "0"],
+        ["--jobs", "0"],
+        ["--include", "[a"],
+        ["--keys-from", "/nowhere"],
+    ] {
+        let output = local(&folder, &wrong).output()?;
+        let code = if wrong[0] == "--keys-from" { 3 } else { 2 };
+        assert_eq!(output.status.code(), Some(code), "{wrong:?}: {output:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn no_more_a_second_than_is_allowed() -> Outcome {
+    let folder = folder(&["1_a.mp4", "2_b.mp4", "3_c.mp4", "4_d.mp4"])?;
+    let started = Instant::now();
+    json_of(&local(&folder, &["--rate", "4", "--jobs", "8"]).output()?)?;
+    // Three pauses between four.
+    assert!(started.elapsed() >= Duration::from_millis(750), "{:?}", started.elapsed());
+    Ok(())
+}
+
+/// Interrupted, and killed, it goes on where it was: nothing is done twice, and nothing is left out.
+#[test]
+fn goes_on_after_an_interrupt_and_after_a_crash() -> Outcome {
+    run(async {
+        let (world, folder) = (World::new().await?, tempfile::tempdir()?);
+        for number in 1..=12 {
+            world.s3.put(&format!("videos/{number}_a.mp4"), &film()?)?;
+        }
+        for (signal, code) in [("INT", Some(130)), ("KILL", None)] {
+            // So many that some are done and none of the last.
+            world.s3.faults.always(Fault::Delay(Duration::from_millis(60)));
+            let mut child = remote(&world, &folder, &["--jobs", "2"])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()?;
+            let before = world.rows().await?.len();
+            let journal = folder.path().join("journal");
+            let lines = || fs::read_to_string(&journal).map_or(0, |text| text.lines().count());
+            let already = lines();
+            while lines() < already.max(1) + 2 {
+                assert!(child.try_wait()?.is_none(), "it has ended too early");
+                pause(Duration::from_millis(10));
+            }
+            Command::new("kill").args(["-s", signal, &child.id().to_string()]).status()?;
+            let output = child.wait_with_output()?;
+            assert_eq!(output.status.code(), code, "{output:?}");
+            let after = world.rows().await?.len();
+            assert!(before < after && after < 12, "{before} {after}");
+            if signal == "INT" {
+                let told = json_of(&output)?;
+                assert_eq!(told["complete"], false);
+                assert!(text(&output.stderr).contains("the same command goes on"), "{output:?}");
+            }
+        }
+        world.s3.faults.clear();
+        // People edit what is there meanwhile.
+        world.database.rows("UPDATE contents SET title = 'Edited' WHERE id = 1").await?;
+        let output = remote(&world, &folder, &[]).output()?;
+        assert!(output.status.success(), "{output:?}");
+        assert!(text(&output.stderr).contains("are done already"), "{output:?}");
+        let told = json_of(&output)?;
+        assert_eq!(told["complete"], true);
+        let count = |word: &str| told["counts"][word].as_u64().unwrap_or(0);
+        assert_eq!(count("processed") + count("unchanged"), 12, "{told}");
+        let rows = world.rows().await?;
+        assert_eq!((rows.len(), world.database.number("SELECT COUNT(*) FROM contents").await?), (12, 12));
+        assert!(rows.iter().any(|row| row.0 == 1 && row.1 == "Edited"), "{rows:?}");
+        Ok(())
+    })
+}
+
+/// Contents that exist stay as people have them, unless it is said otherwise; thumbnails of others too, where only what is
+/// missing is wanted.
+#[test]
+fn what_exists_is_left_alone_unless_it_is_said_otherwise() -> Outcome {
+    run(async {
+        let (world, folder) = (World::new().await?, tempfile::tempdir()?);
+        for key in ["videos/1_a.mp4", "videos/2_b.mp4"] {
+            world.s3.put(key, &film()?)?;
+        }
+        let theirs = fs::read(in_repository("tests/fixtures/README.md"))?;
+        world.s3.put("thumbnails/1_a.jpg", &theirs)?;
+        let row = format!(
+            "INSERT INTO contents (id, title) VALUES (1, 'Edited'), (2, 'Edited');
+             INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration)
+             VALUES (1, 's3://{BUCKET}/videos/1_a.mp4', 's3://{BUCKET}/thumbnails/1_a.jpg', 7)"
+        );
+        world.database.rows(&row).await?;
+        let seen = world.s3.faults.seen().len();
+        let dry = json_of(&remote(&world, &folder, &["--dry-run", "--only-missing"]).output()?)?;
+        assert_eq!((&dry["wanted"], &dry["counts"]["present"]), (&json!(["videos/2_b.mp4"]), &json!(1)));
+        assert!(
+            world.s3.faults.seen()[seen..].iter().all(|seen| ["GET", "HEAD"].contains(&seen.method.as_str()))
+        );
+        assert_eq!(world.rows().await?.len(), 1);
+
+        let told = json_of(&remote(&world, &folder, &["--only-missing"]).output()?)?;
+        assert_eq!(told["counts"], json!({"present": 1, "processed": 1}));
+        assert_eq!(fs::read(world.thumbnail("thumbnails/1_a.jpg"))?, theirs);
+        let told = json_of(&remote(&world, &folder, &[]).output()?)?;
+        assert_eq!(told["counts"], json!({"processed": 1, "unchanged": 1}));
+        assert!(fs::read(world.thumbnail("thumbnails/1_a.jpg"))? != theirs);
+        assert!(world.rows().await?.iter().all(|row| row.1 == "Edited"));
+        assert!(world.api.calls()?.is_empty());
+
+        // Another picture is made, and now the contents are written, too.
+        let replace = || world.s3.put("videos/1_a.mp4", &world::other_film()?);
+        replace()?;
+        let told = json_of(&remote(&world, &folder, &["--overwrite-contents"]).output()?)?;
+        assert_eq!(told["counts"], json!({"processed": 1, "unchanged": 1}));
+        assert_eq!(
+            world.rows().await?.iter().find(|row| row.0 == 1).map(|row| row.1.clone()),
+            Some("A".to_owned())
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn more_than_a_page_is_listed() -> Outcome {
+    run(async {
+        let (world, folder) = (World::new().await?, tempfile::tempdir()?);
+        let store = world.s3.folder().join(BUCKET).join("videos");
+        fs::create_dir_all(&store)?;
+        for number in 0..1500 {
+            fs::write(store.join(format!("{number:04}.txt")), "x")?;
+        }
+        for key in ["videos/1_a.mp4", "videos/9_z.mp4"] {
+            world.s3.put(key, &film()?)?;
+        }
+        let told = json_of(&remote(&world, &folder, &[]).output()?)?;
+        assert_eq!(told["counts"], json!({"processed": 2}));
+        let lists = world.s3.faults.seen().iter().filter(|seen| seen.query.contains("list-type=2")).count();
+        assert_eq!(lists, 2);
+        Ok(())
+    })
+}
+
+#[test]
+fn what_stops_it_is_told() -> Outcome {
+    run(async {
+        let (world, folder) = (World::new().await?, tempfile::tempdir()?);
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        let lists = |seen: &servers::Seen| seen.query.contains("list-type=2");
+        world.s3.faults.when(9, lists, Fault::s3_error(403, "AccessDenied", "Access Denied"));
+        let output = remote(&world, &folder, &[]).output()?;
+        assert_eq!(output.status.code(), Some(4));
+        assert!(text(&output.stderr).contains("s3:ListBucket"), "{output:?}");
+        world.s3.faults.clear();
+        // The failure of an object passes: the exit code says so, and the next run tries it again.
+        let puts = |seen: &servers::Seen| seen.method == "PUT";
+        world.s3.faults.when(9, puts, Fault::s3_error(403, "AccessDenied", "Access Denied"));
+        let output = remote(&world, &folder, &[]).output()?;
+        assert_eq!(output.status.code(), Some(4));
+        assert_eq!(json_of(&output)?["failures"][0]["permanent"], false);
+        world.s3.faults.clear();
+        let told = json_of(&remote(&world, &folder, &[]).output()?)?;
+        assert_eq!(told["counts"], json!({"processed": 1}));
+        // A journal of something else is not touched.
+        fs::write(folder.path().join("journal"), "my notes\n")?;
+        let output = remote(&world, &folder, &[]).output()?;
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(fs::read_to_string(folder.path().join("journal"))?, "my notes\n");
+        let output = remote(&world, &folder, &["--store", "x"]).output()?;
+        assert_eq!(output.status.code(), Some(2));
+        Ok(())
+    })
+}
