@@ -5,9 +5,10 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::catalogue::CatalogueKind;
 use crate::location::{Location, Prefix};
@@ -301,9 +302,8 @@ fn rate(text: &str) -> Result<f64, &'static str> {
 fn time(text: &str) -> Result<SystemTime, &'static str> {
     // RFC 3339; a day alone begins at midnight, UTC.
     let whole = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00Z") };
-    let time = DateTime::from_str(&whole, DateTimeFormat::DateTimeWithOffset);
-    let time = time.ok().and_then(|time| SystemTime::try_from(time).ok());
-    time.ok_or("not a time such as 2026-01-31 or 2026-01-31T12:00:00Z")
+    let time = OffsetDateTime::parse(&whole, &Rfc3339).map(SystemTime::from);
+    time.map_err(|_| "not a time such as 2026-01-31 or 2026-01-31T12:00:00Z")
 }
 
 fn pixels(text: &str) -> Result<NonZeroU32, &'static str> {

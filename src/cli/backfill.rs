@@ -180,13 +180,10 @@ fn say(arguments: &BackfillArguments, name: &str, journal: &Journal) {
     output::note(&text);
 }
 
+/// The prefix as a URL: that of a key below it, without what makes it one.
 fn shown<S: Store>(store: &S, prefix: &str) -> String {
-    // Every key has a URL; that of an empty one is asked for by nobody.
-    let url = store.url(if prefix.is_empty() { "x" } else { prefix });
-    url.map_or_else(
-        |_| prefix.to_owned(),
-        |url| if prefix.is_empty() { url.trim_end_matches('x').to_owned() } else { url },
-    )
+    let url = store.url(&format!("{prefix}x"));
+    url.map_or_else(|_| prefix.to_owned(), |url| url.strip_suffix('x').unwrap_or(&url).to_owned())
 }
 
 /// How a run ended.
