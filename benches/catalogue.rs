@@ -25,7 +25,7 @@ use sqlx::Row as _;
 const WORKERS: u32 = 20;
 
 /// Arguments of the server: a table of this size fits its memory, as it would an Aurora's.
-const SERVER: [&str; 2] = ["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=256M"];
+const SERVER: [&str; 1] = ["--innodb-buffer-pool-size=1G"];
 
 fn settings(database: &Database) -> Outcome<DatabaseSettings> {
     let (port, ca) = (database.port().to_string(), database.ca().display().to_string());

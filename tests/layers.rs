@@ -74,10 +74,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "aws",
             "catalog",
             "config",
             "deadline",
             "error",
+            "event",
+            "lambda",
             "limits",
             "location",
             "logging",
@@ -86,6 +89,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "picture",
             "pixels",
             "process",
+            "secret",
             "source",
             "store",
         ],

@@ -271,9 +271,9 @@ impl Database {
             let value = plan.try_get::<Option<String>, _>(column);
             value.map(|value| value.unwrap_or_else(|| "-".to_owned()))
         };
-        // MariaDB tells numbers as text.
+        // MariaDB tells numbers as text, and which part of them a filter leaves: `1 (0%)`.
         let rows = match self.kind {
-            Kind::MariaDb => text("rows")?.parse()?,
+            Kind::MariaDb => text("rows")?.split(' ').next().unwrap_or_default().parse()?,
             Kind::MySql => plan.try_get::<Option<u64>, _>("rows")?.ok_or("no rows")?,
         };
         Ok((rows, [text("type")?, text("key")?, text("Extra")?]))
