@@ -167,6 +167,31 @@ pub trait Catalog: Send + Sync {
     ) -> impl Future<Output = Result<ContentId, CatalogError>> + Send;
 }
 
+/// A row of `video_assets`, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListedRow {
+    /// Its own id.
+    pub id: i64,
+    /// URL of the video.
+    pub video_url: String,
+    /// The rest of it.
+    pub row: AssetRow,
+}
+
+/// A catalogue whose rows can be read one after the other, for audits.
+pub trait ListRows: Catalog {
+    /// The first `limit` rows whose ids are larger than `after`, in the order of their ids.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    fn list_rows(
+        &self,
+        after: i64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<ListedRow>, CatalogError>> + Send;
+}
+
 /// Fetches a secret from where it is, anew each time it is called. Clients call it when they first need the secret, and when
 /// the one they have is refused.
 #[cfg(feature = "mysql")]

@@ -5,12 +5,14 @@
 //! place that writes to standard output. Logs and messages for people go to standard error.
 
 mod arguments;
+mod audit;
 mod backfill;
 mod catalogue;
 mod event;
 mod grab;
 mod input;
 mod output;
+mod place;
 mod probe;
 mod process;
 
@@ -93,7 +95,7 @@ fn execute(command: Command) -> Result<(), Failure> {
     // returns memory to the system between frames and costs 5 MB and a thousand page faults for 1080p.
     thread::spawn(move || listener.0.block_on(interrupt(listener.1)));
     // These read all settings, and report what is wrong with any of them at once.
-    if !matches!(command, Command::Process(_) | Command::Backfill(_)) {
+    if !matches!(command, Command::Process(_) | Command::Backfill(_) | Command::Audit(_)) {
         logging::start(&LogSettings::from_env().map_err(Error::from)?, Stream::Error)?;
     }
     match command {
@@ -102,6 +104,12 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Process(process) => {
             let runtime = runtime()?;
             let done = runtime.block_on(process::run(process, cancel));
+            runtime.shutdown_background();
+            done
+        }
+        Command::Audit(audit) => {
+            let runtime = runtime()?;
+            let done = runtime.block_on(audit::run(audit, cancel));
             runtime.shutdown_background();
             done
         }

@@ -279,6 +279,34 @@ fn tables_of_other_character_sets_hold_what_they_can() -> Outcome {
     })
 }
 
+/// Owners may have made room for more than two thousand million.
+#[test]
+fn numbers_may_be_wider_than_the_seed_s() -> Outcome {
+    run(async {
+        let database = Database::start().await?;
+        let wider = "DROP TABLE video_assets, contents;
+            CREATE TABLE contents (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, title VARCHAR(255) NOT NULL, description TEXT,
+                age_rating VARCHAR(10));
+            CREATE TABLE video_assets (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, content_id BIGINT UNSIGNED NOT NULL,
+                video_url VARCHAR(1000) NOT NULL, thumbnail_url VARCHAR(1000) NOT NULL, duration BIGINT NOT NULL,
+                FOREIGN KEY (content_id) REFERENCES contents(id))";
+        database.rows(wider).await?;
+        let rows = rows(&settings(&database, &[])?.database)?;
+        let film = asset("film", 7).map_err(plain)?;
+        let made = rows.register(&content("film.mp4").map_err(plain)?, &film).await?;
+        assert_eq!(rows.register(&content("film.mp4").map_err(plain)?, &film).await?, made);
+        rows.write_asset(made, &film.clone().with_duration(8)).await?;
+        assert_eq!(rows.asset(film.video_url(), Some(made)).await?.map(|row| row.duration), Some(8));
+        let listed = rows.list_rows(0, 10).await?;
+        assert_eq!(
+            (listed.len(), listed[0].video_url.as_str(), listed[0].row.content_id),
+            (1, film.video_url(), made)
+        );
+        assert!(rows.list_rows(listed[0].id, 10).await?.is_empty());
+        Ok(())
+    })
+}
+
 /// Who takes connections and says nothing is told of long before an invocation of a minute ends.
 #[test]
 fn a_server_that_does_not_answer_is_told_of_in_time() -> Outcome {

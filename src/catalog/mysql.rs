@@ -25,13 +25,13 @@ use sqlx::mysql::MySqlConnection;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use super::{Asset, AssetRow, CatalogError, NewContent};
+use super::{Asset, AssetRow, CatalogError, ListedRow, NewContent};
 use crate::backoff::Backoff;
 use crate::config::DatabaseSettings;
 use crate::object_name::ContentId;
 use crate::secret::SecretStore;
 use connection::Connector;
-use statements::{FindAsset, HasContent, Operation, Register, WriteAsset};
+use statements::{FindAsset, HasContent, ListRows, Operation, Register, WriteAsset};
 
 /// A connection that was idle for longer, by the clock on the wall, is asked whether it is still there.
 const TRUSTED: Duration = Duration::from_secs(5);
@@ -143,6 +143,14 @@ impl MySqlCatalog {
             };
             self.pause_or_fail(&mut failed, failure).await?;
         }
+    }
+
+    /// As [`ListRows::list_rows`](super::ListRows::list_rows).
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn list_rows(&self, after: i64, limit: u32) -> Result<Vec<ListedRow>, CatalogError> {
+        self.perform(&ListRows { after, limit }).await
     }
 
     /// On a connection of its own, closed whatever happens: with it goes the lock.

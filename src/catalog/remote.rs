@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use aws_types::SdkConfig;
 
-use super::{Asset, AssetRow, Catalog, CatalogApi, CatalogError, MySqlCatalog, NewContent, anew};
+use super::{
+    Asset, AssetRow, Catalog, CatalogApi, CatalogError, ListRows, ListedRow, MySqlCatalog, NewContent, anew,
+};
 use crate::config::RemoteSettings;
 use crate::object_name::ContentId;
 use crate::secret::SecretStore;
@@ -54,5 +56,11 @@ impl Catalog for RemoteCatalog {
 
     async fn register(&self, content: &NewContent, asset: &Asset) -> Result<ContentId, CatalogError> {
         self.rows.register(content, asset).await
+    }
+}
+
+impl ListRows for RemoteCatalog {
+    async fn list_rows(&self, after: i64, limit: u32) -> Result<Vec<ListedRow>, CatalogError> {
+        self.rows.list_rows(after, limit).await
     }
 }

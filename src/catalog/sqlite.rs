@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Sqlite, Transaction};
 
-use super::{Asset, AssetRow, Catalog, CatalogError, NewContent};
+use super::{Asset, AssetRow, Catalog, CatalogError, ListRows, ListedRow, NewContent};
 use crate::ErrorKind;
 use crate::object_name::ContentId;
 
@@ -204,6 +204,20 @@ impl Catalog for SqliteCatalog {
         };
         self.commit(transaction).await?;
         Ok(id)
+    }
+}
+
+impl ListRows for SqliteCatalog {
+    async fn list_rows(&self, after: i64, limit: u32) -> Result<Vec<ListedRow>, CatalogError> {
+        let select = "SELECT id, video_url, content_id, thumbnail_url, duration FROM video_assets \
+                      WHERE id > ? ORDER BY id LIMIT ?";
+        let query = sqlx::query_as::<_, (i64, String, i64, String, i64)>(select).bind(after).bind(limit);
+        let rows = query.fetch_all(&self.pool).await.map_err(|error| self.error(error))?;
+        let row = |(id, video_url, content, thumbnail_url, duration)| {
+            let row = AssetRow { content_id: content_id(content)?, thumbnail_url, duration };
+            Ok(ListedRow { id, video_url, row })
+        };
+        rows.into_iter().map(row).collect()
     }
 }
 

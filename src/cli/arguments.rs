@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::audit::FindingKind;
 use super::catalogue::CatalogueKind;
 use crate::location::{Location, Prefix};
 use crate::{CancelToken, ImageFormat, Limits, OpenOptions, Quality, config};
@@ -103,6 +104,9 @@ Examples:
     /// Do the job for all videos under a prefix, several at a time
     #[command(after_help = BACKFILL_HELP)]
     Backfill(BackfillArguments),
+    /// Say what is missing, doubled or out of date: videos, thumbnails, rows
+    #[command(after_help = AUDIT_HELP)]
+    Audit(AuditArguments),
     /// Print the statements that make the catalogue's tables in SQLite
     Schema,
 }
@@ -115,6 +119,7 @@ impl Command {
             Self::Grab(grab) => grab.json,
             // The answer to an event is JSON.
             Self::Process(process) => process.json || process.event.is_some(),
+            Self::Audit(audit) => audit.json,
             Self::Backfill(backfill) => backfill.json,
             Self::Schema => false,
         }
@@ -198,17 +203,24 @@ pub(super) struct ProcessArguments {
     pub(super) json: bool,
 }
 
+/// Which videos, and where their rows are.
 #[derive(Debug, Args)]
-pub(super) struct BackfillArguments {
+pub(super) struct PlaceArguments {
     /// Where the videos are: a folder, s3://bucket or s3://bucket/prefix
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| Prefix::parse(&text)))]
     pub(super) prefix: Prefix,
     /// The folder that stands for the bucket [default: PREFIX itself]
     #[arg(long, value_name = "DIR")]
     pub(super) store: Option<PathBuf>,
-    /// Where the rows go [default: sqlite for a folder, mysql for s3://]
+    /// Where the rows are [default: sqlite for a folder, mysql for s3://]
     #[arg(long, value_name = "WHICH")]
     pub(super) catalog: Option<CatalogueKind>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackfillArguments {
+    #[command(flatten)]
+    pub(super) place: PlaceArguments,
     /// Videos at a time
     #[arg(long, value_name = "N", default_value = "4")]
     pub(super) jobs: NonZeroUsize,
@@ -261,6 +273,36 @@ pub(super) struct BackfillArguments {
     #[arg(long)]
     pub(super) json: bool,
 }
+
+#[derive(Debug, Args)]
+pub(super) struct AuditArguments {
+    #[command(flatten)]
+    pub(super) place: PlaceArguments,
+    /// Write the keys of what a back-fill would mend, one a line, for `backfill --keys-from`; - is standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub(super) keys: Option<PathBuf>,
+    /// Only findings of this kind; may be given several times
+    #[arg(long, value_name = "KIND")]
+    pub(super) only: Vec<FindingKind>,
+    /// Thumbnails looked at a time
+    #[arg(long, value_name = "N", default_value = "16")]
+    pub(super) jobs: NonZeroUsize,
+    /// Print all findings as one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const AUDIT_HELP: &str = "\
+Nothing is written. Each video and each row is held against the other, and against its thumbnail, of which only the notes are read (one
+HEAD each). Rows are read a few thousand at a time by their ids, locking nothing; they are kept in memory, some 300 bytes each.
+
+The exit code is 0 whatever is found.
+
+Examples:
+  posterframe audit s3://films
+  posterframe audit s3://films/videos/2026/ --json | jq .counts
+  posterframe audit s3://films --only no-thumbnail --only no-row --keys keys.txt
+  posterframe backfill s3://films --keys-from keys.txt";
 
 const BACKFILL_HELP: &str = "\
 Videos that are done are left alone, and so are contents that exist. What will be written where is said first. Interrupt

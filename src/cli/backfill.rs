@@ -10,7 +10,6 @@ mod journal;
 mod progress;
 mod report;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,13 +18,11 @@ use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use super::arguments::{BackfillArguments, open_options};
-use super::catalogue::{Catalogue, CatalogueKind, Settings};
+use super::catalogue::{Catalogue, Settings};
 use super::output::{self, Failure};
-use crate::location::Prefix;
-use crate::logging::{self, Stream};
+use super::place::{Place, shown};
 use crate::process::{ExistingContents, Job, LocalVideo, RemoteVideo, Status, VideoSource};
-use crate::source::S3Source;
-use crate::store::{FolderStore, ListObjects, ReadObject, S3Store, Store, kind_of_io};
+use crate::store::{FolderStore, ListObjects, ReadObject, S3Store};
 use crate::{CancelToken, Error, ErrorKind};
 use candidates::{Candidate, Filter};
 use journal::{Entry, Journal, Outcome};
@@ -43,53 +40,19 @@ struct Work<S> {
 }
 
 pub(super) async fn run(arguments: BackfillArguments, cancel: CancelToken) -> Result<(), Failure> {
-    match arguments.prefix.clone() {
-        Prefix::Folder(folder) => in_folder(arguments, &folder, cancel).await,
-        Prefix::S3 { bucket, prefix } => {
-            if arguments.store.is_some() {
-                let error = "--store is for folders: thumbnails of videos in S3 go into their bucket";
-                return Err(Error::new(ErrorKind::Config, error).into());
-            }
-            let settings = settings(&arguments, CatalogueKind::Mysql)?;
-            let client =
-                S3Source::client_from_env().await.map_err(|error| Error::new(error.kind(), error))?;
-            let store = S3Store::new(client, bucket);
-            // Without a prefix, that of the videos: everything else would be skipped.
-            let prefix =
-                if prefix.is_empty() { settings.config.key_rules.video_prefix.clone() } else { prefix };
+    match Place::open(&arguments.place).await? {
+        Place::Folder { settings, store, prefix } => {
+            let video_prefix = settings.config.key_rules.video_prefix.clone();
+            let video = move |store: &FolderStore, key: &str| {
+                LocalVideo::new(&store.root().join(key), store, &video_prefix)
+            };
+            fill(arguments, settings, store, prefix, video, cancel).await
+        }
+        Place::Bucket { settings, store, prefix } => {
             let video = |store: &S3Store, key: &str| RemoteVideo::new(store, key);
             fill(arguments, settings, store, prefix, video, cancel).await
         }
     }
-}
-
-async fn in_folder(arguments: BackfillArguments, folder: &Path, cancel: CancelToken) -> Result<(), Failure> {
-    let mut settings = settings(&arguments, CatalogueKind::Sqlite)?;
-    let about =
-        |error: std::io::Error| Error::new(kind_of_io(&error), error).about(folder.display().to_string());
-    let folder = folder.canonicalize().map_err(about)?;
-    let root = arguments.store.as_deref().unwrap_or(&folder);
-    settings.config = settings.config.with_store_dir(root);
-    let store = FolderStore::open(root)?;
-    let outside = || {
-        let error = format!("is not inside the store {}", store.root().display());
-        Error::new(ErrorKind::Config, error).about(folder.display().to_string())
-    };
-    let below = folder.strip_prefix(store.root()).map_err(|_| outside())?;
-    let below = below.to_str().ok_or_else(outside)?;
-    let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
-    let video_prefix = settings.config.key_rules.video_prefix.clone();
-    let video =
-        move |store: &FolderStore, key: &str| LocalVideo::new(&store.root().join(key), store, &video_prefix);
-    fill(arguments, settings, store, prefix, video, cancel).await
-}
-
-fn settings(arguments: &BackfillArguments, fallback: CatalogueKind) -> Result<Settings, Failure> {
-    let mut settings = Settings::read(arguments.catalog.unwrap_or(fallback)).map_err(Error::from)?;
-    // The messages of each single video would tear the progress bar; the report has what failed.
-    settings.config.log.filter.get_or_insert_with(|| "off".to_owned());
-    logging::start(&settings.config.log, Stream::Error)?;
-    Ok(settings)
 }
 
 async fn fill<S, V>(
@@ -178,12 +141,6 @@ fn say(arguments: &BackfillArguments, name: &str, journal: &Journal) {
         }
     }
     output::note(&text);
-}
-
-/// The prefix as a URL: that of a key below it, without what makes it one.
-fn shown<S: Store>(store: &S, prefix: &str) -> String {
-    let url = store.url(&format!("{prefix}x"));
-    url.map_or_else(|_| prefix.to_owned(), |url| url.strip_suffix('x').unwrap_or(&url).to_owned())
 }
 
 /// How a run ended.

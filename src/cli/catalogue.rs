@@ -3,7 +3,9 @@
 use clap::ValueEnum;
 
 use crate::aws;
-use crate::catalog::{Asset, AssetRow, Catalog, CatalogError, NewContent, RemoteCatalog, SqliteCatalog};
+use crate::catalog::{
+    Asset, AssetRow, Catalog, CatalogError, ListRows, ListedRow, NewContent, RemoteCatalog, SqliteCatalog,
+};
 use crate::config::{Config, ConfigError, RemoteSettings};
 use crate::object_name::ContentId;
 use crate::secret::SecretStore;
@@ -122,6 +124,15 @@ impl Catalog for Catalogue {
         match self {
             Self::Sqlite(catalog) => catalog.register(content, asset).await,
             Self::Remote(catalog) => catalog.register(content, asset).await,
+        }
+    }
+}
+
+impl ListRows for Catalogue {
+    async fn list_rows(&self, after: i64, limit: u32) -> Result<Vec<ListedRow>, CatalogError> {
+        match self {
+            Self::Sqlite(catalog) => catalog.list_rows(after, limit).await,
+            Self::Remote(catalog) => catalog.list_rows(after, limit).await,
         }
     }
 }

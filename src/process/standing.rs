@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::marker::{self, Pending};
-use super::{Before, Job, SourceVersion, Target, VideoSource};
+use super::marker::{self, Marker, Pending};
+use super::{Before, Job, Target, VideoSource};
 use crate::Error;
-use crate::catalog::Catalog;
-use crate::store::{Condition, Store};
+use crate::catalog::{AssetRow, Catalog};
+use crate::store::{Condition, ETag, ObjectDescription, Store};
 
 /// How the thumbnail stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +65,19 @@ impl Standing {
 }
 
 impl<S: Store, C: Catalog> Job<S, C> {
+    /// How a video of this version stands, by what the caller has read itself: its row, and how its thumbnail describes itself.
+    pub fn standing_of(
+        &self,
+        target: &Target,
+        etag: &ETag,
+        row: Option<AssetRow>,
+        thumbnail: Option<&ObjectDescription>,
+    ) -> Standing {
+        let marker = thumbnail.and_then(|thumbnail| Marker::read(&thumbnail.metadata));
+        let before = Before { row, condition: Condition::since(thumbnail), marker, other_marker: None };
+        before.standing(target, etag, &marker::settings(&self.thumbnail))
+    }
+
     /// Looks what of the job is done for a video whose key is one of the job's.
     ///
     /// # Errors
@@ -73,16 +86,16 @@ impl<S: Store, C: Catalog> Job<S, C> {
         let about = |error: Error| error.about(video.key());
         let target = self.target(video)?;
         let (version, before) = self.look(video, &target).await.map_err(about)?;
-        Ok(before.standing(&target, &version, &marker::settings(&self.thumbnail)))
+        Ok(before.standing(&target, &version.etag, &marker::settings(&self.thumbnail)))
     }
 }
 
 impl Before {
-    fn standing(&self, target: &Target, version: &SourceVersion, settings: &str) -> Standing {
+    fn standing(&self, target: &Target, etag: &ETag, settings: &str) -> Standing {
         let thumbnail = match &self.marker {
             _ if self.condition == Condition::Absent => ThumbnailStanding::Missing,
             None => ThumbnailStanding::Unmarked,
-            Some(marker) if !marker.shows(version) => ThumbnailStanding::OtherVersion,
+            Some(marker) if marker.source_etag != *etag => ThumbnailStanding::OtherVersion,
             Some(marker) if marker.settings != settings => ThumbnailStanding::OtherSettings,
             Some(marker) if marker.pending != Pending::Nothing => ThumbnailStanding::Pending,
             Some(_) => ThumbnailStanding::Current,

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::mysql::{MySqlConnection, MySqlQueryResult, MySqlRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::super::{Asset, AssetRow, CatalogError, NewContent};
+use super::super::{Asset, AssetRow, CatalogError, ListedRow, NewContent};
 use super::Failure;
 use crate::object_name::ContentId;
 
@@ -34,6 +34,12 @@ pub(super) struct FindAsset<'a> {
 
 pub(super) struct HasContent {
     pub(super) id: ContentId,
+}
+
+/// Rows behind one, in the order of their ids.
+pub(super) struct ListRows {
+    pub(super) after: i64,
+    pub(super) limit: u32,
 }
 
 /// The row of a video whose content is known.
@@ -72,6 +78,25 @@ impl Operation for HasContent {
     async fn run(&self, connection: &mut MySqlConnection) -> Result<bool, Failure> {
         let rows = query(connection, format!("SELECT 1 FROM contents WHERE id = {}", self.id)).await?;
         Ok(!rows.is_empty())
+    }
+}
+
+impl Operation for ListRows {
+    type Output = Vec<ListedRow>;
+
+    async fn run(&self, connection: &mut MySqlConnection) -> Result<Vec<ListedRow>, Failure> {
+        let select = format!(
+            "SELECT id, content_id, CAST(CONVERT(thumbnail_url USING utf8mb4) AS BINARY), duration, \
+             CAST(CONVERT(video_url USING utf8mb4) AS BINARY) FROM video_assets WHERE id > {} ORDER BY id LIMIT {}",
+            self.after, self.limit
+        );
+        let rows = query(connection, select).await?;
+        let listed = |row: &MySqlRow| {
+            let Found { id, row: asset } = read(row)?;
+            let video_url = String::from_utf8_lossy(row.try_get(4)?).into_owned();
+            Ok(ListedRow { id, video_url, row: asset })
+        };
+        rows.iter().map(listed).collect()
     }
 }
 
@@ -164,11 +189,11 @@ async fn find(
 }
 
 fn read(row: &MySqlRow) -> Result<Found, Failure> {
+    // Owners may have made their columns wider, or unsigned. These answers are text, whatever the type.
+    let number = |index: usize| row.try_get_unchecked::<i64, _>(index);
     let thumbnail_url = String::from_utf8_lossy(row.try_get(2)?).into_owned();
-    let row_of_content = i64::from(row.try_get::<i32, _>(1)?);
-    let duration = i64::from(row.try_get::<i32, _>(3)?);
-    let id = i64::from(row.try_get::<i32, _>(0)?);
-    Ok(Found { id, row: AssetRow { content_id: content_id(row_of_content)?, thumbnail_url, duration } })
+    let row = AssetRow { content_id: content_id(number(1)?)?, thumbnail_url, duration: number(3)? };
+    Ok(Found { id: number(0)?, row })
 }
 
 fn content_id(id: i64) -> Result<ContentId, CatalogError> {

@@ -1,0 +1,316 @@
+//! `posterframe audit`: what of the videos under a prefix is missing, doubled or out of date. Nothing is written.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::arguments::{AuditArguments, open_options};
+use super::catalogue::{Catalogue, Settings};
+use super::output::{self, Failure, Table};
+use super::place::{Place, shown};
+use crate::catalog::{AssetRow, ListRows as _};
+use crate::object_name::KeyRules;
+use crate::process::{
+    ExistingContents, Job, LocalVideo, RemoteVideo, RowStanding, Target, ThumbnailStanding, VideoSource,
+};
+use crate::store::{FolderStore, ListObjects, ListedObject, S3Store, kind_of_io};
+use crate::{CancelToken, Error, ErrorKind};
+
+/// Rows that are read at a time.
+const ROWS: u32 = 5000;
+/// Findings that are shown to people one by one; the JSON has all.
+const SHOWN: usize = 30;
+/// How long a request may take; nothing else is done here.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What may be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FindingKind {
+    /// There is no thumbnail
+    NoThumbnail,
+    /// The thumbnail was made by another program
+    ForeignThumbnail,
+    /// The thumbnail is of an earlier upload
+    OutdatedThumbnail,
+    /// The thumbnail was made with other settings
+    OtherSettings,
+    /// The work on it was begun and not ended
+    Pending,
+    /// There is no row
+    NoRow,
+    /// The row has another thumbnail or duration than it should
+    OutdatedRow,
+    /// The row belongs to another content than the name says
+    OtherContent,
+    /// There are several rows
+    Doubles,
+    /// The name cannot be used
+    UnusableName,
+    /// There is a row, and no such object
+    RowWithoutObject,
+}
+
+impl FindingKind {
+    /// Whether doing the job again makes it good.
+    const fn can_be_mended(self) -> bool {
+        !matches!(self, Self::Doubles | Self::UnusableName | Self::RowWithoutObject)
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().replace('-', "_")).unwrap_or_default()
+    }
+}
+
+/// What was found of one video.
+#[derive(Debug, Serialize)]
+struct Finding {
+    /// The key, or the URL of a row whose object is not there.
+    key: String,
+    kind: FindingKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+/// What `audit --json` prints.
+#[derive(Debug, Default, Serialize)]
+struct Audit {
+    about: String,
+    videos: u64,
+    rows: u64,
+    /// Videos of which nothing is to be said.
+    in_order: u64,
+    counts: BTreeMap<String, u64>,
+    findings: Vec<Finding>,
+}
+
+/// Rows by the URLs of their videos.
+type Rows = HashMap<String, Vec<AssetRow>>;
+
+pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Result<(), Failure> {
+    let audit = async {
+        match Place::open(&arguments.place).await? {
+            Place::Folder { settings, store, prefix } => {
+                let video_prefix = settings.config.key_rules.video_prefix.clone();
+                let video = move |store: &FolderStore, key: &str| {
+                    LocalVideo::new(&store.root().join(key), store, &video_prefix)
+                };
+                look(&arguments, settings, store, &prefix, video, &cancel).await
+            }
+            Place::Bucket { settings, store, prefix } => {
+                let video = |store: &S3Store, key: &str| RemoteVideo::new(store, key);
+                look(&arguments, settings, store, &prefix, video, &cancel).await
+            }
+        }
+    };
+    let audit = tokio::select! {
+        audit = audit => audit?,
+        error = super::interrupted(&cancel) => return Err(error.into()),
+    };
+    match &arguments.keys {
+        Some(path) => audit.write_keys(path),
+        None if arguments.json => output::print_json(&audit),
+        None => audit.show(),
+    }
+}
+
+async fn look<S, V>(
+    arguments: &AuditArguments,
+    settings: Settings,
+    store: S,
+    prefix: &str,
+    video: impl Fn(&S, &str) -> Result<V, Error>,
+    cancel: &CancelToken,
+) -> Result<Audit, Failure>
+where
+    S: ListObjects + Clone + 'static,
+    V: VideoSource,
+{
+    let about = format!("{}, catalogue {}", shown(&store, prefix), settings.name());
+    output::note(&format!("Videos {about}\n"));
+    let catalog = settings.catalogue().await?;
+    let key_rules = settings.config.key_rules.clone();
+    let mut audit = Audit { about, ..Audit::default() };
+    let mut rows = rows(&catalog, &shown(&store, prefix), &mut audit).await?;
+    let job = Arc::new(Job {
+        store: store.clone(),
+        catalog: catalog.clone(),
+        key_rules: settings.config.key_rules,
+        thumbnail: settings.config.thumbnail,
+        options: open_options(PATIENCE, cancel.clone()),
+        existing_contents: ExistingContents::Keep,
+        decoders: None,
+    });
+    let mut running = JoinSet::new();
+    let mut after = None;
+    loop {
+        let page = store.list(prefix, after.as_deref()).await?;
+        after = page.objects.last().map(|object| object.key.clone());
+        for object in page.objects {
+            let target = video(&store, &object.key).and_then(|video| Ok((job.target(&video), video)));
+            let url = target.as_ref().map(|(_, video)| video.url().to_owned());
+            // What is no video of the job's may have a row all the same, and is there.
+            let of_object = url.ok().and_then(|url| rows.remove(&url)).unwrap_or_default();
+            if key_rules.skip_reason(&object.key).is_some() {
+                continue;
+            }
+            audit.videos += 1;
+            match target.and_then(|(target, _)| target) {
+                Err(error) => audit.unusable(object.key, &error),
+                Ok(target) => {
+                    while running.len() >= arguments.jobs.get() {
+                        audit.take(running.join_next().await)?;
+                    }
+                    let job = Arc::clone(&job);
+                    running.spawn(async move { one(&job, object, &target, of_object).await });
+                }
+            }
+        }
+        if !page.more || after.is_none() {
+            break;
+        }
+    }
+    while let Some(done) = running.join_next().await {
+        audit.take(Some(done))?;
+    }
+    audit.rows_without_objects(rows, &key_rules, &store);
+    catalog.close().await;
+    audit.finish(&arguments.only);
+    Ok(audit)
+}
+
+/// All rows whose videos are under this URL.
+async fn rows(catalog: &Catalogue, url: &str, audit: &mut Audit) -> Result<Rows, Failure> {
+    let mut rows = Rows::new();
+    let mut after = 0;
+    loop {
+        let listed = catalog.list_rows(after, ROWS).await?;
+        let Some(last) = listed.last() else { return Ok(rows) };
+        after = last.id;
+        for row in listed.into_iter().filter(|row| row.video_url.starts_with(url)) {
+            audit.rows += 1;
+            rows.entry(row.video_url).or_default().push(row.row);
+        }
+    }
+}
+
+/// What is to be said of one video.
+async fn one<S: ListObjects>(
+    job: &Job<S, Catalogue>,
+    object: ListedObject,
+    target: &Target,
+    rows: Vec<AssetRow>,
+) -> Result<(String, Vec<Finding>), Error> {
+    let key = &target.thumbnail_key;
+    let thumbnail = job.store.describe(key).await.map_err(|error| Error::from(error).about(key))?;
+    // Not every server tells ETags in its listings.
+    let etag = match object.etag.as_str().is_empty() {
+        true => job.store.describe(&object.key).await?.map_or(object.etag, |object| object.etag),
+        false => object.etag,
+    };
+    let mut kinds = Vec::new();
+    let row = rows.iter().find(|row| Some(*row) != rows.first()).or(rows.first()).cloned();
+    let content_id = row.as_ref().map(|row| i64::from(row.content_id.get()));
+    let standing = job.standing_of(target, &etag, row, thumbnail.as_ref());
+    match standing.thumbnail {
+        ThumbnailStanding::Missing => kinds.push(FindingKind::NoThumbnail),
+        ThumbnailStanding::Unmarked => kinds.push(FindingKind::ForeignThumbnail),
+        ThumbnailStanding::OtherVersion => kinds.push(FindingKind::OutdatedThumbnail),
+        ThumbnailStanding::OtherSettings => kinds.push(FindingKind::OtherSettings),
+        ThumbnailStanding::Pending => kinds.push(FindingKind::Pending),
+        ThumbnailStanding::Current => {}
+    }
+    match standing.row {
+        RowStanding::Missing => kinds.push(FindingKind::NoRow),
+        RowStanding::OtherContent => kinds.push(FindingKind::OtherContent),
+        // Without the notes of a thumbnail nobody knows the duration.
+        RowStanding::Differs if standing.thumbnail == ThumbnailStanding::Current => {
+            kinds.push(FindingKind::OutdatedRow);
+        }
+        RowStanding::Differs | RowStanding::Current => {}
+    }
+    if rows.len() > 1 {
+        kinds.push(FindingKind::Doubles);
+    }
+    let finding = |kind| Finding { key: object.key.clone(), kind, content_id, message: None };
+    let findings = kinds.into_iter().map(finding).collect();
+    Ok((object.key.clone(), findings))
+}
+
+impl Audit {
+    fn take(
+        &mut self,
+        done: Option<Result<Result<(String, Vec<Finding>), Error>, tokio::task::JoinError>>,
+    ) -> Result<(), Error> {
+        let Some(done) = done else { return Ok(()) };
+        let (_, findings) = done.map_err(|error| Error::new(ErrorKind::Internal, error))??;
+        self.in_order += u64::from(findings.is_empty());
+        self.findings.extend(findings);
+        Ok(())
+    }
+
+    fn unusable(&mut self, key: String, error: &Error) {
+        let text = error.to_string();
+        let message = text.strip_prefix(&format!("{key}: ")).unwrap_or(&text).to_owned();
+        let kind = FindingKind::UnusableName;
+        self.findings.push(Finding { key, kind, content_id: None, message: Some(message) });
+    }
+
+    /// What is left has no object. Rows of what was never a video of the job's are somebody else's.
+    fn rows_without_objects<S: ListObjects>(&mut self, rows: Rows, key_rules: &KeyRules, store: &S) {
+        let left = rows.into_iter().filter_map(|(url, rows)| Some((store.key_of(&url)?, rows)));
+        for (key, rows) in left.filter(|(key, _)| key_rules.skip_reason(key).is_none()) {
+            let content_id = rows.first().map(|row| i64::from(row.content_id.get()));
+            let kind = FindingKind::RowWithoutObject;
+            self.findings.push(Finding { key, kind, content_id, message: None });
+        }
+    }
+
+    fn finish(&mut self, only: &[FindingKind]) {
+        self.findings.retain(|finding| only.is_empty() || only.contains(&finding.kind));
+        self.findings.sort_by(|a, b| (&a.key, a.kind).cmp(&(&b.key, b.kind)));
+        for finding in &self.findings {
+            *self.counts.entry(finding.kind.name()).or_default() += 1;
+        }
+    }
+
+    fn show(&self) -> Result<(), Failure> {
+        let mut table = Table::default();
+        table.title(&self.about);
+        table.row("videos", &self.videos.to_string());
+        table.row("rows", &self.rows.to_string());
+        table.row("in order", &self.in_order.to_string());
+        for finding in self.findings.iter().take(SHOWN) {
+            let message = finding.message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
+            table.row("", &format!("{:20} {}{message}", finding.kind.name(), finding.key));
+        }
+        if self.findings.len() > SHOWN {
+            table.row("", &format!("and {} more; --json has all", self.findings.len() - SHOWN));
+        }
+        for (name, count) in &self.counts {
+            table.row("found", &format!("{count} {name}"));
+        }
+        table.print()
+    }
+
+    fn write_keys(&self, path: &Path) -> Result<(), Failure> {
+        let mendable = self.findings.iter().filter(|finding| finding.kind.can_be_mended());
+        let mut keys: Vec<_> = mendable.map(|finding| finding.key.as_str()).collect();
+        keys.dedup();
+        let text: String = keys.iter().map(|key| format!("{key}\n")).collect();
+        if path.as_os_str() == "-" {
+            return output::print_bytes(text.as_bytes());
+        }
+        let about = |error| Error::new(kind_of_io(&error), error).about(path.display().to_string());
+        fs::write(path, text).map_err(about)?;
+        output::note(&format!("{} keys in {}\n", keys.len(), path.display()));
+        Ok(())
+    }
+}

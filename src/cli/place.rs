@@ -1,0 +1,75 @@
+//! Where the commands that go over many videos look: a folder and its file, or a bucket and its database.
+
+use std::path::Path;
+
+use super::arguments::PlaceArguments;
+use super::catalogue::{CatalogueKind, Settings};
+use super::output::Failure;
+use crate::location::Prefix;
+use crate::logging::{self, Stream};
+use crate::source::S3Source;
+use crate::store::{FolderStore, S3Store, Store, kind_of_io};
+use crate::{Error, ErrorKind};
+
+/// A store, the prefix of the keys in it, and the settings.
+#[derive(Debug)]
+pub(super) enum Place {
+    Folder { settings: Settings, store: FolderStore, prefix: String },
+    Bucket { settings: Settings, store: S3Store, prefix: String },
+}
+
+impl Place {
+    /// Opens it, and starts writing log messages: none, unless `RUST_LOG` wants some. Those of each single video would tear progress bars
+    /// and tables.
+    pub(super) async fn open(arguments: &PlaceArguments) -> Result<Self, Failure> {
+        match &arguments.prefix {
+            Prefix::Folder(folder) => Self::open_folder(arguments, folder),
+            Prefix::S3 { bucket, prefix } => {
+                if arguments.store.is_some() {
+                    let error = "--store is for folders: thumbnails of videos in S3 go into their bucket";
+                    return Err(Error::new(ErrorKind::Config, error).into());
+                }
+                let settings = settings(arguments, CatalogueKind::Mysql)?;
+                let client = S3Source::client_from_env().await;
+                let client = client.map_err(|error| Error::new(error.kind(), error))?;
+                // Without a prefix, that of the videos: everything else would be skipped.
+                let prefix = match prefix.is_empty() {
+                    true => settings.config.key_rules.video_prefix.clone(),
+                    false => prefix.clone(),
+                };
+                Ok(Self::Bucket { settings, store: S3Store::new(client, bucket), prefix })
+            }
+        }
+    }
+
+    fn open_folder(arguments: &PlaceArguments, folder: &Path) -> Result<Self, Failure> {
+        let mut settings = settings(arguments, CatalogueKind::Sqlite)?;
+        let about =
+            |error: std::io::Error| Error::new(kind_of_io(&error), error).about(folder.display().to_string());
+        let folder = folder.canonicalize().map_err(about)?;
+        let root = arguments.store.as_deref().unwrap_or(&folder);
+        settings.config = settings.config.with_store_dir(root);
+        let store = FolderStore::open(root)?;
+        let outside = || {
+            let error = format!("is not inside the store {}", store.root().display());
+            Error::new(ErrorKind::Config, error).about(folder.display().to_string())
+        };
+        let below = folder.strip_prefix(store.root()).map_err(|_| outside())?;
+        let below = below.to_str().ok_or_else(outside)?;
+        let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
+        Ok(Self::Folder { settings, store, prefix })
+    }
+}
+
+fn settings(arguments: &PlaceArguments, fallback: CatalogueKind) -> Result<Settings, Failure> {
+    let mut settings = Settings::read(arguments.catalog.unwrap_or(fallback)).map_err(Error::from)?;
+    settings.config.log.filter.get_or_insert_with(|| "off".to_owned());
+    logging::start(&settings.config.log, Stream::Error)?;
+    Ok(settings)
+}
+
+/// The prefix as a URL: that of a key below it, without what makes it one.
+pub(super) fn shown<S: Store>(store: &S, prefix: &str) -> String {
+    let url = store.url(&format!("{prefix}x"));
+    url.map_or_else(|_| prefix.to_owned(), |url| url.strip_suffix('x').unwrap_or(&url).to_owned())
+}
