@@ -15,6 +15,7 @@ mod output;
 mod place;
 mod probe;
 mod process;
+mod redrive;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -95,32 +96,26 @@ fn execute(command: Command) -> Result<(), Failure> {
     // returns memory to the system between frames and costs 5 MB and a thousand page faults for 1080p.
     thread::spawn(move || listener.0.block_on(interrupt(listener.1)));
     // These read all settings, and report what is wrong with any of them at once.
-    if !matches!(command, Command::Process(_) | Command::Backfill(_) | Command::Audit(_)) {
+    if matches!(command, Command::Probe(_) | Command::Grab(_) | Command::Schema) {
         logging::start(&LogSettings::from_env().map_err(Error::from)?, Stream::Error)?;
     }
     match command {
         Command::Probe(probe) => probe::run(&probe, cancel),
         Command::Grab(grab) => grab::run(&grab, cancel),
-        Command::Process(process) => {
-            let runtime = runtime()?;
-            let done = runtime.block_on(process::run(process, cancel));
-            runtime.shutdown_background();
-            done
-        }
-        Command::Audit(audit) => {
-            let runtime = runtime()?;
-            let done = runtime.block_on(audit::run(audit, cancel));
-            runtime.shutdown_background();
-            done
-        }
-        Command::Backfill(backfill) => {
-            let runtime = runtime()?;
-            let done = runtime.block_on(backfill::run(backfill, cancel));
-            runtime.shutdown_background();
-            done
-        }
+        Command::Process(process) => block_on(process::run(process, cancel)),
+        Command::Backfill(backfill) => block_on(backfill::run(backfill, cancel)),
+        Command::Audit(audit) => block_on(audit::run(audit, cancel)),
+        Command::Redrive(redrive) => block_on(redrive::run(redrive, cancel)),
         Command::Schema => output::print(SQLITE_SCHEMA),
     }
+}
+
+/// Runs a command to its end. What it leaves behind in other threads is not waited for.
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(command);
+    runtime.shutdown_background();
+    done
 }
 
 fn runtime() -> Result<Runtime, Error> {

@@ -102,25 +102,31 @@ pub(crate) struct Replayed {
     pub(crate) outcomes: Vec<Outcome>,
 }
 
-/// Works on one event as the function would, in so much time at most. No metrics are written: nobody makes any of them.
-///
-/// # Errors
-/// When clients cannot be made of the settings.
+/// Works on events as the function would, outside of Lambda. No metrics are written: nobody makes any of them.
 #[cfg(feature = "cli")]
-pub(crate) async fn replay(
-    config: LambdaConfig,
-    event: &Value,
-    allowed: std::time::Duration,
-) -> Result<Replayed, Error> {
-    let event = match Event::from_value(event) {
-        Ok(event) => event,
-        Err(error) => return Ok(Replayed { answer: Err(error.into()), outcomes: Vec::new() }),
-    };
-    let worker = Worker::of(config).await?.without_metrics();
-    telemetry::event(event.source().as_str(), event.records().len());
-    let limit = TimeLimit::of_invocation(std::time::SystemTime::now() + allowed);
-    let outcomes = worker.work(&event, &limit, "").await;
-    Ok(Replayed { answer: event.answer(&outcomes), outcomes })
+pub(crate) struct Replayer(Worker<RemoteCatalog>);
+
+#[cfg(feature = "cli")]
+impl Replayer {
+    /// With clients of these settings.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub(crate) async fn new(config: LambdaConfig) -> Result<Self, Error> {
+        Ok(Self(Worker::of(config).await?.without_metrics()))
+    }
+
+    /// Works on an event, in so much time at most.
+    pub(crate) async fn replay(&self, event: &Value, allowed: std::time::Duration) -> Replayed {
+        let event = match Event::from_value(event) {
+            Ok(event) => event,
+            Err(error) => return Replayed { answer: Err(error.into()), outcomes: Vec::new() },
+        };
+        telemetry::event(event.source().as_str(), event.records().len());
+        let limit = TimeLimit::of_invocation(std::time::SystemTime::now() + allowed);
+        let outcomes = self.0.work(&event, &limit, "").await;
+        Replayed { answer: event.answer(&outcomes), outcomes }
+    }
 }
 
 async fn invoke(

@@ -106,6 +106,7 @@ const CONTAINED: &[(&str, &[&str])] = &[
     ("reqwest", &["source/http", "catalog/api"]),
     ("aws_sdk_s3", &["source/s3", "store/s3"]),
     ("aws_sdk_secretsmanager", &["secret/stored"]),
+    ("aws_sdk_sqs", &["cli/redrive/queue"]),
     ("aws_sigv4", &["catalog/mysql/iam"]),
     ("aws_config", &["aws"]),
     ("aws_credential_types", &["source/s3", "catalog/mysql/iam"]),

@@ -107,6 +107,9 @@ Examples:
     /// Say what is missing, doubled or out of date: videos, thumbnails, rows
     #[command(after_help = AUDIT_HELP)]
     Audit(AuditArguments),
+    /// Say what lies in a dead-letter queue, by the type of its failure, and work on the chosen of it again
+    #[command(after_help = REDRIVE_HELP)]
+    Redrive(RedriveArguments),
     /// Print the statements that make the catalogue's tables in SQLite
     Schema,
 }
@@ -119,6 +122,7 @@ impl Command {
             Self::Grab(grab) => grab.json,
             // The answer to an event is JSON.
             Self::Process(process) => process.json || process.event.is_some(),
+            Self::Redrive(redrive) => redrive.json,
             Self::Audit(audit) => audit.json,
             Self::Backfill(backfill) => backfill.json,
             Self::Schema => false,
@@ -291,6 +295,45 @@ pub(super) struct AuditArguments {
     #[arg(long)]
     pub(super) json: bool,
 }
+
+#[derive(Debug, Args)]
+pub(super) struct RedriveArguments {
+    /// The dead-letter queue in SQS, or the queue that is the function's on-failure destination: its URL or name
+    pub(super) queue: String,
+    /// Only messages of this type (denied, malformed, several, unknown, ...); may be given several times
+    #[arg(long, value_name = "TYPE")]
+    pub(super) of: Vec<String>,
+    /// Work on them here, as the function would, with its settings; what succeeds is deleted from the queue
+    #[arg(long, conflicts_with = "to")]
+    pub(super) replay: bool,
+    /// Send them to this queue, and delete them from the other
+    #[arg(long, value_name = "QUEUE")]
+    pub(super) to: Option<String>,
+    /// Take at most so many messages
+    #[arg(long, value_name = "N", default_value = "10000")]
+    pub(super) limit: usize,
+    /// Give a message up after this long
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(super) timeout: Duration,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const REDRIVE_HELP: &str = "\
+Without --replay and --to it only tells what is there. Messages that are looked at stay hidden from others for as long as this
+runs, at most 15 minutes; looking counts as a receive.
+
+Why a message failed is in what the function's on-failure destination writes, and in the attributes that Lambda gives to messages of
+the function's own dead-letter queue. What the redrive policy of a queue has moved says nothing: its type is unknown.
+
+It takes sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:DeleteMessage (and sqs:GetQueueUrl for a name), with --to also
+sqs:SendMessage on the other queue.
+
+Examples:
+  posterframe redrive films-dlq
+  posterframe redrive films-dlq --of denied --replay
+  posterframe redrive films-dlq --of unavailable --of timeout --to films-uploads";
 
 const AUDIT_HELP: &str = "\
 Nothing is written. Each video and each row is held against the other, and against its thumbnail, of which only the notes are read (one

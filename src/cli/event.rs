@@ -10,9 +10,10 @@ use super::arguments::ProcessArguments;
 use super::output::{self, Failure};
 use crate::config::{LambdaConfig, LogSettings};
 use crate::event::Outcome;
+use crate::lambda::Replayer;
 use crate::logging::{self, Stream};
 use crate::store::kind_of_io;
-use crate::{CancelToken, Error, ErrorKind, lambda};
+use crate::{CancelToken, Error, ErrorKind};
 
 /// The largest event that is read. Lambda takes 6 MB.
 const MAX_BYTES: u64 = 16 << 20;
@@ -26,8 +27,9 @@ pub(super) async fn run(
     // People read the log here, unless they say otherwise.
     logging::start(&LogSettings::from_env().map_err(Error::from)?, Stream::Error)?;
     let event = read(file).map_err(|error| error.about(file.display().to_string()))?;
+    let replayer = Replayer::new(config).await?;
     let replayed = tokio::select! {
-        replayed = lambda::replay(config, &event, arguments.timeout) => replayed?,
+        replayed = replayer.replay(&event, arguments.timeout) => replayed,
         error = super::interrupted(cancel) => return Err(error.into()),
     };
     match &replayed.answer {

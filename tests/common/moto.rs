@@ -37,6 +37,15 @@ impl Moto {
 
     /// The settings of a function whose user may do that, and read the secrets of these names.
     pub(crate) async fn settings(&self, secrets: &[&str]) -> Outcome<Vec<(&'static str, String)>> {
+        self.settings_with(secrets, &[]).await
+    }
+
+    /// The same, and these actions on everything.
+    pub(crate) async fn settings_with(
+        &self,
+        secrets: &[&str],
+        actions: &[&str],
+    ) -> Outcome<Vec<(&'static str, String)>> {
         let objects = format!("arn:aws:s3:::{BUCKET}/*");
         let mut statements = vec![json!({"Effect": "Allow", "Action": ACTIONS, "Resource": objects})];
         for name in secrets {
@@ -44,6 +53,9 @@ impl Moto {
             let secret = format!("arn:aws:secretsmanager:*:*:secret:{name}-*");
             let action = "secretsmanager:GetSecretValue";
             statements.push(json!({"Effect": "Allow", "Action": action, "Resource": secret}));
+        }
+        if !actions.is_empty() {
+            statements.push(json!({"Effect": "Allow", "Action": actions, "Resource": "*"}));
         }
         let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
         let reply = self.ask(Method::PUT, "users/function", policy.into()).await?;

@@ -1,0 +1,144 @@
+//! Messages of a queue in SQS.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::Message as SqsMessage;
+
+use crate::{Error, ErrorKind, aws};
+
+/// How long a message that was received stays hidden from others: reading all of a queue and working on it takes its time.
+const HIDDEN: Duration = Duration::from_secs(900);
+/// How long an answer is waited for when a queue seems empty. Short waits ask only some of SQS's servers.
+const WAIT_SECONDS: i32 = 1;
+/// The most that one request receives.
+const BATCH: i32 = 10;
+
+/// A message, hidden from others until it is deleted or let go.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) id: String,
+    pub(super) body: String,
+    /// What Lambda notes beside it when it is the dead-letter queue of a function.
+    pub(super) attributes: HashMap<String, String>,
+    receipt: String,
+}
+
+#[cfg(test)]
+impl Message {
+    pub(super) fn of(body: String, attributes: HashMap<String, String>) -> Self {
+        Self { id: "m".to_owned(), body, attributes, receipt: String::new() }
+    }
+}
+
+/// A queue.
+#[derive(Debug)]
+pub(super) struct Queue {
+    client: Client,
+    pub(super) url: String,
+}
+
+impl Queue {
+    /// The queue of this URL or name.
+    pub(super) async fn open(name: &str) -> Result<Self, Error> {
+        let settings = aws::settings().await;
+        if settings.region().is_none() {
+            let error = "no AWS region: set AWS_REGION, or region in the profile";
+            return Err(Error::new(ErrorKind::Config, error));
+        }
+        let client = Client::new(&settings);
+        if name.contains("://") {
+            return Ok(Self { client, url: name.to_owned() });
+        }
+        let found = client.get_queue_url().queue_name(name).send().await;
+        let found = found.map_err(|error| failed(name, "sqs:GetQueueUrl", &error))?;
+        let url = found.queue_url().unwrap_or_default().to_owned();
+        Ok(Self { client, url })
+    }
+
+    /// All messages that are there now, at most so many.
+    pub(super) async fn receive_all(&self, most: usize) -> Result<Vec<Message>, Error> {
+        let mut messages: Vec<Message> = Vec::new();
+        while messages.len() < most {
+            let request = self
+                .client
+                .receive_message()
+                .queue_url(&self.url)
+                .max_number_of_messages(BATCH)
+                .visibility_timeout(i32::try_from(HIDDEN.as_secs()).unwrap_or(i32::MAX))
+                .wait_time_seconds(WAIT_SECONDS)
+                .message_attribute_names("All");
+            let received = request.send().await;
+            let received = received.map_err(|error| failed(&self.url, "sqs:ReceiveMessage", &error))?;
+            if received.messages().is_empty() {
+                break;
+            }
+            messages.extend(received.messages().iter().map(message));
+        }
+        Ok(messages)
+    }
+
+    pub(super) async fn delete(&self, message: &Message) -> Result<(), Error> {
+        let request = self.client.delete_message().queue_url(&self.url).receipt_handle(&message.receipt);
+        let deleted = request.send().await;
+        deleted.map(drop).map_err(|error| failed(&self.url, "sqs:DeleteMessage", &error))
+    }
+
+    /// Lets others have it right away. Where that is refused, they have it when its time is over.
+    pub(super) async fn let_go(&self, message: &Message) {
+        let request = self
+            .client
+            .change_message_visibility()
+            .queue_url(&self.url)
+            .receipt_handle(&message.receipt)
+            .visibility_timeout(0);
+        let _ = request.send().await;
+    }
+
+    pub(super) async fn send(&self, body: &str) -> Result<(), Error> {
+        let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        sent.map(drop).map_err(|error| failed(&self.url, "sqs:SendMessage", &error))
+    }
+}
+
+fn message(message: &SqsMessage) -> Message {
+    let attributes = message.message_attributes().into_iter().flatten();
+    let attributes = attributes
+        .filter_map(|(name, value)| Some((name.clone(), value.string_value()?.to_owned())))
+        .collect();
+    Message {
+        id: message.message_id().unwrap_or_default().to_owned(),
+        body: message.body().unwrap_or_default().to_owned(),
+        attributes,
+        receipt: message.receipt_handle().unwrap_or_default().to_owned(),
+    }
+}
+
+fn failed<E>(queue: &str, permission: &str, error: &SdkError<E, HttpResponse>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let code = error.code().unwrap_or_default();
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let kind = if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") {
+        ErrorKind::NotFound
+    } else if matches!(status, Some(401 | 403))
+        || code.contains("AccessDenied")
+        || code.contains("InvalidClientToken")
+    {
+        ErrorKind::Denied
+    } else if matches!(error, SdkError::ConstructionFailure(_)) {
+        ErrorKind::Config
+    } else {
+        ErrorKind::Unavailable
+    };
+    let words = DisplayErrorContext(error).to_string();
+    // What the request and its answer were is for debuggers.
+    let words = words.split(" (").next().unwrap_or(&words).to_owned();
+    let advice = if kind == ErrorKind::Denied { format!("; it takes {permission}") } else { String::new() };
+    let told = error.message().map_or(words, |message| format!("{code}: {message}"));
+    Error::new(kind, format!("{told}{advice}")).about(queue)
+}
