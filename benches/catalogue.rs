@@ -77,8 +77,10 @@ async fn explain(database: &Database, videos: u32) -> Outcome {
     catalog.asset(replaced.video_url(), Some(known)).await?;
     catalog.has_content(known).await?;
     catalog.write_asset(known, &replaced).await?;
-    catalog.write_asset(id(videos / 3)?, &asset("another_of_the_same_content", 5)?).await?;
-    catalog.register(&content("without id"), &asset("without_id", 5)?).await?;
+    let (other, more, without) =
+        (id(videos / 3)?, asset("another_of_the_same_content", 5)?, asset("without_id", 5)?);
+    catalog.write_asset(other, &more).await?;
+    catalog.register(&content("without id"), &without).await?;
     database.rows("SET GLOBAL general_log = OFF").await?;
     let log = database.logged()?;
     let statements =
@@ -154,7 +156,8 @@ where
     F: Future<Output = Result<(), String>> + Send,
 {
     let before = waits(database).await?;
-    let mut times = together(&settings(database)?, rounds, work).await?;
+    let settings = settings(database)?;
+    let mut times = together(&settings, rounds, work).await?;
     times.sort();
     let after = waits(database).await?;
     let share = |percent: usize| {
@@ -246,8 +249,8 @@ async fn measure(videos: u32) -> Outcome {
     explain(&database, videos).await?;
     println!();
     times(&database, videos, 0).await?;
-    let started = Instant::now();
-    database.rows(&optional_migration()?).await?;
+    let (migration, started) = (optional_migration()?, Instant::now());
+    database.rows(&migration).await?;
     println!("\nWith the optional migration, which took {:.1} s:\n", started.elapsed().as_secs_f64());
     explain(&database, videos).await?;
     println!();

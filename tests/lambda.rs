@@ -336,14 +336,7 @@ fn in_shadow_mode_nothing_is_written_and_all_compared() -> Outcome {
         world.s3.put("thumbnails/3_c.jpg", &right)?;
         let earlier = fs::File::options().write(true).open(world.thumbnail("thumbnails/3_c.jpg"))?;
         earlier.set_modified(std::time::SystemTime::now() - Duration::from_secs(60))?;
-        for (id, name, duration) in [(1, "1_a", seconds), (2, "2_b", 10), (3, "3_c", seconds)] {
-            let row = format!(
-                "INSERT INTO contents (id, title) VALUES ({id}, 'Edited');
-                 INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration) VALUES
-                 ({id}, 's3://{BUCKET}/videos/{name}.mp4', 's3://{BUCKET}/thumbnails/{name}.jpg', {duration})"
-            );
-            world.database.rows(&row).await?;
-        }
+        store_rows(&world, &[(1, "1_a", seconds), (2, "2_b", 10), (3, "3_c", seconds)]).await?;
         world.database.rows("REVOKE INSERT, UPDATE ON ott_db.* FROM films").await?;
         world.database.log_statements().await?;
         let before = world.rows().await?;
@@ -409,6 +402,19 @@ fn in_shadow_mode_nothing_is_written_and_all_compared() -> Outcome {
         assert!(!log.contains("등록 완료"), "{log}");
         Ok(())
     })
+}
+
+/// Contents and rows as the replaced Lambda and people have left them: id, name, duration.
+async fn store_rows(world: &World, rows: &[(i32, &str, i32)]) -> Outcome {
+    for (id, name, duration) in rows {
+        let row = format!(
+            "INSERT INTO contents (id, title) VALUES ({id}, 'Edited');
+             INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration) VALUES
+             ({id}, 's3://{BUCKET}/videos/{name}.mp4', 's3://{BUCKET}/thumbnails/{name}.jpg', {duration})"
+        );
+        world.database.rows(&row).await?;
+    }
+    Ok(())
 }
 
 /// The frame at this second, as another JPEG encoder than ours writes it.

@@ -44,7 +44,8 @@ struct Queues {
 
 impl Queues {
     async fn new() -> Outcome<Self> {
-        let (world, aws) = (World::new().await?, Moto::start().await?);
+        let world = World::new().await?;
+        let aws = Moto::start().await?;
         let mut settings: BTreeMap<_, _> = world.settings().into_iter().collect();
         settings.extend(aws.settings_with(&[], &ALL).await?);
         let of = |name: &str| settings.get(name).cloned().unwrap_or_default();

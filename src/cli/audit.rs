@@ -126,7 +126,7 @@ async fn look<S, V>(
     settings: Settings,
     store: S,
     prefix: &str,
-    video: impl Fn(&S, &str) -> Result<V, Error>,
+    video: impl Fn(&S, &str) -> Result<V, Error> + Send + Sync,
     cancel: &CancelToken,
 ) -> Result<Audit, Failure>
 where
@@ -154,19 +154,19 @@ where
         let page = store.list(prefix, after.as_deref()).await?;
         after = page.objects.last().map(|object| object.key.clone());
         for object in page.objects {
-            let target = video(&store, &object.key).and_then(|video| Ok((job.target(&video), video)));
-            let url = target.as_ref().map(|(_, video)| video.url().to_owned());
+            let video = video(&store, &object.key);
             // What is no video of the job's may have a row all the same, and is there.
-            let of_object = url.ok().and_then(|url| rows.remove(&url)).unwrap_or_default();
+            let of_object =
+                video.as_ref().ok().and_then(|video| rows.remove(video.url())).unwrap_or_default();
             if key_rules.skip_reason(&object.key).is_some() {
                 continue;
             }
             audit.videos += 1;
-            match target.and_then(|(target, _)| target) {
+            match video.and_then(|video| job.target(&video)) {
                 Err(error) => audit.unusable(object.key, &error),
                 Ok(target) => {
                     while running.len() >= arguments.jobs.get() {
-                        audit.take(running.join_next().await)?;
+                        take(&mut audit, &mut running).await?;
                     }
                     let job = Arc::clone(&job);
                     running.spawn(async move { one(&job, object, &target, of_object).await });
@@ -177,8 +177,8 @@ where
             break;
         }
     }
-    while let Some(done) = running.join_next().await {
-        audit.take(Some(done))?;
+    while !running.is_empty() {
+        take(&mut audit, &mut running).await?;
     }
     audit.rows_without_objects(rows, &key_rules, &store);
     catalog.close().await;
@@ -201,13 +201,22 @@ async fn rows(catalog: &Catalogue, url: &str, audit: &mut Audit) -> Result<Rows,
     }
 }
 
+/// Waits for one of them, and takes what it says.
+async fn take(audit: &mut Audit, running: &mut JoinSet<Result<Vec<Finding>, Error>>) -> Result<(), Error> {
+    let Some(done) = running.join_next().await else { return Ok(()) };
+    let findings = done.map_err(|error| Error::new(ErrorKind::Internal, error))??;
+    audit.in_order += u64::from(findings.is_empty());
+    audit.findings.extend(findings);
+    Ok(())
+}
+
 /// What is to be said of one video.
 async fn one<S: ListObjects>(
     job: &Job<S, Catalogue>,
     object: ListedObject,
     target: &Target,
     rows: Vec<AssetRow>,
-) -> Result<(String, Vec<Finding>), Error> {
+) -> Result<Vec<Finding>, Error> {
     let key = &target.thumbnail_key;
     let thumbnail = job.store.describe(key).await.map_err(|error| Error::from(error).about(key))?;
     // Not every server tells ETags in its listings.
@@ -240,22 +249,10 @@ async fn one<S: ListObjects>(
         kinds.push(FindingKind::Doubles);
     }
     let finding = |kind| Finding { key: object.key.clone(), kind, content_id, message: None };
-    let findings = kinds.into_iter().map(finding).collect();
-    Ok((object.key.clone(), findings))
+    Ok(kinds.into_iter().map(finding).collect())
 }
 
 impl Audit {
-    fn take(
-        &mut self,
-        done: Option<Result<Result<(String, Vec<Finding>), Error>, tokio::task::JoinError>>,
-    ) -> Result<(), Error> {
-        let Some(done) = done else { return Ok(()) };
-        let (_, findings) = done.map_err(|error| Error::new(ErrorKind::Internal, error))??;
-        self.in_order += u64::from(findings.is_empty());
-        self.findings.extend(findings);
-        Ok(())
-    }
-
     fn unusable(&mut self, key: String, error: &Error) {
         let text = error.to_string();
         let message = text.strip_prefix(&format!("{key}: ")).unwrap_or(&text).to_owned();

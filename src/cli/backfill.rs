@@ -60,7 +60,7 @@ async fn fill<S, V>(
     settings: Settings,
     store: S,
     prefix: String,
-    video: impl Fn(&S, &str) -> Result<V, Error>,
+    video: impl Fn(&S, &str) -> Result<V, Error> + Send + Sync,
     cancel: CancelToken,
 ) -> Result<(), Failure>
 where
@@ -133,13 +133,12 @@ where
 /// Says what will be read and written, before anything is.
 fn say(arguments: &BackfillArguments, name: &str, journal: &Journal) {
     let mut text = format!("Videos {name}\n");
-    match (arguments.dry_run, journal.resumed()) {
-        (true, _) => text.push_str("Nothing is written: --dry-run\n"),
-        (false, 0) => text += &format!("Journal {}\n", arguments.journal.display()),
-        (false, done) => {
-            text += &format!("Journal {}: {done} are done already\n", arguments.journal.display())
-        }
-    }
+    let journal_name = arguments.journal.display();
+    text += &match (arguments.dry_run, journal.resumed()) {
+        (true, _) => "Nothing is written: --dry-run\n".to_owned(),
+        (false, 0) => format!("Journal {journal_name}\n"),
+        (false, done) => format!("Journal {journal_name}: {done} are done already\n"),
+    };
     output::note(&text);
 }
 
@@ -165,7 +164,7 @@ impl<S, F, V> Run<'_, S, F>
 where
     S: ListObjects + Clone + 'static,
     V: VideoSource,
-    F: Fn(&S, &str) -> Result<V, Error>,
+    F: Fn(&S, &str) -> Result<V, Error> + Send + Sync,
 {
     /// Works on candidates as they come.
     async fn all(
