@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser as _};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::catalog::SQLITE_SCHEMA;
@@ -96,7 +96,7 @@ fn execute(command: Command) -> Result<(), Failure> {
     // returns memory to the system between frames and costs 5 MB and a thousand page faults for 1080p.
     thread::spawn(move || listener.0.block_on(interrupt(listener.1)));
     // These read all settings, and report what is wrong with any of them at once.
-    if matches!(command, Command::Probe(_) | Command::Grab(_) | Command::Schema) {
+    if matches!(command, Command::Probe(_) | Command::Grab(_)) {
         logging::start(&LogSettings::from_env().map_err(Error::from)?, Stream::Error)?;
     }
     match command {
@@ -107,7 +107,26 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Audit(audit) => block_on(audit::run(audit, cancel)),
         Command::Redrive(redrive) => block_on(redrive::run(redrive, cancel)),
         Command::Schema => output::print(SQLITE_SCHEMA),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "posterframe", &mut text);
+            output::print_bytes(&text)
+        }
+        Command::Man => manual(),
     }
+}
+
+/// The manual: the page of the program, and those of its commands behind it.
+fn manual() -> Result<(), Failure> {
+    let mut page = Vec::new();
+    let mut program = Arguments::command();
+    program.build();
+    let internal = |error: std::io::Error| Error::new(ErrorKind::Internal, error);
+    clap_mangen::Man::new(program.clone()).render(&mut page).map_err(internal)?;
+    for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
+        clap_mangen::Man::new(command.clone()).render(&mut page).map_err(internal)?;
+    }
+    output::print_bytes(&page)
 }
 
 /// Runs a command to its end. What it leaves behind in other threads is not waited for.

@@ -258,6 +258,15 @@ fn read_log(lookup: &mut Lookup<'_>, default: LogFormat) -> LogSettings {
     }
 }
 
+/// Whether the terminal says, by `TERM` or a variable of its own, that it shows pictures as kitty does.
+#[cfg(feature = "cli")]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn has_kitty_pictures() -> bool {
+    let term = std::env::var("TERM").unwrap_or_default();
+    std::env::var_os("KITTY_WINDOW_ID").is_some()
+        || ["kitty", "ghostty"].iter().any(|name| term.contains(name))
+}
+
 /// What a side's length must be.
 pub(crate) const PIXELS: &str = "a whole number of pixels from 1 to 65535";
 

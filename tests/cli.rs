@@ -609,3 +609,41 @@ fn log_messages_are_those_of_the_replaced_lambda() -> TestResult {
     assert_eq!((&events[6]["key"], &events[6]["content_id"]), (&"videos/1_영화.mp4".into(), &1.into()));
     Ok(())
 }
+
+#[test]
+fn shells_complete_it_and_manuals_tell_of_it() -> TestResult {
+    for (shell, part) in
+        [("bash", "complete -F"), ("zsh", "#compdef posterframe"), ("fish", "complete -c posterframe")]
+    {
+        let output = posterframe(&["completions", shell]).output()?;
+        let text = String::from_utf8(output.stdout)?;
+        assert!(text.contains(part) && text.contains("backfill"), "{shell}: {text}");
+    }
+    let manual = String::from_utf8(posterframe(&["man"]).output()?.stdout)?;
+    for part in [".TH posterframe", "posterframe\\-backfill", "malformed", "only\\-missing"] {
+        assert!(manual.contains(part), "{part}");
+    }
+    assert_eq!(posterframe(&["completions", "cobol"]).output()?.status.code(), Some(2));
+    Ok(())
+}
+
+#[test]
+fn a_picture_is_shown_in_a_terminal_only() -> TestResult {
+    let video = fixture("h264_front.mp4");
+    let output = posterframe(&["grab", text(&video)?, "--show"]).output()?;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr)?.contains("--show needs a terminal"));
+    // script(1) gives it one.
+    let command = format!("stty rows 24 cols 80; {} grab {} --show", env!("CARGO_BIN_EXE_posterframe"), text(&video)?);
+    let output = Command::new("timeout")
+        .args(["20", "script", "--quiet", "--return", "--command", &command, "/dev/null"])
+        .env_clear()
+        .envs([("TERM", "xterm-256color"), ("PATH", "/usr/bin:/bin")])
+        .stdin(Stdio::null())
+        .output()?;
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown}");
+    // Blocks of colour: the upper halves of cells.
+    assert!(shown.contains('▄') && shown.contains("the first at or after"), "{shown}");
+    Ok(())
+}

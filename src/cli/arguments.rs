@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -38,7 +39,9 @@ Examples:
   posterframe grab holiday.mp4 -o poster.jpg
   posterframe grab s3://films/videos/1_x.mp4 -o small.webp --at 12.5 --width 640
   posterframe probe https://example.org/a.mp4
-  posterframe process bucket/videos/1_test_video.mp4 --store bucket";
+  posterframe process bucket/videos/1_test_video.mp4 --store bucket
+  posterframe backfill s3://films --dry-run
+  posterframe audit s3://films";
 
 /// Media information and poster frames from video, with as few bytes read as possible.
 #[derive(Debug, Parser)]
@@ -74,6 +77,7 @@ duration; failing that, the last one.
 
 Examples:
   posterframe grab holiday.mp4 -o poster.jpg
+  posterframe grab holiday.mp4 --show
   posterframe grab holiday.mp4 -o small.webp --at 12.5 --width 640
   posterframe grab s3://films/videos/1_x.mp4 -o poster.jpg
   curl -s https://example.org/clip.webm | posterframe grab - -o poster.jpg
@@ -112,6 +116,21 @@ Examples:
     Redrive(RedriveArguments),
     /// Print the statements that make the catalogue's tables in SQLite
     Schema,
+    /// Print the completions of a shell
+    #[command(after_help = "\
+Examples:
+  posterframe completions bash > ~/.local/share/bash-completion/completions/posterframe
+  posterframe completions zsh > ~/.zfunc/_posterframe
+  posterframe completions fish > ~/.config/fish/completions/posterframe.fish")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page, in roff
+    #[command(after_help = "\
+Examples:
+  posterframe man > ~/.local/share/man/man1/posterframe.1")]
+    Man,
 }
 
 impl Command {
@@ -125,7 +144,7 @@ impl Command {
             Self::Redrive(redrive) => redrive.json,
             Self::Audit(audit) => audit.json,
             Self::Backfill(backfill) => backfill.json,
-            Self::Schema => false,
+            Self::Schema | Self::Completions { .. } | Self::Man => false,
         }
     }
 }
@@ -162,8 +181,11 @@ pub(super) struct GrabArguments {
     #[command(flatten)]
     pub(super) input: InputArguments,
     /// The picture's file; its ending tells the format. `-` writes it to standard output
-    #[arg(short, long, value_name = "OUT")]
-    pub(super) output: PathBuf,
+    #[arg(short, long, value_name = "OUT", required_unless_present = "show")]
+    pub(super) output: Option<PathBuf>,
+    /// Show it in the terminal, by what that can do: kitty's or iTerm's pictures, or blocks of colour
+    #[arg(long, conflicts_with = "json")]
+    pub(super) show: bool,
     /// Time of the frame, from the start of the video
     #[arg(long, value_name = "SECONDS", default_value = "5", allow_negative_numbers = true, value_parser = seconds)]
     pub(super) at: Duration,
@@ -365,7 +387,7 @@ Examples:
 impl GrabArguments {
     /// Whether the picture goes to standard output.
     pub(super) fn to_stdout(&self) -> bool {
-        self.output.as_os_str() == OsStr::new("-")
+        self.output.as_ref().is_some_and(|output| output.as_os_str() == OsStr::new("-"))
     }
 }
 

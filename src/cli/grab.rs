@@ -1,7 +1,7 @@
 //! `posterframe grab`: one frame of a video as a picture.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -12,7 +12,9 @@ use super::input;
 use super::output::{self, Failure, Table};
 use crate::location::Location;
 use crate::store::kind_of_io;
-use crate::{Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, ImageFormat, Ledger, config};
+use crate::{
+    Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, ImageFormat, Ledger, RgbPicture, config,
+};
 
 /// What `grab --json` prints.
 #[derive(Serialize)]
@@ -38,6 +40,10 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
         bounds: Bounds { max_width: arguments.width, max_height: arguments.height },
         quality: arguments.quality,
     };
+    if arguments.show && !io::stdout().is_terminal() {
+        let error = "--show needs a terminal; -o FILE writes the picture";
+        return Err(Error::new(ErrorKind::Config, error).into());
+    }
     if arguments.to_stdout() && arguments.json {
         let error = "the picture and the JSON cannot both go to standard output: give a file for -o";
         return Err(Error::new(ErrorKind::Config, error).into());
@@ -51,9 +57,15 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
     if arguments.to_stdout() {
         return output::print_bytes(&thumbnail.bytes);
     }
-    write(&arguments.output, location, &thumbnail.bytes)?;
+    if let Some(output) = &arguments.output {
+        write(output, location, &thumbnail.bytes)?;
+    }
+    if arguments.show {
+        in_terminal(&frame.to_rgb8(encoding.bounds).map_err(about)?)?;
+    }
+    let name_of_output = arguments.output.as_ref().map(|output| output.display().to_string());
     let grabbed = Grabbed {
-        output: arguments.output.display().to_string(),
+        output: name_of_output.unwrap_or_else(|| location.to_string()),
         format: name(thumbnail.format),
         bytes: thumbnail.bytes.len(),
         duration_seconds: media.info().duration_seconds,
@@ -84,6 +96,22 @@ fn show(grabbed: &Grabbed) -> Table {
     table
 }
 
+/// Shows the picture as large as the terminal allows.
+fn in_terminal(picture: &RgbPicture) -> Result<(), Error> {
+    let internal = |error: String| Error::new(ErrorKind::Internal, error);
+    let (width, height) = (picture.width, picture.height);
+    let picture = image::RgbImage::from_raw(width, height, picture.pixels.clone());
+    let picture = picture.ok_or_else(|| internal("the picture has fewer samples than pixels".to_owned()))?;
+    // A terminal that is asked whether it knows kitty's pictures, and does not, may never answer.
+    let config = viuer::Config {
+        absolute_offset: false,
+        use_kitty: config::has_kitty_pictures(),
+        ..viuer::Config::default()
+    };
+    let shown = viuer::print(&image::DynamicImage::ImageRgb8(picture), &config);
+    shown.map(drop).map_err(|error| internal(error.to_string()))
+}
+
 /// Why a frame was taken, for people.
 pub(super) const fn reason(reason: FrameReason) -> &'static str {
     match reason {
@@ -111,11 +139,13 @@ fn format(arguments: &GrabArguments) -> Result<ImageFormat, Error> {
     if arguments.to_stdout() {
         return Ok(ImageFormat::Jpeg);
     }
-    let extension = arguments.output.extension().and_then(|extension| extension.to_str());
+    // What is only shown is in no format.
+    let Some(output) = &arguments.output else { return Ok(ImageFormat::Jpeg) };
+    let extension = output.extension().and_then(|extension| extension.to_str());
     let unknown = || {
         let error =
             format!("its ending tells no picture format; give --format, which is {}", config::FORMATS);
-        Error::new(ErrorKind::Config, error).about(arguments.output.display().to_string())
+        Error::new(ErrorKind::Config, error).about(output.display().to_string())
     };
     extension.and_then(ImageFormat::from_extension).ok_or_else(unknown)
 }

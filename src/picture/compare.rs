@@ -57,6 +57,7 @@ mod tests {
     use super::*;
 
     /// Waves whose crests lie `shift` further on.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "28 to 228")]
     fn jpeg(width: u32, height: u32, shift: f32, quality: u8) -> Vec<u8> {
         let picture = RgbImage::from_fn(width, height, |x, y| {
             let wave = |at: u32, along: u32| {

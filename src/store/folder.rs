@@ -99,14 +99,8 @@ impl ReadObject for FolderStore {
         key: &str,
         max_bytes: u64,
     ) -> Result<Option<(Vec<u8>, ObjectDescription)>, StoreError> {
-        let Some(description) = self.describe(key).await? else { return Ok(None) };
-        let path = self.folder.path(key)?;
-        if description.size > max_bytes {
-            let error = io::Error::new(io::ErrorKind::InvalidFilename, "it is too large");
-            return Err(StoreError::file("read", &path)(error));
-        }
-        let bytes = tokio::fs::read(&path).await.map_err(StoreError::file("read", &path))?;
-        Ok(Some((bytes, description)))
+        let (folder, key) = (Arc::clone(&self.folder), key.to_owned());
+        tokio::task::spawn_blocking(move || folder.read(&key, max_bytes)).await?
     }
 }
 
@@ -120,6 +114,17 @@ impl ListObjects for FolderStore {
 }
 
 impl Folder {
+    fn read(&self, key: &str, max_bytes: u64) -> Result<Option<(Vec<u8>, ObjectDescription)>, StoreError> {
+        let Some(description) = self.describe(key)? else { return Ok(None) };
+        let path = self.path(key)?;
+        if description.size > max_bytes {
+            let error = io::Error::new(io::ErrorKind::InvalidFilename, "it is too large");
+            return Err(StoreError::file("read", &path)(error));
+        }
+        let bytes = fs::read(&path).map_err(StoreError::file("read", &path))?;
+        Ok(Some((bytes, description)))
+    }
+
     fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<ListedObject>, StoreError> {
         let mut objects = Vec::new();
         let mut folders = vec![self.root.clone()];
