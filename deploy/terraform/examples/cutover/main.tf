@@ -57,6 +57,12 @@ variable "log_retention_days" {
   default     = 0
 }
 
+variable "ephemeral_storage_size" {
+  description = "Of /tmp, as it is today. Only the old image uses it."
+  type        = number
+  default     = 512
+}
+
 variable "bucket" {
   type = string
 }
@@ -126,8 +132,9 @@ module "posterframe" {
   architecture  = "x86_64"
 
   # The replaced Lambda's settings, for as long as it may have to come back.
-  memory_size = 2048
-  timeout     = 600
+  memory_size            = 2048
+  timeout                = 600
+  ephemeral_storage_size = var.ephemeral_storage_size
 
   create_role        = false
   role_arn           = var.role_arn
