@@ -133,16 +133,6 @@ resource "aws_sqs_queue" "failures" {
   tags                      = var.tags
 }
 
-resource "aws_sqs_queue_redrive_allow_policy" "failures" {
-  count = var.create_failure_queue && local.uses_queue ? 1 : 0
-
-  queue_url = aws_sqs_queue.failures[0].url
-  redrive_allow_policy = jsonencode({
-    redrivePermission = "byQueue"
-    sourceQueueArns   = [local.queue_arn]
-  })
-}
-
 check "failed_events_are_kept" {
   assert {
     condition     = local.keeps_failures

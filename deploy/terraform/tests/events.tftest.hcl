@@ -138,11 +138,6 @@ run "queue" {
     condition     = jsondecode(output.bucket_notification_to_add.json).QueueConfigurations[0].QueueArn == aws_sqs_queue.events[0].arn
     error_message = "What is to be added is wrong: ${output.bucket_notification_to_add.json}"
   }
-
-  assert {
-    condition     = jsondecode(aws_sqs_queue_redrive_allow_policy.failures[0].redrive_allow_policy).sourceQueueArns == ["arn:aws:sqs:eu-central-1:111122223333:films"]
-    error_message = "Other queues may fill the dead-letter queue."
-  }
 }
 
 run "a_full_batch_fits_the_timeout" {

@@ -188,7 +188,7 @@ run "drop_in_touches_the_function_alone" {
     condition = 0 == (
       length(aws_iam_role.this) + length(aws_iam_role_policy.this) + length(aws_cloudwatch_log_group.this) + length(aws_lambda_permission.bucket)
       + length(aws_lambda_function_event_invoke_config.this) + length(aws_sqs_queue.events) + length(aws_sqs_queue.failures)
-      + length(aws_sqs_queue_policy.events) + length(aws_sqs_queue_redrive_allow_policy.failures) + length(aws_lambda_event_source_mapping.queue)
+      + length(aws_sqs_queue_policy.events) + length(aws_lambda_event_source_mapping.queue)
       + length(aws_cloudwatch_event_rule.this) + length(aws_s3_bucket_notification.this) + length(aws_cloudwatch_metric_alarm.this)
       + length(aws_security_group.this) + length(aws_ecr_repository.this) + length(aws_iam_role.batch)
     )

@@ -46,7 +46,7 @@ def start_moto() -> subprocess.Popen[bytes]:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     server = subprocess.Popen(
-        [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)],
+        [sys.executable, Path(__file__).with_name("aws.py"), str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -64,14 +64,14 @@ def start_moto() -> subprocess.Popen[bytes]:
     os.environ.pop("AWS_SESSION_TOKEN", None)
     for _ in range(600):
         if server.poll() is not None:
-            raise Failed(f"moto_server ended with {server.returncode}")
+            raise Failed(f"moto ended with {server.returncode}")
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/data.json", timeout=5).close()
             return server
         except OSError:
             time.sleep(0.1)
     server.terminate()
-    raise Failed("moto_server does not answer after a minute")
+    raise Failed("moto does not answer after a minute")
 
 
 def forget_everything() -> None:
@@ -97,6 +97,7 @@ class Root:
             stderr=subprocess.PIPE,
             text=True,
             check=False,
+            timeout=240,  # the provider waits for half an hour for what moto does not know
         )
         if done.returncode not in allowed:
             raise Failed(f"terraform {' '.join(arguments)} in {self.folder.name}:\n{done.stdout}{done.stderr}")
@@ -483,7 +484,7 @@ def main() -> int:
             try:
                 case()
                 say("  as it must be")
-            except Failed as error:
+            except (Failed, subprocess.TimeoutExpired) as error:
                 say(f"  FAILED: {error}")
                 failed += 1
     finally:
