@@ -66,8 +66,6 @@ locals {
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_50:The function writes its own times as metrics; it sends nothing to X-Ray
   #checkov:skip=CKV_AWS_116:Failed events go to the on-failure destination or the queue's dead-letter queue, which tell more than a dead-letter queue of the function
-  #checkov:skip=CKV_AWS_117:The network is the caller's choice (variable vpc): without one the database must be reachable otherwise, through a bastion for instance
-  #checkov:skip=CKV_AWS_173:A key of one's own is the caller's choice (variable kms_key_arn); secrets are not in the environment by default
   #checkov:skip=CKV_AWS_272:Container images cannot be signed for Lambda; the digest of image_uri names what runs
   function_name    = var.function_name
   description      = var.description
@@ -114,7 +112,6 @@ resource "aws_lambda_function" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_158:A key of one's own is the caller's choice (variable kms_key_arn); the logs hold no secrets
   #checkov:skip=CKV_AWS_338:How long logs are kept is the caller's choice (variable log_retention_days)
   count = var.create_log_group ? 1 : 0
 
@@ -233,9 +230,6 @@ resource "aws_iam_role" "this" {
 }
 
 resource "aws_iam_role_policy" "this" {
-  #checkov:skip=CKV_AWS_290:Only the network interfaces have no narrower resource; the program itself is denied them
-  #checkov:skip=CKV_AWS_355:Only the network interfaces have no narrower resource; the program itself is denied them
-  #checkov:skip=CKV_AWS_289:Only the network interfaces have no narrower resource; the program itself is denied them
   count = var.create_role ? 1 : 0
 
   name   = "posterframe"

@@ -2,18 +2,22 @@
 
     aws.py PORT
 
-Two of its answers are corrected, which otherwise look to Terraform like changes that somebody made: a function without an image
-configuration has none, and a rule about a security group has the description that it was given.
+Three of its answers are corrected, which otherwise look to Terraform like changes that somebody made: a function without an image
+configuration has none, a rule about a security group has the description that it was given, and a queue's redrive policy is told
+as it was written, without spaces.
 """
 
+import json
 import sys
 from typing import Any
 
 from moto.awslambda.models import LambdaFunction
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.server import main
+from moto.sqs.models import Queue
 
 unchanged_configuration = LambdaFunction.get_configuration
+unchanged_attributes = Queue.attributes
 
 
 def configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
@@ -27,6 +31,14 @@ def description(self: Any) -> str | None:
     return self.ip_range.get("Description") or self.source_group.get("Description")
 
 
+def attributes(self: Any) -> dict[str, Any]:
+    answer = unchanged_attributes.fget(self)  # type: ignore[union-attr]
+    if answer.get("RedrivePolicy"):
+        answer["RedrivePolicy"] = json.dumps(json.loads(answer["RedrivePolicy"]), separators=(",", ":"))
+    return answer
+
+
+Queue.attributes = property(attributes)  # type: ignore[assignment]
 LambdaFunction.get_configuration = configuration  # type: ignore[method-assign]
 SecurityGroupRule.description = property(description)  # type: ignore[assignment]
 

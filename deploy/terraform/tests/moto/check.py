@@ -303,6 +303,61 @@ def add_as_printed(output: dict[str, Any]) -> None:
     expect(set(after) >= set(addition), f"what was printed was not taken: {after}")
 
 
+# The image's way into the repository
+
+
+ENGINE = """#!/bin/sh
+# Stands for docker: says which processor an image is for, and writes down what else it was told.
+case $1 in
+    image) echo "$TOLD_PROCESSOR" ;;
+    login) cat >/dev/null; echo "$@" >>"$TOLD" ;;
+    *) echo "$@" >>"$TOLD" ;;
+esac
+"""
+
+
+def push(*arguments: str, processor: str = "amd64") -> tuple[int, str, str]:
+    """Runs push-image.sh with the AWS command line, moto and a stand-in for docker. Exit code, what it said, what docker was told."""
+    folder = WORK / "push"
+    folder.mkdir(exist_ok=True)
+    engine, told = folder / "engine", folder / "told"
+    engine.write_text(ENGINE)
+    engine.chmod(0o755)
+    told.write_text("")
+    environment = os.environ | {"ENGINE": str(engine), "TOLD": str(told), "TOLD_PROCESSOR": processor}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    script = MODULE.parent / "push-image.sh"
+    done = subprocess.run([script, *arguments], env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr, told.read_text()
+
+
+def push_image() -> None:
+    forget_everything()
+    the_replaced_lambda(network())  # on x86_64
+    login = f"login --username AWS --password-stdin {image('')[: -len(f'/{BUCKET}:')]}\n"
+    there = ("--repository", BUCKET, "--tag", "v2", "--image", "built:here")
+
+    code, said, told = push(*there, "--function", FUNCTION)
+    expect(code == 0 and told == f"{login}tag built:here {image('v2')}\npush {image('v2')}\n", f"push: {said}{told}")
+    say("  an image that is there: logged in, tagged, pushed")
+
+    code, said, told = push(*there, "--function", FUNCTION, "--dry-run")
+    expect(code == 0 and told == "" and f"push {image('v2')}" in said, f"push --dry-run: {said}{told}")
+    say("  --dry-run: printed, nothing done")
+
+    for arguments, processor, why in (
+        (("--function", FUNCTION), "arm64", "is for arm64, the function needs amd64"),
+        (("--function", FUNCTION, "--arch", "arm64"), "arm64", f"the function {FUNCTION} runs on x86_64, --arch says arm64"),
+        (("--arch", "arm64"), "amd64", "is for amd64, the function needs arm64"),
+        (("--function", "another"), "amd64", "cannot read the function another"),
+        ((), "amd64", "no processor"),
+        (("--arch", "x86_64", "--tag", "latest"), "amd64", "the tag"),
+    ):
+        code, said, told = push(*there, *arguments, processor=processor)
+        expect(code == 1 and why in said and told == "", f"push {arguments}: {code} {said}{told}")
+    say("  another processor, no function, no tag of its own: refused, nothing done")
+
+
 # The cut-over
 
 
@@ -476,6 +531,7 @@ def main() -> int:
     failed = 0
     try:
         for title, case in (
+            ("push-image.sh", push_image),
             ("The examples, on a bucket with another's notification", examples),
             ("Cut-over of a function made by hand", cut_over_by_import),
             ("Cut-over of a function that Terraform made", cut_over_by_moving),
