@@ -149,7 +149,8 @@ def changes(plan: dict[str, Any]) -> dict[str, set[str]]:
         change = resource["change"]
         if resource["mode"] == "managed" and change["actions"] == ["update"]:
             before, after, unknown = change["before"], change["after"], change["after_unknown"]
-            names = {name for name in after if before.get(name) != after[name]}
+            # An import leaves `publish` open, and open is false: only Terraform's notes change.
+            names = {name for name in after if before.get(name) != after[name] and (before.get(name), after[name]) != (None, False)}
             result[resource["address"]] = names | {name for name in unknown if unknown[name] is True}
     return {address: names for address, names in result.items() if names}
 
