@@ -6,7 +6,7 @@
 # Inside the repository we always link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda demo test test-servers test-mysql check lint bench fixtures test-system-ffmpeg clean
+.PHONY: help setup libav lambda demo test test-servers test-mysql check lint bench fixtures test-system-ffmpeg deploy-check clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -54,6 +54,9 @@ fixtures: setup ## make the test videos again from their recipe
 
 test-system-ffmpeg: setup ## build against the system's FFmpeg by pkg-config, and run plain fixtures through it
 	@scripts/test_system_ffmpeg.sh
+
+deploy-check: ## check the Terraform module and deploy/'s scripts: tests, moto, the cut-over, a policy checker (needs Terraform)
+	@scripts/deploy_check.sh
 
 clean: ## remove what cargo built and the demo's folder (vendor/libav/prefix stays: it is slow to make)
 	cargo clean

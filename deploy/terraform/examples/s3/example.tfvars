@@ -1,0 +1,11 @@
+region                     = "<region>"
+bucket                     = "<bucket with the videos>"
+image_uri                  = "<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>"
+db_host                    = "<endpoint of RDS Proxy or Aurora>"
+db_password_secret         = "<ARN of the secret with the database password>"
+internal_token_secret      = "<ARN of the secret with the API's token>"
+catalog_api_base           = "https://<host>/<path>"
+vpc_id                     = "<vpc-...>"
+subnet_ids                 = ["<subnet-...>", "<subnet-...>"]
+database_security_group_id = "<sg-... of RDS Proxy or Aurora>"
+alarm_topic_arn            = "<ARN of an SNS topic>"

@@ -1,0 +1,11 @@
+region                = "<region>"
+bucket                = "<bucket with the videos>"
+image_uri             = "<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>"
+db_host               = "<endpoint of RDS Proxy or Aurora>"
+db_user               = "<user, SELECT is enough>"
+db_name               = "<database>"
+db_password_secret    = "<ARN of the secret with the database password>"
+internal_token_secret = "<ARN of the secret with the API's token>"
+catalog_api_base      = "https://<host>/<path>"
+subnet_ids            = ["<subnet-...>", "<subnet-...>"]
+security_group_ids    = ["<sg-... that the database lets in>"]

@@ -1,0 +1,64 @@
+# A security group between the function and the database.
+
+locals {
+  makes_security_group = try(var.vpc.create_security_group, false)
+  database_groups      = try(var.vpc.database_security_group_ids, [])
+}
+
+resource "aws_security_group" "this" {
+  count = local.makes_security_group ? 1 : 0
+
+  name_prefix = "${var.function_name}-"
+  description = "The function ${var.function_name}"
+  vpc_id      = var.vpc.vpc_id
+  tags        = var.tags
+
+  # Interfaces hold on to a group for some time: the new one comes first.
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_vpc_security_group_egress_rule" "https" {
+  count = local.makes_security_group ? 1 : 0
+
+  security_group_id = aws_security_group.this[0].id
+  description       = "S3, Secrets Manager, the catalogue API"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_egress_rule" "database" {
+  count = local.makes_security_group ? length(local.database_groups) : 0
+
+  security_group_id            = aws_security_group.this[0].id
+  description                  = "The database"
+  ip_protocol                  = "tcp"
+  from_port                    = var.db_port
+  to_port                      = var.db_port
+  referenced_security_group_id = local.database_groups[count.index]
+}
+
+resource "aws_vpc_security_group_egress_rule" "bastion" {
+  count = local.makes_security_group && var.bastion != null ? 1 : 0
+
+  security_group_id = aws_security_group.this[0].id
+  description       = "The bastion"
+  ip_protocol       = "tcp"
+  from_port         = var.bastion.port
+  to_port           = var.bastion.port
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_ingress_rule" "database" {
+  count = local.makes_security_group ? length(local.database_groups) : 0
+
+  security_group_id            = local.database_groups[count.index]
+  description                  = "The function ${var.function_name}"
+  ip_protocol                  = "tcp"
+  from_port                    = var.db_port
+  to_port                      = var.db_port
+  referenced_security_group_id = aws_security_group.this[0].id
+}

@@ -1,0 +1,102 @@
+output "function_name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "function_arn" {
+  description = "ARN of the function."
+  value       = aws_lambda_function.this.arn
+}
+
+output "role_arn" {
+  description = "ARN of the function's role."
+  value       = aws_lambda_function.this.role
+}
+
+output "role_policy" {
+  description = "What the role must permit, as JSON. The role made here permits this and nothing else."
+  value       = local.role_policy
+}
+
+output "log_group_name" {
+  description = "Name of the log group."
+  value       = "/aws/lambda/${var.function_name}"
+}
+
+output "queue_arn" {
+  description = "ARN of the queue between bucket and function, if there is one."
+  value       = one(aws_sqs_queue.events[*].arn)
+}
+
+output "queue_url" {
+  description = "Its URL."
+  value       = one(aws_sqs_queue.events[*].url)
+}
+
+output "failure_arn" {
+  description = "ARN of where failed events go, if they are kept."
+  value       = local.failure_arn
+}
+
+output "failure_queue_url" {
+  description = "URL of the queue with failed events, if it is made here."
+  value       = one(aws_sqs_queue.failures[*].url)
+}
+
+output "security_group_id" {
+  description = "The function's security group, if it is made here."
+  value       = one(aws_security_group.this[*].id)
+}
+
+output "repository_url" {
+  description = "URL of the ECR repository, if it is made here."
+  value       = one(aws_ecr_repository.this[*].repository_url)
+}
+
+output "batch_role_arn" {
+  description = "ARN of the role for S3 Batch Operations, if it is made here."
+  value       = one(aws_iam_role.batch[*].arn)
+}
+
+locals {
+  target_arn = var.trigger == "s3" ? local.function_arn : local.queue_arn
+
+  notification_blocks = var.trigger == "eventbridge" ? ["eventbridge = true"] : [
+    for notification in local.notifications : join("\n", [
+      var.trigger == "s3" ? "lambda_function {" : "queue {",
+      var.trigger == "s3" ? "  lambda_function_arn = \"${local.target_arn}\"" : "  queue_arn           = \"${local.target_arn}\"",
+      "  events              = [\"s3:ObjectCreated:*\"]",
+      "  filter_prefix       = \"${notification.prefix}\"",
+      "  filter_suffix       = \"${notification.suffix}\"",
+      "}",
+    ])
+  ]
+
+  notification_members = [
+    for notification in local.notifications : merge(
+      {
+        Id     = notification.id
+        Events = ["s3:ObjectCreated:*"]
+        Filter = { Key = { FilterRules = [
+          { Name = "prefix", Value = notification.prefix },
+          { Name = "suffix", Value = notification.suffix },
+        ] } }
+      },
+      var.trigger == "s3" ? { LambdaFunctionArn = local.target_arn } : { QueueArn = local.target_arn },
+    )
+  ]
+  notification_json = {
+    s3          = jsonencode({ LambdaFunctionConfigurations = local.notification_members })
+    sqs         = jsonencode({ QueueConfigurations = local.notification_members })
+    eventbridge = jsonencode({ EventBridgeConfiguration = {} })
+    none        = null
+  }
+}
+
+output "bucket_notification_to_add" {
+  description = "What the bucket's notification configuration needs besides what is there: as a block for your aws_s3_bucket_notification, and as JSON in the words of aws s3api. Null where nothing is to be added."
+  value = var.manage_bucket_notification || var.trigger == "none" ? null : {
+    terraform = join("\n", local.notification_blocks)
+    json      = local.notification_json[var.trigger]
+  }
+}
