@@ -7,6 +7,8 @@
 #   BASE=local                  the Rust image of the Dockerfile is not taken from its registry, but made here of Debian's
 #                               packages and this machine's Rust (scripts/image_base.sh; buildah only, as root)
 #   RUST_IMAGE_VERSION=1.95.0   another version of the Rust image than the Dockerfile's
+#
+# image.sh --engine only tells which one it would take.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,6 +34,10 @@ else
         if works "$engine"; then ENGINE=$engine && break; fi
     done
     [ -n "${ENGINE:-}" ] || fail "none of these works here: $engines; on Debian, scripts/setup.sh buildah installs one that needs no daemon"
+fi
+if [ "${1:-}" = --engine ]; then
+    echo "$ENGINE"
+    exit 0
 fi
 
 options=(--tag "$IMAGE")

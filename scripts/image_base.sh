@@ -15,7 +15,7 @@ scripts/setup.sh buildah debootstrap
 
 version=${RUST_IMAGE_VERSION:-$(sed -n 's/^ARG RUST_VERSION=//p' Dockerfile)}
 name=$(sed -n 's/^FROM \([^ ]*\) AS build$/\1/p' Dockerfile)
-name=${name/'${RUST_VERSION}'/$version}
+name=${name/"\${RUST_VERSION}"/$version}
 suite=${name##*-}
 here=$(rustc --version | cut -d ' ' -f 2)
 [ "$here" = "$version" ] ||
