@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The image of posterframe: a Lambda function, and the command line program in a container.
 #
 #   make image                                              builds it with docker, podman or buildah

@@ -5,7 +5,7 @@
 #   PLATFORM=linux/arm64        for another platform than the builder's own: wants a builder of that kind, or emulation there
 #   ENGINE=buildah              this one, not the first that works
 #   BASE=local                  the Rust image of the Dockerfile is not taken from its registry, but made here of Debian's
-#                               packages and this machine's Rust (scripts/image_base.sh; buildah only, as root)
+#                               packages and this machine's Rust (scripts/image_base.sh; as root)
 #   RUST_IMAGE_VERSION=1.95.0   another version of the Rust image than the Dockerfile's
 #
 # image.sh --engine only tells which one it would take.
@@ -26,14 +26,17 @@ works() {
     esac
 }
 if [ -n "${ENGINE:-}" ]; then
+    case $ENGINE in
+        docker | podman | buildah) ;;
+        *) fail "ENGINE is docker, podman or buildah, not $ENGINE" ;;
+    esac
     works "$ENGINE" || fail "$ENGINE does not work here: see what '$ENGINE info' says"
 else
-    engines="docker podman buildah"
-    [ "${BASE:-}" != local ] || engines=buildah
-    for engine in $engines; do
+    for engine in docker podman buildah; do
         if works "$engine"; then ENGINE=$engine && break; fi
     done
-    [ -n "${ENGINE:-}" ] || fail "none of these works here: $engines; on Debian, scripts/setup.sh buildah installs one that needs no daemon"
+    [ -n "${ENGINE:-}" ] ||
+        fail "none of docker, podman and buildah works here; on Debian, scripts/setup.sh buildah installs one that needs no daemon"
 fi
 if [ "${1:-}" = --engine ]; then
     echo "$ENGINE"
@@ -46,22 +49,20 @@ options=(--tag "$IMAGE")
 case ${BASE:-registry} in
     registry) ;;
     local)
-        [ "$ENGINE" = buildah ] || fail "BASE=local is for buildah"
-        scripts/image_base.sh
-        # Rust is mounted and not copied; the certificates are those that this machine's cargo trusts.
-        options+=(--pull-never --network host --isolation chroot
-            --volume "$(rustc --print sysroot):/usr/local/rust:ro"
-            --volume /etc/ssl/certs/ca-certificates.crt:/usr/local/share/machine.crt:ro)
+        ENGINE=$ENGINE scripts/image_base.sh
+        options+=(--network host)
+        # docker looks for images at home first by itself.
+        [ "$ENGINE" = docker ] || options+=(--pull=never --isolation chroot)
         ;;
     *) fail "BASE is registry or local, not $BASE" ;;
 esac
 
 say "building $IMAGE with $ENGINE (base: ${BASE:-registry})"
 case $ENGINE in
-    # Layers make a second build quick; docker and podman keep them anyway.
+    # Layers make a second build quick; the others keep them anyway.
     buildah) buildah build --layers "${options[@]}" . ;;
+    podman) podman build "${options[@]}" . ;;
     # The mounts that keep cargo's work are BuildKit's.
     docker) DOCKER_BUILDKIT=1 docker build "${options[@]}" . ;;
-    *) "$ENGINE" build "${options[@]}" . ;;
 esac
 say "done: $IMAGE"

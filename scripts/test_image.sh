@@ -2,7 +2,8 @@
 # Builds the image and tries it: `make test-image`. Not part of `make test`: it compiles everything once more.
 #
 # IMAGE, ENGINE, BASE and RUST_IMAGE_VERSION are scripts/image.sh's; where no registry is reached, `make test-image BASE=local`.
-# NO_BUILD=1 tries an image that is there. What is tried: scripts/test_image.py. With buildah it wants root.
+# NO_BUILD=1 tries an image that is there. What is tried: scripts/test_image.py. It wants root, for the port of its name server and
+# for buildah.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
