@@ -6,11 +6,11 @@
 # Inside the repository we always link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda demo test test-servers test-mysql check lint bench fixtures test-system-ffmpeg deploy-check clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 check lint bench fixtures test-system-ffmpeg deploy-check clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-26s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-26s %s\n", $$1, $$2 }'
 
 setup: ## install what the build needs and is missing (Debian packages, named and explained)
 	@scripts/setup.sh
@@ -25,6 +25,12 @@ lambda: libav ## build the Lambda function: target/lambda/posterframe-lambda, an
 	@cp target/release/posterframe-lambda target/lambda/bootstrap
 	@ls -l target/lambda
 
+lambda-zip: lambda ## pack it for provided.al2023: target/lambda/posterframe-lambda.zip, below 15 MB, whose program Amazon Linux 2023 starts
+	@scripts/lambda_zip.py target/lambda/bootstrap target/lambda/posterframe-lambda.zip
+
+image: ## build the image with docker, podman or buildah (IMAGE=name:tag PLATFORM=linux/arm64 ENGINE=buildah BASE=local: see scripts/image.sh)
+	@scripts/image.sh
+
 demo: libav ## process a video (VIDEO=path for your own): JSON, picture, database rows
 	@scripts/demo.sh "$(VIDEO)"
 
@@ -37,6 +43,12 @@ test: libav test-servers ## everything CI runs: format, lints, all tests, docume
 test-mysql: libav test-servers ## the database tests against a real MySQL, and behind MySQL Router (both from Debian unstable, unpacked)
 	@scripts/mysql.sh
 	TEST_DATABASE=mysql cargo test --locked --features static,lambda --test mysql --test mysql_router --test lambda
+
+test-image: test-servers ## build the image and try it: size, user, commands, a whole job by `process --event` and in AWS's Lambda emulator
+	@scripts/test_image.sh
+
+test-arm64: setup ## cross-build libav and the program for arm64, and run tests under qemu's user emulation
+	@scripts/test_arm64.sh
 
 check: libav ## the quick part of `test`: format, lints, unit tests
 	cargo fmt --check

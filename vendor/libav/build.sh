@@ -4,20 +4,26 @@
 # The sources are crates pinned by checksum in pins/Cargo.lock; nothing but the crate registry is asked. The build is
 # incremental: a stamp holds the hash of everything that goes in (this folder's files, compiler, machine), and nothing is
 # rebuilt while it agrees. JOBS sets how many compilers run at once, PREFIX where the result goes.
+# TARGET=aarch64-linux-gnu builds with that cross compiler, for that machine, into prefix-aarch64-linux-gnu.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-prefix=${PREFIX:-$here/prefix}
-work=${WORK:-$here/build}
+target=${TARGET:-}
+prefix=${PREFIX:-$here/prefix${target:+-$target}}
+work=${WORK:-$here/build${target:+-$target}}
 jobs=${JOBS:-$(nproc)}
+# What the names of the compiler and of binutils begin with, and the machine that they build for.
+tools=${target:+$target-}
+machine=${target%%-*}
+machine=${machine:-$(uname -m)}
 
 say() { printf 'libav: %s\n' "$*"; }
 fail() { printf 'libav: %s\n' "$*" >&2; exit 1; }
 
-for tool in cargo gcc make nasm meson ninja pkg-config xz ar sha256sum; do
+for tool in cargo "${tools}gcc" make nasm meson ninja pkg-config xz "${tools}ar" sha256sum; do
     command -v "$tool" >/dev/null || fail "$tool is missing; 'make setup' installs what the build needs"
 done
 
-stamp=$(cd "$here" && { cat build.sh components.txt glibc_compat.h pins/Cargo.lock; gcc --version | head -n 1; uname -m; } |
+stamp=$(cd "$here" && { cat build.sh components.txt glibc_compat.h pins/Cargo.lock; "${tools}gcc" --version | head -n 1; echo "$machine"; } |
     sha256sum | cut -d ' ' -f 1)
 if [ "$(cat "$prefix/.stamp" 2>/dev/null)" = "$stamp" ]; then
     say "up to date ($prefix)"
@@ -57,14 +63,28 @@ cp "$work/ffmpeg/RELEASE" "$work/ffmpeg/VERSION"
 
 say "building zlib (1 of 3)"
 cd "$work/zlib"
-step zlib env CFLAGS="-O3 -fPIC $map" ./configure --static --prefix="$work/deps"
+step zlib env ${target:+CHOST="$target"} CFLAGS="-O3 -fPIC $map" ./configure --static --prefix="$work/deps"
 step zlib make -j"$jobs" libz.a
 step zlib make install
 
 say "building dav1d (2 of 3, about a minute on two cores)"
 # From a copy: nasm writes the path of its source, relative to the build folder, into each object.
 cp -R "$dav1d_src/vendor" "$work/dav1d-src"
-step dav1d meson setup "$work/dav1d" "$work/dav1d-src" --default-library=static --buildtype=release \
+if [ -n "$target" ]; then
+    cat >"$work/cross.txt" <<CROSS
+[binaries]
+c = '${tools}gcc'
+ar = '${tools}ar'
+strip = '${tools}strip'
+[host_machine]
+system = 'linux'
+cpu_family = '$machine'
+cpu = '$machine'
+endian = 'little'
+CROSS
+fi
+step dav1d meson setup ${target:+--cross-file "$work/cross.txt"} "$work/dav1d" "$work/dav1d-src" \
+    --default-library=static --buildtype=release \
     -Denable_tools=false -Denable_tests=false -Denable_examples=false -Dc_args="$map" \
     --prefix="$work/deps" --libdir=lib
 step dav1d ninja -C "$work/dav1d" -j"$jobs" install
@@ -83,6 +103,7 @@ step configure env PKG_CONFIG_PATH="$work/deps/lib/pkgconfig" CFLAGS="-ffile-pre
     --enable-static --disable-shared --enable-pic --enable-zlib --enable-libdav1d --pkg-config-flags=--static \
     "$(enable demuxer)" "$(enable decoder)" "$(enable parser)" "$(enable bsf)" "$(enable encoder)" \
     --extra-cflags="-I../deps/include -include ../glibc_compat.h" --extra-ldflags="-L../deps/lib" \
+    ${target:+--enable-cross-compile --target-os=linux --arch="$machine" --cross-prefix="$tools" --pkg-config=pkg-config} \
     ${LIBAV_CONFIGURE_EXTRA:-}
 # configure only warns about a name it does not know, and drops a component whose needs are not met.
 for kind in demuxer decoder parser bsf encoder; do
@@ -91,9 +112,10 @@ for kind in demuxer decoder parser bsf encoder; do
         grep -q "^#define $symbol 1\$" config_components.h || fail "components.txt asks for $kind $name, FFmpeg did not enable it"
     done
 done
-if [ "$(uname -m)" = x86_64 ]; then
-    grep -q '^#define HAVE_X86ASM 1$' config.h || fail "FFmpeg's assembly is off: nasm is missing or too old"
-fi
+case $machine in
+    x86_64) grep -q '^#define HAVE_X86ASM 1$' config.h || fail "FFmpeg's assembly is off: nasm is missing or too old" ;;
+    aarch64) grep -q '^#define HAVE_NEON 1$' config.h || fail "FFmpeg's assembly is off: configure found no NEON" ;;
+esac
 grep -q '^#define CONFIG_GPL 0$' config.h && grep -q '^#define CONFIG_NONFREE 0$' config.h || fail "the configuration is not LGPL"
 
 say "building FFmpeg (3 of 3, about six minutes on two cores)"
@@ -115,8 +137,8 @@ mkdir -p "$prefix/lib"
 cp -R "$work/install/libav/include" "$prefix/include"
 for name in avcodec avformat swscale; do cp "$work/install/libav/lib/lib$name.a" "$prefix/lib/"; done
 printf 'create %s\naddlib %s\naddlib %s\naddlib %s\nsave\nend\n' "$prefix/lib/libavutil.a" \
-    "$work/install/libav/lib/libavutil.a" "$work/deps/lib/libdav1d.a" "$work/deps/lib/libz.a" | ar -M
-ranlib -D "$prefix/lib/libavutil.a"
+    "$work/install/libav/lib/libavutil.a" "$work/deps/lib/libdav1d.a" "$work/deps/lib/libz.a" | "${tools}ar" -M
+"${tools}ranlib" -D "$prefix/lib/libavutil.a"
 # What build.rs tells the program, for --version. `license` is FFmpeg's own word for this configuration.
 config_h() { sed -n "s/^#define $1 \"\(.*\)\"\$/\1/p" config.h; }
 {

@@ -1,0 +1,436 @@
+#!/usr/bin/env python3
+"""Tries a built image, with ENGINE (docker, podman or buildah) and IMAGE from the environment: `make test-image`.
+
+What is in it, and under which account it runs; the commands on fixtures that are mounted into it; then the whole job around real
+servers (MariaDB, FastAPI, moto's S3 over TLS), by `process --event` and in AWS's Lambda runtime interface emulator. The servers
+have names that only a name server of this test knows: the image's C library has to ask it.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import tarfile
+import tempfile
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+import pymysql
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FIXTURES = ROOT / "tests/fixtures"
+ENGINE, IMAGE = os.environ["ENGINE"], os.environ["IMAGE"]
+LIMIT = 60_000_000
+DEADLINE = 90
+TOKEN = "token-of-the-test"
+PASSWORD = "p@ss word"
+# Everything below `.test` is this machine.
+DATABASE_HOST, API_HOST = "database.films.test", "api.films.test"
+
+
+def run(*command, **options):
+    """A command that is to succeed."""
+    done = subprocess.run(list(map(str, command)), capture_output=True, timeout=600, check=False, **options)
+    if done.returncode:
+        raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stderr.decode(errors='replace')}")
+    return done.stdout
+
+
+class Container:
+    """The image, for one command or several."""
+
+    def __init__(self):
+        # The name server is set here, because buildah puts a file of its own in place of a mounted one.
+        start = ["buildah", "from", "--pull-never", "--dns", "127.0.0.1", IMAGE]
+        self.name = run(*start).decode().strip() if ENGINE == "buildah" else None
+
+    def close(self):
+        if self.name:
+            run("buildah", "rm", self.name)
+
+    def command(self, arguments, env=None, files=None, entry=None):
+        """The command line that runs the image's own program, or `entry`; `files` are mounted, to be read only."""
+        options = [part for name, value in (env or {}).items() for part in ("--env", f"{name}={value}")]
+        options += [part for here, there in (files or {}).items() for part in ("--volume", f"{here}:{there}:ro")]
+        if ENGINE == "buildah":
+            # buildah runs a command, and leaves the entry point to others.
+            entry = [entry] if entry else image.config["Entrypoint"]
+            return ["buildah", "run", "--isolation", "chroot", "--network", "host", *options, self.name, "--", *entry, *arguments]
+        entry = ["--entrypoint", entry] if entry else []
+        return [ENGINE, "run", "--rm", "--network", "host", "--dns", "127.0.0.1", *options, *entry, IMAGE, *arguments]
+
+    def run(self, *arguments, **options):
+        command = list(map(str, self.command(list(arguments), **options)))
+        return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=DEADLINE, check=False)
+
+
+class Image:
+    """What is in the image, out of an archive that all three engines write in Docker's format."""
+
+    def __init__(self, folder):
+        archive = folder / "image.tar"
+        if ENGINE == "buildah":
+            run("buildah", "push", "--quiet", IMAGE, f"docker-archive:{archive}:{IMAGE}")
+        else:
+            run(ENGINE, "save", "--output", archive, IMAGE)
+        self.folder = folder / "image"
+        with tarfile.open(archive) as opened:
+            opened.extractall(self.folder, filter="data")
+        manifest = json.loads((self.folder / "manifest.json").read_text())[0]
+        self.about = json.loads((self.folder / manifest["Config"]).read_text())
+        self.config = self.about["config"]
+        self.layers = [self.folder / layer for layer in manifest["Layers"]]
+        self.members = {}
+        for layer in self.layers:
+            with tarfile.open(layer) as opened:
+                self.members |= {"/" + member.name.strip("./"): (layer, member) for member in opened}
+
+    def read(self, path):
+        layer, member = self.members[path]
+        with tarfile.open(layer) as opened:
+            return opened.extractfile(member).read()
+
+
+class NameServer(threading.Thread):
+    """Answers every question for an IPv4 address of a name below `.test` with 127.0.0.1, and others with nothing."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.asked = set()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 53))
+
+    def run(self):
+        while True:
+            query, sender = self.socket.recvfrom(1500)
+            end, labels = 12, []
+            while query[end]:
+                labels.append(query[end + 1 : end + 1 + query[end]].decode())
+                end += 1 + query[end]
+            name, kind = ".".join(labels).lower(), int.from_bytes(query[end + 1 : end + 3], "big")
+            self.asked.add(name)
+            found = name.endswith(".test")
+            answer = b"\xc0\x0c\0\1\0\1\0\0\0\5\0\4\x7f\0\0\1" if found and kind == 1 else b""
+            flags = b"\x81\x80" if found else b"\x81\x83"
+            counts = b"\0\1" + (b"\0\1" if answer else b"\0\0") + b"\0\0\0\0"
+            self.socket.sendto(query[:2] + flags + counts + query[12 : end + 5] + answer, sender)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class World:
+    """All that the function needs around it."""
+
+    def __init__(self, folder):
+        self.folder, self.programs = folder, []
+        self.database_port, self.api_port, self.aws_port = free_port(), free_port(), free_port()
+        self.names = NameServer()
+        self.names.start()
+        self.make_certificates()
+        self.start_database()
+        self.start_api()
+        self.start_aws()
+
+    def start(self, port, *command, env=None):
+        with open(self.folder / f"log.{port}", "wb") as log:
+            program = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
+        self.programs.append(program)
+        for _ in range(600):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                return
+            if program.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise RuntimeError(f"{command}: does not answer\n{(self.folder / f'log.{port}').read_text()}")
+
+    def close(self):
+        for program in self.programs:
+            program.terminate()
+        for program in self.programs:
+            program.wait(30)
+
+    def make_certificates(self):
+        key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split()
+        run("openssl", "req", "-x509", "-subj", "/CN=authority", "-keyout", "ca-key", "-out", "ca", *key, cwd=self.folder)
+        names = f"subjectAltName=DNS:{DATABASE_HOST},DNS:{API_HOST},IP:127.0.0.1"
+        subject = ["-subj", "/CN=server", "-addext", names, "-addext", "basicConstraints=critical,CA:FALSE"]
+        signed = ["-CA", "ca", "-CAkey", "ca-key", "-keyout", "key", "-out", "cert"]
+        run("openssl", "req", "-x509", *subject, *signed, *key, cwd=self.folder)
+
+    def start_database(self):
+        data, user = self.folder / "data", run("id", "-un").decode().strip()
+        tool = ["--no-defaults", f"--user={user}", f"--datadir={data}", f"--tmpdir={self.folder}"]
+        run("mariadb-install-db", *tool, "--auth-root-authentication-method=normal", "--skip-test-db")
+        tls = [f"--ssl-{part}={self.folder / part}" for part in ("ca", "cert", "key")]
+        place = [f"--socket={self.folder / 's'}", f"--pid-file={self.folder / 'pid'}", "--bind-address=127.0.0.1"]
+        small = ["--innodb-buffer-pool-size=64M", "--skip-name-resolve", "--require-secure-transport=ON"]
+        self.start(self.database_port, "/usr/sbin/mariadbd", *tool, *place, f"--port={self.database_port}", *tls, *small)
+        self.sql("CREATE DATABASE ott_db CHARACTER SET utf8mb4")
+        for statement in (ROOT / "migrations/mysql/0001_contents_and_video_assets.sql").read_text().split(";"):
+            lines = [line for line in statement.splitlines() if not line.startswith("--")]
+            if "".join(lines).strip():
+                self.sql("\n".join(lines), "ott_db")
+        self.sql(f"CREATE USER films IDENTIFIED BY '{PASSWORD}'")
+        self.sql("GRANT SELECT, INSERT, UPDATE ON ott_db.* TO films")
+
+    def sql(self, statement, database=None):
+        connection = pymysql.connect(unix_socket=str(self.folder / "s"), user="root", database=database, autocommit=True)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall()
+
+    def start_api(self):
+        env = os.environ | {"INTERNAL_TOKEN": TOKEN, "CONTENTS": str(self.folder / "contents"), "DB_NAME": "ott_db"}
+        env |= {"DB_SOCKET": str(self.folder / "s"), "PYTHONDONTWRITEBYTECODE": "1"}
+        tls = ["--ssl-keyfile", self.folder / "key", "--ssl-certfile", self.folder / "cert"]
+        program = [ROOT / "target/python/bin/python", "-m", "uvicorn", "catalogue_api:served", "--log-level", "warning"]
+        place = ["--host", "127.0.0.1", "--port", self.api_port, "--app-dir", ROOT / "tests/servers"]
+        self.start(self.api_port, *program, *place, *tls, env=env)
+
+    def start_aws(self):
+        program = [ROOT / "target/python/bin/python", "-B", ROOT / "tests/servers/moto_server.py"]
+        env = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": "0"}
+        self.start(self.aws_port, *program, self.aws_port, self.folder / "cert", self.folder / "key", env=env)
+        self.ask("buckets/films", b"")
+        actions = ["s3:GetObject", "s3:PutObject"]
+        statement = {"Effect": "Allow", "Action": actions, "Resource": "arn:aws:s3:::films/*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
+        self.keys = json.loads(self.ask("users/function", policy))
+
+    def ask(self, path, body=None):
+        """moto's other side: sets up, and looks into it."""
+        trust = ssl.create_default_context(cafile=self.folder / "ca")
+        method = "GET" if body is None else "PUT"
+        request = urllib.request.Request(f"https://127.0.0.1:{self.aws_port}/_tests/{path}", body, method=method)
+        with urllib.request.urlopen(request, timeout=DEADLINE, context=trust) as reply:
+            return reply.read()
+
+    def aws(self):
+        return {
+            "AWS_ENDPOINT_URL": f"https://127.0.0.1:{self.aws_port}",
+            "AWS_REGION": "ap-northeast-2",
+            "AWS_ACCESS_KEY_ID": self.keys["access_key"],
+            "AWS_SECRET_ACCESS_KEY": self.keys["secret_key"],
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def settings(self):
+        return self.aws() | {
+            "SSL_CERT_FILE": "/world/ca",
+            "DB_HOST": DATABASE_HOST,
+            "RDS_PORT": str(self.database_port),
+            "DB_USER": "films",
+            "DB_PASSWORD": PASSWORD,
+            "DB_NAME": "ott_db",
+            "DB_SSL_CA": "/world/ca",
+            "CATALOG_API_BASE": f"https://{API_HOST}:{self.api_port}/api",
+            "INTERNAL_TOKEN": TOKEN,
+        }
+
+    def files(self):
+        return {self.folder / "ca": "/world/ca"}
+
+    def rows(self, content):
+        return self.sql(
+            "SELECT c.title, v.video_url, v.thumbnail_url, v.duration FROM ott_db.video_assets v "
+            f"JOIN ott_db.contents c ON c.id = v.content_id WHERE c.id = {content}"
+        )
+
+
+def event(key):
+    return {"Records": [{"s3": {"bucket": {"name": "films"}, "object": {"key": key}}}]}
+
+
+class Contents(unittest.TestCase):
+    """What is in the image."""
+
+    def test_is_small(self):
+        size = sum(member.size for _, member in image.members.values())
+        print(f"{size / 1e6:.1f} MB, ", end="", flush=True)
+        self.assertLess(size, LIMIT)
+
+    def test_starts_the_program_as_an_ordinary_user(self):
+        self.assertEqual(image.config["Entrypoint"], ["/usr/bin/posterframe"])
+        self.assertFalse(image.config.get("Cmd"))
+        self.assertEqual(image.config["User"], "65532:65532")
+        machine = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+        self.assertEqual((image.about["os"], image.about["architecture"]), ("linux", machine))
+
+    def test_holds_the_program_and_its_libraries_and_nothing_else_that_runs(self):
+        programs = {path for path, (_, member) in image.members.items() if member.isfile() and member.mode & 0o111}
+        names = {path.rpartition("/")[2] for path in programs}
+        loaders = {name for name in names if re.fullmatch(r"ld-linux-.*\.so\.\d", name)}
+        self.assertEqual(names - loaders, {"posterframe", "libc.so.6", "libm.so.6", "libgcc_s.so.1"})
+        self.assertEqual(len(loaders), 1)
+
+    def test_anybody_may_read_it_and_nobody_may_change_it(self):
+        for path, (_, member) in image.members.items():
+            self.assertEqual((member.uid, member.gid), (0, 0), path)
+            if path == "/tmp":
+                self.assertEqual(stat.S_IMODE(member.mode), 0o1777)
+            else:
+                self.assertEqual(member.mode & 0o7022, 0, path)
+                self.assertEqual(member.mode & 0o044, 0o044, path)
+
+    def test_holds_authorities_and_licences(self):
+        authorities = image.read("/etc/ssl/certs/ca-certificates.crt").count(b"BEGIN CERTIFICATE")
+        self.assertGreater(authorities, 100)
+        documents = "/usr/share/doc/posterframe/"
+        for name, words in {
+            "FFmpeg-LGPL-2.1.txt": "GNU LESSER GENERAL PUBLIC LICENSE",
+            "dav1d-BSD-2-Clause.txt": "VideoLAN",
+            "zlib.txt": "Jean-loup Gailly",
+            "licensing.md": "based in part on the work of the Independent JPEG Group",
+            "crates.txt": "\nlibwebp-sys ",
+            "libraries/libc6.txt": "GNU C Library",
+            "libraries/libgcc-s1.txt": "GCC Runtime Library Exception",
+        }.items():
+            text = image.read(documents + name).decode().lower()
+            self.assertIn(words.lower(), text, name)
+
+    def test_nothing_of_this_machine_is_in_the_program(self):
+        program = image.read("/usr/bin/posterframe")
+        for path in (str(ROOT), str(pathlib.Path.home())):
+            self.assertNotIn(path.encode() + b"/", program)
+
+
+class Commands(unittest.TestCase):
+    """The command line in a container."""
+
+    def setUp(self):
+        self.container = Container()
+        self.addCleanup(self.container.close)
+
+    def run_in(self, *arguments, code=0, **options):
+        done = self.container.run(*arguments, files={FIXTURES: "/videos"} | options.pop("files", {}), **options)
+        self.assertEqual(done.returncode, code, (done.stdout[-2000:], done.stderr.decode()))
+        return done
+
+    def test_without_arguments_it_says_what_is_missing(self):
+        said = self.run_in(code=2).stderr.decode()
+        self.assertIn("no AWS_LAMBDA_RUNTIME_API", said)
+        self.assertIn("process", said)
+
+    def test_tells_its_ffmpeg(self):
+        said = self.run_in("--version").stdout.decode()
+        self.assertRegex(said, r"FFmpeg licence: LGPL version 2\.1 or later")
+        build = image.read("/usr/share/doc/posterframe/FFmpeg-build-info.txt").decode()
+        self.assertIn(build.splitlines()[2].removeprefix("configuration: "), said)
+
+    def test_reads_and_decodes_videos(self):
+        for name in ("h264_front.mp4", "hevc.mp4", "av1.mp4", "vp9.webm", "prores.mov", "hdr10.mp4"):
+            with self.subTest(name):
+                self.assertIn(b"streams", self.run_in("probe", f"/videos/{name}", "--json").stdout)
+                picture = self.run_in("grab", f"/videos/{name}", "-o", "-", "--format", "jpeg").stdout
+                self.assertEqual(picture[:3], b"\xff\xd8\xff")
+        self.assertEqual(self.run_in("grab", "/videos/h264_front.mp4", "-o", "-", "--format", "webp").stdout[8:12], b"WEBP")
+        self.assertEqual(self.run_in("grab", "/videos/h264_front.mp4", "-o", "-", "--format", "png").stdout[1:4], b"PNG")
+
+    def test_does_the_job_in_a_folder(self):
+        videos = {FIXTURES / "h264_front.mp4": "/bucket/videos/1_test_video.mp4"}
+        done = self.run_in("process", "/bucket/videos/1_test_video.mp4", "--store", "/tmp/bucket", "--json", files=videos)
+        self.assertEqual(json.loads(done.stdout)["content_id"], 1)
+
+    def test_may_write_nowhere_but_in_tmp(self):
+        self.run_in("grab", "/videos/h264_front.mp4", "-o", "/picture.jpg", code=4)
+        self.run_in("grab", "/videos/h264_front.mp4", "-o", "/tmp/picture.jpg")
+
+    def test_trusts_the_public_authorities_and_those_it_is_told_of(self):
+        world.ask("objects/films/videos/5_e.mp4", (FIXTURES / "h264_front.mp4").read_bytes())
+        command = ("probe", "s3://films/videos/5_e.mp4", "--json")
+        said = self.run_in(*command, env=world.aws(), files=world.files(), code=9).stdout.decode()
+        self.assertIn("certificate", said)
+        told = world.aws() | {"SSL_CERT_FILE": "/world/ca"}
+        self.assertIn(b"h264", self.run_in(*command, env=told, files=world.files()).stdout)
+
+
+class Jobs(unittest.TestCase):
+    """The whole job: S3, the API and the database, each over TLS and by its name."""
+
+    def setUp(self):
+        self.container = Container()
+        self.addCleanup(self.container.close)
+
+    def check(self, content, answer):
+        result = answer["results"][0]
+        self.assertEqual((result["status"], result["content_id"]), ("processed", content), answer)
+        title, video, thumbnail, duration = world.rows(content)[0]
+        self.assertEqual((title, video, duration), ("Test Video", f"s3://films/videos/{content}_test_video.mp4", 7))
+        self.assertEqual(thumbnail, f"s3://films/thumbnails/{content}_test_video.jpg")
+        self.assertEqual(world.ask(f"objects/films/thumbnails/{content}_test_video.jpg")[:3], b"\xff\xd8\xff")
+        self.assertLessEqual({DATABASE_HOST, API_HOST}, world.names.asked)
+
+    def test_process_event(self):
+        key = "videos/1_test_video.mp4"
+        world.ask(f"objects/films/{key}", (FIXTURES / "h264_end.mp4").read_bytes())
+        file = world.folder / "event.json"
+        file.write_text(json.dumps(event(key)))
+        files = world.files() | {file: "/event.json"}
+        done = self.container.run("process", "--event", "/event.json", env=world.settings(), files=files)
+        self.assertEqual(done.returncode, 0, (done.stdout, done.stderr.decode()))
+        self.check(1, json.loads(done.stdout))
+
+    def test_in_the_lambda_emulator(self):
+        """AWS's emulator is mounted into the container and starts the image's entry point, as Lambda does, without arguments."""
+        key = "videos/2_test_video.mp4"
+        world.ask(f"objects/films/{key}", (FIXTURES / "h264_end.mp4").read_bytes())
+        port, runtime = free_port(), free_port()
+        addresses = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}", "--runtime-api-address", f"127.0.0.1:{runtime}"]
+        limits = {"AWS_LAMBDA_FUNCTION_NAME": "films", "AWS_LAMBDA_FUNCTION_TIMEOUT": "60", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"}
+        command = self.container.command(
+            [*addresses, *image.config["Entrypoint"]],
+            env=world.settings() | limits,
+            files=world.files() | {ROOT / "target/rie/aws-lambda-rie": "/aws-lambda-rie"},
+            entry="/aws-lambda-rie",
+        )
+        with open(world.folder / "emulator", "wb") as log:
+            # A group of its own: all that the engine starts ends with it.
+            emulator = subprocess.Popen(
+                list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
+            for attempt in range(100):
+                try:
+                    with urllib.request.urlopen(url, json.dumps(event(key)).encode(), timeout=DEADLINE) as reply:
+                        answer = json.load(reply)
+                    break
+                except urllib.error.URLError:
+                    self.assertIsNone(emulator.poll(), (world.folder / "emulator").read_text())
+                    self.assertLess(attempt, 99, (world.folder / "emulator").read_text())
+                    time.sleep(0.2)
+            self.assertIn("results", answer, (world.folder / "emulator").read_text())
+            self.check(2, answer)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(emulator.pid, signal.SIGTERM)
+            emulator.wait(30)
+
+
+def setUpModule():
+    global folder, image, world
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="posterframe-image-"))
+    # The image's user reads what is mounted.
+    folder.chmod(0o755)
+    unittest.addModuleCleanup(shutil.rmtree, folder)
+    image = Image(folder)
+    world = World(folder)
+    unittest.addModuleCleanup(world.close)
+
+
+if __name__ == "__main__":
+    unittest.main()
