@@ -1,11 +1,12 @@
 //! The command line program: arguments in, text or JSON out, one exit code for each kind of error.
 //!
-//! [`run`] is all of it. `arguments` says what can be typed; `probe`, `grab`, `process` and `event` are the commands, `catalogue` where they
+//! [`run`] is all of it. `arguments` says what can be typed; `probe`, `grab`, `process`, `event` and `doctor` are the commands, `catalogue` where they
 //! write; `output` is the only
 //! place that writes to standard output. Logs and messages for people go to standard error.
 
 mod arguments;
 mod catalogue;
+mod doctor;
 mod event;
 mod grab;
 mod input;
@@ -91,8 +92,8 @@ fn execute(command: Command) -> Result<(), Failure> {
     // The thread ends with the process. What decodes stays on the main thread: others have a heap of their own, which
     // returns memory to the system between frames and costs 5 MB and a thousand page faults for 1080p.
     thread::spawn(move || listener.0.block_on(interrupt(listener.1)));
-    // `process` reads all settings, and reports what is wrong with any of them at once.
-    if !matches!(command, Command::Process(_)) {
+    // These read all settings, and report what is wrong with any of them at once.
+    if !matches!(command, Command::Process(_) | Command::Doctor(_)) {
         logging::start(&LogSettings::from_env().map_err(Error::from)?, Stream::Error)?;
     }
     match command {
@@ -101,6 +102,12 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Process(process) => {
             let runtime = runtime()?;
             let done = runtime.block_on(process::run(process, cancel));
+            runtime.shutdown_background();
+            done
+        }
+        Command::Doctor(doctor) => {
+            let runtime = runtime()?;
+            let done = runtime.block_on(doctor::run(&doctor, cancel));
             runtime.shutdown_background();
             done
         }

@@ -37,6 +37,24 @@ Examples:
   posterframe probe https://example.org/a.mp4
   posterframe process bucket/videos/1_test_video.mp4 --store bucket";
 
+const DOCTOR_HELP: &str = "\
+It reads the function's environment variables, and tries with these credentials what the function does. Each check has a
+name and is ok, a warning, failed, or skipped because another one stands in its way; each says what was seen, and what to do.
+docs/troubleshooting.md leads from error texts to checks. No secret is shown.
+
+Nothing is changed: the API is sent no content, the database is asked for privileges on no row. Only --write puts one small
+object, THUMBNAIL_PREFIX and `.posterframe-doctor`, into the bucket, and leaves it there: removing it takes a permission
+(s3:DeleteObject) that the function need not have. Doubles and rows without a content are counted by reading all rows.
+
+The exit code is 0 when no check failed, else that of the first failed check's kind; see `posterframe --help`.
+
+Examples:
+  posterframe doctor
+  posterframe doctor s3://films/videos/1_test_video.mp4
+  posterframe doctor --bucket films --write
+  posterframe doctor --catalog sqlite
+  posterframe doctor --json | jq '.checks[] | select(.status == \"failed\")'";
+
 /// Media information and poster frames from video, with as few bytes read as possible.
 #[derive(Debug, Parser)]
 #[command(
@@ -98,6 +116,9 @@ Examples:
   posterframe process --event event.json
   THUMBNAIL_WIDTH=640 posterframe process ~/Videos/42_my-movie.mp4 --json")]
     Process(ProcessArguments),
+    /// Check settings, bucket, secrets, database and API, and say what to do about what is not right
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorArguments),
     /// Print the statements that make the catalogue's tables in SQLite
     Schema,
 }
@@ -110,6 +131,7 @@ impl Command {
             Self::Grab(grab) => grab.json,
             // The answer to an event is JSON.
             Self::Process(process) => process.json || process.event.is_some(),
+            Self::Doctor(doctor) => doctor.json,
             Self::Schema => false,
         }
     }
@@ -190,6 +212,55 @@ pub(super) struct ProcessArguments {
     /// Print one JSON object about the result
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArguments {
+    /// s3://bucket, or s3://bucket/key of a video that is to be read
+    #[arg(value_name = "S3_URL", value_parser = Bucket::parse_url)]
+    url: Option<Bucket>,
+    /// The same by the bucket's name alone
+    #[arg(long, value_name = "NAME", conflicts_with = "url", value_parser = Bucket::parse_name)]
+    bucket: Option<Bucket>,
+    /// Try to write, too: one small object that stays
+    #[arg(long)]
+    pub(super) write: bool,
+    /// Which catalogue is checked
+    #[arg(long, value_name = "WHICH", default_value = "mysql")]
+    pub(super) catalog: CatalogueKind,
+    /// Give each check up after this long
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(super) timeout: Duration,
+    /// Print one JSON object with all checks
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// A bucket, and perhaps an object in it.
+#[derive(Debug, Clone)]
+pub(super) struct Bucket {
+    pub(super) name: String,
+    pub(super) key: Option<String>,
+}
+
+impl Bucket {
+    fn parse_name(text: &str) -> Result<Self, &'static str> {
+        let is_name = !text.is_empty() && !text.contains('/');
+        is_name.then(|| Self { name: text.to_owned(), key: None }).ok_or("not a bucket's name")
+    }
+
+    fn parse_url(text: &str) -> Result<Self, &'static str> {
+        let rest = text.strip_prefix("s3://").ok_or("written s3://bucket or s3://bucket/key")?;
+        let (name, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let key = (!key.is_empty()).then(|| key.to_owned());
+        Self::parse_name(name).map(|bucket| Self { key, ..bucket })
+    }
+}
+
+impl DoctorArguments {
+    pub(super) fn bucket(&self) -> Option<&Bucket> {
+        self.url.as_ref().or(self.bucket.as_ref())
+    }
 }
 
 impl GrabArguments {

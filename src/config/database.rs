@@ -148,7 +148,7 @@ pub(super) fn read_bastion(lookup: &mut Lookup<'_>) -> Option<BastionSettings> {
     let user = lookup.text("BASTION_USER").unwrap_or_else(|| "ec2-user".to_owned());
     let port = lookup.with("BASTION_PORT", PORT, parse_port).unwrap_or(22);
     let key = lookup.text("BASTION_SSH_KEY_SECRET");
-    let host_key = lookup.with("BASTION_HOST_KEY", HOST_KEYS, parse_host_key);
+    let host_key = read_host_key(lookup);
     let host = lookup.with("BASTION_HOST", HOST, parse_host)?;
     if key.is_none() {
         lookup
@@ -161,6 +161,10 @@ pub(super) fn read_bastion(lookup: &mut Lookup<'_>) -> Option<BastionSettings> {
     }
     let key = SecretSource::Stored(key?);
     Some(BastionSettings { host, port, user, key, host_key: host_key? })
+}
+
+pub(super) fn read_host_key(lookup: &mut Lookup<'_>) -> Option<HostKeyRule> {
+    lookup.with("BASTION_HOST_KEY", HOST_KEYS, parse_host_key)
 }
 
 const HOST: &str = "a host name or address alone, without scheme and port";

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use url::Url;
 
 use super::database::{
-    BastionSettings, DatabaseSettings, read_address, read_bastion, read_bastion_address, read_database,
+    BastionSettings, DatabaseSettings, HostKeyRule, read_address, read_bastion, read_bastion_address,
+    read_database, read_host_key,
 };
 use super::lambda::{ApiSettings, LambdaConfig, read_api, read_base};
 use super::lookup::Lookup;
@@ -33,8 +34,12 @@ pub(crate) struct PartialConfig {
     pub(crate) database: Option<DatabaseSettings>,
     /// The host and port of the bastion, where one is named.
     pub(crate) bastion_address: Option<(String, u16)>,
+    /// The host key that is pinned.
+    pub(crate) host_key: Option<HostKeyRule>,
     /// The bastion, where one is named.
     pub(crate) bastion: Option<BastionSettings>,
+    /// Whether one is named, however wrongly.
+    pub(crate) names_bastion: bool,
     /// What comes before `/v1/contents/`, the token aside.
     pub(crate) api_base: Option<Url>,
     /// The API.
@@ -62,6 +67,7 @@ impl PartialConfig {
             let name = part(lookup, |lookup| lookup.text(variable))?;
             Some((variable, name))
         });
+        let is_set = |name: &str| lookup(name).is_some_and(|value| !value.is_empty());
         let obsolete = ["FFMPEG_PATH", "FFPROBE_PATH"].into_iter();
         Self {
             problems: problems.map(|error| error.problems().to_vec()).unwrap_or_default(),
@@ -73,11 +79,13 @@ impl PartialConfig {
             database_address: part(lookup, read_address),
             database: part(lookup, read_database),
             bastion_address: part(lookup, read_bastion_address),
+            host_key: part(lookup, read_host_key),
             bastion: part(lookup, read_bastion),
+            names_bastion: is_set("BASTION_HOST"),
             api_base: part(lookup, read_base),
             api: part(lookup, read_api),
             secrets: secrets.collect(),
-            obsolete: obsolete.filter(|name| lookup(name).is_some_and(|value| !value.is_empty())).collect(),
+            obsolete: obsolete.filter(|name| is_set(name)).collect(),
         }
     }
 }
