@@ -37,8 +37,17 @@ impl Moto {
 
     /// The settings of a function whose user may do that, and read the secrets of these names.
     pub(crate) async fn settings(&self, secrets: &[&str]) -> Outcome<Vec<(&'static str, String)>> {
+        self.settings_with(&ACTIONS, secrets).await
+    }
+
+    /// The same, with these actions on the objects.
+    pub(crate) async fn settings_with(
+        &self,
+        actions: &[&str],
+        secrets: &[&str],
+    ) -> Outcome<Vec<(&'static str, String)>> {
         let objects = format!("arn:aws:s3:::{BUCKET}/*");
-        let mut statements = vec![json!({"Effect": "Allow", "Action": ACTIONS, "Resource": objects})];
+        let mut statements = vec![json!({"Effect": "Allow", "Action": actions, "Resource": objects})];
         for name in secrets {
             // Six random characters follow the name.
             let secret = format!("arn:aws:secretsmanager:*:*:secret:{name}-*");
