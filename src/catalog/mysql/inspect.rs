@@ -100,7 +100,7 @@ impl Inspector {
             self.query("SHOW SESSION STATUS WHERE Variable_name IN ('Ssl_version', 'Ssl_cipher')").await?;
         let mut values: Vec<_> =
             rows.iter().filter_map(|row| text(row, 1)).filter(|value| !value.is_empty()).collect();
-        values.sort_by_key(|value| !value.starts_with("TLS"));
+        values.sort_by_key(|value| !value.starts_with("TLSv"));
         Ok(values.into_iter().next())
     }
 

@@ -22,7 +22,8 @@ const NETWORK: &str = "check the network: a function inside a VPC needs a gatewa
 
 pub(super) fn region(settings: &aws::Settings) -> Finding {
     let endpoint = settings.endpoint_url().map(|url| format!(", endpoint {url}")).unwrap_or_default();
-    match settings.region() {
+    // AWS's own tools take an empty variable for a region without a name.
+    match settings.region().filter(|region| !region.as_ref().is_empty()) {
         Some(region) => Finding::ok(format!("{region}{endpoint}")),
         None => {
             let advice =

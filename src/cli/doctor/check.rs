@@ -95,7 +95,7 @@ impl Finding {
         Self { status: Status::Skipped, kind: None, seen: reason.into(), advice: None }
     }
 
-    pub(super) fn as_check(self, name: &'static str, elapsed: Duration) -> Check {
+    pub(super) fn into_check(self, name: &'static str, elapsed: Duration) -> Check {
         let Self { status, kind, seen, advice } = self;
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         Check { name, status, kind, seen, advice, elapsed_ms }
@@ -122,7 +122,7 @@ impl Checks {
             let seen = format!("no answer within {} s", self.time.as_secs_f64());
             Finding::failed(ErrorKind::Timeout, seen, time_advice(name))
         });
-        finding.as_check(name, started.elapsed())
+        finding.into_check(name, started.elapsed())
     }
 
     /// The same, unless the check before it stands in its way.
@@ -156,7 +156,7 @@ impl Checks {
     }
 
     pub(super) fn note(&mut self, name: &'static str, finding: Finding) {
-        self.made.push(finding.as_check(name, Duration::ZERO));
+        self.made.push(finding.into_check(name, Duration::ZERO));
     }
 
     /// The first of these that failed or was not made, in words.
@@ -175,7 +175,7 @@ impl Checks {
 
 /// A check that is not made.
 pub(super) fn skipped(name: &'static str, reason: impl Into<String>) -> Check {
-    Finding::skipped(reason).as_check(name, Duration::ZERO)
+    Finding::skipped(reason).into_check(name, Duration::ZERO)
 }
 
 /// What no answer mostly means.

@@ -154,7 +154,7 @@ pub(super) async fn look(checks: &Checks, access: &Access<'_>) -> Vec<Check> {
         Err(_) => {
             let seen = format!("no connection within {} s", checks.time.as_secs_f64());
             let failed =
-                Finding::failed(ErrorKind::Timeout, seen, GROUPS).as_check("database_login", elapsed);
+                Finding::failed(ErrorKind::Timeout, seen, GROUPS).into_check("database_login", elapsed);
             return with_the_rest(vec![failed], "database_login failed");
         }
     };
@@ -166,8 +166,8 @@ pub(super) async fn look(checks: &Checks, access: &Access<'_>) -> Vec<Check> {
     };
     let mut made = vec![
         checks.of("database_tls", tls).await,
-        Finding::ok(login_seen(settings)).as_check("database_login", elapsed),
-        Finding::ok(format!("{} is there", settings.name)).as_check("database_exists", Duration::ZERO),
+        Finding::ok(login_seen(settings)).into_check("database_login", elapsed),
+        Finding::ok(format!("{} is there", settings.name)).into_check("database_exists", Duration::ZERO),
     ];
     made.extend(inside(checks, &mut inspector).await);
     made
@@ -177,13 +177,13 @@ pub(super) async fn look(checks: &Checks, access: &Access<'_>) -> Vec<Check> {
 fn not_connected(settings: &DatabaseSettings, refusal: Refusal, elapsed: Duration) -> Vec<Check> {
     let mut made = Vec::new();
     if refusal.stage > Stage::Tls {
-        made.push(tls_seen(settings, None).as_check("database_tls", Duration::ZERO));
+        made.push(tls_seen(settings, None).into_check("database_tls", Duration::ZERO));
     }
     if refusal.stage > Stage::Login {
-        made.push(Finding::ok(login_seen(settings)).as_check("database_login", Duration::ZERO));
+        made.push(Finding::ok(login_seen(settings)).into_check("database_login", Duration::ZERO));
     }
     let (name, finding) = refused(settings, refusal);
-    made.push(finding.as_check(name, elapsed));
+    made.push(finding.into_check(name, elapsed));
     with_the_rest(made, &format!("{name} failed"))
 }
 

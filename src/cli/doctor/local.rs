@@ -75,7 +75,7 @@ pub(super) async fn catalogue(checks: &Checks, config: &Config) -> Vec<Check> {
             ["doubles", "orphans"].map(|name| (name, Finding::skipped(reason.clone())))
         }
     };
-    let rest = rest.map(|(name, finding)| finding.as_check(name, Duration::ZERO));
+    let rest = rest.map(|(name, finding)| finding.into_check(name, Duration::ZERO));
     [file, tables].into_iter().chain(rest).collect()
 }
 
