@@ -2,8 +2,36 @@
 
 use aws_config::{BehaviorVersion, SdkConfig};
 
+/// Region, credentials and endpoint.
+#[cfg(feature = "cli")]
+pub(crate) type Settings = SdkConfig;
+
 /// Loads them, from the environment, profiles, SSO (feature `sso`), roles of containers and machines. Credentials are looked for with the
 /// first request.
 pub(crate) async fn settings() -> SdkConfig {
     aws_config::load_defaults(BehaviorVersion::latest()).await
+}
+
+/// Who the credentials say we are, as it may be shown: the end of the access key's id, and whether they end. The error says
+/// what is missing.
+#[cfg(feature = "cli")]
+pub(crate) async fn identity(settings: &SdkConfig) -> Result<String, String> {
+    use aws_credential_types::provider::ProvideCredentials as _;
+
+    let provider = settings.credentials_provider().ok_or("there are no AWS credentials")?;
+    let credentials = provider.provide_credentials().await;
+    let credentials = credentials.map_err(|error| crate::error::in_words(&error))?;
+    let id = credentials.access_key_id();
+    let end: String = id.chars().skip(id.chars().count().saturating_sub(4)).collect();
+    let kind = match credentials.session_token() {
+        Some(_) => "of a role or session",
+        None => "of a user",
+    };
+    let left = credentials.expiry().map(|end| end.duration_since(std::time::SystemTime::now()));
+    let left = match left {
+        None => String::new(),
+        Some(Ok(left)) => format!(", good for {} more minutes", left.as_secs() / 60),
+        Some(Err(_)) => ", which have ended".to_owned(),
+    };
+    Ok(format!("access key ...{end}, {kind}{left}"))
 }

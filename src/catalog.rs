@@ -18,16 +18,36 @@ mod tunnel;
 
 use std::future::Future;
 
+#[cfg(feature = "cli")]
+pub(crate) use api::{ApiInspector, TokenAnswer};
 #[cfg(feature = "mysql")]
 pub use api::{ApiPatience, CatalogApi};
 #[cfg(feature = "mysql")]
 pub use mysql::MySqlCatalog;
+#[cfg(feature = "cli")]
+pub(crate) use mysql::{Column, Inspector, Refusal, Stage, greeting};
 #[cfg(feature = "mysql")]
 pub use remote::RemoteCatalog;
+#[cfg(feature = "cli")]
+pub(crate) use sqlite::inspect_file;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SQLITE_SCHEMA, SqliteCatalog};
 #[cfg(feature = "mysql")]
 pub use tunnel::Tunnel;
+#[cfg(feature = "cli")]
+pub(crate) use tunnel::shown_key;
+
+/// Videos that have more rows than one, compared as bytes.
+#[cfg(feature = "cli")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Doubles {
+    /// Rows of the table.
+    pub(crate) rows: u64,
+    /// Videos with more than one row.
+    pub(crate) videos: u64,
+    /// The rows of those.
+    pub(crate) double_rows: u64,
+}
 
 use crate::object_name::{ContentId, ObjectName};
 use crate::{Error, ErrorKind};
@@ -204,7 +224,7 @@ pub type FetchedSecret =
 
 /// Secrets of this store, fetched anew.
 #[cfg(feature = "mysql")]
-fn anew(secrets: crate::secret::SecretStore) -> ResolveSecret {
+pub(crate) fn anew(secrets: crate::secret::SecretStore) -> ResolveSecret {
     std::sync::Arc::new(move |source| {
         let secrets = secrets.clone();
         Box::pin(async move {

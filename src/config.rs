@@ -49,6 +49,8 @@ mod database;
 #[cfg(feature = "mysql")]
 mod lambda;
 mod lookup;
+#[cfg(feature = "cli")]
+mod partial;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -59,6 +61,8 @@ pub use database::{BastionSettings, CaSource, DatabaseSettings, HostKeyRule, Log
 #[cfg(feature = "mysql")]
 pub use lambda::{ApiSettings, FunctionSettings, LambdaConfig, Mode, RemoteSettings};
 pub use lookup::{ConfigError, Problem};
+#[cfg(feature = "cli")]
+pub(crate) use partial::PartialConfig;
 
 use crate::object_name::KeyRules;
 use crate::{Bounds, Encoding, ImageFormat, Quality};

@@ -634,7 +634,8 @@ fn a_picture_is_shown_in_a_terminal_only() -> TestResult {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr)?.contains("--show needs a terminal"));
     // script(1) gives it one.
-    let command = format!("stty rows 24 cols 80; {} grab {} --show", env!("CARGO_BIN_EXE_posterframe"), text(&video)?);
+    let command =
+        format!("stty rows 24 cols 80; {} grab {} --show", env!("CARGO_BIN_EXE_posterframe"), text(&video)?);
     let output = Command::new("timeout")
         .args(["20", "script", "--quiet", "--return", "--command", &command, "/dev/null"])
         .env_clear()

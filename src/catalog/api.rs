@@ -4,6 +4,8 @@
 //! `X-Internal-Token`. It may be made any number of times with the same effect, so it is made again when it fails for a reason
 //! that may pass. `reply` says what an answer means, `token` where the token comes from.
 
+#[cfg(feature = "cli")]
+mod inspect;
 mod reply;
 mod token;
 
@@ -14,7 +16,10 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, redirect};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout};
+use url::Url;
 
+#[cfg(feature = "cli")]
+pub(crate) use self::inspect::{ApiInspector, TokenAnswer};
 use self::reply::{Failure, Refusal, failure_to_send, read_bounded};
 use self::token::{Token, TokenSource};
 use super::{CatalogError, NewContent, ResolveSecret};
@@ -92,26 +97,10 @@ impl CatalogApi {
     /// [`CatalogError::Api`] of kind [`Config`](ErrorKind::Config) when TLS cannot be set up, or for a token that no
     /// header can carry.
     pub fn new(settings: &ApiSettings, secrets: ResolveSecret) -> Result<Self, CatalogError> {
-        let builder = Client::builder()
-            .user_agent(concat!("posterframe/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .no_proxy();
-        #[cfg(target_os = "linux")]
-        let builder = builder.tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT);
-        let client = builder.build().map_err(|error| CatalogError::Api {
-            kind: ErrorKind::Config,
-            status: None,
-            message: format!("FastAPI upsert 실패: no client can be made: {}", in_words(&error)),
-        })?;
-        let host = settings.base.host_str().unwrap_or_default();
-        let host = settings.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         Ok(Self {
-            client,
+            client: new_client()?,
             base: settings.base.as_str().trim_end_matches('/').to_owned(),
-            host,
+            host: host_of(&settings.base),
             token: TokenSource::new(&settings.token, secrets)?,
             patience: ApiPatience::default(),
         })
@@ -213,4 +202,27 @@ impl fmt::Debug for CatalogApi {
         let (base, patience) = (&self.base, &self.patience);
         f.debug_struct("CatalogApi").field("base", base).field("patience", patience).finish_non_exhaustive()
     }
+}
+
+fn new_client() -> Result<Client, CatalogError> {
+    let builder = Client::builder()
+        .user_agent(concat!("posterframe/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .no_proxy();
+    #[cfg(target_os = "linux")]
+    let builder = builder.tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT);
+    builder.build().map_err(|error| CatalogError::Api {
+        kind: ErrorKind::Config,
+        status: None,
+        message: format!("FastAPI upsert 실패: no client can be made: {}", in_words(&error)),
+    })
+}
+
+/// Host and port, the latter if it is named.
+fn host_of(base: &Url) -> String {
+    let host = base.host_str().unwrap_or_default();
+    base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

@@ -13,6 +13,8 @@
 
 mod connection;
 mod iam;
+#[cfg(feature = "cli")]
+mod inspect;
 mod statements;
 
 use std::fmt;
@@ -31,6 +33,8 @@ use crate::config::DatabaseSettings;
 use crate::object_name::ContentId;
 use crate::secret::SecretStore;
 use connection::Connector;
+#[cfg(feature = "cli")]
+pub(crate) use inspect::{Column, Inspector, Refusal, Stage, greeting};
 use statements::{FindAsset, HasContent, ListRows, Operation, Register, WriteAsset};
 
 /// A connection that was idle for longer, by the clock on the wall, is asked whether it is still there.

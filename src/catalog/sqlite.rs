@@ -3,6 +3,9 @@
 //! Several processes may use one file: it is in WAL mode, and whoever writes takes the write lock when its transaction
 //! begins (`BEGIN IMMEDIATE`), so that what it has read is still true when it writes.
 
+#[cfg(feature = "cli")]
+mod inspect;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +15,8 @@ use sqlx::{ConnectOptions, Sqlite, Transaction};
 use super::{Asset, AssetRow, Catalog, CatalogError, ListRows, ListedRow, NewContent};
 use crate::ErrorKind;
 use crate::object_name::ContentId;
+#[cfg(feature = "cli")]
+pub(crate) use inspect::inspect_file;
 
 /// The statements that make the tables.
 pub const SQLITE_SCHEMA: &str = include_str!("../../migrations/sqlite/0001_contents_and_video_assets.sql");

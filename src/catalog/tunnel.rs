@@ -6,6 +6,8 @@
 //! `session` is one SSH connection.
 
 mod host_key;
+#[cfg(feature = "cli")]
+mod inspect;
 mod key;
 mod session;
 
@@ -23,6 +25,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use self::host_key::Pin;
+#[cfg(feature = "cli")]
+pub(crate) use self::inspect::shown_key;
 use self::session::{Refused, Session, Target};
 use super::{CatalogError, ResolveSecret};
 use crate::ErrorKind;

@@ -43,6 +43,24 @@ Examples:
   posterframe backfill s3://films --dry-run
   posterframe audit s3://films";
 
+const DOCTOR_HELP: &str = "\
+It reads the function's environment variables, and tries with these credentials what the function does. Each check has a
+name and is ok, a warning, failed, or skipped because another one stands in its way; each says what was seen, and what to do.
+docs/troubleshooting.md leads from error texts to checks. No secret is shown.
+
+Nothing is changed: the API is sent no content, the database is asked for privileges on no row. Only --write puts one small
+object, THUMBNAIL_PREFIX and `.posterframe-doctor`, into the bucket, and leaves it there: removing it takes a permission
+(s3:DeleteObject) that the function need not have. Doubles and rows without a content are counted by reading all rows.
+
+The exit code is 0 when no check failed, else that of the first failed check's kind; see `posterframe --help`.
+
+Examples:
+  posterframe doctor
+  posterframe doctor s3://films/videos/1_test_video.mp4
+  posterframe doctor --bucket films --write
+  posterframe doctor --catalog sqlite
+  posterframe doctor --json | jq '.checks[] | select(.status == \"failed\")'";
+
 /// Media information and poster frames from video, with as few bytes read as possible.
 #[derive(Debug, Parser)]
 #[command(
@@ -114,6 +132,9 @@ Examples:
     /// Say what lies in a dead-letter queue, by the type of its failure, and work on the chosen of it again
     #[command(after_help = REDRIVE_HELP)]
     Redrive(RedriveArguments),
+    /// Check settings, bucket, secrets, database and API, and say what to do about what is not right
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorArguments),
     /// Print the statements that make the catalogue's tables in SQLite
     Schema,
     /// Print the completions of a shell
@@ -141,6 +162,7 @@ impl Command {
             Self::Grab(grab) => grab.json,
             // The answer to an event is JSON.
             Self::Process(process) => process.json || process.event.is_some(),
+            Self::Doctor(doctor) => doctor.json,
             Self::Redrive(redrive) => redrive.json,
             Self::Audit(audit) => audit.json,
             Self::Backfill(backfill) => backfill.json,
@@ -383,6 +405,55 @@ Examples:
   posterframe backfill my-bucket --report report.json --contact-sheet sheet.html
   posterframe backfill s3://films/videos/2026/ --dry-run
   posterframe backfill s3://films --only-missing --jobs 8 --rate 20";
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArguments {
+    /// s3://bucket, or s3://bucket/key of a video that is to be read
+    #[arg(value_name = "S3_URL", value_parser = Bucket::parse_url)]
+    url: Option<Bucket>,
+    /// The same by the bucket's name alone
+    #[arg(long, value_name = "NAME", conflicts_with = "url", value_parser = Bucket::parse_name)]
+    bucket: Option<Bucket>,
+    /// Try to write, too: one small object that stays
+    #[arg(long)]
+    pub(super) write: bool,
+    /// Which catalogue is checked
+    #[arg(long, value_name = "WHICH", default_value = "mysql")]
+    pub(super) catalog: CatalogueKind,
+    /// Give each check up after this long
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(super) timeout: Duration,
+    /// Print one JSON object with all checks
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// A bucket, and perhaps an object in it.
+#[derive(Debug, Clone)]
+pub(super) struct Bucket {
+    pub(super) name: String,
+    pub(super) key: Option<String>,
+}
+
+impl Bucket {
+    fn parse_name(text: &str) -> Result<Self, &'static str> {
+        let is_name = !text.is_empty() && !text.contains('/');
+        is_name.then(|| Self { name: text.to_owned(), key: None }).ok_or("not a bucket's name")
+    }
+
+    fn parse_url(text: &str) -> Result<Self, &'static str> {
+        let rest = text.strip_prefix("s3://").ok_or("written s3://bucket or s3://bucket/key")?;
+        let (name, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let key = (!key.is_empty()).then(|| key.to_owned());
+        Self::parse_name(name).map(|bucket| Self { key, ..bucket })
+    }
+}
+
+impl DoctorArguments {
+    pub(super) fn bucket(&self) -> Option<&Bucket> {
+        self.url.as_ref().or(self.bucket.as_ref())
+    }
+}
 
 impl GrabArguments {
     /// Whether the picture goes to standard output.

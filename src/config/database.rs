@@ -92,9 +92,7 @@ pub enum HostKeyRule {
 const ANY_HOST_KEY: &str = "insecure-any";
 
 pub(super) fn read_database(lookup: &mut Lookup<'_>) -> Option<DatabaseSettings> {
-    let host = lookup.required_with("DB_HOST", HOST, parse_host);
-    let proxy = lookup.with("PROXY_ENDPOINT", HOST, parse_host);
-    let port = lookup.with("RDS_PORT", PORT, parse_port).unwrap_or(3306);
+    let address = read_address(lookup);
     let user = lookup.required("DB_USER");
     let name = lookup.required("DB_NAME");
     let login = read_login(lookup);
@@ -108,8 +106,16 @@ pub(super) fn read_database(lookup: &mut Lookup<'_>) -> Option<DatabaseSettings>
         false => CaSource::File(text.into()),
     });
     let bastion = read_bastion(lookup);
-    let (host, user, name, login) = (proxy.or(host)?, user?, name?, login?);
+    let ((host, port), user, name, login) = (address?, user?, name?, login?);
     Some(DatabaseSettings { host, port, user, name, login, tls, ca, bastion })
+}
+
+/// The host connected to, and its port.
+pub(super) fn read_address(lookup: &mut Lookup<'_>) -> Option<(String, u16)> {
+    let host = lookup.required_with("DB_HOST", HOST, parse_host);
+    let proxy = lookup.with("PROXY_ENDPOINT", HOST, parse_host);
+    let port = lookup.with("RDS_PORT", PORT, parse_port).unwrap_or(3306);
+    Some((proxy.or(host)?, port))
 }
 
 fn read_login(lookup: &mut Lookup<'_>) -> Option<Login> {
@@ -131,11 +137,18 @@ fn read_login(lookup: &mut Lookup<'_>) -> Option<Login> {
     }
 }
 
-fn read_bastion(lookup: &mut Lookup<'_>) -> Option<BastionSettings> {
+/// The bastion's host and port, where one is named.
+#[cfg(feature = "cli")]
+pub(super) fn read_bastion_address(lookup: &mut Lookup<'_>) -> Option<(String, u16)> {
+    let port = lookup.with("BASTION_PORT", PORT, parse_port).unwrap_or(22);
+    Some((lookup.with("BASTION_HOST", HOST, parse_host)?, port))
+}
+
+pub(super) fn read_bastion(lookup: &mut Lookup<'_>) -> Option<BastionSettings> {
     let user = lookup.text("BASTION_USER").unwrap_or_else(|| "ec2-user".to_owned());
     let port = lookup.with("BASTION_PORT", PORT, parse_port).unwrap_or(22);
     let key = lookup.text("BASTION_SSH_KEY_SECRET");
-    let host_key = lookup.with("BASTION_HOST_KEY", HOST_KEYS, parse_host_key);
+    let host_key = read_host_key(lookup);
     let host = lookup.with("BASTION_HOST", HOST, parse_host)?;
     if key.is_none() {
         lookup
@@ -148,6 +161,10 @@ fn read_bastion(lookup: &mut Lookup<'_>) -> Option<BastionSettings> {
     }
     let key = SecretSource::Stored(key?);
     Some(BastionSettings { host, port, user, key, host_key: host_key? })
+}
+
+pub(super) fn read_host_key(lookup: &mut Lookup<'_>) -> Option<HostKeyRule> {
+    lookup.with("BASTION_HOST_KEY", HOST_KEYS, parse_host_key)
 }
 
 const HOST: &str = "a host name or address alone, without scheme and port";

@@ -153,17 +153,19 @@ pub(super) fn read_remote(lookup: &mut Lookup<'_>) -> Option<RemoteSettings> {
     Some(RemoteSettings { database: database?, api: api? })
 }
 
-fn read_api(lookup: &mut Lookup<'_>) -> Option<ApiSettings> {
-    let base = lookup.required("CATALOG_API_BASE");
-    let base = base.and_then(|text| match parse_base(&text) {
-        Some(base) => Some(base),
-        None => {
-            // What was given is not repeated: it may hold a password.
-            let expected = "is not an http:// or https:// URL without user name, query and fragment";
-            lookup.problem("CATALOG_API_BASE", expected);
-            None
-        }
-    });
+pub(super) fn read_base(lookup: &mut Lookup<'_>) -> Option<Url> {
+    let text = lookup.required("CATALOG_API_BASE")?;
+    let base = parse_base(&text);
+    if base.is_none() {
+        // What was given is not repeated: it may hold a password.
+        let expected = "is not an http:// or https:// URL without user name, query and fragment";
+        lookup.problem("CATALOG_API_BASE", expected);
+    }
+    base
+}
+
+pub(super) fn read_api(lookup: &mut Lookup<'_>) -> Option<ApiSettings> {
+    let base = read_base(lookup);
     let token = match (lookup.secret("INTERNAL_TOKEN"), lookup.text("INTERNAL_TOKEN_SECRET")) {
         (Some(token), None) => read_token(lookup, token).map(SecretSource::Given),
         (None, Some(name)) => Some(SecretSource::Stored(name)),

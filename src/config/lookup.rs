@@ -154,7 +154,9 @@ impl<'a> Lookup<'a> {
         let text = self.text(variable)?;
         let value = parse(text.trim());
         if value.is_none() {
-            self.problem(variable, format!("{text:?} is not {expected}"));
+            // What looks like a URL with a login in it is not repeated.
+            let shown = if text.contains('@') { "what is set".to_owned() } else { format!("{text:?}") };
+            self.problem(variable, format!("{shown} is not {expected}"));
         }
         value
     }

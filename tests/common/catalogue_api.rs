@@ -47,6 +47,8 @@ pub(crate) struct CatalogueServer {
     tls: Option<(PathBuf, PathBuf)>,
     /// Socket and name of the MySQL database that has the contents.
     database: Option<(PathBuf, String)>,
+    /// Whether the token is looked at before the body.
+    token_first: bool,
     process: Option<Child>,
 }
 
@@ -84,7 +86,8 @@ impl CatalogueServer {
         database: Option<(PathBuf, String)>,
     ) -> Outcome<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let mut server = Self { folder, port, token: token.to_owned(), tls, database, process: None };
+        let mut server =
+            Self { folder, port, token: token.to_owned(), tls, database, token_first: false, process: None };
         server.run()?;
         Ok(server)
     }
@@ -137,6 +140,9 @@ impl CatalogueServer {
         if let Some((socket, name)) = &self.database {
             command.env("DB_SOCKET", socket).env("DB_NAME", name);
         }
+        if self.token_first {
+            command.env("TOKEN_FIRST", "1");
+        }
         if let Some((certificate, key)) = &self.tls {
             command.arg("--ssl-keyfile").arg(key);
             command.arg("--ssl-certfile").arg(certificate);
@@ -154,6 +160,14 @@ impl CatalogueServer {
             std::thread::park_timeout(Duration::from_millis(20));
         }
         Ok(())
+    }
+
+    /// The same server, which looks at the token before the body from now on.
+    pub(crate) fn with_token_first(mut self) -> Outcome<Self> {
+        self.stop();
+        self.token_first = true;
+        self.run()?;
+        Ok(self)
     }
 
     /// Kills it. Connections break.

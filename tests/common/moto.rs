@@ -37,25 +37,35 @@ impl Moto {
 
     /// The settings of a function whose user may do that, and read the secrets of these names.
     pub(crate) async fn settings(&self, secrets: &[&str]) -> Outcome<Vec<(&'static str, String)>> {
-        self.settings_with(secrets, &[]).await
+        self.permit(&ACTIONS, secrets, &[]).await
     }
 
     /// The same, and these actions on everything.
     pub(crate) async fn settings_with(
         &self,
         secrets: &[&str],
+        everywhere: &[&str],
+    ) -> Outcome<Vec<(&'static str, String)>> {
+        self.permit(&ACTIONS, secrets, everywhere).await
+    }
+
+    /// The settings of a function whose user may do these things with objects, read these secrets, and do those everywhere.
+    pub(crate) async fn permit(
+        &self,
         actions: &[&str],
+        secrets: &[&str],
+        everywhere: &[&str],
     ) -> Outcome<Vec<(&'static str, String)>> {
         let objects = format!("arn:aws:s3:::{BUCKET}/*");
-        let mut statements = vec![json!({"Effect": "Allow", "Action": ACTIONS, "Resource": objects})];
+        let mut statements = vec![json!({"Effect": "Allow", "Action": actions, "Resource": objects})];
         for name in secrets {
             // Six random characters follow the name.
             let secret = format!("arn:aws:secretsmanager:*:*:secret:{name}-*");
             let action = "secretsmanager:GetSecretValue";
             statements.push(json!({"Effect": "Allow", "Action": action, "Resource": secret}));
         }
-        if !actions.is_empty() {
-            statements.push(json!({"Effect": "Allow", "Action": actions, "Resource": "*"}));
+        if !everywhere.is_empty() {
+            statements.push(json!({"Effect": "Allow", "Action": everywhere, "Resource": "*"}));
         }
         let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
         let reply = self.ask(Method::PUT, "users/function", policy.into()).await?;

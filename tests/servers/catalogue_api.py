@@ -1,6 +1,7 @@
 """The catalogue's API as its owner runs it: FastAPI, behind uvicorn, for the tests.
 
-INTERNAL_TOKEN is the token that it takes. Contents are kept in a SQLite file (CONTENTS), or in the table of a MySQL database
+INTERNAL_TOKEN is the token that it takes: looked at by the function itself, after the body, or, if TOKEN_FIRST is set, by a dependency
+before it. Contents are kept in a SQLite file (CONTENTS), or in the table of a MySQL database
 (DB_SOCKET, DB_NAME). Paths that begin with `/_` are the
 tests' own: `/_calls` lists every request as it came, `/_contents` the contents, `/_faults` takes a list of what is to go wrong
 with the next requests, one each:
@@ -19,7 +20,7 @@ import sqlite3
 from typing import Annotated
 
 import pymysql
-from fastapi import FastAPI, Header, HTTPException, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Response
 from pydantic import BaseModel
 
 app = FastAPI()
@@ -47,12 +48,19 @@ class Content(BaseModel):
     age_rating: str
 
 
-@app.put("/api/v1/contents/{content_id}/upsert-internal")
+def check_token(x_internal_token: Annotated[str, Header()]):
+    if x_internal_token != os.environ["INTERNAL_TOKEN"]:
+        raise HTTPException(401, "invalid internal token")
+
+
+BEFORE = [Depends(check_token)] if "TOKEN_FIRST" in os.environ else []
+
+
+@app.put("/api/v1/contents/{content_id}/upsert-internal", dependencies=BEFORE)
 async def upsert(
     content_id: int, content: Content, response: Response, x_internal_token: Annotated[str, Header()]
 ):
-    if x_internal_token != os.environ["INTERNAL_TOKEN"]:
-        raise HTTPException(401, "invalid internal token")
+    check_token(x_internal_token)
     values = (content.title, content.description, content.age_rating, content_id)
     if "DB_SOCKET" in os.environ:
         upsert_in_mysql(values)

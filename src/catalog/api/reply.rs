@@ -61,6 +61,11 @@ impl Refusal {
         Self { status, retry_after, location, body }
     }
 
+    #[cfg(feature = "cli")]
+    pub(super) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
     fn kind(&self) -> ErrorKind {
         match self.status.as_u16() {
             401 | 403 => ErrorKind::Denied,

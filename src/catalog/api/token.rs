@@ -20,7 +20,7 @@ pub(super) struct Token {
 
 impl Token {
     /// A token, without the blanks around it: editors end files with a line break.
-    fn new(secret: &Secret, variable: &str) -> Result<Self, CatalogError> {
+    pub(super) fn new(secret: &Secret, variable: &str) -> Result<Self, CatalogError> {
         let words = secret.expose().trim();
         let header = HeaderValue::from_str(words).ok().filter(|_| !words.is_empty() && words.is_ascii());
         let mut header = header.ok_or_else(|| CatalogError::Api {

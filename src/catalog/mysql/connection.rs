@@ -194,7 +194,7 @@ fn wrong_setting(settings: &DatabaseSettings, words: String) -> CatalogError {
 
 /// Whether the two could not agree on TLS, which another attempt does not change. rustls tells what it holds against a
 /// certificate as an input/output error, of invalid data.
-fn is_about_tls(error: &sqlx::Error) -> bool {
+pub(super) fn is_about_tls(error: &sqlx::Error) -> bool {
     let is_broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::InvalidData;
     match error {
         sqlx::Error::Tls(_) => true,
@@ -204,7 +204,7 @@ fn is_about_tls(error: &sqlx::Error) -> bool {
 }
 
 /// MySQL's number of an error ("Server Error Message Reference" of the MySQL manual).
-fn number(error: &sqlx::Error) -> Option<u16> {
+pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     let error = error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>()?;
     Some(error.number())
 }

@@ -1,0 +1,426 @@
+//! `posterframe doctor`: looks at everything the job needs before it is needed, and says what to do about what is not right.
+//!
+//! A check has a name that stays, what was seen, and advice. Checks that do not need one another are made side by side, each in
+//! its own time: first whatever needs neither credentials nor secrets, then AWS, then what secrets open. One that stands in the
+//! way of others leaves those unmade. Nothing is changed, but for one small object if `--write` asks for it. `check` is one check,
+//! `bucket` those of AWS, `network` those of names and ports, `database`, `api` and `local` the rest.
+
+mod api;
+mod bucket;
+mod check;
+mod database;
+mod local;
+mod network;
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use self::check::{Check, Checks, Finding, Status, skipped};
+use self::database::Access;
+use super::arguments::{Bucket, DoctorArguments};
+use super::catalogue::CatalogueKind;
+use super::output::{self, Failure, LABEL, printable};
+use crate::catalog::Tunnel;
+use crate::config::{Login, PartialConfig, Problem};
+use crate::logging::{self, Stream};
+use crate::secret::SecretStore;
+use crate::source::S3Source;
+use crate::store::S3Store;
+use crate::{CancelToken, Error, ErrorKind, aws};
+
+/// All checks, in the order in which they are told. `docs/troubleshooting.md` names them.
+const NAMES: [&str; 35] = [
+    "configuration",
+    "obsolete_variables",
+    "libav",
+    "aws_region",
+    "aws_credentials",
+    "bucket_read",
+    "bucket_write",
+    "object_name",
+    "video",
+    "secret_db_password",
+    "secret_internal_token",
+    "secret_bastion_key",
+    "bastion_resolve",
+    "bastion_reach",
+    "bastion_host_key",
+    "bastion_login",
+    "database_resolve",
+    "database_reach",
+    "database_tls",
+    "database_login",
+    "database_exists",
+    "database_version",
+    "database_tables",
+    "database_columns",
+    "database_privileges",
+    "store_read",
+    "store_write",
+    "catalog_file",
+    "catalog_tables",
+    "unique_key",
+    "doubles",
+    "orphans",
+    "api_resolve",
+    "api_reach",
+    "api_token",
+];
+
+/// The variables that name secrets, and their checks.
+const SECRETS: [(&str, &str); 3] = [
+    ("DB_PASSWORD_SECRET", "secret_db_password"),
+    ("INTERNAL_TOKEN_SECRET", "secret_internal_token"),
+    ("BASTION_SSH_KEY_SECRET", "secret_bastion_key"),
+];
+
+/// What `doctor --json` prints.
+#[derive(Serialize)]
+struct Report {
+    checks: Vec<Check>,
+    failed: usize,
+    warnings: usize,
+}
+
+pub(super) async fn run(arguments: &DoctorArguments, cancel: CancelToken) -> Result<(), Failure> {
+    let settings = PartialConfig::from_env(arguments.catalog == CatalogueKind::Sqlite);
+    logging::start(&settings.log, Stream::Error)?;
+    let checks = tokio::select! {
+        checks = examine(arguments, &settings) => checks,
+        error = super::interrupted(&cancel) => return Err(error.into()),
+    };
+    let count = |status| checks.iter().filter(|check| check.status == status).count();
+    let (failed, warnings) = (count(Status::Failed), count(Status::Warning));
+    let first = checks.iter().find_map(|check| check.kind);
+    let report = Report { checks, failed, warnings };
+    match arguments.json {
+        true => output::print_json(&report)?,
+        false => output::print(&shown(&report))?,
+    }
+    let Some(kind) = first else { return Ok(()) };
+    let (checks, of) = (if failed == 1 { "check" } else { "checks" }, report.checks.len());
+    Err(Failure::Answered(Error::new(kind, format!("{failed} {checks} of {of} failed"))))
+}
+
+async fn examine(arguments: &DoctorArguments, settings: &PartialConfig) -> Vec<Check> {
+    let mut checks = Checks::new(arguments.timeout);
+    checks.note("configuration", configuration(&settings.problems));
+    checks.note("obsolete_variables", obsolete(&settings.obsolete));
+    checks.note("libav", libav());
+    let bucket = arguments.bucket();
+    match arguments.catalog {
+        CatalogueKind::Mysql => {
+            let cloud = Cloud::new().await;
+            let ways = async {
+                tokio::join!(
+                    bastion_way(&checks, settings),
+                    database_way(&checks, settings),
+                    api_way(&checks, settings)
+                )
+            };
+            let (credentials, (bastion, database, api)) = tokio::join!(cloud.check(&checks), ways);
+            checks.add(credentials.into_iter().chain(bastion).chain(database).chain(api));
+            let (in_bucket, secrets) = tokio::join!(
+                cloud.bucket(&checks, settings, bucket, arguments.write),
+                cloud.secrets(&checks, settings)
+            );
+            checks.add(in_bucket.into_iter().chain(secrets));
+            let (database, token) = tokio::join!(
+                database_checks(&checks, settings, &cloud),
+                api_token(&checks, settings, &cloud)
+            );
+            checks.add(database.into_iter().chain([token]));
+        }
+        CatalogueKind::Sqlite => {
+            if bucket.is_some() {
+                let cloud = Cloud::new().await;
+                let made = cloud.check(&checks).await;
+                checks.add(made);
+                let made = cloud.bucket(&checks, settings, bucket, arguments.write).await;
+                checks.add(made);
+            }
+            let made = in_folder(&checks, settings).await;
+            checks.add(made);
+        }
+    }
+    checks.in_order(&NAMES)
+}
+
+/// What is in AWS.
+struct Cloud {
+    settings: aws::Settings,
+    secrets: SecretStore,
+}
+
+impl Cloud {
+    async fn new() -> Self {
+        let settings = aws::settings().await;
+        Self { secrets: SecretStore::new(&settings), settings }
+    }
+
+    async fn check(&self, checks: &Checks) -> Vec<Check> {
+        let region = checks.of("aws_region", async { bucket::region(&self.settings) }).await;
+        vec![region, checks.of("aws_credentials", bucket::credentials(&self.settings)).await]
+    }
+
+    async fn bucket(
+        &self,
+        checks: &Checks,
+        settings: &PartialConfig,
+        bucket: Option<&Bucket>,
+        write: bool,
+    ) -> Vec<Check> {
+        const NAMES: [&str; 4] = ["bucket_read", "bucket_write", "object_name", "video"];
+        let Some(Bucket { name, key }) = bucket else {
+            return NAMES
+                .map(|name| {
+                    skipped(name, "no bucket is given: doctor s3://BUCKET, or s3://BUCKET/KEY of a video")
+                })
+                .into();
+        };
+        let rules = &settings.key_rules;
+        let no_key = "no key is given: doctor s3://BUCKET/KEY of a video";
+        let named = match key {
+            Some(key) => checks.of("object_name", async { bucket::name(rules, key) }).await,
+            None => skipped("object_name", no_key),
+        };
+        let store =
+            match (checks.in_the_way(&["aws_region", "aws_credentials"]), S3Source::client(&self.settings)) {
+                (None, Ok(client)) => S3Store::new(client, name),
+                (reason, _) => {
+                    let reason = reason.unwrap_or_else(|| "aws_region failed".to_owned());
+                    let others =
+                        ["bucket_read", "bucket_write", "video"].map(|name| skipped(name, reason.clone()));
+                    return others.into_iter().chain([named]).collect();
+                }
+            };
+        let why_not = (!write).then(|| "it would write an object that stays: --write does".to_owned());
+        let read_and_look = async {
+            let read = checks.of("bucket_read", bucket::read(&store, rules, key.as_deref())).await;
+            let video = match key {
+                Some(key) => {
+                    checks
+                        .after(&read, "video", bucket::video(store.source(key), settings, checks.time))
+                        .await
+                }
+                None => skipped("video", no_key),
+            };
+            [read, video]
+        };
+        let write = checks.unless(why_not, "bucket_write", bucket::write(&store, rules));
+        let (read, write) = tokio::join!(read_and_look, write);
+        read.into_iter().chain([write, named]).collect()
+    }
+
+    async fn secrets(&self, checks: &Checks, settings: &PartialConfig) -> Vec<Check> {
+        let one = async |variable: &'static str, name: &'static str| {
+            let Some(secret) = secret_in(settings, variable) else {
+                return skipped(name, format!("{variable} is not set"));
+            };
+            let reason = checks.in_the_way(&["aws_region", "aws_credentials"]);
+            checks.unless(reason, name, bucket::secret(&self.secrets, variable, secret)).await
+        };
+        let [password, token, key] = SECRETS;
+        let (password, token, key) =
+            tokio::join!(one(password.0, password.1), one(token.0, token.1), one(key.0, key.1));
+        vec![password, token, key]
+    }
+}
+
+fn secret_in<'s>(settings: &'s PartialConfig, variable: &str) -> Option<&'s str> {
+    settings.secrets.iter().find(|(known, _)| *known == variable).map(|(_, name)| name.as_str())
+}
+
+/// What stands in the way of something that needs these checks, and the secret in this variable if there is one.
+fn in_the_way(checks: &Checks, settings: &PartialConfig, earlier: &[&str], variable: &str) -> Option<String> {
+    let secret = SECRETS.iter().find(|(known, _)| *known == variable).map(|(_, name)| *name);
+    let secret = secret.filter(|_| secret_in(settings, variable).is_some());
+    checks.in_the_way(earlier).or_else(|| checks.in_the_way(secret.as_slice()))
+}
+
+/// Why there is no value of a variable.
+fn unset(settings: &PartialConfig, variables: &[&str]) -> String {
+    match settings.problems.iter().any(|problem| variables.contains(&problem.variable)) {
+        true => "configuration failed".to_owned(),
+        false => format!("{} is not set", variables[0]),
+    }
+}
+
+async fn bastion_way(checks: &Checks, settings: &PartialConfig) -> Vec<Check> {
+    let Some((host, port)) = &settings.bastion_address else {
+        let reason = unset(settings, &["BASTION_HOST", "BASTION_PORT"]);
+        return ["bastion_resolve", "bastion_reach", "bastion_host_key"]
+            .map(|name| skipped(name, reason.clone()))
+            .into();
+    };
+    let resolve = checks.of("bastion_resolve", network::resolve(host, *port, "BASTION_HOST")).await;
+    let connecting = async {
+        match network::connect(host, *port).await {
+            Ok((_, seen)) => Finding::ok(seen),
+            Err(seen) => {
+                let advice =
+                    "check BASTION_HOST and BASTION_PORT, and the bastion's security group (SSH from here)";
+                Finding::failed(ErrorKind::Unavailable, seen, advice)
+            }
+        }
+    };
+    let reach = checks.after(&resolve, "bastion_reach", connecting).await;
+    let shown = database::host_key(host, *port, settings.host_key.as_ref());
+    let host_key = checks.after(&reach, "bastion_host_key", shown).await;
+    vec![resolve, reach, host_key]
+}
+
+/// The way to the database, unless it leads through a bastion.
+async fn database_way(checks: &Checks, settings: &PartialConfig) -> Vec<Check> {
+    let Some((host, port)) = &settings.database_address else {
+        let reason = "configuration failed";
+        return vec![skipped("database_resolve", reason), skipped("database_reach", reason)];
+    };
+    if settings.names_bastion {
+        return vec![skipped("database_resolve", "the bastion looks its name up")];
+    }
+    let resolve =
+        checks.of("database_resolve", network::resolve(host, *port, "DB_HOST and PROXY_ENDPOINT")).await;
+    let reach = checks.after(&resolve, "database_reach", database::reach(host, *port, None)).await;
+    vec![resolve, reach]
+}
+
+async fn api_way(checks: &Checks, settings: &PartialConfig) -> Vec<Check> {
+    let Some(base) = &settings.api_base else {
+        return vec![
+            skipped("api_resolve", "configuration failed"),
+            skipped("api_reach", "configuration failed"),
+        ];
+    };
+    let (host, port) = api::address(base);
+    let resolve = checks.of("api_resolve", network::resolve(&host, port, "CATALOG_API_BASE")).await;
+    let reach = checks.after(&resolve, "api_reach", api::reach(base)).await;
+    vec![resolve, reach]
+}
+
+/// The bastion's door, if there is one, and what is in the database.
+async fn database_checks(checks: &Checks, settings: &PartialConfig, cloud: &Cloud) -> Vec<Check> {
+    let mut made = Vec::new();
+    let mut reason = checks.in_the_way(&["database_reach"]);
+    if settings.names_bastion {
+        let (login, tunnel) = bastion_login(checks, settings, cloud).await;
+        if let Some((host, port)) = &settings.database_address {
+            let reach = database::reach(host, *port, tunnel.as_ref());
+            let reach = checks.after(&login, "database_reach", reach).await;
+            reason = reach.in_the_way();
+            made.push(reach);
+        }
+        made.push(login);
+    } else {
+        made.push(skipped("bastion_login", unset(settings, &["BASTION_HOST", "BASTION_PORT"])));
+    }
+    let Some(database) = &settings.database else {
+        let reason = reason.unwrap_or_else(|| "configuration failed".to_owned());
+        made.extend(database::with_the_rest(Vec::new(), &reason));
+        return made;
+    };
+    let earlier: &[_] = match &database.login {
+        Login::Iam => &["aws_region", "aws_credentials"],
+        _ => &[],
+    };
+    match reason.or_else(|| in_the_way(checks, settings, earlier, "DB_PASSWORD_SECRET")) {
+        Some(reason) => made.extend(database::with_the_rest(Vec::new(), &reason)),
+        None => {
+            let access = Access { settings: database, secrets: &cloud.secrets, aws: &cloud.settings };
+            made.extend(database::look(checks, &access).await);
+        }
+    }
+    made
+}
+
+async fn bastion_login(checks: &Checks, settings: &PartialConfig, cloud: &Cloud) -> (Check, Option<Tunnel>) {
+    let mut tunnel = None;
+    let reason = in_the_way(checks, settings, &["bastion_host_key"], "BASTION_SSH_KEY_SECRET");
+    let reason = reason.or_else(|| settings.bastion.is_none().then(|| "configuration failed".to_owned()));
+    let work = async {
+        let Some(bastion) = &settings.bastion else { return Finding::skipped("configuration failed") };
+        let login = database::bastion_login(bastion, settings.database_address.as_ref(), &cloud.secrets);
+        let (finding, opened) = login.await;
+        tunnel = opened;
+        finding
+    };
+    let check = checks.unless(reason, "bastion_login", work).await;
+    (check, tunnel)
+}
+
+async fn api_token(checks: &Checks, settings: &PartialConfig, cloud: &Cloud) -> Check {
+    let Some(api) = &settings.api else { return skipped("api_token", "configuration failed") };
+    let reason = in_the_way(checks, settings, &["api_reach"], "INTERNAL_TOKEN_SECRET");
+    checks.unless(reason, "api_token", api::token(api, &cloud.secrets)).await
+}
+
+async fn in_folder(checks: &Checks, settings: &PartialConfig) -> Vec<Check> {
+    let Some(config) = &settings.local else {
+        let names = ["store_read", "store_write", "catalog_file", "catalog_tables", "doubles", "orphans"];
+        return names.map(|name| skipped(name, "configuration failed")).into();
+    };
+    let read = checks.of("store_read", async { local::store_read(&config.store_dir) }).await;
+    let write = checks.after(&read, "store_write", async { local::store_write(&config.store_dir) }).await;
+    let mut made = vec![read, write];
+    made.extend(local::catalogue(checks, config).await);
+    made
+}
+
+fn configuration(problems: &[Problem]) -> Finding {
+    let words = problems.iter().map(|problem| format!("{}: {}", problem.variable, problem.message));
+    match problems.is_empty() {
+        true => Finding::ok("all variables that are needed are there, and can be used"),
+        false => Finding::failed(
+            ErrorKind::Config,
+            words.collect::<Vec<_>>().join("; "),
+            "set these environment variables of the function (Configuration, Environment variables) or of this shell",
+        ),
+    }
+}
+
+fn obsolete(variables: &[&str]) -> Finding {
+    match variables.is_empty() {
+        true => Finding::ok("none is set"),
+        false => Finding::ok(format!(
+            "{}: no longer needed, there is no program to run; may be removed",
+            variables.join(", ")
+        )),
+    }
+}
+
+fn libav() -> Finding {
+    Finding::ok(concat!(
+        "FFmpeg ",
+        env!("POSTERFRAME_FFMPEG_VERSION"),
+        " is linked with this program: neither ffmpeg nor ffprobe is started"
+    ))
+}
+
+fn shown(report: &Report) -> String {
+    let good = AnsiColor::Green.on_default();
+    let warning = AnsiColor::Yellow.on_default();
+    let bad = AnsiColor::Red.on_default().bold();
+    let width = NAMES.iter().map(|name| name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for check in &report.checks {
+        let style: Style = match check.status {
+            Status::Ok => good,
+            Status::Warning => warning,
+            Status::Failed => bad,
+            Status::Skipped => LABEL,
+        };
+        let (word, name, seen) = (check.status.word(), check.name, printable(&check.seen));
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{style}{word:7}{style:#}  {name:width$}  {seen}");
+        if let Some(advice) = &check.advice {
+            let _ = writeln!(text, "{:7}  {:width$}  {LABEL}->{LABEL:#} {}", "", "", printable(advice));
+        }
+    }
+    let of = report.checks.len();
+    let skipped = report.checks.iter().filter(|check| check.status == Status::Skipped).count();
+    let (failed, warnings) = (report.failed, report.warnings);
+    let _ = writeln!(text, "\n{of} checks: {failed} failed, {warnings} with a warning, {skipped} skipped");
+    text
+}

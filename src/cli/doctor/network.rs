@@ -1,0 +1,41 @@
+//! Names and ports: whether a host has an address, and whether something takes connections there.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tokio::net::{TcpStream, lookup_host};
+
+use super::check::Finding;
+use crate::ErrorKind;
+
+pub(super) async fn resolve(host: &str, port: u16, variable: &str) -> Finding {
+    let found = lookup_host((host, port)).await.map(|found| found.map(|address: SocketAddr| address.ip()));
+    let advice = || {
+        format!(
+            "check {variable}; a private name is known inside its VPC only, whose DNS resolution must be on"
+        )
+    };
+    match found {
+        Ok(found) => {
+            let mut addresses: Vec<_> = found.map(|address| address.to_string()).collect();
+            addresses.dedup();
+            match addresses.is_empty() {
+                true => Finding::failed(ErrorKind::Config, format!("{host} has no address"), advice()),
+                false => Finding::ok(format!("{host}: {}", addresses.join(", "))),
+            }
+        }
+        Err(error) => Finding::failed(ErrorKind::Config, format!("{host} has no address: {error}"), advice()),
+    }
+}
+
+/// A connection, and how long it took.
+pub(super) async fn connect(host: &str, port: u16) -> Result<(TcpStream, String), String> {
+    let started = Instant::now();
+    match TcpStream::connect((host, port)).await {
+        Ok(stream) => {
+            let seen = format!("{host}:{port} takes connections, {} ms", started.elapsed().as_millis());
+            Ok((stream, seen))
+        }
+        Err(error) => Err(format!("cannot connect to {host}:{port}: {error}")),
+    }
+}
