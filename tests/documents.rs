@@ -1,0 +1,107 @@
+//! What the documents say of the code: every variable that is read is on the page of the configuration, in both languages where both
+//! tell of it, and links lead somewhere.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn read(path: &str) -> Outcome<String> {
+    Ok(fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))?)
+}
+
+/// Names in capitals between these quotes.
+fn names(text: &str, quote: char) -> BTreeSet<&str> {
+    let is_name = |word: &&str| {
+        word.len() > 3
+            && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_' || byte.is_ascii_digit())
+    };
+    text.split(quote).filter(is_name).collect()
+}
+
+#[test]
+fn every_variable_is_on_the_page_and_none_else() -> Outcome {
+    let mut code = String::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config"))? {
+        let text = fs::read_to_string(entry?.path())?;
+        // Tests name variables that mean nothing.
+        code.push_str(text.split("#[cfg(test)]").next().unwrap_or_default());
+    }
+    let config = read("src/config.rs")?;
+    code.push_str(config.split("#[cfg(test)]").next().unwrap_or_default());
+    let lambda_s_own = |name: &&str| name.starts_with("AWS_LAMBDA_");
+    let mut known: BTreeSet<_> = names(&code, '"').into_iter().filter(|name| !lambda_s_own(name)).collect();
+    // The terminal's own.
+    known.remove("TERM");
+    known.remove("KITTY_WINDOW_ID");
+    let page = read("docs/configuration.md")?;
+    let mut told = names(&page, '`');
+    for of_others in ["AWS_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL", "SSL_CERT_FILE"] {
+        assert!(told.remove(of_others), "{of_others}");
+    }
+    assert_eq!(told, known);
+    let documentation = names(&config, '`');
+    let missing: Vec<_> = known.iter().filter(|name| !documentation.contains(*name)).collect();
+    assert!(missing.is_empty(), "the crate's own documentation lacks {missing:?}");
+    Ok(())
+}
+
+#[test]
+fn both_readmes_say_the_same() -> Outcome {
+    let (english, korean) = (read("README.md")?, read("README.ko.md")?);
+    let commands = |text: &str| -> Vec<String> {
+        let blocks = text.split("```").skip(1).step_by(2);
+        let lines = blocks.flat_map(|block| block.lines().skip(1));
+        // Comments are in the language of the page.
+        lines.map(|line| line.split(" #").next().unwrap_or(line).trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    };
+    assert_eq!(commands(&english), commands(&korean));
+    let headings = |text: &str| text.lines().filter(|line| line.starts_with('#') && !line.starts_with("# ")).count();
+    assert_eq!(headings(&english), headings(&korean));
+    Ok(())
+}
+
+/// Links to files of the repository, and to headings in them, lead somewhere.
+#[test]
+fn links_lead_somewhere() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("README.md"), root.join("README.ko.md"), root.join("CONTRIBUTING.md"), root.join("CHANGELOG.md")];
+    for folder in ["docs", "deploy/terraform", "vendor/libav"] {
+        for entry in fs::read_dir(root.join(folder))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    let mut links = 0;
+    for page in &pages {
+        let text = fs::read_to_string(page)?;
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let folder = page.parent().unwrap_or(root);
+            let file: PathBuf = if file.is_empty() { page.clone() } else { folder.join(file) };
+            assert!(file.exists(), "{}: {target}", page.display());
+            if !heading.is_empty() {
+                let linked = fs::read_to_string(&file)?;
+                let found = linked.lines().filter(|line| line.starts_with('#')).any(|line| anchor(line) == heading);
+                assert!(found, "{}: {target}", page.display());
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 20, "{links}");
+    Ok(())
+}
+
+/// A heading as a link names it: lower case, words joined by hyphens, punctuation left out.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|character| character.is_alphanumeric() || " -_".contains(*character));
+    kept.collect::<String>().replace(' ', "-")
+}
