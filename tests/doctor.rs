@@ -261,7 +261,7 @@ fn a_database_without_tls_is_told_of() -> Outcome {
             }
             // It does not take a password over a connection that others can read.
             Kind::MySql => {
-                told.fails("database_tls", "config", &["caching_sha2_password", "switch TLS on"])?
+                told.fails("database_tls", "config", &["caching_sha2_password", "switch TLS on"])?;
             }
         }
         Ok(())
