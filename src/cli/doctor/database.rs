@@ -235,6 +235,11 @@ fn refused(settings: &DatabaseSettings, refusal: Refusal) -> (&'static str, Find
     let (name, advice) = match stage {
         // It was reached a moment ago: it broke off, or is full.
         Stage::Reach => ("database_login", GROUPS.to_owned()),
+        Stage::Tls if error.to_string().contains("caching_sha2_password") => (
+            "database_tls",
+            "switch TLS on at the server and unset DB_SSL_MODE; or give the user mysql_native_password where the server has it"
+                .to_owned(),
+        ),
         Stage::Tls => (
             "database_tls",
             "DB_SSL_CA: the authority's certificate in PEM (Amazon's and the public ones are known); DB_HOST or PROXY_ENDPOINT: the \
@@ -441,7 +446,7 @@ pub(super) fn orphans(found: u64) -> Finding {
         _ => Finding::warning(
             format!("rows whose content_id has no content: {found} (all rows were read)"),
             "SELECT v.id, v.content_id FROM video_assets v LEFT JOIN contents c ON c.id = v.content_id WHERE c.id IS NULL lists them; \
-             process their videos again, or delete them",
+             process their videos again, or delete them; MySQL refuses the optional migration while there are any",
         ),
     }
 }
