@@ -16,6 +16,7 @@ fn read(path: &str) -> Outcome<String> {
 fn names(text: &str, quote: char) -> BTreeSet<&str> {
     let is_name = |word: &&str| {
         word.len() > 3
+            && word.starts_with(|first: char| first.is_ascii_uppercase())
             && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_' || byte.is_ascii_digit())
     };
     text.split(quote).filter(is_name).collect()
@@ -55,10 +56,14 @@ fn both_readmes_say_the_same() -> Outcome {
         let blocks = text.split("```").skip(1).step_by(2);
         let lines = blocks.flat_map(|block| block.lines().skip(1));
         // Comments are in the language of the page.
-        lines.map(|line| line.split(" #").next().unwrap_or(line).trim().to_owned()).filter(|line| !line.is_empty()).collect()
+        lines
+            .map(|line| line.split(" #").next().unwrap_or(line).trim().to_owned())
+            .filter(|line| !line.is_empty())
+            .collect()
     };
     assert_eq!(commands(&english), commands(&korean));
-    let headings = |text: &str| text.lines().filter(|line| line.starts_with('#') && !line.starts_with("# ")).count();
+    let headings =
+        |text: &str| text.lines().filter(|line| line.starts_with('#') && !line.starts_with("# ")).count();
     assert_eq!(headings(&english), headings(&korean));
     Ok(())
 }
@@ -67,7 +72,12 @@ fn both_readmes_say_the_same() -> Outcome {
 #[test]
 fn links_lead_somewhere() -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages = vec![root.join("README.md"), root.join("README.ko.md"), root.join("CONTRIBUTING.md"), root.join("CHANGELOG.md")];
+    let mut pages = vec![
+        root.join("README.md"),
+        root.join("README.ko.md"),
+        root.join("CONTRIBUTING.md"),
+        root.join("CHANGELOG.md"),
+    ];
     for folder in ["docs", "deploy/terraform", "vendor/libav"] {
         for entry in fs::read_dir(root.join(folder))? {
             let path = entry?.path();
@@ -89,7 +99,8 @@ fn links_lead_somewhere() -> Outcome {
             assert!(file.exists(), "{}: {target}", page.display());
             if !heading.is_empty() {
                 let linked = fs::read_to_string(&file)?;
-                let found = linked.lines().filter(|line| line.starts_with('#')).any(|line| anchor(line) == heading);
+                let found =
+                    linked.lines().filter(|line| line.starts_with('#')).any(|line| anchor(line) == heading);
                 assert!(found, "{}: {target}", page.display());
             }
             links += 1;
