@@ -24,7 +24,7 @@
 //! | variable | default | meaning |
 //! |---|---|---|
 //! | `DB_HOST`, `DB_USER`, `DB_NAME` | required | the database |
-//! | `DB_PASSWORD`, or `DB_PASSWORD_SECRET`, or `DB_IAM_AUTH=true` | one is required | the password, the name or ARN of the secret that holds it, or a token that the AWS credentials sign |
+//! | `DB_PASSWORD`, or `DB_PASSWORD_SECRET`, or `DB_IAM_AUTH` | one is required | the password; the name or ARN of the secret that holds it; `true` for a token that the AWS credentials sign |
 //! | `PROXY_ENDPOINT` | `DB_HOST` | the host connected to |
 //! | `RDS_PORT` | `3306` | its port |
 //! | `DB_SSL_MODE` | `verify_identity` | `verify_identity`, `verify_ca`, `required` or `disabled` |
