@@ -42,7 +42,7 @@ test: libav test-servers ## everything CI runs: format, lints, all tests, docume
 
 test-mysql: libav test-servers ## the database tests against a real MySQL, and behind MySQL Router (both from Debian unstable, unpacked)
 	@scripts/mysql.sh
-	TEST_DATABASE=mysql cargo test --locked --features static,lambda --test mysql --test mysql_router --test lambda
+	TEST_DATABASE=mysql cargo test --locked --features static --test mysql --test mysql_router --test lambda --test doctor
 
 test-image: test-servers ## build the image and try it: size, user, commands, a whole job by `process --event` and in AWS's Lambda emulator
 	@scripts/test_image.sh

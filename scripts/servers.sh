@@ -23,6 +23,8 @@ mariadb-server-core|/usr/sbin/mariadbd|the database server; no service, no accou
 mariadb-client-core|my_print_defaults|mariadb-install-db asks this one for its options
 openssh-client|ssh-keygen|makes the keys of the bastion's tests; sshd shares its libraries
 libwrap0|-|sshd links it
+openssl|openssl|makes the certificates of the servers
+procps|-|its kill sends the signals of the tests
 python3-venv|-|the Python servers live in an environment of their own
 LIST
 }
