@@ -12,6 +12,14 @@ pub(crate) async fn settings() -> SdkConfig {
     aws_config::load_defaults(BehaviorVersion::latest()).await
 }
 
+/// What to do where there is no region.
+pub(crate) const NO_REGION: &str = "no AWS region: set AWS_REGION, or region in the profile";
+
+/// Whether there is a region. AWS's own tools take a variable that is set and empty for one without a name.
+pub(crate) fn has_region(settings: &SdkConfig) -> bool {
+    settings.region().is_some_and(|region| !region.as_ref().is_empty())
+}
+
 /// Who the credentials say we are, as it may be shown: the end of the access key's id, and whether they end. The error says
 /// what is missing.
 #[cfg(feature = "cli")]

@@ -136,6 +136,15 @@ fn a_part_of_a_store_may_be_named() -> Outcome {
     let output = Command::new(PROGRAM).env_clear().args(arguments).output()?;
     assert_eq!(json_of(&output)?["counts"], json!({"processed": 1}));
     assert!(folder.path().join("thumbnails/sub/2_b.jpg").is_file());
+    // Without its store, no key in it begins as those of videos do: that is said.
+    let output = Command::new(PROGRAM)
+        .env_clear()
+        .args(["backfill", &below, "--journal", &journal, "--again"])
+        .output()?;
+    assert!(
+        output.status.success() && text(&output.stderr).contains("VIDEO_PREFIX \"videos/\""),
+        "{output:?}"
+    );
     let outside = tempfile::tempdir()?;
     let elsewhere = outside.path().display().to_string();
     let output =

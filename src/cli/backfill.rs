@@ -73,6 +73,13 @@ where
         shown(&store, &settings.config.key_rules.thumbnail_prefix),
         settings.name()
     );
+    let rules = &settings.config.key_rules;
+    let nothing = format!(
+        "No key there is wanted: videos are under VIDEO_PREFIX {:?} of the store, and end with {} (VIDEO_SUFFIXES). For a part of a \
+         folder, --store says which folder stands for the bucket.\n",
+        rules.video_prefix,
+        rules.video_suffixes.join(", ")
+    );
     let filter = Filter::new(&arguments, settings.config.key_rules.clone(), prefix)?;
     let catalog = settings.catalogue().await?;
     let job = Job {
@@ -121,6 +128,9 @@ where
         contact_sheet::write(path, &report, &journal, &store).await?;
     }
     report.show(arguments.json)?;
+    if complete && report.counts.is_empty() {
+        output::note(&nothing);
+    }
     ended?;
     listed?;
     if interrupted {

@@ -84,8 +84,8 @@ impl S3Source {
     /// # Errors
     /// [`SourceError::Request`] when no region is set.
     pub fn client(config: &SdkConfig) -> Result<S3Client, SourceError> {
-        if config.region().is_none() {
-            let reason = "no AWS region: set AWS_REGION, or region in the profile".to_owned();
+        if !aws::has_region(config) {
+            let reason = aws::NO_REGION.to_owned();
             return Err(SourceError::Request { reason });
         }
         let config = Builder::from(config).force_path_style(has_own_endpoint(config));

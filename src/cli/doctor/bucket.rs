@@ -22,8 +22,7 @@ const NETWORK: &str = "check the network: a function inside a VPC needs a gatewa
 
 pub(super) fn region(settings: &aws::Settings) -> Finding {
     let endpoint = settings.endpoint_url().map(|url| format!(", endpoint {url}")).unwrap_or_default();
-    // AWS's own tools take an empty variable for a region without a name.
-    match settings.region().filter(|region| !region.as_ref().is_empty()) {
+    match settings.region().filter(|_| aws::has_region(settings)) {
         Some(region) => Finding::ok(format!("{region}{endpoint}")),
         None => {
             let advice =

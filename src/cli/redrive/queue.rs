@@ -45,9 +45,8 @@ impl Queue {
     /// The queue of this URL or name.
     pub(super) async fn open(name: &str) -> Result<Self, Error> {
         let settings = aws::settings().await;
-        if settings.region().is_none() {
-            let error = "no AWS region: set AWS_REGION, or region in the profile";
-            return Err(Error::new(ErrorKind::Config, error));
+        if !aws::has_region(&settings) {
+            return Err(Error::new(ErrorKind::Config, aws::NO_REGION));
         }
         let client = Client::new(&settings);
         if name.contains("://") {
