@@ -11,15 +11,14 @@ mod programs;
 #[path = "../tests/common/servers.rs"]
 mod servers;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use posterframe::catalog::{Asset, MySqlCatalog, NewContent};
-use posterframe::config::{DatabaseSettings, LambdaConfig};
+use posterframe::config::DatabaseSettings;
 use posterframe::object_name::ContentId;
 use posterframe::secret::SecretStore;
 use programs::Outcome;
-use programs::database::{DATABASE, Database, PASSWORD, USER, optional_migration};
+use programs::database::{Database, optional_migration};
 use sqlx::Row as _;
 
 const WORKERS: u32 = 20;
@@ -28,18 +27,7 @@ const WORKERS: u32 = 20;
 const SERVER: [&str; 1] = ["--innodb-buffer-pool-size=1G"];
 
 fn settings(database: &Database) -> Outcome<DatabaseSettings> {
-    let (port, ca) = (database.port().to_string(), database.ca().display().to_string());
-    let variables = BTreeMap::from([
-        ("DB_HOST", "127.0.0.1"),
-        ("RDS_PORT", port.as_str()),
-        ("DB_USER", USER),
-        ("DB_PASSWORD", PASSWORD),
-        ("DB_NAME", DATABASE),
-        ("DB_SSL_CA", ca.as_str()),
-        ("CATALOG_API_BASE", "http://127.0.0.1:9/api"),
-        ("INTERNAL_TOKEN", "token"),
-    ]);
-    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.catalog.database)
+    Ok(database.settings("token", &[])?.database)
 }
 
 fn asset(name: &str, seconds: u32) -> Outcome<Asset> {

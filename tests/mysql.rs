@@ -13,16 +13,14 @@ mod servers;
 #[path = "common/sshd.rs"]
 mod sshd;
 
-use std::collections::BTreeMap;
-
 use catalog_promises::{asset, conforms, content, id, registers};
 use catalogue_api::CatalogueServer;
 use posterframe::ErrorKind;
 use posterframe::catalog::{CatalogError, MySqlCatalog, RemoteCatalog};
-use posterframe::config::{DatabaseSettings, LambdaConfig, RemoteSettings};
+use posterframe::config::{DatabaseSettings, RemoteSettings};
 use posterframe::secret::{Secret, SecretSource, SecretStore};
 use programs::Outcome;
-use programs::database::{DATABASE, Database, Kind, PASSWORD, USER, optional_migration};
+use programs::database::{DATABASE, Database, Kind, USER, optional_migration};
 use sqlx::Row as _;
 
 const TOKEN: &str = "canary-internal-token";
@@ -33,19 +31,7 @@ fn run<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
 
 /// The settings as the environment would give them, with these changes; an empty value is one that is not set.
 fn settings(database: &Database, changes: &[(&str, &str)]) -> Outcome<RemoteSettings> {
-    let (port, ca) = (database.port().to_string(), database.ca().display().to_string());
-    let mut variables = BTreeMap::from([
-        ("DB_HOST", "127.0.0.1"),
-        ("RDS_PORT", port.as_str()),
-        ("DB_USER", USER),
-        ("DB_PASSWORD", PASSWORD),
-        ("DB_NAME", DATABASE),
-        ("DB_SSL_CA", ca.as_str()),
-        ("CATALOG_API_BASE", "http://127.0.0.1:9/api"),
-        ("INTERNAL_TOKEN", TOKEN),
-    ]);
-    variables.extend(changes.iter().copied());
-    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.catalog)
+    database.settings(TOKEN, changes)
 }
 
 fn aws() -> aws_types::SdkConfig {

@@ -7,11 +7,10 @@ mod programs;
 #[path = "common/servers.rs"]
 mod servers;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use posterframe::catalog::{Asset, MySqlCatalog, NewContent};
-use posterframe::config::{DatabaseSettings, LambdaConfig};
+use posterframe::config::DatabaseSettings;
 use posterframe::object_name::ContentId;
 use posterframe::secret::SecretStore;
 use programs::database::{DATABASE, Database, Kind, PASSWORD, USER};
@@ -26,18 +25,7 @@ const CLIENTS: usize = 8;
 const GIVEN_BACK: Duration = Duration::from_secs(2);
 
 fn settings(database: &Database, router: &Router) -> Outcome<DatabaseSettings> {
-    let (port, ca) = (router.port().to_string(), database.ca().display().to_string());
-    let variables = BTreeMap::from([
-        ("DB_HOST", "127.0.0.1"),
-        ("RDS_PORT", port.as_str()),
-        ("DB_USER", USER),
-        ("DB_PASSWORD", PASSWORD),
-        ("DB_NAME", DATABASE),
-        ("DB_SSL_CA", ca.as_str()),
-        ("CATALOG_API_BASE", "http://127.0.0.1:9/api"),
-        ("INTERNAL_TOKEN", "token"),
-    ]);
-    Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.catalog.database)
+    Ok(database.settings("token", &[("RDS_PORT", &router.port().to_string())])?.database)
 }
 
 async fn held(database: &Database) -> Outcome<i64> {

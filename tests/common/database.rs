@@ -1,8 +1,10 @@
 //! A database server of a test's own, MariaDB, or the MySQL of `make test-mysql`: TLS with a certificate of a test's own authority, the catalogue's tables, users.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use posterframe::config::{LambdaConfig, RemoteSettings};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 use tempfile::TempDir;
@@ -204,6 +206,23 @@ impl Database {
     /// The authority that signed the server's certificate.
     pub(crate) fn ca(&self) -> PathBuf {
         self.folder.path().join("ca")
+    }
+
+    /// What a program is told that is to use it, with these changes; an empty value is one that is not set.
+    pub(crate) fn settings(&self, token: &str, changes: &[(&str, &str)]) -> Outcome<RemoteSettings> {
+        let (port, ca) = (self.port.to_string(), self.ca().display().to_string());
+        let mut variables = BTreeMap::from([
+            ("DB_HOST", "127.0.0.1"),
+            ("RDS_PORT", port.as_str()),
+            ("DB_USER", USER),
+            ("DB_PASSWORD", PASSWORD),
+            ("DB_NAME", DATABASE),
+            ("DB_SSL_CA", ca.as_str()),
+            ("CATALOG_API_BASE", "http://127.0.0.1:9/api"),
+            ("INTERNAL_TOKEN", token),
+        ]);
+        variables.extend(changes.iter().copied());
+        Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.catalog)
     }
 
     /// As an administrator, through the socket.
