@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -115,4 +116,33 @@ fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = text.chars().filter(|character| character.is_alphanumeric() || " -_".contains(*character));
     kept.collect::<String>().replace(' ', "-")
+}
+
+/// The arithmetic of `docs/scaling.md` is done by a script, which takes other inputs as the page shows.
+#[test]
+fn the_tables_of_scaling_are_what_the_script_says() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let run = |arguments: &[&str]| -> Outcome<String> {
+        let done = Command::new("python3").arg(root.join("scripts/cost.py")).args(arguments).output()?;
+        let (said, complaint) = (String::from_utf8(done.stdout)?, String::from_utf8(done.stderr)?);
+        if done.status.success() { Ok(said) } else { Err(complaint.into()) }
+    };
+    let page = read("docs/scaling.md")?;
+    let said = run(&[])?;
+    let tables: Vec<_> = said.trim().split("\n\n").collect();
+    assert_eq!(tables.len(), 3, "{said}");
+    for table in tables {
+        assert!(page.contains(table), "docs/scaling.md lacks:\n{table}");
+    }
+    let commands = page.lines().filter_map(|line| line.strip_prefix("scripts/cost.py "));
+    let mut shown = 0;
+    for command in commands {
+        let arguments: Vec<_> = command.split(" #").next().unwrap_or(command).split_whitespace().collect();
+        assert_ne!(run(&arguments)?, said, "{command} changes nothing");
+        shown += 1;
+    }
+    assert!(shown >= 3, "{shown}");
+    let refusal = run(&["lambda_gb_secnd=1"]).err().ok_or("a name that is none was taken")?;
+    assert!(refusal.to_string().contains("lambda_gb_secnd is no input"), "{refusal}");
+    Ok(())
 }
