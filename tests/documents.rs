@@ -78,6 +78,7 @@ fn links_lead_somewhere() -> Outcome {
         root.join("README.ko.md"),
         root.join("CONTRIBUTING.md"),
         root.join("CHANGELOG.md"),
+        root.join("SECURITY.md"),
     ];
     for folder in ["docs", "deploy/terraform", "vendor/libav"] {
         for entry in fs::read_dir(root.join(folder))? {

@@ -109,7 +109,10 @@ fn a_video_takes_the_requests_and_log_lines_that_its_cost_is_counted_by() -> Out
         let listed = Command::new("python3").arg(in_repository("scripts/cost.py")).arg("--list").output()?;
         let listed = String::from_utf8(listed.stdout)?;
         let input = |name: &str| -> Outcome<f64> {
-            let line = listed.split(&format!("| `{name}` | ")).nth(1).ok_or_else(|| format!("no {name}: {listed}"))?;
+            let line = listed
+                .split(&format!("| `{name}` | "))
+                .nth(1)
+                .ok_or_else(|| format!("no {name}: {listed}"))?;
             Ok(line.split([' ', '|']).next().unwrap_or_default().parse()?)
         };
         let world = World::new().await?;
