@@ -494,7 +494,7 @@ fn region_credentials_and_bucket_are_told_apart() -> Outcome {
         world.s3.faults.always(Fault::s3_error(503, "SlowDown", "Please reduce your request rate."));
         let told = doctor(&own, &[], &[VIDEO, "--write"])?;
         for name in ["bucket_read", "bucket_write"] {
-            told.fails(name, "unavailable", &["SlowDown", "fewer requests"])?;
+            told.says(name, "failed", &["SlowDown", "fewer requests"])?;
         }
         world.s3.faults.clear();
         let told = doctor(&own, &[], &["--bucket", "no-such-bucket"])?;
