@@ -147,3 +147,26 @@ fn the_tables_of_scaling_are_what_the_script_says() -> Outcome {
     assert!(refusal.to_string().contains("lambda_gb_secnd is no input"), "{refusal}");
     Ok(())
 }
+
+/// A test that a page names, as `file::test`, is there.
+#[test]
+fn tests_that_pages_name_are_there() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut named = 0;
+    for entry in fs::read_dir(root.join("docs"))? {
+        let path = entry?.path();
+        let page = fs::read_to_string(&path)?;
+        // Modules are named so, too; tests are sentences.
+        let sentences =
+            page.split('`').filter_map(|word| word.split_once("::")).filter(|(_, test)| test.contains('_'));
+        for (file, test) in sentences {
+            let folders =
+                ["tests", "tests/remote_faults"].map(|folder| root.join(folder).join(format!("{file}.rs")));
+            let Some(code) = folders.iter().find_map(|file| fs::read_to_string(file).ok()) else { continue };
+            assert!(code.contains(&format!("fn {test}(")), "{}: {file}::{test}", path.display());
+            named += 1;
+        }
+    }
+    assert!(named > 60, "{named}");
+    Ok(())
+}
