@@ -25,6 +25,7 @@ openssh-client|ssh-keygen|makes the keys of the bastion's tests; sshd shares its
 libwrap0|-|sshd links it
 openssl|openssl|makes the certificates of the servers
 procps|-|its kill sends the signals of the tests
+curl|curl|makes the request that docs/catalogue-api.md shows
 python3-venv|-|the Python servers live in an environment of their own
 LIST
 }
