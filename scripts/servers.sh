@@ -24,6 +24,8 @@ mariadb-client-core|my_print_defaults|mariadb-install-db asks this one for its o
 openssh-client|ssh-keygen|makes the keys of the bastion's tests; sshd shares its libraries
 libwrap0|-|sshd links it
 openssl|openssl|makes the certificates of the servers
+curl|curl|the documents' commands send events and ask APIs with it
+jq|jq|the documents' commands read JSON with it
 procps|-|its kill sends the signals of the tests
 python3-venv|-|the Python servers live in an environment of their own
 LIST

@@ -56,7 +56,7 @@
 //! | `lambda` | the AWS Lambda function |
 //! | `cli` (default) | the `posterframe` program; libraries say `default-features = false` |
 
-#[cfg(feature = "s3")]
+#[cfg(any(feature = "s3", feature = "mysql"))]
 mod aws;
 #[cfg(any(feature = "remote", feature = "mysql"))]
 mod backoff;

@@ -24,7 +24,7 @@ const BUSY: &str = "S3 asks for fewer requests, or has a fault of its own: try a
 
 pub(super) fn region(settings: &aws::Settings) -> Finding {
     let endpoint = settings.endpoint_url().map(|url| format!(", endpoint {url}")).unwrap_or_default();
-    match settings.region().filter(|_| aws::has_region(settings)) {
+    match aws::region(settings) {
         Some(region) => Finding::ok(format!("{region}{endpoint}")),
         None => {
             let advice =
