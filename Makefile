@@ -6,7 +6,7 @@
 # Inside the repository we always link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 check lint bench fixtures test-system-ffmpeg deploy-check clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 docs-test check lint bench fixtures test-system-ffmpeg deploy-check clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -49,6 +49,10 @@ test-image: test-servers ## build the image and try it: size, user, commands, a 
 
 test-arm64: setup ## cross-build libav and the program for arm64, and run tests under qemu's user emulation
 	@scripts/test_arm64.sh
+
+docs-test: libav test-servers ## run what the documents tell people to type (DOCS="docs/batch.md ..." for some of them)
+	cargo test $(CARGO_FLAGS) --test documents
+	@target/python/bin/python -B scripts/docs_test.py $(DOCS)
 
 check: libav ## the quick part of `test`: format, lints, unit tests
 	cargo fmt --check
