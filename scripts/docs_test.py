@@ -79,7 +79,7 @@ NAMES = {
     "tag": "v1",
     "the old image, from step 1": f"{REGISTRY}/films@sha256:{'0' * 64}",
 }
-PLACEHOLDER = re.compile(r"<([A-Za-z][^<>\n]*)>")
+PLACEHOLDER = re.compile(r"<([A-Za-z]+|[A-Za-z][^<>\n]*[^<>\s])>")
 CHECKED_BY_THE_CLI = "the AWS CLI checks the arguments"
 # The AWS CLI's own commands, which are no calls of an API and have no arguments to check.
 CLI_S_OWN = {"s3", "configure"}
@@ -338,7 +338,7 @@ class Run:
         else:
             place = self.folder / "world"
             place.mkdir()
-            self.world = World(place, websites=["example.org"], may=("*", "*"))
+            self.world = World(place, websites=["example.org"], may=None)
         furnish(self.world)
 
     def environment(self, kind, home):

@@ -46,7 +46,11 @@ def free_port():
 
 
 class World:
-    """The servers. Database and API may have names, which the caller makes known; without any they are named by their address."""
+    """The servers. Database and API may have names, which the caller makes known; without any they are named by their address.
+
+    `may` is what AWS permits; with None it permits everything and checks no signature, because moto takes good ones of some services
+    (Lambda) for bad. `websites` are names that settings of their own lead to one HTTPS server.
+    """
 
     def __init__(self, folder, database_host="127.0.0.1", api_host="127.0.0.1", websites=(), may=FUNCTION):
         self.folder, self.programs, self.sites = folder, [], None
@@ -68,7 +72,7 @@ class World:
         self.programs.append(program)
         for _ in range(600):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                return
+                return program
             if program.poll() is not None:
                 break
             time.sleep(0.1)
@@ -127,33 +131,32 @@ class World:
         self.start(self.api_port, *program, *place, *tls, env=env)
 
     def start_aws(self):
+        """With a bucket, `films`, and a user who may do what was said."""
         program = [ROOT / "target/python/bin/python", "-B", ROOT / "tests/servers/moto_server.py"]
-        env = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": "0"}
-        self.start(self.aws_port, *program, self.aws_port, self.folder / "cert", self.folder / "key", env=env)
-        self.set_up_aws()
-
-    def set_up_aws(self):
-        """A bucket, `films`, and a user who may do what was said."""
+        # moto's: so many requests go unchecked; without it all do.
+        env = os.environ | ({"INITIAL_NO_AUTH_ACTION_COUNT": "0"} if self.may else {})
+        self.aws_server = self.start(self.aws_port, *program, self.aws_port, self.folder / "cert", self.folder / "key", env=env)
         self.ask("buckets/films", b"")
-        actions, resource = self.may
+        actions, resource = self.may or ("*", "*")
         statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
         self.keys = json.loads(self.ask("users/function", policy))
 
-    def ask(self, path, body=None, side="_tests", method="PUT"):
+    def ask(self, path, body=None):
         """moto's other side: sets up, and looks into it."""
         trust = ssl.create_default_context(cafile=self.folder / "ca")
-        method = "GET" if body is None else method
-        request = urllib.request.Request(f"https://127.0.0.1:{self.aws_port}/{side}/{path}", body, method=method)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust))
-        with opener.open(request, timeout=DEADLINE) as reply:
+        method = "GET" if body is None else "PUT"
+        request = urllib.request.Request(f"https://127.0.0.1:{self.aws_port}/_tests/{path}", body, method=method)
+        with urllib.request.urlopen(request, timeout=DEADLINE, context=trust) as reply:
             return reply.read()
 
     def begin_again(self):
         """As it was at the beginning: no rows, no objects, nothing else in AWS."""
         self.make_tables()
-        self.ask("reset", b"", side="moto-api", method="POST")
-        self.set_up_aws()
+        self.programs.remove(self.aws_server)
+        self.aws_server.terminate()
+        self.aws_server.wait(30)
+        self.start_aws()
 
     def aws(self):
         return {
