@@ -14,8 +14,9 @@ Above each fenced block of a document stands who runs it, in a line that is not 
 
 A Rust block needs no mark where rustdoc compiles the page with src/lib.rs. Blocks run in sh's language and end at the first command that
 fails, in a pipe too. The folder holds what the page says its reader has (READER_HAS), and what it calls by names in `<>` has the names of
-NAMES. Whatever stands in backticks in the text and begins with `posterframe`, `make`, `cargo` or a path of the repository is
-looked at, too: subcommands and options must be such as `--help` tells, targets and files must be there.
+NAMES. Whatever stands in backticks in the text and begins with `posterframe`, `make`, `cargo`, `aws` or a path of the repository is
+looked at, too: subcommands and options must be such as `--help` tells, AWS must have the operation with these arguments, targets and
+files must be there.
 
 Needs `make libav test-servers` and a built program (POSTERFRAME, or target/debug/posterframe).
 """
@@ -39,6 +40,9 @@ sys.path.insert(0, str(ROOT / "tests/servers"))
 from world import FIXTURES, REGION, World  # noqa: E402
 
 import boto3  # noqa: E402
+import botocore.exceptions  # noqa: E402
+import botocore.session  # noqa: E402
+from botocore import xform_name  # noqa: E402
 
 PAGES = (
     "README.md",
@@ -81,8 +85,10 @@ NAMES = {
 }
 PLACEHOLDER = re.compile(r"<([A-Za-z]+|[A-Za-z][^<>\n]*[^<>\s])>")
 CHECKED_BY_THE_CLI = "the AWS CLI checks the arguments"
-# The AWS CLI's own commands, which are no calls of an API and have no arguments to check.
-CLI_S_OWN = {"s3", "configure"}
+# Commands of the AWS CLI which are no operations of an API.
+CLI_S_OWN = {"configure", "ecr get-login-password", "logs tail", "s3", "sso"}
+# Its options for every operation that pages use, and for some.
+CLI_S_OPTIONS = {"no-cli-pager", "no-paginate", "output", "profile", "query", "region", "zip-file"}
 
 
 class Wrong(Exception):
@@ -241,6 +247,30 @@ def check_cargo(words):
             raise Wrong(f"there is no {kinds[option]}/{name}.rs")
 
 
+def is_cli_s_own(words):
+    return bool({" ".join(words[1:2]), " ".join(words[1:3])} & CLI_S_OWN)
+
+
+def check_aws(words):
+    if len(words) < 3 or is_cli_s_own(words):
+        return
+    service, operation = words[1:3]
+    try:
+        model = botocore.session.get_session().get_service_model({"s3api": "s3"}.get(service, service))
+    except botocore.exceptions.UnknownServiceError:
+        raise Wrong(f"AWS has no {service}") from None
+    if operation == "wait":
+        return
+    names = {xform_name(name, "-"): name for name in model.operation_names}
+    if operation not in names:
+        raise Wrong(f"{service} has no {operation}")
+    shape = model.operation_model(names[operation]).input_shape
+    known = {xform_name(name, "-") for name in shape.members} | CLI_S_OPTIONS if shape else CLI_S_OPTIONS
+    for option in [word.removeprefix("--").partition("=")[0] for word in words[3:] if word.startswith("--")]:
+        if option not in known and option.removeprefix("no-") not in known:
+            raise Wrong(f"{service} {operation} has no --{option}")
+
+
 def check_path(path):
     if not any(character in path for character in "*<>{}…") and not (ROOT / path).exists():
         raise Wrong(f"there is no {path}")
@@ -260,6 +290,8 @@ def check_command(program, command):
         check_make(rest)
     elif first == "cargo":
         check_cargo(rest)
+    elif first == "aws":
+        check_aws(words)
     elif re.match(r"(scripts|deploy|tests|src|benches|examples|migrations)/[\w./-]*\w$", first):
         check_path(first)
     else:
@@ -350,7 +382,7 @@ class Run:
         # Version 1 of the AWS CLI does not know AWS_REGION.
         return own | self.world.settings() | self.world.sites.settings() | trust | {"AWS_DEFAULT_REGION": REGION}
 
-    def terminal(self, blocks):
+    def terminal(self, kind, blocks):
         """Runs blocks one after the other in one shell. What each printed and how long it took; None where it failed or was not reached."""
         self.number += 1
         place = self.folder / f"terminal{self.number}"
@@ -370,7 +402,7 @@ class Run:
             check_syntax(commands)
             script += f'exec >"{logs}/{number}.log" 2>&1 </dev/null\n{commands}\ndate +%s.%N >"{logs}/{number}.done"\n'
         started = time.time()
-        told = self.shell(script, self.environment(blocks[0].kind, place), work)
+        told = self.shell(script, self.environment(kind, place), work)
         results = []
         for number in range(len(blocks)):
             log, done = logs / f"{number}.log", logs / f"{number}.done"
@@ -398,11 +430,11 @@ class Run:
         """bash, because sh has no pipefail; the syntax was sh's. What it says of a failure."""
         command = ["bash", "--posix", "-e", "-o", "pipefail", "-c", script]
         shell = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         try:
-            shell.communicate(timeout=TIME_LIMIT)
-            return f"exit code {shell.returncode}\n"
+            said = shell.communicate(timeout=TIME_LIMIT)[1]
+            return f"{said}exit code {shell.returncode}\n"
         except subprocess.TimeoutExpired:
             return f"not done after {TIME_LIMIT} s\n"
         finally:
@@ -454,13 +486,13 @@ def checked_by_the_cli(block):
         return False
     for command in commands_of(block.text):
         words = words_of(command)
-        if words and (words[0] != "aws" or words[1] in CLI_S_OWN or "wait" in words):
+        if words and (words[0] != "aws" or is_cli_s_own(words) or "wait" in words):
             raise Wrong(f"the AWS CLI cannot check the arguments of {command!r}")
     return True
 
 
 def terminals(blocks):
-    """The blocks to run, those of one terminal together. Arguments are checked where the block before was run."""
+    """The blocks to run, those of one terminal together, with its kind. Arguments are checked where the block before was run."""
     found, before = {}, None
     for number, block in enumerate(blocks):
         if block.kind in ("run", "moto"):
@@ -468,18 +500,18 @@ def terminals(blocks):
             found.setdefault(before, []).append(block)
         elif checked_by_the_cli(block):
             found.setdefault(before or ("moto", number), []).append(block)
-    return list(found.values())
+    return [(kind, together) for (kind, _), together in found.items()]
 
 
 def run_page(run, blocks, arguments, wrongs):
     """How many blocks of the page were run well."""
     sessions = terminals(blocks)
-    if any(block.kind == "moto" for session in sessions for block in session):
+    if any(kind == "moto" for kind, _ in sessions):
         run.begin_page()
     passed = 0
-    for session in sessions:
+    for kind, session in sessions:
         try:
-            results = run.terminal(session)
+            results = run.terminal(kind, session)
         except Wrong as wrong:
             wrongs.append((session[0].place(), str(wrong)))
             continue

@@ -71,10 +71,11 @@ fn both_readmes_say_the_same() -> Outcome {
 /// All documents, those of fixtures and examples too.
 fn pages() -> Outcome<Vec<PathBuf>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages: Vec<_> = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md", "vendor/libav/README.md"]
-        .iter()
-        .map(|page| root.join(page))
-        .collect();
+    let mut pages: Vec<_> =
+        ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md", "vendor/libav/README.md"]
+            .iter()
+            .map(|page| root.join(page))
+            .collect();
     let mut folders: Vec<_> = ["docs", "deploy/terraform", "examples", "fuzz", "tests/fixtures"]
         .iter()
         .map(|folder| root.join(folder))
