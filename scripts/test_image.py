@@ -31,7 +31,7 @@ from world import DEADLINE, FIXTURES, ROOT, World, free_port, run
 ENGINE, IMAGE = os.environ["ENGINE"], os.environ["IMAGE"]
 LIMIT = 60_000_000
 # Everything below `.test` is this machine.
-DATABASE_HOST, API_HOST = "database.films.test", "api.films.test"
+DATABASE_HOST, API_HOST, WEBSITE = "database.films.test", "api.films.test", "www.films.test"
 # Where a container finds the certificate of the authority that signed the servers'.
 AUTHORITY = "/world/ca"
 
@@ -48,10 +48,13 @@ class Container:
         if self.name:
             run("buildah", "rm", self.name)
 
-    def command(self, arguments, env=None, files=None, entry=None):
-        """The command line that runs the image's own program, or `entry`; `files` are mounted, to be read only."""
+    def command(self, arguments, env=None, files=None, entry=None, folder=None, user=None):
+        """The command line that runs the image's own program, or `entry`; `files` are mounted, to be read only; `folder` to be
+        written to, as /w, where the program starts, as `user`."""
         options = [part for name, value in (env or {}).items() for part in ("--env", f"{name}={value}")]
         options += [part for here, there in (files or {}).items() for part in ("--volume", f"{here}:{there}:ro")]
+        if folder:
+            options += ["--volume", f"{folder}:/w", "--workingdir" if ENGINE == "buildah" else "--workdir", "/w", "--user", user]
         if ENGINE == "buildah":
             # buildah runs a command, and leaves the entry point to others.
             entry = [entry] if entry else image.config["Entrypoint"]
@@ -218,6 +221,22 @@ class Commands(unittest.TestCase):
         self.run_in("grab", "/videos/h264_front.mp4", "-o", "/picture.jpg", code=4)
         self.run_in("grab", "/videos/h264_front.mp4", "-o", "/tmp/picture.jpg")
 
+    def test_writes_into_a_folder_of_whoever_runs_it(self):
+        # As the README has it: -v "$PWD:/w" -w /w --user "$(id -u):$(id -g)"
+        with tempfile.TemporaryDirectory() as place:
+            shutil.copy(FIXTURES / "h264_front.mp4", f"{place}/film.mp4")
+            os.chown(place, 4321, 4321)
+            self.run_in("grab", "film.mp4", "-o", "poster.jpg", folder=place, user="4321:4321")
+            picture = pathlib.Path(place, "poster.jpg")
+            self.assertEqual(picture.read_bytes()[:3], b"\xff\xd8\xff")
+            self.assertEqual((picture.stat().st_uid, picture.stat().st_gid), (4321, 4321))
+
+    def test_reads_over_https_by_name(self):
+        url = f"https://{WEBSITE}:{world.sites.port}/a.mp4"
+        told = {"SSL_CERT_FILE": AUTHORITY}
+        self.assertIn(b"h264", self.run_in("probe", url, env=told, files=authority()).stdout)
+        self.assertIn(WEBSITE, names.asked)
+
     def test_trusts_the_public_authorities_and_those_it_is_told_of(self):
         world.ask("objects/films/videos/5_e.mp4", (FIXTURES / "h264_front.mp4").read_bytes())
         command = ("probe", "s3://films/videos/5_e.mp4", "--json")
@@ -299,7 +318,7 @@ def setUpModule():
     image = Image(folder)
     names = NameServer()
     names.start()
-    world = World(folder, DATABASE_HOST, API_HOST)
+    world = World(folder, DATABASE_HOST, API_HOST, websites=[WEBSITE])
     unittest.addModuleCleanup(world.close)
 
 

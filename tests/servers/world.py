@@ -49,7 +49,7 @@ class World:
     """The servers. Database and API may have names, which the caller makes known; without any they are named by their address.
 
     `may` is what AWS permits; with None it permits everything and checks no signature, because moto takes good ones of some services
-    (Lambda) for bad. `websites` are names that settings of their own lead to one HTTPS server.
+    (Lambda) for bad. `websites` are names of one HTTPS server, to which a proxy leads (`sites`).
     """
 
     def __init__(self, folder, database_host="127.0.0.1", api_host="127.0.0.1", websites=(), may=FUNCTION):
@@ -230,6 +230,7 @@ class Websites:
         context.load_cert_chain(folder / "cert", folder / "key")
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         inside = self.server.server_address
+        self.port = inside[1]
 
         class Proxy(BaseHTTPRequestHandler):
             def do_CONNECT(self):
