@@ -48,6 +48,7 @@ PAGES = (
     "README.md",
     "README.ko.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "docs/**/*.md",
     "deploy/terraform/**/*.md",
     "vendor/libav/README.md",
