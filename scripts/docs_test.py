@@ -69,7 +69,7 @@ READER_HAS = {
 # The reader stands in a checkout: these of its folders are there when a block names them.
 CHECKOUT = ("deploy", "migrations", "scripts")
 ACCOUNT = "123456789012"
-FUNCTION = "films"
+FUNCTION = "posterframe"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 NAMES = {
     "account": ACCOUNT,
@@ -78,6 +78,7 @@ NAMES = {
     "function": FUNCTION,
     "function_arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{FUNCTION}",
     "id": "7",
+    "INTERNAL_TOKEN": "t0ken",
     "password": "p4ssword",
     "repository": "films",
     "repository URL": f"{REGISTRY}/films",
@@ -244,7 +245,7 @@ def check_make(words):
 def check_cargo(words):
     kinds = {"--test": "tests", "--bench": "benches", "--example": "examples"}
     for option, name in zip(words, words[1:]):
-        if option in kinds and re.fullmatch(r"\w+", name) and not (ROOT / kinds[option] / f"{name}.rs").is_file():
+        if option in kinds and name != name.upper() and not (ROOT / kinds[option] / f"{name}.rs").is_file():
             raise Wrong(f"there is no {kinds[option]}/{name}.rs")
 
 
@@ -466,7 +467,10 @@ def furnish(world):
     role = client("iam").create_role(RoleName=FUNCTION, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     functions = client("lambda")
     image = {"ImageUri": f"{REGISTRY}/films:python"}
-    functions.create_function(FunctionName=FUNCTION, Role=role, PackageType="Image", Code=image, Timeout=600)
+    variables = {name: value for name, value in world.settings().items() if not name.startswith("AWS_")}
+    functions.create_function(
+        FunctionName=FUNCTION, Role=role, PackageType="Image", Code=image, Timeout=600, Environment={"Variables": variables}
+    )
     by_s3 = {"Principal": "s3.amazonaws.com", "SourceArn": "arn:aws:s3:::films"}
     functions.add_permission(FunctionName=FUNCTION, StatementId="s3", Action="lambda:InvokeFunction", **by_s3)
     notification = {"LambdaFunctionArn": NAMES["function_arn"], "Events": ["s3:ObjectCreated:*"]}

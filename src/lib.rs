@@ -56,14 +56,10 @@
 //! | `lambda` | the AWS Lambda function |
 //! | `cli` (default) | the `posterframe` program; libraries say `default-features = false` |
 
-/// The examples of these pages, compiled by rustdoc.
+// The README's examples are compiled with the documentation's.
 #[cfg(all(doctest, feature = "s3"))]
 mod readme {
     #![doc = include_str!("../README.md")]
-}
-#[cfg(all(doctest, feature = "s3"))]
-mod readme_ko {
-    #![doc = include_str!("../README.ko.md")]
 }
 
 #[cfg(feature = "s3")]
