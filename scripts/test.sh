@@ -30,7 +30,7 @@ step system-ffmpeg scripts/test_system_ffmpeg.sh
 # What the documents tell people to type, with the program that was built for the tests.
 export POSTERFRAME=target/debug/posterframe
 step demo scripts/demo.sh
-step documents target/python/bin/python -B scripts/docs_test.py
+step docs-test target/python/bin/python -B scripts/docs_test.py
 
 printf '\n==> %d minutes\n' $(((SECONDS + 59) / 60))
 if [ ${#broken[@]} -gt 0 ]; then printf '==> FAILED: %s\n' "${broken[*]}"; fi
