@@ -62,7 +62,7 @@ mod readme {
     #![doc = include_str!("../README.md")]
 }
 
-#[cfg(feature = "s3")]
+#[cfg(any(feature = "s3", feature = "mysql"))]
 mod aws;
 #[cfg(any(feature = "remote", feature = "mysql"))]
 mod backoff;

@@ -49,33 +49,91 @@ fn every_variable_is_on_the_page_and_none_else() -> Outcome {
     Ok(())
 }
 
+/// What a page says in every language.
+#[derive(Debug, PartialEq, Eq)]
+struct Shape<'a> {
+    /// How deep each heading is.
+    headings: Vec<usize>,
+    /// Who runs each block.
+    marks: Vec<&'a str>,
+    /// The lines of blocks, without comments, which are in the language of the page.
+    commands: Vec<&'a str>,
+    /// The code in each row of a table. Its order may be that of the language.
+    rows: Vec<BTreeSet<&'a str>>,
+}
+
+impl<'a> Shape<'a> {
+    fn of(page: &'a str) -> Self {
+        let mut shape = Self { headings: vec![], marks: vec![], commands: vec![], rows: vec![] };
+        let mut in_block = false;
+        for line in page.lines() {
+            let begins = |start: &str| line.starts_with(start);
+            match in_block {
+                _ if begins("```") => in_block = !in_block,
+                true => {
+                    let command = line.split(" #").next().unwrap_or(line).trim();
+                    if !command.is_empty() && !command.starts_with("# ") {
+                        shape.commands.push(command);
+                    }
+                }
+                false if begins("#") => {
+                    shape.headings.push(line.bytes().take_while(|byte| *byte == b'#').count());
+                }
+                false if begins("<!--") => shape.marks.push(line),
+                false if begins("|") => shape.rows.push(line.split('`').skip(1).step_by(2).collect()),
+                false => {}
+            }
+        }
+        shape
+    }
+}
+
+fn say_the_same(english: &str, korean: &str) -> Outcome {
+    let texts = (read(english)?, read(korean)?);
+    let (one, other) = (Shape::of(&texts.0), Shape::of(&texts.1));
+    assert_eq!(one.headings, other.headings, "headings of {english} and {korean}");
+    assert_eq!(one.marks, other.marks, "marks of {english} and {korean}");
+    assert_eq!(one.commands, other.commands, "commands of {english} and {korean}");
+    assert_eq!(one.rows.len(), other.rows.len(), "rows of {english} and {korean}");
+    for (one, other) in one.rows.iter().zip(&other.rows) {
+        assert_eq!(one, other, "rows of {english} and {korean}");
+    }
+    Ok(())
+}
+
 #[test]
 fn both_readmes_say_the_same() -> Outcome {
-    let (english, korean) = (read("README.md")?, read("README.ko.md")?);
-    let commands = |text: &str| -> Vec<String> {
-        let blocks = text.split("```").skip(1).step_by(2);
-        let lines = blocks.flat_map(|block| block.lines().skip(1));
-        // Comments are in the language of the page.
-        lines
-            .map(|line| line.split(" #").next().unwrap_or(line).trim().to_owned())
-            .filter(|line| !line.is_empty())
-            .collect()
-    };
-    assert_eq!(commands(&english), commands(&korean));
-    let headings =
-        |text: &str| text.lines().filter(|line| line.starts_with('#') && !line.starts_with("# ")).count();
-    assert_eq!(headings(&english), headings(&korean));
+    say_the_same("README.md", "README.ko.md")
+}
+
+#[test]
+fn pages_in_korean_say_what_the_english_ones_say() -> Outcome {
+    let mut pairs = 0;
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ko"))? {
+        let name = entry?.file_name();
+        let name = name.to_str().ok_or("a name that is no text")?;
+        say_the_same(&format!("docs/{name}"), &format!("docs/ko/{name}"))?;
+        pairs += 1;
+    }
+    assert!(pairs >= 4, "{pairs}");
     Ok(())
 }
 
 /// All documents, those of fixtures and examples too.
 fn pages() -> Outcome<Vec<PathBuf>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages: Vec<_> =
-        ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md", "vendor/libav/README.md"]
-            .iter()
-            .map(|page| root.join(page))
-            .collect();
+    let mut pages: Vec<_> = [
+        "README.md",
+        "README.ko.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "vendor/libav/README.md",
+    ]
+    .iter()
+    .map(|page| root.join(page))
+    .filter(|page| page.exists())
+    .collect();
     let mut folders: Vec<_> = ["docs", "deploy/terraform", "examples", "fuzz", "tests/fixtures"]
         .iter()
         .map(|folder| root.join(folder))
@@ -112,7 +170,9 @@ fn every_block_says_who_runs_it() -> Outcome {
     let mut blocks = 0;
     for page in &pages()? {
         let name = page.strip_prefix(root)?.display().to_string();
-        let compiled = library.contains(&format!("include_str!(\"../{name}\")"));
+        // What stands in both languages is the same.
+        let english = name.replace(".ko.md", ".md").replace("docs/ko/", "docs/");
+        let compiled = library.contains(&format!("include_str!(\"../{english}\")"));
         let (mut above, mut inside) = (String::new(), false);
         for (number, line) in fs::read_to_string(page)?.lines().enumerate() {
             let fence = line.trim_start();

@@ -30,7 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("media", &["deadline", "error", "limits", "picture", "pixels", "source"]),
     // Where results go: neither knows what a video is.
     ("store", &["error", "file_etag", "source"]),
-    ("catalog", &["backoff", "config", "error", "object_name", "redacted", "secret", "telemetry"]),
+    ("catalog", &["aws", "backoff", "config", "error", "object_name", "redacted", "secret", "telemetry"]),
     ("telemetry", &["error", "object_name", "source"]),
     ("logging", &["config", "error"]),
     // The job, and the programs around it.
@@ -113,6 +113,7 @@ const CONTAINED: &[(&str, &[&str])] = &[
     ("aws_types", &["source/s3", "secret/stored", "catalog"]),
     ("lambda_runtime", &["lambda"]),
     ("clap", &["cli"]),
+    ("rustix", &["cli/libav"]),
 ];
 
 /// Every source file below `folder`.
