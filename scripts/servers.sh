@@ -1,6 +1,6 @@
 #!/bin/sh
 # Gets the real servers that the tests start: MariaDB, OpenSSH's sshd, Python servers (FastAPI, moto), and AWS's Lambda
-# runtime interface emulator: `make test-servers`.
+# runtime interface emulator; and the programs that the documents' commands use: `make test-servers`.
 #
 # Only the tests start them, on 127.0.0.1, and stop them again: nothing here starts, enables or configures a service. That is
 # why openssh-server is unpacked below target/ and not installed: it brings a service with it.
@@ -71,7 +71,7 @@ unpack openssh-server '' target/sshd usr/sbin/sshd
 requirements=tests/servers/requirements.txt
 stamp="$(sha256sum <"$requirements") $(python3 --version)"
 if [ "$(cat target/python/.stamp 2>/dev/null)" != "$stamp" ]; then
-    say "installing FastAPI and moto into target/python ($requirements, every file checked by its hash)"
+    say "installing FastAPI, moto and the AWS command line into target/python ($requirements, every file checked by its hash)"
     rm -rf target/python
     python3 -m venv target/python
     target/python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$requirements"
@@ -105,4 +105,4 @@ fi
 
 target/sshd/sshd -V 2>&1 | grep -q OpenSSH_ || fail "sshd does not run: $(ldd target/sshd/sshd | grep 'not found')"
 mariadb=$(/usr/sbin/mariadbd --no-defaults --version | sed 's/.*Ver \([0-9.]*\).*/\1/')
-say "ready (MariaDB $mariadb, $(target/sshd/sshd -V 2>&1 | grep -o 'OpenSSH_[^ ,]*'), FastAPI, moto, Lambda emulator)"
+say "ready (MariaDB $mariadb, $(target/sshd/sshd -V 2>&1 | grep -o 'OpenSSH_[^ ,]*'), FastAPI, moto, AWS command line, Lambda emulator)"

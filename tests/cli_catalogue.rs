@@ -15,7 +15,9 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
+use programs::database::DATABASE;
 use programs::{Outcome, Program, free_port, in_repository};
 use serde_json::{Value, json};
 use servers::s3_server::BUCKET;
@@ -84,6 +86,42 @@ fn process_does_the_whole_job_in_s3_and_mysql() -> Outcome {
         );
         let output = posterframe(&world, &[], &["process", &video, "--store", "x"]).output()?;
         assert_eq!(output.status.code(), Some(2));
+        Ok(())
+    })
+}
+
+/// Somebody holds a row and goes to lunch: `--timeout` is what a video may take, whoever is waited for.
+#[test]
+fn a_row_that_somebody_holds_is_waited_for_no_longer_than_allowed() -> Outcome {
+    run(async {
+        let (world, folder) = (World::new().await?, tempfile::tempdir()?);
+        let video = url("videos/1_test_video.mp4");
+        world.s3.put("videos/1_test_video.mp4", &film()?)?;
+        world.database.rows("INSERT INTO contents (id, title) VALUES (1, 'x')").await?;
+        let mut other = world.database.root(DATABASE).await?;
+        let hold = "START TRANSACTION; SELECT id FROM contents WHERE id = 1 FOR UPDATE";
+        sqlx::raw_sql(hold).execute(&mut other).await?;
+
+        let begun = Instant::now();
+        let output = posterframe(&world, &[], &["process", &video, "--timeout", "3", "--json"]).output()?;
+        let error = &json_of(&output)?["error"];
+        assert_eq!((output.status.code(), &error["kind"]), (Some(8), &json!("timeout")), "{output:?}");
+        assert_eq!(error["message"], "not done within 3s (--timeout)");
+        assert_eq!(error["subject"], "videos/1_test_video.mp4");
+        let journal = folder.path().join("journal").display().to_string();
+        let arguments = ["backfill", "s3://", "--timeout", "3", "--json", "--journal", &journal];
+        let place = format!("s3://{BUCKET}");
+        let arguments = arguments.map(|argument| if argument == "s3://" { &place } else { argument });
+        let output = posterframe(&world, &[], &arguments).output()?;
+        assert_eq!(output.status.code(), Some(8), "{output:?}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        assert!(world.rows().await?.is_empty());
+
+        // A failure that passes: the same command goes on once the row is free.
+        sqlx::raw_sql("COMMIT").execute(&mut other).await?;
+        let output = posterframe(&world, &[], &arguments).output()?;
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(world.rows().await?.len(), 1);
         Ok(())
     })
 }

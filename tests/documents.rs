@@ -1,5 +1,5 @@
 //! What the documents say of the code: every variable that is read is on the page of the configuration, in both languages where both
-//! tell of it, and links lead somewhere.
+//! tell of it, links lead somewhere, and every block says who runs it.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -120,27 +120,85 @@ fn pages_in_korean_say_what_the_english_ones_say() -> Outcome {
     Ok(())
 }
 
-/// Links to files of the repository, and to headings in them, lead somewhere.
-#[test]
-fn links_lead_somewhere() -> Outcome {
+/// All documents, those of fixtures and examples too.
+fn pages() -> Outcome<Vec<PathBuf>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages = vec![
-        root.join("README.md"),
-        root.join("README.ko.md"),
-        root.join("CONTRIBUTING.md"),
-        root.join("CHANGELOG.md"),
-        root.join("SECURITY.md"),
-    ];
-    for folder in ["docs", "docs/ko", "deploy/terraform", "vendor/libav"] {
-        for entry in fs::read_dir(root.join(folder))? {
+    let mut pages: Vec<_> = [
+        "README.md",
+        "README.ko.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "vendor/libav/README.md",
+    ]
+    .iter()
+    .map(|page| root.join(page))
+    .filter(|page| page.exists())
+    .collect();
+    let mut folders: Vec<_> = ["docs", "deploy/terraform", "examples", "fuzz", "tests/fixtures"]
+        .iter()
+        .map(|folder| root.join(folder))
+        .filter(|folder| folder.exists())
+        .collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "md") {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
                 pages.push(path);
             }
         }
     }
+    Ok(pages)
+}
+
+/// What a mark may say. Whether it is true is `make docs-test`'s matter.
+fn is_mark(line: &str) -> bool {
+    let said = line.trim().strip_prefix("<!-- docs-test: ").and_then(|rest| rest.strip_suffix(" -->"));
+    said.is_some_and(|said| {
+        let with = |word: &str| said.strip_prefix(word).is_some_and(|rest| !rest.trim().is_empty());
+        matches!(said, "run" | "moto" | "text")
+            || ["run, in ", "moto, in ", "by ", "account, "].into_iter().any(with)
+    })
+}
+
+/// Every fenced block says above itself who runs it, but Rust that rustdoc compiles with the crate.
+#[test]
+fn every_block_says_who_runs_it() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let library = read("src/lib.rs")?;
+    let mut blocks = 0;
+    for page in &pages()? {
+        let name = page.strip_prefix(root)?.display().to_string();
+        // What stands in both languages is the same.
+        let english = name.replace(".ko.md", ".md").replace("docs/ko/", "docs/");
+        let compiled = library.contains(&format!("include_str!(\"../{english}\")"));
+        let (mut above, mut inside) = (String::new(), false);
+        for (number, line) in fs::read_to_string(page)?.lines().enumerate() {
+            let fence = line.trim_start();
+            if fence.starts_with("```") || fence.starts_with("~~~") {
+                inside = !inside;
+                if inside {
+                    let rust = compiled && fence[3..].starts_with("rust");
+                    assert!(rust || is_mark(&above), "{name}:{}: no mark above the block", number + 1);
+                    blocks += 1;
+                }
+            }
+            line.clone_into(&mut above);
+        }
+        assert!(!inside, "{name}: a block has no end");
+    }
+    assert!(blocks > 40, "{blocks}");
+    Ok(())
+}
+
+/// Links to files of the repository, and to headings in them, lead somewhere.
+#[test]
+fn links_lead_somewhere() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut links = 0;
-    for page in &pages {
+    for page in &pages()? {
         let text = fs::read_to_string(page)?;
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.contains("://") {
@@ -204,8 +262,7 @@ fn the_tables_of_scaling_are_what_the_script_says() -> Outcome {
 fn tests_that_pages_name_are_there() -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut named = 0;
-    for entry in fs::read_dir(root.join("docs"))? {
-        let path = entry?.path();
+    for path in pages()? {
         let page = fs::read_to_string(&path)?;
         // Modules are named so, too; tests are sentences.
         let sentences =
