@@ -455,10 +455,9 @@ def check_syntax(commands):
 
 
 def furnish(world):
-    """What the pages say that the owner has: two buckets, videos, the Lambda that is replaced with its notification and its logs."""
+    """What the pages say that the owner has: a bucket, videos, the Lambda that is replaced with its notification and its logs."""
     for key in ("1_x.mp4", "1_test_video.mp4"):
         world.ask(f"objects/films/videos/{key}", (FIXTURES / "h264_end.mp4").read_bytes())
-    world.ask("buckets/films-admin", b"")
     keys = {"aws_access_key_id": world.keys["access_key"], "aws_secret_access_key": world.keys["secret_key"]}
 
     def client(service):
