@@ -19,7 +19,7 @@
 //! let frame = media.poster_frame(Duration::from_secs(5))?;
 //! assert_eq!(frame.reason(), FrameReason::AtTarget);
 //! let bounds = Bounds { max_width: NonZeroU32::new(96), max_height: None };
-//! let thumbnail = frame.encode(&Encoding { bounds, ..Encoding::default() })?;
+//! let thumbnail = frame.encode(&Encoding::default().with_bounds(bounds))?;
 //! assert_eq!(thumbnail.width, 96);
 //! # Ok(())
 //! # }

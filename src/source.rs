@@ -78,6 +78,7 @@ pub use self::remote::{BoxFuture, GetRange, Identity, RangeBody, RangeReply, Ran
 mod remote {
     use std::future::Future;
     use std::pin::Pin;
+    use std::sync::Arc;
 
     use bytes::Bytes;
 
@@ -88,6 +89,7 @@ mod remote {
 
     /// Which object it is that bytes come from. The first reply tells it; all later ones must agree.
     #[derive(Debug, Clone, PartialEq, Eq)]
+    #[non_exhaustive]
     pub struct Identity {
         /// Bytes of the object.
         pub size: u64,
@@ -98,6 +100,26 @@ mod remote {
     }
 
     impl Identity {
+        /// An object of `size` bytes, of which nothing else is known.
+        pub const fn new(size: u64) -> Self {
+            Self { size, etag: None, last_modified: None }
+        }
+
+        /// With this ETag, quotes included. Without one, an object that is replaced by another of the same size and date
+        /// while it is read is not noticed.
+        #[must_use]
+        pub fn with_etag(mut self, etag: impl Into<String>) -> Self {
+            self.etag = Some(etag.into());
+            self
+        }
+
+        /// With this `Last-Modified`, an HTTP date.
+        #[must_use]
+        pub fn with_last_modified(mut self, date: impl Into<String>) -> Self {
+            self.last_modified = Some(date.into());
+            self
+        }
+
         /// What differs between two replies, in words; `None` for the same object.
         pub(crate) fn difference(&self, other: &Self) -> Option<String> {
             let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
@@ -138,6 +160,7 @@ mod remote {
     }
 
     /// A reply to a range request. Its status was 206 (Partial Content), or what stands for that elsewhere.
+    #[non_exhaustive]
     pub struct RangeReply {
         /// The object it comes from.
         pub identity: Identity,
@@ -145,6 +168,13 @@ mod remote {
         pub range: ByteRange,
         /// The bytes.
         pub body: Box<dyn RangeBody>,
+    }
+
+    impl RangeReply {
+        /// A reply with the bytes `range` of the object that `identity` names, as `body` gives them.
+        pub fn new(identity: Identity, range: ByteRange, body: impl RangeBody + 'static) -> Self {
+            Self { identity, range, body: Box::new(body) }
+        }
     }
 
     impl std::fmt::Debug for RangeReply {
@@ -170,5 +200,16 @@ mod remote {
         /// # Errors
         /// What the server says; see [`SourceError`].
         fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>>;
+    }
+
+    /// One object with several owners, or one of whatever kind: `Arc<dyn RangeSource>`.
+    impl<S: RangeSource + ?Sized> RangeSource for Arc<S> {
+        fn name(&self) -> String {
+            (**self).name()
+        }
+
+        fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>> {
+            (**self).get(request)
+        }
     }
 }

@@ -29,7 +29,7 @@ use crate::media::search::{Found, PacketIndex, Places, Search, Seeking, Target, 
 use crate::media::timeline::{self, Span};
 use crate::pixels::Orientation;
 #[cfg(feature = "remote")]
-use crate::source::{BlockCache, FirstReads, RangeReader, RangeSource, ReaderOptions, SourceError};
+use crate::source::{BlockCache, FirstReads, Identity, RangeReader, RangeSource, ReaderOptions, SourceError};
 use crate::source::{ByteRange, Ledger};
 
 /// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
@@ -290,6 +290,13 @@ impl<'r> Media<'r> {
     /// What the file says.
     pub const fn info(&self) -> &MediaInfo {
         &self.info
+    }
+
+    /// Which object it is, and which version of it, as the source's first reply said; `None` for files and readers, which have no
+    /// such thing.
+    #[cfg(feature = "remote")]
+    pub fn identity(&self) -> Option<Identity> {
+        self.container.input().identity()
     }
 
     /// What reading has cost so far.
