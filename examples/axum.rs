@@ -57,7 +57,9 @@ impl Videos {
             Self::Folder(folder) => {
                 let is_name = |part| matches!(part, path::Component::Normal(_));
                 if !path::Path::new(key).components().all(is_name) {
-                    return Err(SourceError::NotFound { reason: "the path leads out of the folder".to_owned() });
+                    return Err(SourceError::NotFound {
+                        reason: "the path leads out of the folder".to_owned(),
+                    });
                 }
                 Ok(Arc::new(FileSource::open(folder.join(key))?))
             }

@@ -32,9 +32,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let ledger = media.ledger();
     println!(
-        "{} bytes of {:?} in {} requests, {} round trips",
+        "{} bytes of {} in {} requests, {} round trips",
         ledger.bytes_fetched,
-        media.info().size_bytes,
+        media.info().size_bytes.unwrap_or_default(),
         ledger.requests,
         ledger.round_trips,
     );

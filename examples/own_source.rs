@@ -116,7 +116,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let parts = Parts(arguments.map(PathBuf::from).collect());
 
     let at = Duration::from_secs(5);
-    let mut media = Media::open_source(parts, &OpenOptions::default().with_poster_at(at))?;
+    // The size decides how much is asked for at first. Without it, head and tail of a small video would overlap.
+    let options = OpenOptions::default().with_poster_at(at).with_size_hint(parts.look()?.1.size);
+    let mut media = Media::open_source(parts, &options)?;
     let frame = media.poster_frame(at)?;
     println!("frame at {:.3} s ({})", frame.pts_seconds(), frame.reason().as_str());
     std::fs::write(picture, frame.encode(&Encoding::default())?.bytes)?;
