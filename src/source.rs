@@ -190,7 +190,50 @@ mod remote {
     /// An object that can be read by byte ranges.
     ///
     /// An implementation makes one request and nothing more: no retries, no checks of the bytes against the request. The
-    /// reader does both, and counts. It is called in a runtime of tokio's with time and I/O.
+    /// reader does both, and counts. It is called in a runtime of tokio's with time and I/O, in a thread that all sources
+    /// share: what blocks belongs into `tokio::task::spawn_blocking`.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use posterframe::source::{
+    ///     BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeSource, SourceError,
+    /// };
+    /// use posterframe::{Media, OpenOptions};
+    ///
+    /// /// An object of which all bytes are here.
+    /// struct Held(Bytes);
+    ///
+    /// /// A reply's bytes, in one piece.
+    /// struct Body(Option<Bytes>);
+    ///
+    /// impl RangeBody for Body {
+    ///     fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
+    ///         Box::pin(async move { Ok(self.0.take()) })
+    ///     }
+    /// }
+    ///
+    /// impl RangeSource for Held {
+    ///     fn name(&self) -> String {
+    ///         "held".to_owned()
+    ///     }
+    ///
+    ///     fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>> {
+    ///         Box::pin(async move {
+    ///             let identity = Identity::new(self.0.len() as u64);
+    ///             let range = request.range.of(identity.size);
+    ///             let bytes = self.0.slice(range.start() as usize..range.end() as usize);
+    ///             Ok(RangeReply::new(identity, range, Body(Some(bytes))))
+    ///         })
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let source = Held(std::fs::read("tests/fixtures/h264_end.mp4")?.into());
+    /// let media = Media::open_source(source, &OpenOptions::default())?;
+    /// assert_eq!(media.info().duration_seconds, Some(7.0));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub trait RangeSource: Send + Sync + 'static {
         /// A name for people, without secrets.
         fn name(&self) -> String;
