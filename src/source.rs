@@ -1,15 +1,15 @@
 //! Objects read by byte ranges: any object, of any size, from a handful of exact requests.
 //!
-//! A [`RangeSource`] answers one range request at a time; [`HttpSource`], [`S3Source`], [`FileSource`] and [`MemorySource`]
-//! are ours. From there bytes go this way:
+//! A `RangeSource` answers one range request at a time; `HttpSource` (feature `http`), `S3Source` (feature `s3`), `FileSource` and
+//! `MemorySource` (feature `remote`) are ours. From there bytes go this way:
 //!
 //! - `reader`: the `RangeReader`, where blocking code (libav, in the end) meets asynchronous requests. It sends the
-//!   first reads, head and tail side by side ([`FirstReads`]), and whatever the planner or a read that found nothing asks
+//!   first reads, head and tail side by side (`FirstReads`), and whatever the planner or a read that found nothing asks
 //!   for, and it waits.
 //! - `fetch`: one planned range in the I/O thread (`runtime`): the request, its reply held to what was asked and to the
-//!   [`Identity`] of the first reply, the body piece by piece; what breaks off is resumed where it stopped, with the pauses
+//!   `Identity` of the first reply, the body piece by piece; what breaks off is resumed where it stopped, with the pauses
 //!   of `retry`.
-//! - [`BlockCache`]: where the pieces wait to be read. It is bounded and shared by all readers of the process; a fetch
+//! - `BlockCache`: where the pieces wait to be read. It is bounded and shared by all readers of the process; a fetch
 //!   whose bytes nobody waits for stands still while it is full.
 //! - `range`: arithmetic on byte ranges. [`SourceError`]: everything that can go wrong, told apart.
 //!
