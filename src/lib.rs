@@ -61,6 +61,8 @@
 //! A guide to all of it, with errors by kind, threads, linking and licences, is `docs/library.md` in the repository; `examples/` has a
 //! program for each way in.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "s3")]
 mod aws;
 #[cfg(any(feature = "remote", feature = "mysql"))]

@@ -156,6 +156,10 @@ mod remote {
     /// The bytes of a reply, piece by piece.
     pub trait RangeBody: Send {
         /// The next piece; `None` at the end.
+        ///
+        /// # Errors
+        /// Why the body broke off; see [`SourceError`]. It is not asked again: the reader requests the rest anew, if the error is
+        /// one that may pass.
         fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>>;
     }
 
