@@ -62,7 +62,7 @@ fn encode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("encode");
     group.throughput(Throughput::Elements(1));
     for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP] {
-        let encoding = Encoding { format, bounds: Bounds::default(), quality: Quality::default() };
+        let encoding = Encoding::default().with_format(format);
         group.bench_function(format.extension(), |bencher| {
             bencher.iter(|| black_box(frame.encode(&encoding).expect("a frame encodes")));
         });
