@@ -6,7 +6,7 @@
 # Inside the repository we always link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 check lint bench fixtures test-system-ffmpeg deploy-check clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 check lint bench fixtures test-system-ffmpeg deploy-check deny advisories clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -69,6 +69,12 @@ test-system-ffmpeg: setup ## build against the system's FFmpeg by pkg-config, an
 
 deploy-check: ## check the Terraform module and deploy/'s scripts: tests, moto, the cut-over, a policy checker (needs Terraform)
 	@scripts/deploy_check.sh
+
+deny: ## check the dependencies: licences, where they come from, one library for TLS (deny.toml)
+	@scripts/deny.sh
+
+advisories: ## check the dependencies against RustSec's database (reaches GitHub)
+	@scripts/deny.sh advisories
 
 clean: ## remove what cargo built and the demo's folder (vendor/libav/prefix stays: it is slow to make)
 	cargo clean
