@@ -6,7 +6,7 @@
 # Inside the repository we always link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 check lint bench fixtures test-system-ffmpeg deploy-check deny advisories clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 check lint bench fixtures test-system-ffmpeg deploy-check deny advisories msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -75,6 +75,15 @@ deny: ## check the dependencies: licences, where they come from, one library for
 
 advisories: ## check the dependencies against RustSec's database (reaches GitHub)
 	@scripts/deny.sh advisories
+
+msrv: libav ## check that the oldest Rust that Cargo.toml promises compiles everything (rustup adds it)
+	@scripts/msrv.sh
+
+asan: setup ## run the tests that decode under AddressSanitizer, libav too (a nightly Rust; NIGHTLY=name for one of several)
+	@scripts/asan.sh
+
+fuzz: setup ## run the fuzz targets, each for a minute (FUZZ_SECONDS=60 FUZZ_TARGETS='some'; a nightly Rust, as asan)
+	@scripts/fuzz.sh
 
 clean: ## remove what cargo built and the demo's folder (vendor/libav/prefix stays: it is slow to make)
 	cargo clean
