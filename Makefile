@@ -6,7 +6,7 @@
 # Inside the repository we always link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 check lint bench fixtures test-system-ffmpeg deploy-check deny advisories msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 test-libav publish-check check lint bench fixtures test-system-ffmpeg deploy-check deny advisories msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -49,6 +49,12 @@ test-image: test-servers ## build the image and try it: size, user, commands, a 
 
 test-arm64: setup ## cross-build libav and the program for arm64, and run tests under qemu's user emulation
 	@scripts/test_arm64.sh
+
+test-libav: libav ## build libav once more, by `posterframe libav`, and compare each byte
+	@scripts/test_libav.sh
+
+publish-check: libav ## pack the crate and build it from the package, as `cargo publish` would
+	@scripts/publish_check.sh
 
 check: libav ## the quick part of `test`: format, lints, unit tests
 	cargo fmt --check

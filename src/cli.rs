@@ -1,6 +1,6 @@
 //! The command line program: arguments in, text or JSON out, one exit code for each kind of error.
 //!
-//! [`run`] is all of it. `arguments` says what can be typed; `probe`, `grab`, `process`, `event` and `doctor` are the commands, `catalogue` where they
+//! [`run`] is all of it. `arguments` says what can be typed; `probe`, `grab`, `process`, `event`, `doctor` and `libav` are the commands, `catalogue` where they
 //! write; `output` is the only
 //! place that writes to standard output. Logs and messages for people go to standard error.
 
@@ -12,6 +12,7 @@ mod doctor;
 mod event;
 mod grab;
 mod input;
+mod libav;
 mod output;
 mod place;
 mod probe;
@@ -108,6 +109,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Audit(audit) => block_on(audit::run(audit, cancel)),
         Command::Redrive(redrive) => block_on(redrive::run(redrive, cancel)),
         Command::Doctor(doctor) => block_on(doctor::run(&doctor, cancel)),
+        Command::Libav(libav) => libav::run(&libav, &cancel),
         Command::Schema => output::print(SQLITE_SCHEMA),
         Command::Completions { shell } => {
             let mut text = Vec::new();

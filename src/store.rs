@@ -228,6 +228,11 @@ pub(crate) fn kind_of_io(error: &io::Error) -> ErrorKind {
     }
 }
 
+/// What a failed read or write of this file is.
+pub(crate) fn of_file(path: &Path) -> impl Fn(io::Error) -> Error + Copy {
+    |error| Error::new(kind_of_io(&error), error).about(path.display().to_string())
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Self::new(error.kind(), error)

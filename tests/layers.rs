@@ -115,6 +115,7 @@ const CONTAINED: &[(&str, &[&str])] = &[
     ("aws_types", &["source/s3", "secret/stored", "catalog"]),
     ("lambda_runtime", &["lambda"]),
     ("clap", &["cli"]),
+    ("rustix", &["cli/libav"]),
 ];
 
 /// Every source file below `folder`.

@@ -135,6 +135,9 @@ Examples:
     /// Check settings, bucket, secrets, database and API, and say what to do about what is not right
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArguments),
+    /// Build the static FFmpeg that this program has inside, for a Rust project of yours
+    #[command(after_help = LIBAV_HELP)]
+    Libav(LibavArguments),
     /// Print the statements that make the catalogue's tables in SQLite
     Schema,
     /// Print the completions of a shell
@@ -166,7 +169,7 @@ impl Command {
             Self::Redrive(redrive) => redrive.json,
             Self::Audit(audit) => audit.json,
             Self::Backfill(backfill) => backfill.json,
-            Self::Schema | Self::Completions { .. } | Self::Man => false,
+            Self::Libav(_) | Self::Schema | Self::Completions { .. } | Self::Man => false,
         }
     }
 }
@@ -405,6 +408,33 @@ Examples:
   posterframe backfill my-bucket --report report.json --contact-sheet sheet.html
   posterframe backfill s3://films/videos/2026/ --dry-run
   posterframe backfill s3://films --only-missing --jobs 8 --rate 20";
+
+const LIBAV_HELP: &str = "\
+FFmpeg's libavformat, libavcodec, libswscale and libavutil with dav1d and zlib, from sources that cargo fetches and checks by their
+checksums; the LGPL configuration of this program. It takes four to nine minutes on two processors, and nothing is done when DIR holds
+this version already. Standard output gets one line, FFMPEG_DIR=DIR, for the build of whatever is to link it.
+
+It needs cargo, gcc, make, nasm, meson, ninja, pkg-config, xz and binutils. On Debian:
+  apt-get install gcc make nasm meson ninja-build pkg-config xz-utils binutils libclang-dev
+(libclang-dev is for ffmpeg-sys-next, which reads FFmpeg's headers.) The exit code is 2 when something is missing.
+
+Examples:
+  posterframe libav --prefix ~/libav
+  FFMPEG_DIR=~/libav cargo build                # with the feature `static` of posterframe, ffmpeg-next or ffmpeg-sys-next
+  posterframe libav --prefix ~/libav-arm64 --target aarch64-linux-gnu";
+
+#[derive(Debug, Args)]
+pub(super) struct LibavArguments {
+    /// Where it goes: a folder that is not there, is empty, or holds an earlier one, which is replaced
+    #[arg(long, value_name = "DIR")]
+    pub(super) prefix: PathBuf,
+    /// Compilers at a time [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// For another machine, by the cross compiler whose name begins so: aarch64-linux-gnu
+    #[arg(long, value_name = "TARGET")]
+    pub(super) target: Option<String>,
+}
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArguments {

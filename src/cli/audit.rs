@@ -18,7 +18,7 @@ use crate::object_name::KeyRules;
 use crate::process::{
     ExistingContents, Job, LocalVideo, RemoteVideo, RowStanding, Target, ThumbnailStanding, VideoSource,
 };
-use crate::store::{FolderStore, ListObjects, ListedObject, S3Store, kind_of_io};
+use crate::store::{FolderStore, ListObjects, ListedObject, S3Store, of_file};
 use crate::{CancelToken, Error, ErrorKind};
 
 /// Rows that are read at a time.
@@ -305,8 +305,7 @@ impl Audit {
         if path.as_os_str() == "-" {
             return output::print_bytes(text.as_bytes());
         }
-        let about = |error| Error::new(kind_of_io(&error), error).about(path.display().to_string());
-        fs::write(path, text).map_err(about)?;
+        fs::write(path, text).map_err(of_file(path))?;
         output::note(&format!("{} keys in {}\n", keys.len(), path.display()));
         Ok(())
     }

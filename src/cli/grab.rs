@@ -11,7 +11,7 @@ use super::arguments::{GrabArguments, open_options};
 use super::input;
 use super::output::{self, Failure, Table};
 use crate::location::Location;
-use crate::store::kind_of_io;
+use crate::store::of_file;
 use crate::{
     Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, ImageFormat, Ledger, RgbPicture, config,
 };
@@ -152,7 +152,7 @@ fn format(arguments: &GrabArguments) -> Result<ImageFormat, Error> {
 
 /// Writes the picture: whole or not at all where OUT is or becomes a regular file, straight into anything else.
 fn write(output: &Path, input: &Location, bytes: &[u8]) -> Result<(), Error> {
-    let about = |error: io::Error| Error::new(kind_of_io(&error), error).about(output.display().to_string());
+    let about = of_file(output);
     let refuse = |reason: &str| Error::new(ErrorKind::Config, reason).about(output.display().to_string());
     let path = match fs::metadata(output) {
         Ok(metadata) if metadata.is_dir() => return Err(refuse("is a folder; give a file's name")),

@@ -8,7 +8,7 @@ use super::output::Failure;
 use crate::location::Prefix;
 use crate::logging::{self, Stream};
 use crate::source::S3Source;
-use crate::store::{FolderStore, S3Store, Store, kind_of_io};
+use crate::store::{FolderStore, S3Store, Store, of_file};
 use crate::{Error, ErrorKind};
 
 /// A store, the prefix of the keys in it, and the settings.
@@ -44,9 +44,7 @@ impl Place {
 
     fn open_folder(arguments: &PlaceArguments, folder: &Path) -> Result<Self, Failure> {
         let mut settings = settings(arguments, CatalogueKind::Sqlite)?;
-        let about =
-            |error: std::io::Error| Error::new(kind_of_io(&error), error).about(folder.display().to_string());
-        let folder = folder.canonicalize().map_err(about)?;
+        let folder = folder.canonicalize().map_err(of_file(folder))?;
         let root = arguments.store.as_deref().unwrap_or(&folder);
         settings.config = settings.config.with_store_dir(root);
         let store = FolderStore::open(root)?;

@@ -1,12 +1,15 @@
 #!/bin/sh
-# Builds the pinned static libav (FFmpeg, dav1d, zlib) into vendor/libav/prefix: `make libav`.
+# Builds the pinned static libav (FFmpeg, dav1d, zlib) into vendor/libav/prefix: `make libav`. The program carries this script and
+# the files beside it, too: `posterframe libav --prefix DIR`.
 #
-# The sources are crates pinned by checksum in pins/Cargo.lock; nothing but the crate registry is asked. The build is
+# The sources are crates pinned by checksum in pins.lock; nothing but the crate registry is asked. The build is
 # incremental: a stamp holds the hash of everything that goes in (this folder's files, compiler, machine), and nothing is
-# rebuilt while it agrees. JOBS sets how many compilers run at once, PREFIX where the result goes.
+# rebuilt while it agrees. JOBS sets how many compilers run at once, PREFIX where the result goes, WORK where it is built.
 # TARGET=aarch64-linux-gnu builds with that cross compiler, for that machine, into prefix-aarch64-linux-gnu.
 # SANITIZE=address builds with clang, AddressSanitizer and the coverage counters that libFuzzer reads, into prefix-asan; without
 # assembly, whose reads and writes no sanitizer sees. Nothing that ships is built so.
+# `build.sh update` renews pins.lock after a change of pins.toml.
+# Exit code: 2 when something must be changed before it can begin, 1 when the build failed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 target=${TARGET:-}
@@ -24,27 +27,50 @@ sanitizer=
 
 say() { printf 'libav: %s\n' "$*"; }
 fail() { printf 'libav: %s\n' "$*" >&2; exit 1; }
+refuse() { printf 'libav: %s\n' "$*" >&2; exit 2; }
 
 case ${SANITIZE:-} in
     '') ;;
     address)
-        [ -z "$target" ] || fail "SANITIZE is for this machine, not for $target"
+        [ -z "$target" ] || refuse "SANITIZE is for this machine, not for $target"
         compiler=clang
         # Lines in reports, and frames that are cheap to walk at each allocation. No stack depth: only libFuzzer has the counter.
         sanitizer='-fsanitize=address -fsanitize-coverage=inline-8bit-counters,pc-table,trace-cmp -fno-omit-frame-pointer -gline-tables-only'
         ;;
-    *) fail "SANITIZE is address or nothing, not $SANITIZE" ;;
+    *) refuse "SANITIZE is address or nothing, not $SANITIZE" ;;
 esac
 
-for tool in cargo "$compiler" make nasm meson ninja pkg-config xz "${tools}ar" sha256sum; do
-    command -v "$tool" >/dev/null || fail "$tool is missing; 'make setup' installs what the build needs"
-done
+# A package of the two files of pins, for cargo.
+pins() {
+    mkdir -p "$1/src"
+    cp "$here/pins.toml" "$1/Cargo.toml"
+    cp "$here/pins.lock" "$1/Cargo.lock"
+    : >"$1/src/lib.rs"
+}
+if [ "${1:-}" = update ]; then
+    pins "$work/pins"
+    cargo update --manifest-path "$work/pins/Cargo.toml"
+    cp "$work/pins/Cargo.lock" "$here/pins.lock"
+    rm -rf "$work"
+    exit 0
+fi
 
-stamp=$(cd "$here" && { cat build.sh components.txt glibc_compat.h pins/Cargo.lock; "$compiler" --version | head -n 1; echo "$machine$sanitizer"; } |
+missing=
+for tool in cargo "$compiler" make nasm meson ninja pkg-config xz "${tools}ar" sha256sum; do
+    command -v "$tool" >/dev/null || missing="$missing $tool"
+done
+[ -z "$missing" ] || refuse "missing:$missing. Debian has them in gcc${target:+-$target}, make, nasm, meson, ninja-build, pkg-config," \
+    "xz-utils and binutils${target:+-$target}; cargo comes from https://rustup.rs"
+
+stamp=$(cd "$here" && { cat build.sh components.txt glibc_compat.h pins.toml pins.lock; "$compiler" --version | head -n 1; echo "$machine$sanitizer"; } |
     sha256sum | cut -d ' ' -f 1)
 if [ "$(cat "$prefix/.stamp" 2>/dev/null)" = "$stamp" ]; then
     say "up to date ($prefix)"
     exit 0
+fi
+# What is there is replaced as a whole, so it must be an earlier result.
+if [ -n "$(ls -A "$prefix" 2>/dev/null)" ] && [ ! -f "$prefix/.stamp" ]; then
+    refuse "$prefix holds something else; name a folder that is empty or not there"
 fi
 
 # Where cargo keeps an unpacked pinned crate. `cargo metadata` fetches what is missing and checks it against the lock.
@@ -53,14 +79,14 @@ crate_dir() {
         sed 's/^"manifest_path":"//; s,/Cargo.toml"$,,'
 }
 say "fetching the pinned sources"
-metadata=$(cargo metadata --quiet --locked --format-version 1 --manifest-path "$here/pins/Cargo.toml")
+rm -rf "$work"
+pins "$work/pins"
+metadata=$(cargo metadata --quiet --locked --format-version 1 --manifest-path "$work/pins/Cargo.toml")
 ffmpeg_src=$(crate_dir ffmpeg-src)
 dav1d_src=$(crate_dir libdav1d-sys)
 [ -d "$ffmpeg_src/native" ] && [ -d "$dav1d_src/vendor" ] || fail "the pinned crates do not hold the sources expected"
 
-rm -rf "$work" "$prefix"
-mkdir -p "$work" "$prefix"
-trap 'fail "stopped; the logs are in $work"' HUP INT TERM
+trap 'fail "stopped"' HUP INT TERM
 # The same bytes whoever builds, wherever: no build path and no time reaches an object file.
 export SOURCE_DATE_EPOCH=0 ZERO_AR_DATE=1
 map="-ffile-prefix-map=$work=.${sanitizer:+ $sanitizer}"
@@ -139,7 +165,7 @@ grep -q '^#define CONFIG_GPL 0$' config.h && grep -q '^#define CONFIG_NONFREE 0$
 say "building FFmpeg (3 of 3, about six minutes on two cores)"
 make -j"$jobs" >"$work/make.log" 2>&1 &
 make_pid=$!
-trap 'kill "$make_pid" 2>/dev/null; fail "stopped; the logs are in $work"' HUP INT TERM
+trap 'kill "$make_pid" 2>/dev/null; fail "stopped"' HUP INT TERM
 while kill -0 "$make_pid" 2>/dev/null; do
     sleep 15
     kill -0 "$make_pid" 2>/dev/null && say "  $(grep -c '^\(CC\|X86ASM\|AS\)' "$work/make.log" || true) files compiled"
@@ -151,6 +177,10 @@ step install make install-libs install-headers DESTDIR="$work/install"
 # dav1d and zlib go inside libavutil.a: ffmpeg-sys-next names only the av libraries, and a linker that reads archives in
 # order (GNU ld) would otherwise need extra flags in every program that uses us.
 say "packing the archives"
+# Beside its place, and moved there in one step: whoever stops us leaves no half of it.
+final=$prefix
+prefix=$final.part
+rm -rf "$prefix"
 mkdir -p "$prefix/lib"
 cp -R "$work/install/libav/include" "$prefix/include"
 for name in avcodec avformat swscale; do cp "$work/install/libav/lib/lib$name.a" "$prefix/lib/"; done
@@ -169,6 +199,8 @@ mkdir "$prefix/licenses"
 cp "$work/ffmpeg/COPYING.LGPLv2.1" "$prefix/licenses/FFmpeg-LGPL-2.1.txt"
 cp "$dav1d_src/vendor/COPYING" "$prefix/licenses/dav1d-BSD-2-Clause.txt"
 cp "$work/zlib/LICENSE" "$prefix/licenses/zlib.txt" 2>/dev/null || sed -n '1,/^\*\//p' "$work/zlib/zlib.h" >"$prefix/licenses/zlib.txt"
-[ -n "${KEEP_WORK:-}" ] || rm -rf "$work"
 printf '%s\n' "$stamp" >"$prefix/.stamp"
-say "done: $(du -sh "$prefix/lib" | cut -f 1) of archives in $prefix"
+rm -rf "$final"
+mv "$prefix" "$final"
+[ -n "${KEEP_WORK:-}" ] || rm -rf "$work"
+say "done: $(du -sh "$final/lib" | cut -f 1) of archives in $final"

@@ -8,7 +8,7 @@ use super::super::output;
 use super::journal::{Entry, Journal};
 use super::report::{Report, word};
 use crate::picture::shrink::shrink_jpeg;
-use crate::store::{ReadObject, kind_of_io};
+use crate::store::{ReadObject, of_file};
 use crate::{Error, ErrorKind};
 
 /// Pictures on the page. Those of more videos would make it too large to open.
@@ -55,8 +55,7 @@ pub(super) async fn write<S: ReadObject>(
     if left_out > 0 {
         let _ = writeln!(page, "<p>{left_out} more are left out.</p>");
     }
-    let about = |error| Error::new(kind_of_io(&error), error).about(path.display().to_string());
-    fs::write(path, page).map_err(about)
+    fs::write(path, page).map_err(of_file(path))
 }
 
 async fn figure<S: ReadObject>(page: &mut String, entry: &Entry, store: &S) {

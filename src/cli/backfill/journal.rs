@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::candidates::Candidate;
 use crate::process::{Report, Standing};
-use crate::store::{ETag, kind_of_io};
+use crate::store::{ETag, of_file};
 use crate::{Error, ErrorKind};
 
 /// What came of an object, in one word, and why it failed.
@@ -135,8 +135,7 @@ impl Journal {
     /// Opens the journal of this back-fill, makes it where there is none, and begins it anew where its run has come to its end
     /// or `again` is wanted.
     pub(super) fn open(path: &Path, about: &str, again: bool) -> Result<Self, Error> {
-        let of_io =
-            |error: io::Error| Error::new(kind_of_io(&error), error).about(path.display().to_string());
+        let of_io = of_file(path);
         let refuse = |reason: &str| Error::new(ErrorKind::Config, reason).about(path.display().to_string());
         let mut file = File::options().create(true).read(true).append(true).open(path).map_err(of_io)?;
         match file.try_lock() {
@@ -230,8 +229,7 @@ impl Journal {
     /// In one piece, so that a crash leaves at most one line unfinished.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let Some((file, path)) = &mut self.file else { return Ok(()) };
-        file.write_all(bytes)
-            .map_err(|error| Error::new(kind_of_io(&error), error).about(path.display().to_string()))
+        file.write_all(bytes).map_err(of_file(path))
     }
 }
 

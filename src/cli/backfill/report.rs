@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::output::{self, Failure, Table};
 use super::journal::{Entry, Journal, Outcome};
-use crate::store::kind_of_io;
+use crate::store::of_file;
 use crate::{Error, ErrorKind};
 
 /// Failures that are shown to people one by one; the JSON has all.
@@ -81,8 +81,7 @@ impl Report {
 
     pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
         let json = serde_json::to_vec_pretty(self).map_err(|error| Error::new(ErrorKind::Internal, error))?;
-        let about = |error| Error::new(kind_of_io(&error), error).about(path.display().to_string());
-        fs::write(path, json).map_err(about)
+        fs::write(path, json).map_err(of_file(path))
     }
 
     pub(super) fn show(&self, json: bool) -> Result<(), Failure> {

@@ -1,0 +1,127 @@
+//! `libav`: builds the pinned static libav for anybody's project.
+//!
+//! The recipe is the one that this program's own libav was built with; the program carries it. It is a shell script, so what needs to
+//! be there is a Unix and the tools it names. The sources come from cargo's registry, checked against the checksums in the recipe.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, IsTerminal as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
+
+use super::arguments::LibavArguments;
+use super::output::{self, Failure};
+use super::{GRACE, LOOK_UP};
+use crate::store::of_file;
+use crate::{CancelToken, Error, ErrorKind};
+
+const RECIPE: [(&str, &str); 5] = [
+    ("build.sh", include_str!("../../vendor/libav/build.sh")),
+    ("components.txt", include_str!("../../vendor/libav/components.txt")),
+    ("glibc_compat.h", include_str!("../../vendor/libav/glibc_compat.h")),
+    ("pins.toml", include_str!("../../vendor/libav/pins.toml")),
+    ("pins.lock", include_str!("../../vendor/libav/pins.lock")),
+];
+
+/// The script's exit code for what must be changed before it can begin.
+const REFUSED: i32 = 2;
+
+pub(super) fn run(arguments: &LibavArguments, cancel: &CancelToken) -> Result<(), Failure> {
+    let prefix = std::path::absolute(&arguments.prefix).map_err(of_file(&arguments.prefix))?;
+    // Beside the prefix: there is room for libav, so there is for what it is built from, and /tmp may lie in memory.
+    let parent = prefix.parent().unwrap_or(&prefix);
+    let folder = fs::create_dir_all(parent)
+        .and_then(|()| tempfile::Builder::new().prefix(".posterframe-libav-").tempdir_in(parent))
+        .map_err(of_file(parent))?;
+    for (name, text) in RECIPE {
+        let file = folder.path().join(name);
+        fs::write(&file, text).map_err(of_file(&file))?;
+    }
+    let child = start(&folder, &prefix, arguments).map_err(of_file(Path::new("sh")))?;
+    let status = wait(child, cancel)?;
+    if !status.success() {
+        return Err(refusal(status, folder, &prefix).into());
+    }
+    if io::stderr().is_terminal() {
+        output::note(&format!(
+            "\nTo link it, set the variable that follows, and build with ffmpeg-sys-next's feature `static` (posterframe's `static` sets it).\n\
+             Whoever ships a program with it in owes what the LGPL asks; the texts are in {}/licenses.\n\n",
+            prefix.display()
+        ));
+    }
+    output::print(&format!("FFMPEG_DIR={}\n", prefix.display()))
+}
+
+/// Begins the build, in a process group of its own, so that all of it can be ended.
+fn start(folder: &TempDir, prefix: &Path, arguments: &LibavArguments) -> io::Result<Child> {
+    let mut command = Command::new("sh");
+    command.arg(folder.path().join("build.sh"));
+    command.env("PREFIX", prefix).env("WORK", folder.path().join("work"));
+    // Who sets these for something else does not mean us.
+    command
+        .env_remove("LIBAV_CONFIGURE_EXTRA")
+        .env_remove("KEEP_WORK")
+        .env_remove("TARGET")
+        .env_remove("JOBS");
+    if let Some(target) = &arguments.target {
+        command.env("TARGET", target);
+    }
+    if let Some(jobs) = arguments.jobs {
+        command.env("JOBS", OsString::from(jobs.to_string()));
+    }
+    // Standard output is for the answer.
+    command.stdin(Stdio::null()).stdout(io::stderr().as_fd().try_clone_to_owned()?);
+    command.process_group(0).spawn()
+}
+
+/// Waits for the end of the build, or ends it when interrupted.
+fn wait(mut child: Child, cancel: &CancelToken) -> Result<ExitStatus, Error> {
+    let internal = |error: io::Error| Error::new(ErrorKind::Internal, error);
+    let mut give_up = None;
+    loop {
+        if let Some(status) = child.try_wait().map_err(internal)? {
+            return if give_up.is_some() { Err(cancelled()) } else { Ok(status) };
+        }
+        match give_up {
+            None if cancel.is_cancelled() => {
+                signal(&child, Signal::TERM);
+                give_up = Some(Instant::now() + GRACE / 2);
+            }
+            Some(time) if Instant::now() >= time => {
+                signal(&child, Signal::KILL);
+                give_up = Some(Instant::now() + Duration::from_secs(3600));
+            }
+            _ => {}
+        }
+        thread::sleep(LOOK_UP);
+    }
+}
+
+/// To the script and all that it started. That they have ended by themselves is no failure.
+fn signal(child: &Child, signal: Signal) {
+    let _ = kill_process_group(Pid::from_child(child), signal);
+}
+
+fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "interrupted; nothing was left behind")
+}
+
+/// Why the build did not come to its end; what it said of it is on standard error already.
+fn refusal(status: ExitStatus, folder: TempDir, prefix: &Path) -> Error {
+    if status.code() == Some(REFUSED) {
+        return Error::new(ErrorKind::Config, "libav cannot be built; why is said above")
+            .about(prefix.display().to_string());
+    }
+    // The logs.
+    let kept = folder.keep();
+    let message =
+        format!("the build of libav failed ({status}); its logs are in {}", kept.join("work").display());
+    Error::new(ErrorKind::Internal, message).about(prefix.display().to_string())
+}
