@@ -1,4 +1,4 @@
-# The commands of this project. CI runs `make test`; nothing else is needed to work on it.
+# The commands of this project. CI runs these and nothing else; `make test` is what a change needs.
 #
 # Every target that compiles first runs `setup` (apt packages, only the missing ones) and `libav` (the static FFmpeg,
 # four to nine minutes on two cores the first time, nothing afterwards). A prefix of your own wins: FFMPEG_DIR=... make test
@@ -37,7 +37,7 @@ demo: libav ## process a video (VIDEO=path for your own): JSON, picture, databas
 test-servers: setup ## get the real servers that the tests start (MariaDB, sshd, FastAPI, moto, AWS's Lambda emulator)
 	@scripts/servers.sh
 
-test: libav test-servers ## everything CI runs: format, lints, all tests, documentation, Debian's own FFmpeg
+test: libav test-servers ## what every change needs: format, lints, all tests, documentation, Debian's own FFmpeg
 	@scripts/test.sh
 
 test-mysql: libav test-servers ## the database tests against a real MySQL, and behind MySQL Router (both from Debian unstable, unpacked)
