@@ -3,6 +3,7 @@
 set -eux
 cd "$(dirname "$0")/.."
 cargo fmt --check
+cargo fmt --check --manifest-path fuzz/Cargo.toml
 cargo clippy --locked --all-targets --features static -- -D warnings
 cargo clippy --locked --all-targets --no-default-features --features static -- -D warnings
 # The parts that libraries choose from, each alone.

@@ -39,7 +39,9 @@ fn every_object_has_its_records(event: &Event) {
         assert!(!one.object.bucket.is_empty() && !one.object.key.is_empty() && !one.records.is_empty());
         for &record in one.records {
             assert!(!std::mem::replace(&mut seen[record], true), "record {record} is of two objects");
-            let Record::Object(object) = &event.records()[record] else { panic!("record {record} names no object") };
+            let Record::Object(object) = &event.records()[record] else {
+                panic!("record {record} names no object")
+            };
             assert_eq!((&object.bucket, &object.key), (&one.object.bucket, &one.object.key));
         }
     }

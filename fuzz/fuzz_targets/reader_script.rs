@@ -3,6 +3,7 @@
 #![no_main]
 
 use std::future::poll_fn;
+use std::sync::LazyLock;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -10,7 +11,8 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use posterframe::fuzzing::ScriptedReader;
 use posterframe::source::{
-    BoxFuture, ByteRange, FirstReads, GetRange, Identity, RangeBody, RangeReply, RangeSource, ReadSize, SourceError,
+    BoxFuture, ByteRange, FirstReads, GetRange, Identity, RangeBody, RangeReply, RangeSource, ReadSize,
+    SourceError,
 };
 
 /// Several parts of a long span, and more than two read-aheads.
@@ -23,6 +25,8 @@ const MAX_TRIES: u32 = 1000;
 #[derive(Debug, Arbitrary)]
 struct Script {
     size: u32,
+    /// Halves the size so often: small objects are read otherwise than large ones.
+    smaller: u8,
     head: u32,
     tail: u32,
     whole: u32,
@@ -67,6 +71,9 @@ fn ranges(spans: &[Span], size: u64) -> Vec<ByteRange> {
 fn byte_at(offset: u64) -> u8 {
     (offset % 251) as u8
 }
+
+/// The bytes of the largest object; those of the others are its beginning.
+static RAMP: LazyLock<Bytes> = LazyLock::new(|| (0..MAX_SIZE).map(byte_at).collect::<Vec<u8>>().into());
 
 struct Ramp {
     size: u64,
@@ -121,9 +128,10 @@ impl RangeBody for RampBody {
             .await;
             // Never so short that megabytes take thousands of turns.
             let length = (u64::from(piece) + 16 * 1024).min(self.end - self.at);
-            let bytes: Vec<u8> = (self.at..self.at + length).map(byte_at).collect();
+            let [start, end] =
+                [self.at, self.at + length].map(|at| usize::try_from(at).expect("within the ramp"));
             self.at += length;
-            Ok((length > 0).then(|| Bytes::from(bytes)))
+            Ok((length > 0).then(|| RAMP.slice(start..end)))
         })
     }
 }
@@ -151,7 +159,7 @@ fn read(reader: &mut ScriptedReader, range: ByteRange) {
 }
 
 fuzz_target!(|script: Script| {
-    let size = u64::from(script.size) % (MAX_SIZE + 1);
+    let size = (u64::from(script.size) % (MAX_SIZE + 1)) >> (script.smaller % 16);
     let mut first_reads = FirstReads::default();
     first_reads.head = ReadSize::fixed(u64::from(script.head) % (2 << 20));
     first_reads.tail = ReadSize::fixed(u64::from(script.tail) % (2 << 20));
@@ -181,7 +189,9 @@ fuzz_target!(|script: Script| {
                 read(&mut reader, range);
                 position = range.end();
             }
-            Step::WaitFor(span) => reader.wait_for(span.within(size, cache / 2)).expect("the source gives all bytes"),
+            Step::WaitFor(span) => {
+                reader.wait_for(span.within(size, size)).expect("the source gives all bytes")
+            }
             Step::Prefetch(spans) => reader.prefetch(&ranges(spans, size)),
             Step::NeedOnly(spans) => reader.need_only(&ranges(spans, size)),
         }
