@@ -31,7 +31,7 @@ trap 'rm -f "$log"' EXIT
 proof() {
     local mistake=$1 words
     shift
-    if cargo test --quiet --locked --no-default-features --features static --test asan_proof -- "$mistake" >"$log" 2>&1; then
+    if cargo test --quiet --locked --no-default-features --features "$features" --test asan_proof -- "$mistake" >"$log" 2>&1; then
         fail "the mistake '$mistake' was not reported: the sanitizer is not on"
     fi
     for words in "$@"; do
