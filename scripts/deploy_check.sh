@@ -13,6 +13,7 @@ fail() { printf 'deploy-check: %s\n' "$*" >&2; exit 1; }
 
 command -v terraform >/dev/null || fail 'terraform is missing: install it (1.9 or newer, https://developer.hashicorp.com/terraform/install), then run this again'
 command -v shellcheck >/dev/null || scripts/setup.sh shellcheck || fail 'shellcheck is missing'
+command -v jq >/dev/null || scripts/setup.sh jq || fail 'jq is missing'
 python3 -c 'import ensurepip, venv' 2>/dev/null || scripts/setup.sh python3-venv || fail "Python's venv is missing"
 
 work=$PWD/target/deploy-check

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Gets the real servers that the tests start: MariaDB, OpenSSH's sshd, Python servers (FastAPI, moto), and AWS's Lambda
-# runtime interface emulator: `make test-servers`.
+# runtime interface emulator; and the programs that the documents' commands use: `make test-servers`.
 #
 # Only the tests start them, on 127.0.0.1, and stop them again: nothing here starts, enables or configures a service. That is
 # why openssh-server is unpacked below target/ and not installed: it brings a service with it.
@@ -24,6 +24,8 @@ mariadb-client-core|my_print_defaults|mariadb-install-db asks this one for its o
 openssh-client|ssh-keygen|makes the keys of the bastion's tests; sshd shares its libraries
 libwrap0|-|sshd links it
 openssl|openssl|makes the certificates of the servers
+curl|curl|the documents' commands send events and ask APIs with it
+jq|jq|the documents' commands read JSON with it
 procps|-|its kill sends the signals of the tests
 python3-venv|-|the Python servers live in an environment of their own
 LIST
@@ -69,7 +71,7 @@ unpack openssh-server '' target/sshd usr/sbin/sshd
 requirements=tests/servers/requirements.txt
 stamp="$(sha256sum <"$requirements") $(python3 --version)"
 if [ "$(cat target/python/.stamp 2>/dev/null)" != "$stamp" ]; then
-    say "installing FastAPI and moto into target/python ($requirements, every file checked by its hash)"
+    say "installing FastAPI, moto and the AWS command line into target/python ($requirements, every file checked by its hash)"
     rm -rf target/python
     python3 -m venv target/python
     target/python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$requirements"
@@ -103,4 +105,4 @@ fi
 
 target/sshd/sshd -V 2>&1 | grep -q OpenSSH_ || fail "sshd does not run: $(ldd target/sshd/sshd | grep 'not found')"
 mariadb=$(/usr/sbin/mariadbd --no-defaults --version | sed 's/.*Ver \([0-9.]*\).*/\1/')
-say "ready (MariaDB $mariadb, $(target/sshd/sshd -V 2>&1 | grep -o 'OpenSSH_[^ ,]*'), FastAPI, moto, Lambda emulator)"
+say "ready (MariaDB $mariadb, $(target/sshd/sshd -V 2>&1 | grep -o 'OpenSSH_[^ ,]*'), FastAPI, moto, AWS command line, Lambda emulator)"

@@ -27,6 +27,10 @@ step test cargo test --locked --features static --no-fail-fast
 step test-library cargo test --locked --no-default-features --features static --no-fail-fast
 step documentation env RUSTDOCFLAGS='-D warnings' cargo doc --locked --features static --no-deps
 step system-ffmpeg scripts/test_system_ffmpeg.sh
+# What the documents tell people to type, with the program that was built for the tests.
+export POSTERFRAME=target/debug/posterframe
+step demo scripts/demo.sh
+step docs-test target/python/bin/python -B scripts/docs_test.py
 
 printf '\n==> %d minutes\n' $(((SECONDS + 59) / 60))
 if [ ${#broken[@]} -gt 0 ]; then printf '==> FAILED: %s\n' "${broken[*]}"; fi

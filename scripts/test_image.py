@@ -14,9 +14,9 @@ import re
 import shutil
 import signal
 import socket
-import ssl
 import stat
 import subprocess
+import sys
 import tarfile
 import tempfile
 import threading
@@ -25,25 +25,15 @@ import unittest
 import urllib.error
 import urllib.request
 
-import pymysql
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/servers"))
+from world import DEADLINE, FIXTURES, ROOT, World, free_port, run
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-FIXTURES = ROOT / "tests/fixtures"
 ENGINE, IMAGE = os.environ["ENGINE"], os.environ["IMAGE"]
 LIMIT = 60_000_000
-DEADLINE = 90
-TOKEN = "token-of-the-test"
-PASSWORD = "p@ss word"
 # Everything below `.test` is this machine.
-DATABASE_HOST, API_HOST = "database.films.test", "api.films.test"
-
-
-def run(*command, **options):
-    """A command that is to succeed."""
-    done = subprocess.run(list(map(str, command)), capture_output=True, timeout=600, check=False, **options)
-    if done.returncode:
-        raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stderr.decode(errors='replace')}")
-    return done.stdout
+DATABASE_HOST, API_HOST, WEBSITE = "database.films.test", "api.films.test", "www.films.test"
+# Where a container finds the certificate of the authority that signed the servers'.
+AUTHORITY = "/world/ca"
 
 
 class Container:
@@ -58,10 +48,13 @@ class Container:
         if self.name:
             run("buildah", "rm", self.name)
 
-    def command(self, arguments, env=None, files=None, entry=None):
-        """The command line that runs the image's own program, or `entry`; `files` are mounted, to be read only."""
+    def command(self, arguments, env=None, files=None, entry=None, folder=None, user=None):
+        """The command line that runs the image's own program, or `entry`; `files` are mounted, to be read only; `folder` to be
+        written to, as /w, where the program starts, as `user`."""
         options = [part for name, value in (env or {}).items() for part in ("--env", f"{name}={value}")]
         options += [part for here, there in (files or {}).items() for part in ("--volume", f"{here}:{there}:ro")]
+        if folder:
+            options += ["--volume", f"{folder}:/w", "--workingdir" if ENGINE == "buildah" else "--workdir", "/w", "--user", user]
         if ENGINE == "buildah":
             # buildah runs a command, and leaves the entry point to others.
             entry = [entry] if entry else image.config["Entrypoint"]
@@ -126,129 +119,8 @@ class NameServer(threading.Thread):
             self.socket.sendto(query[:2] + flags + counts + query[12 : end + 5] + answer, sender)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class World:
-    """All that the function needs around it."""
-
-    def __init__(self, folder):
-        self.folder, self.programs = folder, []
-        self.database_port, self.api_port, self.aws_port = free_port(), free_port(), free_port()
-        self.names = NameServer()
-        self.names.start()
-        self.make_certificates()
-        self.start_database()
-        self.start_api()
-        self.start_aws()
-
-    def start(self, port, *command, env=None):
-        with open(self.folder / f"log.{port}", "wb") as log:
-            program = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
-        self.programs.append(program)
-        for _ in range(600):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                return
-            if program.poll() is not None:
-                break
-            time.sleep(0.1)
-        raise RuntimeError(f"{command}: does not answer\n{(self.folder / f'log.{port}').read_text()}")
-
-    def close(self):
-        for program in self.programs:
-            program.terminate()
-        for program in self.programs:
-            program.wait(30)
-
-    def make_certificates(self):
-        key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split()
-        run("openssl", "req", "-x509", "-subj", "/CN=authority", "-keyout", "ca-key", "-out", "ca", *key, cwd=self.folder)
-        names = f"subjectAltName=DNS:{DATABASE_HOST},DNS:{API_HOST},IP:127.0.0.1"
-        subject = ["-subj", "/CN=server", "-addext", names, "-addext", "basicConstraints=critical,CA:FALSE"]
-        signed = ["-CA", "ca", "-CAkey", "ca-key", "-keyout", "key", "-out", "cert"]
-        run("openssl", "req", "-x509", *subject, *signed, *key, cwd=self.folder)
-
-    def start_database(self):
-        data, user = self.folder / "data", run("id", "-un").decode().strip()
-        tool = ["--no-defaults", f"--user={user}", f"--datadir={data}", f"--tmpdir={self.folder}"]
-        run("mariadb-install-db", *tool, "--auth-root-authentication-method=normal", "--skip-test-db")
-        tls = [f"--ssl-{part}={self.folder / part}" for part in ("ca", "cert", "key")]
-        place = [f"--socket={self.folder / 's'}", f"--pid-file={self.folder / 'pid'}", "--bind-address=127.0.0.1"]
-        small = ["--innodb-buffer-pool-size=64M", "--skip-name-resolve", "--require-secure-transport=ON"]
-        self.start(self.database_port, "/usr/sbin/mariadbd", *tool, *place, f"--port={self.database_port}", *tls, *small)
-        self.sql("CREATE DATABASE ott_db CHARACTER SET utf8mb4")
-        for statement in (ROOT / "migrations/mysql/0001_contents_and_video_assets.sql").read_text().split(";"):
-            lines = [line for line in statement.splitlines() if not line.startswith("--")]
-            if "".join(lines).strip():
-                self.sql("\n".join(lines), "ott_db")
-        self.sql(f"CREATE USER films IDENTIFIED BY '{PASSWORD}'")
-        self.sql("GRANT SELECT, INSERT, UPDATE ON ott_db.* TO films")
-
-    def sql(self, statement, database=None):
-        connection = pymysql.connect(unix_socket=str(self.folder / "s"), user="root", database=database, autocommit=True)
-        with connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall()
-
-    def start_api(self):
-        env = os.environ | {"INTERNAL_TOKEN": TOKEN, "CONTENTS": str(self.folder / "contents"), "DB_NAME": "ott_db"}
-        env |= {"DB_SOCKET": str(self.folder / "s"), "PYTHONDONTWRITEBYTECODE": "1"}
-        tls = ["--ssl-keyfile", self.folder / "key", "--ssl-certfile", self.folder / "cert"]
-        program = [ROOT / "target/python/bin/python", "-m", "uvicorn", "catalogue_api:served", "--log-level", "warning"]
-        place = ["--host", "127.0.0.1", "--port", self.api_port, "--app-dir", ROOT / "tests/servers"]
-        self.start(self.api_port, *program, *place, *tls, env=env)
-
-    def start_aws(self):
-        program = [ROOT / "target/python/bin/python", "-B", ROOT / "tests/servers/moto_server.py"]
-        env = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": "0"}
-        self.start(self.aws_port, *program, self.aws_port, self.folder / "cert", self.folder / "key", env=env)
-        self.ask("buckets/films", b"")
-        actions = ["s3:GetObject", "s3:PutObject"]
-        statement = {"Effect": "Allow", "Action": actions, "Resource": "arn:aws:s3:::films/*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
-        self.keys = json.loads(self.ask("users/function", policy))
-
-    def ask(self, path, body=None):
-        """moto's other side: sets up, and looks into it."""
-        trust = ssl.create_default_context(cafile=self.folder / "ca")
-        method = "GET" if body is None else "PUT"
-        request = urllib.request.Request(f"https://127.0.0.1:{self.aws_port}/_tests/{path}", body, method=method)
-        with urllib.request.urlopen(request, timeout=DEADLINE, context=trust) as reply:
-            return reply.read()
-
-    def aws(self):
-        return {
-            "AWS_ENDPOINT_URL": f"https://127.0.0.1:{self.aws_port}",
-            "AWS_REGION": "ap-northeast-2",
-            "AWS_ACCESS_KEY_ID": self.keys["access_key"],
-            "AWS_SECRET_ACCESS_KEY": self.keys["secret_key"],
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
-
-    def settings(self):
-        return self.aws() | {
-            "SSL_CERT_FILE": "/world/ca",
-            "DB_HOST": DATABASE_HOST,
-            "RDS_PORT": str(self.database_port),
-            "DB_USER": "films",
-            "DB_PASSWORD": PASSWORD,
-            "DB_NAME": "ott_db",
-            "DB_SSL_CA": "/world/ca",
-            "CATALOG_API_BASE": f"https://{API_HOST}:{self.api_port}/api",
-            "INTERNAL_TOKEN": TOKEN,
-        }
-
-    def files(self):
-        return {self.folder / "ca": "/world/ca"}
-
-    def rows(self, content):
-        return self.sql(
-            "SELECT c.title, v.video_url, v.thumbnail_url, v.duration FROM ott_db.video_assets v "
-            f"JOIN ott_db.contents c ON c.id = v.content_id WHERE c.id = {content}"
-        )
+def authority():
+    return {world.folder / "ca": AUTHORITY}
 
 
 def event(key):
@@ -349,13 +221,29 @@ class Commands(unittest.TestCase):
         self.run_in("grab", "/videos/h264_front.mp4", "-o", "/picture.jpg", code=4)
         self.run_in("grab", "/videos/h264_front.mp4", "-o", "/tmp/picture.jpg")
 
+    def test_writes_into_a_folder_of_whoever_runs_it(self):
+        # As the README has it: -v "$PWD:/w" -w /w --user "$(id -u):$(id -g)"
+        with tempfile.TemporaryDirectory() as place:
+            shutil.copy(FIXTURES / "h264_front.mp4", f"{place}/film.mp4")
+            os.chown(place, 4321, 4321)
+            self.run_in("grab", "film.mp4", "-o", "poster.jpg", folder=place, user="4321:4321")
+            picture = pathlib.Path(place, "poster.jpg")
+            self.assertEqual(picture.read_bytes()[:3], b"\xff\xd8\xff")
+            self.assertEqual((picture.stat().st_uid, picture.stat().st_gid), (4321, 4321))
+
+    def test_reads_over_https_by_name(self):
+        url = f"https://{WEBSITE}:{world.sites.port}/a.mp4"
+        told = {"SSL_CERT_FILE": AUTHORITY}
+        self.assertIn(b"h264", self.run_in("probe", url, env=told, files=authority()).stdout)
+        self.assertIn(WEBSITE, names.asked)
+
     def test_trusts_the_public_authorities_and_those_it_is_told_of(self):
         world.ask("objects/films/videos/5_e.mp4", (FIXTURES / "h264_front.mp4").read_bytes())
         command = ("probe", "s3://films/videos/5_e.mp4", "--json")
-        said = self.run_in(*command, env=world.aws(), files=world.files(), code=9).stdout.decode()
+        said = self.run_in(*command, env=world.aws(), files=authority(), code=9).stdout.decode()
         self.assertIn("certificate", said)
-        told = world.aws() | {"SSL_CERT_FILE": "/world/ca"}
-        self.assertIn(b"h264", self.run_in(*command, env=told, files=world.files()).stdout)
+        told = world.aws() | {"SSL_CERT_FILE": AUTHORITY}
+        self.assertIn(b"h264", self.run_in(*command, env=told, files=authority()).stdout)
 
 
 class Jobs(unittest.TestCase):
@@ -372,15 +260,15 @@ class Jobs(unittest.TestCase):
         self.assertEqual((title, video, duration), ("Test Video", f"s3://films/videos/{content}_test_video.mp4", 7))
         self.assertEqual(thumbnail, f"s3://films/thumbnails/{content}_test_video.jpg")
         self.assertEqual(world.ask(f"objects/films/thumbnails/{content}_test_video.jpg")[:3], b"\xff\xd8\xff")
-        self.assertLessEqual({DATABASE_HOST, API_HOST}, world.names.asked)
+        self.assertLessEqual({DATABASE_HOST, API_HOST}, names.asked)
 
     def test_process_event(self):
         key = "videos/1_test_video.mp4"
         world.ask(f"objects/films/{key}", (FIXTURES / "h264_end.mp4").read_bytes())
         file = world.folder / "event.json"
         file.write_text(json.dumps(event(key)))
-        files = world.files() | {file: "/event.json"}
-        done = self.container.run("process", "--event", "/event.json", env=world.settings(), files=files)
+        files = authority() | {file: "/event.json"}
+        done = self.container.run("process", "--event", "/event.json", env=world.settings(AUTHORITY), files=files)
         self.assertEqual(done.returncode, 0, (done.stdout, done.stderr.decode()))
         self.check(1, json.loads(done.stdout))
 
@@ -393,8 +281,8 @@ class Jobs(unittest.TestCase):
         limits = {"AWS_LAMBDA_FUNCTION_NAME": "films", "AWS_LAMBDA_FUNCTION_TIMEOUT": "60", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"}
         command = self.container.command(
             [*addresses, *image.config["Entrypoint"]],
-            env=world.settings() | limits,
-            files=world.files() | {ROOT / "target/rie/aws-lambda-rie": "/aws-lambda-rie"},
+            env=world.settings(AUTHORITY) | limits,
+            files=authority() | {ROOT / "target/rie/aws-lambda-rie": "/aws-lambda-rie"},
             entry="/aws-lambda-rie",
         )
         with open(world.folder / "emulator", "wb") as log:
@@ -422,13 +310,15 @@ class Jobs(unittest.TestCase):
 
 
 def setUpModule():
-    global folder, image, world
+    global folder, image, names, world
     folder = pathlib.Path(tempfile.mkdtemp(prefix="posterframe-image-"))
     # The image's user reads what is mounted.
     folder.chmod(0o755)
     unittest.addModuleCleanup(shutil.rmtree, folder)
     image = Image(folder)
-    world = World(folder)
+    names = NameServer()
+    names.start()
+    world = World(folder, DATABASE_HOST, API_HOST, websites=[WEBSITE])
     unittest.addModuleCleanup(world.close)
 
 

@@ -6,7 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 [ -z "${FFMPEG_DIR:-}" ] || { echo "test-libav: compares with vendor/libav/prefix; unset FFMPEG_DIR" >&2; exit 1; }
 
-cargo build --locked --features static --bin posterframe
+# As the tests build it, so that what they built is not built again with other features.
+cargo test --locked --features static --test libav --no-run
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM

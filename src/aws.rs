@@ -8,6 +8,7 @@ pub(crate) type Settings = SdkConfig;
 
 /// Loads them, from the environment, profiles, SSO (feature `sso`), roles of containers and machines. Credentials are looked for with the
 /// first request.
+#[cfg(feature = "s3")]
 pub(crate) async fn settings() -> SdkConfig {
     aws_config::load_defaults(BehaviorVersion::latest()).await
 }
@@ -15,9 +16,9 @@ pub(crate) async fn settings() -> SdkConfig {
 /// What to do where there is no region.
 pub(crate) const NO_REGION: &str = "no AWS region: set AWS_REGION, or region in the profile";
 
-/// Whether there is a region. AWS's own tools take a variable that is set and empty for one without a name.
-pub(crate) fn has_region(settings: &SdkConfig) -> bool {
-    settings.region().is_some_and(|region| !region.as_ref().is_empty())
+/// The region. One without a name is none: so the SDK takes a variable that is set and empty.
+pub(crate) fn region(settings: &SdkConfig) -> Option<&str> {
+    settings.region().map(AsRef::as_ref).filter(|region: &&str| !region.is_empty())
 }
 
 /// Who the credentials say we are, as it may be shown: the end of the access key's id, and whether they end. The error says

@@ -154,6 +154,12 @@ async fn interrupt(cancel: CancelToken) {
     }
 }
 
+/// Work on one video, for no longer than this. Decoding has a limit of its own; this one holds for store and catalogue as well.
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let late = |_| Error::new(ErrorKind::Timeout, format!("not done within {limit:?} (--timeout)"));
+    tokio::time::timeout(limit, work).await.map_err(late)?
+}
+
 /// Waits for that interrupt.
 async fn interrupted(cancel: &CancelToken) -> Error {
     while !cancel.is_cancelled() {

@@ -56,7 +56,13 @@
 //! | `lambda` | the AWS Lambda function |
 //! | `cli` (default) | the `posterframe` program; libraries say `default-features = false` |
 
-#[cfg(feature = "s3")]
+// The README's examples are compiled with the documentation's.
+#[cfg(all(doctest, feature = "s3"))]
+mod readme {
+    #![doc = include_str!("../README.md")]
+}
+
+#[cfg(any(feature = "s3", feature = "mysql"))]
 mod aws;
 #[cfg(any(feature = "remote", feature = "mysql"))]
 mod backoff;

@@ -10,13 +10,19 @@ mod servers;
 #[path = "common/world.rs"]
 mod world;
 
+use std::fs;
 use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
-use programs::Outcome;
+use programs::database::DATABASE;
+use programs::{Outcome, Program, free_port, in_repository};
 use serde_json::{Value, json};
 use servers::s3_server::BUCKET;
-use world::{World, event, film, run};
+use sqlx::Row as _;
+use world::{TOKEN, World, event, film, run};
 
 /// The program with the world's settings, and these changes; an empty value is one that is not set.
 fn posterframe(world: &World, changes: &[(&str, &str)], arguments: &[&str]) -> Command {
@@ -84,6 +90,42 @@ fn process_does_the_whole_job_in_s3_and_mysql() -> Outcome {
     })
 }
 
+/// Somebody holds a row and goes to lunch: `--timeout` is what a video may take, whoever is waited for.
+#[test]
+fn a_row_that_somebody_holds_is_waited_for_no_longer_than_allowed() -> Outcome {
+    run(async {
+        let (world, folder) = (World::new().await?, tempfile::tempdir()?);
+        let video = url("videos/1_test_video.mp4");
+        world.s3.put("videos/1_test_video.mp4", &film()?)?;
+        world.database.rows("INSERT INTO contents (id, title) VALUES (1, 'x')").await?;
+        let mut other = world.database.root(DATABASE).await?;
+        let hold = "START TRANSACTION; SELECT id FROM contents WHERE id = 1 FOR UPDATE";
+        sqlx::raw_sql(hold).execute(&mut other).await?;
+
+        let begun = Instant::now();
+        let output = posterframe(&world, &[], &["process", &video, "--timeout", "3", "--json"]).output()?;
+        let error = &json_of(&output)?["error"];
+        assert_eq!((output.status.code(), &error["kind"]), (Some(8), &json!("timeout")), "{output:?}");
+        assert_eq!(error["message"], "not done within 3s (--timeout)");
+        assert_eq!(error["subject"], "videos/1_test_video.mp4");
+        let journal = folder.path().join("journal").display().to_string();
+        let arguments = ["backfill", "s3://", "--timeout", "3", "--json", "--journal", &journal];
+        let place = format!("s3://{BUCKET}");
+        let arguments = arguments.map(|argument| if argument == "s3://" { &place } else { argument });
+        let output = posterframe(&world, &[], &arguments).output()?;
+        assert_eq!(output.status.code(), Some(8), "{output:?}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        assert!(world.rows().await?.is_empty());
+
+        // A failure that passes: the same command goes on once the row is free.
+        sqlx::raw_sql("COMMIT").execute(&mut other).await?;
+        let output = posterframe(&world, &[], &arguments).output()?;
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(world.rows().await?.len(), 1);
+        Ok(())
+    })
+}
+
 /// The thumbnail goes into the bucket, the rows into a file.
 #[test]
 fn the_catalogue_of_an_object_in_s3_may_be_a_file() -> Outcome {
@@ -111,7 +153,7 @@ fn a_local_video_writes_locally_unless_it_is_told_otherwise() -> Outcome {
         let (world, folder) = (World::new().await?, tempfile::tempdir()?);
         let store = folder.path().display().to_string();
         let video = folder.path().join("1_a.mp4");
-        std::fs::write(&video, film()?)?;
+        fs::write(&video, film()?)?;
         let video = video.display().to_string();
         let settings = [("VIDEO_PREFIX", "")];
         let output =
@@ -139,7 +181,7 @@ fn an_event_is_worked_on_as_the_function_would() -> Outcome {
         world.s3.put("videos/1_a.mp4", &film()?)?;
         world.s3.put("videos/2_b.mp4", b"this is no video")?;
         let file = folder.path().join("event.json");
-        std::fs::write(&file, event(&["videos/1_a.mp4"]).to_string())?;
+        fs::write(&file, event(&["videos/1_a.mp4"]).to_string())?;
         let file = file.display().to_string();
         for status in ["processed", "unchanged"] {
             let output = posterframe(&world, &[], &["process", "--event", &file]).output()?;
@@ -165,13 +207,13 @@ fn an_event_is_worked_on_as_the_function_would() -> Outcome {
 
         // A queue is answered which message failed, and the exit code says that one did.
         let message = json!({"messageId": "m", "eventSource": "aws:sqs", "body": event(&["videos/2_b.mp4"]).to_string()});
-        std::fs::write(&file, json!({"Records": [message]}).to_string())?;
+        fs::write(&file, json!({"Records": [message]}).to_string())?;
         let output = posterframe(&world, &[], &["process", "--event", &file]).output()?;
         assert_eq!(output.status.code(), Some(6));
         assert_eq!(json_of(&output)?["batchItemFailures"], json!([{"itemIdentifier": "m"}]));
 
         for (content, code) in [("no JSON", 6), (r#"{"some": "thing"}"#, 5)] {
-            std::fs::write(&file, content)?;
+            fs::write(&file, content)?;
             let output = posterframe(&world, &[], &["process", "--event", &file]).output()?;
             assert_eq!(output.status.code(), Some(code), "{content}: {output:?}");
         }
@@ -197,6 +239,108 @@ fn without_a_command_it_is_the_function_in_lambda() -> Outcome {
         assert_eq!(output.status.code(), Some(2));
         let told = String::from_utf8(output.stderr)?;
         assert!(told.contains("AWS_LAMBDA_RUNTIME_API") && told.contains("Usage"), "{told}");
+        Ok(())
+    })
+}
+
+/// The blocks of a page that its marks leave to the test below.
+fn blocks(page: &str) -> Outcome<Vec<String>> {
+    const MARK: &str = "<!-- docs-test: by tests/cli_catalogue.rs::the_pages_of_api_and_database_lead_to_a_whole_job -->\n```";
+    let page = fs::read_to_string(in_repository(page))?;
+    // What follows a mark is the block's language, in its own line.
+    let blocks = page.split(MARK).skip(1).filter_map(|rest| rest.split_once('\n')?.1.split_once("\n```"));
+    Ok(blocks.map(|(block, _)| block.to_owned()).collect())
+}
+
+/// The statements of a block, the files that it takes in among them.
+fn statements(block: &str) -> Outcome<String> {
+    let mut statements = String::new();
+    for line in block.lines() {
+        match line.strip_prefix("SOURCE ") {
+            Some(file) => statements += &fs::read_to_string(in_repository(file))?,
+            None => statements += line,
+        }
+        statements.push('\n');
+    }
+    Ok(statements)
+}
+
+/// The handler of the page, under uvicorn.
+fn start_handler(code: &str, folder: &Path, settings: &[(&str, String)]) -> Outcome<(Program, u16)> {
+    fs::write(folder.join("api.py"), code)?;
+    let port = free_port()?;
+    let mut command = Command::new(in_repository("target/python/bin/python"));
+    command
+        .args(["-m", "uvicorn", "api:app", "--host", "127.0.0.1", "--log-level", "warning"])
+        .args(["--port", &port.to_string()])
+        .current_dir(folder)
+        .env_clear()
+        .envs(settings.iter().map(|(name, value)| (*name, value)));
+    let mut handler = Program::start(&mut command)?;
+    handler.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+    Ok((handler, port))
+}
+
+/// What `docs/database.md` and `docs/catalogue-api.md` tell an owner to do, as it stands there: tables, a user, a handler, the request
+/// by hand. Then all is well for `doctor`, and the job is done.
+#[test]
+fn the_pages_of_api_and_database_lead_to_a_whole_job() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        let sql = blocks("docs/database.md")?;
+        assert_eq!(sql.len(), 2, "{sql:?}");
+        for block in &sql {
+            world.database.rows(&statements(block)?).await?;
+        }
+        let mut settings: Vec<_> = world.settings();
+        settings.retain(|(name, _)| !["DB_USER", "DB_PASSWORD", "DB_NAME"].contains(name));
+        let owner = [("DB_USER", "posterframe"), ("DB_PASSWORD", "<password>"), ("DB_NAME", "catalogue")];
+        settings.extend(owner.map(|(name, value)| (name, value.to_owned())));
+
+        let api = blocks("docs/catalogue-api.md")?;
+        let [request, code] = api.as_slice() else { return Err(format!("{api:?}").into()) };
+        let folder = tempfile::tempdir()?;
+        let (_handler, port) = start_handler(code, folder.path(), &settings)?;
+        let base = format!("http://127.0.0.1:{port}/api");
+        let by_hand = |token: &str| {
+            let mut shell = Command::new("sh");
+            shell.args(["-ec", request]).env("CATALOG_API_BASE", &base).env("INTERNAL_TOKEN", token).output()
+        };
+        let refused = by_hand("another")?;
+        assert!(!refused.status.success(), "{refused:?}");
+        assert_eq!(json_of(&refused)?["detail"], "invalid internal token");
+        let taken = json!({"id": 1, "title": "Test Video", "age_rating": "ALL"});
+        assert_eq!(json_of(&by_hand(TOKEN)?)?, taken);
+        // The same again changes nothing, and nothing that it does not name.
+        world.database.rows("UPDATE catalogue.contents SET like_count = 7").await?;
+        assert_eq!(json_of(&by_hand(TOKEN)?)?, taken);
+
+        let changes: Vec<_> = owner.into_iter().chain([("CATALOG_API_BASE", base.as_str())]).collect();
+        let output = posterframe(&world, &changes, &["doctor", "--json"]).output()?;
+        let told = json_of(&output)?;
+        assert_eq!((&told["failed"], &told["warnings"]), (&json!(0), &json!(0)), "{told}");
+        for key in ["videos/1_test_video.mp4", "videos/2_another-film.mp4", "videos/my_movie.mp4"] {
+            world.s3.put(key, &film()?)?;
+            let output = posterframe(&world, &changes, &["process", &url(key), "--json"]).output()?;
+            assert_eq!(json_of(&output)?["status"], "processed", "{output:?}");
+        }
+        let select = "SELECT c.title, CAST(c.like_count AS SIGNED), v.video_url FROM catalogue.video_assets v \
+                      JOIN catalogue.contents c ON c.id = v.content_id ORDER BY c.id";
+        let mut rows = Vec::new();
+        for row in world.database.rows(select).await? {
+            rows.push((
+                row.try_get::<String, _>(0)?,
+                row.try_get::<i64, _>(1)?,
+                row.try_get::<String, _>(2)?,
+            ));
+        }
+        let row = |title: &str, likes, key| (title.to_owned(), likes, url(key));
+        let expected = [
+            row("Test Video", 7, "videos/1_test_video.mp4"),
+            row("Another Film", 0, "videos/2_another-film.mp4"),
+            row("My Movie", 0, "videos/my_movie.mp4"),
+        ];
+        assert_eq!(rows, expected);
         Ok(())
     })
 }

@@ -1,5 +1,5 @@
 //! What the documents say of the code: every variable that is read is on the page of the configuration, in both languages where both
-//! tell of it, and links lead somewhere.
+//! tell of it, links lead somewhere, and every block says who runs it.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -49,22 +49,146 @@ fn every_variable_is_on_the_page_and_none_else() -> Outcome {
     Ok(())
 }
 
+/// What a page says in every language.
+#[derive(Debug, PartialEq, Eq)]
+struct Shape<'a> {
+    /// How deep each heading is.
+    headings: Vec<usize>,
+    /// Who runs each block.
+    marks: Vec<&'a str>,
+    /// The lines of blocks, without comments, which are in the language of the page.
+    commands: Vec<&'a str>,
+    /// The code in each row of a table. Its order may be that of the language.
+    rows: Vec<BTreeSet<&'a str>>,
+}
+
+impl<'a> Shape<'a> {
+    fn of(page: &'a str) -> Self {
+        let mut shape = Self { headings: vec![], marks: vec![], commands: vec![], rows: vec![] };
+        let mut in_block = false;
+        for line in page.lines() {
+            let begins = |start: &str| line.starts_with(start);
+            match in_block {
+                _ if begins("```") => in_block = !in_block,
+                true => {
+                    let command = line.split(" #").next().unwrap_or(line).trim();
+                    if !command.is_empty() && !command.starts_with("# ") {
+                        shape.commands.push(command);
+                    }
+                }
+                false if begins("#") => {
+                    shape.headings.push(line.bytes().take_while(|byte| *byte == b'#').count());
+                }
+                false if begins("<!--") => shape.marks.push(line),
+                false if begins("|") => shape.rows.push(line.split('`').skip(1).step_by(2).collect()),
+                false => {}
+            }
+        }
+        shape
+    }
+}
+
+fn say_the_same(english: &str, korean: &str) -> Outcome {
+    let texts = (read(english)?, read(korean)?);
+    let (one, other) = (Shape::of(&texts.0), Shape::of(&texts.1));
+    assert_eq!(one.headings, other.headings, "headings of {english} and {korean}");
+    assert_eq!(one.marks, other.marks, "marks of {english} and {korean}");
+    assert_eq!(one.commands, other.commands, "commands of {english} and {korean}");
+    assert_eq!(one.rows.len(), other.rows.len(), "rows of {english} and {korean}");
+    for (one, other) in one.rows.iter().zip(&other.rows) {
+        assert_eq!(one, other, "rows of {english} and {korean}");
+    }
+    Ok(())
+}
+
 #[test]
 fn both_readmes_say_the_same() -> Outcome {
-    let (english, korean) = (read("README.md")?, read("README.ko.md")?);
-    let commands = |text: &str| -> Vec<String> {
-        let blocks = text.split("```").skip(1).step_by(2);
-        let lines = blocks.flat_map(|block| block.lines().skip(1));
-        // Comments are in the language of the page.
-        lines
-            .map(|line| line.split(" #").next().unwrap_or(line).trim().to_owned())
-            .filter(|line| !line.is_empty())
-            .collect()
-    };
-    assert_eq!(commands(&english), commands(&korean));
-    let headings =
-        |text: &str| text.lines().filter(|line| line.starts_with('#') && !line.starts_with("# ")).count();
-    assert_eq!(headings(&english), headings(&korean));
+    say_the_same("README.md", "README.ko.md")
+}
+
+#[test]
+fn pages_in_korean_say_what_the_english_ones_say() -> Outcome {
+    let mut pairs = 0;
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ko"))? {
+        let name = entry?.file_name();
+        let name = name.to_str().ok_or("a name that is no text")?;
+        say_the_same(&format!("docs/{name}"), &format!("docs/ko/{name}"))?;
+        pairs += 1;
+    }
+    assert!(pairs >= 4, "{pairs}");
+    Ok(())
+}
+
+/// All documents, those of fixtures and examples too.
+fn pages() -> Outcome<Vec<PathBuf>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<_> = [
+        "README.md",
+        "README.ko.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "vendor/libav/README.md",
+    ]
+    .iter()
+    .map(|page| root.join(page))
+    .filter(|page| page.exists())
+    .collect();
+    let mut folders: Vec<_> = ["docs", "deploy/terraform", "examples", "fuzz", "tests/fixtures"]
+        .iter()
+        .map(|folder| root.join(folder))
+        .filter(|folder| folder.exists())
+        .collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    Ok(pages)
+}
+
+/// What a mark may say. Whether it is true is `make docs-test`'s matter.
+fn is_mark(line: &str) -> bool {
+    let said = line.trim().strip_prefix("<!-- docs-test: ").and_then(|rest| rest.strip_suffix(" -->"));
+    said.is_some_and(|said| {
+        let with = |word: &str| said.strip_prefix(word).is_some_and(|rest| !rest.trim().is_empty());
+        matches!(said, "run" | "moto" | "text")
+            || ["run, in ", "moto, in ", "by ", "account, "].into_iter().any(with)
+    })
+}
+
+/// Every fenced block says above itself who runs it, but Rust that rustdoc compiles with the crate.
+#[test]
+fn every_block_says_who_runs_it() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let library = read("src/lib.rs")?;
+    let mut blocks = 0;
+    for page in &pages()? {
+        let name = page.strip_prefix(root)?.display().to_string();
+        // What stands in both languages is the same.
+        let english = name.replace(".ko.md", ".md").replace("docs/ko/", "docs/");
+        let compiled = library.contains(&format!("include_str!(\"../{english}\")"));
+        let (mut above, mut inside) = (String::new(), false);
+        for (number, line) in fs::read_to_string(page)?.lines().enumerate() {
+            let fence = line.trim_start();
+            if fence.starts_with("```") || fence.starts_with("~~~") {
+                inside = !inside;
+                if inside {
+                    let rust = compiled && fence[3..].starts_with("rust");
+                    assert!(rust || is_mark(&above), "{name}:{}: no mark above the block", number + 1);
+                    blocks += 1;
+                }
+            }
+            line.clone_into(&mut above);
+        }
+        assert!(!inside, "{name}: a block has no end");
+    }
+    assert!(blocks > 40, "{blocks}");
     Ok(())
 }
 
@@ -72,22 +196,8 @@ fn both_readmes_say_the_same() -> Outcome {
 #[test]
 fn links_lead_somewhere() -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages = vec![
-        root.join("README.md"),
-        root.join("README.ko.md"),
-        root.join("CONTRIBUTING.md"),
-        root.join("CHANGELOG.md"),
-    ];
-    for folder in ["docs", "deploy/terraform", "vendor/libav"] {
-        for entry in fs::read_dir(root.join(folder))? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "md") {
-                pages.push(path);
-            }
-        }
-    }
     let mut links = 0;
-    for page in &pages {
+    for page in &pages()? {
         let text = fs::read_to_string(page)?;
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.contains("://") {

@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("media", &["deadline", "error", "limits", "picture", "pixels", "source"]),
     // Where results go: neither knows what a video is.
     ("store", &["error", "file_etag", "source"]),
-    ("catalog", &["backoff", "config", "error", "object_name", "redacted", "secret", "telemetry"]),
+    ("catalog", &["aws", "backoff", "config", "error", "object_name", "redacted", "secret", "telemetry"]),
     ("telemetry", &["error", "object_name", "source"]),
     ("logging", &["config", "error"]),
     // The job, and the programs around it.

@@ -274,7 +274,7 @@ fn numbers_may_be_wider_than_the_seed_s() -> Outcome {
             CREATE TABLE contents (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, title VARCHAR(255) NOT NULL, description TEXT,
                 age_rating VARCHAR(10));
             CREATE TABLE video_assets (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, content_id BIGINT UNSIGNED NOT NULL,
-                video_url VARCHAR(1000) NOT NULL, thumbnail_url VARCHAR(1000) NOT NULL, duration BIGINT NOT NULL,
+                video_url VARCHAR(1000) NOT NULL, thumbnail_url VARCHAR(1000) NOT NULL, duration BIGINT UNSIGNED NOT NULL,
                 FOREIGN KEY (content_id) REFERENCES contents(id))";
         database.rows(wider).await?;
         let rows = rows(&settings(&database, &[])?.database)?;

@@ -44,12 +44,12 @@ Examples:
   posterframe audit s3://films";
 
 const DOCTOR_HELP: &str = "\
-It reads the function's environment variables, and tries with these credentials what the function does. Each check has a
-name and is ok, a warning, failed, or skipped because another one stands in its way; each says what was seen, and what to do.
+It reads the function's environment variables, and tries with these credentials what the function does. Each check has a \
+name and is ok, a warning, failed, or skipped because another one stands in its way; each says what was seen, and what to do. \
 docs/troubleshooting.md leads from error texts to checks. No secret is shown.
 
-Nothing is changed: the API is sent no content, the database is asked for privileges on no row. Only --write puts one small
-object, THUMBNAIL_PREFIX and `.posterframe-doctor`, into the bucket, and leaves it there: removing it takes a permission
+Nothing is changed: the API is sent no content, the database is asked for privileges on no row. Only --write puts one small \
+object, THUMBNAIL_PREFIX and `.posterframe-doctor`, into the bucket, and leaves it there: removing it takes a permission \
 (s3:DeleteObject) that the function need not have. Doubles and rows without a content are counted by reading all rows.
 
 The exit code is 0 when no check failed, else that of the first failed check's kind; see `posterframe --help`.
@@ -85,12 +85,12 @@ Examples:
   posterframe probe s3://films/videos/1_x.mp4
   posterframe probe holiday.mp4 --json | jq .posterframe.moov
 
-S3: region, credentials and endpoint come from where AWS's own tools find them (AWS_REGION, AWS_PROFILE,
+S3: region, credentials and endpoint come from where AWS's own tools find them (AWS_REGION, AWS_PROFILE, \
 AWS_ENDPOINT_URL, ...).")]
     Probe(ProbeArguments),
     /// Write one frame of a video as a picture
     #[command(after_help = "\
-The frame is the first at or after the time asked for; of a video that ends before that, the one at half its
+The frame is the first at or after the time asked for; of a video that ends before that, the one at half its \
 duration; failing that, the last one.
 
 Examples:
@@ -103,9 +103,9 @@ Examples:
     Grab(GrabArguments),
     /// Do the whole job for one video: thumbnail into the store, rows into the catalogue
     #[command(after_help = "\
-For a local video the store is a folder that stands for the bucket. A video inside it has its path there as its key; one
-from elsewhere is read where it lies, as if it were VIDEO_PREFIX and its name. Rows go to SQLite, whatever the
-environment says, unless --catalog mysql. For s3://bucket/key the store is the bucket, and rows go to MySQL and the
+For a local video the store is a folder that stands for the bucket. A video inside it has its path there as its key; one \
+from elsewhere is read where it lies, as if it were VIDEO_PREFIX and its name. Rows go to SQLite, whatever the \
+environment says, unless --catalog mysql. For s3://bucket/key the store is the bucket, and rows go to MySQL and the \
 catalogue API, unless --catalog sqlite. What will be written is printed first. Doing it twice changes nothing.
 
 Settings (environment variables and their defaults):
@@ -368,13 +368,13 @@ pub(super) struct RedriveArguments {
 }
 
 const REDRIVE_HELP: &str = "\
-Without --replay and --to it only tells what is there. Messages that are looked at stay hidden from others for as long as this
+Without --replay and --to it only tells what is there. Messages that are looked at stay hidden from others for as long as this \
 runs, at most 15 minutes; looking counts as a receive.
 
-Why a message failed is in what the function's on-failure destination writes, and in the attributes that Lambda gives to messages of
+Why a message failed is in what the function's on-failure destination writes, and in the attributes that Lambda gives to messages of \
 the function's own dead-letter queue. What the redrive policy of a queue has moved says nothing: its type is unknown.
 
-It takes sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:DeleteMessage (and sqs:GetQueueUrl for a name), with --to also
+It takes sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:DeleteMessage (and sqs:GetQueueUrl for a name), with --to also \
 sqs:SendMessage on the other queue.
 
 Examples:
@@ -383,7 +383,7 @@ Examples:
   posterframe redrive films-dlq --of unavailable --of timeout --to films-uploads";
 
 const AUDIT_HELP: &str = "\
-Nothing is written. Each video and each row is held against the other, and against its thumbnail, of which only the notes are read (one
+Nothing is written. Each video and each row is held against the other, and against its thumbnail, of which only the notes are read (one \
 HEAD each). Rows are read a few thousand at a time by their ids, locking nothing; they are kept in memory, some 300 bytes each.
 
 The exit code is 0 whatever is found.
@@ -395,13 +395,13 @@ Examples:
   posterframe backfill s3://films --keys-from keys.txt";
 
 const BACKFILL_HELP: &str = "\
-Videos that are done are left alone, and so are contents that exist. What will be written where is said first. Interrupt
+Videos that are done are left alone, and so are contents that exist. What will be written where is said first. Interrupt \
 it (Ctrl-C), and the same command goes on where it was; failures that may pass are tried again then.
 
-The exit code is 0 when all of them are done, 130 when interrupted, else that of the first failure that may pass, or else of
+The exit code is 0 when all of them are done, 130 when interrupted, else that of the first failure that may pass, or else of \
 the first.
 
-For s3:// it takes s3:ListBucket besides what `process` takes. For millions of objects use S3 Batch Operations with the
+For s3:// it takes s3:ListBucket besides what `process` takes. For millions of objects use S3 Batch Operations with the \
 Lambda function instead.
 
 Examples:
@@ -410,17 +410,17 @@ Examples:
   posterframe backfill s3://films --only-missing --jobs 8 --rate 20";
 
 const LIBAV_HELP: &str = "\
-FFmpeg's libavformat, libavcodec, libswscale and libavutil with dav1d and zlib, from sources that cargo fetches and checks by their
-checksums; the LGPL configuration of this program. It takes four to nine minutes on two processors, and nothing is done when DIR holds
+FFmpeg's libavformat, libavcodec, libswscale and libavutil with dav1d and zlib, from sources that cargo fetches and checks by their \
+checksums; the LGPL configuration of this program. It takes four to nine minutes on two processors, and nothing is done when DIR holds \
 this version already. Standard output gets one line, FFMPEG_DIR=DIR, for the build of whatever is to link it.
 
-It needs cargo, gcc, make, nasm, meson, ninja, pkg-config, xz and binutils. On Debian:
+It needs cargo, gcc, make, nasm, meson, ninja, pkg-config, xz and binutils; the exit code is 2 when something is missing. \
+libclang-dev is for ffmpeg-sys-next, which reads FFmpeg's headers. On Debian:
   apt-get install gcc make nasm meson ninja-build pkg-config xz-utils binutils libclang-dev
-(libclang-dev is for ffmpeg-sys-next, which reads FFmpeg's headers.) The exit code is 2 when something is missing.
 
 Examples:
   posterframe libav --prefix ~/libav
-  FFMPEG_DIR=~/libav cargo build                # with the feature `static` of posterframe, ffmpeg-next or ffmpeg-sys-next
+  FFMPEG_DIR=~/libav cargo build --features posterframe/static
   posterframe libav --prefix ~/libav-arm64 --target aarch64-linux-gnu";
 
 #[derive(Debug, Args)]
@@ -544,5 +544,21 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+
+    /// Terminals differ in width: what is a paragraph is one line, for clap to wrap, and what is not fits into it.
+    #[test]
+    fn help_is_wrapped_by_the_terminal_s_width() {
+        for command in <Arguments as clap::CommandFactory>::command().get_subcommands() {
+            let texts = [command.get_after_help(), command.get_after_long_help()];
+            for text in texts.into_iter().flatten().map(ToString::to_string) {
+                for (line, next) in text.lines().zip(text.lines().skip(1).chain([""])) {
+                    let paragraph = !line.starts_with(' ');
+                    let goes_on = !next.is_empty() && !next.starts_with(' ');
+                    assert!(!(paragraph && !line.is_empty() && goes_on), "{line}");
+                    assert!(paragraph || line.len() <= 100, "{line}");
+                }
+            }
+        }
     }
 }

@@ -37,6 +37,7 @@ struct Work<S> {
     job: Job<S, Catalogue>,
     dry_run: bool,
     only_missing: bool,
+    timeout: Duration,
 }
 
 pub(super) async fn run(arguments: BackfillArguments, cancel: CancelToken) -> Result<(), Failure> {
@@ -103,7 +104,12 @@ where
     let progress = Progress::start();
     let listing =
         tokio::spawn(candidates::list(store.clone(), filter, journal.done(), progress.total(), sender));
-    let work = Arc::new(Work { job, dry_run: arguments.dry_run, only_missing: arguments.only_missing });
+    let work = Arc::new(Work {
+        job,
+        dry_run: arguments.dry_run,
+        only_missing: arguments.only_missing,
+        timeout: arguments.timeout,
+    });
     let run = Run { work, video, arguments: &arguments, cancel: &cancel, progress: &progress };
     let ended = run.all(candidates, &mut journal).await;
     progress.end();
@@ -237,7 +243,8 @@ impl<S: ListObjects> Work<S> {
     async fn one<V: VideoSource>(&self, candidate: Candidate, video: Result<V, Error>) -> Entry {
         let started = Instant::now();
         let mut entry = Entry::of(&candidate);
-        let done = async { self.process(&video?, &mut entry).await }.await;
+        let work = async { self.process(&video?, &mut entry).await };
+        let done = super::within(self.timeout, work).await;
         if let Err(error) = done {
             entry.failed(&error);
         }

@@ -83,7 +83,7 @@ async fn process<S: Store, V: VideoSource>(
     };
     say_targets(&job, video, &name, arguments.json)?;
     let done = tokio::select! {
-        done = job.process(video) => done,
+        done = super::within(arguments.timeout, job.process(video)) => done.map_err(|error| error.about(video.key())),
         error = super::interrupted(&cancel) => Err(error.about(video.key())),
     };
     job.catalog.close().await;

@@ -84,7 +84,7 @@ impl S3Source {
     /// # Errors
     /// [`SourceError::Request`] when no region is set.
     pub fn client(config: &SdkConfig) -> Result<S3Client, SourceError> {
-        if !aws::has_region(config) {
+        if aws::region(config).is_none() {
             let reason = aws::NO_REGION.to_owned();
             return Err(SourceError::Request { reason });
         }

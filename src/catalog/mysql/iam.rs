@@ -14,6 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::CatalogError;
 use crate::ErrorKind;
+use crate::aws::{NO_REGION, region};
 use crate::secret::Secret;
 
 /// How long a token is good for; the most that RDS accepts.
@@ -29,13 +30,13 @@ pub(super) async fn token(
     port: u16,
     user: &str,
 ) -> Result<Secret, CatalogError> {
-    let region = aws.region().ok_or_else(|| failure(ErrorKind::Config, "no AWS region: set AWS_REGION"))?;
+    let region = region(aws).ok_or_else(|| failure(ErrorKind::Config, NO_REGION))?;
     let provider = aws.credentials_provider();
     let provider = provider.ok_or_else(|| failure(ErrorKind::Config, "no AWS credentials"))?;
     let credentials = provider.provide_credentials().await;
     let credentials = credentials
         .map_err(|error| failure(ErrorKind::Unavailable, format!("no AWS credentials: {error}")))?;
-    signed(credentials, region.as_ref(), host, port, user, SystemTime::now())
+    signed(credentials, region, host, port, user, SystemTime::now())
 }
 
 fn signed(
@@ -106,5 +107,13 @@ mod tests {
             assert_eq!(token.expose(), expected);
         }
         Ok(())
+    }
+
+    /// As `AWS_REGION=` leaves it.
+    #[tokio::test]
+    async fn a_region_without_a_name_is_none() {
+        let aws = SdkConfig::builder().region(aws_types::region::Region::new("")).build();
+        let refused = token(&aws, "db.example.org", 3306, "films").await.err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|error| error.contains("set AWS_REGION")));
     }
 }

@@ -22,7 +22,7 @@ const NETWORK: &str = "check the network: a function inside a VPC needs a gatewa
 
 pub(super) fn region(settings: &aws::Settings) -> Finding {
     let endpoint = settings.endpoint_url().map(|url| format!(", endpoint {url}")).unwrap_or_default();
-    match settings.region().filter(|_| aws::has_region(settings)) {
+    match aws::region(settings) {
         Some(region) => Finding::ok(format!("{region}{endpoint}")),
         None => {
             let advice =

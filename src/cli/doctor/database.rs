@@ -375,8 +375,6 @@ fn problem_of(column: &Column, kind: Kind) -> Option<String> {
             let whole = ["int", "bigint", "mediumint", "integer"].contains(&column.data_type.as_str());
             if !whole {
                 Some("no whole number".to_owned())
-            } else if column.full_type.contains("unsigned") {
-                Some("and must be signed".to_owned())
             } else if matches!(kind, Kind::Id) && !column.auto_increment {
                 Some("and must be AUTO_INCREMENT".to_owned())
             } else {

@@ -45,7 +45,7 @@ impl Queue {
     /// The queue of this URL or name.
     pub(super) async fn open(name: &str) -> Result<Self, Error> {
         let settings = aws::settings().await;
-        if !aws::has_region(&settings) {
+        if aws::region(&settings).is_none() {
             return Err(Error::new(ErrorKind::Config, aws::NO_REGION));
         }
         let client = Client::new(&settings);
