@@ -31,7 +31,7 @@ FROM scratch
 COPY --from=build /image /
 LABEL org.opencontainers.image.title="posterframe" \
     org.opencontainers.image.description="Media information and poster frames from video: Lambda function and command line" \
-    org.opencontainers.image.licenses="(MIT OR Apache-2.0) AND LGPL-2.1-or-later AND BSD-2-Clause AND BSD-3-Clause AND IJG AND Zlib"
+    org.opencontainers.image.licenses="(MIT OR Apache-2.0) AND LGPL-2.1-or-later AND LGPL-3.0-or-later AND BSD-2-Clause AND BSD-3-Clause AND IJG AND Zlib"
 # Lambda takes a user of its own instead.
 USER 65532:65532
 ENV PATH=/usr/bin

@@ -1,4 +1,4 @@
-# The commands of this project. CI runs `make test`; nothing else is needed to work on it.
+# The commands of this project. CI runs these and nothing else; `make test` is what a change needs.
 #
 # Every target that compiles first runs `setup` (apt packages, only the missing ones) and `libav` (the static FFmpeg,
 # four to nine minutes on two cores the first time, nothing afterwards). A prefix of your own wins: FFMPEG_DIR=... make test
@@ -6,7 +6,7 @@
 # Inside the repository we always link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 test-libav publish-check docs-test check lint bench fixtures test-system-ffmpeg deploy-check clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 test-libav publish-check docs-test check lint bench fixtures test-system-ffmpeg deploy-check deny advisories msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -37,7 +37,7 @@ demo: libav ## process a video (VIDEO=path for your own): JSON, picture, databas
 test-servers: setup ## get the real servers that the tests start (MariaDB, sshd, FastAPI, moto, AWS's Lambda emulator)
 	@scripts/servers.sh
 
-test: libav test-servers ## everything CI runs: format, lints, all tests, documentation, Debian's own FFmpeg
+test: libav test-servers ## what every change needs: format, lints, all tests, documentation, Debian's own FFmpeg
 	@scripts/test.sh
 
 test-mysql: libav test-servers ## the database tests against a real MySQL, and behind MySQL Router (both from Debian unstable, unpacked)
@@ -79,6 +79,21 @@ test-system-ffmpeg: setup ## build against the system's FFmpeg by pkg-config, an
 
 deploy-check: ## check the Terraform module and deploy/'s scripts: tests, moto, the cut-over, a policy checker (needs Terraform)
 	@scripts/deploy_check.sh
+
+deny: ## check the dependencies: licences, where they come from, one library for TLS (deny.toml)
+	@scripts/deny.sh
+
+advisories: ## check the dependencies against RustSec's database (reaches GitHub)
+	@scripts/deny.sh advisories
+
+msrv: libav ## check that the oldest Rust that Cargo.toml promises compiles everything (rustup adds it)
+	@scripts/msrv.sh
+
+asan: setup ## run the tests that decode under AddressSanitizer, libav too (a nightly Rust; NIGHTLY=name for one of several)
+	@scripts/asan.sh
+
+fuzz: setup ## run the fuzz targets, each for a minute (FUZZ_SECONDS=60 FUZZ_TARGETS='some'; a nightly Rust, as asan)
+	@scripts/fuzz.sh
 
 clean: ## remove what cargo built and the demo's folder (vendor/libav/prefix stays: it is slow to make)
 	cargo clean

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 document() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps "$@"; }
 
 cargo fmt --check
+cargo fmt --check --manifest-path fuzz/Cargo.toml
 cargo clippy --locked --all-targets --features static -- -D warnings
 document --features static
 cargo clippy --locked --all-targets --no-default-features --features static -- -D warnings

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything CI checks, in order, ending with the number of tests: `make test`.
+# Everything that a change has to pass, in order, ending with the number of tests: `make test`.
 #
 # A failing step does not stop the later ones, so that one run shows all there is to mend; the exit status is that of the whole.
 set -uo pipefail

@@ -85,6 +85,8 @@ mod error;
 pub mod event;
 #[cfg(any(feature = "job", feature = "remote"))]
 mod file_etag;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod limits;

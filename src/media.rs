@@ -35,6 +35,8 @@ pub use info::{
     AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind,
     VideoInfo,
 };
+#[cfg(fuzzing)]
+pub use mp4::read_mp4_tables;
 pub use open::Media;
 pub use options::{OpenOptions, Threads};
 pub use poster::{FrameReason, PosterFrame};

@@ -24,6 +24,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Formats, bounds and quality are values of the picture layer.
     ("config", &["error", "object_name", "picture", "pixels", "secret"]),
     ("testing", &[]),
+    // What the fuzz targets reach, under `--cfg fuzzing` alone.
+    ("fuzzing", &["deadline", "limits", "media", "source"]),
     // Objects to bytes, pixels to bytes, and video to pixels.
     ("source", &["aws", "backoff", "deadline", "error", "file_etag", "redacted"]),
     ("picture", &["error", "pixels"]),

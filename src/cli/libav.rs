@@ -68,6 +68,7 @@ fn start(folder: &TempDir, prefix: &Path, arguments: &LibavArguments) -> io::Res
     command
         .env_remove("LIBAV_CONFIGURE_EXTRA")
         .env_remove("KEEP_WORK")
+        .env_remove("SANITIZE")
         .env_remove("TARGET")
         .env_remove("JOBS");
     if let Some(target) = &arguments.target {

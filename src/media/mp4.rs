@@ -14,6 +14,8 @@ mod count;
 mod explore;
 mod file_end;
 mod fragments;
+#[cfg(fuzzing)]
+mod fuzz_tables;
 mod keyframes;
 mod movie;
 mod placement;
@@ -36,6 +38,8 @@ use boxes::{BoxHeader, be32, for_each_box, parse_header};
 use count::{EntryCounter, hides_moov};
 use explore::Explored;
 use fragments::{SegmentIndex, parse_sidx};
+#[cfg(fuzzing)]
+pub use fuzz_tables::read_mp4_tables;
 use movie::Movie;
 use poster::{coalesce, header_ranges, packet_of_frame, poster_packets};
 use track::Track;

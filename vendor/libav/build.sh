@@ -6,22 +6,39 @@
 # incremental: a stamp holds the hash of everything that goes in (this folder's files, compiler, machine), and nothing is
 # rebuilt while it agrees. JOBS sets how many compilers run at once, PREFIX where the result goes, WORK where it is built.
 # TARGET=aarch64-linux-gnu builds with that cross compiler, for that machine, into prefix-aarch64-linux-gnu.
+# SANITIZE=address builds with clang, AddressSanitizer and the coverage counters that libFuzzer reads, into prefix-asan; without
+# assembly, whose reads and writes no sanitizer sees. Nothing that ships is built so.
 # `build.sh update` renews pins.lock after a change of pins.toml.
 # Exit code: 2 when something must be changed before it can begin, 1 when the build failed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 target=${TARGET:-}
-prefix=${PREFIX:-$here/prefix${target:+-$target}}
-work=${WORK:-$here/build${target:+-$target}}
+variant=${target:+-$target}
+[ -z "${SANITIZE:-}" ] || variant=-asan
+prefix=${PREFIX:-$here/prefix$variant}
+work=${WORK:-$here/build$variant}
 jobs=${JOBS:-$(nproc)}
 # What the names of the compiler and of binutils begin with, and the machine that they build for.
 tools=${target:+$target-}
 machine=${target%%-*}
 machine=${machine:-$(uname -m)}
+compiler=${tools}gcc
+sanitizer=
 
 say() { printf 'libav: %s\n' "$*"; }
 fail() { printf 'libav: %s\n' "$*" >&2; exit 1; }
 refuse() { printf 'libav: %s\n' "$*" >&2; exit 2; }
+
+case ${SANITIZE:-} in
+    '') ;;
+    address)
+        [ -z "$target" ] || refuse "SANITIZE is for this machine, not for $target"
+        compiler=clang
+        # Lines in reports, and frames that are cheap to walk at each allocation. No stack depth: only libFuzzer has the counter.
+        sanitizer='-fsanitize=address -fsanitize-coverage=inline-8bit-counters,pc-table,trace-cmp -fno-omit-frame-pointer -gline-tables-only'
+        ;;
+    *) refuse "SANITIZE is address or nothing, not $SANITIZE" ;;
+esac
 
 # A package of the two files of pins, for cargo.
 pins() {
@@ -39,13 +56,13 @@ if [ "${1:-}" = update ]; then
 fi
 
 missing=
-for tool in cargo "${tools}gcc" make nasm meson ninja pkg-config xz "${tools}ar" sha256sum; do
+for tool in cargo "$compiler" make nasm meson ninja pkg-config xz "${tools}ar" sha256sum; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
 [ -z "$missing" ] || refuse "missing:$missing. Debian has them in gcc${target:+-$target}, make, nasm, meson, ninja-build, pkg-config," \
     "xz-utils and binutils${target:+-$target}; cargo comes from https://rustup.rs"
 
-stamp=$(cd "$here" && { cat build.sh components.txt glibc_compat.h pins.toml pins.lock; "${tools}gcc" --version | head -n 1; echo "$machine"; } |
+stamp=$(cd "$here" && { cat build.sh components.txt glibc_compat.h pins.toml pins.lock; "$compiler" --version | head -n 1; echo "$machine$sanitizer"; } |
     sha256sum | cut -d ' ' -f 1)
 if [ "$(cat "$prefix/.stamp" 2>/dev/null)" = "$stamp" ]; then
     say "up to date ($prefix)"
@@ -72,7 +89,7 @@ dav1d_src=$(crate_dir libdav1d-sys)
 trap 'fail "stopped"' HUP INT TERM
 # The same bytes whoever builds, wherever: no build path and no time reaches an object file.
 export SOURCE_DATE_EPOCH=0 ZERO_AR_DATE=1
-map="-ffile-prefix-map=$work=."
+map="-ffile-prefix-map=$work=.${sanitizer:+ $sanitizer}"
 
 # step NAME COMMAND...: runs it with its output in a log, which is shown when it fails.
 step() {
@@ -89,7 +106,7 @@ cp "$work/ffmpeg/RELEASE" "$work/ffmpeg/VERSION"
 
 say "building zlib (1 of 3)"
 cd "$work/zlib"
-step zlib env ${target:+CHOST="$target"} CFLAGS="-O3 -fPIC $map" ./configure --static --prefix="$work/deps"
+step zlib env ${target:+CHOST="$target"} ${sanitizer:+CC="$compiler"} CFLAGS="-O3 -fPIC $map" ./configure --static --prefix="$work/deps"
 step zlib make -j"$jobs" libz.a
 step zlib make install
 
@@ -109,9 +126,9 @@ cpu = '$machine'
 endian = 'little'
 CROSS
 fi
-step dav1d meson setup ${target:+--cross-file "$work/cross.txt"} "$work/dav1d" "$work/dav1d-src" \
-    --default-library=static --buildtype=release \
-    -Denable_tools=false -Denable_tests=false -Denable_examples=false -Dc_args="$map" \
+step dav1d env ${sanitizer:+CC="$compiler"} meson setup ${target:+--cross-file "$work/cross.txt"} "$work/dav1d" "$work/dav1d-src" \
+    --default-library=static --buildtype=release ${sanitizer:+-Denable_asm=false -Db_lundef=false} \
+    -Denable_tools=false -Denable_tests=false -Denable_examples=false -Dc_args="$map" -Dc_link_args="$sanitizer" \
     --prefix="$work/deps" --libdir=lib
 step dav1d ninja -C "$work/dav1d" -j"$jobs" install
 
@@ -122,7 +139,7 @@ mkdir "$work/ffmpeg-build"
 cp "$here/glibc_compat.h" "$work/"
 cd "$work/ffmpeg-build"
 # The path map goes in by the environment: configure writes its arguments into the libraries, as avutil_configuration().
-step configure env PKG_CONFIG_PATH="$work/deps/lib/pkgconfig" CFLAGS="-ffile-prefix-map=$work=." \
+step configure env PKG_CONFIG_PATH="$work/deps/lib/pkgconfig" CFLAGS="$map" LDFLAGS="$sanitizer" \
     ../ffmpeg/configure --prefix=/libav \
     --disable-everything --disable-autodetect --disable-programs --disable-doc --disable-debug \
     --disable-avdevice --disable-avfilter --disable-swresample --disable-network --disable-hwaccels --disable-iconv \
@@ -130,6 +147,7 @@ step configure env PKG_CONFIG_PATH="$work/deps/lib/pkgconfig" CFLAGS="-ffile-pre
     "$(enable demuxer)" "$(enable decoder)" "$(enable parser)" "$(enable bsf)" "$(enable encoder)" \
     --extra-cflags="-I../deps/include -include ../glibc_compat.h" --extra-ldflags="-L../deps/lib" \
     ${target:+--enable-cross-compile --target-os=linux --arch="$machine" --cross-prefix="$tools" --pkg-config=pkg-config} \
+    ${sanitizer:+--cc="$compiler" --disable-asm} \
     ${LIBAV_CONFIGURE_EXTRA:-}
 # configure only warns about a name it does not know, and drops a component whose needs are not met.
 for kind in demuxer decoder parser bsf encoder; do
@@ -138,7 +156,7 @@ for kind in demuxer decoder parser bsf encoder; do
         grep -q "^#define $symbol 1\$" config_components.h || fail "components.txt asks for $kind $name, FFmpeg did not enable it"
     done
 done
-case $machine in
+case $machine${sanitizer:+-without-assembly} in
     x86_64) grep -q '^#define HAVE_X86ASM 1$' config.h || fail "FFmpeg's assembly is off: nasm is missing or too old" ;;
     aarch64) grep -q '^#define HAVE_NEON 1$' config.h || fail "FFmpeg's assembly is off: configure found no NEON" ;;
 esac

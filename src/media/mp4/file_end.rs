@@ -130,7 +130,7 @@ fn links(input: &mut Input<'_>, mut offset: u64) -> Result<Option<Vec<u64>>, Fau
 
 /// The entries of an index of random access that ends with the file: its last box says how long it is
 /// (ISO/IEC 14496-12, 8.8.11).
-fn index_at_end(tail: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
+pub(super) fn index_at_end(tail: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
     let end = tail.get(tail.len().checked_sub(16)?..)?;
     let length = usize::try_from(be32(end, 12)?).ok()?;
     let mfra = tail.get(tail.len().checked_sub(length)?..)?;

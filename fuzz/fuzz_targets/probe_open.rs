@@ -1,0 +1,58 @@
+//! A stranger's upload: opened, told, and its frame taken, within limits; read by us in the way of files, and by byte ranges.
+#![no_main]
+
+use std::io::Cursor;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::{Duration, Instant};
+
+use libfuzzer_sys::fuzz_target;
+use posterframe::source::{FirstReads, MemorySource, ReadSize};
+use posterframe::{
+    Bounds, Encoding, ErrorKind, Limits, Media, MediaError, OpenOptions, PosterFrame, RgbPicture, Threads,
+};
+
+const AT: Duration = Duration::from_secs(5);
+/// What the limits allow, and as much again for what is between two looks at the clock.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn options() -> OpenOptions {
+    let mut limits = Limits::default();
+    limits.max_time = Duration::from_secs(5);
+    limits.max_pixels = 1 << 20;
+    limits.max_packets = 2000;
+    limits.max_allocation = 64 << 20;
+    limits.max_index_entries = 400_000;
+    OpenOptions::default().with_limits(limits).with_threads(Threads::Count(NonZeroUsize::MIN))
+}
+
+/// The first reads as small as they may be, so that the planner has something to plan.
+fn by_ranges() -> OpenOptions {
+    let mut reads = FirstReads::default();
+    (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(512), ReadSize::fixed(64), 0);
+    options().with_first_reads(reads).with_poster_at(AT)
+}
+
+/// What is seen of a file: the frame's time, and its pixels.
+fn take(media: Result<Media<'_>, MediaError>) -> Result<(i64, RgbPicture), MediaError> {
+    let mut media = media?;
+    assert!(!media.info().streams.is_empty(), "a file without streams was opened");
+    let frame: PosterFrame = media.poster_frame(AT)?;
+    let bounds = Bounds { max_width: NonZeroU32::new(64), max_height: NonZeroU32::new(64) };
+    let thumbnail = frame.encode(&Encoding { bounds, ..Encoding::default() })?;
+    assert!(thumbnail.bytes.len() > 100 && thumbnail.width.max(thumbnail.height) <= 64);
+    Ok((frame.pts(), frame.to_rgb8(bounds)?))
+}
+
+fuzz_target!(|file: &[u8]| {
+    let started = Instant::now();
+    let whole = take(Media::open(Cursor::new(file), &options()));
+    let ranges = take(Media::open_source(MemorySource::new(file.to_vec()), &by_ranges()));
+    for error in [&whole, &ranges].into_iter().filter_map(|result| result.as_ref().err()) {
+        // The source is memory: nothing may be blamed on it, nor on us.
+        assert!(!matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal), "{error}");
+    }
+    if let (Ok(whole), Ok(ranges)) = (&whole, &ranges) {
+        assert!(whole == ranges, "the picture depends on how its bytes came: {} and {}", whole.0, ranges.0);
+    }
+    assert!(started.elapsed() < 2 * PATIENCE, "{:?}", started.elapsed());
+});
