@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use posterframe::{Bounds, Encoding, ImageFormat, Media, OpenOptions, PosterFrame, Quality};
+use posterframe::{Encoding, ImageFormat, Media, OpenOptions, PosterFrame};
 
 const FIXTURES: &[&str] =
     &["h264_front.mp4", "h264_end.mp4", "hevc.mp4", "vp9.webm", "av1.mp4", "h264.ts", "h264.mkv"];

@@ -14,7 +14,7 @@ use common::{Outcome, fixture, fixture_bytes};
 use serde_json::Value;
 use servers::Fault;
 use servers::http_server::{HttpServer, Object};
-use servers::s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
+use servers::s3_server::{BUCKET, S3Server, SECRET_KEY};
 use tempfile::TempDir;
 
 const FILM: &str = "h264_end.mp4";

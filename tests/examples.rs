@@ -17,7 +17,6 @@ mod thumbnails;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -102,7 +101,7 @@ fn frame_md5() -> Outcome {
 fn own_source() -> Outcome {
     let (folder, film) = (tempfile::tempdir()?, common::fixture_bytes(FILM)?);
     let picture = folder.path().join("picture.jpg");
-    let parts: Vec<PathBuf> = (0..4).map(|part| folder.path().join(format!("film.{part}"))).collect();
+    let parts: Vec<_> = (0..4).map(|part| folder.path().join(format!("film.{part}"))).collect();
     for (part, bytes) in parts.iter().zip(film.chunks(film.len().div_ceil(4))) {
         fs::write(part, bytes)?;
     }
