@@ -7,6 +7,14 @@ locals {
   api_port = try(tonumber(regex("^https?://[^/]*:([0-9]+)(?:/|$)", var.catalog_api_base)[0]), startswith(var.catalog_api_base, "http:") ? 80 : 443)
 }
 
+# Only the groups made here are known: another one of yours may let out to the database.
+check "the_database_is_reached" {
+  assert {
+    condition     = !local.makes_security_group || length(local.database_groups) > 0 || var.bastion != null || length(try(var.vpc.security_group_ids, [])) > 0
+    error_message = "vpc.create_security_group makes a group that lets out to 443 and the API only: name the database's groups in database_security_group_ids, or a group that reaches it in security_group_ids."
+  }
+}
+
 resource "aws_security_group" "this" {
   count = local.makes_security_group ? 1 : 0
 
