@@ -65,7 +65,7 @@ check: libav ## the quick part of `test`: format, lints, unit tests
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	cargo test $(CARGO_FLAGS) --lib
 
-lint: libav ## format and lints in every feature set
+lint: libav ## format, lints and documentation in every feature set
 	@scripts/lint.sh
 
 bench: libav ## criterion benchmarks (BENCH=name for some of them)

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use posterframe::{Bounds, Encoding, ImageFormat, Media, OpenOptions, PosterFrame, Quality};
+use posterframe::{Encoding, ImageFormat, Media, OpenOptions, PosterFrame};
 
 const FIXTURES: &[&str] =
     &["h264_front.mp4", "h264_end.mp4", "hevc.mp4", "vp9.webm", "av1.mp4", "h264.ts", "h264.mkv"];
@@ -62,7 +62,7 @@ fn encode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("encode");
     group.throughput(Throughput::Elements(1));
     for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP] {
-        let encoding = Encoding { format, bounds: Bounds::default(), quality: Quality::default() };
+        let encoding = Encoding::default().with_format(format);
         group.bench_function(format.extension(), |bencher| {
             bencher.iter(|| black_box(frame.encode(&encoding).expect("a frame encodes")));
         });

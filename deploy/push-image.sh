@@ -89,8 +89,9 @@ if [ -n "$image" ]; then
 else
     image=$repository:$tag
     [ -n "$dry" ] || [ -f "$root/Dockerfile" ] || fail "there is no Dockerfile in $root: give --image LOCAL"
-    # Lambda takes an image, not an index of several: no attestations beside it. Docker's builder reads this.
-    run env BUILDX_NO_DEFAULT_ATTESTATIONS=1 "$engine" build --platform "linux/$platform" --tag "$image" "$root"
+    # For docker: the mounts that keep cargo's work are BuildKit's, and Lambda takes an image, not an index of several, so there are
+    # no attestations beside it.
+    run env DOCKER_BUILDKIT=1 BUILDX_NO_DEFAULT_ATTESTATIONS=1 "$engine" build --platform "linux/$platform" --tag "$image" "$root"
     # An engine may build for its own processor, whatever it is told.
     [ -n "$dry" ] || check_processor "$image"
 fi

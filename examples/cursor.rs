@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("frame at {:.3} s ({})", frame.pts_seconds(), frame.reason().as_str());
 
     let side = NonZeroU32::new(320);
-    let encoding = Encoding { bounds: Bounds { max_width: side, max_height: side }, ..Encoding::default() };
+    let encoding = Encoding::default().with_bounds(Bounds { max_width: side, max_height: side });
     let thumbnail = frame.encode(&encoding)?;
     println!("{}x{}", thumbnail.width, thumbnail.height);
     std::fs::write(picture, thumbnail.bytes)?;

@@ -16,7 +16,7 @@ fn open(path: &str) -> Result<Media<'static>, MediaError> {
     #[cfg(feature = "http")]
     if path.starts_with("http") {
         let url = path.parse().map_err(|error| SourceError::Request { reason: format!("{error}") });
-        let source = url.and_then(HttpSource::new).map_err(MediaError::Source)?;
+        let source = url.and_then(HttpSource::new)?;
         return Media::open_source(source, &OpenOptions::default().with_poster_at(AT));
     }
     Media::open_file(path, &OpenOptions::default())

@@ -12,9 +12,9 @@ Above each fenced block of a document stands who runs it, in a line that is not 
                                         sends nothing
     <!-- docs-test: text -->            nobody: it is no command
 
-A Rust block needs no mark where rustdoc compiles the page, or the English one, with src/lib.rs. Blocks run in sh's language and end at the first command that
-fails, in a pipe too. The folder holds what the page says its reader has (READER_HAS), and what it calls by names in `<>` has the names of
-NAMES. Whatever stands in backticks in the text and begins with `posterframe`, `make`, `cargo`, `aws` or a path of the repository is
+A Rust block needs no mark where rustdoc compiles the page, or the English one, with src/lib.rs. Blocks run in sh's language and end at
+the first command that fails, in a pipe too. The folder holds what the page says its reader has (READER_HAS); what stands in `<>` is
+replaced as NAMES says. Whatever stands in backticks in the text and begins with `posterframe`, `make`, `cargo`, `aws` or a path of the repository is
 looked at, too: subcommands and options must be such as `--help` tells, AWS must have the operation with these arguments, targets and
 files must be there.
 
@@ -24,6 +24,7 @@ Needs `make libav test-servers` and a built program (POSTERFRAME, or target/debu
 import argparse
 import contextlib
 import dataclasses
+import json
 import os
 import pathlib
 import re
@@ -454,17 +455,17 @@ def check_syntax(commands):
 
 
 def furnish(world):
-    """What the pages say that the owner has: two buckets, videos, the Lambda that is replaced with its notification and its logs."""
+    """What the pages say that the owner has: a bucket, videos, the Lambda that is replaced with its notification and its logs."""
     for key in ("1_x.mp4", "1_test_video.mp4"):
         world.ask(f"objects/films/videos/{key}", (FIXTURES / "h264_end.mp4").read_bytes())
-    world.ask("buckets/films-admin", b"")
     keys = {"aws_access_key_id": world.keys["access_key"], "aws_secret_access_key": world.keys["secret_key"]}
 
     def client(service):
         endpoint, authority = world.aws()["AWS_ENDPOINT_URL"], str(world.folder / "ca")
         return boto3.client(service, region_name=REGION, endpoint_url=endpoint, verify=authority, **keys)
 
-    trust = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}]}'
+    assume = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [assume]})
     role = client("iam").create_role(RoleName=FUNCTION, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     functions = client("lambda")
     image = {"ImageUri": f"{REGISTRY}/films:python"}

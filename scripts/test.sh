@@ -25,7 +25,6 @@ step test cargo test --locked --features static --no-fail-fast
 # The library as its users may have it: no async runtime, no command line. The examples are built this way, then run by
 # tests/examples.rs.
 step test-library cargo test --locked --no-default-features --features static --no-fail-fast
-step documentation env RUSTDOCFLAGS='-D warnings' cargo doc --locked --features static --no-deps
 step system-ffmpeg scripts/test_system_ffmpeg.sh
 # What the documents tell people to type, with the program that was built for the tests.
 export POSTERFRAME=target/debug/posterframe

@@ -109,7 +109,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Audit(audit) => block_on(audit::run(audit, cancel)),
         Command::Redrive(redrive) => block_on(redrive::run(redrive, cancel)),
         Command::Doctor(doctor) => block_on(doctor::run(&doctor, cancel)),
-        Command::Libav(libav) => libav::run(&libav, &cancel),
+        Command::Libav(libav) => block_on(libav::run(libav, cancel)),
         Command::Schema => output::print(SQLITE_SCHEMA),
         Command::Completions { shell } => {
             let mut text = Vec::new();

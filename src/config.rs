@@ -122,6 +122,7 @@ pub struct LogSettings {
 
 /// Shapes of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LogFormat {
     /// The message alone.
     Text,

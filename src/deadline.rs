@@ -5,6 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Lets another thread stop the work; see [`OpenOptions::cancel`](crate::OpenOptions::cancel). Clones are one token.
+///
+/// ```
+/// use posterframe::{CancelToken, ErrorKind, Media, OpenOptions};
+///
+/// let token = CancelToken::default();
+/// let options = OpenOptions::default().with_cancel(token.clone());
+/// // In another thread, when nobody waits for the picture any more:
+/// token.cancel();
+/// let error = Media::open_file("tests/fixtures/h264_end.mp4", &options).expect_err("it was cancelled");
+/// assert_eq!(error.kind(), ErrorKind::Cancelled);
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct CancelToken(Arc<AtomicBool>);
 

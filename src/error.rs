@@ -89,6 +89,19 @@ impl fmt::Display for ErrorKind {
 }
 
 /// A failure of the job, from whichever layer: what it is about, its kind, and the layer's own error as the source.
+///
+/// ```
+/// use posterframe::{Error, ErrorKind, Media, OpenOptions};
+///
+/// fn seconds(path: &str) -> Result<Option<f64>, Error> {
+///     let media = Media::open_file(path, &OpenOptions::default()).map_err(|error| Error::from(error).about(path))?;
+///     Ok(media.info().duration_seconds)
+/// }
+///
+/// let error = seconds("nothing.mp4").expect_err("there is no such file");
+/// assert_eq!((error.kind(), error.subject()), (ErrorKind::NotFound, Some("nothing.mp4")));
+/// assert!(!error.is_retryable());
+/// ```
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,

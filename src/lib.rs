@@ -19,7 +19,7 @@
 //! let frame = media.poster_frame(Duration::from_secs(5))?;
 //! assert_eq!(frame.reason(), FrameReason::AtTarget);
 //! let bounds = Bounds { max_width: NonZeroU32::new(96), max_height: None };
-//! let thumbnail = frame.encode(&Encoding { bounds, ..Encoding::default() })?;
+//! let thumbnail = frame.encode(&Encoding::default().with_bounds(bounds))?;
 //! assert_eq!(thumbnail.width, 96);
 //! # Ok(())
 //! # }
@@ -48,13 +48,20 @@
 //! |---|---|
 //! | `png`, `webp` | those formats beside JPEG |
 //! | `static` | links the static libav that `FFMPEG_DIR` points to; without it, the system's FFmpeg by pkg-config |
-//! | `http`, `s3` | objects behind URLs and in S3, by byte ranges; with `remote`, which both bring, own sources too |
+//! | `remote` | objects read by byte ranges: sources of your own, files, memory; brings tokio |
+//! | `http`, `s3` | objects behind URLs and in S3; both bring `remote` |
 //! | `sso` | AWS credentials by SSO, and by programs that print them |
 //! | `job` | the whole job for one video, with tokio: names, store, catalogue |
 //! | `sqlite` | the catalogue in a SQLite file |
 //! | `mysql` | the catalogue in MySQL, its API, secrets, the way through a bastion |
 //! | `lambda` | the AWS Lambda function |
 //! | `cli` (default) | the `posterframe` program; libraries say `default-features = false` |
+//! | `testing` | readers that fail on purpose, for tests |
+//!
+//! A guide to all of it, with errors by kind, threads, linking and licences, is `docs/library.md` in the repository; `examples/` has a
+//! program for each way in.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The README's examples are compiled with the documentation's.
 #[cfg(all(doctest, feature = "s3"))]
@@ -116,3 +123,8 @@ pub use media::{
 pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
 pub use pixels::{Bounds, Orientation, RgbPicture};
 pub use source::Ledger;
+
+/// The guide's programs, compiled and run as tests.
+#[cfg(all(doctest, feature = "http", feature = "s3"))]
+#[doc = include_str!("../docs/library.md")]
+mod guide {}

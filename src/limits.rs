@@ -7,6 +7,16 @@ use std::time::Duration;
 ///
 /// `Default` is meant for strangers' uploads: far above what real videos need, and low enough that a hostile file cannot
 /// take the machine down. It is not "no limits".
+///
+/// ```
+/// use std::time::Duration;
+/// use posterframe::{ErrorKind, Limits, Media, OpenOptions};
+///
+/// let limits = Limits::default().with_max_time(Duration::from_secs(10)).with_max_bytes(1000);
+/// let options = OpenOptions::default().with_limits(limits);
+/// let error = Media::open_file("tests/fixtures/h264_end.mp4", &options).expect_err("it takes more than 1000 bytes");
+/// assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -43,5 +53,63 @@ impl Default for Limits {
             max_allocation: 256 << 20,
             max_time: Duration::from_secs(60),
         }
+    }
+}
+
+impl Limits {
+    /// With this [`max_bytes`](Self::max_bytes).
+    #[must_use]
+    pub const fn with_max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// With this [`max_requests`](Self::max_requests).
+    #[must_use]
+    pub const fn with_max_requests(mut self, requests: u64) -> Self {
+        self.max_requests = requests;
+        self
+    }
+
+    /// With this [`max_packets`](Self::max_packets).
+    #[must_use]
+    pub const fn with_max_packets(mut self, packets: u64) -> Self {
+        self.max_packets = packets;
+        self
+    }
+
+    /// With this [`max_pixels`](Self::max_pixels).
+    #[must_use]
+    pub const fn with_max_pixels(mut self, pixels: u64) -> Self {
+        self.max_pixels = pixels;
+        self
+    }
+
+    /// With this [`max_streams`](Self::max_streams).
+    #[must_use]
+    pub const fn with_max_streams(mut self, streams: u32) -> Self {
+        self.max_streams = streams;
+        self
+    }
+
+    /// With this [`max_index_entries`](Self::max_index_entries).
+    #[must_use]
+    pub const fn with_max_index_entries(mut self, entries: u64) -> Self {
+        self.max_index_entries = entries;
+        self
+    }
+
+    /// With this [`max_allocation`](Self::max_allocation).
+    #[must_use]
+    pub const fn with_max_allocation(mut self, bytes: usize) -> Self {
+        self.max_allocation = bytes;
+        self
+    }
+
+    /// With this [`max_time`](Self::max_time).
+    #[must_use]
+    pub const fn with_max_time(mut self, time: Duration) -> Self {
+        self.max_time = time;
+        self
     }
 }

@@ -91,6 +91,7 @@ impl From<ObjectNameError> for Error {
 
 /// The parts of a video's file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ObjectName {
     /// The content the video belongs to; `None` when the name does not say.
     pub content_id: Option<ContentId>,

@@ -132,6 +132,7 @@ pub(crate) struct YuvPicture {
 
 /// Packed 8-bit RGB in the sRGB / BT.709 sense, three bytes a pixel, rows without padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RgbPicture {
     /// Pixels in a row.
     pub width: u32,

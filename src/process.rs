@@ -60,6 +60,7 @@ const MAX_PUTS: u32 = 10;
 
 /// The job, with everything it needs.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Job<S, C> {
     /// Where thumbnails go.
     pub store: S,
@@ -79,6 +80,7 @@ pub struct Job<S, C> {
 
 /// What becomes of a content that exists before its video is processed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ExistingContents {
     /// A video that is new or replaced writes it, as an upload does.
     #[default]
@@ -142,6 +144,19 @@ enum Put {
 }
 
 impl<S: Store, C: Catalog> Job<S, C> {
+    /// The job with the default settings; its fields may be changed.
+    pub fn new(store: S, catalog: C) -> Self {
+        Self {
+            store,
+            catalog,
+            key_rules: KeyRules::default(),
+            thumbnail: ThumbnailSettings::default(),
+            options: OpenOptions::default(),
+            existing_contents: ExistingContents::default(),
+            decoders: None,
+        }
+    }
+
     /// Does the job for one video.
     ///
     /// # Errors

@@ -1,15 +1,15 @@
 //! Objects read by byte ranges: any object, of any size, from a handful of exact requests.
 //!
-//! A [`RangeSource`] answers one range request at a time; [`HttpSource`], [`S3Source`], [`FileSource`] and [`MemorySource`]
-//! are ours. From there bytes go this way:
+//! A `RangeSource` answers one range request at a time; `HttpSource` (feature `http`), `S3Source` (feature `s3`), `FileSource` and
+//! `MemorySource` (feature `remote`) are ours. From there bytes go this way:
 //!
 //! - `reader`: the `RangeReader`, where blocking code (libav, in the end) meets asynchronous requests. It sends the
-//!   first reads, head and tail side by side ([`FirstReads`]), and whatever the planner or a read that found nothing asks
+//!   first reads, head and tail side by side (`FirstReads`), and whatever the planner or a read that found nothing asks
 //!   for, and it waits.
 //! - `fetch`: one planned range in the I/O thread (`runtime`): the request, its reply held to what was asked and to the
-//!   [`Identity`] of the first reply, the body piece by piece; what breaks off is resumed where it stopped, with the pauses
+//!   `Identity` of the first reply, the body piece by piece; what breaks off is resumed where it stopped, with the pauses
 //!   of `retry`.
-//! - [`BlockCache`]: where the pieces wait to be read. It is bounded and shared by all readers of the process; a fetch
+//! - `BlockCache`: where the pieces wait to be read. It is bounded and shared by all readers of the process; a fetch
 //!   whose bytes nobody waits for stands still while it is full.
 //! - `range`: arithmetic on byte ranges. [`SourceError`]: everything that can go wrong, told apart.
 //!
@@ -78,6 +78,7 @@ pub use self::remote::{BoxFuture, GetRange, Identity, RangeBody, RangeReply, Ran
 mod remote {
     use std::future::Future;
     use std::pin::Pin;
+    use std::sync::Arc;
 
     use bytes::Bytes;
 
@@ -88,6 +89,7 @@ mod remote {
 
     /// Which object it is that bytes come from. The first reply tells it; all later ones must agree.
     #[derive(Debug, Clone, PartialEq, Eq)]
+    #[non_exhaustive]
     pub struct Identity {
         /// Bytes of the object.
         pub size: u64,
@@ -98,6 +100,26 @@ mod remote {
     }
 
     impl Identity {
+        /// An object of `size` bytes, of which nothing else is known.
+        pub const fn new(size: u64) -> Self {
+            Self { size, etag: None, last_modified: None }
+        }
+
+        /// With this ETag, quotes included. Without one, an object that is replaced by another of the same size and date
+        /// while it is read is not noticed.
+        #[must_use]
+        pub fn with_etag(mut self, etag: impl Into<String>) -> Self {
+            self.etag = Some(etag.into());
+            self
+        }
+
+        /// With this `Last-Modified`, an HTTP date.
+        #[must_use]
+        pub fn with_last_modified(mut self, date: impl Into<String>) -> Self {
+            self.last_modified = Some(date.into());
+            self
+        }
+
         /// What differs between two replies, in words; `None` for the same object.
         pub(crate) fn difference(&self, other: &Self) -> Option<String> {
             let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
@@ -134,10 +156,15 @@ mod remote {
     /// The bytes of a reply, piece by piece.
     pub trait RangeBody: Send {
         /// The next piece; `None` at the end.
+        ///
+        /// # Errors
+        /// Why the body broke off; see [`SourceError`]. It is not asked again: the reader requests the rest anew, if the error is
+        /// one that may pass.
         fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>>;
     }
 
     /// A reply to a range request. Its status was 206 (Partial Content), or what stands for that elsewhere.
+    #[non_exhaustive]
     pub struct RangeReply {
         /// The object it comes from.
         pub identity: Identity,
@@ -145,6 +172,13 @@ mod remote {
         pub range: ByteRange,
         /// The bytes.
         pub body: Box<dyn RangeBody>,
+    }
+
+    impl RangeReply {
+        /// A reply with the bytes `range` of the object that `identity` names, as `body` gives them.
+        pub fn new(identity: Identity, range: ByteRange, body: impl RangeBody + 'static) -> Self {
+            Self { identity, range, body: Box::new(body) }
+        }
     }
 
     impl std::fmt::Debug for RangeReply {
@@ -160,7 +194,50 @@ mod remote {
     /// An object that can be read by byte ranges.
     ///
     /// An implementation makes one request and nothing more: no retries, no checks of the bytes against the request. The
-    /// reader does both, and counts. It is called in a runtime of tokio's with time and I/O.
+    /// reader does both, and counts. It is called in a runtime of tokio's with time and I/O, in a thread that all sources
+    /// share: what blocks belongs into `tokio::task::spawn_blocking`.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use posterframe::source::{
+    ///     BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeSource, SourceError,
+    /// };
+    /// use posterframe::{Media, OpenOptions};
+    ///
+    /// /// An object of which all bytes are here.
+    /// struct Held(Bytes);
+    ///
+    /// /// A reply's bytes, in one piece.
+    /// struct Body(Option<Bytes>);
+    ///
+    /// impl RangeBody for Body {
+    ///     fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
+    ///         Box::pin(async move { Ok(self.0.take()) })
+    ///     }
+    /// }
+    ///
+    /// impl RangeSource for Held {
+    ///     fn name(&self) -> String {
+    ///         "held".to_owned()
+    ///     }
+    ///
+    ///     fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>> {
+    ///         Box::pin(async move {
+    ///             let identity = Identity::new(self.0.len() as u64);
+    ///             let range = request.range.of(identity.size);
+    ///             let bytes = self.0.slice(range.start() as usize..range.end() as usize);
+    ///             Ok(RangeReply::new(identity, range, Body(Some(bytes))))
+    ///         })
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let source = Held(std::fs::read("tests/fixtures/h264_end.mp4")?.into());
+    /// let media = Media::open_source(source, &OpenOptions::default())?;
+    /// assert_eq!(media.info().duration_seconds, Some(7.0));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub trait RangeSource: Send + Sync + 'static {
         /// A name for people, without secrets.
         fn name(&self) -> String;
@@ -170,5 +247,16 @@ mod remote {
         /// # Errors
         /// What the server says; see [`SourceError`].
         fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>>;
+    }
+
+    /// One object with several owners, or one of whatever kind: `Arc<dyn RangeSource>`.
+    impl<S: RangeSource + ?Sized> RangeSource for Arc<S> {
+        fn name(&self) -> String {
+            (**self).name()
+        }
+
+        fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>> {
+            (**self).get(request)
+        }
     }
 }

@@ -14,7 +14,7 @@ use common::{Outcome, fixture, fixture_bytes};
 use serde_json::Value;
 use servers::Fault;
 use servers::http_server::{HttpServer, Object};
-use servers::s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
+use servers::s3_server::{BUCKET, S3Server, SECRET_KEY};
 use tempfile::TempDir;
 
 const FILM: &str = "h264_end.mp4";
@@ -26,18 +26,6 @@ fn posterframe(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posterframe"));
     command.env_clear().args(arguments).stdin(Stdio::null());
     command
-}
-
-/// The settings with which the program finds the server.
-fn settings(server: &S3Server) -> Vec<(&'static str, String)> {
-    let fixed = [
-        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
-        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-    ];
-    let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
-    fixed.into_iter().chain([("AWS_ENDPOINT_URL", server.endpoint())]).collect()
 }
 
 /// The settings but this one, which is another or none.
@@ -167,11 +155,11 @@ fn objects_in_s3_are_read_like_files() -> Outcome {
     let server = S3Server::start()?;
     let key = "films/안녕 a+b%.mp4";
     server.put(key, &fixture_bytes(FILM)?)?;
-    is_the_film(&format!("s3://{BUCKET}/{key}"), &settings(&server))?;
+    is_the_film(&format!("s3://{BUCKET}/{key}"), &server.settings())?;
 
     // A version of it.
     let mut command = posterframe(&["probe", "--version-id", "v7", "--json"]);
-    command.arg(format!("s3://{BUCKET}/{key}")).envs(settings(&server));
+    command.arg(format!("s3://{BUCKET}/{key}")).envs(server.settings());
     command.output()?;
     let seen = server.faults.last()?;
     assert!(seen.query.contains("versionId=v7"), "{}", seen.query);
@@ -236,7 +224,7 @@ fn signed_urls_are_read_and_not_shown() -> Outcome {
 fn keys_to_s3_are_not_shown() -> Outcome {
     let server = S3Server::start()?;
     server.put("film.mp4", &fixture_bytes(FILM)?)?;
-    let settings = settings(&server);
+    let settings = server.settings();
     for (key, secret) in [("film.mp4", SECRET_KEY), ("none.mp4", SECRET_KEY), ("film.mp4", SECRET)] {
         for (filter, form) in [("debug", "text"), ("debug", "json"), ("trace", "json")] {
             let mut command = posterframe(&["probe", "--json"]);
@@ -412,7 +400,7 @@ fn what_goes_wrong_in_s3_has_its_exit_code() -> Outcome {
     let server = S3Server::start()?;
     server.put("film.mp4", &fixture_bytes(FILM)?)?;
     server.put("empty.mp4", b"")?;
-    let right = settings(&server);
+    let right = server.settings();
     let film = format!("s3://{BUCKET}/film.mp4");
     let missing = "not found: NoSuchKey: The specified key does not exist.";
     let denied = "access denied: no permission, or gone (SignatureDoesNotMatch";

@@ -491,6 +491,12 @@ fn region_credentials_and_bucket_are_told_apart() -> Outcome {
         world.s3.faults.on_next(2, redirect.with_header("x-amz-bucket-region", "eu-west-1"));
         let told = doctor(&own, &[], &["--bucket", BUCKET])?;
         told.fails("bucket_read", "config", &["eu-west-1", "AWS_REGION"])?;
+        world.s3.faults.always(Fault::s3_error(503, "SlowDown", "Please reduce your request rate."));
+        let told = doctor(&own, &[], &[VIDEO, "--write"])?;
+        for name in ["bucket_read", "bucket_write"] {
+            told.says(name, "failed", &["SlowDown", "fewer requests"])?;
+        }
+        world.s3.faults.clear();
         let told = doctor(&own, &[], &["--bucket", "no-such-bucket"])?;
         told.fails("bucket_read", "not_found", &["no bucket no-such-bucket"])?;
         let told = doctor(&own, &[], &["s3://films/videos/9_gone.mp4"])?;
@@ -552,6 +558,10 @@ fn the_bastion_is_seen_through() -> Outcome {
         let stranger = fs::read_to_string(keys.path().join("stranger.pub"))?;
         let told = doctor(&own, &[("BASTION_HOST_KEY", &stranger)], &[])?;
         told.fails("bastion_host_key", "denied", &[&value, "somebody stands between"])?;
+        sshd::keygen(&["-t", "rsa"], &keys.path().join("other"))?;
+        let other = fs::read_to_string(keys.path().join("other.pub"))?;
+        let told = doctor(&own, &[("BASTION_HOST_KEY", &other)], &[])?;
+        told.fails("bastion_host_key", "denied", &["ssh_host_rsa_key.pub"])?;
         let told = doctor(&own, &[("BASTION_HOST_KEY", "insecure-any")], &[])?;
         told.says("bastion_host_key", "warning", &[&value])?;
         let told = doctor(&own, &[("BASTION_SSH_KEY_SECRET", "stranger")], &[])?;

@@ -1,10 +1,14 @@
 //! What the documents say of the code: every variable that is read is on the page of the configuration, in both languages where both
-//! tell of it, links lead somewhere, and every block says who runs it.
+//! tell of it; features, kinds of errors, programs and examples are in the library's guide; links lead somewhere, and every block says who
+//! runs it.
 
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use posterframe::ErrorKind;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -192,6 +196,86 @@ fn every_block_says_who_runs_it() -> Outcome {
     Ok(())
 }
 
+/// The names of the features, but `default`, that stands for others.
+fn features() -> Outcome<BTreeSet<String>> {
+    let manifest = read("Cargo.toml")?;
+    let table = manifest.split("[features]\n").nth(1).and_then(|rest| rest.split("\n[").next());
+    let lines = table.ok_or("Cargo.toml has no features")?.lines();
+    let names =
+        lines.filter_map(|line| Some(line.split_once(" = ")?.0)).filter(|name| !name.starts_with('#'));
+    let names: BTreeSet<String> = names.map(str::to_owned).collect();
+    assert!(names.contains("default") && manifest.contains("default = [\"cli\"]"));
+    Ok(names.into_iter().filter(|name| name != "default").collect())
+}
+
+/// What stands between backquotes in the first column of the table under this heading.
+fn first_column(text: &str, heading: &str) -> Outcome<BTreeSet<String>> {
+    let part = text.split(heading).nth(1).ok_or("no such heading")?;
+    let rows =
+        part.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let cells = rows.filter_map(|row| row.split('|').nth(1));
+    let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    Ok(names.map(str::to_owned).collect())
+}
+
+#[test]
+fn every_feature_is_in_the_tables_and_no_other() -> Outcome {
+    let crate_documentation = read("src/lib.rs")?.replace("//! ", "");
+    assert_eq!(first_column(&crate_documentation, "# Features\n")?, features()?);
+    assert!(crate_documentation.contains("\n| `cli` (default) |"));
+    assert_eq!(first_column(&read("docs/library.md")?, "## Features\n")?, features()?);
+    Ok(())
+}
+
+#[test]
+fn every_kind_of_error_is_in_the_guide() -> Outcome {
+    let guide = read("docs/library.md")?;
+    let documented = first_column(&guide, "## Errors\n")?;
+    for name in &documented {
+        let kind = ErrorKind::from_name(name).ok_or_else(|| format!("{name} is no kind"))?;
+        let row = guide.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).ok_or("no row")?;
+        let again = if kind.is_retryable() { "yes" } else { "no" };
+        assert_eq!(row.split('|').nth(3).map(str::trim), Some(again), "{name}");
+    }
+    let code = read("src/error.rs")?;
+    let words: BTreeSet<_> = names_of_kinds(&code).map(str::to_owned).collect();
+    assert_eq!(documented, words);
+    Ok(())
+}
+
+/// The words of `ErrorKind::as_str`.
+fn names_of_kinds(code: &str) -> impl Iterator<Item = &str> {
+    let arms =
+        code.lines().map(str::trim).filter(|line| line.starts_with("Self::") && line.contains(" => \""));
+    arms.filter_map(|line| line.split('"').nth(1))
+}
+
+/// The guide's programs are tests of documentation (`src/lib.rs`); those of the README are among them.
+#[test]
+fn the_readme_s_programs_are_in_the_guide() -> Outcome {
+    let (readme, guide) = (read("README.md")?, read("docs/library.md")?);
+    let programs: Vec<_> =
+        readme.split("```rust").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(programs.len(), 2);
+    for program in programs {
+        assert!(guide.contains(&format!("```rust{program}```")), "not in the guide: {program}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_example_is_in_the_guide() -> Outcome {
+    let guide = read("docs/library.md")?;
+    let mut examples = 0;
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"))? {
+        let name = entry?.file_name().into_string().map_err(|_| "a name that is not UTF-8")?;
+        assert!(guide.contains(&format!("](../examples/{name})")), "{name}");
+        examples += 1;
+    }
+    assert!(examples >= 9, "{examples}");
+    Ok(())
+}
+
 /// Links to files of the repository, and to headings in them, lead somewhere.
 #[test]
 fn links_lead_somewhere() -> Outcome {
@@ -225,4 +309,55 @@ fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = text.chars().filter(|character| character.is_alphanumeric() || " -_".contains(*character));
     kept.collect::<String>().replace(' ', "-")
+}
+
+/// The arithmetic of `docs/scaling.md` is done by a script, which takes other inputs as the page shows.
+#[test]
+fn the_tables_of_scaling_are_what_the_script_says() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let run = |arguments: &[&str]| -> Outcome<String> {
+        let done = Command::new("python3").arg(root.join("scripts/cost.py")).args(arguments).output()?;
+        let (said, complaint) = (String::from_utf8(done.stdout)?, String::from_utf8(done.stderr)?);
+        if done.status.success() { Ok(said) } else { Err(complaint.into()) }
+    };
+    let page = read("docs/scaling.md")?;
+    let said = run(&[])?;
+    let tables: Vec<_> = said.trim().split("\n\n").collect();
+    assert_eq!(tables.len(), 3, "{said}");
+    for table in tables {
+        assert!(page.contains(table), "docs/scaling.md lacks:\n{table}");
+    }
+    let commands = page.lines().filter_map(|line| line.strip_prefix("scripts/cost.py "));
+    let mut shown = 0;
+    for command in commands {
+        let arguments: Vec<_> = command.split(" #").next().unwrap_or(command).split_whitespace().collect();
+        assert_ne!(run(&arguments)?, said, "{command} changes nothing");
+        shown += 1;
+    }
+    assert!(shown >= 3, "{shown}");
+    let refusal = run(&["lambda_gb_secnd=1"]).err().ok_or("a name that is none was taken")?;
+    assert!(refusal.to_string().contains("lambda_gb_secnd is no input"), "{refusal}");
+    Ok(())
+}
+
+/// A test that a page names, as `file::test`, is there.
+#[test]
+fn tests_that_pages_name_are_there() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut named = 0;
+    for path in pages()? {
+        let page = fs::read_to_string(&path)?;
+        // Modules are named so, too; tests are sentences.
+        let sentences =
+            page.split('`').filter_map(|word| word.split_once("::")).filter(|(_, test)| test.contains('_'));
+        for (file, test) in sentences {
+            let folders =
+                ["tests", "tests/remote_faults"].map(|folder| root.join(folder).join(format!("{file}.rs")));
+            let Some(code) = folders.iter().find_map(|file| fs::read_to_string(file).ok()) else { continue };
+            assert!(code.contains(&format!("fn {test}(")), "{}: {file}::{test}", path.display());
+            named += 1;
+        }
+    }
+    assert!(named > 60, "{named}");
+    Ok(())
 }

@@ -1,45 +1,158 @@
-//! Runs the programs in `examples/`, which cargo builds before any test runs.
+//! Runs the programs in `examples/`. `cargo test` builds them before it runs any test; for `cargo test --test examples` alone,
+//! `cargo build --examples` has to come first.
 
-use std::error::Error;
-use std::path::{Path, PathBuf};
+mod common;
+#[cfg(all(feature = "http", feature = "s3"))]
+#[path = "common/programs.rs"]
+mod programs;
+#[cfg(all(feature = "http", feature = "s3"))]
+#[path = "examples/remote.rs"]
+mod remote;
+#[cfg(all(feature = "http", feature = "s3"))]
+#[path = "common/servers.rs"]
+mod servers;
+#[cfg(all(feature = "http", feature = "s3"))]
+#[path = "examples/thumbnails.rs"]
+mod thumbnails;
+
+use std::ffi::OsStr;
+use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
-/// `target/<profile>/examples/NAME`, beside the `deps` folder this test runs in.
-fn example(name: &str) -> Result<PathBuf, Box<dyn Error>> {
+use common::{AT, Outcome, fixture, open};
+use posterframe::{Bounds, Encoding};
+
+const FILM: &str = "h264_front.mp4";
+
+/// `target/<profile>/examples/NAME`, beside the `deps` folder this test runs in; no setting reaches it.
+fn example(name: &str) -> Outcome<Command> {
     let deps = std::env::current_exe()?;
     let profile = deps.ancestors().nth(2).ok_or("the test runs outside of a target folder")?;
-    Ok(profile.join("examples").join(name))
+    let path = profile.join("examples").join(name);
+    assert!(path.exists(), "{}: build it with `cargo build --examples`", path.display());
+    let mut command = Command::new(path);
+    command.env_clear();
+    Ok(command)
 }
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/h264_front.mp4")
-}
-
-/// Runs an example on a fixture with a picture's path, checks the picture, and returns what was printed.
-fn run(name: &str) -> Result<String, Box<dyn Error>> {
-    let folder = tempfile::tempdir()?;
-    let picture = folder.path().join("picture.jpg");
-    let output = Command::new(example(name)?).arg(fixture()).arg(&picture).output()?;
-    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-    let (width, height) = image::image_dimensions(&picture)?;
-    assert!(width > 0 && height > 0);
+/// Runs an example to its good end; what it prints.
+fn output_of(command: &mut Command) -> Outcome<String> {
+    let output = command.output()?;
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// What the library makes of the film.
+fn poster(encoding: &Encoding) -> Outcome<Vec<u8>> {
+    Ok(open(FILM)?.poster_frame(AT)?.encode(encoding)?.bytes)
+}
+
+/// Runs an example that takes a video and a picture's path; what it prints, and the picture.
+fn run(name: &str) -> Outcome<(String, Vec<u8>)> {
+    let folder = tempfile::tempdir()?;
+    let picture = folder.path().join("picture.jpg");
+    let printed = output_of(example(name)?.arg(fixture(FILM)).arg(&picture))?;
+    Ok((printed, fs::read(picture)?))
+}
+
 #[test]
-fn file() -> Result<(), Box<dyn Error>> {
-    assert!(run("file")?.contains("frame at"));
+fn file() -> Outcome {
+    let (printed, picture) = run("file")?;
+    assert!(printed.contains("Some(7.0) seconds, 2 streams"), "{printed}");
+    assert!(printed.contains("frame at 5.000 s (at_target)"), "{printed}");
+    assert_eq!(picture, poster(&Encoding::default())?);
     Ok(())
 }
 
 #[test]
-fn cursor() -> Result<(), Box<dyn Error>> {
-    assert!(run("cursor")?.contains("frame at"));
+fn cursor() -> Outcome {
+    let (printed, picture) = run("cursor")?;
+    assert!(printed.contains("frame at 5.000 s (at_target)\n160x120"), "{printed}");
+    assert_eq!(picture, poster(&Encoding::default())?);
     Ok(())
 }
 
 #[test]
-fn own_reader() -> Result<(), Box<dyn Error>> {
-    assert!(run("own_reader")?.contains("bytes read"));
+fn own_reader() -> Outcome {
+    let (printed, picture) = run("own_reader")?;
+    let read: u64 =
+        printed.lines().filter_map(|line| line.trim().split_once(" bytes at ")?.0.parse::<u64>().ok()).sum();
+    assert!(printed.contains(&format!("{read} bytes read in ")), "{printed}");
+    assert_eq!(picture, poster(&Encoding::default())?);
+    Ok(())
+}
+
+#[test]
+fn frame_md5() -> Outcome {
+    let printed = output_of(example("frame_md5")?.arg(fixture(FILM)))?;
+    let golden = include_str!("golden.txt").lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let line = golden.into_iter().find(|line| line[0] == FILM).ok_or("the table lacks the film")?;
+    let (reason, md5) = (line[1], line[6]);
+    assert!(
+        printed.contains(&format!("\t{reason}\t")) && printed.contains(&format!("\t{md5}\t")),
+        "{printed}"
+    );
+    Ok(())
+}
+
+#[cfg(feature = "remote")]
+#[test]
+fn own_source() -> Outcome {
+    let (folder, film) = (tempfile::tempdir()?, common::fixture_bytes(FILM)?);
+    let picture = folder.path().join("picture.jpg");
+    let parts: Vec<_> = (0..4).map(|part| folder.path().join(format!("film.{part}"))).collect();
+    for (part, bytes) in parts.iter().zip(film.chunks(film.len().div_ceil(4))) {
+        fs::write(part, bytes)?;
+    }
+    let printed = output_of(example("own_source")?.arg(&picture).args(&parts))?;
+    assert!(printed.contains(&format!("{} bytes read in 1 requests", film.len())), "{printed}");
+    assert_eq!(fs::read(&picture)?, poster(&Encoding::default())?);
+
+    fs::remove_file(&parts[2])?;
+    let output = example("own_source")?.arg(&picture).args(&parts).output()?;
+    assert!(String::from_utf8_lossy(&output.stderr).contains("NotFound"), "{output:?}");
+    Ok(())
+}
+
+/// The average difference of two samples of a sheet's cell and the frame that belongs there.
+fn difference(sheet: &image::RgbImage, (x, y): (u32, u32), at: Duration) -> Outcome<u64> {
+    let frame = open(FILM)?.poster_frame(at)?.to_rgb8(Bounds::default())?;
+    let cell = image::imageops::crop_imm(sheet, x, y, frame.width, frame.height).to_image();
+    let sum: u64 = cell.iter().zip(&frame.pixels).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    Ok(sum / frame.pixels.len() as u64)
+}
+
+#[test]
+fn storyboard() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let sheet = folder.path().join("sheet.jpg");
+    let run = |count: &str| {
+        output_of(example("storyboard")?.args([
+            fixture(FILM).as_os_str(),
+            OsStr::new(count),
+            sheet.as_os_str(),
+        ]))
+    };
+    assert!(run("7")?.starts_with("7 frames from "));
+    let picture = image::open(&sheet)?.into_rgb8();
+    assert_eq!(picture.dimensions(), (2 * 160, 4 * 120));
+    let cues = fs::read_to_string(folder.path().join("sheet.vtt"))?;
+    let cues: Vec<&str> = cues.split("\n\n").map(str::trim).collect();
+    assert_eq!(cues[0], "WEBVTT");
+    assert_eq!(cues.len(), 8);
+    // Seven seconds, a second each.
+    assert_eq!(cues[2], "00:00:01.000 --> 00:00:02.000\nsheet.jpg#xywh=160,0,160,120");
+    assert_eq!(cues[7], "00:00:06.000 --> 00:00:07.000\nsheet.jpg#xywh=0,360,160,120");
+    for second in 0..7 {
+        let place = (u32::try_from(second % 2)? * 160, u32::try_from(second / 2)? * 120);
+        let at = |second: u64| Duration::from_millis(second * 1000 + 500);
+        let (own, next) =
+            (difference(&picture, place, at(second))?, difference(&picture, place, at((second + 1) % 7))?);
+        assert!(own < 8 && own < next, "{second}: {own} {next}");
+    }
+
+    assert!(run("1")?.starts_with("1 frames from "));
+    assert_eq!(image::image_dimensions(&sheet)?, (160, 120));
     Ok(())
 }

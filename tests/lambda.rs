@@ -12,6 +12,7 @@ mod world;
 
 use std::fs;
 use std::io::Cursor;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use posterframe::{Bounds, Media, OpenOptions};
@@ -19,7 +20,7 @@ use programs::database::{PASSWORD, USER};
 use programs::emulator::Emulator;
 use programs::moto::Moto;
 use programs::runtime_api::{Lambda, Reply};
-use programs::{Outcome, pause};
+use programs::{Outcome, in_repository, pause};
 use serde_json::{Value, json};
 use servers::s3_server::BUCKET;
 use servers::{Fault, Seen};
@@ -97,6 +98,37 @@ fn the_whole_job_and_the_same_event_again() -> Outcome {
         assert_eq!(log.matches("FFMPEG_PATH").count(), 2, "one line, as message and field: {log}");
         assert!(log.contains(r#""Namespace":"posterframe""#), "{log}");
         assert!(!log.contains("canary"), "{log}");
+        Ok(())
+    })
+}
+
+/// What `scripts/cost.py` counts with: requests to S3, bytes of log lines.
+#[test]
+fn a_video_takes_the_requests_and_log_lines_that_its_cost_is_counted_by() -> Outcome {
+    run(async {
+        let listed = Command::new("python3").arg(in_repository("scripts/cost.py")).arg("--list").output()?;
+        let listed = String::from_utf8(listed.stdout)?;
+        let input = |name: &str| -> Outcome<f64> {
+            let line = listed
+                .split(&format!("| `{name}` | "))
+                .nth(1)
+                .ok_or_else(|| format!("no {name}: {listed}"))?;
+            Ok(line.split([' ', '|']).next().unwrap_or_default().parse()?)
+        };
+        let world = World::new().await?;
+        for key in ["videos/1_first_video.mp4", "videos/2_test_video.mp4"] {
+            world.s3.put(key, &film()?)?;
+        }
+        let mut function = world.function()?;
+        // An environment's first invocation has lines of its own.
+        function.invoke(&event(&["videos/1_first_video.mp4"]))?.response()?;
+        let (seen, logged) = (world.s3.faults.seen().len(), function.logged().len());
+        function.invoke(&event(&["videos/2_test_video.mp4"]))?.response()?;
+        let seen = world.s3.faults.seen().split_off(seen);
+        let count = |method: &str| seen.iter().filter(|seen| seen.method == *method).count() as f64;
+        assert_eq!((count("HEAD"), count("PUT")), (input("heads")?, input("puts")?), "{seen:?}");
+        let kilobytes = (function.logged().len() - logged) as f64 / 1000.0;
+        assert!((kilobytes - input("log_kb")?).abs() < 0.3, "{kilobytes} kB");
         Ok(())
     })
 }
@@ -247,7 +279,7 @@ fn the_smallest_memory_is_enough_whatever_comes() -> Outcome {
     run(async {
         let world = World::new().await?;
         world.database.rows("INSERT INTO contents (id, title) VALUES (9000, 'x')").await?;
-        let fixture = |name: &str| fs::read(programs::in_repository(&format!("tests/fixtures/{name}")));
+        let fixture = |name: &str| fs::read(in_repository(&format!("tests/fixtures/{name}")));
         let files = ["h264_1080p.mp4"; 4].into_iter().chain(["x_huge_pixels.mp4", "x_bomb_stsz.mp4"]);
         let mut keys = Vec::new();
         for (number, file) in files.enumerate() {
@@ -667,7 +699,7 @@ fn wrong_settings_are_all_named_to_the_invoker() -> Outcome {
 
 #[test]
 fn outside_of_lambda_it_says_so() -> Outcome {
-    let output = std::process::Command::new(FUNCTION).env_clear().output()?;
+    let output = Command::new(FUNCTION).env_clear().output()?;
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stdout)?.contains("AWS_LAMBDA_RUNTIME_API"));
     Ok(())

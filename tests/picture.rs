@@ -79,7 +79,7 @@ fn all_eight_orientations_stand_upright() -> Outcome {
         let frame = frame(&name)?;
         assert_eq!(frame.orientation(), orientation, "{name}");
         for format in formats() {
-            let picture = decode(&frame.encode(&Encoding { format, ..Encoding::default() })?)?;
+            let picture = decode(&frame.encode(&Encoding::default().with_format(format))?)?;
             assert_eq!(picture.dimensions(), (96, 64), "{name} {format:?}");
             close(&format!("{name} {format:?}"), corners(&picture), CORNERS, 8);
         }
@@ -100,7 +100,7 @@ fn turned_pictures_shrink_within_upright_bounds() -> Outcome {
     for number in 1..=8 {
         let frame = frame(&format!("orient_{number}.mp4"))?;
         for format in formats() {
-            let encoding = Encoding { format, bounds: within(48, 48), quality: Quality::default() };
+            let encoding = Encoding::default().with_format(format).with_bounds(within(48, 48));
             let picture = decode(&frame.encode(&encoding)?)?;
             assert_eq!(picture.dimensions(), (48, 32), "orient_{number} {format:?}");
             close(&format!("orient_{number} {format:?}"), corners(&picture), CORNERS, 24);
@@ -117,7 +117,7 @@ fn pixels_that_are_not_square_are_stretched() -> Outcome {
         // 176 * 64 / 45 = 250.3
         assert_eq!(frame.display_size(Bounds::default()), (250, 144), "{name}");
         for format in formats() {
-            let picture = decode(&frame.encode(&Encoding { format, ..Encoding::default() })?)?;
+            let picture = decode(&frame.encode(&Encoding::default().with_format(format))?)?;
             assert_eq!(picture.dimensions(), (250, 144), "{name} {format:?}");
         }
         assert_eq!(frame.display_size(within(125, 0)), (125, 72), "{name}");
@@ -136,7 +136,7 @@ fn bounds_never_enlarge_and_keep_the_shape() -> Outcome {
             [(0, 0), (4000, 4000), (100, 0), (0, 50), (77, 77), (30, 1000), (1000, 30), (1, 1)]
         {
             let bounds = within(width, height);
-            let picture = decode(&frame.encode(&Encoding { bounds, ..Encoding::default() })?)?;
+            let picture = decode(&frame.encode(&Encoding::default().with_bounds(bounds))?)?;
             let (shown_width, shown_height) = picture.dimensions();
             assert_eq!((shown_width, shown_height), frame.display_size(bounds), "{name}");
             assert!(shown_width <= full.0 && shown_height <= full.1, "{name} in {bounds:?}");
@@ -157,7 +157,7 @@ fn colours_are_right_in_each_matrix_and_range_tagged_or_not() -> Outcome {
         let name = format!("colours_{kind}.mp4");
         let frame = frame(&name)?;
         for format in formats() {
-            let picture = decode(&frame.encode(&Encoding { format, ..Encoding::default() })?)?;
+            let picture = decode(&frame.encode(&Encoding::default().with_format(format))?)?;
             close(&format!("{name} {format:?}"), quarters(&picture), PATCHES, 4);
         }
     }
@@ -179,7 +179,7 @@ fn pq_light_looks_like_the_sdr_it_was_made_from() -> Outcome {
     let frame = frame("hdr10_patches.mp4")?;
     assert_eq!(frame.pixel_format(), "yuv420p10le");
     for format in formats() {
-        let patches = quarters(&decode(&frame.encode(&Encoding { format, ..Encoding::default() })?)?);
+        let patches = quarters(&decode(&frame.encode(&Encoding::default().with_format(format))?)?);
         assert!(hues_hold(patches), "{format:?}: {patches:?}");
         close(&format!("{format:?}"), patches, PATCHES, 5);
     }
@@ -194,7 +194,7 @@ fn hlg_light_looks_like_what_its_maker_made_of_the_sdr() -> Outcome {
     let frame = frame("hlg_patches.mp4")?;
     assert_eq!(frame.pixel_format(), "yuv420p10le");
     for format in formats() {
-        let patches = quarters(&decode(&frame.encode(&Encoding { format, ..Encoding::default() })?)?);
+        let patches = quarters(&decode(&frame.encode(&Encoding::default().with_format(format))?)?);
         assert!(hues_hold(patches), "{format:?}: {patches:?}");
         close(&format!("{format:?}"), patches, MADE, 5);
     }
@@ -340,7 +340,7 @@ fn one_decode_gives_any_number_of_pictures() -> Outcome {
         let planes = frame.copy_planes()?;
         for side in [40, 20, 64] {
             for format in formats() {
-                let encoding = Encoding { format, bounds: within(side, side), quality: Quality::default() };
+                let encoding = Encoding::default().with_format(format).with_bounds(within(side, side));
                 let picture = decode(&frame.encode(&encoding)?)?;
                 assert_eq!(picture.width().max(picture.height()), side, "{name}");
             }
@@ -360,7 +360,8 @@ fn higher_quality_is_a_larger_file_nearer_to_the_frame() -> Outcome {
         let mut last: Option<(usize, u64)> = None;
         for quality in [30, 60, 90] {
             let quality = Quality::new(quality).ok_or("no such quality")?;
-            let thumbnail = frame.encode(&Encoding { format, bounds, quality })?;
+            let encoding = Encoding::default().with_format(format).with_bounds(bounds).with_quality(quality);
+            let thumbnail = frame.encode(&encoding)?;
             let picture = decode(&thumbnail)?;
             let pairs = picture.as_raw().iter().zip(&exact.pixels);
             let error: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum();
@@ -379,10 +380,10 @@ fn odd_sizes_are_kept() -> Outcome {
     let frame = frame("odd_size.webm")?;
     assert_eq!(frame.decoded_size(), (161, 121));
     for format in formats() {
-        let picture = decode(&frame.encode(&Encoding { format, ..Encoding::default() })?)?;
+        let picture = decode(&frame.encode(&Encoding::default().with_format(format))?)?;
         assert_eq!(picture.dimensions(), (161, 121), "{format:?}");
         let bounds = within(33, 0);
-        let small = decode(&frame.encode(&Encoding { format, bounds, ..Encoding::default() })?)?;
+        let small = decode(&frame.encode(&Encoding::default().with_format(format).with_bounds(bounds))?)?;
         assert_eq!(small.dimensions(), (33, 25), "{format:?}");
     }
     Ok(())
@@ -415,7 +416,8 @@ fn png_holds_exactly_the_rgb_pixels() -> Outcome {
         for bounds in [Bounds::default(), within(50, 50)] {
             let rgb = frame.to_rgb8(bounds)?;
             assert_eq!((rgb.width, rgb.height), frame.display_size(bounds), "{name}");
-            let png = frame.encode(&Encoding { format: ImageFormat::Png, bounds, ..Encoding::default() })?;
+            let encoding = Encoding::default().with_format(ImageFormat::Png).with_bounds(bounds);
+            let png = frame.encode(&encoding)?;
             assert_eq!(*decode(&png)?.as_raw(), rgb.pixels, "{name}");
         }
     }
@@ -437,7 +439,7 @@ fn every_fixture_with_a_frame_encodes_in_every_format() -> Outcome {
     for name in common::fixtures()?.iter().filter(|name| !common::gives_no_picture(name)) {
         let frame = frame(name)?;
         for format in formats() {
-            let encoding = Encoding { format, bounds: within(64, 64), quality: Quality::default() };
+            let encoding = Encoding::default().with_format(format).with_bounds(within(64, 64));
             let picture = decode(&frame.encode(&encoding)?)?;
             let (darkest, brightest) = picture
                 .as_raw()

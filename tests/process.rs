@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use posterframe::catalog::{Asset, AssetRow, Catalog, CatalogError, NewContent, SqliteCatalog};
-use posterframe::config::ThumbnailSettings;
-use posterframe::object_name::{ContentId, KeyRules};
-use posterframe::process::{ExistingContents, Job, LocalVideo, Report, SourceVersion, Status, VideoSource};
+use posterframe::object_name::ContentId;
+use posterframe::process::{Job, LocalVideo, Report, SourceVersion, Status, VideoSource};
 use posterframe::store::{Condition, ETag, FolderStore, NewObject, ObjectDescription, Store, StoreError};
 use posterframe::{Error, ErrorKind, Media, OpenOptions};
 
@@ -182,7 +181,7 @@ impl Bucket {
 
     async fn process(&self) -> Result<Report, Error> {
         let video = LocalVideo::new(&self.path(), &self.store()?, "videos/")?;
-        job(self.store()?, self.catalog().await?).process(&video).await
+        Job::new(self.store()?, self.catalog().await?).process(&video).await
     }
 
     /// One thumbnail without `pending` of the version that is there, and one row that agrees with the report.
@@ -209,19 +208,6 @@ fn percent_decoded(metadata: &BTreeMap<String, String>, name: &str) -> String {
     metadata.get(name).map(|value| value.replace("%22", "\"")).unwrap_or_default()
 }
 
-fn job<S: Store, C: Catalog>(store: S, catalog: C) -> Job<S, C> {
-    let (key_rules, thumbnail) = (KeyRules::default(), ThumbnailSettings::default());
-    Job {
-        store,
-        catalog,
-        key_rules,
-        thumbnail,
-        options: OpenOptions::default(),
-        existing_contents: ExistingContents::Write,
-        decoders: None,
-    }
-}
-
 #[test]
 fn a_video_replaced_at_any_step_is_done_anew() -> TestResult {
     for key in ["videos/1_x.mp4", "videos/my_movie.mp4"] {
@@ -232,7 +218,7 @@ fn a_video_replaced_at_any_step_is_done_anew() -> TestResult {
                 let (path, by) = (bucket.path(), fixture("short_3s.mp4"));
                 let countdown = Countdown::new(step);
                 let video = Replaced { inner: bucket.video()?, path, by, countdown, always: false };
-                let report = job(bucket.store()?, bucket.catalog().await?).process(&video).await?;
+                let report = Job::new(bucket.store()?, bucket.catalog().await?).process(&video).await?;
                 assert_eq!(report.status, Status::Processed);
                 replaced_in_time += u32::from(report.duration == Some(3));
                 bucket.is_complete(&report).await
@@ -251,7 +237,7 @@ fn a_video_replaced_all_the_time_is_given_up() -> TestResult {
         let bucket = Bucket::new("videos/1_x.mp4")?;
         let (path, by, countdown) = (bucket.path(), fixture("short_3s.mp4"), Countdown::new(0));
         let video = Replaced { inner: bucket.video()?, path, by, countdown, always: true };
-        let error = job(bucket.store()?, bucket.catalog().await?).process(&video).await.err();
+        let error = Job::new(bucket.store()?, bucket.catalog().await?).process(&video).await.err();
         let error = error.ok_or("it was done")?;
         assert_eq!((error.kind(), error.subject()), (ErrorKind::Unavailable, Some("videos/1_x.mp4")));
         assert_eq!(bucket.process().await?.status, Status::Processed);
@@ -269,7 +255,7 @@ fn a_retry_completes_what_a_failure_left() -> TestResult {
                     let countdown = Countdown::new(step);
                     let store = Failing { inner: bucket.store()?, countdown: countdown.clone(), after };
                     let catalog = Failing { inner: bucket.catalog().await?, countdown, after };
-                    let error = job(store, catalog).process(&bucket.video()?).await.err();
+                    let error = Job::new(store, catalog).process(&bucket.video()?).await.err();
                     let error = error.ok_or("nothing failed")?;
                     assert_eq!(error.kind(), ErrorKind::Unavailable);
                     assert!(error.is_retryable());
@@ -309,7 +295,7 @@ fn a_cancelled_job_writes_nothing() -> TestResult {
         let bucket = Bucket::new("videos/1_x.mp4")?;
         let cancel = posterframe::CancelToken::default();
         cancel.cancel();
-        let mut job = job(bucket.store()?, bucket.catalog().await?);
+        let mut job = Job::new(bucket.store()?, bucket.catalog().await?);
         job.options = OpenOptions::default().with_cancel(cancel);
         let error = job.process(&bucket.video()?).await.err().ok_or("it was done")?;
         assert_eq!(error.kind(), ErrorKind::Cancelled);

@@ -132,7 +132,7 @@ impl RangeSource for InPieces {
             let reply = self.object.get(request).await?;
             let pieces =
                 Pieces { body: reply.body, rest: Bytes::new(), sizes: Arc::clone(&self.sizes), turn: 0 };
-            Ok(RangeReply { body: Box::new(pieces), ..reply })
+            Ok(RangeReply::new(reply.identity, reply.range, pieces))
         })
     }
 }

@@ -2,10 +2,11 @@
 //! duration, size and frame time are right. The golden table, which is stricter, holds for the pinned FFmpeg.
 
 use std::error::Error;
+use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 
-use posterframe::{Encoding, Media, OpenOptions};
+use posterframe::{Encoding, ErrorKind, Media, OpenOptions};
 
 /// Opens a fixture, checks what it says, and takes its frame at `at` seconds.
 fn check(name: &str, seconds: f64, size: (u32, u32), at: u64, pts: f64) -> Result<(), Box<dyn Error>> {
@@ -83,4 +84,23 @@ fn the_first_frame() -> Result<(), Box<dyn Error>> {
 #[test]
 fn a_target_after_the_end_takes_half_the_duration() -> Result<(), Box<dyn Error>> {
     check("h264_front.mp4", 7.0, (160, 120), 60, 3.5)
+}
+
+/// A distribution's FFmpeg knows playlists, lists of files and descriptions of sessions. None of them leads to a file or an address.
+#[test]
+fn a_file_that_names_others_is_no_media() -> Result<(), Box<dyn Error>> {
+    let film = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/h264_front.mp4");
+    let film = film.display();
+    let files = [
+        ("HLS", format!("#EXTM3U\n#EXT-X-TARGETDURATION:7\n#EXTINF:7,\n{film}\n#EXT-X-ENDLIST\n")),
+        ("concat", format!("ffconcat version 1.0\nfile '{film}'\n")),
+        ("IMF", format!("<AssetMap xmlns=\"http://www.smpte-ra.org/schemas/429-9/2007/AM\"><Id>{film}</Id></AssetMap>")),
+        ("SDP", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n".to_owned()),
+    ];
+    for (what, text) in files {
+        let opened = Media::open(Cursor::new(text.into_bytes()), &OpenOptions::default());
+        let error = opened.err().ok_or_else(|| format!("{what} was opened"))?;
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{what}: {error}");
+    }
+    Ok(())
 }

@@ -205,7 +205,7 @@ resource "aws_iam_role_policy" "batch" {
   role = aws_iam_role.batch[0].id
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         Sid      = "CallTheFunction"
         Effect   = "Allow"
@@ -224,6 +224,15 @@ resource "aws_iam_role_policy" "batch" {
         Action   = ["s3:PutObject"]
         Resource = ["${local.objects}/${var.batch_prefix}*"]
       },
-    ]
+      ],
+      # Manifest and report are objects of the bucket, too.
+      [for _ in range(length(var.kms_key_arns) > 0 ? 1 : 0) : {
+        Sid       = "UseKeys"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = var.kms_key_arns
+        Condition = { StringLike = { "kms:ViaService" = ["s3.*.${data.aws_partition.this.dns_suffix}"] } }
+      }],
+    )
   })
 }

@@ -17,7 +17,7 @@ locals {
   uses_queue = contains(["sqs", "eventbridge"], var.trigger)
   writes     = var.mode == "live"
 
-  # As the function decides it: src/config.rs, MAX_CONCURRENCY.
+  # As the function decides it: src/lambda/records.rs.
   objects_at_once = tonumber(lookup(var.environment, "MAX_CONCURRENCY", max(1, min(8, floor(var.memory_size / 128)))))
 
   reserved_concurrency = coalesce(var.reserved_concurrency, local.uses_queue ? -1 : var.max_concurrency)
@@ -171,6 +171,8 @@ locals {
       Effect   = "Allow"
       Action   = local.writes ? ["kms:Decrypt", "kms:GenerateDataKey"] : ["kms:Decrypt"]
       Resource = var.kms_key_arns
+      # The program asks KMS for nothing itself: S3 and Secrets Manager do, on its behalf.
+      Condition = { StringLike = { "kms:ViaService" = [for service in ["s3", "secretsmanager"] : "${service}.*.${data.aws_partition.this.dns_suffix}"] } }
     }],
     [for _ in range(var.db_iam_auth ? 1 : 0) : {
       Sid      = "LogInToTheDatabase"

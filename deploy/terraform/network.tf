@@ -3,6 +3,8 @@
 locals {
   makes_security_group = try(var.vpc.create_security_group, false)
   database_groups      = try(var.vpc.database_security_group_ids, [])
+
+  api_port = try(tonumber(regex("^https?://[^/]*:([0-9]+)(?:/|$)", var.catalog_api_base)[0]), startswith(var.catalog_api_base, "http:") ? 80 : 443)
 }
 
 resource "aws_security_group" "this" {
@@ -27,6 +29,17 @@ resource "aws_vpc_security_group_egress_rule" "https" {
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_egress_rule" "api" {
+  count = local.makes_security_group && local.api_port != 443 ? 1 : 0
+
+  security_group_id = aws_security_group.this[0].id
+  description       = "The catalogue API"
+  ip_protocol       = "tcp"
+  from_port         = local.api_port
+  to_port           = local.api_port
   cidr_ipv4         = "0.0.0.0/0"
 }
 

@@ -138,7 +138,7 @@ variable "kms_key_arn" {
 }
 
 variable "kms_key_arns" {
-  description = "Keys of your own that encrypt the bucket's objects or the secrets: the role may use them."
+  description = "Keys of your own that encrypt the bucket's objects or the secrets: the role may use them through S3 and Secrets Manager, that of batch_prefix through S3."
   type        = list(string)
   default     = []
 }
@@ -497,7 +497,7 @@ variable "bastion" {
 }
 
 variable "environment" {
-  description = "Further variables of the function, such as THUMBNAIL_WIDTH; src/config.rs lists them."
+  description = "Further variables of the function, such as THUMBNAIL_WIDTH; docs/configuration.md lists them."
   type        = map(string)
   default     = {}
 
@@ -516,7 +516,7 @@ variable "environment" {
 variable "vpc" {
   description = <<-TEXT
     The network with the database. Null: none. security_group_ids exist already; with create_security_group one more is made, in vpc_id, that may reach the
-    database's port and 443 (S3, Secrets Manager, the API), and is let into each of database_security_group_ids, those of RDS Proxy or Aurora.
+    database's port, 443 (S3, Secrets Manager, the API) and the API's own port if that is another, and is let into each of database_security_group_ids, those of RDS Proxy or Aurora.
   TEXT
   type = object({
     subnet_ids                  = list(string)

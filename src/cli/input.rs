@@ -35,11 +35,11 @@ fn open_location(arguments: &InputArguments, options: &OpenOptions) -> Result<Me
         Location::Stdin => {
             let most = arguments.buffer.unwrap_or(STDIN_BYTES);
             let bytes =
-                in_time(options, move || read_whole(std::io::stdin().lock(), most).map_err(of_source));
+                in_time(options, move || read_whole(std::io::stdin().lock(), most).map_err(Error::from));
             Ok(Media::open(Cursor::new(bytes?), options)?)
         }
         Location::S3 { bucket, key } => {
-            let source = block_on(S3Source::connect(bucket.clone(), key.clone()))?.map_err(of_source)?;
+            let source = block_on(S3Source::connect(bucket.clone(), key.clone()))??;
             let source = match &arguments.version_id {
                 Some(version) => source.with_version(version),
                 None => source,
@@ -52,11 +52,11 @@ fn open_location(arguments: &InputArguments, options: &OpenOptions) -> Result<Me
 
 /// An object behind a URL: by ranges, or whole if the server knows none and that was asked for.
 fn open_url(url: url::Url, buffer: Option<u64>, options: &OpenOptions) -> Result<Media<'static>, Error> {
-    let source = HttpSource::new(url).map_err(of_source)?;
+    let source = HttpSource::new(url)?;
     match (Media::open_source(source.clone(), options), buffer) {
         (Err(MediaError::Source(SourceError::NoRanges)), Some(most)) => {
             let bytes = in_time(options, move || {
-                block_on(async move { source.read_whole(most).await })?.map_err(of_source)
+                block_on(async move { source.read_whole(most).await })?.map_err(Error::from)
             });
             Ok(Media::open(Cursor::new(bytes?), options)?)
         }
@@ -90,8 +90,4 @@ fn in_time(
             },
         }
     }
-}
-
-fn of_source(error: SourceError) -> Error {
-    Error::new(error.kind(), error)
 }

@@ -10,7 +10,6 @@ use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -33,7 +32,7 @@ const RECIPE: [(&str, &str); 5] = [
 /// The script's exit code for what must be changed before it can begin.
 const REFUSED: i32 = 2;
 
-pub(super) fn run(arguments: &LibavArguments, cancel: &CancelToken) -> Result<(), Failure> {
+pub(super) async fn run(arguments: LibavArguments, cancel: CancelToken) -> Result<(), Failure> {
     let prefix = std::path::absolute(&arguments.prefix).map_err(of_file(&arguments.prefix))?;
     // Beside the prefix: there is room for libav, so there is for what it is built from, and /tmp may lie in memory.
     let parent = prefix.parent().unwrap_or(&prefix);
@@ -44,8 +43,8 @@ pub(super) fn run(arguments: &LibavArguments, cancel: &CancelToken) -> Result<()
         let file = folder.path().join(name);
         fs::write(&file, text).map_err(of_file(&file))?;
     }
-    let child = start(&folder, &prefix, arguments).map_err(of_file(Path::new("sh")))?;
-    let status = wait(child, cancel)?;
+    let child = start(&folder, &prefix, &arguments).map_err(of_file(Path::new("sh")))?;
+    let status = wait(child, &cancel).await?;
     if !status.success() {
         return Err(refusal(status, folder, &prefix).into());
     }
@@ -83,7 +82,7 @@ fn start(folder: &TempDir, prefix: &Path, arguments: &LibavArguments) -> io::Res
 }
 
 /// Waits for the end of the build, or ends it when interrupted.
-fn wait(mut child: Child, cancel: &CancelToken) -> Result<ExitStatus, Error> {
+async fn wait(mut child: Child, cancel: &CancelToken) -> Result<ExitStatus, Error> {
     let internal = |error: io::Error| Error::new(ErrorKind::Internal, error);
     let mut give_up = None;
     loop {
@@ -101,7 +100,7 @@ fn wait(mut child: Child, cancel: &CancelToken) -> Result<ExitStatus, Error> {
             }
             _ => {}
         }
-        thread::sleep(LOOK_UP);
+        tokio::time::sleep(LOOK_UP).await;
     }
 }
 

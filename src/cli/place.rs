@@ -30,8 +30,7 @@ impl Place {
                     return Err(Error::new(ErrorKind::Config, error).into());
                 }
                 let settings = settings(arguments, CatalogueKind::Mysql)?;
-                let client = S3Source::client_from_env().await;
-                let client = client.map_err(|error| Error::new(error.kind(), error))?;
+                let client = S3Source::client_from_env().await.map_err(Error::from)?;
                 // Without a prefix, that of the videos: everything else would be skipped.
                 let prefix = match prefix.is_empty() {
                     true => settings.config.key_rules.video_prefix.clone(),

@@ -57,7 +57,7 @@ async fn in_bucket(
     }
     let settings = Settings::read(arguments.catalog.unwrap_or(CatalogueKind::Mysql)).map_err(Error::from)?;
     logging::start(&settings.config.log, Stream::Error)?;
-    let client = S3Source::client_from_env().await.map_err(|error| Error::new(error.kind(), error))?;
+    let client = S3Source::client_from_env().await.map_err(Error::from)?;
     let store = S3Store::new(client, bucket);
     let video = RemoteVideo::new(&store, key)?;
     process(arguments, settings, store, &video, cancel).await

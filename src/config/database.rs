@@ -40,6 +40,7 @@ pub enum Login {
 
 /// How a connection is encrypted, and what of the server's certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TlsMode {
     /// No encryption.
     Disabled,

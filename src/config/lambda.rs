@@ -41,6 +41,7 @@ pub struct LambdaConfig {
 
 /// What the function does with what it makes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Mode {
     /// It writes thumbnails, contents and rows.
     #[default]

@@ -146,10 +146,18 @@ impl From<Fault> for MediaError {
             Fault::Limit { limit, allowed } => Self::LimitExceeded { limit, allowed },
             Fault::Read { offset, error } => Self::Read { offset, error },
             #[cfg(feature = "remote")]
-            Fault::Source(SourceError::Empty) => Self::Empty,
-            #[cfg(feature = "remote")]
-            Fault::Source(error) => Self::Source(error),
+            Fault::Source(error) => error.into(),
             Fault::ReaderPanicked(message) => Self::ReaderPanicked { message },
+        }
+    }
+}
+
+#[cfg(feature = "remote")]
+impl From<SourceError> for MediaError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Empty => Self::Empty,
+            error => Self::Source(error),
         }
     }
 }

@@ -213,7 +213,7 @@ pub struct VideoInfo {
     pub colour: ColourInfo,
     /// Order of fields under ffprobe's names (`progressive`, `tt`, `bb`, `tb`, `bt`); `None` when unknown.
     pub field_order: Option<&'static str>,
-    /// The codec's level, where known.
+    /// The codec's level as FFmpeg numbers it (H.264 31 is level 3.1, HEVC 93 is 3.1), where known.
     pub level: Option<i32>,
     /// Frames a decoder must hold back to put them in order.
     pub has_b_frames: i32,

@@ -22,7 +22,7 @@ use crate::error::panic_message;
 use crate::limits::Limits;
 use crate::source::{ByteRange, Ledger};
 #[cfg(feature = "remote")]
-use crate::source::{RangeReader, ReadFault, SourceError};
+use crate::source::{Identity, RangeReader, ReadFault, SourceError};
 
 /// Bytes that one read gives at most.
 pub(crate) const MAX_READ: usize = 64 << 10;
@@ -292,6 +292,15 @@ impl<'r> Input<'r> {
             Backend::Reader(reader) => reader.ledger,
             #[cfg(feature = "remote")]
             Backend::Ranges(reader) => reader.ledger(),
+        }
+    }
+
+    /// Which object is read by byte ranges.
+    #[cfg(feature = "remote")]
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        match &self.backend {
+            Backend::Reader(_) => None,
+            Backend::Ranges(reader) => reader.identity(),
         }
     }
 

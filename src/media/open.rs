@@ -29,7 +29,7 @@ use crate::media::search::{Found, PacketIndex, Places, Search, Seeking, Target, 
 use crate::media::timeline::{self, Span};
 use crate::pixels::Orientation;
 #[cfg(feature = "remote")]
-use crate::source::{BlockCache, FirstReads, RangeReader, RangeSource, ReaderOptions, SourceError};
+use crate::source::{BlockCache, FirstReads, Identity, RangeReader, RangeSource, ReaderOptions, SourceError};
 use crate::source::{ByteRange, Ledger};
 
 /// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
@@ -139,6 +139,22 @@ impl Media<'static> {
     /// Every request after the first names the version of the object that the first met. An object that is replaced while it
     /// is being opened is opened once more; later it is an error.
     ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use posterframe::source::MemorySource;
+    /// use posterframe::{Media, OpenOptions};
+    ///
+    /// let source = MemorySource::new(std::fs::read("tests/fixtures/h264_end.mp4")?);
+    /// let at = Duration::from_secs(5);
+    /// let mut media = Media::open_source(source, &OpenOptions::default().with_poster_at(at))?;
+    /// let frame = media.poster_frame(at)?;
+    /// assert_eq!(frame.pts_seconds(), 5.0);
+    /// assert_eq!(media.ledger().round_trips, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`MediaError::Source`]: the object could not be read. Otherwise as [`Media::open`].
     #[cfg(feature = "remote")]
@@ -171,6 +187,20 @@ impl Media<'static> {
 impl<'r> Media<'r> {
     /// Opens what a reader gives. It is read from within this call and those of [`poster_frame`](Self::poster_frame)
     /// only, in the calling thread, and sought to its end once to learn its size.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::io::Cursor;
+    /// use posterframe::{Media, OpenOptions};
+    ///
+    /// let bytes = std::fs::read("tests/fixtures/hevc.mp4")?;
+    /// // A reader may borrow.
+    /// let media = Media::open(Cursor::new(&bytes), &OpenOptions::default())?;
+    /// let video = media.info().streams[0].video.as_ref().ok_or("the first stream is no video")?;
+    /// assert_eq!((video.width, video.height), (160, 120));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// - [`MediaError::Empty`], [`MediaError::NotMedia`]: there is nothing to read in it.
@@ -292,6 +322,13 @@ impl<'r> Media<'r> {
         &self.info
     }
 
+    /// Which object it is, and which version of it, as the source's first reply said; `None` for files and readers, which have no
+    /// such thing.
+    #[cfg(feature = "remote")]
+    pub fn identity(&self) -> Option<Identity> {
+        self.container.input().identity()
+    }
+
     /// What reading has cost so far.
     pub fn ledger(&self) -> Ledger {
         self.container.input().ledger()
@@ -301,7 +338,26 @@ impl<'r> Media<'r> {
     /// tick of the stream. When the video ends before that, the one at half of its duration by the same rule; when there
     /// is none there either, the last that decodes. [`PosterFrame::reason`] says which it is.
     ///
-    /// May be called again for other times.
+    /// May be called again for other times, in any order.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), posterframe::MediaError> {
+    /// use std::time::Duration;
+    /// use posterframe::{FrameReason, Media, OpenOptions};
+    ///
+    /// // It lasts 7 s.
+    /// let mut media = Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default())?;
+    /// for (at, seconds, reason) in [
+    ///     (6, 6.0, FrameReason::AtTarget),
+    ///     (1, 1.0, FrameReason::AtTarget),
+    ///     (60, 3.5, FrameReason::HalfDuration),
+    /// ] {
+    ///     let frame = media.poster_frame(Duration::from_secs(at))?;
+    ///     assert_eq!((frame.pts_seconds(), frame.reason()), (seconds, reason));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// - [`MediaError::NoVideo`], [`MediaError::NoDecoder`]: there is nothing to decode, or nothing to decode it with.
@@ -638,13 +694,6 @@ fn tag_string(tag: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn media_may_move_between_threads() {
-        fn assert_send<T: Send>() {}
-        assert_send::<Media<'static>>();
-        assert_send::<PosterFrame>();
-    }
 
     #[test]
     fn tags_read_like_ffprobe() {

@@ -143,7 +143,19 @@ impl PosterFrame {
         (stretched.unwrap_or(width), height)
     }
 
-    /// The picture as packed RGB: upright, square pixels, SDR.
+    /// The picture as packed RGB: upright, square pixels, SDR. For encoders of your own.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), posterframe::MediaError> {
+    /// use std::time::Duration;
+    /// use posterframe::{Bounds, Media, OpenOptions};
+    ///
+    /// let mut media = Media::open_file("tests/fixtures/hdr10.mp4", &OpenOptions::default())?;
+    /// let picture = media.poster_frame(Duration::from_secs(1))?.to_rgb8(Bounds::default())?;
+    /// assert_eq!(picture.pixels.len() as u64, u64::from(picture.width) * u64::from(picture.height) * 3);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`MediaError::Picture`] when libswscale cannot convert the pixel format.

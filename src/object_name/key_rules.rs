@@ -6,6 +6,7 @@ use super::{KeyTemplate, ObjectNameError, file_name};
 
 /// Where videos lie, how their names end, and where thumbnails go.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KeyRules {
     /// Folder of the videos, with its final `/`; empty for the whole bucket.
     pub video_prefix: String,

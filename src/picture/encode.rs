@@ -91,8 +91,28 @@ impl Default for Quality {
     }
 }
 
-/// What a thumbnail shall be.
+/// What a thumbnail shall be. Start from `Encoding::default()`: a JPEG of the video's own size, quality 85.
+///
+/// ```
+/// # fn main() -> Result<(), posterframe::MediaError> {
+/// use std::num::NonZeroU32;
+/// use std::time::Duration;
+/// use posterframe::{Bounds, Encoding, Media, OpenOptions, Quality};
+///
+/// let mut media = Media::open_file("tests/fixtures/rotated_90.mkv", &OpenOptions::default())?;
+/// let frame = media.poster_frame(Duration::from_secs(1))?;
+/// // One decode, two sizes.
+/// for side in [40, 20] {
+///     let bounds = Bounds { max_width: NonZeroU32::new(side), max_height: NonZeroU32::new(side) };
+///     let quality = Quality::new(70).expect("70 lies between 1 and 100");
+///     let thumbnail = frame.encode(&Encoding::default().with_bounds(bounds).with_quality(quality))?;
+///     assert_eq!(thumbnail.width.max(thumbnail.height), side);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Encoding {
     /// File format.
     pub format: ImageFormat,
@@ -102,8 +122,32 @@ pub struct Encoding {
     pub quality: Quality,
 }
 
+impl Encoding {
+    /// In this format.
+    #[must_use]
+    pub const fn with_format(mut self, format: ImageFormat) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// No larger than this.
+    #[must_use]
+    pub const fn with_bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Of this quality.
+    #[must_use]
+    pub const fn with_quality(mut self, quality: Quality) -> Self {
+        self.quality = quality;
+        self
+    }
+}
+
 /// An encoded picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Thumbnail {
     /// Pixels from left to right.
     pub width: u32,

@@ -40,6 +40,18 @@ static CLIENT: LazyLock<Result<Client, SourceError>> = LazyLock::new(|| {
 /// Only the first request can meet any version of the object. The later ones carry `If-Match` with the ETag that came with
 /// it; where that is missing or weak, `If-Unmodified-Since`. Names and errors leave out user name, password, query and
 /// fragment of the URL.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use posterframe::source::HttpSource;
+/// use posterframe::{Media, OpenOptions};
+///
+/// let source = HttpSource::new("https://example.org/a.mp4".parse()?)?;
+/// let media = Media::open_source(source, &OpenOptions::default())?;
+/// println!("{:?} seconds, told by {} bytes", media.info().duration_seconds, media.ledger().bytes_fetched);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct HttpSource {
     client: Client,

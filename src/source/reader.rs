@@ -338,6 +338,11 @@ impl RangeReader {
         self.size
     }
 
+    /// What the first reply said.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        self.shared.lock().identity.clone()
+    }
+
     pub(crate) fn ledger(&self) -> Ledger {
         self.shared.lock().ledger
     }

@@ -33,6 +33,9 @@ pub(crate) fn handle() -> Result<Handle, Error> {
 ///
 /// # Errors
 /// [`Internal`](ErrorKind::Internal) when the thread cannot be started, or the future panics.
+///
+/// # Panics
+/// In async code of tokio's, which must not block, and has `.await`. `spawn_blocking` may call it.
 pub fn block_on<F>(future: F) -> Result<F::Output, Error>
 where
     F: Future + Send + 'static,

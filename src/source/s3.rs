@@ -29,6 +29,22 @@ use crate::error::in_words;
 /// Requests after the first carry `If-Match` with the ETag that came with it; where that is missing or weak,
 /// `If-Unmodified-Since`. Whatever client it is given, each request is
 /// made once: it is the reader that makes them again, where the body stopped.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use posterframe::source::{S3Source, block_on};
+/// use posterframe::{Media, OpenOptions};
+///
+/// // One client for all objects; in async code with `.await`.
+/// let client = block_on(S3Source::client_from_env())??;
+/// for key in ["videos/1_x.mp4", "videos/2_y.mp4"] {
+///     let source = S3Source::new(client.clone(), "films", key);
+///     let media = Media::open_source(source, &OpenOptions::default())?;
+///     println!("{key}: {:?} seconds", media.info().duration_seconds);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct S3Source {
     client: S3Client,

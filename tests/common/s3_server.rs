@@ -7,7 +7,7 @@
 //! - [`S3Server::put`] an object; put again to replace it ([`Files`] is the same from within a fault). Its ETag is the MD5 of
 //!   its bytes.
 //! - [`S3Server::client`]: a client with the right credentials; [`S3Server::client_with`] with others,
-//!   [`S3Server::config`] to build one.
+//!   [`S3Server::config`] to build one; [`S3Server::settings`] for programs.
 //! - `server.faults` ([`Faults`](super::Faults)): bodies cut after n bytes, stalls in a body, delays before a reply, no reply
 //!   at all, S3's errors ([`Fault::s3_error`](super::Fault::s3_error): `SlowDown`, `InternalError`, with `Retry-After` or
 //!   without), 200 for a range, wrong and missing headers, objects replaced or truncated between two requests.
@@ -114,6 +114,19 @@ impl S3Server {
     pub(crate) fn client_with(&self, access_key: &str, secret_key: &str) -> Client {
         let credentials = Credentials::new(access_key, secret_key, None, None, "tests");
         Client::from_conf(self.config().credentials_provider(credentials).build())
+    }
+
+    /// The environment variables with which AWS's tools, and programs of ours, find the server and have the right
+    /// credentials.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        let fixed = [
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
+        fixed.into_iter().chain([("AWS_ENDPOINT_URL", self.endpoint())]).collect()
     }
 
     /// What a client needs, and the right credentials.

@@ -13,7 +13,7 @@ use crate::programs::database::{DATABASE, Database, PASSWORD, USER};
 use crate::programs::runtime_api::Lambda;
 use crate::programs::{Outcome, in_repository};
 use crate::servers::Certificate;
-use crate::servers::s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
+use crate::servers::s3_server::{BUCKET, S3Server};
 
 pub(crate) const FUNCTION: &str = env!("CARGO_BIN_EXE_posterframe-lambda");
 
@@ -57,10 +57,6 @@ impl World {
 
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         let fixed = [
-            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
-            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
             ("DB_HOST", "127.0.0.1"),
             ("DB_USER", USER),
             ("DB_PASSWORD", PASSWORD),
@@ -70,12 +66,11 @@ impl World {
         ];
         let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
         let own = [
-            ("AWS_ENDPOINT_URL", self.s3.endpoint()),
             ("RDS_PORT", self.database.port().to_string()),
             ("DB_SSL_CA", self.database.ca().display().to_string()),
             ("CATALOG_API_BASE", self.api.base()),
         ];
-        fixed.into_iter().chain(own).collect()
+        self.s3.settings().into_iter().chain(fixed).chain(own).collect()
     }
 
     pub(crate) fn function(&self) -> Outcome<Lambda> {

@@ -71,8 +71,8 @@ impl Own {
             Flaw::Ends => bytes.truncate(bytes.len().div_ceil(2)),
             _ => {}
         }
-        let identity = Identity { size, etag: None, last_modified: None };
-        RangeReply { identity, range, body: Box::new(Body { bytes: bytes.into(), flaw, empty: false }) }
+        let body = Body { bytes: bytes.into(), flaw, empty: false };
+        RangeReply::new(Identity::new(size), range, body)
     }
 }
 

@@ -165,9 +165,36 @@ run "network" {
     condition = concat(
       [for rule in aws_vpc_security_group_egress_rule.database : [rule.referenced_security_group_id, rule.from_port]],
       [for rule in aws_vpc_security_group_egress_rule.https : [rule.cidr_ipv4, rule.from_port]],
+      [for rule in aws_vpc_security_group_egress_rule.api : [rule.cidr_ipv4, rule.from_port]],
       [for rule in aws_vpc_security_group_egress_rule.bastion : [rule.cidr_ipv4, rule.from_port]],
     ) == [["sg-00000000000000002", 3307], ["0.0.0.0/0", 443]]
     error_message = "The function may go elsewhere."
+  }
+}
+
+run "an_api_on_a_port_of_its_own" {
+  command = plan
+  variables {
+    catalog_api_base = "http://api.internal:8080/api"
+    vpc              = { subnet_ids = ["subnet-0123456789abcdef0"], create_security_group = true, vpc_id = "vpc-0123456789abcdef0" }
+  }
+
+  assert {
+    condition     = [for rule in aws_vpc_security_group_egress_rule.api : [rule.cidr_ipv4, rule.from_port, rule.to_port]] == [["0.0.0.0/0", 8080, 8080]]
+    error_message = "The function cannot reach the API."
+  }
+}
+
+run "an_api_without_tls" {
+  command = plan
+  variables {
+    catalog_api_base = "http://[2001:db8::1]/api"
+    vpc              = { subnet_ids = ["subnet-0123456789abcdef0"], create_security_group = true, vpc_id = "vpc-0123456789abcdef0" }
+  }
+
+  assert {
+    condition     = [for rule in aws_vpc_security_group_egress_rule.api : rule.from_port] == [80]
+    error_message = "The function cannot reach the API."
   }
 }
 

@@ -164,6 +164,11 @@ run "queue_iam_login_network_and_bastion" {
   }
 
   assert {
+    condition     = [for s in jsondecode(aws_iam_role_policy.this[0].policy).Statement : s.Condition if s.Sid == "UseKeys"] == [{ StringLike = { "kms:ViaService" = ["s3.*.amazonaws.com", "secretsmanager.*.amazonaws.com"] } }]
+    error_message = "The program may use the keys by itself."
+  }
+
+  assert {
     condition     = [for s in jsondecode(aws_iam_role_policy.this[0].policy).Statement : s.Condition if s.Effect == "Deny"] == [{ ArnEquals = { "lambda:SourceFunctionArn" = ["arn:aws:lambda:eu-central-1:111122223333:function:films"] } }]
     error_message = "The denial is not about the program."
   }
@@ -221,5 +226,24 @@ run "batch_operations" {
       [["s3:PutObject"], ["arn:aws:s3:::example-films/batch/*"]],
     ]
     error_message = "The jobs' role permits something else: ${aws_iam_role_policy.batch[0].policy}"
+  }
+}
+
+run "batch_operations_with_a_key" {
+  command = plan
+  variables {
+    batch_prefix = "batch/"
+    kms_key_arns = ["arn:aws:kms:eu-central-1:111122223333:key/films"]
+  }
+
+  assert {
+    condition = [for s in jsondecode(aws_iam_role_policy.batch[0].policy).Statement : s if s.Sid == "UseKeys"] == [{
+      Sid       = "UseKeys"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource  = ["arn:aws:kms:eu-central-1:111122223333:key/films"]
+      Condition = { StringLike = { "kms:ViaService" = ["s3.*.amazonaws.com"] } }
+    }]
+    error_message = "The jobs cannot read their manifest, or may do more with the key: ${aws_iam_role_policy.batch[0].policy}"
   }
 }

@@ -1,6 +1,6 @@
 //! Checks of the catalogue's API.
 
-use url::Url;
+use url::{Host, Url};
 
 use super::check::Finding;
 use crate::catalog::{ApiInspector, TokenAnswer, anew};
@@ -32,11 +32,26 @@ pub(super) async fn reach(base: &Url) -> Finding {
                         advice,
                     )
                 }
+                _ if is_readable_on_the_way(base) => Finding::warning(
+                    format!("{seen}, without TLS"),
+                    "the token travels readable: CATALOG_API_BASE should begin with https://, unless nobody else is on the way",
+                ),
                 _ => Finding::ok(seen),
             }
         }
         Err(error) => Finding::error(error, NETWORK),
     }
+}
+
+/// Whether what is sent there is neither encrypted nor stays on this machine.
+fn is_readable_on_the_way(base: &Url) -> bool {
+    let stays_here = match base.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    base.scheme() == "http" && !stays_here
 }
 
 pub(super) async fn token(settings: &ApiSettings, secrets: &SecretStore) -> Finding {
@@ -68,5 +83,23 @@ pub(super) async fn token(settings: &ApiSettings, secrets: &SecretStore) -> Find
             };
             Finding::error(error, advice)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_http_to_another_machine_is_readable() -> Result<(), url::ParseError> {
+        for base in ["http://api.internal:8080/api", "http://10.0.0.7/", "http://[2001:db8::1]/"] {
+            assert!(is_readable_on_the_way(&Url::parse(base)?), "{base}");
+        }
+        for base in
+            ["https://api.internal/api", "http://127.0.0.1:8000/api", "http://localhost/", "http://[::1]/"]
+        {
+            assert!(!is_readable_on_the_way(&Url::parse(base)?), "{base}");
+        }
+        Ok(())
     }
 }

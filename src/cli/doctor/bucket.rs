@@ -20,6 +20,8 @@ const PROBE: &str = ".posterframe-doctor";
 const NETWORK: &str = "check the network: a function inside a VPC needs a gateway endpoint for S3 or a NAT gateway, and AWS_REGION \
                        and AWS_ENDPOINT_URL must be right";
 
+const BUSY: &str = "S3 asks for fewer requests, or has a fault of its own: try again in a minute; see the request rates in docs/scaling.md";
+
 pub(super) fn region(settings: &aws::Settings) -> Finding {
     let endpoint = settings.endpoint_url().map(|url| format!(", endpoint {url}")).unwrap_or_default();
     match aws::region(settings) {
@@ -83,6 +85,7 @@ fn unread(error: &SourceError, key: Option<&str>, bucket: &str) -> Finding {
         SourceError::Request { .. } => failed(
             "the request cannot be made so: set AWS_REGION to the bucket's region, and see the credentials' source",
         ),
+        SourceError::Busy { .. } => failed(BUSY),
         _ => failed(NETWORK),
     }
 }
@@ -176,6 +179,7 @@ pub(super) async fn write(store: &S3Store, rules: &KeyRules) -> Finding {
                 ),
                 ErrorKind::NotFound => format!("there is no bucket {bucket} here: check its name and AWS_REGION"),
                 ErrorKind::Config => "set AWS_REGION to the bucket's region".to_owned(),
+                _ if matches!(error, StoreError::S3 { source: SourceError::Busy { .. }, .. }) => BUSY.to_owned(),
                 _ => NETWORK.to_owned(),
             };
             Finding::failed(kind, seen, advice)

@@ -180,7 +180,7 @@ pub(super) fn skipped(name: &'static str, reason: impl Into<String>) -> Check {
 
 /// What no answer mostly means.
 fn time_advice(name: &str) -> String {
-    let which = if name.starts_with("database") {
+    let which = if name.starts_with("database") || name == "unique_key" {
         "security groups: the database's, or RDS Proxy's, must let this one in on RDS_PORT; subnets and their routes"
     } else if name.starts_with("bastion") {
         "the bastion's security group (SSH from here), BASTION_HOST and BASTION_PORT"
@@ -188,8 +188,31 @@ fn time_advice(name: &str) -> String {
         "a function inside a VPC needs a route to a NAT gateway to reach a public CATALOG_API_BASE; the API's load balancer or ingress"
     } else if matches!(name, "doubles" | "orphans") {
         return "a full read of a large table takes longer: give --timeout more seconds".to_owned();
+    } else if name.starts_with("store") || name.starts_with("catalog") {
+        "whether another program holds the file, and whether the disk answers"
     } else {
         "a function inside a VPC needs a VPC endpoint for S3, one for Secrets Manager, or a NAT gateway; DNS"
     };
     format!("check {which}; or give --timeout more seconds")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_looked_for_where_it_is() {
+        for name in super::super::NAMES {
+            let advice = time_advice(name);
+            let expected = match name.split('_').next().unwrap_or_default() {
+                "database" | "unique" => "RDS_PORT",
+                "bastion" => "BASTION_HOST",
+                "api" => "CATALOG_API_BASE",
+                "doubles" | "orphans" => "a full read of a large table",
+                "store" | "catalog" => "another program holds the file",
+                _ => "VPC endpoint for S3",
+            };
+            assert!(advice.contains(expected) && advice.contains("--timeout"), "{name}: {advice}");
+        }
+    }
 }

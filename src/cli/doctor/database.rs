@@ -50,8 +50,10 @@ pub(super) async fn host_key(host: &str, port: u16, rule: Option<&HostKeyRule>) 
         }
     };
     let (described, to_pin) = (&shown.described, &shown.to_pin);
-    let compare =
-        "compare it with what the bastion itself says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub";
+    let compare = format!(
+        "compare it with what the bastion itself says: ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub",
+        file_of(described)
+    );
     match (rule, shown.accepted) {
         (Some(HostKeyRule::Any), _) => Finding::warning(
             format!("shows {described}, and any is accepted: whoever answers may read along"),
@@ -70,6 +72,15 @@ pub(super) async fn host_key(host: &str, port: u16, rule: Option<&HostKeyRule>) 
             format!("shows {described}, and BASTION_HOST_KEY pins no key"),
             format!("pin it: BASTION_HOST_KEY='{to_pin}'; {compare}"),
         ),
+    }
+}
+
+/// The middle of the name that OpenSSH gives the file of such a host key.
+fn file_of(described: &str) -> &'static str {
+    match described.split(' ').next().unwrap_or_default() {
+        kind if kind.contains("ecdsa") => "ecdsa",
+        kind if kind.contains("rsa") => "rsa",
+        _ => "ed25519",
     }
 }
 

@@ -1,0 +1,108 @@
+//! What the types of the library promise beside their methods: where they may go, and that they can be shown and copied.
+//! It is checked by compiling this.
+
+use std::error::Error as StdError;
+use std::fmt::Debug;
+
+use posterframe::source::{ByteRange, Ledger, RangeRequest, SourceError};
+use posterframe::{
+    Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, ImageFormat, Limits, Media, MediaError,
+    MediaInfo, OpenOptions, Orientation, PosterFrame, Quality, RgbPicture, StreamInfo, Threads, Thumbnail,
+};
+
+/// Values: shared by threads, copied, shown.
+const fn value<T: Debug + Clone + Send + Sync + Unpin + 'static>() {}
+/// What one thread uses at a time, and may hand on.
+const fn movable<T: Debug + Send>() {}
+/// Errors, as `Box<dyn Error + Send + Sync>` and `anyhow` want them.
+const fn error<T: StdError + Send + Sync + 'static>() {}
+
+const _: () = {
+    value::<Bounds>();
+    value::<ByteRange>();
+    value::<CancelToken>();
+    value::<Encoding>();
+    value::<ErrorKind>();
+    value::<FrameReason>();
+    value::<ImageFormat>();
+    value::<Ledger>();
+    value::<Limits>();
+    value::<MediaInfo>();
+    value::<OpenOptions>();
+    value::<Orientation>();
+    value::<Quality>();
+    value::<RangeRequest>();
+    value::<RgbPicture>();
+    value::<StreamInfo>();
+    value::<Threads>();
+    value::<Thumbnail>();
+    value::<MediaError>();
+    value::<SourceError>();
+    error::<Error>();
+    error::<MediaError>();
+    error::<SourceError>();
+    movable::<Media<'static>>();
+    movable::<PosterFrame>();
+};
+
+#[cfg(feature = "remote")]
+mod remote {
+    use std::sync::Arc;
+
+    use posterframe::source::{
+        BlockCache, FileSource, FirstReads, GetRange, Identity, MemorySource, RangeReply, RangeSource,
+        ReadSize,
+    };
+
+    use super::{movable, value};
+
+    const fn source<T: RangeSource>() {}
+
+    const _: () = {
+        value::<BlockCache>();
+        value::<FirstReads>();
+        value::<GetRange>();
+        value::<Identity>();
+        value::<ReadSize>();
+        value::<FileSource>();
+        value::<MemorySource>();
+        movable::<RangeReply>();
+        source::<FileSource>();
+        source::<MemorySource>();
+        source::<Arc<dyn RangeSource>>();
+    };
+
+    #[cfg(feature = "http")]
+    const _: () = {
+        value::<posterframe::source::HttpSource>();
+        source::<posterframe::source::HttpSource>();
+    };
+
+    #[cfg(feature = "s3")]
+    const _: () = {
+        value::<posterframe::source::S3Source>();
+        source::<posterframe::source::S3Source>();
+    };
+}
+
+/// The names that programs and logs keep: each stands for one case, and none changes.
+#[test]
+fn names_of_kinds_and_reasons_stand() {
+    let kinds = [
+        (ErrorKind::NotFound, "not_found"),
+        (ErrorKind::Denied, "denied"),
+        (ErrorKind::Unsupported, "unsupported"),
+        (ErrorKind::Malformed, "malformed"),
+        (ErrorKind::LimitExceeded, "limit_exceeded"),
+        (ErrorKind::Timeout, "timeout"),
+        (ErrorKind::Cancelled, "cancelled"),
+        (ErrorKind::Unavailable, "unavailable"),
+        (ErrorKind::Config, "config"),
+        (ErrorKind::Internal, "internal"),
+    ];
+    for (kind, name) in kinds {
+        assert_eq!((kind.as_str(), ErrorKind::from_name(name)), (name, Some(kind)));
+    }
+    let reasons = [FrameReason::AtTarget, FrameReason::HalfDuration, FrameReason::LastFrame];
+    assert_eq!(reasons.map(FrameReason::as_str), ["at_target", "half_duration", "last_frame"]);
+}
