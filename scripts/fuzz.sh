@@ -15,6 +15,8 @@ say() { printf 'fuzz: %s\n' "$*"; }
 scripts/sanitized_libav.sh
 tool=$(scripts/cargo_tool.sh cargo-fuzz)
 seconds=${FUZZ_SECONDS:-60}
+# libFuzzer is C++; clang brings a compiler for that, Debian's gcc by itself does not.
+export CXX=clang++
 export FFMPEG_DIR="$PWD/vendor/libav/prefix-asan" RUSTUP_TOOLCHAIN="${NIGHTLY:-nightly}"
 
 for target in ${FUZZ_TARGETS:-event_json mp4_tables reader_script probe_open}; do
