@@ -18,3 +18,6 @@ for feature in remote http s3 job mysql lambda; do
 done
 cargo clippy --locked --all-targets --all-features -- -D warnings
 document --all-features
+# The fuzz targets, and what they reach of the crate, as cargo-fuzz compiles them; libFuzzer itself is left out.
+CARGO_TARGET_DIR=target/fuzz-lint RUSTFLAGS='--cfg fuzzing' cargo clippy --locked --manifest-path fuzz/Cargo.toml --no-default-features \
+    -- -D warnings

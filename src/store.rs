@@ -229,6 +229,7 @@ pub(crate) fn kind_of_io(error: &io::Error) -> ErrorKind {
 }
 
 /// What a failed read or write of this file is.
+#[cfg(feature = "cli")]
 pub(crate) fn of_file(path: &Path) -> impl Fn(io::Error) -> Error + Copy {
     |error| Error::new(kind_of_io(&error), error).about(path.display().to_string())
 }

@@ -1,7 +1,8 @@
 //! What each fixture gives and costs, against `tests/golden.txt`: a frame that changes, or one byte read more, is a change
 //! of that file. `BLESS=1 cargo test --test golden` writes it anew.
 //!
-//! It holds for the pinned libav, whose decoders are exact to the bit, but for some of arm64's (`planes_aarch64.txt`).
+//! It holds for the pinned libav, whose decoders are exact to the bit, but for some without x86-64's assembly
+//! (`planes_elsewhere.txt`).
 
 mod common;
 

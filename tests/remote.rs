@@ -184,6 +184,17 @@ fn the_picture_and_the_information_do_not_depend_on_how_bytes_arrive() -> Outcom
     Ok(())
 }
 
+/// Whoever reads nothing whole, and is told that there is nothing, asks for a byte all the same: what was told need not be right.
+#[test]
+fn an_object_said_to_be_empty_is_read() -> Outcome {
+    let mut reads = FirstReads::default();
+    reads.whole = 0;
+    let options = OpenOptions::default().with_first_reads(reads).with_size_hint(0);
+    let source = MemorySource::new(fixture_bytes("h264_front.mp4")?);
+    assert_eq!(see(&mut Media::open_source(source, &options)?)?, see_local("h264_front.mp4")?);
+    Ok(())
+}
+
 #[test]
 fn what_gives_no_picture_gives_the_same_kind_of_error() -> Outcome {
     for name in fixtures()?.iter().filter(|name| gives_no_picture(name)) {

@@ -38,7 +38,7 @@ fn take(media: Result<Media<'_>, MediaError>) -> Result<(i64, RgbPicture), Media
     assert!(!media.info().streams.is_empty(), "a file without streams was opened");
     let frame: PosterFrame = media.poster_frame(AT)?;
     let bounds = Bounds { max_width: NonZeroU32::new(64), max_height: NonZeroU32::new(64) };
-    let thumbnail = frame.encode(&Encoding { bounds, ..Encoding::default() })?;
+    let thumbnail = frame.encode(&Encoding::default().with_bounds(bounds))?;
     assert!(thumbnail.bytes.len() > 100 && thumbnail.width.max(thumbnail.height) <= 64);
     Ok((frame.pts(), frame.to_rgb8(bounds)?))
 }

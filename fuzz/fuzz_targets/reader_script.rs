@@ -87,7 +87,7 @@ impl RangeSource for Ramp {
     }
 
     fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>> {
-        let identity = Identity { size: self.size, etag: Some("\"ramp\"".to_owned()), last_modified: None };
+        let identity = Identity::new(self.size).with_etag("\"ramp\"");
         Box::pin(async move {
             let range = request.range.of(self.size);
             if self.size == 0 {
@@ -99,7 +99,7 @@ impl RangeSource for Ramp {
             let is_first = range.start() == 0;
             let end = if self.breaks_off && is_first { range.end().div_ceil(2) } else { range.end() };
             let body = RampBody { at: range.start(), end, pieces: self.pieces.clone(), next: 0 };
-            Ok(RangeReply { identity, range, body: Box::new(body) })
+            Ok(RangeReply::new(identity, range, body))
         })
     }
 }

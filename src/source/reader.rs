@@ -320,10 +320,10 @@ impl RangeReader {
         let mut reader = Self { shared, deadline, size: 0, ahead: (u64::MAX, 0) };
         let (head, tail) = match size_hint {
             Some(size) if size <= first_reads.whole => (first_reads.whole, 0),
-            size => (first_reads.head.bytes(size).max(1), first_reads.tail.bytes(size)),
+            size => (first_reads.head.bytes(size), first_reads.tail.bytes(size)),
         };
         let mut state = reader.shared.lock();
-        reader.shared.start(&mut state, RangeRequest::Bounded(ByteRange::new(0, head)), 1);
+        reader.shared.start(&mut state, RangeRequest::Bounded(ByteRange::new(0, head.max(1))), 1);
         if tail > 0 {
             reader.shared.start(&mut state, RangeRequest::Suffix(tail), 1);
         }

@@ -7,8 +7,9 @@ use super::fragments::{Fragment, parse_sidx};
 use super::movie::Movie;
 use super::poster::{coalesce, header_ranges, packet_of_frame, poster_packets};
 
-/// Samples looked at of each track: what a table declares costs nothing until it is walked.
-const SAMPLES: usize = 10_000;
+/// A file that declares more is refused, as by [`look`](super::look); sooner, because each entry takes time and there are many files.
+const MAX_ENTRIES: u64 = 20_000;
+const MAX_TRACKS: u64 = 100;
 
 /// Reads all tables of a file: those of its first `moov`, of its fragments and indexes, and the packets of the frame at a time.
 ///
@@ -30,6 +31,9 @@ pub fn read_mp4_tables(file: &[u8], at_microseconds: i64) {
         hides_moov(bytes);
     }
     index_at_end(file);
+    if counter.entries > MAX_ENTRIES || counter.tracks > MAX_TRACKS {
+        return;
+    }
     for (_, offset, bytes) in boxes.iter().filter(|(kind, ..)| kind == b"sidx") {
         if let Some(index) = parse_sidx(bytes, *offset) {
             let ends = index.entries.iter().map(|entry| entry.offset + u64::from(entry.size));
@@ -55,7 +59,7 @@ fn read_movie(movie: &Movie<'_>, at_microseconds: i64) {
         let least = track.min_composition_offset();
         if let Some(first) = track.samples().next() {
             let pts = first.cts.saturating_add(shift);
-            packet_of_frame(track.samples().take(SAMPLES), least, first.offset, pts, at_microseconds);
+            packet_of_frame(track.samples(), least, first.offset, pts, at_microseconds);
         }
         if let Some(packets) = poster_packets(movie, track, at_microseconds) {
             let is_target = |start: u64| start == packets.target;
