@@ -149,9 +149,9 @@ fn it_says_which_tools_are_missing() -> Outcome {
 }
 
 fn which(tool: &str) -> Outcome<PathBuf> {
-    let path = std::env::var_os("PATH").ok_or("no PATH")?;
-    let found = std::env::split_paths(&path).map(|folder| folder.join(tool)).find(|file| file.is_file());
-    Ok(found.ok_or_else(|| format!("{tool} is not on PATH"))?)
+    let found = Command::new("sh").args(["-c", "command -v \"$0\"", tool]).output()?;
+    assert!(found.status.success(), "{tool} is not on PATH");
+    Ok(PathBuf::from(text(&found.stdout).trim_end()))
 }
 
 /// Interrupted while compilers run: they end, too, and nothing is left.
