@@ -1,6 +1,8 @@
 //! Region, credentials and endpoint, where AWS's own tools look for them.
 
-use aws_config::{BehaviorVersion, SdkConfig};
+#[cfg(feature = "s3")]
+use aws_config::BehaviorVersion;
+use aws_config::SdkConfig;
 
 /// Region, credentials and endpoint.
 #[cfg(feature = "cli")]
