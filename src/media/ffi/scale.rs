@@ -6,7 +6,7 @@ use ffmpeg_next::ffi;
 
 use super::AvError;
 use super::frame::Frame;
-#[cfg(ffmpeg_7_1)]
+#[cfg(ffmpeg_8_0)]
 use super::set_field;
 
 /// Bicubic, all chroma in, rounding without shortcuts (`SWS_BICUBIC`, `SWS_FULL_CHR_H_INP`, `SWS_FULL_CHR_H_INT`,
@@ -23,7 +23,7 @@ impl Drop for Scaler {
 }
 
 /// Scales `source` into `destination`, whose size, format and colour properties say what is wanted.
-#[cfg(ffmpeg_7_1)]
+#[cfg(ffmpeg_8_0)]
 pub(in crate::media) fn scale(source: &Frame, destination: &mut Frame) -> Result<(), AvError> {
     // SAFETY: plain allocation, checked for null.
     let scaler = NonNull::new(unsafe { ffi::sws_alloc_context() }).map(Scaler).ok_or(AvError::NO_MEMORY)?;
@@ -36,9 +36,9 @@ pub(in crate::media) fn scale(source: &Frame, destination: &mut Frame) -> Result
     Ok(())
 }
 
-/// Scales `source` into `destination`. Before FFmpeg 7.1 libswscale does not look at the frames' colour properties: they
+/// Scales `source` into `destination`. Before FFmpeg 8.0 libswscale does not look at the frames' colour properties: they
 /// are told to it apart.
-#[cfg(not(ffmpeg_7_1))]
+#[cfg(not(ffmpeg_8_0))]
 pub(in crate::media) fn scale(source: &Frame, destination: &mut Frame) -> Result<(), AvError> {
     use std::ffi::c_int;
     use std::ptr;
