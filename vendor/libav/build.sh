@@ -177,10 +177,9 @@ step install make install-libs install-headers DESTDIR="$work/install"
 # dav1d and zlib go inside libavutil.a: ffmpeg-sys-next names only the av libraries, and a linker that reads archives in
 # order (GNU ld) would otherwise need extra flags in every program that uses us.
 say "packing the archives"
-# Beside its place, and moved there in one step: whoever stops us leaves no half of it.
+# Among what is built, and moved to its place in one step: whoever stops us leaves no half of it there.
 final=$prefix
-prefix=$final.part
-rm -rf "$prefix"
+prefix=$work/prefix
 mkdir -p "$prefix/lib"
 cp -R "$work/install/libav/include" "$prefix/include"
 for name in avcodec avformat swscale; do cp "$work/install/libav/lib/lib$name.a" "$prefix/lib/"; done
@@ -201,6 +200,7 @@ cp "$dav1d_src/vendor/COPYING" "$prefix/licenses/dav1d-BSD-2-Clause.txt"
 cp "$work/zlib/LICENSE" "$prefix/licenses/zlib.txt" 2>/dev/null || sed -n '1,/^\*\//p' "$work/zlib/zlib.h" >"$prefix/licenses/zlib.txt"
 printf '%s\n' "$stamp" >"$prefix/.stamp"
 rm -rf "$final"
+mkdir -p "$(dirname "$final")"
 mv "$prefix" "$final"
 [ -n "${KEEP_WORK:-}" ] || rm -rf "$work"
 say "done: $(du -sh "$final/lib" | cut -f 1) of archives in $final"
