@@ -12,16 +12,23 @@
 //!   `color_primaries` 200 aborted a program that read it through the enum.
 //! - libav functions that take such enums are declared again in [`raw`] with integers in their place.
 #![expect(unsafe_code, reason = "libav is a C library; this module is the fence around it")]
+#![cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the search is about to use the getters that only tests use")
+)]
 
 pub(in crate::media) mod codec;
 pub(in crate::media) mod format;
 pub(in crate::media) mod frame;
 pub(in crate::media) mod io;
 pub(in crate::media) mod packet;
+pub(in crate::media) mod parser;
 pub(in crate::media) mod pixel_format;
 mod raw;
 pub(in crate::media) mod scale;
 pub(in crate::media) mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt;
@@ -51,7 +58,7 @@ macro_rules! int_field {
         // SAFETY: address of a field behind a pointer as for `field!`; nothing is read through the enum's type.
         let field = unsafe { &raw const (*$pointer).$field };
         // SAFETY: C enums are ints, four bytes and aligned as such; libav initialised it.
-        unsafe { field.cast::<c_int>().read() }
+        unsafe { field.cast::<std::ffi::c_int>().read() }
     }};
 }
 use {field, int_field, set_field};

@@ -15,18 +15,18 @@ use super::{AvError, field, int_field, set_field};
 use crate::media::info::Ratio;
 
 /// Owns an `AVCodecContext`.
-struct Context(NonNull<ffi::AVCodecContext>);
+pub(super) struct Context(NonNull<ffi::AVCodecContext>);
 
 // SAFETY: owned alone; codec contexts may move between threads between calls, their worker threads are their own.
 unsafe impl Send for Context {}
 
 impl Context {
-    fn new(codec: *const ffi::AVCodec) -> Result<Self, AvError> {
-        // SAFETY: a codec of libavcodec's list; null is checked.
+    pub(super) fn new(codec: *const ffi::AVCodec) -> Result<Self, AvError> {
+        // SAFETY: a codec of libavcodec's list, or null for a context without one; a null answer is checked.
         NonNull::new(unsafe { ffi::avcodec_alloc_context3(codec) }).map(Self).ok_or(AvError::NO_MEMORY)
     }
 
-    const fn as_ptr(&self) -> *mut ffi::AVCodecContext {
+    pub(super) const fn as_ptr(&self) -> *mut ffi::AVCodecContext {
         self.0.as_ptr()
     }
 }
@@ -81,6 +81,13 @@ impl Decoder {
         let with_padding = max_pixels.saturating_add(max_pixels / 4).saturating_add(1 << 16);
         set_field!(pointer, max_pixels, i64::try_from(with_padding).unwrap_or(i64::MAX));
         set_field!(pointer, thread_count, c_int::try_from(threads.get()).unwrap_or(c_int::MAX));
+        // Frames carry the mark of their packet (`Packet::set_mark`).
+        #[cfg(ffmpeg_6_1)]
+        {
+            let copy_opaque = c_int::try_from(ffi::AV_CODEC_FLAG_COPY_OPAQUE).unwrap_or(0);
+            let flags = field!(pointer, flags) | copy_opaque;
+            set_field!(pointer, flags, flags);
+        }
         // SAFETY: a context for this codec, not opened yet; no options.
         AvError::check(unsafe { ffi::avcodec_open2(pointer, codec, ptr::null_mut()) })?;
         Ok(Some(Self(context)))

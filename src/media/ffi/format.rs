@@ -6,6 +6,8 @@ use std::ptr::{self, NonNull};
 
 use ffmpeg_next::ffi;
 
+#[cfg(ffmpeg_7_1)]
+use super::int_field;
 use super::io::{Io, interrupted};
 use super::packet::{Packet, timestamp};
 use super::stream::{Stream, ratio, tags};
@@ -117,12 +119,92 @@ impl<'r> Container<'r> {
 
     /// Moves to the last keyframe of the stream at or before `ticks`.
     pub(in crate::media) fn seek_backward(&mut self, stream: usize, ticks: i64) -> Result<(), AvError> {
+        self.seek(stream, ticks, SeekFlags { backward: true, any: false })
+    }
+
+    /// Moves to a packet of the stream near `ticks`.
+    pub(in crate::media) fn seek(
+        &mut self,
+        stream: usize,
+        ticks: i64,
+        flags: SeekFlags,
+    ) -> Result<(), AvError> {
+        if stream >= self.stream_count() {
+            return Err(AvError::INVALID_ARGUMENT);
+        }
         let stream = c_int::try_from(stream).map_err(|_| AvError::INVALID_ARGUMENT)?;
-        // SAFETY: an open context; a stream index out of range is an error of the call's.
-        AvError::check(unsafe {
-            ffi::av_seek_frame(self.context.as_ptr(), stream, ticks, ffi::AVSEEK_FLAG_BACKWARD)
-        })?;
+        // SAFETY: an open context and one of its streams: libavformat does not check the number itself.
+        AvError::check(unsafe { ffi::av_seek_frame(self.context.as_ptr(), stream, ticks, flags.bits()) })?;
         Ok(())
+    }
+
+    /// The stream's own picture (cover art), without reading; `None` where it has none. The packet shares the bytes.
+    pub(in crate::media) fn attached_picture(&self, stream: usize) -> Result<Option<Packet>, AvError> {
+        let Some(pointer) = self.stream_pointers().nth(stream) else { return Ok(None) };
+        // SAFETY: address of a field of a stream of this container.
+        let picture = unsafe { &raw const (*pointer).attached_pic };
+        if field!(picture, data).is_null() || field!(picture, size) <= 0 {
+            return Ok(None);
+        }
+        let packet = Packet::new()?;
+        // SAFETY: a blank packet, and one that libavformat filled when it opened the file (libavformat/avformat.h,
+        // AVStream.attached_pic). The call counts another reference to the same bytes, or copies them.
+        AvError::check(unsafe { ffi::av_packet_ref(packet.as_ptr(), picture) })?;
+        Ok(Some(packet))
+    }
+
+    /// Entries that the stream's index has now.
+    pub(in crate::media) fn index_entry_count(&self, stream: usize) -> usize {
+        let Some(pointer) = self.stream_pointers().nth(stream) else { return 0 };
+        // SAFETY: a stream of this container; the call reads one number.
+        usize::try_from(unsafe { ffi::avformat_index_get_entries_count(pointer) }).unwrap_or(0)
+    }
+
+    /// An entry of the stream's index, counted from 0.
+    pub(in crate::media) fn index_entry_at(&self, stream: usize, number: usize) -> Option<IndexEntry> {
+        index_entry_at(self.stream_pointers().nth(stream)?, c_int::try_from(number).ok()?)
+    }
+
+    /// The number of the index entry nearest to `ticks`: at or before them with `backward`, else at or after them; of
+    /// keyframes, or with `any` of all packets.
+    pub(in crate::media) fn index_search(
+        &self,
+        stream: usize,
+        ticks: i64,
+        flags: SeekFlags,
+    ) -> Option<usize> {
+        let pointer = self.stream_pointers().nth(stream)?;
+        // SAFETY: a stream of this container; the call looks at its index only.
+        usize::try_from(unsafe { ffi::av_index_search_timestamp(pointer, ticks, flags.bits()) }).ok()
+    }
+
+    /// Whether the stream is one tile of a picture that several streams make up (HEIF's grid).
+    #[cfg(ffmpeg_7_1)]
+    pub(in crate::media) fn has_tile_grid(&self, stream: usize) -> bool {
+        const TILE_GRID: c_int = ffi::AVStreamGroupParamsType::AV_STREAM_GROUP_PARAMS_TILE_GRID as c_int;
+        let Some(pointer) = self.stream_pointers().nth(stream) else { return false };
+        let groups = field!(self.as_ptr(), stream_groups);
+        (0..field!(self.as_ptr(), nb_stream_groups) as usize).any(|index| {
+            // SAFETY: libavformat keeps `nb_stream_groups` pointers in the list.
+            let slot = unsafe { groups.add(index) };
+            // SAFETY: within the list, as above.
+            let group = unsafe { *slot };
+            let members = field!(group, streams);
+            int_field!(group, type_) == TILE_GRID
+                && (0..field!(group, nb_streams) as usize).any(|index| {
+                    // SAFETY: libavformat keeps `nb_streams` pointers in the group's list.
+                    let slot = unsafe { members.add(index) };
+                    // SAFETY: within the list, as above.
+                    let member = unsafe { *slot };
+                    ptr::eq(member, pointer)
+                })
+        })
+    }
+
+    /// FFmpeg before 7.1 does not report tile grids.
+    #[cfg(not(ffmpeg_7_1))]
+    pub(in crate::media) fn has_tile_grid(&self, _stream: usize) -> bool {
+        false
     }
 
     /// The bytes from the keyframe at or before `ticks` to the first packet at or after them, by the stream's index.
@@ -136,7 +218,7 @@ impl<'r> Container<'r> {
 
     /// Moves to the first byte of media.
     pub(in crate::media) fn seek_to_byte(&mut self, offset: i64) -> Result<(), AvError> {
-        // SAFETY: as above.
+        // SAFETY: an open context; -1 is no stream in particular.
         AvError::check(unsafe {
             ffi::av_seek_frame(self.context.as_ptr(), -1, offset, ffi::AVSEEK_FLAG_BYTE)
         })?;
@@ -222,6 +304,48 @@ impl<'r> Container<'r> {
     pub(in crate::media) fn tags(&self) -> BTreeMap<String, String> {
         tags(field!(self.as_ptr(), metadata))
     }
+}
+
+/// Which packet a time stands for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::media) struct SeekFlags {
+    /// The one at or before the time; without it, the one at or after.
+    pub(in crate::media) backward: bool,
+    /// Not keyframes alone.
+    pub(in crate::media) any: bool,
+}
+
+impl SeekFlags {
+    const fn bits(self) -> c_int {
+        let backward = if self.backward { ffi::AVSEEK_FLAG_BACKWARD } else { 0 };
+        let any = if self.any { ffi::AVSEEK_FLAG_ANY } else { 0 };
+        backward | any
+    }
+}
+
+/// What the index of a stream has for one packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::media) struct IndexEntry {
+    /// In ticks of the stream; a decoding time in MP4, `None` where the demuxer does not know it.
+    pub(in crate::media) timestamp: Option<i64>,
+    /// The packet's first byte in the file.
+    pub(in crate::media) position: Option<u64>,
+    /// Bytes; 0 when unknown.
+    pub(in crate::media) size: u64,
+    pub(in crate::media) is_key: bool,
+}
+
+fn index_entry_at(stream: *mut ffi::AVStream, number: c_int) -> Option<IndexEntry> {
+    // SAFETY: a stream of an open container; any number that is not in the index gives null.
+    let entry = unsafe { ffi::avformat_index_get_entry(stream, number) };
+    // SAFETY: null, or an entry of the stream's index, which nothing changes while the container is borrowed.
+    let entry = unsafe { entry.as_ref() }?;
+    Some(IndexEntry {
+        timestamp: timestamp(entry.timestamp),
+        position: u64::try_from(entry.pos).ok(),
+        size: u64::try_from(entry.size()).unwrap_or(0),
+        is_key: entry.flags() & ffi::AVINDEX_KEYFRAME != 0,
+    })
 }
 
 /// Place and size of the packet that the stream's index has for a time.

@@ -1,6 +1,7 @@
 //! Decoded pictures.
 
 use std::ffi::c_int;
+use std::num::NonZeroUsize;
 use std::ptr::{self, NonNull};
 use std::slice;
 
@@ -64,6 +65,32 @@ impl ColourCodes {
 /// Reserved codes have a name in libav's tables, but mean nothing.
 fn known(name: Option<&'static str>) -> Option<&'static str> {
     name.filter(|name| !matches!(*name, "unknown" | "unspecified" | "reserved"))
+}
+
+/// How a picture was coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::media) enum PictureType {
+    /// The decoder does not report it.
+    Unknown,
+    /// From itself alone: also switching intra (SI) and bidirectional intra (BI).
+    I,
+    P,
+    B,
+    /// Predicted in another way: sprites, switching predicted.
+    Other,
+}
+
+impl PictureType {
+    /// From a number of `AVPictureType` (libavutil/avutil.h).
+    pub(super) const fn from_code(code: c_int) -> Self {
+        match code {
+            1 | 5 | 7 => Self::I,
+            2 => Self::P,
+            3 => Self::B,
+            4 | 6 => Self::Other,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 pub(in crate::media) struct Frame(NonNull<ffi::AVFrame>);
@@ -153,6 +180,30 @@ impl Frame {
     pub(in crate::media) fn is_damaged(&self) -> bool {
         let flags = field!(self.as_ptr(), flags);
         field!(self.as_ptr(), decode_error_flags) != 0 || flags & ffi::AV_FRAME_FLAG_CORRUPT != 0
+    }
+
+    /// Whether the decoder reports that decoding can begin with this frame.
+    pub(in crate::media) fn is_key(&self) -> bool {
+        #[cfg(ffmpeg_6_1)]
+        return field!(self.as_ptr(), flags) & ffi::AV_FRAME_FLAG_KEY != 0;
+        #[cfg(not(ffmpeg_6_1))]
+        return field!(self.as_ptr(), key_frame) != 0;
+    }
+
+    pub(in crate::media) fn picture_type(&self) -> PictureType {
+        PictureType::from_code(int_field!(self.as_ptr(), pict_type))
+    }
+
+    /// The mark of the packet that the frame was decoded from (the first of two, when each holds a field).
+    #[cfg(ffmpeg_6_1)]
+    pub(in crate::media) fn mark(&self) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(field!(self.as_ptr(), opaque).addr())
+    }
+
+    /// FFmpeg before 6.1 does not carry marks from packets to frames.
+    #[cfg(not(ffmpeg_6_1))]
+    pub(in crate::media) fn mark(&self) -> Option<NonZeroUsize> {
+        None
     }
 
     pub(in crate::media) fn is_interlaced(&self) -> bool {

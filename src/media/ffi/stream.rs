@@ -86,6 +86,16 @@ impl<'c> Stream<'c> {
         unsafe { raw::avcodec_descriptor_get(self.codec_id()) }
     }
 
+    /// What holds for every stream of its codec; all `false` for a codec that libavcodec does not know.
+    pub(in crate::media) fn codec_properties(self) -> CodecProperties {
+        let descriptor = self.codec_descriptor();
+        let properties = if descriptor.is_null() { 0 } else { field!(descriptor, props) };
+        CodecProperties {
+            intra_only: properties & ffi::AV_CODEC_PROP_INTRA_ONLY != 0,
+            reorder: properties & ffi::AV_CODEC_PROP_REORDER != 0,
+        }
+    }
+
     /// -99 when unknown.
     pub(in crate::media) fn profile(self) -> i32 {
         field!(self.parameters, profile)
@@ -243,6 +253,16 @@ impl<'c> Stream<'c> {
         }
     }
 
+    /// Samples of sound a second.
+    pub(in crate::media) fn sample_rate(self) -> Option<u32> {
+        u32::try_from(field!(self.parameters, sample_rate)).ok().filter(|&rate| rate > 0)
+    }
+
+    /// Samples of sound in each packet, where all but the last have the same number.
+    pub(in crate::media) fn audio_frame_size(self) -> Option<u32> {
+        u32::try_from(field!(self.parameters, frame_size)).ok().filter(|&samples| samples > 0)
+    }
+
     pub(in crate::media) fn disposition(self) -> Disposition {
         let flags = field!(self.stream, disposition);
         let has = |flag: c_int| flags & flag != 0;
@@ -320,6 +340,15 @@ impl<'c> Stream<'c> {
         // AVDOVIDecoderConfigurationRecord: major and minor version, then the profile (libavutil/dovi_meta.h).
         self.side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_DOVI_CONF)?.get(2).copied()
     }
+}
+
+/// What holds for every stream of a codec (`AV_CODEC_PROP_*`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::media) struct CodecProperties {
+    /// Each frame is coded from itself alone.
+    pub(in crate::media) intra_only: bool,
+    /// Frames may be stored in another order than they are presented in.
+    pub(in crate::media) reorder: bool,
 }
 
 pub(super) const fn ratio(value: ffi::AVRational) -> Ratio {

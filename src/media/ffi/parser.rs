@@ -1,0 +1,126 @@
+//! Parsers: what the first bytes of a packet say of the picture in it, without decoding.
+
+use std::ptr::{self, NonNull};
+
+use ffmpeg_next::ffi;
+
+use super::codec::Context;
+use super::frame::PictureType;
+use super::packet::Packet;
+use super::stream::Stream;
+use super::{AvError, field, int_field, raw, set_field};
+
+/// Which part of a frame a packet holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::media) enum PictureStructure {
+    /// The parser does not report it, or the packet has no picture.
+    Unknown,
+    Frame,
+    TopField,
+    BottomField,
+}
+
+/// What a parser reports of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::media) struct ParsedPicture {
+    pub(in crate::media) structure: PictureStructure,
+    /// [`PictureType::Unknown`] where the parser does not report it.
+    pub(in crate::media) picture_type: PictureType,
+    /// Whether the codec marks the picture as a keyframe; `None` where the parser does not report it.
+    pub(in crate::media) is_key: Option<bool>,
+}
+
+impl ParsedPicture {
+    const UNKNOWN: Self =
+        Self { structure: PictureStructure::Unknown, picture_type: PictureType::Unknown, is_key: None };
+}
+
+/// Owns an `AVCodecParserContext`.
+struct ParserContext(NonNull<ffi::AVCodecParserContext>);
+
+impl Drop for ParserContext {
+    fn drop(&mut self) {
+        // SAFETY: allocated by av_parser_init in `Parser::open`, freed here only.
+        unsafe { ffi::av_parser_close(self.0.as_ptr()) };
+    }
+}
+
+/// A parser of one stream's packets.
+///
+/// Parameter sets that lie in packets (H.264 in a transport stream) are remembered from one packet to the next: give it
+/// the packets in the order of the file, with the keyframe before those that are of interest.
+pub(in crate::media) struct Parser {
+    parser: ParserContext,
+    /// The parser reads the codec's configuration record here, and writes the sizes that it finds.
+    codec: Context,
+}
+
+// SAFETY: both contexts are owned alone. A parser context is a plain struct with a codec's private state behind it; no
+// parser keeps a tie to the thread that made it, and every use goes through `&mut self`.
+unsafe impl Send for Parser {}
+
+impl Parser {
+    /// Opens a parser for whole packets of the stream; `Ok(None)` when none is compiled in for its codec.
+    pub(in crate::media) fn open(stream: Stream<'_>) -> Result<Option<Self>, AvError> {
+        // SAFETY: takes any number, and answers null or a context that we own (libavcodec/avcodec.h).
+        let parser = unsafe { raw::av_parser_init(stream.codec_id()) };
+        let Some(parser) = NonNull::new(parser).map(ParserContext) else { return Ok(None) };
+        set_field!(parser.0.as_ptr(), flags, ffi::PARSER_FLAG_COMPLETE_FRAMES);
+        // No codec: the context only carries parameters.
+        let codec = Context::new(ptr::null())?;
+        // SAFETY: both are valid; the parameters are copied, the configuration record with its padding.
+        AvError::check(unsafe { ffi::avcodec_parameters_to_context(codec.as_ptr(), stream.parameters()) })?;
+        Ok(Some(Self { parser, codec }))
+    }
+
+    /// Which part of a frame the packet holds.
+    pub(in crate::media) fn picture_structure(&mut self, packet: &Packet) -> PictureStructure {
+        self.parse(packet).structure
+    }
+
+    /// Parses a packet's headers.
+    pub(in crate::media) fn parse(&mut self, packet: &Packet) -> ParsedPicture {
+        let parser = self.parser.0.as_ptr();
+        let (bytes, size) = (field!(packet.as_ptr(), data), field!(packet.as_ptr(), size));
+        if bytes.is_null() || size <= 0 {
+            return ParsedPicture::UNKNOWN;
+        }
+        // Some parsers leave these as the packet before had them when they find nothing. 0 is "unknown" in both enums.
+        set_field!(parser, picture_structure, ffi::AVPictureStructure::AV_PICTURE_STRUCTURE_UNKNOWN);
+        set_field!(parser, pict_type, 0);
+        set_field!(parser, key_frame, -1);
+        let (mut out, mut out_size) = (ptr::null_mut(), 0);
+        // SAFETY: a parser and a context of one codec, as `open` made them. The packet has `size` bytes, and libav
+        // allocates every packet's data with the zeroed padding that parsers ask for (libavcodec/packet.h). The parser
+        // answers with a pointer into the same bytes, which is not used; it keeps none of them, because it was told that
+        // packets are whole.
+        unsafe {
+            ffi::av_parser_parse2(
+                parser,
+                self.codec.as_ptr(),
+                &raw mut out,
+                &raw mut out_size,
+                bytes,
+                size,
+                ffi::AV_NOPTS_VALUE,
+                ffi::AV_NOPTS_VALUE,
+                0,
+            )
+        };
+        ParsedPicture {
+            // AVPictureStructure (libavcodec/avcodec.h).
+            structure: match int_field!(parser, picture_structure) {
+                1 => PictureStructure::TopField,
+                2 => PictureStructure::BottomField,
+                3 => PictureStructure::Frame,
+                _ => PictureStructure::Unknown,
+            },
+            picture_type: PictureType::from_code(field!(parser, pict_type)),
+            is_key: match field!(parser, key_frame) {
+                0 => Some(false),
+                1 => Some(true),
+                _ => None,
+            },
+        }
+    }
+}
