@@ -30,6 +30,19 @@ pub(super) fn to_seconds(ticks: i64, time_base: Ratio) -> Option<f64> {
     Some(ticks as f64 * f64::from(num) / f64::from(den))
 }
 
+/// Seconds from `start` in microseconds to `ticks` of `time_base`; zero for less than a microsecond, to which `start` was rounded.
+pub(super) fn seconds_since(start: i64, ticks: i64, time_base: Ratio) -> f64 {
+    let Some(Ratio { num, den }) = time_base.positive() else { return 0.0 };
+    let (num, den) = (i128::from(num), i128::from(den));
+    let scaled = i128::from(ticks) * num * MICROSECONDS - i128::from(start) * den;
+    if scaled.abs() < den {
+        return 0.0;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are centuries in any real time base")]
+    let seconds = scaled as f64 / (den * MICROSECONDS) as f64;
+    seconds
+}
+
 /// Microseconds in seconds.
 #[expect(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
 pub(super) fn seconds(microseconds: i64) -> f64 {

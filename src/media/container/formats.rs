@@ -1,0 +1,75 @@
+//! Which demuxers may be used, and how each of them seeks and tells time.
+
+use std::ffi::CStr;
+
+use crate::limits::Limits;
+use crate::media::error::MediaError;
+use crate::media::ffi::format::{Container, OpenError};
+use crate::media::info::StreamKind;
+use crate::media::search::{Seeking, Timestamps};
+
+/// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
+pub(in crate::media) const DEMUXERS: &CStr = c"mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mxf,gxf,avi,flv,asf,ogg,rm,dv,wtv,h264,hevc,vvc,av1,obu,ivf,m4v,mpegvideo,mjpeg,h263,vc1,nut,yuv4mpegpipe,gif,apng,jpeg_pipe";
+/// No demuxer of ours has a use for a protocol.
+pub(in crate::media) const NO_PROTOCOL: &CStr = c"none";
+/// What libavformat is told.
+pub(in crate::media) const RESTRICTIONS: &[(&CStr, &CStr)] =
+    &[(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
+
+/// One more than allowed, to see that there are too many: the demuxers just leave them out.
+pub(in crate::media) const fn max_streams(limits: &Limits) -> u32 {
+    limits.max_streams.saturating_add(1)
+}
+
+pub(in crate::media) fn refused(error: OpenError) -> MediaError {
+    match error {
+        OpenError::Fault(fault) => fault.into(),
+        OpenError::Libav(error) => MediaError::NotMedia { reason: error.to_string() },
+    }
+}
+
+/// How a container is handled: by the first of libavformat's names for it.
+pub(in crate::media) struct Handling {
+    /// Whether headers alone tell codecs, sizes and timing.
+    pub(in crate::media) headers_suffice: bool,
+    pub(in crate::media) seeking: Seeking,
+    pub(in crate::media) timestamps: Timestamps,
+}
+
+/// Found out by comparing 80 formats with and without `avformat_find_stream_info`: frame and duration are the same for
+/// those whose headers suffice.
+pub(in crate::media) fn handling(format_name: &str) -> Handling {
+    let first = format_name.split(',').next().unwrap_or_default();
+    let (headers_suffice, seeking, timestamps) = match first {
+        "mov" | "matroska" | "nut" => (true, Seeking::Indexed, Timestamps::Stored),
+        "avi" | "mxf" => (true, Seeking::Indexed, Timestamps::Reckoned),
+        "mpegts" | "flv" => (false, Seeking::Inexact, Timestamps::Stored),
+        "ogg" | "rm" | "gxf" | "ivf" | "gif" | "apng" | "yuv4mpegpipe" => {
+            (true, Seeking::Inexact, Timestamps::Reckoned)
+        }
+        "obu" => (true, Seeking::Inexact, Timestamps::Counted),
+        "h264" | "hevc" | "vvc" | "av1" | "m4v" | "mpegvideo" | "mjpeg" | "h263" | "vc1" => {
+            (false, Seeking::Inexact, Timestamps::Counted)
+        }
+        _ => (false, Seeking::Inexact, Timestamps::Reckoned),
+    };
+    Handling { headers_suffice, seeking, timestamps }
+}
+
+/// Codecs whose frames may be stored in another order than they are shown in.
+pub(in crate::media) const REORDERING_CODECS: [&str; 9] =
+    ["mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "vc1", "wmv3", "rv40"];
+
+/// Whether the headers named a codec and a size for each video there is, and its timestamps can be had without looking at
+/// packets: AVI has none for frames shown out of order, and libavformat reckons them from what the packets say.
+pub(in crate::media) fn headers_are_complete(container: &Container<'_>) -> bool {
+    let is_avi = container.format_name() == "avi";
+    container.stream_count() > 0
+        && container.streams().filter(|stream| stream.kind() == StreamKind::Video).all(|stream| {
+            let codec = stream.codec_name().filter(|&name| name != "none");
+            codec.is_some_and(|name| !is_avi || !REORDERING_CODECS.contains(&name))
+                && stream.width() > 0
+                && stream.height() > 0
+        })
+}
+

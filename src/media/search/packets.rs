@@ -1,0 +1,209 @@
+//! The packets of one stream, and the access units that they make.
+
+use std::collections::VecDeque;
+
+use crate::media::error::MediaError;
+use crate::media::ffi::AvError;
+use crate::media::ffi::format::Container;
+use crate::media::ffi::packet::Packet;
+use crate::media::ffi::parser::{Parser, PictureStructure};
+use crate::media::container::Sps;
+
+/// Demuxer errors in a row after which the rest of the file is given up.
+const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
+
+/// One coded frame: a packet, or the two packets of its fields.
+pub(super) struct AccessUnit {
+    first: Packet,
+    second: Option<Packet>,
+    /// Whether the first packet is a field.
+    is_field: bool,
+}
+
+impl AccessUnit {
+    pub(super) const fn of_packet(packet: Packet) -> Self {
+        Self { first: packet, second: None, is_field: false }
+    }
+
+    /// Presentation time in ticks: that of the first packet, which the decoder gives to the frame.
+    pub(super) fn pts(&self) -> Option<i64> {
+        self.first.pts()
+    }
+
+    /// Decoding time in ticks.
+    pub(super) fn dts(&self) -> Option<i64> {
+        self.first.dts()
+    }
+
+    /// Where the first packet begins in the file, where that is known.
+    pub(super) fn position(&self) -> Option<u64> {
+        self.first.position()
+    }
+
+    /// Whether the container says that decoding can begin here.
+    pub(super) fn is_key(&self) -> bool {
+        self.first.is_key()
+    }
+
+    /// Whether the frame is coded in fields. Half of such a frame must not be left out.
+    pub(super) const fn is_field_coded(&self) -> bool {
+        self.is_field
+    }
+
+    /// Whether the container says that bytes are missing or wrong.
+    pub(super) fn is_corrupt(&self) -> bool {
+        self.packets().any(Packet::is_corrupt)
+    }
+
+    pub(super) fn packets(&self) -> impl Iterator<Item = &Packet> {
+        [Some(&self.first), self.second.as_ref()].into_iter().flatten()
+    }
+
+    pub(super) fn into_packets(self) -> impl Iterator<Item = Packet> {
+        [Some(self.first), self.second].into_iter().flatten()
+    }
+}
+
+/// Reads the packets of one stream from a container, and joins them to access units.
+pub(super) struct Units<'m, 'r> {
+    pub(super) container: &'m mut Container<'r>,
+    stream: usize,
+    /// Packets that were read while the container was opened.
+    pending: &'m mut VecDeque<Packet>,
+    /// Tells fields from frames, for H.264 that may be coded in fields.
+    parser: Option<Parser>,
+    /// A packet that was read to see whether it completes the one before.
+    held: Option<(Packet, PictureStructure)>,
+    packets_read: u64,
+    max_packets: u64,
+    /// What the demuxer reported since the last restart.
+    errors: u64,
+    first_error: Option<String>,
+}
+
+impl<'m, 'r> Units<'m, 'r> {
+    pub(super) fn new(
+        container: &'m mut Container<'r>,
+        stream: usize,
+        pending: &'m mut VecDeque<Packet>,
+        max_packets: u64,
+    ) -> Self {
+        let parser = container.stream(stream).filter(|view| view.codec_name() == Some("h264")).and_then(|view| {
+            // Most streams say that they have no fields: their packets need no look.
+            let frames_only = Sps::find(view.extradata()).is_some_and(|sps| sps.frames_only);
+            if frames_only { None } else { Parser::open(view).ok().flatten() }
+        });
+        Self {
+            container,
+            stream,
+            pending,
+            parser,
+            held: None,
+            packets_read: 0,
+            max_packets,
+            errors: 0,
+            first_error: None,
+        }
+    }
+
+    pub(super) const fn stream(&self) -> usize {
+        self.stream
+    }
+
+    pub(super) const fn packets_read(&self) -> u64 {
+        self.packets_read
+    }
+
+    /// Errors of the demuxer since the last restart.
+    pub(super) const fn errors(&self) -> u64 {
+        self.errors
+    }
+
+    pub(super) fn first_error(&self) -> Option<&str> {
+        self.first_error.as_deref()
+    }
+
+    /// Forgets what was read, before reading begins elsewhere.
+    pub(super) fn restart(&mut self) {
+        self.pending.clear();
+        self.held = None;
+        self.errors = 0;
+    }
+
+    /// The next access unit; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// What reading gives, and the limit `max_packets`.
+    pub(super) fn next(&mut self) -> Result<Option<AccessUnit>, MediaError> {
+        let held = self.held.take();
+        let Some((first, structure)) = held.map_or_else(|| self.read_with_structure(), |held| Ok(Some(held)))?
+        else {
+            return Ok(None);
+        };
+        let opposite = match structure {
+            PictureStructure::TopField => PictureStructure::BottomField,
+            PictureStructure::BottomField => PictureStructure::TopField,
+            PictureStructure::Frame | PictureStructure::Unknown => return Ok(Some(AccessUnit::of_packet(first))),
+        };
+        let mut unit = AccessUnit { first, second: None, is_field: true };
+        if let Some((second, structure)) = self.read_with_structure()? {
+            // A keyframe begins a frame, unless both of its fields are marked.
+            if structure == opposite && (unit.first.is_key() || !second.is_key()) {
+                unit.second = Some(second);
+            } else {
+                self.held = Some((second, structure));
+            }
+        }
+        Ok(Some(unit))
+    }
+
+    fn read_with_structure(&mut self) -> Result<Option<(Packet, PictureStructure)>, MediaError> {
+        let Some(packet) = self.read()? else { return Ok(None) };
+        let structure =
+            self.parser.as_mut().map_or(PictureStructure::Frame, |parser| parser.picture_structure(&packet));
+        Ok(Some((packet, structure)))
+    }
+
+    /// The stream's next packet; `None` at the end.
+    fn read(&mut self) -> Result<Option<Packet>, MediaError> {
+        while let Some(packet) = self.pending.pop_front() {
+            if packet.stream_index() == Some(self.stream) {
+                self.packets_read += 1;
+                return Ok(Some(packet));
+            }
+        }
+        let mut packet = Packet::new().map_err(MediaError::library("allocating a packet"))?;
+        let mut errors_in_a_row = 0;
+        loop {
+            let result = self.container.read_packet(&mut packet);
+            // libav may have turned a failed read into an end of file: the source knows.
+            self.container.input_mut().check()?;
+            match result {
+                Ok(true) if packet.stream_index() == Some(self.stream) => {
+                    self.packets_read += 1;
+                    if self.packets_read > self.max_packets {
+                        return Err(MediaError::LimitExceeded {
+                            limit: "max_packets",
+                            allowed: self.max_packets,
+                        });
+                    }
+                    return Ok(Some(packet));
+                }
+                Ok(true) => errors_in_a_row = 0,
+                Ok(false) => return Ok(None),
+                Err(error) => {
+                    self.note(&error);
+                    errors_in_a_row += 1;
+                    if errors_in_a_row >= MAX_READ_ERRORS_IN_A_ROW {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, error: &AvError) {
+        self.errors += 1;
+        self.first_error.get_or_insert_with(|| error.to_string());
+    }
+}
