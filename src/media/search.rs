@@ -28,10 +28,12 @@ use crate::media::timeline;
 use decode::{Decoding, Output, Setup, Timed};
 use entry::{Entered, Entry};
 pub(super) use entry::Places;
-use packets::{AccessUnit, Units};
+use packets::{AccessUnit, Order, Units};
 
 /// Access units read beyond the goal, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
 const MAX_LOOK_AHEAD: usize = 32;
+/// Access units looked at in search of a B-frame, where the times do not tell the order of frames.
+const ORDER_WINDOW: usize = 5;
 /// Frames decoded beyond the goal, at most, in search of the expected one.
 const MAX_BEYOND: u32 = 32;
 /// A frame this far behind the goal, in microseconds, carries a damaged time: no video shows one frame for a day.
@@ -129,6 +131,10 @@ struct Pass {
     expected: Option<Promise>,
     /// Whether something went wrong that may have changed the frame.
     is_spoilt: bool,
+    /// Whether frames were left out.
+    is_economical: bool,
+    /// Whether libavcodec gave a frame another time than its packet had.
+    is_retimed: bool,
     /// Whether decoding began at a frame that needs others, or may have.
     begins_inside: bool,
     /// Whether the decoder said that the frame of the entry needs no other.
@@ -187,7 +193,7 @@ impl<'m, 'r> Search<'m, 'r> {
             frame_ticks,
             is_counted: stream.timestamps == Timestamps::Counted,
         };
-        let decoding = Decoding::new(container, stream.index, setup)?;
+        let decoding = Decoding::new(setup);
         // An index that marks every frame, of a codec whose frames refer to others, marks nothing.
         let marks_keyframes =
             is_intra_only || stream.seeking != Seeking::Indexed || names_other_frames(container, stream.index);
@@ -352,6 +358,8 @@ impl<'m, 'r> Search<'m, 'r> {
                 return Ok(pass);
             }
             candidate = is_clean.then_some(came);
+            // Only the start has the times that libavcodec reckons there.
+            skips_to_start |= pass.is_retimed && self.units.order() == Order::Doubtful;
         }
         Ok(Pass::default())
     }
@@ -359,11 +367,11 @@ impl<'m, 'r> Search<'m, 'r> {
     /// Decodes what the frame at or after `goal` needs, and nothing else.
     fn economical_pass(&mut self, entered: Entered, goal: i64) -> Result<Pass, MediaError> {
         self.passes += 1;
-        let mut pass = Pass::default();
+        let mut pass = Pass { is_economical: true, ..Pass::default() };
         let mut ahead = VecDeque::new();
         loop {
             self.check()?;
-            match self.decoding.receive()? {
+            match self.decoding.receive(self.units.source())? {
                 Output::Frame(timed) => {
                     self.judge(&mut pass, &timed, entered);
                     if timed.pts >= goal {
@@ -417,14 +425,15 @@ impl<'m, 'r> Search<'m, 'r> {
     ) -> Result<(), MediaError> {
         let (mut best, mut needed, mut dts) = (pts, 1, first.dts());
         ahead.push_back(first);
-        // The goal itself cannot be improved on.
-        while best > goal {
-            let is_certain = dts.is_some_and(|dts| dts >= best);
-            if is_certain || ahead.len() >= MAX_LOOK_AHEAD {
+        loop {
+            // The goal itself cannot be improved on.
+            let is_certain = best == goal || dts.is_some_and(|dts| dts >= best);
+            let is_ordered = self.units.order() != Order::Unknown || ahead.len() >= ORDER_WINDOW;
+            if (is_certain && is_ordered) || ahead.len() >= MAX_LOOK_AHEAD {
                 break;
             }
             let Some(unit) = self.next_unit()? else {
-                pass.reached_end = true;
+                pass.reached_end = !is_certain;
                 break;
             };
             // Without times there is nothing to go by.
@@ -508,7 +517,7 @@ impl<'m, 'r> Search<'m, 'r> {
         loop {
             // libav polls nothing while it decodes: between packets is where the deadline is looked at.
             self.check()?;
-            match self.decoding.receive()? {
+            match self.decoding.receive(self.units.source())? {
                 Output::Frame(timed) => return Ok(Some(timed)),
                 Output::Ended => return Ok(None),
                 Output::NeedsInput => match self.next_unit()? {
@@ -528,6 +537,7 @@ impl<'m, 'r> Search<'m, 'r> {
     /// Takes down what a frame says of the pass. Frames that are presented before the keyframe of the entry may lack what they
     /// refer to; nothing behind it refers to them.
     fn judge(&self, pass: &mut Pass, timed: &Timed, entered: Entered) {
+        pass.is_retimed |= timed.is_retimed;
         let Entered::Keyframe(first) = entered else {
             pass.is_spoilt |= timed.is_damaged;
             return;
@@ -543,6 +553,7 @@ impl<'m, 'r> Search<'m, 'r> {
 
     fn conclude(&self, pass: &mut Pass, entered: Entered) {
         pass.is_spoilt |= self.decoding.errors() > 0 || self.units.errors() > 0;
+        pass.is_spoilt |= self.units.order() == Order::Doubtful && (pass.is_economical || pass.is_retimed);
         let is_keyframe = self.marks_keyframes || pass.begins_intra;
         pass.begins_inside |= matches!(entered, Entered::Keyframe(_)) && !is_keyframe;
     }
@@ -582,10 +593,10 @@ pub(super) fn still(
     max_pixels: u64,
 ) -> Result<Found, MediaError> {
     let setup = Setup { threads: NonZeroUsize::MIN, max_pixels, frame_ticks: 1, is_counted: false };
-    let mut decoding = Decoding::new(container, stream, setup)?;
+    let mut decoding = Decoding::new(setup);
     decoding.send(AccessUnit::of_packet(packet), false);
     loop {
-        match decoding.receive()? {
+        match decoding.receive((container, stream))? {
             Output::Frame(Timed { frame, pts, .. }) => {
                 let reason = match target.half {
                     _ if pts >= target.wanted => FrameReason::AtTarget,

@@ -187,6 +187,12 @@ impl Sps {
         Some(())
     }
 
+    /// Whether frames are presented in the order in which they are decoded: the set says so, or its profile has no B-frames (A.2.1).
+    pub(in crate::media) const fn is_in_order(&self) -> bool {
+        const BASELINE: u8 = 66;
+        self.profile_idc == BASELINE || matches!(self.reorder_frames, Some(0))
+    }
+
     /// The number FFmpeg has for the profile: some constraint flags make another one of it (A.2).
     pub(in crate::media) fn profile(&self) -> i32 {
         let constraint = |index: u8| self.constraints & (0x80 >> index) != 0;

@@ -34,7 +34,7 @@ impl Configuration {
                 if let Some(sps) = Sps::find(stream.extradata()) {
                     configuration.add_sps(&sps);
                 }
-            } else if let Ok(Some(decoder)) = Decoder::open(stream, NonZeroUsize::MIN, max_pixels) {
+            } else if let Ok(Some(decoder)) = Decoder::open(stream, NonZeroUsize::MIN, max_pixels, 0) {
                 configuration.add_decoder(&decoder);
             }
         }

@@ -61,11 +61,13 @@ pub(in crate::media) struct Announced {
 }
 
 impl Decoder {
-    /// Opens the decoder of a stream; `Ok(None)` when none is compiled in.
+    /// Opens the decoder of a stream; `Ok(None)` when none is compiled in. `reorder_frames` are the frames that it holds back at
+    /// least to put them in order; decoders that learn the number from the stream alone drop frames until they know it.
     pub(in crate::media) fn open(
         stream: Stream<'_>,
         threads: NonZeroUsize,
         max_pixels: u64,
+        reorder_frames: u8,
     ) -> Result<Option<Self>, AvError> {
         let codec = stream.decoder();
         if codec.is_null() {
@@ -81,6 +83,8 @@ impl Decoder {
         let with_padding = max_pixels.saturating_add(max_pixels / 4).saturating_add(1 << 16);
         set_field!(pointer, max_pixels, i64::try_from(with_padding).unwrap_or(i64::MAX));
         set_field!(pointer, thread_count, c_int::try_from(threads.get()).unwrap_or(c_int::MAX));
+        let reorder_frames = c_int::from(reorder_frames).max(field!(pointer, has_b_frames));
+        set_field!(pointer, has_b_frames, reorder_frames);
         // Frames carry the mark of their packet (`Packet::set_mark`).
         #[cfg(ffmpeg_6_1)]
         {

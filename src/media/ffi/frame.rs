@@ -163,6 +163,11 @@ impl Frame {
         PixelFormat(field!(self.as_ptr(), format))
     }
 
+    /// The presentation time that the packet had, in ticks of the stream.
+    pub(in crate::media) fn packet_pts(&self) -> Option<i64> {
+        timestamp(field!(self.as_ptr(), pts))
+    }
+
     /// The presentation time in ticks of the stream, as libavcodec reckons it from what timestamps there are.
     pub(in crate::media) fn best_effort_timestamp(&self) -> Option<i64> {
         timestamp(field!(self.as_ptr(), best_effort_timestamp))

@@ -15,14 +15,21 @@ use crate::media::ffi::packet::Packet;
 const MAX_DRAIN_ERRORS_IN_A_ROW: u32 = 64;
 /// Access units with missing bytes that are remembered in one pass.
 const MAX_CORRUPT: usize = 64;
+/// Frames that H.264 and HEVC hold back at most (ITU-T H.264, A.3.1; H.265, A.4.2).
+const MAX_REORDER: u8 = 16;
+
+/// The container and the number of the stream that is decoded.
+pub(super) type Source<'m, 'r> = (&'m Container<'r>, usize);
 
 /// A decoded frame and its presentation time.
 pub(super) struct Timed {
     pub(super) frame: Frame,
     /// In ticks of the stream, absolute.
     pub(super) pts: i64,
-    /// Whether the time is the container's or the decoder's, not a guess.
+    /// Whether the time is the container's or libavcodec's, not a guess.
     pub(super) is_timed: bool,
+    /// Whether libavcodec took the decoding time for it, because presentation times did not rise.
+    pub(super) is_retimed: bool,
     /// Whether the decoder concealed something in it.
     pub(super) is_damaged: bool,
     /// Whether it refers to no other frame; `None` where the decoder does not tell.
@@ -52,7 +59,13 @@ pub(super) struct Setup {
 /// The decoder of one pass.
 pub(super) struct Decoding {
     setup: Setup,
-    decoder: Decoder,
+    /// Opened with the first access unit of a pass.
+    ///
+    /// Each pass has a new decoder rather than a flushed one: what some remember over a flush (the H.264 decoder, which encoder
+    /// to work around) would let the frame depend on where we were before.
+    decoder: Option<Decoder>,
+    /// Frames that the timestamps say are held back to put them in order.
+    reorder_frames: u8,
     /// Packets of the access unit that is being decoded, and whether the decoder may leave it out.
     queue: VecDeque<Packet>,
     skips: bool,
@@ -63,8 +76,6 @@ pub(super) struct Decoding {
     next_pts: Option<i64>,
     /// Packets that the decoder got, in all passes.
     packets_decoded: u64,
-    /// Whether this pass has given the decoder anything, be it the end.
-    has_decoded: bool,
     errors: u64,
     first_error: Option<String>,
     /// Whether the decoder refused a size on the way.
@@ -72,10 +83,11 @@ pub(super) struct Decoding {
 }
 
 impl Decoding {
-    pub(super) fn new(container: &Container<'_>, stream: usize, setup: Setup) -> Result<Self, MediaError> {
-        Ok(Self {
+    pub(super) fn new(setup: Setup) -> Self {
+        Self {
             setup,
-            decoder: open_decoder(container, stream, setup)?,
+            decoder: None,
+            reorder_frames: 0,
             queue: VecDeque::new(),
             skips: false,
             corrupt: Vec::new(),
@@ -83,11 +95,10 @@ impl Decoding {
             drain_errors: 0,
             next_pts: None,
             packets_decoded: 0,
-            has_decoded: false,
             errors: 0,
             first_error: None,
             size_refused: false,
-        })
+        }
     }
 
     pub(super) const fn packets_decoded(&self) -> u64 {
@@ -108,20 +119,15 @@ impl Decoding {
     }
 
     /// Begins a new pass.
-    pub(super) fn restart(&mut self, container: &Container<'_>, stream: usize) -> Result<(), MediaError> {
-        // A new decoder rather than a flushed one: what some remember over a flush (the H.264 decoder, which encoder to work
-        // around) would let the frame depend on where we were before.
-        if self.has_decoded {
-            self.decoder = open_decoder(container, stream, self.setup)?;
-            self.has_decoded = false;
-        }
+    pub(super) fn restart(&mut self) {
+        self.decoder = None;
+        self.reorder_frames = 0;
         self.queue.clear();
         self.corrupt.clear();
         self.draining = false;
         self.drain_errors = 0;
         self.next_pts = None;
         self.errors = 0;
-        Ok(())
     }
 
     /// Gives the decoder an access unit. `skips` lets it leave the frame out if no other refers to it.
@@ -130,25 +136,44 @@ impl Decoding {
         if unit.is_corrupt() && self.corrupt.len() < MAX_CORRUPT {
             self.corrupt.extend(unit.pts());
         }
+        if self.decoder.is_none() {
+            self.reorder_frames = self.reordered(&unit);
+        }
         self.queue.extend(unit.into_packets());
+    }
+
+    /// Frames that are decoded before the one of this access unit is presented, by its two times.
+    ///
+    /// A keyframe is presented as many frames after its decoding time as the decoder has to hold back. H.264 need not say that
+    /// number; its decoder then learns it by dropping frames.
+    fn reordered(&self, unit: &AccessUnit) -> u8 {
+        let Some((pts, dts)) = unit.pts().zip(unit.dts()) else { return 0 };
+        let length = unit.duration().unwrap_or(self.setup.frame_ticks).max(1);
+        let frames = pts.saturating_sub(dts).max(0) / length;
+        u8::try_from(frames).unwrap_or(MAX_REORDER).min(MAX_REORDER)
     }
 
     /// Tells the decoder that no access unit follows.
     pub(super) fn drain(&mut self) {
-        if !self.draining {
-            self.draining = true;
-            self.has_decoded = true;
-            if let Err(error) = self.decoder.send(None) {
-                self.note(&error);
-            }
+        self.draining = true;
+        if let Some(Err(error)) = self.decoder.as_mut().map(|decoder| decoder.send(None)) {
+            self.note(&error);
         }
     }
 
     /// The next frame in the order of presentation.
-    pub(super) fn receive(&mut self) -> Result<Output, MediaError> {
+    pub(super) fn receive(&mut self, source: Source<'_, '_>) -> Result<Output, MediaError> {
         loop {
+            let Some(decoder) = &mut self.decoder else {
+                match self.queue.is_empty() {
+                    true if self.draining => return Ok(Output::Ended),
+                    true => return Ok(Output::NeedsInput),
+                    false => self.decoder = Some(self.open(source)?),
+                }
+                continue;
+            };
             let mut frame = Frame::new().map_err(MediaError::library("allocating a frame"))?;
-            match self.decoder.receive(&mut frame) {
+            match decoder.receive(&mut frame) {
                 Ok(Received::Frame) => return self.timed(frame).map(Output::Frame),
                 Ok(Received::NeedsInput) => {
                     if self.draining || !self.send_queued() {
@@ -170,13 +195,20 @@ impl Decoding {
         }
     }
 
+    fn open(&self, (container, stream): Source<'_, '_>) -> Result<Decoder, MediaError> {
+        let view = container.stream(stream).ok_or_else(super::missing_stream)?;
+        let Setup { threads, max_pixels, .. } = self.setup;
+        Decoder::open(view, threads, max_pixels, self.reorder_frames)
+            .map_err(|error| super::no_frame(0, 1, Some(error.to_string())))?
+            .ok_or_else(|| MediaError::NoDecoder { codec: view.codec_name().unwrap_or("unknown").to_owned() })
+    }
+
     /// Gives the decoder the next packet of the access unit; `false` when there is none.
     fn send_queued(&mut self) -> bool {
-        let Some(packet) = self.queue.pop_front() else { return false };
-        self.has_decoded = true;
+        let (Some(decoder), Some(packet)) = (&mut self.decoder, self.queue.pop_front()) else { return false };
         self.packets_decoded += 1;
-        self.decoder.skip_non_reference(self.skips);
-        if let Err(error) = self.decoder.send(Some(&packet)) {
+        decoder.skip_non_reference(self.skips);
+        if let Err(error) = decoder.send(Some(&packet)) {
             self.note(&error);
         }
         true
@@ -197,8 +229,9 @@ impl Decoding {
         let pts = stored.or(self.next_pts).unwrap_or(0);
         let length = if length > 0 { length } else { self.setup.frame_ticks };
         self.next_pts = Some(pts.saturating_add(length));
+        let is_retimed = stored != frame.packet_pts();
         let is_damaged = frame.is_damaged() || self.corrupt.contains(&pts);
-        Ok(Timed { frame, pts, is_timed: stored.is_some(), is_damaged, is_intra })
+        Ok(Timed { frame, pts, is_timed: stored.is_some(), is_retimed, is_damaged, is_intra })
     }
 
     pub(super) const fn too_many_pixels(&self) -> MediaError {
@@ -208,15 +241,8 @@ impl Decoding {
     fn note(&mut self, error: &AvError) {
         self.errors += 1;
         // A decoder that had a size and has none any more was told one that is over the limit, or nonsense.
-        self.size_refused |=
-            *error == AvError::INVALID_ARGUMENT && self.has_decoded && self.decoder.has_no_size();
+        let has_no_size = self.decoder.as_ref().is_some_and(Decoder::has_no_size);
+        self.size_refused |= *error == AvError::INVALID_ARGUMENT && has_no_size;
         self.first_error.get_or_insert_with(|| error.to_string());
     }
-}
-
-fn open_decoder(container: &Container<'_>, stream: usize, setup: Setup) -> Result<Decoder, MediaError> {
-    let view = container.stream(stream).ok_or_else(super::missing_stream)?;
-    Decoder::open(view, setup.threads, setup.max_pixels)
-        .map_err(|error| super::no_frame(0, 1, Some(error.to_string())))?
-        .ok_or_else(|| MediaError::NoDecoder { codec: view.codec_name().unwrap_or("unknown").to_owned() })
 }

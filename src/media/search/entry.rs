@@ -158,7 +158,7 @@ impl Search<'_, '_> {
             if self.units.container.seek_to_byte(offset).is_err() {
                 break;
             }
-            self.restart()?;
+            self.restart();
             if let Some(pts) = self.read_to_keyframe(goal, before)? {
                 return Ok(Entered::Keyframe(pts));
             }
@@ -209,7 +209,7 @@ impl Search<'_, '_> {
     fn seek(&mut self, ticks: i64) -> Result<bool, MediaError> {
         let moved = self.units.container.seek_backward(self.units.stream(), ticks).is_ok();
         if moved {
-            self.restart()?;
+            self.restart();
         }
         Ok(moved)
     }
@@ -228,17 +228,17 @@ impl Search<'_, '_> {
             && [i64::MIN / 2, 0].iter().any(|&ticks| container.seek(stream, ticks, any).is_ok()))
             || container.seek_to_byte(0).is_ok();
         if moved {
-            self.restart()?;
+            self.restart();
             self.is_at_start = true;
         }
         Ok(moved)
     }
 
     /// Forgets what belongs to the place that reading left.
-    fn restart(&mut self) -> Result<(), MediaError> {
+    fn restart(&mut self) {
         self.is_at_start = false;
         self.units.restart();
-        self.decoding.restart(self.units.container, self.units.stream())
+        self.decoding.restart();
     }
 
     /// The next access unit of the pass.

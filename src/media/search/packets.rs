@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 
+use super::decode::Source;
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::format::Container;
 use crate::media::ffi::packet::Packet;
+use crate::media::ffi::frame::PictureType;
 use crate::media::ffi::parser::{Parser, PictureStructure};
+use crate::media::ffi::stream::Stream;
 use crate::media::container::Sps;
 
 /// Demuxer errors in a row after which the rest of the file is given up.
@@ -33,6 +36,11 @@ impl AccessUnit {
     /// Decoding time in ticks.
     pub(super) fn dts(&self) -> Option<i64> {
         self.first.dts()
+    }
+
+    /// Length in ticks.
+    pub(super) fn duration(&self) -> Option<i64> {
+        self.first.duration()
     }
 
     /// Where the first packet begins in the file, where that is known.
@@ -64,14 +72,37 @@ impl AccessUnit {
     }
 }
 
+/// What the packets tell of the order of frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Decoding and presentation times were equal so far, and no B-frame came.
+    Unknown,
+    /// Presentation times say in which order frames are presented.
+    AsTimed,
+    /// B-frames came, but the container has no presentation times of its own: libavcodec may reckon others.
+    Doubtful,
+}
+
+/// The parser of a stream whose frames may be coded in fields or out of order, and whether they may be in fields.
+fn open_parser(view: Stream<'_>) -> (Option<Parser>, bool) {
+    let is_h264 = view.codec_name() == Some("h264");
+    let sps = if is_h264 { Sps::find(view.extradata()) } else { None };
+    let has_fields = is_h264 && !sps.as_ref().is_some_and(|sps| sps.frames_only);
+    let in_order = sps.is_some_and(|sps| sps.is_in_order()) || !view.codec_properties().reorder;
+    let parser = if in_order && !has_fields { None } else { Parser::open(view).ok().flatten() };
+    (parser, has_fields)
+}
+
 /// Reads the packets of one stream from a container, and joins them to access units.
 pub(super) struct Units<'m, 'r> {
     pub(super) container: &'m mut Container<'r>,
     stream: usize,
     /// Packets that were read while the container was opened.
     pending: &'m mut VecDeque<Packet>,
-    /// Tells fields from frames, for H.264 that may be coded in fields.
+    /// Tells fields from frames, and B-frames, of codecs that may have them.
     parser: Option<Parser>,
+    has_fields: bool,
+    order: Order,
     /// A packet that was read to see whether it completes the one before.
     held: Option<(Packet, PictureStructure)>,
     packets_read: u64,
@@ -88,22 +119,26 @@ impl<'m, 'r> Units<'m, 'r> {
         pending: &'m mut VecDeque<Packet>,
         max_packets: u64,
     ) -> Self {
-        let parser = container.stream(stream).filter(|view| view.codec_name() == Some("h264")).and_then(|view| {
-            // Most streams say that they have no fields: their packets need no look.
-            let frames_only = Sps::find(view.extradata()).is_some_and(|sps| sps.frames_only);
-            if frames_only { None } else { Parser::open(view).ok().flatten() }
-        });
+        let (parser, has_fields) = container.stream(stream).map_or((None, false), open_parser);
+        let order = if parser.is_some() { Order::Unknown } else { Order::AsTimed };
         Self {
             container,
             stream,
             pending,
             parser,
+            has_fields,
+            order,
             held: None,
             packets_read: 0,
             max_packets,
             errors: 0,
             first_error: None,
         }
+    }
+
+    /// The container, and which of its streams is read.
+    pub(super) const fn source(&self) -> Source<'_, 'r> {
+        (self.container, self.stream)
     }
 
     pub(super) const fn stream(&self) -> usize {
@@ -157,10 +192,25 @@ impl<'m, 'r> Units<'m, 'r> {
         Ok(Some(unit))
     }
 
+    /// What is known of the order of frames.
+    pub(super) const fn order(&self) -> Order {
+        self.order
+    }
+
     fn read_with_structure(&mut self) -> Result<Option<(Packet, PictureStructure)>, MediaError> {
         let Some(packet) = self.read()? else { return Ok(None) };
-        let structure =
-            self.parser.as_mut().map_or(PictureStructure::Frame, |parser| parser.picture_structure(&packet));
+        if packet.pts() != packet.dts() {
+            self.order = Order::AsTimed;
+        }
+        let Some(parser) = self.parser.as_mut().filter(|_| self.has_fields || self.order == Order::Unknown)
+        else {
+            return Ok(Some((packet, PictureStructure::Frame)));
+        };
+        let parsed = parser.parse(&packet);
+        if self.order == Order::Unknown && parsed.picture_type == PictureType::B {
+            self.order = Order::Doubtful;
+        }
+        let structure = if self.has_fields { parsed.structure } else { PictureStructure::Frame };
         Ok(Some((packet, structure)))
     }
 
