@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::media::container::formats::{RESTRICTIONS, max_streams, refused};
+use crate::media::container::formats::{max_streams, reopen};
 use crate::media::error::MediaError;
 use crate::media::frame::poster::{PosterFrame};
 use crate::media::info::{Ratio, StreamKind};
@@ -109,8 +109,7 @@ impl Media<'_> {
     }
 
     fn reopen(&mut self, index: usize) -> Result<(), MediaError> {
-        self.container.reopen(max_streams(&self.limits), RESTRICTIONS).map_err(refused)?;
-        self.container.read_packets_directly();
+        reopen(&mut self.container, max_streams(&self.limits))?;
         self.container.keep_only(index);
         self.pending.clear();
         self.at_start = true;
@@ -125,7 +124,7 @@ impl Media<'_> {
         at: Duration,
         is_partial: bool,
     ) -> Result<Option<(PosterFrame, bool)>, MediaError> {
-        let seeking = match self.seeking {
+        let seeking = match self.handling.seeking {
             Seeking::Indexed if self.layout.has_no_index() => Seeking::ReadingOn,
             seeking => seeking,
         };
@@ -140,13 +139,15 @@ impl Media<'_> {
         let stream = search::Stream {
             index,
             seeking,
-            timestamps: self.timestamps,
+            timestamps: self.handling.timestamps,
+            stores_dts: self.handling.stores_dts,
             pending: &mut self.pending,
             is_at_start: std::mem::replace(&mut self.at_start, false),
             is_planned: self.layout.mp4().is_some(),
             threads: self.threads.resolve(width, height),
             max_pixels: self.limits.max_pixels,
             max_packets: self.limits.max_packets,
+            max_streams: max_streams(&self.limits),
         };
         let mut search = Search::new(&mut self.container, stream, target.start, places)?;
         let found = search.find(target)?;

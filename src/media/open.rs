@@ -11,9 +11,7 @@ use std::time::Duration;
 use crate::deadline::Deadline;
 use crate::limits::Limits;
 use crate::media::container::describe::{average_bit_rate, describe_stream};
-use crate::media::container::formats::{
-    Handling, RESTRICTIONS, handling, headers_are_complete, max_streams, refused,
-};
+use crate::media::container::formats::{Handling, RESTRICTIONS, handling, max_streams, prepare, refused};
 use crate::media::container::starts::{read_starts, stream_start};
 use crate::media::error::MediaError;
 use crate::media::ffi;
@@ -25,17 +23,10 @@ use crate::media::input::Fault;
 use crate::media::input::Input;
 use crate::media::options::{OpenOptions, Threads};
 use crate::media::plan::Layout;
-use crate::media::search::{Seeking, Timestamps};
 use crate::media::timeline::{self, Span};
 #[cfg(feature = "remote")]
 use crate::source::{BlockCache, FirstReads, Identity, RangeReader, RangeSource, ReaderOptions, SourceError};
-use crate::source::{ByteRange, Ledger};
-
-/// Bytes that `avformat_find_stream_info` may look at: enough for exact durations of transport streams (300 kB is not),
-/// a fifth of libavformat's default.
-const PROBE_BYTES: i64 = 1_000_000;
-/// What that takes of the file, requested at once.
-const PROBE_READ: u64 = 9 << 17;
+use crate::source::Ledger;
 
 /// An open media file.
 ///
@@ -65,8 +56,7 @@ pub struct Media<'r> {
     pub(super) pending: VecDeque<Packet>,
     /// Whether no packet has been lost since the first one.
     pub(super) at_start: bool,
-    pub(super) seeking: Seeking,
-    pub(super) timestamps: Timestamps,
+    pub(super) handling: Handling,
     pub(super) layout: Layout,
     /// The time for which packets have been asked for.
     pub(super) planned_at: Option<Duration>,
@@ -171,22 +161,9 @@ impl<'r> Media<'r> {
         container.input_mut().check()?;
         let format_name = container.format_name();
         let layout = layout.confirm(&format_name, container.stream_count());
-        if matches!(layout, Layout::Mp4(_)) {
-            container.read_packets_directly();
-        }
-        let Handling { headers_suffice, seeking, timestamps } = handling(&format_name);
-        let ways = (seeking, timestamps);
-        let mut media = if headers_suffice && headers_are_complete(&container) {
-            let pending = read_starts(&mut container, &layout)?;
-            Self::assemble(container, pending, layout, ways, options)
-        } else {
-            container.set_probe_bytes(PROBE_BYTES);
-            container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
-            let result = container.find_stream_info();
-            container.input_mut().check()?;
-            result.map_err(|error| MediaError::NotMedia { reason: error.to_string() })?;
-            Self::assemble(container, VecDeque::new(), layout, ways, options)
-        };
+        // What analysing the streams reads is kept by libavformat, and comes first.
+        let pending = if prepare(&mut container)? { VecDeque::new() } else { read_starts(&mut container, &layout)? };
+        let mut media = Self::assemble(container, pending, layout, handling(&format_name), options);
         if media.info.streams.len() > usize::try_from(limits.max_streams).unwrap_or(usize::MAX) {
             return Err(MediaError::LimitExceeded {
                 limit: "max_streams",
@@ -201,7 +178,7 @@ impl<'r> Media<'r> {
         container: Container<'r>,
         pending: VecDeque<Packet>,
         layout: Layout,
-        (seeking, timestamps): (Seeking, Timestamps),
+        handling: Handling,
         options: &OpenOptions,
     ) -> Self {
         let starts: Vec<Option<i64>> = container
@@ -255,8 +232,7 @@ impl<'r> Media<'r> {
             duration,
             pending,
             at_start: true,
-            seeking,
-            timestamps,
+            handling,
             layout,
             planned_at: options.poster_at,
             limits: options.limits,

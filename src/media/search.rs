@@ -14,6 +14,7 @@
 mod decode;
 mod entry;
 mod packets;
+mod window;
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -28,7 +29,8 @@ use crate::media::timeline;
 use decode::{Decoding, Output, Setup, Timed};
 use entry::{Entered, Entry};
 pub(super) use entry::Places;
-use packets::{AccessUnit, Order, Units};
+use packets::{AccessUnit, Order, Units, reorder_frames};
+use window::{DecodingTimes, Window};
 
 /// Access units read beyond the goal, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
 const MAX_LOOK_AHEAD: usize = 32;
@@ -91,6 +93,8 @@ pub(super) struct Stream<'m> {
     pub(super) index: usize,
     pub(super) seeking: Seeking,
     pub(super) timestamps: Timestamps,
+    /// Whether the container stores decoding times.
+    pub(super) stores_dts: bool,
     /// Packets that were read while the container was opened.
     pub(super) pending: &'m mut VecDeque<Packet>,
     /// Whether reading stands at the first packet.
@@ -100,6 +104,8 @@ pub(super) struct Stream<'m> {
     pub(super) threads: NonZeroUsize,
     pub(super) max_pixels: u64,
     pub(super) max_packets: u64,
+    /// Streams that the container may have when it is opened again.
+    pub(super) max_streams: u32,
 }
 
 /// One stream of a container being decoded.
@@ -117,8 +123,15 @@ pub(super) struct Search<'m, 'r> {
     is_at_start: bool,
     /// The access unit that was looked at on entering.
     entry_unit: Option<AccessUnit>,
+    /// Frames that the stream presents in another order than it decodes them, at most; `None` when it does not tell.
+    reorder: Option<usize>,
+    /// Whether the container stores decoding times. Others are reckoned by libavformat, and may be too late.
+    stores_dts: bool,
+    /// Whether the keyframe of the entry is presented after its decoding time.
+    is_delayed: bool,
     /// Whether the container's marks of keyframes are to be believed without the decoder's word.
     marks_keyframes: bool,
+    max_streams: u32,
     passes: u32,
 }
 
@@ -133,6 +146,8 @@ struct Pass {
     is_spoilt: bool,
     /// Whether frames were left out.
     is_economical: bool,
+    /// Whether the packets do not tell which of them is the last one needed.
+    feeds_on: bool,
     /// Whether libavcodec gave a frame another time than its packet had.
     is_retimed: bool,
     /// Whether decoding began at a frame that needs others, or may have.
@@ -182,6 +197,7 @@ impl<'m, 'r> Search<'m, 'r> {
         let view = container.stream(stream.index).ok_or_else(missing_stream)?;
         let time_base = view.time_base();
         let is_intra_only = view.codec_properties().intra_only;
+        let reorder = reorder_frames(view);
         let rate = container.guess_frame_rate(stream.index);
         let frame_microseconds =
             rate.and_then(|rate| timeline::to_microseconds(1, Ratio { num: rate.den, den: rate.num }));
@@ -208,7 +224,11 @@ impl<'m, 'r> Search<'m, 'r> {
             is_planned: stream.is_planned,
             is_at_start: stream.is_at_start,
             entry_unit: None,
+            reorder,
+            stores_dts: stream.stores_dts,
+            is_delayed: false,
             marks_keyframes,
+            max_streams: stream.max_streams,
             passes: 0,
         })
     }
@@ -385,23 +405,25 @@ impl<'m, 'r> Search<'m, 'r> {
                         self.send(unit, goal);
                     } else if pass.expected.is_some() {
                         self.decoding.drain();
-                    } else {
-                        let Some(unit) = self.next_unit()? else {
-                            pass.expected = Some(Promise::Nothing);
-                            pass.reached_end = true;
-                            break;
-                        };
+                    } else if let Some(unit) = self.next_unit()? {
                         // Packets without times do not tell: everything is decoded.
                         let Some(pts) = unit.pts() else {
                             pass.is_spoilt = true;
                             return Ok(pass);
                         };
                         pass.last_pts = pass.last_pts.max(Some(pts));
-                        if pts < goal {
+                        if pts < goal || pass.feeds_on {
                             self.send(unit, goal);
                         } else {
-                            self.look_ahead(&mut pass, &mut ahead, unit, pts, goal)?;
+                            self.look_ahead(&mut pass, &mut ahead, unit, goal)?;
                         }
+                    } else if pass.feeds_on {
+                        pass.reached_end = true;
+                        self.decoding.drain();
+                    } else {
+                        pass.expected = Some(Promise::Nothing);
+                        pass.reached_end = true;
+                        break;
                     }
                 }
             }
@@ -410,8 +432,8 @@ impl<'m, 'r> Search<'m, 'r> {
         Ok(pass)
     }
 
-    /// Reads on from the first access unit at or after the goal until a decoding time says that no earlier presentation time can
-    /// follow, and keeps what is needed in `ahead`.
+    /// Reads on from the first access unit at or after the goal until it is certain which one holds the frame, and keeps what is
+    /// needed in `ahead`. Without certainty everything read is decoded, and the decoder tells by the order of its frames.
     ///
     /// The decoder is then told that the last one of these is the end, instead of being fed until its delay is through: for a
     /// frame with two B-frames behind it that is two frames less to decode.
@@ -420,37 +442,43 @@ impl<'m, 'r> Search<'m, 'r> {
         pass: &mut Pass,
         ahead: &mut VecDeque<AccessUnit>,
         first: AccessUnit,
-        pts: i64,
         goal: i64,
     ) -> Result<(), MediaError> {
-        let (mut best, mut needed, mut dts) = (pts, 1, first.dts());
+        let mut window = Window::new(goal, self.reorder, self.decoding_times());
+        window.add(&first);
         ahead.push_back(first);
         loop {
-            // The goal itself cannot be improved on.
-            let is_certain = best == goal || dts.is_some_and(|dts| dts >= best);
             let is_ordered = self.units.order() != Order::Unknown || ahead.len() >= ORDER_WINDOW;
-            if (is_certain && is_ordered) || ahead.len() >= MAX_LOOK_AHEAD {
+            if window.is_certain() && is_ordered {
                 break;
             }
-            let Some(unit) = self.next_unit()? else {
-                pass.reached_end = !is_certain;
+            let unit = if ahead.len() < MAX_LOOK_AHEAD { self.next_unit()? } else { None };
+            let Some(unit) = unit else {
+                pass.reached_end = ahead.len() < MAX_LOOK_AHEAD && !window.is_certain();
                 break;
             };
-            // Without times there is nothing to go by.
-            let (Some(pts), Some(decoded)) = (unit.pts(), unit.dts()) else {
-                pass.is_spoilt = true;
-                break;
-            };
-            dts = Some(decoded);
-            pass.last_pts = pass.last_pts.max(Some(pts));
+            window.add(&unit);
+            pass.last_pts = pass.last_pts.max(unit.pts());
             ahead.push_back(unit);
-            if (goal..best).contains(&pts) {
-                (best, needed) = (pts, ahead.len());
-            }
         }
-        ahead.truncate(needed);
-        pass.expected = Some(Promise::Frame(best));
+        match window.best() {
+            Some(best) if window.is_certain() || pass.reached_end => {
+                ahead.truncate(window.needed());
+                pass.expected = Some(Promise::Frame(best));
+            }
+            _ => pass.feeds_on = true,
+        }
         Ok(())
+    }
+
+    /// How far decoding times of this pass tell that no earlier frame can follow.
+    const fn decoding_times(&self) -> DecodingTimes {
+        match (self.stores_dts, self.units.order()) {
+            (false, _) => DecodingTimes::Absent,
+            (true, Order::Unknown) => DecodingTimes::Equal,
+            (true, _) if self.is_delayed => DecodingTimes::Earlier,
+            (true, _) => DecodingTimes::Absent,
+        }
     }
 
     /// Decodes everything from an entry on until a frame at or after `goal`.

@@ -7,11 +7,18 @@ use crate::media::error::MediaError;
 use crate::media::ffi::format::{Container, OpenError};
 use crate::media::info::StreamKind;
 use crate::media::search::{Seeking, Timestamps};
+use crate::source::ByteRange;
 
 /// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
 pub(in crate::media) const DEMUXERS: &CStr = c"mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mxf,gxf,avi,flv,asf,ogg,rm,dv,wtv,h264,hevc,vvc,av1,obu,ivf,m4v,mpegvideo,mjpeg,h263,vc1,nut,yuv4mpegpipe,gif,apng,jpeg_pipe";
 /// No demuxer of ours has a use for a protocol.
 pub(in crate::media) const NO_PROTOCOL: &CStr = c"none";
+/// Bytes that `avformat_find_stream_info` may look at: enough for exact durations of transport streams (300 kB is not),
+/// a fifth of libavformat's default.
+const PROBE_BYTES: i64 = 1_000_000;
+/// What that takes of the file, requested at once.
+const PROBE_READ: u64 = 9 << 17;
+
 /// What libavformat is told.
 pub(in crate::media) const RESTRICTIONS: &[(&CStr, &CStr)] =
     &[(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
@@ -28,12 +35,40 @@ pub(in crate::media) fn refused(error: OpenError) -> MediaError {
     }
 }
 
+/// Opens a container again, as it was opened first.
+pub(in crate::media) fn reopen(container: &mut Container<'_>, max_streams: u32) -> Result<(), MediaError> {
+    container.reopen(max_streams, RESTRICTIONS).map_err(refused)?;
+    prepare(container)?;
+    Ok(())
+}
+
+/// Does what every container needs that was just opened: libavformat reads its packets as the input should be read, and
+/// analyses its streams where the headers do not tell. Returns whether it did.
+pub(in crate::media) fn prepare(container: &mut Container<'_>) -> Result<bool, MediaError> {
+    let format_name = container.format_name();
+    if format_name.starts_with("mov") {
+        container.read_packets_directly();
+    }
+    if handling(&format_name).headers_suffice && headers_are_complete(container) {
+        return Ok(false);
+    }
+    container.set_probe_bytes(PROBE_BYTES);
+    container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
+    let result = container.find_stream_info();
+    container.input_mut().check()?;
+    result.map_err(|error| MediaError::NotMedia { reason: error.to_string() })?;
+    Ok(true)
+}
+
 /// How a container is handled: by the first of libavformat's names for it.
+#[derive(Debug, Clone, Copy)]
 pub(in crate::media) struct Handling {
     /// Whether headers alone tell codecs, sizes and timing.
     pub(in crate::media) headers_suffice: bool,
     pub(in crate::media) seeking: Seeking,
     pub(in crate::media) timestamps: Timestamps,
+    /// Whether the container stores decoding times beside presentation times.
+    pub(in crate::media) stores_dts: bool,
 }
 
 /// Found out by comparing 80 formats with and without `avformat_find_stream_info`: frame and duration are the same for
@@ -47,13 +82,14 @@ pub(in crate::media) fn handling(format_name: &str) -> Handling {
         "ogg" | "rm" | "gxf" | "ivf" | "gif" | "apng" | "yuv4mpegpipe" => {
             (true, Seeking::Inexact, Timestamps::Reckoned)
         }
-        "obu" => (true, Seeking::Inexact, Timestamps::Counted),
+        "obu" => (true, Seeking::ReadingOn, Timestamps::Counted),
         "h264" | "hevc" | "vvc" | "av1" | "m4v" | "mpegvideo" | "mjpeg" | "h263" | "vc1" => {
-            (false, Seeking::Inexact, Timestamps::Counted)
+            (false, Seeking::ReadingOn, Timestamps::Counted)
         }
         _ => (false, Seeking::Inexact, Timestamps::Reckoned),
     };
-    Handling { headers_suffice, seeking, timestamps }
+    let stores_dts = matches!(first, "mov" | "mpegts" | "flv");
+    Handling { headers_suffice, seeking, timestamps, stores_dts }
 }
 
 /// Codecs whose frames may be stored in another order than they are shown in.

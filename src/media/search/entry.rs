@@ -2,6 +2,7 @@
 
 use super::packets::AccessUnit;
 use super::{Search, Seeking};
+use crate::media::container::formats::reopen;
 use crate::media::error::MediaError;
 use crate::media::ffi::format::SeekFlags;
 use crate::media::timeline;
@@ -123,7 +124,7 @@ impl Search<'_, '_> {
             let Some(unit) = self.units.next()? else { break };
             let Some(pts) = unit.pts().or_else(|| unit.dts()) else { break };
             if unit.is_key() && pts <= goal {
-                self.entry_unit = Some(unit);
+                self.hold(unit);
                 return Ok(Entered::Keyframe(pts));
             }
             let time = unit.dts().map_or(pts, |dts| dts.min(pts));
@@ -134,10 +135,20 @@ impl Search<'_, '_> {
 
     /// Moves to the first packet, if it is not there yet.
     fn enter_start(&mut self, goal: i64) -> Result<Entered, MediaError> {
-        if !self.is_at_start && !self.rewind()? {
+        let is_fresh = self.is_at_start;
+        if !is_fresh && !self.rewind()? && !self.reopen()? {
             return Ok(Entered::Nowhere);
         }
         self.request_up_to(goal);
+        let mut unit = self.units.next()?;
+        // A seek may leave a demuxer where it gives nothing: Matroska's waits for a keyframe, which the file may not mark.
+        if unit.is_none() && !is_fresh && self.reopen()? {
+            unit = self.units.next()?;
+        }
+        self.is_at_start = false;
+        if let Some(unit) = unit {
+            self.hold(unit);
+        }
         Ok(Entered::Start)
     }
 
@@ -177,7 +188,7 @@ impl Search<'_, '_> {
                 return Ok(None);
             }
             if let Some(pts) = unit.pts().filter(|&pts| unit.is_key() && pts <= goal) {
-                self.entry_unit = Some(unit);
+                self.hold(unit);
                 return Ok(Some(pts));
             }
         }
@@ -207,6 +218,8 @@ impl Search<'_, '_> {
 
     /// Moves to the keyframe before `ticks`; whether the container could.
     fn seek(&mut self, ticks: i64) -> Result<bool, MediaError> {
+        // A seek that fails may have read on.
+        self.is_at_start = false;
         let moved = self.units.container.seek_backward(self.units.stream(), ticks).is_ok();
         if moved {
             self.restart();
@@ -234,11 +247,29 @@ impl Search<'_, '_> {
         Ok(moved)
     }
 
+    /// Opens the container anew; whether it could be.
+    fn reopen(&mut self) -> Result<bool, MediaError> {
+        if self.seeking == Seeking::None {
+            return Ok(false);
+        }
+        let stream = self.units.stream();
+        reopen(self.units.container, self.max_streams)?;
+        self.units.container.keep_only(stream);
+        self.restart();
+        Ok(true)
+    }
+
     /// Forgets what belongs to the place that reading left.
     fn restart(&mut self) {
         self.is_at_start = false;
         self.units.restart();
         self.decoding.restart();
+    }
+
+    /// Keeps the access unit of the entry, which was looked at.
+    fn hold(&mut self, unit: AccessUnit) {
+        self.is_delayed = unit.pts() > unit.dts();
+        self.entry_unit = Some(unit);
     }
 
     /// The next access unit of the pass.

@@ -83,6 +83,15 @@ pub(super) enum Order {
     Doubtful,
 }
 
+/// Frames that a stream presents in another order than it decodes them, at most; `None` when its headers do not tell.
+pub(super) fn reorder_frames(view: Stream<'_>) -> Option<usize> {
+    if !view.codec_properties().reorder {
+        return Some(0);
+    }
+    let sps = Sps::find(view.extradata()).filter(|_| view.codec_name() == Some("h264"))?;
+    if sps.is_in_order() { Some(0) } else { usize::try_from(sps.reorder_frames?).ok() }
+}
+
 /// The parser of a stream whose frames may be coded in fields or out of order, and whether they may be in fields.
 fn open_parser(view: Stream<'_>) -> (Option<Parser>, bool) {
     let is_h264 = view.codec_name() == Some("h264");
