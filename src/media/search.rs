@@ -29,7 +29,7 @@ use crate::media::timeline;
 use decode::{Decoding, Output, Setup, Timed};
 use entry::{Entered, Entry};
 pub(super) use entry::Places;
-use packets::{AccessUnit, Order, Units, reorder_frames};
+use packets::{AccessUnit, Order, Units, Reordering};
 use window::{DecodingTimes, Window};
 
 /// Access units read beyond the goal, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
@@ -121,10 +121,9 @@ pub(super) struct Search<'m, 'r> {
     places: Option<Places>,
     is_planned: bool,
     is_at_start: bool,
-    /// The access unit that was looked at on entering.
-    entry_unit: Option<AccessUnit>,
-    /// Frames that the stream presents in another order than it decodes them, at most; `None` when it does not tell.
-    reorder: Option<usize>,
+    /// The access units that were looked at on entering.
+    entry_units: VecDeque<AccessUnit>,
+    reorder: Reordering,
     /// Whether the container stores decoding times. Others are reckoned by libavformat, and may be too late.
     stores_dts: bool,
     /// Whether the keyframe of the entry is presented after its decoding time.
@@ -197,7 +196,7 @@ impl<'m, 'r> Search<'m, 'r> {
         let view = container.stream(stream.index).ok_or_else(missing_stream)?;
         let time_base = view.time_base();
         let is_intra_only = view.codec_properties().intra_only;
-        let reorder = reorder_frames(view);
+        let reorder = Reordering::of(view);
         let rate = container.guess_frame_rate(stream.index);
         let frame_microseconds =
             rate.and_then(|rate| timeline::to_microseconds(1, Ratio { num: rate.den, den: rate.num }));
@@ -223,7 +222,7 @@ impl<'m, 'r> Search<'m, 'r> {
             places,
             is_planned: stream.is_planned,
             is_at_start: stream.is_at_start,
-            entry_unit: None,
+            entry_units: VecDeque::new(),
             reorder,
             stores_dts: stream.stores_dts,
             is_delayed: false,
@@ -357,7 +356,9 @@ impl<'m, 'r> Search<'m, 'r> {
                     return Ok(pass);
                 }
                 expected = pass.expected;
-                skips_to_start = pass.begins_inside && !self.marks_keyframes;
+                // Only the start has the times that libavcodec reckons there.
+                skips_to_start =
+                    (pass.begins_inside && !self.marks_keyframes) || self.units.order() == Order::Repeated;
                 if skips_to_start && entered != Entered::Start {
                     continue;
                 }
@@ -378,7 +379,6 @@ impl<'m, 'r> Search<'m, 'r> {
                 return Ok(pass);
             }
             candidate = is_clean.then_some(came);
-            // Only the start has the times that libavcodec reckons there.
             skips_to_start |= pass.is_retimed && self.units.order() == Order::Doubtful;
         }
         Ok(Pass::default())
@@ -444,7 +444,7 @@ impl<'m, 'r> Search<'m, 'r> {
         first: AccessUnit,
         goal: i64,
     ) -> Result<(), MediaError> {
-        let mut window = Window::new(goal, self.reorder, self.decoding_times());
+        let mut window = Window::new(goal, self.reorder.depth(), self.decoding_times());
         window.add(&first);
         ahead.push_back(first);
         loop {
@@ -502,7 +502,7 @@ impl<'m, 'r> Search<'m, 'r> {
                 continue;
             }
             let is_expected = expected.is_none_or(|expected| expected == Promise::Frame(timed.pts));
-            if is_expected || pass.frame.as_ref().is_none_or(|best| timed.pts < best.pts) {
+            if pass.frame.as_ref().is_none_or(|best| timed.pts < best.pts) {
                 pass.frame = Some(timed);
             }
             beyond += 1;
@@ -581,7 +581,11 @@ impl<'m, 'r> Search<'m, 'r> {
 
     fn conclude(&self, pass: &mut Pass, entered: Entered) {
         pass.is_spoilt |= self.decoding.errors() > 0 || self.units.errors() > 0;
-        pass.is_spoilt |= self.units.order() == Order::Doubtful && (pass.is_economical || pass.is_retimed);
+        pass.is_spoilt |= match self.units.order() {
+            Order::Unknown | Order::AsTimed => false,
+            Order::Doubtful => pass.is_economical || pass.is_retimed,
+            Order::Repeated => true,
+        };
         let is_keyframe = self.marks_keyframes || pass.begins_intra;
         pass.begins_inside |= matches!(entered, Entered::Keyframe(_)) && !is_keyframe;
     }

@@ -137,9 +137,14 @@ impl Decoding {
             self.corrupt.extend(unit.pts());
         }
         if self.decoder.is_none() {
-            self.reorder_frames = self.reordered(&unit);
+            self.hold_back(self.reordered(&unit));
         }
         self.queue.extend(unit.into_packets());
+    }
+
+    /// Lets the decoder of this pass hold back so many frames at least.
+    pub(super) fn hold_back(&mut self, frames: u8) {
+        self.reorder_frames = self.reorder_frames.max(frames).min(MAX_REORDER);
     }
 
     /// Frames that are decoded before the one of this access unit is presented, by its two times.
@@ -150,7 +155,7 @@ impl Decoding {
         let Some((pts, dts)) = unit.pts().zip(unit.dts()) else { return 0 };
         let length = unit.duration().unwrap_or(self.setup.frame_ticks).max(1);
         let frames = pts.saturating_sub(dts).max(0) / length;
-        u8::try_from(frames).unwrap_or(MAX_REORDER).min(MAX_REORDER)
+        u8::try_from(frames).unwrap_or(MAX_REORDER)
     }
 
     /// Tells the decoder that no access unit follows.

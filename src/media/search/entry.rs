@@ -1,6 +1,6 @@
 //! Where in the file a pass begins: at a keyframe that is presented at or before the goal, or at the start.
 
-use super::packets::AccessUnit;
+use super::packets::{AccessUnit, Reordering};
 use super::{Search, Seeking};
 use crate::media::container::formats::reopen;
 use crate::media::error::MediaError;
@@ -10,6 +10,8 @@ use crate::source::ByteRange;
 
 /// Keyframes that are tried one before the other until one is presented at or before the goal.
 const MAX_STEPS_BACK: u32 = 4;
+/// Access units that are read at an entry to see how many are held back: H.264 may hold back 16.
+const ORDER_WINDOW: usize = 20;
 /// How far before the goal a more careful pass begins, in microseconds.
 const STEP_BACK: i64 = 10_000_000;
 /// Goals nearer to the start than this are reached by reading on, in containers whose seek is inexact: it costs less than a
@@ -98,7 +100,21 @@ impl Search<'_, '_> {
 
     /// Moves to an entry for `goal`.
     pub(super) fn enter(&mut self, entry: Entry, goal: i64) -> Result<Entered, MediaError> {
-        self.entry_unit = None;
+        let entered = self.find_entry(entry, goal)?;
+        // How many frames are held back is seen by their times, where neither the stream nor a decoding time tells it.
+        let is_unknown = self.reorder == Reordering::Unknown && !self.stores_dts;
+        while is_unknown && !self.entry_units.is_empty() {
+            let unit = if self.entry_units.len() < ORDER_WINDOW { self.units.next()? } else { None };
+            let Some(unit) = unit else { break };
+            self.entry_units.push_back(unit);
+        }
+        let depth = u8::try_from(self.units.depth()).unwrap_or(u8::MAX);
+        self.decoding.hold_back(depth);
+        Ok(entered)
+    }
+
+    fn find_entry(&mut self, entry: Entry, goal: i64) -> Result<Entered, MediaError> {
+        self.entry_units.clear();
         let step_back = self.ticks(STEP_BACK);
         match (entry, self.seeking) {
             (Entry::Start, _) => self.enter_start(goal),
@@ -269,13 +285,13 @@ impl Search<'_, '_> {
     /// Keeps the access unit of the entry, which was looked at.
     fn hold(&mut self, unit: AccessUnit) {
         self.is_delayed = unit.pts() > unit.dts();
-        self.entry_unit = Some(unit);
+        self.entry_units.push_back(unit);
     }
 
     /// The next access unit of the pass.
     pub(super) fn next_unit(&mut self) -> Result<Option<AccessUnit>, MediaError> {
         self.is_at_start = false;
-        match self.entry_unit.take() {
+        match self.entry_units.pop_front() {
             Some(unit) => Ok(Some(unit)),
             None => self.units.next(),
         }

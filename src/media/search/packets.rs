@@ -14,6 +14,8 @@ use crate::media::container::Sps;
 
 /// Demuxer errors in a row after which the rest of the file is given up.
 const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
+/// Access units whose presentation times are compared with that of the next: as many as may be held back, and more.
+const MAX_RECENT: usize = 32;
 
 /// One coded frame: a packet, or the two packets of its fields.
 pub(super) struct AccessUnit {
@@ -81,15 +83,44 @@ pub(super) enum Order {
     AsTimed,
     /// B-frames came, but the container has no presentation times of its own: libavcodec may reckon others.
     Doubtful,
+    /// Two frames have one time. From the first such pair in the file on, libavcodec reckons with decoding times.
+    Repeated,
 }
 
-/// Frames that a stream presents in another order than it decodes them, at most; `None` when its headers do not tell.
-pub(super) fn reorder_frames(view: Stream<'_>) -> Option<usize> {
-    if !view.codec_properties().reorder {
-        return Some(0);
+/// Whether a stream presents frames in another order than it decodes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reordering {
+    /// It holds back so many frames at most.
+    UpTo(usize),
+    /// Its decoder knows how many from the parameter sets.
+    KnownToDecoder,
+    /// Its decoder learns how many on the way.
+    Unknown,
+}
+
+impl Reordering {
+    pub(super) fn of(view: Stream<'_>) -> Self {
+        if !view.codec_properties().reorder {
+            return Self::UpTo(0);
+        }
+        if view.codec_name() != Some("h264") {
+            return Self::KnownToDecoder;
+        }
+        let sps = Sps::find(view.extradata());
+        if sps.as_ref().is_some_and(Sps::is_in_order) {
+            return Self::UpTo(0);
+        }
+        let frames = sps.and_then(|sps| usize::try_from(sps.reorder_frames?).ok());
+        frames.map_or(Self::Unknown, Self::UpTo)
     }
-    let sps = Sps::find(view.extradata()).filter(|_| view.codec_name() == Some("h264"))?;
-    if sps.is_in_order() { Some(0) } else { usize::try_from(sps.reorder_frames?).ok() }
+
+    /// Frames that are held back at most, where that is known.
+    pub(super) const fn depth(self) -> Option<usize> {
+        match self {
+            Self::UpTo(frames) => Some(frames),
+            Self::KnownToDecoder | Self::Unknown => None,
+        }
+    }
 }
 
 /// The parser of a stream whose frames may be coded in fields or out of order, and whether they may be in fields.
@@ -111,7 +142,12 @@ pub(super) struct Units<'m, 'r> {
     /// Tells fields from frames, and B-frames, of codecs that may have them.
     parser: Option<Parser>,
     has_fields: bool,
+    is_reordering: bool,
     order: Order,
+    /// Presentation times of the last access units, oldest first.
+    recent: VecDeque<i64>,
+    /// Access units seen that are presented after a later one, at most.
+    depth: usize,
     /// A packet that was read to see whether it completes the one before.
     held: Option<(Packet, PictureStructure)>,
     packets_read: u64,
@@ -129,6 +165,7 @@ impl<'m, 'r> Units<'m, 'r> {
         max_packets: u64,
     ) -> Self {
         let (parser, has_fields) = container.stream(stream).map_or((None, false), open_parser);
+        let is_reordering = container.stream(stream).is_some_and(|view| view.codec_properties().reorder);
         let order = if parser.is_some() { Order::Unknown } else { Order::AsTimed };
         Self {
             container,
@@ -136,7 +173,10 @@ impl<'m, 'r> Units<'m, 'r> {
             pending,
             parser,
             has_fields,
+            is_reordering,
             order,
+            recent: VecDeque::new(),
+            depth: 0,
             held: None,
             packets_read: 0,
             max_packets,
@@ -171,6 +211,7 @@ impl<'m, 'r> Units<'m, 'r> {
     pub(super) fn restart(&mut self) {
         self.pending.clear();
         self.held = None;
+        self.recent.clear();
         self.errors = 0;
     }
 
@@ -179,6 +220,14 @@ impl<'m, 'r> Units<'m, 'r> {
     /// # Errors
     /// What reading gives, and the limit `max_packets`.
     pub(super) fn next(&mut self) -> Result<Option<AccessUnit>, MediaError> {
+        let Some(unit) = self.read_unit()? else { return Ok(None) };
+        if let Some(pts) = unit.pts() {
+            self.note_order(pts);
+        }
+        Ok(Some(unit))
+    }
+
+    fn read_unit(&mut self) -> Result<Option<AccessUnit>, MediaError> {
         let held = self.held.take();
         let Some((first, structure)) = held.map_or_else(|| self.read_with_structure(), |held| Ok(Some(held)))?
         else {
@@ -201,6 +250,24 @@ impl<'m, 'r> Units<'m, 'r> {
         Ok(Some(unit))
     }
 
+    fn note_order(&mut self, pts: i64) {
+        // Where frames are reordered, two of one time make libavcodec reckon with decoding times.
+        if self.is_reordering && self.recent.contains(&pts) {
+            self.order = Order::Repeated;
+        }
+        let later = self.recent.iter().filter(|&&other| other > pts).count();
+        self.depth = self.depth.max(later);
+        if self.recent.len() >= MAX_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(pts);
+    }
+
+    /// How many access units, at most, were seen to be presented after one that follows them.
+    pub(super) const fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// What is known of the order of frames.
     pub(super) const fn order(&self) -> Order {
         self.order
@@ -208,7 +275,7 @@ impl<'m, 'r> Units<'m, 'r> {
 
     fn read_with_structure(&mut self) -> Result<Option<(Packet, PictureStructure)>, MediaError> {
         let Some(packet) = self.read()? else { return Ok(None) };
-        if packet.pts() != packet.dts() {
+        if self.order == Order::Unknown && packet.pts() != packet.dts() {
             self.order = Order::AsTimed;
         }
         let Some(parser) = self.parser.as_mut().filter(|_| self.has_fields || self.order == Order::Unknown)
