@@ -40,5 +40,3 @@ pub use mp4::read_mp4_tables;
 pub use open::Media;
 pub use options::{OpenOptions, Threads};
 pub use poster::{FrameReason, PosterFrame};
-
-use crate::pixels::Orientation;

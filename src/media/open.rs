@@ -14,14 +14,15 @@ use crate::limits::Limits;
 use crate::media::colour;
 use crate::media::configuration::Configuration;
 use crate::media::error::MediaError;
-use crate::media::ffi::format::{Container, OpenError};
+use crate::media::ffi::AvError;
+use crate::media::ffi::format::OpenError;
 use crate::media::ffi::packet::Packet;
-use crate::media::ffi::stream::Stream;
+use crate::media::ffi::stream::{MediaType, Stream};
 use crate::media::ffi::{self};
 use crate::media::info::{MediaInfo, Ratio, StreamInfo, StreamKind, VideoInfo};
 #[cfg(feature = "remote")]
 use crate::media::input::Fault;
-use crate::media::input::Input;
+use crate::media::input::{Container, Input};
 use crate::media::options::{OpenOptions, Threads};
 use crate::media::plan::Layout;
 use crate::media::poster::{FrameReason, PosterFrame};
@@ -55,11 +56,11 @@ const fn max_streams(limits: &Limits) -> u32 {
     limits.max_streams.saturating_add(1)
 }
 
-fn refused(error: OpenError) -> MediaError {
-    match error {
-        OpenError::Fault(fault) => fault.into(),
-        OpenError::Libav(error) => MediaError::NotMedia { reason: error.to_string() },
-    }
+/// Why libavformat did not open the input: the input's own fault if there is one.
+fn refused(input: &Input<'_>, error: AvError) -> MediaError {
+    input
+        .fault()
+        .map_or_else(|| MediaError::NotMedia { reason: error.to_string() }, |fault| fault.clone().into())
 }
 
 /// How a container is handled: by the first of libavformat's names for it.
@@ -220,7 +221,8 @@ impl<'r> Media<'r> {
             return Err(MediaError::Empty);
         }
         let layout = Layout::look(&mut input, &limits, options.poster_at)?;
-        let mut container = Container::open(input, max_streams(&limits), RESTRICTIONS).map_err(refused)?;
+        let mut container = Container::open(input, max_streams(&limits), RESTRICTIONS)
+            .map_err(|OpenError { error, source }| refused(&source, error))?;
         container.input_mut().check()?;
         let format_name = container.format_name();
         let layout = layout.confirm(&format_name, container.stream_count());
@@ -272,9 +274,10 @@ impl<'r> Media<'r> {
             .zip(&starts)
             .zip(&durations)
             .map(|((stream, start), duration)| Span {
-                kind: stream.kind(),
-                start: start.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base())),
-                duration: duration.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base())),
+                kind: stream.kind().into(),
+                start: start.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base().into())),
+                duration: duration
+                    .and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base().into())),
             })
             .collect();
         let (combined_start, combined_duration) = timeline::combine(&spans);
@@ -411,7 +414,8 @@ impl<'r> Media<'r> {
     }
 
     fn reopen(&mut self, index: usize) -> Result<(), MediaError> {
-        self.container.reopen(max_streams(&self.limits), RESTRICTIONS).map_err(refused)?;
+        let reopened = self.container.reopen(max_streams(&self.limits), RESTRICTIONS);
+        reopened.map_err(|error| refused(self.container.input(), error))?;
         self.container.read_packets_directly();
         self.container.keep_only(index);
         self.pending.clear();
@@ -494,7 +498,8 @@ impl<'r> Media<'r> {
         let sample_aspect_ratio = stream
             .container_sample_aspect_ratio()
             .or_else(|| frame.sample_aspect_ratio())
-            .or_else(|| stream.sample_aspect_ratio());
+            .or_else(|| stream.sample_aspect_ratio())
+            .map(Ratio::from);
         let matrix = frame.display_matrix().or_else(|| stream.display_matrix());
         let seconds = timeline::to_seconds(pts, time_base).unwrap_or(0.0) - timeline::seconds(self.start);
         Ok(PosterFrame {
@@ -556,7 +561,7 @@ const REORDERING_CODECS: [&str; 9] =
 fn headers_are_complete(container: &Container<'_>) -> bool {
     let is_avi = container.format_name() == "avi";
     container.stream_count() > 0
-        && container.streams().filter(|stream| stream.kind() == StreamKind::Video).all(|stream| {
+        && container.streams().filter(|stream| stream.kind() == MediaType::Video).all(|stream| {
             let codec = stream.codec_name().filter(|&name| name != "none");
             codec.is_some_and(|name| !is_avi || !REORDERING_CODECS.contains(&name))
                 && stream.width() > 0
@@ -570,7 +575,7 @@ fn read_starts(container: &mut Container<'_>, layout: &Layout) -> Result<VecDequ
     let mut bytes = 0;
     while pending.len() < MAX_START_PACKETS && bytes < MAX_START_BYTES {
         let unknown = container.streams().enumerate().any(|(index, stream)| {
-            matches!(stream.kind(), StreamKind::Video | StreamKind::Audio)
+            matches!(stream.kind(), MediaType::Video | MediaType::Audio)
                 && stream_start(index, stream, layout, &pending).is_none()
         });
         if !unknown {
@@ -618,8 +623,8 @@ fn describe_stream(
     (start, duration_ts): (Option<i64>, Option<i64>),
     max_pixels: u64,
 ) -> StreamInfo {
-    let time_base = stream.time_base();
-    let kind = stream.kind();
+    let time_base = Ratio::from(stream.time_base());
+    let kind = StreamKind::from(stream.kind());
     let configuration = (kind == StreamKind::Video).then(|| Configuration::of(stream, index, max_pixels));
     let profile =
         configuration.as_ref().map_or_else(|| stream.profile(), |configuration| configuration.profile);
@@ -640,12 +645,12 @@ fn describe_stream(
         duration_seconds: duration_ts.and_then(|ticks| timeline::to_seconds(ticks, time_base)),
         bit_rate: stream.bit_rate(),
         frame_count: stream.frame_count(),
-        real_frame_rate: stream.real_frame_rate(),
-        average_frame_rate: stream.average_frame_rate(),
-        disposition: stream.disposition(),
+        real_frame_rate: stream.real_frame_rate().into(),
+        average_frame_rate: stream.average_frame_rate().into(),
+        disposition: stream.disposition().into(),
         tags: stream.tags(),
         video: configuration.map(|configuration| describe_video(stream, configuration)),
-        audio: (kind == StreamKind::Audio).then(|| stream.audio()),
+        audio: (kind == StreamKind::Audio).then(|| stream.audio().into()),
     }
 }
 

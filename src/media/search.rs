@@ -11,10 +11,10 @@ use std::num::NonZeroUsize;
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::codec::{Decoder, Received};
-use crate::media::ffi::format::Container;
 use crate::media::ffi::frame::Frame;
 use crate::media::ffi::packet::Packet;
 use crate::media::info::Ratio;
+use crate::media::input::Container;
 use crate::media::poster::FrameReason;
 use crate::media::timeline;
 use crate::source::ByteRange;
@@ -191,7 +191,7 @@ impl<'m, 'r> Search<'m, 'r> {
         index: Option<&'m dyn PacketIndex>,
     ) -> Result<Self, MediaError> {
         let view = container.stream(stream).ok_or_else(missing_stream)?;
-        let time_base = view.time_base();
+        let time_base = Ratio::from(view.time_base());
         let rate = container.guess_frame_rate(stream);
         let frame_microseconds =
             rate.and_then(|rate| timeline::to_microseconds(1, Ratio { num: rate.den, den: rate.num }));
