@@ -27,6 +27,7 @@ mod plan;
 mod poster;
 mod search;
 mod timeline;
+mod units;
 
 pub use error::MediaError;
 #[cfg(any(feature = "cli", feature = "lambda"))]
