@@ -26,6 +26,7 @@ mod options;
 mod plan;
 mod search;
 mod timeline;
+mod units;
 
 pub use error::MediaError;
 #[cfg(any(feature = "cli", feature = "lambda"))]
@@ -39,5 +40,3 @@ pub use mp4::read_mp4_tables;
 pub use open::Media;
 pub use options::{OpenOptions, Threads};
 pub use frame::poster::{FrameReason, PosterFrame};
-
-use crate::pixels::Orientation;

@@ -1,28 +1,35 @@
-//! The border to libav: every `unsafe` block of the crate is below this module.
+//! The border to libav: every `unsafe` block of the crate is below this module, and nothing below it knows the rest of the
+//! crate.
 //!
-//! [`io::Io`] shows an [`Input`](super::input::Input) to libavformat as an `AVIOContext`. [`format::Container`] opens it
-//! and reads [`packet::Packet`]s, [`codec::Decoder`] turns those into [`frame::Frame`]s, [`scale`] brings a frame to
-//! another size and colour space, [`codec::encode_jpeg`] writes one.
+//! [`io::Source`] is what libavformat reads from; `io` shows it to libavformat as an `AVIOContext`.
+//! [`format::Container`] opens it and reads [`packet::Packet`]s, [`codec::Decoder`] turns those into [`frame::Frame`]s,
+//! [`scale`] brings a frame to another size and colour space, [`codec::encode_jpeg`] writes one. [`parser::Parser`] reads
+//! the headers of packets without decoding. Getters answer with plain data: numbers as libav has them, `None` where
+//! libav has a number for "unknown".
 //!
 //! Rules kept here, so that the code above can be safe:
 //! - Each libav object has one owner, a struct with a `NonNull`, freed in its `Drop`. Owners are `Send` where libav allows
-//!   a context to move between threads, and never `Sync`: whatever calls into a context takes `&mut self`.
+//!   a context to move between threads (and where the [`io::Source`] in it may), and never `Sync`: whatever calls into a
+//!   context takes `&mut self`.
+//! - Fields are read through a `Ref`, which only an `unsafe` block can make; see `fields`. An `unsafe` block writes them.
 //! - Fields that a file can fill with any number, but that the bindings type as a Rust `enum` (colour properties, field
 //!   order), are read as integers: a value without a variant would be undefined behaviour. An AV1 file with
 //!   `color_primaries` 200 aborted a program that read it through the enum.
 //! - libav functions that take such enums are declared again in [`raw`] with integers in their place.
 #![expect(unsafe_code, reason = "libav is a C library; this module is the fence around it")]
 
-pub(in crate::media) mod codec;
-pub(in crate::media) mod format;
-pub(in crate::media) mod frame;
-pub(in crate::media) mod io;
-pub(in crate::media) mod packet;
-pub(in crate::media) mod parser;
-pub(in crate::media) mod pixel_format;
+pub(crate) mod codec;
+mod fields;
+pub(crate) mod format;
+pub(crate) mod frame;
+pub(crate) mod io;
+pub(crate) mod packet;
+pub(crate) mod parser;
+pub(crate) mod pixel_format;
+mod rational;
 mod raw;
-pub(in crate::media) mod scale;
-pub(in crate::media) mod stream;
+pub(crate) mod scale;
+pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -32,47 +39,22 @@ use std::sync::Once;
 
 use ffmpeg_next::ffi;
 
-/// Reads a field behind a pointer that the surrounding type owns.
-macro_rules! field {
-    ($pointer:expr, $($field:tt)+) => {
-        // SAFETY: every use passes a pointer that its owner keeps allocated and initialised by libav while `self` lives
-        // (`NonNull` from the allocating call, released in `Drop` only), and a field whose type holds any bit pattern or
-        // that libav itself sets from its own constants.
-        unsafe { (*$pointer).$($field)+ }
-    };
-}
-/// Writes a field behind a pointer that the surrounding type owns.
-macro_rules! set_field {
-    ($pointer:expr, $field:ident, $value:expr) => {
-        // SAFETY: as for `field!`; `&mut self` (or ownership) at each use makes this the only access.
-        unsafe { (*$pointer).$field = $value }
-    };
-}
-/// Reads an enum field behind such a pointer as the `int` it is in C.
-macro_rules! int_field {
-    ($pointer:expr, $field:ident) => {{
-        // SAFETY: address of a field behind a pointer as for `field!`; nothing is read through the enum's type.
-        let field = unsafe { &raw const (*$pointer).$field };
-        // SAFETY: C enums are ints, four bytes and aligned as such; libav initialised it.
-        unsafe { field.cast::<std::ffi::c_int>().read() }
-    }};
-}
-use {field, int_field, set_field};
+pub(crate) use rational::Rational;
 
 /// An error code of libav (`AVERROR`), always negative.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::media) struct AvError(c_int);
+pub(crate) struct AvError(c_int);
 
 impl AvError {
-    pub(in crate::media) const EOF: Self = Self(ffi::AVERROR_EOF);
-    pub(in crate::media) const INVALID_DATA: Self = Self(ffi::AVERROR_INVALIDDATA);
-    pub(in crate::media) const EXIT: Self = Self(ffi::AVERROR_EXIT);
-    pub(in crate::media) const AGAIN: Self = Self(ffi::AVERROR(libc::EAGAIN));
-    pub(in crate::media) const NO_MEMORY: Self = Self(ffi::AVERROR(libc::ENOMEM));
-    pub(in crate::media) const INVALID_ARGUMENT: Self = Self(ffi::AVERROR(libc::EINVAL));
+    pub(crate) const EOF: Self = Self(ffi::AVERROR_EOF);
+    pub(crate) const INVALID_DATA: Self = Self(ffi::AVERROR_INVALIDDATA);
+    pub(crate) const EXIT: Self = Self(ffi::AVERROR_EXIT);
+    pub(crate) const AGAIN: Self = Self(ffi::AVERROR(libc::EAGAIN));
+    pub(crate) const NO_MEMORY: Self = Self(ffi::AVERROR(libc::ENOMEM));
+    pub(crate) const INVALID_ARGUMENT: Self = Self(ffi::AVERROR(libc::EINVAL));
 
     /// The convention of libav: negative is an error, anything else a result.
-    pub(in crate::media) const fn check(code: c_int) -> Result<c_int, Self> {
+    pub(crate) const fn check(code: c_int) -> Result<c_int, Self> {
         if code < 0 { Err(Self(code)) } else { Ok(code) }
     }
 }
@@ -88,6 +70,8 @@ impl fmt::Display for AvError {
     }
 }
 
+impl std::error::Error for AvError {}
+
 impl fmt::Debug for AvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "AvError({}: {self})", self.0)
@@ -96,7 +80,7 @@ impl fmt::Debug for AvError {
 
 /// Prepares libav once in the life of the process: the size of its largest allocation, and silence on standard error
 /// (what matters comes back as errors).
-pub(in crate::media) fn initialise(max_allocation: usize) {
+pub(crate) fn initialise(max_allocation: usize) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: sets an atomic in libavutil (libavutil/mem.h); no pointer is involved.

@@ -129,7 +129,7 @@ impl Media<'_> {
             seeking => seeking,
         };
         let Some(view) = self.container.stream(index) else { return Err(self.no_video()) };
-        let time_base = view.time_base();
+        let time_base = Ratio::from(view.time_base());
         let target = self.target(at, time_base, is_partial);
         let duration = self.duration.and_then(|duration| timeline::to_ticks(duration, time_base));
         let places = duration.map(|duration| {
@@ -178,7 +178,7 @@ impl Media<'_> {
         let Some(view) = self.container.stream(index) else { return Err(self.no_video()) };
         let packet = self.container.attached_picture(index).map_err(MediaError::library("taking the cover"))?;
         let packet = packet.ok_or_else(|| search::no_frame(0, 0, None))?;
-        let target = self.target(at, view.time_base(), false);
+        let target = self.target(at, view.time_base().into(), false);
         let found = search::still(&self.container, index, packet, target, self.limits.max_pixels)?;
         PosterFrame::new(view, index, self.start, found, (1, 1))
     }

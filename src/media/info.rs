@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::media::ffi::Rational;
+use crate::media::ffi::stream::{AudioParameters, DispositionFlags, MediaType};
+use crate::pixels::Orientation;
+
 /// What the container and its streams say.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -79,6 +83,19 @@ impl StreamKind {
     }
 }
 
+impl From<MediaType> for StreamKind {
+    fn from(kind: MediaType) -> Self {
+        match kind {
+            MediaType::Video => Self::Video,
+            MediaType::Audio => Self::Audio,
+            MediaType::Subtitle => Self::Subtitle,
+            MediaType::Data => Self::Data,
+            MediaType::Attachment => Self::Attachment,
+            MediaType::Unknown => Self::Unknown,
+        }
+    }
+}
+
 /// A fraction as the file states it. The denominator may be zero: it is the file's word, not a number to divide by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Ratio {
@@ -107,6 +124,12 @@ impl Ratio {
         }
         let divisor = divisor.cast_signed();
         if divisor > 0 { Self { num: self.num / divisor, den: self.den / divisor } } else { self }
+    }
+}
+
+impl From<Rational> for Ratio {
+    fn from(Rational { num, den }: Rational) -> Self {
+        Self { num, den }
     }
 }
 
@@ -193,6 +216,26 @@ pub struct Disposition {
     pub clean_effects: bool,
 }
 
+impl From<DispositionFlags> for Disposition {
+    fn from(flags: DispositionFlags) -> Self {
+        Self {
+            default: flags.contains(DispositionFlags::DEFAULT),
+            attached_pic: flags.contains(DispositionFlags::ATTACHED_PIC),
+            timed_thumbnails: flags.contains(DispositionFlags::TIMED_THUMBNAILS),
+            still_image: flags.contains(DispositionFlags::STILL_IMAGE),
+            hearing_impaired: flags.contains(DispositionFlags::HEARING_IMPAIRED),
+            visual_impaired: flags.contains(DispositionFlags::VISUAL_IMPAIRED),
+            dub: flags.contains(DispositionFlags::DUB),
+            original: flags.contains(DispositionFlags::ORIGINAL),
+            comment: flags.contains(DispositionFlags::COMMENT),
+            lyrics: flags.contains(DispositionFlags::LYRICS),
+            karaoke: flags.contains(DispositionFlags::KARAOKE),
+            forced: flags.contains(DispositionFlags::FORCED),
+            clean_effects: flags.contains(DispositionFlags::CLEAN_EFFECTS),
+        }
+    }
+}
+
 /// Picture properties of a video stream.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -206,7 +249,7 @@ pub struct VideoInfo {
     /// Width of a pixel over its height; `None` when unknown.
     pub sample_aspect_ratio: Option<Ratio>,
     /// How the decoded picture must be turned to stand upright.
-    pub orientation: super::Orientation,
+    pub orientation: Orientation,
     /// Degrees to turn the decoded picture counter-clockwise, as ffprobe's `rotation`; `None` without a display matrix.
     pub display_rotation: Option<f64>,
     /// How the numbers in the planes stand for colours.
@@ -268,4 +311,11 @@ pub struct AudioInfo {
     pub channel_layout: Option<String>,
     /// Bits of a coded sample, for uncompressed sound.
     pub bits_per_sample: u32,
+}
+
+impl From<AudioParameters> for AudioInfo {
+    fn from(parameters: AudioParameters) -> Self {
+        let AudioParameters { sample_rate, channels, channel_layout, bits_per_sample } = parameters;
+        Self { sample_rate, channels, channel_layout, bits_per_sample }
+    }
 }

@@ -1,6 +1,6 @@
 //! The caller's reader as libav sees it: bounded, counted, cancellable, and never trusted to be the last word.
 //!
-//! libav asks for bytes through [`Input::read`] and moves through [`Input::seek`]. Three things happen on the way:
+//! libav reads and moves it through its [`Source`]. Three things happen on the way:
 //! - Bytes that were read while looking at the layout of an MP4 file are [kept](Input::pin) and served from memory, so
 //!   that they are fetched once. So are those of the last few reads.
 //! - Before each read the deadline, the cancel token and the limits are checked. The first thing that goes wrong is kept
@@ -10,6 +10,7 @@
 //!   twice the distance between audio and video samples (seen: 12 MB) when it does not know the protocol, and would
 //!   fetch all of that for one frame.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::{Deref, Range};
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 use crate::deadline::{Deadline, Stop};
 use crate::error::panic_message;
 use crate::limits::Limits;
+use crate::media::ffi::format;
+use crate::media::ffi::io::{Source, Stopped};
 use crate::source::{ByteRange, Ledger};
 #[cfg(feature = "remote")]
 use crate::source::{Identity, RangeReader, ReadFault, SourceError};
@@ -218,6 +221,10 @@ impl Reader<'_> {
     }
 }
 
+/// A container that is read from an [`Input`].
+pub(crate) type Container<'r> = format::Container<Input<'r>>;
+
+/// A source of bytes as libav sees it.
 pub(crate) struct Input<'r> {
     backend: Backend<'r>,
     /// Where libav stands.
@@ -324,9 +331,8 @@ impl<'r> Input<'r> {
         }
     }
 
-    /// Reads at libav's position, at most `length` bytes, and says how many [`last_read`](Self::last_read) holds. Fewer
-    /// than asked for are usual; none is the end of the file.
-    pub(crate) fn read(&mut self, length: usize) -> Result<usize, Fault> {
+    /// Reads at libav's position, at most `length` bytes. Fewer than asked for are usual; none is the end of the file.
+    pub(crate) fn read(&mut self, length: usize) -> Result<&[u8], Fault> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let room = usize::try_from(self.visible.saturating_sub(self.position)).unwrap_or(usize::MAX);
         let length = length.min(scratch.len()).min(room);
@@ -334,12 +340,7 @@ impl<'r> Input<'r> {
         self.scratch = scratch;
         let count = result?;
         self.position += count as u64;
-        Ok(count)
-    }
-
-    /// What the last [`read`](Self::read) gave, and leftovers of earlier ones behind it.
-    pub(crate) fn last_read(&self) -> &[u8] {
-        &self.scratch
+        Ok(&self.scratch[..count])
     }
 
     /// Moves libav's position. Past the end is allowed, as in files.
@@ -442,6 +443,32 @@ impl<'r> Input<'r> {
     }
 }
 
+impl Source for Input<'_> {
+    fn read(&mut self, length: usize) -> Result<&[u8], Stopped> {
+        self.read(length).map_err(|_| Stopped)
+    }
+
+    fn position(&self) -> u64 {
+        self.position()
+    }
+
+    fn seek(&mut self, position: u64) {
+        self.seek(position);
+    }
+
+    fn end(&self) -> u64 {
+        self.visible_size()
+    }
+
+    fn is_stopped(&mut self) -> bool {
+        self.check().is_err()
+    }
+
+    fn panicked(&mut self, payload: Box<dyn Any + Send>) {
+        self.fail(Fault::ReaderPanicked(panic_message(&*payload)));
+    }
+}
+
 /// Reads again what others have thrown out of the cache between its arrival and its reading.
 #[cfg(feature = "remote")]
 fn read_range(reader: &mut RangeReader, offset: u64, buffer: &mut [u8]) -> Result<usize, Fault> {
@@ -490,11 +517,11 @@ mod tests {
         assert_eq!((input.ledger().requests, input.ledger().bytes_fetched), (1, 100_000));
         let mut out = Vec::new();
         loop {
-            let count = input.read(1 << 20).unwrap();
-            if count == 0 {
+            let bytes = input.read(1 << 20).unwrap();
+            if bytes.is_empty() {
                 break;
             }
-            out.extend_from_slice(&input.last_read()[..count]);
+            out.extend_from_slice(bytes);
         }
         assert!(out == bytes);
         // One run before the window, one behind it.
@@ -506,7 +533,7 @@ mod tests {
     #[test]
     fn reads_are_short_whatever_is_asked_for() {
         let mut input = input(ramp(1 << 20), &Limits::default());
-        assert_eq!(input.read(1 << 20).unwrap(), MAX_READ);
+        assert_eq!(input.read(1 << 20).unwrap().len(), MAX_READ);
     }
 
     #[test]

@@ -15,12 +15,12 @@ use crate::media::container::formats::{Handling, RESTRICTIONS, handling, max_str
 use crate::media::container::starts::{read_starts, stream_start};
 use crate::media::error::MediaError;
 use crate::media::ffi;
-use crate::media::ffi::format::Container;
+use crate::media::ffi::format::OpenError;
 use crate::media::ffi::packet::Packet;
 use crate::media::info::{MediaInfo, StreamKind};
 #[cfg(feature = "remote")]
 use crate::media::input::Fault;
-use crate::media::input::Input;
+use crate::media::input::{Container, Input};
 use crate::media::options::{OpenOptions, Threads};
 use crate::media::plan::Layout;
 use crate::media::timeline::{self, Span};
@@ -157,7 +157,8 @@ impl<'r> Media<'r> {
             return Err(MediaError::Empty);
         }
         let layout = Layout::look(&mut input, &limits, options.poster_at)?;
-        let mut container = Container::open(input, max_streams(&limits), RESTRICTIONS).map_err(refused)?;
+        let mut container = Container::open(input, max_streams(&limits), RESTRICTIONS)
+            .map_err(|OpenError { error, source }| refused(&source, error))?;
         container.input_mut().check()?;
         let format_name = container.format_name();
         let layout = layout.confirm(&format_name, container.stream_count());
@@ -196,9 +197,9 @@ impl<'r> Media<'r> {
             .zip(&starts)
             .zip(&durations)
             .map(|((stream, start), duration)| Span {
-                kind: stream.kind(),
-                start: start.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base())),
-                duration: duration.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base())),
+                kind: stream.kind().into(),
+                start: start.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base().into())),
+                duration: duration.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base().into())),
             })
             .collect();
         let (combined_start, combined_duration) = timeline::combine(&spans);

@@ -20,10 +20,10 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use crate::media::error::MediaError;
-use crate::media::ffi::format::Container;
 use crate::media::ffi::frame::Frame;
 use crate::media::ffi::packet::Packet;
 use crate::media::info::Ratio;
+use crate::media::input::Container;
 use crate::media::frame::poster::FrameReason;
 use crate::media::timeline;
 use decode::{Decoding, Output, Setup, Timed};
@@ -194,7 +194,7 @@ impl<'m, 'r> Search<'m, 'r> {
         places: Option<Places>,
     ) -> Result<Self, MediaError> {
         let view = container.stream(stream.index).ok_or_else(missing_stream)?;
-        let time_base = view.time_base();
+        let time_base = Ratio::from(view.time_base());
         let is_intra_only = view.codec_properties().intra_only;
         let reorder = Reordering::of(view);
         let rate = container.guess_frame_rate(stream.index);

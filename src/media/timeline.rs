@@ -1,58 +1,38 @@
-//! Where a presentation starts and how long it is, reckoned as libavformat does, and times in ticks of a stream.
+//! Where a presentation starts and how long it is, reckoned as libavformat does; and [`units`](super::units) for times that
+//! are bare numbers still.
 
 use crate::media::info::{Ratio, StreamKind};
-
-const MICROSECONDS: i128 = 1_000_000;
+use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
 
 /// `ticks` of `time_base` in microseconds, to the nearest, halves away from zero (as `av_rescale_q`).
 pub(super) fn to_microseconds(ticks: i64, time_base: Ratio) -> Option<i64> {
-    let Ratio { num, den } = time_base.positive()?;
-    round_div(i128::from(ticks) * i128::from(num) * MICROSECONDS, i128::from(den))
+    TimeBase::try_from(time_base).ok()?.microseconds(Ticks::new(ticks)).map(Microseconds::get)
 }
 
 /// Microseconds in ticks of `time_base`, to the nearest, halves away from zero.
 pub(super) fn to_ticks(microseconds: i64, time_base: Ratio) -> Option<i64> {
-    let Ratio { num, den } = time_base.positive()?;
-    round_div(i128::from(microseconds) * i128::from(den), i128::from(num) * MICROSECONDS)
+    TimeBase::try_from(time_base).ok()?.ticks(Microseconds::new(microseconds)).map(Ticks::get)
 }
 
 /// The middle between two times in microseconds, in ticks of `time_base`, rounded once.
 pub(super) fn middle_to_ticks(start: i64, end: i64, time_base: Ratio) -> Option<i64> {
-    let Ratio { num, den } = time_base.positive()?;
-    let doubled = i128::from(start) + i128::from(end);
-    round_div(doubled * i128::from(den), i128::from(num) * MICROSECONDS * 2)
+    let (start, end) = (Microseconds::new(start), Microseconds::new(end));
+    TimeBase::try_from(time_base).ok()?.middle(start, end).map(Pts::get)
 }
 
 /// `ticks` of `time_base` in seconds.
 pub(super) fn to_seconds(ticks: i64, time_base: Ratio) -> Option<f64> {
-    let Ratio { num, den } = time_base.positive()?;
-    #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are centuries in any real time base")]
-    Some(ticks as f64 * f64::from(num) / f64::from(den))
+    Some(TimeBase::try_from(time_base).ok()?.seconds(Ticks::new(ticks)))
 }
 
 /// Seconds from `start` in microseconds to `ticks` of `time_base`; zero for less than a microsecond, to which `start` was rounded.
 pub(super) fn seconds_since(start: i64, ticks: i64, time_base: Ratio) -> f64 {
-    let Some(Ratio { num, den }) = time_base.positive() else { return 0.0 };
-    let (num, den) = (i128::from(num), i128::from(den));
-    let scaled = i128::from(ticks) * num * MICROSECONDS - i128::from(start) * den;
-    if scaled.abs() < den {
-        return 0.0;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are centuries in any real time base")]
-    let seconds = scaled as f64 / (den * MICROSECONDS) as f64;
-    seconds
+    TimeBase::try_from(time_base).map_or(0.0, |base| base.seconds_since(Microseconds::new(start), Pts::new(ticks)))
 }
 
 /// Microseconds in seconds.
-#[expect(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
 pub(super) fn seconds(microseconds: i64) -> f64 {
-    microseconds as f64 / 1e6
-}
-
-fn round_div(numerator: i128, denominator: i128) -> Option<i64> {
-    let half = denominator / 2;
-    let rounded = if numerator >= 0 { numerator + half } else { numerator - half } / denominator;
-    i64::try_from(rounded).ok()
+    Microseconds::new(microseconds).seconds()
 }
 
 /// What a stream tells of its place in time.
@@ -104,22 +84,8 @@ pub(super) fn combine(spans: &[Span]) -> (Option<i64>, Option<i64>) {
 mod tests {
     use super::*;
 
-    const TENTH: Ratio = Ratio { num: 1, den: 10 };
-
     fn span(kind: StreamKind, start: i64, duration: i64) -> Span {
         Span { kind, start: Some(start), duration: Some(duration) }
-    }
-
-    #[test]
-    fn rounds_to_the_nearest_tick() {
-        assert_eq!(to_ticks(5_000_000, TENTH), Some(50));
-        assert_eq!(to_ticks(5_049_999, TENTH), Some(50));
-        assert_eq!(to_ticks(5_050_000, TENTH), Some(51));
-        assert_eq!(to_ticks(-5_050_000, TENTH), Some(-51));
-        assert_eq!(middle_to_ticks(0, 2_379_767, Ratio { num: 1, den: 90_000 }), Some(107_090));
-        assert_eq!(to_microseconds(50, TENTH), Some(5_000_000));
-        assert_eq!(to_microseconds(i64::MAX, TENTH), None);
-        assert_eq!(to_ticks(1, Ratio { num: 0, den: 1 }), None);
     }
 
     #[test]

@@ -22,8 +22,8 @@ pub(in crate::media) fn describe_stream(
     (start, duration_ts): (Option<i64>, Option<i64>),
     max_pixels: u64,
 ) -> StreamInfo {
-    let time_base = stream.time_base();
-    let kind = stream.kind();
+    let time_base = Ratio::from(stream.time_base());
+    let kind = StreamKind::from(stream.kind());
     let configuration = (kind == StreamKind::Video).then(|| Configuration::of(stream, index, max_pixels));
     let profile =
         configuration.as_ref().map_or_else(|| stream.profile(), |configuration| configuration.profile);
@@ -44,12 +44,12 @@ pub(in crate::media) fn describe_stream(
         duration_seconds: duration_ts.and_then(|ticks| timeline::to_seconds(ticks, time_base)),
         bit_rate: stream.bit_rate(),
         frame_count: stream.frame_count(),
-        real_frame_rate: stream.real_frame_rate(),
-        average_frame_rate: stream.average_frame_rate(),
-        disposition: stream.disposition(),
+        real_frame_rate: stream.real_frame_rate().into(),
+        average_frame_rate: stream.average_frame_rate().into(),
+        disposition: stream.disposition().into(),
         tags: stream.tags(),
         video: configuration.map(|configuration| describe_video(stream, configuration)),
-        audio: (kind == StreamKind::Audio).then(|| stream.audio()),
+        audio: (kind == StreamKind::Audio).then(|| stream.audio().into()),
     }
 }
 

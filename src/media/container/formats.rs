@@ -4,8 +4,9 @@ use std::ffi::CStr;
 
 use crate::limits::Limits;
 use crate::media::error::MediaError;
-use crate::media::ffi::format::{Container, OpenError};
-use crate::media::info::StreamKind;
+use crate::media::ffi::AvError;
+use crate::media::input::{Container, Input};
+use crate::media::ffi::stream::MediaType;
 use crate::media::search::{Seeking, Timestamps};
 use crate::source::ByteRange;
 
@@ -28,16 +29,17 @@ pub(in crate::media) const fn max_streams(limits: &Limits) -> u32 {
     limits.max_streams.saturating_add(1)
 }
 
-pub(in crate::media) fn refused(error: OpenError) -> MediaError {
-    match error {
-        OpenError::Fault(fault) => fault.into(),
-        OpenError::Libav(error) => MediaError::NotMedia { reason: error.to_string() },
-    }
+/// Why libavformat did not open the input: the input's own fault if there is one.
+pub(in crate::media) fn refused(input: &Input<'_>, error: AvError) -> MediaError {
+    input
+        .fault()
+        .map_or_else(|| MediaError::NotMedia { reason: error.to_string() }, |fault| fault.clone().into())
 }
 
 /// Opens a container again, as it was opened first.
 pub(in crate::media) fn reopen(container: &mut Container<'_>, max_streams: u32) -> Result<(), MediaError> {
-    container.reopen(max_streams, RESTRICTIONS).map_err(refused)?;
+    let reopened = container.reopen(max_streams, RESTRICTIONS);
+    reopened.map_err(|error| refused(container.input(), error))?;
     prepare(container)?;
     Ok(())
 }
@@ -101,7 +103,7 @@ pub(in crate::media) const REORDERING_CODECS: [&str; 9] =
 pub(in crate::media) fn headers_are_complete(container: &Container<'_>) -> bool {
     let is_avi = container.format_name() == "avi";
     container.stream_count() > 0
-        && container.streams().filter(|stream| stream.kind() == StreamKind::Video).all(|stream| {
+        && container.streams().filter(|stream| stream.kind() == MediaType::Video).all(|stream| {
             let codec = stream.codec_name().filter(|&name| name != "none");
             codec.is_some_and(|name| !is_avi || !REORDERING_CODECS.contains(&name))
                 && stream.width() > 0

@@ -47,7 +47,7 @@ impl Configuration {
             profile: stream.profile(),
             level: stream.level(),
             colour: stream.colour(),
-            sample_aspect_ratio: stream.sample_aspect_ratio(),
+            sample_aspect_ratio: stream.sample_aspect_ratio().map(Ratio::from),
             field_order: stream.field_order(),
             has_b_frames: stream.has_b_frames(),
         }
@@ -58,7 +58,8 @@ impl Configuration {
         self.pixel_format = announced.pixel_format.name().map(str::to_owned);
         self.add_profile(announced.profile, announced.level);
         self.add_colour(announced.colour);
-        self.sample_aspect_ratio = self.sample_aspect_ratio.or(announced.sample_aspect_ratio);
+        self.sample_aspect_ratio =
+            self.sample_aspect_ratio.or(announced.sample_aspect_ratio.map(Ratio::from));
         self.has_b_frames = self.has_b_frames.max(announced.has_b_frames);
     }
 

@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 
 use crate::media::error::MediaError;
-use crate::media::ffi::format::Container;
 use crate::media::ffi::packet::Packet;
-use crate::media::ffi::stream::Stream;
-use crate::media::info::StreamKind;
+use crate::media::ffi::stream::{MediaType, Stream};
+use crate::media::input::Container;
 use crate::media::plan::Layout;
 
 /// Packets read to learn where streams start, for containers whose headers do not say it.
@@ -20,7 +19,7 @@ pub(in crate::media) fn read_starts(container: &mut Container<'_>, layout: &Layo
     let mut bytes = 0;
     while pending.len() < MAX_START_PACKETS && bytes < MAX_START_BYTES {
         let unknown = container.streams().enumerate().any(|(index, stream)| {
-            matches!(stream.kind(), StreamKind::Video | StreamKind::Audio)
+            matches!(stream.kind(), MediaType::Video | MediaType::Audio)
                 && stream_start(index, stream, layout, &pending).is_none()
         });
         if !unknown {

@@ -3,16 +3,15 @@
 use std::ffi::{c_int, c_void};
 use std::num::NonZeroUsize;
 use std::ptr::{self, NonNull};
-use std::slice;
 
 use ffmpeg_next::ffi;
 
+use super::fields::{Ref, field, int_field};
 use super::frame::{ColourCodes, Frame};
 use super::packet::Packet;
 use super::pixel_format::PixelFormat;
-use super::stream::{Stream, ratio};
-use super::{AvError, field, int_field, set_field};
-use crate::media::info::Ratio;
+use super::stream::Stream;
+use super::{AvError, Rational};
 
 /// Owns an `AVCodecContext`.
 pub(super) struct Context(NonNull<ffi::AVCodecContext>);
@@ -21,12 +20,36 @@ pub(super) struct Context(NonNull<ffi::AVCodecContext>);
 unsafe impl Send for Context {}
 
 impl Context {
-    pub(super) fn new(codec: *const ffi::AVCodec) -> Result<Self, AvError> {
-        // SAFETY: a codec of libavcodec's list, or null for a context without one; a null answer is checked.
+    /// # Safety
+    /// `codec` is null, or one of libavcodec's list.
+    unsafe fn new(codec: *const ffi::AVCodec) -> Result<Self, AvError> {
+        // SAFETY: by the caller's word; null is checked.
         NonNull::new(unsafe { ffi::avcodec_alloc_context3(codec) }).map(Self).ok_or(AvError::NO_MEMORY)
     }
 
-    pub(super) const fn as_ptr(&self) -> *mut ffi::AVCodecContext {
+    /// A context that only carries parameters.
+    pub(super) fn without_codec() -> Result<Self, AvError> {
+        // SAFETY: null is allowed.
+        unsafe { Self::new(ptr::null()) }
+    }
+
+    /// The context's own fields, before anything from a file is in them.
+    ///
+    /// # Safety
+    /// Nothing but [`new`](Self::new) was done with the context: then libavcodec has set every field to a constant of its
+    /// own, and the enums among them are valid.
+    const unsafe fn fresh(&mut self) -> &mut ffi::AVCodecContext {
+        // SAFETY: allocated and initialised, by the caller's word with valid values, and borrowed with `&mut self`.
+        unsafe { self.0.as_mut() }
+    }
+
+    const fn view(&self) -> Ref<'_, ffi::AVCodecContext> {
+        // SAFETY: avcodec_alloc_context3 initialised it, and `Drop` frees it. libavcodec writes to it in calls that take
+        // `&mut` of the owner; worker threads have contexts of their own (libavcodec/pthread_frame.c).
+        unsafe { Ref::from_owner(self.0) }
+    }
+
+    pub(super) const fn as_mut_ptr(&mut self) -> *mut ffi::AVCodecContext {
         self.0.as_ptr()
     }
 }
@@ -39,31 +62,40 @@ impl Drop for Context {
     }
 }
 
-pub(in crate::media) struct Decoder(Context);
+/// An open decoder.
+pub(crate) struct Decoder(Context);
 
-/// What a decoder says when it is asked for a frame.
-pub(in crate::media) enum Received {
+/// What a decoder answers when it is asked for a frame.
+pub(crate) enum Received {
+    /// The frame is there.
     Frame,
+    /// A packet must be sent first.
     NeedsInput,
+    /// There are no more.
     Ended,
 }
 
 /// What an open decoder says of the pictures to come. Before the first packet this is what the container said, replaced
 /// where the codec's configuration record says it too.
-pub(in crate::media) struct Announced {
-    pub(in crate::media) pixel_format: PixelFormat,
-    /// -99 when unknown, as the level.
-    pub(in crate::media) profile: i32,
-    pub(in crate::media) level: i32,
-    pub(in crate::media) colour: ColourCodes,
-    pub(in crate::media) sample_aspect_ratio: Option<Ratio>,
-    pub(in crate::media) has_b_frames: i32,
+pub(crate) struct Announced {
+    /// The pixel format.
+    pub(crate) pixel_format: PixelFormat,
+    /// The codec's profile; -99 when unknown.
+    pub(crate) profile: i32,
+    /// The codec's level; -99 when unknown.
+    pub(crate) level: i32,
+    /// Colour properties, with codes that libav knows.
+    pub(crate) colour: ColourCodes,
+    /// The width of a pixel over its height.
+    pub(crate) sample_aspect_ratio: Option<Rational>,
+    /// Frames that the decoder holds back to put them in order.
+    pub(crate) has_b_frames: i32,
 }
 
 impl Decoder {
     /// Opens the decoder of a stream; `Ok(None)` when none is compiled in. `reorder_frames` are the frames that it holds back at
     /// least to put them in order; decoders that learn the number from the stream alone drop frames until they know it.
-    pub(in crate::media) fn open(
+    pub(crate) fn open(
         stream: Stream<'_>,
         threads: NonZeroUsize,
         max_pixels: u64,
@@ -73,32 +105,38 @@ impl Decoder {
         if codec.is_null() {
             return Ok(None);
         }
-        let context = Context::new(codec)?;
-        let pointer = context.as_ptr();
-        // SAFETY: both are valid; the parameters are copied.
-        AvError::check(unsafe { ffi::avcodec_parameters_to_context(pointer, stream.parameters()) })?;
+        // SAFETY: not null, and from libavcodec's list.
+        let mut context = unsafe { Context::new(codec) }?;
+        // SAFETY: allocated just now.
+        let fields = unsafe { context.fresh() };
         // Without it timestamps are not carried from packets to frames by their best guess.
-        set_field!(pointer, pkt_timebase, stream.raw_time_base());
+        fields.pkt_timebase = stream.raw_time_base();
         // libavcodec compares the size padded for its blocks and edges. The caller compares the frame's own.
         let with_padding = max_pixels.saturating_add(max_pixels / 4).saturating_add(1 << 16);
-        set_field!(pointer, max_pixels, i64::try_from(with_padding).unwrap_or(i64::MAX));
-        set_field!(pointer, thread_count, c_int::try_from(threads.get()).unwrap_or(c_int::MAX));
-        let reorder_frames = c_int::from(reorder_frames).max(field!(pointer, has_b_frames));
-        set_field!(pointer, has_b_frames, reorder_frames);
+        fields.max_pixels = i64::try_from(with_padding).unwrap_or(i64::MAX);
+        fields.thread_count = c_int::try_from(threads.get()).unwrap_or(c_int::MAX);
         // Frames carry the mark of their packet (`Packet::set_mark`).
         #[cfg(ffmpeg_6_1)]
         {
-            let copy_opaque = c_int::try_from(ffi::AV_CODEC_FLAG_COPY_OPAQUE).unwrap_or(0);
-            let flags = field!(pointer, flags) | copy_opaque;
-            set_field!(pointer, flags, flags);
+            fields.flags |= c_int::try_from(ffi::AV_CODEC_FLAG_COPY_OPAQUE).unwrap_or(0);
         }
+        // SAFETY: both are valid; the parameters are copied.
+        AvError::check(unsafe {
+            ffi::avcodec_parameters_to_context(context.as_mut_ptr(), stream.parameters())
+        })?;
+        // The parameters may know a larger number.
+        let reorder_frames = c_int::from(reorder_frames).max(field!(context.view(), has_b_frames));
+        // SAFETY: a field of a context that nobody else refers to; no reference to the whole is made, whose enums come from
+        // the file by now.
+        unsafe { (*context.as_mut_ptr()).has_b_frames = reorder_frames };
         // SAFETY: a context for this codec, not opened yet; no options.
-        AvError::check(unsafe { ffi::avcodec_open2(pointer, codec, ptr::null_mut()) })?;
+        AvError::check(unsafe { ffi::avcodec_open2(context.as_mut_ptr(), codec, ptr::null_mut()) })?;
         Ok(Some(Self(context)))
     }
 
-    pub(in crate::media) fn announced(&self) -> Announced {
-        let context = self.0.as_ptr();
+    /// What it knows of the pictures to come.
+    pub(crate) fn announced(&self) -> Announced {
+        let context = self.0.view();
         let colour = ColourCodes {
             range: int_field!(context, color_range),
             matrix: int_field!(context, colorspace),
@@ -111,34 +149,36 @@ impl Decoder {
             profile: field!(context, profile),
             level: field!(context, level),
             colour: colour.sanitised(),
-            sample_aspect_ratio: ratio(field!(context, sample_aspect_ratio)).positive(),
+            sample_aspect_ratio: Rational::from(field!(context, sample_aspect_ratio)).positive(),
             has_b_frames: field!(context, has_b_frames),
         }
     }
 
     /// Whether frames that no other frame needs are left out.
-    pub(in crate::media) fn skip_non_reference(&mut self, skip: bool) {
+    pub(crate) fn skip_non_reference(&mut self, skip: bool) {
         let discard = if skip { ffi::AVDiscard::AVDISCARD_NONREF } else { ffi::AVDiscard::AVDISCARD_DEFAULT };
-        set_field!(self.0.as_ptr(), skip_frame, discard);
+        // SAFETY: an open decoder between two calls; the user sets the field at any time (libavcodec/avcodec.h).
+        unsafe { (*self.0.as_mut_ptr()).skip_frame = discard };
     }
 
     /// Whether the decoder has no size, as after one that it refused.
-    pub(in crate::media) fn has_no_size(&self) -> bool {
-        field!(self.0.as_ptr(), width) == 0 && field!(self.0.as_ptr(), coded_width) == 0
+    pub(crate) fn has_no_size(&self) -> bool {
+        field!(self.0.view(), width) == 0 && field!(self.0.view(), coded_width) == 0
     }
 
     /// Gives the decoder a packet, or tells it with `None` that there are no more. [`AvError::AGAIN`] means that frames
     /// must be taken first.
-    pub(in crate::media) fn send(&mut self, packet: Option<&Packet>) -> Result<(), AvError> {
-        let packet = packet.map_or(ptr::null(), |packet| packet.as_ptr().cast_const());
+    pub(crate) fn send(&mut self, packet: Option<&Packet>) -> Result<(), AvError> {
+        let packet = packet.map_or(ptr::null(), Packet::as_ptr);
         // SAFETY: an open decoder; the packet is valid or null, and referenced or copied by the call.
-        AvError::check(unsafe { ffi::avcodec_send_packet(self.0.as_ptr(), packet) })?;
+        AvError::check(unsafe { ffi::avcodec_send_packet(self.0.as_mut_ptr(), packet) })?;
         Ok(())
     }
 
-    pub(in crate::media) fn receive(&mut self, frame: &mut Frame) -> Result<Received, AvError> {
+    /// Takes the next frame, in the order of presentation.
+    pub(crate) fn receive(&mut self, frame: &mut Frame) -> Result<Received, AvError> {
         // SAFETY: an open decoder and a valid frame, which the call unreferences first.
-        match AvError::check(unsafe { ffi::avcodec_receive_frame(self.0.as_ptr(), frame.as_mut_ptr()) }) {
+        match AvError::check(unsafe { ffi::avcodec_receive_frame(self.0.as_mut_ptr(), frame.as_mut_ptr()) }) {
             Ok(_) => Ok(Received::Frame),
             Err(AvError::AGAIN) => Ok(Received::NeedsInput),
             Err(AvError::EOF) => Ok(Received::Ended),
@@ -148,28 +188,30 @@ impl Decoder {
 }
 
 /// Writes a 4:2:0 full-range frame as a JFIF file. `quantiser` is 2 (best) to 31.
-pub(in crate::media) fn encode_jpeg(frame: &mut Frame, quantiser: c_int) -> Result<Vec<u8>, AvError> {
+pub(crate) fn encode_jpeg(frame: &mut Frame, quantiser: c_int) -> Result<Vec<u8>, AvError> {
     // SAFETY: looks in a constant list.
     let codec = unsafe { ffi::avcodec_find_encoder(ffi::AVCodecID::AV_CODEC_ID_MJPEG) };
     if codec.is_null() {
         return Err(AvError::INVALID_ARGUMENT);
     }
-    let context = Context::new(codec)?;
-    let pointer = context.as_ptr();
-    set_field!(pointer, width, c_int::try_from(frame.width()).map_err(|_| AvError::INVALID_ARGUMENT)?);
-    set_field!(pointer, height, c_int::try_from(frame.height()).map_err(|_| AvError::INVALID_ARGUMENT)?);
-    set_field!(pointer, pix_fmt, ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P);
-    set_field!(pointer, color_range, ffi::AVColorRange::AVCOL_RANGE_JPEG);
-    set_field!(pointer, time_base, ffi::AVRational { num: 1, den: 25 });
-    // Square pixels said aloud make the encoder write the JFIF header (without it there is none).
-    set_field!(pointer, sample_aspect_ratio, ffi::AVRational { num: 1, den: 1 });
-    // QSCALE takes the quantiser as it is; BITEXACT leaves out the comment that names the library's version.
-    let flags = field!(pointer, flags)
-        | c_int::try_from(ffi::AV_CODEC_FLAG_QSCALE | ffi::AV_CODEC_FLAG_BITEXACT).unwrap_or(0);
-    set_field!(pointer, flags, flags);
-    set_field!(pointer, thread_count, 1);
+    let side = |pixels: u32| c_int::try_from(pixels).map_err(|_| AvError::INVALID_ARGUMENT);
     let quality = quantiser * ffi::FF_QP2LAMBDA;
-    set_field!(pointer, global_quality, quality);
+    // SAFETY: not null, and from libavcodec's list.
+    let mut context = unsafe { Context::new(codec) }?;
+    // SAFETY: allocated just now.
+    let fields = unsafe { context.fresh() };
+    fields.width = side(frame.width())?;
+    fields.height = side(frame.height())?;
+    fields.pix_fmt = ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P;
+    fields.color_range = ffi::AVColorRange::AVCOL_RANGE_JPEG;
+    fields.time_base = ffi::AVRational { num: 1, den: 25 };
+    // Square pixels said aloud make the encoder write the JFIF header (without it there is none).
+    fields.sample_aspect_ratio = ffi::AVRational { num: 1, den: 1 };
+    // QSCALE takes the quantiser as it is; BITEXACT leaves out the comment that names the library's version.
+    fields.flags |= c_int::try_from(ffi::AV_CODEC_FLAG_QSCALE | ffi::AV_CODEC_FLAG_BITEXACT).unwrap_or(0);
+    fields.thread_count = 1;
+    fields.global_quality = quality;
+    let pointer = context.as_mut_ptr();
     // The standard Huffman tables (ITU-T T.81, Annex K) instead of a second pass over the picture for better ones: a tenth
     // of the time for a thirtieth of the size.
     // SAFETY: a context with a class first, terminated strings; the encoder's own options are searched too.
@@ -190,14 +232,11 @@ pub(in crate::media) fn encode_jpeg(frame: &mut Frame, quantiser: c_int) -> Resu
     AvError::check(unsafe { ffi::avcodec_send_frame(pointer, frame.as_ptr()) })?;
     // SAFETY: null ends the stream.
     AvError::check(unsafe { ffi::avcodec_send_frame(pointer, ptr::null()) })?;
-    let packet = Packet::new()?;
+    let mut packet = Packet::new()?;
     // SAFETY: an open encoder and a blank packet.
-    AvError::check(unsafe { ffi::avcodec_receive_packet(pointer, packet.as_ptr()) })?;
-    let (bytes, size) = (field!(packet.as_ptr(), data), field!(packet.as_ptr(), size));
-    let size = usize::try_from(size).map_err(|_| AvError::INVALID_DATA)?;
-    if bytes.is_null() {
+    AvError::check(unsafe { ffi::avcodec_receive_packet(pointer, packet.as_mut_ptr()) })?;
+    if packet.bytes().is_empty() {
         return Err(AvError::INVALID_DATA);
     }
-    // SAFETY: the encoder filled `size` bytes, which the packet holds.
-    Ok(unsafe { slice::from_raw_parts(bytes, size) }.to_vec())
+    Ok(packet.bytes().to_vec())
 }

@@ -7,50 +7,55 @@ use std::slice;
 
 use ffmpeg_next::ffi;
 
+use super::fields::{Ref, field, int_field};
 use super::packet::timestamp;
 use super::pixel_format::PixelFormat;
-use super::{AvError, constant_name, field, int_field, raw, set_field};
-use crate::media::info::Ratio;
+use super::{AvError, Rational, constant_name, raw};
 
 /// Colour properties as the numbers of ITU-T H.273 that libav uses, whether it knows them or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::media) struct ColourCodes {
+pub(crate) struct ColourCodes {
     /// 0 unspecified, 1 limited, 2 full (`AVColorRange`).
-    pub(in crate::media) range: c_int,
-    pub(in crate::media) matrix: c_int,
-    pub(in crate::media) transfer: c_int,
-    pub(in crate::media) primaries: c_int,
-    pub(in crate::media) chroma_location: c_int,
+    pub(crate) range: c_int,
+    /// Matrix coefficients; 2 unspecified.
+    pub(crate) matrix: c_int,
+    /// Transfer characteristics; 2 unspecified.
+    pub(crate) transfer: c_int,
+    /// Primaries; 2 unspecified.
+    pub(crate) primaries: c_int,
+    /// Where chroma samples sit, one more than in H.273; 0 unspecified.
+    pub(crate) chroma_location: c_int,
 }
 
-/// Names of the codes that libav knows; `None` for the others and for "unspecified".
+/// The names are those of the codes that libav knows; `None` for the others and for "unspecified".
 impl ColourCodes {
-    pub(in crate::media) const UNSPECIFIED: Self =
+    /// Nothing specified.
+    pub(crate) const UNSPECIFIED: Self =
         Self { range: 0, matrix: 2, transfer: 2, primaries: 2, chroma_location: 0 };
 
-    pub(in crate::media) fn range_name(self) -> Option<&'static str> {
+    pub(crate) fn range_name(self) -> Option<&'static str> {
         // SAFETY: takes any number, and answers null or a constant (libavutil/pixdesc.h).
         known(unsafe { constant_name(raw::av_color_range_name, self.range) })
     }
-    pub(in crate::media) fn matrix_name(self) -> Option<&'static str> {
+    pub(crate) fn matrix_name(self) -> Option<&'static str> {
         // SAFETY: as above.
         known(unsafe { constant_name(raw::av_color_space_name, self.matrix) })
     }
-    pub(in crate::media) fn transfer_name(self) -> Option<&'static str> {
+    pub(crate) fn transfer_name(self) -> Option<&'static str> {
         // SAFETY: as above.
         known(unsafe { constant_name(raw::av_color_transfer_name, self.transfer) })
     }
-    pub(in crate::media) fn primaries_name(self) -> Option<&'static str> {
+    pub(crate) fn primaries_name(self) -> Option<&'static str> {
         // SAFETY: as above.
         known(unsafe { constant_name(raw::av_color_primaries_name, self.primaries) })
     }
-    pub(in crate::media) fn chroma_location_name(self) -> Option<&'static str> {
+    pub(crate) fn chroma_location_name(self) -> Option<&'static str> {
         // SAFETY: as above.
         known(unsafe { constant_name(raw::av_chroma_location_name, self.chroma_location) })
     }
 
     /// The same, with every code that libav does not know replaced by "unspecified".
-    pub(in crate::media) fn sanitised(self) -> Self {
+    pub(crate) fn sanitised(self) -> Self {
         let keep = |name: Option<&str>, code, unspecified| if name.is_some() { code } else { unspecified };
         Self {
             range: keep(self.range_name(), self.range, 0),
@@ -69,12 +74,14 @@ fn known(name: Option<&'static str>) -> Option<&'static str> {
 
 /// How a picture was coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::media) enum PictureType {
+pub(crate) enum PictureType {
     /// The decoder does not report it.
     Unknown,
     /// From itself alone: also switching intra (SI) and bidirectional intra (BI).
     I,
+    /// Predicted from other pictures, each block from one.
     P,
+    /// Predicted from other pictures, a block from two.
     B,
     /// Predicted in another way: sprites, switching predicted.
     Other,
@@ -93,43 +100,36 @@ impl PictureType {
     }
 }
 
-pub(in crate::media) struct Frame(NonNull<ffi::AVFrame>);
+/// Owns an `AVFrame`.
+pub(crate) struct Frame(NonNull<ffi::AVFrame>);
 
 // SAFETY: owned alone; frames are plain structs with atomically counted buffers (libavutil/frame.h).
 unsafe impl Send for Frame {}
 
-macro_rules! set_int_field {
-    ($frame:expr, $field:ident, $value:expr) => {{
-        // SAFETY: address of a field of an allocated frame.
-        let field = unsafe { &raw mut (*$frame).$field };
-        // SAFETY: as for reading; `&mut self` makes this the only access.
-        unsafe { field.cast::<c_int>().write($value) }
-    }};
-}
-
 impl Frame {
-    pub(in crate::media) fn new() -> Result<Self, AvError> {
+    /// A frame without pixels.
+    pub(crate) fn new() -> Result<Self, AvError> {
         // SAFETY: plain allocation, checked for null.
         NonNull::new(unsafe { ffi::av_frame_alloc() }).map(Self).ok_or(AvError::NO_MEMORY)
     }
 
     /// A frame with room for pixels, which are zeroed.
-    pub(in crate::media) fn with_size(format: PixelFormat, width: u32, height: u32) -> Result<Self, AvError> {
+    pub(crate) fn with_size(format: PixelFormat, width: u32, height: u32) -> Result<Self, AvError> {
+        let side = |pixels: u32| c_int::try_from(pixels).map_err(|_| AvError::INVALID_ARGUMENT);
         let mut frame = Self::new()?;
-        set_field!(frame.as_mut_ptr(), format, format.0);
-        set_field!(frame.as_mut_ptr(), width, c_int::try_from(width).map_err(|_| AvError::INVALID_ARGUMENT)?);
-        set_field!(
-            frame.as_mut_ptr(),
-            height,
-            c_int::try_from(height).map_err(|_| AvError::INVALID_ARGUMENT)?
-        );
+        {
+            // SAFETY: allocated just now: libavutil has set every field to a constant of its own, so that the enums among
+            // them are valid; borrowed from `frame`.
+            let fields = unsafe { frame.0.as_mut() };
+            fields.format = format.0;
+            fields.width = side(width)?;
+            fields.height = side(height)?;
+        }
         // SAFETY: format and size are set, as av_frame_get_buffer asks (libavutil/frame.h).
         AvError::check(unsafe { ffi::av_frame_get_buffer(frame.as_mut_ptr(), 0) })?;
-        for index in 0..ffi::AV_NUM_DATA_POINTERS as usize {
-            let buffer = field!(frame.as_ptr(), buf)[index];
-            if buffer.is_null() {
-                break;
-            }
+        for buffer in field!(frame.view(), buf) {
+            // SAFETY: null, or a buffer that the frame refers to, allocated just now.
+            let Some(buffer) = (unsafe { Ref::new(buffer) }) else { break };
             let (bytes, size) = (field!(buffer, data), field!(buffer, size));
             // SAFETY: the buffer was allocated just now with that size, and nobody else refers to it.
             unsafe { ptr::write_bytes(bytes, 0, size) };
@@ -138,9 +138,14 @@ impl Frame {
     }
 
     /// Another reference to the same pixels, with properties of its own.
-    pub(in crate::media) fn share(&self) -> Result<Self, AvError> {
+    pub(crate) fn share(&self) -> Result<Self, AvError> {
         // SAFETY: clones a valid frame; null is out of memory.
         NonNull::new(unsafe { ffi::av_frame_clone(self.as_ptr()) }).map(Self).ok_or(AvError::NO_MEMORY)
+    }
+
+    const fn view(&self) -> Ref<'_, ffi::AVFrame> {
+        // SAFETY: libavutil initialised it, and `Drop` frees it; whatever writes to it takes `&mut self`.
+        unsafe { Ref::from_owner(self.0) }
     }
 
     pub(super) const fn as_ptr(&self) -> *const ffi::AVFrame {
@@ -151,106 +156,119 @@ impl Frame {
         self.0.as_ptr()
     }
 
-    pub(in crate::media) fn width(&self) -> u32 {
-        u32::try_from(field!(self.as_ptr(), width)).unwrap_or(0)
+    /// Pixels of a row.
+    pub(crate) fn width(&self) -> u32 {
+        u32::try_from(field!(self.view(), width)).unwrap_or(0)
     }
 
-    pub(in crate::media) fn height(&self) -> u32 {
-        u32::try_from(field!(self.as_ptr(), height)).unwrap_or(0)
+    /// Rows.
+    pub(crate) fn height(&self) -> u32 {
+        u32::try_from(field!(self.view(), height)).unwrap_or(0)
     }
 
-    pub(in crate::media) fn format(&self) -> PixelFormat {
-        PixelFormat(field!(self.as_ptr(), format))
+    /// The pixel format.
+    pub(crate) fn format(&self) -> PixelFormat {
+        PixelFormat(field!(self.view(), format))
     }
 
     /// The presentation time that the packet had, in ticks of the stream.
-    pub(in crate::media) fn packet_pts(&self) -> Option<i64> {
-        timestamp(field!(self.as_ptr(), pts))
+    pub(crate) fn packet_pts(&self) -> Option<i64> {
+        timestamp(field!(self.view(), pts))
     }
 
     /// The presentation time in ticks of the stream, as libavcodec reckons it from what timestamps there are.
-    pub(in crate::media) fn best_effort_timestamp(&self) -> Option<i64> {
-        timestamp(field!(self.as_ptr(), best_effort_timestamp))
+    pub(crate) fn best_effort_timestamp(&self) -> Option<i64> {
+        timestamp(field!(self.view(), best_effort_timestamp))
     }
 
     /// Length in ticks; 0 when unknown.
-    pub(in crate::media) fn duration(&self) -> i64 {
+    pub(crate) fn duration(&self) -> i64 {
         #[cfg(ffmpeg_6_1)]
-        return field!(self.as_ptr(), duration);
+        return field!(self.view(), duration);
         #[cfg(not(ffmpeg_6_1))]
-        return field!(self.as_ptr(), pkt_duration);
+        return field!(self.view(), pkt_duration);
     }
 
     /// Whether the decoder had to conceal something, or says that the frame is not right.
-    pub(in crate::media) fn is_damaged(&self) -> bool {
-        let flags = field!(self.as_ptr(), flags);
-        field!(self.as_ptr(), decode_error_flags) != 0 || flags & ffi::AV_FRAME_FLAG_CORRUPT != 0
+    pub(crate) fn is_damaged(&self) -> bool {
+        let flags = field!(self.view(), flags);
+        field!(self.view(), decode_error_flags) != 0 || flags & ffi::AV_FRAME_FLAG_CORRUPT != 0
     }
 
     /// Whether the decoder reports that decoding can begin with this frame.
-    pub(in crate::media) fn is_key(&self) -> bool {
+    pub(crate) fn is_key(&self) -> bool {
         #[cfg(ffmpeg_6_1)]
-        return field!(self.as_ptr(), flags) & ffi::AV_FRAME_FLAG_KEY != 0;
+        return field!(self.view(), flags) & ffi::AV_FRAME_FLAG_KEY != 0;
         #[cfg(not(ffmpeg_6_1))]
-        return field!(self.as_ptr(), key_frame) != 0;
+        return field!(self.view(), key_frame) != 0;
     }
 
-    pub(in crate::media) fn picture_type(&self) -> PictureType {
-        PictureType::from_code(int_field!(self.as_ptr(), pict_type))
+    /// How the frame was coded.
+    pub(crate) fn picture_type(&self) -> PictureType {
+        PictureType::from_code(int_field!(self.view(), pict_type))
     }
 
     /// The mark of the packet that the frame was decoded from (the first of two, when each holds a field).
     #[cfg(ffmpeg_6_1)]
-    pub(in crate::media) fn mark(&self) -> Option<NonZeroUsize> {
-        NonZeroUsize::new(field!(self.as_ptr(), opaque).addr())
+    pub(crate) fn mark(&self) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(field!(self.view(), opaque).addr())
     }
 
     /// FFmpeg before 6.1 does not carry marks from packets to frames.
     #[cfg(not(ffmpeg_6_1))]
-    pub(in crate::media) fn mark(&self) -> Option<NonZeroUsize> {
+    pub(crate) fn mark(&self) -> Option<NonZeroUsize> {
         None
     }
 
-    pub(in crate::media) fn is_interlaced(&self) -> bool {
+    /// Whether the two fields of the frame are of different times.
+    pub(crate) fn is_interlaced(&self) -> bool {
         #[cfg(ffmpeg_6_1)]
-        return field!(self.as_ptr(), flags) & ffi::AV_FRAME_FLAG_INTERLACED != 0;
+        return field!(self.view(), flags) & ffi::AV_FRAME_FLAG_INTERLACED != 0;
         #[cfg(not(ffmpeg_6_1))]
-        return field!(self.as_ptr(), interlaced_frame) != 0;
+        return field!(self.view(), interlaced_frame) != 0;
     }
 
-    pub(in crate::media) fn is_top_field_first(&self) -> bool {
+    /// Which field of an interlaced frame comes first.
+    pub(crate) fn is_top_field_first(&self) -> bool {
         #[cfg(ffmpeg_6_1)]
-        return field!(self.as_ptr(), flags) & ffi::AV_FRAME_FLAG_TOP_FIELD_FIRST != 0;
+        return field!(self.view(), flags) & ffi::AV_FRAME_FLAG_TOP_FIELD_FIRST != 0;
         #[cfg(not(ffmpeg_6_1))]
-        return field!(self.as_ptr(), top_field_first) != 0;
+        return field!(self.view(), top_field_first) != 0;
     }
 
     /// Takes the mark off; swscale refuses to mix interlaced and progressive frames.
-    pub(in crate::media) fn mark_progressive(&mut self) {
+    pub(crate) fn mark_progressive(&mut self) {
         #[cfg(ffmpeg_6_1)]
         {
-            let flags = field!(self.as_ptr(), flags) & !ffi::AV_FRAME_FLAG_INTERLACED;
-            set_field!(self.as_mut_ptr(), flags, flags);
+            let flags = field!(self.view(), flags) & !ffi::AV_FRAME_FLAG_INTERLACED;
+            // SAFETY: a valid frame, used by nobody else.
+            unsafe { (*self.as_mut_ptr()).flags = flags };
         }
         #[cfg(not(ffmpeg_6_1))]
-        set_field!(self.as_mut_ptr(), interlaced_frame, 0);
+        // SAFETY: a valid frame, used by nobody else.
+        unsafe {
+            (*self.as_mut_ptr()).interlaced_frame = 0;
+        }
     }
 
-    pub(in crate::media) fn sample_aspect_ratio(&self) -> Option<Ratio> {
-        let ratio = field!(self.as_ptr(), sample_aspect_ratio);
-        Ratio { num: ratio.num, den: ratio.den }.positive()
+    /// The width of a pixel over its height.
+    pub(crate) fn sample_aspect_ratio(&self) -> Option<Rational> {
+        Rational::from(field!(self.view(), sample_aspect_ratio)).positive()
     }
 
     pub(super) fn set_square_pixels(&mut self) {
-        set_field!(self.as_mut_ptr(), sample_aspect_ratio, ffi::AVRational { num: 1, den: 1 });
+        // SAFETY: a valid frame, used by nobody else.
+        unsafe { (*self.as_mut_ptr()).sample_aspect_ratio = ffi::AVRational { num: 1, den: 1 } };
     }
 
     pub(super) fn set_quality(&mut self, quality: c_int) {
-        set_field!(self.as_mut_ptr(), quality, quality);
+        // SAFETY: a valid frame, used by nobody else.
+        unsafe { (*self.as_mut_ptr()).quality = quality };
     }
 
-    pub(in crate::media) fn colour(&self) -> ColourCodes {
-        let frame = self.as_ptr();
+    /// Colour properties, as the decoder or [`set_colour`](Self::set_colour) set them.
+    pub(crate) fn colour(&self) -> ColourCodes {
+        let frame = self.view();
         ColourCodes {
             range: int_field!(frame, color_range),
             matrix: int_field!(frame, colorspace),
@@ -260,24 +278,43 @@ impl Frame {
         }
     }
 
-    /// Only codes that libav knows may be written: others are undefined behaviour for whoever reads them as enums.
-    pub(in crate::media) fn set_colour(&mut self, codes: ColourCodes) {
+    /// Only codes that libav knows are written: others are undefined behaviour for whoever reads them as enums.
+    pub(crate) fn set_colour(&mut self, codes: ColourCodes) {
         let codes = codes.sanitised();
         let frame = self.as_mut_ptr();
-        set_int_field!(frame, color_range, codes.range);
-        set_int_field!(frame, colorspace, codes.matrix);
-        set_int_field!(frame, color_trc, codes.transfer);
-        set_int_field!(frame, color_primaries, codes.primaries);
-        set_int_field!(frame, chroma_location, codes.chroma_location);
+        // SAFETY: only the address of a field of an allocated frame is computed, here and below.
+        let range = unsafe { &raw mut (*frame).color_range };
+        // SAFETY: as above.
+        let matrix = unsafe { &raw mut (*frame).colorspace };
+        // SAFETY: as above.
+        let transfer = unsafe { &raw mut (*frame).color_trc };
+        // SAFETY: as above.
+        let primaries = unsafe { &raw mut (*frame).color_primaries };
+        // SAFETY: as above.
+        let chroma_location = unsafe { &raw mut (*frame).chroma_location };
+        for (field, code) in [
+            (range.cast::<c_int>(), codes.range),
+            (matrix.cast::<c_int>(), codes.matrix),
+            (transfer.cast::<c_int>(), codes.transfer),
+            (primaries.cast::<c_int>(), codes.primaries),
+            (chroma_location.cast::<c_int>(), codes.chroma_location),
+        ] {
+            // SAFETY: C enums are ints, and this one is in a valid frame, used by nobody else.
+            unsafe { field.write(code) };
+        }
     }
 
     /// Cuts off edges that the container says are not part of the picture.
-    pub(in crate::media) fn crop(&mut self, edges: Edges) -> Result<(), AvError> {
+    pub(crate) fn crop(&mut self, edges: Edges) -> Result<(), AvError> {
         let frame = self.as_mut_ptr();
-        set_field!(frame, crop_top, edges.top);
-        set_field!(frame, crop_bottom, edges.bottom);
-        set_field!(frame, crop_left, edges.left);
-        set_field!(frame, crop_right, edges.right);
+        // SAFETY: a valid frame, used by nobody else; any edges may be written, here and below.
+        unsafe { (*frame).crop_top = edges.top };
+        // SAFETY: as above.
+        unsafe { (*frame).crop_bottom = edges.bottom };
+        // SAFETY: as above.
+        unsafe { (*frame).crop_left = edges.left };
+        // SAFETY: as above.
+        unsafe { (*frame).crop_right = edges.right };
         // SAFETY: a valid frame; edges that do not fit are an error of the call's (libavutil/frame.h).
         AvError::check(unsafe {
             ffi::av_frame_apply_cropping(frame, ffi::AV_FRAME_CROP_UNALIGNED as c_int)
@@ -288,9 +325,8 @@ impl Frame {
     fn side_data(&self, kind: ffi::AVFrameSideDataType) -> Option<&[u8]> {
         // SAFETY: a valid frame; the answer is null or side data that the frame owns.
         let side_data = unsafe { ffi::av_frame_get_side_data(self.as_ptr(), kind) };
-        if side_data.is_null() {
-            return None;
-        }
+        // SAFETY: as the call before answered; it lives as long as the frame is borrowed.
+        let side_data = unsafe { Ref::new(side_data) }?;
         let (bytes, size) = (field!(side_data, data), field!(side_data, size));
         if bytes.is_null() || size == 0 {
             return None;
@@ -301,12 +337,12 @@ impl Frame {
     }
 
     /// The display matrix, nine numbers in row order.
-    pub(in crate::media) fn display_matrix(&self) -> Option<[i32; 9]> {
+    pub(crate) fn display_matrix(&self) -> Option<[i32; 9]> {
         parse_display_matrix(self.side_data(ffi::AVFrameSideDataType::AV_FRAME_DATA_DISPLAYMATRIX)?)
     }
 
     /// The brightest light in cd/m2, from the content light level or else the mastering display, where the stream says it.
-    pub(in crate::media) fn peak_nits(&self) -> Option<f32> {
+    pub(crate) fn peak_nits(&self) -> Option<f32> {
         // AVContentLightMetadata begins with MaxCLL as an unsigned int (libavutil/mastering_display_metadata.h).
         let content = self
             .side_data(ffi::AVFrameSideDataType::AV_FRAME_DATA_CONTENT_LIGHT_LEVEL)
@@ -325,7 +361,7 @@ impl Frame {
         if has_luminance == 0 {
             return None;
         }
-        let Ratio { num, den } = Ratio { num: brightest_num, den: brightest_den }.positive()?;
+        let Rational { num, den } = Rational { num: brightest_num, den: brightest_den }.positive()?;
         #[expect(
             clippy::cast_possible_truncation,
             reason = "a ratio of two positive ints fits an f32, rounded"
@@ -334,7 +370,7 @@ impl Frame {
     }
 
     /// Removes what makes swscale map tones by itself: it takes 3.4 s of CPU to build the table, and we map ourselves.
-    pub(in crate::media) fn forget_light_levels(&mut self) {
+    pub(crate) fn forget_light_levels(&mut self) {
         for kind in [
             ffi::AVFrameSideDataType::AV_FRAME_DATA_MASTERING_DISPLAY_METADATA,
             ffi::AVFrameSideDataType::AV_FRAME_DATA_CONTENT_LIGHT_LEVEL,
@@ -345,8 +381,8 @@ impl Frame {
     }
 
     /// The pixels, plane after plane, rows without padding, as `-f rawvideo` writes them.
-    pub(in crate::media) fn copy_planes(&self) -> Result<Vec<u8>, AvError> {
-        let frame = self.as_ptr();
+    pub(crate) fn copy_planes(&self) -> Result<Vec<u8>, AvError> {
+        let frame = self.view();
         let (format, width, height) = (field!(frame, format), field!(frame, width), field!(frame, height));
         // SAFETY: plain arithmetic; bad arguments are an error code.
         let size = AvError::check(unsafe { raw::av_image_get_buffer_size(format, width, height, 1) })?;
@@ -376,9 +412,9 @@ impl Frame {
         if index > 0 && !layout.is_planar {
             return None;
         }
-        let data = *field!(self.as_ptr(), data).get(index)?;
-        let distance = isize::try_from(*field!(self.as_ptr(), linesize).get(index)?).ok()?;
-        let (format, width) = (field!(self.as_ptr(), format), field!(self.as_ptr(), width));
+        let data = *field!(self.view(), data).get(index)?;
+        let distance = isize::try_from(*field!(self.view(), linesize).get(index)?).ok()?;
+        let (format, width) = (field!(self.view(), format), field!(self.view(), width));
         // SAFETY: plain arithmetic on numbers; bad ones are a negative answer (libavutil/imgutils.h).
         let held = unsafe { raw::av_image_get_linesize(format, width, c_int::try_from(index).ok()?) };
         let is_chroma = !layout.is_rgb && matches!(index, 1 | 2);
@@ -389,7 +425,7 @@ impl Frame {
     }
 
     /// The first `row_bytes` of a row.
-    pub(in crate::media) fn row(&self, index: usize, row: usize, row_bytes: usize) -> Option<&[u8]> {
+    pub(crate) fn row(&self, index: usize, row: usize, row_bytes: usize) -> Option<&[u8]> {
         let (data, distance, rows) = self.plane_rows(index, row_bytes)?;
         if row >= rows {
             return None;
@@ -401,12 +437,7 @@ impl Frame {
     }
 
     /// As [`row`](Self::row), to write. `None` also when the pixels are shared with another frame.
-    pub(in crate::media) fn row_mut(
-        &mut self,
-        index: usize,
-        row: usize,
-        row_bytes: usize,
-    ) -> Option<&mut [u8]> {
+    pub(crate) fn row_mut(&mut self, index: usize, row: usize, row_bytes: usize) -> Option<&mut [u8]> {
         let (data, distance, rows) = self.plane_rows(index, row_bytes)?;
         // SAFETY: a valid frame; looks at its reference counts.
         let is_ours = unsafe { ffi::av_frame_is_writable(self.as_mut_ptr()) } > 0;
@@ -420,7 +451,7 @@ impl Frame {
     }
 
     /// The first `row_bytes` of each row of a plane, without padding. `None` where the frame has no such plane.
-    pub(in crate::media) fn plane(&self, index: usize, row_bytes: usize) -> Option<Vec<u8>> {
+    pub(crate) fn plane(&self, index: usize, row_bytes: usize) -> Option<Vec<u8>> {
         let (_, _, rows) = self.plane_rows(index, row_bytes)?;
         let mut bytes = Vec::with_capacity(row_bytes * rows);
         for row in 0..rows {
@@ -430,7 +461,7 @@ impl Frame {
     }
 
     /// Writes the first `row_bytes` of each row of a plane, from rows without padding.
-    pub(in crate::media) fn write_plane(
+    pub(crate) fn write_plane(
         &mut self,
         index: usize,
         row_bytes: usize,
@@ -455,11 +486,11 @@ impl Drop for Frame {
 
 /// Rows and columns to cut off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::media) struct Edges {
-    pub(in crate::media) top: usize,
-    pub(in crate::media) bottom: usize,
-    pub(in crate::media) left: usize,
-    pub(in crate::media) right: usize,
+pub(crate) struct Edges {
+    pub(crate) top: usize,
+    pub(crate) bottom: usize,
+    pub(crate) left: usize,
+    pub(crate) right: usize,
 }
 
 /// Nine 32-bit numbers (libavutil/display.h).

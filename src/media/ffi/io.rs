@@ -1,38 +1,72 @@
-//! An [`Input`] as an `AVIOContext`.
+//! A [`Source`] as an `AVIOContext`.
 
+use std::any::Any;
 use std::ffi::{c_int, c_void};
-use std::io::SeekFrom;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 
 use ffmpeg_next::ffi;
 
-use super::{AvError, field, set_field};
-use crate::media::input::{Fault, Input, catch};
+use super::AvError;
+use super::fields::{Ref, field};
 
 /// libavformat's read buffer. Small, because every seek throws it away; large reads go around it.
 const BUFFER_BYTES: c_int = 32 << 10;
+
+/// What libavformat reads from: bytes that have an end, and a position that libavformat moves.
+///
+/// A panic of any of these methods is caught before it reaches C. From then on libavformat gets errors, and none of the
+/// methods is called by it again but [`panicked`](Self::panicked), once.
+pub(crate) trait Source {
+    /// Reads at the position, and moves the position behind what was read. At most `length` bytes, fewer if the source
+    /// likes; none is the end.
+    ///
+    /// # Errors
+    /// [`Stopped`], for a read that failed or must not be: the source keeps the reason.
+    fn read(&mut self, length: usize) -> Result<&[u8], Stopped>;
+
+    /// Where libavformat reads next, in bytes from the start.
+    fn position(&self) -> u64;
+
+    /// Moves the position. Past the end is allowed, as in files.
+    fn seek(&mut self, position: u64);
+
+    /// Where the bytes end, as libavformat is to see it.
+    fn end(&self) -> u64;
+
+    /// Whether libavformat should give up. It asks while it works, also where it reads nothing.
+    fn is_stopped(&mut self) -> bool;
+
+    /// Takes the payload of a panic in one of the other methods.
+    fn panicked(&mut self, payload: Box<dyn Any + Send>);
+}
+
+/// Reading has failed, or is not wanted any more. The [`Source`] knows why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stopped;
 
 /// An `AVIOContext` and its buffer.
 pub(super) struct IoContext(NonNull<ffi::AVIOContext>);
 
 impl IoContext {
-    fn new(opaque: *mut c_void) -> Result<Self, AvError> {
+    fn new<S: Source>(guard: &Guard<S>) -> Result<Self, AvError> {
         // SAFETY: plain allocation; null is checked below.
         let buffer = unsafe { ffi::av_malloc(BUFFER_BYTES as usize) };
         if buffer.is_null() {
             return Err(AvError::NO_MEMORY);
         }
-        // SAFETY: the buffer is av_malloc'ed as avio.h asks, of the length passed; `opaque` is the input of an `Io`, which
-        // outlives its contexts.
+        // SAFETY: the buffer is av_malloc'ed as avio.h asks, of the length passed; the callbacks are those for the type that
+        // `opaque` points to, the source of an `Io`, which outlives its contexts.
         let context = unsafe {
             ffi::avio_alloc_context(
                 buffer.cast::<u8>(),
                 BUFFER_BYTES,
                 0,
-                opaque,
-                Some(read_packet),
+                guard.opaque(),
+                Some(read_packet::<S>),
                 None,
-                Some(seek),
+                Some(seek::<S>),
             )
         };
         let Some(context) = NonNull::new(context) else {
@@ -40,11 +74,18 @@ impl IoContext {
             unsafe { ffi::av_free(buffer) };
             return Err(AvError::NO_MEMORY);
         };
-        set_field!(context.as_ptr(), seekable, ffi::AVIO_SEEKABLE_NORMAL);
+        // SAFETY: allocated just now, and nobody else has it; the user says whether seeking is possible (avio.h).
+        unsafe { (*context.as_ptr()).seekable = ffi::AVIO_SEEKABLE_NORMAL };
         Ok(Self(context))
     }
 
-    pub(super) const fn as_ptr(&self) -> *mut ffi::AVIOContext {
+    const fn view(&self) -> Ref<'_, ffi::AVIOContext> {
+        // SAFETY: avio_alloc_context initialised it, and `Drop` frees it; libavformat writes to it in calls that take `&mut`
+        // of what owns this.
+        unsafe { Ref::from_owner(self.0) }
+    }
+
+    pub(super) const fn as_mut_ptr(&mut self) -> *mut ffi::AVIOContext {
         self.0.as_ptr()
     }
 }
@@ -52,139 +93,194 @@ impl IoContext {
 impl Drop for IoContext {
     fn drop(&mut self) {
         // libav may have replaced the buffer, so the one in the context is the one to free (avio.h, avio_alloc_context).
-        let buffer = field!(self.0.as_ptr(), buffer);
+        let buffer = field!(self.view(), buffer);
         // SAFETY: owned by the context, which does not free it itself.
         unsafe { ffi::av_free(buffer.cast::<c_void>()) };
         let mut context = self.0.as_ptr();
-        // SAFETY: allocated in `new`, and freed here only. Nothing is written, so the input behind it is not touched.
+        // SAFETY: allocated in `new`, and freed here only. Nothing is written, so the source behind it is not touched.
         unsafe { ffi::avio_context_free(&raw mut context) };
     }
 }
 
-pub(in crate::media) struct Io<'r> {
-    context: IoContext,
-    input: NonNull<Input<'r>>,
+/// A source, and whether it has panicked.
+struct Guarded<S> {
+    source: S,
+    has_panicked: bool,
 }
 
-// SAFETY: `Io` owns both allocations alone. The input holds a `Send` reader; the AVIOContext has no tie to the thread that
-// made it (libavformat/avio.h: an unlocked plain struct), and is used through `&mut` only.
-unsafe impl Send for Io<'_> {}
+/// Owns a [`Guarded`] source at an address that libav also has.
+struct Guard<S>(NonNull<Guarded<S>>);
 
-impl<'r> Io<'r> {
-    pub(super) fn new(input: Input<'r>) -> Result<Self, AvError> {
-        let input = NonNull::from(Box::leak(Box::new(input)));
-        match IoContext::new(input.as_ptr().cast::<c_void>()) {
-            Ok(context) => Ok(Self { context, input }),
-            Err(error) => {
-                // SAFETY: leaked above, and nobody else has it.
-                drop(unsafe { Box::from_raw(input.as_ptr()) });
-                Err(error)
-            }
+impl<S> Guard<S> {
+    fn new(source: S) -> Self {
+        Self(NonNull::from(Box::leak(Box::new(Guarded { source, has_panicked: false }))))
+    }
+
+    const fn opaque(&self) -> *mut c_void {
+        self.0.as_ptr().cast::<c_void>()
+    }
+
+    const fn source(&self) -> &S {
+        // SAFETY: allocated in `new`, freed in `drop`. libav uses it inside its calls only, and those need `&mut` of what
+        // owns this guard.
+        let guarded = unsafe { self.0.as_ref() };
+        &guarded.source
+    }
+
+    const fn source_mut(&mut self) -> &mut S {
+        // SAFETY: as above, and `&mut self` makes this the only reference.
+        let guarded = unsafe { self.0.as_mut() };
+        &mut guarded.source
+    }
+
+    fn into_source(self) -> S {
+        let guard = ManuallyDrop::new(self);
+        // SAFETY: leaked in `new`, and taken back once: `guard` is not dropped.
+        let guarded = unsafe { Box::from_raw(guard.0.as_ptr()) };
+        guarded.source
+    }
+}
+
+impl<S> Drop for Guard<S> {
+    fn drop(&mut self) {
+        // SAFETY: leaked in `new`, and taken back here, or in `into_source` instead.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+/// A source, with the `AVIOContext` through which libavformat reads it.
+pub(super) struct Io<S> {
+    // Before the source in drop order: the context points there.
+    context: IoContext,
+    guard: Guard<S>,
+}
+
+// SAFETY: `Io` owns both allocations alone. The source may be sent. The AVIOContext has no tie to the thread that made it
+// (libavformat/avio.h: an unlocked plain struct), and is used through `&mut` only.
+unsafe impl<S: Send> Send for Io<S> {}
+
+impl<S: Source> Io<S> {
+    /// Gives the source back when there is no memory.
+    pub(super) fn new(source: S) -> Result<Self, (AvError, S)> {
+        let guard = Guard::new(source);
+        match IoContext::new(&guard) {
+            Ok(context) => Ok(Self { context, guard }),
+            Err(error) => Err((error, guard.into_source())),
         }
     }
 
-    /// Another context on the same input, with nothing in its buffer, that believes it is at the start.
+    /// Another context on the same source, with nothing in its buffer, that believes it is at the start.
     pub(super) fn new_context(&self) -> Result<IoContext, AvError> {
-        IoContext::new(self.opaque())
+        IoContext::new(&self.guard)
     }
 
+    /// `AVIOInterruptCB` for this source.
+    pub(super) fn interrupt_callback(&self) -> ffi::AVIOInterruptCB {
+        ffi::AVIOInterruptCB { callback: Some(interrupted::<S>), opaque: self.guard.opaque() }
+    }
+}
+
+impl<S> Io<S> {
     /// Uses this context from now on.
     pub(super) fn replace_context(&mut self, context: IoContext) {
         self.context = context;
     }
 
-    pub(super) const fn as_ptr(&self) -> *mut ffi::AVIOContext {
-        self.context.as_ptr()
+    pub(super) const fn as_mut_ptr(&mut self) -> *mut ffi::AVIOContext {
+        self.context.as_mut_ptr()
     }
 
-    pub(super) const fn opaque(&self) -> *mut c_void {
-        self.input.as_ptr().cast::<c_void>()
+    pub(super) const fn source(&self) -> &S {
+        self.guard.source()
     }
 
-    pub(in crate::media) const fn input(&self) -> &Input<'r> {
-        // SAFETY: allocated in `new`, freed in `drop`. libav uses it inside its calls only, and those need `&mut` of what
-        // owns this `Io`.
-        unsafe { self.input.as_ref() }
+    pub(super) const fn source_mut(&mut self) -> &mut S {
+        self.guard.source_mut()
     }
 
-    pub(in crate::media) const fn input_mut(&mut self) -> &mut Input<'r> {
-        // SAFETY: as above, and `&mut self` makes this the only reference.
-        unsafe { self.input.as_mut() }
-    }
-}
-
-impl Drop for Io<'_> {
-    fn drop(&mut self) {
-        // SAFETY: leaked in `new`, and freed here only. The context that also knows it is freed right after this, and does
-        // not look at it any more.
-        drop(unsafe { Box::from_raw(self.input.as_ptr()) });
+    /// The source without its context.
+    pub(super) fn into_source(self) -> S {
+        let Self { context, guard } = self;
+        drop(context);
+        guard.into_source()
     }
 }
 
-/// Runs our side of a callback; a panic becomes a fault.
-fn guarded<'r, T>(
-    input: &mut Input<'r>,
-    action: impl FnOnce(&mut Input<'r>) -> Result<T, Fault>,
-) -> Result<T, Fault> {
-    catch(|| action(input)).unwrap_or_else(|fault| Err(input.fail(fault)))
+/// Runs a method of the source; `None` after a panic in this call or in an earlier one.
+///
+/// # Safety
+/// `opaque` is the source of an [`Io`], of the type that the `Io` was made with, and nothing else refers to it now.
+unsafe fn guarded<S: Source, T>(opaque: *mut c_void, action: impl FnOnce(&mut S) -> T) -> Option<T> {
+    // SAFETY: by the caller's word.
+    let guarded = unsafe { &mut *opaque.cast::<Guarded<S>>() };
+    if guarded.has_panicked {
+        return None;
+    }
+    let source = &mut guarded.source;
+    match catch_unwind(AssertUnwindSafe(|| action(source))) {
+        Ok(result) => Some(result),
+        Err(payload) => {
+            guarded.has_panicked = true;
+            // A panic in here has nobody left to be told.
+            let _ = catch_unwind(AssertUnwindSafe(|| guarded.source.panicked(payload)));
+            None
+        }
+    }
 }
 
 /// # Safety
-/// Called by libavformat only, with the `opaque` of [`Io::new`] and a buffer of `length` bytes.
-unsafe extern "C" fn read_packet(opaque: *mut c_void, buffer: *mut u8, length: c_int) -> c_int {
+/// Called by libavformat only, with the `opaque` of an [`Io`] of this type and a buffer of `length` bytes.
+unsafe extern "C" fn read_packet<S: Source>(opaque: *mut c_void, buffer: *mut u8, length: c_int) -> c_int {
     let Ok(length) = usize::try_from(length) else { return AvError::INVALID_ARGUMENT.0 };
-    // SAFETY: `opaque` is the input leaked in `Io::new`. libavformat calls back inside calls made through `&mut` of the
-    // owner, one at a time, so there is no other reference now.
-    let input = unsafe { &mut *opaque.cast::<Input<'_>>() };
-    // The reader fills memory of ours, for two reasons. The buffer may be uninitialised, which a safe reader must not see;
-    // and at the end of the file it must stay untouched: libavformat seeks back into what it holds without reading again.
-    match guarded(input, |input| input.read(length)) {
+    // The source answers with memory of its own, for two reasons. The buffer may be uninitialised, which safe code must not
+    // see; and at the end of the file it must stay untouched: libavformat seeks back into what it holds without reading again.
+    let copy = |source: &mut S| {
+        let bytes = source.read(length)?;
+        // More than was asked for has no place.
+        let Ok(count) = c_int::try_from(bytes.len().min(length)) else { return Err(Stopped) };
+        // SAFETY: libavformat's buffer has room for `length` bytes, and no more are copied; the source's are elsewhere.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), buffer, bytes.len().min(length)) };
+        Ok(count)
+    };
+    // SAFETY: `opaque` is as promised. libavformat calls back inside calls made through `&mut` of the owner, one at a time,
+    // so there is no other reference now.
+    match unsafe { guarded(opaque, copy) } {
         // 0 is not an end of file to libavformat (avio.h, read_packet).
-        Ok(0) => AvError::EOF.0,
-        Ok(count) => {
-            let bytes = &input.last_read()[..count];
-            // SAFETY: libavformat's buffer has room for `length` bytes, and `read` gives no more than that; ours is
-            // elsewhere.
-            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), buffer, bytes.len()) };
-            c_int::try_from(bytes.len()).unwrap_or(AvError::INVALID_ARGUMENT.0)
-        }
-        Err(_) => AvError::EXIT.0,
+        Some(Ok(0)) => AvError::EOF.0,
+        Some(Ok(count)) => count,
+        Some(Err(Stopped)) | None => AvError::EXIT.0,
     }
 }
 
 /// # Safety
-/// Called by libavformat only, with the `opaque` of [`Io::new`].
-unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i64 {
+/// Called by libavformat only, with the `opaque` of an [`Io`] of this type.
+unsafe extern "C" fn seek<S: Source>(opaque: *mut c_void, offset: i64, whence: c_int) -> i64 {
+    let action = |source: &mut S| {
+        let position = match whence & !ffi::AVSEEK_FORCE {
+            ffi::AVSEEK_SIZE => return Some(i64::try_from(source.end()).unwrap_or(i64::MAX)),
+            libc::SEEK_SET => u64::try_from(offset).ok(),
+            libc::SEEK_CUR => source.position().checked_add_signed(offset),
+            libc::SEEK_END => source.end().checked_add_signed(offset),
+            _ => None,
+        };
+        let answer = position.and_then(|position| i64::try_from(position).ok())?;
+        source.seek(position?);
+        Some(answer)
+    };
     // SAFETY: as in `read_packet`.
-    let input = unsafe { &mut *opaque.cast::<Input<'_>>() };
-    let target = match whence & !ffi::AVSEEK_FORCE {
-        ffi::AVSEEK_SIZE => return i64::try_from(input.visible_size()).unwrap_or(i64::MAX),
-        libc::SEEK_SET => u64::try_from(offset).ok().map(SeekFrom::Start),
-        libc::SEEK_CUR => Some(SeekFrom::Current(offset)),
-        libc::SEEK_END => Some(SeekFrom::End(offset)),
-        _ => None,
-    };
-    let position = match target {
-        Some(SeekFrom::Start(position)) => Some(position),
-        Some(SeekFrom::Current(by)) => input.position().checked_add_signed(by),
-        Some(SeekFrom::End(by)) => input.visible_size().checked_add_signed(by),
-        None => None,
-    };
-    match position.and_then(|position| Some((position, i64::try_from(position).ok()?))) {
-        Some((position, answer)) => {
-            input.seek(position);
-            answer
-        }
-        None => i64::from(AvError::INVALID_ARGUMENT.0),
+    match unsafe { guarded(opaque, action) } {
+        Some(Some(answer)) => answer,
+        Some(None) => i64::from(AvError::INVALID_ARGUMENT.0),
+        None => i64::from(AvError::EXIT.0),
     }
 }
 
 /// `AVIOInterruptCB`: asked by libavformat in its own loops.
 ///
 /// # Safety
-/// Called by libavformat only, with the `opaque` of [`Io::new`].
-pub(super) unsafe extern "C" fn interrupted(opaque: *mut c_void) -> c_int {
+/// Called by libavformat only, with the `opaque` of an [`Io`] of this type.
+unsafe extern "C" fn interrupted<S: Source>(opaque: *mut c_void) -> c_int {
     // SAFETY: as in `read_packet`.
-    let input = unsafe { &mut *opaque.cast::<Input<'_>>() };
-    c_int::from(guarded(input, |input| input.check()).is_err())
+    let stopped = unsafe { guarded(opaque, S::is_stopped) };
+    c_int::from(stopped.unwrap_or(true))
 }

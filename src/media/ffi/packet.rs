@@ -1,57 +1,107 @@
 //! Compressed data as libavformat hands it out.
 
+use std::ffi::c_int;
 use std::num::NonZeroUsize;
 use std::ptr::{self, NonNull};
 use std::slice;
 
 use ffmpeg_next::ffi;
 
-use super::{AvError, field, set_field};
+use super::AvError;
+use super::fields::{Ref, field};
 
-pub(in crate::media) struct Packet(NonNull<ffi::AVPacket>);
+/// Owns an `AVPacket`.
+pub(crate) struct Packet(NonNull<ffi::AVPacket>);
 
 // SAFETY: owned alone; packets are plain structs with atomically counted buffers (libavcodec/packet.h).
 unsafe impl Send for Packet {}
 
 impl Packet {
-    pub(in crate::media) fn new() -> Result<Self, AvError> {
+    /// A blank packet.
+    pub(crate) fn new() -> Result<Self, AvError> {
         // SAFETY: plain allocation, checked for null.
         NonNull::new(unsafe { ffi::av_packet_alloc() }).map(Self).ok_or(AvError::NO_MEMORY)
     }
 
-    pub(super) const fn as_ptr(&self) -> *mut ffi::AVPacket {
+    const fn view(&self) -> Ref<'_, ffi::AVPacket> {
+        // SAFETY: av_packet_alloc initialised it, and `Drop` frees it; whatever writes to it takes `&mut self`.
+        unsafe { Ref::from_owner(self.0) }
+    }
+
+    pub(super) const fn as_ptr(&self) -> *const ffi::AVPacket {
         self.0.as_ptr()
     }
 
-    pub(in crate::media) fn stream_index(&self) -> Option<usize> {
-        usize::try_from(field!(self.0.as_ptr(), stream_index)).ok()
+    pub(super) const fn as_mut_ptr(&mut self) -> *mut ffi::AVPacket {
+        self.0.as_ptr()
     }
 
-    pub(in crate::media) fn pts(&self) -> Option<i64> {
-        timestamp(field!(self.0.as_ptr(), pts))
+    /// The stream that it belongs to.
+    pub(crate) fn stream_index(&self) -> Option<usize> {
+        usize::try_from(field!(self.view(), stream_index)).ok()
     }
 
-    pub(in crate::media) fn dts(&self) -> Option<i64> {
-        timestamp(field!(self.0.as_ptr(), dts))
+    /// Presentation time in ticks of the stream.
+    pub(crate) fn pts(&self) -> Option<i64> {
+        timestamp(field!(self.view(), pts))
+    }
+
+    /// Decoding time in ticks of the stream.
+    pub(crate) fn dts(&self) -> Option<i64> {
+        timestamp(field!(self.view(), dts))
     }
 
     /// Where it begins in the file, where that is known.
-    pub(in crate::media) fn position(&self) -> Option<u64> {
-        u64::try_from(field!(self.0.as_ptr(), pos)).ok()
+    pub(crate) fn position(&self) -> Option<u64> {
+        u64::try_from(field!(self.view(), pos)).ok()
+    }
+
+    /// Length in ticks of the stream; `None` when unknown.
+    pub(crate) fn duration(&self) -> Option<i64> {
+        Some(field!(self.view(), duration)).filter(|&ticks| ticks > 0)
+    }
+
+    fn has_flag(&self, flag: c_int) -> bool {
+        field!(self.view(), flags) & flag != 0
     }
 
     /// Whether decoding can begin with it.
-    pub(in crate::media) fn is_key(&self) -> bool {
-        field!(self.0.as_ptr(), flags) & ffi::AV_PKT_FLAG_KEY != 0
+    pub(crate) fn is_key(&self) -> bool {
+        self.has_flag(ffi::AV_PKT_FLAG_KEY)
     }
 
-    pub(in crate::media) fn size(&self) -> u64 {
-        u64::try_from(field!(self.0.as_ptr(), size)).unwrap_or(0)
+    /// Whether the demuxer knows that bytes are missing or damaged.
+    pub(crate) fn is_corrupt(&self) -> bool {
+        self.has_flag(ffi::AV_PKT_FLAG_CORRUPT)
+    }
+
+    /// Whether the container says that it is decoded for the sake of later ones, and not presented (edit lists).
+    pub(crate) fn is_discardable(&self) -> bool {
+        self.has_flag(ffi::AV_PKT_FLAG_DISCARD)
+    }
+
+    /// Whether the bytes are encrypted still: the container says how, and the demuxer had no key.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO;
+        // SAFETY: a valid packet, whose list of side data is only looked at; a null size is allowed
+        // (libavcodec/packet.h).
+        !unsafe { ffi::av_packet_get_side_data(self.as_ptr(), kind, ptr::null_mut()) }.is_null()
+    }
+
+    /// Bytes of compressed data.
+    pub(crate) fn size(&self) -> u64 {
+        u64::try_from(field!(self.view(), size)).unwrap_or(0)
+    }
+
+    /// The compressed data: null or the first byte, behind the last of which come zeroed ones for parsers and decoders to
+    /// read over (`AV_INPUT_BUFFER_PADDING_SIZE`); and how many there are.
+    pub(super) fn data(&self) -> (*const u8, c_int) {
+        (field!(self.view(), data).cast_const(), field!(self.view(), size))
     }
 
     /// The compressed data; empty for a blank packet.
-    pub(in crate::media) fn bytes(&self) -> &[u8] {
-        let (bytes, size) = (field!(self.0.as_ptr(), data), field!(self.0.as_ptr(), size));
+    pub(crate) fn bytes(&self) -> &[u8] {
+        let (bytes, size) = self.data();
         match usize::try_from(size) {
             // SAFETY: libav filled `size` bytes there, which the packet's own reference keeps alive
             // (libavcodec/packet.h); whatever replaces or frees them takes the packet by `&mut`, or drops it.
@@ -64,40 +114,18 @@ impl Packet {
     #[cfg(test)]
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: a valid packet; copies the bytes when they are shared.
-        AvError::check(unsafe { ffi::av_packet_make_writable(self.0.as_ptr()) }).unwrap();
-        let (bytes, size) = (field!(self.0.as_ptr(), data), field!(self.0.as_ptr(), size));
+        AvError::check(unsafe { ffi::av_packet_make_writable(self.as_mut_ptr()) }).unwrap();
+        let (bytes, size) = (field!(self.view(), data), field!(self.view(), size));
         // SAFETY: the packet has `size` bytes there, and is their only owner.
         unsafe { slice::from_raw_parts_mut(bytes, size.try_into().unwrap()) }
     }
 
-    /// Length in ticks of the stream; `None` when unknown.
-    pub(in crate::media) fn duration(&self) -> Option<i64> {
-        Some(field!(self.0.as_ptr(), duration)).filter(|&ticks| ticks > 0)
-    }
-
-    /// Whether the demuxer knows that bytes are missing or damaged.
-    pub(in crate::media) fn is_corrupt(&self) -> bool {
-        field!(self.0.as_ptr(), flags) & ffi::AV_PKT_FLAG_CORRUPT != 0
-    }
-
-    /// Whether the container says that it is decoded for the sake of later ones, and not presented (edit lists).
-    pub(in crate::media) fn is_discardable(&self) -> bool {
-        field!(self.0.as_ptr(), flags) & ffi::AV_PKT_FLAG_DISCARD != 0
-    }
-
-    /// Whether the bytes are encrypted still: the container says how, and the demuxer had no key.
-    pub(in crate::media) fn is_encrypted(&self) -> bool {
-        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO;
-        // SAFETY: a valid packet, whose list of side data is only looked at; a null size is allowed
-        // (libavcodec/packet.h).
-        !unsafe { ffi::av_packet_get_side_data(self.0.as_ptr(), kind, ptr::null_mut()) }.is_null()
-    }
-
     /// Numbers the packet; the frame that is decoded from it has the same [`mark`](super::frame::Frame::mark). Reading
     /// into the packet again removes the mark.
-    pub(in crate::media) fn set_mark(&mut self, mark: NonZeroUsize) {
-        // A pointer that nobody follows: the field is for the caller's use (libavcodec/packet.h).
-        set_field!(self.0.as_ptr(), opaque, ptr::without_provenance_mut(mark.get()));
+    pub(crate) fn set_mark(&mut self, mark: NonZeroUsize) {
+        // SAFETY: a valid packet, used by nobody else; a pointer that nobody follows, in the field that is for the caller's
+        // use (libavcodec/packet.h).
+        unsafe { (*self.as_mut_ptr()).opaque = ptr::without_provenance_mut(mark.get()) };
     }
 }
 

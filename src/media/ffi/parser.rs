@@ -5,29 +5,34 @@ use std::ptr::{self, NonNull};
 use ffmpeg_next::ffi;
 
 use super::codec::Context;
+use super::fields::{Ref, field, int_field};
 use super::frame::PictureType;
 use super::packet::Packet;
 use super::stream::Stream;
-use super::{AvError, field, int_field, raw, set_field};
+use super::{AvError, raw};
 
 /// Which part of a frame a packet holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::media) enum PictureStructure {
+pub(crate) enum PictureStructure {
     /// The parser does not report it, or the packet has no picture.
     Unknown,
+    /// All of a frame, or both of its fields.
     Frame,
+    /// The field with the uppermost row.
     TopField,
+    /// The other field.
     BottomField,
 }
 
 /// What a parser reports of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::media) struct ParsedPicture {
-    pub(in crate::media) structure: PictureStructure,
-    /// [`PictureType::Unknown`] where the parser does not report it.
-    pub(in crate::media) picture_type: PictureType,
+pub(crate) struct ParsedPicture {
+    /// Which part of a frame it is.
+    pub(crate) structure: PictureStructure,
+    /// How it was coded; [`PictureType::Unknown`] where the parser does not report it.
+    pub(crate) picture_type: PictureType,
     /// Whether the codec marks the picture as a keyframe; `None` where the parser does not report it.
-    pub(in crate::media) is_key: Option<bool>,
+    pub(crate) is_key: Option<bool>,
 }
 
 impl ParsedPicture {
@@ -49,7 +54,7 @@ impl Drop for ParserContext {
 ///
 /// Parameter sets that lie in packets (H.264 in a transport stream) are remembered from one packet to the next: give it
 /// the packets in the order of the file, with the keyframe before those that are of interest.
-pub(in crate::media) struct Parser {
+pub(crate) struct Parser {
     parser: ParserContext,
     /// The parser reads the codec's configuration record here, and writes the sizes that it finds.
     codec: Context,
@@ -61,34 +66,46 @@ unsafe impl Send for Parser {}
 
 impl Parser {
     /// Opens a parser for whole packets of the stream; `Ok(None)` when none is compiled in for its codec.
-    pub(in crate::media) fn open(stream: Stream<'_>) -> Result<Option<Self>, AvError> {
+    pub(crate) fn open(stream: Stream<'_>) -> Result<Option<Self>, AvError> {
         // SAFETY: takes any number, and answers null or a context that we own (libavcodec/avcodec.h).
         let parser = unsafe { raw::av_parser_init(stream.codec_id()) };
         let Some(parser) = NonNull::new(parser).map(ParserContext) else { return Ok(None) };
-        set_field!(parser.0.as_ptr(), flags, ffi::PARSER_FLAG_COMPLETE_FRAMES);
-        // No codec: the context only carries parameters.
-        let codec = Context::new(ptr::null())?;
+        // SAFETY: allocated just now, and nobody else has it; the user sets the flag (libavcodec/avcodec.h).
+        unsafe { (*parser.0.as_ptr()).flags = ffi::PARSER_FLAG_COMPLETE_FRAMES };
+        let mut codec = Context::without_codec()?;
         // SAFETY: both are valid; the parameters are copied, the configuration record with its padding.
-        AvError::check(unsafe { ffi::avcodec_parameters_to_context(codec.as_ptr(), stream.parameters()) })?;
+        AvError::check(unsafe {
+            ffi::avcodec_parameters_to_context(codec.as_mut_ptr(), stream.parameters())
+        })?;
         Ok(Some(Self { parser, codec }))
     }
 
+    const fn view(&self) -> Ref<'_, ffi::AVCodecParserContext> {
+        // SAFETY: av_parser_init initialised it, and `Drop` frees it; the parser writes to it in `parse` alone.
+        unsafe { Ref::from_owner(self.parser.0) }
+    }
+
     /// Which part of a frame the packet holds.
-    pub(in crate::media) fn picture_structure(&mut self, packet: &Packet) -> PictureStructure {
+    pub(crate) fn picture_structure(&mut self, packet: &Packet) -> PictureStructure {
         self.parse(packet).structure
     }
 
     /// Parses a packet's headers.
-    pub(in crate::media) fn parse(&mut self, packet: &Packet) -> ParsedPicture {
+    pub(crate) fn parse(&mut self, packet: &Packet) -> ParsedPicture {
         let parser = self.parser.0.as_ptr();
-        let (bytes, size) = (field!(packet.as_ptr(), data), field!(packet.as_ptr(), size));
+        let (bytes, size) = packet.data();
         if bytes.is_null() || size <= 0 {
             return ParsedPicture::UNKNOWN;
         }
-        // Some parsers leave these as the packet before had them when they find nothing. 0 is "unknown" in both enums.
-        set_field!(parser, picture_structure, ffi::AVPictureStructure::AV_PICTURE_STRUCTURE_UNKNOWN);
-        set_field!(parser, pict_type, 0);
-        set_field!(parser, key_frame, -1);
+        // Some parsers leave these as the packet before had them when they find nothing.
+        // SAFETY: the parser's own context, used by nobody else, and a constant of the field's type.
+        unsafe {
+            (*parser).picture_structure = ffi::AVPictureStructure::AV_PICTURE_STRUCTURE_UNKNOWN;
+        };
+        // SAFETY: as above; 0 is no type of picture (libavutil/avutil.h, AV_PICTURE_TYPE_NONE).
+        unsafe { (*parser).pict_type = 0 };
+        // SAFETY: as above; -1 is what av_parser_init sets.
+        unsafe { (*parser).key_frame = -1 };
         let (mut out, mut out_size) = (ptr::null_mut(), 0);
         // SAFETY: a parser and a context of one codec, as `open` made them. The packet has `size` bytes, and libav
         // allocates every packet's data with the zeroed padding that parsers ask for (libavcodec/packet.h). The parser
@@ -97,7 +114,7 @@ impl Parser {
         unsafe {
             ffi::av_parser_parse2(
                 parser,
-                self.codec.as_ptr(),
+                self.codec.as_mut_ptr(),
                 &raw mut out,
                 &raw mut out_size,
                 bytes,
@@ -109,14 +126,14 @@ impl Parser {
         };
         ParsedPicture {
             // AVPictureStructure (libavcodec/avcodec.h).
-            structure: match int_field!(parser, picture_structure) {
+            structure: match int_field!(self.view(), picture_structure) {
                 1 => PictureStructure::TopField,
                 2 => PictureStructure::BottomField,
                 3 => PictureStructure::Frame,
                 _ => PictureStructure::Unknown,
             },
-            picture_type: PictureType::from_code(field!(parser, pict_type)),
-            is_key: match field!(parser, key_frame) {
+            picture_type: PictureType::from_code(field!(self.view(), pict_type)),
+            is_key: match field!(self.view(), key_frame) {
                 0 => Some(false),
                 1 => Some(true),
                 _ => None,

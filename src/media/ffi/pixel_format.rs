@@ -4,35 +4,39 @@ use std::ffi::c_int;
 
 use ffmpeg_next::ffi;
 
-use super::{constant_name, field, raw};
+use super::fields::{Ref, field};
+use super::{constant_name, raw};
 
 /// A number of `AVPixelFormat`; may be one that libav does not know (-1 is "none").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::media) struct PixelFormat(pub(super) c_int);
+pub(crate) struct PixelFormat(pub(super) c_int);
 
 impl PixelFormat {
     /// JFIF's 4:2:0. The "J" only says full range, for encoders and scalers that look at nothing else.
-    pub(in crate::media) const YUVJ420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P as c_int);
+    pub(crate) const YUVJ420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P as c_int);
     /// 4:2:0 in limited range.
-    pub(in crate::media) const YUV420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV420P as c_int);
-    pub(in crate::media) const RGB24: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB24 as c_int);
-    pub(in crate::media) const RGB48LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB48LE as c_int);
+    pub(crate) const YUV420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV420P as c_int);
+    /// Red, green and blue, a byte each.
+    pub(crate) const RGB24: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB24 as c_int);
+    /// Red, green and blue, two bytes each, low byte first.
+    pub(crate) const RGB48LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB48LE as c_int);
 
-    pub(in crate::media) fn name(self) -> Option<&'static str> {
+    /// FFmpeg's name.
+    pub(crate) fn name(self) -> Option<&'static str> {
         // SAFETY: takes any number, and answers null or a constant of the table (libavutil/pixdesc.h).
         unsafe { constant_name(raw::av_get_pix_fmt_name, self.0) }
     }
 
-    pub(in crate::media) fn layout(self) -> Option<PixelLayout> {
+    /// How the samples lie; `None` for a format that libav does not know.
+    pub(crate) fn layout(self) -> Option<PixelLayout> {
         // SAFETY: takes any number, and answers null or an entry of a constant table.
         let descriptor = unsafe { raw::av_pix_fmt_desc_get(self.0) };
-        if descriptor.is_null() {
-            return None;
-        }
+        // SAFETY: as the call before answered.
+        let descriptor = unsafe { Ref::new(descriptor) }?;
         let flags = field!(descriptor, flags);
         let has = |flag: c_int| flags & u64::from(flag.cast_unsigned()) != 0;
         let components = usize::from(field!(descriptor, nb_components));
-        let depth = field!(descriptor, comp)[0].depth;
+        let depth = field!(descriptor, comp[0].depth);
         Some(PixelLayout {
             components,
             depth: u32::try_from(depth).unwrap_or(8),
@@ -48,14 +52,19 @@ impl PixelFormat {
 /// How the samples of a pixel format lie.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "independent properties of a format")]
-pub(in crate::media) struct PixelLayout {
-    pub(in crate::media) components: usize,
+pub(crate) struct PixelLayout {
+    /// Components of a pixel, alpha among them.
+    pub(crate) components: usize,
     /// Bits of the first component.
-    pub(in crate::media) depth: u32,
+    pub(crate) depth: u32,
     /// Binary logarithm of how many luma samples share a chroma sample, across and down.
-    pub(in crate::media) chroma_shift: (u8, u8),
-    pub(in crate::media) is_rgb: bool,
-    pub(in crate::media) is_planar: bool,
-    pub(in crate::media) is_big_endian: bool,
-    pub(in crate::media) is_full_range_by_name: bool,
+    pub(crate) chroma_shift: (u8, u8),
+    /// Red, green and blue instead of luma and chroma.
+    pub(crate) is_rgb: bool,
+    /// Each component in a plane of its own (two planes for luma and interleaved chroma count too).
+    pub(crate) is_planar: bool,
+    /// High byte first, in samples of two bytes.
+    pub(crate) is_big_endian: bool,
+    /// One of the JPEG formats.
+    pub(crate) is_full_range_by_name: bool,
 }

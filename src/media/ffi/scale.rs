@@ -6,8 +6,6 @@ use ffmpeg_next::ffi;
 
 use super::AvError;
 use super::frame::Frame;
-#[cfg(ffmpeg_8_0)]
-use super::set_field;
 
 /// Bicubic, all chroma in, rounding without shortcuts (`SWS_BICUBIC`, `SWS_FULL_CHR_H_INP`, `SWS_FULL_CHR_H_INT`,
 /// `SWS_ACCURATE_RND` of libswscale/swscale.h; the bindings type them differently from version to version).
@@ -24,11 +22,13 @@ impl Drop for Scaler {
 
 /// Scales `source` into `destination`, whose size, format and colour properties say what is wanted.
 #[cfg(ffmpeg_8_0)]
-pub(in crate::media) fn scale(source: &Frame, destination: &mut Frame) -> Result<(), AvError> {
+pub(crate) fn scale(source: &Frame, destination: &mut Frame) -> Result<(), AvError> {
     // SAFETY: plain allocation, checked for null.
     let scaler = NonNull::new(unsafe { ffi::sws_alloc_context() }).map(Scaler).ok_or(AvError::NO_MEMORY)?;
-    set_field!(scaler.0.as_ptr(), flags, FLAGS as _);
-    set_field!(scaler.0.as_ptr(), threads, 1);
+    // SAFETY: allocated just now, and nobody else has it; the user sets the field (libswscale/swscale.h).
+    unsafe { (*scaler.0.as_ptr()).flags = FLAGS as _ };
+    // SAFETY: as above.
+    unsafe { (*scaler.0.as_ptr()).threads = 1 };
     // SAFETY: a fresh context, which takes all it needs from the two frames (libswscale/swscale.h).
     AvError::check(unsafe {
         ffi::sws_scale_frame(scaler.0.as_ptr(), destination.as_mut_ptr(), source.as_ptr())
@@ -39,7 +39,7 @@ pub(in crate::media) fn scale(source: &Frame, destination: &mut Frame) -> Result
 /// Scales `source` into `destination`. Before FFmpeg 8.0 libswscale does not look at the frames' colour properties: they
 /// are told to it apart.
 #[cfg(not(ffmpeg_8_0))]
-pub(in crate::media) fn scale(source: &Frame, destination: &mut Frame) -> Result<(), AvError> {
+pub(crate) fn scale(source: &Frame, destination: &mut Frame) -> Result<(), AvError> {
     use std::ffi::c_int;
     use std::ptr;
 

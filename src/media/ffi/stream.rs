@@ -2,124 +2,205 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_uint};
-use std::marker::PhantomData;
 use std::ptr;
 use std::slice;
 
 use ffmpeg_next::ffi;
 
+use super::fields::{Ref, field, int_field};
 use super::frame::{ColourCodes, Edges, parse_display_matrix};
 use super::packet::timestamp;
 use super::pixel_format::PixelFormat;
-use super::{field, int_field, owned_string, raw, static_string};
-use crate::media::info::{AudioInfo, Disposition, Ratio, StreamKind};
+use super::{Rational, owned_string, raw, static_string};
 
 /// A stream of an open container, borrowed from it.
 #[derive(Clone, Copy)]
-pub(in crate::media) struct Stream<'c> {
-    stream: *const ffi::AVStream,
-    parameters: *const ffi::AVCodecParameters,
-    container: PhantomData<&'c ()>,
+pub(crate) struct Stream<'c> {
+    stream: Ref<'c, ffi::AVStream>,
+    parameters: Ref<'c, ffi::AVCodecParameters>,
+}
+
+/// What a stream carries (`AVMediaType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MediaType {
+    /// Moving pictures, or a cover picture.
+    Video,
+    /// Sound.
+    Audio,
+    /// Anything else with a clock.
+    Data,
+    /// Text or pictures over the video.
+    Subtitle,
+    /// A file carried along.
+    Attachment,
+    /// Not known to libavformat.
+    Unknown,
+}
+
+/// What a stream is for: a set of `AV_DISPOSITION_*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DispositionFlags(c_int);
+
+macro_rules! dispositions {
+    ($($name:ident = $flag:ident),+ $(,)?) => {
+        $(pub(crate) const $name: Self = Self(ffi::$flag);)+
+    };
+}
+
+impl DispositionFlags {
+    dispositions! {
+        DEFAULT = AV_DISPOSITION_DEFAULT,
+        ATTACHED_PIC = AV_DISPOSITION_ATTACHED_PIC,
+        TIMED_THUMBNAILS = AV_DISPOSITION_TIMED_THUMBNAILS,
+        STILL_IMAGE = AV_DISPOSITION_STILL_IMAGE,
+        HEARING_IMPAIRED = AV_DISPOSITION_HEARING_IMPAIRED,
+        VISUAL_IMPAIRED = AV_DISPOSITION_VISUAL_IMPAIRED,
+        DUB = AV_DISPOSITION_DUB,
+        ORIGINAL = AV_DISPOSITION_ORIGINAL,
+        COMMENT = AV_DISPOSITION_COMMENT,
+        LYRICS = AV_DISPOSITION_LYRICS,
+        KARAOKE = AV_DISPOSITION_KARAOKE,
+        FORCED = AV_DISPOSITION_FORCED,
+        CLEAN_EFFECTS = AV_DISPOSITION_CLEAN_EFFECTS,
+    }
+
+    /// Whether all of these are set.
+    pub(crate) const fn contains(self, flags: Self) -> bool {
+        self.0 & flags.0 == flags.0
+    }
+}
+
+/// Properties of a stream of sound; `None` where only decoding would tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AudioParameters {
+    /// Samples a second.
+    pub(crate) sample_rate: Option<u32>,
+    /// Channels.
+    pub(crate) channels: Option<u32>,
+    /// The channel layout in words (`stereo`), where it is more than a number of channels.
+    pub(crate) channel_layout: Option<String>,
+    /// Bits of a coded sample, for uncompressed sound; else 0.
+    pub(crate) bits_per_sample: u32,
+}
+
+/// What holds for every stream of a codec (`AV_CODEC_PROP_*`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct CodecProperties {
+    /// Each frame is coded from itself alone.
+    pub(crate) intra_only: bool,
+    /// Frames may be stored in another order than they are presented in.
+    pub(crate) reorder: bool,
 }
 
 impl<'c> Stream<'c> {
+    /// `None` for null, and for a stream without parameters, which libavformat never makes.
+    ///
     /// # Safety
-    /// `stream` belongs to a container that lives, unchanged, for `'c`.
-    pub(super) unsafe fn new(stream: *const ffi::AVStream) -> Self {
-        // SAFETY: by the caller's word; libavformat sets codecpar for every stream.
-        let parameters = unsafe { (*stream).codecpar };
-        Self { stream, parameters, container: PhantomData }
+    /// `stream` is null, or belongs to a container that lives, unchanged, for `'c`.
+    pub(super) unsafe fn new(stream: *const ffi::AVStream) -> Option<Self> {
+        // SAFETY: by the caller's word.
+        let stream = unsafe { Ref::new(stream) }?;
+        let parameters = field!(stream, codecpar);
+        // SAFETY: libavformat allocates the parameters with the stream, and frees them with it (libavformat/avformat.h).
+        let parameters = unsafe { Ref::new(parameters) }?;
+        Some(Self { stream, parameters })
     }
 
     pub(super) const fn parameters(self) -> *const ffi::AVCodecParameters {
-        self.parameters
+        self.parameters.as_ptr()
     }
 
     pub(super) fn raw_time_base(self) -> ffi::AVRational {
         field!(self.stream, time_base)
     }
 
-    pub(in crate::media) fn time_base(self) -> Ratio {
-        ratio(self.raw_time_base())
+    /// Seconds of a tick.
+    pub(crate) fn time_base(self) -> Rational {
+        self.raw_time_base().into()
     }
 
-    pub(in crate::media) fn id(self) -> i32 {
+    /// The container's own number for it (MP4 track id, PID); 0 where it has none.
+    pub(crate) fn id(self) -> i32 {
         field!(self.stream, id)
     }
 
-    pub(in crate::media) fn kind(self) -> StreamKind {
+    /// What it carries.
+    pub(crate) fn kind(self) -> MediaType {
         const VIDEO: c_int = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO as c_int;
         const AUDIO: c_int = ffi::AVMediaType::AVMEDIA_TYPE_AUDIO as c_int;
         const DATA: c_int = ffi::AVMediaType::AVMEDIA_TYPE_DATA as c_int;
         const SUBTITLE: c_int = ffi::AVMediaType::AVMEDIA_TYPE_SUBTITLE as c_int;
         const ATTACHMENT: c_int = ffi::AVMediaType::AVMEDIA_TYPE_ATTACHMENT as c_int;
         match int_field!(self.parameters, codec_type) {
-            VIDEO => StreamKind::Video,
-            AUDIO => StreamKind::Audio,
-            DATA => StreamKind::Data,
-            SUBTITLE => StreamKind::Subtitle,
-            ATTACHMENT => StreamKind::Attachment,
-            _ => StreamKind::Unknown,
+            VIDEO => MediaType::Video,
+            AUDIO => MediaType::Audio,
+            DATA => MediaType::Data,
+            SUBTITLE => MediaType::Subtitle,
+            ATTACHMENT => MediaType::Attachment,
+            _ => MediaType::Unknown,
         }
     }
 
-    pub(in crate::media) fn codec_id(self) -> c_uint {
+    /// The codec's number in libavcodec (`AVCodecID`).
+    pub(crate) fn codec_id(self) -> c_uint {
         int_field!(self.parameters, codec_id).cast_unsigned()
     }
 
-    pub(in crate::media) fn codec_name(self) -> Option<&'static str> {
-        let descriptor = self.codec_descriptor();
-        let name = if descriptor.is_null() { return None } else { field!(descriptor, name) };
+    fn codec_descriptor(self) -> Option<Ref<'static, ffi::AVCodecDescriptor>> {
+        // SAFETY: takes any number, and answers null or an entry of a constant table (libavcodec/codec_desc.h).
+        let descriptor = unsafe { raw::avcodec_descriptor_get(self.codec_id()) };
+        // SAFETY: as the call before answered.
+        unsafe { Ref::new(descriptor) }
+    }
+
+    /// The codec under FFmpeg's name.
+    pub(crate) fn codec_name(self) -> Option<&'static str> {
+        let name = field!(self.codec_descriptor()?, name);
         // SAFETY: an entry of libavcodec's constant table.
         unsafe { static_string(name) }
     }
 
-    pub(in crate::media) fn codec_long_name(self) -> Option<&'static str> {
-        let descriptor = self.codec_descriptor();
-        let name = if descriptor.is_null() { return None } else { field!(descriptor, long_name) };
+    /// The codec in words.
+    pub(crate) fn codec_long_name(self) -> Option<&'static str> {
+        let name = field!(self.codec_descriptor()?, long_name);
         // SAFETY: as above.
         unsafe { static_string(name) }
     }
 
-    fn codec_descriptor(self) -> *const ffi::AVCodecDescriptor {
-        // SAFETY: takes any number, and answers null or an entry of a constant table (libavcodec/codec_desc.h).
-        unsafe { raw::avcodec_descriptor_get(self.codec_id()) }
-    }
-
     /// What holds for every stream of its codec; all `false` for a codec that libavcodec does not know.
-    pub(in crate::media) fn codec_properties(self) -> CodecProperties {
-        let descriptor = self.codec_descriptor();
-        let properties = if descriptor.is_null() { 0 } else { field!(descriptor, props) };
+    pub(crate) fn codec_properties(self) -> CodecProperties {
+        let properties = self.codec_descriptor().map_or(0, |descriptor| field!(descriptor, props));
         CodecProperties {
             intra_only: properties & ffi::AV_CODEC_PROP_INTRA_ONLY != 0,
             reorder: properties & ffi::AV_CODEC_PROP_REORDER != 0,
         }
     }
 
-    /// -99 when unknown.
-    pub(in crate::media) fn profile(self) -> i32 {
+    /// The codec's profile; -99 when unknown.
+    pub(crate) fn profile(self) -> i32 {
         field!(self.parameters, profile)
     }
 
     /// The name of one of the codec's profiles.
-    pub(in crate::media) fn profile_name(self, profile: i32) -> Option<&'static str> {
+    pub(crate) fn profile_name(self, profile: i32) -> Option<&'static str> {
         // SAFETY: takes any numbers, and answers null or a constant (libavcodec/avcodec.h).
         let name = unsafe { raw::avcodec_profile_name(self.codec_id(), profile) };
         // SAFETY: as the call before answered.
         unsafe { static_string(name) }
     }
 
-    /// -99 when unknown.
-    pub(in crate::media) fn level(self) -> i32 {
+    /// The codec's level; -99 when unknown.
+    pub(crate) fn level(self) -> i32 {
         field!(self.parameters, level)
     }
 
-    pub(in crate::media) fn codec_tag(self) -> u32 {
+    /// Four characters that name the codec in the container, the first one lowest.
+    pub(crate) fn codec_tag(self) -> u32 {
         field!(self.parameters, codec_tag)
     }
 
     /// The codec's configuration record, as the container keeps it.
-    pub(in crate::media) fn extradata(self) -> &'c [u8] {
+    pub(crate) fn extradata(self) -> &'c [u8] {
         let (bytes, size) = (field!(self.parameters, extradata), field!(self.parameters, extradata_size));
         match usize::try_from(size) {
             // SAFETY: libavformat allocated `size` bytes there (libavcodec/codec_par.h), which live as long as the
@@ -134,76 +215,87 @@ impl<'c> Stream<'c> {
         unsafe { raw::avcodec_find_decoder(self.codec_id()) }
     }
 
-    pub(in crate::media) fn is_decodable(self) -> bool {
+    /// Whether a decoder is compiled in.
+    pub(crate) fn is_decodable(self) -> bool {
         !self.decoder().is_null()
     }
 
-    pub(in crate::media) fn start_pts(self) -> Option<i64> {
+    /// First presentation time in ticks.
+    pub(crate) fn start_pts(self) -> Option<i64> {
         timestamp(field!(self.stream, start_time))
     }
 
-    /// For sound: the time of the first entry of the index. What lies before zero is priming that is not heard.
-    pub(in crate::media) fn first_index_timestamp(self) -> Option<i64> {
-        if self.kind() != StreamKind::Audio {
+    /// For sound: the time in ticks of the first entry of the index. What lies before zero is priming that is not heard.
+    pub(crate) fn first_index_timestamp(self) -> Option<i64> {
+        if self.kind() != MediaType::Audio {
             return None;
         }
         // SAFETY: a valid stream; the call takes it mutable only to be able to hand out what hangs on it, and changes
         // nothing (libavformat/avformat.h, avformat_index_get_entry).
-        let entry = unsafe { ffi::avformat_index_get_entry(self.stream.cast_mut(), 0) };
-        if entry.is_null() {
-            return None;
-        }
+        let entry = unsafe { ffi::avformat_index_get_entry(self.stream.as_ptr().cast_mut(), 0) };
+        // SAFETY: null, or an entry of the index, which nothing changes while the stream is borrowed.
+        let entry = unsafe { Ref::new(entry) }?;
         timestamp(field!(entry, timestamp)).map(|ticks| ticks.max(0))
     }
 
-    pub(in crate::media) fn duration_ts(self) -> Option<i64> {
+    /// Length in ticks.
+    pub(crate) fn duration_ts(self) -> Option<i64> {
         timestamp(field!(self.stream, duration)).filter(|&ticks| ticks > 0)
     }
 
-    pub(in crate::media) fn bit_rate(self) -> Option<u64> {
+    /// Bits a second.
+    pub(crate) fn bit_rate(self) -> Option<u64> {
         u64::try_from(field!(self.parameters, bit_rate)).ok().filter(|&rate| rate > 0)
     }
 
-    pub(in crate::media) fn frame_count(self) -> Option<u64> {
+    /// Frames, where the container counts them.
+    pub(crate) fn frame_count(self) -> Option<u64> {
         u64::try_from(field!(self.stream, nb_frames)).ok().filter(|&count| count > 0)
     }
 
-    pub(in crate::media) fn real_frame_rate(self) -> Ratio {
-        ratio(field!(self.stream, r_frame_rate))
+    /// The lowest frame rate that all timestamps fit, by libavformat's guess.
+    pub(crate) fn real_frame_rate(self) -> Rational {
+        field!(self.stream, r_frame_rate).into()
     }
 
-    pub(in crate::media) fn average_frame_rate(self) -> Ratio {
-        ratio(field!(self.stream, avg_frame_rate))
+    /// Frames a second.
+    pub(crate) fn average_frame_rate(self) -> Rational {
+        field!(self.stream, avg_frame_rate).into()
     }
 
-    pub(in crate::media) fn has_b_frames(self) -> i32 {
+    /// Frames that a decoder holds back to put them in order.
+    pub(crate) fn has_b_frames(self) -> i32 {
         field!(self.parameters, video_delay)
     }
 
-    pub(in crate::media) fn width(self) -> u32 {
+    /// Pixels of a row as coded.
+    pub(crate) fn width(self) -> u32 {
         u32::try_from(field!(self.parameters, width)).unwrap_or(0)
     }
 
-    pub(in crate::media) fn height(self) -> u32 {
+    /// Rows as coded.
+    pub(crate) fn height(self) -> u32 {
         u32::try_from(field!(self.parameters, height)).unwrap_or(0)
     }
 
-    pub(in crate::media) fn pixel_format(self) -> PixelFormat {
+    /// The pixel format, where the headers tell it.
+    pub(crate) fn pixel_format(self) -> PixelFormat {
         PixelFormat(field!(self.parameters, format))
     }
 
-    /// The container's word on the shape of a pixel.
-    pub(in crate::media) fn container_sample_aspect_ratio(self) -> Option<Ratio> {
-        ratio(field!(self.stream, sample_aspect_ratio)).positive()
+    /// The width of a pixel over its height, as the container has it.
+    pub(crate) fn container_sample_aspect_ratio(self) -> Option<Rational> {
+        Rational::from(field!(self.stream, sample_aspect_ratio)).positive()
     }
 
-    /// The container's word on the shape of a pixel, or else the codec's.
-    pub(in crate::media) fn sample_aspect_ratio(self) -> Option<Ratio> {
-        self.container_sample_aspect_ratio()
-            .or_else(|| ratio(field!(self.parameters, sample_aspect_ratio)).positive())
+    /// The width of a pixel over its height, as the container has it, or else the codec.
+    pub(crate) fn sample_aspect_ratio(self) -> Option<Rational> {
+        let of_codec = || Rational::from(field!(self.parameters, sample_aspect_ratio)).positive();
+        self.container_sample_aspect_ratio().or_else(of_codec)
     }
 
-    pub(in crate::media) fn colour(self) -> ColourCodes {
+    /// Colour properties from the headers.
+    pub(crate) fn colour(self) -> ColourCodes {
         ColourCodes {
             range: int_field!(self.parameters, color_range),
             matrix: int_field!(self.parameters, color_space),
@@ -213,8 +305,8 @@ impl<'c> Stream<'c> {
         }
     }
 
-    /// Under ffprobe's names.
-    pub(in crate::media) fn field_order(self) -> Option<&'static str> {
+    /// The order of fields under ffprobe's names; `None` when unknown.
+    pub(crate) fn field_order(self) -> Option<&'static str> {
         // AVFieldOrder (libavcodec/defs.h).
         match int_field!(self.parameters, field_order) {
             1 => Some("progressive"),
@@ -226,25 +318,26 @@ impl<'c> Stream<'c> {
         }
     }
 
-    pub(in crate::media) fn audio(self) -> AudioInfo {
+    /// Properties of sound.
+    pub(crate) fn audio(self) -> AudioParameters {
         let parameters = self.parameters;
         let positive = |value: c_int| u32::try_from(value).ok().filter(|&value| value > 0);
         #[cfg(ffmpeg_6_1)]
         let (channels, channel_layout) = {
             let mut text = [0_u8; 128];
             // SAFETY: address of a field of the parameters.
-            let layout = unsafe { &raw const (*parameters).ch_layout };
+            let layout = unsafe { &raw const (*parameters.as_ptr()).ch_layout };
             // SAFETY: a valid layout, and a buffer of ours with its true length; the text is terminated
             // (libavutil/channel_layout.h).
             let length =
                 unsafe { ffi::av_channel_layout_describe(layout, text.as_mut_ptr().cast(), text.len()) };
             let text = std::ffi::CStr::from_bytes_until_nul(&text).ok().filter(|_| length > 0);
-            let channels = positive(field!(parameters, ch_layout).nb_channels);
+            let channels = positive(field!(parameters, ch_layout.nb_channels));
             (channels, text.map(|text| text.to_string_lossy().into_owned()))
         };
         #[cfg(not(ffmpeg_6_1))]
         let (channels, channel_layout) = (positive(field!(parameters, channels)), None::<String>);
-        AudioInfo {
+        AudioParameters {
             sample_rate: positive(field!(parameters, sample_rate)),
             channels,
             // A layout that only repeats the number of channels says nothing.
@@ -254,37 +347,25 @@ impl<'c> Stream<'c> {
     }
 
     /// Samples of sound a second.
-    pub(in crate::media) fn sample_rate(self) -> Option<u32> {
+    pub(crate) fn sample_rate(self) -> Option<u32> {
         u32::try_from(field!(self.parameters, sample_rate)).ok().filter(|&rate| rate > 0)
     }
 
     /// Samples of sound in each packet, where all but the last have the same number.
-    pub(in crate::media) fn audio_frame_size(self) -> Option<u32> {
+    pub(crate) fn audio_frame_size(self) -> Option<u32> {
         u32::try_from(field!(self.parameters, frame_size)).ok().filter(|&samples| samples > 0)
     }
 
-    pub(in crate::media) fn disposition(self) -> Disposition {
-        let flags = field!(self.stream, disposition);
-        let has = |flag: c_int| flags & flag != 0;
-        Disposition {
-            default: has(ffi::AV_DISPOSITION_DEFAULT),
-            attached_pic: has(ffi::AV_DISPOSITION_ATTACHED_PIC),
-            timed_thumbnails: has(ffi::AV_DISPOSITION_TIMED_THUMBNAILS),
-            still_image: has(ffi::AV_DISPOSITION_STILL_IMAGE),
-            hearing_impaired: has(ffi::AV_DISPOSITION_HEARING_IMPAIRED),
-            visual_impaired: has(ffi::AV_DISPOSITION_VISUAL_IMPAIRED),
-            dub: has(ffi::AV_DISPOSITION_DUB),
-            original: has(ffi::AV_DISPOSITION_ORIGINAL),
-            comment: has(ffi::AV_DISPOSITION_COMMENT),
-            lyrics: has(ffi::AV_DISPOSITION_LYRICS),
-            karaoke: has(ffi::AV_DISPOSITION_KARAOKE),
-            forced: has(ffi::AV_DISPOSITION_FORCED),
-            clean_effects: has(ffi::AV_DISPOSITION_CLEAN_EFFECTS),
-        }
+    /// What the stream is for.
+    pub(crate) fn disposition(self) -> DispositionFlags {
+        DispositionFlags(field!(self.stream, disposition))
     }
 
-    pub(in crate::media) fn tags(self) -> BTreeMap<String, String> {
-        tags(field!(self.stream, metadata))
+    /// Metadata of the stream.
+    pub(crate) fn tags(self) -> BTreeMap<String, String> {
+        let dictionary = field!(self.stream, metadata);
+        // SAFETY: the stream's dictionary, which lives as long as the stream.
+        unsafe { tags(dictionary) }
     }
 
     fn side_data(self, kind: ffi::AVPacketSideDataType) -> Option<&'c [u8]> {
@@ -294,16 +375,15 @@ impl<'c> Stream<'c> {
                 (field!(self.parameters, coded_side_data), field!(self.parameters, nb_coded_side_data));
             // SAFETY: list and count are the parameters' own; the answer is null or an entry of that list.
             let entry = unsafe { ffi::av_packet_side_data_get(list, count, kind) };
-            if entry.is_null() {
-                return None;
-            }
+            // SAFETY: as the call before answered; the list lives as long as the stream.
+            let entry = unsafe { Ref::new(entry) }?;
             (field!(entry, data).cast_const(), field!(entry, size))
         };
         #[cfg(not(ffmpeg_6_1))]
         let (bytes, size) = {
             let mut size = 0;
             // SAFETY: a valid stream; size is ours; the answer is null or data that the stream owns.
-            let bytes = unsafe { ffi::av_stream_get_side_data(self.stream, kind, &raw mut size) };
+            let bytes = unsafe { ffi::av_stream_get_side_data(self.stream.as_ptr(), kind, &raw mut size) };
             (bytes.cast_const(), size)
         };
         if bytes.is_null() || size == 0 {
@@ -313,13 +393,14 @@ impl<'c> Stream<'c> {
         Some(unsafe { slice::from_raw_parts(bytes, size) })
     }
 
-    pub(in crate::media) fn display_matrix(self) -> Option<[i32; 9]> {
+    /// The container's display matrix, nine numbers in row order (libavutil/display.h).
+    pub(crate) fn display_matrix(self) -> Option<[i32; 9]> {
         parse_display_matrix(self.side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX)?)
     }
 
     /// What the container cuts off the decoded picture (clean aperture of MP4, pixel crop of Matroska).
     #[cfg(ffmpeg_7_1)]
-    pub(in crate::media) fn cropping(self) -> Option<Edges> {
+    pub(crate) fn cropping(self) -> Option<Edges> {
         // Four 32-bit little-endian numbers: top, bottom, left, right (libavcodec/packet.h).
         let bytes = self.side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_FRAME_CROPPING)?;
         let edge = |index: usize| {
@@ -331,41 +412,30 @@ impl<'c> Stream<'c> {
 
     /// FFmpeg before 7.1 does not pass the container's cropping on.
     #[cfg(not(ffmpeg_7_1))]
-    pub(in crate::media) fn cropping(self) -> Option<Edges> {
+    pub(crate) fn cropping(self) -> Option<Edges> {
         None
     }
 
     /// The Dolby Vision profile.
-    pub(in crate::media) fn dolby_vision_profile(self) -> Option<u8> {
+    pub(crate) fn dolby_vision_profile(self) -> Option<u8> {
         // AVDOVIDecoderConfigurationRecord: major and minor version, then the profile (libavutil/dovi_meta.h).
         self.side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_DOVI_CONF)?.get(2).copied()
     }
 }
 
-/// What holds for every stream of a codec (`AV_CODEC_PROP_*`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::media) struct CodecProperties {
-    /// Each frame is coded from itself alone.
-    pub(in crate::media) intra_only: bool,
-    /// Frames may be stored in another order than they are presented in.
-    pub(in crate::media) reorder: bool,
-}
-
-pub(super) const fn ratio(value: ffi::AVRational) -> Ratio {
-    Ratio { num: value.num, den: value.den }
-}
-
 /// Copies a dictionary; bytes that are not UTF-8 become replacement characters.
-pub(super) fn tags(dictionary: *const ffi::AVDictionary) -> BTreeMap<String, String> {
+///
+/// # Safety
+/// `dictionary` is null (an empty one), or one of libavformat's that stays as it is during the call.
+pub(super) unsafe fn tags(dictionary: *const ffi::AVDictionary) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     let mut entry: *const ffi::AVDictionaryEntry = ptr::null();
     loop {
-        // SAFETY: a dictionary of libavformat's (null is an empty one), and the entry it answered last (libavutil/dict.h).
+        // SAFETY: the dictionary by the caller's word, and the entry it answered last (libavutil/dict.h).
         entry = unsafe { ffi::av_dict_get(dictionary, c"".as_ptr(), entry, ffi::AV_DICT_IGNORE_SUFFIX) };
-        if entry.is_null() {
-            return tags;
-        }
-        let (key, value) = (field!(entry, key), field!(entry, value));
+        // SAFETY: null, or an entry that the dictionary owns.
+        let Some(view) = (unsafe { Ref::new(entry) }) else { return tags };
+        let (key, value) = (field!(view, key), field!(view, value));
         // SAFETY: keys and values are terminated strings that the dictionary owns.
         let key = unsafe { owned_string(key) };
         // SAFETY: as above.

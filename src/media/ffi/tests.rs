@@ -1,31 +1,86 @@
 //! What the getters answer for the fixtures.
 
+use std::any::Any;
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs;
 use std::num::NonZeroUsize;
 
+use super::AvError;
 use super::codec::{Decoder, Received};
-use super::format::{Container, SeekFlags};
+use super::format::{Container, OpenError, SeekFlags};
 use super::frame::{Frame, PictureType};
+use super::io::{Source, Stopped};
 use super::packet::Packet;
 use super::parser::{Parser, PictureStructure};
-use super::stream::CodecProperties;
-use crate::deadline::Deadline;
-use crate::limits::Limits;
-use crate::media::input::Input;
+use super::stream::{CodecProperties, DispositionFlags, MediaType};
 
-fn open(name: &str) -> Container<'static> {
+/// A file in memory, and what happens to its reading.
+#[derive(Default)]
+struct Memory {
+    bytes: Vec<u8>,
+    position: u64,
+    /// Reads from this byte on fail.
+    fails_at: Option<u64>,
+    /// Reads from this byte on panic.
+    panics_at: Option<u64>,
+    is_stopped: bool,
+    /// Reads give all there is.
+    ignores_length: bool,
+    /// Calls from libavformat after the panic.
+    calls_after_panic: u32,
+    panic: Option<String>,
+}
+
+impl Source for Memory {
+    fn read(&mut self, length: usize) -> Result<&[u8], Stopped> {
+        self.calls_after_panic += u32::from(self.panic.is_some());
+        assert!(self.panics_at.is_none_or(|at| self.position < at), "on purpose");
+        if self.fails_at.is_some_and(|at| self.position >= at) {
+            return Err(Stopped);
+        }
+        let start = usize::try_from(self.position).unwrap().min(self.bytes.len());
+        let end = (start + length).min(self.bytes.len());
+        self.position += (end - start) as u64;
+        Ok(if self.ignores_length { &self.bytes[start..] } else { &self.bytes[start..end] })
+    }
+
+    fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn seek(&mut self, position: u64) {
+        self.calls_after_panic += u32::from(self.panic.is_some());
+        self.position = position;
+    }
+
+    fn end(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn is_stopped(&mut self) -> bool {
+        self.calls_after_panic += u32::from(self.panic.is_some());
+        self.is_stopped
+    }
+
+    fn panicked(&mut self, payload: Box<dyn Any + Send>) {
+        self.panic = Some((*payload.downcast::<&str>().unwrap()).to_owned());
+    }
+}
+
+fn memory(name: &str) -> Memory {
     super::initialise(usize::MAX >> 1);
-    let file = File::open(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let limits = Limits::default();
-    let input = Input::new(Box::new(file), &limits, Deadline::new(limits.max_time, None)).ok().unwrap();
-    let mut container = Container::open(input, 100, &[]).ok().unwrap();
+    let bytes = fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    Memory { bytes, ..Memory::default() }
+}
+
+fn open(name: &str) -> Container<Memory> {
+    let mut container = Container::open(memory(name), 100, &[]).ok().unwrap();
     container.find_stream_info().unwrap();
     container
 }
 
 /// The packets of one stream, in the order of the file.
-fn packets(container: &mut Container<'_>, stream: usize) -> Vec<Packet> {
+fn packets(container: &mut Container<Memory>, stream: usize) -> Vec<Packet> {
     let mut packets = Vec::new();
     loop {
         let mut packet = Packet::new().unwrap();
@@ -38,7 +93,7 @@ fn packets(container: &mut Container<'_>, stream: usize) -> Vec<Packet> {
     }
 }
 
-fn parser(container: &Container<'_>) -> Parser {
+fn parser(container: &Container<Memory>) -> Parser {
     Parser::open(container.stream(0).unwrap()).unwrap().unwrap()
 }
 
@@ -92,9 +147,11 @@ fn codecs_without_a_parser_have_none() {
 #[test]
 fn an_attached_picture_can_be_had_more_than_once() {
     let mut container = open("cover_art.mp4");
-    let of = |container: &Container<'_>, cover: bool| {
+    let of = |container: &Container<Memory>, cover: bool| {
         let mut streams = container.streams();
-        streams.position(|stream| stream.disposition().attached_pic == cover).unwrap()
+        streams
+            .position(|stream| stream.disposition().contains(DispositionFlags::ATTACHED_PIC) == cover)
+            .unwrap()
     };
     let (cover, video) = (of(&container, true), of(&container, false));
     let first = container.attached_picture(cover).unwrap().unwrap();
@@ -210,7 +267,81 @@ fn streams_tell_what_holds_for_their_codec() {
     assert_eq!(properties("prores.mov"), CodecProperties { intra_only: true, reorder: false });
     let container = open("audio_only.m4a");
     let audio = container.stream(0).unwrap();
+    assert_eq!(audio.kind(), MediaType::Audio);
     assert_eq!(audio.sample_rate(), audio.audio().sample_rate);
     assert_eq!(audio.audio_frame_size(), Some(1024));
     assert!(!container.has_tile_grid(0) && !container.has_tile_grid(99));
+}
+
+#[test]
+fn owners_may_move_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Container<Memory>>();
+    is_send::<(Packet, Frame, Decoder, Parser)>();
+    let mut container = open("h264_front.mp4");
+    let count = std::thread::spawn(move || packets(&mut container, 0).len()).join().unwrap();
+    assert_eq!(count, 70);
+}
+
+/// Reads packets until an error comes.
+fn next_error(container: &mut Container<Memory>) -> AvError {
+    let mut packet = Packet::new().unwrap();
+    loop {
+        match container.read_packet(&mut packet) {
+            Ok(is_packet) => assert!(is_packet, "an end instead of an error"),
+            Err(error) => return error,
+        }
+    }
+}
+
+#[test]
+fn a_panic_of_the_source_ends_in_an_error() {
+    let mut container = open("h264.ts");
+    container.seek_to_byte(0).unwrap();
+    container.input_mut().panics_at = Some(40_000);
+    assert_eq!(next_error(&mut container), AvError::EXIT);
+    assert_eq!(next_error(&mut container), AvError::EXIT);
+    let source = container.input();
+    assert_eq!((source.panic.as_deref(), source.calls_after_panic), (Some("on purpose"), 0));
+}
+
+#[test]
+fn a_source_that_gives_more_than_it_was_asked_for_does_no_harm() {
+    let source = Memory { ignores_length: true, ..memory("h264.ts") };
+    let Ok(mut container) = Container::open(source, 100, &[]) else { return };
+    while let Ok(true) = container.read_packet(&mut Packet::new().unwrap()) {}
+}
+
+#[test]
+fn a_source_that_fails_is_not_at_its_end() {
+    let mut container = open("h264.ts");
+    container.seek_to_byte(0).unwrap();
+    container.input_mut().fails_at = Some(40_000);
+    assert_eq!(next_error(&mut container), AvError::EXIT);
+    container.input_mut().fails_at = None;
+    container.input_mut().is_stopped = true;
+    assert_eq!(next_error(&mut container), AvError::EXIT);
+}
+
+#[test]
+fn a_source_that_does_not_open_comes_back() {
+    let Err(OpenError { error, source }) = Container::open(memory("x_text.mp4"), 100, &[]) else {
+        panic!("text is no container")
+    };
+    assert_eq!((error, source.bytes.is_empty()), (AvError::INVALID_DATA, false));
+    let source = Memory { panics_at: Some(0), ..source };
+    let Err(OpenError { error, source }) = Container::open(source, 100, &[]) else { panic!("it panics") };
+    assert_eq!((error, source.panic.as_deref()), (AvError::EXIT, Some("on purpose")));
+}
+
+#[test]
+fn a_container_opens_again_and_stays_where_that_fails() {
+    let mut container = open("h264_front.mp4");
+    assert!(container.read_packet(&mut Packet::new().unwrap()).unwrap());
+    container.input_mut().fails_at = Some(0);
+    assert_eq!(container.reopen(100, &[]), Err(AvError::EXIT));
+    container.input_mut().fails_at = None;
+    assert_eq!(packets(&mut container, 0).len() + 1, 70);
+    container.reopen(100, &[]).unwrap();
+    assert_eq!(packets(&mut container, 0).len(), 70);
 }

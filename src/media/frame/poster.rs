@@ -84,7 +84,7 @@ impl PosterFrame {
         cost: (u64, u32),
     ) -> Result<Self, MediaError> {
         let Found { mut frame, pts, reason, .. } = found;
-        let time_base = stream.time_base();
+        let time_base = Ratio::from(stream.time_base());
         if let Some(edges) = stream.cropping() {
             crop(&mut frame, edges)?;
         }
@@ -92,7 +92,8 @@ impl PosterFrame {
         let sample_aspect_ratio = stream
             .container_sample_aspect_ratio()
             .or_else(|| frame.sample_aspect_ratio())
-            .or_else(|| stream.sample_aspect_ratio());
+            .or_else(|| stream.sample_aspect_ratio())
+            .map(Ratio::from);
         let matrix = frame.display_matrix().or_else(|| stream.display_matrix());
         Ok(Self {
             orientation: matrix.map_or(Orientation::Upright, orientation),

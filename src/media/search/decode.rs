@@ -7,9 +7,9 @@ use super::packets::AccessUnit;
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::codec::{Decoder, Received};
-use crate::media::ffi::format::Container;
 use crate::media::ffi::frame::{Frame, PictureType};
 use crate::media::ffi::packet::Packet;
+use crate::media::input::Container;
 
 /// Errors in a row while the decoder is drained, after which it is believed to give nothing more.
 const MAX_DRAIN_ERRORS_IN_A_ROW: u32 = 64;

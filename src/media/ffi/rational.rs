@@ -1,0 +1,25 @@
+//! Fractions as libav has them.
+
+use ffmpeg_next::ffi;
+
+/// A fraction (`AVRational`). The denominator may be zero: it is what the file contains, not a number to divide by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rational {
+    /// Numerator.
+    pub(crate) num: i32,
+    /// Denominator.
+    pub(crate) den: i32,
+}
+
+impl Rational {
+    /// The fraction if both parts are positive.
+    pub(crate) const fn positive(self) -> Option<Self> {
+        if self.num > 0 && self.den > 0 { Some(self) } else { None }
+    }
+}
+
+impl From<ffi::AVRational> for Rational {
+    fn from(value: ffi::AVRational) -> Self {
+        Self { num: value.num, den: value.den }
+    }
+}

@@ -1,0 +1,413 @@
+//! Units of time: ticks of a stream, and microseconds.
+//!
+//! A stream counts time in ticks of its [`TimeBase`]. [`Pts`] is a point in time, [`Ticks`] is a length; two points are a
+//! length apart. The container as a whole counts [`Microseconds`]. A time base turns one into the other, rounded once, to the
+//! nearest, halves away from zero (as `av_rescale_q` does, libavutil/mathematics.h). Files contain any number, so nothing
+//! here overflows: conversions and `checked_` arithmetic give `None`, `saturating_` arithmetic stops at the ends.
+#![cfg_attr(not(test), expect(dead_code, reason = "the search is about to count in these units"))]
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::media::ffi::Rational;
+use crate::media::info::Ratio;
+
+const MICROSECONDS_PER_SECOND: i128 = 1_000_000;
+
+/// A length in ticks of a stream; it may be negative.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Ticks(i64);
+
+/// A presentation time in ticks of a stream, from the zero that the file has chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Pts(i64);
+
+/// A time or a length in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Microseconds(i64);
+
+/// Seconds of a tick, a fraction above zero.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TimeBase {
+    num: NonZeroU32,
+    den: NonZeroU32,
+}
+
+impl Ticks {
+    /// No length.
+    pub(crate) const ZERO: Self = Self(0);
+    /// One tick.
+    pub(crate) const ONE: Self = Self(1);
+    /// The longest there is.
+    pub(crate) const MAX: Self = Self(i64::MAX);
+
+    /// A length of this many ticks.
+    pub(crate) const fn new(ticks: i64) -> Self {
+        Self(ticks)
+    }
+
+    /// The number that libav has for it.
+    pub(crate) const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// Whether it is longer than nothing.
+    pub(crate) const fn is_positive(self) -> bool {
+        self.0 > 0
+    }
+
+    /// The sum; `None` when there is no number for it.
+    pub(crate) fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).map(Self)
+    }
+
+    /// The difference; `None` when there is no number for it.
+    pub(crate) fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
+    }
+
+    /// The sum, or the end of the numbers.
+    pub(crate) const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference, or the end of the numbers.
+    pub(crate) const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// The product, or the end of the numbers.
+    pub(crate) const fn saturating_mul(self, factor: i64) -> Self {
+        Self(self.0.saturating_mul(factor))
+    }
+
+    /// Half of it, rounded towards zero.
+    pub(crate) const fn half(self) -> Self {
+        Self(self.0 / 2)
+    }
+}
+
+impl Pts {
+    /// The earliest there is.
+    pub(crate) const MIN: Self = Self(i64::MIN);
+    /// The latest there is.
+    pub(crate) const MAX: Self = Self(i64::MAX);
+
+    /// A time at this tick.
+    pub(crate) const fn new(ticks: i64) -> Self {
+        Self(ticks)
+    }
+
+    /// The number that libav has for it.
+    pub(crate) const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The sum; `None` when there is no number for it.
+    pub(crate) fn checked_add(self, length: Ticks) -> Option<Self> {
+        self.0.checked_add(length.0).map(Self)
+    }
+
+    /// The difference; `None` when there is no number for it.
+    pub(crate) fn checked_sub(self, length: Ticks) -> Option<Self> {
+        self.0.checked_sub(length.0).map(Self)
+    }
+
+    /// The sum, or the end of the numbers.
+    pub(crate) const fn saturating_add(self, length: Ticks) -> Self {
+        Self(self.0.saturating_add(length.0))
+    }
+
+    /// The difference, or the end of the numbers.
+    pub(crate) const fn saturating_sub(self, length: Ticks) -> Self {
+        Self(self.0.saturating_sub(length.0))
+    }
+
+    /// The length from `start` to this time, negative when `start` is later; the longest there is when it is longer.
+    pub(crate) const fn since(self, start: Self) -> Ticks {
+        Ticks(self.0.saturating_sub(start.0))
+    }
+}
+
+impl Microseconds {
+    /// The start of time, and no length.
+    pub(crate) const ZERO: Self = Self(0);
+
+    /// This many microseconds.
+    pub(crate) const fn new(microseconds: i64) -> Self {
+        Self(microseconds)
+    }
+
+    /// The number of microseconds.
+    pub(crate) const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The sum; `None` when there is no number for it.
+    pub(crate) fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).map(Self)
+    }
+
+    /// The difference; `None` when there is no number for it.
+    pub(crate) fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
+    }
+
+    /// The sum, or the end of the numbers.
+    pub(crate) const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference, or the end of the numbers.
+    pub(crate) const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// The same in seconds.
+    #[expect(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
+    pub(crate) fn seconds(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+}
+
+/// Rounded down; the longest there is for more than 292,000 years.
+impl From<Duration> for Microseconds {
+    fn from(duration: Duration) -> Self {
+        Self(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+impl TimeBase {
+    /// `None` unless both parts are positive.
+    pub(crate) fn new(num: i32, den: i32) -> Option<Self> {
+        let part = |part: i32| NonZeroU32::new(u32::try_from(part).ok()?);
+        Some(Self { num: part(num)?, den: part(den)? })
+    }
+
+    /// The length in ticks; `None` when there are more than numbers for them.
+    pub(crate) fn ticks(self, length: Microseconds) -> Option<Ticks> {
+        self.count_ticks(i128::from(length.0), 1).map(Ticks)
+    }
+
+    /// The time in ticks; `None` when there is no number for it.
+    pub(crate) fn pts(self, time: Microseconds) -> Option<Pts> {
+        self.count_ticks(i128::from(time.0), 1).map(Pts)
+    }
+
+    /// The time half-way between two, rounded once; `None` when there is no number for it.
+    pub(crate) fn middle(self, start: Microseconds, end: Microseconds) -> Option<Pts> {
+        self.count_ticks(i128::from(start.0) + i128::from(end.0), 2).map(Pts)
+    }
+
+    /// The length in microseconds; `None` when there are more than numbers for them.
+    pub(crate) fn microseconds(self, length: Ticks) -> Option<Microseconds> {
+        self.count_microseconds(length.0)
+    }
+
+    /// The time in microseconds; `None` when there is no number for it.
+    pub(crate) fn microseconds_at(self, time: Pts) -> Option<Microseconds> {
+        self.count_microseconds(time.0)
+    }
+
+    /// The length in seconds.
+    #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are centuries in any real time base")]
+    pub(crate) fn seconds(self, length: Ticks) -> f64 {
+        length.0 as f64 * f64::from(self.num.get()) / f64::from(self.den.get())
+    }
+
+    /// The time in seconds.
+    pub(crate) fn seconds_at(self, time: Pts) -> f64 {
+        self.seconds(Ticks(time.0))
+    }
+
+    /// Seconds from `start` to a time, in one rounding; zero for less than a microsecond, to which `start` is rounded itself.
+    #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are centuries in any real time base")]
+    pub(crate) fn seconds_since(self, start: Microseconds, time: Pts) -> f64 {
+        let (num, den) = (i128::from(self.num.get()), i128::from(self.den.get()));
+        // Below 2^63 * 2^31 * 2^20 each.
+        let scaled = i128::from(time.0) * num * MICROSECONDS_PER_SECOND - i128::from(start.0) * den;
+        if scaled.abs() < den { 0.0 } else { scaled as f64 / (den * MICROSECONDS_PER_SECOND) as f64 }
+    }
+
+    /// `microseconds / parts` in ticks. The product stays below 2^64 * 2^31.
+    fn count_ticks(self, microseconds: i128, parts: i128) -> Option<i64> {
+        let (num, den) = (i128::from(self.num.get()), i128::from(self.den.get()));
+        divide(microseconds * den, num * MICROSECONDS_PER_SECOND * parts)
+    }
+
+    /// The product stays below 2^63 * 2^31 * 2^20.
+    fn count_microseconds(self, ticks: i64) -> Option<Microseconds> {
+        let (num, den) = (i128::from(self.num.get()), i128::from(self.den.get()));
+        divide(i128::from(ticks) * num * MICROSECONDS_PER_SECOND, den).map(Microseconds)
+    }
+}
+
+/// The nearest whole number, halves away from zero.
+fn divide(numerator: i128, denominator: i128) -> Option<i64> {
+    let half = denominator / 2;
+    let rounded = if numerator >= 0 { numerator + half } else { numerator - half } / denominator;
+    i64::try_from(rounded).ok()
+}
+
+/// Fails where a part is not positive.
+impl TryFrom<Ratio> for TimeBase {
+    type Error = Ratio;
+
+    fn try_from(ratio: Ratio) -> Result<Self, Ratio> {
+        Self::new(ratio.num, ratio.den).ok_or(ratio)
+    }
+}
+
+/// Fails where a part is not positive.
+impl TryFrom<Rational> for TimeBase {
+    type Error = Rational;
+
+    fn try_from(rational: Rational) -> Result<Self, Rational> {
+        Self::new(rational.num, rational.den).ok_or(rational)
+    }
+}
+
+impl From<TimeBase> for Ratio {
+    fn from(TimeBase { num, den }: TimeBase) -> Self {
+        // Both came from an `i32`.
+        let part = |part: NonZeroU32| i32::try_from(part.get()).unwrap_or(i32::MAX);
+        Self { num: part(num), den: part(den) }
+    }
+}
+
+impl fmt::Display for Ticks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ticks", self.0)
+    }
+}
+
+impl fmt::Display for Pts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tick {}", self.0)
+    }
+}
+
+impl fmt::Display for Microseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} us", self.0)
+    }
+}
+
+impl fmt::Display for TimeBase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} s", self.num, self.den)
+    }
+}
+
+impl fmt::Debug for TimeBase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TimeBase({}/{})", self.num, self.den)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn base(num: i32, den: i32) -> TimeBase {
+        TimeBase::new(num, den).unwrap()
+    }
+
+    const fn us(microseconds: i64) -> Microseconds {
+        Microseconds::new(microseconds)
+    }
+
+    #[test]
+    fn rounds_to_the_nearest_tick() {
+        let tenth = base(1, 10);
+        for (microseconds, ticks) in
+            [(5_000_000, 50), (5_049_999, 50), (5_050_000, 51), (-5_049_999, -50), (-5_050_000, -51)]
+        {
+            assert_eq!(tenth.ticks(us(microseconds)), Some(Ticks::new(ticks)));
+            assert_eq!(tenth.pts(us(microseconds)), Some(Pts::new(ticks)));
+        }
+        assert_eq!(tenth.microseconds(Ticks::new(50)), Some(us(5_000_000)));
+        assert_eq!(base(1, 3).microseconds_at(Pts::new(-2)), Some(us(-666_667)));
+        assert_eq!(base(1, 90_000).middle(us(0), us(2_379_767)), Some(Pts::new(107_090)));
+    }
+
+    #[test]
+    fn what_has_no_number_is_none() {
+        assert_eq!(base(1, 10).microseconds(Ticks::MAX), None);
+        assert_eq!(base(1, i32::MAX).ticks(us(i64::MAX)), None);
+        assert_eq!(base(1, i32::MAX).middle(us(i64::MIN), us(i64::MIN)), None);
+        for (num, den) in [(0, 1), (1, 0), (-1, 10), (1, -10), (i32::MIN, i32::MIN)] {
+            assert_eq!(TimeBase::new(num, den), None);
+        }
+    }
+
+    #[test]
+    fn arithmetic_stops_at_the_ends() {
+        assert_eq!(Pts::MAX.saturating_add(Ticks::ONE), Pts::MAX);
+        assert_eq!(Pts::MIN.saturating_sub(Ticks::ONE), Pts::MIN);
+        assert_eq!(Pts::MAX.checked_add(Ticks::ONE), None);
+        assert_eq!(Pts::MIN.checked_sub(Ticks::ONE), None);
+        assert_eq!(Pts::MAX.since(Pts::MIN), Ticks::MAX);
+        assert_eq!(Pts::new(3).since(Pts::new(5)), Ticks::new(-2));
+        assert_eq!(Ticks::MAX.saturating_mul(2), Ticks::MAX);
+        assert_eq!(
+            (Ticks::MAX.saturating_add(Ticks::ONE), Ticks::MAX.checked_add(Ticks::ONE)),
+            (Ticks::MAX, None)
+        );
+        assert_eq!(Ticks::ZERO.saturating_sub(Ticks::ONE).half(), Ticks::ZERO);
+        assert_eq!(Ticks::ZERO.checked_sub(Ticks::ONE), Some(Ticks::new(-1)));
+        assert!(Ticks::ONE.is_positive() && !Ticks::ZERO.is_positive());
+        assert_eq!(us(1).saturating_add(us(i64::MAX)).checked_add(us(1)), None);
+        assert_eq!(Microseconds::ZERO.saturating_sub(us(1)).checked_sub(us(i64::MAX)), Some(us(i64::MIN)));
+        assert_eq!(Microseconds::from(Duration::MAX), us(i64::MAX));
+        assert_eq!(Microseconds::from(Duration::from_nanos(1_999)), us(1));
+    }
+
+    #[test]
+    fn seconds_are_counted_from_a_start() {
+        let base = base(1, 90_000);
+        assert_eq!((base.seconds(Ticks::new(45_000)), base.seconds_at(Pts::new(-45_000))), (0.5, -0.5));
+        assert_eq!(base.seconds_since(us(100_000_000), Pts::new(9_450_000)), 5.0);
+        // The start is 1/3 s, rounded.
+        assert_eq!(base.seconds_since(us(333_333), Pts::new(30_000)), 0.0);
+        assert!(base.seconds_since(us(333_331), Pts::new(30_000)) > 0.0);
+        assert!(base.seconds_since(us(i64::MIN), Pts::MAX) > 1e14);
+        assert_eq!(us(1_500_000).seconds(), 1.5);
+    }
+
+    #[test]
+    fn fractions_convert() {
+        let base = base(1001, 30_000);
+        assert_eq!(TimeBase::try_from(Ratio::from(base)), Ok(base));
+        assert_eq!(TimeBase::try_from(Rational { num: 1001, den: 30_000 }), Ok(base));
+        assert_eq!(TimeBase::try_from(Ratio { num: 1, den: 0 }), Err(Ratio { num: 1, den: 0 }));
+        let shown = format!("{} {:?} {} {} {}", base, base, Pts::new(-3), Ticks::new(4), us(5));
+        assert_eq!(shown, "1001/30000 s TimeBase(1001/30000) tick -3 4 ticks 5 us");
+    }
+
+    proptest! {
+        #[test]
+        fn microseconds_survive_a_finer_time_base(microseconds in -1 << 50..1_i64 << 50, den in 1_000_000..i32::MAX) {
+            let base = base(1, den);
+            let back = base.pts(us(microseconds)).and_then(|pts| base.microseconds_at(pts));
+            prop_assert_eq!(back, Some(us(microseconds)));
+        }
+
+        #[test]
+        fn nothing_overflows(ticks: i64, other: i64, num in 1..=i32::MAX, den in 1..=i32::MAX) {
+            let base = base(num, den);
+            if let Some(pts) = base.pts(us(ticks)) {
+                // Rounded once: half a tick off at most, and as much again on the way back.
+                let half = f64::from(num) / f64::from(den) * 0.51 + 1e-6;
+                let off = base.seconds_since(us(ticks), pts).abs();
+                prop_assert!(off <= half.max(us(ticks).seconds().abs() * 1e-12), "{} {}", off, half);
+            }
+            let _ = base.microseconds_at(Pts::new(ticks));
+            let _ = base.middle(us(ticks), us(other));
+            prop_assert!(base.seconds_since(us(other), Pts::new(ticks)).is_finite());
+        }
+    }
+}
