@@ -43,32 +43,34 @@ fn frame_columns(media: &mut Media<'static>, at: Duration) -> Result<String, Med
     ))
 }
 
-fn print_line(source: &str, state: &str, at: Duration, columns: Result<String, MediaError>) {
-    // A message may quote the file.
-    let columns = columns.unwrap_or_else(|error| {
-        let message = error.to_string().replace(char::is_control, " ");
-        format!("error\t{}\t{message}", error.kind())
-    });
-    println!("{source}\t{state}\t{}\t{columns}", at.as_micros());
+fn error_columns(error: &MediaError) -> String {
+    // A message may quote bytes of the file.
+    format!("error\t{}\t{}", error.kind(), error.to_string().replace(char::is_control, " "))
+}
+
+fn print_line(source: &str, state: &str, at: Duration, columns: Result<String, String>) {
+    println!("{source}\t{state}\t{}\t{}", at.as_micros(), columns.unwrap_or_else(|error| error));
 }
 
 /// Opens the video anew for each time, with the time as a hint of what to read first.
 fn print_fresh(source: &str, open: Open, path: &Path, times: &[Duration]) {
     for &at in times {
-        let opened = open(path, &OpenOptions::default().with_poster_at(at));
-        let columns = opened.and_then(|mut media| frame_columns(&mut media, at));
-        print_line(source, "fresh", at, columns);
+        let media = open(path, &OpenOptions::default().with_poster_at(at));
+        let columns = media.and_then(|mut media| frame_columns(&mut media, at));
+        print_line(source, "fresh", at, columns.map_err(|error| error_columns(&error)));
     }
 }
 
 /// Opens the video once. Times may be requested in any order.
-fn print_kept(source: &str, open: Open, path: &Path, times: &[Duration]) -> Result<(), MediaError> {
-    let mut media = open(path, &OpenOptions::default())?;
+fn print_kept(source: &str, open: Open, path: &Path, times: &[Duration]) {
+    let mut media = open(path, &OpenOptions::default()).map_err(|error| error_columns(&error));
     for &at in times {
-        let columns = frame_columns(&mut media, at);
+        let columns = match &mut media {
+            Ok(media) => frame_columns(media, at).map_err(|error| error_columns(&error)),
+            Err(columns) => Err(columns.clone()),
+        };
         print_line(source, "kept", at, columns);
     }
-    Ok(())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -83,10 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sources: [(&str, Open); 2] = [("file", open_file), ("ranges", open_ranges)];
     for (source, open) in sources {
         print_fresh(source, open, &path, &times);
-        // A video that does not open has told so for each time above.
-        if let Err(error) = print_kept(source, open, &path, &times) {
-            println!("{source}\tkept\t-\terror\t{}\t{error}", error.kind());
-        }
+        print_kept(source, open, &path, &times);
     }
     Ok(())
 }
