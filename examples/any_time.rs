@@ -16,7 +16,10 @@ use std::time::Duration;
 
 use md5::{Digest as _, Md5};
 use posterframe::source::FileSource;
-use posterframe::{Media, MediaError, OpenOptions};
+use posterframe::{Limits, Media, MediaError, OpenOptions};
+
+/// A busy machine must not change the result.
+const MAX_TIME: Duration = Duration::from_secs(1800);
 
 type Open = fn(&Path, &OpenOptions) -> Result<Media<'static>, MediaError>;
 
@@ -26,6 +29,10 @@ fn open_file(path: &Path, options: &OpenOptions) -> Result<Media<'static>, Media
 
 fn open_ranges(path: &Path, options: &OpenOptions) -> Result<Media<'static>, MediaError> {
     Media::open_source(FileSource::open(path)?, options)
+}
+
+fn options() -> OpenOptions {
+    OpenOptions::default().with_limits(Limits::default().with_max_time(MAX_TIME))
 }
 
 /// Returns the columns of the frame at `at`.
@@ -55,7 +62,7 @@ fn print_line(source: &str, state: &str, at: Duration, columns: Result<String, S
 /// Opens the video anew for each time, with the time as a hint of what to read first.
 fn print_fresh(source: &str, open: Open, path: &Path, times: &[Duration]) {
     for &at in times {
-        let media = open(path, &OpenOptions::default().with_poster_at(at));
+        let media = open(path, &options().with_poster_at(at));
         let columns = media.and_then(|mut media| frame_columns(&mut media, at));
         print_line(source, "fresh", at, columns.map_err(|error| error_columns(&error)));
     }
@@ -63,7 +70,7 @@ fn print_fresh(source: &str, open: Open, path: &Path, times: &[Duration]) {
 
 /// Opens the video once. Times may be requested in any order.
 fn print_kept(source: &str, open: Open, path: &Path, times: &[Duration]) {
-    let mut media = open(path, &OpenOptions::default()).map_err(|error| error_columns(&error));
+    let mut media = open(path, &options()).map_err(|error| error_columns(&error));
     for &at in times {
         let columns = match &mut media {
             Ok(media) => frame_columns(media, at).map_err(|error| error_columns(&error)),

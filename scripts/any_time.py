@@ -30,7 +30,10 @@ from pathlib import Path
 from full_decode import ROOT, Frame, NoTruth, Truth, run, truth_of
 
 FIXTURES = ROOT / "tests" / "fixtures"
+# Lines that the example prints for each time.
 WAYS = 4
+# Files to name for their efficiency.
+WORST = 5
 
 # Where a decode by FFmpeg's program is no truth, by what full_decode.py finds in the file. Such frames are only compared with each
 # other; what FFmpeg has is printed, and does not count.
@@ -213,6 +216,9 @@ def print_efficiency(results: list[Result]) -> None:
     if passes:
         line += f"; {100 * sum(count > 1 for count in passes) / len(passes):.1f} % of the frames took a second pass"
     print(line)
+    medians = {result.name: quantile([cost.decoded / cost.needed for cost in result.costs], 0.5) for result in results if result.costs}
+    worst = sorted(medians, key=medians.get, reverse=True)[:WORST]
+    print("    highest medians: " + ", ".join(f"{name} {medians[name]:.2f}" for name in worst))
 
 
 def print_summary(results: list[Result], seed: str) -> bool:
@@ -253,7 +259,7 @@ def main() -> int:
     parser.add_argument("--example", type=Path, default=ROOT / "target/debug/examples/any_time", help="the built example")
     parser.add_argument("--times", type=int, default=17, help="times per file, at most 17")
     parser.add_argument("--jobs", type=int, default=2, help="files at once")
-    parser.add_argument("--limit", type=float, default=600, metavar="SECONDS", help="for each program and file")
+    parser.add_argument("--limit", type=float, default=1800, metavar="SECONDS", help="for each program and file")
     parser.add_argument("--show", type=int, default=3, metavar="N", help="faults to print per file")
     options = parser.parse_args()
     options.seed = os.environ.get("SEED") or str(random.randrange(1 << 30))
