@@ -14,6 +14,7 @@
 mod decode;
 mod entry;
 mod packets;
+mod unreferenced;
 mod window;
 
 use std::collections::VecDeque;
@@ -30,6 +31,7 @@ use decode::{Decoding, Output, Setup, Timed};
 use entry::{Entered, Entry};
 pub(super) use entry::Places;
 use packets::{AccessUnit, Order, Units, Reordering};
+use unreferenced::Unreferenced;
 use window::{DecodingTimes, Window};
 
 /// Access units read beyond the goal, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
@@ -123,6 +125,8 @@ pub(super) struct Search<'m, 'r> {
     is_at_start: bool,
     /// The access units that were looked at on entering.
     entry_units: VecDeque<AccessUnit>,
+    /// Tells which frames can be left out, of codecs whose decoders do not.
+    unreferenced: Option<Unreferenced>,
     reorder: Reordering,
     /// Whether the container stores decoding times. Others are reckoned by libavformat, and may be too late.
     stores_dts: bool,
@@ -212,8 +216,10 @@ impl<'m, 'r> Search<'m, 'r> {
         // An index that marks every frame, of a codec whose frames refer to others, marks nothing.
         let marks_keyframes =
             is_intra_only || stream.seeking != Seeking::Indexed || names_other_frames(container, stream.index);
+        let units = Units::new(container, stream.index, stream.pending, stream.max_packets);
+        let unreferenced = units.unreferenced();
         Ok(Self {
-            units: Units::new(container, stream.index, stream.pending, stream.max_packets),
+            units,
             decoding,
             time_base,
             seeking: stream.seeking,
@@ -223,6 +229,7 @@ impl<'m, 'r> Search<'m, 'r> {
             is_planned: stream.is_planned,
             is_at_start: stream.is_at_start,
             entry_units: VecDeque::new(),
+            unreferenced,
             reorder,
             stores_dts: stream.stores_dts,
             is_delayed: false,
@@ -402,7 +409,7 @@ impl<'m, 'r> Search<'m, 'r> {
                 Output::Ended => break,
                 Output::NeedsInput => {
                     if let Some(unit) = ahead.pop_front() {
-                        self.send(unit, goal);
+                        self.send(unit, goal)?;
                     } else if pass.expected.is_some() {
                         self.decoding.drain();
                     } else if let Some(unit) = self.next_unit()? {
@@ -413,7 +420,7 @@ impl<'m, 'r> Search<'m, 'r> {
                         };
                         pass.last_pts = pass.last_pts.max(Some(pts));
                         if pts < goal || pass.feeds_on {
-                            self.send(unit, goal);
+                            self.send(unit, goal)?;
                         } else {
                             self.look_ahead(&mut pass, &mut ahead, unit, goal)?;
                         }
@@ -557,9 +564,20 @@ impl<'m, 'r> Search<'m, 'r> {
     }
 
     /// Gives an access unit to the decoder, which may leave out frames before `goal` that no other refers to.
-    fn send(&mut self, unit: AccessUnit, goal: i64) {
-        let skips = !unit.is_field_coded() && unit.pts().is_some_and(|pts| pts < goal);
-        self.decoding.send(unit, skips);
+    fn send(&mut self, mut unit: AccessUnit, goal: i64) -> Result<(), MediaError> {
+        let is_before = unit.pts().is_some_and(|pts| pts < goal);
+        if self.unreferenced.as_ref().is_some_and(Unreferenced::looks_ahead) && is_before {
+            self.peek_unit()?;
+        }
+        if let Some(unreferenced) = &mut self.unreferenced {
+            let next = self.entry_units.front().map(AccessUnit::bytes);
+            let needed = unreferenced.needed_bytes(unit.bytes(), next);
+            if is_before && !unit.shorten(needed)? {
+                return Ok(());
+            }
+        }
+        self.decoding.send(unit, is_before);
+        Ok(())
     }
 
     /// Takes down what a frame says of the pass. Frames that are presented before the keyframe of the entry may lack what they

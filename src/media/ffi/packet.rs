@@ -110,6 +110,16 @@ impl Packet {
         }
     }
 
+    /// Cuts off what lies behind the first `bytes` bytes. Other references to the same bytes keep all of them.
+    pub(crate) fn shorten(&mut self, bytes: usize) -> Result<(), AvError> {
+        let size = c_int::try_from(bytes).map_err(|_| AvError::INVALID_ARGUMENT)?;
+        // SAFETY: a valid packet; copies the bytes when they are shared, because cutting writes zeros behind the cut.
+        AvError::check(unsafe { ffi::av_packet_make_writable(self.0.as_ptr()) })?;
+        // SAFETY: a valid packet; one that is no longer than that stays as it is (libavcodec/packet.h).
+        unsafe { ffi::av_shrink_packet(self.0.as_ptr(), size) };
+        Ok(())
+    }
+
     /// The compressed data of a packet that nobody else refers to.
     #[cfg(test)]
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {

@@ -132,7 +132,7 @@ impl Decoding {
 
     /// Gives the decoder an access unit. `skips` lets it leave the frame out if no other refers to it.
     pub(super) fn send(&mut self, unit: AccessUnit, skips: bool) {
-        self.skips = skips;
+        self.skips = skips && unit.is_skippable();
         if unit.is_corrupt() && self.corrupt.len() < MAX_CORRUPT {
             self.corrupt.extend(unit.pts());
         }

@@ -280,12 +280,22 @@ impl Search<'_, '_> {
         self.is_at_start = false;
         self.units.restart();
         self.decoding.restart();
+        self.unreferenced = self.units.unreferenced();
     }
 
     /// Keeps the access unit of the entry, which was looked at.
     fn hold(&mut self, unit: AccessUnit) {
         self.is_delayed = unit.pts() > unit.dts();
         self.entry_units.push_back(unit);
+    }
+
+    /// Reads the next access unit of the pass if it was not looked at yet, and keeps it.
+    pub(super) fn peek_unit(&mut self) -> Result<(), MediaError> {
+        if self.entry_units.is_empty() {
+            let unit = self.units.next()?;
+            self.entry_units.extend(unit);
+        }
+        Ok(())
     }
 
     /// The next access unit of the pass.

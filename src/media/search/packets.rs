@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::decode::Source;
+use super::unreferenced::Unreferenced;
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::packet::Packet;
@@ -55,9 +56,9 @@ impl AccessUnit {
         self.first.is_key()
     }
 
-    /// Whether the frame is coded in fields. Half of such a frame must not be left out.
-    pub(super) const fn is_field_coded(&self) -> bool {
-        self.is_field
+    /// Whether the decoder may leave the frame out; half of one that is coded in fields must not be left out.
+    pub(super) const fn is_skippable(&self) -> bool {
+        !self.is_field
     }
 
     /// Whether the container says that bytes are missing or wrong.
@@ -65,7 +66,20 @@ impl AccessUnit {
         self.packets().any(Packet::is_corrupt)
     }
 
-    pub(super) fn packets(&self) -> impl Iterator<Item = &Packet> {
+    /// The bytes of the first packet.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.first.bytes()
+    }
+
+    /// Cuts the first packet to its first `bytes` bytes; `false` when nothing is left of it.
+    pub(super) fn shorten(&mut self, bytes: usize) -> Result<bool, MediaError> {
+        if bytes < self.first.bytes().len() {
+            self.first.shorten(bytes).map_err(MediaError::library("cutting a packet"))?;
+        }
+        Ok(bytes > 0)
+    }
+
+    fn packets(&self) -> impl Iterator<Item = &Packet> {
         [Some(&self.first), self.second.as_ref()].into_iter().flatten()
     }
 
@@ -205,6 +219,12 @@ impl<'m, 'r> Units<'m, 'r> {
 
     pub(super) fn first_error(&self) -> Option<&str> {
         self.first_error.as_deref()
+    }
+
+    /// What tells the frames that can be left out; it begins with the next keyframe.
+    pub(super) fn unreferenced(&self) -> Option<Unreferenced> {
+        let view = self.container.stream(self.stream)?;
+        Unreferenced::for_codec(view.codec_name()?, view.extradata())
     }
 
     /// Forgets what was read, before reading begins elsewhere.

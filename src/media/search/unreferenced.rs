@@ -1,0 +1,48 @@
+//! Which frames of AV1 and VP9 no other frame needs, told from the first bytes of their headers.
+//!
+//! libavcodec's `skip_frame` leaves the non-reference frames of most codecs out, but not those of AV1 and VP9. Their headers
+//! name the reference slots that a frame replaces. A frame that replaces none of them can stay undecoded, unless something
+//! else of it outlives it: [`av1`] and [`vp9`] name what does. Whatever is unclear, damaged or unusual counts as needed.
+
+mod av1;
+#[cfg(test)]
+mod tests;
+mod vp9;
+
+/// Finds the frames of one stream that no other frame needs.
+pub(super) enum Unreferenced {
+    Av1(av1::Units),
+    Vp9,
+}
+
+impl Unreferenced {
+    /// Starts at a packet that begins a sequence. `codec_name` is FFmpeg's name, and `configuration` the codec's
+    /// configuration record as the container stores it. Returns `None` for codecs that are not handled here.
+    pub(super) fn for_codec(codec_name: &str, configuration: &[u8]) -> Option<Self> {
+        match codec_name {
+            "av1" => Some(Self::Av1(av1::Units::new(configuration))),
+            "vp9" => Some(Self::Vp9),
+            _ => None,
+        }
+    }
+
+    /// Returns whether [`needed_bytes`](Self::needed_bytes) depends on the packet that follows. Without that packet all bytes
+    /// of such a codec are needed.
+    pub(super) const fn looks_ahead(&self) -> bool {
+        matches!(self, Self::Vp9)
+    }
+
+    /// Returns how many bytes of the packet, from its start, the frames of other packets need: 0 when the packet can be left
+    /// out, fewer than it has when it can be cut. In both cases its own frame does not come out, and all other frames
+    /// decode to the same samples. `next` is the packet that follows in decoding order, whether or not it will be decoded.
+    ///
+    /// Call this method for each packet in decoding order, also for those that are decoded in any case: packets of AV1 carry
+    /// what is needed to understand the packets behind them.
+    pub(super) fn needed_bytes(&mut self, packet: &[u8], next: Option<&[u8]>) -> usize {
+        match self {
+            Self::Av1(units) => units.needed_bytes(packet),
+            Self::Vp9 if vp9::is_unreferenced(packet, next) => 0,
+            Self::Vp9 => packet.len(),
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! AV1: open bitstream units, the sequence header, and the start of the frame header (AV1 Bitstream & Decoding Process
+//! Specification, version 1.0.0 with errata 1, 5.3 to 5.10).
+//!
+//! All that later frames use of a frame is in the reference slots that it replaces: samples, motion vectors, probabilities,
+//! loop filter deltas, segmentation, film grain (7.20). A frame with `refresh_frame_flags` 0 leaves nothing there. What else
+//! a packet may leave behind is in its other units: further frames, a sequence header, or metadata about all that follows.
+//! Encoders put the hidden frames that a shown one needs into its packet, before it: then the end of the packet can go.
+
+use crate::media::bits::Bits;
+
+#[cfg(test)]
+mod tests;
+
+/// Values of `obu_type` (6.2.2).
+const SEQUENCE_HEADER: u8 = 1;
+const TEMPORAL_DELIMITER: u8 = 2;
+const FRAME_HEADER: u8 = 3;
+const TILE_GROUP: u8 = 4;
+const METADATA: u8 = 5;
+const FRAME: u8 = 6;
+const PADDING: u8 = 15;
+
+/// Values of `metadata_type` (6.7.1) for what belongs to the next frame only.
+const METADATA_ITUT_T35: u32 = 4;
+const METADATA_TIMECODE: u32 = 5;
+
+/// Values of `frame_type` (6.8.2).
+const KEY_FRAME: u32 = 0;
+const INTRA_ONLY_FRAME: u32 = 2;
+const SWITCH_FRAME: u32 = 3;
+
+/// The packets of a stream, one temporal unit each, in decoding order.
+pub(in crate::media) struct Units {
+    /// The latest sequence header; `None` before the first, and after one that cannot be used here.
+    sequence: Option<Sequence>,
+}
+
+impl Units {
+    /// `configuration` is an `AV1CodecConfigurationRecord` (AV1 Codec ISO Media File Format Binding, 2.3), or only the units
+    /// that would be in it.
+    pub(super) fn new(configuration: &[u8]) -> Self {
+        let mut units = Self { sequence: None };
+        let has_record = configuration.first().is_some_and(|first| first & 0x80 != 0);
+        let mut rest = if has_record { configuration.get(4..).unwrap_or_default() } else { configuration };
+        while let Some(unit) = Unit::split_from(&mut rest) {
+            if unit.kind == SEQUENCE_HEADER {
+                units.sequence = Sequence::parse(unit.payload);
+            }
+        }
+        units
+    }
+
+    /// Returns how many bytes of the packet, from its start, other frames need. What is left out holds nothing but frames that
+    /// replace no reference slot, and what belongs to these frames.
+    pub(super) fn needed_bytes(&mut self, packet: &[u8]) -> usize {
+        let mut needed = 0;
+        // Whether the last frame replaces no reference slot, and whether metadata waits for its frame.
+        let (mut is_free, mut is_awaited) = (false, false);
+        let mut rest = packet;
+        while !rest.is_empty() {
+            let Some(unit) = Unit::split_from(&mut rest) else { return packet.len() };
+            let is_needed = match unit.kind {
+                FRAME | FRAME_HEADER => {
+                    let flags =
+                        self.sequence.as_ref().and_then(|sequence| sequence.refresh_frame_flags(&unit));
+                    (is_free, is_awaited) = (flags == Some(0), false);
+                    !is_free
+                }
+                TILE_GROUP => !is_free,
+                METADATA if unit.is_of_next_frame() => {
+                    is_awaited = true;
+                    false
+                }
+                TEMPORAL_DELIMITER | PADDING => false,
+                SEQUENCE_HEADER => {
+                    self.sequence = Sequence::parse(unit.payload);
+                    true
+                }
+                // Metadata about all that follows, a copy of a header, a list of tiles, or what later versions define.
+                _ => true,
+            };
+            if is_needed {
+                needed = packet.len().saturating_sub(rest.len());
+            }
+        }
+        // The frame that metadata waits for is in the next packet.
+        if is_awaited { packet.len() } else { needed }
+    }
+}
+
+/// An open bitstream unit (5.3).
+struct Unit<'p> {
+    kind: u8,
+    temporal_id: u8,
+    spatial_id: u8,
+    payload: &'p [u8],
+}
+
+impl<'p> Unit<'p> {
+    /// Takes the first unit off `rest`. Returns `None` when there is no whole one.
+    fn split_from(rest: &mut &'p [u8]) -> Option<Self> {
+        let (&header, mut after) = rest.split_first()?;
+        // The highest bit must be zero; then type, extension flag, size flag.
+        if header & 0x80 != 0 {
+            return None;
+        }
+        let (mut temporal_id, mut spatial_id) = (0, 0);
+        if header & 4 != 0 {
+            let (&extension, behind) = after.split_first()?;
+            (temporal_id, spatial_id, after) = (extension >> 5, extension >> 3 & 3, behind);
+        }
+        // The last unit of a packet may leave its size out.
+        let size = if header & 2 != 0 { leb128(&mut after)? } else { u32::try_from(after.len()).ok()? };
+        let (payload, behind) = after.split_at_checked(usize::try_from(size).ok()?)?;
+        *rest = behind;
+        Some(Self { kind: header >> 3 & 15, temporal_id, spatial_id, payload })
+    }
+
+    /// Whether a unit of metadata says nothing about other frames than the one after it.
+    fn is_of_next_frame(&self) -> bool {
+        let mut payload = self.payload;
+        matches!(leb128(&mut payload), Some(METADATA_ITUT_T35 | METADATA_TIMECODE))
+    }
+}
+
+/// Takes a number off `rest`: seven bits a byte, lowest first, at most eight bytes and 32 bits (4.10.5).
+fn leb128(rest: &mut &[u8]) -> Option<u32> {
+    let mut value = 0_u64;
+    for shift in (0..56).step_by(7) {
+        let (&byte, behind) = rest.split_first()?;
+        *rest = behind;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return u32::try_from(value).ok();
+        }
+    }
+    None
+}
+
+/// What of a sequence header (5.5) is needed to read the start of a frame header.
+struct Sequence {
+    /// Bits of `frame_presentation_time`, in a frame that is shown; 0 when it is not there.
+    presentation_time_bits: u32,
+    /// Bits of `buffer_removal_time`; `None` without a decoder model.
+    removal_time_bits: Option<u32>,
+    operating_points: Vec<OperatingPoint>,
+    /// Bits of `current_frame_id`; 0 when it is not there.
+    frame_id_bits: u32,
+    /// `None` when each frame says it for itself, here and below.
+    screen_content_tools: Option<bool>,
+    integer_mv: Option<bool>,
+    /// Bits of `order_hint`; 0 when it is not there.
+    order_hint_bits: u32,
+}
+
+struct OperatingPoint {
+    /// The layers in it: eight bits of temporal ones, lowest first, then four bits of spatial ones; 0 for all there is.
+    layers: u32,
+    has_decoder_model: bool,
+}
+
+impl OperatingPoint {
+    fn holds(&self, unit: &Unit<'_>) -> bool {
+        let has = |layer: u32| self.layers.checked_shr(layer).is_some_and(|layers| layers & 1 != 0);
+        self.layers == 0 || (has(unit.temporal_id.into()) && has(u32::from(unit.spatial_id) | 8))
+    }
+}
+
+impl Sequence {
+    /// Returns `None` for what is cut short, for still pictures, and for spatial layers: of these, a decoder shows one frame
+    /// of several, and which one depends on the packets around it.
+    fn parse(payload: &[u8]) -> Option<Self> {
+        let mut bits = Bits::new(payload);
+        let _profile_and_still_picture = bits.take(4)?;
+        if bits.flag()? {
+            return None;
+        }
+        let timing = Timing::parse(&mut bits)?;
+        let operating_points = read_operating_points(&mut bits, timing.delay_bits)?;
+        if operating_points.first()?.layers >> 8 > 1 {
+            return None;
+        }
+        let frame_width_bits = take_minus_1(&mut bits, 4)?;
+        let frame_height_bits = take_minus_1(&mut bits, 4)?;
+        let _max_frame_width = bits.take(frame_width_bits)?;
+        let _max_frame_height = bits.take(frame_height_bits)?;
+        let has_frame_ids = bits.flag()?;
+        let frame_id_bits = if has_frame_ids {
+            let delta_bits = take_minus_1(&mut bits, 4)?.checked_add(1)?;
+            take_minus_1(&mut bits, 3)?.checked_add(delta_bits)?
+        } else {
+            0
+        };
+        let _superblock_and_intra_tools = bits.take(3)?;
+        let _inter_tools = bits.take(4)?;
+        let has_order_hint = bits.flag()?;
+        if has_order_hint {
+            let _order_hint_tools = bits.take(2)?;
+        }
+        let screen_content_tools = read_choice(&mut bits)?;
+        let integer_mv = if screen_content_tools == Some(false) { None } else { read_choice(&mut bits)? };
+        let order_hint_bits = if has_order_hint { take_minus_1(&mut bits, 3)? } else { 0 };
+        Some(Self {
+            presentation_time_bits: timing.presentation_time_bits,
+            removal_time_bits: timing.removal_time_bits,
+            operating_points,
+            frame_id_bits,
+            screen_content_tools,
+            integer_mv,
+            order_hint_bits,
+        })
+    }
+
+    /// Reads the start of a frame header (5.9.2). Returns `None` for a frame that is only shown again, for a keyframe and a
+    /// switch frame, and for what is cut short.
+    fn refresh_frame_flags(&self, unit: &Unit<'_>) -> Option<u8> {
+        let mut bits = Bits::new(unit.payload);
+        let show_existing_frame = bits.flag()?;
+        let frame_type = bits.take(2)?;
+        if show_existing_frame || matches!(frame_type, KEY_FRAME | SWITCH_FRAME) {
+            return None;
+        }
+        let show_frame = bits.flag()?;
+        if show_frame {
+            let _frame_presentation_time = bits.take(self.presentation_time_bits)?;
+        } else {
+            let _showable_frame = bits.flag()?;
+        }
+        let error_resilient_mode = bits.flag()?;
+        let _disable_cdf_update = bits.flag()?;
+        if read_or(self.screen_content_tools, &mut bits)? {
+            let _force_integer_mv = read_or(self.integer_mv, &mut bits)?;
+        }
+        let _current_frame_id = bits.take(self.frame_id_bits)?;
+        let _frame_size_override_flag = bits.flag()?;
+        let _order_hint = bits.take(self.order_hint_bits)?;
+        if frame_type != INTRA_ONLY_FRAME && !error_resilient_mode {
+            let _primary_ref_frame = bits.take(3)?;
+        }
+        if let Some(length) = self.removal_time_bits {
+            let are_there = bits.flag()?;
+            for point in self.operating_points.iter().filter(|_| are_there) {
+                if point.has_decoder_model && point.holds(unit) {
+                    let _buffer_removal_time = bits.take(length)?;
+                }
+            }
+        }
+        bits.byte()
+    }
+}
+
+/// Lengths of the fields of timing and decoder model (5.5.1, 5.5.3, 5.5.4).
+struct Timing {
+    presentation_time_bits: u32,
+    removal_time_bits: Option<u32>,
+    /// Bits of a buffer delay; 0 without a decoder model.
+    delay_bits: u32,
+}
+
+impl Timing {
+    fn parse(bits: &mut Bits<'_>) -> Option<Self> {
+        let mut timing = Self { presentation_time_bits: 0, removal_time_bits: None, delay_bits: 0 };
+        let has_timing_info = bits.flag()?;
+        if !has_timing_info {
+            return Some(timing);
+        }
+        let _num_units_in_display_tick = bits.take(32)?;
+        let _time_scale = bits.take(32)?;
+        let equal_picture_interval = bits.flag()?;
+        if equal_picture_interval {
+            // uvlc (4.10.3) is written as an Exp-Golomb code.
+            let _num_ticks_per_picture_less_one = bits.unsigned()?;
+        }
+        let has_decoder_model = bits.flag()?;
+        if has_decoder_model {
+            timing.delay_bits = take_minus_1(bits, 5)?;
+            let _num_units_in_decoding_tick = bits.take(32)?;
+            timing.removal_time_bits = Some(take_minus_1(bits, 5)?);
+            let length = take_minus_1(bits, 5)?;
+            timing.presentation_time_bits = if equal_picture_interval { 0 } else { length };
+        }
+        Some(timing)
+    }
+}
+
+/// Reads up to 32 operating points (5.5.1, 5.5.5). `delay_bits` is 0 without a decoder model.
+fn read_operating_points(bits: &mut Bits<'_>, delay_bits: u32) -> Option<Vec<OperatingPoint>> {
+    let has_initial_display_delays = bits.flag()?;
+    let count = take_minus_1(bits, 5)?;
+    (0..count)
+        .map(|_| {
+            let layers = bits.take(12)?;
+            let level = bits.take(5)?;
+            if level > 7 {
+                let _tier = bits.flag()?;
+            }
+            let has_decoder_model = delay_bits > 0 && bits.flag()?;
+            if has_decoder_model {
+                let _decoder_buffer_delay = bits.take(delay_bits)?;
+                let _encoder_buffer_delay = bits.take(delay_bits)?;
+                let _low_delay_mode = bits.flag()?;
+            }
+            if has_initial_display_delays && bits.flag()? {
+                let _initial_display_delay_less_one = bits.take(4)?;
+            }
+            Some(OperatingPoint { layers, has_decoder_model })
+        })
+        .collect()
+}
+
+/// Reads a number that is stored less one.
+fn take_minus_1(bits: &mut Bits<'_>, count: u32) -> Option<u32> {
+    bits.take(count)?.checked_add(1)
+}
+
+/// Reads whether frames choose for themselves, or else what is chosen for all of them.
+fn read_choice(bits: &mut Bits<'_>) -> Option<Option<bool>> {
+    let is_chosen_by_frames = bits.flag()?;
+    if is_chosen_by_frames { Some(None) } else { bits.flag().map(Some) }
+}
+
+fn read_or(choice: Option<bool>, bits: &mut Bits<'_>) -> Option<bool> {
+    choice.map_or_else(|| bits.flag(), Some)
+}
