@@ -15,7 +15,7 @@ use crate::media::ffi;
 use crate::media::ffi::codec::{Decoder, Received};
 use crate::media::ffi::frame::Frame;
 use crate::media::ffi::packet::Packet;
-use crate::media::info::StreamKind;
+use crate::media::ffi::stream::MediaType;
 use crate::media::input::{Container, Input};
 
 /// Returns the bytes that are written as zeros and ones. Blanks are for the reader, and zeros fill the last byte.
@@ -34,7 +34,7 @@ fn open(path: &Path) -> Option<(Container<'static>, usize)> {
     let input = Input::new(Box::new(File::open(path).ok()?), &limits, deadline).ok()?;
     let container = Container::open(input, 100, &[]).ok()?;
     let video =
-        container.streams().position(|stream| stream.kind() == StreamKind::Video && stream.is_decodable())?;
+        container.streams().position(|stream| stream.kind() == MediaType::Video && stream.is_decodable())?;
     Some((container, video))
 }
 
@@ -60,7 +60,7 @@ fn decode(
 ) -> BTreeMap<i64, Vec<u8>> {
     let stream = container.stream(video).unwrap();
     let threads = NonZeroUsize::new(threads).unwrap();
-    let mut decoder = Decoder::open(stream, threads, u64::MAX / 2).unwrap().unwrap();
+    let mut decoder = Decoder::open(stream, threads, u64::MAX / 2, 0).unwrap().unwrap();
     let mut frames = BTreeMap::new();
     let mut frame = Frame::new().unwrap();
     for packet in packets.iter().copied().map(Some).chain([None]) {
