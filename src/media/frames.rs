@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::media::container::formats::{max_streams, reopen};
 use crate::media::error::MediaError;
 use crate::media::frame::poster::{PosterFrame};
-use crate::media::info::{Ratio, StreamKind};
+use crate::media::ffi::stream::Stream;
+use crate::media::info::StreamKind;
 use crate::media::open::Media;
 use crate::media::search::{self, Places, Search, Seeking, Target};
-use crate::media::timeline;
+use crate::media::units::{Microseconds, Pts, TimeBase};
 
 impl Media<'_> {
     /// The frame at `at` after the start: the first whose presentation time is at or after it, rounded to the nearest
@@ -129,9 +130,9 @@ impl Media<'_> {
             seeking => seeking,
         };
         let Some(view) = self.container.stream(index) else { return Err(self.no_video()) };
-        let time_base = Ratio::from(view.time_base());
+        let time_base = time_base_of(view)?;
         let target = self.target(at, time_base, is_partial);
-        let duration = self.duration.and_then(|duration| timeline::to_ticks(duration, time_base));
+        let duration = self.duration.and_then(|duration| time_base.ticks(duration));
         let places = duration.map(|duration| {
             let can_enter = self.info.format_name == "mpegts";
             Places { size: self.container.input().size(), start: target.start, duration, can_enter }
@@ -159,14 +160,14 @@ impl Media<'_> {
         Ok(Some((frame, is_certain)))
     }
 
-    fn target(&self, at: Duration, time_base: Ratio, is_partial: bool) -> Target {
-        let at = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
-        let ticks = |microseconds| timeline::to_ticks(microseconds, time_base).unwrap_or(i64::MAX);
+    fn target(&self, at: Duration, time_base: TimeBase, is_partial: bool) -> Target {
+        let at = Microseconds::from(at);
+        let pts = |time| time_base.pts(time).unwrap_or(Pts::MAX);
         Target {
-            wanted: ticks(self.start.saturating_add(at)),
-            start: ticks(self.start),
+            wanted: pts(self.start.saturating_add(at)),
+            start: pts(self.start),
             half: self.duration.and_then(|duration| {
-                timeline::middle_to_ticks(self.start, self.start.saturating_add(duration), time_base)
+                time_base.middle(self.start, self.start.saturating_add(duration))
             }),
             ends_before: self.duration.is_some_and(|duration| duration <= at),
             is_partial,
@@ -178,8 +179,12 @@ impl Media<'_> {
         let Some(view) = self.container.stream(index) else { return Err(self.no_video()) };
         let packet = self.container.attached_picture(index).map_err(MediaError::library("taking the cover"))?;
         let packet = packet.ok_or_else(|| search::no_frame(0, 0, None))?;
-        let target = self.target(at, view.time_base().into(), false);
+        let target = self.target(at, time_base_of(view)?, false);
         let found = search::still(&self.container, index, packet, target, self.limits.max_pixels)?;
         PosterFrame::new(view, index, self.start, found, (1, 1))
     }
+}
+
+fn time_base_of(stream: Stream<'_>) -> Result<TimeBase, MediaError> {
+    TimeBase::try_from(stream.time_base()).map_err(|_| search::missing_stream())
 }

@@ -24,6 +24,7 @@ use crate::media::input::{Container, Input};
 use crate::media::options::{OpenOptions, Threads};
 use crate::media::plan::Layout;
 use crate::media::timeline::{self, Span};
+use crate::media::units::Microseconds;
 #[cfg(feature = "remote")]
 use crate::source::{BlockCache, FirstReads, Identity, RangeReader, RangeSource, ReaderOptions, SourceError};
 use crate::source::Ledger;
@@ -48,10 +49,9 @@ use crate::source::Ledger;
 pub struct Media<'r> {
     pub(super) container: Container<'r>,
     pub(super) info: MediaInfo,
-    /// Start of the presentation in microseconds.
-    pub(super) start: i64,
-    /// Length in microseconds.
-    pub(super) duration: Option<i64>,
+    /// Start of the presentation.
+    pub(super) start: Microseconds,
+    pub(super) duration: Option<Microseconds>,
     /// Packets read while opening.
     pub(super) pending: VecDeque<Packet>,
     /// Whether no packet has been lost since the first one.
@@ -229,8 +229,8 @@ impl<'r> Media<'r> {
         Self {
             container,
             info,
-            start: start.unwrap_or(0),
-            duration,
+            start: Microseconds::new(start.unwrap_or(0)),
+            duration: duration.map(Microseconds::new),
             pending,
             at_start: true,
             handling,

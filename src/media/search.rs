@@ -23,10 +23,9 @@ use std::num::NonZeroUsize;
 use crate::media::error::MediaError;
 use crate::media::ffi::frame::Frame;
 use crate::media::ffi::packet::Packet;
-use crate::media::info::Ratio;
 use crate::media::input::Container;
 use crate::media::frame::poster::FrameReason;
-use crate::media::timeline;
+use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
 use decode::{Decoding, Output, Setup, Timed};
 use entry::{Entered, Entry};
 pub(super) use entry::Places;
@@ -41,7 +40,7 @@ const ORDER_WINDOW: usize = 5;
 /// Frames decoded beyond the goal, at most, in search of the expected one.
 const MAX_BEYOND: u32 = 32;
 /// A frame this far behind the goal, in microseconds, carries a damaged time: no video shows one frame for a day.
-const MAX_GAP: i64 = 86_400_000_000;
+const MAX_GAP: Microseconds = Microseconds::new(86_400_000_000);
 
 /// How a container seeks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +70,11 @@ pub(super) enum Timestamps {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target {
     /// The time asked for.
-    pub(super) wanted: i64,
+    pub(super) wanted: Pts,
     /// The start of the presentation.
-    pub(super) start: i64,
+    pub(super) start: Pts,
     /// Half of the duration after the start, when the container tells a duration.
-    pub(super) half: Option<i64>,
+    pub(super) half: Option<Pts>,
     /// Whether the container says that it ends before `wanted`.
     pub(super) ends_before: bool,
     /// Whether the container shows only a part of the file: then no other frame is taken for the wanted one.
@@ -84,7 +83,7 @@ pub(super) struct Target {
 
 pub(super) struct Found {
     pub(super) frame: Frame,
-    pub(super) pts: i64,
+    pub(super) pts: Pts,
     pub(super) reason: FrameReason,
     /// Whether the end came before it was certain that no earlier frame follows.
     pub(super) reached_end: bool,
@@ -114,11 +113,11 @@ pub(super) struct Stream<'m> {
 pub(super) struct Search<'m, 'r> {
     units: Units<'m, 'r>,
     decoding: Decoding,
-    pub(super) time_base: Ratio,
+    time_base: TimeBase,
     seeking: Seeking,
     timestamps: Timestamps,
     /// Start of the presentation in ticks.
-    start: i64,
+    start: Pts,
     /// Where times lie in the file.
     places: Option<Places>,
     is_planned: bool,
@@ -160,7 +159,7 @@ struct Pass {
     /// Whether the end came before it was certain that no earlier frame follows.
     reached_end: bool,
     /// The latest presentation time of the pass.
-    last_pts: Option<i64>,
+    last_pts: Option<Pts>,
     /// The last frame of the pass, and the last undamaged one.
     last: Option<Timed>,
     last_whole: Option<Timed>,
@@ -170,7 +169,7 @@ struct Pass {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Promise {
     /// It has this presentation time.
-    Frame(i64),
+    Frame(Pts),
     /// There is none.
     Nothing,
 }
@@ -194,18 +193,17 @@ impl<'m, 'r> Search<'m, 'r> {
     pub(super) fn new(
         container: &'m mut Container<'r>,
         stream: Stream<'m>,
-        start: i64,
+        start: Pts,
         places: Option<Places>,
     ) -> Result<Self, MediaError> {
         let view = container.stream(stream.index).ok_or_else(missing_stream)?;
-        let time_base = Ratio::from(view.time_base());
+        let time_base = TimeBase::try_from(view.time_base()).map_err(|_| missing_stream())?;
         let is_intra_only = view.codec_properties().intra_only;
         let reorder = Reordering::of(view);
         let rate = container.guess_frame_rate(stream.index);
-        let frame_microseconds =
-            rate.and_then(|rate| timeline::to_microseconds(1, Ratio { num: rate.den, den: rate.num }));
-        let frame_ticks =
-            frame_microseconds.and_then(|length| timeline::to_ticks(length, time_base)).unwrap_or(1).max(1);
+        // A tick of the frame rate's inverse is a frame.
+        let frame = rate.and_then(|rate| TimeBase::new(rate.den, rate.num)?.microseconds(Ticks::ONE));
+        let frame_ticks = frame.and_then(|length| time_base.ticks(length)).map_or(Ticks::ONE, |ticks| ticks.max(Ticks::ONE));
         let setup = Setup {
             threads: stream.threads,
             max_pixels: stream.max_pixels,
@@ -275,10 +273,10 @@ impl<'m, 'r> Search<'m, 'r> {
     }
 
     /// Finds the frame of a video that ends before the wanted time.
-    fn find_early(&mut self, target: Target, last_pts: Option<i64>) -> Result<Found, MediaError> {
+    fn find_early(&mut self, target: Target, last_pts: Option<Pts>) -> Result<Found, MediaError> {
         self.refuse_size()?;
         // Where the container tells no duration, the last frame's time does.
-        let middle = |last: i64| target.start.saturating_add(last.saturating_sub(target.start) / 2);
+        let middle = |last: Pts| target.start.saturating_add(last.since(target.start).half());
         if let Some(half) = target.half.or_else(|| last_pts.map(middle)) {
             let mut pass = self.frame_at(half)?;
             self.refuse_size()?;
@@ -291,7 +289,7 @@ impl<'m, 'r> Search<'m, 'r> {
 
     /// The same for a container that cannot seek: the frame in the middle is decoded first, and given up if one at the wanted
     /// time comes after all.
-    fn find_reading_on(&mut self, target: Target, half: i64) -> Result<Found, MediaError> {
+    fn find_reading_on(&mut self, target: Target, half: Pts) -> Result<Found, MediaError> {
         let mut pass = self.frame_at(half)?;
         let Some(middle) = pass.take(FrameReason::HalfDuration) else { return self.last_frame(target.wanted) };
         let is_seen = pass.last_pts.is_some_and(|pts| pts >= target.wanted);
@@ -311,7 +309,7 @@ impl<'m, 'r> Search<'m, 'r> {
     }
 
     /// Whether the packets from the entry for `goal` on say that there is no frame at or after it. Nothing is decoded.
-    fn has_nothing_at(&mut self, goal: i64, last_pts: &mut Option<i64>) -> Result<bool, MediaError> {
+    fn has_nothing_at(&mut self, goal: Pts, last_pts: &mut Option<Pts>) -> Result<bool, MediaError> {
         if self.timestamps != Timestamps::Stored
             || !matches!(self.enter(Entry::Near, goal)?, Entered::Keyframe(_))
         {
@@ -327,7 +325,7 @@ impl<'m, 'r> Search<'m, 'r> {
     }
 
     /// Whether a frame at or after `goal` follows on what was read.
-    fn continues_to(&mut self, goal: i64) -> Result<bool, MediaError> {
+    fn continues_to(&mut self, goal: Pts) -> Result<bool, MediaError> {
         if self.timestamps == Timestamps::Stored {
             while let Some(unit) = self.next_unit()? {
                 if unit.pts().is_none_or(|pts| pts >= goal) {
@@ -346,7 +344,7 @@ impl<'m, 'r> Search<'m, 'r> {
     }
 
     /// The first frame at or after `goal`, by as many passes as it takes.
-    fn frame_at(&mut self, goal: i64) -> Result<Pass, MediaError> {
+    fn frame_at(&mut self, goal: Pts) -> Result<Pass, MediaError> {
         let mut expected = None;
         // What a clean pass gave although the packets promise something else.
         let mut candidate = None;
@@ -392,7 +390,7 @@ impl<'m, 'r> Search<'m, 'r> {
     }
 
     /// Decodes what the frame at or after `goal` needs, and nothing else.
-    fn economical_pass(&mut self, entered: Entered, goal: i64) -> Result<Pass, MediaError> {
+    fn economical_pass(&mut self, entered: Entered, goal: Pts) -> Result<Pass, MediaError> {
         self.passes += 1;
         let mut pass = Pass { is_economical: true, ..Pass::default() };
         let mut ahead = VecDeque::new();
@@ -449,7 +447,7 @@ impl<'m, 'r> Search<'m, 'r> {
         pass: &mut Pass,
         ahead: &mut VecDeque<AccessUnit>,
         first: AccessUnit,
-        goal: i64,
+        goal: Pts,
     ) -> Result<(), MediaError> {
         let mut window = Window::new(goal, self.reorder.depth(), self.decoding_times());
         window.add(&first);
@@ -492,7 +490,7 @@ impl<'m, 'r> Search<'m, 'r> {
     fn full_pass(
         &mut self,
         entered: Entered,
-        goal: i64,
+        goal: Pts,
         expected: Option<Promise>,
     ) -> Result<Pass, MediaError> {
         self.passes += 1;
@@ -522,13 +520,13 @@ impl<'m, 'r> Search<'m, 'r> {
     }
 
     /// The last frame that decodes; of a damaged one, the one before it.
-    fn last_frame(&mut self, goal: i64) -> Result<Found, MediaError> {
+    fn last_frame(&mut self, goal: Pts) -> Result<Found, MediaError> {
         for &entry in self.entries(goal) {
             let entered = self.enter(entry, goal)?;
             if entered == Entered::Nowhere && entry != Entry::Start {
                 continue;
             }
-            let mut pass = self.full_pass(entered, i64::MAX, Some(Promise::Nothing))?;
+            let mut pass = self.full_pass(entered, Pts::MAX, Some(Promise::Nothing))?;
             if entered != Entered::Start && entry != Entry::Start && !pass.is_trusted() {
                 continue;
             }
@@ -564,7 +562,7 @@ impl<'m, 'r> Search<'m, 'r> {
     }
 
     /// Gives an access unit to the decoder, which may leave out frames before `goal` that no other refers to.
-    fn send(&mut self, mut unit: AccessUnit, goal: i64) -> Result<(), MediaError> {
+    fn send(&mut self, mut unit: AccessUnit, goal: Pts) -> Result<(), MediaError> {
         let is_before = unit.pts().is_some_and(|pts| pts < goal);
         if self.unreferenced.as_ref().is_some_and(Unreferenced::looks_ahead) && is_before {
             self.peek_unit()?;
@@ -608,9 +606,8 @@ impl<'m, 'r> Search<'m, 'r> {
         pass.begins_inside |= matches!(entered, Entered::Keyframe(_)) && !is_keyframe;
     }
 
-    fn is_far_behind(&self, pts: i64, goal: i64) -> bool {
-        let gap = timeline::to_ticks(MAX_GAP, self.time_base).unwrap_or(i64::MAX);
-        pts.saturating_sub(goal) > gap
+    fn is_far_behind(&self, pts: Pts, goal: Pts) -> bool {
+        pts.since(goal) > self.time_base.ticks(MAX_GAP).unwrap_or(Ticks::MAX)
     }
 
     fn check(&mut self) -> Result<(), MediaError> {
@@ -642,7 +639,7 @@ pub(super) fn still(
     target: Target,
     max_pixels: u64,
 ) -> Result<Found, MediaError> {
-    let setup = Setup { threads: NonZeroUsize::MIN, max_pixels, frame_ticks: 1, is_counted: false };
+    let setup = Setup { threads: NonZeroUsize::MIN, max_pixels, frame_ticks: Ticks::ONE, is_counted: false };
     let mut decoding = Decoding::new(setup);
     decoding.send(AccessUnit::of_packet(packet), false);
     loop {

@@ -4,7 +4,6 @@
 //! length apart. The container as a whole counts [`Microseconds`]. A time base turns one into the other, rounded once, to the
 //! nearest, halves away from zero (as `av_rescale_q` does, libavutil/mathematics.h). Files contain any number, so nothing
 //! here overflows: conversions and `checked_` arithmetic give `None`, `saturating_` arithmetic stops at the ends.
-#![cfg_attr(not(test), expect(dead_code, reason = "the search is about to count in these units"))]
 
 use std::fmt;
 use std::num::NonZeroU32;

@@ -12,7 +12,7 @@ use crate::media::ffi::scale::scale;
 use crate::media::ffi::stream::Stream;
 use crate::media::info::Ratio;
 use crate::media::search::Found;
-use crate::media::timeline;
+use crate::media::units::{Microseconds, TimeBase};
 use crate::picture::deinterlace::deinterlace_plane;
 use crate::picture::matrix::ToJfif;
 use crate::picture::orient::{orient_rgb, orient_yuv};
@@ -74,12 +74,12 @@ impl std::fmt::Debug for Frame {
 }
 
 impl PosterFrame {
-    /// Of a frame of `stream`, which is the `index`th of its container and is counted from `start` in microseconds. `cost` is
+    /// Of a frame of `stream`, which is the `index`th of its container and is counted from `start`. `cost` is
     /// how many packets were decoded, in how many passes.
     pub(in crate::media) fn new(
         stream: Stream<'_>,
         index: usize,
-        start: i64,
+        start: Microseconds,
         found: Found,
         cost: (u64, u32),
     ) -> Result<Self, MediaError> {
@@ -98,9 +98,9 @@ impl PosterFrame {
         Ok(Self {
             orientation: matrix.map_or(Orientation::Upright, orientation),
             sample_aspect_ratio,
-            pts,
+            pts: pts.get(),
             time_base,
-            pts_seconds: timeline::seconds_since(start, pts, time_base),
+            pts_seconds: TimeBase::try_from(time_base).map_or(0.0, |base| base.seconds_since(start, pts)),
             reason,
             stream_index: index,
             packets_decoded: cost.0,

@@ -10,6 +10,7 @@ use crate::media::ffi::codec::{Decoder, Received};
 use crate::media::ffi::frame::{Frame, PictureType};
 use crate::media::ffi::packet::Packet;
 use crate::media::input::Container;
+use crate::media::units::{Pts, Ticks};
 
 /// Errors in a row while the decoder is drained, after which it is believed to give nothing more.
 const MAX_DRAIN_ERRORS_IN_A_ROW: u32 = 64;
@@ -25,7 +26,7 @@ pub(super) type Source<'m, 'r> = (&'m Container<'r>, usize);
 pub(super) struct Timed {
     pub(super) frame: Frame,
     /// In ticks of the stream, absolute.
-    pub(super) pts: i64,
+    pub(super) pts: Pts,
     /// Whether the time is the container's or libavcodec's, not a guess.
     pub(super) is_timed: bool,
     /// Whether libavcodec took the decoding time for it, because presentation times did not rise.
@@ -51,7 +52,7 @@ pub(super) struct Setup {
     pub(super) threads: NonZeroUsize,
     pub(super) max_pixels: u64,
     /// Ticks between frames, for frames without timestamps.
-    pub(super) frame_ticks: i64,
+    pub(super) frame_ticks: Ticks,
     /// Whether frames are counted because the stream has no timestamps at all.
     pub(super) is_counted: bool,
 }
@@ -70,10 +71,10 @@ pub(super) struct Decoding {
     queue: VecDeque<Packet>,
     skips: bool,
     /// Presentation times of access units of which the container says that bytes are missing.
-    corrupt: Vec<i64>,
+    corrupt: Vec<Pts>,
     draining: bool,
     drain_errors: u32,
-    next_pts: Option<i64>,
+    next_pts: Option<Pts>,
     /// Packets that the decoder got, in all passes.
     packets_decoded: u64,
     errors: u64,
@@ -153,8 +154,8 @@ impl Decoding {
     /// number; its decoder then learns it by dropping frames.
     fn reordered(&self, unit: &AccessUnit) -> u8 {
         let Some((pts, dts)) = unit.pts().zip(unit.dts()) else { return 0 };
-        let length = unit.duration().unwrap_or(self.setup.frame_ticks).max(1);
-        let frames = pts.saturating_sub(dts).max(0) / length;
+        let length = unit.duration().unwrap_or(self.setup.frame_ticks).max(Ticks::ONE);
+        let frames = pts.since(dts).get().max(0) / length.get();
         u8::try_from(frames).unwrap_or(MAX_REORDER)
     }
 
@@ -229,12 +230,15 @@ impl Decoding {
             PictureType::Unknown => frame.is_key().then_some(true),
             PictureType::P | PictureType::B | PictureType::Other => Some(false),
         };
-        let stored = if self.setup.is_counted { None } else { frame.best_effort_timestamp() };
-        let length = if self.setup.is_counted { 0 } else { frame.duration() };
-        let pts = stored.or(self.next_pts).unwrap_or(0);
-        let length = if length > 0 { length } else { self.setup.frame_ticks };
+        let (stored, length) = match self.setup.is_counted {
+            true => (None, 0),
+            false => (frame.best_effort_timestamp(), frame.duration()),
+        };
+        let stored = stored.map(Pts::new);
+        let pts = stored.or(self.next_pts).unwrap_or(Pts::new(0));
+        let length = if length > 0 { Ticks::new(length) } else { self.setup.frame_ticks };
         self.next_pts = Some(pts.saturating_add(length));
-        let is_retimed = stored != frame.packet_pts();
+        let is_retimed = stored != frame.packet_pts().map(Pts::new);
         let is_damaged = frame.is_damaged() || self.corrupt.contains(&pts);
         Ok(Timed { frame, pts, is_timed: stored.is_some(), is_retimed, is_damaged, is_intra })
     }

@@ -5,21 +5,22 @@ use super::{Search, Seeking};
 use crate::media::container::formats::reopen;
 use crate::media::error::MediaError;
 use crate::media::ffi::format::SeekFlags;
-use crate::media::timeline;
+use crate::media::units::{Microseconds, Pts, Ticks};
 use crate::source::ByteRange;
 
 /// Keyframes that are tried one before the other until one is presented at or before the goal.
 const MAX_STEPS_BACK: u32 = 4;
 /// Access units that are read at an entry to see how many are held back: H.264 may hold back 16.
 const ORDER_WINDOW: usize = 20;
-/// How far before the goal a more careful pass begins, in microseconds.
-const STEP_BACK: i64 = 10_000_000;
+/// How far before the goal a more careful pass begins.
+const STEP_BACK: Microseconds = Microseconds::new(10_000_000);
 /// Goals nearer to the start than this are reached by reading on, in containers whose seek is inexact: it costs less than a
-/// search by bisection, and always lands right. In microseconds.
-const READ_ON: i64 = 30_000_000;
+/// search by bisection, and always lands right.
+const READ_ON: Microseconds = Microseconds::new(30_000_000);
 /// How far before the goal reading begins in a container without an index, one after the other until a keyframe comes
-/// before the goal, in microseconds. Most encoders place keyframes one or two seconds apart.
-const JUMPS: [i64; 3] = [1_100_000, 3_000_000, 8_000_000];
+/// before the goal. Most encoders place keyframes one or two seconds apart.
+const JUMPS: [Microseconds; 3] =
+    [Microseconds::new(1_100_000), Microseconds::new(3_000_000), Microseconds::new(8_000_000)];
 /// A jump over less than this is not worth what it may cost when it lands wrong.
 const MIN_JUMP: u64 = 1 << 20;
 /// Requested at once where all up to the goal has to be read; the rest follows while reading continues.
@@ -42,7 +43,7 @@ pub(super) enum Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entered {
     /// At a keyframe with this presentation time.
-    Keyframe(i64),
+    Keyframe(Pts),
     Start,
     /// Nowhere: the container has no such entry.
     Nowhere,
@@ -54,18 +55,18 @@ pub(in crate::media) struct Places {
     /// Bytes of the file.
     pub(in crate::media) size: u64,
     /// The start of the presentation, in ticks of the stream.
-    pub(in crate::media) start: i64,
+    pub(in crate::media) start: Pts,
     /// Its length in ticks of the stream.
-    pub(in crate::media) duration: i64,
+    pub(in crate::media) duration: Ticks,
     /// Whether reading can begin anywhere.
     pub(in crate::media) can_enter: bool,
 }
 
 impl Places {
     /// The estimated place of a time.
-    fn of(self, ticks: i64) -> u64 {
-        let elapsed = u128::try_from(ticks.saturating_sub(self.start)).unwrap_or(0);
-        let duration = u128::try_from(self.duration).unwrap_or(0).max(1);
+    fn of(self, time: Pts) -> u64 {
+        let elapsed = u128::try_from(time.since(self.start).get()).unwrap_or(0);
+        let duration = u128::try_from(self.duration.get()).unwrap_or(0).max(1);
         u64::try_from(u128::from(self.size) * elapsed / duration)
             .map_or(self.size, |place| place.min(self.size))
     }
@@ -73,9 +74,9 @@ impl Places {
 
 impl Search<'_, '_> {
     /// The entries of the passes for a goal, the cheapest first.
-    pub(super) fn entries(&self, goal: i64) -> &'static [Entry] {
+    pub(super) fn entries(&self, goal: Pts) -> &'static [Entry] {
         let read_on = self.ticks(READ_ON);
-        let is_near_start = goal.saturating_sub(self.start) <= read_on;
+        let is_near_start = goal.since(self.start) <= read_on;
         match self.seeking {
             _ if goal <= self.start => &[Entry::Start],
             Seeking::Indexed => &[Entry::Near, Entry::Earlier, Entry::Start],
@@ -86,7 +87,7 @@ impl Search<'_, '_> {
     }
 
     /// Whether every pass begins at the start.
-    pub(super) fn reads_on(&self, goal: i64) -> bool {
+    pub(super) fn reads_on(&self, goal: Pts) -> bool {
         self.entries(goal) == [Entry::Start]
     }
 
@@ -94,12 +95,12 @@ impl Search<'_, '_> {
         self.places.is_some_and(|places| places.can_enter)
     }
 
-    fn ticks(&self, microseconds: i64) -> i64 {
-        timeline::to_ticks(microseconds, self.time_base).unwrap_or(i64::MAX)
+    fn ticks(&self, length: Microseconds) -> Ticks {
+        self.time_base.ticks(length).unwrap_or(Ticks::MAX)
     }
 
     /// Moves to an entry for `goal`.
-    pub(super) fn enter(&mut self, entry: Entry, goal: i64) -> Result<Entered, MediaError> {
+    pub(super) fn enter(&mut self, entry: Entry, goal: Pts) -> Result<Entered, MediaError> {
         let entered = self.find_entry(entry, goal)?;
         // How many frames are held back is seen by their times, where neither the stream nor a decoding time tells it.
         let is_unknown = self.reorder == Reordering::Unknown && !self.stores_dts;
@@ -113,28 +114,28 @@ impl Search<'_, '_> {
         Ok(entered)
     }
 
-    fn find_entry(&mut self, entry: Entry, goal: i64) -> Result<Entered, MediaError> {
+    fn find_entry(&mut self, entry: Entry, goal: Pts) -> Result<Entered, MediaError> {
         self.entry_units.clear();
         let step_back = self.ticks(STEP_BACK);
         match (entry, self.seeking) {
             (Entry::Start, _) => self.enter_start(goal),
             (_, Seeking::Indexed) => {
-                let ticks = if entry == Entry::Near { goal } else { goal.saturating_sub(step_back) };
+                let time = if entry == Entry::Near { goal } else { goal.saturating_sub(step_back) };
                 self.announce(goal);
-                self.enter_before(goal, ticks)
+                self.enter_before(goal, time)
             }
             (_, Seeking::Inexact) if self.can_enter() => {
-                self.jump(goal, if entry == Entry::Near { 0 } else { step_back })
+                self.jump(goal, if entry == Entry::Near { Ticks::ZERO } else { step_back })
             }
             _ => self.enter_before(goal, goal.saturating_sub(step_back)),
         }
     }
 
-    /// Seeks to `ticks` and looks at the access unit there; goes back from one that is presented after `goal`.
-    fn enter_before(&mut self, goal: i64, ticks: i64) -> Result<Entered, MediaError> {
-        let mut ticks = ticks;
+    /// Seeks to `time` and looks at the access unit there; goes back from one that is presented after `goal`.
+    fn enter_before(&mut self, goal: Pts, time: Pts) -> Result<Entered, MediaError> {
+        let mut time = time;
         for _ in 0..MAX_STEPS_BACK {
-            if ticks <= self.start || !self.seek(ticks)? {
+            if time <= self.start || !self.seek(time)? {
                 break;
             }
             let Some(unit) = self.units.next()? else { break };
@@ -143,14 +144,14 @@ impl Search<'_, '_> {
                 self.hold(unit);
                 return Ok(Entered::Keyframe(pts));
             }
-            let time = unit.dts().map_or(pts, |dts| dts.min(pts));
-            ticks = time.min(ticks).saturating_sub(1);
+            let landed = unit.dts().map_or(pts, |dts| dts.min(pts));
+            time = landed.min(time).saturating_sub(Ticks::ONE);
         }
         self.enter_start(goal)
     }
 
     /// Moves to the first packet, if it is not there yet.
-    fn enter_start(&mut self, goal: i64) -> Result<Entered, MediaError> {
+    fn enter_start(&mut self, goal: Pts) -> Result<Entered, MediaError> {
         let is_fresh = self.is_at_start;
         if !is_fresh && !self.rewind()? && !self.reopen()? {
             return Ok(Entered::Nowhere);
@@ -170,7 +171,7 @@ impl Search<'_, '_> {
 
     /// Enters the file shortly before `goal`, or `further` ticks before that, at the first keyframe there that is presented at or
     /// before the goal.
-    fn jump(&mut self, goal: i64, further: i64) -> Result<Entered, MediaError> {
+    fn jump(&mut self, goal: Pts, further: Ticks) -> Result<Entered, MediaError> {
         let Some(places) = self.places else { return Ok(Entered::Nowhere) };
         let end = places.of(goal).saturating_add(BEHIND_ESTIMATE);
         let mut before = None;
@@ -196,7 +197,7 @@ impl Search<'_, '_> {
 
     /// Leaves out access units until a keyframe comes that is presented at or before `goal`. `None` when one behind the goal
     /// came first, or when an earlier attempt has read what lies from `seen` on.
-    fn read_to_keyframe(&mut self, goal: i64, seen: Option<u64>) -> Result<Option<i64>, MediaError> {
+    fn read_to_keyframe(&mut self, goal: Pts, seen: Option<u64>) -> Result<Option<Pts>, MediaError> {
         while let Some(unit) = self.units.next()? {
             let is_seen = seen.is_some_and(|seen| unit.position().is_some_and(|at| at >= seen));
             let is_behind = unit.dts().or_else(|| unit.pts()).is_some_and(|time| time > goal);
@@ -212,10 +213,10 @@ impl Search<'_, '_> {
     }
 
     /// Requests what libavformat's index names for the goal, where the layout has planned nothing.
-    fn announce(&mut self, goal: i64) {
+    fn announce(&mut self, goal: Pts) {
         let stream = self.units.stream();
         if !self.is_planned
-            && let Some((start, end)) = self.units.container.indexed_bytes(stream, goal)
+            && let Some((start, end)) = self.units.container.indexed_bytes(stream, goal.get())
         {
             let end = end.saturating_add(BEHIND_ESTIMATE).min(start.saturating_add(MAX_READ_ON));
             self.units.container.input_mut().prefetch(&[ByteRange::new(start, end)]);
@@ -223,7 +224,7 @@ impl Search<'_, '_> {
     }
 
     /// Requests what reading on from the start will read. Without an index all of it is needed.
-    fn request_up_to(&mut self, goal: i64) {
+    fn request_up_to(&mut self, goal: Pts) {
         let Some(places) = self.places.filter(|_| self.seeking != Seeking::Indexed) else { return };
         let place = places.of(goal);
         let input = self.units.container.input_mut();
@@ -232,11 +233,11 @@ impl Search<'_, '_> {
         input.prefetch(&[ByteRange::new(start, end.min(start.saturating_add(MAX_READ_ON)))]);
     }
 
-    /// Moves to the keyframe before `ticks`; whether the container could.
-    fn seek(&mut self, ticks: i64) -> Result<bool, MediaError> {
+    /// Moves to the keyframe before `time`; whether the container could.
+    fn seek(&mut self, time: Pts) -> Result<bool, MediaError> {
         // A seek that fails may have read on.
         self.is_at_start = false;
-        let moved = self.units.container.seek_backward(self.units.stream(), ticks).is_ok();
+        let moved = self.units.container.seek_backward(self.units.stream(), time.get()).is_ok();
         if moved {
             self.restart();
         }

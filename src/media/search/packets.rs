@@ -8,6 +8,7 @@ use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::packet::Packet;
 use crate::media::input::Container;
+use crate::media::units::{Pts, Ticks};
 use crate::media::ffi::frame::PictureType;
 use crate::media::ffi::parser::{Parser, PictureStructure};
 use crate::media::ffi::stream::Stream;
@@ -31,19 +32,19 @@ impl AccessUnit {
         Self { first: packet, second: None, is_field: false }
     }
 
-    /// Presentation time in ticks: that of the first packet, which the decoder gives to the frame.
-    pub(super) fn pts(&self) -> Option<i64> {
-        self.first.pts()
+    /// Presentation time: that of the first packet, which the decoder gives to the frame.
+    pub(super) fn pts(&self) -> Option<Pts> {
+        self.first.pts().map(Pts::new)
     }
 
-    /// Decoding time in ticks.
-    pub(super) fn dts(&self) -> Option<i64> {
-        self.first.dts()
+    /// Decoding time, on the same clock.
+    pub(super) fn dts(&self) -> Option<Pts> {
+        self.first.dts().map(Pts::new)
     }
 
-    /// Length in ticks.
-    pub(super) fn duration(&self) -> Option<i64> {
-        self.first.duration()
+    /// Length.
+    pub(super) fn duration(&self) -> Option<Ticks> {
+        self.first.duration().map(Ticks::new)
     }
 
     /// Where the first packet begins in the file, where that is known.
@@ -159,7 +160,7 @@ pub(super) struct Units<'m, 'r> {
     is_reordering: bool,
     order: Order,
     /// Presentation times of the last access units, oldest first.
-    recent: VecDeque<i64>,
+    recent: VecDeque<Pts>,
     /// Access units seen that are presented after a later one, at most.
     depth: usize,
     /// A packet that was read to see whether it completes the one before.
@@ -270,7 +271,7 @@ impl<'m, 'r> Units<'m, 'r> {
         Ok(Some(unit))
     }
 
-    fn note_order(&mut self, pts: i64) {
+    fn note_order(&mut self, pts: Pts) {
         // Where frames are reordered, two of one time make libavcodec reckon with decoding times.
         if self.is_reordering && self.recent.contains(&pts) {
             self.order = Order::Repeated;

@@ -1,6 +1,7 @@
 //! Which access unit holds the first frame at or after a goal, told by timestamps alone.
 
 use super::packets::AccessUnit;
+use crate::media::units::Pts;
 
 /// What decoding times tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,21 +17,21 @@ pub(super) enum DecodingTimes {
 /// The access units from the first one at or after the goal on, in decoding order.
 #[derive(Debug)]
 pub(super) struct Window {
-    goal: i64,
+    goal: Pts,
     /// Frames that the stream presents in another order than it decodes them, at most.
     reorder: Option<usize>,
     times: DecodingTimes,
     /// Presentation times at or after the goal.
-    presented: Vec<i64>,
+    presented: Vec<Pts>,
     /// The earliest of them, and how many access units lead to it.
-    best: Option<(i64, usize)>,
+    best: Option<(Pts, usize)>,
     count: usize,
-    last_dts: Option<i64>,
+    last_dts: Option<Pts>,
     lacks_times: bool,
 }
 
 impl Window {
-    pub(super) const fn new(goal: i64, reorder: Option<usize>, times: DecodingTimes) -> Self {
+    pub(super) const fn new(goal: Pts, reorder: Option<usize>, times: DecodingTimes) -> Self {
         Self { goal, reorder, times, presented: Vec::new(), best: None, count: 0, last_dts: None, lacks_times: false }
     }
 
@@ -38,7 +39,7 @@ impl Window {
         self.add_times(unit.pts(), unit.dts());
     }
 
-    fn add_times(&mut self, pts: Option<i64>, dts: Option<i64>) {
+    fn add_times(&mut self, pts: Option<Pts>, dts: Option<Pts>) {
         self.count = self.count.saturating_add(1);
         self.last_dts = dts;
         let Some(pts) = pts else {
@@ -54,7 +55,7 @@ impl Window {
     }
 
     /// The presentation time of the frame.
-    pub(super) fn best(&self) -> Option<i64> {
+    pub(super) fn best(&self) -> Option<Pts> {
         self.best.filter(|_| !self.lacks_times).map(|(pts, _)| pts)
     }
 
@@ -121,17 +122,17 @@ mod tests {
             let truth = rest.iter().copied().filter(|&pts| pts >= goal).min();
             let delay = 10 * i64::try_from(depth).unwrap();
             for times in [DecodingTimes::Absent, DecodingTimes::Earlier] {
-                let mut window = Window::new(goal, Some(depth), times);
+                let mut window = Window::new(Pts::new(goal), Some(depth), times);
                 for (&pts, number) in rest.iter().zip(0_i64..) {
                     // Decoding times rise by a frame each, and no frame is presented before its own.
                     let first = i64::try_from(decoded.len() - rest.len()).unwrap();
-                    window.add_times(Some(pts), Some((first + number) * 10 - delay));
+                    window.add_times(Some(Pts::new(pts)), Some(Pts::new((first + number) * 10 - delay)));
                     if window.is_certain() {
                         break;
                     }
                 }
                 if window.is_certain() {
-                    prop_assert_eq!(window.best(), truth);
+                    prop_assert_eq!(window.best(), truth.map(Pts::new));
                     prop_assert_eq!(rest[window.needed() - 1], truth.unwrap());
                 }
             }
@@ -140,22 +141,22 @@ mod tests {
 
     #[test]
     fn the_goal_itself_is_certain_at_once() {
-        let mut window = Window::new(20, None, DecodingTimes::Absent);
-        window.add_times(Some(40), Some(0));
+        let mut window = Window::new(Pts::new(20), None, DecodingTimes::Absent);
+        window.add_times(Some(Pts::new(40)), Some(Pts::new(0)));
         assert!(!window.is_certain());
-        window.add_times(Some(20), Some(10));
+        window.add_times(Some(Pts::new(20)), Some(Pts::new(10)));
         assert!(window.is_certain());
-        assert_eq!((window.best(), window.needed()), (Some(20), 2));
+        assert_eq!((window.best(), window.needed()), (Some(Pts::new(20)), 2));
     }
 
     #[test]
     fn without_order_nothing_is_certain() {
-        let mut window = Window::new(15, None, DecodingTimes::Absent);
+        let mut window = Window::new(Pts::new(15), None, DecodingTimes::Absent);
         for pts in [40, 20, 30, 50] {
-            window.add_times(Some(pts), Some(pts));
+            window.add_times(Some(Pts::new(pts)), Some(Pts::new(pts)));
         }
         assert!(!window.is_certain());
-        assert_eq!(window.best(), Some(20));
+        assert_eq!(window.best(), Some(Pts::new(20)));
         window.add_times(None, None);
         assert_eq!(window.best(), None);
     }
