@@ -31,6 +31,7 @@ mod units;
 pub use error::MediaError;
 #[cfg(any(feature = "cli", feature = "lambda"))]
 pub(crate) use ffi::keep_freed_memory;
+pub use frame::poster::PosterFrame;
 pub use info::{
     AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind,
     VideoInfo,
@@ -39,4 +40,4 @@ pub use info::{
 pub use mp4::read_mp4_tables;
 pub use open::Media;
 pub use options::{OpenOptions, Threads};
-pub use frame::poster::{FrameReason, PosterFrame};
+pub use search::FrameReason;

@@ -129,6 +129,17 @@ impl MediaError {
         }
     }
 
+    /// Of a stream that the container had when it was opened.
+    pub(super) fn missing_stream() -> Self {
+        Self::Library { step: "finding the stream", reason: "it is gone".to_owned() }
+    }
+
+    /// Of a search that read `packets` and met `errors`.
+    pub(super) fn no_frame(packets: u64, errors: u64, first: Option<String>) -> Self {
+        let first = first.unwrap_or_else(|| "the video has no packets".to_owned());
+        Self::NoFrame { packets, errors, first }
+    }
+
     pub(super) fn library(step: &'static str) -> impl FnOnce(AvError) -> Self {
         move |error| Self::Library { step, reason: error.to_string() }
     }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::media::container::formats::{max_streams, reopen};
+use crate::media::container::formats::{Seeking, max_streams, reopen};
 use crate::media::error::MediaError;
-use crate::media::frame::poster::{PosterFrame};
 use crate::media::ffi::stream::Stream;
+use crate::media::frame::poster::PosterFrame;
 use crate::media::info::StreamKind;
 use crate::media::open::Media;
-use crate::media::search::{self, Places, Search, Seeking, Target};
+use crate::media::search::{self, Places, Search, Target};
 use crate::media::units::{Microseconds, Pts, TimeBase};
 
 impl Media<'_> {
@@ -166,9 +166,9 @@ impl Media<'_> {
         Target {
             wanted: pts(self.start.saturating_add(at)),
             start: pts(self.start),
-            half: self.duration.and_then(|duration| {
-                time_base.middle(self.start, self.start.saturating_add(duration))
-            }),
+            half: self
+                .duration
+                .and_then(|duration| time_base.middle(self.start, self.start.saturating_add(duration))),
             ends_before: self.duration.is_some_and(|duration| duration <= at),
             is_partial,
         }
@@ -177,8 +177,9 @@ impl Media<'_> {
     /// The picture that the container holds beside its packets.
     fn cover_picture(&self, index: usize, at: Duration) -> Result<PosterFrame, MediaError> {
         let Some(view) = self.container.stream(index) else { return Err(self.no_video()) };
-        let packet = self.container.attached_picture(index).map_err(MediaError::library("taking the cover"))?;
-        let packet = packet.ok_or_else(|| search::no_frame(0, 0, None))?;
+        let packet =
+            self.container.attached_picture(index).map_err(MediaError::library("taking the cover"))?;
+        let packet = packet.ok_or_else(|| MediaError::no_frame(0, 0, None))?;
         let target = self.target(at, time_base_of(view)?, false);
         let found = search::still(&self.container, index, packet, target, self.limits.max_pixels)?;
         PosterFrame::new(view, index, self.start, found, (1, 1))
@@ -186,5 +187,5 @@ impl Media<'_> {
 }
 
 fn time_base_of(stream: Stream<'_>) -> Result<TimeBase, MediaError> {
-    TimeBase::try_from(stream.time_base()).map_err(|_| search::missing_stream())
+    TimeBase::try_from(stream.time_base()).map_err(|_| MediaError::missing_stream())
 }

@@ -25,9 +25,9 @@ use crate::media::options::{OpenOptions, Threads};
 use crate::media::plan::Layout;
 use crate::media::timeline::{self, Span};
 use crate::media::units::Microseconds;
+use crate::source::Ledger;
 #[cfg(feature = "remote")]
 use crate::source::{BlockCache, FirstReads, Identity, RangeReader, RangeSource, ReaderOptions, SourceError};
-use crate::source::Ledger;
 
 /// An open media file.
 ///
@@ -163,7 +163,8 @@ impl<'r> Media<'r> {
         let format_name = container.format_name();
         let layout = layout.confirm(&format_name, container.stream_count());
         // What analysing the streams reads is kept by libavformat, and comes first.
-        let pending = if prepare(&mut container)? { VecDeque::new() } else { read_starts(&mut container, &layout)? };
+        let pending =
+            if prepare(&mut container)? { VecDeque::new() } else { read_starts(&mut container, &layout)? };
         let mut media = Self::assemble(container, pending, layout, handling(&format_name), options);
         if media.info.streams.len() > usize::try_from(limits.max_streams).unwrap_or(usize::MAX) {
             return Err(MediaError::LimitExceeded {
@@ -199,7 +200,8 @@ impl<'r> Media<'r> {
             .map(|((stream, start), duration)| Span {
                 kind: stream.kind().into(),
                 start: start.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base().into())),
-                duration: duration.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base().into())),
+                duration: duration
+                    .and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base().into())),
             })
             .collect();
         let (combined_start, combined_duration) = timeline::combine(&spans);
@@ -295,4 +297,3 @@ fn reader_options(source: &dyn RangeSource, options: &OpenOptions, deadline: &De
         deadline: deadline.clone(),
     }
 }
-

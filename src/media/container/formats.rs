@@ -5,9 +5,8 @@ use std::ffi::CStr;
 use crate::limits::Limits;
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
-use crate::media::input::{Container, Input};
 use crate::media::ffi::stream::MediaType;
-use crate::media::search::{Seeking, Timestamps};
+use crate::media::input::{Container, Input};
 use crate::source::ByteRange;
 
 /// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
@@ -62,6 +61,30 @@ pub(in crate::media) fn prepare(container: &mut Container<'_>) -> Result<bool, M
     Ok(true)
 }
 
+/// How a container seeks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::media) enum Seeking {
+    /// By an index: lands on the keyframe before the time asked for.
+    Indexed,
+    /// By bisection or guesswork: may land late, or nowhere.
+    Inexact,
+    /// Only by reading on from the start: there is no index, and libavformat would read all of the file to make one.
+    ReadingOn,
+    /// Not at all.
+    None,
+}
+
+/// Where the presentation times of a container's frames come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::media) enum Timestamps {
+    /// From the container: each packet carries its own.
+    Stored,
+    /// From libavformat and libavcodec, by the order of the frames. Leaving one out would move the others.
+    Reckoned,
+    /// From the number of frames before: the file is a bare stream, without any.
+    Counted,
+}
+
 /// How a container is handled: by the first of libavformat's names for it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::media) struct Handling {
@@ -110,4 +133,3 @@ pub(in crate::media) fn headers_are_complete(container: &Container<'_>) -> bool 
                 && stream.height() > 0
         })
 }
-

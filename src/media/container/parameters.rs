@@ -3,10 +3,10 @@
 
 use std::num::NonZeroUsize;
 
+use crate::media::container::h264_sps::Sps;
 use crate::media::ffi::codec::Decoder;
 use crate::media::ffi::frame::ColourCodes;
 use crate::media::ffi::stream::Stream;
-use crate::media::container::h264_sps::Sps;
 use crate::media::info::Ratio;
 
 /// Streams further back are not worth a decoder: opening one takes up to a millisecond, and a file may have a hundred.

@@ -14,7 +14,10 @@ pub(in crate::media) const MAX_START_PACKETS: usize = 100;
 pub(in crate::media) const MAX_START_BYTES: u64 = 2 << 20;
 
 /// Reads packets until each stream of sound or pictures has told where it starts, and keeps them.
-pub(in crate::media) fn read_starts(container: &mut Container<'_>, layout: &Layout) -> Result<VecDeque<Packet>, MediaError> {
+pub(in crate::media) fn read_starts(
+    container: &mut Container<'_>,
+    layout: &Layout,
+) -> Result<VecDeque<Packet>, MediaError> {
     let mut pending = VecDeque::new();
     let mut bytes = 0;
     while pending.len() < MAX_START_PACKETS && bytes < MAX_START_BYTES {
@@ -51,4 +54,3 @@ pub(in crate::media) fn stream_start(
         own.filter_map(|packet| packet.pts().or_else(|| packet.dts())).min()
     })
 }
-

@@ -1,17 +1,15 @@
 //! A decoded frame with what is needed to show it, and its way to a file.
 
-use serde::Serialize;
-
-use crate::media::frame::colour;
+use crate::media::container::describe::orientation;
 use crate::media::error::MediaError;
 use crate::media::ffi::codec::encode_jpeg;
-use crate::media::container::describe::orientation;
 use crate::media::ffi::frame::{ColourCodes, Edges, Frame};
 use crate::media::ffi::pixel_format::PixelFormat;
 use crate::media::ffi::scale::scale;
 use crate::media::ffi::stream::Stream;
+use crate::media::frame::colour;
 use crate::media::info::Ratio;
-use crate::media::search::Found;
+use crate::media::search::{Found, FrameReason};
 use crate::media::units::{Microseconds, TimeBase};
 use crate::picture::deinterlace::deinterlace_plane;
 use crate::picture::matrix::ToJfif;
@@ -24,30 +22,6 @@ use crate::pixels::{Bounds, Orientation, Plane, RgbPicture, YuvPicture};
 const MAX_ASPECT: u64 = 16;
 /// JPEG sides are 16 bits (ITU-T T.81, B.2.2), and libavcodec's encoder leaves room for its blocks.
 const JPEG_MAX_SIDE: u32 = 65_500;
-
-/// Why a frame was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum FrameReason {
-    /// It is the first at or after the time asked for.
-    AtTarget,
-    /// The video ends before that time: it is the first at or after half of its duration.
-    HalfDuration,
-    /// There is none there either: it is the last that decodes.
-    LastFrame,
-}
-
-impl FrameReason {
-    /// The stable name of the reason.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AtTarget => "at_target",
-            Self::HalfDuration => "half_duration",
-            Self::LastFrame => "last_frame",
-        }
-    }
-}
 
 /// The frame chosen, as decoded, and how to show it.
 ///

@@ -202,10 +202,10 @@ impl Decoding {
     }
 
     fn open(&self, (container, stream): Source<'_, '_>) -> Result<Decoder, MediaError> {
-        let view = container.stream(stream).ok_or_else(super::missing_stream)?;
+        let view = container.stream(stream).ok_or_else(MediaError::missing_stream)?;
         let Setup { threads, max_pixels, .. } = self.setup;
         Decoder::open(view, threads, max_pixels, self.reorder_frames)
-            .map_err(|error| super::no_frame(0, 1, Some(error.to_string())))?
+            .map_err(|error| MediaError::no_frame(0, 1, Some(error.to_string())))?
             .ok_or_else(|| MediaError::NoDecoder { codec: view.codec_name().unwrap_or("unknown").to_owned() })
     }
 

@@ -1,8 +1,8 @@
 //! Where in the file a pass begins: at a keyframe that is presented at or before the goal, or at the start.
 
 use super::packets::{AccessUnit, Reordering};
-use super::{Search, Seeking};
-use crate::media::container::formats::reopen;
+use super::state::Search;
+use crate::media::container::formats::{Seeking, reopen};
 use crate::media::error::MediaError;
 use crate::media::ffi::format::SeekFlags;
 use crate::media::units::{Microseconds, Pts, Ticks};
@@ -49,29 +49,6 @@ pub(super) enum Entered {
     Nowhere,
 }
 
-/// Where times lie in a file of about constant bit rate.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::media) struct Places {
-    /// Bytes of the file.
-    pub(in crate::media) size: u64,
-    /// The start of the presentation, in ticks of the stream.
-    pub(in crate::media) start: Pts,
-    /// Its length in ticks of the stream.
-    pub(in crate::media) duration: Ticks,
-    /// Whether reading can begin anywhere.
-    pub(in crate::media) can_enter: bool,
-}
-
-impl Places {
-    /// The estimated place of a time.
-    fn of(self, time: Pts) -> u64 {
-        let elapsed = u128::try_from(time.since(self.start).get()).unwrap_or(0);
-        let duration = u128::try_from(self.duration.get()).unwrap_or(0).max(1);
-        u64::try_from(u128::from(self.size) * elapsed / duration)
-            .map_or(self.size, |place| place.min(self.size))
-    }
-}
-
 impl Search<'_, '_> {
     /// The entries of the passes for a goal, the cheapest first.
     pub(super) fn entries(&self, goal: Pts) -> &'static [Entry] {
@@ -91,11 +68,11 @@ impl Search<'_, '_> {
         self.entries(goal) == [Entry::Start]
     }
 
-    fn can_enter(&self) -> bool {
+    pub(super) fn can_enter(&self) -> bool {
         self.places.is_some_and(|places| places.can_enter)
     }
 
-    fn ticks(&self, length: Microseconds) -> Ticks {
+    pub(super) fn ticks(&self, length: Microseconds) -> Ticks {
         self.time_base.ticks(length).unwrap_or(Ticks::MAX)
     }
 
@@ -114,7 +91,7 @@ impl Search<'_, '_> {
         Ok(entered)
     }
 
-    fn find_entry(&mut self, entry: Entry, goal: Pts) -> Result<Entered, MediaError> {
+    pub(super) fn find_entry(&mut self, entry: Entry, goal: Pts) -> Result<Entered, MediaError> {
         self.entry_units.clear();
         let step_back = self.ticks(STEP_BACK);
         match (entry, self.seeking) {
@@ -132,7 +109,7 @@ impl Search<'_, '_> {
     }
 
     /// Seeks to `time` and looks at the access unit there; goes back from one that is presented after `goal`.
-    fn enter_before(&mut self, goal: Pts, time: Pts) -> Result<Entered, MediaError> {
+    pub(super) fn enter_before(&mut self, goal: Pts, time: Pts) -> Result<Entered, MediaError> {
         let mut time = time;
         for _ in 0..MAX_STEPS_BACK {
             if time <= self.start || !self.seek(time)? {
@@ -151,7 +128,7 @@ impl Search<'_, '_> {
     }
 
     /// Moves to the first packet, if it is not there yet.
-    fn enter_start(&mut self, goal: Pts) -> Result<Entered, MediaError> {
+    pub(super) fn enter_start(&mut self, goal: Pts) -> Result<Entered, MediaError> {
         let is_fresh = self.is_at_start;
         if !is_fresh && !self.rewind()? && !self.reopen()? {
             return Ok(Entered::Nowhere);
@@ -171,7 +148,7 @@ impl Search<'_, '_> {
 
     /// Enters the file shortly before `goal`, or `further` ticks before that, at the first keyframe there that is presented at or
     /// before the goal.
-    fn jump(&mut self, goal: Pts, further: Ticks) -> Result<Entered, MediaError> {
+    pub(super) fn jump(&mut self, goal: Pts, further: Ticks) -> Result<Entered, MediaError> {
         let Some(places) = self.places else { return Ok(Entered::Nowhere) };
         let end = places.of(goal).saturating_add(BEHIND_ESTIMATE);
         let mut before = None;
@@ -197,7 +174,11 @@ impl Search<'_, '_> {
 
     /// Leaves out access units until a keyframe comes that is presented at or before `goal`. `None` when one behind the goal
     /// came first, or when an earlier attempt has read what lies from `seen` on.
-    fn read_to_keyframe(&mut self, goal: Pts, seen: Option<u64>) -> Result<Option<Pts>, MediaError> {
+    pub(super) fn read_to_keyframe(
+        &mut self,
+        goal: Pts,
+        seen: Option<u64>,
+    ) -> Result<Option<Pts>, MediaError> {
         while let Some(unit) = self.units.next()? {
             let is_seen = seen.is_some_and(|seen| unit.position().is_some_and(|at| at >= seen));
             let is_behind = unit.dts().or_else(|| unit.pts()).is_some_and(|time| time > goal);
@@ -213,7 +194,7 @@ impl Search<'_, '_> {
     }
 
     /// Requests what libavformat's index names for the goal, where the layout has planned nothing.
-    fn announce(&mut self, goal: Pts) {
+    pub(super) fn announce(&mut self, goal: Pts) {
         let stream = self.units.stream();
         if !self.is_planned
             && let Some((start, end)) = self.units.container.indexed_bytes(stream, goal.get())
@@ -224,7 +205,7 @@ impl Search<'_, '_> {
     }
 
     /// Requests what reading on from the start will read. Without an index all of it is needed.
-    fn request_up_to(&mut self, goal: Pts) {
+    pub(super) fn request_up_to(&mut self, goal: Pts) {
         let Some(places) = self.places.filter(|_| self.seeking != Seeking::Indexed) else { return };
         let place = places.of(goal);
         let input = self.units.container.input_mut();
@@ -234,7 +215,7 @@ impl Search<'_, '_> {
     }
 
     /// Moves to the keyframe before `time`; whether the container could.
-    fn seek(&mut self, time: Pts) -> Result<bool, MediaError> {
+    pub(super) fn seek(&mut self, time: Pts) -> Result<bool, MediaError> {
         // A seek that fails may have read on.
         self.is_at_start = false;
         let moved = self.units.container.seek_backward(self.units.stream(), time.get()).is_ok();
@@ -245,7 +226,7 @@ impl Search<'_, '_> {
     }
 
     /// Moves to the first packet; whether the container could.
-    fn rewind(&mut self) -> Result<bool, MediaError> {
+    pub(super) fn rewind(&mut self) -> Result<bool, MediaError> {
         if self.seeking == Seeking::None {
             return Ok(false);
         }
@@ -265,7 +246,7 @@ impl Search<'_, '_> {
     }
 
     /// Opens the container anew; whether it could be.
-    fn reopen(&mut self) -> Result<bool, MediaError> {
+    pub(super) fn reopen(&mut self) -> Result<bool, MediaError> {
         if self.seeking == Seeking::None {
             return Ok(false);
         }
@@ -277,7 +258,7 @@ impl Search<'_, '_> {
     }
 
     /// Forgets what belongs to the place that reading left.
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.is_at_start = false;
         self.units.restart();
         self.decoding.restart();
@@ -285,7 +266,7 @@ impl Search<'_, '_> {
     }
 
     /// Keeps the access unit of the entry, which was looked at.
-    fn hold(&mut self, unit: AccessUnit) {
+    pub(super) fn hold(&mut self, unit: AccessUnit) {
         self.is_delayed = unit.pts() > unit.dts();
         self.entry_units.push_back(unit);
     }

@@ -4,15 +4,15 @@ use std::collections::VecDeque;
 
 use super::decode::Source;
 use super::unreferenced::Unreferenced;
+use crate::media::container::Sps;
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
-use crate::media::ffi::packet::Packet;
-use crate::media::input::Container;
-use crate::media::units::{Pts, Ticks};
 use crate::media::ffi::frame::PictureType;
+use crate::media::ffi::packet::Packet;
 use crate::media::ffi::parser::{Parser, PictureStructure};
 use crate::media::ffi::stream::Stream;
-use crate::media::container::Sps;
+use crate::media::input::Container;
+use crate::media::units::{Pts, Ticks};
 
 /// Demuxer errors in a row after which the rest of the file is given up.
 const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
@@ -250,14 +250,17 @@ impl<'m, 'r> Units<'m, 'r> {
 
     fn read_unit(&mut self) -> Result<Option<AccessUnit>, MediaError> {
         let held = self.held.take();
-        let Some((first, structure)) = held.map_or_else(|| self.read_with_structure(), |held| Ok(Some(held)))?
+        let Some((first, structure)) =
+            held.map_or_else(|| self.read_with_structure(), |held| Ok(Some(held)))?
         else {
             return Ok(None);
         };
         let opposite = match structure {
             PictureStructure::TopField => PictureStructure::BottomField,
             PictureStructure::BottomField => PictureStructure::TopField,
-            PictureStructure::Frame | PictureStructure::Unknown => return Ok(Some(AccessUnit::of_packet(first))),
+            PictureStructure::Frame | PictureStructure::Unknown => {
+                return Ok(Some(AccessUnit::of_packet(first)));
+            }
         };
         let mut unit = AccessUnit { first, second: None, is_field: true };
         if let Some((second, structure)) = self.read_with_structure()? {

@@ -32,7 +32,16 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) const fn new(goal: Pts, reorder: Option<usize>, times: DecodingTimes) -> Self {
-        Self { goal, reorder, times, presented: Vec::new(), best: None, count: 0, last_dts: None, lacks_times: false }
+        Self {
+            goal,
+            reorder,
+            times,
+            presented: Vec::new(),
+            best: None,
+            count: 0,
+            last_dts: None,
+            lacks_times: false,
+        }
     }
 
     pub(super) fn add(&mut self, unit: &AccessUnit) {

@@ -1,0 +1,286 @@
+//! One pass: access units are decoded from an entry on, and what came is compared with what the packets promise.
+
+use std::collections::VecDeque;
+
+use super::decode::{Output, Timed};
+use super::entry::Entered;
+use super::packets::{AccessUnit, Order};
+use super::state::Search;
+use super::target::{Found, FrameReason};
+use super::unreferenced::Unreferenced;
+use super::window::{DecodingTimes, Window};
+use crate::media::error::MediaError;
+use crate::media::units::{Microseconds, Pts, Ticks};
+
+/// A frame this far behind the goal, in microseconds, carries a damaged time: no video shows one frame for a day.
+const MAX_GAP: Microseconds = Microseconds::new(86_400_000_000);
+/// Access units read beyond the goal, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
+const MAX_LOOK_AHEAD: usize = 32;
+/// Access units looked at in search of a B-frame, where the times do not tell the order of frames.
+const ORDER_WINDOW: usize = 5;
+/// Frames decoded beyond the goal, at most, in search of the expected one.
+const MAX_BEYOND: u32 = 32;
+/// What a pass ended with.
+#[derive(Default)]
+pub(super) struct Pass {
+    /// The first frame at or after the goal.
+    pub(super) frame: Option<Timed>,
+    /// What the packets promise: the presentation time of that frame, or that there is none. `None` when they do not tell.
+    pub(super) expected: Option<Promise>,
+    /// Whether something went wrong that may have changed the frame.
+    pub(super) is_spoilt: bool,
+    /// Whether frames were left out.
+    pub(super) is_economical: bool,
+    /// Whether the packets do not tell which of them is the last one needed.
+    pub(super) feeds_on: bool,
+    /// Whether libavcodec gave a frame another time than its packet had.
+    pub(super) is_retimed: bool,
+    /// Whether decoding began at a frame that needs others, or may have.
+    pub(super) begins_inside: bool,
+    /// Whether the decoder said that the frame of the entry needs no other.
+    pub(super) begins_intra: bool,
+    /// Whether the end came before it was certain that no earlier frame follows.
+    pub(super) reached_end: bool,
+    /// The latest presentation time of the pass.
+    pub(super) last_pts: Option<Pts>,
+    /// The last frame of the pass, and the last undamaged one.
+    pub(super) last: Option<Timed>,
+    pub(super) last_whole: Option<Timed>,
+}
+
+/// What packets say of the frame at a goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Promise {
+    /// It has this presentation time.
+    Frame(Pts),
+    /// There is none.
+    Nothing,
+}
+
+impl Pass {
+    /// Whether the frame that came is the expected one, or none came where none was expected.
+    pub(super) fn is_as_expected(&self) -> bool {
+        match (self.expected, &self.frame) {
+            (Some(Promise::Frame(expected)), Some(frame)) => frame.pts == expected,
+            (Some(Promise::Nothing), None) | (None, _) => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn is_trusted(&self) -> bool {
+        !self.is_spoilt && !self.begins_inside && self.is_as_expected()
+    }
+}
+
+impl Search<'_, '_> {
+    /// Decodes what the frame at or after `goal` needs, and nothing else.
+    pub(super) fn economical_pass(&mut self, entered: Entered, goal: Pts) -> Result<Pass, MediaError> {
+        self.passes += 1;
+        let mut pass = Pass { is_economical: true, ..Pass::default() };
+        let mut ahead = VecDeque::new();
+        loop {
+            self.check()?;
+            match self.decoding.receive(self.units.source())? {
+                Output::Frame(timed) => {
+                    self.judge(&mut pass, &timed, entered);
+                    if timed.pts >= goal {
+                        pass.frame = Some(timed);
+                        break;
+                    }
+                }
+                Output::Ended => break,
+                Output::NeedsInput => {
+                    if let Some(unit) = ahead.pop_front() {
+                        self.send(unit, goal)?;
+                    } else if pass.expected.is_some() {
+                        self.decoding.drain();
+                    } else if let Some(unit) = self.next_unit()? {
+                        // Packets without times do not tell: everything is decoded.
+                        let Some(pts) = unit.pts() else {
+                            pass.is_spoilt = true;
+                            return Ok(pass);
+                        };
+                        pass.last_pts = pass.last_pts.max(Some(pts));
+                        if pts < goal || pass.feeds_on {
+                            self.send(unit, goal)?;
+                        } else {
+                            self.look_ahead(&mut pass, &mut ahead, unit, goal)?;
+                        }
+                    } else if pass.feeds_on {
+                        pass.reached_end = true;
+                        self.decoding.drain();
+                    } else {
+                        pass.expected = Some(Promise::Nothing);
+                        pass.reached_end = true;
+                        break;
+                    }
+                }
+            }
+        }
+        self.conclude(&mut pass, entered);
+        Ok(pass)
+    }
+
+    /// Reads on from the first access unit at or after the goal until it is certain which one holds the frame, and keeps what is
+    /// needed in `ahead`. Without certainty everything read is decoded, and the decoder tells by the order of its frames.
+    ///
+    /// The decoder is then told that the last one of these is the end, instead of being fed until its delay is through: for a
+    /// frame with two B-frames behind it that is two frames less to decode.
+    pub(super) fn look_ahead(
+        &mut self,
+        pass: &mut Pass,
+        ahead: &mut VecDeque<AccessUnit>,
+        first: AccessUnit,
+        goal: Pts,
+    ) -> Result<(), MediaError> {
+        let mut window = Window::new(goal, self.reorder.depth(), self.decoding_times());
+        window.add(&first);
+        ahead.push_back(first);
+        loop {
+            let is_ordered = self.units.order() != Order::Unknown || ahead.len() >= ORDER_WINDOW;
+            if window.is_certain() && is_ordered {
+                break;
+            }
+            let unit = if ahead.len() < MAX_LOOK_AHEAD { self.next_unit()? } else { None };
+            let Some(unit) = unit else {
+                pass.reached_end = ahead.len() < MAX_LOOK_AHEAD && !window.is_certain();
+                break;
+            };
+            window.add(&unit);
+            pass.last_pts = pass.last_pts.max(unit.pts());
+            ahead.push_back(unit);
+        }
+        match window.best() {
+            Some(best) if window.is_certain() || pass.reached_end => {
+                ahead.truncate(window.needed());
+                pass.expected = Some(Promise::Frame(best));
+            }
+            _ => pass.feeds_on = true,
+        }
+        Ok(())
+    }
+
+    /// How far decoding times of this pass tell that no earlier frame can follow.
+    pub(super) const fn decoding_times(&self) -> DecodingTimes {
+        match (self.stores_dts, self.units.order()) {
+            (false, _) => DecodingTimes::Absent,
+            (true, Order::Unknown) => DecodingTimes::Equal,
+            (true, _) if self.is_delayed => DecodingTimes::Earlier,
+            (true, _) => DecodingTimes::Absent,
+        }
+    }
+
+    /// Decodes everything from an entry on until a frame at or after `goal`.
+    pub(super) fn full_pass(
+        &mut self,
+        entered: Entered,
+        goal: Pts,
+        expected: Option<Promise>,
+    ) -> Result<Pass, MediaError> {
+        self.passes += 1;
+        let mut pass = Pass { expected, ..Pass::default() };
+        let mut beyond = 0;
+        while let Some(timed) = self.next_frame()? {
+            self.judge(&mut pass, &timed, entered);
+            if timed.pts < goal {
+                pass.last_pts = pass.last_pts.max(Some(timed.pts));
+                pass.keep_last(timed);
+                continue;
+            }
+            if self.is_far_behind(timed.pts, goal) {
+                continue;
+            }
+            let is_expected = expected.is_none_or(|expected| expected == Promise::Frame(timed.pts));
+            if pass.frame.as_ref().is_none_or(|best| timed.pts < best.pts) {
+                pass.frame = Some(timed);
+            }
+            beyond += 1;
+            if is_expected || beyond >= MAX_BEYOND {
+                break;
+            }
+        }
+        self.conclude(&mut pass, entered);
+        Ok(pass)
+    }
+
+    /// The next frame, whatever it is; everything is decoded.
+    pub(super) fn next_frame(&mut self) -> Result<Option<Timed>, MediaError> {
+        loop {
+            // libav polls nothing while it decodes: between packets is where the deadline is looked at.
+            self.check()?;
+            match self.decoding.receive(self.units.source())? {
+                Output::Frame(timed) => return Ok(Some(timed)),
+                Output::Ended => return Ok(None),
+                Output::NeedsInput => match self.next_unit()? {
+                    Some(unit) => self.decoding.send(unit, false),
+                    None => self.decoding.drain(),
+                },
+            }
+        }
+    }
+
+    /// Gives an access unit to the decoder, which may leave out frames before `goal` that no other refers to.
+    pub(super) fn send(&mut self, mut unit: AccessUnit, goal: Pts) -> Result<(), MediaError> {
+        let is_before = unit.pts().is_some_and(|pts| pts < goal);
+        if self.unreferenced.as_ref().is_some_and(Unreferenced::looks_ahead) && is_before {
+            self.peek_unit()?;
+        }
+        if let Some(unreferenced) = &mut self.unreferenced {
+            let next = self.entry_units.front().map(AccessUnit::bytes);
+            let needed = unreferenced.needed_bytes(unit.bytes(), next);
+            if is_before && !unit.shorten(needed)? {
+                return Ok(());
+            }
+        }
+        self.decoding.send(unit, is_before);
+        Ok(())
+    }
+
+    /// Takes down what a frame says of the pass. Frames that are presented before the keyframe of the entry may lack what they
+    /// refer to; nothing behind it refers to them.
+    pub(super) fn judge(&self, pass: &mut Pass, timed: &Timed, entered: Entered) {
+        pass.is_retimed |= timed.is_retimed;
+        let Entered::Keyframe(first) = entered else {
+            pass.is_spoilt |= timed.is_damaged;
+            return;
+        };
+        if timed.pts >= first {
+            pass.is_spoilt |= timed.is_damaged || !timed.is_timed;
+        }
+        if timed.pts == first {
+            pass.begins_inside |= timed.is_intra == Some(false);
+            pass.begins_intra |= timed.is_intra == Some(true);
+        }
+    }
+
+    pub(super) fn is_far_behind(&self, pts: Pts, goal: Pts) -> bool {
+        pts.since(goal) > self.time_base.ticks(MAX_GAP).unwrap_or(Ticks::MAX)
+    }
+
+    pub(super) fn conclude(&self, pass: &mut Pass, entered: Entered) {
+        pass.is_spoilt |= self.decoding.errors() > 0 || self.units.errors() > 0;
+        pass.is_spoilt |= match self.units.order() {
+            Order::Unknown | Order::AsTimed => false,
+            Order::Doubtful => pass.is_economical || pass.is_retimed,
+            Order::Repeated => true,
+        };
+        let is_keyframe = self.marks_keyframes || pass.begins_intra;
+        pass.begins_inside |= matches!(entered, Entered::Keyframe(_)) && !is_keyframe;
+    }
+}
+
+impl Pass {
+    pub(super) fn keep_last(&mut self, timed: Timed) {
+        if timed.is_damaged {
+            self.last = Some(timed);
+        } else {
+            self.last = None;
+            self.last_whole = Some(timed);
+        }
+    }
+
+    pub(super) fn take(&mut self, reason: FrameReason) -> Option<Found> {
+        let reached_end = self.reached_end;
+        self.frame.take().map(|timed| Found { frame: timed.frame, pts: timed.pts, reason, reached_end })
+    }
+}

@@ -1,0 +1,51 @@
+//! What is looked for, and what is found.
+
+use crate::media::ffi::frame::Frame;
+use crate::media::units::Pts;
+use serde::Serialize;
+
+/// Why a frame was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FrameReason {
+    /// It is the first at or after the time asked for.
+    AtTarget,
+    /// The video ends before that time: it is the first at or after half of its duration.
+    HalfDuration,
+    /// There is none there either: it is the last that decodes.
+    LastFrame,
+}
+
+impl FrameReason {
+    /// The stable name of the reason.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AtTarget => "at_target",
+            Self::HalfDuration => "half_duration",
+            Self::LastFrame => "last_frame",
+        }
+    }
+}
+/// What to look for, in ticks of the stream, absolute.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::media) struct Target {
+    /// The time asked for.
+    pub(in crate::media) wanted: Pts,
+    /// The start of the presentation.
+    pub(in crate::media) start: Pts,
+    /// Half of the duration after the start, when the container tells a duration.
+    pub(in crate::media) half: Option<Pts>,
+    /// Whether the container says that it ends before `wanted`.
+    pub(in crate::media) ends_before: bool,
+    /// Whether the container shows only a part of the file: then no other frame is taken for the wanted one.
+    pub(in crate::media) is_partial: bool,
+}
+
+pub(in crate::media) struct Found {
+    pub(in crate::media) frame: Frame,
+    pub(in crate::media) pts: Pts,
+    pub(in crate::media) reason: FrameReason,
+    /// Whether the end came before it was certain that no earlier frame follows.
+    pub(in crate::media) reached_end: bool,
+}
