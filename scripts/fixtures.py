@@ -23,6 +23,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from recipes.avi import avi
 from recipes.base import ALL, run
 from recipes.broken import broken, demo
 from recipes.colours import colours
@@ -35,7 +36,7 @@ from recipes.times import times
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
 FFMPEG_VERSION = "9.0.2"
-PARTS = (containers, geometry, colours, times, fields, covers, broken, demo)
+PARTS = (containers, geometry, colours, times, fields, avi, covers, broken, demo)
 
 
 def make(folder: Path, names: list[str]) -> None:
