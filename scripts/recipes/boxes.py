@@ -125,3 +125,28 @@ def claim_samples(data: bytes, count: int, tracks: int = 1) -> bytes:
         copies.append(copy)
     movie.children = [movie.one(b"mvhd"), *copies]
     return write(root)
+
+
+def all_sync(data: bytes, listed: bool = False) -> bytes:
+    """Mark every sample of the first track as a sync sample: by no `stss` box, or by one that lists them all."""
+    root = parse(data)
+    table = root.one(b"stbl")
+    count = struct.unpack_from(">I", table.one(b"stsz").payload, 8)[0]
+    table.children = [child for child in table.children if child.kind != b"stss"]
+    if listed:
+        table.children.append(full(b"stss", count, *range(1, count + 1)))
+    return write(root)
+
+
+def empty_track_first(data: bytes) -> bytes:
+    """Put a copy of the first track before it, with another number and without samples."""
+    root = parse(data)
+    movie = root.one(b"moov")
+    at, track = next((at, child) for at, child in enumerate(movie.children) if child.kind == b"trak")
+    copy = parse(track.bytes()[8:], b"trak")
+    header = copy.one(b"tkhd")
+    header.payload = header.payload[:12] + struct.pack(">I", 9) + header.payload[16:]
+    table = copy.one(b"stbl")
+    table.children = [table.one(b"stsd"), full(b"stts", 0), full(b"stsc", 0), full(b"stsz", 0, 0), full(b"stco", 0)]
+    movie.children.insert(at, copy)
+    return write(root)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PROGRAM_MAP, VIDEO = 0x1000, 0x100
+PROGRAM_MAP, VIDEO, EMPTY = 0x1000, 0x100, 0x1F0
 PACKET = 188
 
 
@@ -102,3 +102,20 @@ def multiplex(packets: list[Pes], lead: int) -> bytes:
             stream.tables()
         stream.pes(pes, pes.dts - lead)
     return bytes(stream.out)
+
+
+def empty_stream_first(data: bytes) -> bytes:
+    """Name another H.264 stream, of which there are no packets, before the others in every program map."""
+    out = bytearray()
+    for at in range(0, len(data), PACKET):
+        packet = data[at : at + PACKET]
+        pid = int.from_bytes(packet[1:3], "big") & 0x1FFF
+        if pid == PROGRAM_MAP:
+            # Four bytes of packet, one of pointer; the section's length counts from the fourth of its bytes on.
+            length = int.from_bytes(packet[6:8], "big") & 0xFFF
+            body = packet[13 : 8 + length - 4]
+            described = 4 + (int.from_bytes(body[2:4], "big") & 0xFFF)
+            stream = b"\x1b" + (0xE000 | EMPTY).to_bytes(2, "big") + b"\xf0\x00"
+            packet = (packet[:4] + table(2, body[:described] + stream + body[described:])).ljust(PACKET, b"\xff")
+        out += packet
+    return bytes(out)
