@@ -29,15 +29,17 @@ from recipes.broken import broken, demo
 from recipes.colours import colours
 from recipes.containers import containers
 from recipes.covers import covers
+from recipes.entries import entries
 from recipes.fields import fields
 from recipes.flags import flags
 from recipes.geometry import geometry
+from recipes.ogg import ogg
 from recipes.times import times
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
 FFMPEG_VERSION = "9.0.2"
-PARTS = (containers, geometry, colours, times, fields, avi, flags, covers, broken, demo)
+PARTS = (containers, geometry, colours, times, fields, avi, flags, entries, ogg, covers, broken, demo)
 
 
 def make(folder: Path, names: list[str]) -> None:

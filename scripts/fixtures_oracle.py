@@ -8,6 +8,9 @@ The rule, applied to a decode of the whole file from its start (no seek, so noth
 2. `half_duration`: else the first frame at or after start + half of the container's duration, rounded likewise;
 3. `last_frame`: else the last frame that decodes.
 
+Two kinds of damage do not count as frames where there are others: what decodes from a packet that the file's end cuts,
+and a frame whose time is absurd.
+
 The picture is neither rotated, scaled nor converted: the MD5 is that of the raw planes in the decoder's pixel format.
 The column `ss5` says what a seek gives (`ffmpeg -ss 5 -i FILE -frames:v 1`): `same`, `none`, or the frame it took
 instead. Every difference is also listed in tests/fixtures/README.md.
@@ -42,6 +45,14 @@ COLUMNS = (
 # The program refuses to filter frames whose colour numbers it does not know. They do not change the planes, so it is
 # given a copy with "unspecified" in their place.
 MENDED = {"bad_enum.mp4": "av1_metadata=color_primaries=2:transfer_characteristics=2:matrix_coefficients=2"}
+
+# Half a packet may decode to a picture, which is black or grey in part. Not a frame to take: the program is told to
+# leave out what libavformat marks as cut.
+WHOLE_PACKETS = ("-fflags", "+discardcorrupt")
+CUT = "cut_packet_"
+
+# A frame that is shown more than 30 years after the file's beginning has a broken time.
+ABSURD_SECONDS = 10**9
 
 # showinfo repeats its first line for each frame; user data that follows it may hold any bytes.
 SHOWINFO = re.compile(
@@ -145,6 +156,7 @@ def choose(
 ) -> tuple[str, Frame]:
     """Apply the rule of this file's first lines."""
     start = start or Fraction(0)
+    frames = [frame for frame in frames if abs((frame.pts or 0) * time_base) < ABSURD_SECONDS] or frames
     times = [("at_target", start + TARGET)]
     if duration is not None:
         times.append(("half_duration", start + duration / 2))
@@ -166,11 +178,12 @@ def examine(path: Path, timeout: float = 600) -> dict[str, object] | None:
             row = examine(copy, timeout)
         return row and row | {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     start, duration = timings(path)
-    whole = decode(path, timeout=timeout)
+    before = WHOLE_PACKETS if path.name.startswith(CUT) else ()
+    whole = decode(path, before=before, timeout=timeout)
     if not whole.frames or whole.time_base is None:
         return None
     reason, frame = choose(whole.frames, whole.time_base, start, duration)
-    sought = decode(path, before=("-ss", str(TARGET)), after=("-frames:v", "1"), timeout=timeout)
+    sought = decode(path, before=(*before, "-ss", str(TARGET)), after=("-frames:v", "1"), timeout=timeout)
     if not sought.frames:
         ss5 = "none"
     elif sought.frames[0] == frame:

@@ -150,3 +150,12 @@ def empty_track_first(data: bytes) -> bytes:
     table.children = [table.one(b"stsd"), full(b"stts", 0), full(b"stsc", 0), full(b"stsz", 0, 0), full(b"stco", 0)]
     movie.children.insert(at, copy)
     return write(root)
+
+
+def cut_in_sample(data: bytes, number: int) -> bytes:
+    """End the file in the middle of the first track's sample of that number, from 0 on; samples lie one by one."""
+    table = parse(data).one(b"stbl")
+    sizes = table.one(b"stsz").payload
+    lengths = struct.unpack_from(f">{number + 1}I", sizes, 12)
+    start = struct.unpack_from(">I", table.one(b"stco").payload, 8)[0] + sum(lengths[:-1])
+    return data[: start + lengths[-1] // 2]

@@ -13,6 +13,7 @@ def broken() -> None:
     derived("truncated_mdat.mp4", "40 % of h264_front.mp4: ends before 5 s", "cut", "h264_front.mp4",
             lambda data: data[: len(data) * 2 // 5])  # fmt: skip
     derived("truncated_mkv.mkv", "half of h264.mkv", "cut", "h264.mkv", lambda data: data[: len(data) // 2])
+    cut_packets()
     derived("x_truncated_moov.mp4", "ends inside the moov", "h264_front.mp4, cut", "h264_front.mp4",
             lambda data: data[: data.index(b"moov") + 700])  # fmt: skip
     derived(
@@ -40,6 +41,19 @@ def broken() -> None:
     strange = "av1_metadata=color_primaries=200:transfer_characteristics=200:matrix_coefficients=200"
     video("bad_enum.mp4", "AV1 with colour numbers (200) that no standard knows: still a picture", *AV1,
           "-pix_fmt", "yuv420p", "-bsf:v", strange)  # fmt: skip
+
+
+def cut_packets() -> None:
+    """Files that end inside a packet, before half of their duration: the last whole frame is the one before."""
+    front = ("-movflags", "+faststart")
+    few = pattern("96x64", "2", "6")
+    for codec, options in (("qtrle", ("-pix_fmt", "rgb24", "-g", "1")), ("mjpeg", ("-pix_fmt", "yuvj420p"))):
+        patched(f"cut_packet_{codec}.mov", f"{codec}, keyframes only, ends inside the packet of the frame at 2 s",
+                f"testsrc2, {codec}, cut", lambda data: boxes.cut_in_sample(data, 4), "-c:v", codec, "-q:v", "20",
+                *options, *front, source=few)  # fmt: skip
+    patched("cut_packet_h264.mp4", "H.264, ends inside the packet of the frame at 2 s", "testsrc2, libx264, cut",
+            lambda data: boxes.cut_in_sample(data, 20), *X264, "-bf", "0", "-g", "70", *front,
+            source=pattern("96x64"))  # fmt: skip
 
 
 def demo() -> None:

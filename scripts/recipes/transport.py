@@ -21,9 +21,9 @@ class Pes:
     key: bool
 
 
-def crc(data: bytes) -> int:
-    """The CRC of a table (annex A)."""
-    value = 0xFFFFFFFF
+def crc(data: bytes, start: int = 0xFFFFFFFF) -> int:
+    """The CRC of a table (annex A); Ogg has the same polynomial and starts at 0."""
+    value = start
     for byte in data:
         value ^= byte << 24
         for _ in range(8):
