@@ -34,12 +34,13 @@ from recipes.fields import fields
 from recipes.flags import flags
 from recipes.geometry import geometry
 from recipes.ogg import ogg
+from recipes.samples import samples
 from recipes.times import times
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
 FFMPEG_VERSION = "9.0.2"
-PARTS = (containers, geometry, colours, times, fields, avi, flags, entries, ogg, covers, broken, demo)
+PARTS = (containers, geometry, colours, times, fields, avi, flags, entries, samples, ogg, covers, broken, demo)
 
 
 def make(folder: Path, names: list[str]) -> None:
