@@ -29,6 +29,7 @@ from recipes.broken import broken, demo
 from recipes.colours import colours
 from recipes.containers import containers
 from recipes.covers import covers
+from recipes.encrypted import encrypted
 from recipes.entries import entries
 from recipes.fields import fields
 from recipes.flags import flags
@@ -40,7 +41,9 @@ from recipes.times import times
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
 FFMPEG_VERSION = "9.0.2"
-PARTS = (containers, geometry, colours, times, fields, avi, flags, entries, samples, ogg, covers, broken, demo)
+PARTS = (
+    containers, geometry, colours, times, fields, avi, flags, entries, samples, ogg, encrypted, covers, broken, demo,
+)  # fmt: skip
 
 
 def make(folder: Path, names: list[str]) -> None:

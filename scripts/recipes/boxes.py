@@ -9,12 +9,16 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"udta"}
+CONTAINERS = {
+    b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"udta", b"moof", b"traf", b"sinf", b"schi",
+}  # fmt: skip
+# Containers with fields before their boxes, and how many bytes of them.
+FIELDS = {b"stsd": 8, b"avc1": 78, b"encv": 78}
 
 
 @dataclass
 class Box:
-    """One box: children if its kind is a plain container, else its payload."""
+    """One box: its fields, or all of its payload, and then the boxes it contains."""
 
     kind: bytes
     payload: bytes = b""
@@ -22,7 +26,7 @@ class Box:
 
     def bytes(self) -> bytes:
         """The box as stored."""
-        body = b"".join(child.bytes() for child in self.children) if self.children else self.payload
+        body = self.payload + b"".join(child.bytes() for child in self.children)
         return struct.pack(">I4s", len(body) + 8, self.kind) + body
 
     def all(self, kind: bytes) -> Iterator[Box]:
@@ -45,9 +49,17 @@ def parse(data: bytes, kind: bytes = b"file") -> Box:
         if size < 8 or position + size > len(data):
             raise ValueError(f"{name!r} at {position}: size {size} is not supported")
         body = data[position + 8 : position + size]
-        root.children.append(parse(body, name) if name in CONTAINERS else Box(name, body))
+        root.children.append(box(name, body))
         position += size
     return root
+
+
+def box(kind: bytes, body: bytes) -> Box:
+    """One box from its payload."""
+    if kind not in CONTAINERS and kind not in FIELDS:
+        return Box(kind, body)
+    fields = FIELDS.get(kind, 0)
+    return Box(kind, body[:fields], parse(body[fields:]).children)
 
 
 def write(root: Box) -> bytes:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 SEGMENT, CLUSTER, SIMPLE_BLOCK, BLOCK_GROUP = 0x18538067, 0x1F43B675, 0xA3, 0xA0
 CUES, CUE_POINT, CUE_TRACK_POSITIONS, CUE_TRACK = 0x1C53BB6B, 0xBB, 0xB7, 0xF7
 TRACKS, TRACK_ENTRY = 0x1654AE6B, 0xAE
+SEEK_HEAD, SEEK, SEEK_POSITION = 0x114D9B74, 0x4DBB, 0x53AC
 VOID = 0xEC
-MASTERS = {SEGMENT, CLUSTER, CUES, CUE_POINT, CUE_TRACK_POSITIONS, TRACKS, TRACK_ENTRY}
+MASTERS = {SEGMENT, SEEK_HEAD, SEEK, CLUSTER, CUES, CUE_POINT, CUE_TRACK_POSITIONS, TRACKS, TRACK_ENTRY}
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,28 @@ def without_blocks(data: bytes, track: int) -> bytes:
         elif element.kind == SIMPLE_BLOCK and number(data, element.body, keep_marker=False)[0] == track:
             out[element.start] = VOID
     return bytes(out)
+
+
+def element(kind: int, body: bytes) -> bytes:
+    """An element with a size of one byte or, if it needs more, of eight."""
+    size = bytes([0x80 | len(body)]) if len(body) < 127 else (1 << 56 | len(body)).to_bytes(8, "big")
+    return kind.to_bytes((kind.bit_length() + 7) // 8, "big") + size + body
+
+
+def with_track_element(data: bytes, added: bytes) -> bytes:
+    """Add an element to the only track; the room is taken from the void between the seek head and the tracks."""
+    found = list(elements(data))
+    segment, void, tracks, track = (
+        next(element for element in found if element.kind == kind) for kind in (SEGMENT, VOID, TRACKS, TRACK_ENTRY)
+    )
+    longer = element(TRACKS, element(TRACK_ENTRY, data[track.body : track.end] + added))
+    growth = len(longer) - (tracks.end - tracks.start)
+    out = bytearray(data)
+    for entry in found:
+        position = int.from_bytes(data[entry.body : entry.end], "big")
+        # What stands between the void and the tracks' end moves forward, and the seek head says where it is.
+        if entry.kind == SEEK_POSITION and void.start < segment.body + position <= tracks.start:
+            out[entry.body : entry.end] = (position - growth).to_bytes(entry.end - entry.body, "big")
+    size = (1 << 56 | void.end - void.body - growth).to_bytes(8, "big")
+    shorter = bytes(out[void.start : void.body - 8]) + size + bytes(void.end - void.body - growth)
+    return bytes(out[: void.start]) + shorter + bytes(out[void.end : tracks.start]) + longer + bytes(out[tracks.end :])

@@ -108,15 +108,9 @@ def undeclared(*options: str) -> Callable[[Path], object]:
 def shorten(data: bytes) -> bytes:
     """Drop the VUI of an MP4's H.264 stream; moov is at the end."""
     root = boxes.parse(data)
-    table = root.one(b"stsd")
-    payload = table.payload
-    at = payload.index(b"avcC") - 4
-    size = struct.unpack_from(">I", payload, at)[0]
-    old = payload[at : at + size]
-    length = struct.unpack_from(">H", old, 14)[0]
-    sps = without_vui(old[16 : 16 + length])
-    body = old[8:14] + struct.pack(">H", len(sps)) + sps + old[16 + length :]
-    new = boxes.Box(b"avcC", body).bytes()
-    entry = payload[8:at] + new + payload[at + size :]
-    table.payload = payload[:8] + struct.pack(">I", len(entry)) + entry[4:]
+    configuration = root.one(b"avcC")
+    old = configuration.payload
+    (length,) = struct.unpack_from(">H", old, 6)
+    sps = without_vui(old[8 : 8 + length])
+    configuration.payload = old[:6] + struct.pack(">H", len(sps)) + sps + old[8 + length :]
     return boxes.write(root)
