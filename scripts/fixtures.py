@@ -34,6 +34,7 @@ from recipes.entries import entries
 from recipes.fields import fields
 from recipes.flags import flags
 from recipes.geometry import geometry
+from recipes.heif import heif
 from recipes.ogg import ogg
 from recipes.samples import samples
 from recipes.times import times
@@ -42,7 +43,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
 FFMPEG_VERSION = "9.0.2"
 PARTS = (
-    containers, geometry, colours, times, fields, avi, flags, entries, samples, ogg, encrypted, covers, broken, demo,
+    containers, geometry, colours, times, fields, avi, flags, entries, samples, ogg, encrypted, heif, covers,
+    broken, demo,
 )  # fmt: skip
 
 

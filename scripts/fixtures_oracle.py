@@ -5,7 +5,8 @@ The rule, applied to a decode of the whole file from its start (no seek, so noth
 
 1. `at_target`: the first frame whose time is at or after the container's start time + 5 s, that sum rounded to
    the nearest tick of the stream;
-2. `half_duration`: else the first frame at or after start + half of the container's duration, rounded likewise;
+2. `half_duration`: else the first frame at or after start + half of the container's duration, rounded likewise; where
+   the container tells none, half of the time from the start to the last frame;
 3. `last_frame`: else the last frame that decodes.
 
 Two kinds of damage do not count as frames where there are others: what decodes from a packet that the file's end cuts,
@@ -51,6 +52,9 @@ MENDED = {"bad_enum.mp4": "av1_metadata=color_primaries=2:transfer_characteristi
 WHOLE_PACKETS = ("-fflags", "+discardcorrupt")
 CUT = "cut_packet_"
 
+# Pictures of tiles: the program composes them, but takes no simple filter for them.
+GRIDS = ("grid.avif", "grid.heic")
+
 # A frame that is shown more than 30 years after the file's beginning has a broken time.
 ABSURD_SECONDS = 10**9
 
@@ -59,7 +63,7 @@ SHOWINFO = re.compile(
     rb"^\[Parsed_showinfo_0 @ 0x[0-9a-f]+\] n: *\d+ pts: *(NOPTS|-?\d+) .*? fmt:(\S+) .*? s:(\d+)x(\d+) ", re.MULTILINE
 )
 TIME_BASE = re.compile(rb"^\[Parsed_showinfo_0 @ 0x[0-9a-f]+\] config in time_base: (\d+)/(\d+)", re.MULTILINE)
-MAPPING = re.compile(rb"^  Stream #0:(\d+) -> #0:0", re.MULTILINE)
+MAPPING = re.compile(rb"^  Stream #0:(\d+) (?:-> #0:0|\(\w+\) -> xstack)", re.MULTILINE)
 # Six decimals, where the line meant for people has two for the duration.
 TIMINGS = re.compile(rb"\] format: start_time: (\S+) duration: (\S+) ")
 
@@ -110,10 +114,13 @@ def decode(path: Path, before: tuple[str, ...] = (), after: tuple[str, ...] = ()
     One thread and `-copyts`, so that times are the file's own; `passthrough` and the demuxer's time base, so that no
     frame is doubled, dropped or moved.
     """
+    show = ("-vf", "showinfo=checksum=0", "-enc_time_base", "demux")
+    if path.name in GRIDS:
+        show = ("-filter_complex", "[0:g:0]showinfo=checksum=0")
     command = [
         ffmpeg(), "-hide_banner", "-nostdin", "-nostats", "-threads", "1", "-noautorotate", "-copyts", *before,
-        "-i", path, "-an", "-sn", "-dn", "-noautoscale", "-vf", "showinfo=checksum=0", "-fps_mode", "passthrough",
-        "-enc_time_base", "demux", *after, "-f", "framemd5", "-",
+        "-i", path, "-an", "-sn", "-dn", "-noautoscale", *show, "-fps_mode", "passthrough", *after,
+        "-f", "framemd5", "-",
     ]  # fmt: skip
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as log:
         with subprocess.Popen(command, stdout=out, stderr=log) as process:
@@ -157,11 +164,12 @@ def choose(
     """Apply the rule of this file's first lines."""
     start = start or Fraction(0)
     frames = [frame for frame in frames if abs((frame.pts or 0) * time_base) < ABSURD_SECONDS] or frames
-    times = [("at_target", start + TARGET)]
+    first = to_ticks(start, time_base)
     if duration is not None:
-        times.append(("half_duration", start + duration / 2))
-    for reason, time in times:
-        wanted = to_ticks(time, time_base)
+        half = to_ticks(start + duration / 2, time_base)
+    else:
+        half = first + ((frames[-1].pts or 0) - first) // 2
+    for reason, wanted in (("at_target", to_ticks(start + TARGET, time_base)), ("half_duration", half)):
         for frame in frames:
             if frame.pts is not None and frame.pts >= wanted:
                 return reason, frame

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recipes.base import END, GOP, X264, pattern, video
+from recipes.base import END, GOP, X264, X265, X265_PARAMS, pattern, video
 
 SMALL = pattern("96x64")
 # Keyframes at 1.7, 3.4 and 5.1 s: the frame at 5 s follows the last one in the file and also needs the one before.
@@ -24,3 +24,24 @@ def entries() -> None:
     refresh = (*X264, "-bf", "0", *GOP, "-x264-params", "intra-refresh=1")
     video("intra_refresh.ts", "gradual intra refresh: one IDR picture, then recovery points", *refresh, source=SMALL)
     video("intra_refresh.mp4", "the same in MP4", *refresh, *END, source=SMALL)
+    layers()
+
+
+def layers() -> None:
+    """Streams in layers of time: the frames of the highest layer are not referenced by others."""
+    nothing = "more than half of the frames refresh no reference"
+    video("av1_layers.mp4", f"AV1 with a hierarchy of frames: {nothing}", "-c:v", "libsvtav1", "-preset", "8",
+          "-crf", "45", *GOP, "-svtav1-params", "lp=1:hierarchical-levels=4", source=SMALL)  # fmt: skip
+    three = (
+        "-b:v", "30k", "-deadline", "realtime", "-lag-in-frames", "0", "-error-resilient", "1", *GOP, "-ts-parameters",
+        "ts_number_layers=3:ts_target_bitrate=10,20,30:ts_rate_decimator=4,2,1:ts_periodicity=4:"
+        "ts_layer_id=0,2,1,2:ts_layering_mode=3",
+    )  # fmt: skip
+    video("vp9_layers.webm", f"VP9, three temporal layers: {nothing}", "-c:v", "libvpx-vp9", "-cpu-used", "5", *three,
+          source=SMALL)  # fmt: skip
+    # A negative speed does not depend on the processor's.
+    video("vp8_layers.webm", "VP8, three temporal layers", "-c:v", "libvpx", "-cpu-used", "-5", *three,
+          source=SMALL)  # fmt: skip
+    video("hevc_layers.mp4", "HEVC, three temporal layers", *X265, "-x265-params",
+          f"{X265_PARAMS}:temporal-layers=3:b-pyramid=1:b-adapt=0".replace("bframes=2", "bframes=3"),
+          source=SMALL)  # fmt: skip
