@@ -36,6 +36,7 @@ from recipes.flags import flags
 from recipes.geometry import geometry
 from recipes.heif import heif
 from recipes.ogg import ogg
+from recipes.old_encoder import old_encoder
 from recipes.samples import samples
 from recipes.times import times
 
@@ -43,8 +44,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
 FFMPEG_VERSION = "9.0.2"
 PARTS = (
-    containers, geometry, colours, times, fields, avi, flags, entries, samples, ogg, encrypted, heif, covers,
-    broken, demo,
+    containers, geometry, colours, times, fields, avi, flags, entries, samples, ogg, encrypted, heif,
+    old_encoder, covers, broken, demo,
 )  # fmt: skip
 
 
