@@ -11,6 +11,9 @@ The pictures are drawn so that the decoder's result is known to the bit. In each
 - the others are two B fields (`nal_ref_idc` 0) of B_Skip only: the mean of the frame before and the one after.
 
 The frames before and after are the nearest in display order, and the deblocking filter is off.
+
+In an open stream, as cameras write it, only the first frame is IDR. Where a GOP begins, both fields are I_PCM, a
+recovery point is said, and the B fields between the GOPs come after that frame and need the one before.
 """
 
 from __future__ import annotations
@@ -84,6 +87,12 @@ def picture_timing(bottom: int) -> bytes:
     """A picture timing SEI message (D.1.3) that says only which field it is."""
     payload = Bits().u(4, 1 + bottom).u(1, 0).trailing().bytes()
     return nal(0, 6, bytes([1, len(payload)]) + payload + b"\x80")
+
+
+def recovery_point() -> bytes:
+    """A recovery point SEI message (D.1.8): what follows in display order is exact from here on."""
+    payload = Bits().ue(0).u(1, 1, 0).u(2, 0).trailing().bytes()
+    return nal(0, 6, bytes([6, len(payload)]) + payload + b"\x80")
 
 
 def delimiter(kind: str) -> bytes:
@@ -231,3 +240,41 @@ def encode_gop(
             shown[number] = tuple([bytearray(row) for row in plane] for plane in now)
             references, marks = references + 1, marks + 1
     return shown
+
+
+def encode_open(frames: int) -> Stream:
+    """Encode this many frames as one open stream."""
+    sps, pps = sequence_parameters(False), picture_parameters()
+    coded: list[Frame] = []
+    shown: dict[int, tuple[Plane, Plane]] = {}
+    references = 0
+    for number, coded_kind in gop_order(frames):
+        kind = "I" if number % GOP_FRAMES == 0 else coded_kind
+        gop = number // GOP_FRAMES
+        before, after = shown.get(number - 1), shown.get(number + 1)
+        if kind == "B":
+            planes = mean(before[0], after[0]), mean(before[1], after[1])
+        elif kind == "I":
+            planes = gradient(gop), gradient(gop + 1)
+        else:
+            previous = shown[max(shown)]
+            planes = tuple([bytearray(row) for row in plane] for plane in previous)
+        fields: list[list[bytes]] = []
+        for bottom in (0, 1):
+            idr = number == 0 and not bottom
+            header = slice_header(kind, idr, bottom, references, 2 * number + bottom, 0)
+            if kind == "I":
+                body = pcm_slice(header, planes[bottom], tint(0))
+            elif kind == "P":
+                place = 1 + references % (MACROBLOCKS - 1)
+                body = marked_slice(header, planes[bottom], place, 120 + 37 * references % 110 + 20 * bottom)
+            else:
+                body = skipped_slice(header)
+            entry = [sps, pps, recovery_point()] if kind == "I" and not bottom else []
+            unit = nal(0 if kind == "B" else 3 if kind == "I" else 2, 5 if idr else 1, body)
+            fields.append([delimiter(kind), *entry, unit])
+        coded.append(Frame(number, kind, (fields[0], fields[1])))
+        shown[number] = planes
+        references += kind != "B"
+    chroma = b"".join(bytes([value]) * (WIDTH * HEIGHT // 4) for value in tint(0))
+    return Stream(sps, pps, coded, b"".join(woven(planes) + chroma for _, planes in sorted(shown.items())))

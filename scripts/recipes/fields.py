@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recipes import movie, transport
 from recipes.base import add, run
-from recipes.field_pictures import FRAMES_PER_SECOND, HEIGHT, WIDTH, Frame, Stream, encode
+from recipes.field_pictures import FRAMES_PER_SECOND, HEIGHT, WIDTH, Frame, Stream, encode, encode_open
 
 FRAMES = 7 * FRAMES_PER_SECOND
 FIELD_TICKS = 90_000 // FRAMES_PER_SECOND // 2
@@ -28,13 +28,19 @@ def fields() -> None:
     add("paff_timing.ts", "the same with picture timing SEI messages", how, drawn(True, frame_packets))
     add("paff_field_timing.ts", "a PES packet for each field, with picture timing SEI messages", how,
         drawn(True, field_packets))  # fmt: skip
+    add("paff_open.ts", "open GOPs as cameras write them: recovery points at 3 and 6 s; one PES packet for two fields",
+        how, drawn(None, frame_packets))  # fmt: skip
+    add("paff_open.mp4", "the same, a sample for each field", how, drawn(None, field_samples))
 
 
-def drawn(timing: bool, contain: Callable[[Stream], bytes]) -> Callable[[Path], object]:
-    """A maker that also decodes the file: every frame must be the one that was drawn."""
+def drawn(timing: bool | None, contain: Callable[[Stream], bytes]) -> Callable[[Path], object]:
+    """A maker that also decodes the file: every frame must be the one that was drawn.
+
+    Closed GOPs with or without picture timing, or an open stream for `None`.
+    """
 
     def make(out: Path) -> None:
-        stream = encode(FRAMES, timing)
+        stream = encode_open(FRAMES) if timing is None else encode(FRAMES, timing)
         out.write_bytes(contain(stream))
         decoded = run("-threads", "1", "-i", out, "-fps_mode", "passthrough", "-f", "rawvideo", "-")
         if decoded != stream.planes:
