@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 scripts/setup.sh python3-venv
 [ -x .venv/bin/python ] || python3 -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check imageio-ffmpeg==0.8.1
-.venv/bin/python scripts/fixtures.py
-.venv/bin/python scripts/fixtures_oracle.py
+.venv/bin/python -B scripts/fixtures.py
+.venv/bin/python -B scripts/fixtures_oracle.py

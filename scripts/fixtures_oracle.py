@@ -5,8 +5,12 @@ The rule, applied to a decode of the whole file from its start (no seek, so noth
 
 1. `at_target`: the first frame whose time is at or after the container's start time + 5 s, that sum rounded to
    the nearest tick of the stream;
-2. `half_duration`: else the first frame at or after start + half of the container's duration, rounded likewise;
+2. `half_duration`: else the first frame at or after start + half of the container's duration, rounded likewise; where
+   the container tells none, half of the time from the start to the last frame;
 3. `last_frame`: else the last frame that decodes.
+
+Two kinds of damage do not count as frames where there are others: what decodes from a packet that the file's end cuts,
+and a frame whose time is absurd.
 
 The picture is neither rotated, scaled nor converted: the MD5 is that of the raw planes in the decoder's pixel format.
 The column `ss5` says what a seek gives (`ffmpeg -ss 5 -i FILE -frames:v 1`): `same`, `none`, or the frame it took
@@ -43,12 +47,23 @@ COLUMNS = (
 # given a copy with "unspecified" in their place.
 MENDED = {"bad_enum.mp4": "av1_metadata=color_primaries=2:transfer_characteristics=2:matrix_coefficients=2"}
 
+# Half a packet may decode to a picture, which is black or grey in part. Not a frame to take: the program is told to
+# leave out what libavformat marks as cut.
+WHOLE_PACKETS = ("-fflags", "+discardcorrupt")
+CUT = "cut_packet_"
+
+# Pictures of tiles: the program composes them, but takes no simple filter for them.
+GRIDS = ("grid.avif", "grid.heic")
+
+# A frame that is shown more than 30 years after the file's beginning has a broken time.
+ABSURD_SECONDS = 10**9
+
 # showinfo repeats its first line for each frame; user data that follows it may hold any bytes.
 SHOWINFO = re.compile(
     rb"^\[Parsed_showinfo_0 @ 0x[0-9a-f]+\] n: *\d+ pts: *(NOPTS|-?\d+) .*? fmt:(\S+) .*? s:(\d+)x(\d+) ", re.MULTILINE
 )
 TIME_BASE = re.compile(rb"^\[Parsed_showinfo_0 @ 0x[0-9a-f]+\] config in time_base: (\d+)/(\d+)", re.MULTILINE)
-MAPPING = re.compile(rb"^  Stream #0:(\d+) -> #0:0", re.MULTILINE)
+MAPPING = re.compile(rb"^  Stream #0:(\d+) (?:-> #0:0|\(\w+\) -> xstack)", re.MULTILINE)
 # Six decimals, where the line meant for people has two for the duration.
 TIMINGS = re.compile(rb"\] format: start_time: (\S+) duration: (\S+) ")
 
@@ -99,10 +114,13 @@ def decode(path: Path, before: tuple[str, ...] = (), after: tuple[str, ...] = ()
     One thread and `-copyts`, so that times are the file's own; `passthrough` and the demuxer's time base, so that no
     frame is doubled, dropped or moved.
     """
+    show = ("-vf", "showinfo=checksum=0", "-enc_time_base", "demux")
+    if path.name in GRIDS:
+        show = ("-filter_complex", "[0:g:0]showinfo=checksum=0")
     command = [
         ffmpeg(), "-hide_banner", "-nostdin", "-nostats", "-threads", "1", "-noautorotate", "-copyts", *before,
-        "-i", path, "-an", "-sn", "-dn", "-noautoscale", "-vf", "showinfo=checksum=0", "-fps_mode", "passthrough",
-        "-enc_time_base", "demux", *after, "-f", "framemd5", "-",
+        "-i", path, "-an", "-sn", "-dn", "-noautoscale", *show, "-fps_mode", "passthrough", *after,
+        "-f", "framemd5", "-",
     ]  # fmt: skip
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as log:
         with subprocess.Popen(command, stdout=out, stderr=log) as process:
@@ -145,11 +163,13 @@ def choose(
 ) -> tuple[str, Frame]:
     """Apply the rule of this file's first lines."""
     start = start or Fraction(0)
-    times = [("at_target", start + TARGET)]
+    frames = [frame for frame in frames if abs((frame.pts or 0) * time_base) < ABSURD_SECONDS] or frames
+    first = to_ticks(start, time_base)
     if duration is not None:
-        times.append(("half_duration", start + duration / 2))
-    for reason, time in times:
-        wanted = to_ticks(time, time_base)
+        half = to_ticks(start + duration / 2, time_base)
+    else:
+        half = first + ((frames[-1].pts or 0) - first) // 2
+    for reason, wanted in (("at_target", to_ticks(start + TARGET, time_base)), ("half_duration", half)):
         for frame in frames:
             if frame.pts is not None and frame.pts >= wanted:
                 return reason, frame
@@ -166,11 +186,12 @@ def examine(path: Path, timeout: float = 600) -> dict[str, object] | None:
             row = examine(copy, timeout)
         return row and row | {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     start, duration = timings(path)
-    whole = decode(path, timeout=timeout)
+    before = WHOLE_PACKETS if path.name.startswith(CUT) else ()
+    whole = decode(path, before=before, timeout=timeout)
     if not whole.frames or whole.time_base is None:
         return None
     reason, frame = choose(whole.frames, whole.time_base, start, duration)
-    sought = decode(path, before=("-ss", str(TARGET)), after=("-frames:v", "1"), timeout=timeout)
+    sought = decode(path, before=(*before, "-ss", str(TARGET)), after=("-frames:v", "1"), timeout=timeout)
     if not sought.frames:
         ss5 = "none"
     elif sought.frames[0] == frame:

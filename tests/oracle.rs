@@ -55,7 +55,8 @@ fn every_frame_is_the_one_a_whole_decode_gives() -> Outcome {
     let table = Table::read(&fixture("oracle.tsv"))?;
     let mut wrong = Vec::new();
     for row in &table.rows {
-        wrong.extend(compare(&table, row)?);
+        // A file without a frame is a line like any other difference.
+        wrong.extend(compare(&table, row).unwrap_or_else(|error| vec![error.to_string()]));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())

@@ -9,12 +9,16 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"udta"}
+CONTAINERS = {
+    b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"udta", b"moof", b"traf", b"sinf", b"schi",
+}  # fmt: skip
+# Containers with fields before their boxes, and how many bytes of them.
+FIELDS = {b"stsd": 8, b"avc1": 78, b"encv": 78}
 
 
 @dataclass
 class Box:
-    """One box: children if its kind is a plain container, else its payload."""
+    """One box: its fields, or all of its payload, and then the boxes it contains."""
 
     kind: bytes
     payload: bytes = b""
@@ -22,7 +26,7 @@ class Box:
 
     def bytes(self) -> bytes:
         """The box as stored."""
-        body = b"".join(child.bytes() for child in self.children) if self.children else self.payload
+        body = self.payload + b"".join(child.bytes() for child in self.children)
         return struct.pack(">I4s", len(body) + 8, self.kind) + body
 
     def all(self, kind: bytes) -> Iterator[Box]:
@@ -45,9 +49,17 @@ def parse(data: bytes, kind: bytes = b"file") -> Box:
         if size < 8 or position + size > len(data):
             raise ValueError(f"{name!r} at {position}: size {size} is not supported")
         body = data[position + 8 : position + size]
-        root.children.append(parse(body, name) if name in CONTAINERS else Box(name, body))
+        root.children.append(box(name, body))
         position += size
     return root
+
+
+def box(kind: bytes, body: bytes) -> Box:
+    """One box from its payload."""
+    if kind not in CONTAINERS and kind not in FIELDS:
+        return Box(kind, body)
+    fields = FIELDS.get(kind, 0)
+    return Box(kind, body[:fields], parse(body[fields:]).children)
 
 
 def write(root: Box) -> bytes:
@@ -125,3 +137,37 @@ def claim_samples(data: bytes, count: int, tracks: int = 1) -> bytes:
         copies.append(copy)
     movie.children = [movie.one(b"mvhd"), *copies]
     return write(root)
+
+
+def all_sync(data: bytes, listed: bool = False) -> bytes:
+    """Mark every sample of the first track as a sync sample: by no `stss` box, or by one that lists them all."""
+    root = parse(data)
+    table = root.one(b"stbl")
+    count = struct.unpack_from(">I", table.one(b"stsz").payload, 8)[0]
+    table.children = [child for child in table.children if child.kind != b"stss"]
+    if listed:
+        table.children.append(full(b"stss", count, *range(1, count + 1)))
+    return write(root)
+
+
+def empty_track_first(data: bytes) -> bytes:
+    """Put a copy of the first track before it, with another number and without samples."""
+    root = parse(data)
+    movie = root.one(b"moov")
+    at, track = next((at, child) for at, child in enumerate(movie.children) if child.kind == b"trak")
+    copy = parse(track.bytes()[8:], b"trak")
+    header = copy.one(b"tkhd")
+    header.payload = header.payload[:12] + struct.pack(">I", 9) + header.payload[16:]
+    table = copy.one(b"stbl")
+    table.children = [table.one(b"stsd"), full(b"stts", 0), full(b"stsc", 0), full(b"stsz", 0, 0), full(b"stco", 0)]
+    movie.children.insert(at, copy)
+    return write(root)
+
+
+def cut_in_sample(data: bytes, number: int) -> bytes:
+    """End the file in the middle of the first track's sample of that number, from 0 on; samples lie one by one."""
+    table = parse(data).one(b"stbl")
+    sizes = table.one(b"stsz").payload
+    lengths = struct.unpack_from(f">{number + 1}I", sizes, 12)
+    start = struct.unpack_from(">I", table.one(b"stco").payload, 8)[0] + sum(lengths[:-1])
+    return data[: start + lengths[-1] // 2]

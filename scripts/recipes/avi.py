@@ -1,0 +1,57 @@
+"""AVI files without an index, as recorders leave them that were stopped: libavformat takes every frame for a keyframe.
+
+The layout is that of the RIFF file (`hdrl`, `movi`, `idx1`) in Microsoft's AVI reference.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from recipes.base import GOP, patched, pattern
+
+HAS_INDEX, MUST_USE_INDEX = 0x10, 0x20
+# Half of a typical size, since some of these codecs spend many bytes.
+SMALL = pattern("64x48")
+
+
+def avi() -> None:
+    """One file for each codec whose frames depend on each other."""
+    for name, encoder, source in (
+        ("msmpeg4v2", "msmpeg4v2", pattern("96x64")),
+        ("cinepak", "cinepak", SMALL),
+        ("msvideo1", "msvideo1", SMALL),
+        ("wmv2", "wmv2", pattern("96x64")),
+        ("h263", "h263", pattern("128x96")),
+        ("flv1", "flv", pattern("96x64")),
+    ):
+        patched(f"noindex_{name}.avi", f"{name} in AVI, which ends after its frames: no index",
+                f"testsrc2, {encoder}, idx1 cut off", without_index, *options(encoder), source=source)  # fmt: skip
+    patched("noindex_stopped.avi", "MPEG-4 in AVI, as a stopped recorder leaves it: no index, sizes and counts of 0",
+            "testsrc2, mpeg4, idx1 cut off, header fields cleared", stopped, *options("mpeg4"),
+            source=pattern("96x64"))  # fmt: skip
+
+
+def options(encoder: str) -> tuple[str, ...]:
+    """The encoder's options, and no room for an index in the header."""
+    return ("-c:v", encoder, "-q:v", "20", *GOP, "-reserve_index_space", "0")
+
+
+def without_index(data: bytes) -> bytes:
+    """Cut behind the list of frames, and say in the header that there is no index."""
+    movi = data.index(b"movi")
+    end = movi + struct.unpack_from("<I", data, movi - 4)[0]
+    out = bytearray(data[:end])
+    struct.pack_into("<I", out, 4, end - 8)
+    flags = out.index(b"avih") + 8 + 12
+    (value,) = struct.unpack_from("<I", out, flags)
+    struct.pack_into("<I", out, flags, value & ~(HAS_INDEX | MUST_USE_INDEX))
+    return bytes(out)
+
+
+def stopped(data: bytes) -> bytes:
+    """Besides, leave 0 wherever a number is only known at the end."""
+    out = bytearray(without_index(data))
+    # The sizes of the file and of `movi`; the frames in `avih`, and the length in `strh`.
+    for at in (4, out.index(b"movi") - 4, out.index(b"avih") + 8 + 16, out.index(b"strh") + 8 + 32):
+        struct.pack_into("<I", out, at, 0)
+    return bytes(out)

@@ -1,0 +1,96 @@
+"""What every recipe shares: the list of fixtures, the ffmpeg program, the usual inputs and the encoders' options."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import imageio_ffmpeg
+
+# Two switches per stage: the generic `bitexact` flags reach the muxer and the encoders.
+BITEXACT = ("-map_metadata", "-1", "-fflags", "+bitexact", "-flags", "+bitexact", "-threads", "1")
+
+X264 = ("-c:v", "libx264", "-preset", "medium", "-crf", "38", "-pix_fmt", "yuv420p", "-sc_threshold", "0", "-bf", "2")
+# Keyframes at 0, 3 and 6 s: the frame at 5 s needs the 20 before it.
+GOP = ("-g", "30", "-keyint_min", "30")
+X265 = ("-c:v", "libx265", "-preset", "medium", "-crf", "34", "-pix_fmt", "yuv420p", "-tag:v", "hvc1")
+X265_PARAMS = "log-level=none:pools=none:frame-threads=1:info=0:keyint=30:min-keyint=30:scenecut=0:bframes=2"
+AV1 = ("-c:v", "libaom-av1", "-cpu-used", "8", "-crf", "45", "-b:v", "0", *GOP)
+AAC = ("-c:a", "aac", "-b:a", "16k")
+END = ("-movflags", "-faststart")
+FLAT = ("-c:v", "libx264", "-preset", "medium", "-crf", "4", "-pix_fmt", "yuv420p", *GOP, "-bf", "2")
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """A file's name, what it shows, how it is made (for the README), and what makes it."""
+
+    name: str
+    shows: str
+    how: str
+    make: Callable[[Path], object]
+
+
+ALL: dict[str, Fixture] = {}
+
+
+def add(name: str, shows: str, how: str, make: Callable[[Path], object]) -> None:
+    """Put a fixture on the list; fixtures made from others come after them."""
+    if name in ALL:
+        raise ValueError(f"{name} is there twice")
+    ALL[name] = Fixture(name, shows, how, make)
+
+
+def run(*arguments: str | Path, data: bytes | None = None) -> bytes:
+    """Run ffmpeg; what it says is shown only if it fails."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y", *arguments]
+    done = subprocess.run(command, input=data, capture_output=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))}\n{done.stderr.decode(errors='replace')}")
+    return done.stdout
+
+
+def pattern(size: str = "160x120", rate: str = "10", seconds: str = "7") -> tuple[str, ...]:
+    """The usual picture as an input: a test pattern that counts its frames."""
+    return ("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}")
+
+
+def tone(seconds: str = "7", rate: str = "22050") -> tuple[str, ...]:
+    """The usual sound as an input."""
+    return ("-f", "lavfi", "-i", f"sine=frequency=440:sample_rate={rate}:duration={seconds}")
+
+
+def encoded(*arguments: str, source: tuple[str, ...] | None = None) -> Callable[[Path], object]:
+    """A maker: the source (the usual picture if not given) through these options."""
+    return lambda out: run(*(source or pattern()), *BITEXACT, *arguments, out)
+
+
+def video(name: str, shows: str, *arguments: str, source: tuple[str, ...] | None = None, note: str = "") -> None:
+    """Add what one run of ffmpeg makes."""
+    codec = arguments[arguments.index("-c:v") + 1]
+    origin = "testsrc2" if source is None or "testsrc2" in " ".join(source) else "synthetic source"
+    add(name, shows, note or f"{origin}, {codec}", encoded(*arguments, source=source))
+
+
+def derived(name: str, shows: str, how: str, source: str, change: Callable[[bytes], bytes]) -> None:
+    """Add what a change of another fixture's bytes makes."""
+    add(name, shows, how, lambda out: out.write_bytes(change((out.parent / source).read_bytes())))
+
+
+def patched(
+    name: str,
+    shows: str,
+    how: str,
+    change: Callable[[bytes], bytes],
+    *arguments: str,
+    source: tuple[str, ...] | None = None,
+) -> None:
+    """Add what a change of a file that is not itself a fixture makes."""
+
+    def make(out: Path) -> None:
+        encoded(*arguments, source=source)(out)
+        out.write_bytes(change(out.read_bytes()))
+
+    add(name, shows, how, make)

@@ -1,0 +1,70 @@
+"""Flat patches of known colours in each matrix, range and transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from recipes.base import BITEXACT, END, FLAT, GOP, X264, X265, X265_PARAMS, add, pattern, run, video
+
+# Four patches, left to right and top to bottom.
+PATCHES = ((192, 32, 32), (32, 192, 32), (32, 32, 192), (192, 192, 192))
+
+
+def patches(width: int, height: int) -> bytes:
+    """One RGB picture: four flat quarters."""
+    rows = [bytes(PATCHES[2 * half]) * (width // 2) + bytes(PATCHES[2 * half + 1]) * (width // 2) for half in (0, 1)]
+    return rows[0] * (height // 2) + rows[1] * (height // 2)
+
+
+def to_yuv(matrix: str, full: bool = False, tagged: bool = True) -> str:
+    """The filters that turn RGB into this matrix and say so, or not."""
+    span = "pc" if full else "tv"
+    scale = f"scale=out_color_matrix={matrix}:out_range={span}:flags=accurate_rnd+full_chroma_int+bitexact"
+    names = {"bt709": ("bt709", "bt709", "bt709"), "bt601": ("smpte170m", "smpte170m", "smpte170m")}
+    space, primaries, transfer = names[matrix] if tagged else ("unknown",) * 3
+    span = span if tagged else "unspecified"
+    tags = f"setparams=colorspace={space}:color_primaries={primaries}:color_trc={transfer}:range={span}"
+    return f"{scale},format=yuv420p,{tags}"
+
+
+def coloured(filters: str, *options: str, size: tuple[int, int] = (160, 120)) -> Callable[[Path], object]:
+    """A maker: the four patches for 6 s at two frames a second through these filters."""
+
+    def make(out: Path) -> None:
+        width, height = size
+        run(
+            "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", "2", "-i", "-", *BITEXACT,
+            "-vf", filters, *(options or FLAT), *END, out, data=patches(width, height) * 12,
+        )  # fmt: skip
+
+    return make
+
+
+def colours() -> None:
+    """Flat patches of known colours in each matrix, range and transfer."""
+    known = "patches " + " ".join(str(patch).replace(" ", "") for patch in PATCHES)
+    rgb = f"{known}, libx264"
+    add("colours_bt709.mp4", "BT.709, tagged", rgb, coloured(to_yuv("bt709")))
+    add("colours_bt601.mp4", "BT.601, tagged", rgb, coloured(to_yuv("bt601")))
+    add("colours_untagged_sd.mp4", "BT.601, not tagged", rgb, coloured(to_yuv("bt601", tagged=False)))
+    add("colours_untagged_720.mp4", "BT.709 at 1280x720, not tagged", rgb,
+        coloured(to_yuv("bt709", tagged=False), size=(1280, 720)))  # fmt: skip
+    add("colours_full_range.mp4", "BT.709, full range, tagged", rgb, coloured(to_yuv("bt709", full=True)))
+    # zimg reads BT.709 as a display does (BT.1886, gamma 2.4) and puts its white at 203 cd/m2.
+    tagged = "format=gbrp,setparams=colorspace=gbr:color_primaries=bt709:color_trc=bt709:range=pc"
+    linear = f"{tagged},zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt2020"
+    for name, transfer, curve in (("hdr10", "smpte2084", "PQ"), ("hlg", "arib-std-b67", "HLG")):
+        chain = f"{linear},zscale=t={transfer}:m=bt2020nc:r=tv:npl=203,format=yuv420p10le"
+        light = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,203"
+        extra = f":hdr10=1:repeat-headers=1:{light}" if name == "hdr10" else ""
+        tags = f":colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc:range=limited"
+        options = (*X265[:4], "-crf", "4", "-tag:v", "hvc1", "-x265-params", X265_PARAMS + tags + extra)
+        add(f"{name}_patches.mp4", f"the SDR patches in {curve}, white at 203 cd/m2",
+            f"{known}, zscale, libx265 Main 10", coloured(chain, *options))  # fmt: skip
+        moving = (*X265[:4], "-crf", "30", "-tag:v", "hvc1", "-x265-params", X265_PARAMS + tags + extra)
+        source = pattern("320x180", "5", "6")
+        says = "with mastering display and content light level" if extra else "without metadata"
+        video(f"{name}.mp4", f"{curve}, BT.2020, 10 bits, {says}", "-vf", chain, *moving, source=source,
+              note="testsrc2, zscale, libx265 Main 10")  # fmt: skip
+    video("h264_10bit.mp4", "H.264 High 10", *X264, "-pix_fmt", "yuv420p10le", *GOP)

@@ -1,0 +1,70 @@
+"""One of each kind of container and codec."""
+
+from __future__ import annotations
+
+from recipes.base import AAC, AV1, END, GOP, X264, X265, X265_PARAMS, pattern, tone, video
+
+
+def containers() -> None:
+    """One of each kind of container and codec."""
+    sound = (*pattern(), *tone())
+    h264 = (*X264, *GOP, *AAC, "-shortest")
+    video("h264_front.mp4", "moov before the data", *h264, "-movflags", "+faststart", source=sound)
+    video("h264_end.mp4", "moov after the data", *h264, *END, source=sound)
+    fragments = "+frag_keyframe+empty_moov+default_base_moof"
+    second = (*X264, "-g", "10", *AAC, "-shortest", "-write_tmcd", "0", "-movflags")
+    video(
+        "h264_frag_noindex.mp4",
+        "fragments of 1 s, no index of them",
+        *second,
+        fragments + "+skip_trailer",
+        source=sound,
+    )
+    video("h264_frag_mfra.mp4", "fragments of 1 s, mfra at the end", *second, fragments, source=sound)
+    video(
+        "h264_frag_sidx.mp4", "fragments of 1 s, one sidx for all in front", *second,
+        fragments + "+global_sidx+skip_trailer", source=sound,
+    )  # fmt: skip
+    video(
+        "h264_frag_dash.mp4",
+        "fragments of 1 s, a sidx before each",
+        *second,
+        "+dash+frag_keyframe+skip_trailer",
+        source=sound,
+    )
+    video("h264.mkv", "Matroska, with Opus", *X264, *GOP, "-c:a", "libopus", "-b:a", "24k",
+          "-shortest", source=(*pattern(), *tone(rate="48000")))  # fmt: skip
+    video("h264.ts", "MPEG-TS that starts at 100 s", *h264, "-output_ts_offset", "100", source=sound)
+    video("h264_raw.h264", "a stream without a container, so without times", *X264, *GOP)
+    video("hevc.mp4", "HEVC", *X265, "-x265-params", X265_PARAMS)
+    video("vvc.mp4", "VVC, 10 bits, CRA keyframes", "-c:v", "libvvenc", "-preset", "faster", "-qp", "36",
+          "-period", "1", "-pix_fmt", "yuv420p10le")  # fmt: skip
+    video("vp8.webm", "VP8", "-c:v", "libvpx", "-b:v", "50k", "-auto-alt-ref", "1", "-lag-in-frames", "16", *GOP)
+    video("vp9.webm", "VP9 with hidden frames, and Opus", "-c:v", "libvpx-vp9", "-b:v", "0", "-crf", "45",
+          "-auto-alt-ref", "1", "-lag-in-frames", "16", *GOP, "-c:a", "libopus", "-b:a", "24k", "-shortest",
+          source=(*pattern(), *tone(rate="48000")))  # fmt: skip
+    video("av1.mp4", "AV1", *AV1, "-pix_fmt", "yuv420p")
+    video("av1.mkv", "AV1, 10 bits", *AV1, "-pix_fmt", "yuv420p10le")
+    slow = pattern(rate="25", seconds="6")
+    mpeg = ("-b:v", "80k", "-maxrate", "120k", "-bufsize", "100k", "-g", "40", "-bf", "2")
+    video("mpeg1.mpg", "MPEG-1 program stream", "-c:v", "mpeg1video", *mpeg, "-f", "mpeg", source=slow)
+    video("mpeg2.ps.mpg", "MPEG-2 program stream", "-c:v", "mpeg2video", *mpeg, "-f", "vob", source=slow)
+    video("mpeg2.mxf", "MXF", "-c:v", "mpeg2video", *mpeg, source=pattern("96x64", "25", "6"))
+    video("mpeg4.avi", "AVI with MPEG-4 and B-frames", "-c:v", "mpeg4", "-q:v", "20", "-bf", "2", *GOP)
+    video("flv.flv", "Flash video, Sorenson codec", "-c:v", "flv", "-q:v", "20", *GOP)
+    video("wmv2.asf", "ASF", "-c:v", "wmv2", "-q:v", "20", *GOP)
+    video("h263.3gp", "3GP with H.263", "-c:v", "h263", "-q:v", "20", *GOP, source=pattern("128x96"))
+    video("theora.ogv", "Ogg", "-c:v", "libtheora", "-q:v", "2", *GOP)
+    few = pattern(rate="3", seconds="6")
+    video("mjpeg.mov", "QuickTime, keyframes only", "-c:v", "mjpeg", "-q:v", "20", "-pix_fmt", "yuvj420p", source=few)
+    flat = ("-f", "lavfi", "-i", "color=red:size=96x64:rate=2:duration=6,hue=h=30*t")
+    video("ffv1.mkv", "lossless, RGB", "-c:v", "ffv1", "-level", "3", "-pix_fmt", "bgr0", source=flat)
+    video("prores.mov", "ProRes, 4:2:2, 10 bits", "-c:v", "prores_ks", "-profile:v", "0", "-qscale:v", "28",
+          source=pattern(rate="2", seconds="6"))  # fmt: skip
+    video("dnxhr.mov", "DNxHR, 4:2:2", "-c:v", "dnxhd", "-profile:v", "dnxhr_lb", "-pix_fmt", "yuv422p",
+          source=pattern("256x120", "1", "6"))  # fmt: skip
+    video("dnxhd.mxf", "DNxHR in MXF, 4 frames only for its size", "-c:v", "dnxhd", "-profile:v", "dnxhr_lb",
+          "-pix_fmt", "yuv422p", source=pattern("256x120", "25", "0.16"))  # fmt: skip
+    video("dv.avi", "DV, one frame only for its size", "-c:v", "dvvideo", "-pix_fmt", "yuv411p", "-frames:v", "1",
+          source=("-f", "lavfi", "-i", "smptebars=size=720x480:rate=30000/1001"))  # fmt: skip
+    video("gif.gif", "palette", "-c:v", "gif", source=pattern("96x64", "5", "6"))
