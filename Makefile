@@ -6,7 +6,7 @@
 # Inside the repository we always link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 test-libav publish-check docs-test check lint bench fixtures test-system-ffmpeg deploy-check deny advisories msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 test-libav publish-check docs-test any-time check lint bench fixtures test-system-ffmpeg deploy-check deny advisories msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -59,6 +59,10 @@ publish-check: libav ## pack the crate and build it from the package, as `cargo 
 docs-test: libav test-servers ## run what the documents tell people to type (DOCS="docs/batch.md ..." for some of them)
 	cargo test $(CARGO_FLAGS) --test documents
 	@target/python/bin/python -B scripts/docs_test.py $(DOCS)
+
+any-time: libav test-servers ## compare the frames at any time with a full decode by FFmpeg 9.0.2 (CORPUS=dir, else the fixtures; SEED=n for the times of an earlier run)
+	cargo build --locked --no-default-features --features static,remote --example any_time
+	@target/python/bin/python -B scripts/any_time.py $(CORPUS)
 
 check: libav ## the quick part of `test`: format, lints, unit tests
 	cargo fmt --check

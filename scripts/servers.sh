@@ -71,7 +71,7 @@ unpack openssh-server '' target/sshd usr/sbin/sshd
 requirements=tests/servers/requirements.txt
 stamp="$(sha256sum <"$requirements") $(python3 --version)"
 if [ "$(cat target/python/.stamp 2>/dev/null)" != "$stamp" ]; then
-    say "installing FastAPI, moto and the AWS command line into target/python ($requirements, every file checked by its hash)"
+    say "installing FastAPI, moto, the AWS command line and FFmpeg into target/python ($requirements, every file checked by its hash)"
     rm -rf target/python
     python3 -m venv target/python
     target/python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$requirements"

@@ -22,6 +22,8 @@ step() {
 step lint scripts/lint.sh
 # Unit, integration and documentation tests of the program, the Lambda function and all their features. Every test is real: none is ignored.
 step test cargo test --locked --features static --no-fail-fast
+# A few times of each fixture, by the example that the step before built: `make any-time` requests more.
+step any-time target/python/bin/python -B scripts/any_time.py --times 5
 # The library as its users may have it: no async runtime, no command line. The examples are built this way, then run by
 # tests/examples.rs.
 step test-library cargo test --locked --no-default-features --features static --no-fail-fast

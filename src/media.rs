@@ -12,11 +12,11 @@
 //! Everything libav says about an end or an error is checked against the [`Input`], which knows why a read failed.
 
 mod bits;
-mod colour;
-mod configuration;
+mod container;
 mod error;
 mod ffi;
-mod h264_sps;
+mod frame;
+mod frames;
 mod info;
 mod input;
 mod matroska;
@@ -24,7 +24,6 @@ mod mp4;
 mod open;
 mod options;
 mod plan;
-mod poster;
 mod search;
 mod timeline;
 mod units;
@@ -40,4 +39,4 @@ pub use info::{
 pub use mp4::read_mp4_tables;
 pub use open::Media;
 pub use options::{OpenOptions, Threads};
-pub use poster::{FrameReason, PosterFrame};
+pub use frame::poster::{FrameReason, PosterFrame};

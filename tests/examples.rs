@@ -83,16 +83,37 @@ fn own_reader() -> Outcome {
     Ok(())
 }
 
+/// Returns the reason for the film's frame, and the MD5 of its planes.
+fn golden_frame() -> Outcome<(&'static str, &'static str)> {
+    let golden = include_str!("golden.txt").lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let line = golden.into_iter().find(|line| line[0] == FILM).ok_or("the table lacks the film")?;
+    Ok((line[1], line[6]))
+}
+
 #[test]
 fn frame_md5() -> Outcome {
     let printed = output_of(example("frame_md5")?.arg(fixture(FILM)))?;
-    let golden = include_str!("golden.txt").lines().map(|line| line.split('\t').collect::<Vec<_>>());
-    let line = golden.into_iter().find(|line| line[0] == FILM).ok_or("the table lacks the film")?;
-    let (reason, md5) = (line[1], line[6]);
+    let (reason, md5) = golden_frame()?;
     assert!(
         printed.contains(&format!("\t{reason}\t")) && printed.contains(&format!("\t{md5}\t")),
         "{printed}"
     );
+    Ok(())
+}
+
+#[cfg(feature = "remote")]
+#[test]
+fn any_time() -> Outcome {
+    let printed = output_of(example("any_time")?.arg(fixture(FILM)).args(["5000000", "0"]))?;
+    let lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split('\t').collect()).collect();
+    let ways: Vec<&[&str]> = lines.iter().map(|line| &line[..3]).collect();
+    let expected = [["file", "fresh"], ["file", "kept"], ["ranges", "fresh"], ["ranges", "kept"]];
+    let expected = expected.map(|way| ["5000000", "0"].map(|at| [way[0], way[1], at]));
+    assert_eq!(ways, expected.as_flattened());
+    let (reason, md5) = golden_frame()?;
+    for line in lines.iter().step_by(2) {
+        assert_eq!((line[5], line[7]), (reason, md5));
+    }
     Ok(())
 }
 

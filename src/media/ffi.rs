@@ -17,10 +17,6 @@
 //!   `color_primaries` 200 aborted a program that read it through the enum.
 //! - libav functions that take such enums are declared again in [`raw`] with integers in their place.
 #![expect(unsafe_code, reason = "libav is a C library; this module is the fence around it")]
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the search is about to use the getters that only tests use")
-)]
 
 pub(crate) mod codec;
 mod fields;

@@ -32,7 +32,6 @@ use std::time::Duration;
 use crate::limits::Limits;
 use crate::media::info::Mp4Layout;
 use crate::media::input::{Fault, Input, Pinned};
-use crate::media::search::PacketIndex;
 use crate::source::ByteRange;
 use boxes::{BoxHeader, be32, for_each_box, parse_header};
 use count::{EntryCounter, hides_moov};
@@ -41,7 +40,7 @@ use fragments::{SegmentIndex, parse_sidx};
 #[cfg(fuzzing)]
 pub use fuzz_tables::read_mp4_tables;
 use movie::Movie;
-use poster::{coalesce, header_ranges, packet_of_frame, poster_packets};
+use poster::{coalesce, header_ranges, poster_packets};
 use track::Track;
 
 /// What is looked at first: box headers, and the whole `moov` of most short files in streaming order.
@@ -322,29 +321,6 @@ impl Layout {
     /// When the tracks of a file of fragments begin, where we know it, in ticks of their own: by track number.
     pub(crate) fn track_starts(&self) -> &[(u32, i64)] {
         self.explored.as_ref().map_or(&[], |explored| explored.track_starts())
-    }
-
-    /// The packets of one track, for a search.
-    pub(crate) const fn packets_of(&self, track: u32) -> TrackPackets<'_> {
-        TrackPackets { layout: self, track }
-    }
-}
-
-/// The packets of one track, with their presentation times.
-pub(crate) struct TrackPackets<'l> {
-    layout: &'l Layout,
-    track: u32,
-}
-
-impl PacketIndex for TrackPackets<'_> {
-    fn packet_of_frame(&self, position: u64, pts: i64, wanted: i64) -> Option<u64> {
-        if let Some(explored) = &self.layout.explored {
-            return explored.packet_of_frame(self.track, position, pts, wanted);
-        }
-        let movie = Movie::parse(&self.layout.moov)?;
-        let track = movie.tracks.iter().find(|track| track.id == self.track)?;
-        let frame = packet_of_frame(track.samples(), track.min_composition_offset(), position, pts, wanted)?;
-        Some(frame.offset)
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::limits::Limits;
 use crate::media::info::Mp4Layout;
 use crate::media::input::{Fault, Input};
-use crate::media::mp4::TrackPackets;
 use crate::media::{matroska, mp4};
 
 /// The layout of a file.
@@ -101,14 +100,6 @@ impl Layout {
     /// Whether the file is known to have no index, after a frame was planned for.
     pub(super) const fn has_no_index(&self) -> bool {
         matches!(self, Self::Matroska(layout) if layout.has_no_cues())
-    }
-
-    /// The packets of a track with their presentation times.
-    pub(super) const fn packets_of(&self, track: u32) -> Option<TrackPackets<'_>> {
-        match self {
-            Self::Mp4(layout) => Some(layout.packets_of(track)),
-            _ => None,
-        }
     }
 }
 

@@ -1,42 +1,45 @@
-//! Finding the frame: which packets are read, which are decoded, and which of the frames is taken.
+//! Finding the frame: where decoding begins, which access units are decoded, and which of the frames is taken.
 //!
-//! The rule is one pass where that can be: seek to the keyframe before the wanted time, decode, and take the first frame
-//! at or after it. Frames that nothing refers to are not decoded before that time; the frame taken is the same to the
-//! bit. Three things make more passes necessary: a container whose seek lands too late, a video that ends before the
-//! wanted time, and damage. Each has its own step below, and each step only runs when the one before it gave nothing.
+//! The unit of search is the access unit ([`packets`]): one coded frame, in one packet or in two field packets. A pass enters
+//! the container at a keyframe before the goal ([`entry`]), and decodes from there ([`decode`]). The first pass is economical:
+//! it leaves out frames that no other frame refers to, and feeds the decoder nothing behind the access unit that holds the
+//! frame. The timestamps of the packets tell which one that is; so each pass has an expectation beside its result.
+//!
+//! A pass is believed when the frame that came is the expected one and nothing went wrong on the way. Otherwise the next, more
+//! careful pass runs: it decodes everything from the same entry, then from an earlier one, then from the start. What comes
+//! from the start is the result, because it is what a full decode gives.
+//!
+//! Nothing here asks a plan. The plans of [`layout`](super::layout) only let the bytes arrive sooner.
+
+mod decode;
+mod entry;
+mod packets;
+mod window;
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use crate::media::error::MediaError;
-use crate::media::ffi::AvError;
-use crate::media::ffi::codec::{Decoder, Received};
 use crate::media::ffi::frame::Frame;
 use crate::media::ffi::packet::Packet;
 use crate::media::info::Ratio;
 use crate::media::input::Container;
-use crate::media::poster::FrameReason;
+use crate::media::frame::poster::FrameReason;
 use crate::media::timeline;
-use crate::source::ByteRange;
+use decode::{Decoding, Output, Setup, Timed};
+use entry::{Entered, Entry};
+pub(super) use entry::Places;
+use packets::{AccessUnit, Order, Units, Reordering};
+use window::{DecodingTimes, Window};
 
-/// Demuxer errors in a row after which the rest of the file is given up.
-const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
-/// Packets read beyond the wanted time, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
+/// Access units read beyond the goal, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
 const MAX_LOOK_AHEAD: usize = 32;
-/// How far before the wanted time a second seek goes when the first landed behind it, in microseconds.
-const STEP_BACK: i64 = 10_000_000;
-/// How far before the wanted time reading starts in a container without an index, one after the other until a keyframe comes
-/// before that time, in microseconds. Most encoders place keyframes one or two seconds apart.
-const JUMPS: [i64; 3] = [1_100_000, 3_000_000, 8_000_000];
-/// A jump over less than this is not worth what it may cost when it lands wrong.
-const MIN_JUMP: u64 = 1 << 20;
-/// Asked for at once where all up to the wanted frame has to be read; the rest as reading goes on.
-const MAX_READ_ON: u64 = 16 << 20;
-/// Read behind the estimated place of the wanted frame.
-const BEHIND_JUMP: u64 = 16 << 10;
-/// Wanted times nearer to the start than this are reached by reading on, in containers whose seek is inexact: it costs
-/// less than a search by bisection, and always lands right. In microseconds.
-const READ_ON: i64 = 30_000_000;
+/// Access units looked at in search of a B-frame, where the times do not tell the order of frames.
+const ORDER_WINDOW: usize = 5;
+/// Frames decoded beyond the goal, at most, in search of the expected one.
+const MAX_BEYOND: u32 = 32;
+/// A frame this far behind the goal, in microseconds, carries a damaged time: no video shows one frame for a day.
+const MAX_GAP: i64 = 86_400_000_000;
 
 /// How a container seeks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,15 +65,6 @@ pub(super) enum Timestamps {
     Counted,
 }
 
-/// How much is decoded on the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effort {
-    /// Before `skip_before` only frames that others need, and nothing beyond the frame at or after `wanted`.
-    Least { skip_before: i64, wanted: i64 },
-    /// Everything.
-    Full,
-}
-
 /// What to look for, in ticks of the stream, absolute.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target {
@@ -82,581 +76,586 @@ pub(super) struct Target {
     pub(super) half: Option<i64>,
     /// Whether the container says that it ends before `wanted`.
     pub(super) ends_before: bool,
+    /// Whether the container shows only a part of the file: then no other frame is taken for the wanted one.
+    pub(super) is_partial: bool,
 }
 
 pub(super) struct Found {
     pub(super) frame: Frame,
     pub(super) pts: i64,
     pub(super) reason: FrameReason,
+    /// Whether the end came before it was certain that no earlier frame follows.
+    pub(super) reached_end: bool,
+}
+
+/// What a search needs to know of the stream.
+pub(super) struct Stream<'m> {
+    pub(super) index: usize,
+    pub(super) seeking: Seeking,
+    pub(super) timestamps: Timestamps,
+    /// Whether the container stores decoding times.
+    pub(super) stores_dts: bool,
+    /// Packets that were read while the container was opened.
+    pub(super) pending: &'m mut VecDeque<Packet>,
+    /// Whether reading stands at the first packet.
+    pub(super) is_at_start: bool,
+    /// Whether the layout has requested the packets.
+    pub(super) is_planned: bool,
+    pub(super) threads: NonZeroUsize,
+    pub(super) max_pixels: u64,
+    pub(super) max_packets: u64,
+    /// Streams that the container may have when it is opened again.
+    pub(super) max_streams: u32,
 }
 
 /// One stream of a container being decoded.
 pub(super) struct Search<'m, 'r> {
-    pub(super) container: &'m mut Container<'r>,
-    pub(super) stream: usize,
+    units: Units<'m, 'r>,
+    decoding: Decoding,
     pub(super) time_base: Ratio,
-    /// Ticks between frames, for streams without timestamps.
-    pub(super) frame_ticks: i64,
-    pub(super) seeking: Seeking,
+    seeking: Seeking,
     timestamps: Timestamps,
-    decoder: Decoder,
-    /// Packets that were read while the container was opened.
-    pending: &'m mut VecDeque<Packet>,
-    /// Packets read before it was known whether they are needed.
-    ahead: VecDeque<Packet>,
-    /// Whether the last packet of `ahead` is the last that is needed.
-    last_is_known: bool,
-    /// Whether reading goes on from the first packet without a gap.
-    from_start: bool,
-    draining: bool,
-    next_pts: Option<i64>,
-    packets_read: u64,
-    packets_decoded: u64,
-    threads: NonZeroUsize,
-    max_pixels: u64,
-    max_packets: u64,
-    errors: u64,
-    first_error: Option<String>,
-    /// Whether something was wrong since the decoder was last restarted.
-    damaged: bool,
-    /// Whether the decoder refused a size on the way.
-    size_refused: bool,
-    /// Whether the decoder has been given anything, be it the end.
-    has_decoded: bool,
-    /// What the container's index says about the packet that holds a frame.
-    index: Option<&'m dyn PacketIndex>,
+    /// Start of the presentation in ticks.
+    start: i64,
     /// Where times lie in the file.
     places: Option<Places>,
-    /// Whether packets are left out until a keyframe comes.
-    awaits_keyframe: bool,
-    /// What the index said since reading was last begun elsewhere; `None` before it was asked.
-    named: Option<Option<u64>>,
+    is_planned: bool,
+    is_at_start: bool,
+    /// The access units that were looked at on entering.
+    entry_units: VecDeque<AccessUnit>,
+    reorder: Reordering,
+    /// Whether the container stores decoding times. Others are reckoned by libavformat, and may be too late.
+    stores_dts: bool,
+    /// Whether the keyframe of the entry is presented after its decoding time.
+    is_delayed: bool,
+    /// Whether the container's marks of keyframes are to be believed without the decoder's word.
+    marks_keyframes: bool,
+    max_streams: u32,
+    passes: u32,
 }
 
-/// Where times lie in a file of about constant bit rate.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Places {
-    /// Bytes of the file.
-    pub(super) size: u64,
-    /// The start of the presentation, in ticks of the stream.
-    pub(super) start: i64,
-    /// Its length in ticks of the stream.
-    pub(super) duration: i64,
-    /// Whether reading can begin anywhere.
-    pub(super) can_enter: bool,
+/// What a pass ended with.
+#[derive(Default)]
+struct Pass {
+    /// The first frame at or after the goal.
+    frame: Option<Timed>,
+    /// What the packets promise: the presentation time of that frame, or that there is none. `None` when they do not tell.
+    expected: Option<Promise>,
+    /// Whether something went wrong that may have changed the frame.
+    is_spoilt: bool,
+    /// Whether frames were left out.
+    is_economical: bool,
+    /// Whether the packets do not tell which of them is the last one needed.
+    feeds_on: bool,
+    /// Whether libavcodec gave a frame another time than its packet had.
+    is_retimed: bool,
+    /// Whether decoding began at a frame that needs others, or may have.
+    begins_inside: bool,
+    /// Whether the decoder said that the frame of the entry needs no other.
+    begins_intra: bool,
+    /// Whether the end came before it was certain that no earlier frame follows.
+    reached_end: bool,
+    /// The latest presentation time of the pass.
+    last_pts: Option<i64>,
+    /// The last frame of the pass, and the last undamaged one.
+    last: Option<Timed>,
+    last_whole: Option<Timed>,
 }
 
-impl Places {
-    /// About where the time is.
-    fn of(self, ticks: i64) -> u64 {
-        let elapsed = u128::try_from(ticks.saturating_sub(self.start)).unwrap_or(0);
-        let duration = u128::try_from(self.duration).unwrap_or(0).max(1);
-        u64::try_from(u128::from(self.size) * elapsed / duration)
-            .map_or(self.size, |place| place.min(self.size))
+/// What packets say of the frame at a goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Promise {
+    /// It has this presentation time.
+    Frame(i64),
+    /// There is none.
+    Nothing,
+}
+
+impl Pass {
+    /// Whether the frame that came is the expected one, or none came where none was expected.
+    fn is_as_expected(&self) -> bool {
+        match (self.expected, &self.frame) {
+            (Some(Promise::Frame(expected)), Some(frame)) => frame.pts == expected,
+            (Some(Promise::Nothing), None) | (None, _) => true,
+            _ => false,
+        }
+    }
+
+    fn is_trusted(&self) -> bool {
+        !self.is_spoilt && !self.begins_inside && self.is_as_expected()
     }
 }
 
-/// An index that knows presentation times, where libavformat's own has decoding times only.
-pub(super) trait PacketIndex {
-    /// Where the packet begins in the file that holds the first frame at or after `wanted`, given place and presentation time of
-    /// a packet before it. `None` when the index does not know.
-    fn packet_of_frame(&self, position: u64, pts: i64, wanted: i64) -> Option<u64>;
-}
-
-/// What a pass over frames ended with.
-struct Pass {
-    /// The first frame at or after the goal.
-    at_goal: Option<(Frame, i64)>,
-    /// The first frame at or after the second goal, for videos that end before the first.
-    at_half: Option<(Frame, i64)>,
-    /// The last frame of the pass, where another pass could not find it again.
-    last: Option<(Frame, i64)>,
-    /// Presentation time of the last frame of the pass.
-    last_pts: Option<i64>,
-    /// Presentation time of the first frame of the pass.
-    first_pts: Option<i64>,
-}
-
 impl<'m, 'r> Search<'m, 'r> {
-    #[expect(clippy::too_many_arguments, reason = "the parts of a search, each named at its one call")]
     pub(super) fn new(
         container: &'m mut Container<'r>,
-        pending: &'m mut VecDeque<Packet>,
-        at_start: bool,
-        stream: usize,
-        (seeking, timestamps): (Seeking, Timestamps),
-        threads: NonZeroUsize,
-        max_pixels: u64,
-        max_packets: u64,
-        index: Option<&'m dyn PacketIndex>,
+        stream: Stream<'m>,
+        start: i64,
+        places: Option<Places>,
     ) -> Result<Self, MediaError> {
-        let view = container.stream(stream).ok_or_else(missing_stream)?;
+        let view = container.stream(stream.index).ok_or_else(missing_stream)?;
         let time_base = Ratio::from(view.time_base());
-        let rate = container.guess_frame_rate(stream);
+        let is_intra_only = view.codec_properties().intra_only;
+        let reorder = Reordering::of(view);
+        let rate = container.guess_frame_rate(stream.index);
         let frame_microseconds =
             rate.and_then(|rate| timeline::to_microseconds(1, Ratio { num: rate.den, den: rate.num }));
         let frame_ticks =
             frame_microseconds.and_then(|length| timeline::to_ticks(length, time_base)).unwrap_or(1).max(1);
-        let decoder = open_decoder(container, stream, threads, max_pixels)?;
-        Ok(Self {
-            container,
-            stream,
-            time_base,
+        let setup = Setup {
+            threads: stream.threads,
+            max_pixels: stream.max_pixels,
             frame_ticks,
-            seeking,
-            timestamps,
-            decoder,
-            pending,
-            ahead: VecDeque::new(),
-            last_is_known: false,
-            from_start: at_start,
-            draining: false,
-            next_pts: None,
-            packets_read: 0,
-            packets_decoded: 0,
-            threads,
-            max_pixels,
-            max_packets,
-            errors: 0,
-            first_error: None,
-            damaged: false,
-            size_refused: false,
-            has_decoded: false,
-            index,
-            places: None,
-            awaits_keyframe: false,
-            named: None,
+            is_counted: stream.timestamps == Timestamps::Counted,
+        };
+        let decoding = Decoding::new(setup);
+        // An index that marks every frame, of a codec whose frames refer to others, marks nothing.
+        let marks_keyframes =
+            is_intra_only || stream.seeking != Seeking::Indexed || names_other_frames(container, stream.index);
+        Ok(Self {
+            units: Units::new(container, stream.index, stream.pending, stream.max_packets),
+            decoding,
+            time_base,
+            seeking: stream.seeking,
+            timestamps: stream.timestamps,
+            start,
+            places,
+            is_planned: stream.is_planned,
+            is_at_start: stream.is_at_start,
+            entry_units: VecDeque::new(),
+            reorder,
+            stores_dts: stream.stores_dts,
+            is_delayed: false,
+            marks_keyframes,
+            max_streams: stream.max_streams,
+            passes: 0,
         })
     }
 
-    /// Tells the search where times are likely to be in the file.
-    pub(super) const fn set_places(&mut self, places: Places) {
-        self.places = Some(places);
+    /// Packets that were given to the decoder, in all passes.
+    pub(super) const fn packets_decoded(&self) -> u64 {
+        self.decoding.packets_decoded()
     }
 
-    pub(super) const fn packets_decoded(&self) -> u64 {
-        self.packets_decoded
+    /// Passes in which something was decoded.
+    pub(super) const fn passes(&self) -> u32 {
+        self.passes
     }
 
     /// Finds the frame by SPEC's rule: at or after the wanted time; else at or after half of the duration; else the last.
-    pub(super) fn find(&mut self, target: Target) -> Result<Found, MediaError> {
-        // A video that says it ends early is decoded from its middle on, in the hope that it says so rightly: the frame
-        // in the middle is kept, and thrown away if one at the wanted time comes after all.
-        let first_goal = target.half.filter(|_| target.ends_before).unwrap_or(target.wanted);
-        let mut pass = self.pass_from(first_goal, target, target.ends_before)?;
-        if let Some(found) = take(&mut pass.at_goal, FrameReason::AtTarget) {
-            return Ok(found);
-        }
-        if let Some(found) = take(&mut pass.at_half, FrameReason::HalfDuration).filter(|_| !self.size_refused)
+    /// `None` when the container shows only a part of the file, and the wanted frame is not in it.
+    pub(super) fn find(&mut self, target: Target) -> Result<Option<Found>, MediaError> {
+        if target.ends_before
+            && !target.is_partial
+            && let Some(half) = target.half
+            && self.reads_on(target.wanted)
         {
-            return Ok(found);
+            return self.find_reading_on(target, half).map(Some);
         }
-        // The frame asked for may be among those that were too large: any other would be a wrong picture.
-        if self.size_refused {
-            return Err(self.too_many_pixels());
+        let mut last_pts = None;
+        let is_absent = target.ends_before && self.has_nothing_at(target.wanted, &mut last_pts)?;
+        if !is_absent {
+            let mut pass = self.frame_at(target.wanted)?;
+            last_pts = pass.last_pts;
+            if let Some(found) = pass.take(FrameReason::AtTarget) {
+                return Ok(Some(found));
+            }
         }
-        let mut last = pass.last.take();
-        // The end came unexpectedly. Where the container tells no duration, the last frame's time does.
-        let half = target
-            .half
-            .or_else(|| Some(target.start.saturating_add(pass.last_pts?.saturating_sub(target.start) / 2)));
-        if let Some(half) = half.filter(|_| !target.ends_before)
-            && self.can_rewind()
-        {
-            let aim = Target { wanted: i64::MAX, half: Some(half), ..target };
-            let mut pass = self.pass_from(half, aim, true)?;
-            if let Some(found) = take(&mut pass.at_half, FrameReason::HalfDuration) {
+        if target.is_partial {
+            return Ok(None);
+        }
+        self.find_early(target, last_pts).map(Some)
+    }
+
+    /// Finds the frame of a video that ends before the wanted time.
+    fn find_early(&mut self, target: Target, last_pts: Option<i64>) -> Result<Found, MediaError> {
+        self.refuse_size()?;
+        // Where the container tells no duration, the last frame's time does.
+        let middle = |last: i64| target.start.saturating_add(last.saturating_sub(target.start) / 2);
+        if let Some(half) = target.half.or_else(|| last_pts.map(middle)) {
+            let mut pass = self.frame_at(half)?;
+            self.refuse_size()?;
+            if let Some(found) = pass.take(FrameReason::HalfDuration) {
                 return Ok(found);
             }
-            last = pass.last.take().or(last);
         }
-        // The last frame that decodes: from the start, leaving nothing out.
-        if self.can_rewind() && self.rewind()? {
-            let mut pass =
-                self.decode_until(Target { wanted: i64::MAX, half: None, ..target }, Effort::Full)?;
-            last = pass.last.take().or(last);
+        self.last_frame(target.wanted)
+    }
+
+    /// The same for a container that cannot seek: the frame in the middle is decoded first, and given up if one at the wanted
+    /// time comes after all.
+    fn find_reading_on(&mut self, target: Target, half: i64) -> Result<Found, MediaError> {
+        let mut pass = self.frame_at(half)?;
+        let Some(middle) = pass.take(FrameReason::HalfDuration) else { return self.last_frame(target.wanted) };
+        let is_seen = pass.last_pts.is_some_and(|pts| pts >= target.wanted);
+        if is_seen || middle.pts >= target.wanted || self.continues_to(target.wanted)? {
+            let mut pass = self.frame_at(target.wanted)?;
+            if let Some(found) = pass.take(FrameReason::AtTarget) {
+                return Ok(found);
+            }
         }
-        match last {
-            Some((frame, pts)) => Ok(Found { frame, pts, reason: FrameReason::LastFrame }),
-            None => Err(no_frame(self.packets_read, self.errors, self.first_error.take())),
+        self.refuse_size()?;
+        Ok(middle)
+    }
+
+    /// The frame asked for may be among those that were too large: any other would be a wrong picture.
+    const fn refuse_size(&self) -> Result<(), MediaError> {
+        if self.decoding.size_refused() { Err(self.decoding.too_many_pixels()) } else { Ok(()) }
+    }
+
+    /// Whether the packets from the entry for `goal` on say that there is no frame at or after it. Nothing is decoded.
+    fn has_nothing_at(&mut self, goal: i64, last_pts: &mut Option<i64>) -> Result<bool, MediaError> {
+        if self.timestamps != Timestamps::Stored
+            || !matches!(self.enter(Entry::Near, goal)?, Entered::Keyframe(_))
+        {
+            return Ok(false);
+        }
+        while let Some(unit) = self.next_unit()? {
+            match unit.pts() {
+                Some(pts) if pts < goal => *last_pts = (*last_pts).max(Some(pts)),
+                _ => return Ok(false),
+            }
+        }
+        Ok(self.units.errors() == 0 && last_pts.is_some())
+    }
+
+    /// Whether a frame at or after `goal` follows on what was read.
+    fn continues_to(&mut self, goal: i64) -> Result<bool, MediaError> {
+        if self.timestamps == Timestamps::Stored {
+            while let Some(unit) = self.next_unit()? {
+                if unit.pts().is_none_or(|pts| pts >= goal) {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        loop {
+            match self.next_frame()? {
+                Some(timed) if timed.pts >= goal => return Ok(true),
+                Some(_) => {}
+                None => return Ok(false),
+            }
         }
     }
 
-    /// Decodes from the keyframe before `goal`, and from further back when that lands behind it.
-    fn pass_from(&mut self, goal: i64, target: Target, keep_half: bool) -> Result<Pass, MediaError> {
-        let target = Target { half: target.half.filter(|_| keep_half), ..target };
-        let step_back = timeline::to_ticks(STEP_BACK, self.time_base).unwrap_or(0);
-        let read_on = timeline::to_ticks(READ_ON, self.time_base).unwrap_or(i64::MAX);
-        let near = goal.saturating_sub(target.start) <= read_on;
-        let mut seeks = Vec::new();
-        match self.seeking {
-            Seeking::Indexed => seeks.extend([goal, goal.saturating_sub(step_back)]),
-            Seeking::Inexact if !near => seeks.push(goal.saturating_sub(step_back)),
-            Seeking::Inexact | Seeking::ReadingOn | Seeking::None => {}
-        }
-        // Frames are left out only where that cannot move the times of the others.
-        let effort = match self.timestamps {
-            Timestamps::Stored => Effort::Least { skip_before: goal, wanted: target.wanted },
-            Timestamps::Reckoned | Timestamps::Counted => Effort::Full,
-        };
-        if let Some(pass) = self.jump(goal, target, effort)? {
-            return Ok(pass);
-        }
-        // Where the layout told nothing better.
-        if self.seeking == Seeking::Indexed
-            && self.index.is_none()
-            && let Some((start, end)) = self.container.indexed_bytes(self.stream, goal)
-        {
-            let end = end.saturating_add(BEHIND_JUMP).min(start.saturating_add(MAX_READ_ON));
-            self.container.input_mut().prefetch(&[ByteRange::new(start, end)]);
-        }
-        for ticks in seeks {
-            if ticks <= target.start || !self.seek(ticks)? {
+    /// The first frame at or after `goal`, by as many passes as it takes.
+    fn frame_at(&mut self, goal: i64) -> Result<Pass, MediaError> {
+        let mut expected = None;
+        // What a clean pass gave although the packets promise something else.
+        let mut candidate = None;
+        let mut is_first = self.timestamps == Timestamps::Stored;
+        let mut skips_to_start = false;
+        for &entry in self.entries(goal) {
+            if skips_to_start && entry != Entry::Start {
                 continue;
             }
-            let mut pass = self.decode_until(target, effort)?;
-            if self.is_spoilt(&pass, effort) && self.seek(ticks)? {
-                pass = self.decode_until(target, Effort::Full)?;
+            let mut entered = self.enter(entry, goal)?;
+            if std::mem::take(&mut is_first) && entered != Entered::Nowhere {
+                let pass = self.economical_pass(entered, goal)?;
+                if pass.is_trusted() {
+                    return Ok(pass);
+                }
+                expected = pass.expected;
+                // Only the start has the times that libavcodec reckons there.
+                skips_to_start =
+                    (pass.begins_inside && !self.marks_keyframes) || self.units.order() == Order::Repeated;
+                if skips_to_start && entered != Entered::Start {
+                    continue;
+                }
+                entered = self.enter(entry, goal)?;
             }
-            // A first frame behind the goal may hide earlier ones that belong there.
-            if pass.first_pts.is_some_and(|first| first <= goal) {
+            if entered == Entered::Nowhere && entry != Entry::Start {
+                continue;
+            }
+            let pass = self.full_pass(entered, goal, expected)?;
+            // Nothing can be more careful than a full decode from the start.
+            if entered == Entered::Start || entry == Entry::Start || pass.is_trusted() {
                 return Ok(pass);
             }
+            let is_clean = !pass.is_spoilt && !pass.begins_inside;
+            let came = pass.frame.as_ref().map(|frame| frame.pts);
+            // Two entries agree that the packet of the expected frame gives none.
+            if is_clean && candidate == Some(came) {
+                return Ok(pass);
+            }
+            candidate = is_clean.then_some(came);
+            skips_to_start |= pass.is_retimed && self.units.order() == Order::Doubtful;
         }
-        if !self.from_start || self.has_decoded {
-            self.rewind()?;
+        Ok(Pass::default())
+    }
+
+    /// Decodes what the frame at or after `goal` needs, and nothing else.
+    fn economical_pass(&mut self, entered: Entered, goal: i64) -> Result<Pass, MediaError> {
+        self.passes += 1;
+        let mut pass = Pass { is_economical: true, ..Pass::default() };
+        let mut ahead = VecDeque::new();
+        loop {
+            self.check()?;
+            match self.decoding.receive(self.units.source())? {
+                Output::Frame(timed) => {
+                    self.judge(&mut pass, &timed, entered);
+                    if timed.pts >= goal {
+                        pass.frame = Some(timed);
+                        break;
+                    }
+                }
+                Output::Ended => break,
+                Output::NeedsInput => {
+                    if let Some(unit) = ahead.pop_front() {
+                        self.send(unit, goal);
+                    } else if pass.expected.is_some() {
+                        self.decoding.drain();
+                    } else if let Some(unit) = self.next_unit()? {
+                        // Packets without times do not tell: everything is decoded.
+                        let Some(pts) = unit.pts() else {
+                            pass.is_spoilt = true;
+                            return Ok(pass);
+                        };
+                        pass.last_pts = pass.last_pts.max(Some(pts));
+                        if pts < goal || pass.feeds_on {
+                            self.send(unit, goal);
+                        } else {
+                            self.look_ahead(&mut pass, &mut ahead, unit, goal)?;
+                        }
+                    } else if pass.feeds_on {
+                        pass.reached_end = true;
+                        self.decoding.drain();
+                    } else {
+                        pass.expected = Some(Promise::Nothing);
+                        pass.reached_end = true;
+                        break;
+                    }
+                }
+            }
         }
-        self.ask_for_all_up_to(goal);
-        let pass = self.decode_until(target, effort)?;
-        if self.is_spoilt(&pass, effort) && self.can_rewind() && self.rewind()? {
-            return self.decode_until(target, Effort::Full);
-        }
+        self.conclude(&mut pass, entered);
         Ok(pass)
     }
 
-    /// Asks for what reading on from the start will read. Without an index all of it is needed.
-    fn ask_for_all_up_to(&mut self, goal: i64) {
-        let Some(places) = self.places.filter(|_| self.seeking != Seeking::Indexed) else { return };
-        let place = places.of(goal);
-        let input = self.container.input_mut();
-        let end = place.saturating_add(place / 16).saturating_add(BEHIND_JUMP);
-        let start = input.position();
-        input.prefetch(&[ByteRange::new(start, end.min(start.saturating_add(MAX_READ_ON)))]);
-    }
-
-    /// Enters the file shortly before `goal`, and decodes from the first keyframe there. `None` when that is not possible, or
-    /// gave anything but undamaged frames from before the goal on: then what came before them is needed.
-    fn jump(&mut self, goal: i64, target: Target, effort: Effort) -> Result<Option<Pass>, MediaError> {
-        let Some(places) = self.places.filter(|places| places.can_enter) else { return Ok(None) };
-        let end = places.of(goal).saturating_add(BEHIND_JUMP);
-        let mut before = None;
-        for back in JUMPS {
-            let ticks = timeline::to_ticks(back, self.time_base).unwrap_or(i64::MAX);
-            let place = places.of(goal.saturating_sub(ticks));
-            if place < MIN_JUMP {
-                return Ok(None);
+    /// Reads on from the first access unit at or after the goal until it is certain which one holds the frame, and keeps what is
+    /// needed in `ahead`. Without certainty everything read is decoded, and the decoder tells by the order of its frames.
+    ///
+    /// The decoder is then told that the last one of these is the end, instead of being fed until its delay is through: for a
+    /// frame with two B-frames behind it that is two frames less to decode.
+    fn look_ahead(
+        &mut self,
+        pass: &mut Pass,
+        ahead: &mut VecDeque<AccessUnit>,
+        first: AccessUnit,
+        goal: i64,
+    ) -> Result<(), MediaError> {
+        let mut window = Window::new(goal, self.reorder.depth(), self.decoding_times());
+        window.add(&first);
+        ahead.push_back(first);
+        loop {
+            let is_ordered = self.units.order() != Order::Unknown || ahead.len() >= ORDER_WINDOW;
+            if window.is_certain() && is_ordered {
+                break;
             }
-            let range = ByteRange::new(place, before.unwrap_or(end));
-            before = Some(place);
-            self.container.input_mut().prefetch(&[range]);
-            let Ok(offset) = i64::try_from(place) else { return Ok(None) };
-            if self.container.seek_to_byte(offset).is_err() {
-                return Ok(None);
-            }
-            self.restart(false)?;
-            self.awaits_keyframe = true;
-            let pass = self.decode_until(target, effort)?;
-            if pass.at_goal.is_none() && pass.at_half.is_none() {
-                return Ok(None);
-            }
-            // Damage may come of where it was entered: in the middle of a keyframe, say.
-            if !self.damaged && pass.first_pts.is_some_and(|first| first <= goal) {
-                return Ok(Some(pass));
-            }
+            let unit = if ahead.len() < MAX_LOOK_AHEAD { self.next_unit()? } else { None };
+            let Some(unit) = unit else {
+                pass.reached_end = ahead.len() < MAX_LOOK_AHEAD && !window.is_certain();
+                break;
+            };
+            window.add(&unit);
+            pass.last_pts = pass.last_pts.max(unit.pts());
+            ahead.push_back(unit);
         }
-        Ok(None)
-    }
-
-    /// Whether decoding less than everything may have changed what came out. What a decoder conceals depends on the frames
-    /// before, also on those that nothing refers to; and a wanted frame that did not come out needs another to be found.
-    fn is_spoilt(&self, pass: &Pass, effort: Effort) -> bool {
-        effort != Effort::Full && (self.damaged || (self.last_is_known && pass.at_goal.is_none()))
-    }
-
-    /// Decodes on until a frame at or after `target.wanted`.
-    fn decode_until(&mut self, target: Target, effort: Effort) -> Result<Pass, MediaError> {
-        let mut pass = Pass { at_goal: None, at_half: None, last: None, last_pts: None, first_pts: None };
-        let mut frame = Frame::new().map_err(MediaError::library("allocating a frame"))?;
-        while let Some(pts) = self.next_frame(&mut frame, effort)? {
-            pass.first_pts.get_or_insert(pts);
-            if pts >= target.wanted {
-                pass.at_goal = Some((frame, pts));
-                return Ok(pass);
+        match window.best() {
+            Some(best) if window.is_certain() || pass.reached_end => {
+                ahead.truncate(window.needed());
+                pass.expected = Some(Promise::Frame(best));
             }
-            pass.last_pts = Some(pts);
-            let is_half = pass.at_half.is_none() && target.half.is_some_and(|half| pts >= half);
-            // A container that took us here will take us back: a frame less to keep is 3 MB less for 1080p.
-            if !is_half && effort != Effort::Full && !self.from_start {
+            _ => pass.feeds_on = true,
+        }
+        Ok(())
+    }
+
+    /// How far decoding times of this pass tell that no earlier frame can follow.
+    const fn decoding_times(&self) -> DecodingTimes {
+        match (self.stores_dts, self.units.order()) {
+            (false, _) => DecodingTimes::Absent,
+            (true, Order::Unknown) => DecodingTimes::Equal,
+            (true, _) if self.is_delayed => DecodingTimes::Earlier,
+            (true, _) => DecodingTimes::Absent,
+        }
+    }
+
+    /// Decodes everything from an entry on until a frame at or after `goal`.
+    fn full_pass(
+        &mut self,
+        entered: Entered,
+        goal: i64,
+        expected: Option<Promise>,
+    ) -> Result<Pass, MediaError> {
+        self.passes += 1;
+        let mut pass = Pass { expected, ..Pass::default() };
+        let mut beyond = 0;
+        while let Some(timed) = self.next_frame()? {
+            self.judge(&mut pass, &timed, entered);
+            if timed.pts < goal {
+                pass.last_pts = pass.last_pts.max(Some(timed.pts));
+                pass.keep_last(timed);
                 continue;
             }
-            let fresh = Frame::new().map_err(MediaError::library("allocating a frame"))?;
-            let taken = std::mem::replace(&mut frame, fresh);
-            if is_half {
-                pass.at_half = Some((taken, pts));
-            } else {
-                pass.last = Some((taken, pts));
+            if self.is_far_behind(timed.pts, goal) {
+                continue;
+            }
+            let is_expected = expected.is_none_or(|expected| expected == Promise::Frame(timed.pts));
+            if pass.frame.as_ref().is_none_or(|best| timed.pts < best.pts) {
+                pass.frame = Some(timed);
+            }
+            beyond += 1;
+            if is_expected || beyond >= MAX_BEYOND {
+                break;
             }
         }
-        if let Some((kept, pts)) = &pass.at_half
-            && pass.last.as_ref().is_none_or(|(_, last)| last < pts)
-        {
-            let shared = kept.share().map_err(MediaError::library("sharing a frame"))?;
-            pass.last = Some((shared, *pts));
-        }
+        self.conclude(&mut pass, entered);
         Ok(pass)
     }
 
-    /// The next decoded frame's presentation time; `None` at the end.
-    fn next_frame(&mut self, frame: &mut Frame, effort: Effort) -> Result<Option<i64>, MediaError> {
+    /// The last frame that decodes; of a damaged one, the one before it.
+    fn last_frame(&mut self, goal: i64) -> Result<Found, MediaError> {
+        for &entry in self.entries(goal) {
+            let entered = self.enter(entry, goal)?;
+            if entered == Entered::Nowhere && entry != Entry::Start {
+                continue;
+            }
+            let mut pass = self.full_pass(entered, i64::MAX, Some(Promise::Nothing))?;
+            if entered != Entered::Start && entry != Entry::Start && !pass.is_trusted() {
+                continue;
+            }
+            self.refuse_size()?;
+            let last = pass.last_whole.take().or(pass.last.take());
+            let Some(last) = last else { break };
+            let reason = FrameReason::LastFrame;
+            return Ok(Found { frame: last.frame, pts: last.pts, reason, reached_end: true });
+        }
+        self.refuse_size()?;
+        let first_error = self.decoding.first_error().or(self.units.first_error()).map(str::to_owned);
+        Err(no_frame(
+            self.units.packets_read(),
+            self.decoding.errors().saturating_add(self.units.errors()),
+            first_error,
+        ))
+    }
+
+    /// The next frame, whatever it is; everything is decoded.
+    fn next_frame(&mut self) -> Result<Option<Timed>, MediaError> {
         loop {
             // libav polls nothing while it decodes: between packets is where the deadline is looked at.
-            self.container.input_mut().check()?;
-            match self.decoder.receive(frame) {
-                Ok(Received::Frame) => {
-                    if u64::from(frame.width()) * u64::from(frame.height()) > self.max_pixels {
-                        return Err(self.too_many_pixels());
-                    }
-                    self.damaged |= frame.is_damaged();
-                    let (stored, length) = match self.timestamps {
-                        Timestamps::Counted => (None, 0),
-                        Timestamps::Stored | Timestamps::Reckoned => {
-                            (frame.best_effort_timestamp(), frame.duration())
-                        }
-                    };
-                    let pts = stored.or(self.next_pts).unwrap_or(0);
-                    let length = if length > 0 { length } else { self.frame_ticks };
-                    self.next_pts = Some(pts.saturating_add(length));
-                    return Ok(Some(pts));
-                }
-                Ok(Received::NeedsInput) => self.feed(effort)?,
-                Ok(Received::Ended) => return Ok(None),
-                // A damaged frame. After the end there is no packet to try next, but the decoder goes on draining.
-                Err(error) => {
-                    self.note(&error);
-                    if self.draining && self.errors > u64::from(MAX_READ_ERRORS_IN_A_ROW) {
-                        return Ok(None);
-                    }
-                }
+            self.check()?;
+            match self.decoding.receive(self.units.source())? {
+                Output::Frame(timed) => return Ok(Some(timed)),
+                Output::Ended => return Ok(None),
+                Output::NeedsInput => match self.next_unit()? {
+                    Some(unit) => self.decoding.send(unit, false),
+                    None => self.decoding.drain(),
+                },
             }
         }
     }
 
-    /// Gives the decoder one packet, or the end.
-    fn feed(&mut self, effort: Effort) -> Result<(), MediaError> {
-        if self.draining {
-            return Ok(());
-        }
-        let packet = self.next_packet(effort)?;
-        self.has_decoded = true;
-        if let Some(packet) = &packet {
-            self.packets_decoded += 1;
-            // A packet without a presentation time may be the one wanted.
-            let skip = match effort {
-                Effort::Least { skip_before, .. } => packet.pts().is_some_and(|pts| pts < skip_before),
-                Effort::Full => false,
-            };
-            self.decoder.skip_non_reference(skip);
-        } else {
-            self.draining = true;
-        }
-        if let Err(error) = self.decoder.send(packet.as_ref()) {
-            self.note(&error);
-        }
-        Ok(())
+    /// Gives an access unit to the decoder, which may leave out frames before `goal` that no other refers to.
+    fn send(&mut self, unit: AccessUnit, goal: i64) {
+        let skips = !unit.is_field_coded() && unit.pts().is_some_and(|pts| pts < goal);
+        self.decoding.send(unit, skips);
     }
 
-    /// The next packet to decode; `None` at the end, or when no more are needed.
-    ///
-    /// Where an index names the packet that holds the frame, that is the last one. Otherwise, with the least effort, the first
-    /// packet at or after the wanted time makes us read on until a decoding time says that
-    /// no earlier presentation time can follow. Then it is known which packet holds the frame, and the decoder is told that
-    /// it is the last instead of being fed until its delay is through: for a frame with two B-frames behind it that is two
-    /// frames less to decode.
-    fn next_packet(&mut self, effort: Effort) -> Result<Option<Packet>, MediaError> {
-        let wanted = match effort {
-            Effort::Least { wanted, .. } => Some(wanted),
-            Effort::Full => None,
+    /// Takes down what a frame says of the pass. Frames that are presented before the keyframe of the entry may lack what they
+    /// refer to; nothing behind it refers to them.
+    fn judge(&self, pass: &mut Pass, timed: &Timed, entered: Entered) {
+        pass.is_retimed |= timed.is_retimed;
+        let Entered::Keyframe(first) = entered else {
+            pass.is_spoilt |= timed.is_damaged;
+            return;
         };
-        if self.ahead.is_empty() && !self.last_is_known {
-            let Some(packet) = self.read_packet()? else { return Ok(None) };
-            if let Some(last) = wanted.and_then(|wanted| self.named_packet(&packet, wanted)) {
-                self.last_is_known = packet.position() == Some(last);
-                return Ok(Some(packet));
-            }
-            match (packet.pts(), wanted) {
-                (Some(pts), Some(wanted)) if pts >= wanted => self.look_ahead(packet, pts, wanted)?,
-                _ => return Ok(Some(packet)),
-            }
+        if timed.pts >= first {
+            pass.is_spoilt |= timed.is_damaged || !timed.is_timed;
         }
-        Ok(self.ahead.pop_front())
-    }
-
-    /// Where the packet begins that the index says is the last one needed, asked at the first packet of a run.
-    fn named_packet(&mut self, packet: &Packet, wanted: i64) -> Option<u64> {
-        let (index, first) = (self.index, packet.position().zip(packet.pts()));
-        *self.named.get_or_insert_with(|| {
-            let (position, pts) = first?;
-            index?.packet_of_frame(position, pts, wanted)
-        })
-    }
-
-    /// Reads on from the first packet at or after the wanted time, and keeps what is needed in `ahead`.
-    fn look_ahead(&mut self, first: Packet, pts: i64, wanted: i64) -> Result<(), MediaError> {
-        let (mut best, mut needed, mut dts) = (pts, 1, first.dts());
-        self.ahead.push_back(first);
-        while self.ahead.len() < MAX_LOOK_AHEAD {
-            // Without decoding times there is nothing to go by: everything read is decoded.
-            let Some(now) = dts else { return Ok(()) };
-            let packet = if now >= best { None } else { self.read_packet()? };
-            let Some(packet) = packet else {
-                self.ahead.truncate(needed);
-                self.last_is_known = true;
-                return Ok(());
-            };
-            dts = packet.dts();
-            let Some(pts) = packet.pts() else {
-                self.ahead.push_back(packet);
-                return Ok(());
-            };
-            self.ahead.push_back(packet);
-            if (wanted..best).contains(&pts) {
-                best = pts;
-                needed = self.ahead.len();
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the stream's next packet; `None` at the end.
-    fn read_packet(&mut self) -> Result<Option<Packet>, MediaError> {
-        while let Some(packet) = self.pending.pop_front() {
-            if packet.stream_index() == Some(self.stream) {
-                self.packets_read += 1;
-                return Ok(Some(packet));
-            }
-        }
-        let mut packet = Packet::new().map_err(MediaError::library("allocating a packet"))?;
-        let mut errors_in_a_row = 0;
-        loop {
-            let result = self.container.read_packet(&mut packet);
-            // libav may have turned a failed read into an end of file: the source knows.
-            self.container.input_mut().check()?;
-            match result {
-                // What refers to frames that were jumped over cannot be decoded.
-                Ok(true) if self.awaits_keyframe && !packet.is_key() => errors_in_a_row = 0,
-                Ok(true) if packet.stream_index() == Some(self.stream) => {
-                    self.awaits_keyframe = false;
-                    self.packets_read += 1;
-                    if self.packets_read > self.max_packets {
-                        return Err(MediaError::LimitExceeded {
-                            limit: "max_packets",
-                            allowed: self.max_packets,
-                        });
-                    }
-                    return Ok(Some(packet));
-                }
-                Ok(true) => errors_in_a_row = 0,
-                Ok(false) => return Ok(None),
-                Err(error) => {
-                    self.note(&error);
-                    errors_in_a_row += 1;
-                    if errors_in_a_row >= MAX_READ_ERRORS_IN_A_ROW {
-                        return Ok(None);
-                    }
-                }
-            }
+        if timed.pts == first {
+            pass.begins_inside |= timed.is_intra == Some(false);
+            pass.begins_intra |= timed.is_intra == Some(true);
         }
     }
 
-    const fn too_many_pixels(&self) -> MediaError {
-        MediaError::LimitExceeded { limit: "max_pixels", allowed: self.max_pixels }
+    fn conclude(&self, pass: &mut Pass, entered: Entered) {
+        pass.is_spoilt |= self.decoding.errors() > 0 || self.units.errors() > 0;
+        pass.is_spoilt |= match self.units.order() {
+            Order::Unknown | Order::AsTimed => false,
+            Order::Doubtful => pass.is_economical || pass.is_retimed,
+            Order::Repeated => true,
+        };
+        let is_keyframe = self.marks_keyframes || pass.begins_intra;
+        pass.begins_inside |= matches!(entered, Entered::Keyframe(_)) && !is_keyframe;
     }
 
-    fn note(&mut self, error: &AvError) {
-        self.errors += 1;
-        // A decoder that had a size and has none any more was told one that is over the limit, or nonsense.
-        self.size_refused |=
-            *error == AvError::INVALID_ARGUMENT && self.has_decoded && self.decoder.has_no_size();
-        self.damaged = true;
-        self.first_error.get_or_insert_with(|| error.to_string());
+    fn is_far_behind(&self, pts: i64, goal: i64) -> bool {
+        let gap = timeline::to_ticks(MAX_GAP, self.time_base).unwrap_or(i64::MAX);
+        pts.saturating_sub(goal) > gap
     }
 
-    /// Moves to the keyframe before `ticks`; whether the container could.
-    fn seek(&mut self, ticks: i64) -> Result<bool, MediaError> {
-        let moved = self.container.seek_backward(self.stream, ticks).is_ok();
-        if moved {
-            self.restart(false)?;
-        }
-        Ok(moved)
-    }
-
-    const fn can_rewind(&self) -> bool {
-        !matches!(self.seeking, Seeking::None)
-    }
-
-    /// Moves to the first packet; whether the container could.
-    fn rewind(&mut self) -> Result<bool, MediaError> {
-        let first = i64::MIN / 2;
-        let moved = self.container.seek_backward(self.stream, first).is_ok()
-            || self.container.seek_backward(self.stream, 0).is_ok()
-            || self.container.seek_to_byte(0).is_ok();
-        if moved {
-            self.restart(true)?;
-        }
-        Ok(moved)
-    }
-
-    fn restart(&mut self, from_start: bool) -> Result<(), MediaError> {
-        // A new decoder rather than a flushed one: what some remember over a flush (the H.264 decoder, which encoder to work
-        // around) would let the frame depend on where we were before.
-        if self.has_decoded {
-            self.decoder = open_decoder(self.container, self.stream, self.threads, self.max_pixels)?;
-            self.has_decoded = false;
-        }
-        self.pending.clear();
-        self.ahead.clear();
-        self.last_is_known = false;
-        self.draining = false;
-        self.next_pts = None;
-        self.damaged = false;
-        self.named = None;
-        self.awaits_keyframe = false;
-        self.from_start = from_start;
-        Ok(())
+    fn check(&mut self) -> Result<(), MediaError> {
+        Ok(self.units.container.input_mut().check()?)
     }
 }
 
-fn missing_stream() -> MediaError {
+impl Pass {
+    fn keep_last(&mut self, timed: Timed) {
+        if timed.is_damaged {
+            self.last = Some(timed);
+        } else {
+            self.last = None;
+            self.last_whole = Some(timed);
+        }
+    }
+
+    fn take(&mut self, reason: FrameReason) -> Option<Found> {
+        let reached_end = self.reached_end;
+        self.frame.take().map(|timed| Found { frame: timed.frame, pts: timed.pts, reason, reached_end })
+    }
+}
+
+/// Decodes a picture that is the only one of its stream.
+pub(super) fn still(
+    container: &Container<'_>,
+    stream: usize,
+    packet: Packet,
+    target: Target,
+    max_pixels: u64,
+) -> Result<Found, MediaError> {
+    let setup = Setup { threads: NonZeroUsize::MIN, max_pixels, frame_ticks: 1, is_counted: false };
+    let mut decoding = Decoding::new(setup);
+    decoding.send(AccessUnit::of_packet(packet), false);
+    loop {
+        match decoding.receive((container, stream))? {
+            Output::Frame(Timed { frame, pts, .. }) => {
+                let reason = match target.half {
+                    _ if pts >= target.wanted => FrameReason::AtTarget,
+                    Some(half) if pts >= half => FrameReason::HalfDuration,
+                    _ => FrameReason::LastFrame,
+                };
+                return Ok(Found { frame, pts, reason, reached_end: true });
+            }
+            Output::NeedsInput => decoding.drain(),
+            Output::Ended => {
+                return Err(no_frame(1, decoding.errors(), decoding.first_error().map(str::to_owned)));
+            }
+        }
+    }
+}
+
+/// Whether the stream's index names a frame that is no keyframe.
+fn names_other_frames(container: &Container<'_>, stream: usize) -> bool {
+    (0..container.index_entry_count(stream))
+        .any(|number| container.index_entry_at(stream, number).is_some_and(|entry| !entry.is_key))
+}
+
+pub(super) fn missing_stream() -> MediaError {
     MediaError::Library { step: "finding the stream", reason: "it is gone".to_owned() }
 }
 
-fn open_decoder(
-    container: &Container<'_>,
-    stream: usize,
-    threads: NonZeroUsize,
-    max_pixels: u64,
-) -> Result<Decoder, MediaError> {
-    let view = container.stream(stream).ok_or_else(missing_stream)?;
-    Decoder::open(view, threads, max_pixels)
-        .map_err(|error| no_frame(0, 1, Some(error.to_string())))?
-        .ok_or_else(|| MediaError::NoDecoder { codec: view.codec_name().unwrap_or("unknown").to_owned() })
-}
-
-fn take(slot: &mut Option<(Frame, i64)>, reason: FrameReason) -> Option<Found> {
-    slot.take().map(|(frame, pts)| Found { frame, pts, reason })
-}
-
-fn no_frame(packets: u64, errors: u64, first: Option<String>) -> MediaError {
+pub(super) fn no_frame(packets: u64, errors: u64, first: Option<String>) -> MediaError {
     let first = first.unwrap_or_else(|| "the video has no packets".to_owned());
     MediaError::NoFrame { packets, errors, first }
 }

@@ -25,6 +25,11 @@ pub(super) fn to_seconds(ticks: i64, time_base: Ratio) -> Option<f64> {
     Some(TimeBase::try_from(time_base).ok()?.seconds(Ticks::new(ticks)))
 }
 
+/// Seconds from `start` in microseconds to `ticks` of `time_base`; zero for less than a microsecond, to which `start` was rounded.
+pub(super) fn seconds_since(start: i64, ticks: i64, time_base: Ratio) -> f64 {
+    TimeBase::try_from(time_base).map_or(0.0, |base| base.seconds_since(Microseconds::new(start), Pts::new(ticks)))
+}
+
 /// Microseconds in seconds.
 pub(super) fn seconds(microseconds: i64) -> f64 {
     Microseconds::new(microseconds).seconds()

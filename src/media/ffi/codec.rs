@@ -93,11 +93,13 @@ pub(crate) struct Announced {
 }
 
 impl Decoder {
-    /// Opens the decoder of a stream; `Ok(None)` when none is compiled in.
+    /// Opens the decoder of a stream; `Ok(None)` when none is compiled in. `reorder_frames` are the frames that it holds back at
+    /// least to put them in order; decoders that learn the number from the stream alone drop frames until they know it.
     pub(crate) fn open(
         stream: Stream<'_>,
         threads: NonZeroUsize,
         max_pixels: u64,
+        reorder_frames: u8,
     ) -> Result<Option<Self>, AvError> {
         let codec = stream.decoder();
         if codec.is_null() {
@@ -122,6 +124,11 @@ impl Decoder {
         AvError::check(unsafe {
             ffi::avcodec_parameters_to_context(context.as_mut_ptr(), stream.parameters())
         })?;
+        // The parameters may know a larger number.
+        let reorder_frames = c_int::from(reorder_frames).max(field!(context.view(), has_b_frames));
+        // SAFETY: a field of a context that nobody else refers to; no reference to the whole is made, whose enums come from
+        // the file by now.
+        unsafe { (*context.as_mut_ptr()).has_b_frames = reorder_frames };
         // SAFETY: a context for this codec, not opened yet; no options.
         AvError::check(unsafe { ffi::avcodec_open2(context.as_mut_ptr(), codec, ptr::null_mut()) })?;
         Ok(Some(Self(context)))

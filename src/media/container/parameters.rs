@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use crate::media::ffi::codec::Decoder;
 use crate::media::ffi::frame::ColourCodes;
 use crate::media::ffi::stream::Stream;
-use crate::media::h264_sps::Sps;
+use crate::media::container::h264_sps::Sps;
 use crate::media::info::Ratio;
 
 /// Streams further back are not worth a decoder: opening one takes up to a millisecond, and a file may have a hundred.
@@ -15,26 +15,26 @@ const MAX_STREAMS: usize = 16;
 const UNKNOWN: i32 = -99;
 
 /// What pictures of a stream are like.
-pub(super) struct Configuration {
-    pub(super) pixel_format: Option<String>,
-    pub(super) profile: i32,
-    pub(super) level: i32,
-    pub(super) colour: ColourCodes,
-    pub(super) sample_aspect_ratio: Option<Ratio>,
-    pub(super) field_order: Option<&'static str>,
-    pub(super) has_b_frames: i32,
+pub(in crate::media) struct Configuration {
+    pub(in crate::media) pixel_format: Option<String>,
+    pub(in crate::media) profile: i32,
+    pub(in crate::media) level: i32,
+    pub(in crate::media) colour: ColourCodes,
+    pub(in crate::media) sample_aspect_ratio: Option<Ratio>,
+    pub(in crate::media) field_order: Option<&'static str>,
+    pub(in crate::media) has_b_frames: i32,
 }
 
 impl Configuration {
     /// Of a stream of video, the `index`th stream of its file.
-    pub(super) fn of(stream: Stream<'_>, index: usize, max_pixels: u64) -> Self {
+    pub(in crate::media) fn of(stream: Stream<'_>, index: usize, max_pixels: u64) -> Self {
         let mut configuration = Self::of_container(stream);
         if configuration.pixel_format.is_none() && index < MAX_STREAMS {
             if stream.codec_name() == Some("h264") {
                 if let Some(sps) = Sps::find(stream.extradata()) {
                     configuration.add_sps(&sps);
                 }
-            } else if let Ok(Some(decoder)) = Decoder::open(stream, NonZeroUsize::MIN, max_pixels) {
+            } else if let Ok(Some(decoder)) = Decoder::open(stream, NonZeroUsize::MIN, max_pixels, 0) {
                 configuration.add_decoder(&decoder);
             }
         }

@@ -24,7 +24,7 @@ const TRANSFER_HLG: i32 = 18;
 const HD_LINES: u32 = 720;
 
 /// The frame's codes with the gaps filled: untagged video is limited range, and BT.709 from 720 lines up, else BT.601.
-pub(super) fn complete(codes: ColourCodes, layout: PixelLayout, height: u32) -> ColourCodes {
+pub(in crate::media) fn complete(codes: ColourCodes, layout: PixelLayout, height: u32) -> ColourCodes {
     let mut codes = codes.sanitised();
     if layout.is_rgb {
         codes.matrix = MATRIX_RGB;
@@ -42,30 +42,30 @@ pub(super) fn complete(codes: ColourCodes, layout: PixelLayout, height: u32) -> 
 }
 
 /// The same light in the numbers of JFIF (ITU-T T.871): full range, BT.601 matrix.
-pub(super) const fn jfif(codes: ColourCodes) -> ColourCodes {
+pub(in crate::media) const fn jfif(codes: ColourCodes) -> ColourCodes {
     ColourCodes { range: RANGE_FULL, matrix: MATRIX_BT601, ..codes }
 }
 
 /// How much red and blue weigh in luma; `None` for matrices that are not made so, RGB among them.
-pub(super) const fn luma_weights(codes: ColourCodes) -> Option<LumaWeights> {
+pub(in crate::media) const fn luma_weights(codes: ColourCodes) -> Option<LumaWeights> {
     LumaWeights::of_matrix(codes.matrix)
 }
 
-pub(super) const fn is_full_range(codes: ColourCodes) -> bool {
+pub(in crate::media) const fn is_full_range(codes: ColourCodes) -> bool {
     codes.range == RANGE_FULL
 }
 
 /// The same light as RGB.
-pub(super) const fn rgb(codes: ColourCodes) -> ColourCodes {
+pub(in crate::media) const fn rgb(codes: ColourCodes) -> ColourCodes {
     ColourCodes { range: RANGE_FULL, matrix: MATRIX_RGB, ..codes }
 }
 
 /// RGB in BT.709, as tone mapping leaves it.
-pub(super) const fn sdr_rgb() -> ColourCodes {
+pub(in crate::media) const fn sdr_rgb() -> ColourCodes {
     ColourCodes { primaries: PRIMARIES_BT709, transfer: 1, ..rgb(ColourCodes::UNSPECIFIED) }
 }
 
-pub(super) const fn hdr_transfer(codes: ColourCodes) -> Option<HdrTransfer> {
+pub(in crate::media) const fn hdr_transfer(codes: ColourCodes) -> Option<HdrTransfer> {
     match codes.transfer {
         TRANSFER_PQ => Some(HdrTransfer::Pq),
         TRANSFER_HLG => Some(HdrTransfer::Hlg),
@@ -73,7 +73,7 @@ pub(super) const fn hdr_transfer(codes: ColourCodes) -> Option<HdrTransfer> {
     }
 }
 
-pub(super) const fn hdr_primaries(codes: ColourCodes) -> HdrPrimaries {
+pub(in crate::media) const fn hdr_primaries(codes: ColourCodes) -> HdrPrimaries {
     match codes.primaries {
         PRIMARIES_P3_DCI | PRIMARIES_P3_D65 => HdrPrimaries::P3D65,
         PRIMARIES_BT709 => HdrPrimaries::Bt709,
@@ -82,7 +82,7 @@ pub(super) const fn hdr_primaries(codes: ColourCodes) -> HdrPrimaries {
     }
 }
 
-pub(super) fn describe(codes: ColourCodes, dolby_vision_profile: Option<u8>) -> ColourInfo {
+pub(in crate::media) fn describe(codes: ColourCodes, dolby_vision_profile: Option<u8>) -> ColourInfo {
     let hdr = match (dolby_vision_profile, hdr_transfer(codes)) {
         (Some(5), _) => Some(HdrKind::DolbyVision5),
         (Some(_), _) => Some(HdrKind::DolbyVision),

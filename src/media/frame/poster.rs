@@ -2,13 +2,17 @@
 
 use serde::Serialize;
 
-use crate::media::colour;
+use crate::media::frame::colour;
 use crate::media::error::MediaError;
 use crate::media::ffi::codec::encode_jpeg;
-use crate::media::ffi::frame::{ColourCodes, Frame};
+use crate::media::container::describe::orientation;
+use crate::media::ffi::frame::{ColourCodes, Edges, Frame};
 use crate::media::ffi::pixel_format::PixelFormat;
 use crate::media::ffi::scale::scale;
+use crate::media::ffi::stream::Stream;
 use crate::media::info::Ratio;
+use crate::media::search::Found;
+use crate::media::timeline;
 use crate::picture::deinterlace::deinterlace_plane;
 use crate::picture::matrix::ToJfif;
 use crate::picture::orient::{orient_rgb, orient_yuv};
@@ -60,6 +64,7 @@ pub struct PosterFrame {
     pub(super) reason: FrameReason,
     pub(super) stream_index: usize,
     pub(super) packets_decoded: u64,
+    pub(super) passes: u32,
 }
 
 impl std::fmt::Debug for Frame {
@@ -69,6 +74,41 @@ impl std::fmt::Debug for Frame {
 }
 
 impl PosterFrame {
+    /// Of a frame of `stream`, which is the `index`th of its container and is counted from `start` in microseconds. `cost` is
+    /// how many packets were decoded, in how many passes.
+    pub(in crate::media) fn new(
+        stream: Stream<'_>,
+        index: usize,
+        start: i64,
+        found: Found,
+        cost: (u64, u32),
+    ) -> Result<Self, MediaError> {
+        let Found { mut frame, pts, reason, .. } = found;
+        let time_base = Ratio::from(stream.time_base());
+        if let Some(edges) = stream.cropping() {
+            crop(&mut frame, edges)?;
+        }
+        // The container's word on shape goes before the codec's, and the frame's before that of the headers.
+        let sample_aspect_ratio = stream
+            .container_sample_aspect_ratio()
+            .or_else(|| frame.sample_aspect_ratio())
+            .or_else(|| stream.sample_aspect_ratio())
+            .map(Ratio::from);
+        let matrix = frame.display_matrix().or_else(|| stream.display_matrix());
+        Ok(Self {
+            orientation: matrix.map_or(Orientation::Upright, orientation),
+            sample_aspect_ratio,
+            pts,
+            time_base,
+            pts_seconds: timeline::seconds_since(start, pts, time_base),
+            reason,
+            stream_index: index,
+            packets_decoded: cost.0,
+            passes: cost.1,
+            frame,
+        })
+    }
+
     /// Presentation time in seconds, counted from the container's start.
     pub const fn pts_seconds(&self) -> f64 {
         self.pts_seconds
@@ -94,9 +134,15 @@ impl PosterFrame {
         self.stream_index
     }
 
-    /// Packets that were given to the decoder to get it.
+    /// Packets that were given to the decoder to get it, in all passes.
     pub const fn packets_decoded(&self) -> u64 {
         self.packets_decoded
+    }
+
+    /// Passes of decoding that it took. More than one means that the first, economical one gave something else than the
+    /// packets promise, or met damage.
+    pub const fn passes(&self) -> u32 {
+        self.passes
     }
 
     /// Width and height as decoded: cropped, but neither turned nor stretched.
@@ -282,6 +328,23 @@ impl PosterFrame {
             None => RgbPicture { width, height, pixels },
         })
     }
+}
+
+/// Cuts off edges, whole chroma samples only on the left and at the top, as ffmpeg's crop filter does.
+fn crop(frame: &mut Frame, mut edges: Edges) -> Result<(), MediaError> {
+    let (shift_x, shift_y) = frame.format().layout().map_or((0, 0), |layout| layout.chroma_shift);
+    let (odd_x, odd_y) = (edges.left & ((1 << shift_x) - 1), edges.top & ((1 << shift_y) - 1));
+    edges.left -= odd_x;
+    edges.right += odd_x;
+    edges.top -= odd_y;
+    edges.bottom += odd_y;
+    // Edges that leave nothing are damage: the picture is shown whole.
+    let (width, height) = (frame.width() as usize, frame.height() as usize);
+    let fits = |a: usize, b: usize, side: usize| a.checked_add(b).is_some_and(|sum| sum < side);
+    if fits(edges.left, edges.right, width) && fits(edges.top, edges.bottom, height) {
+        frame.crop(edges).map_err(MediaError::picture("cropped"))?;
+    }
+    Ok(())
 }
 
 fn unreadable(reason: &str) -> MediaError {

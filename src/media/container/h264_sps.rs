@@ -7,28 +7,28 @@ use crate::media::info::Ratio;
 
 /// What the set says about pictures. Codes are those of ITU-T H.273.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Sps {
+pub(in crate::media) struct Sps {
     profile_idc: u8,
     constraints: u8,
-    pub(super) level: i32,
+    pub(in crate::media) level: i32,
     chroma_format: u32,
     depth: u32,
     /// Whether there are no field macroblocks at all.
-    pub(super) frames_only: bool,
-    pub(super) sample_aspect_ratio: Option<Ratio>,
-    pub(super) full_range: Option<bool>,
-    pub(super) colour: Option<ColourDescription>,
+    pub(in crate::media) frames_only: bool,
+    pub(in crate::media) sample_aspect_ratio: Option<Ratio>,
+    pub(in crate::media) full_range: Option<bool>,
+    pub(in crate::media) colour: Option<ColourDescription>,
     /// As libav numbers it: one more than in the standard, 0 unspecified.
-    pub(super) chroma_location: i32,
+    pub(in crate::media) chroma_location: i32,
     /// Frames held back to put them in order.
-    pub(super) reorder_frames: Option<i32>,
+    pub(in crate::media) reorder_frames: Option<i32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ColourDescription {
-    pub(super) primaries: i32,
-    pub(super) transfer: i32,
-    pub(super) matrix: i32,
+pub(in crate::media) struct ColourDescription {
+    pub(in crate::media) primaries: i32,
+    pub(in crate::media) transfer: i32,
+    pub(in crate::media) matrix: i32,
 }
 
 const SPS_NAL: u8 = 7;
@@ -56,7 +56,7 @@ const ASPECT_RATIOS: [(i32, i32); 16] = [
 
 impl Sps {
     /// Of the extra data that a container keeps; `None` when there is no set in it, or not a whole one.
-    pub(super) fn find(extradata: &[u8]) -> Option<Self> {
+    pub(in crate::media) fn find(extradata: &[u8]) -> Option<Self> {
         let unit = if extradata.first() == Some(&1) {
             // Version, profile, constraints, level, length size, number of sets; then the first with its length.
             let (&[.., count, high, low], rest) = extradata.split_first_chunk::<8>()?;
@@ -187,8 +187,14 @@ impl Sps {
         Some(())
     }
 
+    /// Whether frames are presented in the order in which they are decoded: the set says so, or its profile has no B-frames (A.2.1).
+    pub(in crate::media) const fn is_in_order(&self) -> bool {
+        const BASELINE: u8 = 66;
+        self.profile_idc == BASELINE || matches!(self.reorder_frames, Some(0))
+    }
+
     /// The number FFmpeg has for the profile: some constraint flags make another one of it (A.2).
-    pub(super) fn profile(&self) -> i32 {
+    pub(in crate::media) fn profile(&self) -> i32 {
         let constraint = |index: u8| self.constraints & (0x80 >> index) != 0;
         i32::from(self.profile_idc)
             | match self.profile_idc {
@@ -199,7 +205,7 @@ impl Sps {
     }
 
     /// The name of the pixel format that libavcodec decodes to; `None` for depths it refuses.
-    pub(super) fn pixel_format(&self, full_range: bool, rgb: bool) -> Option<String> {
+    pub(in crate::media) fn pixel_format(&self, full_range: bool, rgb: bool) -> Option<String> {
         let chroma = match self.chroma_format {
             3 if rgb => "",
             3 => "444",

@@ -1,0 +1,226 @@
+"""What FFmpeg 9.0.2 decodes from a file, from its start and without a seek: the truth for `scripts/any_time.py`.
+
+The program comes with PyPI's imageio-ffmpeg. Stream, start time and duration are FFmpeg's own choices. A decode takes long and does
+not depend on anything but the file, so `target/any-time/` keeps the result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import imageio_ffmpeg
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / "target" / "any-time"
+
+MICROSECOND = Fraction(1, 1_000_000)
+# framecrc prints the side data of a packet, and FFmpeg's report the tags of a stream.
+ENCRYPTED_PACKET = b"Encryption info"
+ENCRYPTED_STREAM = re.compile(rb"enc_key_id|DRM protected stream", re.IGNORECASE)
+LCEVC = re.compile(rb"lcevc", re.IGNORECASE)
+ERROR = re.compile(rb"\[(?:error|fatal|panic)\] ")
+TIMINGS = re.compile(rb"\] format: start_time: (\S+) duration: (\S+) ")
+TIME_BASE = re.compile(rb"showinfo_0 @ 0x[0-9a-f]+\] \[info\] config in time_base: (\d+)/(\d+)")
+SHOWN = re.compile(rb"showinfo_0 @ 0x[0-9a-f]+\] \[info\] n: *\d+ pts: *(-?\d+) .*? fmt:(\S+) ")
+CODEC = re.compile(rb" -> #0:0 \((\w+) ")
+# FFmpeg's program does not filter frames with a colour number that it does not know. The number does not change the planes, so a
+# bitstream filter replaces it by "unspecified".
+REFUSED = b"Error reinitializing filters"
+UNSPECIFIED = {
+    "av1": "av1_metadata=color_primaries=2:transfer_characteristics=2:matrix_coefficients=2",
+    "h264": "h264_metadata=colour_primaries=2:transfer_characteristics=2:matrix_coefficients=2",
+    "hevc": "hevc_metadata=colour_primaries=2:transfer_characteristics=2:matrix_coefficients=2",
+}
+
+
+class NoTruth(Exception):
+    """FFmpeg cannot judge the file. The message says why."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame: its time in ticks, and the MD5 of its planes."""
+
+    pts: int
+    md5: str
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A packet of the video stream, with its time in ticks."""
+
+    pts: int
+    is_key: bool
+    is_encrypted: bool
+
+
+@dataclass
+class Truth:
+    """What FFmpeg reports: times in ticks of the time base, start and duration in microseconds."""
+
+    time_base: Fraction
+    start: int
+    duration: int | None
+    # In the order in which the decoder returns them.
+    frames: list[Frame]
+    # In decoding order.
+    packets: list[Packet]
+    # Lines of the log that report an error.
+    errors: int
+    # Keys of the table EXEMPT in any_time.py.
+    exempt: list[str] = field(default_factory=list)
+
+    def ticks(self, microseconds: Fraction | int) -> int:
+        """Converts to the nearest tick, halves away from zero."""
+        ticks = microseconds * MICROSECOND / self.time_base
+        nearest = int(abs(ticks) + Fraction(1, 2))
+        return nearest if ticks >= 0 else -nearest
+
+    def after_start(self, pts: int | Fraction) -> int:
+        """Converts ticks to microseconds after the start, to the nearest, at least 0."""
+        return max(0, round(pts * self.time_base / MICROSECOND - self.start))
+
+    def seconds(self, pts: int) -> str:
+        return f"{float(pts * self.time_base):.6f}"
+
+    def expected(self, at: int) -> tuple[str, Frame]:
+        """Returns the reason and the frame for a time in microseconds after the start."""
+        if frame := self._first_from(self.ticks(self.start + at)):
+            return "at_target", frame
+        if self.duration is not None:
+            half = self.ticks(self.start + Fraction(self.duration, 2))
+        else:
+            start = self.ticks(self.start)
+            half = start + (self.frames[-1].pts - start) // 2
+        if frame := self._first_from(half):
+            return "half_duration", frame
+        return "last_frame", self.frames[-1]
+
+    def _first_from(self, wanted: int) -> Frame | None:
+        return next((frame for frame in self.frames if frame.pts >= wanted), None)
+
+    def is_well_formed(self) -> bool:
+        """Whether each packet gives one frame, and no time comes twice."""
+        pts = [frame.pts for frame in self.frames]
+        rises = all(before < after for before, after in zip(pts, pts[1:]))
+        return not self.errors and not self.exempt and rises and sorted(packet.pts for packet in self.packets) == pts
+
+    def needed(self, at: int, frame: Frame) -> int:
+        """Counts the packets that a frame of a well-formed file needs for a time in microseconds after the start.
+
+        These are the packets in decoding order from the last keyframe whose time is at or before the wanted one, through the
+        frame's own.
+        """
+        wanted = self.ticks(self.start + at)
+        last = next(place for place, packet in enumerate(self.packets) if packet.pts == frame.pts)
+        keys = (place for place, packet in enumerate(self.packets[: last + 1]) if packet.is_key and packet.pts <= wanted)
+        return last + 1 - max(keys, default=0)
+
+
+def truth_of(path: Path, limit: float) -> Truth:
+    """Returns what FFmpeg reports of a file, decoded now or before. `limit` is in seconds, for each start of the program."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest.update(imageio_ffmpeg.get_ffmpeg_exe().encode())
+    digest.update(path.read_bytes())
+    kept = CACHE / f"{digest.hexdigest()}.json"
+    if kept.exists():
+        return from_json(json.loads(kept.read_text(encoding="utf-8")))
+    truth = decode(path, limit)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=CACHE, delete=False, encoding="utf-8") as file:
+        json.dump(asdict(truth), file, default=str)
+    Path(file.name).replace(kept)
+    return truth
+
+
+def from_json(values: dict) -> Truth:
+    values["time_base"] = Fraction(values["time_base"])
+    values["frames"] = [Frame(**frame) for frame in values["frames"]]
+    values["packets"] = [Packet(**packet) for packet in values["packets"]]
+    return Truth(**values)
+
+
+def run(command: list[str | Path], limit: float) -> subprocess.CompletedProcess[bytes]:
+    """Runs a program to its end, with `limit` in seconds."""
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=limit, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired as late:
+        raise NoTruth(f"{Path(command[0]).name} took more than {limit:.0f} s") from late
+
+
+def decode(path: Path, limit: float) -> Truth:
+    log, hashed, copied = run_decode(path, limit, [])
+    codec = CODEC.search(log)
+    if not hashed and REFUSED in log and codec and (bsf := UNSPECIFIED.get(codec[1].decode())):
+        log, hashed, copied = run_decode(path, limit, ["-bsf:v", bsf])
+    base = TIME_BASE.search(log)
+    if not hashed or not base:
+        raise NoTruth("FFmpeg decodes no frame")
+    shown = SHOWN.findall(log)
+    if len(shown) != len(hashed):
+        raise NoTruth(f"FFmpeg shows {len(shown)} frames and hashes {len(hashed)}")
+    frames = [Frame(int(pts), row[5].decode()) for (pts, _), row in zip(shown, hashed, strict=True)]
+    packets = [
+        Packet(int(row[2]), not any(extra.startswith(b"F=0x") for extra in row[6:]), ENCRYPTED_PACKET in row) for row in copied
+    ]
+    exempt = {
+        "encrypted": any(packet.is_encrypted for packet in packets) or ENCRYPTED_STREAM.search(log),
+        "lcevc": LCEVC.search(log),
+        "converted": len({pixel_format for _, pixel_format in shown}) > 1,
+    }
+    start, duration = timings(path, limit)
+    return Truth(
+        time_base=Fraction(int(base[1]), int(base[2])),
+        start=start or 0,
+        duration=duration,
+        frames=frames,
+        packets=packets,
+        errors=len(ERROR.findall(log)),
+        exempt=[kind for kind, found in exempt.items() if found],
+    )
+
+
+def run_decode(path: Path, limit: float, before: list[str]) -> tuple[bytes, list[list[bytes]], list[list[bytes]]]:
+    """Decodes the stream that FFmpeg chooses. Returns the log, a row for each frame, and a row for each packet.
+
+    One thread, because more threads conceal errors differently. The filter showinfo prints a frame's own time, which the muxer
+    behind it may move. Each frame keeps its own size.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        hashed, copied = Path(folder, "frames"), Path(folder, "packets")
+        video = ["-an", "-sn", "-dn"]
+        command = [
+            imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostats", "-loglevel", "level+info",
+            "-threads", "1", "-noautorotate", "-copyts", *before, "-i", path,
+            *video, "-noautoscale", "-vf", "showinfo=checksum=0", "-fps_mode", "passthrough", "-enc_time_base", "demux",
+            "-f", "framemd5", hashed,
+            *video, "-c", "copy", "-copyinkf", "-copytb", "1", "-f", "framecrc", copied,
+        ]  # fmt: skip
+        log = run(command, limit).stderr
+        return log, table(hashed), table(copied)
+
+
+def table(path: Path) -> list[list[bytes]]:
+    """Reads the rows that FFmpeg's framecrc and framemd5 write: stream, dts, pts, duration, size, hash, and what else there is."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().splitlines()
+    return [[column.strip() for column in line.split(b",")] for line in lines if line and not line.startswith(b"#")]
+
+
+def timings(path: Path, limit: float) -> tuple[int | None, int | None]:
+    """The container's start and duration in microseconds. Only the trace prints all decimals."""
+    log = run([imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "trace", "-i", path], limit).stderr
+    found = TIMINGS.findall(log)
+    return tuple(map(microseconds, found[-1])) if found else (None, None)
+
+
+def microseconds(printed: bytes) -> int | None:
+    return None if printed in (b"NOPTS", b"N/A") else round(Fraction(printed.decode()) / MICROSECOND)

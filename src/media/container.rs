@@ -1,0 +1,9 @@
+//! What a container tells: which demuxers are used and how, when streams begin, and what they hold.
+
+pub(super) mod describe;
+pub(super) mod formats;
+mod h264_sps;
+mod parameters;
+pub(super) mod starts;
+
+pub(super) use h264_sps::Sps;

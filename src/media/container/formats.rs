@@ -1,0 +1,113 @@
+//! Which demuxers may be used, and how each of them seeks and tells time.
+
+use std::ffi::CStr;
+
+use crate::limits::Limits;
+use crate::media::error::MediaError;
+use crate::media::ffi::AvError;
+use crate::media::input::{Container, Input};
+use crate::media::ffi::stream::MediaType;
+use crate::media::search::{Seeking, Timestamps};
+use crate::source::ByteRange;
+
+/// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
+pub(in crate::media) const DEMUXERS: &CStr = c"mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mxf,gxf,avi,flv,asf,ogg,rm,dv,wtv,h264,hevc,vvc,av1,obu,ivf,m4v,mpegvideo,mjpeg,h263,vc1,nut,yuv4mpegpipe,gif,apng,jpeg_pipe";
+/// No demuxer of ours has a use for a protocol.
+pub(in crate::media) const NO_PROTOCOL: &CStr = c"none";
+/// Bytes that `avformat_find_stream_info` may look at: enough for exact durations of transport streams (300 kB is not),
+/// a fifth of libavformat's default.
+const PROBE_BYTES: i64 = 1_000_000;
+/// What that takes of the file, requested at once.
+const PROBE_READ: u64 = 9 << 17;
+
+/// What libavformat is told.
+pub(in crate::media) const RESTRICTIONS: &[(&CStr, &CStr)] =
+    &[(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
+
+/// One more than allowed, to see that there are too many: the demuxers just leave them out.
+pub(in crate::media) const fn max_streams(limits: &Limits) -> u32 {
+    limits.max_streams.saturating_add(1)
+}
+
+/// Why libavformat did not open the input: the input's own fault if there is one.
+pub(in crate::media) fn refused(input: &Input<'_>, error: AvError) -> MediaError {
+    input
+        .fault()
+        .map_or_else(|| MediaError::NotMedia { reason: error.to_string() }, |fault| fault.clone().into())
+}
+
+/// Opens a container again, as it was opened first.
+pub(in crate::media) fn reopen(container: &mut Container<'_>, max_streams: u32) -> Result<(), MediaError> {
+    let reopened = container.reopen(max_streams, RESTRICTIONS);
+    reopened.map_err(|error| refused(container.input(), error))?;
+    prepare(container)?;
+    Ok(())
+}
+
+/// Does what every container needs that was just opened: libavformat reads its packets as the input should be read, and
+/// analyses its streams where the headers do not tell. Returns whether it did.
+pub(in crate::media) fn prepare(container: &mut Container<'_>) -> Result<bool, MediaError> {
+    let format_name = container.format_name();
+    if format_name.starts_with("mov") {
+        container.read_packets_directly();
+    }
+    if handling(&format_name).headers_suffice && headers_are_complete(container) {
+        return Ok(false);
+    }
+    container.set_probe_bytes(PROBE_BYTES);
+    container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
+    let result = container.find_stream_info();
+    container.input_mut().check()?;
+    result.map_err(|error| MediaError::NotMedia { reason: error.to_string() })?;
+    Ok(true)
+}
+
+/// How a container is handled: by the first of libavformat's names for it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::media) struct Handling {
+    /// Whether headers alone tell codecs, sizes and timing.
+    pub(in crate::media) headers_suffice: bool,
+    pub(in crate::media) seeking: Seeking,
+    pub(in crate::media) timestamps: Timestamps,
+    /// Whether the container stores decoding times beside presentation times.
+    pub(in crate::media) stores_dts: bool,
+}
+
+/// Found out by comparing 80 formats with and without `avformat_find_stream_info`: frame and duration are the same for
+/// those whose headers suffice.
+pub(in crate::media) fn handling(format_name: &str) -> Handling {
+    let first = format_name.split(',').next().unwrap_or_default();
+    let (headers_suffice, seeking, timestamps) = match first {
+        "mov" | "matroska" | "nut" => (true, Seeking::Indexed, Timestamps::Stored),
+        "avi" | "mxf" => (true, Seeking::Indexed, Timestamps::Reckoned),
+        "mpegts" | "flv" => (false, Seeking::Inexact, Timestamps::Stored),
+        "ogg" | "rm" | "gxf" | "ivf" | "gif" | "apng" | "yuv4mpegpipe" => {
+            (true, Seeking::Inexact, Timestamps::Reckoned)
+        }
+        "obu" => (true, Seeking::ReadingOn, Timestamps::Counted),
+        "h264" | "hevc" | "vvc" | "av1" | "m4v" | "mpegvideo" | "mjpeg" | "h263" | "vc1" => {
+            (false, Seeking::ReadingOn, Timestamps::Counted)
+        }
+        _ => (false, Seeking::Inexact, Timestamps::Reckoned),
+    };
+    let stores_dts = matches!(first, "mov" | "mpegts" | "flv");
+    Handling { headers_suffice, seeking, timestamps, stores_dts }
+}
+
+/// Codecs whose frames may be stored in another order than they are shown in.
+pub(in crate::media) const REORDERING_CODECS: [&str; 9] =
+    ["mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "vc1", "wmv3", "rv40"];
+
+/// Whether the headers named a codec and a size for each video there is, and its timestamps can be had without looking at
+/// packets: AVI has none for frames shown out of order, and libavformat reckons them from what the packets say.
+pub(in crate::media) fn headers_are_complete(container: &Container<'_>) -> bool {
+    let is_avi = container.format_name() == "avi";
+    container.stream_count() > 0
+        && container.streams().filter(|stream| stream.kind() == MediaType::Video).all(|stream| {
+            let codec = stream.codec_name().filter(|&name| name != "none");
+            codec.is_some_and(|name| !is_avi || !REORDERING_CODECS.contains(&name))
+                && stream.width() > 0
+                && stream.height() > 0
+        })
+}
+

@@ -1,0 +1,4 @@
+//! A decoded frame on its way to a picture.
+
+pub(super) mod colour;
+pub(super) mod poster;
