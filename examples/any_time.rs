@@ -7,7 +7,7 @@
 //! with a full decode by FFmpeg.
 //!
 //! A line has tab-separated columns: `file` or `ranges`, `fresh` or `kept`, the time in microseconds after the start, then pts,
-//! time base, reason, decoded packets, and the MD5 of the planes; or `error`, its kind, and its message.
+//! time base, reason, decoded packets, the MD5 of the planes, and the passes that it took; or `error`, its kind, and its message.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;
@@ -41,12 +41,13 @@ fn frame_columns(media: &mut Media<'static>, at: Duration) -> Result<String, Med
     let md5: String = Md5::digest(frame.copy_planes()?).iter().map(|byte| format!("{byte:02x}")).collect();
     let time_base = frame.time_base();
     Ok(format!(
-        "{}\t{}/{}\t{}\t{}\t{md5}",
+        "{}\t{}/{}\t{}\t{}\t{md5}\t{}",
         frame.pts(),
         time_base.num,
         time_base.den,
         frame.reason().as_str(),
         frame.packets_decoded(),
+        frame.passes(),
     ))
 }
 
