@@ -12,6 +12,7 @@ mod doctor;
 mod event;
 mod grab;
 mod input;
+mod interrupt;
 mod libav;
 mod output;
 mod place;
@@ -22,7 +23,6 @@ mod redrive;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 use tokio::runtime::{Builder, Runtime};
@@ -33,13 +33,8 @@ use crate::logging::{self, Stream};
 use crate::media::keep_freed_memory;
 use crate::{CancelToken, Error, ErrorKind};
 use arguments::{Arguments, Command};
-use output::Failure;
-
-/// How long the work may take to end in order once it was interrupted.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// How often a wait looks whether it was.
-const LOOK_UP: Duration = Duration::from_millis(50);
+use interrupt::interrupt;
+use output::{Failure, exit_code};
 
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -70,23 +65,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             output::error(&error, json);
             ExitCode::from(exit_code(error.kind()))
         }
-    }
-}
-
-/// The exit code of each kind of error; [`arguments`] tells people.
-const fn exit_code(kind: ErrorKind) -> u8 {
-    match kind {
-        ErrorKind::Internal => 1,
-        ErrorKind::Config => 2,
-        ErrorKind::NotFound => 3,
-        ErrorKind::Denied => 4,
-        ErrorKind::Unsupported => 5,
-        ErrorKind::Malformed => 6,
-        ErrorKind::LimitExceeded => 7,
-        ErrorKind::Timeout => 8,
-        ErrorKind::Unavailable => 9,
-        // What shells say of a program ended by an interrupt: 128 and the signal's number.
-        ErrorKind::Cancelled => 130,
     }
 }
 
@@ -143,27 +121,4 @@ fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
 
 fn runtime() -> Result<Runtime, Error> {
     Builder::new_current_thread().enable_all().build().map_err(|error| Error::new(ErrorKind::Internal, error))
-}
-
-/// Cancels the work at the first interrupt. If it does not end soon after, or at the second interrupt, the process does.
-async fn interrupt(cancel: CancelToken) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        cancel.cancel();
-        let _ = tokio::time::timeout(GRACE, tokio::signal::ctrl_c()).await;
-        std::process::exit(exit_code(ErrorKind::Cancelled).into());
-    }
-}
-
-/// Work on one video, for no longer than this. Decoding has a limit of its own; this one holds for store and catalogue as well.
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let late = |_| Error::new(ErrorKind::Timeout, format!("not done within {limit:?} (--timeout)"));
-    tokio::time::timeout(limit, work).await.map_err(late)?
-}
-
-/// Waits for that interrupt.
-async fn interrupted(cancel: &CancelToken) -> Error {
-    while !cancel.is_cancelled() {
-        tokio::time::sleep(LOOK_UP).await;
-    }
-    Error::new(ErrorKind::Cancelled, "interrupted")
 }

@@ -150,20 +150,7 @@ impl Config {
         lookup.finish(config)
     }
 
-    /// Reads the settings, and those of a catalogue elsewhere, from the process's environment.
-    ///
-    /// # Errors
-    /// All variables that are missing or wrong, with what they should be.
-    #[cfg(feature = "mysql")]
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    pub fn with_remote_from_env() -> Result<(Self, RemoteSettings), ConfigError> {
-        let read = |name: &str| std::env::var_os(name);
-        let mut lookup = Lookup::new(&read);
-        let remote = lambda::read_remote(&mut lookup);
-        let config = Self::read(&mut lookup);
-        lookup.finish_some(remote.map(|remote| (config, remote)))
-    }
-
+    /// Reads the settings; what is wrong with them, `lookup` notes.
     fn read(lookup: &mut Lookup<'_>) -> Self {
         Self {
             key_rules: read_key_rules(lookup),

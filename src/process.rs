@@ -29,6 +29,7 @@ mod report;
 mod shadow;
 mod source;
 mod standing;
+mod target;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,6 +44,7 @@ pub use report::{Report, Status, StepTimes};
 pub use shadow::{Agreement, Comparison};
 pub use source::{SourceVersion, VideoSource};
 pub use standing::{RowStanding, Standing, ThumbnailStanding};
+pub use target::Target;
 
 use crate::catalog::{Asset, AssetRow, Catalog, NewContent};
 use crate::config::ThumbnailSettings;
@@ -87,18 +89,6 @@ pub enum ExistingContents {
     Write,
     /// It stays as people have it, as in a back-fill.
     Keep,
-}
-
-/// What a video's key says about the results of the job.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Target {
-    /// The parts of the file name.
-    pub name: ObjectName,
-    /// Key of the thumbnail.
-    pub thumbnail_key: String,
-    /// The row, its duration not known yet.
-    pub asset: Asset,
 }
 
 /// What was there before the work.

@@ -6,6 +6,7 @@
 //! - `reader`: the `RangeReader`, where blocking code (libav, in the end) meets asynchronous requests. It sends the
 //!   first reads, head and tail side by side (`FirstReads`), and whatever the planner or a read that found nothing asks
 //!   for, and it waits.
+//! - `shared`: what the reader and its requests have in common: what is under way, and what has come.
 //! - `fetch`: one planned range in the I/O thread (`runtime`): the request, its reply held to what was asked and to the
 //!   `Identity` of the first reply, the body piece by piece; what breaks off is resumed where it stopped, with the pauses
 //!   of `retry`.
@@ -44,6 +45,8 @@ mod retry;
 mod runtime;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(feature = "remote")]
+mod shared;
 mod whole;
 
 #[cfg(feature = "remote")]
@@ -62,13 +65,15 @@ pub use ledger::Ledger;
 pub use memory::MemorySource;
 pub use range::{ByteRange, RangeRequest};
 #[cfg(feature = "remote")]
-pub(crate) use reader::{RangeReader, ReadFault, ReaderOptions};
+pub(crate) use reader::{RangeReader, ReaderOptions};
 #[cfg(feature = "remote")]
 pub use runtime::block_on;
 #[cfg(all(feature = "s3", feature = "job"))]
 pub(crate) use s3::failure as s3_failure;
 #[cfg(feature = "s3")]
 pub use s3::{S3Client, S3Source};
+#[cfg(feature = "remote")]
+pub(crate) use shared::ReadFault;
 pub use whole::read_whole;
 
 #[cfg(feature = "remote")]

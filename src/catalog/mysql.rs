@@ -12,6 +12,7 @@
 //! the whole table would find them.
 
 mod connection;
+mod failure;
 mod iam;
 #[cfg(feature = "cli")]
 mod inspect;
@@ -33,6 +34,7 @@ use crate::config::DatabaseSettings;
 use crate::object_name::ContentId;
 use crate::secret::SecretStore;
 use connection::Connector;
+use failure::Failure;
 #[cfg(feature = "cli")]
 pub(crate) use inspect::{Column, Inspector, Refusal, Stage, greeting};
 use statements::{FindAsset, HasContent, ListRows, Operation, Register, WriteAsset};
@@ -68,27 +70,6 @@ struct Open {
 struct Failed {
     attempts: u32,
     first_loss: Option<Instant>,
-}
-
-/// Why an attempt at an operation failed.
-#[derive(Debug)]
-pub(super) enum Failure {
-    Sql(sqlx::Error),
-    Catalog(CatalogError),
-    /// Something that another attempt sees differently.
-    Again(&'static str),
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<CatalogError> for Failure {
-    fn from(error: CatalogError) -> Self {
-        Self::Catalog(error)
-    }
 }
 
 impl MySqlCatalog {

@@ -1,16 +1,18 @@
 //! `posterframe audit`: what of the videos under a prefix is missing, doubled or out of date. Nothing is written.
 
+mod finding;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use clap::ValueEnum;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::arguments::{AuditArguments, open_options};
 use super::catalogue::{Catalogue, Settings};
+use super::interrupt::interrupted;
 use super::output::{self, Failure, Table};
 use super::place::{Place, shown};
 use crate::catalog::{AssetRow, ListRows as _};
@@ -20,6 +22,7 @@ use crate::process::{
 };
 use crate::store::{FolderStore, ListObjects, ListedObject, S3Store, of_file};
 use crate::{CancelToken, Error, ErrorKind};
+pub(super) use finding::FindingKind;
 
 /// Rows that are read at a time.
 const ROWS: u32 = 5000;
@@ -27,45 +30,6 @@ const ROWS: u32 = 5000;
 const SHOWN: usize = 30;
 /// How long a request may take; nothing else is done here.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// What may be found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum FindingKind {
-    /// There is no thumbnail
-    NoThumbnail,
-    /// The thumbnail was made by another program
-    ForeignThumbnail,
-    /// The thumbnail is of an earlier upload
-    OutdatedThumbnail,
-    /// The thumbnail was made with other settings
-    OtherSettings,
-    /// The work on it was begun and not ended
-    Pending,
-    /// There is no row
-    NoRow,
-    /// The row has another thumbnail or duration than it should
-    OutdatedRow,
-    /// The row belongs to another content than the name says
-    OtherContent,
-    /// There are several rows
-    Doubles,
-    /// The name cannot be used
-    UnusableName,
-    /// There is a row, and no such object
-    RowWithoutObject,
-}
-
-impl FindingKind {
-    /// Whether doing the job again makes it good.
-    const fn can_be_mended(self) -> bool {
-        !matches!(self, Self::Doubles | Self::UnusableName | Self::RowWithoutObject)
-    }
-
-    fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().replace('-', "_")).unwrap_or_default()
-    }
-}
 
 /// What was found of one video.
 #[derive(Debug, Serialize)]
@@ -112,7 +76,7 @@ pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Resul
     };
     let audit = tokio::select! {
         audit = audit => audit?,
-        error = super::interrupted(&cancel) => return Err(error.into()),
+        error = interrupted(&cancel) => return Err(error.into()),
     };
     match &arguments.keys {
         Some(path) => audit.write_keys(path),

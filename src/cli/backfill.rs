@@ -19,6 +19,7 @@ use tokio::time::sleep_until;
 
 use super::arguments::{BackfillArguments, open_options};
 use super::catalogue::{Catalogue, Settings};
+use super::interrupt::{interrupted, within};
 use super::output::{self, Failure};
 use super::place::{Place, shown};
 use crate::process::{ExistingContents, Job, LocalVideo, RemoteVideo, Status, VideoSource};
@@ -202,7 +203,7 @@ where
             }
             tokio::select! {
                 biased;
-                _ = super::interrupted(self.cancel) => break Ended::Interrupted,
+                _ = interrupted(self.cancel) => break Ended::Interrupted,
                 Some(done) = running.join_next(), if !running.is_empty() => self.record(journal, done)?,
                 () = sleep_until(next_start), if listed && running.len() < jobs && next_start > tokio::time::Instant::now() => {}
                 candidate = candidates.recv(), if listed && running.len() < jobs && next_start <= tokio::time::Instant::now() => {
@@ -244,7 +245,7 @@ impl<S: ListObjects> Work<S> {
         let started = Instant::now();
         let mut entry = Entry::of(&candidate);
         let work = async { self.process(&video?, &mut entry).await };
-        let done = super::within(self.timeout, work).await;
+        let done = within(self.timeout, work).await;
         if let Err(error) = done {
             entry.failed(&error);
         }

@@ -21,6 +21,7 @@ use self::check::{Check, Checks, Finding, Status, skipped};
 use self::database::Access;
 use super::arguments::{Bucket, DoctorArguments};
 use super::catalogue::CatalogueKind;
+use super::interrupt::interrupted;
 use super::output::{self, Failure, LABEL, printable};
 use crate::catalog::Tunnel;
 use crate::config::{Login, PartialConfig, Problem};
@@ -89,7 +90,7 @@ pub(super) async fn run(arguments: &DoctorArguments, cancel: CancelToken) -> Res
     logging::start(&settings.log, Stream::Error)?;
     let checks = tokio::select! {
         checks = examine(arguments, &settings) => checks,
-        error = super::interrupted(&cancel) => return Err(error.into()),
+        error = interrupted(&cancel) => return Err(error.into()),
     };
     let count = |status| checks.iter().filter(|check| check.status == status).count();
     let (failed, warnings) = (count(Status::Failed), count(Status::Warning));

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::arguments::ProcessArguments;
+use super::interrupt::interrupted;
 use super::output::{self, Failure};
 use crate::config::{LambdaConfig, LogSettings};
 use crate::event::Outcome;
@@ -30,7 +31,7 @@ pub(super) async fn run(
     let replayer = Replayer::new(config).await?;
     let replayed = tokio::select! {
         replayed = replayer.replay(&event, arguments.timeout) => replayed,
-        error = super::interrupted(cancel) => return Err(error.into()),
+        error = interrupted(cancel) => return Err(error.into()),
     };
     match &replayed.answer {
         Ok(answer) => output::print_json(answer)?,

@@ -16,8 +16,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 use super::arguments::LibavArguments;
+use super::interrupt::{GRACE, LOOK_UP};
 use super::output::{self, Failure};
-use super::{GRACE, LOOK_UP};
 use crate::store::of_file;
 use crate::{CancelToken, Error, ErrorKind};
 

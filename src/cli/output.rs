@@ -47,6 +47,23 @@ impl From<CatalogError> for Failure {
     }
 }
 
+/// The exit code of each kind of error; `--help` tells people.
+pub(super) const fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Internal => 1,
+        ErrorKind::Config => 2,
+        ErrorKind::NotFound => 3,
+        ErrorKind::Denied => 4,
+        ErrorKind::Unsupported => 5,
+        ErrorKind::Malformed => 6,
+        ErrorKind::LimitExceeded => 7,
+        ErrorKind::Timeout => 8,
+        ErrorKind::Unavailable => 9,
+        // What shells say of a program ended by an interrupt: 128 and the signal's number.
+        ErrorKind::Cancelled => 130,
+    }
+}
+
 /// Names of things.
 pub(super) const LABEL: Style = Style::new().dimmed();
 /// What the eye should find first.
@@ -136,7 +153,7 @@ pub(super) fn usage(refusal: &clap::Error, arguments: &[OsString], json: bool) -
         let message = lines.collect::<Vec<_>>().join(" ");
         let _ = print_error(ErrorKind::Config, message.strip_prefix("error: ").unwrap_or(&message), None);
     }
-    ExitCode::from(super::exit_code(ErrorKind::Config))
+    ExitCode::from(exit_code(ErrorKind::Config))
 }
 
 /// Text without the secrets of the URLs among the arguments: who refuses an argument repeats it.

@@ -1,5 +1,6 @@
 //! `posterframe probe`: what is in a video file, for people or under ffprobe's names.
 
+mod cost;
 mod ffprobe;
 mod text;
 
@@ -8,13 +9,8 @@ use std::time::Instant;
 use super::arguments::{ProbeArguments, open_options};
 use super::input;
 use super::output::{self, Failure};
-use crate::{CancelToken, Ledger};
-
-/// What the answer took.
-struct Cost {
-    ledger: Ledger,
-    elapsed_ms: u64,
-}
+use crate::CancelToken;
+use cost::Cost;
 
 pub(super) fn run(arguments: &ProbeArguments, cancel: CancelToken) -> Result<(), Failure> {
     let started = Instant::now();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::arguments::{ProcessArguments, open_options};
 use super::catalogue::{Catalogue, CatalogueKind, Settings};
+use super::interrupt::{interrupted, within};
 use super::output::{self, Failure, Table};
 use crate::location::Location;
 use crate::logging::{self, Stream};
@@ -83,8 +84,8 @@ async fn process<S: Store, V: VideoSource>(
     };
     say_targets(&job, video, &name, arguments.json)?;
     let done = tokio::select! {
-        done = super::within(arguments.timeout, job.process(video)) => done.map_err(|error| error.about(video.key())),
-        error = super::interrupted(&cancel) => Err(error.about(video.key())),
+        done = within(arguments.timeout, job.process(video)) => done.map_err(|error| error.about(video.key())),
+        error = interrupted(&cancel) => Err(error.about(video.key())),
     };
     job.catalog.close().await;
     let report = done?;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::arguments::RedriveArguments;
+use super::interrupt;
 use super::output::{self, Failure, Table};
 use crate::config::{LambdaConfig, LogSettings};
 use crate::event::Outcome;
@@ -96,7 +97,7 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
             _ if !chosen || interrupted => None,
             (Some(replayer), _) => Some(tokio::select! {
                 done = again(replayer, &letter, &arguments) => done,
-                error = super::interrupted(&cancel) => {
+                error = interrupt::interrupted(&cancel) => {
                     interrupted = true;
                     Err(error)
                 }

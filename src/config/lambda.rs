@@ -7,7 +7,7 @@ use url::Url;
 use super::database::{DatabaseSettings, read_database};
 use super::lookup::Lookup;
 use super::{
-    ConfigError, LogFormat, LogSettings, ThumbnailSettings, read_key_rules, read_log, read_thumbnail,
+    Config, ConfigError, LogFormat, LogSettings, ThumbnailSettings, read_key_rules, read_log, read_thumbnail,
 };
 use crate::ImageFormat;
 use crate::object_name::KeyRules;
@@ -149,7 +149,22 @@ impl LambdaConfig {
     }
 }
 
-pub(super) fn read_remote(lookup: &mut Lookup<'_>) -> Option<RemoteSettings> {
+impl Config {
+    /// Reads the settings, and those of a catalogue elsewhere, from the process's environment.
+    ///
+    /// # Errors
+    /// All variables that are missing or wrong, with what they should be.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn with_remote_from_env() -> Result<(Self, RemoteSettings), ConfigError> {
+        let read = |name: &str| std::env::var_os(name);
+        let mut lookup = Lookup::new(&read);
+        let remote = read_remote(&mut lookup);
+        let config = Self::read(&mut lookup);
+        lookup.finish_some(remote.map(|remote| (config, remote)))
+    }
+}
+
+fn read_remote(lookup: &mut Lookup<'_>) -> Option<RemoteSettings> {
     let (database, api) = (read_database(lookup), read_api(lookup));
     Some(RemoteSettings { database: database?, api: api? })
 }

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::error::EventError;
 use super::objects::Group;
-use super::{EventError, Record, beginning};
+use super::record::Record;
+use super::text::beginning;
 use crate::ErrorKind;
 
 /// Most characters of one message or reason in an answer.

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::answer::RecordResult;
-use super::{EventError, ObjectRef, Outcome, Record, beginning, key, text};
+use super::answer::{Outcome, RecordResult};
+use super::error::EventError;
+use super::key;
+use super::record::{ObjectRef, Record};
+use super::text::{beginning, text};
 use crate::ErrorKind;
 
 /// Most UTF-16 units of a result string: 1,024 characters, however one counts those outside Unicode's first plane.

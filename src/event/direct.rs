@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{EventError, ObjectRef, Record};
+use super::error::EventError;
+use super::record::{ObjectRef, Record};
 
 /// Reads `{"bucket": …, "key": …}`; `None` if neither is there. The key is taken as it is.
 pub(super) fn read(fields: &Map<String, Value>) -> Option<Record> {

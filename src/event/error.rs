@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::beginning;
+use super::text::beginning;
 use crate::{Error, ErrorKind};
 
 /// Most fields that an error names, and most characters of each: events are strangers' too.

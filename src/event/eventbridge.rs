@@ -5,7 +5,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{EventError, ObjectRef, Record, beginning, text};
+use super::error::EventError;
+use super::record::{ObjectRef, Record};
+use super::text::{beginning, text};
 
 /// Reads an event of the source `aws.s3`; `None` if it is anything else.
 pub(super) fn read(fields: &Map<String, Value>) -> Option<Record> {

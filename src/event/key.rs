@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::EventError;
+use super::error::EventError;
 
 /// Undoes `application/x-www-form-urlencoded`, as S3 notifications use it: `+` is a space, `%2B` a plus.
 ///

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::{ObjectRef, Record};
+use super::record::{ObjectRef, Record};
 
 /// An object of an event, and the records that are about it.
 ///

@@ -5,7 +5,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{EventError, ObjectRef, Record, beginning, key, text};
+use super::error::EventError;
+use super::key;
+use super::record::{ObjectRef, Record};
+use super::text::{beginning, text};
 
 /// Whether this one of the `Records` is S3's, or meant to be.
 pub(super) fn is_record(record: &Value) -> bool {

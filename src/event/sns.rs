@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::text;
+use super::text::text;
 
 /// Whether this one of the `Records` is from a topic. SNS writes `EventSource` with a capital letter, unlike the others.
 pub(super) fn is_record(record: &Value) -> bool {

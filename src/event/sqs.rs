@@ -8,7 +8,10 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 
 use super::answer::{self, RecordResult};
-use super::{EventError, Record, content, text};
+use super::content;
+use super::error::EventError;
+use super::record::Record;
+use super::text::text;
 
 /// A message, and which of the event's records it holds.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ pub(super) fn read(batch: &[Value]) -> Result<(Vec<Message>, Vec<Record>), Event
 
 fn read_body(message: &Value) -> Result<Vec<Record>, EventError> {
     let body = text(message, "/body").ok_or(EventError::Missing { field: "body" })?;
-    Ok(content(&serde_json::from_str(body)?, 0)?.1)
+    Ok(content::read(&serde_json::from_str(body)?, 0)?.1)
 }
 
 /// Names the messages of which any record failed. The results beside them are for people: Lambda does not read them.

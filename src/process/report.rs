@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::Target;
 use super::marker::Marker;
+use super::target::Target;
 use crate::object_name::{ContentId, SkipReason};
 use crate::{FrameReason, Ledger};
 

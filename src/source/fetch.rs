@@ -14,8 +14,8 @@ use tokio::time::{sleep, timeout};
 use crate::error::panic_message;
 use crate::source::error::SourceError;
 use crate::source::range::{ByteRange, RangeRequest};
-use crate::source::reader::Shared;
 use crate::source::retry::{MAX_FRUITLESS_ATTEMPTS, pause};
+use crate::source::shared::Shared;
 use crate::source::{GetRange, RangeBody, RangeReply};
 
 /// How long nothing may come before a request is given up and made again. S3 answers within a fraction of a second; what

@@ -8,9 +8,10 @@
 //! Conditions hold between processes: a put checks and renames under an exclusive lock of `ROOT/.posterframe/lock`.
 
 mod sidecar;
+mod temporary;
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::file_etag::file_etag;
 use sidecar::Sidecar;
+use temporary::{sync_folder_of, write_temporary};
 
 /// The folder of the store's own files. Keys cannot begin with it.
 const OWN_FOLDER: &str = ".posterframe";
@@ -271,21 +273,6 @@ pub(crate) fn file_url(path: &Path) -> String {
     Url::from_file_path(path).map_or_else(|()| format!("file://{}", path.display()), String::from)
 }
 
-/// A synced temporary file beside `path`, with the bytes in it; it vanishes unless it is renamed.
-pub(crate) fn write_temporary(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder).map_err(StoreError::file("make the folder", folder))?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".posterframe-").suffix(".tmp");
-    // As any program makes files: the user's umask decides who may read them.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(StoreError::file("write into", folder))?;
-    let write = |file: &mut File| file.write_all(bytes).and_then(|()| file.sync_all());
-    write(file.as_file_mut()).map_err(StoreError::file("write", path))?;
-    Ok(file)
-}
-
 fn rename(file: NamedTempFile, path: &Path, condition: &Condition, key: &str) -> Result<(), StoreError> {
     let renamed = match condition {
         // The lock keeps our own kind out; this holds against any other program too.
@@ -301,10 +288,4 @@ fn rename(file: NamedTempFile, path: &Path, condition: &Condition, key: &str) ->
         }
         Err(error) => Err(StoreError::file("write", path)(error.error)),
     }
-}
-
-/// Makes a rename last through a power failure.
-fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::file("sync", folder))
 }

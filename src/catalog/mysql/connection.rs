@@ -7,7 +7,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
 
 use super::super::{CatalogError, Tunnel, anew};
-use super::{Failure, iam};
+use super::failure::Failure;
+use super::iam;
 use crate::ErrorKind;
 use crate::config::{CaSource, DatabaseSettings, Login, TlsMode};
 use crate::secret::{Secret, SecretStore};

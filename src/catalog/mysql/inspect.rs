@@ -9,8 +9,8 @@ use sqlx::{AssertSqlSafe, Row as _};
 use tokio::io::AsyncReadExt as _;
 
 use super::super::{CatalogError, Doubles};
-use super::Failure;
 use super::connection::{Connector, is_about_tls, number};
+use super::failure::Failure;
 use crate::ErrorKind;
 use crate::config::DatabaseSettings;
 use crate::secret::SecretStore;

@@ -10,7 +10,7 @@ use sqlx::mysql::{MySqlConnection, MySqlQueryResult, MySqlRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{Asset, AssetRow, CatalogError, ListedRow, NewContent};
-use super::Failure;
+use super::failure::Failure;
 use crate::object_name::ContentId;
 
 /// How long a worker waits for another that registers the same video.

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Cost;
+use super::cost::Cost;
 use crate::{AudioInfo, Disposition, MediaInfo, Ratio, StreamInfo, VideoInfo};
 
 /// One answer: `streams`, `format`, and what nobody else reports under `posterframe`.

@@ -1,6 +1,6 @@
 //! What a file holds, in lines for people.
 
-use super::Cost;
+use super::cost::Cost;
 use crate::cli::output::{self, Table};
 use crate::{AudioInfo, HdrKind, MediaInfo, StreamInfo, StreamKind, VideoInfo};
 

@@ -12,6 +12,7 @@ use super::frame::{Frame, PictureType};
 use super::io::{Source, Stopped};
 use super::packet::Packet;
 use super::parser::{Parser, PictureStructure};
+use super::pixel_format::PixelFormat;
 use super::stream::{CodecProperties, DispositionFlags, MediaType};
 
 /// A file in memory, and what happens to its reading.
@@ -344,4 +345,13 @@ fn a_container_opens_again_and_stays_where_that_fails() {
     assert_eq!(packets(&mut container, 0).len() + 1, 70);
     container.reopen(100, &[]).unwrap();
     assert_eq!(packets(&mut container, 0).len(), 70);
+}
+
+#[test]
+fn the_first_initialisation_holds_for_the_process() {
+    super::initialise(usize::MAX >> 1);
+    // Nothing could be allocated any more if this one counted.
+    super::initialise(1);
+    let frame = Frame::with_size(PixelFormat::RGB24, 640, 480).unwrap();
+    assert_eq!(frame.copy_planes().unwrap().len(), 640 * 480 * 3);
 }

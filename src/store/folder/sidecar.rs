@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::super::{ETag, NewObject, ObjectDescription, StoreError, check_metadata};
-use super::write_temporary;
+use super::temporary::{sync_folder_of, write_temporary};
 
 /// The sidecar of one object. It lies at `objects/<key>` without an ending of its own, so that every name a file can
 /// have fits.
@@ -62,7 +62,7 @@ impl Sidecar {
         let json = json.map_err(StoreError::file("write", &path))?;
         let file = write_temporary(&path, &json)?;
         file.persist(&path).map_err(|error| StoreError::file("write", &path)(error.error))?;
-        super::sync_folder_of(&path)
+        sync_folder_of(&path)
     }
 
     /// The description of the object with this ETag, with what its sidecar says.
