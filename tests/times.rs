@@ -1,0 +1,95 @@
+//! The frame at several times of each fixture is the one that a full decode by FFmpeg gives (`tests/fixtures/times.tsv`, written by
+//! `scripts/fixtures_times.py`): opened for the time, and kept open for all times; from the file, and by byte ranges.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Outcome, Table, fixture, planes_md5};
+use posterframe::{Media, MediaError, OpenOptions};
+
+/// Decoders are exact to the bit with x86-64's assembly; elsewhere the table holds for times alone.
+const PLANES_ARE_EXACT: bool = cfg!(all(target_arch = "x86_64", not(libav_without_assembly)));
+
+/// A row of the table.
+struct Row<'t> {
+    file: &'t str,
+    at: Duration,
+    reason: &'t str,
+    pts: i64,
+    /// One for each frame of that time.
+    md5: Vec<&'t str>,
+}
+
+fn rows(table: &Table) -> Outcome<Vec<Row<'_>>> {
+    let row = |row| {
+        Ok(Row {
+            file: table.get(row, "file")?,
+            at: Duration::from_micros(table.get(row, "microseconds")?.parse()?),
+            reason: table.get(row, "reason")?,
+            pts: table.get(row, "pts")?.parse()?,
+            md5: table.get(row, "md5")?.split(',').collect(),
+        })
+    };
+    table.rows.iter().map(|cells| row(cells)).collect()
+}
+
+/// What differs from the row, in words.
+fn difference(row: &Row<'_>, media: &mut Media<'static>) -> Outcome<Option<String>> {
+    let frame = match media.poster_frame(row.at) {
+        Ok(frame) => frame,
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    let (pts, reason, md5) = (frame.pts(), frame.reason().as_str(), planes_md5(&frame)?);
+    Ok(if (pts, reason) != (row.pts, row.reason) {
+        Some(format!("pts {pts} ({reason}), not {} ({})", row.pts, row.reason))
+    } else if PLANES_ARE_EXACT && !row.md5.contains(&md5.as_str()) {
+        Some(format!("pts {pts} with other pixels"))
+    } else {
+        None
+    })
+}
+
+type Open = fn(&str, &OpenOptions) -> Result<Media<'static>, MediaError>;
+
+fn from_file(name: &str, options: &OpenOptions) -> Result<Media<'static>, MediaError> {
+    Media::open_file(fixture(name), options)
+}
+
+#[cfg(feature = "remote")]
+fn by_ranges(name: &str, options: &OpenOptions) -> Result<Media<'static>, MediaError> {
+    Media::open_source(posterframe::source::FileSource::open(fixture(name))?, options)
+}
+
+fn compare(way: &str, open: Open) -> Outcome {
+    let table = Table::read(&fixture("times.tsv"))?;
+    let (rows, mut wrong) = (rows(&table)?, Vec::new());
+    let mut kept: Option<(&str, Media<'static>)> = None;
+    for row in &rows {
+        let mut fresh = open(row.file, &OpenOptions::default().with_poster_at(row.at))?;
+        let media = match kept.take() {
+            Some((name, media)) if name == row.file => media,
+            _ => open(row.file, &OpenOptions::default())?,
+        };
+        let (_, media) = kept.insert((row.file, media));
+        for (state, media) in [("fresh", &mut fresh), ("kept open", media)] {
+            if let Some(difference) = difference(row, media)? {
+                wrong.push(format!("{} at {} us, {way}, {state}: {difference}", row.file, row.at.as_micros()));
+            }
+        }
+    }
+    assert!(rows.len() > 900, "the table has {} rows", rows.len());
+    assert!(wrong.is_empty(), "{}\n{} of {} rows differ", wrong.join("\n"), wrong.len(), rows.len());
+    Ok(())
+}
+
+#[test]
+fn every_time_of_every_fixture_gives_the_frame_of_a_full_decode() -> Outcome {
+    compare("from the file", from_file)
+}
+
+#[cfg(feature = "remote")]
+#[test]
+fn byte_ranges_give_the_same_frames() -> Outcome {
+    compare("by byte ranges", by_ranges)
+}
