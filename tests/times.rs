@@ -74,7 +74,11 @@ fn compare(way: &str, open: Open) -> Outcome {
         let (_, media) = kept.insert((row.file, media));
         for (state, media) in [("fresh", &mut fresh), ("kept open", media)] {
             if let Some(difference) = difference(row, media)? {
-                wrong.push(format!("{} at {} us, {way}, {state}: {difference}", row.file, row.at.as_micros()));
+                wrong.push(format!(
+                    "{} at {} us, {way}, {state}: {difference}",
+                    row.file,
+                    row.at.as_micros()
+                ));
             }
         }
     }

@@ -187,6 +187,11 @@ impl Sps {
         Some(())
     }
 
+    /// Whether chroma has the resolution of luma.
+    pub(in crate::media) const fn is_444(&self) -> bool {
+        self.chroma_format == 3
+    }
+
     /// Whether frames are presented in the order in which they are decoded: the set says so, or its profile has no B-frames (A.2.1).
     pub(in crate::media) const fn is_in_order(&self) -> bool {
         const BASELINE: u8 = 66;

@@ -1,10 +1,8 @@
 //! What is known of a video stream's pictures before a sample is read: the container's word, and what the codec's
 //! configuration record adds to it. `avformat_find_stream_info` would decode samples for the same.
 
-use std::num::NonZeroUsize;
-
 use crate::media::container::h264_sps::Sps;
-use crate::media::ffi::codec::Decoder;
+use crate::media::ffi::codec::{Decoder, DecoderOptions};
 use crate::media::ffi::frame::ColourCodes;
 use crate::media::ffi::stream::Stream;
 use crate::media::info::Ratio;
@@ -34,7 +32,9 @@ impl Configuration {
                 if let Some(sps) = Sps::find(stream.extradata()) {
                     configuration.add_sps(&sps);
                 }
-            } else if let Ok(Some(decoder)) = Decoder::open(stream, NonZeroUsize::MIN, max_pixels, 0) {
+            } else if let Ok(Some(decoder)) =
+                Decoder::open(stream, DecoderOptions::single_threaded(max_pixels))
+            {
                 configuration.add_decoder(&decoder);
             }
         }

@@ -92,15 +92,32 @@ pub(crate) struct Announced {
     pub(crate) has_b_frames: i32,
 }
 
+/// How a decoder is opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DecoderOptions {
+    /// Threads that decode.
+    pub(crate) threads: NonZeroUsize,
+    /// Pixels of a frame, at most.
+    pub(crate) max_pixels: u64,
+    /// Frames that the decoder holds back at least to put them in order. Decoders that learn the number from the stream alone
+    /// drop frames until they know it.
+    pub(crate) reorder_frames: u8,
+    /// The version of x264 that encoded the stream, for the decoder to work around its mistakes. x264 writes the version into the
+    /// first packet, where the decoder finds it by itself.
+    pub(crate) x264_build: Option<u32>,
+}
+
+impl DecoderOptions {
+    /// With one thread, and no more known than the stream's parameters.
+    pub(crate) const fn single_threaded(max_pixels: u64) -> Self {
+        Self { threads: NonZeroUsize::MIN, max_pixels, reorder_frames: 0, x264_build: None }
+    }
+}
+
 impl Decoder {
-    /// Opens the decoder of a stream; `Ok(None)` when none is compiled in. `reorder_frames` are the frames that it holds back at
-    /// least to put them in order; decoders that learn the number from the stream alone drop frames until they know it.
-    pub(crate) fn open(
-        stream: Stream<'_>,
-        threads: NonZeroUsize,
-        max_pixels: u64,
-        reorder_frames: u8,
-    ) -> Result<Option<Self>, AvError> {
+    /// Opens the decoder of a stream; `Ok(None)` when none is compiled in.
+    pub(crate) fn open(stream: Stream<'_>, options: DecoderOptions) -> Result<Option<Self>, AvError> {
+        let DecoderOptions { threads, max_pixels, reorder_frames, x264_build } = options;
         let codec = stream.decoder();
         if codec.is_null() {
             return Ok(None);
@@ -129,6 +146,18 @@ impl Decoder {
         // SAFETY: a field of a context that nobody else refers to; no reference to the whole is made, whose enums come from
         // the file by now.
         unsafe { (*context.as_mut_ptr()).has_b_frames = reorder_frames };
+        if let Some(build) = x264_build {
+            // SAFETY: a context with a class first, and a terminated string. The H.264 decoder has the option (libavcodec/h264dec.c);
+            // others answer with an error, which changes nothing.
+            unsafe {
+                ffi::av_opt_set_int(
+                    context.as_mut_ptr().cast::<c_void>(),
+                    c"x264_build".as_ptr(),
+                    i64::from(build),
+                    c_int::try_from(ffi::AV_OPT_SEARCH_CHILDREN).unwrap_or(0),
+                )
+            };
+        }
         // SAFETY: a context for this codec, not opened yet; no options.
         AvError::check(unsafe { ffi::avcodec_open2(context.as_mut_ptr(), codec, ptr::null_mut()) })?;
         Ok(Some(Self(context)))

@@ -6,7 +6,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 
 use super::AvError;
-use super::codec::{Decoder, Received};
+use super::codec::{Decoder, DecoderOptions, Received};
 use super::format::{Container, OpenError, SeekFlags};
 use super::frame::{Frame, PictureType};
 use super::io::{Source, Stopped};
@@ -187,7 +187,10 @@ fn frames_tell_how_they_were_coded_and_from_which_packet() {
     for name in ["h264_front.mp4", "hevc.mp4", "vp9.webm", "av1.mkv", "mpeg4.avi"] {
         let mut container = open(name);
         let one = NonZeroUsize::MIN;
-        let mut decoder = Decoder::open(container.stream(0).unwrap(), one, 1 << 20, 0).unwrap().unwrap();
+        let mut decoder =
+            Decoder::open(container.stream(0).unwrap(), DecoderOptions::single_threaded(1 << 20))
+                .unwrap()
+                .unwrap();
         let mut keys = HashSet::new();
         let mut packets = packets(&mut container, 0).into_iter().enumerate();
         let (mut frame, mut count, mut marks) = (Frame::new().unwrap(), 0, HashSet::new());

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use super::packets::AccessUnit;
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
-use crate::media::ffi::codec::{Decoder, Received};
+use crate::media::ffi::codec::{Decoder, DecoderOptions, Received};
 use crate::media::ffi::frame::{Frame, PictureType};
 use crate::media::ffi::packet::Packet;
 use crate::media::input::Container;
@@ -67,6 +67,7 @@ pub(super) struct Decoding {
     decoder: Option<Decoder>,
     /// Frames that the timestamps say are held back to put them in order.
     reorder_frames: u8,
+    x264_build: Option<u32>,
     /// Packets of the access unit that is being decoded, and whether the decoder may leave it out.
     queue: VecDeque<Packet>,
     skips: bool,
@@ -89,6 +90,7 @@ impl Decoding {
             setup,
             decoder: None,
             reorder_frames: 0,
+            x264_build: None,
             queue: VecDeque::new(),
             skips: false,
             corrupt: Vec::new(),
@@ -141,6 +143,11 @@ impl Decoding {
             self.hold_back(self.reordered(&unit));
         }
         self.queue.extend(unit.into_packets());
+    }
+
+    /// Tells the decoders of all passes which version of x264 encoded the stream.
+    pub(super) const fn set_x264_build(&mut self, build: Option<u32>) {
+        self.x264_build = build;
     }
 
     /// Lets the decoder of this pass hold back so many frames at least.
@@ -203,8 +210,13 @@ impl Decoding {
 
     fn open(&self, (container, stream): Source<'_, '_>) -> Result<Decoder, MediaError> {
         let view = container.stream(stream).ok_or_else(MediaError::missing_stream)?;
-        let Setup { threads, max_pixels, .. } = self.setup;
-        Decoder::open(view, threads, max_pixels, self.reorder_frames)
+        let options = DecoderOptions {
+            threads: self.setup.threads,
+            max_pixels: self.setup.max_pixels,
+            reorder_frames: self.reorder_frames,
+            x264_build: self.x264_build,
+        };
+        Decoder::open(view, options)
             .map_err(|error| MediaError::no_frame(0, 1, Some(error.to_string())))?
             .ok_or_else(|| MediaError::NoDecoder { codec: view.codec_name().unwrap_or("unknown").to_owned() })
     }

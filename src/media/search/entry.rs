@@ -78,6 +78,9 @@ impl Search<'_, '_> {
 
     /// Moves to an entry for `goal`.
     pub(super) fn enter(&mut self, entry: Entry, goal: Pts) -> Result<Entered, MediaError> {
+        if entry != Entry::Start && self.units.needs_first() && !self.knows_first {
+            self.read_first(goal)?;
+        }
         let entered = self.find_entry(entry, goal)?;
         // How many frames are held back is seen by their times, where neither the stream nor a decoding time tells it.
         let is_unknown = self.reorder == Reordering::Unknown && !self.stores_dts;
@@ -91,7 +94,16 @@ impl Search<'_, '_> {
         Ok(entered)
     }
 
-    pub(super) fn find_entry(&mut self, entry: Entry, goal: Pts) -> Result<Entered, MediaError> {
+    /// Takes from the stream's first packet what a decoder that begins elsewhere would miss.
+    fn read_first(&mut self, goal: Pts) -> Result<(), MediaError> {
+        self.knows_first = true;
+        self.enter_start(goal)?;
+        let build = self.next_unit()?.and_then(|unit| unit.x264_build());
+        self.decoding.set_x264_build(build);
+        Ok(())
+    }
+
+    fn find_entry(&mut self, entry: Entry, goal: Pts) -> Result<Entered, MediaError> {
         self.entry_units.clear();
         let step_back = self.ticks(STEP_BACK);
         match (entry, self.seeking) {

@@ -67,6 +67,16 @@ impl AccessUnit {
         self.packets().any(Packet::is_corrupt)
     }
 
+    /// The version of x264 that encoded the stream, from the text that x264 writes into its first packet.
+    pub(super) fn x264_build(&self) -> Option<u32> {
+        const NAME: &[u8] = b"x264 - core ";
+        let bytes = self.bytes();
+        let text =
+            bytes.get(bytes.windows(NAME.len()).position(|part| part == NAME)?.checked_add(NAME.len())?..)?;
+        let digits = text.iter().take(6).take_while(|byte| byte.is_ascii_digit());
+        digits.fold(None, |number, &byte| Some(number.unwrap_or(0) * 10 + u32::from(byte - b'0')))
+    }
+
     /// The bytes of the first packet.
     pub(super) fn bytes(&self) -> &[u8] {
         self.first.bytes()
@@ -138,6 +148,11 @@ impl Reordering {
     }
 }
 
+/// Whether a stream is H.264 with chroma of full resolution: x264 wrote it wrong before build 151, and libavcodec reads it so.
+fn is_h264_444(view: Stream<'_>) -> bool {
+    view.codec_name() == Some("h264") && Sps::find(view.extradata()).is_some_and(|sps| sps.is_444())
+}
+
 /// The parser of a stream whose frames may be coded in fields or out of order, and whether they may be in fields.
 fn open_parser(view: Stream<'_>) -> (Option<Parser>, bool) {
     let is_h264 = view.codec_name() == Some("h264");
@@ -157,6 +172,8 @@ pub(super) struct Units<'m, 'r> {
     /// Tells fields from frames, and B-frames, of codecs that may have them.
     parser: Option<Parser>,
     has_fields: bool,
+    /// Whether the first packet of the stream tells how the others are decoded.
+    needs_first: bool,
     is_reordering: bool,
     order: Order,
     /// Presentation times of the last access units, oldest first.
@@ -180,6 +197,7 @@ impl<'m, 'r> Units<'m, 'r> {
         max_packets: u64,
     ) -> Self {
         let (parser, has_fields) = container.stream(stream).map_or((None, false), open_parser);
+        let needs_first = container.stream(stream).is_some_and(is_h264_444);
         let is_reordering = container.stream(stream).is_some_and(|view| view.codec_properties().reorder);
         let order = if parser.is_some() { Order::Unknown } else { Order::AsTimed };
         Self {
@@ -188,6 +206,7 @@ impl<'m, 'r> Units<'m, 'r> {
             pending,
             parser,
             has_fields,
+            needs_first,
             is_reordering,
             order,
             recent: VecDeque::new(),
@@ -198,6 +217,11 @@ impl<'m, 'r> Units<'m, 'r> {
             errors: 0,
             first_error: None,
         }
+    }
+
+    /// Whether the stream's first packet tells how the others are decoded.
+    pub(super) const fn needs_first(&self) -> bool {
+        self.needs_first
     }
 
     /// The container, and which of its streams is read.

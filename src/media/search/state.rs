@@ -48,6 +48,8 @@ pub(in crate::media) struct Search<'m, 'r> {
     pub(super) is_at_start: bool,
     /// The access units that were looked at on entering.
     pub(super) entry_units: VecDeque<AccessUnit>,
+    /// Whether the stream's first packet was looked at.
+    pub(super) knows_first: bool,
     /// Tells which frames can be left out, of codecs whose decoders do not.
     pub(super) unreferenced: Option<Unreferenced>,
     pub(super) reorder: Reordering,
@@ -102,6 +104,7 @@ impl<'m, 'r> Search<'m, 'r> {
             is_planned: stream.is_planned,
             is_at_start: stream.is_at_start,
             entry_units: VecDeque::new(),
+            knows_first: false,
             unreferenced,
             reorder,
             stores_dts: stream.stores_dts,

@@ -12,7 +12,7 @@ use super::*;
 use crate::deadline::Deadline;
 use crate::limits::Limits;
 use crate::media::ffi;
-use crate::media::ffi::codec::{Decoder, Received};
+use crate::media::ffi::codec::{Decoder, DecoderOptions, Received};
 use crate::media::ffi::frame::Frame;
 use crate::media::ffi::packet::Packet;
 use crate::media::ffi::stream::MediaType;
@@ -60,7 +60,10 @@ fn decode(
 ) -> BTreeMap<i64, Vec<u8>> {
     let stream = container.stream(video).unwrap();
     let threads = NonZeroUsize::new(threads).unwrap();
-    let mut decoder = Decoder::open(stream, threads, u64::MAX / 2, 0).unwrap().unwrap();
+    let mut decoder =
+        Decoder::open(stream, DecoderOptions { threads, ..DecoderOptions::single_threaded(u64::MAX / 2) })
+            .unwrap()
+            .unwrap();
     let mut frames = BTreeMap::new();
     let mut frame = Frame::new().unwrap();
     for packet in packets.iter().copied().map(Some).chain([None]) {
