@@ -162,11 +162,13 @@ impl Search<'_, '_> {
     /// before the goal.
     pub(super) fn jump(&mut self, goal: Pts, further: Ticks) -> Result<Entered, MediaError> {
         let Some(places) = self.places else { return Ok(Entered::Nowhere) };
-        let end = places.of(goal).saturating_add(BEHIND_ESTIMATE);
+        // Behind the end there is nothing to enter.
+        let aim = goal.min(places.end());
+        let end = places.of(aim).saturating_add(BEHIND_ESTIMATE);
         let mut before = None;
         for back in JUMPS {
             let back = self.ticks(back).saturating_add(further);
-            let place = places.of(goal.saturating_sub(back));
+            let place = places.of(aim.saturating_sub(back));
             if place < MIN_JUMP {
                 break;
             }

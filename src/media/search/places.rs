@@ -16,6 +16,11 @@ pub(in crate::media) struct Places {
 }
 
 impl Places {
+    /// The end of the presentation.
+    pub(super) const fn end(self) -> Pts {
+        self.start.saturating_add(self.duration)
+    }
+
     /// The estimated place of a time.
     pub(super) fn of(self, time: Pts) -> u64 {
         let elapsed = u128::try_from(time.since(self.start).get()).unwrap_or(0);
