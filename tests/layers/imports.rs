@@ -16,14 +16,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const MAX_STEPS: usize = 32;
 
 /// What the sources of a crate import of each other.
-pub struct Imports {
+pub(crate) struct Imports {
     /// For each file the files that it imports, with a path that says so.
     edges: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Imports {
     /// Of files as `(path below src, text)`, `lib.rs` among them. Files below `bin/` are crates of their own.
-    pub fn of(files: &[(String, String)]) -> Self {
+    pub(crate) fn of(files: &[(String, String)]) -> Self {
         let mut modules = HashMap::new();
         for (file, text) in files.iter().filter(|(file, _)| !file.starts_with("bin/")) {
             let tokens = without_tests(&tokens(text));
@@ -43,13 +43,13 @@ impl Imports {
     }
 
     /// The files that `file` imports, each with a path that names it.
-    pub fn of_file(&self, file: &str) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn of_file(&self, file: &str) -> impl Iterator<Item = (&str, &str)> {
         let edges = self.edges.get(file).into_iter().flatten();
         edges.map(|(target, path)| (target.as_str(), path.as_str()))
     }
 
     /// All files.
-    pub fn files(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
         self.edges.keys().map(String::as_str)
     }
 
@@ -67,7 +67,7 @@ impl Imports {
     }
 
     /// The groups of files that import each other, directly or through others of the group, in alphabetical order.
-    pub fn cycles(&self) -> Vec<Vec<&str>> {
+    pub(crate) fn cycles(&self) -> Vec<Vec<&str>> {
         let reachable: BTreeMap<&str, BTreeSet<&str>> =
             self.files().map(|file| (file, self.reachable(file))).collect();
         let mut groups = BTreeSet::new();
@@ -358,7 +358,7 @@ fn follow(
     let mut is_first = true;
     while let Some((name, behind)) = rest.split_first() {
         let module = modules.get(&at)?;
-        let child = [&at[..], &[name.clone()]].concat();
+        let child = [&at[..], std::slice::from_ref(name)].concat();
         match name.as_str() {
             "crate" => at = Vec::new(),
             "self" => {}
