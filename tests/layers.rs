@@ -135,8 +135,6 @@ const KNOWN_CYCLES: &[&str] = &[
     "media/mp4/samples.rs",
     "media/mp4/track.rs",
     "media/plan.rs",
-    "media/search/decode.rs",
-    "media/search/packets.rs",
 ];
 
 /// Every source file below `folder`.

@@ -2,3 +2,4 @@
 
 pub(super) mod colour;
 pub(super) mod poster;
+mod render;

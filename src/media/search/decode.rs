@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
-use super::packets::AccessUnit;
+use super::packets::{AccessUnit, Source};
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::codec::{Decoder, DecoderOptions, Received};
@@ -18,9 +18,6 @@ const MAX_DRAIN_ERRORS_IN_A_ROW: u32 = 64;
 const MAX_CORRUPT: usize = 64;
 /// Frames that H.264 and HEVC hold back at most (ITU-T H.264, A.3.1; H.265, A.4.2).
 const MAX_REORDER: u8 = 16;
-
-/// The container and the number of the stream that is decoded.
-pub(super) type Source<'m, 'r> = (&'m Container<'r>, usize);
 
 /// A decoded frame and its presentation time.
 pub(super) struct Timed {

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use super::decode::Source;
 use super::unreferenced::Unreferenced;
 use crate::media::container::Sps;
 use crate::media::error::MediaError;
@@ -18,6 +17,9 @@ use crate::media::units::{Pts, Ticks};
 const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
 /// Access units whose presentation times are compared with that of the next: as many as may be held back, and more.
 const MAX_RECENT: usize = 32;
+
+/// The container and the number of the stream that is decoded.
+pub(super) type Source<'m, 'r> = (&'m Container<'r>, usize);
 
 /// One coded frame: a packet, or the two packets of its fields.
 pub(super) struct AccessUnit {
