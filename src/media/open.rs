@@ -162,10 +162,11 @@ impl<'r> Media<'r> {
         container.input_mut().check()?;
         let format_name = container.format_name();
         let layout = layout.confirm(&format_name, container.stream_count());
+        let handling = handling(&format_name).for_index(&container);
         // What analysing the streams reads is kept by libavformat, and comes first.
         let pending =
             if prepare(&mut container)? { VecDeque::new() } else { read_starts(&mut container, &layout)? };
-        let mut media = Self::assemble(container, pending, layout, handling(&format_name), options);
+        let mut media = Self::assemble(container, pending, layout, handling, options);
         if media.info.streams.len() > usize::try_from(limits.max_streams).unwrap_or(usize::MAX) {
             return Err(MediaError::LimitExceeded {
                 limit: "max_streams",
