@@ -15,6 +15,8 @@ use crate::media::units::{Pts, Ticks};
 
 /// Demuxer errors in a row after which the rest of the file is given up.
 const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
+/// Access units among which a B-frame comes, in a stream that has any: encoders place one to four between two others.
+const ORDER_WINDOW: usize = 5;
 /// Access units whose presentation times are compared with that of the next: as many as may be held back, and more.
 const MAX_RECENT: usize = 32;
 
@@ -316,6 +318,11 @@ impl<'m, 'r> Units<'m, 'r> {
     /// How many access units, at most, were seen to be presented after one that follows them.
     pub(super) const fn depth(&self) -> usize {
         self.depth
+    }
+
+    /// Whether as many access units were seen since the entry as it takes to meet a B-frame, where there are any.
+    pub(super) fn has_seen_order(&self) -> bool {
+        self.recent.len() >= ORDER_WINDOW
     }
 
     /// What is known of the order of frames.

@@ -16,8 +16,6 @@ use crate::media::units::{Microseconds, Pts, Ticks};
 const MAX_GAP: Microseconds = Microseconds::new(86_400_000_000);
 /// Access units read beyond the goal, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
 const MAX_LOOK_AHEAD: usize = 32;
-/// Access units looked at in search of a B-frame, where the times do not tell the order of frames.
-const ORDER_WINDOW: usize = 5;
 /// Frames decoded beyond the goal, at most, in search of the expected one.
 const MAX_BEYOND: u32 = 32;
 /// What a pass ended with.
@@ -137,7 +135,7 @@ impl Search<'_, '_> {
         window.add(&first);
         ahead.push_back(first);
         loop {
-            let is_ordered = self.units.order() != Order::Unknown || ahead.len() >= ORDER_WINDOW;
+            let is_ordered = self.units.order() != Order::Unknown || self.units.has_seen_order();
             if window.is_certain() && is_ordered {
                 break;
             }
