@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::unreferenced::Unreferenced;
 use crate::media::container::Sps;
+use crate::media::container::encryption::Encryption;
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::frame::PictureType;
@@ -173,6 +174,7 @@ pub(super) struct Units<'m, 'r> {
     stream: usize,
     /// Packets that were read while the container was opened.
     pending: &'m mut VecDeque<Packet>,
+    encryption: Option<&'m Encryption>,
     /// Tells fields from frames, and B-frames, of codecs that may have them.
     parser: Option<Parser>,
     has_fields: bool,
@@ -198,6 +200,7 @@ impl<'m, 'r> Units<'m, 'r> {
         container: &'m mut Container<'r>,
         stream: usize,
         pending: &'m mut VecDeque<Packet>,
+        encryption: Option<&'m Encryption>,
         max_packets: u64,
     ) -> Self {
         let (parser, has_fields) = container.stream(stream).map_or((None, false), open_parser);
@@ -208,6 +211,7 @@ impl<'m, 'r> Units<'m, 'r> {
             container,
             stream,
             pending,
+            encryption,
             parser,
             has_fields,
             needs_first,
@@ -323,6 +327,18 @@ impl<'m, 'r> Units<'m, 'r> {
     /// Whether as many access units were seen since the entry as it takes to meet a B-frame, where there are any.
     pub(super) fn has_seen_order(&self) -> bool {
         self.recent.len() >= ORDER_WINDOW
+    }
+
+    /// The scheme by which an access unit is encrypted; `None` for one in clear, from which goes what is in front of its frame.
+    pub(super) fn decrypt(&self, unit: &mut AccessUnit) -> Option<String> {
+        let encryption = self.encryption?;
+        let scheme = unit
+            .packets()
+            .find_map(|packet| encryption.scheme_of_packet(packet.encryption_parameters(), packet.bytes()));
+        if scheme.is_none() {
+            unit.first.skip_front(encryption.bytes_before_frame());
+        }
+        scheme
     }
 
     /// What is known of the order of frames.

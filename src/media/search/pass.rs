@@ -210,7 +210,7 @@ impl Search<'_, '_> {
                 Output::Frame(timed) => return Ok(Some(timed)),
                 Output::Ended => return Ok(None),
                 Output::NeedsInput => match self.next_unit()? {
-                    Some(unit) => self.decoding.send(unit, false),
+                    Some(unit) => self.give(unit, false)?,
                     None => self.decoding.drain(),
                 },
             }
@@ -230,8 +230,18 @@ impl Search<'_, '_> {
                 return Ok(());
             }
         }
-        self.decoding.send(unit, is_before);
-        Ok(())
+        self.give(unit, is_before)
+    }
+
+    /// Gives an access unit to the decoder, unless it is encrypted: what comes of ciphertext is noise.
+    pub(super) fn give(&mut self, mut unit: AccessUnit, skips: bool) -> Result<(), MediaError> {
+        match self.units.decrypt(&mut unit) {
+            Some(scheme) => Err(MediaError::Encrypted { scheme }),
+            None => {
+                self.decoding.send(unit, skips);
+                Ok(())
+            }
+        }
     }
 
     /// Takes down what a frame says of the pass. Frames that are presented before the keyframe of the entry may lack what they
