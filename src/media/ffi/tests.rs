@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::fs;
-use std::num::NonZeroUsize;
 
 use super::AvError;
 use super::codec::{Decoder, DecoderOptions, Received};
