@@ -276,6 +276,7 @@ impl Search<'_, '_> {
         self.is_at_start = false;
         self.units.restart();
         self.decoding.restart();
+        self.encrypted = None;
         self.unreferenced = self.units.unreferenced();
     }
 

@@ -121,6 +121,7 @@ impl Search<'_, '_> {
                 },
             }
         }
+        self.refuse_encrypted(&pass)?;
         self.conclude(&mut pass, entered);
         Ok(pass)
     }
@@ -242,6 +243,7 @@ impl Search<'_, '_> {
                 break;
             }
         }
+        self.refuse_encrypted(&pass)?;
         self.conclude(&mut pass, entered);
         Ok(pass)
     }
@@ -255,7 +257,7 @@ impl Search<'_, '_> {
                 Output::Frame(timed) => return Ok(Some(timed)),
                 Output::Ended => return Ok(None),
                 Output::NeedsInput => match self.next_unit()? {
-                    Some(unit) => self.give(unit, false)?,
+                    Some(unit) => self.give(unit, false),
                     None => self.decoding.drain(),
                 },
             }
@@ -272,17 +274,25 @@ impl Search<'_, '_> {
                 return Ok(());
             }
         }
-        self.give(unit, is_before)
+        self.give(unit, is_before);
+        Ok(())
     }
 
-    /// Gives an access unit to the decoder, unless it is encrypted: what comes of ciphertext is noise.
-    pub(super) fn give(&mut self, mut unit: AccessUnit, skips: bool) -> Result<(), MediaError> {
-        match self.units.decrypt(&mut unit) {
+    /// Gives an access unit to the decoder. An encrypted one is the end, because what comes of ciphertext is noise.
+    fn give(&mut self, mut unit: AccessUnit, skips: bool) {
+        self.encrypted = self.units.decrypt(&mut unit);
+        if self.encrypted.is_some() {
+            self.decoding.drain();
+        } else {
+            self.decoding.send(unit, skips);
+        }
+    }
+
+    /// Ends a pass that met an encrypted access unit before the frame.
+    fn refuse_encrypted(&mut self, pass: &Pass) -> Result<(), MediaError> {
+        match self.encrypted.take().filter(|_| pass.frame.is_none()) {
             Some(scheme) => Err(MediaError::Encrypted { scheme }),
-            None => {
-                self.decoding.send(unit, skips);
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
 
