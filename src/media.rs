@@ -19,11 +19,9 @@ mod ffi;
 mod h264_sps;
 mod info;
 mod input;
-mod matroska;
-mod mp4;
+mod layout;
 mod open;
 mod options;
-mod plan;
 mod poster;
 mod search;
 mod timeline;
@@ -36,7 +34,7 @@ pub use info::{
     VideoInfo,
 };
 #[cfg(fuzzing)]
-pub use mp4::read_mp4_tables;
+pub use layout::read_mp4_tables;
 pub use open::Media;
 pub use options::{OpenOptions, Threads};
 pub use poster::{FrameReason, PosterFrame};

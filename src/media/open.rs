@@ -23,7 +23,7 @@ use crate::media::info::{MediaInfo, Ratio, StreamInfo, StreamKind, VideoInfo};
 use crate::media::input::Fault;
 use crate::media::input::Input;
 use crate::media::options::{OpenOptions, Threads};
-use crate::media::plan::Layout;
+use crate::media::layout::Layout;
 use crate::media::poster::{FrameReason, PosterFrame};
 use crate::media::search::{Found, PacketIndex, Places, Search, Seeking, Target, Timestamps};
 use crate::media::timeline::{self, Span};
@@ -224,7 +224,7 @@ impl<'r> Media<'r> {
         container.input_mut().check()?;
         let format_name = container.format_name();
         let layout = layout.confirm(&format_name, container.stream_count());
-        if matches!(layout, Layout::Mp4(_)) {
+        if layout.mp4().is_some() {
             container.read_packets_directly();
         }
         let Handling { headers_suffice, seeking, timestamps } = handling(&format_name);

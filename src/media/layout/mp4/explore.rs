@@ -6,7 +6,7 @@
 //! that is there says where the links are.
 
 use crate::media::input::{Fault, Input};
-use crate::media::plan::part_of_gop;
+use crate::media::layout::gop::part_of_gop;
 use crate::source::ByteRange;
 
 use super::file_end::EndSearch;
