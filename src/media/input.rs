@@ -392,11 +392,6 @@ impl<'r> Input<'r> {
         let _ = ranges;
     }
 
-    /// Bytes that [`pin`](Self::pin) keeps.
-    pub(crate) fn pinned_bytes(&self) -> u64 {
-        self.windows.iter().map(|window| window.bytes.len() as u64).sum()
-    }
-
     /// Reads `length` bytes at `offset` (fewer at the end of the file).
     pub(crate) fn peek(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, Fault> {
         let room = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);

@@ -14,16 +14,16 @@
 //!
 //! Files of other families have no planner: libav reads what it reads, with growing read-ahead.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 mod bytes;
-#[deny(clippy::arithmetic_side_effects, reason = "strangers' numbers")]
 mod ebml;
-#[deny(clippy::arithmetic_side_effects, reason = "strangers' numbers")]
 mod gop;
-#[deny(clippy::arithmetic_side_effects, reason = "strangers' numbers")]
 mod matroska;
 mod mp4;
-#[deny(clippy::arithmetic_side_effects, reason = "strangers' numbers")]
 mod seen;
+mod transport;
+mod view;
 
 use std::time::Duration;
 
@@ -32,10 +32,10 @@ use crate::media::info::Mp4Layout;
 use crate::media::input::{Fault, Input};
 use bytes::{Pause, Planner};
 use matroska::Matroska;
-#[cfg(fuzzing)]
-pub use mp4::read_mp4_tables;
-use mp4::TrackPackets;
+use mp4::Mp4;
 use seen::Seen;
+pub(crate) use transport::Places;
+use view::{View, of_track};
 
 /// Steps of one planner, at most. An MP4 takes one for each box at the top level and for each fragment.
 const MAX_STEPS: u32 = 1 << 20;
@@ -48,7 +48,7 @@ pub(crate) struct Layout {
 
 /// The family of containers that a file belongs to.
 enum Family {
-    Mp4(Box<mp4::Layout>),
+    Mp4(Box<Mp4>),
     Matroska(Box<Matroska>),
     /// Another family, or one of those in a way that no planner knows.
     Unknown,
@@ -86,19 +86,25 @@ fn drive(input: &mut Input<'_>, seen: &mut Seen, planner: &mut dyn Planner) -> R
 }
 
 impl Layout {
-    /// Looks at the file, and requests what opening it and the frame at `at` will need.
+    /// Looks at the file, and requests what opening it and the frame at `at` will need. libav is to see no more of a file of
+    /// fragments than its beginning.
     ///
     /// # Errors
     /// What reading gives, and limits on what an MP4 declares.
     pub(crate) fn look(input: &mut Input<'_>, limits: &Limits, at: Option<Duration>) -> Result<Self, Fault> {
-        let mut seen = Seen::new(input.size());
         let family = if matroska::is_matroska(&input.peek(0, 4)?) {
-            let mut planner = Box::new(Matroska::new(at));
-            if drive(input, &mut seen, &mut *planner)? { Family::Matroska(planner) } else { Family::Unknown }
+            Family::Matroska(Box::new(Matroska::new(at)))
         } else {
-            mp4::look(input, limits, at)?.map_or(Family::Unknown, |layout| Family::Mp4(Box::new(layout)))
+            Family::Mp4(Box::new(Mp4::new(limits, at.map(microseconds))))
         };
-        Ok(Self { family, seen })
+        let mut layout = Self { family, seen: Seen::new(input.size()) };
+        if !layout.drive(input)? {
+            layout.family = Family::Unknown;
+        }
+        if let Some(view) = layout.view() {
+            input.set_visible_size(view.beginning);
+        }
+        Ok(layout)
     }
 
     /// Forgets what was seen if libavformat reports another family: boxes of one may look like those of another.
@@ -115,9 +121,9 @@ impl Layout {
     }
 
     /// Returns what `MediaInfo` reports about an MP4 or MOV.
-    pub(crate) const fn mp4(&self) -> Option<Mp4Layout> {
+    pub(crate) fn mp4(&self) -> Option<Mp4Layout> {
         match &self.family {
-            Family::Mp4(layout) => Some(layout.about()),
+            Family::Mp4(planner) => planner.info(),
             _ => None,
         }
     }
@@ -133,42 +139,54 @@ impl Layout {
         at: Duration,
     ) -> Result<(), Fault> {
         match &mut self.family {
-            Family::Mp4(layout) => layout.plan(input, track, Some(at)),
-            Family::Matroska(planner) => {
-                planner.aim(at);
-                drive(input, &mut self.seen, &mut **planner).map(|_| ())
-            }
-            Family::Unknown => Ok(()),
+            Family::Mp4(planner) => planner.aim(track, Some(microseconds(at))),
+            Family::Matroska(planner) => planner.aim(at),
+            Family::Unknown => return Ok(()),
         }
+        self.drive(input).map(|_| ())
     }
 
     /// Lets libavformat see what was planned for. `true` when that has changed: then the file must be opened again.
     pub(crate) fn show(&self, input: &mut Input<'_>) -> bool {
-        matches!(&self.family, Family::Mp4(layout) if layout.show(input))
+        let visible = self.view().map_or_else(|| input.size(), |view| view.visible);
+        let has_changed = input.visible_size() != visible;
+        input.set_visible_size(visible);
+        has_changed
     }
 
-    /// Plans for more of a file than was thought necessary; `false` when that was all of it.
+    /// Shows libavformat more of a file than was thought necessary, after [`show`](Self::show); `false` when it sees all.
     ///
     /// # Errors
     /// What reading gives.
     pub(crate) fn explore_further(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
-        match &mut self.family {
-            Family::Mp4(layout) => layout.explore_further(input),
-            _ => Ok(false),
-        }
+        let Family::Mp4(planner) = &mut self.family else { return Ok(false) };
+        Ok(planner.go_further(input.size()) && self.drive(input)?)
+    }
+
+    /// Whether no frame of the stream with this track number that libavformat does not see is presented before `pts`, in ticks of
+    /// the stream. Then a search that found a frame there, and nothing earlier, need not see more.
+    pub(crate) fn is_certain(&self, input: &Input<'_>, track: i32, pts: i64) -> bool {
+        let Some(view) = self.view() else { return true };
+        u32::try_from(track).is_ok_and(|track| view.is_certain(input.size(), track, pts))
+    }
+
+    /// Whether the stream with this track number is known to have no frame that is presented at or after `pts`, although
+    /// libavformat does not see its end. Then a search need not see more.
+    pub(crate) fn ends_before(&self, track: i32, pts: i64) -> bool {
+        let view = self.view().zip(u32::try_from(track).ok());
+        view.is_some_and(|(view, track)| view.ends_before(track, pts))
     }
 
     /// Returns the end of the stream with this track number, in its ticks, where we know more than libavformat was shown.
     pub(crate) fn track_end(&self, track: i32) -> Option<i64> {
-        let Family::Mp4(layout) = &self.family else { return None };
-        of_track(layout.track_ends(), track)
+        of_track(&self.view()?.ends, u32::try_from(track).ok()?)
     }
 
     /// Returns the first presentation time of a stream in its ticks, if it was seen.
     pub(crate) fn stream_start(&self, stream: usize, track: i32) -> Option<i64> {
         match &self.family {
             Family::Matroska(planner) => planner.stream_start(stream),
-            Family::Mp4(layout) => of_track(layout.track_starts(), track),
+            Family::Mp4(planner) => of_track(&planner.view()?.starts, u32::try_from(track).ok()?),
             Family::Unknown => None,
         }
     }
@@ -178,15 +196,29 @@ impl Layout {
         matches!(&self.family, Family::Matroska(planner) if planner.has_no_cues())
     }
 
-    /// The packets of a track with their presentation times.
-    pub(crate) const fn packets_of(&self, track: u32) -> Option<TrackPackets<'_>> {
+    /// Whether libavformat must seek all streams together. Of indexed fragments, it would otherwise read the fragment that each
+    /// stream begins in, and deliver packets from the earliest of them on.
+    pub(crate) fn seeks_together(&self) -> bool {
+        matches!(&self.family, Family::Mp4(planner) if planner.is_indexed())
+    }
+
+    fn view(&self) -> Option<&View> {
         match &self.family {
-            Family::Mp4(layout) => Some(layout.packets_of(track)),
+            Family::Mp4(planner) => planner.view(),
             _ => None,
         }
     }
+
+    fn drive(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
+        let planner: &mut dyn Planner = match &mut self.family {
+            Family::Mp4(planner) => &mut **planner,
+            Family::Matroska(planner) => &mut **planner,
+            Family::Unknown => return Ok(false),
+        };
+        drive(input, &mut self.seen, planner)
+    }
 }
 
-fn of_track(ticks: &[(u32, i64)], track: i32) -> Option<i64> {
-    ticks.iter().find(|(number, _)| i32::try_from(*number) == Ok(track)).map(|(_, ticks)| *ticks)
+fn microseconds(at: Duration) -> i64 {
+    i64::try_from(at.as_micros()).unwrap_or(i64::MAX)
 }

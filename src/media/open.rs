@@ -22,10 +22,10 @@ use crate::media::info::{MediaInfo, Ratio, StreamInfo, StreamKind, VideoInfo};
 #[cfg(feature = "remote")]
 use crate::media::input::Fault;
 use crate::media::input::Input;
+use crate::media::layout::{Layout, Places};
 use crate::media::options::{OpenOptions, Threads};
-use crate::media::layout::Layout;
 use crate::media::poster::{FrameReason, PosterFrame};
-use crate::media::search::{Found, PacketIndex, Places, Search, Seeking, Target, Timestamps};
+use crate::media::search::{Found, Search, Seeking, Target, Timestamps};
 use crate::media::timeline::{self, Span};
 use crate::pixels::Orientation;
 #[cfg(feature = "remote")]
@@ -49,6 +49,17 @@ const MAX_START_BYTES: u64 = 2 << 20;
 /// What libavformat is told.
 const RESTRICTIONS: &[(&CStr, &CStr)] =
     &[(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
+
+/// The same, for a file whose streams are sought together.
+const SEEKING_TOGETHER: &[(&CStr, &CStr)] = &[
+    (c"format_whitelist", DEMUXERS),
+    (c"protocol_whitelist", NO_PROTOCOL),
+    (c"seek_streams_individually", c"0"),
+];
+
+fn demuxer_options(layout: &Layout) -> &'static [(&'static CStr, &'static CStr)] {
+    if layout.seeks_together() { SEEKING_TOGETHER } else { RESTRICTIONS }
+}
 
 /// One more than allowed, to see that there are too many: the demuxers just leave them out.
 const fn max_streams(limits: &Limits) -> u32 {
@@ -220,7 +231,8 @@ impl<'r> Media<'r> {
             return Err(MediaError::Empty);
         }
         let layout = Layout::look(&mut input, &limits, options.poster_at)?;
-        let mut container = Container::open(input, max_streams(&limits), RESTRICTIONS).map_err(refused)?;
+        let mut container =
+            Container::open(input, max_streams(&limits), demuxer_options(&layout)).map_err(refused)?;
         container.input_mut().check()?;
         let format_name = container.format_name();
         let layout = layout.confirm(&format_name, container.stream_count());
@@ -377,10 +389,10 @@ impl<'r> Media<'r> {
         self.container.keep_only(index);
         self.plan(index, track, at)?;
         loop {
-            let found = self.search(index, track, still, (width, height), at);
-            let is_wanted = found.as_ref().is_ok_and(|(found, ..)| found.reason == FrameReason::AtTarget);
+            let found = self.search(index, still, (width, height), at);
             // Of a file of fragments, only those that were thought to be enough are seen.
-            if is_wanted || !self.explore_further(index)? {
+            let is_enough = found.as_ref().is_ok_and(|(found, ..)| self.sees_enough(index, at, found));
+            if is_enough || !self.explore_further(index)? {
                 let (found, time_base, packets_decoded) = found?;
                 return self.show(index, found.frame, found.pts, found.reason, time_base, packets_decoded);
             }
@@ -394,6 +406,16 @@ impl<'r> Media<'r> {
             self.planned_at = Some(at);
         }
         self.show_planned(index)
+    }
+
+    /// Whether what libavformat does not see of the file cannot hold a better frame for `at`.
+    fn sees_enough(&self, index: usize, at: Duration, found: &Found) -> bool {
+        let Some(stream) = self.container.stream(index) else { return true };
+        let at = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
+        let wanted =
+            timeline::to_ticks(self.start.saturating_add(at), stream.time_base()).unwrap_or(i64::MAX);
+        let is_wanted = found.reason == FrameReason::AtTarget || self.layout.ends_before(stream.id(), wanted);
+        is_wanted && self.layout.is_certain(self.container.input(), stream.id(), found.pts)
     }
 
     fn show_planned(&mut self, index: usize) -> Result<(), MediaError> {
@@ -411,7 +433,7 @@ impl<'r> Media<'r> {
     }
 
     fn reopen(&mut self, index: usize) -> Result<(), MediaError> {
-        self.container.reopen(max_streams(&self.limits), RESTRICTIONS).map_err(refused)?;
+        self.container.reopen(max_streams(&self.limits), demuxer_options(&self.layout)).map_err(refused)?;
         self.container.read_packets_directly();
         self.container.keep_only(index);
         self.pending.clear();
@@ -422,7 +444,6 @@ impl<'r> Media<'r> {
     fn search(
         &mut self,
         index: usize,
-        track: Option<u32>,
         still: bool,
         (width, height): (u32, u32),
         at: Duration,
@@ -435,7 +456,6 @@ impl<'r> Media<'r> {
             seeking => seeking,
         };
         let size = self.container.input().size();
-        let packets = track.and_then(|track| self.layout.packets_of(track));
         let mut search = Search::new(
             &mut self.container,
             &mut self.pending,
@@ -445,7 +465,7 @@ impl<'r> Media<'r> {
             self.threads.resolve(width, height),
             self.limits.max_pixels,
             self.limits.max_packets,
-            packets.as_ref().map(|packets| packets as &dyn PacketIndex),
+            self.layout.mp4().is_some(),
         )?;
         let ticks = |microseconds| timeline::to_ticks(microseconds, search.time_base).unwrap_or(i64::MAX);
         let target = Target {
@@ -459,7 +479,7 @@ impl<'r> Media<'r> {
         let duration = self.duration.and_then(|duration| timeline::to_ticks(duration, search.time_base));
         if let Some(duration) = duration {
             let can_enter = self.info.format_name == "mpegts";
-            search.set_places(Places { size, start: target.start, duration, can_enter });
+            search.set_places(Places { size, start: target.start, duration }, can_enter);
         }
         let found = search.find(target)?;
         Ok((found, search.time_base, search.packets_decoded()))

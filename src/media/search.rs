@@ -15,6 +15,7 @@ use crate::media::ffi::format::Container;
 use crate::media::ffi::frame::Frame;
 use crate::media::ffi::packet::Packet;
 use crate::media::info::Ratio;
+use crate::media::layout::Places;
 use crate::media::poster::FrameReason;
 use crate::media::timeline;
 use crate::source::ByteRange;
@@ -123,44 +124,12 @@ pub(super) struct Search<'m, 'r> {
     size_refused: bool,
     /// Whether the decoder has been given anything, be it the end.
     has_decoded: bool,
-    /// What the container's index says about the packet that holds a frame.
-    index: Option<&'m dyn PacketIndex>,
-    /// Where times lie in the file.
-    places: Option<Places>,
+    /// Whether the layout has named the bytes that will be read.
+    is_planned: bool,
+    /// Where times lie in the file, and whether reading can begin anywhere.
+    places: Option<(Places, bool)>,
     /// Whether packets are left out until a keyframe comes.
     awaits_keyframe: bool,
-    /// What the index said since reading was last begun elsewhere; `None` before it was asked.
-    named: Option<Option<u64>>,
-}
-
-/// Where times lie in a file of about constant bit rate.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Places {
-    /// Bytes of the file.
-    pub(super) size: u64,
-    /// The start of the presentation, in ticks of the stream.
-    pub(super) start: i64,
-    /// Its length in ticks of the stream.
-    pub(super) duration: i64,
-    /// Whether reading can begin anywhere.
-    pub(super) can_enter: bool,
-}
-
-impl Places {
-    /// About where the time is.
-    fn of(self, ticks: i64) -> u64 {
-        let elapsed = u128::try_from(ticks.saturating_sub(self.start)).unwrap_or(0);
-        let duration = u128::try_from(self.duration).unwrap_or(0).max(1);
-        u64::try_from(u128::from(self.size) * elapsed / duration)
-            .map_or(self.size, |place| place.min(self.size))
-    }
-}
-
-/// An index that knows presentation times, where libavformat's own has decoding times only.
-pub(super) trait PacketIndex {
-    /// Where the packet begins in the file that holds the first frame at or after `wanted`, given place and presentation time of
-    /// a packet before it. `None` when the index does not know.
-    fn packet_of_frame(&self, position: u64, pts: i64, wanted: i64) -> Option<u64>;
 }
 
 /// What a pass over frames ended with.
@@ -188,7 +157,7 @@ impl<'m, 'r> Search<'m, 'r> {
         threads: NonZeroUsize,
         max_pixels: u64,
         max_packets: u64,
-        index: Option<&'m dyn PacketIndex>,
+        is_planned: bool,
     ) -> Result<Self, MediaError> {
         let view = container.stream(stream).ok_or_else(missing_stream)?;
         let time_base = view.time_base();
@@ -222,16 +191,15 @@ impl<'m, 'r> Search<'m, 'r> {
             damaged: false,
             size_refused: false,
             has_decoded: false,
-            index,
+            is_planned,
             places: None,
             awaits_keyframe: false,
-            named: None,
         })
     }
 
     /// Tells the search where times are likely to be in the file.
-    pub(super) const fn set_places(&mut self, places: Places) {
-        self.places = Some(places);
+    pub(super) const fn set_places(&mut self, places: Places, can_enter: bool) {
+        self.places = Some((places, can_enter));
     }
 
     pub(super) const fn packets_decoded(&self) -> u64 {
@@ -304,7 +272,7 @@ impl<'m, 'r> Search<'m, 'r> {
         }
         // Where the layout told nothing better.
         if self.seeking == Seeking::Indexed
-            && self.index.is_none()
+            && !self.is_planned
             && let Some((start, end)) = self.container.indexed_bytes(self.stream, goal)
         {
             let end = end.saturating_add(BEHIND_JUMP).min(start.saturating_add(MAX_READ_ON));
@@ -336,27 +304,24 @@ impl<'m, 'r> Search<'m, 'r> {
 
     /// Asks for what reading on from the start will read. Without an index all of it is needed.
     fn ask_for_all_up_to(&mut self, goal: i64) {
-        let Some(places) = self.places.filter(|_| self.seeking != Seeking::Indexed) else { return };
-        let place = places.of(goal);
+        let Some((places, _)) = self.places.filter(|_| self.seeking != Seeking::Indexed) else { return };
         let input = self.container.input_mut();
-        let end = place.saturating_add(place / 16).saturating_add(BEHIND_JUMP);
-        let start = input.position();
-        input.prefetch(&[ByteRange::new(start, end.min(start.saturating_add(MAX_READ_ON)))]);
+        let range = places.up_to(input.position(), goal, MAX_READ_ON);
+        input.prefetch(&[range]);
     }
 
     /// Enters the file shortly before `goal`, and decodes from the first keyframe there. `None` when that is not possible, or
     /// gave anything but undamaged frames from before the goal on: then what came before them is needed.
     fn jump(&mut self, goal: i64, target: Target, effort: Effort) -> Result<Option<Pass>, MediaError> {
-        let Some(places) = self.places.filter(|places| places.can_enter) else { return Ok(None) };
-        let end = places.of(goal).saturating_add(BEHIND_JUMP);
+        let Some((places, _)) = self.places.filter(|(_, can_enter)| *can_enter) else { return Ok(None) };
         let mut before = None;
         for back in JUMPS {
             let ticks = timeline::to_ticks(back, self.time_base).unwrap_or(i64::MAX);
-            let place = places.of(goal.saturating_sub(ticks));
+            let range = places.entry(goal, ticks, before);
+            let place = range.start();
             if place < MIN_JUMP {
                 return Ok(None);
             }
-            let range = ByteRange::new(place, before.unwrap_or(end));
             before = Some(place);
             self.container.input_mut().prefetch(&[range]);
             let Ok(offset) = i64::try_from(place) else { return Ok(None) };
@@ -477,8 +442,7 @@ impl<'m, 'r> Search<'m, 'r> {
 
     /// The next packet to decode; `None` at the end, or when no more are needed.
     ///
-    /// Where an index names the packet that holds the frame, that is the last one. Otherwise, with the least effort, the first
-    /// packet at or after the wanted time makes us read on until a decoding time says that
+    /// With the least effort, the first packet at or after the wanted time makes us read on until a decoding time says that
     /// no earlier presentation time can follow. Then it is known which packet holds the frame, and the decoder is told that
     /// it is the last instead of being fed until its delay is through: for a frame with two B-frames behind it that is two
     /// frames less to decode.
@@ -489,25 +453,12 @@ impl<'m, 'r> Search<'m, 'r> {
         };
         if self.ahead.is_empty() && !self.last_is_known {
             let Some(packet) = self.read_packet()? else { return Ok(None) };
-            if let Some(last) = wanted.and_then(|wanted| self.named_packet(&packet, wanted)) {
-                self.last_is_known = packet.position() == Some(last);
-                return Ok(Some(packet));
-            }
             match (packet.pts(), wanted) {
                 (Some(pts), Some(wanted)) if pts >= wanted => self.look_ahead(packet, pts, wanted)?,
                 _ => return Ok(Some(packet)),
             }
         }
         Ok(self.ahead.pop_front())
-    }
-
-    /// Where the packet begins that the index says is the last one needed, asked at the first packet of a run.
-    fn named_packet(&mut self, packet: &Packet, wanted: i64) -> Option<u64> {
-        let (index, first) = (self.index, packet.position().zip(packet.pts()));
-        *self.named.get_or_insert_with(|| {
-            let (position, pts) = first?;
-            index?.packet_of_frame(position, pts, wanted)
-        })
     }
 
     /// Reads on from the first packet at or after the wanted time, and keeps what is needed in `ahead`.
@@ -517,7 +468,7 @@ impl<'m, 'r> Search<'m, 'r> {
         while self.ahead.len() < MAX_LOOK_AHEAD {
             // Without decoding times there is nothing to go by: everything read is decoded.
             let Some(now) = dts else { return Ok(()) };
-            let packet = if now >= best { None } else { self.read_packet()? };
+            let packet = if now >= best || best == wanted { None } else { self.read_packet()? };
             let Some(packet) = packet else {
                 self.ahead.truncate(needed);
                 self.last_is_known = true;
@@ -629,7 +580,6 @@ impl<'m, 'r> Search<'m, 'r> {
         self.draining = false;
         self.next_pts = None;
         self.damaged = false;
-        self.named = None;
         self.awaits_keyframe = false;
         self.from_start = from_start;
         Ok(())

@@ -33,11 +33,6 @@ impl Packet {
         timestamp(field!(self.0.as_ptr(), dts))
     }
 
-    /// Where it begins in the file, where that is known.
-    pub(in crate::media) fn position(&self) -> Option<u64> {
-        u64::try_from(field!(self.0.as_ptr(), pos)).ok()
-    }
-
     /// Whether decoding can begin with it.
     pub(in crate::media) fn is_key(&self) -> bool {
         field!(self.0.as_ptr(), flags) & ffi::AV_PKT_FLAG_KEY != 0

@@ -90,7 +90,8 @@ impl Route {
             self.best = None;
         }
         let range = sample.range();
-        let is_near = |last: &Range<u64>| (last.end..=last.end.saturating_add(READ_OVER)).contains(&range.start);
+        let is_near =
+            |last: &Range<u64>| (last.end..=last.end.saturating_add(READ_OVER)).contains(&range.start);
         if let Some(last) = self.ranges.last_mut().filter(|last| is_near(last)) {
             last.end = range.end;
         } else if self.ranges.len() < MAX_RANGES {
@@ -102,8 +103,13 @@ impl Route {
         self.is_complete = self.best == Some(self.wanted) || self.is_certain(sample.dts, least);
     }
 
+    /// Ends the route if no packet that is decoded at or after `dts` can hold an earlier frame.
+    pub(super) fn close(&mut self, dts: i64, least: i64) {
+        self.is_complete |= self.is_certain(dts, least);
+    }
+
     /// Whether no packet that is decoded at or after `dts` can hold an earlier frame than the one found.
-    pub(super) fn is_certain(&self, dts: i64, least: i64) -> bool {
+    fn is_certain(&self, dts: i64, least: i64) -> bool {
         // libavformat moves presentation times until none is before its decoding time.
         self.best.is_some_and(|best| dts.saturating_add(least.min(0)) >= best)
     }

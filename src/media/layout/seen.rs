@@ -52,7 +52,12 @@ impl Seen {
     ///
     /// # Errors
     /// What reading gives.
-    pub(super) fn read(&mut self, input: &mut Input<'_>, range: ByteRange, is_kept: bool) -> Result<(), Fault> {
+    pub(super) fn read(
+        &mut self,
+        input: &mut Input<'_>,
+        range: ByteRange,
+        is_kept: bool,
+    ) -> Result<(), Fault> {
         let length = usize::try_from(range.len()).unwrap_or(usize::MAX);
         let bytes = if is_kept {
             input.pin(range.start(), length)?

@@ -1,9 +1,12 @@
 //! Boxes, the parts of MP4 and MOV files (ISO/IEC 14496-12, 4.2).
 
+use std::ops::Range;
+
+/// The head of a box.
 pub(super) struct BoxHeader {
     pub(super) kind: [u8; 4],
     pub(super) header_bytes: u64,
-    /// Of the whole box; `None` means to the end of the file.
+    /// Bytes of the whole box; `None` when it reaches to the end of the file.
     pub(super) size: Option<u64>,
 }
 
@@ -14,39 +17,60 @@ impl BoxHeader {
     }
 }
 
-/// ISO/IEC 14496-12, 4.2: 32-bit size and type; size 1 means that a 64-bit size follows, size 0 that it goes to the end.
+/// Reads the head of a box: a 32-bit size and the name. Size 1 means that a 64-bit size follows, size 0 that the box reaches to
+/// the end.
 pub(super) fn parse_header(bytes: &[u8]) -> Option<BoxHeader> {
     let size32 = be32(bytes, 0)?;
-    let kind = bytes.get(4..8)?.try_into().ok()?;
+    let kind = *bytes.get(4..)?.first_chunk()?;
     let (header_bytes, size) = match size32 {
         0 => (8, None),
-        1 => (16, Some(u64::from(be32(bytes, 8)?) << 32 | u64::from(be32(bytes, 12)?))),
+        1 => (16, Some(be64(bytes, 8)?)),
         size => (8, Some(u64::from(size))),
     };
     // A box smaller than its own header cannot be skipped.
     (size.is_none_or(|size| size >= header_bytes)).then_some(BoxHeader { kind, header_bytes, size })
 }
 
+/// Iterates over the boxes in a part of `bytes`: name, and place of the content. A box that claims more than there is ends with
+/// the part.
+pub(super) fn boxes(bytes: &[u8], part: Range<usize>) -> impl Iterator<Item = ([u8; 4], Range<usize>)> {
+    let mut rest = part;
+    std::iter::from_fn(move || {
+        let header = parse_header(bytes.get(rest.clone())?)?;
+        let size = header.size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX);
+        let end = rest.start.saturating_add(size.min(rest.len()));
+        let header_bytes = usize::try_from(header.header_bytes).unwrap_or(usize::MAX);
+        let start = rest.start.saturating_add(header_bytes).min(end);
+        rest.start = end;
+        Some((header.kind, start..end))
+    })
+}
+
+/// Iterates over the boxes in `bytes`: name, and content.
+pub(super) fn contents(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    boxes(bytes, 0..bytes.len()).map(|(kind, part)| (kind, bytes.get(part).unwrap_or_default()))
+}
+
+/// Returns the content of a whole box of this kind.
+pub(super) fn content_of<'b>(bytes: &'b [u8], kind: &[u8; 4]) -> Option<&'b [u8]> {
+    let header = parse_header(bytes).filter(|header| &header.kind == kind)?;
+    bytes.get(usize::try_from(header.header_bytes).ok()?..)
+}
+
 pub(super) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
+    Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
+    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 pub(super) fn be64(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_be_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
+    Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// Calls `visit` with kind and content of each box in `bytes`; a box that claims more than there is ends the walk, its
-/// content cut short.
-pub(super) fn for_each_box<'b>(mut bytes: &'b [u8], visit: &mut dyn FnMut(&[u8; 4], &'b [u8])) {
-    while let Some(header) = parse_header(bytes) {
-        let all = bytes.len() as u64;
-        let end = usize::try_from(header.size.unwrap_or(all).min(all)).unwrap_or(bytes.len());
-        let start = usize::try_from(header.header_bytes).unwrap_or(bytes.len()).min(end);
-        visit(&header.kind, &bytes[start..end]);
-        bytes = &bytes[end..];
-    }
+/// Reads a time or a length that a full box holds in 32 bits in version 0 and in 64 bits in version 1, at the place that it has
+/// in each (ISO/IEC 14496-12, 4.2.2).
+pub(super) fn versioned(content: &[u8], short_at: usize, long_at: usize) -> Option<u64> {
+    if content.first()? == &1 { be64(content, long_at) } else { be32(content, short_at).map(u64::from) }
 }

@@ -1,0 +1,71 @@
+//! Which bytes of a file with sample tables are requested: the packets that lead to a frame, and the samples that libavformat
+//! reads while it opens the file.
+
+use super::movie::Movie;
+use super::track::Track;
+use crate::media::layout::gop::{Route, rescale};
+use crate::source::ByteRange;
+
+/// Chapter titles that are requested, at most: samples, and bytes in all.
+const MAX_CHAPTERS: usize = 256;
+const MAX_CHAPTER_BYTES: u64 = 1 << 20;
+
+/// Returns the packets from the keyframe to the last one that a search for the frame at `at`, in microseconds from the start,
+/// reads. Of a movie that ends before, these are the last keyframe's packets and those of the frame at half of the duration.
+///
+/// `None` when the frame may be in a fragment.
+pub(super) fn packets_to(movie: &Movie, moov: &[u8], track: &Track, at: i64) -> Option<Vec<ByteRange>> {
+    let (start, duration) = movie.span(moov);
+    let least = track.tables.least_offset(moov);
+    let to = |at: i64| {
+        let pts = rescale(start.saturating_add(at), track.timescale, 1_000_000);
+        let (wanted, delay) = track.media_time(moov, pts);
+        let mut route = Route::new(wanted, delay);
+        for sample in track.samples(moov) {
+            route.add(&sample, least);
+            if route.is_complete() {
+                break;
+            }
+        }
+        route
+    };
+    let route = to(at);
+    if route.has_frame() {
+        return Some(route.into_ranges());
+    }
+    if movie.is_fragmented {
+        return None;
+    }
+    let mut ranges = route.into_ranges();
+    ranges.extend(duration.map(|duration| to(duration >> 1).into_ranges()).unwrap_or_default());
+    Some(ranges)
+}
+
+/// Returns the samples that libavformat reads while it opens the file: time codes, and chapters.
+pub(super) fn header_ranges(movie: &Movie, moov: &[u8]) -> Vec<ByteRange> {
+    let mut ranges = Vec::new();
+    for track in &movie.tracks {
+        // The bytes that `mov_read_timecode_track` and `mov_read_rtmd_track` read.
+        let length = match &track.format {
+            b"tmcd" => 4,
+            b"rtmd" => 18,
+            _ => continue,
+        };
+        let first = track.samples(moov).next();
+        ranges.extend(first.map(|sample| sample.offset..sample.offset.saturating_add(length)));
+    }
+    // Of several lists of chapter tracks, libavformat keeps the last (`mov_read_chap`).
+    let chapters = movie.tracks.iter().rev().find(|track| !track.chapters.is_empty());
+    let numbers = chapters.map_or(&[][..], |track| &track.chapters);
+    let (mut samples_left, mut bytes_left) = (MAX_CHAPTERS, MAX_CHAPTER_BYTES);
+    for track in numbers.iter().filter_map(|&number| movie.track(number)) {
+        // Of chapter pictures, only the first is read.
+        let most = if &track.handler == b"vide" { 1 } else { samples_left };
+        for sample in track.samples(moov).take(most) {
+            let Some(rest) = bytes_left.checked_sub(sample.size.into()) else { break };
+            (samples_left, bytes_left) = (samples_left.saturating_sub(1), rest);
+            ranges.push(sample.range());
+        }
+    }
+    ranges.into_iter().map(ByteRange::from).collect()
+}
