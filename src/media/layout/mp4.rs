@@ -67,7 +67,7 @@ impl Planner for Mp4 {
         match (result, &self.chain) {
             // libavformat looks at everything, after we did.
             (Err(Pause::Unknown), Some(chain)) => {
-                self.walk.offset = chain.unseen();
+                self.walk.offset = chain.uncounted();
                 self.walk.only_fragments = false;
                 (self.chain, self.has_walked) = (None, false);
                 self.step(seen)

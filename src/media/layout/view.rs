@@ -8,7 +8,7 @@
 //! - it knows where the tracks begin and end in the whole file.
 
 /// A view on a file, by track numbers and in ticks of the tracks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct View {
     /// Where the file ends for libav when it opens the file first. It does not depend on the wanted time, so that nothing that
     /// libav reports about the streams does.
@@ -27,15 +27,8 @@ pub(super) struct View {
 
 impl View {
     /// Shows a whole file of `size` bytes.
-    pub(super) const fn whole(size: u64) -> Self {
-        Self {
-            beginning: size,
-            visible: size,
-            starts: Vec::new(),
-            ends: Vec::new(),
-            last: Vec::new(),
-            hidden_from: None,
-        }
+    pub(super) fn whole(size: u64) -> Self {
+        Self { beginning: size, visible: size, ..Self::default() }
     }
 
     /// Whether no frame of the track that is hidden is presented before `pts`.

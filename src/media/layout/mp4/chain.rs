@@ -9,7 +9,7 @@
 use super::boxes::{be32, parse_header};
 use super::fragment::{TrackFragment, read_fragment};
 use super::index::{SegmentIndex, parse_sidx};
-use super::movie::Movie;
+use super::movie::{MICROSECONDS, Movie};
 use super::tail::{FIRST_MOOF_BYTES, Tail};
 use super::track::Track;
 use super::walk::{MAX_MOOV_BYTES, Walk};
@@ -19,30 +19,28 @@ use crate::media::layout::view::View;
 use crate::source::ByteRange;
 
 /// Fragments that are looked at, at most, until each track has been seen. Most files have all in the first.
-const MAX_FIRST_FRAGMENTS: usize = 4;
+const MAX_FIRST_FRAGMENTS: u32 = 4;
 /// A time that is more fragments ahead than this may lie behind the end of the file: the end is looked at first.
 const NEAR: u64 = 8;
 /// Fragments up to this size are read through: at 75 MB/s that takes no longer than the 15 ms of half a round trip.
 const READ_THROUGH: u64 = 1 << 20;
 /// An index right before the last fragment is looked for this far in front of it.
 const INDEX_WINDOW: u64 = 4 << 10;
-/// Ticks in a second of the clock that times from outside are on.
-const MICROSECONDS: u32 = 1_000_000;
 
 /// What has been seen of a file of fragments.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Chain {
     /// Where the first fragment begins.
     first: u64,
-    /// Where the box behind what has been seen begins.
+    /// Where the next box begins, and the fragment whose media data it may hold.
     next: u64,
-    /// The fragment whose media data end behind `next`.
     open: Option<Link>,
-    /// The fragments seen in a row up to `next`.
-    links: Vec<Link>,
-    /// Whether the first fragments have been seen.
+    /// The fragment before that.
+    last: Option<Link>,
+    /// Fragments that were seen, and whether that is enough to begin.
+    count: u32,
     has_begun: bool,
-    /// What fragments up to this offset declare has been added up.
+    /// What fragments before this offset declare has been added up.
     counted: u64,
     spans: Vec<Span>,
     indexes: Vec<SegmentIndex>,
@@ -50,17 +48,18 @@ pub(super) struct Chain {
     is_indexed: bool,
     tail: Tail,
     knows_end: bool,
-    /// The track that links and route are about, and the wanted time in microseconds from the start.
+    /// The track that is wanted, and the time in microseconds from the start.
     track: u32,
     at: Option<i64>,
-    /// The wanted composition time, the packets that lead to the frame there, and how many links they are taken from.
+    /// Fragments with keyframes of the track: when the first is presented, and where the fragment begins.
+    entries: Vec<(i64, u64)>,
+    /// The wanted composition time, and the packets that lead to the frame there.
     wanted: i64,
     route: Option<Route>,
-    taken: usize,
     /// Whether the wanted time lies behind the end, so that half of the duration is looked for.
     is_half: bool,
-    /// Links that are to be seen beyond those that were thought to be enough.
-    further: usize,
+    /// Fragments that are to be shown beyond those that were thought to be enough.
+    further: u32,
     pub(super) view: View,
     /// What the next pause requests too, and whether it cancels what was requested before.
     soon: Vec<ByteRange>,
@@ -72,12 +71,11 @@ pub(super) struct Chain {
 struct Link {
     offset: u64,
     moof_bytes: u64,
-    /// Where its media data end.
-    end: u64,
+    /// With the media data.
+    bytes: u64,
     /// Decoding times of the track: of its first sample here, and of the one behind its last.
-    dts: (i64, i64),
-    /// When the first keyframe of the track is presented.
-    entry: Option<i64>,
+    begin: i64,
+    end: i64,
 }
 
 /// What has been seen of one track, in its ticks.
@@ -96,44 +94,24 @@ struct Span {
 
 impl Chain {
     /// Begins at the first fragment, which lies at `first`.
-    pub(super) const fn new(first: u64, indexes: Vec<SegmentIndex>) -> Self {
-        Self {
-            first,
-            next: first,
-            open: None,
-            links: Vec::new(),
-            has_begun: false,
-            counted: 0,
-            spans: Vec::new(),
-            indexes,
-            is_indexed: false,
-            tail: Tail::Unknown,
-            knows_end: false,
-            track: 0,
-            at: None,
-            wanted: 0,
-            route: None,
-            taken: 0,
-            is_half: false,
-            further: 0,
-            view: View::whole(first),
-            soon: Vec::new(),
-            cancels: false,
-        }
+    pub(super) fn new(first: u64, indexes: Vec<SegmentIndex>) -> Self {
+        Self { first, next: first, indexes, ..Self::default() }
     }
 
     /// Plans for the frame of `track` at `at`, in microseconds from the start.
     pub(super) fn aim(&mut self, track: Option<&Track>, at: Option<i64>) {
         let track = track.map_or(0, |track| track.id);
         if self.track != track {
-            (self.links, self.next, self.open) = (Vec::new(), self.first, None);
+            self.entries.clear();
+            (self.next, self.open, self.last) = (self.first, None, None);
         }
         (self.track, self.at, self.route, self.is_half) = (track, at, None, false);
     }
 
     /// Plans for showing more fragments: twice as many as before.
-    pub(super) const fn go_further(&mut self) {
-        self.further = self.links.len();
+    pub(super) fn go_further(&mut self) {
+        (self.next, self.open) = (self.view.visible, None);
+        self.further = self.count;
     }
 
     /// Whether an index names all fragments.
@@ -141,9 +119,9 @@ impl Chain {
         self.is_indexed
     }
 
-    /// Where the boxes begin that nobody has looked at.
-    pub(super) const fn unseen(&self) -> u64 {
-        if self.is_indexed { self.first } else { self.next }
+    /// Where the boxes begin that nobody has counted.
+    pub(super) fn uncounted(&self) -> u64 {
+        if self.is_indexed { self.first } else { self.counted.max(self.first) }
     }
 
     /// Continues until the plan is complete.
@@ -156,32 +134,29 @@ impl Chain {
 
     fn explore(&mut self, seen: &dyn Bytes, walk: &mut Walk, movie: &Movie) -> Result<Plan, Pause> {
         self.begin(seen, walk, movie)?;
-        while self.further > 0 && self.add_link(seen, walk, movie, FIRST_MOOF_BYTES)? {
+        while self.further > 0 && self.pass(seen, walk, movie)? {
             self.further = self.further.saturating_sub(1);
         }
-        let track = movie.track(self.track);
-        if let (Some(track), Some(at), None) = (track, self.at, &self.route) {
+        if let (Some(track), Some(at), None) = (movie.track(self.track), self.at, &self.route) {
             self.set_out(movie, track, at);
         }
-        if !self.is_indexed {
-            if !self.knows_end {
-                let window = ByteRange::new(self.next, self.next.saturating_add(self.window()));
-                let wanted = self.route.as_ref().map(|_| (self.track, self.wanted));
-                let soon = self.tail.look(seen, self.fragment_bytes(), wanted, window)?;
-                self.soon.extend(soon);
-                if self.links_ahead() <= NEAR {
-                    self.follow(seen, walk, movie)?;
-                }
-                self.find_end(seen, walk, movie)?;
+        if !self.is_indexed && !self.knows_end {
+            while self.next < self.view.visible && self.pass(seen, walk, movie)? {}
+            let window = ByteRange::new(self.next, self.next.saturating_add(self.window()));
+            let wanted = self.route.as_ref().map(|_| (self.track, self.wanted));
+            let soon = self.tail.look(seen, self.fragment_bytes(), wanted, window)?;
+            self.soon.extend(soon);
+            if self.links_ahead() <= NEAR {
+                self.follow(seen, walk, movie)?;
             }
-            self.turn_to_half(movie);
+            self.find_end(seen, walk, movie)?;
         }
+        self.turn_to_half(movie);
         self.follow(seen, walk, movie)?;
-        if !self.is_indexed {
-            self.view.visible = self.next.min(seen.size());
-            let hidden = self.links.last().map(|link| link.dts.1);
-            let shift = track.map_or(0, Track::fragment_shift);
-            self.view.hidden_from = hidden.map(|dts| (self.track, dts.saturating_add(shift)));
+        if self.next > self.view.visible {
+            self.view.visible = self.next;
+            let shift = movie.track(self.track).map_or(0, Track::fragment_shift);
+            self.view.hidden_from = self.last.map(|link| (self.track, link.end.saturating_add(shift)));
         }
         let mut ranges = self.route.clone().map(Route::into_ranges).unwrap_or_default();
         ranges.extend(self.end_of_index(seen));
@@ -190,32 +165,29 @@ impl Chain {
 
     /// Looks at the first fragments, until it is known when each track begins.
     fn begin(&mut self, seen: &dyn Bytes, walk: &mut Walk, movie: &Movie) -> Result<(), Pause> {
-        if self.has_begun {
-            return Ok(());
-        }
-        loop {
+        while !self.has_begun {
             let are_seen = movie.media().all(|track| self.span(track.id).is_some());
-            let is_enough = are_seen || self.links.len() >= MAX_FIRST_FRAGMENTS;
-            if is_enough && !self.links.is_empty() || !self.add_link(seen, walk, movie, FIRST_MOOF_BYTES)? {
-                break;
+            self.has_begun = self.count > 0 && (are_seen || self.count >= MAX_FIRST_FRAGMENTS);
+            if !self.has_begun && !self.pass(seen, walk, movie)? {
+                // Without any fragment, libavformat has the last word.
+                self.has_begun = self.last.is_some();
+                self.last.ok_or(Pause::Unknown)?;
             }
         }
-        if self.links.is_empty() {
-            return Err(Pause::Unknown);
+        if self.view.beginning > 0 {
+            return Ok(());
         }
         if let Some(index) = self.indexes.iter().find(|index| index.is_adjacent) {
             self.is_indexed = covers_file(index, seen)?;
         }
-        self.has_begun = true;
         self.view = View::whole(if self.is_indexed { seen.size() } else { self.next });
-        // Where some samples are presented before they are decoded, libavformat moves all times by what it has seen of that so
-        // far; it is asked then.
-        let late = self.spans.iter().filter(|span| span.least >= 0);
         let start = |span: &Span| {
             let shift = movie.track(span.track)?.fragment_shift();
             Some((span.track, span.start.checked_add(shift)?))
         };
-        self.view.starts = late.filter_map(start).collect();
+        // Where some samples are presented before they are decoded, libavformat moves all times by what it has seen of that so
+        // far; it is asked then.
+        self.view.starts = self.spans.iter().filter(|span| span.least >= 0).filter_map(start).collect();
         Ok(())
     }
 
@@ -235,33 +207,31 @@ impl Chain {
         ends.unwrap_or_default()
     }
 
-    /// Begins the way to the frame at `at`: at the last link whose keyframe comes before it, or where an index says.
+    /// Begins the way to the frame at `at`: at the last fragment whose keyframe comes before it, or where an index says.
     fn set_out(&mut self, movie: &Movie, track: &Track, at: i64) {
         let pts = rescale(self.ends(movie).0.saturating_add(at), track.timescale, MICROSECONDS);
         self.wanted = pts.saturating_sub(track.fragment_shift());
         self.route = Some(Route::new(self.wanted, 0));
-        if self.is_indexed {
-            self.jump(track);
-            return;
-        }
-        let is_before = |link: &Link| link.entry.is_some_and(|entry| entry <= self.wanted);
-        self.taken = self.links.iter().rposition(is_before).unwrap_or(0);
+        let known = self.entries.iter().rfind(|(entry, _)| *entry <= self.wanted);
+        let known = known.map_or(self.first, |(_, offset)| *offset);
+        (self.next, self.open) =
+            (if self.is_indexed { self.look_up(track).unwrap_or(known) } else { known }, None);
     }
 
-    /// Continues with the fragment that the index names for the wanted time.
-    fn jump(&mut self, track: &Track) {
+    /// Returns where the fragment begins that the index names for the wanted time, and requests what is likely to be needed of it.
+    fn look_up(&mut self, track: &Track) -> Option<u64> {
         let own = self.indexes.iter().find(|index| index.track_id == track.id);
-        let Some(index) = own.or(self.indexes.first()) else { return };
+        let index = own.or(self.indexes.first())?;
         let wanted = u64::try_from(rescale(self.wanted, index.timescale, track.timescale)).unwrap_or(0);
         let place = index.entries.partition_point(|entry| entry.start <= wanted).saturating_sub(1);
-        let Some(entry) = index.entries.get(place) else { return };
-        let header = self.links.first().map_or(FIRST_MOOF_BYTES, Link::header_bytes);
+        let entry = index.entries.get(place)?;
         let (bytes, ticks) = (u64::from(entry.size), u64::from(entry.duration).max(1));
         let part = part_of_gop(bytes, wanted.saturating_sub(entry.start), ticks);
+        let header = self.last.as_ref().map_or(FIRST_MOOF_BYTES, Link::header_bytes);
         let guess = header.saturating_add(part).min(bytes);
         self.soon = vec![ByteRange::new(entry.offset, entry.offset.saturating_add(guess))];
         self.cancels = true;
-        (self.links, self.next, self.open, self.taken) = (Vec::new(), entry.offset, None, 0);
+        Some(entry.offset)
     }
 
     /// Returns where libavformat looks for the length of an `mfra` behind the fragments that an index names.
@@ -273,44 +243,24 @@ impl Chain {
     /// Looks for half of the duration if the track is known to end before the wanted time.
     fn turn_to_half(&mut self, movie: &Movie) {
         let Some((track, span)) = movie.track(self.track).zip(self.span(self.track)) else { return };
-        if self.is_half || self.route.is_none() || span.last >= self.wanted {
-            return;
+        if self.knows_end && !self.is_half && self.route.is_some() && span.last < self.wanted {
+            let (start, end) = self.ends(movie);
+            self.set_out(movie, track, end.saturating_sub(start) >> 1);
+            self.is_half = true;
         }
-        let (start, end) = self.ends(movie);
-        self.set_out(movie, track, end.saturating_sub(start) >> 1);
-        self.is_half = true;
     }
 
-    /// Takes links until no frame that follows can be earlier than the one found.
+    /// Passes fragments until no frame that follows can be earlier than the one found.
     fn follow(&mut self, seen: &dyn Bytes, walk: &mut Walk, movie: &Movie) -> Result<(), Pause> {
-        while self.route.as_ref().is_some_and(|route| !route.is_complete()) {
-            if self.taken >= self.links.len() && !self.add_link(seen, walk, movie, self.window())? {
-                break;
-            }
-            let Some(link) = self.links.get(self.taken).copied() else { break };
-            let least = self.span(self.track).map_or(0, |span| span.least);
-            let (parts, _) = fragment_at(seen, movie, link.offset)?;
-            let Some(route) = &mut self.route else { break };
-            for part in parts.iter().filter(|part| part.track_id == self.track) {
-                part.samples.iter().for_each(|sample| route.add(sample, least));
-            }
-            route.close(link.dts.1, least);
-            self.taken = self.taken.saturating_add(1);
+        while self.route.as_ref().is_some_and(|route| !route.is_complete()) && self.pass(seen, walk, movie)? {
         }
         Ok(())
     }
 
-    /// Looks at the next fragment up to the end of its media data, and requests `window` bytes at its place; `false` at the end
-    /// of the file.
-    fn add_link(
-        &mut self,
-        seen: &dyn Bytes,
-        walk: &mut Walk,
-        movie: &Movie,
-        window: u64,
-    ) -> Result<bool, Pause> {
+    /// Looks at the next fragment up to the end of its media data; `false` at the end of the file.
+    fn pass(&mut self, seen: &dyn Bytes, walk: &mut Walk, movie: &Movie) -> Result<bool, Pause> {
         while self.next < seen.size() {
-            let window = ByteRange::new(self.next, self.next.saturating_add(window));
+            let window = ByteRange::new(self.next, self.next.saturating_add(self.window()));
             let soon = if self.open.is_none() { &[window][..] } else { &[] };
             let header = parse_header(seen.bytes_beside(self.next, 16, soon)?).ok_or(Pause::Unknown)?;
             if &header.kind == b"moof" {
@@ -325,52 +275,63 @@ impl Chain {
                 break;
             }
         }
-        let link = self.open.take().map(|link| Link { end: self.next, ..link });
-        self.links.extend(link);
-        Ok(link.is_some())
+        let Some(link) = self.open.take() else { return Ok(false) };
+        self.last = Some(Link { bytes: self.next.saturating_sub(link.offset), ..link });
+        Ok(true)
     }
 
     /// Reads the fragment whose header begins at `next`.
     fn read_link(&mut self, seen: &dyn Bytes, walk: &mut Walk, movie: &Movie) -> Result<Link, Pause> {
         let offset = self.next;
         let (parts, moof_bytes) = fragment_at(seen, movie, offset)?;
-        self.note(seen, walk, offset, &parts)?;
-        let own = parts.iter().filter(|part| part.track_id == self.track);
-        let mut samples = own.clone().flat_map(|part| &part.samples);
-        let first = samples.clone().next().map_or(0, |sample| sample.dts);
-        let end = own.map(|part| part.end_dts).max().or(self.links.last().map(|link| link.dts.1));
-        let entry = samples.find(|sample| sample.is_sync).map(|sample| sample.cts);
-        Ok(Link { offset, moof_bytes, end: offset, dts: (first, end.unwrap_or(0)), entry })
+        if self.note(seen, walk, offset, &parts)? {
+            self.count = self.count.saturating_add(1);
+        }
+        let least = self.span(self.track).map_or(0, |span| span.least);
+        let before = self.last.map_or(0, |link| link.end);
+        let mut link = Link { offset, moof_bytes, bytes: 0, begin: before, end: before };
+        for part in parts.iter().filter(|part| part.track_id == self.track) {
+            link.begin = part.samples.first().map_or(link.begin, |sample| sample.dts);
+            link.end = part.end_dts;
+            let key = part.samples.iter().find(|sample| sample.is_sync);
+            if let Some(key) = key.filter(|_| self.entries.last().is_none_or(|(_, last)| *last < offset)) {
+                self.entries.push((key.cts, offset));
+            }
+            if let Some(route) = &mut self.route {
+                part.samples.iter().for_each(|sample| route.add(sample, least));
+                route.close(part.end_dts, least);
+            }
+        }
+        Ok(link)
     }
 
-    /// Takes what the fragment at `offset` shows of each track, and adds up what it declares.
+    /// Takes what the fragment at `offset` shows of each track, and adds up what it declares. Returns whether it is a new one.
     fn note(
         &mut self,
         seen: &dyn Bytes,
         walk: &mut Walk,
         offset: u64,
         parts: &[TrackFragment],
-    ) -> Result<(), Pause> {
-        if offset >= self.counted {
+    ) -> Result<bool, Pause> {
+        let is_new = offset >= self.counted;
+        if is_new {
             walk.count(moof_at(seen, offset)?)?;
             self.counted = offset.saturating_add(1);
         }
         for part in parts {
             let Some(first) = part.samples.first() else { continue };
-            let place = self.spans.iter().position(|span| span.track == part.track_id);
-            let place = place.unwrap_or(self.spans.len());
-            if place == self.spans.len() {
+            if self.span(part.track_id).is_none() {
                 let (track, start) = (part.track_id, first.cts);
                 self.spans.push(Span { track, start, least: i64::MAX, last: start, end: part.end_dts });
             }
-            let Some(span) = self.spans.get_mut(place) else { continue };
-            for sample in &part.samples {
-                span.least = span.least.min(sample.cts.saturating_sub(sample.dts));
-                span.last = span.last.max(sample.cts);
+            for span in self.spans.iter_mut().filter(|span| span.track == part.track_id) {
+                let ahead = part.samples.iter().map(|sample| sample.cts.saturating_sub(sample.dts));
+                span.least = ahead.min().unwrap_or(0).min(span.least);
+                span.last = part.samples.iter().map(|sample| sample.cts).max().unwrap_or(0).max(span.last);
+                span.end = span.end.max(part.end_dts);
             }
-            span.end = span.end.max(part.end_dts);
         }
-        Ok(())
+        Ok(is_new)
     }
 
     /// Returns the size of the first fragments.
@@ -380,26 +341,21 @@ impl Chain {
 
     /// Estimates how many fragments lie between what has been seen and the one with the wanted frame.
     fn links_ahead(&self) -> u64 {
-        let ticks = |link: &Link| link.dts.1.saturating_sub(link.dts.0).max(1);
-        let ahead = |link: &Link| self.wanted.saturating_sub(link.dts.1).checked_div(ticks(link));
-        self.links.last().and_then(ahead).and_then(|links| u64::try_from(links).ok()).unwrap_or(0)
+        let ahead = |link: Link| self.wanted.saturating_sub(link.end).checked_div(link.ticks());
+        self.last.and_then(ahead).and_then(|links| u64::try_from(links).ok()).unwrap_or(0)
     }
 
     /// How much to request at the next fragment: its header, or all up to where the wanted frame is likely to be.
     fn window(&self) -> u64 {
-        let Some(last) = self.links.last().filter(|_| self.route.is_some()) else { return FIRST_MOOF_BYTES };
-        if self.is_indexed {
-            return last.header_bytes();
-        }
-        let (bytes, header) = (last.end.saturating_sub(last.offset), last.header_bytes());
-        let links = self.links_ahead();
-        if links > 0 && bytes > READ_THROUGH {
+        let Some(last) = self.last.filter(|_| self.route.is_some()) else { return FIRST_MOOF_BYTES };
+        let (links, header) = (self.links_ahead(), last.header_bytes());
+        if self.is_indexed || (links > 0 && last.bytes > READ_THROUGH) {
             return header;
         }
-        let ticks = u64::try_from(last.dts.1.saturating_sub(last.dts.0)).unwrap_or(0).max(1);
-        let ahead = u64::try_from(self.wanted.saturating_sub(last.dts.1)).unwrap_or(0);
-        let part = part_of_gop(bytes, ahead.checked_rem(ticks).unwrap_or(0), ticks);
-        links.saturating_mul(bytes).saturating_add(header).saturating_add(part)
+        let ahead = self.wanted.saturating_sub(last.end).checked_rem(last.ticks());
+        let ahead = ahead.and_then(|ahead| u64::try_from(ahead).ok()).unwrap_or(0);
+        let part = part_of_gop(last.bytes, ahead, last.ticks().unsigned_abs());
+        links.saturating_mul(last.bytes).saturating_add(header).saturating_add(part)
     }
 
     /// Learns from the last fragments where tracks end.
@@ -407,16 +363,14 @@ impl Chain {
         // On their way while the end is looked for.
         self.soon.extend(self.route.clone().map(Route::into_ranges).unwrap_or_default());
         let last = self.tail.finish(seen, self.fragment_bytes())?.to_vec();
-        self.soon.clear();
         for &offset in &last {
             let (parts, _) = fragment_at(seen, movie, offset)?;
             self.note(seen, walk, offset, &parts)?;
         }
         self.view.ends = self.spans.iter().map(|span| (span.track, span.end)).collect();
-        if let (Some(&offset), false) = (last.last(), self.indexes.is_empty())
-            && let Some(ends) = ends_by_index(seen, movie, offset)?
-        {
-            self.view.ends = ends;
+        if let (Some(&offset), false) = (last.last(), self.indexes.is_empty()) {
+            self.view.ends =
+                ends_by_index(seen, movie, offset)?.unwrap_or(std::mem::take(&mut self.view.ends));
         }
         let last_shown = |span: &Span| {
             let shift = movie.track(span.track)?.fragment_shift();
@@ -434,16 +388,18 @@ impl Link {
     const fn header_bytes(&self) -> u64 {
         self.moof_bytes.saturating_add(self.moof_bytes >> 2).saturating_add(1 << 10)
     }
+
+    /// How long the track lasts here; not 0.
+    fn ticks(&self) -> i64 {
+        self.end.saturating_sub(self.begin).max(1)
+    }
 }
 
 /// Returns the bytes of the `moof` box at `offset`.
 fn moof_at(seen: &dyn Bytes, offset: u64) -> Result<&[u8], Pause> {
     let header = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
     let bytes = header.ok_or(Pause::Unknown)?.size.unwrap_or(u64::MAX);
-    if bytes > MAX_MOOV_BYTES {
-        return Err(Pause::Unknown);
-    }
-    seen.bytes(offset, bytes)
+    if bytes > MAX_MOOV_BYTES { Err(Pause::Unknown) } else { seen.bytes(offset, bytes) }
 }
 
 /// Reads the tracks of the fragment at `offset`, and returns how long its header is.
@@ -465,17 +421,14 @@ fn covers_file(index: &SegmentIndex, seen: &dyn Bytes) -> Result<bool, Pause> {
 /// file, libavformat does not look at that fragment any more.
 fn ends_by_index(seen: &dyn Bytes, movie: &Movie, offset: u64) -> Result<Option<Vec<(u32, i64)>>, Pause> {
     let start = offset.saturating_sub(INDEX_WINDOW);
-    let bytes = seen.bytes(start, offset.saturating_sub(start))?;
-    let (mut rest, mut found) = (bytes, Vec::new());
-    for at in (0..bytes.len()).rev() {
-        let (Some(candidate), Some(offset)) = (rest.get(at..), start.checked_add(at as u64)) else {
-            continue;
-        };
-        let is_index = candidate.get(4..8) == Some(&b"sidx"[..]);
-        if is_index && be32(candidate, 0).and_then(|size| usize::try_from(size).ok()) == Some(candidate.len())
-        {
-            found.extend(parse_sidx(candidate, offset));
-            rest = rest.get(..at).unwrap_or_default();
+    let mut rest = seen.bytes(start, offset.saturating_sub(start))?;
+    let mut found = Vec::new();
+    for at in (0..rest.len()).rev() {
+        let Some((before, sidx)) = rest.split_at_checked(at) else { continue };
+        let size = be32(sidx, 0).and_then(|size| usize::try_from(size).ok());
+        if size == Some(sidx.len()) {
+            found.extend(parse_sidx(sidx, start.saturating_add(at as u64)));
+            rest = before;
         }
     }
     // The first in the file comes last.
@@ -484,11 +437,11 @@ fn ends_by_index(seen: &dyn Bytes, movie: &Movie, offset: u64) -> Result<Option<
         return Ok(None);
     }
     let end_of = |track: &Track| {
-        let own = found.iter().rev().find(|index| index.track_id == track.id);
-        // Tracks without an index end with the first that has one.
-        let ticks = |index: &SegmentIndex| i64::try_from(index.end).unwrap_or(i64::MAX);
-        let end = own.map_or_else(|| rescale(ticks(first), track.timescale, first.timescale), ticks);
-        (track.id, end)
+        // Tracks without an index of their own end with the first that has one.
+        let index = found.iter().rfind(|index| index.track_id == track.id).unwrap_or(first);
+        let end = i64::try_from(index.end).unwrap_or(i64::MAX);
+        let is_own = index.track_id == track.id;
+        (track.id, if is_own { end } else { rescale(end, track.timescale, index.timescale) })
     };
     Ok(Some(movie.tracks.iter().map(end_of).collect()))
 }

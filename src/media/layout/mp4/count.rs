@@ -60,10 +60,10 @@ impl EntryCounter {
             }
             level.add(kind, content);
         }
-        let is_sound = in_sound || (level.sound_handlers > 0 && level.other_handlers == 0);
+        let is_sound = in_sound || level.is_sound == Some(true);
         // Uncompressed sound is declared sample by sample, 44 100 a second and each one tick long, but libavformat keeps one
         // entry for each block of it.
-        let is_blocks = is_sound && level.single_ticks > 0 && level.other_times == 0;
+        let is_blocks = is_sound && level.is_single == Some(true);
         let samples = if is_blocks { 0 } else { level.sample_sizes };
         self.entries = self.entries.saturating_add(level.others).saturating_add(samples);
         for (kind, content) in contents(bytes) {
@@ -139,12 +139,10 @@ struct Level {
     sample_sizes: u64,
     /// Entries of the other tables.
     others: u64,
-    /// `stts` boxes that give every sample one tick, and others.
-    single_ticks: u32,
-    other_times: u32,
-    /// `hdlr` boxes of sound, and others.
-    sound_handlers: u32,
-    other_handlers: u32,
+    /// Whether all `stts` boxes give every sample one tick.
+    is_single: Option<bool>,
+    /// Whether all `hdlr` boxes are of sound.
+    is_sound: Option<bool>,
 }
 
 impl Level {
@@ -156,16 +154,14 @@ impl Level {
             b"stts" => {
                 self.others = self.others.saturating_add(count(4));
                 let is_single = count(4) == 1 && count(12) == 1;
-                let times = if is_single { &mut self.single_ticks } else { &mut self.other_times };
-                *times = times.saturating_add(1);
+                self.is_single = Some(is_single && self.is_single != Some(false));
             }
             b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
                 self.others = self.others.saturating_add(count(4));
             }
             b"hdlr" => {
                 let is_sound = content.get(8..12) == Some(b"soun");
-                let handlers = if is_sound { &mut self.sound_handlers } else { &mut self.other_handlers };
-                *handlers = handlers.saturating_add(1);
+                self.is_sound = Some(is_sound && self.is_sound != Some(false));
             }
             _ => {}
         }

@@ -39,17 +39,9 @@ struct Reader<'m> {
     samples_left: usize,
 }
 
-/// What holds for the samples of a track in a fragment, unless they say otherwise.
-#[derive(Clone, Copy)]
-struct TrackHeader {
-    track_id: u32,
-    /// What offsets of data count from.
-    base: u64,
-    defaults: FragmentDefaults,
-}
-
 impl Reader<'_> {
     fn read_track(&mut self, traf: &[u8]) -> Option<TrackFragment> {
+        // What holds for its samples unless they say otherwise, and what offsets of data count from.
         let (mut header, mut is_placed) = (None, false);
         let mut track = TrackFragment { track_id: 0, samples: Vec::new(), end_dts: 0 };
         for (kind, content) in contents(traf) {
@@ -64,16 +56,15 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        track.track_id = header.filter(|_| is_placed)?.track_id;
+        track.track_id = header.filter(|_| is_placed)?.0.track_id;
         Some(track)
     }
 
     /// `tfhd` (ISO/IEC 14496-12, 8.8.7): flags, track, then the fields that the flags name.
-    fn read_header(&self, tfhd: &[u8]) -> Option<TrackHeader> {
+    fn read_header(&self, tfhd: &[u8]) -> Option<(FragmentDefaults, u64)> {
         const BASE_IS_MOOF: u32 = 0x2_0000;
         let mut fields = Fields::new(tfhd)?;
-        let track_id = fields.take()?;
-        let mut defaults = *self.movie.fragment_defaults(track_id)?;
+        let mut defaults = *self.movie.fragment_defaults(fields.take()?)?;
         let base = if fields.has(0x1) {
             fields.take_long()?
         } else if fields.has(BASE_IS_MOOF) {
@@ -86,14 +77,18 @@ impl Reader<'_> {
         defaults.duration = fields.take_if(0x8, defaults.duration)?;
         defaults.size = fields.take_if(0x10, defaults.size)?;
         defaults.flags = fields.take_if(0x20, defaults.flags)?;
-        Some(TrackHeader { track_id, base, defaults })
+        Some((defaults, base))
     }
 
     /// `trun` (ISO/IEC 14496-12, 8.8.8): flags, count, two fields for the first sample, then the fields of each. A run that
     /// does not say where its data are begins at the base, and not behind the run before, as libavformat has it.
-    fn read_run(&mut self, trun: &[u8], header: TrackHeader, track: &mut TrackFragment) -> Option<()> {
+    fn read_run(
+        &mut self,
+        trun: &[u8],
+        (defaults, base): (FragmentDefaults, u64),
+        track: &mut TrackFragment,
+    ) -> Option<()> {
         const NON_SYNC_OR_DEPENDENT: u32 = 0x101_0000;
-        let TrackHeader { base, defaults, .. } = header;
         let mut fields = Fields::new(trun)?;
         let count = usize::try_from(fields.take()?).ok()?;
         self.samples_left = self.samples_left.checked_sub(count)?;

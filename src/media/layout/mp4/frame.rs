@@ -1,7 +1,7 @@
 //! Which bytes of a file with sample tables are requested: the packets that lead to a frame, and the samples that libavformat
 //! reads while it opens the file.
 
-use super::movie::Movie;
+use super::movie::{MICROSECONDS, Movie};
 use super::track::Track;
 use crate::media::layout::gop::{Route, rescale};
 use crate::source::ByteRange;
@@ -15,30 +15,25 @@ const MAX_CHAPTER_BYTES: u64 = 1 << 20;
 ///
 /// `None` when the frame may be in a fragment.
 pub(super) fn packets_to(movie: &Movie, moov: &[u8], track: &Track, at: i64) -> Option<Vec<ByteRange>> {
-    let (start, duration) = movie.span(moov);
+    let start = movie.start(moov);
     let least = track.tables.least_offset(moov);
     let to = |at: i64| {
-        let pts = rescale(start.saturating_add(at), track.timescale, 1_000_000);
+        let pts = rescale(start.saturating_add(at), track.timescale, MICROSECONDS);
         let (wanted, delay) = track.media_time(moov, pts);
         let mut route = Route::new(wanted, delay);
-        for sample in track.samples(moov) {
+        let mut samples = track.samples(moov);
+        while let Some(sample) = samples.next().filter(|_| !route.is_complete()) {
             route.add(&sample, least);
-            if route.is_complete() {
-                break;
-            }
         }
         route
     };
     let route = to(at);
-    if route.has_frame() {
-        return Some(route.into_ranges());
-    }
-    if movie.is_fragmented {
-        return None;
-    }
+    let has_frame = route.has_frame();
     let mut ranges = route.into_ranges();
-    ranges.extend(duration.map(|duration| to(duration >> 1).into_ranges()).unwrap_or_default());
-    Some(ranges)
+    if !has_frame {
+        ranges.extend(to(movie.duration >> 1).into_ranges());
+    }
+    (has_frame || !movie.is_fragmented).then_some(ranges)
 }
 
 /// Returns the samples that libavformat reads while it opens the file: time codes, and chapters.

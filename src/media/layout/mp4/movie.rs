@@ -4,25 +4,26 @@ use super::boxes::{be32, boxes, contents, parse_header, versioned};
 use super::track::Track;
 use crate::media::layout::gop::{rank, rescale};
 
+/// Ticks in a second of the clock that times from outside are on.
+pub(super) const MICROSECONDS: u32 = 1_000_000;
 /// Tracks, at most. Files have a few; each costs memory that an empty box of eight bytes does not.
 const MAX_TRACKS: usize = 1024;
-/// Ticks in a second of the clock that times from outside are on.
-const MICROSECONDS: u32 = 1_000_000;
 
 /// What a `moov` contains.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Movie {
+    /// In microseconds.
+    pub(super) duration: i64,
     pub(super) tracks: Vec<Track>,
     /// Whether movie fragments may follow (`mvex`).
     pub(super) is_fragmented: bool,
-    /// By track number.
     defaults: Vec<FragmentDefaults>,
 }
 
 /// What holds for the samples of fragments that do not say otherwise (`trex`: ISO/IEC 14496-12, 8.8.3).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FragmentDefaults {
-    track_id: u32,
+    pub(super) track_id: u32,
     pub(super) duration: u32,
     pub(super) size: u32,
     pub(super) flags: u32,
@@ -32,29 +33,33 @@ impl Movie {
     /// Reads a whole `moov` box; `None` when it cannot be understood: compressed, without tracks, or with absurdly many.
     pub(super) fn parse(moov: &[u8]) -> Option<Self> {
         let start = usize::try_from(parse_header(moov)?.header_bytes).ok()?;
-        let mut movie = Self { tracks: Vec::new(), is_fragmented: false, defaults: Vec::new() };
-        let mut timescale = 1;
+        let (mut movie, mut timescale) = (Self::default(), 0);
         for (kind, part) in boxes(moov, start..moov.len()) {
             let content = moov.get(part.clone()).unwrap_or_default();
             match &kind {
-                b"mvhd" => timescale = read_timescale(content).unwrap_or(1),
+                b"mvhd" => {
+                    timescale = read_timescale(content);
+                    let ticks = versioned(content, 16, 24).and_then(|ticks| i64::try_from(ticks).ok());
+                    movie.duration = rescale(ticks.unwrap_or(0), MICROSECONDS, timescale);
+                }
                 b"trak" if movie.tracks.len() < MAX_TRACKS => movie.tracks.push(Track::parse(moov, part)),
                 b"mvex" => movie.read_extension(content),
                 b"trak" | b"cmov" => return None,
                 _ => {}
             }
         }
-        for track in &mut movie.tracks {
-            track.set_movie_clock(timescale);
-        }
+        movie.tracks.iter_mut().for_each(|track| track.set_movie_clock(timescale));
         (!movie.tracks.is_empty()).then_some(movie)
     }
 
     fn read_extension(&mut self, mvex: &[u8]) {
         self.is_fragmented = true;
-        for (_, trex) in contents(mvex).filter(|(kind, _)| kind == b"trex").take(MAX_TRACKS) {
-            self.defaults.extend(FragmentDefaults::read(trex));
-        }
+        let boxes = contents(mvex).filter(|(kind, _)| kind == b"trex").take(MAX_TRACKS);
+        self.defaults.extend(boxes.filter_map(|(_, trex)| {
+            let field = |at| be32(trex, at);
+            let (track_id, duration) = (field(4)?, field(12)?);
+            Some(FragmentDefaults { track_id, duration, size: field(16)?, flags: field(20)? })
+        }));
         self.defaults.sort_by_key(|defaults| defaults.track_id);
     }
 
@@ -83,41 +88,16 @@ impl Movie {
         self.tracks.iter().filter(|track| matches!(&track.handler, b"vide" | b"soun"))
     }
 
-    /// Returns start and duration of the whole in microseconds, about as the container that libavformat opens will report them.
-    pub(super) fn span(&self, moov: &[u8]) -> (i64, Option<i64>) {
-        let on_clock = |track: &Track, ticks| rescale(ticks, MICROSECONDS, track.timescale);
-        let starts = self.media().filter_map(|track| Some(on_clock(track, track.start(moov)?)));
-        let start = starts.min().unwrap_or(0);
-        let end = |track: &Track| {
-            let ticks = track.start(moov).unwrap_or(0).saturating_add(track.duration()?);
-            Some(on_clock(track, ticks))
-        };
-        let end = self.media().filter_map(end).max();
-        (start, end.map(|end| end.saturating_sub(start)).filter(|&duration| duration > 0))
-    }
-}
-
-impl FragmentDefaults {
-    fn read(trex: &[u8]) -> Option<Self> {
-        Some(Self {
-            track_id: be32(trex, 4)?,
-            duration: be32(trex, 12)?,
-            size: be32(trex, 16)?,
-            flags: be32(trex, 20)?,
-        })
+    /// Returns when the first picture or sound is presented, in microseconds.
+    pub(super) fn start(&self, moov: &[u8]) -> i64 {
+        let start = |track: &Track| Some(rescale(track.start(moov)?, MICROSECONDS, track.timescale));
+        self.media().filter_map(start).min().unwrap_or(0)
     }
 }
 
 /// Reads the ticks in a second of an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2 and 8.4.2); what is not positive as a signed
 /// number counts as one.
-pub(super) fn read_timescale(content: &[u8]) -> Option<u32> {
-    let at = if content.first() == Some(&1) { 20 } else { 12 };
-    let timescale = be32(content, at)?;
-    Some(if timescale.cast_signed() > 0 { timescale } else { 1 })
-}
-
-/// Reads the length in an `mdhd`; all ones mean that it is unknown.
-pub(super) fn read_duration(content: &[u8]) -> Option<i64> {
-    let ticks = versioned(content, 16, 24).filter(|&ticks| ticks != u64::from(u32::MAX))?;
-    i64::try_from(ticks).ok().filter(|&ticks| ticks > 0)
+pub(super) fn read_timescale(content: &[u8]) -> u32 {
+    let timescale = be32(content, if content.first() == Some(&1) { 20 } else { 12 });
+    timescale.filter(|timescale| timescale.cast_signed() > 0).unwrap_or(1)
 }

@@ -27,6 +27,8 @@ pub(super) const FIRST_MOOF_BYTES: u64 = 16 << 10;
 pub(super) enum Tail {
     #[default]
     Unknown,
+    /// An index names this as the last fragment.
+    Named(u64),
     /// No fragment begins in the bytes from `searched_from` on, nor in those between `from` and `at`.
     Searching { from: u64, at: u64, searched_from: u64 },
     /// One of the last fragments, and all behind it.
@@ -52,7 +54,7 @@ impl Tail {
         let start = size.saturating_sub(length);
         let tail = seen.bytes_beside(start, length, &[beside])?;
         if let Some((last, headers)) = index_at_end(tail).and_then(|named| follow_index(&named, wanted)) {
-            *self = Self::Found(vec![last]);
+            *self = Self::Named(last);
             return Ok(headers);
         }
         if let Some(moof) = find_moof(tail, start)
@@ -74,6 +76,9 @@ impl Tail {
     /// # Errors
     /// [`Pause::Unknown`] when they cannot be found.
     pub(super) fn finish(&mut self, seen: &dyn Bytes, fragment_bytes: u64) -> Result<&[u64], Pause> {
+        if let Self::Named(last) = *self {
+            *self = Self::Found(links(seen, last)?.ok_or(Pause::Unknown)?);
+        }
         while let Self::Searching { from, at, searched_from } = *self {
             if at >= searched_from {
                 let back = seen.size().saturating_sub(from);

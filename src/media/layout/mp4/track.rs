@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::boxes::{be16, be32, be64, boxes};
-use super::movie::{read_duration, read_timescale};
+use super::movie::read_timescale;
 use super::tables::{Samples, Tables};
 use crate::media::layout::gop::rescale;
 
@@ -15,7 +15,7 @@ const MAX_CHAPTER_TRACKS: usize = 16;
 const MAX_EDITS: usize = 1024;
 /// Samples looked at for one frame, at most: 19 hours of 60 frames a second. A table of constant sizes declares four billion
 /// samples in twenty bytes.
-pub(super) const MAX_SAMPLES: usize = 1 << 22;
+const MAX_SAMPLES: usize = 1 << 22;
 
 /// One track.
 #[derive(Debug, Default)]
@@ -33,19 +33,9 @@ pub(super) struct Track {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) is_enabled: bool,
-    /// Length by `mdhd` in ticks.
-    media_duration: Option<i64>,
-    edits: Vec<Edit>,
+    /// The edit list (ISO/IEC 14496-12, 8.6.6): ticks of the track, and the media time, `None` when nothing is presented.
+    edits: Vec<(i64, Option<i64>)>,
     pub(super) tables: Tables,
-}
-
-/// One entry of an edit list (ISO/IEC 14496-12, 8.6.6).
-#[derive(Debug, Clone, Copy)]
-struct Edit {
-    /// In ticks of the movie, and of the track once the movie's clock is known.
-    duration: i64,
-    /// In ticks of the track; `None` when the edit presents nothing.
-    media_time: Option<i64>,
 }
 
 impl Track {
@@ -66,26 +56,31 @@ impl Track {
 
     fn read_box(&mut self, moov: &[u8], kind: [u8; 4], part: Range<usize>, depth: u32) {
         let content = moov.get(part.clone()).unwrap_or_default();
+        let name =
+            |at: usize| content.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
         match &kind {
             b"mdia" | b"minf" | b"stbl" | b"edts" | b"tref" => {
                 self.read_boxes(moov, part, depth.saturating_add(1));
             }
             b"tkhd" => self.read_header(content),
-            b"mdhd" => {
-                self.timescale = read_timescale(content).unwrap_or(self.timescale);
-                self.media_duration = read_duration(content);
-            }
+            b"mdhd" => self.timescale = read_timescale(content),
             // QuickTime has a second one, of component type dhlr, that says how data are referred to.
-            b"hdlr" if content.get(4..8) != Some(b"dhlr") => {
-                self.handler =
-                    content.get(8..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
-            }
+            b"hdlr" if name(4) != *b"dhlr" => self.handler = name(8),
             b"elst" => self.edits = read_edits(content),
             b"chap" => {
                 let numbers = content.chunks_exact(4).take(MAX_CHAPTER_TRACKS);
                 self.chapters = numbers.filter_map(|number| be32(number, 0)).collect();
             }
-            b"stsd" => self.read_description(content),
+            // The first entry, and its picture size if it is one of pictures (ISO/IEC 14496-12, 8.5.2 and 12.1.3).
+            b"stsd" => {
+                self.format = name(12);
+                let size = be16(content, 40)
+                    .zip(be16(content, 42))
+                    .filter(|&(width, height)| width > 0 && height > 0);
+                if let (b"vide", Some((width, height))) = (&self.handler, size) {
+                    (self.width, self.height) = (width.into(), height.into());
+                }
+            }
             _ => self.tables.read(moov, kind, part),
         }
     }
@@ -102,19 +97,14 @@ impl Track {
         }
     }
 
-    /// ISO/IEC 14496-12, 8.5.2 and 12.1.3: the first entry, and its picture size if it is one of pictures.
-    fn read_description(&mut self, stsd: &[u8]) {
-        self.format = stsd.get(12..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
-        let (width, height) = (be16(stsd, 40).unwrap_or(0), be16(stsd, 42).unwrap_or(0));
-        if &self.handler == b"vide" && width > 0 && height > 0 {
-            (self.width, self.height) = (width.into(), height.into());
-        }
-    }
-
-    /// Puts the edits on the track's clock. The movie's clock has `timescale` ticks a second.
+    /// Puts the edits on the track's clock. The movie's clock has `timescale` ticks a second; without one, libavformat passes over
+    /// edits.
     pub(super) fn set_movie_clock(&mut self, timescale: u32) {
-        for edit in &mut self.edits {
-            edit.duration = rescale(edit.duration, self.timescale, timescale);
+        if timescale == 0 {
+            self.edits.clear();
+        }
+        for (ticks, _) in &mut self.edits {
+            *ticks = rescale(*ticks, self.timescale, timescale);
         }
     }
 
@@ -123,36 +113,31 @@ impl Track {
         self.tables.samples(moov).take(MAX_SAMPLES)
     }
 
-    /// Returns the ticks of empty edits in front.
-    fn empty_ticks(&self) -> i64 {
-        let empty = self.edits.iter().take_while(|edit| edit.media_time.is_none());
-        empty.fold(0, |sum, edit| sum.saturating_add(edit.duration))
+    /// Returns the ticks of empty edits in front, and the media time of the first other edit.
+    fn edit(&self) -> (i64, i64) {
+        let empty = self.edits.iter().take_while(|(_, media_time)| media_time.is_none());
+        let empty = empty.fold(0_i64, |sum, (ticks, _)| sum.saturating_add(*ticks));
+        (empty, self.edits.iter().find_map(|(_, media_time)| *media_time).unwrap_or(0))
     }
 
     /// Returns when the presentation of the track begins, in its ticks; `None` without samples.
     pub(super) fn start(&self, moov: &[u8]) -> Option<i64> {
         let first = self.samples(moov).next()?;
-        Some(if self.edits.is_empty() { self.presented(first.cts) } else { self.empty_ticks() })
+        Some(if self.edits.is_empty() { self.presented(first.cts) } else { self.edit().0 })
     }
 
-    /// Returns when the frame with a composition time is presented where edits only move the media. Sound in front of the start is
-    /// for the decoder only.
+    /// Returns how far edits move the samples of fragments, in ticks. libavformat applies empty edits and the media time of the
+    /// first other one only.
+    pub(super) fn fragment_shift(&self) -> i64 {
+        let (empty, media_time) = self.edit();
+        empty.saturating_sub(media_time)
+    }
+
+    /// Returns when the frame of a fragment with this composition time is presented. Sound in front of the start is for the
+    /// decoder only.
     pub(super) fn presented(&self, cts: i64) -> i64 {
         let ticks = cts.saturating_add(self.fragment_shift());
         if &self.handler == b"soun" { ticks.max(0) } else { ticks }
-    }
-
-    /// Returns how long the track is presented, in its ticks.
-    pub(super) fn duration(&self) -> Option<i64> {
-        let edited = self.edits.iter().fold(0_i64, |sum, edit| sum.saturating_add(edit.duration));
-        self.media_duration.map(|ticks| if edited > 0 { ticks.min(edited) } else { ticks })
-    }
-
-    /// Returns how far edits move the samples of fragments, in ticks: libavformat applies a delay and the media time of the first
-    /// edit only.
-    pub(super) fn fragment_shift(&self) -> i64 {
-        let media_time = self.edits.iter().find_map(|edit| edit.media_time).unwrap_or(0);
-        self.empty_ticks().saturating_sub(media_time)
     }
 
     /// Finds the presentation time `pts` in the media: the composition time there, and how far libavformat searches before it on
@@ -160,53 +145,36 @@ impl Track {
     ///
     /// libavformat moves the earliest frame of an edit, not the edit's own media time, to where the edit begins.
     pub(super) fn media_time(&self, moov: &[u8], pts: i64) -> (i64, i64) {
-        let (mut begin, mut chosen) = (0_i64, None);
-        for edit in &self.edits {
-            let end = begin.saturating_add(edit.duration);
-            if let Some(media_time) = edit.media_time {
-                chosen = Some((begin, media_time));
-                if pts < end {
-                    break;
-                }
-            }
-            begin = end;
+        let (empty, media_time) = self.edit();
+        if self.edits.is_empty() {
+            return (pts, 0);
         }
-        let Some((begin, media_time)) = chosen else { return (pts.saturating_sub(begin), 0) };
-        let (earliest, delay) = self.earliest(moov, media_time);
-        (earliest.saturating_add(pts.saturating_sub(begin)), delay)
-    }
-
-    /// Returns the earliest composition time that is not before `media_time`, and how far it is ahead of the decoding time with
-    /// which the frames from there on begin.
-    fn earliest(&self, moov: &[u8], media_time: i64) -> (i64, i64) {
         let least = self.tables.least_offset(moov);
-        let mut found: Option<(i64, i64)> = None;
+        let mut earliest: Option<(i64, i64)> = None;
         for sample in self.samples(moov) {
-            if found.is_some_and(|(cts, _)| sample.dts.saturating_add(least) >= cts) {
+            if earliest.is_some_and(|(cts, _)| sample.dts.saturating_add(least) >= cts) {
                 break;
             }
             if sample.cts >= media_time {
-                let (cts, dts) = found.unwrap_or((i64::MAX, sample.dts));
-                found = Some((cts.min(sample.cts), dts));
+                let (cts, dts) = earliest.unwrap_or((i64::MAX, sample.dts));
+                earliest = Some((cts.min(sample.cts), dts));
             }
         }
-        found.map_or((media_time, 0), |(cts, dts)| (cts, cts.saturating_sub(dts)))
+        let (cts, dts) = earliest.unwrap_or((media_time, media_time));
+        (cts.saturating_add(pts).saturating_sub(empty), cts.saturating_sub(dts))
     }
 }
 
 /// Reads as many edits as there is room for, whatever their count says, as libavformat does. Media time -1 presents nothing
 /// (ISO/IEC 14496-12, 8.6.6.3).
-fn read_edits(elst: &[u8]) -> Vec<Edit> {
-    let (width, time_at) = if elst.first() == Some(&1) { (20, 8) } else { (12, 4) };
-    let entries = elst.get(8..).unwrap_or_default().chunks_exact(width).take(MAX_EDITS);
+fn read_edits(elst: &[u8]) -> Vec<(i64, Option<i64>)> {
+    let is_long = elst.first() == Some(&1);
     let edit = |entry: &[u8]| {
-        let duration = if width == 20 { be64(entry, 0)? } else { be32(entry, 0)?.into() };
-        let media_time = match width {
-            20 => be64(entry, time_at)?.cast_signed(),
-            _ => be32(entry, time_at)?.cast_signed().into(),
-        };
-        let media_time = Some(media_time).filter(|&time| time >= 0);
-        Some(Edit { duration: i64::try_from(duration).unwrap_or(i64::MAX), media_time })
+        let number = |at: usize| be32(entry, at).map(|number| i64::from(number.cast_signed()));
+        let long = |at: usize| be64(entry, at).map(u64::cast_signed);
+        let (ticks, time) = if is_long { (long(0)?, long(8)?) } else { (number(0)?, number(4)?) };
+        Some((ticks.max(0), Some(time).filter(|&time| time >= 0)))
     };
-    entries.map_while(edit).collect()
+    let entries = elst.get(8..).unwrap_or_default().chunks_exact(if is_long { 20 } else { 12 });
+    entries.take(MAX_EDITS).map_while(edit).collect()
 }

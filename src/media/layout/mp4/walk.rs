@@ -34,7 +34,7 @@ const LOOKED_INTO: [&[u8; 4]; 23] = [
 ];
 
 /// The walk, and what it found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Walk {
     /// Where the next box begins.
     pub(super) offset: u64,
@@ -59,20 +59,7 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self {
-            offset: 0,
-            boxes: 0,
-            counter: EntryCounter::default(),
-            limits: *limits,
-            is_known: false,
-            seen_mdat: false,
-            faststart: false,
-            seen_moof: false,
-            moov: None,
-            movie: None,
-            only_fragments: false,
-            indexes: Vec::new(),
-        }
+        Self { limits: *limits, ..Self::default() }
     }
 
     /// Walks to the end of the file, or to the first fragment where only fragments describe samples.
