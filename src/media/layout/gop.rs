@@ -63,8 +63,8 @@ impl Sample {
 pub(super) struct Route {
     /// The composition time that is wanted.
     wanted: i64,
-    /// Keyframes decoded later than this are behind the place that libavformat seeks to.
-    searched: i64,
+    /// The least distance from decoding to composition time that was seen, or 0.
+    least: i64,
     /// Ranges in rising order, unless the file is not stored in decoding order.
     ranges: Vec<Range<u64>>,
     /// The earliest composition time found that is not before the wanted one.
@@ -73,19 +73,18 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Begins a route to the first frame at or after the composition time `wanted`. libavformat searches `delay` ticks before
-    /// it, on the decoding times.
-    pub(super) const fn new(wanted: i64, delay: i64) -> Self {
-        let searched = wanted.saturating_sub(delay);
-        Self { wanted, searched, ranges: Vec::new(), best: None, is_complete: false }
+    /// Begins a route to the first frame at or after the composition time `wanted`.
+    pub(super) const fn new(wanted: i64) -> Self {
+        Self { wanted, least: 0, ranges: Vec::new(), best: None, is_complete: false }
     }
 
-    /// Takes the next packet in decoding order. `least` is the least distance from decoding to composition time of the track.
-    pub(super) fn add(&mut self, sample: &Sample, least: i64) {
+    /// Takes the next packet in decoding order.
+    pub(super) fn add(&mut self, sample: &Sample) {
         if self.is_complete {
             return;
         }
-        if sample.is_sync && sample.cts <= self.wanted && sample.dts <= self.searched {
+        self.least = self.least.min(sample.cts.saturating_sub(sample.dts));
+        if sample.is_sync && sample.cts <= self.wanted {
             self.ranges.clear();
             self.best = None;
         }
@@ -100,18 +99,14 @@ impl Route {
         if sample.cts >= self.wanted && self.best.is_none_or(|best| sample.cts < best) {
             self.best = Some(sample.cts);
         }
-        self.is_complete = self.best == Some(self.wanted) || self.is_certain(sample.dts, least);
+        self.is_complete = self.best == Some(self.wanted);
+        self.close(sample.dts);
     }
 
-    /// Ends the route if no packet that is decoded at or after `dts` can hold an earlier frame.
-    pub(super) fn close(&mut self, dts: i64, least: i64) {
-        self.is_complete |= self.is_certain(dts, least);
-    }
-
-    /// Whether no packet that is decoded at or after `dts` can hold an earlier frame than the one found.
-    fn is_certain(&self, dts: i64, least: i64) -> bool {
+    /// Ends the route if no packet that is decoded at or after `dts` can hold an earlier frame than the one found.
+    pub(super) fn close(&mut self, dts: i64) {
         // libavformat moves presentation times until none is before its decoding time.
-        self.best.is_some_and(|best| dts.saturating_add(least.min(0)) >= best)
+        self.is_complete |= self.best.is_some_and(|best| dts.saturating_add(self.least) >= best);
     }
 
     /// Whether a search would read no further.

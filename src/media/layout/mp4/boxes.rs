@@ -74,3 +74,10 @@ pub(super) fn be64(bytes: &[u8], at: usize) -> Option<u64> {
 pub(super) fn versioned(content: &[u8], short_at: usize, long_at: usize) -> Option<u64> {
     if content.first()? == &1 { be64(content, long_at) } else { be32(content, short_at).map(u64::from) }
 }
+
+/// Reads the ticks in a second of an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2 and 8.4.2); what is not positive as a signed
+/// number counts as one.
+pub(super) fn read_timescale(content: &[u8]) -> u32 {
+    let timescale = be32(content, if content.first() == Some(&1) { 20 } else { 12 });
+    timescale.filter(|timescale| timescale.cast_signed() > 0).unwrap_or(1)
+}

@@ -155,7 +155,7 @@ impl Chain {
         self.follow(seen, walk, movie)?;
         if self.next > self.view.visible {
             self.view.visible = self.next;
-            let shift = movie.track(self.track).map_or(0, Track::fragment_shift);
+            let shift = movie.track(self.track).map_or(0, Track::shift);
             self.view.hidden_from = self.last.map(|link| (self.track, link.end.saturating_add(shift)));
         }
         let mut ranges = self.route.clone().map(Route::into_ranges).unwrap_or_default();
@@ -182,7 +182,7 @@ impl Chain {
         }
         self.view = View::whole(if self.is_indexed { seen.size() } else { self.next });
         let start = |span: &Span| {
-            let shift = movie.track(span.track)?.fragment_shift();
+            let shift = movie.track(span.track)?.shift();
             Some((span.track, span.start.checked_add(shift)?))
         };
         // Where some samples are presented before they are decoded, libavformat moves all times by what it has seen of that so
@@ -210,8 +210,8 @@ impl Chain {
     /// Begins the way to the frame at `at`: at the last fragment whose keyframe comes before it, or where an index says.
     fn set_out(&mut self, movie: &Movie, track: &Track, at: i64) {
         let pts = rescale(self.ends(movie).0.saturating_add(at), track.timescale, MICROSECONDS);
-        self.wanted = pts.saturating_sub(track.fragment_shift());
-        self.route = Some(Route::new(self.wanted, 0));
+        self.wanted = pts.saturating_sub(track.shift());
+        self.route = Some(Route::new(self.wanted));
         let known = self.entries.iter().rfind(|(entry, _)| *entry <= self.wanted);
         let known = known.map_or(self.first, |(_, offset)| *offset);
         (self.next, self.open) =
@@ -287,7 +287,6 @@ impl Chain {
         if self.note(seen, walk, offset, &parts)? {
             self.count = self.count.saturating_add(1);
         }
-        let least = self.span(self.track).map_or(0, |span| span.least);
         let before = self.last.map_or(0, |link| link.end);
         let mut link = Link { offset, moof_bytes, bytes: 0, begin: before, end: before };
         for part in parts.iter().filter(|part| part.track_id == self.track) {
@@ -298,8 +297,8 @@ impl Chain {
                 self.entries.push((key.cts, offset));
             }
             if let Some(route) = &mut self.route {
-                part.samples.iter().for_each(|sample| route.add(sample, least));
-                route.close(part.end_dts, least);
+                part.samples.iter().for_each(|sample| route.add(sample));
+                route.close(part.end_dts);
             }
         }
         Ok(link)
@@ -373,7 +372,7 @@ impl Chain {
                 ends_by_index(seen, movie, offset)?.unwrap_or(std::mem::take(&mut self.view.ends));
         }
         let last_shown = |span: &Span| {
-            let shift = movie.track(span.track)?.fragment_shift();
+            let shift = movie.track(span.track)?.shift();
             // libavformat moves presentation times until none is before its decoding time.
             Some((span.track, span.last.saturating_add(shift).saturating_sub(span.least.min(0))))
         };

@@ -16,14 +16,12 @@ const MAX_CHAPTER_BYTES: u64 = 1 << 20;
 /// `None` when the frame may be in a fragment.
 pub(super) fn packets_to(movie: &Movie, moov: &[u8], track: &Track, at: i64) -> Option<Vec<ByteRange>> {
     let start = movie.start(moov);
-    let least = track.tables.least_offset(moov);
     let to = |at: i64| {
         let pts = rescale(start.saturating_add(at), track.timescale, MICROSECONDS);
-        let (wanted, delay) = track.media_time(moov, pts);
-        let mut route = Route::new(wanted, delay);
+        let mut route = Route::new(track.composed(moov, pts));
         let mut samples = track.samples(moov);
         while let Some(sample) = samples.next().filter(|_| !route.is_complete()) {
-            route.add(&sample, least);
+            route.add(&sample);
         }
         route
     };

@@ -1,6 +1,6 @@
 //! The movie header (`moov`: ISO/IEC 14496-12, 8.2.1): its tracks, its clock, and what it says about fragments that follow.
 
-use super::boxes::{be32, boxes, contents, parse_header, versioned};
+use super::boxes::{be32, boxes, contents, parse_header, read_timescale, versioned};
 use super::track::Track;
 use crate::media::layout::gop::{rank, rescale};
 
@@ -93,11 +93,4 @@ impl Movie {
         let start = |track: &Track| Some(rescale(track.start(moov)?, MICROSECONDS, track.timescale));
         self.media().filter_map(start).min().unwrap_or(0)
     }
-}
-
-/// Reads the ticks in a second of an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2 and 8.4.2); what is not positive as a signed
-/// number counts as one.
-pub(super) fn read_timescale(content: &[u8]) -> u32 {
-    let timescale = be32(content, if content.first() == Some(&1) { 20 } else { 12 });
-    timescale.filter(|timescale| timescale.cast_signed() > 0).unwrap_or(1)
 }

@@ -138,7 +138,7 @@ impl Walk {
             self.faststart = !self.seen_mdat;
             self.movie = Movie::parse(content);
             self.only_fragments = self.movie.as_ref().is_some_and(|movie| {
-                movie.is_fragmented && movie.tracks.iter().all(|track| track.tables.sample_count() == 0)
+                movie.is_fragmented && movie.tracks.iter().all(|track| track.is_empty(content))
             });
             self.moov = Some(offset..end);
         }
