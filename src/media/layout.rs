@@ -35,7 +35,7 @@ use matroska::Matroska;
 use mp4::Mp4;
 use seen::Seen;
 pub(crate) use transport::Places;
-use view::{View, of_track};
+use view::View;
 
 /// Steps of one planner, at most. An MP4 takes one for each box at the top level and for each fragment.
 const MAX_STEPS: u32 = 1 << 20;
@@ -179,14 +179,14 @@ impl Layout {
 
     /// Returns the end of the stream with this track number, in its ticks, where we know more than libavformat was shown.
     pub(crate) fn track_end(&self, track: i32) -> Option<i64> {
-        of_track(&self.view()?.ends, u32::try_from(track).ok()?)
+        self.view()?.end_of(u32::try_from(track).ok()?)
     }
 
     /// Returns the first presentation time of a stream in its ticks, if it was seen.
     pub(crate) fn stream_start(&self, stream: usize, track: i32) -> Option<i64> {
         match &self.family {
             Family::Matroska(planner) => planner.stream_start(stream),
-            Family::Mp4(planner) => of_track(&planner.view()?.starts, u32::try_from(track).ok()?),
+            Family::Mp4(planner) => planner.view()?.start_of(u32::try_from(track).ok()?),
             Family::Unknown => None,
         }
     }

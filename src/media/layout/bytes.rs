@@ -44,7 +44,7 @@ impl dyn Bytes + '_ {
 /// Bytes that a planner waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Need {
-    /// What must be read before the next step.
+    /// What must be read before the next step; may be empty.
     pub(super) now: ByteRange,
     /// What will be read later: the driver requests it beside `now`, and does not wait for it.
     pub(super) soon: Vec<ByteRange>,
@@ -77,6 +77,11 @@ pub(super) enum Pause {
 }
 
 impl Pause {
+    /// Requests ranges and waits for nothing.
+    pub(super) fn request(soon: Vec<ByteRange>) -> Self {
+        Self::Need(Need { soon, ..Need::default() })
+    }
+
     /// Adds ranges to request beside the missing bytes.
     pub(super) fn beside(mut self, soon: &[ByteRange]) -> Self {
         if let Self::Need(need) = &mut self {

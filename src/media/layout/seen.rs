@@ -58,6 +58,9 @@ impl Seen {
         range: ByteRange,
         is_kept: bool,
     ) -> Result<(), Fault> {
+        if range.is_empty() {
+            return Ok(());
+        }
         let length = usize::try_from(range.len()).unwrap_or(usize::MAX);
         let bytes = if is_kept {
             input.pin(range.start(), length)?

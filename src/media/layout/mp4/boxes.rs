@@ -24,7 +24,7 @@ pub(super) fn parse_header(bytes: &[u8]) -> Option<BoxHeader> {
     let kind = *bytes.get(4..)?.first_chunk()?;
     let (header_bytes, size) = match size32 {
         0 => (8, None),
-        1 => (16, Some(be64(bytes, 8)?)),
+        1 => (16, Some(u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?))),
         size => (8, Some(u64::from(size))),
     };
     // A box smaller than its own header cannot be skipped.
@@ -65,19 +65,50 @@ pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-pub(super) fn be64(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+/// The fields of a full box, read one after the other: version and flags, then what they say is there (ISO/IEC 14496-12, 4.2.2).
+pub(super) struct Fields<'b> {
+    pub(super) version: u32,
+    pub(super) flags: u32,
+    pub(super) rest: &'b [u8],
 }
 
-/// Reads a time or a length that a full box holds in 32 bits in version 0 and in 64 bits in version 1, at the place that it has
-/// in each (ISO/IEC 14496-12, 4.2.2).
-pub(super) fn versioned(content: &[u8], short_at: usize, long_at: usize) -> Option<u64> {
-    if content.first()? == &1 { be64(content, long_at) } else { be32(content, short_at).map(u64::from) }
+impl<'b> Fields<'b> {
+    pub(super) fn new(content: &'b [u8]) -> Option<Self> {
+        let head = be32(content, 0)?;
+        Some(Self { version: head >> 24, flags: head & 0xff_ffff, rest: content.get(4..)? })
+    }
+
+    pub(super) const fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(super) fn take(&mut self) -> Option<u32> {
+        take(&mut self.rest)
+    }
+
+    pub(super) fn take_if(&mut self, flag: u32, otherwise: u32) -> Option<u32> {
+        if self.has(flag) { self.take() } else { Some(otherwise) }
+    }
+
+    pub(super) fn take_long(&mut self) -> Option<u64> {
+        let high = self.take()?;
+        Some(u64::from(high) << 32 | u64::from(self.take()?))
+    }
+
+    /// Takes a time or a place, which has 64 bits in version 1 and 32 in version 0.
+    pub(super) fn take_wide(&mut self) -> Option<u64> {
+        if self.version == 1 { self.take_long() } else { self.take().map(u64::from) }
+    }
+
+    pub(super) fn skip(&mut self, bytes: usize) -> Option<()> {
+        self.rest = self.rest.get(bytes..)?;
+        Some(())
+    }
 }
 
-/// Reads the ticks in a second of an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2 and 8.4.2); what is not positive as a signed
-/// number counts as one.
-pub(super) fn read_timescale(content: &[u8]) -> u32 {
-    let timescale = be32(content, if content.first() == Some(&1) { 20 } else { 12 });
-    timescale.filter(|timescale| timescale.cast_signed() > 0).unwrap_or(1)
+/// Takes a number from the front.
+pub(super) fn take(bytes: &mut &[u8]) -> Option<u32> {
+    let number = be32(bytes, 0)?;
+    *bytes = bytes.get(4..)?;
+    Some(number)
 }

@@ -1,6 +1,6 @@
 //! Movie fragments (`moof`: ISO/IEC 14496-12, 8.8), read as libavformat reads them (`mov_read_tfhd`, `mov_read_trun`).
 
-use super::boxes::{be32, be64, content_of, contents, versioned};
+use super::boxes::{Fields, content_of, contents};
 use super::movie::{FragmentDefaults, Movie};
 use crate::media::layout::gop::Sample;
 
@@ -49,8 +49,8 @@ impl Reader<'_> {
                 b"tfhd" => header = self.read_header(content),
                 // `tfdt` (ISO/IEC 14496-12, 8.8.12) holds for the runs that follow.
                 b"tfdt" if track.samples.is_empty() => {
-                    let time = versioned(content, 4, 4).map(|time| i64::try_from(time).unwrap_or(i64::MAX));
-                    (track.end_dts, is_placed) = (time?, true);
+                    let time = Fields::new(content)?.take_wide()?;
+                    (track.end_dts, is_placed) = (i64::try_from(time).ok()?, true);
                 }
                 b"trun" => self.read_run(content, header?, &mut track)?,
                 _ => {}
@@ -110,37 +110,5 @@ impl Reader<'_> {
             self.implicit_offset = offset;
         }
         Some(())
-    }
-}
-
-/// The fields of a full box, whose flags say which of them are there (ISO/IEC 14496-12, 4.2.2).
-struct Fields<'b> {
-    flags: u32,
-    rest: &'b [u8],
-}
-
-impl<'b> Fields<'b> {
-    fn new(bytes: &'b [u8]) -> Option<Self> {
-        Some(Self { flags: be32(bytes, 0)? & 0xff_ffff, rest: bytes.get(4..)? })
-    }
-
-    const fn has(&self, flag: u32) -> bool {
-        self.flags & flag != 0
-    }
-
-    fn take(&mut self) -> Option<u32> {
-        let field = be32(self.rest, 0)?;
-        self.rest = self.rest.get(4..)?;
-        Some(field)
-    }
-
-    fn take_long(&mut self) -> Option<u64> {
-        let field = be64(self.rest, 0)?;
-        self.rest = self.rest.get(8..)?;
-        Some(field)
-    }
-
-    fn take_if(&mut self, flag: u32, otherwise: u32) -> Option<u32> {
-        if self.has(flag) { self.take() } else { Some(otherwise) }
     }
 }

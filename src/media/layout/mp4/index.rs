@@ -1,7 +1,7 @@
 //! The two indexes of movie fragments: `sidx` in front of them (ISO/IEC 14496-12, 8.16.3), and `mfra` at the end of the file
 //! (8.8.9).
 
-use super::boxes::{be16, be32, be64, content_of, contents, parse_header, versioned};
+use super::boxes::{Fields, be32, content_of, contents, parse_header};
 
 /// A `moof` of nothing but its `mfhd`, of 16 bytes.
 const LEAST_MOOF_BYTES: u64 = 24;
@@ -36,43 +36,25 @@ pub(super) struct IndexEntry {
 }
 
 /// Reads a whole `sidx` box that begins at `offset`; `None` when it cannot be understood, or is an index of indexes.
-///
-/// Layout: version and flags, track, timescale, earliest time and first offset (of 32 bits each in version 0, of 64 in
-/// version 1), 16 bits reserved, count in 16 bits; for each entry a bit that says whether it is an index, size in 31 bits,
-/// duration, and 32 bits about random access. Offsets count from the end of the box.
 pub(super) fn parse_sidx(sidx: &[u8], offset: u64) -> Option<SegmentIndex> {
     const IS_INDEX: u32 = 1 << 31;
-    let content = content_of(sidx, b"sidx")?;
-    let (track_id, timescale) = (be32(content, 4)?, be32(content, 8)?);
-    let (start, first_offset) = (versioned(content, 12, 12)?, versioned(content, 16, 20)?);
-    let table = match content.first()? {
-        0 => content.get(22..)?,
-        1 => content.get(30..)?,
-        _ => return None,
-    };
-    let box_end = offset.checked_add(u64::try_from(sidx.len()).ok()?)?;
-    let (mut place, mut time) = (box_end.checked_add(first_offset)?, start);
+    let mut fields = Fields::new(content_of(sidx, b"sidx")?).filter(|fields| fields.version <= 1)?;
+    let (track_id, timescale) = (fields.take()?, fields.take()?);
+    let (mut time, first_offset) = (fields.take_wide()?, fields.take_wide()?);
+    // Offsets count from the end of the box.
+    let mut place = offset.checked_add(u64::try_from(sidx.len()).ok()?)?.checked_add(first_offset)?;
     let mut entries = Vec::new();
-    let count = usize::from(be16(table, 0)?);
-    for entry in table.get(2..)?.chunks_exact(12).take(count) {
-        let (size, duration) = (be32(entry, 0)?, be32(entry, 4)?);
-        if size & IS_INDEX != 0 {
-            return None;
-        }
+    // The other half is reserved.
+    for _ in 0..fields.take()? & 0xffff {
+        let (size, duration, _access) = (fields.take()?, fields.take()?, fields.take()?);
         entries.push(IndexEntry { offset: place, size, start: time, duration });
         place = place.checked_add(size.into())?;
         time = time.checked_add(duration.into())?;
     }
-    let is_whole = count > 0 && entries.len() == count && timescale.cast_signed() > 0;
-    let is_adjacent = first_offset == 0;
-    is_whole.then_some(SegmentIndex {
-        track_id,
-        timescale,
-        entries,
-        is_adjacent,
-        end_offset: place,
-        end: time,
-    })
+    let is_plain = entries.iter().all(|entry| entry.size & IS_INDEX == 0);
+    let is_usable = is_plain && !entries.is_empty() && timescale.cast_signed() > 0;
+    let (is_adjacent, end_offset, end) = (first_offset == 0, place, time);
+    is_usable.then_some(SegmentIndex { track_id, timescale, entries, is_adjacent, end_offset, end })
 }
 
 /// Reads the index of random access with which `tail`, the end of the file, ends: its last box says how long it is (ISO/IEC
@@ -81,28 +63,23 @@ pub(super) fn index_at_end(tail: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
     let (_, end) = tail.split_last_chunk::<16>()?;
     let length = usize::try_from(be32(end, 12)?).ok()?;
     let mfra = tail.get(tail.len().checked_sub(length)?..)?;
-    (end.get(4..8) == Some(b"mfro")).then(|| parse_mfra(mfra)).flatten()
+    (end.get(4..8) == Some(&b"mfro"[..])).then(|| parse_mfra(mfra)).flatten()
 }
 
 /// Reads the entries of a whole `mfra` box: track, presentation time in its ticks, and where the `moof` with a keyframe for it
-/// begins.
-///
-/// Layout of each `tfra` (ISO/IEC 14496-12, 8.8.10): version and flags, track, three lengths less one in the last six bits
-/// of 32, count; for each entry time and offset (of 32 bits each in version 0, of 64 in version 1), and three numbers of
-/// those lengths.
+/// begins. Each entry of a `tfra` (ISO/IEC 14496-12, 8.8.10) ends in three numbers, whose lengths less one are in the last six bits
+/// of 32.
 fn parse_mfra(mfra: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
     let mut found = Vec::new();
     for (_, tfra) in contents(content_of(mfra, b"mfra")?).filter(|(kind, _)| kind == b"tfra") {
-        let (track, lengths, count) = (be32(tfra, 4)?, be32(tfra, 8)?, be32(tfra, 12)?);
-        let is_long = tfra.first() == Some(&1);
-        let numbers = (lengths & 3).saturating_add(lengths >> 2 & 3).saturating_add(lengths >> 4 & 3);
-        let width = usize::try_from(numbers).ok()?.saturating_add(if is_long { 19 } else { 11 });
-        let entries = tfra.get(16..)?.chunks_exact(width).take(usize::try_from(count).ok()?);
-        let place = |entry| {
-            let number = |at: usize| be32(entry, at).map(u64::from);
-            Some(if is_long { (be64(entry, 0)?, be64(entry, 8)?) } else { (number(0)?, number(4)?) })
-        };
-        found.extend(entries.filter_map(place).map(|(time, offset)| (track, time, offset)));
+        let mut fields = Fields::new(tfra)?;
+        let (track, lengths, count) = (fields.take()?, fields.take()?, fields.take()?);
+        let numbers =
+            [lengths & 3, lengths >> 2 & 3, lengths >> 4 & 3].into_iter().fold(3, u32::saturating_add);
+        for _ in 0..count {
+            found.push((track, fields.take_wide()?, fields.take_wide()?));
+            fields.skip(usize::try_from(numbers).ok()?)?;
+        }
     }
     Some(found)
 }

@@ -1,6 +1,6 @@
 //! The movie header (`moov`: ISO/IEC 14496-12, 8.2.1): its tracks, its clock, and what it says about fragments that follow.
 
-use super::boxes::{be32, boxes, contents, parse_header, read_timescale, versioned};
+use super::boxes::{Fields, boxes, contents, parse_header};
 use super::track::Track;
 use crate::media::layout::gop::{rank, rescale};
 
@@ -38,9 +38,9 @@ impl Movie {
             let content = moov.get(part.clone()).unwrap_or_default();
             match &kind {
                 b"mvhd" => {
-                    timescale = read_timescale(content);
-                    let ticks = versioned(content, 16, 24).and_then(|ticks| i64::try_from(ticks).ok());
-                    movie.duration = rescale(ticks.unwrap_or(0), MICROSECONDS, timescale);
+                    let ticks = read_clock(content);
+                    timescale = ticks.map_or(1, |(timescale, _)| timescale);
+                    movie.duration = rescale(ticks.map_or(0, |(_, ticks)| ticks), MICROSECONDS, timescale);
                 }
                 b"trak" if movie.tracks.len() < MAX_TRACKS => movie.tracks.push(Track::parse(moov, part)),
                 b"mvex" => movie.read_extension(content),
@@ -55,11 +55,7 @@ impl Movie {
     fn read_extension(&mut self, mvex: &[u8]) {
         self.is_fragmented = true;
         let boxes = contents(mvex).filter(|(kind, _)| kind == b"trex").take(MAX_TRACKS);
-        self.defaults.extend(boxes.filter_map(|(_, trex)| {
-            let field = |at| be32(trex, at);
-            let (track_id, duration) = (field(4)?, field(12)?);
-            Some(FragmentDefaults { track_id, duration, size: field(16)?, flags: field(20)? })
-        }));
+        self.defaults.extend(boxes.filter_map(|(_, trex)| FragmentDefaults::read(trex)));
         self.defaults.sort_by_key(|defaults| defaults.track_id);
     }
 
@@ -93,4 +89,22 @@ impl Movie {
         let start = |track: &Track| Some(rescale(track.start(moov)?, MICROSECONDS, track.timescale));
         self.media().filter_map(start).min().unwrap_or(0)
     }
+}
+
+impl FragmentDefaults {
+    fn read(trex: &[u8]) -> Option<Self> {
+        let mut fields = Fields::new(trex)?;
+        let (track_id, _description) = (fields.take()?, fields.take()?);
+        Some(Self { track_id, duration: fields.take()?, size: fields.take()?, flags: fields.take()? })
+    }
+}
+
+/// Reads the ticks in a second and the length in ticks of an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2 and 8.4.2). A clock that is
+/// not positive as a signed number has one tick a second.
+pub(super) fn read_clock(content: &[u8]) -> Option<(u32, i64)> {
+    let mut fields = Fields::new(content)?;
+    let _created_and_modified = (fields.take_wide()?, fields.take_wide()?);
+    let timescale = fields.take()?;
+    let ticks = fields.take_wide().and_then(|ticks| i64::try_from(ticks).ok()).unwrap_or(0);
+    Some((if timescale.cast_signed() > 0 { timescale } else { 1 }, ticks))
 }

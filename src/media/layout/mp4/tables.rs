@@ -2,7 +2,7 @@
 //!
 //! What the tables are read for is a hint. Damaged and unusual ones (`stz2`, `stps`) give a worse hint, or none.
 
-use super::boxes::{be32, contents};
+use super::boxes::{be32, contents, take};
 use crate::media::layout::gop::Sample;
 
 /// Walks the tables side by side, which stay the bytes of the `moov` that they are, in decoding order.
@@ -130,11 +130,4 @@ impl Runs<'_> {
         self.left = self.left.saturating_sub(1);
         Some(self.value)
     }
-}
-
-/// Takes a number from the front.
-fn take(bytes: &mut &[u8]) -> Option<u32> {
-    let number = be32(bytes, 0)?;
-    *bytes = bytes.get(4..)?;
-    Some(number)
 }

@@ -3,7 +3,8 @@
 use std::iter::Take;
 use std::ops::Range;
 
-use super::boxes::{be16, be32, be64, boxes, read_timescale};
+use super::boxes::{Fields, be16, be32, boxes};
+use super::movie::read_clock;
 use super::tables::Samples;
 use crate::media::layout::gop::rescale;
 
@@ -65,11 +66,13 @@ impl Track {
         let name =
             |at: usize| content.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
         match &kind {
-            b"tkhd" => self.read_header(content),
-            b"mdhd" => self.timescale = read_timescale(content),
+            b"tkhd" => {
+                self.read_header(content);
+            }
+            b"mdhd" => self.timescale = read_clock(content).map_or(1, |(timescale, _)| timescale),
             // QuickTime has a second one, of component type dhlr, that says how data are referred to.
             b"hdlr" if name(4) != *b"dhlr" => self.handler = name(8),
-            b"elst" => self.edits = read_edits(content),
+            b"elst" => self.edits = read_edits(content).unwrap_or_default(),
             b"chap" => {
                 let numbers = content.chunks_exact(4).take(MAX_CHAPTER_TRACKS);
                 self.chapters = numbers.filter_map(|number| be32(number, 0)).collect();
@@ -86,16 +89,19 @@ impl Track {
         }
     }
 
-    /// ISO/IEC 14496-12, 8.3.2; the places of the fields behind the times depend on the size of the times.
-    fn read_header(&mut self, tkhd: &[u8]) {
-        let field = |short: usize, long: usize| {
-            be32(tkhd, if tkhd.first() == Some(&1) { long } else { short }).unwrap_or(0)
-        };
-        (self.is_enabled, self.id) = (field(0, 0) & 1 != 0, field(12, 20));
+    /// ISO/IEC 14496-12, 8.3.2.
+    fn read_header(&mut self, tkhd: &[u8]) -> Option<()> {
+        let mut fields = Fields::new(tkhd)?;
+        let _created_and_modified = (fields.take_wide()?, fields.take_wide()?);
+        (self.is_enabled, self.id) = (fields.has(1), fields.take()?);
+        let _reserved_and_duration = (fields.take()?, fields.take_wide()?);
+        // Layer, volume and matrix.
+        fields.skip(52)?;
         // A sample description that came before has the last word.
         if self.width == 0 || self.height == 0 {
-            (self.width, self.height) = (field(76, 88) >> 16, field(80, 92) >> 16);
+            (self.width, self.height) = (fields.take()? >> 16, fields.take()? >> 16);
         }
+        Some(())
     }
 
     /// Takes the movie's clock, which has `timescale` ticks a second. Without one, libavformat passes over edits.
@@ -144,13 +150,14 @@ impl Track {
 }
 
 /// Reads as many edits as there is room for, whatever their count says, as libavformat does.
-fn read_edits(elst: &[u8]) -> Vec<(i64, i64)> {
-    let is_long = elst.first() == Some(&1);
-    let edit = |entry: &[u8]| {
-        let number = |at: usize| be32(entry, at).map(|number| i64::from(number.cast_signed()));
-        let long = |at: usize| be64(entry, at).map(u64::cast_signed);
-        if is_long { long(0).zip(long(8)) } else { number(0).zip(number(4)) }
+fn read_edits(elst: &[u8]) -> Option<Vec<(i64, i64)>> {
+    let mut fields = Fields::new(elst)?;
+    let (_count, is_long) = (fields.take()?, fields.version == 1);
+    let edit = || {
+        let (ticks, time) = (fields.take_wide()?.cast_signed(), fields.take_wide()?.cast_signed());
+        let _rate = fields.take()?;
+        // -1 has as many bits as the others.
+        Some((ticks, if is_long { time } else { time << 32 >> 32 }))
     };
-    let entries = elst.get(8..).unwrap_or_default().chunks_exact(if is_long { 20 } else { 12 });
-    entries.take(MAX_EDITS).map_while(edit).collect()
+    Some(std::iter::from_fn(edit).take(MAX_EDITS).collect())
 }
