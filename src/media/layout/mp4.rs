@@ -1,10 +1,9 @@
 //! MP4 and MOV files (ISO/IEC 14496-12).
 //!
-//! The walk over the boxes leads to the `moov`, which is fetched exactly and once, and stays in memory: libav gets it from there.
-//! On the way `count` adds up the samples that tables declare, and refuses what would cost libav too much memory.
-//!
-//! The sample tables name the packets that lead to the frame at a time (`frame`). A file of fragments is followed as far as that
-//! frame (`chain`), and its end is looked at for its duration (`tail`).
+//! The `walk` over the boxes leads to the `moov`, which is fetched exactly and once, and stays in memory: libav gets it from
+//! there. On the way `count` adds up the samples that tables declare, and refuses what would cost libav too much memory. The sample
+//! tables name the packets that lead to the frame at a time (`frame`). A file of fragments is followed as far as that frame
+//! (`chain`), and its end is looked at for its duration (`tail`).
 
 mod boxes;
 mod chain;
@@ -33,10 +32,9 @@ use walk::Walk;
 #[derive(Debug)]
 pub(super) struct Mp4 {
     walk: Walk,
+    has_walked: bool,
     /// The fragments of a file that describes samples in them only, until something is not as we know it.
     chain: Option<Chain>,
-    /// Whether the walk has come to its end.
-    has_walked: bool,
     /// The track and the time in microseconds that a frame is wanted of.
     track: Option<u32>,
     at: Option<i64>,
@@ -48,47 +46,37 @@ impl Planner for Mp4 {
         if !self.has_walked {
             self.walk.reach_fragments(seen)?;
             self.has_walked = true;
-            if self.walk.only_fragments {
-                let indexes = std::mem::take(&mut self.walk.indexes);
-                self.chain = Some(Chain::new(self.walk.offset, indexes));
-                self.aim(self.track, self.at);
-            }
+            let indexes = std::mem::take(&mut self.walk.indexes);
+            self.chain = self.walk.only_fragments.then(|| Chain::new(self.walk.offset, indexes));
         }
         let moov = self.walk.moov.clone().ok_or(Pause::Unknown)?;
+        let moov = seen.bytes(moov.start, moov.end.saturating_sub(moov.start)).map_err(Pause::kept)?;
         let Some(movie) = self.walk.movie.take() else { return Ok(Plan::default()) };
+        let track = self.track.map_or_else(|| movie.main_track(), |id| movie.track(id));
         let result = match &mut self.chain {
-            Some(chain) => chain.step(seen, &mut self.walk, &movie),
-            None => seen
-                .bytes(moov.start, moov.end.saturating_sub(moov.start))
-                .map(|moov| self.plan_packets(&movie, moov))
-                .map_err(Pause::kept),
+            Some(chain) => chain.step(seen, &mut self.walk, &movie, track.zip(self.at)),
+            None => Ok(plan_packets(&movie, moov, track.zip(self.at))),
         };
         self.walk.movie = Some(movie);
-        match (result, &self.chain) {
+        if let (Err(Pause::Unknown), Some(chain)) = (&result, &self.chain) {
             // libavformat looks at everything, after we did.
-            (Err(Pause::Unknown), Some(chain)) => {
-                self.walk.offset = chain.uncounted();
-                self.walk.only_fragments = false;
-                (self.chain, self.has_walked) = (None, false);
-                self.step(seen)
-            }
-            (result, _) => result,
+            (self.walk.offset, self.walk.only_fragments) = (chain.uncounted(), false);
+            (self.chain, self.has_walked) = (None, false);
+            return self.step(seen);
         }
+        result
     }
 }
 
 impl Mp4 {
     /// Begins with opening the file, and with the frame at `at`, in microseconds from the start, if one is wanted.
     pub(super) fn new(limits: &Limits, at: Option<i64>) -> Self {
-        Self { walk: Walk::new(limits), chain: None, has_walked: false, track: None, at }
+        Self { walk: Walk::new(limits), has_walked: false, chain: None, track: None, at }
     }
 
     /// Plans for the frame at `at` of the track with this number, or else of the one that is the picture most likely.
-    pub(super) fn aim(&mut self, track: Option<u32>, at: Option<i64>) {
+    pub(super) const fn aim(&mut self, track: Option<u32>, at: Option<i64>) {
         (self.track, self.at) = (track, at);
-        if let (Some(chain), Some(movie)) = (&mut self.chain, &self.walk.movie) {
-            chain.aim(chosen(movie, track), at);
-        }
     }
 
     /// Plans for showing libav more of a file of fragments. `false` when it sees all.
@@ -97,7 +85,7 @@ impl Mp4 {
         chain.map(Chain::go_further).is_some()
     }
 
-    /// What libav sees, where that is not the whole file.
+    /// Returns what libav sees of a file of fragments.
     pub(super) fn view(&self) -> Option<&View> {
         self.chain.as_ref().map(|chain| &chain.view)
     }
@@ -118,22 +106,17 @@ impl Mp4 {
             fragmented: self.walk.seen_moof || is_fragmented,
         })
     }
-
-    /// Plans for a file whose tables describe the samples.
-    fn plan_packets(&self, movie: &Movie, moov: &[u8]) -> Plan {
-        let mut ranges = frame::header_ranges(movie, moov);
-        if let Some((track, at)) = chosen(movie, self.track).zip(self.at) {
-            match frame::packets_to(movie, moov, track, at) {
-                Some(packets) => ranges.extend(packets),
-                // What is under way may be of use, and the rest is read when it is asked for.
-                None => return Plan::default(),
-            }
-        }
-        Plan { ranges, only: true }
-    }
 }
 
-/// Returns the track with this number, or else the one that is the picture most likely.
-fn chosen(movie: &Movie, track: Option<u32>) -> Option<&Track> {
-    track.map_or_else(|| movie.main_track(), |id| movie.track(id))
+/// Plans for a file whose tables describe the samples.
+fn plan_packets(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) -> Plan {
+    let mut ranges = frame::header_ranges(movie, moov);
+    if let Some((track, at)) = wanted {
+        match frame::packets_to(movie, moov, track, at) {
+            Some(packets) => ranges.extend(packets),
+            // What is under way may be of use, and the rest is read when it is asked for.
+            None => return Plan::default(),
+        }
+    }
+    Plan { ranges, only: true }
 }

@@ -44,9 +44,9 @@ pub(super) struct Chain {
     is_indexed: bool,
     tail: Tail,
     /// The track that is wanted and its clock, and the time in microseconds from the start.
+    goal: Option<(u32, i64)>,
     track: u32,
     timescale: u32,
-    at: Option<i64>,
     /// Fragments with keyframes of the track: when the first is presented, and where the fragment begins.
     entries: Vec<(i64, u64)>,
     /// The wanted composition time, and the packets that lead to the frame there.
@@ -77,16 +77,6 @@ impl Chain {
         Self { first, next: first, indexes, ..Self::default() }
     }
 
-    /// Plans for the frame of `track` at `at`, in microseconds from the start.
-    pub(super) fn aim(&mut self, track: Option<&Track>, at: Option<i64>) {
-        let (track, timescale) = track.map_or((0, 1), |track| (track.id, track.timescale));
-        if self.track != track {
-            self.entries.clear();
-            (self.next, self.is_open, self.last) = (self.first, false, None);
-        }
-        (self.track, self.timescale, self.at, self.route, self.is_half) = (track, timescale, at, None, false);
-    }
-
     /// Plans for showing more fragments: twice as many as before.
     pub(super) const fn go_further(&mut self) {
         (self.next, self.is_open) = (self.view.visible, false);
@@ -103,13 +93,25 @@ impl Chain {
         if self.is_indexed { self.first } else { self.counted.max(self.first) }
     }
 
-    /// Continues until the plan is complete.
-    pub(super) fn step(&mut self, seen: &dyn Bytes, walk: &mut Walk, movie: &Movie) -> Result<Plan, Pause> {
+    /// Continues until the plan is complete for the frame of a track at a time, in microseconds from the start.
+    pub(super) fn step(
+        &mut self,
+        seen: &dyn Bytes,
+        walk: &mut Walk,
+        movie: &Movie,
+        wanted: Option<(&Track, i64)>,
+    ) -> Result<Plan, Pause> {
         self.begin(seen, walk, movie)?;
         while self.further > 0 && self.pass(seen, walk, movie)? {
             self.further = self.further.saturating_sub(1);
         }
-        if let (Some(at), None) = (self.at, &self.route) {
+        if let Some((track, at)) = wanted.filter(|(track, at)| self.goal != Some((track.id, *at))) {
+            self.goal = Some((track.id, at));
+            if self.track != track.id {
+                (self.track, self.timescale, self.last) = (track.id, track.timescale, None);
+                self.entries.clear();
+            }
+            self.is_half = false;
             self.set_out(movie, at);
         }
         if !self.is_indexed && !self.view.knows_end {

@@ -11,9 +11,8 @@ use super::boxes::{be32, contents};
 const MAX_DEPTH: u32 = 12;
 /// Bytes that the compressed parts of all boxes may hold and unpack to, together.
 const MAX_PACKED_BYTES: u64 = 64 << 20;
-/// Boxes and bytes that are looked at, at most. What is more counts as too many entries.
+/// Bytes that are looked at, at most, where a box counts as some. What is more counts as too many entries.
 const MAX_WORK: u64 = 256 << 20;
-/// What looking at one box counts as bytes.
 const BOX_WORK: u64 = 16;
 
 /// Adds up what tables declare, walking boxes as libavformat does: wherever they lie, not only where the specification puts
@@ -39,23 +38,20 @@ impl EntryCounter {
         self.walk(bytes, 0, false);
     }
 
-    /// Takes some work from the budget; `false` when there is none left, which is too much for any limit.
-    fn work(&mut self, bytes: u64) -> bool {
-        let left = self.work_left.checked_sub(bytes);
-        self.work_left = left.unwrap_or(0);
-        if left.is_none() {
+    /// Takes some work from the budget; `false` when there is none left.
+    const fn work(&mut self, bytes: u64) -> bool {
+        let is_enough = bytes <= self.work_left;
+        self.work_left = self.work_left.saturating_sub(bytes);
+        if !is_enough {
             self.entries = u64::MAX;
         }
-        left.is_some()
+        is_enough
     }
 
     fn walk(&mut self, bytes: &[u8], depth: u32, in_sound: bool) {
-        if depth > MAX_DEPTH {
-            return;
-        }
         let mut level = Level::default();
         for (kind, content) in contents(bytes) {
-            if !self.work(BOX_WORK) {
+            if depth > MAX_DEPTH || !self.work(BOX_WORK) {
                 return;
             }
             level.add(kind, content);
@@ -64,7 +60,7 @@ impl EntryCounter {
         // Uncompressed sound is declared sample by sample, 44 100 a second and each one tick long, but libavformat keeps one
         // entry for each block of it.
         let is_blocks = is_sound && level.is_single == Some(true);
-        let samples = if is_blocks { 0 } else { level.sample_sizes };
+        let samples = if is_blocks { 0 } else { level.samples };
         self.entries = self.entries.saturating_add(level.others).saturating_add(samples);
         for (kind, content) in contents(bytes) {
             self.enter(kind, content, depth.saturating_add(1), is_sound);
@@ -74,12 +70,10 @@ impl EntryCounter {
     /// Walks what a box contains, if it can contain tables.
     fn enter(&mut self, kind: [u8; 4], content: &[u8], depth: u32, in_sound: bool) {
         match &kind {
-            b"trak" => {
-                self.tracks = self.tracks.saturating_add(1);
-                self.walk(content, depth, in_sound);
-            }
-            b"moov" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"dinf" | b"udta" | b"ilst" | b"wave"
-            | b"sinf" | b"schi" | b"tref" | b"gmhd" | b"iprp" | b"mvex" | b"moof" | b"traf" | b"cmov" => {
+            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"dinf" | b"udta" | b"ilst"
+            | b"wave" | b"sinf" | b"schi" | b"tref" | b"gmhd" | b"iprp" | b"mvex" | b"moof" | b"traf"
+            | b"cmov" => {
+                self.tracks = self.tracks.saturating_add((&kind == b"trak").into());
                 self.walk(content, depth, in_sound);
             }
             b"free" | b"hoov" if hides_moov(content) => self.walk(content, depth, in_sound),
@@ -97,28 +91,23 @@ impl EntryCounter {
 
     /// Takes every four bytes that name a table for one. Right for little content without random bytes only: in much of it,
     /// names turn up by chance.
-    fn scan(&mut self, bytes: &[u8], depth: u32) {
-        if !self.work(bytes.len() as u64) {
-            return;
-        }
-        let mut rest = bytes;
-        while let Some((name, content)) = rest.split_first_chunk::<4>() {
-            let mut level = Level::default();
+    fn scan(&mut self, mut bytes: &[u8], depth: u32) {
+        let mut level = Level::default();
+        while let Some((name, content)) = bytes.split_first_chunk::<4>().filter(|_| self.work(1)) {
             level.add(*name, content);
-            self.entries = self.entries.saturating_add(level.others).saturating_add(level.sample_sizes);
-            match name {
-                b"trak" => self.tracks = self.tracks.saturating_add(1),
-                b"cmvd" => self.unpack_and_walk(content, depth),
-                _ => {}
+            self.tracks = self.tracks.saturating_add((name == b"trak").into());
+            if name == b"cmvd" {
+                self.unpack_and_walk(content, depth);
             }
-            rest = rest.get(1..).unwrap_or_default();
+            bytes = bytes.get(1..).unwrap_or_default();
         }
+        self.entries = self.entries.saturating_add(level.others).saturating_add(level.samples);
     }
 
     /// Unpacks QuickTime's compressed movie, a zlib stream behind its unpacked size, and walks it.
     fn unpack_and_walk(&mut self, cmvd: &[u8], depth: u32) {
-        let Some(packed) = cmvd.get(4..) else { return };
         let mut bytes = Vec::new();
+        let packed = cmvd.get(4..).unwrap_or_default();
         let mut unpacker = flate2::read::ZlibDecoder::new(packed).take(self.packed_left);
         // An error part-way leaves what came before it: that is all libav will see too.
         let _ = unpacker.read_to_end(&mut bytes);
@@ -126,22 +115,20 @@ impl EntryCounter {
         self.packed_left = self.packed_left.saturating_sub(cost);
         if self.packed_left == 0 {
             self.entries = u64::MAX;
-            return;
+        } else {
+            self.walk(&bytes, depth.saturating_add(1), false);
         }
-        self.walk(&bytes, depth.saturating_add(1), false);
     }
 }
 
 /// What the tables on one level declare.
 #[derive(Default)]
 struct Level {
-    /// Entries of `stsz`, one for each sample.
-    sample_sizes: u64,
-    /// Entries of the other tables.
+    /// Entries of `stsz`, one for each sample, and of the other tables.
+    samples: u64,
     others: u64,
-    /// Whether all `stts` boxes give every sample one tick.
+    /// Whether all `stts` boxes give every sample one tick, and all `hdlr` boxes are of sound.
     is_single: Option<bool>,
-    /// Whether all `hdlr` boxes are of sound.
     is_sound: Option<bool>,
 }
 
@@ -150,14 +137,13 @@ impl Level {
         // A full box has version and flags in four bytes, then the count; stsz has the common sample size in between.
         let count = |at: usize| be32(content, at).map_or(0, u64::from);
         match &kind {
-            b"stsz" | b"stz2" => self.sample_sizes = self.sample_sizes.saturating_add(count(8)),
-            b"stts" => {
+            b"stsz" | b"stz2" => self.samples = self.samples.saturating_add(count(8)),
+            b"stts" | b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
                 self.others = self.others.saturating_add(count(4));
-                let is_single = count(4) == 1 && count(12) == 1;
-                self.is_single = Some(is_single && self.is_single != Some(false));
-            }
-            b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
-                self.others = self.others.saturating_add(count(4));
+                if &kind == b"stts" {
+                    let is_single = count(4) == 1 && count(12) == 1;
+                    self.is_single = Some(is_single && self.is_single != Some(false));
+                }
             }
             b"hdlr" => {
                 let is_sound = content.get(8..12) == Some(b"soun");

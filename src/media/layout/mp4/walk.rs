@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::boxes::{BoxHeader, parse_header};
+use super::boxes::parse_header;
 use super::count::{EntryCounter, hides_moov};
 use super::index::{SegmentIndex, parse_sidx};
 use super::movie::Movie;
@@ -20,10 +20,10 @@ const MAX_BOXES: u32 = 500_000;
 const PROBE_BYTES: u64 = 1 << 20;
 /// Bytes requested behind a `moov` in front: the header of the box behind it, for which libav looks.
 const BEHIND_MOOV: u64 = 8 << 10;
-/// Segment indexes in front of the fragments: one for each track, at most.
-const MAX_INDEXES: usize = 16;
 /// Bytes requested at the place of a box: its header and, of a small one, its content.
 const BOX_WINDOW: u64 = 4 << 10;
+/// Segment indexes in front of the fragments: one for each track, at most.
+const MAX_INDEXES: usize = 16;
 
 /// Boxes at the top level whose content libavformat looks into, in good files and in bad ones: it parses boxes wherever
 /// they lie. Media data, padding, file types, segment indexes and whatever it does not know it passes over.
@@ -36,7 +36,7 @@ const LOOKED_INTO: [&[u8; 4]; 23] = [
 /// The walk, and what it found.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
-    /// Where the next box begins.
+    /// Where the next box begins, and how many came before.
     pub(super) offset: u64,
     boxes: u32,
     counter: EntryCounter,
@@ -44,13 +44,12 @@ pub(super) struct Walk {
     /// Whether a box with a name has come.
     is_known: bool,
     seen_mdat: bool,
+    pub(super) seen_moof: bool,
+    /// Where the first `moov` lies, and what it contains, if that can be understood.
+    pub(super) moov: Option<Range<u64>>,
+    pub(super) movie: Option<Movie>,
     /// Whether the `moov` came before the first media data.
     pub(super) faststart: bool,
-    pub(super) seen_moof: bool,
-    /// Where the first `moov` lies.
-    pub(super) moov: Option<Range<u64>>,
-    /// What it contains, if that can be understood.
-    pub(super) movie: Option<Movie>,
     /// Whether samples are described in fragments only.
     pub(super) only_fragments: bool,
     /// In the order of the file.
@@ -65,47 +64,29 @@ impl Walk {
     /// Walks to the end of the file, or to the first fragment where only fragments describe samples.
     pub(super) fn reach_fragments(&mut self, seen: &dyn Bytes) -> Result<(), Pause> {
         seen.bytes(0, HEAD_BYTES).map_err(Pause::kept)?;
-        while !(self.only_fragments && self.is_at_fragment(seen)?) && self.pass(seen)? {}
+        while self.pass(seen)? {}
         Ok(())
-    }
-
-    fn is_at_fragment(&self, seen: &dyn Bytes) -> Result<bool, Pause> {
-        let header = parse_header(self.header_bytes(seen)?);
-        Ok(header.is_some_and(|header| &header.kind == b"moof"))
-    }
-
-    /// Returns the bytes of the next box's header, and requests what may have to be looked into.
-    fn header_bytes<'s>(&self, seen: &'s dyn Bytes) -> Result<&'s [u8], Pause> {
-        let rest = ByteRange::new(self.offset, seen.size());
-        // Behind media data comes the moov, nearly always. What was requested in front of it is not needed.
-        let is_moov_behind = self.seen_mdat && self.moov.is_none() && rest.len() <= MAX_MOOV_BYTES;
-        if is_moov_behind {
-            return seen.bytes_beside(self.offset, 16, &[rest]).map_err(Pause::only);
-        }
-        let window = ByteRange::new(self.offset, self.offset.saturating_add(BOX_WINDOW));
-        seen.bytes_beside(self.offset, 16, &[window])
     }
 
     /// Looks at one box; `false` when no other follows.
     fn pass(&mut self, seen: &dyn Bytes) -> Result<bool, Pause> {
         let (offset, size) = (self.offset, seen.size());
-        if offset >= size {
+        let Some(header) = parse_header(self.header_bytes(seen)?) else { return Ok(false) };
+        if self.only_fragments && &header.kind == b"moof" {
             return Ok(false);
         }
-        let Some(header) = parse_header(self.header_bytes(seen)?) else { return Ok(false) };
         if self.boxes >= MAX_BOXES {
             return Err(self.too_many_entries());
         }
         // A box that claims more than there is ends with the file, as libavformat reads it.
-        let rest = size.saturating_sub(offset);
-        let bytes = header.size.unwrap_or(u64::MAX).min(rest);
+        let bytes = header.size.unwrap_or(u64::MAX).min(size.saturating_sub(offset));
         if &header.kind == b"sidx" && self.indexes.len() < MAX_INDEXES && bytes <= MAX_MOOV_BYTES {
             self.indexes.extend(parse_sidx(seen.bytes(offset, bytes)?, offset));
         }
         let content = offset.saturating_add(header.header_bytes);
-        let is_crossed_out = matches!(&header.kind, b"free" | b"hoov") && hides_moov(seen.bytes(content, 8)?);
-        if is_crossed_out || LOOKED_INTO.contains(&&header.kind) {
-            self.look_into(seen, &header, offset, bytes)?;
+        let is_padding = matches!(&header.kind, b"free" | b"hoov");
+        if LOOKED_INTO.contains(&&header.kind) || (is_padding && hides_moov(seen.bytes(content, 8)?)) {
+            self.look_into(seen, &header.kind == b"moov", bytes)?;
         }
         self.is_known |= header.is_text();
         self.boxes = self.boxes.saturating_add(1);
@@ -115,47 +96,45 @@ impl Walk {
         Ok(self.is_known || self.offset <= PROBE_BYTES)
     }
 
-    fn look_into(
-        &mut self,
-        seen: &dyn Bytes,
-        header: &BoxHeader,
-        offset: u64,
-        bytes: u64,
-    ) -> Result<(), Pause> {
+    /// Returns the bytes of the next box's header, and requests what may have to be looked into.
+    fn header_bytes<'s>(&self, seen: &'s dyn Bytes) -> Result<&'s [u8], Pause> {
+        let rest = ByteRange::new(self.offset, seen.size());
+        // Behind media data comes the moov, nearly always. What was requested in front of it is not needed.
+        if self.seen_mdat && self.moov.is_none() && rest.len() <= MAX_MOOV_BYTES {
+            return seen.bytes_beside(self.offset, 16, &[rest]).map_err(Pause::only);
+        }
+        let window = ByteRange::new(self.offset, self.offset.saturating_add(BOX_WINDOW));
+        seen.bytes_beside(self.offset, 16, &[window])
+    }
+
+    /// Looks into the next box, of this size.
+    fn look_into(&mut self, seen: &dyn Bytes, is_moov: bool, bytes: u64) -> Result<(), Pause> {
         if bytes > MAX_MOOV_BYTES {
             return Err(self.too_many_entries());
         }
-        let is_moov = &header.kind == b"moov" && self.moov.is_none();
-        let end = offset.saturating_add(bytes);
-        let content = if is_moov {
-            let behind = ByteRange::new(offset, end.saturating_add(BEHIND_MOOV));
-            seen.bytes_beside(offset, bytes, &[behind]).map_err(Pause::kept)?
-        } else {
-            seen.bytes(offset, bytes)?
-        };
-        self.count(content)?;
-        if is_moov {
-            self.faststart = !self.seen_mdat;
-            self.movie = Movie::parse(content);
-            self.only_fragments = self.movie.as_ref().is_some_and(|movie| {
-                movie.is_fragmented && movie.tracks.iter().all(|track| track.is_empty(content))
-            });
-            self.moov = Some(offset..end);
+        let (start, end) = (self.offset, self.offset.saturating_add(bytes));
+        if !is_moov || self.moov.is_some() {
+            return self.count(seen.bytes(start, bytes)?);
         }
+        let behind = ByteRange::new(start, end.saturating_add(BEHIND_MOOV));
+        let moov = seen.bytes_beside(start, bytes, &[behind]).map_err(Pause::kept)?;
+        self.count(moov)?;
+        (self.faststart, self.moov, self.movie) = (!self.seen_mdat, Some(start..end), Movie::parse(moov));
+        self.only_fragments = self.movie.as_ref().is_some_and(|movie| {
+            movie.is_fragmented && movie.tracks.iter().all(|track| track.is_empty(moov))
+        });
         Ok(())
     }
 
     /// Adds up what a box declares, and refuses what is too much.
     pub(super) fn count(&mut self, bytes: &[u8]) -> Result<(), Pause> {
         self.counter.count(bytes);
+        let allowed = u64::from(self.limits.max_streams);
         if self.counter.entries > self.limits.max_index_entries {
             return Err(self.too_many_entries());
         }
-        let allowed = u64::from(self.limits.max_streams);
-        if self.counter.tracks > allowed {
-            return Err(Pause::Limit { limit: "max_streams", allowed });
-        }
-        Ok(())
+        let is_allowed = self.counter.tracks <= allowed;
+        if is_allowed { Ok(()) } else { Err(Pause::Limit { limit: "max_streams", allowed }) }
     }
 
     const fn too_many_entries(&self) -> Pause {
