@@ -23,7 +23,7 @@ use crate::limits::Limits;
 use crate::media::info::Mp4Layout;
 use crate::media::layout::bytes::{Bytes, Pause, Plan, Planner};
 use crate::media::layout::view::View;
-use chain::Chain;
+use chain::{Chain, Sight};
 use movie::Movie;
 use track::Track;
 use walk::Walk;
@@ -54,14 +54,16 @@ impl Planner for Mp4 {
         let Some(movie) = self.walk.movie.take() else { return Ok(Plan::default()) };
         let track = self.track.map_or_else(|| movie.main_track(), |id| movie.track(id));
         let result = match &mut self.chain {
-            Some(chain) => chain.step(seen, &mut self.walk, &movie, track.zip(self.at)),
+            Some(chain) => {
+                let mut sight = Sight { seen, movie: &movie, walk: &mut self.walk };
+                chain.step(&mut sight, track.zip(self.at))
+            }
             None => Ok(plan_packets(&movie, moov, track.zip(self.at))),
         };
         self.walk.movie = Some(movie);
-        if let (Err(Pause::Unknown), Some(chain)) = (&result, &self.chain) {
+        if result == Err(Pause::Unknown) && self.chain.take().is_some() {
             // libavformat looks at everything, after we did.
-            (self.walk.offset, self.walk.only_fragments) = (chain.uncounted(), false);
-            (self.chain, self.has_walked) = (None, false);
+            (self.walk.only_fragments, self.has_walked) = (false, false);
             return self.step(seen);
         }
         result
@@ -92,7 +94,7 @@ impl Mp4 {
 
     /// Whether the file consists of fragments that an index names.
     pub(super) fn is_indexed(&self) -> bool {
-        self.chain.as_ref().is_some_and(Chain::is_indexed)
+        self.chain.as_ref().is_some_and(|chain| chain.is_indexed)
     }
 
     /// Returns what `MediaInfo` reports; `None` before the `moov` was found.

@@ -42,6 +42,16 @@ impl View {
         self.spans.iter().find(|span| span.track == track)
     }
 
+    /// Returns what is known of the track of `fresh`, which is that for a new track.
+    pub(super) fn span_mut(&mut self, fresh: Span) -> &mut Span {
+        let place = self.spans.iter().position(|span| span.track == fresh.track);
+        let place = place.unwrap_or_else(|| {
+            self.spans.push(fresh);
+            self.spans.len().saturating_sub(1)
+        });
+        &mut self.spans[place]
+    }
+
     /// Returns when the track is presented first. Where some frames are presented before they are decoded, libavformat moves all
     /// times by what it has seen of that so far; it is asked then.
     pub(super) fn start_of(&self, track: u32) -> Option<i64> {

@@ -33,38 +33,43 @@ pub(super) struct Chain {
     /// Where the first fragment begins, and where the next box begins.
     first: u64,
     next: u64,
-    /// The fragment in front of that box, and whether the box may hold its media data.
+    /// The fragment in front of that box, and whether the box may hold its media data. How many came before.
     last: Option<Link>,
     is_open: bool,
-    /// Fragments that were seen. What those before the offset declare has been added up.
     count: u32,
-    counted: u64,
+    /// Indexes in front of the fragments, and whether they name all fragments, for libavformat too.
     indexes: Vec<SegmentIndex>,
-    /// Whether they name all fragments, for libavformat too.
-    is_indexed: bool,
+    pub(super) is_indexed: bool,
     tail: Tail,
-    /// The track that is wanted and its clock, and the time in microseconds from the start.
+    /// The track that is wanted, the time in microseconds from the start, and the track's clock.
     goal: Option<(u32, i64)>,
     track: u32,
     timescale: u32,
-    /// Fragments with keyframes of the track: when the first is presented, and where the fragment begins.
-    entries: Vec<(i64, u64)>,
     /// The wanted composition time, and the packets that lead to the frame there.
     wanted: i64,
     route: Option<Route>,
     /// Whether the wanted time lies behind the end, so that half of the duration is looked for.
     is_half: bool,
+    /// Fragments with keyframes of the track: when the first is presented, and where the fragment begins.
+    entries: Vec<(i64, u64)>,
     /// Fragments that are to be shown beyond those that were thought to be enough.
     further: u32,
     pub(super) view: View,
+}
+
+/// What a step looks at.
+pub(super) struct Sight<'s> {
+    pub(super) seen: &'s dyn Bytes,
+    pub(super) movie: &'s Movie,
+    pub(super) walk: &'s mut Walk,
 }
 
 /// One fragment.
 #[derive(Debug, Clone, Copy)]
 struct Link {
     offset: u64,
+    /// Bytes of the header, and those of the media data with it.
     moof_bytes: u64,
-    /// With the media data.
     bytes: u64,
     /// When the first frame of the track is decoded, and when the one behind its last.
     begin: i64,
@@ -79,58 +84,39 @@ impl Chain {
 
     /// Plans for showing more fragments: twice as many as before.
     pub(super) const fn go_further(&mut self) {
-        (self.next, self.is_open) = (self.view.visible, false);
-        self.further = self.count;
-    }
-
-    /// Whether an index names all fragments.
-    pub(super) const fn is_indexed(&self) -> bool {
-        self.is_indexed
-    }
-
-    /// Where the boxes begin that nobody has counted.
-    pub(super) fn uncounted(&self) -> u64 {
-        if self.is_indexed { self.first } else { self.counted.max(self.first) }
+        (self.next, self.is_open, self.further) = (self.view.visible, false, self.count);
     }
 
     /// Continues until the plan is complete for the frame of a track at a time, in microseconds from the start.
-    pub(super) fn step(
-        &mut self,
-        seen: &dyn Bytes,
-        walk: &mut Walk,
-        movie: &Movie,
-        wanted: Option<(&Track, i64)>,
-    ) -> Result<Plan, Pause> {
-        self.begin(seen, walk, movie)?;
-        while self.further > 0 && self.pass(seen, walk, movie)? {
+    pub(super) fn step(&mut self, on: &mut Sight<'_>, wanted: Option<(&Track, i64)>) -> Result<Plan, Pause> {
+        self.begin(on)?;
+        while self.further > 0 && self.pass(on)? {
             self.further = self.further.saturating_sub(1);
         }
         if let Some((track, at)) = wanted.filter(|(track, at)| self.goal != Some((track.id, *at))) {
-            self.goal = Some((track.id, at));
             if self.track != track.id {
                 (self.track, self.timescale, self.last) = (track.id, track.timescale, None);
                 self.entries.clear();
             }
-            self.is_half = false;
-            self.set_out(movie, at);
+            (self.goal, self.is_half) = (Some((track.id, at)), false);
+            self.set_out(track.composed(self.start(on.movie).saturating_add(at), None));
         }
         if !self.is_indexed && !self.view.knows_end {
-            while self.next < self.view.visible && self.pass(seen, walk, movie)? {}
+            while self.next < self.view.visible && self.pass(on)? {}
             let window = ByteRange::new(self.next, self.next.saturating_add(self.window()));
             let wanted = self.route.as_ref().map(|_| (self.track, self.wanted));
-            self.tail.look(seen, self.fragment_bytes(), wanted, window)?;
-            if self.links_ahead() <= NEAR {
-                self.follow(seen, walk, movie)?;
+            self.tail.look(on.seen, self.fragment_bytes(), wanted, window)?;
+            if self.fragments_ahead().is_none_or(|(fragments, _)| fragments <= NEAR) {
+                self.follow(on)?;
             }
-            self.find_end(seen, walk, movie)?;
+            self.find_end(on)?;
         }
-        // A time behind the end: half of the duration is looked for.
         if self.route.is_some() && !self.is_half && self.view.ends_before(self.track, self.wanted) {
-            let (start, end) = self.ends(movie);
-            self.set_out(movie, end.saturating_sub(start) >> 1);
+            let half = self.view.span(self.track).map_or(0, |span| span.start.midpoint(span.end));
+            self.set_out(half);
             self.is_half = true;
         }
-        self.follow(seen, walk, movie)?;
+        self.follow(on)?;
         if self.next > self.view.visible {
             self.view.visible = self.next;
             let shift = self.view.span(self.track).map_or(0, |span| span.shift);
@@ -139,54 +125,44 @@ impl Chain {
         let mut ranges = self.route.clone().map(Route::into_ranges).unwrap_or_default();
         if self.is_indexed {
             // libavformat looks for the length of an `mfra` behind the fragments that an index names.
-            ranges.push(ByteRange::new(seen.size().saturating_sub(4), seen.size()));
+            ranges.push(ByteRange::new(on.seen.size().saturating_sub(4), on.seen.size()));
         }
         Ok(Plan { ranges, only: true })
     }
 
     /// Looks at the first fragments, until it is known when each track begins.
-    fn begin(&mut self, seen: &dyn Bytes, walk: &mut Walk, movie: &Movie) -> Result<(), Pause> {
-        if self.view.beginning > 0 {
-            return Ok(());
+    fn begin(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
+        while self.view.beginning == 0 {
+            let is_seen = on.movie.media().all(|track| self.view.span(track.id).is_some());
+            let is_enough = !self.is_open && (is_seen || self.count >= MAX_FIRST_FRAGMENTS);
+            if (is_enough && self.count > 0) || !self.pass(on)? {
+                // Without any fragment, libavformat has the last word.
+                self.last.ok_or(Pause::Unknown)?;
+                if let Some(index) = self.indexes.iter().find(|index| index.is_adjacent) {
+                    self.is_indexed = covers_file(index, on.seen)?;
+                }
+                self.view.beginning = if self.is_indexed { on.seen.size() } else { self.next };
+                self.view.visible = self.view.beginning;
+            }
         }
-        let is_seen = |chain: &Self| movie.media().all(|track| chain.view.span(track.id).is_some());
-        while (self.is_open || self.count == 0 || (!is_seen(self) && self.count < MAX_FIRST_FRAGMENTS))
-            && self.pass(seen, walk, movie)?
-        {}
-        // Without any fragment, libavformat has the last word.
-        self.last.ok_or(Pause::Unknown)?;
-        if let Some(index) = self.indexes.iter().find(|index| index.is_adjacent) {
-            self.is_indexed = covers_file(index, seen)?;
-        }
-        self.view.beginning = if self.is_indexed { seen.size() } else { self.next };
-        self.view.visible = self.view.beginning;
         Ok(())
     }
 
-    /// Returns when pictures and sound begin and end in what has been seen, in microseconds.
-    fn ends(&self, movie: &Movie) -> (i64, i64) {
-        let on_clock = |track: &Track| {
-            let span = self.view.span(track.id)?;
-            let microseconds = |ticks| rescale(track.presented(ticks), MICROSECONDS, track.timescale);
-            Some((microseconds(span.start), microseconds(span.end)))
+    /// Returns when the first picture or sound is presented, in microseconds.
+    fn start(&self, movie: &Movie) -> i64 {
+        let start = |track: &Track| {
+            let first = track.presented(self.view.span(track.id)?.start);
+            Some(rescale(first, MICROSECONDS, track.timescale))
         };
-        let ends = movie.media().filter_map(on_clock);
-        let ends = ends.reduce(|(start, end), (other, other_end)| (start.min(other), end.max(other_end)));
-        ends.unwrap_or_default()
+        movie.media().filter_map(start).min().unwrap_or(0)
     }
 
-    /// Begins the way to the frame at `at`: at the last fragment whose keyframe comes before it, or where an index says.
-    fn set_out(&mut self, movie: &Movie, at: i64) {
-        let pts = rescale(self.ends(movie).0.saturating_add(at), self.timescale, MICROSECONDS);
-        let shift = self.view.span(self.track).map_or(0, |span| span.shift);
-        self.wanted = pts.saturating_sub(shift);
-        self.route = Some(Route::new(self.wanted));
-        let known = self.entries.iter().rfind(|(entry, _)| *entry <= self.wanted);
-        self.next = known.map_or(self.first, |(_, offset)| *offset);
-        self.is_open = false;
-        if let Some((offset, _)) = self.look_up() {
-            self.next = offset;
-        }
+    /// Begins the way to a composition time: at the last fragment whose keyframe comes before it, or where an index says.
+    fn set_out(&mut self, wanted: i64) {
+        (self.wanted, self.route, self.is_open) = (wanted, Some(Route::new(wanted)), false);
+        let known = self.entries.iter().rfind(|(entry, _)| *entry <= wanted).map(|(_, offset)| *offset);
+        let named = self.look_up().map(|(offset, _)| offset);
+        self.next = named.or(known).unwrap_or(self.first);
     }
 
     /// Returns where the fragment begins that the index names for the wanted time, and how much of it is likely to be needed.
@@ -196,25 +172,24 @@ impl Chain {
         let wanted = u64::try_from(rescale(self.wanted, index.timescale, self.timescale)).unwrap_or(0);
         let place = index.entries.partition_point(|entry| entry.start <= wanted).saturating_sub(1);
         let entry = index.entries.get(place)?;
-        let (bytes, ticks) = (u64::from(entry.size), u64::from(entry.duration).max(1));
-        let part = part_of_gop(bytes, wanted.saturating_sub(entry.start), ticks);
-        let header = self.last.map_or(FIRST_MOOF_BYTES, |link| link.header_bytes());
+        let bytes = u64::from(entry.size);
+        let part = part_of_gop(bytes, wanted.saturating_sub(entry.start), entry.duration.into());
+        let header = self.last.map_or(FIRST_MOOF_BYTES, Link::header_bytes);
         Some((entry.offset, header.saturating_add(part).min(bytes)))
     }
 
     /// Passes fragments until no frame that follows can be earlier than the one found.
-    fn follow(&mut self, seen: &dyn Bytes, walk: &mut Walk, movie: &Movie) -> Result<(), Pause> {
-        while self.route.as_ref().is_some_and(|route| !route.is_complete()) && self.pass(seen, walk, movie)? {
-        }
+    fn follow(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
+        while self.route.as_ref().is_some_and(|route| !route.is_complete()) && self.pass(on)? {}
         Ok(())
     }
 
     /// Looks at the next fragment up to the end of its media data; `false` at the end of the file.
-    fn pass(&mut self, seen: &dyn Bytes, walk: &mut Walk, movie: &Movie) -> Result<bool, Pause> {
-        while self.next < seen.size() {
+    fn pass(&mut self, on: &mut Sight<'_>) -> Result<bool, Pause> {
+        while self.next < on.seen.size() {
             let window = if self.is_open { 0 } else { self.window() };
             let soon = ByteRange::new(self.next, self.next.saturating_add(window));
-            let bytes = seen.bytes_beside(self.next, 16, &[soon]);
+            let bytes = on.seen.bytes_beside(self.next, 16, &[soon]);
             let bytes = bytes.map_err(|pause| if self.is_indexed { pause.only() } else { pause })?;
             let header = parse_header(bytes).ok_or(Pause::Unknown)?;
             if &header.kind == b"moof" {
@@ -222,9 +197,9 @@ impl Chain {
                 if self.is_open {
                     break;
                 }
-                self.read_link(seen, walk, movie)?;
+                self.take(on)?;
             }
-            self.next = self.next.saturating_add(header.size.unwrap_or(u64::MAX)).min(seen.size());
+            self.next = self.next.saturating_add(header.size.unwrap_or(u64::MAX)).min(on.seen.size());
             if &header.kind == b"mdat" && self.is_open {
                 break;
             }
@@ -235,59 +210,45 @@ impl Chain {
         Ok(std::mem::take(&mut self.is_open))
     }
 
-    /// Reads the fragment whose header begins at `next`.
-    fn read_link(&mut self, seen: &dyn Bytes, walk: &mut Walk, movie: &Movie) -> Result<(), Pause> {
+    /// Takes the fragment whose header begins at `next`.
+    fn take(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
         let offset = self.next;
-        let (parts, moof_bytes) = self.read(seen, walk, movie, offset)?;
+        let (parts, moof_bytes) = self.read(on, offset)?;
         let before = self.last.map_or(0, |link| link.end);
         let mut link = Link { offset, moof_bytes, bytes: 0, begin: before, end: before };
         for part in parts.iter().filter(|part| part.track_id == self.track) {
             link.begin = part.samples.first().map_or(link.begin, |sample| sample.dts);
             link.end = part.end_dts;
             let key = part.samples.iter().find(|sample| sample.is_sync);
-            if let Some(key) = key.filter(|_| self.entries.last().is_none_or(|(_, last)| *last < offset)) {
-                self.entries.push((key.cts, offset));
-            }
+            let is_new = self.entries.last().is_none_or(|(_, last)| *last < offset);
+            self.entries.extend(key.filter(|_| is_new).map(|key| (key.cts, offset)));
             if let Some(route) = &mut self.route {
                 part.samples.iter().for_each(|sample| route.add(sample));
                 route.close(part.end_dts);
             }
         }
-        (self.last, self.is_open) = (Some(link), true);
+        (self.last, self.is_open, self.count) = (Some(link), true, self.count.saturating_add(1));
         Ok(())
     }
 
-    /// Reads the tracks of the fragment at `offset`, takes what they show, and adds up what they declare. Returns them and the size
+    /// Reads the tracks of the fragment at `offset`, notes what they show, and adds up what they declare. Returns them and the size
     /// of the fragment's header.
-    fn read(
-        &mut self,
-        seen: &dyn Bytes,
-        walk: &mut Walk,
-        movie: &Movie,
-        offset: u64,
-    ) -> Result<(Vec<TrackFragment>, u64), Pause> {
-        let header = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
+    fn read(&mut self, on: &mut Sight<'_>, offset: u64) -> Result<(Vec<TrackFragment>, u64), Pause> {
+        let header = parse_header(on.seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
         let bytes = header.and_then(|header| header.size).filter(|&bytes| bytes <= MAX_MOOV_BYTES);
-        let moof = seen.bytes(offset, bytes.ok_or(Pause::Unknown)?)?;
-        let parts = read_fragment(moof, offset, movie).ok_or(Pause::Unknown)?;
-        if offset >= self.counted {
-            walk.count(moof)?;
-            (self.count, self.counted) = (self.count.saturating_add(1), offset.saturating_add(1));
-        }
+        let moof = on.seen.bytes(offset, bytes.ok_or(Pause::Unknown)?)?;
+        on.walk.count(offset, moof)?;
+        let parts = read_fragment(moof, offset, on.movie).ok_or(Pause::Unknown)?;
         for part in &parts {
             let (Some(first), track) = (part.samples.first(), part.track_id) else { continue };
-            let shift = movie.track(track).map_or(0, Track::shift);
+            let shift = on.movie.track(track).map_or(0, Track::shift);
             let fresh = Span { track, shift, start: first.cts, last: first.cts, least: i64::MAX, end: 0 };
-            if self.view.span(track).is_none() {
-                self.view.spans.push(fresh);
+            let span = self.view.span_mut(fresh);
+            for sample in &part.samples {
+                span.last = span.last.max(sample.cts);
+                span.least = span.least.min(sample.cts.saturating_sub(sample.dts));
             }
-            for span in self.view.spans.iter_mut().filter(|span| span.track == track) {
-                for sample in &part.samples {
-                    span.last = span.last.max(sample.cts);
-                    span.least = span.least.min(sample.cts.saturating_sub(sample.dts));
-                }
-                span.end = span.end.max(part.end_dts);
-            }
+            span.end = span.end.max(part.end_dts);
         }
         Ok((parts, moof.len() as u64))
     }
@@ -297,40 +258,39 @@ impl Chain {
         self.view.beginning.saturating_sub(self.first)
     }
 
-    /// Estimates how many fragments lie between what has been seen and the one with the wanted frame.
-    fn links_ahead(&self) -> u64 {
-        let ahead = |link: Link| self.wanted.saturating_sub(link.end).checked_div(link.ticks());
-        self.last.and_then(ahead).and_then(|links| u64::try_from(links).ok()).unwrap_or(0)
+    /// Estimates how many fragments lie between what has been seen and the one with the wanted frame, and how many ticks of that
+    /// one lie before the frame.
+    fn fragments_ahead(&self) -> Option<(u64, u64)> {
+        let last = self.last.filter(|_| self.route.is_some())?;
+        let ahead = u64::try_from(self.wanted.saturating_sub(last.end)).unwrap_or(0);
+        ahead.checked_div(last.ticks()).zip(ahead.checked_rem(last.ticks()))
     }
 
     /// How much to request at the next fragment: its header, or all up to where the wanted frame is likely to be.
     fn window(&self) -> u64 {
-        let Some(last) = self.last.filter(|_| self.route.is_some()) else { return FIRST_MOOF_BYTES };
-        let (links, header) = (self.links_ahead(), last.header_bytes());
-        if self.is_indexed {
-            return self
-                .look_up()
-                .filter(|(offset, _)| *offset == self.next)
-                .map_or(header, |(_, guess)| guess);
+        let Some((last, (fragments, ticks))) = self.last.zip(self.fragments_ahead()) else {
+            return FIRST_MOOF_BYTES;
+        };
+        if let Some((offset, guess)) = self.look_up() {
+            return if offset == self.next { guess } else { last.header_bytes() };
         }
-        if links > 0 && last.bytes > READ_THROUGH {
-            return header;
+        if fragments > 0 && last.bytes > READ_THROUGH {
+            return last.header_bytes();
         }
-        let ahead = self.wanted.saturating_sub(last.end).checked_rem(last.ticks());
-        let ahead = ahead.and_then(|ahead| u64::try_from(ahead).ok()).unwrap_or(0);
-        let part = part_of_gop(last.bytes, ahead, last.ticks().unsigned_abs());
-        links.saturating_mul(last.bytes).saturating_add(header).saturating_add(part)
+        let part = last.header_bytes().saturating_add(part_of_gop(last.bytes, ticks, last.ticks()));
+        fragments.saturating_mul(last.bytes).saturating_add(part)
     }
 
     /// Learns from the last fragments where tracks end. Meanwhile the packets are on their way.
-    fn find_end(&mut self, seen: &dyn Bytes, walk: &mut Walk, movie: &Movie) -> Result<(), Pause> {
+    fn find_end(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
         let packets = self.route.clone().map(Route::into_ranges).unwrap_or_default();
-        let last = self.tail.finish(seen, self.fragment_bytes()).map_err(|pause| pause.beside(&packets))?;
+        let last =
+            self.tail.finish(on.seen, self.fragment_bytes()).map_err(|pause| pause.beside(&packets))?;
         for &offset in &last {
-            self.read(seen, walk, movie, offset)?;
+            self.read(on, offset)?;
         }
         if let (Some(&offset), false) = (last.last(), self.indexes.is_empty()) {
-            self.end_by_index(seen, movie, offset)?;
+            self.end_by_index(on, offset)?;
         }
         self.view.knows_end = true;
         Ok(())
@@ -338,25 +298,24 @@ impl Chain {
 
     /// Takes the ends of tracks from the indexes right before the last fragment, at `offset`: where they lead to the end of the
     /// file, libavformat does not look at that fragment any more.
-    fn end_by_index(&mut self, seen: &dyn Bytes, movie: &Movie, offset: u64) -> Result<(), Pause> {
+    fn end_by_index(&mut self, on: &Sight<'_>, offset: u64) -> Result<(), Pause> {
         let start = offset.saturating_sub(INDEX_WINDOW);
-        let mut rest = seen.bytes(start, offset.saturating_sub(start))?;
+        let mut rest = on.seen.bytes(start, offset.saturating_sub(start))?;
         let mut found = Vec::new();
         for at in (0..rest.len()).rev() {
             let Some((before, sidx)) = rest.split_at_checked(at) else { continue };
-            let size = be32(sidx, 0).and_then(|size| usize::try_from(size).ok());
-            if size == Some(sidx.len()) {
+            if be32(sidx, 0).is_some_and(|size| usize::try_from(size) == Ok(sidx.len())) {
                 found.extend(parse_sidx(sidx, start.saturating_add(at as u64)));
                 rest = before;
             }
         }
         // The first in the file comes last.
         let Some(first) = found.last() else { return Ok(()) };
-        if covers_file(first, seen)? {
+        if covers_file(first, on.seen)? {
             for span in &mut self.view.spans {
                 // Tracks without an index of their own end with the first that has one.
                 let index = found.iter().rfind(|index| index.track_id == span.track).unwrap_or(first);
-                let scale = movie.track(span.track).map_or(1, |track| track.timescale);
+                let scale = on.movie.track(span.track).map_or(1, |track| track.timescale);
                 span.end = rescale(i64::try_from(index.end).unwrap_or(i64::MAX), scale, index.timescale);
             }
         }
@@ -366,13 +325,13 @@ impl Chain {
 
 impl Link {
     /// About how long the header of a fragment like this one is.
-    const fn header_bytes(&self) -> u64 {
+    const fn header_bytes(self) -> u64 {
         self.moof_bytes.saturating_add(self.moof_bytes >> 2).saturating_add(1 << 10)
     }
 
     /// How long the track lasts here; not 0.
-    fn ticks(&self) -> i64 {
-        self.end.saturating_sub(self.begin).max(1)
+    fn ticks(self) -> u64 {
+        u64::try_from(self.end.saturating_sub(self.begin)).unwrap_or(0).max(1)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Which bytes of a file with sample tables are requested: the packets that lead to a frame, and the samples that libavformat
 //! reads while it opens the file.
 
-use super::movie::{MICROSECONDS, Movie};
+use super::movie::Movie;
 use super::track::Track;
-use crate::media::layout::gop::{Route, rescale};
+use crate::media::layout::gop::Route;
 use crate::source::ByteRange;
 
 /// Chapter titles that are requested, at most: samples, and bytes in all.
@@ -17,9 +17,8 @@ const MAX_CHAPTER_BYTES: u64 = 1 << 20;
 pub(super) fn packets_to(movie: &Movie, moov: &[u8], track: &Track, at: i64) -> Option<Vec<ByteRange>> {
     let start = movie.start(moov);
     let to = |at: i64| {
-        let pts = rescale(start.saturating_add(at), track.timescale, MICROSECONDS);
-        let mut route = Route::new(track.composed(moov, pts));
-        let mut samples = track.samples(moov);
+        let mut samples = track.samples(moov).peekable();
+        let mut route = Route::new(track.composed(start.saturating_add(at), samples.peek()));
         while let Some(sample) = samples.next().filter(|_| !route.is_complete()) {
             route.add(&sample);
         }

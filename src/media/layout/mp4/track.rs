@@ -4,9 +4,9 @@ use std::iter::Take;
 use std::ops::Range;
 
 use super::boxes::{Fields, be16, be32, boxes};
-use super::movie::read_clock;
+use super::movie::{MICROSECONDS, read_clock};
 use super::tables::Samples;
-use crate::media::layout::gop::rescale;
+use crate::media::layout::gop::{Sample, rescale};
 
 /// How deep boxes may lie in a track; the sample tables are at depth 3.
 const MAX_DEPTH: u32 = 8;
@@ -140,12 +140,15 @@ impl Track {
         if &self.handler == b"soun" { ticks.max(0) } else { ticks }
     }
 
-    /// Returns the composition time of the frame that is presented at `pts`. libavformat moves the first frame of an edit, not the
-    /// edit's own media time, to where the edit begins.
-    pub(super) fn composed(&self, moov: &[u8], pts: i64) -> i64 {
-        let Some((empty, media_time)) = self.edit else { return pts };
-        let first = self.samples(moov).next().map_or(0, |first| first.cts);
-        media_time.max(first).saturating_add(pts).saturating_sub(empty)
+    /// Returns the composition time of the frame that is presented `at` microseconds. libavformat moves the `first` frame of an
+    /// edit, not the edit's own media time, to where the edit begins, except in fragments.
+    pub(super) fn composed(&self, at: i64, first: Option<&Sample>) -> i64 {
+        let pts = rescale(at, self.timescale, MICROSECONDS);
+        let late = self
+            .edit
+            .zip(first)
+            .map_or(0, |((_, media_time), first)| first.cts.saturating_sub(media_time).max(0));
+        pts.saturating_sub(self.shift()).saturating_add(late)
     }
 }
 

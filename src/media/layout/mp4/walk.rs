@@ -1,5 +1,6 @@
 //! The walk over the boxes at the top level: it finds the `moov`, and adds up what tables declare.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::boxes::parse_header;
@@ -40,6 +41,8 @@ pub(super) struct Walk {
     pub(super) offset: u64,
     boxes: u32,
     counter: EntryCounter,
+    /// Where the boxes begin that have been counted.
+    counted: BTreeSet<u64>,
     limits: Limits,
     /// Whether a box with a name has come.
     is_known: bool,
@@ -114,11 +117,11 @@ impl Walk {
         }
         let (start, end) = (self.offset, self.offset.saturating_add(bytes));
         if !is_moov || self.moov.is_some() {
-            return self.count(seen.bytes(start, bytes)?);
+            return self.count(start, seen.bytes(start, bytes)?);
         }
         let behind = ByteRange::new(start, end.saturating_add(BEHIND_MOOV));
         let moov = seen.bytes_beside(start, bytes, &[behind]).map_err(Pause::kept)?;
-        self.count(moov)?;
+        self.count(start, moov)?;
         (self.faststart, self.moov, self.movie) = (!self.seen_mdat, Some(start..end), Movie::parse(moov));
         self.only_fragments = self.movie.as_ref().is_some_and(|movie| {
             movie.is_fragmented && movie.tracks.iter().all(|track| track.is_empty(moov))
@@ -126,9 +129,11 @@ impl Walk {
         Ok(())
     }
 
-    /// Adds up what a box declares, and refuses what is too much.
-    pub(super) fn count(&mut self, bytes: &[u8]) -> Result<(), Pause> {
-        self.counter.count(bytes);
+    /// Adds up what the box at `offset` declares, once, and refuses what is too much.
+    pub(super) fn count(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Pause> {
+        if self.counted.insert(offset) {
+            self.counter.count(bytes);
+        }
         let allowed = u64::from(self.limits.max_streams);
         if self.counter.entries > self.limits.max_index_entries {
             return Err(self.too_many_entries());
