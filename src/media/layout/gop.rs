@@ -63,6 +63,8 @@ impl Sample {
 pub(super) struct Route {
     /// The composition time that is wanted.
     wanted: i64,
+    /// The decoding time that libavformat looks for a keyframe at.
+    searched: i64,
     /// The least distance from decoding to composition time that was seen, or 0.
     least: i64,
     /// Ranges in rising order, unless the file is not stored in decoding order.
@@ -73,9 +75,11 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Begins a route to the first frame at or after the composition time `wanted`.
-    pub(super) const fn new(wanted: i64) -> Self {
-        Self { wanted, least: 0, ranges: Vec::new(), best: None, is_complete: false }
+    /// Begins a route to the first frame at or after the composition time `wanted`. libavformat looks for a keyframe `delay` ticks
+    /// before it, on the decoding times.
+    pub(super) const fn new(wanted: i64, delay: i64) -> Self {
+        let searched = wanted.saturating_sub(delay);
+        Self { wanted, searched, least: 0, ranges: Vec::new(), best: None, is_complete: false }
     }
 
     /// Takes the next packet in decoding order.
@@ -84,7 +88,7 @@ impl Route {
             return;
         }
         self.least = self.least.min(sample.cts.saturating_sub(sample.dts));
-        if sample.is_sync && sample.cts <= self.wanted {
+        if sample.is_sync && sample.cts <= self.wanted && sample.dts <= self.searched {
             self.ranges.clear();
             self.best = None;
         }

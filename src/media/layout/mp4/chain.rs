@@ -41,10 +41,10 @@ pub(super) struct Chain {
     indexes: Vec<SegmentIndex>,
     pub(super) is_indexed: bool,
     tail: Tail,
-    /// The track that is wanted, the time in microseconds from the start, and the track's clock.
-    goal: Option<(u32, i64)>,
+    /// The track that is wanted and its clock, and the time in microseconds from the start.
     track: u32,
     timescale: u32,
+    goal: Option<i64>,
     /// The wanted composition time, and the packets that lead to the frame there.
     wanted: i64,
     route: Option<Route>,
@@ -89,17 +89,17 @@ impl Chain {
 
     /// Continues until the plan is complete for the frame of a track at a time, in microseconds from the start.
     pub(super) fn step(&mut self, on: &mut Sight<'_>, wanted: Option<(&Track, i64)>) -> Result<Plan, Pause> {
+        if let Some((track, _)) = wanted.filter(|(track, _)| self.track != track.id) {
+            (self.track, self.timescale, self.last, self.goal) = (track.id, track.timescale, None, None);
+            self.entries.clear();
+        }
         self.begin(on)?;
         while self.further > 0 && self.pass(on)? {
             self.further = self.further.saturating_sub(1);
         }
-        if let Some((track, at)) = wanted.filter(|(track, at)| self.goal != Some((track.id, *at))) {
-            if self.track != track.id {
-                (self.track, self.timescale, self.last) = (track.id, track.timescale, None);
-                self.entries.clear();
-            }
-            (self.goal, self.is_half) = (Some((track.id, at)), false);
-            self.set_out(track.composed(self.start(on.movie).saturating_add(at), None));
+        if let Some((track, at)) = wanted.filter(|(_, at)| self.goal != Some(*at)) {
+            (self.goal, self.is_half) = (Some(at), false);
+            self.set_out(track.composed(self.start(on.movie).saturating_add(at)));
         }
         if !self.is_indexed && !self.view.knows_end {
             while self.next < self.view.visible && self.pass(on)? {}
@@ -159,7 +159,7 @@ impl Chain {
 
     /// Begins the way to a composition time: at the last fragment whose keyframe comes before it, or where an index says.
     fn set_out(&mut self, wanted: i64) {
-        (self.wanted, self.route, self.is_open) = (wanted, Some(Route::new(wanted)), false);
+        (self.wanted, self.route, self.is_open) = (wanted, Some(Route::new(wanted, 0)), false);
         let known = self.entries.iter().rfind(|(entry, _)| *entry <= wanted).map(|(_, offset)| *offset);
         let named = self.look_up().map(|(offset, _)| offset);
         self.next = named.or(known).unwrap_or(self.first);
@@ -180,7 +180,8 @@ impl Chain {
 
     /// Passes fragments until no frame that follows can be earlier than the one found.
     fn follow(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
-        while self.route.as_ref().is_some_and(|route| !route.is_complete()) && self.pass(on)? {}
+        let is_wanting = |chain: &Self| chain.route.as_ref().is_some_and(|route| !route.is_complete());
+        while (self.is_open || is_wanting(self)) && self.pass(on)? {}
         Ok(())
     }
 
@@ -190,7 +191,8 @@ impl Chain {
             let window = if self.is_open { 0 } else { self.window() };
             let soon = ByteRange::new(self.next, self.next.saturating_add(window));
             let bytes = on.seen.bytes_beside(self.next, 16, &[soon]);
-            let bytes = bytes.map_err(|pause| if self.is_indexed { pause.only() } else { pause })?;
+            let jumps = self.is_indexed && !self.is_open;
+            let bytes = bytes.map_err(|pause| if jumps { pause.only() } else { pause })?;
             let header = parse_header(bytes).ok_or(Pause::Unknown)?;
             if &header.kind == b"moof" {
                 // Without media data between two fragments, they lie elsewhere.
@@ -283,7 +285,8 @@ impl Chain {
 
     /// Learns from the last fragments where tracks end. Meanwhile the packets are on their way.
     fn find_end(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
-        let packets = self.route.clone().map(Route::into_ranges).unwrap_or_default();
+        let packets = self.route.clone().filter(Route::is_complete);
+        let packets = packets.map(Route::into_ranges).unwrap_or_default();
         let last =
             self.tail.finish(on.seen, self.fragment_bytes()).map_err(|pause| pause.beside(&packets))?;
         for &offset in &last {

@@ -17,19 +17,14 @@ const BOX_WORK: u64 = 16;
 
 /// Adds up what tables declare, walking boxes as libavformat does: wherever they lie, not only where the specification puts
 /// them. The contents of a sample description are not walked, but searched for the names of tables.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct EntryCounter {
     /// Entries of all tables. More than a file can hold when there was too much to look at.
     pub(super) entries: u64,
     pub(super) tracks: u64,
-    work_left: u64,
-    packed_left: u64,
-}
-
-impl Default for EntryCounter {
-    fn default() -> Self {
-        Self { entries: 0, tracks: 0, work_left: MAX_WORK, packed_left: MAX_PACKED_BYTES }
-    }
+    /// Bytes looked at, and those of compressed parts.
+    work: u64,
+    packed: u64,
 }
 
 impl EntryCounter {
@@ -38,14 +33,13 @@ impl EntryCounter {
         self.walk(bytes, 0, false);
     }
 
-    /// Takes some work from the budget; `false` when there is none left.
+    /// Adds some work; `false` when that is too much.
     const fn work(&mut self, bytes: u64) -> bool {
-        let is_enough = bytes <= self.work_left;
-        self.work_left = self.work_left.saturating_sub(bytes);
-        if !is_enough {
+        self.work = self.work.saturating_add(bytes);
+        if self.work > MAX_WORK {
             self.entries = u64::MAX;
         }
-        is_enough
+        self.work <= MAX_WORK
     }
 
     fn walk(&mut self, bytes: &[u8], depth: u32, in_sound: bool) {
@@ -108,12 +102,13 @@ impl EntryCounter {
     fn unpack_and_walk(&mut self, cmvd: &[u8], depth: u32) {
         let mut bytes = Vec::new();
         let packed = cmvd.get(4..).unwrap_or_default();
-        let mut unpacker = flate2::read::ZlibDecoder::new(packed).take(self.packed_left);
+        let mut unpacker =
+            flate2::read::ZlibDecoder::new(packed).take(MAX_PACKED_BYTES.saturating_sub(self.packed));
         // An error part-way leaves what came before it: that is all libav will see too.
         let _ = unpacker.read_to_end(&mut bytes);
         let cost = unpacker.into_inner().total_in().saturating_add(bytes.len() as u64);
-        self.packed_left = self.packed_left.saturating_sub(cost);
-        if self.packed_left == 0 {
+        self.packed = self.packed.saturating_add(cost);
+        if self.packed >= MAX_PACKED_BYTES {
             self.entries = u64::MAX;
         } else {
             self.walk(&bytes, depth.saturating_add(1), false);

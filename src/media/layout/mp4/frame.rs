@@ -15,10 +15,10 @@ const MAX_CHAPTER_BYTES: u64 = 1 << 20;
 ///
 /// `None` when the frame may be in a fragment.
 pub(super) fn packets_to(movie: &Movie, moov: &[u8], track: &Track, at: i64) -> Option<Vec<ByteRange>> {
-    let start = movie.start(moov);
+    let (start, (late, delay)) = (movie.start(moov), track.lateness(moov));
     let to = |at: i64| {
-        let mut samples = track.samples(moov).peekable();
-        let mut route = Route::new(track.composed(start.saturating_add(at), samples.peek()));
+        let wanted = track.composed(start.saturating_add(at)).saturating_add(late);
+        let (mut route, mut samples) = (Route::new(wanted, delay), track.samples(moov));
         while let Some(sample) = samples.next().filter(|_| !route.is_complete()) {
             route.add(&sample);
         }

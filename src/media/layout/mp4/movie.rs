@@ -56,13 +56,11 @@ impl Movie {
         self.is_fragmented = true;
         let boxes = contents(mvex).filter(|(kind, _)| kind == b"trex").take(MAX_TRACKS);
         self.defaults.extend(boxes.filter_map(|(_, trex)| FragmentDefaults::read(trex)));
-        self.defaults.sort_by_key(|defaults| defaults.track_id);
     }
 
     /// Returns what fragments of a track leave unsaid.
     pub(super) fn fragment_defaults(&self, track_id: u32) -> Option<&FragmentDefaults> {
-        let at = self.defaults.partition_point(|defaults| defaults.track_id < track_id);
-        self.defaults.get(at).filter(|defaults| defaults.track_id == track_id)
+        self.defaults.iter().find(|defaults| defaults.track_id == track_id)
     }
 
     /// Returns the track with this number.

@@ -56,11 +56,6 @@ impl<'m> Samples<'m> {
         samples
     }
 
-    /// Whether there is no sample.
-    pub(super) const fn is_empty(&self) -> bool {
-        self.count == 0 || self.chunks.is_empty() || self.runs.is_empty() || self.times.pairs.is_empty()
-    }
-
     /// Returns where the next sample begins, which has `size` bytes: samples lie one after the other in chunks (8.7.4 and 8.7.5).
     fn place(&mut self, size: u32) -> Option<u64> {
         while self.left == 0 {

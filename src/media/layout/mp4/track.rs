@@ -6,16 +6,18 @@ use std::ops::Range;
 use super::boxes::{Fields, be16, be32, boxes};
 use super::movie::{MICROSECONDS, read_clock};
 use super::tables::Samples;
-use crate::media::layout::gop::{Sample, rescale};
+use crate::media::layout::gop::rescale;
 
 /// How deep boxes may lie in a track; the sample tables are at depth 3.
 const MAX_DEPTH: u32 = 8;
-/// Chapter tracks that one track refers to, and edits that are looked at, at most.
+/// Chapter tracks that one track refers to, at most.
 const MAX_CHAPTER_TRACKS: usize = 16;
-const MAX_EDITS: usize = 1024;
 /// Samples looked at for one frame, at most: 19 hours of 60 frames a second. A table of constant sizes declares four billion
 /// samples in twenty bytes.
 const MAX_SAMPLES: usize = 1 << 22;
+
+/// Samples that may come before the one that is presented first, at most.
+const REORDERED: usize = 64;
 
 /// One track.
 #[derive(Debug, Default)]
@@ -32,9 +34,8 @@ pub(super) struct Track {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) is_enabled: bool,
-    /// The edit list (ISO/IEC 14496-12, 8.6.6): ticks of the movie, and media time; -1 presents nothing.
-    edits: Vec<(i64, i64)>,
-    /// Ticks of the track before the presentation begins, and the media time with which it begins.
+    /// The edit list (ISO/IEC 14496-12, 8.6.6) as far as libavformat applies it to fragments: ticks of the movie's clock, and later
+    /// of the track's, before the presentation begins; and the media time with which it begins.
     edit: Option<(i64, i64)>,
     /// Where the content of the sample tables lies in the `moov`.
     stbl: Range<usize>,
@@ -72,7 +73,7 @@ impl Track {
             b"mdhd" => self.timescale = read_clock(content).map_or(1, |(timescale, _)| timescale),
             // QuickTime has a second one, of component type dhlr, that says how data are referred to.
             b"hdlr" if name(4) != *b"dhlr" => self.handler = name(8),
-            b"elst" => self.edits = read_edits(content).unwrap_or_default(),
+            b"elst" => self.edit = read_edits(content),
             b"chap" => {
                 let numbers = content.chunks_exact(4).take(MAX_CHAPTER_TRACKS);
                 self.chapters = numbers.filter_map(|number| be32(number, 0)).collect();
@@ -106,21 +107,13 @@ impl Track {
 
     /// Takes the movie's clock, which has `timescale` ticks a second. Without one, libavformat passes over edits.
     pub(super) fn set_movie_clock(&mut self, timescale: u32) {
-        let edits = std::mem::take(&mut self.edits);
-        let empty = edits.iter().take_while(|(_, time)| *time < 0).map(|(ticks, _)| *ticks);
-        let empty = rescale(empty.fold(0, i64::saturating_add), self.timescale, timescale);
-        let media_time = edits.iter().map(|(_, time)| *time).find(|&time| time >= 0).unwrap_or(0);
-        self.edit = (timescale > 0 && !edits.is_empty()).then_some((empty, media_time));
+        let own = |empty| rescale(empty, self.timescale, timescale);
+        self.edit = self.edit.filter(|_| timescale > 0).map(|(empty, time)| (own(empty), time));
     }
 
     /// Iterates over the samples of the tables in decoding order.
     pub(super) fn samples<'m>(&self, moov: &'m [u8]) -> Take<Samples<'m>> {
         Samples::new(moov.get(self.stbl.clone()).unwrap_or_default()).take(MAX_SAMPLES)
-    }
-
-    /// Whether the tables describe no sample.
-    pub(super) fn is_empty(&self, moov: &[u8]) -> bool {
-        Samples::new(moov.get(self.stbl.clone()).unwrap_or_default()).is_empty()
     }
 
     /// Returns when the presentation of the track begins, in its ticks; `None` without samples.
@@ -140,27 +133,36 @@ impl Track {
         if &self.handler == b"soun" { ticks.max(0) } else { ticks }
     }
 
-    /// Returns the composition time of the frame that is presented `at` microseconds. libavformat moves the `first` frame of an
-    /// edit, not the edit's own media time, to where the edit begins, except in fragments.
-    pub(super) fn composed(&self, at: i64, first: Option<&Sample>) -> i64 {
-        let pts = rescale(at, self.timescale, MICROSECONDS);
-        let late = self
-            .edit
-            .zip(first)
-            .map_or(0, |((_, media_time), first)| first.cts.saturating_sub(media_time).max(0));
-        pts.saturating_sub(self.shift()).saturating_add(late)
+    /// Returns the composition time of the frame that is presented `at` microseconds, where edits only move samples.
+    pub(super) fn composed(&self, at: i64) -> i64 {
+        rescale(at, self.timescale, MICROSECONDS).saturating_sub(self.shift())
+    }
+
+    /// Returns how far the first frame of the edit lies behind the media time with which the edit begins, and how far that frame is
+    /// ahead of its decoding time, in ticks. libavformat moves that frame, not the media time, to where the edit begins.
+    pub(super) fn lateness(&self, moov: &[u8]) -> (i64, i64) {
+        let Some((_, media_time)) = self.edit else { return (0, 0) };
+        let samples = self.samples(moov).take(REORDERED).filter(|sample| sample.cts >= media_time);
+        let first =
+            samples.map(|sample| (sample.cts, sample.dts)).reduce(|one, two| (one.0.min(two.0), one.1));
+        let (cts, dts) = first.unwrap_or((media_time, media_time));
+        (cts.saturating_sub(media_time), cts.saturating_sub(dts).max(0))
     }
 }
 
-/// Reads as many edits as there is room for, whatever their count says, as libavformat does.
-fn read_edits(elst: &[u8]) -> Option<Vec<(i64, i64)>> {
+/// Reads the ticks of empty edits and the media time of the first other one. libavformat reads as many edits as there is room for,
+/// whatever their count says.
+fn read_edits(elst: &[u8]) -> Option<(i64, i64)> {
     let mut fields = Fields::new(elst)?;
-    let (_count, is_long) = (fields.take()?, fields.version == 1);
-    let edit = || {
-        let (ticks, time) = (fields.take_wide()?.cast_signed(), fields.take_wide()?.cast_signed());
-        let _rate = fields.take()?;
-        // -1 has as many bits as the others.
-        Some((ticks, if is_long { time } else { time << 32 >> 32 }))
-    };
-    Some(std::iter::from_fn(edit).take(MAX_EDITS).collect())
+    let (_count, mut empty) = (fields.take()?, 0_i64);
+    while let Some((ticks, time)) = fields.take_wide().zip(fields.take_wide()) {
+        // -1 presents nothing, and has as many bits as the others.
+        let time = if fields.version == 1 { time.cast_signed() } else { time.cast_signed() << 32 >> 32 };
+        if time >= 0 {
+            return Some((empty, time));
+        }
+        empty = empty.saturating_add(i64::try_from(ticks).unwrap_or(i64::MAX));
+        let _rate = fields.take();
+    }
+    (empty > 0).then_some((empty, 0))
 }

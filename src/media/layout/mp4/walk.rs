@@ -124,7 +124,7 @@ impl Walk {
         self.count(start, moov)?;
         (self.faststart, self.moov, self.movie) = (!self.seen_mdat, Some(start..end), Movie::parse(moov));
         self.only_fragments = self.movie.as_ref().is_some_and(|movie| {
-            movie.is_fragmented && movie.tracks.iter().all(|track| track.is_empty(moov))
+            movie.is_fragmented && movie.tracks.iter().all(|track| track.samples(moov).next().is_none())
         });
         Ok(())
     }
