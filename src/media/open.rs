@@ -412,10 +412,16 @@ impl<'r> Media<'r> {
     fn sees_enough(&self, index: usize, at: Duration, found: &Found) -> bool {
         let Some(stream) = self.container.stream(index) else { return true };
         let at = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
-        let wanted =
-            timeline::to_ticks(self.start.saturating_add(at), stream.time_base()).unwrap_or(i64::MAX);
-        let is_wanted = found.reason == FrameReason::AtTarget || self.layout.ends_before(stream.id(), wanted);
-        is_wanted && self.layout.is_certain(self.container.input(), stream.id(), found.pts)
+        let time_base = stream.time_base();
+        let wanted = timeline::to_ticks(self.start.saturating_add(at), time_base);
+        let end = self.duration.map(|duration| self.start.saturating_add(duration));
+        let goal = match found.reason {
+            FrameReason::AtTarget => wanted,
+            _ if !self.layout.ends_before(stream.id(), wanted.unwrap_or(i64::MAX)) => return false,
+            _ => end.and_then(|end| timeline::middle_to_ticks(self.start, end, time_base)),
+        };
+        // No earlier frame can be better than one at the very tick.
+        Some(found.pts) == goal || self.layout.is_certain(self.container.input(), stream.id(), found.pts)
     }
 
     fn show_planned(&mut self, index: usize) -> Result<(), MediaError> {

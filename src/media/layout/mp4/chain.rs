@@ -123,10 +123,7 @@ impl Chain {
             self.view.hidden_from = self.last.map(|link| (self.track, link.end.saturating_add(shift)));
         }
         let mut ranges = self.route.clone().map(Route::into_ranges).unwrap_or_default();
-        if self.is_indexed {
-            // libavformat looks for the length of an `mfra` behind the fragments that an index names.
-            ranges.push(ByteRange::new(on.seen.size().saturating_sub(4), on.seen.size()));
-        }
+        ranges.extend(self.end_of_index(on.seen));
         Ok(Plan { ranges, only: true })
     }
 
@@ -178,6 +175,12 @@ impl Chain {
         Some((entry.offset, header.saturating_add(part).min(bytes)))
     }
 
+    /// Returns where libavformat looks for the length of an `mfra` behind the fragments that an index names.
+    fn end_of_index(&self, seen: &dyn Bytes) -> Option<ByteRange> {
+        let is_short = self.indexes.iter().any(|index| index.end_offset < seen.size());
+        (self.is_indexed && is_short).then(|| ByteRange::new(seen.size().saturating_sub(4), seen.size()))
+    }
+
     /// Passes fragments until no frame that follows can be earlier than the one found.
     fn follow(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
         let is_wanting = |chain: &Self| chain.route.as_ref().is_some_and(|route| !route.is_complete());
@@ -191,8 +194,10 @@ impl Chain {
             let window = if self.is_open { 0 } else { self.window() };
             let soon = ByteRange::new(self.next, self.next.saturating_add(window));
             let bytes = on.seen.bytes_beside(self.next, 16, &[soon]);
-            let jumps = self.is_indexed && !self.is_open;
-            let bytes = bytes.map_err(|pause| if jumps { pause.only() } else { pause })?;
+            let bytes = bytes.map_err(|pause| match self.is_indexed && !self.is_open {
+                true => pause.beside(self.end_of_index(on.seen).as_slice()).only(),
+                false => pause,
+            })?;
             let header = parse_header(bytes).ok_or(Pause::Unknown)?;
             if &header.kind == b"moof" {
                 // Without media data between two fragments, they lie elsewhere.
