@@ -46,6 +46,11 @@ pub(super) fn boxes(bytes: &[u8], part: Range<usize>) -> impl Iterator<Item = ([
     })
 }
 
+/// Returns the place of the content of the first box of this kind in a part of `bytes`; nowhere if there is none.
+pub(super) fn child(bytes: &[u8], part: &Range<usize>, kind: &[u8; 4]) -> Range<usize> {
+    boxes(bytes, part.clone()).find(|(name, _)| name == kind).map_or(0..0, |(_, part)| part)
+}
+
 /// Iterates over the boxes in `bytes`: name, and content.
 pub(super) fn contents(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     boxes(bytes, 0..bytes.len()).map(|(kind, part)| (kind, bytes.get(part).unwrap_or_default()))
@@ -55,10 +60,6 @@ pub(super) fn contents(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 pub(super) fn content_of<'b>(bytes: &'b [u8], kind: &[u8; 4]) -> Option<&'b [u8]> {
     let header = parse_header(bytes).filter(|header| &header.kind == kind)?;
     bytes.get(usize::try_from(header.header_bytes).ok()?..)
-}
-
-pub(super) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {

@@ -6,9 +6,9 @@ use super::track::Track;
 use crate::media::layout::gop::Route;
 use crate::source::ByteRange;
 
-/// Chapter titles that are requested, at most: samples, and bytes in all.
+/// Chapter titles that are requested, at most, and their size.
 const MAX_CHAPTERS: usize = 256;
-const MAX_CHAPTER_BYTES: u64 = 1 << 20;
+const MAX_TITLE_BYTES: u32 = 4 << 10;
 
 /// Returns the packets from the keyframe to the last one that a search for the frame at `at`, in microseconds from the start,
 /// reads. Of a movie that ends before, these are the last keyframe's packets and those of the frame at half of the duration.
@@ -49,15 +49,12 @@ pub(super) fn header_ranges(movie: &Movie, moov: &[u8]) -> Vec<ByteRange> {
     // Of several lists of chapter tracks, libavformat keeps the last (`mov_read_chap`).
     let chapters = movie.tracks.iter().rev().find(|track| !track.chapters.is_empty());
     let numbers = chapters.map_or(&[][..], |track| &track.chapters);
-    let (mut samples_left, mut bytes_left) = (MAX_CHAPTERS, MAX_CHAPTER_BYTES);
     for track in numbers.iter().filter_map(|&number| movie.track(number)) {
         // Of chapter pictures, only the first is read.
-        let most = if &track.handler == b"vide" { 1 } else { samples_left };
-        for sample in track.samples(moov).take(most) {
-            let Some(rest) = bytes_left.checked_sub(sample.size.into()) else { break };
-            (samples_left, bytes_left) = (samples_left.saturating_sub(1), rest);
-            ranges.push(sample.range());
-        }
+        let is_text = &track.handler != b"vide";
+        let titles = track.samples(moov).take(if is_text { MAX_CHAPTERS } else { 1 });
+        let titles = titles.take_while(|title| !is_text || title.size <= MAX_TITLE_BYTES);
+        ranges.extend(titles.map(|title| title.range()));
     }
     ranges.into_iter().map(ByteRange::from).collect()
 }

@@ -1,6 +1,6 @@
 //! The movie header (`moov`: ISO/IEC 14496-12, 8.2.1): its tracks, its clock, and what it says about fragments that follow.
 
-use super::boxes::{Fields, boxes, contents, parse_header};
+use super::boxes::{Fields, boxes, child, contents, parse_header};
 use super::track::Track;
 use crate::media::layout::gop::{rank, rescale};
 
@@ -10,7 +10,7 @@ pub(super) const MICROSECONDS: u32 = 1_000_000;
 const MAX_TRACKS: usize = 1024;
 
 /// What a `moov` contains.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Movie {
     /// In microseconds.
     pub(super) duration: i64,
@@ -32,30 +32,17 @@ pub(super) struct FragmentDefaults {
 impl Movie {
     /// Reads a whole `moov` box; `None` when it cannot be understood: compressed, without tracks, or with absurdly many.
     pub(super) fn parse(moov: &[u8]) -> Option<Self> {
-        let start = usize::try_from(parse_header(moov)?.header_bytes).ok()?;
-        let (mut movie, mut timescale) = (Self::default(), 0);
-        for (kind, part) in boxes(moov, start..moov.len()) {
-            let content = moov.get(part.clone()).unwrap_or_default();
-            match &kind {
-                b"mvhd" => {
-                    let ticks = read_clock(content);
-                    timescale = ticks.map_or(1, |(timescale, _)| timescale);
-                    movie.duration = rescale(ticks.map_or(0, |(_, ticks)| ticks), MICROSECONDS, timescale);
-                }
-                b"trak" if movie.tracks.len() < MAX_TRACKS => movie.tracks.push(Track::parse(moov, part)),
-                b"mvex" => movie.read_extension(content),
-                b"trak" | b"cmov" => return None,
-                _ => {}
-            }
-        }
-        movie.tracks.iter_mut().for_each(|track| track.set_movie_clock(timescale));
-        (!movie.tracks.is_empty()).then_some(movie)
-    }
-
-    fn read_extension(&mut self, mvex: &[u8]) {
-        self.is_fragmented = true;
-        let boxes = contents(mvex).filter(|(kind, _)| kind == b"trex").take(MAX_TRACKS);
-        self.defaults.extend(boxes.filter_map(|(_, trex)| FragmentDefaults::read(trex)));
+        let whole = usize::try_from(parse_header(moov)?.header_bytes).ok()?..moov.len();
+        let content = |kind| moov.get(child(moov, &whole, kind)).unwrap_or_default();
+        let has = |kind| boxes(moov, whole.clone()).any(|(name, _)| &name == kind);
+        let (timescale, ticks) = read_clock(content(b"mvhd")).unwrap_or((u32::from(has(b"mvhd")), 0));
+        let traks = boxes(moov, whole.clone()).filter(|(kind, _)| kind == b"trak").take(MAX_TRACKS + 1);
+        let tracks: Vec<_> = traks.map(|(_, part)| Track::parse(moov, &part, timescale)).collect();
+        let trexes = contents(content(b"mvex")).filter(|(kind, _)| kind == b"trex").take(MAX_TRACKS);
+        let defaults = trexes.filter_map(|(_, trex)| FragmentDefaults::read(trex)).collect();
+        let duration = rescale(ticks, MICROSECONDS, timescale);
+        let is_usable = (1..=MAX_TRACKS).contains(&tracks.len()) && !has(b"cmov");
+        is_usable.then_some(Self { duration, tracks, is_fragmented: has(b"mvex"), defaults })
     }
 
     /// Returns what fragments of a track leave unsaid.

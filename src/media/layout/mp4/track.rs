@@ -3,13 +3,11 @@
 use std::iter::Take;
 use std::ops::Range;
 
-use super::boxes::{Fields, be16, be32, boxes};
+use super::boxes::{Fields, be32, child};
 use super::movie::{MICROSECONDS, read_clock};
 use super::tables::Samples;
 use crate::media::layout::gop::rescale;
 
-/// How deep boxes may lie in a track; the sample tables are at depth 3.
-const MAX_DEPTH: u32 = 8;
 /// Chapter tracks that one track refers to, at most.
 const MAX_CHAPTER_TRACKS: usize = 16;
 /// Samples looked at for one frame, at most: 19 hours of 60 frames a second. A table of constant sizes declares four billion
@@ -20,7 +18,7 @@ const MAX_SAMPLES: usize = 1 << 22;
 const REORDERED: usize = 64;
 
 /// One track.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Track {
     pub(super) id: u32,
     /// The kind of media, such as `vide` (ISO/IEC 14496-12, 8.4.3), and the name of the first sample description, such as `avc1`.
@@ -34,81 +32,50 @@ pub(super) struct Track {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) is_enabled: bool,
-    /// The edit list (ISO/IEC 14496-12, 8.6.6) as far as libavformat applies it to fragments: ticks of the movie's clock, and later
-    /// of the track's, before the presentation begins; and the media time with which it begins.
+    /// The edit list (ISO/IEC 14496-12, 8.6.6) as far as libavformat applies it to fragments: ticks before the presentation begins,
+    /// and the media time with which it begins.
     edit: Option<(i64, i64)>,
     /// Where the content of the sample tables lies in the `moov`.
     stbl: Range<usize>,
 }
 
 impl Track {
-    /// Reads the track whose content lies at `part` of the `moov`.
-    pub(super) fn parse(moov: &[u8], part: Range<usize>) -> Self {
-        let mut track = Self { timescale: 1, ..Self::default() };
-        track.read_boxes(moov, part, 0);
-        track
-    }
-
-    fn read_boxes(&mut self, moov: &[u8], part: Range<usize>, depth: u32) {
-        for (kind, part) in boxes(moov, part).take_while(|_| depth < MAX_DEPTH) {
-            match &kind {
-                b"stbl" => self.stbl = part.clone(),
-                b"mdia" | b"minf" | b"edts" | b"tref" => {}
-                _ => {
-                    self.read_box(kind, moov.get(part).unwrap_or_default());
-                    continue;
-                }
-            }
-            self.read_boxes(moov, part, depth.saturating_add(1));
+    /// Reads the track whose content lies at `part` of the `moov`. The movie's clock has `timescale` ticks a second; without one,
+    /// libavformat passes over edits.
+    pub(super) fn parse(moov: &[u8], part: &Range<usize>, timescale: u32) -> Self {
+        let content = |part| moov.get(part).unwrap_or_default();
+        let within = |part: &Range<usize>, kind| child(moov, part, kind);
+        let mdia = within(part, b"mdia");
+        let stbl = within(&within(&mdia, b"minf"), b"stbl");
+        let name = |bytes: &[u8], at: usize| {
+            bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
+        };
+        let handler = name(content(within(&mdia, b"hdlr")), 8);
+        let stsd = content(within(&stbl, b"stsd"));
+        let tkhd = content(within(part, b"tkhd"));
+        // The times in front of most fields have 32 bits or 64.
+        let field = |short: usize, long: usize| {
+            be32(tkhd, if tkhd.first() == Some(&1) { long } else { short }).unwrap_or(0)
+        };
+        // The size in the first sample description, if it is one of pictures, or else that in the header.
+        let size = be32(stsd, 40).filter(|_| &handler == b"vide").map(|size| (size >> 16, size & 0xffff));
+        let size = size.filter(|&(width, height)| width > 0 && height > 0);
+        let (width, height) = size.unwrap_or((field(76, 88) >> 16, field(80, 92) >> 16));
+        let own_timescale = read_clock(content(within(&mdia, b"mdhd"))).map_or(1, |(timescale, _)| timescale);
+        let chap = content(within(&within(part, b"tref"), b"chap"));
+        let edit = read_edits(content(within(&within(part, b"edts"), b"elst"))).filter(|_| timescale > 0);
+        Self {
+            id: field(12, 20),
+            handler,
+            format: name(stsd, 12),
+            timescale: own_timescale,
+            chapters: chap.chunks_exact(4).take(MAX_CHAPTER_TRACKS).filter_map(|id| be32(id, 0)).collect(),
+            width,
+            height,
+            is_enabled: field(0, 0) & 1 != 0,
+            edit: edit.map(|(empty, media_time)| (rescale(empty, own_timescale, timescale), media_time)),
+            stbl,
         }
-    }
-
-    fn read_box(&mut self, kind: [u8; 4], content: &[u8]) {
-        let name =
-            |at: usize| content.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
-        match &kind {
-            b"tkhd" => {
-                self.read_header(content);
-            }
-            b"mdhd" => self.timescale = read_clock(content).map_or(1, |(timescale, _)| timescale),
-            // QuickTime has a second one, of component type dhlr, that says how data are referred to.
-            b"hdlr" if name(4) != *b"dhlr" => self.handler = name(8),
-            b"elst" => self.edit = read_edits(content),
-            b"chap" => {
-                let numbers = content.chunks_exact(4).take(MAX_CHAPTER_TRACKS);
-                self.chapters = numbers.filter_map(|number| be32(number, 0)).collect();
-            }
-            // The first entry, and its picture size if it is one of pictures (ISO/IEC 14496-12, 8.5.2 and 12.1.3).
-            b"stsd" => {
-                self.format = name(12);
-                let side = |at: usize| be16(content, at).filter(|&side| side > 0 && &self.handler == b"vide");
-                if let Some((width, height)) = side(40).zip(side(42)) {
-                    (self.width, self.height) = (width.into(), height.into());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// ISO/IEC 14496-12, 8.3.2.
-    fn read_header(&mut self, tkhd: &[u8]) -> Option<()> {
-        let mut fields = Fields::new(tkhd)?;
-        let _created_and_modified = (fields.take_wide()?, fields.take_wide()?);
-        (self.is_enabled, self.id) = (fields.has(1), fields.take()?);
-        let _reserved_and_duration = (fields.take()?, fields.take_wide()?);
-        // Layer, volume and matrix.
-        fields.skip(52)?;
-        // A sample description that came before has the last word.
-        if self.width == 0 || self.height == 0 {
-            (self.width, self.height) = (fields.take()? >> 16, fields.take()? >> 16);
-        }
-        Some(())
-    }
-
-    /// Takes the movie's clock, which has `timescale` ticks a second. Without one, libavformat passes over edits.
-    pub(super) fn set_movie_clock(&mut self, timescale: u32) {
-        let own = |empty| rescale(empty, self.timescale, timescale);
-        self.edit = self.edit.filter(|_| timescale > 0).map(|(empty, time)| (own(empty), time));
     }
 
     /// Iterates over the samples of the tables in decoding order.
@@ -150,7 +117,7 @@ impl Track {
     }
 }
 
-/// Reads the ticks of empty edits and the media time of the first other one. libavformat reads as many edits as there is room for,
+/// Reads the ticks of empty edits, on the movie's clock, and the media time of the first other one. libavformat reads as many edits as there is room for,
 /// whatever their count says.
 fn read_edits(elst: &[u8]) -> Option<(i64, i64)> {
     let mut fields = Fields::new(elst)?;
