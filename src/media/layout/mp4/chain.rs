@@ -10,7 +10,7 @@ use super::boxes::{be32, parse_header};
 use super::fragment::{TrackFragment, read_fragment};
 use super::index::{SegmentIndex, parse_sidx};
 use super::movie::{MICROSECONDS, Movie};
-use super::tail::{FIRST_MOOF_BYTES, Tail};
+use super::tail::Tail;
 use super::track::Track;
 use super::walk::{MAX_MOOV_BYTES, Walk};
 use crate::media::layout::bytes::{Bytes, Pause, Plan};
@@ -18,6 +18,8 @@ use crate::media::layout::gop::{Route, part_of_gop, rescale};
 use crate::media::layout::view::{Span, View};
 use crate::source::ByteRange;
 
+/// Bytes requested for the header of a fragment, before any has been seen.
+const FIRST_MOOF_BYTES: u64 = 16 << 10;
 /// Fragments that are looked at, at most, until each track has been seen. Most files have all in the first.
 const MAX_FIRST_FRAGMENTS: u32 = 4;
 /// A time that is more fragments ahead than this may lie behind the end of the file: the end is looked at first.
@@ -105,7 +107,8 @@ impl Chain {
             while self.next < self.view.visible && self.pass(on)? {}
             let window = ByteRange::new(self.next, self.next.saturating_add(self.window()));
             let wanted = self.route.as_ref().map(|_| (self.track, self.wanted));
-            self.tail.look(on.seen, self.fragment_bytes(), wanted, window)?;
+            let sizes = (self.fragment_bytes(), self.last.map_or(FIRST_MOOF_BYTES, Link::header_bytes));
+            self.tail.look(on.seen, sizes, wanted, window)?;
             if self.fragments_ahead().is_none_or(|(fragments, _)| fragments <= NEAR) {
                 self.follow(on)?;
             }

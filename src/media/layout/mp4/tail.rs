@@ -5,8 +5,6 @@ use super::index::{find_moof, index_at_end};
 use crate::media::layout::bytes::{Bytes, Pause};
 use crate::source::ByteRange;
 
-/// A header of a fragment, before any has been seen.
-pub(super) const FIRST_MOOF_BYTES: u64 = 16 << 10;
 /// The part of the file that is looked at first, at least, and at most: as much as is requested first of a file of unknown size.
 const PART_OF_FILE: u64 = 600;
 const LEAST: u64 = 64 << 10;
@@ -19,6 +17,7 @@ const STEP: u64 = 128 << 10;
 const OVERLAP: u64 = 64;
 /// Fragments that are followed from one found in the tail, and headers requested side by side because an index names them.
 const MAX_LINKS: usize = 64;
+const MAX_HEADERS: usize = 512;
 
 /// The search for the last fragments.
 #[derive(Debug, Default)]
@@ -38,7 +37,7 @@ impl Tail {
     pub(super) fn look(
         &mut self,
         seen: &dyn Bytes,
-        fragment_bytes: u64,
+        (fragment_bytes, header_bytes): (u64, u64),
         wanted: Option<(u32, i64)>,
         beside: ByteRange,
     ) -> Result<(), Pause> {
@@ -56,8 +55,8 @@ impl Tail {
             let (track, wanted) = wanted.unwrap_or((0, i64::MIN));
             let is_before = |time: u64| i64::try_from(time).is_ok_and(|time| time <= wanted);
             let before = named.iter().filter(|(id, time, _)| *id == track && is_before(*time));
-            let headers = before.take(MAX_LINKS).map(|(_, _, offset)| *offset).chain([last]);
-            let header = |offset: u64| ByteRange::new(offset, offset.saturating_add(FIRST_MOOF_BYTES));
+            let headers = before.take(MAX_HEADERS).map(|(_, _, offset)| *offset).chain([last]);
+            let header = |offset: u64| ByteRange::new(offset, offset.saturating_add(header_bytes));
             return Err(Pause::request(headers.map(header).collect()));
         }
         if let Some(moof) = find_moof(tail, start)
