@@ -34,7 +34,7 @@ pub use info::{
     VideoInfo,
 };
 #[cfg(fuzzing)]
-pub use layout::read_mp4_tables;
+pub use layout::plan_layout;
 pub use open::Media;
 pub use options::{OpenOptions, Threads};
 pub use poster::{FrameReason, PosterFrame};

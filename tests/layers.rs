@@ -23,13 +23,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("event", &["error"]),
     // Formats, bounds and quality are values of the picture layer.
     ("config", &["error", "object_name", "picture", "pixels", "secret"]),
-    ("testing", &[]),
+    // Readers that fail on purpose; and what media ask instead of their hints, if a test says so.
+    ("testing", &["source"]),
     // What the fuzz targets reach, under `--cfg fuzzing` alone.
     ("fuzzing", &["deadline", "limits", "media", "source"]),
     // Objects to bytes, pixels to bytes, and video to pixels.
     ("source", &["aws", "backoff", "deadline", "error", "file_etag", "redacted"]),
     ("picture", &["error", "pixels"]),
-    ("media", &["deadline", "error", "limits", "picture", "pixels", "source"]),
+    ("media", &["deadline", "error", "limits", "picture", "pixels", "source", "testing"]),
     // Where results go: neither knows what a video is.
     ("store", &["error", "file_etag", "source"]),
     ("catalog", &["aws", "backoff", "config", "error", "object_name", "redacted", "secret", "telemetry"]),

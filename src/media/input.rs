@@ -374,6 +374,8 @@ impl<'r> Input<'r> {
     /// Says which bytes will be read, so that those that come by request are asked for together, and before they are waited
     /// for.
     pub(crate) fn prefetch(&mut self, ranges: &[ByteRange]) {
+        #[cfg(feature = "testing")]
+        let ranges = &crate::testing::replaced(self.size, ranges)[..];
         match &mut self.backend {
             Backend::Reader(_) => {}
             #[cfg(feature = "remote")]
@@ -384,6 +386,8 @@ impl<'r> Input<'r> {
 
     /// Says that of all that was asked for only these bytes will be read.
     pub(crate) fn need_only(&mut self, ranges: &[ByteRange]) {
+        #[cfg(feature = "testing")]
+        let ranges = &crate::testing::replaced(self.size, ranges)[..];
         match &mut self.backend {
             Backend::Reader(_) => {}
             #[cfg(feature = "remote")]

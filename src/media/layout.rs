@@ -21,6 +21,8 @@ mod ebml;
 mod gop;
 mod matroska;
 mod mp4;
+#[cfg(any(test, fuzzing))]
+mod replay;
 mod seen;
 mod transport;
 mod view;
@@ -221,4 +223,32 @@ impl Layout {
 
 fn microseconds(at: Duration) -> i64 {
     i64::try_from(at.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Plans for a file in memory as if its bytes came by request, for the fuzz target `mp4_tables`. Files that declare more than fuzzing
+/// has time for are refused.
+///
+/// # Panics
+/// When a planner contradicts itself, or takes more steps than the size of the file allows.
+#[cfg(fuzzing)]
+pub fn plan_layout(file: &[u8], at_microseconds: i64) {
+    let limits = Limits { max_index_entries: 20_000, max_streams: 100, ..Limits::default() };
+    let max_steps = file.len().saturating_add(1000);
+    if matroska::is_matroska(file) {
+        let mut planner = Matroska::new(u64::try_from(at_microseconds).ok().map(Duration::from_micros));
+        let _ = replay::Replay::new(file).run(&mut planner, max_steps);
+        return;
+    }
+    let mut planner = Mp4::new(&limits, Some(at_microseconds));
+    let mut replay = replay::Replay::new(file);
+    if replay.run(&mut planner, max_steps).is_err() {
+        return;
+    }
+    while let Some(view) = planner.view() {
+        let size = file.len() as u64;
+        assert!(view.beginning <= view.visible && view.visible <= size, "{view:?} of {size} bytes");
+        if !planner.go_further(size) || replay.run(&mut planner, max_steps).is_err() {
+            return;
+        }
+    }
 }

@@ -142,3 +142,84 @@ pub(super) fn coalesce(mut ranges: Vec<Range<u64>>, gap: u64) -> Vec<ByteRange> 
     });
     ranges.into_iter().map(ByteRange::from).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    /// Packets of 10 bytes in a row, by decoding and composition time; the first is a keyframe, and those named.
+    fn samples(times: &[(i64, i64)], keyframes: &[usize]) -> Vec<Sample> {
+        let sample = |(number, &(dts, cts)): (usize, &(i64, i64))| {
+            let is_sync = number == 0 || keyframes.contains(&number);
+            Sample { offset: number as u64 * 10, size: 10, dts, cts, is_sync }
+        };
+        times.iter().enumerate().map(sample).collect()
+    }
+
+    fn route(samples: &[Sample], wanted: i64, delay: i64) -> (Vec<ByteRange>, bool) {
+        let mut route = Route::new(wanted, delay);
+        samples.iter().for_each(|sample| route.add(sample));
+        let is_complete = route.is_complete();
+        (route.into_ranges(), is_complete)
+    }
+
+    #[test]
+    fn a_route_ends_where_no_earlier_frame_can_follow() {
+        // Presented in the order 0 2 1 5 4 3 6.
+        let all = samples(&[(0, 0), (1, 20), (2, 10), (3, 50), (20, 40), (30, 30), (40, 60)], &[]);
+        assert_eq!(route(&all, 0, 0), (vec![ByteRange::new(0, 10)], true));
+        // At the tick: at once.
+        assert_eq!(route(&all, 20, 0), (vec![ByteRange::new(0, 20)], true));
+        // Not at the tick: until a packet is decoded at or after the frame found.
+        assert_eq!(route(&all, 15, 0), (vec![ByteRange::new(0, 50)], true));
+        assert_eq!(route(&all, 25, 0), (vec![ByteRange::new(0, 60)], true));
+        assert_eq!(route(&all, 61, 0), (vec![ByteRange::new(0, 70)], false));
+    }
+
+    #[test]
+    fn a_route_begins_at_the_last_keyframe_that_a_seek_lands_on() {
+        let all = samples(&[(0, 2), (1, 3), (2, 4), (3, 9), (4, 6), (5, 10)], &[2, 3]);
+        assert_eq!(route(&all, 5, 0).0, [ByteRange::new(20, 60)]);
+        // Decoded too late for a seek that goes back by the delay.
+        assert_eq!(route(&all, 5, 4).0, [ByteRange::new(0, 60)]);
+        assert_eq!(route(&all, 9, 0).0, [ByteRange::new(30, 40)]);
+    }
+
+    #[test]
+    fn negative_offsets_move_the_decoding_times() {
+        // libavformat presents all 5 ticks later, so that none is before its decoding time.
+        let all = samples(&[(0, 0), (10, 5), (20, 20), (25, 25), (30, 30)], &[]);
+        assert_eq!(route(&all, 19, 0), (vec![ByteRange::new(0, 40)], true));
+    }
+
+    #[test]
+    fn ranges_merge_over_gaps() {
+        let ranges = || vec![50..60, 0..10, 12..20, 5..8, 30..30];
+        let merged = |gap| {
+            coalesce(ranges(), gap).iter().map(|range| (range.start(), range.end())).collect::<Vec<_>>()
+        };
+        assert_eq!(merged(0), [(0, 10), (12, 20), (50, 60)]);
+        assert_eq!(merged(2), [(0, 20), (50, 60)]);
+        assert_eq!(merged(29), [(0, 20), (50, 60)]);
+        assert_eq!(merged(30), [(0, 60)]);
+        assert_eq!(coalesce(vec![], 30), []);
+    }
+
+    #[test]
+    fn clocks_convert_to_the_nearest_tick_without_overflow() {
+        assert_eq!((rescale(1, 90_000, 1_000_000), rescale(6, 90_000, 1_000_000)), (0, 1));
+        assert_eq!(rescale(-1_000_000, 10, 1_000_000), -10);
+        assert_eq!((rescale(i64::MAX, u32::MAX, 1), rescale(i64::MIN, u32::MAX, 0)), (i64::MAX, i64::MIN));
+    }
+
+    #[test]
+    fn the_part_of_a_group_grows_with_time() {
+        assert_eq!(
+            (part_of_gop(800, 0, 10), part_of_gop(800, 5, 10), part_of_gop(800, 10, 10)),
+            (100, 450, 800)
+        );
+        assert_eq!((part_of_gop(800, 99, 10), part_of_gop(800, 0, 0)), (800, 100));
+        assert_eq!(part_of_gop(u64::MAX, 1 << 50, 1 << 50), u64::MAX);
+    }
+}

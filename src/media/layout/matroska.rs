@@ -455,3 +455,161 @@ fn cue_of(point: &[u8], track: u64, segment: u64) -> Option<Cue> {
     let relative = number_of(place, CUE_RELATIVE_POSITION).unwrap_or(0);
     Some(Cue { time, cluster, offset: cluster.saturating_add(relative) })
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+mod tests {
+    use super::*;
+    use crate::media::layout::replay::Replay;
+
+    /// An element; its size takes eight bytes.
+    fn element_of(id: u32, content: &[u8]) -> Vec<u8> {
+        let id = id.to_be_bytes();
+        let first = id.iter().position(|&byte| byte != 0).unwrap();
+        let size = (1 << 56 | content.len() as u64).to_be_bytes();
+        [&id[first..], &size, content].concat()
+    }
+
+    fn number(id: u32, value: u64) -> Vec<u8> {
+        element_of(id, &value.to_be_bytes())
+    }
+
+    /// A cue point for track 1, at a place behind the start of the segment.
+    fn cue(time: u64, cluster: u64) -> Vec<u8> {
+        let place = [number(CUE_TRACK, 1), number(CUE_CLUSTER_POSITION, cluster)].concat();
+        element_of(CUE_POINT, &[number(CUE_TIME, time), element_of(CUE_TRACK_POSITIONS, &place)].concat())
+    }
+
+    /// A cluster with one block of the track.
+    fn cluster(time: u64, bytes: usize) -> Vec<u8> {
+        let block = [&[0x81, 0, 0, 0x80][..], &vec![0; bytes]].concat();
+        element_of(CLUSTER, &[number(TIMESTAMP, time), element_of(SIMPLE_BLOCK, &block)].concat())
+    }
+
+    /// A file of clusters of 200 KB, one for each second, whose cues are at its end. `cues` gives their content for the places of
+    /// the clusters behind the start of the segment. Also where the segment begins.
+    fn file(seconds: u64, info: &[u8], cues: Option<&dyn Fn(&[u64]) -> Vec<u8>>) -> (Vec<u8>, u64) {
+        let entry = [number(TRACK_NUMBER, 1), number(TRACK_TYPE, TYPE_VIDEO)].concat();
+        let tracks = element_of(TRACKS, &element_of(TRACK_ENTRY, &entry));
+        let seek_head = |place: u64| {
+            let id = element_of(SEEK_ID, &CUES.to_be_bytes());
+            let seek = [id, number(SEEK_POSITION, place)].concat();
+            if cues.is_some() { element_of(SEEK_HEAD, &element_of(SEEK, &seek)) } else { Vec::new() }
+        };
+        let head = |place| [seek_head(place), element_of(INFO, info), tracks.clone()].concat();
+        let (mut places, mut media) = (Vec::new(), Vec::new());
+        for second in 0..seconds {
+            places.push((head(0).len() + media.len()) as u64);
+            media.extend(cluster(second * 1000, 200_000));
+        }
+        let end = (head(0).len() + media.len()) as u64;
+        let cues = cues.map_or_else(Vec::new, |cues| element_of(CUES, &cues(&places)));
+        let ebml = element_of(EBML, &[]);
+        let segment = (ebml.len() + 4 + 8) as u64;
+        let content = [head(end), media, cues].concat();
+        ([ebml, element_of(SEGMENT, &content)].concat(), segment)
+    }
+
+    fn plan(file: &[u8], at: Duration) -> (Matroska, Plan) {
+        let mut planner = Matroska::new(Some(at));
+        let plan = Replay::new(file).run(&mut planner, 1000).unwrap();
+        (planner, plan)
+    }
+
+    fn each_second(places: &[u64]) -> Vec<u8> {
+        places.iter().zip(0..).flat_map(|(&place, second)| cue(second * 1000, place)).collect()
+    }
+
+    #[test]
+    fn a_plan_names_the_cluster_with_the_keyframe_up_to_about_the_frame() {
+        let (file, segment) = file(10, &[], Some(&each_second));
+        let (planner, plan) = plan(&file, Duration::from_millis(5500));
+        assert_eq!((planner.has_no_cues(), planner.stream_start(0)), (false, Some(0)));
+        let [range] = plan.ranges[..] else { panic!("{plan:?}") };
+        let cluster = 200_000 + 60;
+        assert!((5 * cluster..5 * cluster + 200 + segment).contains(&range.start()), "{range}");
+        // Nine sixteenths of the cluster, and what a search reads on.
+        assert!((110_000..115_000).contains(&(range.len() - BEHIND_ESTIMATE)), "{range}");
+    }
+
+    #[test]
+    fn cues_are_absent_only_where_nobody_names_them_or_none_is_there() {
+        let (without, _) = file(3, &[], None);
+        let (planner, without_plan) = plan(&without, Duration::from_secs(1));
+        assert!(planner.has_no_cues());
+        assert_eq!(without_plan, Plan::default());
+        let (empty, _) = file(3, &[], Some(&|_| Vec::new()));
+        assert!(plan(&empty, Duration::from_secs(1)).0.has_no_cues());
+    }
+
+    #[test]
+    fn large_cues_are_read_and_larger_ones_left_to_libav() {
+        let many = |places: &[u64]| {
+            // 60,000 keyframes of one cluster: 3.8 MB of cues.
+            let cluster = places[0];
+            (0..60_000).flat_map(|number| cue(number, cluster + number)).collect()
+        };
+        let (mut file, segment) = file(1, &[], Some(&many));
+        let at = Duration::from_secs(55);
+        let (planner, found) = plan(&file, at);
+        assert!(!planner.has_no_cues());
+        assert_eq!(found.ranges.len(), 1);
+        let first = found.ranges[0].start() - segment;
+        assert!((55_000..56_000).contains(&first), "{found:?}");
+        // What claims more than that is left to libav.
+        let cues = file.windows(4).rposition(|id| id == CUES.to_be_bytes()).unwrap();
+        file[cues + 4..cues + 12].copy_from_slice(&(1_u64 << 56 | (MAX_CUES + 1)).to_be_bytes());
+        let (planner, found) = plan(&file, at);
+        assert!(!planner.has_no_cues());
+        assert_eq!(found, Plan::default());
+    }
+
+    #[test]
+    fn of_a_video_that_ends_before_the_last_group_and_the_one_at_half_are_read() {
+        let info = element_of(DURATION, &10_000_f64.to_be_bytes());
+        let (file, _) = file(10, &info, Some(&each_second));
+        let (_, plan) = plan(&file, Duration::from_secs(60));
+        let seconds: Vec<u64> = plan.ranges.iter().map(|range| range.start() / 200_000).collect();
+        assert_eq!(seconds, [9, 5], "{plan:?}");
+    }
+
+    #[test]
+    fn absurd_clocks_and_places_do_not_overflow() {
+        for scale in [0, 1, 1_000_000, u64::MAX] {
+            for ticks in [0.0, 1e300, -1.0, f64::NAN, f64::INFINITY] {
+                let info =
+                    [number(TIMESTAMP_SCALE, scale), element_of(DURATION, &f64::to_be_bytes(ticks))].concat();
+                let cues = |_: &[u64]| [cue(0, u64::MAX), cue(u64::MAX, 0), cue(1, u64::MAX - 20)].concat();
+                let (mut bytes, _) = file(1, &info, Some(&cues));
+                for time in [0, u64::MAX, i64::MAX.cast_unsigned()] {
+                    let timestamp = number(TIMESTAMP, 0);
+                    let at = bytes
+                        .windows(timestamp.len())
+                        .position(|window| window[..9] == timestamp[..9])
+                        .unwrap();
+                    bytes[at + 9..at + 17].copy_from_slice(&time.to_be_bytes());
+                    for at in [Duration::ZERO, Duration::from_secs(5), Duration::MAX] {
+                        plan(&bytes, at);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_heads_do_no_harm() {
+        let (whole, _) = file(1, &number(TIMESTAMP_SCALE, 1000), Some(&each_second));
+        let exercise = |bytes: &[u8]| {
+            let mut planner = Matroska::new(Some(Duration::from_secs(1)));
+            let _ = Replay::new(bytes).run(&mut planner, 10_000);
+        };
+        for place in 0..400 {
+            exercise(&whole[..place]);
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[place] = value;
+                exercise(&damaged);
+            }
+        }
+    }
+}

@@ -122,3 +122,99 @@ fn plan_packets(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) -> Pl
     }
     Plan { ranges, only: true }
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+mod tests {
+    use super::test_tables::{boxed, full, plain_tables, video};
+    use super::*;
+    use crate::media::layout::replay::Replay;
+    use crate::source::ByteRange;
+
+    fn look_at(file: &[u8]) -> Result<Option<Mp4Layout>, Pause> {
+        let mut planner = Mp4::new(&Limits::default(), None);
+        match Replay::new(file).run(&mut planner, 1000) {
+            Ok(_) => Ok(planner.info()),
+            Err(Pause::Unknown) => Ok(None),
+            Err(pause) => Err(pause),
+        }
+    }
+
+    fn track(samples: u32) -> Vec<u8> {
+        let stsz = full(b"stsz", 0, &[1, samples]);
+        [b"stbl", b"minf", b"mdia", b"trak"].into_iter().fold(stsz, |content, kind| boxed(kind, &[content]))
+    }
+
+    fn ftyp() -> Vec<u8> {
+        boxed(b"ftyp", &[b"isom".to_vec()])
+    }
+
+    #[test]
+    fn finds_the_moov_in_front_and_behind() {
+        let (moov, mdat) = (boxed(b"moov", &[track(3)]), boxed(b"mdat", &[vec![0; 100_000]]));
+        let front = look_at(&[ftyp(), moov.clone(), mdat.clone()].concat()).unwrap().unwrap();
+        assert_eq!((front.moov_offset, front.faststart, front.fragmented), (12, true, false));
+        let behind = look_at(&[ftyp(), mdat, moov.clone()].concat()).unwrap().unwrap();
+        assert_eq!((behind.moov_offset, behind.faststart), (100_020, false));
+        assert_eq!(behind.moov_bytes, moov.len() as u64);
+    }
+
+    #[test]
+    fn a_moov_behind_the_media_data_is_requested_with_all_that_follows() {
+        let (moov, mdat) = (video(plain_tables(9)), boxed(b"mdat", &[vec![0; 100_000]]));
+        let file = [ftyp(), mdat, moov].concat();
+        let (mut planner, mut replay) = (Mp4::new(&Limits::default(), Some(300_000)), Replay::new(&file));
+        let plan = replay.run(&mut planner, 100).unwrap();
+        // The head, the header of the box behind the media data, and that box.
+        assert_eq!(replay.read.len(), 3);
+        assert!(replay.soon.contains(&ByteRange::new(100_020, file.len() as u64)));
+        assert_eq!(plan, Plan { ranges: vec![ByteRange::new(2000, 2100)], only: true });
+    }
+
+    #[test]
+    fn refuses_tables_that_declare_too_much() {
+        let is_refused =
+            |file: &[u8]| matches!(look_at(file), Err(Pause::Limit { limit: "max_index_entries", .. }));
+        let tracks: Vec<u8> = std::iter::repeat_n(track(5_000_000), 16).flatten().collect();
+        assert!(is_refused(&[ftyp(), boxed(b"moov", &[tracks])].concat()));
+        let moof = boxed(b"moof", &[boxed(b"traf", &[full(b"trun", 0, &[u32::MAX])])]);
+        assert!(is_refused(&[boxed(b"moov", &[boxed(b"mvex", &[])]), moof].concat()));
+        // A moov that somebody crossed out.
+        let free = boxed(b"free", &[boxed(b"mvhd", &[vec![0; 100]]), track(u32::MAX)]);
+        assert!(is_refused(&[ftyp(), free].concat()));
+    }
+
+    #[test]
+    fn minutes_of_uncompressed_sound_are_not_too_much() {
+        // Ten minutes at 44.1 kHz, as cameras write them; the same tables under a video handler are an attack.
+        let file = |handler: &[u8; 4]| {
+            let stbl = [full(b"stts", 0, &[1, 26_460_000, 1]), full(b"stsz", 0, &[4, 26_460_000])];
+            let hdlr = full(b"hdlr", 0, &[0, u32::from_be_bytes(*handler), 0, 0, 0]);
+            let mdia = boxed(b"mdia", &[hdlr, boxed(b"minf", &[boxed(b"stbl", &stbl)])]);
+            [boxed(b"ftyp", &[b"qt  ".to_vec()]), boxed(b"moov", &[boxed(b"trak", &[mdia])])].concat()
+        };
+        assert!(look_at(&file(b"soun")).unwrap().is_some());
+        assert!(look_at(&file(b"vide")).is_err());
+    }
+
+    #[test]
+    fn offsets_that_spell_a_name_are_no_table() {
+        // Chunk offsets of a 2 GB file: one of them reads "stsz", and the next ones would be its count.
+        let stco = full(b"stco", 0, &[4, 0x7374_737a, 0x7374_8000, 0x7374_9000, 0x7374_a000]);
+        let path = [b"stbl", b"minf", b"mdia", b"trak", b"moov"];
+        let moov = path.into_iter().fold(stco, |content, kind| boxed(kind, &[content]));
+        assert!(look_at(&[ftyp(), moov].concat()).unwrap().is_some());
+    }
+
+    #[test]
+    fn other_families_and_damage_are_left_to_libav() {
+        assert_eq!(look_at(b"\x1a\x45\xdf\xa3 matroska"), Ok(None));
+        assert_eq!(look_at(b"no"), Ok(None));
+        assert_eq!(look_at(&ftyp()), Ok(None));
+        // A moov that claims more than the file has, and a box that would loop.
+        let mut cut = boxed(b"moov", &[vec![0; 64]]);
+        cut.truncate(20);
+        assert!(look_at(&[ftyp(), cut].concat()).unwrap().is_some());
+        assert_eq!(look_at(&[ftyp(), vec![0, 0, 0, 4, b'm', b'o', b'o', b'v']].concat()), Ok(None));
+    }
+}

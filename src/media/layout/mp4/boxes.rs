@@ -113,3 +113,33 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<u32> {
     *bytes = bytes.get(4..)?;
     Some(number)
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+mod tests {
+    use super::super::test_tables::*;
+    use super::*;
+
+    #[test]
+    fn sizes_of_each_form() {
+        let header = |bytes: &[u8]| parse_header(bytes).map(|header| (header.header_bytes, header.size));
+        assert_eq!(header(b"\0\0\0\x09free."), Some((8, Some(9))));
+        assert_eq!(header(b"\0\0\0\0mdat"), Some((8, None)));
+        assert_eq!(header(b"\0\0\0\x01mdat\0\0\0\x01\0\0\0\0"), Some((16, Some(1 << 32))));
+        // Smaller than their own headers, and cut short.
+        assert_eq!(header(b"\0\0\0\x07free"), None);
+        assert_eq!(header(b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x0f"), None);
+        assert_eq!((header(b"\0\0\0\x08fre"), header(b"\0\0\0\x01mdat\0")), (None, None));
+    }
+
+    #[test]
+    fn a_box_that_claims_too_much_ends_with_what_is_there() {
+        let mut bytes = [boxed(b"free", &[vec![1, 2]]), boxed(b"skip", &[vec![3; 10]])].concat();
+        bytes.truncate(22);
+        let found: Vec<_> = contents(&bytes).collect();
+        assert_eq!(found, [(*b"free", &[1, 2][..]), (*b"skip", &[3; 4][..])]);
+        assert_eq!(child(&bytes, &(0..22), b"skip"), 18..22);
+        assert_eq!(child(&bytes, &(10..22), b"free"), 0..0);
+        assert_eq!(boxes(&bytes, 30..40).count(), 0);
+    }
+}

@@ -120,7 +120,7 @@ impl Chain {
             self.is_half = true;
         }
         self.follow(on)?;
-        if self.next > self.view.visible {
+        if self.next >= self.view.visible {
             self.view.visible = self.next;
             let shift = self.view.span(self.track).map_or(0, |span| span.shift);
             self.view.hidden_from = self.last.map(|link| (self.track, link.end.saturating_add(shift)));
@@ -352,4 +352,161 @@ fn covers_file(index: &SegmentIndex, seen: &dyn Bytes) -> Result<bool, Pause> {
     let header = parse_header(seen.bytes(index.end_offset, 16)?);
     let is_mfra = header.is_some_and(|header| &header.kind == b"mfra" && header.size == Some(rest));
     Ok(rest == 0 || is_mfra)
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+mod tests {
+    use super::super::Mp4;
+    use super::super::test_tables::*;
+    use super::*;
+    use crate::limits::Limits;
+    use crate::media::layout::replay::Replay;
+
+    const KINDS: [&str; 4] =
+        ["h264_frag_noindex.mp4", "h264_frag_mfra.mp4", "h264_frag_sidx.mp4", "h264_frag_dash.mp4"];
+
+    fn fixture(name: &str) -> Vec<u8> {
+        std::fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    /// The view for a time, and the file's samples of the picture in the order of presentation.
+    fn view(file: &[u8], planner: &mut Mp4, at: i64) -> View {
+        planner.aim(Some(1), Some(at));
+        Replay::new(file).run(planner, 1000).unwrap();
+        planner.view().unwrap().clone()
+    }
+
+    /// Composition times of the pictures, with the end of their fragment's media data.
+    fn pictures(name: &str) -> Vec<(i64, u64)> {
+        let header = &fixture_boxes(name, b"moov")[0].1;
+        let movie = Movie::parse(header).unwrap();
+        let ends = fixture_boxes(name, b"mdat").into_iter().map(|(at, bytes)| at + bytes.len() as u64);
+        let fragments = fixture_boxes(name, b"moof").into_iter().zip(ends);
+        let mut found: Vec<_> = fragments
+            .flat_map(|((offset, moof), end)| {
+                let tracks = read_fragment(&moof, offset, &movie).unwrap();
+                let pictures = tracks.into_iter().find(|track| track.track_id == 1).unwrap();
+                pictures.samples.into_iter().map(move |sample| (sample.cts, end))
+            })
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn a_view_shows_each_frame_that_may_be_the_wanted_one() {
+        for name in KINDS {
+            let (file, pictures) = (fixture(name), pictures(name));
+            let size = file.len() as u64;
+            let mut planner = Mp4::new(&Limits::default(), None);
+            // In any order, and not at a tick.
+            for at in (0..75).map(|number| number * 37 % 75 * 100_000 + 1) {
+                let seen = view(&file, &mut planner, at);
+                // Sound begins at 0, and the pictures' clock has 10 240 ticks a second.
+                let wanted = rescale(at, 10_240, MICROSECONDS);
+                let better: Vec<_> = pictures.iter().filter(|(cts, _)| *cts >= wanted).collect();
+                let Some((pts, end)) = better.first() else {
+                    assert!(seen.visible == size || seen.ends_before(1, wanted), "{name} at {at}");
+                    continue;
+                };
+                assert!(seen.visible >= *end, "{name} at {at}: {seen:?}");
+                assert!(*pts == wanted || seen.is_certain(size, 1, *pts), "{name} at {at}: {seen:?}");
+                assert!(!seen.ends_before(1, *pts), "{name} at {at}: {seen:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_view_is_certain_of_nothing_that_a_hidden_frame_could_change() {
+        for name in KINDS {
+            let (file, pictures) = (fixture(name), pictures(name));
+            let seen = view(&file, &mut Mp4::new(&Limits::default(), None), 2_000_001);
+            for (cts, _) in pictures.iter().filter(|(_, end)| *end > seen.visible) {
+                assert!(
+                    !seen.is_certain(file.len() as u64, 1, cts + 1),
+                    "{name}: {cts} is hidden by {seen:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn tracks_end_where_libavformat_says_and_not_where_the_header_says() {
+        let mut file = fixture("h264_frag_noindex.mp4");
+        // A `mehd` of 20 s in place of the padding that the muxer writes (ISO/IEC 14496-12, 8.8.2).
+        let mvex = file.windows(4).position(|name| name == b"mvex").unwrap() - 4;
+        let mehd = full(b"mehd", 0, &[20_000]);
+        for at in [mvex, 28] {
+            let size = u32::from_be_bytes(file[at..at + 4].try_into().unwrap()) + 16;
+            file[at..at + 4].copy_from_slice(&size.to_be_bytes());
+        }
+        file.splice(mvex + 8..mvex + 8, mehd);
+        let mut planner = Mp4::new(&Limits::default(), Some(1_000_000));
+        Replay::new(&file).run(&mut planner, 1000).unwrap();
+        let view = planner.view().unwrap();
+        assert_eq!((view.end_of(1), view.end_of(2)), (Some(71_680), Some(158_760)));
+        assert_eq!((view.start_of(1), view.start_of(2)), (Some(2048), Some(0)));
+    }
+
+    #[test]
+    fn an_index_leads_to_the_wanted_fragment_at_once() {
+        let file = fixture("h264_frag_sidx.mp4");
+        let (mut planner, mut replay) = (Mp4::new(&Limits::default(), Some(6_000_000)), Replay::new(&file));
+        let plan = replay.run(&mut planner, 100).unwrap();
+        let fragments = fixture_boxes("h264_frag_sidx.mp4", b"moof");
+        let is_read =
+            |offset: &u64| replay.read.iter().any(|range| range.contains(*offset) && range.start() > 16_384);
+        let read: Vec<usize> = (0..7).filter(|&number| is_read(&fragments[number].0)).collect();
+        assert_eq!(read, [5]);
+        assert!(plan.ranges.iter().all(|range| range.start() > fragments[5].0), "{plan:?}");
+        assert_eq!(planner.view().unwrap().visible, file.len() as u64);
+    }
+
+    #[test]
+    fn more_is_shown_until_all_is() {
+        let file = fixture("h264_frag_noindex.mp4");
+        let size = file.len() as u64;
+        let mut planner = Mp4::new(&Limits::default(), None);
+        let mut visible = vec![view(&file, &mut planner, 0).visible];
+        while planner.go_further(size) {
+            Replay::new(&file).run(&mut planner, 1000).unwrap();
+            visible.push(planner.view().unwrap().visible);
+        }
+        assert!(visible.is_sorted_by(|one, next| one < next) && visible.last() == Some(&size), "{visible:?}");
+        assert!(visible.len() < 7, "{visible:?}");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_left_to_libavformat() {
+        let mut file = fixture("h264_frag_noindex.mp4");
+        // No fragment says when it begins.
+        let places: Vec<usize> =
+            file.windows(4).enumerate().filter(|(_, name)| name == b"tfdt").map(|(at, _)| at).collect();
+        for at in places {
+            file[at..at + 4].copy_from_slice(b"skip");
+        }
+        let mut planner = Mp4::new(&Limits::default(), Some(1_000_000));
+        assert_eq!(Replay::new(&file).run(&mut planner, 1000), Ok(Plan::default()));
+        assert!(planner.view().is_none());
+        assert!(planner.info().unwrap().fragmented);
+    }
+
+    #[test]
+    fn many_small_fragments_take_time_that_grows_with_their_number() {
+        let header = fixture_boxes("h264_frag_noindex.mp4", b"moov").remove(0).1;
+        let (_, moof) = fixture_boxes("h264_frag_noindex.mp4", b"moof").remove(0);
+        let mdat = boxed(b"mdat", &[vec![0; 8]]);
+        let mut file = header;
+        for number in 0..1000_u32 {
+            let mut moof = moof.clone();
+            let tfdt = moof.windows(4).position(|name| name == b"tfdt").unwrap();
+            moof[tfdt + 12..tfdt + 16].copy_from_slice(&(number * 10_240).to_be_bytes());
+            file.extend([moof, mdat.clone()].concat());
+        }
+        let started = std::time::Instant::now();
+        let mut planner = Mp4::new(&Limits::default(), Some(900_000_000));
+        Replay::new(&file).run(&mut planner, 100_000).unwrap();
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
 }

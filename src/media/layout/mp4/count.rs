@@ -153,3 +153,66 @@ impl Level {
 pub(super) fn hides_moov(content: &[u8]) -> bool {
     matches!(content.get(4..8), Some(b"mvhd" | b"cmov"))
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+mod tests {
+    use super::super::test_tables::*;
+    use super::*;
+
+    fn counted(bytes: &[u8]) -> (u64, u64) {
+        let mut counter = EntryCounter::default();
+        counter.count(bytes);
+        (counter.entries, counter.tracks)
+    }
+
+    #[test]
+    fn entries_are_added_up_wherever_they_lie() {
+        let tables =
+            [table(b"stts", 2, &[3, 1]), full(b"stsz", 0, &[1, 7]), table(b"stco", 1, &[1, 2, 3])].concat();
+        let nested = [b"stbl", b"minf", b"mdia", b"trak", b"moov"]
+            .into_iter()
+            .fold(tables.clone(), |content, kind| boxed(kind, &[content]));
+        assert_eq!(counted(&nested), (11, 1));
+        assert_eq!(counted(&tables), (11, 0));
+        let hidden = boxed(b"free", &[full(b"mvhd", 0, &[0]), nested.clone()]);
+        assert_eq!(counted(&hidden), (11, 1));
+        assert_eq!(counted(&boxed(b"free", &[nested])), (0, 0));
+    }
+
+    #[test]
+    fn names_in_sample_descriptions_cost_no_more_than_their_length() {
+        // Each name used to be followed by a search of the rest.
+        let started = std::time::Instant::now();
+        for name in [b"meta", b"stsd", b"cmvd", b"hdlr"] {
+            counted(&boxed(b"stsd", &[name.repeat(1 << 18)]));
+        }
+        assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn what_is_too_much_to_look_at_counts_as_too_many_entries() {
+        let mut counter = EntryCounter::default();
+        let empty = boxed(b"skip", &[]).repeat(1 << 20);
+        for _ in 0..MAX_WORK / (BOX_WORK << 20) {
+            counter.count(&empty);
+        }
+        assert_eq!(counter.entries, 0);
+        counter.count(&empty);
+        assert_eq!(counter.entries, u64::MAX);
+    }
+
+    #[test]
+    fn compressed_movies_are_counted_as_far_as_they_are_unpacked() {
+        use std::io::Write as _;
+        let pack = |bytes: &[u8]| {
+            let mut packer = flate2::write::ZlibEncoder::new(vec![0; 4], flate2::Compression::fast());
+            packer.write_all(bytes).unwrap();
+            boxed(b"moov", &[boxed(b"cmov", &[boxed(b"cmvd", &[packer.finish().unwrap()])])])
+        };
+        assert_eq!(counted(&pack(&table(b"stco", 1, &[1, 2, 3]))), (3, 0));
+        // What would be hidden behind the part that is unpacked is refused.
+        let large = pack(&vec![0; usize::try_from(MAX_PACKED_BYTES).unwrap()]);
+        assert_eq!(counted(&large).0, u64::MAX);
+    }
+}

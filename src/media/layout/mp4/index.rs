@@ -101,3 +101,89 @@ pub(super) fn find_moof(window: &[u8], window_offset: u64) -> Option<u64> {
     let start = starts.find(|&at| window.get(at..).and_then(is_moof).is_some())?;
     window_offset.checked_add(u64::try_from(start).ok()?)
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+mod tests {
+    use super::super::test_tables::*;
+    use super::*;
+
+    #[test]
+    fn segment_indexes_are_read() {
+        let short = full(b"sidx", 0, &[1, 1000, 40, 8, 2, 500, 100, 0x9000_0000, 600, 120, 0]);
+        let found = parse_sidx(&short, 200).unwrap();
+        let end = 200 + short.len() as u64 + 8;
+        assert_eq!((found.track_id, found.timescale, found.is_adjacent), (1, 1000, false));
+        assert_eq!((found.end_offset, found.end), (end + 1100, 260));
+        let second = IndexEntry { offset: end + 500, size: 600, start: 140, duration: 120 };
+        assert_eq!(found.entries, [IndexEntry { offset: end, size: 500, start: 40, duration: 100 }, second]);
+        let long = full(b"sidx", 1 << 24, &[1, 1000, 1, 40, 0, 8, 1, 500, 100, 0]);
+        let start = parse_sidx(&long, 0).unwrap().entries[0].start;
+        assert_eq!(start, (1 << 32) + 40);
+        for length in 0..long.len() {
+            assert_eq!(parse_sidx(&long[..length], 0), None);
+        }
+    }
+
+    #[test]
+    fn odd_segment_indexes_are_none() {
+        let sidx = |head, words: &[u32]| parse_sidx(&full(b"sidx", head, words), 200);
+        assert_eq!(sidx(0, &[1, 1000, 0, 0, 1, 1 << 31 | 500, 100, 0]), None);
+        assert_eq!(sidx(0, &[1, 0, 0, 0, 1, 500, 100, 0]), None);
+        assert_eq!(sidx(0, &[1, 1000, 0, 0, 0, 500, 100, 0]), None);
+        assert_eq!(sidx(2 << 24, &[1, 1000, 0, 0, 1, 500, 100, 0]), None);
+        assert_eq!(sidx(1 << 24, &[1, 1000, 0, 0, u32::MAX, u32::MAX, 1, 500, 100, 0]), None);
+        assert_eq!(sidx(1 << 24, &[1, 1000, u32::MAX, u32::MAX, 0, 0, 1, 500, 100, 0]), None);
+    }
+
+    #[test]
+    fn random_access_is_read() {
+        let word = |word: u32| word.to_be_bytes().to_vec();
+        // Numbers of one byte each, then of one, two and four.
+        let first = [
+            word(0),
+            word(1),
+            word(0),
+            word(2),
+            word(40),
+            word(5000),
+            vec![1; 3],
+            word(80),
+            word(6000),
+            vec![1; 3],
+        ];
+        let second = [word(1 << 24), word(2), word(0b00_01_11), word(1), vec![1; 23]];
+        let mfra = boxed(b"mfra", &[boxed(b"tfra", &first), boxed(b"tfra", &second), full(b"mfro", 0, &[0])]);
+        let ones = 0x0101_0101_0101_0101;
+        let found = [(1, 40, 5000), (1, 80, 6000), (2, ones, ones)];
+        assert_eq!(parse_mfra(&mfra).as_deref(), Some(&found[..]));
+        for length in 0..mfra.len() {
+            parse_mfra(&mfra[..length]);
+        }
+    }
+
+    #[test]
+    fn a_real_fragment_is_told_from_its_letters() {
+        let real = boxed(b"moof", &[full(b"mfhd", 0, &[1])]);
+        let window = [b"xxmoofmfhd".to_vec(), full(b"moof", 0, &[1, 2, 3, 4]), real.clone(), real].concat();
+        assert_eq!(find_moof(&window, 1000), Some(1000 + 10 + 28));
+        assert_eq!(find_moof(&window[39..], 1039), Some(1000 + 10 + 28 + 24));
+        assert_eq!(find_moof(&window[..53], 1000), None);
+        assert_eq!(find_moof(b"moof", 0), None);
+    }
+
+    #[test]
+    fn fixtures_of_indexes_name_their_fragments() {
+        let offsets =
+            |name| fixture_boxes(name, b"moof").into_iter().map(|(offset, _)| offset).collect::<Vec<_>>();
+        let (at, sidx) = &fixture_boxes("h264_frag_sidx.mp4", b"sidx")[0];
+        let index = parse_sidx(sidx, *at).unwrap();
+        let named: Vec<u64> = index.entries.iter().map(|entry| entry.offset).collect();
+        assert_eq!((named, index.timescale), (offsets("h264_frag_sidx.mp4"), 10_240));
+        assert_eq!((index.entries[6].start, index.end_offset), (63_488, 56_990));
+        let mfra = index_at_end(&fixture_boxes("h264_frag_mfra.mp4", b"mfra")[0].1).unwrap();
+        let named: Vec<u64> = mfra.iter().filter(|(id, ..)| *id == 1).map(|(_, _, offset)| *offset).collect();
+        assert_eq!(named, offsets("h264_frag_mfra.mp4"));
+        assert_eq!((mfra.len(), mfra[6].1), (14, 63_488));
+    }
+}

@@ -93,3 +93,64 @@ pub(super) fn read_clock(content: &[u8]) -> Option<(u32, i64)> {
     let ticks = fields.take_wide().and_then(|ticks| i64::try_from(ticks).ok()).unwrap_or(0);
     Some((if timescale.cast_signed() > 0 { timescale } else { 1 }, ticks))
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+mod tests {
+    use super::super::test_tables::*;
+    use super::*;
+
+    #[test]
+    fn headers_are_read() {
+        let audio = TestTrack { id: 2, handler: b"soun", format: b"mp4a", ..TestTrack::default() };
+        let references = boxed(b"tref", &[boxed(b"chap", &[vec![0, 0, 0, 3, 0, 0, 0, 4]])]);
+        let video = TestTrack { others: vec![references], tables: plain_tables(3), ..TestTrack::default() };
+        let mvex = boxed(b"mvex", &[full(b"mehd", 0, &[77]), full(b"trex", 0, &[2, 1, 5, 6, 7])]);
+        let moov = moov(&[full(b"mvhd", 0, &[0, 0, 600, 1500]), video.trak(), audio.trak(), mvex]);
+        let movie = Movie::parse(&moov).unwrap();
+        assert_eq!((movie.duration, movie.is_fragmented), (2_500_000, true));
+        let track = movie.track(1).unwrap();
+        assert_eq!((&track.handler, &track.format, track.timescale), (b"vide", b"avc1", 10));
+        assert_eq!((track.width, track.height, track.is_enabled), (160, 120, true));
+        assert_eq!((track.chapters.as_slice(), track.samples(&moov).count()), (&[3, 4][..], 3));
+        assert_eq!((movie.tracks[1].width, movie.tracks[1].samples(&moov).count()), (64, 0));
+        let defaults = movie.fragment_defaults(2).unwrap();
+        assert_eq!((defaults.duration, defaults.size, defaults.flags), (5, 6, 7));
+        assert!(movie.fragment_defaults(1).is_none());
+    }
+
+    #[test]
+    fn long_headers_are_read() {
+        let tkhd =
+            full(b"tkhd", 1 << 24 | 1, &[&[0, 0, 0, 0, 9][..], &[0; 16], &[64 << 16, 48 << 16]].concat());
+        let mdhd = full(b"mdhd", 1 << 24, &[0, 0, 0, 0, 90_000, 1, 2]);
+        let trak = boxed(b"trak", &[tkhd, boxed(b"mdia", &[mdhd])]);
+        let moov = moov(&[full(b"mvhd", 1 << 24, &[0, 0, 0, 0, 1_000_000, 1, 7]), trak]);
+        let movie = Movie::parse(&moov).unwrap();
+        let track = &movie.tracks[0];
+        assert_eq!((movie.duration, track.id, track.timescale), ((1 << 32) + 7, 9, 90_000));
+        assert_eq!((track.width, track.height, track.is_enabled), (64, 48, true));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_none() {
+        assert!(Movie::parse(&moov(&[mvhd(100)])).is_none());
+        assert!(Movie::parse(&moov(&[boxed(b"cmov", &[]), TestTrack::default().trak()])).is_none());
+        let many = vec![boxed(b"trak", &[]); MAX_TRACKS + 1];
+        assert!(Movie::parse(&moov(&many)).is_none());
+        assert!(Movie::parse(&moov(&many[1..])).is_some());
+        assert!(Movie::parse(&[]).is_none());
+    }
+
+    #[test]
+    fn the_main_track_is_the_largest_picture_that_is_no_chapter() {
+        let chapters = boxed(b"tref", &[boxed(b"chap", &[vec![0, 0, 0, 3]])]);
+        let video = TestTrack { others: vec![chapters], ..TestTrack::default() };
+        let audio = TestTrack { id: 2, handler: b"soun", ..TestTrack::default() };
+        let stills = TestTrack { id: 3, ..TestTrack::default() };
+        let movie = Movie::parse(&moov(&[mvhd(100), stills.trak(), audio.trak(), video.trak()])).unwrap();
+        assert_eq!(movie.main_track().map(|track| track.id), Some(1));
+        let movie = Movie::parse(&moov(&[mvhd(100), audio.trak()])).unwrap();
+        assert!(movie.main_track().is_none());
+    }
+}

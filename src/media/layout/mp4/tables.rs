@@ -126,3 +126,85 @@ impl Runs<'_> {
         Some(self.value)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+mod tests {
+    use super::super::test_tables::*;
+    use super::*;
+
+    #[test]
+    fn constant_sizes_and_short_chunk_offsets() {
+        let found = samples(&video(plain_tables(5)));
+        let offsets: Vec<u64> = found.iter().map(|sample| sample.offset).collect();
+        assert_eq!(offsets, [1000, 1100, 1200, 2000, 2100]);
+        assert!(found.iter().all(|sample| sample.size == 100 && sample.is_sync));
+        assert_eq!(found[4], Sample { offset: 2100, size: 100, dts: 4, cts: 4, is_sync: true });
+    }
+
+    #[test]
+    fn each_sample_may_have_its_size() {
+        let sizes = |tables| {
+            samples(&video(with(plain_tables(3), tables))).iter().map(|s| s.size).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(vec![full(b"stsz", 0, &[0, 3, 7, 8, 9])]), [7, 8, 9]);
+        // Fewer than declared.
+        assert_eq!(sizes(vec![full(b"stsz", 0, &[0, 3, 7])]), [7]);
+    }
+
+    #[test]
+    fn long_chunk_offsets_and_runs_of_chunks() {
+        let co64 = full(b"co64", 0, &[3, 1, 0, 0, 50, 0, 70]);
+        let tables = plain_tables(6).into_iter().filter(|table| &table[4..8] != b"stco").collect();
+        let stsc = table(b"stsc", 3, &[1, 1, 1, 2, 3, 1, 3, 2, 1]);
+        let found = samples(&video(with(tables, vec![co64, stsc])));
+        let offsets: Vec<u64> = found.iter().map(|sample| sample.offset).collect();
+        assert_eq!(offsets, [1 << 32, 50, 150, 250, 70, 170]);
+    }
+
+    #[test]
+    fn offsets_out_of_bounds_end_the_track() {
+        let tables: Vec<_> = plain_tables(3).into_iter().filter(|table| &table[4..8] != b"stco").collect();
+        let far = full(b"co64", 0, &[1, u32::MAX, u32::MAX - 150]);
+        assert_eq!(samples(&video(with(tables, vec![far]))).len(), 1);
+    }
+
+    #[test]
+    fn without_a_table_there_are_no_samples() {
+        for missing in [b"stsz", b"stsc", b"stco"] {
+            let tables = plain_tables(4).into_iter().filter(|table| table[4..8] != missing[..]).collect();
+            assert_eq!(samples(&video(tables)), [], "{missing:?}");
+        }
+    }
+
+    #[test]
+    fn keyframes_are_those_that_the_table_names() {
+        let keyframes = |more: Vec<Vec<u8>>| {
+            let found = samples(&video(with(plain_tables(6), more)));
+            found.iter().map(|sample| u8::from(sample.is_sync)).collect::<Vec<_>>()
+        };
+        assert_eq!(keyframes(vec![]), [1; 6]);
+        assert_eq!(keyframes(vec![table(b"stss", 1, &[1, 4])]), [1, 0, 0, 1, 0, 0]);
+        assert_eq!(keyframes(vec![table(b"stss", 1, &[])]), [0; 6]);
+        // Numbers that do not rise.
+        assert_eq!(keyframes(vec![table(b"stss", 1, &[0, 5, 3, 6])]), [0, 0, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn durations_run_and_the_last_repeats() {
+        let dts = |stts: &[u32]| {
+            let tables = with(plain_tables(6), vec![table(b"stts", 2, stts)]);
+            samples(&video(tables)).iter().map(|sample| sample.dts).collect::<Vec<_>>()
+        };
+        assert_eq!(dts(&[2, 5, 0, 9, 1, 7]), [0, 5, 10, 17, 24, 31]);
+        assert_eq!(dts(&[0, 5]), [0, 5, 10, 15, 20, 25]);
+    }
+
+    #[test]
+    fn composition_offsets_are_signed() {
+        let ctts = table(b"ctts", 2, &[1, 3, 0, 99, 2, NEGATIVE - 1]);
+        let cts: Vec<i64> =
+            samples(&video(with(plain_tables(5), vec![ctts]))).iter().map(|sample| sample.cts).collect();
+        assert_eq!(cts, [3, -1, 0, 3, 4]);
+    }
+}

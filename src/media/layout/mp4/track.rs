@@ -133,3 +133,53 @@ fn read_edits(elst: &[u8]) -> Option<(i64, i64)> {
     }
     (empty > 0).then_some((empty, 0))
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+mod tests {
+    use super::super::movie::Movie;
+    use super::super::test_tables::*;
+
+    /// Start, composition time at 1 s, and lateness of a track of ten ticks a second.
+    fn placed(moov: &[u8]) -> (Option<i64>, i64, (i64, i64)) {
+        let movie = Movie::parse(moov).unwrap();
+        let track = &movie.tracks[0];
+        (track.start(moov), track.composed(1_000_000), track.lateness(moov))
+    }
+
+    #[test]
+    fn edits_move_what_they_show_to_the_start() {
+        assert_eq!(placed(&video(reordered())), (Some(1), 10, (0, 0)));
+        // The first picture is presented at 1: the edit says so, or not.
+        assert_eq!(placed(&edited(&[[120, 1]], reordered())), (Some(0), 11, (0, 1)));
+        assert_eq!(placed(&edited(&[[120, 0]], reordered())), (Some(0), 10, (1, 1)));
+        // Nothing for 0.5 s.
+        assert_eq!(placed(&edited(&[[50, NEGATIVE], [120, 1]], reordered())), (Some(5), 6, (0, 1)));
+        let empty = [[20, NEGATIVE], [30, NEGATIVE], [120, 1]];
+        assert_eq!(placed(&edited(&empty, reordered())), (Some(5), 6, (0, 1)));
+        // From the second keyframe on.
+        assert_eq!(placed(&edited(&[[60, 7]], reordered())), (Some(0), 17, (0, 1)));
+    }
+
+    #[test]
+    fn edits_without_a_movie_clock_are_passed_over() {
+        let track = TestTrack { others: vec![elst(&[[60, 7]])], tables: reordered(), ..TestTrack::default() };
+        assert_eq!(placed(&moov(&[track.trak()])), (Some(1), 10, (0, 0)));
+    }
+
+    #[test]
+    fn long_edits_are_read() {
+        let long = full(b"elst", 1 << 24, &[2, 0, 50, NEGATIVE, NEGATIVE, 1 << 16, 0, 120, 0, 1, 1 << 16]);
+        let others = vec![boxed(b"edts", &[long])];
+        let track = TestTrack { others, tables: reordered(), ..TestTrack::default() };
+        assert_eq!(placed(&one_track(&track)), (Some(5), 6, (0, 1)));
+    }
+
+    #[test]
+    fn sound_in_front_of_the_start_is_not_presented() {
+        let track = TestTrack { handler: b"soun", others: vec![elst(&[[60, 7]])], ..TestTrack::default() };
+        let movie = one_track(&track);
+        let movie = Movie::parse(&movie).unwrap();
+        assert_eq!((movie.tracks[0].presented(2), movie.tracks[0].presented(9)), (0, 2));
+    }
+}
