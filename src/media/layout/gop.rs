@@ -144,8 +144,9 @@ pub(super) fn coalesce(mut ranges: Vec<Range<u64>>, gap: u64) -> Vec<ByteRange> 
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use super::*;
 
     /// Packets of 10 bytes in a row, by decoding and composition time; the first is a keyframe, and those named.

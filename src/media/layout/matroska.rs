@@ -457,8 +457,9 @@ fn cue_of(point: &[u8], track: u64, segment: u64) -> Option<Cue> {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use super::*;
     use crate::media::layout::replay::Replay;
 
@@ -486,9 +487,12 @@ mod tests {
         element_of(CLUSTER, &[number(TIMESTAMP, time), element_of(SIMPLE_BLOCK, &block)].concat())
     }
 
+    /// Makes the content of cues for the places of clusters.
+    type MakeCues<'c> = dyn Fn(&[u64]) -> Vec<u8> + 'c;
+
     /// A file of clusters of 200 KB, one for each second, whose cues are at its end. `cues` gives their content for the places of
     /// the clusters behind the start of the segment. Also where the segment begins.
-    fn file(seconds: u64, info: &[u8], cues: Option<&dyn Fn(&[u64]) -> Vec<u8>>) -> (Vec<u8>, u64) {
+    fn file(seconds: u64, info: &[u8], cues: Option<&MakeCues<'_>>) -> (Vec<u8>, u64) {
         let entry = [number(TRACK_NUMBER, 1), number(TRACK_TYPE, TYPE_VIDEO)].concat();
         let tracks = element_of(TRACKS, &element_of(TRACK_ENTRY, &entry));
         let seek_head = |place: u64| {

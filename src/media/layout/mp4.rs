@@ -124,8 +124,9 @@ fn plan_packets(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) -> Pl
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use super::test_tables::{boxed, full, plain_tables, video};
     use super::*;
     use crate::media::layout::replay::Replay;

@@ -34,6 +34,7 @@ impl<'f> Replay<'f> {
     ///
     /// # Panics
     /// When the planner takes more steps, or waits for what it has been given.
+    #[expect(clippy::panic, reason = "for tests")]
     pub(super) fn run(&mut self, planner: &mut dyn Planner, max_steps: usize) -> Result<Plan, Pause> {
         for _ in 0..max_steps {
             match planner.step(self) {

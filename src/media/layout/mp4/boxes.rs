@@ -115,8 +115,9 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<u32> {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use super::super::test_tables::*;
     use super::*;
 

@@ -355,8 +355,9 @@ fn covers_file(index: &SegmentIndex, seen: &dyn Bytes) -> Result<bool, Pause> {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use super::super::Mp4;
     use super::super::test_tables::*;
     use super::*;

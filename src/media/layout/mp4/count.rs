@@ -155,8 +155,9 @@ pub(super) fn hides_moov(content: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use super::super::test_tables::*;
     use super::*;
 

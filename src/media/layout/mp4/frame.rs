@@ -60,8 +60,9 @@ pub(super) fn header_ranges(movie: &Movie, moov: &[u8]) -> Vec<ByteRange> {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use super::super::test_tables::*;
     use super::*;
 

@@ -103,8 +103,9 @@ pub(super) fn find_moof(window: &[u8], window_offset: u64) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use super::super::test_tables::*;
     use super::*;
 

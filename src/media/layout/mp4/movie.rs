@@ -95,8 +95,9 @@ pub(super) fn read_clock(content: &[u8]) -> Option<(u32, i64)> {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use super::super::test_tables::*;
     use super::*;
 

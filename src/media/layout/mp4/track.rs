@@ -135,8 +135,9 @@ fn read_edits(elst: &[u8]) -> Option<(i64, i64)> {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use super::super::movie::Movie;
     use super::super::test_tables::*;
 
