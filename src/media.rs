@@ -19,11 +19,9 @@ mod frame;
 mod frames;
 mod info;
 mod input;
-mod matroska;
-mod mp4;
+mod layout;
 mod open;
 mod options;
-mod plan;
 mod search;
 mod timeline;
 mod units;
@@ -37,7 +35,7 @@ pub use info::{
     VideoInfo,
 };
 #[cfg(fuzzing)]
-pub use mp4::read_mp4_tables;
+pub use layout::plan_layout;
 pub use open::Media;
 pub use options::{OpenOptions, Threads};
 pub use search::FrameReason;

@@ -12,7 +12,7 @@ use crate::deadline::Deadline;
 use crate::limits::Limits;
 use crate::media::container::describe::{describe_stream, encryptions};
 use crate::media::container::encryption::Encryption;
-use crate::media::container::formats::{Handling, RESTRICTIONS, handling, max_streams, prepare, refused};
+use crate::media::container::formats::{Handling, Opening, handling, prepare, refused};
 use crate::media::container::last_sound;
 use crate::media::container::starts::{read_starts, stream_start};
 use crate::media::error::MediaError;
@@ -23,8 +23,8 @@ use crate::media::info::{MediaInfo, StreamKind};
 #[cfg(feature = "remote")]
 use crate::media::input::Fault;
 use crate::media::input::{Container, Input};
+use crate::media::layout::Layout;
 use crate::media::options::{OpenOptions, Threads};
-use crate::media::plan::Layout;
 use crate::media::timeline::{self, Span};
 use crate::media::units::Microseconds;
 use crate::source::Ledger;
@@ -161,7 +161,8 @@ impl<'r> Media<'r> {
             return Err(MediaError::Empty);
         }
         let layout = Layout::look(&mut input, &limits, options.poster_at)?;
-        let mut container = Container::open(input, max_streams(&limits), RESTRICTIONS)
+        let opening = Opening::new(&limits, layout.seeks_together());
+        let mut container = Container::open(input, opening.max_streams, opening.options)
             .map_err(|OpenError { error, source }| refused(&source, error))?;
         container.input_mut().check()?;
         let format_name = container.format_name();

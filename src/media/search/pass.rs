@@ -38,8 +38,6 @@ pub(super) struct Pass {
     pub(super) begins_inside: bool,
     /// Whether the decoder said that the frame of the entry needs no other.
     pub(super) begins_intra: bool,
-    /// Whether the end came before it was certain that no earlier frame follows.
-    pub(super) reached_end: bool,
     /// The latest presentation time of the pass.
     pub(super) last_pts: Option<Pts>,
     /// The last frame of the pass, and the last undamaged one.
@@ -81,7 +79,6 @@ impl Search<'_, '_> {
         while pass.expected.is_none() && !pass.feeds_on {
             let Some(unit) = self.next_unit()? else {
                 pass.expected = Some(Promise::Nothing);
-                pass.reached_end = true;
                 return Ok(pass);
             };
             // Packets without times do not tell: everything is decoded.
@@ -116,7 +113,7 @@ impl Search<'_, '_> {
                 Output::Ended => break,
                 Output::NeedsInput => match ahead.pop_front() {
                     Some(unit) => self.send(unit, goal, ahead.front())?,
-                    None if pass.feeds_on => self.feed(&mut pass, goal)?,
+                    None if pass.feeds_on => self.feed(goal)?,
                     None => self.decoding.drain(),
                 },
             }
@@ -149,9 +146,8 @@ impl Search<'_, '_> {
     }
 
     /// Reads and decodes one more access unit, of packets that do not tell which is the last one needed.
-    fn feed(&mut self, pass: &mut Pass, goal: Pts) -> Result<(), MediaError> {
+    fn feed(&mut self, goal: Pts) -> Result<(), MediaError> {
         let Some(unit) = self.next_unit()? else {
-            pass.reached_end = true;
             self.decoding.drain();
             return Ok(());
         };
@@ -176,7 +172,7 @@ impl Search<'_, '_> {
         goal: Pts,
     ) -> Result<(), MediaError> {
         let mut window = Window::new(goal, self.reorder.depth(), self.decoding_times());
-        let held = ahead.len();
+        let (held, mut ended) = (ahead.len(), false);
         window.add(&first);
         ahead.push_back(first);
         loop {
@@ -187,7 +183,7 @@ impl Search<'_, '_> {
             let is_full = ahead.len().saturating_sub(held) >= MAX_LOOK_AHEAD;
             let unit = if is_full { None } else { self.next_unit()? };
             let Some(unit) = unit else {
-                pass.reached_end = !is_full && !window.is_certain();
+                ended = !is_full;
                 break;
             };
             window.add(&unit);
@@ -195,7 +191,7 @@ impl Search<'_, '_> {
             ahead.push_back(unit);
         }
         match window.best() {
-            Some(best) if window.is_certain() || pass.reached_end => {
+            Some(best) if window.is_certain() || ended => {
                 ahead.truncate(held.saturating_add(window.needed()));
                 pass.expected = Some(Promise::Frame(best));
             }
@@ -340,7 +336,6 @@ impl Pass {
     }
 
     pub(super) fn take(&mut self, reason: FrameReason) -> Option<Found> {
-        let reached_end = self.reached_end;
-        self.frame.take().map(|timed| Found { frame: timed.frame, pts: timed.pts, reason, reached_end })
+        self.frame.take().map(|timed| Found { frame: timed.frame, pts: timed.pts, reason })
     }
 }
