@@ -174,7 +174,7 @@ fn probe_answers_under_the_names_of_ffprobe() -> TestResult {
         (&0.into(), &false.into(), &0.into())
     );
     assert!(ours["requests"].as_u64() > Some(0) && ours["bytes_fetched"].as_u64() > Some(0));
-    assert!(ours["elapsed_ms"].is_number() && ours["hdr"].is_null());
+    assert!(ours["elapsed_ms"].is_number() && ours["hdr"].is_null() && ours["encryption"].is_null());
     Ok(())
 }
 
@@ -186,6 +186,8 @@ fn probe_says_what_ffprobe_does_not() -> TestResult {
     assert_eq!(fragmented["posterframe"]["fragmented"], true);
     assert_eq!(succeed(&["probe", text(&fixture("hdr10.mp4"))?, "--json"])?["posterframe"]["hdr"], "pq");
     assert_eq!(succeed(&["probe", text(&fixture("hlg.mp4"))?, "--json"])?["posterframe"]["hdr"], "hlg");
+    let encrypted = succeed(&["probe", text(&fixture("x_cbcs.mp4"))?, "--json"])?;
+    assert_eq!(encrypted["posterframe"]["encryption"], "cbcs");
     let webm = succeed(&["probe", text(&fixture("vp9.webm"))?, "--json"])?;
     assert!(webm["posterframe"]["moov"].is_null());
     let audio = succeed(&["probe", text(&fixture("audio_only.m4a"))?, "--json"])?;

@@ -354,6 +354,8 @@ fn an_error_keeps_kind_and_words_in_the_common_error() -> Outcome {
         (MediaError::Timeout { allowed: Duration::from_secs(3) }, ErrorKind::Timeout, true),
         (MediaError::NoVideo { found: "audio".to_owned() }, ErrorKind::Unsupported, false),
         (MediaError::NoDecoder { codec: "x".to_owned() }, ErrorKind::Unsupported, false),
+        (MediaError::Encrypted { scheme: "cenc".to_owned() }, ErrorKind::Unsupported, false),
+        (MediaError::TileGrid, ErrorKind::Unsupported, false),
         (MediaError::LimitExceeded { limit: "max_bytes", allowed: 9 }, ErrorKind::LimitExceeded, false),
         (read(IoErrorKind::NotFound), ErrorKind::NotFound, false),
         (read(IoErrorKind::PermissionDenied), ErrorKind::Denied, true),

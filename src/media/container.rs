@@ -1,8 +1,10 @@
 //! What a container tells: which demuxers are used and how, when streams begin, and what they hold.
 
 pub(super) mod describe;
+pub(super) mod encryption;
 pub(super) mod formats;
 mod h264_sps;
+pub(super) mod last_sound;
 mod parameters;
 pub(super) mod starts;
 

@@ -35,6 +35,15 @@ pub enum MediaError {
         /// The codec under FFmpeg's name.
         codec: String,
     },
+    /// The frame is encrypted. A video that begins in clear still gives the frames up to there.
+    #[error("the video is encrypted ({scheme})")]
+    Encrypted {
+        /// As [`StreamInfo::encryption`](crate::StreamInfo::encryption).
+        scheme: String,
+    },
+    /// The picture consists of tiles (HEIF), each a stream of its own.
+    #[error("the picture is a grid of tiles, which is not composed")]
+    TileGrid,
     /// Not one frame of the video could be decoded.
     #[error("no frame of the video can be decoded ({packets} packets read, {errors} errors; first: {first})")]
     NoFrame {
@@ -113,7 +122,9 @@ impl MediaError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Empty | Self::NotMedia { .. } | Self::NoFrame { .. } => ErrorKind::Malformed,
-            Self::NoVideo { .. } | Self::NoDecoder { .. } => ErrorKind::Unsupported,
+            Self::NoVideo { .. } | Self::NoDecoder { .. } | Self::Encrypted { .. } | Self::TileGrid => {
+                ErrorKind::Unsupported
+            }
             Self::LimitExceeded { .. } => ErrorKind::LimitExceeded,
             Self::Timeout { .. } => ErrorKind::Timeout,
             Self::Cancelled => ErrorKind::Cancelled,

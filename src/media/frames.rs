@@ -39,6 +39,7 @@ impl Media<'_> {
     ///
     /// # Errors
     /// - [`MediaError::NoVideo`], [`MediaError::NoDecoder`]: there is nothing to decode, or nothing to decode it with.
+    /// - [`MediaError::Encrypted`], [`MediaError::TileGrid`]: the frame cannot be made of what is there.
     /// - [`MediaError::NoFrame`]: no frame decodes.
     /// - [`MediaError::Read`], [`MediaError::ReaderPanicked`]: the reader failed.
     /// - [`MediaError::LimitExceeded`], [`MediaError::Timeout`], [`MediaError::Cancelled`]: as the options say.
@@ -68,6 +69,9 @@ impl Media<'_> {
         let track = info.id.and_then(|id| u32::try_from(id).ok());
         if info.disposition.attached_pic {
             return self.cover_picture(index, at);
+        }
+        if self.container.has_tile_grid(index) {
+            return Err(MediaError::TileGrid);
         }
         self.container.keep_only(index);
         self.plan(index, track, at)?;
@@ -143,6 +147,7 @@ impl Media<'_> {
             timestamps: self.handling.timestamps,
             stores_dts: self.handling.stores_dts,
             pending: &mut self.pending,
+            encryption: self.encryptions.get(index),
             is_at_start: std::mem::replace(&mut self.at_start, false),
             is_planned: self.layout.mp4().is_some(),
             threads: self.threads.resolve(width, height),

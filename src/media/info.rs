@@ -155,6 +155,10 @@ pub struct StreamInfo {
     pub codec_tag: u32,
     /// Whether the static libav holds a decoder for it. Always `false` for sound, which is never decoded.
     pub decodable: bool,
+    /// How the stream is encrypted, where the headers say it: `cenc`, `cbcs`, `cens`, `cbc1` (Common Encryption), `piff`, another
+    /// four characters of MP4 (`schm`), `WebM`, `WMDRM`, `SAMPLE-AES`, or `unknown`. `None` for a stream in clear. An encrypted
+    /// stream may begin with frames in clear.
+    pub encryption: Option<String>,
     /// Seconds of one tick.
     pub time_base: Ratio,
     /// First presentation time in ticks.

@@ -20,6 +20,7 @@ mod keyframes;
 mod movie;
 mod placement;
 mod poster;
+mod protection;
 mod samples;
 mod tables;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::limits::Limits;
+use crate::media::container::encryption::ProtectedEntry;
 use crate::media::info::Mp4Layout;
 use crate::media::input::{Fault, Input, Pinned};
 use crate::source::ByteRange;
@@ -316,6 +318,11 @@ impl Layout {
     /// Where the tracks of a file of fragments end, in ticks of their own: by track number.
     pub(crate) fn track_ends(&self) -> &[(u32, i64)] {
         self.explored.as_ref().map_or(&[], |explored| explored.track_ends())
+    }
+
+    /// How the samples of each track are encrypted, by track number: `None` when they are in clear.
+    pub(crate) fn protected_entries(&self) -> Vec<(u32, Option<ProtectedEntry>)> {
+        protection::protected_entries(&self.moov)
     }
 
     /// When the tracks of a file of fragments begin, where we know it, in ticks of their own: by track number.

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::limits::Limits;
-use crate::media::container::describe::{average_bit_rate, describe_stream};
+use crate::media::container::describe::{describe_stream, encryptions};
+use crate::media::container::encryption::Encryption;
 use crate::media::container::formats::{Handling, RESTRICTIONS, handling, max_streams, prepare, refused};
+use crate::media::container::last_sound;
 use crate::media::container::starts::{read_starts, stream_start};
 use crate::media::error::MediaError;
 use crate::media::ffi;
@@ -57,6 +59,8 @@ pub struct Media<'r> {
     /// Whether no packet has been lost since the first one.
     pub(super) at_start: bool,
     pub(super) handling: Handling,
+    /// How each stream is encrypted.
+    pub(super) encryptions: Vec<Encryption>,
     pub(super) layout: Layout,
     /// The time for which packets have been asked for.
     pub(super) planned_at: Option<Duration>,
@@ -162,10 +166,17 @@ impl<'r> Media<'r> {
         container.input_mut().check()?;
         let format_name = container.format_name();
         let layout = layout.confirm(&format_name, container.stream_count());
+        let handling = handling(&format_name).for_index(&container);
         // What analysing the streams reads is kept by libavformat, and comes first.
-        let pending =
-            if prepare(&mut container)? { VecDeque::new() } else { read_starts(&mut container, &layout)? };
-        let mut media = Self::assemble(container, pending, layout, handling(&format_name), options);
+        let is_analysed = prepare(&mut container)?;
+        let pending = if is_analysed { VecDeque::new() } else { read_starts(&mut container, &layout)? };
+        let mut media = Self::assemble(container, pending, layout, handling, options);
+        if is_analysed {
+            let (pending, longer) = last_sound::add(&mut media.container, &mut media.info)?;
+            media.pending = pending;
+            media.duration =
+                media.duration.map(|duration| duration.saturating_add(Microseconds::new(longer)));
+        }
         if media.info.streams.len() > usize::try_from(limits.max_streams).unwrap_or(usize::MAX) {
             return Err(MediaError::LimitExceeded {
                 limit: "max_streams",
@@ -208,21 +219,22 @@ impl<'r> Media<'r> {
         let start = container.start_time().or(combined_start);
         let duration = container.duration().or(combined_duration);
         let size = container.input().size();
+        let encryptions = encryptions(&container, &layout.protected_entries());
         let info = MediaInfo {
             format_name: container.format_name(),
             format_long_name: container.format_long_name(),
             duration_seconds: duration.map(timeline::seconds),
             start_seconds: start.map(timeline::seconds),
-            bit_rate: container.bit_rate().or_else(|| average_bit_rate(size, duration?)),
+            bit_rate: container.bit_rate().or_else(|| timeline::average_bit_rate(size, duration?)),
             size_bytes: Some(size),
             probe_score: container.probe_score(),
             tags: container.tags(),
             streams: container
                 .streams()
                 .enumerate()
-                .zip(starts.into_iter().zip(durations))
-                .map(|((index, stream), span)| {
-                    describe_stream(index, stream, span, options.limits.max_pixels)
+                .zip(starts.into_iter().zip(durations).zip(&encryptions))
+                .map(|((index, stream), (span, encryption))| {
+                    describe_stream(index, stream, span, encryption, options.limits.max_pixels)
                 })
                 .collect(),
             video_stream: None,
@@ -236,6 +248,7 @@ impl<'r> Media<'r> {
             pending,
             at_start: true,
             handling,
+            encryptions,
             layout,
             planned_at: options.poster_at,
             limits: options.limits,

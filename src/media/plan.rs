@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::limits::Limits;
+use crate::media::container::encryption::ProtectedEntry;
 use crate::media::info::Mp4Layout;
 use crate::media::input::{Fault, Input};
 use crate::media::{matroska, mp4};
@@ -94,6 +95,15 @@ impl Layout {
             Self::Matroska(layout) => layout.stream_start(stream),
             Self::Mp4(layout) => of_track(layout.track_starts(), track),
             Self::Unknown => None,
+        }
+    }
+
+    /// How the samples of each track of an MP4 file are encrypted, by track number: `None` when they are in clear. Nothing of
+    /// tracks whose boxes were not read.
+    pub(super) fn protected_entries(&self) -> Vec<(u32, Option<ProtectedEntry>)> {
+        match self {
+            Self::Mp4(layout) => layout.protected_entries(),
+            _ => Vec::new(),
         }
     }
 

@@ -9,6 +9,19 @@ pub(super) fn to_microseconds(ticks: i64, time_base: Ratio) -> Option<i64> {
     TimeBase::try_from(time_base).ok()?.microseconds(Ticks::new(ticks)).map(Microseconds::get)
 }
 
+/// A positive length in seconds in whole ticks of `time_base`, rounded down.
+pub(super) fn whole_ticks(length: Ratio, time_base: Ratio) -> Option<i64> {
+    let (length, time_base) = (length.positive()?, time_base.positive()?);
+    let numerator = i128::from(length.num) * i128::from(time_base.den);
+    i64::try_from(numerator / (i128::from(length.den) * i128::from(time_base.num))).ok()
+}
+
+/// Bits a second, of a size in bytes and a duration in microseconds.
+pub(super) fn average_bit_rate(size: u64, duration: i64) -> Option<u64> {
+    let duration = u128::try_from(duration).ok().filter(|&duration| duration > 0)?;
+    u64::try_from(u128::from(size) * 8_000_000 / duration).ok()
+}
+
 /// Microseconds in ticks of `time_base`, to the nearest, halves away from zero.
 pub(super) fn to_ticks(microseconds: i64, time_base: Ratio) -> Option<i64> {
     TimeBase::try_from(time_base).ok()?.ticks(Microseconds::new(microseconds)).map(Ticks::get)
@@ -81,6 +94,14 @@ mod tests {
 
     fn span(kind: StreamKind, start: i64, duration: i64) -> Span {
         Span { kind, start: Some(start), duration: Some(duration) }
+    }
+
+    #[test]
+    fn lengths_in_whole_ticks() {
+        let clock = Ratio { num: 1, den: 90_000 };
+        assert_eq!(whole_ticks(Ratio { num: 1024, den: 44_100 }, clock), Some(2089));
+        assert_eq!(whole_ticks(Ratio { num: 1024, den: 48_000 }, clock), Some(1920));
+        assert_eq!(whole_ticks(Ratio { num: 1024, den: 0 }, clock), None);
     }
 
     #[test]

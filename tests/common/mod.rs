@@ -17,7 +17,7 @@ pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 pub(crate) const AT: Duration = Duration::from_secs(5);
 
 /// Files among the fixtures that are not media.
-const ABOUT: [&str; 4] = [".gitattributes", "README.md", "SHA256SUMS", "oracle.tsv"];
+const ABOUT: [&str; 5] = [".gitattributes", "README.md", "SHA256SUMS", "oracle.tsv", "times.tsv"];
 
 pub(crate) fn fixtures_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -59,7 +59,7 @@ fn list(root: &Path, folder: &Path, found: &mut Vec<String>) -> Outcome {
 
 /// Whether a fixture is there to be refused.
 pub(crate) fn gives_no_picture(name: &str) -> bool {
-    name.starts_with("x_") || name == "audio_only.m4a"
+    name.starts_with("x_") || name.starts_with("grid.") || name == "audio_only.m4a"
 }
 
 /// A table of tab-separated values with a line of headings.

@@ -169,6 +169,7 @@ fn ours(info: &MediaInfo, cost: &Cost) -> Value {
         "rotation": video.map(|video| video.orientation.rotation_degrees()),
         "mirrored": video.map(|video| video.orientation.is_mirrored()),
         "video_stream": info.video_stream,
+        "encryption": stream.and_then(|stream| stream.encryption.as_deref()),
     });
     if let (Some(fields), Ok(Value::Object(ledger))) =
         (ours.as_object_mut(), serde_json::to_value(cost.ledger))

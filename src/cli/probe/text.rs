@@ -40,6 +40,7 @@ fn describe(stream: &StreamInfo) -> String {
     if stream.kind == StreamKind::Video && stream.codec_name.is_some() && !stream.decodable {
         facts.push("no decoder compiled in".to_owned());
     }
+    facts.extend(stream.encryption.as_ref().map(|scheme| format!("encrypted ({scheme})")));
     if let Some(video) = &stream.video {
         facts.extend(describe_video(video));
         let rate = stream.average_frame_rate.positive().and_then(crate::Ratio::value);

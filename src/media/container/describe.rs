@@ -1,25 +1,42 @@
 //! The streams of a container as [`MediaInfo`](crate::MediaInfo) reports them.
 
+use crate::media::container::encryption::{Encryption, ProtectedEntry, Signs};
 use crate::media::container::parameters::Configuration;
 use crate::media::ffi::stream::Stream;
 use crate::media::frame::colour;
 use crate::media::info::{Ratio, StreamInfo, StreamKind, VideoInfo};
+use crate::media::input::Container;
 use crate::media::timeline;
 use crate::pixels::Orientation;
 
-pub(in crate::media) fn average_bit_rate(size: u64, duration: i64) -> Option<u64> {
-    let duration = u128::try_from(duration).ok().filter(|&duration| duration > 0)?;
-    u64::try_from(u128::from(size) * 8_000_000 / duration).ok()
-}
-
 pub(in crate::media) fn orientation(matrix: [i32; 9]) -> Orientation {
     Orientation::from_matrix(matrix[0], matrix[1], matrix[3], matrix[4])
+}
+
+/// How each stream is encrypted. `entries` are the sample entries of MP4, by track number.
+pub(in crate::media) fn encryptions(
+    container: &Container<'_>,
+    entries: &[(u32, Option<ProtectedEntry>)],
+) -> Vec<Encryption> {
+    let (format_name, container_tags) = (container.format_name(), container.tags());
+    let of = |stream: Stream<'_>| {
+        let entry = entries.iter().find(|(track, _)| i32::try_from(*track) == Ok(stream.id()));
+        Encryption::of(Signs {
+            format_name: &format_name,
+            container_tags: &container_tags,
+            stream_tags: &stream.tags(),
+            codec_tag: stream.codec_tag(),
+            entry: entry.map(|(_, entry)| *entry),
+        })
+    };
+    container.streams().map(of).collect()
 }
 
 pub(in crate::media) fn describe_stream(
     index: usize,
     stream: Stream<'_>,
     (start, duration_ts): (Option<i64>, Option<i64>),
+    encryption: &Encryption,
     max_pixels: u64,
 ) -> StreamInfo {
     let time_base = Ratio::from(stream.time_base());
@@ -37,6 +54,7 @@ pub(in crate::media) fn describe_stream(
         codec_tag_string: tag_string(stream.codec_tag()),
         codec_tag: stream.codec_tag(),
         decodable: kind == StreamKind::Video && stream.is_decodable(),
+        encryption: encryption.scheme().map(str::to_owned),
         time_base,
         start_pts: start,
         start_seconds: start.and_then(|ticks| timeline::to_seconds(ticks, time_base)),

@@ -117,6 +117,19 @@ pub(in crate::media) fn handling(format_name: &str) -> Handling {
     Handling { headers_suffice, seeking, timestamps, stores_dts }
 }
 
+impl Handling {
+    /// With what the container has of an index, before a packet was read.
+    ///
+    /// AVI that was cut off lacks its index. libavformat then makes one while it reads, in which every packet is a keyframe.
+    pub(in crate::media) fn for_index(mut self, container: &Container<'_>) -> Self {
+        let is_empty = (0..container.stream_count()).all(|stream| container.index_entry_count(stream) == 0);
+        if container.format_name() == "avi" && is_empty {
+            self.seeking = Seeking::ReadingOn;
+        }
+        self
+    }
+}
+
 /// Codecs whose frames may be stored in another order than they are shown in.
 pub(in crate::media) const REORDERING_CODECS: [&str; 9] =
     ["mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "vc1", "wmv3", "rv40"];

@@ -12,6 +12,10 @@ pub(in crate::media) struct Sps {
     constraints: u8,
     pub(in crate::media) level: i32,
     chroma_format: u32,
+    /// `pic_order_cnt_type`.
+    order_type: u32,
+    /// `max_num_ref_frames`.
+    max_references: u32,
     depth: u32,
     /// Whether there are no field macroblocks at all.
     pub(in crate::media) frames_only: bool,
@@ -84,7 +88,8 @@ impl Sps {
             sps.parse_format(&mut bits)?;
         }
         bits.unsigned()?; // log2_max_frame_num_minus4
-        match bits.unsigned()? {
+        sps.order_type = bits.unsigned()?;
+        match sps.order_type {
             0 => drop(bits.unsigned()?), // log2_max_pic_order_cnt_lsb_minus4
             1 => {
                 bits.flag()?; // delta_pic_order_always_zero_flag
@@ -97,7 +102,7 @@ impl Sps {
             }
             _ => {}
         }
-        bits.unsigned()?; // max_num_ref_frames
+        sps.max_references = bits.unsigned()?;
         bits.flag()?; // gaps_in_frame_num_value_allowed_flag
         bits.unsigned()?; // pic_width_in_mbs_minus1
         bits.unsigned()?; // pic_height_in_map_units_minus1
@@ -192,10 +197,14 @@ impl Sps {
         self.chroma_format == 3
     }
 
-    /// Whether frames are presented in the order in which they are decoded: the set says so, or its profile has no B-frames (A.2.1).
+    /// Whether frames are presented in the order in which they are decoded. The set says so, its profile has no B-frames (A.2.1),
+    /// the order of presentation is that of decoding (8.2.1.3), or there is no room for the two frames that a B-frame lies between.
     pub(in crate::media) const fn is_in_order(&self) -> bool {
         const BASELINE: u8 = 66;
-        self.profile_idc == BASELINE || matches!(self.reorder_frames, Some(0))
+        self.profile_idc == BASELINE
+            || matches!(self.reorder_frames, Some(0))
+            || self.order_type == 2
+            || self.max_references <= 1
     }
 
     /// The number FFmpeg has for the profile: some constraint flags make another one of it (A.2).
@@ -286,6 +295,7 @@ mod tests {
         let sps = Sps::find(&bytes(HIGH_10)).unwrap();
         assert_eq!((sps.profile(), sps.full_range, sps.colour), (110, None, None));
         assert_eq!(sps.pixel_format(false, false).as_deref(), Some("yuv420p10le"));
+        assert!(!sps.is_in_order() && !sps.is_444());
         assert!(!Sps::find(&bytes(INTERLACED)).unwrap().frames_only);
         let wide = Sps::find(&bytes(WIDE)).unwrap().sample_aspect_ratio.map(Ratio::reduced);
         assert_eq!(wide, Some(Ratio { num: 64, den: 45 }));
@@ -313,6 +323,21 @@ mod tests {
         for ((profile_idc, constraints), number) in cases {
             assert_eq!(Sps { profile_idc, constraints, ..Sps::default() }.profile(), number);
         }
+    }
+
+    #[test]
+    fn order_of_presentation() {
+        let high = Sps { profile_idc: 100, max_references: 4, ..Sps::default() };
+        assert!(!high.is_in_order());
+        for sps in [
+            Sps { profile_idc: 66, ..high.clone() },
+            Sps { reorder_frames: Some(0), ..high.clone() },
+            Sps { order_type: 2, ..high.clone() },
+            Sps { max_references: 1, ..high.clone() },
+        ] {
+            assert!(sps.is_in_order(), "{sps:?}");
+        }
+        assert!(!Sps { reorder_frames: Some(2), ..high }.is_in_order());
     }
 
     #[test]

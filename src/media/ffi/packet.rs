@@ -80,12 +80,34 @@ impl Packet {
         self.has_flag(ffi::AV_PKT_FLAG_DISCARD)
     }
 
-    /// Whether the bytes are encrypted still: the container says how, and the demuxer had no key.
-    pub(crate) fn is_encrypted(&self) -> bool {
+    /// How the bytes are encrypted (`AV_PKT_DATA_ENCRYPTION_INFO`), in the layout of libavutil/encryption_info.c; `None` where the
+    /// demuxer attached nothing.
+    pub(crate) fn encryption_parameters(&self) -> Option<&[u8]> {
         let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO;
-        // SAFETY: a valid packet, whose list of side data is only looked at; a null size is allowed
-        // (libavcodec/packet.h).
-        !unsafe { ffi::av_packet_get_side_data(self.as_ptr(), kind, ptr::null_mut()) }.is_null()
+        let mut size = 0;
+        // SAFETY: a valid packet, whose list of side data is only looked at; size is ours (libavcodec/packet.h).
+        let bytes = unsafe { ffi::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size) };
+        if bytes.is_null() {
+            return None;
+        }
+        // SAFETY: libav allocated `size` bytes there, which the packet owns.
+        Some(unsafe { slice::from_raw_parts(bytes, size) })
+    }
+
+    /// Leaves out the first `bytes` bytes; a packet that has fewer becomes empty.
+    pub(crate) fn skip_front(&mut self, bytes: usize) {
+        let (start, size) = (field!(self.view(), data), field!(self.view(), size));
+        let skipped = c_int::try_from(bytes).unwrap_or(c_int::MAX).min(size);
+        let Ok(distance) = usize::try_from(skipped) else { return };
+        if start.is_null() {
+            return;
+        }
+        // SAFETY: within the `size` bytes of the packet, or at their end.
+        let start = unsafe { start.add(distance) };
+        // SAFETY: a valid packet, borrowed with `&mut self`. The bytes in front stay in its buffer.
+        unsafe { (*self.as_mut_ptr()).data = start };
+        // SAFETY: as above; `skipped` is at most `size`.
+        unsafe { (*self.as_mut_ptr()).size = size - skipped };
     }
 
     /// Bytes of compressed data.

@@ -174,7 +174,7 @@ fn packets_carry_bytes_times_and_marks() {
     let packets = packets(&mut container, 0);
     assert!(packets.iter().all(|packet| packet.bytes().len() as u64 == packet.size()));
     assert!(packets.iter().all(|packet| packet.duration().is_some_and(|ticks| ticks > 0)));
-    assert!(packets.iter().all(|packet| !packet.is_corrupt() && !packet.is_encrypted()));
+    assert!(packets.iter().all(|packet| !packet.is_corrupt() && packet.encryption_parameters().is_none()));
     // What lies before the edit is decoded, and not presented.
     let discardable = packets.iter().take_while(|packet| packet.is_discardable()).count();
     assert!(packets[discardable..].iter().all(|packet| !packet.is_discardable()));

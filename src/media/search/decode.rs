@@ -9,7 +9,6 @@ use crate::media::ffi::AvError;
 use crate::media::ffi::codec::{Decoder, DecoderOptions, Received};
 use crate::media::ffi::frame::{Frame, PictureType};
 use crate::media::ffi::packet::Packet;
-use crate::media::input::Container;
 use crate::media::units::{Pts, Ticks};
 
 /// Errors in a row while the decoder is drained, after which it is believed to give nothing more.

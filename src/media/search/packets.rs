@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::unreferenced::Unreferenced;
 use crate::media::container::Sps;
+use crate::media::container::encryption::Encryption;
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::frame::PictureType;
@@ -15,6 +16,8 @@ use crate::media::units::{Pts, Ticks};
 
 /// Demuxer errors in a row after which the rest of the file is given up.
 const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
+/// Access units among which a B-frame comes, in a stream that has any: encoders place one to four between two others.
+const ORDER_WINDOW: usize = 5;
 /// Access units whose presentation times are compared with that of the next: as many as may be held back, and more.
 const MAX_RECENT: usize = 32;
 
@@ -171,6 +174,7 @@ pub(super) struct Units<'m, 'r> {
     stream: usize,
     /// Packets that were read while the container was opened.
     pending: &'m mut VecDeque<Packet>,
+    encryption: Option<&'m Encryption>,
     /// Tells fields from frames, and B-frames, of codecs that may have them.
     parser: Option<Parser>,
     has_fields: bool,
@@ -196,6 +200,7 @@ impl<'m, 'r> Units<'m, 'r> {
         container: &'m mut Container<'r>,
         stream: usize,
         pending: &'m mut VecDeque<Packet>,
+        encryption: Option<&'m Encryption>,
         max_packets: u64,
     ) -> Self {
         let (parser, has_fields) = container.stream(stream).map_or((None, false), open_parser);
@@ -206,6 +211,7 @@ impl<'m, 'r> Units<'m, 'r> {
             container,
             stream,
             pending,
+            encryption,
             parser,
             has_fields,
             needs_first,
@@ -316,6 +322,23 @@ impl<'m, 'r> Units<'m, 'r> {
     /// How many access units, at most, were seen to be presented after one that follows them.
     pub(super) const fn depth(&self) -> usize {
         self.depth
+    }
+
+    /// Whether as many access units were seen since the entry as it takes to meet a B-frame, where there are any.
+    pub(super) fn has_seen_order(&self) -> bool {
+        self.recent.len() >= ORDER_WINDOW
+    }
+
+    /// The scheme by which an access unit is encrypted; `None` for one in clear, from which goes what is in front of its frame.
+    pub(super) fn decrypt(&self, unit: &mut AccessUnit) -> Option<String> {
+        let encryption = self.encryption?;
+        let scheme = unit
+            .packets()
+            .find_map(|packet| encryption.scheme_of_packet(packet.encryption_parameters(), packet.bytes()));
+        if scheme.is_none() {
+            unit.first.skip_front(encryption.bytes_before_frame());
+        }
+        scheme
     }
 
     /// What is known of the order of frames.

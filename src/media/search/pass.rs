@@ -16,8 +16,6 @@ use crate::media::units::{Microseconds, Pts, Ticks};
 const MAX_GAP: Microseconds = Microseconds::new(86_400_000_000);
 /// Access units read beyond the goal, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
 const MAX_LOOK_AHEAD: usize = 32;
-/// Access units looked at in search of a B-frame, where the times do not tell the order of frames.
-const ORDER_WINDOW: usize = 5;
 /// Frames decoded beyond the goal, at most, in search of the expected one.
 const MAX_BEYOND: u32 = 32;
 /// What a pass ended with.
@@ -137,7 +135,7 @@ impl Search<'_, '_> {
         window.add(&first);
         ahead.push_back(first);
         loop {
-            let is_ordered = self.units.order() != Order::Unknown || ahead.len() >= ORDER_WINDOW;
+            let is_ordered = self.units.order() != Order::Unknown || self.units.has_seen_order();
             if window.is_certain() && is_ordered {
                 break;
             }
@@ -212,7 +210,7 @@ impl Search<'_, '_> {
                 Output::Frame(timed) => return Ok(Some(timed)),
                 Output::Ended => return Ok(None),
                 Output::NeedsInput => match self.next_unit()? {
-                    Some(unit) => self.decoding.send(unit, false),
+                    Some(unit) => self.give(unit, false)?,
                     None => self.decoding.drain(),
                 },
             }
@@ -232,8 +230,18 @@ impl Search<'_, '_> {
                 return Ok(());
             }
         }
-        self.decoding.send(unit, is_before);
-        Ok(())
+        self.give(unit, is_before)
+    }
+
+    /// Gives an access unit to the decoder, unless it is encrypted: what comes of ciphertext is noise.
+    pub(super) fn give(&mut self, mut unit: AccessUnit, skips: bool) -> Result<(), MediaError> {
+        match self.units.decrypt(&mut unit) {
+            Some(scheme) => Err(MediaError::Encrypted { scheme }),
+            None => {
+                self.decoding.send(unit, skips);
+                Ok(())
+            }
+        }
     }
 
     /// Takes down what a frame says of the pass. Frames that are presented before the keyframe of the entry may lack what they

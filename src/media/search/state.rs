@@ -7,6 +7,7 @@ use super::decode::{Decoding, Setup};
 use super::packets::{AccessUnit, Reordering, Units};
 use super::places::Places;
 use super::unreferenced::Unreferenced;
+use crate::media::container::encryption::Encryption;
 use crate::media::container::formats::{Seeking, Timestamps};
 use crate::media::error::MediaError;
 use crate::media::ffi::packet::Packet;
@@ -22,6 +23,8 @@ pub(in crate::media) struct Stream<'m> {
     pub(in crate::media) stores_dts: bool,
     /// Packets that were read while the container was opened.
     pub(in crate::media) pending: &'m mut VecDeque<Packet>,
+    /// How its packets are encrypted.
+    pub(in crate::media) encryption: Option<&'m Encryption>,
     /// Whether reading stands at the first packet.
     pub(in crate::media) is_at_start: bool,
     /// Whether the layout has requested the packets.
@@ -91,7 +94,8 @@ impl<'m, 'r> Search<'m, 'r> {
         let marks_keyframes = is_intra_only
             || stream.seeking != Seeking::Indexed
             || names_other_frames(container, stream.index);
-        let units = Units::new(container, stream.index, stream.pending, stream.max_packets);
+        let units =
+            Units::new(container, stream.index, stream.pending, stream.encryption, stream.max_packets);
         let unreferenced = units.unreferenced();
         Ok(Self {
             units,

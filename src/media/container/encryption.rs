@@ -1,0 +1,299 @@
+//! Which packets of a stream are encrypted, and how: told before a packet is decoded.
+//!
+//! A decoder makes noise or a grey picture of an encrypted packet, and calls it a success. Each container marks encrypted
+//! packets in its own way, and libavformat passes on what it understands:
+//! - MP4, Common Encryption (ISO/IEC 23001-7): libavformat attaches the parameters to each encrypted packet. The scheme is
+//!   in the sample entry; libavformat shows the entry under the name that it had before it was encrypted.
+//! - MP4, other schemes (PIFF, those of shops): libavformat attaches nothing.
+//! - WebM: a byte in front of each frame says whether it is encrypted. libavformat shows the key's number as a tag.
+//! - ASF, MPEG-TS: all packets are encrypted. libavformat shows the protection as tags, and the stream type.
+
+use std::collections::BTreeMap;
+
+/// How a stream is encrypted, if it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::media) struct Encryption {
+    /// `None` when the stream is in clear, and when only its packets would tell.
+    scheme: Option<String>,
+    marking: Marking,
+}
+
+/// How the encrypted packets of a stream are told from those in clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Marking {
+    /// No packet is encrypted.
+    Clear,
+    /// libavformat attaches parameters to encrypted packets.
+    Parameters,
+    /// The first byte of each packet says whether the rest is encrypted.
+    SignalByte,
+    /// All packets are encrypted.
+    All,
+}
+
+/// How a sample entry of MP4 says that its samples are encrypted (`sinf`: ISO/IEC 14496-12, 8.12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::media) struct ProtectedEntry {
+    /// Four characters (`schm`); `None` when it is not there.
+    pub(in crate::media) scheme: Option<[u8; 4]>,
+    /// Whether there are the parameters of Common Encryption (`tenc`: ISO/IEC 23001-7, 8.2).
+    pub(in crate::media) has_parameters: bool,
+}
+
+/// What a container says about the protection of one of its streams.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::media) struct Signs<'s> {
+    /// libavformat's names for the container.
+    pub(in crate::media) format_name: &'s str,
+    pub(in crate::media) container_tags: &'s BTreeMap<String, String>,
+    pub(in crate::media) stream_tags: &'s BTreeMap<String, String>,
+    /// In MPEG-TS, the stream type.
+    pub(in crate::media) codec_tag: u32,
+    /// Of MP4: `None` when the boxes were not read, `Some(None)` when they say that the stream is in clear.
+    pub(in crate::media) entry: Option<Option<ProtectedEntry>>,
+}
+
+/// Types of streams in MPEG-TS that are encrypted by HLS's SAMPLE-AES: H.264, AC-3, AAC, E-AC-3 (Apple, MPEG-2 Stream
+/// Encryption Format for HTTP Live Streaming, 2.1).
+const SAMPLE_AES: [u32; 4] = [0xdb, 0xc1, 0xcf, 0xc2];
+/// The signal byte in front of each frame (WebM Encryption, 4.7), and its bit for an encrypted frame.
+const SIGNAL_BYTES: usize = 1;
+const SIGNAL_ENCRYPTED: u8 = 1;
+
+impl Encryption {
+    pub(in crate::media) fn of(signs: Signs<'_>) -> Self {
+        let has_tag = |tag: &str| signs.container_tags.contains_key(tag);
+        let (scheme, marking) = match signs.format_name.split(',').next().unwrap_or_default() {
+            "mov" => match signs.entry {
+                Some(Some(entry)) => (Some(entry.scheme_name()), entry.marking()),
+                Some(None) => (None, Marking::Clear),
+                None => (None, Marking::Parameters),
+            },
+            "matroska" if signs.stream_tags.contains_key("enc_key_id") => {
+                (Some("WebM".to_owned()), Marking::SignalByte)
+            }
+            // libavformat/asfdec_f.c: from the two objects for content encryption.
+            "asf" if has_tag("ASF_Protection_Type") || has_tag("ASF_Key_ID") || has_tag("encryption") => {
+                (Some("WMDRM".to_owned()), Marking::All)
+            }
+            "mpegts" if SAMPLE_AES.contains(&signs.codec_tag) => {
+                (Some("SAMPLE-AES".to_owned()), Marking::All)
+            }
+            _ => (None, Marking::Clear),
+        };
+        Self { scheme, marking }
+    }
+
+    /// Returns the scheme: `cenc`, `cbcs`, `cens` or `cbc1` (Common Encryption), `piff`, another four characters of MP4,
+    /// `WebM`, `WMDRM`, `SAMPLE-AES`, or `unknown`. `None` when the stream is in clear, or only its packets would tell.
+    pub(in crate::media) fn scheme(&self) -> Option<&str> {
+        self.scheme.as_deref()
+    }
+
+    /// Returns whether a packet is encrypted. `parameters` is what libavformat attached to it
+    /// (`AV_PKT_DATA_ENCRYPTION_INFO`). An encrypted stream may begin with packets in clear.
+    pub(in crate::media) fn is_packet_encrypted(&self, parameters: Option<&[u8]>, packet: &[u8]) -> bool {
+        match self.marking {
+            Marking::Clear => false,
+            Marking::Parameters => parameters.is_some_and(encrypt_something),
+            Marking::SignalByte => packet.first().is_some_and(|signal| signal & SIGNAL_ENCRYPTED != 0),
+            Marking::All => true,
+        }
+    }
+
+    /// Returns the scheme of a packet that is encrypted, and `None` for a packet in clear. Arguments as for
+    /// [`is_packet_encrypted`](Self::is_packet_encrypted).
+    pub(in crate::media) fn scheme_of_packet(
+        &self,
+        parameters: Option<&[u8]>,
+        packet: &[u8],
+    ) -> Option<String> {
+        self.is_packet_encrypted(parameters, packet).then(|| {
+            let own = || parameters?.first_chunk().copied().map(scheme_name);
+            self.scheme.clone().or_else(own).unwrap_or_else(|| UNKNOWN.to_owned())
+        })
+    }
+
+    /// Returns how many bytes come before the frame in a packet in clear.
+    pub(in crate::media) const fn bytes_before_frame(&self) -> usize {
+        if matches!(self.marking, Marking::SignalByte) { SIGNAL_BYTES } else { 0 }
+    }
+}
+
+impl ProtectedEntry {
+    fn scheme_name(self) -> String {
+        self.scheme.map_or_else(|| UNKNOWN.to_owned(), scheme_name)
+    }
+
+    const fn marking(self) -> Marking {
+        if self.has_parameters { Marking::Parameters } else { Marking::All }
+    }
+}
+
+const UNKNOWN: &str = "unknown";
+
+/// The four characters of a scheme as text.
+fn scheme_name(scheme: [u8; 4]) -> String {
+    if scheme.iter().all(u8::is_ascii_graphic) {
+        scheme.iter().copied().map(char::from).collect()
+    } else {
+        UNKNOWN.to_owned()
+    }
+}
+
+/// Whether the parameters that libavformat attached to a packet can encrypt anything.
+///
+/// libavformat does not know sample groups, by which single samples of a protected track are in clear (`seig`: ISO/IEC
+/// 23001-7, 6). It attaches the track's own parameters to them, in which there is no initialization vector.
+/// The layout is in libavutil/encryption_info.c: six 32-bit numbers (scheme, two for the pattern, sizes of key number and
+/// vector, number of parts), key number, vector, and for each part its bytes in clear and those encrypted.
+fn encrypt_something(parameters: &[u8]) -> bool {
+    const HEADER_BYTES: usize = 24;
+    let number = |at: usize| {
+        let bytes = parameters.get(at..at.checked_add(4)?)?;
+        usize::try_from(u32::from_be_bytes(bytes.try_into().ok()?)).ok()
+    };
+    let parse = || {
+        let (key_bytes, vector_bytes, parts) = (number(12)?, number(16)?, number(20)?);
+        let (_, rest) = parameters.split_at_checked(HEADER_BYTES.checked_add(key_bytes)?)?;
+        let (vector, rest) = rest.split_at_checked(vector_bytes)?;
+        if parts == 0 {
+            return Some(vector.iter().any(|&byte| byte != 0));
+        }
+        let mut encrypted = rest.chunks_exact(8).take(parts).filter_map(|part| part.last_chunk::<4>());
+        Some(encrypted.any(|bytes| *bytes != [0; 4]))
+    };
+    // What is not understood is what the demuxer calls encrypted.
+    parse().unwrap_or(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CLEAR: [&str; 4] = ["mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "asf", "mpegts"];
+
+    fn tags(names: &[&str]) -> BTreeMap<String, String> {
+        names.iter().map(|&name| (name.to_owned(), "x".to_owned())).collect()
+    }
+
+    fn of_tags(format_name: &str, container: &[&str], stream: &[&str], codec_tag: u32) -> Encryption {
+        let (container_tags, stream_tags) = (&tags(container), &tags(stream));
+        Encryption::of(Signs { format_name, container_tags, stream_tags, codec_tag, entry: None })
+    }
+
+    fn of_entry(entry: Option<Option<ProtectedEntry>>) -> Encryption {
+        let none = &BTreeMap::new();
+        let (container_tags, stream_tags) = (none, none);
+        Encryption::of(Signs { format_name: CLEAR[0], container_tags, stream_tags, codec_tag: 0, entry })
+    }
+
+    fn entry(scheme: Option<&[u8; 4]>, has_parameters: bool) -> Encryption {
+        of_entry(Some(Some(ProtectedEntry { scheme: scheme.copied(), has_parameters })))
+    }
+
+    /// Parameters as libavformat attaches them.
+    fn parameters(vector: &[u8], parts: &[(u32, u32)]) -> Vec<u8> {
+        let sizes = [16, vector.len(), parts.len()].map(|size| u32::try_from(size).unwrap());
+        let mut bytes = b"cenc".to_vec();
+        bytes.extend([0, 0].into_iter().chain(sizes).flat_map(u32::to_be_bytes));
+        bytes.extend([7; 16]);
+        bytes.extend(vector);
+        bytes.extend(
+            parts.iter().flat_map(|(clear, encrypted)| [*clear, *encrypted]).flat_map(u32::to_be_bytes),
+        );
+        bytes
+    }
+
+    #[test]
+    fn streams_in_clear() {
+        for format_name in CLEAR {
+            let encryption = of_tags(format_name, &["title"], &["title"], 0x1b);
+            assert_eq!(encryption.scheme(), None, "{format_name}");
+            assert_eq!(encryption.scheme_of_packet(None, &[1, 2]), None, "{format_name}");
+            assert_eq!(encryption.bytes_before_frame(), 0, "{format_name}");
+        }
+        // Somebody's tags are not those of the demuxer.
+        assert_eq!(of_tags("matroska,webm", &["encryption"], &[], 0xdb).scheme(), None);
+        assert_eq!(of_tags("flv", &["ASF_Key_ID"], &["enc_key_id"], 0xdb).scheme(), None);
+        // A file whose protection was removed, but not the parameters.
+        assert!(!of_entry(Some(None)).is_packet_encrypted(Some(&parameters(&[1; 8], &[])), &[1]));
+    }
+
+    #[test]
+    fn common_encryption_marks_packets() {
+        for (name, scheme) in
+            [("cenc", b"cenc"), ("cbcs", b"cbcs"), ("unknown", &[0xff; 4]), ("unknown", &[0; 4])]
+        {
+            let encryption = entry(Some(scheme), true);
+            assert_eq!(encryption.scheme(), Some(name));
+            assert_eq!(encryption.scheme_of_packet(None, &[1]), None);
+            let found = encryption.scheme_of_packet(Some(&parameters(&[1; 8], &[(9, 16)])), &[0]);
+            assert_eq!(found.as_deref(), Some(name));
+        }
+        assert_eq!(entry(None, true).scheme(), Some("unknown"));
+        // The boxes were not read: the packets tell.
+        let encryption = of_entry(None);
+        assert_eq!(encryption.scheme(), None);
+        let found = encryption.scheme_of_packet(Some(&parameters(&[1; 8], &[])), &[0]);
+        assert_eq!(found.as_deref(), Some("cenc"));
+        assert_eq!(encryption.scheme_of_packet(Some(&[1]), &[0]).as_deref(), Some("unknown"));
+    }
+
+    #[test]
+    fn parameters_that_encrypt_nothing() {
+        let encryption = entry(Some(b"cenc"), true);
+        for (parameters, expected) in [
+            (parameters(&[0; 16], &[]), false),
+            (parameters(&[0; 16], &[(100, 0), (3, 0)]), false),
+            (parameters(&[0; 16], &[(100, 0), (3, 1)]), true),
+            (parameters(&[0, 0, 1], &[]), true),
+            (parameters(&[1; 8], &[(5, 0)]), false),
+            (Vec::new(), true),
+        ] {
+            assert_eq!(encryption.is_packet_encrypted(Some(&parameters), &[]), expected, "{parameters:?}");
+        }
+        let mut cut = parameters(&[1; 8], &[]);
+        cut.pop();
+        assert!(encryption.is_packet_encrypted(Some(&cut), &[]));
+    }
+
+    #[test]
+    fn other_schemes_of_mp4_encrypt_all() {
+        for (scheme, name) in [(Some(b"piff"), "piff"), (Some(b"itun"), "itun"), (None, "unknown")] {
+            let encryption = entry(scheme, false);
+            assert_eq!(encryption.scheme(), Some(name));
+            assert_eq!(encryption.scheme_of_packet(None, &[]).as_deref(), Some(name));
+        }
+    }
+
+    #[test]
+    fn webm_has_a_byte_in_front_of_each_frame() {
+        let encryption = of_tags("matroska,webm", &[], &["enc_key_id"], 0);
+        assert_eq!((encryption.scheme(), encryption.bytes_before_frame()), (Some("WebM"), 1));
+        for (packet, expected) in
+            [(&[0, 1][..], None), (&[2], None), (&[], None), (&[1], Some("WebM")), (&[3, 0], Some("WebM"))]
+        {
+            assert_eq!(encryption.scheme_of_packet(None, packet).as_deref(), expected, "{packet:?}");
+        }
+    }
+
+    #[test]
+    fn asf_and_mpeg_ts_encrypt_all() {
+        for tag in ["ASF_Protection_Type", "ASF_Key_ID", "encryption"] {
+            assert_eq!(of_tags("asf", &[tag], &[], 0).scheme_of_packet(None, &[]).as_deref(), Some("WMDRM"));
+        }
+        let encryption = of_tags("mpegts", &[], &[], 0xdb);
+        assert_eq!(encryption.scheme_of_packet(None, &[]).as_deref(), Some("SAMPLE-AES"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_parameters(bytes in vec(any::<u8>(), 0..80)) {
+            encrypt_something(&bytes);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The length of the last sound in transport and program streams.
+//!
+//! These containers do not say how long they are. libavformat takes the last timestamp of each stream, and adds the length
+//! of one packet. For AAC it knows that length from the decoder, which is not compiled in; the parsers of the other codecs
+//! know it. Without it, a file whose AAC ends last is one frame too short. The headers of the first packets give the length.
+
+use std::collections::VecDeque;
+
+use crate::media::bits::Bits;
+use crate::media::error::MediaError;
+use crate::media::ffi::packet::Packet;
+use crate::media::info::{MediaInfo, Ratio};
+use crate::media::input::Container;
+use crate::media::timeline::{self, Span};
+
+/// Packets that are read for the headers, at most, and their bytes.
+const MAX_PACKETS: usize = 100;
+const MAX_BYTES: u64 = 2 << 20;
+/// Samples of each channel in a frame of AAC (ISO/IEC 14496-3, 4.5.2.1).
+const FRAME_SAMPLES: i32 = 1024;
+/// Samples a second by `samplingFrequencyIndex` (ISO/IEC 14496-3, table 1.18). With spectral band replication the output has
+/// twice as many, and as many more in a frame.
+const SAMPLE_RATES: [i32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+
+/// Adds the length of one frame to each stream of AAC for which libavformat did not know it, and with that to the whole.
+/// `container` is at its start, and its streams are analysed. Returns the packets that were read, and by how many
+/// microseconds the whole is longer.
+///
+/// # Errors
+/// Those of reading.
+pub(in crate::media) fn add(
+    container: &mut Container<'_>,
+    info: &mut MediaInfo,
+) -> Result<(VecDeque<Packet>, i64), MediaError> {
+    let mut packets = VecDeque::new();
+    let mut wanted = streams_without_length(container, info);
+    let before = whole(info);
+    let mut bytes = 0_u64;
+    while !wanted.is_empty() && packets.len() < MAX_PACKETS && bytes < MAX_BYTES {
+        let mut packet = Packet::new().map_err(MediaError::library("allocating a packet"))?;
+        let result = container.read_packet(&mut packet);
+        container.input_mut().check()?;
+        // An end or an error here is met again when packets are read to be decoded.
+        if !matches!(result, Ok(true)) {
+            break;
+        }
+        wanted
+            .retain(|&index| packet.stream_index() != Some(index) || !lengthen(info, index, packet.bytes()));
+        bytes = bytes.saturating_add(packet.size());
+        packets.push_back(packet);
+    }
+    let after = whole(info);
+    // Where libavformat combines the streams in another way than we do, its word stays.
+    let longer = match (before, after) {
+        (Some(before), Some(after)) if container.duration() == Some(before) && after > before => {
+            info.duration_seconds = Some(timeline::seconds(after));
+            info.bit_rate = info.size_bytes.and_then(|size| timeline::average_bit_rate(size, after));
+            after.saturating_sub(before)
+        }
+        _ => 0,
+    };
+    Ok((packets, longer))
+}
+
+fn streams_without_length(container: &Container<'_>, info: &MediaInfo) -> Vec<usize> {
+    if !matches!(info.format_name.as_str(), "mpegts" | "mpeg") {
+        return Vec::new();
+    }
+    let streams = info.streams.iter().zip(container.streams());
+    streams
+        .filter(|(info, stream)| {
+            is_aac(info.codec_name.as_deref())
+                && info.duration_ts.is_some()
+                && stream.audio_frame_size().is_none()
+        })
+        .map(|(info, _)| info.index)
+        .collect()
+}
+
+fn is_aac(codec_name: Option<&str>) -> bool {
+    matches!(codec_name, Some("aac" | "aac_latm"))
+}
+
+/// Adds the length of one frame to a stream; `false` when the packet does not say it.
+fn lengthen(info: &mut MediaInfo, index: usize, packet: &[u8]) -> bool {
+    let Some(stream) = info.streams.get_mut(index) else { return false };
+    let rate = match stream.codec_name.as_deref() {
+        Some("aac_latm") => latm_sample_rate(packet),
+        _ => adts_sample_rate(packet),
+    };
+    // libavformat rounds it down (libavformat/demux.c, estimate_timings_from_pts).
+    let frame = rate
+        .and_then(|rate| timeline::whole_ticks(Ratio { num: FRAME_SAMPLES, den: rate }, stream.time_base));
+    let Some(frame) = frame else { return false };
+    stream.duration_ts = stream.duration_ts.map(|ticks| ticks.saturating_add(frame));
+    stream.duration_seconds =
+        stream.duration_ts.and_then(|ticks| timeline::to_seconds(ticks, stream.time_base));
+    true
+}
+
+/// The length of the whole in microseconds, by its streams.
+fn whole(info: &MediaInfo) -> Option<i64> {
+    let spans: Vec<Span> = info
+        .streams
+        .iter()
+        .map(|stream| {
+            let microseconds = |ticks| timeline::to_microseconds(ticks, stream.time_base);
+            Span {
+                kind: stream.kind,
+                start: stream.start_pts.and_then(microseconds),
+                duration: stream.duration_ts.and_then(microseconds),
+            }
+        })
+        .collect();
+    timeline::combine(&spans).1
+}
+
+/// Reads the header of an ADTS frame (ISO/IEC 14496-3, 1.A.2.2.1).
+fn adts_sample_rate(packet: &[u8]) -> Option<i32> {
+    let mut bits = Bits::new(packet);
+    let has_syncword = bits.take(12)? == 0xfff;
+    let _version = bits.flag()?;
+    let layer = bits.take(2)?;
+    let _protection_absent_and_profile = bits.take(3)?;
+    let index = bits.take(4)?;
+    if has_syncword && layer == 0 { sample_rate(index) } else { None }
+}
+
+/// Reads the configuration in an element of LOAS (ISO/IEC 14496-3, 1.7.2 and 1.7.3). Not every element has one.
+fn latm_sample_rate(packet: &[u8]) -> Option<i32> {
+    let mut bits = Bits::new(packet);
+    let has_syncword = bits.take(11)? == 0x2b7;
+    let _length = bits.take(13)?;
+    let use_same_stream_mux = bits.flag()?;
+    if !has_syncword || use_same_stream_mux {
+        return None;
+    }
+    let audio_mux_version = bits.flag()?;
+    if audio_mux_version {
+        let audio_mux_version_a = bits.flag()?;
+        if audio_mux_version_a {
+            return None;
+        }
+        skip_latm_value(&mut bits)?;
+    }
+    let _all_streams_same_time_framing = bits.flag()?;
+    let _sub_frames = bits.take(6)?;
+    let _programs_and_layers = bits.take(7)?;
+    if audio_mux_version {
+        skip_latm_value(&mut bits)?;
+    }
+    // AudioSpecificConfig (1.6.2.1).
+    let object_type = bits.take(5)?;
+    if object_type == 31 {
+        let _object_type_extension = bits.take(6)?;
+    }
+    match bits.take(4)? {
+        15 => bits.number(24).filter(|&rate| rate > 0),
+        index => sample_rate(index),
+    }
+}
+
+/// `LatmGetValue` (1.7.3.1): a number of one to four bytes.
+fn skip_latm_value(bits: &mut Bits<'_>) -> Option<()> {
+    let bytes_less_one = bits.take(2)?;
+    for _ in 0..=bytes_less_one {
+        bits.byte()?;
+    }
+    Some(())
+}
+
+fn sample_rate(index: u32) -> Option<i32> {
+    SAMPLE_RATES.get(usize::try_from(index).ok()?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn headers_of_adts() {
+        // AAC-LC at 44.1 kHz, stereo.
+        assert_eq!(adts_sample_rate(&[0xff, 0xf1, 0x50, 0x80]), Some(44_100));
+        assert_eq!(adts_sample_rate(&[0xff, 0xf9, 0x5c, 0x40]), Some(22_050));
+        // A reserved frequency, another layer, no syncword, too few bytes.
+        for packet in
+            [&[0xff, 0xf1, 0x74, 0x80][..], &[0xff, 0xf3, 0x50, 0x80], &[0xfe, 0xf1, 0x50], &[0xff, 0xf1]]
+        {
+            assert_eq!(adts_sample_rate(packet), None, "{packet:x?}");
+        }
+    }
+
+    /// LOAS in front of these bits.
+    fn loas(text: &str) -> Vec<u8> {
+        let digits: String = text.split_whitespace().collect();
+        let bits: Vec<u8> = digits.bytes().map(|digit| digit - b'0').collect();
+        let bytes = bits
+            .chunks(8)
+            .map(|bits| bits.iter().chain(&[0; 8]).take(8).fold(0, |byte, bit| byte << 1 | bit));
+        [0x56, 0xe0, 9].into_iter().chain(bytes).collect()
+    }
+
+    #[test]
+    fn configurations_of_latm() {
+        for (text, rate) in [
+            ("0 0 1 000000 0000000 00010 0011 0010", Some(48_000)),
+            ("0 0 1 000000 0000000 11111 000001 0101 0010", Some(32_000)),
+            ("0 0 1 000000 0000000 00010 1111 000000001010110001000100 0010", Some(44_100)),
+            ("0 1 0 00 11111111 1 000000 0000000 01 00000000 00010000 00010 0100 0010", Some(44_100)),
+            // The same as before, a later version, a reserved frequency, cut short.
+            ("1 0 1 000000 0000000 00010 0011 0010", None),
+            ("0 1 1 0000000000000000000000000000000000", None),
+            ("0 0 1 000000 0000000 00010 1101 0010", None),
+            ("0 0 1 000000 00000", None),
+        ] {
+            assert_eq!(latm_sample_rate(&loas(text)), rate, "{text}");
+        }
+        assert_eq!(latm_sample_rate(&[0xff, 0xf1, 0x50, 0x80, 0, 0, 0, 0]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_header(bytes in vec(any::<u8>(), 0..32)) {
+            let _rates = (adts_sample_rate(&bytes), latm_sample_rate(&bytes));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Encrypted videos give their frames in clear and no others, and say by which scheme they are encrypted.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{AT, Outcome, fixture, fixture_bytes, open};
+use posterframe::{Error, ErrorKind, Media, MediaError, OpenOptions};
+
+/// Each scheme, and the error for the frame at each time.
+#[test]
+fn each_scheme_is_told_and_nothing_is_decoded() -> Outcome {
+    for (name, scheme) in [
+        ("x_cenc.mp4", "cenc"),
+        ("x_cenc_frag.mp4", "cenc"),
+        ("x_cbcs.mp4", "cbcs"),
+        ("x_piff.mp4", "piff"),
+        ("x_encrypted.webm", "WebM"),
+        ("x_wmdrm.asf", "WMDRM"),
+    ] {
+        let mut media = open(name)?;
+        let stream = media.info().video_stream.and_then(|index| media.info().streams.get(index));
+        assert_eq!(stream.and_then(|stream| stream.encryption.as_deref()), Some(scheme), "{name}");
+        assert!(stream.is_some_and(|stream| stream.codec_name.is_some() && stream.decodable), "{name}");
+        for at in [Duration::ZERO, AT, Duration::from_secs(60)] {
+            let Err(error) = media.poster_frame(at) else { return Err(format!("{name} at {at:?}").into()) };
+            assert!(
+                matches!(&error, MediaError::Encrypted { scheme: told } if told == scheme),
+                "{name}: {error}"
+            );
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}");
+            assert!(!Error::from(error).is_retryable(), "{name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_lead_in_clear_gives_its_frames() -> Outcome {
+    let mut media = open("clear_lead.mp4")?;
+    assert_eq!(media.info().streams[0].encryption.as_deref(), Some("cenc"));
+    for seconds in [5, 0, 2] {
+        let frame = media.poster_frame(Duration::from_secs(seconds))?;
+        assert!(frame.pts_seconds() >= seconds as f64 && frame.pts_seconds() < seconds as f64 + 0.2);
+    }
+    // The lead lasts six seconds of seven.
+    let hidden = media.poster_frame(Duration::from_millis(6500));
+    assert!(matches!(hidden, Err(MediaError::Encrypted { .. })));
+    // The frame at half of the duration, which a time behind the end gives, is in clear.
+    assert!(media.poster_frame(Duration::from_secs(60)).is_ok());
+    Ok(())
+}
+
+/// A sample entry of an encrypted video without scheme and parameters: one box of the same size as a bit rate's.
+#[test]
+fn a_scheme_that_is_not_named_is_unknown() -> Outcome {
+    let mut bytes = fixture_bytes("h264_front.mp4")?;
+    let replace = |bytes: &mut Vec<u8>, from: &[u8], to: &[u8]| -> Outcome<usize> {
+        let at = bytes.windows(from.len()).position(|part| part == from).ok_or("not there")?;
+        bytes[at..at + to.len()].copy_from_slice(to);
+        Ok(at)
+    };
+    // The first `avc1` is a brand of the file.
+    let stsd = bytes.windows(4).position(|name| name == b"stsd").ok_or("no stsd")?;
+    let mut entry = bytes.split_off(stsd);
+    replace(&mut entry, b"avc1", b"encv")?;
+    replace(&mut entry, b"btrt", b"sinf\0\0\0\x0cfrmaavc1")?;
+    bytes.append(&mut entry);
+    let mut media = Media::open(std::io::Cursor::new(&bytes), &OpenOptions::default())?;
+    let video = &media.info().streams[0];
+    assert_eq!((video.codec_name.as_deref(), video.encryption.as_deref()), (Some("h264"), Some("unknown")));
+    let frame = media.poster_frame(AT);
+    assert!(matches!(frame, Err(MediaError::Encrypted { scheme }) if scheme == "unknown"));
+    Ok(())
+}
+
+#[test]
+fn what_is_in_clear_says_nothing() -> Outcome {
+    for name in ["h264_front.mp4", "h264.mkv", "h264.ts", "wmv2.asf", "vp9.webm"] {
+        let media = open(name)?;
+        assert!(media.info().streams.iter().all(|stream| stream.encryption.is_none()), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_grid_of_tiles_is_refused_and_not_one_of_them_shown() -> Outcome {
+    for name in ["grid.heic", "grid.avif"] {
+        let mut media = Media::open_file(fixture(name), &OpenOptions::default())?;
+        let Err(error) = media.poster_frame(Duration::ZERO) else { return Err(name.into()) };
+        assert!(matches!(error, MediaError::TileGrid), "{name}: {error}");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+    Ok(())
+}
