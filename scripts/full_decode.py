@@ -20,6 +20,8 @@ import imageio_ffmpeg
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "target" / "any-time"
+# Raised when a result has another form, or another meaning.
+FORM = 1
 
 MICROSECOND = Fraction(1, 1_000_000)
 # Flags of libavcodec's packets.
@@ -33,7 +35,8 @@ ENCRYPTED_STREAM = re.compile(rb"^ +enc_key_id +:|\] size=\d+ 4CC=encv |DRM prot
 ERROR = re.compile(rb"\[(?:error|fatal|panic)\] ")
 TIMINGS = re.compile(rb"\] format: start_time: (\S+) duration: (\S+) ")
 TIME_BASE = re.compile(rb"showinfo_0 @ 0x[0-9a-f]+\] \[info\] config in time_base: (\d+)/(\d+)")
-SHOWN = re.compile(rb"showinfo_0 @ 0x[0-9a-f]+\] \[info\] n: *\d+ pts: *(-?\d+) .*? fmt:(\S+) .*? iskey:(\d) ")
+# Messages of other threads may come between this one and its prefix.
+SHOWN = re.compile(rb"n: *\d+ pts: *(-?\d+) .*? fmt:(\S+) .*? iskey:(\d) type:")
 CODEC = re.compile(rb" -> #0:0 \((\w+) ")
 # A picture of tiles is a group of streams. FFmpeg's program composes it, and filters it only in a complex graph.
 GRID = re.compile(rb"Stream group #0:(\d+)[^:]*: Tile Grid")
@@ -148,8 +151,7 @@ class Truth:
 
 def truth_of(path: Path, limit: float) -> Truth:
     """Returns what FFmpeg reports of a file, decoded now or before. `limit` is in seconds, for each start of the program."""
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    digest.update(Path(imageio_ffmpeg.get_ffmpeg_exe()).name.encode())
+    digest = hashlib.sha256(f"{FORM} {Path(imageio_ffmpeg.get_ffmpeg_exe()).name} ".encode())
     digest.update(path.read_bytes())
     kept = CACHE / f"{digest.hexdigest()}.json"
     if kept.exists():
