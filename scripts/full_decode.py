@@ -24,6 +24,8 @@ CACHE = ROOT / "target" / "any-time"
 FORM = 1
 
 MICROSECOND = Fraction(1, 1_000_000)
+# The status of FFmpeg's program after a signal that it handles.
+INTERRUPTED = 255
 # Flags of libavcodec's packets.
 KEY, CORRUPT = 1, 2
 # A frame more than 30 years from the start has a broken time.
@@ -246,8 +248,10 @@ def run_decode(
             "-threads", "1", "-noautorotate", "-copyts", "-export_side_data", "enhancements", *before, "-i", path,
             *video, "-noautoscale", *show, "-fps_mode", "passthrough", "-f", "framemd5", hashed, *copy,
         ]  # fmt: skip
-        log = run(command, limit).stderr
-        return log, table(hashed), table(copied)
+        done = run(command, limit)
+        if done.returncode < 0 or done.returncode == INTERRUPTED:
+            raise NoTruth("FFmpeg was interrupted")
+        return done.stderr, table(hashed), table(copied)
 
 
 def table(path: Path) -> list[list[bytes]]:
