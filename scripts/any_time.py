@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """Compares the frames that posterframe takes at any time with a full decode by FFmpeg 9.0.2: `make any-time CORPUS=dir [SEED=n]`.
 
-The example `any_time` returns the frames at some times, drawn anew in each run: anywhere, at 0, before and behind the end, exactly
-on a frame, half-way between two, a tick beside one. It opens the file for each time and keeps it open, and reads it as a file and by
+The example `any_time` takes the frames at some times, drawn anew in each run: anywhere, at 0, before and behind the end, exactly on
+a frame, half-way between two, a tick beside one. It opens the file for each time and keeps it open, and reads it as a file and by
 byte ranges. The truth is the first frame of the full decode (full_decode.py) whose time is at or after start + time, rounded to
-the nearest tick. Where no frame is, it is the first at or after half of the duration, and of what the decode shows where the
-container has no duration; else the last. Frames with one time count as equal.
+the nearest tick. Where there is none, the truth is the first frame at or after half of the duration, and at last the last frame. A
+container without a duration lasts as long as the decode shows. Frames with one time count as equal.
 
 Faults are a wrong time, other pixels, an error where FFmpeg decodes, `at_target` on a frame that is not, a difference between an
 open that is fresh and one that is kept, and between ranges and the file. A fault that EXEMPT does not cover makes the exit
 status 1.
 
-The efficiency is that of well-formed files: no decoding error, one frame for each packet, times that rise.
+The efficiency is that of well-formed files: no decoding error, one frame for each packet, times that rise, keyframes that are
+marked as such.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from full_decode import ROOT, Frame, NoTruth, Truth, run, truth_of
+from full_decode import ROOT, Frame, NoTruth, TooSlow, Truth, run, truth_of
 
 FIXTURES = ROOT / "tests" / "fixtures"
 # Lines that the example prints for each time.
@@ -39,7 +40,6 @@ WORST = 5
 # other; what FFmpeg has is printed, and does not count.
 EXEMPT = {
     "encrypted": "the payload is encrypted, and FFmpeg decodes the ciphertext",
-    "lcevc": "FFmpeg's program adds the LCEVC enhancement, for which our libav has no decoder",
     "converted": "the pixel format changes within the stream, and FFmpeg's program converts all frames to the first one",
 }
 
@@ -178,7 +178,7 @@ def examine(path: Path, name: str, options: argparse.Namespace) -> Result:
     times = draw_times(truth, options.times, random.Random(f"{options.seed} {name}"))
     try:
         done = run([options.example.absolute(), path, *map(str, times)], options.limit)
-    except NoTruth as late:
+    except TooSlow as late:
         result.faults.append(str(late))
         return result
     lines = done.stdout.decode("utf-8", "replace").splitlines()
