@@ -114,6 +114,16 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<u32> {
     Some(number)
 }
 
+/// Reads the ticks in a second and the length in ticks of an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2 and 8.4.2). A clock that is
+/// not positive as a signed number has one tick a second.
+pub(super) fn read_clock(content: &[u8]) -> Option<(u32, i64)> {
+    let mut fields = Fields::new(content)?;
+    let _created_and_modified = (fields.take_wide()?, fields.take_wide()?);
+    let timescale = fields.take()?;
+    let ticks = fields.take_wide().and_then(|ticks| i64::try_from(ticks).ok()).unwrap_or(0);
+    Some((if timescale.cast_signed() > 0 { timescale } else { 1 }, ticks))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]

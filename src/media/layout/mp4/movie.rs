@@ -1,11 +1,9 @@
 //! The movie header (`moov`: ISO/IEC 14496-12, 8.2.1): its tracks, its clock, and what it says about fragments that follow.
 
-use super::boxes::{Fields, boxes, child, contents, parse_header};
+use super::boxes::{Fields, boxes, child, contents, parse_header, read_clock};
 use super::track::Track;
-use crate::media::layout::gop::{rank, rescale};
+use crate::media::layout::gop::{MICROSECONDS, rank, rescale};
 
-/// Ticks in a second of the clock that times from outside are on.
-pub(super) const MICROSECONDS: u32 = 1_000_000;
 /// Tracks, at most. Files have a few; each costs memory that an empty box of eight bytes does not.
 const MAX_TRACKS: usize = 1024;
 
@@ -82,16 +80,6 @@ impl FragmentDefaults {
         let (track_id, _description) = (fields.take()?, fields.take()?);
         Some(Self { track_id, duration: fields.take()?, size: fields.take()?, flags: fields.take()? })
     }
-}
-
-/// Reads the ticks in a second and the length in ticks of an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2 and 8.4.2). A clock that is
-/// not positive as a signed number has one tick a second.
-pub(super) fn read_clock(content: &[u8]) -> Option<(u32, i64)> {
-    let mut fields = Fields::new(content)?;
-    let _created_and_modified = (fields.take_wide()?, fields.take_wide()?);
-    let timescale = fields.take()?;
-    let ticks = fields.take_wide().and_then(|ticks| i64::try_from(ticks).ok()).unwrap_or(0);
-    Some((if timescale.cast_signed() > 0 { timescale } else { 1 }, ticks))
 }
 
 #[cfg(test)]
