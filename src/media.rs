@@ -1,7 +1,7 @@
 //! Media files: what they say, and the frame that stands for them.
 //!
-//! The caller's reader becomes an [`Input`], which bounds, counts and remembers. For MP4 and MOV, `mp4` looks at the box
-//! layout first, takes the index into memory and refuses one that declares absurd tables. Then libavformat opens the
+//! The caller's reader becomes an [`Input`], which bounds, counts and remembers. `layout` looks at MP4, MOV and Matroska first: it
+//! takes the index into memory, refuses one that declares absurd tables, and requests what will be read. Then libavformat opens the
 //! container on the same bytes (`ffi::format`), with `avformat_find_stream_info` only for the formats that cannot do
 //! without: it decodes packets to learn what the headers of the others say anyway; what those leave to the codec's
 //! configuration record, `configuration` takes from there. `timeline` reckons start and duration.

@@ -6,6 +6,8 @@ use crate::source::ByteRange;
 
 /// Bytes between two wanted ranges that are read rather than left out, as in the reader of ranges.
 pub(super) const READ_OVER: u64 = 256 << 10;
+/// Ticks in a second of the clock that times from outside are on.
+pub(super) const MICROSECONDS: u32 = 1_000_000;
 /// Separate ranges for one frame, at most.
 const MAX_RANGES: usize = 1 << 18;
 

@@ -17,7 +17,7 @@ pub(super) struct View {
     pub(super) hidden_from: Option<(u32, i64)>,
     /// What is known of each track.
     pub(super) spans: Vec<Span>,
-    /// Whether the spans end where the tracks do.
+    /// Whether the end of the file was looked at.
     pub(super) knows_end: bool,
 }
 
@@ -34,6 +34,8 @@ pub(super) struct Span {
     pub(super) least: i64,
     /// When the frame behind the last one would be decoded.
     pub(super) end: i64,
+    /// Whether the last frames of the file are among those seen.
+    pub(super) is_whole: bool,
 }
 
 impl View {
@@ -74,6 +76,6 @@ impl View {
     pub(super) fn ends_before(&self, track: u32, pts: i64) -> bool {
         // libavformat moves presentation times until none is before its decoding time.
         let last = |span: &Span| span.last.saturating_add(span.shift).saturating_sub(span.least.min(0));
-        self.knows_end && self.span(track).is_some_and(|span| last(span) < pts)
+        self.span(track).is_some_and(|span| span.is_whole && last(span) < pts)
     }
 }

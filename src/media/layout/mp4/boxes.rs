@@ -114,9 +114,6 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<u32> {
     Some(number)
 }
 
-/// Ticks in a second of the clock that times from outside are on.
-pub(super) const MICROSECONDS: u32 = 1_000_000;
-
 /// Reads the ticks in a second and the length in ticks of an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2 and 8.4.2). A clock that is
 /// not positive as a signed number has one tick a second.
 pub(super) fn read_clock(content: &[u8]) -> Option<(u32, i64)> {

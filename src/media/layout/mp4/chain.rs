@@ -6,7 +6,7 @@
 //! the whole file then. Without one, libavformat is shown the file up to the wanted fragment (see [`View`]), and the end of the
 //! file shows its duration. What the header says of that (`mehd`) is not trusted: libavformat does not look at it either.
 
-use super::boxes::{MICROSECONDS, be32, parse_header};
+use super::boxes::{be32, parse_header};
 use super::fragment::{TrackFragment, read_fragment};
 use super::index::{SegmentIndex, parse_sidx};
 use super::movie::Movie;
@@ -14,7 +14,7 @@ use super::tail::Tail;
 use super::track::Track;
 use super::walk::{MAX_MOOV_BYTES, Walk};
 use crate::media::layout::bytes::{Bytes, Pause, Plan};
-use crate::media::layout::gop::{Route, part_of_gop, rescale};
+use crate::media::layout::gop::{MICROSECONDS, Route, part_of_gop, rescale};
 use crate::media::layout::view::{Span, View};
 use crate::source::ByteRange;
 
@@ -170,17 +170,18 @@ impl Chain {
         let own = self.indexes.iter().find(|index| index.track_id == self.track);
         let index = own.or(self.indexes.first()).filter(|_| self.is_indexed)?;
         let wanted = u64::try_from(rescale(self.wanted, index.timescale, self.timescale)).unwrap_or(0);
-        let place = index.entries.partition_point(|entry| entry.start <= wanted).saturating_sub(1);
-        let entry = index.entries.get(place)?;
-        let bytes = u64::from(entry.size);
-        let part = part_of_gop(bytes, wanted.saturating_sub(entry.start), entry.duration.into());
+        let count = index.entries.partition_point(|(start, _)| *start <= wanted).max(1);
+        let (start, offset) = *index.entries.get(count.saturating_sub(1))?;
+        let (end, end_offset) = index.entries.get(count).copied().unwrap_or(index.end);
+        let bytes = end_offset.saturating_sub(offset);
+        let part = part_of_gop(bytes, wanted.saturating_sub(start), end.saturating_sub(start));
         let header = self.last.map_or(FIRST_MOOF_BYTES, Link::header_bytes);
-        Some((entry.offset, header.saturating_add(part).min(bytes)))
+        Some((offset, header.saturating_add(part).min(bytes)))
     }
 
     /// Returns where libavformat looks for the length of an `mfra` behind the fragments that an index names.
     fn end_of_index(&self, seen: &dyn Bytes) -> Option<ByteRange> {
-        let is_short = self.indexes.iter().any(|index| index.end_offset < seen.size());
+        let is_short = self.indexes.iter().any(|index| index.end.1 < seen.size());
         (self.is_indexed && is_short).then(|| ByteRange::new(seen.size().saturating_sub(4), seen.size()))
     }
 
@@ -252,7 +253,15 @@ impl Chain {
         for part in &parts {
             let (Some(first), track) = (part.samples.first(), part.track_id) else { continue };
             let shift = on.movie.track(track).map_or(0, Track::shift);
-            let fresh = Span { track, shift, start: first.cts, last: first.cts, least: i64::MAX, end: 0 };
+            let fresh = Span {
+                track,
+                shift,
+                start: first.cts,
+                last: first.cts,
+                least: i64::MAX,
+                end: 0,
+                is_whole: false,
+            };
             let span = self.view.span_mut(fresh);
             for sample in &part.samples {
                 span.last = span.last.max(sample.cts);
@@ -298,7 +307,10 @@ impl Chain {
         let last =
             self.tail.finish(on.seen, self.fragment_bytes()).map_err(|pause| pause.beside(&packets))?;
         for &offset in &last {
-            self.read(on, offset)?;
+            let (parts, _) = self.read(on, offset)?;
+            for span in self.view.spans.iter_mut() {
+                span.is_whole |= parts.iter().any(|part| part.track_id == span.track);
+            }
         }
         if let (Some(&offset), false) = (last.last(), self.indexes.is_empty()) {
             self.end_by_index(on, offset)?;
@@ -327,7 +339,7 @@ impl Chain {
                 // Tracks without an index of their own end with the first that has one.
                 let index = found.iter().rfind(|index| index.track_id == span.track).unwrap_or(first);
                 let scale = on.movie.track(span.track).map_or(1, |track| track.timescale);
-                span.end = rescale(i64::try_from(index.end).unwrap_or(i64::MAX), scale, index.timescale);
+                span.end = rescale(i64::try_from(index.end.0).unwrap_or(i64::MAX), scale, index.timescale);
             }
         }
         Ok(())
@@ -348,8 +360,8 @@ impl Link {
 
 /// Whether an index covers the fragments up to the end of the file, but for an `mfra`, as libavformat asks of it.
 fn covers_file(index: &SegmentIndex, seen: &dyn Bytes) -> Result<bool, Pause> {
-    let Some(rest) = seen.size().checked_sub(index.end_offset) else { return Ok(false) };
-    let header = parse_header(seen.bytes(index.end_offset, 16)?);
+    let Some(rest) = seen.size().checked_sub(index.end.1) else { return Ok(false) };
+    let header = parse_header(seen.bytes(index.end.1, 16)?);
     let is_mfra = header.is_some_and(|header| &header.kind == b"mfra" && header.size == Some(rest));
     Ok(rest == 0 || is_mfra)
 }
@@ -509,5 +521,65 @@ mod tests {
         let mut planner = Mp4::new(&Limits::default(), Some(900_000_000));
         Replay::new(&file).run(&mut planner, 100_000).unwrap();
         assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
+
+    /// A fragment of one track: its decoding time, and for each sample of ten ticks and a hundred bytes how far it is presented
+    /// later. The first is a keyframe.
+    fn fragment(track: u32, time: u32, offsets: &[i32]) -> Vec<u8> {
+        let count = u32::try_from(offsets.len()).unwrap();
+        let words: Vec<u32> = offsets.iter().map(|offset| offset.cast_unsigned()).collect();
+        let run = full(b"trun", 1 << 24 | 0x804, &[&[count, 0][..], &words].concat());
+        let traf = [full(b"tfhd", 0x2_0000, &[track]), full(b"tfdt", 0, &[time]), run];
+        let moof = boxed(b"moof", &[full(b"mfhd", 0, &[1]), boxed(b"traf", &traf)]);
+        [moof, boxed(b"mdat", &[vec![0; offsets.len() * 100]])].concat()
+    }
+
+    /// A file of fragments of the tracks 1 and 2, and where each fragment ends.
+    fn file_of(fragments: &[Vec<u8>]) -> (Vec<u8>, Vec<u64>) {
+        let trex = |id| full(b"trex", 0, &[id, 1, 10, 100, 0x1_0000]);
+        let sound = TestTrack { id: 2, handler: b"soun", timescale: 1000, ..TestTrack::default() };
+        let pictures = TestTrack { timescale: 1000, ..TestTrack::default() };
+        let mvex = boxed(b"mvex", &[trex(1), trex(2)]);
+        let mut file = moov(&[mvhd(1000), pictures.trak(), sound.trak(), mvex]);
+        let mut ends = Vec::new();
+        for fragment in fragments {
+            file.extend(fragment);
+            ends.push(file.len() as u64);
+        }
+        (file, ends)
+    }
+
+    #[test]
+    fn a_later_fragment_may_hold_an_earlier_frame() {
+        // The second frame of the first fragment is presented at 100, those of the second one at 40, 35 and 50.
+        let fragments = [&[0, 90, 0][..], &[10, -5, 0], &[0, 0], &[0, 0], &[0, 0], &[0, 0], &[0, 0]];
+        let times = [0, 30, 60, 80, 100, 120, 140];
+        let pictures = times.into_iter().zip(fragments).map(|(time, offsets)| fragment(1, time, offsets));
+        let all: Vec<_> = [fragment(2, 0, &[0; 16])].into_iter().chain(pictures).collect();
+        let (file, ends) = file_of(&all);
+        let visible = |at: i64| view(&file, &mut Mp4::new(&Limits::default(), None), at * 1000 - 1).visible;
+        // Wanted after 20: 35 is in the second fragment.
+        assert_eq!(visible(25), ends[2]);
+        // Wanted after 55: the first one holds 100, but 60 comes in the third.
+        assert_eq!(visible(56), ends[3]);
+    }
+
+    #[test]
+    fn a_track_that_the_last_fragments_leave_out_may_have_more_frames() {
+        // Of a large file, only the last fragments are looked at.
+        let (mut all, mut time) = (Vec::new(), 0);
+        for _ in 0..40 {
+            all.extend([fragment(1, time, &[0; 10]), fragment(2, time, &[0; 10])]);
+            time += 100;
+        }
+        all.push(fragment(2, time, &vec![0; 700]));
+        let (file, _) = file_of(&all);
+        let mut planner = Mp4::new(&Limits::default(), Some(0));
+        let mut replay = Replay::new(&file);
+        replay.run(&mut planner, 1000).unwrap();
+        let view = planner.view().unwrap();
+        assert_eq!(view.end_of(2), Some(4000 + 7000));
+        assert!(!view.ends_before(1, 3000), "{view:?}");
+        assert!(view.ends_before(2, 20_000), "{view:?}");
     }
 }

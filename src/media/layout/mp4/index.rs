@@ -11,28 +11,15 @@ const MOST_MOOF_BYTES: u64 = 64 << 20;
 /// An index of fragments by time.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SegmentIndex {
-    /// The track whose times these are.
+    /// The track whose times these are, and its ticks in a second; not 0.
     pub(super) track_id: u32,
-    /// Ticks in a second; not 0.
     pub(super) timescale: u32,
-    pub(super) entries: Vec<IndexEntry>,
+    /// Presentation time of the earliest frame of each fragment, or of some fragments in a row, and where they begin.
+    pub(super) entries: Vec<(u64, u64)>,
+    /// The same of what follows the last entry.
+    pub(super) end: (u64, u64),
     /// Whether the first fragment follows on the index.
     pub(super) is_adjacent: bool,
-    /// Where the last entry ends.
-    pub(super) end_offset: u64,
-    /// When the last entry ends, in ticks.
-    pub(super) end: u64,
-}
-
-/// One fragment, or some in a row, with their media data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct IndexEntry {
-    /// In the file.
-    pub(super) offset: u64,
-    pub(super) size: u32,
-    /// Presentation time of the earliest frame, and length, in ticks.
-    pub(super) start: u64,
-    pub(super) duration: u32,
 }
 
 /// Reads a whole `sidx` box that begins at `offset`; `None` when it cannot be understood, or is an index of indexes.
@@ -47,14 +34,13 @@ pub(super) fn parse_sidx(sidx: &[u8], offset: u64) -> Option<SegmentIndex> {
     // The other half is reserved.
     for _ in 0..fields.take()? & 0xffff {
         let (size, duration, _access) = (fields.take()?, fields.take()?, fields.take()?);
-        entries.push(IndexEntry { offset: place, size, start: time, duration });
-        place = place.checked_add(size.into())?;
+        entries.push((time, place));
+        place = place.checked_add(size.into()).filter(|_| size & IS_INDEX == 0)?;
         time = time.checked_add(duration.into())?;
     }
-    let is_plain = entries.iter().all(|entry| entry.size & IS_INDEX == 0);
-    let is_usable = is_plain && !entries.is_empty() && timescale.cast_signed() > 0;
-    let (is_adjacent, end_offset, end) = (first_offset == 0, place, time);
-    is_usable.then_some(SegmentIndex { track_id, timescale, entries, is_adjacent, end_offset, end })
+    let is_usable = !entries.is_empty() && timescale.cast_signed() > 0;
+    let is_adjacent = first_offset == 0;
+    is_usable.then_some(SegmentIndex { track_id, timescale, entries, end: (time, place), is_adjacent })
 }
 
 /// Reads the index of random access with which `tail`, the end of the file, ends: its last box says how long it is (ISO/IEC
@@ -63,7 +49,8 @@ pub(super) fn index_at_end(tail: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
     let (_, end) = tail.split_last_chunk::<16>()?;
     let length = usize::try_from(be32(end, 12)?).ok()?;
     let mfra = tail.get(tail.len().checked_sub(length)?..)?;
-    (end.get(4..8) == Some(&b"mfro"[..])).then(|| parse_mfra(mfra)).flatten()
+    let named = (end.get(4..8) == Some(&b"mfro"[..])).then(|| parse_mfra(mfra)).flatten();
+    named.filter(|named| !named.is_empty())
 }
 
 /// Reads the entries of a whole `mfra` box: track, presentation time in its ticks, and where the `moof` with a keyframe for it
@@ -115,11 +102,10 @@ mod tests {
         let found = parse_sidx(&short, 200).unwrap();
         let end = 200 + short.len() as u64 + 8;
         assert_eq!((found.track_id, found.timescale, found.is_adjacent), (1, 1000, false));
-        assert_eq!((found.end_offset, found.end), (end + 1100, 260));
-        let second = IndexEntry { offset: end + 500, size: 600, start: 140, duration: 120 };
-        assert_eq!(found.entries, [IndexEntry { offset: end, size: 500, start: 40, duration: 100 }, second]);
+        assert_eq!(found.end, (260, end + 1100));
+        assert_eq!(found.entries, [(40, end), (140, end + 500)]);
         let long = full(b"sidx", 1 << 24, &[1, 1000, 1, 40, 0, 8, 1, 500, 100, 0]);
-        let start = parse_sidx(&long, 0).unwrap().entries[0].start;
+        let start = parse_sidx(&long, 0).unwrap().entries[0].0;
         assert_eq!(start, (1 << 32) + 40);
         for length in 0..long.len() {
             assert_eq!(parse_sidx(&long[..length], 0), None);
@@ -179,9 +165,9 @@ mod tests {
             |name| fixture_boxes(name, b"moof").into_iter().map(|(offset, _)| offset).collect::<Vec<_>>();
         let (at, sidx) = &fixture_boxes("h264_frag_sidx.mp4", b"sidx")[0];
         let index = parse_sidx(sidx, *at).unwrap();
-        let named: Vec<u64> = index.entries.iter().map(|entry| entry.offset).collect();
+        let named: Vec<u64> = index.entries.iter().map(|(_, offset)| *offset).collect();
         assert_eq!((named, index.timescale), (offsets("h264_frag_sidx.mp4"), 10_240));
-        assert_eq!((index.entries[6].start, index.end_offset), (63_488, 56_990));
+        assert_eq!((index.entries[6].0, index.end.1), (63_488, 56_990));
         let mfra = index_at_end(&fixture_boxes("h264_frag_mfra.mp4", b"mfra")[0].1).unwrap();
         let named: Vec<u64> = mfra.iter().filter(|(id, ..)| *id == 1).map(|(_, _, offset)| *offset).collect();
         assert_eq!(named, offsets("h264_frag_mfra.mp4"));

@@ -1,8 +1,8 @@
 //! The movie header (`moov`: ISO/IEC 14496-12, 8.2.1): its tracks, its clock, and what it says about fragments that follow.
 
-use super::boxes::{Fields, MICROSECONDS, boxes, child, contents, parse_header, read_clock};
+use super::boxes::{Fields, boxes, child, contents, parse_header, read_clock};
 use super::track::Track;
-use crate::media::layout::gop::{rank, rescale};
+use crate::media::layout::gop::{MICROSECONDS, rank, rescale};
 
 /// Tracks, at most. Files have a few; each costs memory that an empty box of eight bytes does not.
 const MAX_TRACKS: usize = 1024;

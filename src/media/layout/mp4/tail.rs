@@ -1,5 +1,7 @@
 //! The end of a file of movie fragments: where its last fragments begin, which show how long the file is.
 
+use std::collections::BTreeMap;
+
 use super::boxes::parse_header;
 use super::index::{find_moof, index_at_end};
 use crate::media::layout::bytes::{Bytes, Pause};
@@ -48,14 +50,17 @@ impl Tail {
         let length = size.checked_div(PART_OF_FILE).unwrap_or(0).clamp(LEAST, MOST).min(size);
         let start = size.saturating_sub(length);
         let tail = seen.bytes_beside(start, length, &[beside])?;
-        if let Some(named) = index_at_end(tail)
-            && let Some(last) = named.iter().map(|(_, _, offset)| *offset).max()
-        {
-            *self = Self::Named(last);
+        if let Some(named) = index_at_end(tail) {
+            let last: BTreeMap<u32, u64> = named.iter().map(|(id, _, offset)| (*id, *offset)).collect();
+            let last_of_all = last.values().max().copied().ok_or(Pause::Unknown)?;
+            // Tracks may have fragments of their own, which then lie near each other.
+            let near = last_of_all.saturating_sub(fragment_bytes.saturating_mul(2));
+            let first = last.values().copied().filter(|&offset| offset >= near).min().unwrap_or(last_of_all);
+            *self = Self::Named(first);
             let (track, wanted) = wanted.unwrap_or((0, i64::MIN));
             let is_before = |time: u64| i64::try_from(time).is_ok_and(|time| time <= wanted);
             let before = named.iter().filter(|(id, time, _)| *id == track && is_before(*time));
-            let headers = before.take(MAX_HEADERS).map(|(_, _, offset)| *offset).chain([last]);
+            let headers = before.take(MAX_HEADERS).map(|(_, _, offset)| *offset).chain([first, last_of_all]);
             let header = |offset: u64| ByteRange::new(offset, offset.saturating_add(header_bytes));
             return Err(Pause::request(headers.map(header).collect()));
         }

@@ -3,10 +3,9 @@
 use std::iter::Take;
 use std::ops::Range;
 
-use super::boxes::{Fields, MICROSECONDS, be32, child, read_clock};
-
+use super::boxes::{Fields, be32, child, read_clock};
 use super::tables::Samples;
-use crate::media::layout::gop::rescale;
+use crate::media::layout::gop::{MICROSECONDS, rescale};
 
 /// Chapter tracks that one track refers to, at most.
 const MAX_CHAPTER_TRACKS: usize = 16;
