@@ -289,9 +289,10 @@ impl<'r> Input<'r> {
         self.visible
     }
 
-    /// Lets the file end here for libav: it looks at all there is of a fragmented file before it begins.
+    /// Lets the file end here for libav: it looks at all there is of a fragmented file before it begins. One byte more than there
+    /// is makes no index cover the file.
     pub(crate) fn set_visible_size(&mut self, size: u64) {
-        self.visible = size.min(self.size);
+        self.visible = size.min(self.size.saturating_add(1));
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
@@ -334,7 +335,8 @@ impl<'r> Input<'r> {
     /// Reads at libav's position, at most `length` bytes. Fewer than asked for are usual; none is the end of the file.
     pub(crate) fn read(&mut self, length: usize) -> Result<&[u8], Fault> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let room = usize::try_from(self.visible.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let end = self.visible.min(self.size);
+        let room = usize::try_from(end.saturating_sub(self.position)).unwrap_or(usize::MAX);
         let length = length.min(scratch.len()).min(room);
         let result = self.read_at(self.position, &mut scratch[..length]);
         self.scratch = scratch;

@@ -103,7 +103,7 @@ impl Layout {
             layout.family = Family::Unknown;
         }
         if let Some(view) = layout.view() {
-            input.set_visible_size(view.beginning);
+            input.set_visible_size(view.size_for_libav(view.beginning, input.size()));
         }
         Ok(layout)
     }
@@ -158,7 +158,8 @@ impl Layout {
 
     /// Lets libavformat see what was planned for. `true` when that has changed: then the file must be opened again.
     pub(crate) fn show(&self, input: &mut Input<'_>) -> bool {
-        let visible = self.view().map_or_else(|| input.size(), |view| view.visible);
+        let size = input.size();
+        let visible = self.view().map_or(size, |view| view.size_for_libav(view.visible, size));
         let has_changed = input.visible_size() != visible;
         input.set_visible_size(visible);
         has_changed

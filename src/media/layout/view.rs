@@ -19,6 +19,9 @@ pub(super) struct View {
     pub(super) spans: Vec<Span>,
     /// Whether the end of the file was looked at.
     pub(super) knows_end: bool,
+    /// Whether an index covers the file, but names several fragments by one entry. libavformat would read the first of them only
+    /// when it seeks.
+    pub(super) has_coarse_index: bool,
 }
 
 /// What is known of one track, in its ticks.
@@ -42,6 +45,12 @@ impl View {
     /// Returns what is known of a track.
     pub(super) fn span(&self, track: u32) -> Option<&Span> {
         self.spans.iter().find(|span| span.track == track)
+    }
+
+    /// Returns the size to report to libavformat for a file that is shown up to `visible`. It uses no index that does not end with
+    /// the file.
+    pub(super) const fn size_for_libav(&self, visible: u64, size: u64) -> u64 {
+        if self.has_coarse_index && visible >= size { size.saturating_add(1) } else { visible }
     }
 
     /// Returns what is known of the track of `fresh`, which is that for a new track.

@@ -8,6 +8,7 @@ use super::packets::{AccessUnit, Order};
 use super::state::Search;
 use super::target::{Found, FrameReason};
 use super::window::{DecodingTimes, Window};
+use crate::media::container::formats::Timestamps;
 use crate::media::error::MediaError;
 use crate::media::units::{Microseconds, Pts, Ticks};
 
@@ -38,6 +39,8 @@ pub(super) struct Pass {
     pub(super) begins_inside: bool,
     /// Whether the decoder said that the frame of the entry needs no other.
     pub(super) begins_intra: bool,
+    /// The earliest presentation time that the decoder gave.
+    pub(super) first_pts: Option<Pts>,
     /// The latest presentation time of the pass.
     pub(super) last_pts: Option<Pts>,
     /// The last frame of the pass, and the last undamaged one.
@@ -119,7 +122,7 @@ impl Search<'_, '_> {
             }
         }
         self.refuse_encrypted(&pass)?;
-        self.conclude(&mut pass, entered);
+        self.conclude(&mut pass, entered, goal);
         Ok(pass)
     }
 
@@ -240,7 +243,7 @@ impl Search<'_, '_> {
             }
         }
         self.refuse_encrypted(&pass)?;
-        self.conclude(&mut pass, entered);
+        self.conclude(&mut pass, entered, goal);
         Ok(pass)
     }
 
@@ -296,6 +299,7 @@ impl Search<'_, '_> {
     /// refer to; nothing behind it refers to them.
     pub(super) fn judge(&self, pass: &mut Pass, timed: &Timed, entered: Entered) {
         pass.is_retimed |= timed.is_retimed;
+        pass.first_pts = Some(pass.first_pts.map_or(timed.pts, |first| first.min(timed.pts)));
         let Entered::Keyframe(first) = entered else {
             pass.is_spoilt |= timed.is_damaged;
             return;
@@ -313,13 +317,17 @@ impl Search<'_, '_> {
         pts.since(goal) > self.time_base.ticks(MAX_GAP).unwrap_or(Ticks::MAX)
     }
 
-    pub(super) fn conclude(&self, pass: &mut Pass, entered: Entered) {
+    pub(super) fn conclude(&self, pass: &mut Pass, entered: Entered, goal: Pts) {
         pass.is_spoilt |= self.decoding.errors() > 0 || self.units.errors() > 0;
         pass.is_spoilt |= match self.units.order() {
             Order::Unknown | Order::AsTimed => false,
             Order::Doubtful => pass.is_economical || pass.is_retimed,
             Order::Repeated => true,
         };
+        // A decoder that gives the entry a later time may give the frame of the GOP before it the wanted one.
+        let entry = if let Entered::Keyframe(first) = entered { first } else { Pts::MAX };
+        pass.is_spoilt |= self.timestamps != Timestamps::Stored
+            && pass.first_pts.is_some_and(|first| first > entry && first > goal);
         let is_keyframe = self.marks_keyframes || pass.begins_intra;
         pass.begins_inside |= matches!(entered, Entered::Keyframe(_)) && !is_keyframe;
     }

@@ -42,6 +42,8 @@ pub(super) struct Chain {
     /// Indexes in front of the fragments, and whether they name all fragments, for libavformat too.
     indexes: Vec<SegmentIndex>,
     pub(super) is_indexed: bool,
+    /// Where the fragments end that show how each track begins.
+    opening: u64,
     tail: Tail,
     /// The track that is wanted and its clock, and the time in microseconds from the start.
     track: u32,
@@ -96,6 +98,7 @@ impl Chain {
             self.entries.clear();
         }
         self.begin(on)?;
+        let was_indexed = self.is_indexed;
         while self.further > 0 && self.pass(on)? {
             self.further = self.further.saturating_sub(1);
         }
@@ -120,6 +123,10 @@ impl Chain {
             self.is_half = true;
         }
         self.follow(on)?;
+        if was_indexed && !self.is_indexed {
+            self.goal = None;
+            return self.step(on, wanted);
+        }
         if self.next >= self.view.visible {
             self.view.visible = self.next;
             let shift = self.view.span(self.track).map_or(0, |span| span.shift);
@@ -138,8 +145,11 @@ impl Chain {
             if (is_enough && self.count > 0) || !self.pass(on)? {
                 // Without any fragment, libavformat has the last word.
                 self.last.ok_or(Pause::Unknown)?;
+                self.opening = self.next;
                 if let Some(index) = self.indexes.iter().find(|index| index.is_adjacent) {
-                    self.is_indexed = covers_file(index, on.seen)?;
+                    let is_complete = covers_file(index, on.seen)?;
+                    self.is_indexed = is_complete && index.begins_or_ends_at(self.next);
+                    self.view.has_coarse_index = is_complete && !self.is_indexed;
                 }
                 self.view.beginning = if self.is_indexed { on.seen.size() } else { self.next };
                 self.view.visible = self.view.beginning;
@@ -218,6 +228,11 @@ impl Chain {
         if let Some(link) = &mut self.last {
             link.bytes = self.next.saturating_sub(link.offset);
         }
+        // After a seek, libavformat reads one fragment of each that the index names, and would leave out the others.
+        if self.is_indexed && !self.indexes.iter().any(|index| index.begins_or_ends_at(self.next)) {
+            (self.is_indexed, self.view.has_coarse_index) = (false, true);
+            (self.view.beginning, self.view.visible) = (self.opening, self.opening);
+        }
         Ok(std::mem::take(&mut self.is_open))
     }
 
@@ -262,12 +277,16 @@ impl Chain {
                 end: 0,
                 is_whole: false,
             };
+            let knows_end = self.view.knows_end;
             let span = self.view.span_mut(fresh);
             for sample in &part.samples {
                 span.last = span.last.max(sample.cts);
                 span.least = span.least.min(sample.cts.saturating_sub(sample.dts));
             }
-            span.end = span.end.max(part.end_dts);
+            // What the end of the file says of that may be less, and counts.
+            if !knows_end {
+                span.end = span.end.max(part.end_dts);
+            }
         }
         Ok((parts, moof.len() as u64))
     }

@@ -22,6 +22,13 @@ pub(super) struct SegmentIndex {
     pub(super) is_adjacent: bool,
 }
 
+impl SegmentIndex {
+    /// Whether an entry begins or ends at `offset`.
+    pub(super) fn begins_or_ends_at(&self, offset: u64) -> bool {
+        self.end.1 == offset || self.entries.binary_search_by_key(&offset, |(_, place)| *place).is_ok()
+    }
+}
+
 /// Reads a whole `sidx` box that begins at `offset`; `None` when it cannot be understood, or is an index of indexes.
 pub(super) fn parse_sidx(sidx: &[u8], offset: u64) -> Option<SegmentIndex> {
     const IS_INDEX: u32 = 1 << 31;
