@@ -21,7 +21,7 @@ import imageio_ffmpeg
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "target" / "any-time"
 # Raised when a result has another form, or another meaning.
-FORM = 1
+FORM = 2
 
 MICROSECOND = Fraction(1, 1_000_000)
 # The status of FFmpeg's program after a signal that it handles.
@@ -184,7 +184,8 @@ def run(command: list[str | Path], limit: float) -> subprocess.CompletedProcess[
 def decode(path: Path, limit: float) -> Truth:
     log, hashed, copied = run_decode(path, limit)
     codec = CODEC.search(log)
-    if not hashed and (grid := GRID.search(log)):
+    grid = GRID.search(log) if not hashed else None
+    if grid:
         log, hashed, copied = run_decode(path, limit, group=int(grid[1]))
     elif not hashed and REFUSED in log and codec and (bsf := UNSPECIFIED.get(codec[1].decode())):
         log, hashed, copied = run_decode(path, limit, before=["-bsf:v", bsf])
@@ -199,6 +200,7 @@ def decode(path: Path, limit: float) -> Truth:
     trace = run([imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "trace", "-i", path], limit).stderr
     exempt = {
         "encrypted": any(packet.is_encrypted for packet in packets) or ENCRYPTED_STREAM.search(trace),
+        "tiles": grid,
         "converted": len({pixel_format for _, pixel_format, _ in shown}) > 1,
     }
     time_base = Fraction(int(base[1]), int(base[2]))
