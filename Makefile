@@ -31,7 +31,7 @@ lambda-zip: lambda ## pack it for provided.al2023: target/lambda/posterframe-lam
 image: ## build the image with docker, podman or buildah (IMAGE=name:tag PLATFORM=linux/arm64 ENGINE=buildah BASE=local: see scripts/image.sh)
 	@scripts/image.sh
 
-demo: libav ## process a video (VIDEO=path for your own): JSON, picture, database rows
+demo: ## process a video (VIDEO=path for your own): JSON, picture, database rows; on Debian's own FFmpeg (STATIC=1: on the pinned static one)
 	@scripts/demo.sh "$(VIDEO)"
 
 test-servers: setup ## get the real servers that the tests start (MariaDB, sshd, FastAPI, moto, AWS's Lambda emulator)

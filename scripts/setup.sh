@@ -1,33 +1,39 @@
 #!/bin/sh
-# Makes a bare Debian 12 (git, make, gcc, Rust from rustup) ready to build and test posterframe: `make setup`.
+# Prepares a bare Debian 12 (git, make, gcc, Rust from rustup) for building and testing posterframe: `make setup`.
 #
-# Asks for nothing that is there already, names what it installs and why, and starts no service. On other systems it
-# only says which tools are missing.
+# The script installs only missing packages, reports each with its reason, and starts no service. On other systems it reports which tools
+# are missing.
 #
 #   setup.sh             what the static build and the tests need
+#   setup.sh --static    what the static build needs
+#   setup.sh --system    what a build against Debian's own FFmpeg needs (make demo)
 #   setup.sh PACKAGE...  these Debian packages instead (make test-system-ffmpeg and make test-servers name their own)
-#   setup.sh --update    asks the mirrors what there is, nothing else
+#   setup.sh --update    fetches the mirrors' package lists, nothing else
 set -eu
 cd "$(dirname "$0")/.."
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-# package | tool that proves it is there without asking the package manager ('-' for none) | why
+# package | a tool that proves the package is installed ('-': ask the package manager) | who needs it: static, system or both | why
 needs() {
     cat <<'LIST'
-make|make|runs this project's targets and FFmpeg's build
-gcc|gcc|compiles FFmpeg, dav1d, SQLite and libwebp
-libc6-dev|-|the C headers all of them include
-binutils|objdump|ar packs the static libraries; objdump reads the glibc versions for a test
-nasm|nasm|assembles FFmpeg's and dav1d's SIMD code
-meson|meson|dav1d's build system
-ninja-build|ninja|does what meson plans
-pkg-config|pkg-config|tells FFmpeg's configure where dav1d and zlib are
-libclang-dev|-|ffmpeg-sys-next reads FFmpeg's headers through it
-xz-utils|xz|unpacks FFmpeg's sources
-ca-certificates|-|the S3 and HTTP clients load the roots of TLS when they start, the tests' too
-python3|python3|meson runs on it, and `make demo` reads the database with it
+make|make|both|runs this project's targets and FFmpeg's build
+gcc|gcc|both|compiles FFmpeg, dav1d, SQLite and libwebp
+libc6-dev|-|both|the C headers that all of them include
+binutils|objdump|static|ar packs the static libraries; objdump reads the glibc versions for a test
+nasm|nasm|static|assembles FFmpeg's and dav1d's SIMD code
+meson|meson|static|dav1d's build system
+ninja-build|ninja|static|executes what meson plans
+pkg-config|pkg-config|both|finds FFmpeg for cargo, and dav1d and zlib for FFmpeg's configure
+libclang-dev|-|both|ffmpeg-sys-next reads FFmpeg's headers with it
+xz-utils|xz|static|unpacks FFmpeg's sources
+ca-certificates|-|both|the S3 and HTTP clients load the TLS root certificates when they start, in tests too
+python3|python3|both|runs meson, and `make demo` reads the database with it
+libavcodec-dev|-|system|Debian's FFmpeg: decoders
+libavformat-dev|-|system|Debian's FFmpeg: containers
+libavutil-dev|-|system|Debian's FFmpeg: what the others share
+libswscale-dev|-|system|Debian's FFmpeg: scaling and colours
 LIST
 }
 
@@ -40,13 +46,28 @@ as_root() {
 debian() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
+# Installs packages. apt's own output is shown only when it fails; a line every ten seconds says how far it has come.
 install_packages() {
     if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
         fail "neither root nor sudo: have an administrator run: apt-get install --no-install-recommends $*"
     fi
     say "installing: $*"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$@"
+    as_root true # A password is asked for before apt is in the background.
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    {
+        as_root apt-get -q update &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+                install -y --no-install-recommends "$@"
+    } >"$log" 2>&1 </dev/null &
+    seconds=0
+    while kill -0 $! 2>/dev/null; do
+        sleep 1
+        seconds=$((seconds + 1))
+        [ $((seconds % 10)) != 0 ] || say "  $(grep -c '^Get:' "$log" || true) files fetched," \
+            "$(grep -c '^Setting up' "$log" || true) of $(sed -n 's/.* \([0-9]*\) newly installed,.*/\1/p' "$log") packages installed after $seconds s"
+    done
+    wait $! || { cat "$log" >&2; fail "apt-get failed"; }
 }
 
 if [ "${1:-}" = --update ]; then
@@ -54,8 +75,11 @@ if [ "${1:-}" = --update ]; then
     exit 0
 fi
 
-# What `make test-system-ffmpeg` and `make test-servers` need besides: packages by name, nothing else.
-if [ $# -gt 0 ]; then
+build=static components='fmt:rustfmt clippy:clippy'
+if [ "${1:-}" = --system ] || [ "${1:-}" = --static ]; then
+    build=${1#--} components=
+elif [ $# -gt 0 ]; then
+    # Packages by name, nothing else.
     missing=
     debian || fail "not a Debian-like system: install by hand what Debian calls: $*"
     for package in "$@"; do installed "$package" || missing="$missing $package"; done
@@ -64,12 +88,13 @@ if [ $# -gt 0 ]; then
     exit 0
 fi
 
-missing=$(needs | while IFS='|' read -r package tool why; do
+missing=$(needs | while IFS='|' read -r package tool who why; do
+    case $who in both | "$build") ;; *) continue ;; esac
     if [ "$tool" != - ] && command -v "$tool" >/dev/null; then continue; fi
     if debian; then
         if installed "$package"; then continue; fi
     elif [ "$tool" = - ]; then
-        continue # cannot be told from here; the compiler will
+        continue # Only the compiler can tell here.
     fi
     printf 'setup: missing %s: %s\n' "$package" "$why" >&2
     printf '%s ' "$package"
@@ -80,7 +105,7 @@ if [ -n "$missing" ]; then
     install_packages $missing
 fi
 
-# Rust is left to rustup: a build script that swaps the toolchain would surprise.
+# Rust is left to rustup: a build script must not replace a developer's toolchain.
 command -v cargo >/dev/null && command -v rustc >/dev/null ||
     fail "cargo is missing: install Rust with rustup (https://rustup.rs), then run this again"
 wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
@@ -88,11 +113,11 @@ found=$(rustc --version | cut -d ' ' -f 2)
 oldest=$(printf '%s\n%s\n' "$wanted" "${found%%-*}" | sort -V | head -n 1)
 [ "$oldest" = "$wanted" ] || fail "rustc $found is too old, posterframe needs $wanted: run 'rustup update stable'"
 
-# rustup's minimal profile comes without these.
-for pair in fmt:rustfmt clippy:clippy; do
+# rustup's minimal profile lacks these, and `make test` checks with them.
+for pair in $components; do
     if ! cargo "${pair%%:*}" --version >/dev/null 2>&1; then
         command -v rustup >/dev/null || fail "cargo ${pair%%:*} is missing, and there is no rustup to add it"
-        say "adding the rustup component ${pair##*:} (make test checks with it)"
+        say "adding the rustup component ${pair##*:}"
         rustup component add "${pair##*:}"
     fi
 done
