@@ -4,10 +4,12 @@
 # The script installs only missing packages, reports each with its reason, and starts no service. On other systems it reports which tools
 # are missing.
 #
-#   setup.sh             what the static build and the tests need
+#   setup.sh             what the static build needs, and rustup's components for format and lints
 #   setup.sh --static    what the static build needs
-#   setup.sh --system    what a build against Debian's own FFmpeg needs (make demo)
-#   setup.sh PACKAGE...  these Debian packages instead (make test-system-ffmpeg and make test-servers name their own)
+#   setup.sh --system    what a build against Debian's own FFmpeg needs (make demo, make test-system-ffmpeg)
+#   setup.sh --servers   what the tests' servers and the documents' commands need (make test-servers)
+#   setup.sh --test      all of it (make test)
+#   setup.sh PACKAGE...  these Debian packages
 #   setup.sh --update    fetches the mirrors' package lists, nothing else
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,57 +17,69 @@ cd "$(dirname "$0")/.."
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-# package | a tool that proves the package is installed ('-': ask the package manager) | who needs it: static, system or both | why
+# package | a tool that proves the package is installed ('-': ask the package manager) | who needs it | why
 needs() {
     cat <<'LIST'
-make|make|both|runs this project's targets and FFmpeg's build
-gcc|gcc|both|compiles FFmpeg, dav1d, SQLite and libwebp
-libc6-dev|-|both|the C headers that all of them include
+make|make|static system|runs this project's targets and FFmpeg's build
+gcc|gcc|static system|compiles FFmpeg, dav1d, SQLite and libwebp
+libc6-dev|-|static system|the C headers that all of them include
 binutils|objdump|static|ar packs the static libraries; objdump reads the glibc versions for a test
 nasm|nasm|static|assembles FFmpeg's and dav1d's SIMD code
 meson|meson|static|dav1d's build system
 ninja-build|ninja|static|executes what meson plans
-pkg-config|pkg-config|both|finds FFmpeg for cargo, and dav1d and zlib for FFmpeg's configure
-libclang-dev|-|both|ffmpeg-sys-next reads FFmpeg's headers with it
+pkg-config|pkg-config|static system|finds FFmpeg for cargo, and dav1d and zlib for FFmpeg's configure
+libclang-dev|-|static system|ffmpeg-sys-next reads FFmpeg's headers with it
 xz-utils|xz|static|unpacks FFmpeg's sources
-ca-certificates|-|both|the S3 and HTTP clients load the TLS root certificates when they start, in tests too
-python3|python3|both|runs meson, and `make demo` reads the database with it
+ca-certificates|-|static system|the S3 and HTTP clients load the TLS root certificates when they start, in tests too
+python3|python3|static system servers|runs meson, and `make demo` reads the database with it
 libavcodec-dev|-|system|Debian's FFmpeg: decoders
 libavformat-dev|-|system|Debian's FFmpeg: containers
 libavutil-dev|-|system|Debian's FFmpeg: what the others share
 libswscale-dev|-|system|Debian's FFmpeg: scaling and colours
+mariadb-server-core|/usr/sbin/mariadbd|servers|the database server; no service, no account, nothing in /etc but defaults
+mariadb-client-core|my_print_defaults|servers|mariadb-install-db reads its options with it
+openssh-client|ssh-keygen|servers|creates the keys of the bastion's tests; sshd shares its libraries
+libwrap0|-|servers|sshd links it
+openssl|openssl|servers|creates the servers' certificates
+curl|curl|servers|the documents' commands send events and requests with it
+jq|jq|servers|the documents' commands read JSON with it
+procps|-|servers|its kill sends the signals of the tests
+python3-venv|-|servers|the Python servers have an environment of their own
 LIST
 }
 
+# Without a terminal nobody can type a password: sudo fails instead of waiting for one.
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
-    elif command -v sudo >/dev/null; then sudo "$@"
-    else fail "needs root or sudo for: $*"; fi
+    elif ! command -v sudo >/dev/null; then fail "needs root or sudo for: $*"
+    elif [ -t 0 ]; then sudo "$@"
+    else sudo -n "$@"; fi
 }
 
 debian() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
-# Installs packages. apt's own output is shown only when it fails; a line every ten seconds says how far it has come.
+# Installs packages. apt's own output is shown only when apt fails; a line every ten seconds reports the progress.
 install_packages() {
     if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
         fail "neither root nor sudo: have an administrator run: apt-get install --no-install-recommends $*"
     fi
     say "installing: $*"
-    as_root true # A password is asked for before apt is in the background.
+    as_root true # sudo asks for a password before apt goes to the background.
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
     {
         as_root apt-get -q update &&
             as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
                 install -y --no-install-recommends "$@"
-    } >"$log" 2>&1 </dev/null &
+    } >"$log" 2>&1 &
     seconds=0
     while kill -0 $! 2>/dev/null; do
         sleep 1
         seconds=$((seconds + 1))
-        [ $((seconds % 10)) != 0 ] || say "  $(grep -c '^Get:' "$log" || true) files fetched," \
-            "$(grep -c '^Setting up' "$log" || true) of $(sed -n 's/.* \([0-9]*\) newly installed,.*/\1/p' "$log") packages installed after $seconds s"
+        [ $((seconds % 10)) = 0 ] || continue
+        say "  $(grep -c '^Unpacking' "$log" || true) packages unpacked, $(grep -c '^Setting up' "$log" || true) set up," \
+            "of $(sed -n 's/.* \([0-9]*\) newly installed,.*/\1/p' "$log"), after $seconds s"
     done
     wait $! || { cat "$log" >&2; fail "apt-get failed"; }
 }
@@ -75,22 +89,30 @@ if [ "${1:-}" = --update ]; then
     exit 0
 fi
 
-build=static components='fmt:rustfmt clippy:clippy'
-if [ "${1:-}" = --system ] || [ "${1:-}" = --static ]; then
-    build=${1#--} components=
-elif [ $# -gt 0 ]; then
-    # Packages by name, nothing else.
-    missing=
-    debian || fail "not a Debian-like system: install by hand what Debian calls: $*"
-    for package in "$@"; do installed "$package" || missing="$missing $package"; done
-    # shellcheck disable=SC2086 # a list of package names
-    [ -z "$missing" ] || install_packages $missing
-    exit 0
-fi
+components=
+case ${1:-} in
+    '') for_whom=static components='fmt:rustfmt clippy:clippy' ;;
+    --test) for_whom='static system servers' components='fmt:rustfmt clippy:clippy' ;;
+    --static | --system | --servers) for_whom=${1#--} ;;
+    *)
+        debian || fail "not a Debian-like system: install by hand what Debian calls: $*"
+        missing=
+        for package in "$@"; do installed "$package" || missing="$missing $package"; done
+        # shellcheck disable=SC2086 # a list of package names
+        [ -z "$missing" ] || install_packages $missing
+        exit 0
+        ;;
+esac
 
 missing=$(needs | while IFS='|' read -r package tool who why; do
-    case $who in both | "$build") ;; *) continue ;; esac
+    wanted=
+    for one in $for_whom; do
+        case " $who " in *" $one "*) wanted=yes ;; esac
+    done
+    [ -n "$wanted" ] || continue
     if [ "$tool" != - ] && command -v "$tool" >/dev/null; then continue; fi
+    # A Python that Debian did not install may bring this module itself.
+    if [ "$package" = python3-venv ] && python3 -c 'import ensurepip, venv' 2>/dev/null; then continue; fi
     if debian; then
         if installed "$package"; then continue; fi
     elif [ "$tool" = - ]; then
@@ -104,6 +126,7 @@ if [ -n "$missing" ]; then
     # shellcheck disable=SC2086 # a list of package names
     install_packages $missing
 fi
+[ "$for_whom" != servers ] || exit 0
 
 # Rust is left to rustup: a build script must not replace a developer's toolchain.
 command -v cargo >/dev/null && command -v rustc >/dev/null ||
