@@ -32,7 +32,7 @@ report() {
         if ((SECONDS - shown >= 10)); then
             shown=$SECONDS
             if ((all > 0)); then
-                echo "$name: $done of $all crates compiled after $((SECONDS - start)) s$(remaining "$all" "$done" $((SECONDS - start))) ($busy)"
+                echo "$name: $done of $all steps done after $((SECONDS - start)) s$(remaining "$all" "$done" $((SECONDS - start))) ($busy)"
             else
                 echo "$name: fetching crates, or waiting for another cargo"
             fi

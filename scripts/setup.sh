@@ -73,13 +73,17 @@ install_packages() {
             as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
                 install -y --no-install-recommends "$@"
     } >"$log" 2>&1 &
-    seconds=0
+    turn=0
     while kill -0 $! 2>/dev/null; do
         sleep 1
-        seconds=$((seconds + 1))
-        [ $((seconds % 10)) = 0 ] || continue
-        say "  $(grep -c '^Unpacking' "$log" || true) packages unpacked, $(grep -c '^Setting up' "$log" || true) set up," \
-            "of $(sed -n 's/.* \([0-9]*\) newly installed,.*/\1/p' "$log"), after $seconds s"
+        turn=$((turn + 1))
+        [ $((turn % 10)) = 0 ] || continue
+        all=$(sed -n 's/.* \([0-9]*\) newly installed,.*/\1/p' "$log")
+        if grep -q '^Unpacking' "$log"; then
+            say "  $(grep -c '^Unpacking' "$log") of $all packages unpacked, $(grep -c '^Setting up' "$log" || true) set up"
+        else
+            say "  fetching ${all:+$all }packages"
+        fi
     done
     wait $! || { cat "$log" >&2; fail "apt-get failed"; }
 }
