@@ -41,7 +41,7 @@ impl Project {
         fs::write(include.join("libavutil/ffversion.h"), header)?;
         let program = self.folder.path().join(format!("pkg-config-{name}"));
         let script = format!(
-            "#!/bin/sh\ncase \"$*\" in *--modversion*) echo 59.8 ;; *) echo '-I{} -lavutil' ;; esac\n",
+            "#!/bin/sh\ncase \"$*\" in\n*--modversion*) echo 59.8 ;;\n*--variable=includedir*) echo '{0}' ;;\n*) echo '-I{0}' ;;\nesac\n",
             include.display()
         );
         fs::write(&program, script)?;
