@@ -94,23 +94,28 @@ trap '[ -z "$step_pid" ] || kill "$step_pid" 2>/dev/null; fail "stopped"' HUP IN
 export SOURCE_DATE_EPOCH=0 ZERO_AR_DATE=1
 map="-ffile-prefix-map=$work=.${sanitizer:+ $sanitizer}"
 
-# step NAME COMMAND...: runs the command with its output in a log, and shows the log's end when the command fails. A line every 15 seconds reports
-# how far a long command has come. The numbers of files are those of this configuration; other versions differ a little.
-step() {
-    log=$work/$1.log
+# How far a step has come, from its log. FFmpeg's make does not know how many files there are; the number is that of this configuration.
+progress() {
     case $1 in
-        dav1d) unit='files compiled, of about 130' pattern='^\[[0-9]*/' ;;
-        ffmpeg) unit='files compiled, of about 1,900' pattern='^\(CC\|X86ASM\|AS\)' ;;
-        *) unit='lines of its log' pattern='' ;;
+        dav1d) files=$(sed -n 's,^\[\([0-9]*\)/\([0-9]*\)\] .*,\1 of \2,p' "$2" | tail -n 1) ;;
+        ffmpeg) files="$(grep -c '^\(CC\|X86ASM\|AS\)' "$2" || true) of about 700" ;;
+        *) files= ;;
     esac
+    if [ -n "$files" ]; then echo "$files files compiled"; else echo "still at work: $1"; fi
+}
+
+# step NAME COMMAND...: runs the command with its output in a log, reports the progress every 15 seconds, and shows the end of the log when the
+# command fails.
+step() {
+    name=$1 log=$work/$1.log
     shift
     "$@" >>"$log" 2>&1 &
     step_pid=$!
-    seconds=0
+    turn=0
     while kill -0 "$step_pid" 2>/dev/null; do
         sleep 1
-        seconds=$((seconds + 1))
-        [ $((seconds % 15)) != 0 ] || say "  $(grep -c "$pattern" "$log" || true) $unit, after $seconds s"
+        turn=$((turn + 1))
+        [ $((turn % 15)) != 0 ] || say "  $(progress "$name" "$log")"
     done
     wait "$step_pid" || { tail -n 30 "$log" >&2; fail "failed: $* (log: $log)"; }
     step_pid=
@@ -180,7 +185,7 @@ case $machine${sanitizer:+-without-assembly} in
 esac
 grep -q '^#define CONFIG_GPL 0$' config.h && grep -q '^#define CONFIG_NONFREE 0$' config.h || fail "the configuration is not LGPL"
 
-say "building FFmpeg (3 of 3, about six minutes on two cores)"
+say "building FFmpeg (3 of 3, three to six minutes on two cores)"
 step ffmpeg make -j"$jobs"
 # `make install` wants documentation that the pinned archive does not carry.
 step install make install-libs install-headers DESTDIR="$work/install"
