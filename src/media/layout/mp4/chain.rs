@@ -120,7 +120,7 @@ impl Chain {
             self.is_half = true;
         }
         self.follow(on)?;
-        if self.next >= self.view.visible {
+        if !self.is_indexed && self.next >= self.view.visible {
             self.view.visible = self.next;
             let shift = self.view.span(self.track).map_or(0, |span| span.shift);
             self.view.hidden_from = self.last.map(|link| (self.track, link.end.saturating_add(shift)));
