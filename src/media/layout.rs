@@ -16,6 +16,7 @@
 
 #![deny(clippy::arithmetic_side_effects)]
 
+mod boxes;
 mod bytes;
 mod ebml;
 mod gop;
@@ -201,7 +202,7 @@ impl Layout {
     /// Whether libavformat must seek all streams together. Of indexed fragments, it would otherwise read the fragment that each
     /// stream begins in, and deliver packets from the earliest of them on.
     pub(crate) fn seeks_together(&self) -> bool {
-        matches!(&self.family, Family::Mp4(planner) if planner.is_indexed())
+        self.view().is_some_and(|view| view.is_indexed)
     }
 
     fn view(&self) -> Option<&View> {
