@@ -16,6 +16,7 @@
 
 #![deny(clippy::arithmetic_side_effects)]
 
+mod boxes;
 mod bytes;
 mod ebml;
 mod gop;
@@ -210,7 +211,7 @@ impl Layout {
     /// Whether libavformat must seek all streams together. Of indexed fragments, it would otherwise read the fragment that each
     /// stream begins in, and deliver packets from the earliest of them on.
     pub(crate) fn seeks_together(&self) -> bool {
-        matches!(&self.family, Family::Mp4(planner) if planner.is_indexed())
+        self.view().is_some_and(|view| view.is_indexed)
     }
 
     fn view(&self) -> Option<&View> {
@@ -234,30 +235,77 @@ fn microseconds(at: Duration) -> i64 {
     i64::try_from(at.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Plans for a file in memory as if its bytes came by request, for the fuzz target `mp4_tables`. Files that declare more than fuzzing
-/// has time for are refused.
+/// Plans for a file in memory as if its bytes came by request, for the fuzz target `mp4_tables`.
 ///
 /// # Panics
 /// When a planner contradicts itself, or takes more steps than the size of the file allows.
 #[cfg(fuzzing)]
 pub fn plan_layout(file: &[u8], at_microseconds: i64) {
+    exercise(file, at_microseconds);
+}
+
+/// Runs the planner for a file in memory. Files that declare more than there is time for are refused.
+#[cfg(any(test, fuzzing))]
+fn exercise(file: &[u8], at_microseconds: i64) {
     let limits = Limits { max_index_entries: 20_000, max_streams: 100, ..Limits::default() };
-    let max_steps = file.len().saturating_add(1000);
+    let (size, max_steps) = (file.len() as u64, file.len().saturating_add(1000));
+    let mut replay = replay::Replay::new(file);
     if matroska::is_matroska(file) {
-        let mut planner = Matroska::new(u64::try_from(at_microseconds).ok().map(Duration::from_micros));
-        let _ = replay::Replay::new(file).run(&mut planner, max_steps);
+        let at = u64::try_from(at_microseconds).ok().map(Duration::from_micros);
+        // Whatever comes of it.
+        let _ = replay.run(&mut Matroska::new(at), max_steps);
         return;
     }
     let mut planner = Mp4::new(&limits, Some(at_microseconds));
-    let mut replay = replay::Replay::new(file);
-    if replay.run(&mut planner, max_steps).is_err() {
-        return;
-    }
-    while let Some(view) = planner.view() {
-        let size = file.len() as u64;
+    let mut is_planned = replay.run(&mut planner, max_steps).is_ok();
+    while let Some(view) = planner.view().filter(|_| is_planned) {
         assert!(view.beginning <= view.visible && view.visible <= size, "{view:?} of {size} bytes");
-        if !planner.go_further(size) || replay.run(&mut planner, max_steps).is_err() {
-            return;
+        is_planned = planner.go_further(size) && replay.run(&mut planner, max_steps).is_ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NAMES: [&str; 9] = [
+        "h264_front.mp4",
+        "h264_end.mp4",
+        "edit_empty.mp4",
+        "h264_frag_noindex.mp4",
+        "h264_frag_mfra.mp4",
+        "h264_frag_sidx.mp4",
+        "h264_frag_dash.mp4",
+        "h264.mkv",
+        "vp9.webm",
+    ];
+
+    fn fixture(name: &str) -> Vec<u8> {
+        std::fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn damaged_files_are_planned_for_in_bounded_time(
+            name in prop::sample::select(&NAMES[..]),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(vec![0, 1, 0x7f, 0x80, 0xff])), 0..8),
+            is_in_head in any::<bool>(),
+            length in any::<prop::sample::Index>(),
+            at in prop::sample::select(vec![0, 5_000_000, 60_000_000, i64::MAX, i64::MIN]),
+        ) {
+            let mut file = fixture(name);
+            file.truncate(file.len() - length.index(file.len()) % 3 * (file.len() / 4));
+            for (place, value) in damage {
+                let place = place.index(if is_in_head { file.len().min(3000) } else { file.len() });
+                file[place] = value;
+            }
+            exercise(&file, at);
         }
     }
 }

@@ -5,7 +5,6 @@
 //! tables name the packets that lead to the frame at a time (`frame`). A file of fragments is followed as far as that frame
 //! (`chain`), and its end is looked at for its duration (`tail`).
 
-mod boxes;
 mod chain;
 mod count;
 mod fragment;
@@ -26,8 +25,6 @@ use crate::media::info::Mp4Layout;
 use crate::media::layout::bytes::{Bytes, Pause, Plan, Planner};
 use crate::media::layout::view::View;
 use chain::{Chain, Sight};
-use movie::Movie;
-use track::Track;
 use walk::Walk;
 
 /// The planner for one file.
@@ -55,12 +52,10 @@ impl Planner for Mp4 {
         let moov = seen.bytes(moov.start, moov.end.saturating_sub(moov.start)).map_err(Pause::kept)?;
         let Some(movie) = self.walk.movie.take() else { return Ok(Plan::default()) };
         let track = self.track.map_or_else(|| movie.main_track(), |id| movie.track(id));
+        let wanted = track.zip(self.at);
         let result = match &mut self.chain {
-            Some(chain) => {
-                let mut sight = Sight { seen, movie: &movie, walk: &mut self.walk };
-                chain.step(&mut sight, track.zip(self.at))
-            }
-            None => Ok(plan_packets(&movie, moov, track.zip(self.at))),
+            Some(chain) => chain.step(&mut Sight { seen, movie: &movie, walk: &mut self.walk }, wanted),
+            None => Ok(frame::plan(&movie, moov, wanted)),
         };
         self.walk.movie = Some(movie);
         if result == Err(Pause::Unknown) && self.chain.take().is_some() {
@@ -101,11 +96,6 @@ impl Mp4 {
         bytes.map(protection::protected_entries).unwrap_or_default()
     }
 
-    /// Whether the file consists of fragments that an index names.
-    pub(super) fn is_indexed(&self) -> bool {
-        self.chain.as_ref().is_some_and(|chain| chain.is_indexed)
-    }
-
     /// Returns what `MediaInfo` reports; `None` before the `moov` was found.
     pub(super) fn info(&self) -> Option<Mp4Layout> {
         let moov = self.walk.moov.as_ref()?;
@@ -117,19 +107,6 @@ impl Mp4 {
             fragmented: self.walk.seen_moof || is_fragmented,
         })
     }
-}
-
-/// Plans for a file whose tables describe the samples.
-fn plan_packets(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) -> Plan {
-    let mut ranges = frame::header_ranges(movie, moov);
-    if let Some((track, at)) = wanted {
-        match frame::packets_to(movie, moov, track, at) {
-            Some(packets) => ranges.extend(packets),
-            // What is under way may be of use, and the rest is read when it is asked for.
-            None => return Plan::default(),
-        }
-    }
-    Plan { ranges, only: true }
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub(super) struct View {
     pub(super) visible: u64,
     /// The track that was planned for, and when its first hidden frame is decoded. No hidden frame is presented earlier.
     pub(super) hidden_from: Option<(u32, i64)>,
+    /// Whether an index names all fragments. Then libav sees the whole file, and reads the first fragment and the wanted one.
+    pub(super) is_indexed: bool,
     /// What is known of each track.
     pub(super) spans: Vec<Span>,
     /// Whether the end of the file was looked at.
@@ -42,6 +44,12 @@ pub(super) struct Span {
 }
 
 impl View {
+    /// Shows the file up to `visible`. The first frame of a track that is hidden then is decoded at `dts`.
+    pub(super) fn show(&mut self, visible: u64, track: u32, dts: i64) {
+        let shift = self.span(track).map_or(0, |span| span.shift);
+        (self.visible, self.hidden_from) = (visible, Some((track, dts.saturating_add(shift))));
+    }
+
     /// Returns what is known of a track.
     pub(super) fn span(&self, track: u32) -> Option<&Span> {
         self.spans.iter().find(|span| span.track == track)

@@ -1,18 +1,17 @@
 //! The chain of movie fragments: how far it is followed to the frame that is wanted, and how it ends.
 //!
-//! Where the next fragment begins is known when the one before has been seen. Each link costs a round trip, so small fragments
-//! are read through instead, and of the one with the wanted frame a guess at its media data is requested together with its
-//! header. A segment index (`sidx`) that covers the file leads to the wanted fragment at once, for libavformat too: it is shown
-//! the whole file then. Without one, libavformat is shown the file up to the wanted fragment (see [`View`]), and the end of the
-//! file shows its duration. What the header says of that (`mehd`) is not trusted: libavformat does not look at it either.
+//! Each link costs a round trip, so small fragments are read through, and of the one with the wanted frame a guess at its media
+//! data is requested with its header. A segment index (`sidx`) that covers the file leads to the wanted fragment at once, for
+//! libavformat too. Without one, libavformat is shown the file up to the wanted fragment (see [`View`]), and the last fragment
+//! shows the duration. What the header says of that (`mehd`) is not trusted: libavformat does not look at it either.
 
-use super::boxes::{be32, parse_header};
 use super::fragment::{TrackFragment, read_fragment};
 use super::index::{SegmentIndex, parse_sidx};
 use super::movie::Movie;
 use super::tail::Tail;
 use super::track::Track;
 use super::walk::{MAX_MOOV_BYTES, Walk};
+use crate::media::layout::boxes::{be32, parse_header};
 use crate::media::layout::bytes::{Bytes, Pause, Plan};
 use crate::media::layout::gop::{MICROSECONDS, Route, part_of_gop, rescale};
 use crate::media::layout::view::{Span, View};
@@ -39,9 +38,8 @@ pub(super) struct Chain {
     last: Option<Link>,
     is_open: bool,
     count: u32,
-    /// Indexes in front of the fragments, and whether they name all fragments, for libavformat too.
+    /// Indexes in front of the fragments.
     indexes: Vec<SegmentIndex>,
-    pub(super) is_indexed: bool,
     /// Where the fragments end that show how each track begins.
     opening: u64,
     tail: Tail,
@@ -98,7 +96,7 @@ impl Chain {
             self.entries.clear();
         }
         self.begin(on)?;
-        let was_indexed = self.is_indexed;
+        let was_indexed = self.view.is_indexed;
         while self.further > 0 && self.pass(on)? {
             self.further = self.further.saturating_sub(1);
         }
@@ -106,11 +104,12 @@ impl Chain {
             (self.goal, self.is_half) = (Some(at), false);
             self.set_out(track.composed(self.start(on.movie).saturating_add(at)));
         }
-        if !self.is_indexed && !self.view.knows_end {
+        if !self.view.is_indexed && !self.view.knows_end {
             while self.next < self.view.visible && self.pass(on)? {}
             let window = ByteRange::new(self.next, self.next.saturating_add(self.window()));
             let wanted = self.route.as_ref().map(|_| (self.track, self.wanted));
-            let sizes = (self.fragment_bytes(), self.last.map_or(FIRST_MOOF_BYTES, Link::header_bytes));
+            let header = self.last.map_or(FIRST_MOOF_BYTES, Link::header_bytes);
+            let sizes = (self.view.beginning.saturating_sub(self.first), header);
             self.tail.look(on.seen, sizes, wanted, window)?;
             if self.fragments_ahead().is_none_or(|(fragments, _)| fragments <= NEAR) {
                 self.follow(on)?;
@@ -123,14 +122,12 @@ impl Chain {
             self.is_half = true;
         }
         self.follow(on)?;
-        if was_indexed && !self.is_indexed {
+        if was_indexed && !self.view.is_indexed {
             self.goal = None;
             return self.step(on, wanted);
         }
-        if self.next >= self.view.visible {
-            self.view.visible = self.next;
-            let shift = self.view.span(self.track).map_or(0, |span| span.shift);
-            self.view.hidden_from = self.last.map(|link| (self.track, link.end.saturating_add(shift)));
+        if let Some(last) = self.last.filter(|_| !self.view.is_indexed && self.next >= self.view.visible) {
+            self.view.show(self.next, self.track, last.end);
         }
         let mut ranges = self.route.clone().map(Route::into_ranges).unwrap_or_default();
         ranges.extend(self.end_of_index(on.seen));
@@ -148,10 +145,10 @@ impl Chain {
                 self.opening = self.next;
                 if let Some(index) = self.indexes.iter().find(|index| index.is_adjacent) {
                     let is_complete = covers_file(index, on.seen)?;
-                    self.is_indexed = is_complete && index.begins_or_ends_at(self.next);
-                    self.view.has_coarse_index = is_complete && !self.is_indexed;
+                    self.view.is_indexed = is_complete && index.begins_or_ends_at(self.next);
+                    self.view.has_coarse_index = is_complete && !self.view.is_indexed;
                 }
-                self.view.beginning = if self.is_indexed { on.seen.size() } else { self.next };
+                self.view.beginning = if self.view.is_indexed { on.seen.size() } else { self.next };
                 self.view.visible = self.view.beginning;
             }
         }
@@ -178,7 +175,7 @@ impl Chain {
     /// Returns where the fragment begins that the index names for the wanted time, and how much of it is likely to be needed.
     fn look_up(&self) -> Option<(u64, u64)> {
         let own = self.indexes.iter().find(|index| index.track_id == self.track);
-        let index = own.or(self.indexes.first()).filter(|_| self.is_indexed)?;
+        let index = own.or(self.indexes.first()).filter(|_| self.view.is_indexed)?;
         let wanted = u64::try_from(rescale(self.wanted, index.timescale, self.timescale)).unwrap_or(0);
         let count = index.entries.partition_point(|(start, _)| *start <= wanted).max(1);
         let (start, offset) = *index.entries.get(count.saturating_sub(1))?;
@@ -192,7 +189,7 @@ impl Chain {
     /// Returns where libavformat looks for the length of an `mfra` behind the fragments that an index names.
     fn end_of_index(&self, seen: &dyn Bytes) -> Option<ByteRange> {
         let is_short = self.indexes.iter().any(|index| index.end.1 < seen.size());
-        (self.is_indexed && is_short).then(|| ByteRange::new(seen.size().saturating_sub(4), seen.size()))
+        (self.view.is_indexed && is_short).then(|| ByteRange::new(seen.size().saturating_sub(4), seen.size()))
     }
 
     /// Passes fragments until no frame that follows can be earlier than the one found.
@@ -208,7 +205,7 @@ impl Chain {
             let window = if self.is_open { 0 } else { self.window() };
             let soon = ByteRange::new(self.next, self.next.saturating_add(window));
             let bytes = on.seen.bytes_beside(self.next, 16, &[soon]);
-            let bytes = bytes.map_err(|pause| match self.is_indexed && !self.is_open {
+            let bytes = bytes.map_err(|pause| match self.view.is_indexed && !self.is_open {
                 true => pause.beside(self.end_of_index(on.seen).as_slice()).only(),
                 false => pause,
             })?;
@@ -229,8 +226,8 @@ impl Chain {
             link.bytes = self.next.saturating_sub(link.offset);
         }
         // After a seek, libavformat reads one fragment of each that the index names, and would leave out the others.
-        if self.is_indexed && !self.indexes.iter().any(|index| index.begins_or_ends_at(self.next)) {
-            (self.is_indexed, self.view.has_coarse_index) = (false, true);
+        if self.view.is_indexed && !self.indexes.iter().any(|index| index.begins_or_ends_at(self.next)) {
+            (self.view.is_indexed, self.view.has_coarse_index) = (false, true);
             (self.view.beginning, self.view.visible) = (self.opening, self.opening);
         }
         Ok(std::mem::take(&mut self.is_open))
@@ -291,11 +288,6 @@ impl Chain {
         Ok((parts, moof.len() as u64))
     }
 
-    /// Returns the size of the first fragments.
-    const fn fragment_bytes(&self) -> u64 {
-        self.view.beginning.saturating_sub(self.first)
-    }
-
     /// Estimates how many fragments lie between what has been seen and the one with the wanted frame, and how many ticks of that
     /// one lie before the frame.
     fn fragments_ahead(&self) -> Option<(u64, u64)> {
@@ -323,8 +315,8 @@ impl Chain {
     fn find_end(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
         let packets = self.route.clone().filter(Route::is_complete);
         let packets = packets.map(Route::into_ranges).unwrap_or_default();
-        let last =
-            self.tail.finish(on.seen, self.fragment_bytes()).map_err(|pause| pause.beside(&packets))?;
+        let size = self.view.beginning.saturating_sub(self.first);
+        let last = self.tail.finish(on.seen, size).map_err(|pause| pause.beside(&packets))?;
         for &offset in &last {
             let (parts, _) = self.read(on, offset)?;
             for span in self.view.spans.iter_mut() {

@@ -1,7 +1,7 @@
 //! Movie fragments (`moof`: ISO/IEC 14496-12, 8.8), read as libavformat reads them (`mov_read_tfhd`, `mov_read_trun`).
 
-use super::boxes::{Fields, content_of, contents};
 use super::movie::{FragmentDefaults, Movie};
+use crate::media::layout::boxes::{Fields, content_of, contents};
 use crate::media::layout::gop::Sample;
 
 /// Track fragments in one fragment, at most.
@@ -19,10 +19,8 @@ pub(super) struct TrackFragment {
     pub(super) end_dts: i64,
 }
 
-/// Reads the tracks of a whole `moof` box that begins at `offset`, in the order of the file; a track may come more than once.
-///
-/// `None` when the fragment cannot be understood, and when a track does not say when it begins: such a fragment cannot be
-/// placed unless all before it are known.
+/// Reads the tracks of a whole `moof` box that begins at `offset`, in the order of the file; a track may come more than once. `None`
+/// when the fragment cannot be understood, or cannot be placed, because a track does not say when it begins.
 pub(super) fn read_fragment(moof: &[u8], offset: u64, movie: &Movie) -> Option<Vec<TrackFragment>> {
     let mut reader =
         Reader { movie, moof_offset: offset, implicit_offset: offset, samples_left: MAX_SAMPLES };

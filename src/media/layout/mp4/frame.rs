@@ -3,6 +3,7 @@
 
 use super::movie::Movie;
 use super::track::Track;
+use crate::media::layout::bytes::Plan;
 use crate::media::layout::gop::Route;
 use crate::source::ByteRange;
 
@@ -10,31 +11,37 @@ use crate::source::ByteRange;
 const MAX_CHAPTERS: usize = 256;
 const MAX_TITLE_BYTES: u32 = 4 << 10;
 
-/// Returns the packets from the keyframe to the last one that a search for the frame at `at`, in microseconds from the start,
-/// reads. Of a movie that ends before, these are the last keyframe's packets and those of the frame at half of the duration.
-///
-/// `None` when the frame may be in a fragment.
-pub(super) fn packets_to(movie: &Movie, moov: &[u8], track: &Track, at: i64) -> Option<Vec<ByteRange>> {
-    let (start, (late, delay)) = (movie.start(moov), track.lateness(moov));
-    let to = |at: i64| {
-        let wanted = track.composed(start.saturating_add(at)).saturating_add(late);
-        let (mut route, mut samples) = (Route::new(wanted, delay), track.samples(moov));
-        while let Some(sample) = samples.next().filter(|_| !route.is_complete()) {
-            route.add(&sample);
+/// Plans for opening the file, and for the frame of a track at a time, in microseconds from the start: the packets from the keyframe
+/// to the last one that a search for it reads. Of a movie that ends before, these are the last keyframe's packets and those of the
+/// frame at half of the duration.
+pub(super) fn plan(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) -> Plan {
+    let mut ranges = header_ranges(movie, moov);
+    if let Some((track, at)) = wanted {
+        let (start, (late, delay)) = (movie.start(moov), track.lateness(moov));
+        let to = |at: i64| {
+            let wanted = track.composed(start.saturating_add(at)).saturating_add(late);
+            let (mut route, mut samples) = (Route::new(wanted, delay), track.samples(moov));
+            while let Some(sample) = samples.next().filter(|_| !route.is_complete()) {
+                route.add(&sample);
+            }
+            route
+        };
+        let route = to(at);
+        let has_frame = route.has_frame();
+        if !has_frame && movie.is_fragmented {
+            // The frame may be in a fragment. What is under way may be of use, and the rest is read when libav asks for it.
+            return Plan::default();
         }
-        route
-    };
-    let route = to(at);
-    let has_frame = route.has_frame();
-    let mut ranges = route.into_ranges();
-    if !has_frame {
-        ranges.extend(to(movie.duration >> 1).into_ranges());
+        ranges.extend(route.into_ranges());
+        if !has_frame {
+            ranges.extend(to(movie.duration >> 1).into_ranges());
+        }
     }
-    (has_frame || !movie.is_fragmented).then_some(ranges)
+    Plan { ranges, only: true }
 }
 
 /// Returns the samples that libavformat reads while it opens the file: time codes, and chapters.
-pub(super) fn header_ranges(movie: &Movie, moov: &[u8]) -> Vec<ByteRange> {
+fn header_ranges(movie: &Movie, moov: &[u8]) -> Vec<ByteRange> {
     let mut ranges = Vec::new();
     for track in &movie.tracks {
         // The bytes that `mov_read_timecode_track` and `mov_read_rtmd_track` read.
@@ -70,8 +77,8 @@ mod tests {
     fn packets(moov: &[u8], at: i64) -> Option<Vec<u64>> {
         let movie = Movie::parse(moov).unwrap();
         // The ranges merge over the gaps.
-        let ranges = packets_to(&movie, moov, &movie.tracks[0], at)?;
-        Some(ranges.iter().flat_map(|range| [range.start(), range.end()]).collect())
+        let Plan { ranges, only } = plan(&movie, moov, Some((&movie.tracks[0], at)));
+        only.then(|| ranges.iter().flat_map(|range| [range.start(), range.end()]).collect())
     }
 
     #[test]
@@ -180,10 +187,9 @@ mod tests {
         let whole = moov(&[mvhd(100), track.trak(), mvex]);
         let exercise = |bytes: &[u8]| {
             if let Some(movie) = Movie::parse(bytes) {
-                header_ranges(&movie, bytes);
                 for track in &movie.tracks {
                     for at in [i64::MIN, 0, 700_000, i64::MAX] {
-                        packets_to(&movie, bytes, track, at);
+                        plan(&movie, bytes, Some((track, at)));
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! The two indexes of movie fragments: `sidx` in front of them (ISO/IEC 14496-12, 8.16.3), and `mfra` at the end of the file
 //! (8.8.9).
 
-use super::boxes::{Fields, be32, content_of, contents, parse_header};
+use crate::media::layout::boxes::{Fields, be32, content_of, contents, parse_header};
 
 /// A `moof` of nothing but its `mfhd`, of 16 bytes.
 const LEAST_MOOF_BYTES: u64 = 24;
@@ -78,11 +78,8 @@ fn parse_mfra(mfra: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
     Some(found)
 }
 
-/// Finds where the first `moof` begins in the bytes of a file from `window_offset` on, which may begin in the middle of
-/// something.
-///
-/// Media data hold the four letters by chance, but hardly a likely size in front of them and an `mfhd` of its one size
-/// behind (ISO/IEC 14496-12, 8.8.5).
+/// Finds the first `moof` in the bytes of a file from `window_offset` on, which may begin in the middle of something. Media data
+/// hold the letters by chance, but hardly a likely size in front of them and an `mfhd` of its one size behind (8.8.5).
 pub(super) fn find_moof(window: &[u8], window_offset: u64) -> Option<u64> {
     let is_moof = |bytes: &[u8]| {
         let header = parse_header(bytes).filter(|header| &header.kind == b"moof")?;

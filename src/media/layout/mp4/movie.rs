@@ -1,7 +1,7 @@
 //! The movie header (`moov`: ISO/IEC 14496-12, 8.2.1): its tracks, its clock, and what it says about fragments that follow.
 
-use super::boxes::{Fields, boxes, child, contents, parse_header, read_clock};
 use super::track::Track;
+use crate::media::layout::boxes::{be32, boxes, child, contents, parse_header, read_clock};
 use crate::media::layout::gop::{MICROSECONDS, rank, rescale};
 
 /// Tracks, at most. Files have a few; each costs memory that an empty box of eight bytes does not.
@@ -37,10 +37,19 @@ impl Movie {
         let traks = boxes(moov, whole.clone()).filter(|(kind, _)| kind == b"trak").take(MAX_TRACKS + 1);
         let tracks: Vec<_> = traks.map(|(_, part)| Track::parse(moov, &part, timescale)).collect();
         let trexes = contents(content(b"mvex")).filter(|(kind, _)| kind == b"trex").take(MAX_TRACKS);
-        let defaults = trexes.filter_map(|(_, trex)| FragmentDefaults::read(trex)).collect();
+        let defaults = trexes.filter_map(|(_, trex)| {
+            let field = |at: usize| be32(trex, at);
+            let (track_id, duration) = (field(4)?, field(12)?);
+            Some(FragmentDefaults { track_id, duration, size: field(16)?, flags: field(20)? })
+        });
         let duration = rescale(ticks, MICROSECONDS, timescale);
         let is_usable = (1..=MAX_TRACKS).contains(&tracks.len()) && !has(b"cmov");
-        is_usable.then_some(Self { duration, tracks, is_fragmented: has(b"mvex"), defaults })
+        is_usable.then_some(Self {
+            duration,
+            tracks,
+            is_fragmented: has(b"mvex"),
+            defaults: defaults.collect(),
+        })
     }
 
     /// Returns what fragments of a track leave unsaid.
@@ -71,14 +80,6 @@ impl Movie {
     pub(super) fn start(&self, moov: &[u8]) -> i64 {
         let start = |track: &Track| Some(rescale(track.start(moov)?, MICROSECONDS, track.timescale));
         self.media().filter_map(start).min().unwrap_or(0)
-    }
-}
-
-impl FragmentDefaults {
-    fn read(trex: &[u8]) -> Option<Self> {
-        let mut fields = Fields::new(trex)?;
-        let (track_id, _description) = (fields.take()?, fields.take()?);
-        Some(Self { track_id, duration: fields.take()?, size: fields.take()?, flags: fields.take()? })
     }
 }
 

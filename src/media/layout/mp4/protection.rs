@@ -1,7 +1,7 @@
 //! How a track says that its samples are encrypted (ISO/IEC 14496-12, 8.12).
 
-use super::boxes::{be32, content_of, contents};
 use crate::media::container::encryption::ProtectedEntry;
+use crate::media::layout::boxes::{be32, content_of, contents};
 
 /// Sample entries of encrypted media: pictures, sound, text, system streams, metadata (ISO/IEC 14496-12, 8.12.1), and those of
 /// the iTunes Store.

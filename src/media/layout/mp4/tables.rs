@@ -2,7 +2,7 @@
 //!
 //! What the tables are read for is a hint. Damaged and unusual ones (`stz2`, `stps`) give a worse hint, or none.
 
-use super::boxes::{be32, contents, take};
+use crate::media::layout::boxes::{be32, contents, take};
 use crate::media::layout::gop::Sample;
 
 /// Walks the tables side by side, which stay the bytes of the `moov` that they are, in decoding order.

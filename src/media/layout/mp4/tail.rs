@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::boxes::parse_header;
 use super::index::{find_moof, index_at_end};
+use crate::media::layout::boxes::parse_header;
 use crate::media::layout::bytes::{Bytes, Pause};
 use crate::source::ByteRange;
 

@@ -1,8 +1,8 @@
 //! Boxes and tables for tests: built, or cut out of fixtures.
 #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
-use super::boxes::parse_header;
 use super::movie::Movie;
+use crate::media::layout::boxes::parse_header;
 use crate::media::layout::gop::Sample;
 
 pub(super) fn boxed(kind: &[u8; 4], parts: &[Vec<u8>]) -> Vec<u8> {

@@ -3,8 +3,8 @@
 use std::iter::Take;
 use std::ops::Range;
 
-use super::boxes::{Fields, be32, child, read_clock};
 use super::tables::Samples;
+use crate::media::layout::boxes::{Fields, be32, child, read_clock};
 use crate::media::layout::gop::{MICROSECONDS, rescale};
 
 /// Chapter tracks that one track refers to, at most.
@@ -116,8 +116,8 @@ impl Track {
     }
 }
 
-/// Reads the ticks of empty edits, on the movie's clock, and the media time of the first other one. libavformat reads as many edits as there is room for,
-/// whatever their count says.
+/// Reads the ticks of empty edits, on the movie's clock, and the media time of the first other one. libavformat reads as many edits
+/// as there is room for, whatever their count says.
 fn read_edits(elst: &[u8]) -> Option<(i64, i64)> {
     let mut fields = Fields::new(elst)?;
     let (_count, mut empty) = (fields.take()?, 0_i64);

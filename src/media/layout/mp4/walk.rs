@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::boxes::parse_header;
 use super::count::{EntryCounter, hides_moov};
 use super::index::{SegmentIndex, parse_sidx};
 use super::movie::Movie;
 use crate::limits::Limits;
+use crate::media::layout::boxes::parse_header;
 use crate::media::layout::bytes::{Bytes, Pause};
 use crate::source::ByteRange;
 
@@ -26,8 +26,7 @@ const BOX_WINDOW: u64 = 4 << 10;
 /// Segment indexes in front of the fragments: one for each track, at most.
 const MAX_INDEXES: usize = 16;
 
-/// Boxes at the top level whose content libavformat looks into, in good files and in bad ones: it parses boxes wherever
-/// they lie. Media data, padding, file types, segment indexes and whatever it does not know it passes over.
+/// Boxes at the top level whose content libavformat looks into, in good files and in bad ones: it parses boxes wherever they lie.
 const LOOKED_INTO: [&[u8; 4]; 23] = [
     b"moov", b"moof", b"trak", b"traf", b"mdia", b"minf", b"stbl", b"edts", b"udta", b"meta", b"dinf",
     b"mvex", b"wave", b"sinf", b"schi", b"tref", b"gmhd", b"ilst", b"iprp", b"cmov", b"stsd", b"stsz",
@@ -132,7 +131,7 @@ impl Walk {
     /// Adds up what the box at `offset` declares, once, and refuses what is too much.
     pub(super) fn count(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Pause> {
         if self.counted.insert(offset) {
-            self.counter.count(bytes);
+            self.counter.walk(bytes, 0, false);
         }
         let allowed = u64::from(self.limits.max_streams);
         if self.counter.entries > self.limits.max_index_entries {

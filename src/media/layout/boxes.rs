@@ -1,4 +1,4 @@
-//! Boxes, the parts of MP4 and MOV files (ISO/IEC 14496-12, 4.2).
+//! Boxes, the syntax below MP4 and MOV, and below other files of this family (ISO/IEC 14496-12, 4.2).
 
 use std::ops::Range;
 
@@ -128,7 +128,6 @@ pub(super) fn read_clock(content: &[u8]) -> Option<(u32, i64)> {
 mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
-    use super::super::test_tables::*;
     use super::*;
 
     #[test]
@@ -145,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_box_that_claims_too_much_ends_with_what_is_there() {
-        let mut bytes = [boxed(b"free", &[vec![1, 2]]), boxed(b"skip", &[vec![3; 10]])].concat();
+        let mut bytes = [&b"\0\0\0\x0afree\x01\x02"[..], b"\0\0\0\x12skip", &[3; 10]].concat();
         bytes.truncate(22);
         let found: Vec<_> = contents(&bytes).collect();
         assert_eq!(found, [(*b"free", &[1, 2][..]), (*b"skip", &[3; 4][..])]);
