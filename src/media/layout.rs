@@ -84,7 +84,8 @@ fn drive(input: &mut Input<'_>, seen: &mut Seen, planner: &mut dyn Planner) -> R
             Err(Pause::Unknown) => return Ok(false),
         }
     }
-    Ok(false)
+    // A view that is not complete could hide the frame.
+    Err(input.fail(Fault::Limit { limit: "max_index_entries", allowed: MAX_STEPS.into() }))
 }
 
 impl Layout {

@@ -217,11 +217,11 @@ impl Matroska {
                 break;
             }
             let bytes = seen.bytes(at, BLOCK_HEAD).map_err(|pause| {
-                let mut soon = vec![ByteRange::new(at, at.saturating_add(BLOCK_WINDOW))];
-                if !std::mem::replace(&mut self.blocks.has_asked, true) {
-                    soon.extend(head.trailers(seen.size(), self.at.is_some()));
+                if std::mem::replace(&mut self.blocks.has_asked, true) {
+                    return pause;
                 }
-                pause.beside(&soon)
+                let window = ByteRange::new(at, at.saturating_add(BLOCK_WINDOW));
+                pause.beside(&head.trailers(seen.size(), self.at.is_some())).beside(&[window])
             })?;
             self.blocks.count = self.blocks.count.saturating_add(1);
             match self.blocks.pass(head, bytes, at) {
