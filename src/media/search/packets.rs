@@ -18,6 +18,8 @@ use crate::media::units::{Pts, Ticks};
 const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
 /// Access units among which a B-frame comes, in a stream that has any: encoders place one to four between two others.
 const ORDER_WINDOW: usize = 5;
+/// The same of a stream that declares B-frames, which may be few.
+const DECLARED_ORDER_WINDOW: usize = 24;
 /// Access units whose presentation times are compared with that of the next: as many as may be held back, and more.
 const MAX_RECENT: usize = 32;
 
@@ -182,6 +184,8 @@ pub(super) struct Units<'m, 'r> {
     needs_first: bool,
     is_reordering: bool,
     order: Order,
+    /// Access units without a B-frame after which none is expected.
+    order_window: usize,
     /// Presentation times of the last access units, oldest first.
     recent: VecDeque<Pts>,
     /// Access units seen that are presented after a later one, at most.
@@ -206,6 +210,8 @@ impl<'m, 'r> Units<'m, 'r> {
         let (parser, has_fields) = container.stream(stream).map_or((None, false), open_parser);
         let needs_first = container.stream(stream).is_some_and(is_h264_444);
         let is_reordering = container.stream(stream).is_some_and(|view| view.codec_properties().reorder);
+        let depth = container.stream(stream).and_then(|view| Reordering::of(view).depth());
+        let order_window = if depth > Some(0) { DECLARED_ORDER_WINDOW } else { ORDER_WINDOW };
         let order = if parser.is_some() { Order::Unknown } else { Order::AsTimed };
         Self {
             container,
@@ -217,6 +223,7 @@ impl<'m, 'r> Units<'m, 'r> {
             needs_first,
             is_reordering,
             order,
+            order_window,
             recent: VecDeque::new(),
             depth: 0,
             held: None,
@@ -326,7 +333,7 @@ impl<'m, 'r> Units<'m, 'r> {
 
     /// Whether as many access units were seen since the entry as it takes to meet a B-frame, where there are any.
     pub(super) fn has_seen_order(&self) -> bool {
-        self.recent.len() >= ORDER_WINDOW
+        self.recent.len() >= self.order_window
     }
 
     /// The scheme by which an access unit is encrypted; `None` for one in clear, from which goes what is in front of its frame.
