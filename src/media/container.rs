@@ -1,5 +1,6 @@
 //! What a container tells: which demuxers are used and how, when streams begin, and what they hold.
 
+pub(super) mod analysis;
 pub(super) mod describe;
 pub(super) mod encryption;
 pub(super) mod formats;
@@ -7,5 +8,6 @@ mod h264_sps;
 pub(super) mod last_sound;
 mod parameters;
 pub(super) mod starts;
+mod transport;
 
 pub(super) use h264_sps::Sps;

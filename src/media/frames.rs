@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::media::container::formats::{Seeking, max_streams, reopen};
+use crate::media::container::analysis::reopen;
+use crate::media::container::formats::{Seeking, max_streams};
 use crate::media::error::MediaError;
 use crate::media::ffi::stream::Stream;
 use crate::media::frame::poster::PosterFrame;

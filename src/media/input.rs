@@ -29,9 +29,9 @@ use crate::source::{Identity, RangeReader, ReadFault, SourceError};
 
 /// Bytes that one read gives at most.
 pub(crate) const MAX_READ: usize = 64 << 10;
-/// Reads whose bytes are remembered: 2 MiB at most. libavformat throws its buffer away at every seek, and seeks to and fro
+/// Reads whose bytes are remembered: 4 MiB at most. libavformat throws its buffer away at every seek, and seeks to and fro
 /// between header, index and samples.
-const REMEMBERED_READS: usize = 32;
+const REMEMBERED_READS: usize = 64;
 
 /// A gap of no more bytes than this is read, not sought over.
 const READ_OVER: usize = 16 << 10;
@@ -233,6 +233,8 @@ pub(crate) struct Input<'r> {
     /// Where libav is told that the file ends.
     visible: u64,
     windows: Vec<Window>,
+    /// What is requested when the first of it is read.
+    reached: Option<ByteRange>,
     deadline: Deadline,
     fault: Option<Fault>,
     /// What the last [`read`](Self::read) gave, in front.
@@ -274,6 +276,7 @@ impl<'r> Input<'r> {
             size,
             visible: size,
             windows: Vec::new(),
+            reached: None,
             deadline,
             fault: None,
             scratch: vec![0; MAX_READ],
@@ -362,6 +365,9 @@ impl<'r> Input<'r> {
             buffer[..count].copy_from_slice(&bytes[..count]);
             return Ok(count);
         }
+        if let Some(range) = self.reached.take_if(|range| range.contains(offset)) {
+            self.prefetch(&[range]);
+        }
         let starts = self.windows.iter().map(|window| window.offset);
         let pinned = starts.filter(|&start| start > offset).min();
         let result = match &mut self.backend {
@@ -381,6 +387,11 @@ impl<'r> Input<'r> {
             Backend::Ranges(reader) => reader.prefetch(ranges),
         }
         let _ = ranges;
+    }
+
+    /// Requests bytes as [`prefetch`](Self::prefetch) does, but not before one of them is read.
+    pub(crate) const fn prefetch_when_reached(&mut self, range: ByteRange) {
+        self.reached = Some(range);
     }
 
     /// Says that of all that was asked for only these bytes will be read.

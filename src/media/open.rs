@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::limits::Limits;
+use crate::media::container::analysis::prepare;
 use crate::media::container::describe::{describe_stream, encryptions};
 use crate::media::container::encryption::Encryption;
-use crate::media::container::formats::{Handling, RESTRICTIONS, handling, max_streams, prepare, refused};
+use crate::media::container::formats::{Handling, RESTRICTIONS, handling, max_streams, refused};
 use crate::media::container::last_sound;
 use crate::media::container::starts::{read_starts, stream_start};
 use crate::media::error::MediaError;
@@ -168,7 +169,7 @@ impl<'r> Media<'r> {
         let layout = layout.confirm(&format_name, container.stream_count());
         let handling = handling(&format_name).for_index(&container);
         // What analysing the streams reads is kept by libavformat, and comes first.
-        let is_analysed = prepare(&mut container)?;
+        let is_analysed = prepare(&mut container, max_streams(&limits))?;
         let pending = if is_analysed { VecDeque::new() } else { read_starts(&mut container, &layout)? };
         let mut media = Self::assemble(container, pending, layout, handling, options);
         if is_analysed {

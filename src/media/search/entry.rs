@@ -2,7 +2,8 @@
 
 use super::packets::{AccessUnit, Reordering};
 use super::state::Search;
-use crate::media::container::formats::{Seeking, reopen};
+use crate::media::container::analysis::reopen;
+use crate::media::container::formats::Seeking;
 use crate::media::error::MediaError;
 use crate::media::ffi::format::SeekFlags;
 use crate::media::units::{Microseconds, Pts, Ticks};
