@@ -74,6 +74,39 @@ fn a_scheme_that_is_not_named_is_unknown() -> Outcome {
     Ok(())
 }
 
+/// CRC of a section (ISO/IEC 13818-1, annex A).
+fn crc(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
+            crc << 1 ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 }
+        })
+    })
+}
+
+/// A transport stream that says that its H.264 is encrypted, as HLS does it: another stream type in the program map.
+#[test]
+fn hls_sample_encryption_is_a_stream_type() -> Outcome {
+    let mut bytes = fixture_bytes("h264.ts")?;
+    // Table 2, which is the program map; in it, a stream of type 0x1b with the number 0x100.
+    let video = [0x1b, 0xe1, 0x00];
+    let mut changed = 0;
+    for packet in bytes.chunks_exact_mut(188).filter(|packet| packet[4] == 0 && packet[5] == 2) {
+        let end = 5 + 3 + usize::from(u16::from_be_bytes([packet[6] & 0xf, packet[7]]));
+        let section = packet.get_mut(5..end).ok_or("a map of several packets")?;
+        let at = section.windows(3).position(|part| part == video).ok_or("no video in the map")?;
+        section[at] = 0xdb;
+        let (content, sum) = section.split_at_mut(section.len() - 4);
+        sum.copy_from_slice(&crc(content).to_be_bytes());
+        changed += 1;
+    }
+    assert!(changed > 0);
+    let mut media = Media::open(std::io::Cursor::new(&bytes), &OpenOptions::default())?;
+    let video = media.info().video_stream.ok_or("no video")?;
+    assert_eq!(media.info().streams[video].encryption.as_deref(), Some("SAMPLE-AES"));
+    assert!(matches!(media.poster_frame(AT), Err(MediaError::Encrypted { .. })));
+    Ok(())
+}
+
 #[test]
 fn what_is_in_clear_says_nothing() -> Outcome {
     for name in ["h264_front.mp4", "h264.mkv", "h264.ts", "wmv2.asf", "vp9.webm"] {

@@ -53,6 +53,8 @@ pub(in crate::media) struct Signs<'s> {
     pub(in crate::media) entry: Option<Option<ProtectedEntry>>,
 }
 
+/// What libavformat calls the Extended Content Encryption Object of ASF.
+const EXTENDED_ASF: &str = "ASF Extended Content Encryption";
 /// Types of streams in MPEG-TS that are encrypted by HLS's SAMPLE-AES: H.264, AC-3, AAC, E-AC-3 (Apple, MPEG-2 Stream
 /// Encryption Format for HTTP Live Streaming, 2.1).
 const SAMPLE_AES: [u32; 4] = [0xdb, 0xc1, 0xcf, 0xc2];
@@ -62,7 +64,7 @@ const SIGNAL_ENCRYPTED: u8 = 1;
 
 impl Encryption {
     pub(in crate::media) fn of(signs: Signs<'_>) -> Self {
-        let has_tag = |tag: &str| signs.container_tags.contains_key(tag);
+        let tag = |name: &str| signs.container_tags.get(name).map(String::as_str);
         let (scheme, marking) = match signs.format_name.split(',').next().unwrap_or_default() {
             "mov" => match signs.entry {
                 Some(Some(entry)) => (Some(entry.scheme_name()), entry.marking()),
@@ -72,8 +74,11 @@ impl Encryption {
             "matroska" if signs.stream_tags.contains_key("enc_key_id") => {
                 (Some("WebM".to_owned()), Marking::SignalByte)
             }
-            // libavformat/asfdec_f.c: from the two objects for content encryption.
-            "asf" if has_tag("ASF_Protection_Type") || has_tag("ASF_Key_ID") || has_tag("encryption") => {
+            // The tags that libavformat/asfdec_f.c makes of the two objects for content encryption.
+            "asf"
+                if tag("ASF_Protection_Type").or(tag("ASF_Key_ID")).is_some()
+                    || tag("encryption") == Some(EXTENDED_ASF) =>
+            {
                 (Some("WMDRM".to_owned()), Marking::All)
             }
             "mpegts" if SAMPLE_AES.contains(&signs.codec_tag) => {
@@ -177,7 +182,9 @@ mod tests {
     const CLEAR: [&str; 4] = ["mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "asf", "mpegts"];
 
     fn tags(names: &[&str]) -> BTreeMap<String, String> {
-        names.iter().map(|&name| (name.to_owned(), "x".to_owned())).collect()
+        let split =
+            |name: &str| name.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        names.iter().map(|&name| split(name).unwrap_or_else(|| (name.to_owned(), "x".to_owned()))).collect()
     }
 
     fn of_tags(format_name: &str, container: &[&str], stream: &[&str], codec_tag: u32) -> Encryption {
@@ -211,13 +218,13 @@ mod tests {
     #[test]
     fn streams_in_clear() {
         for format_name in CLEAR {
-            let encryption = of_tags(format_name, &["title"], &["title"], 0x1b);
+            let encryption = of_tags(format_name, &["title", "encryption"], &["title"], 0x1b);
             assert_eq!(encryption.scheme(), None, "{format_name}");
             assert_eq!(encryption.scheme_of_packet(None, &[1, 2]), None, "{format_name}");
             assert_eq!(encryption.bytes_before_frame(), 0, "{format_name}");
         }
         // Somebody's tags are not those of the demuxer.
-        assert_eq!(of_tags("matroska,webm", &["encryption"], &[], 0xdb).scheme(), None);
+        assert_eq!(of_tags("matroska,webm", &["ASF_Protection_Type"], &[], 0xdb).scheme(), None);
         assert_eq!(of_tags("flv", &["ASF_Key_ID"], &["enc_key_id"], 0xdb).scheme(), None);
         // A file whose protection was removed, but not the parameters.
         assert!(!of_entry(Some(None)).is_packet_encrypted(Some(&parameters(&[1; 8], &[])), &[1]));
@@ -283,7 +290,7 @@ mod tests {
 
     #[test]
     fn asf_and_mpeg_ts_encrypt_all() {
-        for tag in ["ASF_Protection_Type", "ASF_Key_ID", "encryption"] {
+        for tag in ["ASF_Protection_Type", "ASF_Key_ID", "encryption=ASF Extended Content Encryption"] {
             assert_eq!(of_tags("asf", &[tag], &[], 0).scheme_of_packet(None, &[]).as_deref(), Some("WMDRM"));
         }
         let encryption = of_tags("mpegts", &[], &[], 0xdb);

@@ -132,11 +132,6 @@ impl Decoder {
         let with_padding = max_pixels.saturating_add(max_pixels / 4).saturating_add(1 << 16);
         fields.max_pixels = i64::try_from(with_padding).unwrap_or(i64::MAX);
         fields.thread_count = c_int::try_from(threads.get()).unwrap_or(c_int::MAX);
-        // Frames carry the mark of their packet (`Packet::set_mark`).
-        #[cfg(ffmpeg_6_1)]
-        {
-            fields.flags |= c_int::try_from(ffi::AV_CODEC_FLAG_COPY_OPAQUE).unwrap_or(0);
-        }
         // SAFETY: both are valid; the parameters are copied.
         AvError::check(unsafe {
             ffi::avcodec_parameters_to_context(context.as_mut_ptr(), stream.parameters())

@@ -1,7 +1,6 @@
 //! Decoded pictures.
 
 use std::ffi::c_int;
-use std::num::NonZeroUsize;
 use std::ptr::{self, NonNull};
 use std::slice;
 
@@ -206,18 +205,6 @@ impl Frame {
     /// How the frame was coded.
     pub(crate) fn picture_type(&self) -> PictureType {
         PictureType::from_code(int_field!(self.view(), pict_type))
-    }
-
-    /// The mark of the packet that the frame was decoded from (the first of two, when each holds a field).
-    #[cfg(ffmpeg_6_1)]
-    pub(crate) fn mark(&self) -> Option<NonZeroUsize> {
-        NonZeroUsize::new(field!(self.view(), opaque).addr())
-    }
-
-    /// FFmpeg before 6.1 does not carry marks from packets to frames.
-    #[cfg(not(ffmpeg_6_1))]
-    pub(crate) fn mark(&self) -> Option<NonZeroUsize> {
-        None
     }
 
     /// Whether the two fields of the frame are of different times.

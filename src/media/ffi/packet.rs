@@ -1,8 +1,7 @@
 //! Compressed data as libavformat hands it out.
 
 use std::ffi::c_int;
-use std::num::NonZeroUsize;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::slice;
 
 use ffmpeg_next::ffi;
@@ -75,11 +74,6 @@ impl Packet {
         self.has_flag(ffi::AV_PKT_FLAG_CORRUPT)
     }
 
-    /// Whether the container says that it is decoded for the sake of later ones, and not presented (edit lists).
-    pub(crate) fn is_discardable(&self) -> bool {
-        self.has_flag(ffi::AV_PKT_FLAG_DISCARD)
-    }
-
     /// How the bytes are encrypted (`AV_PKT_DATA_ENCRYPTION_INFO`), in the layout of libavutil/encryption_info.c; `None` where the
     /// demuxer attached nothing.
     pub(crate) fn encryption_parameters(&self) -> Option<&[u8]> {
@@ -150,14 +144,6 @@ impl Packet {
         let (bytes, size) = (field!(self.view(), data), field!(self.view(), size));
         // SAFETY: the packet has `size` bytes there, and is their only owner.
         unsafe { slice::from_raw_parts_mut(bytes, size.try_into().unwrap()) }
-    }
-
-    /// Numbers the packet; the frame that is decoded from it has the same [`mark`](super::frame::Frame::mark). Reading
-    /// into the packet again removes the mark.
-    pub(crate) fn set_mark(&mut self, mark: NonZeroUsize) {
-        // SAFETY: a valid packet, used by nobody else; a pointer that nobody follows, in the field that is for the caller's
-        // use (libavcodec/packet.h).
-        unsafe { (*self.as_mut_ptr()).opaque = ptr::without_provenance_mut(mark.get()) };
     }
 }
 

@@ -85,11 +85,6 @@ impl Parser {
         unsafe { Ref::from_owner(self.parser.0) }
     }
 
-    /// Which part of a frame the packet holds.
-    pub(crate) fn picture_structure(&mut self, packet: &Packet) -> PictureStructure {
-        self.parse(packet).structure
-    }
-
     /// Parses a packet's headers.
     pub(crate) fn parse(&mut self, packet: &Packet) -> ParsedPicture {
         let parser = self.parser.0.as_ptr();

@@ -346,11 +346,6 @@ impl<'c> Stream<'c> {
         }
     }
 
-    /// Samples of sound a second.
-    pub(crate) fn sample_rate(self) -> Option<u32> {
-        u32::try_from(field!(self.parameters, sample_rate)).ok().filter(|&rate| rate > 0)
-    }
-
     /// Samples of sound in each packet, where all but the last have the same number.
     pub(crate) fn audio_frame_size(self) -> Option<u32> {
         u32::try_from(field!(self.parameters, frame_size)).ok().filter(|&samples| samples > 0)

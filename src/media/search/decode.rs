@@ -23,7 +23,7 @@ pub(super) struct Timed {
     pub(super) frame: Frame,
     /// In ticks of the stream, absolute.
     pub(super) pts: Pts,
-    /// Whether the time is the container's or libavcodec's, not a guess.
+    /// Whether the time is the container's or libavcodec's, or follows from that of the frame before.
     pub(super) is_timed: bool,
     /// Whether libavcodec took the decoding time for it, because presentation times did not rise.
     pub(super) is_retimed: bool,
@@ -243,12 +243,14 @@ impl Decoding {
             false => (frame.best_effort_timestamp(), frame.duration()),
         };
         let stored = stored.map(Pts::new);
+        // Behind a frame with a time, the next one's is known by the length of that frame.
+        let is_timed = stored.or(self.next_pts).is_some();
         let pts = stored.or(self.next_pts).unwrap_or(Pts::new(0));
         let length = if length > 0 { Ticks::new(length) } else { self.setup.frame_ticks };
         self.next_pts = Some(pts.saturating_add(length));
         let is_retimed = stored != frame.packet_pts().map(Pts::new);
         let is_damaged = frame.is_damaged() || self.corrupt.contains(&pts);
-        Ok(Timed { frame, pts, is_timed: stored.is_some(), is_retimed, is_damaged, is_intra })
+        Ok(Timed { frame, pts, is_timed, is_retimed, is_damaged, is_intra })
     }
 
     pub(super) const fn too_many_pixels(&self) -> MediaError {

@@ -277,6 +277,15 @@ impl Search<'_, '_> {
         self.is_at_start = false;
         self.units.restart();
         self.decoding.restart();
+        self.encrypted = None;
+        self.unreferenced = self.units.unreferenced();
+    }
+
+    /// Lets decoding begin at a keyframe that was read.
+    pub(super) fn begin_at(&mut self, unit: &AccessUnit) {
+        self.is_delayed = unit.pts() > unit.dts();
+        self.decoding.restart();
+        self.decoding.hold_back(u8::try_from(self.units.depth()).unwrap_or(u8::MAX));
         self.unreferenced = self.units.unreferenced();
     }
 

@@ -7,13 +7,14 @@ use super::entry::Entered;
 use super::packets::{AccessUnit, Order};
 use super::state::Search;
 use super::target::{Found, FrameReason};
-use super::unreferenced::Unreferenced;
 use super::window::{DecodingTimes, Window};
 use crate::media::error::MediaError;
 use crate::media::units::{Microseconds, Pts, Ticks};
 
 /// A frame this far behind the goal, in microseconds, carries a damaged time: no video shows one frame for a day.
 const MAX_GAP: Microseconds = Microseconds::new(86_400_000_000);
+/// Access units that are held until it is clear that no later keyframe makes them unnecessary.
+const MAX_HELD: usize = 300;
 /// Access units read beyond the goal, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
 const MAX_LOOK_AHEAD: usize = 32;
 /// Frames decoded beyond the goal, at most, in search of the expected one.
@@ -74,49 +75,92 @@ impl Search<'_, '_> {
     /// Decodes what the frame at or after `goal` needs, and nothing else.
     pub(super) fn economical_pass(&mut self, entered: Entered, goal: Pts) -> Result<Pass, MediaError> {
         self.passes += 1;
+        let mut entered = entered;
         let mut pass = Pass { is_economical: true, ..Pass::default() };
         let mut ahead = VecDeque::new();
-        loop {
+        while pass.expected.is_none() && !pass.feeds_on {
+            let Some(unit) = self.next_unit()? else {
+                pass.expected = Some(Promise::Nothing);
+                pass.reached_end = true;
+                return Ok(pass);
+            };
+            // Packets without times do not tell: everything is decoded.
+            let Some(pts) = unit.pts() else {
+                pass.is_spoilt = true;
+                return Ok(pass);
+            };
+            pass.last_pts = pass.last_pts.max(Some(pts));
+            if unit.is_key() && pts <= goal {
+                // What came before is not needed.
+                ahead.clear();
+                self.begin_at(&unit);
+                entered = Entered::Keyframe(pts);
+                (pass.is_spoilt, pass.begins_inside) = (false, false);
+            }
+            if pts >= goal {
+                self.look_ahead(&mut pass, &mut ahead, unit, goal)?;
+                continue;
+            }
+            ahead.push_back(unit);
+            if ahead.len() > MAX_HELD {
+                self.decode_some(&mut pass, entered, &mut ahead, goal)?;
+            }
+        }
+        while pass.frame.is_none() {
             self.check()?;
             match self.decoding.receive(self.units.source())? {
                 Output::Frame(timed) => {
                     self.judge(&mut pass, &timed, entered);
-                    if timed.pts >= goal {
-                        pass.frame = Some(timed);
-                        break;
-                    }
+                    pass.frame = Some(timed).filter(|timed| timed.pts >= goal);
                 }
                 Output::Ended => break,
+                Output::NeedsInput => match ahead.pop_front() {
+                    Some(unit) => self.send(unit, goal, ahead.front())?,
+                    None if pass.feeds_on => self.feed(&mut pass, goal)?,
+                    None => self.decoding.drain(),
+                },
+            }
+        }
+        self.refuse_encrypted(&pass)?;
+        self.conclude(&mut pass, entered);
+        Ok(pass)
+    }
+
+    /// Decodes the first of the access units that are held, so that a long GOP does not fill the memory.
+    fn decode_some(
+        &mut self,
+        pass: &mut Pass,
+        entered: Entered,
+        ahead: &mut VecDeque<AccessUnit>,
+        goal: Pts,
+    ) -> Result<(), MediaError> {
+        while ahead.len() > MAX_HELD / 2 {
+            self.check()?;
+            match self.decoding.receive(self.units.source())? {
+                Output::Frame(timed) => self.judge(pass, &timed, entered),
+                Output::Ended => return Ok(()),
                 Output::NeedsInput => {
-                    if let Some(unit) = ahead.pop_front() {
-                        self.send(unit, goal)?;
-                    } else if pass.expected.is_some() {
-                        self.decoding.drain();
-                    } else if let Some(unit) = self.next_unit()? {
-                        // Packets without times do not tell: everything is decoded.
-                        let Some(pts) = unit.pts() else {
-                            pass.is_spoilt = true;
-                            return Ok(pass);
-                        };
-                        pass.last_pts = pass.last_pts.max(Some(pts));
-                        if pts < goal || pass.feeds_on {
-                            self.send(unit, goal)?;
-                        } else {
-                            self.look_ahead(&mut pass, &mut ahead, unit, goal)?;
-                        }
-                    } else if pass.feeds_on {
-                        pass.reached_end = true;
-                        self.decoding.drain();
-                    } else {
-                        pass.expected = Some(Promise::Nothing);
-                        pass.reached_end = true;
-                        break;
-                    }
+                    let Some(unit) = ahead.pop_front() else { return Ok(()) };
+                    self.send(unit, goal, ahead.front())?;
                 }
             }
         }
-        self.conclude(&mut pass, entered);
-        Ok(pass)
+        Ok(())
+    }
+
+    /// Reads and decodes one more access unit, of packets that do not tell which is the last one needed.
+    fn feed(&mut self, pass: &mut Pass, goal: Pts) -> Result<(), MediaError> {
+        let Some(unit) = self.next_unit()? else {
+            pass.reached_end = true;
+            self.decoding.drain();
+            return Ok(());
+        };
+        self.peek_unit()?;
+        // Out of the queue for as long as it is looked at.
+        let next = self.entry_units.pop_front();
+        let result = self.send(unit, goal, next.as_ref());
+        self.entry_units.extend(next);
+        result
     }
 
     /// Reads on from the first access unit at or after the goal until it is certain which one holds the frame, and keeps what is
@@ -132,6 +176,7 @@ impl Search<'_, '_> {
         goal: Pts,
     ) -> Result<(), MediaError> {
         let mut window = Window::new(goal, self.reorder.depth(), self.decoding_times());
+        let held = ahead.len();
         window.add(&first);
         ahead.push_back(first);
         loop {
@@ -139,9 +184,10 @@ impl Search<'_, '_> {
             if window.is_certain() && is_ordered {
                 break;
             }
-            let unit = if ahead.len() < MAX_LOOK_AHEAD { self.next_unit()? } else { None };
+            let is_full = ahead.len().saturating_sub(held) >= MAX_LOOK_AHEAD;
+            let unit = if is_full { None } else { self.next_unit()? };
             let Some(unit) = unit else {
-                pass.reached_end = ahead.len() < MAX_LOOK_AHEAD && !window.is_certain();
+                pass.reached_end = !is_full && !window.is_certain();
                 break;
             };
             window.add(&unit);
@@ -150,7 +196,7 @@ impl Search<'_, '_> {
         }
         match window.best() {
             Some(best) if window.is_certain() || pass.reached_end => {
-                ahead.truncate(window.needed());
+                ahead.truncate(held.saturating_add(window.needed()));
                 pass.expected = Some(Promise::Frame(best));
             }
             _ => pass.feeds_on = true,
@@ -197,6 +243,7 @@ impl Search<'_, '_> {
                 break;
             }
         }
+        self.refuse_encrypted(&pass)?;
         self.conclude(&mut pass, entered);
         Ok(pass)
     }
@@ -210,37 +257,42 @@ impl Search<'_, '_> {
                 Output::Frame(timed) => return Ok(Some(timed)),
                 Output::Ended => return Ok(None),
                 Output::NeedsInput => match self.next_unit()? {
-                    Some(unit) => self.give(unit, false)?,
+                    Some(unit) => self.give(unit, false),
                     None => self.decoding.drain(),
                 },
             }
         }
     }
 
-    /// Gives an access unit to the decoder, which may leave out frames before `goal` that no other refers to.
-    pub(super) fn send(&mut self, mut unit: AccessUnit, goal: Pts) -> Result<(), MediaError> {
+    /// Gives an access unit to the decoder, which may leave out frames before `goal` that no other refers to. `next` follows the
+    /// access unit in decoding order.
+    fn send(&mut self, mut unit: AccessUnit, goal: Pts, next: Option<&AccessUnit>) -> Result<(), MediaError> {
         let is_before = unit.pts().is_some_and(|pts| pts < goal);
-        if self.unreferenced.as_ref().is_some_and(Unreferenced::looks_ahead) && is_before {
-            self.peek_unit()?;
-        }
         if let Some(unreferenced) = &mut self.unreferenced {
-            let next = self.entry_units.front().map(AccessUnit::bytes);
-            let needed = unreferenced.needed_bytes(unit.bytes(), next);
+            let needed = unreferenced.needed_bytes(unit.bytes(), next.map(AccessUnit::bytes));
             if is_before && !unit.shorten(needed)? {
                 return Ok(());
             }
         }
-        self.give(unit, is_before)
+        self.give(unit, is_before);
+        Ok(())
     }
 
-    /// Gives an access unit to the decoder, unless it is encrypted: what comes of ciphertext is noise.
-    pub(super) fn give(&mut self, mut unit: AccessUnit, skips: bool) -> Result<(), MediaError> {
-        match self.units.decrypt(&mut unit) {
+    /// Gives an access unit to the decoder. An encrypted one is the end, because what comes of ciphertext is noise.
+    fn give(&mut self, mut unit: AccessUnit, skips: bool) {
+        self.encrypted = self.units.decrypt(&mut unit);
+        if self.encrypted.is_some() {
+            self.decoding.drain();
+        } else {
+            self.decoding.send(unit, skips);
+        }
+    }
+
+    /// Ends a pass that met an encrypted access unit before the frame.
+    fn refuse_encrypted(&mut self, pass: &Pass) -> Result<(), MediaError> {
+        match self.encrypted.take().filter(|_| pass.frame.is_none()) {
             Some(scheme) => Err(MediaError::Encrypted { scheme }),
-            None => {
-                self.decoding.send(unit, skips);
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
 

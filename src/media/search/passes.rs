@@ -22,7 +22,7 @@ impl Search<'_, '_> {
                 continue;
             }
             let mut entered = self.enter(entry, goal)?;
-            if std::mem::take(&mut is_first) && entered != Entered::Nowhere {
+            if entered != Entered::Nowhere && std::mem::take(&mut is_first) {
                 let pass = self.economical_pass(entered, goal)?;
                 if pass.is_trusted() {
                     return Ok(pass);

@@ -51,6 +51,8 @@ pub(in crate::media) struct Search<'m, 'r> {
     pub(super) is_at_start: bool,
     /// The access units that were looked at on entering.
     pub(super) entry_units: VecDeque<AccessUnit>,
+    /// The scheme of the encrypted access unit at which the pass ended.
+    pub(super) encrypted: Option<String>,
     /// Whether the stream's first packet was looked at.
     pub(super) knows_first: bool,
     /// Tells which frames can be left out, of codecs whose decoders do not.
@@ -108,6 +110,7 @@ impl<'m, 'r> Search<'m, 'r> {
             is_planned: stream.is_planned,
             is_at_start: stream.is_at_start,
             entry_units: VecDeque::new(),
+            encrypted: None,
             knows_first: false,
             unreferenced,
             reorder,

@@ -26,12 +26,6 @@ impl Unreferenced {
         }
     }
 
-    /// Returns whether [`needed_bytes`](Self::needed_bytes) depends on the packet that follows. Without that packet all bytes
-    /// of such a codec are needed.
-    pub(super) const fn looks_ahead(&self) -> bool {
-        matches!(self, Self::Vp9)
-    }
-
     /// Returns how many bytes of the packet, from its start, the frames of other packets need: 0 when the packet can be left
     /// out, fewer than it has when it can be cut. In both cases its own frame does not come out, and all other frames
     /// decode to the same samples. `next` is the packet that follows in decoding order, whether or not it will be decoded.

@@ -80,7 +80,7 @@ fn leave_out(path: &Path, (mut container, video): (Container<'_>, usize), mut fo
     let mut packets = read_packets(&mut container, video);
     let whole = decode(&container, video, 1, &packets.iter().collect::<Vec<_>>());
 
-    let looks_ahead = found.looks_ahead();
+    let looks_ahead = matches!(found, Unreferenced::Vp9);
     let following = packets.iter().skip(1).map(Some).chain([None]);
     let following = following.map(|packet| packet.filter(|_| looks_ahead).map(Packet::bytes));
     let needed: Vec<usize> = packets

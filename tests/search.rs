@@ -1,0 +1,113 @@
+//! What a search costs, and that it does not depend on what was asked before.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Outcome, Table, fixture, open, planes_md5};
+use posterframe::FrameReason;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+/// Files whose packets each give one frame, at the time that the packet has.
+const WELL_FORMED: [&str; 19] = [
+    "h264_front.mp4",
+    "h264_end.mp4",
+    "h264_frag_noindex.mp4",
+    "h264_frag_sidx.mp4",
+    "h264.mkv",
+    "h264.ts",
+    "hevc.mp4",
+    "vvc.mp4",
+    "vp8.webm",
+    "vp9.webm",
+    "av1.mp4",
+    "av1.mkv",
+    "flv.flv",
+    "mjpeg.mov",
+    "open_gop.mp4",
+    "open_gop.ts",
+    "intra_refresh.mp4",
+    "paff.mp4",
+    "paff_no_pts.ts",
+];
+
+/// Fixtures have a keyframe every 3 s, at 10 frames a second.
+const GOP: u64 = 30;
+
+#[test]
+fn well_formed_files_take_one_pass() -> Outcome {
+    let table = Table::read(&fixture("times.tsv"))?;
+    let mut seen = 0;
+    for row in &table.rows {
+        let (name, reason) = (table.get(row, "file")?, table.get(row, "reason")?);
+        if !WELL_FORMED.contains(&name) || reason != "at_target" {
+            continue;
+        }
+        let at = Duration::from_micros(table.get(row, "microseconds")?.parse()?);
+        let frame = open(name)?.poster_frame(at)?;
+        assert_eq!(frame.passes(), 1, "{name} at {at:?}");
+        seen += 1;
+    }
+    assert!(seen > 100, "{seen} frames");
+    Ok(())
+}
+
+#[test]
+fn a_time_behind_the_end_decodes_the_gop_at_half() -> Outcome {
+    for name in ["h264_front.mp4", "h264_end.mp4", "h264.mkv", "hevc.mp4", "open_gop.mp4", "mpeg4.avi"] {
+        let mut media = open(name)?;
+        let frame = media.poster_frame(Duration::from_secs(600))?;
+        assert_eq!(frame.reason(), FrameReason::HalfDuration, "{name}");
+        // AVI does not tell without decoding that the last GOP has no such frame.
+        let allowed = if name == "mpeg4.avi" { 3 * GOP } else { GOP };
+        assert!(frame.packets_decoded() <= allowed, "{name}: {} packets", frame.packets_decoded());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_cover_picture_can_be_requested_again() -> Outcome {
+    let mut media = open("cover_only.m4a")?;
+    let first = planes_md5(&media.poster_frame(common::AT)?)?;
+    let again = planes_md5(&media.poster_frame(Duration::ZERO)?)?;
+    assert_eq!(first, again);
+    Ok(())
+}
+
+#[test]
+fn damage_at_the_end_gives_the_frame_before_it() -> Outcome {
+    let mut media = open("cut_packet_qtrle.mov")?;
+    let frame = media.poster_frame(Duration::from_secs(60))?;
+    assert_eq!((frame.reason(), frame.pts_seconds()), (FrameReason::LastFrame, 1.5));
+    Ok(())
+}
+
+/// Catches, for instance, a rewind of transport streams by time instead of by byte (`entry.rs`, `rewind`).
+#[test]
+fn a_media_that_stays_open_gives_the_frames_of_fresh_ones() -> Outcome {
+    const NAMES: [&str; 6] = [
+        "h264_end.mp4",
+        "h264.ts",
+        "paff.ts",
+        "open_gop_mpeg2.ts",
+        "no_key_flags_vp8.webm",
+        "noindex_wmv2.avi",
+    ];
+    let milliseconds = prop::collection::vec(0_u64..9000, 1..5);
+    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
+    let failed = |error: Box<dyn std::error::Error>| TestCaseError::fail(error.to_string());
+    runner.run(&(prop::sample::select(&NAMES[..]), milliseconds), |(name, times)| {
+        let mut kept = open(name).map_err(failed)?;
+        for &at in &times {
+            let at = Duration::from_millis(at);
+            let ours = kept.poster_frame(at).map_err(|error| failed(error.into()))?;
+            let fresh = open(name).map_err(failed)?.poster_frame(at).map_err(|error| failed(error.into()))?;
+            prop_assert_eq!((ours.pts(), ours.reason()), (fresh.pts(), fresh.reason()));
+            let planes = |frame| planes_md5(frame).map_err(|error| failed(error.into()));
+            prop_assert_eq!(planes(&ours)?, planes(&fresh)?);
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
