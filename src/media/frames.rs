@@ -140,7 +140,7 @@ impl Media<'_> {
         let duration = self.duration.and_then(|duration| time_base.ticks(duration));
         let places = duration.map(|duration| {
             let can_enter = self.info.format_name == "mpegts";
-            Places { size: self.container.input().size(), start: target.start, duration, can_enter }
+            Places::new(self.container.input().size(), target.start, duration, can_enter)
         });
         let stream = search::Stream {
             index,

@@ -187,7 +187,7 @@ impl Timestamps {
         let first = *self.interval.get_or_insert(interval);
         let difference = interval.saturating_sub(first).get();
         // Halves of ticks are rounded one way or the other.
-        self.is_irregular |= !interval.is_positive() || !(-1..=1).contains(&difference);
+        self.is_irregular |= interval <= Ticks::ZERO || !(-1..=1).contains(&difference);
         self.intervals = self.intervals.saturating_add(1);
     }
 
