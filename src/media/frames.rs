@@ -141,6 +141,7 @@ impl Media<'_> {
         let places = duration.map(|duration| {
             let can_enter = self.info.format_name == "mpegts";
             Places::new(self.container.input().size(), target.start, duration, can_enter)
+                .with_keyframes(self.keyframes.get(index).copied().flatten())
         });
         let stream = search::Stream {
             index,

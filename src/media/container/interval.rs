@@ -31,6 +31,17 @@ impl KeyframeInterval {
     pub(in crate::media) const fn bytes(self) -> u64 {
         self.bytes
     }
+
+    /// By how many bytes a file of constant bit rate is ahead of its average at a time: by a keyframe after each, and by nothing
+    /// before the next.
+    pub(in crate::media) fn surplus(self, time: Pts) -> u64 {
+        let phase = time.since(self.first).get().checked_rem_euclid(self.interval.get()).unwrap_or(0);
+        let rest = u128::try_from(self.interval.get().saturating_sub(phase)).unwrap_or(0);
+        let whole = u128::try_from(self.interval.get()).unwrap_or(0).max(1);
+        // At the keyframe itself nothing of it has come.
+        let part = if phase == 0 { 0 } else { u128::from(self.bytes).saturating_mul(rest) / whole };
+        u64::try_from(part).unwrap_or(self.bytes)
+    }
 }
 
 /// Frames from one keyframe to the next by the options that x264 writes into its first packet, where it was told not to begin anew
@@ -59,8 +70,20 @@ mod tests {
     fn the_keyframe_before_the_goal_is_expected_or_the_one_just_behind_it() {
         let keyframes = KeyframeInterval { first: Pts::new(100), interval: Ticks::new(50), bytes: 0 };
         let expected = |goal, reach| keyframes.expected(Pts::new(goal), Ticks::new(reach)).map(Pts::get);
-        assert_eq!([99, 100, 149, 150, 260].map(|goal| expected(goal, 0)), [None, Some(100), Some(100), Some(150), Some(250)]);
+        assert_eq!(
+            [99, 100, 149, 150, 260].map(|goal| expected(goal, 0)),
+            [None, Some(100), Some(100), Some(150), Some(250)]
+        );
         assert_eq!([98, 145, 149].map(|goal| expected(goal, 2)), [Some(100), Some(100), Some(150)]);
+    }
+
+    #[test]
+    fn a_keyframe_comes_at_once_and_is_made_up_for() {
+        let keyframes = KeyframeInterval { first: Pts::new(100), interval: Ticks::new(50), bytes: 1000 };
+        assert_eq!(
+            [50, 60, 100, 101, 149].map(|time| keyframes.surplus(Pts::new(time))),
+            [0, 800, 0, 980, 20]
+        );
     }
 
     #[test]
@@ -82,6 +105,7 @@ mod tests {
             if let Some(expected) = keyframes.expected(Pts::new(goal), Ticks::new(reach)) {
                 prop_assert!(expected >= Pts::new(first) || interval <= 0);
             }
+            let _surplus = keyframes.surplus(Pts::new(goal));
         }
     }
 }

@@ -12,6 +12,7 @@ use std::ffi::CStr;
 use super::formats::{
     DEMUXERS, NO_PROTOCOL, PROBE_BYTES, PROBE_READ, RESTRICTIONS, find_stream_info, refused,
 };
+use super::interval::{KeyframeInterval, frames_between_keyframes};
 use crate::media::error::MediaError;
 use crate::media::ffi::packet::Packet;
 use crate::media::ffi::stream::{MediaType, Stream};
@@ -32,16 +33,16 @@ const USUAL_INTERVALS: u32 = 20;
 const MIN_INTERVALS: u32 = 4;
 /// Bytes of packets from which on frames are that large.
 const LARGE_START: i64 = 350_000;
+/// Bytes of packets in which the first packet of a stream is sought, and seconds of each stream: libavformat's defaults.
+const MAX_PROBE_BYTES: i64 = 5_000_000;
+const MAX_LENGTH: Microseconds = Microseconds::new(7_000_000);
 /// Frames that are presented this long after their decoding time are expected in any video: five frames of 25 a second.
 const MIN_DELAY: Microseconds = Microseconds::new(200_000);
 
 /// What libavformat is told. It would otherwise collect a megabyte of packets to find out whether sound that is declared as AAC is
 /// AAC: the demuxers that could tell are not compiled in.
-const OPTIONS: &[(&CStr, &CStr)] = &[
-    (c"format_whitelist", DEMUXERS),
-    (c"protocol_whitelist", NO_PROTOCOL),
-    (c"max_probe_packets", c"1"),
-];
+const OPTIONS: &[(&CStr, &CStr)] =
+    &[(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL), (c"max_probe_packets", c"1")];
 /// The same, and that the end is short.
 const OPTIONS_WITH_SHORT_END: &[(&CStr, &CStr)] = &[
     (c"format_whitelist", DEMUXERS),
@@ -50,26 +51,34 @@ const OPTIONS_WITH_SHORT_END: &[(&CStr, &CStr)] = &[
     (c"duration_probesize", END_PROBE),
 ];
 
-/// Analyses the streams of a transport stream that was just opened.
+/// Analyses the streams of a transport stream that was just opened. Returns where the keyframes of each are expected.
 ///
 /// # Errors
 /// [`MediaError::NotMedia`], and those of reading.
-pub(super) fn analyse(container: &mut Container<'_>, max_streams: u32) -> Result<(), MediaError> {
+pub(super) fn analyse(
+    container: &mut Container<'_>,
+    max_streams: u32,
+) -> Result<Vec<Option<KeyframeInterval>>, MediaError> {
     reopen(container, max_streams, OPTIONS)?;
     container.input_mut().prefetch(&[ByteRange::new(0, START_READ)]);
     container.input_mut().prefetch_when_reached(ByteRange::new(START_READ, PROBE_READ));
     let mut start = Section::default();
-    while !start.is_enough(container) && start.payload < PROBE_BYTES && start.read(container)? {}
-    let probe_bytes = if start.is_enough(container) { start.payload } else { PROBE_BYTES };
+    while !start.is_enough(container) && start.may_go_on(container) && start.read(container)? {}
+    let is_enough = start.is_enough(container);
+    let probe_bytes = if is_enough { start.payload } else { start.payload.max(PROBE_BYTES) };
+    // What was requested may show the distance between keyframes too.
+    while start.payload < LARGE_START && start.read(container)? {}
+    let keyframes = start.streams.iter().map(Timestamps::keyframe_interval).collect();
     let options = if is_end_short(container, &start)? { OPTIONS_WITH_SHORT_END } else { OPTIONS };
     reopen(container, max_streams, options)?;
     find_stream_info(container, probe_bytes)?;
     if container.stream_count() > 0 && container.streams().filter(|&stream| is_needed(stream)).all(is_known) {
-        return Ok(());
+        return Ok(keyframes);
     }
     reopen(container, max_streams, RESTRICTIONS)?;
     container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
-    find_stream_info(container, PROBE_BYTES)
+    find_stream_info(container, PROBE_BYTES)?;
+    Ok(keyframes)
 }
 
 /// Whether the last [`END_READ`] bytes hold the last timestamp of each stream.
@@ -84,7 +93,9 @@ fn is_end_short(container: &mut Container<'_>, start: &Section) -> Result<bool, 
     let mut end = Section::default();
     while end.read(container)? {}
     let is_complete = |(index, stream): (usize, Stream<'_>)| {
-        let (Some(start), Some(end)) = (start.streams.get(index), end.streams.get(index)) else { return false };
+        let (Some(start), Some(end)) = (start.streams.get(index), end.streams.get(index)) else {
+            return false;
+        };
         end.has_last(start, stream)
     };
     Ok(container.streams().enumerate().filter(|&(_, stream)| is_needed(stream)).all(is_complete))
@@ -125,15 +136,33 @@ impl Section {
         let mut packet = Packet::new().map_err(MediaError::library("allocating a packet"))?;
         let result = container.read_packet(&mut packet);
         container.input_mut().check()?;
-        let Some(index) = packet.stream_index().filter(|_| matches!(result, Ok(true))) else { return Ok(false) };
+        let Some(index) = packet.stream_index().filter(|_| matches!(result, Ok(true))) else {
+            return Ok(false);
+        };
         self.payload = self.payload.saturating_add_unsigned(packet.size());
         if self.streams.len() <= index {
-            self.streams.resize_with(container.stream_count().max(index.saturating_add(1)), Timestamps::default);
+            self.streams
+                .resize_with(container.stream_count().max(index.saturating_add(1)), Timestamps::default);
         }
         if let Some(stream) = self.streams.get_mut(index) {
             stream.note(packet.pts().map(Pts::new), packet.dts().map(Pts::new));
+            if packet.is_key() {
+                stream.note_keyframe(&packet);
+            }
         }
         Ok(true)
+    }
+
+    /// Whether to look further: longer for the first packet of a stream than for the frame rate.
+    fn may_go_on(&self, container: &Container<'_>) -> bool {
+        let is_missing = |(index, stream): (usize, Stream<'_>)| {
+            matches!(stream.kind(), MediaType::Video | MediaType::Audio)
+                && self.streams.get(index).is_none_or(|seen| seen.last_pts.is_none())
+        };
+        let has_all = !container.streams().enumerate().any(is_missing);
+        let max_packets = if has_all { PROBE_BYTES } else { MAX_PROBE_BYTES };
+        self.payload < max_packets
+            && !self.streams.iter().zip(container.streams()).any(|(seen, stream)| seen.is_long(stream))
     }
 
     /// Whether the packets of the start are enough for libavformat to find out the same as from more of them.
@@ -164,6 +193,20 @@ struct Timestamps {
     /// Intervals of the same length, but for rounding, if all were.
     intervals: u32,
     is_irregular: bool,
+    keyframes: Keyframes,
+}
+
+/// The keyframes of one stream in one piece of the file.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Keyframes {
+    /// Presentation time and bytes of the first one.
+    first: Option<(Pts, u64)>,
+    last: Option<Pts>,
+    /// The distance of the first two.
+    interval: Option<Ticks>,
+    is_irregular: bool,
+    /// Frames from one to the next, as the encoder announces it.
+    announced: Option<i64>,
 }
 
 impl Timestamps {
@@ -189,6 +232,43 @@ impl Timestamps {
         // Halves of ticks are rounded one way or the other.
         self.is_irregular |= interval <= Ticks::ZERO || !(-1..=1).contains(&difference);
         self.intervals = self.intervals.saturating_add(1);
+    }
+
+    fn note_keyframe(&mut self, packet: &Packet) {
+        let Some(pts) = packet.pts().map(Pts::new) else { return };
+        let keyframes = &mut self.keyframes;
+        if keyframes.first.is_none() {
+            keyframes.first = Some((pts, packet.size()));
+            keyframes.announced = frames_between_keyframes(packet.bytes());
+        }
+        if let Some(last) = keyframes.last.replace(pts) {
+            let interval = pts.since(last);
+            let first = *keyframes.interval.get_or_insert(interval);
+            keyframes.is_irregular |= !(-1..=1).contains(&interval.saturating_sub(first).get());
+        }
+    }
+
+    fn keyframe_interval(&self) -> Option<KeyframeInterval> {
+        let keyframes = &self.keyframes;
+        let (first, bytes) = keyframes.first?;
+        let frame = self.interval.filter(|_| self.intervals > 0);
+        let announced = keyframes
+            .announced
+            .zip(frame)
+            .map(|(frames, length)| Ticks::new(frames.saturating_mul(length.get())));
+        let interval = keyframes.interval.or(announced)?;
+        (interval > Ticks::ZERO && !keyframes.is_irregular).then_some(KeyframeInterval {
+            first,
+            interval,
+            bytes,
+        })
+    }
+
+    /// Whether the packets reach over more than libavformat looks at.
+    fn is_long(&self, stream: Stream<'_>) -> bool {
+        let max_length = TimeBase::try_from(stream.time_base()).ok().and_then(|base| base.ticks(MAX_LENGTH));
+        let length = self.first_dts.zip(self.last_dts).map(|(first, last)| last.since(first));
+        length.zip(max_length).is_some_and(|(length, most)| length > most)
     }
 
     /// Whether no packet before these is presented after them, as far as the packets of the `start` tell how late packets are

@@ -9,6 +9,7 @@ use super::packets::AccessUnit;
 use super::places::Places;
 use super::state::Search;
 use super::window::Window;
+use crate::media::container::first_timestamp;
 use crate::media::error::MediaError;
 use crate::media::units::{Microseconds, Pts, Ticks};
 use crate::source::ByteRange;
@@ -17,16 +18,35 @@ use crate::source::ByteRange;
 const FIRST_JUMP: Microseconds = Microseconds::new(1_100_000);
 /// How much further back the second one lands; those behind it double what was searched of the time before [`FIRST_JUMP`].
 const STEP: Microseconds = Microseconds::new(500_000);
+/// How far before an expected keyframe a jump lands: this part of its time, because the bit rate varies, within these bounds.
+const MARGIN_OF: i64 = 50;
+const MIN_MARGIN: Microseconds = Microseconds::new(100_000);
+const MAX_MARGIN: Microseconds = Microseconds::new(250_000);
 /// A jump over less than this is not worth what it may cost when it lands wrong.
 const MIN_JUMP: u64 = 1 << 20;
+/// How much further back a jump lands than the one before it, at least.
+const MIN_STEP: u64 = 64 << 10;
 /// Bytes requested at once, at most; the rest follows while reading continues.
 const MAX_REQUEST: u64 = 16 << 20;
 /// Read behind the estimated place of the wanted frame.
 const BEHIND_ESTIMATE: u64 = 16 << 10;
+/// So long before the end of what was requested the rest is, for it to arrive in time.
+const LAG: u64 = 256 << 10;
+/// Frames that are read behind the one of the goal, to learn that it is: two until the parser returns a frame, others that are
+/// decoded later and presented earlier.
+const FRAMES_BEHIND: i64 = 4;
 /// Landings far from where they were expected, at most.
 const MAX_MISSES: u32 = 4;
 /// A landing that is further than this before the place that was estimated is repeated.
 const MAX_EARLY: Microseconds = Microseconds::new(3_000_000);
+/// An estimate is certain enough this near to a place that is known.
+const MAX_UNKNOWN: Microseconds = Microseconds::new(6_000_000);
+/// Bytes that are read to learn which time lies at a place, and as many again and again where no frame begins in them, up to
+/// this many at once.
+const PROBE: usize = 64 << 10;
+const MAX_PROBE: usize = 1 << 20;
+/// Places whose times are learnt before a jump, at most.
+const MAX_PROBES: u32 = 4;
 /// Access units read behind a keyframe, at most, to learn whether one is presented before it.
 const MAX_LOOK_AHEAD: usize = 32;
 /// Access units that, decoded in a row and presented before a time, show that none is held back for longer: H.264 and HEVC
@@ -50,6 +70,8 @@ struct Jump {
     seen: Option<u64>,
     /// Whether it is repeated when it lands far from where it should.
     may_miss: bool,
+    /// Bytes of the frame, where it is expected to be a keyframe.
+    bytes: u64,
 }
 
 /// What a landing led to.
@@ -75,7 +97,11 @@ impl Search<'_, '_> {
         // Behind the end there is nothing to enter.
         let aim = goal.min(end).saturating_sub(further);
         let (first, step) = (self.ticks(FIRST_JUMP), self.ticks(STEP));
-        let mut jump = Jump { aim, goal, back: first, seen: None, may_miss: true };
+        let mut jump = Jump { aim, goal, back: first, seen: None, may_miss: true, bytes: 0 };
+        self.requested = 0;
+        self.expect_keyframe(&mut jump);
+        self.probe(jump)?;
+        self.expect_keyframe(&mut jump);
         let mut misses = 0;
         while misses <= MAX_MISSES {
             jump.may_miss = misses < MAX_MISSES;
@@ -92,28 +118,102 @@ impl Search<'_, '_> {
                 Landing::Nothing(time) => {
                     jump.seen = Some(place);
                     let more = step.max(jump.back.saturating_sub(first));
-                    jump.back = jump.back.max(aim.since(time)).saturating_add(more);
+                    jump.back = jump.back.max(aim.since(time)).saturating_add(more).max(first);
                 }
-                Landing::Missed => misses += 1,
+                Landing::Missed => {
+                    self.units.container.input_mut().need_only(&[]);
+                    self.requested = 0;
+                    misses += 1;
+                }
             }
         }
         Ok(Entered::Nowhere)
+    }
+
+    /// Lets a jump land shortly before the place where a keyframe is expected, if one is.
+    fn expect_keyframe(&self, jump: &mut Jump) {
+        let Some(places) = &self.places else { return };
+        let Some(keyframes) = places.keyframes() else { return };
+        let Some(pts) = keyframes.expected(jump.aim, self.decoding.frame_ticks()) else { return };
+        let (least, most) = (self.ticks(MIN_MARGIN), self.ticks(MAX_MARGIN));
+        let time = pts.since(places.start()).get();
+        let margin =
+            if places.is_estimate() { Ticks::new(time / MARGIN_OF).max(least).min(most) } else { least };
+        jump.back = jump.aim.since(pts).max(Ticks::ZERO).saturating_add(margin);
+        jump.bytes = if pts >= jump.aim { keyframes.bytes() } else { 0 };
+    }
+
+    /// Reads a little where the jump would land, if that is far from every place that is known, to learn which time lies there.
+    fn probe(&mut self, jump: Jump) -> Result<(), MediaError> {
+        let target = jump.aim.saturating_sub(jump.back);
+        let reach = self.ticks(MAX_UNKNOWN);
+        let view = self.units.container.stream(self.units.stream());
+        let Some(pid) = view.and_then(|stream| u16::try_from(stream.id()).ok()) else { return Ok(()) };
+        for _ in 0..MAX_PROBES {
+            let is_unknown = self.places.as_ref().is_some_and(|places| places.is_unknown(target, reach));
+            let Some(place) = self.place_of(jump).filter(|_| is_unknown) else { break };
+            let (mut found, mut piece, mut length) = (None, place, PROBE);
+            while found.is_none() && length <= MAX_PROBE {
+                let bytes = self.units.container.input_mut().peek(piece, length)?;
+                found =
+                    first_timestamp(&bytes, pid, target.get()).map(|(behind, time)| (piece, behind, time));
+                if bytes.len() < length {
+                    break;
+                }
+                piece = piece.saturating_add(bytes.len() as u64);
+                length = length.saturating_mul(2);
+            }
+            let Some((piece, behind, time)) = found else { break };
+            let place = u64::try_from(behind).ok().map(|behind| piece.saturating_add(behind));
+            self.note_place(Some(Pts::new(time)), place);
+        }
+        Ok(())
     }
 
     /// Where to land; `None` where the start is as near.
     fn place_of(&self, jump: Jump) -> Option<u64> {
         let places = self.places.as_ref()?;
         let place = places.of(jump.aim.saturating_sub(jump.back));
-        let is_worth_it = place >= MIN_JUMP && place >= places.of(jump.aim) / 2;
-        (is_worth_it && jump.seen.is_none_or(|seen| place < seen)).then_some(place)
+        let place = jump.seen.map_or(place, |seen| place.min(seen.saturating_sub(MIN_STEP)));
+        (place >= MIN_JUMP && place >= places.of(jump.aim) / 2).then_some(place)
     }
 
     /// Requests what the jump will read from `place` on.
     fn request(&mut self, jump: Jump, place: u64) {
         let Some(places) = &self.places else { return };
-        let end = jump.seen.unwrap_or_else(|| places.of(jump.goal).saturating_add(BEHIND_ESTIMATE));
-        let range = ByteRange::new(place, end.min(place.saturating_add(MAX_REQUEST)));
-        self.units.container.input_mut().prefetch(&[range]);
+        let behind = BEHIND_ESTIMATE.saturating_add(jump.bytes);
+        // Only an estimate that has a place nearby is worth what the frames behind the goal cost.
+        let goal = if places.is_estimate() || jump.bytes > 0 {
+            jump.goal
+        } else {
+            jump.goal.saturating_add(self.look_ahead_time())
+        };
+        let end = jump.seen.unwrap_or_else(|| places.of(goal).saturating_add(behind));
+        let end = end.min(place.saturating_add(MAX_REQUEST));
+        self.requested = self.requested.max(end);
+        self.units.container.input_mut().prefetch(&[ByteRange::new(place, end)]);
+    }
+
+    fn look_ahead_time(&self) -> Ticks {
+        Ticks::new(self.decoding.frame_ticks().get().saturating_mul(FRAMES_BEHIND))
+    }
+
+    /// Requests the rest up to the goal where reading, which has come to this access unit, is about to leave what was requested.
+    pub(super) fn request_rest(&mut self, unit: &AccessUnit, goal: Pts) {
+        let (Some(dts), Some(place)) = (unit.dts(), unit.position()) else { return };
+        let is_about_to_leave = place < self.requested && place.saturating_add(LAG) >= self.requested;
+        if !is_about_to_leave || dts >= goal {
+            return;
+        }
+        self.note_place(Some(dts), Some(place));
+        let Some(places) = &self.places else { return };
+        let end = places
+            .of(goal.saturating_add(self.look_ahead_time()))
+            .min(self.requested.saturating_add(MAX_REQUEST));
+        if places.of(goal) > self.requested {
+            self.units.container.input_mut().prefetch(&[ByteRange::new(self.requested, end)]);
+            self.requested = end;
+        }
     }
 
     /// Notes where a decoding time was met: the frame that is presented first of those behind it comes as much later as frames are
@@ -127,8 +227,7 @@ impl Search<'_, '_> {
     }
 
     fn move_to(&mut self, place: u64) -> bool {
-        let moved =
-            i64::try_from(place).is_ok_and(|place| self.units.container.seek_to_byte(place).is_ok());
+        let moved = i64::try_from(place).is_ok_and(|place| self.units.container.seek_to_byte(place).is_ok());
         if moved {
             self.restart();
         }
@@ -147,7 +246,6 @@ impl Search<'_, '_> {
                 first = Some(time);
                 self.note_place(unit.dts(), unit.position());
                 if self.misses(jump, time) {
-                    self.units.container.input_mut().need_only(&[]);
                     return Ok(Landing::Missed);
                 }
             }
@@ -162,7 +260,9 @@ impl Search<'_, '_> {
                     }
                     last_before = last_before.max(Some(pts));
                 }
-                Some(pts) if aim == goal && !has_behind && unit.is_key() && self.follows(last_before, pts) => {
+                Some(pts)
+                    if aim == goal && !has_behind && unit.is_key() && self.follows(last_before, pts) =>
+                {
                     if self.holds_frame(unit, pts, goal)? {
                         return Ok(Landing::Keyframe(pts));
                     }
@@ -174,7 +274,7 @@ impl Search<'_, '_> {
                 break;
             }
         }
-        Ok(first.map_or(Landing::Missed, Landing::Nothing))
+        Ok(Landing::Nothing(first.unwrap_or(aim)))
     }
 
     /// Whether a landing at this time is worth another jump.

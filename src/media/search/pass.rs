@@ -90,6 +90,7 @@ impl Search<'_, '_> {
                 return Ok(pass);
             };
             pass.last_pts = pass.last_pts.max(Some(pts));
+            self.request_rest(&unit, goal);
             if unit.is_key() && pts <= goal {
                 // What came before is not needed.
                 ahead.clear();

@@ -1,5 +1,6 @@
 //! Where times lie in a file without an index.
 
+use crate::media::container::KeyframeInterval;
 use crate::media::units::{Pts, Ticks};
 
 /// Where times lie in a file: estimated by its bit rate, and by what was met on the way.
@@ -15,13 +16,31 @@ pub(in crate::media) struct Places {
     can_enter: bool,
     /// Decoding times and the places where they were met, both rising.
     met: Vec<(Pts, u64)>,
+    keyframes: Option<KeyframeInterval>,
 }
 
 impl Places {
     /// A file of `size` bytes that starts at `start`, in ticks of the stream, and lasts `duration`. `can_enter` says whether reading
     /// can begin anywhere.
     pub(in crate::media) const fn new(size: u64, start: Pts, duration: Ticks, can_enter: bool) -> Self {
-        Self { size, start, end: start.saturating_add(duration), can_enter, met: Vec::new() }
+        Self { size, start, end: start.saturating_add(duration), can_enter, met: Vec::new(), keyframes: None }
+    }
+
+    /// The same, with what is known of the keyframes.
+    #[must_use]
+    pub(in crate::media) const fn with_keyframes(mut self, keyframes: Option<KeyframeInterval>) -> Self {
+        self.keyframes = keyframes;
+        self
+    }
+
+    /// What is known of the keyframes.
+    pub(super) const fn keyframes(&self) -> Option<KeyframeInterval> {
+        self.keyframes
+    }
+
+    /// The start of the presentation.
+    pub(super) const fn start(&self) -> Pts {
+        self.start
     }
 
     pub(super) const fn can_enter(&self) -> bool {
@@ -38,8 +57,29 @@ impl Places {
         self.end
     }
 
-    /// The estimated place of a time: between the nearest places that are known, in proportion.
+    /// Whether nothing but the bit rate is known.
+    pub(super) const fn is_estimate(&self) -> bool {
+        self.met.is_empty()
+    }
+
+    /// Whether the estimate is worth little: where times lie was met nowhere near this one.
+    pub(super) fn is_unknown(&self, time: Pts, near: Ticks) -> bool {
+        let met = self.met.iter().map(|&(met, _)| met).chain([self.start, self.end]);
+        met.map(|met| met.since(time).max(time.since(met))).min().is_none_or(|distance| distance > near)
+    }
+
+    /// The estimated place of a time: between the nearest places that are known, in proportion. Near a place that was met the
+    /// keyframes are reckoned with.
     pub(super) fn of(&self, time: Pts) -> u64 {
+        let surplus = if self.met.is_empty() { 0 } else { self.surplus(time) };
+        self.in_proportion(time).saturating_add(surplus).min(self.size)
+    }
+
+    fn surplus(&self, time: Pts) -> u64 {
+        self.keyframes.map_or(0, |keyframes| keyframes.surplus(time))
+    }
+
+    fn in_proportion(&self, time: Pts) -> u64 {
         let behind = self.met.partition_point(|&(met, _)| met <= time);
         let before = behind.checked_sub(1).and_then(|index| self.met.get(index));
         let (low, low_place) = before.copied().unwrap_or((self.start, 0));
@@ -54,6 +94,7 @@ impl Places {
     /// Notes where a decoding time was met. One that contradicts the others makes them worthless: the times of the file do not
     /// rise throughout.
     pub(super) fn note(&mut self, time: Pts, place: u64) {
+        let place = place.saturating_sub(self.surplus(time));
         let index = self.met.partition_point(|&(met, _)| met < time);
         let before = index.checked_sub(1).and_then(|index| self.met.get(index));
         let is_behind = before.is_none_or(|&(_, other)| other < place);
