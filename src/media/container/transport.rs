@@ -31,8 +31,8 @@ const END_PROBE: &CStr = c"327680";
 const USUAL_INTERVALS: u32 = 20;
 /// Intervals that show a constant frame rate. They suffice where frames are so large that more would not fit into [`START_READ`].
 const MIN_INTERVALS: u32 = 4;
-/// Bytes of packets from which on frames are that large.
-const LARGE_START: i64 = 350_000;
+/// The place in the file from which on they would not, by what reading is ahead of the packets that it returns.
+const LARGE_START: u64 = 350_000;
 /// Bytes of packets in which the first packet of a stream is sought, and seconds of each stream: libavformat's defaults.
 const MAX_PROBE_BYTES: i64 = 5_000_000;
 const MAX_LENGTH: Microseconds = Microseconds::new(7_000_000);
@@ -67,7 +67,7 @@ pub(super) fn analyse(
     let is_enough = start.is_enough(container);
     let probe_bytes = if is_enough { start.payload } else { start.payload.max(PROBE_BYTES) };
     // What was requested may show the distance between keyframes too.
-    while start.payload < LARGE_START && start.read(container)? {}
+    while start.place < LARGE_START && start.read(container)? {}
     let keyframes = start.streams.iter().map(Timestamps::keyframe_interval).collect();
     let options = if is_end_short(container, &start)? { OPTIONS_WITH_SHORT_END } else { OPTIONS };
     reopen(container, max_streams, options)?;
@@ -128,6 +128,8 @@ struct Section {
     streams: Vec<Timestamps>,
     /// Bytes of the packets.
     payload: i64,
+    /// Where in the file the last packet begins.
+    place: u64,
 }
 
 impl Section {
@@ -140,6 +142,7 @@ impl Section {
             return Ok(false);
         };
         self.payload = self.payload.saturating_add_unsigned(packet.size());
+        self.place = self.place.max(packet.position().unwrap_or(0));
         if self.streams.len() <= index {
             self.streams
                 .resize_with(container.stream_count().max(index.saturating_add(1)), Timestamps::default);
@@ -167,7 +170,7 @@ impl Section {
 
     /// Whether the packets of the start are enough for libavformat to find out the same as from more of them.
     fn is_enough(&self, container: &Container<'_>) -> bool {
-        let min_intervals = if self.payload < LARGE_START { USUAL_INTERVALS } else { MIN_INTERVALS };
+        let min_intervals = if self.place < LARGE_START { USUAL_INTERVALS } else { MIN_INTERVALS };
         let mut needed = container.streams().enumerate().filter(|&(_, stream)| is_needed(stream)).peekable();
         needed.peek().is_some()
             && needed.all(|(index, stream)| {

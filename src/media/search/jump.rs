@@ -22,8 +22,8 @@ const STEP: Microseconds = Microseconds::new(500_000);
 const MARGIN_OF: i64 = 50;
 const MIN_MARGIN: Microseconds = Microseconds::new(100_000);
 const MAX_MARGIN: Microseconds = Microseconds::new(250_000);
-/// A jump over less than this is not worth what it may cost when it lands wrong.
-const MIN_JUMP: u64 = 1 << 20;
+/// A jump to a place before this is not worth what it may cost when it lands wrong: most of that was read for the analysis.
+const MIN_JUMP: u64 = 640 << 10;
 /// How much further back a jump lands than the one before it, at least.
 const MIN_STEP: u64 = 64 << 10;
 /// Bytes requested at once, at most; the rest follows while reading continues.
@@ -35,6 +35,8 @@ const LAG: u64 = 256 << 10;
 /// Frames that are read behind the one of the goal, to learn that it is: two until the parser returns a frame, others that are
 /// decoded later and presented earlier.
 const FRAMES_BEHIND: i64 = 4;
+/// Frames that are read before a keyframe behind the goal.
+const FRAMES_BEFORE: i64 = 5;
 /// Landings far from where they were expected, at most.
 const MAX_MISSES: u32 = 4;
 /// A landing that is further than this before the place that was estimated is repeated.
@@ -135,12 +137,17 @@ impl Search<'_, '_> {
         let Some(places) = &self.places else { return };
         let Some(keyframes) = places.keyframes() else { return };
         let Some(pts) = keyframes.expected(jump.aim, self.decoding.frame_ticks()) else { return };
-        let (least, most) = (self.ticks(MIN_MARGIN), self.ticks(MAX_MARGIN));
+        let least = self.ticks(MIN_MARGIN).max(self.frames(2));
+        let most = self.ticks(MAX_MARGIN).max(least);
         let time = pts.since(places.start()).get();
         let margin =
             if places.is_estimate() { Ticks::new(time / MARGIN_OF).max(least).min(most) } else { least };
         jump.back = jump.aim.since(pts).max(Ticks::ZERO).saturating_add(margin);
-        jump.bytes = if pts >= jump.aim { keyframes.bytes() } else { 0 };
+        if pts > jump.aim {
+            // The frames before it show that it is the one of the aim.
+            jump.back = jump.back.max(self.frames(FRAMES_BEFORE));
+            jump.bytes = keyframes.bytes();
+        }
     }
 
     /// Reads a little where the jump would land, if that is far from every place that is known, to learn which time lies there.
@@ -186,7 +193,7 @@ impl Search<'_, '_> {
         let goal = if places.is_estimate() || jump.bytes > 0 {
             jump.goal
         } else {
-            jump.goal.saturating_add(self.look_ahead_time())
+            jump.goal.saturating_add(self.frames(FRAMES_BEHIND))
         };
         let end = jump.seen.unwrap_or_else(|| places.of(goal).saturating_add(behind));
         let end = end.min(place.saturating_add(MAX_REQUEST));
@@ -194,8 +201,8 @@ impl Search<'_, '_> {
         self.units.container.input_mut().prefetch(&[ByteRange::new(place, end)]);
     }
 
-    fn look_ahead_time(&self) -> Ticks {
-        Ticks::new(self.decoding.frame_ticks().get().saturating_mul(FRAMES_BEHIND))
+    fn frames(&self, count: i64) -> Ticks {
+        Ticks::new(self.decoding.frame_ticks().get().saturating_mul(count))
     }
 
     /// Requests the rest up to the goal where reading, which has come to this access unit, is about to leave what was requested.
@@ -208,7 +215,7 @@ impl Search<'_, '_> {
         self.note_place(Some(dts), Some(place));
         let Some(places) = &self.places else { return };
         let end = places
-            .of(goal.saturating_add(self.look_ahead_time()))
+            .of(goal.saturating_add(self.frames(FRAMES_BEHIND)))
             .min(self.requested.saturating_add(MAX_REQUEST));
         if places.of(goal) > self.requested {
             self.units.container.input_mut().prefetch(&[ByteRange::new(self.requested, end)]);
@@ -220,7 +227,7 @@ impl Search<'_, '_> {
     /// held back.
     fn note_place(&mut self, dts: Option<Pts>, place: Option<u64>) {
         let held = i64::try_from(self.reorder.depth().unwrap_or(0)).unwrap_or(0);
-        let delay = Ticks::new(self.decoding.frame_ticks().get().saturating_mul(held));
+        let delay = self.frames(held);
         if let (Some(places), Some(dts), Some(place)) = (&mut self.places, dts, place) {
             places.note(dts.saturating_add(delay), place);
         }
