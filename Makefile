@@ -1,9 +1,10 @@
 # The commands of this project. CI runs these and nothing else; `make test` is what a change needs.
 #
-# Every target that compiles first runs `setup` (apt packages, only the missing ones) and `libav` (the static FFmpeg,
-# four to nine minutes on two cores the first time, nothing afterwards). A prefix of your own wins: FFMPEG_DIR=... make test
+# Every target that compiles first installs the missing apt packages (`setup`). Those that link the static libav build it next (`libav`: four to
+# nine minutes on two cores the first time, nothing afterwards); `demo` and `test-system-ffmpeg` link Debian's own FFmpeg. FFMPEG_DIR=... names
+# another prefix.
 
-# Inside the repository we always link the static libav.
+# The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
 .PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 test-libav publish-check docs-test any-time check lint bench fixtures test-system-ffmpeg deploy-check deny advisories msrv asan fuzz clean
@@ -12,7 +13,7 @@ help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-26s %s\n", $$1, $$2 }'
 
-setup: ## install what the build needs and is missing (Debian packages, named and explained)
+setup: ## install the missing Debian packages that the build needs, each with its reason
 	@scripts/setup.sh
 
 libav: setup ## build the pinned static libav into vendor/libav/prefix
@@ -31,13 +32,13 @@ lambda-zip: lambda ## pack it for provided.al2023: target/lambda/posterframe-lam
 image: ## build the image with docker, podman or buildah (IMAGE=name:tag PLATFORM=linux/arm64 ENGINE=buildah BASE=local: see scripts/image.sh)
 	@scripts/image.sh
 
-demo: libav ## process a video (VIDEO=path for your own): JSON, picture, database rows
+demo: ## process a video (VIDEO=path for your own): JSON, picture, database rows; on Debian's own FFmpeg (STATIC=1: on the pinned static one)
 	@scripts/demo.sh "$(VIDEO)"
 
-test-servers: setup ## get the real servers that the tests start (MariaDB, sshd, FastAPI, moto, AWS's Lambda emulator)
+test-servers: ## install the real servers that the tests start (MariaDB, sshd, FastAPI, moto, AWS's Lambda emulator)
 	@scripts/servers.sh
 
-test: libav test-servers ## what every change needs: format, lints, all tests, documentation, Debian's own FFmpeg
+test: ## what every change needs: format, lints, all tests, documentation, Debian's own FFmpeg
 	@scripts/test.sh
 
 test-mysql: libav test-servers ## the database tests against a real MySQL, and behind MySQL Router (both from Debian unstable, unpacked)
@@ -78,7 +79,7 @@ bench: libav ## criterion benchmarks (BENCH=name for some of them)
 fixtures: setup ## make the test videos again from their recipe
 	@scripts/fixtures.sh
 
-test-system-ffmpeg: setup ## build against the system's FFmpeg by pkg-config, and run plain fixtures through it
+test-system-ffmpeg: ## build against the system's FFmpeg by pkg-config, run plain fixtures through it, and the demo
 	@scripts/test_system_ffmpeg.sh
 
 deploy-check: ## check the Terraform module and deploy/'s scripts: tests, moto, the cut-over, a policy checker (needs Terraform)

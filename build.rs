@@ -1,14 +1,13 @@
-//! Builds nothing: tells the crate which FFmpeg it is linked with.
+//! Records which FFmpeg the crate is linked with.
 //!
-//! `vendor/libav/build.sh` leaves `build-info.txt` in its prefix (one `name: value` per line). A prefix of somebody else's
-//! making and a system FFmpeg have only their headers to ask, where `ffversion.h` names the version.
+//! `vendor/libav/build.sh` writes `build-info.txt` into its prefix (one `name: value` per line). Other prefixes and a system FFmpeg have no such
+//! file; for them the version comes from the header `libavutil/ffversion.h`.
 #![expect(clippy::disallowed_methods, reason = "a build script is configured by its environment")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, fs};
 
-/// Versions the crate's code tells apart: ffmpeg-sys-next reports the ones the linked FFmpeg has reached.
+/// The versions that the crate's code distinguishes. ffmpeg-sys-next reports those that the linked FFmpeg has reached.
 const VERSIONS: [&str; 5] = ["ffmpeg_6_1", "ffmpeg_7_0", "ffmpeg_7_1", "ffmpeg_8_0", "ffmpeg_9_0"];
 
 const NOT_SAID: &str = "not recorded (not built by vendor/libav)";
@@ -72,10 +71,11 @@ fn from_headers(include: Option<&Path>) -> Build {
     }
 }
 
-/// Where pkg-config says the system's libavutil keeps its headers.
+/// The folder of libavutil's headers, as pkg-config reports it for the target.
+///
+/// ffmpeg-sys-next finds its FFmpeg through the same crate, so both see the same `PKG_CONFIG*` variables, those of a cross build included. The
+/// crate also tells cargo to run this script again when one of them changes.
 fn system_include_dir() -> Option<PathBuf> {
-    let pkg_config = env::var_os("PKG_CONFIG").unwrap_or_else(|| "pkg-config".into());
-    let output = Command::new(pkg_config).args(["--variable=includedir", "libavutil"]).output().ok()?;
-    let path = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| PathBuf::from(path.trim()))
+    let library = pkg_config::Config::new().cargo_metadata(false).probe("libavutil").ok()?;
+    library.include_paths.into_iter().find(|dir| dir.join("libavutil/ffversion.h").exists())
 }

@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """Compares the frames that posterframe takes at any time with a full decode by FFmpeg 9.0.2: `make any-time CORPUS=dir [SEED=n]`.
 
-The example `any_time` returns the frames at some times, drawn anew in each run: anywhere, at 0, before and behind the end, exactly
-on a frame, half-way between two, a tick beside one. It opens the file for each time and keeps it open, and reads it as a file and by
+The example `any_time` takes the frames at some times, drawn anew in each run: anywhere, at 0, before and behind the end, exactly on
+a frame, half-way between two, a tick beside one. It opens the file for each time and keeps it open, and reads it as a file and by
 byte ranges. The truth is the first frame of the full decode (full_decode.py) whose time is at or after start + time, rounded to
-the nearest tick. Where no frame is, it is the first at or after half of the duration, and of what the decode shows where the
-container has no duration; else the last. Frames with one time count as equal.
+the nearest tick. Where there is none, the truth is the first frame at or after half of the duration, and at last the last frame. A
+container without a duration lasts as long as the decode shows. Frames with one time count as equal.
 
 Faults are a wrong time, other pixels, an error where FFmpeg decodes, `at_target` on a frame that is not, a difference between an
 open that is fresh and one that is kept, and between ranges and the file. A fault that EXEMPT does not cover makes the exit
 status 1.
 
-The efficiency is that of well-formed files: no decoding error, one frame for each packet, times that rise.
+The efficiency is that of well-formed files: no decoding error, one frame for each packet, times that rise, keyframes that are
+marked as such.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from full_decode import ROOT, Frame, NoTruth, Truth, run, truth_of
+from full_decode import ROOT, Frame, NoTruth, TooSlow, Truth, run, truth_of
 
 FIXTURES = ROOT / "tests" / "fixtures"
 # Lines that the example prints for each time.
@@ -35,12 +36,19 @@ WAYS = 4
 # Files to name for their efficiency.
 WORST = 5
 
-# Where a decode by FFmpeg's program is no truth, by what full_decode.py finds in the file. Such frames are only compared with each
-# other; what FFmpeg has is printed, and does not count.
+
+@dataclass
+class Exemption:
+    """A difference that is no fault, where full_decode.py finds that the file is of this kind. It is printed all the same."""
+
+    sort: str
+    reason: str
+
+
 EXEMPT = {
-    "encrypted": "the payload is encrypted, and FFmpeg decodes the ciphertext",
-    "lcevc": "FFmpeg's program adds the LCEVC enhancement, for which our libav has no decoder",
-    "converted": "the pixel format changes within the stream, and FFmpeg's program converts all frames to the first one",
+    "encrypted": Exemption("unsupported", "the payload is encrypted, and FFmpeg decodes the ciphertext"),
+    "tiles": Exemption("unsupported", "FFmpeg's program composes a picture of tiles"),
+    "converted": Exemption("pixels", "the pixel format changes, and FFmpeg's program converts all frames to the first one"),
 }
 
 
@@ -129,42 +137,43 @@ def judge(result: Result, truth: Truth, lines: list[Line]) -> None:
         result.frames += 1
         reason, frame = truth.expected(line.at)
         first = fresh.setdefault(line.at, line)
-        fault = difference(truth, (reason, frame), line)
+        found = difference(truth, (reason, frame), line)
         where = f"{line.way} at {line.at / 1e6:.6f}: "
-        if fault and (kind := exemption(truth, frame)):
-            result.exempt.setdefault(kind, []).append(where + fault)
+        kind = exemption(truth, frame)
+        if found and kind and found[0] == EXEMPT[kind].sort:
+            result.exempt.setdefault(kind, []).append(where + found[1])
             if line.outcome != first.outcome:
                 result.faults.append(f"{where}{' '.join(line.columns)}; {first.way} has {' '.join(first.columns)}")
-        elif fault:
-            result.faults.append(where + fault)
+        elif found:
+            result.faults.append(where + found[1])
         elif well_formed and reason == "at_target":
             passes = int(line.columns[5]) if len(line.columns) > 5 else None
             result.costs.append(Cost(int(line.columns[3]), truth.needed(line.at, frame), passes))
 
 
 def exemption(truth: Truth, frame: Frame) -> str | None:
-    """Why FFmpeg's frame is no truth."""
+    """Returns the key of EXEMPT for a frame."""
     encrypted = [packet.pts for packet in truth.packets if packet.is_encrypted]
     # A clear lead has its pictures.
     is_clear = encrypted and frame.pts < min(encrypted)
     return next((kind for kind in truth.exempt if not (kind == "encrypted" and is_clear)), None)
 
 
-def difference(truth: Truth, expected: tuple[str, Frame], line: Line) -> str | None:
-    """Describes what is wrong with a frame."""
+def difference(truth: Truth, expected: tuple[str, Frame], line: Line) -> tuple[str, str] | None:
+    """Returns the sort of a difference, and a description."""
     reason, frame = expected
     theirs = truth.seconds(frame.pts)
     if line.is_error:
-        return f"{line.columns[1]}: {line.columns[2]}; FFmpeg has pts {theirs}"
+        return line.columns[1], f"{line.columns[1]}: {line.columns[2]}; FFmpeg has pts {theirs}"
     pts, time_base, label, _, md5, *_ = line.columns
     ours = int(pts) * Fraction(time_base)
     if ours != frame.pts * truth.time_base:
-        return f"pts {float(ours):.6f} ({label}); FFmpeg has {theirs} ({reason})"
+        return "time", f"pts {float(ours):.6f} ({label}); FFmpeg has {theirs} ({reason})"
     if (label == "at_target") != (reason == "at_target"):
-        return f"pts {theirs} is labelled {label}, not {reason}"
+        return "label", f"pts {theirs} is labelled {label}, not {reason}"
     if md5 not in {other.md5 for other in truth.frames if other.pts == frame.pts}:
         whose = next((f"those of {truth.seconds(other.pts)}" for other in truth.frames if other.md5 == md5), "no frame's")
-        return f"pts {theirs} ({label}) has other pixels: {whose}"
+        return "pixels", f"pts {theirs} ({label}) has other pixels: {whose}"
     return None
 
 
@@ -178,7 +187,7 @@ def examine(path: Path, name: str, options: argparse.Namespace) -> Result:
     times = draw_times(truth, options.times, random.Random(f"{options.seed} {name}"))
     try:
         done = run([options.example.absolute(), path, *map(str, times)], options.limit)
-    except NoTruth as late:
+    except TooSlow as late:
         result.faults.append(str(late))
         return result
     lines = done.stdout.decode("utf-8", "replace").splitlines()
@@ -197,7 +206,7 @@ def print_result(result: Result, show: int) -> None:
     for fault in result.faults[:show]:
         print(f"    {fault}", flush=True)
     for kind, faults in result.exempt.items():
-        print(f"{result.name}: {len(faults)} of {result.frames} frames exempt: {EXEMPT[kind]}", flush=True)
+        print(f"{result.name}: {len(faults)} of {result.frames} frames exempt: {EXEMPT[kind].reason}", flush=True)
         print(f"    {faults[0]}", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What FFmpeg 9.0.2 decodes from a file, from its start and without a seek: the truth for `scripts/any_time.py`.
+"""Decodes files completely with FFmpeg 9.0.2, from the start and without a seek: the truth for `scripts/any_time.py`.
 
 The program comes with PyPI's imageio-ffmpeg. Stream, start time and duration are FFmpeg's own choices. A decode takes long and does
 not depend on anything but the file, so `target/any-time/` keeps the result.
@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -19,17 +20,28 @@ import imageio_ffmpeg
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "target" / "any-time"
+# Raised when a result has another form, or another meaning.
+FORM = 2
 
 MICROSECOND = Fraction(1, 1_000_000)
-# framecrc prints the side data of a packet, and FFmpeg's report the tags of a stream.
+# The status of FFmpeg's program after a signal that it handles.
+INTERRUPTED = 255
+# Flags of libavcodec's packets.
+KEY, CORRUPT = 1, 2
+# A frame more than 30 years from the start has a broken time.
+ABSURD_SECONDS = 10**9
+# What FFmpeg knows of encryption: the side data of MP4's packets, and in its trace a tag of Matroska's streams, the sample entry
+# of MP4's (also where the boxes beside it are unknown to FFmpeg, as PIFF's are), and a warning for ASF.
 ENCRYPTED_PACKET = b"Encryption info"
-ENCRYPTED_STREAM = re.compile(rb"enc_key_id|DRM protected stream", re.IGNORECASE)
-LCEVC = re.compile(rb"lcevc", re.IGNORECASE)
+ENCRYPTED_STREAM = re.compile(rb"^ +enc_key_id +:|\] size=\d+ 4CC=encv |DRM protected stream detected", re.IGNORECASE | re.MULTILINE)
 ERROR = re.compile(rb"\[(?:error|fatal|panic)\] ")
 TIMINGS = re.compile(rb"\] format: start_time: (\S+) duration: (\S+) ")
 TIME_BASE = re.compile(rb"showinfo_0 @ 0x[0-9a-f]+\] \[info\] config in time_base: (\d+)/(\d+)")
-SHOWN = re.compile(rb"showinfo_0 @ 0x[0-9a-f]+\] \[info\] n: *\d+ pts: *(-?\d+) .*? fmt:(\S+) ")
+# Messages of other threads may come between this one and its prefix.
+SHOWN = re.compile(rb"n: *\d+ pts: *(-?\d+) .*? fmt:(\S+) .*? iskey:(\d) type:")
 CODEC = re.compile(rb" -> #0:0 \((\w+) ")
+# A picture of tiles is a group of streams. FFmpeg's program composes it, and filters it only in a complex graph.
+GRID = re.compile(rb"Stream group #0:(\d+)[^:]*: Tile Grid")
 # FFmpeg's program does not filter frames with a colour number that it does not know. The number does not change the planes, so a
 # bitstream filter replaces it by "unspecified".
 REFUSED = b"Error reinitializing filters"
@@ -44,12 +56,17 @@ class NoTruth(Exception):
     """FFmpeg cannot judge the file. The message says why."""
 
 
+class TooSlow(NoTruth):
+    """A program took longer than allowed."""
+
+
 @dataclass(frozen=True)
 class Frame:
-    """A frame: its time in ticks, and the MD5 of its planes."""
+    """A frame: its time in ticks, the MD5 of its planes, and whether the decoder calls it a keyframe."""
 
     pts: int
     md5: str
+    is_key: bool
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,14 @@ class Packet:
 
     pts: int
     is_key: bool
+    is_corrupt: bool
     is_encrypted: bool
+
+    @classmethod
+    def parse(cls, row: list[bytes]) -> Packet:
+        """Reads a row of framecrc, which prints the flags of a packet unless it is a plain keyframe."""
+        flags = next((int(column.removeprefix(b"F="), 16) for column in row[6:] if column.startswith(b"F=")), KEY)
+        return cls(int(row[2]), bool(flags & KEY), bool(flags & CORRUPT), ENCRYPTED_PACKET in row)
 
 
 @dataclass
@@ -68,7 +92,7 @@ class Truth:
     time_base: Fraction
     start: int
     duration: int | None
-    # In the order in which the decoder returns them.
+    # In the order in which the decoder returns them, without the damaged ones (see `whole`).
     frames: list[Frame]
     # In decoding order.
     packets: list[Packet]
@@ -107,10 +131,13 @@ class Truth:
         return next((frame for frame in self.frames if frame.pts >= wanted), None)
 
     def is_well_formed(self) -> bool:
-        """Whether each packet gives one frame, and no time comes twice."""
+        """Whether each packet gives one frame, no time comes twice, and the packets marked as keyframes give keyframes."""
         pts = [frame.pts for frame in self.frames]
         rises = all(before < after for before, after in zip(pts, pts[1:]))
-        return not self.errors and not self.exempt and rises and sorted(packet.pts for packet in self.packets) == pts
+        marked = {packet.pts for packet in self.packets if packet.is_key}
+        keys = {frame.pts for frame in self.frames if frame.is_key}
+        matches = sorted(packet.pts for packet in self.packets) == pts and marked <= keys
+        return not self.errors and not self.exempt and rises and matches
 
     def needed(self, at: int, frame: Frame) -> int:
         """Counts the packets that a frame of a well-formed file needs for a time in microseconds after the start.
@@ -126,8 +153,7 @@ class Truth:
 
 def truth_of(path: Path, limit: float) -> Truth:
     """Returns what FFmpeg reports of a file, decoded now or before. `limit` is in seconds, for each start of the program."""
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    digest.update(imageio_ffmpeg.get_ffmpeg_exe().encode())
+    digest = hashlib.sha256(f"{FORM} {Path(imageio_ffmpeg.get_ffmpeg_exe()).name} ".encode())
     digest.update(path.read_bytes())
     kept = CACHE / f"{digest.hexdigest()}.json"
     if kept.exists():
@@ -148,63 +174,86 @@ def from_json(values: dict) -> Truth:
 
 
 def run(command: list[str | Path], limit: float) -> subprocess.CompletedProcess[bytes]:
-    """Runs a program to its end, with `limit` in seconds."""
+    """Runs a program to its end, in at most `limit` seconds."""
     try:
         return subprocess.run(command, capture_output=True, check=False, timeout=limit, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired as late:
-        raise NoTruth(f"{Path(command[0]).name} took more than {limit:.0f} s") from late
+        raise TooSlow(f"{Path(command[0]).name} took more than {limit:.0f} s") from late
 
 
 def decode(path: Path, limit: float) -> Truth:
-    log, hashed, copied = run_decode(path, limit, [])
+    log, hashed, copied = run_decode(path, limit)
     codec = CODEC.search(log)
-    if not hashed and REFUSED in log and codec and (bsf := UNSPECIFIED.get(codec[1].decode())):
-        log, hashed, copied = run_decode(path, limit, ["-bsf:v", bsf])
+    grid = GRID.search(log) if not hashed else None
+    if grid:
+        log, hashed, copied = run_decode(path, limit, group=int(grid[1]))
+    elif not hashed and REFUSED in log and codec and (bsf := UNSPECIFIED.get(codec[1].decode())):
+        log, hashed, copied = run_decode(path, limit, before=["-bsf:v", bsf])
     base = TIME_BASE.search(log)
     if not hashed or not base:
         raise NoTruth("FFmpeg decodes no frame")
     shown = SHOWN.findall(log)
     if len(shown) != len(hashed):
         raise NoTruth(f"FFmpeg shows {len(shown)} frames and hashes {len(hashed)}")
-    frames = [Frame(int(pts), row[5].decode()) for (pts, _), row in zip(shown, hashed, strict=True)]
-    packets = [
-        Packet(int(row[2]), not any(extra.startswith(b"F=0x") for extra in row[6:]), ENCRYPTED_PACKET in row) for row in copied
-    ]
+    frames = [Frame(int(pts), row[5].decode(), key == b"1") for (pts, _, key), row in zip(shown, hashed, strict=True)]
+    packets = [Packet.parse(row) for row in copied]
+    trace = run([imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "trace", "-i", path], limit).stderr
     exempt = {
-        "encrypted": any(packet.is_encrypted for packet in packets) or ENCRYPTED_STREAM.search(log),
-        "lcevc": LCEVC.search(log),
-        "converted": len({pixel_format for _, pixel_format in shown}) > 1,
+        "encrypted": any(packet.is_encrypted for packet in packets) or ENCRYPTED_STREAM.search(trace),
+        "tiles": grid,
+        "converted": len({pixel_format for _, pixel_format, _ in shown}) > 1,
     }
-    start, duration = timings(path, limit)
+    time_base = Fraction(int(base[1]), int(base[2]))
+    start, duration = timings(trace)
     return Truth(
-        time_base=Fraction(int(base[1]), int(base[2])),
+        time_base=time_base,
         start=start or 0,
         duration=duration,
-        frames=frames,
+        frames=whole(frames, packets, time_base, start or 0),
         packets=packets,
         errors=len(ERROR.findall(log)),
         exempt=[kind for kind, found in exempt.items() if found],
     )
 
 
-def run_decode(path: Path, limit: float, before: list[str]) -> tuple[bytes, list[list[bytes]], list[list[bytes]]]:
-    """Decodes the stream that FFmpeg chooses. Returns the log, a row for each frame, and a row for each packet.
+def whole(frames: list[Frame], packets: list[Packet], time_base: Fraction, start: int) -> list[Frame]:
+    """Removes what does not count as a frame where there are others.
+
+    That is what decodes from a last packet that the end of the file cuts, and a frame whose time is absurd.
+    """
+    cut = packets[-1].pts if packets and packets[-1].is_corrupt else None
+    return [
+        frame
+        for frame in frames
+        if frame.pts != cut and abs(frame.pts * time_base - start * MICROSECOND) < ABSURD_SECONDS
+    ] or frames
+
+
+def run_decode(
+    path: Path, limit: float, before: Sequence[str] = (), group: int | None = None
+) -> tuple[bytes, list[list[bytes]], list[list[bytes]]]:
+    """Decodes the stream that FFmpeg chooses, or a group. Returns the log, a row for each frame, and a row for each packet.
 
     One thread, because more threads conceal errors differently. The filter showinfo prints a frame's own time, which the muxer
-    behind it may move. Each frame keeps its own size.
+    behind it may move. Each frame keeps its own size. LCEVC enhancements are exported instead of applied: our libav has no decoder
+    for them.
     """
     with tempfile.TemporaryDirectory() as folder:
         hashed, copied = Path(folder, "frames"), Path(folder, "packets")
         video = ["-an", "-sn", "-dn"]
+        show = ["-vf", "showinfo=checksum=0", "-enc_time_base", "demux"]
+        copy = [*video, "-c", "copy", "-copyinkf", "-copytb", "1", "-f", "framecrc", copied]
+        if group is not None:
+            show, copy = ["-filter_complex", f"[0:g:{group}]showinfo=checksum=0"], []
         command = [
             imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostats", "-loglevel", "level+info",
-            "-threads", "1", "-noautorotate", "-copyts", *before, "-i", path,
-            *video, "-noautoscale", "-vf", "showinfo=checksum=0", "-fps_mode", "passthrough", "-enc_time_base", "demux",
-            "-f", "framemd5", hashed,
-            *video, "-c", "copy", "-copyinkf", "-copytb", "1", "-f", "framecrc", copied,
+            "-threads", "1", "-noautorotate", "-copyts", "-export_side_data", "enhancements", *before, "-i", path,
+            *video, "-noautoscale", *show, "-fps_mode", "passthrough", "-f", "framemd5", hashed, *copy,
         ]  # fmt: skip
-        log = run(command, limit).stderr
-        return log, table(hashed), table(copied)
+        done = run(command, limit)
+        if done.returncode < 0 or done.returncode == INTERRUPTED:
+            raise NoTruth("FFmpeg was interrupted")
+        return done.stderr, table(hashed), table(copied)
 
 
 def table(path: Path) -> list[list[bytes]]:
@@ -215,10 +264,9 @@ def table(path: Path) -> list[list[bytes]]:
     return [[column.strip() for column in line.split(b",")] for line in lines if line and not line.startswith(b"#")]
 
 
-def timings(path: Path, limit: float) -> tuple[int | None, int | None]:
-    """The container's start and duration in microseconds. Only the trace prints all decimals."""
-    log = run([imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "trace", "-i", path], limit).stderr
-    found = TIMINGS.findall(log)
+def timings(trace: bytes) -> tuple[int | None, int | None]:
+    """Finds the container's start and duration, in microseconds. Only the trace has all decimals."""
+    found = TIMINGS.findall(trace)
     return tuple(map(microseconds, found[-1])) if found else (None, None)
 
 

@@ -1,23 +1,26 @@
 #!/bin/sh
-# Format, lints and documentation without warnings, in the feature sets people build: the program, the library alone, everything:
-# `make lint`.
+# Format, lints and documentation without warnings, in the feature sets that people build: `make lint`.
+#
+# Each feature set resolves to other features of the dependencies, and cargo compiles a dependency anew for each of its own feature sets. So each
+# set here has to show what no other set shows:
+# - Everything, with all tests, examples and benchmarks. The default features are not checked beside it: with the dev-dependencies they are the same
+#   set, `testing` included.
+# - The library alone, and each part that libraries choose from alone. An item that another part brings is missing there, and a link to it is
+#   broken. Tests and examples are left out: they are linted above, and scripts/test_library.sh compiles them for the library alone.
+#   `make msrv` checks more single features.
 set -eux
 cd "$(dirname "$0")/.."
 document() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps "$@"; }
 
 cargo fmt --check
 cargo fmt --check --manifest-path fuzz/Cargo.toml
-cargo clippy --locked --all-targets --features static -- -D warnings
-document --features static
-cargo clippy --locked --all-targets --no-default-features --features static -- -D warnings
-document --no-default-features --features static
-# The parts that libraries choose from, each alone. A link to what another part brings is broken there.
-for feature in remote http s3 job mysql lambda; do
-    cargo clippy --locked --no-default-features --features "static $feature" -- -D warnings
-    document --no-default-features --features "static $feature"
-done
 cargo clippy --locked --all-targets --all-features -- -D warnings
-document --all-features
+# Naming an example makes cargo count the dev-dependencies, and so use what clippy has checked already.
+document --all-features --lib --bin posterframe-lambda --example file
+for features in static static,remote static,http static,s3 static,job static,mysql static,lambda; do
+    cargo clippy --locked --no-default-features --features "$features" -- -D warnings
+    document --no-default-features --features "$features" --lib
+done
 # The fuzz targets, and what they reach of the crate, as cargo-fuzz compiles them; libFuzzer itself is left out.
 CARGO_TARGET_DIR=target/fuzz-lint RUSTFLAGS='--cfg fuzzing' cargo clippy --locked --manifest-path fuzz/Cargo.toml --no-default-features \
     -- -D warnings

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Gets the real servers that the tests start: MariaDB, OpenSSH's sshd, Python servers (FastAPI, moto), and AWS's Lambda
-# runtime interface emulator; and the programs that the documents' commands use: `make test-servers`.
+# Installs the real servers that the tests start (MariaDB, OpenSSH's sshd, Python servers with FastAPI and moto, AWS's Lambda runtime interface
+# emulator) and the programs that the documents' commands use: `make test-servers`.
 #
-# Only the tests start them, on 127.0.0.1, and stop them again: nothing here starts, enables or configures a service. That is
-# why openssh-server is unpacked below target/ and not installed: it brings a service with it.
-# What is there already is left alone. Everything comes from Debian's mirrors (apt) and the Python package index (pip).
+# Only the tests start these servers, on 127.0.0.1, and stop them again: this script starts, enables and configures no service. openssh-server
+# would bring a service, so the script unpacks it below target/ and does not install it.
+# What is installed already stays as it is. Everything comes from Debian's mirrors (apt) and the Python package index (pip).
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p target
@@ -16,30 +16,7 @@ fail() { printf 'servers: %s\n' "$*" >&2; exit 1; }
 work=$(mktemp -d target/servers.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
-# package | file or command that proves it is there | why
-packages() {
-    cat <<'LIST'
-mariadb-server-core|/usr/sbin/mariadbd|the database server; no service, no account, nothing in /etc but defaults
-mariadb-client-core|my_print_defaults|mariadb-install-db asks this one for its options
-openssh-client|ssh-keygen|makes the keys of the bastion's tests; sshd shares its libraries
-libwrap0|-|sshd links it
-openssl|openssl|makes the certificates of the servers
-curl|curl|the documents' commands send events and ask APIs with it
-jq|jq|the documents' commands read JSON with it
-procps|-|its kill sends the signals of the tests
-python3-venv|-|the Python servers live in an environment of their own
-LIST
-}
-
-missing=$(packages | while IFS='|' read -r package proof why; do
-    if [ "$proof" != - ] && command -v "$proof" >/dev/null; then continue; fi
-    if [ "$package" = python3-venv ] && python3 -c 'import ensurepip, venv' 2>/dev/null; then continue; fi
-    if [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ]; then continue; fi
-    printf 'servers: missing %s: %s\n' "$package" "$why" >&2
-    printf '%s ' "$package"
-done)
-# shellcheck disable=SC2086 # a list of package names
-[ -z "$missing" ] || scripts/setup.sh $missing
+scripts/setup.sh --servers
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     fail "not a Debian-like system: the tests' servers are found and unpacked by apt and dpkg"
@@ -55,7 +32,7 @@ unpack() {
     if ! (cd "$work" && apt-get -qq download "$wanted" 2>/dev/null); then
         scripts/setup.sh --update
         (cd "$work" && apt-get -qq download "$wanted") ||
-            fail "the mirrors have no $wanted: run 'apt-get install mariadb-server-core' and this again"
+            fail "the mirrors have no $wanted"
     fi
     dpkg -x "$work/$package"_*.deb "$work/$package"
     rm -rf "$folder"

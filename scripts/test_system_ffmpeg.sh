@@ -1,15 +1,25 @@
 #!/bin/sh
-# Builds the library against the FFmpeg that pkg-config finds (Debian 12: 5.1), and runs plain fixtures through it.
+# Builds the program against the FFmpeg that pkg-config finds (Debian 12: 5.1), runs plain fixtures through the library, and the demo:
+# `make test-system-ffmpeg`.
 #
-# The golden table holds for the pinned FFmpeg only; here it is enough that files open, and that duration, size and frame
-# time are right. Everything happens outside the repository, where .cargo/config.toml sets no FFMPEG_DIR.
+# The golden table holds for the pinned FFmpeg only. Here it is enough that files open, and that duration, size and frame time are right. With the
+# default features, cargo uses most of what it compiled for the other tests.
 set -eu
 cd "$(dirname "$0")/.."
 repository=$PWD
 
-scripts/setup.sh libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
+fail() { printf 'system FFmpeg: %s\n' "$*" >&2; exit 1; }
+
+scripts/setup.sh --system
 unset FFMPEG_DIR
-echo "system FFmpeg: libavcodec $(pkg-config --modversion libavcodec)"
-cd /
-CARGO_TARGET_DIR=$repository/target/system exec cargo test --locked --manifest-path "$repository/Cargo.toml" \
-    --no-default-features --test system_ffmpeg
+printf 'system FFmpeg: libavcodec %s\n' "$(pkg-config --modversion libavcodec)"
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+# Outside of the repository cargo does not read .cargo/config.toml, which names the static libav once it is built.
+(cd / && cargo test --locked --manifest-path "$repository/Cargo.toml" --target-dir "$target" --test system_ffmpeg)
+
+program=$target/debug/posterframe
+headers=$(pkg-config --variable=includedir libavutil)
+version=$(sed -n 's/^#define FFMPEG_VERSION "\(.*\)"$/\1/p' "$headers/libavutil/ffversion.h")
+"$program" --version | grep -qF "$version" || fail "'posterframe --version' does not report FFmpeg $version: $("$program" --version)"
+ldd "$program" | grep -q libavcodec.so || fail "the program does not link the shared libavcodec"
+POSTERFRAME=$program exec scripts/demo.sh

@@ -11,7 +11,7 @@ use crate::source::{
     BlockCache, ByteRange, FirstReads, Ledger, RangeReader, RangeSource, ReadFault, ReaderOptions,
 };
 
-pub use crate::media::read_mp4_tables;
+pub use crate::media::plan_layout;
 
 /// Longer than any script may take: a reader that waits for what nobody brings runs into it.
 const DEADLINE: Duration = Duration::from_secs(10);

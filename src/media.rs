@@ -1,7 +1,7 @@
 //! Media files: what they say, and the frame that stands for them.
 //!
-//! The caller's reader becomes an [`Input`], which bounds, counts and remembers. For MP4 and MOV, `mp4` looks at the box
-//! layout first, takes the index into memory and refuses one that declares absurd tables. Then libavformat opens the
+//! The caller's reader becomes an [`Input`], which bounds, counts and remembers. `layout` looks at MP4, MOV and Matroska first: it
+//! takes the index into memory, refuses one that declares absurd tables, and requests what will be read. Then libavformat opens the
 //! container on the same bytes (`ffi::format`), with `avformat_find_stream_info` only for the formats that cannot do
 //! without: it decodes packets to learn what the headers of the others say anyway; what those leave to the codec's
 //! configuration record, `configuration` takes from there. `timeline` reckons start and duration.
@@ -19,11 +19,9 @@ mod frame;
 mod frames;
 mod info;
 mod input;
-mod matroska;
-mod mp4;
+mod layout;
 mod open;
 mod options;
-mod plan;
 mod search;
 mod timeline;
 mod units;
@@ -37,7 +35,7 @@ pub use info::{
     VideoInfo,
 };
 #[cfg(fuzzing)]
-pub use mp4::read_mp4_tables;
+pub use layout::plan_layout;
 pub use open::Media;
 pub use options::{OpenOptions, Threads};
 pub use search::FrameReason;

@@ -2,7 +2,9 @@
 //!
 //! A [`FailingReader`] wraps a healthy reader and spoils it: with short reads, with an error or a panic at one read, with
 //! waiting, or with an end that comes too early. Reads are counted from 1; a [`ReadCount`] tells how many there were
-//! after the reader has been given away.
+//! after the reader has been given away. [`replace_hints`] replaces what media request ahead.
+
+mod hints;
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,6 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
+
+pub(crate) use hints::replaced;
+pub use hints::{HintGuard, replace_hints};
 
 /// How many reads a [`FailingReader`] was asked for. Clones count the same reader.
 #[derive(Debug, Clone, Default)]

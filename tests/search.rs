@@ -2,10 +2,11 @@
 
 mod common;
 
+use std::io::Cursor;
 use std::time::Duration;
 
 use common::{Outcome, Table, fixture, open, planes_md5};
-use posterframe::FrameReason;
+use posterframe::{FrameReason, Media, OpenOptions};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
@@ -109,5 +110,52 @@ fn a_media_that_stays_open_gives_the_frames_of_fresh_ones() -> Outcome {
         }
         Ok(())
     })?;
+    Ok(())
+}
+
+/// Lets each entry of the index in front (`sidx`: ISO/IEC 14496-12, 8.16.3) name `count` fragments. Other offsets in the file are
+/// relative to a fragment.
+fn join_index_entries(file: &[u8], count: usize) -> Option<Vec<u8>> {
+    let start = file.windows(4).position(|kind| kind == b"sidx")?.checked_sub(4)?;
+    let number = |at: usize| Some(u32::from_be_bytes(*file.get(at..)?.first_chunk()?));
+    let length = usize::try_from(number(start)?).ok()?;
+    let (end, entries) = (start + length, start + length - 12 * usize::from(*file.get(start + 31)?));
+    let mut joined = Vec::new();
+    let places: Vec<usize> = (entries..end).step_by(12).collect();
+    for group in places.chunks(count) {
+        for field in [0, 4] {
+            let sum: u32 = group.iter().map(|at| number(at + field)).sum::<Option<_>>()?;
+            joined.extend(sum.to_be_bytes());
+        }
+        joined.extend(number(group.first()? + 8)?.to_be_bytes());
+    }
+    let mut result = file.get(..entries)?.to_vec();
+    let length = u32::try_from(length - (end - entries) + joined.len()).ok()?;
+    result.get_mut(start..start + 4)?.copy_from_slice(&length.to_be_bytes());
+    *result.get_mut(start + 31)? = u8::try_from(joined.len() / 12).ok()?;
+    result.extend(joined);
+    result.extend(file.get(end..)?);
+    Some(result)
+}
+
+/// libavformat reads the first fragment only of several that one entry of an index names.
+#[test]
+fn an_index_may_name_several_fragments_by_one_entry() -> Outcome {
+    let original = std::fs::read(fixture("h264_frag_sidx.mp4"))?;
+    for count in [2, 3, 5] {
+        let file = join_index_entries(&original, count).ok_or("the fixture has no index")?;
+        let open = |file| Media::open(Cursor::new(file), &OpenOptions::default());
+        let (mut expected, mut kept) = (open(original.clone())?, open(file.clone())?);
+        for tenths in [95, 5, 64, 33, 12, 600, 15, 50] {
+            let at = Duration::from_millis(tenths * 100);
+            let expected = expected.poster_frame(at)?;
+            let mut fresh = Media::open(Cursor::new(&file), &OpenOptions::default().with_poster_at(at))?;
+            for (state, media) in [("kept", &mut kept), ("fresh", &mut fresh)] {
+                let frame = media.poster_frame(at)?;
+                assert_eq!(frame.pts(), expected.pts(), "{state}, {count} fragments, at {at:?}");
+                assert_eq!(planes_md5(&frame)?, planes_md5(&expected)?);
+            }
+        }
+    }
     Ok(())
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::media::container::analysis::reopen;
-use crate::media::container::formats::{Seeking, max_streams};
+use crate::media::container::formats::{Opening, Seeking};
 use crate::media::error::MediaError;
 use crate::media::ffi::stream::Stream;
 use crate::media::frame::poster::PosterFrame;
 use crate::media::info::StreamKind;
 use crate::media::open::Media;
-use crate::media::search::{self, Places, Search, Target};
+use crate::media::search::{self, FrameReason, Places, Search, Target};
 use crate::media::units::{Microseconds, Pts, TimeBase};
 
 impl Media<'_> {
@@ -115,11 +115,16 @@ impl Media<'_> {
     }
 
     fn reopen(&mut self, index: usize) -> Result<(), MediaError> {
-        reopen(&mut self.container, max_streams(&self.limits))?;
+        let opening = self.opening();
+        reopen(&mut self.container, opening)?;
         self.container.keep_only(index);
         self.pending.clear();
         self.at_start = true;
         Ok(())
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::new(&self.limits, self.layout.seeks_together())
     }
 
     /// The frame, and whether no part of the file that is not seen can hold an earlier one. `None` when it is in such a part.
@@ -136,13 +141,16 @@ impl Media<'_> {
         };
         let Some(view) = self.container.stream(index) else { return Err(self.no_video()) };
         let time_base = time_base_of(view)?;
-        let target = self.target(at, time_base, is_partial);
+        let mut target = self.target(at, time_base, is_partial);
+        let track = view.id();
+        target.is_absent = is_partial && self.layout.ends_before(track, target.wanted.get());
         let duration = self.duration.and_then(|duration| time_base.ticks(duration));
         let places = duration.map(|duration| {
             let can_enter = self.info.format_name == "mpegts";
             Places::new(self.container.input().size(), target.start, duration, can_enter)
                 .with_keyframes(self.keyframes.get(index).copied().flatten())
         });
+        let opening = self.opening();
         let stream = search::Stream {
             index,
             seeking,
@@ -155,13 +163,17 @@ impl Media<'_> {
             threads: self.threads.resolve(width, height),
             max_pixels: self.limits.max_pixels,
             max_packets: self.limits.max_packets,
-            max_streams: max_streams(&self.limits),
+            opening,
         };
         let mut search = Search::new(&mut self.container, stream, target.start, places)?;
         let found = search.find(target)?;
         let (decoded, passes) = (search.packets_decoded(), search.passes());
         let Some(found) = found else { return Ok(None) };
-        let is_certain = !is_partial || !found.reached_end;
+        // No earlier frame can be better than one at the very tick.
+        let goal = if found.reason == FrameReason::AtTarget { Some(target.wanted) } else { target.half };
+        let is_certain = !is_partial
+            || Some(found.pts) == goal
+            || self.layout.is_certain(self.container.input(), track, found.pts.get());
         let Some(view) = self.container.stream(index) else { return Err(self.no_video()) };
         let frame = PosterFrame::new(view, index, self.start, found, (decoded, passes))?;
         Ok(Some((frame, is_certain)))
@@ -178,6 +190,7 @@ impl Media<'_> {
                 .and_then(|duration| time_base.middle(self.start, self.start.saturating_add(duration))),
             ends_before: self.duration.is_some_and(|duration| duration <= at),
             is_partial,
+            is_absent: false,
         }
     }
 

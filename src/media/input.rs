@@ -297,9 +297,10 @@ impl<'r> Input<'r> {
         self.visible
     }
 
-    /// Lets the file end here for libav: it looks at all there is of a fragmented file before it begins.
+    /// Lets the file end here for libav: it looks at all there is of a fragmented file before it begins. One byte more than there
+    /// is makes no index cover the file.
     pub(crate) fn set_visible_size(&mut self, size: u64) {
-        self.visible = size.min(self.size);
+        self.visible = size.min(self.size.saturating_add(1));
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
@@ -342,7 +343,8 @@ impl<'r> Input<'r> {
     /// Reads at libav's position, at most `length` bytes. Fewer than asked for are usual; none is the end of the file.
     pub(crate) fn read(&mut self, length: usize) -> Result<&[u8], Fault> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let room = usize::try_from(self.visible.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let end = self.visible.min(self.size);
+        let room = usize::try_from(end.saturating_sub(self.position)).unwrap_or(usize::MAX);
         let length = length.min(scratch.len()).min(room);
         let result = self.read_at(self.position, &mut scratch[..length]);
         self.scratch = scratch;
@@ -386,6 +388,8 @@ impl<'r> Input<'r> {
     /// Says which bytes will be read, so that those that come by request are asked for together, and before they are waited
     /// for.
     pub(crate) fn prefetch(&mut self, ranges: &[ByteRange]) {
+        #[cfg(feature = "testing")]
+        let ranges = &crate::testing::replaced(self.size, ranges)[..];
         match &mut self.backend {
             Backend::Reader(_) => {}
             #[cfg(feature = "remote")]
@@ -401,17 +405,14 @@ impl<'r> Input<'r> {
 
     /// Says that of all that was asked for only these bytes will be read.
     pub(crate) fn need_only(&mut self, ranges: &[ByteRange]) {
+        #[cfg(feature = "testing")]
+        let ranges = &crate::testing::replaced(self.size, ranges)[..];
         match &mut self.backend {
             Backend::Reader(_) => {}
             #[cfg(feature = "remote")]
             Backend::Ranges(reader) => reader.need_only(ranges),
         }
         let _ = ranges;
-    }
-
-    /// Bytes that [`pin`](Self::pin) keeps.
-    pub(crate) fn pinned_bytes(&self) -> u64 {
-        self.windows.iter().map(|window| window.bytes.len() as u64).sum()
     }
 
     /// Reads `length` bytes at `offset` (fewer at the end of the file).

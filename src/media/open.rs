@@ -14,7 +14,7 @@ use crate::media::container::KeyframeInterval;
 use crate::media::container::analysis::prepare;
 use crate::media::container::describe::{describe_stream, encryptions};
 use crate::media::container::encryption::Encryption;
-use crate::media::container::formats::{Handling, RESTRICTIONS, handling, max_streams, refused};
+use crate::media::container::formats::{Handling, Opening, handling, refused};
 use crate::media::container::last_sound;
 use crate::media::container::starts::{read_starts, stream_start};
 use crate::media::error::MediaError;
@@ -25,8 +25,8 @@ use crate::media::info::{MediaInfo, StreamKind};
 #[cfg(feature = "remote")]
 use crate::media::input::Fault;
 use crate::media::input::{Container, Input};
+use crate::media::layout::Layout;
 use crate::media::options::{OpenOptions, Threads};
-use crate::media::plan::Layout;
 use crate::media::timeline::{self, Span};
 use crate::media::units::Microseconds;
 use crate::source::Ledger;
@@ -165,14 +165,15 @@ impl<'r> Media<'r> {
             return Err(MediaError::Empty);
         }
         let layout = Layout::look(&mut input, &limits, options.poster_at)?;
-        let mut container = Container::open(input, max_streams(&limits), RESTRICTIONS)
+        let opening = Opening::new(&limits, layout.seeks_together());
+        let mut container = Container::open(input, opening.max_streams, opening.options)
             .map_err(|OpenError { error, source }| refused(&source, error))?;
         container.input_mut().check()?;
         let format_name = container.format_name();
         let layout = layout.confirm(&format_name, container.stream_count());
         let handling = handling(&format_name).for_index(&container);
         // What analysing the streams reads is kept by libavformat, and comes first.
-        let analysis = prepare(&mut container, max_streams(&limits))?;
+        let analysis = prepare(&mut container, opening)?;
         let pending = if analysis.is_done { VecDeque::new() } else { read_starts(&mut container, &layout)? };
         let mut media = Self::assemble(container, pending, layout, handling, options);
         media.keyframes = analysis.keyframes;

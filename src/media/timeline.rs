@@ -2,7 +2,7 @@
 //! are bare numbers still.
 
 use crate::media::info::{Ratio, StreamKind};
-use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
+use crate::media::units::{Microseconds, Ticks, TimeBase};
 
 /// `ticks` of `time_base` in microseconds, to the nearest, halves away from zero (as `av_rescale_q`).
 pub(super) fn to_microseconds(ticks: i64, time_base: Ratio) -> Option<i64> {
@@ -20,17 +20,6 @@ pub(super) fn whole_ticks(length: Ratio, time_base: Ratio) -> Option<i64> {
 pub(super) fn average_bit_rate(size: u64, duration: i64) -> Option<u64> {
     let duration = u128::try_from(duration).ok().filter(|&duration| duration > 0)?;
     u64::try_from(u128::from(size) * 8_000_000 / duration).ok()
-}
-
-/// Microseconds in ticks of `time_base`, to the nearest, halves away from zero.
-pub(super) fn to_ticks(microseconds: i64, time_base: Ratio) -> Option<i64> {
-    TimeBase::try_from(time_base).ok()?.ticks(Microseconds::new(microseconds)).map(Ticks::get)
-}
-
-/// The middle between two times in microseconds, in ticks of `time_base`, rounded once.
-pub(super) fn middle_to_ticks(start: i64, end: i64, time_base: Ratio) -> Option<i64> {
-    let (start, end) = (Microseconds::new(start), Microseconds::new(end));
-    TimeBase::try_from(time_base).ok()?.middle(start, end).map(Pts::get)
 }
 
 /// `ticks` of `time_base` in seconds.

@@ -8,6 +8,7 @@
 # TARGET=aarch64-linux-gnu builds with that cross compiler, for that machine, into prefix-aarch64-linux-gnu.
 # SANITIZE=address builds with clang, AddressSanitizer and the coverage counters that libFuzzer reads, into prefix-asan; without
 # assembly, whose reads and writes no sanitizer sees. Nothing that ships is built so.
+# `build.sh current` builds nothing. It succeeds when the prefix is up to date, and fails when it is not or when tools for a build are missing.
 # `build.sh update` renews pins.lock after a change of pins.toml.
 # Exit code: 2 when something must be changed before it can begin, 1 when the build failed.
 set -eu
@@ -68,6 +69,7 @@ if [ "$(cat "$prefix/.stamp" 2>/dev/null)" = "$stamp" ]; then
     say "up to date ($prefix)"
     exit 0
 fi
+[ "${1:-}" != current ] || exit 1
 # What is there is replaced as a whole, so it must be an earlier result.
 if [ -n "$(ls -A "$prefix" 2>/dev/null)" ] && [ ! -f "$prefix/.stamp" ]; then
     refuse "$prefix holds something else; name a folder that is empty or not there"
@@ -86,16 +88,37 @@ ffmpeg_src=$(crate_dir ffmpeg-src)
 dav1d_src=$(crate_dir libdav1d-sys)
 [ -d "$ffmpeg_src/native" ] && [ -d "$dav1d_src/vendor" ] || fail "the pinned crates do not hold the sources expected"
 
-trap 'fail "stopped"' HUP INT TERM
+step_pid=
+trap '[ -z "$step_pid" ] || kill "$step_pid" 2>/dev/null; fail "stopped"' HUP INT TERM
 # The same bytes whoever builds, wherever: no build path and no time reaches an object file.
 export SOURCE_DATE_EPOCH=0 ZERO_AR_DATE=1
 map="-ffile-prefix-map=$work=.${sanitizer:+ $sanitizer}"
 
-# step NAME COMMAND...: runs it with its output in a log, which is shown when it fails.
+# How far a step has come, from its log. FFmpeg's make does not know how many files there are; the number is that of this configuration.
+progress() {
+    case $1 in
+        dav1d) files=$(sed -n 's,^\[\([0-9]*\)/\([0-9]*\)\] .*,\1 of \2,p' "$2" | tail -n 1) ;;
+        ffmpeg) files="$(grep -c '^\(CC\|X86ASM\|AS\)' "$2" || true) of about 700" ;;
+        *) files= ;;
+    esac
+    if [ -n "$files" ]; then echo "$files files compiled"; else echo "still at work: $1"; fi
+}
+
+# step NAME COMMAND...: runs the command with its output in a log, reports the progress every 15 seconds, and shows the end of the log when the
+# command fails.
 step() {
-    log=$work/$1.log
+    name=$1 log=$work/$1.log
     shift
-    "$@" >>"$log" 2>&1 || { tail -n 30 "$log" >&2; fail "failed: $* (log: $log)"; }
+    "$@" >>"$log" 2>&1 &
+    step_pid=$!
+    turn=0
+    while kill -0 "$step_pid" 2>/dev/null; do
+        sleep 1
+        turn=$((turn + 1))
+        [ $((turn % 15)) != 0 ] || say "  $(progress "$name" "$log")"
+    done
+    wait "$step_pid" || { tail -n 30 "$log" >&2; fail "failed: $* (log: $log)"; }
+    step_pid=
 }
 
 say "unpacking FFmpeg and zlib"
@@ -162,15 +185,8 @@ case $machine${sanitizer:+-without-assembly} in
 esac
 grep -q '^#define CONFIG_GPL 0$' config.h && grep -q '^#define CONFIG_NONFREE 0$' config.h || fail "the configuration is not LGPL"
 
-say "building FFmpeg (3 of 3, about six minutes on two cores)"
-make -j"$jobs" >"$work/make.log" 2>&1 &
-make_pid=$!
-trap 'kill "$make_pid" 2>/dev/null; fail "stopped"' HUP INT TERM
-while kill -0 "$make_pid" 2>/dev/null; do
-    sleep 15
-    kill -0 "$make_pid" 2>/dev/null && say "  $(grep -c '^\(CC\|X86ASM\|AS\)' "$work/make.log" || true) files compiled"
-done
-wait "$make_pid" || { tail -n 30 "$work/make.log" >&2; fail "failed: make (log: $work/make.log)"; }
+say "building FFmpeg (3 of 3, three to six minutes on two cores)"
+step ffmpeg make -j"$jobs"
 # `make install` wants documentation that the pinned archive does not carry.
 step install make install-libs install-headers DESTDIR="$work/install"
 
@@ -194,6 +210,14 @@ config_h() { sed -n "s/^#define $1 \"\(.*\)\"\$/\1/p" config.h; }
     printf 'configuration: %s\n' "$(config_h FFMPEG_CONFIGURATION)"
 } >"$prefix/build-info.txt"
 grep -qF -e "$here" -e "$work" -e registry/src "$prefix"/lib/*.a "$prefix/build-info.txt" && fail "a path of this machine reached the libraries"
+# An `include` of this file in cargo's configuration sets FFMPEG_DIR to this folder, wherever it lies: the path is relative to the folder above
+# the file's own.
+mkdir "$prefix/cargo"
+cat >"$prefix/cargo/config.toml" <<'CONFIG'
+# The static libav of this folder. An FFMPEG_DIR set in the environment wins.
+[env]
+FFMPEG_DIR = { value = "", relative = true }
+CONFIG
 mkdir "$prefix/licenses"
 cp "$work/ffmpeg/COPYING.LGPLv2.1" "$prefix/licenses/FFmpeg-LGPL-2.1.txt"
 cp "$dav1d_src/vendor/COPYING" "$prefix/licenses/dav1d-BSD-2-Clause.txt"

@@ -1,7 +1,7 @@
 //! What happens between opening a container and the first packet.
 
 use super::formats::{
-    PROBE_BYTES, PROBE_READ, RESTRICTIONS, find_stream_info, handling, headers_are_complete, refused,
+    Opening, PROBE_BYTES, PROBE_READ, find_stream_info, handling, headers_are_complete, refused,
 };
 use super::interval::KeyframeInterval;
 use super::transport;
@@ -22,10 +22,10 @@ pub(in crate::media) struct Analysis {
 ///
 /// # Errors
 /// [`MediaError::NotMedia`], and those of reading.
-pub(in crate::media) fn reopen(container: &mut Container<'_>, max_streams: u32) -> Result<(), MediaError> {
-    let reopened = container.reopen(max_streams, RESTRICTIONS);
+pub(in crate::media) fn reopen(container: &mut Container<'_>, opening: Opening) -> Result<(), MediaError> {
+    let reopened = container.reopen(opening.max_streams, opening.options);
     reopened.map_err(|error| refused(container.input(), error))?;
-    prepare(container, max_streams)?;
+    prepare(container, opening)?;
     Ok(())
 }
 
@@ -36,7 +36,7 @@ pub(in crate::media) fn reopen(container: &mut Container<'_>, max_streams: u32) 
 /// [`MediaError::NotMedia`], and those of reading.
 pub(in crate::media) fn prepare(
     container: &mut Container<'_>,
-    max_streams: u32,
+    opening: Opening,
 ) -> Result<Analysis, MediaError> {
     let format_name = container.format_name();
     if format_name.starts_with("mov") {
@@ -46,7 +46,7 @@ pub(in crate::media) fn prepare(
         return Ok(Analysis::default());
     }
     if format_name == "mpegts" {
-        return Ok(Analysis { is_done: true, keyframes: transport::analyse(container, max_streams)? });
+        return Ok(Analysis { is_done: true, keyframes: transport::analyse(container, opening)? });
     }
     container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
     find_stream_info(container, PROBE_BYTES)?;

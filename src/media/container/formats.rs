@@ -18,12 +18,29 @@ pub(super) const PROBE_BYTES: i64 = 1_000_000;
 pub(super) const PROBE_READ: u64 = 9 << 17;
 
 /// What libavformat is told.
-pub(in crate::media) const RESTRICTIONS: &[(&CStr, &CStr)] =
+const RESTRICTIONS: &[(&CStr, &CStr)] =
     &[(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
 
-/// One more than allowed, to see that there are too many: the demuxers just leave them out.
-pub(in crate::media) const fn max_streams(limits: &Limits) -> u32 {
-    limits.max_streams.saturating_add(1)
+/// The same, for a file whose streams are sought together.
+const SEEKING_TOGETHER: &[(&CStr, &CStr)] = &[
+    (c"format_whitelist", DEMUXERS),
+    (c"protocol_whitelist", NO_PROTOCOL),
+    (c"seek_streams_individually", c"0"),
+];
+
+/// How a container is opened.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::media) struct Opening {
+    /// One more than allowed, to see that there are too many: the demuxers just leave them out.
+    pub(in crate::media) max_streams: u32,
+    pub(in crate::media) options: &'static [(&'static CStr, &'static CStr)],
+}
+
+impl Opening {
+    pub(in crate::media) const fn new(limits: &Limits, seeks_together: bool) -> Self {
+        let options = if seeks_together { SEEKING_TOGETHER } else { RESTRICTIONS };
+        Self { max_streams: limits.max_streams.saturating_add(1), options }
+    }
 }
 
 /// Why libavformat did not open the input: the input's own fault if there is one.

@@ -6,7 +6,7 @@ use crate::media::error::MediaError;
 use crate::media::ffi::packet::Packet;
 use crate::media::ffi::stream::{MediaType, Stream};
 use crate::media::input::Container;
-use crate::media::plan::Layout;
+use crate::media::layout::Layout;
 
 /// Packets read to learn where streams start, for containers whose headers do not say it.
 pub(in crate::media) const MAX_START_PACKETS: usize = 100;

@@ -9,9 +9,7 @@
 
 use std::ffi::CStr;
 
-use super::formats::{
-    DEMUXERS, NO_PROTOCOL, PROBE_BYTES, PROBE_READ, RESTRICTIONS, find_stream_info, refused,
-};
+use super::formats::{DEMUXERS, NO_PROTOCOL, Opening, PROBE_BYTES, PROBE_READ, find_stream_info, refused};
 use super::interval::{KeyframeInterval, frames_between_keyframes};
 use crate::media::error::MediaError;
 use crate::media::ffi::packet::Packet;
@@ -57,9 +55,9 @@ const OPTIONS_WITH_SHORT_END: &[(&CStr, &CStr)] = &[
 /// [`MediaError::NotMedia`], and those of reading.
 pub(super) fn analyse(
     container: &mut Container<'_>,
-    max_streams: u32,
+    opening: Opening,
 ) -> Result<Vec<Option<KeyframeInterval>>, MediaError> {
-    reopen(container, max_streams, OPTIONS)?;
+    reopen(container, Opening { options: OPTIONS, ..opening })?;
     container.input_mut().prefetch(&[ByteRange::new(0, START_READ)]);
     container.input_mut().prefetch_when_reached(ByteRange::new(START_READ, PROBE_READ));
     let mut start = Section::default();
@@ -70,12 +68,12 @@ pub(super) fn analyse(
     while start.place < LARGE_START && start.read(container)? {}
     let keyframes = start.streams.iter().map(Timestamps::keyframe_interval).collect();
     let options = if is_end_short(container, &start)? { OPTIONS_WITH_SHORT_END } else { OPTIONS };
-    reopen(container, max_streams, options)?;
+    reopen(container, Opening { options, ..opening })?;
     find_stream_info(container, probe_bytes)?;
     if container.stream_count() > 0 && container.streams().filter(|&stream| is_needed(stream)).all(is_known) {
         return Ok(keyframes);
     }
-    reopen(container, max_streams, RESTRICTIONS)?;
+    reopen(container, opening)?;
     container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
     find_stream_info(container, PROBE_BYTES)?;
     Ok(keyframes)
@@ -101,12 +99,8 @@ fn is_end_short(container: &mut Container<'_>, start: &Section) -> Result<bool, 
     Ok(container.streams().enumerate().filter(|&(_, stream)| is_needed(stream)).all(is_complete))
 }
 
-fn reopen(
-    container: &mut Container<'_>,
-    max_streams: u32,
-    options: &[(&CStr, &CStr)],
-) -> Result<(), MediaError> {
-    let reopened = container.reopen(max_streams, options);
+fn reopen(container: &mut Container<'_>, opening: Opening) -> Result<(), MediaError> {
+    let reopened = container.reopen(opening.max_streams, opening.options);
     reopened.map_err(|error| refused(container.input(), error))
 }
 

@@ -248,8 +248,8 @@ impl Decoding {
             false => (frame.best_effort_timestamp(), frame.duration()),
         };
         let stored = stored.map(Pts::new);
-        // Behind a frame with a time, the next one's is known by the length of that frame.
-        let is_timed = stored.or(self.next_pts).is_some();
+        // The last frames have the times that follow from those before.
+        let is_timed = stored.or(self.next_pts.filter(|_| self.draining)).is_some();
         let pts = stored.or(self.next_pts).unwrap_or(Pts::new(0));
         let length = if length > 0 { Ticks::new(length) } else { self.setup.frame_ticks };
         self.next_pts = Some(pts.saturating_add(length));

@@ -212,7 +212,7 @@ impl Search<'_, '_> {
             return Ok(false);
         }
         let stream = self.units.stream();
-        reopen(self.units.container, self.max_streams)?;
+        reopen(self.units.container, self.opening)?;
         self.units.container.keep_only(stream);
         self.restart();
         Ok(true)

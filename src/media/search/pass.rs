@@ -8,6 +8,7 @@ use super::packets::{AccessUnit, Order};
 use super::state::Search;
 use super::target::{Found, FrameReason};
 use super::window::{DecodingTimes, Window};
+use crate::media::container::formats::Timestamps;
 use crate::media::error::MediaError;
 use crate::media::units::{Microseconds, Pts, Ticks};
 
@@ -38,8 +39,8 @@ pub(super) struct Pass {
     pub(super) begins_inside: bool,
     /// Whether the decoder said that the frame of the entry needs no other.
     pub(super) begins_intra: bool,
-    /// Whether the end came before it was certain that no earlier frame follows.
-    pub(super) reached_end: bool,
+    /// The earliest presentation time that the decoder gave.
+    pub(super) first_pts: Option<Pts>,
     /// The latest presentation time of the pass.
     pub(super) last_pts: Option<Pts>,
     /// The last frame of the pass, and the last undamaged one.
@@ -81,7 +82,6 @@ impl Search<'_, '_> {
         while pass.expected.is_none() && !pass.feeds_on {
             let Some(unit) = self.next_unit()? else {
                 pass.expected = Some(Promise::Nothing);
-                pass.reached_end = true;
                 return Ok(pass);
             };
             // Packets without times do not tell: everything is decoded.
@@ -118,13 +118,13 @@ impl Search<'_, '_> {
                 Output::Ended => break,
                 Output::NeedsInput => match ahead.pop_front() {
                     Some(unit) => self.send(unit, goal, ahead.front())?,
-                    None if pass.feeds_on => self.feed(&mut pass, goal)?,
+                    None if pass.feeds_on => self.feed(goal)?,
                     None => self.decoding.drain(),
                 },
             }
         }
         self.refuse_encrypted(&pass)?;
-        self.conclude(&mut pass, entered);
+        self.conclude(&mut pass, entered, goal);
         Ok(pass)
     }
 
@@ -151,9 +151,8 @@ impl Search<'_, '_> {
     }
 
     /// Reads and decodes one more access unit, of packets that do not tell which is the last one needed.
-    fn feed(&mut self, pass: &mut Pass, goal: Pts) -> Result<(), MediaError> {
+    fn feed(&mut self, goal: Pts) -> Result<(), MediaError> {
         let Some(unit) = self.next_unit()? else {
-            pass.reached_end = true;
             self.decoding.drain();
             return Ok(());
         };
@@ -178,7 +177,7 @@ impl Search<'_, '_> {
         goal: Pts,
     ) -> Result<(), MediaError> {
         let mut window = Window::new(goal, self.reorder.depth(), self.decoding_times());
-        let held = ahead.len();
+        let (held, mut ended) = (ahead.len(), false);
         window.add(&first);
         ahead.push_back(first);
         loop {
@@ -189,7 +188,7 @@ impl Search<'_, '_> {
             let is_full = ahead.len().saturating_sub(held) >= MAX_LOOK_AHEAD;
             let unit = if is_full { None } else { self.next_unit()? };
             let Some(unit) = unit else {
-                pass.reached_end = !is_full && !window.is_certain();
+                ended = !is_full;
                 break;
             };
             window.add(&unit);
@@ -197,7 +196,7 @@ impl Search<'_, '_> {
             ahead.push_back(unit);
         }
         match window.best() {
-            Some(best) if window.is_certain() || pass.reached_end => {
+            Some(best) if window.is_certain() || ended => {
                 ahead.truncate(held.saturating_add(window.needed()));
                 pass.expected = Some(Promise::Frame(best));
             }
@@ -260,7 +259,7 @@ impl Search<'_, '_> {
             }
         }
         self.refuse_encrypted(&pass)?;
-        self.conclude(&mut pass, entered);
+        self.conclude(&mut pass, entered, goal);
         Ok(pass)
     }
 
@@ -316,6 +315,7 @@ impl Search<'_, '_> {
     /// refer to; nothing behind it refers to them.
     pub(super) fn judge(&self, pass: &mut Pass, timed: &Timed, entered: Entered) {
         pass.is_retimed |= timed.is_retimed;
+        pass.first_pts = Some(pass.first_pts.map_or(timed.pts, |first| first.min(timed.pts)));
         let Entered::Keyframe(first) = entered else {
             pass.is_spoilt |= timed.is_damaged;
             return;
@@ -333,13 +333,17 @@ impl Search<'_, '_> {
         pts.since(goal) > self.time_base.ticks(MAX_GAP).unwrap_or(Ticks::MAX)
     }
 
-    pub(super) fn conclude(&self, pass: &mut Pass, entered: Entered) {
+    pub(super) fn conclude(&self, pass: &mut Pass, entered: Entered, goal: Pts) {
         pass.is_spoilt |= self.decoding.errors() > 0 || self.units.errors() > 0;
         pass.is_spoilt |= match self.units.order() {
             Order::Unknown | Order::AsTimed => false,
             Order::Doubtful => pass.is_economical || pass.is_retimed,
             Order::Repeated => true,
         };
+        // A decoder that gives the entry a later time may give the frame of the GOP before it the wanted one.
+        let entry = if let Entered::Keyframe(first) = entered { first } else { Pts::MAX };
+        pass.is_spoilt |= self.timestamps != Timestamps::Stored
+            && pass.first_pts.is_some_and(|first| first > entry && first > goal);
         let is_keyframe = self.marks_keyframes || pass.begins_intra;
         pass.begins_inside |= matches!(entered, Entered::Keyframe(_)) && !is_keyframe;
     }
@@ -356,7 +360,6 @@ impl Pass {
     }
 
     pub(super) fn take(&mut self, reason: FrameReason) -> Option<Found> {
-        let reached_end = self.reached_end;
-        self.frame.take().map(|timed| Found { frame: timed.frame, pts: timed.pts, reason, reached_end })
+        self.frame.take().map(|timed| Found { frame: timed.frame, pts: timed.pts, reason })
     }
 }

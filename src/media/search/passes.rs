@@ -71,7 +71,7 @@ impl Search<'_, '_> {
             let last = pass.last_whole.take().or(pass.last.take());
             let Some(last) = last else { break };
             let reason = FrameReason::LastFrame;
-            return Ok(Found { frame: last.frame, pts: last.pts, reason, reached_end: true });
+            return Ok(Found { frame: last.frame, pts: last.pts, reason });
         }
         self.refuse_size()?;
         let first_error = self.decoding.first_error().or(self.units.first_error()).map(str::to_owned);

@@ -18,6 +18,10 @@ impl Search<'_, '_> {
         {
             return self.find_reading_on(target, half).map(Some);
         }
+        if target.is_absent && target.is_partial {
+            let Some(half) = target.half else { return Ok(None) };
+            return Ok(self.frame_at(half)?.take(FrameReason::HalfDuration));
+        }
         let mut last_pts = None;
         let is_absent = target.ends_before && self.has_nothing_at(target.wanted, &mut last_pts)?;
         if !is_absent {

@@ -8,7 +8,7 @@ use super::packets::{AccessUnit, Reordering, Units};
 use super::places::Places;
 use super::unreferenced::Unreferenced;
 use crate::media::container::encryption::Encryption;
-use crate::media::container::formats::{Seeking, Timestamps};
+use crate::media::container::formats::{Opening, Seeking, Timestamps};
 use crate::media::error::MediaError;
 use crate::media::ffi::packet::Packet;
 use crate::media::input::Container;
@@ -32,8 +32,8 @@ pub(in crate::media) struct Stream<'m> {
     pub(in crate::media) threads: NonZeroUsize,
     pub(in crate::media) max_pixels: u64,
     pub(in crate::media) max_packets: u64,
-    /// Streams that the container may have when it is opened again.
-    pub(in crate::media) max_streams: u32,
+    /// How the container is opened again.
+    pub(in crate::media) opening: Opening,
 }
 
 /// One stream of a container being decoded.
@@ -68,7 +68,7 @@ pub(in crate::media) struct Search<'m, 'r> {
     pub(super) is_delayed: bool,
     /// Whether the container's marks of keyframes are to be believed without the decoder's word.
     pub(super) marks_keyframes: bool,
-    pub(super) max_streams: u32,
+    pub(super) opening: Opening,
     pub(super) passes: u32,
 }
 
@@ -123,7 +123,7 @@ impl<'m, 'r> Search<'m, 'r> {
             requested: 0,
             is_delayed: false,
             marks_keyframes,
-            max_streams: stream.max_streams,
+            opening: stream.opening,
             passes: 0,
         })
     }

@@ -29,7 +29,7 @@ pub(in crate::media) fn still(
                     Some(half) if pts >= half => FrameReason::HalfDuration,
                     _ => FrameReason::LastFrame,
                 };
-                return Ok(Found { frame, pts, reason, reached_end: true });
+                return Ok(Found { frame, pts, reason });
             }
             Output::NeedsInput => decoding.drain(),
             Output::Ended => {

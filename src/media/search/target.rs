@@ -40,12 +40,12 @@ pub(in crate::media) struct Target {
     pub(in crate::media) ends_before: bool,
     /// Whether the container shows only a part of the file: then no other frame is taken for the wanted one.
     pub(in crate::media) is_partial: bool,
+    /// Whether the container is known to hold no frame at or after `wanted`, also where it shows only a part.
+    pub(in crate::media) is_absent: bool,
 }
 
 pub(in crate::media) struct Found {
     pub(in crate::media) frame: Frame,
     pub(in crate::media) pts: Pts,
     pub(in crate::media) reason: FrameReason,
-    /// Whether the end came before it was certain that no earlier frame follows.
-    pub(in crate::media) reached_end: bool,
 }

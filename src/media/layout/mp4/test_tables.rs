@@ -1,8 +1,9 @@
 //! Boxes and tables for tests: built, or cut out of fixtures.
+#![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
-use super::boxes::parse_header;
 use super::movie::Movie;
-use super::samples::Sample;
+use crate::media::layout::boxes::parse_header;
+use crate::media::layout::gop::Sample;
 
 pub(super) fn boxed(kind: &[u8; 4], parts: &[Vec<u8>]) -> Vec<u8> {
     let content = parts.concat();
@@ -132,12 +133,7 @@ pub(super) fn edited(edits: &[[u32; 2]], tables: Vec<Vec<u8>>) -> Vec<u8> {
 }
 
 pub(super) fn samples(moov: &[u8]) -> Vec<Sample> {
-    Movie::parse(moov).unwrap().tracks[0].samples().collect()
-}
-
-pub(super) fn shift(moov: &[u8]) -> Option<i64> {
-    let movie = Movie::parse(moov).unwrap();
-    movie.tracks[0].presentation_shift(movie.timescale)
+    Movie::parse(moov).unwrap().tracks[0].samples(moov).collect()
 }
 
 /// Three pictures in a row shown in the order 1 3 2, keyframes at 0 and 6.

@@ -1,7 +1,7 @@
 //! How a track says that its samples are encrypted (ISO/IEC 14496-12, 8.12).
 
-use super::boxes::{be32, for_each_box, parse_header};
 use crate::media::container::encryption::ProtectedEntry;
+use crate::media::layout::boxes::{be32, content_of, contents};
 
 /// Sample entries of encrypted media: pictures, sound, text, system streams, metadata (ISO/IEC 14496-12, 8.12.1), and those of
 /// the iTunes Store.
@@ -18,15 +18,9 @@ const MAX_SCHEMES: usize = 4;
 /// Returns the number of each track, and how its samples are encrypted: `None` when they are in clear. `moov` is a whole box. Of
 /// several sample entries, the first encrypted one counts.
 pub(super) fn protected_entries(moov: &[u8]) -> Vec<(u32, Option<ProtectedEntry>)> {
-    let mut entries = Vec::new();
-    let start = parse_header(moov).and_then(|header| usize::try_from(header.header_bytes).ok());
-    let content = start.and_then(|start| moov.get(start..)).unwrap_or_default();
-    for_each_box(content, &mut |kind, trak| {
-        if kind == b"trak" && entries.len() < MAX_TRACKS {
-            entries.extend(read_track_id(trak).map(|id| (id, entry_of(trak))));
-        }
-    });
-    entries
+    let content = content_of(moov, b"moov").unwrap_or_default();
+    let tracks = contents(content).filter(|(kind, _)| kind == b"trak").take(MAX_TRACKS);
+    tracks.filter_map(|(_, trak)| Some((read_track_id(trak)?, entry_of(trak)))).collect()
 }
 
 /// ISO/IEC 14496-12, 8.3.2.
@@ -37,13 +31,10 @@ fn read_track_id(trak: &[u8]) -> Option<u32> {
 
 fn entry_of(trak: &[u8]) -> Option<ProtectedEntry> {
     let stsd = PATH.iter().try_fold(trak, |content, kind| child(content, kind))?;
-    let mut entry = None;
-    for_each_box(stsd.get(8..).unwrap_or_default(), &mut |kind, content| {
-        if entry.is_none() && PROTECTED.contains(&kind) {
-            entry = Some(read_entry(content));
-        }
-    });
-    entry
+    let entries = contents(stsd.get(8..).unwrap_or_default());
+    entries
+        .map(|(kind, content)| PROTECTED.contains(&&kind).then(|| read_entry(content)))
+        .find_map(|entry| entry)
 }
 
 /// Reads the protection of an encrypted sample entry. How much comes before its boxes depends on what is sampled, so they are
@@ -69,17 +60,13 @@ fn read_entry(content: &[u8]) -> ProtectedEntry {
 
 /// The content of the first box of a kind.
 fn child<'b>(content: &'b [u8], kind: &[u8; 4]) -> Option<&'b [u8]> {
-    let mut found = None;
-    for_each_box(content, &mut |name, content| {
-        if name == kind && found.is_none() {
-            found = Some(content);
-        }
-    });
-    found
+    contents(content).find(|(name, _)| name == kind).map(|(_, content)| content)
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use std::slice;
 
     use proptest::collection::vec;

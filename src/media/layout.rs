@@ -1,0 +1,312 @@
+//! What the layout of a container reveals about the bytes that opening it and finding a frame will need.
+//!
+//! Before libav sees a file, [`Layout::look`] finds out which bytes libav will read, and requests them in as few round trips as
+//! the layout allows. The data takes this way:
+//!
+//! 1. [`drive`] is the only loop. It owns the [`Input`], looks at the deadline between two steps, and bounds the work.
+//! 2. A [`Planner`] knows one family of containers: [`mp4`], [`matroska`]. A planner is a state machine without any I/O: it looks
+//!    at the [`Bytes`] that have been read, and answers with a [`Plan`] or with a [`Need`]. The needed bytes are read before the
+//!    next step; the driver requests the others beside them, and cancels requests that a planner no longer needs.
+//! 3. [`Seen`] keeps what a planner has looked at, and [`Input`] keeps what libav will read again.
+//! 4. The plan is a hint. A wrong plan costs requests, never the picture: the search for a frame (`media::search`) trusts packets
+//!    only, and reads on demand whatever the plan does not name. A test replaces each plan by none, by garbage and by another
+//!    file's.
+//!
+//! Files of other families have no planner: libav reads what it reads, with growing read-ahead.
+
+#![deny(clippy::arithmetic_side_effects)]
+
+mod boxes;
+mod bytes;
+mod ebml;
+mod gop;
+mod matroska;
+mod mp4;
+#[cfg(any(test, fuzzing))]
+mod replay;
+mod seen;
+mod view;
+
+use std::time::Duration;
+
+use crate::limits::Limits;
+use crate::media::container::encryption::ProtectedEntry;
+use crate::media::info::Mp4Layout;
+use crate::media::input::{Fault, Input};
+use bytes::{Pause, Planner};
+use matroska::Matroska;
+use mp4::Mp4;
+use seen::Seen;
+use view::View;
+
+/// Steps of one planner, at most. An MP4 takes one for each box at the top level and for each fragment.
+const MAX_STEPS: u32 = 1 << 20;
+
+/// The layout of a file.
+pub(crate) struct Layout {
+    family: Family,
+    seen: Seen,
+}
+
+/// The family of containers that a file belongs to.
+enum Family {
+    Mp4(Box<Mp4>),
+    Matroska(Box<Matroska>),
+    /// Another family, or one of those in a way that no planner knows.
+    Unknown,
+}
+
+/// Runs a planner until it has a plan, and requests what the plan names. Returns whether there was a plan.
+///
+/// # Errors
+/// What reading gives, the deadline, and limits on what the file declares.
+fn drive(input: &mut Input<'_>, seen: &mut Seen, planner: &mut dyn Planner) -> Result<bool, Fault> {
+    for _ in 0..MAX_STEPS {
+        input.check()?;
+        match planner.step(seen) {
+            Ok(plan) => {
+                if plan.only {
+                    input.need_only(&plan.ranges);
+                }
+                input.prefetch(&plan.ranges);
+                return Ok(true);
+            }
+            Err(Pause::Need(need)) => {
+                let mut ranges = need.soon;
+                ranges.push(need.now);
+                if need.only {
+                    input.need_only(&ranges);
+                }
+                input.prefetch(&ranges);
+                seen.read(input, need.now, need.keep)?;
+            }
+            Err(Pause::Limit { limit, allowed }) => return Err(input.fail(Fault::Limit { limit, allowed })),
+            Err(Pause::Unknown) => return Ok(false),
+        }
+    }
+    // A view that is not complete could hide the frame.
+    Err(input.fail(Fault::Limit { limit: "max_index_entries", allowed: MAX_STEPS.into() }))
+}
+
+impl Layout {
+    /// Looks at the file, and requests what opening it and the frame at `at` will need. libav is to see no more of a file of
+    /// fragments than its beginning.
+    ///
+    /// # Errors
+    /// What reading gives, and limits on what an MP4 declares.
+    pub(crate) fn look(input: &mut Input<'_>, limits: &Limits, at: Option<Duration>) -> Result<Self, Fault> {
+        let family = if matroska::is_matroska(&input.peek(0, 4)?) {
+            Family::Matroska(Box::new(Matroska::new(at)))
+        } else {
+            Family::Mp4(Box::new(Mp4::new(limits, at.map(microseconds))))
+        };
+        let mut layout = Self { family, seen: Seen::new(input.size()) };
+        if !layout.drive(input)? {
+            layout.family = Family::Unknown;
+        }
+        if let Some(view) = layout.view() {
+            input.set_visible_size(view.size_for_libav(view.beginning, input.size()));
+        }
+        Ok(layout)
+    }
+
+    /// Forgets what was seen if libavformat reports another family: boxes of one may look like those of another.
+    pub(crate) fn confirm(mut self, format_name: &str, streams: usize) -> Self {
+        let is_confirmed = match &self.family {
+            Family::Mp4(_) => format_name.starts_with("mov"),
+            Family::Matroska(planner) => format_name.starts_with("matroska") && planner.has_streams(streams),
+            Family::Unknown => true,
+        };
+        if !is_confirmed {
+            self.family = Family::Unknown;
+        }
+        self
+    }
+
+    /// Returns what `MediaInfo` reports about an MP4 or MOV.
+    pub(crate) fn mp4(&self) -> Option<Mp4Layout> {
+        match &self.family {
+            Family::Mp4(planner) => planner.info(),
+            _ => None,
+        }
+    }
+
+    /// Returns how the samples of each track of an MP4 are encrypted, by track number: `None` when they are in clear. Nothing of
+    /// tracks whose boxes were not read.
+    pub(crate) fn protected_entries(&self) -> Vec<(u32, Option<ProtectedEntry>)> {
+        match &self.family {
+            Family::Mp4(planner) => planner.protected_entries(&self.seen),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Requests what the frame at `at` needs, of the track with this number.
+    ///
+    /// # Errors
+    /// What reading gives.
+    pub(crate) fn plan(
+        &mut self,
+        input: &mut Input<'_>,
+        track: Option<u32>,
+        at: Duration,
+    ) -> Result<(), Fault> {
+        match &mut self.family {
+            Family::Mp4(planner) => planner.aim(track, Some(microseconds(at))),
+            Family::Matroska(planner) => planner.aim(at),
+            Family::Unknown => return Ok(()),
+        }
+        self.drive(input).map(|_| ())
+    }
+
+    /// Lets libavformat see what was planned for. `true` when that has changed: then the file must be opened again.
+    pub(crate) fn show(&self, input: &mut Input<'_>) -> bool {
+        let size = input.size();
+        let visible = self.view().map_or(size, |view| view.size_for_libav(view.visible, size));
+        let has_changed = input.visible_size() != visible;
+        input.set_visible_size(visible);
+        has_changed
+    }
+
+    /// Shows libavformat more of a file than was thought necessary, after [`show`](Self::show); `false` when it sees all.
+    ///
+    /// # Errors
+    /// What reading gives.
+    pub(crate) fn explore_further(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
+        let Family::Mp4(planner) = &mut self.family else { return Ok(false) };
+        Ok(planner.go_further(input.size()) && self.drive(input)?)
+    }
+
+    /// Whether no frame of the stream with this track number that libavformat does not see is presented before `pts`, in ticks of
+    /// the stream. Then a search that found a frame there, and nothing earlier, need not see more.
+    pub(crate) fn is_certain(&self, input: &Input<'_>, track: i32, pts: i64) -> bool {
+        let Some(view) = self.view() else { return true };
+        u32::try_from(track).is_ok_and(|track| view.is_certain(input.size(), track, pts))
+    }
+
+    /// Whether the stream with this track number is known to have no frame that is presented at or after `pts`, although
+    /// libavformat does not see its end. Then a search need not see more.
+    pub(crate) fn ends_before(&self, track: i32, pts: i64) -> bool {
+        let view = self.view().zip(u32::try_from(track).ok());
+        view.is_some_and(|(view, track)| view.ends_before(track, pts))
+    }
+
+    /// Returns the end of the stream with this track number, in its ticks, where we know more than libavformat was shown.
+    pub(crate) fn track_end(&self, track: i32) -> Option<i64> {
+        self.view()?.end_of(u32::try_from(track).ok()?)
+    }
+
+    /// Returns the first presentation time of a stream in its ticks, if it was seen.
+    pub(crate) fn stream_start(&self, stream: usize, track: i32) -> Option<i64> {
+        match &self.family {
+            Family::Matroska(planner) => planner.stream_start(stream),
+            Family::Mp4(planner) => planner.view()?.start_of(u32::try_from(track).ok()?),
+            Family::Unknown => None,
+        }
+    }
+
+    /// Whether the file is known to have no index, after a frame was planned for.
+    pub(crate) fn has_no_index(&self) -> bool {
+        matches!(&self.family, Family::Matroska(planner) if planner.has_no_cues())
+    }
+
+    /// Whether libavformat must seek all streams together. Of indexed fragments, it would otherwise read the fragment that each
+    /// stream begins in, and deliver packets from the earliest of them on.
+    pub(crate) fn seeks_together(&self) -> bool {
+        self.view().is_some_and(|view| view.is_indexed)
+    }
+
+    fn view(&self) -> Option<&View> {
+        match &self.family {
+            Family::Mp4(planner) => planner.view(),
+            _ => None,
+        }
+    }
+
+    fn drive(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
+        let planner: &mut dyn Planner = match &mut self.family {
+            Family::Mp4(planner) => &mut **planner,
+            Family::Matroska(planner) => &mut **planner,
+            Family::Unknown => return Ok(false),
+        };
+        drive(input, &mut self.seen, planner)
+    }
+}
+
+fn microseconds(at: Duration) -> i64 {
+    i64::try_from(at.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Plans for a file in memory as if its bytes came by request, for the fuzz target `mp4_tables`.
+///
+/// # Panics
+/// When a planner contradicts itself, or takes more steps than the size of the file allows.
+#[cfg(fuzzing)]
+pub fn plan_layout(file: &[u8], at_microseconds: i64) {
+    exercise(file, at_microseconds);
+}
+
+/// Runs the planner for a file in memory. Files that declare more than there is time for are refused.
+#[cfg(any(test, fuzzing))]
+fn exercise(file: &[u8], at_microseconds: i64) {
+    let limits = Limits { max_index_entries: 20_000, max_streams: 100, ..Limits::default() };
+    let (size, max_steps) = (file.len() as u64, file.len().saturating_add(1000));
+    let mut replay = replay::Replay::new(file);
+    if matroska::is_matroska(file) {
+        let at = u64::try_from(at_microseconds).ok().map(Duration::from_micros);
+        // Whatever comes of it.
+        let _ = replay.run(&mut Matroska::new(at), max_steps);
+        return;
+    }
+    let mut planner = Mp4::new(&limits, Some(at_microseconds));
+    let mut is_planned = replay.run(&mut planner, max_steps).is_ok();
+    while let Some(view) = planner.view().filter(|_| is_planned) {
+        assert!(view.beginning <= view.visible && view.visible <= size, "{view:?} of {size} bytes");
+        is_planned = planner.go_further(size) && replay.run(&mut planner, max_steps).is_ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NAMES: [&str; 9] = [
+        "h264_front.mp4",
+        "h264_end.mp4",
+        "edit_empty.mp4",
+        "h264_frag_noindex.mp4",
+        "h264_frag_mfra.mp4",
+        "h264_frag_sidx.mp4",
+        "h264_frag_dash.mp4",
+        "h264.mkv",
+        "vp9.webm",
+    ];
+
+    fn fixture(name: &str) -> Vec<u8> {
+        std::fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn damaged_files_are_planned_for_in_bounded_time(
+            name in prop::sample::select(&NAMES[..]),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(vec![0, 1, 0x7f, 0x80, 0xff])), 0..8),
+            is_in_head in any::<bool>(),
+            length in any::<prop::sample::Index>(),
+            at in prop::sample::select(vec![0, 5_000_000, 60_000_000, i64::MAX, i64::MIN]),
+        ) {
+            let mut file = fixture(name);
+            file.truncate(file.len() - length.index(file.len()) % 3 * (file.len() / 4));
+            for (place, value) in damage {
+                let place = place.index(if is_in_head { file.len().min(3000) } else { file.len() });
+                file[place] = value;
+            }
+            exercise(&file, at);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Boxes, the syntax below MP4 and MOV, and below other files of this family (ISO/IEC 14496-12, 4.2).
+
+use std::ops::Range;
+
+/// The head of a box.
+pub(super) struct BoxHeader {
+    pub(super) kind: [u8; 4],
+    pub(super) header_bytes: u64,
+    /// Bytes of the whole box; `None` when it reaches to the end of the file.
+    pub(super) size: Option<u64>,
+}
+
+impl BoxHeader {
+    /// Whether the name is text, as those of all known boxes are, and as the same bytes hardly ever are in other files.
+    pub(super) fn is_text(&self) -> bool {
+        self.kind.iter().all(|&byte| matches!(byte, b' '..=b'~' | 0xa9))
+    }
+}
+
+/// Reads the head of a box: a 32-bit size and the name. Size 1 means that a 64-bit size follows, size 0 that the box reaches to
+/// the end.
+pub(super) fn parse_header(bytes: &[u8]) -> Option<BoxHeader> {
+    let size32 = be32(bytes, 0)?;
+    let kind = *bytes.get(4..)?.first_chunk()?;
+    let (header_bytes, size) = match size32 {
+        0 => (8, None),
+        1 => (16, Some(u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?))),
+        size => (8, Some(u64::from(size))),
+    };
+    // A box smaller than its own header cannot be skipped.
+    (size.is_none_or(|size| size >= header_bytes)).then_some(BoxHeader { kind, header_bytes, size })
+}
+
+/// Iterates over the boxes in a part of `bytes`: name, and place of the content. A box that claims more than there is ends with
+/// the part.
+pub(super) fn boxes(bytes: &[u8], part: Range<usize>) -> impl Iterator<Item = ([u8; 4], Range<usize>)> {
+    let mut rest = part;
+    std::iter::from_fn(move || {
+        let header = parse_header(bytes.get(rest.clone())?)?;
+        let size = header.size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX);
+        let end = rest.start.saturating_add(size.min(rest.len()));
+        let header_bytes = usize::try_from(header.header_bytes).unwrap_or(usize::MAX);
+        let start = rest.start.saturating_add(header_bytes).min(end);
+        rest.start = end;
+        Some((header.kind, start..end))
+    })
+}
+
+/// Returns the place of the content of the first box of this kind in a part of `bytes`; nowhere if there is none.
+pub(super) fn child(bytes: &[u8], part: &Range<usize>, kind: &[u8; 4]) -> Range<usize> {
+    boxes(bytes, part.clone()).find(|(name, _)| name == kind).map_or(0..0, |(_, part)| part)
+}
+
+/// Iterates over the boxes in `bytes`: name, and content.
+pub(super) fn contents(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    boxes(bytes, 0..bytes.len()).map(|(kind, part)| (kind, bytes.get(part).unwrap_or_default()))
+}
+
+/// Returns the content of a whole box of this kind.
+pub(super) fn content_of<'b>(bytes: &'b [u8], kind: &[u8; 4]) -> Option<&'b [u8]> {
+    let header = parse_header(bytes).filter(|header| &header.kind == kind)?;
+    bytes.get(usize::try_from(header.header_bytes).ok()?..)
+}
+
+pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// The fields of a full box, read one after the other: version and flags, then what they say is there (ISO/IEC 14496-12, 4.2.2).
+pub(super) struct Fields<'b> {
+    pub(super) version: u32,
+    pub(super) flags: u32,
+    pub(super) rest: &'b [u8],
+}
+
+impl<'b> Fields<'b> {
+    pub(super) fn new(content: &'b [u8]) -> Option<Self> {
+        let head = be32(content, 0)?;
+        Some(Self { version: head >> 24, flags: head & 0xff_ffff, rest: content.get(4..)? })
+    }
+
+    pub(super) const fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(super) fn take(&mut self) -> Option<u32> {
+        take(&mut self.rest)
+    }
+
+    pub(super) fn take_if(&mut self, flag: u32, otherwise: u32) -> Option<u32> {
+        if self.has(flag) { self.take() } else { Some(otherwise) }
+    }
+
+    pub(super) fn take_long(&mut self) -> Option<u64> {
+        let high = self.take()?;
+        Some(u64::from(high) << 32 | u64::from(self.take()?))
+    }
+
+    /// Takes a time or a place, which has 64 bits in version 1 and 32 in version 0.
+    pub(super) fn take_wide(&mut self) -> Option<u64> {
+        if self.version == 1 { self.take_long() } else { self.take().map(u64::from) }
+    }
+
+    pub(super) fn skip(&mut self, bytes: usize) -> Option<()> {
+        self.rest = self.rest.get(bytes..)?;
+        Some(())
+    }
+}
+
+/// Takes a number from the front.
+pub(super) fn take(bytes: &mut &[u8]) -> Option<u32> {
+    let number = be32(bytes, 0)?;
+    *bytes = bytes.get(4..)?;
+    Some(number)
+}
+
+/// Reads the ticks in a second and the length in ticks of an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2 and 8.4.2). A clock that is
+/// not positive as a signed number has one tick a second.
+pub(super) fn read_clock(content: &[u8]) -> Option<(u32, i64)> {
+    let mut fields = Fields::new(content)?;
+    let _created_and_modified = (fields.take_wide()?, fields.take_wide()?);
+    let timescale = fields.take()?;
+    let ticks = fields.take_wide().and_then(|ticks| i64::try_from(ticks).ok()).unwrap_or(0);
+    Some((if timescale.cast_signed() > 0 { timescale } else { 1 }, ticks))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use super::*;
+
+    #[test]
+    fn sizes_of_each_form() {
+        let header = |bytes: &[u8]| parse_header(bytes).map(|header| (header.header_bytes, header.size));
+        assert_eq!(header(b"\0\0\0\x09free."), Some((8, Some(9))));
+        assert_eq!(header(b"\0\0\0\0mdat"), Some((8, None)));
+        assert_eq!(header(b"\0\0\0\x01mdat\0\0\0\x01\0\0\0\0"), Some((16, Some(1 << 32))));
+        // Smaller than their own headers, and cut short.
+        assert_eq!(header(b"\0\0\0\x07free"), None);
+        assert_eq!(header(b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x0f"), None);
+        assert_eq!((header(b"\0\0\0\x08fre"), header(b"\0\0\0\x01mdat\0")), (None, None));
+    }
+
+    #[test]
+    fn a_box_that_claims_too_much_ends_with_what_is_there() {
+        let mut bytes = [&b"\0\0\0\x0afree\x01\x02"[..], b"\0\0\0\x12skip", &[3; 10]].concat();
+        bytes.truncate(22);
+        let found: Vec<_> = contents(&bytes).collect();
+        assert_eq!(found, [(*b"free", &[1, 2][..]), (*b"skip", &[3; 4][..])]);
+        assert_eq!(child(&bytes, &(0..22), b"skip"), 18..22);
+        assert_eq!(child(&bytes, &(10..22), b"free"), 0..0);
+        assert_eq!(boxes(&bytes, 30..40).count(), 0);
+    }
+}

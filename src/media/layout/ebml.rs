@@ -1,0 +1,100 @@
+//! EBML, the syntax below Matroska and WebM (RFC 8794): elements of an identifier, a size and a content.
+
+/// The value bits of a number that is 0 to 8 bytes long (RFC 8794, 4).
+const VALUE_BITS: [u64; 9] = [
+    0,
+    0x7f,
+    0x3fff,
+    0x1f_ffff,
+    0xfff_ffff,
+    0x7_ffff_ffff,
+    0x3ff_ffff_ffff,
+    0x1_ffff_ffff_ffff,
+    0xff_ffff_ffff_ffff,
+];
+
+/// The head of an element.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Element {
+    /// The identifier, with the bits that mark its length.
+    pub(super) id: u32,
+    /// Where the content begins.
+    pub(super) content: u64,
+    /// Bytes of the content; `None` when the size is unknown, as in live streams (RFC 8794, 6.2).
+    pub(super) size: Option<u64>,
+}
+
+impl Element {
+    /// Returns the offset behind the element; `None` when its size is unknown or absurd.
+    pub(super) fn end(&self) -> Option<u64> {
+        self.size.and_then(|size| self.content.checked_add(size))
+    }
+}
+
+/// Reads the head of the element at `at` of `bytes`.
+pub(super) fn element(bytes: &[u8], at: u64) -> Option<Element> {
+    let rest = bytes.get(usize::try_from(at).ok()?..)?;
+    let (id, id_length) = vint(rest, false)?;
+    let (size, size_length) = vint(rest.get(id_length..)?, true)?;
+    let unknown = *VALUE_BITS.get(size_length)?;
+    Some(Element {
+        id: u32::try_from(id).ok()?,
+        content: at.checked_add(u64::try_from(id_length.checked_add(size_length)?).ok()?)?,
+        size: (size != unknown).then_some(size),
+    })
+}
+
+/// Reads a number of variable length (RFC 8794, 4), and returns it with its length. An identifier keeps the bit that marks the
+/// length; a number loses it.
+pub(super) fn vint(bytes: &[u8], is_number: bool) -> Option<(u64, usize)> {
+    let length = usize::try_from(bytes.first()?.leading_zeros()).ok()?.checked_add(1)?;
+    let value_bits = *VALUE_BITS.get(length)?;
+    let value = big_endian(bytes.get(..length)?)?;
+    Some((if is_number { value & value_bits } else { value }, length))
+}
+
+/// Reads an unsigned integer of at most eight bytes (RFC 8794, 7.2).
+pub(super) fn big_endian(bytes: &[u8]) -> Option<u64> {
+    (bytes.len() <= 8).then(|| bytes.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+}
+
+/// Iterates over the elements in `bytes`: identifier and content. An element that is cut short ends the walk.
+pub(super) fn elements(bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let found = element(bytes, at)?;
+        let end = found.end()?;
+        let content = bytes.get(usize::try_from(found.content).ok()?..usize::try_from(end).ok()?)?;
+        at = end;
+        Some((found.id, content))
+    })
+}
+
+/// Returns the first unsigned integer with this identifier in `bytes`.
+pub(super) fn number_of(bytes: &[u8], id: u32) -> Option<u64> {
+    elements(bytes).filter(|(kind, _)| *kind == id).find_map(|(_, content)| big_endian(content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_each_length() {
+        assert_eq!(vint(&[0x81], true), Some((1, 1)));
+        assert_eq!(vint(&[0x40, 0x02], true), Some((2, 2)));
+        assert_eq!(vint(&[0x1a, 0x45, 0xdf, 0xa3], false), Some((0x1a45_dfa3, 4)));
+        assert_eq!(vint(&[0x01, 0, 0, 0, 0, 0, 0, 9], true), Some((9, 8)));
+        assert_eq!((vint(&[0x00, 1], true), vint(&[0x40], true), vint(&[], true)), (None, None, None));
+    }
+
+    #[test]
+    fn unknown_and_absurd_sizes() {
+        assert_eq!(element(&[0xa3, 0xff, 1], 0).unwrap().size, None);
+        assert_eq!(element(&[0xa3, 0x01, 255, 255, 255, 255, 255, 255, 255], 0).unwrap().size, None);
+        let absurd = element(&[0xa3, 0x01, 255, 255, 255, 255, 255, 255, 254], 0).unwrap();
+        assert_eq!((absurd.size, absurd.end()), (Some((1 << 56) - 2), Some((1 << 56) + 7)));
+        // Cut short, and followed by nothing that can be read.
+        assert_eq!(elements(&[0xa3, 0x81, 7, 0xa3, 0x82, 1]).collect::<Vec<_>>(), [(0xa3, &[7][..])]);
+    }
+}

@@ -1,0 +1,228 @@
+//! Arithmetic that all planners share: clocks, places between two keyframes, and the packets that lead to a frame.
+
+use std::ops::Range;
+
+use crate::source::ByteRange;
+
+/// Bytes between two wanted ranges that are read rather than left out, as in the reader of ranges.
+pub(super) const READ_OVER: u64 = 256 << 10;
+/// Ticks in a second of the clock that times from outside are on.
+pub(super) const MICROSECONDS: u32 = 1_000_000;
+/// Separate ranges for one frame, at most.
+const MAX_RANGES: usize = 1 << 18;
+
+/// Converts `ticks` of a clock with `from` ticks a second to one with `to`, to the nearest tick. A clock of 0 ticks counts as 1.
+pub(super) fn rescale(ticks: i64, to: u32, from: u32) -> i64 {
+    let from = i128::from(from.max(1));
+    let product = i128::from(ticks).saturating_mul(to.into()).saturating_add(from >> 1);
+    let rescaled = product.checked_div_euclid(from).unwrap_or(0);
+    i64::try_from(rescaled).unwrap_or(if rescaled < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// Estimates how many of the `bytes` between two keyframes lead to the frame that is `ahead` of the `whole` time between
+/// them, in any unit. The keyframe is as large as some eight other frames.
+pub(super) fn part_of_gop(bytes: u64, ahead: u64, whole: u64) -> u64 {
+    let (ahead, whole) = (u128::from(ahead.min(whole)), u128::from(whole.max(1)));
+    let share = ahead.saturating_mul(7).saturating_add(whole);
+    let part = u128::from(bytes).saturating_mul(share).checked_div(whole.saturating_mul(8));
+    part.and_then(|part| u64::try_from(part).ok()).unwrap_or(bytes)
+}
+
+/// Ranks a video track as `Media` does when it chooses one: by area, where being marked as default counts for five million
+/// pixels.
+pub(super) const fn rank(width: u64, height: u64, is_marked: bool) -> u64 {
+    let area = width.saturating_mul(height);
+    if is_marked { area.saturating_add(5_000_000) } else { area }
+}
+
+/// One packet of a track, in ticks of its clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sample {
+    /// Its place in the file.
+    pub(super) offset: u64,
+    /// Its size in bytes.
+    pub(super) size: u32,
+    /// Decoding time.
+    pub(super) dts: i64,
+    /// Composition time: the order of presentation, before edits.
+    pub(super) cts: i64,
+    /// Whether it is a keyframe.
+    pub(super) is_sync: bool,
+}
+
+impl Sample {
+    /// Returns its bytes.
+    pub(super) const fn range(&self) -> Range<u64> {
+        self.offset..self.offset.saturating_add(self.size as u64)
+    }
+}
+
+/// The packets from the keyframe at or before a time to the last packet that a search for the frame there reads.
+///
+/// A search reads in decoding order until a packet is decoded at or after the earliest frame found so far: no frame behind
+/// that packet can be presented earlier. It stops at once when the frame is at the wanted time to the tick.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    /// The composition time that is wanted.
+    wanted: i64,
+    /// The decoding time that libavformat looks for a keyframe at.
+    searched: i64,
+    /// The least distance from decoding to composition time that was seen, or 0.
+    least: i64,
+    /// Ranges in rising order, unless the file is not stored in decoding order.
+    ranges: Vec<Range<u64>>,
+    /// The earliest composition time found that is not before the wanted one.
+    best: Option<i64>,
+    is_complete: bool,
+}
+
+impl Route {
+    /// Begins a route to the first frame at or after the composition time `wanted`. libavformat looks for a keyframe `delay` ticks
+    /// before it, on the decoding times.
+    pub(super) const fn new(wanted: i64, delay: i64) -> Self {
+        let searched = wanted.saturating_sub(delay);
+        Self { wanted, searched, least: 0, ranges: Vec::new(), best: None, is_complete: false }
+    }
+
+    /// Takes the next packet in decoding order.
+    pub(super) fn add(&mut self, sample: &Sample) {
+        if self.is_complete {
+            return;
+        }
+        self.least = self.least.min(sample.cts.saturating_sub(sample.dts));
+        if sample.is_sync && sample.cts <= self.wanted && sample.dts <= self.searched {
+            self.ranges.clear();
+            self.best = None;
+        }
+        let range = sample.range();
+        let is_near =
+            |last: &Range<u64>| (last.end..=last.end.saturating_add(READ_OVER)).contains(&range.start);
+        if let Some(last) = self.ranges.last_mut().filter(|last| is_near(last)) {
+            last.end = range.end;
+        } else if self.ranges.len() < MAX_RANGES {
+            self.ranges.push(range);
+        }
+        if sample.cts >= self.wanted && self.best.is_none_or(|best| sample.cts < best) {
+            self.best = Some(sample.cts);
+        }
+        self.is_complete = self.best == Some(self.wanted);
+        self.close(sample.dts);
+    }
+
+    /// Ends the route if no packet that is decoded at or after `dts` can hold an earlier frame than the one found.
+    pub(super) fn close(&mut self, dts: i64) {
+        // libavformat moves presentation times until none is before its decoding time.
+        self.is_complete |= self.best.is_some_and(|best| dts.saturating_add(self.least) >= best);
+    }
+
+    /// Whether a search would read no further.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// Whether a frame at or after the wanted time was found.
+    pub(super) const fn has_frame(&self) -> bool {
+        self.best.is_some()
+    }
+
+    /// Returns the packets' ranges in rising order, those merged that are near each other.
+    pub(super) fn into_ranges(self) -> Vec<ByteRange> {
+        coalesce(self.ranges, READ_OVER)
+    }
+}
+
+/// Sorts ranges, and merges those that are no more than `gap` bytes apart.
+pub(super) fn coalesce(mut ranges: Vec<Range<u64>>, gap: u64) -> Vec<ByteRange> {
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_by_key(|range| range.start);
+    ranges.dedup_by(|next, range| {
+        let is_near = next.start.saturating_sub(range.end) <= gap;
+        if is_near {
+            range.end = range.end.max(next.end);
+        }
+        is_near
+    });
+    ranges.into_iter().map(ByteRange::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use super::*;
+
+    /// Packets of 10 bytes in a row, by decoding and composition time; the first is a keyframe, and those named.
+    fn samples(times: &[(i64, i64)], keyframes: &[usize]) -> Vec<Sample> {
+        let sample = |(number, &(dts, cts)): (usize, &(i64, i64))| {
+            let is_sync = number == 0 || keyframes.contains(&number);
+            Sample { offset: number as u64 * 10, size: 10, dts, cts, is_sync }
+        };
+        times.iter().enumerate().map(sample).collect()
+    }
+
+    fn route(samples: &[Sample], wanted: i64, delay: i64) -> (Vec<ByteRange>, bool) {
+        let mut route = Route::new(wanted, delay);
+        samples.iter().for_each(|sample| route.add(sample));
+        let is_complete = route.is_complete();
+        (route.into_ranges(), is_complete)
+    }
+
+    #[test]
+    fn a_route_ends_where_no_earlier_frame_can_follow() {
+        // Presented in the order 0 2 1 5 4 3 6.
+        let all = samples(&[(0, 0), (1, 20), (2, 10), (3, 50), (20, 40), (30, 30), (40, 60)], &[]);
+        assert_eq!(route(&all, 0, 0), (vec![ByteRange::new(0, 10)], true));
+        // At the tick: at once.
+        assert_eq!(route(&all, 20, 0), (vec![ByteRange::new(0, 20)], true));
+        // Not at the tick: until a packet is decoded at or after the frame found.
+        assert_eq!(route(&all, 15, 0), (vec![ByteRange::new(0, 50)], true));
+        assert_eq!(route(&all, 25, 0), (vec![ByteRange::new(0, 60)], true));
+        assert_eq!(route(&all, 61, 0), (vec![ByteRange::new(0, 70)], false));
+    }
+
+    #[test]
+    fn a_route_begins_at_the_last_keyframe_that_a_seek_lands_on() {
+        let all = samples(&[(0, 2), (1, 3), (2, 4), (3, 9), (4, 6), (5, 10)], &[2, 3]);
+        assert_eq!(route(&all, 5, 0).0, [ByteRange::new(20, 60)]);
+        // Decoded too late for a seek that goes back by the delay.
+        assert_eq!(route(&all, 5, 4).0, [ByteRange::new(0, 60)]);
+        assert_eq!(route(&all, 9, 0).0, [ByteRange::new(30, 40)]);
+    }
+
+    #[test]
+    fn negative_offsets_move_the_decoding_times() {
+        // libavformat presents all 5 ticks later, so that none is before its decoding time.
+        let all = samples(&[(0, 0), (10, 5), (20, 20), (25, 25), (30, 30)], &[]);
+        assert_eq!(route(&all, 19, 0), (vec![ByteRange::new(0, 40)], true));
+    }
+
+    #[test]
+    fn ranges_merge_over_gaps() {
+        let ranges = || vec![50..60, 0..10, 12..20, 5..8, 30..30];
+        let merged = |gap| {
+            coalesce(ranges(), gap).iter().map(|range| (range.start(), range.end())).collect::<Vec<_>>()
+        };
+        assert_eq!(merged(0), [(0, 10), (12, 20), (50, 60)]);
+        assert_eq!(merged(2), [(0, 20), (50, 60)]);
+        assert_eq!(merged(29), [(0, 20), (50, 60)]);
+        assert_eq!(merged(30), [(0, 60)]);
+        assert_eq!(coalesce(vec![], 30), []);
+    }
+
+    #[test]
+    fn clocks_convert_to_the_nearest_tick_without_overflow() {
+        assert_eq!((rescale(1, 90_000, 1_000_000), rescale(6, 90_000, 1_000_000)), (0, 1));
+        assert_eq!(rescale(-1_000_000, 10, 1_000_000), -10);
+        assert_eq!((rescale(i64::MAX, u32::MAX, 1), rescale(i64::MIN, u32::MAX, 0)), (i64::MAX, i64::MIN));
+    }
+
+    #[test]
+    fn the_part_of_a_group_grows_with_time() {
+        assert_eq!(
+            (part_of_gop(800, 0, 10), part_of_gop(800, 5, 10), part_of_gop(800, 10, 10)),
+            (100, 450, 800)
+        );
+        assert_eq!((part_of_gop(800, 99, 10), part_of_gop(800, 0, 0)), (800, 100));
+        assert_eq!(part_of_gop(u64::MAX, 1 << 50, 1 << 50), u64::MAX);
+    }
+}

@@ -1,0 +1,619 @@
+//! Matroska and WebM (RFC 9559, over EBML).
+//!
+//! The first kilobytes hold the `SeekHead`, which names the place of the `Cues`, the file's index, and the tracks. The headers of
+//! the first blocks show when each track begins: libav would read whole pictures for that. The cues name the cluster with the
+//! keyframe before the wanted time; the planner estimates how far into the distance to the next keyframe the frame lies.
+
+use std::time::Duration;
+
+use crate::source::ByteRange;
+
+use super::bytes::{Bytes, Pause, Plan, Planner};
+use super::ebml::{Element, big_endian, element, elements, number_of, vint};
+use super::gop::{part_of_gop, rank};
+
+/// Bytes looked at first.
+const HEAD_BYTES: u64 = 64 << 10;
+/// The planner requests the cues and other elements behind the clusters up to this size before it knows their sizes. A film of
+/// two hours has 150 KiB of cues.
+const MAX_TRAILER: u64 = 1 << 20;
+/// Cues larger than this are left to libav. 60,000 keyframes of lossless video take 2 MiB.
+const MAX_CUES: u64 = 32 << 20;
+/// Elements at the top level in front of the first cluster, at most.
+const MAX_ELEMENTS: u32 = 64;
+/// Blocks looked at to learn when tracks begin, at most.
+const MAX_BLOCKS: u32 = 64;
+/// Bytes requested at the place of the first block that is not in the head: the first blocks of picture and sound follow each
+/// other closely.
+const BLOCK_WINDOW: u64 = 64 << 10;
+/// Bytes requested behind the estimated place of the wanted frame: a search reads some frames more to know that none before
+/// it follows.
+const BEHIND_ESTIMATE: u64 = 48 << 10;
+/// The head of an element and of a block in it.
+const BLOCK_HEAD: u64 = 64;
+
+const EBML: u32 = 0x1a45_dfa3;
+const SEGMENT: u32 = 0x1853_8067;
+const SEEK_HEAD: u32 = 0x114d_9b74;
+const SEEK: u32 = 0x4dbb;
+const SEEK_ID: u32 = 0x53ab;
+const SEEK_POSITION: u32 = 0x53ac;
+const INFO: u32 = 0x1549_a966;
+const TIMESTAMP_SCALE: u32 = 0x2a_d7b1;
+const DURATION: u32 = 0x4489;
+const TRACKS: u32 = 0x1654_ae6b;
+const TRACK_ENTRY: u32 = 0xae;
+const TRACK_NUMBER: u32 = 0xd7;
+const TRACK_TYPE: u32 = 0x83;
+const FLAG_DEFAULT: u32 = 0x88;
+const TRACK_TIMESTAMP_SCALE: u32 = 0x23_314f;
+const VIDEO: u32 = 0xe0;
+const PIXEL_WIDTH: u32 = 0xb0;
+const PIXEL_HEIGHT: u32 = 0xba;
+const CLUSTER: u32 = 0x1f43_b675;
+const TIMESTAMP: u32 = 0xe7;
+const SIMPLE_BLOCK: u32 = 0xa3;
+const BLOCK_GROUP: u32 = 0xa0;
+const BLOCK: u32 = 0xa1;
+const CUES: u32 = 0x1c53_bb6b;
+const CUE_POINT: u32 = 0xbb;
+const CUE_TIME: u32 = 0xb3;
+const CUE_TRACK_POSITIONS: u32 = 0xb7;
+const CUE_TRACK: u32 = 0xf7;
+const CUE_CLUSTER_POSITION: u32 = 0xf1;
+const CUE_RELATIVE_POSITION: u32 = 0xf0;
+
+/// Track types (RFC 9559, 5.1.4.1.3).
+const TYPE_VIDEO: u64 = 1;
+const TYPE_AUDIO: u64 = 2;
+const TYPE_SUBTITLE: u64 = 17;
+const TYPE_METADATA: u64 = 33;
+
+/// The planner for one file.
+#[derive(Debug)]
+pub(super) struct Matroska {
+    /// The time that a frame is wanted at, from the start.
+    at: Option<Duration>,
+    head: Option<Head>,
+    blocks: Blocks,
+    cues: Cues,
+}
+
+/// What stands in front of the first cluster.
+#[derive(Debug)]
+struct Head {
+    /// Positions count from here.
+    segment: u64,
+    /// Nanoseconds of a tick; not 0.
+    timestamp_scale: u64,
+    duration: Option<Duration>,
+    tracks: Vec<Track>,
+    /// Elements that the seek head names: identifier and place.
+    named: Vec<(u32, u64)>,
+    first_cluster: u64,
+}
+
+#[derive(Debug)]
+struct Track {
+    number: u64,
+    kind: u64,
+    rank: u64,
+    /// First presentation time in ticks.
+    start: Option<i64>,
+}
+
+/// The walk over the heads of the first blocks.
+#[derive(Debug, Default)]
+struct Blocks {
+    /// Where the next element begins; `None` before the walk.
+    at: Option<u64>,
+    count: u32,
+    /// Time of the cluster, in ticks.
+    cluster_time: Option<u64>,
+    /// Whether the walk has ended, with or without the start of each track.
+    is_done: bool,
+    /// Whether what follows was requested beside the first block behind the head.
+    has_asked: bool,
+}
+
+/// What is known of the cues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cues {
+    /// Nobody has looked.
+    Unknown,
+    /// There are none.
+    Absent,
+    /// There are some that the planner does not read.
+    NotRead,
+    /// Where their content begins, and how many bytes it has.
+    At(u64, u64),
+}
+
+/// One entry of the cues.
+#[derive(Debug, Clone, Copy)]
+struct Cue {
+    /// In ticks.
+    time: u64,
+    /// About where its block begins.
+    offset: u64,
+    /// Where its cluster begins, at which libav starts to read.
+    cluster: u64,
+}
+
+/// The cues on both sides of a time.
+struct Around {
+    wanted: u64,
+    before: Option<Cue>,
+    after: Option<Cue>,
+}
+
+/// Whether a file begins like one of this family.
+pub(super) fn is_matroska(start: &[u8]) -> bool {
+    start.starts_with(&EBML.to_be_bytes())
+}
+
+impl Planner for Matroska {
+    fn step(&mut self, seen: &dyn Bytes) -> Result<Plan, Pause> {
+        self.read_head(seen)?;
+        self.read_starts(seen)?;
+        let Some(head) = &self.head else { return Err(Pause::Unknown) };
+        let Some(at) = self.at else {
+            return Ok(Plan { ranges: head.trailers(seen.size(), false), only: false });
+        };
+        if self.cues == Cues::Unknown {
+            self.cues = head.find_cues(seen)?;
+        }
+        let Cues::At(offset, length) = self.cues else { return Ok(Plan::default()) };
+        let content = seen.bytes(offset, length)?;
+        if elements(content).all(|(id, _)| id != CUE_POINT) {
+            self.cues = Cues::Absent;
+        }
+        Ok(Plan { ranges: head.frame_ranges(seen.size(), content, at), only: false })
+    }
+}
+
+impl Matroska {
+    /// Begins with opening the file, and with the frame at `at` if one is wanted.
+    pub(super) fn new(at: Option<Duration>) -> Self {
+        Self { at, head: None, blocks: Blocks::default(), cues: Cues::Unknown }
+    }
+
+    /// Plans for another time.
+    pub(super) const fn aim(&mut self, at: Duration) {
+        self.at = Some(at);
+    }
+
+    /// Whether libavformat can have made this many streams of the file: one of each track, and one of each cover picture.
+    pub(super) fn has_streams(&self, streams: usize) -> bool {
+        self.head.as_ref().is_some_and(|head| streams >= head.tracks.len())
+    }
+
+    /// Whether the file is known to have no cues, after a frame was planned for.
+    pub(super) const fn has_no_cues(&self) -> bool {
+        matches!(self.cues, Cues::Absent)
+    }
+
+    /// Returns the first presentation time of a stream in its ticks, if its first block was seen.
+    pub(super) fn stream_start(&self, stream: usize) -> Option<i64> {
+        self.head.as_ref()?.tracks.get(stream)?.start
+    }
+
+    fn read_head(&mut self, seen: &dyn Bytes) -> Result<(), Pause> {
+        if self.head.is_none() {
+            let head = seen.bytes(0, HEAD_BYTES).map_err(Pause::kept)?;
+            self.head = Some(Head::parse(head).ok_or(Pause::Unknown)?);
+        }
+        Ok(())
+    }
+
+    /// Walks over the heads of blocks until the start of each track is known.
+    fn read_starts(&mut self, seen: &dyn Bytes) -> Result<(), Pause> {
+        let Some(head) = &mut self.head else { return Err(Pause::Unknown) };
+        while !self.blocks.is_done {
+            let at = self.blocks.at.unwrap_or(head.first_cluster);
+            let is_enough = !head.wants_starts() || at >= seen.size() || self.blocks.count >= MAX_BLOCKS;
+            if is_enough {
+                self.blocks.is_done = true;
+                break;
+            }
+            let bytes = seen.bytes(at, BLOCK_HEAD).map_err(|pause| {
+                if std::mem::replace(&mut self.blocks.has_asked, true) {
+                    return pause;
+                }
+                let window = ByteRange::new(at, at.saturating_add(BLOCK_WINDOW));
+                pause.beside(&head.trailers(seen.size(), self.at.is_some())).beside(&[window])
+            })?;
+            self.blocks.count = self.blocks.count.saturating_add(1);
+            match self.blocks.pass(head, bytes, at) {
+                Some(next) => self.blocks.at = Some(next),
+                None => self.blocks.is_done = true,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Blocks {
+    /// Takes what the element at `at` shows, and returns where the next one begins; `None` when that cannot be known.
+    fn pass(&mut self, head: &mut Head, bytes: &[u8], at: u64) -> Option<u64> {
+        let found = element(bytes, 0)?;
+        let content = at.checked_add(found.content)?;
+        if found.id == CLUSTER {
+            return Some(content);
+        }
+        let rest = bytes.get(usize::try_from(found.content).ok()?..).unwrap_or_default();
+        match found.id {
+            TIMESTAMP => self.cluster_time = content_of(bytes, &found).and_then(big_endian),
+            SIMPLE_BLOCK => {
+                self.note(head, rest);
+            }
+            BLOCK_GROUP => {
+                let block = element(rest, 0).filter(|block| block.id == BLOCK);
+                let block = block.and_then(|block| rest.get(usize::try_from(block.content).ok()?..));
+                self.note(head, block.unwrap_or_default());
+            }
+            _ => {}
+        }
+        content.checked_add(found.size?)
+    }
+
+    /// Takes a track's first time from the head of a block (RFC 9559, 10.1): the track's number, and the time from the cluster's.
+    fn note(&self, head: &mut Head, block: &[u8]) -> Option<()> {
+        let (number, length) = vint(block, true)?;
+        let relative = i16::from_be_bytes(*block.get(length..)?.first_chunk()?);
+        // The delay of an audio codec (`CodecDelay`) moves its blocks to the front, and what it makes the decoder leave out
+        // moves the start back again.
+        let time = i64::try_from(self.cluster_time?).ok()?.checked_add(relative.into())?;
+        let track = head.tracks.iter_mut().find(|track| track.number == number)?;
+        track.start.get_or_insert(time);
+        Some(())
+    }
+}
+
+impl Head {
+    /// Walks the elements in front of the first cluster.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let segment = element(bytes, element(bytes, 0)?.end()?).filter(|element| element.id == SEGMENT)?;
+        let mut head = Self {
+            segment: segment.content,
+            timestamp_scale: 1_000_000,
+            duration: None,
+            tracks: Vec::new(),
+            named: Vec::new(),
+            first_cluster: 0,
+        };
+        let mut at = segment.content;
+        for _ in 0..MAX_ELEMENTS {
+            let found = element(bytes, at)?;
+            if found.id == CLUSTER {
+                head.first_cluster = at;
+                return (!head.tracks.is_empty()).then_some(head);
+            }
+            match found.id {
+                SEEK_HEAD => head.named.extend(seek_head(content_of(bytes, &found)?, head.segment)),
+                INFO => head.read_info(content_of(bytes, &found)?),
+                TRACKS => head.tracks = tracks(content_of(bytes, &found)?)?,
+                _ => {}
+            }
+            at = found.end()?;
+        }
+        None
+    }
+
+    fn read_info(&mut self, info: &[u8]) {
+        let scale = number_of(info, TIMESTAMP_SCALE).filter(|&scale| scale > 0);
+        self.timestamp_scale = scale.unwrap_or(self.timestamp_scale);
+        let ticks = elements(info).find(|(id, _)| *id == DURATION).and_then(|(_, content)| float(content));
+        let seconds = u32::try_from(self.timestamp_scale).ok().map(|scale| f64::from(scale) / 1e9);
+        let seconds = ticks.zip(seconds).map(|(ticks, tick)| ticks * tick).filter(|&seconds| seconds > 0.0);
+        self.duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    }
+
+    /// Returns the elements behind the clusters that will be read: all that the seek head names, the cues only for a frame.
+    fn trailers(&self, size: u64, with_cues: bool) -> Vec<ByteRange> {
+        let mut places: Vec<(u64, bool)> = self
+            .named
+            .iter()
+            .filter(|(_, offset)| *offset > self.first_cluster)
+            .map(|(id, offset)| (*offset, *id != CUES || with_cues))
+            .collect();
+        places.sort_unstable();
+        let ends = places.iter().skip(1).map(|(offset, _)| *offset).chain([size]);
+        let ranges = places.iter().zip(ends).filter(|((_, is_wanted), _)| *is_wanted);
+        ranges
+            .map(|((start, _), end)| ByteRange::new(*start, end.min(start.saturating_add(MAX_TRAILER))))
+            .collect()
+    }
+
+    /// Whether the start of a picture or sound track is unknown.
+    fn wants_starts(&self) -> bool {
+        self.tracks.iter().any(|track| matches!(track.kind, TYPE_VIDEO | TYPE_AUDIO) && track.start.is_none())
+    }
+
+    fn find_cues(&self, seen: &dyn Bytes) -> Result<Cues, Pause> {
+        let Some(&(_, offset)) = self.named.iter().find(|(id, _)| *id == CUES) else {
+            return Ok(Cues::Absent);
+        };
+        let start = seen.bytes_beside(offset, 16, &self.trailers(seen.size(), true))?;
+        let Some(cues) = element(start, 0).filter(|element| element.id == CUES) else {
+            return Ok(Cues::Absent);
+        };
+        Ok(match cues.size.filter(|&size| size <= MAX_CUES) {
+            Some(size) => Cues::At(offset.saturating_add(cues.content), size),
+            None => Cues::NotRead,
+        })
+    }
+
+    /// Returns the bytes from the cluster with the keyframe before the frame at `at` to about that frame. Of a video that ends
+    /// before, these are the last keyframe's and those of the frame at half of the duration.
+    fn frame_ranges(&self, size: u64, cues: &[u8], at: Duration) -> Vec<ByteRange> {
+        let half = self.duration.filter(|&duration| duration <= at).map(|duration| duration.div_f64(2.0));
+        let mut goals: Vec<Around> =
+            [Some(at), half].into_iter().flatten().map(|at| Around::new(self.ticks(at))).collect();
+        let pictures = self.tracks.iter().filter(|track| track.kind == TYPE_VIDEO);
+        // The first of equals, as `Media` chooses.
+        let Some(track) = pictures.rev().max_by_key(|track| track.rank) else { return Vec::new() };
+        for (_, point) in elements(cues).filter(|(id, _)| *id == CUE_POINT) {
+            if let Some(cue) = cue_of(point, track.number, self.segment) {
+                goals.iter_mut().for_each(|goal| goal.note(cue));
+            }
+        }
+        goals.iter().filter_map(|goal| self.range_to(goal, size)).collect()
+    }
+
+    /// Converts a time from the start to ticks.
+    fn ticks(&self, at: Duration) -> u64 {
+        let start = self.tracks.iter().filter_map(|track| track.start).min().unwrap_or(0);
+        let ticks = at.as_nanos().checked_div(self.timestamp_scale.into()).unwrap_or(0);
+        u64::try_from(start).unwrap_or(0).saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))
+    }
+
+    fn range_to(&self, goal: &Around, size: u64) -> Option<ByteRange> {
+        let cue = goal.before?;
+        let Some(next) = goal.after else {
+            // Behind the last keyframe comes what follows the clusters.
+            let trailer = self.named.iter().map(|(_, offset)| *offset).filter(|&at| at > cue.offset).min();
+            let end = trailer.unwrap_or(size).min(cue.cluster.saturating_add(MAX_TRAILER));
+            return Some(ByteRange::new(cue.cluster, end));
+        };
+        let (ahead, whole) = (goal.wanted.saturating_sub(cue.time), next.time.saturating_sub(cue.time));
+        let part = part_of_gop(next.offset.saturating_sub(cue.offset), ahead, whole);
+        let end = cue.offset.saturating_add(part).saturating_add(BEHIND_ESTIMATE);
+        Some(ByteRange::new(cue.cluster, end.min(size)))
+    }
+}
+
+impl Around {
+    const fn new(wanted: u64) -> Self {
+        Self { wanted, before: None, after: None }
+    }
+
+    fn note(&mut self, cue: Cue) {
+        if cue.time <= self.wanted {
+            if self.before.is_none_or(|before| before.time <= cue.time) {
+                self.before = Some(cue);
+            }
+        } else if self.after.is_none_or(|after| cue.time < after.time) {
+            self.after = Some(cue);
+        }
+    }
+}
+
+fn content_of<'b>(bytes: &'b [u8], element: &Element) -> Option<&'b [u8]> {
+    bytes.get(usize::try_from(element.content).ok()?..usize::try_from(element.end()?).ok()?)
+}
+
+/// Reads a floating-point number of four or eight bytes (RFC 8794, 7.3).
+fn float(bytes: &[u8]) -> Option<f64> {
+    match bytes.len() {
+        4 => Some(f32::from_be_bytes(*bytes.first_chunk()?).into()),
+        8 => Some(f64::from_be_bytes(*bytes.first_chunk()?)),
+        _ => None,
+    }
+}
+
+fn seek_head(content: &[u8], segment: u64) -> Vec<(u32, u64)> {
+    let entries = elements(content).filter(|(id, _)| *id == SEEK);
+    let place = |entry| {
+        let id = u32::try_from(number_of(entry, SEEK_ID)?).ok()?;
+        Some((id, number_of(entry, SEEK_POSITION)?.checked_add(segment)?))
+    };
+    entries.filter_map(|(_, entry)| place(entry)).collect()
+}
+
+/// Reads the tracks that become streams; `None` when one has a scale of its own, which nobody writes.
+fn tracks(content: &[u8]) -> Option<Vec<Track>> {
+    let mut tracks = Vec::new();
+    for (_, entry) in elements(content).filter(|(id, _)| *id == TRACK_ENTRY) {
+        let mut sides = (0, 0);
+        for (id, content) in elements(entry) {
+            match id {
+                TRACK_TIMESTAMP_SCALE => return None,
+                VIDEO => {
+                    let side = |id| number_of(content, id).unwrap_or(0);
+                    sides = (side(PIXEL_WIDTH), side(PIXEL_HEIGHT));
+                }
+                _ => {}
+            }
+        }
+        let kind = number_of(entry, TRACK_TYPE).unwrap_or(0);
+        if matches!(kind, TYPE_VIDEO | TYPE_AUDIO | TYPE_SUBTITLE | TYPE_METADATA) {
+            let is_default = number_of(entry, FLAG_DEFAULT).unwrap_or(1) == 1;
+            let number = number_of(entry, TRACK_NUMBER).unwrap_or(0);
+            tracks.push(Track { number, kind, rank: rank(sides.0, sides.1, is_default), start: None });
+        }
+    }
+    Some(tracks)
+}
+
+/// Reads the place that a cue point gives for a track.
+fn cue_of(point: &[u8], track: u64, segment: u64) -> Option<Cue> {
+    let time = number_of(point, CUE_TIME)?;
+    let mut places = elements(point).filter(|(id, _)| *id == CUE_TRACK_POSITIONS);
+    let (_, place) = places.find(|(_, place)| number_of(place, CUE_TRACK) == Some(track))?;
+    let cluster = number_of(place, CUE_CLUSTER_POSITION)?.checked_add(segment)?;
+    let relative = number_of(place, CUE_RELATIVE_POSITION).unwrap_or(0);
+    Some(Cue { time, cluster, offset: cluster.saturating_add(relative) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use super::*;
+    use crate::media::layout::replay::Replay;
+
+    /// An element; its size takes eight bytes.
+    fn element_of(id: u32, content: &[u8]) -> Vec<u8> {
+        let id = id.to_be_bytes();
+        let first = id.iter().position(|&byte| byte != 0).unwrap();
+        let size = (1 << 56 | content.len() as u64).to_be_bytes();
+        [&id[first..], &size, content].concat()
+    }
+
+    fn number(id: u32, value: u64) -> Vec<u8> {
+        element_of(id, &value.to_be_bytes())
+    }
+
+    /// A cue point for track 1, at a place behind the start of the segment.
+    fn cue(time: u64, cluster: u64) -> Vec<u8> {
+        let place = [number(CUE_TRACK, 1), number(CUE_CLUSTER_POSITION, cluster)].concat();
+        element_of(CUE_POINT, &[number(CUE_TIME, time), element_of(CUE_TRACK_POSITIONS, &place)].concat())
+    }
+
+    /// A cluster with one block of the track.
+    fn cluster(time: u64, bytes: usize) -> Vec<u8> {
+        let block = [&[0x81, 0, 0, 0x80][..], &vec![0; bytes]].concat();
+        element_of(CLUSTER, &[number(TIMESTAMP, time), element_of(SIMPLE_BLOCK, &block)].concat())
+    }
+
+    /// Makes the content of cues for the places of clusters.
+    type MakeCues<'c> = dyn Fn(&[u64]) -> Vec<u8> + 'c;
+
+    /// A file of clusters of 200 KB, one for each second, whose cues are at its end. `cues` gives their content for the places of
+    /// the clusters behind the start of the segment. Also where the segment begins.
+    fn file(seconds: u64, info: &[u8], cues: Option<&MakeCues<'_>>) -> (Vec<u8>, u64) {
+        let entry = [number(TRACK_NUMBER, 1), number(TRACK_TYPE, TYPE_VIDEO)].concat();
+        let tracks = element_of(TRACKS, &element_of(TRACK_ENTRY, &entry));
+        let seek_head = |place: u64| {
+            let id = element_of(SEEK_ID, &CUES.to_be_bytes());
+            let seek = [id, number(SEEK_POSITION, place)].concat();
+            if cues.is_some() { element_of(SEEK_HEAD, &element_of(SEEK, &seek)) } else { Vec::new() }
+        };
+        let head = |place| [seek_head(place), element_of(INFO, info), tracks.clone()].concat();
+        let (mut places, mut media) = (Vec::new(), Vec::new());
+        for second in 0..seconds {
+            places.push((head(0).len() + media.len()) as u64);
+            media.extend(cluster(second * 1000, 200_000));
+        }
+        let end = (head(0).len() + media.len()) as u64;
+        let cues = cues.map_or_else(Vec::new, |cues| element_of(CUES, &cues(&places)));
+        let ebml = element_of(EBML, &[]);
+        let segment = (ebml.len() + 4 + 8) as u64;
+        let content = [head(end), media, cues].concat();
+        ([ebml, element_of(SEGMENT, &content)].concat(), segment)
+    }
+
+    fn plan(file: &[u8], at: Duration) -> (Matroska, Plan) {
+        let mut planner = Matroska::new(Some(at));
+        let plan = Replay::new(file).run(&mut planner, 1000).unwrap();
+        (planner, plan)
+    }
+
+    fn each_second(places: &[u64]) -> Vec<u8> {
+        places.iter().zip(0..).flat_map(|(&place, second)| cue(second * 1000, place)).collect()
+    }
+
+    #[test]
+    fn a_plan_names_the_cluster_with_the_keyframe_up_to_about_the_frame() {
+        let (file, segment) = file(10, &[], Some(&each_second));
+        let (planner, plan) = plan(&file, Duration::from_millis(5500));
+        assert_eq!((planner.has_no_cues(), planner.stream_start(0)), (false, Some(0)));
+        let [range] = plan.ranges[..] else { panic!("{plan:?}") };
+        let cluster = 200_000 + 60;
+        assert!((5 * cluster..5 * cluster + 200 + segment).contains(&range.start()), "{range}");
+        // Nine sixteenths of the cluster, and what a search reads on.
+        assert!((110_000..115_000).contains(&(range.len() - BEHIND_ESTIMATE)), "{range}");
+    }
+
+    #[test]
+    fn cues_are_absent_only_where_nobody_names_them_or_none_is_there() {
+        let (without, _) = file(3, &[], None);
+        let (planner, without_plan) = plan(&without, Duration::from_secs(1));
+        assert!(planner.has_no_cues());
+        assert_eq!(without_plan, Plan::default());
+        let (empty, _) = file(3, &[], Some(&|_| Vec::new()));
+        assert!(plan(&empty, Duration::from_secs(1)).0.has_no_cues());
+    }
+
+    #[test]
+    fn large_cues_are_read_and_larger_ones_left_to_libav() {
+        let many = |places: &[u64]| {
+            // 60,000 keyframes of one cluster: 3.8 MB of cues.
+            let cluster = places[0];
+            (0..60_000).flat_map(|number| cue(number, cluster + number)).collect()
+        };
+        let (mut file, segment) = file(1, &[], Some(&many));
+        let at = Duration::from_secs(55);
+        let (planner, found) = plan(&file, at);
+        assert!(!planner.has_no_cues());
+        assert_eq!(found.ranges.len(), 1);
+        let first = found.ranges[0].start() - segment;
+        assert!((55_000..56_000).contains(&first), "{found:?}");
+        // What claims more than that is left to libav.
+        let cues = file.windows(4).rposition(|id| id == CUES.to_be_bytes()).unwrap();
+        file[cues + 4..cues + 12].copy_from_slice(&(1_u64 << 56 | (MAX_CUES + 1)).to_be_bytes());
+        let (planner, found) = plan(&file, at);
+        assert!(!planner.has_no_cues());
+        assert_eq!(found, Plan::default());
+    }
+
+    #[test]
+    fn of_a_video_that_ends_before_the_last_group_and_the_one_at_half_are_read() {
+        let info = element_of(DURATION, &10_000_f64.to_be_bytes());
+        let (file, _) = file(10, &info, Some(&each_second));
+        let (_, plan) = plan(&file, Duration::from_secs(60));
+        let seconds: Vec<u64> = plan.ranges.iter().map(|range| range.start() / 200_000).collect();
+        assert_eq!(seconds, [9, 5], "{plan:?}");
+    }
+
+    #[test]
+    fn absurd_clocks_and_places_do_not_overflow() {
+        for scale in [0, 1, 1_000_000, u64::MAX] {
+            for ticks in [0.0, 1e300, -1.0, f64::NAN, f64::INFINITY] {
+                let info =
+                    [number(TIMESTAMP_SCALE, scale), element_of(DURATION, &f64::to_be_bytes(ticks))].concat();
+                let cues = |_: &[u64]| [cue(0, u64::MAX), cue(u64::MAX, 0), cue(1, u64::MAX - 20)].concat();
+                let (mut bytes, _) = file(1, &info, Some(&cues));
+                for time in [0, u64::MAX, i64::MAX.cast_unsigned()] {
+                    let timestamp = number(TIMESTAMP, 0);
+                    let at = bytes
+                        .windows(timestamp.len())
+                        .position(|window| window[..9] == timestamp[..9])
+                        .unwrap();
+                    bytes[at + 9..at + 17].copy_from_slice(&time.to_be_bytes());
+                    for at in [Duration::ZERO, Duration::from_secs(5), Duration::MAX] {
+                        plan(&bytes, at);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_heads_do_no_harm() {
+        let (whole, _) = file(1, &number(TIMESTAMP_SCALE, 1000), Some(&each_second));
+        let exercise = |bytes: &[u8]| {
+            let mut planner = Matroska::new(Some(Duration::from_secs(1)));
+            let _ = Replay::new(bytes).run(&mut planner, 10_000);
+        };
+        for place in 0..400 {
+            exercise(&whole[..place]);
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[place] = value;
+                exercise(&damaged);
+            }
+        }
+    }
+}

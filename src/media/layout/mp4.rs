@@ -1,0 +1,207 @@
+//! MP4 and MOV files (ISO/IEC 14496-12).
+//!
+//! The `walk` over the boxes leads to the `moov`, which is fetched exactly and once, and stays in memory: libav gets it from
+//! there. On the way `count` adds up the samples that tables declare, and refuses what would cost libav too much memory. The sample
+//! tables name the packets that lead to the frame at a time (`frame`). A file of fragments is followed as far as that frame
+//! (`chain`), and its end is looked at for its duration (`tail`).
+
+mod chain;
+mod count;
+mod fragment;
+mod frame;
+mod index;
+mod movie;
+mod protection;
+mod tables;
+mod tail;
+#[cfg(test)]
+mod test_tables;
+mod track;
+mod walk;
+
+use crate::limits::Limits;
+use crate::media::container::encryption::ProtectedEntry;
+use crate::media::info::Mp4Layout;
+use crate::media::layout::bytes::{Bytes, Pause, Plan, Planner};
+use crate::media::layout::view::View;
+use chain::{Chain, Sight};
+use walk::Walk;
+
+/// The planner for one file.
+#[derive(Debug)]
+pub(super) struct Mp4 {
+    walk: Walk,
+    has_walked: bool,
+    /// The fragments of a file that describes samples in them only, until something is not as we know it.
+    chain: Option<Chain>,
+    /// The track and the time in microseconds that a frame is wanted of.
+    track: Option<u32>,
+    at: Option<i64>,
+}
+
+impl Planner for Mp4 {
+    /// A damaged file is not refused here: libav has the last word on what it can make of it.
+    fn step(&mut self, seen: &dyn Bytes) -> Result<Plan, Pause> {
+        if !self.has_walked {
+            self.walk.reach_fragments(seen)?;
+            self.has_walked = true;
+            let indexes = std::mem::take(&mut self.walk.indexes);
+            self.chain = self.walk.only_fragments.then(|| Chain::new(self.walk.offset, indexes));
+        }
+        let moov = self.walk.moov.clone().ok_or(Pause::Unknown)?;
+        let moov = seen.bytes(moov.start, moov.end.saturating_sub(moov.start)).map_err(Pause::kept)?;
+        let Some(movie) = self.walk.movie.take() else { return Ok(Plan::default()) };
+        let track = self.track.map_or_else(|| movie.main_track(), |id| movie.track(id));
+        let wanted = track.zip(self.at);
+        let result = match &mut self.chain {
+            Some(chain) => chain.step(&mut Sight { seen, movie: &movie, walk: &mut self.walk }, wanted),
+            None => Ok(frame::plan(&movie, moov, wanted)),
+        };
+        self.walk.movie = Some(movie);
+        if result == Err(Pause::Unknown) && self.chain.take().is_some() {
+            // libavformat looks at everything, after we did.
+            (self.walk.only_fragments, self.has_walked) = (false, false);
+            return self.step(seen);
+        }
+        result
+    }
+}
+
+impl Mp4 {
+    /// Begins with opening the file, and with the frame at `at`, in microseconds from the start, if one is wanted.
+    pub(super) fn new(limits: &Limits, at: Option<i64>) -> Self {
+        Self { walk: Walk::new(limits), has_walked: false, chain: None, track: None, at }
+    }
+
+    /// Plans for the frame at `at` of the track with this number, or else of the one that is the picture most likely.
+    pub(super) const fn aim(&mut self, track: Option<u32>, at: Option<i64>) {
+        (self.track, self.at) = (track, at);
+    }
+
+    /// Plans for showing libav more of a file of fragments. `false` when it sees all.
+    pub(super) fn go_further(&mut self, size: u64) -> bool {
+        let chain = self.chain.as_mut().filter(|chain| chain.view.visible < size);
+        chain.map(Chain::go_further).is_some()
+    }
+
+    /// Returns what libav sees of a file of fragments.
+    pub(super) fn view(&self) -> Option<&View> {
+        self.chain.as_ref().map(|chain| &chain.view)
+    }
+
+    /// Returns how the samples of each track are encrypted, by track number: `None` when they are in clear.
+    pub(super) fn protected_entries(&self, seen: &dyn Bytes) -> Vec<(u32, Option<ProtectedEntry>)> {
+        let moov = self.walk.moov.clone().unwrap_or_default();
+        let bytes = seen.bytes(moov.start, moov.end.saturating_sub(moov.start));
+        bytes.map(protection::protected_entries).unwrap_or_default()
+    }
+
+    /// Returns what `MediaInfo` reports; `None` before the `moov` was found.
+    pub(super) fn info(&self) -> Option<Mp4Layout> {
+        let moov = self.walk.moov.as_ref()?;
+        let is_fragmented = self.walk.movie.as_ref().is_some_and(|movie| movie.is_fragmented);
+        Some(Mp4Layout {
+            moov_offset: moov.start,
+            moov_bytes: moov.end.saturating_sub(moov.start),
+            faststart: self.walk.faststart,
+            fragmented: self.walk.seen_moof || is_fragmented,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use super::test_tables::{boxed, full, plain_tables, video};
+    use super::*;
+    use crate::media::layout::replay::Replay;
+    use crate::source::ByteRange;
+
+    fn look_at(file: &[u8]) -> Result<Option<Mp4Layout>, Pause> {
+        let mut planner = Mp4::new(&Limits::default(), None);
+        match Replay::new(file).run(&mut planner, 1000) {
+            Ok(_) => Ok(planner.info()),
+            Err(Pause::Unknown) => Ok(None),
+            Err(pause) => Err(pause),
+        }
+    }
+
+    fn track(samples: u32) -> Vec<u8> {
+        let stsz = full(b"stsz", 0, &[1, samples]);
+        [b"stbl", b"minf", b"mdia", b"trak"].into_iter().fold(stsz, |content, kind| boxed(kind, &[content]))
+    }
+
+    fn ftyp() -> Vec<u8> {
+        boxed(b"ftyp", &[b"isom".to_vec()])
+    }
+
+    #[test]
+    fn finds_the_moov_in_front_and_behind() {
+        let (moov, mdat) = (boxed(b"moov", &[track(3)]), boxed(b"mdat", &[vec![0; 100_000]]));
+        let front = look_at(&[ftyp(), moov.clone(), mdat.clone()].concat()).unwrap().unwrap();
+        assert_eq!((front.moov_offset, front.faststart, front.fragmented), (12, true, false));
+        let behind = look_at(&[ftyp(), mdat, moov.clone()].concat()).unwrap().unwrap();
+        assert_eq!((behind.moov_offset, behind.faststart), (100_020, false));
+        assert_eq!(behind.moov_bytes, moov.len() as u64);
+    }
+
+    #[test]
+    fn a_moov_behind_the_media_data_is_requested_with_all_that_follows() {
+        let (moov, mdat) = (video(plain_tables(9)), boxed(b"mdat", &[vec![0; 100_000]]));
+        let file = [ftyp(), mdat, moov].concat();
+        let (mut planner, mut replay) = (Mp4::new(&Limits::default(), Some(300_000)), Replay::new(&file));
+        let plan = replay.run(&mut planner, 100).unwrap();
+        // The head, the header of the box behind the media data, and that box.
+        assert_eq!(replay.read.len(), 3);
+        assert!(replay.soon.contains(&ByteRange::new(100_020, file.len() as u64)));
+        assert_eq!(plan, Plan { ranges: vec![ByteRange::new(2000, 2100)], only: true });
+    }
+
+    #[test]
+    fn refuses_tables_that_declare_too_much() {
+        let is_refused =
+            |file: &[u8]| matches!(look_at(file), Err(Pause::Limit { limit: "max_index_entries", .. }));
+        let tracks: Vec<u8> = std::iter::repeat_n(track(5_000_000), 16).flatten().collect();
+        assert!(is_refused(&[ftyp(), boxed(b"moov", &[tracks])].concat()));
+        let moof = boxed(b"moof", &[boxed(b"traf", &[full(b"trun", 0, &[u32::MAX])])]);
+        assert!(is_refused(&[boxed(b"moov", &[boxed(b"mvex", &[])]), moof].concat()));
+        // A moov that somebody crossed out.
+        let free = boxed(b"free", &[boxed(b"mvhd", &[vec![0; 100]]), track(u32::MAX)]);
+        assert!(is_refused(&[ftyp(), free].concat()));
+    }
+
+    #[test]
+    fn minutes_of_uncompressed_sound_are_not_too_much() {
+        // Ten minutes at 44.1 kHz, as cameras write them; the same tables under a video handler are an attack.
+        let file = |handler: &[u8; 4]| {
+            let stbl = [full(b"stts", 0, &[1, 26_460_000, 1]), full(b"stsz", 0, &[4, 26_460_000])];
+            let hdlr = full(b"hdlr", 0, &[0, u32::from_be_bytes(*handler), 0, 0, 0]);
+            let mdia = boxed(b"mdia", &[hdlr, boxed(b"minf", &[boxed(b"stbl", &stbl)])]);
+            [boxed(b"ftyp", &[b"qt  ".to_vec()]), boxed(b"moov", &[boxed(b"trak", &[mdia])])].concat()
+        };
+        assert!(look_at(&file(b"soun")).unwrap().is_some());
+        assert!(look_at(&file(b"vide")).is_err());
+    }
+
+    #[test]
+    fn offsets_that_spell_a_name_are_no_table() {
+        // Chunk offsets of a 2 GB file: one of them reads "stsz", and the next ones would be its count.
+        let stco = full(b"stco", 0, &[4, 0x7374_737a, 0x7374_8000, 0x7374_9000, 0x7374_a000]);
+        let path = [b"stbl", b"minf", b"mdia", b"trak", b"moov"];
+        let moov = path.into_iter().fold(stco, |content, kind| boxed(kind, &[content]));
+        assert!(look_at(&[ftyp(), moov].concat()).unwrap().is_some());
+    }
+
+    #[test]
+    fn other_families_and_damage_are_left_to_libav() {
+        assert_eq!(look_at(b"\x1a\x45\xdf\xa3 matroska"), Ok(None));
+        assert_eq!(look_at(b"no"), Ok(None));
+        assert_eq!(look_at(&ftyp()), Ok(None));
+        // A moov that claims more than the file has, and a box that would loop.
+        let mut cut = boxed(b"moov", &[vec![0; 64]]);
+        cut.truncate(20);
+        assert!(look_at(&[ftyp(), cut].concat()).unwrap().is_some());
+        assert_eq!(look_at(&[ftyp(), vec![0, 0, 0, 4, b'm', b'o', b'o', b'v']].concat()), Ok(None));
+    }
+}

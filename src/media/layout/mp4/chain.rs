@@ -1,0 +1,596 @@
+//! The chain of movie fragments: how far it is followed to the frame that is wanted, and how it ends.
+//!
+//! Each link costs a round trip, so small fragments are read through, and of the one with the wanted frame a guess at its media
+//! data is requested with its header. A segment index (`sidx`) that covers the file leads to the wanted fragment at once, for
+//! libavformat too. Without one, libavformat is shown the file up to the wanted fragment (see [`View`]), and the last fragment
+//! shows the duration. What the header says of that (`mehd`) is not trusted: libavformat does not look at it either.
+
+use super::fragment::{TrackFragment, read_fragment};
+use super::index::{SegmentIndex, parse_sidx};
+use super::movie::Movie;
+use super::tail::Tail;
+use super::track::Track;
+use super::walk::{MAX_MOOV_BYTES, Walk};
+use crate::media::layout::boxes::{be32, parse_header};
+use crate::media::layout::bytes::{Bytes, Pause, Plan};
+use crate::media::layout::gop::{MICROSECONDS, Route, part_of_gop, rescale};
+use crate::media::layout::view::{Span, View};
+use crate::source::ByteRange;
+
+/// Bytes requested for the header of a fragment, before any has been seen.
+const FIRST_MOOF_BYTES: u64 = 16 << 10;
+/// Fragments that are looked at, at most, until each track has been seen. Most files have all in the first.
+const MAX_FIRST_FRAGMENTS: u32 = 4;
+/// A time that is more fragments ahead than this may lie behind the end of the file: the end is looked at first.
+const NEAR: u64 = 8;
+/// Fragments up to this size are read through: at 75 MB/s that takes no longer than the 15 ms of half a round trip.
+const READ_THROUGH: u64 = 1 << 20;
+/// An index right before the last fragment is looked for this far in front of it.
+const INDEX_WINDOW: u64 = 4 << 10;
+
+/// What has been seen of a file of fragments.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
+    /// Where the first fragment begins, and where the next box begins.
+    first: u64,
+    next: u64,
+    /// The fragment in front of that box, and whether the box may hold its media data. How many came before.
+    last: Option<Link>,
+    is_open: bool,
+    count: u32,
+    /// Indexes in front of the fragments.
+    indexes: Vec<SegmentIndex>,
+    /// Where the fragments end that show how each track begins.
+    opening: u64,
+    tail: Tail,
+    /// The track that is wanted and its clock, and the time in microseconds from the start.
+    track: u32,
+    timescale: u32,
+    goal: Option<i64>,
+    /// The wanted composition time, and the packets that lead to the frame there.
+    wanted: i64,
+    route: Option<Route>,
+    /// Whether the wanted time lies behind the end, so that half of the duration is looked for.
+    is_half: bool,
+    /// Fragments with keyframes of the track: when the first is presented, and where the fragment begins.
+    entries: Vec<(i64, u64)>,
+    /// Fragments that are to be shown beyond those that were thought to be enough.
+    further: u32,
+    pub(super) view: View,
+}
+
+/// What a step looks at.
+pub(super) struct Sight<'s> {
+    pub(super) seen: &'s dyn Bytes,
+    pub(super) movie: &'s Movie,
+    pub(super) walk: &'s mut Walk,
+}
+
+/// One fragment.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    offset: u64,
+    /// Bytes of the header, and those of the media data with it.
+    moof_bytes: u64,
+    bytes: u64,
+    /// When the first frame of the track is decoded, and when the one behind its last.
+    begin: i64,
+    end: i64,
+}
+
+impl Chain {
+    /// Begins at the first fragment, which lies at `first`.
+    pub(super) fn new(first: u64, indexes: Vec<SegmentIndex>) -> Self {
+        Self { first, next: first, indexes, ..Self::default() }
+    }
+
+    /// Plans for showing more fragments: twice as many as before.
+    pub(super) const fn go_further(&mut self) {
+        (self.next, self.is_open, self.further) = (self.view.visible, false, self.count);
+    }
+
+    /// Continues until the plan is complete for the frame of a track at a time, in microseconds from the start.
+    pub(super) fn step(&mut self, on: &mut Sight<'_>, wanted: Option<(&Track, i64)>) -> Result<Plan, Pause> {
+        if let Some((track, _)) = wanted.filter(|(track, _)| self.track != track.id) {
+            (self.track, self.timescale, self.last, self.goal) = (track.id, track.timescale, None, None);
+            self.entries.clear();
+        }
+        self.begin(on)?;
+        let was_indexed = self.view.is_indexed;
+        while self.further > 0 && self.pass(on)? {
+            self.further = self.further.saturating_sub(1);
+        }
+        if let Some((track, at)) = wanted.filter(|(_, at)| self.goal != Some(*at)) {
+            (self.goal, self.is_half) = (Some(at), false);
+            self.set_out(track.composed(self.start(on.movie).saturating_add(at)));
+        }
+        if !self.view.is_indexed && !self.view.knows_end {
+            while self.next < self.view.visible && self.pass(on)? {}
+            let window = ByteRange::new(self.next, self.next.saturating_add(self.window()));
+            let wanted = self.route.as_ref().map(|_| (self.track, self.wanted));
+            let header = self.last.map_or(FIRST_MOOF_BYTES, Link::header_bytes);
+            let sizes = (self.view.beginning.saturating_sub(self.first), header);
+            self.tail.look(on.seen, sizes, wanted, window)?;
+            if self.fragments_ahead().is_none_or(|(fragments, _)| fragments <= NEAR) {
+                self.follow(on)?;
+            }
+            self.find_end(on)?;
+        }
+        if self.route.is_some() && !self.is_half && self.view.ends_before(self.track, self.wanted) {
+            let half = self.view.span(self.track).map_or(0, |span| span.start.midpoint(span.end));
+            self.set_out(half);
+            self.is_half = true;
+        }
+        self.follow(on)?;
+        if was_indexed && !self.view.is_indexed {
+            self.goal = None;
+            return self.step(on, wanted);
+        }
+        if let Some(last) = self.last.filter(|_| !self.view.is_indexed && self.next >= self.view.visible) {
+            self.view.show(self.next, self.track, last.end);
+        }
+        let mut ranges = self.route.clone().map(Route::into_ranges).unwrap_or_default();
+        ranges.extend(self.end_of_index(on.seen));
+        Ok(Plan { ranges, only: true })
+    }
+
+    /// Looks at the first fragments, until it is known when each track begins.
+    fn begin(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
+        while self.view.beginning == 0 {
+            let is_seen = on.movie.media().all(|track| self.view.span(track.id).is_some());
+            let is_enough = !self.is_open && (is_seen || self.count >= MAX_FIRST_FRAGMENTS);
+            if (is_enough && self.count > 0) || !self.pass(on)? {
+                // Without any fragment, libavformat has the last word.
+                self.last.ok_or(Pause::Unknown)?;
+                self.opening = self.next;
+                if let Some(index) = self.indexes.iter().find(|index| index.is_adjacent) {
+                    let is_complete = covers_file(index, on.seen)?;
+                    self.view.is_indexed = is_complete && index.begins_or_ends_at(self.next);
+                    self.view.has_coarse_index = is_complete && !self.view.is_indexed;
+                }
+                self.view.beginning = if self.view.is_indexed { on.seen.size() } else { self.next };
+                self.view.visible = self.view.beginning;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns when the first picture or sound is presented, in microseconds.
+    fn start(&self, movie: &Movie) -> i64 {
+        let start = |track: &Track| {
+            let first = track.presented(self.view.span(track.id)?.start);
+            Some(rescale(first, MICROSECONDS, track.timescale))
+        };
+        movie.media().filter_map(start).min().unwrap_or(0)
+    }
+
+    /// Begins the way to a composition time: at the last fragment whose keyframe comes before it, or where an index says.
+    fn set_out(&mut self, wanted: i64) {
+        (self.wanted, self.route, self.is_open) = (wanted, Some(Route::new(wanted, 0)), false);
+        let known = self.entries.iter().rfind(|(entry, _)| *entry <= wanted).map(|(_, offset)| *offset);
+        let named = self.look_up().map(|(offset, _)| offset);
+        self.next = named.or(known).unwrap_or(self.first);
+    }
+
+    /// Returns where the fragment begins that the index names for the wanted time, and how much of it is likely to be needed.
+    fn look_up(&self) -> Option<(u64, u64)> {
+        let own = self.indexes.iter().find(|index| index.track_id == self.track);
+        let index = own.or(self.indexes.first()).filter(|_| self.view.is_indexed)?;
+        let wanted = u64::try_from(rescale(self.wanted, index.timescale, self.timescale)).unwrap_or(0);
+        let count = index.entries.partition_point(|(start, _)| *start <= wanted).max(1);
+        let (start, offset) = *index.entries.get(count.saturating_sub(1))?;
+        let (end, end_offset) = index.entries.get(count).copied().unwrap_or(index.end);
+        let bytes = end_offset.saturating_sub(offset);
+        let part = part_of_gop(bytes, wanted.saturating_sub(start), end.saturating_sub(start));
+        let header = self.last.map_or(FIRST_MOOF_BYTES, Link::header_bytes);
+        Some((offset, header.saturating_add(part).min(bytes)))
+    }
+
+    /// Returns where libavformat looks for the length of an `mfra` behind the fragments that an index names.
+    fn end_of_index(&self, seen: &dyn Bytes) -> Option<ByteRange> {
+        let is_short = self.indexes.iter().any(|index| index.end.1 < seen.size());
+        (self.view.is_indexed && is_short).then(|| ByteRange::new(seen.size().saturating_sub(4), seen.size()))
+    }
+
+    /// Passes fragments until no frame that follows can be earlier than the one found.
+    fn follow(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
+        let is_wanting = |chain: &Self| chain.route.as_ref().is_some_and(|route| !route.is_complete());
+        while (self.is_open || is_wanting(self)) && self.pass(on)? {}
+        Ok(())
+    }
+
+    /// Looks at the next fragment up to the end of its media data; `false` at the end of the file.
+    fn pass(&mut self, on: &mut Sight<'_>) -> Result<bool, Pause> {
+        while self.next < on.seen.size() {
+            let window = if self.is_open { 0 } else { self.window() };
+            let soon = ByteRange::new(self.next, self.next.saturating_add(window));
+            let bytes = on.seen.bytes_beside(self.next, 16, &[soon]);
+            let bytes = bytes.map_err(|pause| match self.view.is_indexed && !self.is_open {
+                true => pause.beside(self.end_of_index(on.seen).as_slice()).only(),
+                false => pause,
+            })?;
+            let header = parse_header(bytes).ok_or(Pause::Unknown)?;
+            if &header.kind == b"moof" {
+                // Without media data between two fragments, they lie elsewhere.
+                if self.is_open {
+                    break;
+                }
+                self.take(on)?;
+            }
+            self.next = self.next.saturating_add(header.size.unwrap_or(u64::MAX)).min(on.seen.size());
+            if &header.kind == b"mdat" && self.is_open {
+                break;
+            }
+        }
+        if let Some(link) = &mut self.last {
+            link.bytes = self.next.saturating_sub(link.offset);
+        }
+        // After a seek, libavformat reads one fragment of each that the index names, and would leave out the others.
+        if self.view.is_indexed && !self.indexes.iter().any(|index| index.begins_or_ends_at(self.next)) {
+            (self.view.is_indexed, self.view.has_coarse_index) = (false, true);
+            (self.view.beginning, self.view.visible) = (self.opening, self.opening);
+        }
+        Ok(std::mem::take(&mut self.is_open))
+    }
+
+    /// Takes the fragment whose header begins at `next`.
+    fn take(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
+        let offset = self.next;
+        let (parts, moof_bytes) = self.read(on, offset)?;
+        let before = self.last.map_or(0, |link| link.end);
+        let mut link = Link { offset, moof_bytes, bytes: 0, begin: before, end: before };
+        for part in parts.iter().filter(|part| part.track_id == self.track) {
+            link.begin = part.samples.first().map_or(link.begin, |sample| sample.dts);
+            link.end = part.end_dts;
+            let key = part.samples.iter().find(|sample| sample.is_sync);
+            let is_new = self.entries.last().is_none_or(|(_, last)| *last < offset);
+            self.entries.extend(key.filter(|_| is_new).map(|key| (key.cts, offset)));
+            if let Some(route) = &mut self.route {
+                part.samples.iter().for_each(|sample| route.add(sample));
+                route.close(part.end_dts);
+            }
+        }
+        (self.last, self.is_open, self.count) = (Some(link), true, self.count.saturating_add(1));
+        Ok(())
+    }
+
+    /// Reads the tracks of the fragment at `offset`, notes what they show, and adds up what they declare. Returns them and the size
+    /// of the fragment's header.
+    fn read(&mut self, on: &mut Sight<'_>, offset: u64) -> Result<(Vec<TrackFragment>, u64), Pause> {
+        let header = parse_header(on.seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
+        let bytes = header.and_then(|header| header.size).filter(|&bytes| bytes <= MAX_MOOV_BYTES);
+        let moof = on.seen.bytes(offset, bytes.ok_or(Pause::Unknown)?)?;
+        on.walk.count(offset, moof)?;
+        let parts = read_fragment(moof, offset, on.movie).ok_or(Pause::Unknown)?;
+        for part in &parts {
+            let (Some(first), track) = (part.samples.first(), part.track_id) else { continue };
+            let shift = on.movie.track(track).map_or(0, Track::shift);
+            let fresh = Span {
+                track,
+                shift,
+                start: first.cts,
+                last: first.cts,
+                least: i64::MAX,
+                end: 0,
+                is_whole: false,
+            };
+            let knows_end = self.view.knows_end;
+            let span = self.view.span_mut(fresh);
+            for sample in &part.samples {
+                span.last = span.last.max(sample.cts);
+                span.least = span.least.min(sample.cts.saturating_sub(sample.dts));
+            }
+            // What the end of the file says of that may be less, and counts.
+            if !knows_end {
+                span.end = span.end.max(part.end_dts);
+            }
+        }
+        Ok((parts, moof.len() as u64))
+    }
+
+    /// Estimates how many fragments lie between what has been seen and the one with the wanted frame, and how many ticks of that
+    /// one lie before the frame.
+    fn fragments_ahead(&self) -> Option<(u64, u64)> {
+        let last = self.last.filter(|_| self.route.is_some())?;
+        let ahead = u64::try_from(self.wanted.saturating_sub(last.end)).unwrap_or(0);
+        ahead.checked_div(last.ticks()).zip(ahead.checked_rem(last.ticks()))
+    }
+
+    /// How much to request at the next fragment: its header, or all up to where the wanted frame is likely to be.
+    fn window(&self) -> u64 {
+        let Some((last, (fragments, ticks))) = self.last.zip(self.fragments_ahead()) else {
+            return FIRST_MOOF_BYTES;
+        };
+        if let Some((offset, guess)) = self.look_up() {
+            return if offset == self.next { guess } else { last.header_bytes() };
+        }
+        if fragments > 0 && last.bytes > READ_THROUGH {
+            return last.header_bytes();
+        }
+        let part = last.header_bytes().saturating_add(part_of_gop(last.bytes, ticks, last.ticks()));
+        fragments.saturating_mul(last.bytes).saturating_add(part)
+    }
+
+    /// Learns from the last fragments where tracks end. Meanwhile the packets are on their way.
+    fn find_end(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
+        let packets = self.route.clone().filter(Route::is_complete);
+        let packets = packets.map(Route::into_ranges).unwrap_or_default();
+        let size = self.view.beginning.saturating_sub(self.first);
+        let last = self.tail.finish(on.seen, size).map_err(|pause| pause.beside(&packets))?;
+        for &offset in &last {
+            let (parts, _) = self.read(on, offset)?;
+            for span in self.view.spans.iter_mut() {
+                span.is_whole |= parts.iter().any(|part| part.track_id == span.track);
+            }
+        }
+        if let (Some(&offset), false) = (last.last(), self.indexes.is_empty()) {
+            self.end_by_index(on, offset)?;
+        }
+        self.view.knows_end = true;
+        Ok(())
+    }
+
+    /// Takes the ends of tracks from the indexes right before the last fragment, at `offset`: where they lead to the end of the
+    /// file, libavformat does not look at that fragment any more.
+    fn end_by_index(&mut self, on: &Sight<'_>, offset: u64) -> Result<(), Pause> {
+        let start = offset.saturating_sub(INDEX_WINDOW);
+        let mut rest = on.seen.bytes(start, offset.saturating_sub(start))?;
+        let mut found = Vec::new();
+        for at in (0..rest.len()).rev() {
+            let Some((before, sidx)) = rest.split_at_checked(at) else { continue };
+            if be32(sidx, 0).is_some_and(|size| usize::try_from(size) == Ok(sidx.len())) {
+                found.extend(parse_sidx(sidx, start.saturating_add(at as u64)));
+                rest = before;
+            }
+        }
+        // The first in the file comes last.
+        let Some(first) = found.last() else { return Ok(()) };
+        if covers_file(first, on.seen)? {
+            for span in &mut self.view.spans {
+                // Tracks without an index of their own end with the first that has one.
+                let index = found.iter().rfind(|index| index.track_id == span.track).unwrap_or(first);
+                let scale = on.movie.track(span.track).map_or(1, |track| track.timescale);
+                span.end = rescale(i64::try_from(index.end.0).unwrap_or(i64::MAX), scale, index.timescale);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Link {
+    /// About how long the header of a fragment like this one is.
+    const fn header_bytes(self) -> u64 {
+        self.moof_bytes.saturating_add(self.moof_bytes >> 2).saturating_add(1 << 10)
+    }
+
+    /// How long the track lasts here; not 0.
+    fn ticks(self) -> u64 {
+        u64::try_from(self.end.saturating_sub(self.begin)).unwrap_or(0).max(1)
+    }
+}
+
+/// Whether an index covers the fragments up to the end of the file, but for an `mfra`, as libavformat asks of it.
+fn covers_file(index: &SegmentIndex, seen: &dyn Bytes) -> Result<bool, Pause> {
+    let Some(rest) = seen.size().checked_sub(index.end.1) else { return Ok(false) };
+    let header = parse_header(seen.bytes(index.end.1, 16)?);
+    let is_mfra = header.is_some_and(|header| &header.kind == b"mfra" && header.size == Some(rest));
+    Ok(rest == 0 || is_mfra)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use super::super::Mp4;
+    use super::super::test_tables::*;
+    use super::*;
+    use crate::limits::Limits;
+    use crate::media::layout::replay::Replay;
+
+    const KINDS: [&str; 4] =
+        ["h264_frag_noindex.mp4", "h264_frag_mfra.mp4", "h264_frag_sidx.mp4", "h264_frag_dash.mp4"];
+
+    fn fixture(name: &str) -> Vec<u8> {
+        std::fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    /// The view for a time, and the file's samples of the picture in the order of presentation.
+    fn view(file: &[u8], planner: &mut Mp4, at: i64) -> View {
+        planner.aim(Some(1), Some(at));
+        Replay::new(file).run(planner, 1000).unwrap();
+        planner.view().unwrap().clone()
+    }
+
+    /// Composition times of the pictures, with the end of their fragment's media data.
+    fn pictures(name: &str) -> Vec<(i64, u64)> {
+        let header = &fixture_boxes(name, b"moov")[0].1;
+        let movie = Movie::parse(header).unwrap();
+        let ends = fixture_boxes(name, b"mdat").into_iter().map(|(at, bytes)| at + bytes.len() as u64);
+        let fragments = fixture_boxes(name, b"moof").into_iter().zip(ends);
+        let mut found: Vec<_> = fragments
+            .flat_map(|((offset, moof), end)| {
+                let tracks = read_fragment(&moof, offset, &movie).unwrap();
+                let pictures = tracks.into_iter().find(|track| track.track_id == 1).unwrap();
+                pictures.samples.into_iter().map(move |sample| (sample.cts, end))
+            })
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn a_view_shows_each_frame_that_may_be_the_wanted_one() {
+        for name in KINDS {
+            let (file, pictures) = (fixture(name), pictures(name));
+            let size = file.len() as u64;
+            let mut planner = Mp4::new(&Limits::default(), None);
+            // In any order, and not at a tick.
+            for at in (0..75).map(|number| number * 37 % 75 * 100_000 + 1) {
+                let seen = view(&file, &mut planner, at);
+                // Sound begins at 0, and the pictures' clock has 10 240 ticks a second.
+                let wanted = rescale(at, 10_240, MICROSECONDS);
+                let better: Vec<_> = pictures.iter().filter(|(cts, _)| *cts >= wanted).collect();
+                let Some((pts, end)) = better.first() else {
+                    assert!(seen.visible == size || seen.ends_before(1, wanted), "{name} at {at}");
+                    continue;
+                };
+                assert!(seen.visible >= *end, "{name} at {at}: {seen:?}");
+                assert!(*pts == wanted || seen.is_certain(size, 1, *pts), "{name} at {at}: {seen:?}");
+                assert!(!seen.ends_before(1, *pts), "{name} at {at}: {seen:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_view_is_certain_of_nothing_that_a_hidden_frame_could_change() {
+        for name in KINDS {
+            let (file, pictures) = (fixture(name), pictures(name));
+            let seen = view(&file, &mut Mp4::new(&Limits::default(), None), 2_000_001);
+            for (cts, _) in pictures.iter().filter(|(_, end)| *end > seen.visible) {
+                assert!(
+                    !seen.is_certain(file.len() as u64, 1, cts + 1),
+                    "{name}: {cts} is hidden by {seen:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn tracks_end_where_libavformat_says_and_not_where_the_header_says() {
+        let mut file = fixture("h264_frag_noindex.mp4");
+        // A `mehd` of 20 s in place of the padding that the muxer writes (ISO/IEC 14496-12, 8.8.2).
+        let mvex = file.windows(4).position(|name| name == b"mvex").unwrap() - 4;
+        let mehd = full(b"mehd", 0, &[20_000]);
+        for at in [mvex, 28] {
+            let size = u32::from_be_bytes(file[at..at + 4].try_into().unwrap()) + 16;
+            file[at..at + 4].copy_from_slice(&size.to_be_bytes());
+        }
+        file.splice(mvex + 8..mvex + 8, mehd);
+        let mut planner = Mp4::new(&Limits::default(), Some(1_000_000));
+        Replay::new(&file).run(&mut planner, 1000).unwrap();
+        let view = planner.view().unwrap();
+        assert_eq!((view.end_of(1), view.end_of(2)), (Some(71_680), Some(158_760)));
+        assert_eq!((view.start_of(1), view.start_of(2)), (Some(2048), Some(0)));
+    }
+
+    #[test]
+    fn an_index_leads_to_the_wanted_fragment_at_once() {
+        let file = fixture("h264_frag_sidx.mp4");
+        let (mut planner, mut replay) = (Mp4::new(&Limits::default(), Some(6_000_000)), Replay::new(&file));
+        let plan = replay.run(&mut planner, 100).unwrap();
+        let fragments = fixture_boxes("h264_frag_sidx.mp4", b"moof");
+        let is_read =
+            |offset: &u64| replay.read.iter().any(|range| range.contains(*offset) && range.start() > 16_384);
+        let read: Vec<usize> = (0..7).filter(|&number| is_read(&fragments[number].0)).collect();
+        assert_eq!(read, [5]);
+        assert!(plan.ranges.iter().all(|range| range.start() > fragments[5].0), "{plan:?}");
+        assert_eq!(planner.view().unwrap().visible, file.len() as u64);
+    }
+
+    #[test]
+    fn more_is_shown_until_all_is() {
+        let file = fixture("h264_frag_noindex.mp4");
+        let size = file.len() as u64;
+        let mut planner = Mp4::new(&Limits::default(), None);
+        let mut visible = vec![view(&file, &mut planner, 0).visible];
+        while planner.go_further(size) {
+            Replay::new(&file).run(&mut planner, 1000).unwrap();
+            visible.push(planner.view().unwrap().visible);
+        }
+        assert!(visible.is_sorted_by(|one, next| one < next) && visible.last() == Some(&size), "{visible:?}");
+        assert!(visible.len() < 7, "{visible:?}");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_left_to_libavformat() {
+        let mut file = fixture("h264_frag_noindex.mp4");
+        // No fragment says when it begins.
+        let places: Vec<usize> =
+            file.windows(4).enumerate().filter(|(_, name)| name == b"tfdt").map(|(at, _)| at).collect();
+        for at in places {
+            file[at..at + 4].copy_from_slice(b"skip");
+        }
+        let mut planner = Mp4::new(&Limits::default(), Some(1_000_000));
+        assert_eq!(Replay::new(&file).run(&mut planner, 1000), Ok(Plan::default()));
+        assert!(planner.view().is_none());
+        assert!(planner.info().unwrap().fragmented);
+    }
+
+    #[test]
+    fn many_small_fragments_take_time_that_grows_with_their_number() {
+        let header = fixture_boxes("h264_frag_noindex.mp4", b"moov").remove(0).1;
+        let (_, moof) = fixture_boxes("h264_frag_noindex.mp4", b"moof").remove(0);
+        let mdat = boxed(b"mdat", &[vec![0; 8]]);
+        let mut file = header;
+        for number in 0..1000_u32 {
+            let mut moof = moof.clone();
+            let tfdt = moof.windows(4).position(|name| name == b"tfdt").unwrap();
+            moof[tfdt + 12..tfdt + 16].copy_from_slice(&(number * 10_240).to_be_bytes());
+            file.extend([moof, mdat.clone()].concat());
+        }
+        let started = std::time::Instant::now();
+        let mut planner = Mp4::new(&Limits::default(), Some(900_000_000));
+        Replay::new(&file).run(&mut planner, 100_000).unwrap();
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
+
+    /// A fragment of one track: its decoding time, and for each sample of ten ticks and a hundred bytes how far it is presented
+    /// later. The first is a keyframe.
+    fn fragment(track: u32, time: u32, offsets: &[i32]) -> Vec<u8> {
+        let count = u32::try_from(offsets.len()).unwrap();
+        let words: Vec<u32> = offsets.iter().map(|offset| offset.cast_unsigned()).collect();
+        let run = full(b"trun", 1 << 24 | 0x804, &[&[count, 0][..], &words].concat());
+        let traf = [full(b"tfhd", 0x2_0000, &[track]), full(b"tfdt", 0, &[time]), run];
+        let moof = boxed(b"moof", &[full(b"mfhd", 0, &[1]), boxed(b"traf", &traf)]);
+        [moof, boxed(b"mdat", &[vec![0; offsets.len() * 100]])].concat()
+    }
+
+    /// A file of fragments of the tracks 1 and 2, and where each fragment ends.
+    fn file_of(fragments: &[Vec<u8>]) -> (Vec<u8>, Vec<u64>) {
+        let trex = |id| full(b"trex", 0, &[id, 1, 10, 100, 0x1_0000]);
+        let sound = TestTrack { id: 2, handler: b"soun", timescale: 1000, ..TestTrack::default() };
+        let pictures = TestTrack { timescale: 1000, ..TestTrack::default() };
+        let mvex = boxed(b"mvex", &[trex(1), trex(2)]);
+        let mut file = moov(&[mvhd(1000), pictures.trak(), sound.trak(), mvex]);
+        let mut ends = Vec::new();
+        for fragment in fragments {
+            file.extend(fragment);
+            ends.push(file.len() as u64);
+        }
+        (file, ends)
+    }
+
+    #[test]
+    fn a_later_fragment_may_hold_an_earlier_frame() {
+        // The second frame of the first fragment is presented at 100, those of the second one at 40, 35 and 50.
+        let fragments = [&[0, 90, 0][..], &[10, -5, 0], &[0, 0], &[0, 0], &[0, 0], &[0, 0], &[0, 0]];
+        let times = [0, 30, 60, 80, 100, 120, 140];
+        let pictures = times.into_iter().zip(fragments).map(|(time, offsets)| fragment(1, time, offsets));
+        let all: Vec<_> = [fragment(2, 0, &[0; 16])].into_iter().chain(pictures).collect();
+        let (file, ends) = file_of(&all);
+        let visible = |at: i64| view(&file, &mut Mp4::new(&Limits::default(), None), at * 1000 - 1).visible;
+        // Wanted after 20: 35 is in the second fragment.
+        assert_eq!(visible(25), ends[2]);
+        // Wanted after 55: the first one holds 100, but 60 comes in the third.
+        assert_eq!(visible(56), ends[3]);
+    }
+
+    #[test]
+    fn a_track_that_the_last_fragments_leave_out_may_have_more_frames() {
+        // Of a large file, only the last fragments are looked at.
+        let (mut all, mut time) = (Vec::new(), 0);
+        for _ in 0..40 {
+            all.extend([fragment(1, time, &[0; 10]), fragment(2, time, &[0; 10])]);
+            time += 100;
+        }
+        all.push(fragment(2, time, &vec![0; 700]));
+        let (file, _) = file_of(&all);
+        let mut planner = Mp4::new(&Limits::default(), Some(0));
+        let mut replay = Replay::new(&file);
+        replay.run(&mut planner, 1000).unwrap();
+        let view = planner.view().unwrap();
+        assert_eq!(view.end_of(2), Some(4000 + 7000));
+        assert!(!view.ends_before(1, 3000), "{view:?}");
+        assert!(view.ends_before(2, 20_000), "{view:?}");
+    }
+}

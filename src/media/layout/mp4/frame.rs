@@ -1,0 +1,206 @@
+//! Which bytes of a file with sample tables are requested: the packets that lead to a frame, and the samples that libavformat
+//! reads while it opens the file.
+
+use super::movie::Movie;
+use super::track::Track;
+use crate::media::layout::bytes::Plan;
+use crate::media::layout::gop::Route;
+use crate::source::ByteRange;
+
+/// Chapter titles that are requested, at most, and their size.
+const MAX_CHAPTERS: usize = 256;
+const MAX_TITLE_BYTES: u32 = 4 << 10;
+
+/// Plans for opening the file, and for the frame of a track at a time, in microseconds from the start: the packets from the keyframe
+/// to the last one that a search for it reads. Of a movie that ends before, these are the last keyframe's packets and those of the
+/// frame at half of the duration.
+pub(super) fn plan(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) -> Plan {
+    let mut ranges = header_ranges(movie, moov);
+    if let Some((track, at)) = wanted {
+        let (start, (late, delay)) = (movie.start(moov), track.lateness(moov));
+        let to = |at: i64| {
+            let wanted = track.composed(start.saturating_add(at)).saturating_add(late);
+            let (mut route, mut samples) = (Route::new(wanted, delay), track.samples(moov));
+            while let Some(sample) = samples.next().filter(|_| !route.is_complete()) {
+                route.add(&sample);
+            }
+            route
+        };
+        let route = to(at);
+        let has_frame = route.has_frame();
+        if !has_frame && movie.is_fragmented {
+            // The frame may be in a fragment. What is under way may be of use, and the rest is read when libav asks for it.
+            return Plan::default();
+        }
+        ranges.extend(route.into_ranges());
+        if !has_frame {
+            ranges.extend(to(movie.duration >> 1).into_ranges());
+        }
+    }
+    Plan { ranges, only: true }
+}
+
+/// Returns the samples that libavformat reads while it opens the file: time codes, and chapters.
+fn header_ranges(movie: &Movie, moov: &[u8]) -> Vec<ByteRange> {
+    let mut ranges = Vec::new();
+    for track in &movie.tracks {
+        // The bytes that `mov_read_timecode_track` and `mov_read_rtmd_track` read.
+        let length = match &track.format {
+            b"tmcd" => 4,
+            b"rtmd" => 18,
+            _ => continue,
+        };
+        let first = track.samples(moov).next();
+        ranges.extend(first.map(|sample| sample.offset..sample.offset.saturating_add(length)));
+    }
+    // Of several lists of chapter tracks, libavformat keeps the last (`mov_read_chap`).
+    let chapters = movie.tracks.iter().rev().find(|track| !track.chapters.is_empty());
+    let numbers = chapters.map_or(&[][..], |track| &track.chapters);
+    for track in numbers.iter().filter_map(|&number| movie.track(number)) {
+        // Of chapter pictures, only the first is read.
+        let is_text = &track.handler != b"vide";
+        let titles = track.samples(moov).take(if is_text { MAX_CHAPTERS } else { 1 });
+        let titles = titles.take_while(|title| !is_text || title.size <= MAX_TITLE_BYTES);
+        ranges.extend(titles.map(|title| title.range()));
+    }
+    ranges.into_iter().map(ByteRange::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use super::super::test_tables::*;
+    use super::*;
+
+    /// The places of the packets, where each has 100 bytes.
+    fn packets(moov: &[u8], at: i64) -> Option<Vec<u64>> {
+        let movie = Movie::parse(moov).unwrap();
+        // The ranges merge over the gaps.
+        let Plan { ranges, only } = plan(&movie, moov, Some((&movie.tracks[0], at)));
+        only.then(|| ranges.iter().flat_map(|range| [range.start(), range.end()]).collect())
+    }
+
+    #[test]
+    fn packets_begin_at_the_keyframe_and_end_with_the_last_one_that_is_read() {
+        let moov = edited(&[[120, 1]], reordered());
+        // Decoded at, and presented at: 0 0, 1 2, 2 1, 3 3, 4 5, 5 4, 6 6, 7 8, 8 7, ...; a tick is 0.1 s. Each chunk of 1000 bytes
+        // has three packets.
+        let range = |start, end| Some(vec![start, end]);
+        assert_eq!(packets(&moov, 0), range(1000, 1100));
+        assert_eq!(packets(&moov, 100_000), range(1000, 1300));
+        assert_eq!(packets(&moov, 200_000), range(1000, 1200));
+        assert_eq!(packets(&moov, 600_000), range(3000, 3100));
+        assert_eq!(packets(&moov, 590_000), range(3000, 3100));
+        assert_eq!(packets(&moov, 700_000), range(3000, 3300));
+        assert_eq!(packets(&moov, 800_000), range(3000, 3200));
+        // At no tick of a picture: a search reads until a packet is decoded when the picture found is presented.
+        let between = edited(&[[240, 0]], with(plain_tables(6), vec![table(b"stts", 2, &[6, 2])]));
+        assert_eq!(packets(&between, 900_000), range(2100, 2300));
+    }
+
+    #[test]
+    fn the_frame_may_be_stored_behind_later_ones() {
+        // Presented at 0, 3, 1, 2, 6, 4, 5.
+        let ctts = table(b"ctts", 2, &[1, 0, 1, 2, 2, NEGATIVE, 1, 2, 2, NEGATIVE]);
+        let moov = video(with(plain_tables(7), vec![ctts, table(b"stss", 1, &[1])]));
+        assert_eq!(packets(&moov, 100_000), Some(vec![1000, 1300]));
+        assert_eq!(packets(&moov, 300_000), Some(vec![1000, 1200]));
+    }
+
+    #[test]
+    fn of_what_ends_early_the_last_group_and_the_one_at_half_are_read() {
+        let track =
+            TestTrack { others: vec![elst(&[[120, 1]])], tables: reordered(), ..TestTrack::default() };
+        let lasting = |ticks| moov(&[full(b"mvhd", 0, &[0, 0, 100, ticks]), track.trak()]);
+        let moov = lasting(120);
+        // The half of 1.2 s is where the second keyframe is.
+        assert_eq!(packets(&moov, 5_000_000), Some(vec![3000, 4300, 3000, 3100]));
+        assert_eq!(packets(&moov, i64::MAX), Some(vec![3000, 4300, 3000, 3100]));
+        // Half of a shorter duration is in the first group.
+        let ranges = packets(&lasting(20), 5_000_000).unwrap();
+        assert_eq!(ranges, [3000, 4300, 1000, 1300]);
+    }
+
+    #[test]
+    fn the_start_is_that_of_the_earliest_track() {
+        let tables = with(plain_tables(12), vec![]);
+        let late = TestTrack {
+            others: vec![elst(&[[50, NEGATIVE], [120, 0]])],
+            tables: tables.clone(),
+            ..TestTrack::default()
+        };
+        let audio = TestTrack { id: 2, handler: b"soun", tables, ..TestTrack::default() };
+        assert_eq!(packets(&one_track(&late), 200_000), Some(vec![1200, 1300]));
+        let both = moov(&[mvhd(100), late.trak(), audio.trak()]);
+        assert_eq!(packets(&both, 200_000), Some(vec![1000, 1100]));
+        assert_eq!(packets(&both, 700_000), Some(vec![1200, 1300]));
+    }
+
+    #[test]
+    fn frames_in_fragments_are_not_guessed() {
+        let track = TestTrack { tables: plain_tables(6), ..TestTrack::default() };
+        let moov = moov(&[mvhd(100), track.trak(), boxed(b"mvex", &[])]);
+        assert_eq!(packets(&moov, 200_000), Some(vec![1200, 1300]));
+        assert_eq!(packets(&moov, 5_000_000), None);
+    }
+
+    #[test]
+    fn absurd_counts_cost_nothing() {
+        let more = vec![
+            full(b"stsz", 0, &[1, u32::MAX]),
+            table(b"stsc", 3, &[1, u32::MAX >> 1, 1]),
+            table(b"stts", 2, &[u32::MAX, 1]),
+            table(b"stss", 1, &[1]),
+        ];
+        let bomb = video(with(plain_tables(3), more));
+        assert_eq!(packets(&bomb, 1_000_000), Some(vec![1000, 1011]));
+        assert_eq!(packets(&bomb, 1_000_000_000_000).map(|ranges| ranges.len()), Some(4));
+        let numbers: Vec<u32> = (0..200_000).flat_map(|_| [0, 0]).collect();
+        let empty_runs =
+            video(with(plain_tables(3), vec![table(b"stts", 2, &numbers), table(b"ctts", 2, &numbers)]));
+        assert_eq!(samples(&empty_runs).len(), 3);
+    }
+
+    #[test]
+    fn time_codes_and_chapters_are_read_with_the_header() {
+        let chapters = boxed(b"tref", &[boxed(b"chap", &[vec![0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 9]])]);
+        let tables = plain_tables(3);
+        let video = TestTrack { others: vec![chapters], tables: tables.clone(), ..TestTrack::default() };
+        let titles = TestTrack { id: 2, handler: b"text", tables: plain_tables(300), ..TestTrack::default() };
+        let stills = TestTrack { id: 3, format: b"jpeg", tables: tables.clone(), ..TestTrack::default() };
+        let code = TestTrack { id: 4, handler: b"tmcd", format: b"tmcd", tables, ..TestTrack::default() };
+        let moov = moov(&[mvhd(100), video.trak(), titles.trak(), stills.trak(), code.trak()]);
+        let ranges = header_ranges(&Movie::parse(&moov).unwrap(), &moov);
+        let range = |start, end| ByteRange::new(start, end);
+        assert_eq!(ranges.len(), 1 + MAX_CHAPTERS + 1);
+        assert_eq!(ranges[..3], [range(1000, 1004), range(1000, 1100), range(1100, 1200)]);
+        assert_eq!(ranges[1 + MAX_CHAPTERS], range(1000, 1100));
+    }
+
+    #[test]
+    fn truncated_and_damaged_headers_do_no_harm() {
+        let chapters = boxed(b"tref", &[boxed(b"chap", &[vec![0, 0, 0, 1]])]);
+        let others = vec![chapters, elst(&[[50, NEGATIVE], [120, 1]])];
+        let track = TestTrack { others, tables: reordered(), ..TestTrack::default() };
+        let mvex = boxed(b"mvex", &[full(b"trex", 0, &[2, 1, 5, 6, 7])]);
+        let whole = moov(&[mvhd(100), track.trak(), mvex]);
+        let exercise = |bytes: &[u8]| {
+            if let Some(movie) = Movie::parse(bytes) {
+                for track in &movie.tracks {
+                    for at in [i64::MIN, 0, 700_000, i64::MAX] {
+                        plan(&movie, bytes, Some((track, at)));
+                    }
+                }
+            }
+        };
+        for length in 0..whole.len() {
+            exercise(&whole[..length]);
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[length] = value;
+                exercise(&damaged);
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The two indexes of movie fragments: `sidx` in front of them (ISO/IEC 14496-12, 8.16.3), and `mfra` at the end of the file
+//! (8.8.9).
+
+use crate::media::layout::boxes::{Fields, be32, content_of, contents, parse_header};
+
+/// A `moof` of nothing but its `mfhd`, of 16 bytes.
+const LEAST_MOOF_BYTES: u64 = 24;
+/// A `moof` larger than this is none, when it is looked for in the middle of a file.
+const MOST_MOOF_BYTES: u64 = 64 << 20;
+
+/// An index of fragments by time.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SegmentIndex {
+    /// The track whose times these are, and its ticks in a second; not 0.
+    pub(super) track_id: u32,
+    pub(super) timescale: u32,
+    /// Presentation time of the earliest frame of each fragment, or of some fragments in a row, and where they begin.
+    pub(super) entries: Vec<(u64, u64)>,
+    /// The same of what follows the last entry.
+    pub(super) end: (u64, u64),
+    /// Whether the first fragment follows on the index.
+    pub(super) is_adjacent: bool,
+}
+
+impl SegmentIndex {
+    /// Whether an entry begins or ends at `offset`.
+    pub(super) fn begins_or_ends_at(&self, offset: u64) -> bool {
+        self.end.1 == offset || self.entries.binary_search_by_key(&offset, |(_, place)| *place).is_ok()
+    }
+}
+
+/// Reads a whole `sidx` box that begins at `offset`; `None` when it cannot be understood, or is an index of indexes.
+pub(super) fn parse_sidx(sidx: &[u8], offset: u64) -> Option<SegmentIndex> {
+    const IS_INDEX: u32 = 1 << 31;
+    let mut fields = Fields::new(content_of(sidx, b"sidx")?).filter(|fields| fields.version <= 1)?;
+    let (track_id, timescale) = (fields.take()?, fields.take()?);
+    let (mut time, first_offset) = (fields.take_wide()?, fields.take_wide()?);
+    // Offsets count from the end of the box.
+    let mut place = offset.checked_add(u64::try_from(sidx.len()).ok()?)?.checked_add(first_offset)?;
+    let mut entries = Vec::new();
+    // The other half is reserved.
+    for _ in 0..fields.take()? & 0xffff {
+        let (size, duration, _access) = (fields.take()?, fields.take()?, fields.take()?);
+        entries.push((time, place));
+        place = place.checked_add(size.into()).filter(|_| size & IS_INDEX == 0)?;
+        time = time.checked_add(duration.into())?;
+    }
+    let is_usable = !entries.is_empty() && timescale.cast_signed() > 0;
+    let is_adjacent = first_offset == 0;
+    is_usable.then_some(SegmentIndex { track_id, timescale, entries, end: (time, place), is_adjacent })
+}
+
+/// Reads the index of random access with which `tail`, the end of the file, ends: its last box says how long it is (ISO/IEC
+/// 14496-12, 8.8.11).
+pub(super) fn index_at_end(tail: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
+    let (_, end) = tail.split_last_chunk::<16>()?;
+    let length = usize::try_from(be32(end, 12)?).ok()?;
+    let mfra = tail.get(tail.len().checked_sub(length)?..)?;
+    let named = (end.get(4..8) == Some(&b"mfro"[..])).then(|| parse_mfra(mfra)).flatten();
+    named.filter(|named| !named.is_empty())
+}
+
+/// Reads the entries of a whole `mfra` box: track, presentation time in its ticks, and where the `moof` with a keyframe for it
+/// begins. Each entry of a `tfra` (ISO/IEC 14496-12, 8.8.10) ends in three numbers, whose lengths less one are in the last six bits
+/// of 32.
+fn parse_mfra(mfra: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
+    let mut found = Vec::new();
+    for (_, tfra) in contents(content_of(mfra, b"mfra")?).filter(|(kind, _)| kind == b"tfra") {
+        let mut fields = Fields::new(tfra)?;
+        let (track, lengths, count) = (fields.take()?, fields.take()?, fields.take()?);
+        let numbers =
+            [lengths & 3, lengths >> 2 & 3, lengths >> 4 & 3].into_iter().fold(3, u32::saturating_add);
+        for _ in 0..count {
+            found.push((track, fields.take_wide()?, fields.take_wide()?));
+            fields.skip(usize::try_from(numbers).ok()?)?;
+        }
+    }
+    Some(found)
+}
+
+/// Finds the first `moof` in the bytes of a file from `window_offset` on, which may begin in the middle of something. Media data
+/// hold the letters by chance, but hardly a likely size in front of them and an `mfhd` of its one size behind (8.8.5).
+pub(super) fn find_moof(window: &[u8], window_offset: u64) -> Option<u64> {
+    let is_moof = |bytes: &[u8]| {
+        let header = parse_header(bytes).filter(|header| &header.kind == b"moof")?;
+        let child = parse_header(bytes.get(usize::try_from(header.header_bytes).ok()?..)?)?;
+        let is_likely = (LEAST_MOOF_BYTES..=MOST_MOOF_BYTES).contains(&header.size?);
+        (is_likely && &child.kind == b"mfhd" && child.size == Some(16)).then_some(())
+    };
+    let names = window.windows(4).enumerate().filter(|(_, name)| name == b"moof");
+    let mut starts = names.filter_map(|(at, _)| at.checked_sub(4));
+    let start = starts.find(|&at| window.get(at..).and_then(is_moof).is_some())?;
+    window_offset.checked_add(u64::try_from(start).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use super::super::test_tables::*;
+    use super::*;
+
+    #[test]
+    fn segment_indexes_are_read() {
+        let short = full(b"sidx", 0, &[1, 1000, 40, 8, 2, 500, 100, 0x9000_0000, 600, 120, 0]);
+        let found = parse_sidx(&short, 200).unwrap();
+        let end = 200 + short.len() as u64 + 8;
+        assert_eq!((found.track_id, found.timescale, found.is_adjacent), (1, 1000, false));
+        assert_eq!(found.end, (260, end + 1100));
+        assert_eq!(found.entries, [(40, end), (140, end + 500)]);
+        let long = full(b"sidx", 1 << 24, &[1, 1000, 1, 40, 0, 8, 1, 500, 100, 0]);
+        let start = parse_sidx(&long, 0).unwrap().entries[0].0;
+        assert_eq!(start, (1 << 32) + 40);
+        for length in 0..long.len() {
+            assert_eq!(parse_sidx(&long[..length], 0), None);
+        }
+    }
+
+    #[test]
+    fn odd_segment_indexes_are_none() {
+        let sidx = |head, words: &[u32]| parse_sidx(&full(b"sidx", head, words), 200);
+        assert_eq!(sidx(0, &[1, 1000, 0, 0, 1, 1 << 31 | 500, 100, 0]), None);
+        assert_eq!(sidx(0, &[1, 0, 0, 0, 1, 500, 100, 0]), None);
+        assert_eq!(sidx(0, &[1, 1000, 0, 0, 0, 500, 100, 0]), None);
+        assert_eq!(sidx(2 << 24, &[1, 1000, 0, 0, 1, 500, 100, 0]), None);
+        assert_eq!(sidx(1 << 24, &[1, 1000, 0, 0, u32::MAX, u32::MAX, 1, 500, 100, 0]), None);
+        assert_eq!(sidx(1 << 24, &[1, 1000, u32::MAX, u32::MAX, 0, 0, 1, 500, 100, 0]), None);
+    }
+
+    #[test]
+    fn random_access_is_read() {
+        let word = |word: u32| word.to_be_bytes().to_vec();
+        // Numbers of one byte each, then of one, two and four.
+        let first = [
+            word(0),
+            word(1),
+            word(0),
+            word(2),
+            word(40),
+            word(5000),
+            vec![1; 3],
+            word(80),
+            word(6000),
+            vec![1; 3],
+        ];
+        let second = [word(1 << 24), word(2), word(0b00_01_11), word(1), vec![1; 23]];
+        let mfra = boxed(b"mfra", &[boxed(b"tfra", &first), boxed(b"tfra", &second), full(b"mfro", 0, &[0])]);
+        let ones = 0x0101_0101_0101_0101;
+        let found = [(1, 40, 5000), (1, 80, 6000), (2, ones, ones)];
+        assert_eq!(parse_mfra(&mfra).as_deref(), Some(&found[..]));
+        for length in 0..mfra.len() {
+            parse_mfra(&mfra[..length]);
+        }
+    }
+
+    #[test]
+    fn a_real_fragment_is_told_from_its_letters() {
+        let real = boxed(b"moof", &[full(b"mfhd", 0, &[1])]);
+        let window = [b"xxmoofmfhd".to_vec(), full(b"moof", 0, &[1, 2, 3, 4]), real.clone(), real].concat();
+        assert_eq!(find_moof(&window, 1000), Some(1000 + 10 + 28));
+        assert_eq!(find_moof(&window[39..], 1039), Some(1000 + 10 + 28 + 24));
+        assert_eq!(find_moof(&window[..53], 1000), None);
+        assert_eq!(find_moof(b"moof", 0), None);
+    }
+
+    #[test]
+    fn fixtures_of_indexes_name_their_fragments() {
+        let offsets =
+            |name| fixture_boxes(name, b"moof").into_iter().map(|(offset, _)| offset).collect::<Vec<_>>();
+        let (at, sidx) = &fixture_boxes("h264_frag_sidx.mp4", b"sidx")[0];
+        let index = parse_sidx(sidx, *at).unwrap();
+        let named: Vec<u64> = index.entries.iter().map(|(_, offset)| *offset).collect();
+        assert_eq!((named, index.timescale), (offsets("h264_frag_sidx.mp4"), 10_240));
+        assert_eq!((index.entries[6].0, index.end.1), (63_488, 56_990));
+        let mfra = index_at_end(&fixture_boxes("h264_frag_mfra.mp4", b"mfra")[0].1).unwrap();
+        let named: Vec<u64> = mfra.iter().filter(|(id, ..)| *id == 1).map(|(_, _, offset)| *offset).collect();
+        assert_eq!(named, offsets("h264_frag_mfra.mp4"));
+        assert_eq!((mfra.len(), mfra[6].1), (14, 63_488));
+    }
+}

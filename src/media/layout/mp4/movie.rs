@@ -1,0 +1,146 @@
+//! The movie header (`moov`: ISO/IEC 14496-12, 8.2.1): its tracks, its clock, and what it says about fragments that follow.
+
+use super::track::Track;
+use crate::media::layout::boxes::{be32, boxes, child, contents, parse_header, read_clock};
+use crate::media::layout::gop::{MICROSECONDS, rank, rescale};
+
+/// Tracks, at most. Files have a few; each costs memory that an empty box of eight bytes does not.
+const MAX_TRACKS: usize = 1024;
+
+/// What a `moov` contains.
+#[derive(Debug)]
+pub(super) struct Movie {
+    /// In microseconds.
+    pub(super) duration: i64,
+    pub(super) tracks: Vec<Track>,
+    /// Whether movie fragments may follow (`mvex`).
+    pub(super) is_fragmented: bool,
+    defaults: Vec<FragmentDefaults>,
+}
+
+/// What holds for the samples of fragments that do not say otherwise (`trex`: ISO/IEC 14496-12, 8.8.3).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FragmentDefaults {
+    pub(super) track_id: u32,
+    pub(super) duration: u32,
+    pub(super) size: u32,
+    pub(super) flags: u32,
+}
+
+impl Movie {
+    /// Reads a whole `moov` box; `None` when it cannot be understood: compressed, without tracks, or with absurdly many.
+    pub(super) fn parse(moov: &[u8]) -> Option<Self> {
+        let whole = usize::try_from(parse_header(moov)?.header_bytes).ok()?..moov.len();
+        let content = |kind| moov.get(child(moov, &whole, kind)).unwrap_or_default();
+        let has = |kind| boxes(moov, whole.clone()).any(|(name, _)| &name == kind);
+        let (timescale, ticks) = read_clock(content(b"mvhd")).unwrap_or((u32::from(has(b"mvhd")), 0));
+        let traks = boxes(moov, whole.clone()).filter(|(kind, _)| kind == b"trak").take(MAX_TRACKS + 1);
+        let tracks: Vec<_> = traks.map(|(_, part)| Track::parse(moov, &part, timescale)).collect();
+        let trexes = contents(content(b"mvex")).filter(|(kind, _)| kind == b"trex").take(MAX_TRACKS);
+        let defaults = trexes.filter_map(|(_, trex)| {
+            let field = |at: usize| be32(trex, at);
+            let (track_id, duration) = (field(4)?, field(12)?);
+            Some(FragmentDefaults { track_id, duration, size: field(16)?, flags: field(20)? })
+        });
+        let duration = rescale(ticks, MICROSECONDS, timescale);
+        let is_usable = (1..=MAX_TRACKS).contains(&tracks.len()) && !has(b"cmov");
+        is_usable.then_some(Self {
+            duration,
+            tracks,
+            is_fragmented: has(b"mvex"),
+            defaults: defaults.collect(),
+        })
+    }
+
+    /// Returns what fragments of a track leave unsaid.
+    pub(super) fn fragment_defaults(&self, track_id: u32) -> Option<&FragmentDefaults> {
+        self.defaults.iter().find(|defaults| defaults.track_id == track_id)
+    }
+
+    /// Returns the track with this number.
+    pub(super) fn track(&self, id: u32) -> Option<&Track> {
+        self.tracks.iter().find(|track| track.id == id)
+    }
+
+    /// Returns the track that the poster frame will be taken from, most likely: the largest picture, where being enabled counts
+    /// as libavformat's default flag does.
+    pub(super) fn main_track(&self) -> Option<&Track> {
+        let is_chapter = |id: u32| self.tracks.iter().any(|track| track.chapters.contains(&id));
+        let pictures = self.tracks.iter().filter(|track| &track.handler == b"vide" && !is_chapter(track.id));
+        // The first of equals.
+        pictures.rev().max_by_key(|track| rank(track.width.into(), track.height.into(), track.is_enabled))
+    }
+
+    /// Iterates over the tracks of pictures and sound.
+    pub(super) fn media(&self) -> impl Iterator<Item = &Track> {
+        self.tracks.iter().filter(|track| matches!(&track.handler, b"vide" | b"soun"))
+    }
+
+    /// Returns when the first picture or sound is presented, in microseconds.
+    pub(super) fn start(&self, moov: &[u8]) -> i64 {
+        let start = |track: &Track| Some(rescale(track.start(moov)?, MICROSECONDS, track.timescale));
+        self.media().filter_map(start).min().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use super::super::test_tables::*;
+    use super::*;
+
+    #[test]
+    fn headers_are_read() {
+        let audio = TestTrack { id: 2, handler: b"soun", format: b"mp4a", ..TestTrack::default() };
+        let references = boxed(b"tref", &[boxed(b"chap", &[vec![0, 0, 0, 3, 0, 0, 0, 4]])]);
+        let video = TestTrack { others: vec![references], tables: plain_tables(3), ..TestTrack::default() };
+        let mvex = boxed(b"mvex", &[full(b"mehd", 0, &[77]), full(b"trex", 0, &[2, 1, 5, 6, 7])]);
+        let moov = moov(&[full(b"mvhd", 0, &[0, 0, 600, 1500]), video.trak(), audio.trak(), mvex]);
+        let movie = Movie::parse(&moov).unwrap();
+        assert_eq!((movie.duration, movie.is_fragmented), (2_500_000, true));
+        let track = movie.track(1).unwrap();
+        assert_eq!((&track.handler, &track.format, track.timescale), (b"vide", b"avc1", 10));
+        assert_eq!((track.width, track.height, track.is_enabled), (160, 120, true));
+        assert_eq!((track.chapters.as_slice(), track.samples(&moov).count()), (&[3, 4][..], 3));
+        assert_eq!((movie.tracks[1].width, movie.tracks[1].samples(&moov).count()), (64, 0));
+        let defaults = movie.fragment_defaults(2).unwrap();
+        assert_eq!((defaults.duration, defaults.size, defaults.flags), (5, 6, 7));
+        assert!(movie.fragment_defaults(1).is_none());
+    }
+
+    #[test]
+    fn long_headers_are_read() {
+        let tkhd =
+            full(b"tkhd", 1 << 24 | 1, &[&[0, 0, 0, 0, 9][..], &[0; 16], &[64 << 16, 48 << 16]].concat());
+        let mdhd = full(b"mdhd", 1 << 24, &[0, 0, 0, 0, 90_000, 1, 2]);
+        let trak = boxed(b"trak", &[tkhd, boxed(b"mdia", &[mdhd])]);
+        let moov = moov(&[full(b"mvhd", 1 << 24, &[0, 0, 0, 0, 1_000_000, 1, 7]), trak]);
+        let movie = Movie::parse(&moov).unwrap();
+        let track = &movie.tracks[0];
+        assert_eq!((movie.duration, track.id, track.timescale), ((1 << 32) + 7, 9, 90_000));
+        assert_eq!((track.width, track.height, track.is_enabled), (64, 48, true));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_none() {
+        assert!(Movie::parse(&moov(&[mvhd(100)])).is_none());
+        assert!(Movie::parse(&moov(&[boxed(b"cmov", &[]), TestTrack::default().trak()])).is_none());
+        let many = vec![boxed(b"trak", &[]); MAX_TRACKS + 1];
+        assert!(Movie::parse(&moov(&many)).is_none());
+        assert!(Movie::parse(&moov(&many[1..])).is_some());
+        assert!(Movie::parse(&[]).is_none());
+    }
+
+    #[test]
+    fn the_main_track_is_the_largest_picture_that_is_no_chapter() {
+        let chapters = boxed(b"tref", &[boxed(b"chap", &[vec![0, 0, 0, 3]])]);
+        let video = TestTrack { others: vec![chapters], ..TestTrack::default() };
+        let audio = TestTrack { id: 2, handler: b"soun", ..TestTrack::default() };
+        let stills = TestTrack { id: 3, ..TestTrack::default() };
+        let movie = Movie::parse(&moov(&[mvhd(100), stills.trak(), audio.trak(), video.trak()])).unwrap();
+        assert_eq!(movie.main_track().map(|track| track.id), Some(1));
+        let movie = Movie::parse(&moov(&[mvhd(100), audio.trak()])).unwrap();
+        assert!(movie.main_track().is_none());
+    }
+}

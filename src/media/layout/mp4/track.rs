@@ -1,0 +1,185 @@
+//! One track of a `moov` (`trak`: ISO/IEC 14496-12, 8.3.1): its headers, its edit list, and the place of its sample tables.
+
+use std::iter::Take;
+use std::ops::Range;
+
+use super::tables::Samples;
+use crate::media::layout::boxes::{Fields, be32, child, read_clock};
+use crate::media::layout::gop::{MICROSECONDS, rescale};
+
+/// Chapter tracks that one track refers to, at most.
+const MAX_CHAPTER_TRACKS: usize = 16;
+/// Samples looked at for one frame, at most: 19 hours of 60 frames a second. A table of constant sizes declares four billion
+/// samples in twenty bytes.
+const MAX_SAMPLES: usize = 1 << 22;
+
+/// Samples that may come before the one that is presented first, at most.
+const REORDERED: usize = 64;
+
+/// One track.
+#[derive(Debug)]
+pub(super) struct Track {
+    pub(super) id: u32,
+    /// The kind of media, such as `vide` (ISO/IEC 14496-12, 8.4.3), and the name of the first sample description, such as `avc1`.
+    pub(super) handler: [u8; 4],
+    pub(super) format: [u8; 4],
+    /// Ticks in a second; not 0.
+    pub(super) timescale: u32,
+    /// Tracks that hold the chapters of this one (`tref`, `chap`).
+    pub(super) chapters: Vec<u32>,
+    /// In pixels, by the sample description or else by the track header.
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) is_enabled: bool,
+    /// The edit list (ISO/IEC 14496-12, 8.6.6) as far as libavformat applies it to fragments: ticks before the presentation begins,
+    /// and the media time with which it begins.
+    edit: Option<(i64, i64)>,
+    /// Where the content of the sample tables lies in the `moov`.
+    stbl: Range<usize>,
+}
+
+impl Track {
+    /// Reads the track whose content lies at `part` of the `moov`. The movie's clock has `timescale` ticks a second; without one,
+    /// libavformat passes over edits.
+    pub(super) fn parse(moov: &[u8], part: &Range<usize>, timescale: u32) -> Self {
+        let content = |part| moov.get(part).unwrap_or_default();
+        let within = |part: &Range<usize>, kind| child(moov, part, kind);
+        let mdia = within(part, b"mdia");
+        let stbl = within(&within(&mdia, b"minf"), b"stbl");
+        let name = |bytes: &[u8], at: usize| {
+            bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
+        };
+        let handler = name(content(within(&mdia, b"hdlr")), 8);
+        let stsd = content(within(&stbl, b"stsd"));
+        let tkhd = content(within(part, b"tkhd"));
+        // The times in front of most fields have 32 bits or 64.
+        let field = |short: usize, long: usize| {
+            be32(tkhd, if tkhd.first() == Some(&1) { long } else { short }).unwrap_or(0)
+        };
+        // The size in the first sample description, if it is one of pictures, or else that in the header.
+        let size = be32(stsd, 40).filter(|_| &handler == b"vide").map(|size| (size >> 16, size & 0xffff));
+        let size = size.filter(|&(width, height)| width > 0 && height > 0);
+        let (width, height) = size.unwrap_or((field(76, 88) >> 16, field(80, 92) >> 16));
+        let own_timescale = read_clock(content(within(&mdia, b"mdhd"))).map_or(1, |(timescale, _)| timescale);
+        let chap = content(within(&within(part, b"tref"), b"chap"));
+        let edit = read_edits(content(within(&within(part, b"edts"), b"elst"))).filter(|_| timescale > 0);
+        Self {
+            id: field(12, 20),
+            handler,
+            format: name(stsd, 12),
+            timescale: own_timescale,
+            chapters: chap.chunks_exact(4).take(MAX_CHAPTER_TRACKS).filter_map(|id| be32(id, 0)).collect(),
+            width,
+            height,
+            is_enabled: field(0, 0) & 1 != 0,
+            edit: edit.map(|(empty, media_time)| (rescale(empty, own_timescale, timescale), media_time)),
+            stbl,
+        }
+    }
+
+    /// Iterates over the samples of the tables in decoding order.
+    pub(super) fn samples<'m>(&self, moov: &'m [u8]) -> Take<Samples<'m>> {
+        Samples::new(moov.get(self.stbl.clone()).unwrap_or_default()).take(MAX_SAMPLES)
+    }
+
+    /// Returns when the presentation of the track begins, in its ticks; `None` without samples.
+    pub(super) fn start(&self, moov: &[u8]) -> Option<i64> {
+        let first = self.samples(moov).next()?;
+        Some(self.edit.map_or_else(|| self.presented(first.cts), |(empty, _)| empty))
+    }
+
+    /// Returns how far the edit list moves samples, in ticks.
+    pub(super) fn shift(&self) -> i64 {
+        self.edit.map_or(0, |(empty, media_time)| empty.saturating_sub(media_time))
+    }
+
+    /// Returns when the frame with this composition time is presented. Sound in front of the start is for the decoder only.
+    pub(super) fn presented(&self, cts: i64) -> i64 {
+        let ticks = cts.saturating_add(self.shift());
+        if &self.handler == b"soun" { ticks.max(0) } else { ticks }
+    }
+
+    /// Returns the composition time of the frame that is presented `at` microseconds, where edits only move samples.
+    pub(super) fn composed(&self, at: i64) -> i64 {
+        rescale(at, self.timescale, MICROSECONDS).saturating_sub(self.shift())
+    }
+
+    /// Returns how far the first frame of the edit lies behind the media time with which the edit begins, and how far that frame is
+    /// ahead of its decoding time, in ticks. libavformat moves that frame, not the media time, to where the edit begins.
+    pub(super) fn lateness(&self, moov: &[u8]) -> (i64, i64) {
+        let Some((_, media_time)) = self.edit else { return (0, 0) };
+        let samples = self.samples(moov).take(REORDERED).filter(|sample| sample.cts >= media_time);
+        let first =
+            samples.map(|sample| (sample.cts, sample.dts)).reduce(|one, two| (one.0.min(two.0), one.1));
+        let (cts, dts) = first.unwrap_or((media_time, media_time));
+        (cts.saturating_sub(media_time), cts.saturating_sub(dts).max(0))
+    }
+}
+
+/// Reads the ticks of empty edits, on the movie's clock, and the media time of the first other one. libavformat reads as many edits
+/// as there is room for, whatever their count says.
+fn read_edits(elst: &[u8]) -> Option<(i64, i64)> {
+    let mut fields = Fields::new(elst)?;
+    let (_count, mut empty) = (fields.take()?, 0_i64);
+    while let Some((ticks, time)) = fields.take_wide().zip(fields.take_wide()) {
+        // -1 presents nothing, and has as many bits as the others.
+        let time = if fields.version == 1 { time.cast_signed() } else { time.cast_signed() << 32 >> 32 };
+        if time >= 0 {
+            return Some((empty, time));
+        }
+        empty = empty.saturating_add(i64::try_from(ticks).unwrap_or(i64::MAX));
+        let _rate = fields.take();
+    }
+    (empty > 0).then_some((empty, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use super::super::movie::Movie;
+    use super::super::test_tables::*;
+
+    /// Start, composition time at 1 s, and lateness of a track of ten ticks a second.
+    fn placed(moov: &[u8]) -> (Option<i64>, i64, (i64, i64)) {
+        let movie = Movie::parse(moov).unwrap();
+        let track = &movie.tracks[0];
+        (track.start(moov), track.composed(1_000_000), track.lateness(moov))
+    }
+
+    #[test]
+    fn edits_move_what_they_show_to_the_start() {
+        assert_eq!(placed(&video(reordered())), (Some(1), 10, (0, 0)));
+        // The first picture is presented at 1: the edit says so, or not.
+        assert_eq!(placed(&edited(&[[120, 1]], reordered())), (Some(0), 11, (0, 1)));
+        assert_eq!(placed(&edited(&[[120, 0]], reordered())), (Some(0), 10, (1, 1)));
+        // Nothing for 0.5 s.
+        assert_eq!(placed(&edited(&[[50, NEGATIVE], [120, 1]], reordered())), (Some(5), 6, (0, 1)));
+        let empty = [[20, NEGATIVE], [30, NEGATIVE], [120, 1]];
+        assert_eq!(placed(&edited(&empty, reordered())), (Some(5), 6, (0, 1)));
+        // From the second keyframe on.
+        assert_eq!(placed(&edited(&[[60, 7]], reordered())), (Some(0), 17, (0, 1)));
+    }
+
+    #[test]
+    fn edits_without_a_movie_clock_are_passed_over() {
+        let track = TestTrack { others: vec![elst(&[[60, 7]])], tables: reordered(), ..TestTrack::default() };
+        assert_eq!(placed(&moov(&[track.trak()])), (Some(1), 10, (0, 0)));
+    }
+
+    #[test]
+    fn long_edits_are_read() {
+        let long = full(b"elst", 1 << 24, &[2, 0, 50, NEGATIVE, NEGATIVE, 1 << 16, 0, 120, 0, 1, 1 << 16]);
+        let others = vec![boxed(b"edts", &[long])];
+        let track = TestTrack { others, tables: reordered(), ..TestTrack::default() };
+        assert_eq!(placed(&one_track(&track)), (Some(5), 6, (0, 1)));
+    }
+
+    #[test]
+    fn sound_in_front_of_the_start_is_not_presented() {
+        let track = TestTrack { handler: b"soun", others: vec![elst(&[[60, 7]])], ..TestTrack::default() };
+        let movie = one_track(&track);
+        let movie = Movie::parse(&movie).unwrap();
+        assert_eq!((movie.tracks[0].presented(2), movie.tracks[0].presented(9)), (0, 2));
+    }
+}

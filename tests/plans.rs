@@ -1,0 +1,140 @@
+//! Plans are hints: whatever is requested ahead in their place, each frame is the same, bit for bit. Only bytes and requests change.
+
+mod common;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use common::{AT, Outcome, fixture_bytes, fixtures, gives_no_picture, planes_md5};
+use posterframe::source::{BlockCache, ByteRange, FirstReads, MemorySource, ReadSize};
+use posterframe::testing::replace_hints;
+use posterframe::{FrameReason, Ledger, Media, MediaError, OpenOptions};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+/// The time planned for when a file is opened, and those that it is asked for later: in other places, and behind the end.
+const TIMES: [Duration; 4] =
+    [AT, Duration::from_millis(1210), Duration::from_millis(6790), Duration::from_secs(60)];
+
+/// All of a frame that must not depend on plans; or the error.
+type Frame = Result<(i64, FrameReason, String), String>;
+
+/// What is requested in place of the ranges of a plan.
+#[derive(Debug, Clone)]
+enum Instead {
+    Nothing,
+    /// Ranges by chance, from this seed; as many times as the plan is asked for.
+    Garbage(u64),
+    /// The ranges of this file's plans.
+    Other(String),
+}
+
+/// The frames at some times, and what they cost. The first reads are as small as the fixtures are.
+fn frames(name: &str, times: &[Duration]) -> Outcome<(Vec<Frame>, Ledger)> {
+    let mut reads = FirstReads::default();
+    (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(8 << 10), ReadSize::fixed(4 << 10), 8 << 10);
+    let mut options = OpenOptions::default().with_poster_at(AT).with_first_reads(reads);
+    options = options.with_cache(BlockCache::new(1 << 20));
+    let mut media = Media::open_source(MemorySource::new(fixture_bytes(name)?), &options)?;
+    let mut frame = |at| {
+        let frame = media.poster_frame(at)?;
+        Ok((frame.pts(), frame.reason(), planes_md5(&frame)?))
+    };
+    let told = |at: &Duration| frame(*at).map_err(|error: MediaError| error.to_string());
+    Ok((times.iter().map(told).collect(), media.ledger()))
+}
+
+/// The ranges that the plans for a file name, in turn.
+fn hints_of(name: &str) -> Outcome<Vec<Vec<ByteRange>>> {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let notes = Rc::clone(&seen);
+    let guard = replace_hints(move |_, ranges| {
+        notes.borrow_mut().push(ranges.to_vec());
+        ranges.to_vec()
+    });
+    frames(name, &TIMES)?;
+    drop(guard);
+    Ok(seen.take())
+}
+
+/// Some ranges that begin in an object of `size` bytes, and may end behind it (SplitMix64).
+fn garbage(state: &mut u64, size: u64) -> Vec<ByteRange> {
+    let mut next = |most: u64| {
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (*state ^ *state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ mixed >> 31) % most.max(1)
+    };
+    (0..next(4))
+        .map(|_| {
+            let start = next(size);
+            ByteRange::new(start, start + next(size / 4))
+        })
+        .collect()
+}
+
+fn names() -> Outcome<Vec<String>> {
+    Ok(fixtures()?.into_iter().filter(|name| !gives_no_picture(name)).collect())
+}
+
+#[test]
+fn frames_do_not_depend_on_plans() -> Outcome {
+    let names = names()?;
+    let mut expected = HashMap::new();
+    let mut hints = HashMap::new();
+    for name in &names {
+        expected.insert(name.clone(), frames(name, &TIMES)?.0);
+        hints.insert(name.clone(), hints_of(name)?);
+    }
+    let hints = Rc::new(hints);
+    let instead = prop_oneof![
+        Just(Instead::Nothing),
+        any::<u64>().prop_map(Instead::Garbage),
+        prop::sample::select(names.clone()).prop_map(Instead::Other),
+    ];
+    let strategy = (prop::sample::select(names), instead);
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    runner.run(&strategy, |(name, instead)| {
+        let (mut turn, mut state) = (0_usize, 0);
+        let hints = Rc::clone(&hints);
+        if let Instead::Garbage(seed) = instead {
+            state = seed;
+        }
+        let _guard = replace_hints(move |size, _| {
+            turn += 1;
+            match &instead {
+                Instead::Nothing => Vec::new(),
+                Instead::Garbage(_) => garbage(&mut state, size),
+                Instead::Other(other) => hints[other].get(turn - 1).cloned().unwrap_or_default(),
+            }
+        });
+        let found = frames(&name, &TIMES).map_err(|error| TestCaseError::fail(error.to_string()))?.0;
+        prop_assert_eq!(&found, &expected[&name], "{}", name);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn plans_decide_about_requests() -> Outcome {
+    // What the other test replaces is worth something, although the fixtures are not much larger than the first reads.
+    let names = names()?;
+    let costs = || -> Outcome<Vec<(u64, u64)>> {
+        let cost = |name: &String| {
+            let ledger = frames(name, &[AT])?.1;
+            Ok((ledger.bytes_fetched, ledger.requests))
+        };
+        names.iter().map(cost).collect()
+    };
+    let with = costs()?;
+    let _guard = replace_hints(|_, _| Vec::new());
+    let differing = with.iter().zip(costs()?).filter(|(with, without)| *with != without).count();
+    assert!(
+        differing > names.len() / 6,
+        "{differing} of {} files cost something else without plans",
+        names.len()
+    );
+    Ok(())
+}
