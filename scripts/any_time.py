@@ -33,6 +33,8 @@ from full_decode import ROOT, Frame, NoTruth, TooSlow, Truth, run, truth_of
 FIXTURES = ROOT / "tests" / "fixtures"
 # Lines that the example prints for each time.
 WAYS = 4
+# What framecrc prints for a packet without a time.
+NO_TIME = -(1 << 63)
 # Files to name for their efficiency.
 WORST = 5
 
@@ -46,6 +48,8 @@ class Exemption:
 
 
 EXEMPT = {
+    "repeated": Exemption("pixels", "two packets of an earlier GOP have one time, and libavcodec moves the times behind them"),
+    "cut": Exemption("time", "the end of the file cuts the packet of the frame"),
     "encrypted": Exemption("unsupported", "the payload is encrypted, and FFmpeg decodes the ciphertext"),
     "tiles": Exemption("unsupported", "FFmpeg's program composes a picture of tiles"),
     "converted": Exemption("pixels", "the pixel format changes, and FFmpeg's program converts all frames to the first one"),
@@ -139,7 +143,7 @@ def judge(result: Result, truth: Truth, lines: list[Line]) -> None:
         first = fresh.setdefault(line.at, line)
         found = difference(truth, (reason, frame), line)
         where = f"{line.way} at {line.at / 1e6:.6f}: "
-        kind = exemption(truth, frame)
+        kind = exemption(truth, line.at, frame)
         if found and kind and found[0] == EXEMPT[kind].sort:
             result.exempt.setdefault(kind, []).append(where + found[1])
             if line.outcome != first.outcome:
@@ -151,11 +155,20 @@ def judge(result: Result, truth: Truth, lines: list[Line]) -> None:
             result.costs.append(Cost(int(line.columns[3]), truth.needed(line.at, frame), passes))
 
 
-def exemption(truth: Truth, frame: Frame) -> str | None:
-    """Returns the key of EXEMPT for a frame."""
+def exemption(truth: Truth, at: int, frame: Frame) -> str | None:
+    """Returns the key of EXEMPT for the frame that is expected at a time after the start."""
+    sought = truth.ticks(truth.start + at)
+    if any(packet.is_corrupt and truth.frames[-1].pts < sought <= packet.pts for packet in truth.packets[-1:]):
+        return "cut"
+    stored = [packet.pts for packet in truth.packets if packet.pts > NO_TIME]
+    is_keyframe = any(packet.is_key and packet.pts == frame.pts for packet in truth.packets)
+    if is_keyframe and len(set(stored)) < len(stored):
+        return "repeated"
     encrypted = [packet.pts for packet in truth.packets if packet.is_encrypted]
-    # A clear lead has its pictures.
-    is_clear = encrypted and frame.pts < min(encrypted)
+    # A clear lead has its pictures. FFmpeg decodes no frame of some encrypted packets, and the one at half may be clear.
+    packets = [packet.pts for packet in truth.packets if packet.pts >= sought]
+    needed = max(frame.pts, min(packets, default=frame.pts))
+    is_clear = encrypted and needed < min(encrypted)
     return next((kind for kind in truth.exempt if not (kind == "encrypted" and is_clear)), None)
 
 

@@ -170,11 +170,6 @@ impl Frame {
         PixelFormat(field!(self.view(), format))
     }
 
-    /// The presentation time that the packet had, in ticks of the stream.
-    pub(crate) fn packet_pts(&self) -> Option<i64> {
-        timestamp(field!(self.view(), pts))
-    }
-
     /// The presentation time in ticks of the stream, as libavcodec reckons it from what timestamps there are.
     pub(crate) fn best_effort_timestamp(&self) -> Option<i64> {
         timestamp(field!(self.view(), best_effort_timestamp))

@@ -25,8 +25,6 @@ pub(super) struct Timed {
     pub(super) pts: Pts,
     /// Whether the time is the container's or libavcodec's, or follows from that of the frame before.
     pub(super) is_timed: bool,
-    /// Whether libavcodec took the decoding time for it, because presentation times did not rise.
-    pub(super) is_retimed: bool,
     /// Whether the decoder concealed something in it.
     pub(super) is_damaged: bool,
     /// Whether it refers to no other frame; `None` where the decoder does not tell.
@@ -253,9 +251,8 @@ impl Decoding {
         let pts = stored.or(self.next_pts).unwrap_or(Pts::new(0));
         let length = if length > 0 { Ticks::new(length) } else { self.setup.frame_ticks };
         self.next_pts = Some(pts.saturating_add(length));
-        let is_retimed = stored != frame.packet_pts().map(Pts::new);
         let is_damaged = frame.is_damaged() || self.corrupt.contains(&pts);
-        Ok(Timed { frame, pts, is_timed, is_retimed, is_damaged, is_intra })
+        Ok(Timed { frame, pts, is_timed, is_damaged, is_intra })
     }
 
     pub(super) const fn too_many_pixels(&self) -> MediaError {

@@ -29,12 +29,8 @@ pub(super) struct Pass {
     pub(super) expected: Option<Promise>,
     /// Whether something went wrong that may have changed the frame.
     pub(super) is_spoilt: bool,
-    /// Whether frames were left out.
-    pub(super) is_economical: bool,
     /// Whether the packets do not tell which of them is the last one needed.
     pub(super) feeds_on: bool,
-    /// Whether libavcodec gave a frame another time than its packet had.
-    pub(super) is_retimed: bool,
     /// Whether decoding began at a frame that needs others, or may have.
     pub(super) begins_inside: bool,
     /// Whether the decoder said that the frame of the entry needs no other.
@@ -77,7 +73,7 @@ impl Search<'_, '_> {
     pub(super) fn economical_pass(&mut self, entered: Entered, goal: Pts) -> Result<Pass, MediaError> {
         self.passes += 1;
         let mut entered = entered;
-        let mut pass = Pass { is_economical: true, ..Pass::default() };
+        let mut pass = Pass::default();
         let mut ahead = VecDeque::new();
         while pass.expected.is_none() && !pass.feeds_on {
             let Some(unit) = self.next_unit()? else {
@@ -314,7 +310,6 @@ impl Search<'_, '_> {
     /// Takes down what a frame says of the pass. Frames that are presented before the keyframe of the entry may lack what they
     /// refer to; nothing behind it refers to them.
     pub(super) fn judge(&self, pass: &mut Pass, timed: &Timed, entered: Entered) {
-        pass.is_retimed |= timed.is_retimed;
         pass.first_pts = Some(pass.first_pts.map_or(timed.pts, |first| first.min(timed.pts)));
         let Entered::Keyframe(first) = entered else {
             pass.is_spoilt |= timed.is_damaged;
@@ -337,8 +332,7 @@ impl Search<'_, '_> {
         pass.is_spoilt |= self.decoding.errors() > 0 || self.units.errors() > 0;
         pass.is_spoilt |= match self.units.order() {
             Order::Unknown | Order::AsTimed => false,
-            Order::Doubtful => pass.is_economical || pass.is_retimed,
-            Order::Repeated => true,
+            Order::Doubtful | Order::Repeated => true,
         };
         // A decoder that gives the entry a later time may give the frame of the GOP before it the wanted one.
         let entry = if let Entered::Keyframe(first) = entered { first } else { Pts::MAX };

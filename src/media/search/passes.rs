@@ -29,8 +29,8 @@ impl Search<'_, '_> {
                 }
                 expected = pass.expected;
                 // Only the start has the times that libavcodec reckons there.
-                skips_to_start =
-                    (pass.begins_inside && !self.marks_keyframes) || self.units.order() == Order::Repeated;
+                skips_to_start = (pass.begins_inside && !self.marks_keyframes)
+                    || matches!(self.units.order(), Order::Doubtful | Order::Repeated);
                 if skips_to_start && entered != Entered::Start {
                     continue;
                 }
@@ -51,7 +51,7 @@ impl Search<'_, '_> {
                 return Ok(pass);
             }
             candidate = is_clean.then_some(came);
-            skips_to_start |= pass.is_retimed && self.units.order() == Order::Doubtful;
+            skips_to_start |= self.units.order() == Order::Doubtful;
         }
         Ok(Pass::default())
     }
