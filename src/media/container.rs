@@ -1,11 +1,17 @@
 //! What a container tells: which demuxers are used and how, when streams begin, and what they hold.
 
+pub(super) mod analysis;
 pub(super) mod describe;
 pub(super) mod encryption;
 pub(super) mod formats;
 mod h264_sps;
+mod interval;
 pub(super) mod last_sound;
 mod parameters;
+mod pes;
 pub(super) mod starts;
+mod transport;
 
 pub(super) use h264_sps::Sps;
+pub(super) use interval::KeyframeInterval;
+pub(super) use pes::first_timestamp;

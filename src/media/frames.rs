@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::media::container::formats::{Opening, Seeking, reopen};
+use crate::media::container::analysis::reopen;
+use crate::media::container::formats::{Opening, Seeking};
 use crate::media::error::MediaError;
 use crate::media::ffi::stream::Stream;
 use crate::media::frame::poster::PosterFrame;
@@ -146,7 +147,8 @@ impl Media<'_> {
         let duration = self.duration.and_then(|duration| time_base.ticks(duration));
         let places = duration.map(|duration| {
             let can_enter = self.info.format_name == "mpegts";
-            Places { size: self.container.input().size(), start: target.start, duration, can_enter }
+            Places::new(self.container.input().size(), target.start, duration, can_enter)
+                .with_keyframes(self.keyframes.get(index).copied().flatten())
         });
         let opening = self.opening();
         let stream = search::Stream {

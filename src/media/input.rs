@@ -29,9 +29,10 @@ use crate::source::{Identity, RangeReader, ReadFault, SourceError};
 
 /// Bytes that one read gives at most.
 pub(crate) const MAX_READ: usize = 64 << 10;
-/// Reads whose bytes are remembered: 2 MiB at most. libavformat throws its buffer away at every seek, and seeks to and fro
-/// between header, index and samples.
-const REMEMBERED_READS: usize = 32;
+/// Reads whose bytes are remembered, and their bytes, at most. libavformat throws its buffer away at every seek, and seeks to and
+/// fro between header, index and samples.
+const REMEMBERED_READS: usize = 256;
+const REMEMBERED_BYTES: usize = 4 << 20;
 
 /// A gap of no more bytes than this is read, not sought over.
 const READ_OVER: usize = 16 << 10;
@@ -127,8 +128,9 @@ struct Reader<'r> {
     /// Where the reader stands, when that is known.
     position: Option<u64>,
     size: u64,
-    /// What the last reads fetched, oldest first.
+    /// What the last reads fetched, oldest first, and how many bytes these are.
     remembered: VecDeque<Window>,
+    remembered_bytes: usize,
     ledger: Ledger,
     max_bytes: u64,
     max_requests: u64,
@@ -137,8 +139,10 @@ struct Reader<'r> {
 impl Reader<'_> {
     /// Keeps what was just fetched, in place of what was fetched longest ago.
     fn remember(&mut self, offset: u64, bytes: &[u8]) {
-        if self.remembered.len() == REMEMBERED_READS {
-            self.remembered.pop_front();
+        self.remembered_bytes += bytes.len();
+        while self.remembered_bytes > REMEMBERED_BYTES || self.remembered.len() >= REMEMBERED_READS {
+            let Some(oldest) = self.remembered.pop_front() else { break };
+            self.remembered_bytes -= oldest.bytes.len();
         }
         self.remembered.push_back(Window { offset, bytes: Arc::new(bytes.to_vec()) });
     }
@@ -233,6 +237,8 @@ pub(crate) struct Input<'r> {
     /// Where libav is told that the file ends.
     visible: u64,
     windows: Vec<Window>,
+    /// What is requested when the first of it is read.
+    reached: Option<ByteRange>,
     deadline: Deadline,
     fault: Option<Fault>,
     /// What the last [`read`](Self::read) gave, in front.
@@ -253,6 +259,7 @@ impl<'r> Input<'r> {
             position: None,
             size,
             remembered: VecDeque::new(),
+            remembered_bytes: 0,
             ledger: Ledger::default(),
             max_bytes: limits.max_bytes,
             max_requests: limits.max_requests,
@@ -274,6 +281,7 @@ impl<'r> Input<'r> {
             size,
             visible: size,
             windows: Vec::new(),
+            reached: None,
             deadline,
             fault: None,
             scratch: vec![0; MAX_READ],
@@ -364,6 +372,9 @@ impl<'r> Input<'r> {
             buffer[..count].copy_from_slice(&bytes[..count]);
             return Ok(count);
         }
+        if let Some(range) = self.reached.take_if(|range| range.contains(offset)) {
+            self.prefetch(&[range]);
+        }
         let starts = self.windows.iter().map(|window| window.offset);
         let pinned = starts.filter(|&start| start > offset).min();
         let result = match &mut self.backend {
@@ -385,6 +396,11 @@ impl<'r> Input<'r> {
             Backend::Ranges(reader) => reader.prefetch(ranges),
         }
         let _ = ranges;
+    }
+
+    /// Requests bytes as [`prefetch`](Self::prefetch) does, but not before one of them is read.
+    pub(crate) const fn prefetch_when_reached(&mut self, range: ByteRange) {
+        self.reached = Some(range);
     }
 
     /// Says that of all that was asked for only these bytes will be read.

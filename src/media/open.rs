@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::limits::Limits;
+use crate::media::container::KeyframeInterval;
+use crate::media::container::analysis::prepare;
 use crate::media::container::describe::{describe_stream, encryptions};
 use crate::media::container::encryption::Encryption;
-use crate::media::container::formats::{Handling, Opening, handling, prepare, refused};
+use crate::media::container::formats::{Handling, Opening, handling, refused};
 use crate::media::container::last_sound;
 use crate::media::container::starts::{read_starts, stream_start};
 use crate::media::error::MediaError;
@@ -59,6 +61,8 @@ pub struct Media<'r> {
     /// Whether no packet has been lost since the first one.
     pub(super) at_start: bool,
     pub(super) handling: Handling,
+    /// Where the keyframes of each stream are expected, if something tells it.
+    pub(super) keyframes: Vec<Option<KeyframeInterval>>,
     /// How each stream is encrypted.
     pub(super) encryptions: Vec<Encryption>,
     pub(super) layout: Layout,
@@ -169,10 +173,11 @@ impl<'r> Media<'r> {
         let layout = layout.confirm(&format_name, container.stream_count());
         let handling = handling(&format_name).for_index(&container);
         // What analysing the streams reads is kept by libavformat, and comes first.
-        let is_analysed = prepare(&mut container)?;
-        let pending = if is_analysed { VecDeque::new() } else { read_starts(&mut container, &layout)? };
+        let analysis = prepare(&mut container, opening)?;
+        let pending = if analysis.is_done { VecDeque::new() } else { read_starts(&mut container, &layout)? };
         let mut media = Self::assemble(container, pending, layout, handling, options);
-        if is_analysed {
+        media.keyframes = analysis.keyframes;
+        if analysis.is_done {
             let (pending, longer) = last_sound::add(&mut media.container, &mut media.info)?;
             media.pending = pending;
             media.duration =
@@ -249,6 +254,7 @@ impl<'r> Media<'r> {
             pending,
             at_start: true,
             handling,
+            keyframes: Vec::new(),
             encryptions,
             layout,
             planned_at: options.poster_at,

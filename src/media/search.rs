@@ -13,6 +13,7 @@
 
 mod decode;
 mod entry;
+mod jump;
 mod packets;
 mod pass;
 mod passes;

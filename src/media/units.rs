@@ -60,6 +60,11 @@ impl Ticks {
     pub(crate) const fn half(self) -> Self {
         Self(self.0 / 2)
     }
+
+    /// The difference, or the end of the numbers.
+    pub(crate) const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
 }
 
 impl Pts {

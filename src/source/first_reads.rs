@@ -52,14 +52,15 @@ impl FirstReads {
     /// The reads that suit what an object's name says it is, and any other content too, at more requests or bytes.
     ///
     /// - Matroska and WebM say in their first kilobytes where everything else is.
-    /// - Transport streams have their durations at the very end, and libavformat looks at a megabyte of packets from the start.
+    /// - Transport streams have no header: their first packets tell what they hold, their last ones how long they are. A large
+    ///   keyframe and the sound behind it fit into the head.
     pub fn for_name(name: &str) -> Self {
         // What names of URLs have behind their path.
         let name = name.split('?').next().unwrap_or(name);
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
         let (head, tail) = match extension.as_str() {
             "mkv" | "webm" | "mka" | "mk3d" => (64 << 10, 0),
-            "ts" | "m2ts" | "mts" | "m2t" => (3 << 19, 256 << 10),
+            "ts" | "m2ts" | "mts" | "m2t" => (480 << 10, 160 << 10),
             _ => return Self::default(),
         };
         Self { head: ReadSize::fixed(head), tail: ReadSize::fixed(tail), ..Self::default() }
@@ -83,7 +84,7 @@ mod tests {
     #[test]
     fn names() {
         assert_eq!(FirstReads::for_name("s3://b/videos/1_x.MKV").tail.bytes(None), 0);
-        assert_eq!(FirstReads::for_name("https://h/a.ts").head.bytes(None), 3 << 19);
+        assert_eq!(FirstReads::for_name("https://h/a.ts").head.bytes(None), 480 << 10);
         assert_eq!(FirstReads::for_name("https://h/a.webm?REDACTED").tail.bytes(None), 0);
         for name in ["a.mp4", "a", "mkv", "a.mkv/b"] {
             assert_eq!(FirstReads::for_name(name), FirstReads::default(), "{name}");

@@ -127,8 +127,16 @@ impl RangeReader {
         }
     }
 
-    /// Asks for these ranges, as far as they are neither there nor on their way.
+    /// Asks for these ranges, as far as they are neither there nor on their way. A read behind the last one goes on from there: it
+    /// is not taken for a jump to an index.
     pub(crate) fn prefetch(&mut self, ranges: &[ByteRange]) {
+        if let Some(last) = ranges.last() {
+            self.ahead = (last.end(), READ_AHEAD.0);
+        }
+        self.request(ranges);
+    }
+
+    fn request(&self, ranges: &[ByteRange]) {
         let mut state = self.shared.lock();
         let mut missing: Vec<ByteRange> = Vec::new();
         let mut wanted = RangeSet::default();
@@ -209,7 +217,7 @@ impl RangeReader {
         }
         drop(state);
         let range = if read_ahead { self.ahead_from(range.start()) } else { range };
-        self.prefetch(&[range]);
+        self.request(&[range]);
     }
 
     /// The range to ask for when a read finds nothing at `offset`.

@@ -7,17 +7,15 @@ use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::stream::MediaType;
 use crate::media::input::{Container, Input};
-use crate::source::ByteRange;
 
 /// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
 pub(in crate::media) const DEMUXERS: &CStr = c"mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mxf,gxf,avi,flv,asf,ogg,rm,dv,wtv,h264,hevc,vvc,av1,obu,ivf,m4v,mpegvideo,mjpeg,h263,vc1,nut,yuv4mpegpipe,gif,apng,jpeg_pipe";
 /// No demuxer of ours has a use for a protocol.
 pub(in crate::media) const NO_PROTOCOL: &CStr = c"none";
-/// Bytes that `avformat_find_stream_info` may look at: enough for exact durations of transport streams (300 kB is not),
-/// a fifth of libavformat's default.
-const PROBE_BYTES: i64 = 1_000_000;
-/// What that takes of the file, requested at once.
-const PROBE_READ: u64 = 9 << 17;
+/// Bytes of packets that libavformat analyses, where the first packets of each stream do not tell enough: a fifth of its default.
+pub(super) const PROBE_BYTES: i64 = 1_000_000;
+/// Bytes of the file that this takes, requested at once.
+pub(super) const PROBE_READ: u64 = 9 << 17;
 
 /// What libavformat is told.
 const RESTRICTIONS: &[(&CStr, &CStr)] =
@@ -52,30 +50,12 @@ pub(in crate::media) fn refused(input: &Input<'_>, error: AvError) -> MediaError
         .map_or_else(|| MediaError::NotMedia { reason: error.to_string() }, |fault| fault.clone().into())
 }
 
-/// Opens a container again, as it was opened first.
-pub(in crate::media) fn reopen(container: &mut Container<'_>, opening: Opening) -> Result<(), MediaError> {
-    let reopened = container.reopen(opening.max_streams, opening.options);
-    reopened.map_err(|error| refused(container.input(), error))?;
-    prepare(container)?;
-    Ok(())
-}
-
-/// Does what every container needs that was just opened: libavformat reads its packets as the input should be read, and
-/// analyses its streams where the headers do not tell. Returns whether it did.
-pub(in crate::media) fn prepare(container: &mut Container<'_>) -> Result<bool, MediaError> {
-    let format_name = container.format_name();
-    if format_name.starts_with("mov") {
-        container.read_packets_directly();
-    }
-    if handling(&format_name).headers_suffice && headers_are_complete(container) {
-        return Ok(false);
-    }
-    container.set_probe_bytes(PROBE_BYTES);
-    container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
+/// Lets libavformat analyse the streams by this many bytes of packets.
+pub(super) fn find_stream_info(container: &mut Container<'_>, probe_bytes: i64) -> Result<(), MediaError> {
+    container.set_probe_bytes(probe_bytes);
     let result = container.find_stream_info();
     container.input_mut().check()?;
-    result.map_err(|error| MediaError::NotMedia { reason: error.to_string() })?;
-    Ok(true)
+    result.map_err(|error| MediaError::NotMedia { reason: error.to_string() })
 }
 
 /// How a container seeks.

@@ -45,8 +45,10 @@ pub(in crate::media) fn add(
         if !matches!(result, Ok(true)) {
             break;
         }
-        wanted
-            .retain(|&index| packet.stream_index() != Some(index) || !lengthen(info, index, packet.bytes()));
+        if let Some(index) = packet.stream_index() {
+            wanted.retain(|&other| other != index || !lengthen(info, index, packet.bytes()));
+            tell_profile(container, info, index, packet.bytes());
+        }
         bytes = bytes.saturating_add(packet.size());
         packets.push_back(packet);
     }
@@ -99,6 +101,16 @@ fn lengthen(info: &mut MediaInfo, index: usize, packet: &[u8]) -> bool {
     true
 }
 
+/// Names the profile of a stream of AAC, as libavformat does, which may have read too few packets for it.
+fn tell_profile(container: &Container<'_>, info: &mut MediaInfo, index: usize, packet: &[u8]) {
+    let Some(stream) = info.streams.get_mut(index) else { return };
+    if stream.profile.is_none() && stream.codec_name.as_deref() == Some("aac") {
+        let name = adts_profile(packet)
+            .and_then(|profile| container.stream(index)?.profile_name(profile).map(str::to_owned));
+        stream.profile = name;
+    }
+}
+
 /// The length of the whole in microseconds, by its streams.
 fn whole(info: &MediaInfo) -> Option<i64> {
     let spans: Vec<Span> = info
@@ -116,15 +128,26 @@ fn whole(info: &MediaInfo) -> Option<i64> {
     timeline::combine(&spans).1
 }
 
-/// Reads the header of an ADTS frame (ISO/IEC 14496-3, 1.A.2.2.1).
-fn adts_sample_rate(packet: &[u8]) -> Option<i32> {
+/// Reads profile and sampling frequency index from the header of an ADTS frame (ISO/IEC 14496-3, 1.A.2.2.1).
+fn adts_header(packet: &[u8]) -> Option<(u32, u32)> {
     let mut bits = Bits::new(packet);
     let has_syncword = bits.take(12)? == 0xfff;
     let _version = bits.flag()?;
     let layer = bits.take(2)?;
-    let _protection_absent_and_profile = bits.take(3)?;
+    let _protection_absent = bits.flag()?;
+    let profile = bits.take(2)?;
     let index = bits.take(4)?;
-    if has_syncword && layer == 0 { sample_rate(index) } else { None }
+    (has_syncword && layer == 0).then_some((profile, index))
+}
+
+fn adts_sample_rate(packet: &[u8]) -> Option<i32> {
+    adts_header(packet).and_then(|(_, index)| sample_rate(index))
+}
+
+/// The profile by libavcodec's numbers, which for AAC are those of the header (libavcodec/defs.h, `AV_PROFILE_AAC_MAIN` and
+/// those behind it).
+fn adts_profile(packet: &[u8]) -> Option<i32> {
+    adts_header(packet).and_then(|(profile, _)| i32::try_from(profile).ok())
 }
 
 /// Reads the configuration in an element of LOAS (ISO/IEC 14496-3, 1.7.2 and 1.7.3). Not every element has one.
@@ -186,6 +209,8 @@ mod tests {
         // AAC-LC at 44.1 kHz, stereo.
         assert_eq!(adts_sample_rate(&[0xff, 0xf1, 0x50, 0x80]), Some(44_100));
         assert_eq!(adts_sample_rate(&[0xff, 0xf9, 0x5c, 0x40]), Some(22_050));
+        assert_eq!(adts_profile(&[0xff, 0xf9, 0x5c, 0x40]), Some(1));
+        assert_eq!(adts_profile(&[0xff, 0xf9, 0x10]), Some(0));
         // A reserved frequency, another layer, no syncword, too few bytes.
         for packet in
             [&[0xff, 0xf1, 0x74, 0x80][..], &[0xff, 0xf3, 0x50, 0x80], &[0xfe, 0xf1, 0x50], &[0xff, 0xf1]]

@@ -98,6 +98,11 @@ impl Decoding {
         }
     }
 
+    /// Ticks between frames.
+    pub(super) const fn frame_ticks(&self) -> Ticks {
+        self.setup.frame_ticks
+    }
+
     pub(super) const fn packets_decoded(&self) -> u64 {
         self.packets_decoded
     }

@@ -1,8 +1,10 @@
 //! Where in the file a pass begins: at a keyframe that is presented at or before the goal, or at the start.
 
 use super::packets::{AccessUnit, Reordering};
+use super::places::Places;
 use super::state::Search;
-use crate::media::container::formats::{Seeking, reopen};
+use crate::media::container::analysis::reopen;
+use crate::media::container::formats::Seeking;
 use crate::media::error::MediaError;
 use crate::media::ffi::format::SeekFlags;
 use crate::media::units::{Microseconds, Pts, Ticks};
@@ -17,12 +19,6 @@ const STEP_BACK: Microseconds = Microseconds::new(10_000_000);
 /// Goals nearer to the start than this are reached by reading on, in containers whose seek is inexact: it costs less than a
 /// search by bisection, and always lands right.
 const READ_ON: Microseconds = Microseconds::new(30_000_000);
-/// How far before the goal reading begins in a container without an index, one after the other until a keyframe comes
-/// before the goal. Most encoders place keyframes one or two seconds apart.
-const JUMPS: [Microseconds; 3] =
-    [Microseconds::new(1_100_000), Microseconds::new(3_000_000), Microseconds::new(8_000_000)];
-/// A jump over less than this is not worth what it may cost when it lands wrong.
-const MIN_JUMP: u64 = 1 << 20;
 /// Requested at once where all up to the goal has to be read; the rest follows while reading continues.
 const MAX_READ_ON: u64 = 16 << 20;
 /// Read behind the estimated place of the wanted frame.
@@ -69,7 +65,7 @@ impl Search<'_, '_> {
     }
 
     pub(super) fn can_enter(&self) -> bool {
-        self.places.is_some_and(|places| places.can_enter)
+        self.places.as_ref().is_some_and(Places::can_enter)
     }
 
     pub(super) fn ticks(&self, length: Microseconds) -> Ticks {
@@ -158,55 +154,6 @@ impl Search<'_, '_> {
         Ok(Entered::Start)
     }
 
-    /// Enters the file shortly before `goal`, or `further` ticks before that, at the first keyframe there that is presented at or
-    /// before the goal.
-    pub(super) fn jump(&mut self, goal: Pts, further: Ticks) -> Result<Entered, MediaError> {
-        let Some(places) = self.places else { return Ok(Entered::Nowhere) };
-        // Behind the end there is nothing to enter.
-        let aim = goal.min(places.end());
-        let end = places.of(aim).saturating_add(BEHIND_ESTIMATE);
-        let mut before = None;
-        for back in JUMPS {
-            let back = self.ticks(back).saturating_add(further);
-            let place = places.of(aim.saturating_sub(back));
-            if place < MIN_JUMP {
-                break;
-            }
-            self.units.container.input_mut().prefetch(&[ByteRange::new(place, before.unwrap_or(end))]);
-            let Ok(offset) = i64::try_from(place) else { break };
-            if self.units.container.seek_to_byte(offset).is_err() {
-                break;
-            }
-            self.restart();
-            if let Some(pts) = self.read_to_keyframe(goal, before)? {
-                return Ok(Entered::Keyframe(pts));
-            }
-            before = Some(place);
-        }
-        Ok(Entered::Nowhere)
-    }
-
-    /// Leaves out access units until a keyframe comes that is presented at or before `goal`. `None` when one behind the goal
-    /// came first, or when an earlier attempt has read what lies from `seen` on.
-    pub(super) fn read_to_keyframe(
-        &mut self,
-        goal: Pts,
-        seen: Option<u64>,
-    ) -> Result<Option<Pts>, MediaError> {
-        while let Some(unit) = self.units.next()? {
-            let is_seen = seen.is_some_and(|seen| unit.position().is_some_and(|at| at >= seen));
-            let is_behind = unit.dts().or_else(|| unit.pts()).is_some_and(|time| time > goal);
-            if is_behind || is_seen {
-                return Ok(None);
-            }
-            if let Some(pts) = unit.pts().filter(|&pts| unit.is_key() && pts <= goal) {
-                self.hold(unit);
-                return Ok(Some(pts));
-            }
-        }
-        Ok(None)
-    }
-
     /// Requests what libavformat's index names for the goal, where the layout has planned nothing.
     pub(super) fn announce(&mut self, goal: Pts) {
         let stream = self.units.stream();
@@ -220,7 +167,7 @@ impl Search<'_, '_> {
 
     /// Requests what reading on from the start will read. Without an index all of it is needed.
     pub(super) fn request_up_to(&mut self, goal: Pts) {
-        let Some(places) = self.places.filter(|_| self.seeking != Seeking::Indexed) else { return };
+        let Some(places) = self.places.as_ref().filter(|_| self.seeking != Seeking::Indexed) else { return };
         let place = places.of(goal);
         let input = self.units.container.input_mut();
         let end = place.saturating_add(place / 16).saturating_add(BEHIND_ESTIMATE);

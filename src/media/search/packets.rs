@@ -355,7 +355,8 @@ impl<'m, 'r> Units<'m, 'r> {
 
     fn read_with_structure(&mut self) -> Result<Option<(Packet, PictureStructure)>, MediaError> {
         let Some(packet) = self.read()? else { return Ok(None) };
-        if self.order == Order::Unknown && packet.pts() != packet.dts() {
+        // Where reading begins at a B-frame, its two times may be equal although others are not.
+        if matches!(self.order, Order::Unknown | Order::Doubtful) && packet.pts() != packet.dts() {
             self.order = Order::AsTimed;
         }
         let Some(parser) = self.parser.as_mut().filter(|_| self.has_fields || self.order == Order::Unknown)

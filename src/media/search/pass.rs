@@ -86,6 +86,7 @@ impl Search<'_, '_> {
                 return Ok(pass);
             };
             pass.last_pts = pass.last_pts.max(Some(pts));
+            self.request_rest(&unit, goal);
             if unit.is_key() && pts <= goal {
                 // What came before is not needed.
                 ahead.clear();
@@ -95,6 +96,7 @@ impl Search<'_, '_> {
             }
             if pts >= goal {
                 self.look_ahead(&mut pass, &mut ahead, unit, goal)?;
+                entered = self.begin_at_frame(&mut pass, &mut ahead).unwrap_or(entered);
                 continue;
             }
             ahead.push_back(unit);
@@ -197,6 +199,20 @@ impl Search<'_, '_> {
             _ => pass.feeds_on = true,
         }
         Ok(())
+    }
+
+    /// Leaves out what comes before the frame of the goal, if that is a keyframe itself.
+    fn begin_at_frame(&mut self, pass: &mut Pass, ahead: &mut VecDeque<AccessUnit>) -> Option<Entered> {
+        let Some(Promise::Frame(pts)) = pass.expected else { return None };
+        if !ahead.back().is_some_and(|unit| unit.is_key() && unit.pts() == Some(pts)) {
+            return None;
+        }
+        ahead.drain(..ahead.len().saturating_sub(1));
+        if let Some(unit) = ahead.back() {
+            self.begin_at(unit);
+        }
+        (pass.is_spoilt, pass.begins_inside) = (false, false);
+        Some(Entered::Keyframe(pts))
     }
 
     /// How far decoding times of this pass tell that no earlier frame can follow.

@@ -1,31 +1,136 @@
-//! Where times lie in a file.
+//! Where times lie in a file without an index.
 
+use crate::media::container::KeyframeInterval;
 use crate::media::units::{Pts, Ticks};
 
-/// Where times lie in a file of about constant bit rate.
-#[derive(Debug, Clone, Copy)]
+/// Where times lie in a file: estimated by its bit rate, and by what was met on the way.
+#[derive(Debug, Clone)]
 pub(in crate::media) struct Places {
     /// Bytes of the file.
-    pub(in crate::media) size: u64,
+    size: u64,
     /// The start of the presentation, in ticks of the stream.
-    pub(in crate::media) start: Pts,
-    /// Its length in ticks of the stream.
-    pub(in crate::media) duration: Ticks,
+    start: Pts,
+    /// The end of the presentation.
+    end: Pts,
     /// Whether reading can begin anywhere.
-    pub(in crate::media) can_enter: bool,
+    can_enter: bool,
+    /// Decoding times and the places where they were met, both rising.
+    met: Vec<(Pts, u64)>,
+    keyframes: Option<KeyframeInterval>,
 }
 
 impl Places {
-    /// The end of the presentation.
-    pub(super) const fn end(self) -> Pts {
-        self.start.saturating_add(self.duration)
+    /// A file of `size` bytes that starts at `start`, in ticks of the stream, and lasts `duration`. `can_enter` says whether reading
+    /// can begin anywhere.
+    pub(in crate::media) const fn new(size: u64, start: Pts, duration: Ticks, can_enter: bool) -> Self {
+        Self { size, start, end: start.saturating_add(duration), can_enter, met: Vec::new(), keyframes: None }
     }
 
-    /// The estimated place of a time.
-    pub(super) fn of(self, time: Pts) -> u64 {
-        let elapsed = u128::try_from(time.since(self.start).get()).unwrap_or(0);
-        let duration = u128::try_from(self.duration.get()).unwrap_or(0).max(1);
-        u64::try_from(u128::from(self.size) * elapsed / duration)
-            .map_or(self.size, |place| place.min(self.size))
+    /// The same, with what is known of the keyframes.
+    #[must_use]
+    pub(in crate::media) const fn with_keyframes(mut self, keyframes: Option<KeyframeInterval>) -> Self {
+        self.keyframes = keyframes;
+        self
+    }
+
+    /// What is known of the keyframes.
+    pub(super) const fn keyframes(&self) -> Option<KeyframeInterval> {
+        self.keyframes
+    }
+
+    /// The start of the presentation.
+    pub(super) const fn start(&self) -> Pts {
+        self.start
+    }
+
+    pub(super) const fn can_enter(&self) -> bool {
+        self.can_enter
+    }
+
+    /// Bytes of the file.
+    pub(super) const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The end of the presentation.
+    pub(super) const fn end(&self) -> Pts {
+        self.end
+    }
+
+    /// Whether nothing but the bit rate is known.
+    pub(super) const fn is_estimate(&self) -> bool {
+        self.met.is_empty()
+    }
+
+    /// Whether the estimate is worth little: where times lie was met nowhere near this one.
+    pub(super) fn is_unknown(&self, time: Pts, near: Ticks) -> bool {
+        let met = self.met.iter().map(|&(met, _)| met).chain([self.start, self.end]);
+        met.map(|met| met.since(time).max(time.since(met))).min().is_none_or(|distance| distance > near)
+    }
+
+    /// The estimated place of a time: between the nearest places that are known, in proportion. Near a place that was met the
+    /// keyframes are reckoned with.
+    pub(super) fn of(&self, time: Pts) -> u64 {
+        let surplus = if self.met.is_empty() { 0 } else { self.surplus(time) };
+        self.in_proportion(time).saturating_add(surplus).min(self.size)
+    }
+
+    fn surplus(&self, time: Pts) -> u64 {
+        self.keyframes.map_or(0, |keyframes| keyframes.surplus(time))
+    }
+
+    fn in_proportion(&self, time: Pts) -> u64 {
+        let behind = self.met.partition_point(|&(met, _)| met <= time);
+        let before = behind.checked_sub(1).and_then(|index| self.met.get(index));
+        let (low, low_place) = before.copied().unwrap_or((self.start, 0));
+        let (high, high_place) = self.met.get(behind).copied().unwrap_or((self.end, self.size));
+        let length = |from: Pts, to: Pts| u128::try_from(to.since(from).get()).unwrap_or(0);
+        let elapsed = length(low, time).min(length(low, high));
+        let bytes = u128::from(high_place.saturating_sub(low_place));
+        let ahead = bytes.saturating_mul(elapsed) / length(low, high).max(1);
+        u64::try_from(ahead).map_or(self.size, |ahead| low_place.saturating_add(ahead).min(self.size))
+    }
+
+    /// Notes where a decoding time was met. One that contradicts the others makes them worthless: the times of the file do not
+    /// rise throughout.
+    pub(super) fn note(&mut self, time: Pts, place: u64) {
+        let place = place.saturating_sub(self.surplus(time));
+        let index = self.met.partition_point(|&(met, _)| met < time);
+        let before = index.checked_sub(1).and_then(|index| self.met.get(index));
+        let is_behind = before.is_none_or(|&(_, other)| other < place);
+        let is_ahead = self.met.get(index).is_none_or(|&(met, other)| met > time && place < other);
+        if is_behind && is_ahead {
+            self.met.insert(index, (time, place));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> Places {
+        Places::new(1000, Pts::new(50), Ticks::new(100), true)
+    }
+
+    #[test]
+    fn times_lie_in_proportion() {
+        let places = places();
+        let of = |time| places.of(Pts::new(time));
+        assert_eq!([of(0), of(50), of(60), of(150), of(200)], [0, 0, 100, 1000, 1000]);
+        assert_eq!(Places::new(1000, Pts::new(i64::MIN), Ticks::ZERO, true).of(Pts::MAX), 0);
+    }
+
+    #[test]
+    fn what_was_met_corrects_the_estimate() {
+        let mut places = places();
+        places.note(Pts::new(100), 800);
+        assert_eq!([75, 100, 125].map(|time| places.of(Pts::new(time))), [400, 800, 900]);
+        // It contradicts what is known, or tells nothing new.
+        places.note(Pts::new(120), 700);
+        places.note(Pts::new(100), 900);
+        assert_eq!(places.of(Pts::new(125)), 900);
+        places.note(Pts::new(75), 200);
+        assert_eq!(places.of(Pts::new(75)), 200);
     }
 }

@@ -75,12 +75,15 @@ impl Search<'_, '_> {
         if self.decoding.size_refused() { Err(self.decoding.too_many_pixels()) } else { Ok(()) }
     }
 
-    /// Whether the packets from the entry for `goal` on say that there is no frame at or after it. Nothing is decoded.
+    /// Whether the packets before the end, from the entry for `goal` on, say that there is no frame at or after it. Nothing is decoded.
     pub(super) fn has_nothing_at(
         &mut self,
         goal: Pts,
         last_pts: &mut Option<Pts>,
     ) -> Result<bool, MediaError> {
+        if self.timestamps == Timestamps::Stored && self.can_enter() {
+            return self.ends_before(goal, last_pts);
+        }
         if self.timestamps != Timestamps::Stored
             || !matches!(self.enter(Entry::Near, goal)?, Entered::Keyframe(_))
         {

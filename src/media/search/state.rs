@@ -60,6 +60,10 @@ pub(in crate::media) struct Search<'m, 'r> {
     pub(super) reorder: Reordering,
     /// Whether the container stores decoding times. Others are reckoned by libavformat, and may be too late.
     pub(super) stores_dts: bool,
+    /// Whether a jump found no keyframe between the start and the goal.
+    pub(super) has_no_entry: bool,
+    /// Where what a jump requested ends.
+    pub(super) requested: u64,
     /// Whether the keyframe of the entry is presented after its decoding time.
     pub(super) is_delayed: bool,
     /// Whether the container's marks of keyframes are to be believed without the decoder's word.
@@ -115,6 +119,8 @@ impl<'m, 'r> Search<'m, 'r> {
             unreferenced,
             reorder,
             stores_dts: stream.stores_dts,
+            has_no_entry: false,
+            requested: 0,
             is_delayed: false,
             marks_keyframes,
             opening: stream.opening,

@@ -1,0 +1,111 @@
+//! The distance between the keyframes of a video, where its first packets tell it.
+
+use crate::media::units::{Pts, Ticks};
+
+/// Bytes of a packet that are searched for the options of its encoder.
+const MAX_TEXT: usize = 4 << 10;
+
+/// The keyframes of a video whose encoder places them at equal distances.
+///
+/// It is a hint of where to look for them: some encoders begin anew at a cut, whatever they announce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::media) struct KeyframeInterval {
+    /// The presentation time of the first one.
+    pub(super) first: Pts,
+    /// In ticks of the stream, more than none.
+    pub(super) interval: Ticks,
+    /// Bytes of the first one.
+    pub(super) bytes: u64,
+}
+
+impl KeyframeInterval {
+    /// The keyframe at or before `goal`, or the one behind it if it is presented within `reach` of it. `None` before the first.
+    pub(in crate::media) fn expected(self, goal: Pts, reach: Ticks) -> Option<Pts> {
+        let elapsed = goal.saturating_add(reach).since(self.first).get();
+        let past = elapsed.checked_rem_euclid(self.interval.get())?;
+        let keyframes = elapsed.checked_sub(past).filter(|_| elapsed >= 0)?;
+        Some(self.first.saturating_add(Ticks::new(keyframes)))
+    }
+
+    /// About how many bytes a keyframe has.
+    pub(in crate::media) const fn bytes(self) -> u64 {
+        self.bytes
+    }
+
+    /// By how many bytes a file of constant bit rate is ahead of its average at a time: by a keyframe after each, and by nothing
+    /// before the next.
+    pub(in crate::media) fn surplus(self, time: Pts) -> u64 {
+        let phase = time.since(self.first).get().checked_rem_euclid(self.interval.get()).unwrap_or(0);
+        let rest = u128::try_from(self.interval.get().saturating_sub(phase)).unwrap_or(0);
+        let whole = u128::try_from(self.interval.get()).unwrap_or(0).max(1);
+        // At the keyframe itself nothing of it has come.
+        let part = if phase == 0 { 0 } else { u128::from(self.bytes).saturating_mul(rest) / whole };
+        u64::try_from(part).unwrap_or(self.bytes)
+    }
+}
+
+/// Frames from one keyframe to the next by the options that x264 writes into its first packet, where it was told not to begin anew
+/// at cuts.
+pub(super) fn frames_between_keyframes(packet: &[u8]) -> Option<i64> {
+    let text = packet.get(..MAX_TEXT).unwrap_or(packet);
+    let is_fixed = number_of(text, b" scenecut=")? == 0 && number_of(text, b" intra_refresh=")? == 0;
+    number_of(text, b" keyint=").filter(|&frames| is_fixed && frames > 0)
+}
+
+/// The number behind the first place of an option's name.
+fn number_of(text: &[u8], name: &[u8]) -> Option<i64> {
+    let place = text.windows(name.len()).position(|part| part == name)?;
+    let digits = text.get(place.checked_add(name.len())?..)?.iter().take(6);
+    let digits = digits.take_while(|byte| byte.is_ascii_digit());
+    digits.fold(None, |number, &byte| Some(number.unwrap_or(0) * 10 + i64::from(byte - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_keyframe_before_the_goal_is_expected_or_the_one_just_behind_it() {
+        let keyframes = KeyframeInterval { first: Pts::new(100), interval: Ticks::new(50), bytes: 0 };
+        let expected = |goal, reach| keyframes.expected(Pts::new(goal), Ticks::new(reach)).map(Pts::get);
+        assert_eq!(
+            [99, 100, 149, 150, 260].map(|goal| expected(goal, 0)),
+            [None, Some(100), Some(100), Some(150), Some(250)]
+        );
+        assert_eq!([98, 145, 149].map(|goal| expected(goal, 2)), [Some(100), Some(100), Some(150)]);
+    }
+
+    #[test]
+    fn a_keyframe_comes_at_once_and_is_made_up_for() {
+        let keyframes = KeyframeInterval { first: Pts::new(100), interval: Ticks::new(50), bytes: 1000 };
+        assert_eq!(
+            [50, 60, 100, 101, 149].map(|time| keyframes.surplus(Pts::new(time))),
+            [0, 800, 0, 980, 20]
+        );
+    }
+
+    #[test]
+    fn options_of_x264() {
+        let of = |text: &str| frames_between_keyframes(text.as_bytes());
+        assert_eq!(of("x264 - core 165 keyint=50 keyint_min=26 scenecut=0 intra_refresh=0 rc"), Some(50));
+        assert_eq!(of("x264 - core 165 keyint=50 keyint_min=26 scenecut=40 intra_refresh=0 rc"), None);
+        assert_eq!(of("x264 - core 165 keyint=50 keyint_min=26 scenecut=0 intra_refresh=1 rc"), None);
+        assert_eq!(of("x264 - core 165 keyint=infinite scenecut=0 intra_refresh=0"), None);
+        assert_eq!(of(" keyint="), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_packet_and_any_time(bytes in prop::collection::vec(any::<u8>(), 0..64), times: [i64; 4]) {
+            let _frames = frames_between_keyframes(&bytes);
+            let [first, interval, goal, reach] = times;
+            let keyframes = KeyframeInterval { first: Pts::new(first), interval: Ticks::new(interval), bytes: 0 };
+            if let Some(expected) = keyframes.expected(Pts::new(goal), Ticks::new(reach)) {
+                prop_assert!(expected >= Pts::new(first) || interval <= 0);
+            }
+            let _surplus = keyframes.surplus(Pts::new(goal));
+        }
+    }
+}
