@@ -24,7 +24,7 @@ fn open(bytes: &[u8]) -> Media<'_> {
 }
 
 fn poster_frame(bytes: &[u8]) -> PosterFrame {
-    open(bytes).poster_frame(TARGET).expect("a fixture has a frame")
+    open(bytes).frame(TARGET).expect("a fixture has a frame")
 }
 
 /// Opening is probing: the information is complete when the container is open.
@@ -47,7 +47,7 @@ fn frame(criterion: &mut Criterion) {
         group.bench_function(*name, |bencher| {
             bencher.iter_batched_ref(
                 || open(&bytes),
-                |media| black_box(media.poster_frame(TARGET).expect("a fixture has a frame")),
+                |media| black_box(media.frame(TARGET).expect("a fixture has a frame")),
                 BatchSize::PerIteration,
             );
         });

@@ -37,7 +37,7 @@ fn options() -> OpenOptions {
 
 /// Returns the columns of the frame at `at`.
 fn frame_columns(media: &mut Media<'static>, at: Duration) -> Result<String, MediaError> {
-    let frame = media.poster_frame(at)?;
+    let frame = media.frame(at)?;
     let md5: String = Md5::digest(frame.copy_planes()?).iter().map(|byte| format!("{byte:02x}")).collect();
     let time_base = frame.time_base();
     Ok(format!(
@@ -63,7 +63,7 @@ fn print_line(source: &str, state: &str, at: Duration, columns: Result<String, S
 /// Opens the video anew for each time, with the time as a hint of what to read first.
 fn print_fresh(source: &str, open: Open, path: &Path, times: &[Duration]) {
     for &at in times {
-        let media = open(path, &options().with_poster_at(at));
+        let media = open(path, &options().with_frame(at));
         let columns = media.and_then(|mut media| frame_columns(&mut media, at));
         print_line(source, "fresh", at, columns.map_err(|error| error_columns(&error)));
     }

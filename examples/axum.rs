@@ -91,7 +91,7 @@ async fn thumbnail(
     let permit = timeout(DEADLINE, server.decoders.acquire_owned()).await.map_err(|_| busy())?;
     let permit = permit.map_err(internal)?;
     let limits = Limits::default().with_max_time(DEADLINE.saturating_sub(started.elapsed()));
-    let options = OpenOptions::default().with_limits(limits).with_poster_at(AT).with_cancel(cancel.0.clone());
+    let options = OpenOptions::default().with_limits(limits).with_frame(AT).with_cancel(cancel.0.clone());
     let made = spawn_blocking(move || {
         // Held until the work has ended, which is after the client has left.
         let _permit = permit;
@@ -114,7 +114,7 @@ async fn thumbnail(
 fn make(source: Arc<dyn RangeSource>, options: &OpenOptions) -> Result<(Vec<u8>, Option<String>), Error> {
     let mut media = Media::open_source(source, options)?;
     let bounds = Bounds { max_width: NonZeroU32::new(WIDTH), max_height: None };
-    let picture = media.poster_frame(AT)?.encode(&Encoding::default().with_bounds(bounds))?;
+    let picture = media.frame(AT)?.encode(&Encoding::default().with_bounds(bounds))?;
     // Of the version that was read, which need not be the one that was there when the request came.
     Ok((picture.bytes, media.identity().as_ref().and_then(etag)))
 }

@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // The reader may borrow: `media` cannot outlive `bytes`.
     let mut media = Media::open(Cursor::new(&bytes), &OpenOptions::default())?;
-    let frame = media.poster_frame(Duration::from_secs(5))?;
+    let frame = media.frame(Duration::from_secs(5))?;
     println!("frame at {:.3} s ({})", frame.pts_seconds(), frame.reason().as_str());
 
     let side = NonZeroU32::new(320);

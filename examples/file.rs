@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use posterframe::{Encoding, Media, OpenOptions};
+use posterframe::{Media, OpenOptions};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
@@ -16,10 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let info = media.info();
     println!("{}, {:?} seconds, {} streams", info.format_name, info.duration_seconds, info.streams.len());
 
-    let frame = media.poster_frame(Duration::from_secs(5))?;
+    let frame = media.frame(Duration::from_secs(5))?;
     println!("frame at {:.3} s ({})", frame.pts_seconds(), frame.reason().as_str());
 
-    let thumbnail = frame.encode(&Encoding::default())?;
+    let thumbnail = frame.thumbnail()?;
     println!("{}x{} JPEG of {} bytes", thumbnail.width, thumbnail.height, thumbnail.bytes.len());
     std::fs::write(picture, thumbnail.bytes)?;
     Ok(())

@@ -17,7 +17,7 @@ fn open(path: &str) -> Result<Media<'static>, MediaError> {
     if path.starts_with("http") {
         let url = path.parse().map_err(|error| SourceError::Request { reason: format!("{error}") });
         let source = url.and_then(HttpSource::new)?;
-        return Media::open_source(source, &OpenOptions::default().with_poster_at(AT));
+        return Media::open_source(source, &OpenOptions::default().with_frame(AT));
     }
     Media::open_file(path, &OpenOptions::default())
 }
@@ -26,7 +26,7 @@ fn line(path: &str) -> Result<String, MediaError> {
     let mut media = open(path)?;
     let start = media.info().start_seconds.map_or("-".to_owned(), |seconds| format!("{seconds:.6}"));
     let duration = media.info().duration_seconds.map_or("-".to_owned(), |seconds| format!("{seconds:.6}"));
-    let frame = match media.poster_frame(AT) {
+    let frame = match media.frame(AT) {
         Ok(frame) => frame,
         Err(error) => return Ok(format!("{start}\t{duration}\terror\t{}: {error}", error.kind())),
     };

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use posterframe::source::HttpSource;
-use posterframe::{Encoding, Media, OpenOptions};
+use posterframe::{Media, OpenOptions};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Said before opening, the time of the frame saves a round trip: its packets are asked for as soon as the index is here.
     let at = Duration::from_secs(5);
-    let mut media = Media::open_source(source, &OpenOptions::default().with_poster_at(at))?;
+    let mut media = Media::open_source(source, &OpenOptions::default().with_frame(at))?;
     let info = media.info();
     println!("{}, {:?} seconds", info.format_name, info.duration_seconds);
     for stream in &info.streams {
@@ -26,9 +26,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("  {kind}: {}", codec.unwrap_or("unknown"));
     }
 
-    let frame = media.poster_frame(at)?;
+    let frame = media.frame(at)?;
     println!("frame at {:.3} s ({})", frame.pts_seconds(), frame.reason().as_str());
-    std::fs::write(picture, frame.encode(&Encoding::default())?.bytes)?;
+    std::fs::write(picture, frame.thumbnail()?.bytes)?;
 
     let ledger = media.ledger();
     println!(

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::time::Duration;
 
-use posterframe::{Encoding, Media, OpenOptions};
+use posterframe::{Media, OpenOptions};
 
 struct Watched {
     file: File,
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let reader = Watched { file: File::open(video)?, position: 0 };
     let mut media = Media::open(reader, &OpenOptions::default())?;
-    let thumbnail = media.poster_frame(Duration::from_secs(5))?.encode(&Encoding::default())?;
+    let thumbnail = media.frame(Duration::from_secs(5))?.thumbnail()?;
     std::fs::write(picture, thumbnail.bytes)?;
 
     let ledger = media.ledger();

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use posterframe::source::{
     BoxFuture, ByteRange, GetRange, Identity, RangeBody, RangeReply, RangeSource, SourceError,
 };
-use posterframe::{Encoding, Media, OpenOptions};
+use posterframe::{Media, OpenOptions};
 use tokio::task::spawn_blocking;
 
 /// Most bytes of a piece. Pieces are read as soon as they are there, so they should not be large.
@@ -117,11 +117,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let at = Duration::from_secs(5);
     // The size decides how much is asked for at first. Without it, head and tail of a small video would overlap.
-    let options = OpenOptions::default().with_poster_at(at).with_size_hint(parts.look()?.1.size);
+    let options = OpenOptions::default().with_frame(at).with_size_hint(parts.look()?.1.size);
     let mut media = Media::open_source(parts, &options)?;
-    let frame = media.poster_frame(at)?;
+    let frame = media.frame(at)?;
     println!("frame at {:.3} s ({})", frame.pts_seconds(), frame.reason().as_str());
-    std::fs::write(picture, frame.encode(&Encoding::default())?.bytes)?;
+    std::fs::write(picture, frame.thumbnail()?.bytes)?;
 
     let ledger = media.ledger();
     println!("{} bytes read in {} requests", ledger.bytes_fetched, ledger.requests);

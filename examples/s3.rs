@@ -9,7 +9,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use posterframe::source::{S3Source, block_on};
-use posterframe::{Encoding, Media, OpenOptions};
+use posterframe::{Media, OpenOptions};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -22,13 +22,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let source = block_on(S3Source::connect(bucket, key))??;
 
     let at = Duration::from_secs(5);
-    let mut media = Media::open_source(source, &OpenOptions::default().with_poster_at(at))?;
+    let mut media = Media::open_source(source, &OpenOptions::default().with_frame(at))?;
     let version = media.identity().and_then(|identity| identity.etag);
     println!("{:?} seconds, ETag {}", media.info().duration_seconds, version.unwrap_or_default());
 
-    let frame = media.poster_frame(at)?;
+    let frame = media.frame(at)?;
     println!("frame at {:.3} s ({})", frame.pts_seconds(), frame.reason().as_str());
-    std::fs::write(picture, frame.encode(&Encoding::default())?.bytes)?;
+    std::fs::write(picture, frame.thumbnail()?.bytes)?;
 
     let ledger = media.ledger();
     println!(

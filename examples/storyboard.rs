@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn pictures(media: &mut Media<'_>, step: Duration, count: u32) -> Result<Vec<RgbImage>, Box<dyn Error>> {
     let mut pictures: Vec<RgbImage> = Vec::new();
     for index in 0..count {
-        let frame = media.poster_frame(step * index + step / 2)?;
+        let frame = media.frame(step * index + step / 2)?;
         // Sound may go on after the last frame; that one stays then, and not the substitute from half-way.
         let last = pictures.last().filter(|_| frame.reason() != FrameReason::AtTarget);
         let picture = match last {

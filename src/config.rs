@@ -5,7 +5,8 @@
 //! | `VIDEO_PREFIX` | `videos/` | folder of the videos; set and empty: the whole bucket |
 //! | `VIDEO_SUFFIXES` | `.mp4` | endings of video names, comma separated, any letter case |
 //! | `THUMBNAIL_PREFIX` | `thumbnails/` | folder of the thumbnails |
-//! | `THUMBNAIL_AT` | `5` | seconds into the video at which the frame is taken |
+//! | `THUMBNAIL_AT` | `5` | where in the video the frame is taken, see [`FrameTime`](crate::FrameTime): `5`, `1:02.5`, `-10`, `10%`, `middle` |
+//! | `THUMBNAIL_PICK` | `exact` | `exact`, or `keyframe`: the one at or before that time, from the fewest bytes |
 //! | `THUMBNAIL_WIDTH`, `THUMBNAIL_HEIGHT` | the video's own | bounds of the picture in pixels; it is never enlarged |
 //! | `THUMBNAIL_FORMAT` | `jpeg` | `jpeg`, `png` or `webp` |
 //! | `THUMBNAIL_QUALITY` | `85` | 1 to 100, for JPEG and WebP |
@@ -54,7 +55,6 @@ mod partial;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 #[cfg(feature = "mysql")]
 pub use database::{BastionSettings, CaSource, DatabaseSettings, HostKeyRule, Login, TlsMode};
@@ -65,7 +65,7 @@ pub use lookup::{ConfigError, Problem};
 pub(crate) use partial::PartialConfig;
 
 use crate::object_name::KeyRules;
-use crate::{Bounds, Encoding, ImageFormat, Quality};
+use crate::{Bounds, Encoding, FrameRequest, FrameTime, ImageFormat, Pick, Quality};
 use lookup::Lookup;
 
 /// Everything `process` is told by the environment.
@@ -90,10 +90,8 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ThumbnailSettings {
-    /// How far into the video the frame is taken.
-    pub at: Duration,
-    /// Format, bounds and quality of the picture.
-    pub encoding: Encoding,
+    /// Which frame is taken, and what picture is made of it.
+    pub request: FrameRequest,
     /// The `Cache-Control` stored with it. Short by default: the key is used again when a video is replaced.
     pub cache_control: String,
 }
@@ -101,8 +99,7 @@ pub struct ThumbnailSettings {
 impl Default for ThumbnailSettings {
     fn default() -> Self {
         Self {
-            at: Duration::from_secs(5),
-            encoding: Encoding::default(),
+            request: FrameRequest::default(),
             cache_control: "public, max-age=300".to_owned(),
         }
     }
@@ -217,20 +214,20 @@ fn read_key_rules(lookup: &mut Lookup<'_>) -> KeyRules {
 fn read_thumbnail(lookup: &mut Lookup<'_>) -> ThumbnailSettings {
     let defaults = ThumbnailSettings::default();
     let quality = lookup.with("THUMBNAIL_QUALITY", "a whole number from 1 to 100", parse_quality);
-    ThumbnailSettings {
-        at: lookup
-            .with("THUMBNAIL_AT", "a number of seconds, 0 or more", parse_seconds)
-            .unwrap_or(defaults.at),
-        encoding: Encoding {
-            format: lookup
-                .with("THUMBNAIL_FORMAT", FORMATS, ImageFormat::from_extension)
-                .unwrap_or(defaults.encoding.format),
-            bounds: Bounds {
-                max_width: lookup.with("THUMBNAIL_WIDTH", PIXELS, parse_pixels),
-                max_height: lookup.with("THUMBNAIL_HEIGHT", PIXELS, parse_pixels),
-            },
-            quality: quality.unwrap_or(defaults.encoding.quality),
+    let encoding = Encoding {
+        format: lookup.with("THUMBNAIL_FORMAT", FORMATS, ImageFormat::from_extension).unwrap_or_default(),
+        bounds: Bounds {
+            max_width: lookup.with("THUMBNAIL_WIDTH", PIXELS, parse_pixels),
+            max_height: lookup.with("THUMBNAIL_HEIGHT", PIXELS, parse_pixels),
         },
+        quality: quality.unwrap_or_default(),
+    };
+    let time = lookup.with("THUMBNAIL_AT", FrameTime::FORMS, |text| text.parse::<FrameTime>().ok());
+    let pick = lookup.with("THUMBNAIL_PICK", "exact or keyframe", Pick::from_name);
+    ThumbnailSettings {
+        request: FrameRequest::at(time.unwrap_or_default())
+            .with_pick(pick.unwrap_or_default())
+            .with_encoding(encoding),
         cache_control: lookup
             .with("THUMBNAIL_CACHE_CONTROL", "printable ASCII, as in an HTTP header", parse_header)
             .unwrap_or(defaults.cache_control),
@@ -270,11 +267,6 @@ pub(crate) const FORMATS: &str = match (cfg!(feature = "png"), cfg!(feature = "w
     (false, false) => "jpeg",
 };
 
-/// Seconds as a decimal number.
-pub(crate) fn parse_seconds(text: &str) -> Option<Duration> {
-    text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-}
-
 /// A side's length. A JPEG's is 16 bits wide.
 pub(crate) fn parse_pixels(text: &str) -> Option<NonZeroU32> {
     text.parse().ok().filter(|pixels: &NonZeroU32| pixels.get() <= 65535)
@@ -292,6 +284,7 @@ fn parse_header(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     use super::*;
 
@@ -317,6 +310,7 @@ mod tests {
             ("VIDEO_SUFFIXES", ".mp4, .MOV,"),
             ("THUMBNAIL_PREFIX", "out/"),
             ("THUMBNAIL_AT", "2.5"),
+            ("THUMBNAIL_PICK", "keyframe"),
             ("THUMBNAIL_WIDTH", "640"),
             ("THUMBNAIL_HEIGHT", "360"),
             ("THUMBNAIL_FORMAT", "JPEG"),
@@ -334,10 +328,11 @@ mod tests {
         assert_eq!(config.key_rules.video_suffixes, [".mp4", ".MOV"]);
         assert_eq!(config.key_rules.thumbnail_prefix, "out/");
         assert_eq!(config.key_rules.thumbnail_key.to_string(), "{prefix}{stem}.{ext}");
-        assert_eq!(config.thumbnail.at, Duration::from_millis(2500));
-        assert_eq!(config.thumbnail.encoding.bounds.max_width, NonZeroU32::new(640));
-        assert_eq!(config.thumbnail.encoding.bounds.max_height, NonZeroU32::new(360));
-        assert_eq!(Some(config.thumbnail.encoding.quality), Quality::new(75));
+        assert_eq!(config.thumbnail.request.time, FrameTime::FromStart(Duration::from_millis(2500)));
+        assert_eq!(config.thumbnail.request.pick, Pick::Keyframe);
+        assert_eq!(config.thumbnail.request.encoding.bounds.max_width, NonZeroU32::new(640));
+        assert_eq!(config.thumbnail.request.encoding.bounds.max_height, NonZeroU32::new(360));
+        assert_eq!(Some(config.thumbnail.request.encoding.quality), Quality::new(75));
         assert_eq!(config.thumbnail.cache_control, "no-cache");
         assert!(config.overwrite_contents);
         assert_eq!(config.catalog_path(), Path::new("/srv/catalogue.db"));
@@ -359,7 +354,8 @@ mod tests {
         let wrong = [
             ("VIDEO_PREFIX", "thumbnails/videos"),
             ("VIDEO_SUFFIXES", ".mp4,a/b"),
-            ("THUMBNAIL_AT", "-1"),
+            ("THUMBNAIL_AT", "1:60"),
+            ("THUMBNAIL_PICK", "best"),
             ("THUMBNAIL_WIDTH", "0"),
             ("THUMBNAIL_HEIGHT", "65536"),
             ("THUMBNAIL_FORMAT", "gif"),
@@ -374,13 +370,5 @@ mod tests {
         }
         assert!(message.contains("\n  THUMBNAIL_PREFIX: \"thumbnails/\" holds VIDEO_PREFIX"), "{message}");
         assert!(message.contains("unknown placeholder {stme}"), "{message}");
-    }
-
-    #[test]
-    fn seconds_that_are_no_time() {
-        for text in ["", "five", "nan", "inf", "1e30", "-0.1"] {
-            assert_eq!(parse_seconds(text), None, "{text}");
-        }
-        assert_eq!(parse_seconds("0"), Some(Duration::ZERO));
     }
 }

@@ -7,19 +7,18 @@
 //!
 //! ```
 //! use std::io::Cursor;
-//! use std::num::NonZeroU32;
 //! use std::time::Duration;
-//! use posterframe::{Bounds, Encoding, FrameReason, Media, OpenOptions};
+//! use posterframe::{Bounds, Encoding, FrameReason, FrameRequest, Media, OpenOptions};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let video = std::fs::read("tests/fixtures/h264_end.mp4")?;
 //! let mut media = Media::open(Cursor::new(video), &OpenOptions::default())?;
 //! assert_eq!(media.info().streams[0].codec_name.as_deref(), Some("h264"));
 //!
-//! let frame = media.poster_frame(Duration::from_secs(5))?;
+//! let encoding = Encoding::default().with_bounds(Bounds::width(96));
+//! let frame = media.frame(&FrameRequest::at(Duration::from_secs(5)).with_encoding(encoding))?;
 //! assert_eq!(frame.reason(), FrameReason::AtTarget);
-//! let bounds = Bounds { max_width: NonZeroU32::new(96), max_height: None };
-//! let thumbnail = frame.encode(&Encoding::default().with_bounds(bounds))?;
+//! let thumbnail = frame.thumbnail()?;
 //! assert_eq!(thumbnail.width, 96);
 //! # Ok(())
 //! # }
@@ -85,6 +84,7 @@ mod error;
 pub mod event;
 #[cfg(any(feature = "job", feature = "remote"))]
 mod file_etag;
+mod frame_time;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 #[cfg(feature = "lambda")]
@@ -115,10 +115,11 @@ pub mod testing;
 
 pub use deadline::CancelToken;
 pub use error::{Error, ErrorKind};
+pub use frame_time::{FrameTime, FrameTimeError, Percent};
 pub use limits::Limits;
 pub use media::{
-    AudioInfo, ColourInfo, Disposition, FrameReason, HdrKind, Media, MediaError, MediaInfo, Mp4Layout,
-    OpenOptions, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
+    AudioInfo, ColourInfo, CoverArt, Disposition, FrameReason, FrameRequest, HdrKind, Media, MediaError,
+    MediaInfo, Mp4Layout, OpenOptions, Pick, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
 };
 pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
 pub use pixels::{Bounds, Orientation, RgbPicture};

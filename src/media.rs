@@ -22,6 +22,7 @@ mod input;
 mod layout;
 mod open;
 mod options;
+mod request;
 mod search;
 mod timeline;
 mod units;
@@ -38,4 +39,5 @@ pub use info::{
 pub use layout::plan_layout;
 pub use open::Media;
 pub use options::{OpenOptions, Threads};
+pub use request::{CoverArt, FrameRequest, Pick};
 pub use search::FrameReason;

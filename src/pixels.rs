@@ -2,11 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a decoded picture must be turned to stand upright, numbered as Exif does (TIFF tag 274): the eight ways a
 /// rectangle can lie on itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Orientation {
     /// 1: as it is.
@@ -80,7 +80,8 @@ impl Orientation {
 }
 
 /// The largest size a picture may have. It is scaled down, keeping its shape, until it fits; never up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Bounds {
     /// Pixels from left to right; `None` is no bound.
     pub max_width: Option<NonZeroU32>,
@@ -89,6 +90,16 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// At most so many pixels from left to right and from top to bottom; 0 is no bound.
+    pub const fn new(max_width: u32, max_height: u32) -> Self {
+        Self { max_width: NonZeroU32::new(max_width), max_height: NonZeroU32::new(max_height) }
+    }
+
+    /// At most so many pixels from left to right; 0 is no bound.
+    pub const fn width(max_width: u32) -> Self {
+        Self::new(max_width, 0)
+    }
+
     /// The size that a `width` x `height` picture gets: each side at least 1.
     pub fn fit(self, width: u32, height: u32) -> (u32, u32) {
         let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
@@ -146,19 +157,15 @@ pub struct RgbPicture {
 mod tests {
     use super::*;
 
-    fn bounds(width: u32, height: u32) -> Bounds {
-        Bounds { max_width: NonZeroU32::new(width), max_height: NonZeroU32::new(height) }
-    }
-
     #[test]
     fn fits_without_enlarging() {
-        assert_eq!(bounds(0, 0).fit(1920, 1080), (1920, 1080));
-        assert_eq!(bounds(640, 0).fit(1920, 1080), (640, 360));
-        assert_eq!(bounds(0, 540).fit(1920, 1080), (960, 540));
-        assert_eq!(bounds(100, 1000).fit(1920, 1080), (100, 56));
-        assert_eq!(bounds(4000, 4000).fit(1920, 1080), (1920, 1080));
-        assert_eq!(bounds(10, 10).fit(10_000, 1), (10, 1));
-        assert_eq!(bounds(1, 1).fit(u32::MAX, u32::MAX), (1, 1));
+        assert_eq!(Bounds::new(0, 0).fit(1920, 1080), (1920, 1080));
+        assert_eq!(Bounds::new(640, 0).fit(1920, 1080), (640, 360));
+        assert_eq!(Bounds::new(0, 540).fit(1920, 1080), (960, 540));
+        assert_eq!(Bounds::new(100, 1000).fit(1920, 1080), (100, 56));
+        assert_eq!(Bounds::new(4000, 4000).fit(1920, 1080), (1920, 1080));
+        assert_eq!(Bounds::new(10, 10).fit(10_000, 1), (10, 1));
+        assert_eq!(Bounds::new(1, 1).fit(u32::MAX, u32::MAX), (1, 1));
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
 
     fn make_target(&self, key: &str, url: &str) -> Result<Target, Error> {
         let name = ObjectName::parse(key)?;
-        let extension = self.thumbnail.encoding.format.extension();
+        let extension = self.thumbnail.request.encoding.format.extension();
         let thumbnail_key = self.key_rules.thumbnail_key(key, extension)?;
         let asset = Asset::new(url, self.store.url(&thumbnail_key)?)?;
         Ok(Target { name, thumbnail_key, asset })

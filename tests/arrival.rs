@@ -23,7 +23,7 @@ struct Seen {
 fn see(bytes: &[u8], sizes: Vec<usize>) -> Outcome<Seen> {
     let reader = FailingReader::new(Cursor::new(bytes)).read_sizes(sizes);
     let mut media = Media::open(reader, &OpenOptions::default())?;
-    let frame = media.poster_frame(AT)?;
+    let frame = media.frame(AT)?;
     let jpeg = frame.encode(&Encoding::default())?;
     Ok(Seen {
         info: media.info().clone(),

@@ -23,7 +23,7 @@ fn each_scheme_is_told_and_nothing_is_decoded() -> Outcome {
         assert_eq!(stream.and_then(|stream| stream.encryption.as_deref()), Some(scheme), "{name}");
         assert!(stream.is_some_and(|stream| stream.codec_name.is_some() && stream.decodable), "{name}");
         for at in [Duration::ZERO, AT, Duration::from_secs(60)] {
-            let Err(error) = media.poster_frame(at) else { return Err(format!("{name} at {at:?}").into()) };
+            let Err(error) = media.frame(at) else { return Err(format!("{name} at {at:?}").into()) };
             assert!(
                 matches!(&error, MediaError::Encrypted { scheme: told } if told == scheme),
                 "{name}: {error}"
@@ -40,14 +40,14 @@ fn a_lead_in_clear_gives_its_frames() -> Outcome {
     let mut media = open("clear_lead.mp4")?;
     assert_eq!(media.info().streams[0].encryption.as_deref(), Some("cenc"));
     for seconds in [5, 0, 2] {
-        let frame = media.poster_frame(Duration::from_secs(seconds))?;
+        let frame = media.frame(Duration::from_secs(seconds))?;
         assert!(frame.pts_seconds() >= seconds as f64 && frame.pts_seconds() < seconds as f64 + 0.2);
     }
     // The lead lasts six seconds of seven.
-    let hidden = media.poster_frame(Duration::from_millis(6500));
+    let hidden = media.frame(Duration::from_millis(6500));
     assert!(matches!(hidden, Err(MediaError::Encrypted { .. })));
     // The frame at half of the duration, which a time behind the end gives, is in clear.
-    assert!(media.poster_frame(Duration::from_secs(60)).is_ok());
+    assert!(media.frame(Duration::from_secs(60)).is_ok());
     Ok(())
 }
 
@@ -69,7 +69,7 @@ fn a_scheme_that_is_not_named_is_unknown() -> Outcome {
     let mut media = Media::open(std::io::Cursor::new(&bytes), &OpenOptions::default())?;
     let video = &media.info().streams[0];
     assert_eq!((video.codec_name.as_deref(), video.encryption.as_deref()), (Some("h264"), Some("unknown")));
-    let frame = media.poster_frame(AT);
+    let frame = media.frame(AT);
     assert!(matches!(frame, Err(MediaError::Encrypted { scheme }) if scheme == "unknown"));
     Ok(())
 }
@@ -103,7 +103,7 @@ fn hls_sample_encryption_is_a_stream_type() -> Outcome {
     let mut media = Media::open(std::io::Cursor::new(&bytes), &OpenOptions::default())?;
     let video = media.info().video_stream.ok_or("no video")?;
     assert_eq!(media.info().streams[video].encryption.as_deref(), Some("SAMPLE-AES"));
-    assert!(matches!(media.poster_frame(AT), Err(MediaError::Encrypted { .. })));
+    assert!(matches!(media.frame(AT), Err(MediaError::Encrypted { .. })));
     Ok(())
 }
 
@@ -120,7 +120,7 @@ fn what_is_in_clear_says_nothing() -> Outcome {
 fn a_grid_of_tiles_is_refused_and_not_one_of_them_shown() -> Outcome {
     for name in ["grid.heic", "grid.avif"] {
         let mut media = Media::open_file(fixture(name), &OpenOptions::default())?;
-        let Err(error) = media.poster_frame(Duration::ZERO) else { return Err(name.into()) };
+        let Err(error) = media.frame(Duration::ZERO) else { return Err(name.into()) };
         assert!(matches!(error, MediaError::TileGrid), "{name}: {error}");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }

@@ -45,7 +45,7 @@ fn output_of(command: &mut Command) -> Outcome<String> {
 
 /// What the library makes of the film.
 fn poster(encoding: &Encoding) -> Outcome<Vec<u8>> {
-    Ok(open(FILM)?.poster_frame(AT)?.encode(encoding)?.bytes)
+    Ok(open(FILM)?.frame(AT)?.encode(encoding)?.bytes)
 }
 
 /// Runs an example that takes a video and a picture's path; what it prints, and the picture.
@@ -138,7 +138,7 @@ fn own_source() -> Outcome {
 
 /// The average difference of two samples of a sheet's cell and the frame that belongs there.
 fn difference(sheet: &image::RgbImage, (x, y): (u32, u32), at: Duration) -> Outcome<u64> {
-    let frame = open(FILM)?.poster_frame(at)?.to_rgb8(Bounds::default())?;
+    let frame = open(FILM)?.frame(at)?.to_rgb8(Bounds::default())?;
     let cell = image::imageops::crop_imm(sheet, x, y, frame.width, frame.height).to_image();
     let sum: u64 = cell.iter().zip(&frame.pixels).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
     Ok(sum / frame.pixels.len() as u64)

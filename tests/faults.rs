@@ -54,7 +54,7 @@ fn files_read_after_opening() -> Outcome<Vec<(&'static str, Vec<u8>, u64)>> {
 
 /// The frame of a reader, in short.
 fn frame_md5(reader: Reader<'_>, options: &OpenOptions) -> Result<String, MediaError> {
-    planes_md5(&Media::open(reader, options)?.poster_frame(AT)?)
+    planes_md5(&Media::open(reader, options)?.frame(AT)?)
 }
 
 /// The error of something that must fail.
@@ -103,7 +103,7 @@ fn after_an_error_the_same_error_is_the_answer() -> Outcome {
         let reader = parts(&bytes).fail_on_read(n, IoErrorKind::BrokenPipe);
         let mut media = Media::open(reader, &OpenOptions::default())?;
         for _ in 0..2 {
-            let error = failure(media.poster_frame(AT))?;
+            let error = failure(media.frame(AT))?;
             assert!(matches!(&error, MediaError::Read { .. }), "{name}: {error}");
             assert!(error.to_string().contains("fails on purpose"), "{name}: {error}");
         }
@@ -149,7 +149,7 @@ fn a_panic_in_the_reader_is_caught_and_later_calls_answer_errors() -> Outcome {
     for (name, bytes, n) in files_read_after_opening()? {
         let mut media = Media::open(parts(&bytes).panic_on_read(n), &OpenOptions::default())?;
         for _ in 0..2 {
-            let error = failure(media.poster_frame(AT))?;
+            let error = failure(media.frame(AT))?;
             let MediaError::ReaderPanicked { message } = &error else {
                 return Err(format!("{name}: {error}").into());
             };
@@ -244,7 +244,7 @@ fn what_is_fetched_stays_within_the_bound() -> Outcome {
             let options = with_limits(|limits| limits.max_bytes = max_bytes);
             if let Ok(mut media) = Media::open(parts(&bytes), &options) {
                 // Whether there is a frame does not matter here.
-                let _ = media.poster_frame(AT);
+                let _ = media.frame(AT);
                 assert!(media.ledger().bytes_fetched <= max_bytes, "{name}: {:?}", media.ledger());
             }
         }
@@ -257,7 +257,7 @@ fn requests_are_bounded() -> Outcome {
     for name in FILES {
         let bytes = fixture_bytes(name)?;
         let mut media = Media::open(Cursor::new(&bytes[..]), &OpenOptions::default())?;
-        media.poster_frame(AT)?;
+        media.frame(AT)?;
         let needed = media.ledger().requests;
         refused(name, "max_requests", |limits| limits.max_requests = 0)?;
         refused(name, "max_requests", |limits| limits.max_requests = needed - 1)?;
@@ -333,7 +333,7 @@ fn files_that_are_no_media_say_so() -> Outcome {
 fn sound_alone_opens_and_has_no_frame() -> Outcome {
     let mut media = open("audio_only.m4a")?;
     assert_eq!(media.info().video_stream, None);
-    assert!(matches!(failure(media.poster_frame(AT))?, MediaError::NoVideo { .. }));
+    assert!(matches!(failure(media.frame(AT))?, MediaError::NoVideo { .. }));
     Ok(())
 }
 
@@ -402,7 +402,7 @@ fn two_files_in_two_threads_do_not_disturb_each_other() -> Outcome {
 #[test]
 fn a_frame_outlives_its_media_and_moves_to_another_thread() -> Outcome {
     let mut media = open("h264_end.mp4")?;
-    let worker = thread::spawn(move || media.poster_frame(AT));
+    let worker = thread::spawn(move || media.frame(AT));
     let frame = worker.join().map_err(|_| "the thread panicked")??;
     assert_eq!(planes_md5(&frame)?, planes_md5(&common::frame("h264_end.mp4")?)?);
     Ok(())

@@ -21,7 +21,7 @@ fn golden_file() -> PathBuf {
 
 fn measure(name: &str) -> Result<String, MediaError> {
     let mut media = Media::open_file(fixture(name), &OpenOptions::default())?;
-    let frame = media.poster_frame(AT)?;
+    let frame = media.frame(AT)?;
     let ((width, height), shown) = (frame.decoded_size(), frame.display_size(Bounds::default()));
     let ledger = media.ledger();
     Ok(format!(
@@ -97,7 +97,7 @@ fn what_must_fail_fails_and_nothing_else() -> Outcome {
 fn no_byte_is_fetched_twice() -> Outcome {
     for name in fixtures()?.iter().filter(|name| !gives_no_picture(name)) {
         let mut media = Media::open_file(fixture(name), &OpenOptions::default())?;
-        media.poster_frame(AT)?;
+        media.frame(AT)?;
         let (fetched, size) = (media.ledger().bytes_fetched, fs::metadata(fixture(name))?.len());
         assert!(fetched <= size, "{name}: {fetched} of {size} bytes");
     }

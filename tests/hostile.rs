@@ -23,7 +23,7 @@ fn a_panic_at_any_read_of_opening_is_caught() -> Outcome {
         for n in 1..=4 {
             let reader = FailingReader::new(Cursor::new(&bytes[..])).panic_on_read(n);
             let result = catch_unwind(AssertUnwindSafe(|| {
-                Media::open(reader, &OpenOptions::default())?.poster_frame(AT).map(|_| ())
+                Media::open(reader, &OpenOptions::default())?.frame(AT).map(|_| ())
             }));
             assert!(result.is_ok(), "{name}: the panic of read {n} came through");
         }

@@ -86,7 +86,7 @@ fn the_size_told_is_the_size_decoded() -> Outcome {
     let pictures = common::fixtures()?.into_iter().filter(|name| !common::gives_no_picture(name));
     for name in pictures.filter(|name| !exceptions.contains(&name.as_str())) {
         let mut media = open(&name)?;
-        let frame = media.poster_frame(common::AT)?;
+        let frame = media.frame(common::AT)?;
         let stream = media.info().streams.get(frame.stream_index()).ok_or("the frame's stream is gone")?;
         let video = stream.video.clone().ok_or("the frame's stream is no video")?;
         let decoded = frame.decoded_size();

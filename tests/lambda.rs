@@ -452,7 +452,7 @@ async fn store_rows(world: &World, rows: &[(i32, &str, i32)]) -> Outcome {
 /// The frame at this second, as another JPEG encoder than ours writes it.
 fn thumbnail_of(film: &[u8], second: u64) -> Outcome<Vec<u8>> {
     let mut media = Media::open(Cursor::new(film), &OpenOptions::default())?;
-    let picture = media.poster_frame(Duration::from_secs(second))?.to_rgb8(Bounds::default())?;
+    let picture = media.frame(Duration::from_secs(second))?.to_rgb8(Bounds::default())?;
     let picture =
         image::RgbImage::from_raw(picture.width, picture.height, picture.pixels).ok_or("no picture")?;
     let mut bytes = Vec::new();

@@ -66,8 +66,8 @@ fn the_last_frame_of_sound_has_a_length() -> Outcome {
     assert!((info.bit_rate.ok_or("no bit rate")? as f64 - bits).abs() <= 1.0, "{info:?}");
 
     // The packets that were read for it come first when a frame is taken.
-    let frame = media.poster_frame(Duration::from_millis(1500))?;
-    let again = media.poster_frame(Duration::from_millis(1500))?;
+    let frame = media.frame(Duration::from_millis(1500))?;
+    let again = media.frame(Duration::from_millis(1500))?;
     assert_eq!((frame.pts(), frame.copy_planes()?), (again.pts(), again.copy_planes()?));
     Ok(())
 }

@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} {}", ffmpeg_next::codec::configuration().contains("--enable-libdav1d"), ffmpeg_next::codec::license());
     let path = std::env::args().nth(1).ok_or("no video")?;
     let mut media = posterframe::Media::open_file(path, &posterframe::OpenOptions::default())?;
-    let frame = media.poster_frame(Duration::from_secs(5))?;
+    let frame = media.frame(Duration::from_secs(5))?;
     println!("{} bytes", frame.encode(&posterframe::Encoding::default())?.bytes.len());
     Ok(())
 }

@@ -110,12 +110,12 @@ fn many_cues() -> Outcome<Vec<u8>> {
 fn the_frame_is_right_whatever_the_size_of_the_cues() -> Outcome {
     let bytes = many_cues()?;
     let mut media = Media::open(Cursor::new(bytes), &OpenOptions::default())?;
-    let frame = media.poster_frame(Duration::from_millis(55_003))?;
+    let frame = media.frame(Duration::from_millis(55_003))?;
     assert_eq!(frame.pts(), 55_003);
     assert!(frame.packets_decoded() <= 2, "{} packets", frame.packets_decoded());
     // Every cluster begins with the first of the 12 frames of ffv1_keyframes.mkv; this one is its fourth, at 1.5 s.
     let mut source = common::open("ffv1_keyframes.mkv")?;
-    let same = source.poster_frame(Duration::from_millis(1_500))?;
+    let same = source.frame(Duration::from_millis(1_500))?;
     assert_eq!(planes_md5(&frame)?, planes_md5(&same)?);
     Ok(())
 }

@@ -43,9 +43,9 @@ fn grow(name: &str, path: &Path, size: u64) -> Outcome {
 }
 
 fn read(path: &Path) -> Outcome<(String, Ledger)> {
-    let options = OpenOptions::default().with_poster_at(AT);
+    let options = OpenOptions::default().with_frame(AT);
     let mut media = Media::open_source(FileSource::open(path)?, &options)?;
-    let frame = media.poster_frame(AT)?;
+    let frame = media.frame(AT)?;
     Ok((planes_md5(&frame)?, media.ledger()))
 }
 

@@ -48,7 +48,7 @@ fn mutate(bytes: &mut [u8], numbers: &mut Numbers) {
 
 fn take(bytes: &[u8], options: &OpenOptions) -> Result<usize, MediaError> {
     let mut media = Media::open(Cursor::new(bytes), options)?;
-    Ok(media.poster_frame(AT)?.encode(&Encoding::default())?.bytes.len())
+    Ok(media.frame(AT)?.encode(&Encoding::default())?.bytes.len())
 }
 
 #[test]

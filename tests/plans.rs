@@ -35,11 +35,11 @@ enum Instead {
 fn frames(name: &str, times: &[Duration]) -> Outcome<(Vec<Frame>, Ledger)> {
     let mut reads = FirstReads::default();
     (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(8 << 10), ReadSize::fixed(4 << 10), 8 << 10);
-    let mut options = OpenOptions::default().with_poster_at(AT).with_first_reads(reads);
+    let mut options = OpenOptions::default().with_frame(AT).with_first_reads(reads);
     options = options.with_cache(BlockCache::new(1 << 20));
     let mut media = Media::open_source(MemorySource::new(fixture_bytes(name)?), &options)?;
     let mut frame = |at| {
-        let frame = media.poster_frame(at)?;
+        let frame = media.frame(at)?;
         Ok((frame.pts(), frame.reason(), planes_md5(&frame)?))
     };
     let told = |at: &Duration| frame(*at).map_err(|error: MediaError| error.to_string());

@@ -29,7 +29,7 @@ fn small_reads() -> FirstReads {
 }
 
 fn options() -> OpenOptions {
-    OpenOptions::default().with_poster_at(AT).with_first_reads(small_reads())
+    OpenOptions::default().with_frame(AT).with_first_reads(small_reads())
 }
 
 fn golden_file() -> PathBuf {
@@ -42,7 +42,7 @@ fn measure(name: &str) -> Outcome<(String, [u64; 3])> {
     // Known, so that the smallest are one request, and it does not depend on luck whether the tail is asked for in time.
     let options = options().with_size_hint(bytes.len() as u64);
     let mut media = Media::open_source(MemorySource::new(bytes), &options)?;
-    let frame = media.poster_frame(AT)?;
+    let frame = media.frame(AT)?;
     let ledger = media.ledger();
     Ok((planes_md5(&frame)?, [ledger.bytes_fetched, ledger.requests, ledger.round_trips]))
 }
@@ -100,7 +100,7 @@ struct Seen {
 }
 
 fn see(media: &mut Media<'_>) -> Result<Seen, MediaError> {
-    let frame = media.poster_frame(AT)?;
+    let frame = media.frame(AT)?;
     let jpeg = md5_hex(&frame.encode(&Encoding::default())?.bytes);
     Ok(Seen { info: media.info().clone(), pts: frame.pts(), planes: planes_md5(&frame)?, jpeg })
 }
@@ -171,7 +171,7 @@ fn the_picture_and_the_information_do_not_depend_on_how_bytes_arrive() -> Outcom
         let mut reads = FirstReads::default();
         (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(head), ReadSize::fixed(tail), whole);
         let mut options = OpenOptions::default().with_first_reads(reads).with_cache(BlockCache::new(cache));
-        options.poster_at = planned.then_some(AT);
+        options.frame = planned.then(|| AT.into());
         // Whatever waits for ever fails soon.
         options.limits.max_time = Duration::from_secs(10);
         options.size_hint = hint;
@@ -250,11 +250,11 @@ fn end_picture(out: &mut Vec<u8>, picture: &mut Vec<&[u8]>, counter: &mut u8, fi
 fn a_transport_stream_is_entered_near_the_wanted_time() -> Outcome {
     // The keyframe before is at 3 s.
     let at = Duration::from_secs(4);
-    let local = Media::open_file(fixture("h264.ts"), &OpenOptions::default())?.poster_frame(at)?;
+    let local = Media::open_file(fixture("h264.ts"), &OpenOptions::default())?.frame(at)?;
     let bytes = filled(&fixture_bytes("h264.ts")?, 100_000);
     let size = bytes.len() as u64;
     let mut media = Media::open_source(MemorySource::new(bytes), &OpenOptions::default())?;
-    let frame = media.poster_frame(at)?;
+    let frame = media.frame(at)?;
     assert_eq!((frame.pts(), frame.reason()), (local.pts(), local.reason()));
     assert_eq!(planes_md5(&frame)?, planes_md5(&local)?);
     let ledger = media.ledger();
@@ -291,12 +291,12 @@ fn without_cues(name: &str) -> Outcome<Vec<u8>> {
 #[test]
 fn matroska_without_cues_is_read_up_to_the_frame_and_no_further() -> Outcome {
     let at = Duration::from_secs(1);
-    let local = Media::open_file(fixture("h264.mkv"), &OpenOptions::default())?.poster_frame(at)?;
+    let local = Media::open_file(fixture("h264.mkv"), &OpenOptions::default())?.frame(at)?;
     let bytes = without_cues("h264.mkv")?;
     let size = bytes.len() as u64;
-    let options = OpenOptions::default().with_poster_at(at);
+    let options = OpenOptions::default().with_frame(at);
     let mut media = Media::open_source(MemorySource::new(bytes), &options)?;
-    let frame = media.poster_frame(at)?;
+    let frame = media.frame(at)?;
     assert_eq!((frame.pts(), planes_md5(&frame)?), (local.pts(), planes_md5(&local)?));
     let ledger = media.ledger();
     assert!(ledger.bytes_fetched < size * 2 / 5, "{ledger:?} of {size} bytes");
@@ -317,7 +317,7 @@ fn a_time_that_was_not_planned_for_gives_its_frame_too() -> Outcome {
         let mut local = Media::open_file(fixture(name), &OpenOptions::default())?;
         for milliseconds in [0, 6_500, 1_200, 5_000, 3_000, 60_000] {
             let at = Duration::from_millis(milliseconds);
-            let (remote, local) = (media.poster_frame(at)?, local.poster_frame(at)?);
+            let (remote, local) = (media.frame(at)?, local.frame(at)?);
             assert_eq!((remote.pts(), remote.reason()), (local.pts(), local.reason()), "{name} at {at:?}");
             assert_eq!(planes_md5(&remote)?, planes_md5(&local)?, "{name} at {at:?}");
         }

@@ -50,7 +50,7 @@ fn first_reads() -> FirstReads {
 }
 
 fn options() -> OpenOptions {
-    OpenOptions::default().with_poster_at(AT).with_first_reads(first_reads())
+    OpenOptions::default().with_frame(AT).with_first_reads(first_reads())
 }
 
 fn with_limits(change: impl FnOnce(&mut Limits)) -> OpenOptions {
@@ -146,7 +146,7 @@ impl Remote {
 
     /// The frame, in short.
     fn frame(&self, options: &OpenOptions) -> Result<String, MediaError> {
-        planes_md5(&self.open(options)?.poster_frame(AT)?)
+        planes_md5(&self.open(options)?.frame(AT)?)
     }
 
     /// The requests so far.

@@ -46,7 +46,7 @@ fn well_formed_files_take_one_pass() -> Outcome {
             continue;
         }
         let at = Duration::from_micros(table.get(row, "microseconds")?.parse()?);
-        let frame = open(name)?.poster_frame(at)?;
+        let frame = open(name)?.frame(at)?;
         assert_eq!(frame.passes(), 1, "{name} at {at:?}");
         seen += 1;
     }
@@ -58,7 +58,7 @@ fn well_formed_files_take_one_pass() -> Outcome {
 fn a_time_behind_the_end_decodes_the_gop_at_half() -> Outcome {
     for name in ["h264_front.mp4", "h264_end.mp4", "h264.mkv", "hevc.mp4", "open_gop.mp4", "mpeg4.avi"] {
         let mut media = open(name)?;
-        let frame = media.poster_frame(Duration::from_secs(600))?;
+        let frame = media.frame(Duration::from_secs(600))?;
         assert_eq!(frame.reason(), FrameReason::HalfDuration, "{name}");
         // AVI does not tell without decoding that the last GOP has no such frame.
         let allowed = if name == "mpeg4.avi" { 3 * GOP } else { GOP };
@@ -70,8 +70,8 @@ fn a_time_behind_the_end_decodes_the_gop_at_half() -> Outcome {
 #[test]
 fn a_cover_picture_can_be_requested_again() -> Outcome {
     let mut media = open("cover_only.m4a")?;
-    let first = planes_md5(&media.poster_frame(common::AT)?)?;
-    let again = planes_md5(&media.poster_frame(Duration::ZERO)?)?;
+    let first = planes_md5(&media.frame(common::AT)?)?;
+    let again = planes_md5(&media.frame(Duration::ZERO)?)?;
     assert_eq!(first, again);
     Ok(())
 }
@@ -79,7 +79,7 @@ fn a_cover_picture_can_be_requested_again() -> Outcome {
 #[test]
 fn damage_at_the_end_gives_the_frame_before_it() -> Outcome {
     let mut media = open("cut_packet_qtrle.mov")?;
-    let frame = media.poster_frame(Duration::from_secs(60))?;
+    let frame = media.frame(Duration::from_secs(60))?;
     assert_eq!((frame.reason(), frame.pts_seconds()), (FrameReason::LastFrame, 1.5));
     Ok(())
 }
@@ -102,8 +102,8 @@ fn a_media_that_stays_open_gives_the_frames_of_fresh_ones() -> Outcome {
         let mut kept = open(name).map_err(failed)?;
         for &at in &times {
             let at = Duration::from_millis(at);
-            let ours = kept.poster_frame(at).map_err(|error| failed(error.into()))?;
-            let fresh = open(name).map_err(failed)?.poster_frame(at).map_err(|error| failed(error.into()))?;
+            let ours = kept.frame(at).map_err(|error| failed(error.into()))?;
+            let fresh = open(name).map_err(failed)?.frame(at).map_err(|error| failed(error.into()))?;
             prop_assert_eq!((ours.pts(), ours.reason()), (fresh.pts(), fresh.reason()));
             let planes = |frame| planes_md5(frame).map_err(|error| failed(error.into()));
             prop_assert_eq!(planes(&ours)?, planes(&fresh)?);
@@ -148,10 +148,10 @@ fn an_index_may_name_several_fragments_by_one_entry() -> Outcome {
         let (mut expected, mut kept) = (open(original.clone())?, open(file.clone())?);
         for tenths in [95, 5, 64, 33, 12, 600, 15, 50] {
             let at = Duration::from_millis(tenths * 100);
-            let expected = expected.poster_frame(at)?;
-            let mut fresh = Media::open(Cursor::new(&file), &OpenOptions::default().with_poster_at(at))?;
+            let expected = expected.frame(at)?;
+            let mut fresh = Media::open(Cursor::new(&file), &OpenOptions::default().with_frame(at))?;
             for (state, media) in [("kept", &mut kept), ("fresh", &mut fresh)] {
-                let frame = media.poster_frame(at)?;
+                let frame = media.frame(at)?;
                 assert_eq!(frame.pts(), expected.pts(), "{state}, {count} fragments, at {at:?}");
                 assert_eq!(planes_md5(&frame)?, planes_md5(&expected)?);
             }

@@ -36,7 +36,7 @@ fn rows(table: &Table) -> Outcome<Vec<Row<'_>>> {
 
 /// What differs from the row, in words.
 fn difference(row: &Row<'_>, media: &mut Media<'static>) -> Outcome<Option<String>> {
-    let frame = match media.poster_frame(row.at) {
+    let frame = match media.frame(row.at) {
         Ok(frame) => frame,
         Err(error) => return Ok(Some(error.to_string())),
     };
@@ -66,7 +66,7 @@ fn compare(way: &str, open: Open) -> Outcome {
     let (rows, mut wrong) = (rows(&table)?, Vec::new());
     let mut kept: Option<(&str, Media<'static>)> = None;
     for row in &rows {
-        let mut fresh = open(row.file, &OpenOptions::default().with_poster_at(row.at))?;
+        let mut fresh = open(row.file, &OpenOptions::default().with_frame(row.at))?;
         let media = match kept.take() {
             Some((name, media)) if name == row.file => media,
             _ => open(row.file, &OpenOptions::default())?,

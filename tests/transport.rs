@@ -42,12 +42,12 @@ struct Taken {
 
 fn options(at: Duration) -> OpenOptions {
     OpenOptions::default()
-        .with_poster_at(at)
+        .with_frame(at)
         .with_limits(Limits::default().with_max_time(Duration::from_secs(600)))
 }
 
 fn take(mut media: Media<'_>, at: Duration) -> Outcome<Taken> {
-    let frame: PosterFrame = media.poster_frame(at)?;
+    let frame: PosterFrame = media.frame(at)?;
     Ok(Taken {
         seconds: frame.pts_seconds(),
         reason: frame.reason(),

@@ -29,13 +29,13 @@ fn options() -> OpenOptions {
 fn by_ranges() -> OpenOptions {
     let mut reads = FirstReads::default();
     (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(512), ReadSize::fixed(64), 0);
-    options().with_first_reads(reads).with_poster_at(AT)
+    options().with_first_reads(reads).with_frame(AT)
 }
 
 /// What is seen of a file: the frame's time, and its pixels.
 fn take(media: Result<Media<'_>, MediaError>) -> Result<(i64, RgbPicture), MediaError> {
     let mut media = media?;
-    let frame: PosterFrame = media.poster_frame(AT)?;
+    let frame: PosterFrame = media.frame(AT)?;
     let bounds = Bounds { max_width: NonZeroU32::new(64), max_height: NonZeroU32::new(64) };
     let thumbnail = frame.encode(&Encoding::default().with_bounds(bounds))?;
     assert!(thumbnail.bytes.len() > 100 && thumbnail.width.max(thumbnail.height) <= 64);

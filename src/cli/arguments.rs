@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use time::OffsetDateTime;
@@ -13,8 +13,9 @@ use time::format_description::well_known::Rfc3339;
 
 use super::audit::FindingKind;
 use super::catalogue::CatalogueKind;
+use crate::frame_time::{FrameTime, parse_duration};
 use crate::location::{Location, Prefix};
-use crate::{CancelToken, ImageFormat, Limits, OpenOptions, Quality, config};
+use crate::{CancelToken, CoverArt, ImageFormat, Limits, OpenOptions, Pick, Quality, config};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -96,7 +97,8 @@ duration; failing that, the last one.
 Examples:
   posterframe grab holiday.mp4 -o poster.jpg
   posterframe grab holiday.mp4 --show
-  posterframe grab holiday.mp4 -o small.webp --at 12.5 --width 640
+  posterframe grab holiday.mp4 -o small.webp --at 1:02.5 --width 640
+  posterframe grab holiday.mp4 -o middle.jpg --at middle
   posterframe grab s3://films/videos/1_x.mp4 -o poster.jpg
   curl -s https://example.org/clip.webm | posterframe grab - -o poster.jpg
   posterframe grab holiday.mp4 -o - --format png > poster.png")]
@@ -188,7 +190,7 @@ pub(super) struct InputArguments {
     #[arg(long, value_name = "BYTES")]
     pub(super) buffer: Option<u64>,
     /// Give up after this long
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(super) timeout: Duration,
 }
 
@@ -211,9 +213,16 @@ pub(super) struct GrabArguments {
     /// Show it in the terminal, by what that can do: kitty's or iTerm's pictures, or blocks of colour
     #[arg(long, conflicts_with = "json")]
     pub(super) show: bool,
-    /// Time of the frame, from the start of the video
-    #[arg(long, value_name = "SECONDS", default_value = "5", allow_negative_numbers = true, value_parser = seconds)]
-    pub(super) at: Duration,
+    /// Where in the video the frame is: 5, 2.5s, 2m, 1:02.5, -10 (from the end), 10% or middle
+    #[arg(long, value_name = "TIME", default_value = "5", allow_hyphen_values = true, value_parser = frame_time)]
+    pub(super) at: FrameTime,
+    /// Which frame there: the exact one, or the keyframe at or before the time, from the fewest bytes
+    #[arg(long, value_name = "WHICH", default_value = "exact", value_parser = pick())]
+    pub(super) pick: Pick,
+    /// A cover picture beside the video: taken where there is no video (fallback), never (ignore), wherever there is one (prefer), or
+    /// nothing else (only)
+    #[arg(long, value_name = "WHEN", default_value = "fallback", value_parser = cover())]
+    pub(super) cover: CoverArt,
     /// Largest width; the picture is never enlarged
     #[arg(long, value_name = "PIXELS", value_parser = pixels)]
     pub(super) width: Option<NonZeroU32>,
@@ -247,7 +256,7 @@ pub(super) struct ProcessArguments {
     #[arg(long, value_name = "WHICH")]
     pub(super) catalog: Option<CatalogueKind>,
     /// Give up after this long
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(super) timeout: Duration,
     /// Print one JSON object about the result
     #[arg(long)]
@@ -318,7 +327,7 @@ pub(super) struct BackfillArguments {
     #[arg(long, value_name = "FILE.html")]
     pub(super) contact_sheet: Option<PathBuf>,
     /// Give a video up after this long
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(super) timeout: Duration,
     /// Print the report as one JSON object
     #[arg(long)]
@@ -360,7 +369,7 @@ pub(super) struct RedriveArguments {
     #[arg(long, value_name = "N", default_value = "10000")]
     pub(super) limit: usize,
     /// Give a message up after this long
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(super) timeout: Duration,
     /// Print one JSON object
     #[arg(long)]
@@ -451,7 +460,7 @@ pub(super) struct DoctorArguments {
     #[arg(long, value_name = "WHICH", default_value = "mysql")]
     pub(super) catalog: CatalogueKind,
     /// Give each check up after this long
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(super) timeout: Duration,
     /// Print one JSON object with all checks
     #[arg(long)]
@@ -498,8 +507,22 @@ pub(super) fn open_options(timeout: Duration, cancel: CancelToken) -> OpenOption
     OpenOptions::default().with_limits(limits).with_cancel(cancel)
 }
 
-fn seconds(text: &str) -> Result<Duration, &'static str> {
-    config::parse_seconds(text).ok_or("not a number of seconds, 0 or more")
+fn frame_time(text: &str) -> Result<FrameTime, &'static str> {
+    text.parse().map_err(|_| FrameTime::FORMS)
+}
+
+fn pick() -> impl TypedValueParser<Value = Pick> {
+    let names = PossibleValuesParser::new(Pick::ALL.map(Pick::as_str));
+    names.map(|name| Pick::from_name(&name).unwrap_or_default())
+}
+
+fn cover() -> impl TypedValueParser<Value = CoverArt> {
+    let names = PossibleValuesParser::new(CoverArt::ALL.map(CoverArt::as_str));
+    names.map(|name| CoverArt::from_name(&name).unwrap_or_default())
+}
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    parse_duration(text).ok_or("a length of time such as 90, 2.5s, 2m or 1:30")
 }
 
 fn rate(text: &str) -> Result<f64, &'static str> {

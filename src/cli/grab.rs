@@ -13,7 +13,8 @@ use super::output::{self, Failure, Table};
 use crate::location::Location;
 use crate::store::of_file;
 use crate::{
-    Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, ImageFormat, Ledger, RgbPicture, config,
+    Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, FrameRequest, ImageFormat, Ledger, RgbPicture,
+    config,
 };
 
 /// What `grab --json` prints.
@@ -35,11 +36,10 @@ struct Grabbed {
 
 pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), Failure> {
     let started = Instant::now();
-    let encoding = Encoding {
-        format: format(arguments)?,
-        bounds: Bounds { max_width: arguments.width, max_height: arguments.height },
-        quality: arguments.quality,
-    };
+    let bounds = Bounds { max_width: arguments.width, max_height: arguments.height };
+    let encoding = Encoding { format: format(arguments)?, bounds, quality: arguments.quality };
+    let request =
+        FrameRequest { time: arguments.at, pick: arguments.pick, cover: arguments.cover, encoding };
     if arguments.show && !io::stdout().is_terminal() {
         let error = "--show needs a terminal; -o FILE writes the picture";
         return Err(Error::new(ErrorKind::Config, error).into());
@@ -48,12 +48,12 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
         let error = "the picture and the JSON cannot both go to standard output: give a file for -o";
         return Err(Error::new(ErrorKind::Config, error).into());
     }
-    let options = open_options(arguments.input.timeout, cancel).with_poster_at(arguments.at);
+    let options = open_options(arguments.input.timeout, cancel).with_frame(request);
     let location = &arguments.input.input;
     let about = |error: crate::MediaError| Error::from(error).about(location.to_string());
     let mut media = input::open(&arguments.input, &options)?;
-    let frame = media.poster_frame(arguments.at).map_err(about)?;
-    let thumbnail = frame.encode(&encoding).map_err(about)?;
+    let frame = media.frame(&request).map_err(about)?;
+    let thumbnail = frame.thumbnail().map_err(about)?;
     if arguments.to_stdout() {
         return output::print_bytes(&thumbnail.bytes);
     }
@@ -118,6 +118,7 @@ pub(super) const fn reason(reason: FrameReason) -> &'static str {
         FrameReason::AtTarget => "the first at or after the time asked for",
         FrameReason::HalfDuration => "at half the duration: the video ends before the time asked for",
         FrameReason::LastFrame => "the last one",
+        FrameReason::Keyframe => "the keyframe at the time asked for, or before it",
     }
 }
 

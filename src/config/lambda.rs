@@ -116,7 +116,7 @@ impl LambdaConfig {
         let key_rules = read_key_rules(&mut lookup);
         let thumbnail = read_thumbnail(&mut lookup);
         let mode = lookup.with("MODE", "live or shadow", Mode::from_name).unwrap_or_default();
-        if mode == Mode::Shadow && thumbnail.encoding.format != ImageFormat::Jpeg {
+        if mode == Mode::Shadow && thumbnail.request.encoding.format != ImageFormat::Jpeg {
             lookup
                 .problem("THUMBNAIL_FORMAT", "MODE=shadow compares JPEG with JPEG: leave this unset for it");
         }

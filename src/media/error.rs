@@ -29,6 +29,9 @@ pub enum MediaError {
         /// What it holds instead.
         found: String,
     },
+    /// A cover picture was requested, and the file holds none.
+    #[error("there is no cover picture in it")]
+    NoCover,
     /// The video is in a codec that is not compiled in.
     #[error("no decoder for its video codec {codec} is compiled in")]
     NoDecoder {
@@ -122,9 +125,11 @@ impl MediaError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Empty | Self::NotMedia { .. } | Self::NoFrame { .. } => ErrorKind::Malformed,
-            Self::NoVideo { .. } | Self::NoDecoder { .. } | Self::Encrypted { .. } | Self::TileGrid => {
-                ErrorKind::Unsupported
-            }
+            Self::NoVideo { .. }
+            | Self::NoCover
+            | Self::NoDecoder { .. }
+            | Self::Encrypted { .. }
+            | Self::TileGrid => ErrorKind::Unsupported,
             Self::LimitExceeded { .. } => ErrorKind::LimitExceeded,
             Self::Timeout { .. } => ErrorKind::Timeout,
             Self::Cancelled => ErrorKind::Cancelled,

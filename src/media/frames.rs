@@ -6,18 +6,18 @@ use crate::media::container::analysis::reopen;
 use crate::media::container::formats::{Opening, Seeking};
 use crate::media::error::MediaError;
 use crate::media::ffi::stream::Stream;
-use crate::media::frame::poster::PosterFrame;
-use crate::media::info::StreamKind;
+use crate::media::frame::poster::{PosterFrame, Terms};
 use crate::media::open::Media;
+use crate::media::request::{FrameRequest, Pick};
 use crate::media::search::{self, FrameReason, Places, Search, Target};
-use crate::media::units::{Microseconds, Pts, TimeBase};
+use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
 
 impl Media<'_> {
-    /// The frame at `at` after the start: the first whose presentation time is at or after it, rounded to the nearest
+    /// The requested frame. A time alone is a request: the first frame whose presentation time is at or after it, rounded to the nearest
     /// tick of the stream. When the video ends before that, the one at half of its duration by the same rule; when there
     /// is none there either, the last that decodes. [`PosterFrame::reason`] says which it is.
     ///
-    /// May be called again for other times, in any order.
+    /// May be called again for other frames, in any order.
     ///
     /// ```
     /// # fn main() -> Result<(), posterframe::MediaError> {
@@ -31,7 +31,7 @@ impl Media<'_> {
     ///     (1, 1.0, FrameReason::AtTarget),
     ///     (60, 3.5, FrameReason::HalfDuration),
     /// ] {
-    ///     let frame = media.poster_frame(Duration::from_secs(at))?;
+    ///     let frame = media.frame(Duration::from_secs(at))?;
     ///     assert_eq!((frame.pts_seconds(), frame.reason()), (seconds, reason));
     /// }
     /// # Ok(())
@@ -39,47 +39,47 @@ impl Media<'_> {
     /// ```
     ///
     /// # Errors
-    /// - [`MediaError::NoVideo`], [`MediaError::NoDecoder`]: there is nothing to decode, or nothing to decode it with.
+    /// - [`MediaError::NoVideo`], [`MediaError::NoCover`], [`MediaError::NoDecoder`]: there is nothing to decode, or nothing to decode
+    ///   it with.
     /// - [`MediaError::Encrypted`], [`MediaError::TileGrid`]: the frame cannot be made of what is there.
     /// - [`MediaError::NoFrame`]: no frame decodes.
     /// - [`MediaError::Read`], [`MediaError::ReaderPanicked`]: the reader failed.
     /// - [`MediaError::LimitExceeded`], [`MediaError::Timeout`], [`MediaError::Cancelled`]: as the options say.
-    pub fn poster_frame(&mut self, at: Duration) -> Result<PosterFrame, MediaError> {
+    pub fn frame(&mut self, request: impl Into<FrameRequest>) -> Result<PosterFrame, MediaError> {
+        let request = &request.into();
         self.container.input_mut().check()?;
-        let streams = self.video_streams();
+        let streams = self.video_streams(request.cover);
         let mut error = None;
         for &index in &streams {
-            match self.poster_frame_of(index, at) {
+            match self.frame_of(index, request) {
                 // Some files name a stream first of which they hold nothing.
                 Err(failure @ MediaError::NoFrame { packets: 0, .. }) => error = error.or(Some(failure)),
                 result => return result,
             }
         }
-        Err(error.unwrap_or_else(|| self.no_video()))
+        Err(error.unwrap_or_else(|| self.no_video(request.cover)))
     }
 
     /// The same, of one stream of video.
-    fn poster_frame_of(&mut self, index: usize, at: Duration) -> Result<PosterFrame, MediaError> {
-        let Some(info) = self.info.streams.get(index).filter(|info| info.kind == StreamKind::Video) else {
-            return Err(self.no_video());
-        };
+    fn frame_of(&mut self, index: usize, request: &FrameRequest) -> Result<PosterFrame, MediaError> {
+        let Some(info) = self.info.streams.get(index) else { return Err(MediaError::missing_stream()) };
         let (width, height) = info.video.as_ref().map_or((0, 0), |video| (video.width, video.height));
         if u64::from(width) * u64::from(height) > self.limits.max_pixels {
             return Err(MediaError::LimitExceeded { limit: "max_pixels", allowed: self.limits.max_pixels });
         }
         let track = info.id.and_then(|id| u32::try_from(id).ok());
         if info.disposition.attached_pic {
-            return self.cover_picture(index, at);
+            return self.cover_picture(index, request);
         }
         if self.container.has_tile_grid(index) {
             return Err(MediaError::TileGrid);
         }
         self.container.keep_only(index);
-        self.plan(index, track, at)?;
+        self.plan(index, track, self.time_of(request))?;
         loop {
             let visible = self.container.input().visible_size();
             let is_partial = visible < self.container.input().size();
-            let found = self.search(index, (width, height), at, is_partial)?;
+            let found = self.search(index, (width, height), request, is_partial)?;
             // Of a file of fragments, only those that were thought to be enough are seen.
             match found {
                 Some((frame, is_certain)) if is_certain || !self.explore_further(index)? => return Ok(frame),
@@ -132,16 +132,16 @@ impl Media<'_> {
         &mut self,
         index: usize,
         (width, height): (u32, u32),
-        at: Duration,
+        request: &FrameRequest,
         is_partial: bool,
     ) -> Result<Option<(PosterFrame, bool)>, MediaError> {
         let seeking = match self.handling.seeking {
             Seeking::Indexed if self.layout.has_no_index() => Seeking::ReadingOn,
             seeking => seeking,
         };
-        let Some(view) = self.container.stream(index) else { return Err(self.no_video()) };
+        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
         let time_base = time_base_of(view)?;
-        let mut target = self.target(at, time_base, is_partial);
+        let mut target = self.target(request, time_base, is_partial);
         let track = view.id();
         target.is_absent = is_partial && self.layout.ends_before(track, target.wanted.get());
         let duration = self.duration.and_then(|duration| time_base.ticks(duration));
@@ -169,18 +169,33 @@ impl Media<'_> {
         let found = search.find(target)?;
         let (decoded, passes) = (search.packets_decoded(), search.passes());
         let Some(found) = found else { return Ok(None) };
-        // No earlier frame can be better than one at the very tick.
-        let goal = if found.reason == FrameReason::AtTarget { Some(target.wanted) } else { target.half };
+        // No earlier frame can be better than one at the very tick, and no other keyframe than one there.
+        let (goal, last) = match found.reason {
+            FrameReason::AtTarget => (Some(target.wanted), found.pts),
+            FrameReason::Keyframe => (Some(target.wanted), target.wanted.saturating_add(Ticks::ONE)),
+            FrameReason::HalfDuration | FrameReason::LastFrame => (target.half, found.pts),
+        };
         let is_certain = !is_partial
             || Some(found.pts) == goal
-            || self.layout.is_certain(self.container.input(), track, found.pts.get());
-        let Some(view) = self.container.stream(index) else { return Err(self.no_video()) };
-        let frame = PosterFrame::new(view, index, self.start, found, (decoded, passes))?;
+            || self.layout.is_certain(self.container.input(), track, last.get());
+        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
+        let frame = PosterFrame::new(view, index, self.start, found, (decoded, passes), self.terms(request))?;
         Ok(Some((frame, is_certain)))
     }
 
-    fn target(&self, at: Duration, time_base: TimeBase, is_partial: bool) -> Target {
-        let at = Microseconds::from(at);
+    fn terms(&self, request: &FrameRequest) -> Terms {
+        Terms { encoding: request.encoding, limits: self.limits, cancel: self.cancel.clone() }
+    }
+
+    /// How far from the start the requested frame is; where the duration decides and is not known, behind every end.
+    fn time_of(&self, request: &FrameRequest) -> Duration {
+        let duration = self.duration.and_then(|duration| u64::try_from(duration.get()).ok());
+        request.time.from_start(duration.map(Duration::from_micros)).unwrap_or(Duration::MAX)
+    }
+
+    fn target(&self, request: &FrameRequest, time_base: TimeBase, is_partial: bool) -> Target {
+        let time = self.time_of(request);
+        let at = Microseconds::from(time);
         let pts = |time| time_base.pts(time).unwrap_or(Pts::MAX);
         Target {
             wanted: pts(self.start.saturating_add(at)),
@@ -191,18 +206,19 @@ impl Media<'_> {
             ends_before: self.duration.is_some_and(|duration| duration <= at),
             is_partial,
             is_absent: false,
+            pick: if time == Duration::MAX { Pick::Exact } else { request.pick },
         }
     }
 
     /// The picture that the container holds beside its packets.
-    fn cover_picture(&self, index: usize, at: Duration) -> Result<PosterFrame, MediaError> {
-        let Some(view) = self.container.stream(index) else { return Err(self.no_video()) };
+    fn cover_picture(&self, index: usize, request: &FrameRequest) -> Result<PosterFrame, MediaError> {
+        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
         let packet =
             self.container.attached_picture(index).map_err(MediaError::library("taking the cover"))?;
         let packet = packet.ok_or_else(|| MediaError::no_frame(0, 0, None))?;
-        let target = self.target(at, time_base_of(view)?, false);
+        let target = self.target(request, time_base_of(view)?, false);
         let found = search::still(&self.container, index, packet, target, self.limits.max_pixels)?;
-        PosterFrame::new(view, index, self.start, found, (1, 1))
+        PosterFrame::new(view, index, self.start, found, (1, 1), self.terms(request))
     }
 }
 

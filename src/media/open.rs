@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::deadline::Deadline;
+use crate::deadline::{CancelToken, Deadline};
 use crate::limits::Limits;
 use crate::media::container::KeyframeInterval;
 use crate::media::container::analysis::prepare;
@@ -21,12 +21,13 @@ use crate::media::error::MediaError;
 use crate::media::ffi;
 use crate::media::ffi::format::OpenError;
 use crate::media::ffi::packet::Packet;
-use crate::media::info::{MediaInfo, StreamKind};
+use crate::media::info::{MediaInfo, StreamInfo, StreamKind};
 #[cfg(feature = "remote")]
 use crate::media::input::Fault;
 use crate::media::input::{Container, Input};
 use crate::media::layout::Layout;
 use crate::media::options::{OpenOptions, Threads};
+use crate::media::request::CoverArt;
 use crate::media::timeline::{self, Span};
 use crate::media::units::Microseconds;
 use crate::source::Ledger;
@@ -40,12 +41,12 @@ use crate::source::{BlockCache, FirstReads, Identity, RangeReader, RangeSource, 
 /// ```
 /// # fn main() -> Result<(), posterframe::MediaError> {
 /// use std::time::Duration;
-/// use posterframe::{Encoding, Media, OpenOptions};
+/// use posterframe::{Media, OpenOptions};
 ///
 /// let mut media = Media::open_file("tests/fixtures/h264_front.mp4", &OpenOptions::default())?;
 /// println!("{:?} seconds", media.info().duration_seconds);
-/// let frame = media.poster_frame(Duration::from_secs(5))?;
-/// let jpeg = frame.encode(&Encoding::default())?;
+/// let frame = media.frame(Duration::from_secs(5))?;
+/// let jpeg = frame.thumbnail()?;
 /// assert!(jpeg.bytes.starts_with(&[0xff, 0xd8]));
 /// # Ok(())
 /// # }
@@ -70,6 +71,7 @@ pub struct Media<'r> {
     pub(super) planned_at: Option<Duration>,
     pub(super) limits: Limits,
     pub(super) threads: Threads,
+    pub(super) cancel: Option<CancelToken>,
 }
 
 impl fmt::Debug for Media<'_> {
@@ -92,8 +94,8 @@ impl Media<'static> {
     ///
     /// let source = MemorySource::new(std::fs::read("tests/fixtures/h264_end.mp4")?);
     /// let at = Duration::from_secs(5);
-    /// let mut media = Media::open_source(source, &OpenOptions::default().with_poster_at(at))?;
-    /// let frame = media.poster_frame(at)?;
+    /// let mut media = Media::open_source(source, &OpenOptions::default().with_frame(at))?;
+    /// let frame = media.frame(at)?;
     /// assert_eq!(frame.pts_seconds(), 5.0);
     /// assert_eq!(media.ledger().round_trips, 1);
     /// # Ok(())
@@ -130,7 +132,7 @@ impl Media<'static> {
 }
 
 impl<'r> Media<'r> {
-    /// Opens what a reader gives. It is read from within this call and those of [`poster_frame`](Self::poster_frame)
+    /// Opens what a reader gives. It is read from within this call and those of [`frame`](Self::frame)
     /// only, in the calling thread, and sought to its end once to learn its size.
     ///
     /// ```
@@ -152,7 +154,7 @@ impl<'r> Media<'r> {
     /// - [`MediaError::Read`], [`MediaError::ReaderPanicked`]: the reader failed.
     /// - [`MediaError::LimitExceeded`], [`MediaError::Timeout`], [`MediaError::Cancelled`]: as `options` says.
     ///
-    /// A file without video is not an error here; it is one for [`poster_frame`](Self::poster_frame).
+    /// A file without video is not an error here; it is one for [`frame`](Self::frame).
     pub fn open<R: Read + Seek + Send + 'r>(reader: R, options: &OpenOptions) -> Result<Self, MediaError> {
         ffi::initialise(options.limits.max_allocation);
         let deadline = Deadline::new(options.limits.max_time, options.cancel.clone());
@@ -164,7 +166,9 @@ impl<'r> Media<'r> {
         if input.size() == 0 {
             return Err(MediaError::Empty);
         }
-        let layout = Layout::look(&mut input, &limits, options.poster_at)?;
+        // Times before the end are known once the file is open.
+        let at = options.frame.and_then(|request| request.time.from_start(None));
+        let layout = Layout::look(&mut input, &limits, at)?;
         let opening = Opening::new(&limits, layout.seeks_together());
         let mut container = Container::open(input, opening.max_streams, opening.options)
             .map_err(|OpenError { error, source }| refused(&source, error))?;
@@ -176,6 +180,7 @@ impl<'r> Media<'r> {
         let analysis = prepare(&mut container, opening)?;
         let pending = if analysis.is_done { VecDeque::new() } else { read_starts(&mut container, &layout)? };
         let mut media = Self::assemble(container, pending, layout, handling, options);
+        media.planned_at = at;
         media.keyframes = analysis.keyframes;
         if analysis.is_done {
             let (pending, longer) = last_sound::add(&mut media.container, &mut media.info)?;
@@ -189,7 +194,7 @@ impl<'r> Media<'r> {
                 allowed: limits.max_streams.into(),
             });
         }
-        media.info.video_stream = media.video_streams().first().copied();
+        media.info.video_stream = media.video_streams(CoverArt::Fallback).first().copied();
         Ok(media)
     }
 
@@ -257,9 +262,10 @@ impl<'r> Media<'r> {
             keyframes: Vec::new(),
             encryptions,
             layout,
-            planned_at: options.poster_at,
+            planned_at: None,
             limits: options.limits,
             threads: options.threads,
+            cancel: options.cancel.clone(),
         }
     }
 
@@ -282,15 +288,25 @@ impl<'r> Media<'r> {
 
     /// The streams of video in the order in which they are tried. The first is the one that `ffmpeg` takes when it is not told
     /// which: the largest, where being marked as default counts for five million pixels, and a cover picture only when there is
-    /// nothing else. One that can be decoded goes before one that cannot.
-    pub(super) fn video_streams(&self) -> Vec<usize> {
-        let candidates = self.info.streams.iter().filter(|stream| stream.kind == StreamKind::Video);
+    /// nothing else, unless `cover` says otherwise. One that can be decoded goes before one that cannot.
+    pub(super) fn video_streams(&self, cover: CoverArt) -> Vec<usize> {
+        let is_wanted = |stream: &&StreamInfo| match cover {
+            CoverArt::Fallback | CoverArt::Prefer => true,
+            CoverArt::Ignore => !stream.disposition.attached_pic,
+            CoverArt::Only => stream.disposition.attached_pic,
+        };
+        let pictures = self.info.streams.iter().filter(|stream| stream.kind == StreamKind::Video);
+        let candidates = pictures.filter(is_wanted);
         let mut scored: Vec<_> = candidates
             .map(|stream| {
                 let area =
                     stream.video.as_ref().map_or(0, |video| u64::from(video.width) * u64::from(video.height));
                 let bonus = if stream.disposition.default { 5_000_000 } else { 0 };
-                let score = if stream.disposition.attached_pic { 1 } else { 2 + area + bonus };
+                let score = match (stream.disposition.attached_pic, cover) {
+                    (true, CoverArt::Prefer) => u64::MAX,
+                    (true, _) => 1,
+                    (false, _) => 2 + area + bonus,
+                };
                 ((stream.decodable, score), stream.index)
             })
             .collect();
@@ -299,7 +315,10 @@ impl<'r> Media<'r> {
         scored.into_iter().map(|(_, index)| index).collect()
     }
 
-    pub(super) fn no_video(&self) -> MediaError {
+    pub(super) fn no_video(&self, cover: CoverArt) -> MediaError {
+        if cover == CoverArt::Only {
+            return MediaError::NoCover;
+        }
         let kinds: Vec<&str> =
             self.info.streams.iter().map(|stream| stream.kind.as_str().unwrap_or("unknown")).collect();
         MediaError::NoVideo { found: if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") } }

@@ -2,10 +2,10 @@
 
 use std::num::NonZeroUsize;
 use std::thread;
-use std::time::Duration;
 
 use crate::deadline::CancelToken;
 use crate::limits::Limits;
+use crate::media::request::FrameRequest;
 #[cfg(feature = "remote")]
 use crate::source::{BlockCache, FirstReads};
 
@@ -48,9 +48,9 @@ pub struct OpenOptions {
     pub threads: Threads,
     /// Stops the work from another thread.
     pub cancel: Option<CancelToken>,
-    /// The time of the frame that will be asked for. What it needs is asked for while the file is being opened, as soon as it
-    /// is known. Without it, opening a file reads what information needs, and no sample.
-    pub poster_at: Option<Duration>,
+    /// The frame that will be requested. What it needs is read while the file is being opened, as soon as it is known. Without it,
+    /// opening a file reads what information needs, and no sample.
+    pub frame: Option<FrameRequest>,
     /// What the object's size is said to be, by an event or a listing. It decides how much is asked for at first; it need
     /// not be right. For inputs that are read by byte ranges.
     pub size_hint: Option<u64>,
@@ -77,10 +77,10 @@ impl OpenOptions {
         self
     }
 
-    /// For a poster frame at this time.
+    /// For this frame.
     #[must_use]
-    pub const fn with_poster_at(mut self, at: Duration) -> Self {
-        self.poster_at = Some(at);
+    pub fn with_frame(mut self, request: impl Into<FrameRequest>) -> Self {
+        self.frame = Some(request.into());
         self
     }
 

@@ -14,6 +14,7 @@
 mod decode;
 mod entry;
 mod jump;
+mod keyframe;
 mod packets;
 mod pass;
 mod passes;

@@ -1,11 +1,14 @@
 //! PNG and WebP bytes in memory, and what a thumbnail may be asked to be.
 
+use serde::{Deserialize, Serialize};
+
 use crate::pixels::Bounds;
 #[cfg(any(feature = "png", feature = "webp"))]
 use crate::pixels::RgbPicture;
 
 /// File formats of thumbnails.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ImageFormat {
     /// JFIF: 4:2:0, full range, written straight from the planes.
@@ -57,7 +60,8 @@ impl ImageFormat {
 
 /// How much of the picture to keep, 1 (smallest file) to 100, on the scale that libjpeg made common. PNG is lossless
 /// whatever it says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
 pub struct Quality(u8);
 
 impl Quality {
@@ -83,6 +87,21 @@ impl Quality {
     }
 }
 
+impl From<Quality> for u8 {
+    fn from(quality: Quality) -> Self {
+        quality.0
+    }
+}
+
+/// Fails outside 1 to 100.
+impl TryFrom<u8> for Quality {
+    type Error = &'static str;
+
+    fn try_from(value: u8) -> Result<Self, &'static str> {
+        Self::new(value).ok_or("a quality lies between 1 and 100")
+    }
+}
+
 impl Default for Quality {
     /// 85: at 1080p a fifth smaller than the best that the JPEG encoder gives, for a hundredth of
     /// structural similarity (SSIM .973 for .983).
@@ -95,15 +114,14 @@ impl Default for Quality {
 ///
 /// ```
 /// # fn main() -> Result<(), posterframe::MediaError> {
-/// use std::num::NonZeroU32;
 /// use std::time::Duration;
 /// use posterframe::{Bounds, Encoding, Media, OpenOptions, Quality};
 ///
 /// let mut media = Media::open_file("tests/fixtures/rotated_90.mkv", &OpenOptions::default())?;
-/// let frame = media.poster_frame(Duration::from_secs(1))?;
+/// let frame = media.frame(Duration::from_secs(1))?;
 /// // One decode, two sizes.
 /// for side in [40, 20] {
-///     let bounds = Bounds { max_width: NonZeroU32::new(side), max_height: NonZeroU32::new(side) };
+///     let bounds = Bounds::new(side, side);
 ///     let quality = Quality::new(70).expect("70 lies between 1 and 100");
 ///     let thumbnail = frame.encode(&Encoding::default().with_bounds(bounds).with_quality(quality))?;
 ///     assert_eq!(thumbnail.width.max(thumbnail.height), side);
@@ -111,7 +129,8 @@ impl Default for Quality {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Encoding {
     /// File format.

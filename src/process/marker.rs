@@ -6,10 +6,10 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 use super::SourceVersion;
 use super::poster::{Poster, whole_seconds};
-use crate::FrameReason;
 use crate::config::ThumbnailSettings;
 use crate::object_name::ContentId;
 use crate::store::ETag;
+use crate::{FrameReason, FrameRequest, Pick};
 
 /// Metadata travel as HTTP headers: everything but visible ASCII is percent-encoded.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
@@ -69,12 +69,14 @@ pub(super) struct Marker {
 
 /// The settings a thumbnail depends on, in readable form: when they change, it is made again.
 pub(super) fn settings(settings: &ThumbnailSettings) -> String {
-    let ThumbnailSettings { at, encoding, cache_control } = settings;
+    let ThumbnailSettings { request: FrameRequest { time, pick, encoding, .. }, cache_control } = settings;
     let side = |side: Option<std::num::NonZeroU32>| side.map_or_else(String::new, |side| side.to_string());
     let (width, height) = (side(encoding.bounds.max_width), side(encoding.bounds.max_height));
     let (format, quality) = (encoding.format.extension(), encoding.quality.get());
+    // What is not the default is named behind the rest, so that a new setting makes no thumbnail anew.
+    let pick = if *pick == Pick::default() { String::new() } else { format!(";pick={}", pick.as_str()) };
     // The number in front changes when this program makes another picture of the same video.
-    format!("1;at={};{format};q={quality};max={width}x{height};{cache_control}", at.as_secs_f64())
+    format!("1;at={time};{format};q={quality};max={width}x{height};{cache_control}{pick}")
 }
 
 impl Marker {
@@ -160,9 +162,7 @@ impl Marker {
             settings: value(SETTINGS)?.into_owned(),
             duration_seconds,
             frame_pts_seconds: value(FRAME_TIME)?.parse().ok()?,
-            frame_reason: [FrameReason::AtTarget, FrameReason::HalfDuration, FrameReason::LastFrame]
-                .into_iter()
-                .find(|known| known.as_str() == reason)?,
+            frame_reason: FrameReason::from_name(&reason)?,
             width: width.parse().ok()?,
             height: height.parse().ok()?,
             pending: Pending::read(value(PENDING).as_deref()),
@@ -177,6 +177,7 @@ impl Marker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FrameTime;
 
     fn marker() -> Marker {
         Marker {
@@ -233,5 +234,19 @@ mod tests {
     #[test]
     fn settings_are_readable() {
         assert_eq!(settings(&ThumbnailSettings::default()), "1;at=5;jpg;q=85;max=x;public, max-age=300");
+    }
+
+    #[test]
+    fn all_forms_of_a_time_are_one_setting() {
+        let at = |time: &str, pick| {
+            let request = FrameRequest::at(time.parse::<FrameTime>().unwrap()).with_pick(pick);
+            settings(&ThumbnailSettings { request, ..ThumbnailSettings::default() })
+        };
+        let default = settings(&ThumbnailSettings::default());
+        for time in ["5", "5s", "0:05", "00:00:05.000", "5000ms"] {
+            assert_eq!(at(time, Pick::Exact), default, "{time}");
+        }
+        assert_eq!(at("-2.50", Pick::Keyframe), "1;at=-2.5;jpg;q=85;max=x;public, max-age=300;pick=keyframe");
+        assert_eq!(at("middle", Pick::Exact), at("50%", Pick::Exact));
     }
 }

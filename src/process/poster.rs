@@ -51,7 +51,7 @@ impl Poster {
     ) -> Result<Option<Self>, Error> {
         let key = video.key();
         // Its packets are asked for while it is being opened.
-        let options = options.clone().with_poster_at(settings.at).with_size_hint(version.size);
+        let options = options.clone().with_frame(settings.request).with_size_hint(version.size);
         let Some(mut media) = video.open(version, &options)? else { return Ok(None) };
         telemetry::readable(key, version.size);
         let duration_seconds =
@@ -62,11 +62,11 @@ impl Poster {
         }
         // The packets go on arriving while this one waits for its turn.
         let turn = decoders.map(|decoders| wait_for_turn(decoders, &options)).transpose()?;
-        let frame = match media.poster_frame(settings.at) {
+        let frame = match media.frame(&settings.request) {
             Err(error) if error.is_replaced() => return Ok(None),
             frame => frame?,
         };
-        let thumbnail = frame.encode(&settings.encoding)?;
+        let thumbnail = frame.thumbnail()?;
         drop(turn);
         telemetry::thumbnail(key, thumbnail.bytes.len());
         telemetry::read(key, &media.ledger());

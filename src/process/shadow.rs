@@ -137,7 +137,7 @@ impl<C: Catalog> Job<S3Store, C> {
         clock.end(&mut comparison.steps.picture);
         let Some(poster) = poster else { return Ok(None) };
         comparison.ledger = comparison.ledger.and(poster.ledger);
-        let limits = (self.options.limits.max_pixels, self.thumbnail.encoding.bounds);
+        let limits = (self.options.limits.max_pixels, self.thumbnail.request.encoding.bounds);
         comparison.hold_against(&poster, target, &object, stored, limits).await?;
         clock.end(&mut comparison.steps.thumbnail);
         Ok(Some(()))

@@ -41,7 +41,7 @@ impl Drop for HintGuard {
 /// let _nothing = replace_hints(|_, _| Vec::new());
 /// let source = MemorySource::new(std::fs::read("tests/fixtures/h264_end.mp4")?);
 /// let mut media = Media::open_source(source, &OpenOptions::default())?;
-/// assert_eq!(media.poster_frame(Duration::from_secs(5))?.pts_seconds(), 5.0);
+/// assert_eq!(media.frame(Duration::from_secs(5))?.pts_seconds(), 5.0);
 /// # Ok(())
 /// # }
 /// ```

@@ -112,10 +112,10 @@ pub(crate) fn open(name: &str) -> Outcome<Media<'static>> {
 
 /// The frame at 5 s of a fixture.
 pub(crate) fn frame(name: &str) -> Outcome<PosterFrame> {
-    Ok(open(name)?.poster_frame(AT).map_err(|error| format!("{name}: {error}"))?)
+    Ok(open(name)?.frame(AT).map_err(|error| format!("{name}: {error}"))?)
 }
 
 /// The frame at 5 s of a file in memory.
 pub(crate) fn frame_of_bytes(bytes: &[u8], options: &OpenOptions) -> Result<PosterFrame, MediaError> {
-    Media::open(Cursor::new(bytes), options)?.poster_frame(AT)
+    Media::open(Cursor::new(bytes), options)?.frame(AT)
 }

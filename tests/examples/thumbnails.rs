@@ -90,7 +90,7 @@ fn get(url: String, etag: Option<String>) -> Outcome<Answer> {
 /// What the library makes of a fixture.
 fn thumbnail(name: &str) -> Outcome<Vec<u8>> {
     let bounds = Bounds { max_width: NonZeroU32::new(640), max_height: None };
-    Ok(open(name)?.poster_frame(AT)?.encode(&Encoding::default().with_bounds(bounds))?.bytes)
+    Ok(open(name)?.frame(AT)?.encode(&Encoding::default().with_bounds(bounds))?.bytes)
 }
 
 #[test]

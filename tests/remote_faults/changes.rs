@@ -86,11 +86,11 @@ fn replaced_after_it_was_opened_it_is_an_error() -> Outcome {
             let remote = Remote::start(sort, &fixture_bytes(FRONT)?)?;
             let mut media = remote.open(&information_only())?;
             remote.put(&new);
-            is_changed(failure(media.poster_frame(AT))?);
+            is_changed(failure(media.frame(AT))?);
             // It stays another object: nothing more is asked for.
             let requests = remote.requests();
             assert!(requests <= 6, "{:?}", remote.seen());
-            is_changed(failure(media.poster_frame(AT))?);
+            is_changed(failure(media.frame(AT))?);
             assert_eq!(remote.requests(), requests);
             assert_eq!(remote.frame(&information_only())?, frame_in_memory(&new)?);
         }
@@ -106,7 +106,7 @@ fn truncated_while_it_is_read_it_is_an_error() -> Outcome {
             let remote = Remote::start(sort, &bytes)?;
             let mut media = remote.open(&information_only())?;
             remote.put(&bytes[..length]);
-            is_changed(failure(media.poster_frame(AT))?);
+            is_changed(failure(media.frame(AT))?);
         }
     }
     Ok(())
@@ -122,7 +122,7 @@ fn without_an_etag_another_size_is_another_object() -> Outcome {
         let source = HttpSource::new(put(&bytes).parse()?)?;
         let mut media = Media::open_source(source, &information_only())?;
         put(&bytes[..length]);
-        is_changed(failure(media.poster_frame(AT))?);
+        is_changed(failure(media.frame(AT))?);
     }
     Ok(())
 }
@@ -147,7 +147,7 @@ fn bytes_of_two_versions_are_never_mixed() -> Outcome {
                     continue;
                 }
             };
-            match media.poster_frame(AT) {
+            match media.frame(AT) {
                 Ok(frame) => assert!(expected.contains(&planes_md5(&frame)?)),
                 Err(error) => is_changed(error),
             }

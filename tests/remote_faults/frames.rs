@@ -36,7 +36,7 @@ fn every_container_gives_the_frame_it_gives_as_a_file() -> Outcome {
             let what = format!("{name}, {sort:?}");
             let remote = Remote::start(sort, &fixture_bytes(name)?)?;
             let mut media = remote.open(&options()).map_err(|error| format!("{what}: {error}"))?;
-            let found = media.poster_frame(AT).map_err(|error| format!("{what}: {error}"))?;
+            let found = media.frame(AT).map_err(|error| format!("{what}: {error}"))?;
             assert_eq!(planes_md5(&found)?, expected, "{what}");
             let (seen, ledger) = (remote.seen(), media.ledger());
             assert!(seen.len() >= 3, "{what}: it took no more than the first reads");
@@ -60,7 +60,7 @@ fn the_usual_first_reads_give_the_frame_too() -> Outcome {
         let expected = planes_md5(&frame(name)?)?;
         for hint in [None, Some(bytes.len() as u64)] {
             let remote = Remote::start(Sort::Http, &bytes)?;
-            let mut options = OpenOptions::default().with_poster_at(AT);
+            let mut options = OpenOptions::default().with_frame(AT);
             options.size_hint = hint;
             assert_eq!(remote.frame(&options)?, expected, "{name}, {hint:?}");
             // A small object whose size is known comes whole, in one request; otherwise both ends hold all of it.
@@ -106,7 +106,7 @@ fn many_at_once_share_a_small_cache() -> Outcome {
                 for _ in 0..TIMES {
                     let mut media = remote.open(&options().with_cache(cache.clone())).unwrap();
                     assert!(cache.used_bytes() <= most, "{cache:?}");
-                    let found = planes_md5(&media.poster_frame(AT).unwrap()).unwrap();
+                    let found = planes_md5(&media.frame(AT).unwrap()).unwrap();
                     assert!(cache.used_bytes() <= most, "{cache:?}");
                     assert_eq!(&found, expected);
                 }

@@ -26,7 +26,7 @@ fn more_requests_than_allowed_are_not_made() -> Outcome {
         let needed = {
             let remote = Remote::start(sort, &bytes)?;
             let mut media = remote.open(&options())?;
-            media.poster_frame(AT)?;
+            media.frame(AT)?;
             media.ledger().requests
         };
         for allowed in 0..=needed {

@@ -124,7 +124,7 @@ impl RangeBody for Body {
 fn frame_of(flaw: Flaw, from: u64, options: &OpenOptions) -> Outcome<(Result<String, MediaError>, u64)> {
     let source = Own::new(END, flaw, from)?;
     let count = Arc::clone(&source.count);
-    let frame = || planes_md5(&Media::open_source(source, options)?.poster_frame(AT)?);
+    let frame = || planes_md5(&Media::open_source(source, options)?.frame(AT)?);
     let frame = frame();
     Ok((frame, count.load(Ordering::Relaxed)))
 }
@@ -152,7 +152,7 @@ fn requests_that_bring_the_same_bytes_do_not_wait_for_each_other() -> Outcome {
     for _ in 0..200 {
         let options = within(Duration::from_secs(3)).with_first_reads(reads).with_cache(BlockCache::new(0));
         let source = Own::new(SHORT, Flaw::None, 1)?;
-        assert_eq!(planes_md5(&Media::open_source(source, &options)?.poster_frame(AT)?)?, expected);
+        assert_eq!(planes_md5(&Media::open_source(source, &options)?.frame(AT)?)?, expected);
     }
     Ok(())
 }

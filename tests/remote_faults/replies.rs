@@ -205,13 +205,13 @@ fn what_is_said_about_the_size_need_not_be_right() -> Outcome {
     for (bytes, sort) in [(&small, Sort::S3), (&small, Sort::Http), (&large, Sort::Http)] {
         let (expected, size) = (frame_in_memory(bytes)?, bytes.len() as u64);
         for hint in [0, 1, 4096, size - 1, size, size + 1, 10 * size, 1 << 40, u64::MAX] {
-            for options in [OpenOptions::default().with_poster_at(AT), options()] {
+            for options in [OpenOptions::default().with_frame(AT), options()] {
                 let remote = Remote::start(sort, bytes)?;
                 let what = format!("{size} bytes, said to be {hint}, {sort:?}");
                 let media = remote.open(&options.with_size_hint(hint));
                 let mut media = media.map_err(|error| format!("{what}: {error}"))?;
                 assert_eq!(media.info().size_bytes, Some(size), "{what}");
-                let found = media.poster_frame(AT).map_err(|error| format!("{what}: {error}"))?;
+                let found = media.frame(AT).map_err(|error| format!("{what}: {error}"))?;
                 assert_eq!(planes_md5(&found)?, expected, "{what}");
                 assert!(remote.requests() <= 6, "{what}: {:?}", remote.seen());
             }

@@ -31,7 +31,7 @@ fn slow_servers_are_waited_for() -> Outcome {
         let remote = Remote::with_fault(sort, &bytes, is_any, Fault::Delay(TIME))?;
         remote.faults().always(Fault::StallBody { after: 1000, pause: TIME });
         let mut media = remote.open(&options())?;
-        assert_eq!(planes_md5(&media.poster_frame(AT)?)?, expected);
+        assert_eq!(planes_md5(&media.frame(AT)?)?, expected);
         assert_eq!(remote.requests(), usual.requests(), "nothing is asked for twice");
         let ledger = media.ledger();
         // Two pauses each round trip, but that what was needed of the last body may have come before it stood still.

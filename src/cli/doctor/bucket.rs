@@ -215,13 +215,13 @@ pub(super) fn name(rules: &KeyRules, key: &str) -> Finding {
 /// Opens the video and takes its picture, which goes nowhere.
 pub(super) async fn video(source: S3Source, settings: &PartialConfig, time: Duration) -> Finding {
     let started = std::time::Instant::now();
-    let (at, encoding) = (settings.thumbnail.at, settings.thumbnail.encoding);
+    let request = settings.thumbnail.request;
     let cancel = CancelToken::default();
-    let options = open_options(time, cancel.clone()).with_poster_at(at);
+    let options = open_options(time, cancel.clone()).with_frame(request);
     let work = move || {
         let mut media = Media::open_source(source, &options)?;
-        let frame = media.poster_frame(at)?;
-        let thumbnail = frame.encode(&encoding)?;
+        let frame = media.frame(&request)?;
+        let thumbnail = frame.thumbnail()?;
         Ok((media.info().duration_seconds, frame.pts_seconds(), thumbnail.bytes.len(), media.ledger()))
     };
     // When this future is dropped, the thread has nothing to go on for.

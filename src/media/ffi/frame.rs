@@ -104,6 +104,8 @@ pub(crate) struct Frame(NonNull<ffi::AVFrame>);
 
 // SAFETY: owned alone; frames are plain structs with atomically counted buffers (libavutil/frame.h).
 unsafe impl Send for Frame {}
+// SAFETY: what takes `&self` reads plain fields and pixels, or makes a new reference, which counts atomically.
+unsafe impl Sync for Frame {}
 
 impl Frame {
     /// A frame without pixels.

@@ -1,12 +1,17 @@
 //! A decoded frame with what is needed to show it.
 
+use std::sync::OnceLock;
+
+use crate::deadline::CancelToken;
+use crate::limits::Limits;
 use crate::media::container::describe::orientation;
 use crate::media::error::MediaError;
-use crate::media::ffi::frame::{Edges, Frame};
+use crate::media::ffi::frame::{ColourCodes, Edges, Frame};
 use crate::media::ffi::stream::Stream;
 use crate::media::info::Ratio;
 use crate::media::search::{Found, FrameReason};
 use crate::media::units::{Microseconds, TimeBase};
+use crate::picture::Encoding;
 use crate::pixels::{Bounds, Orientation};
 
 /// Pixel shapes beyond this (either way) are taken for damage.
@@ -14,8 +19,12 @@ const MAX_ASPECT: u64 = 16;
 
 /// The frame chosen, as decoded, and how to show it.
 ///
-/// It owns its pixels: the [`Media`](crate::Media) may go on or be dropped. Encoding leaves it as it is, so that several
-/// sizes and formats can be made of one decode.
+/// It owns its pixels: the [`Media`](crate::Media) may go on or be dropped. Encoding leaves it as it is: several sizes and formats
+/// can be made of one decode, also by several threads. What they have in common is done once.
+///
+/// The limits of the `Media` hold for its pictures, too: a picture has at most [`max_pixels`](crate::Limits::max_pixels), and each call
+/// may take [`max_time`](crate::Limits::max_time). Both are looked at between the steps: libswscale and the encoders cannot be
+/// interrupted.
 #[derive(Debug)]
 pub struct PosterFrame {
     pub(super) frame: Frame,
@@ -28,6 +37,17 @@ pub struct PosterFrame {
     pub(super) stream_index: usize,
     pub(super) packets_decoded: u64,
     pub(super) passes: u32,
+    pub(super) terms: Terms,
+    /// The frame as the scaler should see it, made for the first picture.
+    pub(super) prepared: OnceLock<(Frame, ColourCodes)>,
+}
+
+/// The picture that was requested of a frame, and what pictures of it may cost.
+#[derive(Debug)]
+pub(in crate::media) struct Terms {
+    pub(in crate::media) encoding: Encoding,
+    pub(in crate::media) limits: Limits,
+    pub(in crate::media) cancel: Option<CancelToken>,
 }
 
 impl std::fmt::Debug for Frame {
@@ -45,6 +65,7 @@ impl PosterFrame {
         start: Microseconds,
         found: Found,
         cost: (u64, u32),
+        terms: Terms,
     ) -> Result<Self, MediaError> {
         let Found { mut frame, pts, reason, .. } = found;
         let time_base = Ratio::from(stream.time_base());
@@ -68,6 +89,8 @@ impl PosterFrame {
             stream_index: index,
             packets_decoded: cost.0,
             passes: cost.1,
+            terms,
+            prepared: OnceLock::new(),
             frame,
         })
     }
@@ -138,18 +161,23 @@ impl PosterFrame {
         bounds.fit(width, height)
     }
 
-    /// The decoded size with the width stretched by the sample aspect ratio, as `scale=iw*sar:ih` does.
+    /// The decoded size with the width stretched by the sample aspect ratio, as `scale=iw*sar:ih` does. Where that would be more pixels
+    /// than are allowed, the height shrinks instead.
     fn square_size(&self) -> (u32, u32) {
         let (width, height) = self.decoded_size();
-        let stretched = self.sample_aspect_ratio.and_then(|Ratio { num, den }| {
+        let shape = self.sample_aspect_ratio.and_then(|Ratio { num, den }| {
             let (num, den) = (u64::try_from(num).ok()?, u64::try_from(den).ok()?);
-            if num == 0 || den == 0 || num / den >= MAX_ASPECT || den / num >= MAX_ASPECT {
-                return None;
-            }
-            let stretched = (u64::from(width) * num + den / 2) / den;
-            u32::try_from(stretched.max(1)).ok()
+            let is_sound = num > 0 && den > 0 && num / den < MAX_ASPECT && den / num < MAX_ASPECT;
+            is_sound.then_some((num, den))
         });
-        (stretched.unwrap_or(width), height)
+        let Some((num, den)) = shape else { return (width, height) };
+        let side = |pixels: u32, num: u64, den: u64| (u64::from(pixels) * num + den / 2) / den;
+        let (stretched, shrunk) = (side(width, num, den).max(1), side(height, den, num).max(1));
+        if stretched.saturating_mul(height.into()) > self.terms.limits.max_pixels {
+            (width, u32::try_from(shrunk).unwrap_or(height))
+        } else {
+            (u32::try_from(stretched).unwrap_or(width), height)
+        }
     }
 }
 

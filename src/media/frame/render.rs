@@ -1,5 +1,7 @@
 //! A frame made a picture: progressive, upright, with square pixels, in the colours of SDR, packed or as a file.
 
+use crate::deadline::Deadline;
+use crate::limits::Limits;
 use crate::media::error::MediaError;
 use crate::media::ffi::codec::encode_jpeg;
 use crate::media::ffi::frame::{ColourCodes, Frame};
@@ -7,6 +9,7 @@ use crate::media::ffi::pixel_format::PixelFormat;
 use crate::media::ffi::scale::scale;
 use crate::media::frame::colour;
 use crate::media::frame::poster::PosterFrame;
+use crate::media::input::Fault;
 use crate::picture::deinterlace::deinterlace_plane;
 use crate::picture::matrix::ToJfif;
 use crate::picture::orient::{orient_rgb, orient_yuv};
@@ -26,55 +29,93 @@ impl PosterFrame {
     /// use posterframe::{Bounds, Media, OpenOptions};
     ///
     /// let mut media = Media::open_file("tests/fixtures/hdr10.mp4", &OpenOptions::default())?;
-    /// let picture = media.poster_frame(Duration::from_secs(1))?.to_rgb8(Bounds::default())?;
+    /// let frame = media.frame(Duration::from_secs(1))?;
+    /// let picture = frame.to_rgb8(Bounds::default())?;
     /// assert_eq!(picture.pixels.len() as u64, u64::from(picture.width) * u64::from(picture.height) * 3);
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
-    /// [`MediaError::Picture`] when libswscale cannot convert the pixel format.
+    /// - [`MediaError::Picture`] when libswscale cannot convert the pixel format.
+    /// - [`MediaError::LimitExceeded`], [`MediaError::Timeout`], [`MediaError::Cancelled`]: as the options of the `Media` say.
     pub fn to_rgb8(&self, bounds: Bounds) -> Result<RgbPicture, MediaError> {
-        let (source, colour) = self.prepare()?;
-        Ok(orient_rgb(self.scale_to_rgb(&source, colour, self.scaled_size(bounds))?, self.orientation))
+        let work = self.begin(bounds)?;
+        self.upright_rgb(bounds, &work)
+    }
+
+    /// The picture that was requested with the frame, as a file in memory.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn thumbnail(&self) -> Result<Thumbnail, MediaError> {
+        self.encode(&self.terms.encoding)
     }
 
     /// The picture as a file in memory: upright, square pixels, within the bounds, SDR.
     ///
     /// # Errors
-    /// [`MediaError::Picture`] when libswscale cannot convert the pixel format, or the encoder fails (WebP and JPEG have
-    /// a largest size).
+    /// - [`MediaError::Picture`] when libswscale cannot convert the pixel format, or the encoder fails (WebP and JPEG have
+    ///   a largest size).
+    /// - [`MediaError::LimitExceeded`], [`MediaError::Timeout`], [`MediaError::Cancelled`]: as the options of the `Media` say.
     pub fn encode(&self, encoding: &Encoding) -> Result<Thumbnail, MediaError> {
+        let work = self.begin(encoding.bounds)?;
         let (width, height) = self.display_size(encoding.bounds);
         let bytes = match encoding.format {
-            ImageFormat::Jpeg => self.encode_as_jpeg(encoding)?,
+            ImageFormat::Jpeg => self.encode_as_jpeg(encoding, &work)?,
             #[cfg(feature = "png")]
-            ImageFormat::Png => crate::picture::encode::encode_png(&self.to_rgb8(encoding.bounds)?)
-                .map_err(|reason| MediaError::Picture { step: "encoded as PNG", reason })?,
+            ImageFormat::Png => {
+                crate::picture::encode::encode_png(&self.upright_rgb(encoding.bounds, &work)?)
+                    .map_err(|reason| MediaError::Picture { step: "encoded as PNG", reason })?
+            }
             #[cfg(feature = "webp")]
             ImageFormat::WebP => {
-                crate::picture::encode::encode_webp(&self.to_rgb8(encoding.bounds)?, encoding.quality)
+                let picture = self.upright_rgb(encoding.bounds, &work)?;
+                crate::picture::encode::encode_webp(&picture, encoding.quality)
                     .map_err(|reason| MediaError::Picture { step: "encoded as WebP", reason })?
             }
         };
+        check(&work)?;
         Ok(Thumbnail { width, height, format: encoding.format, bytes })
     }
 
-    fn encode_as_jpeg(&self, encoding: &Encoding) -> Result<Vec<u8>, MediaError> {
+    /// Begins a picture: its time runs from here, and its size is looked at.
+    fn begin(&self, bounds: Bounds) -> Result<Deadline, MediaError> {
+        let Limits { max_pixels, max_time, .. } = self.terms.limits;
+        let work = Deadline::new(max_time, self.terms.cancel.clone());
+        check(&work)?;
+        let (width, height) = self.display_size(bounds);
+        if u64::from(width) * u64::from(height) > max_pixels {
+            return Err(MediaError::LimitExceeded { limit: "max_pixels", allowed: max_pixels });
+        }
+        Ok(work)
+    }
+
+    fn upright_rgb(&self, bounds: Bounds, work: &Deadline) -> Result<RgbPicture, MediaError> {
+        let (source, colour) = self.prepared()?;
+        check(work)?;
+        let picture = self.scale_to_rgb(source, *colour, self.scaled_size(bounds), work)?;
+        check(work)?;
+        Ok(orient_rgb(picture, self.orientation))
+    }
+
+    fn encode_as_jpeg(&self, encoding: &Encoding, work: &Deadline) -> Result<Vec<u8>, MediaError> {
         let (width, height) = self.scaled_size(encoding.bounds);
         if width.max(height) > JPEG_MAX_SIDE {
             let reason = format!("{width} x {height} is larger than JPEG's {JPEG_MAX_SIDE} pixels a side");
             return Err(MediaError::Picture { step: "encoded as JPEG", reason });
         }
-        let (source, colour) = self.prepare()?;
+        let (source, colour) = self.prepared()?;
+        let (mut source, mut colour) = (source, *colour);
+        check(work)?;
         // HDR goes through RGB, where tones are mapped.
-        let (source, colour) = if colour::hdr_transfer(colour).is_some() {
-            let rgb = self.scale_to_rgb(&source, colour, (width, height))?;
-            (rgb_frame(&rgb)?, colour::sdr_rgb())
-        } else {
-            (source, colour)
-        };
-        let picture = jfif_frame(&source, colour, (width, height))?;
+        let mapped;
+        if colour::hdr_transfer(colour).is_some() {
+            mapped = rgb_frame(&self.scale_to_rgb(source, colour, (width, height), work)?)?;
+            (source, colour) = (&mapped, colour::sdr_rgb());
+        }
+        let picture = jfif_frame(source, colour, (width, height))?;
+        check(work)?;
         let mut upright = match self.orientation {
             Orientation::Upright => picture,
             orientation => yuv_frame(&orient_yuv(yuv_planes(&picture)?, orientation), colour::jfif(colour))?,
@@ -87,6 +128,15 @@ impl PosterFrame {
     fn scaled_size(&self, bounds: Bounds) -> (u32, u32) {
         let (width, height) = self.display_size(bounds);
         if self.orientation.swaps_sides() { (height, width) } else { (width, height) }
+    }
+
+    /// What all pictures of the frame have in common.
+    fn prepared(&self) -> Result<&(Frame, ColourCodes), MediaError> {
+        if self.prepared.get().is_none() {
+            // Of several threads that come here at once, the first one's counts.
+            let _ = self.prepared.set(self.prepare()?);
+        }
+        self.prepared.get().ok_or_else(|| unreadable("it was not prepared"))
     }
 
     /// The frame as the scaler should see it: progressive, its colours told in full, and no more than that.
@@ -140,11 +190,13 @@ impl PosterFrame {
         source: &Frame,
         colour: ColourCodes,
         (width, height): (u32, u32),
+        work: &Deadline,
     ) -> Result<RgbPicture, MediaError> {
         let hdr = colour::hdr_transfer(colour);
         let (format, bytes_per_pixel) =
             if hdr.is_some() { (PixelFormat::RGB48LE, 6) } else { (PixelFormat::RGB24, 3) };
         let scaled = scaled(source, format, (width, height), colour::rgb(colour))?;
+        check(work)?;
         let pixels = scaled
             .plane(0, width as usize * bytes_per_pixel)
             .ok_or_else(|| unreadable("the scaled picture has no pixels"))?;
@@ -157,6 +209,11 @@ impl PosterFrame {
             None => RgbPicture { width, height, pixels },
         })
     }
+}
+
+/// Ends a picture whose time is over, or that nobody waits for any more.
+fn check(work: &Deadline) -> Result<(), MediaError> {
+    work.expired().map_or(Ok(()), |stop| Err(Fault::from(stop).into()))
 }
 
 fn unreadable(reason: &str) -> MediaError {

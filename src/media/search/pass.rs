@@ -119,7 +119,7 @@ impl Search<'_, '_> {
                 },
             }
         }
-        self.refuse_encrypted(&pass)?;
+        self.refuse_encrypted(pass.frame.is_some())?;
         self.conclude(&mut pass, entered, goal);
         Ok(pass)
     }
@@ -254,7 +254,7 @@ impl Search<'_, '_> {
                 break;
             }
         }
-        self.refuse_encrypted(&pass)?;
+        self.refuse_encrypted(pass.frame.is_some())?;
         self.conclude(&mut pass, entered, goal);
         Ok(pass)
     }
@@ -290,7 +290,7 @@ impl Search<'_, '_> {
     }
 
     /// Gives an access unit to the decoder. An encrypted one is the end, because what comes of ciphertext is noise.
-    fn give(&mut self, mut unit: AccessUnit, skips: bool) {
+    pub(super) fn give(&mut self, mut unit: AccessUnit, skips: bool) {
         self.encrypted = self.units.decrypt(&mut unit);
         if self.encrypted.is_some() {
             self.decoding.drain();
@@ -299,9 +299,9 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Ends a pass that met an encrypted access unit before the frame.
-    fn refuse_encrypted(&mut self, pass: &Pass) -> Result<(), MediaError> {
-        match self.encrypted.take().filter(|_| pass.frame.is_none()) {
+    /// Ends a pass that met an encrypted access unit before it had the frame.
+    pub(super) fn refuse_encrypted(&mut self, has_frame: bool) -> Result<(), MediaError> {
+        match self.encrypted.take().filter(|_| !has_frame) {
             Some(scheme) => Err(MediaError::Encrypted { scheme }),
             None => Ok(()),
         }

@@ -5,12 +5,18 @@ use super::state::Search;
 use super::target::{Found, FrameReason, Target};
 use crate::media::container::formats::Timestamps;
 use crate::media::error::MediaError;
+use crate::media::request::Pick;
 use crate::media::units::Pts;
 
 impl Search<'_, '_> {
     /// Finds the frame by SPEC's rule: at or after the wanted time; else at or after half of the duration; else the last.
     /// `None` when the container shows only a part of the file, and the wanted frame is not in it.
     pub(in crate::media) fn find(&mut self, target: Target) -> Result<Option<Found>, MediaError> {
+        if target.pick == Pick::Keyframe
+            && let Some(found) = self.keyframe_before(target.wanted)?
+        {
+            return Ok(Some(found));
+        }
         if target.ends_before
             && !target.is_partial
             && let Some(half) = target.half

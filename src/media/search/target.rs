@@ -1,11 +1,12 @@
 //! What is looked for, and what is found.
 
 use crate::media::ffi::frame::Frame;
+use crate::media::request::Pick;
 use crate::media::units::Pts;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a frame was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FrameReason {
@@ -15,6 +16,8 @@ pub enum FrameReason {
     HalfDuration,
     /// There is none there either: it is the last that decodes.
     LastFrame,
+    /// It is the keyframe at the time, or the last one before it ([`Pick::Keyframe`](crate::Pick::Keyframe)).
+    Keyframe,
 }
 
 impl FrameReason {
@@ -24,7 +27,14 @@ impl FrameReason {
             Self::AtTarget => "at_target",
             Self::HalfDuration => "half_duration",
             Self::LastFrame => "last_frame",
+            Self::Keyframe => "keyframe",
         }
+    }
+
+    /// The reason of this name; `None` for any other word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::AtTarget, Self::HalfDuration, Self::LastFrame, Self::Keyframe];
+        all.into_iter().find(|reason| reason.as_str() == name)
     }
 }
 /// What to look for, in ticks of the stream, absolute.
@@ -42,6 +52,8 @@ pub(in crate::media) struct Target {
     pub(in crate::media) is_partial: bool,
     /// Whether the container is known to hold no frame at or after `wanted`, also where it shows only a part.
     pub(in crate::media) is_absent: bool,
+    /// Which frame is taken.
+    pub(in crate::media) pick: Pick,
 }
 
 pub(in crate::media) struct Found {
