@@ -40,17 +40,29 @@ pub(crate) enum Stop {
     Timeout(Duration),
 }
 
-/// A point in time, or an earlier word from another thread.
+/// When a call has to end: so long after its beginning, at a fixed point in time, or at an earlier word from another thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Deadline {
     started: Instant,
     allowed: Duration,
+    /// The end of all calls, and how long that was after the first began.
+    end: Option<(Instant, Duration)>,
     cancel: Option<CancelToken>,
 }
 
 impl Deadline {
     pub(crate) fn new(allowed: Duration, cancel: Option<CancelToken>) -> Self {
-        Self { started: Instant::now(), allowed, cancel }
+        Self { started: Instant::now(), allowed, end: None, cancel }
+    }
+
+    /// The same, but not after `end`.
+    pub(crate) fn not_after(self, end: Option<Instant>) -> Self {
+        Self { end: end.map(|end| (end, end.saturating_duration_since(self.started))), ..self }
+    }
+
+    /// That of the next call, which begins now.
+    pub(crate) fn begin(&self) -> Self {
+        Self { started: Instant::now(), ..self.clone() }
     }
 
     /// The reason to stop now, if there is one.
@@ -58,12 +70,16 @@ impl Deadline {
         if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return Some(Stop::Cancelled);
         }
-        (self.started.elapsed() >= self.allowed).then_some(Stop::Timeout(self.allowed))
+        if self.started.elapsed() >= self.allowed {
+            return Some(Stop::Timeout(self.allowed));
+        }
+        self.end.filter(|(end, _)| Instant::now() >= *end).map(|(_, allowed)| Stop::Timeout(allowed))
     }
 
     /// The time that is left.
     #[cfg(feature = "remote")]
     pub(crate) fn left(&self) -> Duration {
-        self.allowed.saturating_sub(self.started.elapsed())
+        let left = self.allowed.saturating_sub(self.started.elapsed());
+        self.end.map_or(left, |(end, _)| left.min(end.saturating_duration_since(Instant::now())))
     }
 }

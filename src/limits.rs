@@ -37,7 +37,8 @@ pub struct Limits {
     /// Bytes of one allocation inside libav. Default 256 MiB, enough for 8K 10-bit frames. It holds for the whole process;
     /// the first [`Media`](crate::Media) opened sets it.
     pub max_allocation: usize,
-    /// Wall time from opening to the picture. Default 60 s.
+    /// Wall time of one call: opening, a frame, a picture of a frame. Default 60 s. [`OpenOptions::deadline`](crate::OpenOptions::deadline)
+    /// bounds them all together.
     pub max_time: Duration,
 }
 

@@ -48,11 +48,12 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
         let error = "the picture and the JSON cannot both go to standard output: give a file for -o";
         return Err(Error::new(ErrorKind::Config, error).into());
     }
-    let options = open_options(arguments.input.timeout, cancel).with_frame(request);
+    let time = arguments.input.timeout;
+    let options = open_options(time, cancel).with_frame(request).with_total_time(time);
     let location = &arguments.input.input;
     let about = |error: crate::MediaError| Error::from(error).about(location.to_string());
     let mut media = input::open(&arguments.input, &options)?;
-    let frame = media.frame(&request).map_err(about)?;
+    let frame = media.frame(request).map_err(about)?;
     let thumbnail = frame.thumbnail().map_err(about)?;
     if arguments.to_stdout() {
         return output::print_bytes(&thumbnail.bytes);

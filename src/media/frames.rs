@@ -47,7 +47,7 @@ impl Media<'_> {
     /// - [`MediaError::LimitExceeded`], [`MediaError::Timeout`], [`MediaError::Cancelled`]: as the options say.
     pub fn frame(&mut self, request: impl Into<FrameRequest>) -> Result<PosterFrame, MediaError> {
         let request = &request.into();
-        self.container.input_mut().check()?;
+        self.begin()?;
         let streams = self.video_streams(request.cover);
         let mut error = None;
         for &index in &streams {
@@ -58,6 +58,14 @@ impl Media<'_> {
             }
         }
         Err(error.unwrap_or_else(|| self.no_video(request.cover)))
+    }
+
+    /// Begins a call: its time runs from here. What an earlier call failed for is forgotten where it may have passed; libavformat may
+    /// have stopped anywhere then, and the container is opened anew.
+    fn begin(&mut self) -> Result<(), MediaError> {
+        let has_failed = self.container.input_mut().begin();
+        self.container.input_mut().check()?;
+        if has_failed { self.reopen_all() } else { Ok(()) }
     }
 
     /// The same, of one stream of video.
@@ -115,9 +123,14 @@ impl Media<'_> {
     }
 
     fn reopen(&mut self, index: usize) -> Result<(), MediaError> {
+        self.reopen_all()?;
+        self.container.keep_only(index);
+        Ok(())
+    }
+
+    fn reopen_all(&mut self) -> Result<(), MediaError> {
         let opening = self.opening();
         reopen(&mut self.container, opening)?;
-        self.container.keep_only(index);
         self.pending.clear();
         self.at_start = true;
         Ok(())
@@ -184,7 +197,8 @@ impl Media<'_> {
     }
 
     fn terms(&self, request: &FrameRequest) -> Terms {
-        Terms { encoding: request.encoding, limits: self.limits, cancel: self.cancel.clone() }
+        let (max_pixels, work) = (self.limits.max_pixels, self.container.input().deadline().clone());
+        Terms { encoding: request.encoding, max_pixels, work }
     }
 
     /// How far from the start the requested frame is; where the duration decides and is not known, behind every end.

@@ -320,6 +320,22 @@ impl<'r> Input<'r> {
         }
     }
 
+    /// When the call has to end.
+    pub(crate) const fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// Begins another call: its time runs from here, and a fault that may have passed is forgotten. Whether there was one.
+    pub(crate) fn begin(&mut self) -> bool {
+        self.deadline = self.deadline.begin();
+        #[cfg(feature = "remote")]
+        if let Backend::Ranges(reader) = &mut self.backend {
+            reader.begin(self.deadline.clone());
+        }
+        let may_have_passed = |fault: &mut Fault| !matches!(fault, Fault::Limit { .. } | Fault::ReaderPanicked(_));
+        self.fault.take_if(may_have_passed).is_some()
+    }
+
     pub(crate) const fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::deadline::{CancelToken, Deadline};
+#[cfg(feature = "remote")]
+use crate::deadline::Deadline;
 use crate::limits::Limits;
 use crate::media::container::KeyframeInterval;
 use crate::media::container::analysis::prepare;
@@ -71,7 +72,6 @@ pub struct Media<'r> {
     pub(super) planned_at: Option<Duration>,
     pub(super) limits: Limits,
     pub(super) threads: Threads,
-    pub(super) cancel: Option<CancelToken>,
 }
 
 impl fmt::Debug for Media<'_> {
@@ -107,7 +107,7 @@ impl Media<'static> {
     #[cfg(feature = "remote")]
     pub fn open_source(source: impl RangeSource, options: &OpenOptions) -> Result<Self, MediaError> {
         ffi::initialise(options.limits.max_allocation);
-        let deadline = Deadline::new(options.limits.max_time, options.cancel.clone());
+        let deadline = options.work();
         let source: Arc<dyn RangeSource> = Arc::new(source);
         let open = || {
             let reader = RangeReader::open(Arc::clone(&source), reader_options(&*source, options, &deadline));
@@ -157,8 +157,7 @@ impl<'r> Media<'r> {
     /// A file without video is not an error here; it is one for [`frame`](Self::frame).
     pub fn open<R: Read + Seek + Send + 'r>(reader: R, options: &OpenOptions) -> Result<Self, MediaError> {
         ffi::initialise(options.limits.max_allocation);
-        let deadline = Deadline::new(options.limits.max_time, options.cancel.clone());
-        Self::open_input(Input::new(Box::new(reader), &options.limits, deadline)?, options)
+        Self::open_input(Input::new(Box::new(reader), &options.limits, options.work())?, options)
     }
 
     fn open_input(mut input: Input<'r>, options: &OpenOptions) -> Result<Self, MediaError> {
@@ -265,7 +264,6 @@ impl<'r> Media<'r> {
             planned_at: None,
             limits: options.limits,
             threads: options.threads,
-            cancel: options.cancel.clone(),
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::num::NonZeroUsize;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::deadline::CancelToken;
+use crate::deadline::{CancelToken, Deadline};
 use crate::limits::Limits;
 use crate::media::request::FrameRequest;
 #[cfg(feature = "remote")]
@@ -51,6 +52,9 @@ pub struct OpenOptions {
     /// The frame that will be requested. What it needs is read while the file is being opened, as soon as it is known. Without it,
     /// opening a file reads what information needs, and no sample.
     pub frame: Option<FrameRequest>,
+    /// When all work on the file ends, pictures of its frames too, whatever a single call may take
+    /// ([`Limits::max_time`](crate::Limits::max_time)).
+    pub deadline: Option<Instant>,
     /// What the object's size is said to be, by an event or a listing. It decides how much is asked for at first; it need
     /// not be right. For inputs that are read by byte ranges.
     pub size_hint: Option<u64>,
@@ -82,6 +86,25 @@ impl OpenOptions {
     pub fn with_frame(mut self, request: impl Into<FrameRequest>) -> Self {
         self.frame = Some(request.into());
         self
+    }
+
+    /// Not after this point in time.
+    #[must_use]
+    pub const fn with_deadline(mut self, end: Instant) -> Self {
+        self.deadline = Some(end);
+        self
+    }
+
+    /// Not longer than this from now; no bound where the clock does not reach that far.
+    #[must_use]
+    pub fn with_total_time(mut self, time: Duration) -> Self {
+        self.deadline = Instant::now().checked_add(time);
+        self
+    }
+
+    /// When work that begins now has to end.
+    pub(super) fn work(&self) -> Deadline {
+        Deadline::new(self.limits.max_time, self.cancel.clone()).not_after(self.deadline)
     }
 
     /// With what is said to be the object's size.

@@ -51,7 +51,9 @@ impl Poster {
     ) -> Result<Option<Self>, Error> {
         let key = video.key();
         // Its packets are asked for while it is being opened.
-        let options = options.clone().with_frame(settings.request).with_size_hint(version.size);
+        let time = options.limits.max_time;
+        let options =
+            options.clone().with_frame(settings.request).with_size_hint(version.size).with_total_time(time);
         let Some(mut media) = video.open(version, &options)? else { return Ok(None) };
         telemetry::readable(key, version.size);
         let duration_seconds =
@@ -62,7 +64,7 @@ impl Poster {
         }
         // The packets go on arriving while this one waits for its turn.
         let turn = decoders.map(|decoders| wait_for_turn(decoders, &options)).transpose()?;
-        let frame = match media.frame(&settings.request) {
+        let frame = match media.frame(settings.request) {
             Err(error) if error.is_replaced() => return Ok(None),
             frame => frame?,
         };

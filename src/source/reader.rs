@@ -65,6 +65,12 @@ impl RangeReader {
         Ok(reader)
     }
 
+    /// Begins another call of whoever reads: it ends at this deadline, and requests that failed are tried again.
+    pub(crate) fn begin(&mut self, deadline: Deadline) {
+        self.deadline = deadline;
+        self.shared.lock().forget_failures();
+    }
+
     /// Bytes of the object.
     pub(crate) const fn size(&self) -> u64 {
         self.size

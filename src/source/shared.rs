@@ -283,6 +283,13 @@ impl State {
         self.fatal.get_or_insert(ReadFault::Source(error));
     }
 
+    /// Forgets the requests that failed, so that they are made again. An object that has become another one stays lost.
+    pub(super) fn forget_failures(&mut self) {
+        self.failed.clear();
+        let is_passing = |fault: &mut ReadFault| matches!(fault, ReadFault::Source(error) if error.kind().is_retryable());
+        self.fatal.take_if(is_passing);
+    }
+
     /// The ranges that are under way or will be.
     pub(super) fn coming(&self) -> impl Iterator<Item = ByteRange> + '_ {
         let queued = self.queue.iter().map(|(part, _)| *part);

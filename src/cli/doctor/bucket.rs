@@ -217,10 +217,10 @@ pub(super) async fn video(source: S3Source, settings: &PartialConfig, time: Dura
     let started = std::time::Instant::now();
     let request = settings.thumbnail.request;
     let cancel = CancelToken::default();
-    let options = open_options(time, cancel.clone()).with_frame(request);
+    let options = open_options(time, cancel.clone()).with_frame(request).with_total_time(time);
     let work = move || {
         let mut media = Media::open_source(source, &options)?;
-        let frame = media.frame(&request)?;
+        let frame = media.frame(request)?;
         let thumbnail = frame.thumbnail()?;
         Ok((media.info().duration_seconds, frame.pts_seconds(), thumbnail.bytes.len(), media.ledger()))
     };

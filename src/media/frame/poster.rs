@@ -2,8 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::deadline::CancelToken;
-use crate::limits::Limits;
+use crate::deadline::Deadline;
 use crate::media::container::describe::orientation;
 use crate::media::error::MediaError;
 use crate::media::ffi::frame::{ColourCodes, Edges, Frame};
@@ -46,8 +45,9 @@ pub struct PosterFrame {
 #[derive(Debug)]
 pub(in crate::media) struct Terms {
     pub(in crate::media) encoding: Encoding,
-    pub(in crate::media) limits: Limits,
-    pub(in crate::media) cancel: Option<CancelToken>,
+    pub(in crate::media) max_pixels: u64,
+    /// How long a call may take.
+    pub(in crate::media) work: Deadline,
 }
 
 impl std::fmt::Debug for Frame {
@@ -173,7 +173,7 @@ impl PosterFrame {
         let Some((num, den)) = shape else { return (width, height) };
         let side = |pixels: u32, num: u64, den: u64| (u64::from(pixels) * num + den / 2) / den;
         let (stretched, shrunk) = (side(width, num, den).max(1), side(height, den, num).max(1));
-        if stretched.saturating_mul(height.into()) > self.terms.limits.max_pixels {
+        if stretched.saturating_mul(height.into()) > self.terms.max_pixels {
             (width, u32::try_from(shrunk).unwrap_or(height))
         } else {
             (u32::try_from(stretched).unwrap_or(width), height)

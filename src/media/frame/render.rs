@@ -1,7 +1,6 @@
 //! A frame made a picture: progressive, upright, with square pixels, in the colours of SDR, packed or as a file.
 
 use crate::deadline::Deadline;
-use crate::limits::Limits;
 use crate::media::error::MediaError;
 use crate::media::ffi::codec::encode_jpeg;
 use crate::media::ffi::frame::{ColourCodes, Frame};
@@ -81,8 +80,7 @@ impl PosterFrame {
 
     /// Begins a picture: its time runs from here, and its size is looked at.
     fn begin(&self, bounds: Bounds) -> Result<Deadline, MediaError> {
-        let Limits { max_pixels, max_time, .. } = self.terms.limits;
-        let work = Deadline::new(max_time, self.terms.cancel.clone());
+        let (max_pixels, work) = (self.terms.max_pixels, self.terms.work.begin());
         check(&work)?;
         let (width, height) = self.display_size(bounds);
         if u64::from(width) * u64::from(height) > max_pixels {
