@@ -98,10 +98,7 @@ pub struct ThumbnailSettings {
 
 impl Default for ThumbnailSettings {
     fn default() -> Self {
-        Self {
-            request: FrameRequest::default(),
-            cache_control: "public, max-age=300".to_owned(),
-        }
+        Self { request: FrameRequest::default(), cache_control: "public, max-age=300".to_owned() }
     }
 }
 

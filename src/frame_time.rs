@@ -64,8 +64,7 @@ pub struct FrameTimeError {
 
 impl FrameTime {
     /// What a text must be.
-    pub(crate) const FORMS: &str =
-        "a time such as 5, 2.5s, 2m, 1:02.5, -10 (from the end), 10% or middle";
+    pub(crate) const FORMS: &str = "a time such as 5, 2.5s, 2m, 1:02.5, -10 (from the end), 10% or middle";
 
     /// How far from the start the time is in a video of this duration: never before the start. `None` where the duration decides
     /// and is not known.
@@ -97,7 +96,11 @@ impl Percent {
     const ALL: u32 = 100 * MILLIONTHS_PER_PERCENT;
 
     /// This many per cent, rounded to a ten-thousandth; `None` outside of 0 to 100.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a million, and not negative")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most a million, and not negative"
+    )]
     pub fn new(percent: f64) -> Option<Self> {
         let is_part = (0.0..=100.0).contains(&percent);
         is_part.then(|| Self { millionths: (percent * f64::from(MILLIONTHS_PER_PERCENT)).round() as u32 })
@@ -196,12 +199,14 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
 /// `M:S` or `H:M:S`; everything below the first part is less than 60.
 fn clock(text: &str) -> Option<u128> {
     let (rest, last) = text.rsplit_once(':')?;
-    let (hours, minutes) = rest.split_once(':').map_or((None, rest), |(hours, minutes)| (Some(hours), minutes));
+    let (hours, minutes) =
+        rest.split_once(':').map_or((None, rest), |(hours, minutes)| (Some(hours), minutes));
     let minutes = whole(minutes)?;
     let nanoseconds = decimal(last)?;
     let is_clock = nanoseconds < 60 * NANOSECONDS_PER_SECOND && (hours.is_none() || minutes < 60);
     let minutes = minutes.checked_add(hours.map_or(Some(0), whole)?.checked_mul(60)?)?;
-    is_clock.then_some(minutes.checked_mul(60)?.checked_mul(NANOSECONDS_PER_SECOND)?.checked_add(nanoseconds)?)
+    is_clock
+        .then_some(minutes.checked_mul(60)?.checked_mul(NANOSECONDS_PER_SECOND)?.checked_add(nanoseconds)?)
 }
 
 /// Parts with units, the longest first, or one without a unit: seconds.
@@ -213,7 +218,8 @@ fn with_units(text: &str) -> Option<u128> {
     let (mut rest, mut sum, mut units) = (text, 0_u128, UNITS.as_slice());
     while !rest.is_empty() {
         let (number, behind) = rest.split_at(rest.find(|letter: char| letter.is_ascii_alphabetic())?);
-        let (unit, behind) = behind.split_at(behind.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(behind.len()));
+        let (unit, behind) = behind
+            .split_at(behind.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(behind.len()));
         let place = units.iter().position(|(name, ..)| *name == unit)?;
         let (_, times, parts) = units.get(place)?;
         sum = sum.checked_add(decimal(number)?.checked_mul(*times)? / parts)?;
@@ -262,7 +268,8 @@ mod tests {
     }
 
     fn any_time() -> impl Strategy<Value = FrameTime> {
-        let length = || (any::<u64>(), 0..1_000_000_000_u32).prop_map(|(whole, part)| Duration::new(whole, part));
+        let length =
+            || (any::<u64>(), 0..1_000_000_000_u32).prop_map(|(whole, part)| Duration::new(whole, part));
         prop_oneof![
             length().prop_map(FrameTime::FromStart),
             length().prop_map(FrameTime::FromEnd),
@@ -337,13 +344,50 @@ mod tests {
     #[test]
     fn what_is_no_time() {
         let texts = [
-            "", " ", "five", "nan", "inf", "1e30", "1e1", "+5", "--5", "-", ".", "-.", ":", "1:", ":5", "1:60", "1:60:00", "1:2:3:4",
-            "1:-2", "5 s", "5S", "1s2m", "1m1m", "1m2", "s", "%", "-1%", "100.1%", "nan%", "inf%", "Middle", "5%s", "1:2s", "0x5",
-            "99999999999999999999", "9999999999999999999h", "5,5", "٥",
+            "",
+            " ",
+            "five",
+            "nan",
+            "inf",
+            "1e30",
+            "1e1",
+            "+5",
+            "--5",
+            "-",
+            ".",
+            "-.",
+            ":",
+            "1:",
+            ":5",
+            "1:60",
+            "1:60:00",
+            "1:2:3:4",
+            "1:-2",
+            "5 s",
+            "5S",
+            "1s2m",
+            "1m1m",
+            "1m2",
+            "s",
+            "%",
+            "-1%",
+            "100.1%",
+            "nan%",
+            "inf%",
+            "Middle",
+            "5%s",
+            "1:2s",
+            "0x5",
+            "99999999999999999999",
+            "9999999999999999999h",
+            "5,5",
+            "٥",
         ];
         for text in texts {
             let error = text.parse::<FrameTime>().map_err(|error| error.to_string());
-            let expected = format!("{text:?} is no time: a time such as 5, 2.5s, 2m, 1:02.5, -10 (from the end), 10% or middle");
+            let expected = format!(
+                "{text:?} is no time: a time such as 5, 2.5s, 2m, 1:02.5, -10 (from the end), 10% or middle"
+            );
             assert_eq!(error, Err(expected), "{text}");
         }
     }

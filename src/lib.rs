@@ -46,6 +46,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `png`, `webp` | those formats beside JPEG |
+//! | `image` | pictures become `image::RgbImage`, by `From`; in `png` and `cli`, too |
 //! | `static` | links the static libav that `FFMPEG_DIR` points to; without it, the system's FFmpeg by pkg-config |
 //! | `remote` | objects read by byte ranges: sources of your own, files, memory; brings tokio |
 //! | `http`, `s3` | objects behind URLs and in S3; both bring `remote` |

@@ -141,8 +141,9 @@ pub(crate) struct YuvPicture {
     pub(crate) planes: [Plane; 3],
 }
 
-/// Packed 8-bit RGB in the sRGB / BT.709 sense, three bytes a pixel, rows without padding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Packed 8-bit RGB in the sRGB / BT.709 sense, three bytes a pixel, rows without padding. The feature `image` makes an
+/// `image::RgbImage` of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RgbPicture {
     /// Pixels in a row.
@@ -151,6 +152,17 @@ pub struct RgbPicture {
     pub height: u32,
     /// `width * height * 3` bytes.
     pub pixels: Vec<u8>,
+}
+
+#[cfg(feature = "image")]
+impl From<RgbPicture> for image::RgbImage {
+    /// Moves the samples.
+    fn from(picture: RgbPicture) -> Self {
+        let RgbPicture { width, height, mut pixels } = picture;
+        // The fields are public: what is missing is black, what is too much is left out.
+        pixels.resize(3 * width as usize * height as usize, 0);
+        Self::from_raw(width, height, pixels).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

@@ -6,12 +6,15 @@ use std::fmt::Debug;
 
 use posterframe::source::{ByteRange, Ledger, RangeRequest, SourceError};
 use posterframe::{
-    Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, ImageFormat, Limits, Media, MediaError,
-    MediaInfo, OpenOptions, Orientation, PosterFrame, Quality, RgbPicture, StreamInfo, Threads, Thumbnail,
+    Bounds, CancelToken, CoverArt, Encoding, Error, ErrorKind, FrameReason, FrameRequest, FrameTime,
+    FrameTimeError, ImageFormat, Limits, Media, MediaError, MediaInfo, OpenOptions, Orientation, Percent,
+    Pick, PosterFrame, Quality, RgbPicture, StreamInfo, Threads, Thumbnail,
 };
 
 /// Values: shared by threads, copied, shown.
 const fn value<T: Debug + Clone + Send + Sync + Unpin + 'static>() {}
+/// What several threads may use at once.
+const fn shared<T: Debug + Send + Sync + Unpin + 'static>() {}
 /// What one thread uses at a time, and may hand on.
 const fn movable<T: Debug + Send>() {}
 /// Errors, as `Box<dyn Error + Send + Sync>` and `anyhow` want them.
@@ -23,7 +26,12 @@ const _: () = {
     value::<CancelToken>();
     value::<Encoding>();
     value::<ErrorKind>();
+    value::<CoverArt>();
     value::<FrameReason>();
+    value::<FrameRequest>();
+    value::<FrameTime>();
+    value::<Percent>();
+    value::<Pick>();
     value::<ImageFormat>();
     value::<Ledger>();
     value::<Limits>();
@@ -39,10 +47,11 @@ const _: () = {
     value::<MediaError>();
     value::<SourceError>();
     error::<Error>();
+    error::<FrameTimeError>();
     error::<MediaError>();
     error::<SourceError>();
     movable::<Media<'static>>();
-    movable::<PosterFrame>();
+    shared::<PosterFrame>();
 };
 
 #[cfg(feature = "remote")]
@@ -103,6 +112,16 @@ fn names_of_kinds_and_reasons_stand() {
     for (kind, name) in kinds {
         assert_eq!((kind.as_str(), ErrorKind::from_name(name)), (name, Some(kind)));
     }
-    let reasons = [FrameReason::AtTarget, FrameReason::HalfDuration, FrameReason::LastFrame];
-    assert_eq!(reasons.map(FrameReason::as_str), ["at_target", "half_duration", "last_frame"]);
+    let reasons = [
+        (FrameReason::AtTarget, "at_target"),
+        (FrameReason::HalfDuration, "half_duration"),
+        (FrameReason::LastFrame, "last_frame"),
+        (FrameReason::Keyframe, "keyframe"),
+    ];
+    for (reason, name) in reasons {
+        assert_eq!((reason.as_str(), FrameReason::from_name(name)), (name, Some(reason)));
+        assert_eq!(serde_json::to_string(&reason).ok(), Some(format!("\"{name}\"")));
+    }
+    assert_eq!(Pick::ALL.map(Pick::as_str), ["exact", "keyframe"]);
+    assert_eq!(CoverArt::ALL.map(CoverArt::as_str), ["fallback", "ignore", "prefer", "only"]);
 }

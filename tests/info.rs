@@ -212,23 +212,44 @@ fn shape_of_pixels() -> Outcome {
 fn colours_and_kinds_of_hdr() -> Outcome {
     for name in ["hdr10.mp4", "hdr10_patches.mp4"] {
         let colour = video(name)?.colour;
-        assert_eq!((colour.transfer, colour.hdr), (Some("smpte2084"), Some(HdrKind::Pq)), "{name}");
-        assert_eq!((colour.primaries, colour.matrix), (Some("bt2020"), Some("bt2020nc")), "{name}");
-        assert_eq!(colour.range, Some("tv"), "{name}");
+        assert_eq!(
+            (colour.transfer.as_deref(), colour.hdr),
+            (Some("smpte2084"), Some(HdrKind::Pq)),
+            "{name}"
+        );
+        assert_eq!(
+            (colour.primaries.as_deref(), colour.matrix.as_deref()),
+            (Some("bt2020"), Some("bt2020nc")),
+            "{name}"
+        );
+        assert_eq!(colour.range.as_deref(), Some("tv"), "{name}");
     }
     for name in ["hlg.mp4", "hlg_patches.mp4"] {
         let colour = video(name)?.colour;
-        assert_eq!((colour.transfer, colour.hdr), (Some("arib-std-b67"), Some(HdrKind::Hlg)), "{name}");
+        assert_eq!(
+            (colour.transfer.as_deref(), colour.hdr),
+            (Some("arib-std-b67"), Some(HdrKind::Hlg)),
+            "{name}"
+        );
     }
     let tagged = video("colours_bt709.mp4")?.colour;
-    assert_eq!((tagged.matrix, tagged.range, tagged.hdr), (Some("bt709"), Some("tv"), None));
+    assert_eq!(
+        (tagged.matrix.as_deref(), tagged.range.as_deref(), tagged.hdr),
+        (Some("bt709"), Some("tv"), None)
+    );
     let full = video("colours_full_range.mp4")?.colour;
-    assert_eq!((full.matrix, full.range), (Some("bt709"), Some("pc")));
+    assert_eq!((full.matrix.as_deref(), full.range.as_deref()), (Some("bt709"), Some("pc")));
     let untagged = video("colours_untagged_sd.mp4")?.colour;
-    assert_eq!((untagged.matrix, untagged.transfer, untagged.primaries), (None, None, None));
+    assert_eq!(
+        (untagged.matrix.as_deref(), untagged.transfer.as_deref(), untagged.primaries.as_deref()),
+        (None, None, None)
+    );
     // 200 is no known number: not reported as one.
     let strange = video("bad_enum.mp4")?.colour;
-    assert_eq!((strange.matrix, strange.transfer, strange.primaries, strange.hdr), (None, None, None, None));
+    assert_eq!(
+        (strange.matrix.as_deref(), strange.transfer.as_deref(), strange.primaries.as_deref(), strange.hdr),
+        (None, None, None, None)
+    );
     Ok(())
 }
 

@@ -13,8 +13,8 @@ use super::output::{self, Failure, Table};
 use crate::location::Location;
 use crate::store::of_file;
 use crate::{
-    Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, FrameRequest, ImageFormat, Ledger, RgbPicture,
-    config,
+    Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, FrameRequest, ImageFormat, Ledger,
+    RgbPicture, config,
 };
 
 /// What `grab --json` prints.
@@ -38,8 +38,7 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
     let started = Instant::now();
     let bounds = Bounds { max_width: arguments.width, max_height: arguments.height };
     let encoding = Encoding { format: format(arguments)?, bounds, quality: arguments.quality };
-    let request =
-        FrameRequest { time: arguments.at, pick: arguments.pick, cover: arguments.cover, encoding };
+    let request = FrameRequest { time: arguments.at, pick: arguments.pick, cover: arguments.cover, encoding };
     if arguments.show && !io::stdout().is_terminal() {
         let error = "--show needs a terminal; -o FILE writes the picture";
         return Err(Error::new(ErrorKind::Config, error).into());
@@ -62,7 +61,7 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
         write(output, location, &thumbnail.bytes)?;
     }
     if arguments.show {
-        in_terminal(&frame.to_rgb8(encoding.bounds).map_err(about)?)?;
+        in_terminal(frame.to_rgb8(encoding.bounds).map_err(about)?)?;
     }
     let name_of_output = arguments.output.as_ref().map(|output| output.display().to_string());
     let grabbed = Grabbed {
@@ -98,19 +97,15 @@ fn show(grabbed: &Grabbed) -> Table {
 }
 
 /// Shows the picture as large as the terminal allows.
-fn in_terminal(picture: &RgbPicture) -> Result<(), Error> {
-    let internal = |error: String| Error::new(ErrorKind::Internal, error);
-    let (width, height) = (picture.width, picture.height);
-    let picture = image::RgbImage::from_raw(width, height, picture.pixels.clone());
-    let picture = picture.ok_or_else(|| internal("the picture has fewer samples than pixels".to_owned()))?;
+fn in_terminal(picture: RgbPicture) -> Result<(), Error> {
     // A terminal that is asked whether it knows kitty's pictures, and does not, may never answer.
     let config = viuer::Config {
         absolute_offset: false,
         use_kitty: config::has_kitty_pictures(),
         ..viuer::Config::default()
     };
-    let shown = viuer::print(&image::DynamicImage::ImageRgb8(picture), &config);
-    shown.map(drop).map_err(|error| internal(error.to_string()))
+    let shown = viuer::print(&image::DynamicImage::ImageRgb8(picture.into()), &config);
+    shown.map(drop).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
 }
 
 /// Why a frame was taken, for people.

@@ -1,15 +1,16 @@
 //! What a container says about itself and its streams, as owned values.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::media::ffi::Rational;
 use crate::media::ffi::stream::{AudioParameters, DispositionFlags, MediaType};
 use crate::pixels::Orientation;
 
 /// What the container and its streams say.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MediaInfo {
     /// libavformat's short names for the container, comma separated (`mov,mp4,m4a,3gp,3g2,mj2`).
@@ -37,7 +38,7 @@ pub struct MediaInfo {
 }
 
 /// How an MP4 or MOV file is laid out (ISO/IEC 14496-12).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Mp4Layout {
     /// Byte offset of the `moov` box.
@@ -51,7 +52,7 @@ pub struct Mp4Layout {
 }
 
 /// What a stream carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum StreamKind {
@@ -97,7 +98,7 @@ impl From<MediaType> for StreamKind {
 }
 
 /// A fraction as the file states it. The denominator may be zero: it is the file's word, not a number to divide by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ratio {
     /// Numerator.
     pub num: i32,
@@ -134,7 +135,7 @@ impl From<Rational> for Ratio {
 }
 
 /// What one stream says.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StreamInfo {
     /// Position in the container, from 0.
@@ -188,7 +189,7 @@ pub struct StreamInfo {
 }
 
 /// What a stream is for (`AV_DISPOSITION_*`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "a set of independent flags, under FFmpeg's names")]
 pub struct Disposition {
@@ -241,7 +242,7 @@ impl From<DispositionFlags> for Disposition {
 }
 
 /// Picture properties of a video stream.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VideoInfo {
     /// Coded width in pixels, before rotation and aspect ratio.
@@ -259,7 +260,7 @@ pub struct VideoInfo {
     /// How the numbers in the planes stand for colours.
     pub colour: ColourInfo,
     /// Order of fields under ffprobe's names (`progressive`, `tt`, `bb`, `tb`, `bt`); `None` when unknown.
-    pub field_order: Option<&'static str>,
+    pub field_order: Option<Cow<'static, str>>,
     /// The codec's level as FFmpeg numbers it (H.264 31 is level 3.1, HEVC 93 is 3.1), where known.
     pub level: Option<i32>,
     /// Frames a decoder must hold back to put them in order.
@@ -267,25 +268,25 @@ pub struct VideoInfo {
 }
 
 /// Which numbers stand for which colours, under FFmpeg's names (ITU-T H.273). `None` is unspecified or not a known code.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ColourInfo {
     /// `tv` (limited) or `pc` (full).
-    pub range: Option<&'static str>,
+    pub range: Option<Cow<'static, str>>,
     /// Matrix coefficients (`bt709`).
-    pub matrix: Option<&'static str>,
+    pub matrix: Option<Cow<'static, str>>,
     /// Transfer characteristics (`smpte2084` is PQ, `arib-std-b67` HLG).
-    pub transfer: Option<&'static str>,
+    pub transfer: Option<Cow<'static, str>>,
     /// Primaries (`bt2020`).
-    pub primaries: Option<&'static str>,
+    pub primaries: Option<Cow<'static, str>>,
     /// Where chroma samples sit (`left`).
-    pub chroma_location: Option<&'static str>,
+    pub chroma_location: Option<Cow<'static, str>>,
     /// Kind of high dynamic range.
     pub hdr: Option<HdrKind>,
 }
 
 /// Kinds of high dynamic range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum HdrKind {
     /// PQ transfer (SMPTE ST 2084) without Dolby Vision metadata.
@@ -304,7 +305,7 @@ pub enum HdrKind {
 }
 
 /// Sound properties of an audio stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AudioInfo {
     /// Samples a second; `None` where only decoding would tell (sound is never decoded).

@@ -332,7 +332,8 @@ impl<'r> Input<'r> {
         if let Backend::Ranges(reader) = &mut self.backend {
             reader.begin(self.deadline.clone());
         }
-        let may_have_passed = |fault: &mut Fault| !matches!(fault, Fault::Limit { .. } | Fault::ReaderPanicked(_));
+        let may_have_passed =
+            |fault: &mut Fault| !matches!(fault, Fault::Limit { .. } | Fault::ReaderPanicked(_));
         self.fault.take_if(may_have_passed).is_some()
     }
 

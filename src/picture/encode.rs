@@ -165,7 +165,7 @@ impl Encoding {
 }
 
 /// An encoded picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Thumbnail {
     /// Pixels from left to right.

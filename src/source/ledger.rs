@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What reading an input has cost so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ledger {
     /// Requests made, those tried again included. Of a local reader: runs of contiguous bytes, 1 for the first read, and 1
@@ -21,7 +21,7 @@ pub struct Ledger {
     /// Reads that found their bytes in memory.
     pub cache_hits: u64,
     /// Time spent waiting for bytes. As JSON: `waiting_ms`, in whole milliseconds.
-    #[serde(rename = "waiting_ms", serialize_with = "milliseconds")]
+    #[serde(rename = "waiting_ms", serialize_with = "milliseconds", deserialize_with = "from_milliseconds")]
     pub waiting: Duration,
 }
 
@@ -42,4 +42,8 @@ impl Ledger {
 
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn from_milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_millis)
 }

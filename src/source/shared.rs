@@ -286,7 +286,8 @@ impl State {
     /// Forgets the requests that failed, so that they are made again. An object that has become another one stays lost.
     pub(super) fn forget_failures(&mut self) {
         self.failed.clear();
-        let is_passing = |fault: &mut ReadFault| matches!(fault, ReadFault::Source(error) if error.kind().is_retryable());
+        let is_passing =
+            |fault: &mut ReadFault| matches!(fault, ReadFault::Source(error) if error.kind().is_retryable());
         self.fatal.take_if(is_passing);
     }
 

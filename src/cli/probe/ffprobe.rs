@@ -97,12 +97,12 @@ fn add_video(fields: &mut Fields, video: &VideoInfo) {
     }
     fields.add_some("pix_fmt", video.pixel_format.as_deref());
     fields.add_some("level", video.level);
-    fields.add_some("color_range", video.colour.range);
-    fields.add_some("color_space", video.colour.matrix);
-    fields.add_some("color_transfer", video.colour.transfer);
-    fields.add_some("color_primaries", video.colour.primaries);
-    fields.add_some("chroma_location", video.colour.chroma_location);
-    fields.add_some("field_order", video.field_order);
+    fields.add_some("color_range", video.colour.range.as_deref());
+    fields.add_some("color_space", video.colour.matrix.as_deref());
+    fields.add_some("color_transfer", video.colour.transfer.as_deref());
+    fields.add_some("color_primaries", video.colour.primaries.as_deref());
+    fields.add_some("chroma_location", video.colour.chroma_location.as_deref());
+    fields.add_some("field_order", video.field_order.as_deref());
 }
 
 fn add_audio(fields: &mut Fields, audio: &AudioInfo) {

@@ -64,14 +64,15 @@ fn describe_video(video: &VideoInfo) -> Vec<String> {
     facts.extend((turn != 0).then(|| format!("turned by {turn}°")));
     facts.extend(video.orientation.is_mirrored().then(|| "mirrored".to_owned()));
     facts.extend(video.pixel_format.clone());
-    let colours = [video.colour.matrix, video.colour.range];
+    let colours = [video.colour.matrix.as_deref(), video.colour.range.as_deref()];
     let hdr = video.colour.hdr.map(|hdr| match hdr {
         HdrKind::Pq => "HDR (PQ)",
         HdrKind::Hlg => "HDR (HLG)",
         HdrKind::DolbyVision => "Dolby Vision",
         HdrKind::DolbyVision5 => "Dolby Vision profile 5",
     });
-    let interlaced = video.field_order.filter(|order| *order != "progressive").map(|_| "interlaced");
+    let interlaced =
+        video.field_order.as_deref().filter(|order| *order != "progressive").map(|_| "interlaced");
     facts.extend(colours.into_iter().chain([hdr, interlaced]).flatten().map(str::to_owned));
     facts
 }

@@ -81,7 +81,7 @@ pub(in crate::media) fn describe_video(stream: Stream<'_>, configuration: Config
         orientation: matrix.map_or(Orientation::Upright, orientation),
         display_rotation: matrix.map(display_rotation),
         colour: colour::describe(configuration.colour, stream.dolby_vision_profile()),
-        field_order: configuration.field_order,
+        field_order: configuration.field_order.map(Into::into),
         level: Some(configuration.level).filter(|&level| level >= 0),
         has_b_frames: configuration.has_b_frames,
     }

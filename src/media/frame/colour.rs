@@ -91,11 +91,11 @@ pub(in crate::media) fn describe(codes: ColourCodes, dolby_vision_profile: Optio
         (None, None) => None,
     };
     ColourInfo {
-        range: codes.range_name(),
-        matrix: codes.matrix_name(),
-        transfer: codes.transfer_name(),
-        primaries: codes.primaries_name(),
-        chroma_location: codes.chroma_location_name(),
+        range: codes.range_name().map(Into::into),
+        matrix: codes.matrix_name().map(Into::into),
+        transfer: codes.transfer_name().map(Into::into),
+        primaries: codes.primaries_name().map(Into::into),
+        chroma_location: codes.chroma_location_name().map(Into::into),
         hdr,
     }
 }

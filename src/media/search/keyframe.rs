@@ -13,10 +13,13 @@ impl Search<'_, '_> {
     /// The last keyframe that is presented at or before `goal`. `None` where the container does not tell keyframes, or none decodes
     /// there.
     pub(super) fn keyframe_before(&mut self, goal: Pts) -> Result<Option<Found>, MediaError> {
-        if self.timestamps != Timestamps::Stored || !self.marks_keyframes {
+        if self.timestamps != Timestamps::Stored {
             return Ok(None);
         }
-        let entered = self.enter(if self.reads_on(goal) { Entry::Start } else { Entry::Near }, goal)?;
+        let mut entered = self.enter(if self.reads_on(goal) { Entry::Start } else { Entry::Near }, goal)?;
+        if entered == Entered::Nowhere {
+            entered = self.enter(Entry::Start, goal)?;
+        }
         // An index leads to the keyframe that is sought; elsewhere others may follow up to the goal.
         let is_last = self.seeking == Seeking::Indexed && matches!(entered, Entered::Keyframe(_));
         let mut keyframe = None;
@@ -45,10 +48,13 @@ impl Search<'_, '_> {
             match self.decoding.receive(self.units.source())? {
                 Output::NeedsInput => self.decoding.drain(),
                 Output::Ended => return Ok(None),
-                Output::Frame(timed) if timed.pts == pts && !timed.is_damaged && timed.is_intra != Some(false) => {
-                    return Ok(Some(Found { frame: timed.frame, pts, reason: FrameReason::Keyframe }));
+                Output::Frame(timed) => {
+                    // Some containers mark every frame; then the decoder's word counts.
+                    let is_intra = timed.is_intra.unwrap_or(self.marks_keyframes);
+                    if timed.pts == pts && !timed.is_damaged && is_intra {
+                        return Ok(Some(Found { frame: timed.frame, pts, reason: FrameReason::Keyframe }));
+                    }
                 }
-                Output::Frame(_) => {}
             }
         }
     }

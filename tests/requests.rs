@@ -1,0 +1,341 @@
+//! What can be requested of an open file: times in all their forms, keyframes, cover pictures, pictures of one frame, and call after
+//! call.
+
+mod common;
+
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use common::{AT, Outcome, fixture_bytes, fixtures, gives_no_picture, open, planes_md5};
+use posterframe::{
+    Bounds, CancelToken, CoverArt, Encoding, ErrorKind, FrameReason, FrameRequest, FrameTime, Limits, Media,
+    MediaError, MediaInfo, OpenOptions, Percent, Pick,
+};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+/// Fixtures in which two frames have one time, or whose times libavcodec reckons anew.
+const RETIMED: [&str; 5] =
+    ["resolution_change.ts", "near_pts.mp4", "same_pts.mp4", "same_pts_vvc.mp4", "no_ctts.mp4"];
+
+/// The fixtures that have a frame.
+fn films() -> Outcome<Vec<String>> {
+    Ok(fixtures()?.into_iter().filter(|name| !gives_no_picture(name)).collect())
+}
+
+fn duration_of(media: &Media<'_>) -> Option<Duration> {
+    media.info().duration_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+}
+
+/// The end and the parts of a duration lead to the frame that their distance from the start leads to.
+#[test]
+fn a_time_before_the_end_is_a_time_after_the_start() -> Outcome {
+    let mut films = films()?;
+    films.retain(|name| name != "clear_lead.mp4");
+    let strategy = (0..films.len(), 0.0..=100.0_f64);
+    TestRunner::default().run(&strategy, |(film, percent)| {
+        let (name, percent) = (&films[film], Percent::new(percent).unwrap());
+        let mut media = open(name).unwrap();
+        let part = FrameTime::Part(percent);
+        let Some(duration) = duration_of(&media) else {
+            let mut frame_at = |time: FrameTime| media.frame(time).map(|frame| (frame.reason(), frame.pts()));
+            let (reason, pts) = frame_at(part).unwrap();
+            prop_assert_ne!(reason, FrameReason::AtTarget, "{} has no duration", name);
+            prop_assert_eq!(frame_at(FrameTime::FromEnd(AT)).unwrap(), (reason, pts), "{}", name);
+            return Ok(());
+        };
+        let at = part.from_start(Some(duration)).unwrap();
+        let mut frame_at = |time: FrameTime| {
+            let frame = media.frame(time).unwrap();
+            (frame.reason(), frame.pts(), planes_md5(&frame).unwrap())
+        };
+        let expected = frame_at(at.into());
+        prop_assert_eq!(frame_at(part), expected.clone(), "{} at {:?}", name, part);
+        let from_end = FrameTime::FromEnd(duration.saturating_sub(at));
+        prop_assert_eq!(frame_at(from_end), expected, "{} at {:?}", name, from_end);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// A keyframe is presented at the time or before it, decodes alone to what a full search gives there, and is the same for every time
+/// up to the next one.
+#[test]
+fn a_keyframe_is_the_last_one_before_the_time() -> Outcome {
+    let mut films = films()?;
+    // The exact frame at the keyframe's time may be another one there.
+    films.retain(|name| !RETIMED.contains(&&**name));
+    let strategy = (0..films.len(), 0.0..=1.0_f64);
+    TestRunner::default().run(&strategy, |(film, part)| {
+        let name = &films[film];
+        let mut media = open(name).unwrap();
+        let Some(duration) = duration_of(&media) else { return Ok(()) };
+        let at = duration.mul_f64(part);
+        let mut keyframe_at = |at: Duration| {
+            let frame = media.frame(FrameRequest::at(at).with_pick(Pick::Keyframe));
+            frame.map(|frame| {
+                (frame.reason(), frame.pts_seconds(), planes_md5(&frame).unwrap(), frame.packets_decoded())
+            })
+        };
+        let (reason, seconds, md5, packets) = match keyframe_at(at) {
+            Err(MediaError::Encrypted { .. }) => return Ok(()),
+            found => found.unwrap(),
+        };
+        if reason != FrameReason::Keyframe {
+            return Ok(());
+        }
+        let base = media.info().streams[media.info().video_stream.unwrap()].time_base;
+        let tick = f64::from(base.num) / f64::from(base.den);
+        prop_assert!(seconds <= at.as_secs_f64() + tick, "{} at {:?}: {}", name, at, seconds);
+        prop_assert!(packets <= 2, "{} at {:?}: {} packets", name, at, packets);
+        let exact = media.frame(Duration::from_secs_f64(seconds)).unwrap();
+        prop_assert_eq!(exact.pts_seconds(), seconds, "{} at {:?}", name, at);
+        prop_assert_eq!(planes_md5(&exact).unwrap(), md5, "{} at {:?}", name, at);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The recipes place keyframes every three seconds, and in fragments every second; sound begins a little before the picture here
+/// and there.
+#[test]
+fn the_nearest_keyframe_is_found_in_each_container() -> Outcome {
+    for (name, first, interval) in [
+        ("h264_end.mp4", 0.0, 3.0),
+        ("h264.mkv", 0.0, 3.0),
+        ("h264.ts", 0.046_444, 3.0),
+        ("h264_frag_noindex.mp4", 0.2, 1.0),
+        ("h264_frag_sidx.mp4", 0.2, 1.0),
+    ] {
+        let mut media = open(name)?;
+        for (after, number) in [(0.5, 0.0), (0.0, 1.0), (0.9, 1.0), (0.04, 2.0), (0.96, 0.0)] {
+            let expected = first + number * interval;
+            let at = Duration::from_secs_f64(expected + after);
+            let frame = media.frame(FrameRequest::at(at).with_pick(Pick::Keyframe));
+            let frame = frame.map_err(|error| format!("{name} at {at:?}: {error}"))?;
+            assert_eq!(
+                (frame.reason(), frame.packets_decoded()),
+                (FrameReason::Keyframe, 1),
+                "{name} at {at:?}"
+            );
+            let seconds = frame.pts_seconds();
+            assert!((seconds - expected).abs() < 0.001, "{name} at {at:?}: {seconds}");
+        }
+    }
+    Ok(())
+}
+
+/// Where nothing marks keyframes, the exact frame comes instead.
+#[test]
+fn without_keyframes_the_exact_frame_is_taken() -> Outcome {
+    for name in ["noindex_cinepak.avi", "allsync_cinepak.mov", "h264_raw.h264"] {
+        let exact = open(name)?.frame(AT)?;
+        let picked = open(name)?.frame(FrameRequest::at(AT).with_pick(Pick::Keyframe))?;
+        assert_eq!((picked.reason(), picked.pts()), (exact.reason(), exact.pts()), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_cover_picture_is_taken_as_requested() -> Outcome {
+    let size = |name: &str, cover| {
+        let frame = open(name).unwrap().frame(FrameRequest::at(AT).with_cover(cover));
+        frame.map(|frame| frame.stream_index()).map_err(|error| (error.kind(), error.to_string()))
+    };
+    let cover =
+        open("cover_art.mp4")?.info().streams.iter().position(|stream| stream.disposition.attached_pic);
+    let cover = cover.ok_or("the fixture has no cover")?;
+    let video = open("cover_art.mp4")?.info().video_stream.ok_or("no video")?;
+    assert_ne!(cover, video);
+    let of_both = [CoverArt::Fallback, CoverArt::Ignore, CoverArt::Prefer, CoverArt::Only];
+    let taken = of_both.map(|use_of_cover| size("cover_art.mp4", use_of_cover));
+    assert_eq!(taken, [Ok(video), Ok(video), Ok(cover), Ok(cover)]);
+    let is_there = |result: Result<usize, (ErrorKind, String)>| result.is_ok();
+    assert_eq!(
+        of_both.map(|use_of_cover| is_there(size("cover_only.m4a", use_of_cover))),
+        [true, false, true, true]
+    );
+    let (kind, message) = size("cover_only.m4a", CoverArt::Ignore).unwrap_err();
+    assert_eq!(kind, ErrorKind::Unsupported);
+    assert!(message.starts_with("there is no video in it"), "{message}");
+    let none = (ErrorKind::Unsupported, "there is no cover picture in it".to_owned());
+    assert_eq!(size("h264_end.mp4", CoverArt::Only), Err(none));
+    Ok(())
+}
+
+/// One frame, used by several threads at once, makes the pictures that it makes alone.
+#[test]
+fn threads_share_a_frame() -> Outcome {
+    for name in ["interlaced.mp4", "hdr10.mp4", "rotated_90.mkv"] {
+        let encodings = [0, 40, 31].map(|width| Encoding::default().with_bounds(Bounds::width(width)));
+        let mut alone = Vec::new();
+        for encoding in &encodings {
+            alone.push(open(name)?.frame(AT)?.encode(encoding)?);
+        }
+        let frame = open(name)?.frame(AT)?;
+        let together: Vec<_> = thread::scope(|scope| {
+            let work: Vec<_> =
+                encodings.iter().map(|encoding| scope.spawn(|| frame.encode(encoding))).collect();
+            work.into_iter().map(|thread| thread.join().unwrap().unwrap()).collect()
+        });
+        assert_eq!(together, alone, "{name}");
+    }
+    Ok(())
+}
+
+/// The thumbnail is the picture of the request.
+#[test]
+fn the_request_says_what_the_thumbnail_is() -> Outcome {
+    let encoding = Encoding::default().with_bounds(Bounds::new(50, 50));
+    let frame = open("h264_end.mp4")?.frame(FrameRequest::at(AT).with_encoding(encoding))?;
+    assert_eq!(frame.thumbnail()?, frame.encode(&encoding)?);
+    assert_eq!(frame.thumbnail()?.width, 50);
+    Ok(())
+}
+
+/// What the library returns can be stored and read again.
+#[test]
+fn results_survive_json() -> Outcome {
+    for name in fixtures()? {
+        let Ok(media) = open(&name) else { continue };
+        let json = serde_json::to_string(media.info())?;
+        let read: MediaInfo = serde_json::from_str(&json).map_err(|error| format!("{name}: {error}"))?;
+        // Numbers may differ in their last digit; their text does not.
+        assert_eq!(serde_json::to_string(&read)?, json, "{name}");
+        let json = serde_json::to_string(&media.ledger())?;
+        let read: posterframe::Ledger = serde_json::from_str(&json)?;
+        assert_eq!(read.bytes_fetched, media.ledger().bytes_fetched);
+    }
+    let request =
+        FrameRequest::at("-2.5".parse::<FrameTime>()?).with_pick(Pick::Keyframe).with_cover(CoverArt::Only);
+    let json = serde_json::to_string(&request)?;
+    assert_eq!(serde_json::from_str::<FrameRequest>(&json)?, request, "{json}");
+    assert_eq!(serde_json::from_str::<FrameRequest>("{}")?, FrameRequest::default());
+    assert!(serde_json::from_str::<FrameRequest>(r#"{"encoding": {"quality": 101}}"#).is_err());
+    let thumbnail = open("h264_end.mp4")?.frame(AT)?.thumbnail()?;
+    assert_eq!(
+        serde_json::from_str::<posterframe::Thumbnail>(&serde_json::to_string(&thumbnail)?)?,
+        thumbnail
+    );
+    Ok(())
+}
+
+fn with_limits(change: impl FnOnce(&mut Limits)) -> OpenOptions {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    OpenOptions::default().with_limits(limits)
+}
+
+/// The time of a call runs while it runs.
+#[test]
+fn an_idle_file_does_not_run_out_of_time() -> Outcome {
+    let allowed = Duration::from_secs(2);
+    let options = with_limits(|limits| limits.max_time = allowed);
+    let mut media = Media::open(Cursor::new(fixture_bytes("h264_end.mp4")?), &options)?;
+    thread::sleep(allowed);
+    let frame = media.frame(AT)?;
+    thread::sleep(allowed);
+    frame.thumbnail()?;
+    Ok(())
+}
+
+/// The end of all work holds for each call, also for one that begins behind it.
+#[test]
+fn all_calls_end_by_the_deadline() -> Outcome {
+    let options = OpenOptions::default().with_total_time(Duration::from_secs(2));
+    let mut media = Media::open(Cursor::new(fixture_bytes("h264_end.mp4")?), &options)?;
+    let frame = media.frame(AT)?;
+    thread::sleep(Duration::from_secs(2));
+    for error in [media.frame(AT).map(drop), frame.thumbnail().map(drop)] {
+        let error = error.err().ok_or("it went on behind its end")?;
+        assert!(matches!(error, MediaError::Timeout { .. }), "{error}");
+    }
+    // A clock that does not reach that far is no bound.
+    let options = OpenOptions::default().with_total_time(Duration::MAX);
+    Media::open(Cursor::new(fixture_bytes("h264_end.mp4")?), &options)?.frame(AT)?;
+    Ok(())
+}
+
+#[test]
+fn a_picture_is_cancelled_as_a_search_is() -> Outcome {
+    let token = CancelToken::default();
+    let options = OpenOptions::default().with_cancel(token.clone());
+    let frame = Media::open(Cursor::new(fixture_bytes("h264_end.mp4")?), &options)?.frame(AT)?;
+    token.cancel();
+    assert!(matches!(frame.thumbnail(), Err(MediaError::Cancelled)));
+    Ok(())
+}
+
+/// A reader whose network is away for a while.
+struct Away<R>(R, Arc<AtomicBool>);
+
+impl<R: Read> Read for Away<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.1.load(Ordering::Relaxed) {
+            true => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+            // In small pieces, so that there is something left to read.
+            false => {
+                let length = buffer.len().min(1000);
+                self.0.read(&mut buffer[..length])
+            }
+        }
+    }
+}
+
+impl<R: Seek> Seek for Away<R> {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.0.seek(position)
+    }
+}
+
+/// What one call failed for does not spoil the next one, which gives what it would have given without that.
+#[test]
+fn a_fault_that_has_passed_is_forgotten() -> Outcome {
+    for name in
+        ["h264_end.mp4", "h264_frag_noindex.mp4", "h264.mkv", "h264.ts", "mpeg4.avi", "theora.ogv", "flv.flv"]
+    {
+        let bytes = fixture_bytes(name)?;
+        let times = [1.0, 4.5, 0.2, 6.0].map(Duration::from_secs_f64);
+        let mut healthy = Media::open(Cursor::new(&bytes[..]), &OpenOptions::default())?;
+        let is_away = Arc::new(AtomicBool::new(false));
+        let reader = Away(Cursor::new(&bytes[..]), Arc::clone(&is_away));
+        let mut media = Media::open(reader, &OpenOptions::default())?;
+        for at in times {
+            is_away.store(true, Ordering::Relaxed);
+            // What is in memory already may be enough.
+            if let Err(error) = media.frame(at) {
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "{name} at {at:?}: {error}");
+            }
+            is_away.store(false, Ordering::Relaxed);
+            let frame = media.frame(at).map_err(|error| format!("{name} at {at:?}: {error}"))?;
+            let expected = healthy.frame(at)?;
+            assert_eq!(
+                (frame.reason(), frame.pts()),
+                (expected.reason(), expected.pts()),
+                "{name} at {at:?}"
+            );
+            assert_eq!(planes_md5(&frame)?, planes_md5(&expected)?, "{name} at {at:?}");
+        }
+    }
+    Ok(())
+}
+
+/// Pixels that are wider than high stretch the picture; where that would be more than is allowed, its height shrinks.
+#[test]
+fn no_picture_has_more_pixels_than_are_allowed() -> Outcome {
+    let mut media = open("anamorphic.mp4")?;
+    let frame = media.frame(AT)?;
+    let (width, height) = frame.decoded_size();
+    let pixels = u64::from(width) * u64::from(height);
+    assert!(frame.display_size(Bounds::default()).0 > width);
+    let options = with_limits(|limits| limits.max_pixels = pixels);
+    let frame = Media::open(Cursor::new(fixture_bytes("anamorphic.mp4")?), &options)?.frame(AT)?;
+    let (shown, lower) = frame.display_size(Bounds::default());
+    assert_eq!((shown, lower), (width, (height * 45 + 32) / 64));
+    let picture = frame.to_rgb8(Bounds::default())?;
+    assert_eq!((picture.width, picture.height), (shown, lower));
+    Ok(())
+}
