@@ -48,16 +48,23 @@ pub(crate) struct Deadline {
     /// The end of all calls, and how long that was after the first began.
     end: Option<(Instant, Duration)>,
     cancel: Option<CancelToken>,
+    /// Ends the call that is in progress, and no other.
+    call: Option<CancelToken>,
 }
 
 impl Deadline {
     pub(crate) fn new(allowed: Duration, cancel: Option<CancelToken>) -> Self {
-        Self { started: Instant::now(), allowed, end: None, cancel }
+        Self { started: Instant::now(), allowed, end: None, cancel, call: None }
     }
 
     /// The same, but not after `end`.
     pub(crate) fn not_after(self, end: Option<Instant>) -> Self {
         Self { end: end.map(|end| (end, end.saturating_duration_since(self.started))), ..self }
+    }
+
+    /// The same, of a call that this token ends.
+    pub(crate) fn for_call(self, token: Option<CancelToken>) -> Self {
+        Self { call: token, ..self }
     }
 
     /// That of the next call, which begins now.
@@ -67,7 +74,7 @@ impl Deadline {
 
     /// The reason to stop now, if there is one.
     pub(crate) fn expired(&self) -> Option<Stop> {
-        if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+        if self.cancel.iter().chain(&self.call).any(CancelToken::is_cancelled) {
             return Some(Stop::Cancelled);
         }
         if self.started.elapsed() >= self.allowed {

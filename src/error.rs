@@ -164,7 +164,7 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
 }
 
 /// An error and what caused it, in one line.
-#[cfg(any(feature = "http", feature = "s3", feature = "mysql"))]
+#[cfg(any(feature = "http", feature = "s3", feature = "object_store", feature = "mysql"))]
 pub(crate) fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();

@@ -50,6 +50,8 @@
 //! | `static` | links the static libav that `FFMPEG_DIR` points to; without it, the system's FFmpeg by pkg-config |
 //! | `remote` | objects read by byte ranges: sources of your own, files, memory; brings tokio |
 //! | `http`, `s3` | objects behind URLs and in S3; both bring `remote` |
+//! | `object_store` | objects in any store of the crate `object_store`: Google Cloud Storage, Azure, ... |
+//! | `tokio` | futures that open files and take frames, and end the work when they are dropped |
 //! | `sso` | AWS credentials by SSO, and by programs that print them |
 //! | `job` | the whole job for one video, with tokio: names, store, catalogue |
 //! | `sqlite` | the catalogue in a SQLite file |
@@ -69,6 +71,8 @@ mod readme {
     #![doc = include_str!("../README.md")]
 }
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
 #[cfg(any(feature = "s3", feature = "mysql"))]
 mod aws;
 #[cfg(any(feature = "remote", feature = "mysql"))]
@@ -114,6 +118,8 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "tokio")]
+pub use asynchronous::AsyncMedia;
 pub use deadline::CancelToken;
 pub use error::{Error, ErrorKind};
 pub use frame_time::{FrameTime, FrameTimeError, Percent};

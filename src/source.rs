@@ -32,6 +32,8 @@ mod http;
 mod ledger;
 #[cfg(feature = "remote")]
 mod memory;
+#[cfg(feature = "object_store")]
+mod object_store;
 mod range;
 #[cfg(feature = "remote")]
 mod range_set;
@@ -63,6 +65,8 @@ pub use http::HttpSource;
 pub use ledger::Ledger;
 #[cfg(feature = "remote")]
 pub use memory::MemorySource;
+#[cfg(feature = "object_store")]
+pub use object_store::ObjectStoreSource;
 pub use range::{ByteRange, RangeRequest};
 #[cfg(feature = "remote")]
 pub(crate) use reader::{RangeReader, ReaderOptions};

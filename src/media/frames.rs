@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "tokio")]
+use crate::deadline::CancelToken;
 use crate::media::container::analysis::reopen;
 use crate::media::container::formats::{Opening, Seeking};
 use crate::media::error::MediaError;
@@ -58,6 +60,12 @@ impl Media<'_> {
             }
         }
         Err(error.unwrap_or_else(|| self.no_video(request.cover)))
+    }
+
+    /// Lets this token end the next calls.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn for_call(&mut self, token: CancelToken) {
+        self.container.input_mut().for_call(token);
     }
 
     /// Begins a call: its time runs from here. What an earlier call failed for is forgotten where it may have passed; libavformat may

@@ -18,6 +18,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tokio")]
+use crate::deadline::CancelToken;
 use crate::deadline::{Deadline, Stop};
 use crate::error::panic_message;
 use crate::limits::Limits;
@@ -323,6 +325,12 @@ impl<'r> Input<'r> {
     /// When the call has to end.
     pub(crate) const fn deadline(&self) -> &Deadline {
         &self.deadline
+    }
+
+    /// Lets this token end the next calls.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn for_call(&mut self, token: CancelToken) {
+        self.deadline = self.deadline.clone().for_call(Some(token));
     }
 
     /// Begins another call: its time runs from here, and a fault that may have passed is forgotten. Whether there was one.

@@ -55,6 +55,8 @@ pub struct OpenOptions {
     /// When all work on the file ends, pictures of its frames too, whatever a single call may take
     /// ([`Limits::max_time`](crate::Limits::max_time)).
     pub deadline: Option<Instant>,
+    /// Ends the opening, and nothing later.
+    pub(super) call: Option<CancelToken>,
     /// What the object's size is said to be, by an event or a listing. It decides how much is asked for at first; it need
     /// not be right. For inputs that are read by byte ranges.
     pub size_hint: Option<u64>,
@@ -104,7 +106,15 @@ impl OpenOptions {
 
     /// When work that begins now has to end.
     pub(super) fn work(&self) -> Deadline {
-        Deadline::new(self.limits.max_time, self.cancel.clone()).not_after(self.deadline)
+        Deadline::new(self.limits.max_time, self.cancel.clone())
+            .not_after(self.deadline)
+            .for_call(self.call.clone())
+    }
+
+    /// Lets this token end the opening.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn for_call(self, token: CancelToken) -> Self {
+        Self { call: Some(token), ..self }
     }
 
     /// With what is said to be the object's size.

@@ -3,9 +3,13 @@
 use std::fs;
 use std::sync::Arc;
 
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use posterframe::ErrorKind;
 use posterframe::source::{
-    ByteRange, FileSource, HttpSource, MemorySource, RangeRequest, RangeSource, S3Source, SourceError,
+    ByteRange, FileSource, HttpSource, MemorySource, ObjectStoreSource, RangeRequest, RangeSource, S3Source,
+    SourceError, block_on,
 };
 use tempfile::TempDir;
 
@@ -36,7 +40,15 @@ struct Ways {
 impl Ways {
     fn start() -> Outcome<Self> {
         let (folder, http, s3) = (tempfile::tempdir()?, HttpServer::start()?, S3Server::start()?);
-        let all = vec![memory(), file(&folder)?, over_http(&http)?, over_s3(&s3)?];
+        let files = LocalFileSystem::new_with_prefix(folder.path())?;
+        let stores: [(_, Arc<dyn ObjectStore>); 2] = [
+            ("object store in memory", Arc::new(InMemory::new())),
+            ("object store of files", Arc::new(files)),
+        ];
+        let mut all = vec![memory(), file(&folder)?, over_http(&http)?, over_s3(&s3)?];
+        for (name, store) in stores {
+            all.push(in_store(name, store)?);
+        }
         Ok(Self { all, _folder: folder, _http: http, _s3: s3 })
     }
 }
@@ -71,6 +83,20 @@ fn over_s3(server: &S3Server) -> Outcome<Way> {
     server.put("empty", b"")?;
     let source = |key: &str| -> Source { Arc::new(S3Source::new(server.client(), BUCKET, key)) };
     Ok(Way { name: "s3", film: source("film"), empty: source("empty"), missing: Some(source("missing")) })
+}
+
+fn in_store(name: &'static str, store: Arc<dyn ObjectStore>) -> Outcome<Way> {
+    let source = |key: &str| -> Source { Arc::new(ObjectStoreSource::new(Arc::clone(&store), key.into())) };
+    for (key, bytes) in [("stored film", film()), ("stored nothing", Vec::new())] {
+        let (store, path) = (Arc::clone(&store), key.into());
+        block_on(async move { store.put(&path, bytes.into()).await })??;
+    }
+    Ok(Way {
+        name,
+        film: source("stored film"),
+        empty: source("stored nothing"),
+        missing: Some(source("missing")),
+    })
 }
 
 #[test]
@@ -219,7 +245,7 @@ fn a_file_that_is_cut_under_a_body_has_changed() -> Outcome {
     let path = folder.path().join("film");
     fs::write(&path, film())?;
     let source = FileSource::open(&path)?;
-    let outcome = posterframe::source::block_on(async move {
+    let outcome = block_on(async move {
         let request = posterframe::source::GetRange::new(bytes(0, 200_000), None);
         let mut reply = source.get(request).await?;
         let first = reply.body.next().await?;

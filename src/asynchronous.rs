@@ -1,0 +1,146 @@
+//! Files and frames for programs with tokio: the calls of [`Media`], as futures.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::spawn_blocking;
+
+use crate::deadline::CancelToken;
+use crate::media::{FrameRequest, Media, MediaError, MediaInfo, OpenOptions, PosterFrame};
+use crate::picture::Thumbnail;
+use crate::source::{Identity, Ledger, RangeSource};
+
+/// An open media file whose calls are futures.
+///
+/// They work in tokio's threads for blocking work, and have to be awaited within tokio. One that is dropped ends its work: within one
+/// packet, or 20 ms of waiting for bytes. The file stays usable.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use posterframe::{AsyncMedia, OpenOptions, source::MemorySource};
+///
+/// let source = MemorySource::new(std::fs::read("tests/fixtures/h264_end.mp4")?);
+/// let mut media = AsyncMedia::open(source, OpenOptions::default()).await?;
+/// println!("{:?} seconds", media.info().duration_seconds);
+/// let thumbnail = media.thumbnail(Duration::from_secs(5)).await?;
+/// assert!(thumbnail.bytes.starts_with(&[0xff, 0xd8]));
+/// # Ok(())
+/// # }
+/// ```
+pub struct AsyncMedia {
+    media: Arc<Mutex<Media<'static>>>,
+    info: Arc<MediaInfo>,
+    identity: Option<Identity>,
+}
+
+impl AsyncMedia {
+    /// Opens an object that is read by byte ranges, as [`Media::open_source`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open(source: impl RangeSource, options: OpenOptions) -> Result<Self, MediaError> {
+        Self::open_with(options, |options| Media::open_source(source, options)).await
+    }
+
+    /// Opens a file, as [`Media::open_file`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_file(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self, MediaError> {
+        let path = path.as_ref().to_owned();
+        Self::open_with(options, |options| Media::open_file(path, options)).await
+    }
+
+    async fn open_with(
+        options: OpenOptions,
+        open: impl FnOnce(&OpenOptions) -> Result<Media<'static>, MediaError> + Send + 'static,
+    ) -> Result<Self, MediaError> {
+        let token = CancelToken::default();
+        let options = options.for_call(token.clone());
+        let media = in_background(token, move || open(&options)).await?;
+        let (info, identity) = (Arc::new(media.info().clone()), media.identity());
+        Ok(Self { media: Arc::new(Mutex::new(media)), info, identity })
+    }
+
+    /// What the file says, as [`Media::info`].
+    pub fn info(&self) -> &MediaInfo {
+        &self.info
+    }
+
+    /// Which object it is, as [`Media::identity`].
+    pub const fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// What reading has cost so far, as [`Media::ledger`]. It waits for a call that was dropped and has not ended yet.
+    pub fn ledger(&self) -> Ledger {
+        self.media.lock().unwrap_or_else(PoisonError::into_inner).ledger()
+    }
+
+    /// Takes a frame, as [`Media::frame`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn frame(&mut self, request: impl Into<FrameRequest>) -> Result<PosterFrame, MediaError> {
+        let request = request.into();
+        self.call(move |media| media.frame(request)).await
+    }
+
+    /// Takes a frame and makes the requested picture of it, as [`PosterFrame::thumbnail`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn thumbnail(&mut self, request: impl Into<FrameRequest>) -> Result<Thumbnail, MediaError> {
+        let request = request.into();
+        self.call(move |media| media.frame(request)?.thumbnail()).await
+    }
+
+    async fn call<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Media<'static>) -> Result<T, MediaError> + Send + 'static,
+    ) -> Result<T, MediaError> {
+        let (token, media) = (CancelToken::default(), Arc::clone(&self.media));
+        let call = token.clone();
+        in_background(token, move || {
+            let mut media = media.lock().unwrap_or_else(PoisonError::into_inner);
+            media.for_call(call);
+            work(&mut media)
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for AsyncMedia {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncMedia").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+/// Works in a thread that may block. When nobody waits any more, the token ends the work.
+async fn in_background<T: Send + 'static>(
+    token: CancelToken,
+    work: impl FnOnce() -> Result<T, MediaError> + Send + 'static,
+) -> Result<T, MediaError> {
+    let mut guard = CancelOnDrop(Some(token));
+    let ended = spawn_blocking(work).await;
+    // What was made may go on using the token.
+    guard.0 = None;
+    match ended {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(MediaError::Cancelled),
+    }
+}
+
+struct CancelOnDrop(Option<CancelToken>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(token) = &self.0 {
+            token.cancel();
+        }
+    }
+}
