@@ -243,6 +243,46 @@ fn grab_takes_the_frame_and_size_asked_for() -> TestResult {
     Ok(())
 }
 
+/// The film lasts seven seconds, with keyframes at 0, 3 and 6.
+#[test]
+fn grab_takes_times_in_all_forms() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("a.jpg");
+    let (video, out) = (fixture("h264_end.mp4"), text(&out)?);
+    let grab = |options: &[&str]| -> Result<(Value, Value), Box<dyn Error>> {
+        let grabbed = succeed(&[&["grab", text(&video)?, "-o", out, "--json"], options].concat())?;
+        Ok((grabbed["frame_pts_seconds"].clone(), grabbed["frame_reason"].clone()))
+    };
+    for (time, seconds) in [
+        ("2", 2.0),
+        ("2s", 2.0),
+        ("0:02", 2.0),
+        ("00:00:02.000", 2.0),
+        ("2000ms", 2.0),
+        ("-5", 2.0),
+        ("-0:05", 2.0),
+        ("middle", 3.5),
+        ("50%", 3.5),
+    ] {
+        let at = ["--at", time, "--timeout", "1m"];
+        assert_eq!(grab(&at)?, (seconds.into(), "at_target".into()), "{time}");
+    }
+    assert_eq!(grab(&["--at", "5", "--pick", "keyframe"])?, (3.0.into(), "keyframe".into()));
+    assert_eq!(grab(&["--at", "1:00"])?, (3.5.into(), "half_duration".into()));
+    Ok(())
+}
+
+#[test]
+fn grab_takes_a_cover_picture_as_asked_for() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("a.jpg");
+    let (song, out) = (fixture("cover_only.m4a"), text(&out)?);
+    succeed(&["grab", text(&song)?, "-o", out, "--cover", "only", "--json"])?;
+    fails(&["grab", text(&song)?, "-o", out, "--cover", "ignore"], 5, "unsupported", "there is no video in it")?;
+    let film = fixture("h264_end.mp4");
+    fails(&["grab", text(&film)?, "-o", out, "--cover", "only"], 5, "unsupported", "there is no cover picture in it")
+}
+
 #[test]
 fn grab_writes_to_standard_output() -> TestResult {
     let output = posterframe(&["grab", "-o", "-"]).arg(fixture("h264_front.mp4")).output()?;
@@ -275,7 +315,12 @@ fn usage_and_settings_end_with_2() -> TestResult {
     fails(&["probe", "ftp://example.org/a.mp4"], 2, "config", "ftp")?;
     fails(&["probe", "s3://bucket"], 2, "config", "s3://bucket/key")?;
     fails(&["grab", video, "-o", "a.gif"], 2, "config", "a.gif")?;
-    fails(&["grab", video, "-o", "a.jpg", "--at", "-1"], 2, "config", "--at")?;
+    for time in ["soon", "1:60", "101%", "-", "1e3"] {
+        fails(&["grab", video, "-o", "a.jpg", "--at", time], 2, "config", "a time such as 5, 2.5s, 2m, 1:02.5")?;
+    }
+    fails(&["grab", video, "-o", "a.jpg", "--pick", "best"], 2, "config", "exact, keyframe")?;
+    fails(&["grab", video, "-o", "a.jpg", "--cover", "yes"], 2, "config", "fallback, ignore, prefer, only")?;
+    fails(&["probe", video, "--timeout", "long"], 2, "config", "a length of time such as 90")?;
     fails(&["grab", video, "-o", "/", "--format", "png"], 2, "config", "/")?;
     fails(&["grab", video, "-o", video, "--format", "png"], 2, "config", "is the video itself")?;
     fails(&["process", text(&fixture(""))?], 2, "config", "folder")?;
