@@ -1,12 +1,11 @@
 //! A server of thumbnails, for videos in S3 or in a folder: `axum s3://BUCKET|FOLDER [ADDRESS]`.
 //!
-//! `cargo run --example axum --no-default-features --features s3 -- s3://films 127.0.0.1:3000`, then
+//! `cargo run --example axum --no-default-features --features s3,tokio -- s3://films 127.0.0.1:3000`, then
 //! `curl http://127.0.0.1:3000/thumbnail/videos/1_x.mp4 -o poster.jpg`.
 //!
 //! Nothing is kept: a cache in front (a CDN, nginx) is told by `ETag` and `Cache-Control` what it may keep.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
 
-use std::num::NonZeroU32;
 use std::path::{self, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -21,7 +20,7 @@ use axum::routing::get;
 use posterframe::source::{
     ByteRange, FileSource, GetRange, Identity, RangeRequest, RangeSource, S3Client, S3Source, SourceError,
 };
-use posterframe::{Bounds, CancelToken, Encoding, Error, ErrorKind, Limits, Media, OpenOptions};
+use posterframe::{AsyncMedia, Bounds, Encoding, Error, ErrorKind, FrameRequest, MediaError, OpenOptions};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -73,8 +72,8 @@ async fn thumbnail(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let started = Instant::now();
-    // When the client leaves, this function's future is dropped, and the token with it.
-    let cancel = CancelOnDrop(CancelToken::default());
+    // When the client leaves, this function's future is dropped, and the work ends.
+    let unfinished = Unfinished(Some(key.clone()));
     let source = {
         let (videos, key) = (server.videos, key.clone());
         spawn_blocking(move || videos.open(&key)).await.map_err(internal)??
@@ -89,20 +88,14 @@ async fn thumbnail(
     }
 
     let permit = timeout(DEADLINE, server.decoders.acquire_owned()).await.map_err(|_| busy())?;
-    let permit = permit.map_err(internal)?;
-    let limits = Limits::default().with_max_time(DEADLINE.saturating_sub(started.elapsed()));
-    let options = OpenOptions::default().with_limits(limits).with_frame(AT).with_cancel(cancel.0.clone());
-    let made = spawn_blocking(move || {
-        // Held until the work has ended, which is after the client has left.
-        let _permit = permit;
-        let made = make(source, &options);
-        match &made {
-            Ok((picture, _)) => println!("{key}: {} bytes", picture.len()),
-            Err(error) => println!("{key}: {}: {error}", error.kind()),
-        }
-        made
-    });
-    let (picture, etag) = made.await.map_err(internal)??;
+    let _permit = permit.map_err(internal)?;
+    let made = make(source, DEADLINE.saturating_sub(started.elapsed())).await;
+    unfinished.finish();
+    match &made {
+        Ok((picture, _)) => println!("{key}: {} bytes", picture.len()),
+        Err(error) => println!("{key}: {}: {error}", error.kind()),
+    }
+    let (picture, etag) = made?;
     let mut response = ([(CONTENT_TYPE, "image/jpeg"), (CACHE_CONTROL, MAY_KEEP)], picture).into_response();
     if let Some(etag) = etag {
         response.headers_mut().insert(ETAG, etag.try_into().map_err(internal)?);
@@ -110,13 +103,15 @@ async fn thumbnail(
     Ok(response)
 }
 
-/// The picture, and its ETag. Blocks.
-fn make(source: Arc<dyn RangeSource>, options: &OpenOptions) -> Result<(Vec<u8>, Option<String>), Error> {
-    let mut media = Media::open_source(source, options)?;
-    let bounds = Bounds { max_width: NonZeroU32::new(WIDTH), max_height: None };
-    let picture = media.frame(AT)?.encode(&Encoding::default().with_bounds(bounds))?;
+/// The picture, and its ETag.
+async fn make(source: Arc<dyn RangeSource>, time: Duration) -> Result<(Vec<u8>, Option<String>), MediaError> {
+    let encoding = Encoding::default().with_bounds(Bounds::width(WIDTH));
+    let request = FrameRequest::at(AT).with_encoding(encoding);
+    let options = OpenOptions::default().with_frame(request).with_total_time(time);
+    let mut media = AsyncMedia::open(source, options).await?;
+    let picture = media.thumbnail(request).await?;
     // Of the version that was read, which need not be the one that was there when the request came.
-    Ok((picture.bytes, media.identity().as_ref().and_then(etag)))
+    Ok((picture.bytes, media.identity().and_then(etag)))
 }
 
 /// Which version of the video there is, for the price of one byte.
@@ -136,11 +131,20 @@ fn is_among(etag: &str, known: &str) -> bool {
     known.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == etag)
 }
 
-struct CancelOnDrop(CancelToken);
+/// The key of a thumbnail whose client may leave before it is there.
+struct Unfinished(Option<String>);
 
-impl Drop for CancelOnDrop {
+impl Unfinished {
+    fn finish(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
     fn drop(&mut self) {
-        self.0.cancel();
+        if let Some(key) = &self.0 {
+            println!("{key}: cancelled");
+        }
     }
 }
 
