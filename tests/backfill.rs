@@ -126,6 +126,33 @@ fn a_folder_is_done_and_told_of() -> Outcome {
     Ok(())
 }
 
+/// Forms of the same time are one setting: what is done stays done, whoever writes the time in which way.
+#[test]
+fn another_form_of_the_time_makes_nothing_anew() -> Outcome {
+    const OBJECTS: usize = 1000;
+    let names: Vec<String> = (1..=OBJECTS).map(|number| format!("{number}_a.mp4")).collect();
+    let folder = folder(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let counts = |time: &str| -> Outcome<Value> {
+        let output = local(&folder, &["--again", "--jobs", "8"]).env("THUMBNAIL_AT", time).output()?;
+        Ok(json_of(&output)?["counts"].clone())
+    };
+    let written = || -> Outcome<Vec<_>> {
+        let thumbnails = fs::read_dir(folder.path().join("thumbnails"))?;
+        let mut times: Vec<_> = thumbnails
+            .map(|entry| entry.and_then(|entry| Ok((entry.file_name(), entry.metadata()?.modified()?))))
+            .collect::<Result<_, _>>()?;
+        times.sort();
+        Ok(times)
+    };
+    assert_eq!(counts("5")?, json!({"processed": OBJECTS}));
+    let before = written()?;
+    for time in ["5s", "0:05", "00:00:05.000"] {
+        assert_eq!(counts(time)?, json!({"unchanged": OBJECTS}), "{time}");
+    }
+    assert_eq!(written()?, before);
+    Ok(())
+}
+
 #[test]
 fn a_part_of_a_store_may_be_named() -> Outcome {
     let folder = folder(&["1_a.mp4", "sub/2_b.mp4"])?;
