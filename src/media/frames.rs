@@ -77,11 +77,8 @@ impl Media<'_> {
         self.container.keep_only(index);
         self.plan(index, track, at)?;
         loop {
-            let visible = self.container.input().visible_size();
-            let is_partial = visible < self.container.input().size();
-            let found = self.search(index, (width, height), at, is_partial)?;
             // Of a file of fragments, only those that were thought to be enough are seen.
-            match found {
+            match self.search(index, (width, height), at)? {
                 Some((frame, is_certain)) if is_certain || !self.explore_further(index)? => return Ok(frame),
                 Some(_) => {}
                 None => {
@@ -100,8 +97,16 @@ impl Media<'_> {
         self.show_planned(index)
     }
 
+    /// Opens the container again, if libavformat is to see more of it than before.
     fn show_planned(&mut self, index: usize) -> Result<(), MediaError> {
-        if self.layout.show(self.container.input_mut()) { self.reopen(index) } else { Ok(()) }
+        if self.layout.show(self.container.input_mut()) {
+            let opening = self.opening();
+            reopen(&mut self.container, &opening)?;
+            self.container.keep_only(index);
+            self.pending.clear();
+            self.at_start = true;
+        }
+        Ok(())
     }
 
     /// Lets libavformat see more of a file of fragments; `false` when it has seen all.
@@ -114,15 +119,6 @@ impl Media<'_> {
         Ok(true)
     }
 
-    fn reopen(&mut self, index: usize) -> Result<(), MediaError> {
-        let opening = self.opening();
-        reopen(&mut self.container, opening)?;
-        self.container.keep_only(index);
-        self.pending.clear();
-        self.at_start = true;
-        Ok(())
-    }
-
     fn opening(&self) -> Opening {
         Opening::new(&self.limits, self.layout.seeks_together())
     }
@@ -133,41 +129,39 @@ impl Media<'_> {
         index: usize,
         (width, height): (u32, u32),
         at: Duration,
-        is_partial: bool,
     ) -> Result<Option<(PosterFrame, bool)>, MediaError> {
-        let seeking = match self.handling.seeking {
-            Seeking::Indexed if self.layout.has_no_index() => Seeking::ReadingOn,
-            seeking => seeking,
-        };
+        let is_partial = self.container.input().visible_size() < self.container.input().size();
+        let mut handling = self.handling;
+        if handling.seeking == Seeking::Indexed && self.layout.has_no_index() {
+            handling.seeking = Seeking::ReadingOn;
+        }
         let Some(view) = self.container.stream(index) else { return Err(self.no_video()) };
-        let time_base = time_base_of(view)?;
+        let (time_base, track) = (time_base_of(view)?, view.id());
         let mut target = self.target(at, time_base, is_partial);
-        let track = view.id();
         target.is_absent = is_partial && self.layout.ends_before(track, target.wanted.get());
+        let start = time_base.pts(self.start).unwrap_or(Pts::MAX);
         let duration = self.duration.and_then(|duration| time_base.ticks(duration));
         let places = duration.map(|duration| {
             let can_enter = self.info.format_name == "mpegts";
-            Places::new(self.container.input().size(), target.start, duration, can_enter)
-                .with_keyframes(self.keyframes.get(index).copied().flatten())
+            let keyframes = self.keyframes.get(index).copied().flatten();
+            Places::new(self.container.input().size(), (start, duration), can_enter, keyframes)
         });
-        let opening = self.opening();
         let stream = search::Stream {
             index,
-            seeking,
-            timestamps: self.handling.timestamps,
-            stores_dts: self.handling.stores_dts,
+            time_base,
+            start,
+            handling,
+            opening: self.opening(),
             pending: &mut self.pending,
             encryption: self.encryptions.get(index),
             is_at_start: std::mem::replace(&mut self.at_start, false),
             is_planned: self.layout.mp4().is_some(),
             threads: self.threads.resolve(width, height),
-            max_pixels: self.limits.max_pixels,
-            max_packets: self.limits.max_packets,
-            opening,
+            limits: self.limits,
         };
-        let mut search = Search::new(&mut self.container, stream, target.start, places)?;
+        let mut search = Search::new(&mut self.container, stream, places)?;
         let found = search.find(target)?;
-        let (decoded, passes) = (search.packets_decoded(), search.passes());
+        let cost = search.cost();
         let Some(found) = found else { return Ok(None) };
         // No earlier frame can be better than one at the very tick.
         let goal = if found.reason == FrameReason::AtTarget { Some(target.wanted) } else { target.half };
@@ -175,7 +169,7 @@ impl Media<'_> {
             || Some(found.pts) == goal
             || self.layout.is_certain(self.container.input(), track, found.pts.get());
         let Some(view) = self.container.stream(index) else { return Err(self.no_video()) };
-        let frame = PosterFrame::new(view, index, self.start, found, (decoded, passes))?;
+        let frame = PosterFrame::new(view, index, self.start, found, cost)?;
         Ok(Some((frame, is_certain)))
     }
 
@@ -184,7 +178,6 @@ impl Media<'_> {
         let pts = |time| time_base.pts(time).unwrap_or(Pts::MAX);
         Target {
             wanted: pts(self.start.saturating_add(at)),
-            start: pts(self.start),
             half: self
                 .duration
                 .and_then(|duration| time_base.middle(self.start, self.start.saturating_add(duration))),

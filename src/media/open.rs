@@ -166,14 +166,14 @@ impl<'r> Media<'r> {
         }
         let layout = Layout::look(&mut input, &limits, options.poster_at)?;
         let opening = Opening::new(&limits, layout.seeks_together());
-        let mut container = Container::open(input, opening.max_streams, opening.options)
+        let mut container = Container::open(input, opening.max_streams, &opening.options)
             .map_err(|OpenError { error, source }| refused(&source, error))?;
         container.input_mut().check()?;
         let format_name = container.format_name();
         let layout = layout.confirm(&format_name, container.stream_count());
         let handling = handling(&format_name).for_index(&container);
         // What analysing the streams reads is kept by libavformat, and comes first.
-        let analysis = prepare(&mut container, opening)?;
+        let analysis = prepare(&mut container, &opening)?;
         let pending = if analysis.is_done { VecDeque::new() } else { read_starts(&mut container, &layout)? };
         let mut media = Self::assemble(container, pending, layout, handling, options);
         media.keyframes = analysis.keyframes;

@@ -1,8 +1,6 @@
 //! What happens between opening a container and the first packet.
 
-use super::formats::{
-    Opening, PROBE_BYTES, PROBE_READ, find_stream_info, handling, headers_are_complete, refused,
-};
+use super::formats::{Opening, PROBE_BYTES, PROBE_READ, find_stream_info, handling, headers_are_complete};
 use super::interval::KeyframeInterval;
 use super::transport;
 use crate::media::error::MediaError;
@@ -22,9 +20,8 @@ pub(in crate::media) struct Analysis {
 ///
 /// # Errors
 /// [`MediaError::NotMedia`], and those of reading.
-pub(in crate::media) fn reopen(container: &mut Container<'_>, opening: Opening) -> Result<(), MediaError> {
-    let reopened = container.reopen(opening.max_streams, opening.options);
-    reopened.map_err(|error| refused(container.input(), error))?;
+pub(in crate::media) fn reopen(container: &mut Container<'_>, opening: &Opening) -> Result<(), MediaError> {
+    opening.reopen(container)?;
     prepare(container, opening)?;
     Ok(())
 }
@@ -36,7 +33,7 @@ pub(in crate::media) fn reopen(container: &mut Container<'_>, opening: Opening) 
 /// [`MediaError::NotMedia`], and those of reading.
 pub(in crate::media) fn prepare(
     container: &mut Container<'_>,
-    opening: Opening,
+    opening: &Opening,
 ) -> Result<Analysis, MediaError> {
     let format_name = container.format_name();
     if format_name.starts_with("mov") {

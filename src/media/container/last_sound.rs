@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::reading::read_ahead;
 use crate::media::bits::Bits;
 use crate::media::error::MediaError;
 use crate::media::ffi::packet::Packet;
@@ -13,9 +14,6 @@ use crate::media::info::{MediaInfo, Ratio};
 use crate::media::input::Container;
 use crate::media::timeline::{self, Span};
 
-/// Packets that are read for the headers, at most, and their bytes.
-const MAX_PACKETS: usize = 100;
-const MAX_BYTES: u64 = 2 << 20;
 /// Samples of each channel in a frame of AAC (ISO/IEC 14496-3, 4.5.2.1).
 const FRAME_SAMPLES: i32 = 1024;
 /// Samples a second by `samplingFrequencyIndex` (ISO/IEC 14496-3, table 1.18). With spectral band replication the output has
@@ -33,25 +31,17 @@ pub(in crate::media) fn add(
     container: &mut Container<'_>,
     info: &mut MediaInfo,
 ) -> Result<(VecDeque<Packet>, i64), MediaError> {
-    let mut packets = VecDeque::new();
     let mut wanted = streams_without_length(container, info);
     let before = whole(info);
-    let mut bytes = 0_u64;
-    while !wanted.is_empty() && packets.len() < MAX_PACKETS && bytes < MAX_BYTES {
-        let mut packet = Packet::new().map_err(MediaError::library("allocating a packet"))?;
-        let result = container.read_packet(&mut packet);
-        container.input_mut().check()?;
-        // An end or an error here is met again when packets are read to be decoded.
-        if !matches!(result, Ok(true)) {
-            break;
-        }
-        if let Some(index) = packet.stream_index() {
+    let packets = read_ahead(container, |container, packets| {
+        if let Some((packet, index)) =
+            packets.back().and_then(|packet| Some((packet, packet.stream_index()?)))
+        {
             wanted.retain(|&other| other != index || !lengthen(info, index, packet.bytes()));
             tell_profile(container, info, index, packet.bytes());
         }
-        bytes = bytes.saturating_add(packet.size());
-        packets.push_back(packet);
-    }
+        !wanted.is_empty()
+    })?;
     let after = whole(info);
     // Where libavformat combines the streams in another way than we do, its word stays.
     let longer = match (before, after) {

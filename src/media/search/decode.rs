@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
-use super::packets::{AccessUnit, Source};
+use super::packets::{AccessUnit, Faults, Source};
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::codec::{Decoder, DecoderOptions, Received};
@@ -51,9 +51,22 @@ pub(super) struct Setup {
     pub(super) is_counted: bool,
 }
 
-/// The decoder of one pass.
+/// The decoder of a stream.
 pub(super) struct Decoding {
-    setup: Setup,
+    pub(super) setup: Setup,
+    /// The version of x264 that encoded the stream, as its first packet tells it.
+    pub(super) x264_build: Option<u32>,
+    /// Packets that the decoder got, in all passes.
+    pub(super) packets_decoded: u64,
+    pub(super) faults: Faults,
+    /// Whether the decoder refused a size on the way.
+    pub(super) size_refused: bool,
+    run: Run,
+}
+
+/// What belongs to one pass.
+#[derive(Default)]
+struct Run {
     /// Opened with the first access unit of a pass.
     ///
     /// Each pass has a new decoder rather than a flushed one: what some remember over a flush (the H.264 decoder, which encoder
@@ -61,7 +74,6 @@ pub(super) struct Decoding {
     decoder: Option<Decoder>,
     /// Frames that the timestamps say are held back to put them in order.
     reorder_frames: u8,
-    x264_build: Option<u32>,
     /// Packets of the access unit that is being decoded, and whether the decoder may leave it out.
     queue: VecDeque<Packet>,
     skips: bool,
@@ -70,88 +82,38 @@ pub(super) struct Decoding {
     draining: bool,
     drain_errors: u32,
     next_pts: Option<Pts>,
-    /// Packets that the decoder got, in all passes.
-    packets_decoded: u64,
-    errors: u64,
-    first_error: Option<String>,
-    /// Whether the decoder refused a size on the way.
-    size_refused: bool,
 }
 
 impl Decoding {
     pub(super) fn new(setup: Setup) -> Self {
         Self {
             setup,
-            decoder: None,
-            reorder_frames: 0,
             x264_build: None,
-            queue: VecDeque::new(),
-            skips: false,
-            corrupt: Vec::new(),
-            draining: false,
-            drain_errors: 0,
-            next_pts: None,
             packets_decoded: 0,
-            errors: 0,
-            first_error: None,
+            faults: Faults::default(),
             size_refused: false,
+            run: Run::default(),
         }
-    }
-
-    /// Ticks between frames.
-    pub(super) const fn frame_ticks(&self) -> Ticks {
-        self.setup.frame_ticks
-    }
-
-    pub(super) const fn packets_decoded(&self) -> u64 {
-        self.packets_decoded
-    }
-
-    /// Errors of the decoder in this pass.
-    pub(super) const fn errors(&self) -> u64 {
-        self.errors
-    }
-
-    pub(super) fn first_error(&self) -> Option<&str> {
-        self.first_error.as_deref()
-    }
-
-    pub(super) const fn size_refused(&self) -> bool {
-        self.size_refused
     }
 
     /// Begins a new pass.
     pub(super) fn restart(&mut self) {
-        self.decoder = None;
-        self.reorder_frames = 0;
-        self.queue.clear();
-        self.corrupt.clear();
-        self.draining = false;
-        self.drain_errors = 0;
-        self.next_pts = None;
-        self.errors = 0;
+        self.run = Run::default();
+        self.faults.count = 0;
     }
 
-    /// Gives the decoder an access unit. `skips` lets it leave the frame out if no other refers to it.
-    pub(super) fn send(&mut self, unit: AccessUnit, skips: bool) {
-        self.skips = skips && unit.is_skippable();
-        if unit.is_corrupt() && self.corrupt.len() < MAX_CORRUPT {
-            self.corrupt.extend(unit.pts());
+    /// Gives the decoder an access unit. `skips` lets it leave the frame out if no other refers to it. So many frames as `depth` says
+    /// are known to be held back.
+    pub(super) fn send(&mut self, unit: AccessUnit, skips: bool, depth: usize) {
+        self.run.skips = skips && unit.is_skippable();
+        if unit.is_corrupt() && self.run.corrupt.len() < MAX_CORRUPT {
+            self.run.corrupt.extend(unit.stamp.pts);
         }
-        if self.decoder.is_none() {
-            self.hold_back(self.reordered(&unit));
+        if self.run.decoder.is_none() {
+            let depth = u8::try_from(depth).unwrap_or(MAX_REORDER);
+            self.run.reorder_frames = depth.max(self.reordered(&unit)).min(MAX_REORDER);
         }
-        self.queue.extend(unit.into_packets());
-    }
-
-    /// Tells the decoders of all passes which version of x264 encoded the stream.
-    pub(super) const fn set_x264_build(&mut self, build: Option<u32>) {
-        self.x264_build = build;
-    }
-
-    /// Lets the decoder of this pass hold back so many frames at least.
-    pub(super) fn hold_back(&mut self, frames: u8) {
-        self.reorder_frames = self.reorder_frames.max(frames).min(MAX_REORDER);
+        self.run.queue.extend(unit.into_packets());
     }
 
     /// Frames that are decoded before the one of this access unit is presented, by its two times.
@@ -159,7 +121,7 @@ impl Decoding {
     /// A keyframe is presented as many frames after its decoding time as the decoder has to hold back. H.264 need not say that
     /// number; its decoder then learns it by dropping frames.
     fn reordered(&self, unit: &AccessUnit) -> u8 {
-        let Some((pts, dts)) = unit.pts().zip(unit.dts()) else { return 0 };
+        let Some((pts, dts)) = unit.stamp.pts.zip(unit.stamp.dts) else { return 0 };
         let length = unit.duration().unwrap_or(self.setup.frame_ticks).max(Ticks::ONE);
         let frames = pts.since(dts).get().max(0) / length.get();
         u8::try_from(frames).unwrap_or(MAX_REORDER)
@@ -167,8 +129,8 @@ impl Decoding {
 
     /// Tells the decoder that no access unit follows.
     pub(super) fn drain(&mut self) {
-        self.draining = true;
-        if let Some(Err(error)) = self.decoder.as_mut().map(|decoder| decoder.send(None)) {
+        self.run.draining = true;
+        if let Some(Err(error)) = self.run.decoder.as_mut().map(|decoder| decoder.send(None)) {
             self.note(&error);
         }
     }
@@ -176,11 +138,11 @@ impl Decoding {
     /// The next frame in the order of presentation.
     pub(super) fn receive(&mut self, source: Source<'_, '_>) -> Result<Output, MediaError> {
         loop {
-            let Some(decoder) = &mut self.decoder else {
-                match self.queue.is_empty() {
-                    true if self.draining => return Ok(Output::Ended),
+            let Some(decoder) = &mut self.run.decoder else {
+                match self.run.queue.is_empty() {
+                    true if self.run.draining => return Ok(Output::Ended),
                     true => return Ok(Output::NeedsInput),
-                    false => self.decoder = Some(self.open(source)?),
+                    false => self.run.decoder = Some(self.open(source)?),
                 }
                 continue;
             };
@@ -188,7 +150,7 @@ impl Decoding {
             match decoder.receive(&mut frame) {
                 Ok(Received::Frame) => return self.timed(frame).map(Output::Frame),
                 Ok(Received::NeedsInput) => {
-                    if self.draining || !self.send_queued() {
+                    if self.run.draining || !self.send_queued() {
                         return Ok(Output::NeedsInput);
                     }
                 }
@@ -196,9 +158,9 @@ impl Decoding {
                 // A damaged frame. After the end there is no packet to try next, but the decoder goes on draining.
                 Err(error) => {
                     self.note(&error);
-                    if self.draining {
-                        self.drain_errors += 1;
-                        if self.drain_errors >= MAX_DRAIN_ERRORS_IN_A_ROW {
+                    if self.run.draining {
+                        self.run.drain_errors += 1;
+                        if self.run.drain_errors >= MAX_DRAIN_ERRORS_IN_A_ROW {
                             return Ok(Output::Ended);
                         }
                     }
@@ -212,7 +174,7 @@ impl Decoding {
         let options = DecoderOptions {
             threads: self.setup.threads,
             max_pixels: self.setup.max_pixels,
-            reorder_frames: self.reorder_frames,
+            reorder_frames: self.run.reorder_frames,
             x264_build: self.x264_build,
         };
         Decoder::open(view, options)
@@ -222,9 +184,11 @@ impl Decoding {
 
     /// Gives the decoder the next packet of the access unit; `false` when there is none.
     fn send_queued(&mut self) -> bool {
-        let (Some(decoder), Some(packet)) = (&mut self.decoder, self.queue.pop_front()) else { return false };
+        let (Some(decoder), Some(packet)) = (&mut self.run.decoder, self.run.queue.pop_front()) else {
+            return false;
+        };
         self.packets_decoded += 1;
-        decoder.skip_non_reference(self.skips);
+        decoder.skip_non_reference(self.run.skips);
         if let Err(error) = decoder.send(Some(&packet)) {
             self.note(&error);
         }
@@ -235,7 +199,7 @@ impl Decoding {
         if u64::from(frame.width()) * u64::from(frame.height()) > self.setup.max_pixels {
             return Err(self.too_many_pixels());
         }
-        self.drain_errors = 0;
+        self.run.drain_errors = 0;
         let is_intra = match frame.picture_type() {
             PictureType::I => Some(true),
             PictureType::Unknown => frame.is_key().then_some(true),
@@ -247,11 +211,11 @@ impl Decoding {
         };
         let stored = stored.map(Pts::new);
         // The last frames have the times that follow from those before.
-        let is_timed = stored.or(self.next_pts.filter(|_| self.draining)).is_some();
-        let pts = stored.or(self.next_pts).unwrap_or(Pts::new(0));
+        let is_timed = stored.or(self.run.next_pts.filter(|_| self.run.draining)).is_some();
+        let pts = stored.or(self.run.next_pts).unwrap_or(Pts::new(0));
         let length = if length > 0 { Ticks::new(length) } else { self.setup.frame_ticks };
-        self.next_pts = Some(pts.saturating_add(length));
-        let is_damaged = frame.is_damaged() || self.corrupt.contains(&pts);
+        self.run.next_pts = Some(pts.saturating_add(length));
+        let is_damaged = frame.is_damaged() || self.run.corrupt.contains(&pts);
         Ok(Timed { frame, pts, is_timed, is_damaged, is_intra })
     }
 
@@ -260,10 +224,9 @@ impl Decoding {
     }
 
     fn note(&mut self, error: &AvError) {
-        self.errors += 1;
+        self.faults.note(error);
         // A decoder that had a size and has none any more was told one that is over the limit, or nonsense.
-        let has_no_size = self.decoder.as_ref().is_some_and(Decoder::has_no_size);
+        let has_no_size = self.run.decoder.as_ref().is_some_and(Decoder::has_no_size);
         self.size_refused |= *error == AvError::INVALID_ARGUMENT && has_no_size;
-        self.first_error.get_or_insert_with(|| error.to_string());
     }
 }

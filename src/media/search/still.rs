@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::decode::{Decoding, Output, Setup, Timed};
+use super::decode::{Decoding, Output, Setup};
 use super::packets::AccessUnit;
 use super::target::{Found, FrameReason, Target};
 use crate::media::error::MediaError;
@@ -20,10 +20,11 @@ pub(in crate::media) fn still(
 ) -> Result<Found, MediaError> {
     let setup = Setup { threads: NonZeroUsize::MIN, max_pixels, frame_ticks: Ticks::ONE, is_counted: false };
     let mut decoding = Decoding::new(setup);
-    decoding.send(AccessUnit::of_packet(packet), false);
+    decoding.send(AccessUnit::new(packet, false), false, 0);
     loop {
         match decoding.receive((container, stream))? {
-            Output::Frame(Timed { frame, pts, .. }) => {
+            Output::Frame(timed) => {
+                let (frame, pts) = (timed.frame, timed.pts);
                 let reason = match target.half {
                     _ if pts >= target.wanted => FrameReason::AtTarget,
                     Some(half) if pts >= half => FrameReason::HalfDuration,
@@ -33,11 +34,7 @@ pub(in crate::media) fn still(
             }
             Output::NeedsInput => decoding.drain(),
             Output::Ended => {
-                return Err(MediaError::no_frame(
-                    1,
-                    decoding.errors(),
-                    decoding.first_error().map(str::to_owned),
-                ));
+                return Err(MediaError::no_frame(1, decoding.faults.count, decoding.faults.first));
             }
         }
     }
