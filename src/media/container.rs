@@ -10,10 +10,9 @@ pub(super) mod last_sound;
 mod parameters;
 mod pes;
 mod reading;
-pub(super) mod starts;
 mod transport;
 
 pub(super) use h264_sps::Sps;
 pub(super) use interval::{KeyframeInterval, number_behind};
 pub(super) use pes::first_timestamp;
-pub(super) use reading::next_packet;
+pub(super) use reading::{next_packet, read_starts, stream_start};

@@ -7,6 +7,7 @@ use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::stream::MediaType;
 use crate::media::input::{Container, Input};
+use crate::source::ByteRange;
 
 /// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
 const DEMUXERS: &CStr = c"mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mxf,gxf,avi,flv,asf,ogg,rm,dv,wtv,h264,hevc,vvc,av1,obu,ivf,m4v,mpegvideo,mjpeg,h263,vc1,nut,yuv4mpegpipe,gif,apng,jpeg_pipe";
@@ -55,6 +56,12 @@ pub(in crate::media) fn refused(input: &Input<'_>, error: AvError) -> MediaError
     input
         .fault()
         .map_or_else(|| MediaError::NotMedia { reason: error.to_string() }, |fault| fault.clone().into())
+}
+
+/// Lets libavformat analyse the streams of a container that was just opened.
+pub(super) fn analyse_streams(container: &mut Container<'_>) -> Result<(), MediaError> {
+    container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
+    find_stream_info(container, PROBE_BYTES)
 }
 
 /// Lets libavformat analyse the streams by this many bytes of packets.

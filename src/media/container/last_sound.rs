@@ -12,7 +12,8 @@ use crate::media::error::MediaError;
 use crate::media::ffi::packet::Packet;
 use crate::media::info::{MediaInfo, Ratio};
 use crate::media::input::Container;
-use crate::media::timeline::{self, Span};
+use crate::media::timeline;
+use crate::media::units::Microseconds;
 
 /// Samples of each channel in a frame of AAC (ISO/IEC 14496-3, 4.5.2.1).
 const FRAME_SAMPLES: i32 = 1024;
@@ -21,18 +22,18 @@ const FRAME_SAMPLES: i32 = 1024;
 const SAMPLE_RATES: [i32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
-/// Adds the length of one frame to each stream of AAC for which libavformat did not know it, and with that to the whole.
-/// `container` is at its start, and its streams are analysed. Returns the packets that were read, and by how many
-/// microseconds the whole is longer.
+/// Adds the length of one frame to each stream of AAC for which libavformat did not know it, and with that to the `duration` of
+/// the whole. `container` is at its start, and its streams are analysed. Returns the packets that were read.
 ///
 /// # Errors
 /// Those of reading.
 pub(in crate::media) fn add(
     container: &mut Container<'_>,
     info: &mut MediaInfo,
-) -> Result<(VecDeque<Packet>, i64), MediaError> {
+    duration: &mut Option<Microseconds>,
+) -> Result<VecDeque<Packet>, MediaError> {
     let mut wanted = streams_without_length(container, info);
-    let before = whole(info);
+    let before = timeline::of_streams(&info.streams).1;
     let packets = read_ahead(container, |container, packets| {
         if let Some((packet, index)) =
             packets.back().and_then(|packet| Some((packet, packet.stream_index()?)))
@@ -42,17 +43,14 @@ pub(in crate::media) fn add(
         }
         !wanted.is_empty()
     })?;
-    let after = whole(info);
+    let after = timeline::of_streams(&info.streams).1;
     // Where libavformat combines the streams in another way than we do, its word stays.
-    let longer = match (before, after) {
-        (Some(before), Some(after)) if container.duration() == Some(before) && after > before => {
-            info.duration_seconds = Some(timeline::seconds(after));
-            info.bit_rate = info.size_bytes.and_then(|size| timeline::average_bit_rate(size, after));
-            after.saturating_sub(before)
-        }
-        _ => 0,
-    };
-    Ok((packets, longer))
+    if after > before && before.is_some() && container.duration().map(Microseconds::new) == before {
+        *duration = after;
+        info.duration_seconds = after.map(Microseconds::seconds);
+        info.bit_rate = info.size_bytes.and_then(|size| timeline::average_bit_rate(size, after?));
+    }
+    Ok(packets)
 }
 
 fn streams_without_length(container: &Container<'_>, info: &MediaInfo) -> Vec<usize> {
@@ -79,7 +77,7 @@ fn lengthen(info: &mut MediaInfo, index: usize, packet: &[u8]) -> bool {
     let Some(stream) = info.streams.get_mut(index) else { return false };
     let rate = match stream.codec_name.as_deref() {
         Some("aac_latm") => latm_sample_rate(packet),
-        _ => adts_sample_rate(packet),
+        _ => adts_header(packet).and_then(|(_, rate)| rate),
     };
     // libavformat rounds it down (libavformat/demux.c, estimate_timings_from_pts).
     let frame = rate
@@ -95,49 +93,23 @@ fn lengthen(info: &mut MediaInfo, index: usize, packet: &[u8]) -> bool {
 fn tell_profile(container: &Container<'_>, info: &mut MediaInfo, index: usize, packet: &[u8]) {
     let Some(stream) = info.streams.get_mut(index) else { return };
     if stream.profile.is_none() && stream.codec_name.as_deref() == Some("aac") {
-        let name = adts_profile(packet)
-            .and_then(|profile| container.stream(index)?.profile_name(profile).map(str::to_owned));
-        stream.profile = name;
+        let name =
+            adts_header(packet).and_then(|(profile, _)| container.stream(index)?.profile_name(profile));
+        stream.profile = name.map(str::to_owned);
     }
 }
 
-/// The length of the whole in microseconds, by its streams.
-fn whole(info: &MediaInfo) -> Option<i64> {
-    let spans: Vec<Span> = info
-        .streams
-        .iter()
-        .map(|stream| {
-            let microseconds = |ticks| timeline::to_microseconds(ticks, stream.time_base);
-            Span {
-                kind: stream.kind,
-                start: stream.start_pts.and_then(microseconds),
-                duration: stream.duration_ts.and_then(microseconds),
-            }
-        })
-        .collect();
-    timeline::combine(&spans).1
-}
-
-/// Reads profile and sampling frequency index from the header of an ADTS frame (ISO/IEC 14496-3, 1.A.2.2.1).
-fn adts_header(packet: &[u8]) -> Option<(u32, u32)> {
+/// Reads profile and samples a second from the header of an ADTS frame (ISO/IEC 14496-3, 1.A.2.2.1). libavcodec's numbers of the
+/// profiles are those of the header (libavcodec/defs.h, `AV_PROFILE_AAC_MAIN` and those behind it).
+fn adts_header(packet: &[u8]) -> Option<(i32, Option<i32>)> {
     let mut bits = Bits::new(packet);
     let has_syncword = bits.take(12)? == 0xfff;
     let _version = bits.flag()?;
     let layer = bits.take(2)?;
     let _protection_absent = bits.flag()?;
-    let profile = bits.take(2)?;
-    let index = bits.take(4)?;
-    (has_syncword && layer == 0).then_some((profile, index))
-}
-
-fn adts_sample_rate(packet: &[u8]) -> Option<i32> {
-    adts_header(packet).and_then(|(_, index)| sample_rate(index))
-}
-
-/// The profile by libavcodec's numbers, which for AAC are those of the header (libavcodec/defs.h, `AV_PROFILE_AAC_MAIN` and
-/// those behind it).
-fn adts_profile(packet: &[u8]) -> Option<i32> {
-    adts_header(packet).and_then(|(profile, _)| i32::try_from(profile).ok())
+    let profile = bits.number(2)?;
+    let rate = sample_rate(bits.take(4)?);
+    (has_syncword && layer == 0).then_some((profile, rate))
 }
 
 /// Reads the configuration in an element of LOAS (ISO/IEC 14496-3, 1.7.2 and 1.7.3). Not every element has one.
@@ -197,15 +169,14 @@ mod tests {
     #[test]
     fn headers_of_adts() {
         // AAC-LC at 44.1 kHz, stereo.
-        assert_eq!(adts_sample_rate(&[0xff, 0xf1, 0x50, 0x80]), Some(44_100));
-        assert_eq!(adts_sample_rate(&[0xff, 0xf9, 0x5c, 0x40]), Some(22_050));
-        assert_eq!(adts_profile(&[0xff, 0xf9, 0x5c, 0x40]), Some(1));
-        assert_eq!(adts_profile(&[0xff, 0xf9, 0x10]), Some(0));
-        // A reserved frequency, another layer, no syncword, too few bytes.
-        for packet in
-            [&[0xff, 0xf1, 0x74, 0x80][..], &[0xff, 0xf3, 0x50, 0x80], &[0xfe, 0xf1, 0x50], &[0xff, 0xf1]]
-        {
-            assert_eq!(adts_sample_rate(packet), None, "{packet:x?}");
+        assert_eq!(adts_header(&[0xff, 0xf1, 0x50, 0x80]), Some((1, Some(44_100))));
+        assert_eq!(adts_header(&[0xff, 0xf9, 0x5c, 0x40]), Some((1, Some(22_050))));
+        assert_eq!(adts_header(&[0xff, 0xf9, 0x10]), Some((0, Some(44_100))));
+        // A reserved frequency.
+        assert_eq!(adts_header(&[0xff, 0xf1, 0x74, 0x80]), Some((1, None)));
+        // Another layer, no syncword, too few bytes.
+        for packet in [&[0xff, 0xf3, 0x50, 0x80][..], &[0xfe, 0xf1, 0x50], &[0xff, 0xf1]] {
+            assert_eq!(adts_header(packet), None, "{packet:x?}");
         }
     }
 
@@ -240,7 +211,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_header(bytes in vec(any::<u8>(), 0..32)) {
-            let _rates = (adts_sample_rate(&bytes), latm_sample_rate(&bytes));
+            let _headers = (adts_header(&bytes), latm_sample_rate(&bytes));
         }
     }
 }

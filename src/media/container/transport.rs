@@ -9,7 +9,7 @@
 
 use std::ffi::CStr;
 
-use super::formats::{Opening, PROBE_BYTES, PROBE_READ, find_stream_info};
+use super::formats::{Opening, PROBE_BYTES, PROBE_READ, analyse_streams, find_stream_info};
 use super::interval::{KeyframeInterval, frames_between_keyframes};
 use super::reading::next_packet;
 use crate::media::error::MediaError;
@@ -67,8 +67,7 @@ pub(super) fn analyse(
         return Ok(keyframes);
     }
     opening.reopen(container)?;
-    container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
-    find_stream_info(container, PROBE_BYTES)?;
+    analyse_streams(container)?;
     Ok(keyframes)
 }
 

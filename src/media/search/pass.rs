@@ -40,6 +40,24 @@ pub(super) struct Pass {
     pub(super) last: Option<Timed>,
 }
 
+/// What the decoder gets.
+pub(super) struct Feed {
+    /// So many access units more.
+    count: usize,
+    /// Whether they are all. The decoder is then told that the last one is the end, instead of being fed until its delay is through:
+    /// for a frame with two B-frames behind it that is two frames less to decode.
+    is_all: bool,
+    /// Frames before this time that no other refers to may be left out.
+    skips_before: Option<Pts>,
+}
+
+impl Feed {
+    /// All access units, of which nothing is left out.
+    pub(super) const fn everything() -> Self {
+        Self { count: usize::MAX, is_all: true, skips_before: None }
+    }
+}
+
 /// What packets say of the frame at a goal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Promise {
@@ -137,10 +155,12 @@ impl Search<'_, '_> {
             ahead += 1;
             if ahead > MAX_HELD {
                 // A long GOP must not fill the memory.
-                self.decode_ahead(&mut pass, &mut ahead, MAX_HELD / 2, goal)?;
+                let count = ahead.saturating_sub(MAX_HELD / 2);
+                ahead = ahead.saturating_sub(count);
+                self.decode(&mut pass, &mut Feed { count, is_all: false, skips_before: Some(goal) }, goal)?;
             }
         }
-        if let Some((pts, number)) = self.look_ahead(ahead, goal)? {
+        let count = if let Some((pts, number)) = self.look_ahead(ahead, goal)? {
             ahead = ahead.saturating_add(number);
             if self.units.peek(ahead)?.is_some_and(|unit| unit.is_key) {
                 // It needs nothing before it.
@@ -148,14 +168,13 @@ impl Search<'_, '_> {
                 ahead = 0;
             }
             pass.expected = Some(Promise::Frame(pts));
-            ahead = ahead.saturating_add(1);
+            ahead.saturating_add(1)
         } else {
             // Everything is decoded, and the decoder tells by the order of its frames.
-            ahead = usize::MAX;
-        }
-        self.decode_ahead(&mut pass, &mut ahead, 0, goal)?;
-        self.refuse_encrypted(&pass)?;
-        self.conclude(&mut pass, goal);
+            usize::MAX
+        };
+        self.decode(&mut pass, &mut Feed { count, is_all: true, skips_before: Some(goal) }, goal)?;
+        self.conclude(&mut pass, goal)?;
         pass.last_pts = self.units.latest;
         Ok(pass)
     }
@@ -167,34 +186,13 @@ impl Search<'_, '_> {
         Pass::new(Entered::Keyframe(keyframe), None)
     }
 
-    /// Decodes the next `ahead` access units but for the last `keep`, until a frame at or after the goal comes. Behind the last one
-    /// the decoder is told that it is the end, instead of being fed until its delay is through: for a frame with two B-frames behind
-    /// it that is two frames less to decode.
-    fn decode_ahead(
-        &mut self,
-        pass: &mut Pass,
-        ahead: &mut usize,
-        keep: usize,
-        goal: Pts,
-    ) -> Result<(), MediaError> {
-        while pass.frame.is_none() {
-            self.check()?;
-            match self.decoding.receive(self.units.source())? {
-                Output::Frame(timed) => {
-                    pass.judge(&timed);
-                    pass.frame = Some(timed).filter(|timed| timed.pts >= goal);
-                }
-                Output::Ended => break,
-                Output::NeedsInput if *ahead > keep => {
-                    *ahead = ahead.saturating_sub(1);
-                    match self.units.next()? {
-                        Some(unit) => self.send(unit, goal, *ahead > 0)?,
-                        None => self.decoding.drain(),
-                    }
-                }
-                Output::NeedsInput if keep > 0 => break,
-                Output::NeedsInput => self.decoding.drain(),
-            }
+    /// Decodes until a frame at or after the goal comes.
+    fn decode(&mut self, pass: &mut Pass, feed: &mut Feed, goal: Pts) -> Result<(), MediaError> {
+        while pass.frame.is_none()
+            && let Some(timed) = self.next_frame(feed)?
+        {
+            pass.judge(&timed);
+            pass.frame = Some(timed).filter(|timed| timed.pts >= goal);
         }
         Ok(())
     }
@@ -224,7 +222,7 @@ impl Search<'_, '_> {
         let mut pass = Pass::new(entered, expected);
         let mut beyond = 0;
         let max_gap = self.ticks(MAX_GAP);
-        while let Some(timed) = self.next_frame()? {
+        while let Some(timed) = self.next_frame(&mut Feed::everything())? {
             pass.judge(&timed);
             if timed.pts < goal {
                 pass.last_pts = pass.last_pts.max(Some(timed.pts));
@@ -243,62 +241,57 @@ impl Search<'_, '_> {
                 break;
             }
         }
-        self.refuse_encrypted(&pass)?;
-        self.conclude(&mut pass, goal);
+        self.conclude(&mut pass, goal)?;
         Ok(pass)
     }
 
-    /// The next frame, whatever it is; everything is decoded.
-    pub(super) fn next_frame(&mut self) -> Result<Option<Timed>, MediaError> {
+    /// The next frame, whatever it is; `None` behind the last one of what is decoded.
+    pub(super) fn next_frame(&mut self, feed: &mut Feed) -> Result<Option<Timed>, MediaError> {
         loop {
             // libav polls nothing while it decodes: between packets is where the deadline is looked at.
             self.check()?;
             match self.decoding.receive(self.units.source())? {
                 Output::Frame(timed) => return Ok(Some(timed)),
                 Output::Ended => return Ok(None),
-                Output::NeedsInput => match self.units.next()? {
-                    Some(unit) => self.give(unit, false),
-                    None => self.decoding.drain(),
-                },
+                Output::NeedsInput if feed.count > 0 => {
+                    feed.count = feed.count.saturating_sub(1);
+                    match self.units.next()? {
+                        Some(unit) => self.send(unit, feed)?,
+                        None => self.decoding.drain(),
+                    }
+                }
+                Output::NeedsInput if feed.is_all => self.decoding.drain(),
+                Output::NeedsInput => return Ok(None),
             }
         }
-    }
-
-    /// Gives an access unit to the decoder, which may leave out frames before `goal` that no other refers to.
-    fn send(&mut self, mut unit: AccessUnit, goal: Pts, is_followed: bool) -> Result<(), MediaError> {
-        let is_before = unit.stamp.pts.is_some_and(|pts| pts < goal);
-        if let Some(unreferenced) = &mut self.unreferenced {
-            if is_followed {
-                self.units.peek(0)?;
-            }
-            let needed = unreferenced.needed_bytes(unit.bytes(), self.units.next_bytes());
-            if is_before && !unit.shorten(needed)? {
-                return Ok(());
-            }
-        }
-        self.give(unit, is_before);
-        Ok(())
     }
 
     /// Gives an access unit to the decoder. An encrypted one is the end, because what comes of ciphertext is noise.
-    fn give(&mut self, mut unit: AccessUnit, skips: bool) {
+    fn send(&mut self, mut unit: AccessUnit, feed: &Feed) -> Result<(), MediaError> {
+        let skips = unit.stamp.pts.zip(feed.skips_before).is_some_and(|(pts, goal)| pts < goal);
+        if let Some(unreferenced) = self.unreferenced.as_mut().filter(|_| feed.skips_before.is_some()) {
+            if feed.count > 0 {
+                self.units.peek(0)?;
+            }
+            let needed = unreferenced.needed_bytes(unit.bytes(), self.units.next_bytes());
+            if skips && !unit.shorten(needed)? {
+                return Ok(());
+            }
+        }
         self.encrypted = self.units.decrypt(&mut unit);
         if self.encrypted.is_some() {
             self.decoding.drain();
         } else {
             self.decoding.send(unit, skips, self.units.depth);
         }
+        Ok(())
     }
 
-    /// Ends a pass that met an encrypted access unit before the frame.
-    fn refuse_encrypted(&mut self, pass: &Pass) -> Result<(), MediaError> {
-        match self.encrypted.take().filter(|_| pass.frame.is_none()) {
-            Some(scheme) => Err(MediaError::Encrypted { scheme }),
-            None => Ok(()),
+    /// Ends a pass: with an error if it met an encrypted access unit before the frame.
+    fn conclude(&mut self, pass: &mut Pass, goal: Pts) -> Result<(), MediaError> {
+        if let Some(scheme) = self.encrypted.take().filter(|_| pass.frame.is_none()) {
+            return Err(MediaError::Encrypted { scheme });
         }
-    }
-
-    fn conclude(&self, pass: &mut Pass, goal: Pts) {
         pass.is_spoilt |= self.decoding.faults.count > 0 || self.units.faults.count > 0;
         pass.is_spoilt |= self.units.order.is_reckoned();
         if let Entered::Keyframe(entry) = pass.entered {
@@ -307,5 +300,6 @@ impl Search<'_, '_> {
                 && pass.first_pts.is_some_and(|first| first > entry && first > goal);
             pass.begins_inside |= !self.marks_keyframes && !pass.begins_intra;
         }
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Which frame is taken: the one at or after the wanted time; else the one at half of the duration; else the last.
 
 use super::entry::{Entered, Entry};
+use super::pass::Feed;
 use super::state::Search;
 use super::target::{Found, FrameReason, Target};
 use crate::media::container::formats::Timestamps;
@@ -94,7 +95,7 @@ impl Search<'_, '_> {
             }
             return Ok(false);
         }
-        while let Some(timed) = self.next_frame()? {
+        while let Some(timed) = self.next_frame(&mut Feed::everything())? {
             if timed.pts >= goal {
                 return Ok(true);
             }
