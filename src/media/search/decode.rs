@@ -1,9 +1,9 @@
 //! The decoder of the stream: access units in, frames with presentation times out.
 
 use std::collections::VecDeque;
-use std::num::NonZeroUsize;
 
 use super::packets::{AccessUnit, Faults, Source};
+use super::target::{Found, FrameReason};
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::codec::{Decoder, DecoderOptions, Received};
@@ -31,6 +31,12 @@ pub(super) struct Timed {
     pub(super) is_intra: Option<bool>,
 }
 
+impl Timed {
+    pub(super) fn found(self, reason: FrameReason) -> Found {
+        Found { frame: self.frame, pts: self.pts, reason }
+    }
+}
+
 /// What the decoder has to offer.
 pub(super) enum Output {
     Frame(Timed),
@@ -40,22 +46,13 @@ pub(super) enum Output {
     Ended,
 }
 
-/// How the decoder is opened, and how its frames are timed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Setup {
-    pub(super) threads: NonZeroUsize,
-    pub(super) max_pixels: u64,
+/// The decoder of a stream.
+pub(super) struct Decoding {
+    pub(super) options: DecoderOptions,
     /// Ticks between frames, for frames without timestamps.
     pub(super) frame_ticks: Ticks,
     /// Whether frames are counted because the stream has no timestamps at all.
-    pub(super) is_counted: bool,
-}
-
-/// The decoder of a stream.
-pub(super) struct Decoding {
-    pub(super) setup: Setup,
-    /// The version of x264 that encoded the stream, as its first packet tells it.
-    pub(super) x264_build: Option<u32>,
+    is_counted: bool,
     /// Packets that the decoder got, in all passes.
     pub(super) packets_decoded: u64,
     pub(super) faults: Faults,
@@ -72,8 +69,6 @@ struct Run {
     /// Each pass has a new decoder rather than a flushed one: what some remember over a flush (the H.264 decoder, which encoder
     /// to work around) would let the frame depend on where we were before.
     decoder: Option<Decoder>,
-    /// Frames that the timestamps say are held back to put them in order.
-    reorder_frames: u8,
     /// Packets of the access unit that is being decoded, and whether the decoder may leave it out.
     queue: VecDeque<Packet>,
     skips: bool,
@@ -85,10 +80,11 @@ struct Run {
 }
 
 impl Decoding {
-    pub(super) fn new(setup: Setup) -> Self {
+    pub(super) fn new(options: DecoderOptions, frame_ticks: Ticks, is_counted: bool) -> Self {
         Self {
-            setup,
-            x264_build: None,
+            options,
+            frame_ticks,
+            is_counted,
             packets_decoded: 0,
             faults: Faults::default(),
             size_refused: false,
@@ -102,18 +98,26 @@ impl Decoding {
         self.faults.count = 0;
     }
 
-    /// Gives the decoder an access unit. `skips` lets it leave the frame out if no other refers to it. So many frames as `depth` says
-    /// are known to be held back.
-    pub(super) fn send(&mut self, unit: AccessUnit, skips: bool, depth: usize) {
+    /// Gives the decoder an access unit of `source`. `skips` lets it leave the frame out if no other refers to it. As many frames as
+    /// `depth` says are known to be held back.
+    pub(super) fn send(
+        &mut self,
+        source: Source<'_, '_>,
+        unit: AccessUnit,
+        skips: bool,
+        depth: usize,
+    ) -> Result<(), MediaError> {
         self.run.skips = skips && unit.is_skippable();
         if unit.is_corrupt() && self.run.corrupt.len() < MAX_CORRUPT {
             self.run.corrupt.extend(unit.stamp.pts);
         }
         if self.run.decoder.is_none() {
             let depth = u8::try_from(depth).unwrap_or(MAX_REORDER);
-            self.run.reorder_frames = depth.max(self.reordered(&unit)).min(MAX_REORDER);
+            let reorder_frames = depth.max(self.reordered(&unit)).min(MAX_REORDER);
+            self.run.decoder = Some(open(source, DecoderOptions { reorder_frames, ..self.options })?);
         }
         self.run.queue.extend(unit.into_packets());
+        Ok(())
     }
 
     /// Frames that are decoded before the one of this access unit is presented, by its two times.
@@ -122,7 +126,7 @@ impl Decoding {
     /// number; its decoder then learns it by dropping frames.
     fn reordered(&self, unit: &AccessUnit) -> u8 {
         let Some((pts, dts)) = unit.stamp.pts.zip(unit.stamp.dts) else { return 0 };
-        let length = unit.duration().unwrap_or(self.setup.frame_ticks).max(Ticks::ONE);
+        let length = unit.duration().unwrap_or(self.frame_ticks).max(Ticks::ONE);
         let frames = pts.since(dts).get().max(0) / length.get();
         u8::try_from(frames).unwrap_or(MAX_REORDER)
     }
@@ -136,15 +140,10 @@ impl Decoding {
     }
 
     /// The next frame in the order of presentation.
-    pub(super) fn receive(&mut self, source: Source<'_, '_>) -> Result<Output, MediaError> {
+    pub(super) fn receive(&mut self) -> Result<Output, MediaError> {
         loop {
             let Some(decoder) = &mut self.run.decoder else {
-                match self.run.queue.is_empty() {
-                    true if self.run.draining => return Ok(Output::Ended),
-                    true => return Ok(Output::NeedsInput),
-                    false => self.run.decoder = Some(self.open(source)?),
-                }
-                continue;
+                return Ok(if self.run.draining { Output::Ended } else { Output::NeedsInput });
             };
             let mut frame = Frame::new().map_err(MediaError::library("allocating a frame"))?;
             match decoder.receive(&mut frame) {
@@ -169,19 +168,6 @@ impl Decoding {
         }
     }
 
-    fn open(&self, (container, stream): Source<'_, '_>) -> Result<Decoder, MediaError> {
-        let view = container.stream(stream).ok_or_else(MediaError::missing_stream)?;
-        let options = DecoderOptions {
-            threads: self.setup.threads,
-            max_pixels: self.setup.max_pixels,
-            reorder_frames: self.run.reorder_frames,
-            x264_build: self.x264_build,
-        };
-        Decoder::open(view, options)
-            .map_err(|error| MediaError::no_frame(0, 1, Some(error.to_string())))?
-            .ok_or_else(|| MediaError::NoDecoder { codec: view.codec_name().unwrap_or("unknown").to_owned() })
-    }
-
     /// Gives the decoder the next packet of the access unit; `false` when there is none.
     fn send_queued(&mut self) -> bool {
         let (Some(decoder), Some(packet)) = (&mut self.run.decoder, self.run.queue.pop_front()) else {
@@ -196,7 +182,7 @@ impl Decoding {
     }
 
     fn timed(&mut self, frame: Frame) -> Result<Timed, MediaError> {
-        if u64::from(frame.width()) * u64::from(frame.height()) > self.setup.max_pixels {
+        if u64::from(frame.width()) * u64::from(frame.height()) > self.options.max_pixels {
             return Err(self.too_many_pixels());
         }
         self.run.drain_errors = 0;
@@ -205,7 +191,7 @@ impl Decoding {
             PictureType::Unknown => frame.is_key().then_some(true),
             PictureType::P | PictureType::B | PictureType::Other => Some(false),
         };
-        let (stored, length) = match self.setup.is_counted {
+        let (stored, length) = match self.is_counted {
             true => (None, 0),
             false => (frame.best_effort_timestamp(), frame.duration()),
         };
@@ -213,14 +199,14 @@ impl Decoding {
         // The last frames have the times that follow from those before.
         let is_timed = stored.or(self.run.next_pts.filter(|_| self.run.draining)).is_some();
         let pts = stored.or(self.run.next_pts).unwrap_or(Pts::new(0));
-        let length = if length > 0 { Ticks::new(length) } else { self.setup.frame_ticks };
+        let length = if length > 0 { Ticks::new(length) } else { self.frame_ticks };
         self.run.next_pts = Some(pts.saturating_add(length));
         let is_damaged = frame.is_damaged() || self.run.corrupt.contains(&pts);
         Ok(Timed { frame, pts, is_timed, is_damaged, is_intra })
     }
 
     pub(super) const fn too_many_pixels(&self) -> MediaError {
-        MediaError::LimitExceeded { limit: "max_pixels", allowed: self.setup.max_pixels }
+        MediaError::LimitExceeded { limit: "max_pixels", allowed: self.options.max_pixels }
     }
 
     fn note(&mut self, error: &AvError) {
@@ -229,4 +215,11 @@ impl Decoding {
         let has_no_size = self.run.decoder.as_ref().is_some_and(Decoder::has_no_size);
         self.size_refused |= *error == AvError::INVALID_ARGUMENT && has_no_size;
     }
+}
+
+fn open((container, stream): Source<'_, '_>, options: DecoderOptions) -> Result<Decoder, MediaError> {
+    let view = container.stream(stream).ok_or_else(MediaError::missing_stream)?;
+    Decoder::open(view, options)
+        .map_err(|error| MediaError::no_frame(0, 1, Some(error.to_string())))?
+        .ok_or_else(|| MediaError::NoDecoder { codec: view.codec_name().unwrap_or("unknown").to_owned() })
 }

@@ -68,7 +68,7 @@ impl Search<'_, '_> {
     pub(super) fn enter(&mut self, entry: Entry, goal: Pts) -> Result<Option<Entered>, MediaError> {
         if entry != Entry::Start && std::mem::take(&mut self.units.needs_first) {
             self.enter_start(goal)?;
-            self.decoding.x264_build = self.units.next()?.and_then(|unit| unit.x264_build());
+            self.decoding.options.x264_build = self.units.next()?.and_then(|unit| unit.x264_build());
         }
         let step_back = self.ticks(STEP_BACK);
         let entered = match (entry, self.handling().seeking) {

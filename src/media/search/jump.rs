@@ -124,7 +124,7 @@ impl Search<'_, '_> {
     fn expect_keyframe(&self, jump: &mut Jump) {
         let Some(places) = &self.places else { return };
         let Some(keyframes) = places.keyframes else { return };
-        let Some(pts) = keyframes.expected(jump.aim, self.decoding.setup.frame_ticks) else { return };
+        let Some(pts) = keyframes.expected(jump.aim, self.decoding.frame_ticks) else { return };
         let least = self.ticks(MIN_MARGIN).max(self.frames(2));
         let most = self.ticks(MAX_MARGIN).max(least);
         let time = pts.since(places.start).get();
@@ -185,7 +185,7 @@ impl Search<'_, '_> {
     }
 
     fn frames(&self, count: i64) -> Ticks {
-        Ticks::new(self.decoding.setup.frame_ticks.get().saturating_mul(count))
+        Ticks::new(self.decoding.frame_ticks.get().saturating_mul(count))
     }
 
     /// Requests the rest up to the goal where reading, which has come to this access unit, is about to leave what was requested.
@@ -272,7 +272,7 @@ impl Search<'_, '_> {
 
     /// Whether no other frame fits between two presentation times.
     fn follows(&self, before: Option<Pts>, pts: Pts) -> bool {
-        let length = self.decoding.setup.frame_ticks;
+        let length = self.decoding.frame_ticks;
         before.is_some_and(|before| pts.since(before) <= length.saturating_add(length.half()))
     }
 

@@ -121,7 +121,7 @@ impl Pass {
     }
 
     pub(super) fn take(&mut self, reason: FrameReason) -> Option<Found> {
-        self.frame.take().map(|timed| Found { frame: timed.frame, pts: timed.pts, reason })
+        self.frame.take().map(|timed| timed.found(reason))
     }
 }
 
@@ -250,7 +250,7 @@ impl Search<'_, '_> {
         loop {
             // libav polls nothing while it decodes: between packets is where the deadline is looked at.
             self.check()?;
-            match self.decoding.receive(self.units.source())? {
+            match self.decoding.receive()? {
                 Output::Frame(timed) => return Ok(Some(timed)),
                 Output::Ended => return Ok(None),
                 Output::NeedsInput if feed.count > 0 => {
@@ -282,7 +282,7 @@ impl Search<'_, '_> {
         if self.encrypted.is_some() {
             self.decoding.drain();
         } else {
-            self.decoding.send(unit, skips, self.units.depth);
+            self.decoding.send(self.units.source(), unit, skips, self.units.depth)?;
         }
         Ok(())
     }

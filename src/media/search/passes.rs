@@ -65,7 +65,7 @@ impl Search<'_, '_> {
             if entered == Entered::Start || pass.is_trusted() {
                 self.refuse_size()?;
                 let Some(last) = pass.last.take() else { break };
-                return Ok(Found { frame: last.frame, pts: last.pts, reason: FrameReason::LastFrame });
+                return Ok(last.found(FrameReason::LastFrame));
             }
         }
         self.refuse_size()?;

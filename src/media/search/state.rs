@@ -1,12 +1,13 @@
 //! The state of a search: one stream of a container being decoded.
 
-use super::decode::{Decoding, Setup};
+use super::decode::Decoding;
 use super::packets::Units;
 use super::places::Places;
 use super::target::Stream;
 use super::unreferenced::Unreferenced;
 use crate::media::container::formats::{Handling, Seeking, Timestamps};
 use crate::media::error::MediaError;
+use crate::media::ffi::codec::DecoderOptions;
 use crate::media::input::Container;
 use crate::media::units::{Microseconds, Ticks, TimeBase};
 
@@ -43,15 +44,15 @@ impl<'m, 'r> Search<'m, 'r> {
         // A tick of the frame rate's inverse is a frame.
         let frame = rate.and_then(|rate| TimeBase::new(rate.den, rate.num)?.microseconds(Ticks::ONE));
         let frame_ticks = frame.and_then(|length| stream.time_base.ticks(length)).unwrap_or(Ticks::ONE);
-        let setup = Setup {
+        let frame_ticks = frame_ticks.max(Ticks::ONE);
+        let is_counted = stream.handling.timestamps == Timestamps::Counted;
+        let options = DecoderOptions {
             threads: stream.threads,
-            max_pixels: stream.limits.max_pixels,
-            frame_ticks: frame_ticks.max(Ticks::ONE),
-            is_counted: stream.handling.timestamps == Timestamps::Counted,
+            ..DecoderOptions::single_threaded(stream.limits.max_pixels)
         };
         let units = Units::new(container, stream)?;
         Ok(Self {
-            decoding: Decoding::new(setup),
+            decoding: Decoding::new(options, frame_ticks, is_counted),
             places,
             encrypted: None,
             unreferenced: units.unreferenced(),
