@@ -115,6 +115,7 @@ impl Pass {
     }
 
     fn keep_last(&mut self, timed: Timed) {
+        self.last_pts = self.last_pts.max(Some(timed.pts));
         if !timed.is_damaged || self.last.as_ref().is_none_or(|last| last.is_damaged) {
             self.last = Some(timed);
         }
@@ -186,17 +187,6 @@ impl Search<'_, '_> {
         Pass::new(Entered::Keyframe(keyframe), None)
     }
 
-    /// Decodes until a frame at or after the goal comes.
-    fn decode(&mut self, pass: &mut Pass, feed: &mut Feed, goal: Pts) -> Result<(), MediaError> {
-        while pass.frame.is_none()
-            && let Some(timed) = self.next_frame(feed)?
-        {
-            pass.judge(&timed);
-            pass.frame = Some(timed).filter(|timed| timed.pts >= goal);
-        }
-        Ok(())
-    }
-
     /// Looks at access units from the one at `place` on, the first at or after the goal, until it is certain which one holds the
     /// frame. Returns its presentation time and how many are between; `None` where the access units do not tell.
     pub(super) fn look_ahead(&mut self, place: usize, goal: Pts) -> Result<Option<(Pts, usize)>, MediaError> {
@@ -220,19 +210,25 @@ impl Search<'_, '_> {
     ) -> Result<Pass, MediaError> {
         self.passes += 1;
         let mut pass = Pass::new(entered, expected);
-        let mut beyond = 0;
+        self.decode(&mut pass, &mut Feed::everything(), goal)?;
+        self.conclude(&mut pass, goal)?;
+        Ok(pass)
+    }
+
+    /// Decodes until the expected frame comes, or where none is expected, the first at or after the goal.
+    fn decode(&mut self, pass: &mut Pass, feed: &mut Feed, goal: Pts) -> Result<(), MediaError> {
         let max_gap = self.ticks(MAX_GAP);
-        while let Some(timed) = self.next_frame(&mut Feed::everything())? {
+        let mut beyond = 0;
+        while let Some(timed) = self.next_frame(feed)? {
             pass.judge(&timed);
             if timed.pts < goal {
-                pass.last_pts = pass.last_pts.max(Some(timed.pts));
                 pass.keep_last(timed);
                 continue;
             }
             if timed.pts.since(goal) > max_gap {
                 continue;
             }
-            let is_expected = expected.is_none_or(|expected| expected == Promise::Frame(timed.pts));
+            let is_expected = pass.expected.is_none_or(|expected| expected == Promise::Frame(timed.pts));
             if pass.frame.as_ref().is_none_or(|best| timed.pts < best.pts) {
                 pass.frame = Some(timed);
             }
@@ -241,8 +237,7 @@ impl Search<'_, '_> {
                 break;
             }
         }
-        self.conclude(&mut pass, goal)?;
-        Ok(pass)
+        Ok(())
     }
 
     /// The next frame, whatever it is; `None` behind the last one of what is decoded.
