@@ -7,6 +7,7 @@
 //!
 //! Where either is uncertain, libavformat reads as much as it does of every container without headers.
 
+use std::collections::BTreeMap;
 use std::ffi::CStr;
 
 use super::formats::{Opening, PROBE_BYTES, PROBE_READ, analyse_streams, find_stream_info};
@@ -58,7 +59,7 @@ pub(super) fn analyse(
     let probe_bytes = if is_enough { start.payload } else { start.payload.max(PROBE_BYTES) };
     // What was requested may show the distance between keyframes too.
     while start.place < LARGE_START && start.read(container)? {}
-    let keyframes = start.streams.iter().map(Timestamps::keyframe_interval).collect();
+    let keyframes = (0..container.stream_count()).map(|index| start.of(index).keyframe_interval()).collect();
     let has_short_end = is_end_short(container, &start)?;
     let short_end = has_short_end.then(|| impatient.with(c"duration_probesize", END_PROBE));
     short_end.as_ref().unwrap_or(&impatient).reopen(container)?;
@@ -101,7 +102,7 @@ fn is_known(stream: Stream<'_>) -> bool {
 /// What the packets of one piece of the file tell.
 #[derive(Default)]
 struct Section {
-    streams: Vec<Timestamps>,
+    streams: BTreeMap<usize, Timestamps>,
     /// Bytes of the packets.
     payload: i64,
     /// Where in the file the last packet begins.
@@ -115,22 +116,17 @@ impl Section {
         let Some(index) = packet.stream_index() else { return Ok(false) };
         self.payload = self.payload.saturating_add_unsigned(packet.size());
         self.place = self.place.max(packet.position().unwrap_or(0));
-        if self.streams.len() <= index {
-            self.streams
-                .resize_with(container.stream_count().max(index.saturating_add(1)), Timestamps::default);
-        }
-        if let Some(stream) = self.streams.get_mut(index) {
-            stream.note(packet.pts().map(Pts::new), packet.dts().map(Pts::new));
-            if packet.is_key() {
-                stream.note_keyframe(&packet);
-            }
+        let stream = self.streams.entry(index).or_default();
+        stream.note(packet.pts().map(Pts::new), packet.dts().map(Pts::new));
+        if packet.is_key() {
+            stream.note_keyframe(&packet);
         }
         Ok(true)
     }
 
     /// What was seen of one stream.
     fn of(&self, index: usize) -> Timestamps {
-        self.streams.get(index).copied().unwrap_or_default()
+        self.streams.get(&index).copied().unwrap_or_default()
     }
 
     /// Whether to look further: longer for the first packet of a stream than for the frame rate.
@@ -141,7 +137,7 @@ impl Section {
         let has_all = !container.streams().enumerate().any(is_missing);
         let max_packets = if has_all { PROBE_BYTES } else { MAX_PROBE_BYTES };
         self.payload < max_packets
-            && !self.streams.iter().zip(container.streams()).any(|(seen, stream)| seen.is_long(stream))
+            && !container.streams().enumerate().any(|(index, stream)| self.of(index).is_long(stream))
     }
 
     /// Whether the packets of the start are enough for libavformat to find out the same as from more of them.

@@ -66,8 +66,8 @@ struct Jump {
     back: Ticks,
     /// What lies from here on was read by the jump before.
     seen: Option<u64>,
-    /// Whether it is repeated when it lands far from where it should.
-    may_miss: bool,
+    /// Landings before, far from where they should have been.
+    misses: u32,
     /// Bytes of the frame, where it is expected to be a keyframe.
     bytes: u64,
 }
@@ -90,14 +90,12 @@ impl Search<'_, '_> {
         // Behind the end there is nothing to enter.
         let aim = goal.min(places.end).saturating_sub(further);
         let (first, step) = (self.ticks(FIRST_JUMP), self.ticks(STEP));
-        let mut jump = Jump { aim, goal, back: first, seen: None, may_miss: true, bytes: 0 };
+        let mut jump = Jump { aim, goal, back: first, seen: None, misses: 0, bytes: 0 };
         self.requested = 0;
         self.expect_keyframe(&mut jump);
         self.probe(jump)?;
         self.expect_keyframe(&mut jump);
-        let mut misses = 0;
-        while misses <= MAX_MISSES {
-            jump.may_miss = misses < MAX_MISSES;
+        while jump.misses <= MAX_MISSES {
             let Some(place) = self.place_of(jump) else { break };
             self.request(jump, place);
             if !self.move_to(place) {
@@ -113,7 +111,7 @@ impl Search<'_, '_> {
                 Landing::Missed => {
                     self.units.container.input_mut().need_only(&[]);
                     self.requested = 0;
-                    misses += 1;
+                    jump.misses += 1;
                 }
             }
         }
@@ -267,7 +265,7 @@ impl Search<'_, '_> {
     fn misses(&self, jump: Jump, time: Pts) -> bool {
         let early = jump.aim.saturating_sub(jump.back).since(time);
         let is_early = early > self.ticks(MAX_EARLY).max(jump.back);
-        time > jump.aim || (is_early && jump.may_miss && jump.seen.is_none())
+        time > jump.aim || (is_early && jump.misses < MAX_MISSES && jump.seen.is_none())
     }
 
     /// Whether no other frame fits between two presentation times.

@@ -148,21 +148,27 @@ pub(super) struct Units<'m, 'r> {
     is_reordering: bool,
     /// What is known of the order of frames.
     pub(super) order: Order,
+    /// Access units seen that are presented after a later one, at most.
+    pub(super) depth: usize,
+    pub(super) packets_read: u64,
+    /// What the demuxer reported.
+    pub(super) faults: Faults,
+    run: Run,
+}
+
+/// What was read since reading began at some place.
+#[derive(Default)]
+struct Run {
+    /// A packet that was read to see whether it completes the one before.
+    held: Option<(Packet, PictureStructure)>,
     /// Access units that were looked at, and not taken yet.
     ahead: VecDeque<AccessUnit>,
     /// Presentation times of the last access units, oldest first.
     recent: VecDeque<Pts>,
-    /// The latest presentation time since the last restart.
-    pub(super) latest: Option<Pts>,
-    /// Access units seen that are presented after a later one, at most.
-    pub(super) depth: usize,
+    /// The latest presentation time.
+    latest: Option<Pts>,
     /// Whether the last keyframe is presented after its decoding time.
-    pub(super) is_delayed: bool,
-    /// A packet that was read to see whether it completes the one before.
-    held: Option<(Packet, PictureStructure)>,
-    pub(super) packets_read: u64,
-    /// What the demuxer reported.
-    pub(super) faults: Faults,
+    is_delayed: bool,
 }
 
 impl<'m, 'r> Units<'m, 'r> {
@@ -184,14 +190,10 @@ impl<'m, 'r> Units<'m, 'r> {
             max_depth,
             learns_depth: is_h264 && max_depth.is_none(),
             is_reordering,
-            ahead: VecDeque::new(),
-            recent: VecDeque::new(),
-            latest: None,
             depth: 0,
-            is_delayed: false,
-            held: None,
             packets_read: 0,
             faults: Faults::default(),
+            run: Run::default(),
             container,
             stream,
         })
@@ -212,10 +214,7 @@ impl<'m, 'r> Units<'m, 'r> {
     pub(super) fn restart(&mut self) {
         self.stream.is_at_start = false;
         self.stream.pending.clear();
-        self.held = None;
-        self.ahead.clear();
-        self.recent.clear();
-        self.latest = None;
+        self.run = Run::default();
         self.faults.count = 0;
     }
 
@@ -225,7 +224,7 @@ impl<'m, 'r> Units<'m, 'r> {
     /// What reading gives, and the limit `max_packets`.
     pub(super) fn next(&mut self) -> Result<Option<AccessUnit>, MediaError> {
         self.peek(0)?;
-        Ok(self.ahead.pop_front())
+        Ok(self.run.ahead.pop_front())
     }
 
     /// Looks at the access unit that is `number` behind the next one; `None` behind the end of the stream.
@@ -233,26 +232,31 @@ impl<'m, 'r> Units<'m, 'r> {
     /// # Errors
     /// As for [`next`](Self::next).
     pub(super) fn peek(&mut self, number: usize) -> Result<Option<Stamp>, MediaError> {
-        while self.ahead.len() <= number {
+        while self.run.ahead.len() <= number {
             let Some(unit) = self.read_unit()? else { return Ok(None) };
             self.note(unit.stamp);
-            self.ahead.push_back(unit);
+            self.run.ahead.push_back(unit);
         }
-        Ok(self.ahead.get(number).map(|unit| unit.stamp))
+        Ok(self.run.ahead.get(number).map(|unit| unit.stamp))
+    }
+
+    /// The latest presentation time that was met since the last restart.
+    pub(super) const fn latest(&self) -> Option<Pts> {
+        self.run.latest
     }
 
     /// The bytes of the next access unit, if it was looked at.
     pub(super) fn next_bytes(&self) -> Option<&[u8]> {
-        self.ahead.front().map(AccessUnit::bytes)
+        self.run.ahead.front().map(AccessUnit::bytes)
     }
 
     /// Leaves out access units that were looked at.
     pub(super) fn skip(&mut self, count: usize) {
-        self.ahead.drain(..count.min(self.ahead.len()));
+        self.run.ahead.drain(..count.min(self.run.ahead.len()));
     }
 
     fn read_unit(&mut self) -> Result<Option<AccessUnit>, MediaError> {
-        let next = self.held.take().map_or_else(|| self.read_with_structure(), |held| Ok(Some(held)))?;
+        let next = self.run.held.take().map_or_else(|| self.read_with_structure(), |held| Ok(Some(held)))?;
         let Some((first, structure)) = next else { return Ok(None) };
         let opposite = match structure {
             PictureStructure::TopField => PictureStructure::BottomField,
@@ -267,7 +271,7 @@ impl<'m, 'r> Units<'m, 'r> {
             if structure == opposite && (unit.stamp.is_key || !second.is_key()) {
                 unit.second = Some(second);
             } else {
-                self.held = Some((second, structure));
+                self.run.held = Some((second, structure));
             }
         }
         Ok(Some(unit))
@@ -275,33 +279,33 @@ impl<'m, 'r> Units<'m, 'r> {
 
     /// Takes down what an access unit says of the order of frames.
     fn note(&mut self, stamp: Stamp) {
-        if stamp.is_key || self.recent.is_empty() {
-            self.is_delayed = stamp.pts > stamp.dts;
+        if stamp.is_key || self.run.recent.is_empty() {
+            self.run.is_delayed = stamp.pts > stamp.dts;
         }
         let Some(pts) = stamp.pts else { return };
-        self.latest = self.latest.max(Some(pts));
+        self.run.latest = self.run.latest.max(Some(pts));
         // Where frames are reordered, two of one time make libavcodec reckon with decoding times.
-        if self.is_reordering && self.recent.contains(&pts) {
+        if self.is_reordering && self.run.recent.contains(&pts) {
             self.order = Order::Repeated;
         }
-        let later = self.recent.iter().filter(|&&other| other > pts).count();
+        let later = self.run.recent.iter().filter(|&&other| other > pts).count();
         self.depth = self.depth.max(later);
-        if self.recent.len() >= MAX_RECENT {
-            self.recent.pop_front();
+        if self.run.recent.len() >= MAX_RECENT {
+            self.run.recent.pop_front();
         }
-        self.recent.push_back(pts);
+        self.run.recent.push_back(pts);
     }
 
     /// Whether it is known in which order frames are presented, or as many access units were seen since the entry as it takes to
     /// meet a B-frame, where there are any.
     pub(super) fn knows_order(&self) -> bool {
         let window = if self.max_depth > Some(0) { DECLARED_ORDER_WINDOW } else { ORDER_WINDOW };
-        self.order != Order::Unknown || self.recent.len() >= window
+        self.order != Order::Unknown || self.run.recent.len() >= window
     }
 
     /// Whether no frame is presented before its decoding time. Decoding times that libavformat reckons may be too late.
     pub(super) const fn dts_is_bound(&self) -> bool {
-        self.stream.handling.stores_dts && (matches!(self.order, Order::Unknown) || self.is_delayed)
+        self.stream.handling.stores_dts && (matches!(self.order, Order::Unknown) || self.run.is_delayed)
     }
 
     /// The scheme by which an access unit is encrypted; `None` for one in clear, from which goes what is in front of its frame.

@@ -136,7 +136,7 @@ impl Search<'_, '_> {
         loop {
             let Some(unit) = self.units.peek(ahead)? else {
                 pass.expected = Some(Promise::Nothing);
-                pass.last_pts = self.units.latest;
+                pass.last_pts = self.units.latest();
                 return Ok(pass);
             };
             // Packets without times do not tell: everything is decoded.
@@ -176,7 +176,7 @@ impl Search<'_, '_> {
         };
         self.decode(&mut pass, &mut Feed { count, is_all: true, skips_before: Some(goal) }, goal)?;
         self.conclude(&mut pass, goal)?;
-        pass.last_pts = self.units.latest;
+        pass.last_pts = self.units.latest();
         Ok(pass)
     }
 
