@@ -66,20 +66,8 @@ struct Jump {
     back: Ticks,
     /// What lies from here on was read by the jump before.
     seen: Option<u64>,
-    /// Landings before, far from where they should have been.
-    misses: u32,
     /// Bytes of the frame, where it is expected to be a keyframe.
     bytes: u64,
-}
-
-/// What a landing led to.
-enum Landing {
-    /// A keyframe with this presentation time; it is the next access unit.
-    Keyframe(Pts),
-    /// Access units from this time on, and no keyframe among them.
-    Nothing(Pts),
-    /// A place that is far from the one wanted.
-    Missed,
 }
 
 impl Search<'_, '_> {
@@ -90,30 +78,34 @@ impl Search<'_, '_> {
         // Behind the end there is nothing to enter.
         let aim = goal.min(places.end).saturating_sub(further);
         let (first, step) = (self.ticks(FIRST_JUMP), self.ticks(STEP));
-        let mut jump = Jump { aim, goal, back: first, seen: None, misses: 0, bytes: 0 };
+        let mut jump = Jump { aim, goal, back: first, seen: None, bytes: 0 };
         self.requested = 0;
         self.expect_keyframe(&mut jump);
         self.probe(jump)?;
         self.expect_keyframe(&mut jump);
-        while jump.misses <= MAX_MISSES {
-            let Some(place) = self.place_of(jump) else { break };
+        let max_early = self.ticks(MAX_EARLY);
+        let mut misses = 0;
+        while let Some(place) = self.place_of(jump) {
             self.request(jump, place);
             if !self.move_to(place) {
                 break;
             }
-            match self.read_to_keyframe(jump)? {
-                Landing::Keyframe(pts) => return Ok(Some(Entered::Keyframe(pts))),
-                Landing::Nothing(time) => {
-                    jump.seen = Some(place);
-                    let more = step.max(jump.back.saturating_sub(first));
-                    jump.back = jump.back.max(aim.since(time)).saturating_add(more).max(first);
-                }
-                Landing::Missed => {
-                    self.units.container.input_mut().need_only(&[]);
-                    self.requested = 0;
-                    jump.misses += 1;
-                }
+            let landed = self.landing_time()?.unwrap_or(aim);
+            let early = aim.saturating_sub(jump.back).since(landed);
+            let is_early = jump.seen.is_none() && early > max_early.max(jump.back);
+            if misses < MAX_MISSES && (is_early || landed > aim) {
+                // By what is known now, the next landing is nearer.
+                self.units.container.input_mut().need_only(&[]);
+                self.requested = 0;
+                misses += 1;
+                continue;
             }
+            if let Some(pts) = self.read_to_keyframe(jump)? {
+                return Ok(Some(Entered::Keyframe(pts)));
+            }
+            jump.seen = Some(place);
+            let more = step.max(jump.back.saturating_sub(first));
+            jump.back = jump.back.max(aim.since(landed)).saturating_add(more).max(first);
         }
         Ok(None)
     }
@@ -222,50 +214,43 @@ impl Search<'_, '_> {
         moved
     }
 
-    /// Leaves out access units until a keyframe comes that is presented at or before the aim. One that is presented behind it
-    /// serves too where the aim is the goal and no other access unit holds the frame.
-    fn read_to_keyframe(&mut self, jump: Jump) -> Result<Landing, MediaError> {
-        let Jump { aim, goal, seen, .. } = jump;
-        let (mut first, mut last_before, mut has_behind) = (None, None, false);
+    /// The time of the first access unit that has one, whose place is noted.
+    fn landing_time(&mut self) -> Result<Option<Pts>, MediaError> {
         while let Some(unit) = self.units.peek(0)? {
             if let Some(time) = unit.dts.or(unit.pts) {
-                if first.is_none() {
-                    first = Some(time);
-                    self.note_place(unit.dts, unit.position);
-                    if self.misses(jump, time) {
-                        return Ok(Landing::Missed);
-                    }
-                }
-                if seen.is_some_and(|seen| unit.position.is_some_and(|place| place >= seen)) {
-                    break;
-                }
-                match unit.pts {
-                    Some(pts) if pts <= aim && unit.is_key => return Ok(Landing::Keyframe(pts)),
-                    Some(pts) if pts <= aim => last_before = last_before.max(Some(pts)),
-                    Some(pts)
-                        if aim == goal && !has_behind && unit.is_key && self.follows(last_before, pts) =>
-                    {
-                        if self.look_ahead(0, goal)?.is_some_and(|(best, _)| best == pts) {
-                            return Ok(Landing::Keyframe(pts));
-                        }
-                        break;
-                    }
-                    _ => has_behind = true,
-                }
-                if time > aim {
-                    break;
-                }
+                self.note_place(unit.dts, unit.position);
+                return Ok(Some(time));
             }
             self.units.skip(1);
         }
-        Ok(Landing::Nothing(first.unwrap_or(aim)))
+        Ok(None)
     }
 
-    /// Whether a landing at this time is worth another jump.
-    fn misses(&self, jump: Jump, time: Pts) -> bool {
-        let early = jump.aim.saturating_sub(jump.back).since(time);
-        let is_early = early > self.ticks(MAX_EARLY).max(jump.back);
-        time > jump.aim || (is_early && jump.misses < MAX_MISSES && jump.seen.is_none())
+    /// Leaves out access units until a keyframe comes that is presented at or before the aim. One that is presented behind it
+    /// serves too where the aim is the goal and no other access unit holds the frame.
+    fn read_to_keyframe(&mut self, jump: Jump) -> Result<Option<Pts>, MediaError> {
+        let Jump { aim, goal, seen, .. } = jump;
+        let (mut last_before, mut has_behind) = (None, false);
+        while let Some(unit) = self.units.peek(0)? {
+            if seen.is_some_and(|seen| unit.position.is_some_and(|place| place >= seen)) {
+                break;
+            }
+            match unit.pts {
+                Some(pts) if pts <= aim && unit.is_key => return Ok(Some(pts)),
+                Some(pts) if pts <= aim => last_before = last_before.max(Some(pts)),
+                Some(pts) if aim == goal && !has_behind && unit.is_key && self.follows(last_before, pts) => {
+                    let frame = self.look_ahead(0, goal)?;
+                    return Ok(frame.map(|(best, _)| best).filter(|&best| best == pts));
+                }
+                Some(_) => has_behind = true,
+                None => has_behind |= unit.dts.is_some(),
+            }
+            if unit.dts.or(unit.pts) > Some(aim) {
+                break;
+            }
+            self.units.skip(1);
+        }
+        Ok(None)
     }
 
     /// Whether no other frame fits between two presentation times.

@@ -1,7 +1,6 @@
 //! As many passes as it takes: each more careful than the one before, until one is believed.
 
 use super::entry::{Entered, Entry};
-use super::packets::Order;
 use super::pass::{Pass, Promise};
 use super::state::Search;
 use super::target::{Found, FrameReason};
@@ -52,7 +51,7 @@ impl Search<'_, '_> {
                 return Ok(pass);
             }
             candidate = pass.is_clean().then_some(came);
-            skips_to_start |= self.units.order == Order::Doubtful;
+            skips_to_start |= self.units.order.is_reckoned();
         }
         Ok(Pass::new(Entered::Start, None))
     }
