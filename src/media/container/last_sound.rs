@@ -60,16 +60,12 @@ fn streams_without_length(container: &Container<'_>, info: &MediaInfo) -> Vec<us
     let streams = info.streams.iter().zip(container.streams());
     streams
         .filter(|(info, stream)| {
-            is_aac(info.codec_name.as_deref())
+            matches!(info.codec_name.as_deref(), Some("aac" | "aac_latm"))
                 && info.duration_ts.is_some()
                 && stream.audio_frame_size().is_none()
         })
         .map(|(info, _)| info.index)
         .collect()
-}
-
-fn is_aac(codec_name: Option<&str>) -> bool {
-    matches!(codec_name, Some("aac" | "aac_latm"))
 }
 
 /// Adds the length of one frame to a stream; `false` when the packet does not say it.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::packets::{AccessUnit, Faults, Source};
+use super::packets::{AccessUnit, Faults, Source, Stamp};
 use super::target::{Found, FrameReason};
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
@@ -107,13 +107,13 @@ impl Decoding {
         skips: bool,
         depth: usize,
     ) -> Result<(), MediaError> {
-        self.run.skips = skips && unit.is_skippable();
+        self.run.skips = skips && !unit.is_field;
         if unit.is_corrupt() && self.run.corrupt.len() < MAX_CORRUPT {
             self.run.corrupt.extend(unit.stamp.pts);
         }
         if self.run.decoder.is_none() {
             let depth = u8::try_from(depth).unwrap_or(MAX_REORDER);
-            let reorder_frames = depth.max(self.reordered(&unit)).min(MAX_REORDER);
+            let reorder_frames = depth.max(self.reordered(unit.stamp)).min(MAX_REORDER);
             self.run.decoder = Some(open(source, DecoderOptions { reorder_frames, ..self.options })?);
         }
         self.run.queue.extend(unit.into_packets());
@@ -124,9 +124,9 @@ impl Decoding {
     ///
     /// A keyframe is presented as many frames after its decoding time as the decoder has to hold back. H.264 need not say that
     /// number; its decoder then learns it by dropping frames.
-    fn reordered(&self, unit: &AccessUnit) -> u8 {
-        let Some((pts, dts)) = unit.stamp.pts.zip(unit.stamp.dts) else { return 0 };
-        let length = unit.duration().unwrap_or(self.frame_ticks).max(Ticks::ONE);
+    fn reordered(&self, unit: Stamp) -> u8 {
+        let Some((pts, dts)) = unit.pts.zip(unit.dts) else { return 0 };
+        let length = unit.duration.unwrap_or(self.frame_ticks).max(Ticks::ONE);
         let frames = pts.since(dts).get().max(0) / length.get();
         u8::try_from(frames).unwrap_or(MAX_REORDER)
     }

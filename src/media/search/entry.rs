@@ -3,6 +3,7 @@
 use super::state::Search;
 use crate::media::container::analysis::reopen;
 use crate::media::container::formats::Seeking;
+use crate::media::container::number_behind;
 use crate::media::error::MediaError;
 use crate::media::ffi::format::SeekFlags;
 use crate::media::units::{Microseconds, Pts, Ticks};
@@ -55,11 +56,6 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Whether every pass begins at the start.
-    pub(super) fn reads_on(&self, goal: Pts) -> bool {
-        self.entries(goal) == [Entry::Start]
-    }
-
     pub(super) fn can_enter(&self) -> bool {
         self.places.as_ref().is_some_and(|places| places.can_enter)
     }
@@ -68,7 +64,9 @@ impl Search<'_, '_> {
     pub(super) fn enter(&mut self, entry: Entry, goal: Pts) -> Result<Option<Entered>, MediaError> {
         if entry != Entry::Start && std::mem::take(&mut self.units.needs_first) {
             self.enter_start(goal)?;
-            self.decoding.options.x264_build = self.units.next()?.and_then(|unit| unit.x264_build());
+            let first = self.units.next()?;
+            self.decoding.options.x264_build =
+                first.and_then(|unit| number_behind(unit.bytes(), b"x264 - core "));
         }
         let step_back = self.ticks(STEP_BACK);
         let entered = match (entry, self.handling().seeking) {

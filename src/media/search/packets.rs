@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::target::Stream;
 use super::unreferenced::Unreferenced;
-use crate::media::container::{Sps, next_packet, number_behind};
+use crate::media::container::{Sps, next_packet};
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::frame::PictureType;
@@ -48,6 +48,7 @@ pub(super) struct Stamp {
     pub(super) pts: Option<Pts>,
     /// Decoding time, on the same clock.
     pub(super) dts: Option<Pts>,
+    pub(super) duration: Option<Ticks>,
     /// Where the first packet begins in the file, where that is known.
     pub(super) position: Option<u64>,
     /// Whether decoding can begin here.
@@ -59,34 +60,25 @@ pub(super) struct AccessUnit {
     pub(super) stamp: Stamp,
     first: Packet,
     second: Option<Packet>,
-    /// Whether the first packet is a field.
-    is_field: bool,
+    /// Whether the first packet is a field. The decoder must not leave half of a frame out.
+    pub(super) is_field: bool,
 }
 
 impl AccessUnit {
     pub(super) fn new(first: Packet, is_field: bool) -> Self {
-        let (pts, dts) = (first.pts().map(Pts::new), first.dts().map(Pts::new));
-        let stamp = Stamp { pts, dts, position: first.position(), is_key: first.is_key() };
+        let stamp = Stamp {
+            pts: first.pts().map(Pts::new),
+            dts: first.dts().map(Pts::new),
+            duration: first.duration().map(Ticks::new),
+            position: first.position(),
+            is_key: first.is_key(),
+        };
         Self { stamp, first, second: None, is_field }
-    }
-
-    pub(super) fn duration(&self) -> Option<Ticks> {
-        self.first.duration().map(Ticks::new)
-    }
-
-    /// Whether the decoder may leave the frame out; half of one that is coded in fields must not be left out.
-    pub(super) const fn is_skippable(&self) -> bool {
-        !self.is_field
     }
 
     /// Whether the container says that bytes are missing or wrong.
     pub(super) fn is_corrupt(&self) -> bool {
         self.packets().any(Packet::is_corrupt)
-    }
-
-    /// The version of x264 that encoded the stream, from the text that x264 writes into its first packet.
-    pub(super) fn x264_build(&self) -> Option<u32> {
-        number_behind(self.bytes(), b"x264 - core ")
     }
 
     /// The bytes of the first packet.

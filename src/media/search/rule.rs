@@ -20,7 +20,7 @@ impl Search<'_, '_> {
         if ends_before
             && !is_partial
             && let Some(half) = half
-            && self.reads_on(wanted)
+            && self.entries(wanted) == [Entry::Start]
         {
             return self.find_reading_on(wanted, half).map(Some);
         }

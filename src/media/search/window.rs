@@ -54,7 +54,13 @@ mod tests {
     use super::*;
 
     const fn stamp(pts: i64, dts: i64) -> Stamp {
-        Stamp { pts: Some(Pts::new(pts)), dts: Some(Pts::new(dts)), position: None, is_key: false }
+        Stamp {
+            pts: Some(Pts::new(pts)),
+            dts: Some(Pts::new(dts)),
+            duration: None,
+            position: None,
+            is_key: false,
+        }
     }
 
     /// Presentation times in decoding order, with at most `depth` frames presented after one that follows them.
