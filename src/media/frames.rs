@@ -141,15 +141,13 @@ impl Media<'_> {
         target.is_absent = is_partial && self.layout.ends_before(track, target.wanted.get());
         let start = time_base.pts(self.start).unwrap_or(Pts::MAX);
         let duration = self.duration.and_then(|duration| time_base.ticks(duration));
-        let places = duration.map(|duration| {
-            let can_enter = self.info.format_name == "mpegts";
-            let keyframes = self.keyframes.get(index).copied().flatten();
-            Places::new(self.container.input().size(), (start, duration), can_enter, keyframes)
-        });
+        let can_enter = self.info.format_name == "mpegts";
+        let keyframes = self.keyframes.get(index).copied().flatten();
+        let size = self.container.input().size();
+        let places = Places::new(size, (start, duration), can_enter, keyframes);
         let stream = search::Stream {
             index,
             time_base,
-            start,
             handling,
             opening: self.opening(),
             pending: &mut self.pending,

@@ -45,19 +45,15 @@ pub(super) enum Entered {
 impl Search<'_, '_> {
     /// The entries of the passes for a goal, the cheapest first.
     pub(super) fn entries(&self, goal: Pts) -> &'static [Entry] {
-        let start = self.units.stream.start;
+        let start = self.places.start;
         let is_near_start = goal.since(start) <= self.ticks(READ_ON);
         match self.handling().seeking {
             _ if goal <= start => &[Entry::Start],
             Seeking::Indexed => &[Entry::Near, Entry::Earlier, Entry::Start],
-            Seeking::Inexact if self.can_enter() => &[Entry::Near, Entry::Earlier, Entry::Start],
+            Seeking::Inexact if self.places.can_enter => &[Entry::Near, Entry::Earlier, Entry::Start],
             Seeking::Inexact if !is_near_start => &[Entry::Near, Entry::Start],
             Seeking::Inexact | Seeking::ReadingOn => &[Entry::Start],
         }
-    }
-
-    pub(super) fn can_enter(&self) -> bool {
-        self.places.as_ref().is_some_and(|places| places.can_enter)
     }
 
     /// Moves to an entry for `goal`; `None` when the container has no such entry.
@@ -76,7 +72,7 @@ impl Search<'_, '_> {
                 let time = if entry == Entry::Near { goal } else { goal.saturating_sub(step_back) };
                 Some(self.enter_before(goal, time)?)
             }
-            (_, Seeking::Inexact) if self.can_enter() => {
+            (_, Seeking::Inexact) if self.places.can_enter => {
                 self.jump(goal, if entry == Entry::Near { Ticks::ZERO } else { step_back })?
             }
             _ => Some(self.enter_before(goal, goal.saturating_sub(step_back))?),
@@ -92,7 +88,7 @@ impl Search<'_, '_> {
     fn enter_before(&mut self, goal: Pts, time: Pts) -> Result<Entered, MediaError> {
         let mut time = time;
         for _ in 0..MAX_STEPS_BACK {
-            if time <= self.units.stream.start || !self.seek(time) {
+            if time <= self.places.start || !self.seek(time) {
                 break;
             }
             let Some(unit) = self.units.peek(0)? else { break };
@@ -133,10 +129,8 @@ impl Search<'_, '_> {
 
     /// Requests what reading on from the start will read. Without an index all of it is needed.
     fn request_up_to(&mut self, goal: Pts) {
-        if self.handling().seeking != Seeking::Indexed
-            && let Some(places) = &self.places
-        {
-            let place = places.of(goal);
+        if self.handling().seeking != Seeking::Indexed && self.places.end > self.places.start {
+            let place = self.places.of(goal);
             let input = self.units.container.input_mut();
             let end = place.saturating_add(place / 16).saturating_add(BEHIND_ESTIMATE);
             let start = input.position();
@@ -157,7 +151,7 @@ impl Search<'_, '_> {
 
     /// Moves to the first packet; whether the container could.
     fn rewind(&mut self) -> bool {
-        let (enters_anywhere, stream) = (self.can_enter(), self.units.stream.index);
+        let (enters_anywhere, stream) = (self.places.can_enter, self.units.stream.index);
         let container = &mut *self.units.container;
         // Any frame: Matroska's demuxer would wait for a keyframe otherwise, which the file may not mark.
         let any = SeekFlags { backward: true, any: true };

@@ -74,9 +74,8 @@ impl Search<'_, '_> {
     /// Enters the file shortly before `goal`, or `further` ticks before that, at a keyframe there that is presented at or
     /// before the goal, or is itself the frame of the goal.
     pub(super) fn jump(&mut self, goal: Pts, further: Ticks) -> Result<Option<Entered>, MediaError> {
-        let Some(places) = &self.places else { return Ok(None) };
         // Behind the end there is nothing to enter.
-        let aim = goal.min(places.end).saturating_sub(further);
+        let aim = goal.min(self.places.end).saturating_sub(further);
         let (first, step) = (self.ticks(FIRST_JUMP), self.ticks(STEP));
         let mut jump = Jump { aim, goal, back: first, seen: None, bytes: 0 };
         self.requested = 0;
@@ -112,7 +111,7 @@ impl Search<'_, '_> {
 
     /// Lets a jump land shortly before the place where a keyframe is expected, if one is.
     fn expect_keyframe(&self, jump: &mut Jump) {
-        let Some(places) = &self.places else { return };
+        let places = &self.places;
         let Some(keyframes) = places.keyframes else { return };
         let Some(pts) = keyframes.expected(jump.aim, self.decoding.frame_ticks) else { return };
         let least = self.ticks(MIN_MARGIN).max(self.frames(2));
@@ -135,7 +134,7 @@ impl Search<'_, '_> {
         let view = self.units.container.stream(self.units.stream.index);
         let Some(pid) = view.and_then(|stream| u16::try_from(stream.id()).ok()) else { return Ok(()) };
         for _ in 0..MAX_PROBES {
-            let is_unknown = self.places.as_ref().is_some_and(|places| places.is_unknown(target, reach));
+            let is_unknown = self.places.is_unknown(target, reach);
             let Some(mut piece) = self.place_of(jump).filter(|_| is_unknown) else { break };
             let (mut found, mut length) = (None, PROBE);
             while found.is_none() && length <= MAX_PROBE {
@@ -155,7 +154,7 @@ impl Search<'_, '_> {
 
     /// Where to land; `None` where the start is as near.
     fn place_of(&self, jump: Jump) -> Option<u64> {
-        let places = self.places.as_ref()?;
+        let places = &self.places;
         let place = places.of(jump.aim.saturating_sub(jump.back));
         let place = jump.seen.map_or(place, |seen| place.min(seen.saturating_sub(MIN_STEP)));
         (place >= MIN_JUMP && place >= places.of(jump.aim) / 2).then_some(place)
@@ -163,7 +162,7 @@ impl Search<'_, '_> {
 
     /// Requests what the jump will read from `place` on.
     fn request(&mut self, jump: Jump, place: u64) {
-        let Some(places) = &self.places else { return };
+        let places = &self.places;
         let behind = BEHIND_ESTIMATE.saturating_add(jump.bytes);
         // Only an estimate that has a place nearby is worth what the frames behind the goal cost.
         let frames = if places.is_estimate() || jump.bytes > 0 { 0 } else { FRAMES_BEHIND };
@@ -186,7 +185,7 @@ impl Search<'_, '_> {
             return;
         }
         self.note_place(unit.dts, unit.position);
-        let Some(places) = &self.places else { return };
+        let places = &self.places;
         let end = places
             .of(goal.saturating_add(self.frames(FRAMES_BEHIND)))
             .min(self.requested.saturating_add(MAX_REQUEST));
@@ -201,8 +200,8 @@ impl Search<'_, '_> {
     fn note_place(&mut self, dts: Option<Pts>, place: Option<u64>) {
         let held = i64::try_from(self.units.max_depth.unwrap_or(0)).unwrap_or(0);
         let delay = self.frames(held);
-        if let (Some(places), Some(dts), Some(place)) = (&mut self.places, dts, place) {
-            places.note(dts.saturating_add(delay), place);
+        if let Some((dts, place)) = dts.zip(place) {
+            self.places.note(dts.saturating_add(delay), place);
         }
     }
 
@@ -261,7 +260,7 @@ impl Search<'_, '_> {
 
     /// Whether the last packets say that there is no frame at or after `goal`. Nothing is decoded.
     pub(super) fn ends_before(&mut self, goal: Pts) -> Result<bool, MediaError> {
-        let Some(size) = self.places.as_ref().map(|places| places.size) else { return Ok(false) };
+        let size = self.places.size;
         let max_delay = self.ticks(MAX_DELAY);
         let mut length = END_READ;
         loop {

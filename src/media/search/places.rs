@@ -10,9 +10,9 @@ pub(in crate::media) struct Places {
     pub(super) size: u64,
     /// The start of the presentation, in ticks of the stream.
     pub(super) start: Pts,
-    /// The end of the presentation.
+    /// The end of the presentation; its start where no duration is known.
     pub(super) end: Pts,
-    /// Whether reading can begin anywhere.
+    /// Whether reading can begin anywhere, at places that can be estimated.
     pub(super) can_enter: bool,
     pub(super) keyframes: Option<KeyframeInterval>,
     /// Decoding times and the places where they were met, both rising.
@@ -22,13 +22,14 @@ pub(in crate::media) struct Places {
 impl Places {
     /// A file of `size` bytes that starts at `start`, in ticks of the stream, and lasts `duration`. `can_enter` says whether reading
     /// can begin anywhere.
-    pub(in crate::media) const fn new(
+    pub(in crate::media) fn new(
         size: u64,
-        (start, duration): (Pts, Ticks),
+        (start, duration): (Pts, Option<Ticks>),
         can_enter: bool,
         keyframes: Option<KeyframeInterval>,
     ) -> Self {
-        Self { size, start, end: start.saturating_add(duration), can_enter, keyframes, met: Vec::new() }
+        let end = start.saturating_add(duration.unwrap_or(Ticks::ZERO));
+        Self { size, start, end, can_enter: can_enter && duration.is_some(), keyframes, met: Vec::new() }
     }
 
     /// Whether nothing but the bit rate is known.
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     fn places() -> Places {
-        Places::new(1000, (Pts::new(50), Ticks::new(100)), true, None)
+        Places::new(1000, (Pts::new(50), Some(Ticks::new(100))), true, None)
     }
 
     #[test]
@@ -92,7 +93,7 @@ mod tests {
         let places = places();
         let of = |time| places.of(Pts::new(time));
         assert_eq!([of(0), of(50), of(60), of(150), of(200)], [0, 0, 100, 1000, 1000]);
-        let empty = Places::new(1000, (Pts::new(i64::MIN), Ticks::ZERO), true, None);
+        let empty = Places::new(1000, (Pts::new(i64::MIN), None), true, None);
         assert_eq!(empty.of(Pts::MAX), 0);
     }
 

@@ -37,7 +37,7 @@ impl Search<'_, '_> {
         }
         // The video ends before the wanted time. Where the container tells no duration, the last frame's time does.
         self.refuse_size()?;
-        let start = self.units.stream.start;
+        let start = self.places.start;
         let middle = |last: Pts| start.saturating_add(last.since(start).half());
         if let Some(half) = half.or_else(|| last_pts.map(middle)) {
             let found = self.frame_at(half)?.take(FrameReason::HalfDuration);
@@ -76,7 +76,7 @@ impl Search<'_, '_> {
         if self.handling().timestamps != Timestamps::Stored {
             return Ok(false);
         }
-        if self.can_enter() {
+        if self.places.can_enter {
             return self.ends_before(goal);
         }
         if !matches!(self.enter(Entry::Near, goal)?, Some(Entered::Keyframe(_))) {

@@ -16,7 +16,7 @@ pub(in crate::media) struct Search<'m, 'r> {
     pub(super) units: Units<'m, 'r>,
     pub(super) decoding: Decoding,
     /// Where times lie in the file.
-    pub(super) places: Option<Places>,
+    pub(super) places: Places,
     /// The scheme of the encrypted access unit at which the pass ended.
     pub(super) encrypted: Option<String>,
     /// Tells which frames can be left out, of codecs whose decoders do not.
@@ -33,7 +33,7 @@ impl<'m, 'r> Search<'m, 'r> {
     pub(in crate::media) fn new(
         container: &'m mut Container<'r>,
         stream: Stream<'m>,
-        places: Option<Places>,
+        places: Places,
     ) -> Result<Self, MediaError> {
         let view = container.stream(stream.index).ok_or_else(MediaError::missing_stream)?;
         // An index that marks every frame, of a codec whose frames refer to others, marks nothing.

@@ -40,8 +40,6 @@ impl FrameReason {
 pub(in crate::media) struct Stream<'m> {
     pub(in crate::media) index: usize,
     pub(in crate::media) time_base: TimeBase,
-    /// The start of the presentation.
-    pub(in crate::media) start: Pts,
     pub(in crate::media) handling: Handling,
     /// Packets that were read while the container was opened.
     pub(in crate::media) pending: &'m mut VecDeque<Packet>,
