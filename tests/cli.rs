@@ -278,9 +278,19 @@ fn grab_takes_a_cover_picture_as_asked_for() -> TestResult {
     let out = folder.path().join("a.jpg");
     let (song, out) = (fixture("cover_only.m4a"), text(&out)?);
     succeed(&["grab", text(&song)?, "-o", out, "--cover", "only", "--json"])?;
-    fails(&["grab", text(&song)?, "-o", out, "--cover", "ignore"], 5, "unsupported", "there is no video in it")?;
+    fails(
+        &["grab", text(&song)?, "-o", out, "--cover", "ignore"],
+        5,
+        "unsupported",
+        "there is no video in it",
+    )?;
     let film = fixture("h264_end.mp4");
-    fails(&["grab", text(&film)?, "-o", out, "--cover", "only"], 5, "unsupported", "there is no cover picture in it")
+    fails(
+        &["grab", text(&film)?, "-o", out, "--cover", "only"],
+        5,
+        "unsupported",
+        "there is no cover picture in it",
+    )
 }
 
 #[test]
@@ -316,7 +326,12 @@ fn usage_and_settings_end_with_2() -> TestResult {
     fails(&["probe", "s3://bucket"], 2, "config", "s3://bucket/key")?;
     fails(&["grab", video, "-o", "a.gif"], 2, "config", "a.gif")?;
     for time in ["soon", "1:60", "101%", "-", "1e3"] {
-        fails(&["grab", video, "-o", "a.jpg", "--at", time], 2, "config", "a time such as 5, 2.5s, 2m, 1:02.5")?;
+        fails(
+            &["grab", video, "-o", "a.jpg", "--at", time],
+            2,
+            "config",
+            "a time such as 5, 2.5s, 2m, 1:02.5",
+        )?;
     }
     fails(&["grab", video, "-o", "a.jpg", "--pick", "best"], 2, "config", "exact, keyframe")?;
     fails(&["grab", video, "-o", "a.jpg", "--cover", "yes"], 2, "config", "fallback, ignore, prefer, only")?;

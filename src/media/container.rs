@@ -9,9 +9,10 @@ mod interval;
 pub(super) mod last_sound;
 mod parameters;
 mod pes;
-pub(super) mod starts;
+mod reading;
 mod transport;
 
 pub(super) use h264_sps::Sps;
-pub(super) use interval::KeyframeInterval;
+pub(super) use interval::{KeyframeInterval, number_behind};
 pub(super) use pes::first_timestamp;
+pub(super) use reading::{next_packet, read_starts, stream_start};

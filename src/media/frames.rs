@@ -93,11 +93,8 @@ impl Media<'_> {
         self.container.keep_only(index);
         self.plan(index, track, self.time_of(request))?;
         loop {
-            let visible = self.container.input().visible_size();
-            let is_partial = visible < self.container.input().size();
-            let found = self.search(index, (width, height), request, is_partial)?;
             // Of a file of fragments, only those that were thought to be enough are seen.
-            match found {
+            match self.search(index, (width, height), request)? {
                 Some((frame, is_certain)) if is_certain || !self.explore_further(index)? => return Ok(frame),
                 Some(_) => {}
                 None => {
@@ -116,6 +113,7 @@ impl Media<'_> {
         self.show_planned(index)
     }
 
+    /// Opens the container again, if libavformat is to see more of it than before.
     fn show_planned(&mut self, index: usize) -> Result<(), MediaError> {
         if self.layout.show(self.container.input_mut()) { self.reopen(index) } else { Ok(()) }
     }
@@ -138,7 +136,7 @@ impl Media<'_> {
 
     fn reopen_all(&mut self) -> Result<(), MediaError> {
         let opening = self.opening();
-        reopen(&mut self.container, opening)?;
+        reopen(&mut self.container, &opening)?;
         self.pending.clear();
         self.at_start = true;
         Ok(())
@@ -154,41 +152,37 @@ impl Media<'_> {
         index: usize,
         (width, height): (u32, u32),
         request: &FrameRequest,
-        is_partial: bool,
     ) -> Result<Option<(PosterFrame, bool)>, MediaError> {
-        let seeking = match self.handling.seeking {
-            Seeking::Indexed if self.layout.has_no_index() => Seeking::ReadingOn,
-            seeking => seeking,
-        };
+        let is_partial = self.container.input().visible_size() < self.container.input().size();
+        let mut handling = self.handling;
+        if handling.seeking == Seeking::Indexed && self.layout.has_no_index() {
+            handling.seeking = Seeking::ReadingOn;
+        }
         let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
-        let time_base = time_base_of(view)?;
+        let (time_base, track) = (time_base_of(view)?, view.id());
         let mut target = self.target(request, time_base, is_partial);
-        let track = view.id();
         target.is_absent = is_partial && self.layout.ends_before(track, target.wanted.get());
+        let start = time_base.pts(self.start).unwrap_or(Pts::MAX);
         let duration = self.duration.and_then(|duration| time_base.ticks(duration));
-        let places = duration.map(|duration| {
-            let can_enter = self.info.format_name == "mpegts";
-            Places::new(self.container.input().size(), target.start, duration, can_enter)
-                .with_keyframes(self.keyframes.get(index).copied().flatten())
-        });
-        let opening = self.opening();
+        let can_enter = self.info.format_name == "mpegts";
+        let keyframes = self.keyframes.get(index).copied().flatten();
+        let size = self.container.input().size();
+        let places = Places::new(size, (start, duration), can_enter, keyframes);
         let stream = search::Stream {
             index,
-            seeking,
-            timestamps: self.handling.timestamps,
-            stores_dts: self.handling.stores_dts,
+            time_base,
+            handling,
+            opening: self.opening(),
             pending: &mut self.pending,
             encryption: self.encryptions.get(index),
             is_at_start: std::mem::replace(&mut self.at_start, false),
             is_planned: self.layout.mp4().is_some(),
             threads: self.threads.resolve(width, height),
-            max_pixels: self.limits.max_pixels,
-            max_packets: self.limits.max_packets,
-            opening,
+            limits: self.limits,
         };
-        let mut search = Search::new(&mut self.container, stream, target.start, places)?;
+        let mut search = Search::new(&mut self.container, stream, places)?;
         let found = search.find(target)?;
-        let (decoded, passes) = (search.packets_decoded(), search.passes());
+        let cost = search.cost();
         let Some(found) = found else { return Ok(None) };
         // No earlier frame can be better than one at the very tick, and no other keyframe than one there.
         let (goal, last) = match found.reason {
@@ -200,7 +194,7 @@ impl Media<'_> {
             || Some(found.pts) == goal
             || self.layout.is_certain(self.container.input(), track, last.get());
         let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
-        let frame = PosterFrame::new(view, index, self.start, found, (decoded, passes), self.terms(request))?;
+        let frame = PosterFrame::new(view, index, self.start, found, cost, self.terms(request))?;
         Ok(Some((frame, is_certain)))
     }
 
@@ -221,7 +215,6 @@ impl Media<'_> {
         let pts = |time| time_base.pts(time).unwrap_or(Pts::MAX);
         Target {
             wanted: pts(self.start.saturating_add(at)),
-            start: pts(self.start),
             half: self
                 .duration
                 .and_then(|duration| time_base.middle(self.start, self.start.saturating_add(duration))),

@@ -11,13 +11,12 @@ use std::time::Duration;
 #[cfg(feature = "remote")]
 use crate::deadline::Deadline;
 use crate::limits::Limits;
-use crate::media::container::KeyframeInterval;
 use crate::media::container::analysis::prepare;
 use crate::media::container::describe::{describe_stream, encryptions};
 use crate::media::container::encryption::Encryption;
 use crate::media::container::formats::{Handling, Opening, handling, refused};
 use crate::media::container::last_sound;
-use crate::media::container::starts::{read_starts, stream_start};
+use crate::media::container::{KeyframeInterval, read_starts, stream_start};
 use crate::media::error::MediaError;
 use crate::media::ffi;
 use crate::media::ffi::format::OpenError;
@@ -29,7 +28,7 @@ use crate::media::input::{Container, Input};
 use crate::media::layout::Layout;
 use crate::media::options::{OpenOptions, Threads};
 use crate::media::request::CoverArt;
-use crate::media::timeline::{self, Span};
+use crate::media::timeline;
 use crate::media::units::Microseconds;
 use crate::source::Ledger;
 #[cfg(feature = "remote")]
@@ -169,23 +168,21 @@ impl<'r> Media<'r> {
         let at = options.frame.and_then(|request| request.time.from_start(None));
         let layout = Layout::look(&mut input, &limits, at)?;
         let opening = Opening::new(&limits, layout.seeks_together());
-        let mut container = Container::open(input, opening.max_streams, opening.options)
+        let mut container = Container::open(input, opening.max_streams, &opening.options)
             .map_err(|OpenError { error, source }| refused(&source, error))?;
         container.input_mut().check()?;
         let format_name = container.format_name();
         let layout = layout.confirm(&format_name, container.stream_count());
         let handling = handling(&format_name).for_index(&container);
         // What analysing the streams reads is kept by libavformat, and comes first.
-        let analysis = prepare(&mut container, opening)?;
-        let pending = if analysis.is_done { VecDeque::new() } else { read_starts(&mut container, &layout)? };
+        let analysis = prepare(&mut container, &opening)?;
+        let pending =
+            if analysis.is_some() { VecDeque::new() } else { read_starts(&mut container, &layout)? };
         let mut media = Self::assemble(container, pending, layout, handling, options);
         media.planned_at = at;
-        media.keyframes = analysis.keyframes;
-        if analysis.is_done {
-            let (pending, longer) = last_sound::add(&mut media.container, &mut media.info)?;
-            media.pending = pending;
-            media.duration =
-                media.duration.map(|duration| duration.saturating_add(Microseconds::new(longer)));
+        if let Some(keyframes) = analysis {
+            media.keyframes = keyframes;
+            media.pending = last_sound::add(&mut media.container, &mut media.info, &mut media.duration)?;
         }
         if media.info.streams.len() > usize::try_from(limits.max_streams).unwrap_or(usize::MAX) {
             return Err(MediaError::LimitExceeded {
@@ -204,57 +201,40 @@ impl<'r> Media<'r> {
         handling: Handling,
         options: &OpenOptions,
     ) -> Self {
-        let starts: Vec<Option<i64>> = container
+        let encryptions = encryptions(&container, &layout.protected_entries());
+        let streams: Vec<StreamInfo> = container
             .streams()
             .enumerate()
-            .map(|(index, stream)| stream_start(index, stream, &layout, &pending))
-            .collect();
-        // Where only a part of the fragments was shown to libavformat, we know more than it does.
-        let durations: Vec<Option<i64>> = container
-            .streams()
-            .map(|stream| layout.track_end(stream.id()).or_else(|| stream.duration_ts()))
-            .collect();
-        let spans: Vec<Span> = container
-            .streams()
-            .zip(&starts)
-            .zip(&durations)
-            .map(|((stream, start), duration)| Span {
-                kind: stream.kind().into(),
-                start: start.and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base().into())),
-                duration: duration
-                    .and_then(|ticks| timeline::to_microseconds(ticks, stream.time_base().into())),
+            .zip(&encryptions)
+            .map(|((index, stream), encryption)| {
+                let start = stream_start(index, stream, &layout, &pending);
+                // Where only a part of the fragments was shown to libavformat, we know more than it does.
+                let duration = layout.track_end(stream.id()).or_else(|| stream.duration_ts());
+                describe_stream(index, stream, (start, duration), encryption, options.limits.max_pixels)
             })
             .collect();
-        let (combined_start, combined_duration) = timeline::combine(&spans);
-        let start = container.start_time().or(combined_start);
-        let duration = container.duration().or(combined_duration);
+        let (combined_start, combined_duration) = timeline::of_streams(&streams);
+        let start = container.start_time().map(Microseconds::new).or(combined_start);
+        let duration = container.duration().map(Microseconds::new).or(combined_duration);
         let size = container.input().size();
-        let encryptions = encryptions(&container, &layout.protected_entries());
         let info = MediaInfo {
             format_name: container.format_name(),
             format_long_name: container.format_long_name(),
-            duration_seconds: duration.map(timeline::seconds),
-            start_seconds: start.map(timeline::seconds),
+            duration_seconds: duration.map(Microseconds::seconds),
+            start_seconds: start.map(Microseconds::seconds),
             bit_rate: container.bit_rate().or_else(|| timeline::average_bit_rate(size, duration?)),
             size_bytes: Some(size),
             probe_score: container.probe_score(),
             tags: container.tags(),
-            streams: container
-                .streams()
-                .enumerate()
-                .zip(starts.into_iter().zip(durations).zip(&encryptions))
-                .map(|((index, stream), (span, encryption))| {
-                    describe_stream(index, stream, span, encryption, options.limits.max_pixels)
-                })
-                .collect(),
+            streams,
             video_stream: None,
             mp4: layout.mp4(),
         };
         Self {
             container,
             info,
-            start: Microseconds::new(start.unwrap_or(0)),
-            duration: duration.map(Microseconds::new),
+            start: start.unwrap_or_default(),
+            duration,
             pending,
             at_start: true,
             handling,

@@ -27,7 +27,7 @@ mod unreferenced;
 mod window;
 
 pub(super) use places::Places;
-pub(super) use state::{Search, Stream};
+pub(super) use state::Search;
 pub(super) use still::still;
 pub use target::FrameReason;
-pub(super) use target::{Found, Target};
+pub(super) use target::{Found, Stream, Target};

@@ -1,13 +1,8 @@
 //! Where a presentation starts and how long it is, reckoned as libavformat does; and [`units`](super::units) for times that
 //! are bare numbers still.
 
-use crate::media::info::{Ratio, StreamKind};
+use crate::media::info::{Ratio, StreamInfo, StreamKind};
 use crate::media::units::{Microseconds, Ticks, TimeBase};
-
-/// `ticks` of `time_base` in microseconds, to the nearest, halves away from zero (as `av_rescale_q`).
-pub(super) fn to_microseconds(ticks: i64, time_base: Ratio) -> Option<i64> {
-    TimeBase::try_from(time_base).ok()?.microseconds(Ticks::new(ticks)).map(Microseconds::get)
-}
 
 /// A positive length in seconds in whole ticks of `time_base`, rounded down.
 pub(super) fn whole_ticks(length: Ratio, time_base: Ratio) -> Option<i64> {
@@ -16,9 +11,9 @@ pub(super) fn whole_ticks(length: Ratio, time_base: Ratio) -> Option<i64> {
     i64::try_from(numerator / (i128::from(length.den) * i128::from(time_base.num))).ok()
 }
 
-/// Bits a second, of a size in bytes and a duration in microseconds.
-pub(super) fn average_bit_rate(size: u64, duration: i64) -> Option<u64> {
-    let duration = u128::try_from(duration).ok().filter(|&duration| duration > 0)?;
+/// Bits a second, of a size in bytes and a duration.
+pub(super) fn average_bit_rate(size: u64, duration: Microseconds) -> Option<u64> {
+    let duration = u128::try_from(duration.get()).ok().filter(|&duration| duration > 0)?;
     u64::try_from(u128::from(size) * 8_000_000 / duration).ok()
 }
 
@@ -27,22 +22,27 @@ pub(super) fn to_seconds(ticks: i64, time_base: Ratio) -> Option<f64> {
     Some(TimeBase::try_from(time_base).ok()?.seconds(Ticks::new(ticks)))
 }
 
-/// Microseconds in seconds.
-pub(super) fn seconds(microseconds: i64) -> f64 {
-    Microseconds::new(microseconds).seconds()
-}
-
 /// What a stream tells of its place in time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
-    pub(super) kind: StreamKind,
+struct Span {
+    kind: StreamKind,
     /// First presentation time in microseconds.
-    pub(super) start: Option<i64>,
+    start: Option<i64>,
     /// Length in microseconds.
-    pub(super) duration: Option<i64>,
+    duration: Option<i64>,
 }
 
 impl Span {
+    fn of(stream: &StreamInfo) -> Self {
+        let base = TimeBase::try_from(stream.time_base).ok();
+        let microseconds = |ticks: i64| base?.microseconds(Ticks::new(ticks)).map(Microseconds::get);
+        Self {
+            kind: stream.kind,
+            start: stream.start_pts.and_then(microseconds),
+            duration: stream.duration_ts.and_then(microseconds),
+        }
+    }
+
     /// Subtitles and timed data may begin or end far from the pictures; libavformat lets them move the ends by less than
     /// a second only.
     const fn is_text(self) -> bool {
@@ -50,9 +50,14 @@ impl Span {
     }
 }
 
-/// Start and length of the whole in microseconds, from those of its streams: the earliest start, and the longer of the
+/// Start and length of the whole, from those of its streams: the earliest start, and the longer of the
 /// longest stream and the distance from the earliest start to the latest end.
-pub(super) fn combine(spans: &[Span]) -> (Option<i64>, Option<i64>) {
+pub(super) fn of_streams(streams: &[StreamInfo]) -> (Option<Microseconds>, Option<Microseconds>) {
+    let (start, duration) = combine(&streams.iter().map(Span::of).collect::<Vec<_>>());
+    (start.map(Microseconds::new), duration.map(Microseconds::new))
+}
+
+fn combine(spans: &[Span]) -> (Option<i64>, Option<i64>) {
     const TEXT_REACH: i64 = 1_000_000;
     let of = |text: bool| spans.iter().copied().filter(move |span| span.is_text() == text);
     let end =

@@ -67,7 +67,10 @@ impl Encryption {
         let tag = |name: &str| signs.container_tags.get(name).map(String::as_str);
         let (scheme, marking) = match signs.format_name.split(',').next().unwrap_or_default() {
             "mov" => match signs.entry {
-                Some(Some(entry)) => (Some(entry.scheme_name()), entry.marking()),
+                Some(Some(entry)) => {
+                    let marking = if entry.has_parameters { Marking::Parameters } else { Marking::All };
+                    (Some(scheme_name(entry.scheme)), marking)
+                }
                 Some(None) => (None, Marking::Clear),
                 None => (None, Marking::Parameters),
             },
@@ -95,28 +98,21 @@ impl Encryption {
         self.scheme.as_deref()
     }
 
-    /// Returns whether a packet is encrypted. `parameters` is what libavformat attached to it
-    /// (`AV_PKT_DATA_ENCRYPTION_INFO`). An encrypted stream may begin with packets in clear.
-    pub(in crate::media) fn is_packet_encrypted(&self, parameters: Option<&[u8]>, packet: &[u8]) -> bool {
-        match self.marking {
-            Marking::Clear => false,
-            Marking::Parameters => parameters.is_some_and(encrypt_something),
-            Marking::SignalByte => packet.first().is_some_and(|signal| signal & SIGNAL_ENCRYPTED != 0),
-            Marking::All => true,
-        }
-    }
-
-    /// Returns the scheme of a packet that is encrypted, and `None` for a packet in clear. Arguments as for
-    /// [`is_packet_encrypted`](Self::is_packet_encrypted).
+    /// Returns the scheme of a packet that is encrypted, and `None` for a packet in clear. `parameters` is what libavformat
+    /// attached to it (`AV_PKT_DATA_ENCRYPTION_INFO`). An encrypted stream may begin with packets in clear.
     pub(in crate::media) fn scheme_of_packet(
         &self,
         parameters: Option<&[u8]>,
         packet: &[u8],
     ) -> Option<String> {
-        self.is_packet_encrypted(parameters, packet).then(|| {
-            let own = || parameters?.first_chunk().copied().map(scheme_name);
-            self.scheme.clone().or_else(own).unwrap_or_else(|| UNKNOWN.to_owned())
-        })
+        let is_encrypted = match self.marking {
+            Marking::Clear => false,
+            Marking::Parameters => parameters.is_some_and(encrypt_something),
+            Marking::SignalByte => packet.first().is_some_and(|signal| signal & SIGNAL_ENCRYPTED != 0),
+            Marking::All => true,
+        };
+        let own = || parameters?.first_chunk().copied();
+        is_encrypted.then(|| self.scheme.clone().unwrap_or_else(|| scheme_name(own())))
     }
 
     /// Returns how many bytes come before the frame in a packet in clear.
@@ -125,25 +121,10 @@ impl Encryption {
     }
 }
 
-impl ProtectedEntry {
-    fn scheme_name(self) -> String {
-        self.scheme.map_or_else(|| UNKNOWN.to_owned(), scheme_name)
-    }
-
-    const fn marking(self) -> Marking {
-        if self.has_parameters { Marking::Parameters } else { Marking::All }
-    }
-}
-
-const UNKNOWN: &str = "unknown";
-
 /// The four characters of a scheme as text.
-fn scheme_name(scheme: [u8; 4]) -> String {
-    if scheme.iter().all(u8::is_ascii_graphic) {
-        scheme.iter().copied().map(char::from).collect()
-    } else {
-        UNKNOWN.to_owned()
-    }
+fn scheme_name(scheme: Option<[u8; 4]>) -> String {
+    let text = scheme.filter(|scheme| scheme.iter().all(u8::is_ascii_graphic));
+    text.map_or_else(|| "unknown".to_owned(), |text| text.map(char::from).iter().collect())
 }
 
 /// Whether the parameters that libavformat attached to a packet can encrypt anything.
@@ -227,7 +208,7 @@ mod tests {
         assert_eq!(of_tags("matroska,webm", &["ASF_Protection_Type"], &[], 0xdb).scheme(), None);
         assert_eq!(of_tags("flv", &["ASF_Key_ID"], &["enc_key_id"], 0xdb).scheme(), None);
         // A file whose protection was removed, but not the parameters.
-        assert!(!of_entry(Some(None)).is_packet_encrypted(Some(&parameters(&[1; 8], &[])), &[1]));
+        assert_eq!(of_entry(Some(None)).scheme_of_packet(Some(&parameters(&[1; 8], &[])), &[1]), None);
     }
 
     #[test]
@@ -261,11 +242,12 @@ mod tests {
             (parameters(&[1; 8], &[(5, 0)]), false),
             (Vec::new(), true),
         ] {
-            assert_eq!(encryption.is_packet_encrypted(Some(&parameters), &[]), expected, "{parameters:?}");
+            let scheme = encryption.scheme_of_packet(Some(&parameters), &[]);
+            assert_eq!(scheme.is_some(), expected, "{parameters:?}");
         }
         let mut cut = parameters(&[1; 8], &[]);
         cut.pop();
-        assert!(encryption.is_packet_encrypted(Some(&cut), &[]));
+        assert!(encryption.scheme_of_packet(Some(&cut), &[]).is_some());
     }
 
     #[test]

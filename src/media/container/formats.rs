@@ -7,39 +7,47 @@ use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::stream::MediaType;
 use crate::media::input::{Container, Input};
+use crate::source::ByteRange;
 
 /// Demuxers that may be used, whatever else a system FFmpeg holds: none that opens other files or lists of them.
-pub(in crate::media) const DEMUXERS: &CStr = c"mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mxf,gxf,avi,flv,asf,ogg,rm,dv,wtv,h264,hevc,vvc,av1,obu,ivf,m4v,mpegvideo,mjpeg,h263,vc1,nut,yuv4mpegpipe,gif,apng,jpeg_pipe";
+const DEMUXERS: &CStr = c"mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mxf,gxf,avi,flv,asf,ogg,rm,dv,wtv,h264,hevc,vvc,av1,obu,ivf,m4v,mpegvideo,mjpeg,h263,vc1,nut,yuv4mpegpipe,gif,apng,jpeg_pipe";
 /// No demuxer of ours has a use for a protocol.
-pub(in crate::media) const NO_PROTOCOL: &CStr = c"none";
+const NO_PROTOCOL: &CStr = c"none";
 /// Bytes of packets that libavformat analyses, where the first packets of each stream do not tell enough: a fifth of its default.
 pub(super) const PROBE_BYTES: i64 = 1_000_000;
 /// Bytes of the file that this takes, requested at once.
 pub(super) const PROBE_READ: u64 = 9 << 17;
 
-/// What libavformat is told.
-const RESTRICTIONS: &[(&CStr, &CStr)] =
-    &[(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
-
-/// The same, for a file whose streams are sought together.
-const SEEKING_TOGETHER: &[(&CStr, &CStr)] = &[
-    (c"format_whitelist", DEMUXERS),
-    (c"protocol_whitelist", NO_PROTOCOL),
-    (c"seek_streams_individually", c"0"),
-];
-
 /// How a container is opened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(in crate::media) struct Opening {
     /// One more than allowed, to see that there are too many: the demuxers just leave them out.
     pub(in crate::media) max_streams: u32,
-    pub(in crate::media) options: &'static [(&'static CStr, &'static CStr)],
+    /// What libavformat is told.
+    pub(in crate::media) options: Vec<(&'static CStr, &'static CStr)>,
 }
 
 impl Opening {
-    pub(in crate::media) const fn new(limits: &Limits, seeks_together: bool) -> Self {
-        let options = if seeks_together { SEEKING_TOGETHER } else { RESTRICTIONS };
-        Self { max_streams: limits.max_streams.saturating_add(1), options }
+    pub(in crate::media) fn new(limits: &Limits, seeks_together: bool) -> Self {
+        let options = vec![(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
+        let opening = Self { max_streams: limits.max_streams.saturating_add(1), options };
+        if seeks_together { opening.with(c"seek_streams_individually", c"0") } else { opening }
+    }
+
+    /// The same with a further option.
+    pub(super) fn with(&self, name: &'static CStr, value: &'static CStr) -> Self {
+        let mut opening = self.clone();
+        opening.options.push((name, value));
+        opening
+    }
+
+    /// Opens a container again.
+    ///
+    /// # Errors
+    /// [`MediaError::NotMedia`], and those of reading.
+    pub(super) fn reopen(&self, container: &mut Container<'_>) -> Result<(), MediaError> {
+        let reopened = container.reopen(self.max_streams, &self.options);
+        reopened.map_err(|error| refused(container.input(), error))
     }
 }
 
@@ -48,6 +56,12 @@ pub(in crate::media) fn refused(input: &Input<'_>, error: AvError) -> MediaError
     input
         .fault()
         .map_or_else(|| MediaError::NotMedia { reason: error.to_string() }, |fault| fault.clone().into())
+}
+
+/// Lets libavformat analyse the streams of a container that was just opened.
+pub(super) fn analyse_streams(container: &mut Container<'_>) -> Result<(), MediaError> {
+    container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
+    find_stream_info(container, PROBE_BYTES)
 }
 
 /// Lets libavformat analyse the streams by this many bytes of packets.
@@ -67,8 +81,6 @@ pub(in crate::media) enum Seeking {
     Inexact,
     /// Only by reading on from the start: there is no index, and libavformat would read all of the file to make one.
     ReadingOn,
-    /// Not at all.
-    None,
 }
 
 /// Where the presentation times of a container's frames come from.
@@ -128,12 +140,12 @@ impl Handling {
 }
 
 /// Codecs whose frames may be stored in another order than they are shown in.
-pub(in crate::media) const REORDERING_CODECS: [&str; 9] =
+const REORDERING_CODECS: [&str; 9] =
     ["mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "vvc", "vc1", "wmv3", "rv40"];
 
 /// Whether the headers named a codec and a size for each video there is, and its timestamps can be had without looking at
 /// packets: AVI has none for frames shown out of order, and libavformat reckons them from what the packets say.
-pub(in crate::media) fn headers_are_complete(container: &Container<'_>) -> bool {
+pub(super) fn headers_are_complete(container: &Container<'_>) -> bool {
     let is_avi = container.format_name() == "avi";
     container.stream_count() > 0
         && container.streams().filter(|stream| stream.kind() == MediaType::Video).all(|stream| {

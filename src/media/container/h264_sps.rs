@@ -3,6 +3,7 @@
 //! slice.
 
 use crate::media::bits::{Bits, without_emulation_prevention};
+use crate::media::ffi::frame::ColourCodes;
 use crate::media::info::Ratio;
 
 /// What the set says about pictures. Codes are those of ITU-T H.273.
@@ -20,43 +21,21 @@ pub(in crate::media) struct Sps {
     /// Whether there are no field macroblocks at all.
     pub(in crate::media) frames_only: bool,
     pub(in crate::media) sample_aspect_ratio: Option<Ratio>,
-    pub(in crate::media) full_range: Option<bool>,
-    pub(in crate::media) colour: Option<ColourDescription>,
-    /// As libav numbers it: one more than in the standard, 0 unspecified.
-    pub(in crate::media) chroma_location: i32,
+    pub(in crate::media) colour: ColourCodes,
     /// Frames held back to put them in order.
     pub(in crate::media) reorder_frames: Option<i32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::media) struct ColourDescription {
-    pub(in crate::media) primaries: i32,
-    pub(in crate::media) transfer: i32,
-    pub(in crate::media) matrix: i32,
-}
-
 const SPS_NAL: u8 = 7;
+/// `AVColorRange` (libavutil/pixfmt.h).
+const RANGE_LIMITED: i32 = 1;
+const RANGE_FULL: i32 = 2;
+const MATRIX_RGB: i32 = 0;
 /// Profiles whose sets tell the chroma format and the bit depth (7.3.2.1.1).
 const HIGH_PROFILES: [u8; 14] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 144, 244];
-/// Table E-1, from index 1 on.
-const ASPECT_RATIOS: [(i32, i32); 16] = [
-    (1, 1),
-    (12, 11),
-    (10, 11),
-    (16, 11),
-    (40, 33),
-    (24, 11),
-    (20, 11),
-    (32, 11),
-    (80, 33),
-    (18, 11),
-    (15, 11),
-    (64, 33),
-    (160, 99),
-    (4, 3),
-    (3, 2),
-    (2, 1),
-];
+/// Widths and heights of pixels (table E-1), from index 1 on.
+const PIXEL_WIDTHS: [i32; 16] = [1, 12, 10, 16, 40, 24, 20, 32, 80, 18, 15, 64, 160, 4, 3, 2];
+const PIXEL_HEIGHTS: [i32; 16] = [1, 11, 11, 11, 33, 11, 11, 11, 33, 11, 11, 33, 99, 3, 2, 1];
 
 impl Sps {
     /// Of the extra data that a container keeps; `None` when there is no set in it, or not a whole one.
@@ -145,13 +124,15 @@ impl Sps {
 
     fn parse_vui(&mut self, bits: &mut Bits<'_>) -> Option<()> {
         // What libavcodec takes it for when the VUI does not say it.
-        self.chroma_location = 1;
+        self.colour.chroma_location = 1;
         if bits.flag()? {
             self.sample_aspect_ratio = match bits.byte()? {
                 255 => Ratio { num: bits.number(16)?, den: bits.number(16)? }.positive(),
-                index => ASPECT_RATIOS
-                    .get(usize::from(index).wrapping_sub(1))
-                    .map(|&(num, den)| Ratio { num, den }),
+                index => {
+                    let place = usize::from(index).wrapping_sub(1);
+                    let size = PIXEL_WIDTHS.get(place).zip(PIXEL_HEIGHTS.get(place));
+                    size.map(|(&num, &den)| Ratio { num, den })
+                }
             };
         }
         if bits.flag()? {
@@ -159,16 +140,16 @@ impl Sps {
         }
         if bits.flag()? {
             bits.take(3)?; // video_format
-            self.full_range = Some(bits.flag()?);
+            self.colour.range = if bits.flag()? { RANGE_FULL } else { RANGE_LIMITED };
             if bits.flag()? {
                 let (primaries, transfer, matrix) = (bits.number(8)?, bits.number(8)?, bits.number(8)?);
-                self.colour = Some(ColourDescription { primaries, transfer, matrix });
+                self.colour = ColourCodes { primaries, transfer, matrix, ..self.colour };
             }
         }
         if bits.flag()? {
             let top_field = bits.unsigned()?;
             bits.unsigned()?; // chroma_sample_loc_type_bottom_field
-            self.chroma_location =
+            self.colour.chroma_location =
                 i32::try_from(top_field).ok().filter(|&kind| kind <= 5).map_or(0, |kind| kind + 1);
         }
         if bits.flag()? {
@@ -218,20 +199,25 @@ impl Sps {
             }
     }
 
-    /// The name of the pixel format that libavcodec decodes to; `None` for depths it refuses.
-    pub(in crate::media) fn pixel_format(&self, full_range: bool, rgb: bool) -> Option<String> {
+    /// The name of the pixel format that libavcodec decodes to; `None` for depths it refuses. Where the set says no range or
+    /// matrix, the `container` may.
+    pub(in crate::media) fn pixel_format(&self, container: ColourCodes) -> Option<String> {
+        let own = self.colour.sanitised();
+        let range = if own.range == 0 { container.range } else { own.range };
+        let matrix =
+            if own.matrix == ColourCodes::UNSPECIFIED.matrix { container.matrix } else { own.matrix };
         let chroma = match self.chroma_format {
-            3 if rgb => "",
             3 => "444",
             2 => "422",
             // Grey too: its chroma planes are filled.
             _ => "420",
         };
-        let family = if chroma.is_empty() { "gbr" } else { "yuv" };
+        let is_rgb = self.chroma_format == 3 && matrix == MATRIX_RGB;
+        let name = if is_rgb { "gbrp".to_owned() } else { format!("yuv{chroma}p") };
         match self.depth {
-            8 if full_range && !chroma.is_empty() => Some(format!("yuvj{chroma}p")),
-            8 => Some(format!("{family}{chroma}p")),
-            9 | 10 | 12 | 14 => Some(format!("{family}{chroma}p{}le", self.depth)),
+            8 if range == RANGE_FULL && !is_rgb => Some(format!("yuvj{chroma}p")),
+            8 => Some(name),
+            9 | 10 | 12 | 14 => Some(format!("{name}{}le", self.depth)),
             _ => None,
         }
     }
@@ -289,12 +275,13 @@ mod tests {
     fn fields_of_a_record() {
         let sps = Sps::find(&bytes(HIGH)).unwrap();
         assert_eq!((sps.profile(), sps.level, sps.frames_only), (100, 10, true));
-        assert_eq!((sps.full_range, sps.chroma_location, sps.reorder_frames), (Some(true), 1, Some(2)));
-        assert_eq!(sps.colour, Some(ColourDescription { primaries: 1, transfer: 1, matrix: 1 }));
-        assert_eq!(sps.pixel_format(true, false).as_deref(), Some("yuvj420p"));
+        assert_eq!(sps.reorder_frames, Some(2));
+        let bt709 = ColourCodes { range: 2, primaries: 1, transfer: 1, matrix: 1, chroma_location: 1 };
+        assert_eq!(sps.colour, bt709);
+        assert_eq!(sps.pixel_format(ColourCodes::UNSPECIFIED).as_deref(), Some("yuvj420p"));
         let sps = Sps::find(&bytes(HIGH_10)).unwrap();
-        assert_eq!((sps.profile(), sps.full_range, sps.colour), (110, None, None));
-        assert_eq!(sps.pixel_format(false, false).as_deref(), Some("yuv420p10le"));
+        assert_eq!((sps.profile(), sps.colour.range, sps.colour.matrix), (110, 0, 2));
+        assert_eq!(sps.pixel_format(ColourCodes::UNSPECIFIED).as_deref(), Some("yuv420p10le"));
         assert!(!sps.is_in_order() && !sps.is_444());
         assert!(!Sps::find(&bytes(INTERLACED)).unwrap().frames_only);
         let wide = Sps::find(&bytes(WIDE)).unwrap().sample_aspect_ratio.map(Ratio::reduced);
@@ -343,7 +330,14 @@ mod tests {
     #[test]
     fn names_of_pixel_formats() {
         let name = |chroma_format, depth, full, rgb| {
-            Sps { chroma_format, depth, ..Sps::default() }.pixel_format(full, rgb)
+            let (range, matrix) = (if full { 2 } else { 0 }, if rgb { 0 } else { 2 });
+            let sps = Sps { chroma_format, depth, ..Sps::default() };
+            let codes = ColourCodes { range, matrix, ..ColourCodes::UNSPECIFIED };
+            assert_eq!(
+                Sps { colour: codes, ..sps.clone() }.pixel_format(ColourCodes::UNSPECIFIED),
+                sps.pixel_format(codes)
+            );
+            sps.pixel_format(codes)
         };
         assert_eq!(name(0, 8, false, false).as_deref(), Some("yuv420p"));
         assert_eq!(name(2, 10, true, false).as_deref(), Some("yuv422p10le"));

@@ -14,8 +14,8 @@ pub(in crate::media) struct KeyframeInterval {
     pub(super) first: Pts,
     /// In ticks of the stream, more than none.
     pub(super) interval: Ticks,
-    /// Bytes of the first one.
-    pub(super) bytes: u64,
+    /// Bytes of the first one, which the others have about as many of.
+    pub(in crate::media) bytes: u64,
 }
 
 impl KeyframeInterval {
@@ -25,11 +25,6 @@ impl KeyframeInterval {
         let past = elapsed.checked_rem_euclid(self.interval.get())?;
         let keyframes = elapsed.checked_sub(past).filter(|_| elapsed >= 0)?;
         Some(self.first.saturating_add(Ticks::new(keyframes)))
-    }
-
-    /// About how many bytes a keyframe has.
-    pub(in crate::media) const fn bytes(self) -> u64 {
-        self.bytes
     }
 
     /// By how many bytes a file of constant bit rate is ahead of its average at a time: by a keyframe after each, and by nothing
@@ -46,18 +41,18 @@ impl KeyframeInterval {
 
 /// Frames from one keyframe to the next by the options that x264 writes into its first packet, where it was told not to begin anew
 /// at cuts.
-pub(super) fn frames_between_keyframes(packet: &[u8]) -> Option<i64> {
+pub(super) fn frames_between_keyframes(packet: &[u8]) -> Option<u32> {
     let text = packet.get(..MAX_TEXT).unwrap_or(packet);
-    let is_fixed = number_of(text, b" scenecut=")? == 0 && number_of(text, b" intra_refresh=")? == 0;
-    number_of(text, b" keyint=").filter(|&frames| is_fixed && frames > 0)
+    let is_fixed = number_behind(text, b" scenecut=")? == 0 && number_behind(text, b" intra_refresh=")? == 0;
+    number_behind(text, b" keyint=").filter(|&frames| is_fixed && frames > 0)
 }
 
-/// The number behind the first place of an option's name.
-fn number_of(text: &[u8], name: &[u8]) -> Option<i64> {
-    let place = text.windows(name.len()).position(|part| part == name)?;
-    let digits = text.get(place.checked_add(name.len())?..)?.iter().take(6);
+/// The number behind the first place of a text.
+pub(in crate::media) fn number_behind(bytes: &[u8], text: &[u8]) -> Option<u32> {
+    let place = bytes.windows(text.len()).position(|part| part == text)?;
+    let digits = bytes.get(place.checked_add(text.len())?..)?.iter().take(6);
     let digits = digits.take_while(|byte| byte.is_ascii_digit());
-    digits.fold(None, |number, &byte| Some(number.unwrap_or(0) * 10 + i64::from(byte - b'0')))
+    digits.fold(None, |number, &byte| Some(number.unwrap_or(0) * 10 + u32::from(byte - b'0')))
 }
 
 #[cfg(test)]

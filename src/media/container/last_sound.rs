@@ -6,16 +6,15 @@
 
 use std::collections::VecDeque;
 
+use super::reading::read_ahead;
 use crate::media::bits::Bits;
 use crate::media::error::MediaError;
 use crate::media::ffi::packet::Packet;
 use crate::media::info::{MediaInfo, Ratio};
 use crate::media::input::Container;
-use crate::media::timeline::{self, Span};
+use crate::media::timeline;
+use crate::media::units::Microseconds;
 
-/// Packets that are read for the headers, at most, and their bytes.
-const MAX_PACKETS: usize = 100;
-const MAX_BYTES: u64 = 2 << 20;
 /// Samples of each channel in a frame of AAC (ISO/IEC 14496-3, 4.5.2.1).
 const FRAME_SAMPLES: i32 = 1024;
 /// Samples a second by `samplingFrequencyIndex` (ISO/IEC 14496-3, table 1.18). With spectral band replication the output has
@@ -23,46 +22,35 @@ const FRAME_SAMPLES: i32 = 1024;
 const SAMPLE_RATES: [i32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
-/// Adds the length of one frame to each stream of AAC for which libavformat did not know it, and with that to the whole.
-/// `container` is at its start, and its streams are analysed. Returns the packets that were read, and by how many
-/// microseconds the whole is longer.
+/// Adds the length of one frame to each stream of AAC for which libavformat did not know it, and with that to the `duration` of
+/// the whole. `container` is at its start, and its streams are analysed. Returns the packets that were read.
 ///
 /// # Errors
 /// Those of reading.
 pub(in crate::media) fn add(
     container: &mut Container<'_>,
     info: &mut MediaInfo,
-) -> Result<(VecDeque<Packet>, i64), MediaError> {
-    let mut packets = VecDeque::new();
+    duration: &mut Option<Microseconds>,
+) -> Result<VecDeque<Packet>, MediaError> {
     let mut wanted = streams_without_length(container, info);
-    let before = whole(info);
-    let mut bytes = 0_u64;
-    while !wanted.is_empty() && packets.len() < MAX_PACKETS && bytes < MAX_BYTES {
-        let mut packet = Packet::new().map_err(MediaError::library("allocating a packet"))?;
-        let result = container.read_packet(&mut packet);
-        container.input_mut().check()?;
-        // An end or an error here is met again when packets are read to be decoded.
-        if !matches!(result, Ok(true)) {
-            break;
-        }
-        if let Some(index) = packet.stream_index() {
+    let before = timeline::of_streams(&info.streams).1;
+    let packets = read_ahead(container, |container, packets| {
+        if let Some((packet, index)) =
+            packets.back().and_then(|packet| Some((packet, packet.stream_index()?)))
+        {
             wanted.retain(|&other| other != index || !lengthen(info, index, packet.bytes()));
             tell_profile(container, info, index, packet.bytes());
         }
-        bytes = bytes.saturating_add(packet.size());
-        packets.push_back(packet);
-    }
-    let after = whole(info);
+        !wanted.is_empty()
+    })?;
+    let after = timeline::of_streams(&info.streams).1;
     // Where libavformat combines the streams in another way than we do, its word stays.
-    let longer = match (before, after) {
-        (Some(before), Some(after)) if container.duration() == Some(before) && after > before => {
-            info.duration_seconds = Some(timeline::seconds(after));
-            info.bit_rate = info.size_bytes.and_then(|size| timeline::average_bit_rate(size, after));
-            after.saturating_sub(before)
-        }
-        _ => 0,
-    };
-    Ok((packets, longer))
+    if after > before && before.is_some() && container.duration().map(Microseconds::new) == before {
+        *duration = after;
+        info.duration_seconds = after.map(Microseconds::seconds);
+        info.bit_rate = info.size_bytes.and_then(|size| timeline::average_bit_rate(size, after?));
+    }
+    Ok(packets)
 }
 
 fn streams_without_length(container: &Container<'_>, info: &MediaInfo) -> Vec<usize> {
@@ -72,7 +60,7 @@ fn streams_without_length(container: &Container<'_>, info: &MediaInfo) -> Vec<us
     let streams = info.streams.iter().zip(container.streams());
     streams
         .filter(|(info, stream)| {
-            is_aac(info.codec_name.as_deref())
+            matches!(info.codec_name.as_deref(), Some("aac" | "aac_latm"))
                 && info.duration_ts.is_some()
                 && stream.audio_frame_size().is_none()
         })
@@ -80,16 +68,12 @@ fn streams_without_length(container: &Container<'_>, info: &MediaInfo) -> Vec<us
         .collect()
 }
 
-fn is_aac(codec_name: Option<&str>) -> bool {
-    matches!(codec_name, Some("aac" | "aac_latm"))
-}
-
 /// Adds the length of one frame to a stream; `false` when the packet does not say it.
 fn lengthen(info: &mut MediaInfo, index: usize, packet: &[u8]) -> bool {
     let Some(stream) = info.streams.get_mut(index) else { return false };
     let rate = match stream.codec_name.as_deref() {
         Some("aac_latm") => latm_sample_rate(packet),
-        _ => adts_sample_rate(packet),
+        _ => adts_header(packet).and_then(|(_, rate)| rate),
     };
     // libavformat rounds it down (libavformat/demux.c, estimate_timings_from_pts).
     let frame = rate
@@ -105,49 +89,23 @@ fn lengthen(info: &mut MediaInfo, index: usize, packet: &[u8]) -> bool {
 fn tell_profile(container: &Container<'_>, info: &mut MediaInfo, index: usize, packet: &[u8]) {
     let Some(stream) = info.streams.get_mut(index) else { return };
     if stream.profile.is_none() && stream.codec_name.as_deref() == Some("aac") {
-        let name = adts_profile(packet)
-            .and_then(|profile| container.stream(index)?.profile_name(profile).map(str::to_owned));
-        stream.profile = name;
+        let name =
+            adts_header(packet).and_then(|(profile, _)| container.stream(index)?.profile_name(profile));
+        stream.profile = name.map(str::to_owned);
     }
 }
 
-/// The length of the whole in microseconds, by its streams.
-fn whole(info: &MediaInfo) -> Option<i64> {
-    let spans: Vec<Span> = info
-        .streams
-        .iter()
-        .map(|stream| {
-            let microseconds = |ticks| timeline::to_microseconds(ticks, stream.time_base);
-            Span {
-                kind: stream.kind,
-                start: stream.start_pts.and_then(microseconds),
-                duration: stream.duration_ts.and_then(microseconds),
-            }
-        })
-        .collect();
-    timeline::combine(&spans).1
-}
-
-/// Reads profile and sampling frequency index from the header of an ADTS frame (ISO/IEC 14496-3, 1.A.2.2.1).
-fn adts_header(packet: &[u8]) -> Option<(u32, u32)> {
+/// Reads profile and samples a second from the header of an ADTS frame (ISO/IEC 14496-3, 1.A.2.2.1). libavcodec's numbers of the
+/// profiles are those of the header (libavcodec/defs.h, `AV_PROFILE_AAC_MAIN` and those behind it).
+fn adts_header(packet: &[u8]) -> Option<(i32, Option<i32>)> {
     let mut bits = Bits::new(packet);
     let has_syncword = bits.take(12)? == 0xfff;
     let _version = bits.flag()?;
     let layer = bits.take(2)?;
     let _protection_absent = bits.flag()?;
-    let profile = bits.take(2)?;
-    let index = bits.take(4)?;
-    (has_syncword && layer == 0).then_some((profile, index))
-}
-
-fn adts_sample_rate(packet: &[u8]) -> Option<i32> {
-    adts_header(packet).and_then(|(_, index)| sample_rate(index))
-}
-
-/// The profile by libavcodec's numbers, which for AAC are those of the header (libavcodec/defs.h, `AV_PROFILE_AAC_MAIN` and
-/// those behind it).
-fn adts_profile(packet: &[u8]) -> Option<i32> {
-    adts_header(packet).and_then(|(profile, _)| i32::try_from(profile).ok())
+    let profile = bits.number(2)?;
+    let rate = sample_rate(bits.take(4)?);
+    (has_syncword && layer == 0).then_some((profile, rate))
 }
 
 /// Reads the configuration in an element of LOAS (ISO/IEC 14496-3, 1.7.2 and 1.7.3). Not every element has one.
@@ -207,15 +165,14 @@ mod tests {
     #[test]
     fn headers_of_adts() {
         // AAC-LC at 44.1 kHz, stereo.
-        assert_eq!(adts_sample_rate(&[0xff, 0xf1, 0x50, 0x80]), Some(44_100));
-        assert_eq!(adts_sample_rate(&[0xff, 0xf9, 0x5c, 0x40]), Some(22_050));
-        assert_eq!(adts_profile(&[0xff, 0xf9, 0x5c, 0x40]), Some(1));
-        assert_eq!(adts_profile(&[0xff, 0xf9, 0x10]), Some(0));
-        // A reserved frequency, another layer, no syncword, too few bytes.
-        for packet in
-            [&[0xff, 0xf1, 0x74, 0x80][..], &[0xff, 0xf3, 0x50, 0x80], &[0xfe, 0xf1, 0x50], &[0xff, 0xf1]]
-        {
-            assert_eq!(adts_sample_rate(packet), None, "{packet:x?}");
+        assert_eq!(adts_header(&[0xff, 0xf1, 0x50, 0x80]), Some((1, Some(44_100))));
+        assert_eq!(adts_header(&[0xff, 0xf9, 0x5c, 0x40]), Some((1, Some(22_050))));
+        assert_eq!(adts_header(&[0xff, 0xf9, 0x10]), Some((0, Some(44_100))));
+        // A reserved frequency.
+        assert_eq!(adts_header(&[0xff, 0xf1, 0x74, 0x80]), Some((1, None)));
+        // Another layer, no syncword, too few bytes.
+        for packet in [&[0xff, 0xf3, 0x50, 0x80][..], &[0xfe, 0xf1, 0x50], &[0xff, 0xf1]] {
+            assert_eq!(adts_header(packet), None, "{packet:x?}");
         }
     }
 
@@ -250,7 +207,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_header(bytes in vec(any::<u8>(), 0..32)) {
-            let _rates = (adts_sample_rate(&bytes), latm_sample_rate(&bytes));
+            let _headers = (adts_header(&bytes), latm_sample_rate(&bytes));
         }
     }
 }

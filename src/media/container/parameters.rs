@@ -64,21 +64,9 @@ impl Configuration {
     }
 
     fn add_sps(&mut self, sps: &Sps) {
-        let mut codes = ColourCodes { chroma_location: sps.chroma_location, ..ColourCodes::UNSPECIFIED };
-        if let Some(full) = sps.full_range {
-            codes.range = if full { 2 } else { 1 };
-        }
-        if let Some(colour) = sps.colour {
-            (codes.primaries, codes.transfer, codes.matrix) =
-                (colour.primaries, colour.transfer, colour.matrix);
-        }
-        let codes = codes.sanitised();
-        // The decoder goes by its own word first, and by the container's where it has none.
-        let range = if sps.full_range.is_some() { codes.range } else { self.colour.range };
-        let matrix = if sps.colour.is_some() { codes.matrix } else { self.colour.matrix };
-        self.pixel_format = sps.pixel_format(range == 2, matrix == 0);
+        self.pixel_format = sps.pixel_format(self.colour);
         self.add_profile(sps.profile(), sps.level);
-        self.add_colour(codes);
+        self.add_colour(sps.colour.sanitised());
         self.sample_aspect_ratio = self.sample_aspect_ratio.or(sps.sample_aspect_ratio);
         if sps.frames_only {
             self.field_order = self.field_order.or(Some("progressive"));

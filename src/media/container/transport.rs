@@ -7,10 +7,12 @@
 //!
 //! Where either is uncertain, libavformat reads as much as it does of every container without headers.
 
+use std::collections::BTreeMap;
 use std::ffi::CStr;
 
-use super::formats::{DEMUXERS, NO_PROTOCOL, Opening, PROBE_BYTES, PROBE_READ, find_stream_info, refused};
+use super::formats::{Opening, PROBE_BYTES, PROBE_READ, analyse_streams, find_stream_info};
 use super::interval::{KeyframeInterval, frames_between_keyframes};
+use super::reading::next_packet;
 use crate::media::error::MediaError;
 use crate::media::ffi::packet::Packet;
 use crate::media::ffi::stream::{MediaType, Stream};
@@ -37,27 +39,18 @@ const MAX_LENGTH: Microseconds = Microseconds::new(7_000_000);
 /// Frames that are presented this long after their decoding time are expected in any video: five frames of 25 a second.
 const MIN_DELAY: Microseconds = Microseconds::new(200_000);
 
-/// What libavformat is told. It would otherwise collect a megabyte of packets to find out whether sound that is declared as AAC is
-/// AAC: the demuxers that could tell are not compiled in.
-const OPTIONS: &[(&CStr, &CStr)] =
-    &[(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL), (c"max_probe_packets", c"1")];
-/// The same, and that the end is short.
-const OPTIONS_WITH_SHORT_END: &[(&CStr, &CStr)] = &[
-    (c"format_whitelist", DEMUXERS),
-    (c"protocol_whitelist", NO_PROTOCOL),
-    (c"max_probe_packets", c"1"),
-    (c"duration_probesize", END_PROBE),
-];
-
 /// Analyses the streams of a transport stream that was just opened. Returns where the keyframes of each are expected.
 ///
 /// # Errors
 /// [`MediaError::NotMedia`], and those of reading.
 pub(super) fn analyse(
     container: &mut Container<'_>,
-    opening: Opening,
+    opening: &Opening,
 ) -> Result<Vec<Option<KeyframeInterval>>, MediaError> {
-    reopen(container, Opening { options: OPTIONS, ..opening })?;
+    // libavformat would collect a megabyte of packets to find out whether sound that is declared as AAC is AAC: the demuxers that
+    // could tell are not compiled in.
+    let impatient = opening.with(c"max_probe_packets", c"1");
+    impatient.reopen(container)?;
     container.input_mut().prefetch(&[ByteRange::new(0, START_READ)]);
     container.input_mut().prefetch_when_reached(ByteRange::new(START_READ, PROBE_READ));
     let mut start = Section::default();
@@ -66,16 +59,16 @@ pub(super) fn analyse(
     let probe_bytes = if is_enough { start.payload } else { start.payload.max(PROBE_BYTES) };
     // What was requested may show the distance between keyframes too.
     while start.place < LARGE_START && start.read(container)? {}
-    let keyframes = start.streams.iter().map(Timestamps::keyframe_interval).collect();
-    let options = if is_end_short(container, &start)? { OPTIONS_WITH_SHORT_END } else { OPTIONS };
-    reopen(container, Opening { options, ..opening })?;
+    let keyframes = (0..container.stream_count()).map(|index| start.of(index).keyframe_interval()).collect();
+    let has_short_end = is_end_short(container, &start)?;
+    let short_end = has_short_end.then(|| impatient.with(c"duration_probesize", END_PROBE));
+    short_end.as_ref().unwrap_or(&impatient).reopen(container)?;
     find_stream_info(container, probe_bytes)?;
     if container.stream_count() > 0 && container.streams().filter(|&stream| is_needed(stream)).all(is_known) {
         return Ok(keyframes);
     }
-    reopen(container, opening)?;
-    container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
-    find_stream_info(container, PROBE_BYTES)?;
+    opening.reopen(container)?;
+    analyse_streams(container)?;
     Ok(keyframes)
 }
 
@@ -90,18 +83,8 @@ fn is_end_short(container: &mut Container<'_>, start: &Section) -> Result<bool, 
     }
     let mut end = Section::default();
     while end.read(container)? {}
-    let is_complete = |(index, stream): (usize, Stream<'_>)| {
-        let (Some(start), Some(end)) = (start.streams.get(index), end.streams.get(index)) else {
-            return false;
-        };
-        end.has_last(start, stream)
-    };
-    Ok(container.streams().enumerate().filter(|&(_, stream)| is_needed(stream)).all(is_complete))
-}
-
-fn reopen(container: &mut Container<'_>, opening: Opening) -> Result<(), MediaError> {
-    let reopened = container.reopen(opening.max_streams, opening.options);
-    reopened.map_err(|error| refused(container.input(), error))
+    let mut needed = container.streams().enumerate().filter(|&(_, stream)| is_needed(stream));
+    Ok(needed.all(|(index, stream)| end.of(index).has_last(&start.of(index), stream)))
 }
 
 /// Whether the start and the end of a stream are part of what is reported of the whole.
@@ -119,7 +102,7 @@ fn is_known(stream: Stream<'_>) -> bool {
 /// What the packets of one piece of the file tell.
 #[derive(Default)]
 struct Section {
-    streams: Vec<Timestamps>,
+    streams: BTreeMap<usize, Timestamps>,
     /// Bytes of the packets.
     payload: i64,
     /// Where in the file the last packet begins.
@@ -129,37 +112,32 @@ struct Section {
 impl Section {
     /// Reads the next packet; `false` at the end of the file, and where libavformat reports an error.
     fn read(&mut self, container: &mut Container<'_>) -> Result<bool, MediaError> {
-        let mut packet = Packet::new().map_err(MediaError::library("allocating a packet"))?;
-        let result = container.read_packet(&mut packet);
-        container.input_mut().check()?;
-        let Some(index) = packet.stream_index().filter(|_| matches!(result, Ok(true))) else {
-            return Ok(false);
-        };
+        let Ok(Some(packet)) = next_packet(container)? else { return Ok(false) };
+        let Some(index) = packet.stream_index() else { return Ok(false) };
         self.payload = self.payload.saturating_add_unsigned(packet.size());
         self.place = self.place.max(packet.position().unwrap_or(0));
-        if self.streams.len() <= index {
-            self.streams
-                .resize_with(container.stream_count().max(index.saturating_add(1)), Timestamps::default);
-        }
-        if let Some(stream) = self.streams.get_mut(index) {
-            stream.note(packet.pts().map(Pts::new), packet.dts().map(Pts::new));
-            if packet.is_key() {
-                stream.note_keyframe(&packet);
-            }
+        let stream = self.streams.entry(index).or_default();
+        stream.note(packet.pts().map(Pts::new), packet.dts().map(Pts::new));
+        if packet.is_key() {
+            stream.note_keyframe(&packet);
         }
         Ok(true)
+    }
+
+    /// What was seen of one stream.
+    fn of(&self, index: usize) -> Timestamps {
+        self.streams.get(&index).copied().unwrap_or_default()
     }
 
     /// Whether to look further: longer for the first packet of a stream than for the frame rate.
     fn may_go_on(&self, container: &Container<'_>) -> bool {
         let is_missing = |(index, stream): (usize, Stream<'_>)| {
-            matches!(stream.kind(), MediaType::Video | MediaType::Audio)
-                && self.streams.get(index).is_none_or(|seen| seen.last_pts.is_none())
+            matches!(stream.kind(), MediaType::Video | MediaType::Audio) && self.of(index).last_pts.is_none()
         };
         let has_all = !container.streams().enumerate().any(is_missing);
         let max_packets = if has_all { PROBE_BYTES } else { MAX_PROBE_BYTES };
         self.payload < max_packets
-            && !self.streams.iter().zip(container.streams()).any(|(seen, stream)| seen.is_long(stream))
+            && !container.streams().enumerate().any(|(index, stream)| self.of(index).is_long(stream))
     }
 
     /// Whether the packets of the start are enough for libavformat to find out the same as from more of them.
@@ -168,42 +146,57 @@ impl Section {
         let mut needed = container.streams().enumerate().filter(|&(_, stream)| is_needed(stream)).peekable();
         needed.peek().is_some()
             && needed.all(|(index, stream)| {
-                self.streams.get(index).is_some_and(|seen| {
-                    let is_video = stream.kind() == MediaType::Video;
-                    seen.last_pts.is_some() && (!is_video || seen.intervals >= min_intervals)
-                })
+                let seen = self.of(index);
+                let is_video = stream.kind() == MediaType::Video;
+                seen.last_pts.is_some() && (!is_video || seen.decoding.intervals() >= min_intervals)
             })
+    }
+}
+
+/// Times one behind the other.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Sequence {
+    first: Option<Pts>,
+    last: Option<Pts>,
+    /// The first interval, and how many there are.
+    interval: Option<Ticks>,
+    count: u32,
+    is_irregular: bool,
+}
+
+impl Sequence {
+    fn note(&mut self, time: Pts) {
+        self.first = self.first.or(Some(time));
+        let Some(last) = self.last.replace(time) else { return };
+        let interval = time.since(last);
+        let first = *self.interval.get_or_insert(interval);
+        // Halves of ticks are rounded one way or the other.
+        let is_same = (-1..=1).contains(&interval.saturating_sub(first).get());
+        self.is_irregular |= interval <= Ticks::ZERO || !is_same;
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Intervals of the same length, but for rounding, if all were.
+    const fn intervals(&self) -> u32 {
+        if self.is_irregular { 0 } else { self.count }
     }
 }
 
 /// The timestamps of one stream, in its ticks, in one piece of the file.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Timestamps {
-    first_dts: Option<Pts>,
-    last_dts: Option<Pts>,
+    /// Decoding times.
+    decoding: Sequence,
     /// The latest presentation time.
     last_pts: Option<Pts>,
     /// The longest time from decoding to presentation.
     delay: Ticks,
-    /// The first interval between two decoding times.
-    interval: Option<Ticks>,
-    /// Intervals of the same length, but for rounding, if all were.
-    intervals: u32,
-    is_irregular: bool,
-    keyframes: Keyframes,
-}
-
-/// The keyframes of one stream in one piece of the file.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Keyframes {
-    /// Presentation time and bytes of the first one.
-    first: Option<(Pts, u64)>,
-    last: Option<Pts>,
-    /// The distance of the first two.
-    interval: Option<Ticks>,
-    is_irregular: bool,
-    /// Frames from one to the next, as the encoder announces it.
-    announced: Option<i64>,
+    /// Presentation times of keyframes.
+    keyframes: Sequence,
+    /// Bytes of the first keyframe.
+    keyframe_bytes: u64,
+    /// Frames from one keyframe to the next, as the encoder announces it.
+    announced: Option<u32>,
 }
 
 impl Timestamps {
@@ -212,73 +205,49 @@ impl Timestamps {
         if let (Some(pts), Some(dts)) = (pts, dts) {
             self.delay = self.delay.max(pts.since(dts));
         }
-        self.first_dts = self.first_dts.or(dts);
-        if let (Some(before), Some(dts)) = (self.last_dts, dts) {
-            self.note_interval(dts.since(before));
+        match dts {
+            Some(dts) => self.decoding.note(dts),
+            None => self.decoding.is_irregular = true,
         }
-        self.is_irregular |= dts.is_none();
-        self.last_dts = dts;
-        if self.is_irregular {
-            self.intervals = 0;
-        }
-    }
-
-    fn note_interval(&mut self, interval: Ticks) {
-        let first = *self.interval.get_or_insert(interval);
-        let difference = interval.saturating_sub(first).get();
-        // Halves of ticks are rounded one way or the other.
-        self.is_irregular |= interval <= Ticks::ZERO || !(-1..=1).contains(&difference);
-        self.intervals = self.intervals.saturating_add(1);
     }
 
     fn note_keyframe(&mut self, packet: &Packet) {
         let Some(pts) = packet.pts().map(Pts::new) else { return };
-        let keyframes = &mut self.keyframes;
-        if keyframes.first.is_none() {
-            keyframes.first = Some((pts, packet.size()));
-            keyframes.announced = frames_between_keyframes(packet.bytes());
+        if self.keyframes.first.is_none() {
+            self.keyframe_bytes = packet.size();
+            self.announced = frames_between_keyframes(packet.bytes());
         }
-        if let Some(last) = keyframes.last.replace(pts) {
-            let interval = pts.since(last);
-            let first = *keyframes.interval.get_or_insert(interval);
-            keyframes.is_irregular |= !(-1..=1).contains(&interval.saturating_sub(first).get());
-        }
+        self.keyframes.note(pts);
     }
 
     fn keyframe_interval(&self) -> Option<KeyframeInterval> {
-        let keyframes = &self.keyframes;
-        let (first, bytes) = keyframes.first?;
-        let frame = self.interval.filter(|_| self.intervals > 0);
-        let announced = keyframes
-            .announced
-            .zip(frame)
-            .map(|(frames, length)| Ticks::new(frames.saturating_mul(length.get())));
-        let interval = keyframes.interval.or(announced)?;
-        (interval > Ticks::ZERO && !keyframes.is_irregular).then_some(KeyframeInterval {
-            first,
-            interval,
-            bytes,
-        })
+        let first = self.keyframes.first.filter(|_| !self.keyframes.is_irregular)?;
+        let announced = || {
+            let frame = self.decoding.interval.filter(|_| self.decoding.intervals() > 0)?;
+            Some(Ticks::new(i64::from(self.announced?).saturating_mul(frame.get())))
+        };
+        let interval = self.keyframes.interval.or_else(announced)?;
+        Some(KeyframeInterval { first, interval, bytes: self.keyframe_bytes })
     }
 
     /// Whether the packets reach over more than libavformat looks at.
     fn is_long(&self, stream: Stream<'_>) -> bool {
         let max_length = TimeBase::try_from(stream.time_base()).ok().and_then(|base| base.ticks(MAX_LENGTH));
-        let length = self.first_dts.zip(self.last_dts).map(|(first, last)| last.since(first));
+        let length = self.decoding.first.zip(self.decoding.last).map(|(first, last)| last.since(first));
         length.zip(max_length).is_some_and(|(length, most)| length > most)
     }
 
     /// Whether no packet before these is presented after them, as far as the packets of the `start` tell how late packets are
     /// presented.
     fn has_last(&self, start: &Self, stream: Stream<'_>) -> bool {
-        let (Some(first_dts), Some(last_pts)) = (self.first_dts, self.last_pts) else { return false };
+        let (Some(first_dts), Some(last_pts)) = (self.decoding.first, self.last_pts) else { return false };
         if stream.kind() != MediaType::Video {
             return true;
         }
         let min_delay = TimeBase::try_from(stream.time_base()).ok().and_then(|base| base.ticks(MIN_DELAY));
         let delay = min_delay.unwrap_or(Ticks::MAX).max(start.delay).max(self.delay);
         // The packet before these is decoded an interval before the first of them.
-        let interval = start.interval.unwrap_or(Ticks::ZERO);
+        let interval = start.decoding.interval.unwrap_or(Ticks::ZERO);
         first_dts.saturating_sub(interval).saturating_add(delay) <= last_pts
     }
 }
@@ -299,15 +268,15 @@ mod tests {
     fn a_constant_frame_rate_shows_in_equal_intervals() {
         // 59.94 frames a second: intervals of 1501 and 1502 ticks.
         let steady = seen(&[(3003, 0), (9009, 1502), (6006, 3003), (4505, 4505), (7508, 6006)]);
-        assert_eq!((steady.intervals, steady.delay), (4, Ticks::new(7507)));
+        assert_eq!((steady.decoding.intervals(), steady.delay), (4, Ticks::new(7507)));
         // Telecine: frames of two and three fields.
-        assert_eq!(seen(&[(0, 0), (3003, 3003), (7508, 7508), (10_511, 10_511)]).intervals, 0);
+        assert_eq!(seen(&[(0, 0), (3003, 3003), (7508, 7508), (10_511, 10_511)]).decoding.intervals(), 0);
         // Two packets with one decoding time, and one without.
-        assert_eq!(seen(&[(0, 0), (0, 0), (3600, 3600)]).intervals, 0);
+        assert_eq!(seen(&[(0, 0), (0, 0), (3600, 3600)]).decoding.intervals(), 0);
         let mut gap = seen(&[(0, 0), (3600, 3600)]);
         gap.note(Some(Pts::new(7200)), None);
         gap.note(Some(Pts::new(10_800)), Some(Pts::new(10_800)));
-        assert_eq!(gap.intervals, 0);
+        assert_eq!(gap.decoding.intervals(), 0);
     }
 
     #[test]

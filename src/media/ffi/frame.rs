@@ -26,6 +26,12 @@ pub(crate) struct ColourCodes {
     pub(crate) chroma_location: c_int,
 }
 
+impl Default for ColourCodes {
+    fn default() -> Self {
+        Self::UNSPECIFIED
+    }
+}
+
 /// The names are those of the codes that libav knows; `None` for the others and for "unspecified".
 impl ColourCodes {
     /// Nothing specified.

@@ -5,10 +5,8 @@
 //! is estimated by that.
 
 use super::entry::Entered;
-use super::packets::AccessUnit;
-use super::places::Places;
+use super::packets::Stamp;
 use super::state::Search;
-use super::window::Window;
 use crate::media::container::first_timestamp;
 use crate::media::error::MediaError;
 use crate::media::units::{Microseconds, Pts, Ticks};
@@ -49,8 +47,6 @@ const PROBE: usize = 64 << 10;
 const MAX_PROBE: usize = 1 << 20;
 /// Places whose times are learnt before a jump, at most.
 const MAX_PROBES: u32 = 4;
-/// Access units read behind a keyframe, at most, to learn whether one is presented before it.
-const MAX_LOOK_AHEAD: usize = 32;
 /// Access units that, decoded in a row and presented before a time, show that none is held back for longer: H.264 and HEVC
 /// reorder by 16.
 const MAX_REORDER: usize = 16;
@@ -70,83 +66,64 @@ struct Jump {
     back: Ticks,
     /// What lies from here on was read by the jump before.
     seen: Option<u64>,
-    /// Whether it is repeated when it lands far from where it should.
-    may_miss: bool,
     /// Bytes of the frame, where it is expected to be a keyframe.
     bytes: u64,
-}
-
-/// What a landing led to.
-enum Landing {
-    /// A keyframe with this presentation time; it is held.
-    Keyframe(Pts),
-    /// Access units from this time on, and no keyframe among them.
-    Nothing(Pts),
-    /// A place that is far from the one wanted.
-    Missed,
 }
 
 impl Search<'_, '_> {
     /// Enters the file shortly before `goal`, or `further` ticks before that, at a keyframe there that is presented at or
     /// before the goal, or is itself the frame of the goal.
-    pub(super) fn jump(&mut self, goal: Pts, further: Ticks) -> Result<Entered, MediaError> {
-        if further == Ticks::ZERO {
-            self.has_no_entry = false;
-        } else if self.has_no_entry {
-            return Ok(Entered::Nowhere);
-        }
-        let Some(end) = self.places.as_ref().map(Places::end) else { return Ok(Entered::Nowhere) };
+    pub(super) fn jump(&mut self, goal: Pts, further: Ticks) -> Result<Option<Entered>, MediaError> {
         // Behind the end there is nothing to enter.
-        let aim = goal.min(end).saturating_sub(further);
+        let aim = goal.min(self.places.end).saturating_sub(further);
         let (first, step) = (self.ticks(FIRST_JUMP), self.ticks(STEP));
-        let mut jump = Jump { aim, goal, back: first, seen: None, may_miss: true, bytes: 0 };
+        let mut jump = Jump { aim, goal, back: first, seen: None, bytes: 0 };
         self.requested = 0;
         self.expect_keyframe(&mut jump);
         self.probe(jump)?;
         self.expect_keyframe(&mut jump);
+        let max_early = self.ticks(MAX_EARLY);
         let mut misses = 0;
-        while misses <= MAX_MISSES {
-            jump.may_miss = misses < MAX_MISSES;
-            let Some(place) = self.place_of(jump) else {
-                self.has_no_entry = true;
-                break;
-            };
+        while let Some(place) = self.place_of(jump) {
             self.request(jump, place);
             if !self.move_to(place) {
                 break;
             }
-            match self.read_to_keyframe(jump)? {
-                Landing::Keyframe(pts) => return Ok(Entered::Keyframe(pts)),
-                Landing::Nothing(time) => {
-                    jump.seen = Some(place);
-                    let more = step.max(jump.back.saturating_sub(first));
-                    jump.back = jump.back.max(aim.since(time)).saturating_add(more).max(first);
-                }
-                Landing::Missed => {
-                    self.units.container.input_mut().need_only(&[]);
-                    self.requested = 0;
-                    misses += 1;
-                }
+            let landed = self.landing_time()?.unwrap_or(aim);
+            let early = aim.saturating_sub(jump.back).since(landed);
+            let is_early = jump.seen.is_none() && early > max_early.max(jump.back);
+            if misses < MAX_MISSES && (is_early || landed > aim) {
+                // By what is known now, the next landing is nearer.
+                self.units.container.input_mut().need_only(&[]);
+                self.requested = 0;
+                misses += 1;
+                continue;
             }
+            if let Some(pts) = self.read_to_keyframe(jump)? {
+                return Ok(Some(Entered::Keyframe(pts)));
+            }
+            jump.seen = Some(place);
+            let more = step.max(jump.back.saturating_sub(first));
+            jump.back = jump.back.max(aim.since(landed)).saturating_add(more).max(first);
         }
-        Ok(Entered::Nowhere)
+        Ok(None)
     }
 
     /// Lets a jump land shortly before the place where a keyframe is expected, if one is.
     fn expect_keyframe(&self, jump: &mut Jump) {
-        let Some(places) = &self.places else { return };
-        let Some(keyframes) = places.keyframes() else { return };
-        let Some(pts) = keyframes.expected(jump.aim, self.decoding.frame_ticks()) else { return };
+        let places = &self.places;
+        let Some(keyframes) = places.keyframes else { return };
+        let Some(pts) = keyframes.expected(jump.aim, self.decoding.frame_ticks) else { return };
         let least = self.ticks(MIN_MARGIN).max(self.frames(2));
         let most = self.ticks(MAX_MARGIN).max(least);
-        let time = pts.since(places.start()).get();
+        let time = pts.since(places.start).get();
         let margin =
             if places.is_estimate() { Ticks::new(time / MARGIN_OF).max(least).min(most) } else { least };
         jump.back = jump.aim.since(pts).max(Ticks::ZERO).saturating_add(margin);
         if pts > jump.aim {
             // The frames before it show that it is the one of the aim.
             jump.back = jump.back.max(self.frames(FRAMES_BEFORE));
-            jump.bytes = keyframes.bytes();
+            jump.bytes = keyframes.bytes;
         }
     }
 
@@ -154,32 +131,30 @@ impl Search<'_, '_> {
     fn probe(&mut self, jump: Jump) -> Result<(), MediaError> {
         let target = jump.aim.saturating_sub(jump.back);
         let reach = self.ticks(MAX_UNKNOWN);
-        let view = self.units.container.stream(self.units.stream());
+        let view = self.units.container.stream(self.units.stream.index);
         let Some(pid) = view.and_then(|stream| u16::try_from(stream.id()).ok()) else { return Ok(()) };
         for _ in 0..MAX_PROBES {
-            let is_unknown = self.places.as_ref().is_some_and(|places| places.is_unknown(target, reach));
-            let Some(place) = self.place_of(jump).filter(|_| is_unknown) else { break };
-            let (mut found, mut piece, mut length) = (None, place, PROBE);
+            let is_unknown = self.places.is_unknown(target, reach);
+            let Some(mut piece) = self.place_of(jump).filter(|_| is_unknown) else { break };
+            let (mut found, mut length) = (None, PROBE);
             while found.is_none() && length <= MAX_PROBE {
                 let bytes = self.units.container.input_mut().peek(piece, length)?;
-                found =
-                    first_timestamp(&bytes, pid, target.get()).map(|(behind, time)| (piece, behind, time));
-                if bytes.len() < length {
+                found = first_timestamp(&bytes, pid, target.get());
+                if found.is_some() || bytes.len() < length {
                     break;
                 }
                 piece = piece.saturating_add(bytes.len() as u64);
                 length = length.saturating_mul(2);
             }
-            let Some((piece, behind, time)) = found else { break };
-            let place = u64::try_from(behind).ok().map(|behind| piece.saturating_add(behind));
-            self.note_place(Some(Pts::new(time)), place);
+            let Some((behind, time)) = found else { break };
+            self.note_place(Some(Pts::new(time)), Some(piece.saturating_add(behind as u64)));
         }
         Ok(())
     }
 
     /// Where to land; `None` where the start is as near.
     fn place_of(&self, jump: Jump) -> Option<u64> {
-        let places = self.places.as_ref()?;
+        let places = &self.places;
         let place = places.of(jump.aim.saturating_sub(jump.back));
         let place = jump.seen.map_or(place, |seen| place.min(seen.saturating_sub(MIN_STEP)));
         (place >= MIN_JUMP && place >= places.of(jump.aim) / 2).then_some(place)
@@ -187,14 +162,11 @@ impl Search<'_, '_> {
 
     /// Requests what the jump will read from `place` on.
     fn request(&mut self, jump: Jump, place: u64) {
-        let Some(places) = &self.places else { return };
+        let places = &self.places;
         let behind = BEHIND_ESTIMATE.saturating_add(jump.bytes);
         // Only an estimate that has a place nearby is worth what the frames behind the goal cost.
-        let goal = if places.is_estimate() || jump.bytes > 0 {
-            jump.goal
-        } else {
-            jump.goal.saturating_add(self.frames(FRAMES_BEHIND))
-        };
+        let frames = if places.is_estimate() || jump.bytes > 0 { 0 } else { FRAMES_BEHIND };
+        let goal = jump.goal.saturating_add(self.frames(frames));
         let end = jump.seen.unwrap_or_else(|| places.of(goal).saturating_add(behind));
         let end = end.min(place.saturating_add(MAX_REQUEST));
         self.requested = self.requested.max(end);
@@ -202,18 +174,18 @@ impl Search<'_, '_> {
     }
 
     fn frames(&self, count: i64) -> Ticks {
-        Ticks::new(self.decoding.frame_ticks().get().saturating_mul(count))
+        Ticks::new(self.decoding.frame_ticks.get().saturating_mul(count))
     }
 
     /// Requests the rest up to the goal where reading, which has come to this access unit, is about to leave what was requested.
-    pub(super) fn request_rest(&mut self, unit: &AccessUnit, goal: Pts) {
-        let (Some(dts), Some(place)) = (unit.dts(), unit.position()) else { return };
+    pub(super) fn request_rest(&mut self, unit: Stamp, goal: Pts) {
+        let (Some(dts), Some(place)) = (unit.dts, unit.position) else { return };
         let is_about_to_leave = place < self.requested && place.saturating_add(LAG) >= self.requested;
         if !is_about_to_leave || dts >= goal {
             return;
         }
-        self.note_place(Some(dts), Some(place));
-        let Some(places) = &self.places else { return };
+        self.note_place(unit.dts, unit.position);
+        let places = &self.places;
         let end = places
             .of(goal.saturating_add(self.frames(FRAMES_BEHIND)))
             .min(self.requested.saturating_add(MAX_REQUEST));
@@ -226,10 +198,10 @@ impl Search<'_, '_> {
     /// Notes where a decoding time was met: the frame that is presented first of those behind it comes as much later as frames are
     /// held back.
     fn note_place(&mut self, dts: Option<Pts>, place: Option<u64>) {
-        let held = i64::try_from(self.reorder.depth().unwrap_or(0)).unwrap_or(0);
+        let held = i64::try_from(self.units.max_depth.unwrap_or(0)).unwrap_or(0);
         let delay = self.frames(held);
-        if let (Some(places), Some(dts), Some(place)) = (&mut self.places, dts, place) {
-            places.note(dts.saturating_add(delay), place);
+        if let Some((dts, place)) = dts.zip(place) {
+            self.places.note(dts.saturating_add(delay), place);
         }
     }
 
@@ -241,83 +213,54 @@ impl Search<'_, '_> {
         moved
     }
 
-    /// Leaves out access units until a keyframe comes that is presented at or before the aim. One that is presented behind it
-    /// serves too where the aim is the goal and no other access unit holds the frame.
-    fn read_to_keyframe(&mut self, jump: Jump) -> Result<Landing, MediaError> {
-        let Jump { aim, goal, seen, .. } = jump;
-        let mut first = None;
-        let (mut last_before, mut has_behind) = (None, false);
-        while let Some(unit) = self.units.next()? {
-            let Some(time) = unit.dts().or_else(|| unit.pts()) else { continue };
-            if first.is_none() {
-                first = Some(time);
-                self.note_place(unit.dts(), unit.position());
-                if self.misses(jump, time) {
-                    return Ok(Landing::Missed);
-                }
+    /// The time of the first access unit that has one, whose place is noted.
+    fn landing_time(&mut self) -> Result<Option<Pts>, MediaError> {
+        while let Some(unit) = self.units.peek(0)? {
+            if let Some(time) = unit.dts.or(unit.pts) {
+                self.note_place(unit.dts, unit.position);
+                return Ok(Some(time));
             }
-            if seen.is_some_and(|seen| unit.position().is_some_and(|place| place >= seen)) {
-                break;
-            }
-            match unit.pts() {
-                Some(pts) if pts <= aim => {
-                    if unit.is_key() {
-                        self.hold(unit);
-                        return Ok(Landing::Keyframe(pts));
-                    }
-                    last_before = last_before.max(Some(pts));
-                }
-                Some(pts)
-                    if aim == goal && !has_behind && unit.is_key() && self.follows(last_before, pts) =>
-                {
-                    if self.holds_frame(unit, pts, goal)? {
-                        return Ok(Landing::Keyframe(pts));
-                    }
-                    break;
-                }
-                _ => has_behind = true,
-            }
-            if time > aim {
-                break;
-            }
+            self.units.skip(1);
         }
-        Ok(Landing::Nothing(first.unwrap_or(aim)))
+        Ok(None)
     }
 
-    /// Whether a landing at this time is worth another jump.
-    fn misses(&self, jump: Jump, time: Pts) -> bool {
-        let early = jump.aim.saturating_sub(jump.back).since(time);
-        let is_early = early > self.ticks(MAX_EARLY).max(jump.back);
-        time > jump.aim || (is_early && jump.may_miss && jump.seen.is_none())
+    /// Leaves out access units until a keyframe comes that is presented at or before the aim. One that is presented behind it
+    /// serves too where the aim is the goal and no other access unit holds the frame.
+    fn read_to_keyframe(&mut self, jump: Jump) -> Result<Option<Pts>, MediaError> {
+        let Jump { aim, goal, seen, .. } = jump;
+        let (mut last_before, mut has_behind) = (None, false);
+        while let Some(unit) = self.units.peek(0)? {
+            if seen.is_some_and(|seen| unit.position.is_some_and(|place| place >= seen)) {
+                break;
+            }
+            match unit.pts {
+                Some(pts) if pts <= aim && unit.is_key => return Ok(Some(pts)),
+                Some(pts) if pts <= aim => last_before = last_before.max(Some(pts)),
+                Some(pts) if aim == goal && !has_behind && unit.is_key && self.follows(last_before, pts) => {
+                    let frame = self.look_ahead(0, goal)?;
+                    return Ok(frame.map(|(best, _)| best).filter(|&best| best == pts));
+                }
+                Some(_) => has_behind = true,
+                None => has_behind |= unit.dts.is_some(),
+            }
+            if unit.dts.or(unit.pts) > Some(aim) {
+                break;
+            }
+            self.units.skip(1);
+        }
+        Ok(None)
     }
 
     /// Whether no other frame fits between two presentation times.
     fn follows(&self, before: Option<Pts>, pts: Pts) -> bool {
-        let length = self.decoding.frame_ticks();
+        let length = self.decoding.frame_ticks;
         before.is_some_and(|before| pts.since(before) <= length.saturating_add(length.half()))
     }
 
-    /// Whether a keyframe behind the goal holds its frame: whether none that follows is presented between. It is held, and what
-    /// was looked at behind it.
-    fn holds_frame(&mut self, keyframe: AccessUnit, pts: Pts, goal: Pts) -> Result<bool, MediaError> {
-        self.hold(keyframe);
-        let mut window = Window::new(goal, self.reorder.depth(), self.decoding_times());
-        self.entry_units.iter().for_each(|unit| window.add(unit));
-        while !window.is_certain() && self.entry_units.len() <= MAX_LOOK_AHEAD {
-            let Some(unit) = self.units.next()? else { break };
-            window.add(&unit);
-            self.entry_units.push_back(unit);
-        }
-        let is_frame = window.is_certain() && window.best() == Some(pts);
-        if !is_frame {
-            self.entry_units.clear();
-        }
-        Ok(is_frame)
-    }
-
     /// Whether the last packets say that there is no frame at or after `goal`. Nothing is decoded.
-    pub(super) fn ends_before(&mut self, goal: Pts, last_pts: &mut Option<Pts>) -> Result<bool, MediaError> {
-        let Some(size) = self.places.as_ref().map(Places::size) else { return Ok(false) };
+    pub(super) fn ends_before(&mut self, goal: Pts) -> Result<bool, MediaError> {
+        let size = self.places.size;
         let max_delay = self.ticks(MAX_DELAY);
         let mut length = END_READ;
         loop {
@@ -328,12 +271,11 @@ impl Search<'_, '_> {
             }
             let (mut first, mut count) = (None, 0_usize);
             while let Some(unit) = self.units.next()? {
-                let Some(pts) = unit.pts().filter(|&pts| pts < goal) else { return Ok(false) };
-                first = first.or(unit.dts()).or(Some(pts));
-                *last_pts = (*last_pts).max(Some(pts));
+                let Some(pts) = unit.stamp.pts.filter(|&pts| pts < goal) else { return Ok(false) };
+                first = first.or(unit.stamp.dts).or(Some(pts));
                 count = count.saturating_add(1);
             }
-            if self.units.errors() > 0 {
+            if self.units.faults.count > 0 {
                 return Ok(false);
             }
             // One that is decoded before these would be held back over all of them.

@@ -2,15 +2,14 @@
 
 use std::collections::VecDeque;
 
+use super::target::Stream;
 use super::unreferenced::Unreferenced;
-use crate::media::container::Sps;
-use crate::media::container::encryption::Encryption;
+use crate::media::container::{Sps, next_packet};
 use crate::media::error::MediaError;
 use crate::media::ffi::AvError;
 use crate::media::ffi::frame::PictureType;
 use crate::media::ffi::packet::Packet;
 use crate::media::ffi::parser::{Parser, PictureStructure};
-use crate::media::ffi::stream::Stream;
 use crate::media::input::Container;
 use crate::media::units::{Pts, Ticks};
 
@@ -26,62 +25,60 @@ const MAX_RECENT: usize = 32;
 /// The container and the number of the stream that is decoded.
 pub(super) type Source<'m, 'r> = (&'m Container<'r>, usize);
 
+/// Errors that libav reported.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// How many, since the last restart.
+    pub(super) count: u64,
+    /// The first of all, in words.
+    pub(super) first: Option<String>,
+}
+
+impl Faults {
+    pub(super) fn note(&mut self, error: &AvError) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| error.to_string());
+    }
+}
+
+/// What the container says of an access unit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp {
+    /// Presentation time: that of the first packet, which the decoder gives to the frame.
+    pub(super) pts: Option<Pts>,
+    /// Decoding time, on the same clock.
+    pub(super) dts: Option<Pts>,
+    pub(super) duration: Option<Ticks>,
+    /// Where the first packet begins in the file, where that is known.
+    pub(super) position: Option<u64>,
+    /// Whether decoding can begin here.
+    pub(super) is_key: bool,
+}
+
 /// One coded frame: a packet, or the two packets of its fields.
 pub(super) struct AccessUnit {
+    pub(super) stamp: Stamp,
     first: Packet,
     second: Option<Packet>,
-    /// Whether the first packet is a field.
-    is_field: bool,
+    /// Whether the first packet is a field. The decoder must not leave half of a frame out.
+    pub(super) is_field: bool,
 }
 
 impl AccessUnit {
-    pub(super) const fn of_packet(packet: Packet) -> Self {
-        Self { first: packet, second: None, is_field: false }
-    }
-
-    /// Presentation time: that of the first packet, which the decoder gives to the frame.
-    pub(super) fn pts(&self) -> Option<Pts> {
-        self.first.pts().map(Pts::new)
-    }
-
-    /// Decoding time, on the same clock.
-    pub(super) fn dts(&self) -> Option<Pts> {
-        self.first.dts().map(Pts::new)
-    }
-
-    /// Length.
-    pub(super) fn duration(&self) -> Option<Ticks> {
-        self.first.duration().map(Ticks::new)
-    }
-
-    /// Where the first packet begins in the file, where that is known.
-    pub(super) fn position(&self) -> Option<u64> {
-        self.first.position()
-    }
-
-    /// Whether the container says that decoding can begin here.
-    pub(super) fn is_key(&self) -> bool {
-        self.first.is_key()
-    }
-
-    /// Whether the decoder may leave the frame out; half of one that is coded in fields must not be left out.
-    pub(super) const fn is_skippable(&self) -> bool {
-        !self.is_field
+    pub(super) fn new(first: Packet, is_field: bool) -> Self {
+        let stamp = Stamp {
+            pts: first.pts().map(Pts::new),
+            dts: first.dts().map(Pts::new),
+            duration: first.duration().map(Ticks::new),
+            position: first.position(),
+            is_key: first.is_key(),
+        };
+        Self { stamp, first, second: None, is_field }
     }
 
     /// Whether the container says that bytes are missing or wrong.
     pub(super) fn is_corrupt(&self) -> bool {
         self.packets().any(Packet::is_corrupt)
-    }
-
-    /// The version of x264 that encoded the stream, from the text that x264 writes into its first packet.
-    pub(super) fn x264_build(&self) -> Option<u32> {
-        const NAME: &[u8] = b"x264 - core ";
-        let bytes = self.bytes();
-        let text =
-            bytes.get(bytes.windows(NAME.len()).position(|part| part == NAME)?.checked_add(NAME.len())?..)?;
-        let digits = text.iter().take(6).take_while(|byte| byte.is_ascii_digit());
-        digits.fold(None, |number, &byte| Some(number.unwrap_or(0) * 10 + u32::from(byte - b'0')))
     }
 
     /// The bytes of the first packet.
@@ -119,226 +116,193 @@ pub(super) enum Order {
     Repeated,
 }
 
-/// Whether a stream presents frames in another order than it decodes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reordering {
-    /// It holds back so many frames at most.
-    UpTo(usize),
-    /// Its decoder knows how many from the parameter sets.
-    KnownToDecoder,
-    /// Its decoder learns how many on the way.
-    Unknown,
-}
-
-impl Reordering {
-    pub(super) fn of(view: Stream<'_>) -> Self {
-        if !view.codec_properties().reorder {
-            return Self::UpTo(0);
-        }
-        if view.codec_name() != Some("h264") {
-            return Self::KnownToDecoder;
-        }
-        let sps = Sps::find(view.extradata());
-        if sps.as_ref().is_some_and(Sps::is_in_order) {
-            return Self::UpTo(0);
-        }
-        let frames = sps.and_then(|sps| usize::try_from(sps.reorder_frames?).ok());
-        frames.map_or(Self::Unknown, Self::UpTo)
+impl Order {
+    /// Whether the times of the packets may be others than a decoder gives that began at the start.
+    pub(super) const fn is_reckoned(self) -> bool {
+        matches!(self, Self::Doubtful | Self::Repeated)
     }
-
-    /// Frames that are held back at most, where that is known.
-    pub(super) const fn depth(self) -> Option<usize> {
-        match self {
-            Self::UpTo(frames) => Some(frames),
-            Self::KnownToDecoder | Self::Unknown => None,
-        }
-    }
-}
-
-/// Whether a stream is H.264 with chroma of full resolution: x264 wrote it wrong before build 151, and libavcodec reads it so.
-fn is_h264_444(view: Stream<'_>) -> bool {
-    view.codec_name() == Some("h264") && Sps::find(view.extradata()).is_some_and(|sps| sps.is_444())
-}
-
-/// The parser of a stream whose frames may be coded in fields or out of order, and whether they may be in fields.
-fn open_parser(view: Stream<'_>) -> (Option<Parser>, bool) {
-    let is_h264 = view.codec_name() == Some("h264");
-    let sps = if is_h264 { Sps::find(view.extradata()) } else { None };
-    let has_fields = is_h264 && !sps.as_ref().is_some_and(|sps| sps.frames_only);
-    let in_order = sps.is_some_and(|sps| sps.is_in_order()) || !view.codec_properties().reorder;
-    let parser = if in_order && !has_fields { None } else { Parser::open(view).ok().flatten() };
-    (parser, has_fields)
 }
 
 /// Reads the packets of one stream from a container, and joins them to access units.
 pub(super) struct Units<'m, 'r> {
     pub(super) container: &'m mut Container<'r>,
-    stream: usize,
-    /// Packets that were read while the container was opened.
-    pending: &'m mut VecDeque<Packet>,
-    encryption: Option<&'m Encryption>,
+    pub(super) stream: Stream<'m>,
     /// Tells fields from frames, and B-frames, of codecs that may have them.
     parser: Option<Parser>,
     has_fields: bool,
-    /// Whether the first packet of the stream tells how the others are decoded.
-    needs_first: bool,
+    /// Whether the stream's first packet tells how the others are decoded, and was not looked at: x264 wrote H.264 with chroma of
+    /// full resolution wrong before build 151, and libavcodec reads it so.
+    pub(super) needs_first: bool,
+    /// Frames that the stream holds back to put them in order, at most, where it says so.
+    pub(super) max_depth: Option<usize>,
+    /// Whether the decoder has to learn on the way how many frames are held back.
+    pub(super) learns_depth: bool,
     is_reordering: bool,
-    order: Order,
-    /// Access units without a B-frame after which none is expected.
-    order_window: usize,
-    /// Presentation times of the last access units, oldest first.
-    recent: VecDeque<Pts>,
+    /// What is known of the order of frames.
+    pub(super) order: Order,
     /// Access units seen that are presented after a later one, at most.
-    depth: usize,
+    pub(super) depth: usize,
+    pub(super) packets_read: u64,
+    /// What the demuxer reported.
+    pub(super) faults: Faults,
+    run: Run,
+}
+
+/// What was read since reading began at some place.
+#[derive(Default)]
+struct Run {
     /// A packet that was read to see whether it completes the one before.
     held: Option<(Packet, PictureStructure)>,
-    packets_read: u64,
-    max_packets: u64,
-    /// What the demuxer reported since the last restart.
-    errors: u64,
-    first_error: Option<String>,
+    /// Access units that were looked at, and not taken yet.
+    ahead: VecDeque<AccessUnit>,
+    /// Presentation times of the last access units, oldest first.
+    recent: VecDeque<Pts>,
+    /// The latest presentation time.
+    latest: Option<Pts>,
+    /// Whether the last keyframe is presented after its decoding time.
+    is_delayed: bool,
 }
 
 impl<'m, 'r> Units<'m, 'r> {
-    pub(super) fn new(
-        container: &'m mut Container<'r>,
-        stream: usize,
-        pending: &'m mut VecDeque<Packet>,
-        encryption: Option<&'m Encryption>,
-        max_packets: u64,
-    ) -> Self {
-        let (parser, has_fields) = container.stream(stream).map_or((None, false), open_parser);
-        let needs_first = container.stream(stream).is_some_and(is_h264_444);
-        let is_reordering = container.stream(stream).is_some_and(|view| view.codec_properties().reorder);
-        let depth = container.stream(stream).and_then(|view| Reordering::of(view).depth());
-        let order_window = if depth > Some(0) { DECLARED_ORDER_WINDOW } else { ORDER_WINDOW };
-        let order = if parser.is_some() { Order::Unknown } else { Order::AsTimed };
-        Self {
-            container,
-            stream,
-            pending,
-            encryption,
+    pub(super) fn new(container: &'m mut Container<'r>, stream: Stream<'m>) -> Result<Self, MediaError> {
+        let view = container.stream(stream.index).ok_or_else(MediaError::missing_stream)?;
+        let is_reordering = view.codec_properties().reorder;
+        let is_h264 = view.codec_name() == Some("h264");
+        let sps = Sps::find(view.extradata()).filter(|_| is_h264);
+        let in_order = !is_reordering || sps.as_ref().is_some_and(Sps::is_in_order);
+        let declared = sps.as_ref().and_then(|sps| usize::try_from(sps.reorder_frames?).ok());
+        let max_depth = if in_order { Some(0) } else { declared };
+        let has_fields = is_h264 && !sps.as_ref().is_some_and(|sps| sps.frames_only);
+        let parser = if in_order && !has_fields { None } else { Parser::open(view).ok().flatten() };
+        Ok(Self {
+            order: if parser.is_some() { Order::Unknown } else { Order::AsTimed },
             parser,
             has_fields,
-            needs_first,
+            needs_first: sps.is_some_and(|sps| sps.is_444()),
+            max_depth,
+            learns_depth: is_h264 && max_depth.is_none(),
             is_reordering,
-            order,
-            order_window,
-            recent: VecDeque::new(),
             depth: 0,
-            held: None,
             packets_read: 0,
-            max_packets,
-            errors: 0,
-            first_error: None,
-        }
-    }
-
-    /// Whether the stream's first packet tells how the others are decoded.
-    pub(super) const fn needs_first(&self) -> bool {
-        self.needs_first
+            faults: Faults::default(),
+            run: Run::default(),
+            container,
+            stream,
+        })
     }
 
     /// The container, and which of its streams is read.
     pub(super) const fn source(&self) -> Source<'_, 'r> {
-        (self.container, self.stream)
-    }
-
-    pub(super) const fn stream(&self) -> usize {
-        self.stream
-    }
-
-    pub(super) const fn packets_read(&self) -> u64 {
-        self.packets_read
-    }
-
-    /// Errors of the demuxer since the last restart.
-    pub(super) const fn errors(&self) -> u64 {
-        self.errors
-    }
-
-    pub(super) fn first_error(&self) -> Option<&str> {
-        self.first_error.as_deref()
+        (self.container, self.stream.index)
     }
 
     /// What tells the frames that can be left out; it begins with the next keyframe.
     pub(super) fn unreferenced(&self) -> Option<Unreferenced> {
-        let view = self.container.stream(self.stream)?;
+        let view = self.container.stream(self.stream.index)?;
         Unreferenced::for_codec(view.codec_name()?, view.extradata())
     }
 
     /// Forgets what was read, before reading begins elsewhere.
     pub(super) fn restart(&mut self) {
-        self.pending.clear();
-        self.held = None;
-        self.recent.clear();
-        self.errors = 0;
+        self.stream.is_at_start = false;
+        self.stream.pending.clear();
+        self.run = Run::default();
+        self.faults.count = 0;
     }
 
-    /// The next access unit; `None` at the end of the stream.
+    /// Takes the next access unit; `None` at the end of the stream.
     ///
     /// # Errors
     /// What reading gives, and the limit `max_packets`.
     pub(super) fn next(&mut self) -> Result<Option<AccessUnit>, MediaError> {
-        let Some(unit) = self.read_unit()? else { return Ok(None) };
-        if let Some(pts) = unit.pts() {
-            self.note_order(pts);
+        self.peek(0)?;
+        Ok(self.run.ahead.pop_front())
+    }
+
+    /// Looks at the access unit that is `number` behind the next one; `None` behind the end of the stream.
+    ///
+    /// # Errors
+    /// As for [`next`](Self::next).
+    pub(super) fn peek(&mut self, number: usize) -> Result<Option<Stamp>, MediaError> {
+        while self.run.ahead.len() <= number {
+            let Some(unit) = self.read_unit()? else { return Ok(None) };
+            self.note(unit.stamp);
+            self.run.ahead.push_back(unit);
         }
-        Ok(Some(unit))
+        Ok(self.run.ahead.get(number).map(|unit| unit.stamp))
+    }
+
+    /// The latest presentation time that was met since the last restart.
+    pub(super) const fn latest(&self) -> Option<Pts> {
+        self.run.latest
+    }
+
+    /// The bytes of the next access unit, if it was looked at.
+    pub(super) fn next_bytes(&self) -> Option<&[u8]> {
+        self.run.ahead.front().map(AccessUnit::bytes)
+    }
+
+    /// Leaves out access units that were looked at.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.run.ahead.drain(..count.min(self.run.ahead.len()));
     }
 
     fn read_unit(&mut self) -> Result<Option<AccessUnit>, MediaError> {
-        let held = self.held.take();
-        let Some((first, structure)) =
-            held.map_or_else(|| self.read_with_structure(), |held| Ok(Some(held)))?
-        else {
-            return Ok(None);
-        };
+        let next = self.run.held.take().map_or_else(|| self.read_with_structure(), |held| Ok(Some(held)))?;
+        let Some((first, structure)) = next else { return Ok(None) };
         let opposite = match structure {
             PictureStructure::TopField => PictureStructure::BottomField,
             PictureStructure::BottomField => PictureStructure::TopField,
             PictureStructure::Frame | PictureStructure::Unknown => {
-                return Ok(Some(AccessUnit::of_packet(first)));
+                return Ok(Some(AccessUnit::new(first, false)));
             }
         };
-        let mut unit = AccessUnit { first, second: None, is_field: true };
+        let mut unit = AccessUnit::new(first, true);
         if let Some((second, structure)) = self.read_with_structure()? {
             // A keyframe begins a frame, unless both of its fields are marked.
-            if structure == opposite && (unit.first.is_key() || !second.is_key()) {
+            if structure == opposite && (unit.stamp.is_key || !second.is_key()) {
                 unit.second = Some(second);
             } else {
-                self.held = Some((second, structure));
+                self.run.held = Some((second, structure));
             }
         }
         Ok(Some(unit))
     }
 
-    fn note_order(&mut self, pts: Pts) {
+    /// Takes down what an access unit says of the order of frames.
+    fn note(&mut self, stamp: Stamp) {
+        if stamp.is_key || self.run.recent.is_empty() {
+            self.run.is_delayed = stamp.pts > stamp.dts;
+        }
+        let Some(pts) = stamp.pts else { return };
+        self.run.latest = self.run.latest.max(Some(pts));
         // Where frames are reordered, two of one time make libavcodec reckon with decoding times.
-        if self.is_reordering && self.recent.contains(&pts) {
+        if self.is_reordering && self.run.recent.contains(&pts) {
             self.order = Order::Repeated;
         }
-        let later = self.recent.iter().filter(|&&other| other > pts).count();
+        let later = self.run.recent.iter().filter(|&&other| other > pts).count();
         self.depth = self.depth.max(later);
-        if self.recent.len() >= MAX_RECENT {
-            self.recent.pop_front();
+        if self.run.recent.len() >= MAX_RECENT {
+            self.run.recent.pop_front();
         }
-        self.recent.push_back(pts);
+        self.run.recent.push_back(pts);
     }
 
-    /// How many access units, at most, were seen to be presented after one that follows them.
-    pub(super) const fn depth(&self) -> usize {
-        self.depth
+    /// Whether it is known in which order frames are presented, or as many access units were seen since the entry as it takes to
+    /// meet a B-frame, where there are any.
+    pub(super) fn knows_order(&self) -> bool {
+        let window = if self.max_depth > Some(0) { DECLARED_ORDER_WINDOW } else { ORDER_WINDOW };
+        self.order != Order::Unknown || self.run.recent.len() >= window
     }
 
-    /// Whether as many access units were seen since the entry as it takes to meet a B-frame, where there are any.
-    pub(super) fn has_seen_order(&self) -> bool {
-        self.recent.len() >= self.order_window
+    /// Whether no frame is presented before its decoding time. Decoding times that libavformat reckons may be too late.
+    pub(super) const fn dts_is_bound(&self) -> bool {
+        self.stream.handling.stores_dts && (matches!(self.order, Order::Unknown) || self.run.is_delayed)
     }
 
     /// The scheme by which an access unit is encrypted; `None` for one in clear, from which goes what is in front of its frame.
     pub(super) fn decrypt(&self, unit: &mut AccessUnit) -> Option<String> {
-        let encryption = self.encryption?;
+        let encryption = self.stream.encryption?;
         let scheme = unit
             .packets()
             .find_map(|packet| encryption.scheme_of_packet(packet.encryption_parameters(), packet.bytes()));
@@ -346,11 +310,6 @@ impl<'m, 'r> Units<'m, 'r> {
             unit.first.skip_front(encryption.bytes_before_frame());
         }
         scheme
-    }
-
-    /// What is known of the order of frames.
-    pub(super) const fn order(&self) -> Order {
-        self.order
     }
 
     fn read_with_structure(&mut self) -> Result<Option<(Packet, PictureStructure)>, MediaError> {
@@ -373,44 +332,30 @@ impl<'m, 'r> Units<'m, 'r> {
 
     /// The stream's next packet; `None` at the end.
     fn read(&mut self) -> Result<Option<Packet>, MediaError> {
-        while let Some(packet) = self.pending.pop_front() {
-            if packet.stream_index() == Some(self.stream) {
-                self.packets_read += 1;
-                return Ok(Some(packet));
-            }
-        }
-        let mut packet = Packet::new().map_err(MediaError::library("allocating a packet"))?;
+        self.stream.is_at_start = false;
         let mut errors_in_a_row = 0;
-        loop {
-            let result = self.container.read_packet(&mut packet);
-            // libav may have turned a failed read into an end of file: the source knows.
-            self.container.input_mut().check()?;
+        while errors_in_a_row < MAX_READ_ERRORS_IN_A_ROW {
+            let result = match self.stream.pending.pop_front() {
+                Some(packet) => Ok(Some(packet)),
+                None => next_packet(self.container)?,
+            };
             match result {
-                Ok(true) if packet.stream_index() == Some(self.stream) => {
+                Ok(Some(packet)) if packet.stream_index() == Some(self.stream.index) => {
                     self.packets_read += 1;
-                    if self.packets_read > self.max_packets {
-                        return Err(MediaError::LimitExceeded {
-                            limit: "max_packets",
-                            allowed: self.max_packets,
-                        });
+                    let allowed = self.stream.limits.max_packets;
+                    if self.packets_read > allowed {
+                        return Err(MediaError::LimitExceeded { limit: "max_packets", allowed });
                     }
                     return Ok(Some(packet));
                 }
-                Ok(true) => errors_in_a_row = 0,
-                Ok(false) => return Ok(None),
+                Ok(Some(_)) => errors_in_a_row = 0,
+                Ok(None) => return Ok(None),
                 Err(error) => {
-                    self.note(&error);
+                    self.faults.note(&error);
                     errors_in_a_row += 1;
-                    if errors_in_a_row >= MAX_READ_ERRORS_IN_A_ROW {
-                        return Ok(None);
-                    }
                 }
             }
         }
-    }
-
-    fn note(&mut self, error: &AvError) {
-        self.errors += 1;
-        self.first_error.get_or_insert_with(|| error.to_string());
+        Ok(None)
     }
 }

@@ -7,54 +7,29 @@ use crate::media::units::{Pts, Ticks};
 #[derive(Debug, Clone)]
 pub(in crate::media) struct Places {
     /// Bytes of the file.
-    size: u64,
+    pub(super) size: u64,
     /// The start of the presentation, in ticks of the stream.
-    start: Pts,
-    /// The end of the presentation.
-    end: Pts,
-    /// Whether reading can begin anywhere.
-    can_enter: bool,
+    pub(super) start: Pts,
+    /// The end of the presentation; its start where no duration is known.
+    pub(super) end: Pts,
+    /// Whether reading can begin anywhere, at places that can be estimated.
+    pub(super) can_enter: bool,
+    pub(super) keyframes: Option<KeyframeInterval>,
     /// Decoding times and the places where they were met, both rising.
     met: Vec<(Pts, u64)>,
-    keyframes: Option<KeyframeInterval>,
 }
 
 impl Places {
     /// A file of `size` bytes that starts at `start`, in ticks of the stream, and lasts `duration`. `can_enter` says whether reading
     /// can begin anywhere.
-    pub(in crate::media) const fn new(size: u64, start: Pts, duration: Ticks, can_enter: bool) -> Self {
-        Self { size, start, end: start.saturating_add(duration), can_enter, met: Vec::new(), keyframes: None }
-    }
-
-    /// The same, with what is known of the keyframes.
-    #[must_use]
-    pub(in crate::media) const fn with_keyframes(mut self, keyframes: Option<KeyframeInterval>) -> Self {
-        self.keyframes = keyframes;
-        self
-    }
-
-    /// What is known of the keyframes.
-    pub(super) const fn keyframes(&self) -> Option<KeyframeInterval> {
-        self.keyframes
-    }
-
-    /// The start of the presentation.
-    pub(super) const fn start(&self) -> Pts {
-        self.start
-    }
-
-    pub(super) const fn can_enter(&self) -> bool {
-        self.can_enter
-    }
-
-    /// Bytes of the file.
-    pub(super) const fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// The end of the presentation.
-    pub(super) const fn end(&self) -> Pts {
-        self.end
+    pub(in crate::media) fn new(
+        size: u64,
+        (start, duration): (Pts, Option<Ticks>),
+        can_enter: bool,
+        keyframes: Option<KeyframeInterval>,
+    ) -> Self {
+        let end = start.saturating_add(duration.unwrap_or(Ticks::ZERO));
+        Self { size, start, end, can_enter: can_enter && duration.is_some(), keyframes, met: Vec::new() }
     }
 
     /// Whether nothing but the bit rate is known.
@@ -110,7 +85,7 @@ mod tests {
     use super::*;
 
     fn places() -> Places {
-        Places::new(1000, Pts::new(50), Ticks::new(100), true)
+        Places::new(1000, (Pts::new(50), Some(Ticks::new(100))), true, None)
     }
 
     #[test]
@@ -118,7 +93,8 @@ mod tests {
         let places = places();
         let of = |time| places.of(Pts::new(time));
         assert_eq!([of(0), of(50), of(60), of(150), of(200)], [0, 0, 100, 1000, 1000]);
-        assert_eq!(Places::new(1000, Pts::new(i64::MIN), Ticks::ZERO, true).of(Pts::MAX), 0);
+        let empty = Places::new(1000, (Pts::new(i64::MIN), None), true, None);
+        assert_eq!(empty.of(Pts::MAX), 0);
     }
 
     #[test]

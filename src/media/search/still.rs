@@ -1,11 +1,10 @@
 //! A picture that the container holds beside its packets.
 
-use std::num::NonZeroUsize;
-
-use super::decode::{Decoding, Output, Setup, Timed};
+use super::decode::{Decoding, Output};
 use super::packets::AccessUnit;
 use super::target::{Found, FrameReason, Target};
 use crate::media::error::MediaError;
+use crate::media::ffi::codec::DecoderOptions;
 use crate::media::ffi::packet::Packet;
 use crate::media::input::Container;
 use crate::media::units::Ticks;
@@ -18,26 +17,21 @@ pub(in crate::media) fn still(
     target: Target,
     max_pixels: u64,
 ) -> Result<Found, MediaError> {
-    let setup = Setup { threads: NonZeroUsize::MIN, max_pixels, frame_ticks: Ticks::ONE, is_counted: false };
-    let mut decoding = Decoding::new(setup);
-    decoding.send(AccessUnit::of_packet(packet), false);
+    let mut decoding = Decoding::new(DecoderOptions::single_threaded(max_pixels), Ticks::ONE, false);
+    decoding.send((container, stream), AccessUnit::new(packet, false), false, 0)?;
     loop {
-        match decoding.receive((container, stream))? {
-            Output::Frame(Timed { frame, pts, .. }) => {
+        match decoding.receive()? {
+            Output::Frame(timed) => {
                 let reason = match target.half {
-                    _ if pts >= target.wanted => FrameReason::AtTarget,
-                    Some(half) if pts >= half => FrameReason::HalfDuration,
+                    _ if timed.pts >= target.wanted => FrameReason::AtTarget,
+                    Some(half) if timed.pts >= half => FrameReason::HalfDuration,
                     _ => FrameReason::LastFrame,
                 };
-                return Ok(Found { frame, pts, reason });
+                return Ok(timed.found(reason));
             }
             Output::NeedsInput => decoding.drain(),
             Output::Ended => {
-                return Err(MediaError::no_frame(
-                    1,
-                    decoding.errors(),
-                    decoding.first_error().map(str::to_owned),
-                ));
+                return Err(MediaError::no_frame(1, decoding.faults.count, decoding.faults.first));
             }
         }
     }

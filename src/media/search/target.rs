@@ -1,9 +1,17 @@
-//! What is looked for, and what is found.
+//! What is looked for, in which stream, and what is found.
 
-use crate::media::ffi::frame::Frame;
-use crate::media::request::Pick;
-use crate::media::units::Pts;
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+
 use serde::{Deserialize, Serialize};
+
+use crate::limits::Limits;
+use crate::media::container::encryption::Encryption;
+use crate::media::container::formats::{Handling, Opening};
+use crate::media::ffi::frame::Frame;
+use crate::media::ffi::packet::Packet;
+use crate::media::request::Pick;
+use crate::media::units::{Pts, TimeBase};
 
 /// Why a frame was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,13 +45,31 @@ impl FrameReason {
         all.into_iter().find(|reason| reason.as_str() == name)
     }
 }
+
+/// The stream that is searched, and how.
+pub(in crate::media) struct Stream<'m> {
+    pub(in crate::media) index: usize,
+    pub(in crate::media) time_base: TimeBase,
+    pub(in crate::media) handling: Handling,
+    /// Packets that were read while the container was opened.
+    pub(in crate::media) pending: &'m mut VecDeque<Packet>,
+    /// How its packets are encrypted.
+    pub(in crate::media) encryption: Option<&'m Encryption>,
+    /// Whether reading stands at the first packet.
+    pub(in crate::media) is_at_start: bool,
+    /// Whether the layout has requested the packets.
+    pub(in crate::media) is_planned: bool,
+    pub(in crate::media) threads: NonZeroUsize,
+    pub(in crate::media) limits: Limits,
+    /// How the container is opened again.
+    pub(in crate::media) opening: Opening,
+}
+
 /// What to look for, in ticks of the stream, absolute.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::media) struct Target {
     /// The time asked for.
     pub(in crate::media) wanted: Pts,
-    /// The start of the presentation.
-    pub(in crate::media) start: Pts,
     /// Half of the duration after the start, when the container tells a duration.
     pub(in crate::media) half: Option<Pts>,
     /// Whether the container says that it ends before `wanted`.

@@ -1,76 +1,33 @@
 //! Which access unit holds the first frame at or after a goal, told by timestamps alone.
 
-use super::packets::AccessUnit;
+use super::packets::Stamp;
 use crate::media::units::Pts;
-
-/// What decoding times tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DecodingTimes {
-    /// Nothing.
-    Absent,
-    /// They are the presentation times.
-    Equal,
-    /// No frame is presented before its decoding time.
-    Earlier,
-}
 
 /// The access units from the first one at or after the goal on, in decoding order.
 #[derive(Debug)]
 pub(super) struct Window {
     goal: Pts,
     /// Frames that the stream presents in another order than it decodes them, at most.
-    reorder: Option<usize>,
-    times: DecodingTimes,
-    /// Presentation times at or after the goal.
-    presented: Vec<Pts>,
-    /// The earliest of them, and how many access units lead to it.
-    best: Option<(Pts, usize)>,
-    count: usize,
-    last_dts: Option<Pts>,
-    lacks_times: bool,
+    max_depth: Option<usize>,
+    /// Whether no frame is presented before its decoding time.
+    dts_is_bound: bool,
+    units: Vec<Stamp>,
 }
 
 impl Window {
-    pub(super) const fn new(goal: Pts, reorder: Option<usize>, times: DecodingTimes) -> Self {
-        Self {
-            goal,
-            reorder,
-            times,
-            presented: Vec::new(),
-            best: None,
-            count: 0,
-            last_dts: None,
-            lacks_times: false,
-        }
+    pub(super) const fn new(goal: Pts, max_depth: Option<usize>, dts_is_bound: bool) -> Self {
+        Self { goal, max_depth, dts_is_bound, units: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, unit: &AccessUnit) {
-        self.add_times(unit.pts(), unit.dts());
+    pub(super) fn add(&mut self, unit: Stamp) {
+        self.units.push(unit);
     }
 
-    fn add_times(&mut self, pts: Option<Pts>, dts: Option<Pts>) {
-        self.count = self.count.saturating_add(1);
-        self.last_dts = dts;
-        let Some(pts) = pts else {
-            self.lacks_times = true;
-            return;
-        };
-        if pts >= self.goal {
-            self.presented.push(pts);
-            if self.best.is_none_or(|(best, _)| pts < best) {
-                self.best = Some((pts, self.count));
-            }
-        }
-    }
-
-    /// The presentation time of the frame.
-    pub(super) fn best(&self) -> Option<Pts> {
-        self.best.filter(|_| !self.lacks_times).map(|(pts, _)| pts)
-    }
-
-    /// How many access units of the window lead to it.
-    pub(super) fn needed(&self) -> usize {
-        self.best.map_or(self.count, |(_, needed)| needed)
+    /// The presentation time of the frame, and the number of its access unit in the window. `None` where one has no time.
+    pub(super) fn best(&self) -> Option<(Pts, usize)> {
+        let times = self.units.iter().map(|unit| unit.pts).collect::<Option<Vec<Pts>>>()?;
+        let numbered = times.into_iter().zip(0..);
+        numbered.filter(|&(pts, _)| pts >= self.goal).min()
     }
 
     /// Whether no access unit that follows can hold an earlier frame at or after the goal.
@@ -78,15 +35,15 @@ impl Window {
     /// One that did would be decoded after all that are presented behind it; the stream bounds their number
     /// (`max_num_reorder_frames`: ITU-T H.264, E.2.1).
     pub(super) fn is_certain(&self) -> bool {
-        let Some(best) = self.best() else { return false };
+        let Some((best, _)) = self.best() else { return false };
         // The goal itself cannot be improved on.
         if best == self.goal {
             return true;
         }
-        let behind = self.presented.iter().filter(|&&pts| pts >= best).count();
-        let is_full = self.reorder.is_some_and(|reorder| behind > reorder);
-        let is_later = self.times != DecodingTimes::Absent && self.last_dts.is_some_and(|dts| dts >= best);
-        is_full || is_later
+        let behind = self.units.iter().filter(|unit| unit.pts >= Some(best)).count();
+        let is_full = self.max_depth.is_some_and(|depth| behind > depth);
+        let last_dts = self.units.last().and_then(|unit| unit.dts);
+        is_full || (self.dts_is_bound && last_dts >= Some(best))
     }
 }
 
@@ -95,6 +52,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const fn stamp(pts: i64, dts: i64) -> Stamp {
+        Stamp {
+            pts: Some(Pts::new(pts)),
+            dts: Some(Pts::new(dts)),
+            duration: None,
+            position: None,
+            is_key: false,
+        }
+    }
 
     /// Presentation times in decoding order, with at most `depth` frames presented after one that follows them.
     fn reordered(order: &[usize], depth: usize) -> Vec<i64> {
@@ -130,19 +97,20 @@ mod tests {
             let rest = &rest[start.unwrap_or(0)..];
             let truth = rest.iter().copied().filter(|&pts| pts >= goal).min();
             let delay = 10 * i64::try_from(depth).unwrap();
-            for times in [DecodingTimes::Absent, DecodingTimes::Earlier] {
-                let mut window = Window::new(Pts::new(goal), Some(depth), times);
+            for dts_is_bound in [false, true] {
+                let mut window = Window::new(Pts::new(goal), Some(depth), dts_is_bound);
                 for (&pts, number) in rest.iter().zip(0_i64..) {
                     // Decoding times rise by a frame each, and no frame is presented before its own.
                     let first = i64::try_from(decoded.len() - rest.len()).unwrap();
-                    window.add_times(Some(Pts::new(pts)), Some(Pts::new((first + number) * 10 - delay)));
+                    window.add(stamp(pts, (first + number) * 10 - delay));
                     if window.is_certain() {
                         break;
                     }
                 }
                 if window.is_certain() {
-                    prop_assert_eq!(window.best(), truth.map(Pts::new));
-                    prop_assert_eq!(rest[window.needed() - 1], truth.unwrap());
+                    let (best, number) = window.best().unwrap();
+                    prop_assert_eq!(Some(best), truth.map(Pts::new));
+                    prop_assert_eq!(rest[number], truth.unwrap());
                 }
             }
         }
@@ -150,23 +118,23 @@ mod tests {
 
     #[test]
     fn the_goal_itself_is_certain_at_once() {
-        let mut window = Window::new(Pts::new(20), None, DecodingTimes::Absent);
-        window.add_times(Some(Pts::new(40)), Some(Pts::new(0)));
+        let mut window = Window::new(Pts::new(20), None, false);
+        window.add(stamp(40, 0));
         assert!(!window.is_certain());
-        window.add_times(Some(Pts::new(20)), Some(Pts::new(10)));
+        window.add(stamp(20, 10));
         assert!(window.is_certain());
-        assert_eq!((window.best(), window.needed()), (Some(Pts::new(20)), 2));
+        assert_eq!(window.best(), Some((Pts::new(20), 1)));
     }
 
     #[test]
     fn without_order_nothing_is_certain() {
-        let mut window = Window::new(Pts::new(15), None, DecodingTimes::Absent);
+        let mut window = Window::new(Pts::new(15), None, false);
         for pts in [40, 20, 30, 50] {
-            window.add_times(Some(Pts::new(pts)), Some(Pts::new(pts)));
+            window.add(stamp(pts, pts));
         }
         assert!(!window.is_certain());
-        assert_eq!(window.best(), Some(Pts::new(20)));
-        window.add_times(None, None);
+        assert_eq!(window.best(), Some((Pts::new(20), 1)));
+        window.add(Stamp { pts: None, ..stamp(0, 0) });
         assert_eq!(window.best(), None);
     }
 }

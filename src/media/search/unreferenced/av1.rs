@@ -61,8 +61,8 @@ impl Units {
             let Some(unit) = Unit::split_from(&mut rest) else { return packet.len() };
             let is_needed = match unit.kind {
                 FRAME | FRAME_HEADER => {
-                    let flags =
-                        self.sequence.as_ref().and_then(|sequence| sequence.refresh_frame_flags(&unit));
+                    let sequence = self.sequence.as_ref();
+                    let flags = sequence.and_then(|sequence| sequence.refresh_frame_flags(unit.payload));
                     (is_free, is_awaited) = (flags == Some(0), false);
                     !is_free
                 }
@@ -91,8 +91,6 @@ impl Units {
 /// An open bitstream unit (5.3).
 struct Unit<'p> {
     kind: u8,
-    temporal_id: u8,
-    spatial_id: u8,
     payload: &'p [u8],
 }
 
@@ -104,16 +102,14 @@ impl<'p> Unit<'p> {
         if header & 0x80 != 0 {
             return None;
         }
-        let (mut temporal_id, mut spatial_id) = (0, 0);
         if header & 4 != 0 {
-            let (&extension, behind) = after.split_first()?;
-            (temporal_id, spatial_id, after) = (extension >> 5, extension >> 3 & 3, behind);
+            (_, after) = after.split_first()?;
         }
         // The last unit of a packet may leave its size out.
         let size = if header & 2 != 0 { leb128(&mut after)? } else { u32::try_from(after.len()).ok()? };
         let (payload, behind) = after.split_at_checked(usize::try_from(size).ok()?)?;
         *rest = behind;
-        Some(Self { kind: header >> 3 & 15, temporal_id, spatial_id, payload })
+        Some(Self { kind: header >> 3 & 15, payload })
     }
 
     /// Whether a unit of metadata says nothing about other frames than the one after it.
@@ -139,11 +135,6 @@ fn leb128(rest: &mut &[u8]) -> Option<u32> {
 
 /// What of a sequence header (5.5) is needed to read the start of a frame header.
 struct Sequence {
-    /// Bits of `frame_presentation_time`, in a frame that is shown; 0 when it is not there.
-    presentation_time_bits: u32,
-    /// Bits of `buffer_removal_time`; `None` without a decoder model.
-    removal_time_bits: Option<u32>,
-    operating_points: Vec<OperatingPoint>,
     /// Bits of `current_frame_id`; 0 when it is not there.
     frame_id_bits: u32,
     /// `None` when each frame says it for itself, here and below.
@@ -153,31 +144,19 @@ struct Sequence {
     order_hint_bits: u32,
 }
 
-struct OperatingPoint {
-    /// The layers in it: eight bits of temporal ones, lowest first, then four bits of spatial ones; 0 for all there is.
-    layers: u32,
-    has_decoder_model: bool,
-}
-
-impl OperatingPoint {
-    fn holds(&self, unit: &Unit<'_>) -> bool {
-        let has = |layer: u32| self.layers.checked_shr(layer).is_some_and(|layers| layers & 1 != 0);
-        self.layers == 0 || (has(unit.temporal_id.into()) && has(u32::from(unit.spatial_id) | 8))
-    }
-}
-
 impl Sequence {
     /// Returns `None` for what is cut short, for still pictures, and for spatial layers: of these, a decoder shows one frame
-    /// of several, and which one depends on the packets around it.
+    /// of several, and which one depends on the packets around it. `None` also for a decoder model, which adds fields to all
+    /// headers: files have none, and nothing is left out then.
     fn parse(payload: &[u8]) -> Option<Self> {
         let mut bits = Bits::new(payload);
         let _profile_and_still_picture = bits.take(4)?;
-        if bits.flag()? {
+        let reduced_still_picture_header = bits.flag()?;
+        if reduced_still_picture_header || has_decoder_model(&mut bits)? {
             return None;
         }
-        let timing = Timing::parse(&mut bits)?;
-        let operating_points = read_operating_points(&mut bits, timing.delay_bits)?;
-        if operating_points.first()?.layers >> 8 > 1 {
+        let layers = read_operating_points(&mut bits)?;
+        if layers >> 8 > 1 {
             return None;
         }
         let frame_width_bits = take_minus_1(&mut bits, 4)?;
@@ -200,30 +179,20 @@ impl Sequence {
         let screen_content_tools = read_choice(&mut bits)?;
         let integer_mv = if screen_content_tools == Some(false) { None } else { read_choice(&mut bits)? };
         let order_hint_bits = if has_order_hint { take_minus_1(&mut bits, 3)? } else { 0 };
-        Some(Self {
-            presentation_time_bits: timing.presentation_time_bits,
-            removal_time_bits: timing.removal_time_bits,
-            operating_points,
-            frame_id_bits,
-            screen_content_tools,
-            integer_mv,
-            order_hint_bits,
-        })
+        Some(Self { frame_id_bits, screen_content_tools, integer_mv, order_hint_bits })
     }
 
     /// Reads the start of a frame header (5.9.2). Returns `None` for a frame that is only shown again, for a keyframe and a
     /// switch frame, and for what is cut short.
-    fn refresh_frame_flags(&self, unit: &Unit<'_>) -> Option<u8> {
-        let mut bits = Bits::new(unit.payload);
+    fn refresh_frame_flags(&self, header: &[u8]) -> Option<u8> {
+        let mut bits = Bits::new(header);
         let show_existing_frame = bits.flag()?;
         let frame_type = bits.take(2)?;
         if show_existing_frame || matches!(frame_type, KEY_FRAME | SWITCH_FRAME) {
             return None;
         }
         let show_frame = bits.flag()?;
-        if show_frame {
-            let _frame_presentation_time = bits.take(self.presentation_time_bits)?;
-        } else {
+        if !show_frame {
             let _showable_frame = bits.flag()?;
         }
         let error_resilient_mode = bits.flag()?;
@@ -237,75 +206,43 @@ impl Sequence {
         if frame_type != INTRA_ONLY_FRAME && !error_resilient_mode {
             let _primary_ref_frame = bits.take(3)?;
         }
-        if let Some(length) = self.removal_time_bits {
-            let are_there = bits.flag()?;
-            for point in self.operating_points.iter().filter(|_| are_there) {
-                if point.has_decoder_model && point.holds(unit) {
-                    let _buffer_removal_time = bits.take(length)?;
-                }
-            }
-        }
         bits.byte()
     }
 }
 
-/// Lengths of the fields of timing and decoder model (5.5.1, 5.5.3, 5.5.4).
-struct Timing {
-    presentation_time_bits: u32,
-    removal_time_bits: Option<u32>,
-    /// Bits of a buffer delay; 0 without a decoder model.
-    delay_bits: u32,
-}
-
-impl Timing {
-    fn parse(bits: &mut Bits<'_>) -> Option<Self> {
-        let mut timing = Self { presentation_time_bits: 0, removal_time_bits: None, delay_bits: 0 };
-        let has_timing_info = bits.flag()?;
-        if !has_timing_info {
-            return Some(timing);
-        }
-        let _num_units_in_display_tick = bits.take(32)?;
-        let _time_scale = bits.take(32)?;
-        let equal_picture_interval = bits.flag()?;
-        if equal_picture_interval {
-            // uvlc (4.10.3) is written as an Exp-Golomb code.
-            let _num_ticks_per_picture_less_one = bits.unsigned()?;
-        }
-        let has_decoder_model = bits.flag()?;
-        if has_decoder_model {
-            timing.delay_bits = take_minus_1(bits, 5)?;
-            let _num_units_in_decoding_tick = bits.take(32)?;
-            timing.removal_time_bits = Some(take_minus_1(bits, 5)?);
-            let length = take_minus_1(bits, 5)?;
-            timing.presentation_time_bits = if equal_picture_interval { 0 } else { length };
-        }
-        Some(timing)
+/// Reads the timing information (5.5.1, 5.5.3) up to whether a decoder model follows.
+fn has_decoder_model(bits: &mut Bits<'_>) -> Option<bool> {
+    let has_timing_info = bits.flag()?;
+    if !has_timing_info {
+        return Some(false);
     }
+    let _num_units_in_display_tick = bits.take(32)?;
+    let _time_scale = bits.take(32)?;
+    let equal_picture_interval = bits.flag()?;
+    if equal_picture_interval {
+        // uvlc (4.10.3) is written as an Exp-Golomb code.
+        let _num_ticks_per_picture_less_one = bits.unsigned()?;
+    }
+    bits.flag()
 }
 
-/// Reads up to 32 operating points (5.5.1, 5.5.5). `delay_bits` is 0 without a decoder model.
-fn read_operating_points(bits: &mut Bits<'_>, delay_bits: u32) -> Option<Vec<OperatingPoint>> {
+/// Reads up to 32 operating points (5.5.1). Returns the layers of the first: eight bits of temporal ones, then four bits of spatial
+/// ones.
+fn read_operating_points(bits: &mut Bits<'_>) -> Option<u32> {
     let has_initial_display_delays = bits.flag()?;
-    let count = take_minus_1(bits, 5)?;
-    (0..count)
-        .map(|_| {
-            let layers = bits.take(12)?;
-            let level = bits.take(5)?;
-            if level > 7 {
-                let _tier = bits.flag()?;
-            }
-            let has_decoder_model = delay_bits > 0 && bits.flag()?;
-            if has_decoder_model {
-                let _decoder_buffer_delay = bits.take(delay_bits)?;
-                let _encoder_buffer_delay = bits.take(delay_bits)?;
-                let _low_delay_mode = bits.flag()?;
-            }
-            if has_initial_display_delays && bits.flag()? {
-                let _initial_display_delay_less_one = bits.take(4)?;
-            }
-            Some(OperatingPoint { layers, has_decoder_model })
-        })
-        .collect()
+    let mut first = None;
+    for _ in 0..take_minus_1(bits, 5)? {
+        let layers = bits.take(12)?;
+        first = first.or(Some(layers));
+        let level = bits.take(5)?;
+        if level > 7 {
+            let _tier = bits.flag()?;
+        }
+        if has_initial_display_delays && bits.flag()? {
+            let _initial_display_delay_less_one = bits.take(4)?;
+        }
+    }
+    first
 }
 
 /// Reads a number that is stored less one.

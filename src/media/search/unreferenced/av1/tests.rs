@@ -110,39 +110,37 @@ fn still_pictures_and_spatial_layers_are_needed() {
     assert_eq!(needed_bytes(&PLAIN.replacen("000000000000", "000100000011", 1), &[frame(0)]), 0);
 }
 
-/// All that a sequence header can put before `refresh_frame_flags`.
+/// All that a sequence header can put before `refresh_frame_flags`, but for a decoder model.
 #[test]
 fn fields_that_are_seldom_there() {
     let tick = "00000000 00000000 00000000 00000001";
-    // A decoder model: buffer delays of 3 bits, removal times of 5, presentation times of 7. Two operating points: the
-    // first with tier, model and display delay; the second of another temporal layer.
-    let points = "1 00001  000100000011 01000 1 1 101 010 0 1 1111  000100000010 00000 1 001 001 1 0";
+    // Two operating points: the first with tier and display delay; the second of another temporal layer.
+    let points = "1 00001  000100000011 01000 1 1 1111  000100000010 00000 0";
     // Frame ids of five bits, screen content tools always, and whole motion vectors when the frame says so.
     let tools = "0011 0011 1111 1111  1 0000 010 000 0000 0 0 1 1";
-    let header = format!("000 0 0  1 {tick} {tick} 0 1 00010 {tick} 00100 00110  {points}  {tools}");
-    let with = |temporal_id: u8, removal_times: &str, refresh_frame_flags: u8| {
-        let text = format!("0 01 1 1010101 0 1 1 11001 1 101 1 {removal_times} {refresh_frame_flags:08b}");
+    let header = format!("000 0 0  1 {tick} {tick} 0 0  {points}  {tools}");
+    let with = |refresh_frame_flags: u8| {
+        let text = format!("0 01 1 0 1 1 11001 1 101 {refresh_frame_flags:08b}");
         let mut bytes = unit(FRAME, &bits(&text));
         bytes[0] |= 4;
-        bytes.insert(1, temporal_id << 5);
+        bytes.insert(1, 1 << 5);
         bytes
     };
-    // A frame of layer 0 has a removal time for the first operating point only.
-    assert_eq!(needed_bytes(&header, &[with(0, "11111", 0)]), 0);
-    assert_eq!(needed_bytes(&header, &[with(1, "11111 11111", 0)]), 0);
-    let packet = with(1, "11111 11111", 1);
-    assert_eq!(needed_bytes(&header, slice::from_ref(&packet)), packet.len());
-    // Equal intervals: no presentation time.
-    let header = header.replacen(&format!("{tick} 0 1"), &format!("{tick} 1 011 1"), 1);
-    let text = "0 01 1 0 1 1 11001 1 101 1 11111 00000000";
-    assert_eq!(needed_bytes(&header, &[unit(FRAME, &bits(text))]), 0);
-    // A hidden frame has no presentation time either, and says whether it can be shown.
-    let text = "0 01 0 1 0 1 1 11001 1 101 0 00000000";
+    assert_eq!(needed_bytes(&header, &[with(0)]), 0);
+    assert_eq!(needed_bytes(&header, &[with(1)]), with(1).len());
+    // A decoder model.
+    let model = header.replacen(&format!("{tick} 0 0"), &format!("{tick} 0 1"), 1);
+    assert_eq!(needed_bytes(&model, &[with(0)]), with(0).len());
+    // Equal intervals.
+    let header = header.replacen(&format!("{tick} 0 0"), &format!("{tick} 1 011 0"), 1);
+    assert_eq!(needed_bytes(&header, &[with(0)]), 0);
+    // A hidden frame says whether it can be shown.
+    let text = "0 01 0 1 0 1 1 11001 1 101 00000000";
     assert_eq!(needed_bytes(&header, &[unit(FRAME, &bits(text))]), 0);
     // Intra-only and error resilient frames have no primary reference.
-    let text = "0 10 0 1 0 1 1 11001 1 0 00000000";
+    let text = "0 10 0 1 0 1 1 11001 1 00000000";
     assert_eq!(needed_bytes(&header, &[unit(FRAME, &bits(text))]), 0);
-    let text = "0 01 0 1 1 1 1 11001 1 0 00000000";
+    let text = "0 01 0 1 1 1 1 11001 1 00000000";
     assert_eq!(needed_bytes(&header, &[unit(FRAME, &bits(text))]), 0);
     // Screen content tools never.
     let header = PLAIN.replacen("1 00 1 1 110", "1 00 0 0 110", 1);

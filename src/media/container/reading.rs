@@ -1,0 +1,74 @@
+//! Packets that are read before a search: to learn what headers do not tell, such as when the streams begin.
+
+use std::collections::VecDeque;
+
+use crate::media::error::MediaError;
+use crate::media::ffi::AvError;
+use crate::media::ffi::packet::Packet;
+use crate::media::ffi::stream::{MediaType, Stream};
+use crate::media::input::Container;
+use crate::media::layout::Layout;
+
+/// Packets, and bytes of packets, that are read at most to learn what headers do not tell.
+const MAX_PACKETS: usize = 100;
+const MAX_BYTES: u64 = 2 << 20;
+
+/// Reads the next packet; `Ok(None)` at the end of the file. What libav reports as an error is the inner result.
+///
+/// # Errors
+/// The source's own.
+pub(in crate::media) fn next_packet(
+    container: &mut Container<'_>,
+) -> Result<Result<Option<Packet>, AvError>, MediaError> {
+    let mut packet = Packet::new().map_err(MediaError::library("allocating a packet"))?;
+    let result = container.read_packet(&mut packet);
+    // libav may have turned a failed read into an end of file: the source knows.
+    container.input_mut().check()?;
+    Ok(result.map(|is_there| is_there.then_some(packet)))
+}
+
+/// Reads packets for as long as `wants_more` returns `true` for what was read, and keeps them to be decoded.
+///
+/// # Errors
+/// The source's own.
+pub(super) fn read_ahead(
+    container: &mut Container<'_>,
+    mut wants_more: impl FnMut(&Container<'_>, &VecDeque<Packet>) -> bool,
+) -> Result<VecDeque<Packet>, MediaError> {
+    let mut packets = VecDeque::new();
+    let mut bytes = 0_u64;
+    while wants_more(container, &packets) && packets.len() < MAX_PACKETS && bytes < MAX_BYTES {
+        // An end or an error here is met again, and dealt with, when packets are read to be decoded.
+        let Ok(Some(packet)) = next_packet(container)? else { break };
+        bytes = bytes.saturating_add(packet.size());
+        packets.push_back(packet);
+    }
+    Ok(packets)
+}
+
+/// Reads packets until each stream of sound or pictures has told where it starts, and keeps them.
+pub(in crate::media) fn read_starts(
+    container: &mut Container<'_>,
+    layout: &Layout,
+) -> Result<VecDeque<Packet>, MediaError> {
+    read_ahead(container, |container, pending| {
+        container.streams().enumerate().any(|(index, stream)| {
+            matches!(stream.kind(), MediaType::Video | MediaType::Audio)
+                && stream_start(index, stream, layout, pending).is_none()
+        })
+    })
+}
+
+/// Where a stream starts, in its ticks: by the container, by its index, by what we saw of it, or by its first packets.
+pub(in crate::media) fn stream_start(
+    index: usize,
+    stream: Stream<'_>,
+    layout: &Layout,
+    pending: &VecDeque<Packet>,
+) -> Option<i64> {
+    let told = stream.start_pts().or_else(|| stream.first_index_timestamp());
+    told.or_else(|| layout.stream_start(index, stream.id())).or_else(|| {
+        let own = pending.iter().filter(|packet| packet.stream_index() == Some(index));
+        own.filter_map(|packet| packet.pts().or_else(|| packet.dts())).min()
+    })
+}
