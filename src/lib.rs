@@ -125,8 +125,9 @@ pub use error::{Error, ErrorKind};
 pub use frame_time::{FrameTime, FrameTimeError, Percent};
 pub use limits::Limits;
 pub use media::{
-    AudioInfo, ColourInfo, CoverArt, Disposition, FrameReason, FrameRequest, HdrKind, Media, MediaError,
-    MediaInfo, Mp4Layout, OpenOptions, Pick, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
+    AudioInfo, ColourInfo, CoverArt, Disposition, FrameReason, FrameRequest, Frames, HdrKind, Media,
+    MediaError, MediaInfo, Mp4Layout, OpenOptions, Pick, PosterFrame, Ratio, StreamInfo, StreamKind, Threads,
+    VideoInfo,
 };
 pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
 pub use pixels::{Bounds, Orientation, RgbPicture};

@@ -24,6 +24,7 @@ mod open;
 mod options;
 mod request;
 mod search;
+mod sequence;
 mod timeline;
 mod units;
 
@@ -41,3 +42,4 @@ pub use open::Media;
 pub use options::{OpenOptions, Threads};
 pub use request::{CoverArt, FrameRequest, Pick};
 pub use search::FrameReason;
+pub use sequence::Frames;

@@ -173,7 +173,7 @@ fn the_picture_and_the_information_do_not_depend_on_how_bytes_arrive() -> Outcom
         let mut options = OpenOptions::default().with_first_reads(reads).with_cache(BlockCache::new(cache));
         options.frame = planned.then(|| AT.into());
         // Whatever waits for ever fails soon.
-        options.limits.max_time = Duration::from_secs(10);
+        options.limits.max_time = Duration::from_secs(60);
         options.size_hint = hint;
         let source = InPieces { object: MemorySource::new(bytes), sizes: Arc::new(sizes) };
         let seen = Media::open_source(source, &options).and_then(|mut media| see(&mut media));

@@ -10,12 +10,13 @@ use std::thread;
 use std::time::Duration;
 
 use common::{AT, Outcome, fixture_bytes, fixtures, gives_no_picture, open, planes_md5};
+use posterframe::source::{FirstReads, MemorySource, ReadSize};
 use posterframe::{
-    Bounds, CancelToken, CoverArt, Encoding, ErrorKind, FrameReason, FrameRequest, FrameTime, Limits, Media,
-    MediaError, MediaInfo, OpenOptions, Percent, Pick,
+    Bounds, CancelToken, CoverArt, Encoding, ErrorKind, FrameReason, FrameRequest, FrameTime, Ledger, Limits,
+    Media, MediaError, MediaInfo, OpenOptions, Percent, Pick, PosterFrame,
 };
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{Config, TestRunner};
 
 /// Fixtures in which two frames have one time, or whose times libavcodec reckons anew.
 const RETIMED: [&str; 5] =
@@ -186,6 +187,125 @@ fn threads_share_a_frame() -> Outcome {
     Ok(())
 }
 
+/// What a search gave: reason, time and pixels, or the kind of the error.
+type Given = Result<(FrameReason, i64, String), ErrorKind>;
+
+fn given(result: Result<PosterFrame, MediaError>) -> Given {
+    let frame = result.map_err(|error| error.kind())?;
+    let planes = planes_md5(&frame).map_err(|error| error.kind())?;
+    Ok((frame.reason(), frame.pts(), planes))
+}
+
+/// A list gives what its requests give one by one, in any order, near each other or not, from a file and by byte ranges.
+#[test]
+fn a_list_gives_what_single_calls_give() -> Outcome {
+    let films = films()?;
+    let time = prop_oneof![
+        3 => (0..7500_u64).prop_map(|milliseconds| FrameTime::FromStart(Duration::from_millis(milliseconds))),
+        1 => (0.0..=100.0_f64).prop_map(|percent| FrameTime::Part(Percent::new(percent).unwrap())),
+    ];
+    let pick = prop_oneof![4 => Just(Pick::Exact), 1 => Just(Pick::Keyframe)];
+    let steps = prop::collection::vec(0..400_u64, 1..10);
+    let list = prop_oneof![
+        prop::collection::vec((time, pick), 0..8).prop_map(|list| list
+            .into_iter()
+            .map(|(time, pick)| FrameRequest::at(time).with_pick(pick))
+            .collect()),
+        (0..6000_u64, steps).prop_map(|(mut at, steps)| {
+            let mut next = |step| {
+                at += step;
+                FrameRequest::at(Duration::from_millis(at))
+            };
+            steps.into_iter().map(&mut next).collect::<Vec<_>>()
+        }),
+    ];
+    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+    runner.run(&(0..films.len(), list, any::<bool>()), |(film, list, by_ranges)| {
+        let name = &films[film];
+        let fresh = || match by_ranges {
+            true => {
+                Media::open_source(MemorySource::new(fixture_bytes(name).unwrap()), &OpenOptions::default())
+            }
+            false => Media::open_file(common::fixture(name), &OpenOptions::default()),
+        };
+        let mut media = fresh().unwrap();
+        let frames = media.frames(&list);
+        prop_assert_eq!(frames.len(), list.len());
+        let together: Vec<Given> = frames.map(given).collect();
+        let single: Vec<Given> = list.iter().map(|request| given(fresh().unwrap().frame(request))).collect();
+        prop_assert_eq!(together, single, "{}: {:?}", name, list);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Frames of one GOP take the packets of one run: the keyframes of this film are three seconds apart.
+#[test]
+fn near_times_are_decoded_together() -> Outcome {
+    for name in ["h264_end.mp4", "h264.mkv", "h264.ts", "hevc.mp4", "vp9.webm"] {
+        let times: Vec<Duration> = (0..8).map(|number| Duration::from_millis(3200 + number * 200)).collect();
+        let mut together = 0;
+        for frame in open(name)?.frames(times.iter().copied()) {
+            together += frame?.packets_decoded();
+        }
+        let mut single = 0;
+        for &at in &times {
+            single += open(name)?.frame(at)?.packets_decoded();
+        }
+        let last = open(name)?.frame(times[7])?.packets_decoded();
+        assert!(together * 2 < single, "{name}: {together} packets together, {single} one by one");
+        // Each counts its part, rounded up, of what the last one needs and of the others that may be left out on its way.
+        assert!(together <= last + 8 + 8, "{name}: {together} packets, the last one alone takes {last}");
+    }
+    Ok(())
+}
+
+/// However many frames of a film whose index is read: the round trips of one, and one more.
+#[test]
+fn a_list_takes_the_round_trips_of_one_frame() -> Outcome {
+    for name in ["h264_end.mp4", "h264_front.mp4", "h264_1080p.mp4", "h264.mkv"] {
+        let bytes = fixture_bytes(name)?;
+        let mut first_reads = FirstReads::for_name(name);
+        (first_reads.head, first_reads.tail, first_reads.whole) =
+            (ReadSize::fixed(4096), ReadSize::fixed(4096), 0);
+        let options = OpenOptions::default().with_first_reads(first_reads);
+        let mut media = Media::open_source(MemorySource::new(bytes.clone()), &options)?;
+        media.frame(Duration::from_secs(1))?;
+        let of_one = media.ledger().round_trips;
+        for count in [2, 10, 100] {
+            let mut media = Media::open_source(MemorySource::new(bytes.clone()), &options)?;
+            let seconds = media.info().duration_seconds.ok_or("no duration")?;
+            let times: Vec<Duration> = (0..count)
+                .map(|number| Duration::from_secs_f64(seconds * f64::from(number) / f64::from(count)))
+                .collect();
+            for frame in media.frames(times) {
+                frame?;
+            }
+            let Ledger { round_trips, bytes_fetched, .. } = media.ledger();
+            assert!(
+                round_trips <= of_one + 1,
+                "{name}, {count} frames: {round_trips} round trips, one takes {of_one}"
+            );
+            assert!(bytes_fetched <= bytes.len() as u64, "{name}, {count} frames: {bytes_fetched} bytes");
+        }
+    }
+    Ok(())
+}
+
+/// An error stands in its place, and the others come.
+#[test]
+fn an_error_in_a_list_is_one_of_its_items() -> Outcome {
+    let list = [CoverArt::Ignore, CoverArt::Only, CoverArt::Fallback];
+    let mut media = open("h264_end.mp4")?;
+    let kinds: Vec<_> = media
+        .frames(list.map(|cover| FrameRequest::at(AT).with_cover(cover)))
+        .map(|frame| frame.map(|frame| frame.pts_seconds()).map_err(|error| error.kind()))
+        .collect();
+    assert_eq!(kinds, [Ok(5.0), Err(ErrorKind::Unsupported), Ok(5.0)]);
+    assert_eq!(media.frames([] as [Duration; 0]).count(), 0);
+    Ok(())
+}
+
 /// The thumbnail is the picture of the request.
 #[test]
 fn the_request_says_what_the_thumbnail_is() -> Outcome {
@@ -206,7 +326,7 @@ fn results_survive_json() -> Outcome {
         // Numbers may differ in their last digit; their text does not.
         assert_eq!(serde_json::to_string(&read)?, json, "{name}");
         let json = serde_json::to_string(&media.ledger())?;
-        let read: posterframe::Ledger = serde_json::from_str(&json)?;
+        let read: Ledger = serde_json::from_str(&json)?;
         assert_eq!(read.bytes_fetched, media.ledger().bytes_fetched);
     }
     let request =

@@ -13,8 +13,9 @@ use crate::media::open::Media;
 use crate::media::request::{FrameRequest, Pick};
 use crate::media::search::{self, FrameReason, Places, Search, Target};
 use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
+use crate::source::ByteRange;
 
-impl Media<'_> {
+impl<'r> Media<'r> {
     /// The requested frame. A time alone is a request: the first frame whose presentation time is at or after it, rounded to the nearest
     /// tick of the stream. When the video ends before that, the one at half of its duration by the same rule; when there
     /// is none there either, the last that decodes. [`PosterFrame::reason`] says which it is.
@@ -154,14 +155,39 @@ impl Media<'_> {
         request: &FrameRequest,
     ) -> Result<Option<(PosterFrame, bool)>, MediaError> {
         let is_partial = self.container.input().visible_size() < self.container.input().size();
+        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
+        let (time_base, track) = (time_base_of(view)?, view.id());
+        let mut target = self.target(request, time_base, is_partial);
+        target.is_absent = is_partial && self.layout.ends_before(track, target.wanted.get());
+        let mut search = self.begin_search(index, (width, height))?;
+        let found = search.find(target)?;
+        let cost = search.cost();
+        let Some(found) = found else { return Ok(None) };
+        // No earlier frame can be better than one at the very tick, and no other keyframe than one there.
+        let (goal, last) = match found.reason {
+            FrameReason::AtTarget => (Some(target.wanted), found.pts),
+            FrameReason::Keyframe => (Some(target.wanted), target.wanted.saturating_add(Ticks::ONE)),
+            FrameReason::HalfDuration | FrameReason::LastFrame => (target.half, found.pts),
+        };
+        let is_certain = !is_partial
+            || Some(found.pts) == goal
+            || self.layout.is_certain(self.container.input(), track, last.get());
+        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
+        let frame = PosterFrame::new(view, index, self.start, found, cost, self.terms(request))?;
+        Ok(Some((frame, is_certain)))
+    }
+
+    fn begin_search(
+        &mut self,
+        index: usize,
+        (width, height): (u32, u32),
+    ) -> Result<Search<'_, 'r>, MediaError> {
         let mut handling = self.handling;
         if handling.seeking == Seeking::Indexed && self.layout.has_no_index() {
             handling.seeking = Seeking::ReadingOn;
         }
         let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
-        let (time_base, track) = (time_base_of(view)?, view.id());
-        let mut target = self.target(request, time_base, is_partial);
-        target.is_absent = is_partial && self.layout.ends_before(track, target.wanted.get());
+        let time_base = time_base_of(view)?;
         let start = time_base.pts(self.start).unwrap_or(Pts::MAX);
         let duration = self.duration.and_then(|duration| time_base.ticks(duration));
         let can_enter = self.info.format_name == "mpegts";
@@ -180,22 +206,7 @@ impl Media<'_> {
             threads: self.threads.resolve(width, height),
             limits: self.limits,
         };
-        let mut search = Search::new(&mut self.container, stream, places)?;
-        let found = search.find(target)?;
-        let cost = search.cost();
-        let Some(found) = found else { return Ok(None) };
-        // No earlier frame can be better than one at the very tick, and no other keyframe than one there.
-        let (goal, last) = match found.reason {
-            FrameReason::AtTarget => (Some(target.wanted), found.pts),
-            FrameReason::Keyframe => (Some(target.wanted), target.wanted.saturating_add(Ticks::ONE)),
-            FrameReason::HalfDuration | FrameReason::LastFrame => (target.half, found.pts),
-        };
-        let is_certain = !is_partial
-            || Some(found.pts) == goal
-            || self.layout.is_certain(self.container.input(), track, last.get());
-        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
-        let frame = PosterFrame::new(view, index, self.start, found, cost, self.terms(request))?;
-        Ok(Some((frame, is_certain)))
+        Search::new(&mut self.container, stream, places)
     }
 
     fn terms(&self, request: &FrameRequest) -> Terms {
@@ -203,8 +214,57 @@ impl Media<'_> {
         Terms { encoding: request.encoding, max_pixels, work }
     }
 
+    /// Requests what a frame needs ahead of its turn, where the index that was read after `depth` requests in a row tells it.
+    pub(super) fn plan_ahead(&mut self, request: &FrameRequest, depth: u32) -> Option<Vec<ByteRange>> {
+        let index = self.video_streams(request.cover).first().copied()?;
+        let track = self.info.streams.get(index)?.id.and_then(|id| u32::try_from(id).ok());
+        let ranges = self.layout.plan_ahead(track, self.time_of(request))?;
+        self.container.input_mut().prefetch_behind(depth, &ranges);
+        Some(ranges)
+    }
+
+    /// The frames of the first of these requests, whose times rise, as far as they can be decoded together; possibly none.
+    pub(super) fn frames_together(
+        &mut self,
+        requests: &[FrameRequest],
+    ) -> Result<Vec<PosterFrame>, MediaError> {
+        let Some(cover) = requests.first().map(|request| request.cover) else { return Ok(Vec::new()) };
+        self.begin()?;
+        let index = self.video_streams(cover).first().copied().ok_or_else(|| self.no_video(cover))?;
+        let info = self.info.streams.get(index).ok_or_else(MediaError::missing_stream)?;
+        let size = info.video.as_ref().map_or((0, 0), |video| (video.width, video.height));
+        let is_partial = self.container.input().visible_size() < self.container.input().size();
+        let is_too_large = u64::from(size.0) * u64::from(size.1) > self.limits.max_pixels;
+        if is_partial || is_too_large || info.disposition.attached_pic || self.container.has_tile_grid(index)
+        {
+            return Ok(Vec::new());
+        }
+        self.container.keep_only(index);
+        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
+        let time_base = time_base_of(view)?;
+        let targets: Vec<Target> = requests
+            .iter()
+            .map(|request| self.target(request, time_base, false))
+            .take_while(|target| !target.ends_before)
+            .collect();
+        let goals: Vec<Pts> = targets.iter().map(|target| target.wanted).collect();
+        let mut search = self.begin_search(index, size)?;
+        let found = search.run(&goals)?;
+        let (packets, passes) = search.cost();
+        let share = u64::try_from(found.len()).unwrap_or(u64::MAX).max(1);
+        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
+        let found = found.into_iter().zip(requests);
+        // Each has its part of what the run took.
+        let cost = (packets.div_ceil(share), passes);
+        found
+            .map(|(found, request)| {
+                PosterFrame::new(view, index, self.start, found, cost, self.terms(request))
+            })
+            .collect()
+    }
+
     /// How far from the start the requested frame is; where the duration decides and is not known, behind every end.
-    fn time_of(&self, request: &FrameRequest) -> Duration {
+    pub(super) fn time_of(&self, request: &FrameRequest) -> Duration {
         let duration = self.duration.and_then(|duration| u64::try_from(duration.get()).ok());
         request.time.from_start(duration.map(Duration::from_micros)).unwrap_or(Duration::MAX)
     }

@@ -423,6 +423,27 @@ impl<'r> Input<'r> {
         let _ = ranges;
     }
 
+    /// How many requests in a row led to what was read so far.
+    pub(crate) fn depth(&self) -> u32 {
+        match &self.backend {
+            Backend::Reader(_) => 0,
+            #[cfg(feature = "remote")]
+            Backend::Ranges(reader) => reader.depth(),
+        }
+    }
+
+    /// Requests bytes that an index names which was read after so many requests in a row, whatever was read since.
+    pub(crate) fn prefetch_behind(&mut self, depth: u32, ranges: &[ByteRange]) {
+        #[cfg(feature = "testing")]
+        let ranges = &crate::testing::replaced(self.size, ranges)[..];
+        match &mut self.backend {
+            Backend::Reader(_) => {}
+            #[cfg(feature = "remote")]
+            Backend::Ranges(reader) => reader.prefetch_behind(depth, ranges),
+        }
+        let _ = (depth, ranges);
+    }
+
     /// Requests bytes as [`prefetch`](Self::prefetch) does, but not before one of them is read.
     pub(crate) const fn prefetch_when_reached(&mut self, range: ByteRange) {
         self.reached = Some(range);

@@ -33,6 +33,7 @@ use crate::limits::Limits;
 use crate::media::container::encryption::ProtectedEntry;
 use crate::media::info::Mp4Layout;
 use crate::media::input::{Fault, Input};
+use crate::source::ByteRange;
 use bytes::{Pause, Planner};
 use matroska::Matroska;
 use mp4::Mp4;
@@ -156,6 +157,23 @@ impl Layout {
             Family::Unknown => return Ok(()),
         }
         self.drive(input).map(|_| ())
+    }
+
+    /// Returns what the frame at `at` will need of the track with this number, where the index that was read tells it.
+    pub(crate) fn plan_ahead(&mut self, track: Option<u32>, at: Duration) -> Option<Vec<ByteRange>> {
+        let planner: &mut dyn Planner = match &mut self.family {
+            // Where a part of the fragments is seen, another part may be needed.
+            Family::Mp4(planner) if planner.view().is_none() => {
+                planner.aim(track, Some(microseconds(at)));
+                &mut **planner
+            }
+            Family::Matroska(planner) => {
+                planner.aim(at);
+                &mut **planner
+            }
+            _ => return None,
+        };
+        planner.step(&self.seen).ok().map(|plan| plan.ranges)
     }
 
     /// Lets libavformat see what was planned for. `true` when that has changed: then the file must be opened again.

@@ -20,6 +20,7 @@ mod pass;
 mod passes;
 mod places;
 mod rule;
+mod run;
 mod state;
 mod still;
 mod target;

@@ -139,10 +139,21 @@ impl RangeReader {
         if let Some(last) = ranges.last() {
             self.ahead = (last.end(), READ_AHEAD.0);
         }
-        self.request(ranges);
+        let depth = self.depth().saturating_add(1);
+        self.request(ranges, depth);
     }
 
-    fn request(&self, ranges: &[ByteRange]) {
+    /// How many requests in a row led to what was seen so far.
+    pub(crate) fn depth(&self) -> u32 {
+        self.shared.lock().depth_seen
+    }
+
+    /// Requests what an index names that was seen after so many requests in a row.
+    pub(crate) fn prefetch_behind(&self, depth: u32, ranges: &[ByteRange]) {
+        self.request(ranges, depth.saturating_add(1));
+    }
+
+    fn request(&self, ranges: &[ByteRange], depth: u32) {
         let mut state = self.shared.lock();
         let mut missing: Vec<ByteRange> = Vec::new();
         let mut wanted = RangeSet::default();
@@ -166,7 +177,6 @@ impl RangeReader {
                 }
             }
         }
-        let depth = state.depth_seen + 1;
         let parts: Vec<ByteRange> = missing.into_iter().flat_map(in_parts).collect();
         state.queue.splice(0..0, parts.into_iter().rev().map(|part| (part, depth)));
         self.shared.start_queued(&mut state);
@@ -223,7 +233,7 @@ impl RangeReader {
         }
         drop(state);
         let range = if read_ahead { self.ahead_from(range.start()) } else { range };
-        self.request(&[range]);
+        self.prefetch_behind(self.depth(), &[range]);
     }
 
     /// The range to ask for when a read finds nothing at `offset`.

@@ -13,7 +13,7 @@ use crate::media::units::{Microseconds, Pts};
 /// A frame this far behind the goal, in microseconds, carries a damaged time: no video shows one frame for a day.
 const MAX_GAP: Microseconds = Microseconds::new(86_400_000_000);
 /// Access units that are held until it is clear that no later keyframe makes them unnecessary.
-const MAX_HELD: usize = 300;
+pub(super) const MAX_HELD: usize = 300;
 /// Access units read beyond the goal, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
 const MAX_LOOK_AHEAD: usize = 32;
 /// Frames decoded beyond the goal, at most, in search of the expected one.
@@ -43,23 +43,30 @@ pub(super) struct Pass {
 /// What the decoder gets.
 pub(super) struct Feed {
     /// So many access units more.
-    count: usize,
+    pub(super) count: usize,
     /// Whether they are all. The decoder is then told that the last one is the end, instead of being fed until its delay is through:
     /// for a frame with two B-frames behind it that is two frames less to decode.
-    is_all: bool,
+    pub(super) is_all: bool,
     /// Frames before this time that no other refers to may be left out.
-    skips_before: Option<Pts>,
+    pub(super) skips_before: Option<Pts>,
+    /// But not those at these times.
+    pub(super) keeps: Vec<Pts>,
 }
 
 impl Feed {
+    /// So many, and what leads to the frame at a goal.
+    const fn before(goal: Pts, count: usize, is_all: bool) -> Self {
+        Self { count, is_all, skips_before: Some(goal), keeps: Vec::new() }
+    }
+
     /// None.
     pub(super) const fn nothing_more() -> Self {
-        Self { count: 0, is_all: true, skips_before: None }
+        Self { count: 0, is_all: true, skips_before: None, keeps: Vec::new() }
     }
 
     /// All access units, of which nothing is left out.
     pub(super) const fn everything() -> Self {
-        Self { count: usize::MAX, is_all: true, skips_before: None }
+        Self { count: usize::MAX, is_all: true, skips_before: None, keeps: Vec::new() }
     }
 }
 
@@ -104,7 +111,7 @@ impl Pass {
 
     /// Takes down what a frame says of the pass. Frames that are presented before the keyframe of the entry may lack what they
     /// refer to; nothing behind it refers to them.
-    fn judge(&mut self, timed: &Timed) {
+    pub(super) fn judge(&mut self, timed: &Timed) {
         self.first_pts = Some(self.first_pts.map_or(timed.pts, |first| first.min(timed.pts)));
         let Entered::Keyframe(first) = self.entered else {
             self.is_spoilt |= timed.is_damaged;
@@ -163,7 +170,7 @@ impl Search<'_, '_> {
                 // A long GOP must not fill the memory.
                 let count = ahead.saturating_sub(MAX_HELD / 2);
                 ahead = ahead.saturating_sub(count);
-                self.decode(&mut pass, &mut Feed { count, is_all: false, skips_before: Some(goal) }, goal)?;
+                self.decode(&mut pass, &mut Feed::before(goal, count, false), goal)?;
             }
         }
         let count = if let Some((pts, number)) = self.look_ahead(ahead, goal)? {
@@ -179,14 +186,14 @@ impl Search<'_, '_> {
             // Everything is decoded, and the decoder tells by the order of its frames.
             usize::MAX
         };
-        self.decode(&mut pass, &mut Feed { count, is_all: true, skips_before: Some(goal) }, goal)?;
+        self.decode(&mut pass, &mut Feed::before(goal, count, true), goal)?;
         self.conclude(&mut pass, goal)?;
         pass.last_pts = self.units.latest();
         Ok(pass)
     }
 
     /// Lets decoding begin at a keyframe that was looked at, and leaves out the access units before it.
-    fn begin_at(&mut self, before: usize, keyframe: Pts) -> Pass {
+    pub(super) fn begin_at(&mut self, before: usize, keyframe: Pts) -> Pass {
         self.units.skip(before);
         self.restart_decoding();
         Pass::new(Entered::Keyframe(keyframe), None)
@@ -268,7 +275,8 @@ impl Search<'_, '_> {
 
     /// Gives an access unit to the decoder. An encrypted one is the end, because what comes of ciphertext is noise.
     pub(super) fn send(&mut self, mut unit: AccessUnit, feed: &Feed) -> Result<(), MediaError> {
-        let skips = unit.stamp.pts.zip(feed.skips_before).is_some_and(|(pts, goal)| pts < goal);
+        let is_left_out = |(pts, goal): (Pts, Pts)| pts < goal && !feed.keeps.contains(&pts);
+        let skips = unit.stamp.pts.zip(feed.skips_before).is_some_and(is_left_out);
         if let Some(unreferenced) = self.unreferenced.as_mut().filter(|_| feed.skips_before.is_some()) {
             if feed.count > 0 {
                 self.units.peek(0)?;
@@ -296,7 +304,7 @@ impl Search<'_, '_> {
     }
 
     /// Ends a pass: with an error if it met an encrypted access unit before the frame.
-    fn conclude(&mut self, pass: &mut Pass, goal: Pts) -> Result<(), MediaError> {
+    pub(super) fn conclude(&mut self, pass: &mut Pass, goal: Pts) -> Result<(), MediaError> {
         self.refuse_encrypted(pass.frame.is_some())?;
         pass.is_spoilt |= self.decoding.faults.count > 0 || self.units.faults.count > 0;
         pass.is_spoilt |= self.units.order.is_reckoned();

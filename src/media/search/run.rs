@@ -1,0 +1,83 @@
+//! Several frames of one GOP, by one run of decoding.
+
+use super::entry::Entry;
+use super::pass::{Feed, MAX_HELD, Pass};
+use super::state::Search;
+use super::target::{Found, FrameReason};
+use crate::media::container::formats::Timestamps;
+use crate::media::error::MediaError;
+use crate::media::units::Pts;
+
+impl Search<'_, '_> {
+    /// The frames at the first of these goals, which rise, as far as the packets of one GOP promise them, and only if each came without a
+    /// doubt: each frame is then the one that a search of its own gives. Possibly none.
+    pub(in crate::media) fn run(&mut self, goals: &[Pts]) -> Result<Vec<Found>, MediaError> {
+        let Some(&first) = goals.first() else { return Ok(Vec::new()) };
+        if self.handling().timestamps != Timestamps::Stored {
+            return Ok(Vec::new());
+        }
+        let near = if self.entries(first) == [Entry::Start] { None } else { self.enter(Entry::Near, first)? };
+        let entered = if near.is_some() { near } else { self.enter(Entry::Start, first)? };
+        let Some(entered) = entered else { return Ok(Vec::new()) };
+        let mut pass = Pass::new(entered, None);
+        let (mut ahead, mut count, mut promised) = (0, 0, Vec::new());
+        for &goal in goals {
+            let Some(place) = self.reach(goal, &mut ahead, &mut pass, promised.is_empty())? else { break };
+            let Some((pts, number)) = self.look_ahead(place, goal)? else { break };
+            count = count.max(place.saturating_add(number).saturating_add(1));
+            promised.push(pts);
+        }
+        let Some(&last) = promised.last() else { return Ok(Vec::new()) };
+        self.passes += 1;
+        let mut feed = Feed { count, is_all: true, skips_before: Some(last), keeps: promised.clone() };
+        let mut frames = Vec::new();
+        while let Some(timed) = self.next_frame(&mut feed)? {
+            pass.judge(&timed);
+            let is_last = timed.pts >= last;
+            if promised.contains(&timed.pts) {
+                frames.push(timed);
+            }
+            if is_last {
+                break;
+            }
+        }
+        self.refuse_encrypted(!frames.is_empty())?;
+        self.conclude(&mut pass, first)?;
+        if !pass.is_clean() {
+            return Ok(Vec::new());
+        }
+        let find = |pts: &Pts| -> Option<Found> {
+            let timed = frames.iter().find(|timed| timed.pts == *pts)?;
+            Some(Found { frame: timed.frame.share().ok()?, pts: *pts, reason: FrameReason::AtTarget })
+        };
+        Ok(promised.iter().map(find).collect::<Option<_>>().unwrap_or_default())
+    }
+
+    /// Looks at access units up to the first one at or after `goal`, and returns its place. The first goal leaves out what comes before
+    /// the last keyframe before it; a later one ends at a keyframe, and where the packets do not tell.
+    fn reach(
+        &mut self,
+        goal: Pts,
+        ahead: &mut usize,
+        pass: &mut Pass,
+        is_first: bool,
+    ) -> Result<Option<usize>, MediaError> {
+        while *ahead <= MAX_HELD {
+            let Some(unit) = self.units.peek(*ahead)? else { return Ok(None) };
+            let Some(pts) = unit.pts else { return Ok(None) };
+            self.request_rest(unit, goal);
+            if unit.is_key && pts <= goal && *ahead > 0 {
+                if !is_first {
+                    return Ok(None);
+                }
+                *pass = self.begin_at(*ahead, pts);
+                *ahead = 0;
+            }
+            if pts >= goal {
+                return Ok(Some(*ahead));
+            }
+            *ahead += 1;
+        }
+        Ok(None)
+    }
+}

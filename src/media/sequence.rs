@@ -1,0 +1,147 @@
+//! Several frames of one file: planned together, and decoded together where they are near each other.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::media::error::MediaError;
+use crate::media::frame::poster::PosterFrame;
+use crate::media::open::Media;
+use crate::media::request::{FrameRequest, Pick};
+use crate::source::ByteRange;
+
+/// Bytes that are requested ahead of the frame that is next, at most: half of what the cache of the process holds.
+const MAX_AHEAD: u64 = 16 << 20;
+/// Frames that are decoded together, at most. They wait in memory for their turn.
+const MAX_TOGETHER: usize = 8;
+/// Times further apart than this are searched one by one: most encoders place keyframes one or two seconds apart.
+const MAX_APART: Duration = Duration::from_secs(2);
+
+/// The frames of a list of requests, in its order, by [`Media::frames`].
+///
+/// A frame that cannot be had is an error in its place, and the others follow.
+#[derive(Debug)]
+pub struct Frames<'m, 'r> {
+    media: &'m mut Media<'r>,
+    requests: VecDeque<Listed>,
+    ready: VecDeque<PosterFrame>,
+    /// Requests in front that were planned.
+    planned: usize,
+    ahead: u64,
+    /// How many requests in a row lead to what is planned now.
+    depth: u32,
+}
+
+/// A request that waits for its turn.
+#[derive(Debug)]
+struct Listed {
+    request: FrameRequest,
+    /// Bytes that were requested ahead of its turn, where an index tells them, and the range of them that ends last: that of the frame.
+    bytes: Option<u64>,
+    end: Option<ByteRange>,
+}
+
+impl<'r> Media<'r> {
+    /// The requested frames, in the order of the list: each is the one that [`frame`](Self::frame) gives.
+    ///
+    /// The bytes of the next ones are requested while one is decoded, and times that rise in small steps are decoded together. So N
+    /// frames of a progressive MP4 take the round trips of one frame, and a sorted list is the cheapest.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), posterframe::MediaError> {
+    /// use std::time::Duration;
+    /// use posterframe::{Media, OpenOptions};
+    ///
+    /// let mut media = Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default())?;
+    /// let times = [1, 2, 6].map(Duration::from_secs);
+    /// for (at, frame) in times.iter().zip(media.frames(times)) {
+    ///     assert_eq!(frame?.pts_seconds(), at.as_secs_f64());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn frames<T: Into<FrameRequest>>(&mut self, requests: impl IntoIterator<Item = T>) -> Frames<'_, 'r> {
+        let depth = self.container.input().depth();
+        let listed = |request: T| Listed { request: request.into(), bytes: None, end: None };
+        let requests = requests.into_iter().map(listed).collect();
+        Frames { media: self, requests, ready: VecDeque::new(), planned: 0, ahead: 0, depth }
+    }
+}
+
+impl Frames<'_, '_> {
+    /// Requests what the next frames need, up to a bound.
+    fn plan(&mut self) {
+        while self.ahead < MAX_AHEAD
+            && let Some(listed) = self.requests.get_mut(self.planned)
+        {
+            if let Some(ranges) = self.media.plan_ahead(&listed.request, self.depth) {
+                let bytes = ranges.iter().map(|range| range.len()).sum();
+                (listed.bytes, listed.end) =
+                    (Some(bytes), ranges.into_iter().max_by_key(|range| range.end()));
+                self.ahead = self.ahead.saturating_add(bytes);
+            }
+            self.planned += 1;
+        }
+    }
+
+    /// How many of the next requests may be decoded together: in one GOP, as far as the index tells.
+    fn near(&self) -> usize {
+        let is_near = |(one, next): &(&Listed, &Listed)| {
+            let [at, then] = [one, next].map(|listed| self.media.time_of(&listed.request));
+            let is_alike = [one, next].iter().all(|listed| listed.request.pick == Pick::Exact)
+                && one.request.cover == next.request.cover
+                && at <= then;
+            is_alike
+                && match (one.end, next.end) {
+                    (Some(one), Some(next)) => one.start() <= next.end() && next.start() <= one.end(),
+                    _ => then.saturating_sub(at) <= MAX_APART,
+                }
+        };
+        let pairs = self.requests.iter().zip(self.requests.iter().skip(1)).take(MAX_TOGETHER - 1);
+        pairs.take_while(is_near).count() + 1
+    }
+
+    /// Takes the next request out of the list; whether its bytes were requested.
+    fn next_request(&mut self) -> Option<(FrameRequest, bool)> {
+        let Listed { request, bytes, .. } = self.requests.pop_front()?;
+        self.planned = self.planned.saturating_sub(1);
+        self.ahead = self.ahead.saturating_sub(bytes.unwrap_or(0));
+        Some((request, bytes.is_some()))
+    }
+}
+
+impl Iterator for Frames<'_, '_> {
+    type Item = Result<PosterFrame, MediaError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(frame) = self.ready.pop_front() {
+            return Some(Ok(frame));
+        }
+        self.plan();
+        let near = self.near();
+        if near > 1 {
+            let together: Vec<FrameRequest> =
+                self.requests.iter().take(near).map(|listed| listed.request).collect();
+            // What goes wrong here is told by the search for the frame alone.
+            let found = self.media.frames_together(&together).unwrap_or_default();
+            for frame in found {
+                self.next_request();
+                self.ready.push_back(frame);
+            }
+            if let Some(frame) = self.ready.pop_front() {
+                return Some(Ok(frame));
+            }
+        }
+        let (request, is_planned) = self.next_request()?;
+        if is_planned {
+            self.media.planned_at = Some(self.media.time_of(&request));
+        }
+        Some(self.media.frame(request))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let count = self.ready.len().saturating_add(self.requests.len());
+        (count, Some(count))
+    }
+}
+
+impl ExactSizeIterator for Frames<'_, '_> {}
