@@ -5,7 +5,6 @@
 //! nearest, halves away from zero (as `av_rescale_q` does, libavutil/mathematics.h). Files contain any number, so nothing
 //! here overflows: conversions and `checked_` arithmetic give `None`, `saturating_` arithmetic stops at the ends.
 
-use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ pub(crate) struct Pts(i64);
 pub(crate) struct Microseconds(i64);
 
 /// Seconds of a tick, a fraction above zero.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TimeBase {
     num: NonZeroU32,
     den: NonZeroU32,
@@ -207,44 +206,6 @@ impl TryFrom<Rational> for TimeBase {
     }
 }
 
-impl From<TimeBase> for Ratio {
-    fn from(TimeBase { num, den }: TimeBase) -> Self {
-        // Both came from an `i32`.
-        let part = |part: NonZeroU32| i32::try_from(part.get()).unwrap_or(i32::MAX);
-        Self { num: part(num), den: part(den) }
-    }
-}
-
-impl fmt::Display for Ticks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ticks", self.0)
-    }
-}
-
-impl fmt::Display for Pts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tick {}", self.0)
-    }
-}
-
-impl fmt::Display for Microseconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} us", self.0)
-    }
-}
-
-impl fmt::Display for TimeBase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} s", self.num, self.den)
-    }
-}
-
-impl fmt::Debug for TimeBase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TimeBase({}/{})", self.num, self.den)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -312,11 +273,9 @@ mod tests {
     #[test]
     fn fractions_convert() {
         let base = base(1001, 30_000);
-        assert_eq!(TimeBase::try_from(Ratio::from(base)), Ok(base));
+        assert_eq!(TimeBase::try_from(Ratio { num: 1001, den: 30_000 }), Ok(base));
         assert_eq!(TimeBase::try_from(Rational { num: 1001, den: 30_000 }), Ok(base));
         assert_eq!(TimeBase::try_from(Ratio { num: 1, den: 0 }), Err(Ratio { num: 1, den: 0 }));
-        let shown = format!("{} {:?} {} {} {}", base, base, Pts::new(-3), Ticks::new(4), us(5));
-        assert_eq!(shown, "1001/30000 s TimeBase(1001/30000) tick -3 4 ticks 5 us");
     }
 
     proptest! {
