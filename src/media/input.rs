@@ -13,10 +13,9 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::{Deref, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::deadline::{Deadline, Stop};
 use crate::error::panic_message;
@@ -44,8 +43,7 @@ impl<T: Read + Seek> ReadSeek for T {}
 /// Why reading ended early.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
-    Cancelled,
-    Timeout(Duration),
+    Stopped(Stop),
     Limit {
         limit: &'static str,
         allowed: u64,
@@ -60,45 +58,15 @@ pub(crate) enum Fault {
     ReaderPanicked(String),
 }
 
-impl From<Stop> for Fault {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Cancelled => Self::Cancelled,
-            Stop::Timeout(allowed) => Self::Timeout(allowed),
-        }
-    }
-}
-
 #[cfg(feature = "remote")]
 impl From<ReadFault> for Fault {
     fn from(fault: ReadFault) -> Self {
         match fault {
-            ReadFault::Stopped(stop) => stop.into(),
+            ReadFault::Stopped(stop) => Self::Stopped(stop),
             ReadFault::Limit { limit, allowed } => Self::Limit { limit, allowed },
             ReadFault::Source(error) => Self::Source(error),
             ReadFault::Panicked(message) => Self::ReaderPanicked(message),
         }
-    }
-}
-
-/// Bytes kept in memory, for whoever holds them.
-#[derive(Debug, Clone)]
-pub(crate) struct Pinned {
-    bytes: Arc<Vec<u8>>,
-    part: Range<usize>,
-}
-
-impl From<Vec<u8>> for Pinned {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self { part: 0..bytes.len(), bytes: Arc::new(bytes) }
-    }
-}
-
-impl Deref for Pinned {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[self.part.clone()]
     }
 }
 
@@ -108,11 +76,20 @@ struct Window {
     bytes: Arc<Vec<u8>>,
 }
 
-impl Window {
-    fn from(&self, offset: u64) -> Option<&[u8]> {
-        let skip = usize::try_from(offset.checked_sub(self.offset)?).ok()?;
-        self.bytes.get(skip..).filter(|rest| !rest.is_empty())
-    }
+/// Copies what one of `windows` has at `offset`, and returns how many bytes these are.
+fn copy<'w>(mut windows: impl Iterator<Item = &'w Window>, offset: u64, buffer: &mut [u8]) -> Option<usize> {
+    let bytes = windows.find_map(|window| {
+        let skip = usize::try_from(offset.checked_sub(window.offset)?).ok()?;
+        window.bytes.get(skip..).filter(|rest| !rest.is_empty())
+    })?;
+    let count = bytes.len().min(buffer.len());
+    buffer[..count].copy_from_slice(&bytes[..count]);
+    Some(count)
+}
+
+/// Returns where the first window behind `offset` begins.
+fn next_start<'w>(windows: impl Iterator<Item = &'w Window>, offset: u64) -> Option<u64> {
+    windows.map(|window| window.offset).filter(|&start| start > offset).min()
 }
 
 /// Where bytes come from.
@@ -149,16 +126,13 @@ impl Reader<'_> {
 
     /// Reads some bytes, up to where `pinned` says that they are in memory already.
     fn read_at(&mut self, offset: u64, buffer: &mut [u8], pinned: Option<u64>) -> Result<usize, Fault> {
-        if let Some(bytes) = self.remembered.iter().find_map(|window| window.from(offset)) {
-            let count = bytes.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&bytes[..count]);
+        if let Some(count) = copy(self.remembered.iter(), offset, buffer) {
             self.ledger.cache_hits += 1;
             return Ok(count);
         }
         // Not past the end that was found first, either.
-        let starts = self.remembered.iter().map(|window| window.offset).filter(|&start| start > offset);
-        let next = starts.chain(pinned).min();
-        let room = next.unwrap_or(self.size).min(self.size) - offset;
+        let ends = [next_start(self.remembered.iter(), offset), pinned].into_iter().flatten();
+        let room = ends.fold(self.size, u64::min) - offset;
         let count = buffer.len().min(MAX_READ).min(usize::try_from(room).unwrap_or(usize::MAX));
         let started = Instant::now();
         let result = self.read_over(offset).and_then(|()| self.fetch(offset, &mut buffer[..count]));
@@ -200,28 +174,23 @@ impl Reader<'_> {
             }
             read_some(reader, buffer)
         })?;
-        match result {
+        let failed = |error| Fault::Read { offset, error: Arc::new(error) };
+        let count = match result.map_err(failed)? {
             // A `Read` that claims more than it was given room for is broken; do not believe it.
-            Ok(count) if count > buffer.len() => {
-                let error = io::Error::other("the reader returned more bytes than it was asked for");
-                Err(Fault::Read { offset, error: Arc::new(error) })
+            count if count > buffer.len() => {
+                return Err(failed(io::Error::other("the reader returned more bytes than it was asked for")));
             }
             // The end came before the size that was found at the start: the file shrank. It is not the end of a video.
-            Ok(0) => {
-                let error = io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    format!("the source ended at byte {offset} of {}", self.size),
-                );
-                Err(Fault::Read { offset, error: Arc::new(error) })
+            0 => {
+                let message = format!("the source ended at byte {offset} of {}", self.size);
+                return Err(failed(io::Error::new(io::ErrorKind::UnexpectedEof, message)));
             }
-            Ok(count) => {
-                self.ledger.bytes_fetched += count as u64;
-                self.ledger.bytes_used += count as u64;
-                self.position = Some(offset + count as u64);
-                Ok(count)
-            }
-            Err(error) => Err(Fault::Read { offset, error: Arc::new(error) }),
-        }
+            count => count,
+        };
+        self.ledger.bytes_fetched += count as u64;
+        self.ledger.bytes_used += count as u64;
+        self.position = Some(offset + count as u64);
+        Ok(count)
     }
 }
 
@@ -335,27 +304,9 @@ impl<'r> Input<'r> {
             return Err(fault.clone());
         }
         match self.deadline.expired() {
-            Some(stop) => Err(self.fail(stop.into())),
+            Some(stop) => Err(self.fail(Fault::Stopped(stop))),
             None => Ok(()),
         }
-    }
-
-    /// Reads at libav's position, at most `length` bytes. Fewer than asked for are usual; none is the end of the file.
-    pub(crate) fn read(&mut self, length: usize) -> Result<&[u8], Fault> {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let end = self.visible.min(self.size);
-        let room = usize::try_from(end.saturating_sub(self.position)).unwrap_or(usize::MAX);
-        let length = length.min(scratch.len()).min(room);
-        let result = self.read_at(self.position, &mut scratch[..length]);
-        self.scratch = scratch;
-        let count = result?;
-        self.position += count as u64;
-        Ok(&self.scratch[..count])
-    }
-
-    /// Moves libav's position. Past the end is allowed, as in files.
-    pub(crate) const fn seek(&mut self, position: u64) {
-        self.position = position;
     }
 
     pub(crate) const fn position(&self) -> u64 {
@@ -367,16 +318,13 @@ impl<'r> Input<'r> {
         if buffer.is_empty() || offset >= self.size {
             return Ok(0);
         }
-        if let Some(bytes) = self.windows.iter().find_map(|window| window.from(offset)) {
-            let count = bytes.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&bytes[..count]);
+        if let Some(count) = copy(self.windows.iter(), offset, buffer) {
             return Ok(count);
         }
         if let Some(range) = self.reached.take_if(|range| range.contains(offset)) {
             self.prefetch(&[range]);
         }
-        let starts = self.windows.iter().map(|window| window.offset);
-        let pinned = starts.filter(|&start| start > offset).min();
+        let pinned = next_start(self.windows.iter(), offset);
         let result = match &mut self.backend {
             Backend::Reader(reader) => reader.read_at(offset, buffer, pinned),
             #[cfg(feature = "remote")]
@@ -388,14 +336,7 @@ impl<'r> Input<'r> {
     /// Says which bytes will be read, so that those that come by request are asked for together, and before they are waited
     /// for.
     pub(crate) fn prefetch(&mut self, ranges: &[ByteRange]) {
-        #[cfg(feature = "testing")]
-        let ranges = &crate::testing::replaced(self.size, ranges)[..];
-        match &mut self.backend {
-            Backend::Reader(_) => {}
-            #[cfg(feature = "remote")]
-            Backend::Ranges(reader) => reader.prefetch(ranges),
-        }
-        let _ = ranges;
+        self.request(ranges, false);
     }
 
     /// Requests bytes as [`prefetch`](Self::prefetch) does, but not before one of them is read.
@@ -403,26 +344,29 @@ impl<'r> Input<'r> {
         self.reached = Some(range);
     }
 
-    /// Says that of all that was asked for only these bytes will be read.
-    pub(crate) fn need_only(&mut self, ranges: &[ByteRange]) {
+    /// Requests bytes as [`prefetch`](Self::prefetch) does. With `only`, nothing else that was asked for will be read.
+    pub(crate) fn request(&mut self, ranges: &[ByteRange], only: bool) {
         #[cfg(feature = "testing")]
         let ranges = &crate::testing::replaced(self.size, ranges)[..];
         match &mut self.backend {
-            Backend::Reader(_) => {}
+            Backend::Reader(_) => _ = (ranges, only),
             #[cfg(feature = "remote")]
-            Backend::Ranges(reader) => reader.need_only(ranges),
+            Backend::Ranges(reader) => {
+                if only {
+                    reader.need_only(ranges);
+                }
+                reader.prefetch(ranges);
+            }
         }
-        let _ = ranges;
     }
 
     /// Reads `length` bytes at `offset` (fewer at the end of the file).
     pub(crate) fn peek(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, Fault> {
-        let room = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let length = length.min(room);
-        self.wait_for(ByteRange::new(offset, offset + length as u64))?;
-        let mut bytes = vec![0; length];
+        let range = ByteRange::new(offset, offset.saturating_add(length as u64)).clipped(self.size);
+        self.wait_for(range)?;
+        let mut bytes = vec![0; usize::try_from(range.len()).unwrap_or(length)];
         let mut filled = 0;
-        while filled < length {
+        while filled < bytes.len() {
             let count = self.read_at(offset + filled as u64, &mut bytes[filled..])?;
             filled += count;
         }
@@ -432,7 +376,7 @@ impl<'r> Input<'r> {
     /// Waits until bytes that come by request are all there, those that are pinned left out.
     fn wait_for(&mut self, range: ByteRange) -> Result<(), Fault> {
         self.check()?;
-        if self.windows.iter().any(|window| window.from(range.start()).is_some()) {
+        if copy(self.windows.iter(), range.start(), &mut [0]).is_some() {
             return Ok(());
         }
         let result = match &mut self.backend {
@@ -443,26 +387,23 @@ impl<'r> Input<'r> {
         result.map_err(|fault| self.fail(fault))
     }
 
-    /// Reads `length` bytes at `offset` (fewer at the end of the file) into memory, where later reads find them.
-    pub(crate) fn pin(&mut self, offset: u64, length: usize) -> Result<Pinned, Fault> {
-        let room = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let length = length.min(room);
-        let found = self.windows.iter().find(|window| {
-            offset >= window.offset && offset + length as u64 <= window.offset + window.bytes.len() as u64
-        });
-        if let Some(window) = found {
-            let skip = usize::try_from(offset - window.offset).unwrap_or(usize::MAX);
-            return Ok(Pinned { bytes: Arc::clone(&window.bytes), part: skip..skip + length });
-        }
-        let pinned = Pinned::from(self.peek(offset, length)?);
-        self.windows.push(Window { offset, bytes: Arc::clone(&pinned.bytes) });
-        Ok(pinned)
+    /// Keeps what was read at `offset` in memory, where later reads find it.
+    pub(crate) fn pin(&mut self, offset: u64, bytes: Arc<Vec<u8>>) {
+        self.windows.push(Window { offset, bytes });
     }
 }
 
 impl Source for Input<'_> {
     fn read(&mut self, length: usize) -> Result<&[u8], Stopped> {
-        self.read(length).map_err(|_| Stopped)
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let end = self.visible.min(self.size);
+        let room = usize::try_from(end.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let length = length.min(scratch.len()).min(room);
+        let result = self.read_at(self.position, &mut scratch[..length]);
+        self.scratch = scratch;
+        let count = result.map_err(|_| Stopped)?;
+        self.position += count as u64;
+        Ok(&self.scratch[..count])
     }
 
     fn position(&self) -> u64 {
@@ -470,7 +411,7 @@ impl Source for Input<'_> {
     }
 
     fn seek(&mut self, position: u64) {
-        self.seek(position);
+        self.position = position;
     }
 
     fn end(&self) -> u64 {
@@ -530,7 +471,9 @@ mod tests {
     fn counts_runs_and_bytes_and_serves_pinned_bytes_from_memory() {
         let bytes = ramp(300_000);
         let mut input = input(bytes.clone(), &Limits::default());
-        assert_eq!(&*input.pin(100_000, 100_000).unwrap(), &bytes[100_000..200_000]);
+        let window = input.peek(100_000, 100_000).unwrap();
+        assert_eq!(window, &bytes[100_000..200_000]);
+        input.pin(100_000, Arc::new(window));
         assert_eq!((input.ledger().requests, input.ledger().bytes_fetched), (1, 100_000));
         let mut out = Vec::new();
         loop {
@@ -543,7 +486,7 @@ mod tests {
         assert!(out == bytes);
         // One run before the window, one behind it.
         assert_eq!((input.ledger().requests, input.ledger().bytes_fetched), (3, 300_000));
-        assert_eq!(&*input.pin(150_000, 10).unwrap(), &bytes[150_000..150_010]);
+        assert_eq!(input.peek(150_000, 10).unwrap(), &bytes[150_000..150_010]);
         assert_eq!(input.ledger().requests, 3);
     }
 
@@ -557,9 +500,8 @@ mod tests {
     fn the_first_fault_stays() {
         let limits = Limits { max_bytes: 10, ..Limits::default() };
         let mut input = input(ramp(100), &limits);
-        assert!(matches!(input.read(11), Err(Fault::Limit { limit: "max_bytes", allowed: 10 })));
-        assert!(matches!(input.read(1), Err(Fault::Limit { .. })));
-        assert!(input.fault().is_some());
+        assert!(input.read(11).is_err() && input.read(1).is_err());
+        assert!(matches!(input.fault(), Some(Fault::Limit { limit: "max_bytes", allowed: 10 })));
     }
 
     #[test]
@@ -578,6 +520,7 @@ mod tests {
         let limits = Limits::default();
         let mut input =
             Input::new(Box::new(Shrinking), &limits, Deadline::new(limits.max_time, None)).unwrap();
-        assert!(matches!(input.read(10), Err(Fault::Read { offset: 0, .. })));
+        assert!(input.read(10).is_err());
+        assert!(matches!(input.fault(), Some(Fault::Read { offset: 0, .. })));
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::source::ByteRange;
 
-use super::bytes::{Bytes, Pause, Plan, Planner};
-use super::ebml::{Element, big_endian, element, elements, number_of, vint};
+use super::ebml::{big_endian, element, elements, number_of, vint};
 use super::gop::{part_of_gop, rank};
+use super::planner::{Pause, Plan, Planner, Seen};
 
 /// Bytes looked at first.
 const HEAD_BYTES: u64 = 64 << 10;
@@ -76,7 +76,8 @@ pub(super) struct Matroska {
     at: Option<Duration>,
     head: Option<Head>,
     blocks: Blocks,
-    cues: Cues,
+    /// Whether the file is known to have no cues, after a frame was planned for.
+    pub(super) has_no_cues: bool,
 }
 
 /// What stands in front of the first cluster.
@@ -116,19 +117,6 @@ struct Blocks {
     has_asked: bool,
 }
 
-/// What is known of the cues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cues {
-    /// Nobody has looked.
-    Unknown,
-    /// There are none.
-    Absent,
-    /// There are some that the planner does not read.
-    NotRead,
-    /// Where their content begins, and how many bytes it has.
-    At(u64, u64),
-}
-
 /// One entry of the cues.
 #[derive(Debug, Clone, Copy)]
 struct Cue {
@@ -140,42 +128,30 @@ struct Cue {
     cluster: u64,
 }
 
-/// The cues on both sides of a time.
-struct Around {
-    wanted: u64,
-    before: Option<Cue>,
-    after: Option<Cue>,
-}
-
 /// Whether a file begins like one of this family.
 pub(super) fn is_matroska(start: &[u8]) -> bool {
     start.starts_with(&EBML.to_be_bytes())
 }
 
 impl Planner for Matroska {
-    fn step(&mut self, seen: &dyn Bytes) -> Result<Plan, Pause> {
+    fn step(&mut self, seen: &Seen) -> Result<Plan, Pause> {
         self.read_head(seen)?;
         self.read_starts(seen)?;
         let Some(head) = &self.head else { return Err(Pause::Unknown) };
         let Some(at) = self.at else {
             return Ok(Plan { ranges: head.trailers(seen.size(), false), only: false });
         };
-        if self.cues == Cues::Unknown {
-            self.cues = head.find_cues(seen)?;
-        }
-        let Cues::At(offset, length) = self.cues else { return Ok(Plan::default()) };
-        let content = seen.bytes(offset, length)?;
-        if elements(content).all(|(id, _)| id != CUE_POINT) {
-            self.cues = Cues::Absent;
-        }
-        Ok(Plan { ranges: head.frame_ranges(seen.size(), content, at), only: false })
+        let cues = head.read_cues(seen)?;
+        self.has_no_cues = cues.is_some_and(|cues| elements(cues).all(|(id, _)| id != CUE_POINT));
+        let ranges = cues.map_or_else(Vec::new, |cues| head.frame_ranges(seen.size(), cues, at));
+        Ok(Plan { ranges, only: false })
     }
 }
 
 impl Matroska {
     /// Begins with opening the file, and with the frame at `at` if one is wanted.
     pub(super) fn new(at: Option<Duration>) -> Self {
-        Self { at, head: None, blocks: Blocks::default(), cues: Cues::Unknown }
+        Self { at, head: None, blocks: Blocks::default(), has_no_cues: false }
     }
 
     /// Plans for another time.
@@ -188,17 +164,12 @@ impl Matroska {
         self.head.as_ref().is_some_and(|head| streams >= head.tracks.len())
     }
 
-    /// Whether the file is known to have no cues, after a frame was planned for.
-    pub(super) const fn has_no_cues(&self) -> bool {
-        matches!(self.cues, Cues::Absent)
-    }
-
     /// Returns the first presentation time of a stream in its ticks, if its first block was seen.
     pub(super) fn stream_start(&self, stream: usize) -> Option<i64> {
         self.head.as_ref()?.tracks.get(stream)?.start
     }
 
-    fn read_head(&mut self, seen: &dyn Bytes) -> Result<(), Pause> {
+    fn read_head(&mut self, seen: &Seen) -> Result<(), Pause> {
         if self.head.is_none() {
             let head = seen.bytes(0, HEAD_BYTES).map_err(Pause::kept)?;
             self.head = Some(Head::parse(head).ok_or(Pause::Unknown)?);
@@ -207,7 +178,7 @@ impl Matroska {
     }
 
     /// Walks over the heads of blocks until the start of each track is known.
-    fn read_starts(&mut self, seen: &dyn Bytes) -> Result<(), Pause> {
+    fn read_starts(&mut self, seen: &Seen) -> Result<(), Pause> {
         let Some(head) = &mut self.head else { return Err(Pause::Unknown) };
         while !self.blocks.is_done {
             let at = self.blocks.at.unwrap_or(head.first_cluster);
@@ -216,13 +187,14 @@ impl Matroska {
                 self.blocks.is_done = true;
                 break;
             }
-            let bytes = seen.bytes(at, BLOCK_HEAD).map_err(|pause| {
-                if std::mem::replace(&mut self.blocks.has_asked, true) {
-                    return pause;
-                }
-                let window = ByteRange::new(at, at.saturating_add(BLOCK_WINDOW));
-                pause.beside(&head.trailers(seen.size(), self.at.is_some())).beside(&[window])
-            })?;
+            let mut soon = Vec::new();
+            if !self.blocks.has_asked {
+                soon = head.trailers(seen.size(), self.at.is_some());
+                soon.push(ByteRange::new(at, at.saturating_add(BLOCK_WINDOW)));
+            }
+            let bytes = seen.bytes_beside(at, BLOCK_HEAD, &soon);
+            self.blocks.has_asked |= bytes.is_err();
+            let bytes = bytes?;
             self.blocks.count = self.blocks.count.saturating_add(1);
             match self.blocks.pass(head, bytes, at) {
                 Some(next) => self.blocks.at = Some(next),
@@ -243,7 +215,7 @@ impl Blocks {
         }
         let rest = bytes.get(usize::try_from(found.content).ok()?..).unwrap_or_default();
         match found.id {
-            TIMESTAMP => self.cluster_time = content_of(bytes, &found).and_then(big_endian),
+            TIMESTAMP => self.cluster_time = found.content_in(bytes).and_then(big_endian),
             SIMPLE_BLOCK => {
                 self.note(head, rest);
             }
@@ -259,7 +231,7 @@ impl Blocks {
 
     /// Takes a track's first time from the head of a block (RFC 9559, 10.1): the track's number, and the time from the cluster's.
     fn note(&self, head: &mut Head, block: &[u8]) -> Option<()> {
-        let (number, length) = vint(block, true)?;
+        let (number, length) = vint(block)?;
         let relative = i16::from_be_bytes(*block.get(length..)?.first_chunk()?);
         // The delay of an audio codec (`CodecDelay`) moves its blocks to the front, and what it makes the decoder leave out
         // moves the start back again.
@@ -290,9 +262,9 @@ impl Head {
                 return (!head.tracks.is_empty()).then_some(head);
             }
             match found.id {
-                SEEK_HEAD => head.named.extend(seek_head(content_of(bytes, &found)?, head.segment)),
-                INFO => head.read_info(content_of(bytes, &found)?),
-                TRACKS => head.tracks = tracks(content_of(bytes, &found)?)?,
+                SEEK_HEAD => head.named.extend(seek_head(found.content_in(bytes)?, head.segment)),
+                INFO => head.read_info(found.content_in(bytes)?),
+                TRACKS => head.tracks = tracks(found.content_in(bytes)?)?,
                 _ => {}
             }
             at = found.end()?;
@@ -330,35 +302,24 @@ impl Head {
         self.tracks.iter().any(|track| matches!(track.kind, TYPE_VIDEO | TYPE_AUDIO) && track.start.is_none())
     }
 
-    fn find_cues(&self, seen: &dyn Bytes) -> Result<Cues, Pause> {
-        let Some(&(_, offset)) = self.named.iter().find(|(id, _)| *id == CUES) else {
-            return Ok(Cues::Absent);
-        };
+    /// Returns the content of the cues, empty when there are none; `None` when they are left to libav.
+    fn read_cues<'s>(&self, seen: &'s Seen) -> Result<Option<&'s [u8]>, Pause> {
+        let Some(&(_, offset)) = self.named.iter().find(|(id, _)| *id == CUES) else { return Ok(Some(&[])) };
         let start = seen.bytes_beside(offset, 16, &self.trailers(seen.size(), true))?;
-        let Some(cues) = element(start, 0).filter(|element| element.id == CUES) else {
-            return Ok(Cues::Absent);
-        };
-        Ok(match cues.size.filter(|&size| size <= MAX_CUES) {
-            Some(size) => Cues::At(offset.saturating_add(cues.content), size),
-            None => Cues::NotRead,
-        })
+        let Some(cues) = element(start, 0).filter(|element| element.id == CUES) else { return Ok(Some(&[])) };
+        let size = cues.size.filter(|&size| size <= MAX_CUES);
+        size.map(|size| seen.bytes(offset.saturating_add(cues.content), size)).transpose()
     }
 
     /// Returns the bytes from the cluster with the keyframe before the frame at `at` to about that frame. Of a video that ends
     /// before, these are the last keyframe's and those of the frame at half of the duration.
     fn frame_ranges(&self, size: u64, cues: &[u8], at: Duration) -> Vec<ByteRange> {
-        let half = self.duration.filter(|&duration| duration <= at).map(|duration| duration.div_f64(2.0));
-        let mut goals: Vec<Around> =
-            [Some(at), half].into_iter().flatten().map(|at| Around::new(self.ticks(at))).collect();
         let pictures = self.tracks.iter().filter(|track| track.kind == TYPE_VIDEO);
         // The first of equals, as `Media` chooses.
         let Some(track) = pictures.rev().max_by_key(|track| track.rank) else { return Vec::new() };
-        for (_, point) in elements(cues).filter(|(id, _)| *id == CUE_POINT) {
-            if let Some(cue) = cue_of(point, track.number, self.segment) {
-                goals.iter_mut().for_each(|goal| goal.note(cue));
-            }
-        }
-        goals.iter().filter_map(|goal| self.range_to(goal, size)).collect()
+        let half = self.duration.filter(|&duration| duration <= at).map(|duration| duration.div_f64(2.0));
+        let goals = [Some(at), half].into_iter().flatten().map(|at| self.ticks(at));
+        goals.filter_map(|wanted| self.range_to(wanted, size, cues, track.number)).collect()
     }
 
     /// Converts a time from the start to ticks.
@@ -368,39 +329,22 @@ impl Head {
         u64::try_from(start).unwrap_or(0).saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))
     }
 
-    fn range_to(&self, goal: &Around, size: u64) -> Option<ByteRange> {
-        let cue = goal.before?;
-        let Some(next) = goal.after else {
+    /// Returns the bytes from the cluster with the keyframe of a track at or before a time, in ticks, to about the frame there.
+    fn range_to(&self, wanted: u64, size: u64, cues: &[u8], track: u64) -> Option<ByteRange> {
+        let points = || elements(cues).filter(|(id, _)| *id == CUE_POINT);
+        let cues = || points().filter_map(|(_, point)| cue_of(point, track, self.segment));
+        let cue = cues().filter(|cue| cue.time <= wanted).max_by_key(|cue| cue.time)?;
+        let Some(next) = cues().filter(|cue| cue.time > wanted).min_by_key(|cue| cue.time) else {
             // Behind the last keyframe comes what follows the clusters.
             let trailer = self.named.iter().map(|(_, offset)| *offset).filter(|&at| at > cue.offset).min();
             let end = trailer.unwrap_or(size).min(cue.cluster.saturating_add(MAX_TRAILER));
             return Some(ByteRange::new(cue.cluster, end));
         };
-        let (ahead, whole) = (goal.wanted.saturating_sub(cue.time), next.time.saturating_sub(cue.time));
+        let (ahead, whole) = (wanted.saturating_sub(cue.time), next.time.saturating_sub(cue.time));
         let part = part_of_gop(next.offset.saturating_sub(cue.offset), ahead, whole);
         let end = cue.offset.saturating_add(part).saturating_add(BEHIND_ESTIMATE);
         Some(ByteRange::new(cue.cluster, end.min(size)))
     }
-}
-
-impl Around {
-    const fn new(wanted: u64) -> Self {
-        Self { wanted, before: None, after: None }
-    }
-
-    fn note(&mut self, cue: Cue) {
-        if cue.time <= self.wanted {
-            if self.before.is_none_or(|before| before.time <= cue.time) {
-                self.before = Some(cue);
-            }
-        } else if self.after.is_none_or(|after| cue.time < after.time) {
-            self.after = Some(cue);
-        }
-    }
-}
-
-fn content_of<'b>(bytes: &'b [u8], element: &Element) -> Option<&'b [u8]> {
-    bytes.get(usize::try_from(element.content).ok()?..usize::try_from(element.end()?).ok()?)
 }
 
 /// Reads a floating-point number of four or eight bytes (RFC 8794, 7.3).
@@ -528,7 +472,7 @@ mod tests {
     fn a_plan_names_the_cluster_with_the_keyframe_up_to_about_the_frame() {
         let (file, segment) = file(10, &[], Some(&each_second));
         let (planner, plan) = plan(&file, Duration::from_millis(5500));
-        assert_eq!((planner.has_no_cues(), planner.stream_start(0)), (false, Some(0)));
+        assert_eq!((planner.has_no_cues, planner.stream_start(0)), (false, Some(0)));
         let [range] = plan.ranges[..] else { panic!("{plan:?}") };
         let cluster = 200_000 + 60;
         assert!((5 * cluster..5 * cluster + 200 + segment).contains(&range.start()), "{range}");
@@ -540,10 +484,10 @@ mod tests {
     fn cues_are_absent_only_where_nobody_names_them_or_none_is_there() {
         let (without, _) = file(3, &[], None);
         let (planner, without_plan) = plan(&without, Duration::from_secs(1));
-        assert!(planner.has_no_cues());
+        assert!(planner.has_no_cues);
         assert_eq!(without_plan, Plan::default());
         let (empty, _) = file(3, &[], Some(&|_| Vec::new()));
-        assert!(plan(&empty, Duration::from_secs(1)).0.has_no_cues());
+        assert!(plan(&empty, Duration::from_secs(1)).0.has_no_cues);
     }
 
     #[test]
@@ -556,7 +500,7 @@ mod tests {
         let (mut file, segment) = file(1, &[], Some(&many));
         let at = Duration::from_secs(55);
         let (planner, found) = plan(&file, at);
-        assert!(!planner.has_no_cues());
+        assert!(!planner.has_no_cues);
         assert_eq!(found.ranges.len(), 1);
         let first = found.ranges[0].start() - segment;
         assert!((55_000..56_000).contains(&first), "{found:?}");
@@ -564,7 +508,7 @@ mod tests {
         let cues = file.windows(4).rposition(|id| id == CUES.to_be_bytes()).unwrap();
         file[cues + 4..cues + 12].copy_from_slice(&(1_u64 << 56 | (MAX_CUES + 1)).to_be_bytes());
         let (planner, found) = plan(&file, at);
-        assert!(!planner.has_no_cues());
+        assert!(!planner.has_no_cues);
         assert_eq!(found, Plan::default());
     }
 

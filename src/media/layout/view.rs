@@ -43,6 +43,13 @@ pub(super) struct Span {
     pub(super) is_whole: bool,
 }
 
+impl Span {
+    /// Begins with the composition time of the first frame.
+    pub(super) const fn new(track: u32, shift: i64, start: i64) -> Self {
+        Self { track, shift, start, last: start, least: i64::MAX, end: 0, is_whole: false }
+    }
+}
+
 impl View {
     /// Shows the file up to `visible`. The first frame of a track that is hidden then is decoded at `dts`.
     pub(super) fn show(&mut self, visible: u64, track: u32, dts: i64) {

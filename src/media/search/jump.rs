@@ -123,7 +123,7 @@ impl Search<'_, '_> {
                     jump.back = jump.back.max(aim.since(time)).saturating_add(more).max(first);
                 }
                 Landing::Missed => {
-                    self.units.container.input_mut().need_only(&[]);
+                    self.units.container.input_mut().request(&[], true);
                     self.requested = 0;
                     misses += 1;
                 }

@@ -1,14 +1,14 @@
 //! The movie header (`moov`: ISO/IEC 14496-12, 8.2.1): its tracks, its clock, and what it says about fragments that follow.
 
 use super::track::Track;
-use crate::media::layout::boxes::{be32, boxes, child, contents, parse_header, read_clock};
+use crate::media::layout::boxes::{be32, contents, find, read_clock};
 use crate::media::layout::gop::{MICROSECONDS, rank, rescale};
 
 /// Tracks, at most. Files have a few; each costs memory that an empty box of eight bytes does not.
 const MAX_TRACKS: usize = 1024;
 
 /// What a `moov` contains.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Movie {
     /// In microseconds.
     pub(super) duration: i64,
@@ -30,26 +30,20 @@ pub(super) struct FragmentDefaults {
 impl Movie {
     /// Reads a whole `moov` box; `None` when it cannot be understood: compressed, without tracks, or with absurdly many.
     pub(super) fn parse(moov: &[u8]) -> Option<Self> {
-        let whole = usize::try_from(parse_header(moov)?.header_bytes).ok()?..moov.len();
-        let content = |kind| moov.get(child(moov, &whole, kind)).unwrap_or_default();
-        let has = |kind| boxes(moov, whole.clone()).any(|(name, _)| &name == kind);
-        let (timescale, ticks) = read_clock(content(b"mvhd")).unwrap_or((u32::from(has(b"mvhd")), 0));
-        let traks = boxes(moov, whole.clone()).filter(|(kind, _)| kind == b"trak").take(MAX_TRACKS + 1);
-        let tracks: Vec<_> = traks.map(|(_, part)| Track::parse(moov, &part, timescale)).collect();
-        let trexes = contents(content(b"mvex")).filter(|(kind, _)| kind == b"trex").take(MAX_TRACKS);
-        let defaults = trexes.filter_map(|(_, trex)| {
+        let content = find(moov, &[b"moov"])?;
+        let (timescale, ticks) = find(content, &[b"mvhd"]).map_or((0, 0), read_clock);
+        let traks = contents(content).filter(|(kind, _)| kind == b"trak").take(MAX_TRACKS + 1);
+        let tracks: Vec<_> = traks.map(|(_, trak)| Track::parse(moov, trak, timescale)).collect();
+        let mvex = find(content, &[b"mvex"]);
+        let trexes = contents(mvex.unwrap_or_default()).filter(|(kind, _)| kind == b"trex");
+        let defaults = trexes.take(MAX_TRACKS).filter_map(|(_, trex)| {
             let field = |at: usize| be32(trex, at);
             let (track_id, duration) = (field(4)?, field(12)?);
             Some(FragmentDefaults { track_id, duration, size: field(16)?, flags: field(20)? })
         });
-        let duration = rescale(ticks, MICROSECONDS, timescale);
-        let is_usable = (1..=MAX_TRACKS).contains(&tracks.len()) && !has(b"cmov");
-        is_usable.then_some(Self {
-            duration,
-            tracks,
-            is_fragmented: has(b"mvex"),
-            defaults: defaults.collect(),
-        })
+        let (duration, defaults) = (rescale(ticks, MICROSECONDS, timescale), defaults.collect());
+        let is_usable = (1..=MAX_TRACKS).contains(&tracks.len()) && find(content, &[b"cmov"]).is_none();
+        is_usable.then_some(Self { duration, tracks, is_fragmented: mvex.is_some(), defaults })
     }
 
     /// Returns what fragments of a track leave unsaid.
