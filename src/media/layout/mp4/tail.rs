@@ -13,9 +13,8 @@ const LEAST: u64 = 64 << 10;
 const MOST: u64 = 512 << 10;
 /// The last fragment is looked for no further back than this, or than twice the first fragment.
 const MAX_TAIL: u64 = 16 << 20;
-/// Bytes that are looked at in one step, at least and at most.
-const LEAST_STEP: u64 = 192 << 10;
-const MOST_STEP: u64 = 4 << 20;
+/// Bytes that are looked at in one step, while the rest is still on its way.
+const STEP: u64 = 128 << 10;
 /// A `moof` and its first child may lie across two steps.
 const OVERLAP: u64 = 64;
 /// Boxes that are followed from a fragment found in the tail, and headers requested side by side because an index names them.
@@ -62,17 +61,20 @@ impl Tail {
                 }
             };
             if at < until {
-                let step = if until == size { size } else { fragment_bytes >> 2 };
-                let end = at.saturating_add(step.clamp(LEAST_STEP, MOST_STEP)).min(until);
-                let start = at.saturating_sub(OVERLAP).max(from);
-                let bytes = seen.bytes(start, end.saturating_sub(start))?;
+                // All of the end of the file is here.
+                let step = if until == size { MOST } else { STEP };
+                let (start, end) = (at.saturating_sub(OVERLAP).max(from), at.saturating_add(step).min(until));
+                // The last fragment begins in the first quarter, if it is like the first one.
+                let quarter = from.saturating_add(fragment_bytes >> 2);
+                let likely = quarter.max(end).saturating_add(STEP).min(until);
+                let bytes =
+                    seen.bytes_beside(start, end.saturating_sub(start), &[ByteRange::new(at, likely)])?;
                 *self = match find_moof(bytes, start) {
                     Some(moof) if links(seen, moof)?.is_some() => Self::Named(moof),
                     _ => Self::Searching { from, at: end, until },
                 };
                 continue;
             }
-            // The last fragment begins in the first third of what is looked at next, if it is like the first fragment.
             let back = size.saturating_sub(from);
             let guess = fragment_bytes.saturating_add(fragment_bytes >> 3).saturating_add(LEAST);
             let further = back.saturating_add(back >> 1).max(if until == size { guess } else { 0 });
