@@ -21,6 +21,8 @@ const MAX_TRAILER: u64 = 1 << 20;
 const MAX_CUES: u64 = 32 << 20;
 /// Elements at the top level in front of the first cluster, at most.
 const MAX_ELEMENTS: u32 = 64;
+/// Entries of a seek head, at most.
+const MAX_SEEKS: usize = 64;
 /// Blocks looked at to learn when tracks begin, at most.
 const MAX_BLOCKS: u32 = 64;
 /// Bytes requested at the place of the first block that is not in the head: the first blocks of picture and sound follow each
@@ -75,7 +77,6 @@ pub(super) struct Matroska {
     /// The time that a frame is wanted at, from the start.
     at: Option<Duration>,
     head: Option<Head>,
-    blocks: Blocks,
     /// Whether the file is known to have no cues, after a frame was planned for.
     pub(super) has_no_cues: bool,
 }
@@ -92,6 +93,7 @@ struct Head {
     /// Elements that the seek head names: identifier and place.
     named: Vec<(u32, u64)>,
     first_cluster: u64,
+    blocks: Blocks,
 }
 
 #[derive(Debug)]
@@ -106,13 +108,11 @@ struct Track {
 /// The walk over the heads of the first blocks.
 #[derive(Debug, Default)]
 struct Blocks {
-    /// Where the next element begins; `None` before the walk.
+    /// Where the next element begins; `None` when the walk has ended.
     at: Option<u64>,
     count: u32,
     /// Time of the cluster, in ticks.
     cluster_time: Option<u64>,
-    /// Whether the walk has ended, with or without the start of each track.
-    is_done: bool,
     /// Whether what follows was requested beside the first block behind the head.
     has_asked: bool,
 }
@@ -135,9 +135,12 @@ pub(super) fn is_matroska(start: &[u8]) -> bool {
 
 impl Planner for Matroska {
     fn step(&mut self, seen: &Seen) -> Result<Plan, Pause> {
-        self.read_head(seen)?;
-        self.read_starts(seen)?;
-        let Some(head) = &self.head else { return Err(Pause::Unknown) };
+        if self.head.is_none() {
+            let head = seen.bytes(0, HEAD_BYTES).map_err(Pause::kept)?;
+            self.head = Some(Head::parse(head).ok_or(Pause::Unknown)?);
+        }
+        let Some(head) = &mut self.head else { return Err(Pause::Unknown) };
+        head.read_starts(seen, self.at.is_some())?;
         let Some(at) = self.at else {
             return Ok(Plan { ranges: head.trailers(seen.size(), false), only: false });
         };
@@ -151,7 +154,7 @@ impl Planner for Matroska {
 impl Matroska {
     /// Begins with opening the file, and with the frame at `at` if one is wanted.
     pub(super) fn new(at: Option<Duration>) -> Self {
-        Self { at, head: None, blocks: Blocks::default(), has_no_cues: false }
+        Self { at, head: None, has_no_cues: false }
     }
 
     /// Plans for another time.
@@ -168,78 +171,6 @@ impl Matroska {
     pub(super) fn stream_start(&self, stream: usize) -> Option<i64> {
         self.head.as_ref()?.tracks.get(stream)?.start
     }
-
-    fn read_head(&mut self, seen: &Seen) -> Result<(), Pause> {
-        if self.head.is_none() {
-            let head = seen.bytes(0, HEAD_BYTES).map_err(Pause::kept)?;
-            self.head = Some(Head::parse(head).ok_or(Pause::Unknown)?);
-        }
-        Ok(())
-    }
-
-    /// Walks over the heads of blocks until the start of each track is known.
-    fn read_starts(&mut self, seen: &Seen) -> Result<(), Pause> {
-        let Some(head) = &mut self.head else { return Err(Pause::Unknown) };
-        while !self.blocks.is_done {
-            let at = self.blocks.at.unwrap_or(head.first_cluster);
-            let is_enough = !head.wants_starts() || at >= seen.size() || self.blocks.count >= MAX_BLOCKS;
-            if is_enough {
-                self.blocks.is_done = true;
-                break;
-            }
-            let mut soon = Vec::new();
-            if !self.blocks.has_asked {
-                soon = head.trailers(seen.size(), self.at.is_some());
-                soon.push(ByteRange::new(at, at.saturating_add(BLOCK_WINDOW)));
-            }
-            let bytes = seen.bytes_beside(at, BLOCK_HEAD, &soon);
-            self.blocks.has_asked |= bytes.is_err();
-            let bytes = bytes?;
-            self.blocks.count = self.blocks.count.saturating_add(1);
-            match self.blocks.pass(head, bytes, at) {
-                Some(next) => self.blocks.at = Some(next),
-                None => self.blocks.is_done = true,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Blocks {
-    /// Takes what the element at `at` shows, and returns where the next one begins; `None` when that cannot be known.
-    fn pass(&mut self, head: &mut Head, bytes: &[u8], at: u64) -> Option<u64> {
-        let found = element(bytes, 0)?;
-        let content = at.checked_add(found.content)?;
-        if found.id == CLUSTER {
-            return Some(content);
-        }
-        let rest = bytes.get(usize::try_from(found.content).ok()?..).unwrap_or_default();
-        match found.id {
-            TIMESTAMP => self.cluster_time = found.content_in(bytes).and_then(big_endian),
-            SIMPLE_BLOCK => {
-                self.note(head, rest);
-            }
-            BLOCK_GROUP => {
-                let block = element(rest, 0).filter(|block| block.id == BLOCK);
-                let block = block.and_then(|block| rest.get(usize::try_from(block.content).ok()?..));
-                self.note(head, block.unwrap_or_default());
-            }
-            _ => {}
-        }
-        content.checked_add(found.size?)
-    }
-
-    /// Takes a track's first time from the head of a block (RFC 9559, 10.1): the track's number, and the time from the cluster's.
-    fn note(&self, head: &mut Head, block: &[u8]) -> Option<()> {
-        let (number, length) = vint(block)?;
-        let relative = i16::from_be_bytes(*block.get(length..)?.first_chunk()?);
-        // The delay of an audio codec (`CodecDelay`) moves its blocks to the front, and what it makes the decoder leave out
-        // moves the start back again.
-        let time = i64::try_from(self.cluster_time?).ok()?.checked_add(relative.into())?;
-        let track = head.tracks.iter_mut().find(|track| track.number == number)?;
-        track.start.get_or_insert(time);
-        Some(())
-    }
 }
 
 impl Head {
@@ -253,12 +184,13 @@ impl Head {
             tracks: Vec::new(),
             named: Vec::new(),
             first_cluster: 0,
+            blocks: Blocks::default(),
         };
         let mut at = segment.content;
         for _ in 0..MAX_ELEMENTS {
             let found = element(bytes, at)?;
             if found.id == CLUSTER {
-                head.first_cluster = at;
+                (head.first_cluster, head.blocks.at) = (at, Some(at));
                 return (!head.tracks.is_empty()).then_some(head);
             }
             match found.id {
@@ -281,25 +213,71 @@ impl Head {
         self.duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     }
 
-    /// Returns the elements behind the clusters that will be read: all that the seek head names, the cues only for a frame.
-    fn trailers(&self, size: u64, with_cues: bool) -> Vec<ByteRange> {
-        let mut places: Vec<(u64, bool)> = self
-            .named
-            .iter()
-            .filter(|(_, offset)| *offset > self.first_cluster)
-            .map(|(id, offset)| (*offset, *id != CUES || with_cues))
-            .collect();
-        places.sort_unstable();
-        let ends = places.iter().skip(1).map(|(offset, _)| *offset).chain([size]);
-        let ranges = places.iter().zip(ends).filter(|((_, is_wanted), _)| *is_wanted);
-        ranges
-            .map(|((start, _), end)| ByteRange::new(*start, end.min(start.saturating_add(MAX_TRAILER))))
-            .collect()
+    /// Walks over the heads of blocks until the start of each picture or sound track is known.
+    fn read_starts(&mut self, seen: &Seen, with_cues: bool) -> Result<(), Pause> {
+        let is_unknown =
+            |track: &Track| matches!(track.kind, TYPE_VIDEO | TYPE_AUDIO) && track.start.is_none();
+        while let Some(at) = self.blocks.at.filter(|&at| at < seen.size() && self.blocks.count < MAX_BLOCKS) {
+            if !self.tracks.iter().any(is_unknown) {
+                break;
+            }
+            let mut soon = Vec::new();
+            if !self.blocks.has_asked {
+                soon = self.trailers(seen.size(), with_cues);
+                soon.push(ByteRange::new(at, at.saturating_add(BLOCK_WINDOW)));
+            }
+            let bytes = seen.bytes_beside(at, BLOCK_HEAD, &soon);
+            self.blocks.has_asked |= bytes.is_err();
+            self.blocks.at = self.pass(bytes?, at);
+            self.blocks.count = self.blocks.count.saturating_add(1);
+        }
+        self.blocks.at = None;
+        Ok(())
     }
 
-    /// Whether the start of a picture or sound track is unknown.
-    fn wants_starts(&self) -> bool {
-        self.tracks.iter().any(|track| matches!(track.kind, TYPE_VIDEO | TYPE_AUDIO) && track.start.is_none())
+    /// Takes what the element at `at` shows, and returns where the next one begins; `None` when that cannot be known.
+    fn pass(&mut self, bytes: &[u8], at: u64) -> Option<u64> {
+        let found = element(bytes, 0)?;
+        let content = at.checked_add(found.content)?;
+        let rest = bytes.get(usize::try_from(found.content).ok()?..).unwrap_or_default();
+        match found.id {
+            CLUSTER => return Some(content),
+            TIMESTAMP => self.blocks.cluster_time = found.content_in(bytes).and_then(big_endian),
+            SIMPLE_BLOCK => _ = self.note(rest),
+            BLOCK_GROUP => {
+                let block = element(rest, 0).filter(|block| block.id == BLOCK);
+                let block = block.and_then(|block| rest.get(usize::try_from(block.content).ok()?..));
+                self.note(block.unwrap_or_default());
+            }
+            _ => {}
+        }
+        content.checked_add(found.size?)
+    }
+
+    /// Takes a track's first time from the head of a block (RFC 9559, 10.1): the track's number, and the time from the cluster's.
+    fn note(&mut self, block: &[u8]) -> Option<()> {
+        let (number, length) = vint(block)?;
+        let relative = i16::from_be_bytes(*block.get(length..)?.first_chunk()?);
+        // The delay of an audio codec (`CodecDelay`) moves its blocks to the front, and what it makes the decoder leave out
+        // moves the start back again.
+        let time = i64::try_from(self.blocks.cluster_time?).ok()?.checked_add(relative.into())?;
+        let track = self.tracks.iter_mut().find(|track| track.number == number)?;
+        track.start.get_or_insert(time);
+        Some(())
+    }
+
+    /// Returns the elements behind the clusters that will be read: all that the seek head names, the cues only for a frame.
+    fn trailers(&self, size: u64, with_cues: bool) -> Vec<ByteRange> {
+        let wanted = self.named.iter().filter(|(id, _)| *id != CUES || with_cues);
+        let starts = wanted.map(|(_, start)| *start).filter(|&start| start > self.first_cluster);
+        starts.map(|start| ByteRange::new(start, self.end_behind(start, start, size))).collect()
+    }
+
+    /// Returns where the next element that the seek head names begins behind `place`, or the end of the file, but no more than
+    /// [`MAX_TRAILER`] bytes behind `start`.
+    fn end_behind(&self, place: u64, start: u64, size: u64) -> u64 {
+        let next = self.named.iter().map(|(_, offset)| *offset).filter(|&offset| offset > place).min();
+        next.unwrap_or(size).min(start.saturating_add(MAX_TRAILER))
     }
 
     /// Returns the content of the cues, empty when there are none; `None` when they are left to libav.
@@ -307,8 +285,9 @@ impl Head {
         let Some(&(_, offset)) = self.named.iter().find(|(id, _)| *id == CUES) else { return Ok(Some(&[])) };
         let start = seen.bytes_beside(offset, 16, &self.trailers(seen.size(), true))?;
         let Some(cues) = element(start, 0).filter(|element| element.id == CUES) else { return Ok(Some(&[])) };
-        let size = cues.size.filter(|&size| size <= MAX_CUES);
-        size.map(|size| seen.bytes(offset.saturating_add(cues.content), size)).transpose()
+        let end = cues.end().filter(|_| cues.size <= Some(MAX_CUES));
+        let whole = end.map(|end| seen.bytes(offset, end)).transpose()?;
+        Ok(whole.and_then(|whole| whole.get(usize::try_from(cues.content).ok()?..)))
     }
 
     /// Returns the bytes from the cluster with the keyframe before the frame at `at` to about that frame. Of a video that ends
@@ -336,9 +315,7 @@ impl Head {
         let cue = cues().filter(|cue| cue.time <= wanted).max_by_key(|cue| cue.time)?;
         let Some(next) = cues().filter(|cue| cue.time > wanted).min_by_key(|cue| cue.time) else {
             // Behind the last keyframe comes what follows the clusters.
-            let trailer = self.named.iter().map(|(_, offset)| *offset).filter(|&at| at > cue.offset).min();
-            let end = trailer.unwrap_or(size).min(cue.cluster.saturating_add(MAX_TRAILER));
-            return Some(ByteRange::new(cue.cluster, end));
+            return Some(ByteRange::new(cue.cluster, self.end_behind(cue.offset, cue.cluster, size)));
         };
         let (ahead, whole) = (wanted.saturating_sub(cue.time), next.time.saturating_sub(cue.time));
         let part = part_of_gop(next.offset.saturating_sub(cue.offset), ahead, whole);
@@ -357,7 +334,7 @@ fn float(bytes: &[u8]) -> Option<f64> {
 }
 
 fn seek_head(content: &[u8], segment: u64) -> Vec<(u32, u64)> {
-    let entries = elements(content).filter(|(id, _)| *id == SEEK);
+    let entries = elements(content).filter(|(id, _)| *id == SEEK).take(MAX_SEEKS);
     let place = |entry| {
         let id = u32::try_from(number_of(entry, SEEK_ID)?).ok()?;
         Some((id, number_of(entry, SEEK_POSITION)?.checked_add(segment)?))

@@ -13,7 +13,7 @@ use super::index::{SegmentIndex, indexes_before};
 use super::movie::Movie;
 use super::tail::Tail;
 use super::track::Track;
-use super::walk::{MAX_MOOV_BYTES, Walk};
+use super::walk::Walk;
 use crate::media::layout::boxes::parse_header;
 use crate::media::layout::gop::{MICROSECONDS, Route, part_of_gop, rescale};
 use crate::media::layout::planner::{Pause, Plan, Seen};
@@ -26,6 +26,8 @@ const FIRST_MOOF_BYTES: u64 = 16 << 10;
 const MAX_FIRST_FRAGMENTS: u32 = 4;
 /// Fragments up to this size are read through: at 75 MB/s that takes no longer than the 15 ms of half a round trip.
 const READ_THROUGH: u64 = 1 << 20;
+/// The largest header of a fragment that is read; the many samples of a larger one are left to libavformat.
+const MAX_MOOF_BYTES: u64 = 4 << 20;
 /// Boxes between the header of a fragment and its media data, at most.
 const MAX_BETWEEN: u32 = 16;
 
@@ -231,7 +233,7 @@ impl Chain {
     /// Reads the tracks of the fragment at `offset`, notes what they show, and adds up what they declare.
     fn read(&mut self, seen: &Seen, offset: u64) -> Result<Vec<TrackFragment>, Pause> {
         let header = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
-        let bytes = header.and_then(|header| header.size).filter(|&bytes| bytes <= MAX_MOOV_BYTES);
+        let bytes = header.and_then(|header| header.size).filter(|&bytes| bytes <= MAX_MOOF_BYTES);
         let moof = seen.bytes(offset, bytes.ok_or(Pause::Unknown)?)?;
         self.counter.count(offset, moof)?;
         let parts = read_fragment(moof, offset, &self.movie).ok_or(Pause::Unknown)?;

@@ -2,7 +2,7 @@
 
 use super::track::Track;
 use crate::media::layout::boxes::{be32, contents, find, read_clock};
-use crate::media::layout::gop::{MICROSECONDS, rank, rescale};
+use crate::media::layout::gop::{MICROSECONDS, rescale};
 
 /// Tracks, at most. Files have a few; each costs memory that an empty box of eight bytes does not.
 const MAX_TRACKS: usize = 1024;
@@ -56,13 +56,12 @@ impl Movie {
         self.tracks.iter().find(|track| track.id == id)
     }
 
-    /// Returns the track that the poster frame will be taken from, most likely: the largest picture, where being enabled counts
-    /// as libavformat's default flag does.
+    /// Returns the track that the poster frame will be taken from, most likely.
     pub(super) fn main_track(&self) -> Option<&Track> {
         let is_chapter = |id: u32| self.tracks.iter().any(|track| track.chapters.contains(&id));
         let pictures = self.tracks.iter().filter(|track| &track.handler == b"vide" && !is_chapter(track.id));
         // The first of equals.
-        pictures.rev().max_by_key(|track| rank(track.width.into(), track.height.into(), track.is_enabled))
+        pictures.rev().max_by_key(|track| track.rank)
     }
 
     /// Iterates over the tracks of pictures and sound.
@@ -95,9 +94,9 @@ mod tests {
         assert_eq!((movie.duration, movie.is_fragmented), (2_500_000, true));
         let track = movie.track(1).unwrap();
         assert_eq!((&track.handler, &track.format, track.timescale), (b"vide", b"avc1", 10));
-        assert_eq!((track.width, track.height, track.is_enabled), (160, 120, true));
+        assert_eq!(track.rank, 160 * 120 + 5_000_000);
         assert_eq!((track.chapters.as_slice(), track.samples(&moov).count()), (&[3, 4][..], 3));
-        assert_eq!((movie.tracks[1].width, movie.tracks[1].samples(&moov).count()), (64, 0));
+        assert_eq!((movie.tracks[1].rank, movie.tracks[1].samples(&moov).count()), (64 * 48 + 5_000_000, 0));
         let defaults = movie.fragment_defaults(2).unwrap();
         assert_eq!((defaults.duration, defaults.size, defaults.flags), (5, 6, 7));
         assert!(movie.fragment_defaults(1).is_none());
@@ -113,7 +112,7 @@ mod tests {
         let movie = Movie::parse(&moov).unwrap();
         let track = &movie.tracks[0];
         assert_eq!((movie.duration, track.id, track.timescale), ((1 << 32) + 7, 9, 90_000));
-        assert_eq!((track.width, track.height, track.is_enabled), (64, 48, true));
+        assert_eq!(track.rank, 64 * 48 + 5_000_000);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::protection::protected_entry;
 use super::tables::Samples;
 use crate::media::container::encryption::ProtectedEntry;
 use crate::media::layout::boxes::{Fields, be32, find, read_clock};
-use crate::media::layout::gop::{MICROSECONDS, rescale};
+use crate::media::layout::gop::{MICROSECONDS, rank, rescale};
 
 /// Chapter tracks that one track refers to, at most.
 const MAX_CHAPTER_TRACKS: usize = 16;
@@ -28,10 +28,9 @@ pub(super) struct Track {
     pub(super) timescale: u32,
     /// Tracks that hold the chapters of this one (`tref`, `chap`).
     pub(super) chapters: Vec<u32>,
-    /// In pixels, by the sample description or else by the track header.
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) is_enabled: bool,
+    /// Its rank among the pictures, by the size in the sample description or else in the track header. Being enabled counts as
+    /// libavformat's default flag does.
+    pub(super) rank: u64,
     /// The edit list (ISO/IEC 14496-12, 8.6.6) as far as libavformat applies it to fragments: ticks before the presentation begins,
     /// and the media time with which it begins.
     edit: Option<(i64, i64)>,
@@ -68,9 +67,7 @@ impl Track {
             format: name(stsd, 12).unwrap_or_default(),
             timescale: own_timescale,
             chapters: chapters.filter_map(|id| be32(id, 0)).collect(),
-            width,
-            height,
-            is_enabled: field(0, 0) & 1 != 0,
+            rank: rank(width.into(), height.into(), field(0, 0) & 1 != 0),
             edit: edit.map(|(empty, media_time)| (rescale(empty, own_timescale, timescale), media_time)),
             protection: protected_entry(stsd),
             stbl: place_of(stbl, moov),

@@ -14,7 +14,7 @@ use crate::source::ByteRange;
 /// Bytes looked at first: box headers, and the whole `moov` of most short files in streaming order.
 const HEAD_BYTES: u64 = 16 << 10;
 /// The largest `moov` (or box in its place) that is looked into. 64 MiB are the tables of some 40 hours of video.
-pub(super) const MAX_MOOV_BYTES: u64 = 64 << 20;
+const MAX_MOOV_BYTES: u64 = 64 << 20;
 /// Boxes at the top level, at most. Fragmented files have two for each second or so.
 const MAX_BOXES: u32 = 500_000;
 /// Where a file must have shown a box with a name at the latest. libavformat looks no further to tell what a file is.
