@@ -23,6 +23,7 @@ mod layout;
 mod open;
 mod options;
 mod search;
+mod seen;
 mod timeline;
 mod units;
 

@@ -1,8 +1,8 @@
 //! The caller's reader as libav sees it: bounded, counted, cancellable, and never trusted to be the last word.
 //!
 //! libav reads and moves it through its [`Source`]. Three things happen on the way:
-//! - Bytes that were read while looking at the layout of an MP4 file are [kept](Input::pin) and served from memory, so
-//!   that they are fetched once. So are those of the last few reads.
+//! - Bytes that were read while looking at the layout of an MP4 file are [kept](Input::see) and served from memory, so
+//!   that they are fetched once. So are those of the last reads.
 //! - Before each read the deadline, the cancel token and the limits are checked. The first thing that goes wrong is kept
 //!   as the [`Fault`]; from then on every read fails. libav turns errors into ends of file here and there, so whoever
 //!   called libav asks [`Input::fault`] before believing an end.
@@ -11,7 +11,6 @@
 //!   fetch all of that for one frame.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,17 +21,13 @@ use crate::error::panic_message;
 use crate::limits::Limits;
 use crate::media::ffi::format;
 use crate::media::ffi::io::{Source, Stopped};
+use crate::media::seen::Seen;
 use crate::source::{ByteRange, Ledger};
 #[cfg(feature = "remote")]
 use crate::source::{Identity, RangeReader, ReadFault, SourceError};
 
 /// Bytes that one read gives at most.
 pub(crate) const MAX_READ: usize = 64 << 10;
-/// Reads whose bytes are remembered, and their bytes, at most. libavformat throws its buffer away at every seek, and seeks to and
-/// fro between header, index and samples.
-const REMEMBERED_READS: usize = 256;
-const REMEMBERED_BYTES: usize = 4 << 20;
-
 /// A gap of no more bytes than this is read, not sought over.
 const READ_OVER: usize = 16 << 10;
 
@@ -70,28 +65,6 @@ impl From<ReadFault> for Fault {
     }
 }
 
-/// Bytes kept in memory.
-struct Window {
-    offset: u64,
-    bytes: Arc<Vec<u8>>,
-}
-
-/// Copies what one of `windows` has at `offset`, and returns how many bytes these are.
-fn copy<'w>(mut windows: impl Iterator<Item = &'w Window>, offset: u64, buffer: &mut [u8]) -> Option<usize> {
-    let bytes = windows.find_map(|window| {
-        let skip = usize::try_from(offset.checked_sub(window.offset)?).ok()?;
-        window.bytes.get(skip..).filter(|rest| !rest.is_empty())
-    })?;
-    let count = bytes.len().min(buffer.len());
-    buffer[..count].copy_from_slice(&bytes[..count]);
-    Some(count)
-}
-
-/// Returns where the first window behind `offset` begins.
-fn next_start<'w>(windows: impl Iterator<Item = &'w Window>, offset: u64) -> Option<u64> {
-    windows.map(|window| window.offset).filter(|&start| start > offset).min()
-}
-
 /// Where bytes come from.
 enum Backend<'r> {
     Reader(Reader<'r>),
@@ -105,53 +78,32 @@ struct Reader<'r> {
     /// Where the reader stands, when that is known.
     position: Option<u64>,
     size: u64,
-    /// What the last reads fetched, oldest first, and how many bytes these are.
-    remembered: VecDeque<Window>,
-    remembered_bytes: usize,
     ledger: Ledger,
     max_bytes: u64,
     max_requests: u64,
 }
 
 impl Reader<'_> {
-    /// Keeps what was just fetched, in place of what was fetched longest ago.
-    fn remember(&mut self, offset: u64, bytes: &[u8]) {
-        self.remembered_bytes += bytes.len();
-        while self.remembered_bytes > REMEMBERED_BYTES || self.remembered.len() >= REMEMBERED_READS {
-            let Some(oldest) = self.remembered.pop_front() else { break };
-            self.remembered_bytes -= oldest.bytes.len();
-        }
-        self.remembered.push_back(Window { offset, bytes: Arc::new(bytes.to_vec()) });
-    }
-
-    /// Reads some bytes, up to where `pinned` says that they are in memory already.
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8], pinned: Option<u64>) -> Result<usize, Fault> {
-        if let Some(count) = copy(self.remembered.iter(), offset, buffer) {
-            self.ledger.cache_hits += 1;
-            return Ok(count);
-        }
-        // Not past the end that was found first, either.
-        let ends = [next_start(self.remembered.iter(), offset), pinned].into_iter().flatten();
-        let room = ends.fold(self.size, u64::min) - offset;
-        let count = buffer.len().min(MAX_READ).min(usize::try_from(room).unwrap_or(usize::MAX));
+    /// Reads some bytes, up to where others are in memory already.
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8], seen: &mut Seen) -> Result<usize, Fault> {
+        let room = usize::try_from(seen.next_start(offset) - offset).unwrap_or(usize::MAX);
+        let count = buffer.len().min(MAX_READ).min(room);
         let started = Instant::now();
-        let result = self.read_over(offset).and_then(|()| self.fetch(offset, &mut buffer[..count]));
+        let result = self.read_over(offset, seen).and_then(|()| self.fetch(offset, &mut buffer[..count]));
         self.ledger.waiting += started.elapsed();
-        let count = result?;
-        self.remember(offset, &buffer[..count]);
-        Ok(count)
+        result
     }
 
     /// Reads up to `offset` if the reader stands shortly before it: a short read costs less than a seek, in a reader that asks
     /// somebody else most of all.
-    fn read_over(&mut self, offset: u64) -> Result<(), Fault> {
+    fn read_over(&mut self, offset: u64, seen: &mut Seen) -> Result<(), Fault> {
         let mut gap = [0; READ_OVER];
         while let Some(position) = self.position.filter(|&position| position < offset) {
             let Ok(length) = usize::try_from(offset - position) else { return Ok(()) };
             let Some(part) = gap.get_mut(..length) else { return Ok(()) };
             let count = self.fetch(position, part)?;
             self.ledger.bytes_used -= count as u64;
-            self.remember(position, &gap[..count]);
+            seen.add(position, gap[..count].to_vec(), false);
         }
         Ok(())
     }
@@ -205,7 +157,7 @@ pub(crate) struct Input<'r> {
     size: u64,
     /// Where libav is told that the file ends.
     visible: u64,
-    windows: Vec<Window>,
+    seen: Seen,
     /// What is requested when the first of it is read.
     reached: Option<ByteRange>,
     deadline: Deadline,
@@ -227,8 +179,6 @@ impl<'r> Input<'r> {
             reader,
             position: None,
             size,
-            remembered: VecDeque::new(),
-            remembered_bytes: 0,
             ledger: Ledger::default(),
             max_bytes: limits.max_bytes,
             max_requests: limits.max_requests,
@@ -249,7 +199,7 @@ impl<'r> Input<'r> {
             position: 0,
             size,
             visible: size,
-            windows: Vec::new(),
+            seen: Seen::new(size),
             reached: None,
             deadline,
             fault: None,
@@ -313,20 +263,31 @@ impl<'r> Input<'r> {
         self.position
     }
 
+    /// The bytes in memory.
+    pub(crate) const fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Fault> {
         self.check()?;
         if buffer.is_empty() || offset >= self.size {
             return Ok(0);
         }
-        if let Some(count) = copy(self.windows.iter(), offset, buffer) {
+        if let Some(bytes) = self.seen.rest_from(offset) {
+            let count = bytes.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&bytes[..count]);
+            match &mut self.backend {
+                Backend::Reader(reader) => reader.ledger.cache_hits += 1,
+                #[cfg(feature = "remote")]
+                Backend::Ranges(_) => {}
+            }
             return Ok(count);
         }
         if let Some(range) = self.reached.take_if(|range| range.contains(offset)) {
             self.prefetch(&[range]);
         }
-        let pinned = next_start(self.windows.iter(), offset);
         let result = match &mut self.backend {
-            Backend::Reader(reader) => reader.read_at(offset, buffer, pinned),
+            Backend::Reader(reader) => reader.read_at(offset, buffer, &mut self.seen),
             #[cfg(feature = "remote")]
             Backend::Ranges(reader) => read_range(reader, offset, buffer),
         };
@@ -360,36 +321,32 @@ impl<'r> Input<'r> {
         }
     }
 
-    /// Reads `length` bytes at `offset` (fewer at the end of the file).
-    pub(crate) fn peek(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, Fault> {
+    /// Returns `length` bytes at `offset` (fewer at the end of the file).
+    pub(crate) fn peek(&mut self, offset: u64, length: usize) -> Result<&[u8], Fault> {
         let range = ByteRange::new(offset, offset.saturating_add(length as u64)).clipped(self.size);
-        self.wait_for(range)?;
-        let mut bytes = vec![0; usize::try_from(range.len()).unwrap_or(length)];
-        let mut filled = 0;
-        while filled < bytes.len() {
-            let count = self.read_at(offset + filled as u64, &mut bytes[filled..])?;
-            filled += count;
-        }
-        Ok(bytes)
+        self.see(range, false)?;
+        Ok(self.seen.get(range).unwrap_or_default())
     }
 
-    /// Waits until bytes that come by request are all there, those that are pinned left out.
-    fn wait_for(&mut self, range: ByteRange) -> Result<(), Fault> {
+    /// Reads bytes into memory. Those that stay are there for libav until the end; others, until much else is read.
+    pub(crate) fn see(&mut self, range: ByteRange, stays: bool) -> Result<(), Fault> {
         self.check()?;
-        if copy(self.windows.iter(), range.start(), &mut [0]).is_some() {
+        if range.is_empty() || self.seen.get(range).is_some() {
             return Ok(());
         }
-        let result = match &mut self.backend {
-            Backend::Reader(_) => Ok(()),
-            #[cfg(feature = "remote")]
-            Backend::Ranges(reader) => reader.wait_for(range).map_err(Fault::from),
-        };
-        result.map_err(|fault| self.fail(fault))
-    }
-
-    /// Keeps what was read at `offset` in memory, where later reads find it.
-    pub(crate) fn pin(&mut self, offset: u64, bytes: Arc<Vec<u8>>) {
-        self.windows.push(Window { offset, bytes });
+        #[cfg(feature = "remote")]
+        if let Backend::Ranges(reader) = &mut self.backend {
+            let known = self.seen.rest_from(range.start()).map_or(0, |rest| rest.len() as u64);
+            let missing = ByteRange::new(range.start() + known, range.end());
+            reader.wait_for(missing).map_err(|fault| self.fail(fault.into()))?;
+        }
+        let mut bytes = vec![0; usize::try_from(range.len()).unwrap_or(usize::MAX)];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            filled += self.read_at(range.start() + filled as u64, &mut bytes[filled..])?;
+        }
+        self.seen.add(range.start(), bytes, stays);
+        Ok(())
     }
 }
 
@@ -402,6 +359,10 @@ impl Source for Input<'_> {
         let result = self.read_at(self.position, &mut scratch[..length]);
         self.scratch = scratch;
         let count = result.map_err(|_| Stopped)?;
+        let is_new = count > 0 && self.seen.rest_from(self.position).is_none();
+        if is_new && matches!(self.backend, Backend::Reader(_)) {
+            self.seen.add(self.position, self.scratch[..count].to_vec(), false);
+        }
         self.position += count as u64;
         Ok(&self.scratch[..count])
     }
@@ -471,9 +432,8 @@ mod tests {
     fn counts_runs_and_bytes_and_serves_pinned_bytes_from_memory() {
         let bytes = ramp(300_000);
         let mut input = input(bytes.clone(), &Limits::default());
-        let window = input.peek(100_000, 100_000).unwrap();
-        assert_eq!(window, &bytes[100_000..200_000]);
-        input.pin(100_000, Arc::new(window));
+        input.see(ByteRange::new(100_000, 200_000), true).unwrap();
+        assert_eq!(input.peek(100_000, 100_000).unwrap(), &bytes[100_000..200_000]);
         assert_eq!((input.ledger().requests, input.ledger().bytes_fetched), (1, 100_000));
         let mut out = Vec::new();
         loop {

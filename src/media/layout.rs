@@ -5,9 +5,9 @@
 //!
 //! 1. [`Layout::drive`] is the only loop. It owns the [`Input`], looks at the deadline between two steps, and bounds the work.
 //! 2. A [`Planner`] knows one family of containers: [`mp4`], [`matroska`]. A planner is a state machine without any I/O: it looks
-//!    at the bytes that have been [`Seen`], and answers with a [`Plan`] or with a [`Pause`]. The needed bytes are read before the
+//!    at the bytes that have been [`Seen`](crate::media::seen::Seen), and answers with a [`Plan`] or with a [`Pause`]. The needed bytes are read before the
 //!    next step; the driver requests the others beside them, and cancels requests that a planner no longer needs.
-//! 3. [`Seen`] keeps what a planner has looked at, and [`Input`] keeps what libav will read again.
+//! 3. The [`Input`] keeps what a planner has looked at and what libav will read again.
 //! 4. The plan is a hint. A wrong plan costs requests, never the picture: the search for a frame (`media::search`) trusts packets
 //!    only, and reads on demand whatever the plan does not name. A test replaces each plan by none, by garbage and by another
 //!    file's.
@@ -26,7 +26,6 @@ mod planner;
 mod replay;
 mod view;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits::Limits;
@@ -35,7 +34,7 @@ use crate::media::info::Mp4Layout;
 use crate::media::input::{Fault, Input};
 use matroska::Matroska;
 use mp4::Mp4;
-use planner::{Pause, Plan, Planner, Seen};
+use planner::{Pause, Plan, Planner};
 use view::View;
 
 /// Steps of one planner, at most. An MP4 takes one for each box at the top level and for each fragment.
@@ -44,7 +43,6 @@ const MAX_STEPS: u32 = 1 << 20;
 /// The layout of a file.
 pub(crate) struct Layout {
     family: Family,
-    seen: Seen,
 }
 
 /// The family of containers that a file belongs to.
@@ -62,12 +60,12 @@ impl Layout {
     /// # Errors
     /// What reading gives, and limits on what an MP4 declares.
     pub(crate) fn look(input: &mut Input<'_>, limits: &Limits, at: Option<Duration>) -> Result<Self, Fault> {
-        let family = if matroska::is_matroska(&input.peek(0, 4)?) {
+        let family = if matroska::is_matroska(input.peek(0, 4)?) {
             Family::Matroska(Box::new(Matroska::new(at)))
         } else {
             Family::Mp4(Box::new(Mp4::new(limits, at.map(microseconds))))
         };
-        let mut layout = Self { family, seen: Seen::new(input.size()) };
+        let mut layout = Self { family };
         if !layout.drive(input)? {
             layout.family = Family::Unknown;
         }
@@ -195,8 +193,8 @@ impl Layout {
         for _ in 0..MAX_STEPS {
             input.check()?;
             let step = match &mut self.family {
-                Family::Mp4(planner) => planner.step(&self.seen),
-                Family::Matroska(planner) => planner.step(&self.seen),
+                Family::Mp4(planner) => planner.step(input.seen()),
+                Family::Matroska(planner) => planner.step(input.seen()),
                 Family::Unknown => Err(Pause::Unknown),
             };
             match step {
@@ -204,18 +202,10 @@ impl Layout {
                     input.request(&ranges, only);
                     return Ok(true);
                 }
-                Err(Pause::Need { now, is_kept, mut beside }) => {
+                Err(Pause::Need { now, stays, mut beside }) => {
                     beside.ranges.push(now);
                     input.request(&beside.ranges, beside.only);
-                    if now.is_empty() {
-                        continue;
-                    }
-                    let length = usize::try_from(now.len()).unwrap_or(usize::MAX);
-                    let bytes = Arc::new(input.peek(now.start(), length)?);
-                    if is_kept {
-                        input.pin(now.start(), Arc::clone(&bytes));
-                    }
-                    self.seen.add(now.start(), bytes, is_kept);
+                    input.see(now, stays)?;
                 }
                 Err(Pause::Limit { limit, allowed }) => {
                     return Err(input.fail(Fault::Limit { limit, allowed }));

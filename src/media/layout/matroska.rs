@@ -10,7 +10,8 @@ use crate::source::ByteRange;
 
 use super::ebml::{big_endian, element, elements, number_of, vint};
 use super::gop::{part_of_gop, rank};
-use super::planner::{Pause, Plan, Planner, Seen};
+use super::planner::{Pause, Plan, Planner};
+use crate::media::seen::Seen;
 
 /// Bytes looked at first.
 const HEAD_BYTES: u64 = 64 << 10;

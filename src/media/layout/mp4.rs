@@ -22,8 +22,9 @@ mod walk;
 use crate::limits::Limits;
 use crate::media::container::encryption::ProtectedEntry;
 use crate::media::info::Mp4Layout;
-use crate::media::layout::planner::{Pause, Plan, Planner, Seen};
+use crate::media::layout::planner::{Pause, Plan, Planner};
 use crate::media::layout::view::View;
+use crate::media::seen::Seen;
 use chain::Chain;
 use walk::Walk;
 

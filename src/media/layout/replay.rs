@@ -1,9 +1,9 @@
 //! A file in memory that shows a planner nothing but the bytes that it asked for, as the driver does: for tests and fuzzing.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use super::planner::{Pause, Plan, Planner, Seen};
+use super::planner::{Pause, Plan, Planner};
+use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
 /// A file, and what a planner has been given of it.
@@ -29,13 +29,13 @@ impl<'f> Replay<'f> {
     pub(super) fn run(&mut self, planner: &mut dyn Planner, max_steps: usize) -> Result<Plan, Pause> {
         for _ in 0..max_steps {
             match planner.step(&self.seen) {
-                Err(Pause::Need { now, is_kept, beside }) => {
+                Err(Pause::Need { now, stays, beside }) => {
                     let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
                     let part: Range<usize> = place(now.start())..place(now.end());
                     let Some(bytes) = self.file.get(part) else { panic!("waits for {now} behind the end") };
                     let is_new = now.is_empty() || self.seen.bytes(now.start(), now.len()).is_err();
                     assert!(is_new, "waits for {now} twice");
-                    self.seen.add(now.start(), Arc::new(bytes.to_vec()), is_kept);
+                    self.seen.add(now.start(), bytes.to_vec(), stays);
                     self.soon.extend(beside.ranges);
                     self.read.push(now);
                 }

@@ -16,8 +16,9 @@ use super::track::Track;
 use super::walk::Walk;
 use crate::media::layout::boxes::parse_header;
 use crate::media::layout::gop::{MICROSECONDS, Route, part_of_gop, rescale};
-use crate::media::layout::planner::{Pause, Plan, Seen};
+use crate::media::layout::planner::{Pause, Plan};
 use crate::media::layout::view::{Span, View};
+use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
 /// Bytes requested for the header of a fragment, before any has been seen.

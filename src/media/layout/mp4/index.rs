@@ -2,7 +2,8 @@
 //! (8.8.9).
 
 use crate::media::layout::boxes::{Fields, be32, contents, find, parse_header};
-use crate::media::layout::planner::{Pause, Seen};
+use crate::media::layout::planner::Pause;
+use crate::media::seen::Seen;
 
 /// A `moof` of nothing but its `mfhd`, of 16 bytes.
 const LEAST_MOOF_BYTES: u64 = 24;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::index::{find_moof, index_at_end};
 use crate::media::layout::boxes::parse_header;
-use crate::media::layout::planner::{Pause, Seen};
+use crate::media::layout::planner::Pause;
+use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
 /// The part of the file that is looked at first, at least, and at most: as much as is requested first of a file of unknown size.

@@ -8,7 +8,8 @@ use super::movie::Movie;
 use crate::limits::Limits;
 use crate::media::info::Mp4Layout;
 use crate::media::layout::boxes::parse_header;
-use crate::media::layout::planner::{Pause, Seen};
+use crate::media::layout::planner::Pause;
+use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
 /// Bytes looked at first: box headers, and the whole `moov` of most short files in streaming order.
