@@ -4,8 +4,8 @@
 pub(super) struct BoxHeader {
     pub(super) kind: [u8; 4],
     pub(super) header_bytes: u64,
-    /// Bytes of the whole box; `None` when it reaches to the end of the file.
-    pub(super) size: Option<u64>,
+    /// Bytes of the whole box; as many as can be when it reaches to the end of the file.
+    pub(super) size: u64,
 }
 
 impl BoxHeader {
@@ -21,19 +21,19 @@ pub(super) fn parse_header(bytes: &[u8]) -> Option<BoxHeader> {
     let size32 = be32(bytes, 0)?;
     let kind = *bytes.get(4..)?.first_chunk()?;
     let (header_bytes, size) = match size32 {
-        0 => (8, None),
-        1 => (16, Some(u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?))),
-        size => (8, Some(u64::from(size))),
+        0 => (8, u64::MAX),
+        1 => (16, u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?)),
+        size => (8, u64::from(size)),
     };
     // A box smaller than its own header cannot be skipped.
-    (size.is_none_or(|size| size >= header_bytes)).then_some(BoxHeader { kind, header_bytes, size })
+    (size >= header_bytes).then_some(BoxHeader { kind, header_bytes, size })
 }
 
 /// Iterates over the boxes in `bytes`: name, and content. A box that claims more than there is ends with `bytes`.
 pub(super) fn contents(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let header = parse_header(bytes)?;
-        let size = header.size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX);
+        let size = usize::try_from(header.size).unwrap_or(usize::MAX);
         let (whole, rest) = bytes.split_at_checked(size).unwrap_or((bytes, &[]));
         bytes = rest;
         Some((header.kind, whole.get(usize::try_from(header.header_bytes).ok()?..).unwrap_or_default()))
@@ -125,9 +125,9 @@ mod tests {
     #[test]
     fn sizes_of_each_form() {
         let header = |bytes: &[u8]| parse_header(bytes).map(|header| (header.header_bytes, header.size));
-        assert_eq!(header(b"\0\0\0\x09free."), Some((8, Some(9))));
-        assert_eq!(header(b"\0\0\0\0mdat"), Some((8, None)));
-        assert_eq!(header(b"\0\0\0\x01mdat\0\0\0\x01\0\0\0\0"), Some((16, Some(1 << 32))));
+        assert_eq!(header(b"\0\0\0\x09free."), Some((8, 9)));
+        assert_eq!(header(b"\0\0\0\0mdat"), Some((8, u64::MAX)));
+        assert_eq!(header(b"\0\0\0\x01mdat\0\0\0\x01\0\0\0\0"), Some((16, 1 << 32)));
         // Smaller than their own headers, and cut short.
         assert_eq!(header(b"\0\0\0\x07free"), None);
         assert_eq!(header(b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x0f"), None);

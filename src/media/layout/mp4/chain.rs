@@ -200,14 +200,14 @@ impl Chain {
             let bytes = seen.bytes_beside(self.next, 16, &soon);
             let bytes = bytes.map_err(|pause| if self.view.is_indexed { pause.only() } else { pause })?;
             let header = parse_header(bytes).ok_or(Pause::Unknown)?;
-            let bytes = header.size.unwrap_or(u64::MAX);
             if &header.kind == b"moof" {
-                break bytes;
+                break header.size;
             }
-            self.next = self.next.saturating_add(bytes).min(seen.size());
+            self.next = self.next.saturating_add(header.size).min(seen.size());
         };
         let (offset, moof_end) = (self.next, self.next.saturating_add(moof_bytes));
-        let (parts, end) = (self.read(seen, offset)?, media_end(seen, moof_end)?);
+        let parts = self.read(seen, offset)?;
+        let end = media_end(seen, moof_end)?;
         let before = self.last.map_or(0, |link| link.end);
         let mut link = Link { moof_bytes, bytes: end.saturating_sub(offset), end: before, ticks: 1 };
         for part in parts.iter().filter(|part| part.track_id == self.track) {
@@ -234,8 +234,8 @@ impl Chain {
     /// Reads the tracks of the fragment at `offset`, notes what they show, and adds up what they declare.
     fn read(&mut self, seen: &Seen, offset: u64) -> Result<Vec<TrackFragment>, Pause> {
         let header = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
-        let bytes = header.and_then(|header| header.size).filter(|&bytes| bytes <= MAX_MOOF_BYTES);
-        let moof = seen.bytes(offset, bytes.ok_or(Pause::Unknown)?)?;
+        let header = header.filter(|header| header.size <= MAX_MOOF_BYTES).ok_or(Pause::Unknown)?;
+        let moof = seen.bytes(offset, header.size)?;
         self.counter.count(offset, moof)?;
         let parts = read_fragment(moof, offset, &self.movie).ok_or(Pause::Unknown)?;
         for part in &parts {
@@ -322,7 +322,7 @@ fn media_end(seen: &Seen, mut offset: u64) -> Result<u64, Pause> {
         else {
             return Ok(offset.min(seen.size()));
         };
-        offset = offset.saturating_add(header.size.unwrap_or(u64::MAX)).min(seen.size());
+        offset = offset.saturating_add(header.size).min(seen.size());
         if &header.kind == b"mdat" {
             return Ok(offset);
         }

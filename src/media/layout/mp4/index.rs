@@ -36,7 +36,7 @@ impl SegmentIndex {
     pub(super) fn covers_file(&self, seen: &Seen) -> Result<bool, Pause> {
         let Some(rest) = seen.size().checked_sub(self.end.1) else { return Ok(false) };
         let header = parse_header(seen.bytes(self.end.1, 16)?);
-        let is_mfra = header.is_some_and(|header| &header.kind == b"mfra" && header.size == Some(rest));
+        let is_mfra = header.is_some_and(|header| &header.kind == b"mfra" && header.size == rest);
         Ok(rest == 0 || is_mfra)
     }
 }
@@ -105,8 +105,8 @@ pub(super) fn find_moof(window: &[u8], window_offset: u64) -> Option<u64> {
     let is_moof = |bytes: &[u8]| {
         let header = parse_header(bytes).filter(|header| &header.kind == b"moof")?;
         let child = parse_header(bytes.get(usize::try_from(header.header_bytes).ok()?..)?)?;
-        let is_likely = (LEAST_MOOF_BYTES..=MOST_MOOF_BYTES).contains(&header.size?);
-        (is_likely && &child.kind == b"mfhd" && child.size == Some(16)).then_some(())
+        let is_likely = (LEAST_MOOF_BYTES..=MOST_MOOF_BYTES).contains(&header.size);
+        (is_likely && &child.kind == b"mfhd" && child.size == 16).then_some(())
     };
     let names = window.windows(4).enumerate().filter(|(_, name)| name == b"moof");
     let mut starts = names.filter_map(|(at, _)| at.checked_sub(4));

@@ -122,7 +122,7 @@ fn links(seen: &Seen, mut offset: u64) -> Result<Option<Vec<u64>>, Pause> {
         if &header.kind == b"moof" {
             found.push(offset);
         }
-        offset = offset.saturating_add(header.size.unwrap_or(u64::MAX));
+        offset = offset.saturating_add(header.size);
     }
     Ok(None)
 }

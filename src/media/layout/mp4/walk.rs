@@ -72,7 +72,7 @@ impl Walk {
             return Err(self.counter.too_many_entries());
         }
         // A box that claims more than there is ends with the file, as libavformat reads it.
-        let bytes = header.size.unwrap_or(u64::MAX).min(size.saturating_sub(offset));
+        let bytes = header.size.min(size.saturating_sub(offset));
         if &header.kind == b"sidx" && self.indexes.len() < MAX_INDEXES && bytes <= MAX_MOOV_BYTES {
             self.indexes.extend(parse_sidx(seen.bytes(offset, bytes)?, offset));
         }
