@@ -90,19 +90,13 @@ impl Layout {
 
     /// Returns what `MediaInfo` reports about an MP4 or MOV.
     pub(crate) fn mp4(&self) -> Option<Mp4Layout> {
-        match &self.family {
-            Family::Mp4(planner) => planner.info(),
-            _ => None,
-        }
+        self.as_mp4()?.info()
     }
 
     /// Returns how the samples of each track of an MP4 are encrypted, by track number: `None` when they are in clear. Nothing of
     /// tracks whose boxes were not read.
     pub(crate) fn protected_entries(&self) -> Vec<(u32, Option<ProtectedEntry>)> {
-        match &self.family {
-            Family::Mp4(planner) => planner.protected_entries(),
-            _ => Vec::new(),
-        }
+        self.as_mp4().map_or_else(Vec::new, Mp4::protected_entries)
     }
 
     /// Requests what the frame at `at` needs, of the track with this number.
@@ -179,10 +173,11 @@ impl Layout {
     }
 
     fn view(&self) -> Option<&View> {
-        match &self.family {
-            Family::Mp4(planner) => planner.view(),
-            _ => None,
-        }
+        self.as_mp4()?.view()
+    }
+
+    fn as_mp4(&self) -> Option<&Mp4> {
+        if let Family::Mp4(planner) = &self.family { Some(planner) } else { None }
     }
 
     /// Runs the planner until it has a plan, and requests what the plan names. Returns whether there was a plan.

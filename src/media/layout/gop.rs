@@ -36,15 +36,12 @@ pub(super) const fn rank(width: u64, height: u64, is_marked: bool) -> u64 {
 /// One packet of a track, in ticks of its clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sample {
-    /// Its place in the file.
+    /// Its place in the file, and its bytes.
     pub(super) offset: u64,
-    /// Its size in bytes.
     pub(super) size: u32,
-    /// Decoding time.
+    /// Decoding time, and composition time: the order of presentation, before edits.
     pub(super) dts: i64,
-    /// Composition time: the order of presentation, before edits.
     pub(super) cts: i64,
-    /// Whether it is a keyframe.
     pub(super) is_sync: bool,
 }
 

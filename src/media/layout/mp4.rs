@@ -32,7 +32,6 @@ use walk::Walk;
 #[derive(Debug)]
 pub(super) struct Mp4 {
     walk: Walk,
-    has_walked: bool,
     /// The fragments of a file that describes samples in them only, until something is not as we know it.
     chain: Option<Chain>,
     /// The track and the time in microseconds that a frame is wanted of.
@@ -43,9 +42,8 @@ pub(super) struct Mp4 {
 impl Planner for Mp4 {
     /// A damaged file is not refused here: libav has the last word on what it can make of it.
     fn step(&mut self, seen: &Seen) -> Result<Plan, Pause> {
-        if !self.has_walked {
+        if self.chain.is_none() {
             self.walk.reach_fragments(seen)?;
-            self.has_walked = true;
             self.chain = self.walk.only_fragments.then(|| Chain::new(&self.walk)).flatten();
         }
         let moov = self.walk.moov.ok_or(Pause::Unknown)?;
@@ -58,7 +56,7 @@ impl Planner for Mp4 {
         let result = chain.step(seen, wanted);
         if result == Err(Pause::Unknown) {
             // libavformat looks at everything, after we did.
-            (self.chain, self.walk.only_fragments, self.has_walked) = (None, false, false);
+            (self.chain, self.walk.only_fragments) = (None, false);
             return self.step(seen);
         }
         result
@@ -68,7 +66,7 @@ impl Planner for Mp4 {
 impl Mp4 {
     /// Begins with opening the file, and with the frame at `at`, in microseconds from the start, if one is wanted.
     pub(super) fn new(limits: &Limits, at: Option<i64>) -> Self {
-        Self { walk: Walk::new(limits), has_walked: false, chain: None, track: None, at }
+        Self { walk: Walk::new(limits), chain: None, track: None, at }
     }
 
     /// Plans for the frame at `at` of the track with this number, or else of the one that is the picture most likely.
@@ -95,7 +93,13 @@ impl Mp4 {
 
     /// Returns what `MediaInfo` reports; `None` before the `moov` was found.
     pub(super) fn info(&self) -> Option<Mp4Layout> {
-        self.walk.info()
+        let is_fragmented = self.walk.movie.as_ref().is_some_and(|movie| movie.is_fragmented);
+        self.walk.moov.map(|moov| Mp4Layout {
+            moov_offset: moov.start(),
+            moov_bytes: moov.len(),
+            faststart: self.walk.faststart,
+            fragmented: self.walk.seen_moof || is_fragmented,
+        })
     }
 }
 

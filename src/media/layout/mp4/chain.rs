@@ -15,7 +15,7 @@ use super::tail::Tail;
 use super::track::Track;
 use super::walk::Walk;
 use crate::media::layout::boxes::parse_header;
-use crate::media::layout::gop::{MICROSECONDS, Route, part_of_gop, rescale};
+use crate::media::layout::gop::{Route, part_of_gop, rescale};
 use crate::media::layout::planner::{Pause, Plan};
 use crate::media::layout::view::{Span, View};
 use crate::media::seen::Seen;
@@ -64,7 +64,6 @@ pub(super) struct Chain {
     pub(super) view: View,
 }
 
-/// One fragment.
 #[derive(Debug, Clone, Copy)]
 struct Link {
     /// Bytes of the header, and those of the media data with it.
@@ -106,14 +105,15 @@ impl Chain {
         }
         if let Some((track, at)) = wanted.filter(|(_, at)| self.goal != Some(*at)) {
             (self.goal, self.is_half) = (Some(at), false);
-            self.set_out(track.composed(self.start().saturating_add(at)));
+            let first = |track: &Track| Some(track.presented(self.view.spans.get(&track.id)?.start));
+            self.set_out(track.composed(self.movie.start(first).saturating_add(at)));
         }
         if !self.view.is_indexed && !self.view.knows_end {
             while self.next < self.view.visible && self.pass(seen)? {}
             self.find_end(seen)?;
         }
         if self.route.is_some() && !self.is_half && self.view.ends_before(self.track, self.wanted) {
-            let half = self.view.span(self.track).map_or(0, |span| span.start.midpoint(span.end));
+            let half = self.view.spans.get(&self.track).map_or(0, |span| span.start.midpoint(span.end));
             self.set_out(half);
             self.is_half = true;
         }
@@ -133,7 +133,7 @@ impl Chain {
     /// Looks at the first fragments, until it is known when each track begins.
     fn begin(&mut self, seen: &Seen) -> Result<(), Pause> {
         let is_enough = |chain: &Self| {
-            let is_seen = || chain.movie.media().all(|track| chain.view.span(track.id).is_some());
+            let is_seen = || chain.movie.media().all(|track| chain.view.spans.contains_key(&track.id));
             chain.count >= MAX_FIRST_FRAGMENTS || (chain.count > 0 && is_seen())
         };
         if self.view.beginning > 0 {
@@ -151,15 +151,6 @@ impl Chain {
         self.view.beginning = if self.view.is_indexed { seen.size() } else { self.next };
         self.view.visible = self.view.beginning;
         Ok(())
-    }
-
-    /// Returns when the first picture or sound is presented, in microseconds.
-    fn start(&self) -> i64 {
-        let start = |track: &Track| {
-            let first = track.presented(self.view.span(track.id)?.start);
-            Some(rescale(first, MICROSECONDS, track.timescale))
-        };
-        self.movie.media().filter_map(start).min().unwrap_or(0)
     }
 
     /// Begins the way to a composition time: at the last fragment whose keyframe comes before it, or where an index says.
@@ -242,7 +233,7 @@ impl Chain {
             let Some(first) = part.samples.first() else { continue };
             let shift = self.movie.track(part.track_id).map_or(0, Track::shift);
             let knows_end = self.view.knows_end;
-            let span = self.view.span_mut(Span::new(part.track_id, shift, first.cts));
+            let span = self.view.spans.entry(part.track_id).or_insert(Span::new(shift, first.cts));
             for sample in &part.samples {
                 span.last = span.last.max(sample.cts);
                 span.least = span.least.min(sample.cts.saturating_sub(sample.dts));
@@ -286,8 +277,8 @@ impl Chain {
         let last = self.tail.find(seen, sizes, wanted, beside)?;
         for &offset in &last {
             let parts = self.read(seen, offset)?;
-            for span in &mut self.view.spans {
-                span.is_whole |= parts.iter().any(|part| part.track_id == span.track);
+            for (&track, span) in &mut self.view.spans {
+                span.is_whole |= parts.iter().any(|part| part.track_id == track);
             }
         }
         if let (Some(&offset), false) = (last.last(), self.indexes.is_empty()) {
@@ -303,10 +294,10 @@ impl Chain {
         let found = indexes_before(seen, offset)?;
         let Some(first) = found.first() else { return Ok(()) };
         if first.covers_file(seen)? {
-            for span in &mut self.view.spans {
+            for (&track, span) in &mut self.view.spans {
                 // Tracks without an index of their own end with the first that has one.
-                let index = found.iter().find(|index| index.track_id == span.track).unwrap_or(first);
-                let scale = self.movie.track(span.track).map_or(1, |track| track.timescale);
+                let index = found.iter().find(|index| index.track_id == track).unwrap_or(first);
+                let scale = self.movie.track(track).map_or(1, |track| track.timescale);
                 span.end = rescale(i64::try_from(index.end.0).unwrap_or(i64::MAX), scale, index.timescale);
             }
         }
@@ -338,6 +329,7 @@ mod tests {
     use super::super::test_tables::*;
     use super::*;
     use crate::limits::Limits;
+    use crate::media::layout::gop::MICROSECONDS;
     use crate::media::layout::replay::Replay;
 
     const KINDS: [&str; 4] =

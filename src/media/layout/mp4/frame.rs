@@ -19,7 +19,7 @@ const MAX_TITLE_BYTES: u32 = 4 << 10;
 pub(super) fn plan(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) -> Plan {
     let mut ranges = header_ranges(movie, moov);
     if let Some((track, at)) = wanted {
-        let (start, (late, delay)) = (movie.start(moov), track.lateness(moov));
+        let (start, (late, delay)) = (movie.start(|track| track.start(moov)), track.lateness(moov));
         let to = |at: i64| {
             let wanted = track.composed(start.saturating_add(at)).saturating_add(late);
             let (mut route, mut samples) = (Route::new(wanted, delay), track.samples(moov));

@@ -51,7 +51,6 @@ impl Movie {
         self.defaults.iter().find(|defaults| defaults.track_id == track_id)
     }
 
-    /// Returns the track with this number.
     pub(super) fn track(&self, id: u32) -> Option<&Track> {
         self.tracks.iter().find(|track| track.id == id)
     }
@@ -69,9 +68,9 @@ impl Movie {
         self.tracks.iter().filter(|track| matches!(&track.handler, b"vide" | b"soun"))
     }
 
-    /// Returns when the first picture or sound is presented, in microseconds.
-    pub(super) fn start(&self, moov: &[u8]) -> i64 {
-        let start = |track: &Track| Some(rescale(track.start(moov)?, MICROSECONDS, track.timescale));
+    /// Returns when the first picture or sound is presented, in microseconds, where `first` says that of a track in its ticks.
+    pub(super) fn start(&self, first: impl Fn(&Track) -> Option<i64>) -> i64 {
+        let start = |track: &Track| Some(rescale(first(track)?, MICROSECONDS, track.timescale));
         self.media().filter_map(start).min().unwrap_or(0)
     }
 }

@@ -17,7 +17,6 @@ const MAX_SAMPLES: usize = 1 << 22;
 /// Samples that may come before the one that is presented first, at most.
 const REORDERED: usize = 64;
 
-/// One track.
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) id: u32,

@@ -6,7 +6,6 @@ use super::count::{EntryCounter, is_looked_into};
 use super::index::{SegmentIndex, parse_sidx};
 use super::movie::Movie;
 use crate::limits::Limits;
-use crate::media::info::Mp4Layout;
 use crate::media::layout::boxes::parse_header;
 use crate::media::layout::planner::Pause;
 use crate::media::seen::Seen;
@@ -37,12 +36,12 @@ pub(super) struct Walk {
     /// Whether a box with a name has come.
     is_known: bool,
     seen_mdat: bool,
-    seen_moof: bool,
+    pub(super) seen_moof: bool,
     /// Where the first `moov` lies, and what it contains, if that can be understood.
     pub(super) moov: Option<ByteRange>,
     pub(super) movie: Option<Arc<Movie>>,
     /// Whether the `moov` came before the first media data.
-    faststart: bool,
+    pub(super) faststart: bool,
     /// Whether samples are described in fragments only.
     pub(super) only_fragments: bool,
     /// In the order of the file.
@@ -117,16 +116,5 @@ impl Walk {
             movie.is_fragmented && movie.tracks.iter().all(|track| track.samples(moov).next().is_none())
         });
         Ok(())
-    }
-
-    /// Returns what `MediaInfo` reports; `None` before the `moov` was found.
-    pub(super) fn info(&self) -> Option<Mp4Layout> {
-        let is_fragmented = self.movie.as_ref().is_some_and(|movie| movie.is_fragmented);
-        self.moov.map(|moov| Mp4Layout {
-            moov_offset: moov.start(),
-            moov_bytes: moov.len(),
-            faststart: self.faststart,
-            fragmented: self.seen_moof || is_fragmented,
-        })
     }
 }
