@@ -162,8 +162,7 @@ impl Search<'_, '_> {
             let (mut found, mut piece, mut length) = (None, place, PROBE);
             while found.is_none() && length <= MAX_PROBE {
                 let bytes = self.units.container.input_mut().peek(piece, length)?;
-                found =
-                    first_timestamp(&bytes, pid, target.get()).map(|(behind, time)| (piece, behind, time));
+                found = first_timestamp(bytes, pid, target.get()).map(|(behind, time)| (piece, behind, time));
                 if bytes.len() < length {
                     break;
                 }
