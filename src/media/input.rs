@@ -400,7 +400,7 @@ fn read_range(reader: &mut RangeReader, offset: u64, buffer: &mut [u8]) -> Resul
 }
 
 /// Runs what may be the caller's code, or ours under C; a panic becomes a fault, because it must not unwind through C.
-pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Fault> {
+fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Fault::ReaderPanicked(panic_message(&*payload)))
 }
 

@@ -521,6 +521,16 @@ mod tests {
     }
 
     #[test]
+    fn fragments_with_huge_headers_are_left_to_libavformat() {
+        let (file, _) = file_of(&[fragment(1, 0, &[0; 10]), fragment(2, 0, &[0; 10])]);
+        let padding = boxed(b"free", &[vec![0; usize::try_from(MAX_MOOF_BYTES).unwrap()]]);
+        let huge = boxed(b"moof", &[full(b"mfhd", 0, &[1]), padding]);
+        let mut planner = Mp4::new(&Limits::default(), Some(1_000_000));
+        let plan = Replay::new(&[file, huge.clone(), huge].concat()).run(&mut planner, 1000);
+        assert_eq!((plan, planner.view()), (Ok(Plan::default()), None));
+    }
+
+    #[test]
     fn a_track_that_the_last_fragments_leave_out_may_have_more_frames() {
         // Of a large file, only the last fragments are looked at.
         let (mut all, mut time) = (Vec::new(), 0);
