@@ -36,7 +36,7 @@ pub(super) enum Tail {
 impl Tail {
     /// Returns the last fragments, in the order of the file. The end of the file is looked at first, and `beside` is requested with
     /// it. If an index of random access is there, the headers that it names are requested: those of a track up to the time `wanted`,
-    /// and the last one. A fragment and its header are about as long as `sizes` says.
+    /// and the last one. `fragment_bytes` and `header_bytes` say about how long a fragment and its header are.
     ///
     /// # Errors
     /// [`Pause::Unknown`] when they cannot be found.
@@ -49,41 +49,38 @@ impl Tail {
     ) -> Result<Vec<u64>, Pause> {
         let size = seen.size();
         loop {
-            let (from, at, until) = match *self {
-                Self::Named(last) => return links(seen, last)?.ok_or(Pause::Unknown),
-                Self::Searching { from, at, until } => (from, at, until),
+            *self = match *self {
                 Self::Unknown => {
                     let length = size.checked_div(PART_OF_FILE).unwrap_or(0).clamp(LEAST, MOST).min(size);
                     let start = size.saturating_sub(length);
                     if let Some(named) = index_at_end(seen.bytes_beside(start, length, &[beside])?) {
                         return Err(self.take_index(&named, fragment_bytes, header_bytes, wanted));
                     }
-                    (start, start, size)
+                    Self::Searching { from: start, at: start, until: size }
+                }
+                Self::Named(last) => return links(seen, last)?.ok_or(Pause::Unknown),
+                Self::Searching { from, at, until } if at < until => {
+                    // All of the end of the file is here.
+                    let step = if until == size { MOST } else { STEP };
+                    let end = at.saturating_add(step).min(until);
+                    // The last fragment begins in the first quarter, if it is like the first one.
+                    let quarter = from.saturating_add(fragment_bytes >> 2);
+                    let likely = quarter.max(end).saturating_add(STEP).min(until);
+                    let start = at.saturating_sub(OVERLAP).max(from);
+                    let soon = ByteRange::new(at, likely);
+                    let bytes = seen.bytes_beside(start, end.saturating_sub(start), &[soon])?;
+                    match find_moof(bytes, start) {
+                        Some(moof) if links(seen, moof)?.is_some() => Self::Named(moof),
+                        _ => Self::Searching { from, at: end, until },
+                    }
+                }
+                Self::Searching { from, until, .. } => {
+                    let from_end = further_back(size.saturating_sub(from), until == size, fragment_bytes);
+                    let further = from_end.filter(|_| from > 0).ok_or(Pause::Unknown)?;
+                    let further = size.saturating_sub(further);
+                    Self::Searching { from: further, at: further, until: from }
                 }
             };
-            if at < until {
-                // All of the end of the file is here.
-                let step = if until == size { MOST } else { STEP };
-                let (start, end) = (at.saturating_sub(OVERLAP).max(from), at.saturating_add(step).min(until));
-                // The last fragment begins in the first quarter, if it is like the first one.
-                let quarter = from.saturating_add(fragment_bytes >> 2);
-                let likely = quarter.max(end).saturating_add(STEP).min(until);
-                let bytes =
-                    seen.bytes_beside(start, end.saturating_sub(start), &[ByteRange::new(at, likely)])?;
-                *self = match find_moof(bytes, start) {
-                    Some(moof) if links(seen, moof)?.is_some() => Self::Named(moof),
-                    _ => Self::Searching { from, at: end, until },
-                };
-                continue;
-            }
-            let back = size.saturating_sub(from);
-            let guess = fragment_bytes.saturating_add(fragment_bytes >> 3).saturating_add(LEAST);
-            let further = back.saturating_add(back >> 1).max(if until == size { guess } else { 0 });
-            if from == 0 || (until < size && further > MAX_TAIL.max(fragment_bytes.saturating_mul(2))) {
-                return Err(Pause::Unknown);
-            }
-            let further = size.saturating_sub(further);
-            *self = Self::Searching { from: further, at: further, until: from };
         }
     }
 
@@ -107,6 +104,16 @@ impl Tail {
         let headers = before.take(MAX_HEADERS).map(|(_, _, offset)| *offset).chain([first, last_of_all]);
         Pause::request(headers.map(|at| ByteRange::new(at, at.saturating_add(header_bytes))).collect())
     }
+}
+
+/// Returns how many bytes in front of the end are looked at next, where there was nothing in the last `back`.
+fn further_back(back: u64, is_first: bool, fragment_bytes: u64) -> Option<u64> {
+    let further = back.saturating_add(back >> 1);
+    let like_first = fragment_bytes.saturating_add(fragment_bytes >> 3).saturating_add(LEAST);
+    if is_first {
+        return Some(further.max(like_first));
+    }
+    Some(further).filter(|&further| further <= MAX_TAIL.max(fragment_bytes.saturating_mul(2)))
 }
 
 /// Returns the fragments from the one at `offset` to the end of the file; `None` when the boxes do not lead there.
