@@ -24,6 +24,7 @@ mod open;
 mod options;
 mod request;
 mod search;
+mod seen;
 mod sequence;
 mod timeline;
 mod units;

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::deadline::Stop;
 use crate::error::{Error, ErrorKind};
 use crate::media::ffi::AvError;
 use crate::media::input::Fault;
@@ -168,8 +169,8 @@ impl MediaError {
 impl From<Fault> for MediaError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Cancelled => Self::Cancelled,
-            Fault::Timeout(allowed) => Self::Timeout { allowed },
+            Fault::Stopped(Stop::Cancelled) => Self::Cancelled,
+            Fault::Stopped(Stop::Timeout(allowed)) => Self::Timeout { allowed },
             Fault::Limit { limit, allowed } => Self::LimitExceeded { limit, allowed },
             Fault::Read { offset, error } => Self::Read { offset, error },
             #[cfg(feature = "remote")]

@@ -218,7 +218,8 @@ impl<'r> Media<'r> {
     pub(super) fn plan_ahead(&mut self, request: &FrameRequest, depth: u32) -> Option<Vec<ByteRange>> {
         let index = self.video_streams(request.cover).first().copied()?;
         let track = self.info.streams.get(index)?.id.and_then(|id| u32::try_from(id).ok());
-        let ranges = self.layout.plan_ahead(track, self.time_of(request))?;
+        let at = self.time_of(request);
+        let ranges = self.layout.plan_ahead(self.container.input().seen(), track, at)?;
         self.container.input_mut().prefetch_behind(depth, &ranges);
         Some(ranges)
     }

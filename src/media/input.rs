@@ -1,8 +1,8 @@
 //! The caller's reader as libav sees it: bounded, counted, cancellable, and never trusted to be the last word.
 //!
 //! libav reads and moves it through its [`Source`]. Three things happen on the way:
-//! - Bytes that were read while looking at the layout of an MP4 file are [kept](Input::pin) and served from memory, so
-//!   that they are fetched once. So are those of the last few reads.
+//! - Bytes that were read while looking at the layout of an MP4 file are [kept](Input::see) and served from memory, so
+//!   that they are fetched once. So are those of the last reads.
 //! - Before each read the deadline, the cancel token and the limits are checked. The first thing that goes wrong is kept
 //!   as the [`Fault`]; from then on every read fails. libav turns errors into ends of file here and there, so whoever
 //!   called libav asks [`Input::fault`] before believing an end.
@@ -11,12 +11,10 @@
 //!   fetch all of that for one frame.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::{Deref, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 #[cfg(feature = "tokio")]
 use crate::deadline::CancelToken;
@@ -25,17 +23,13 @@ use crate::error::panic_message;
 use crate::limits::Limits;
 use crate::media::ffi::format;
 use crate::media::ffi::io::{Source, Stopped};
+use crate::media::seen::Seen;
 use crate::source::{ByteRange, Ledger};
 #[cfg(feature = "remote")]
 use crate::source::{Identity, RangeReader, ReadFault, SourceError};
 
 /// Bytes that one read gives at most.
 pub(crate) const MAX_READ: usize = 64 << 10;
-/// Reads whose bytes are remembered, and their bytes, at most. libavformat throws its buffer away at every seek, and seeks to and
-/// fro between header, index and samples.
-const REMEMBERED_READS: usize = 256;
-const REMEMBERED_BYTES: usize = 4 << 20;
-
 /// A gap of no more bytes than this is read, not sought over.
 const READ_OVER: usize = 16 << 10;
 
@@ -46,8 +40,7 @@ impl<T: Read + Seek> ReadSeek for T {}
 /// Why reading ended early.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
-    Cancelled,
-    Timeout(Duration),
+    Stopped(Stop),
     Limit {
         limit: &'static str,
         allowed: u64,
@@ -62,58 +55,15 @@ pub(crate) enum Fault {
     ReaderPanicked(String),
 }
 
-impl From<Stop> for Fault {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Cancelled => Self::Cancelled,
-            Stop::Timeout(allowed) => Self::Timeout(allowed),
-        }
-    }
-}
-
 #[cfg(feature = "remote")]
 impl From<ReadFault> for Fault {
     fn from(fault: ReadFault) -> Self {
         match fault {
-            ReadFault::Stopped(stop) => stop.into(),
+            ReadFault::Stopped(stop) => Self::Stopped(stop),
             ReadFault::Limit { limit, allowed } => Self::Limit { limit, allowed },
             ReadFault::Source(error) => Self::Source(error),
             ReadFault::Panicked(message) => Self::ReaderPanicked(message),
         }
-    }
-}
-
-/// Bytes kept in memory, for whoever holds them.
-#[derive(Debug, Clone)]
-pub(crate) struct Pinned {
-    bytes: Arc<Vec<u8>>,
-    part: Range<usize>,
-}
-
-impl From<Vec<u8>> for Pinned {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self { part: 0..bytes.len(), bytes: Arc::new(bytes) }
-    }
-}
-
-impl Deref for Pinned {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[self.part.clone()]
-    }
-}
-
-/// Bytes kept in memory.
-struct Window {
-    offset: u64,
-    bytes: Arc<Vec<u8>>,
-}
-
-impl Window {
-    fn from(&self, offset: u64) -> Option<&[u8]> {
-        let skip = usize::try_from(offset.checked_sub(self.offset)?).ok()?;
-        self.bytes.get(skip..).filter(|rest| !rest.is_empty())
     }
 }
 
@@ -130,56 +80,32 @@ struct Reader<'r> {
     /// Where the reader stands, when that is known.
     position: Option<u64>,
     size: u64,
-    /// What the last reads fetched, oldest first, and how many bytes these are.
-    remembered: VecDeque<Window>,
-    remembered_bytes: usize,
     ledger: Ledger,
     max_bytes: u64,
     max_requests: u64,
 }
 
 impl Reader<'_> {
-    /// Keeps what was just fetched, in place of what was fetched longest ago.
-    fn remember(&mut self, offset: u64, bytes: &[u8]) {
-        self.remembered_bytes += bytes.len();
-        while self.remembered_bytes > REMEMBERED_BYTES || self.remembered.len() >= REMEMBERED_READS {
-            let Some(oldest) = self.remembered.pop_front() else { break };
-            self.remembered_bytes -= oldest.bytes.len();
-        }
-        self.remembered.push_back(Window { offset, bytes: Arc::new(bytes.to_vec()) });
-    }
-
-    /// Reads some bytes, up to where `pinned` says that they are in memory already.
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8], pinned: Option<u64>) -> Result<usize, Fault> {
-        if let Some(bytes) = self.remembered.iter().find_map(|window| window.from(offset)) {
-            let count = bytes.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&bytes[..count]);
-            self.ledger.cache_hits += 1;
-            return Ok(count);
-        }
-        // Not past the end that was found first, either.
-        let starts = self.remembered.iter().map(|window| window.offset).filter(|&start| start > offset);
-        let next = starts.chain(pinned).min();
-        let room = next.unwrap_or(self.size).min(self.size) - offset;
-        let count = buffer.len().min(MAX_READ).min(usize::try_from(room).unwrap_or(usize::MAX));
+    /// Reads some bytes, up to where others are in memory already.
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8], seen: &mut Seen) -> Result<usize, Fault> {
+        let room = usize::try_from(seen.next_start(offset) - offset).unwrap_or(usize::MAX);
+        let count = buffer.len().min(MAX_READ).min(room);
         let started = Instant::now();
-        let result = self.read_over(offset).and_then(|()| self.fetch(offset, &mut buffer[..count]));
+        let result = self.read_over(offset, seen).and_then(|()| self.fetch(offset, &mut buffer[..count]));
         self.ledger.waiting += started.elapsed();
-        let count = result?;
-        self.remember(offset, &buffer[..count]);
-        Ok(count)
+        result
     }
 
     /// Reads up to `offset` if the reader stands shortly before it: a short read costs less than a seek, in a reader that asks
     /// somebody else most of all.
-    fn read_over(&mut self, offset: u64) -> Result<(), Fault> {
+    fn read_over(&mut self, offset: u64, seen: &mut Seen) -> Result<(), Fault> {
         let mut gap = [0; READ_OVER];
         while let Some(position) = self.position.filter(|&position| position < offset) {
             let Ok(length) = usize::try_from(offset - position) else { return Ok(()) };
             let Some(part) = gap.get_mut(..length) else { return Ok(()) };
             let count = self.fetch(position, part)?;
             self.ledger.bytes_used -= count as u64;
-            self.remember(position, &gap[..count]);
+            seen.add(position, gap[..count].to_vec(), false);
         }
         Ok(())
     }
@@ -202,28 +128,23 @@ impl Reader<'_> {
             }
             read_some(reader, buffer)
         })?;
-        match result {
+        let failed = |error| Fault::Read { offset, error: Arc::new(error) };
+        let count = match result.map_err(failed)? {
             // A `Read` that claims more than it was given room for is broken; do not believe it.
-            Ok(count) if count > buffer.len() => {
-                let error = io::Error::other("the reader returned more bytes than it was asked for");
-                Err(Fault::Read { offset, error: Arc::new(error) })
+            count if count > buffer.len() => {
+                return Err(failed(io::Error::other("the reader returned more bytes than it was asked for")));
             }
             // The end came before the size that was found at the start: the file shrank. It is not the end of a video.
-            Ok(0) => {
-                let error = io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    format!("the source ended at byte {offset} of {}", self.size),
-                );
-                Err(Fault::Read { offset, error: Arc::new(error) })
+            0 => {
+                let message = format!("the source ended at byte {offset} of {}", self.size);
+                return Err(failed(io::Error::new(io::ErrorKind::UnexpectedEof, message)));
             }
-            Ok(count) => {
-                self.ledger.bytes_fetched += count as u64;
-                self.ledger.bytes_used += count as u64;
-                self.position = Some(offset + count as u64);
-                Ok(count)
-            }
-            Err(error) => Err(Fault::Read { offset, error: Arc::new(error) }),
-        }
+            count => count,
+        };
+        self.ledger.bytes_fetched += count as u64;
+        self.ledger.bytes_used += count as u64;
+        self.position = Some(offset + count as u64);
+        Ok(count)
     }
 }
 
@@ -238,7 +159,7 @@ pub(crate) struct Input<'r> {
     size: u64,
     /// Where libav is told that the file ends.
     visible: u64,
-    windows: Vec<Window>,
+    seen: Seen,
     /// What is requested when the first of it is read.
     reached: Option<ByteRange>,
     deadline: Deadline,
@@ -260,8 +181,6 @@ impl<'r> Input<'r> {
             reader,
             position: None,
             size,
-            remembered: VecDeque::new(),
-            remembered_bytes: 0,
             ledger: Ledger::default(),
             max_bytes: limits.max_bytes,
             max_requests: limits.max_requests,
@@ -282,7 +201,7 @@ impl<'r> Input<'r> {
             position: 0,
             size,
             visible: size,
-            windows: Vec::new(),
+            seen: Seen::new(size),
             reached: None,
             deadline,
             fault: None,
@@ -360,31 +279,18 @@ impl<'r> Input<'r> {
             return Err(fault.clone());
         }
         match self.deadline.expired() {
-            Some(stop) => Err(self.fail(stop.into())),
+            Some(stop) => Err(self.fail(Fault::Stopped(stop))),
             None => Ok(()),
         }
     }
 
-    /// Reads at libav's position, at most `length` bytes. Fewer than asked for are usual; none is the end of the file.
-    pub(crate) fn read(&mut self, length: usize) -> Result<&[u8], Fault> {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let end = self.visible.min(self.size);
-        let room = usize::try_from(end.saturating_sub(self.position)).unwrap_or(usize::MAX);
-        let length = length.min(scratch.len()).min(room);
-        let result = self.read_at(self.position, &mut scratch[..length]);
-        self.scratch = scratch;
-        let count = result?;
-        self.position += count as u64;
-        Ok(&self.scratch[..count])
-    }
-
-    /// Moves libav's position. Past the end is allowed, as in files.
-    pub(crate) const fn seek(&mut self, position: u64) {
-        self.position = position;
-    }
-
     pub(crate) const fn position(&self) -> u64 {
         self.position
+    }
+
+    /// The bytes in memory.
+    pub(crate) const fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Fault> {
@@ -392,18 +298,21 @@ impl<'r> Input<'r> {
         if buffer.is_empty() || offset >= self.size {
             return Ok(0);
         }
-        if let Some(bytes) = self.windows.iter().find_map(|window| window.from(offset)) {
+        if let Some(bytes) = self.seen.rest_from(offset) {
             let count = bytes.len().min(buffer.len());
             buffer[..count].copy_from_slice(&bytes[..count]);
+            match &mut self.backend {
+                Backend::Reader(reader) => reader.ledger.cache_hits += 1,
+                #[cfg(feature = "remote")]
+                Backend::Ranges(_) => {}
+            }
             return Ok(count);
         }
         if let Some(range) = self.reached.take_if(|range| range.contains(offset)) {
             self.prefetch(&[range]);
         }
-        let starts = self.windows.iter().map(|window| window.offset);
-        let pinned = starts.filter(|&start| start > offset).min();
         let result = match &mut self.backend {
-            Backend::Reader(reader) => reader.read_at(offset, buffer, pinned),
+            Backend::Reader(reader) => reader.read_at(offset, buffer, &mut self.seen),
             #[cfg(feature = "remote")]
             Backend::Ranges(reader) => read_range(reader, offset, buffer),
         };
@@ -413,14 +322,7 @@ impl<'r> Input<'r> {
     /// Says which bytes will be read, so that those that come by request are asked for together, and before they are waited
     /// for.
     pub(crate) fn prefetch(&mut self, ranges: &[ByteRange]) {
-        #[cfg(feature = "testing")]
-        let ranges = &crate::testing::replaced(self.size, ranges)[..];
-        match &mut self.backend {
-            Backend::Reader(_) => {}
-            #[cfg(feature = "remote")]
-            Backend::Ranges(reader) => reader.prefetch(ranges),
-        }
-        let _ = ranges;
+        self.request(ranges, false);
     }
 
     /// How many requests in a row led to what was read so far.
@@ -449,66 +351,66 @@ impl<'r> Input<'r> {
         self.reached = Some(range);
     }
 
-    /// Says that of all that was asked for only these bytes will be read.
-    pub(crate) fn need_only(&mut self, ranges: &[ByteRange]) {
+    /// Requests bytes as [`prefetch`](Self::prefetch) does. With `only`, nothing else that was asked for will be read.
+    pub(crate) fn request(&mut self, ranges: &[ByteRange], only: bool) {
         #[cfg(feature = "testing")]
         let ranges = &crate::testing::replaced(self.size, ranges)[..];
         match &mut self.backend {
-            Backend::Reader(_) => {}
+            Backend::Reader(_) => _ = (ranges, only),
             #[cfg(feature = "remote")]
-            Backend::Ranges(reader) => reader.need_only(ranges),
+            Backend::Ranges(reader) => {
+                if only {
+                    reader.need_only(ranges);
+                }
+                reader.prefetch(ranges);
+            }
         }
-        let _ = ranges;
     }
 
-    /// Reads `length` bytes at `offset` (fewer at the end of the file).
-    pub(crate) fn peek(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, Fault> {
-        let room = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let length = length.min(room);
-        self.wait_for(ByteRange::new(offset, offset + length as u64))?;
-        let mut bytes = vec![0; length];
-        let mut filled = 0;
-        while filled < length {
-            let count = self.read_at(offset + filled as u64, &mut bytes[filled..])?;
-            filled += count;
-        }
-        Ok(bytes)
+    /// Returns `length` bytes at `offset` (fewer at the end of the file).
+    pub(crate) fn peek(&mut self, offset: u64, length: usize) -> Result<&[u8], Fault> {
+        let range = ByteRange::new(offset, offset.saturating_add(length as u64)).clipped(self.size);
+        self.see(range, false)?;
+        Ok(self.seen.get(range).unwrap_or_default())
     }
 
-    /// Waits until bytes that come by request are all there, those that are pinned left out.
-    fn wait_for(&mut self, range: ByteRange) -> Result<(), Fault> {
+    /// Reads bytes into memory. Those that stay are there for libav until the end; others, until much else is read.
+    pub(crate) fn see(&mut self, range: ByteRange, stays: bool) -> Result<(), Fault> {
         self.check()?;
-        if self.windows.iter().any(|window| window.from(range.start()).is_some()) {
+        if range.is_empty() || self.seen.get(range).is_some() {
             return Ok(());
         }
-        let result = match &mut self.backend {
-            Backend::Reader(_) => Ok(()),
-            #[cfg(feature = "remote")]
-            Backend::Ranges(reader) => reader.wait_for(range).map_err(Fault::from),
-        };
-        result.map_err(|fault| self.fail(fault))
-    }
-
-    /// Reads `length` bytes at `offset` (fewer at the end of the file) into memory, where later reads find them.
-    pub(crate) fn pin(&mut self, offset: u64, length: usize) -> Result<Pinned, Fault> {
-        let room = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let length = length.min(room);
-        let found = self.windows.iter().find(|window| {
-            offset >= window.offset && offset + length as u64 <= window.offset + window.bytes.len() as u64
-        });
-        if let Some(window) = found {
-            let skip = usize::try_from(offset - window.offset).unwrap_or(usize::MAX);
-            return Ok(Pinned { bytes: Arc::clone(&window.bytes), part: skip..skip + length });
+        #[cfg(feature = "remote")]
+        if let Backend::Ranges(reader) = &mut self.backend {
+            let known = self.seen.rest_from(range.start()).map_or(0, |rest| rest.len() as u64);
+            let missing = ByteRange::new(range.start() + known, range.end());
+            reader.wait_for(missing).map_err(|fault| self.fail(fault.into()))?;
         }
-        let pinned = Pinned::from(self.peek(offset, length)?);
-        self.windows.push(Window { offset, bytes: Arc::clone(&pinned.bytes) });
-        Ok(pinned)
+        let mut bytes = vec![0; usize::try_from(range.len()).unwrap_or(usize::MAX)];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            filled += self.read_at(range.start() + filled as u64, &mut bytes[filled..])?;
+        }
+        self.seen.add(range.start(), bytes, stays);
+        Ok(())
     }
 }
 
 impl Source for Input<'_> {
     fn read(&mut self, length: usize) -> Result<&[u8], Stopped> {
-        self.read(length).map_err(|_| Stopped)
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let end = self.visible.min(self.size);
+        let room = usize::try_from(end.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let length = length.min(scratch.len()).min(room);
+        let result = self.read_at(self.position, &mut scratch[..length]);
+        self.scratch = scratch;
+        let count = result.map_err(|_| Stopped)?;
+        let is_new = count > 0 && self.seen.rest_from(self.position).is_none();
+        if is_new && matches!(self.backend, Backend::Reader(_)) {
+            self.seen.add(self.position, self.scratch[..count].to_vec(), false);
+        }
+        self.position += count as u64;
+        Ok(&self.scratch[..count])
     }
 
     fn position(&self) -> u64 {
@@ -516,7 +418,7 @@ impl Source for Input<'_> {
     }
 
     fn seek(&mut self, position: u64) {
-        self.seek(position);
+        self.position = position;
     }
 
     fn end(&self) -> u64 {
@@ -544,7 +446,7 @@ fn read_range(reader: &mut RangeReader, offset: u64, buffer: &mut [u8]) -> Resul
 }
 
 /// Runs what may be the caller's code, or ours under C; a panic becomes a fault, because it must not unwind through C.
-pub(crate) fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Fault> {
+fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Fault::ReaderPanicked(panic_message(&*payload)))
 }
 
@@ -576,7 +478,8 @@ mod tests {
     fn counts_runs_and_bytes_and_serves_pinned_bytes_from_memory() {
         let bytes = ramp(300_000);
         let mut input = input(bytes.clone(), &Limits::default());
-        assert_eq!(&*input.pin(100_000, 100_000).unwrap(), &bytes[100_000..200_000]);
+        input.see(ByteRange::new(100_000, 200_000), true).unwrap();
+        assert_eq!(input.peek(100_000, 100_000).unwrap(), &bytes[100_000..200_000]);
         assert_eq!((input.ledger().requests, input.ledger().bytes_fetched), (1, 100_000));
         let mut out = Vec::new();
         loop {
@@ -589,7 +492,7 @@ mod tests {
         assert!(out == bytes);
         // One run before the window, one behind it.
         assert_eq!((input.ledger().requests, input.ledger().bytes_fetched), (3, 300_000));
-        assert_eq!(&*input.pin(150_000, 10).unwrap(), &bytes[150_000..150_010]);
+        assert_eq!(input.peek(150_000, 10).unwrap(), &bytes[150_000..150_010]);
         assert_eq!(input.ledger().requests, 3);
     }
 
@@ -603,9 +506,8 @@ mod tests {
     fn the_first_fault_stays() {
         let limits = Limits { max_bytes: 10, ..Limits::default() };
         let mut input = input(ramp(100), &limits);
-        assert!(matches!(input.read(11), Err(Fault::Limit { limit: "max_bytes", allowed: 10 })));
-        assert!(matches!(input.read(1), Err(Fault::Limit { .. })));
-        assert!(input.fault().is_some());
+        assert!(input.read(11).is_err() && input.read(1).is_err());
+        assert!(matches!(input.fault(), Some(Fault::Limit { limit: "max_bytes", allowed: 10 })));
     }
 
     #[test]
@@ -624,6 +526,7 @@ mod tests {
         let limits = Limits::default();
         let mut input =
             Input::new(Box::new(Shrinking), &limits, Deadline::new(limits.max_time, None)).unwrap();
-        assert!(matches!(input.read(10), Err(Fault::Read { offset: 0, .. })));
+        assert!(input.read(10).is_err());
+        assert!(matches!(input.fault(), Some(Fault::Read { offset: 0, .. })));
     }
 }

@@ -3,11 +3,11 @@
 //! Before libav sees a file, [`Layout::look`] finds out which bytes libav will read, and requests them in as few round trips as
 //! the layout allows. The data takes this way:
 //!
-//! 1. [`drive`] is the only loop. It owns the [`Input`], looks at the deadline between two steps, and bounds the work.
+//! 1. [`Layout::drive`] is the only loop. It owns the [`Input`], looks at the deadline between two steps, and bounds the work.
 //! 2. A [`Planner`] knows one family of containers: [`mp4`], [`matroska`]. A planner is a state machine without any I/O: it looks
-//!    at the [`Bytes`] that have been read, and answers with a [`Plan`] or with a [`Need`]. The needed bytes are read before the
+//!    at the bytes that have been [`Seen`](crate::media::seen::Seen), and answers with a [`Plan`] or with a [`Pause`]. The needed bytes are read before the
 //!    next step; the driver requests the others beside them, and cancels requests that a planner no longer needs.
-//! 3. [`Seen`] keeps what a planner has looked at, and [`Input`] keeps what libav will read again.
+//! 3. The [`Input`] keeps what a planner has looked at and what libav will read again.
 //! 4. The plan is a hint. A wrong plan costs requests, never the picture: the search for a frame (`media::search`) trusts packets
 //!    only, and reads on demand whatever the plan does not name. A test replaces each plan by none, by garbage and by another
 //!    file's.
@@ -17,14 +17,13 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 mod boxes;
-mod bytes;
 mod ebml;
 mod gop;
 mod matroska;
 mod mp4;
+mod planner;
 #[cfg(any(test, fuzzing))]
 mod replay;
-mod seen;
 mod view;
 
 use std::time::Duration;
@@ -33,11 +32,11 @@ use crate::limits::Limits;
 use crate::media::container::encryption::ProtectedEntry;
 use crate::media::info::Mp4Layout;
 use crate::media::input::{Fault, Input};
+use crate::media::seen::Seen;
 use crate::source::ByteRange;
-use bytes::{Pause, Planner};
 use matroska::Matroska;
 use mp4::Mp4;
-use seen::Seen;
+use planner::{Pause, Plan, Planner};
 use view::View;
 
 /// Steps of one planner, at most. An MP4 takes one for each box at the top level and for each fragment.
@@ -46,7 +45,6 @@ const MAX_STEPS: u32 = 1 << 20;
 /// The layout of a file.
 pub(crate) struct Layout {
     family: Family,
-    seen: Seen,
 }
 
 /// The family of containers that a file belongs to.
@@ -57,38 +55,6 @@ enum Family {
     Unknown,
 }
 
-/// Runs a planner until it has a plan, and requests what the plan names. Returns whether there was a plan.
-///
-/// # Errors
-/// What reading gives, the deadline, and limits on what the file declares.
-fn drive(input: &mut Input<'_>, seen: &mut Seen, planner: &mut dyn Planner) -> Result<bool, Fault> {
-    for _ in 0..MAX_STEPS {
-        input.check()?;
-        match planner.step(seen) {
-            Ok(plan) => {
-                if plan.only {
-                    input.need_only(&plan.ranges);
-                }
-                input.prefetch(&plan.ranges);
-                return Ok(true);
-            }
-            Err(Pause::Need(need)) => {
-                let mut ranges = need.soon;
-                ranges.push(need.now);
-                if need.only {
-                    input.need_only(&ranges);
-                }
-                input.prefetch(&ranges);
-                seen.read(input, need.now, need.keep)?;
-            }
-            Err(Pause::Limit { limit, allowed }) => return Err(input.fail(Fault::Limit { limit, allowed })),
-            Err(Pause::Unknown) => return Ok(false),
-        }
-    }
-    // A view that is not complete could hide the frame.
-    Err(input.fail(Fault::Limit { limit: "max_index_entries", allowed: MAX_STEPS.into() }))
-}
-
 impl Layout {
     /// Looks at the file, and requests what opening it and the frame at `at` will need. libav is to see no more of a file of
     /// fragments than its beginning.
@@ -96,12 +62,12 @@ impl Layout {
     /// # Errors
     /// What reading gives, and limits on what an MP4 declares.
     pub(crate) fn look(input: &mut Input<'_>, limits: &Limits, at: Option<Duration>) -> Result<Self, Fault> {
-        let family = if matroska::is_matroska(&input.peek(0, 4)?) {
+        let family = if matroska::is_matroska(input.peek(0, 4)?) {
             Family::Matroska(Box::new(Matroska::new(at)))
         } else {
             Family::Mp4(Box::new(Mp4::new(limits, at.map(microseconds))))
         };
-        let mut layout = Self { family, seen: Seen::new(input.size()) };
+        let mut layout = Self { family };
         if !layout.drive(input)? {
             layout.family = Family::Unknown;
         }
@@ -126,19 +92,13 @@ impl Layout {
 
     /// Returns what `MediaInfo` reports about an MP4 or MOV.
     pub(crate) fn mp4(&self) -> Option<Mp4Layout> {
-        match &self.family {
-            Family::Mp4(planner) => planner.info(),
-            _ => None,
-        }
+        self.as_mp4()?.info()
     }
 
     /// Returns how the samples of each track of an MP4 are encrypted, by track number: `None` when they are in clear. Nothing of
     /// tracks whose boxes were not read.
     pub(crate) fn protected_entries(&self) -> Vec<(u32, Option<ProtectedEntry>)> {
-        match &self.family {
-            Family::Mp4(planner) => planner.protected_entries(&self.seen),
-            _ => Vec::new(),
-        }
+        self.as_mp4().map_or_else(Vec::new, Mp4::protected_entries)
     }
 
     /// Requests what the frame at `at` needs, of the track with this number.
@@ -160,7 +120,12 @@ impl Layout {
     }
 
     /// Returns what the frame at `at` will need of the track with this number, where the index that was read tells it.
-    pub(crate) fn plan_ahead(&mut self, track: Option<u32>, at: Duration) -> Option<Vec<ByteRange>> {
+    pub(crate) fn plan_ahead(
+        &mut self,
+        seen: &Seen,
+        track: Option<u32>,
+        at: Duration,
+    ) -> Option<Vec<ByteRange>> {
         let planner: &mut dyn Planner = match &mut self.family {
             // Where a part of the fragments is seen, another part may be needed.
             Family::Mp4(planner) if planner.view().is_none() => {
@@ -173,7 +138,7 @@ impl Layout {
             }
             _ => return None,
         };
-        planner.step(&self.seen).ok().map(|plan| plan.ranges)
+        planner.step(seen).ok().map(|plan| plan.ranges)
     }
 
     /// Lets libavformat see what was planned for. `true` when that has changed: then the file must be opened again.
@@ -197,34 +162,32 @@ impl Layout {
     /// Whether no frame of the stream with this track number that libavformat does not see is presented before `pts`, in ticks of
     /// the stream. Then a search that found a frame there, and nothing earlier, need not see more.
     pub(crate) fn is_certain(&self, input: &Input<'_>, track: i32, pts: i64) -> bool {
-        let Some(view) = self.view() else { return true };
-        u32::try_from(track).is_ok_and(|track| view.is_certain(input.size(), track, pts))
+        self.view().is_none_or(|view| view.is_certain(input.size(), track.cast_unsigned(), pts))
     }
 
     /// Whether the stream with this track number is known to have no frame that is presented at or after `pts`, although
     /// libavformat does not see its end. Then a search need not see more.
     pub(crate) fn ends_before(&self, track: i32, pts: i64) -> bool {
-        let view = self.view().zip(u32::try_from(track).ok());
-        view.is_some_and(|(view, track)| view.ends_before(track, pts))
+        self.view().is_some_and(|view| view.ends_before(track.cast_unsigned(), pts))
     }
 
     /// Returns the end of the stream with this track number, in its ticks, where we know more than libavformat was shown.
     pub(crate) fn track_end(&self, track: i32) -> Option<i64> {
-        self.view()?.end_of(u32::try_from(track).ok()?)
+        self.view()?.end_of(track.cast_unsigned())
     }
 
     /// Returns the first presentation time of a stream in its ticks, if it was seen.
     pub(crate) fn stream_start(&self, stream: usize, track: i32) -> Option<i64> {
         match &self.family {
             Family::Matroska(planner) => planner.stream_start(stream),
-            Family::Mp4(planner) => planner.view()?.start_of(u32::try_from(track).ok()?),
+            Family::Mp4(planner) => planner.view()?.start_of(track.cast_unsigned()),
             Family::Unknown => None,
         }
     }
 
     /// Whether the file is known to have no index, after a frame was planned for.
     pub(crate) fn has_no_index(&self) -> bool {
-        matches!(&self.family, Family::Matroska(planner) if planner.has_no_cues())
+        matches!(&self.family, Family::Matroska(planner) if planner.has_no_cues)
     }
 
     /// Whether libavformat must seek all streams together. Of indexed fragments, it would otherwise read the fragment that each
@@ -234,19 +197,43 @@ impl Layout {
     }
 
     fn view(&self) -> Option<&View> {
-        match &self.family {
-            Family::Mp4(planner) => planner.view(),
-            _ => None,
-        }
+        self.as_mp4()?.view()
     }
 
+    fn as_mp4(&self) -> Option<&Mp4> {
+        if let Family::Mp4(planner) = &self.family { Some(planner) } else { None }
+    }
+
+    /// Runs the planner until it has a plan, and requests what the plan names. Returns whether there was a plan.
+    ///
+    /// # Errors
+    /// What reading gives, the deadline, and limits on what the file declares.
     fn drive(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
-        let planner: &mut dyn Planner = match &mut self.family {
-            Family::Mp4(planner) => &mut **planner,
-            Family::Matroska(planner) => &mut **planner,
-            Family::Unknown => return Ok(false),
-        };
-        drive(input, &mut self.seen, planner)
+        for _ in 0..MAX_STEPS {
+            input.check()?;
+            let step = match &mut self.family {
+                Family::Mp4(planner) => planner.step(input.seen()),
+                Family::Matroska(planner) => planner.step(input.seen()),
+                Family::Unknown => Err(Pause::Unknown),
+            };
+            match step {
+                Ok(Plan { ranges, only }) => {
+                    input.request(&ranges, only);
+                    return Ok(true);
+                }
+                Err(Pause::Need { now, stays, mut beside }) => {
+                    beside.ranges.push(now);
+                    input.request(&beside.ranges, beside.only);
+                    input.see(now, stays)?;
+                }
+                Err(Pause::Limit { limit, allowed }) => {
+                    return Err(input.fail(Fault::Limit { limit, allowed }));
+                }
+                Err(Pause::Unknown) => return Ok(false),
+            }
+        }
+        // A view that is not complete could hide the frame.
+        Err(input.fail(Fault::Limit { limit: "max_index_entries", allowed: MAX_STEPS.into() }))
     }
 }
 

@@ -211,7 +211,7 @@ impl PosterFrame {
 
 /// Ends a picture whose time is over, or that nobody waits for any more.
 fn check(work: &Deadline) -> Result<(), MediaError> {
-    work.expired().map_or(Ok(()), |stop| Err(Fault::from(stop).into()))
+    work.expired().map_or(Ok(()), |stop| Err(Fault::Stopped(stop).into()))
 }
 
 fn unreadable(reason: &str) -> MediaError {

@@ -1,13 +1,11 @@
 //! Boxes, the syntax below MP4 and MOV, and below other files of this family (ISO/IEC 14496-12, 4.2).
 
-use std::ops::Range;
-
 /// The head of a box.
 pub(super) struct BoxHeader {
     pub(super) kind: [u8; 4],
     pub(super) header_bytes: u64,
-    /// Bytes of the whole box; `None` when it reaches to the end of the file.
-    pub(super) size: Option<u64>,
+    /// Bytes of the whole box; as many as can be when it reaches to the end of the file.
+    pub(super) size: u64,
 }
 
 impl BoxHeader {
@@ -23,43 +21,30 @@ pub(super) fn parse_header(bytes: &[u8]) -> Option<BoxHeader> {
     let size32 = be32(bytes, 0)?;
     let kind = *bytes.get(4..)?.first_chunk()?;
     let (header_bytes, size) = match size32 {
-        0 => (8, None),
-        1 => (16, Some(u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?))),
-        size => (8, Some(u64::from(size))),
+        0 => (8, u64::MAX),
+        1 => (16, u64::from_be_bytes(*bytes.get(8..)?.first_chunk()?)),
+        size => (8, u64::from(size)),
     };
     // A box smaller than its own header cannot be skipped.
-    (size.is_none_or(|size| size >= header_bytes)).then_some(BoxHeader { kind, header_bytes, size })
+    (size >= header_bytes).then_some(BoxHeader { kind, header_bytes, size })
 }
 
-/// Iterates over the boxes in a part of `bytes`: name, and place of the content. A box that claims more than there is ends with
-/// the part.
-pub(super) fn boxes(bytes: &[u8], part: Range<usize>) -> impl Iterator<Item = ([u8; 4], Range<usize>)> {
-    let mut rest = part;
+/// Iterates over the boxes in `bytes`: name, and content. A box that claims more than there is ends with `bytes`.
+pub(super) fn contents(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
-        let header = parse_header(bytes.get(rest.clone())?)?;
-        let size = header.size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX);
-        let end = rest.start.saturating_add(size.min(rest.len()));
-        let header_bytes = usize::try_from(header.header_bytes).unwrap_or(usize::MAX);
-        let start = rest.start.saturating_add(header_bytes).min(end);
-        rest.start = end;
-        Some((header.kind, start..end))
+        let header = parse_header(bytes)?;
+        let size = usize::try_from(header.size).unwrap_or(usize::MAX);
+        let (whole, rest) = bytes.split_at_checked(size).unwrap_or((bytes, &[]));
+        bytes = rest;
+        Some((header.kind, whole.get(usize::try_from(header.header_bytes).ok()?..).unwrap_or_default()))
     })
 }
 
-/// Returns the place of the content of the first box of this kind in a part of `bytes`; nowhere if there is none.
-pub(super) fn child(bytes: &[u8], part: &Range<usize>, kind: &[u8; 4]) -> Range<usize> {
-    boxes(bytes, part.clone()).find(|(name, _)| name == kind).map_or(0..0, |(_, part)| part)
-}
-
-/// Iterates over the boxes in `bytes`: name, and content.
-pub(super) fn contents(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
-    boxes(bytes, 0..bytes.len()).map(|(kind, part)| (kind, bytes.get(part).unwrap_or_default()))
-}
-
-/// Returns the content of a whole box of this kind.
-pub(super) fn content_of<'b>(bytes: &'b [u8], kind: &[u8; 4]) -> Option<&'b [u8]> {
-    let header = parse_header(bytes).filter(|header| &header.kind == kind)?;
-    bytes.get(usize::try_from(header.header_bytes).ok()?..)
+/// Returns the content of the first box in `bytes` with the last name of `path`, within one of the name before, and so on.
+pub(super) fn find<'b>(bytes: &'b [u8], path: &[&[u8; 4]]) -> Option<&'b [u8]> {
+    path.iter().try_fold(bytes, |bytes, kind| {
+        contents(bytes).find(|(name, _)| name == *kind).map(|(_, content)| content)
+    })
 }
 
 pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
@@ -115,13 +100,16 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<u32> {
 }
 
 /// Reads the ticks in a second and the length in ticks of an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2 and 8.4.2). A clock that is
-/// not positive as a signed number has one tick a second.
-pub(super) fn read_clock(content: &[u8]) -> Option<(u32, i64)> {
-    let mut fields = Fields::new(content)?;
-    let _created_and_modified = (fields.take_wide()?, fields.take_wide()?);
-    let timescale = fields.take()?;
-    let ticks = fields.take_wide().and_then(|ticks| i64::try_from(ticks).ok()).unwrap_or(0);
-    Some((if timescale.cast_signed() > 0 { timescale } else { 1 }, ticks))
+/// not positive as a signed number, or not there, has one tick a second.
+pub(super) fn read_clock(content: &[u8]) -> (u32, i64) {
+    let read = || {
+        let mut fields = Fields::new(content)?;
+        let _created_and_modified = (fields.take_wide()?, fields.take_wide()?);
+        let timescale = fields.take().filter(|timescale| timescale.cast_signed() > 0);
+        let ticks = fields.take_wide().and_then(|ticks| i64::try_from(ticks).ok());
+        Some((timescale.unwrap_or(1), ticks.unwrap_or(0)))
+    };
+    read().unwrap_or((1, 0))
 }
 
 #[cfg(test)]
@@ -130,12 +118,16 @@ mod tests {
 
     use super::*;
 
+    fn boxed(content: &[u8]) -> Vec<u8> {
+        [&[0, 0, 0, 8 + u8::try_from(content.len()).unwrap()], &b"free"[..], content].concat()
+    }
+
     #[test]
     fn sizes_of_each_form() {
         let header = |bytes: &[u8]| parse_header(bytes).map(|header| (header.header_bytes, header.size));
-        assert_eq!(header(b"\0\0\0\x09free."), Some((8, Some(9))));
-        assert_eq!(header(b"\0\0\0\0mdat"), Some((8, None)));
-        assert_eq!(header(b"\0\0\0\x01mdat\0\0\0\x01\0\0\0\0"), Some((16, Some(1 << 32))));
+        assert_eq!(header(b"\0\0\0\x09free."), Some((8, 9)));
+        assert_eq!(header(b"\0\0\0\0mdat"), Some((8, u64::MAX)));
+        assert_eq!(header(b"\0\0\0\x01mdat\0\0\0\x01\0\0\0\0"), Some((16, 1 << 32)));
         // Smaller than their own headers, and cut short.
         assert_eq!(header(b"\0\0\0\x07free"), None);
         assert_eq!(header(b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x0f"), None);
@@ -148,8 +140,8 @@ mod tests {
         bytes.truncate(22);
         let found: Vec<_> = contents(&bytes).collect();
         assert_eq!(found, [(*b"free", &[1, 2][..]), (*b"skip", &[3; 4][..])]);
-        assert_eq!(child(&bytes, &(0..22), b"skip"), 18..22);
-        assert_eq!(child(&bytes, &(10..22), b"free"), 0..0);
-        assert_eq!(boxes(&bytes, 30..40).count(), 0);
+        assert_eq!(find(&bytes, &[b"skip"]), Some(&[3; 4][..]));
+        assert_eq!((find(&bytes[10..], &[b"free"]), find(&bytes, &[b"skip", b"free"])), (None, None));
+        assert_eq!(find(&boxed(&boxed(b"\x05")), &[b"free", b"free"]), Some(&[5][..]));
     }
 }

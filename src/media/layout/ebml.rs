@@ -1,18 +1,5 @@
 //! EBML, the syntax below Matroska and WebM (RFC 8794): elements of an identifier, a size and a content.
 
-/// The value bits of a number that is 0 to 8 bytes long (RFC 8794, 4).
-const VALUE_BITS: [u64; 9] = [
-    0,
-    0x7f,
-    0x3fff,
-    0x1f_ffff,
-    0xfff_ffff,
-    0x7_ffff_ffff,
-    0x3ff_ffff_ffff,
-    0x1_ffff_ffff_ffff,
-    0xff_ffff_ffff_ffff,
-];
-
 /// The head of an element.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Element {
@@ -29,28 +16,35 @@ impl Element {
     pub(super) fn end(&self) -> Option<u64> {
         self.size.and_then(|size| self.content.checked_add(size))
     }
+
+    /// Returns the content in the bytes that the head was read from, if they have all of it.
+    pub(super) fn content_in<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        bytes.get(usize::try_from(self.content).ok()?..usize::try_from(self.end()?).ok()?)
+    }
 }
 
 /// Reads the head of the element at `at` of `bytes`.
 pub(super) fn element(bytes: &[u8], at: u64) -> Option<Element> {
     let rest = bytes.get(usize::try_from(at).ok()?..)?;
-    let (id, id_length) = vint(rest, false)?;
-    let (size, size_length) = vint(rest.get(id_length..)?, true)?;
-    let unknown = *VALUE_BITS.get(size_length)?;
-    Some(Element {
-        id: u32::try_from(id).ok()?,
-        content: at.checked_add(u64::try_from(id_length.checked_add(size_length)?).ok()?)?,
-        size: (size != unknown).then_some(size),
-    })
+    let (id, id_length, _) = marked_number(rest)?;
+    let (size, size_length, value_bits) = marked_number(rest.get(id_length..)?)?;
+    let content = at.checked_add(u64::try_from(id_length.checked_add(size_length)?).ok()?)?;
+    let size = Some(size & value_bits).filter(|&size| size != value_bits);
+    Some(Element { id: u32::try_from(id).ok()?, content, size })
 }
 
-/// Reads a number of variable length (RFC 8794, 4), and returns it with its length. An identifier keeps the bit that marks the
-/// length; a number loses it.
-pub(super) fn vint(bytes: &[u8], is_number: bool) -> Option<(u64, usize)> {
-    let length = usize::try_from(bytes.first()?.leading_zeros()).ok()?.checked_add(1)?;
-    let value_bits = *VALUE_BITS.get(length)?;
-    let value = big_endian(bytes.get(..length)?)?;
-    Some((if is_number { value & value_bits } else { value }, length))
+/// Reads a number of one to eight bytes (RFC 8794, 4), and returns it with its length.
+pub(super) fn vint(bytes: &[u8]) -> Option<(u64, usize)> {
+    let (number, length, value_bits) = marked_number(bytes)?;
+    Some((number & value_bits, length))
+}
+
+/// Reads a number of variable length, and returns it with the bit that marks its length, its length, and the bits of its value.
+fn marked_number(bytes: &[u8]) -> Option<(u64, usize, u64)> {
+    let zeros = bytes.first()?.leading_zeros();
+    let length = usize::try_from(zeros).ok()?.checked_add(1)?;
+    let value_bits = (u64::MAX >> 8).checked_shr(7_u32.checked_sub(zeros)?.checked_mul(7)?)?;
+    Some((big_endian(bytes.get(..length)?)?, length, value_bits))
 }
 
 /// Reads an unsigned integer of at most eight bytes (RFC 8794, 7.2).
@@ -63,9 +57,8 @@ pub(super) fn elements(bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let found = element(bytes, at)?;
-        let end = found.end()?;
-        let content = bytes.get(usize::try_from(found.content).ok()?..usize::try_from(end).ok()?)?;
-        at = end;
+        let content = found.content_in(bytes)?;
+        at = found.end()?;
         Some((found.id, content))
     })
 }
@@ -81,11 +74,11 @@ mod tests {
 
     #[test]
     fn numbers_of_each_length() {
-        assert_eq!(vint(&[0x81], true), Some((1, 1)));
-        assert_eq!(vint(&[0x40, 0x02], true), Some((2, 2)));
-        assert_eq!(vint(&[0x1a, 0x45, 0xdf, 0xa3], false), Some((0x1a45_dfa3, 4)));
-        assert_eq!(vint(&[0x01, 0, 0, 0, 0, 0, 0, 9], true), Some((9, 8)));
-        assert_eq!((vint(&[0x00, 1], true), vint(&[0x40], true), vint(&[], true)), (None, None, None));
+        assert_eq!(vint(&[0x81]), Some((1, 1)));
+        assert_eq!(vint(&[0x40, 0x02]), Some((2, 2)));
+        assert_eq!(element(&[0x1a, 0x45, 0xdf, 0xa3, 0x80], 0).unwrap().id, 0x1a45_dfa3);
+        assert_eq!(vint(&[0x01, 0, 0, 0, 0, 0, 0, 9]), Some((9, 8)));
+        assert_eq!((vint(&[0x00, 1]), vint(&[0x40]), vint(&[])), (None, None, None));
     }
 
     #[test]

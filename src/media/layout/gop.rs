@@ -1,11 +1,9 @@
 //! Arithmetic that all planners share: clocks, places between two keyframes, and the packets that lead to a frame.
 
-use std::ops::Range;
-
 use crate::source::ByteRange;
 
 /// Bytes between two wanted ranges that are read rather than left out, as in the reader of ranges.
-pub(super) const READ_OVER: u64 = 256 << 10;
+const READ_OVER: u64 = 256 << 10;
 /// Ticks in a second of the clock that times from outside are on.
 pub(super) const MICROSECONDS: u32 = 1_000_000;
 /// Separate ranges for one frame, at most.
@@ -38,22 +36,18 @@ pub(super) const fn rank(width: u64, height: u64, is_marked: bool) -> u64 {
 /// One packet of a track, in ticks of its clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sample {
-    /// Its place in the file.
+    /// Its place in the file, and its bytes.
     pub(super) offset: u64,
-    /// Its size in bytes.
     pub(super) size: u32,
-    /// Decoding time.
+    /// Decoding time, and composition time: the order of presentation, before edits.
     pub(super) dts: i64,
-    /// Composition time: the order of presentation, before edits.
     pub(super) cts: i64,
-    /// Whether it is a keyframe.
     pub(super) is_sync: bool,
 }
 
 impl Sample {
-    /// Returns its bytes.
-    pub(super) const fn range(&self) -> Range<u64> {
-        self.offset..self.offset.saturating_add(self.size as u64)
+    pub(super) const fn range(&self) -> ByteRange {
+        ByteRange::new(self.offset, self.offset.saturating_add(self.size as u64))
     }
 }
 
@@ -69,11 +63,12 @@ pub(super) struct Route {
     searched: i64,
     /// The least distance from decoding to composition time that was seen, or 0.
     least: i64,
-    /// Ranges in rising order, unless the file is not stored in decoding order.
-    ranges: Vec<Range<u64>>,
+    /// Where the packets lie, in decoding order; those merged that follow each other closely.
+    pub(super) ranges: Vec<ByteRange>,
     /// The earliest composition time found that is not before the wanted one.
-    best: Option<i64>,
-    is_complete: bool,
+    pub(super) best: Option<i64>,
+    /// Whether a search would read no further.
+    pub(super) is_complete: bool,
 }
 
 impl Route {
@@ -96,9 +91,9 @@ impl Route {
         }
         let range = sample.range();
         let is_near =
-            |last: &Range<u64>| (last.end..=last.end.saturating_add(READ_OVER)).contains(&range.start);
+            |last: &ByteRange| (last.end()..=last.end().saturating_add(READ_OVER)).contains(&range.start());
         if let Some(last) = self.ranges.last_mut().filter(|last| is_near(last)) {
-            last.end = range.end;
+            *last = ByteRange::new(last.start(), range.end());
         } else if self.ranges.len() < MAX_RANGES {
             self.ranges.push(range);
         }
@@ -114,35 +109,6 @@ impl Route {
         // libavformat moves presentation times until none is before its decoding time.
         self.is_complete |= self.best.is_some_and(|best| dts.saturating_add(self.least) >= best);
     }
-
-    /// Whether a search would read no further.
-    pub(super) const fn is_complete(&self) -> bool {
-        self.is_complete
-    }
-
-    /// Whether a frame at or after the wanted time was found.
-    pub(super) const fn has_frame(&self) -> bool {
-        self.best.is_some()
-    }
-
-    /// Returns the packets' ranges in rising order, those merged that are near each other.
-    pub(super) fn into_ranges(self) -> Vec<ByteRange> {
-        coalesce(self.ranges, READ_OVER)
-    }
-}
-
-/// Sorts ranges, and merges those that are no more than `gap` bytes apart.
-pub(super) fn coalesce(mut ranges: Vec<Range<u64>>, gap: u64) -> Vec<ByteRange> {
-    ranges.retain(|range| !range.is_empty());
-    ranges.sort_by_key(|range| range.start);
-    ranges.dedup_by(|next, range| {
-        let is_near = next.start.saturating_sub(range.end) <= gap;
-        if is_near {
-            range.end = range.end.max(next.end);
-        }
-        is_near
-    });
-    ranges.into_iter().map(ByteRange::from).collect()
 }
 
 #[cfg(test)]
@@ -163,8 +129,7 @@ mod tests {
     fn route(samples: &[Sample], wanted: i64, delay: i64) -> (Vec<ByteRange>, bool) {
         let mut route = Route::new(wanted, delay);
         samples.iter().for_each(|sample| route.add(sample));
-        let is_complete = route.is_complete();
-        (route.into_ranges(), is_complete)
+        (route.ranges, route.is_complete)
     }
 
     #[test]
@@ -194,19 +159,6 @@ mod tests {
         // libavformat presents all 5 ticks later, so that none is before its decoding time.
         let all = samples(&[(0, 0), (10, 5), (20, 20), (25, 25), (30, 30)], &[]);
         assert_eq!(route(&all, 19, 0), (vec![ByteRange::new(0, 40)], true));
-    }
-
-    #[test]
-    fn ranges_merge_over_gaps() {
-        let ranges = || vec![50..60, 0..10, 12..20, 5..8, 30..30];
-        let merged = |gap| {
-            coalesce(ranges(), gap).iter().map(|range| (range.start(), range.end())).collect::<Vec<_>>()
-        };
-        assert_eq!(merged(0), [(0, 10), (12, 20), (50, 60)]);
-        assert_eq!(merged(2), [(0, 20), (50, 60)]);
-        assert_eq!(merged(29), [(0, 20), (50, 60)]);
-        assert_eq!(merged(30), [(0, 60)]);
-        assert_eq!(coalesce(vec![], 30), []);
     }
 
     #[test]

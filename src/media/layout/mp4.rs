@@ -22,16 +22,16 @@ mod walk;
 use crate::limits::Limits;
 use crate::media::container::encryption::ProtectedEntry;
 use crate::media::info::Mp4Layout;
-use crate::media::layout::bytes::{Bytes, Pause, Plan, Planner};
+use crate::media::layout::planner::{Pause, Plan, Planner};
 use crate::media::layout::view::View;
-use chain::{Chain, Sight};
+use crate::media::seen::Seen;
+use chain::Chain;
 use walk::Walk;
 
 /// The planner for one file.
 #[derive(Debug)]
 pub(super) struct Mp4 {
     walk: Walk,
-    has_walked: bool,
     /// The fragments of a file that describes samples in them only, until something is not as we know it.
     chain: Option<Chain>,
     /// The track and the time in microseconds that a frame is wanted of.
@@ -41,26 +41,22 @@ pub(super) struct Mp4 {
 
 impl Planner for Mp4 {
     /// A damaged file is not refused here: libav has the last word on what it can make of it.
-    fn step(&mut self, seen: &dyn Bytes) -> Result<Plan, Pause> {
-        if !self.has_walked {
+    fn step(&mut self, seen: &Seen) -> Result<Plan, Pause> {
+        if self.chain.is_none() {
             self.walk.reach_fragments(seen)?;
-            self.has_walked = true;
-            let indexes = std::mem::take(&mut self.walk.indexes);
-            self.chain = self.walk.only_fragments.then(|| Chain::new(self.walk.offset, indexes));
+            self.chain = self.walk.only_fragments.then(|| Chain::new(&self.walk)).flatten();
         }
-        let moov = self.walk.moov.clone().ok_or(Pause::Unknown)?;
-        let moov = seen.bytes(moov.start, moov.end.saturating_sub(moov.start)).map_err(Pause::kept)?;
-        let Some(movie) = self.walk.movie.take() else { return Ok(Plan::default()) };
+        let moov = self.walk.moov.ok_or(Pause::Unknown)?;
+        let Some(movie) = self.walk.movie.clone() else { return Ok(Plan::default()) };
         let track = self.track.map_or_else(|| movie.main_track(), |id| movie.track(id));
         let wanted = track.zip(self.at);
-        let result = match &mut self.chain {
-            Some(chain) => chain.step(&mut Sight { seen, movie: &movie, walk: &mut self.walk }, wanted),
-            None => Ok(frame::plan(&movie, moov, wanted)),
+        let Some(chain) = &mut self.chain else {
+            return Ok(frame::plan(&movie, seen.bytes(moov.start(), moov.len())?, wanted));
         };
-        self.walk.movie = Some(movie);
-        if result == Err(Pause::Unknown) && self.chain.take().is_some() {
+        let result = chain.step(seen, wanted);
+        if result == Err(Pause::Unknown) {
             // libavformat looks at everything, after we did.
-            (self.walk.only_fragments, self.has_walked) = (false, false);
+            (self.chain, self.walk.only_fragments) = (None, false);
             return self.step(seen);
         }
         result
@@ -70,7 +66,7 @@ impl Planner for Mp4 {
 impl Mp4 {
     /// Begins with opening the file, and with the frame at `at`, in microseconds from the start, if one is wanted.
     pub(super) fn new(limits: &Limits, at: Option<i64>) -> Self {
-        Self { walk: Walk::new(limits), has_walked: false, chain: None, track: None, at }
+        Self { walk: Walk::new(limits), chain: None, track: None, at }
     }
 
     /// Plans for the frame at `at` of the track with this number, or else of the one that is the picture most likely.
@@ -90,19 +86,17 @@ impl Mp4 {
     }
 
     /// Returns how the samples of each track are encrypted, by track number: `None` when they are in clear.
-    pub(super) fn protected_entries(&self, seen: &dyn Bytes) -> Vec<(u32, Option<ProtectedEntry>)> {
-        let moov = self.walk.moov.clone().unwrap_or_default();
-        let bytes = seen.bytes(moov.start, moov.end.saturating_sub(moov.start));
-        bytes.map(protection::protected_entries).unwrap_or_default()
+    pub(super) fn protected_entries(&self) -> Vec<(u32, Option<ProtectedEntry>)> {
+        let tracks = self.walk.movie.iter().flat_map(|movie| &movie.tracks);
+        tracks.map(|track| (track.id, track.protection)).collect()
     }
 
     /// Returns what `MediaInfo` reports; `None` before the `moov` was found.
     pub(super) fn info(&self) -> Option<Mp4Layout> {
-        let moov = self.walk.moov.as_ref()?;
         let is_fragmented = self.walk.movie.as_ref().is_some_and(|movie| movie.is_fragmented);
-        Some(Mp4Layout {
-            moov_offset: moov.start,
-            moov_bytes: moov.end.saturating_sub(moov.start),
+        self.walk.moov.map(|moov| Mp4Layout {
+            moov_offset: moov.start(),
+            moov_bytes: moov.len(),
             faststart: self.walk.faststart,
             fragmented: self.walk.seen_moof || is_fragmented,
         })

@@ -5,6 +5,8 @@
 //! hides, nobody finds. It therefore knows where the tracks begin and end in the whole file, and a search can ask it whether a
 //! better frame may be hidden.
 
+use std::collections::BTreeMap;
+
 /// A view on a file of fragments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct View {
@@ -17,8 +19,8 @@ pub(super) struct View {
     pub(super) hidden_from: Option<(u32, i64)>,
     /// Whether an index names all fragments. Then libav sees the whole file, and reads the first fragment and the wanted one.
     pub(super) is_indexed: bool,
-    /// What is known of each track.
-    pub(super) spans: Vec<Span>,
+    /// What is known of each track, by its number.
+    pub(super) spans: BTreeMap<u32, Span>,
     /// Whether the end of the file was looked at.
     pub(super) knows_end: bool,
     /// Whether an index covers the file, but names several fragments by one entry. libavformat would read the first of them only
@@ -29,7 +31,6 @@ pub(super) struct View {
 /// What is known of one track, in its ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
-    pub(super) track: u32,
     /// What edits add to composition times.
     pub(super) shift: i64,
     /// Composition time of the first frame, and the greatest one.
@@ -43,16 +44,18 @@ pub(super) struct Span {
     pub(super) is_whole: bool,
 }
 
+impl Span {
+    /// Begins with the composition time of the first frame.
+    pub(super) const fn new(shift: i64, start: i64) -> Self {
+        Self { shift, start, last: start, least: i64::MAX, end: 0, is_whole: false }
+    }
+}
+
 impl View {
     /// Shows the file up to `visible`. The first frame of a track that is hidden then is decoded at `dts`.
     pub(super) fn show(&mut self, visible: u64, track: u32, dts: i64) {
-        let shift = self.span(track).map_or(0, |span| span.shift);
+        let shift = self.spans.get(&track).map_or(0, |span| span.shift);
         (self.visible, self.hidden_from) = (visible, Some((track, dts.saturating_add(shift))));
-    }
-
-    /// Returns what is known of a track.
-    pub(super) fn span(&self, track: u32) -> Option<&Span> {
-        self.spans.iter().find(|span| span.track == track)
     }
 
     /// Returns the size to report to libavformat for a file that is shown up to `visible`. It uses no index that does not end with
@@ -61,26 +64,16 @@ impl View {
         if self.has_coarse_index && visible >= size { size.saturating_add(1) } else { visible }
     }
 
-    /// Returns what is known of the track of `fresh`, which is that for a new track.
-    pub(super) fn span_mut(&mut self, fresh: Span) -> &mut Span {
-        let place = self.spans.iter().position(|span| span.track == fresh.track);
-        let place = place.unwrap_or_else(|| {
-            self.spans.push(fresh);
-            self.spans.len().saturating_sub(1)
-        });
-        &mut self.spans[place]
-    }
-
     /// Returns when the track is presented first. Where some frames are presented before they are decoded, libavformat moves all
     /// times by what it has seen of that so far; it is asked then.
     pub(super) fn start_of(&self, track: u32) -> Option<i64> {
-        let span = self.span(track).filter(|span| span.least >= 0)?;
+        let span = self.spans.get(&track).filter(|span| span.least >= 0)?;
         span.start.checked_add(span.shift)
     }
 
     /// Returns the end of the track as libavformat reports it of the whole file.
     pub(super) fn end_of(&self, track: u32) -> Option<i64> {
-        self.span(track).filter(|_| self.knows_end).map(|span| span.end)
+        self.spans.get(&track).filter(|_| self.knows_end).map(|span| span.end)
     }
 
     /// Whether no hidden frame of the track is presented before `pts`.
@@ -93,6 +86,6 @@ impl View {
     pub(super) fn ends_before(&self, track: u32, pts: i64) -> bool {
         // libavformat moves presentation times until none is before its decoding time.
         let last = |span: &Span| span.last.saturating_add(span.shift).saturating_sub(span.least.min(0));
-        self.span(track).is_some_and(|span| span.is_whole && last(span) < pts)
+        self.spans.get(&track).is_some_and(|span| span.is_whole && last(span) < pts)
     }
 }

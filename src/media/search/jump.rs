@@ -94,7 +94,7 @@ impl Search<'_, '_> {
             let is_early = jump.seen.is_none() && early > max_early.max(jump.back);
             if misses < MAX_MISSES && (is_early || landed > aim) {
                 // By what is known now, the next landing is nearer.
-                self.units.container.input_mut().need_only(&[]);
+                self.units.container.input_mut().request(&[], true);
                 self.requested = 0;
                 misses += 1;
                 continue;
@@ -139,7 +139,7 @@ impl Search<'_, '_> {
             let (mut found, mut length) = (None, PROBE);
             while found.is_none() && length <= MAX_PROBE {
                 let bytes = self.units.container.input_mut().peek(piece, length)?;
-                found = first_timestamp(&bytes, pid, target.get());
+                found = first_timestamp(bytes, pid, target.get());
                 if found.is_some() || bytes.len() < length {
                     break;
                 }

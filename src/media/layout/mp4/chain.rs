@@ -5,41 +5,46 @@
 //! libavformat too. Without one, libavformat is shown the file up to the wanted fragment (see [`View`]), and the last fragment
 //! shows the duration. What the header says of that (`mehd`) is not trusted: libavformat does not look at it either.
 
+use std::sync::Arc;
+
+use super::count::EntryCounter;
 use super::fragment::{TrackFragment, read_fragment};
-use super::index::{SegmentIndex, parse_sidx};
+use super::index::{SegmentIndex, indexes_before};
 use super::movie::Movie;
 use super::tail::Tail;
 use super::track::Track;
-use super::walk::{MAX_MOOV_BYTES, Walk};
-use crate::media::layout::boxes::{be32, parse_header};
-use crate::media::layout::bytes::{Bytes, Pause, Plan};
-use crate::media::layout::gop::{MICROSECONDS, Route, part_of_gop, rescale};
+use super::walk::Walk;
+use crate::media::layout::boxes::parse_header;
+use crate::media::layout::gop::{Route, part_of_gop, rescale};
+use crate::media::layout::planner::{Pause, Plan};
 use crate::media::layout::view::{Span, View};
+use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
 /// Bytes requested for the header of a fragment, before any has been seen.
 const FIRST_MOOF_BYTES: u64 = 16 << 10;
 /// Fragments that are looked at, at most, until each track has been seen. Most files have all in the first.
 const MAX_FIRST_FRAGMENTS: u32 = 4;
-/// A time that is more fragments ahead than this may lie behind the end of the file: the end is looked at first.
-const NEAR: u64 = 8;
 /// Fragments up to this size are read through: at 75 MB/s that takes no longer than the 15 ms of half a round trip.
 const READ_THROUGH: u64 = 1 << 20;
-/// An index right before the last fragment is looked for this far in front of it.
-const INDEX_WINDOW: u64 = 4 << 10;
+/// The largest header of a fragment that is read; the many samples of a larger one are left to libavformat.
+const MAX_MOOF_BYTES: u64 = 4 << 20;
+/// Boxes between the header of a fragment and its media data, at most.
+const MAX_BETWEEN: u32 = 16;
 
 /// What has been seen of a file of fragments.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
-    /// Where the first fragment begins, and where the next box begins.
-    first: u64,
-    next: u64,
-    /// The fragment in front of that box, and whether the box may hold its media data. How many came before.
-    last: Option<Link>,
-    is_open: bool,
-    count: u32,
+    movie: Arc<Movie>,
+    counter: EntryCounter,
     /// Indexes in front of the fragments.
     indexes: Vec<SegmentIndex>,
+    /// Where the first fragment begins, and where the box behind the last fragment that was passed begins.
+    first: u64,
+    next: u64,
+    /// That fragment, and how many have been passed.
+    last: Option<Link>,
+    count: u32,
     /// Where the fragments end that show how each track begins.
     opening: u64,
     tail: Tail,
@@ -59,114 +64,98 @@ pub(super) struct Chain {
     pub(super) view: View,
 }
 
-/// What a step looks at.
-pub(super) struct Sight<'s> {
-    pub(super) seen: &'s dyn Bytes,
-    pub(super) movie: &'s Movie,
-    pub(super) walk: &'s mut Walk,
-}
-
-/// One fragment.
 #[derive(Debug, Clone, Copy)]
 struct Link {
-    offset: u64,
     /// Bytes of the header, and those of the media data with it.
     moof_bytes: u64,
     bytes: u64,
-    /// When the first frame of the track is decoded, and when the one behind its last.
-    begin: i64,
+    /// When the frame of the track behind its last one is decoded, and how long the track lasts here; not 0.
     end: i64,
+    ticks: u64,
 }
 
 impl Chain {
-    /// Begins at the first fragment, which lies at `first`.
-    pub(super) fn new(first: u64, indexes: Vec<SegmentIndex>) -> Self {
-        Self { first, next: first, indexes, ..Self::default() }
+    /// Begins where the walk has reached the first fragment. `None` when it has not understood the `moov`.
+    pub(super) fn new(walk: &Walk) -> Option<Self> {
+        Some(Self {
+            movie: Arc::clone(walk.movie.as_ref()?),
+            counter: walk.counter.clone(),
+            indexes: walk.indexes.clone(),
+            first: walk.offset,
+            next: walk.offset,
+            ..Self::default()
+        })
     }
 
     /// Plans for showing more fragments: twice as many as before.
     pub(super) const fn go_further(&mut self) {
-        (self.next, self.is_open, self.further) = (self.view.visible, false, self.count);
+        (self.next, self.further) = (self.view.visible, self.count);
     }
 
     /// Continues until the plan is complete for the frame of a track at a time, in microseconds from the start.
-    pub(super) fn step(&mut self, on: &mut Sight<'_>, wanted: Option<(&Track, i64)>) -> Result<Plan, Pause> {
+    pub(super) fn step(&mut self, seen: &Seen, wanted: Option<(&Track, i64)>) -> Result<Plan, Pause> {
         if let Some((track, _)) = wanted.filter(|(track, _)| self.track != track.id) {
             (self.track, self.timescale, self.last, self.goal) = (track.id, track.timescale, None, None);
             self.entries.clear();
         }
-        self.begin(on)?;
+        self.begin(seen)?;
         let was_indexed = self.view.is_indexed;
-        while self.further > 0 && self.pass(on)? {
+        while self.further > 0 && self.pass(seen)? {
             self.further = self.further.saturating_sub(1);
         }
         if let Some((track, at)) = wanted.filter(|(_, at)| self.goal != Some(*at)) {
             (self.goal, self.is_half) = (Some(at), false);
-            self.set_out(track.composed(self.start(on.movie).saturating_add(at)));
+            let first = |track: &Track| Some(track.presented(self.view.spans.get(&track.id)?.start));
+            self.set_out(track.composed(self.movie.start(first).saturating_add(at)));
         }
         if !self.view.is_indexed && !self.view.knows_end {
-            while self.next < self.view.visible && self.pass(on)? {}
-            let window = ByteRange::new(self.next, self.next.saturating_add(self.window()));
-            let wanted = self.route.as_ref().map(|_| (self.track, self.wanted));
-            let header = self.last.map_or(FIRST_MOOF_BYTES, Link::header_bytes);
-            let sizes = (self.view.beginning.saturating_sub(self.first), header);
-            self.tail.look(on.seen, sizes, wanted, window)?;
-            if self.fragments_ahead().is_none_or(|(fragments, _)| fragments <= NEAR) {
-                self.follow(on)?;
-            }
-            self.find_end(on)?;
+            while self.next < self.view.visible && self.pass(seen)? {}
+            self.find_end(seen)?;
         }
         if self.route.is_some() && !self.is_half && self.view.ends_before(self.track, self.wanted) {
-            let half = self.view.span(self.track).map_or(0, |span| span.start.midpoint(span.end));
+            let half = self.view.spans.get(&self.track).map_or(0, |span| span.start.midpoint(span.end));
             self.set_out(half);
             self.is_half = true;
         }
-        self.follow(on)?;
+        while self.route.as_ref().is_some_and(|route| !route.is_complete) && self.pass(seen)? {}
         if was_indexed && !self.view.is_indexed {
             self.goal = None;
-            return self.step(on, wanted);
+            return self.step(seen, wanted);
         }
         if let Some(last) = self.last.filter(|_| !self.view.is_indexed && self.next >= self.view.visible) {
             self.view.show(self.next, self.track, last.end);
         }
-        let mut ranges = self.route.clone().map(Route::into_ranges).unwrap_or_default();
-        ranges.extend(self.end_of_index(on.seen));
+        let mut ranges = self.route.as_ref().map_or_else(Vec::new, |route| route.ranges.clone());
+        ranges.extend(self.end_of_index(seen));
         Ok(Plan { ranges, only: true })
     }
 
     /// Looks at the first fragments, until it is known when each track begins.
-    fn begin(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
-        while self.view.beginning == 0 {
-            let is_seen = on.movie.media().all(|track| self.view.span(track.id).is_some());
-            let is_enough = !self.is_open && (is_seen || self.count >= MAX_FIRST_FRAGMENTS);
-            if (is_enough && self.count > 0) || !self.pass(on)? {
-                // Without any fragment, libavformat has the last word.
-                self.last.ok_or(Pause::Unknown)?;
-                self.opening = self.next;
-                if let Some(index) = self.indexes.iter().find(|index| index.is_adjacent) {
-                    let is_complete = covers_file(index, on.seen)?;
-                    self.view.is_indexed = is_complete && index.begins_or_ends_at(self.next);
-                    self.view.has_coarse_index = is_complete && !self.view.is_indexed;
-                }
-                self.view.beginning = if self.view.is_indexed { on.seen.size() } else { self.next };
-                self.view.visible = self.view.beginning;
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns when the first picture or sound is presented, in microseconds.
-    fn start(&self, movie: &Movie) -> i64 {
-        let start = |track: &Track| {
-            let first = track.presented(self.view.span(track.id)?.start);
-            Some(rescale(first, MICROSECONDS, track.timescale))
+    fn begin(&mut self, seen: &Seen) -> Result<(), Pause> {
+        let is_enough = |chain: &Self| {
+            let is_seen = || chain.movie.media().all(|track| chain.view.spans.contains_key(&track.id));
+            chain.count >= MAX_FIRST_FRAGMENTS || (chain.count > 0 && is_seen())
         };
-        movie.media().filter_map(start).min().unwrap_or(0)
+        if self.view.beginning > 0 {
+            return Ok(());
+        }
+        while !is_enough(self) && self.pass(seen)? {}
+        // Without any fragment, libavformat has the last word.
+        self.last.ok_or(Pause::Unknown)?;
+        self.opening = self.next;
+        if let Some(index) = self.indexes.iter().find(|index| index.is_adjacent) {
+            let is_complete = index.covers_file(seen)?;
+            self.view.is_indexed = is_complete && index.begins_or_ends_at(self.next);
+            self.view.has_coarse_index = is_complete && !self.view.is_indexed;
+        }
+        self.view.beginning = if self.view.is_indexed { seen.size() } else { self.next };
+        self.view.visible = self.view.beginning;
+        Ok(())
     }
 
     /// Begins the way to a composition time: at the last fragment whose keyframe comes before it, or where an index says.
     fn set_out(&mut self, wanted: i64) {
-        (self.wanted, self.route, self.is_open) = (wanted, Some(Route::new(wanted, 0)), false);
+        (self.wanted, self.route) = (wanted, Some(Route::new(wanted, 0)));
         let known = self.entries.iter().rfind(|(entry, _)| *entry <= wanted).map(|(_, offset)| *offset);
         let named = self.look_up().map(|(offset, _)| offset);
         self.next = named.or(known).unwrap_or(self.first);
@@ -182,65 +171,39 @@ impl Chain {
         let (end, end_offset) = index.entries.get(count).copied().unwrap_or(index.end);
         let bytes = end_offset.saturating_sub(offset);
         let part = part_of_gop(bytes, wanted.saturating_sub(start), end.saturating_sub(start));
-        let header = self.last.map_or(FIRST_MOOF_BYTES, Link::header_bytes);
-        Some((offset, header.saturating_add(part).min(bytes)))
+        Some((offset, self.header_bytes().saturating_add(part).min(bytes)))
     }
 
     /// Returns where libavformat looks for the length of an `mfra` behind the fragments that an index names.
-    fn end_of_index(&self, seen: &dyn Bytes) -> Option<ByteRange> {
+    fn end_of_index(&self, seen: &Seen) -> Option<ByteRange> {
         let is_short = self.indexes.iter().any(|index| index.end.1 < seen.size());
         (self.view.is_indexed && is_short).then(|| ByteRange::new(seen.size().saturating_sub(4), seen.size()))
     }
 
-    /// Passes fragments until no frame that follows can be earlier than the one found.
-    fn follow(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
-        let is_wanting = |chain: &Self| chain.route.as_ref().is_some_and(|route| !route.is_complete());
-        while (self.is_open || is_wanting(self)) && self.pass(on)? {}
-        Ok(())
-    }
-
     /// Looks at the next fragment up to the end of its media data; `false` at the end of the file.
-    fn pass(&mut self, on: &mut Sight<'_>) -> Result<bool, Pause> {
-        while self.next < on.seen.size() {
-            let window = if self.is_open { 0 } else { self.window() };
-            let soon = ByteRange::new(self.next, self.next.saturating_add(window));
-            let bytes = on.seen.bytes_beside(self.next, 16, &[soon]);
-            let bytes = bytes.map_err(|pause| match self.view.is_indexed && !self.is_open {
-                true => pause.beside(self.end_of_index(on.seen).as_slice()).only(),
-                false => pause,
-            })?;
+    fn pass(&mut self, seen: &Seen) -> Result<bool, Pause> {
+        let moof_bytes = loop {
+            if self.next >= seen.size() {
+                return Ok(false);
+            }
+            let mut soon = vec![ByteRange::new(self.next, self.next.saturating_add(self.window()))];
+            soon.extend(self.end_of_index(seen));
+            let bytes = seen.bytes_beside(self.next, 16, &soon);
+            let bytes = bytes.map_err(|pause| if self.view.is_indexed { pause.only() } else { pause })?;
             let header = parse_header(bytes).ok_or(Pause::Unknown)?;
             if &header.kind == b"moof" {
-                // Without media data between two fragments, they lie elsewhere.
-                if self.is_open {
-                    break;
-                }
-                self.take(on)?;
+                break header.size;
             }
-            self.next = self.next.saturating_add(header.size.unwrap_or(u64::MAX)).min(on.seen.size());
-            if &header.kind == b"mdat" && self.is_open {
-                break;
-            }
-        }
-        if let Some(link) = &mut self.last {
-            link.bytes = self.next.saturating_sub(link.offset);
-        }
-        // After a seek, libavformat reads one fragment of each that the index names, and would leave out the others.
-        if self.view.is_indexed && !self.indexes.iter().any(|index| index.begins_or_ends_at(self.next)) {
-            (self.view.is_indexed, self.view.has_coarse_index) = (false, true);
-            (self.view.beginning, self.view.visible) = (self.opening, self.opening);
-        }
-        Ok(std::mem::take(&mut self.is_open))
-    }
-
-    /// Takes the fragment whose header begins at `next`.
-    fn take(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
-        let offset = self.next;
-        let (parts, moof_bytes) = self.read(on, offset)?;
+            self.next = self.next.saturating_add(header.size).min(seen.size());
+        };
+        let (offset, moof_end) = (self.next, self.next.saturating_add(moof_bytes));
+        let parts = self.read(seen, offset)?;
+        let end = media_end(seen, moof_end)?;
         let before = self.last.map_or(0, |link| link.end);
-        let mut link = Link { offset, moof_bytes, bytes: 0, begin: before, end: before };
+        let mut link = Link { moof_bytes, bytes: end.saturating_sub(offset), end: before, ticks: 1 };
         for part in parts.iter().filter(|part| part.track_id == self.track) {
-            link.begin = part.samples.first().map_or(link.begin, |sample| sample.dts);
+            let begin = part.samples.first().map_or(before, |sample| sample.dts);
+            link.ticks = u64::try_from(part.end_dts.saturating_sub(begin)).unwrap_or(0).max(1);
             link.end = part.end_dts;
             let key = part.samples.iter().find(|sample| sample.is_sync);
             let is_new = self.entries.last().is_none_or(|(_, last)| *last < offset);
@@ -250,32 +213,27 @@ impl Chain {
                 route.close(part.end_dts);
             }
         }
-        (self.last, self.is_open, self.count) = (Some(link), true, self.count.saturating_add(1));
-        Ok(())
+        (self.last, self.next, self.count) = (Some(link), end, self.count.saturating_add(1));
+        // After a seek, libavformat reads one fragment of each that the index names, and would leave out the others.
+        if self.view.is_indexed && !self.indexes.iter().any(|index| index.begins_or_ends_at(end)) {
+            (self.view.is_indexed, self.view.has_coarse_index) = (false, true);
+            (self.view.beginning, self.view.visible) = (self.opening, self.opening);
+        }
+        Ok(true)
     }
 
-    /// Reads the tracks of the fragment at `offset`, notes what they show, and adds up what they declare. Returns them and the size
-    /// of the fragment's header.
-    fn read(&mut self, on: &mut Sight<'_>, offset: u64) -> Result<(Vec<TrackFragment>, u64), Pause> {
-        let header = parse_header(on.seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
-        let bytes = header.and_then(|header| header.size).filter(|&bytes| bytes <= MAX_MOOV_BYTES);
-        let moof = on.seen.bytes(offset, bytes.ok_or(Pause::Unknown)?)?;
-        on.walk.count(offset, moof)?;
-        let parts = read_fragment(moof, offset, on.movie).ok_or(Pause::Unknown)?;
+    /// Reads the tracks of the fragment at `offset`, notes what they show, and adds up what they declare.
+    fn read(&mut self, seen: &Seen, offset: u64) -> Result<Vec<TrackFragment>, Pause> {
+        let header = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
+        let header = header.filter(|header| header.size <= MAX_MOOF_BYTES).ok_or(Pause::Unknown)?;
+        let moof = seen.bytes(offset, header.size)?;
+        self.counter.count(offset, moof)?;
+        let parts = read_fragment(moof, offset, &self.movie).ok_or(Pause::Unknown)?;
         for part in &parts {
-            let (Some(first), track) = (part.samples.first(), part.track_id) else { continue };
-            let shift = on.movie.track(track).map_or(0, Track::shift);
-            let fresh = Span {
-                track,
-                shift,
-                start: first.cts,
-                last: first.cts,
-                least: i64::MAX,
-                end: 0,
-                is_whole: false,
-            };
+            let Some(first) = part.samples.first() else { continue };
+            let shift = self.movie.track(part.track_id).map_or(0, Track::shift);
             let knows_end = self.view.knows_end;
-            let span = self.view.span_mut(fresh);
+            let span = self.view.spans.entry(part.track_id).or_insert(Span::new(shift, first.cts));
             for sample in &part.samples {
                 span.last = span.last.max(sample.cts);
                 span.least = span.least.min(sample.cts.saturating_sub(sample.dts));
@@ -285,46 +243,46 @@ impl Chain {
                 span.end = span.end.max(part.end_dts);
             }
         }
-        Ok((parts, moof.len() as u64))
-    }
-
-    /// Estimates how many fragments lie between what has been seen and the one with the wanted frame, and how many ticks of that
-    /// one lie before the frame.
-    fn fragments_ahead(&self) -> Option<(u64, u64)> {
-        let last = self.last.filter(|_| self.route.is_some())?;
-        let ahead = u64::try_from(self.wanted.saturating_sub(last.end)).unwrap_or(0);
-        ahead.checked_div(last.ticks()).zip(ahead.checked_rem(last.ticks()))
+        Ok(parts)
     }
 
     /// How much to request at the next fragment: its header, or all up to where the wanted frame is likely to be.
     fn window(&self) -> u64 {
-        let Some((last, (fragments, ticks))) = self.last.zip(self.fragments_ahead()) else {
-            return FIRST_MOOF_BYTES;
-        };
+        let Some(last) = self.last.filter(|_| self.route.is_some()) else { return FIRST_MOOF_BYTES };
         if let Some((offset, guess)) = self.look_up() {
-            return if offset == self.next { guess } else { last.header_bytes() };
+            return if offset == self.next { guess } else { self.header_bytes() };
         }
+        let ahead = u64::try_from(self.wanted.saturating_sub(last.end)).unwrap_or(0);
+        // The fragments in front of the one with the wanted frame, and the ticks of that one before the frame.
+        let fragments = ahead.checked_div(last.ticks).unwrap_or(0);
+        let ticks = ahead.checked_rem(last.ticks).unwrap_or(0);
         if fragments > 0 && last.bytes > READ_THROUGH {
-            return last.header_bytes();
+            return self.header_bytes();
         }
-        let part = last.header_bytes().saturating_add(part_of_gop(last.bytes, ticks, last.ticks()));
+        let part = self.header_bytes().saturating_add(part_of_gop(last.bytes, ticks, last.ticks));
         fragments.saturating_mul(last.bytes).saturating_add(part)
     }
 
-    /// Learns from the last fragments where tracks end. Meanwhile the packets are on their way.
-    fn find_end(&mut self, on: &mut Sight<'_>) -> Result<(), Pause> {
-        let packets = self.route.clone().filter(Route::is_complete);
-        let packets = packets.map(Route::into_ranges).unwrap_or_default();
-        let size = self.view.beginning.saturating_sub(self.first);
-        let last = self.tail.finish(on.seen, size).map_err(|pause| pause.beside(&packets))?;
+    /// About how long the header of a fragment like the last one is.
+    fn header_bytes(&self) -> u64 {
+        let like = |link: Link| link.moof_bytes.saturating_add(link.moof_bytes >> 2).saturating_add(1 << 10);
+        self.last.map_or(FIRST_MOOF_BYTES, like)
+    }
+
+    /// Learns from the last fragments where tracks end. Meanwhile what is likely to be needed of the next ones is on its way.
+    fn find_end(&mut self, seen: &Seen) -> Result<(), Pause> {
+        let beside = ByteRange::new(self.next, self.next.saturating_add(self.window()));
+        let wanted = self.route.as_ref().map(|_| (self.track, self.wanted));
+        let sizes = (self.view.beginning.saturating_sub(self.first), self.header_bytes());
+        let last = self.tail.find(seen, sizes, wanted, beside)?;
         for &offset in &last {
-            let (parts, _) = self.read(on, offset)?;
-            for span in self.view.spans.iter_mut() {
-                span.is_whole |= parts.iter().any(|part| part.track_id == span.track);
+            let parts = self.read(seen, offset)?;
+            for (&track, span) in &mut self.view.spans {
+                span.is_whole |= parts.iter().any(|part| part.track_id == track);
             }
         }
         if let (Some(&offset), false) = (last.last(), self.indexes.is_empty()) {
-            self.end_by_index(on, offset)?;
+            self.end_by_index(seen, offset)?;
         }
         self.view.knows_end = true;
         Ok(())
@@ -332,24 +290,14 @@ impl Chain {
 
     /// Takes the ends of tracks from the indexes right before the last fragment, at `offset`: where they lead to the end of the
     /// file, libavformat does not look at that fragment any more.
-    fn end_by_index(&mut self, on: &Sight<'_>, offset: u64) -> Result<(), Pause> {
-        let start = offset.saturating_sub(INDEX_WINDOW);
-        let mut rest = on.seen.bytes(start, offset.saturating_sub(start))?;
-        let mut found = Vec::new();
-        for at in (0..rest.len()).rev() {
-            let Some((before, sidx)) = rest.split_at_checked(at) else { continue };
-            if be32(sidx, 0).is_some_and(|size| usize::try_from(size) == Ok(sidx.len())) {
-                found.extend(parse_sidx(sidx, start.saturating_add(at as u64)));
-                rest = before;
-            }
-        }
-        // The first in the file comes last.
-        let Some(first) = found.last() else { return Ok(()) };
-        if covers_file(first, on.seen)? {
-            for span in &mut self.view.spans {
+    fn end_by_index(&mut self, seen: &Seen, offset: u64) -> Result<(), Pause> {
+        let found = indexes_before(seen, offset)?;
+        let Some(first) = found.first() else { return Ok(()) };
+        if first.covers_file(seen)? {
+            for (&track, span) in &mut self.view.spans {
                 // Tracks without an index of their own end with the first that has one.
-                let index = found.iter().rfind(|index| index.track_id == span.track).unwrap_or(first);
-                let scale = on.movie.track(span.track).map_or(1, |track| track.timescale);
+                let index = found.iter().find(|index| index.track_id == track).unwrap_or(first);
+                let scale = self.movie.track(track).map_or(1, |track| track.timescale);
                 span.end = rescale(i64::try_from(index.end.0).unwrap_or(i64::MAX), scale, index.timescale);
             }
         }
@@ -357,24 +305,20 @@ impl Chain {
     }
 }
 
-impl Link {
-    /// About how long the header of a fragment like this one is.
-    const fn header_bytes(self) -> u64 {
-        self.moof_bytes.saturating_add(self.moof_bytes >> 2).saturating_add(1 << 10)
+/// Returns where the media data end of a fragment whose header ends at `offset`. Without media data between two fragments, they lie
+/// elsewhere.
+fn media_end(seen: &Seen, mut offset: u64) -> Result<u64, Pause> {
+    for _ in 0..MAX_BETWEEN {
+        let Some(header) = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind != b"moof")
+        else {
+            return Ok(offset.min(seen.size()));
+        };
+        offset = offset.saturating_add(header.size).min(seen.size());
+        if &header.kind == b"mdat" {
+            return Ok(offset);
+        }
     }
-
-    /// How long the track lasts here; not 0.
-    fn ticks(self) -> u64 {
-        u64::try_from(self.end.saturating_sub(self.begin)).unwrap_or(0).max(1)
-    }
-}
-
-/// Whether an index covers the fragments up to the end of the file, but for an `mfra`, as libavformat asks of it.
-fn covers_file(index: &SegmentIndex, seen: &dyn Bytes) -> Result<bool, Pause> {
-    let Some(rest) = seen.size().checked_sub(index.end.1) else { return Ok(false) };
-    let header = parse_header(seen.bytes(index.end.1, 16)?);
-    let is_mfra = header.is_some_and(|header| &header.kind == b"mfra" && header.size == Some(rest));
-    Ok(rest == 0 || is_mfra)
+    Err(Pause::Unknown)
 }
 
 #[cfg(test)]
@@ -385,6 +329,7 @@ mod tests {
     use super::super::test_tables::*;
     use super::*;
     use crate::limits::Limits;
+    use crate::media::layout::gop::MICROSECONDS;
     use crate::media::layout::replay::Replay;
 
     const KINDS: [&str; 4] =
@@ -573,6 +518,16 @@ mod tests {
         assert_eq!(visible(25), ends[2]);
         // Wanted after 55: the first one holds 100, but 60 comes in the third.
         assert_eq!(visible(56), ends[3]);
+    }
+
+    #[test]
+    fn fragments_with_huge_headers_are_left_to_libavformat() {
+        let (file, _) = file_of(&[fragment(1, 0, &[0; 10]), fragment(2, 0, &[0; 10])]);
+        let padding = boxed(b"free", &[vec![0; usize::try_from(MAX_MOOF_BYTES).unwrap()]]);
+        let huge = boxed(b"moof", &[full(b"mfhd", 0, &[1]), padding]);
+        let mut planner = Mp4::new(&Limits::default(), Some(1_000_000));
+        let plan = Replay::new(&[file, huge.clone(), huge].concat()).run(&mut planner, 1000);
+        assert_eq!((plan, planner.view()), (Ok(Plan::default()), None));
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! What tables declare, added up before libav allocates for it. Tables cost libav memory by what they declare, not by what the file
 //! holds: an 8 KB file with 16 tracks of 5 million constant-size samples took 2.9 GB and 5 s inside libav.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 
+use crate::limits::Limits;
 use crate::media::layout::boxes::{be32, contents};
+use crate::media::layout::planner::Pause;
 
 /// How deep boxes may lie in each other; the sample tables are at depth 5. libavformat gives up at depth 10.
 const MAX_DEPTH: u32 = 12;
@@ -13,19 +16,51 @@ const MAX_PACKED_BYTES: u64 = 64 << 20;
 const MAX_WORK: u64 = 256 << 20;
 const BOX_WORK: u64 = 16;
 
+/// Boxes in which libavformat looks for boxes.
+const PARENTS: [&[u8; 4]; 19] = [
+    b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"udta", b"ilst", b"wave", b"sinf",
+    b"schi", b"tref", b"gmhd", b"iprp", b"mvex", b"moof", b"traf", b"cmov",
+];
+/// Other boxes that libavformat looks into at the top level of good files and of bad ones.
+const OTHERS: [&[u8; 4]; 4] = [b"meta", b"stsd", b"stsz", b"trun"];
+
 /// Adds up what tables declare, walking boxes as libavformat does: wherever they lie, not only where the specification puts
 /// them. The contents of a sample description are not walked, but searched for the names of tables.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct EntryCounter {
+    limits: Limits,
+    /// Where the boxes at the top level begin that have been counted.
+    counted: BTreeSet<u64>,
     /// Entries of all tables. More than a file can hold when there was too much to look at.
-    pub(super) entries: u64,
-    pub(super) tracks: u64,
+    entries: u64,
+    tracks: u64,
     /// Bytes looked at, and those of compressed parts.
     work: u64,
     packed: u64,
 }
 
 impl EntryCounter {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self { limits: *limits, ..Self::default() }
+    }
+
+    /// Adds up what the box at `offset` declares, once, and refuses what is too much.
+    pub(super) fn count(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Pause> {
+        if self.counted.insert(offset) {
+            self.walk(bytes, 0, false);
+        }
+        let allowed = u64::from(self.limits.max_streams);
+        if self.entries > self.limits.max_index_entries {
+            return Err(self.too_many_entries());
+        }
+        let is_allowed = self.tracks <= allowed;
+        if is_allowed { Ok(()) } else { Err(Pause::Limit { limit: "max_streams", allowed }) }
+    }
+
+    pub(super) const fn too_many_entries(&self) -> Pause {
+        Pause::Limit { limit: "max_index_entries", allowed: self.limits.max_index_entries }
+    }
+
     /// Adds some work; `false` when that is too much.
     const fn work(&mut self, bytes: u64) -> bool {
         self.work = self.work.saturating_add(bytes);
@@ -36,7 +71,7 @@ impl EntryCounter {
     }
 
     /// Adds up what the boxes in `bytes` declare, which lie in `depth` others, and in a track of sound or not.
-    pub(super) fn walk(&mut self, bytes: &[u8], depth: u32, in_sound: bool) {
+    fn walk(&mut self, bytes: &[u8], depth: u32, in_sound: bool) {
         let mut level = Level::default();
         for (kind, content) in contents(bytes) {
             if depth > MAX_DEPTH || !self.work(BOX_WORK) {
@@ -58,10 +93,8 @@ impl EntryCounter {
     /// Walks what a box contains, if it can contain tables.
     fn enter(&mut self, kind: [u8; 4], content: &[u8], depth: u32, in_sound: bool) {
         match &kind {
-            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"dinf" | b"udta" | b"ilst"
-            | b"wave" | b"sinf" | b"schi" | b"tref" | b"gmhd" | b"iprp" | b"mvex" | b"moof" | b"traf"
-            | b"cmov" => {
-                self.tracks = self.tracks.saturating_add((&kind == b"trak").into());
+            kind if PARENTS.contains(&kind) => {
+                self.tracks = self.tracks.saturating_add((kind == b"trak").into());
                 self.walk(content, depth, in_sound);
             }
             b"free" | b"hoov" if hides_moov(content) => self.walk(content, depth, in_sound),
@@ -143,8 +176,18 @@ impl Level {
     }
 }
 
+/// Whether libavformat looks into a box with this name at the top level. Padding counts when it hides a `moov`, which its first
+/// bytes tell: `start` reads them.
+pub(super) fn is_looked_into<'b>(
+    kind: [u8; 4],
+    start: impl FnOnce() -> Result<&'b [u8], Pause>,
+) -> Result<bool, Pause> {
+    let is_padding = matches!(&kind, b"free" | b"hoov");
+    Ok(PARENTS.contains(&&kind) || OTHERS.contains(&&kind) || (is_padding && hides_moov(start()?)))
+}
+
 /// Whether padding is a `moov` that somebody crossed out: libavformat reads it all the same.
-pub(super) fn hides_moov(content: &[u8]) -> bool {
+fn hides_moov(content: &[u8]) -> bool {
     matches!(content.get(4..8), Some(b"mvhd" | b"cmov"))
 }
 

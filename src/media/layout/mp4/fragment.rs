@@ -1,7 +1,7 @@
 //! Movie fragments (`moof`: ISO/IEC 14496-12, 8.8), read as libavformat reads them (`mov_read_tfhd`, `mov_read_trun`).
 
 use super::movie::{FragmentDefaults, Movie};
-use crate::media::layout::boxes::{Fields, content_of, contents};
+use crate::media::layout::boxes::{Fields, contents, find};
 use crate::media::layout::gop::Sample;
 
 /// Track fragments in one fragment, at most.
@@ -24,7 +24,7 @@ pub(super) struct TrackFragment {
 pub(super) fn read_fragment(moof: &[u8], offset: u64, movie: &Movie) -> Option<Vec<TrackFragment>> {
     let mut reader =
         Reader { movie, moof_offset: offset, implicit_offset: offset, samples_left: MAX_SAMPLES };
-    let parts = contents(content_of(moof, b"moof")?).filter(|(kind, _)| kind == b"traf");
+    let parts = contents(find(moof, &[b"moof"])?).filter(|(kind, _)| kind == b"traf");
     parts.take(MAX_TRACKS).map(|(_, traf)| reader.read_track(traf)).collect()
 }
 

@@ -3,10 +3,12 @@
 
 use super::movie::Movie;
 use super::track::Track;
-use crate::media::layout::bytes::Plan;
-use crate::media::layout::gop::Route;
+use crate::media::layout::gop::{Route, Sample};
+use crate::media::layout::planner::Plan;
 use crate::source::ByteRange;
 
+/// Bytes of a time code that are read, at most (`mov_read_timecode_track` and `mov_read_rtmd_track`).
+const MAX_CODE_BYTES: u32 = 18;
 /// Chapter titles that are requested, at most, and their size.
 const MAX_CHAPTERS: usize = 256;
 const MAX_TITLE_BYTES: u32 = 4 << 10;
@@ -17,24 +19,24 @@ const MAX_TITLE_BYTES: u32 = 4 << 10;
 pub(super) fn plan(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) -> Plan {
     let mut ranges = header_ranges(movie, moov);
     if let Some((track, at)) = wanted {
-        let (start, (late, delay)) = (movie.start(moov), track.lateness(moov));
+        let (start, (late, delay)) = (movie.start(|track| track.start(moov)), track.lateness(moov));
         let to = |at: i64| {
             let wanted = track.composed(start.saturating_add(at)).saturating_add(late);
             let (mut route, mut samples) = (Route::new(wanted, delay), track.samples(moov));
-            while let Some(sample) = samples.next().filter(|_| !route.is_complete()) {
+            while let Some(sample) = samples.next().filter(|_| !route.is_complete) {
                 route.add(&sample);
             }
             route
         };
         let route = to(at);
-        let has_frame = route.has_frame();
+        let has_frame = route.best.is_some();
         if !has_frame && movie.is_fragmented {
             // The frame may be in a fragment. What is under way may be of use, and the rest is read when libav asks for it.
             return Plan::default();
         }
-        ranges.extend(route.into_ranges());
+        ranges.extend(route.ranges);
         if !has_frame {
-            ranges.extend(to(movie.duration >> 1).into_ranges());
+            ranges.extend(to(movie.duration >> 1).ranges);
         }
     }
     Plan { ranges, only: true }
@@ -42,17 +44,10 @@ pub(super) fn plan(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) ->
 
 /// Returns the samples that libavformat reads while it opens the file: time codes, and chapters.
 fn header_ranges(movie: &Movie, moov: &[u8]) -> Vec<ByteRange> {
-    let mut ranges = Vec::new();
-    for track in &movie.tracks {
-        // The bytes that `mov_read_timecode_track` and `mov_read_rtmd_track` read.
-        let length = match &track.format {
-            b"tmcd" => 4,
-            b"rtmd" => 18,
-            _ => continue,
-        };
-        let first = track.samples(moov).next();
-        ranges.extend(first.map(|sample| sample.offset..sample.offset.saturating_add(length)));
-    }
+    let codes = movie.tracks.iter().filter(|track| matches!(&track.format, b"tmcd" | b"rtmd"));
+    let codes = codes.filter_map(|track| track.samples(moov).next());
+    let codes = codes.map(|code| Sample { size: code.size.min(MAX_CODE_BYTES), ..code });
+    let mut samples: Vec<Sample> = codes.collect();
     // Of several lists of chapter tracks, libavformat keeps the last (`mov_read_chap`).
     let chapters = movie.tracks.iter().rev().find(|track| !track.chapters.is_empty());
     let numbers = chapters.map_or(&[][..], |track| &track.chapters);
@@ -60,10 +55,9 @@ fn header_ranges(movie: &Movie, moov: &[u8]) -> Vec<ByteRange> {
         // Of chapter pictures, only the first is read.
         let is_text = &track.handler != b"vide";
         let titles = track.samples(moov).take(if is_text { MAX_CHAPTERS } else { 1 });
-        let titles = titles.take_while(|title| !is_text || title.size <= MAX_TITLE_BYTES);
-        ranges.extend(titles.map(|title| title.range()));
+        samples.extend(titles.take_while(|title| !is_text || title.size <= MAX_TITLE_BYTES));
     }
-    ranges.into_iter().map(ByteRange::from).collect()
+    samples.iter().map(Sample::range).collect()
 }
 
 #[cfg(test)]
@@ -174,7 +168,7 @@ mod tests {
         let ranges = header_ranges(&Movie::parse(&moov).unwrap(), &moov);
         let range = |start, end| ByteRange::new(start, end);
         assert_eq!(ranges.len(), 1 + MAX_CHAPTERS + 1);
-        assert_eq!(ranges[..3], [range(1000, 1004), range(1000, 1100), range(1100, 1200)]);
+        assert_eq!(ranges[..3], [range(1000, 1018), range(1000, 1100), range(1100, 1200)]);
         assert_eq!(ranges[1 + MAX_CHAPTERS], range(1000, 1100));
     }
 

@@ -1,15 +1,19 @@
 //! The two indexes of movie fragments: `sidx` in front of them (ISO/IEC 14496-12, 8.16.3), and `mfra` at the end of the file
 //! (8.8.9).
 
-use crate::media::layout::boxes::{Fields, be32, content_of, contents, parse_header};
+use crate::media::layout::boxes::{Fields, be32, contents, find, parse_header};
+use crate::media::layout::planner::Pause;
+use crate::media::seen::Seen;
 
 /// A `moof` of nothing but its `mfhd`, of 16 bytes.
 const LEAST_MOOF_BYTES: u64 = 24;
 /// A `moof` larger than this is none, when it is looked for in the middle of a file.
 const MOST_MOOF_BYTES: u64 = 64 << 20;
+/// Indexes right before a fragment are looked for this far in front of it.
+const INDEX_WINDOW: u64 = 4 << 10;
 
 /// An index of fragments by time.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SegmentIndex {
     /// The track whose times these are, and its ticks in a second; not 0.
     pub(super) track_id: u32,
@@ -27,12 +31,36 @@ impl SegmentIndex {
     pub(super) fn begins_or_ends_at(&self, offset: u64) -> bool {
         self.end.1 == offset || self.entries.binary_search_by_key(&offset, |(_, place)| *place).is_ok()
     }
+
+    /// Whether the fragments reach to the end of the file, but for an `mfra`, as libavformat asks of an index.
+    pub(super) fn covers_file(&self, seen: &Seen) -> Result<bool, Pause> {
+        let Some(rest) = seen.size().checked_sub(self.end.1) else { return Ok(false) };
+        let header = parse_header(seen.bytes(self.end.1, 16)?);
+        let is_mfra = header.is_some_and(|header| &header.kind == b"mfra" && header.size == rest);
+        Ok(rest == 0 || is_mfra)
+    }
+}
+
+/// Reads the indexes that end where the fragment at `offset` begins, in the order of the file.
+pub(super) fn indexes_before(seen: &Seen, offset: u64) -> Result<Vec<SegmentIndex>, Pause> {
+    let start = offset.saturating_sub(INDEX_WINDOW);
+    let mut rest = seen.bytes(start, offset.saturating_sub(start))?;
+    let mut found = Vec::new();
+    for at in (0..rest.len()).rev() {
+        let Some((before, sidx)) = rest.split_at_checked(at) else { continue };
+        if be32(sidx, 0).is_some_and(|size| usize::try_from(size) == Ok(sidx.len())) {
+            found.extend(parse_sidx(sidx, start.saturating_add(at as u64)));
+            rest = before;
+        }
+    }
+    found.reverse();
+    Ok(found)
 }
 
 /// Reads a whole `sidx` box that begins at `offset`; `None` when it cannot be understood, or is an index of indexes.
 pub(super) fn parse_sidx(sidx: &[u8], offset: u64) -> Option<SegmentIndex> {
     const IS_INDEX: u32 = 1 << 31;
-    let mut fields = Fields::new(content_of(sidx, b"sidx")?).filter(|fields| fields.version <= 1)?;
+    let mut fields = Fields::new(find(sidx, &[b"sidx"])?).filter(|fields| fields.version <= 1)?;
     let (track_id, timescale) = (fields.take()?, fields.take()?);
     let (mut time, first_offset) = (fields.take_wide()?, fields.take_wide()?);
     // Offsets count from the end of the box.
@@ -50,22 +78,15 @@ pub(super) fn parse_sidx(sidx: &[u8], offset: u64) -> Option<SegmentIndex> {
     is_usable.then_some(SegmentIndex { track_id, timescale, entries, end: (time, place), is_adjacent })
 }
 
-/// Reads the index of random access with which `tail`, the end of the file, ends: its last box says how long it is (ISO/IEC
-/// 14496-12, 8.8.11).
+/// Reads the index of random access with which `tail`, the end of the file, ends: its last box says how long it is (8.8.11). An entry
+/// is a track, a presentation time in its ticks, and where the `moof` with a keyframe for it begins. Each entry of a `tfra` (8.8.10)
+/// ends in three numbers, whose lengths less one are in the last six bits of 32.
 pub(super) fn index_at_end(tail: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
-    let (_, end) = tail.split_last_chunk::<16>()?;
-    let length = usize::try_from(be32(end, 12)?).ok()?;
+    let (_, mfro) = tail.split_last_chunk::<16>()?;
+    let length = usize::try_from(Fields::new(find(mfro, &[b"mfro"])?)?.take()?).ok()?;
     let mfra = tail.get(tail.len().checked_sub(length)?..)?;
-    let named = (end.get(4..8) == Some(&b"mfro"[..])).then(|| parse_mfra(mfra)).flatten();
-    named.filter(|named| !named.is_empty())
-}
-
-/// Reads the entries of a whole `mfra` box: track, presentation time in its ticks, and where the `moof` with a keyframe for it
-/// begins. Each entry of a `tfra` (ISO/IEC 14496-12, 8.8.10) ends in three numbers, whose lengths less one are in the last six bits
-/// of 32.
-fn parse_mfra(mfra: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
     let mut found = Vec::new();
-    for (_, tfra) in contents(content_of(mfra, b"mfra")?).filter(|(kind, _)| kind == b"tfra") {
+    for (_, tfra) in contents(find(mfra, &[b"mfra"])?).filter(|(kind, _)| kind == b"tfra") {
         let mut fields = Fields::new(tfra)?;
         let (track, lengths, count) = (fields.take()?, fields.take()?, fields.take()?);
         let numbers =
@@ -75,7 +96,7 @@ fn parse_mfra(mfra: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
             fields.skip(usize::try_from(numbers).ok()?)?;
         }
     }
-    Some(found)
+    (!found.is_empty()).then_some(found)
 }
 
 /// Finds the first `moof` in the bytes of a file from `window_offset` on, which may begin in the middle of something. Media data
@@ -84,8 +105,8 @@ pub(super) fn find_moof(window: &[u8], window_offset: u64) -> Option<u64> {
     let is_moof = |bytes: &[u8]| {
         let header = parse_header(bytes).filter(|header| &header.kind == b"moof")?;
         let child = parse_header(bytes.get(usize::try_from(header.header_bytes).ok()?..)?)?;
-        let is_likely = (LEAST_MOOF_BYTES..=MOST_MOOF_BYTES).contains(&header.size?);
-        (is_likely && &child.kind == b"mfhd" && child.size == Some(16)).then_some(())
+        let is_likely = (LEAST_MOOF_BYTES..=MOST_MOOF_BYTES).contains(&header.size);
+        (is_likely && &child.kind == b"mfhd" && child.size == 16).then_some(())
     };
     let names = window.windows(4).enumerate().filter(|(_, name)| name == b"moof");
     let mut starts = names.filter_map(|(at, _)| at.checked_sub(4));
@@ -144,12 +165,14 @@ mod tests {
             vec![1; 3],
         ];
         let second = [word(1 << 24), word(2), word(0b00_01_11), word(1), vec![1; 23]];
-        let mfra = boxed(b"mfra", &[boxed(b"tfra", &first), boxed(b"tfra", &second), full(b"mfro", 0, &[0])]);
+        let tables = [boxed(b"tfra", &first), boxed(b"tfra", &second)].concat();
+        let length = u32::try_from(tables.len() + 24).unwrap();
+        let mfra = boxed(b"mfra", &[tables, full(b"mfro", 0, &[length])]);
         let ones = 0x0101_0101_0101_0101;
         let found = [(1, 40, 5000), (1, 80, 6000), (2, ones, ones)];
-        assert_eq!(parse_mfra(&mfra).as_deref(), Some(&found[..]));
+        assert_eq!(index_at_end(&mfra).as_deref(), Some(&found[..]));
         for length in 0..mfra.len() {
-            parse_mfra(&mfra[..length]);
+            index_at_end(&mfra[..length]);
         }
     }
 

@@ -1,14 +1,14 @@
 //! The movie header (`moov`: ISO/IEC 14496-12, 8.2.1): its tracks, its clock, and what it says about fragments that follow.
 
 use super::track::Track;
-use crate::media::layout::boxes::{be32, boxes, child, contents, parse_header, read_clock};
-use crate::media::layout::gop::{MICROSECONDS, rank, rescale};
+use crate::media::layout::boxes::{be32, contents, find, read_clock};
+use crate::media::layout::gop::{MICROSECONDS, rescale};
 
 /// Tracks, at most. Files have a few; each costs memory that an empty box of eight bytes does not.
 const MAX_TRACKS: usize = 1024;
 
 /// What a `moov` contains.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Movie {
     /// In microseconds.
     pub(super) duration: i64,
@@ -30,26 +30,20 @@ pub(super) struct FragmentDefaults {
 impl Movie {
     /// Reads a whole `moov` box; `None` when it cannot be understood: compressed, without tracks, or with absurdly many.
     pub(super) fn parse(moov: &[u8]) -> Option<Self> {
-        let whole = usize::try_from(parse_header(moov)?.header_bytes).ok()?..moov.len();
-        let content = |kind| moov.get(child(moov, &whole, kind)).unwrap_or_default();
-        let has = |kind| boxes(moov, whole.clone()).any(|(name, _)| &name == kind);
-        let (timescale, ticks) = read_clock(content(b"mvhd")).unwrap_or((u32::from(has(b"mvhd")), 0));
-        let traks = boxes(moov, whole.clone()).filter(|(kind, _)| kind == b"trak").take(MAX_TRACKS + 1);
-        let tracks: Vec<_> = traks.map(|(_, part)| Track::parse(moov, &part, timescale)).collect();
-        let trexes = contents(content(b"mvex")).filter(|(kind, _)| kind == b"trex").take(MAX_TRACKS);
-        let defaults = trexes.filter_map(|(_, trex)| {
+        let content = find(moov, &[b"moov"])?;
+        let (timescale, ticks) = find(content, &[b"mvhd"]).map_or((0, 0), read_clock);
+        let traks = contents(content).filter(|(kind, _)| kind == b"trak").take(MAX_TRACKS + 1);
+        let tracks: Vec<_> = traks.map(|(_, trak)| Track::parse(moov, trak, timescale)).collect();
+        let mvex = find(content, &[b"mvex"]);
+        let trexes = contents(mvex.unwrap_or_default()).filter(|(kind, _)| kind == b"trex");
+        let defaults = trexes.take(MAX_TRACKS).filter_map(|(_, trex)| {
             let field = |at: usize| be32(trex, at);
             let (track_id, duration) = (field(4)?, field(12)?);
             Some(FragmentDefaults { track_id, duration, size: field(16)?, flags: field(20)? })
         });
-        let duration = rescale(ticks, MICROSECONDS, timescale);
-        let is_usable = (1..=MAX_TRACKS).contains(&tracks.len()) && !has(b"cmov");
-        is_usable.then_some(Self {
-            duration,
-            tracks,
-            is_fragmented: has(b"mvex"),
-            defaults: defaults.collect(),
-        })
+        let (duration, defaults) = (rescale(ticks, MICROSECONDS, timescale), defaults.collect());
+        let is_usable = (1..=MAX_TRACKS).contains(&tracks.len()) && find(content, &[b"cmov"]).is_none();
+        is_usable.then_some(Self { duration, tracks, is_fragmented: mvex.is_some(), defaults })
     }
 
     /// Returns what fragments of a track leave unsaid.
@@ -57,18 +51,16 @@ impl Movie {
         self.defaults.iter().find(|defaults| defaults.track_id == track_id)
     }
 
-    /// Returns the track with this number.
     pub(super) fn track(&self, id: u32) -> Option<&Track> {
         self.tracks.iter().find(|track| track.id == id)
     }
 
-    /// Returns the track that the poster frame will be taken from, most likely: the largest picture, where being enabled counts
-    /// as libavformat's default flag does.
+    /// Returns the track that the poster frame will be taken from, most likely.
     pub(super) fn main_track(&self) -> Option<&Track> {
         let is_chapter = |id: u32| self.tracks.iter().any(|track| track.chapters.contains(&id));
         let pictures = self.tracks.iter().filter(|track| &track.handler == b"vide" && !is_chapter(track.id));
         // The first of equals.
-        pictures.rev().max_by_key(|track| rank(track.width.into(), track.height.into(), track.is_enabled))
+        pictures.rev().max_by_key(|track| track.rank)
     }
 
     /// Iterates over the tracks of pictures and sound.
@@ -76,9 +68,9 @@ impl Movie {
         self.tracks.iter().filter(|track| matches!(&track.handler, b"vide" | b"soun"))
     }
 
-    /// Returns when the first picture or sound is presented, in microseconds.
-    pub(super) fn start(&self, moov: &[u8]) -> i64 {
-        let start = |track: &Track| Some(rescale(track.start(moov)?, MICROSECONDS, track.timescale));
+    /// Returns when the first picture or sound is presented, in microseconds, where `first` says that of a track in its ticks.
+    pub(super) fn start(&self, first: impl Fn(&Track) -> Option<i64>) -> i64 {
+        let start = |track: &Track| Some(rescale(first(track)?, MICROSECONDS, track.timescale));
         self.media().filter_map(start).min().unwrap_or(0)
     }
 }
@@ -101,9 +93,9 @@ mod tests {
         assert_eq!((movie.duration, movie.is_fragmented), (2_500_000, true));
         let track = movie.track(1).unwrap();
         assert_eq!((&track.handler, &track.format, track.timescale), (b"vide", b"avc1", 10));
-        assert_eq!((track.width, track.height, track.is_enabled), (160, 120, true));
+        assert_eq!(track.rank, 160 * 120 + 5_000_000);
         assert_eq!((track.chapters.as_slice(), track.samples(&moov).count()), (&[3, 4][..], 3));
-        assert_eq!((movie.tracks[1].width, movie.tracks[1].samples(&moov).count()), (64, 0));
+        assert_eq!((movie.tracks[1].rank, movie.tracks[1].samples(&moov).count()), (64 * 48 + 5_000_000, 0));
         let defaults = movie.fragment_defaults(2).unwrap();
         assert_eq!((defaults.duration, defaults.size, defaults.flags), (5, 6, 7));
         assert!(movie.fragment_defaults(1).is_none());
@@ -119,7 +111,7 @@ mod tests {
         let movie = Movie::parse(&moov).unwrap();
         let track = &movie.tracks[0];
         assert_eq!((movie.duration, track.id, track.timescale), ((1 << 32) + 7, 9, 90_000));
-        assert_eq!((track.width, track.height, track.is_enabled), (64, 48, true));
+        assert_eq!(track.rank, 64 * 48 + 5_000_000);
     }
 
     #[test]

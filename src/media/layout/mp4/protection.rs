@@ -1,40 +1,20 @@
 //! How a track says that its samples are encrypted (ISO/IEC 14496-12, 8.12).
 
 use crate::media::container::encryption::ProtectedEntry;
-use crate::media::layout::boxes::{be32, content_of, contents};
+use crate::media::layout::boxes::{be32, contents, find};
 
 /// Sample entries of encrypted media: pictures, sound, text, system streams, metadata (ISO/IEC 14496-12, 8.12.1), and those of
 /// the iTunes Store.
 const PROTECTED: [&[u8; 4]; 9] =
     [b"encv", b"enca", b"enct", b"encs", b"encm", b"encu", b"drmi", b"drms", b"drmt"];
-/// Boxes on the way from a track to its sample entries.
-const PATH: [&[u8; 4]; 4] = [b"mdia", b"minf", b"stbl", b"stsd"];
-
-/// Tracks, at most.
-const MAX_TRACKS: usize = 1024;
 /// Schemes of one sample entry, at most. Files that are to play everywhere have two.
 const MAX_SCHEMES: usize = 4;
 
-/// Returns the number of each track, and how its samples are encrypted: `None` when they are in clear. `moov` is a whole box. Of
-/// several sample entries, the first encrypted one counts.
-pub(super) fn protected_entries(moov: &[u8]) -> Vec<(u32, Option<ProtectedEntry>)> {
-    let content = content_of(moov, b"moov").unwrap_or_default();
-    let tracks = contents(content).filter(|(kind, _)| kind == b"trak").take(MAX_TRACKS);
-    tracks.filter_map(|(_, trak)| Some((read_track_id(trak)?, entry_of(trak)))).collect()
-}
-
-/// ISO/IEC 14496-12, 8.3.2.
-fn read_track_id(trak: &[u8]) -> Option<u32> {
-    let tkhd = child(trak, b"tkhd")?;
-    be32(tkhd, if tkhd.first() == Some(&1) { 20 } else { 12 })
-}
-
-fn entry_of(trak: &[u8]) -> Option<ProtectedEntry> {
-    let stsd = PATH.iter().try_fold(trak, |content, kind| child(content, kind))?;
-    let entries = contents(stsd.get(8..).unwrap_or_default());
-    entries
-        .map(|(kind, content)| PROTECTED.contains(&&kind).then(|| read_entry(content)))
-        .find_map(|entry| entry)
+/// Returns how the samples that a sample description (`stsd`) is for are encrypted: `None` when they are in clear. Of several sample
+/// entries, the first encrypted one counts.
+pub(super) fn protected_entry(stsd: &[u8]) -> Option<ProtectedEntry> {
+    let mut entries = contents(stsd.get(8..).unwrap_or_default());
+    entries.find(|(kind, _)| PROTECTED.contains(&kind)).map(|(_, content)| read_entry(content))
 }
 
 /// Reads the protection of an encrypted sample entry. How much comes before its boxes depends on what is sampled, so they are
@@ -49,18 +29,12 @@ fn read_entry(content: &[u8]) -> ProtectedEntry {
         // The size counts itself and the name.
         let length = size.and_then(|size| usize::try_from(size).ok()?.checked_sub(4));
         let information = length.and_then(|length| after.get(4..length)).unwrap_or_default();
-        let scheme = child(information, b"schm").and_then(|schm| schm.get(4..)?.first_chunk().copied());
+        let scheme = find(information, &[b"schm"]).and_then(|schm| schm.get(4..)?.first_chunk().copied());
         entry.scheme = entry.scheme.or(scheme);
-        entry.has_parameters |=
-            child(information, b"schi").is_some_and(|details| child(details, b"tenc").is_some());
+        entry.has_parameters |= find(information, &[b"schi", b"tenc"]).is_some();
         rest = after.get(4..).unwrap_or_default();
     }
     entry
-}
-
-/// The content of the first box of a kind.
-fn child<'b>(content: &'b [u8], kind: &[u8; 4]) -> Option<&'b [u8]> {
-    contents(content).find(|(name, _)| name == kind).map(|(_, content)| content)
 }
 
 #[cfg(test)]
@@ -72,6 +46,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
+    use super::super::movie::Movie;
     use super::super::test_tables::*;
     use super::*;
 
@@ -88,10 +63,18 @@ mod tests {
     fn movie(tracks: &[&[Vec<u8>]]) -> Vec<u8> {
         let tracks = (1..).zip(tracks).map(|(id, entries)| {
             let stsd = boxed(b"stsd", &[vec![0; 8], entries.concat()]);
-            let mdia = PATH[..3].iter().rev().fold(stsd, |content, kind| boxed(kind, &[content]));
+            let mdia = [b"mdia", b"minf", b"stbl"]
+                .into_iter()
+                .rev()
+                .fold(stsd, |content, kind| boxed(kind, &[content]));
             boxed(b"trak", &[full(b"tkhd", 1, &[0, 0, id]), mdia])
         });
         moov(&[mvhd(1000)].into_iter().chain(tracks).collect::<Vec<_>>())
+    }
+
+    fn protected_entries(moov: &[u8]) -> Vec<(u32, Option<ProtectedEntry>)> {
+        let tracks = Movie::parse(moov).map_or_else(Vec::new, |movie| movie.tracks);
+        tracks.iter().map(|track| (track.id, track.protection)).collect()
     }
 
     fn entry(kind: &[u8; 4], boxes: &[Vec<u8>]) -> Vec<u8> {

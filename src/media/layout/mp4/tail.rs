@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::index::{find_moof, index_at_end};
 use crate::media::layout::boxes::parse_header;
-use crate::media::layout::bytes::{Bytes, Pause};
+use crate::media::layout::planner::Pause;
+use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
 /// The part of the file that is looked at first, at least, and at most: as much as is requested first of a file of unknown size.
@@ -17,8 +18,8 @@ const MAX_TAIL: u64 = 16 << 20;
 const STEP: u64 = 128 << 10;
 /// A `moof` and its first child may lie across two steps.
 const OVERLAP: u64 = 64;
-/// Fragments that are followed from one found in the tail, and headers requested side by side because an index names them.
-const MAX_LINKS: usize = 64;
+/// Boxes that are followed from a fragment found in the tail, and headers requested side by side because an index names them.
+const MAX_LINKS: usize = 128;
 const MAX_HEADERS: usize = 512;
 
 /// The search for the last fragments.
@@ -28,96 +29,107 @@ pub(super) enum Tail {
     Unknown,
     /// Here is one, if it leads to the end.
     Named(u64),
-    /// None begins in the bytes from `searched_from` on, nor in those between `from` and `at`.
-    Searching { from: u64, at: u64, searched_from: u64 },
+    /// None begins in the bytes from `until` on, nor in those between `from` and `at`.
+    Searching { from: u64, at: u64, until: u64 },
 }
 
 impl Tail {
-    /// Looks at the end of the file once, and requests `beside` with it. Then requests the headers that an index of random access
-    /// names: those of a track up to the time `wanted` and the last one. Without an index, requests what is in front of the end if
-    /// no fragment begins there.
-    pub(super) fn look(
-        &mut self,
-        seen: &dyn Bytes,
-        (fragment_bytes, header_bytes): (u64, u64),
-        wanted: Option<(u32, i64)>,
-        beside: ByteRange,
-    ) -> Result<(), Pause> {
-        if !matches!(self, Self::Unknown) {
-            return Ok(());
-        }
-        let size = seen.size();
-        let length = size.checked_div(PART_OF_FILE).unwrap_or(0).clamp(LEAST, MOST).min(size);
-        let start = size.saturating_sub(length);
-        let tail = seen.bytes_beside(start, length, &[beside])?;
-        if let Some(named) = index_at_end(tail) {
-            let last: BTreeMap<u32, u64> = named.iter().map(|(id, _, offset)| (*id, *offset)).collect();
-            let last_of_all = last.values().max().copied().ok_or(Pause::Unknown)?;
-            // Tracks may have fragments of their own, which then lie near each other.
-            let near = last_of_all.saturating_sub(fragment_bytes.saturating_mul(2));
-            let first = last.values().copied().filter(|&offset| offset >= near).min().unwrap_or(last_of_all);
-            *self = Self::Named(first);
-            let (track, wanted) = wanted.unwrap_or((0, i64::MIN));
-            let is_before = |time: u64| i64::try_from(time).is_ok_and(|time| time <= wanted);
-            let before = named.iter().filter(|(id, time, _)| *id == track && is_before(*time));
-            let headers = before.take(MAX_HEADERS).map(|(_, _, offset)| *offset).chain([first, last_of_all]);
-            let header = |offset: u64| ByteRange::new(offset, offset.saturating_add(header_bytes));
-            return Err(Pause::request(headers.map(header).collect()));
-        }
-        if let Some(moof) = find_moof(tail, start)
-            && links(seen, moof)?.is_some()
-        {
-            *self = Self::Named(moof);
-            return Ok(());
-        }
-        let guess = fragment_bytes.saturating_add(fragment_bytes >> 3).saturating_add(LEAST);
-        let from = size.saturating_sub(guess).min(start.saturating_sub(LEAST));
-        *self = Self::Searching { from, at: from, searched_from: start };
-        // It begins in the first third of that, if it is like the first fragment.
-        let likely = from.saturating_add(fragment_bytes >> 2).saturating_add(LEAST << 1);
-        Err(Pause::request(vec![ByteRange::new(from, likely.min(start))]))
-    }
-
-    /// Returns the last fragments, in the order of the file.
+    /// Returns the last fragments, in the order of the file. The end of the file is looked at first, and `beside` is requested with
+    /// it. If an index of random access is there, the headers that it names are requested: those of a track up to the time `wanted`,
+    /// and the last one. `fragment_bytes` and `header_bytes` say about how long a fragment and its header are.
     ///
     /// # Errors
     /// [`Pause::Unknown`] when they cannot be found.
-    pub(super) fn finish(&mut self, seen: &dyn Bytes, fragment_bytes: u64) -> Result<Vec<u64>, Pause> {
-        while let Self::Searching { from, at, searched_from } = *self {
-            if at >= searched_from {
-                let back = seen.size().saturating_sub(from);
-                let back = back.saturating_add(back >> 1);
-                if from == 0 || back > MAX_TAIL.max(fragment_bytes.saturating_mul(2)) {
-                    return Err(Pause::Unknown);
+    pub(super) fn find(
+        &mut self,
+        seen: &Seen,
+        (fragment_bytes, header_bytes): (u64, u64),
+        wanted: Option<(u32, i64)>,
+        beside: ByteRange,
+    ) -> Result<Vec<u64>, Pause> {
+        let size = seen.size();
+        loop {
+            *self = match *self {
+                Self::Unknown => {
+                    let length = size.checked_div(PART_OF_FILE).unwrap_or(0).clamp(LEAST, MOST).min(size);
+                    let start = size.saturating_sub(length);
+                    if let Some(named) = index_at_end(seen.bytes_beside(start, length, &[beside])?) {
+                        return Err(self.take_index(&named, fragment_bytes, header_bytes, wanted));
+                    }
+                    Self::Searching { from: start, at: start, until: size }
                 }
-                let further = seen.size().saturating_sub(back);
-                *self = Self::Searching { from: further, at: further, searched_from: from };
-                continue;
-            }
-            let start = at.saturating_sub(OVERLAP).max(from);
-            let end = at.saturating_add(STEP).min(searched_from);
-            let soon = ByteRange::new(at, end.saturating_add(STEP).min(searched_from));
-            let bytes = seen.bytes_beside(start, end.saturating_sub(start), &[soon])?;
-            *self = match find_moof(bytes, start) {
-                Some(moof) if links(seen, moof)?.is_some() => Self::Named(moof),
-                _ => Self::Searching { from, at: end, searched_from },
+                Self::Named(last) => return links(seen, last)?.ok_or(Pause::Unknown),
+                Self::Searching { from, at, until } if at < until => {
+                    // All of the end of the file is here.
+                    let step = if until == size { MOST } else { STEP };
+                    let end = at.saturating_add(step).min(until);
+                    // The last fragment begins in the first quarter, if it is like the first one.
+                    let quarter = from.saturating_add(fragment_bytes >> 2);
+                    let likely = quarter.max(end).saturating_add(STEP).min(until);
+                    let start = at.saturating_sub(OVERLAP).max(from);
+                    let soon = ByteRange::new(at, likely);
+                    let bytes = seen.bytes_beside(start, end.saturating_sub(start), &[soon])?;
+                    match find_moof(bytes, start) {
+                        Some(moof) if links(seen, moof)?.is_some() => Self::Named(moof),
+                        _ => Self::Searching { from, at: end, until },
+                    }
+                }
+                Self::Searching { from, until, .. } => {
+                    let from_end = further_back(size.saturating_sub(from), until == size, fragment_bytes);
+                    let further = from_end.filter(|_| from > 0).ok_or(Pause::Unknown)?;
+                    let further = size.saturating_sub(further);
+                    Self::Searching { from: further, at: further, until: from }
+                }
             };
         }
-        let Self::Named(last) = *self else { return Err(Pause::Unknown) };
-        links(seen, last)?.ok_or(Pause::Unknown)
+    }
+
+    /// Takes the entries of an index of random access, and requests the headers that will be read.
+    fn take_index(
+        &mut self,
+        named: &[(u32, u64, u64)],
+        fragment_bytes: u64,
+        header_bytes: u64,
+        wanted: Option<(u32, i64)>,
+    ) -> Pause {
+        let last: BTreeMap<u32, u64> = named.iter().map(|(id, _, offset)| (*id, *offset)).collect();
+        let last_of_all = last.values().max().copied().unwrap_or(0);
+        // Tracks may have fragments of their own, which then lie near each other.
+        let near = last_of_all.saturating_sub(fragment_bytes.saturating_mul(2));
+        let first = last.values().copied().filter(|&offset| offset >= near).min().unwrap_or(last_of_all);
+        *self = Self::Named(first);
+        let (track, wanted) = wanted.unwrap_or((0, i64::MIN));
+        let is_before = |time: u64| i64::try_from(time).is_ok_and(|time| time <= wanted);
+        let before = named.iter().filter(|(id, time, _)| *id == track && is_before(*time));
+        let headers = before.take(MAX_HEADERS).map(|(_, _, offset)| *offset).chain([first, last_of_all]);
+        Pause::request(headers.map(|at| ByteRange::new(at, at.saturating_add(header_bytes))).collect())
     }
 }
 
+/// Returns how many bytes in front of the end are looked at next, where there was nothing in the last `back`.
+fn further_back(back: u64, is_first: bool, fragment_bytes: u64) -> Option<u64> {
+    let further = back.saturating_add(back >> 1);
+    let like_first = fragment_bytes.saturating_add(fragment_bytes >> 3).saturating_add(LEAST);
+    if is_first {
+        return Some(further.max(like_first));
+    }
+    Some(further).filter(|&further| further <= MAX_TAIL.max(fragment_bytes.saturating_mul(2)))
+}
+
 /// Returns the fragments from the one at `offset` to the end of the file; `None` when the boxes do not lead there.
-fn links(seen: &dyn Bytes, mut offset: u64) -> Result<Option<Vec<u64>>, Pause> {
+fn links(seen: &Seen, mut offset: u64) -> Result<Option<Vec<u64>>, Pause> {
     let mut found = Vec::new();
-    while offset < seen.size() {
-        let header = parse_header(seen.bytes(offset, 16)?).filter(|header| header.is_text());
-        let Some(header) = header.filter(|_| found.len() < MAX_LINKS) else { return Ok(None) };
+    for _ in 0..MAX_LINKS {
+        if offset >= seen.size() {
+            return Ok(Some(found));
+        }
+        let Some(header) = parse_header(seen.bytes(offset, 16)?).filter(|header| header.is_text()) else {
+            break;
+        };
         if &header.kind == b"moof" {
             found.push(offset);
         }
-        offset = offset.saturating_add(header.size.unwrap_or(u64::MAX));
+        offset = offset.saturating_add(header.size);
     }
-    Ok(Some(found))
+    Ok(None)
 }

@@ -102,7 +102,7 @@ pub(super) fn fixture_boxes(name: &str, kind: &[u8; 4]) -> Vec<(u64, Vec<u8>)> {
     let (mut found, mut at) = (Vec::new(), 0);
     while let Some(header) = parse_header(&file[at..]) {
         let rest = file.len() - at;
-        let size = header.size.map_or(rest, |size| usize::try_from(size).unwrap().min(rest));
+        let size = usize::try_from(header.size).unwrap().min(rest);
         if &header.kind == kind {
             found.push((at as u64, file[at..at + size].to_vec()));
         }

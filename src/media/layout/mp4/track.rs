@@ -3,20 +3,20 @@
 use std::iter::Take;
 use std::ops::Range;
 
+use super::protection::protected_entry;
 use super::tables::Samples;
-use crate::media::layout::boxes::{Fields, be32, child, read_clock};
-use crate::media::layout::gop::{MICROSECONDS, rescale};
+use crate::media::container::encryption::ProtectedEntry;
+use crate::media::layout::boxes::{Fields, be32, find, read_clock};
+use crate::media::layout::gop::{MICROSECONDS, rank, rescale};
 
 /// Chapter tracks that one track refers to, at most.
 const MAX_CHAPTER_TRACKS: usize = 16;
 /// Samples looked at for one frame, at most: 19 hours of 60 frames a second. A table of constant sizes declares four billion
 /// samples in twenty bytes.
 const MAX_SAMPLES: usize = 1 << 22;
-
 /// Samples that may come before the one that is presented first, at most.
 const REORDERED: usize = 64;
 
-/// One track.
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) id: u32,
@@ -27,31 +27,28 @@ pub(super) struct Track {
     pub(super) timescale: u32,
     /// Tracks that hold the chapters of this one (`tref`, `chap`).
     pub(super) chapters: Vec<u32>,
-    /// In pixels, by the sample description or else by the track header.
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) is_enabled: bool,
+    /// Its rank among the pictures, by the size in the sample description or else in the track header. Being enabled counts as
+    /// libavformat's default flag does.
+    pub(super) rank: u64,
     /// The edit list (ISO/IEC 14496-12, 8.6.6) as far as libavformat applies it to fragments: ticks before the presentation begins,
     /// and the media time with which it begins.
     edit: Option<(i64, i64)>,
+    /// How the samples are encrypted; `None` when they are in clear.
+    pub(super) protection: Option<ProtectedEntry>,
     /// Where the content of the sample tables lies in the `moov`.
     stbl: Range<usize>,
 }
 
 impl Track {
-    /// Reads the track whose content lies at `part` of the `moov`. The movie's clock has `timescale` ticks a second; without one,
-    /// libavformat passes over edits.
-    pub(super) fn parse(moov: &[u8], part: &Range<usize>, timescale: u32) -> Self {
-        let content = |part| moov.get(part).unwrap_or_default();
-        let within = |part: &Range<usize>, kind| child(moov, part, kind);
-        let mdia = within(part, b"mdia");
-        let stbl = within(&within(&mdia, b"minf"), b"stbl");
-        let name = |bytes: &[u8], at: usize| {
-            bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
-        };
-        let handler = name(content(within(&mdia, b"hdlr")), 8);
-        let stsd = content(within(&stbl, b"stsd"));
-        let tkhd = content(within(part, b"tkhd"));
+    /// Reads the content of a `trak`, a part of the bytes of the `moov`. The movie's clock has `timescale` ticks a second; without
+    /// one, libavformat passes over edits.
+    pub(super) fn parse(moov: &[u8], trak: &[u8], timescale: u32) -> Self {
+        let content = |path: &[&[u8; 4]]| find(trak, path).unwrap_or_default();
+        let name = |bytes: &[u8], at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).copied();
+        let handler = name(content(&[b"mdia", b"hdlr"]), 8).unwrap_or_default();
+        let stbl = content(&[b"mdia", b"minf", b"stbl"]);
+        let stsd = find(stbl, &[b"stsd"]).unwrap_or_default();
+        let tkhd = content(&[b"tkhd"]);
         // The times in front of most fields have 32 bits or 64.
         let field = |short: usize, long: usize| {
             be32(tkhd, if tkhd.first() == Some(&1) { long } else { short }).unwrap_or(0)
@@ -60,20 +57,19 @@ impl Track {
         let size = be32(stsd, 40).filter(|_| &handler == b"vide").map(|size| (size >> 16, size & 0xffff));
         let size = size.filter(|&(width, height)| width > 0 && height > 0);
         let (width, height) = size.unwrap_or((field(76, 88) >> 16, field(80, 92) >> 16));
-        let own_timescale = read_clock(content(within(&mdia, b"mdhd"))).map_or(1, |(timescale, _)| timescale);
-        let chap = content(within(&within(part, b"tref"), b"chap"));
-        let edit = read_edits(content(within(&within(part, b"edts"), b"elst"))).filter(|_| timescale > 0);
+        let (own_timescale, _) = read_clock(content(&[b"mdia", b"mdhd"]));
+        let chapters = content(&[b"tref", b"chap"]).chunks_exact(4).take(MAX_CHAPTER_TRACKS);
+        let edit = read_edits(content(&[b"edts", b"elst"])).filter(|_| timescale > 0);
         Self {
             id: field(12, 20),
             handler,
-            format: name(stsd, 12),
+            format: name(stsd, 12).unwrap_or_default(),
             timescale: own_timescale,
-            chapters: chap.chunks_exact(4).take(MAX_CHAPTER_TRACKS).filter_map(|id| be32(id, 0)).collect(),
-            width,
-            height,
-            is_enabled: field(0, 0) & 1 != 0,
+            chapters: chapters.filter_map(|id| be32(id, 0)).collect(),
+            rank: rank(width.into(), height.into(), field(0, 0) & 1 != 0),
             edit: edit.map(|(empty, media_time)| (rescale(empty, own_timescale, timescale), media_time)),
-            stbl,
+            protection: protected_entry(stsd),
+            stbl: place_of(stbl, moov),
         }
     }
 
@@ -108,12 +104,17 @@ impl Track {
     /// ahead of its decoding time, in ticks. libavformat moves that frame, not the media time, to where the edit begins.
     pub(super) fn lateness(&self, moov: &[u8]) -> (i64, i64) {
         let Some((_, media_time)) = self.edit else { return (0, 0) };
-        let samples = self.samples(moov).take(REORDERED).filter(|sample| sample.cts >= media_time);
-        let first =
-            samples.map(|sample| (sample.cts, sample.dts)).reduce(|one, two| (one.0.min(two.0), one.1));
-        let (cts, dts) = first.unwrap_or((media_time, media_time));
-        (cts.saturating_sub(media_time), cts.saturating_sub(dts).max(0))
+        let mut shown = self.samples(moov).take(REORDERED).filter(|sample| sample.cts >= media_time);
+        let Some(first) = shown.next() else { return (0, 0) };
+        let cts = shown.map(|sample| sample.cts).fold(first.cts, i64::min);
+        (cts.saturating_sub(media_time), cts.saturating_sub(first.dts).max(0))
     }
+}
+
+/// Returns where a part of some bytes lies in them.
+fn place_of(part: &[u8], whole: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
+    start..start.saturating_add(part.len())
 }
 
 /// Reads the ticks of empty edits, on the movie's clock, and the media time of the first other one. libavformat reads as many edits
