@@ -10,24 +10,23 @@
 //! time base, reason, decoded packets, the MD5 of the planes, and the passes that it took; or `error`, its kind, and its message.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use md5::{Digest as _, Md5};
 use posterframe::source::FileSource;
-use posterframe::{Limits, Media, MediaError, OpenOptions};
+use posterframe::{Error, Limits, Media, OpenOptions};
 
 /// A busy machine must not change the result.
 const MAX_TIME: Duration = Duration::from_secs(1800);
 
-type Open = fn(&Path, &OpenOptions) -> Result<Media<'static>, MediaError>;
+type Open = fn(&Path, &OpenOptions) -> Result<Media<'static>, Error>;
 
-fn open_file(path: &Path, options: &OpenOptions) -> Result<Media<'static>, MediaError> {
+fn open_file(path: &Path, options: &OpenOptions) -> Result<Media<'static>, Error> {
     Media::open_file(path, options)
 }
 
-fn open_ranges(path: &Path, options: &OpenOptions) -> Result<Media<'static>, MediaError> {
+fn open_ranges(path: &Path, options: &OpenOptions) -> Result<Media<'static>, Error> {
     Media::open_source(FileSource::open(path)?, options)
 }
 
@@ -36,7 +35,7 @@ fn options() -> OpenOptions {
 }
 
 /// Returns the columns of the frame at `at`.
-fn frame_columns(media: &mut Media<'static>, at: Duration) -> Result<String, MediaError> {
+fn frame_columns(media: &mut Media<'static>, at: Duration) -> Result<String, Error> {
     let frame = media.frame(at)?;
     let md5: String = Md5::digest(frame.copy_planes()?).iter().map(|byte| format!("{byte:02x}")).collect();
     let time_base = frame.time_base();
@@ -51,7 +50,7 @@ fn frame_columns(media: &mut Media<'static>, at: Duration) -> Result<String, Med
     ))
 }
 
-fn error_columns(error: &MediaError) -> String {
+fn error_columns(error: &Error) -> String {
     // A message may quote bytes of the file.
     format!("error\t{}\t{}", error.kind(), error.to_string().replace(char::is_control, " "))
 }
@@ -81,7 +80,7 @@ fn print_kept(source: &str, open: Open, path: &Path, times: &[Duration]) {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args_os().skip(1);
     let path: PathBuf = arguments.next().ok_or("usage: any_time VIDEO MICROSECONDS...")?.into();
     let mut times = Vec::new();

@@ -20,7 +20,7 @@ use axum::routing::get;
 use posterframe::source::{
     ByteRange, FileSource, GetRange, Identity, RangeRequest, RangeSource, S3Client, S3Source, SourceError,
 };
-use posterframe::{AsyncMedia, Bounds, Encoding, Error, ErrorKind, FrameRequest, MediaError, OpenOptions};
+use posterframe::{AsyncMedia, Bounds, Encoding, Error, ErrorKind, FrameRequest, OpenOptions};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -104,7 +104,7 @@ async fn thumbnail(
 }
 
 /// The picture, and its ETag.
-async fn make(source: Arc<dyn RangeSource>, time: Duration) -> Result<(Vec<u8>, Option<String>), MediaError> {
+async fn make(source: Arc<dyn RangeSource>, time: Duration) -> Result<(Vec<u8>, Option<String>), Error> {
     let encoding = Encoding::default().with_bounds(Bounds::width(WIDTH));
     let request = FrameRequest::at(AT).with_encoding(encoding);
     let options = OpenOptions::default().with_frame(request).with_total_time(time);
@@ -148,26 +148,32 @@ impl Drop for Unfinished {
     }
 }
 
-/// An error as an answer.
-struct Failure(Error);
+/// An error as an answer: its kind, and its words.
+struct Failure(ErrorKind, String);
 
-impl<E: Into<Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(error.into())
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error.kind(), error.to_string())
     }
 }
 
-fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Internal, error)
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        Self(error.kind(), error.to_string())
+    }
 }
 
-fn busy() -> Error {
-    Error::new(ErrorKind::Unavailable, "too many thumbnails are being made")
+fn internal(error: impl std::error::Error) -> Failure {
+    Failure(ErrorKind::Internal, error.to_string())
+}
+
+fn busy() -> Failure {
+    Failure(ErrorKind::Unavailable, "too many thumbnails are being made".to_owned())
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let kind = self.0.kind();
+        let Self(kind, words) = self;
         let status = match kind {
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             // S3 also says so of a key that is not there, to a role that may not list the bucket.
@@ -178,7 +184,7 @@ impl IntoResponse for Failure {
             ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        eprintln!("{status}: {}", self.0);
+        eprintln!("{status}: {words}");
         // The error names buckets and hosts, which are nobody's business; its kind is a word for everybody.
         let mut response = (status, [(CACHE_CONTROL, "no-store")], kind.as_str()).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {

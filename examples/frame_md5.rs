@@ -8,11 +8,11 @@ use std::time::Duration;
 use md5::{Digest as _, Md5};
 #[cfg(feature = "http")]
 use posterframe::source::{HttpSource, SourceError};
-use posterframe::{Media, MediaError, OpenOptions};
+use posterframe::{Error, Media, OpenOptions};
 
 const AT: Duration = Duration::from_secs(5);
 
-fn open(path: &str) -> Result<Media<'static>, MediaError> {
+fn open(path: &str) -> Result<Media<'static>, Error> {
     #[cfg(feature = "http")]
     if path.starts_with("http") {
         let url = path.parse().map_err(|error| SourceError::Request { reason: format!("{error}") });
@@ -22,7 +22,7 @@ fn open(path: &str) -> Result<Media<'static>, MediaError> {
     Media::open_file(path, &OpenOptions::default())
 }
 
-fn line(path: &str) -> Result<String, MediaError> {
+fn line(path: &str) -> Result<String, Error> {
     let mut media = open(path)?;
     let start = media.info().start_seconds.map_or("-".to_owned(), |seconds| format!("{seconds:.6}"));
     let duration = media.info().duration_seconds.map_or("-".to_owned(), |seconds| format!("{seconds:.6}"));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::spawn_blocking;
 
 use crate::deadline::CancelToken;
-use crate::media::{FrameRequest, Media, MediaError, MediaInfo, OpenOptions, PosterFrame};
+use crate::media::{Error, FrameRequest, Media, MediaInfo, OpenOptions, PosterFrame};
 use crate::picture::Thumbnail;
 use crate::source::{Identity, Ledger, RangeSource};
 
@@ -41,7 +41,7 @@ impl AsyncMedia {
     ///
     /// # Errors
     /// As there.
-    pub async fn open(source: impl RangeSource, options: OpenOptions) -> Result<Self, MediaError> {
+    pub async fn open(source: impl RangeSource, options: OpenOptions) -> Result<Self, Error> {
         Self::open_with(options, |options| Media::open_source(source, options)).await
     }
 
@@ -49,15 +49,15 @@ impl AsyncMedia {
     ///
     /// # Errors
     /// As there.
-    pub async fn open_file(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self, MediaError> {
+    pub async fn open_file(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self, Error> {
         let path = path.as_ref().to_owned();
         Self::open_with(options, |options| Media::open_file(path, options)).await
     }
 
     async fn open_with(
         options: OpenOptions,
-        open: impl FnOnce(&OpenOptions) -> Result<Media<'static>, MediaError> + Send + 'static,
-    ) -> Result<Self, MediaError> {
+        open: impl FnOnce(&OpenOptions) -> Result<Media<'static>, Error> + Send + 'static,
+    ) -> Result<Self, Error> {
         let token = CancelToken::default();
         let options = options.for_call(token.clone());
         let media = in_background(token, move || open(&options)).await?;
@@ -84,7 +84,7 @@ impl AsyncMedia {
     ///
     /// # Errors
     /// As there.
-    pub async fn frame(&mut self, request: impl Into<FrameRequest>) -> Result<PosterFrame, MediaError> {
+    pub async fn frame(&mut self, request: impl Into<FrameRequest>) -> Result<PosterFrame, Error> {
         let request = request.into();
         self.call(move |media| media.frame(request)).await
     }
@@ -93,15 +93,15 @@ impl AsyncMedia {
     ///
     /// # Errors
     /// As there.
-    pub async fn thumbnail(&mut self, request: impl Into<FrameRequest>) -> Result<Thumbnail, MediaError> {
+    pub async fn thumbnail(&mut self, request: impl Into<FrameRequest>) -> Result<Thumbnail, Error> {
         let request = request.into();
         self.call(move |media| media.frame(request)?.thumbnail()).await
     }
 
     async fn call<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut Media<'static>) -> Result<T, MediaError> + Send + 'static,
-    ) -> Result<T, MediaError> {
+        work: impl FnOnce(&mut Media<'static>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let (token, media) = (CancelToken::default(), Arc::clone(&self.media));
         let call = token.clone();
         in_background(token, move || {
@@ -122,8 +122,8 @@ impl fmt::Debug for AsyncMedia {
 /// Works in a thread that may block. When nobody waits any more, the token ends the work.
 async fn in_background<T: Send + 'static>(
     token: CancelToken,
-    work: impl FnOnce() -> Result<T, MediaError> + Send + 'static,
-) -> Result<T, MediaError> {
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     let mut guard = CancelOnDrop(Some(token));
     let ended = spawn_blocking(work).await;
     // What was made may go on using the token.
@@ -131,7 +131,7 @@ async fn in_background<T: Send + 'static>(
     match ended {
         Ok(result) => result,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(MediaError::Cancelled),
+        Err(_) => Err(Error::Cancelled),
     }
 }
 

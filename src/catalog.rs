@@ -49,8 +49,9 @@ pub(crate) struct Doubles {
     pub(crate) double_rows: u64,
 }
 
+use crate::ErrorKind;
+use crate::job_error::JobError;
 use crate::object_name::{ContentId, ObjectName};
-use crate::{Error, ErrorKind};
 
 /// Characters that the columns `video_url` and `thumbnail_url`, `VARCHAR(500)` each, hold.
 pub const MAX_URL_CHARS: usize = 500;
@@ -323,7 +324,7 @@ impl CatalogError {
     }
 }
 
-impl From<CatalogError> for Error {
+impl From<CatalogError> for JobError {
     fn from(error: CatalogError) -> Self {
         Self::new(error.kind(), error)
     }

@@ -29,9 +29,10 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::catalog::SQLITE_SCHEMA;
 use crate::config::{LambdaConfig, LogSettings};
+use crate::job_error::JobError;
 use crate::logging::{self, Stream};
 use crate::media::keep_freed_memory;
-use crate::{CancelToken, Error, ErrorKind};
+use crate::{CancelToken, ErrorKind};
 use arguments::{Arguments, Command};
 use interrupt::interrupt;
 use output::{Failure, exit_code};
@@ -77,7 +78,7 @@ fn execute(command: Command) -> Result<(), Failure> {
     thread::spawn(move || listener.0.block_on(interrupt(listener.1)));
     // These read all settings, and report what is wrong with any of them at once.
     if matches!(command, Command::Probe(_) | Command::Grab(_)) {
-        logging::start(&LogSettings::from_env().map_err(Error::from)?, Stream::Error)?;
+        logging::start(&LogSettings::from_env().map_err(JobError::from)?, Stream::Error)?;
     }
     match command {
         Command::Probe(probe) => probe::run(&probe, cancel),
@@ -103,7 +104,7 @@ fn manual() -> Result<(), Failure> {
     let mut page = Vec::new();
     let mut program = Arguments::command();
     program.build();
-    let internal = |error: std::io::Error| Error::new(ErrorKind::Internal, error);
+    let internal = |error: std::io::Error| JobError::new(ErrorKind::Internal, error);
     clap_mangen::Man::new(program.clone()).render(&mut page).map_err(internal)?;
     for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
         clap_mangen::Man::new(command.clone()).render(&mut page).map_err(internal)?;
@@ -119,6 +120,9 @@ fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
     done
 }
 
-fn runtime() -> Result<Runtime, Error> {
-    Builder::new_current_thread().enable_all().build().map_err(|error| Error::new(ErrorKind::Internal, error))
+fn runtime() -> Result<Runtime, JobError> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| JobError::new(ErrorKind::Internal, error))
 }

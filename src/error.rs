@@ -1,7 +1,6 @@
 //! What went wrong, told by kind: the one thing callers, exit codes and retry policies decide on.
 
 use std::any::Any;
-use std::error::Error as StdError;
 use std::fmt;
 
 /// The kinds of failure, the same in every layer.
@@ -85,72 +84,6 @@ impl ErrorKind {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// A failure of the job, from whichever layer: what it is about, its kind, and the layer's own error as the source.
-///
-/// ```
-/// use posterframe::{Error, ErrorKind, Media, OpenOptions};
-///
-/// fn seconds(path: &str) -> Result<Option<f64>, Error> {
-///     let media = Media::open_file(path, &OpenOptions::default()).map_err(|error| Error::from(error).about(path))?;
-///     Ok(media.info().duration_seconds)
-/// }
-///
-/// let error = seconds("nothing.mp4").expect_err("there is no such file");
-/// assert_eq!((error.kind(), error.subject()), (ErrorKind::NotFound, Some("nothing.mp4")));
-/// assert!(!error.is_retryable());
-/// ```
-#[derive(Debug)]
-pub struct Error {
-    kind: ErrorKind,
-    subject: Option<String>,
-    source: Box<dyn StdError + Send + Sync>,
-}
-
-impl Error {
-    /// Wraps a layer's error.
-    pub fn new(kind: ErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { kind, subject: None, source: source.into() }
-    }
-
-    /// Says which object the error is about. The first name given stays: it is the nearest to the failure.
-    #[must_use]
-    pub fn about(mut self, subject: impl Into<String>) -> Self {
-        self.subject.get_or_insert_with(|| subject.into());
-        self
-    }
-
-    /// The kind of failure.
-    pub const fn kind(&self) -> ErrorKind {
-        self.kind
-    }
-
-    /// Which object it is about, where that is known.
-    pub fn subject(&self) -> Option<&str> {
-        self.subject.as_deref()
-    }
-
-    /// Whether trying again may help; see [`ErrorKind::is_retryable`].
-    pub const fn is_retryable(&self) -> bool {
-        self.kind.is_retryable()
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.subject {
-            Some(subject) => write!(f, "{subject}: {}", self.source),
-            None => self.source.fmt(f),
-        }
-    }
-}
-
-impl StdError for Error {
-    // `Display` already shows the layer's error, so the chain goes on behind it.
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.source()
     }
 }
 

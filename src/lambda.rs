@@ -25,11 +25,12 @@ use crate::config::{LambdaConfig, LogFormat, LogSettings};
 #[cfg(feature = "cli")]
 use crate::event::Outcome;
 use crate::event::{Event, FunctionError};
+use crate::job_error::JobError;
 use crate::logging::{self, Stream};
 use crate::media::keep_freed_memory;
 use crate::secret::SecretStore;
 use crate::source::S3Source;
-use crate::{Error, ErrorKind, aws, telemetry};
+use crate::{ErrorKind, aws, telemetry};
 use records::Worker;
 use time_limit::TimeLimit;
 
@@ -83,10 +84,10 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
 
 impl Worker<RemoteCatalog> {
     /// Everything an invocation needs, without a word over the network.
-    async fn of(config: LambdaConfig) -> Result<Self, Error> {
+    async fn of(config: LambdaConfig) -> Result<Self, JobError> {
         telemetry::obsolete(&config.obsolete);
         let settings = aws::settings().await;
-        let client = S3Source::client(&settings).map_err(|error| Error::new(ErrorKind::Config, error))?;
+        let client = S3Source::client(&settings).map_err(|error| JobError::new(ErrorKind::Config, error))?;
         let secrets = SecretStore::new(&settings);
         let catalog = RemoteCatalog::new(&config.catalog, secrets, &settings)?;
         Ok(Self::new(client, catalog, config))
@@ -112,7 +113,7 @@ impl Replayer {
     ///
     /// # Errors
     /// When they cannot be made.
-    pub(crate) async fn new(config: LambdaConfig) -> Result<Self, Error> {
+    pub(crate) async fn new(config: LambdaConfig) -> Result<Self, JobError> {
         Ok(Self(Worker::of(config).await?.without_metrics()))
     }
 
@@ -130,7 +131,7 @@ impl Replayer {
 }
 
 async fn invoke(
-    worker: Arc<Result<Worker<RemoteCatalog>, Error>>,
+    worker: Arc<Result<Worker<RemoteCatalog>, JobError>>,
     event: LambdaEvent<Value>,
 ) -> Result<Value, FunctionError> {
     let (payload, context) = event.into_parts();

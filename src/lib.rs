@@ -92,6 +92,8 @@ mod file_etag;
 mod frame_time;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+#[cfg(feature = "job")]
+mod job_error;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod limits;
@@ -121,13 +123,12 @@ pub mod testing;
 #[cfg(feature = "tokio")]
 pub use asynchronous::AsyncMedia;
 pub use deadline::CancelToken;
-pub use error::{Error, ErrorKind};
+pub use error::ErrorKind;
 pub use frame_time::{FrameTime, FrameTimeError, Percent};
-pub use limits::Limits;
+pub use limits::{Limit, Limits};
 pub use media::{
-    AudioInfo, ColourInfo, CoverArt, Disposition, FrameReason, FrameRequest, Frames, HdrKind, Media,
-    MediaError, MediaInfo, Mp4Layout, OpenOptions, Pick, PosterFrame, Ratio, StreamInfo, StreamKind, Threads,
-    VideoInfo,
+    AudioInfo, ColourInfo, CoverArt, Disposition, Error, FrameReason, FrameRequest, Frames, HdrKind, Media,
+    MediaInfo, Mp4Layout, OpenOptions, Pick, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
 };
 pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
 pub use pixels::{Bounds, Orientation, RgbPicture};

@@ -1,6 +1,9 @@
 //! How much one file may cost.
 
+use std::fmt;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 /// Bounds on the work one file may cause. Reaching one is an error of kind
 /// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) (or [`Timeout`](crate::ErrorKind::Timeout)), never a wrong picture.
@@ -40,6 +43,45 @@ pub struct Limits {
     /// Wall time of one call: opening, a frame, a picture of a frame. Default 60 s. [`OpenOptions::deadline`](crate::OpenOptions::deadline)
     /// bounds them all together.
     pub max_time: Duration,
+}
+
+/// The limits whose reaching is an error of kind [`LimitExceeded`](crate::ErrorKind::LimitExceeded).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Limit {
+    /// [`Limits::max_bytes`].
+    MaxBytes,
+    /// [`Limits::max_requests`].
+    MaxRequests,
+    /// [`Limits::max_packets`].
+    MaxPackets,
+    /// [`Limits::max_pixels`].
+    MaxPixels,
+    /// [`Limits::max_streams`].
+    MaxStreams,
+    /// [`Limits::max_index_entries`].
+    MaxIndexEntries,
+}
+
+impl Limit {
+    /// The name of the field of [`Limits`].
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxBytes => "max_bytes",
+            Self::MaxRequests => "max_requests",
+            Self::MaxPackets => "max_packets",
+            Self::MaxPixels => "max_pixels",
+            Self::MaxStreams => "max_streams",
+            Self::MaxIndexEntries => "max_index_entries",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Default for Limits {

@@ -6,8 +6,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
+use crate::ErrorKind;
 use crate::config::{ConfigError, LogFormat, LogSettings};
-use crate::{Error, ErrorKind};
+use crate::job_error::JobError;
 
 /// Where lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +28,10 @@ pub(crate) fn say(line: &str) {
 }
 
 /// Starts writing log messages.
-pub(crate) fn start(settings: &LogSettings, stream: Stream) -> Result<(), Error> {
+pub(crate) fn start(settings: &LogSettings, stream: Stream) -> Result<(), JobError> {
     let filter = settings.filter.as_deref().unwrap_or("error,posterframe=info");
     let filter = EnvFilter::try_new(filter)
-        .map_err(|error| Error::new(ErrorKind::Config, ConfigError::of("RUST_LOG", error.to_string())))?;
+        .map_err(|error| JobError::new(ErrorKind::Config, ConfigError::of("RUST_LOG", error.to_string())))?;
     let writer = match stream {
         #[cfg(feature = "lambda")]
         Stream::Output => BoxMakeWriter::new(std::io::stdout),
@@ -54,5 +55,5 @@ pub(crate) fn start(settings: &LogSettings, stream: Stream) -> Result<(), Error>
             builder.json().flatten_event(true).with_span_list(false).with_target(false).try_init()
         }
     };
-    started.map_err(|error| Error::new(ErrorKind::Internal, error))
+    started.map_err(|error| JobError::new(ErrorKind::Internal, error))
 }

@@ -29,7 +29,7 @@ mod sequence;
 mod timeline;
 mod units;
 
-pub use error::MediaError;
+pub use error::Error;
 #[cfg(any(feature = "cli", feature = "lambda"))]
 pub(crate) use ffi::keep_freed_memory;
 pub use frame::poster::PosterFrame;

@@ -15,7 +15,8 @@ use serde::Serialize;
 pub use key_rules::{KeyRules, SkipReason};
 pub use key_template::{KeyTemplate, KeyTemplateError};
 
-use crate::{Error, ErrorKind};
+use crate::ErrorKind;
+use crate::job_error::JobError;
 
 /// Characters that the column `contents.title`, a `VARCHAR(255)`, holds.
 pub const MAX_TITLE_CHARS: usize = 255;
@@ -83,7 +84,7 @@ impl ObjectNameError {
     }
 }
 
-impl From<ObjectNameError> for Error {
+impl From<ObjectNameError> for JobError {
     fn from(error: ObjectNameError) -> Self {
         Self::new(error.kind(), error)
     }

@@ -48,9 +48,10 @@ pub use target::Target;
 
 use crate::catalog::{Asset, AssetRow, Catalog, NewContent};
 use crate::config::ThumbnailSettings;
+pub use crate::job_error::JobError;
 use crate::object_name::{ContentId, KeyRules, ObjectName};
 use crate::store::{Condition, NewObject, Store, StoreError};
-use crate::{Error, ErrorKind, Ledger, OpenOptions, telemetry};
+use crate::{ErrorKind, Ledger, OpenOptions, telemetry};
 use marker::{Marker, Pending};
 use poster::Poster;
 
@@ -155,7 +156,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
     /// [`LimitExceeded`](ErrorKind::LimitExceeded), [`Timeout`](ErrorKind::Timeout) and
     /// [`Cancelled`](ErrorKind::Cancelled) as the options say, and [`Unavailable`](ErrorKind::Unavailable),
     /// [`Denied`](ErrorKind::Denied) and [`Config`](ErrorKind::Config) for store and catalogue.
-    pub async fn process<V: VideoSource>(&self, video: &V) -> Result<Report, Error> {
+    pub async fn process<V: VideoSource>(&self, video: &V) -> Result<Report, JobError> {
         let started = Instant::now();
         let (bucket, key) = (self.store.bucket(), video.key());
         if let Some(reason) = self.key_rules.skip_reason(key) {
@@ -173,7 +174,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
             telemetry::starting_over(key);
         }
         let error = format!("the video was replaced {MAX_STARTS} times during the work");
-        Err(Error::new(ErrorKind::Unavailable, error).about(key))
+        Err(JobError::new(ErrorKind::Unavailable, error).about(key))
     }
 
     /// What the key of a video says, without looking at the video.
@@ -181,12 +182,12 @@ impl<S: Store, C: Catalog> Job<S, C> {
     /// # Errors
     /// [`Malformed`](ErrorKind::Malformed) or [`LimitExceeded`](ErrorKind::LimitExceeded) when its name cannot be used,
     /// [`Config`](ErrorKind::Config) when the thumbnail's key cannot.
-    pub fn target<V: VideoSource>(&self, video: &V) -> Result<Target, Error> {
+    pub fn target<V: VideoSource>(&self, video: &V) -> Result<Target, JobError> {
         let made = self.make_target(video.key(), video.url());
         made.map_err(|error| error.about(video.key()))
     }
 
-    fn make_target(&self, key: &str, url: &str) -> Result<Target, Error> {
+    fn make_target(&self, key: &str, url: &str) -> Result<Target, JobError> {
         let name = ObjectName::parse(key)?;
         let extension = self.thumbnail.request.encoding.format.extension();
         let thumbnail_key = self.key_rules.thumbnail_key(key, extension)?;
@@ -201,7 +202,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
         target: &Target,
         spent: &mut Ledger,
         steps: &mut StepTimes,
-    ) -> Result<Option<Report>, Error> {
+    ) -> Result<Option<Report>, JobError> {
         let mut clock = Clock::start();
         let (version, before) = self.look(video, target).await?;
         let settings = marker::settings(&self.thumbnail);
@@ -239,7 +240,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
         work: &Work<'_, V>,
         marker: Marker,
         condition: Condition,
-    ) -> Result<Option<Marker>, Error> {
+    ) -> Result<Option<Marker>, JobError> {
         // An ETag may be of the bytes alone: two versions of a video with the same frame are not told apart by the
         // condition of a put.
         let thumbnail = self.store.describe(&work.target.thumbnail_key).await?;
@@ -253,8 +254,8 @@ impl<S: Store, C: Catalog> Job<S, C> {
         }
     }
 
-    async fn version<V: VideoSource>(&self, video: &V) -> Result<SourceVersion, Error> {
-        let missing = || Error::new(ErrorKind::NotFound, "there is no such video");
+    async fn version<V: VideoSource>(&self, video: &V) -> Result<SourceVersion, JobError> {
+        let missing = || JobError::new(ErrorKind::NotFound, "there is no such video");
         video.version().await?.ok_or_else(missing)
     }
 
@@ -263,9 +264,9 @@ impl<S: Store, C: Catalog> Job<S, C> {
         &self,
         video: &V,
         target: &Target,
-    ) -> Result<(SourceVersion, Before), Error> {
+    ) -> Result<(SourceVersion, Before), JobError> {
         let url = target.asset.video_url();
-        let thumbnail = async { Ok::<_, Error>(self.store.describe(&target.thumbnail_key).await?) };
+        let thumbnail = async { Ok::<_, JobError>(self.store.describe(&target.thumbnail_key).await?) };
         let (version, thumbnail, row) = match target.name.content_id {
             Some(id) => {
                 let row = async { Ok(self.catalog.asset(url, Some(id)).await?) };
@@ -301,7 +302,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
         work: &Work<'_, V>,
         marker: &Marker,
         mut condition: Condition,
-    ) -> Result<Put, Error> {
+    ) -> Result<Put, JobError> {
         let metadata = marker.to_metadata();
         let object = NewObject {
             bytes: &work.poster.thumbnail.bytes,
@@ -325,7 +326,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
                     let seen = Condition::since(other.as_ref());
                     if (&seen, &condition) == (&Condition::Absent, &Condition::Absent) {
                         let error = format!("{key}: there is a thumbnail, and it may not be read");
-                        return Err(Error::new(ErrorKind::Denied, error));
+                        return Err(JobError::new(ErrorKind::Denied, error));
                     }
                     condition = seen;
                 }
@@ -333,7 +334,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
             }
         }
         let error = format!("{key}: other workers put it {MAX_PUTS} times meanwhile");
-        Err(Error::new(ErrorKind::Unavailable, error))
+        Err(JobError::new(ErrorKind::Unavailable, error))
     }
 
     /// Writes content and row. `None`: the video was replaced.
@@ -343,7 +344,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
         marker: &Marker,
         condition: &Condition,
         steps: &mut StepTimes,
-    ) -> Result<Option<ContentId>, Error> {
+    ) -> Result<Option<ContentId>, JobError> {
         let Work { video, version, target, .. } = work;
         let mut clock = Clock::start();
         let content = NewContent::from(&target.name);
@@ -382,7 +383,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
     }
 
     /// Whether the content may be written, for all that is known of it.
-    async fn may_write_content(&self, target: &Target) -> Result<bool, Error> {
+    async fn may_write_content(&self, target: &Target) -> Result<bool, JobError> {
         match (self.existing_contents, target.name.content_id) {
             (ExistingContents::Keep, Some(id)) => Ok(!self.catalog.has_content(id).await?),
             _ => Ok(true),
@@ -399,9 +400,9 @@ impl<S: Store, C: Catalog> Job<S, C> {
     }
 
     /// Whether the video is still this version. Asked before each write, which is also where the job can be cancelled.
-    async fn is_current<V: VideoSource>(&self, video: &V, version: &SourceVersion) -> Result<bool, Error> {
+    async fn is_current<V: VideoSource>(&self, video: &V, version: &SourceVersion) -> Result<bool, JobError> {
         if self.options.cancel.as_ref().is_some_and(crate::CancelToken::is_cancelled) {
-            return Err(Error::new(ErrorKind::Cancelled, "cancelled"));
+            return Err(JobError::new(ErrorKind::Cancelled, "cancelled"));
         }
         Ok(video.version().await?.is_some_and(|now| now.etag == version.etag))
     }

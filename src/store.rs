@@ -26,7 +26,8 @@ pub use listing::{ListObjects, ListedObject, Page, ReadObject};
 #[cfg(feature = "s3")]
 pub use s3::S3Store;
 
-use crate::{Error, ErrorKind};
+use crate::ErrorKind;
+use crate::job_error::JobError;
 
 /// Name of one version of an object: two versions never share one. What is in it is the store's affair.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -230,11 +231,11 @@ pub(crate) fn kind_of_io(error: &io::Error) -> ErrorKind {
 
 /// What a failed read or write of this file is.
 #[cfg(feature = "cli")]
-pub(crate) fn of_file(path: &Path) -> impl Fn(io::Error) -> Error + Copy {
-    |error| Error::new(kind_of_io(&error), error).about(path.display().to_string())
+pub(crate) fn of_file(path: &Path) -> impl Fn(io::Error) -> JobError + Copy {
+    |error| JobError::new(kind_of_io(&error), error).about(path.display().to_string())
 }
 
-impl From<StoreError> for Error {
+impl From<StoreError> for JobError {
     fn from(error: StoreError) -> Self {
         Self::new(error.kind(), error)
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use crate::Ledger;
+use crate::job_error::JobError;
 use crate::object_name::{ContentId, SkipReason};
-use crate::{Error, Ledger};
 
 /// The work on an object begins.
 pub fn started(key: &str) {
@@ -108,7 +109,7 @@ pub fn missing(key: &str) {
 }
 
 /// Ours: one object has failed.
-pub fn failed(key: &str, error: &Error) {
+pub fn failed(key: &str, error: &JobError) {
     let (kind, permanent) = (error.kind().as_str(), !error.is_retryable());
     error!(key, kind, permanent, "실패: {error}");
 }
@@ -129,7 +130,7 @@ pub fn invocation_failed(kind: &str, reason: &str) {
 }
 
 /// Ours: the settings cannot be used; every invocation fails with this.
-pub fn broken(error: &Error) {
+pub fn broken(error: &JobError) {
     let kind = error.kind().as_str();
     error!(kind, "설정 오류: {error}");
 }
@@ -143,7 +144,7 @@ pub fn obsolete(variables: &[&str]) {
 }
 
 /// Ours: a row could not be written, and neither could the note that the content had been.
-pub fn not_noted(key: &str, error: &Error) {
+pub fn not_noted(key: &str, error: &JobError) {
     warn!(key, error = %error, "contents 저장 상태 기록 실패: {key}");
 }
 

@@ -7,8 +7,8 @@ use std::fmt::Debug;
 use posterframe::source::{ByteRange, Ledger, RangeRequest, SourceError};
 use posterframe::{
     Bounds, CancelToken, CoverArt, Encoding, Error, ErrorKind, FrameReason, FrameRequest, FrameTime,
-    FrameTimeError, ImageFormat, Limits, Media, MediaError, MediaInfo, OpenOptions, Orientation, Percent,
-    Pick, PosterFrame, Quality, RgbPicture, StreamInfo, Threads, Thumbnail,
+    FrameTimeError, ImageFormat, Limit, Limits, Media, MediaInfo, OpenOptions, Orientation, Percent, Pick,
+    PosterFrame, Quality, RgbPicture, StreamInfo, Threads, Thumbnail,
 };
 
 /// Values: shared by threads, copied, shown.
@@ -44,11 +44,11 @@ const _: () = {
     value::<StreamInfo>();
     value::<Threads>();
     value::<Thumbnail>();
-    value::<MediaError>();
+    value::<Error>();
+    value::<Limit>();
     value::<SourceError>();
     error::<Error>();
     error::<FrameTimeError>();
-    error::<MediaError>();
     error::<SourceError>();
     movable::<Media<'static>>();
     shared::<PosterFrame>();

@@ -10,7 +10,7 @@ use common::{AT, Outcome, fixture, fixture_bytes, open, planes_md5};
 use posterframe::source::{
     BoxFuture, FirstReads, GetRange, MemorySource, RangeReply, RangeSource, ReadSize, SourceError,
 };
-use posterframe::{AsyncMedia, CancelToken, ErrorKind, FrameRequest, MediaError, OpenOptions, Pick};
+use posterframe::{AsyncMedia, CancelToken, Error, ErrorKind, FrameRequest, OpenOptions, Pick};
 use tokio::time::{sleep, timeout};
 
 const FILES: [&str; 4] = ["h264_end.mp4", "h264_frag_noindex.mp4", "h264.mkv", "h264.ts"];
@@ -120,7 +120,7 @@ async fn the_token_of_the_options_counts_too() -> Outcome {
     let options = OpenOptions::default().with_cancel(token.clone());
     let mut media = AsyncMedia::open(MemorySource::new(fixture_bytes("h264_end.mp4")?), options).await?;
     token.cancel();
-    assert!(matches!(media.frame(AT).await, Err(MediaError::Cancelled)));
+    assert!(matches!(media.frame(AT).await, Err(Error::Cancelled)));
     Ok(())
 }
 

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{AT, Outcome, fixture, fixture_bytes, open};
-use posterframe::{Error, ErrorKind, Media, MediaError, OpenOptions};
+use posterframe::{Error, ErrorKind, Media, OpenOptions};
 
 /// Each scheme, and the error for the frame at each time.
 #[test]
@@ -24,12 +24,9 @@ fn each_scheme_is_told_and_nothing_is_decoded() -> Outcome {
         assert!(stream.is_some_and(|stream| stream.codec_name.is_some() && stream.decodable), "{name}");
         for at in [Duration::ZERO, AT, Duration::from_secs(60)] {
             let Err(error) = media.frame(at) else { return Err(format!("{name} at {at:?}").into()) };
-            assert!(
-                matches!(&error, MediaError::Encrypted { scheme: told } if told == scheme),
-                "{name}: {error}"
-            );
+            assert!(matches!(&error, Error::Encrypted { scheme: told } if told == scheme), "{name}: {error}");
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}");
-            assert!(!Error::from(error).is_retryable(), "{name}");
+            assert!(!error.is_retryable(), "{name}");
         }
     }
     Ok(())
@@ -45,7 +42,7 @@ fn a_lead_in_clear_gives_its_frames() -> Outcome {
     }
     // The lead lasts six seconds of seven.
     let hidden = media.frame(Duration::from_millis(6500));
-    assert!(matches!(hidden, Err(MediaError::Encrypted { .. })));
+    assert!(matches!(hidden, Err(Error::Encrypted { .. })));
     // The frame at half of the duration, which a time behind the end gives, is in clear.
     assert!(media.frame(Duration::from_secs(60)).is_ok());
     Ok(())
@@ -70,7 +67,7 @@ fn a_scheme_that_is_not_named_is_unknown() -> Outcome {
     let video = &media.info().streams[0];
     assert_eq!((video.codec_name.as_deref(), video.encryption.as_deref()), (Some("h264"), Some("unknown")));
     let frame = media.frame(AT);
-    assert!(matches!(frame, Err(MediaError::Encrypted { scheme }) if scheme == "unknown"));
+    assert!(matches!(frame, Err(Error::Encrypted { scheme }) if scheme == "unknown"));
     Ok(())
 }
 
@@ -103,7 +100,7 @@ fn hls_sample_encryption_is_a_stream_type() -> Outcome {
     let mut media = Media::open(std::io::Cursor::new(&bytes), &OpenOptions::default())?;
     let video = media.info().video_stream.ok_or("no video")?;
     assert_eq!(media.info().streams[video].encryption.as_deref(), Some("SAMPLE-AES"));
-    assert!(matches!(media.frame(AT), Err(MediaError::Encrypted { .. })));
+    assert!(matches!(media.frame(AT), Err(Error::Encrypted { .. })));
     Ok(())
 }
 
@@ -121,7 +118,7 @@ fn a_grid_of_tiles_is_refused_and_not_one_of_them_shown() -> Outcome {
     for name in ["grid.heic", "grid.avif"] {
         let mut media = Media::open_file(fixture(name), &OpenOptions::default())?;
         let Err(error) = media.frame(Duration::ZERO) else { return Err(name.into()) };
-        assert!(matches!(error, MediaError::TileGrid), "{name}: {error}");
+        assert!(matches!(error, Error::TileGrid), "{name}: {error}");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
     Ok(())

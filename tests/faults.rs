@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::{AT, Outcome, Table, fixture, fixture_bytes, frame_of_bytes, open, planes_md5};
 use posterframe::testing::{FailingReader, ReadCount};
-use posterframe::{CancelToken, Error, ErrorKind, Limits, Media, MediaError, OpenOptions};
+use posterframe::{CancelToken, Error, ErrorKind, Limit, Limits, Media, OpenOptions};
 
 /// One file of each way to read: an index behind the media, packets found by reading on, cues, an index by chunks.
 const FILES: [&str; 4] = ["h264_end.mp4", "h264.ts", "vp9.webm", "mpeg4.avi"];
@@ -53,12 +53,12 @@ fn files_read_after_opening() -> Outcome<Vec<(&'static str, Vec<u8>, u64)>> {
 }
 
 /// The frame of a reader, in short.
-fn frame_md5(reader: Reader<'_>, options: &OpenOptions) -> Result<String, MediaError> {
+fn frame_md5(reader: Reader<'_>, options: &OpenOptions) -> Result<String, Error> {
     planes_md5(&Media::open(reader, options)?.frame(AT)?)
 }
 
 /// The error of something that must fail.
-fn failure<T>(result: Result<T, MediaError>) -> Outcome<MediaError> {
+fn failure<T>(result: Result<T, Error>) -> Outcome<Error> {
     match result {
         Ok(_) => Err("it should have failed".into()),
         Err(error) => Ok(error),
@@ -85,7 +85,7 @@ fn an_error_at_any_read_is_told_and_never_gives_another_frame() -> Outcome {
                     assert_eq!(md5, good, "{name}: another frame after read {n} of {reads} failed");
                     assert!(n > reads, "{name}: read {n} of {reads} failed unnoticed");
                 }
-                Err(MediaError::Read { error, .. }) => {
+                Err(Error::Read { error, .. }) => {
                     assert_eq!(error.kind(), IoErrorKind::ConnectionReset, "{name}, read {n}");
                     assert_eq!(error.to_string(), format!("read {n} fails on purpose"), "{name}");
                 }
@@ -104,7 +104,7 @@ fn after_an_error_the_same_error_is_the_answer() -> Outcome {
         let mut media = Media::open(reader, &OpenOptions::default())?;
         for _ in 0..2 {
             let error = failure(media.frame(AT))?;
-            assert!(matches!(&error, MediaError::Read { .. }), "{name}: {error}");
+            assert!(matches!(&error, Error::Read { .. }), "{name}: {error}");
             assert!(error.to_string().contains("fails on purpose"), "{name}: {error}");
         }
     }
@@ -120,7 +120,7 @@ fn a_file_that_shrinks_is_an_error_and_not_an_end() -> Outcome {
             let end = bytes.len() as u64 * part / 8;
             match frame_md5(parts(&bytes).shrink_to(end), &OpenOptions::default()) {
                 Ok(md5) => assert_eq!(md5, good, "{name} shrunk to {end}"),
-                Err(MediaError::Read { error, .. }) => {
+                Err(Error::Read { error, .. }) => {
                     assert_eq!(error.kind(), IoErrorKind::UnexpectedEof, "{name} shrunk to {end}");
                 }
                 Err(other) => panic!("{name} shrunk to {end}: {other}"),
@@ -150,7 +150,7 @@ fn a_panic_in_the_reader_is_caught_and_later_calls_answer_errors() -> Outcome {
         let mut media = Media::open(parts(&bytes).panic_on_read(n), &OpenOptions::default())?;
         for _ in 0..2 {
             let error = failure(media.frame(AT))?;
-            let MediaError::ReaderPanicked { message } = &error else {
+            let Error::ReaderPanicked { message } = &error else {
                 return Err(format!("{name}: {error}").into());
             };
             assert_eq!(*message, format!("read {n} panics on purpose"));
@@ -171,7 +171,7 @@ fn cancelling_inside_a_read_ends_the_work_within_one_more() -> Outcome {
             let reader = parts(&bytes).call_on_read(n, move || token.cancel());
             let count = reader.count();
             let error = failure(frame_md5(reader, &options))?;
-            assert!(matches!(error, MediaError::Cancelled), "{name}, read {n}: {error}");
+            assert!(matches!(error, Error::Cancelled), "{name}, read {n}: {error}");
             assert_eq!(error.kind(), ErrorKind::Cancelled);
             assert!(count.get() <= n + 1, "{name}: {} reads after cancelling in read {n}", count.get() - n);
         }
@@ -187,7 +187,7 @@ fn a_cancelled_token_stops_before_the_first_read() -> Outcome {
     let reader = parts(&bytes);
     let count: ReadCount = reader.count();
     let error = failure(Media::open(reader, &OpenOptions::default().with_cancel(token.clone())))?;
-    assert!(token.is_cancelled() && matches!(error, MediaError::Cancelled), "{error}");
+    assert!(token.is_cancelled() && matches!(error, Error::Cancelled), "{error}");
     assert_eq!(count.get(), 0);
     Ok(())
 }
@@ -201,7 +201,7 @@ fn a_reader_that_stalls_runs_into_the_deadline() -> Outcome {
         let count = reader.count();
         let started = Instant::now();
         let error = failure(frame_md5(reader, &with_limits(|limits| limits.max_time = allowed)))?;
-        assert!(matches!(error, MediaError::Timeout { allowed: told } if told == allowed), "{name}: {error}");
+        assert!(matches!(error, Error::Timeout { allowed: told } if told == allowed), "{name}: {error}");
         assert_eq!(error.kind(), ErrorKind::Timeout);
         // Three reads fill the time, and the one that is under way when it ends goes on.
         assert!(count.get() <= 4, "{name}: {} reads", count.get());
@@ -213,10 +213,10 @@ fn a_reader_that_stalls_runs_into_the_deadline() -> Outcome {
 /// Holds that a file is refused for one limit, whose field has this name.
 fn refused(name: &str, limit_name: &str, change: impl FnOnce(&mut Limits)) -> Outcome {
     let error = failure(frame_of_bytes(&fixture_bytes(name)?, &with_limits(change)))?;
-    let MediaError::LimitExceeded { limit, allowed } = &error else {
+    let Error::LimitExceeded { limit, allowed } = &error else {
         return Err(format!("{name}: {error}").into());
     };
-    assert_eq!(*limit, limit_name, "{name}");
+    assert_eq!((limit.as_str(), error.limit()), (limit_name, Some(*limit)), "{name}");
     assert_eq!(error.kind(), ErrorKind::LimitExceeded);
     assert!(!error.kind().is_retryable());
     assert_eq!(error.to_string(), format!("limit reached: {limit} is {allowed}"));
@@ -325,7 +325,7 @@ fn files_that_are_no_media_say_so() -> Outcome {
         assert!(!error.kind().is_retryable(), "{name}");
     }
     let empty = failure(Media::open(Cursor::new([]), &OpenOptions::default()))?;
-    assert!(matches!(empty, MediaError::Empty));
+    assert!(matches!(empty, Error::Empty));
     Ok(())
 }
 
@@ -333,43 +333,48 @@ fn files_that_are_no_media_say_so() -> Outcome {
 fn sound_alone_opens_and_has_no_frame() -> Outcome {
     let mut media = open("audio_only.m4a")?;
     assert_eq!(media.info().video_stream, None);
-    assert!(matches!(failure(media.frame(AT))?, MediaError::NoVideo { .. }));
+    assert!(matches!(failure(media.frame(AT))?, Error::NoVideo { .. }));
     Ok(())
 }
 
 #[test]
 fn a_file_that_is_not_there_is_not_found() -> Outcome {
     let error = failure(Media::open_file(fixture("not_there.mp4"), &OpenOptions::default()))?;
-    assert!(matches!(error, MediaError::Read { offset: 0, .. }), "{error}");
+    assert!(matches!(error, Error::Read { offset: 0, .. }), "{error}");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     Ok(())
 }
 
 #[test]
-fn an_error_keeps_kind_and_words_in_the_common_error() -> Outcome {
-    let read = |kind: IoErrorKind| MediaError::Read { offset: 7, error: Arc::new(kind.into()) };
+fn an_error_tells_its_kind_and_whether_it_may_pass() -> Outcome {
+    let read = |kind: IoErrorKind| Error::Read { offset: 7, error: Arc::new(kind.into()) };
     let cases = [
-        (MediaError::Empty, ErrorKind::Malformed, false),
-        (MediaError::Cancelled, ErrorKind::Cancelled, true),
-        (MediaError::Timeout { allowed: Duration::from_secs(3) }, ErrorKind::Timeout, true),
-        (MediaError::NoVideo { found: "audio".to_owned() }, ErrorKind::Unsupported, false),
-        (MediaError::NoDecoder { codec: "x".to_owned() }, ErrorKind::Unsupported, false),
-        (MediaError::Encrypted { scheme: "cenc".to_owned() }, ErrorKind::Unsupported, false),
-        (MediaError::TileGrid, ErrorKind::Unsupported, false),
-        (MediaError::LimitExceeded { limit: "max_bytes", allowed: 9 }, ErrorKind::LimitExceeded, false),
+        (Error::Empty, ErrorKind::Malformed, false),
+        (Error::Cancelled, ErrorKind::Cancelled, true),
+        (Error::Timeout { allowed: Duration::from_secs(3) }, ErrorKind::Timeout, true),
+        (Error::NoVideo { found: "audio".to_owned() }, ErrorKind::Unsupported, false),
+        (Error::NoDecoder { codec: "x".to_owned() }, ErrorKind::Unsupported, false),
+        (Error::Encrypted { scheme: "cenc".to_owned() }, ErrorKind::Unsupported, false),
+        (Error::TileGrid, ErrorKind::Unsupported, false),
+        (Error::NoCover, ErrorKind::Unsupported, false),
+        (Error::LimitExceeded { limit: Limit::MaxBytes, allowed: 9 }, ErrorKind::LimitExceeded, false),
         (read(IoErrorKind::NotFound), ErrorKind::NotFound, false),
         (read(IoErrorKind::PermissionDenied), ErrorKind::Denied, true),
         (read(IoErrorKind::TimedOut), ErrorKind::Timeout, true),
         (read(IoErrorKind::ConnectionReset), ErrorKind::Unavailable, true),
     ];
-    for (media_error, kind, retryable) in cases {
-        let words = media_error.to_string();
-        assert_eq!(media_error.kind(), kind, "{words}");
-        let error = Error::from(media_error);
-        assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{words}");
-        assert_eq!(error.to_string(), words);
-        assert_eq!(error.about("s3://bucket/key").to_string(), format!("s3://bucket/key: {words}"));
+    for (error, kind, retryable) in cases {
+        assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{error}");
+        assert_eq!(error.limit().is_some(), kind == ErrorKind::LimitExceeded, "{error}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_named() -> Outcome {
+    let error = failure(Media::open_file("no/such/film.mp4", &OpenOptions::default()))?;
+    assert_eq!(error.to_string(), "no/such/film.mp4: No such file or directory (os error 2)");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
     Ok(())
 }
 

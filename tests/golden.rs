@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{AT, Outcome, fixture, fixtures, gives_no_picture, planes_md5};
-use posterframe::{Bounds, Media, MediaError, OpenOptions};
+use posterframe::{Bounds, Error, Media, OpenOptions};
 
 const HEADING: &str =
     "# file\treason\tseconds\tdecoded\tshown\torientation\tmd5\tbytes_fetched\trequests\tpackets_decoded";
@@ -19,7 +19,7 @@ fn golden_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden.txt")
 }
 
-fn measure(name: &str) -> Result<String, MediaError> {
+fn measure(name: &str) -> Result<String, Error> {
     let mut media = Media::open_file(fixture(name), &OpenOptions::default())?;
     let frame = media.frame(AT)?;
     let ((width, height), shown) = (frame.decoded_size(), frame.display_size(Bounds::default()));

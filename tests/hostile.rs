@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::{AT, Outcome, fixture_bytes, frame, frame_of_bytes};
 use posterframe::testing::FailingReader;
-use posterframe::{ErrorKind, Limits, Media, MediaError, OpenOptions};
+use posterframe::{Error, ErrorKind, Limit, Limits, Media, OpenOptions};
 
 fn with_limits(change: impl FnOnce(&mut Limits)) -> OpenOptions {
     let mut limits = Limits::default();
@@ -95,7 +95,7 @@ fn too_many_streams_are_told_as_the_limit() -> Outcome {
         let options = with_limits(|limits| limits.max_streams = 1);
         let error = Media::open(Cursor::new(fixture_bytes(name)?), &options).map(|_| ());
         assert!(
-            matches!(error, Err(MediaError::LimitExceeded { limit: "max_streams", allowed: 1 })),
+            matches!(error, Err(Error::LimitExceeded { limit: Limit::MaxStreams, allowed: 1 })),
             "{name}: {error:?}"
         );
     }
@@ -118,7 +118,7 @@ fn a_picture_that_grows_over_the_limit_is_told_as_the_limit() -> Outcome {
     let options = with_limits(|limits| limits.max_pixels = 192 * 128);
     let result =
         frame_of_bytes(&fixture_bytes("resolution_change.ts")?, &options).map(|frame| frame.decoded_size());
-    let kind = result.as_ref().map_err(MediaError::kind);
+    let kind = result.as_ref().map_err(Error::kind);
     assert!(matches!(kind, Err(ErrorKind::LimitExceeded)), "{result:?}");
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::time::{Duration, Instant};
 
 use common::{AT, Outcome, fixture_bytes, fixtures};
-use posterframe::{Encoding, ErrorKind, Limits, Media, MediaError, OpenOptions};
+use posterframe::{Encoding, Error, ErrorKind, Limits, Media, OpenOptions};
 
 /// Changed copies of each file.
 const COPIES: u64 = 6;
@@ -46,7 +46,7 @@ fn mutate(bytes: &mut [u8], numbers: &mut Numbers) {
     }
 }
 
-fn take(bytes: &[u8], options: &OpenOptions) -> Result<usize, MediaError> {
+fn take(bytes: &[u8], options: &OpenOptions) -> Result<usize, Error> {
     let mut media = Media::open(Cursor::new(bytes), options)?;
     Ok(media.frame(AT)?.encode(&Encoding::default())?.bytes.len())
 }

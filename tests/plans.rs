@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{AT, Outcome, fixture_bytes, fixtures, gives_no_picture, planes_md5};
 use posterframe::source::{BlockCache, ByteRange, FirstReads, MemorySource, ReadSize};
 use posterframe::testing::replace_hints;
-use posterframe::{FrameReason, Ledger, Media, MediaError, OpenOptions};
+use posterframe::{Error, FrameReason, Ledger, Media, OpenOptions};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -42,7 +42,7 @@ fn frames(name: &str, times: &[Duration]) -> Outcome<(Vec<Frame>, Ledger)> {
         let frame = media.frame(at)?;
         Ok((frame.pts(), frame.reason(), planes_md5(&frame)?))
     };
-    let told = |at: &Duration| frame(*at).map_err(|error: MediaError| error.to_string());
+    let told = |at: &Duration| frame(*at).map_err(|error: Error| error.to_string());
     Ok((times.iter().map(told).collect(), media.ledger()))
 }
 

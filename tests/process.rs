@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use posterframe::catalog::{Asset, AssetRow, Catalog, CatalogError, NewContent, SqliteCatalog};
 use posterframe::object_name::ContentId;
-use posterframe::process::{Job, LocalVideo, Report, SourceVersion, Status, VideoSource};
+use posterframe::process::{Job, JobError, LocalVideo, Report, SourceVersion, Status, VideoSource};
 use posterframe::store::{Condition, ETag, FolderStore, NewObject, ObjectDescription, Store, StoreError};
-use posterframe::{Error, ErrorKind, Media, OpenOptions};
+use posterframe::{ErrorKind, Media, OpenOptions};
 
 type TestResult = Result<(), Box<dyn StdError>>;
 
@@ -136,15 +136,19 @@ impl VideoSource for Replaced {
         self.inner.url()
     }
 
-    async fn version(&self) -> Result<Option<SourceVersion>, Error> {
+    async fn version(&self) -> Result<Option<SourceVersion>, JobError> {
         if self.countdown.is_now() || self.always {
             let replaced = fs::remove_file(&self.path).and_then(|()| fs::copy(&self.by, &self.path));
-            replaced.map_err(|error| Error::new(ErrorKind::Internal, error))?;
+            replaced.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
         }
         self.inner.version().await
     }
 
-    fn open(&self, version: &SourceVersion, options: &OpenOptions) -> Result<Option<Media<'static>>, Error> {
+    fn open(
+        &self,
+        version: &SourceVersion,
+        options: &OpenOptions,
+    ) -> Result<Option<Media<'static>>, JobError> {
         self.inner.open(version, options)
     }
 }
@@ -179,7 +183,7 @@ impl Bucket {
         Ok(LocalVideo::new(&self.path(), &self.store()?, "videos/")?)
     }
 
-    async fn process(&self) -> Result<Report, Error> {
+    async fn process(&self) -> Result<Report, JobError> {
         let video = LocalVideo::new(&self.path(), &self.store()?, "videos/")?;
         Job::new(self.store()?, self.catalog().await?).process(&video).await
     }

@@ -15,7 +15,7 @@ use posterframe::source::{
     BlockCache, BoxFuture, FirstReads, GetRange, MemorySource, RangeBody, RangeReply, RangeSource, ReadSize,
     SourceError,
 };
-use posterframe::{Encoding, Media, MediaError, MediaInfo, OpenOptions};
+use posterframe::{Encoding, Error, Media, MediaInfo, OpenOptions};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -99,13 +99,13 @@ struct Seen {
     jpeg: String,
 }
 
-fn see(media: &mut Media<'_>) -> Result<Seen, MediaError> {
+fn see(media: &mut Media<'_>) -> Result<Seen, Error> {
     let frame = media.frame(AT)?;
     let jpeg = md5_hex(&frame.encode(&Encoding::default())?.bytes);
     Ok(Seen { info: media.info().clone(), pts: frame.pts(), planes: planes_md5(&frame)?, jpeg })
 }
 
-fn see_local(name: &str) -> Result<Seen, MediaError> {
+fn see_local(name: &str) -> Result<Seen, Error> {
     see(&mut Media::open_file(fixture(name), &OpenOptions::default())?)
 }
 

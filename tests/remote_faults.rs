@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use common::{AT, Outcome, frame_of_bytes, planes_md5};
 use posterframe::source::{FirstReads, HttpSource, ReadSize, S3Source};
-use posterframe::{Error, ErrorKind, Limits, Media, MediaError, OpenOptions};
+use posterframe::{Error, ErrorKind, Limits, Media, OpenOptions};
 use servers::http_server::{HttpServer, Object};
 use servers::s3_server::{BUCKET, S3Server};
 use servers::{Fault, Faults, Seen};
@@ -134,18 +134,18 @@ impl Remote {
     }
 
     #[expect(clippy::unwrap_used, reason = "the URL is ours")]
-    fn open(&self, options: &OpenOptions) -> Result<Media<'static>, MediaError> {
+    fn open(&self, options: &OpenOptions) -> Result<Media<'static>, Error> {
         match self {
             Self::Http(server) => {
                 let url = format!("{}/film", server.endpoint()).parse().unwrap();
-                Media::open_source(HttpSource::new(url).map_err(MediaError::Source)?, options)
+                Media::open_source(HttpSource::new(url).map_err(Error::Source)?, options)
             }
             Self::S3(server) => Media::open_source(S3Source::new(server.client(), BUCKET, "film"), options),
         }
     }
 
     /// The frame, in short.
-    fn frame(&self, options: &OpenOptions) -> Result<String, MediaError> {
+    fn frame(&self, options: &OpenOptions) -> Result<String, Error> {
         planes_md5(&self.open(options)?.frame(AT)?)
     }
 
@@ -205,7 +205,7 @@ fn asked(seen: &Seen, size: u64) -> Outcome<(u64, u64)> {
 }
 
 /// The error of something that must fail.
-fn failure<T>(result: Result<T, MediaError>) -> Outcome<MediaError> {
+fn failure<T>(result: Result<T, Error>) -> Outcome<Error> {
     match result {
         Ok(_) => Err("it should have failed".into()),
         Err(error) => Ok(error),
@@ -213,9 +213,8 @@ fn failure<T>(result: Result<T, MediaError>) -> Outcome<MediaError> {
 }
 
 /// Holds what callers, exit codes and people go by.
-fn is_told(error: MediaError, kind: ErrorKind, retryable: bool, message: &str) {
+fn is_told(error: Error, kind: ErrorKind, retryable: bool, message: &str) {
     let shown = error.to_string();
     assert!(shown.starts_with(message), "{shown}: expected {message}");
-    let error = Error::from(error);
     assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{shown}");
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use common::{AT, Outcome, fixture_bytes, fixtures, gives_no_picture, open, planes_md5};
 use posterframe::source::{FirstReads, MemorySource, ReadSize};
 use posterframe::{
-    Bounds, CancelToken, CoverArt, Encoding, ErrorKind, FrameReason, FrameRequest, FrameTime, Ledger, Limits,
-    Media, MediaError, MediaInfo, OpenOptions, Percent, Pick, PosterFrame,
+    Bounds, CancelToken, CoverArt, Encoding, Error, ErrorKind, FrameReason, FrameRequest, FrameTime, Ledger,
+    Limits, Media, MediaInfo, OpenOptions, Percent, Pick, PosterFrame,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -82,7 +82,7 @@ fn a_keyframe_is_the_last_one_before_the_time() -> Outcome {
             })
         };
         let (reason, seconds, md5, packets) = match keyframe_at(at) {
-            Err(MediaError::Encrypted { .. }) => return Ok(()),
+            Err(Error::Encrypted { .. }) => return Ok(()),
             found => found.unwrap(),
         };
         if reason != FrameReason::Keyframe {
@@ -190,7 +190,7 @@ fn threads_share_a_frame() -> Outcome {
 /// What a search gave: reason, time and pixels, or the kind of the error.
 type Given = Result<(FrameReason, i64, String), ErrorKind>;
 
-fn given(result: Result<PosterFrame, MediaError>) -> Given {
+fn given(result: Result<PosterFrame, Error>) -> Given {
     let frame = result.map_err(|error| error.kind())?;
     let planes = planes_md5(&frame).map_err(|error| error.kind())?;
     Ok((frame.reason(), frame.pts(), planes))
@@ -371,7 +371,7 @@ fn all_calls_end_by_the_deadline() -> Outcome {
     thread::sleep(Duration::from_secs(2));
     for error in [media.frame(AT).map(drop), frame.thumbnail().map(drop)] {
         let error = error.err().ok_or("it went on behind its end")?;
-        assert!(matches!(error, MediaError::Timeout { .. }), "{error}");
+        assert!(matches!(error, Error::Timeout { .. }), "{error}");
     }
     // A clock that does not reach that far is no bound.
     let options = OpenOptions::default().with_total_time(Duration::MAX);
@@ -385,7 +385,7 @@ fn a_picture_is_cancelled_as_a_search_is() -> Outcome {
     let options = OpenOptions::default().with_cancel(token.clone());
     let frame = Media::open(Cursor::new(fixture_bytes("h264_end.mp4")?), &options)?.frame(AT)?;
     token.cancel();
-    assert!(matches!(frame.thumbnail(), Err(MediaError::Cancelled)));
+    assert!(matches!(frame.thumbnail(), Err(Error::Cancelled)));
     Ok(())
 }
 

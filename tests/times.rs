@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Outcome, Table, fixture, planes_md5};
-use posterframe::{Media, MediaError, OpenOptions};
+use posterframe::{Error, Media, OpenOptions};
 
 /// Decoders are exact to the bit with x86-64's assembly; elsewhere the table holds for times alone.
 const PLANES_ARE_EXACT: bool = cfg!(all(target_arch = "x86_64", not(libav_without_assembly)));
@@ -50,14 +50,14 @@ fn difference(row: &Row<'_>, media: &mut Media<'static>) -> Outcome<Option<Strin
     })
 }
 
-type Open = fn(&str, &OpenOptions) -> Result<Media<'static>, MediaError>;
+type Open = fn(&str, &OpenOptions) -> Result<Media<'static>, Error>;
 
-fn from_file(name: &str, options: &OpenOptions) -> Result<Media<'static>, MediaError> {
+fn from_file(name: &str, options: &OpenOptions) -> Result<Media<'static>, Error> {
     Media::open_file(fixture(name), options)
 }
 
 #[cfg(feature = "remote")]
-fn by_ranges(name: &str, options: &OpenOptions) -> Result<Media<'static>, MediaError> {
+fn by_ranges(name: &str, options: &OpenOptions) -> Result<Media<'static>, Error> {
     Media::open_source(posterframe::source::FileSource::open(fixture(name))?, options)
 }
 

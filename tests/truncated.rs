@@ -5,7 +5,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{Outcome, fixture_bytes, fixtures, frame_of_bytes};
-use posterframe::{Bounds, Encoding, ErrorKind, Limits, MediaError, OpenOptions};
+use posterframe::{Bounds, Encoding, Error, ErrorKind, Limits, OpenOptions};
 
 /// Cuts of each file, evenly spread.
 const SPREAD: usize = 96;
@@ -35,7 +35,7 @@ fn try_cut(name: &str, bytes: &[u8], length: usize) -> Outcome<bool> {
             // The file's own fault, and neither ours nor the reader's.
             let expected = [ErrorKind::Malformed, ErrorKind::Unsupported, ErrorKind::LimitExceeded];
             assert!(expected.contains(&kind), "{name} cut at {length}: {kind}: {error}");
-            assert_eq!(matches!(error, MediaError::Empty), length == 0, "{name} cut at {length}: {error}");
+            assert_eq!(matches!(error, Error::Empty), length == 0, "{name} cut at {length}: {error}");
             Ok(false)
         }
     }

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use posterframe::source::{FirstReads, MemorySource, ReadSize};
-use posterframe::{
-    Bounds, Encoding, ErrorKind, Limits, Media, MediaError, OpenOptions, PosterFrame, RgbPicture, Threads,
-};
+use posterframe::{Bounds, Encoding, ErrorKind, Limits, Media, Error, OpenOptions, PosterFrame, RgbPicture, Threads};
 
 const AT: Duration = Duration::from_secs(5);
 /// What the limits allow, and as much again for what is between two looks at the clock.
@@ -33,7 +31,7 @@ fn by_ranges() -> OpenOptions {
 }
 
 /// What is seen of a file: the frame's time, and its pixels.
-fn take(media: Result<Media<'_>, MediaError>) -> Result<(i64, RgbPicture), MediaError> {
+fn take(media: Result<Media<'_>, Error>) -> Result<(i64, RgbPicture), Error> {
     let mut media = media?;
     let frame: PosterFrame = media.frame(AT)?;
     let bounds = Bounds { max_width: NonZeroU32::new(64), max_height: NonZeroU32::new(64) };

@@ -16,12 +16,13 @@ use super::interrupt::interrupted;
 use super::output::{self, Failure, Table};
 use super::place::{Place, shown};
 use crate::catalog::{AssetRow, ListRows as _};
+use crate::job_error::JobError;
 use crate::object_name::KeyRules;
 use crate::process::{
     ExistingContents, Job, LocalVideo, RemoteVideo, RowStanding, Target, ThumbnailStanding, VideoSource,
 };
 use crate::store::{FolderStore, ListObjects, ListedObject, S3Store, of_file};
-use crate::{CancelToken, Error, ErrorKind};
+use crate::{CancelToken, ErrorKind};
 pub(super) use finding::FindingKind;
 
 /// Rows that are read at a time.
@@ -90,7 +91,7 @@ async fn look<S, V>(
     settings: Settings,
     store: S,
     prefix: &str,
-    video: impl Fn(&S, &str) -> Result<V, Error> + Send + Sync,
+    video: impl Fn(&S, &str) -> Result<V, JobError> + Send + Sync,
     cancel: &CancelToken,
 ) -> Result<Audit, Failure>
 where
@@ -166,9 +167,12 @@ async fn rows(catalog: &Catalogue, url: &str, audit: &mut Audit) -> Result<Rows,
 }
 
 /// Waits for one of them, and takes what it says.
-async fn take(audit: &mut Audit, running: &mut JoinSet<Result<Vec<Finding>, Error>>) -> Result<(), Error> {
+async fn take(
+    audit: &mut Audit,
+    running: &mut JoinSet<Result<Vec<Finding>, JobError>>,
+) -> Result<(), JobError> {
     let Some(done) = running.join_next().await else { return Ok(()) };
-    let findings = done.map_err(|error| Error::new(ErrorKind::Internal, error))??;
+    let findings = done.map_err(|error| JobError::new(ErrorKind::Internal, error))??;
     audit.in_order += u64::from(findings.is_empty());
     audit.findings.extend(findings);
     Ok(())
@@ -180,9 +184,9 @@ async fn one<S: ListObjects>(
     object: ListedObject,
     target: &Target,
     rows: Vec<AssetRow>,
-) -> Result<Vec<Finding>, Error> {
+) -> Result<Vec<Finding>, JobError> {
     let key = &target.thumbnail_key;
-    let thumbnail = job.store.describe(key).await.map_err(|error| Error::from(error).about(key))?;
+    let thumbnail = job.store.describe(key).await.map_err(|error| JobError::from(error).about(key))?;
     // Not every server tells ETags in its listings.
     let etag = match object.etag.as_str().is_empty() {
         true => job.store.describe(&object.key).await?.map_or(object.etag, |object| object.etag),
@@ -217,7 +221,7 @@ async fn one<S: ListObjects>(
 }
 
 impl Audit {
-    fn unusable(&mut self, key: String, error: &Error) {
+    fn unusable(&mut self, key: String, error: &JobError) {
         let text = error.to_string();
         let message = text.strip_prefix(&format!("{key}: ")).unwrap_or(&text).to_owned();
         let kind = FindingKind::UnusableName;

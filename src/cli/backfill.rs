@@ -22,9 +22,10 @@ use super::catalogue::{Catalogue, Settings};
 use super::interrupt::{interrupted, within};
 use super::output::{self, Failure};
 use super::place::{Place, shown};
+use crate::job_error::JobError;
 use crate::process::{ExistingContents, Job, LocalVideo, RemoteVideo, Status, VideoSource};
 use crate::store::{FolderStore, ListObjects, ReadObject, S3Store};
-use crate::{CancelToken, Error, ErrorKind};
+use crate::{CancelToken, ErrorKind};
 use candidates::{Candidate, Filter};
 use journal::{Entry, Journal, Outcome};
 use progress::Progress;
@@ -62,7 +63,7 @@ async fn fill<S, V>(
     settings: Settings,
     store: S,
     prefix: String,
-    video: impl Fn(&S, &str) -> Result<V, Error> + Send + Sync,
+    video: impl Fn(&S, &str) -> Result<V, JobError> + Send + Sync,
     cancel: CancelToken,
 ) -> Result<(), Failure>
 where
@@ -119,7 +120,7 @@ where
         Ok(listed) => listed,
         // Nobody wanted to know the rest.
         Err(error) if error.is_cancelled() => Ok(()),
-        Err(error) => Err(Error::new(ErrorKind::Internal, error)),
+        Err(error) => Err(JobError::new(ErrorKind::Internal, error)),
     };
     catalog.close().await;
     let interrupted = matches!(ended, Ok(Ended::Interrupted));
@@ -142,7 +143,7 @@ where
     listed?;
     if interrupted {
         let error = format!("interrupted; the same command goes on from {}", arguments.journal.display());
-        return Err(Failure::Answered(Error::new(ErrorKind::Cancelled, error)));
+        return Err(Failure::Answered(JobError::new(ErrorKind::Cancelled, error)));
     }
     report.failure().map_or(Ok(()), |error| Err(Failure::Answered(error)))
 }
@@ -181,7 +182,7 @@ impl<S, F, V> Run<'_, S, F>
 where
     S: ListObjects + Clone + 'static,
     V: VideoSource,
-    F: Fn(&S, &str) -> Result<V, Error> + Send + Sync,
+    F: Fn(&S, &str) -> Result<V, JobError> + Send + Sync,
 {
     /// Works on candidates as they come.
     async fn all(
@@ -231,7 +232,7 @@ where
         journal: &mut Journal,
         done: Result<Entry, tokio::task::JoinError>,
     ) -> Result<(), Failure> {
-        let entry = done.map_err(|error| Error::new(ErrorKind::Internal, error))?;
+        let entry = done.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
         if matches!(&entry.result, Outcome::Failed { kind, .. } if kind == ErrorKind::Cancelled.as_str()) {
             return Ok(());
         }
@@ -241,7 +242,7 @@ where
 }
 
 impl<S: ListObjects> Work<S> {
-    async fn one<V: VideoSource>(&self, candidate: Candidate, video: Result<V, Error>) -> Entry {
+    async fn one<V: VideoSource>(&self, candidate: Candidate, video: Result<V, JobError>) -> Entry {
         let started = Instant::now();
         let mut entry = Entry::of(&candidate);
         let work = async { self.process(&video?, &mut entry).await };
@@ -253,7 +254,7 @@ impl<S: ListObjects> Work<S> {
         entry
     }
 
-    async fn process<V: VideoSource>(&self, video: &V, entry: &mut Entry) -> Result<(), Error> {
+    async fn process<V: VideoSource>(&self, video: &V, entry: &mut Entry) -> Result<(), JobError> {
         if self.dry_run || self.only_missing {
             let standing = self.job.standing(video).await?;
             entry.standing = Some(standing);

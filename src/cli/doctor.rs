@@ -25,11 +25,12 @@ use super::interrupt::interrupted;
 use super::output::{self, Failure, LABEL, printable};
 use crate::catalog::Tunnel;
 use crate::config::{Login, PartialConfig, Problem};
+use crate::job_error::JobError;
 use crate::logging::{self, Stream};
 use crate::secret::SecretStore;
 use crate::source::S3Source;
 use crate::store::S3Store;
-use crate::{CancelToken, Error, ErrorKind, aws};
+use crate::{CancelToken, ErrorKind, aws};
 
 /// All checks, in the order in which they are told. `docs/troubleshooting.md` names them.
 const NAMES: [&str; 35] = [
@@ -102,7 +103,7 @@ pub(super) async fn run(arguments: &DoctorArguments, cancel: CancelToken) -> Res
     }
     let Some(kind) = first else { return Ok(()) };
     let (checks, of) = (if failed == 1 { "check" } else { "checks" }, report.checks.len());
-    Err(Failure::Answered(Error::new(kind, format!("{failed} {checks} of {of} failed"))))
+    Err(Failure::Answered(JobError::new(kind, format!("{failed} {checks} of {of} failed"))))
 }
 
 async fn examine(arguments: &DoctorArguments, settings: &PartialConfig) -> Vec<Check> {

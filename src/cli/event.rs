@@ -11,10 +11,11 @@ use super::interrupt::interrupted;
 use super::output::{self, Failure};
 use crate::config::{LambdaConfig, LogSettings};
 use crate::event::Outcome;
+use crate::job_error::JobError;
 use crate::lambda::Replayer;
 use crate::logging::{self, Stream};
 use crate::store::kind_of_io;
-use crate::{CancelToken, Error, ErrorKind};
+use crate::{CancelToken, ErrorKind};
 
 /// The largest event that is read. Lambda takes 6 MB.
 const MAX_BYTES: u64 = 16 << 20;
@@ -24,9 +25,9 @@ pub(super) async fn run(
     file: &Path,
     cancel: &CancelToken,
 ) -> Result<(), Failure> {
-    let config = LambdaConfig::from_env().map_err(Error::from)?;
+    let config = LambdaConfig::from_env().map_err(JobError::from)?;
     // People read the log here, unless they say otherwise.
-    logging::start(&LogSettings::from_env().map_err(Error::from)?, Stream::Error)?;
+    logging::start(&LogSettings::from_env().map_err(JobError::from)?, Stream::Error)?;
     let event = read(file).map_err(|error| error.about(file.display().to_string()))?;
     let replayer = Replayer::new(config).await?;
     let replayed = tokio::select! {
@@ -46,13 +47,13 @@ pub(super) async fn run(
         None => Ok(()),
         Some((name, message)) => {
             let kind = ErrorKind::from_name(name).unwrap_or(ErrorKind::Internal);
-            Err(Failure::Answered(Error::new(kind, message)))
+            Err(Failure::Answered(JobError::new(kind, message)))
         }
     }
 }
 
-fn read(file: &Path) -> Result<Value, Error> {
-    let of_io = |error: io::Error| Error::new(kind_of_io(&error), error);
+fn read(file: &Path) -> Result<Value, JobError> {
+    let of_io = |error: io::Error| JobError::new(kind_of_io(&error), error);
     let reader: Box<dyn io::Read> = match file.as_os_str() == "-" {
         true => Box::new(io::stdin()),
         false => Box::new(fs::File::open(file).map_err(of_io)?),
@@ -60,5 +61,5 @@ fn read(file: &Path) -> Result<Value, Error> {
     let mut bytes = Vec::new();
     reader.take(MAX_BYTES).read_to_end(&mut bytes).map_err(of_io)?;
     serde_json::from_slice(&bytes)
-        .map_err(|error| Error::new(ErrorKind::Malformed, format!("is no JSON: {error}")))
+        .map_err(|error| JobError::new(ErrorKind::Malformed, format!("is no JSON: {error}")))
 }

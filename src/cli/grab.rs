@@ -10,11 +10,12 @@ use serde::Serialize;
 use super::arguments::{GrabArguments, open_options};
 use super::input;
 use super::output::{self, Failure, Table};
+use crate::job_error::JobError;
 use crate::location::Location;
 use crate::store::of_file;
 use crate::{
-    Bounds, CancelToken, Encoding, Error, ErrorKind, FrameReason, FrameRequest, ImageFormat, Ledger,
-    RgbPicture, config,
+    Bounds, CancelToken, Encoding, ErrorKind, FrameReason, FrameRequest, ImageFormat, Ledger, RgbPicture,
+    config,
 };
 
 /// What `grab --json` prints.
@@ -41,16 +42,16 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
     let request = FrameRequest { time: arguments.at, pick: arguments.pick, cover: arguments.cover, encoding };
     if arguments.show && !io::stdout().is_terminal() {
         let error = "--show needs a terminal; -o FILE writes the picture";
-        return Err(Error::new(ErrorKind::Config, error).into());
+        return Err(JobError::new(ErrorKind::Config, error).into());
     }
     if arguments.to_stdout() && arguments.json {
         let error = "the picture and the JSON cannot both go to standard output: give a file for -o";
-        return Err(Error::new(ErrorKind::Config, error).into());
+        return Err(JobError::new(ErrorKind::Config, error).into());
     }
     let time = arguments.input.timeout;
     let options = open_options(time, cancel).with_frame(request).with_total_time(time);
     let location = &arguments.input.input;
-    let about = |error: crate::MediaError| Error::from(error).about(location.to_string());
+    let about = |error: crate::Error| JobError::from(error).about(location.to_string());
     let mut media = input::open(&arguments.input, &options)?;
     let frame = media.frame(request).map_err(about)?;
     let thumbnail = frame.thumbnail().map_err(about)?;
@@ -97,7 +98,7 @@ fn show(grabbed: &Grabbed) -> Table {
 }
 
 /// Shows the picture as large as the terminal allows.
-fn in_terminal(picture: RgbPicture) -> Result<(), Error> {
+fn in_terminal(picture: RgbPicture) -> Result<(), JobError> {
     // A terminal that is asked whether it knows kitty's pictures, and does not, may never answer.
     let config = viuer::Config {
         absolute_offset: false,
@@ -105,7 +106,7 @@ fn in_terminal(picture: RgbPicture) -> Result<(), Error> {
         ..viuer::Config::default()
     };
     let shown = viuer::print(&image::DynamicImage::ImageRgb8(picture.into()), &config);
-    shown.map(drop).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+    shown.map(drop).map_err(|error| JobError::new(ErrorKind::Internal, error.to_string()))
 }
 
 /// Why a frame was taken, for people.
@@ -129,7 +130,7 @@ const fn name(format: ImageFormat) -> &'static str {
 }
 
 /// The format asked for, or the one OUT's ending tells.
-fn format(arguments: &GrabArguments) -> Result<ImageFormat, Error> {
+fn format(arguments: &GrabArguments) -> Result<ImageFormat, JobError> {
     if let Some(format) = arguments.format {
         return Ok(format);
     }
@@ -142,15 +143,15 @@ fn format(arguments: &GrabArguments) -> Result<ImageFormat, Error> {
     let unknown = || {
         let error =
             format!("its ending tells no picture format; give --format, which is {}", config::FORMATS);
-        Error::new(ErrorKind::Config, error).about(output.display().to_string())
+        JobError::new(ErrorKind::Config, error).about(output.display().to_string())
     };
     extension.and_then(ImageFormat::from_extension).ok_or_else(unknown)
 }
 
 /// Writes the picture: whole or not at all where OUT is or becomes a regular file, straight into anything else.
-fn write(output: &Path, input: &Location, bytes: &[u8]) -> Result<(), Error> {
+fn write(output: &Path, input: &Location, bytes: &[u8]) -> Result<(), JobError> {
     let about = of_file(output);
-    let refuse = |reason: &str| Error::new(ErrorKind::Config, reason).about(output.display().to_string());
+    let refuse = |reason: &str| JobError::new(ErrorKind::Config, reason).about(output.display().to_string());
     let path = match fs::metadata(output) {
         Ok(metadata) if metadata.is_dir() => return Err(refuse("is a folder; give a file's name")),
         // A device or a pipe keeps its place; renaming would put a file there.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::arguments::InputArguments;
 use crate::deadline::{Deadline, Stop};
+use crate::job_error::JobError;
 use crate::location::Location;
 use crate::source::{HttpSource, S3Source, SourceError, block_on, read_whole};
-use crate::{Error, ErrorKind, Media, MediaError, OpenOptions};
+use crate::{Error, ErrorKind, Media, OpenOptions};
 
 /// Standard input is read into memory up to here, unless told otherwise.
 const STDIN_BYTES: u64 = 256 << 20;
@@ -17,15 +18,15 @@ const STDIN_BYTES: u64 = 256 << 20;
 const LOOK_UP: Duration = Duration::from_millis(20);
 
 /// Opens the input with these options.
-pub(super) fn open(arguments: &InputArguments, options: &OpenOptions) -> Result<Media<'static>, Error> {
+pub(super) fn open(arguments: &InputArguments, options: &OpenOptions) -> Result<Media<'static>, JobError> {
     let name = arguments.input.to_string();
     open_location(arguments, options).map_err(|error| error.about(name))
 }
 
-fn open_location(arguments: &InputArguments, options: &OpenOptions) -> Result<Media<'static>, Error> {
+fn open_location(arguments: &InputArguments, options: &OpenOptions) -> Result<Media<'static>, JobError> {
     let is_s3 = matches!(arguments.input, Location::S3 { .. });
     if arguments.version_id.is_some() && !is_s3 {
-        return Err(Error::new(
+        return Err(JobError::new(
             ErrorKind::Config,
             "only objects in S3 have versions: --version-id is for s3://",
         ));
@@ -35,11 +36,11 @@ fn open_location(arguments: &InputArguments, options: &OpenOptions) -> Result<Me
         Location::Stdin => {
             let most = arguments.buffer.unwrap_or(STDIN_BYTES);
             let bytes =
-                in_time(options, move || read_whole(std::io::stdin().lock(), most).map_err(Error::from));
+                in_time(options, move || read_whole(std::io::stdin().lock(), most).map_err(JobError::from));
             Ok(Media::open(Cursor::new(bytes?), options)?)
         }
         Location::S3 { bucket, key } => {
-            let source = block_on(S3Source::connect(bucket.clone(), key.clone()))??;
+            let source = block_on(S3Source::connect(bucket.clone(), key.clone())).map_err(internal)??;
             let source = match &arguments.version_id {
                 Some(version) => source.with_version(version),
                 None => source,
@@ -51,29 +52,36 @@ fn open_location(arguments: &InputArguments, options: &OpenOptions) -> Result<Me
 }
 
 /// An object behind a URL: by ranges, or whole if the server knows none and that was asked for.
-fn open_url(url: url::Url, buffer: Option<u64>, options: &OpenOptions) -> Result<Media<'static>, Error> {
+fn open_url(url: url::Url, buffer: Option<u64>, options: &OpenOptions) -> Result<Media<'static>, JobError> {
     let source = HttpSource::new(url)?;
     match (Media::open_source(source.clone(), options), buffer) {
-        (Err(MediaError::Source(SourceError::NoRanges)), Some(most)) => {
+        (Err(Error::Source(SourceError::NoRanges)), Some(most)) => {
             let bytes = in_time(options, move || {
-                block_on(async move { source.read_whole(most).await })?.map_err(Error::from)
+                block_on(async move { source.read_whole(most).await })
+                    .map_err(internal)?
+                    .map_err(JobError::from)
             });
             Ok(Media::open(Cursor::new(bytes?), options)?)
         }
-        (Err(error @ MediaError::Source(SourceError::NoRanges)), None) => {
+        (Err(error @ Error::Source(SourceError::NoRanges)), None) => {
             let advice = format!("{error}; --buffer BYTES reads it whole, into memory");
-            Err(Error::new(error.kind(), advice))
+            Err(JobError::new(error.kind(), advice))
         }
         (result, _) => Ok(result?),
     }
+}
+
+/// Of a thread of ours that failed.
+fn internal(error: std::io::Error) -> JobError {
+    JobError::new(ErrorKind::Internal, error)
 }
 
 /// What `read` gives, which itself may wait for ever: in a thread of its own, so that the time allowed and the interrupt end the
 /// wait. The thread ends with the process.
 fn in_time(
     options: &OpenOptions,
-    read: impl FnOnce() -> Result<Vec<u8>, Error> + Send + 'static,
-) -> Result<Vec<u8>, Error> {
+    read: impl FnOnce() -> Result<Vec<u8>, JobError> + Send + 'static,
+) -> Result<Vec<u8>, JobError> {
     let deadline = Deadline::new(options.limits.max_time, options.cancel.clone());
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(read()));
@@ -81,11 +89,11 @@ fn in_time(
         match receiver.recv_timeout(deadline.left().min(LOOK_UP)) {
             Ok(result) => return result,
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(Error::new(ErrorKind::Internal, "the thread that reads has panicked"));
+                return Err(JobError::new(ErrorKind::Internal, "the thread that reads has panicked"));
             }
             Err(RecvTimeoutError::Timeout) => match deadline.expired() {
-                Some(Stop::Cancelled) => return Err(MediaError::Cancelled.into()),
-                Some(Stop::Timeout(allowed)) => return Err(MediaError::Timeout { allowed }.into()),
+                Some(Stop::Cancelled) => return Err(Error::Cancelled.into()),
+                Some(Stop::Timeout(allowed)) => return Err(Error::Timeout { allowed }.into()),
                 None => {}
             },
         }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::output::exit_code;
-use crate::{CancelToken, Error, ErrorKind};
+use crate::job_error::JobError;
+use crate::{CancelToken, ErrorKind};
 
 /// How long the work may take to end in order once it was interrupted.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -23,16 +24,16 @@ pub(super) async fn interrupt(cancel: CancelToken) {
 /// Work on one video, for no longer than this. Decoding has a limit of its own; this one holds for store and catalogue as well.
 pub(super) async fn within<T>(
     limit: Duration,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    let late = |_| Error::new(ErrorKind::Timeout, format!("not done within {limit:?} (--timeout)"));
+    work: impl Future<Output = Result<T, JobError>>,
+) -> Result<T, JobError> {
+    let late = |_| JobError::new(ErrorKind::Timeout, format!("not done within {limit:?} (--timeout)"));
     tokio::time::timeout(limit, work).await.map_err(late)?
 }
 
 /// Waits for the first interrupt.
-pub(super) async fn interrupted(cancel: &CancelToken) -> Error {
+pub(super) async fn interrupted(cancel: &CancelToken) -> JobError {
     while !cancel.is_cancelled() {
         tokio::time::sleep(LOOK_UP).await;
     }
-    Error::new(ErrorKind::Cancelled, "interrupted")
+    JobError::new(ErrorKind::Cancelled, "interrupted")
 }

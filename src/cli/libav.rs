@@ -18,8 +18,9 @@ use tempfile::TempDir;
 use super::arguments::LibavArguments;
 use super::interrupt::{GRACE, LOOK_UP};
 use super::output::{self, Failure};
+use crate::job_error::JobError;
 use crate::store::of_file;
-use crate::{CancelToken, Error, ErrorKind};
+use crate::{CancelToken, ErrorKind};
 
 const RECIPE: [(&str, &str); 5] = [
     ("build.sh", include_str!("../../vendor/libav/build.sh")),
@@ -82,8 +83,8 @@ fn start(folder: &TempDir, prefix: &Path, arguments: &LibavArguments) -> io::Res
 }
 
 /// Waits for the end of the build, or ends it when interrupted.
-async fn wait(mut child: Child, cancel: &CancelToken) -> Result<ExitStatus, Error> {
-    let internal = |error: io::Error| Error::new(ErrorKind::Internal, error);
+async fn wait(mut child: Child, cancel: &CancelToken) -> Result<ExitStatus, JobError> {
+    let internal = |error: io::Error| JobError::new(ErrorKind::Internal, error);
     let mut give_up = None;
     loop {
         if let Some(status) = child.try_wait().map_err(internal)? {
@@ -109,19 +110,19 @@ fn signal(child: &Child, signal: Signal) {
     let _ = kill_process_group(Pid::from_child(child), signal);
 }
 
-fn cancelled() -> Error {
-    Error::new(ErrorKind::Cancelled, "interrupted; nothing was left behind")
+fn cancelled() -> JobError {
+    JobError::new(ErrorKind::Cancelled, "interrupted; nothing was left behind")
 }
 
 /// Why the build did not come to its end; what it said of it is on standard error already.
-fn refusal(status: ExitStatus, folder: TempDir, prefix: &Path) -> Error {
+fn refusal(status: ExitStatus, folder: TempDir, prefix: &Path) -> JobError {
     if status.code() == Some(REFUSED) {
-        return Error::new(ErrorKind::Config, "libav cannot be built; why is said above")
+        return JobError::new(ErrorKind::Config, "libav cannot be built; why is said above")
             .about(prefix.display().to_string());
     }
     // The logs.
     let kept = folder.keep();
     let message =
         format!("the build of libav failed ({status}); its logs are in {}", kept.join("work").display());
-    Error::new(ErrorKind::Internal, message).about(prefix.display().to_string())
+    JobError::new(ErrorKind::Internal, message).about(prefix.display().to_string())
 }

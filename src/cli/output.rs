@@ -10,27 +10,28 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::catalog::CatalogError;
+use crate::job_error::JobError;
 use crate::location::Location;
 use crate::store::StoreError;
-use crate::{Error, ErrorKind, Ledger, MediaError};
+use crate::{Error, ErrorKind, Ledger};
 
 /// Why a command did not come to its end.
 pub(super) enum Failure {
-    Error(Error),
+    Error(JobError),
     /// The same, but what was printed tells it already: a program that reads JSON gets no second object.
-    Answered(Error),
+    Answered(JobError),
     /// Nobody reads what we print any more.
     BrokenPipe,
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Self {
         Self::Error(error)
     }
 }
 
-impl From<MediaError> for Failure {
-    fn from(error: MediaError) -> Self {
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
         Self::Error(error.into())
     }
 }
@@ -106,7 +107,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 /// Prints one JSON object and nothing else.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(value);
-    let json = json.map_err(|error| Error::new(ErrorKind::Internal, error))?;
+    let json = json.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
     print_bytes(format!("{json}\n").as_bytes())
 }
 
@@ -119,7 +120,7 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
 fn written(result: io::Result<()>) -> Result<(), Failure> {
     result.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
-        _ => Failure::Error(Error::new(ErrorKind::Unavailable, error).about("standard output")),
+        _ => Failure::Error(JobError::new(ErrorKind::Unavailable, error).about("standard output")),
     })
 }
 
@@ -129,7 +130,7 @@ pub(super) fn note(text: &str) {
 }
 
 /// Says what went wrong: to people, and to a program that asked for JSON.
-pub(super) fn error(error: &Error, json: bool) {
+pub(super) fn error(error: &JobError, json: bool) {
     note(&format!("{ERROR}error:{ERROR:#} {error}\n"));
     if json {
         let whole = error.to_string();

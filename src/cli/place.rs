@@ -5,11 +5,12 @@ use std::path::Path;
 use super::arguments::PlaceArguments;
 use super::catalogue::{CatalogueKind, Settings};
 use super::output::Failure;
+use crate::ErrorKind;
+use crate::job_error::JobError;
 use crate::location::Prefix;
 use crate::logging::{self, Stream};
 use crate::source::S3Source;
 use crate::store::{FolderStore, S3Store, Store, of_file};
-use crate::{Error, ErrorKind};
 
 /// A store, the prefix of the keys in it, and the settings.
 #[derive(Debug)]
@@ -27,10 +28,10 @@ impl Place {
             Prefix::S3 { bucket, prefix } => {
                 if arguments.store.is_some() {
                     let error = "--store is for folders: thumbnails of videos in S3 go into their bucket";
-                    return Err(Error::new(ErrorKind::Config, error).into());
+                    return Err(JobError::new(ErrorKind::Config, error).into());
                 }
                 let settings = settings(arguments, CatalogueKind::Mysql)?;
-                let client = S3Source::client_from_env().await.map_err(Error::from)?;
+                let client = S3Source::client_from_env().await.map_err(JobError::from)?;
                 // Without a prefix, that of the videos: everything else would be skipped.
                 let prefix = match prefix.is_empty() {
                     true => settings.config.key_rules.video_prefix.clone(),
@@ -49,7 +50,7 @@ impl Place {
         let store = FolderStore::open(root)?;
         let outside = || {
             let error = format!("is not inside the store {}", store.root().display());
-            Error::new(ErrorKind::Config, error).about(folder.display().to_string())
+            JobError::new(ErrorKind::Config, error).about(folder.display().to_string())
         };
         let below = folder.strip_prefix(store.root()).map_err(|_| outside())?;
         let below = below.to_str().ok_or_else(outside)?;
@@ -59,7 +60,7 @@ impl Place {
 }
 
 fn settings(arguments: &PlaceArguments, fallback: CatalogueKind) -> Result<Settings, Failure> {
-    let mut settings = Settings::read(arguments.catalog.unwrap_or(fallback)).map_err(Error::from)?;
+    let mut settings = Settings::read(arguments.catalog.unwrap_or(fallback)).map_err(JobError::from)?;
     settings.config.log.filter.get_or_insert_with(|| "off".to_owned());
     logging::start(&settings.config.log, Stream::Error)?;
     Ok(settings)

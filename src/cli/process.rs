@@ -6,12 +6,13 @@ use super::arguments::{ProcessArguments, open_options};
 use super::catalogue::{Catalogue, CatalogueKind, Settings};
 use super::interrupt::{interrupted, within};
 use super::output::{self, Failure, Table};
+use crate::job_error::JobError;
 use crate::location::Location;
 use crate::logging::{self, Stream};
 use crate::process::{ExistingContents, Job, LocalVideo, RemoteVideo, Report, Status, VideoSource};
 use crate::source::S3Source;
 use crate::store::{FolderStore, S3Store, Store, kind_of_io};
-use crate::{CancelToken, Error, ErrorKind};
+use crate::{CancelToken, ErrorKind};
 
 pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Result<(), Failure> {
     match (&arguments.event, &arguments.input) {
@@ -20,26 +21,26 @@ pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Res
         (None, Some(Location::S3 { bucket, key })) => in_bucket(&arguments, bucket, key, cancel).await,
         (None, Some(input @ (Location::Http(_) | Location::Stdin))) => {
             let error = "has no place in a bucket: process takes a local file or s3://bucket/key";
-            Err(Error::new(ErrorKind::Unsupported, error).about(input.to_string()).into())
+            Err(JobError::new(ErrorKind::Unsupported, error).about(input.to_string()).into())
         }
         // The parser asks for one of them.
-        (None, None) => Err(Error::new(ErrorKind::Config, "give a video").into()),
+        (None, None) => Err(JobError::new(ErrorKind::Config, "give a video").into()),
     }
 }
 
 async fn in_folder(arguments: &ProcessArguments, path: &Path, cancel: CancelToken) -> Result<(), Failure> {
     let mut settings =
-        Settings::read(arguments.catalog.unwrap_or(CatalogueKind::Sqlite)).map_err(Error::from)?;
+        Settings::read(arguments.catalog.unwrap_or(CatalogueKind::Sqlite)).map_err(JobError::from)?;
     if let Some(store) = &arguments.store {
         settings.config = settings.config.with_store_dir(store);
     }
     logging::start(&settings.config.log, Stream::Error)?;
-    let about = |error: Error| error.about(path.display().to_string());
+    let about = |error: JobError| error.about(path.display().to_string());
     // A video that is not there leaves no empty store behind.
     let metadata = std::fs::metadata(path);
-    let metadata = metadata.map_err(|error| about(Error::new(kind_of_io(&error), error)))?;
+    let metadata = metadata.map_err(|error| about(JobError::new(kind_of_io(&error), error)))?;
     if metadata.is_dir() {
-        return Err(about(Error::new(ErrorKind::Config, "is a folder; give a video")).into());
+        return Err(about(JobError::new(ErrorKind::Config, "is a folder; give a video")).into());
     }
     let store = FolderStore::open(&settings.config.store_dir)?;
     let video = LocalVideo::new(path, &store, &settings.config.key_rules.video_prefix)?;
@@ -54,11 +55,12 @@ async fn in_bucket(
 ) -> Result<(), Failure> {
     if arguments.store.is_some() {
         let error = "--store is for local videos: the thumbnail of one in S3 goes into its bucket";
-        return Err(Error::new(ErrorKind::Config, error).into());
+        return Err(JobError::new(ErrorKind::Config, error).into());
     }
-    let settings = Settings::read(arguments.catalog.unwrap_or(CatalogueKind::Mysql)).map_err(Error::from)?;
+    let settings =
+        Settings::read(arguments.catalog.unwrap_or(CatalogueKind::Mysql)).map_err(JobError::from)?;
     logging::start(&settings.config.log, Stream::Error)?;
-    let client = S3Source::client_from_env().await.map_err(Error::from)?;
+    let client = S3Source::client_from_env().await.map_err(JobError::from)?;
     let store = S3Store::new(client, bucket);
     let video = RemoteVideo::new(&store, key)?;
     process(arguments, settings, store, &video, cancel).await

@@ -16,9 +16,10 @@ use super::interrupt;
 use super::output::{self, Failure, Table};
 use crate::config::{LambdaConfig, LogSettings};
 use crate::event::Outcome;
+use crate::job_error::JobError;
 use crate::lambda::Replayer;
 use crate::logging::{self, Stream};
-use crate::{CancelToken, Error, ErrorKind};
+use crate::{CancelToken, ErrorKind};
 use queue::{Message, Queue};
 
 /// The type of a failure that nobody has noted.
@@ -72,10 +73,10 @@ struct Failed {
 
 pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Result<(), Failure> {
     let config = match arguments.replay {
-        true => Some(LambdaConfig::from_env().map_err(Error::from)?),
+        true => Some(LambdaConfig::from_env().map_err(JobError::from)?),
         false => None,
     };
-    logging::start(&LogSettings::from_env().map_err(Error::from)?, Stream::Error)?;
+    logging::start(&LogSettings::from_env().map_err(JobError::from)?, Stream::Error)?;
     let queue = Queue::open(&arguments.queue).await?;
     let target = match &arguments.to {
         Some(name) => Some(Queue::open(name).await?),
@@ -128,18 +129,18 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
     }
     if interrupted {
         let error = "interrupted; what was not worked on is still in the queue";
-        return Err(Failure::Answered(Error::new(ErrorKind::Cancelled, error)));
+        return Err(Failure::Answered(JobError::new(ErrorKind::Cancelled, error)));
     }
     let Some(failed) = redrive.failed.first() else { return Ok(()) };
     let kind = ErrorKind::from_name(&failed.kind).unwrap_or(ErrorKind::Internal);
     let error = format!("{} of them failed again, and stay in the queue", redrive.failed.len());
-    Err(Failure::Answered(Error::new(kind, error)))
+    Err(Failure::Answered(JobError::new(kind, error)))
 }
 
 /// Does what the function would do with the event; any object that fails is a failure.
-async fn again(replayer: &Replayer, letter: &Letter, arguments: &RedriveArguments) -> Result<(), Error> {
+async fn again(replayer: &Replayer, letter: &Letter, arguments: &RedriveArguments) -> Result<(), JobError> {
     let event: Value = serde_json::from_str(&letter.payload)
-        .map_err(|error| Error::new(ErrorKind::Malformed, format!("its body is no JSON: {error}")))?;
+        .map_err(|error| JobError::new(ErrorKind::Malformed, format!("its body is no JSON: {error}")))?;
     let replayed = replayer.replay(&event, arguments.timeout).await;
     let failed = replayed.outcomes.iter().find_map(|outcome| match outcome {
         Outcome::Failed { error_type, message, .. } => Some((*error_type, message.clone())),
@@ -149,7 +150,7 @@ async fn again(replayer: &Replayer, letter: &Letter, arguments: &RedriveArgument
     match failed.or(refused) {
         None => Ok(()),
         Some((name, message)) => {
-            Err(Error::new(ErrorKind::from_name(name).unwrap_or(ErrorKind::Internal), message))
+            Err(JobError::new(ErrorKind::from_name(name).unwrap_or(ErrorKind::Internal), message))
         }
     }
 }

@@ -5,9 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::ErrorKind;
+use crate::job_error::JobError;
 #[cfg(feature = "mysql")]
 use crate::secret::Secret;
-use crate::{Error, ErrorKind};
 
 /// What is wrong with one variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-impl From<ConfigError> for Error {
+impl From<ConfigError> for JobError {
     fn from(error: ConfigError) -> Self {
         Self::new(ErrorKind::Config, error)
     }

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::text::beginning;
-use crate::{Error, ErrorKind};
+use crate::ErrorKind;
+use crate::job_error::JobError;
 
 /// Most fields that an error names, and most characters of each: events are strangers' too.
 const MAX_FIELDS: usize = 20;
@@ -105,7 +106,7 @@ fn fields_of(value: &Value) -> String {
     format!("is {kind}")
 }
 
-impl From<EventError> for Error {
+impl From<EventError> for JobError {
     fn from(error: EventError) -> Self {
         Self::new(error.kind(), error)
     }

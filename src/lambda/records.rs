@@ -15,10 +15,11 @@ use super::time_limit::TimeLimit;
 use crate::catalog::Catalog;
 use crate::config::{LambdaConfig, Mode};
 use crate::event::{DistinctObject, Event, ObjectRef, Outcome};
+use crate::job_error::JobError;
 use crate::process::{ExistingContents, Job, RemoteVideo, VideoSource as _};
 use crate::source::S3Client;
 use crate::store::S3Store;
-use crate::{CancelToken, Error, ErrorKind, Limits, OpenOptions, telemetry};
+use crate::{CancelToken, ErrorKind, Limits, OpenOptions, telemetry};
 
 /// Memory for one object: its frames, its index, the reads under way. 1080p takes some 25 MiB, 4K some 80.
 const MIB_PER_RECORD: u32 = 128;
@@ -157,7 +158,7 @@ impl<C: Catalog> Task<C> {
             () = self.limit.passed() => {
                 // What decodes in its thread sees this at its next packet; nobody waits for it.
                 self.cancel.cancel();
-                Err(Error::new(ErrorKind::Timeout, "not done before the invocation's deadline").about(&key))
+                Err(JobError::new(ErrorKind::Timeout, "not done before the invocation's deadline").about(&key))
             }
         };
         drop(place);
@@ -174,7 +175,7 @@ impl<C: Catalog> Task<C> {
     }
 
     /// The job; once more with the other reading of a key that has two, if there is no object under the first.
-    async fn run(&self) -> Result<Finished, Error> {
+    async fn run(&self) -> Result<Finished, JobError> {
         let first = self.process(&self.object.key).await;
         match &self.object.alternative_key {
             Some(key) if first.is_err() && !self.is_there(&self.object.key).await => {
@@ -190,7 +191,7 @@ impl<C: Catalog> Task<C> {
         matches!(found, Ok(Some(_)))
     }
 
-    async fn process(&self, key: &str) -> Result<Finished, Error> {
+    async fn process(&self, key: &str) -> Result<Finished, JobError> {
         let video = RemoteVideo::new(&self.job.store, key)?;
         match self.mode {
             Mode::Live => Ok(Finished::Job(self.job.process(&video).await?)),
@@ -213,7 +214,7 @@ impl<C: Catalog> Task<C> {
     }
 }
 
-fn failure(error: &Error) -> Outcome {
+fn failure(error: &JobError) -> Outcome {
     match error.kind() {
         ErrorKind::NotFound => Outcome::Missing { reason: error.to_string() },
         // The only one who cancels is the deadline.

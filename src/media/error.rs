@@ -1,11 +1,13 @@
 //! What can go wrong between a reader and a picture.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::deadline::Stop;
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
+use crate::limits::Limit;
 use crate::media::ffi::AvError;
 use crate::media::input::Fault;
 #[cfg(feature = "remote")]
@@ -14,7 +16,7 @@ use crate::source::SourceError;
 /// A failure to open, read or show a media file.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
-pub enum MediaError {
+pub enum Error {
     /// The source holds no byte.
     #[error("the file is empty")]
     Empty,
@@ -61,8 +63,8 @@ pub enum MediaError {
     /// A limit was reached; see [`Limits`](crate::Limits).
     #[error("limit reached: {limit} is {allowed}")]
     LimitExceeded {
-        /// The field of [`Limits`](crate::Limits).
-        limit: &'static str,
+        /// Which.
+        limit: Limit,
         /// Its value.
         allowed: u64,
     },
@@ -75,6 +77,14 @@ pub enum MediaError {
     /// The cancel token was used.
     #[error("cancelled")]
     Cancelled,
+    /// A file could not be opened.
+    #[error("{}: {error}", path.display())]
+    Open {
+        /// Where it should be.
+        path: PathBuf,
+        /// The system's error.
+        error: Arc<io::Error>,
+    },
     /// The reader failed.
     #[error("reading at byte {offset} failed: {error}")]
     Read {
@@ -111,7 +121,7 @@ pub enum MediaError {
     },
 }
 
-impl MediaError {
+impl Error {
     /// Whether the object was replaced, or removed, while it was read.
     pub const fn is_replaced(&self) -> bool {
         #[cfg(feature = "remote")]
@@ -120,6 +130,19 @@ impl MediaError {
         }
         #[cfg(not(feature = "remote"))]
         false
+    }
+
+    /// The limit that was reached, if one was.
+    pub const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::LimitExceeded { limit, .. } => Some(*limit),
+            _ => None,
+        }
+    }
+
+    /// Whether trying again may help; see [`ErrorKind::is_retryable`].
+    pub fn is_retryable(&self) -> bool {
+        self.kind().is_retryable()
     }
 
     /// The kind of failure.
@@ -134,7 +157,7 @@ impl MediaError {
             Self::LimitExceeded { .. } => ErrorKind::LimitExceeded,
             Self::Timeout { .. } => ErrorKind::Timeout,
             Self::Cancelled => ErrorKind::Cancelled,
-            Self::Read { error, .. } => match error.kind() {
+            Self::Open { error, .. } | Self::Read { error, .. } => match error.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 io::ErrorKind::PermissionDenied => ErrorKind::Denied,
                 io::ErrorKind::TimedOut => ErrorKind::Timeout,
@@ -166,7 +189,7 @@ impl MediaError {
     }
 }
 
-impl From<Fault> for MediaError {
+impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Stopped(Stop::Cancelled) => Self::Cancelled,
@@ -181,17 +204,11 @@ impl From<Fault> for MediaError {
 }
 
 #[cfg(feature = "remote")]
-impl From<SourceError> for MediaError {
+impl From<SourceError> for Error {
     fn from(error: SourceError) -> Self {
         match error {
             SourceError::Empty => Self::Empty,
             error => Self::Source(error),
         }
-    }
-}
-
-impl From<MediaError> for Error {
-    fn from(error: MediaError) -> Self {
-        Self::new(error.kind(), error)
     }
 }

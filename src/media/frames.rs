@@ -4,9 +4,10 @@ use std::time::Duration;
 
 #[cfg(feature = "tokio")]
 use crate::deadline::CancelToken;
+use crate::limits::Limit;
 use crate::media::container::analysis::reopen;
 use crate::media::container::formats::{Opening, Seeking};
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::ffi::stream::Stream;
 use crate::media::frame::poster::{PosterFrame, Terms};
 use crate::media::open::Media;
@@ -23,7 +24,7 @@ impl<'r> Media<'r> {
     /// May be called again for other frames, in any order.
     ///
     /// ```
-    /// # fn main() -> Result<(), posterframe::MediaError> {
+    /// # fn main() -> Result<(), posterframe::Error> {
     /// use std::time::Duration;
     /// use posterframe::{FrameReason, Media, OpenOptions};
     ///
@@ -42,13 +43,13 @@ impl<'r> Media<'r> {
     /// ```
     ///
     /// # Errors
-    /// - [`MediaError::NoVideo`], [`MediaError::NoCover`], [`MediaError::NoDecoder`]: there is nothing to decode, or nothing to decode
+    /// - [`Error::NoVideo`], [`Error::NoCover`], [`Error::NoDecoder`]: there is nothing to decode, or nothing to decode
     ///   it with.
-    /// - [`MediaError::Encrypted`], [`MediaError::TileGrid`]: the frame cannot be made of what is there.
-    /// - [`MediaError::NoFrame`]: no frame decodes.
-    /// - [`MediaError::Read`], [`MediaError::ReaderPanicked`]: the reader failed.
-    /// - [`MediaError::LimitExceeded`], [`MediaError::Timeout`], [`MediaError::Cancelled`]: as the options say.
-    pub fn frame(&mut self, request: impl Into<FrameRequest>) -> Result<PosterFrame, MediaError> {
+    /// - [`Error::Encrypted`], [`Error::TileGrid`]: the frame cannot be made of what is there.
+    /// - [`Error::NoFrame`]: no frame decodes.
+    /// - [`Error::Read`], [`Error::ReaderPanicked`]: the reader failed.
+    /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options say.
+    pub fn frame(&mut self, request: impl Into<FrameRequest>) -> Result<PosterFrame, Error> {
         let request = &request.into();
         self.begin()?;
         let streams = self.video_streams(request.cover);
@@ -56,7 +57,7 @@ impl<'r> Media<'r> {
         for &index in &streams {
             match self.frame_of(index, request) {
                 // Some files name a stream first of which they hold nothing.
-                Err(failure @ MediaError::NoFrame { packets: 0, .. }) => error = error.or(Some(failure)),
+                Err(failure @ Error::NoFrame { packets: 0, .. }) => error = error.or(Some(failure)),
                 result => return result,
             }
         }
@@ -71,25 +72,25 @@ impl<'r> Media<'r> {
 
     /// Begins a call: its time runs from here. What an earlier call failed for is forgotten where it may have passed; libavformat may
     /// have stopped anywhere then, and the container is opened anew.
-    fn begin(&mut self) -> Result<(), MediaError> {
+    fn begin(&mut self) -> Result<(), Error> {
         let has_failed = self.container.input_mut().begin();
         self.container.input_mut().check()?;
         if has_failed { self.reopen_all() } else { Ok(()) }
     }
 
     /// The same, of one stream of video.
-    fn frame_of(&mut self, index: usize, request: &FrameRequest) -> Result<PosterFrame, MediaError> {
-        let Some(info) = self.info.streams.get(index) else { return Err(MediaError::missing_stream()) };
+    fn frame_of(&mut self, index: usize, request: &FrameRequest) -> Result<PosterFrame, Error> {
+        let Some(info) = self.info.streams.get(index) else { return Err(Error::missing_stream()) };
         let (width, height) = info.video.as_ref().map_or((0, 0), |video| (video.width, video.height));
         if u64::from(width) * u64::from(height) > self.limits.max_pixels {
-            return Err(MediaError::LimitExceeded { limit: "max_pixels", allowed: self.limits.max_pixels });
+            return Err(Error::LimitExceeded { limit: Limit::MaxPixels, allowed: self.limits.max_pixels });
         }
         let track = info.id.and_then(|id| u32::try_from(id).ok());
         if info.disposition.attached_pic {
             return self.cover_picture(index, request);
         }
         if self.container.has_tile_grid(index) {
-            return Err(MediaError::TileGrid);
+            return Err(Error::TileGrid);
         }
         self.container.keep_only(index);
         self.plan(index, track, self.time_of(request))?;
@@ -106,7 +107,7 @@ impl<'r> Media<'r> {
     }
 
     /// Asks for what the frame at `at` needs, where that can be known.
-    fn plan(&mut self, index: usize, track: Option<u32>, at: Duration) -> Result<(), MediaError> {
+    fn plan(&mut self, index: usize, track: Option<u32>, at: Duration) -> Result<(), Error> {
         if self.planned_at != Some(at) {
             self.layout.plan(self.container.input_mut(), track, at)?;
             self.planned_at = Some(at);
@@ -115,12 +116,12 @@ impl<'r> Media<'r> {
     }
 
     /// Opens the container again, if libavformat is to see more of it than before.
-    fn show_planned(&mut self, index: usize) -> Result<(), MediaError> {
+    fn show_planned(&mut self, index: usize) -> Result<(), Error> {
         if self.layout.show(self.container.input_mut()) { self.reopen(index) } else { Ok(()) }
     }
 
     /// Lets libavformat see more of a file of fragments; `false` when it has seen all.
-    fn explore_further(&mut self, index: usize) -> Result<bool, MediaError> {
+    fn explore_further(&mut self, index: usize) -> Result<bool, Error> {
         self.container.input_mut().check()?;
         if !self.layout.explore_further(self.container.input_mut())? {
             return Ok(false);
@@ -129,13 +130,13 @@ impl<'r> Media<'r> {
         Ok(true)
     }
 
-    fn reopen(&mut self, index: usize) -> Result<(), MediaError> {
+    fn reopen(&mut self, index: usize) -> Result<(), Error> {
         self.reopen_all()?;
         self.container.keep_only(index);
         Ok(())
     }
 
-    fn reopen_all(&mut self) -> Result<(), MediaError> {
+    fn reopen_all(&mut self) -> Result<(), Error> {
         let opening = self.opening();
         reopen(&mut self.container, &opening)?;
         self.pending.clear();
@@ -153,9 +154,9 @@ impl<'r> Media<'r> {
         index: usize,
         (width, height): (u32, u32),
         request: &FrameRequest,
-    ) -> Result<Option<(PosterFrame, bool)>, MediaError> {
+    ) -> Result<Option<(PosterFrame, bool)>, Error> {
         let is_partial = self.container.input().visible_size() < self.container.input().size();
-        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
+        let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
         let (time_base, track) = (time_base_of(view)?, view.id());
         let mut target = self.target(request, time_base, is_partial);
         target.is_absent = is_partial && self.layout.ends_before(track, target.wanted.get());
@@ -172,21 +173,17 @@ impl<'r> Media<'r> {
         let is_certain = !is_partial
             || Some(found.pts) == goal
             || self.layout.is_certain(self.container.input(), track, last.get());
-        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
+        let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
         let frame = PosterFrame::new(view, index, self.start, found, cost, self.terms(request))?;
         Ok(Some((frame, is_certain)))
     }
 
-    fn begin_search(
-        &mut self,
-        index: usize,
-        (width, height): (u32, u32),
-    ) -> Result<Search<'_, 'r>, MediaError> {
+    fn begin_search(&mut self, index: usize, (width, height): (u32, u32)) -> Result<Search<'_, 'r>, Error> {
         let mut handling = self.handling;
         if handling.seeking == Seeking::Indexed && self.layout.has_no_index() {
             handling.seeking = Seeking::ReadingOn;
         }
-        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
+        let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
         let time_base = time_base_of(view)?;
         let start = time_base.pts(self.start).unwrap_or(Pts::MAX);
         let duration = self.duration.and_then(|duration| time_base.ticks(duration));
@@ -225,14 +222,11 @@ impl<'r> Media<'r> {
     }
 
     /// The frames of the first of these requests, whose times rise, as far as they can be decoded together; possibly none.
-    pub(super) fn frames_together(
-        &mut self,
-        requests: &[FrameRequest],
-    ) -> Result<Vec<PosterFrame>, MediaError> {
+    pub(super) fn frames_together(&mut self, requests: &[FrameRequest]) -> Result<Vec<PosterFrame>, Error> {
         let Some(cover) = requests.first().map(|request| request.cover) else { return Ok(Vec::new()) };
         self.begin()?;
         let index = self.video_streams(cover).first().copied().ok_or_else(|| self.no_video(cover))?;
-        let info = self.info.streams.get(index).ok_or_else(MediaError::missing_stream)?;
+        let info = self.info.streams.get(index).ok_or_else(Error::missing_stream)?;
         let size = info.video.as_ref().map_or((0, 0), |video| (video.width, video.height));
         let is_partial = self.container.input().visible_size() < self.container.input().size();
         let is_too_large = u64::from(size.0) * u64::from(size.1) > self.limits.max_pixels;
@@ -241,7 +235,7 @@ impl<'r> Media<'r> {
             return Ok(Vec::new());
         }
         self.container.keep_only(index);
-        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
+        let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
         let time_base = time_base_of(view)?;
         let targets: Vec<Target> = requests
             .iter()
@@ -253,7 +247,7 @@ impl<'r> Media<'r> {
         let found = search.run(&goals)?;
         let (packets, passes) = search.cost();
         let share = u64::try_from(found.len()).unwrap_or(u64::MAX).max(1);
-        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
+        let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
         let found = found.into_iter().zip(requests);
         // Each has its part of what the run took.
         let cost = (packets.div_ceil(share), passes);
@@ -287,17 +281,16 @@ impl<'r> Media<'r> {
     }
 
     /// The picture that the container holds beside its packets.
-    fn cover_picture(&self, index: usize, request: &FrameRequest) -> Result<PosterFrame, MediaError> {
-        let view = self.container.stream(index).ok_or_else(MediaError::missing_stream)?;
-        let packet =
-            self.container.attached_picture(index).map_err(MediaError::library("taking the cover"))?;
-        let packet = packet.ok_or_else(|| MediaError::no_frame(0, 0, None))?;
+    fn cover_picture(&self, index: usize, request: &FrameRequest) -> Result<PosterFrame, Error> {
+        let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
+        let packet = self.container.attached_picture(index).map_err(Error::library("taking the cover"))?;
+        let packet = packet.ok_or_else(|| Error::no_frame(0, 0, None))?;
         let target = self.target(request, time_base_of(view)?, false);
         let found = search::still(&self.container, index, packet, target, self.limits.max_pixels)?;
         PosterFrame::new(view, index, self.start, found, (1, 1), self.terms(request))
     }
 }
 
-fn time_base_of(stream: Stream<'_>) -> Result<TimeBase, MediaError> {
-    TimeBase::try_from(stream.time_base()).map_err(|_| MediaError::missing_stream())
+fn time_base_of(stream: Stream<'_>) -> Result<TimeBase, Error> {
+    TimeBase::try_from(stream.time_base()).map_err(|_| Error::missing_stream())
 }

@@ -20,7 +20,7 @@ use std::time::Instant;
 use crate::deadline::CancelToken;
 use crate::deadline::{Deadline, Stop};
 use crate::error::panic_message;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::media::ffi::format;
 use crate::media::ffi::io::{Source, Stopped};
 use crate::media::seen::Seen;
@@ -42,7 +42,7 @@ impl<T: Read + Seek> ReadSeek for T {}
 pub(crate) enum Fault {
     Stopped(Stop),
     Limit {
-        limit: &'static str,
+        limit: Limit,
         allowed: u64,
     },
     Read {
@@ -113,10 +113,10 @@ impl Reader<'_> {
     fn fetch(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Fault> {
         let moved = self.position != Some(offset);
         if moved && self.ledger.requests >= self.max_requests {
-            return Err(Fault::Limit { limit: "max_requests", allowed: self.max_requests });
+            return Err(Fault::Limit { limit: Limit::MaxRequests, allowed: self.max_requests });
         }
         if self.ledger.bytes_fetched.saturating_add(buffer.len() as u64) > self.max_bytes {
-            return Err(Fault::Limit { limit: "max_bytes", allowed: self.max_bytes });
+            return Err(Fault::Limit { limit: Limit::MaxBytes, allowed: self.max_bytes });
         }
         self.position = None;
         self.ledger.requests += u64::from(moved);
@@ -507,7 +507,7 @@ mod tests {
         let limits = Limits { max_bytes: 10, ..Limits::default() };
         let mut input = input(ramp(100), &limits);
         assert!(input.read(11).is_err() && input.read(1).is_err());
-        assert!(matches!(input.fault(), Some(Fault::Limit { limit: "max_bytes", allowed: 10 })));
+        assert!(matches!(input.fault(), Some(Fault::Limit { limit: Limit::MaxBytes, allowed: 10 })));
     }
 
     #[test]

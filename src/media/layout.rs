@@ -28,7 +28,7 @@ mod view;
 
 use std::time::Duration;
 
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::media::container::encryption::ProtectedEntry;
 use crate::media::info::Mp4Layout;
 use crate::media::input::{Fault, Input};
@@ -233,7 +233,7 @@ impl Layout {
             }
         }
         // A view that is not complete could hide the frame.
-        Err(input.fail(Fault::Limit { limit: "max_index_entries", allowed: MAX_STEPS.into() }))
+        Err(input.fail(Fault::Limit { limit: Limit::MaxIndexEntries, allowed: MAX_STEPS.into() }))
     }
 }
 

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 #[cfg(feature = "remote")]
 use crate::deadline::Deadline;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::media::container::analysis::prepare;
 use crate::media::container::describe::{describe_stream, encryptions};
 use crate::media::container::encryption::Encryption;
 use crate::media::container::formats::{Handling, Opening, handling, refused};
 use crate::media::container::last_sound;
 use crate::media::container::{KeyframeInterval, read_starts, stream_start};
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::ffi;
 use crate::media::ffi::format::OpenError;
 use crate::media::ffi::packet::Packet;
@@ -39,7 +39,7 @@ use crate::source::{BlockCache, FirstReads, Identity, RangeReader, RangeSource, 
 /// It may be sent to another thread, and is used by one at a time.
 ///
 /// ```
-/// # fn main() -> Result<(), posterframe::MediaError> {
+/// # fn main() -> Result<(), posterframe::Error> {
 /// use std::time::Duration;
 /// use posterframe::{Media, OpenOptions};
 ///
@@ -102,9 +102,9 @@ impl Media<'static> {
     /// ```
     ///
     /// # Errors
-    /// [`MediaError::Source`]: the object could not be read. Otherwise as [`Media::open`].
+    /// [`Error::Source`]: the object could not be read. Otherwise as [`Media::open`].
     #[cfg(feature = "remote")]
-    pub fn open_source(source: impl RangeSource, options: &OpenOptions) -> Result<Self, MediaError> {
+    pub fn open_source(source: impl RangeSource, options: &OpenOptions) -> Result<Self, Error> {
         ffi::initialise(options.limits.max_allocation);
         let deadline = options.work();
         let source: Arc<dyn RangeSource> = Arc::new(source);
@@ -114,7 +114,7 @@ impl Media<'static> {
             Self::open_input(input, options)
         };
         match open() {
-            Err(MediaError::Source(SourceError::Changed { .. })) => open(),
+            Err(Error::Source(SourceError::Changed { .. })) => open(),
             result => result,
         }
     }
@@ -122,10 +122,11 @@ impl Media<'static> {
     /// Opens a file.
     ///
     /// # Errors
-    /// [`MediaError::Read`] when the file cannot be opened; otherwise as [`Media::open`].
-    pub fn open_file(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, MediaError> {
-        let file =
-            File::open(path).map_err(|error| MediaError::Read { offset: 0, error: Arc::new(error) })?;
+    /// [`Error::Open`] when the file cannot be opened; otherwise as [`Media::open`].
+    pub fn open_file(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let file = File::open(path)
+            .map_err(|error| Error::Open { path: path.to_owned(), error: Arc::new(error) })?;
         Self::open(file, options)
     }
 }
@@ -149,20 +150,20 @@ impl<'r> Media<'r> {
     /// ```
     ///
     /// # Errors
-    /// - [`MediaError::Empty`], [`MediaError::NotMedia`]: there is nothing to read in it.
-    /// - [`MediaError::Read`], [`MediaError::ReaderPanicked`]: the reader failed.
-    /// - [`MediaError::LimitExceeded`], [`MediaError::Timeout`], [`MediaError::Cancelled`]: as `options` says.
+    /// - [`Error::Empty`], [`Error::NotMedia`]: there is nothing to read in it.
+    /// - [`Error::Read`], [`Error::ReaderPanicked`]: the reader failed.
+    /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as `options` says.
     ///
     /// A file without video is not an error here; it is one for [`frame`](Self::frame).
-    pub fn open<R: Read + Seek + Send + 'r>(reader: R, options: &OpenOptions) -> Result<Self, MediaError> {
+    pub fn open<R: Read + Seek + Send + 'r>(reader: R, options: &OpenOptions) -> Result<Self, Error> {
         ffi::initialise(options.limits.max_allocation);
         Self::open_input(Input::new(Box::new(reader), &options.limits, options.work())?, options)
     }
 
-    fn open_input(mut input: Input<'r>, options: &OpenOptions) -> Result<Self, MediaError> {
+    fn open_input(mut input: Input<'r>, options: &OpenOptions) -> Result<Self, Error> {
         let limits = options.limits;
         if input.size() == 0 {
-            return Err(MediaError::Empty);
+            return Err(Error::Empty);
         }
         // Times before the end are known once the file is open.
         let at = options.frame.and_then(|request| request.time.from_start(None));
@@ -185,8 +186,8 @@ impl<'r> Media<'r> {
             media.pending = last_sound::add(&mut media.container, &mut media.info, &mut media.duration)?;
         }
         if media.info.streams.len() > usize::try_from(limits.max_streams).unwrap_or(usize::MAX) {
-            return Err(MediaError::LimitExceeded {
-                limit: "max_streams",
+            return Err(Error::LimitExceeded {
+                limit: Limit::MaxStreams,
                 allowed: limits.max_streams.into(),
             });
         }
@@ -293,13 +294,13 @@ impl<'r> Media<'r> {
         scored.into_iter().map(|(_, index)| index).collect()
     }
 
-    pub(super) fn no_video(&self, cover: CoverArt) -> MediaError {
+    pub(super) fn no_video(&self, cover: CoverArt) -> Error {
         if cover == CoverArt::Only {
-            return MediaError::NoCover;
+            return Error::NoCover;
         }
         let kinds: Vec<&str> =
             self.info.streams.iter().map(|stream| stream.kind.as_str().unwrap_or("unknown")).collect();
-        MediaError::NoVideo { found: if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") } }
+        Error::NoVideo { found: if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") } }
     }
 }
 

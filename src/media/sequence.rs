@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::frame::poster::PosterFrame;
 use crate::media::open::Media;
 use crate::media::request::{FrameRequest, Pick};
@@ -47,7 +47,7 @@ impl<'r> Media<'r> {
     /// frames of a progressive MP4 take the round trips of one frame, and a sorted list is the cheapest.
     ///
     /// ```
-    /// # fn main() -> Result<(), posterframe::MediaError> {
+    /// # fn main() -> Result<(), posterframe::Error> {
     /// use std::time::Duration;
     /// use posterframe::{Media, OpenOptions};
     ///
@@ -110,7 +110,7 @@ impl Frames<'_, '_> {
 }
 
 impl Iterator for Frames<'_, '_> {
-    type Item = Result<PosterFrame, MediaError>;
+    type Item = Result<PosterFrame, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(frame) = self.ready.pop_front() {

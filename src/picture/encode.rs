@@ -113,7 +113,7 @@ impl Default for Quality {
 /// What a thumbnail shall be. Start from `Encoding::default()`: a JPEG of the video's own size, quality 85.
 ///
 /// ```
-/// # fn main() -> Result<(), posterframe::MediaError> {
+/// # fn main() -> Result<(), posterframe::Error> {
 /// use std::time::Duration;
 /// use posterframe::{Bounds, Encoding, Media, OpenOptions, Quality};
 ///

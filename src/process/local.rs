@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{SourceVersion, VideoSource};
+use crate::job_error::JobError;
 use crate::store::{FolderStore, etag_of, file_url, kind_of_io};
-use crate::{Error, ErrorKind, Media, OpenOptions};
+use crate::{ErrorKind, Media, OpenOptions};
 
 /// A file on this machine, and the key it has in a store.
 #[derive(Debug, Clone)]
@@ -25,36 +26,37 @@ impl LocalVideo {
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound) when its folder is not there, [`Malformed`](ErrorKind::Malformed) when its name
     /// cannot be a key: it is not UTF-8, or the store's own.
-    pub fn new(path: &Path, store: &FolderStore, video_prefix: &str) -> Result<Self, Error> {
-        let about = |error: Error| error.about(path.display().to_string());
+    pub fn new(path: &Path, store: &FolderStore, video_prefix: &str) -> Result<Self, JobError> {
+        let about = |error: JobError| error.about(path.display().to_string());
         let (folder, name) = match (path.parent(), path.file_name()) {
             (Some(folder), Some(name)) => (folder, name),
-            _ => return Err(about(Error::new(ErrorKind::Config, "is a folder, not a video"))),
+            _ => return Err(about(JobError::new(ErrorKind::Config, "is a folder, not a video"))),
         };
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         // The name stays as given: a symbolic link is a video of its own, wherever it leads.
-        let folder = folder.canonicalize().map_err(|error| about(Error::new(kind_of_io(&error), error)))?;
+        let folder =
+            folder.canonicalize().map_err(|error| about(JobError::new(kind_of_io(&error), error)))?;
         let path = folder.join(name);
         let key = match path.starts_with(store.root()) {
             true => store.key_of_path(&path),
             false => name.to_str().map(|name| format!("{video_prefix}{name}")),
         };
-        let no_key = || Error::new(ErrorKind::Malformed, "its name cannot be an object key");
+        let no_key = || JobError::new(ErrorKind::Malformed, "its name cannot be an object key");
         let key = key.ok_or_else(|| about(no_key()))?;
         Ok(Self { url: file_url(&path), path, key })
     }
 
-    fn version_of(metadata: io::Result<Metadata>) -> Result<Option<SourceVersion>, Error> {
+    fn version_of(metadata: io::Result<Metadata>) -> Result<Option<SourceVersion>, JobError> {
         match metadata {
             Ok(metadata) if metadata.is_dir() => {
-                Err(Error::new(ErrorKind::Config, "is a folder, not a video"))
+                Err(JobError::new(ErrorKind::Config, "is a folder, not a video"))
             }
             Ok(metadata) if !metadata.is_file() => {
-                Err(Error::new(ErrorKind::Unsupported, "is not a regular file"))
+                Err(JobError::new(ErrorKind::Unsupported, "is not a regular file"))
             }
             Ok(metadata) => Ok(Some(SourceVersion { etag: etag_of(&metadata), size: metadata.len() })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::new(kind_of_io(&error), error)),
+            Err(error) => Err(JobError::new(kind_of_io(&error), error)),
         }
     }
 }
@@ -68,17 +70,21 @@ impl VideoSource for LocalVideo {
         &self.url
     }
 
-    async fn version(&self) -> Result<Option<SourceVersion>, Error> {
+    async fn version(&self) -> Result<Option<SourceVersion>, JobError> {
         let path = self.path.clone();
         let metadata = tokio::task::spawn_blocking(move || std::fs::metadata(path)).await;
-        Self::version_of(metadata.map_err(|error| Error::new(ErrorKind::Internal, error))?)
+        Self::version_of(metadata.map_err(|error| JobError::new(ErrorKind::Internal, error))?)
     }
 
-    fn open(&self, version: &SourceVersion, options: &OpenOptions) -> Result<Option<Media<'static>>, Error> {
+    fn open(
+        &self,
+        version: &SourceVersion,
+        options: &OpenOptions,
+    ) -> Result<Option<Media<'static>>, JobError> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::new(kind_of_io(&error), error)),
+            Err(error) => return Err(JobError::new(kind_of_io(&error), error)),
         };
         match Self::version_of(file.metadata())? {
             Some(opened) if opened == *version => Ok(Some(Media::open(file, options)?)),

@@ -9,7 +9,8 @@ use tokio::time::timeout;
 
 use super::{SourceVersion, VideoSource};
 use crate::config::ThumbnailSettings;
-use crate::{CancelToken, Error, ErrorKind, FrameReason, Ledger, OpenOptions, Thumbnail, telemetry};
+use crate::job_error::JobError;
+use crate::{CancelToken, ErrorKind, FrameReason, Ledger, OpenOptions, Thumbnail, telemetry};
 
 /// How often a wait for a turn looks at the cancel token.
 const LOOK_UP: Duration = Duration::from_millis(50);
@@ -32,14 +33,14 @@ impl Poster {
         settings: &ThumbnailSettings,
         options: &OpenOptions,
         decoders: Option<Arc<Semaphore>>,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Option<Self>, JobError> {
         let (video, version) = (video.clone(), version.clone());
         let (settings, options) = (settings.clone(), options.clone());
         let span = tracing::Span::current();
         let task =
             move || span.in_scope(|| Self::take_blocking(&video, &version, &settings, &options, decoders));
         let ended = tokio::task::spawn_blocking(task).await;
-        ended.map_err(|error| Error::new(ErrorKind::Internal, error))?
+        ended.map_err(|error| JobError::new(ErrorKind::Internal, error))?
     }
 
     fn take_blocking<V: VideoSource>(
@@ -48,7 +49,7 @@ impl Poster {
         settings: &ThumbnailSettings,
         options: &OpenOptions,
         decoders: Option<Arc<Semaphore>>,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Option<Self>, JobError> {
         let key = video.key();
         // Its packets are asked for while it is being opened.
         let time = options.limits.max_time;
@@ -83,15 +84,15 @@ impl Poster {
 }
 
 /// Waits until fewer videos are decoded than may be, or the work is cancelled.
-fn wait_for_turn(decoders: Arc<Semaphore>, options: &OpenOptions) -> Result<OwnedSemaphorePermit, Error> {
+fn wait_for_turn(decoders: Arc<Semaphore>, options: &OpenOptions) -> Result<OwnedSemaphorePermit, JobError> {
     let is_cancelled = || options.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
     while !is_cancelled() {
         let turn = timeout(LOOK_UP, Arc::clone(&decoders).acquire_owned());
         if let Ok(turn) = Handle::current().block_on(turn) {
-            return turn.map_err(|error| Error::new(ErrorKind::Internal, error));
+            return turn.map_err(|error| JobError::new(ErrorKind::Internal, error));
         }
     }
-    Err(Error::new(ErrorKind::Cancelled, "cancelled"))
+    Err(JobError::new(ErrorKind::Cancelled, "cancelled"))
 }
 
 /// The nearest whole second, if the column, an `INT`, can hold it. A file that claims more than 68 years, or less than

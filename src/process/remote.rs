@@ -1,8 +1,9 @@
 //! An object in S3 as the job's video.
 
 use super::{SourceVersion, VideoSource};
+use crate::job_error::JobError;
 use crate::store::{S3Store, Store as _};
-use crate::{Error, Media, OpenOptions};
+use crate::{Media, OpenOptions};
 
 /// An object in S3, by its key.
 #[derive(Debug, Clone)]
@@ -17,7 +18,7 @@ impl RemoteVideo {
     ///
     /// # Errors
     /// [`Malformed`](crate::ErrorKind::Malformed) when no object can have this key.
-    pub fn new(store: &S3Store, key: impl Into<String>) -> Result<Self, Error> {
+    pub fn new(store: &S3Store, key: impl Into<String>) -> Result<Self, JobError> {
         let key = key.into();
         let url = store.url(&key)?;
         Ok(Self { store: store.clone(), key, url })
@@ -33,12 +34,16 @@ impl VideoSource for RemoteVideo {
         &self.url
     }
 
-    async fn version(&self) -> Result<Option<SourceVersion>, Error> {
+    async fn version(&self) -> Result<Option<SourceVersion>, JobError> {
         let object = self.store.describe_readable(&self.key).await?;
         Ok(object.map(|object| SourceVersion { etag: object.etag, size: object.size }))
     }
 
-    fn open(&self, version: &SourceVersion, options: &OpenOptions) -> Result<Option<Media<'static>>, Error> {
+    fn open(
+        &self,
+        version: &SourceVersion,
+        options: &OpenOptions,
+    ) -> Result<Option<Media<'static>>, JobError> {
         let source = self.store.source(&self.key).with_etag(version.etag.as_str());
         match Media::open_source(source, options) {
             Err(error) if error.is_replaced() => Ok(None),

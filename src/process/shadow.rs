@@ -11,10 +11,11 @@ use super::marker::Marker;
 use super::poster::{Poster, whole_seconds};
 use super::{Clock, Job, MAX_STARTS, RemoteVideo, SourceVersion, StepTimes, Target, VideoSource as _};
 use crate::catalog::{AssetRow, Catalog};
+use crate::job_error::JobError;
 use crate::object_name::ContentId;
 use crate::picture::compare::Sketch;
 use crate::store::{ObjectDescription, ReadObject as _, S3Store, Store as _};
-use crate::{Bounds, Error, ErrorKind, FrameReason, Ledger, telemetry};
+use crate::{Bounds, ErrorKind, FrameReason, Ledger, telemetry};
 
 /// Two pictures show the same from here up. Measured on real videos, ffmpeg's picture of the same frame has 35 dB and more, that
 /// of a second later in a scene that moves at most 31. In a scene that stands still neighbours cannot be told apart.
@@ -96,7 +97,7 @@ impl<C: Catalog> Job<S3Store, C> {
     ///
     /// # Errors
     /// As [`process`](Self::process), as far as they come from reading.
-    pub async fn compare(&self, video: &RemoteVideo) -> Result<Comparison, Error> {
+    pub async fn compare(&self, video: &RemoteVideo) -> Result<Comparison, JobError> {
         let started = Instant::now();
         let key = video.key();
         let mut comparison = Comparison::new(self.store.bucket(), key);
@@ -116,7 +117,7 @@ impl<C: Catalog> Job<S3Store, C> {
             telemetry::starting_over(key);
         }
         let error = format!("the video was replaced {MAX_STARTS} times during the work");
-        Err(Error::new(ErrorKind::Unavailable, error).about(key))
+        Err(JobError::new(ErrorKind::Unavailable, error).about(key))
     }
 
     /// `None`: the video was replaced meanwhile.
@@ -125,10 +126,10 @@ impl<C: Catalog> Job<S3Store, C> {
         video: &RemoteVideo,
         target: &Target,
         comparison: &mut Comparison,
-    ) -> Result<Option<()>, Error> {
+    ) -> Result<Option<()>, JobError> {
         let mut clock = Clock::start();
         let object = self.store.describe_readable(video.key()).await?;
-        let object = object.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such video"))?;
+        let object = object.ok_or_else(|| JobError::new(ErrorKind::NotFound, "there is no such video"))?;
         let version = SourceVersion { etag: object.etag.clone(), size: object.size };
         let stored = self.stored(target).await?;
         clock.end(&mut comparison.steps.look);
@@ -143,7 +144,7 @@ impl<C: Catalog> Job<S3Store, C> {
         Ok(Some(()))
     }
 
-    async fn stored(&self, target: &Target) -> Result<Stored, Error> {
+    async fn stored(&self, target: &Target) -> Result<Stored, JobError> {
         let url = target.asset.video_url();
         let id = target.name.content_id;
         let row = match self.catalog.asset(url, id).await? {
@@ -187,7 +188,7 @@ impl Comparison {
         video: &ObjectDescription,
         stored: Stored,
         limits: (u64, Bounds),
-    ) -> Result<(), Error> {
+    ) -> Result<(), JobError> {
         let duration = poster.duration_seconds.and_then(whole_seconds).unwrap_or(0);
         self.duration = Some(duration);
         self.frame_pts_seconds = Some(poster.frame_pts_seconds);
@@ -212,8 +213,8 @@ impl Comparison {
             let task = tokio::task::spawn_blocking(move || {
                 (Sketch::of_jpeg(&ours, max_pixels), Sketch::of_jpeg(&theirs, max_pixels))
             });
-            let (ours, theirs) = task.await.map_err(|error| Error::new(ErrorKind::Internal, error))?;
-            let ours = ours.map_err(|error| Error::new(ErrorKind::Internal, error))?;
+            let (ours, theirs) = task.await.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
+            let ours = ours.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
             self.hold_picture(&ours, theirs, bounds);
         }
         self.status = match (has_row && has_thumbnail, self.findings.is_empty()) {

@@ -2,8 +2,9 @@
 
 use std::future::Future;
 
+use crate::job_error::JobError;
 use crate::store::ETag;
-use crate::{Error, Media, OpenOptions};
+use crate::{Media, OpenOptions};
 
 /// Which version of a video there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,11 +27,15 @@ pub trait VideoSource: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// When that cannot be found out.
-    fn version(&self) -> impl Future<Output = Result<Option<SourceVersion>, Error>> + Send;
+    fn version(&self) -> impl Future<Output = Result<Option<SourceVersion>, JobError>> + Send;
 
     /// Opens this version; `None` when there is another one by now. Called in a thread that may block.
     ///
     /// # Errors
     /// When it cannot be read, or is not what can be used.
-    fn open(&self, version: &SourceVersion, options: &OpenOptions) -> Result<Option<Media<'static>>, Error>;
+    fn open(
+        &self,
+        version: &SourceVersion,
+        options: &OpenOptions,
+    ) -> Result<Option<Media<'static>>, JobError>;
 }

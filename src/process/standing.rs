@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::marker::{self, Marker, Pending};
 use super::{Before, Job, Target, VideoSource};
-use crate::Error;
 use crate::catalog::{AssetRow, Catalog};
+use crate::job_error::JobError;
 use crate::store::{Condition, ETag, ObjectDescription, Store};
 
 /// How the thumbnail stands.
@@ -82,8 +82,8 @@ impl<S: Store, C: Catalog> Job<S, C> {
     ///
     /// # Errors
     /// As [`process`](Self::process), before it reads the video.
-    pub async fn standing<V: VideoSource>(&self, video: &V) -> Result<Standing, Error> {
-        let about = |error: Error| error.about(video.key());
+    pub async fn standing<V: VideoSource>(&self, video: &V) -> Result<Standing, JobError> {
+        let about = |error: JobError| error.about(video.key());
         let target = self.target(video)?;
         let (version, before) = self.look(video, &target).await.map_err(about)?;
         Ok(before.standing(&target, &version.etag, &marker::settings(&self.thumbnail)))

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 use crate::source::range::{ByteRange, RangeRequest};
 
 /// A failure to read an object by byte ranges. None of them holds a secret: URLs appear without their query.
@@ -145,12 +145,6 @@ impl From<io::Error> for SourceError {
             io::ErrorKind::PermissionDenied => Self::Denied { reason },
             kind => Self::Read { kind, reason },
         }
-    }
-}
-
-impl From<SourceError> for Error {
-    fn from(error: SourceError) -> Self {
-        Self::new(error.kind(), error)
     }
 }
 

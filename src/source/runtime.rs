@@ -2,18 +2,17 @@
 //! threads of another runtime that must not block on themselves.
 
 use std::future::Future;
+use std::io;
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::error::{Error, ErrorKind};
-
 /// Its handle; or why there is none.
-static IO: LazyLock<Result<Handle, Arc<std::io::Error>>> = LazyLock::new(|| start().map_err(Arc::new));
+static IO: LazyLock<Result<Handle, Arc<io::Error>>> = LazyLock::new(|| start().map_err(Arc::new));
 
-fn start() -> std::io::Result<Handle> {
+fn start() -> io::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     // It lives as long as the process: connections stay open from one object to the next.
@@ -24,19 +23,18 @@ fn start() -> std::io::Result<Handle> {
 }
 
 /// The I/O thread's runtime, started at first use.
-pub(crate) fn handle() -> Result<Handle, Error> {
-    let failed = |error: &Arc<std::io::Error>| Error::new(ErrorKind::Internal, Arc::clone(error));
-    IO.as_ref().cloned().map_err(failed)
+pub(crate) fn handle() -> io::Result<Handle> {
+    IO.as_ref().cloned().map_err(|error| io::Error::new(error.kind(), Arc::clone(error)))
 }
 
 /// Runs a future in the I/O thread, and waits for it. For making clients and sources from blocking code.
 ///
 /// # Errors
-/// [`Internal`](ErrorKind::Internal) when the thread cannot be started, or the future panics.
+/// The thread cannot be started, or the future panics.
 ///
 /// # Panics
 /// In async code of tokio's, which must not block, and has `.await`. `spawn_blocking` may call it.
-pub fn block_on<F>(future: F) -> Result<F::Output, Error>
+pub fn block_on<F>(future: F) -> io::Result<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -46,5 +44,5 @@ where
         // Nobody waits any more when this fails.
         let _ = sender.send(future.await);
     });
-    receiver.blocking_recv().map_err(|error| Error::new(ErrorKind::Internal, error))
+    receiver.blocking_recv().map_err(io::Error::other)
 }

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use crate::deadline::Stop;
+use crate::limits::Limit;
 use crate::source::block_cache::{Awaited, Blocks};
 use crate::source::error::SourceError;
 use crate::source::ledger::Ledger;
@@ -24,7 +25,7 @@ pub(super) const WORTH_FINISHING: u64 = 128 << 10;
 #[derive(Debug, Clone)]
 pub(crate) enum ReadFault {
     Stopped(Stop),
-    Limit { limit: &'static str, allowed: u64 },
+    Limit { limit: Limit, allowed: u64 },
     Source(SourceError),
     Panicked(String),
 }
@@ -121,9 +122,9 @@ impl Shared {
         let mut state = self.lock();
         state.fetch(id)?;
         let exhausted = if state.ledger.requests >= self.max_requests {
-            Some(("max_requests", self.max_requests))
+            Some((Limit::MaxRequests, self.max_requests))
         } else if state.ledger.bytes_fetched >= self.max_bytes {
-            Some(("max_bytes", self.max_bytes))
+            Some((Limit::MaxBytes, self.max_bytes))
         } else {
             None
         };
@@ -173,7 +174,7 @@ impl Shared {
     pub(super) fn count_bytes(&self, bytes: u64) -> Result<(), ()> {
         let mut state = self.lock();
         if state.ledger.bytes_fetched + bytes > self.max_bytes {
-            self.fail(state, ReadFault::Limit { limit: "max_bytes", allowed: self.max_bytes });
+            self.fail(state, ReadFault::Limit { limit: Limit::MaxBytes, allowed: self.max_bytes });
             return Err(());
         }
         state.ledger.bytes_fetched += bytes;

@@ -1,17 +1,16 @@
 //! What the tests of media share: the fixtures, their table, and short ways to a frame.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
-use std::error::Error;
 use std::fs;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use md5::{Digest as _, Md5};
-use posterframe::{Media, MediaError, OpenOptions, PosterFrame};
+use posterframe::{Error, Media, OpenOptions, PosterFrame};
 
 /// What tests return.
-pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// The time that the fixtures are made for.
 pub(crate) const AT: Duration = Duration::from_secs(5);
@@ -90,7 +89,7 @@ pub(crate) fn md5_hex(bytes: &[u8]) -> String {
 }
 
 /// The frame's decoded samples in short, as the tables of the tests know them.
-pub(crate) fn planes_md5(frame: &PosterFrame) -> Result<String, MediaError> {
+pub(crate) fn planes_md5(frame: &PosterFrame) -> Result<String, Error> {
     Ok(as_on_x86_64(md5_hex(&frame.copy_planes()?)))
 }
 
@@ -116,6 +115,6 @@ pub(crate) fn frame(name: &str) -> Outcome<PosterFrame> {
 }
 
 /// The frame at 5 s of a file in memory.
-pub(crate) fn frame_of_bytes(bytes: &[u8], options: &OpenOptions) -> Result<PosterFrame, MediaError> {
+pub(crate) fn frame_of_bytes(bytes: &[u8], options: &OpenOptions) -> Result<PosterFrame, Error> {
     Media::open(Cursor::new(bytes), options)?.frame(AT)
 }

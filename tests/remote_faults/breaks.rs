@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use posterframe::source::{ReadSize, SourceError};
-use posterframe::{ErrorKind, MediaError};
+use posterframe::{Error, ErrorKind};
 
 use crate::common::{Outcome, fixture_bytes};
 use crate::servers::{Fault, Seen};
@@ -104,7 +104,7 @@ fn bodies_that_bring_nothing_are_given_up() -> Outcome {
     side_by_side(with_each_sort(cases), |(sort, (which, fault, most))| {
         let remote = Remote::with_fault(sort, &bytes, which, fault)?;
         let error = failure(remote.frame(&within(ENOUGH)))?;
-        assert!(matches!(error, MediaError::Source(SourceError::Connection { .. })), "{error:?}");
+        assert!(matches!(error, Error::Source(SourceError::Connection { .. })), "{error:?}");
         is_told(error, ErrorKind::Unavailable, true, "connection failed: ");
         let requests = remote.requests();
         assert!((ATTEMPTS..=most).contains(&requests), "{sort:?}: {requests} requests");
@@ -124,7 +124,7 @@ fn bodies_shorter_than_their_range_are_given_up() -> Outcome {
     let mut reads = first_reads();
     reads.tail = ReadSize::fixed(0);
     let error = failure(remote.frame(&within(ENOUGH).with_first_reads(reads)))?;
-    assert!(matches!(error, MediaError::Source(SourceError::ShortBody { received: 0, .. })), "{error:?}");
+    assert!(matches!(error, Error::Source(SourceError::ShortBody { received: 0, .. })), "{error:?}");
     is_told(error, ErrorKind::Unavailable, true, "the body of bytes 0-4095 ended after 0 bytes");
     assert_eq!(remote.requests(), ATTEMPTS);
     Ok(())
@@ -179,7 +179,7 @@ fn a_server_that_stays_busy_is_given_up() -> Outcome {
         let started = Instant::now();
         let error = failure(remote.frame(&within(ENOUGH)))?;
         assert!(started.elapsed() < ENOUGH / 2, "{:?}", started.elapsed());
-        assert!(matches!(error, MediaError::Source(SourceError::Busy { .. })), "{error:?}");
+        assert!(matches!(error, Error::Source(SourceError::Busy { .. })), "{error:?}");
         is_told(error, ErrorKind::Unavailable, true, &message);
         let requests = remote.requests();
         assert!((ATTEMPTS..=2 + 3 * ATTEMPTS).contains(&requests), "{requests} requests");

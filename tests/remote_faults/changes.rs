@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use posterframe::source::{FirstReads, HttpSource, ReadSize, SourceError};
-use posterframe::{ErrorKind, Media, MediaError, OpenOptions};
+use posterframe::{Error, ErrorKind, Media, OpenOptions};
 
 use crate::common::{AT, Outcome, fixture_bytes, planes_md5};
 use crate::servers::Fault;
@@ -31,8 +31,8 @@ fn information_only() -> OpenOptions {
     OpenOptions::default().with_first_reads(head_only())
 }
 
-fn is_changed(error: MediaError) {
-    assert!(matches!(error, MediaError::Source(SourceError::Changed { .. })), "{error:?}");
+fn is_changed(error: Error) {
+    assert!(matches!(error, Error::Source(SourceError::Changed { .. })), "{error:?}");
     is_told(error, ErrorKind::Unavailable, true, "the object was replaced while it was read (");
 }
 

@@ -1,7 +1,7 @@
 //! Budgets of bytes and requests.
 
 use posterframe::source::ReadSize;
-use posterframe::{ErrorKind, MediaError};
+use posterframe::{Error, ErrorKind};
 
 use crate::common::{AT, Outcome, fixture_bytes};
 use crate::servers::Seen;
@@ -10,9 +10,9 @@ use crate::{
     with_each_sort, with_limits,
 };
 
-fn is_limit(error: MediaError, name: &str, value: u64) {
+fn is_limit(error: Error, name: &str, value: u64) {
     let limit = match error {
-        MediaError::LimitExceeded { limit, allowed } => Some((limit, allowed)),
+        Error::LimitExceeded { limit, allowed } => Some((limit.as_str(), allowed)),
         _ => None,
     };
     assert_eq!(limit, Some((name, value)), "{error:?}");

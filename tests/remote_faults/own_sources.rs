@@ -10,7 +10,7 @@ use posterframe::source::{
     BlockCache, BoxFuture, ByteRange, GetRange, Identity, RangeBody, RangeReply, RangeSource, ReadSize,
     SourceError,
 };
-use posterframe::{ErrorKind, Media, MediaError, OpenOptions};
+use posterframe::{Error, ErrorKind, Media, OpenOptions};
 
 use crate::common::{AT, Outcome, fixture_bytes, planes_md5};
 use crate::{END, failure, first_reads, frame_in_memory, is_told, options, within};
@@ -121,7 +121,7 @@ impl RangeBody for Body {
 
 /// The frame, or why there is none, of the source that has this flaw from the request of this number on; and how many
 /// requests it took.
-fn frame_of(flaw: Flaw, from: u64, options: &OpenOptions) -> Outcome<(Result<String, MediaError>, u64)> {
+fn frame_of(flaw: Flaw, from: u64, options: &OpenOptions) -> Outcome<(Result<String, Error>, u64)> {
     let source = Own::new(END, flaw, from)?;
     let count = Arc::clone(&source.count);
     let frame = || planes_md5(&Media::open_source(source, options)?.frame(AT)?);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use posterframe::source::{HttpSource, S3Source, SourceError};
-use posterframe::{ErrorKind, Media, MediaError, OpenOptions};
+use posterframe::{Error, ErrorKind, Media, OpenOptions};
 
 use crate::common::{AT, Outcome, fixture_bytes, planes_md5};
 use crate::servers::http_server::HttpServer;
@@ -96,7 +96,7 @@ fn a_server_without_ranges_is_told_so_and_its_body_not_read() -> Outcome {
         for which in [is_any as Which, is_later] {
             let remote = Remote::with_fault(sort, bytes, which, Fault::IgnoreRange)?;
             let error = failure(remote.frame(&options()))?;
-            assert!(matches!(error, MediaError::Source(SourceError::NoRanges)), "{error:?}");
+            assert!(matches!(error, Error::Source(SourceError::NoRanges)), "{error:?}");
             is_told(error, ErrorKind::Unsupported, false, "the server does not support byte ranges");
             let seen = remote.seen();
             assert!(seen.len() <= 5, "{seen:?}");
@@ -228,7 +228,7 @@ fn an_empty_object_is_told_after_one_round_trip() -> Outcome {
             let mut options = options();
             options.size_hint = hint;
             let error = failure(remote.open(&options))?;
-            assert!(matches!(error, MediaError::Empty), "{hint:?}, {sort:?}: {error:?}");
+            assert!(matches!(error, Error::Empty), "{hint:?}, {sort:?}: {error:?}");
             is_told(error, ErrorKind::Malformed, false, "the file is empty");
             // Head and tail side by side, unless it is said to be small.
             let most = if matches!(hint, Some(0 | 1)) { 1 } else { 2 };

@@ -12,9 +12,10 @@ use globset::{Glob, GlobMatcher};
 use tokio::sync::mpsc::Sender;
 
 use super::super::arguments::BackfillArguments;
+use crate::ErrorKind;
+use crate::job_error::JobError;
 use crate::object_name::KeyRules;
 use crate::store::{ETag, ListObjects, ListedObject, kind_of_io};
-use crate::{Error, ErrorKind};
 
 /// An object to work on.
 #[derive(Debug, Clone)]
@@ -42,13 +43,13 @@ impl Filter {
         arguments: &BackfillArguments,
         key_rules: KeyRules,
         prefix: String,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, JobError> {
         let globs = |option: &str, patterns: &[String]| {
             let glob = |pattern: &String| {
                 let glob = Glob::new(pattern).map_err(|error| {
-                    Error::new(ErrorKind::Config, error).about(format!("--{option} {pattern}"))
+                    JobError::new(ErrorKind::Config, error).about(format!("--{option} {pattern}"))
                 })?;
-                Ok::<_, Error>(glob.compile_matcher())
+                Ok::<_, JobError>(glob.compile_matcher())
             };
             patterns.iter().map(glob).collect::<Result<Vec<_>, _>>()
         };
@@ -77,7 +78,7 @@ impl Filter {
 }
 
 /// Keys, one a line; `-` is standard input.
-fn read_keys(path: &Path) -> Result<Vec<String>, Error> {
+fn read_keys(path: &Path) -> Result<Vec<String>, JobError> {
     let read = || match path.as_os_str() == "-" {
         true => {
             let mut text = String::new();
@@ -86,7 +87,7 @@ fn read_keys(path: &Path) -> Result<Vec<String>, Error> {
         false => fs::read_to_string(path),
     };
     let text = read().map_err(|error| {
-        Error::new(kind_of_io(&error), error).about(format!("--keys-from {}", path.display()))
+        JobError::new(kind_of_io(&error), error).about(format!("--keys-from {}", path.display()))
     })?;
     Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
@@ -98,7 +99,7 @@ pub(super) async fn list<S: ListObjects>(
     done: HashMap<String, Option<ETag>>,
     total: Arc<AtomicU64>,
     sender: Sender<Candidate>,
-) -> Result<(), Error> {
+) -> Result<(), JobError> {
     let is_done = |key: &str, etag: Option<&ETag>| {
         done.get(key).is_some_and(|done| done.is_none() || etag.is_none() || done.as_ref() == etag)
     };

@@ -7,9 +7,10 @@ use std::path::Path;
 use super::super::output;
 use super::journal::{Entry, Journal};
 use super::report::{Report, word};
+use crate::ErrorKind;
+use crate::job_error::JobError;
 use crate::picture::shrink::shrink_jpeg;
 use crate::store::{ReadObject, of_file};
-use crate::{Error, ErrorKind};
 
 /// Pictures on the page. Those of more videos would make it too large to open.
 const PICTURES: usize = 2000;
@@ -27,7 +28,7 @@ pub(super) async fn write<S: ReadObject>(
     report: &Report,
     journal: &Journal,
     store: &S,
-) -> Result<(), Error> {
+) -> Result<(), JobError> {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>posterframe backfill</title><style>{STYLE}</style>\n\
          <h1>{}</h1>\n<p>",
@@ -75,13 +76,13 @@ async fn figure<S: ReadObject>(page: &mut String, entry: &Entry, store: &S) {
     );
 }
 
-async fn picture<S: ReadObject>(entry: &Entry, store: &S) -> Result<Vec<u8>, Error> {
-    let gone = || Error::new(ErrorKind::NotFound, "it is gone");
+async fn picture<S: ReadObject>(entry: &Entry, store: &S) -> Result<Vec<u8>, JobError> {
+    let gone = || JobError::new(ErrorKind::NotFound, "it is gone");
     let key = entry.thumbnail_url.as_deref().and_then(|url| store.key_of(url)).ok_or_else(gone)?;
     let (bytes, _) = store.read(&key, MAX_BYTES).await?.ok_or_else(gone)?;
     let task = tokio::task::spawn_blocking(move || shrink_jpeg(&bytes, SIDE));
-    let shrunk = task.await.map_err(|error| Error::new(ErrorKind::Internal, error))?;
-    shrunk.map_err(|error| Error::new(ErrorKind::Unsupported, error))
+    let shrunk = task.await.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
+    shrunk.map_err(|error| JobError::new(ErrorKind::Unsupported, error))
 }
 
 /// RFC 4648, section 4.

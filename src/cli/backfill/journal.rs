@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::candidates::Candidate;
+use crate::ErrorKind;
+use crate::job_error::JobError;
 use crate::process::{Report, Standing};
 use crate::store::{ETag, of_file};
-use crate::{Error, ErrorKind};
 
 /// What came of an object, in one word, and why it failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +80,7 @@ impl Entry {
         }
     }
 
-    pub(super) fn failed(&mut self, error: &Error) {
+    pub(super) fn failed(&mut self, error: &JobError) {
         let text = error.to_string();
         let prefix = format!("{}: ", self.key);
         self.result = Outcome::Failed {
@@ -134,9 +135,10 @@ impl Journal {
 
     /// Opens the journal of this back-fill, makes it where there is none, and begins it anew where its run has come to its end
     /// or `again` is wanted.
-    pub(super) fn open(path: &Path, about: &str, again: bool) -> Result<Self, Error> {
+    pub(super) fn open(path: &Path, about: &str, again: bool) -> Result<Self, JobError> {
         let of_io = of_file(path);
-        let refuse = |reason: &str| Error::new(ErrorKind::Config, reason).about(path.display().to_string());
+        let refuse =
+            |reason: &str| JobError::new(ErrorKind::Config, reason).about(path.display().to_string());
         let mut file = File::options().create(true).read(true).append(true).open(path).map_err(of_io)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -200,14 +202,14 @@ impl Journal {
         done.map(|entry| (entry.key.clone(), entry.etag.clone())).collect()
     }
 
-    pub(super) fn add(&mut self, entry: Entry) -> Result<(), Error> {
+    pub(super) fn add(&mut self, entry: Entry) -> Result<(), JobError> {
         self.line(&entry)?;
         self.entries.insert(entry.key.clone(), entry);
         Ok(())
     }
 
     /// Notes that the run came to its end.
-    pub(super) fn finish(&mut self) -> Result<(), Error> {
+    pub(super) fn finish(&mut self) -> Result<(), JobError> {
         // What may still be done better is left for the next run.
         match self.entries.values().all(Entry::is_done) {
             true => self.line(&Finished { finished: true }),
@@ -220,14 +222,15 @@ impl Journal {
         self.entries.values()
     }
 
-    fn line(&mut self, value: &impl Serialize) -> Result<(), Error> {
-        let mut line = serde_json::to_vec(value).map_err(|error| Error::new(ErrorKind::Internal, error))?;
+    fn line(&mut self, value: &impl Serialize) -> Result<(), JobError> {
+        let mut line =
+            serde_json::to_vec(value).map_err(|error| JobError::new(ErrorKind::Internal, error))?;
         line.push(b'\n');
         self.write(&line)
     }
 
     /// In one piece, so that a crash leaves at most one line unfinished.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), JobError> {
         let Some((file, path)) = &mut self.file else { return Ok(()) };
         file.write_all(bytes).map_err(of_file(path))
     }
@@ -244,7 +247,7 @@ mod tests {
 
     fn failed(key: &str, kind: ErrorKind) -> Entry {
         let mut entry = entry(key);
-        entry.failed(&Error::new(kind, "so it is").about(key));
+        entry.failed(&JobError::new(kind, "so it is").about(key));
         entry
     }
 

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::super::output::{self, Failure, Table};
 use super::journal::{Entry, Journal, Outcome};
+use crate::ErrorKind;
+use crate::job_error::JobError;
 use crate::store::of_file;
-use crate::{Error, ErrorKind};
 
 /// Failures that are shown to people one by one; the JSON has all.
 const SHOWN: usize = 20;
@@ -79,8 +80,9 @@ impl Report {
         }
     }
 
-    pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
-        let json = serde_json::to_vec_pretty(self).map_err(|error| Error::new(ErrorKind::Internal, error))?;
+    pub(super) fn write(&self, path: &Path) -> Result<(), JobError> {
+        let json =
+            serde_json::to_vec_pretty(self).map_err(|error| JobError::new(ErrorKind::Internal, error))?;
         fs::write(path, json).map_err(of_file(path))
     }
 
@@ -114,11 +116,11 @@ impl Report {
     }
 
     /// The failure that the exit code tells: the first that may pass, else the first.
-    pub(super) fn failure(&self) -> Option<Error> {
+    pub(super) fn failure(&self) -> Option<JobError> {
         let passing = self.failures.iter().find(|failed| !failed.permanent);
         let failed = passing.or_else(|| self.failures.first())?;
         let kind = ErrorKind::from_name(&failed.kind).unwrap_or(ErrorKind::Internal);
-        Some(Error::new(kind, format!("{} of them failed", self.failures.len())))
+        Some(JobError::new(kind, format!("{} of them failed", self.failures.len())))
     }
 }
 

@@ -8,11 +8,12 @@ use super::super::output;
 use super::check::Finding;
 use crate::aws;
 use crate::config::PartialConfig;
+use crate::job_error::JobError;
 use crate::object_name::{KeyRules, ObjectName};
 use crate::secret::{SecretSource, SecretStore};
 use crate::source::{ByteRange, GetRange, RangeRequest, RangeSource as _, S3Source, SourceError};
 use crate::store::{Condition, NewObject, S3Store, Store as _, StoreError};
-use crate::{CancelToken, Error, ErrorKind, Media};
+use crate::{CancelToken, ErrorKind, Media};
 
 /// The object that `--write` leaves behind.
 const PROBE: &str = ".posterframe-doctor";
@@ -238,10 +239,10 @@ pub(super) async fn video(source: S3Source, settings: &PartialConfig, time: Dura
             Finding::ok(format!("a picture of {bytes}, at {}{duration}; {cost}", output::time(pts)))
         }
         Ok(Err(error)) => {
-            let error: crate::MediaError = error;
+            let error: crate::Error = error;
             Finding::error(error, advice)
         }
-        Err(error) => Finding::error(Error::new(ErrorKind::Internal, error), advice),
+        Err(error) => Finding::error(JobError::new(ErrorKind::Internal, error), advice),
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
-use crate::{Error, ErrorKind};
+use crate::ErrorKind;
+use crate::job_error::JobError;
 
 /// What came of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -86,7 +87,7 @@ impl Finding {
     }
 
     /// The failure of a layer, which says itself what was seen.
-    pub(super) fn error(error: impl Into<Error>, advice: impl Into<String>) -> Self {
+    pub(super) fn error(error: impl Into<JobError>, advice: impl Into<String>) -> Self {
         let error = error.into();
         Self::failed(error.kind(), error.to_string(), advice)
     }

@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use super::check::{Check, Checks, Finding, skipped};
 use super::network;
+use crate::ErrorKind;
 use crate::aws;
 use crate::catalog::{
     CatalogError, Column, Doubles, Inspector, MAX_URL_CHARS, Refusal, Stage, Tunnel, anew, greeting,
     shown_key,
 };
 use crate::config::{BastionSettings, DatabaseSettings, HostKeyRule, Login, TlsMode};
+use crate::job_error::JobError;
 use crate::object_name::MAX_TITLE_CHARS;
 use crate::secret::SecretStore;
-use crate::{Error, ErrorKind};
 
 const GROUPS: &str = "check the security groups (the database's, or RDS Proxy's, must let this one in on RDS_PORT), the function's \
                       subnets and their routes, and the state of RDS Proxy and the database";
@@ -123,9 +124,9 @@ pub(super) async fn reach(host: &str, port: u16, tunnel: Option<&Tunnel>) -> Fin
         };
     };
     let through = async {
-        let socket = tunnel.socket().await.map_err(Error::from)?;
+        let socket = tunnel.socket().await.map_err(JobError::from)?;
         let stream = tokio::net::UnixStream::connect(&socket).await;
-        stream.map_err(|error| Error::new(ErrorKind::Internal, error))
+        stream.map_err(|error| JobError::new(ErrorKind::Internal, error))
     };
     match through.await {
         Ok(mut stream) => match greeting(&mut stream).await {

@@ -8,7 +8,8 @@ use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::Message as SqsMessage;
 
-use crate::{Error, ErrorKind, aws};
+use crate::job_error::JobError;
+use crate::{ErrorKind, aws};
 
 /// How long a message that was received stays hidden from others: reading all of a queue and working on it takes its time.
 const HIDDEN: Duration = Duration::from_secs(900);
@@ -43,10 +44,10 @@ pub(super) struct Queue {
 
 impl Queue {
     /// The queue of this URL or name.
-    pub(super) async fn open(name: &str) -> Result<Self, Error> {
+    pub(super) async fn open(name: &str) -> Result<Self, JobError> {
         let settings = aws::settings().await;
         if aws::region(&settings).is_none() {
-            return Err(Error::new(ErrorKind::Config, aws::NO_REGION));
+            return Err(JobError::new(ErrorKind::Config, aws::NO_REGION));
         }
         let client = Client::new(&settings);
         if name.contains("://") {
@@ -59,7 +60,7 @@ impl Queue {
     }
 
     /// All messages that are there now, at most so many.
-    pub(super) async fn receive_all(&self, most: usize) -> Result<Vec<Message>, Error> {
+    pub(super) async fn receive_all(&self, most: usize) -> Result<Vec<Message>, JobError> {
         let mut messages: Vec<Message> = Vec::new();
         while messages.len() < most {
             let request = self
@@ -80,7 +81,7 @@ impl Queue {
         Ok(messages)
     }
 
-    pub(super) async fn delete(&self, message: &Message) -> Result<(), Error> {
+    pub(super) async fn delete(&self, message: &Message) -> Result<(), JobError> {
         let request = self.client.delete_message().queue_url(&self.url).receipt_handle(&message.receipt);
         let deleted = request.send().await;
         deleted.map(drop).map_err(|error| failed(&self.url, "sqs:DeleteMessage", &error))
@@ -97,7 +98,7 @@ impl Queue {
         let _ = request.send().await;
     }
 
-    pub(super) async fn send(&self, body: &str) -> Result<(), Error> {
+    pub(super) async fn send(&self, body: &str) -> Result<(), JobError> {
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
         sent.map(drop).map_err(|error| failed(&self.url, "sqs:SendMessage", &error))
     }
@@ -116,7 +117,7 @@ fn message(message: &SqsMessage) -> Message {
     }
 }
 
-fn failed<E>(queue: &str, permission: &str, error: &SdkError<E, HttpResponse>) -> Error
+fn failed<E>(queue: &str, permission: &str, error: &SdkError<E, HttpResponse>) -> JobError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -139,5 +140,5 @@ where
     let words = words.split(" (").next().unwrap_or(&words).to_owned();
     let advice = if kind == ErrorKind::Denied { format!("; it takes {permission}") } else { String::new() };
     let told = error.message().map_or(words, |message| format!("{code}: {message}"));
-    Error::new(kind, format!("{told}{advice}")).about(queue)
+    JobError::new(kind, format!("{told}{advice}")).about(queue)
 }

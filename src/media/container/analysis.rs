@@ -3,14 +3,14 @@
 use super::formats::{Opening, analyse_streams, handling, headers_are_complete};
 use super::interval::KeyframeInterval;
 use super::transport;
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::input::Container;
 
 /// Opens a container again, as it was opened first.
 ///
 /// # Errors
-/// [`MediaError::NotMedia`], and those of reading.
-pub(in crate::media) fn reopen(container: &mut Container<'_>, opening: &Opening) -> Result<(), MediaError> {
+/// [`Error::NotMedia`], and those of reading.
+pub(in crate::media) fn reopen(container: &mut Container<'_>, opening: &Opening) -> Result<(), Error> {
     opening.reopen(container)?;
     prepare(container, opening)?;
     Ok(())
@@ -21,11 +21,11 @@ pub(in crate::media) fn reopen(container: &mut Container<'_>, opening: &Opening)
 /// libavformat analysed nothing.
 ///
 /// # Errors
-/// [`MediaError::NotMedia`], and those of reading.
+/// [`Error::NotMedia`], and those of reading.
 pub(in crate::media) fn prepare(
     container: &mut Container<'_>,
     opening: &Opening,
-) -> Result<Option<Vec<Option<KeyframeInterval>>>, MediaError> {
+) -> Result<Option<Vec<Option<KeyframeInterval>>>, Error> {
     let format_name = container.format_name();
     if format_name.starts_with("mov") {
         container.read_packets_directly();

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use crate::limits::Limits;
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::ffi::AvError;
 use crate::media::ffi::stream::MediaType;
 use crate::media::input::{Container, Input};
@@ -44,32 +44,30 @@ impl Opening {
     /// Opens a container again.
     ///
     /// # Errors
-    /// [`MediaError::NotMedia`], and those of reading.
-    pub(super) fn reopen(&self, container: &mut Container<'_>) -> Result<(), MediaError> {
+    /// [`Error::NotMedia`], and those of reading.
+    pub(super) fn reopen(&self, container: &mut Container<'_>) -> Result<(), Error> {
         let reopened = container.reopen(self.max_streams, &self.options);
         reopened.map_err(|error| refused(container.input(), error))
     }
 }
 
 /// Why libavformat did not open the input: the input's own fault if there is one.
-pub(in crate::media) fn refused(input: &Input<'_>, error: AvError) -> MediaError {
-    input
-        .fault()
-        .map_or_else(|| MediaError::NotMedia { reason: error.to_string() }, |fault| fault.clone().into())
+pub(in crate::media) fn refused(input: &Input<'_>, error: AvError) -> Error {
+    input.fault().map_or_else(|| Error::NotMedia { reason: error.to_string() }, |fault| fault.clone().into())
 }
 
 /// Lets libavformat analyse the streams of a container that was just opened.
-pub(super) fn analyse_streams(container: &mut Container<'_>) -> Result<(), MediaError> {
+pub(super) fn analyse_streams(container: &mut Container<'_>) -> Result<(), Error> {
     container.input_mut().prefetch(&[ByteRange::new(0, PROBE_READ)]);
     find_stream_info(container, PROBE_BYTES)
 }
 
 /// Lets libavformat analyse the streams by this many bytes of packets.
-pub(super) fn find_stream_info(container: &mut Container<'_>, probe_bytes: i64) -> Result<(), MediaError> {
+pub(super) fn find_stream_info(container: &mut Container<'_>, probe_bytes: i64) -> Result<(), Error> {
     container.set_probe_bytes(probe_bytes);
     let result = container.find_stream_info();
     container.input_mut().check()?;
-    result.map_err(|error| MediaError::NotMedia { reason: error.to_string() })
+    result.map_err(|error| Error::NotMedia { reason: error.to_string() })
 }
 
 /// How a container seeks.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::reading::read_ahead;
 use crate::media::bits::Bits;
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::ffi::packet::Packet;
 use crate::media::info::{MediaInfo, Ratio};
 use crate::media::input::Container;
@@ -31,7 +31,7 @@ pub(in crate::media) fn add(
     container: &mut Container<'_>,
     info: &mut MediaInfo,
     duration: &mut Option<Microseconds>,
-) -> Result<VecDeque<Packet>, MediaError> {
+) -> Result<VecDeque<Packet>, Error> {
     let mut wanted = streams_without_length(container, info);
     let before = timeline::of_streams(&info.streams).1;
     let packets = read_ahead(container, |container, packets| {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::ffi::AvError;
 use crate::media::ffi::packet::Packet;
 use crate::media::ffi::stream::{MediaType, Stream};
@@ -19,8 +19,8 @@ const MAX_BYTES: u64 = 2 << 20;
 /// The source's own.
 pub(in crate::media) fn next_packet(
     container: &mut Container<'_>,
-) -> Result<Result<Option<Packet>, AvError>, MediaError> {
-    let mut packet = Packet::new().map_err(MediaError::library("allocating a packet"))?;
+) -> Result<Result<Option<Packet>, AvError>, Error> {
+    let mut packet = Packet::new().map_err(Error::library("allocating a packet"))?;
     let result = container.read_packet(&mut packet);
     // libav may have turned a failed read into an end of file: the source knows.
     container.input_mut().check()?;
@@ -34,7 +34,7 @@ pub(in crate::media) fn next_packet(
 pub(super) fn read_ahead(
     container: &mut Container<'_>,
     mut wants_more: impl FnMut(&Container<'_>, &VecDeque<Packet>) -> bool,
-) -> Result<VecDeque<Packet>, MediaError> {
+) -> Result<VecDeque<Packet>, Error> {
     let mut packets = VecDeque::new();
     let mut bytes = 0_u64;
     while wants_more(container, &packets) && packets.len() < MAX_PACKETS && bytes < MAX_BYTES {
@@ -50,7 +50,7 @@ pub(super) fn read_ahead(
 pub(in crate::media) fn read_starts(
     container: &mut Container<'_>,
     layout: &Layout,
-) -> Result<VecDeque<Packet>, MediaError> {
+) -> Result<VecDeque<Packet>, Error> {
     read_ahead(container, |container, pending| {
         container.streams().enumerate().any(|(index, stream)| {
             matches!(stream.kind(), MediaType::Video | MediaType::Audio)

@@ -13,7 +13,7 @@ use std::ffi::CStr;
 use super::formats::{Opening, PROBE_BYTES, PROBE_READ, analyse_streams, find_stream_info};
 use super::interval::{KeyframeInterval, frames_between_keyframes};
 use super::reading::next_packet;
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::ffi::packet::Packet;
 use crate::media::ffi::stream::{MediaType, Stream};
 use crate::media::input::Container;
@@ -42,11 +42,11 @@ const MIN_DELAY: Microseconds = Microseconds::new(200_000);
 /// Analyses the streams of a transport stream that was just opened. Returns where the keyframes of each are expected.
 ///
 /// # Errors
-/// [`MediaError::NotMedia`], and those of reading.
+/// [`Error::NotMedia`], and those of reading.
 pub(super) fn analyse(
     container: &mut Container<'_>,
     opening: &Opening,
-) -> Result<Vec<Option<KeyframeInterval>>, MediaError> {
+) -> Result<Vec<Option<KeyframeInterval>>, Error> {
     // libavformat would collect a megabyte of packets to find out whether sound that is declared as AAC is AAC: the demuxers that
     // could tell are not compiled in.
     let impatient = opening.with(c"max_probe_packets", c"1");
@@ -73,7 +73,7 @@ pub(super) fn analyse(
 }
 
 /// Whether the last [`END_READ`] bytes hold the last timestamp of each stream.
-fn is_end_short(container: &mut Container<'_>, start: &Section) -> Result<bool, MediaError> {
+fn is_end_short(container: &mut Container<'_>, start: &Section) -> Result<bool, Error> {
     let Some(place) = container.input().size().checked_sub(END_READ).and_then(|at| i64::try_from(at).ok())
     else {
         return Ok(false);
@@ -111,7 +111,7 @@ struct Section {
 
 impl Section {
     /// Reads the next packet; `false` at the end of the file, and where libavformat reports an error.
-    fn read(&mut self, container: &mut Container<'_>) -> Result<bool, MediaError> {
+    fn read(&mut self, container: &mut Container<'_>) -> Result<bool, Error> {
         let Ok(Some(packet)) = next_packet(container)? else { return Ok(false) };
         let Some(index) = packet.stream_index() else { return Ok(false) };
         self.payload = self.payload.saturating_add_unsigned(packet.size());

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use crate::deadline::Deadline;
 use crate::media::container::describe::orientation;
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::ffi::frame::{ColourCodes, Edges, Frame};
 use crate::media::ffi::stream::Stream;
 use crate::media::info::Ratio;
@@ -66,7 +66,7 @@ impl PosterFrame {
         found: Found,
         cost: (u64, u32),
         terms: Terms,
-    ) -> Result<Self, MediaError> {
+    ) -> Result<Self, Error> {
         let Found { mut frame, pts, reason, .. } = found;
         let time_base = Ratio::from(stream.time_base());
         if let Some(edges) = stream.cropping() {
@@ -149,9 +149,9 @@ impl PosterFrame {
     /// The decoded samples, plane after plane, rows without padding: what `ffmpeg -f rawvideo` writes.
     ///
     /// # Errors
-    /// [`MediaError::Picture`] for pixel formats that have no such form.
-    pub fn copy_planes(&self) -> Result<Vec<u8>, MediaError> {
-        self.frame.copy_planes().map_err(MediaError::picture("copied"))
+    /// [`Error::Picture`] for pixel formats that have no such form.
+    pub fn copy_planes(&self) -> Result<Vec<u8>, Error> {
+        self.frame.copy_planes().map_err(Error::picture("copied"))
     }
 
     /// Width and height as shown: upright, with square pixels, within `bounds`.
@@ -182,7 +182,7 @@ impl PosterFrame {
 }
 
 /// Cuts off edges, whole chroma samples only on the left and at the top, as ffmpeg's crop filter does.
-fn crop(frame: &mut Frame, mut edges: Edges) -> Result<(), MediaError> {
+fn crop(frame: &mut Frame, mut edges: Edges) -> Result<(), Error> {
     let (shift_x, shift_y) = frame.format().layout().map_or((0, 0), |layout| layout.chroma_shift);
     let (odd_x, odd_y) = (edges.left & ((1 << shift_x) - 1), edges.top & ((1 << shift_y) - 1));
     edges.left -= odd_x;
@@ -193,7 +193,7 @@ fn crop(frame: &mut Frame, mut edges: Edges) -> Result<(), MediaError> {
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let fits = |a: usize, b: usize, side: usize| a.checked_add(b).is_some_and(|sum| sum < side);
     if fits(edges.left, edges.right, width) && fits(edges.top, edges.bottom, height) {
-        frame.crop(edges).map_err(MediaError::picture("cropped"))?;
+        frame.crop(edges).map_err(Error::picture("cropped"))?;
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! A frame made a picture: progressive, upright, with square pixels, in the colours of SDR, packed or as a file.
 
 use crate::deadline::Deadline;
-use crate::media::error::MediaError;
+use crate::limits::Limit;
+use crate::media::error::Error;
 use crate::media::ffi::codec::encode_jpeg;
 use crate::media::ffi::frame::{ColourCodes, Frame};
 use crate::media::ffi::pixel_format::PixelFormat;
@@ -23,7 +24,7 @@ impl PosterFrame {
     /// The picture as packed RGB: upright, square pixels, SDR. For encoders of your own.
     ///
     /// ```
-    /// # fn main() -> Result<(), posterframe::MediaError> {
+    /// # fn main() -> Result<(), posterframe::Error> {
     /// use std::time::Duration;
     /// use posterframe::{Bounds, Media, OpenOptions};
     ///
@@ -36,9 +37,9 @@ impl PosterFrame {
     /// ```
     ///
     /// # Errors
-    /// - [`MediaError::Picture`] when libswscale cannot convert the pixel format.
-    /// - [`MediaError::LimitExceeded`], [`MediaError::Timeout`], [`MediaError::Cancelled`]: as the options of the `Media` say.
-    pub fn to_rgb8(&self, bounds: Bounds) -> Result<RgbPicture, MediaError> {
+    /// - [`Error::Picture`] when libswscale cannot convert the pixel format.
+    /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options of the `Media` say.
+    pub fn to_rgb8(&self, bounds: Bounds) -> Result<RgbPicture, Error> {
         let work = self.begin(bounds)?;
         self.upright_rgb(bounds, &work)
     }
@@ -47,17 +48,17 @@ impl PosterFrame {
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
-    pub fn thumbnail(&self) -> Result<Thumbnail, MediaError> {
+    pub fn thumbnail(&self) -> Result<Thumbnail, Error> {
         self.encode(&self.terms.encoding)
     }
 
     /// The picture as a file in memory: upright, square pixels, within the bounds, SDR.
     ///
     /// # Errors
-    /// - [`MediaError::Picture`] when libswscale cannot convert the pixel format, or the encoder fails (WebP and JPEG have
+    /// - [`Error::Picture`] when libswscale cannot convert the pixel format, or the encoder fails (WebP and JPEG have
     ///   a largest size).
-    /// - [`MediaError::LimitExceeded`], [`MediaError::Timeout`], [`MediaError::Cancelled`]: as the options of the `Media` say.
-    pub fn encode(&self, encoding: &Encoding) -> Result<Thumbnail, MediaError> {
+    /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options of the `Media` say.
+    pub fn encode(&self, encoding: &Encoding) -> Result<Thumbnail, Error> {
         let work = self.begin(encoding.bounds)?;
         let (width, height) = self.display_size(encoding.bounds);
         let bytes = match encoding.format {
@@ -65,13 +66,13 @@ impl PosterFrame {
             #[cfg(feature = "png")]
             ImageFormat::Png => {
                 crate::picture::encode::encode_png(&self.upright_rgb(encoding.bounds, &work)?)
-                    .map_err(|reason| MediaError::Picture { step: "encoded as PNG", reason })?
+                    .map_err(|reason| Error::Picture { step: "encoded as PNG", reason })?
             }
             #[cfg(feature = "webp")]
             ImageFormat::WebP => {
                 let picture = self.upright_rgb(encoding.bounds, &work)?;
                 crate::picture::encode::encode_webp(&picture, encoding.quality)
-                    .map_err(|reason| MediaError::Picture { step: "encoded as WebP", reason })?
+                    .map_err(|reason| Error::Picture { step: "encoded as WebP", reason })?
             }
         };
         check(&work)?;
@@ -79,17 +80,17 @@ impl PosterFrame {
     }
 
     /// Begins a picture: its time runs from here, and its size is looked at.
-    fn begin(&self, bounds: Bounds) -> Result<Deadline, MediaError> {
+    fn begin(&self, bounds: Bounds) -> Result<Deadline, Error> {
         let (max_pixels, work) = (self.terms.max_pixels, self.terms.work.begin());
         check(&work)?;
         let (width, height) = self.display_size(bounds);
         if u64::from(width) * u64::from(height) > max_pixels {
-            return Err(MediaError::LimitExceeded { limit: "max_pixels", allowed: max_pixels });
+            return Err(Error::LimitExceeded { limit: Limit::MaxPixels, allowed: max_pixels });
         }
         Ok(work)
     }
 
-    fn upright_rgb(&self, bounds: Bounds, work: &Deadline) -> Result<RgbPicture, MediaError> {
+    fn upright_rgb(&self, bounds: Bounds, work: &Deadline) -> Result<RgbPicture, Error> {
         let (source, colour) = self.prepared()?;
         check(work)?;
         let picture = self.scale_to_rgb(source, *colour, self.scaled_size(bounds), work)?;
@@ -97,11 +98,11 @@ impl PosterFrame {
         Ok(orient_rgb(picture, self.orientation))
     }
 
-    fn encode_as_jpeg(&self, encoding: &Encoding, work: &Deadline) -> Result<Vec<u8>, MediaError> {
+    fn encode_as_jpeg(&self, encoding: &Encoding, work: &Deadline) -> Result<Vec<u8>, Error> {
         let (width, height) = self.scaled_size(encoding.bounds);
         if width.max(height) > JPEG_MAX_SIDE {
             let reason = format!("{width} x {height} is larger than JPEG's {JPEG_MAX_SIDE} pixels a side");
-            return Err(MediaError::Picture { step: "encoded as JPEG", reason });
+            return Err(Error::Picture { step: "encoded as JPEG", reason });
         }
         let (source, colour) = self.prepared()?;
         let (mut source, mut colour) = (source, *colour);
@@ -119,7 +120,7 @@ impl PosterFrame {
             orientation => yuv_frame(&orient_yuv(yuv_planes(&picture)?, orientation), colour::jfif(colour))?,
         };
         encode_jpeg(&mut upright, encoding.quality.mjpeg_quantiser())
-            .map_err(MediaError::picture("encoded as JPEG"))
+            .map_err(Error::picture("encoded as JPEG"))
     }
 
     /// The size to scale to before turning.
@@ -129,7 +130,7 @@ impl PosterFrame {
     }
 
     /// What all pictures of the frame have in common.
-    fn prepared(&self) -> Result<&(Frame, ColourCodes), MediaError> {
+    fn prepared(&self) -> Result<&(Frame, ColourCodes), Error> {
         if self.prepared.get().is_none() {
             // Of several threads that come here at once, the first one's counts.
             let _ = self.prepared.set(self.prepare()?);
@@ -138,9 +139,9 @@ impl PosterFrame {
     }
 
     /// The frame as the scaler should see it: progressive, its colours told in full, and no more than that.
-    fn prepare(&self) -> Result<(Frame, ColourCodes), MediaError> {
-        let mut source = self.frame.share().map_err(MediaError::library("sharing a frame"))?;
-        let layout = source.format().layout().ok_or_else(|| MediaError::Picture {
+    fn prepare(&self) -> Result<(Frame, ColourCodes), Error> {
+        let mut source = self.frame.share().map_err(Error::library("sharing a frame"))?;
+        let layout = source.format().layout().ok_or_else(|| Error::Picture {
             step: "scaled",
             reason: "its pixel format is unknown".to_owned(),
         })?;
@@ -156,7 +157,7 @@ impl PosterFrame {
 
     /// Joins the fields, in the pixel formats that interlaced video comes in (planar YUV in native byte order); the
     /// others are left as they are.
-    fn deinterlace(&self, frame: &mut Frame) -> Result<(), MediaError> {
+    fn deinterlace(&self, frame: &mut Frame) -> Result<(), Error> {
         let Some(layout) = frame.format().layout() else { return Ok(()) };
         let supported = layout.is_planar && !layout.is_rgb && !layout.is_big_endian && layout.components == 3;
         // Formats with both chroma components in one plane have no third one.
@@ -178,7 +179,7 @@ impl PosterFrame {
             }
             frame
                 .write_plane(index, columns * sample_bytes, &bytes)
-                .map_err(MediaError::picture("deinterlaced"))?;
+                .map_err(Error::picture("deinterlaced"))?;
         }
         Ok(())
     }
@@ -189,7 +190,7 @@ impl PosterFrame {
         colour: ColourCodes,
         (width, height): (u32, u32),
         work: &Deadline,
-    ) -> Result<RgbPicture, MediaError> {
+    ) -> Result<RgbPicture, Error> {
         let hdr = colour::hdr_transfer(colour);
         let (format, bytes_per_pixel) =
             if hdr.is_some() { (PixelFormat::RGB48LE, 6) } else { (PixelFormat::RGB24, 3) };
@@ -210,17 +211,17 @@ impl PosterFrame {
 }
 
 /// Ends a picture whose time is over, or that nobody waits for any more.
-fn check(work: &Deadline) -> Result<(), MediaError> {
+fn check(work: &Deadline) -> Result<(), Error> {
     work.expired().map_or(Ok(()), |stop| Err(Fault::Stopped(stop).into()))
 }
 
-fn unreadable(reason: &str) -> MediaError {
-    MediaError::Picture { step: "scaled", reason: reason.to_owned() }
+fn unreadable(reason: &str) -> Error {
+    Error::Picture { step: "scaled", reason: reason.to_owned() }
 }
 
-fn blank(format: PixelFormat, width: u32, height: u32, colour: ColourCodes) -> Result<Frame, MediaError> {
+fn blank(format: PixelFormat, width: u32, height: u32, colour: ColourCodes) -> Result<Frame, Error> {
     let mut frame =
-        Frame::with_size(format, width, height).map_err(MediaError::library("allocating a picture"))?;
+        Frame::with_size(format, width, height).map_err(Error::library("allocating a picture"))?;
     frame.set_colour(colour);
     Ok(frame)
 }
@@ -229,7 +230,7 @@ fn blank(format: PixelFormat, width: u32, height: u32, colour: ColourCodes) -> R
 ///
 /// libswscale changes size, depth and chroma sampling where they differ; matrix and range are changed afterwards, on fewer
 /// samples. It does both for the matrices that are not made of luma weights, and for RGB.
-fn jfif_frame(source: &Frame, colour: ColourCodes, (width, height): (u32, u32)) -> Result<Frame, MediaError> {
+fn jfif_frame(source: &Frame, colour: ColourCodes, (width, height): (u32, u32)) -> Result<Frame, Error> {
     let Some(weights) = colour::luma_weights(colour) else {
         return scaled(source, PixelFormat::YUVJ420P, (width, height), colour::jfif(colour));
     };
@@ -265,37 +266,35 @@ fn scaled(
     format: PixelFormat,
     (width, height): (u32, u32),
     colour: ColourCodes,
-) -> Result<Frame, MediaError> {
+) -> Result<Frame, Error> {
     let mut scaled = blank(format, width, height, colour)?;
-    scale(source, &mut scaled).map_err(MediaError::picture("scaled"))?;
+    scale(source, &mut scaled).map_err(Error::picture("scaled"))?;
     Ok(scaled)
 }
 
-fn rgb_frame(picture: &RgbPicture) -> Result<Frame, MediaError> {
+fn rgb_frame(picture: &RgbPicture) -> Result<Frame, Error> {
     let mut frame = blank(PixelFormat::RGB24, picture.width, picture.height, colour::sdr_rgb())?;
     frame
         .write_plane(0, picture.width as usize * 3, &picture.pixels)
-        .map_err(MediaError::library("copying a picture"))?;
+        .map_err(Error::library("copying a picture"))?;
     Ok(frame)
 }
 
-fn yuv_frame(picture: &YuvPicture, colour: ColourCodes) -> Result<Frame, MediaError> {
+fn yuv_frame(picture: &YuvPicture, colour: ColourCodes) -> Result<Frame, Error> {
     let [luma, ..] = &picture.planes;
     let side = |samples: usize| u32::try_from(samples).map_err(|_| unreadable("it is too large"));
     let mut frame = blank(PixelFormat::YUVJ420P, side(luma.width)?, side(luma.height)?, colour)?;
     for (index, plane) in picture.planes.iter().enumerate() {
-        frame
-            .write_plane(index, plane.width, &plane.samples)
-            .map_err(MediaError::library("copying a picture"))?;
+        frame.write_plane(index, plane.width, &plane.samples).map_err(Error::library("copying a picture"))?;
     }
     Ok(frame)
 }
 
-fn yuv_planes(frame: &Frame) -> Result<YuvPicture, MediaError> {
+fn yuv_planes(frame: &Frame) -> Result<YuvPicture, Error> {
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let plane = |index: usize, width: usize, height: usize| {
         let samples = frame.plane(index, width).ok_or_else(|| unreadable("a plane is missing"))?;
-        Ok::<_, MediaError>(Plane { width, height, samples })
+        Ok::<_, Error>(Plane { width, height, samples })
     };
     let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
     Ok(YuvPicture {

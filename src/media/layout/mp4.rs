@@ -109,6 +109,7 @@ mod tests {
 
     use super::test_tables::{boxed, full, plain_tables, video};
     use super::*;
+    use crate::limits::Limit;
     use crate::media::layout::replay::Replay;
     use crate::source::ByteRange;
 
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn refuses_tables_that_declare_too_much() {
         let is_refused =
-            |file: &[u8]| matches!(look_at(file), Err(Pause::Limit { limit: "max_index_entries", .. }));
+            |file: &[u8]| matches!(look_at(file), Err(Pause::Limit { limit: Limit::MaxIndexEntries, .. }));
         let tracks: Vec<u8> = std::iter::repeat_n(track(5_000_000), 16).flatten().collect();
         assert!(is_refused(&[ftyp(), boxed(b"moov", &[tracks])].concat()));
         let moof = boxed(b"moof", &[boxed(b"traf", &[full(b"trun", 0, &[u32::MAX])])]);

@@ -1,5 +1,6 @@
 //! What a planner answers: the bytes that it wants.
 
+use crate::limits::Limit;
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
@@ -36,7 +37,7 @@ pub(super) enum Pause {
     /// The file is of another family, or laid out in a way that the planner does not know.
     Unknown,
     /// The file declares more than the limit with this name allows.
-    Limit { limit: &'static str, allowed: u64 },
+    Limit { limit: Limit, allowed: u64 },
 }
 
 impl Pause {

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use super::packets::{AccessUnit, Faults, Source, Stamp};
 use super::target::{Found, FrameReason};
-use crate::media::error::MediaError;
+use crate::limits::Limit;
+use crate::media::error::Error;
 use crate::media::ffi::AvError;
 use crate::media::ffi::codec::{Decoder, DecoderOptions, Received};
 use crate::media::ffi::frame::{Frame, PictureType};
@@ -106,7 +107,7 @@ impl Decoding {
         unit: AccessUnit,
         skips: bool,
         depth: usize,
-    ) -> Result<(), MediaError> {
+    ) -> Result<(), Error> {
         self.run.skips = skips && !unit.is_field;
         if unit.is_corrupt() && self.run.corrupt.len() < MAX_CORRUPT {
             self.run.corrupt.extend(unit.stamp.pts);
@@ -140,12 +141,12 @@ impl Decoding {
     }
 
     /// The next frame in the order of presentation.
-    pub(super) fn receive(&mut self) -> Result<Output, MediaError> {
+    pub(super) fn receive(&mut self) -> Result<Output, Error> {
         loop {
             let Some(decoder) = &mut self.run.decoder else {
                 return Ok(if self.run.draining { Output::Ended } else { Output::NeedsInput });
             };
-            let mut frame = Frame::new().map_err(MediaError::library("allocating a frame"))?;
+            let mut frame = Frame::new().map_err(Error::library("allocating a frame"))?;
             match decoder.receive(&mut frame) {
                 Ok(Received::Frame) => return self.timed(frame).map(Output::Frame),
                 Ok(Received::NeedsInput) => {
@@ -181,7 +182,7 @@ impl Decoding {
         true
     }
 
-    fn timed(&mut self, frame: Frame) -> Result<Timed, MediaError> {
+    fn timed(&mut self, frame: Frame) -> Result<Timed, Error> {
         if u64::from(frame.width()) * u64::from(frame.height()) > self.options.max_pixels {
             return Err(self.too_many_pixels());
         }
@@ -205,8 +206,8 @@ impl Decoding {
         Ok(Timed { frame, pts, is_timed, is_damaged, is_intra })
     }
 
-    pub(super) const fn too_many_pixels(&self) -> MediaError {
-        MediaError::LimitExceeded { limit: "max_pixels", allowed: self.options.max_pixels }
+    pub(super) const fn too_many_pixels(&self) -> Error {
+        Error::LimitExceeded { limit: Limit::MaxPixels, allowed: self.options.max_pixels }
     }
 
     fn note(&mut self, error: &AvError) {
@@ -217,9 +218,9 @@ impl Decoding {
     }
 }
 
-fn open((container, stream): Source<'_, '_>, options: DecoderOptions) -> Result<Decoder, MediaError> {
-    let view = container.stream(stream).ok_or_else(MediaError::missing_stream)?;
+fn open((container, stream): Source<'_, '_>, options: DecoderOptions) -> Result<Decoder, Error> {
+    let view = container.stream(stream).ok_or_else(Error::missing_stream)?;
     Decoder::open(view, options)
-        .map_err(|error| MediaError::no_frame(0, 1, Some(error.to_string())))?
-        .ok_or_else(|| MediaError::NoDecoder { codec: view.codec_name().unwrap_or("unknown").to_owned() })
+        .map_err(|error| Error::no_frame(0, 1, Some(error.to_string())))?
+        .ok_or_else(|| Error::NoDecoder { codec: view.codec_name().unwrap_or("unknown").to_owned() })
 }

@@ -4,7 +4,7 @@ use super::state::Search;
 use crate::media::container::analysis::reopen;
 use crate::media::container::formats::Seeking;
 use crate::media::container::number_behind;
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::ffi::format::SeekFlags;
 use crate::media::units::{Microseconds, Pts, Ticks};
 use crate::source::ByteRange;
@@ -57,7 +57,7 @@ impl Search<'_, '_> {
     }
 
     /// Moves to an entry for `goal`; `None` when the container has no such entry.
-    pub(super) fn enter(&mut self, entry: Entry, goal: Pts) -> Result<Option<Entered>, MediaError> {
+    pub(super) fn enter(&mut self, entry: Entry, goal: Pts) -> Result<Option<Entered>, Error> {
         if entry != Entry::Start && std::mem::take(&mut self.units.needs_first) {
             self.enter_start(goal)?;
             let first = self.units.next()?;
@@ -85,7 +85,7 @@ impl Search<'_, '_> {
     }
 
     /// Seeks to `time` and looks at the access unit there; goes back from one that is presented after `goal`.
-    fn enter_before(&mut self, goal: Pts, time: Pts) -> Result<Entered, MediaError> {
+    fn enter_before(&mut self, goal: Pts, time: Pts) -> Result<Entered, Error> {
         let mut time = time;
         for _ in 0..MAX_STEPS_BACK {
             if time <= self.places.start || !self.seek(time) {
@@ -103,7 +103,7 @@ impl Search<'_, '_> {
     }
 
     /// Moves to the first packet, if it is not there yet.
-    fn enter_start(&mut self, goal: Pts) -> Result<Entered, MediaError> {
+    fn enter_start(&mut self, goal: Pts) -> Result<Entered, Error> {
         let is_fresh = self.units.stream.is_at_start;
         if !is_fresh && !self.rewind() {
             self.reopen()?;
@@ -166,7 +166,7 @@ impl Search<'_, '_> {
     }
 
     /// Opens the container anew.
-    fn reopen(&mut self) -> Result<(), MediaError> {
+    fn reopen(&mut self) -> Result<(), Error> {
         reopen(self.units.container, &self.units.stream.opening)?;
         self.units.container.keep_only(self.units.stream.index);
         self.restart();

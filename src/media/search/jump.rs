@@ -8,7 +8,7 @@ use super::entry::Entered;
 use super::packets::Stamp;
 use super::state::Search;
 use crate::media::container::first_timestamp;
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::units::{Microseconds, Pts, Ticks};
 use crate::source::ByteRange;
 
@@ -73,7 +73,7 @@ struct Jump {
 impl Search<'_, '_> {
     /// Enters the file shortly before `goal`, or `further` ticks before that, at a keyframe there that is presented at or
     /// before the goal, or is itself the frame of the goal.
-    pub(super) fn jump(&mut self, goal: Pts, further: Ticks) -> Result<Option<Entered>, MediaError> {
+    pub(super) fn jump(&mut self, goal: Pts, further: Ticks) -> Result<Option<Entered>, Error> {
         // Behind the end there is nothing to enter.
         let aim = goal.min(self.places.end).saturating_sub(further);
         let (first, step) = (self.ticks(FIRST_JUMP), self.ticks(STEP));
@@ -128,7 +128,7 @@ impl Search<'_, '_> {
     }
 
     /// Reads a little where the jump would land, if that is far from every place that is known, to learn which time lies there.
-    fn probe(&mut self, jump: Jump) -> Result<(), MediaError> {
+    fn probe(&mut self, jump: Jump) -> Result<(), Error> {
         let target = jump.aim.saturating_sub(jump.back);
         let reach = self.ticks(MAX_UNKNOWN);
         let view = self.units.container.stream(self.units.stream.index);
@@ -214,7 +214,7 @@ impl Search<'_, '_> {
     }
 
     /// The time of the first access unit that has one, whose place is noted.
-    fn landing_time(&mut self) -> Result<Option<Pts>, MediaError> {
+    fn landing_time(&mut self) -> Result<Option<Pts>, Error> {
         while let Some(unit) = self.units.peek(0)? {
             if let Some(time) = unit.dts.or(unit.pts) {
                 self.note_place(unit.dts, unit.position);
@@ -227,7 +227,7 @@ impl Search<'_, '_> {
 
     /// Leaves out access units until a keyframe comes that is presented at or before the aim. One that is presented behind it
     /// serves too where the aim is the goal and no other access unit holds the frame.
-    fn read_to_keyframe(&mut self, jump: Jump) -> Result<Option<Pts>, MediaError> {
+    fn read_to_keyframe(&mut self, jump: Jump) -> Result<Option<Pts>, Error> {
         let Jump { aim, goal, seen, .. } = jump;
         let (mut last_before, mut has_behind) = (None, false);
         while let Some(unit) = self.units.peek(0)? {
@@ -259,7 +259,7 @@ impl Search<'_, '_> {
     }
 
     /// Whether the last packets say that there is no frame at or after `goal`. Nothing is decoded.
-    pub(super) fn ends_before(&mut self, goal: Pts) -> Result<bool, MediaError> {
+    pub(super) fn ends_before(&mut self, goal: Pts) -> Result<bool, Error> {
         let size = self.places.size;
         let max_delay = self.ticks(MAX_DELAY);
         let mut length = END_READ;

@@ -5,13 +5,13 @@ use super::pass::Feed;
 use super::state::Search;
 use super::target::{Found, FrameReason};
 use crate::media::container::formats::{Handling, Seeking, Timestamps};
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::units::Pts;
 
 impl Search<'_, '_> {
     /// The last keyframe that is presented at or before `goal`. `None` where the container does not tell keyframes, or none decodes
     /// there.
-    pub(super) fn keyframe_before(&mut self, goal: Pts) -> Result<Option<Found>, MediaError> {
+    pub(super) fn keyframe_before(&mut self, goal: Pts) -> Result<Option<Found>, Error> {
         let Handling { timestamps, seeking, .. } = self.handling();
         if timestamps != Timestamps::Stored {
             return Ok(None);

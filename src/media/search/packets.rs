@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use super::target::Stream;
 use super::unreferenced::Unreferenced;
+use crate::limits::Limit;
 use crate::media::container::{Sps, next_packet};
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::ffi::AvError;
 use crate::media::ffi::frame::PictureType;
 use crate::media::ffi::packet::Packet;
@@ -87,9 +88,9 @@ impl AccessUnit {
     }
 
     /// Cuts the first packet to its first `bytes` bytes; `false` when nothing is left of it.
-    pub(super) fn shorten(&mut self, bytes: usize) -> Result<bool, MediaError> {
+    pub(super) fn shorten(&mut self, bytes: usize) -> Result<bool, Error> {
         if bytes < self.first.bytes().len() {
-            self.first.shorten(bytes).map_err(MediaError::library("cutting a packet"))?;
+            self.first.shorten(bytes).map_err(Error::library("cutting a packet"))?;
         }
         Ok(bytes > 0)
     }
@@ -164,8 +165,8 @@ struct Run {
 }
 
 impl<'m, 'r> Units<'m, 'r> {
-    pub(super) fn new(container: &'m mut Container<'r>, stream: Stream<'m>) -> Result<Self, MediaError> {
-        let view = container.stream(stream.index).ok_or_else(MediaError::missing_stream)?;
+    pub(super) fn new(container: &'m mut Container<'r>, stream: Stream<'m>) -> Result<Self, Error> {
+        let view = container.stream(stream.index).ok_or_else(Error::missing_stream)?;
         let is_reordering = view.codec_properties().reorder;
         let is_h264 = view.codec_name() == Some("h264");
         let sps = Sps::find(view.extradata()).filter(|_| is_h264);
@@ -214,7 +215,7 @@ impl<'m, 'r> Units<'m, 'r> {
     ///
     /// # Errors
     /// What reading gives, and the limit `max_packets`.
-    pub(super) fn next(&mut self) -> Result<Option<AccessUnit>, MediaError> {
+    pub(super) fn next(&mut self) -> Result<Option<AccessUnit>, Error> {
         self.peek(0)?;
         Ok(self.run.ahead.pop_front())
     }
@@ -223,7 +224,7 @@ impl<'m, 'r> Units<'m, 'r> {
     ///
     /// # Errors
     /// As for [`next`](Self::next).
-    pub(super) fn peek(&mut self, number: usize) -> Result<Option<Stamp>, MediaError> {
+    pub(super) fn peek(&mut self, number: usize) -> Result<Option<Stamp>, Error> {
         while self.run.ahead.len() <= number {
             let Some(unit) = self.read_unit()? else { return Ok(None) };
             self.note(unit.stamp);
@@ -247,7 +248,7 @@ impl<'m, 'r> Units<'m, 'r> {
         self.run.ahead.drain(..count.min(self.run.ahead.len()));
     }
 
-    fn read_unit(&mut self) -> Result<Option<AccessUnit>, MediaError> {
+    fn read_unit(&mut self) -> Result<Option<AccessUnit>, Error> {
         let next = self.run.held.take().map_or_else(|| self.read_with_structure(), |held| Ok(Some(held)))?;
         let Some((first, structure)) = next else { return Ok(None) };
         let opposite = match structure {
@@ -312,7 +313,7 @@ impl<'m, 'r> Units<'m, 'r> {
         scheme
     }
 
-    fn read_with_structure(&mut self) -> Result<Option<(Packet, PictureStructure)>, MediaError> {
+    fn read_with_structure(&mut self) -> Result<Option<(Packet, PictureStructure)>, Error> {
         let Some(packet) = self.read()? else { return Ok(None) };
         // Where reading begins at a B-frame, its two times may be equal although others are not.
         if matches!(self.order, Order::Unknown | Order::Doubtful) && packet.pts() != packet.dts() {
@@ -331,7 +332,7 @@ impl<'m, 'r> Units<'m, 'r> {
     }
 
     /// The stream's next packet; `None` at the end.
-    fn read(&mut self) -> Result<Option<Packet>, MediaError> {
+    fn read(&mut self) -> Result<Option<Packet>, Error> {
         self.stream.is_at_start = false;
         let mut errors_in_a_row = 0;
         while errors_in_a_row < MAX_READ_ERRORS_IN_A_ROW {
@@ -344,7 +345,7 @@ impl<'m, 'r> Units<'m, 'r> {
                     self.packets_read += 1;
                     let allowed = self.stream.limits.max_packets;
                     if self.packets_read > allowed {
-                        return Err(MediaError::LimitExceeded { limit: "max_packets", allowed });
+                        return Err(Error::LimitExceeded { limit: Limit::MaxPackets, allowed });
                     }
                     return Ok(Some(packet));
                 }

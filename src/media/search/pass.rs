@@ -7,7 +7,7 @@ use super::state::Search;
 use super::target::{Found, FrameReason};
 use super::window::Window;
 use crate::media::container::formats::Timestamps;
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::units::{Microseconds, Pts};
 
 /// A frame this far behind the goal, in microseconds, carries a damaged time: no video shows one frame for a day.
@@ -140,7 +140,7 @@ impl Pass {
 
 impl Search<'_, '_> {
     /// Decodes what the frame at or after `goal` needs, and nothing else.
-    pub(super) fn economical_pass(&mut self, entered: Entered, goal: Pts) -> Result<Pass, MediaError> {
+    pub(super) fn economical_pass(&mut self, entered: Entered, goal: Pts) -> Result<Pass, Error> {
         self.passes += 1;
         let mut pass = Pass::new(entered, None);
         // Access units that were looked at, and are to be decoded.
@@ -201,7 +201,7 @@ impl Search<'_, '_> {
 
     /// Looks at access units from the one at `place` on, the first at or after the goal, until it is certain which one holds the
     /// frame. Returns its presentation time and how many are between; `None` where the access units do not tell.
-    pub(super) fn look_ahead(&mut self, place: usize, goal: Pts) -> Result<Option<(Pts, usize)>, MediaError> {
+    pub(super) fn look_ahead(&mut self, place: usize, goal: Pts) -> Result<Option<(Pts, usize)>, Error> {
         let mut window = Window::new(goal, self.units.max_depth, self.units.dts_is_bound());
         for number in 0..MAX_LOOK_AHEAD {
             let Some(unit) = self.units.peek(place.saturating_add(number))? else { return Ok(window.best()) };
@@ -219,7 +219,7 @@ impl Search<'_, '_> {
         entered: Entered,
         goal: Pts,
         expected: Option<Promise>,
-    ) -> Result<Pass, MediaError> {
+    ) -> Result<Pass, Error> {
         self.passes += 1;
         let mut pass = Pass::new(entered, expected);
         self.decode(&mut pass, &mut Feed::everything(), goal)?;
@@ -228,7 +228,7 @@ impl Search<'_, '_> {
     }
 
     /// Decodes until the expected frame comes, or where none is expected, the first at or after the goal.
-    fn decode(&mut self, pass: &mut Pass, feed: &mut Feed, goal: Pts) -> Result<(), MediaError> {
+    fn decode(&mut self, pass: &mut Pass, feed: &mut Feed, goal: Pts) -> Result<(), Error> {
         let max_gap = self.ticks(MAX_GAP);
         let mut beyond = 0;
         while let Some(timed) = self.next_frame(feed)? {
@@ -253,7 +253,7 @@ impl Search<'_, '_> {
     }
 
     /// The next frame, whatever it is; `None` behind the last one of what is decoded.
-    pub(super) fn next_frame(&mut self, feed: &mut Feed) -> Result<Option<Timed>, MediaError> {
+    pub(super) fn next_frame(&mut self, feed: &mut Feed) -> Result<Option<Timed>, Error> {
         loop {
             // libav polls nothing while it decodes: between packets is where the deadline is looked at.
             self.check()?;
@@ -274,7 +274,7 @@ impl Search<'_, '_> {
     }
 
     /// Gives an access unit to the decoder. An encrypted one is the end, because what comes of ciphertext is noise.
-    pub(super) fn send(&mut self, mut unit: AccessUnit, feed: &Feed) -> Result<(), MediaError> {
+    pub(super) fn send(&mut self, mut unit: AccessUnit, feed: &Feed) -> Result<(), Error> {
         let is_left_out = |(pts, goal): (Pts, Pts)| pts < goal && !feed.keeps.contains(&pts);
         let skips = unit.stamp.pts.zip(feed.skips_before).is_some_and(is_left_out);
         if let Some(unreferenced) = self.unreferenced.as_mut().filter(|_| feed.skips_before.is_some()) {
@@ -296,15 +296,15 @@ impl Search<'_, '_> {
     }
 
     /// Ends a search that met an encrypted access unit before it had the frame.
-    pub(super) fn refuse_encrypted(&mut self, has_frame: bool) -> Result<(), MediaError> {
+    pub(super) fn refuse_encrypted(&mut self, has_frame: bool) -> Result<(), Error> {
         match self.encrypted.take().filter(|_| !has_frame) {
-            Some(scheme) => Err(MediaError::Encrypted { scheme }),
+            Some(scheme) => Err(Error::Encrypted { scheme }),
             None => Ok(()),
         }
     }
 
     /// Ends a pass: with an error if it met an encrypted access unit before the frame.
-    pub(super) fn conclude(&mut self, pass: &mut Pass, goal: Pts) -> Result<(), MediaError> {
+    pub(super) fn conclude(&mut self, pass: &mut Pass, goal: Pts) -> Result<(), Error> {
         self.refuse_encrypted(pass.frame.is_some())?;
         pass.is_spoilt |= self.decoding.faults.count > 0 || self.units.faults.count > 0;
         pass.is_spoilt |= self.units.order.is_reckoned();

@@ -5,12 +5,12 @@ use super::pass::{Pass, Promise};
 use super::state::Search;
 use super::target::{Found, FrameReason};
 use crate::media::container::formats::Timestamps;
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::units::Pts;
 
 impl Search<'_, '_> {
     /// The first frame at or after `goal`, by as many passes as it takes.
-    pub(super) fn frame_at(&mut self, goal: Pts) -> Result<Pass, MediaError> {
+    pub(super) fn frame_at(&mut self, goal: Pts) -> Result<Pass, Error> {
         let mut expected = None;
         // What a clean pass gave although the packets promise something else.
         let mut candidate = None;
@@ -57,7 +57,7 @@ impl Search<'_, '_> {
     }
 
     /// The last frame that decodes; of a damaged one, the one before it.
-    pub(super) fn last_frame(&mut self, goal: Pts) -> Result<Found, MediaError> {
+    pub(super) fn last_frame(&mut self, goal: Pts) -> Result<Found, Error> {
         for &entry in self.entries(goal) {
             let Some(entered) = self.enter(entry, goal)? else { continue };
             let mut pass = self.full_pass(entered, Pts::MAX, Some(Promise::Nothing))?;
@@ -69,7 +69,7 @@ impl Search<'_, '_> {
         }
         self.refuse_size()?;
         let (decoder, demuxer) = (&self.decoding.faults, &self.units.faults);
-        Err(MediaError::no_frame(
+        Err(Error::no_frame(
             self.units.packets_read,
             decoder.count.saturating_add(demuxer.count),
             decoder.first.clone().or_else(|| demuxer.first.clone()),

@@ -5,14 +5,14 @@ use super::pass::Feed;
 use super::state::Search;
 use super::target::{Found, FrameReason, Target};
 use crate::media::container::formats::Timestamps;
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::request::Pick;
 use crate::media::units::Pts;
 
 impl Search<'_, '_> {
     /// Finds the frame by SPEC's rule: at or after the wanted time; else at or after half of the duration; else the last.
     /// `None` when the container shows only a part of the file, and the wanted frame is not in it.
-    pub(in crate::media) fn find(&mut self, target: Target) -> Result<Option<Found>, MediaError> {
+    pub(in crate::media) fn find(&mut self, target: Target) -> Result<Option<Found>, Error> {
         let Target { wanted, half, ends_before, is_partial, is_absent, pick } = target;
         if pick == Pick::Keyframe
             && let Some(found) = self.keyframe_before(wanted)?
@@ -57,7 +57,7 @@ impl Search<'_, '_> {
 
     /// The same for a container that cannot seek: the frame in the middle is decoded first, and given up if one at the wanted
     /// time comes after all.
-    fn find_reading_on(&mut self, wanted: Pts, half: Pts) -> Result<Found, MediaError> {
+    fn find_reading_on(&mut self, wanted: Pts, half: Pts) -> Result<Found, Error> {
         let mut pass = self.frame_at(half)?;
         let Some(middle) = pass.take(FrameReason::HalfDuration) else {
             return self.last_frame(wanted);
@@ -73,12 +73,12 @@ impl Search<'_, '_> {
     }
 
     /// The frame asked for may be among those that were too large: any other would be a wrong picture.
-    pub(super) const fn refuse_size(&self) -> Result<(), MediaError> {
+    pub(super) const fn refuse_size(&self) -> Result<(), Error> {
         if self.decoding.size_refused { Err(self.decoding.too_many_pixels()) } else { Ok(()) }
     }
 
     /// Whether the packets before the end, from the entry for `goal` on, say that there is no frame at or after it. Nothing is decoded.
-    fn has_nothing_at(&mut self, goal: Pts) -> Result<bool, MediaError> {
+    fn has_nothing_at(&mut self, goal: Pts) -> Result<bool, Error> {
         if self.handling().timestamps != Timestamps::Stored {
             return Ok(false);
         }
@@ -92,7 +92,7 @@ impl Search<'_, '_> {
     }
 
     /// Whether a frame at or after `goal` follows on what was read.
-    fn continues_to(&mut self, goal: Pts) -> Result<bool, MediaError> {
+    fn continues_to(&mut self, goal: Pts) -> Result<bool, Error> {
         if self.handling().timestamps == Timestamps::Stored {
             while let Some(unit) = self.units.next()? {
                 if unit.stamp.pts.is_none_or(|pts| pts >= goal) {

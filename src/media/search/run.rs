@@ -5,13 +5,13 @@ use super::pass::{Feed, MAX_HELD, Pass};
 use super::state::Search;
 use super::target::{Found, FrameReason};
 use crate::media::container::formats::Timestamps;
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::units::Pts;
 
 impl Search<'_, '_> {
     /// The frames at the first of these goals, which rise, as far as the packets of one GOP promise them, and only if each came without a
     /// doubt: each frame is then the one that a search of its own gives. Possibly none.
-    pub(in crate::media) fn run(&mut self, goals: &[Pts]) -> Result<Vec<Found>, MediaError> {
+    pub(in crate::media) fn run(&mut self, goals: &[Pts]) -> Result<Vec<Found>, Error> {
         let Some(&first) = goals.first() else { return Ok(Vec::new()) };
         if self.handling().timestamps != Timestamps::Stored {
             return Ok(Vec::new());
@@ -61,7 +61,7 @@ impl Search<'_, '_> {
         ahead: &mut usize,
         pass: &mut Pass,
         is_first: bool,
-    ) -> Result<Option<usize>, MediaError> {
+    ) -> Result<Option<usize>, Error> {
         while *ahead <= MAX_HELD {
             let Some(unit) = self.units.peek(*ahead)? else { return Ok(None) };
             let Some(pts) = unit.pts else { return Ok(None) };

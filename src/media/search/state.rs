@@ -6,7 +6,7 @@ use super::places::Places;
 use super::target::Stream;
 use super::unreferenced::Unreferenced;
 use crate::media::container::formats::{Handling, Seeking, Timestamps};
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::ffi::codec::DecoderOptions;
 use crate::media::input::Container;
 use crate::media::units::{Microseconds, Ticks, TimeBase};
@@ -34,8 +34,8 @@ impl<'m, 'r> Search<'m, 'r> {
         container: &'m mut Container<'r>,
         stream: Stream<'m>,
         places: Places,
-    ) -> Result<Self, MediaError> {
-        let view = container.stream(stream.index).ok_or_else(MediaError::missing_stream)?;
+    ) -> Result<Self, Error> {
+        let view = container.stream(stream.index).ok_or_else(Error::missing_stream)?;
         // An index that marks every frame, of a codec whose frames refer to others, marks nothing.
         let marks_keyframes = view.codec_properties().intra_only
             || stream.handling.seeking != Seeking::Indexed
@@ -77,7 +77,7 @@ impl<'m, 'r> Search<'m, 'r> {
         self.units.stream.time_base.ticks(length).unwrap_or(Ticks::MAX)
     }
 
-    pub(super) fn check(&mut self) -> Result<(), MediaError> {
+    pub(super) fn check(&mut self) -> Result<(), Error> {
         Ok(self.units.container.input_mut().check()?)
     }
 

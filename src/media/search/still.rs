@@ -3,7 +3,7 @@
 use super::decode::{Decoding, Output};
 use super::packets::AccessUnit;
 use super::target::{Found, FrameReason, Target};
-use crate::media::error::MediaError;
+use crate::media::error::Error;
 use crate::media::ffi::codec::DecoderOptions;
 use crate::media::ffi::packet::Packet;
 use crate::media::input::Container;
@@ -16,7 +16,7 @@ pub(in crate::media) fn still(
     packet: Packet,
     target: Target,
     max_pixels: u64,
-) -> Result<Found, MediaError> {
+) -> Result<Found, Error> {
     let mut decoding = Decoding::new(DecoderOptions::single_threaded(max_pixels), Ticks::ONE, false);
     decoding.send((container, stream), AccessUnit::new(packet, false), false, 0)?;
     loop {
@@ -31,7 +31,7 @@ pub(in crate::media) fn still(
             }
             Output::NeedsInput => decoding.drain(),
             Output::Ended => {
-                return Err(MediaError::no_frame(1, decoding.faults.count, decoding.faults.first));
+                return Err(Error::no_frame(1, decoding.faults.count, decoding.faults.first));
             }
         }
     }

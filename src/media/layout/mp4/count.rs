@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::Read as _;
 
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::media::layout::boxes::{be32, contents};
 use crate::media::layout::planner::Pause;
 
@@ -54,11 +54,11 @@ impl EntryCounter {
             return Err(self.too_many_entries());
         }
         let is_allowed = self.tracks <= allowed;
-        if is_allowed { Ok(()) } else { Err(Pause::Limit { limit: "max_streams", allowed }) }
+        if is_allowed { Ok(()) } else { Err(Pause::Limit { limit: Limit::MaxStreams, allowed }) }
     }
 
     pub(super) const fn too_many_entries(&self) -> Pause {
-        Pause::Limit { limit: "max_index_entries", allowed: self.limits.max_index_entries }
+        Pause::Limit { limit: Limit::MaxIndexEntries, allowed: self.limits.max_index_entries }
     }
 
     /// Adds some work; `false` when that is too much.
