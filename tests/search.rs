@@ -129,8 +129,13 @@ fn damage_before_the_end_loses_no_frame_behind_it() -> Outcome {
             let options = OpenOptions::default().with_threads(Threads::Count(threads));
             let mut media = Media::open(Cursor::new(ivf(&frames)?), &options)?;
             let what = format!("{threads} threads, {damaged} damaged frames");
-            let frame =
-                media.poster_frame(Duration::from_secs(60)).map_err(|error| format!("{what}: {error}"))?;
+            let at = Duration::from_millis(u64::try_from(damaged)? * 100);
+            let frame = media.poster_frame(at).map_err(|error| format!("{what}: {error}"))?;
+            assert_eq!(
+                (frame.reason(), frame.pts()),
+                (FrameReason::AtTarget, i64::try_from(damaged)?),
+                "{what}"
+            );
             let planes = planes_md5(&frame)?;
             assert_eq!(&planes, expected.get_or_insert_with(|| planes.clone()), "{what}");
         }
