@@ -17,6 +17,8 @@ const CLUSTER: u32 = 0x1F43_B675;
 const TIMESTAMP: u32 = 0xE7;
 const SIMPLE_BLOCK: u32 = 0xA3;
 const CUES: u32 = 0x1C53_BB6B;
+const TAGS: u32 = 0x1254_C367;
+const VOID: u32 = 0xEC;
 
 /// The children of an element (RFC 8794, section 4): ID, where the whole begins, and where its content lies.
 fn children(file: &[u8], part: Range<usize>) -> Vec<(u32, usize, Range<usize>)> {
@@ -84,8 +86,16 @@ fn open(file: &[u8]) -> Result<Media<'_>, MediaError> {
     Media::open(Cursor::new(file), &OpenOptions::default())
 }
 
-/// Fixtures of Matroska in which frames refer to others, with their blocks and their index.
-fn matroska() -> Outcome<Vec<(String, Vec<u8>, Vec<Block>, usize)>> {
+/// A fixture of Matroska in which frames refer to others.
+struct Fixture {
+    name: String,
+    file: Vec<u8>,
+    blocks: Vec<Block>,
+    /// Where its index begins.
+    cues: usize,
+}
+
+fn matroska() -> Outcome<Vec<Fixture>> {
     let mut found = Vec::new();
     for name in fixtures()?.into_iter().filter(|name| !gives_no_picture(name)) {
         if !name.ends_with(".mkv") && !name.ends_with(".webm") {
@@ -95,7 +105,7 @@ fn matroska() -> Outcome<Vec<(String, Vec<u8>, Vec<Block>, usize)>> {
         let (blocks, cues) = blocks(&file)?;
         let keyframes = blocks.iter().filter(|block| block.is_key).count();
         if let Some(cues) = cues.filter(|_| keyframes > 1 && keyframes < blocks.len()) {
-            found.push((name, file, blocks, cues));
+            found.push(Fixture { name, file, blocks, cues });
         }
     }
     Ok(found)
@@ -106,7 +116,9 @@ fn matroska() -> Outcome<Vec<(String, Vec<u8>, Vec<Block>, usize)>> {
 fn a_packet_without_a_frame_gives_the_next_one() -> Outcome {
     const SHOWN: u8 = 1 << 4;
     let mut seen = 0;
-    for (name, file, blocks, _) in matroska()?.into_iter().filter(|(name, ..)| name.contains("vp8")) {
+    for Fixture { name, file, blocks, .. } in
+        matroska()?.into_iter().filter(|fixture| fixture.name.contains("vp8"))
+    {
         let mut original = open(&file)?;
         for pair in blocks.windows(2).filter(|pair| !pair[0].is_key) {
             let mut hidden = file.clone();
@@ -125,7 +137,7 @@ fn a_packet_without_a_frame_gives_the_next_one() -> Outcome {
 #[test]
 fn damage_gives_the_frame_of_a_decode_from_the_start() -> Outcome {
     let (mut seen, mut wrong) = (0, Vec::new());
-    for (name, file, blocks, cues) in matroska()? {
+    for Fixture { name, file, blocks, cues } in matroska()? {
         for (number, block) in blocks.iter().enumerate().step_by(4) {
             let mut damaged = file.clone();
             let middle = block.bytes.start + block.bytes.len() / 2;
@@ -144,5 +156,46 @@ fn damage_gives_the_frame_of_a_decode_from_the_start() -> Outcome {
     }
     assert!(seen > 300, "{seen} frames");
     assert!(wrong.is_empty(), "{}\n{} of {seen} frames differ", wrong.join("\n"), wrong.len());
+    Ok(())
+}
+
+/// More elements than the planner for Matroska looks at, in place of those that say nothing of the frames: then the first packets tell
+/// when the presentation starts.
+#[test]
+fn without_a_plan_the_first_packets_tell_the_start() -> Outcome {
+    let (mut seen, mut with_start) = (0, 0);
+    for name in fixtures()?.into_iter().filter(|name| !gives_no_picture(name)) {
+        if !name.ends_with(".mkv") && !name.ends_with(".webm") {
+            continue;
+        }
+        let file = fixture_bytes(&name)?;
+        let all = children(&file, 0..file.len());
+        let (.., segment) = all.into_iter().find(|(id, ..)| *id == SEGMENT).ok_or("no segment")?;
+        let parts = children(&file, segment);
+        let first = parts.iter().position(|(id, ..)| *id == CLUSTER).ok_or("no cluster")?;
+        let (mut crowded, mut count) = (file.clone(), 0);
+        for (_, at, content) in parts.iter().take(first).filter(|(id, ..)| [VOID, TAGS].contains(id)) {
+            let whole = &mut crowded[*at..content.end];
+            count += whole.len() / 2;
+            // The first has a size of two bytes where the whole is odd.
+            let head: &[u8] = if whole.len() % 2 == 0 { &[0xEC, 0x80] } else { &[0xEC, 0x40, 0] };
+            let (first, rest) = whole.split_at_mut(head.len());
+            first.copy_from_slice(head);
+            for pair in rest.chunks_mut(2) {
+                pair.copy_from_slice(&[0xEC, 0x80]);
+            }
+        }
+        if count < 65 {
+            continue;
+        }
+        let (mut expected, mut media) = (open(&file)?, open(&crowded)?);
+        assert_eq!(media.info().start_seconds, expected.info().start_seconds, "{name}");
+        for at in [0, 1210, 3500, 5000, 60_000].map(Duration::from_millis) {
+            assert_eq!(frame(&mut media, at), frame(&mut expected, at), "{name} at {at:?}");
+        }
+        with_start += u32::from(media.info().start_seconds > Some(0.0));
+        seen += 1;
+    }
+    assert!(seen > 10 && with_start > 0, "{with_start} of {seen} files start late");
     Ok(())
 }
