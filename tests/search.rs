@@ -3,10 +3,11 @@
 mod common;
 
 use std::io::Cursor;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use common::{Outcome, Table, fixture, open, planes_md5};
-use posterframe::{FrameReason, Media, OpenOptions};
+use common::{Outcome, Table, fixture, fixture_bytes, fixtures, gives_no_picture, open, planes_md5};
+use posterframe::{FrameReason, Media, OpenOptions, Threads};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
@@ -56,13 +57,116 @@ fn well_formed_files_take_one_pass() -> Outcome {
 
 #[test]
 fn a_time_behind_the_end_decodes_the_gop_at_half() -> Outcome {
-    for name in ["h264_front.mp4", "h264_end.mp4", "h264.mkv", "hevc.mp4", "open_gop.mp4", "mpeg4.avi"] {
+    for name in [
+        "h264_front.mp4",
+        "h264_end.mp4",
+        "h264_frag_noindex.mp4",
+        "h264_frag_mfra.mp4",
+        "h264_frag_sidx.mp4",
+        "h264_frag_dash.mp4",
+        "h264.mkv",
+        "h264.ts",
+        "hevc.mp4",
+        "open_gop.mp4",
+        "mpeg4.avi",
+    ] {
         let mut media = open(name)?;
         let frame = media.frame(Duration::from_secs(600))?;
         assert_eq!(frame.reason(), FrameReason::HalfDuration, "{name}");
         // AVI does not tell without decoding that the last GOP has no such frame.
-        let allowed = if name == "mpeg4.avi" { 3 * GOP } else { GOP };
-        assert!(frame.packets_decoded() <= allowed, "{name}: {} packets", frame.packets_decoded());
+        let (packets, passes) = if name == "mpeg4.avi" { (3 * GOP, 2) } else { (GOP, 1) };
+        assert!(frame.packets_decoded() <= packets, "{name}: {} packets", frame.packets_decoded());
+        assert!(frame.passes() <= passes, "{name}: {} passes", frame.passes());
+    }
+    Ok(())
+}
+
+/// Without an index, the frame at half is kept until it is known that no frame comes at the wanted time.
+#[test]
+fn what_is_read_on_is_decoded_once_for_a_time_behind_the_end() -> Outcome {
+    let mut seen = 0;
+    for name in fixtures()?.iter().filter(|name| name.starts_with("noindex_")) {
+        // A recorder that was stopped leaves no duration, which decoding everything tells.
+        let passes = if name == "noindex_stopped.avi" { 2 } else { 1 };
+        let frame = open(name)?.frame(Duration::from_secs(600))?;
+        assert_eq!((frame.reason(), frame.passes()), (FrameReason::HalfDuration, passes), "{name}");
+        seen += 1;
+    }
+    assert!(seen > 6, "{seen} files");
+    Ok(())
+}
+
+/// A Matroska file that says that it lasts `seconds` (`Duration`: RFC 9559, 5.1.2.10, as FFmpeg writes it: 8 bytes, in
+/// milliseconds); `None` where it does not say how long it lasts.
+fn with_duration(mut file: Vec<u8>, seconds: f64) -> Option<Vec<u8>> {
+    let at = file.windows(3).position(|id| id == [0x44, 0x89, 0x88])? + 3;
+    file.get_mut(at..at + 8)?.copy_from_slice(&(seconds * 1000.0).to_be_bytes());
+    Some(file)
+}
+
+/// The frame is the last one then, because there is none at half of that duration either.
+#[test]
+fn the_last_frame_costs_the_last_gop() -> Outcome {
+    let (mut seen, at) = (0, Duration::from_secs(300));
+    let names = fixtures()?.into_iter().filter(|name| name.ends_with(".mkv") || name.ends_with(".webm"));
+    // Without its end, a file has no index, and is read from its start.
+    for name in names.filter(|name| !gives_no_picture(name) && !name.starts_with("truncated_")) {
+        let Some(file) = with_duration(fixture_bytes(&name)?, 200.0) else { continue };
+        let mut media = Media::open(Cursor::new(&file), &OpenOptions::default())?;
+        let frame = media.frame(at)?;
+        assert_eq!(frame.reason(), FrameReason::LastFrame, "{name}");
+        assert!(frame.packets_decoded() <= GOP, "{name}: {} packets", frame.packets_decoded());
+        seen += 1;
+    }
+    assert!(seen > 12, "{seen} files");
+    Ok(())
+}
+
+/// The keyframe that a WebM file begins with: the content of its first `SimpleBlock` (RFC 9559, 10.2).
+fn first_keyframe(webm: &[u8]) -> Option<&[u8]> {
+    // The start code of a keyframe of VP8 follows on its tag of three bytes (RFC 6386, 9.1).
+    let block = webm.windows(3).position(|code| code == [0x9d, 1, 0x2a])?.checked_sub(3 + 4)?;
+    let width = (1..=8).find(|width| webm.get(block - width - 1) == Some(&0xa3))?;
+    let size = webm.get(block - width..block)?.iter().fold(0, |size, byte| size << 8 | usize::from(*byte));
+    webm.get(block + 4..block + (size & ((1 << (7 * width)) - 1)))
+}
+
+/// A file of IVF, 10 frames a second.
+fn ivf(frames: &[&[u8]]) -> Outcome<Vec<u8>> {
+    let header: [&[u8]; 6] =
+        [b"DKIF\0\0\x20\0VP80", &[160, 0, 120, 0], &[10, 0, 0, 0], &[1, 0, 0, 0], &[0; 4], &[0; 4]];
+    let mut file = header.concat();
+    for (frame, time) in frames.iter().zip(0_u64..) {
+        file.extend(u32::try_from(frame.len())?.to_le_bytes());
+        file.extend(time.to_le_bytes());
+        file.extend(*frame);
+    }
+    Ok(file)
+}
+
+/// Decoders with several threads give their last frames, and the errors of these, only when they are drained.
+#[test]
+fn damage_before_the_end_loses_no_frame_behind_it() -> Outcome {
+    let webm = fixture_bytes("vp8.webm")?;
+    let keyframe = first_keyframe(&webm).ok_or("no keyframe")?;
+    let mut expected = None;
+    for threads in (1..6).filter_map(NonZeroUsize::new) {
+        for damaged in [0, 1, 5, 63, 64, 65, 66, 100] {
+            // Too short for a header.
+            let frames: Vec<&[u8]> = std::iter::repeat_n(&[0xff][..], damaged).chain([keyframe]).collect();
+            let options = OpenOptions::default().with_threads(Threads::Count(threads));
+            let mut media = Media::open(Cursor::new(ivf(&frames)?), &options)?;
+            let what = format!("{threads} threads, {damaged} damaged frames");
+            let at = Duration::from_millis(u64::try_from(damaged)? * 100);
+            let frame = media.frame(at).map_err(|error| format!("{what}: {error}"))?;
+            assert_eq!(
+                (frame.reason(), frame.pts()),
+                (FrameReason::AtTarget, i64::try_from(damaged)?),
+                "{what}"
+            );
+            let planes = planes_md5(&frame)?;
+            assert_eq!(&planes, expected.get_or_insert_with(|| planes.clone()), "{what}");
+        }
     }
     Ok(())
 }
@@ -73,6 +177,9 @@ fn a_cover_picture_can_be_requested_again() -> Outcome {
     let first = planes_md5(&media.frame(common::AT)?)?;
     let again = planes_md5(&media.frame(Duration::ZERO)?)?;
     assert_eq!(first, again);
+    // It is no packet of the stream: nothing is read for it, and nothing else decoded.
+    let frame = media.frame(common::AT)?;
+    assert_eq!((frame.packets_decoded(), frame.passes()), (1, 1));
     Ok(())
 }
 

@@ -325,12 +325,18 @@ fn media_end(seen: &Seen, mut offset: u64) -> Result<u64, Pause> {
 mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
+    use std::io::Cursor;
+    use std::time::Duration;
+
     use super::super::Mp4;
     use super::super::test_tables::*;
     use super::*;
     use crate::limits::Limits;
+    use crate::media::layout::Family;
     use crate::media::layout::gop::MICROSECONDS;
+    use crate::media::layout::gop::Sample;
     use crate::media::layout::replay::Replay;
+    use crate::{FrameReason, Media, OpenOptions};
 
     const KINDS: [&str; 4] =
         ["h264_frag_noindex.mp4", "h264_frag_mfra.mp4", "h264_frag_sidx.mp4", "h264_frag_dash.mp4"];
@@ -396,6 +402,79 @@ mod tests {
                     !seen.is_certain(file.len() as u64, 1, cts + 1),
                     "{name}: {cts} is hidden by {seen:?}"
                 );
+            }
+        }
+    }
+
+    /// The pictures of a fixture in fragments of so many, whatever the order in which they are presented. Also the end of each
+    /// fragment, with the time when the picture behind it is decoded.
+    fn cut_anew(name: &str, count: usize) -> (Vec<u8>, Vec<(u64, i64)>) {
+        let (file, header) = (fixture(name), &fixture_boxes(name, b"moov")[0]);
+        let movie = Movie::parse(&header.1).unwrap();
+        let fragments = fixture_boxes(name, b"moof").into_iter();
+        let tracks = fragments.flat_map(|(offset, moof)| read_fragment(&moof, offset, &movie).unwrap());
+        let samples: Vec<Sample> =
+            tracks.filter(|track| track.track_id == 1).flat_map(|track| track.samples).collect();
+        let mut cut = file[..usize::try_from(header.0).unwrap() + header.1.len()].to_vec();
+        let mut ends = Vec::new();
+        for group in samples.chunks(count) {
+            let words = group.iter().flat_map(|sample| {
+                let flags = if sample.is_sync { 0x200_0000 } else { 0x101_0000 };
+                [1024, sample.size, flags, u32::try_from(sample.cts - sample.dts).unwrap()]
+            });
+            let words: Vec<u32> = words.collect();
+            let time = u32::try_from(group[0].dts).unwrap();
+            let fragment = |data| {
+                let head = [u32::try_from(group.len()).unwrap(), data];
+                let parts = [
+                    full(b"tfhd", 0x2_0000, &[1]),
+                    full(b"tfdt", 0, &[time]),
+                    full(b"trun", 0xf01, &[&head, &words[..]].concat()),
+                ];
+                boxed(b"moof", &[full(b"mfhd", 0, &[1]), boxed(b"traf", &parts)])
+            };
+            let data = group.iter().map(|sample| {
+                let start = usize::try_from(sample.offset).unwrap();
+                file[start..start + usize::try_from(sample.size).unwrap()].to_vec()
+            });
+            let offset = u32::try_from(fragment(0).len() + 8).unwrap();
+            cut.extend([fragment(offset), boxed(b"mdat", &data.collect::<Vec<_>>())].concat());
+            ends.push((cut.len() as u64, group[group.len() - 1].dts + 1024));
+        }
+        (cut, ends)
+    }
+
+    /// A planner that stops too early is found out: the search asks whether a hidden fragment can hold the frame, and is shown more.
+    #[test]
+    fn a_view_that_hides_the_frame_costs_requests_and_not_the_frame() {
+        const NAME: &str = "h264_frag_noindex.mp4";
+        let pictures: Vec<i64> = pictures(NAME).into_iter().map(|(cts, _)| cts).collect();
+        let mut whole = Media::open(Cursor::new(fixture(NAME)), &OpenOptions::default()).unwrap();
+        let at = |cts: i64| Duration::from_micros(rescale(cts, MICROSECONDS, 10_240).try_into().unwrap());
+        for count in [2, 3] {
+            let (file, ends) = cut_anew(NAME, count);
+            for (&cts, before) in pictures.iter().skip(1).zip(&pictures) {
+                let expected = whole.frame(at(cts)).unwrap();
+                // There is no sound that the presentation would start with. Half-way to the frame before, and at the frame.
+                for time in [cts - (cts - before) / 2, cts] {
+                    let options = OpenOptions::default().with_frame(at(time - pictures[0]));
+                    for less in 0..3 {
+                        let mut media = Media::open(Cursor::new(&file), &options).unwrap();
+                        let Family::Mp4(planner) = &mut media.layout.family else { panic!("no planner") };
+                        let view = &mut planner.chain.as_mut().unwrap().view;
+                        let hidden = ends.iter().rev().skip_while(|(end, _)| *end > view.visible).nth(less);
+                        let Some(&(visible, dts)) = hidden.filter(|(end, _)| *end >= view.beginning) else {
+                            continue;
+                        };
+                        if less > 0 {
+                            view.show(visible, 1, dts);
+                        }
+                        let frame = media.frame(at(time - pictures[0])).unwrap();
+                        let what = format!("{count} in a fragment, {less} hidden, at {time}");
+                        assert_eq!((frame.pts(), frame.reason()), (cts, FrameReason::AtTarget), "{what}");
+                        assert!(frame.copy_planes().unwrap() == expected.copy_planes().unwrap(), "{what}");
+                    }
+                }
             }
         }
     }
