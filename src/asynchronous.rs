@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::spawn_blocking;
 
 use crate::deadline::CancelToken;
-use crate::media::{Error, FrameRequest, Media, MediaInfo, OpenOptions, PosterFrame};
+use crate::frame_request::FrameRequest;
+use crate::media::{Error, Media, MediaInfo, OpenOptions, PosterFrame};
 use crate::picture::Thumbnail;
 use crate::source::{Identity, Ledger, RangeSource};
 
@@ -96,6 +97,18 @@ impl AsyncMedia {
     pub async fn thumbnail(&mut self, request: impl Into<FrameRequest>) -> Result<Thumbnail, Error> {
         let request = request.into();
         self.call(move |media| media.frame(request)?.thumbnail()).await
+    }
+
+    /// Takes the requested frames, as [`Media::frames`]. All of them are in memory in the end.
+    ///
+    /// # Errors
+    /// As [`frame`](Self::frame), of the first that cannot be had.
+    pub async fn frames<T: Into<FrameRequest>>(
+        &mut self,
+        requests: impl IntoIterator<Item = T>,
+    ) -> Result<Vec<PosterFrame>, Error> {
+        let requests: Vec<FrameRequest> = requests.into_iter().map(Into::into).collect();
+        self.call(move |media| media.frames(requests).collect()).await
     }
 
     async fn call<T: Send + 'static>(

@@ -32,7 +32,7 @@
 //!
 //! # Modules
 //!
-//! Data flows one way. `error`, `limits`, `deadline` and `pixels` are values. [`source`] reads objects by byte ranges. `media`
+//! Data flows one way. `error`, `limits`, `deadline`, `frame_time`, `frame_request` and `pixels` are values. [`source`] reads objects by byte ranges. `media`
 //! is the only module that knows libav, and its `ffi` the only one with `unsafe`. `picture` turns pixels into upright
 //! pictures and files.
 //!
@@ -89,6 +89,7 @@ mod error;
 pub mod event;
 #[cfg(any(feature = "job", feature = "remote"))]
 mod file_etag;
+mod frame_request;
 mod frame_time;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -124,11 +125,12 @@ pub mod testing;
 pub use asynchronous::AsyncMedia;
 pub use deadline::CancelToken;
 pub use error::ErrorKind;
+pub use frame_request::{CoverArt, FrameRequest, Pick};
 pub use frame_time::{FrameTime, FrameTimeError, Percent};
 pub use limits::{Limit, Limits};
 pub use media::{
-    AudioInfo, ColourInfo, CoverArt, Disposition, Error, FrameReason, FrameRequest, Frames, HdrKind, Media,
-    MediaInfo, Mp4Layout, OpenOptions, Pick, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
+    AudioInfo, ColourInfo, Disposition, Error, FrameReason, Frames, FramesBetween, HdrKind, Media, MediaInfo,
+    Mp4Layout, OpenOptions, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
 };
 pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
 pub use pixels::{Bounds, Orientation, RgbPicture};

@@ -11,6 +11,7 @@
 //!
 //! Everything libav says about an end or an error is checked against the [`Input`], which knows why a read failed.
 
+mod between;
 mod bits;
 mod container;
 mod error;
@@ -22,13 +23,13 @@ mod input;
 mod layout;
 mod open;
 mod options;
-mod request;
 mod search;
 mod seen;
 mod sequence;
 mod timeline;
 mod units;
 
+pub use between::FramesBetween;
 pub use error::Error;
 #[cfg(any(feature = "cli", feature = "lambda"))]
 pub(crate) use ffi::keep_freed_memory;
@@ -41,6 +42,5 @@ pub use info::{
 pub use layout::plan_layout;
 pub use open::Media;
 pub use options::{OpenOptions, Threads};
-pub use request::{CoverArt, FrameRequest, Pick};
 pub use search::FrameReason;
 pub use sequence::Frames;

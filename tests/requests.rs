@@ -16,7 +16,7 @@ use posterframe::{
     Limits, Media, MediaInfo, OpenOptions, Percent, Pick, PosterFrame,
 };
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 /// Fixtures in which two frames have one time, or whose times libavcodec reckons anew.
 const RETIMED: [&str; 5] =
@@ -289,6 +289,64 @@ fn a_list_takes_the_round_trips_of_one_frame() -> Outcome {
             assert!(bytes_fetched <= bytes.len() as u64, "{name}, {count} frames: {bytes_fetched} bytes");
         }
     }
+    Ok(())
+}
+
+/// All frames between two times are those that single calls give, none is left out, and none comes twice.
+#[test]
+fn frames_between_two_times_are_all_there() -> Outcome {
+    let mut films = films()?;
+    films.retain(|name| !RETIMED.contains(&&**name) && name != "clear_lead.mp4");
+    let strategy = (0..films.len(), 0.0..8.0_f64, 0.0..1.5_f64);
+    let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
+    runner.run(&strategy, |(film, start, length)| {
+        let name = &films[film];
+        let (start, end) = (Duration::from_secs_f64(start), Duration::from_secs_f64(start + length));
+        let mut media = open(name).unwrap();
+        let found: Vec<_> = media
+            .frames_between(start..end)
+            .map(|frame| frame.map(|frame| (frame.pts(), frame.pts_seconds(), planes_md5(&frame).unwrap())))
+            .collect::<Result<_, _>>()
+            .map_err(|error| TestCaseError::fail(format!("{name} from {start:?} to {end:?}: {error}")))?;
+        let mut single = |at: f64| {
+            let frame = media.frame(Duration::from_secs_f64(at)).unwrap();
+            let is_there = frame.reason() == FrameReason::AtTarget;
+            is_there.then(|| (frame.pts(), frame.pts_seconds(), planes_md5(&frame).unwrap()))
+        };
+        let what = format!("{name} from {start:?} to {end:?}");
+        // The first is the one at the start, each next one the one behind the middle to it, and none follows before the end.
+        let mut at = start.as_secs_f64();
+        for frame in &found {
+            prop_assert_eq!(single(at).as_ref(), Some(frame), "{} at {}", what, at);
+            let following = found.iter().find(|(pts, ..)| *pts > frame.0);
+            at = following.map_or(frame.1, |(_, seconds, _)| f64::midpoint(frame.1, *seconds));
+        }
+        prop_assert!(found.is_sorted_by_key(|(pts, ..)| *pts), "{}", what);
+        let last = found.last().map_or(start.as_secs_f64(), |(_, seconds, _)| seconds + 0.000_1);
+        if last < end.as_secs_f64() - 0.001
+            && let Some((_, seconds, _)) = single(last)
+        {
+            prop_assert!(seconds > end.as_secs_f64() - 0.001, "{} lacks {}", what, seconds);
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// A GOP is decoded once, not once for each of its frames.
+#[test]
+fn frames_between_two_times_cost_one_decode() -> Outcome {
+    for name in ["h264_end.mp4", "h264.mkv", "hevc.mp4"] {
+        let mut media = open(name)?;
+        let (mut count, mut packets) = (0, 0);
+        for frame in media.frames_between(Duration::from_secs(3)..Duration::from_secs(6)) {
+            (count, packets) = (count + 1, packets + frame?.packets_decoded());
+        }
+        assert_eq!(count, 30, "{name}");
+        // Eight at a time, from the keyframe on: 8, 16, 24 and 30 packets.
+        assert!(packets < 120, "{name}: {packets} packets");
+    }
+    assert_eq!(open("h264_end.mp4")?.frames_between(AT..AT).count(), 0);
     Ok(())
 }
 

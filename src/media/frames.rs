@@ -4,6 +4,7 @@ use std::time::Duration;
 
 #[cfg(feature = "tokio")]
 use crate::deadline::CancelToken;
+use crate::frame_request::{CoverArt, FrameRequest, Pick};
 use crate::limits::Limit;
 use crate::media::container::analysis::reopen;
 use crate::media::container::formats::{Opening, Seeking};
@@ -11,7 +12,6 @@ use crate::media::error::Error;
 use crate::media::ffi::stream::Stream;
 use crate::media::frame::poster::{PosterFrame, Terms};
 use crate::media::open::Media;
-use crate::media::request::{FrameRequest, Pick};
 use crate::media::search::{self, FrameReason, Places, Search, Target};
 use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
 use crate::source::ByteRange;
@@ -96,12 +96,43 @@ impl<'r> Media<'r> {
         self.plan(index, track, self.time_of(request))?;
         loop {
             // Of a file of fragments, only those that were thought to be enough are seen.
-            match self.search(index, (width, height), request)? {
+            let target = self.target(request, self.time_base(index)?);
+            match self.search(index, target, request)? {
                 Some((frame, is_certain)) if is_certain || !self.explore_further(index)? => return Ok(frame),
                 Some(_) => {}
                 None => {
                     self.explore_further(index)?;
                 }
+            }
+        }
+    }
+
+    /// The first frame of a stream at or after `wanted`; `None` behind the last one. What it needs was requested for `at`.
+    pub(super) fn frame_from(
+        &mut self,
+        index: usize,
+        wanted: Pts,
+        at: Duration,
+        request: &FrameRequest,
+    ) -> Result<Option<PosterFrame>, Error> {
+        self.begin()?;
+        self.container.keep_only(index);
+        let track = self.info.streams.get(index).and_then(|info| u32::try_from(info.id?).ok());
+        self.plan(index, track, at)?;
+        loop {
+            // No other frame is taken for it.
+            let target = Target {
+                wanted,
+                half: None,
+                ends_before: false,
+                is_partial: true,
+                is_absent: false,
+                pick: Pick::Exact,
+            };
+            match self.search(index, target, request)? {
+                Some((frame, true)) => return Ok(Some(frame)),
+                found if !self.explore_further(index)? => return Ok(found.map(|(frame, _)| frame)),
+                _ => {}
             }
         }
     }
@@ -152,15 +183,14 @@ impl<'r> Media<'r> {
     fn search(
         &mut self,
         index: usize,
-        (width, height): (u32, u32),
+        mut target: Target,
         request: &FrameRequest,
     ) -> Result<Option<(PosterFrame, bool)>, Error> {
-        let is_partial = self.container.input().visible_size() < self.container.input().size();
-        let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
-        let (time_base, track) = (time_base_of(view)?, view.id());
-        let mut target = self.target(request, time_base, is_partial);
+        let is_partial = self.is_partial();
+        target.is_partial |= is_partial;
+        let track = self.container.stream(index).ok_or_else(Error::missing_stream)?.id();
         target.is_absent = is_partial && self.layout.ends_before(track, target.wanted.get());
-        let mut search = self.begin_search(index, (width, height))?;
+        let mut search = self.begin_search(index)?;
         let found = search.find(target)?;
         let cost = search.cost();
         let Some(found) = found else { return Ok(None) };
@@ -178,13 +208,23 @@ impl<'r> Media<'r> {
         Ok(Some((frame, is_certain)))
     }
 
-    fn begin_search(&mut self, index: usize, (width, height): (u32, u32)) -> Result<Search<'_, 'r>, Error> {
+    /// Whether libavformat sees only a part of the file.
+    fn is_partial(&self) -> bool {
+        self.container.input().visible_size() < self.container.input().size()
+    }
+
+    pub(super) fn time_base(&self, index: usize) -> Result<TimeBase, Error> {
+        time_base_of(self.container.stream(index).ok_or_else(Error::missing_stream)?)
+    }
+
+    fn begin_search(&mut self, index: usize) -> Result<Search<'_, 'r>, Error> {
         let mut handling = self.handling;
         if handling.seeking == Seeking::Indexed && self.layout.has_no_index() {
             handling.seeking = Seeking::ReadingOn;
         }
-        let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
-        let time_base = time_base_of(view)?;
+        let time_base = self.time_base(index)?;
+        let video = self.info.streams.get(index).and_then(|info| info.video.as_ref());
+        let (width, height) = video.map_or((0, 0), |video| (video.width, video.height));
         let start = time_base.pts(self.start).unwrap_or(Pts::MAX);
         let duration = self.duration.and_then(|duration| time_base.ticks(duration));
         let can_enter = self.info.format_name == "mpegts";
@@ -221,41 +261,44 @@ impl<'r> Media<'r> {
         Some(ranges)
     }
 
-    /// The frames of the first of these requests, whose times rise, as far as they can be decoded together; possibly none.
-    pub(super) fn frames_together(&mut self, requests: &[FrameRequest]) -> Result<Vec<PosterFrame>, Error> {
-        let Some(cover) = requests.first().map(|request| request.cover) else { return Ok(Vec::new()) };
+    /// The stream of video of which frames can be decoded together: libavformat sees all of it, and its frames are packets.
+    pub(super) fn whole_stream(&self, cover: CoverArt) -> Option<usize> {
+        let index = self.video_streams(cover).first().copied()?;
+        let info = self.info.streams.get(index)?;
+        let pixels = info.video.as_ref().map_or(0, |video| u64::from(video.width) * u64::from(video.height));
+        let is_whole = !self.is_partial()
+            && pixels <= self.limits.max_pixels
+            && !info.disposition.attached_pic
+            && !self.container.has_tile_grid(index);
+        is_whole.then_some(index)
+    }
+
+    /// The frames at the first of these goals, as far as they can be decoded together; possibly none.
+    pub(super) fn frames_together(
+        &mut self,
+        index: usize,
+        goals: impl FnMut(Option<Pts>) -> Option<Pts>,
+        mut request: impl FnMut(usize) -> FrameRequest,
+    ) -> Result<Vec<PosterFrame>, Error> {
         self.begin()?;
-        let index = self.video_streams(cover).first().copied().ok_or_else(|| self.no_video(cover))?;
-        let info = self.info.streams.get(index).ok_or_else(Error::missing_stream)?;
-        let size = info.video.as_ref().map_or((0, 0), |video| (video.width, video.height));
-        let is_partial = self.container.input().visible_size() < self.container.input().size();
-        let is_too_large = u64::from(size.0) * u64::from(size.1) > self.limits.max_pixels;
-        if is_partial || is_too_large || info.disposition.attached_pic || self.container.has_tile_grid(index)
-        {
-            return Ok(Vec::new());
-        }
         self.container.keep_only(index);
-        let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
-        let time_base = time_base_of(view)?;
-        let targets: Vec<Target> = requests
-            .iter()
-            .map(|request| self.target(request, time_base, false))
-            .take_while(|target| !target.ends_before)
-            .collect();
-        let goals: Vec<Pts> = targets.iter().map(|target| target.wanted).collect();
-        let mut search = self.begin_search(index, size)?;
-        let found = search.run(&goals)?;
+        let mut search = self.begin_search(index)?;
+        let found = search.run(goals)?;
         let (packets, passes) = search.cost();
-        let share = u64::try_from(found.len()).unwrap_or(u64::MAX).max(1);
         let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
-        let found = found.into_iter().zip(requests);
         // Each has its part of what the run took.
+        let share = u64::try_from(found.len()).unwrap_or(u64::MAX).max(1);
         let cost = (packets.div_ceil(share), passes);
-        found
-            .map(|(found, request)| {
-                PosterFrame::new(view, index, self.start, found, cost, self.terms(request))
-            })
-            .collect()
+        let frame = |(number, found)| {
+            PosterFrame::new(view, index, self.start, found, cost, self.terms(&request(number)))
+        };
+        found.into_iter().enumerate().map(frame).collect()
+    }
+
+    /// The tick at which a frame is wanted; `None` where the video is said to end before.
+    pub(super) fn goal(&self, request: &FrameRequest, time_base: TimeBase) -> Option<Pts> {
+        let target = self.target(request, time_base);
+        (!target.ends_before).then_some(target.wanted)
     }
 
     /// How far from the start the requested frame is; where the duration decides and is not known, behind every end.
@@ -264,7 +307,7 @@ impl<'r> Media<'r> {
         request.time.from_start(duration.map(Duration::from_micros)).unwrap_or(Duration::MAX)
     }
 
-    fn target(&self, request: &FrameRequest, time_base: TimeBase, is_partial: bool) -> Target {
+    fn target(&self, request: &FrameRequest, time_base: TimeBase) -> Target {
         let time = self.time_of(request);
         let at = Microseconds::from(time);
         let pts = |time| time_base.pts(time).unwrap_or(Pts::MAX);
@@ -274,7 +317,7 @@ impl<'r> Media<'r> {
                 .duration
                 .and_then(|duration| time_base.middle(self.start, self.start.saturating_add(duration))),
             ends_before: self.duration.is_some_and(|duration| duration <= at),
-            is_partial,
+            is_partial: false,
             is_absent: false,
             pick: if time == Duration::MAX { Pick::Exact } else { request.pick },
         }
@@ -285,7 +328,7 @@ impl<'r> Media<'r> {
         let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
         let packet = self.container.attached_picture(index).map_err(Error::library("taking the cover"))?;
         let packet = packet.ok_or_else(|| Error::no_frame(0, 0, None))?;
-        let target = self.target(request, time_base_of(view)?, false);
+        let target = self.target(request, time_base_of(view)?);
         let found = search::still(&self.container, index, packet, target, self.limits.max_pixels)?;
         PosterFrame::new(view, index, self.start, found, (1, 1), self.terms(request))
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 #[cfg(feature = "remote")]
 use crate::deadline::Deadline;
+use crate::frame_request::CoverArt;
 use crate::limits::{Limit, Limits};
 use crate::media::container::analysis::prepare;
 use crate::media::container::describe::{describe_stream, encryptions};
@@ -27,7 +28,6 @@ use crate::media::input::Fault;
 use crate::media::input::{Container, Input};
 use crate::media::layout::Layout;
 use crate::media::options::{OpenOptions, Threads};
-use crate::media::request::CoverArt;
 use crate::media::timeline;
 use crate::media::units::Microseconds;
 use crate::source::Ledger;

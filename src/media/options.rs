@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::deadline::{CancelToken, Deadline};
+use crate::frame_request::FrameRequest;
 use crate::limits::Limits;
-use crate::media::request::FrameRequest;
 #[cfg(feature = "remote")]
 use crate::source::{BlockCache, FirstReads};
 

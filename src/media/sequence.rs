@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::frame_request::{FrameRequest, Pick};
 use crate::media::error::Error;
 use crate::media::frame::poster::PosterFrame;
 use crate::media::open::Media;
-use crate::media::request::{FrameRequest, Pick};
+use crate::media::units::Pts;
 use crate::source::ByteRange;
 
 /// Bytes that are requested ahead of the frame that is next, at most: half of what the cache of the process holds.
@@ -100,6 +101,20 @@ impl Frames<'_, '_> {
         pairs.take_while(is_near).count() + 1
     }
 
+    /// The frames of the first of so many requests, as far as they can be decoded together.
+    fn together(&mut self, count: usize) -> Result<Vec<PosterFrame>, Error> {
+        let requests: Vec<FrameRequest> =
+            self.requests.iter().take(count).map(|listed| listed.request).collect();
+        let stream = requests.first().and_then(|request| self.media.whole_stream(request.cover));
+        let Some(index) = stream else { return Ok(Vec::new()) };
+        let time_base = self.media.time_base(index)?;
+        let goals: Vec<Pts> =
+            requests.iter().map_while(|request| self.media.goal(request, time_base)).collect();
+        let (mut goals, first) = (goals.into_iter(), requests.first().copied().unwrap_or_default());
+        let request = |number: usize| requests.get(number).copied().unwrap_or(first);
+        self.media.frames_together(index, |_| goals.next(), request)
+    }
+
     /// Takes the next request out of the list; whether its bytes were requested.
     fn next_request(&mut self) -> Option<(FrameRequest, bool)> {
         let Listed { request, bytes, .. } = self.requests.pop_front()?;
@@ -119,11 +134,8 @@ impl Iterator for Frames<'_, '_> {
         self.plan();
         let near = self.near();
         if near > 1 {
-            let together: Vec<FrameRequest> =
-                self.requests.iter().take(near).map(|listed| listed.request).collect();
             // What goes wrong here is told by the search for the frame alone.
-            let found = self.media.frames_together(&together).unwrap_or_default();
-            for frame in found {
+            for frame in self.together(near).unwrap_or_default() {
                 self.next_request();
                 self.ready.push_back(frame);
             }

@@ -4,9 +4,9 @@ use super::entry::{Entered, Entry};
 use super::pass::Feed;
 use super::state::Search;
 use super::target::{Found, FrameReason, Target};
+use crate::frame_request::Pick;
 use crate::media::container::formats::Timestamps;
 use crate::media::error::Error;
-use crate::media::request::Pick;
 use crate::media::units::Pts;
 
 impl Search<'_, '_> {

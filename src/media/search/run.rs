@@ -10,24 +10,28 @@ use crate::media::units::Pts;
 
 impl Search<'_, '_> {
     /// The frames at the first of these goals, which rise, as far as the packets of one GOP promise them, and only if each came without a
-    /// doubt: each frame is then the one that a search of its own gives. Possibly none.
-    pub(in crate::media) fn run(&mut self, goals: &[Pts]) -> Result<Vec<Found>, Error> {
-        let Some(&first) = goals.first() else { return Ok(Vec::new()) };
-        if self.handling().timestamps != Timestamps::Stored {
+    /// doubt: each frame is then the one that a search of its own gives. Possibly none. `goals` gets the time of the frame before.
+    pub(in crate::media) fn run(
+        &mut self,
+        mut goals: impl FnMut(Option<Pts>) -> Option<Pts>,
+    ) -> Result<Vec<Found>, Error> {
+        let Some(first) = goals(None).filter(|_| self.handling().timestamps == Timestamps::Stored) else {
             return Ok(Vec::new());
-        }
+        };
         let near = if self.entries(first) == [Entry::Start] { None } else { self.enter(Entry::Near, first)? };
         let entered = if near.is_some() { near } else { self.enter(Entry::Start, first)? };
         let Some(entered) = entered else { return Ok(Vec::new()) };
         let mut pass = Pass::new(entered, None);
         let (mut ahead, mut count, mut promised) = (0, 0, Vec::new());
-        for &goal in goals {
+        let mut next = Some(first);
+        while let Some(goal) = next {
             let Some(place) = self.reach(goal, &mut ahead, &mut pass, promised.is_empty())? else { break };
             let Some((pts, number)) = self.look_ahead(place, goal)? else { break };
             count = count.max(place.saturating_add(number).saturating_add(1));
             promised.push(pts);
+            next = goals(Some(pts));
         }
-        let Some(&last) = promised.last() else { return Ok(Vec::new()) };
+        let Some(&last) = promised.iter().max() else { return Ok(Vec::new()) };
         self.passes += 1;
         let mut feed = Feed { count, is_all: true, skips_before: Some(last), keeps: promised.clone() };
         let mut frames = Vec::new();

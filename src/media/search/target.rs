@@ -5,12 +5,12 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
+use crate::frame_request::Pick;
 use crate::limits::Limits;
 use crate::media::container::encryption::Encryption;
 use crate::media::container::formats::{Handling, Opening};
 use crate::media::ffi::frame::Frame;
 use crate::media::ffi::packet::Packet;
-use crate::media::request::Pick;
 use crate::media::units::{Pts, TimeBase};
 
 /// Why a frame was taken.
