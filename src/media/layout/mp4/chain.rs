@@ -461,9 +461,11 @@ mod tests {
         }
     }
 
-    /// The pictures of a fixture in fragments of so many, whatever the order in which they are presented. Also the end of each
-    /// fragment, when the picture behind it is decoded, and when its own are presented.
-    fn cut_anew(name: &str, count: usize) -> (Vec<u8>, Vec<(u64, i64, Vec<i64>)>) {
+    /// The end of a fragment, when the picture behind it is decoded, and when its own are presented.
+    type CutFragment = (u64, i64, Vec<i64>);
+
+    /// The pictures of a fixture in fragments of so many, whatever the order in which they are presented.
+    fn cut_anew(name: &str, count: usize) -> (Vec<u8>, Vec<CutFragment>) {
         let (file, header) = (fixture(name), &fixture_boxes(name, b"moov")[0]);
         let movie = Movie::parse(&header.1).unwrap();
         let fragments = fixture_boxes(name, b"moof").into_iter();
