@@ -106,6 +106,13 @@ mod tests {
         assert_eq!(combine(&[video, far_subtitle]), (Some(80), Some(10_000_000)));
         let near_subtitle = span(StreamKind::Subtitle, -500_000, 1);
         assert_eq!(combine(&[video, near_subtitle]).0, Some(-500_000));
+        // A whole second is no longer near, at either end.
+        let early = |distance: i64| span(StreamKind::Subtitle, 80 - distance, 1);
+        let starts = [999_999, 1_000_000].map(|distance| combine(&[video, early(distance)]).0);
+        assert_eq!(starts, [Some(80 - 999_999), Some(80)]);
+        let late = |distance: i64| span(StreamKind::Data, 80, 10_000_000 + distance);
+        let lengths = [999_999, 1_000_000].map(|distance| combine(&[video, late(distance)]).1);
+        assert_eq!(lengths, [Some(10_999_999), Some(10_000_000)]);
         assert_eq!(combine(&[]), (None, None));
     }
 }

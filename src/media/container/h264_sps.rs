@@ -299,6 +299,18 @@ mod tests {
     }
 
     #[test]
+    fn scaling_lists_have_16_and_64_numbers() {
+        // Six of the first kind and two of the other, each announced and without differences: ones, but for the marker behind them.
+        let text = ["010", "1", "1", "0", "1", &"1".repeat(8 + 6 * 16 + 2 * 64), "01010101"].concat();
+        let digits: Vec<u8> = text.bytes().map(|digit| digit - b'0').collect();
+        let packed = |bits: &[u8]| bits.iter().chain(&[0; 8]).take(8).fold(0, |byte, bit| byte << 1 | bit);
+        let bytes: Vec<u8> = digits.chunks(8).map(packed).collect();
+        let mut bits = Bits::new(&bytes);
+        assert_eq!(Sps::default().parse_format(&mut bits), Some(()));
+        assert_eq!(bits.take(8), Some(0b0101_0101));
+    }
+
+    #[test]
     fn profiles_are_numbered_as_ffmpeg_does() {
         let cases = [
             ((66, 0x40), 66 | 512),

@@ -406,9 +406,11 @@ mod tests {
         }
     }
 
-    /// The pictures of a fixture in fragments of so many, whatever the order in which they are presented. Also the end of each
-    /// fragment, with the time when the picture behind it is decoded.
-    fn cut_anew(name: &str, count: usize) -> (Vec<u8>, Vec<(u64, i64)>) {
+    /// The end of a fragment, when the picture behind it is decoded, and when its own are presented.
+    type CutFragment = (u64, i64, Vec<i64>);
+
+    /// The pictures of a fixture in fragments of so many, whatever the order in which they are presented.
+    fn cut_anew(name: &str, count: usize) -> (Vec<u8>, Vec<CutFragment>) {
         let (file, header) = (fixture(name), &fixture_boxes(name, b"moov")[0]);
         let movie = Movie::parse(&header.1).unwrap();
         let fragments = fixture_boxes(name, b"moof").into_iter();
@@ -439,7 +441,8 @@ mod tests {
             });
             let offset = u32::try_from(fragment(0).len() + 8).unwrap();
             cut.extend([fragment(offset), boxed(b"mdat", &data.collect::<Vec<_>>())].concat());
-            ends.push((cut.len() as u64, group[group.len() - 1].dts + 1024));
+            let presented = group.iter().map(|sample| sample.cts).collect();
+            ends.push((cut.len() as u64, group[group.len() - 1].dts + 1024, presented));
         }
         (cut, ends)
     }
@@ -462,12 +465,19 @@ mod tests {
                         let mut media = Media::open(Cursor::new(&file), &options).unwrap();
                         let Family::Mp4(planner) = &mut media.layout.family else { panic!("no planner") };
                         let view = &mut planner.chain.as_mut().unwrap().view;
-                        let hidden = ends.iter().rev().skip_while(|(end, _)| *end > view.visible).nth(less);
-                        let Some(&(visible, dts)) = hidden.filter(|(end, _)| *end >= view.beginning) else {
+                        let hidden = ends.iter().rev().skip_while(|(end, ..)| *end > view.visible).nth(less);
+                        let Some(&(visible, dts, _)) = hidden.filter(|(end, ..)| *end >= view.beginning)
+                        else {
                             continue;
                         };
                         if less > 0 {
                             view.show(visible, 1, dts);
+                        } else {
+                            let own = ends.iter().find(|(.., presented)| presented.contains(&cts));
+                            assert!(
+                                own.is_some_and(|(end, ..)| visible >= *end),
+                                "{count} in a fragment, at {time}"
+                            );
                         }
                         let frame = media.frame(at(time - pictures[0])).unwrap();
                         let what = format!("{count} in a fragment, {less} hidden, at {time}");
@@ -508,6 +518,8 @@ mod tests {
         let read: Vec<usize> = (0..7).filter(|&number| is_read(&fragments[number].0)).collect();
         assert_eq!(read, [5]);
         assert!(plan.ranges.iter().all(|range| range.start() > fragments[5].0), "{plan:?}");
+        // Nothing lies behind the fragments that libavformat would look at.
+        assert!(plan.ranges.iter().all(|range| range.end() < file.len() as u64), "{plan:?}");
         assert_eq!(planner.view().unwrap().visible, file.len() as u64);
     }
 

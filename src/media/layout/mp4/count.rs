@@ -215,7 +215,11 @@ mod tests {
         assert_eq!(counted(&tables), (11, 0));
         let hidden = boxed(b"free", &[full(b"mvhd", 0, &[0]), nested.clone()]);
         assert_eq!(counted(&hidden), (11, 1));
-        assert_eq!(counted(&boxed(b"free", &[nested])), (0, 0));
+        assert_eq!(counted(&boxed(b"free", std::slice::from_ref(&nested))), (0, 0));
+        // With a header of four bytes, and without one.
+        let named = [full(b"hdlr", 0, &[0; 5]), nested].concat();
+        assert_eq!(counted(&boxed(b"meta", &[vec![0; 4], named.clone()])), (11, 1));
+        assert_eq!(counted(&boxed(b"meta", &[named])), (11, 1));
     }
 
     #[test]
