@@ -308,6 +308,8 @@ fn frames_between_two_times_are_all_there() -> Outcome {
             .map(|frame| frame.map(|frame| (frame.pts(), frame.pts_seconds(), planes_md5(&frame).unwrap())))
             .collect::<Result<_, _>>()
             .map_err(|error| TestCaseError::fail(format!("{name} from {start:?} to {end:?}: {error}")))?;
+        let base = media.info().streams[media.info().video_stream.unwrap()].time_base;
+        let tick = f64::from(base.num) / f64::from(base.den);
         let mut single = |at: f64| {
             let frame = media.frame(Duration::from_secs_f64(at)).unwrap();
             let is_there = frame.reason() == FrameReason::AtTarget;
@@ -317,16 +319,18 @@ fn frames_between_two_times_are_all_there() -> Outcome {
         // The first is the one at the start, each next one the one behind the middle to it, and none follows before the end.
         let mut at = start.as_secs_f64();
         for frame in &found {
-            prop_assert_eq!(single(at).as_ref(), Some(frame), "{} at {}", what, at);
+            let alone = single(at);
+            prop_assert_eq!(alone.as_ref(), Some(frame), "{} at {}", what, at);
             let following = found.iter().find(|(pts, ..)| *pts > frame.0);
             at = following.map_or(frame.1, |(_, seconds, _)| f64::midpoint(frame.1, *seconds));
         }
         prop_assert!(found.is_sorted_by_key(|(pts, ..)| *pts), "{}", what);
-        let last = found.last().map_or(start.as_secs_f64(), |(_, seconds, _)| seconds + 0.000_1);
-        if last < end.as_secs_f64() - 0.001
+        // A tick behind the last one.
+        let last = found.last().map_or(start.as_secs_f64(), |(_, seconds, _)| seconds + tick + 0.000_001);
+        if last < end.as_secs_f64() - tick
             && let Some((_, seconds, _)) = single(last)
         {
-            prop_assert!(seconds > end.as_secs_f64() - 0.001, "{} lacks {}", what, seconds);
+            prop_assert!(seconds > end.as_secs_f64() - tick, "{} lacks {}", what, seconds);
         }
         Ok(())
     })?;

@@ -8,6 +8,7 @@ use crate::frame_request::FrameRequest;
 use crate::media::error::Error;
 use crate::media::frame::poster::PosterFrame;
 use crate::media::open::Media;
+use crate::media::search::FrameReason;
 use crate::media::units::{Microseconds, Pts, Ticks};
 
 /// Frames that are decoded together, at most. They wait in memory for their turn.
@@ -64,10 +65,9 @@ impl FramesBetween<'_, '_> {
         let time_base = self.media.time_base(index)?;
         let end = self.media.start.saturating_add(Microseconds::from(self.times.end));
         let end = time_base.pts(end).unwrap_or(Pts::MAX);
-        let wanted = self.media.goal(&self.times.start.into(), time_base);
         let pts = Pts::new(frame.pts());
         // Any other frame is one in place of those that are not there.
-        let is_between = wanted.is_some_and(|wanted| pts >= wanted) && pts < end;
+        let is_between = frame.reason() == FrameReason::AtTarget && pts < end;
         if is_between {
             self.place = Place::Next(index, pts.saturating_add(Ticks::ONE), end);
         }
