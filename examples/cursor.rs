@@ -3,7 +3,6 @@
 
 use std::error::Error;
 use std::io::Cursor;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use posterframe::{Bounds, Encoding, Media, OpenOptions};
@@ -20,8 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let frame = media.frame(Duration::from_secs(5))?;
     println!("frame at {:.3} s ({})", frame.pts_seconds(), frame.reason().as_str());
 
-    let side = NonZeroU32::new(320);
-    let encoding = Encoding::default().with_bounds(Bounds { max_width: side, max_height: side });
+    let encoding = Encoding::default().with_bounds(Bounds::new(320, 320));
     let thumbnail = frame.encode(&encoding)?;
     println!("{}x{}", thumbnail.width, thumbnail.height);
     std::fs::write(picture, thumbnail.bytes)?;

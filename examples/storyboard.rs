@@ -8,7 +8,6 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::BufWriter;
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -59,18 +58,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The frames in the middle of `count` intervals, all from one open file.
 fn pictures(media: &mut Media<'_>, step: Duration, count: u32) -> Result<Vec<RgbImage>, Box<dyn Error>> {
     let mut pictures: Vec<RgbImage> = Vec::new();
-    for index in 0..count {
-        let frame = media.frame(step * index + step / 2)?;
+    for frame in media.frames((0..count).map(|index| step * index + step / 2)) {
+        let frame = frame?;
         // Sound may go on after the last frame; that one stays then, and not the substitute from half-way.
         let last = pictures.last().filter(|_| frame.reason() != FrameReason::AtTarget);
         let picture = match last {
             Some(last) => last.clone(),
             None => {
                 let (width, height) = pictures.first().map_or((SIDE, SIDE), RgbImage::dimensions);
-                let bounds =
-                    Bounds { max_width: NonZeroU32::new(width), max_height: NonZeroU32::new(height) };
-                let picture = frame.to_rgb8(bounds)?;
-                RgbImage::from_raw(picture.width, picture.height, picture.pixels).ok_or("a row is missing")?
+                frame.to_rgb8(Bounds::new(width, height))?.into()
             }
         };
         pictures.push(picture);

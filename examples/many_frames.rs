@@ -1,0 +1,47 @@
+//! What several frames of one file cost by byte ranges: `many_frames FILE COUNT...`.
+//!
+//! `cargo run --release --example many_frames --no-default-features --features remote -- video.mp4 1 2 10 100` prints a line for each
+//! count: the frames lie at even intervals, the list is read from a file as if it were far away, and nothing of one list serves the next.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use posterframe::source::{BlockCache, FileSource};
+use posterframe::{Media, OpenOptions};
+
+/// Bytes that wait to be read, at most: as in the cache of the process.
+const CACHE: u64 = 32 << 20;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let Some(path) = arguments.next() else {
+        eprintln!("usage: many_frames FILE COUNT...");
+        return ExitCode::from(2);
+    };
+    println!("frames\tround trips\trequests\tbytes\tpackets decoded\tmilliseconds");
+    for count in arguments {
+        let result = count.parse().map_err(Into::into).and_then(|count| take(&path, count));
+        if let Err(error) = result {
+            eprintln!("{path}: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn take(path: &str, count: u32) -> Result<(), Box<dyn std::error::Error>> {
+    let started = Instant::now();
+    let options = OpenOptions::default().with_cache(BlockCache::new(CACHE));
+    let mut media = Media::open_source(FileSource::open(path)?, &options)?;
+    let seconds = media.info().duration_seconds.ok_or("it does not say how long it is")?;
+    let step = Duration::try_from_secs_f64(seconds)? / count.max(1);
+    let mut packets = 0;
+    for frame in media.frames((0..count).map(|number| step * number + step / 2)) {
+        packets += frame?.packets_decoded();
+    }
+    let ledger = media.ledger();
+    let (trips, requests, bytes) = (ledger.round_trips, ledger.requests, ledger.bytes_fetched);
+    println!("{count}\t{trips}\t{requests}\t{bytes}\t{packets}\t{}", started.elapsed().as_millis());
+    Ok(())
+}
