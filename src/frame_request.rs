@@ -18,7 +18,7 @@ use crate::picture::Encoding;
 ///     .with_pick(Pick::Keyframe)
 ///     .with_encoding(Encoding::default().with_bounds(Bounds::new(96, 96)));
 /// let frame = media.frame(&request)?;
-/// assert_eq!(frame.pts_seconds(), 4.0);
+/// assert_eq!(frame.pts_seconds(), 3.0);
 /// assert_eq!(frame.thumbnail()?.width, 96);
 /// # Ok(())
 /// # }

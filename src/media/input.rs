@@ -55,6 +55,18 @@ pub(crate) enum Fault {
     ReaderPanicked(String),
 }
 
+impl Fault {
+    /// Whether reading may succeed when it is tried again.
+    fn may_have_passed(&self) -> bool {
+        match self {
+            Self::Stopped(_) | Self::Read { .. } => true,
+            Self::Limit { .. } | Self::ReaderPanicked(_) => false,
+            #[cfg(feature = "remote")]
+            Self::Source(error) => error.may_have_passed(),
+        }
+    }
+}
+
 #[cfg(feature = "remote")]
 impl From<ReadFault> for Fault {
     fn from(fault: ReadFault) -> Self {
@@ -259,9 +271,7 @@ impl<'r> Input<'r> {
         if let Backend::Ranges(reader) = &mut self.backend {
             reader.begin(self.deadline.clone());
         }
-        let may_have_passed =
-            |fault: &mut Fault| !matches!(fault, Fault::Limit { .. } | Fault::ReaderPanicked(_));
-        self.fault.take_if(may_have_passed).is_some()
+        self.fault.take_if(|fault| fault.may_have_passed()).is_some()
     }
 
     pub(crate) const fn fault(&self) -> Option<&Fault> {

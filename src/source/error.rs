@@ -105,6 +105,12 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// Whether the same object may be read when it is tried again. One that was replaced is gone for good.
+    #[cfg(feature = "remote")]
+    pub(crate) fn may_have_passed(&self) -> bool {
+        !matches!(self, Self::Changed { .. }) && self.kind().is_retryable()
+    }
+
     /// The kind of failure.
     pub const fn kind(&self) -> ErrorKind {
         match self {

@@ -30,8 +30,10 @@ use crate::error::in_words;
 /// use posterframe::{Media, OpenOptions};
 ///
 /// let (store, path) = (Arc::new(InMemory::new()), Path::from("videos/1_test.mp4"));
-/// block_on(store.put(&path, std::fs::read("tests/fixtures/h264_end.mp4")?.into()))??;
-/// let mut media = Media::open_source(ObjectStoreSource::new(store, path), &OpenOptions::default())?;
+/// let source = ObjectStoreSource::new(store.clone(), path.clone());
+/// let film = std::fs::read("tests/fixtures/h264_end.mp4")?;
+/// block_on(async move { store.put(&path, film.into()).await })??;
+/// let mut media = Media::open_source(source, &OpenOptions::default())?;
 /// assert_eq!(media.frame(Duration::from_secs(5))?.pts_seconds(), 5.0);
 /// # Ok(())
 /// # }

@@ -287,9 +287,7 @@ impl State {
     /// Forgets the requests that failed, so that they are made again. An object that has become another one stays lost.
     pub(super) fn forget_failures(&mut self) {
         self.failed.clear();
-        let is_passing =
-            |fault: &mut ReadFault| matches!(fault, ReadFault::Source(error) if error.kind().is_retryable());
-        self.fatal.take_if(is_passing);
+        self.fatal.take_if(|fault| matches!(fault, ReadFault::Source(error) if error.may_have_passed()));
     }
 
     /// The ranges that are under way or will be.
