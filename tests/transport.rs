@@ -145,6 +145,22 @@ fn a_keyframe_just_behind_the_goal_is_decoded_alone() -> Outcome {
     Ok(())
 }
 
+/// The frame right before a keyframe, at its very tick: a landing that meets it first must not take the keyframe for it.
+#[test]
+fn the_last_frame_before_a_keyframe_is_not_passed_over() -> Outcome {
+    let bytes = padded(&long_stream(TURNS)?, PADDING);
+    for (way, take) in ways() {
+        for keyframe in (8..28).map(|number| FIRST_FRAME + GOP_SECONDS * f64::from(number)) {
+            let at = keyframe - FRAME;
+            let taken = take(&bytes, Duration::from_secs_f64(at))?;
+            let what = format!("{way}, {at} s");
+            assert!((taken.seconds - at).abs() < 1e-4, "{what}: {} s", taken.seconds);
+            check_frame(&what, &taken, at)?;
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_time_behind_the_end_costs_the_gop_at_half() -> Outcome {
     let bytes = padded(&long_stream(TURNS)?, PADDING);

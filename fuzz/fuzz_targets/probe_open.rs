@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use posterframe::source::{FirstReads, MemorySource, ReadSize};
-use posterframe::{Bounds, Encoding, ErrorKind, Limits, Media, Error, OpenOptions, PosterFrame, RgbPicture, Threads};
+use posterframe::{
+    Bounds, Encoding, Error, ErrorKind, Limits, Media, OpenOptions, PosterFrame, RgbPicture, Threads,
+};
 
 const AT: Duration = Duration::from_secs(5);
 /// What the limits allow, and as much again for what is between two looks at the clock.

@@ -236,7 +236,7 @@ impl Search<'_, '_> {
             }
             match unit.pts {
                 Some(pts) if pts <= aim && unit.is_key => return Ok(Some(pts)),
-                Some(pts) if pts <= aim => last_before = last_before.max(Some(pts)),
+                Some(pts) if pts <= aim && pts < goal => last_before = last_before.max(Some(pts)),
                 Some(pts) if aim == goal && !has_behind && unit.is_key && self.follows(last_before, pts) => {
                     let frame = self.look_ahead(0, goal)?;
                     return Ok(frame.map(|(best, _)| best).filter(|&best| best == pts));
