@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::BufWriter;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
