@@ -354,6 +354,55 @@ fn frames_between_two_times_cost_one_decode() -> Outcome {
     Ok(())
 }
 
+/// Of a file of fragments, libavformat sees as few as a frame needs. It gives the same frame when it has seen all.
+#[test]
+fn hidden_fragments_change_no_frame() -> Outcome {
+    let mut films = films()?;
+    films.retain(|name| name.contains("frag"));
+    assert!(films.len() >= 5, "{films:?}");
+    let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
+    let damage = prop::option::of(any::<prop::sample::Index>());
+    runner.run(&(0..films.len(), 0..8_000_000_u64, damage), |(film, microseconds, damage)| {
+        let (name, at) = (&films[film], Duration::from_micros(microseconds));
+        let mut bytes = fixture_bytes(name).unwrap();
+        if let Some(place) = damage {
+            let places = media_data(&bytes);
+            let place = places[place.index(places.len())];
+            bytes[place..place + DAMAGE].fill(0xff);
+        }
+        let fresh = || Media::open(Cursor::new(&bytes[..]), &OpenOptions::default()).unwrap();
+        let mut media = fresh();
+        // Behind the end, everything has to be seen.
+        media.frame(Duration::from_secs(1000)).unwrap();
+        prop_assert_eq!(
+            given(fresh().frame(at)),
+            given(media.frame(at)),
+            "{} at {:?}, {:?}",
+            name,
+            at,
+            damage
+        );
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Bytes of a packet that are overwritten.
+const DAMAGE: usize = 40;
+
+/// The places in the media data of an MP4 behind which there is room for damage.
+fn media_data(file: &[u8]) -> Vec<usize> {
+    let (mut places, mut at) = (Vec::new(), 0);
+    while let Some(header) = file.get(at..at + 8) {
+        let size = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        if &header[4..] == b"mdat" {
+            places.extend(at + 8..(at + size).saturating_sub(DAMAGE));
+        }
+        at += size.max(8);
+    }
+    places
+}
+
 /// An error stands in its place, and the others come.
 #[test]
 fn an_error_in_a_list_is_one_of_its_items() -> Outcome {

@@ -192,7 +192,7 @@ impl<'r> Media<'r> {
         target.is_absent = is_partial && self.layout.ends_before(track, target.wanted.get());
         let mut search = self.begin_search(index)?;
         let found = search.find(target)?;
-        let cost = search.cost();
+        let (cost, is_doubtful) = (search.cost(), search.has_doubtful_time());
         let Some(found) = found else { return Ok(None) };
         // No earlier frame can be better than one at the very tick, and no other keyframe than one there.
         let (goal, last) = match found.reason {
@@ -200,9 +200,9 @@ impl<'r> Media<'r> {
             FrameReason::Keyframe => (Some(target.wanted), target.wanted.saturating_add(Ticks::ONE)),
             FrameReason::HalfDuration | FrameReason::LastFrame => (target.half, found.pts),
         };
-        let is_certain = !is_partial
-            || Some(found.pts) == goal
-            || self.layout.is_certain(self.container.input(), track, last.get());
+        let is_best =
+            Some(found.pts) == goal || self.layout.is_certain(self.container.input(), track, last.get());
+        let is_certain = !is_partial || (is_best && !is_doubtful);
         let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
         let frame = PosterFrame::new(view, index, self.start, found, cost, self.terms(request))?;
         Ok(Some((frame, is_certain)))

@@ -132,6 +132,11 @@ impl Decoding {
         u8::try_from(frames).unwrap_or(MAX_REORDER)
     }
 
+    /// Whether the decoder was told that no access unit follows.
+    pub(super) const fn is_draining(&self) -> bool {
+        self.run.draining
+    }
+
     /// Tells the decoder that no access unit follows.
     pub(super) fn drain(&mut self) {
         self.run.draining = true;

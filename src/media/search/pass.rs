@@ -314,6 +314,7 @@ impl Search<'_, '_> {
                 && pass.first_pts.is_some_and(|first| first > entry && first > goal);
             pass.begins_inside |= !self.marks_keyframes && !pass.begins_intra;
         }
+        self.is_spoilt = !pass.is_clean();
         Ok(())
     }
 }

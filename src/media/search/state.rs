@@ -25,6 +25,8 @@ pub(in crate::media) struct Search<'m, 'r> {
     pub(super) requested: u64,
     /// Whether the container's marks of keyframes are to be believed without the decoder's word.
     pub(super) marks_keyframes: bool,
+    /// Whether something went wrong in the last pass.
+    pub(super) is_spoilt: bool,
     /// Passes in which something was decoded.
     pub(super) passes: u32,
 }
@@ -58,6 +60,7 @@ impl<'m, 'r> Search<'m, 'r> {
             unreferenced: units.unreferenced(),
             requested: 0,
             marks_keyframes,
+            is_spoilt: false,
             passes: 0,
             units,
         })
@@ -66,6 +69,12 @@ impl<'m, 'r> Search<'m, 'r> {
     /// Packets that were given to the decoder, in all passes, and how many passes these were.
     pub(in crate::media) const fn cost(&self) -> (u64, u32) {
         (self.decoding.packets_decoded, self.passes)
+    }
+
+    /// Whether the frame's time may be another one when more follows: where frames are damaged, or libavcodec reckons the times, the end
+    /// of what the decoder was given changes them.
+    pub(in crate::media) const fn has_doubtful_time(&self) -> bool {
+        self.decoding.is_draining() && (self.is_spoilt || self.units.order.is_reckoned())
     }
 
     pub(super) const fn handling(&self) -> Handling {
