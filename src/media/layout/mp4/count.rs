@@ -229,7 +229,7 @@ mod tests {
         for name in [b"meta", b"stsd", b"cmvd", b"hdlr"] {
             counted(&boxed(b"stsd", &[name.repeat(1 << 18)]));
         }
-        assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+        assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     }
 
     #[test]
