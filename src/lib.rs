@@ -24,6 +24,20 @@
 //! # }
 //! ```
 //!
+//! # Tour
+//!
+//! | task | call |
+//! |---|---|
+//! | open a file, a reader, an object read by byte ranges | [`Media::open_file`], [`Media::open`], `Media::open_source` (feature `remote`) |
+//! | what it holds | [`Media::info`] |
+//! | the frame at a time | [`Media::frame`], with a `Duration`, a [`FrameTime`] or a [`FrameRequest`] |
+//! | several frames, planned and decoded together | [`Media::frames`] |
+//! | all frames between two times | [`Media::frames_between`] |
+//! | pictures of a frame | [`PosterFrame::thumbnail`], [`PosterFrame::encode`], [`PosterFrame::to_rgb8`] |
+//! | the same as futures | `AsyncMedia` (feature `tokio`) |
+//! | bounds on time, bytes and pixels; stopping the work | [`Limits`], [`OpenOptions`], [`CancelToken`] |
+//! | what went wrong, and whether it may pass | [`Error::kind`], [`ErrorKind::is_retryable`] |
+//!
 //! # What it costs and what it may cost
 //!
 //! Frames that nothing else refers to are not decoded on the way to the wanted one, packets of other streams are not
@@ -32,9 +46,9 @@
 //!
 //! # Modules
 //!
-//! Data flows one way. `error`, `limits`, `deadline`, `frame_time`, `frame_request` and `pixels` are values. [`source`] reads objects by byte ranges. `media`
-//! is the only module that knows libav, and its `ffi` the only one with `unsafe`. `picture` turns pixels into upright
-//! pictures and files.
+//! Data flows one way. `error`, `limits`, `deadline`, `frame_time`, `frame_request` and `pixels` are values. [`source`] reads objects
+//! by byte ranges. `media` is the only module that knows libav, and its `ffi` the only one with `unsafe`. `picture` turns pixels into upright
+//! pictures and files. `asynchronous` has the calls of `media` as futures.
 //!
 //! With `job`, `event` tells which objects a Lambda event is about and what its sender is answered, and `process` does
 //! for one video what the catalogue needs: `object_name` reads its key, the picture goes into a `store`, content and

@@ -4,10 +4,10 @@
 //! takes the index into memory, refuses one that declares absurd tables, and requests what will be read. Then libavformat opens the
 //! container on the same bytes (`ffi::format`), with `avformat_find_stream_info` only for the formats that cannot do
 //! without: it decodes packets to learn what the headers of the others say anyway; what those leave to the codec's
-//! configuration record, `configuration` takes from there. `timeline` reckons start and duration.
-//! For a poster frame, `search` reads packets from the keyframe before the wanted time, and `ffi::codec` decodes them; the
+//! configuration record, `container::parameters` takes from there. `timeline` reckons start and duration.
+//! For a frame, `search` reads packets from the keyframe before the wanted time, and `ffi::codec` decodes them; the
 //! [`PosterFrame`] that comes out owns its pixels, and makes pictures of them with libswscale and
-//! [`picture`](crate::picture).
+//! [`picture`](crate::picture). `sequence` and `between` plan and decode several frames together.
 //!
 //! Everything libav says about an end or an error is checked against the [`Input`], which knows why a read failed.
 
