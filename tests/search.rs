@@ -191,7 +191,6 @@ fn damage_at_the_end_gives_the_frame_before_it() -> Outcome {
     Ok(())
 }
 
-/// Catches, for instance, a rewind of transport streams by time instead of by byte (`entry.rs`, `rewind`).
 #[test]
 fn a_media_that_stays_open_gives_the_frames_of_fresh_ones() -> Outcome {
     const NAMES: [&str; 6] = [
