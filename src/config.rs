@@ -6,7 +6,7 @@
 //! | `VIDEO_SUFFIXES` | `.mp4` | endings of video names, comma separated, any letter case |
 //! | `THUMBNAIL_PREFIX` | `thumbnails/` | folder of the thumbnails |
 //! | `THUMBNAIL_AT` | `5` | where in the video the frame is taken, see [`FrameTime`]: `5`, `1:02.5`, `-10`, `10%`, `middle` |
-//! | `THUMBNAIL_PICK` | `exact` | `exact`, or `keyframe`: the one at or before that time, from the fewest bytes |
+//! | `THUMBNAIL_PICK` | `exact` | `exact`, or `keyframe`: the one at or before that time, which is decoded alone |
 //! | `THUMBNAIL_WIDTH`, `THUMBNAIL_HEIGHT` | the video's own | bounds of the picture in pixels; it is never enlarged |
 //! | `THUMBNAIL_FORMAT` | `jpeg` | `jpeg`, `png` or `webp` |
 //! | `THUMBNAIL_QUALITY` | `85` | 1 to 100, for JPEG and WebP |

@@ -45,8 +45,8 @@ pub enum Pick {
     /// The first that is presented at or after it.
     #[default]
     Exact,
-    /// The keyframe that is presented at it or last before it, as the container's index knows it: one frame is decoded, from the
-    /// fewest bytes. Where the container does not tell keyframes, or none decodes there, the exact frame.
+    /// The keyframe that is presented at it or last before it, as the container's index knows it: it is decoded alone. The
+    /// bytes up to the time are requested all the same. Where the container does not tell keyframes, or none decodes there, the exact frame.
     Keyframe,
 }
 

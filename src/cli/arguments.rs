@@ -217,7 +217,7 @@ pub(super) struct GrabArguments {
     /// Where in the video the frame is: 5, 2.5s, 2m, 1:02.5, -10 (from the end), 10% or middle
     #[arg(long, value_name = "TIME", default_value = "5", allow_hyphen_values = true, value_parser = frame_time)]
     pub(super) at: FrameTime,
-    /// Which frame there: the exact one, or the keyframe at or before the time, from the fewest bytes
+    /// Which frame there: the exact one, or the keyframe at or before the time, which is decoded alone
     #[arg(long, value_name = "WHICH", default_value = "exact", value_parser = pick())]
     pub(super) pick: Pick,
     /// A cover picture beside the video: taken where there is no video (fallback), never (ignore), wherever there is one (prefer), or

@@ -115,7 +115,7 @@ pub(super) const fn reason(reason: FrameReason) -> &'static str {
         FrameReason::AtTarget => "the first at or after the time asked for",
         FrameReason::HalfDuration => "at half the duration: the video ends before the time asked for",
         FrameReason::LastFrame => "the last one",
-        FrameReason::Keyframe => "the keyframe at the time asked for, or before it",
+        FrameReason::Keyframe => "the keyframe at the requested time, or before it",
     }
 }
 
