@@ -11,7 +11,7 @@ use crate::media::info::Ratio;
 use crate::media::search::{Found, FrameReason};
 use crate::media::units::{Microseconds, TimeBase};
 use crate::picture::Encoding;
-use crate::pixels::{Bounds, Orientation};
+use crate::pixels::{Framing, Orientation};
 
 /// Pixel shapes beyond this (either way) are taken for damage.
 const MAX_ASPECT: u64 = 16;
@@ -154,11 +154,16 @@ impl PosterFrame {
         self.frame.copy_planes().map_err(Error::picture("copied"))
     }
 
-    /// Width and height as shown: upright, with square pixels, within `bounds`.
-    pub fn display_size(&self, bounds: Bounds) -> (u32, u32) {
+    /// Width and height as shown: upright, with square pixels, within these bounds, or as this encoding fills them.
+    pub fn display_size(&self, framing: impl Into<Framing>) -> (u32, u32) {
+        let (width, height) = self.upright_size();
+        framing.into().size(width, height)
+    }
+
+    /// The whole picture's width and height, upright and with square pixels.
+    pub(super) fn upright_size(&self) -> (u32, u32) {
         let (width, height) = self.square_size();
-        let (width, height) = if self.orientation.swaps_sides() { (height, width) } else { (width, height) };
-        bounds.fit(width, height)
+        if self.orientation.swaps_sides() { (height, width) } else { (width, height) }
     }
 
     /// The decoded size with the width stretched by the sample aspect ratio, as `scale=iw*sar:ih` does. Where that would be more pixels
