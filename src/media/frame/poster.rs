@@ -19,7 +19,8 @@ const MAX_ASPECT: u64 = 16;
 /// The frame chosen, as decoded, and how to show it.
 ///
 /// It owns its pixels: the [`Media`](crate::Media) may go on or be dropped. Encoding leaves it as it is: several sizes and formats
-/// can be made of one decode, also by several threads. What they have in common is done once.
+/// can be made of one decode, also by several threads. What they have in common is done once, so a second size costs its scaling, and the
+/// mapping of tones and the turning of the small picture.
 ///
 /// The limits of the `Media` hold for its pictures, too: a picture has at most [`max_pixels`](crate::Limits::max_pixels), and each call
 /// may take [`max_time`](crate::Limits::max_time). Both are looked at between the steps: libswscale and the encoders cannot be
@@ -37,7 +38,9 @@ pub struct PosterFrame {
     pub(super) packets_decoded: u64,
     pub(super) passes: u32,
     pub(super) terms: Terms,
-    /// The frame as the scaler should see it, made for the first picture.
+    /// The frame as the scaler should see it, made for the first picture, and as it was decoded, not turned. Measured on 3840 x 2160: joining
+    /// fields, which is done once, takes 480 ms; a second picture of 320 x 180 takes 13 ms, turned 21 ms, interlaced 13 ms, of HDR 41 ms, all
+    /// but 1 ms of it for scaling and colours. Turning all planes first takes 150 ms and 12 MB more, turning 1280 x 720 pixels 8 ms.
     pub(super) prepared: OnceLock<(Frame, ColourCodes)>,
 }
 
