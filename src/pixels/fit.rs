@@ -426,7 +426,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in "[0-9.,%-]{0,16}|\\PC*") {
+        fn no_text_panics(text in "[0-9]{0,2}[.]?[0-9]{0,3}%?,[0-9]{0,2}[.]?[0-9]{0,3}%?|[0-9.,%-]{0,16}|\\PC*") {
             if let Ok(focus) = text.parse::<Focus>() {
                 prop_assert!((0.0..=1.0).contains(&focus.x()) && (0.0..=1.0).contains(&focus.y()), "{}", text);
             }
