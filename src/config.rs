@@ -9,7 +9,7 @@
 //! | `THUMBNAIL_PICK` | `exact` | `exact`, or `keyframe`: the one at or before that time, which is decoded alone |
 //! | `THUMBNAIL_WIDTH`, `THUMBNAIL_HEIGHT` | the video's own | bounds of the picture in pixels; it is never enlarged |
 //! | `THUMBNAIL_FIT` | `contain` | `contain`: the bounds contain the whole picture. `cover`: the picture covers them, and the parts beyond are cut off |
-//! | `THUMBNAIL_FOCUS` | `0.5,0.5` | the point that `cover` keeps in view, from the left and from the top: `0.5,0.25` or `50%,25%` |
+//! | `THUMBNAIL_FOCUS` | the middle | the point that `cover` keeps in view, from the left and from the top: `0.5,0.25` or `50%,25%` |
 //! | `THUMBNAIL_FORMAT` | `jpeg` | `jpeg`, `png` or `webp` |
 //! | `THUMBNAIL_QUALITY` | `85` | 1 to 100, for JPEG and WebP |
 //! | `THUMBNAIL_KEY` | `{prefix}{dir}{name}.{ext}` | template of a thumbnail's key, see [`KeyTemplate`](crate::object_name::KeyTemplate) |

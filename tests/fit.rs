@@ -152,6 +152,52 @@ fn the_part_around_the_focal_point_is_shown() -> Outcome {
     Ok(())
 }
 
+/// Every pixel format that the fixtures are decoded to, scaled: the part lies where it should in the scaled picture, in each file format.
+#[test]
+fn every_fixture_covers_a_box() -> Outcome {
+    const SIDE: u32 = 48;
+    let (x, y) = (0.35, 0.65);
+    let encoding = cover(SIDE, SIDE, focus(x, y)?);
+    let mut searched = 0;
+    for name in common::fixtures()?.iter().filter(|name| !common::gives_no_picture(name)) {
+        let frame = frame(name)?;
+        let (width, height) = frame.display_size(Bounds::default());
+        let side = SIDE.min(width).min(height);
+        let picture = rgb(&frame, encoding)?;
+        assert_eq!(picture.dimensions(), (side, side), "{name}");
+        assert_eq!(jpeg(&frame, encoding)?.dimensions(), (side, side), "{name}");
+        #[cfg(feature = "png")]
+        {
+            let png = frame.encode(&encoding.with_format(ImageFormat::Png))?;
+            assert!(image::load_from_memory(&png.bytes)?.to_rgb8() == picture, "{name}");
+        }
+        #[cfg(feature = "webp")]
+        {
+            let webp = frame.encode(&encoding.with_format(ImageFormat::WebP))?;
+            let webp = image::load_from_memory(&webp.bytes)?.to_rgb8();
+            assert_eq!(webp.dimensions(), (side, side), "{name}");
+            assert!(difference(&picture, &webp, (0, 0), true) < 12.0, "{name}");
+        }
+        let across = width > height;
+        let whole = rgb(&frame, if across { Bounds::new(0, side) } else { Bounds::new(side, 0) })?;
+        let (longer, fraction) = if across { (whole.width(), x) } else { (whole.height(), y) };
+        let middle = f64::from(side) / 2.0;
+        let expected = (f64::from(longer) * fraction).clamp(middle, f64::from(longer) - middle) - middle;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the picture")]
+        let expected = expected.round() as u32;
+        let places = expected.saturating_sub(2)..=(expected + 2).min(longer - side);
+        let differences = places.map(|at| {
+            let place = if across { (at, 0) } else { (0, at) };
+            difference(&whole, &picture, place, across)
+        });
+        let least = differences.fold(f64::MAX, f64::min);
+        assert!(least < 8.0, "{name}: {least} around {expected}");
+        searched += 1;
+    }
+    assert!(searched > 70, "{searched}");
+    Ok(())
+}
+
 /// The corners of the orientation fixtures, upright: left to right and top to bottom.
 #[test]
 fn a_corner_is_kept_in_view_in_each_orientation() -> Outcome {

@@ -114,7 +114,7 @@ catalogue API, unless --catalog sqlite. What will be written is printed first. D
 Settings (environment variables and their defaults):
   VIDEO_PREFIX=videos/          VIDEO_SUFFIXES=.mp4       THUMBNAIL_PREFIX=thumbnails/
   THUMBNAIL_AT=5                THUMBNAIL_PICK=exact      THUMBNAIL_WIDTH=
-  THUMBNAIL_HEIGHT=             THUMBNAIL_FIT=contain     THUMBNAIL_FOCUS=0.5,0.5
+  THUMBNAIL_HEIGHT=             THUMBNAIL_FIT=contain     THUMBNAIL_FOCUS=
   THUMBNAIL_QUALITY=85          THUMBNAIL_FORMAT=jpeg
   THUMBNAIL_KEY={prefix}{dir}{name}.{ext}
   THUMBNAIL_CACHE_CONTROL='public, max-age=300'
