@@ -361,7 +361,7 @@ mod tests {
             let part = part.unwrap_or(Part { left: 0, top: 0, width: decoded.0, height: decoded.1 });
             prop_assert!(part.width >= 1 && part.left + part.width <= decoded.0, "{part:?}");
             prop_assert!(part.height >= 1 && part.top + part.height <= decoded.1, "{part:?}");
-            prop_assert!(part.left % align.0 == 0 && part.top % align.1 == 0, "{part:?}");
+            prop_assert!(part.left.is_multiple_of(align.0) && part.top.is_multiple_of(align.1), "{part:?}");
             // As it stands upright, in fractions of the whole: turned about the middle.
             let (width, height) = (f64::from(decoded.0), f64::from(decoded.1));
             let part_size = turned((part.width, part.height));
