@@ -278,7 +278,7 @@ pub use media::{
     Mp4Layout, OpenOptions, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
 };
 pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
-pub use pixels::{Bounds, Orientation, RgbPicture};
+pub use pixels::{Bounds, Fit, Focus, FocusError, Framing, Orientation, RgbPicture};
 pub use source::Ledger;
 
 /// The guide's programs, compiled and run as tests.
