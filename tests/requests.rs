@@ -129,6 +129,70 @@ fn the_nearest_keyframe_is_found_in_each_container() -> Outcome {
     Ok(())
 }
 
+/// What an object costs to open for a frame and take it, with first reads as small as the fixtures are; and the frame.
+fn cost_of(name: &str, request: Option<FrameRequest>) -> Result<(Option<PosterFrame>, Ledger), Error> {
+    let mut reads = FirstReads::for_name(name);
+    (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(4096), ReadSize::fixed(4096), 0);
+    let mut options = OpenOptions::default().with_first_reads(reads);
+    options.frame = request;
+    let bytes = fixture_bytes(name).unwrap();
+    let mut media = Media::open_source(MemorySource::new(bytes), &options)?;
+    let frame = request.map(|request| media.frame(request)).transpose()?;
+    Ok((frame, media.ledger()))
+}
+
+/// A keyframe costs no more bytes and no more round trips than the exact frame, in any container.
+#[test]
+fn a_keyframe_costs_no_more_than_the_exact_frame() -> Outcome {
+    let films = films()?;
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    runner.run(&(0..films.len(), 0..8_000_u64), |(film, milliseconds)| {
+        let (name, at) = (&films[film], Duration::from_millis(milliseconds));
+        let keyframe = cost_of(name, Some(FrameRequest::at(at).with_pick(Pick::Keyframe)));
+        let Ok((Some(frame), keyframe)) = keyframe else { return Ok(()) };
+        if frame.reason() == FrameReason::Keyframe {
+            let (_, exact) = cost_of(name, Some(FrameRequest::at(at))).unwrap();
+            prop_assert!(
+                keyframe.bytes_fetched <= exact.bytes_fetched && keyframe.round_trips <= exact.round_trips,
+                "{} at {:?}: {:?}, the exact frame {:?}",
+                name,
+                at,
+                keyframe,
+                exact
+            );
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Of a film whose index names its packets, a keyframe takes what opening takes, and one packet.
+#[test]
+fn a_keyframe_takes_one_packet() -> Outcome {
+    for name in ["h264_end.mp4", "h264_front.mp4", "hevc.mp4", "long_gop.mp4", "open_gop.mp4", "av1.mp4"] {
+        let bytes = fixture_bytes(name)?;
+        // The sizes of the first track's samples (ISO/IEC 14496-12, 8.7.3.2): of the picture's.
+        let place = bytes.windows(4).position(|kind| kind == b"stsz").ok_or("no sizes")?;
+        let words =
+            bytes[place + 4..].chunks_exact(4).map(|word| u32::from_be_bytes(word.try_into().unwrap()));
+        let [_, 0, count] = words.clone().take(3).collect::<Vec<_>>()[..] else { panic!("{name}") };
+        let largest = words.skip(3).take(count as usize).max().ok_or("no samples")?;
+        let opening = cost_of(name, None)?.1;
+        for milliseconds in [0, 1000, 2990, 3000, 5000, 6500, 100_000] {
+            let request = FrameRequest::at(Duration::from_millis(milliseconds)).with_pick(Pick::Keyframe);
+            let (frame, ledger) = cost_of(name, Some(request))?;
+            let reason = frame.map(|frame| frame.reason());
+            assert_eq!(reason, Some(FrameReason::Keyframe), "{name} at {milliseconds}");
+            assert!(
+                ledger.bytes_fetched <= opening.bytes_fetched + u64::from(largest)
+                    && ledger.round_trips <= opening.round_trips + 1,
+                "{name} at {milliseconds}: {ledger:?}, opening {opening:?}, a packet {largest}"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Where nothing marks keyframes, the exact frame comes instead.
 #[test]
 fn without_keyframes_the_exact_frame_is_taken() -> Outcome {
@@ -263,7 +327,7 @@ fn near_times_are_decoded_together() -> Outcome {
 /// However many frames of a film whose index is read: the round trips of one, and one more.
 #[test]
 fn a_list_takes_the_round_trips_of_one_frame() -> Outcome {
-    for name in ["h264_end.mp4", "h264_front.mp4", "h264_1080p.mp4", "h264.mkv"] {
+    for name in ["h264_end.mp4", "h264_front.mp4", "h264_1080p.mp4", "h264.mkv", "h264_frag_sidx.mp4"] {
         let bytes = fixture_bytes(name)?;
         let mut first_reads = FirstReads::for_name(name);
         (first_reads.head, first_reads.tail, first_reads.whole) =

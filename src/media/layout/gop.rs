@@ -1,5 +1,6 @@
 //! Arithmetic that all planners share: clocks, places between two keyframes, and the packets that lead to a frame.
 
+use crate::frame_request::Pick;
 use crate::source::ByteRange;
 
 /// Bytes between two wanted ranges that are read rather than left out, as in the reader of ranges.
@@ -18,12 +19,38 @@ pub(super) fn rescale(ticks: i64, to: u32, from: u32) -> i64 {
 }
 
 /// Estimates how many of the `bytes` between two keyframes lead to the frame that is `ahead` of the `whole` time between
-/// them, in any unit. The keyframe is as large as some eight other frames.
+/// them, in any unit. The keyframe, with nothing ahead of it, is an eighth.
 pub(super) fn part_of_gop(bytes: u64, ahead: u64, whole: u64) -> u64 {
     let (ahead, whole) = (u128::from(ahead.min(whole)), u128::from(whole.max(1)));
     let share = ahead.saturating_mul(7).saturating_add(whole);
     let part = u128::from(bytes).saturating_mul(share).checked_div(whole.saturating_mul(8));
     part.and_then(|part| u64::try_from(part).ok()).unwrap_or(bytes)
+}
+
+/// How a frame is planned for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manner {
+    pub(super) pick: Pick,
+    /// Whether the plan is made ahead of the frame's turn in a list. What it leaves out then costs each frame a round trip of its own.
+    pub(super) is_ahead: bool,
+}
+
+impl Manner {
+    /// Estimates, as [`part_of_gop`] does, how many bytes lead to the frame that is taken. For one of a list they are plenty: with a keyframe
+    /// of `key` bytes at least, an eighth of the time, and the keyframe behind the last frames, which shows that none follows.
+    pub(super) fn part_of_gop(self, bytes: u64, ahead: u64, whole: u64, key: u64) -> u64 {
+        let usual = bytes >> 3;
+        let key = key.max(usual);
+        match (self.pick, self.is_ahead) {
+            (Pick::Keyframe, _) => key,
+            (Pick::Exact, false) => part_of_gop(bytes, ahead, whole),
+            (Pick::Exact, true) => {
+                let reached = ahead.saturating_add(whole >> 3);
+                let more = if reached < whole { key.saturating_sub(usual) } else { key };
+                part_of_gop(bytes, reached, whole).saturating_add(more)
+            }
+        }
+    }
 }
 
 /// Ranks a video track as `Media` does when it chooses one: by area, where being marked as default counts for five million
@@ -64,7 +91,9 @@ pub(super) struct Route {
     /// The least distance from decoding to composition time that was seen, or 0.
     least: i64,
     /// Where the packets lie, in decoding order; those merged that follow each other closely.
-    pub(super) ranges: Vec<ByteRange>,
+    ranges: Vec<ByteRange>,
+    /// Where the keyframe lies.
+    keyframe: Option<ByteRange>,
     /// The earliest composition time found that is not before the wanted one.
     pub(super) best: Option<i64>,
     /// Whether a search would read no further.
@@ -76,7 +105,22 @@ impl Route {
     /// before it, on the decoding times.
     pub(super) const fn new(wanted: i64, delay: i64) -> Self {
         let searched = wanted.saturating_sub(delay);
-        Self { wanted, searched, least: 0, ranges: Vec::new(), best: None, is_complete: false }
+        Self {
+            wanted,
+            searched,
+            least: 0,
+            ranges: Vec::new(),
+            keyframe: None,
+            best: None,
+            is_complete: false,
+        }
+    }
+
+    /// Returns where the packets lie that a search reads which takes this of the frames, in decoding order. Where no keyframe is, the
+    /// exact frame is taken.
+    pub(super) fn packets(&self, pick: Pick) -> Vec<ByteRange> {
+        let alone = self.keyframe.filter(|_| pick == Pick::Keyframe);
+        alone.map_or_else(|| self.ranges.clone(), |keyframe| vec![keyframe])
     }
 
     /// Takes the next packet in decoding order.
@@ -87,7 +131,7 @@ impl Route {
         self.least = self.least.min(sample.cts.saturating_sub(sample.dts));
         if sample.is_sync && sample.cts <= self.wanted && sample.dts <= self.searched {
             self.ranges.clear();
-            self.best = None;
+            (self.keyframe, self.best) = (Some(sample.range()), None);
         }
         let range = sample.range();
         let is_near =
@@ -129,7 +173,7 @@ mod tests {
     fn route(samples: &[Sample], wanted: i64, delay: i64) -> (Vec<ByteRange>, bool) {
         let mut route = Route::new(wanted, delay);
         samples.iter().for_each(|sample| route.add(sample));
-        (route.ranges, route.is_complete)
+        (route.packets(Pick::Exact), route.is_complete)
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod walk;
 use crate::limits::Limits;
 use crate::media::container::encryption::ProtectedEntry;
 use crate::media::info::Mp4Layout;
+use crate::media::layout::gop::Manner;
 use crate::media::layout::planner::{Pause, Plan, Planner};
 use crate::media::layout::view::View;
 use crate::media::seen::Seen;
@@ -37,6 +38,7 @@ pub(super) struct Mp4 {
     /// The track and the time in microseconds that a frame is wanted of.
     track: Option<u32>,
     at: Option<i64>,
+    pub(super) manner: Manner,
 }
 
 impl Planner for Mp4 {
@@ -51,8 +53,9 @@ impl Planner for Mp4 {
         let track = self.track.map_or_else(|| movie.main_track(), |id| movie.track(id));
         let wanted = track.zip(self.at);
         let Some(chain) = &mut self.chain else {
-            return Ok(frame::plan(&movie, seen.bytes(moov.start(), moov.len())?, wanted));
+            return Ok(frame::plan(&movie, seen.bytes(moov.start(), moov.len())?, wanted, self.manner.pick));
         };
+        chain.manner = self.manner;
         let result = chain.step(seen, wanted);
         if result == Err(Pause::Unknown) {
             // libavformat looks at everything, after we did.
@@ -66,7 +69,7 @@ impl Planner for Mp4 {
 impl Mp4 {
     /// Begins with opening the file, and with the frame at `at`, in microseconds from the start, if one is wanted.
     pub(super) fn new(limits: &Limits, at: Option<i64>) -> Self {
-        Self { walk: Walk::new(limits), chain: None, track: None, at }
+        Self { walk: Walk::new(limits), chain: None, track: None, at, manner: Manner::default() }
     }
 
     /// Plans for the frame at `at` of the track with this number, or else of the one that is the picture most likely.

@@ -14,8 +14,9 @@ use super::movie::Movie;
 use super::tail::Tail;
 use super::track::Track;
 use super::walk::Walk;
+use crate::frame_request::Pick;
 use crate::media::layout::boxes::parse_header;
-use crate::media::layout::gop::{Route, part_of_gop, rescale};
+use crate::media::layout::gop::{Manner, Route, rescale};
 use crate::media::layout::planner::{Pause, Plan};
 use crate::media::layout::view::{Span, View};
 use crate::media::seen::Seen;
@@ -52,6 +53,10 @@ pub(super) struct Chain {
     track: u32,
     timescale: u32,
     goal: Option<i64>,
+    pub(super) manner: Manner,
+    /// Bytes of the first picture, and whether keyframes of pictures come inside of fragments, too.
+    key_bytes: u64,
+    has_inner_keyframes: bool,
     /// The wanted composition time, and the packets that lead to the frame there.
     wanted: i64,
     route: Option<Route>,
@@ -125,8 +130,8 @@ impl Chain {
         if let Some(last) = self.last.filter(|_| !self.view.is_indexed && self.next >= self.view.visible) {
             self.view.show(self.next, self.track, last.end);
         }
-        let mut ranges = self.route.as_ref().map_or_else(Vec::new, |route| route.ranges.clone());
-        ranges.extend(self.end_of_index(seen));
+        let mut ranges = Vec::from_iter(self.end_of_index(seen));
+        ranges.extend(self.route.iter().flat_map(|route| route.packets(self.manner.pick)));
         Ok(Plan { ranges, only: true })
     }
 
@@ -170,8 +175,14 @@ impl Chain {
         let (start, offset) = *index.entries.get(count.saturating_sub(1))?;
         let (end, end_offset) = index.entries.get(count).copied().unwrap_or(index.end);
         let bytes = end_offset.saturating_sub(offset);
-        let part = part_of_gop(bytes, wanted.saturating_sub(start), end.saturating_sub(start));
+        let part = self.part(bytes, wanted.saturating_sub(start), end.saturating_sub(start));
         Some((offset, self.header_bytes().saturating_add(part).min(bytes)))
+    }
+
+    /// Estimates how many of the `bytes` of a fragment lead to the frame that is `ahead` of the `whole` time of it.
+    fn part(&self, bytes: u64, ahead: u64, whole: u64) -> u64 {
+        let pick = if self.has_inner_keyframes { Pick::Exact } else { self.manner.pick };
+        Manner { pick, ..self.manner }.part_of_gop(bytes, ahead, whole, self.key_bytes)
     }
 
     /// Returns where libavformat looks for the length of an `mfra` behind the fragments that an index names.
@@ -186,8 +197,8 @@ impl Chain {
             if self.next >= seen.size() {
                 return Ok(false);
             }
-            let mut soon = vec![ByteRange::new(self.next, self.next.saturating_add(self.window()))];
-            soon.extend(self.end_of_index(seen));
+            let mut soon = Vec::from_iter(self.end_of_index(seen));
+            soon.push(ByteRange::new(self.next, self.next.saturating_add(self.window())));
             let bytes = seen.bytes_beside(self.next, 16, &soon);
             let bytes = bytes.map_err(|pause| if self.view.is_indexed { pause.only() } else { pause })?;
             let header = parse_header(bytes).ok_or(Pause::Unknown)?;
@@ -231,7 +242,13 @@ impl Chain {
         let parts = read_fragment(moof, offset, &self.movie).ok_or(Pause::Unknown)?;
         for part in &parts {
             let Some(first) = part.samples.first() else { continue };
-            let shift = self.movie.track(part.track_id).map_or(0, Track::shift);
+            let track = self.movie.track(part.track_id);
+            let is_video = track.is_some_and(|track| &track.handler == b"vide");
+            if is_video && self.key_bytes == 0 {
+                self.key_bytes = first.size.into();
+            }
+            self.has_inner_keyframes |= is_video && part.samples.iter().skip(1).any(|sample| sample.is_sync);
+            let shift = track.map_or(0, Track::shift);
             let knows_end = self.view.knows_end;
             let span = self.view.spans.entry(part.track_id).or_insert(Span::new(shift, first.cts));
             for sample in &part.samples {
@@ -259,7 +276,7 @@ impl Chain {
         if fragments > 0 && last.bytes > READ_THROUGH {
             return self.header_bytes();
         }
-        let part = self.header_bytes().saturating_add(part_of_gop(last.bytes, ticks, last.ticks));
+        let part = self.header_bytes().saturating_add(self.part(last.bytes, ticks, last.ticks));
         fragments.saturating_mul(last.bytes).saturating_add(part)
     }
 
