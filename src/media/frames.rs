@@ -259,7 +259,7 @@ impl<'r> Media<'r> {
             self.layout.keeps_others = self.layout.can_plan_ahead();
             self.plan(index, track, self.wanted(request))?;
         }
-        Ok(self.container.input().depth())
+        Ok(self.layout.index_depth)
     }
 
     /// Requests what a frame needs ahead of its turn, where the index that was read after `depth` requests in a row tells it. Returns

@@ -49,6 +49,8 @@ pub(crate) struct Layout {
     family: Family,
     /// Whether bytes of other frames are under way, and no plan cancels them.
     pub(crate) keeps_others: bool,
+    /// After how many requests in a row the index was read.
+    pub(crate) index_depth: u32,
 }
 
 /// The family of containers that a file belongs to.
@@ -75,7 +77,7 @@ impl Layout {
         } else {
             Family::Mp4(Box::new(Mp4::new(limits, None)))
         };
-        let mut layout = Self { family, keeps_others: false };
+        let mut layout = Self { family, keeps_others: false, index_depth: 0 };
         if let Some(wanted) = wanted {
             layout.aim(None, wanted, false);
         }
@@ -126,9 +128,9 @@ impl Layout {
         self.drive(input).map(|_| ())
     }
 
-    /// Whether frames can be planned for ahead of their turn. Where a part of the fragments is seen, another part may be needed.
+    /// Whether frames can be planned for ahead of their turn: not where fragments have to be looked for one after the other.
     pub(crate) fn can_plan_ahead(&self) -> bool {
-        self.view().is_none_or(|view| view.is_indexed)
+        self.as_mp4().is_none_or(|planner| planner.view().is_none() || planner.names_fragments())
     }
 
     /// Returns what a frame will need of the track with this number, its packets last, and whether that is all; `None` where nothing that
@@ -143,6 +145,11 @@ impl Layout {
             return None;
         }
         self.aim(track, wanted, true);
+        if let Family::Mp4(planner) = &mut self.family
+            && planner.view().is_some_and(|view| !view.is_indexed)
+        {
+            return planner.ahead().map(|ranges| (ranges, false));
+        }
         match self.planner()?.step(seen) {
             Ok(plan) => Some((plan.ranges, true)),
             Err(Pause::Need { beside, .. }) => Some((beside.ranges, false)),
@@ -253,6 +260,9 @@ impl Layout {
     fn drive(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
         for _ in 0..MAX_STEPS {
             input.check()?;
+            if !(self.has_plan() && self.can_plan_ahead()) {
+                self.index_depth = input.depth();
+            }
             let keeps = self.keeps_others;
             match self.planner().map_or(Err(Pause::Unknown), |planner| planner.step(input.seen())) {
                 Ok(Plan { ranges, only }) => {

@@ -116,6 +116,11 @@ impl Route {
         }
     }
 
+    /// Whether a keyframe was met at which a search enters.
+    pub(super) const fn has_keyframe(&self) -> bool {
+        self.keyframe.is_some()
+    }
+
     /// Returns where the packets lie that a search reads which takes this of the frames, in decoding order. Where no keyframe is, the
     /// exact frame is taken.
     pub(super) fn packets(&self, pick: Pick) -> Vec<ByteRange> {

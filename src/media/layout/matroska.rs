@@ -325,10 +325,11 @@ impl Head {
         goals.filter_map(|wanted| Some(self.range_to(wanted, size, cues, track, manner)?.1)).collect()
     }
 
-    /// Converts a time from the start to ticks.
+    /// Converts a time from the start to ticks, to the nearest.
     fn ticks(&self, at: Duration) -> u64 {
         let start = self.tracks.iter().filter_map(|track| track.start).min().unwrap_or(0);
-        let ticks = at.as_nanos().checked_div(self.timestamp_scale.into()).unwrap_or(0);
+        let nearest = at.as_nanos().saturating_add(u128::from(self.timestamp_scale >> 1));
+        let ticks = nearest.checked_div(self.timestamp_scale.into()).unwrap_or(0);
         u64::try_from(start).unwrap_or(0).saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))
     }
 

@@ -26,6 +26,7 @@ use crate::media::layout::gop::Manner;
 use crate::media::layout::planner::{Pause, Plan, Planner};
 use crate::media::layout::view::View;
 use crate::media::seen::Seen;
+use crate::source::ByteRange;
 use chain::Chain;
 use walk::Walk;
 
@@ -77,6 +78,19 @@ impl Mp4 {
         (self.track, self.at) = (track, at);
     }
 
+    /// Returns the bytes that the frame aimed at is likely to need, where a part of the fragments is seen and an index at the end names the
+    /// others. What is seen stays as it is.
+    pub(super) fn ahead(&mut self) -> Option<Vec<ByteRange>> {
+        let (movie, chain) = (self.walk.movie.as_ref()?, self.chain.as_mut()?);
+        chain.manner = self.manner;
+        chain.ahead(movie.track(self.track?)?, self.at?)
+    }
+
+    /// Whether the frames of fragments can be planned for ahead of their turn.
+    pub(super) fn names_fragments(&self) -> bool {
+        self.chain.as_ref().is_some_and(Chain::names_fragments)
+    }
+
     /// Plans for showing libav more of a file of fragments. `false` when it sees all.
     pub(super) fn go_further(&mut self, size: u64) -> bool {
         let chain = self.chain.as_mut().filter(|chain| chain.view.visible < size);
@@ -114,7 +128,6 @@ mod tests {
     use super::*;
     use crate::limits::Limit;
     use crate::media::layout::replay::Replay;
-    use crate::source::ByteRange;
 
     fn look_at(file: &[u8]) -> Result<Option<Mp4Layout>, Pause> {
         let mut planner = Mp4::new(&Limits::default(), None);

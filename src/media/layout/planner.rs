@@ -57,6 +57,14 @@ impl Pause {
         Self::Need { now: ByteRange::new(0, 0), stays: false, beside: Plan { ranges, only: false } }
     }
 
+    /// Requests these ranges, too.
+    pub(super) fn also(mut self, ranges: Vec<ByteRange>) -> Self {
+        if let Self::Need { beside, .. } = &mut self {
+            beside.ranges.extend(ranges);
+        }
+        self
+    }
+
     /// Marks the missing bytes as ones that libav will read again.
     pub(super) fn kept(mut self) -> Self {
         if let Self::Need { stays, .. } = &mut self {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::count::EntryCounter;
 use super::fragment::{TrackFragment, read_fragment};
-use super::index::{SegmentIndex, indexes_before};
+use super::index::{NamedFragment, SegmentIndex, indexes_before};
 use super::movie::Movie;
-use super::tail::Tail;
+use super::tail::{Tail, headers, keyframe_before};
 use super::track::Track;
 use super::walk::Walk;
 use crate::frame_request::Pick;
@@ -49,6 +49,9 @@ pub(super) struct Chain {
     /// Where the fragments end that show how each track begins.
     opening: u64,
     tail: Tail,
+    /// What an index at the end names, and up to where the headers of these fragments were requested.
+    named: Vec<NamedFragment>,
+    asked: u64,
     /// The track that is wanted and its clock, and the time in microseconds from the start.
     track: u32,
     timescale: u32,
@@ -110,8 +113,11 @@ impl Chain {
         }
         if let Some((track, at)) = wanted.filter(|(_, at)| self.goal != Some(*at)) {
             (self.goal, self.is_half) = (Some(at), false);
-            let first = |track: &Track| Some(track.presented(self.view.spans.get(&track.id)?.start));
-            self.set_out(track.composed(self.movie.start(first).saturating_add(at)));
+            self.set_out(self.composed(track, at));
+            let ranges = self.named_ranges(self.wanted);
+            if !ranges.is_empty() {
+                return Err(Pause::request(ranges));
+            }
         }
         if !self.view.is_indexed && !self.view.knows_end {
             while self.next < self.view.visible && self.pass(seen)? {}
@@ -122,7 +128,7 @@ impl Chain {
             self.set_out(half);
             self.is_half = true;
         }
-        while self.route.as_ref().is_some_and(|route| !route.is_complete) && self.pass(seen)? {}
+        while self.is_open() && self.pass(seen)? {}
         if was_indexed && !self.view.is_indexed {
             self.goal = None;
             return self.step(seen, wanted);
@@ -158,25 +164,83 @@ impl Chain {
         Ok(())
     }
 
+    /// Whether an index names the fragments.
+    pub(super) const fn names_fragments(&self) -> bool {
+        self.view.is_indexed || !self.named.is_empty()
+    }
+
+    /// Whether the next fragment may hold what is wanted. A keyframe that is decoded at the wanted time may be the last one before it,
+    /// unless an index led to another.
+    fn is_open(&self) -> bool {
+        let is_open = |route: &Route| match self.manner.pick {
+            Pick::Exact => !route.is_complete,
+            Pick::Keyframe if self.view.is_indexed => !route.is_complete && !route.has_keyframe(),
+            Pick::Keyframe => self.last.is_none_or(|last| last.end <= self.wanted),
+        };
+        self.route.as_ref().is_some_and(is_open)
+    }
+
     /// Begins the way to a composition time: at the last fragment whose keyframe comes before it, or where an index says.
     fn set_out(&mut self, wanted: i64) {
         (self.wanted, self.route) = (wanted, Some(Route::new(wanted, 0)));
         let known = self.entries.iter().rfind(|(entry, _)| *entry <= wanted).map(|(_, offset)| *offset);
-        let named = self.look_up().map(|(offset, _)| offset);
+        // Without an index that libavformat uses, it looks at each fragment in front, too.
+        let named = self.look_up(wanted).filter(|_| self.view.is_indexed).map(|(offset, _)| offset);
         self.next = named.or(known).unwrap_or(self.first);
     }
 
-    /// Returns where the fragment begins that the index names for the wanted time, and how much of it is likely to be needed.
-    fn look_up(&self) -> Option<(u64, u64)> {
-        let own = self.indexes.iter().find(|index| index.track_id == self.track);
-        let index = own.or(self.indexes.first()).filter(|_| self.view.is_indexed)?;
-        let wanted = u64::try_from(rescale(self.wanted, index.timescale, self.timescale)).unwrap_or(0);
-        let count = index.entries.partition_point(|(start, _)| *start <= wanted).max(1);
-        let (start, offset) = *index.entries.get(count.saturating_sub(1))?;
-        let (end, end_offset) = index.entries.get(count).copied().unwrap_or(index.end);
+    /// Returns the composition time of what is presented `at` microseconds from the start.
+    fn composed(&self, track: &Track, at: i64) -> i64 {
+        let first = |track: &Track| Some(track.presented(self.view.spans.get(&track.id)?.start));
+        track.composed(self.movie.start(first).saturating_add(at))
+    }
+
+    /// Returns the bytes that the frame at a composition time is likely to need of the fragments that an index at the end names: the headers
+    /// in front, as far as they were not requested, and a part of its own fragment.
+    fn named_ranges(&mut self, wanted: i64) -> Vec<ByteRange> {
+        let Some((target, bytes)) = self.look_up(wanted).filter(|_| !self.view.is_indexed) else {
+            return Vec::new();
+        };
+        let header_bytes = self.header_bytes();
+        // The fragment behind it may have to show that none of its frames comes first.
+        let behind = self.named.iter().map(|(_, _, place)| *place).filter(|place| *place > target).min();
+        let behind = behind.unwrap_or(target);
+        let places = headers(&self.named, self.asked.max(self.next), behind);
+        self.asked = self.asked.max(behind);
+        let headers = places.into_iter().map(|at| ByteRange::new(at, at.saturating_add(header_bytes)));
+        headers.chain([ByteRange::new(target, target.saturating_add(bytes))]).collect()
+    }
+
+    /// Returns the bytes that a frame at a time, in microseconds from the start, is likely to need ahead of its turn, where an index at the
+    /// end tells it. The view stays as it is.
+    pub(super) fn ahead(&mut self, track: &Track, at: i64) -> Option<Vec<ByteRange>> {
+        let ranges = self.named_ranges(self.composed(track, at));
+        Some(ranges).filter(|ranges| track.id == self.track && !ranges.is_empty())
+    }
+
+    /// Returns where the fragment begins that an index names for a composition time, and how much of it is likely to be needed.
+    fn look_up(&self, wanted: i64) -> Option<(u64, u64)> {
+        let (wanted, (start, offset), (end, end_offset)) = if self.view.is_indexed {
+            let own = self.indexes.iter().find(|index| index.track_id == self.track);
+            let index = own.or(self.indexes.first())?;
+            let wanted = u64::try_from(rescale(wanted, index.timescale, self.timescale)).unwrap_or(0);
+            let count = index.entries.partition_point(|(start, _)| *start <= wanted).max(1);
+            let entry = *index.entries.get(count.saturating_sub(1))?;
+            (wanted, entry, index.entries.get(count).copied().unwrap_or(index.end))
+        } else {
+            let (_, start, offset) = keyframe_before(&self.named, (self.track, wanted))?;
+            let own = self.named.iter().filter(|(id, time, _)| *id == self.track && *time > start);
+            let next = own.map(|(_, time, offset)| (*time, *offset)).min();
+            let last = self.last.map_or((0, 0), |link| (link.ticks, link.bytes));
+            let end = || (start.saturating_add(last.0), offset.saturating_add(last.1));
+            (u64::try_from(wanted).unwrap_or(0), (start, offset), next.unwrap_or_else(end))
+        };
         let bytes = end_offset.saturating_sub(offset);
         let part = self.part(bytes, wanted.saturating_sub(start), end.saturating_sub(start));
-        Some((offset, self.header_bytes().saturating_add(part).min(bytes)))
+        let header_bytes = self.header_bytes();
+        let end = header_bytes.saturating_add(part);
+        // The next fragment may have to show that none of its frames comes first.
+        Some((offset, if part > bytes { end.saturating_add(header_bytes) } else { end.min(bytes) }))
     }
 
     /// Estimates how many of the `bytes` of a fragment lead to the frame that is `ahead` of the `whole` time of it.
@@ -266,7 +330,7 @@ impl Chain {
     /// How much to request at the next fragment: its header, or all up to where the wanted frame is likely to be.
     fn window(&self) -> u64 {
         let Some(last) = self.last.filter(|_| self.route.is_some()) else { return FIRST_MOOF_BYTES };
-        if let Some((offset, guess)) = self.look_up() {
+        if let Some((offset, guess)) = self.look_up(self.wanted) {
             return if offset == self.next { guess } else { self.header_bytes() };
         }
         let ahead = u64::try_from(self.wanted.saturating_sub(last.end)).unwrap_or(0);
@@ -289,9 +353,12 @@ impl Chain {
     /// Learns from the last fragments where tracks end. Meanwhile what is likely to be needed of the next ones is on its way.
     fn find_end(&mut self, seen: &Seen) -> Result<(), Pause> {
         let beside = ByteRange::new(self.next, self.next.saturating_add(self.window()));
-        let wanted = self.route.as_ref().map(|_| (self.track, self.wanted));
         let sizes = (self.view.beginning.saturating_sub(self.first), self.header_bytes());
-        let last = self.tail.find(seen, sizes, wanted, beside)?;
+        let was_named = !self.named.is_empty();
+        let last = self.tail.find(seen, sizes, beside, &mut self.named);
+        let is_new = self.route.is_some() && !was_named;
+        let more = if is_new { self.named_ranges(self.wanted) } else { Vec::new() };
+        let last = last.map_err(|pause| pause.also(more))?;
         for &offset in &last {
             let parts = self.read(seen, offset)?;
             for (&track, span) in &mut self.view.spans {

@@ -12,6 +12,10 @@ const MOST_MOOF_BYTES: u64 = 64 << 20;
 /// Indexes right before a fragment are looked for this far in front of it.
 const INDEX_WINDOW: u64 = 4 << 10;
 
+/// A fragment that an index of random access names: a track, a presentation time in its ticks, and where the `moof` with a keyframe for
+/// it begins.
+pub(super) type NamedFragment = (u32, u64, u64);
+
 /// An index of fragments by time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SegmentIndex {
@@ -78,10 +82,9 @@ pub(super) fn parse_sidx(sidx: &[u8], offset: u64) -> Option<SegmentIndex> {
     is_usable.then_some(SegmentIndex { track_id, timescale, entries, end: (time, place), is_adjacent })
 }
 
-/// Reads the index of random access with which `tail`, the end of the file, ends: its last box says how long it is (8.8.11). An entry
-/// is a track, a presentation time in its ticks, and where the `moof` with a keyframe for it begins. Each entry of a `tfra` (8.8.10)
-/// ends in three numbers, whose lengths less one are in the last six bits of 32.
-pub(super) fn index_at_end(tail: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
+/// Reads the index of random access with which `tail`, the end of the file, ends: its last box says how long it is (8.8.11). Each entry
+/// of a `tfra` (8.8.10) ends in three numbers, whose lengths less one are in the last six bits of 32.
+pub(super) fn index_at_end(tail: &[u8]) -> Option<Vec<NamedFragment>> {
     let (_, mfro) = tail.split_last_chunk::<16>()?;
     let length = usize::try_from(Fields::new(find(mfro, &[b"mfro"])?)?.take()?).ok()?;
     let mfra = tail.get(tail.len().checked_sub(length)?..)?;

@@ -1,8 +1,8 @@
 //! The end of a file of movie fragments: where its last fragments begin, which show how long the file is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::index::{find_moof, index_at_end};
+use super::index::{NamedFragment, find_moof, index_at_end};
 use crate::media::layout::boxes::parse_header;
 use crate::media::layout::planner::Pause;
 use crate::media::seen::Seen;
@@ -35,8 +35,8 @@ pub(super) enum Tail {
 
 impl Tail {
     /// Returns the last fragments, in the order of the file. The end of the file is looked at first, and `beside` is requested with
-    /// it. If an index of random access is there, the headers that it names are requested: those of a track up to the time `wanted`,
-    /// and the last one. `fragment_bytes` and `header_bytes` say about how long a fragment and its header are.
+    /// it. If an index of random access is there, it is left in `named`, and the last headers that it names are requested.
+    /// `fragment_bytes` and `header_bytes` say about how long a fragment and its header are.
     ///
     /// # Errors
     /// [`Pause::Unknown`] when they cannot be found.
@@ -44,8 +44,8 @@ impl Tail {
         &mut self,
         seen: &Seen,
         (fragment_bytes, header_bytes): (u64, u64),
-        wanted: Option<(u32, i64)>,
         beside: ByteRange,
+        named: &mut Vec<NamedFragment>,
     ) -> Result<Vec<u64>, Pause> {
         let size = seen.size();
         loop {
@@ -53,8 +53,9 @@ impl Tail {
                 Self::Unknown => {
                     let length = size.checked_div(PART_OF_FILE).unwrap_or(0).clamp(LEAST, MOST).min(size);
                     let start = size.saturating_sub(length);
-                    if let Some(named) = index_at_end(seen.bytes_beside(start, length, &[beside])?) {
-                        return Err(self.take_index(&named, fragment_bytes, header_bytes, wanted));
+                    if let Some(found) = index_at_end(seen.bytes_beside(start, length, &[beside])?) {
+                        *named = found;
+                        return Err(self.take_index(named, fragment_bytes, header_bytes));
                     }
                     Self::Searching { from: start, at: start, until: size }
                 }
@@ -84,26 +85,31 @@ impl Tail {
         }
     }
 
-    /// Takes the entries of an index of random access, and requests the headers that will be read.
-    fn take_index(
-        &mut self,
-        named: &[(u32, u64, u64)],
-        fragment_bytes: u64,
-        header_bytes: u64,
-        wanted: Option<(u32, i64)>,
-    ) -> Pause {
+    /// Takes the entries of an index of random access, and requests the last headers.
+    fn take_index(&mut self, named: &[NamedFragment], fragment_bytes: u64, header_bytes: u64) -> Pause {
         let last: BTreeMap<u32, u64> = named.iter().map(|(id, _, offset)| (*id, *offset)).collect();
         let last_of_all = last.values().max().copied().unwrap_or(0);
         // Tracks may have fragments of their own, which then lie near each other.
         let near = last_of_all.saturating_sub(fragment_bytes.saturating_mul(2));
         let first = last.values().copied().filter(|&offset| offset >= near).min().unwrap_or(last_of_all);
         *self = Self::Named(first);
-        let (track, wanted) = wanted.unwrap_or((0, i64::MIN));
-        let is_before = |time: u64| i64::try_from(time).is_ok_and(|time| time <= wanted);
-        let before = named.iter().filter(|(id, time, _)| *id == track && is_before(*time));
-        let headers = before.take(MAX_HEADERS).map(|(_, _, offset)| *offset).chain([first, last_of_all]);
-        Pause::request(headers.map(|at| ByteRange::new(at, at.saturating_add(header_bytes))).collect())
+        let header = |at: u64| ByteRange::new(at, at.saturating_add(header_bytes));
+        Pause::request(vec![header(first), header(last_of_all)])
     }
+}
+
+/// Returns the fragment with the last keyframe of a track at or before a time in its ticks, if an index names one.
+pub(super) fn keyframe_before(named: &[NamedFragment], (track, wanted): (u32, i64)) -> Option<NamedFragment> {
+    let is_before = |time: u64| i64::try_from(time).is_ok_and(|time| time <= wanted);
+    let before = named.iter().filter(|(id, time, _)| *id == track && is_before(*time));
+    before.max_by_key(|(_, time, _)| *time).copied()
+}
+
+/// Returns where the fragments begin that an index names between two places, the second one included.
+pub(super) fn headers(named: &[NamedFragment], from: u64, to: u64) -> Vec<u64> {
+    let places = named.iter().map(|(_, _, offset)| *offset).filter(|offset| (from..=to).contains(offset));
+    let places: BTreeSet<u64> = places.collect();
+    places.into_iter().take(MAX_HEADERS).collect()
 }
 
 /// Returns how many bytes in front of the end are looked at next, where there was nothing in the last `back`.
