@@ -7,6 +7,8 @@ use crate::source::ByteRange;
 const READ_OVER: u64 = 256 << 10;
 /// Ticks in a second of the clock that times from outside are on.
 pub(super) const MICROSECONDS: u32 = 1_000_000;
+/// Keyframes that a search for one looks at, at most.
+const MAX_LATE: usize = 4;
 /// Separate ranges for one frame, at most.
 const MAX_RANGES: usize = 1 << 18;
 
@@ -92,8 +94,8 @@ pub(super) struct Route {
     least: i64,
     /// Where the packets lie, in decoding order; those merged that follow each other closely.
     ranges: Vec<ByteRange>,
-    /// Where the keyframe lies.
-    keyframe: Option<ByteRange>,
+    /// Where the keyframe lies, and those behind it at which a search looks first because they are decoded in time.
+    keyframes: Vec<ByteRange>,
     /// The earliest composition time found that is not before the wanted one.
     pub(super) best: Option<i64>,
     /// Whether a search would read no further.
@@ -110,7 +112,7 @@ impl Route {
             searched,
             least: 0,
             ranges: Vec::new(),
-            keyframe: None,
+            keyframes: Vec::new(),
             best: None,
             is_complete: false,
         }
@@ -118,25 +120,29 @@ impl Route {
 
     /// Whether a keyframe was met at which a search enters.
     pub(super) const fn has_keyframe(&self) -> bool {
-        self.keyframe.is_some()
+        !self.keyframes.is_empty()
     }
 
     /// Returns where the packets lie that a search reads which takes this of the frames, in decoding order. Where no keyframe is, the
     /// exact frame is taken.
     pub(super) fn packets(&self, pick: Pick) -> Vec<ByteRange> {
-        let alone = self.keyframe.filter(|_| pick == Pick::Keyframe);
-        alone.map_or_else(|| self.ranges.clone(), |keyframe| vec![keyframe])
+        let is_alone = pick == Pick::Keyframe && self.has_keyframe();
+        if is_alone { self.keyframes.clone() } else { self.ranges.clone() }
     }
 
     /// Takes the next packet in decoding order.
     pub(super) fn add(&mut self, sample: &Sample) {
+        let is_in_time = sample.is_sync && sample.dts <= self.searched;
+        if is_in_time && sample.cts > self.wanted && (1..MAX_LATE).contains(&self.keyframes.len()) {
+            self.keyframes.push(sample.range());
+        }
         if self.is_complete {
             return;
         }
         self.least = self.least.min(sample.cts.saturating_sub(sample.dts));
-        if sample.is_sync && sample.cts <= self.wanted && sample.dts <= self.searched {
+        if is_in_time && sample.cts <= self.wanted {
             self.ranges.clear();
-            (self.keyframe, self.best) = (Some(sample.range()), None);
+            (self.keyframes, self.best) = (vec![sample.range()], None);
         }
         let range = sample.range();
         let is_near =

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::count::EntryCounter;
 use super::fragment::{TrackFragment, read_fragment};
-use super::index::{NamedFragment, SegmentIndex, indexes_before};
+use super::index::{RandomAccess, SegmentIndex, indexes_before};
 use super::movie::Movie;
-use super::tail::{Tail, headers, keyframe_before};
+use super::tail::Tail;
 use super::track::Track;
 use super::walk::Walk;
 use crate::frame_request::Pick;
@@ -30,6 +30,8 @@ const MAX_FIRST_FRAGMENTS: u32 = 4;
 const READ_THROUGH: u64 = 1 << 20;
 /// The largest header of a fragment that is read; the many samples of a larger one are left to libavformat.
 const MAX_MOOF_BYTES: u64 = 4 << 20;
+/// Headers requested side by side because an index names them, at most.
+const MAX_HEADERS: usize = 512;
 /// Boxes between the header of a fragment and its media data, at most.
 const MAX_BETWEEN: u32 = 16;
 
@@ -50,7 +52,7 @@ pub(super) struct Chain {
     opening: u64,
     tail: Tail,
     /// What an index at the end names, and up to where the headers of these fragments were requested.
-    named: Vec<NamedFragment>,
+    named: RandomAccess,
     asked: u64,
     /// The track that is wanted and its clock, and the time in microseconds from the start.
     track: u32,
@@ -185,7 +187,7 @@ impl Chain {
         (self.wanted, self.route) = (wanted, Some(Route::new(wanted, 0)));
         let known = self.entries.iter().rfind(|(entry, _)| *entry <= wanted).map(|(_, offset)| *offset);
         // Without an index that libavformat uses, it looks at each fragment in front, too.
-        let named = self.look_up(wanted).filter(|_| self.view.is_indexed).map(|(offset, _)| offset);
+        let named = self.look_up(wanted).filter(|_| self.view.is_indexed).map(|(offset, ..)| offset);
         self.next = named.or(known).unwrap_or(self.first);
     }
 
@@ -196,19 +198,23 @@ impl Chain {
     }
 
     /// Returns the bytes that the frame at a composition time is likely to need of the fragments that an index at the end names: the headers
-    /// in front, as far as they were not requested, and a part of its own fragment.
+    /// in front, as far as they were not requested, that of the fragment behind, which may have to show that none of its frames comes
+    /// first, and a part of its own fragment.
     fn named_ranges(&mut self, wanted: i64) -> Vec<ByteRange> {
-        let Some((target, bytes)) = self.look_up(wanted).filter(|_| !self.view.is_indexed) else {
+        let Some((target, bytes, is_late)) = self.look_up(wanted).filter(|_| !self.view.is_indexed) else {
             return Vec::new();
         };
         let header_bytes = self.header_bytes();
-        // The fragment behind it may have to show that none of its frames comes first.
-        let behind = self.named.iter().map(|(_, _, place)| *place).filter(|place| *place > target).min();
-        let behind = behind.unwrap_or(target);
-        let places = headers(&self.named, self.asked.max(self.next), behind);
-        self.asked = self.asked.max(behind);
-        let headers = places.into_iter().map(|at| ByteRange::new(at, at.saturating_add(header_bytes)));
-        headers.chain([ByteRange::new(target, target.saturating_add(bytes))]).collect()
+        let length = |at: u64| match self.manner.pick {
+            // A search looks at a keyframe that is decoded in time.
+            Pick::Keyframe if is_late && at > target => bytes.saturating_add(header_bytes),
+            _ => header_bytes,
+        };
+        let places = self.named.places(self.asked.max(self.next), target).iter().take(MAX_HEADERS);
+        let ranges = places.map(|&at| (at, length(at))).chain([(target, bytes)]);
+        let ranges = ranges.map(|(at, length)| ByteRange::new(at, at.saturating_add(length))).collect();
+        self.asked = self.asked.max(target.saturating_add(1));
+        ranges
     }
 
     /// Returns the bytes that a frame at a time, in microseconds from the start, is likely to need ahead of its turn, where an index at the
@@ -218,8 +224,9 @@ impl Chain {
         Some(ranges).filter(|ranges| track.id == self.track && !ranges.is_empty())
     }
 
-    /// Returns where the fragment begins that an index names for a composition time, and how much of it is likely to be needed.
-    fn look_up(&self, wanted: i64) -> Option<(u64, u64)> {
+    /// Returns where the fragment begins that an index names for a composition time, how much of it is likely to be needed, and whether the
+    /// time is near its end.
+    fn look_up(&self, wanted: i64) -> Option<(u64, u64, bool)> {
         let (wanted, (start, offset), (end, end_offset)) = if self.view.is_indexed {
             let own = self.indexes.iter().find(|index| index.track_id == self.track);
             let index = own.or(self.indexes.first())?;
@@ -228,19 +235,19 @@ impl Chain {
             let entry = *index.entries.get(count.saturating_sub(1))?;
             (wanted, entry, index.entries.get(count).copied().unwrap_or(index.end))
         } else {
-            let (_, start, offset) = keyframe_before(&self.named, (self.track, wanted))?;
-            let own = self.named.iter().filter(|(id, time, _)| *id == self.track && *time > start);
-            let next = own.map(|(_, time, offset)| (*time, *offset)).min();
-            let last = self.last.map_or((0, 0), |link| (link.ticks, link.bytes));
-            let end = || (start.saturating_add(last.0), offset.saturating_add(last.1));
-            (u64::try_from(wanted).unwrap_or(0), (start, offset), next.unwrap_or_else(end))
+            let wanted = u64::try_from(wanted).unwrap_or(0);
+            let (entry, next) = self.named.around(self.track, wanted)?;
+            let (ticks, bytes) = self.last.map_or((0, 0), |link| (link.ticks, link.bytes));
+            let like_last = || (entry.0.saturating_add(ticks), entry.1.saturating_add(bytes));
+            (wanted, entry, next.unwrap_or_else(like_last))
         };
         let bytes = end_offset.saturating_sub(offset);
-        let part = self.part(bytes, wanted.saturating_sub(start), end.saturating_sub(start));
-        let header_bytes = self.header_bytes();
-        let end = header_bytes.saturating_add(part);
+        let (ahead, whole) = (wanted.saturating_sub(start), end.saturating_sub(start));
+        let (part, header_bytes) = (self.part(bytes, ahead, whole), self.header_bytes());
+        let reached = header_bytes.saturating_add(part);
         // The next fragment may have to show that none of its frames comes first.
-        Some((offset, if part > bytes { end.saturating_add(header_bytes) } else { end.min(bytes) }))
+        let length = if part > bytes { reached.saturating_add(header_bytes) } else { reached.min(bytes) };
+        Some((offset, length, ahead.saturating_add(whole >> 3) >= whole))
     }
 
     /// Estimates how many of the `bytes` of a fragment lead to the frame that is `ahead` of the `whole` time of it.
@@ -330,7 +337,7 @@ impl Chain {
     /// How much to request at the next fragment: its header, or all up to where the wanted frame is likely to be.
     fn window(&self) -> u64 {
         let Some(last) = self.last.filter(|_| self.route.is_some()) else { return FIRST_MOOF_BYTES };
-        if let Some((offset, guess)) = self.look_up(self.wanted) {
+        if let Some((offset, guess, _)) = self.look_up(self.wanted) {
             return if offset == self.next { guess } else { self.header_bytes() };
         }
         let ahead = u64::try_from(self.wanted.saturating_sub(last.end)).unwrap_or(0);

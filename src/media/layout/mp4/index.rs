@@ -16,6 +16,46 @@ const INDEX_WINDOW: u64 = 4 << 10;
 /// it begins.
 pub(super) type NamedFragment = (u32, u64, u64);
 
+/// An index of random access.
+#[derive(Debug, Default)]
+pub(super) struct RandomAccess {
+    /// By track and time.
+    pub(super) entries: Vec<NamedFragment>,
+    /// Where the fragments begin, rising.
+    places: Vec<u64>,
+}
+
+impl RandomAccess {
+    pub(super) fn new(mut entries: Vec<NamedFragment>) -> Self {
+        entries.sort_unstable();
+        let mut places: Vec<u64> = entries.iter().map(|(_, _, place)| *place).collect();
+        places.sort_unstable();
+        places.dedup();
+        Self { entries, places }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns the last entry of a track at or before a time, and the next one of that track.
+    pub(super) fn around(&self, track: u32, time: u64) -> Option<((u64, u64), Option<(u64, u64)>)> {
+        let count = self.entries.partition_point(|&(id, start, _)| (id, start) <= (track, time));
+        let own = |index: usize| {
+            let (_, time, place) = self.entries.get(index).filter(|(id, ..)| *id == track)?;
+            Some((*time, *place))
+        };
+        Some((own(count.checked_sub(1)?)?, own(count)))
+    }
+
+    /// Returns where fragments begin from one place on, up to the one behind another.
+    pub(super) fn places(&self, from: u64, to: u64) -> &[u64] {
+        let first = self.places.partition_point(|&place| place < from);
+        let end = self.places.partition_point(|&place| place <= to).saturating_add(1);
+        self.places.get(first..end.min(self.places.len())).unwrap_or_default()
+    }
+}
+
 /// An index of fragments by time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SegmentIndex {

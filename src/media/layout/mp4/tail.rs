@@ -1,8 +1,8 @@
 //! The end of a file of movie fragments: where its last fragments begin, which show how long the file is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::index::{NamedFragment, find_moof, index_at_end};
+use super::index::{RandomAccess, find_moof, index_at_end};
 use crate::media::layout::boxes::parse_header;
 use crate::media::layout::planner::Pause;
 use crate::media::seen::Seen;
@@ -18,9 +18,8 @@ const MAX_TAIL: u64 = 16 << 20;
 const STEP: u64 = 128 << 10;
 /// A `moof` and its first child may lie across two steps.
 const OVERLAP: u64 = 64;
-/// Boxes that are followed from a fragment found in the tail, and headers requested side by side because an index names them.
+/// Boxes that are followed from a fragment found in the tail.
 const MAX_LINKS: usize = 128;
-const MAX_HEADERS: usize = 512;
 
 /// The search for the last fragments.
 #[derive(Debug, Default)]
@@ -45,7 +44,7 @@ impl Tail {
         seen: &Seen,
         (fragment_bytes, header_bytes): (u64, u64),
         beside: ByteRange,
-        named: &mut Vec<NamedFragment>,
+        named: &mut RandomAccess,
     ) -> Result<Vec<u64>, Pause> {
         let size = seen.size();
         loop {
@@ -54,7 +53,7 @@ impl Tail {
                     let length = size.checked_div(PART_OF_FILE).unwrap_or(0).clamp(LEAST, MOST).min(size);
                     let start = size.saturating_sub(length);
                     if let Some(found) = index_at_end(seen.bytes_beside(start, length, &[beside])?) {
-                        *named = found;
+                        *named = RandomAccess::new(found);
                         return Err(self.take_index(named, fragment_bytes, header_bytes));
                     }
                     Self::Searching { from: start, at: start, until: size }
@@ -86,8 +85,8 @@ impl Tail {
     }
 
     /// Takes the entries of an index of random access, and requests the last headers.
-    fn take_index(&mut self, named: &[NamedFragment], fragment_bytes: u64, header_bytes: u64) -> Pause {
-        let last: BTreeMap<u32, u64> = named.iter().map(|(id, _, offset)| (*id, *offset)).collect();
+    fn take_index(&mut self, named: &RandomAccess, fragment_bytes: u64, header_bytes: u64) -> Pause {
+        let last: BTreeMap<u32, u64> = named.entries.iter().map(|(id, _, offset)| (*id, *offset)).collect();
         let last_of_all = last.values().max().copied().unwrap_or(0);
         // Tracks may have fragments of their own, which then lie near each other.
         let near = last_of_all.saturating_sub(fragment_bytes.saturating_mul(2));
@@ -96,20 +95,6 @@ impl Tail {
         let header = |at: u64| ByteRange::new(at, at.saturating_add(header_bytes));
         Pause::request(vec![header(first), header(last_of_all)])
     }
-}
-
-/// Returns the fragment with the last keyframe of a track at or before a time in its ticks, if an index names one.
-pub(super) fn keyframe_before(named: &[NamedFragment], (track, wanted): (u32, i64)) -> Option<NamedFragment> {
-    let is_before = |time: u64| i64::try_from(time).is_ok_and(|time| time <= wanted);
-    let before = named.iter().filter(|(id, time, _)| *id == track && is_before(*time));
-    before.max_by_key(|(_, time, _)| *time).copied()
-}
-
-/// Returns where the fragments begin that an index names between two places, the second one included.
-pub(super) fn headers(named: &[NamedFragment], from: u64, to: u64) -> Vec<u64> {
-    let places = named.iter().map(|(_, _, offset)| *offset).filter(|offset| (from..=to).contains(offset));
-    let places: BTreeSet<u64> = places.collect();
-    places.into_iter().take(MAX_HEADERS).collect()
 }
 
 /// Returns how many bytes in front of the end are looked at next, where there was nothing in the last `back`.
