@@ -10,14 +10,17 @@ use std::time::Duration;
 
 use common::{Outcome, planes_md5};
 use films::{CONTAINERS, Container, Film, GROUP_MILLISECONDS, Index};
-use posterframe::source::{BlockCache, MemorySource};
+use posterframe::source::{BlockCache, FirstReads, MemorySource, ReadSize};
 use posterframe::{FrameReason, FrameRequest, Ledger, Media, OpenOptions, Pick};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 /// What frames cost with nothing read before.
 fn cost(film: &[u8], requests: &[FrameRequest]) -> Outcome<Ledger> {
-    let options = OpenOptions::default().with_cache(BlockCache::new(32 << 20));
+    let mut reads = FirstReads::default();
+    (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(64 << 10), ReadSize::fixed(32 << 10), 0);
+    let mut options = OpenOptions::default().with_first_reads(reads);
+    options.cache = Some(BlockCache::new(32 << 20));
     let mut media = Media::open_source(MemorySource::new(film.to_vec()), &options)?;
     for frame in media.frames(requests) {
         frame?;
@@ -86,11 +89,17 @@ fn a_keyframe_takes_its_own_bytes() -> Outcome {
         // What is requested before the length of the keyframe is known.
         let guess = key.max(group / 8) + 64_000;
         let most = match container {
+            // libavformat reads on from the last keyframe.
+            Container::Matroska if milliseconds >= 7 * GROUP_MILLISECONDS => {
+                exact.bytes_fetched.max(opening.bytes_fetched + group + guess)
+            }
             Container::Mp4 => opening.bytes_fetched + key,
             Container::Matroska | Container::Fragments(Index::Sidx) => opening.bytes_fetched + guess,
             Container::Fragments(_) => exact.bytes_fetched.max(opening.bytes_fetched + guess),
         };
-        prop_assert!(keyframe.round_trips <= exact.round_trips, "{}", what);
+        // Without an index in front, another fragment shows that the keyframe is the last one.
+        let more = u64::from(matches!(container, Container::Fragments(Index::Mfra | Index::None)));
+        prop_assert!(keyframe.round_trips <= exact.round_trips + more, "{}", what);
         prop_assert!(keyframe.bytes_fetched <= most, "at most {}: {}", most, what);
         let mut media = Media::open_source(MemorySource::new(bytes), &OpenOptions::default()).unwrap();
         let frame = media.frame(at.with_pick(Pick::Keyframe)).unwrap();

@@ -160,9 +160,14 @@ impl Planner for Matroska {
         if manner.pick == Pick::Keyframe {
             let found = head.range_to(head.ticks(at), size, cues, track, manner);
             self.has_plan = found.is_some();
-            let Some((cue, about)) = found else { return Ok(Plan::default()) };
             let mut ranges = head.trailers(size, true);
-            ranges.push(head.keyframe_range(seen, cue, about, track.number)?);
+            match found {
+                Some((Some(cue), about)) => {
+                    ranges.push(head.keyframe_range(seen, cue, about, track.number)?)
+                }
+                Some((None, rest)) => ranges.push(rest),
+                None => return Ok(Plan::default()),
+            }
             return Ok(Plan { ranges, only: true });
         }
         let ranges = head.frame_ranges(size, cues, track, at, manner);
@@ -333,7 +338,8 @@ impl Head {
         u64::try_from(start).unwrap_or(0).saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))
     }
 
-    /// Returns the keyframe of a track at or before a time, in ticks, and the bytes from its cluster to about the frame that is taken.
+    /// Returns the keyframe of a track at or before a time, in ticks, and the bytes from its cluster to about the frame that is taken. In
+    /// place of the last keyframe there is `None`: libavformat reads on from it, in search of another.
     fn range_to(
         &self,
         wanted: u64,
@@ -341,19 +347,20 @@ impl Head {
         cues: &[u8],
         track: &Track,
         manner: Manner,
-    ) -> Option<(Cue, ByteRange)> {
+    ) -> Option<(Option<Cue>, ByteRange)> {
         let points = || elements(cues).filter(|(id, _)| *id == CUE_POINT);
         let cues = || points().filter_map(|(_, point)| cue_of(point, track.number, self.segment));
         let cue = cues().filter(|cue| cue.time <= wanted).max_by_key(|cue| cue.time)?;
-        let next = cues().filter(|cue| cue.time > wanted).min_by_key(|cue| cue.time);
-        // Behind the last keyframe comes what follows the clusters.
-        let limit = next.map_or_else(|| self.end_behind(cue.offset, cue.cluster, size), |_| size);
-        let bytes = next.map_or(limit, |next| next.offset).saturating_sub(cue.offset);
-        let times = |next: Cue| (wanted.saturating_sub(cue.time), next.time.saturating_sub(cue.time));
-        let (ahead, whole) = next.map_or((1, 1), times);
+        let Some(next) = cues().filter(|cue| cue.time > wanted).min_by_key(|cue| cue.time) else {
+            // Behind the last keyframe comes what follows the clusters.
+            let end = self.end_behind(cue.offset, cue.cluster, size);
+            return Some((None, ByteRange::new(cue.cluster, end)));
+        };
+        let (ahead, whole) = (wanted.saturating_sub(cue.time), next.time.saturating_sub(cue.time));
+        let bytes = next.offset.saturating_sub(cue.offset);
         let part = manner.part_of_gop(bytes, ahead, whole, track.first_bytes);
         let end = cue.offset.saturating_add(part).saturating_add(BEHIND_ESTIMATE);
-        Some((cue, ByteRange::new(cue.cluster, end.min(limit))))
+        Some((Some(cue), ByteRange::new(cue.cluster, end.min(size))))
     }
 
     /// Returns the bytes from the cluster with a keyframe to the end of its block, which are `about` these.
