@@ -38,8 +38,8 @@ fn frames(name: &str, times: &[Duration]) -> Outcome<(Vec<Frame>, Ledger)> {
     let mut options = OpenOptions::default().with_frame(AT).with_first_reads(reads);
     options = options.with_cache(BlockCache::new(1 << 20));
     let mut media = Media::open_source(MemorySource::new(fixture_bytes(name)?), &options)?;
-    let mut frame = |request| {
-        let frame = media.frame::<FrameRequest>(request)?;
+    let mut frame = |request: FrameRequest| {
+        let frame = media.frame(request)?;
         Ok((frame.pts(), frame.reason(), planes_md5(&frame)?))
     };
     let requests = times.iter().flat_map(|&at| Pick::ALL.map(|pick| FrameRequest::at(at).with_pick(pick)));

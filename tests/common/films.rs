@@ -212,7 +212,7 @@ impl Film {
         file
     }
 
-    /// A movie of one track with these tables behind its sample description.
+    /// A movie of one track with these tables behind its sample description. One that lasts begins with the first picture.
     fn moov(&self, duration: u32, tables: &[u8], more: &[u8]) -> Vec<u8> {
         let entry =
             [&[0; 7][..], &[1], &[0; 16], &[0, 160, 0, 120], &[0; 50], &boxed(b"avcC", &[&self.avcc])];
@@ -231,7 +231,9 @@ impl Film {
             .concat(),
         );
         let mvhd = full(b"mvhd", &[&[0, 0, 1000, duration, 1 << 16][..], &[0; 20]].concat());
-        boxed(b"moov", &[&mvhd, &boxed(b"trak", &[&tkhd, &mdia]), more])
+        let elst = full(b"elst", &[1, duration, 2 * PICTURE_MILLISECONDS, 1 << 16]);
+        let edts = if duration > 0 { boxed(b"edts", &[&elst]) } else { Vec::new() };
+        boxed(b"moov", &[&mvhd, &boxed(b"trak", &[&tkhd, &edts, &mdia]), more])
     }
 }
 
