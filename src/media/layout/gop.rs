@@ -210,6 +210,32 @@ mod tests {
     }
 
     #[test]
+    fn a_keyframe_is_a_packet_of_its_own_and_those_that_a_seek_lands_on() {
+        let keyframe = |all: &[Sample], wanted| {
+            let mut route = Route::new(wanted, 0);
+            all.iter().for_each(|sample| route.add(sample));
+            (route.packets(Pick::Keyframe), route.has_keyframe())
+        };
+        let all = samples(&[(0, 2), (1, 3), (2, 4), (3, 9), (4, 6), (5, 10)], &[2, 3]);
+        assert_eq!(keyframe(&all, 2), (vec![ByteRange::new(0, 10), ByteRange::new(20, 30)], true));
+        // The last one is decoded before this time, and presented after it.
+        assert_eq!(keyframe(&all, 6), (vec![ByteRange::new(20, 30), ByteRange::new(30, 40)], true));
+        assert_eq!(keyframe(&all, 9), (vec![ByteRange::new(30, 40)], true));
+        // There is none: the exact frame is taken.
+        assert_eq!(keyframe(&all, 1), (vec![ByteRange::new(0, 30)], false));
+    }
+
+    #[test]
+    fn plenty_is_requested_ahead() {
+        let part = |pick, is_ahead, ahead, key| Manner { pick, is_ahead }.part_of_gop(800, ahead, 8, key);
+        assert_eq!([0, 4, 8].map(|ahead| part(Pick::Exact, false, ahead, 300)), [100, 450, 800]);
+        // An eighth of the time more, what the keyframe is larger than usual, and behind the last frames another keyframe.
+        assert_eq!([0, 4, 7, 8].map(|ahead| part(Pick::Exact, true, ahead, 300)), [387, 737, 1100, 1100]);
+        assert_eq!([0, 4, 7].map(|ahead| part(Pick::Exact, true, ahead, 10)), [187, 537, 900]);
+        assert_eq!([10, 300].map(|key| part(Pick::Keyframe, true, 7, key)), [100, 300]);
+    }
+
+    #[test]
     fn negative_offsets_move_the_decoding_times() {
         // libavformat presents all 5 ticks later, so that none is before its decoding time.
         let all = samples(&[(0, 0), (10, 5), (20, 20), (25, 25), (30, 30)], &[]);

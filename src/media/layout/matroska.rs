@@ -550,6 +550,39 @@ mod tests {
     }
 
     #[test]
+    fn a_keyframe_ends_with_its_block() {
+        let two = |second: u64| {
+            let block =
+                |bytes| element_of(SIMPLE_BLOCK, &[&[0x81, 0, 0, 0x80][..], &vec![0; bytes]].concat());
+            let more = [block(90_000), block(300_000)].concat();
+            element_of(CLUSTER, &[number(TIMESTAMP, second * 1000), more].concat())
+        };
+        let (mut file, segment) = file(3, &[], Some(&each_second));
+        // Clusters of two blocks in place of those of one, and the cues behind them.
+        let first = file.windows(4).position(|id| id == CLUSTER.to_be_bytes()).unwrap();
+        let places: Vec<u64> =
+            (0..3).map(|second| first as u64 - segment + second * two(0).len() as u64).collect();
+        file.truncate(first);
+        file.extend((0..3).flat_map(two));
+        let (end, old) =
+            (file.len() as u64 - segment, file.windows(2).position(|id| id == [0x53, 0xac]).unwrap());
+        file[old + 10..old + 18].copy_from_slice(&end.to_be_bytes());
+        file.extend(element_of(CUES, &each_second(&places)));
+        let plan = |at| {
+            let mut planner = Matroska::new(Some(at));
+            planner.manner.pick = Pick::Keyframe;
+            let mut replay = Replay::new(&file);
+            (replay.run(&mut planner, 1000).unwrap(), replay.soon)
+        };
+        let (plan, soon) = plan(Duration::from_millis(1900));
+        let cluster = places[1] + segment;
+        let block = ByteRange::new(cluster, cluster + 12 + 17 + 9 + 4 + 90_000);
+        assert_eq!((plan.ranges.last(), plan.only), (Some(&block), true));
+        // It was requested before its length was known.
+        assert!(soon.iter().any(|range| range.start() == cluster && range.end() > block.end()), "{soon:?}");
+    }
+
+    #[test]
     fn cues_are_absent_only_where_nobody_names_them_or_none_is_there() {
         let (without, _) = file(3, &[], None);
         let (planner, without_plan) = plan(&without, Duration::from_secs(1));

@@ -95,6 +95,18 @@ mod tests {
     }
 
     #[test]
+    fn a_keyframe_is_planned_for_alone() {
+        let moov = edited(&[[120, 1]], reordered());
+        let movie = Movie::parse(&moov).unwrap();
+        // Keyframes are presented at 0 and 0.6 s; each has 100 bytes.
+        for (at, place) in [(0, 1000), (590_000, 3000), (500_000, 1000), (1_000_000, 3000), (i64::MAX, 3000)]
+        {
+            let plan = plan(&movie, &moov, Some((&movie.tracks[0], at)), Pick::Keyframe);
+            assert_eq!(plan, Plan { ranges: vec![ByteRange::new(place, place + 100)], only: true }, "{at}");
+        }
+    }
+
+    #[test]
     fn the_frame_may_be_stored_behind_later_ones() {
         // Presented at 0, 3, 1, 2, 6, 4, 5.
         let ctts = table(b"ctts", 2, &[1, 0, 1, 2, 2, NEGATIVE, 1, 2, 2, NEGATIVE]);

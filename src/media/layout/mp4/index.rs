@@ -220,6 +220,21 @@ mod tests {
     }
 
     #[test]
+    fn random_access_is_looked_up_by_time_and_place() {
+        let index =
+            RandomAccess::new(vec![(2, 0, 50), (1, 40, 700), (1, 0, 100), (2, 90, 700), (1, 20, 300)]);
+        assert_eq!(index.around(1, 0), Some(((0, 100), Some((20, 300)))));
+        assert_eq!(index.around(1, 39), Some(((20, 300), Some((40, 700)))));
+        assert_eq!(index.around(1, u64::MAX), Some(((40, 700), None)));
+        assert_eq!((index.around(0, 5), index.around(3, 5)), (None, None));
+        // Up to the one behind.
+        assert_eq!(index.places(0, 100), [50, 100, 300]);
+        assert_eq!(index.places(101, 400), [300, 700]);
+        assert_eq!(index.places(700, 700), [700]);
+        assert_eq!(index.places(701, 900), [0_u64; 0]);
+    }
+
+    #[test]
     fn a_real_fragment_is_told_from_its_letters() {
         let real = boxed(b"moof", &[full(b"mfhd", 0, &[1])]);
         let window = [b"xxmoofmfhd".to_vec(), full(b"moof", 0, &[1, 2, 3, 4]), real.clone(), real].concat();
