@@ -53,7 +53,8 @@ impl<'r> Media<'r> {
     /// The requested frames, in the order of the list: each is the one that [`frame`](Self::frame) gives.
     ///
     /// The bytes of the next ones are requested while one is decoded, and times that rise in small steps are decoded together. So N
-    /// frames of a progressive MP4 take the round trips of one frame, and a sorted list is the cheapest.
+    /// frames take the round trips of one frame, and few more, where an index was read: of an MP4, also one of fragments with a `sidx` or
+    /// an `mfra`, and of Matroska with cues. A sorted list is the cheapest.
     ///
     /// ```
     /// # fn main() -> Result<(), posterframe::Error> {
