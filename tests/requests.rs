@@ -263,7 +263,7 @@ fn near_times_are_decoded_together() -> Outcome {
 /// However many frames of a film whose index is read: the round trips of one, and one more.
 #[test]
 fn a_list_takes_the_round_trips_of_one_frame() -> Outcome {
-    for name in ["h264_end.mp4", "h264_front.mp4", "h264_1080p.mp4", "h264.mkv"] {
+    for name in ["h264_end.mp4", "h264_front.mp4", "h264_1080p.mp4", "h264.mkv", "h264_frag_sidx.mp4"] {
         let bytes = fixture_bytes(name)?;
         let mut first_reads = FirstReads::for_name(name);
         (first_reads.head, first_reads.tail, first_reads.whole) =
