@@ -252,14 +252,27 @@ impl<'r> Media<'r> {
         Terms { encoding: request.encoding, max_pixels, work }
     }
 
-    /// Requests what the first frame of a list needs, and returns after how many requests in a row its index was read.
+    /// Begins a list: reads the index, if it was not read yet, with what the first frame needs. Returns after how many requests in a row it
+    /// was read.
     pub(super) fn plan_first(&mut self, request: &FrameRequest) -> Result<u32, Error> {
         self.begin()?;
-        if let Some((index, track)) = self.likely_stream(request) {
+        if let Some((index, track)) = self.likely_stream(request).filter(|_| !self.layout.has_index()) {
             self.layout.keeps_others = self.layout.can_plan_ahead();
             self.plan(index, track, self.wanted(request))?;
         }
         Ok(self.layout.index_depth)
+    }
+
+    /// Lets libavformat see so many of the fragments that an index names that the last frame of a list is among them: it looks at all of
+    /// them whenever it is shown more.
+    pub(super) fn show_up_to(&mut self, request: &FrameRequest) -> Result<(), Error> {
+        if self.is_partial()
+            && self.layout.has_index()
+            && let Some((index, track)) = self.likely_stream(request)
+        {
+            self.plan(index, track, self.wanted(request))?;
+        }
+        Ok(())
     }
 
     /// Requests what a frame needs ahead of its turn, where the index that was read after `depth` requests in a row tells it. Returns

@@ -128,6 +128,11 @@ impl Layout {
         self.drive(input).map(|_| ())
     }
 
+    /// Whether the index was read by which frames can be planned for.
+    pub(crate) fn has_index(&self) -> bool {
+        self.has_plan() && self.can_plan_ahead()
+    }
+
     /// Whether frames can be planned for ahead of their turn: not where fragments have to be looked for one after the other.
     pub(crate) fn can_plan_ahead(&self) -> bool {
         self.as_mp4().is_none_or(|planner| planner.view().is_none() || planner.names_fragments())
@@ -260,7 +265,7 @@ impl Layout {
     fn drive(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
         for _ in 0..MAX_STEPS {
             input.check()?;
-            if !(self.has_plan() && self.can_plan_ahead()) {
+            if !self.has_index() {
                 self.index_depth = input.depth();
             }
             let keeps = self.keeps_others;

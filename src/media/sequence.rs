@@ -79,7 +79,8 @@ impl<'r> Media<'r> {
 impl Frames<'_, '_> {
     /// Requests what the next frames need, up to a bound.
     fn plan(&mut self) {
-        if let (None, [first, _, ..]) = (self.depth, &*self.requests.make_contiguous()) {
+        let is_new = self.depth.is_none();
+        if let (true, [first, _, ..]) = (is_new, &*self.requests.make_contiguous()) {
             // What goes wrong here is told by the search for the frame.
             self.depth = self.media.plan_first(&first.request).ok();
         }
@@ -93,6 +94,10 @@ impl Frames<'_, '_> {
                 self.ahead = self.ahead.saturating_add(bytes);
             }
             self.planned += 1;
+        }
+        let last = self.requests.iter().map(|listed| listed.request);
+        if let Some(last) = last.filter(|_| is_new).max_by_key(|request| self.media.time_of(request)) {
+            let _ = self.media.show_up_to(&last);
         }
     }
 

@@ -51,7 +51,7 @@ struct Picture {
 fn filler(bytes: usize) -> Vec<u8> {
     let mut unit = vec![0xff; bytes + 2];
     (unit[0], unit[bytes + 1]) = (0x0c, 0x80);
-    [&u32::try_from(unit.len()).unwrap().to_be_bytes()[..], &unit].concat()
+    [&word(unit.len()).to_be_bytes()[..], &unit].concat()
 }
 
 impl Film {
@@ -78,14 +78,14 @@ impl Film {
     }
 
     pub(crate) fn milliseconds(&self) -> u32 {
-        GROUP_MILLISECONDS * u32::try_from(self.groups.len()).unwrap()
+        GROUP_MILLISECONDS * word(self.groups.len())
     }
 
     /// Bytes of a keyframe, and of a group, at most.
     pub(crate) fn sizes(&self) -> (u64, u64) {
         let first = |group: &Vec<Picture>| group[0].bytes.len() as u64;
         let whole = |group: &Vec<Picture>| group.iter().map(|picture| picture.bytes.len() as u64).sum();
-        let most = |size: &dyn Fn(&Vec<Picture>) -> u64| self.groups.iter().map(size).max().unwrap();
+        let most = |size: &dyn Fn(&Vec<Picture>) -> u64| self.groups.iter().map(size).max().unwrap_or(0);
         (most(&first), most(&whole))
     }
 
@@ -131,11 +131,11 @@ impl Film {
     fn mp4(&self) -> Vec<u8> {
         let pictures: Vec<&Picture> = self.groups.iter().flatten().collect();
         let mut file = boxed(b"ftyp", &[b"isom", &[0; 4]]);
-        let place = u32::try_from(file.len()).unwrap() + 8;
+        let place = word(file.len()) + 8;
         let samples: Vec<&[u8]> = pictures.iter().map(|picture| &picture.bytes[..]).collect();
         file.extend(boxed(b"mdat", &samples));
-        let count = u32::try_from(pictures.len()).unwrap();
-        let sizes: Vec<u32> = samples.iter().map(|sample| u32::try_from(sample.len()).unwrap()).collect();
+        let count = word(pictures.len());
+        let sizes: Vec<u32> = samples.iter().map(|sample| word(sample.len())).collect();
         let offsets: Vec<u32> = self.offsets().into_iter().flat_map(|offset| [1, offset]).collect();
         let keyframes: Vec<u32> = (0..count).step_by(30).map(|number| number + 1).collect();
         let tables = [
@@ -160,11 +160,11 @@ impl Film {
             .zip(&self.groups)
             .map(|(number, group)| {
                 let all = offsets.chunks(30).nth(number as usize).unwrap_or_default();
-                let size = |picture: &Picture| u32::try_from(picture.bytes.len()).unwrap();
+                let size = |picture: &Picture| word(picture.bytes.len());
                 let words: Vec<u32> =
                     group.iter().zip(all).flat_map(|(picture, offset)| [size(picture), *offset]).collect();
                 let moof = |place: u32| {
-                    let head = [u32::try_from(group.len()).unwrap(), place, 0x200_0000];
+                    let head = [word(group.len()), place, 0x200_0000];
                     let mut parts = [
                         full(b"tfhd", &[1]),
                         full(b"tfdt", &[number * GROUP_MILLISECONDS]),
@@ -174,16 +174,14 @@ impl Film {
                     (parts[0][9], parts[2][10], parts[2][11]) = (2, 0xa, 5);
                     boxed(b"moof", &[&full(b"mfhd", &[number + 1]), &boxed(b"traf", &[&parts.concat()])])
                 };
-                let place = u32::try_from(moof(0).len()).unwrap() + 8;
+                let place = word(moof(0).len()) + 8;
                 let samples: Vec<&[u8]> = group.iter().map(|picture| &picture.bytes[..]).collect();
                 [moof(place), boxed(b"mdat", &samples)].concat()
             })
             .collect();
         if index == Index::Sidx {
-            let count = u32::try_from(fragments.len()).unwrap();
-            let entry = |fragment: &Vec<u8>| {
-                [u32::try_from(fragment.len()).unwrap(), GROUP_MILLISECONDS, 0x9000_0000]
-            };
+            let count = word(fragments.len());
+            let entry = |fragment: &Vec<u8>| [word(fragment.len()), GROUP_MILLISECONDS, 0x9000_0000];
             let entries: Vec<u32> = fragments.iter().flat_map(entry).collect();
             file.extend(full(
                 b"sidx",
@@ -192,7 +190,7 @@ impl Film {
         }
         let mut entries = Vec::new();
         for (number, fragment) in (0..).zip(&fragments) {
-            let place = u32::try_from(file.len()).unwrap();
+            let place = word(file.len());
             entries.push(
                 [
                     &(number * GROUP_MILLISECONDS + 2 * PICTURE_MILLISECONDS).to_be_bytes()[..],
@@ -204,9 +202,9 @@ impl Film {
             file.extend(fragment);
         }
         if index == Index::Mfra {
-            let count = u32::try_from(entries.len()).unwrap();
+            let count = word(entries.len());
             let tfra = boxed(b"tfra", &[&full(b"tfra", &[1, 0, count])[8..], &entries.concat()]);
-            let length = u32::try_from(tfra.len()).unwrap() + 24;
+            let length = word(tfra.len()) + 24;
             file.extend(boxed(b"mfra", &[&tfra, &full(b"mfro", &[length])]));
         }
         file
@@ -237,10 +235,15 @@ impl Film {
     }
 }
 
+/// A length that the films here do not come near.
+fn word(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
 /// A box (ISO/IEC 14496-12, 4.2).
 fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
-    [&u32::try_from(content.len() + 8).unwrap().to_be_bytes()[..], kind, &content].concat()
+    [&word(content.len() + 8).to_be_bytes()[..], kind, &content].concat()
 }
 
 /// A box of version 0 without flags, and of these numbers.

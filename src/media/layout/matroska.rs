@@ -163,7 +163,7 @@ impl Planner for Matroska {
             let mut ranges = head.trailers(size, true);
             match found {
                 Some((Some(cue), about)) => {
-                    ranges.push(head.keyframe_range(seen, cue, about, track.number)?)
+                    ranges.push(head.keyframe_range(seen, cue, about, track.number)?);
                 }
                 Some((None, rest)) => ranges.push(rest),
                 None => return Ok(Plan::default()),

@@ -48,6 +48,8 @@ pub(super) struct Chain {
     /// That fragment, and how many have been passed.
     last: Option<Link>,
     count: u32,
+    /// Bytes of the header of that fragment, whichever tracks are in it.
+    moof_bytes: u64,
     /// Where the fragments end that show how each track begins.
     opening: u64,
     tail: Tail,
@@ -76,8 +78,7 @@ pub(super) struct Chain {
 
 #[derive(Debug, Clone, Copy)]
 struct Link {
-    /// Bytes of the header, and those of the media data with it.
-    moof_bytes: u64,
+    /// Bytes of the header and of the media data with it.
     bytes: u64,
     /// When the frame of the track behind its last one is decoded, and how long the track lasts here; not 0.
     end: i64,
@@ -104,9 +105,8 @@ impl Chain {
 
     /// Continues until the plan is complete for the frame of a track at a time, in microseconds from the start.
     pub(super) fn step(&mut self, seen: &Seen, wanted: Option<(&Track, i64)>) -> Result<Plan, Pause> {
-        if let Some((track, _)) = wanted.filter(|(track, _)| self.track != track.id) {
-            (self.track, self.timescale, self.last, self.goal) = (track.id, track.timescale, None, None);
-            self.entries.clear();
+        if let Some((track, _)) = wanted {
+            self.follow(track);
         }
         self.begin(seen)?;
         let was_indexed = self.view.is_indexed;
@@ -141,6 +141,14 @@ impl Chain {
         let mut ranges = Vec::from_iter(self.end_of_index(seen));
         ranges.extend(self.route.iter().flat_map(|route| route.packets(self.manner.pick)));
         Ok(Plan { ranges, only: true })
+    }
+
+    /// Plans for another track, if it is another.
+    fn follow(&mut self, track: &Track) {
+        if self.track != track.id {
+            (self.track, self.timescale, self.last, self.goal) = (track.id, track.timescale, None, None);
+            self.entries.clear();
+        }
     }
 
     /// Looks at the first fragments, until it is known when each track begins.
@@ -210,18 +218,21 @@ impl Chain {
             Pick::Keyframe if is_late && at > target => bytes.saturating_add(header_bytes),
             _ => header_bytes,
         };
-        let places = self.named.places(self.asked.max(self.next), target).iter().take(MAX_HEADERS);
-        let ranges = places.map(|&at| (at, length(at))).chain([(target, bytes)]);
+        let places = self.named.places(self.asked.max(self.next), target);
+        let places = places.get(..MAX_HEADERS).unwrap_or(places);
+        let ranges = places.iter().map(|&at| (at, length(at))).chain([(target, bytes)]);
         let ranges = ranges.map(|(at, length)| ByteRange::new(at, at.saturating_add(length))).collect();
-        self.asked = self.asked.max(target.saturating_add(1));
+        let last = places.last().map_or(0, |&last| last.min(target).saturating_add(1));
+        self.asked = self.asked.max(last);
         ranges
     }
 
     /// Returns the bytes that a frame at a time, in microseconds from the start, is likely to need ahead of its turn, where an index at the
     /// end tells it. The view stays as it is.
     pub(super) fn ahead(&mut self, track: &Track, at: i64) -> Option<Vec<ByteRange>> {
+        self.follow(track);
         let ranges = self.named_ranges(self.composed(track, at));
-        Some(ranges).filter(|ranges| track.id == self.track && !ranges.is_empty())
+        Some(ranges).filter(|ranges| !ranges.is_empty())
     }
 
     /// Returns where the fragment begins that an index names for a composition time, how much of it is likely to be needed, and whether the
@@ -282,7 +293,8 @@ impl Chain {
         let parts = self.read(seen, offset)?;
         let end = media_end(seen, moof_end)?;
         let before = self.last.map_or(0, |link| link.end);
-        let mut link = Link { moof_bytes, bytes: end.saturating_sub(offset), end: before, ticks: 1 };
+        self.moof_bytes = moof_bytes;
+        let mut link = Link { bytes: end.saturating_sub(offset), end: before, ticks: 1 };
         for part in parts.iter().filter(|part| part.track_id == self.track) {
             let begin = part.samples.first().map_or(before, |sample| sample.dts);
             link.ticks = u64::try_from(part.end_dts.saturating_sub(begin)).unwrap_or(0).max(1);
@@ -336,10 +348,13 @@ impl Chain {
 
     /// How much to request at the next fragment: its header, or all up to where the wanted frame is likely to be.
     fn window(&self) -> u64 {
-        let Some(last) = self.last.filter(|_| self.route.is_some()) else { return FIRST_MOOF_BYTES };
+        if self.route.is_none() {
+            return FIRST_MOOF_BYTES;
+        }
         if let Some((offset, guess, _)) = self.look_up(self.wanted) {
             return if offset == self.next { guess } else { self.header_bytes() };
         }
+        let Some(last) = self.last else { return FIRST_MOOF_BYTES };
         let ahead = u64::try_from(self.wanted.saturating_sub(last.end)).unwrap_or(0);
         // The fragments in front of the one with the wanted frame, and the ticks of that one before the frame.
         let fragments = ahead.checked_div(last.ticks).unwrap_or(0);
@@ -353,8 +368,10 @@ impl Chain {
 
     /// About how long the header of a fragment like the last one is.
     fn header_bytes(&self) -> u64 {
-        let like = |link: Link| link.moof_bytes.saturating_add(link.moof_bytes >> 2).saturating_add(1 << 10);
-        self.last.map_or(FIRST_MOOF_BYTES, like)
+        match self.moof_bytes {
+            0 => FIRST_MOOF_BYTES,
+            bytes => bytes.saturating_add(bytes >> 2).saturating_add(1 << 10),
+        }
     }
 
     /// Learns from the last fragments where tracks end. Meanwhile what is likely to be needed of the next ones is on its way.

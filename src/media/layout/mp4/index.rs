@@ -16,6 +16,9 @@ const INDEX_WINDOW: u64 = 4 << 10;
 /// it begins.
 pub(super) type NamedFragment = (u32, u64, u64);
 
+/// When a fragment is presented first, in ticks, and where it begins.
+type Entry = (u64, u64);
+
 /// An index of random access.
 #[derive(Debug, Default)]
 pub(super) struct RandomAccess {
@@ -39,7 +42,7 @@ impl RandomAccess {
     }
 
     /// Returns the last entry of a track at or before a time, and the next one of that track.
-    pub(super) fn around(&self, track: u32, time: u64) -> Option<((u64, u64), Option<(u64, u64)>)> {
+    pub(super) fn around(&self, track: u32, time: u64) -> Option<(Entry, Option<Entry>)> {
         let count = self.entries.partition_point(|&(id, start, _)| (id, start) <= (track, time));
         let own = |index: usize| {
             let (_, time, place) = self.entries.get(index).filter(|(id, ..)| *id == track)?;
