@@ -95,8 +95,9 @@ impl Frames<'_, '_> {
             }
             self.planned += 1;
         }
-        let last = self.requests.iter().map(|listed| listed.request);
-        if let Some(last) = last.filter(|_| is_new).max_by_key(|request| self.media.time_of(request)) {
+        let requests = self.requests.iter().map(|listed| listed.request);
+        if is_new && let Some(last) = requests.max_by_key(|request| self.media.time_of(request)) {
+            // The search tells what goes wrong here, too.
             let _ = self.media.show_up_to(&last);
         }
     }
