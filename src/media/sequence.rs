@@ -155,7 +155,9 @@ impl Iterator for Frames<'_, '_> {
         if let Some(frame) = self.ready.pop_front() {
             return Some(Ok(frame));
         }
+        self.media.layout.keeps_others = self.media.layout.can_plan_ahead();
         self.plan();
+        self.media.layout.keeps_others = false;
         let near = self.near();
         if near > 1 {
             // What goes wrong here is told by the search for the frame alone.
