@@ -257,7 +257,6 @@ impl<'r> Media<'r> {
     pub(super) fn plan_first(&mut self, request: &FrameRequest) -> Result<u32, Error> {
         self.begin()?;
         if let Some((index, track)) = self.likely_stream(request).filter(|_| !self.layout.has_index()) {
-            self.layout.keeps_others = self.layout.can_plan_ahead();
             self.plan(index, track, self.wanted(request))?;
         }
         Ok(self.layout.index_depth)

@@ -95,8 +95,9 @@ impl Frames<'_, '_> {
             }
             self.planned += 1;
         }
-        let last = self.requests.iter().map(|listed| listed.request);
-        if let Some(last) = last.filter(|_| is_new).max_by_key(|request| self.media.time_of(request)) {
+        let requests = self.requests.iter().map(|listed| listed.request);
+        if is_new && let Some(last) = requests.max_by_key(|request| self.media.time_of(request)) {
+            // The search tells what goes wrong here, too.
             let _ = self.media.show_up_to(&last);
         }
     }
@@ -154,7 +155,9 @@ impl Iterator for Frames<'_, '_> {
         if let Some(frame) = self.ready.pop_front() {
             return Some(Ok(frame));
         }
+        self.media.layout.keeps_others = self.media.layout.can_plan_ahead();
         self.plan();
+        self.media.layout.keeps_others = false;
         let near = self.near();
         if near > 1 {
             // What goes wrong here is told by the search for the frame alone.
