@@ -3,7 +3,7 @@
 import struct
 import uuid
 
-from .parts import fill
+from parts import fill
 
 
 def guid(text):
@@ -100,3 +100,5 @@ KINDS = {
     "objects": objects,
     "metadata_long_names": metadata_long_names,
 }
+
+SHORT = ()

@@ -2,7 +2,7 @@
 
 import struct
 
-from .parts import fill
+from parts import fill
 
 
 def chunk(name, body):
@@ -98,3 +98,5 @@ KINDS = {
     "names": names,
     "palettes": palettes,
 }
+
+SHORT = ()

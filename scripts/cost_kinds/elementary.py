@@ -1,6 +1,6 @@
 """Bare streams whose cost is out of proportion to their size: H.264, HEVC, VVC, AV1, MPEG-4 and others."""
 
-from .parts import fill
+from parts import fill
 
 
 class Bits:
@@ -224,3 +224,5 @@ def vc1_frames(size):
 
 KINDS = {name: value for name, value in list(globals().items()) if name.split("_")[0] in {"h264", "vvc", "av1", "mpeg4", "mpeg2", "jpeg", "h263", "vc1"} and callable(value)}
 KINDS |= {function.__name__: function for function in (hevc_sets, hevc_large_sets, hevc_sequence_sets, hevc_video_sets, hevc_changing, hevc_delimiters, hevc_slices)}
+
+SHORT = ()

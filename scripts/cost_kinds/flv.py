@@ -2,7 +2,7 @@
 
 import struct
 
-from .parts import fill
+from parts import fill
 
 
 def text(value):
@@ -95,3 +95,5 @@ KINDS = {
     "configurations": configurations,
     "changing_configurations": changing_configurations,
 }
+
+SHORT = ()

@@ -2,7 +2,7 @@
 
 import struct
 
-from .parts import fill
+from parts import fill
 
 
 def box(name, body):
@@ -146,3 +146,5 @@ KINDS = {
     "empty_boxes": empty_boxes,
     "nested_boxes": nested_boxes,
 }
+
+SHORT = ()

@@ -1,7 +1,7 @@
 """MPEG program streams whose cost is out of proportion to their size."""
 
-from .mpegts import stamp
-from .parts import fill
+from mpegts import stamp
+from parts import fill
 
 PACK = b"\0\0\1\xba" + bytes.fromhex("44000400040100000303f8")[:10]
 SEQUENCE = bytes.fromhex("000001b30a00781300ffffe018")
@@ -63,3 +63,5 @@ KINDS = {
     "stream_maps": stream_maps,
     "start_codes": start_codes,
 }
+
+SHORT = ()

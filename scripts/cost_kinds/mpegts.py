@@ -1,7 +1,7 @@
 """MPEG transport streams whose cost is out of proportion to their size."""
 
-from .ogg import TABLE
-from .parts import fill
+from ogg import TABLE
+from parts import fill
 
 
 def crc(data):
@@ -127,3 +127,5 @@ KINDS = {
     "one_long_frame": one_long_frame,
     "audio_of_one_byte": audio_of_one_byte,
 }
+
+SHORT = ()

@@ -2,7 +2,7 @@
 
 import struct
 
-from .parts import fill
+from parts import fill
 
 OP1A = bytes.fromhex("060e2b34040101010d01020101010900")
 SET = "060e2b34025301010d01010101{:02x}{:02x}00"
@@ -109,3 +109,5 @@ KINDS = {
     "partitions": partitions,
     "tiny_essence": tiny_essence,
 }
+
+SHORT = ()

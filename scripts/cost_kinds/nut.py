@@ -1,7 +1,7 @@
 """NUT whose cost is out of proportion to its size."""
 
-from .ogg import TABLE
-from .parts import fill
+from ogg import TABLE
+from parts import fill
 
 MAIN, STREAM, SYNC, INFO = 0x4E4D7A561F5F04AD, 0x4E5311405BF2F9DB, 0x4E4BE4ADEECA4569, 0x4E49AB68B596BA78
 
@@ -87,3 +87,5 @@ KINDS = {
     "syncpoints_falling": syncpoints_falling,
     "streams_again": streams_again,
 }
+
+SHORT = ()

@@ -2,7 +2,7 @@
 
 import struct
 
-from .parts import fill
+from parts import fill
 
 
 def crc_table():
@@ -106,3 +106,5 @@ KINDS = {
     "streams": streams,
     "comments_again": comments_again,
 }
+
+SHORT = ()

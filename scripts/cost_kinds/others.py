@@ -2,7 +2,7 @@
 
 import struct
 
-from .parts import fill
+from parts import fill
 
 
 def real(name, version, body):
@@ -100,3 +100,5 @@ def riff_wtv(size):
 
 
 KINDS = {name: value for name, value in list(globals().items()) if name.split("_")[0] in {"real", "gxf", "ivf", "vp9", "yuv", "riff"} and name.count("_") and name not in {"real_stream", "real_document", "gxf_packet", "gxf_document"}}
+
+SHORT = ()

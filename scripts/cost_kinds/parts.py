@@ -9,3 +9,7 @@ def fill(size, part):
         parts.append(part(len(parts)))
         length += len(parts[-1])
     return b"".join(parts)
+
+SHORT = ()
+
+KINDS = {}

@@ -3,7 +3,8 @@
 import struct
 import zlib
 
-from .parts import fill
+import avi
+from parts import fill
 
 
 def gif(width, height, frames):
@@ -129,7 +130,45 @@ def exif_tree(size):
     return jpeg(0xC0, 16, 16, fill(size, lambda i: segment(0xE1, b"Exif\0\0" + body)) + segment(0xDA, b"\1\1\0\0\x3f\0") + bytes(8))
 
 
+def jpeg2000(width, height, tile, blocks, precincts=None, layers=1, tiles=1):
+    """A codestream of one component, in AVI, whose tiles are empty."""
+    size = segment(0x51, struct.pack(">HIIIIIIIIH", 0, width, height, 0, 0, tile[0], tile[1], 0, 0, 1) + b"\7\1\1")
+    style = bytes([0 if precincts is None else 1, 0]) + struct.pack(">HB", layers, 0) + bytes([5, blocks - 2, blocks - 2, 0, 1])
+    style += b"" if precincts is None else bytes([precincts * 17] * 6)
+    quantiser = segment(0x5C, b"\x40" + bytes(16))
+    parts = b"".join(segment(0x90, struct.pack(">HIBB", number, 15, 0, 1)) + b"\xff\x93\x80" for number in range(tiles))
+    return b"\xff\x4f" + size + segment(0x52, style) + quantiser + parts + b"\xff\xd9"
+
+
+def frames_of(data, size, codec=b"MJ2C"):
+    return avi.document(movie=fill(size, lambda i: avi.chunk(b"00dc", data)), codec=codec)
+
+
+def jpeg2000_tiles(size):
+    """A tile of a pixel has its tables."""
+    side = max(2, int((size / 17) ** 0.5))
+    return frames_of(jpeg2000(side, side, (1, 1), 4, tiles=side * side), size)
+
+
+def jpeg2000_precincts(size):
+    """A precinct of two pixels, of 8K."""
+    return frames_of(jpeg2000(8192, 4320, (8192, 4320), 2, 1), size)
+
+
+def jpeg2000_blocks(size):
+    """Code blocks of 16 pixels, of 8K."""
+    return frames_of(jpeg2000(8192, 4320, (8192, 4320), 2), size)
+
+
+def jpeg2000_layers(size):
+    return frames_of(jpeg2000(2048, 1080, (2048, 1080), 3, layers=65_535), size)
+
+
 KINDS = {
+    "jpeg2000_tiles": jpeg2000_tiles,
+    "jpeg2000_precincts": jpeg2000_precincts,
+    "jpeg2000_blocks": jpeg2000_blocks,
+    "jpeg2000_layers": jpeg2000_layers,
     "gif_small_frames": gif_small_frames,
     "gif_disposed_frames": gif_disposed_frames,
     "gif_comments": gif_comments,
@@ -146,3 +185,5 @@ KINDS = {
     "exif": exif,
     "exif_tree": exif_tree,
 }
+
+SHORT = ()

@@ -51,6 +51,8 @@ const RECIPE: &[(&str, &str)] = &[
     patch!("0011-parameter-sets"),
     patch!("0012-png-texts"),
     patch!("0013-jpeg-scans"),
+    patch!("0014-coded-bitstream-units"),
+    patch!("0015-jpeg2000-parts"),
 ];
 
 /// The script's exit code for what must be changed before it can begin.

@@ -2,7 +2,7 @@
 
 import zlib
 
-from .parts import fill
+from parts import fill
 
 
 def number(value):
@@ -223,3 +223,5 @@ KINDS = {
     "unknown_elements": unknown_elements,
     "resync": resync,
 }
+
+SHORT = ()
