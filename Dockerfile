@@ -10,7 +10,7 @@ ARG RUST_VERSION=1.95.0
 FROM docker.io/library/rust:${RUST_VERSION}-slim-bookworm AS build
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        binutils ca-certificates gcc libc6-dev libclang-dev make meson nasm ninja-build pkg-config python3 xz-utils \
+        binutils ca-certificates gcc libc6-dev libclang-dev make meson nasm ninja-build patch pkg-config python3 xz-utils \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 

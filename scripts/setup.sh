@@ -30,6 +30,7 @@ ninja-build|ninja|static|executes what meson plans
 pkg-config|pkg-config|static system|finds FFmpeg for cargo, and dav1d and zlib for FFmpeg's configure
 libclang-dev|-|static system|ffmpeg-sys-next reads FFmpeg's headers with it
 xz-utils|xz|static|unpacks FFmpeg's sources
+patch|patch|static|applies our patches to FFmpeg's sources
 ca-certificates|-|static system|the S3 and HTTP clients load the TLS root certificates when they start, in tests too
 python3|python3|static system servers|runs meson, and `make demo` reads the database with it
 libavcodec-dev|-|system|Debian's FFmpeg: decoders

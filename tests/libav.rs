@@ -147,7 +147,7 @@ fn it_says_which_tools_are_missing() -> Outcome {
         symlink(which(tool)?, tools.join(tool))?;
     }
     let output = libav(&folder.path().join("libav")).env("PATH", &tools).output()?;
-    config_error(&output, &["missing: nasm meson ninja pkg-config xz.", "ninja-build", "xz-utils"]);
+    config_error(&output, &["missing: nasm meson ninja pkg-config xz patch.", "ninja-build", "xz-utils"]);
     assert_eq!(others(folder.path(), &["bin"])?, Vec::<OsString>::new());
     Ok(())
 }

@@ -432,9 +432,9 @@ FFmpeg's libavformat, libavcodec, libswscale and libavutil with dav1d and zlib, 
 checksums; the LGPL configuration of this program. It takes four to nine minutes on two processors, and nothing is done when DIR holds \
 this version already. Standard output gets one line, FFMPEG_DIR=DIR, for the build of whatever is to link it.
 
-It needs cargo, gcc, make, nasm, meson, ninja, pkg-config, xz and binutils; the exit code is 2 when something is missing. \
+It needs cargo, gcc, make, nasm, meson, ninja, pkg-config, xz, patch and binutils; the exit code is 2 when something is missing. \
 libclang-dev is for ffmpeg-sys-next, which reads FFmpeg's headers. On Debian:
-  apt-get install gcc make nasm meson ninja-build pkg-config xz-utils binutils libclang-dev
+  apt-get install gcc make nasm meson ninja-build pkg-config xz-utils patch binutils libclang-dev
 
 Examples:
   posterframe libav --prefix ~/libav

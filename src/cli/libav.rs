@@ -22,12 +22,37 @@ use crate::job_error::JobError;
 use crate::store::of_file;
 use crate::{CancelToken, ErrorKind};
 
-const RECIPE: [(&str, &str); 5] = [
+/// A patch of FFmpeg's source, by its name in the folder.
+macro_rules! patch {
+    ($name:literal) => {
+        (
+            concat!("patches/", $name, ".patch"),
+            include_str!(concat!("../../vendor/libav/patches/", $name, ".patch")),
+        )
+    };
+}
+
+const RECIPE: &[(&str, &str)] = &[
     ("build.sh", include_str!("../../vendor/libav/build.sh")),
     ("components.txt", include_str!("../../vendor/libav/components.txt")),
     ("glibc_compat.h", include_str!("../../vendor/libav/glibc_compat.h")),
     ("pins.toml", include_str!("../../vendor/libav/pins.toml")),
     ("pins.lock", include_str!("../../vendor/libav/pins.lock")),
+    patch!("0001-dictionary-entries"),
+    patch!("0002-index-out-of-order"),
+    patch!("0003-chapters-programs"),
+    patch!("0004-matroska-tags"),
+    patch!("0005-brake"),
+    patch!("0006-analysis"),
+    patch!("0007-matroska-unpacked"),
+    patch!("0008-mxf-sets"),
+    patch!("0009-mpegts-programs"),
+    patch!("0010-mov-protection"),
+    patch!("0011-parameter-sets"),
+    patch!("0012-png-texts"),
+    patch!("0013-jpeg-scans"),
+    patch!("0014-coded-bitstream-units"),
+    patch!("0015-jpeg2000-parts"),
 ];
 
 /// The script's exit code for what must be changed before it can begin.
@@ -42,7 +67,8 @@ pub(super) async fn run(arguments: LibavArguments, cancel: CancelToken) -> Resul
         .map_err(of_file(parent))?;
     for (name, text) in RECIPE {
         let file = folder.path().join(name);
-        fs::write(&file, text).map_err(of_file(&file))?;
+        let parent = file.parent().unwrap_or(folder.path());
+        fs::create_dir_all(parent).and_then(|()| fs::write(&file, text)).map_err(of_file(&file))?;
     }
     let child = start(&folder, &prefix, &arguments).map_err(of_file(Path::new("sh")))?;
     let status = wait(child, &cancel).await?;
@@ -125,4 +151,30 @@ fn refusal(status: ExitStatus, folder: TempDir, prefix: &Path) -> JobError {
     let message =
         format!("the build of libav failed ({status}); its logs are in {}", kept.join("work").display());
     JobError::new(ErrorKind::Internal, message).about(prefix.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::RECIPE;
+
+    /// A patch that the program did not carry would make another libav elsewhere.
+    #[test]
+    fn all_patches_are_carried() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vendor/libav/patches");
+        let names = fs::read_dir(folder)?
+            .map(|entry| Ok(format!("patches/{}", entry?.file_name().to_string_lossy())))
+            .collect::<Result<BTreeSet<String>, std::io::Error>>()?;
+        let carried: BTreeSet<String> = RECIPE
+            .iter()
+            .filter(|(name, _)| name.starts_with("patches/"))
+            .map(|&(name, _)| name.to_owned())
+            .collect();
+        assert!(!names.is_empty());
+        assert_eq!(names, carried);
+        Ok(())
+    }
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the pinned static libav (FFmpeg, dav1d, zlib) into vendor/libav/prefix: `make libav`. The program carries this script and
+# Builds the pinned static libav (FFmpeg with the patches beside this file, dav1d, zlib) into vendor/libav/prefix: `make libav`. The program carries this script and
 # the files beside it, too: `posterframe libav --prefix DIR`.
 #
 # The sources are crates pinned by checksum in pins.lock; nothing but the crate registry is asked. The build is
@@ -57,13 +57,13 @@ if [ "${1:-}" = update ]; then
 fi
 
 missing=
-for tool in cargo "$compiler" make nasm meson ninja pkg-config xz "${tools}ar" sha256sum; do
+for tool in cargo "$compiler" make nasm meson ninja pkg-config xz patch "${tools}ar" sha256sum; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
 [ -z "$missing" ] || refuse "missing:$missing. Debian has them in gcc${target:+-$target}, make, nasm, meson, ninja-build, pkg-config," \
-    "xz-utils and binutils${target:+-$target}; cargo comes from https://rustup.rs"
+    "xz-utils, patch and binutils${target:+-$target}; cargo comes from https://rustup.rs"
 
-stamp=$(cd "$here" && { cat build.sh components.txt glibc_compat.h pins.toml pins.lock; "$compiler" --version | head -n 1; echo "$machine$sanitizer"; } |
+stamp=$(cd "$here" && { cat build.sh components.txt glibc_compat.h pins.toml pins.lock patches/*.patch; "$compiler" --version | head -n 1; echo "$machine$sanitizer"; } |
     sha256sum | cut -d ' ' -f 1)
 if [ "$(cat "$prefix/.stamp" 2>/dev/null)" = "$stamp" ]; then
     say "up to date ($prefix)"
@@ -126,6 +126,10 @@ tar -C "$work" -xf "$ffmpeg_src/native/ffmpeg.tar.xz"
 tar -C "$work" -xf "$ffmpeg_src/native/zlib.tar.xz"
 # Official archives have this file. Without it FFmpeg asks git, and would call itself by our commit.
 cp "$work/ffmpeg/RELEASE" "$work/ffmpeg/VERSION"
+say "patching FFmpeg"
+# Without fuzz: a patch that was made for other lines has to be read again.
+apply_patches() { for file in "$here"/patches/*.patch; do patch -d "$work/ffmpeg" -p1 --fuzz=0 --no-backup-if-mismatch -i "$file" || return; done; }
+step patch apply_patches
 
 say "building zlib (1 of 3)"
 cd "$work/zlib"
