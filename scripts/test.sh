@@ -76,6 +76,10 @@ lanes=()
 [ "$libav" = 0 ] || finish
 
 step lint scripts/lint.sh
+# What is linked: crates against deny.toml, C libraries against the table of advisories, and the scripts that say so.
+step deny scripts/deny.sh
+step advisories-libav scripts/advisories_libav.py
+step supply-chain python3 -B scripts/test_supply_chain.py
 # Unit, integration and documentation tests of the program, the Lambda function and all their features. Every test is real: none is ignored.
 step test cargo test --locked --features static --no-fail-fast
 # A few times of each fixture, by the example that the step before built: `make any-time` requests more.

@@ -53,6 +53,19 @@ const RECIPE: &[(&str, &str)] = &[
     patch!("0013-jpeg-scans"),
     patch!("0014-coded-bitstream-units"),
     patch!("0015-jpeg2000-parts"),
+    patch!("1001-pssh-boxes"),
+    patch!("1002-rawvideo-uninitialized"),
+    patch!("1003-flashsv-uninitialized"),
+    patch!("1004-cscd-uninitialized"),
+    patch!("1005-exif-overlap"),
+    patch!("1006-hevc-pps-3d"),
+    patch!("1007-afgs1-points"),
+    patch!("1008-vc1-slice-leak"),
+    patch!("1009-av1-temporal-unit"),
+    patch!("1010-flac-parser-recursion"),
+    patch!("1011-vorbis-parser-retry"),
+    patch!("1012-vvc-frame-leak"),
+    patch!("1013-vvc-active-references"),
 ];
 
 /// The script's exit code for what must be changed before it can begin.
