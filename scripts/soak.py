@@ -9,7 +9,9 @@ descriptors, and how many threads it holds. The first 1,000 files warm it up: ca
   Sen), which single samples do not move;
 - descriptors and threads have to be flat: the least of the last third is no more than the most of the first third.
 
-A file that ends the process, or that it does not answer, stays in `target/soak/`.
+The heap gives memory back as soon as it can, so that what it keeps for later does not look like growth.
+
+A file that ends the process, that is not answered, or whose error blames something else than the file, stays in `target/soak/`.
 """
 
 from __future__ import annotations
@@ -36,6 +38,10 @@ EVERY = 500
 WARM_UP = 1000
 # Kilobytes per 1,000 files: half a kilobyte a file.
 BOUND = 512
+# The outcomes that blame something else than the file.
+BLAMED = ("internal", "unavailable", "not_found", "denied", "config", "cancelled")
+# Settings of glibc's heap: one arena, which keeps at most so many bytes at its end; larger blocks are mapped and unmapped.
+HEAP = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_MMAP_THRESHOLD_": "65536"}
 # Of a file. The example allows each of its calls 2 s.
 PATIENCE_SECONDS = 60
 
@@ -59,7 +65,8 @@ class Driver:
 
     def __init__(self, command: list[str], patience: float = PATIENCE_SECONDS) -> None:
         self.patience = patience
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=os.environ | HEAP)
         self.lines: queue.Queue[str | None] = queue.Queue()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -79,7 +86,9 @@ class Driver:
             raise Ended(f"ended with {self.process.wait()}") from None
         outcome = self._line()
         if is_sample:
-            self.samples.append(Sample(*map(int, self._line().split("\t")[1:])))
+            sample = Sample(*map(int, self._line().split("\t")[1:]))
+            print(f"{sample.files}\t{sample.kilobytes / 1000:.1f}\t{sample.descriptors}\t{sample.threads}", flush=True)
+            self.samples.append(sample)
         return outcome
 
     def _line(self) -> str:
@@ -122,7 +131,7 @@ def judge(samples: list[Sample], bound: float) -> list[str]:
 
 
 def files_to_read(corpus: list[tuple[Path, str]], count: int, seed: str, folder: Path) -> Iterator[Path]:
-    """Writes one file after the other to the folder. Each is gone when the next is there."""
+    """Writes one file after the other to the folder."""
     for number in range(1, count + 1):
         chance = random.Random(f"{seed} soak {number}")
         path, _ = chance.choice(corpus)
@@ -132,13 +141,6 @@ def files_to_read(corpus: list[tuple[Path, str]], count: int, seed: str, folder:
         written = folder / f"{seed}-{number}{path.suffix}"
         written.write_bytes(data)
         yield written
-        written.unlink()
-
-
-def print_table(samples: list[Sample]) -> None:
-    print("files\tMB\tdescriptors\tthreads")
-    for sample in samples:
-        print(f"{sample.files}\t{sample.kilobytes / 1000:.1f}\t{sample.descriptors}\t{sample.threads}")
 
 
 def soak(command: list[str], options: argparse.Namespace) -> list[str]:
@@ -146,23 +148,27 @@ def soak(command: list[str], options: argparse.Namespace) -> list[str]:
     options.folder.mkdir(parents=True, exist_ok=True)
     driver = Driver([*command, str(options.every)])
     outcomes: Counter[str] = Counter()
+    found = []
     corpus = list(media_files(options.paths))
+    print("files\tMB\tdescriptors\tthreads")
     try:
         for number, path in enumerate(files_to_read(corpus, options.files, options.seed, options.folder), 1):
-            outcomes[driver.take(path, number % options.every == 0)] += 1
+            outcome = driver.take(path, number % options.every == 0)
+            outcomes[outcome] += 1
+            if outcome in BLAMED:
+                found.append(f"{path}: an error of the kind {outcome}")
+            else:
+                path.unlink()
     except Ended as end:
-        # The generator stops before it removes the file.
-        return [f"{path}: the process {end}"]
+        return [*found, f"{path}: the process {end}"]
     finally:
         driver.close()
-        print_table(driver.samples)
         print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common()))
     samples = [sample for sample in driver.samples if sample.files >= options.warm_up]
     if len(samples) < 3:
-        return [f"{len(samples)} samples behind the warm-up are too few: FILES has to be {options.warm_up + 2 * options.every} or more"]
+        return found + [f"{len(samples)} samples behind the warm-up are too few: FILES has to be {options.warm_up + 2 * options.every} or more"]
     print(f"memory: {slope(samples):+.0f} kB per 1,000 files (allowed: {options.bound:g})")
-    blamed = {outcome: outcomes[outcome] for outcome in ("internal", "unavailable", "not_found", "denied", "config") if outcomes[outcome]}
-    return judge(samples, options.bound) + [f"{count} errors of the kind {kind}" for kind, count in blamed.items()]
+    return found + judge(samples, options.bound)
 
 
 def main() -> int:
