@@ -47,7 +47,7 @@ UNFIT = {
     "x_truncated_moov.mp4", "noindex_stopped.avi", "dnxhd.mxf", "mpeg2.mxf",
 }  # fmt: skip
 # What a fake program does with a file whose byte at PLACE is not that of the film.
-PLACE = 40
+PLACE = 10_000
 DEEDS = {
     "signal": "os.kill(os.getpid(), signal.SIGSEGV)",
     "panic": "sys.stderr.write('thread main panicked at src/lib.rs'); sys.exit(101)",
