@@ -202,6 +202,7 @@ class Campaign:
             for path, name in self.files:
                 result = Result(name)
                 list(pool.map(lambda number: self.attempt(result, path, number, False), numbers))  # noqa: B023
+                result.failures.sort(key=lambda failure: failure.number)
                 print_result(result)
                 results.append(result)
         if self.late:
