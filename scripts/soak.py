@@ -36,8 +36,8 @@ from mutations import mutant
 
 EVERY = 500
 WARM_UP = 1000
-# Kilobytes per 1,000 files: half a kilobyte a file.
-BOUND = 512
+# Kilobytes per 1,000 files: a quarter of a kilobyte a file.
+BOUND = 256
 # The outcomes that blame something else than the file.
 BLAMED = ("internal", "unavailable", "not_found", "denied", "config", "cancelled")
 # Settings of glibc's heap: one arena, which keeps at most so many bytes at its end; larger blocks are mapped and unmapped.
