@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 test-libav publish-check docs-test any-time mutate soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time mutate soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -56,6 +56,9 @@ test-libav: libav ## build libav once more, by `posterframe libav`, and compare 
 
 publish-check: libav ## pack the crate and build it from the package, as `cargo publish` would
 	@scripts/publish_check.sh
+
+public-api: libav ## write docs/public-api.txt, the listing of all public items (cargo-public-api, a nightly Rust; NIGHTLY=name)
+	@scripts/public_api.sh
 
 docs-test: libav test-servers ## run what the documents tell people to type (DOCS="docs/batch.md ..." for some of them)
 	cargo test $(CARGO_FLAGS) --test documents

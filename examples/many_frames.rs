@@ -1,4 +1,4 @@
-//! What several frames of one file cost by byte ranges: `many_frames FILE COUNT...`.
+//! What several frames of one file cost by byte ranges: `many_frames FILE [exact|keyframe] COUNT...`.
 //!
 //! `cargo run --release --example many_frames --no-default-features --features remote -- video.mp4 1 2 10 100` prints a line for each
 //! count: the frames lie at even intervals, the list is read from a file as if it were far away, and nothing of one list serves the next.
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use posterframe::source::{BlockCache, FileSource};
-use posterframe::{Media, OpenOptions};
+use posterframe::{FrameRequest, Media, OpenOptions, Pick};
 
 /// Bytes that wait to be read, at most: as in the cache of the process.
 const CACHE: u64 = 32 << 20;
@@ -16,12 +16,17 @@ const CACHE: u64 = 32 << 20;
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let Some(path) = arguments.next() else {
-        eprintln!("usage: many_frames FILE COUNT...");
+        eprintln!("usage: many_frames FILE [exact|keyframe] COUNT...");
         return ExitCode::from(2);
     };
     println!("frames\tround trips\trequests\tbytes\tpackets decoded\tmilliseconds");
-    for count in arguments {
-        let result = count.parse().map_err(Into::into).and_then(|count| take(&path, count));
+    let mut pick = Pick::Exact;
+    for argument in arguments {
+        if let Some(named) = Pick::from_name(&argument) {
+            pick = named;
+            continue;
+        }
+        let result = argument.parse().map_err(Into::into).and_then(|count| take(&path, count, pick));
         if let Err(error) = result {
             eprintln!("{path}: {error}");
             return ExitCode::FAILURE;
@@ -30,14 +35,15 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn take(path: &str, count: u32) -> Result<(), Box<dyn std::error::Error>> {
+fn take(path: &str, count: u32, pick: Pick) -> Result<(), Box<dyn std::error::Error>> {
     let started = Instant::now();
     let options = OpenOptions::default().with_cache(BlockCache::new(CACHE));
     let mut media = Media::open_source(FileSource::open(path)?, &options)?;
     let seconds = media.info().duration_seconds.ok_or("it does not say how long it is")?;
     let step = Duration::try_from_secs_f64(seconds)? / count.max(1);
     let mut packets = 0;
-    for frame in media.frames((0..count).map(|number| step * number + step / 2)) {
+    let request = |number| FrameRequest::at(step * number + step / 2).with_pick(pick);
+    for frame in media.frames((0..count).map(request)) {
         packets += frame?.packets_decoded();
     }
     let ledger = media.ledger();

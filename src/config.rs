@@ -8,6 +8,8 @@
 //! | `THUMBNAIL_AT` | `5` | where in the video the frame is taken, see [`FrameTime`]: `5`, `1:02.5`, `-10`, `10%`, `middle` |
 //! | `THUMBNAIL_PICK` | `exact` | `exact`, or `keyframe`: the one at or before that time, which is decoded alone |
 //! | `THUMBNAIL_WIDTH`, `THUMBNAIL_HEIGHT` | the video's own | bounds of the picture in pixels; it is never enlarged |
+//! | `THUMBNAIL_FIT` | `contain` | `contain`: the bounds contain the whole picture. `cover`: the picture covers them, and the parts beyond are cut off |
+//! | `THUMBNAIL_FOCUS` | the middle | the point that `cover` keeps in view, from the left and from the top: `0.5,0.25` or `50%,25%` |
 //! | `THUMBNAIL_FORMAT` | `jpeg` | `jpeg`, `png` or `webp` |
 //! | `THUMBNAIL_QUALITY` | `85` | 1 to 100, for JPEG and WebP |
 //! | `THUMBNAIL_KEY` | `{prefix}{dir}{name}.{ext}` | template of a thumbnail's key, see [`KeyTemplate`](crate::object_name::KeyTemplate) |
@@ -65,7 +67,7 @@ pub use lookup::{ConfigError, Problem};
 pub(crate) use partial::PartialConfig;
 
 use crate::object_name::KeyRules;
-use crate::{Bounds, Encoding, FrameRequest, FrameTime, ImageFormat, Pick, Quality};
+use crate::{Bounds, Encoding, Fit, Focus, FrameRequest, FrameTime, ImageFormat, Pick, Quality};
 use lookup::Lookup;
 
 /// Everything `process` is told by the environment.
@@ -217,6 +219,7 @@ fn read_thumbnail(lookup: &mut Lookup<'_>) -> ThumbnailSettings {
             max_width: lookup.with("THUMBNAIL_WIDTH", PIXELS, parse_pixels),
             max_height: lookup.with("THUMBNAIL_HEIGHT", PIXELS, parse_pixels),
         },
+        fit: read_fit(lookup),
         quality: quality.unwrap_or_default(),
     };
     let time = lookup.with("THUMBNAIL_AT", FrameTime::FORMS, |text| text.parse::<FrameTime>().ok());
@@ -229,6 +232,17 @@ fn read_thumbnail(lookup: &mut Lookup<'_>) -> ThumbnailSettings {
             .with("THUMBNAIL_CACHE_CONTROL", "printable ASCII, as in an HTTP header", parse_header)
             .unwrap_or(defaults.cache_control),
     }
+}
+
+fn read_fit(lookup: &mut Lookup<'_>) -> Fit {
+    let fit = lookup.with("THUMBNAIL_FIT", FITS, Fit::from_name).unwrap_or_default();
+    let focus = lookup.with("THUMBNAIL_FOCUS", Focus::FORMS, |text| text.parse::<Focus>().ok());
+    let focused = focus.map_or(Some(fit), |focus| fit.with_focus(focus));
+    // A wrong value in place of `cover` has been noted.
+    if focused.is_none() && !lookup.has_problem("THUMBNAIL_FIT") {
+        lookup.problem("THUMBNAIL_FOCUS", "only THUMBNAIL_FIT=cover has a focal point");
+    }
+    focused.unwrap_or(fit)
 }
 
 fn read_log(lookup: &mut Lookup<'_>, default: LogFormat) -> LogSettings {
@@ -263,6 +277,9 @@ pub(crate) const FORMATS: &str = match (cfg!(feature = "png"), cfg!(feature = "w
     (false, true) => "jpeg or webp",
     (false, false) => "jpeg",
 };
+
+/// Ways to fill the bounds.
+const FITS: &str = "contain or cover";
 
 /// A side's length. A JPEG's is 16 bits wide.
 pub(crate) fn parse_pixels(text: &str) -> Option<NonZeroU32> {
@@ -310,6 +327,8 @@ mod tests {
             ("THUMBNAIL_PICK", "keyframe"),
             ("THUMBNAIL_WIDTH", "640"),
             ("THUMBNAIL_HEIGHT", "360"),
+            ("THUMBNAIL_FIT", "cover"),
+            ("THUMBNAIL_FOCUS", "25%,0.75"),
             ("THUMBNAIL_FORMAT", "JPEG"),
             ("THUMBNAIL_QUALITY", "75"),
             ("THUMBNAIL_KEY", "{prefix}{stem}.{ext}"),
@@ -329,11 +348,31 @@ mod tests {
         assert_eq!(config.thumbnail.request.pick, Pick::Keyframe);
         assert_eq!(config.thumbnail.request.encoding.bounds.max_width, NonZeroU32::new(640));
         assert_eq!(config.thumbnail.request.encoding.bounds.max_height, NonZeroU32::new(360));
+        let focus = Focus::new(0.25, 0.75).unwrap();
+        assert_eq!(config.thumbnail.request.encoding.fit, Fit::Cover { focus });
         assert_eq!(Some(config.thumbnail.request.encoding.quality), Quality::new(75));
         assert_eq!(config.thumbnail.cache_control, "no-cache");
         assert!(config.overwrite_contents);
         assert_eq!(config.catalog_path(), Path::new("/srv/catalogue.db"));
         assert_eq!(config.with_store_dir(Path::new("x")).catalog_path(), Path::new("/srv/catalogue.db"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_focal_point_belongs_to_cover() -> Result<(), ConfigError> {
+        let covered = read(&[("THUMBNAIL_FIT", "cover")])?;
+        assert_eq!(covered.thumbnail.request.encoding.fit, Fit::Cover { focus: Focus::MIDDLE });
+        let told = |variables: &[(&str, &str)]| match read(variables) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        };
+        for fit in [None, Some(("THUMBNAIL_FIT", "contain"))] {
+            let variables: Vec<_> = fit.into_iter().chain([("THUMBNAIL_FOCUS", "0,0")]).collect();
+            let message = told(&variables);
+            assert!(message.contains("\n  THUMBNAIL_FOCUS: only THUMBNAIL_FIT=cover has"), "{message}");
+        }
+        let message = told(&[("THUMBNAIL_FIT", "fill"), ("THUMBNAIL_FOCUS", "0,0")]);
+        assert!(message.contains("\n  THUMBNAIL_FIT: ") && !message.contains("THUMBNAIL_FOCUS"), "{message}");
         Ok(())
     }
 
@@ -355,6 +394,8 @@ mod tests {
             ("THUMBNAIL_PICK", "best"),
             ("THUMBNAIL_WIDTH", "0"),
             ("THUMBNAIL_HEIGHT", "65536"),
+            ("THUMBNAIL_FIT", "fill"),
+            ("THUMBNAIL_FOCUS", "2,0"),
             ("THUMBNAIL_FORMAT", "gif"),
             ("THUMBNAIL_QUALITY", "101"),
             ("THUMBNAIL_KEY", "{stme}"),

@@ -45,8 +45,9 @@ pub enum Pick {
     /// The first that is presented at or after it.
     #[default]
     Exact,
-    /// The keyframe that is presented at it or last before it, as the container's index knows it: it is decoded alone. The
-    /// bytes up to the time are requested all the same. Where the container does not tell keyframes, or none decodes there, the exact frame.
+    /// The keyframe that is presented at it or last before it, as the container's index knows it: it is decoded alone. Of an MP4 and of
+    /// Matroska with cues only its own bytes are requested, of fragments with an index also some that follow it; where there is no
+    /// index, as in MPEG-TS, all up to the time are read. Where the container does not tell keyframes, or none decodes there, the exact frame.
     Keyframe,
 }
 

@@ -26,17 +26,148 @@
 //!
 //! # Tour
 //!
-//! | task | call |
-//! |---|---|
-//! | open a file, a reader, an object read by byte ranges | [`Media::open_file`], [`Media::open`], `Media::open_source` (feature `remote`) |
-//! | what it holds | [`Media::info`] |
-//! | the frame at a time | [`Media::frame`], with a `Duration`, a [`FrameTime`] or a [`FrameRequest`] |
-//! | several frames, planned and decoded together | [`Media::frames`] |
-//! | all frames between two times | [`Media::frames_between`] |
-//! | pictures of a frame | [`PosterFrame::thumbnail`], [`PosterFrame::encode`], [`PosterFrame::to_rgb8`] |
-//! | the same as futures | `AsyncMedia` (feature `tokio`) |
-//! | bounds on time, bytes and pixels; stopping the work | [`Limits`], [`OpenOptions`], [`CancelToken`] |
-//! | what went wrong, and whether it may pass | [`Error::kind`], [`ErrorKind::is_retryable`] |
+//! Each section names the feature that its task needs; without one, it works in every build. The examples run on the test videos of the
+//! repository, of which `h264_end.mp4` lasts 7 s.
+//!
+//! - [Open a video](#open-a-video): [`Media::open_file`], [`Media::open`], `Media::open_source`
+//! - [Tell what it holds](#tell-what-it-holds): [`Media::info`]
+//! - [Take a frame](#take-a-frame): [`Media::frame`], [`FrameTime`], [`FrameRequest`]
+//! - [Take several frames](#take-several-frames): [`Media::frames`], [`Media::frames_between`]
+//! - [Make pictures](#make-pictures): [`PosterFrame::thumbnail`], [`PosterFrame::encode`], [`PosterFrame::to_rgb8`]
+//! - [Await them](#await-them): `AsyncMedia` (feature `tokio`)
+//! - [Bound the work](#bound-the-work): [`Limits`], [`OpenOptions`], [`CancelToken`]
+//! - [Handle errors](#handle-errors): [`Error::kind`], [`ErrorKind::is_retryable`]
+//!
+//! ## Open a video
+//!
+//! [`Media::open_file`] takes a path, and [`Media::open`] a reader. An object that is read by byte ranges goes to `Media::open_source`: a URL
+//! (feature `http`), an object in S3 (`s3`) or in another store (`object_store`), or a [`source`] of your own (`remote`).
+#![cfg_attr(feature = "http", doc = "```no_run")]
+#![cfg_attr(not(feature = "http"), doc = "```ignore")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use posterframe::source::HttpSource;
+//! use posterframe::{Media, OpenOptions};
+//!
+//! let film = HttpSource::new("https://example.org/film.mp4".parse()?)?;
+//! // What the frame needs is requested together with the index.
+//! let options = OpenOptions::default().with_frame(Duration::from_secs(5));
+//! let mut media = Media::open_source(film, &options)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Tell what it holds
+//!
+//! ```
+//! # fn main() -> Result<(), posterframe::Error> {
+//! use posterframe::{Media, OpenOptions};
+//!
+//! let media = Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default())?;
+//! assert_eq!(media.info().duration_seconds, Some(7.0));
+//! assert!(media.info().streams.iter().any(|stream| stream.video.is_some()));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Take a frame
+//!
+//! A time alone requests the very frame there, as a full decode gives it. A [`FrameRequest`] also says which frame is picked, and what picture
+//! becomes of it.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use posterframe::{FrameRequest, FrameTime, Media, OpenOptions, Pick};
+//!
+//! let mut media = Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default())?;
+//! let middle: FrameTime = "middle".parse()?;
+//! assert_eq!(media.frame(middle)?.pts_seconds(), 3.5);
+//! let keyframe = FrameRequest::at(middle).with_pick(Pick::Keyframe);
+//! assert_eq!(media.frame(keyframe)?.pts_seconds(), 3.0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Take several frames
+//!
+//! A list is planned and decoded together: [`Media::frames`] for times, [`Media::frames_between`] for all frames from one time to another.
+//!
+//! ```
+//! # fn main() -> Result<(), posterframe::Error> {
+//! use std::time::Duration;
+//! use posterframe::{Media, OpenOptions};
+//!
+//! let mut media = Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default())?;
+//! for frame in media.frames([1, 2, 6].map(Duration::from_secs)) {
+//!     println!("{}", frame?.pts_seconds());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Make pictures
+//!
+//! A [`PosterFrame`] owns its pixels. It makes as many pictures as wanted, in JPEG, PNG (feature `png`) and WebP (`webp`), or as packed RGB,
+//! which becomes an `image::RgbImage` (`image`).
+//!
+//! ```
+//! # fn main() -> Result<(), posterframe::Error> {
+//! use std::time::Duration;
+//! use posterframe::{Bounds, Encoding, Media, OpenOptions};
+//!
+//! let mut media = Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default())?;
+//! let frame = media.frame(Duration::from_secs(5))?;
+//! for width in [160, 96] {
+//!     let thumbnail = frame.encode(&Encoding::default().with_bounds(Bounds::width(width)))?;
+//!     assert_eq!(thumbnail.width, width);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Await them
+//!
+//! `AsyncMedia` (feature `tokio`) has the same calls as futures. A future that is dropped ends its work.
+#![cfg_attr(feature = "tokio", doc = "```no_run")]
+#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! # async fn poster(film: posterframe::source::FileSource) -> Result<(), posterframe::Error> {
+//! use std::time::Duration;
+//! use posterframe::{AsyncMedia, OpenOptions};
+//!
+//! let mut media = AsyncMedia::open(film, OpenOptions::default()).await?;
+//! let thumbnail = media.thumbnail(Duration::from_secs(5)).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Bound the work
+//!
+//! Files are strangers' uploads. [`Limits`] bound what one may cost, [`OpenOptions::with_total_time`] ends the work by the clock, and a
+//! [`CancelToken`] from another thread. The defaults are meant for strangers.
+//!
+//! ```
+//! use std::time::Duration;
+//! use posterframe::{CancelToken, Limits, OpenOptions};
+//!
+//! let stop = CancelToken::default();
+//! let limits = Limits::default().with_max_pixels(4096 * 2304);
+//! let options = OpenOptions::default()
+//!     .with_limits(limits)
+//!     .with_total_time(Duration::from_secs(10))
+//!     .with_cancel(stop.clone());
+//! ```
+//!
+//! ## Handle errors
+//!
+//! [`Error`] says what went wrong, and [`Error::kind`] what to do about it. [`ErrorKind::is_retryable`] tells what may pass.
+//!
+//! ```
+//! use posterframe::{ErrorKind, Media, OpenOptions};
+//!
+//! let error = Media::open_file("nothing.mp4", &OpenOptions::default()).expect_err("there is no such file");
+//! assert_eq!(error.kind(), ErrorKind::NotFound);
+//! assert!(!error.kind().is_retryable());
+//! ```
 //!
 //! # What it costs and what it may cost
 //!
@@ -147,7 +278,7 @@ pub use media::{
     Mp4Layout, OpenOptions, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
 };
 pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
-pub use pixels::{Bounds, Orientation, RgbPicture};
+pub use pixels::{Bounds, Fit, Focus, FocusError, Framing, Orientation, RgbPicture};
 pub use source::Ledger;
 
 /// The guide's programs, compiled and run as tests.

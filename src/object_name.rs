@@ -10,7 +10,7 @@ mod title;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use key_rules::{KeyRules, SkipReason};
 pub use key_template::{KeyTemplate, KeyTemplateError};
@@ -38,6 +38,15 @@ impl ContentId {
     /// The number.
     pub const fn get(self) -> u32 {
         self.0
+    }
+}
+
+/// From a number that can be one.
+impl<'de> Deserialize<'de> for ContentId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = i64::deserialize(deserializer)?;
+        Self::new(id)
+            .ok_or_else(|| de::Error::custom(format_args!("content id {id} is outside 1..={}", Self::MAX)))
     }
 }
 
@@ -162,6 +171,16 @@ mod tests {
     use super::*;
 
     type TestResult = Result<(), ObjectNameError>;
+
+    #[test]
+    fn only_ids_are_read_from_json() {
+        let read = |json: &str| serde_json::from_str::<ContentId>(json).ok().map(ContentId::get);
+        assert_eq!((read("1"), read("2147483647")), (Some(1), Some(ContentId::MAX)));
+        assert_eq!(ContentId::new(7).and_then(|id| serde_json::to_string(&id).ok()).as_deref(), Some("7"));
+        for wrong in ["0", "-1", "2147483648", "1.5", "\"1\"", "null"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 
     fn parts(key: &str) -> Result<(Option<u32>, String, String), ObjectNameError> {
         let name = ObjectName::parse(key)?;

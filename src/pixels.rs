@@ -1,8 +1,12 @@
-//! Values that describe pictures: orientation, bounds, planes and packed pixels.
+//! Values that describe pictures: orientation, bounds, how they are filled, planes and packed pixels.
+
+mod fit;
 
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
+
+pub use fit::{Fit, Focus, FocusError, Framing};
 
 /// How a decoded picture must be turned to stand upright, numbered as Exif does (TIFF tag 274): the eight ways a
 /// rectangle can lie on itself.

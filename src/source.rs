@@ -63,6 +63,8 @@ pub use first_reads::{FirstReads, ReadSize};
 #[cfg(feature = "http")]
 pub use http::HttpSource;
 pub use ledger::Ledger;
+#[cfg(feature = "job")]
+pub(crate) use ledger::milliseconds;
 #[cfg(feature = "remote")]
 pub use memory::MemorySource;
 #[cfg(feature = "object_store")]

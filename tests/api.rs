@@ -6,10 +6,13 @@ use std::fmt::Debug;
 
 use posterframe::source::{ByteRange, Ledger, RangeRequest, SourceError};
 use posterframe::{
-    Bounds, CancelToken, CoverArt, Encoding, Error, ErrorKind, FrameReason, FrameRequest, FrameTime,
-    FrameTimeError, ImageFormat, Limit, Limits, Media, MediaInfo, OpenOptions, Orientation, Percent, Pick,
-    PosterFrame, Quality, RgbPicture, StreamInfo, Threads, Thumbnail,
+    Bounds, CancelToken, CoverArt, Encoding, Error, ErrorKind, Fit, Focus, FocusError, FrameReason,
+    FrameRequest, FrameTime, FrameTimeError, Framing, ImageFormat, Limit, Limits, Media, MediaInfo,
+    OpenOptions, Orientation, Percent, Pick, PosterFrame, Quality, RgbPicture, StreamInfo, Threads,
+    Thumbnail,
 };
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Values: shared by threads, copied, shown.
 const fn value<T: Debug + Clone + Send + Sync + Unpin + 'static>() {}
@@ -20,6 +23,9 @@ const fn movable<T: Debug + Send>() {}
 /// Errors, as `Box<dyn Error + Send + Sync>` and `anyhow` want them.
 const fn error<T: StdError + Send + Sync + 'static>() {}
 
+/// What is stored, and read again.
+const fn stored<T: Serialize + DeserializeOwned>() {}
+
 const _: () = {
     value::<Bounds>();
     value::<ByteRange>();
@@ -27,11 +33,14 @@ const _: () = {
     value::<Encoding>();
     value::<ErrorKind>();
     value::<CoverArt>();
+    value::<Fit>();
+    value::<Focus>();
     value::<FrameReason>();
     value::<FrameRequest>();
     value::<FrameTime>();
     value::<Percent>();
     value::<Pick>();
+    value::<Framing>();
     value::<ImageFormat>();
     value::<Ledger>();
     value::<Limits>();
@@ -48,11 +57,49 @@ const _: () = {
     value::<Limit>();
     value::<SourceError>();
     error::<Error>();
+    error::<FocusError>();
     error::<FrameTimeError>();
     error::<SourceError>();
     movable::<Media<'static>>();
     shared::<PosterFrame>();
+    stored::<FrameReason>();
+    stored::<FrameRequest>();
+    stored::<Framing>();
+    stored::<Ledger>();
+    stored::<MediaInfo>();
+    stored::<Orientation>();
+    stored::<RgbPicture>();
+    stored::<StreamInfo>();
+    stored::<Thumbnail>();
 };
+
+#[cfg(feature = "job")]
+mod job {
+    use posterframe::event::FunctionError;
+    use posterframe::object_name::ContentId;
+    use posterframe::process::{Report, RowStanding, Standing, Status, StepTimes, ThumbnailStanding};
+
+    use super::{stored, value};
+
+    const _: () = {
+        value::<Report>();
+        stored::<ContentId>();
+        stored::<FunctionError>();
+        stored::<Report>();
+        stored::<RowStanding>();
+        stored::<Standing>();
+        stored::<Status>();
+        stored::<StepTimes>();
+        stored::<ThumbnailStanding>();
+    };
+
+    #[cfg(feature = "lambda")]
+    const _: () = {
+        value::<posterframe::process::Comparison>();
+        stored::<posterframe::process::Agreement>();
+        stored::<posterframe::process::Comparison>();
+    };
+}
 
 #[cfg(feature = "remote")]
 mod remote {
@@ -122,6 +169,7 @@ fn names_of_kinds_and_reasons_stand() {
         assert_eq!((reason.as_str(), FrameReason::from_name(name)), (name, Some(reason)));
         assert_eq!(serde_json::to_string(&reason).ok(), Some(format!("\"{name}\"")));
     }
+    assert_eq!(Fit::ALL.map(Fit::as_str), ["contain", "cover"]);
     assert_eq!(Pick::ALL.map(Pick::as_str), ["exact", "keyframe"]);
     assert_eq!(CoverArt::ALL.map(CoverArt::as_str), ["fallback", "ignore", "prefer", "only"]);
 }

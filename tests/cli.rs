@@ -273,6 +273,34 @@ fn grab_takes_times_in_all_forms() -> TestResult {
 }
 
 #[test]
+fn grab_covers_a_box_around_a_focal_point() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("a.png");
+    let (video, out) = (fixture("orient_6.mp4"), text(&out)?);
+    let grab = |options: &[&str]| -> Result<image::RgbImage, Box<dyn Error>> {
+        let size = ["--width", "32", "--height", "32", "--json"];
+        let grabbed = succeed(&[&["grab", text(&video)?, "-o", out], &size[..], options].concat())?;
+        let picture = image::open(out)?.into_rgb8();
+        assert_eq!(
+            (&grabbed["width"], &grabbed["height"]),
+            (&picture.width().into(), &picture.height().into())
+        );
+        Ok(picture)
+    };
+    assert_eq!(grab(&[])?.dimensions(), (32, 21));
+    assert_eq!(grab(&["--fit", "contain"])?.dimensions(), (32, 21));
+    assert_eq!(grab(&["--fit", "cover"])?, grab(&["--fit", "cover", "--focus", "0.5,50%"])?);
+    // The top corners are red and green.
+    for (focus, x, colour) in [("0,0", 2, [255, 0, 0]), ("100%,0", 29, [0, 255, 0])] {
+        let picture = grab(&["--fit", "cover", "--focus", focus])?;
+        assert_eq!(picture.dimensions(), (32, 32));
+        let pixel = picture.get_pixel(x, 2).0;
+        assert!(pixel.iter().zip(colour).all(|(a, b)| a.abs_diff(b) < 30), "{focus}: {pixel:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn grab_takes_a_cover_picture_as_asked_for() -> TestResult {
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("a.jpg");
@@ -335,10 +363,22 @@ fn usage_and_settings_end_with_2() -> TestResult {
     }
     fails(&["grab", video, "-o", "a.jpg", "--pick", "best"], 2, "config", "exact, keyframe")?;
     fails(&["grab", video, "-o", "a.jpg", "--cover", "yes"], 2, "config", "fallback, ignore, prefer, only")?;
+    let grab = ["grab", video, "-o", "a.jpg"];
+    fails(&[&grab[..], &["--fit", "fill"]].concat(), 2, "config", "contain, cover")?;
+    for focus in ["", "0.5", "0.5,1.1", "-0.1,0", "101%,0", "nan,0", "middle"] {
+        let cover = ["--fit", "cover", "--focus", focus];
+        fails(&[&grab[..], &cover].concat(), 2, "config", "a point such as 0.5,0.25 or 50%,25%")?;
+    }
+    fails(&[&grab[..], &["--focus", "0,0"]].concat(), 2, "config", "--focus is for --fit cover")?;
     fails(&["probe", video, "--timeout", "long"], 2, "config", "a length of time such as 90")?;
     fails(&["grab", video, "-o", "/", "--format", "png"], 2, "config", "/")?;
     fails(&["grab", video, "-o", video, "--format", "png"], 2, "config", "is the video itself")?;
     fails(&["process", text(&fixture(""))?], 2, "config", "folder")?;
+    let settings = [("THUMBNAIL_FIT", "fill"), ("THUMBNAIL_FOCUS", "1,2")];
+    for told in ["THUMBNAIL_FIT: \"fill\" is not contain or cover", "THUMBNAIL_FOCUS: \"1,2\" is not a point"]
+    {
+        fails_with(&settings, &["process", video], 2, "config", told)?;
+    }
     let settings = [("THUMBNAIL_AT", "soon"), ("THUMBNAIL_KEY", "{nmae}")];
     for name in ["THUMBNAIL_AT", "THUMBNAIL_KEY", "unknown placeholder {nmae}"] {
         fails_with(&settings, &["process", video], 2, "config", name)?;
@@ -526,6 +566,10 @@ fn edits_outlive_everything_but_a_new_video() -> TestResult {
     // Other settings make another picture, even one with another key, and leave the content alone.
     let small = process(&[("THUMBNAIL_WIDTH", "80")])?;
     assert_eq!((&small["status"], &small["width"]), (&"processed".into(), &80.into()));
+    let square = [("THUMBNAIL_WIDTH", "64"), ("THUMBNAIL_HEIGHT", "64"), ("THUMBNAIL_FIT", "cover")];
+    let square = process(&[&square[..], &[("THUMBNAIL_FOCUS", "0,0.5")]].concat())?;
+    assert_eq!(square["status"], "processed");
+    assert_eq!((&square["width"], &square["height"]), (&64.into(), &64.into()));
     let png = process(&[("THUMBNAIL_FORMAT", "png")])?;
     assert!(png["thumbnail_url"].as_str().is_some_and(|url| url.ends_with("1_x.png")));
     assert_eq!(title()?.as_deref(), Some("Edited"));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{AT, Outcome, fixture_bytes, fixtures, gives_no_picture, planes_md5};
 use posterframe::source::{BlockCache, ByteRange, FirstReads, MemorySource, ReadSize};
 use posterframe::testing::replace_hints;
-use posterframe::{Error, FrameReason, Ledger, Media, OpenOptions};
+use posterframe::{Error, FrameReason, FrameRequest, Ledger, Media, OpenOptions, Pick};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -31,19 +31,20 @@ enum Instead {
     Other(String),
 }
 
-/// The frames at some times, and what they cost. The first reads are as small as the fixtures are.
+/// The frames at some times, each exact frame before its keyframe, and what they cost. The first reads are as small as the fixtures are.
 fn frames(name: &str, times: &[Duration]) -> Outcome<(Vec<Frame>, Ledger)> {
     let mut reads = FirstReads::default();
     (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(8 << 10), ReadSize::fixed(4 << 10), 8 << 10);
     let mut options = OpenOptions::default().with_frame(AT).with_first_reads(reads);
     options = options.with_cache(BlockCache::new(1 << 20));
     let mut media = Media::open_source(MemorySource::new(fixture_bytes(name)?), &options)?;
-    let mut frame = |at| {
-        let frame = media.frame(at)?;
+    let mut frame = |request: FrameRequest| {
+        let frame = media.frame(request)?;
         Ok((frame.pts(), frame.reason(), planes_md5(&frame)?))
     };
-    let told = |at: &Duration| frame(*at).map_err(|error: Error| error.to_string());
-    Ok((times.iter().map(told).collect(), media.ledger()))
+    let requests = times.iter().flat_map(|&at| Pick::ALL.map(|pick| FrameRequest::at(at).with_pick(pick)));
+    let told = |request| frame(request).map_err(|error: Error| error.to_string());
+    Ok((requests.map(told).collect(), media.ledger()))
 }
 
 /// The ranges that the plans for a file name, in turn.

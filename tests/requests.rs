@@ -12,8 +12,8 @@ use std::time::Duration;
 use common::{AT, Outcome, fixture_bytes, fixtures, gives_no_picture, open, planes_md5};
 use posterframe::source::{FirstReads, MemorySource, ReadSize};
 use posterframe::{
-    Bounds, CancelToken, CoverArt, Encoding, Error, ErrorKind, FrameReason, FrameRequest, FrameTime, Ledger,
-    Limits, Media, MediaInfo, OpenOptions, Percent, Pick, PosterFrame,
+    Bounds, CancelToken, CoverArt, Encoding, Error, ErrorKind, Fit, FrameReason, FrameRequest, FrameTime,
+    Ledger, Limits, Media, MediaInfo, OpenOptions, Percent, Pick, PosterFrame,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -263,7 +263,7 @@ fn near_times_are_decoded_together() -> Outcome {
 /// However many frames of a film whose index is read: the round trips of one, and one more.
 #[test]
 fn a_list_takes_the_round_trips_of_one_frame() -> Outcome {
-    for name in ["h264_end.mp4", "h264_front.mp4", "h264_1080p.mp4", "h264.mkv"] {
+    for name in ["h264_end.mp4", "h264_front.mp4", "h264_1080p.mp4", "h264.mkv", "h264_frag_sidx.mp4"] {
         let bytes = fixture_bytes(name)?;
         let mut first_reads = FirstReads::for_name(name);
         (first_reads.head, first_reads.tail, first_reads.whole) =
@@ -444,6 +444,15 @@ fn results_survive_json() -> Outcome {
         FrameRequest::at("-2.5".parse::<FrameTime>()?).with_pick(Pick::Keyframe).with_cover(CoverArt::Only);
     let json = serde_json::to_string(&request)?;
     assert_eq!(serde_json::from_str::<FrameRequest>(&json)?, request, "{json}");
+    let focus = "0.25,75%".parse()?;
+    let covered = FrameRequest::at(AT).with_encoding(Encoding::default().with_fit(Fit::Cover { focus }));
+    let json = serde_json::to_string(&covered)?;
+    assert_eq!(serde_json::from_str::<FrameRequest>(&json)?, covered, "{json}");
+    // As requests were stored before the field was there.
+    let stored =
+        r#"{"time": "5", "encoding": {"format": "jpeg", "bounds": {"max_width": 640}, "quality": 85}}"#;
+    let bounded = Encoding::default().with_bounds(Bounds::width(640));
+    assert_eq!(serde_json::from_str::<FrameRequest>(stored)?, FrameRequest::at(AT).with_encoding(bounded));
     assert_eq!(serde_json::from_str::<FrameRequest>("{}")?, FrameRequest::default());
     assert!(serde_json::from_str::<FrameRequest>(r#"{"encoding": {"quality": 101}}"#).is_err());
     let thumbnail = open("h264_end.mp4")?.frame(AT)?.thumbnail()?;

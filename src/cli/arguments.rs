@@ -15,7 +15,7 @@ use super::audit::FindingKind;
 use super::catalogue::CatalogueKind;
 use crate::frame_time::{FrameTime, parse_duration};
 use crate::location::{Location, Prefix};
-use crate::{CancelToken, CoverArt, ImageFormat, Limits, OpenOptions, Pick, Quality, config};
+use crate::{CancelToken, CoverArt, Fit, Focus, ImageFormat, Limits, OpenOptions, Pick, Quality, config};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -98,6 +98,7 @@ Examples:
   posterframe grab holiday.mp4 -o poster.jpg
   posterframe grab holiday.mp4 --show
   posterframe grab holiday.mp4 -o small.webp --at 1:02.5 --width 640
+  posterframe grab holiday.mp4 -o square.jpg --width 640 --height 640 --fit cover --focus 0.5,0.3
   posterframe grab holiday.mp4 -o middle.jpg --at middle
   posterframe grab s3://films/videos/1_x.mp4 -o poster.jpg
   curl -s https://example.org/clip.webm | posterframe grab - -o poster.jpg
@@ -113,7 +114,8 @@ catalogue API, unless --catalog sqlite. What will be written is printed first. D
 Settings (environment variables and their defaults):
   VIDEO_PREFIX=videos/          VIDEO_SUFFIXES=.mp4       THUMBNAIL_PREFIX=thumbnails/
   THUMBNAIL_AT=5                THUMBNAIL_PICK=exact      THUMBNAIL_WIDTH=
-  THUMBNAIL_HEIGHT=             THUMBNAIL_QUALITY=85      THUMBNAIL_FORMAT=jpeg
+  THUMBNAIL_HEIGHT=             THUMBNAIL_FIT=contain     THUMBNAIL_FOCUS=
+  THUMBNAIL_QUALITY=85          THUMBNAIL_FORMAT=jpeg
   THUMBNAIL_KEY={prefix}{dir}{name}.{ext}
   THUMBNAIL_CACHE_CONTROL='public, max-age=300'
   STORE_DIR=posterframe-data    CATALOG_SQLITE=STORE_DIR/catalog.sqlite3
@@ -230,6 +232,12 @@ pub(super) struct GrabArguments {
     /// Largest height
     #[arg(long, value_name = "PIXELS", value_parser = pixels)]
     pub(super) height: Option<NonZeroU32>,
+    /// How the picture fills WIDTH and HEIGHT: contain keeps the whole picture; cover fills both and cuts off the parts beyond
+    #[arg(long, value_name = "HOW", default_value = "contain", value_parser = fit())]
+    pub(super) fit: Fit,
+    /// The point that --fit cover keeps in view, from the left and from the top: 0.5,0.25 or 50%,25% [default: the middle]
+    #[arg(long, value_name = "X,Y", allow_hyphen_values = true, value_parser = focus)]
+    pub(super) focus: Option<Focus>,
     /// 1 to 100, for JPEG and WebP
     #[arg(long, value_name = "QUALITY", default_value = "85", value_parser = quality)]
     pub(super) quality: Quality,
@@ -520,6 +528,15 @@ fn pick() -> impl TypedValueParser<Value = Pick> {
 fn cover() -> impl TypedValueParser<Value = CoverArt> {
     let names = PossibleValuesParser::new(CoverArt::ALL.map(CoverArt::as_str));
     names.map(|name| CoverArt::from_name(&name).unwrap_or_default())
+}
+
+fn fit() -> impl TypedValueParser<Value = Fit> {
+    let names = PossibleValuesParser::new(Fit::ALL.map(Fit::as_str));
+    names.map(|name| Fit::from_name(&name).unwrap_or_default())
+}
+
+fn focus(text: &str) -> Result<Focus, &'static str> {
+    text.parse().map_err(|_| Focus::FORMS)
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {

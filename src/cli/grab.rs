@@ -14,8 +14,8 @@ use crate::job_error::JobError;
 use crate::location::Location;
 use crate::store::of_file;
 use crate::{
-    Bounds, CancelToken, Encoding, ErrorKind, FrameReason, FrameRequest, ImageFormat, Ledger, RgbPicture,
-    config,
+    Bounds, CancelToken, Encoding, ErrorKind, Fit, FrameReason, FrameRequest, ImageFormat, Ledger,
+    RgbPicture, config,
 };
 
 /// What `grab --json` prints.
@@ -38,7 +38,8 @@ struct Grabbed {
 pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), Failure> {
     let started = Instant::now();
     let bounds = Bounds { max_width: arguments.width, max_height: arguments.height };
-    let encoding = Encoding { format: format(arguments)?, bounds, quality: arguments.quality };
+    let (format, fit, quality) = (format(arguments)?, fit(arguments)?, arguments.quality);
+    let encoding = Encoding { format, bounds, fit, quality };
     let request = FrameRequest { time: arguments.at, pick: arguments.pick, cover: arguments.cover, encoding };
     if arguments.show && !io::stdout().is_terminal() {
         let error = "--show needs a terminal; -o FILE writes the picture";
@@ -62,7 +63,7 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
         write(output, location, &thumbnail.bytes)?;
     }
     if arguments.show {
-        in_terminal(frame.to_rgb8(encoding.bounds).map_err(about)?)?;
+        in_terminal(frame.to_rgb8(encoding).map_err(about)?)?;
     }
     let name_of_output = arguments.output.as_ref().map(|output| output.display().to_string());
     let grabbed = Grabbed {
@@ -146,6 +147,13 @@ fn format(arguments: &GrabArguments) -> Result<ImageFormat, JobError> {
         JobError::new(ErrorKind::Config, error).about(output.display().to_string())
     };
     extension.and_then(ImageFormat::from_extension).ok_or_else(unknown)
+}
+
+/// How the bounds are filled, and around which point.
+fn fit(arguments: &GrabArguments) -> Result<Fit, JobError> {
+    let GrabArguments { fit, focus, .. } = arguments;
+    let focused = focus.map_or(Some(*fit), |focus| fit.with_focus(focus));
+    focused.ok_or_else(|| JobError::new(ErrorKind::Config, "--focus is for --fit cover"))
 }
 
 /// Writes the picture: whole or not at all where OUT is or becomes a regular file, straight into anything else.

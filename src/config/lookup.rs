@@ -79,7 +79,6 @@ impl<'a> Lookup<'a> {
         value.filter(|_| problems.is_empty()).ok_or(ConfigError { problems })
     }
 
-    #[cfg(feature = "mysql")]
     pub(super) fn has_problem(&self, variable: &str) -> bool {
         self.problems.iter().any(|problem| problem.variable == variable)
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value, json};
 
 use super::error::EventError;
@@ -94,6 +94,25 @@ impl FunctionError {
 
     /// The type of an error that stands for failures of different kinds.
     pub const SEVERAL: &'static str = "several";
+}
+
+/// From what [`Serialize`] writes: a type that is none of the stable names is an error.
+impl<'de> Deserialize<'de> for FunctionError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Written {
+            error_type: String,
+            error_message: String,
+        }
+        let Written { error_type: name, error_message: message } = Written::deserialize(deserializer)?;
+        let error_type = match ErrorKind::from_name(&name) {
+            Some(kind) => kind.as_str(),
+            None if name == Self::SEVERAL => Self::SEVERAL,
+            None => return Err(de::Error::custom(format_args!("unknown error type {name:?}"))),
+        };
+        Ok(Self { error_type, message })
+    }
 }
 
 impl From<EventError> for FunctionError {
@@ -260,5 +279,24 @@ fn bounded(entries: impl Iterator<Item = Map<String, Value>>) -> (Vec<Value>, us
 fn insert_count(fields: &mut Map<String, Value>, name: &str, count: usize) {
     if count > 0 {
         fields.insert(name.to_owned(), count.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_reads_back_from_its_json() -> Result<(), serde_json::Error> {
+        let several =
+            FunctionError { error_type: FunctionError::SEVERAL, message: "{\"failed\": []}".to_owned() };
+        for failure in [FunctionError::new(ErrorKind::NotFound, "s3://films/a.mp4: no such object"), several]
+        {
+            let json = serde_json::to_string(&failure)?;
+            assert_eq!(serde_json::from_str::<FunctionError>(&json)?, failure, "{json}");
+        }
+        let unknown = r#"{"errorType": "odd", "errorMessage": ""}"#;
+        assert!(serde_json::from_str::<FunctionError>(unknown).is_err());
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use crate::media::container::formats::{Opening, Seeking};
 use crate::media::error::Error;
 use crate::media::ffi::stream::Stream;
 use crate::media::frame::poster::{PosterFrame, Terms};
+use crate::media::layout::Wanted;
 use crate::media::open::Media;
 use crate::media::search::{self, FrameReason, Places, Search, Target};
 use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
@@ -93,7 +94,7 @@ impl<'r> Media<'r> {
             return Err(Error::TileGrid);
         }
         self.container.keep_only(index);
-        self.plan(index, track, self.time_of(request))?;
+        self.plan(index, track, self.wanted(request))?;
         loop {
             // Of a file of fragments, only those that were thought to be enough are seen.
             let target = self.target(request, self.time_base(index)?);
@@ -118,7 +119,7 @@ impl<'r> Media<'r> {
         self.begin()?;
         self.container.keep_only(index);
         let track = self.info.streams.get(index).and_then(|info| u32::try_from(info.id?).ok());
-        self.plan(index, track, at)?;
+        self.plan(index, track, Wanted { at, pick: Pick::Exact })?;
         loop {
             // No other frame is taken for it.
             let target = Target {
@@ -137,11 +138,11 @@ impl<'r> Media<'r> {
         }
     }
 
-    /// Asks for what the frame at `at` needs, where that can be known.
-    fn plan(&mut self, index: usize, track: Option<u32>, at: Duration) -> Result<(), Error> {
-        if self.planned_at != Some(at) {
-            self.layout.plan(self.container.input_mut(), track, at)?;
-            self.planned_at = Some(at);
+    /// Asks for what a frame needs, where that can be known.
+    fn plan(&mut self, index: usize, track: Option<u32>, wanted: Wanted) -> Result<(), Error> {
+        if self.planned != Some(wanted) {
+            self.layout.plan(self.container.input_mut(), track, wanted)?;
+            self.planned = Some(wanted);
         }
         self.show_planned(index)
     }
@@ -239,7 +240,7 @@ impl<'r> Media<'r> {
             pending: &mut self.pending,
             encryption: self.encryptions.get(index),
             is_at_start: std::mem::replace(&mut self.at_start, false),
-            is_planned: self.layout.mp4().is_some(),
+            is_planned: self.layout.has_plan(),
             threads: self.threads.resolve(width, height),
             limits: self.limits,
         };
@@ -251,14 +252,46 @@ impl<'r> Media<'r> {
         Terms { encoding: request.encoding, max_pixels, work }
     }
 
-    /// Requests what a frame needs ahead of its turn, where the index that was read after `depth` requests in a row tells it.
-    pub(super) fn plan_ahead(&mut self, request: &FrameRequest, depth: u32) -> Option<Vec<ByteRange>> {
+    /// Begins a list: reads the index, if it was not read yet, with what the first frame needs. Returns after how many requests in a row it
+    /// was read.
+    pub(super) fn plan_first(&mut self, request: &FrameRequest) -> Result<u32, Error> {
+        self.begin()?;
+        if let Some((index, track)) = self.likely_stream(request).filter(|_| !self.layout.has_index()) {
+            self.plan(index, track, self.wanted(request))?;
+        }
+        Ok(self.layout.index_depth)
+    }
+
+    /// Lets libavformat see so many of the fragments that an index names that the last frame of a list is among them: it looks at all of
+    /// them whenever it is shown more.
+    pub(super) fn show_up_to(&mut self, request: &FrameRequest) -> Result<(), Error> {
+        if self.is_partial()
+            && self.layout.has_index()
+            && let Some((index, track)) = self.likely_stream(request)
+        {
+            self.plan(index, track, self.wanted(request))?;
+        }
+        Ok(())
+    }
+
+    /// Requests what a frame needs ahead of its turn, where the index that was read after `depth` requests in a row tells it. Returns
+    /// what was requested, the frame's packets last, and whether it is all.
+    pub(super) fn plan_ahead(
+        &mut self,
+        request: &FrameRequest,
+        depth: u32,
+    ) -> Option<(Vec<ByteRange>, bool)> {
+        let (_, track) = self.likely_stream(request)?;
+        let wanted = self.wanted(request);
+        let planned = self.layout.plan_ahead(self.container.input().seen(), track, wanted)?;
+        self.container.input_mut().prefetch_behind(depth, &planned.0);
+        Some(planned)
+    }
+
+    /// The stream that a frame is taken of first, and the number of its track.
+    fn likely_stream(&self, request: &FrameRequest) -> Option<(usize, Option<u32>)> {
         let index = self.video_streams(request.cover).first().copied()?;
-        let track = self.info.streams.get(index)?.id.and_then(|id| u32::try_from(id).ok());
-        let at = self.time_of(request);
-        let ranges = self.layout.plan_ahead(self.container.input().seen(), track, at)?;
-        self.container.input_mut().prefetch_behind(depth, &ranges);
-        Some(ranges)
+        Some((index, self.info.streams.get(index)?.id.and_then(|id| u32::try_from(id).ok())))
     }
 
     /// The stream of video of which frames can be decoded together: libavformat sees all of it, and its frames are packets.
@@ -307,9 +340,15 @@ impl<'r> Media<'r> {
         request.time.from_start(duration.map(Duration::from_micros)).unwrap_or(Duration::MAX)
     }
 
+    /// The frame that a request is planned for: the exact one behind every end.
+    pub(super) fn wanted(&self, request: &FrameRequest) -> Wanted {
+        let at = self.time_of(request);
+        Wanted { at, pick: if at == Duration::MAX { Pick::Exact } else { request.pick } }
+    }
+
     fn target(&self, request: &FrameRequest, time_base: TimeBase) -> Target {
-        let time = self.time_of(request);
-        let at = Microseconds::from(time);
+        let Wanted { at, pick } = self.wanted(request);
+        let at = Microseconds::from(at);
         let pts = |time| time_base.pts(time).unwrap_or(Pts::MAX);
         Target {
             wanted: pts(self.start.saturating_add(at)),
@@ -319,7 +358,7 @@ impl<'r> Media<'r> {
             ends_before: self.duration.is_some_and(|duration| duration <= at),
             is_partial: false,
             is_absent: false,
-            pick: if time == Duration::MAX { Pick::Exact } else { request.pick },
+            pick,
         }
     }
 

@@ -34,8 +34,10 @@ use crate::media::info::Mp4Layout;
 use crate::media::input::{Fault, Input};
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
+use gop::Manner;
 use matroska::Matroska;
 use mp4::Mp4;
+pub(crate) use planner::Wanted;
 use planner::{Pause, Plan, Planner};
 use view::View;
 
@@ -45,6 +47,10 @@ const MAX_STEPS: u32 = 1 << 20;
 /// The layout of a file.
 pub(crate) struct Layout {
     family: Family,
+    /// Whether bytes of other frames are under way, and no plan cancels them.
+    pub(crate) keeps_others: bool,
+    /// After how many requests in a row the index was read.
+    pub(crate) index_depth: u32,
 }
 
 /// The family of containers that a file belongs to.
@@ -56,18 +62,25 @@ enum Family {
 }
 
 impl Layout {
-    /// Looks at the file, and requests what opening it and the frame at `at` will need. libav is to see no more of a file of
+    /// Looks at the file, and requests what opening it and a frame will need. libav is to see no more of a file of
     /// fragments than its beginning.
     ///
     /// # Errors
     /// What reading gives, and limits on what an MP4 declares.
-    pub(crate) fn look(input: &mut Input<'_>, limits: &Limits, at: Option<Duration>) -> Result<Self, Fault> {
+    pub(crate) fn look(
+        input: &mut Input<'_>,
+        limits: &Limits,
+        wanted: Option<Wanted>,
+    ) -> Result<Self, Fault> {
         let family = if matroska::is_matroska(input.peek(0, 4)?) {
-            Family::Matroska(Box::new(Matroska::new(at)))
+            Family::Matroska(Box::new(Matroska::new(None)))
         } else {
-            Family::Mp4(Box::new(Mp4::new(limits, at.map(microseconds))))
+            Family::Mp4(Box::new(Mp4::new(limits, None)))
         };
-        let mut layout = Self { family };
+        let mut layout = Self { family, keeps_others: false, index_depth: 0 };
+        if let Some(wanted) = wanted {
+            layout.aim(None, wanted, false);
+        }
         if !layout.drive(input)? {
             layout.family = Family::Unknown;
         }
@@ -101,7 +114,7 @@ impl Layout {
         self.as_mp4().map_or_else(Vec::new, Mp4::protected_entries)
     }
 
-    /// Requests what the frame at `at` needs, of the track with this number.
+    /// Requests what a frame needs, of the track with this number.
     ///
     /// # Errors
     /// What reading gives.
@@ -109,36 +122,68 @@ impl Layout {
         &mut self,
         input: &mut Input<'_>,
         track: Option<u32>,
-        at: Duration,
+        wanted: Wanted,
     ) -> Result<(), Fault> {
-        match &mut self.family {
-            Family::Mp4(planner) => planner.aim(track, Some(microseconds(at))),
-            Family::Matroska(planner) => planner.aim(at),
-            Family::Unknown => return Ok(()),
-        }
+        self.aim(track, wanted, self.keeps_others);
         self.drive(input).map(|_| ())
     }
 
-    /// Returns what the frame at `at` will need of the track with this number, where the index that was read tells it.
+    /// Whether the index was read by which frames can be planned for.
+    pub(crate) fn has_index(&self) -> bool {
+        self.has_plan() && self.can_plan_ahead()
+    }
+
+    /// Whether frames can be planned for ahead of their turn: not where fragments have to be looked for one after the other.
+    pub(crate) fn can_plan_ahead(&self) -> bool {
+        self.as_mp4().is_none_or(|planner| planner.view().is_none() || planner.names_fragments())
+    }
+
+    /// Returns what a frame will need of the track with this number, its packets last, and whether that is all; `None` where nothing that
+    /// was read tells it.
     pub(crate) fn plan_ahead(
         &mut self,
         seen: &Seen,
         track: Option<u32>,
-        at: Duration,
-    ) -> Option<Vec<ByteRange>> {
-        let planner: &mut dyn Planner = match &mut self.family {
-            // Where a part of the fragments is seen, another part may be needed.
-            Family::Mp4(planner) if planner.view().is_none() => {
-                planner.aim(track, Some(microseconds(at)));
-                &mut **planner
+        wanted: Wanted,
+    ) -> Option<(Vec<ByteRange>, bool)> {
+        if !self.can_plan_ahead() {
+            return None;
+        }
+        self.aim(track, wanted, true);
+        if let Family::Mp4(planner) = &mut self.family
+            && planner.view().is_some_and(|view| !view.is_indexed)
+        {
+            return planner.ahead().map(|ranges| (ranges, false));
+        }
+        match self.planner()?.step(seen) {
+            Ok(plan) => Some((plan.ranges, true)),
+            Err(Pause::Need { beside, .. }) => Some((beside.ranges, false)),
+            Err(_) => None,
+        }
+    }
+
+    /// Lets the planner plan for a frame; `is_ahead` says that it is one of several.
+    fn aim(&mut self, track: Option<u32>, wanted: Wanted, is_ahead: bool) {
+        let manner = Manner { pick: wanted.pick, is_ahead };
+        match &mut self.family {
+            Family::Mp4(planner) => {
+                planner.aim(track, Some(microseconds(wanted.at)));
+                planner.manner = manner;
             }
             Family::Matroska(planner) => {
-                planner.aim(at);
-                &mut **planner
+                planner.aim(wanted.at);
+                planner.manner = manner;
             }
-            _ => return None,
-        };
-        planner.step(seen).ok().map(|plan| plan.ranges)
+            Family::Unknown => {}
+        }
+    }
+
+    fn planner(&mut self) -> Option<&mut dyn Planner> {
+        match &mut self.family {
+            Family::Mp4(planner) => Some(&mut **planner),
+            Family::Matroska(planner) => Some(&mut **planner),
+            Family::Unknown => None,
+        }
     }
 
     /// Lets libavformat see what was planned for. `true` when that has changed: then the file must be opened again.
@@ -185,6 +230,15 @@ impl Layout {
         }
     }
 
+    /// Whether an index of ours led to the packets, after a frame was planned for.
+    pub(crate) fn has_plan(&self) -> bool {
+        match &self.family {
+            Family::Mp4(planner) => planner.info().is_some(),
+            Family::Matroska(planner) => planner.has_plan,
+            Family::Unknown => false,
+        }
+    }
+
     /// Whether the file is known to have no index, after a frame was planned for.
     pub(crate) fn has_no_index(&self) -> bool {
         matches!(&self.family, Family::Matroska(planner) if planner.has_no_cues)
@@ -211,19 +265,18 @@ impl Layout {
     fn drive(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
         for _ in 0..MAX_STEPS {
             input.check()?;
-            let step = match &mut self.family {
-                Family::Mp4(planner) => planner.step(input.seen()),
-                Family::Matroska(planner) => planner.step(input.seen()),
-                Family::Unknown => Err(Pause::Unknown),
-            };
-            match step {
+            if !self.has_index() {
+                self.index_depth = input.depth();
+            }
+            let keeps = self.keeps_others;
+            match self.planner().map_or(Err(Pause::Unknown), |planner| planner.step(input.seen())) {
                 Ok(Plan { ranges, only }) => {
-                    input.request(&ranges, only);
+                    input.request(&ranges, only && !keeps);
                     return Ok(true);
                 }
                 Err(Pause::Need { now, stays, mut beside }) => {
                     beside.ranges.push(now);
-                    input.request(&beside.ranges, beside.only);
+                    input.request(&beside.ranges, beside.only && !keeps);
                     input.see(now, stays)?;
                 }
                 Err(Pause::Limit { limit, allowed }) => {
@@ -247,22 +300,26 @@ fn microseconds(at: Duration) -> i64 {
 /// When a planner contradicts itself, or takes more steps than the size of the file allows.
 #[cfg(fuzzing)]
 pub fn plan_layout(file: &[u8], at_microseconds: i64) {
-    exercise(file, at_microseconds);
+    exercise(file, at_microseconds, Manner::default());
+    exercise(file, at_microseconds, Manner { pick: crate::frame_request::Pick::Keyframe, is_ahead: true });
 }
 
 /// Runs the planner for a file in memory. Files that declare more than there is time for are refused.
 #[cfg(any(test, fuzzing))]
-fn exercise(file: &[u8], at_microseconds: i64) {
+fn exercise(file: &[u8], at_microseconds: i64, manner: Manner) {
     let limits = Limits { max_index_entries: 20_000, max_streams: 100, ..Limits::default() };
     let (size, max_steps) = (file.len() as u64, file.len().saturating_add(1000));
     let mut replay = replay::Replay::new(file);
     if matroska::is_matroska(file) {
         let at = u64::try_from(at_microseconds).ok().map(Duration::from_micros);
+        let mut planner = Matroska::new(at);
+        planner.manner = manner;
         // Whatever comes of it.
-        let _ = replay.run(&mut Matroska::new(at), max_steps);
+        let _ = replay.run(&mut planner, max_steps);
         return;
     }
     let mut planner = Mp4::new(&limits, Some(at_microseconds));
+    planner.manner = manner;
     let mut is_planned = replay.run(&mut planner, max_steps).is_ok();
     while let Some(view) = planner.view().filter(|_| is_planned) {
         assert!(view.beginning <= view.visible && view.visible <= size, "{view:?} of {size} bytes");
@@ -277,6 +334,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::frame_request::Pick;
 
     const NAMES: [&str; 9] = [
         "h264_front.mp4",
@@ -304,6 +362,8 @@ mod tests {
             is_in_head in any::<bool>(),
             length in any::<prop::sample::Index>(),
             at in prop::sample::select(vec![0, 5_000_000, 60_000_000, i64::MAX, i64::MIN]),
+            pick in prop::sample::select(&Pick::ALL[..]),
+            is_ahead in any::<bool>(),
         ) {
             let mut file = fixture(name);
             file.truncate(file.len() - length.index(file.len()) % 3 * (file.len() / 4));
@@ -311,7 +371,7 @@ mod tests {
                 let place = place.index(if is_in_head { file.len().min(3000) } else { file.len() });
                 file[place] = value;
             }
-            exercise(&file, at);
+            exercise(&file, at, Manner { pick, is_ahead });
         }
     }
 }

@@ -6,11 +6,10 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 #[cfg(feature = "remote")]
 use crate::deadline::Deadline;
-use crate::frame_request::CoverArt;
+use crate::frame_request::{CoverArt, FrameRequest};
 use crate::limits::{Limit, Limits};
 use crate::media::container::analysis::prepare;
 use crate::media::container::describe::{describe_stream, encryptions};
@@ -26,7 +25,7 @@ use crate::media::info::{MediaInfo, StreamInfo, StreamKind};
 #[cfg(feature = "remote")]
 use crate::media::input::Fault;
 use crate::media::input::{Container, Input};
-use crate::media::layout::Layout;
+use crate::media::layout::{Layout, Wanted};
 use crate::media::options::{OpenOptions, Threads};
 use crate::media::timeline;
 use crate::media::units::Microseconds;
@@ -67,8 +66,8 @@ pub struct Media<'r> {
     /// How each stream is encrypted.
     pub(super) encryptions: Vec<Encryption>,
     pub(super) layout: Layout,
-    /// The time for which packets have been asked for.
-    pub(super) planned_at: Option<Duration>,
+    /// The frame whose packets have been asked for.
+    pub(super) planned: Option<Wanted>,
     pub(super) limits: Limits,
     pub(super) threads: Threads,
 }
@@ -166,8 +165,10 @@ impl<'r> Media<'r> {
             return Err(Error::Empty);
         }
         // Times before the end are known once the file is open.
-        let at = options.frame.and_then(|request| request.time.from_start(None));
-        let layout = Layout::look(&mut input, &limits, at)?;
+        let wanted =
+            |request: FrameRequest| Some(Wanted { at: request.time.from_start(None)?, pick: request.pick });
+        let wanted = options.frame.and_then(wanted);
+        let layout = Layout::look(&mut input, &limits, wanted)?;
         let opening = Opening::new(&limits, layout.seeks_together());
         let mut container = Container::open(input, opening.max_streams, &opening.options)
             .map_err(|OpenError { error, source }| refused(&source, error))?;
@@ -180,7 +181,7 @@ impl<'r> Media<'r> {
         let pending =
             if analysis.is_some() { VecDeque::new() } else { read_starts(&mut container, &layout)? };
         let mut media = Self::assemble(container, pending, layout, handling, options);
-        media.planned_at = at;
+        media.planned = wanted;
         if let Some(keyframes) = analysis {
             media.keyframes = keyframes;
             media.pending = last_sound::add(&mut media.container, &mut media.info, &mut media.duration)?;
@@ -242,7 +243,7 @@ impl<'r> Media<'r> {
             keyframes: Vec::new(),
             encryptions,
             layout,
-            planned_at: None,
+            planned: None,
             limits: options.limits,
             threads: options.threads,
         }

@@ -28,24 +28,33 @@ pub struct Frames<'m, 'r> {
     /// Requests in front that were planned.
     planned: usize,
     ahead: u64,
-    /// How many requests in a row lead to what is planned now.
-    depth: u32,
+    /// After how many requests in a row the index was read.
+    depth: Option<u32>,
 }
 
 /// A request that waits for its turn.
 #[derive(Debug)]
 struct Listed {
     request: FrameRequest,
-    /// Bytes that were requested ahead of its turn, where an index tells them, and the range of them that ends last: that of the frame.
-    bytes: Option<u64>,
-    end: Option<ByteRange>,
+    ahead: Option<Ahead>,
+}
+
+/// What was requested for a frame ahead of its turn.
+#[derive(Debug)]
+struct Ahead {
+    bytes: u64,
+    /// The bytes of its packets, or the last of them.
+    packets: Option<ByteRange>,
+    /// Whether the plan is complete.
+    is_whole: bool,
 }
 
 impl<'r> Media<'r> {
     /// The requested frames, in the order of the list: each is the one that [`frame`](Self::frame) gives.
     ///
     /// The bytes of the next ones are requested while one is decoded, and times that rise in small steps are decoded together. So N
-    /// frames of a progressive MP4 take the round trips of one frame, and a sorted list is the cheapest.
+    /// frames take the round trips of one frame, and few more, where an index was read: of an MP4, also one of fragments with a `sidx` or
+    /// an `mfra`, and of Matroska with cues. A sorted list is the cheapest.
     ///
     /// ```
     /// # fn main() -> Result<(), posterframe::Error> {
@@ -61,26 +70,35 @@ impl<'r> Media<'r> {
     /// # }
     /// ```
     pub fn frames<T: Into<FrameRequest>>(&mut self, requests: impl IntoIterator<Item = T>) -> Frames<'_, 'r> {
-        let depth = self.container.input().depth();
-        let listed = |request: T| Listed { request: request.into(), bytes: None, end: None };
+        let listed = |request: T| Listed { request: request.into(), ahead: None };
         let requests = requests.into_iter().map(listed).collect();
-        Frames { media: self, requests, ready: VecDeque::new(), planned: 0, ahead: 0, depth }
+        Frames { media: self, requests, ready: VecDeque::new(), planned: 0, ahead: 0, depth: None }
     }
 }
 
 impl Frames<'_, '_> {
     /// Requests what the next frames need, up to a bound.
     fn plan(&mut self) {
+        let is_new = self.depth.is_none();
+        if let (true, [first, _, ..]) = (is_new, &*self.requests.make_contiguous()) {
+            // What goes wrong here is told by the search for the frame.
+            self.depth = self.media.plan_first(&first.request).ok();
+        }
+        let Some(depth) = self.depth else { return };
         while self.ahead < MAX_AHEAD
             && let Some(listed) = self.requests.get_mut(self.planned)
         {
-            if let Some(ranges) = self.media.plan_ahead(&listed.request, self.depth) {
+            if let Some((ranges, is_whole)) = self.media.plan_ahead(&listed.request, depth) {
                 let bytes = ranges.iter().map(|range| range.len()).sum();
-                (listed.bytes, listed.end) =
-                    (Some(bytes), ranges.into_iter().max_by_key(|range| range.end()));
+                listed.ahead = Some(Ahead { bytes, packets: ranges.last().copied(), is_whole });
                 self.ahead = self.ahead.saturating_add(bytes);
             }
             self.planned += 1;
+        }
+        let requests = self.requests.iter().map(|listed| listed.request);
+        if is_new && let Some(last) = requests.max_by_key(|request| self.media.time_of(request)) {
+            // The search tells what goes wrong here, too.
+            let _ = self.media.show_up_to(&last);
         }
     }
 
@@ -92,8 +110,8 @@ impl Frames<'_, '_> {
                 && one.request.cover == next.request.cover
                 && at <= then;
             is_alike
-                && match (one.end, next.end) {
-                    (Some(one), Some(next)) => one.start() <= next.end() && next.start() <= one.end(),
+                && match (one.packets(), next.packets()) {
+                    (Some(one), Some(next)) => one.start() == next.start(),
                     _ => then.saturating_sub(at) <= MAX_APART,
                 }
         };
@@ -115,12 +133,18 @@ impl Frames<'_, '_> {
         self.media.frames_together(index, |_| goals.next(), request)
     }
 
-    /// Takes the next request out of the list; whether its bytes were requested.
-    fn next_request(&mut self) -> Option<(FrameRequest, bool)> {
-        let Listed { request, bytes, .. } = self.requests.pop_front()?;
+    /// Takes the next request out of the list.
+    fn next_request(&mut self) -> Option<Listed> {
+        let listed = self.requests.pop_front()?;
         self.planned = self.planned.saturating_sub(1);
-        self.ahead = self.ahead.saturating_sub(bytes.unwrap_or(0));
-        Some((request, bytes.is_some()))
+        self.ahead = self.ahead.saturating_sub(listed.ahead.as_ref().map_or(0, |ahead| ahead.bytes));
+        Some(listed)
+    }
+}
+
+impl Listed {
+    fn packets(&self) -> Option<ByteRange> {
+        self.ahead.as_ref()?.packets
     }
 }
 
@@ -131,7 +155,9 @@ impl Iterator for Frames<'_, '_> {
         if let Some(frame) = self.ready.pop_front() {
             return Some(Ok(frame));
         }
+        self.media.layout.keeps_others = self.media.layout.can_plan_ahead();
         self.plan();
+        self.media.layout.keeps_others = false;
         let near = self.near();
         if near > 1 {
             // What goes wrong here is told by the search for the frame alone.
@@ -143,11 +169,14 @@ impl Iterator for Frames<'_, '_> {
                 return Some(Ok(frame));
             }
         }
-        let (request, is_planned) = self.next_request()?;
-        if is_planned {
-            self.media.planned_at = Some(self.media.time_of(&request));
+        let Listed { request, ahead } = self.next_request()?;
+        if ahead.is_some_and(|ahead| ahead.is_whole) {
+            self.media.planned = Some(self.media.wanted(&request));
         }
-        Some(self.media.frame(request))
+        self.media.layout.keeps_others = self.ahead > 0;
+        let frame = self.media.frame(request);
+        self.media.layout.keeps_others = false;
+        Some(frame)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

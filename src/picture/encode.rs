@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pixels::Bounds;
 #[cfg(any(feature = "png", feature = "webp"))]
 use crate::pixels::RgbPicture;
+use crate::pixels::{Bounds, Fit, Framing};
 
 /// File formats of thumbnails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -137,6 +137,8 @@ pub struct Encoding {
     pub format: ImageFormat,
     /// Largest size, upright.
     pub bounds: Bounds,
+    /// How the picture fills the bounds.
+    pub fit: Fit,
     /// How much of the picture to keep.
     pub quality: Quality,
 }
@@ -156,11 +158,49 @@ impl Encoding {
         self
     }
 
+    /// The bounds filled like this.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), posterframe::Error> {
+    /// use std::time::Duration;
+    /// use posterframe::{Bounds, Encoding, Fit, Focus, Media, OpenOptions};
+    ///
+    /// let mut media = Media::open_file("tests/fixtures/h264_front.mp4", &OpenOptions::default())?;
+    /// let frame = media.frame(Duration::from_secs(1))?;
+    /// let square = Encoding::default().with_bounds(Bounds::new(90, 90));
+    /// assert_eq!(frame.display_size(square), (90, 68));
+    /// // A face in the upper third.
+    /// let focus = Focus::new(0.5, 0.3).expect("fractions lie between 0 and 1");
+    /// let square = square.with_fit(Fit::Cover { focus });
+    /// assert_eq!(frame.display_size(square), (90, 90));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn with_fit(mut self, fit: Fit) -> Self {
+        self.fit = fit;
+        self
+    }
+
     /// Of this quality.
     #[must_use]
     pub const fn with_quality(mut self, quality: Quality) -> Self {
         self.quality = quality;
         self
+    }
+}
+
+/// Format and quality do not matter to the size.
+impl From<Encoding> for Framing {
+    fn from(encoding: Encoding) -> Self {
+        Self::new(encoding.bounds, encoding.fit)
+    }
+}
+
+/// Format and quality do not matter to the size.
+impl From<&Encoding> for Framing {
+    fn from(encoding: &Encoding) -> Self {
+        (*encoding).into()
     }
 }
 

@@ -9,7 +9,7 @@ use super::poster::{Poster, whole_seconds};
 use crate::config::ThumbnailSettings;
 use crate::object_name::ContentId;
 use crate::store::ETag;
-use crate::{FrameReason, FrameRequest, Pick};
+use crate::{Fit, FrameReason, FrameRequest, Pick};
 
 /// Metadata travel as HTTP headers: everything but visible ASCII is percent-encoded.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
@@ -75,8 +75,13 @@ pub(super) fn settings(settings: &ThumbnailSettings) -> String {
     let (format, quality) = (encoding.format.extension(), encoding.quality.get());
     // What is not the default is named behind the rest, so that a new setting makes no thumbnail anew.
     let pick = if *pick == Pick::default() { String::new() } else { format!(";pick={}", pick.as_str()) };
+    let fit = match encoding.fit {
+        fit if fit == Fit::default() => String::new(),
+        Fit::Cover { focus } => format!(";fit={}@{focus}", encoding.fit.as_str()),
+        fit => format!(";fit={}", fit.as_str()),
+    };
     // The number in front changes when this program makes another picture of the same video.
-    format!("1;at={time};{format};q={quality};max={width}x{height};{cache_control}{pick}")
+    format!("1;at={time};{format};q={quality};max={width}x{height};{cache_control}{pick}{fit}")
 }
 
 impl Marker {
@@ -177,7 +182,7 @@ impl Marker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FrameTime;
+    use crate::{Bounds, Encoding, Focus, FrameTime};
 
     fn marker() -> Marker {
         Marker {
@@ -234,6 +239,23 @@ mod tests {
     #[test]
     fn settings_are_readable() {
         assert_eq!(settings(&ThumbnailSettings::default()), "1;at=5;jpg;q=85;max=x;public, max-age=300");
+    }
+
+    #[test]
+    fn a_fit_is_named_where_it_is_not_the_default() {
+        let fitted = |fit: Fit, pick| {
+            let encoding = Encoding::default().with_bounds(Bounds::new(640, 640)).with_fit(fit);
+            let request = FrameRequest::default().with_encoding(encoding).with_pick(pick);
+            settings(&ThumbnailSettings { request, ..ThumbnailSettings::default() })
+        };
+        let contained = "1;at=5;jpg;q=85;max=640x640;public, max-age=300";
+        assert_eq!(fitted(Fit::Contain, Pick::Exact), contained);
+        let cover = |x, y| Fit::Cover { focus: Focus::new(x, y).unwrap() };
+        assert_eq!(fitted(cover(0.5, 0.5), Pick::Exact), format!("{contained};fit=cover@0.5,0.5"));
+        assert_eq!(
+            fitted(cover(0.25, 1.0), Pick::Keyframe),
+            format!("{contained};pick=keyframe;fit=cover@0.25,1")
+        );
     }
 
     #[test]

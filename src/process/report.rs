@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::marker::Marker;
 use super::target::Target;
 use crate::object_name::{ContentId, SkipReason};
+use crate::source::milliseconds;
 use crate::{FrameReason, Ledger};
 
 /// What came of the job, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Status {
@@ -23,32 +24,28 @@ pub enum Status {
 }
 
 /// Wall time of the steps of the job.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepTimes {
     /// Finding out what is there.
-    #[serde(rename = "look_ms", serialize_with = "in_milliseconds")]
+    #[serde(rename = "look_ms", with = "milliseconds")]
     pub look: Duration,
     /// Reading the video, decoding its frame and making the picture.
-    #[serde(rename = "picture_ms", serialize_with = "in_milliseconds")]
+    #[serde(rename = "picture_ms", with = "milliseconds")]
     pub picture: Duration,
     /// Putting the thumbnail.
-    #[serde(rename = "thumbnail_ms", serialize_with = "in_milliseconds")]
+    #[serde(rename = "thumbnail_ms", with = "milliseconds")]
     pub thumbnail: Duration,
     /// Writing the content, through the API where there is one.
-    #[serde(rename = "content_ms", serialize_with = "in_milliseconds")]
+    #[serde(rename = "content_ms", with = "milliseconds")]
     pub content: Duration,
     /// Writing the row.
-    #[serde(rename = "row_ms", serialize_with = "in_milliseconds")]
+    #[serde(rename = "row_ms", with = "milliseconds")]
     pub row: Duration,
 }
 
-fn in_milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
-}
-
 /// What came of the job. What is `None` is not known: for a skipped key, most of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
     /// In one word.
@@ -145,5 +142,58 @@ impl Report {
 
     pub(super) fn after(self, elapsed: Duration) -> Self {
         Self { elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A report with something in every field.
+    fn whole() -> Report {
+        let ledger = Ledger {
+            requests: 4,
+            round_trips: 2,
+            bytes_fetched: 1_500_000,
+            bytes_used: u64::MAX,
+            cache_hits: 7,
+            waiting: Duration::from_millis(12),
+        };
+        let steps = StepTimes {
+            look: Duration::from_millis(1),
+            picture: Duration::from_millis(2),
+            thumbnail: Duration::from_millis(3),
+            content: Duration::from_millis(4),
+            row: Duration::from_millis(5),
+        };
+        Report {
+            reason: Some("a reason".to_owned()),
+            content_id: ContentId::new(7),
+            title: Some("영화 \"one\"".to_owned()),
+            video_url: Some("s3://films/videos/7_one.mp4".to_owned()),
+            thumbnail_url: Some("s3://films/thumbnails/7_one.jpg".to_owned()),
+            duration: Some(10),
+            duration_seconds: Some(10.033_333),
+            frame_pts_seconds: Some(5.005),
+            frame_reason: Some(FrameReason::HalfDuration),
+            width: Some(640),
+            height: Some(360),
+            ..Report::new(Status::Processed, "films", "videos/7_one.mp4")
+        }
+        .spent(ledger, steps)
+        .after(Duration::from_millis(250))
+    }
+
+    #[test]
+    fn a_report_reads_back_from_its_json() -> Result<(), serde_json::Error> {
+        let skipped = Report::new(Status::Skipped, "films", "notes.txt");
+        let unchanged = Report { status: Status::Unchanged, ..whole() };
+        for report in [whole(), unchanged, skipped] {
+            let json = serde_json::to_string(&report)?;
+            assert_eq!(serde_json::from_str::<Report>(&json)?, report, "{json}");
+        }
+        let json = serde_json::to_value(whole())?;
+        assert_eq!((&json["waiting_ms"], &json["steps"]["picture_ms"]), (&12.into(), &2.into()));
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::marker::Marker;
 use super::poster::{Poster, whole_seconds};
@@ -28,7 +28,7 @@ const SAME_DURATION: u64 = 1;
 const MAX_THUMBNAIL_BYTES: u64 = 64 << 20;
 
 /// What came of a comparison, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Agreement {
@@ -43,7 +43,7 @@ pub enum Agreement {
 }
 
 /// What the job would have made of a video, and what there is. What is `None` is not known, or not there.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Comparison {
     /// In one word.
@@ -283,4 +283,36 @@ impl Comparison {
 fn is_of(video: &ObjectDescription, thumbnail: &ObjectDescription) -> bool {
     let is_older = thumbnail.modified.zip(video.modified).is_some_and(|(it, video)| it < video);
     !is_older && Marker::read(&thumbnail.metadata).is_none_or(|marker| marker.source_etag == video.etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comparison_reads_back_from_its_json() -> Result<(), serde_json::Error> {
+        let skipped = Comparison::new("films", "notes.txt");
+        let whole = Comparison {
+            status: Agreement::Differs,
+            findings: vec!["another picture: 20.0 dB".to_owned()],
+            content_id: ContentId::new(7),
+            duration: Some(10),
+            stored_duration: Some(-1),
+            duration_agrees: Some(false),
+            frame_pts_seconds: Some(5.005),
+            frame_reason: Some(FrameReason::AtTarget),
+            size: Some((640, 360)),
+            stored_size: Some((320, 180)),
+            psnr_db: Some(20.0),
+            picture_agrees: Some(false),
+            ledger: Ledger { requests: 4, waiting: Duration::from_millis(12), ..Ledger::default() },
+            steps: StepTimes { picture: Duration::from_millis(2), ..StepTimes::default() },
+            ..Comparison::new("films", "videos/7_one.mp4").after(Duration::from_millis(250))
+        };
+        for comparison in [whole, skipped] {
+            let json = serde_json::to_string(&comparison)?;
+            assert_eq!(serde_json::from_str::<Comparison>(&json)?, comparison, "{json}");
+        }
+        Ok(())
+    }
 }

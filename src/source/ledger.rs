@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// What reading an input has cost so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Ledger {
     /// Reads that found their bytes in memory.
     pub cache_hits: u64,
     /// Time spent waiting for bytes. As JSON: `waiting_ms`, in whole milliseconds.
-    #[serde(rename = "waiting_ms", serialize_with = "milliseconds", deserialize_with = "from_milliseconds")]
+    #[serde(rename = "waiting_ms", with = "milliseconds")]
     pub waiting: Duration,
 }
 
@@ -40,10 +40,17 @@ impl Ledger {
     }
 }
 
-fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
+/// A length of time as a whole number of milliseconds.
+pub(crate) mod milliseconds {
+    use std::time::Duration;
 
-fn from_milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    u64::deserialize(deserializer).map(Duration::from_millis)
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
 }

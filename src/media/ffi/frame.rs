@@ -294,7 +294,8 @@ impl Frame {
         }
     }
 
-    /// Cuts off edges that the container says are not part of the picture.
+    /// Cuts off edges, whose rows and columns stay in memory. At the left and at the top they must be whole chroma samples. Of formats whose
+    /// pixels do not begin at a byte, libavutil cuts off nothing at the left and at the top.
     pub(crate) fn crop(&mut self, edges: Edges) -> Result<(), AvError> {
         let frame = self.as_mut_ptr();
         // SAFETY: a valid frame, used by nobody else; any edges may be written, here and below.

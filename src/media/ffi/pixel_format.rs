@@ -40,10 +40,14 @@ impl PixelFormat {
         Some(PixelLayout {
             components,
             depth: u32::try_from(depth).unwrap_or(8),
-            chroma_shift: (field!(descriptor, log2_chroma_w), field!(descriptor, log2_chroma_h)),
+            chroma_shift: match has(ffi::AV_PIX_FMT_FLAG_BAYER) {
+                true => (1, 1),
+                false => (field!(descriptor, log2_chroma_w), field!(descriptor, log2_chroma_h)),
+            },
             is_rgb: has(ffi::AV_PIX_FMT_FLAG_RGB),
             is_planar: has(ffi::AV_PIX_FMT_FLAG_PLANAR),
             is_big_endian: has(ffi::AV_PIX_FMT_FLAG_BE),
+            is_bit_packed: has(ffi::AV_PIX_FMT_FLAG_BITSTREAM),
             is_full_range_by_name: self.name().is_some_and(|name| name.starts_with("yuvj")),
         })
     }
@@ -57,7 +61,8 @@ pub(crate) struct PixelLayout {
     pub(crate) components: usize,
     /// Bits of the first component.
     pub(crate) depth: u32,
-    /// Binary logarithm of how many luma samples share a chroma sample, across and down.
+    /// Binary logarithm of how many luma samples share a chroma sample, across and down; of how many pixels a mosaic of red, green
+    /// and blue repeats after.
     pub(crate) chroma_shift: (u8, u8),
     /// Red, green and blue instead of luma and chroma.
     pub(crate) is_rgb: bool,
@@ -65,6 +70,16 @@ pub(crate) struct PixelLayout {
     pub(crate) is_planar: bool,
     /// High byte first, in samples of two bytes.
     pub(crate) is_big_endian: bool,
+    /// Pixels that do not begin at a byte: a row cannot be cut off at the left.
+    pub(crate) is_bit_packed: bool,
     /// One of the JPEG formats.
     pub(crate) is_full_range_by_name: bool,
+}
+
+impl PixelLayout {
+    /// Pixels across and down that lie together: a picture may be cut between them only.
+    pub(crate) const fn cut_step(self) -> (u32, u32) {
+        // libavutil's shifts are at most 2.
+        (1 << (self.chroma_shift.0 & 7), 1 << (self.chroma_shift.1 & 7))
+    }
 }

@@ -4,7 +4,7 @@ use crate::deadline::Deadline;
 use crate::limits::Limit;
 use crate::media::error::Error;
 use crate::media::ffi::codec::encode_jpeg;
-use crate::media::ffi::frame::{ColourCodes, Frame};
+use crate::media::ffi::frame::{ColourCodes, Edges, Frame};
 use crate::media::ffi::pixel_format::PixelFormat;
 use crate::media::ffi::scale::scale;
 use crate::media::frame::colour;
@@ -15,13 +15,14 @@ use crate::picture::matrix::ToJfif;
 use crate::picture::orient::{orient_rgb, orient_yuv};
 use crate::picture::tone_map::{HdrLight, tone_map};
 use crate::picture::{Encoding, ImageFormat, Thumbnail};
-use crate::pixels::{Bounds, Orientation, Plane, RgbPicture, YuvPicture};
+use crate::pixels::{Framing, Orientation, Plane, RgbPicture, YuvPicture};
 
 /// JPEG sides are 16 bits (ITU-T T.81, B.2.2), and libavcodec's encoder leaves room for its blocks.
 const JPEG_MAX_SIDE: u32 = 65_500;
 
 impl PosterFrame {
-    /// The picture as packed RGB: upright, square pixels, SDR. For encoders of your own.
+    /// The picture as packed RGB: upright, square pixels, SDR, within these bounds, or as this [`Encoding`] fills them. For encoders of
+    /// your own.
     ///
     /// ```
     /// # fn main() -> Result<(), posterframe::Error> {
@@ -39,9 +40,10 @@ impl PosterFrame {
     /// # Errors
     /// - [`Error::Picture`] when libswscale cannot convert the pixel format.
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options of the `Media` say.
-    pub fn to_rgb8(&self, bounds: Bounds) -> Result<RgbPicture, Error> {
-        let work = self.begin(bounds)?;
-        self.upright_rgb(bounds, &work)
+    pub fn to_rgb8(&self, framing: impl Into<Framing>) -> Result<RgbPicture, Error> {
+        let framing = framing.into();
+        let work = self.begin(framing)?;
+        self.upright_rgb(framing, &work)
     }
 
     /// The picture that was requested with the frame, as a file in memory.
@@ -52,25 +54,24 @@ impl PosterFrame {
         self.encode(&self.terms.encoding)
     }
 
-    /// The picture as a file in memory: upright, square pixels, within the bounds, SDR.
+    /// The picture as a file in memory: upright, square pixels, SDR, of the size and part that the encoding describes.
     ///
     /// # Errors
     /// - [`Error::Picture`] when libswscale cannot convert the pixel format, or the encoder fails (WebP and JPEG have
     ///   a largest size).
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options of the `Media` say.
     pub fn encode(&self, encoding: &Encoding) -> Result<Thumbnail, Error> {
-        let work = self.begin(encoding.bounds)?;
-        let (width, height) = self.display_size(encoding.bounds);
+        let framing = Framing::from(encoding);
+        let work = self.begin(framing)?;
+        let (width, height) = self.display_size(framing);
         let bytes = match encoding.format {
             ImageFormat::Jpeg => self.encode_as_jpeg(encoding, &work)?,
             #[cfg(feature = "png")]
-            ImageFormat::Png => {
-                crate::picture::encode::encode_png(&self.upright_rgb(encoding.bounds, &work)?)
-                    .map_err(|reason| Error::Picture { step: "encoded as PNG", reason })?
-            }
+            ImageFormat::Png => crate::picture::encode::encode_png(&self.upright_rgb(framing, &work)?)
+                .map_err(|reason| Error::Picture { step: "encoded as PNG", reason })?,
             #[cfg(feature = "webp")]
             ImageFormat::WebP => {
-                let picture = self.upright_rgb(encoding.bounds, &work)?;
+                let picture = self.upright_rgb(framing, &work)?;
                 crate::picture::encode::encode_webp(&picture, encoding.quality)
                     .map_err(|reason| Error::Picture { step: "encoded as WebP", reason })?
             }
@@ -80,40 +81,39 @@ impl PosterFrame {
     }
 
     /// Begins a picture: its time runs from here, and its size is looked at.
-    fn begin(&self, bounds: Bounds) -> Result<Deadline, Error> {
+    /// Nothing in between is larger than that and the decoded frame, which has been looked at.
+    fn begin(&self, framing: Framing) -> Result<Deadline, Error> {
         let (max_pixels, work) = (self.terms.max_pixels, self.terms.work.begin());
         check(&work)?;
-        let (width, height) = self.display_size(bounds);
+        let (width, height) = self.display_size(framing);
         if u64::from(width) * u64::from(height) > max_pixels {
             return Err(Error::LimitExceeded { limit: Limit::MaxPixels, allowed: max_pixels });
         }
         Ok(work)
     }
 
-    fn upright_rgb(&self, bounds: Bounds, work: &Deadline) -> Result<RgbPicture, Error> {
-        let (source, colour) = self.prepared()?;
+    fn upright_rgb(&self, framing: Framing, work: &Deadline) -> Result<RgbPicture, Error> {
+        let (source, colour) = self.shown_part(framing)?;
         check(work)?;
-        let picture = self.scale_to_rgb(source, *colour, self.scaled_size(bounds), work)?;
+        let picture = self.scale_to_rgb(&source, colour, self.scaled_size(framing), work)?;
         check(work)?;
         Ok(orient_rgb(picture, self.orientation))
     }
 
     fn encode_as_jpeg(&self, encoding: &Encoding, work: &Deadline) -> Result<Vec<u8>, Error> {
-        let (width, height) = self.scaled_size(encoding.bounds);
+        let (width, height) = self.scaled_size(encoding.into());
         if width.max(height) > JPEG_MAX_SIDE {
             let reason = format!("{width} x {height} is larger than JPEG's {JPEG_MAX_SIDE} pixels a side");
             return Err(Error::Picture { step: "encoded as JPEG", reason });
         }
-        let (source, colour) = self.prepared()?;
-        let (mut source, mut colour) = (source, *colour);
+        let (mut source, mut colour) = self.shown_part(encoding.into())?;
         check(work)?;
         // HDR goes through RGB, where tones are mapped.
-        let mapped;
         if colour::hdr_transfer(colour).is_some() {
-            mapped = rgb_frame(&self.scale_to_rgb(source, colour, (width, height), work)?)?;
-            (source, colour) = (&mapped, colour::sdr_rgb());
+            source = rgb_frame(&self.scale_to_rgb(&source, colour, (width, height), work)?)?;
+            colour = colour::sdr_rgb();
         }
-        let picture = jfif_frame(source, colour, (width, height))?;
+        let picture = jfif_frame(&source, colour, (width, height))?;
         check(work)?;
         let mut upright = match self.orientation {
             Orientation::Upright => picture,
@@ -124,9 +124,38 @@ impl PosterFrame {
     }
 
     /// The size to scale to before turning.
-    fn scaled_size(&self, bounds: Bounds) -> (u32, u32) {
-        let (width, height) = self.display_size(bounds);
+    fn scaled_size(&self, framing: Framing) -> (u32, u32) {
+        let (width, height) = self.display_size(framing);
         if self.orientation.swaps_sides() { (height, width) } else { (width, height) }
+    }
+
+    /// The part of the prepared frame that is shown, as the scaler should see it. Only its edges are cut off, so nothing is copied, and what
+    /// lies beyond them is not scaled. It begins at whole chroma samples, so that colours stay where they are.
+    fn shown_part(&self, framing: Framing) -> Result<(Frame, ColourCodes), Error> {
+        let (source, colour) = self.prepared()?;
+        let share = || source.share().map_err(Error::library("sharing a frame"));
+        let size = (source.width(), source.height());
+        let layout = source.format().layout();
+        let align = layout.map_or((1, 1), |layout| layout.cut_step());
+        let Some(part) = framing.part(size, self.upright_size(), self.orientation, align) else {
+            return Ok((share()?, *colour));
+        };
+        // Pixels that do not begin at a byte get bytes of their own.
+        let (mut cropped, colour) = match layout {
+            Some(layout) if layout.is_bit_packed => {
+                let colour = colour::rgb(*colour);
+                (scaled(source, PixelFormat::RGB24, size, colour)?, colour)
+            }
+            _ => (share()?, *colour),
+        };
+        let edges = Edges {
+            top: part.top as usize,
+            bottom: size.1.saturating_sub(part.top).saturating_sub(part.height) as usize,
+            left: part.left as usize,
+            right: size.0.saturating_sub(part.left).saturating_sub(part.width) as usize,
+        };
+        cropped.crop(edges).map_err(Error::picture("cropped"))?;
+        Ok((cropped, colour))
     }
 
     /// What all pictures of the frame have in common.

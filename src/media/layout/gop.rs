@@ -1,11 +1,14 @@
 //! Arithmetic that all planners share: clocks, places between two keyframes, and the packets that lead to a frame.
 
+use crate::frame_request::Pick;
 use crate::source::ByteRange;
 
 /// Bytes between two wanted ranges that are read rather than left out, as in the reader of ranges.
 const READ_OVER: u64 = 256 << 10;
 /// Ticks in a second of the clock that times from outside are on.
 pub(super) const MICROSECONDS: u32 = 1_000_000;
+/// Keyframes that a search for one looks at, at most.
+const MAX_LATE: usize = 4;
 /// Separate ranges for one frame, at most.
 const MAX_RANGES: usize = 1 << 18;
 
@@ -18,12 +21,38 @@ pub(super) fn rescale(ticks: i64, to: u32, from: u32) -> i64 {
 }
 
 /// Estimates how many of the `bytes` between two keyframes lead to the frame that is `ahead` of the `whole` time between
-/// them, in any unit. The keyframe is as large as some eight other frames.
+/// them, in any unit. The keyframe, with nothing ahead of it, is an eighth.
 pub(super) fn part_of_gop(bytes: u64, ahead: u64, whole: u64) -> u64 {
     let (ahead, whole) = (u128::from(ahead.min(whole)), u128::from(whole.max(1)));
     let share = ahead.saturating_mul(7).saturating_add(whole);
     let part = u128::from(bytes).saturating_mul(share).checked_div(whole.saturating_mul(8));
     part.and_then(|part| u64::try_from(part).ok()).unwrap_or(bytes)
+}
+
+/// How a frame is planned for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manner {
+    pub(super) pick: Pick,
+    /// Whether the plan is made ahead of the frame's turn in a list. What it leaves out then costs each frame a round trip of its own.
+    pub(super) is_ahead: bool,
+}
+
+impl Manner {
+    /// Estimates, as [`part_of_gop`] does, how many bytes lead to the frame that is taken. For one of a list they are plenty: with a keyframe
+    /// of `key` bytes at least, an eighth of the time, and the keyframe behind the last frames, which shows that none follows.
+    pub(super) fn part_of_gop(self, bytes: u64, ahead: u64, whole: u64, key: u64) -> u64 {
+        let usual = bytes >> 3;
+        let key = key.max(usual);
+        match (self.pick, self.is_ahead) {
+            (Pick::Keyframe, _) => key,
+            (Pick::Exact, false) => part_of_gop(bytes, ahead, whole),
+            (Pick::Exact, true) => {
+                let reached = ahead.saturating_add(whole >> 3);
+                let more = if reached < whole { key.saturating_sub(usual) } else { key };
+                part_of_gop(bytes, reached, whole).saturating_add(more)
+            }
+        }
+    }
 }
 
 /// Ranks a video track as `Media` does when it chooses one: by area, where being marked as default counts for five million
@@ -64,7 +93,9 @@ pub(super) struct Route {
     /// The least distance from decoding to composition time that was seen, or 0.
     least: i64,
     /// Where the packets lie, in decoding order; those merged that follow each other closely.
-    pub(super) ranges: Vec<ByteRange>,
+    ranges: Vec<ByteRange>,
+    /// Where the keyframe lies, and those behind it at which a search looks first because they are decoded in time.
+    keyframes: Vec<ByteRange>,
     /// The earliest composition time found that is not before the wanted one.
     pub(super) best: Option<i64>,
     /// Whether a search would read no further.
@@ -76,18 +107,42 @@ impl Route {
     /// before it, on the decoding times.
     pub(super) const fn new(wanted: i64, delay: i64) -> Self {
         let searched = wanted.saturating_sub(delay);
-        Self { wanted, searched, least: 0, ranges: Vec::new(), best: None, is_complete: false }
+        Self {
+            wanted,
+            searched,
+            least: 0,
+            ranges: Vec::new(),
+            keyframes: Vec::new(),
+            best: None,
+            is_complete: false,
+        }
+    }
+
+    /// Whether a keyframe was met at which a search enters.
+    pub(super) const fn has_keyframe(&self) -> bool {
+        !self.keyframes.is_empty()
+    }
+
+    /// Returns where the packets lie that a search reads which takes this of the frames, in decoding order. Where no keyframe is, the
+    /// exact frame is taken.
+    pub(super) fn packets(&self, pick: Pick) -> Vec<ByteRange> {
+        let is_alone = pick == Pick::Keyframe && self.has_keyframe();
+        if is_alone { self.keyframes.clone() } else { self.ranges.clone() }
     }
 
     /// Takes the next packet in decoding order.
     pub(super) fn add(&mut self, sample: &Sample) {
+        let is_in_time = sample.is_sync && sample.dts <= self.searched;
+        if is_in_time && sample.cts > self.wanted && (1..MAX_LATE).contains(&self.keyframes.len()) {
+            self.keyframes.push(sample.range());
+        }
         if self.is_complete {
             return;
         }
         self.least = self.least.min(sample.cts.saturating_sub(sample.dts));
-        if sample.is_sync && sample.cts <= self.wanted && sample.dts <= self.searched {
+        if is_in_time && sample.cts <= self.wanted {
             self.ranges.clear();
-            self.best = None;
+            (self.keyframes, self.best) = (vec![sample.range()], None);
         }
         let range = sample.range();
         let is_near =
@@ -129,7 +184,7 @@ mod tests {
     fn route(samples: &[Sample], wanted: i64, delay: i64) -> (Vec<ByteRange>, bool) {
         let mut route = Route::new(wanted, delay);
         samples.iter().for_each(|sample| route.add(sample));
-        (route.ranges, route.is_complete)
+        (route.packets(Pick::Exact), route.is_complete)
     }
 
     #[test]
@@ -152,6 +207,32 @@ mod tests {
         // Decoded too late for a seek that goes back by the delay.
         assert_eq!(route(&all, 5, 4).0, [ByteRange::new(0, 60)]);
         assert_eq!(route(&all, 9, 0).0, [ByteRange::new(30, 40)]);
+    }
+
+    #[test]
+    fn a_keyframe_is_a_packet_of_its_own_and_those_that_a_seek_lands_on() {
+        let keyframe = |all: &[Sample], wanted| {
+            let mut route = Route::new(wanted, 0);
+            all.iter().for_each(|sample| route.add(sample));
+            (route.packets(Pick::Keyframe), route.has_keyframe())
+        };
+        let all = samples(&[(0, 2), (1, 3), (2, 4), (3, 9), (4, 6), (5, 10)], &[2, 3]);
+        assert_eq!(keyframe(&all, 2), (vec![ByteRange::new(0, 10), ByteRange::new(20, 30)], true));
+        // The last one is decoded before this time, and presented after it.
+        assert_eq!(keyframe(&all, 6), (vec![ByteRange::new(20, 30), ByteRange::new(30, 40)], true));
+        assert_eq!(keyframe(&all, 9), (vec![ByteRange::new(30, 40)], true));
+        // There is none: the exact frame is taken.
+        assert_eq!(keyframe(&all, 1), (vec![ByteRange::new(0, 30)], false));
+    }
+
+    #[test]
+    fn plenty_is_requested_ahead() {
+        let part = |pick, is_ahead, ahead, key| Manner { pick, is_ahead }.part_of_gop(800, ahead, 8, key);
+        assert_eq!([0, 4, 8].map(|ahead| part(Pick::Exact, false, ahead, 300)), [100, 450, 800]);
+        // An eighth of the time more, what the keyframe is larger than usual, and behind the last frames another keyframe.
+        assert_eq!([0, 4, 7, 8].map(|ahead| part(Pick::Exact, true, ahead, 300)), [387, 737, 1100, 1100]);
+        assert_eq!([0, 4, 7].map(|ahead| part(Pick::Exact, true, ahead, 10)), [187, 537, 900]);
+        assert_eq!([10, 300].map(|key| part(Pick::Keyframe, true, 7, key)), [100, 300]);
     }
 
     #[test]

@@ -2,14 +2,16 @@
 //!
 //! The first kilobytes hold the `SeekHead`, which names the place of the `Cues`, the file's index, and the tracks. The headers of
 //! the first blocks show when each track begins: libav would read whole pictures for that. The cues name the cluster with the
-//! keyframe before the wanted time; the planner estimates how far into the distance to the next keyframe the frame lies.
+//! keyframe before the wanted time; the planner estimates how far into the distance to the next keyframe the frame lies. The head of
+//! a keyframe's block shows its length.
 
 use std::time::Duration;
 
+use crate::frame_request::Pick;
 use crate::source::ByteRange;
 
-use super::ebml::{big_endian, element, elements, number_of, vint};
-use super::gop::{part_of_gop, rank};
+use super::ebml::{Element, big_endian, element, elements, number_of, vint};
+use super::gop::{Manner, rank};
 use super::planner::{Pause, Plan, Planner};
 use crate::media::seen::Seen;
 
@@ -77,9 +79,12 @@ const TYPE_METADATA: u64 = 33;
 pub(super) struct Matroska {
     /// The time that a frame is wanted at, from the start.
     at: Option<Duration>,
+    pub(super) manner: Manner,
     head: Option<Head>,
     /// Whether the file is known to have no cues, after a frame was planned for.
     pub(super) has_no_cues: bool,
+    /// Whether the cues led to the frame.
+    pub(super) has_plan: bool,
 }
 
 /// What stands in front of the first cluster.
@@ -102,8 +107,9 @@ struct Track {
     number: u64,
     kind: u64,
     rank: u64,
-    /// First presentation time in ticks.
+    /// First presentation time in ticks, and bytes of the first block.
     start: Option<i64>,
+    first_bytes: u64,
 }
 
 /// The walk over the heads of the first blocks.
@@ -127,6 +133,8 @@ struct Cue {
     offset: u64,
     /// Where its cluster begins, at which libav starts to read.
     cluster: u64,
+    /// How far behind the start of the cluster's content its block begins.
+    relative: Option<u64>,
 }
 
 /// Whether a file begins like one of this family.
@@ -147,7 +155,23 @@ impl Planner for Matroska {
         };
         let cues = head.read_cues(seen)?;
         self.has_no_cues = cues.is_some_and(|cues| elements(cues).all(|(id, _)| id != CUE_POINT));
-        let ranges = cues.map_or_else(Vec::new, |cues| head.frame_ranges(seen.size(), cues, at));
+        let Some((track, cues)) = head.main_track().zip(cues) else { return Ok(Plan::default()) };
+        let (manner, size) = (self.manner, seen.size());
+        if manner.pick == Pick::Keyframe {
+            let found = head.range_to(head.ticks(at), size, cues, track, manner);
+            self.has_plan = found.is_some();
+            let mut ranges = head.trailers(size, true);
+            match found {
+                Some((Some(cue), about)) => {
+                    ranges.push(head.keyframe_range(seen, cue, about, track.number)?);
+                }
+                Some((None, rest)) => ranges.push(rest),
+                None => return Ok(Plan::default()),
+            }
+            return Ok(Plan { ranges, only: true });
+        }
+        let ranges = head.frame_ranges(size, cues, track, at, manner);
+        self.has_plan = !ranges.is_empty();
         Ok(Plan { ranges, only: false })
     }
 }
@@ -155,7 +179,7 @@ impl Planner for Matroska {
 impl Matroska {
     /// Begins with opening the file, and with the frame at `at` if one is wanted.
     pub(super) fn new(at: Option<Duration>) -> Self {
-        Self { at, head: None, has_no_cues: false }
+        Self { at, manner: Manner::default(), head: None, has_no_cues: false, has_plan: false }
     }
 
     /// Plans for another time.
@@ -240,30 +264,24 @@ impl Head {
     fn pass(&mut self, bytes: &[u8], at: u64) -> Option<u64> {
         let found = element(bytes, 0)?;
         let content = at.checked_add(found.content)?;
-        let rest = bytes.get(usize::try_from(found.content).ok()?..).unwrap_or_default();
         match found.id {
             CLUSTER => return Some(content),
             TIMESTAMP => self.blocks.cluster_time = found.content_in(bytes).and_then(big_endian),
-            SIMPLE_BLOCK => _ = self.note(rest),
-            BLOCK_GROUP => {
-                let block = element(rest, 0).filter(|block| block.id == BLOCK);
-                let block = block.and_then(|block| rest.get(usize::try_from(block.content).ok()?..));
-                self.note(block.unwrap_or_default());
-            }
-            _ => {}
+            _ => _ = self.note(bytes, found),
         }
         content.checked_add(found.size?)
     }
 
-    /// Takes a track's first time from the head of a block (RFC 9559, 10.1): the track's number, and the time from the cluster's.
-    fn note(&mut self, block: &[u8]) -> Option<()> {
-        let (number, length) = vint(block)?;
-        let relative = i16::from_be_bytes(*block.get(length..)?.first_chunk()?);
+    /// Takes a track's first time from the head of a block.
+    fn note(&mut self, bytes: &[u8], found: Element) -> Option<()> {
+        let (number, relative) = block_head(bytes, found)?;
         // The delay of an audio codec (`CodecDelay`) moves its blocks to the front, and what it makes the decoder leave out
         // moves the start back again.
         let time = i64::try_from(self.blocks.cluster_time?).ok()?.checked_add(relative.into())?;
         let track = self.tracks.iter_mut().find(|track| track.number == number)?;
-        track.start.get_or_insert(time);
+        if track.start.is_none() {
+            (track.start, track.first_bytes) = (Some(time), found.size.unwrap_or(0));
+        }
         Some(())
     }
 
@@ -291,38 +309,105 @@ impl Head {
         Ok(whole.and_then(|whole| whole.get(usize::try_from(cues.content).ok()?..)))
     }
 
-    /// Returns the bytes from the cluster with the keyframe before the frame at `at` to about that frame. Of a video that ends
-    /// before, these are the last keyframe's and those of the frame at half of the duration.
-    fn frame_ranges(&self, size: u64, cues: &[u8], at: Duration) -> Vec<ByteRange> {
+    /// Returns the track that is the picture most likely: of equals the first, as `Media` chooses.
+    fn main_track(&self) -> Option<&Track> {
         let pictures = self.tracks.iter().filter(|track| track.kind == TYPE_VIDEO);
-        // The first of equals, as `Media` chooses.
-        let Some(track) = pictures.rev().max_by_key(|track| track.rank) else { return Vec::new() };
-        let half = self.duration.filter(|&duration| duration <= at).map(|duration| duration.div_f64(2.0));
-        let goals = [Some(at), half].into_iter().flatten().map(|at| self.ticks(at));
-        goals.filter_map(|wanted| self.range_to(wanted, size, cues, track.number)).collect()
+        pictures.rev().max_by_key(|track| track.rank)
     }
 
-    /// Converts a time from the start to ticks.
+    /// Returns the bytes from the cluster with the keyframe before the frame at `at` to about that frame. Of a video that ends
+    /// before, these are the last keyframe's and those of the frame at half of the duration.
+    fn frame_ranges(
+        &self,
+        size: u64,
+        cues: &[u8],
+        track: &Track,
+        at: Duration,
+        manner: Manner,
+    ) -> Vec<ByteRange> {
+        let half = self.duration.filter(|&duration| duration <= at).map(|duration| duration.div_f64(2.0));
+        let goals = [Some(at), half].into_iter().flatten().map(|at| self.ticks(at));
+        goals.filter_map(|wanted| Some(self.range_to(wanted, size, cues, track, manner)?.1)).collect()
+    }
+
+    /// Converts a time from the start to ticks, to the nearest.
     fn ticks(&self, at: Duration) -> u64 {
         let start = self.tracks.iter().filter_map(|track| track.start).min().unwrap_or(0);
-        let ticks = at.as_nanos().checked_div(self.timestamp_scale.into()).unwrap_or(0);
+        let nearest = at.as_nanos().saturating_add(u128::from(self.timestamp_scale >> 1));
+        let ticks = nearest.checked_div(self.timestamp_scale.into()).unwrap_or(0);
         u64::try_from(start).unwrap_or(0).saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))
     }
 
-    /// Returns the bytes from the cluster with the keyframe of a track at or before a time, in ticks, to about the frame there.
-    fn range_to(&self, wanted: u64, size: u64, cues: &[u8], track: u64) -> Option<ByteRange> {
+    /// Returns the keyframe of a track at or before a time, in ticks, and the bytes from its cluster to about the frame that is taken. In
+    /// place of the last keyframe there is `None`: libavformat reads on from it, in search of another.
+    fn range_to(
+        &self,
+        wanted: u64,
+        size: u64,
+        cues: &[u8],
+        track: &Track,
+        manner: Manner,
+    ) -> Option<(Option<Cue>, ByteRange)> {
         let points = || elements(cues).filter(|(id, _)| *id == CUE_POINT);
-        let cues = || points().filter_map(|(_, point)| cue_of(point, track, self.segment));
+        let cues = || points().filter_map(|(_, point)| cue_of(point, track.number, self.segment));
         let cue = cues().filter(|cue| cue.time <= wanted).max_by_key(|cue| cue.time)?;
         let Some(next) = cues().filter(|cue| cue.time > wanted).min_by_key(|cue| cue.time) else {
             // Behind the last keyframe comes what follows the clusters.
-            return Some(ByteRange::new(cue.cluster, self.end_behind(cue.offset, cue.cluster, size)));
+            let end = self.end_behind(cue.offset, cue.cluster, size);
+            return Some((None, ByteRange::new(cue.cluster, end)));
         };
         let (ahead, whole) = (wanted.saturating_sub(cue.time), next.time.saturating_sub(cue.time));
-        let part = part_of_gop(next.offset.saturating_sub(cue.offset), ahead, whole);
+        let bytes = next.offset.saturating_sub(cue.offset);
+        let part = manner.part_of_gop(bytes, ahead, whole, track.first_bytes);
         let end = cue.offset.saturating_add(part).saturating_add(BEHIND_ESTIMATE);
-        Some(ByteRange::new(cue.cluster, end.min(size)))
+        Some((Some(cue), ByteRange::new(cue.cluster, end.min(size))))
     }
+
+    /// Returns the bytes from the cluster with a keyframe to the end of its block, which are `about` these.
+    fn keyframe_range(
+        &self,
+        seen: &Seen,
+        cue: Cue,
+        about: ByteRange,
+        track: u64,
+    ) -> Result<ByteRange, Pause> {
+        let (mut place, mut cluster_time) = (cue.cluster, None);
+        for _ in 0..MAX_BLOCKS {
+            let bytes = seen.bytes_beside(place, BLOCK_HEAD, &[about])?;
+            let Some(found) = element(bytes, 0) else { break };
+            let content = place.saturating_add(found.content);
+            if found.id == CLUSTER {
+                place = content.saturating_add(cue.relative.unwrap_or(0));
+                continue;
+            }
+            let Some(end) = found.size.map(|size| content.saturating_add(size)) else { break };
+            let block = block_head(bytes, found).filter(|(number, _)| *number == track);
+            // Where the cue does not lead to the block, its time does.
+            let is_at = |relative: i16| {
+                cluster_time.is_none_or(|time: u64| time.saturating_add_signed(relative.into()) >= cue.time)
+            };
+            if block.is_some_and(|(_, relative)| is_at(relative)) {
+                return Ok(ByteRange::new(cue.cluster, end));
+            }
+            if found.id == TIMESTAMP {
+                cluster_time = found.content_in(bytes).and_then(big_endian);
+            }
+            place = end;
+        }
+        Ok(about)
+    }
+}
+
+/// Reads the head of a block (RFC 9559, 10.1), which an element holds: the track's number, and the time from the cluster's.
+fn block_head(bytes: &[u8], mut found: Element) -> Option<(u64, i16)> {
+    if found.id == BLOCK_GROUP {
+        found = element(bytes, found.content).filter(|block| block.id == BLOCK)?;
+    }
+    let block = bytes
+        .get(usize::try_from(found.content).ok()?..)
+        .filter(|_| matches!(found.id, BLOCK | SIMPLE_BLOCK))?;
+    let (number, length) = vint(block)?;
+    Some((number, i16::from_be_bytes(*block.get(length..)?.first_chunk()?)))
 }
 
 /// Reads a floating-point number of four or eight bytes (RFC 8794, 7.3).
@@ -362,7 +447,13 @@ fn tracks(content: &[u8]) -> Option<Vec<Track>> {
         if matches!(kind, TYPE_VIDEO | TYPE_AUDIO | TYPE_SUBTITLE | TYPE_METADATA) {
             let is_default = number_of(entry, FLAG_DEFAULT).unwrap_or(1) == 1;
             let number = number_of(entry, TRACK_NUMBER).unwrap_or(0);
-            tracks.push(Track { number, kind, rank: rank(sides.0, sides.1, is_default), start: None });
+            tracks.push(Track {
+                number,
+                kind,
+                rank: rank(sides.0, sides.1, is_default),
+                start: None,
+                first_bytes: 0,
+            });
         }
     }
     Some(tracks)
@@ -374,8 +465,8 @@ fn cue_of(point: &[u8], track: u64, segment: u64) -> Option<Cue> {
     let mut places = elements(point).filter(|(id, _)| *id == CUE_TRACK_POSITIONS);
     let (_, place) = places.find(|(_, place)| number_of(place, CUE_TRACK) == Some(track))?;
     let cluster = number_of(place, CUE_CLUSTER_POSITION)?.checked_add(segment)?;
-    let relative = number_of(place, CUE_RELATIVE_POSITION).unwrap_or(0);
-    Some(Cue { time, cluster, offset: cluster.saturating_add(relative) })
+    let relative = number_of(place, CUE_RELATIVE_POSITION);
+    Some(Cue { time, cluster, offset: cluster.saturating_add(relative.unwrap_or(0)), relative })
 }
 
 #[cfg(test)]
@@ -456,6 +547,39 @@ mod tests {
         assert!((5 * cluster..5 * cluster + 200 + segment).contains(&range.start()), "{range}");
         // Nine sixteenths of the cluster, and what a search reads on.
         assert!((110_000..115_000).contains(&(range.len() - BEHIND_ESTIMATE)), "{range}");
+    }
+
+    #[test]
+    fn a_keyframe_ends_with_its_block() {
+        let two = |second: u64| {
+            let block =
+                |bytes| element_of(SIMPLE_BLOCK, &[&[0x81, 0, 0, 0x80][..], &vec![0; bytes]].concat());
+            let more = [block(90_000), block(300_000)].concat();
+            element_of(CLUSTER, &[number(TIMESTAMP, second * 1000), more].concat())
+        };
+        let (mut file, segment) = file(3, &[], Some(&each_second));
+        // Clusters of two blocks in place of those of one, and the cues behind them.
+        let first = file.windows(4).position(|id| id == CLUSTER.to_be_bytes()).unwrap();
+        let places: Vec<u64> =
+            (0..3).map(|second| first as u64 - segment + second * two(0).len() as u64).collect();
+        file.truncate(first);
+        file.extend((0..3).flat_map(two));
+        let (end, old) =
+            (file.len() as u64 - segment, file.windows(2).position(|id| id == [0x53, 0xac]).unwrap());
+        file[old + 10..old + 18].copy_from_slice(&end.to_be_bytes());
+        file.extend(element_of(CUES, &each_second(&places)));
+        let plan = |at| {
+            let mut planner = Matroska::new(Some(at));
+            planner.manner.pick = Pick::Keyframe;
+            let mut replay = Replay::new(&file);
+            (replay.run(&mut planner, 1000).unwrap(), replay.soon)
+        };
+        let (plan, soon) = plan(Duration::from_millis(1900));
+        let cluster = places[1] + segment;
+        let block = ByteRange::new(cluster, cluster + 12 + 17 + 9 + 4 + 90_000);
+        assert_eq!((plan.ranges.last(), plan.only), (Some(&block), true));
+        // It was requested before its length was known.
+        assert!(soon.iter().any(|range| range.start() == cluster && range.end() > block.end()), "{soon:?}");
     }
 
     #[test]

@@ -22,9 +22,11 @@ mod walk;
 use crate::limits::Limits;
 use crate::media::container::encryption::ProtectedEntry;
 use crate::media::info::Mp4Layout;
+use crate::media::layout::gop::Manner;
 use crate::media::layout::planner::{Pause, Plan, Planner};
 use crate::media::layout::view::View;
 use crate::media::seen::Seen;
+use crate::source::ByteRange;
 use chain::Chain;
 use walk::Walk;
 
@@ -37,6 +39,7 @@ pub(super) struct Mp4 {
     /// The track and the time in microseconds that a frame is wanted of.
     track: Option<u32>,
     at: Option<i64>,
+    pub(super) manner: Manner,
 }
 
 impl Planner for Mp4 {
@@ -51,8 +54,9 @@ impl Planner for Mp4 {
         let track = self.track.map_or_else(|| movie.main_track(), |id| movie.track(id));
         let wanted = track.zip(self.at);
         let Some(chain) = &mut self.chain else {
-            return Ok(frame::plan(&movie, seen.bytes(moov.start(), moov.len())?, wanted));
+            return Ok(frame::plan(&movie, seen.bytes(moov.start(), moov.len())?, wanted, self.manner.pick));
         };
+        chain.manner = self.manner;
         let result = chain.step(seen, wanted);
         if result == Err(Pause::Unknown) {
             // libavformat looks at everything, after we did.
@@ -66,12 +70,25 @@ impl Planner for Mp4 {
 impl Mp4 {
     /// Begins with opening the file, and with the frame at `at`, in microseconds from the start, if one is wanted.
     pub(super) fn new(limits: &Limits, at: Option<i64>) -> Self {
-        Self { walk: Walk::new(limits), chain: None, track: None, at }
+        Self { walk: Walk::new(limits), chain: None, track: None, at, manner: Manner::default() }
     }
 
     /// Plans for the frame at `at` of the track with this number, or else of the one that is the picture most likely.
     pub(super) const fn aim(&mut self, track: Option<u32>, at: Option<i64>) {
         (self.track, self.at) = (track, at);
+    }
+
+    /// Returns the bytes that the frame aimed at is likely to need, where a part of the fragments is seen and an index at the end names the
+    /// others. What is seen stays as it is.
+    pub(super) fn ahead(&mut self) -> Option<Vec<ByteRange>> {
+        let (movie, chain) = (self.walk.movie.as_ref()?, self.chain.as_mut()?);
+        chain.manner = self.manner;
+        chain.ahead(movie.track(self.track?)?, self.at?)
+    }
+
+    /// Whether the frames of fragments can be planned for ahead of their turn.
+    pub(super) fn names_fragments(&self) -> bool {
+        self.chain.as_ref().is_some_and(Chain::names_fragments)
     }
 
     /// Plans for showing libav more of a file of fragments. `false` when it sees all.
@@ -111,7 +128,6 @@ mod tests {
     use super::*;
     use crate::limits::Limit;
     use crate::media::layout::replay::Replay;
-    use crate::source::ByteRange;
 
     fn look_at(file: &[u8]) -> Result<Option<Mp4Layout>, Pause> {
         let mut planner = Mp4::new(&Limits::default(), None);

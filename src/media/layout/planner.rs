@@ -1,5 +1,8 @@
 //! What a planner answers: the bytes that it wants.
 
+use std::time::Duration;
+
+use crate::frame_request::Pick;
 use crate::limits::Limit;
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
@@ -11,6 +14,14 @@ pub(super) trait Planner {
     /// # Errors
     /// [`Pause`] says what stopped the step.
     fn step(&mut self, seen: &Seen) -> Result<Plan, Pause>;
+}
+
+/// The frame that is planned for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// From the start.
+    pub(crate) at: Duration,
+    pub(crate) pick: Pick,
 }
 
 /// Bytes that will be read. A plan is a hint: a wrong plan costs requests, never the picture.
@@ -44,6 +55,14 @@ impl Pause {
     /// Requests ranges and waits for nothing.
     pub(super) const fn request(ranges: Vec<ByteRange>) -> Self {
         Self::Need { now: ByteRange::new(0, 0), stays: false, beside: Plan { ranges, only: false } }
+    }
+
+    /// Requests these ranges, too.
+    pub(super) fn also(mut self, ranges: Vec<ByteRange>) -> Self {
+        if let Self::Need { beside, .. } = &mut self {
+            beside.ranges.extend(ranges);
+        }
+        self
     }
 
     /// Marks the missing bytes as ones that libav will read again.

@@ -78,7 +78,7 @@ impl Search<'_, '_> {
             _ => Some(self.enter_before(goal, goal.saturating_sub(step_back))?),
         };
         // How many frames are held back is seen by their times, where neither the stream nor a decoding time tells it.
-        if entered.is_some() && self.units.learns_depth && !self.handling().stores_dts {
+        if entered.is_some() && self.units.learns_depth && !self.handling().stores_dts && !self.is_alone {
             self.units.peek(ORDER_WINDOW.saturating_sub(1))?;
         }
         Ok(entered)

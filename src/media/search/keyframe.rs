@@ -16,10 +16,14 @@ impl Search<'_, '_> {
         if timestamps != Timestamps::Stored {
             return Ok(None);
         }
-        let near = if self.entries(goal) == [Entry::Start] { None } else { self.enter(Entry::Near, goal)? };
+        let is_first = self.entries(goal) == [Entry::Start];
+        self.is_alone = true;
+        let near = if is_first { None } else { self.enter(Entry::Near, goal)? };
         let entered = if near.is_some() { near } else { self.enter(Entry::Start, goal)? };
+        self.is_alone = false;
         // An index leads to the keyframe that is sought; elsewhere others may follow up to the goal.
-        let is_last = seeking == Seeking::Indexed && matches!(entered, Some(Entered::Keyframe(_)));
+        let is_last =
+            seeking == Seeking::Indexed && (is_first || matches!(entered, Some(Entered::Keyframe(_))));
         let mut keyframe = None;
         while let Some(unit) = self.units.peek(0)? {
             let Some(pts) = unit.pts else { return Ok(None) };

@@ -25,6 +25,8 @@ pub(in crate::media) struct Search<'m, 'r> {
     pub(super) requested: u64,
     /// Whether the container's marks of keyframes are to be believed without the decoder's word.
     pub(super) marks_keyframes: bool,
+    /// Whether one access unit is sought, to be decoded alone.
+    pub(super) is_alone: bool,
     /// Whether something went wrong in the last pass.
     pub(super) is_spoilt: bool,
     /// Passes in which something was decoded.
@@ -60,6 +62,7 @@ impl<'m, 'r> Search<'m, 'r> {
             unreferenced: units.unreferenced(),
             requested: 0,
             marks_keyframes,
+            is_alone: false,
             is_spoilt: false,
             passes: 0,
             units,

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use super::count::EntryCounter;
 use super::fragment::{TrackFragment, read_fragment};
-use super::index::{SegmentIndex, indexes_before};
+use super::index::{RandomAccess, SegmentIndex, indexes_before};
 use super::movie::Movie;
 use super::tail::Tail;
 use super::track::Track;
 use super::walk::Walk;
+use crate::frame_request::Pick;
 use crate::media::layout::boxes::parse_header;
-use crate::media::layout::gop::{Route, part_of_gop, rescale};
+use crate::media::layout::gop::{Manner, Route, rescale};
 use crate::media::layout::planner::{Pause, Plan};
 use crate::media::layout::view::{Span, View};
 use crate::media::seen::Seen;
@@ -29,6 +30,8 @@ const MAX_FIRST_FRAGMENTS: u32 = 4;
 const READ_THROUGH: u64 = 1 << 20;
 /// The largest header of a fragment that is read; the many samples of a larger one are left to libavformat.
 const MAX_MOOF_BYTES: u64 = 4 << 20;
+/// Headers requested side by side because an index names them, at most.
+const MAX_HEADERS: usize = 512;
 /// Boxes between the header of a fragment and its media data, at most.
 const MAX_BETWEEN: u32 = 16;
 
@@ -45,13 +48,22 @@ pub(super) struct Chain {
     /// That fragment, and how many have been passed.
     last: Option<Link>,
     count: u32,
+    /// Bytes of the header of that fragment, whichever tracks are in it.
+    moof_bytes: u64,
     /// Where the fragments end that show how each track begins.
     opening: u64,
     tail: Tail,
+    /// What an index at the end names, and up to where the headers of these fragments were requested.
+    named: RandomAccess,
+    asked: u64,
     /// The track that is wanted and its clock, and the time in microseconds from the start.
     track: u32,
     timescale: u32,
     goal: Option<i64>,
+    pub(super) manner: Manner,
+    /// Bytes of the first picture, and whether keyframes of pictures come inside of fragments, too.
+    key_bytes: u64,
+    has_inner_keyframes: bool,
     /// The wanted composition time, and the packets that lead to the frame there.
     wanted: i64,
     route: Option<Route>,
@@ -66,8 +78,7 @@ pub(super) struct Chain {
 
 #[derive(Debug, Clone, Copy)]
 struct Link {
-    /// Bytes of the header, and those of the media data with it.
-    moof_bytes: u64,
+    /// Bytes of the header and of the media data with it.
     bytes: u64,
     /// When the frame of the track behind its last one is decoded, and how long the track lasts here; not 0.
     end: i64,
@@ -94,9 +105,8 @@ impl Chain {
 
     /// Continues until the plan is complete for the frame of a track at a time, in microseconds from the start.
     pub(super) fn step(&mut self, seen: &Seen, wanted: Option<(&Track, i64)>) -> Result<Plan, Pause> {
-        if let Some((track, _)) = wanted.filter(|(track, _)| self.track != track.id) {
-            (self.track, self.timescale, self.last, self.goal) = (track.id, track.timescale, None, None);
-            self.entries.clear();
+        if let Some((track, _)) = wanted {
+            self.follow(track);
         }
         self.begin(seen)?;
         let was_indexed = self.view.is_indexed;
@@ -105,8 +115,11 @@ impl Chain {
         }
         if let Some((track, at)) = wanted.filter(|(_, at)| self.goal != Some(*at)) {
             (self.goal, self.is_half) = (Some(at), false);
-            let first = |track: &Track| Some(track.presented(self.view.spans.get(&track.id)?.start));
-            self.set_out(track.composed(self.movie.start(first).saturating_add(at)));
+            self.set_out(self.composed(track, at));
+            let ranges = self.named_ranges(self.wanted);
+            if !ranges.is_empty() {
+                return Err(Pause::request(ranges));
+            }
         }
         if !self.view.is_indexed && !self.view.knows_end {
             while self.next < self.view.visible && self.pass(seen)? {}
@@ -117,7 +130,7 @@ impl Chain {
             self.set_out(half);
             self.is_half = true;
         }
-        while self.route.as_ref().is_some_and(|route| !route.is_complete) && self.pass(seen)? {}
+        while self.is_open() && self.pass(seen)? {}
         if was_indexed && !self.view.is_indexed {
             self.goal = None;
             return self.step(seen, wanted);
@@ -125,9 +138,17 @@ impl Chain {
         if let Some(last) = self.last.filter(|_| !self.view.is_indexed && self.next >= self.view.visible) {
             self.view.show(self.next, self.track, last.end);
         }
-        let mut ranges = self.route.as_ref().map_or_else(Vec::new, |route| route.ranges.clone());
-        ranges.extend(self.end_of_index(seen));
+        let mut ranges = Vec::from_iter(self.end_of_index(seen));
+        ranges.extend(self.route.iter().flat_map(|route| route.packets(self.manner.pick)));
         Ok(Plan { ranges, only: true })
+    }
+
+    /// Plans for another track, if it is another.
+    fn follow(&mut self, track: &Track) {
+        if self.track != track.id {
+            (self.track, self.timescale, self.last, self.goal) = (track.id, track.timescale, None, None);
+            self.entries.clear();
+        }
     }
 
     /// Looks at the first fragments, until it is known when each track begins.
@@ -153,25 +174,97 @@ impl Chain {
         Ok(())
     }
 
+    /// Whether an index names the fragments.
+    pub(super) const fn names_fragments(&self) -> bool {
+        self.view.is_indexed || !self.named.is_empty()
+    }
+
+    /// Whether the next fragment may hold what is wanted. A keyframe that is decoded at the wanted time may be the last one before it,
+    /// unless an index led to another.
+    fn is_open(&self) -> bool {
+        let is_open = |route: &Route| match self.manner.pick {
+            Pick::Exact => !route.is_complete,
+            Pick::Keyframe if self.view.is_indexed => !route.is_complete && !route.has_keyframe(),
+            Pick::Keyframe => self.last.is_none_or(|last| last.end <= self.wanted),
+        };
+        self.route.as_ref().is_some_and(is_open)
+    }
+
     /// Begins the way to a composition time: at the last fragment whose keyframe comes before it, or where an index says.
     fn set_out(&mut self, wanted: i64) {
         (self.wanted, self.route) = (wanted, Some(Route::new(wanted, 0)));
         let known = self.entries.iter().rfind(|(entry, _)| *entry <= wanted).map(|(_, offset)| *offset);
-        let named = self.look_up().map(|(offset, _)| offset);
+        // Without an index that libavformat uses, it looks at each fragment in front, too.
+        let named = self.look_up(wanted).filter(|_| self.view.is_indexed).map(|(offset, ..)| offset);
         self.next = named.or(known).unwrap_or(self.first);
     }
 
-    /// Returns where the fragment begins that the index names for the wanted time, and how much of it is likely to be needed.
-    fn look_up(&self) -> Option<(u64, u64)> {
-        let own = self.indexes.iter().find(|index| index.track_id == self.track);
-        let index = own.or(self.indexes.first()).filter(|_| self.view.is_indexed)?;
-        let wanted = u64::try_from(rescale(self.wanted, index.timescale, self.timescale)).unwrap_or(0);
-        let count = index.entries.partition_point(|(start, _)| *start <= wanted).max(1);
-        let (start, offset) = *index.entries.get(count.saturating_sub(1))?;
-        let (end, end_offset) = index.entries.get(count).copied().unwrap_or(index.end);
+    /// Returns the composition time of what is presented `at` microseconds from the start.
+    fn composed(&self, track: &Track, at: i64) -> i64 {
+        let first = |track: &Track| Some(track.presented(self.view.spans.get(&track.id)?.start));
+        track.composed(self.movie.start(first).saturating_add(at))
+    }
+
+    /// Returns the bytes that the frame at a composition time is likely to need of the fragments that an index at the end names: the headers
+    /// in front, as far as they were not requested, that of the fragment behind, which may have to show that none of its frames comes
+    /// first, and a part of its own fragment.
+    fn named_ranges(&mut self, wanted: i64) -> Vec<ByteRange> {
+        let Some((target, bytes, is_late)) = self.look_up(wanted).filter(|_| !self.view.is_indexed) else {
+            return Vec::new();
+        };
+        let header_bytes = self.header_bytes();
+        let length = |at: u64| match self.manner.pick {
+            // A search looks at a keyframe that is decoded in time.
+            Pick::Keyframe if is_late && at > target => bytes.saturating_add(header_bytes),
+            _ => header_bytes,
+        };
+        let places = self.named.places(self.asked.max(self.next), target);
+        let places = places.get(..MAX_HEADERS).unwrap_or(places);
+        let ranges = places.iter().map(|&at| (at, length(at))).chain([(target, bytes)]);
+        let ranges = ranges.map(|(at, length)| ByteRange::new(at, at.saturating_add(length))).collect();
+        let last = places.last().map_or(0, |&last| last.min(target).saturating_add(1));
+        self.asked = self.asked.max(last);
+        ranges
+    }
+
+    /// Returns the bytes that a frame at a time, in microseconds from the start, is likely to need ahead of its turn, where an index at the
+    /// end tells it. The view stays as it is.
+    pub(super) fn ahead(&mut self, track: &Track, at: i64) -> Option<Vec<ByteRange>> {
+        self.follow(track);
+        let ranges = self.named_ranges(self.composed(track, at));
+        Some(ranges).filter(|ranges| !ranges.is_empty())
+    }
+
+    /// Returns where the fragment begins that an index names for a composition time, how much of it is likely to be needed, and whether the
+    /// time is near its end.
+    fn look_up(&self, wanted: i64) -> Option<(u64, u64, bool)> {
+        let (wanted, (start, offset), (end, end_offset)) = if self.view.is_indexed {
+            let own = self.indexes.iter().find(|index| index.track_id == self.track);
+            let index = own.or(self.indexes.first())?;
+            let wanted = u64::try_from(rescale(wanted, index.timescale, self.timescale)).unwrap_or(0);
+            let count = index.entries.partition_point(|(start, _)| *start <= wanted).max(1);
+            let entry = *index.entries.get(count.saturating_sub(1))?;
+            (wanted, entry, index.entries.get(count).copied().unwrap_or(index.end))
+        } else {
+            let wanted = u64::try_from(wanted).unwrap_or(0);
+            let (entry, next) = self.named.around(self.track, wanted)?;
+            let (ticks, bytes) = self.last.map_or((0, 0), |link| (link.ticks, link.bytes));
+            let like_last = || (entry.0.saturating_add(ticks), entry.1.saturating_add(bytes));
+            (wanted, entry, next.unwrap_or_else(like_last))
+        };
         let bytes = end_offset.saturating_sub(offset);
-        let part = part_of_gop(bytes, wanted.saturating_sub(start), end.saturating_sub(start));
-        Some((offset, self.header_bytes().saturating_add(part).min(bytes)))
+        let (ahead, whole) = (wanted.saturating_sub(start), end.saturating_sub(start));
+        let (part, header_bytes) = (self.part(bytes, ahead, whole), self.header_bytes());
+        let reached = header_bytes.saturating_add(part);
+        // The next fragment may have to show that none of its frames comes first.
+        let length = if part > bytes { reached.saturating_add(header_bytes) } else { reached.min(bytes) };
+        Some((offset, length, ahead.saturating_add(whole >> 3) >= whole))
+    }
+
+    /// Estimates how many of the `bytes` of a fragment lead to the frame that is `ahead` of the `whole` time of it.
+    fn part(&self, bytes: u64, ahead: u64, whole: u64) -> u64 {
+        let pick = if self.has_inner_keyframes { Pick::Exact } else { self.manner.pick };
+        Manner { pick, ..self.manner }.part_of_gop(bytes, ahead, whole, self.key_bytes)
     }
 
     /// Returns where libavformat looks for the length of an `mfra` behind the fragments that an index names.
@@ -186,8 +279,8 @@ impl Chain {
             if self.next >= seen.size() {
                 return Ok(false);
             }
-            let mut soon = vec![ByteRange::new(self.next, self.next.saturating_add(self.window()))];
-            soon.extend(self.end_of_index(seen));
+            let mut soon = Vec::from_iter(self.end_of_index(seen));
+            soon.push(ByteRange::new(self.next, self.next.saturating_add(self.window())));
             let bytes = seen.bytes_beside(self.next, 16, &soon);
             let bytes = bytes.map_err(|pause| if self.view.is_indexed { pause.only() } else { pause })?;
             let header = parse_header(bytes).ok_or(Pause::Unknown)?;
@@ -200,7 +293,8 @@ impl Chain {
         let parts = self.read(seen, offset)?;
         let end = media_end(seen, moof_end)?;
         let before = self.last.map_or(0, |link| link.end);
-        let mut link = Link { moof_bytes, bytes: end.saturating_sub(offset), end: before, ticks: 1 };
+        self.moof_bytes = moof_bytes;
+        let mut link = Link { bytes: end.saturating_sub(offset), end: before, ticks: 1 };
         for part in parts.iter().filter(|part| part.track_id == self.track) {
             let begin = part.samples.first().map_or(before, |sample| sample.dts);
             link.ticks = u64::try_from(part.end_dts.saturating_sub(begin)).unwrap_or(0).max(1);
@@ -231,7 +325,13 @@ impl Chain {
         let parts = read_fragment(moof, offset, &self.movie).ok_or(Pause::Unknown)?;
         for part in &parts {
             let Some(first) = part.samples.first() else { continue };
-            let shift = self.movie.track(part.track_id).map_or(0, Track::shift);
+            let track = self.movie.track(part.track_id);
+            let is_video = track.is_some_and(|track| &track.handler == b"vide");
+            if is_video && self.key_bytes == 0 {
+                self.key_bytes = first.size.into();
+            }
+            self.has_inner_keyframes |= is_video && part.samples.iter().skip(1).any(|sample| sample.is_sync);
+            let shift = track.map_or(0, Track::shift);
             let knows_end = self.view.knows_end;
             let span = self.view.spans.entry(part.track_id).or_insert(Span::new(shift, first.cts));
             for sample in &part.samples {
@@ -248,10 +348,13 @@ impl Chain {
 
     /// How much to request at the next fragment: its header, or all up to where the wanted frame is likely to be.
     fn window(&self) -> u64 {
-        let Some(last) = self.last.filter(|_| self.route.is_some()) else { return FIRST_MOOF_BYTES };
-        if let Some((offset, guess)) = self.look_up() {
+        if self.route.is_none() {
+            return FIRST_MOOF_BYTES;
+        }
+        if let Some((offset, guess, _)) = self.look_up(self.wanted) {
             return if offset == self.next { guess } else { self.header_bytes() };
         }
+        let Some(last) = self.last else { return FIRST_MOOF_BYTES };
         let ahead = u64::try_from(self.wanted.saturating_sub(last.end)).unwrap_or(0);
         // The fragments in front of the one with the wanted frame, and the ticks of that one before the frame.
         let fragments = ahead.checked_div(last.ticks).unwrap_or(0);
@@ -259,22 +362,27 @@ impl Chain {
         if fragments > 0 && last.bytes > READ_THROUGH {
             return self.header_bytes();
         }
-        let part = self.header_bytes().saturating_add(part_of_gop(last.bytes, ticks, last.ticks));
+        let part = self.header_bytes().saturating_add(self.part(last.bytes, ticks, last.ticks));
         fragments.saturating_mul(last.bytes).saturating_add(part)
     }
 
     /// About how long the header of a fragment like the last one is.
     fn header_bytes(&self) -> u64 {
-        let like = |link: Link| link.moof_bytes.saturating_add(link.moof_bytes >> 2).saturating_add(1 << 10);
-        self.last.map_or(FIRST_MOOF_BYTES, like)
+        match self.moof_bytes {
+            0 => FIRST_MOOF_BYTES,
+            bytes => bytes.saturating_add(bytes >> 2).saturating_add(1 << 10),
+        }
     }
 
     /// Learns from the last fragments where tracks end. Meanwhile what is likely to be needed of the next ones is on its way.
     fn find_end(&mut self, seen: &Seen) -> Result<(), Pause> {
         let beside = ByteRange::new(self.next, self.next.saturating_add(self.window()));
-        let wanted = self.route.as_ref().map(|_| (self.track, self.wanted));
         let sizes = (self.view.beginning.saturating_sub(self.first), self.header_bytes());
-        let last = self.tail.find(seen, sizes, wanted, beside)?;
+        let was_named = !self.named.is_empty();
+        let last = self.tail.find(seen, sizes, beside, &mut self.named);
+        let is_new = self.route.is_some() && !was_named;
+        let more = if is_new { self.named_ranges(self.wanted) } else { Vec::new() };
+        let last = last.map_err(|pause| pause.also(more))?;
         for &offset in &last {
             let parts = self.read(seen, offset)?;
             for (&track, span) in &mut self.view.spans {

@@ -3,6 +3,7 @@
 
 use super::movie::Movie;
 use super::track::Track;
+use crate::frame_request::Pick;
 use crate::media::layout::gop::{Route, Sample};
 use crate::media::layout::planner::Plan;
 use crate::source::ByteRange;
@@ -13,10 +14,10 @@ const MAX_CODE_BYTES: u32 = 18;
 const MAX_CHAPTERS: usize = 256;
 const MAX_TITLE_BYTES: u32 = 4 << 10;
 
-/// Plans for opening the file, and for the frame of a track at a time, in microseconds from the start: the packets from the keyframe
+/// Plans for opening the file, and for a frame of a track at a time, in microseconds from the start: the packets from the keyframe
 /// to the last one that a search for it reads. Of a movie that ends before, these are the last keyframe's packets and those of the
-/// frame at half of the duration.
-pub(super) fn plan(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) -> Plan {
+/// frame at half of the duration. Where the keyframe is picked, it is all.
+pub(super) fn plan(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>, pick: Pick) -> Plan {
     let mut ranges = header_ranges(movie, moov);
     if let Some((track, at)) = wanted {
         let (start, (late, delay)) = (movie.start(|track| track.start(moov)), track.lateness(moov));
@@ -34,9 +35,9 @@ pub(super) fn plan(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) ->
             // The frame may be in a fragment. What is under way may be of use, and the rest is read when libav asks for it.
             return Plan::default();
         }
-        ranges.extend(route.ranges);
-        if !has_frame {
-            ranges.extend(to(movie.duration >> 1).ranges);
+        ranges.extend(route.packets(pick));
+        if !has_frame && pick == Pick::Exact {
+            ranges.extend(to(movie.duration >> 1).packets(pick));
         }
     }
     Plan { ranges, only: true }
@@ -71,7 +72,7 @@ mod tests {
     fn packets(moov: &[u8], at: i64) -> Option<Vec<u64>> {
         let movie = Movie::parse(moov).unwrap();
         // The ranges merge over the gaps.
-        let Plan { ranges, only } = plan(&movie, moov, Some((&movie.tracks[0], at)));
+        let Plan { ranges, only } = plan(&movie, moov, Some((&movie.tracks[0], at)), Pick::Exact);
         only.then(|| ranges.iter().flat_map(|range| [range.start(), range.end()]).collect())
     }
 
@@ -91,6 +92,18 @@ mod tests {
         // At no tick of a picture: a search reads until a packet is decoded when the picture found is presented.
         let between = edited(&[[240, 0]], with(plain_tables(6), vec![table(b"stts", 2, &[6, 2])]));
         assert_eq!(packets(&between, 900_000), range(2100, 2300));
+    }
+
+    #[test]
+    fn a_keyframe_is_planned_for_alone() {
+        let moov = edited(&[[120, 1]], reordered());
+        let movie = Movie::parse(&moov).unwrap();
+        // Keyframes are presented at 0 and 0.6 s; each has 100 bytes.
+        for (at, place) in [(0, 1000), (590_000, 3000), (500_000, 1000), (1_000_000, 3000), (i64::MAX, 3000)]
+        {
+            let plan = plan(&movie, &moov, Some((&movie.tracks[0], at)), Pick::Keyframe);
+            assert_eq!(plan, Plan { ranges: vec![ByteRange::new(place, place + 100)], only: true }, "{at}");
+        }
     }
 
     #[test]
@@ -182,8 +195,10 @@ mod tests {
         let exercise = |bytes: &[u8]| {
             if let Some(movie) = Movie::parse(bytes) {
                 for track in &movie.tracks {
-                    for at in [i64::MIN, 0, 700_000, i64::MAX] {
-                        plan(&movie, bytes, Some((track, at)));
+                    for (at, pick) in
+                        [i64::MIN, 0, 700_000, i64::MAX].into_iter().zip(Pick::ALL.into_iter().cycle())
+                    {
+                        plan(&movie, bytes, Some((track, at)), pick);
                     }
                 }
             }

@@ -12,6 +12,53 @@ const MOST_MOOF_BYTES: u64 = 64 << 20;
 /// Indexes right before a fragment are looked for this far in front of it.
 const INDEX_WINDOW: u64 = 4 << 10;
 
+/// A fragment that an index of random access names: a track, a presentation time in its ticks, and where the `moof` with a keyframe for
+/// it begins.
+pub(super) type NamedFragment = (u32, u64, u64);
+
+/// When a fragment is presented first, in ticks, and where it begins.
+type Entry = (u64, u64);
+
+/// An index of random access.
+#[derive(Debug, Default)]
+pub(super) struct RandomAccess {
+    /// By track and time.
+    pub(super) entries: Vec<NamedFragment>,
+    /// Where the fragments begin, rising.
+    places: Vec<u64>,
+}
+
+impl RandomAccess {
+    pub(super) fn new(mut entries: Vec<NamedFragment>) -> Self {
+        entries.sort_unstable();
+        let mut places: Vec<u64> = entries.iter().map(|(_, _, place)| *place).collect();
+        places.sort_unstable();
+        places.dedup();
+        Self { entries, places }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns the last entry of a track at or before a time, and the next one of that track.
+    pub(super) fn around(&self, track: u32, time: u64) -> Option<(Entry, Option<Entry>)> {
+        let count = self.entries.partition_point(|&(id, start, _)| (id, start) <= (track, time));
+        let own = |index: usize| {
+            let (_, time, place) = self.entries.get(index).filter(|(id, ..)| *id == track)?;
+            Some((*time, *place))
+        };
+        Some((own(count.checked_sub(1)?)?, own(count)))
+    }
+
+    /// Returns where fragments begin from one place on, up to the one behind another.
+    pub(super) fn places(&self, from: u64, to: u64) -> &[u64] {
+        let first = self.places.partition_point(|&place| place < from);
+        let end = self.places.partition_point(|&place| place <= to).saturating_add(1);
+        self.places.get(first..end.min(self.places.len())).unwrap_or_default()
+    }
+}
+
 /// An index of fragments by time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SegmentIndex {
@@ -78,10 +125,9 @@ pub(super) fn parse_sidx(sidx: &[u8], offset: u64) -> Option<SegmentIndex> {
     is_usable.then_some(SegmentIndex { track_id, timescale, entries, end: (time, place), is_adjacent })
 }
 
-/// Reads the index of random access with which `tail`, the end of the file, ends: its last box says how long it is (8.8.11). An entry
-/// is a track, a presentation time in its ticks, and where the `moof` with a keyframe for it begins. Each entry of a `tfra` (8.8.10)
-/// ends in three numbers, whose lengths less one are in the last six bits of 32.
-pub(super) fn index_at_end(tail: &[u8]) -> Option<Vec<(u32, u64, u64)>> {
+/// Reads the index of random access with which `tail`, the end of the file, ends: its last box says how long it is (8.8.11). Each entry
+/// of a `tfra` (8.8.10) ends in three numbers, whose lengths less one are in the last six bits of 32.
+pub(super) fn index_at_end(tail: &[u8]) -> Option<Vec<NamedFragment>> {
     let (_, mfro) = tail.split_last_chunk::<16>()?;
     let length = usize::try_from(Fields::new(find(mfro, &[b"mfro"])?)?.take()?).ok()?;
     let mfra = tail.get(tail.len().checked_sub(length)?..)?;
@@ -174,6 +220,21 @@ mod tests {
         for length in 0..mfra.len() {
             index_at_end(&mfra[..length]);
         }
+    }
+
+    #[test]
+    fn random_access_is_looked_up_by_time_and_place() {
+        let index =
+            RandomAccess::new(vec![(2, 0, 50), (1, 40, 700), (1, 0, 100), (2, 90, 700), (1, 20, 300)]);
+        assert_eq!(index.around(1, 0), Some(((0, 100), Some((20, 300)))));
+        assert_eq!(index.around(1, 39), Some(((20, 300), Some((40, 700)))));
+        assert_eq!(index.around(1, u64::MAX), Some(((40, 700), None)));
+        assert_eq!((index.around(0, 5), index.around(3, 5)), (None, None));
+        // Up to the one behind.
+        assert_eq!(index.places(0, 100), [50, 100, 300]);
+        assert_eq!(index.places(101, 400), [300, 700]);
+        assert_eq!(index.places(700, 700), [700]);
+        assert_eq!(index.places(701, 900), [0_u64; 0]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::index::{find_moof, index_at_end};
+use super::index::{RandomAccess, find_moof, index_at_end};
 use crate::media::layout::boxes::parse_header;
 use crate::media::layout::planner::Pause;
 use crate::media::seen::Seen;
@@ -18,9 +18,8 @@ const MAX_TAIL: u64 = 16 << 20;
 const STEP: u64 = 128 << 10;
 /// A `moof` and its first child may lie across two steps.
 const OVERLAP: u64 = 64;
-/// Boxes that are followed from a fragment found in the tail, and headers requested side by side because an index names them.
+/// Boxes that are followed from a fragment found in the tail.
 const MAX_LINKS: usize = 128;
-const MAX_HEADERS: usize = 512;
 
 /// The search for the last fragments.
 #[derive(Debug, Default)]
@@ -35,8 +34,8 @@ pub(super) enum Tail {
 
 impl Tail {
     /// Returns the last fragments, in the order of the file. The end of the file is looked at first, and `beside` is requested with
-    /// it. If an index of random access is there, the headers that it names are requested: those of a track up to the time `wanted`,
-    /// and the last one. `fragment_bytes` and `header_bytes` say about how long a fragment and its header are.
+    /// it. If an index of random access is there, it is left in `named`, and the last headers that it names are requested.
+    /// `fragment_bytes` and `header_bytes` say about how long a fragment and its header are.
     ///
     /// # Errors
     /// [`Pause::Unknown`] when they cannot be found.
@@ -44,8 +43,8 @@ impl Tail {
         &mut self,
         seen: &Seen,
         (fragment_bytes, header_bytes): (u64, u64),
-        wanted: Option<(u32, i64)>,
         beside: ByteRange,
+        named: &mut RandomAccess,
     ) -> Result<Vec<u64>, Pause> {
         let size = seen.size();
         loop {
@@ -53,8 +52,9 @@ impl Tail {
                 Self::Unknown => {
                     let length = size.checked_div(PART_OF_FILE).unwrap_or(0).clamp(LEAST, MOST).min(size);
                     let start = size.saturating_sub(length);
-                    if let Some(named) = index_at_end(seen.bytes_beside(start, length, &[beside])?) {
-                        return Err(self.take_index(&named, fragment_bytes, header_bytes, wanted));
+                    if let Some(found) = index_at_end(seen.bytes_beside(start, length, &[beside])?) {
+                        *named = RandomAccess::new(found);
+                        return Err(self.take_index(named, fragment_bytes, header_bytes));
                     }
                     Self::Searching { from: start, at: start, until: size }
                 }
@@ -84,25 +84,16 @@ impl Tail {
         }
     }
 
-    /// Takes the entries of an index of random access, and requests the headers that will be read.
-    fn take_index(
-        &mut self,
-        named: &[(u32, u64, u64)],
-        fragment_bytes: u64,
-        header_bytes: u64,
-        wanted: Option<(u32, i64)>,
-    ) -> Pause {
-        let last: BTreeMap<u32, u64> = named.iter().map(|(id, _, offset)| (*id, *offset)).collect();
+    /// Takes the entries of an index of random access, and requests the last headers.
+    fn take_index(&mut self, named: &RandomAccess, fragment_bytes: u64, header_bytes: u64) -> Pause {
+        let last: BTreeMap<u32, u64> = named.entries.iter().map(|(id, _, offset)| (*id, *offset)).collect();
         let last_of_all = last.values().max().copied().unwrap_or(0);
         // Tracks may have fragments of their own, which then lie near each other.
         let near = last_of_all.saturating_sub(fragment_bytes.saturating_mul(2));
         let first = last.values().copied().filter(|&offset| offset >= near).min().unwrap_or(last_of_all);
         *self = Self::Named(first);
-        let (track, wanted) = wanted.unwrap_or((0, i64::MIN));
-        let is_before = |time: u64| i64::try_from(time).is_ok_and(|time| time <= wanted);
-        let before = named.iter().filter(|(id, time, _)| *id == track && is_before(*time));
-        let headers = before.take(MAX_HEADERS).map(|(_, _, offset)| *offset).chain([first, last_of_all]);
-        Pause::request(headers.map(|at| ByteRange::new(at, at.saturating_add(header_bytes))).collect())
+        let header = |at: u64| ByteRange::new(at, at.saturating_add(header_bytes));
+        Pause::request(vec![header(first), header(last_of_all)])
     }
 }
 

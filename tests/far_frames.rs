@@ -1,0 +1,116 @@
+//! What frames of long groups of pictures cost when the film is far away: round trips and bytes.
+
+mod common;
+#[path = "common/films.rs"]
+mod films;
+#[path = "common/matroska.rs"]
+mod matroska;
+
+use std::time::Duration;
+
+use common::{Outcome, planes_md5};
+use films::{CONTAINERS, Container, Film, GROUP_MILLISECONDS, Index};
+use posterframe::source::{BlockCache, FirstReads, MemorySource, ReadSize};
+use posterframe::{FrameReason, FrameRequest, Ledger, Media, OpenOptions, Pick};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+/// What frames cost with nothing read before.
+fn cost(film: &[u8], requests: &[FrameRequest]) -> Outcome<Ledger> {
+    let mut reads = FirstReads::default();
+    (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(64 << 10), ReadSize::fixed(32 << 10), 0);
+    let mut options = OpenOptions::default().with_first_reads(reads);
+    options.cache = Some(BlockCache::new(32 << 20));
+    let mut media = Media::open_source(MemorySource::new(film.to_vec()), &options)?;
+    for frame in media.frames(requests) {
+        frame?;
+    }
+    Ok(media.ledger())
+}
+
+/// Requests for so many frames of a film, at even intervals.
+fn evenly(film: &Film, count: u32, pick: Pick) -> Vec<FrameRequest> {
+    let step = Duration::from_millis(film.milliseconds().into()) / count;
+    (0..count).map(|number| FrameRequest::at(step * number + step / 2).with_pick(pick)).collect()
+}
+
+/// However many frames: the round trips of one, and one more; and of each group of pictures little that is not needed.
+#[test]
+fn a_list_takes_the_round_trips_of_one_frame() -> Outcome {
+    const GROUPS: u32 = 20;
+    // Groups that begin with as large a part as an estimate reckons with, with much more of it, and with much less.
+    for more in [[90_000, 20_000], [300_000, 12_000], [20_000, 25_000]] {
+        let film = Film::new(GROUPS, more)?;
+        let (key, group) = film.sizes();
+        for container in CONTAINERS {
+            let bytes = film.in_container(container);
+            for pick in Pick::ALL {
+                let one = cost(&bytes, &evenly(&film, 1, pick))?;
+                for count in [2, 7, GROUPS] {
+                    let many = cost(&bytes, &evenly(&film, count, pick))?;
+                    let what = format!(
+                        "{container:?}, {more:?}, {count} frames, {pick:?}: {many:?}, one takes {one:?}"
+                    );
+                    if container == Container::Fragments(Index::None) {
+                        continue;
+                    }
+                    assert!(many.round_trips <= one.round_trips + 1, "{what}");
+                    let each = if pick == Pick::Exact { group } else { key + group / 8 } + 100_000;
+                    let most = one.bytes_fetched + u64::from(count) * each;
+                    assert!(many.bytes_fetched <= most.min(bytes.len() as u64), "at most {most}: {what}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A keyframe takes its own bytes, whatever part of its group it is, and no more round trips than the exact frame.
+#[test]
+fn a_keyframe_takes_its_own_bytes() -> Outcome {
+    let sizes = [0..300_000_usize, 0..30_000];
+    let mut runner = TestRunner::new(Config {
+        cases: 30,
+        max_shrink_iters: 20,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let container = prop::sample::select(&CONTAINERS[..]);
+    runner.run(&(sizes, container, 0..8 * GROUP_MILLISECONDS), |(more, container, milliseconds)| {
+        let film = Film::new(8, more).unwrap();
+        let bytes = film.in_container(container);
+        let at = FrameRequest::at(Duration::from_millis(milliseconds.into()));
+        let [exact, keyframe] = Pick::ALL.map(|pick| cost(&bytes, &[at.with_pick(pick)]).unwrap());
+        // The first reads may still be on their way.
+        let opening = cost(&bytes, &[]).unwrap().bytes_fetched.max(96 << 10);
+        let what = format!(
+            "{container:?}, {more:?}, at {milliseconds}: {keyframe:?}, exact {exact:?}, opening {opening}"
+        );
+        let (key, group) = film.sizes();
+        // What is requested before the length of the keyframe is known.
+        let guess = key.max(group / 8) + 64_000;
+        let most = match container {
+            // libavformat reads on from the last keyframe.
+            Container::Matroska if milliseconds >= 7 * GROUP_MILLISECONDS => {
+                exact.bytes_fetched.max(opening + group + guess)
+            }
+            Container::Mp4 => opening + key,
+            Container::Matroska | Container::Fragments(Index::Sidx) => opening + guess,
+            // And the header of the fragment behind.
+            Container::Fragments(_) => exact.bytes_fetched.max(opening + guess) + 32_000,
+        };
+        // Without an index in front, another fragment shows that the keyframe is the last one.
+        let more = u64::from(matches!(container, Container::Fragments(Index::Mfra | Index::None)));
+        prop_assert!(keyframe.round_trips <= exact.round_trips + more, "{}", what);
+        prop_assert!(keyframe.bytes_fetched <= most, "at most {}: {}", most, what);
+        let mut media = Media::open_source(MemorySource::new(bytes), &OpenOptions::default()).unwrap();
+        let frame = media.frame(at.with_pick(Pick::Keyframe)).unwrap();
+        prop_assert_eq!(frame.reason(), FrameReason::Keyframe, "{}", what);
+        let mut source = common::open("h264.mkv").unwrap();
+        let group = milliseconds / GROUP_MILLISECONDS % 2 * GROUP_MILLISECONDS;
+        let same = source.frame(Duration::from_millis(group.into())).unwrap();
+        prop_assert_eq!(planes_md5(&frame).unwrap(), planes_md5(&same).unwrap(), "{}", what);
+        Ok(())
+    })?;
+    Ok(())
+}
