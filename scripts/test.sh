@@ -84,6 +84,9 @@ step supply-chain python3 -B scripts/test_supply_chain.py
 step test cargo test --locked --features static --no-fail-fast
 # A few times of each fixture, by the example that the step before built: `make any-time` requests more.
 step any-time target/python/bin/python -B scripts/any_time.py --times 5
+# The tools that change files, and a few changed copies of some fixtures, by the program that was built for the tests: `make mutate` reads more.
+step mutate-tools target/python/bin/python -B scripts/test_mutate.py
+POSTERFRAME=target/debug/posterframe step mutate target/python/bin/python -B scripts/mutate.py --short --mutations 8
 # What the documents tell people to type, with the program that was built for the tests.
 POSTERFRAME=target/debug/posterframe step docs-test target/python/bin/python -B scripts/docs_test.py
 step test-library scripts/test_library.sh

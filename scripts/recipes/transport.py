@@ -21,13 +21,22 @@ class Pes:
     key: bool
 
 
+def crc_of_byte(byte: int) -> int:
+    """The CRC of one byte alone, from 0 on."""
+    value = byte << 24
+    for _ in range(8):
+        value = (value << 1 ^ (0x04C11DB7 if value >> 31 else 0)) & 0xFFFFFFFF
+    return value
+
+
+CRC_OF_BYTES = [crc_of_byte(byte) for byte in range(256)]
+
+
 def crc(data: bytes, start: int = 0xFFFFFFFF) -> int:
     """The CRC of a table (annex A); Ogg has the same polynomial and starts at 0."""
     value = start
     for byte in data:
-        value ^= byte << 24
-        for _ in range(8):
-            value = (value << 1 ^ (0x04C11DB7 if value >> 31 else 0)) & 0xFFFFFFFF
+        value = (value << 8 & 0xFFFFFFFF) ^ CRC_OF_BYTES[value >> 24 ^ byte]
     return value
 
 

@@ -1,0 +1,54 @@
+//! Takes a frame of each file whose path it reads from standard input, all in one process: the half of `make soak` that
+//! `scripts/soak.py` drives.
+//!
+//! It answers each line with `picture` or the kind of the error, and after every so many files (`soak EVERY`, default 500) with
+//! `sample`, the number of files, and what the process holds then: memory in kilobytes, open descriptors, threads.
+#![allow(clippy::print_stdout, reason = "an example prints")]
+
+use std::error::Error;
+use std::io::{BufRead, Write, stdin, stdout};
+use std::path::Path;
+use std::time::Duration;
+
+use posterframe::source::FileSource;
+use posterframe::{FrameTime, Limits, Media, OpenOptions, Percent};
+
+/// Of opening, of a frame, and of its picture. Few of the files that need more are worth their time.
+const MAX_TIME: Duration = Duration::from_secs(2);
+
+/// Takes the frame at 5 s, and the one at half of the duration with the same `Media`. Every other file is read by byte ranges.
+fn take(path: &Path, number: u64) -> Result<(), posterframe::Error> {
+    let limits = Limits::default().with_max_time(MAX_TIME);
+    let options = OpenOptions::default().with_limits(limits);
+    let mut media = if number.is_multiple_of(2) {
+        Media::open_file(path, &options)?
+    } else {
+        Media::open_source(FileSource::open(path)?, &options)?
+    };
+    media.frame(Duration::from_secs(5))?.thumbnail()?;
+    media.frame(FrameTime::Part(Percent::MIDDLE))?;
+    Ok(())
+}
+
+/// Returns a number of `/proc/self/status`.
+fn status(name: &str) -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix(name)).ok_or("a line of the status is missing")?;
+    Ok(line.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse()?)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let every = std::env::args().nth(1).map_or(Ok(500), |every| every.parse::<u64>())?.max(1);
+    for (number, path) in (1..).zip(stdin().lock().lines()) {
+        let result = take(Path::new(&path?), number);
+        println!("{}", result.map_or_else(|error| error.kind().as_str(), |()| "picture"));
+        if number.is_multiple_of(every) {
+            // The folder that is listed is open itself.
+            let descriptors = std::fs::read_dir("/proc/self/fd")?.count().saturating_sub(1);
+            println!("sample\t{number}\t{}\t{descriptors}\t{}", status("VmRSS")?, status("Threads")?);
+        }
+        stdout().flush()?;
+    }
+    Ok(())
+}
