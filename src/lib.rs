@@ -36,6 +36,7 @@
 //! | pictures of a frame | [`PosterFrame::thumbnail`], [`PosterFrame::encode`], [`PosterFrame::to_rgb8`] |
 //! | the same as futures | `AsyncMedia` (feature `tokio`) |
 //! | bounds on time, bytes and pixels; stopping the work | [`Limits`], [`OpenOptions`], [`CancelToken`] |
+//! | settings of libav for the whole process | [`init`] |
 //! | what went wrong, and whether it may pass | [`Error::kind`], [`ErrorKind::is_retryable`] |
 //!
 //! # What it costs and what it may cost
@@ -143,8 +144,9 @@ pub use frame_request::{CoverArt, FrameRequest, Pick};
 pub use frame_time::{FrameTime, FrameTimeError, Percent};
 pub use limits::{Limit, Limits};
 pub use media::{
-    AudioInfo, ColourInfo, Disposition, Error, FrameReason, Frames, FramesBetween, HdrKind, Media, MediaInfo,
-    Mp4Layout, OpenOptions, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
+    AudioInfo, ColourInfo, Disposition, Error, FrameReason, Frames, FramesBetween, HdrKind, LibavLog, Media,
+    MediaInfo, Mp4Layout, OpenOptions, PosterFrame, ProcessOptions, Ratio, StreamInfo, StreamKind, Threads,
+    VideoInfo, init,
 };
 pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
 pub use pixels::{Bounds, Orientation, RgbPicture};

@@ -32,7 +32,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Formats, bounds and quality are values of the picture layer.
     (
         "config",
-        &["error", "frame_request", "frame_time", "job_error", "object_name", "picture", "pixels", "secret"],
+        &[
+            "error",
+            "frame_request",
+            "frame_time",
+            "job_error",
+            "limits",
+            "object_name",
+            "picture",
+            "pixels",
+            "secret",
+        ],
     ),
     // Readers that fail on purpose; and what media ask instead of their hints, if a test says so.
     ("testing", &["source"]),

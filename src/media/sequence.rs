@@ -115,6 +115,22 @@ impl Frames<'_, '_> {
         self.media.frames_together(index, |_| goals.next(), request)
     }
 
+    /// Plans the next frames, and decodes those of them together that are near each other.
+    fn prepare(&mut self) {
+        if !self.ready.is_empty() {
+            return;
+        }
+        self.plan();
+        let near = self.near();
+        if near > 1 {
+            // What goes wrong here is told by the search for the frame alone.
+            for frame in self.together(near).unwrap_or_default() {
+                self.next_request();
+                self.ready.push_back(frame);
+            }
+        }
+    }
+
     /// Takes the next request out of the list; whether its bytes were requested.
     fn next_request(&mut self) -> Option<(FrameRequest, bool)> {
         let Listed { request, bytes, .. } = self.requests.pop_front()?;
@@ -128,20 +144,16 @@ impl Iterator for Frames<'_, '_> {
     type Item = Result<PosterFrame, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let prepared = Error::guard(|| {
+            self.prepare();
+            Ok(())
+        });
+        if let Err(error) = prepared {
+            self.next_request()?;
+            return Some(Err(self.media.broken(error)));
+        }
         if let Some(frame) = self.ready.pop_front() {
             return Some(Ok(frame));
-        }
-        self.plan();
-        let near = self.near();
-        if near > 1 {
-            // What goes wrong here is told by the search for the frame alone.
-            for frame in self.together(near).unwrap_or_default() {
-                self.next_request();
-                self.ready.push_back(frame);
-            }
-            if let Some(frame) = self.ready.pop_front() {
-                return Some(Ok(frame));
-            }
         }
         let (request, is_planned) = self.next_request()?;
         if is_planned {

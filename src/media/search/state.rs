@@ -1,6 +1,6 @@
 //! The state of a search: one stream of a container being decoded.
 
-use super::decode::Decoding;
+use super::decode::{Decoding, Effort};
 use super::packets::Units;
 use super::places::Places;
 use super::target::Stream;
@@ -88,6 +88,17 @@ impl<'m, 'r> Search<'m, 'r> {
 
     pub(super) fn check(&mut self) -> Result<(), Error> {
         Ok(self.units.container.input_mut().check()?)
+    }
+
+    /// Counts what the decoder has done since it was asked last.
+    ///
+    /// # Errors
+    /// The limit `max_decoded_pixels`.
+    pub(super) fn charge(&mut self) -> Result<(), Error> {
+        let Effort { pixels, cpu_time } = self.decoding.take_effort();
+        self.units.container.input_mut().add_cpu_time(cpu_time);
+        let Stream { spent, limits, .. } = &mut self.units.stream;
+        spent.add_pixels(pixels, limits)
     }
 
     /// Forgets what belongs to the place that reading left.
