@@ -30,10 +30,16 @@ pub struct Limits {
     /// Packets read while looking for one frame, over all passes of decoding. Each is decoded once at most. Default 200 000, an hour of
     /// video at 50 frames a second.
     pub max_packets: u64,
-    /// Pixels decoded while looking for one frame, over all passes: width times height of each picture. Default 2^35 (34 billion):
-    /// a thousand frames of 8K, 16 500 of 1080p, 110 000 of 640 x 480. A picture that repeats the one before it costs a few bytes of
-    /// the file, and as much work as there are pixels.
+    /// Pixels decoded while looking for one frame, over all passes: width times height of each picture. Default 2^36 (69 billion): two
+    /// thousand frames of 8K, 33 000 of 1080p, 220 000 of 640 x 480.
     pub max_decoded_pixels: u64,
+    /// The same for each byte of the file, beyond the first 2^31 pixels (60 frames of 8K, a thousand of 1080p). Default 16 384: video has
+    /// fewer than a thousand. A picture that repeats the one before it costs a few bytes of the file, and as much work as there are pixels.
+    pub max_pixels_per_byte: u64,
+    /// Bytes given to the decoder while looking for one frame, over all passes, for each byte of the file. Default 8: a pass decodes a
+    /// file once at most, and there are four. An edit list can show the same samples a thousand times. Of a file smaller than 128 KiB as
+    /// much may be decoded as of one of that size.
+    pub max_repetitions: u64,
     /// Pixels of a decoded frame, width times height. Default 8192 x 4352: 8K. A 420 KB H.264 file can otherwise ask for
     /// 850 MB of frame buffers.
     pub max_pixels: u64,
@@ -46,8 +52,8 @@ pub struct Limits {
     /// bounds them all together. Its end is an error of kind [`Timeout`](crate::ErrorKind::Timeout), which may pass: the file may have
     /// waited for its bytes, or for a processor.
     pub max_time: Duration,
-    /// CPU time of one call, that of libavcodec's threads included; waiting is not counted. Default 60 s: a 1080p frame takes less than
-    /// one, and the last frame of a minute of 4K without a second keyframe some thirty. Where the system does not tell the CPU time of threads
+    /// CPU time of one call, that of libavcodec's threads included; waiting is not counted. Default 60 s: a frame of 1080p takes
+    /// less than one. Where the system does not tell the CPU time of threads
     /// (that of libavcodec's outside Linux, or without `/proc`), theirs is not counted.
     pub max_cpu_time: Duration,
 }
@@ -65,6 +71,10 @@ pub enum Limit {
     MaxPackets,
     /// [`Limits::max_decoded_pixels`].
     MaxDecodedPixels,
+    /// [`Limits::max_pixels_per_byte`].
+    MaxPixelsPerByte,
+    /// [`Limits::max_repetitions`].
+    MaxRepetitions,
     /// [`Limits::max_pixels`].
     MaxPixels,
     /// [`Limits::max_streams`].
@@ -83,6 +93,8 @@ impl Limit {
             Self::MaxRequests => "max_requests",
             Self::MaxPackets => "max_packets",
             Self::MaxDecodedPixels => "max_decoded_pixels",
+            Self::MaxPixelsPerByte => "max_pixels_per_byte",
+            Self::MaxRepetitions => "max_repetitions",
             Self::MaxPixels => "max_pixels",
             Self::MaxStreams => "max_streams",
             Self::MaxIndexEntries => "max_index_entries",
@@ -111,7 +123,9 @@ impl Default for Limits {
             max_bytes: 1 << 30,
             max_requests: 20_000,
             max_packets: 200_000,
-            max_decoded_pixels: 1 << 35,
+            max_decoded_pixels: 1 << 36,
+            max_pixels_per_byte: 1 << 14,
+            max_repetitions: 8,
             max_pixels: 8192 * 4352,
             max_streams: 100,
             max_index_entries: 4_000_000,
@@ -147,6 +161,20 @@ impl Limits {
     #[must_use]
     pub const fn with_max_decoded_pixels(mut self, pixels: u64) -> Self {
         self.max_decoded_pixels = pixels;
+        self
+    }
+
+    /// With this [`max_pixels_per_byte`](Self::max_pixels_per_byte).
+    #[must_use]
+    pub const fn with_max_pixels_per_byte(mut self, pixels: u64) -> Self {
+        self.max_pixels_per_byte = pixels;
+        self
+    }
+
+    /// With this [`max_repetitions`](Self::max_repetitions).
+    #[must_use]
+    pub const fn with_max_repetitions(mut self, times: u64) -> Self {
+        self.max_repetitions = times;
         self
     }
 

@@ -79,7 +79,7 @@ impl<'r> Media<'r> {
     /// have stopped anywhere then, and the container is opened anew.
     fn begin(&mut self) -> Result<(), Error> {
         let has_failed = self.container.input_mut().begin();
-        self.spent = Spent::default();
+        self.spent = Spent::on_file(self.container.input().size());
         self.container.input_mut().check()?;
         if has_failed { self.reopen_all() } else { Ok(()) }
     }

@@ -53,6 +53,8 @@ pub(super) enum Output {
 pub(super) struct Effort {
     /// Width times height of each picture.
     pub(super) pixels: u64,
+    /// Bytes of packets that the decoder was given.
+    pub(super) bytes: u64,
     /// That of libavcodec's own threads.
     pub(super) cpu_time: Duration,
 }
@@ -71,6 +73,8 @@ pub(super) struct Decoding {
     pub(super) size_refused: bool,
     /// Pixels of the packets that were sent, and of the frames that came.
     pixels: (u64, u64),
+    /// Bytes of the packets that were sent.
+    bytes: u64,
     /// CPU time of the threads of earlier decoders.
     cpu_time: Duration,
     /// What was taken of it by [`take_effort`](Self::take_effort).
@@ -112,6 +116,7 @@ impl Decoding {
             faults: Faults::default(),
             size_refused: false,
             pixels: (0, 0),
+            bytes: 0,
             cpu_time: Duration::ZERO,
             taken: Effort::default(),
             run: Run::default(),
@@ -130,10 +135,11 @@ impl Decoding {
     /// A packet may give no frame, and a frame may come without a packet. The larger of both counts.
     pub(super) fn take_effort(&mut self) -> Effort {
         let pixels = self.pixels.0.max(self.pixels.1);
-        let cpu_time = self.cpu_time.saturating_add(self.run.cpu_time());
-        let before = std::mem::replace(&mut self.taken, Effort { pixels, cpu_time });
+        let (bytes, cpu_time) = (self.bytes, self.cpu_time.saturating_add(self.run.cpu_time()));
+        let before = std::mem::replace(&mut self.taken, Effort { pixels, bytes, cpu_time });
         Effort {
             pixels: pixels.saturating_sub(before.pixels),
+            bytes: bytes.saturating_sub(before.bytes),
             cpu_time: cpu_time.saturating_sub(before.cpu_time),
         }
     }
@@ -219,6 +225,7 @@ impl Decoding {
             return false;
         };
         self.packets_decoded += 1;
+        self.bytes = self.bytes.saturating_add(packet.size());
         self.pixels.0 = self.pixels.0.saturating_add(decoder.pixels());
         decoder.skip_non_reference(self.run.skips);
         if let Err(error) = decoder.send(Some(&packet)) {

@@ -1,6 +1,6 @@
 //! The state of a search: one stream of a container being decoded.
 
-use super::decode::{Decoding, Effort};
+use super::decode::Decoding;
 use super::packets::Units;
 use super::places::Places;
 use super::target::Stream;
@@ -93,12 +93,12 @@ impl<'m, 'r> Search<'m, 'r> {
     /// Counts what the decoder has done since it was asked last.
     ///
     /// # Errors
-    /// The limit `max_decoded_pixels`.
+    /// The limits on decoding, as [`Spent`](super::Spent) counts them.
     pub(super) fn charge(&mut self) -> Result<(), Error> {
-        let Effort { pixels, cpu_time } = self.decoding.take_effort();
-        self.units.container.input_mut().add_cpu_time(cpu_time);
+        let effort = self.decoding.take_effort();
+        self.units.container.input_mut().add_cpu_time(effort.cpu_time);
         let Stream { spent, limits, .. } = &mut self.units.stream;
-        spent.add_pixels(pixels, limits)
+        spent.add_effort(&effort, limits)
     }
 
     /// Forgets what belongs to the place that reading left.
