@@ -17,6 +17,7 @@ use crate::media::container::describe::{describe_stream, encryptions};
 use crate::media::container::encryption::Encryption;
 use crate::media::container::formats::{Handling, Opening, handling, refused};
 use crate::media::container::last_sound;
+use crate::media::container::parameters::Allowance;
 use crate::media::container::{KeyframeInterval, read_starts, stream_start};
 use crate::media::error::Error;
 use crate::media::ffi::format::OpenError;
@@ -187,7 +188,7 @@ impl<'r> Media<'r> {
         let analysis = prepare(&mut container, &opening)?;
         let pending =
             if analysis.is_some() { VecDeque::new() } else { read_starts(&mut container, &layout)? };
-        let mut media = Self::assemble(container, pending, layout, handling, options);
+        let mut media = Self::assemble(container, pending, layout, handling, options)?;
         media.planned_at = at;
         if let Some(keyframes) = analysis {
             media.keyframes = keyframes;
@@ -209,19 +210,24 @@ impl<'r> Media<'r> {
         layout: Layout,
         handling: Handling,
         options: &OpenOptions,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let encryptions = encryptions(&container, &layout.protected_entries());
-        let streams: Vec<StreamInfo> = container
+        let mut allowance = Allowance::new(options.limits.max_pixels);
+        let streams = container
             .streams()
             .enumerate()
             .zip(&encryptions)
             .map(|((index, stream), encryption)| {
+                // Opening a decoder takes its time, and libav asks nobody meanwhile.
+                if let Some(stop) = container.input().work().expired() {
+                    return Err(Fault::Stopped(stop).into());
+                }
                 let start = stream_start(index, stream, &layout, &pending);
                 // Where only a part of the fragments was shown to libavformat, we know more than it does.
                 let duration = layout.track_end(stream.id()).or_else(|| stream.duration_ts());
-                describe_stream(index, stream, (start, duration), encryption, options.limits.max_pixels)
+                Ok(describe_stream(index, stream, (start, duration), encryption, &mut allowance))
             })
-            .collect();
+            .collect::<Result<Vec<StreamInfo>, Error>>()?;
         let (combined_start, combined_duration) = timeline::of_streams(&streams);
         let start = container.start_time().map(Microseconds::new).or(combined_start);
         let duration = container.duration().map(Microseconds::new).or(combined_duration);
@@ -239,7 +245,7 @@ impl<'r> Media<'r> {
             video_stream: None,
             mp4: layout.mp4(),
         };
-        Self {
+        Ok(Self {
             container,
             info,
             start: start.unwrap_or_default(),
@@ -254,7 +260,7 @@ impl<'r> Media<'r> {
             limits: options.limits,
             spent: Spent::default(),
             threads: options.threads,
-        }
+        })
     }
 
     /// Runs a call. A panic in it, a mistake of ours, ends this call and all later ones: it may have left anything half done.
