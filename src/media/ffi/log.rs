@@ -26,11 +26,13 @@ pub(crate) enum Severity {
 impl Severity {
     /// Of a level of libavutil/log.h; `None` for what is said when nothing is wrong.
     const fn of(level: c_int) -> Option<Self> {
-        match level & 0xff {
-            ..=ffi::AV_LOG_QUIET => None,
-            ..=ffi::AV_LOG_ERROR => Some(Self::Error),
-            ..=ffi::AV_LOG_WARNING => Some(Self::Warning),
-            _ => None,
+        let level = level & 0xff;
+        if level <= ffi::AV_LOG_ERROR {
+            Some(Self::Error)
+        } else if level <= ffi::AV_LOG_WARNING {
+            Some(Self::Warning)
+        } else {
+            None
         }
     }
 }
