@@ -150,6 +150,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const CONTAINED: &[(&str, &[&str])] = &[
     ("ffmpeg_next", &["media/ffi"]),
     ("ffmpeg_sys_next", &["media/ffi"]),
+    ("libwebp_sys", &["media/ffi"]),
     ("unsafe_code", &["media/ffi"]),
     ("sqlx", &["catalog"]),
     ("russh", &["catalog/tunnel"]),

@@ -1,4 +1,4 @@
-//! The border to libav: every `unsafe` block of the crate is below this module, and nothing below it knows the rest of the
+//! The border to libav, and to libwebp: every `unsafe` block of the crate is below this module, and nothing below it knows the rest of the
 //! crate.
 //!
 //! [`io::Source`] is what libavformat reads from; `io` shows it to libavformat as an `AVIOContext`.
@@ -35,6 +35,8 @@ pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 pub(crate) mod threads;
+#[cfg(feature = "webp")]
+pub(crate) mod webp;
 
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt;

@@ -16,6 +16,10 @@ use crate::media::search::{self, FrameReason, Places, Search, Spent, Target};
 use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
 use crate::source::ByteRange;
 
+/// Frames that are decoded together, at most, and their pixels: eight of 4K, one of 8K.
+const MAX_TOGETHER: u64 = 8;
+const MAX_PIXELS_TOGETHER: u64 = MAX_TOGETHER * 3840 * 2160;
+
 impl<'r> Media<'r> {
     /// The requested frame. A time alone is a request: the first frame whose presentation time is at or after it, rounded to the nearest
     /// tick of the stream. When the video ends before that, the one at half of its duration by the same rule; when there
@@ -288,6 +292,16 @@ impl<'r> Media<'r> {
             && !info.disposition.attached_pic
             && !self.container.has_tile_grid(index);
         is_whole.then_some(index)
+    }
+
+    /// How many frames may be decoded together: they wait in memory for their turn.
+    pub(super) fn most_together(&self, cover: CoverArt) -> usize {
+        let stream =
+            self.video_streams(cover).first().copied().and_then(|index| self.info.streams.get(index));
+        let video = stream.and_then(|stream| stream.video.as_ref());
+        let pixels = video.map_or(0, |video| u64::from(video.width) * u64::from(video.height));
+        let most = MAX_TOGETHER.min(MAX_PIXELS_TOGETHER / pixels.max(1)).max(1);
+        usize::try_from(most).unwrap_or(1)
     }
 
     /// The frames at the first of these goals, as far as they can be decoded together; possibly none.

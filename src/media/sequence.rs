@@ -12,8 +12,6 @@ use crate::source::ByteRange;
 
 /// Bytes that are requested ahead of the frame that is next, at most: half of what the cache of the process holds.
 const MAX_AHEAD: u64 = 16 << 20;
-/// Frames that are decoded together, at most. They wait in memory for their turn.
-const MAX_TOGETHER: usize = 8;
 /// Times further apart than this are searched one by one: most encoders place keyframes one or two seconds apart.
 const MAX_APART: Duration = Duration::from_secs(2);
 
@@ -97,7 +95,9 @@ impl Frames<'_, '_> {
                     _ => then.saturating_sub(at) <= MAX_APART,
                 }
         };
-        let pairs = self.requests.iter().zip(self.requests.iter().skip(1)).take(MAX_TOGETHER - 1);
+        let first = self.requests.front();
+        let most = first.map_or(1, |listed| self.media.most_together(listed.request.cover));
+        let pairs = self.requests.iter().zip(self.requests.iter().skip(1)).take(most.saturating_sub(1));
         pairs.take_while(is_near).count() + 1
     }
 

@@ -5,10 +5,14 @@ use crate::media::error::Error;
 use crate::media::ffi::codec::encode_jpeg;
 use crate::media::ffi::frame::{ColourCodes, Frame};
 use crate::media::ffi::pixel_format::{PixelFormat, PixelLayout};
+#[cfg(feature = "webp")]
+use crate::media::ffi::webp::{WebPError, encode_webp};
 use crate::media::frame::bands::{blank, check, check_at_row, hdr_to_jfif, scaled, to_rgb8, unreadable};
 use crate::media::frame::colour;
 use crate::media::frame::poster::PosterFrame;
 use crate::media::work::Work;
+#[cfg(feature = "webp")]
+use crate::picture::Quality;
 use crate::picture::deinterlace::{deinterlace_row, rows_of_second_field};
 use crate::picture::matrix::ToJfif;
 use crate::picture::orient::{fill_row, turned};
@@ -76,8 +80,7 @@ impl PosterFrame {
             #[cfg(feature = "webp")]
             ImageFormat::WebP => {
                 let picture = self.upright_rgb(encoding.bounds, &work)?;
-                crate::picture::encode::encode_webp(&picture, encoding.quality)
-                    .map_err(|reason| Error::Picture { step: "encoded as WebP", reason })?
+                encode_as_webp(&picture, encoding.quality, &work)?
             }
         };
         check(&work)?;
@@ -242,6 +245,27 @@ fn rewrite_row(
         to_jfif.luma(source.row(0, row, width)?, added, out.row_mut(0, row, width)?);
     }
     Some(())
+}
+
+/// WebP sides are 14 bits (RFC 9649, section 2.5).
+#[cfg(feature = "webp")]
+const WEBP_MAX_SIDE: u32 = 16_383;
+
+#[cfg(feature = "webp")]
+fn encode_as_webp(picture: &RgbPicture, quality: Quality, work: &Work) -> Result<Vec<u8>, Error> {
+    let RgbPicture { width, height, pixels } = picture;
+    let failed = |reason| Error::Picture { step: "encoded as WebP", reason };
+    if *width.max(height) > WEBP_MAX_SIDE {
+        let reason = format!("{width} x {height} is larger than WebP's {WEBP_MAX_SIDE} pixels a side");
+        return Err(failed(reason));
+    }
+    let mut goes_on = || work.expired().is_none();
+    encode_webp(pixels, (*width, *height), f32::from(quality.get()), &mut goes_on).map_err(
+        |error| match error {
+            WebPError::Stopped => check(work).err().unwrap_or_else(|| failed("it was stopped".to_owned())),
+            WebPError::Failed(reason) => failed(reason),
+        },
+    )
 }
 
 /// The picture as it stands upright.
