@@ -33,8 +33,9 @@ pub struct Limits {
     /// Pixels decoded while looking for one frame, over all passes: width times height of each picture. Default 2^36 (69 billion): two
     /// thousand frames of 8K, 33 000 of 1080p, 220 000 of 640 x 480.
     pub max_decoded_pixels: u64,
-    /// The same for each byte of the file, beyond the first 2^31 pixels (60 frames of 8K, a thousand of 1080p). Default 16 384: video has
-    /// fewer than a thousand. A picture that repeats the one before it costs a few bytes of the file, and as much work as there are pixels.
+    /// The same for each byte of the file, beyond the first 2^31 pixels (60 frames of 8K, a thousand of 1080p). Default 16 384: x264
+    /// writes a byte for 10 000 pixels of a still picture. A picture that repeats the one before it need not take more than a few bytes, and
+    /// takes as much work as there are pixels.
     pub max_pixels_per_byte: u64,
     /// Bytes given to the decoder while looking for one frame, over all passes, for each byte of the file. Default 8: a pass decodes a
     /// file once at most, and there are four. An edit list can show the same samples a thousand times. Of a file smaller than 128 KiB as

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::packets::{AccessUnit, Faults, Source, Stamp};
+use super::spent::Effort;
 use super::target::{Found, FrameReason};
 use crate::limits::Limit;
 use crate::media::error::Error;
@@ -46,17 +47,6 @@ pub(super) enum Output {
     NeedsInput,
     /// It was drained.
     Ended,
-}
-
-/// What decoding has cost.
-#[derive(Default)]
-pub(super) struct Effort {
-    /// Width times height of each picture.
-    pub(super) pixels: u64,
-    /// Bytes of packets that the decoder was given.
-    pub(super) bytes: u64,
-    /// That of libavcodec's own threads.
-    pub(super) cpu_time: Duration,
 }
 
 /// The decoder of a stream.

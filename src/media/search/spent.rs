@@ -1,6 +1,7 @@
 //! What finding one frame has cost so far: over all passes, and over all streams that are tried.
 
-use super::decode::Effort;
+use std::time::Duration;
+
 use crate::limits::{Limit, Limits};
 use crate::media::error::Error;
 
@@ -8,6 +9,17 @@ use crate::media::error::Error;
 const SMALL_FILE: u64 = 128 << 10;
 /// Pixels that any file may have: 60 frames of 8K, a thousand of 1080p.
 const PIXELS_OF_ANY: u64 = 1 << 31;
+
+/// What decoding has cost.
+#[derive(Default)]
+pub(super) struct Effort {
+    /// Width times height of each picture.
+    pub(super) pixels: u64,
+    /// Bytes of packets that the decoder was given.
+    pub(super) bytes: u64,
+    /// That of libavcodec's own threads.
+    pub(super) cpu_time: Duration,
+}
 
 /// What a call has cost so far, on a file of some size.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,8 +68,6 @@ const fn within(spent: u64, most: u64, limit: Limit, allowed: u64) -> Result<(),
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;
