@@ -40,6 +40,7 @@
 //! | `BASTION_HOST_KEY` | required with `BASTION_HOST` | its public key or fingerprint; `insecure-any` accepts whoever answers |
 //! | `MODE` | `live` | `shadow` writes nothing and compares with what is there |
 //! | `MAX_CONCURRENCY` | memory / 128 MiB, at most 8 | objects of one event worked on side by side |
+//! | `MAX_CPU_TIME` | `60` | CPU time for a video: to open it, to find the frame, to make the picture, each |
 //! | `METRICS_NAMESPACE` | `posterframe` | CloudWatch's namespace |
 //!
 //! `LOG_FORMAT` is `json` there unless it is set. `FFMPEG_PATH` and `FFPROBE_PATH` are answered by one log line.

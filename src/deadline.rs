@@ -38,6 +38,8 @@ pub(crate) enum Stop {
     Cancelled,
     /// The time that was allowed is over.
     Timeout(Duration),
+    /// The CPU time that was allowed is used up.
+    CpuTime(Duration),
 }
 
 /// When a call has to end: so long after its beginning, at a fixed point in time, or at an earlier word from another thread.

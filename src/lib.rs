@@ -35,7 +35,7 @@
 //! - [Take several frames](#take-several-frames): [`Media::frames`], [`Media::frames_between`]
 //! - [Make pictures](#make-pictures): [`PosterFrame::thumbnail`], [`PosterFrame::encode`], [`PosterFrame::to_rgb8`]
 //! - [Await them](#await-them): `AsyncMedia` (feature `tokio`)
-//! - [Bound the work](#bound-the-work): [`Limits`], [`OpenOptions`], [`CancelToken`]
+//! - [Bound the work](#bound-the-work): [`Limits`], [`OpenOptions`], [`CancelToken`]; [`init`] for libav's settings in the whole process
 //! - [Handle errors](#handle-errors): [`Error::kind`], [`ErrorKind::is_retryable`]
 //!
 //! ## Open a video
@@ -274,8 +274,9 @@ pub use frame_request::{CoverArt, FrameRequest, Pick};
 pub use frame_time::{FrameTime, FrameTimeError, Percent};
 pub use limits::{Limit, Limits};
 pub use media::{
-    AudioInfo, ColourInfo, Disposition, Error, FrameReason, Frames, FramesBetween, HdrKind, Media, MediaInfo,
-    Mp4Layout, OpenOptions, PosterFrame, Ratio, StreamInfo, StreamKind, Threads, VideoInfo,
+    AudioInfo, ColourInfo, Disposition, Error, FrameReason, Frames, FramesBetween, HdrKind, LibavLog, Media,
+    MediaInfo, Mp4Layout, OpenOptions, PosterFrame, ProcessOptions, Ratio, StreamInfo, StreamKind, Threads,
+    VideoInfo, init,
 };
 pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
 pub use pixels::{Bounds, Fit, Focus, FocusError, Framing, Orientation, RgbPicture};

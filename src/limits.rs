@@ -27,8 +27,20 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Discontiguous reads (for remote sources: range requests). Default 20 000.
     pub max_requests: u64,
-    /// Packets read while looking for one frame. Default 200 000, an hour of video at 50 frames a second.
+    /// Packets read while looking for one frame, over all passes of decoding. Each is decoded once at most. Default 200 000, an hour of
+    /// video at 50 frames a second.
     pub max_packets: u64,
+    /// Pixels decoded while looking for one frame, over all passes: width times height of each picture. Default 2^36 (69 billion): two
+    /// thousand frames of 8K, 33 000 of 1080p, 220 000 of 640 x 480.
+    pub max_decoded_pixels: u64,
+    /// The same for each byte of the file, beyond the first 2^31 pixels (60 frames of 8K, a thousand of 1080p). Default 16 384: x264
+    /// writes a byte for 10 000 pixels of a still picture. A picture that repeats the one before it need not take more than a few bytes, and
+    /// takes as much work as there are pixels.
+    pub max_pixels_per_byte: u64,
+    /// Bytes given to the decoder while looking for one frame, over all passes, for each byte of the file. Default 8: a pass decodes a
+    /// file once at most, and there are four. An edit list can show the same samples a thousand times. Of a file smaller than 128 KiB as
+    /// much may be decoded as of one of that size.
+    pub max_repetitions: u64,
     /// Pixels of a decoded frame, width times height. Default 8192 x 4352: 8K. A 420 KB H.264 file can otherwise ask for
     /// 850 MB of frame buffers.
     pub max_pixels: u64,
@@ -37,12 +49,14 @@ pub struct Limits {
     /// Entries that the sample tables of an MP4 declare, all tracks together. Default 4 million: three tracks of ten
     /// hours. The tables cost libav about 36 bytes of memory an entry, whatever the file's own size.
     pub max_index_entries: u64,
-    /// Bytes of one allocation inside libav. Default 256 MiB, enough for 8K 10-bit frames. It holds for the whole process;
-    /// the first [`Media`](crate::Media) opened sets it.
-    pub max_allocation: usize,
-    /// Wall time of one call: opening, a frame, a picture of a frame. Default 60 s. [`OpenOptions::deadline`](crate::OpenOptions::deadline)
-    /// bounds them all together.
+    /// Wall time of one call: opening, a frame, a picture of a frame. Default 2 minutes. [`OpenOptions::deadline`](crate::OpenOptions::deadline)
+    /// bounds them all together. Its end is an error of kind [`Timeout`](crate::ErrorKind::Timeout), which may pass: the file may have
+    /// waited for its bytes, or for a processor.
     pub max_time: Duration,
+    /// CPU time of one call, that of libavcodec's threads included; waiting is not counted. Default 60 s: a frame of 1080p takes
+    /// less than one. Where the system does not tell the CPU time of threads
+    /// (that of libavcodec's outside Linux, or without `/proc`), theirs is not counted.
+    pub max_cpu_time: Duration,
 }
 
 /// The limits whose reaching is an error of kind [`LimitExceeded`](crate::ErrorKind::LimitExceeded).
@@ -56,12 +70,20 @@ pub enum Limit {
     MaxRequests,
     /// [`Limits::max_packets`].
     MaxPackets,
+    /// [`Limits::max_decoded_pixels`].
+    MaxDecodedPixels,
+    /// [`Limits::max_pixels_per_byte`].
+    MaxPixelsPerByte,
+    /// [`Limits::max_repetitions`].
+    MaxRepetitions,
     /// [`Limits::max_pixels`].
     MaxPixels,
     /// [`Limits::max_streams`].
     MaxStreams,
     /// [`Limits::max_index_entries`].
     MaxIndexEntries,
+    /// [`Limits::max_cpu_time`].
+    MaxCpuTime,
 }
 
 impl Limit {
@@ -71,9 +93,21 @@ impl Limit {
             Self::MaxBytes => "max_bytes",
             Self::MaxRequests => "max_requests",
             Self::MaxPackets => "max_packets",
+            Self::MaxDecodedPixels => "max_decoded_pixels",
+            Self::MaxPixelsPerByte => "max_pixels_per_byte",
+            Self::MaxRepetitions => "max_repetitions",
             Self::MaxPixels => "max_pixels",
             Self::MaxStreams => "max_streams",
             Self::MaxIndexEntries => "max_index_entries",
+            Self::MaxCpuTime => "max_cpu_time",
+        }
+    }
+
+    /// A value of this limit, with its unit where it has one.
+    pub(crate) fn in_words(self, value: u64) -> String {
+        match self {
+            Self::MaxCpuTime => format!("{:?}", Duration::from_millis(value)),
+            _ => value.to_string(),
         }
     }
 }
@@ -90,11 +124,14 @@ impl Default for Limits {
             max_bytes: 1 << 30,
             max_requests: 20_000,
             max_packets: 200_000,
+            max_decoded_pixels: 1 << 36,
+            max_pixels_per_byte: 1 << 14,
+            max_repetitions: 8,
             max_pixels: 8192 * 4352,
             max_streams: 100,
             max_index_entries: 4_000_000,
-            max_allocation: 256 << 20,
-            max_time: Duration::from_secs(60),
+            max_time: Duration::from_secs(120),
+            max_cpu_time: Duration::from_secs(60),
         }
     }
 }
@@ -121,6 +158,27 @@ impl Limits {
         self
     }
 
+    /// With this [`max_decoded_pixels`](Self::max_decoded_pixels).
+    #[must_use]
+    pub const fn with_max_decoded_pixels(mut self, pixels: u64) -> Self {
+        self.max_decoded_pixels = pixels;
+        self
+    }
+
+    /// With this [`max_pixels_per_byte`](Self::max_pixels_per_byte).
+    #[must_use]
+    pub const fn with_max_pixels_per_byte(mut self, pixels: u64) -> Self {
+        self.max_pixels_per_byte = pixels;
+        self
+    }
+
+    /// With this [`max_repetitions`](Self::max_repetitions).
+    #[must_use]
+    pub const fn with_max_repetitions(mut self, times: u64) -> Self {
+        self.max_repetitions = times;
+        self
+    }
+
     /// With this [`max_pixels`](Self::max_pixels).
     #[must_use]
     pub const fn with_max_pixels(mut self, pixels: u64) -> Self {
@@ -142,17 +200,17 @@ impl Limits {
         self
     }
 
-    /// With this [`max_allocation`](Self::max_allocation).
-    #[must_use]
-    pub const fn with_max_allocation(mut self, bytes: usize) -> Self {
-        self.max_allocation = bytes;
-        self
-    }
-
     /// With this [`max_time`](Self::max_time).
     #[must_use]
     pub const fn with_max_time(mut self, time: Duration) -> Self {
         self.max_time = time;
+        self
+    }
+
+    /// With this [`max_cpu_time`](Self::max_cpu_time).
+    #[must_use]
+    pub const fn with_max_cpu_time(mut self, time: Duration) -> Self {
+        self.max_cpu_time = time;
         self
     }
 }

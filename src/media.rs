@@ -19,6 +19,7 @@ mod ffi;
 mod frame;
 mod frames;
 mod info;
+mod init;
 mod input;
 mod layout;
 mod open;
@@ -28,6 +29,7 @@ mod seen;
 mod sequence;
 mod timeline;
 mod units;
+mod work;
 
 pub use between::FramesBetween;
 pub use error::Error;
@@ -38,6 +40,7 @@ pub use info::{
     AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind,
     VideoInfo,
 };
+pub use init::{LibavLog, ProcessOptions, init};
 #[cfg(fuzzing)]
 pub use layout::plan_layout;
 pub use open::Media;

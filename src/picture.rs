@@ -2,8 +2,8 @@
 //!
 //! A decoded frame comes in as planes. [`deinterlace`] joins the two fields of interlaced video where they differ,
 //! [`tone_map`] brings PQ and HLG light into the range of a screen, [`orient`] turns and mirrors until the picture stands
-//! upright, [`matrix`] puts the planes into the numbers of JFIF, and [`encode`] writes PNG and WebP into memory. (JPEG is written from the planes by libav's encoder, in
-//! `media`.) `compare` tells how alike two finished pictures are.
+//! upright, [`matrix`] puts the planes into the numbers of JFIF, and [`encode`] writes PNG into memory. (JPEG is written from the planes by libav's encoder, and WebP by
+//! libwebp, in `media`.) `compare` tells how alike two finished pictures are.
 
 #[cfg(feature = "lambda")]
 pub(crate) mod compare;

@@ -1,4 +1,4 @@
-//! Values that describe pictures: orientation, bounds, how they are filled, planes and packed pixels.
+//! Values that describe pictures: orientation, bounds, how they are filled, and packed pixels.
 
 mod fit;
 
@@ -125,24 +125,6 @@ fn rounded_div(numerator: u64, denominator: u64) -> u64 {
 
 fn saturate(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-/// One plane of samples without padding between rows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Plane {
-    /// Samples in a row.
-    pub(crate) width: usize,
-    /// Rows.
-    pub(crate) height: usize,
-    /// `width * height` samples.
-    pub(crate) samples: Vec<u8>,
-}
-
-/// Planar 4:2:0 as JFIF wants it: full range, BT.601 matrix, chroma sides rounded up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct YuvPicture {
-    /// Luma, then blue and red difference.
-    pub(crate) planes: [Plane; 3],
 }
 
 /// Packed 8-bit RGB in the sRGB / BT.709 sense, three bytes a pixel, rows without padding. The feature `image` makes an

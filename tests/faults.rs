@@ -11,7 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{AT, Outcome, Table, fixture, fixture_bytes, frame_of_bytes, open, planes_md5};
-use posterframe::testing::{FailingReader, ReadCount};
+use posterframe::source::{FirstReads, MemorySource, ReadSize};
+use posterframe::testing::{FailingReader, ReadCount, replace_hints};
 use posterframe::{CancelToken, Error, ErrorKind, Limit, Limits, Media, OpenOptions};
 
 /// One file of each way to read: an index behind the media, packets found by reading on, cues, an index by chunks.
@@ -273,6 +274,98 @@ fn packets_are_bounded() -> Outcome {
         frame_of_bytes(&fixture_bytes(name)?, &with_limits(|limits| limits.max_packets = 200))?;
     }
     Ok(())
+}
+
+#[test]
+fn pixels_decoded_are_bounded() -> Outcome {
+    for name in ["long_gop.mp4", "h264.ts", "vp9.webm", "mpeg4.avi", "h264_raw.h264", "gif.gif"] {
+        let pixels = {
+            let (width, height) = common::frame(name)?.decoded_size();
+            u64::from(width) * u64::from(height)
+        };
+        refused(name, "max_decoded_pixels", |limits| limits.max_decoded_pixels = 3 * pixels)?;
+        let limits = with_limits(|limits| limits.max_decoded_pixels = 1000 * pixels);
+        frame_of_bytes(&fixture_bytes(name)?, &limits)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_fresh_call_has_a_fresh_budget() -> Outcome {
+    let mut media = open("long_gop.mp4")?;
+    let needed = media.frame(AT)?.packets_decoded();
+    let pixels = 160 * 120 * (needed + 20);
+    let options = with_limits(|limits| limits.max_decoded_pixels = pixels);
+    let mut media = Media::open(Cursor::new(fixture_bytes("long_gop.mp4")?), &options)?;
+    for _ in 0..4 {
+        media.frame(AT)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn cpu_time_is_bounded_and_may_be_used_anew() -> Outcome {
+    for name in ["h264_1080p.mp4", "long_gop.mp4", "h264.ts", "vp9.webm"] {
+        let options = with_limits(|limits| limits.max_cpu_time = Duration::ZERO);
+        let error = failure(frame_of_bytes(&fixture_bytes(name)?, &options))?;
+        let expected = Error::LimitExceeded { limit: Limit::MaxCpuTime, allowed: 0 };
+        assert_eq!(error.to_string(), expected.to_string(), "{name}");
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::LimitExceeded, false));
+    }
+    // Pictures have their own.
+    let options = with_limits(|limits| limits.max_cpu_time = Duration::from_secs(30));
+    let frame = frame_of_bytes(&fixture_bytes("hdr10.mp4")?, &options)?;
+    frame.thumbnail()?;
+    Ok(())
+}
+
+#[test]
+fn waiting_for_bytes_uses_no_cpu_time() -> Outcome {
+    let bytes = fixture_bytes("h264_front.mp4")?;
+    let allowed = Duration::from_millis(400);
+    let reader = parts(&bytes).stall(Duration::from_millis(100));
+    let count = reader.count();
+    let started = Instant::now();
+    frame_md5(reader, &with_limits(|limits| limits.max_cpu_time = allowed))?;
+    assert!(count.get() > 4 && started.elapsed() > allowed, "{} reads", count.get());
+    Ok(())
+}
+
+#[test]
+fn a_panic_of_our_own_is_an_error_and_ends_the_media() -> Outcome {
+    let panicked = |error: &Error| {
+        assert!(matches!(error, Error::Panicked { message } if message == "on purpose"), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Internal);
+    };
+    let source = || Ok::<_, Box<dyn std::error::Error>>(MemorySource::new(fixture_bytes("h264_end.mp4")?));
+    let panics = || replace_hints(|_, _| panic!("on purpose"));
+    let options = OpenOptions::default().with_first_reads(small_reads());
+    {
+        let _guard = panics();
+        panicked(&failure(Media::open_source(source()?, &options.clone().with_frame(AT)))?);
+    }
+    for several in [false, true] {
+        let mut media = Media::open_source(source()?, &options)?;
+        {
+            let _guard = panics();
+            let errors: Vec<Error> = match several {
+                false => media.frame(AT).err().into_iter().collect(),
+                true => media.frames([1, 6].map(Duration::from_secs)).filter_map(Result::err).collect(),
+            };
+            assert_eq!(errors.len(), if several { 2 } else { 1 });
+            errors.iter().for_each(panicked);
+        }
+        // It may have been left half done.
+        panicked(&failure(media.frame(AT))?);
+    }
+    Ok(())
+}
+
+/// First reads that leave something to be requested.
+fn small_reads() -> FirstReads {
+    let mut reads = FirstReads::default();
+    (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(8 << 10), ReadSize::fixed(4 << 10), 8 << 10);
+    reads
 }
 
 #[test]

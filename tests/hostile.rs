@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::{AT, Outcome, fixture_bytes, frame, frame_of_bytes};
 use posterframe::testing::FailingReader;
-use posterframe::{Error, ErrorKind, Limit, Limits, Media, OpenOptions};
+use posterframe::{Error, ErrorKind, FrameReason, Limit, Limits, Media, OpenOptions};
 
 fn with_limits(change: impl FnOnce(&mut Limits)) -> OpenOptions {
     let mut limits = Limits::default();
@@ -120,5 +120,138 @@ fn a_picture_that_grows_over_the_limit_is_told_as_the_limit() -> Outcome {
         frame_of_bytes(&fixture_bytes("resolution_change.ts")?, &options).map(|frame| frame.decoded_size());
     let kind = result.as_ref().map_err(Error::kind);
     assert!(matches!(kind, Err(ErrorKind::LimitExceeded)), "{result:?}");
+    Ok(())
+}
+
+/// The boxes that some bytes consist of, each with its type.
+fn boxes(mut bytes: &[u8]) -> Vec<([u8; 4], &[u8])> {
+    let mut found = Vec::new();
+    while let Some((size, kind)) = bytes.first_chunk::<8>().map(|head| {
+        let [a, b, c, d, kind @ ..] = *head;
+        (u32::from_be_bytes([a, b, c, d]) as usize, kind)
+    }) {
+        let (whole, rest) = bytes.split_at(size.min(bytes.len()));
+        found.push((kind, whole));
+        bytes = rest;
+    }
+    found
+}
+
+/// The film with so many short edits in its video, which show the same samples again and again.
+fn with_edits(count: u32) -> Outcome<Vec<u8>> {
+    let film = fixture_bytes("h264_end.mp4")?;
+    let mut list = [0_u32, count].map(u32::to_be_bytes).concat();
+    for number in 0..count {
+        list.extend([40, number % 100 * 512, 0x1_0000].map(u32::to_be_bytes).concat());
+    }
+    let edits = boxed(b"edts", &boxed(b"elst", &list));
+    let mut out = Vec::new();
+    for (kind, whole) in boxes(&film) {
+        if &kind != b"moov" {
+            out.extend_from_slice(whole);
+            continue;
+        }
+        let mut moov = Vec::new();
+        for (kind, whole) in boxes(&whole[8..]) {
+            if &kind != b"trak" || !whole.windows(4).any(|word| word == b"vide") {
+                moov.extend_from_slice(whole);
+                continue;
+            }
+            let mut track = Vec::new();
+            for (kind, part) in boxes(&whole[8..]) {
+                if &kind == b"mdia" {
+                    track.extend_from_slice(&edits);
+                }
+                if &kind != b"edts" {
+                    track.extend_from_slice(part);
+                }
+            }
+            moov.extend(boxed(b"trak", &track));
+        }
+        out.extend(boxed(b"moov", &moov));
+    }
+    Ok(out)
+}
+
+#[test]
+fn samples_that_edits_repeat_are_decoded_a_few_times_at_most() -> Outcome {
+    // Few edits show some frames, though none at the end.
+    let frame = frame_of_bytes(&with_edits(30)?, &OpenOptions::default())?;
+    assert_eq!(frame.reason(), FrameReason::LastFrame);
+    for count in [1000, 5000] {
+        let result = frame_of_bytes(&with_edits(count)?, &OpenOptions::default()).map(|frame| frame.pts());
+        let limit = result.as_ref().err().and_then(Error::limit);
+        assert_eq!(limit, Some(Limit::MaxRepetitions), "{count}: {result:?}");
+    }
+    Ok(())
+}
+
+/// A GIF of so many frames of one pixel, on a canvas of this size.
+fn canvas(width: u16, height: u16, frames: usize) -> Vec<u8> {
+    let [width, height] = [width, height].map(u16::to_le_bytes);
+    let head = [b"GIF89a", &width[..], &height, &[0x80, 0, 0, 0, 0, 0, 255, 255, 255]].concat();
+    let control = b"\x21\xf9\x04\x04\x01\0\0\0";
+    let pixel = b"\x2c\x03\0\x03\0\x01\0\x01\0\0\x02\x02\x44\x01\0";
+    [head, [&control[..], pixel].concat().repeat(frames), b"\x3b".to_vec()].concat()
+}
+
+#[test]
+fn pictures_that_cost_no_bytes_are_bounded() -> Outcome {
+    // 30 s are 3000 frames, 2^31 pixels and more.
+    let at = Duration::from_secs(29);
+    let bytes = canvas(1920, 1080, 3000);
+    let error = Media::open(Cursor::new(bytes), &OpenOptions::default())?.frame(at).map(|frame| frame.pts());
+    let limit = error.as_ref().err().and_then(Error::limit);
+    assert_eq!(limit, Some(Limit::MaxPixelsPerByte), "{error:?}");
+    // As many small ones are an animation.
+    let bytes = canvas(64, 64, 3000);
+    let frame = Media::open(Cursor::new(bytes), &OpenOptions::default())?.frame(at)?;
+    assert_eq!(frame.decoded_size(), (64, 64));
+    Ok(())
+}
+
+/// A Matroska file of so many streams of Sorenson 3 in one size, without a frame.
+fn streams(count: u8, width: u32, height: u32) -> Vec<u8> {
+    let element = |id: &[u8], content: &[u8]| {
+        let size = (content.len() as u64 | 1 << 56).to_be_bytes();
+        [id, &size[..], content].concat()
+    };
+    let sides = [width.to_be_bytes(), height.to_be_bytes()];
+    let mut format = [40_u32.to_le_bytes(), width.to_le_bytes(), height.to_le_bytes()].concat();
+    format.extend_from_slice(b"\x01\0\x18\0SVQ3");
+    format.resize(40, 0);
+    let track = |number: u8| {
+        let video = [element(b"\xb0", &sides[0]), element(b"\xba", &sides[1])].concat();
+        let parts = [
+            element(b"\xd7", &[number]),
+            element(b"\x73\xc5", &[number]),
+            element(b"\x83", &[1]),
+            element(b"\x86", b"V_MS/VFW/FOURCC"),
+            element(b"\x63\xa2", &format),
+            element(b"\xe0", &video),
+        ];
+        element(b"\xae", &parts.concat())
+    };
+    let tracks: Vec<u8> = (1..=count).flat_map(track).collect();
+    let cluster = [element(b"\xe7", &[0]), element(b"\xa3", b"\x81\0\0\x80noise")].concat();
+    let segment = [
+        element(b"\x15\x49\xa9\x66", &element(b"\x2a\xd7\xb1", &[0x0f, 0x42, 0x40])),
+        element(b"\x16\x54\xae\x6b", &tracks),
+        element(b"\x1f\x43\xb6\x75", &cluster),
+    ];
+    let head = element(b"\x1a\x45\xdf\xa3", &element(b"\x42\x82", b"matroska"));
+    [head, element(b"\x18\x53\x80\x67", &segment.concat())].concat()
+}
+
+#[test]
+fn few_decoders_are_opened_to_describe_large_streams() -> Outcome {
+    let described = |width, height| -> Outcome<usize> {
+        let media = Media::open(Cursor::new(streams(95, width, height)), &OpenOptions::default())?;
+        assert_eq!(media.info().streams.len(), 95);
+        let videos = media.info().streams.iter().filter_map(|stream| stream.video.as_ref());
+        Ok(videos.filter(|video| video.pixel_format.is_some()).count())
+    };
+    assert_eq!(described(160, 120)?, 16);
+    assert_eq!(described(8192, 4352)?, 2);
     Ok(())
 }

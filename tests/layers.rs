@@ -32,7 +32,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Formats, bounds and quality are values of the picture layer.
     (
         "config",
-        &["error", "frame_request", "frame_time", "job_error", "object_name", "picture", "pixels", "secret"],
+        &[
+            "error",
+            "frame_request",
+            "frame_time",
+            "job_error",
+            "limits",
+            "object_name",
+            "picture",
+            "pixels",
+            "secret",
+        ],
     ),
     // Readers that fail on purpose; and what media ask instead of their hints, if a test says so.
     ("testing", &["source"]),
@@ -140,6 +150,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const CONTAINED: &[(&str, &[&str])] = &[
     ("ffmpeg_next", &["media/ffi"]),
     ("ffmpeg_sys_next", &["media/ffi"]),
+    ("libwebp_sys", &["media/ffi"]),
     ("unsafe_code", &["media/ffi"]),
     ("sqlx", &["catalog"]),
     ("russh", &["catalog/tunnel"]),

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use posterframe::source::{FirstReads, MemorySource, ReadSize};
 use posterframe::{
-    Bounds, Encoding, Error, ErrorKind, Limits, Media, OpenOptions, PosterFrame, RgbPicture, Threads,
+    Bounds, Encoding, Error, ErrorKind, Limits, Media, OpenOptions, PosterFrame, ProcessOptions, RgbPicture,
+    Threads,
 };
 
 const AT: Duration = Duration::from_secs(5);
@@ -16,11 +17,12 @@ const AT: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn options() -> OpenOptions {
+    posterframe::init(&ProcessOptions::default().with_max_allocation(64 << 20));
     let mut limits = Limits::default();
     limits.max_time = Duration::from_secs(5);
     limits.max_pixels = 1 << 20;
     limits.max_packets = 2000;
-    limits.max_allocation = 64 << 20;
+    limits.max_decoded_pixels = 1 << 28;
     limits.max_index_entries = 400_000;
     OpenOptions::default().with_limits(limits).with_threads(Threads::Count(NonZeroUsize::MIN))
 }

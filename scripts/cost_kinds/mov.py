@@ -99,6 +99,13 @@ def fragments_falling(size):
     return FILE + box(b"moov", HEADER + track(EMPTY) + EXTENDS) + fill(size, lambda i: fragment(max(0, count - i)))
 
 
+def track_numbers(size):
+    """Runs of samples of a track beside one whose number is negative for a signed integer."""
+    run = full(b"trun", struct.pack(">I", 0))
+    moof = box(b"moof", full(b"mfhd", struct.pack(">I", 1)) + box(b"traf", full(b"tfhd", struct.pack(">I", 1), 0, 0x20000) + run * (size // 16)))
+    return FILE + box(b"moov", HEADER + track(EMPTY) + track(EMPTY, number=1 << 31) + EXTENDS) + moof + fragment(2)
+
+
 def segment_indexes(size):
     """An index of segments for each reference."""
     sidx = full(b"sidx", struct.pack(">IIIIHH", 1, 1000, 0, 0, 0, 100) + struct.pack(">III", 1, 1, 0) * 100)
@@ -140,6 +147,7 @@ KINDS = {
     "chunks_out_of_order": chunks_out_of_order,
     "fragments": fragments,
     "fragments_falling": fragments_falling,
+    "track_numbers": track_numbers,
     "segment_indexes": segment_indexes,
     "items": items,
     "sample_groups": sample_groups,

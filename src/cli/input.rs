@@ -93,7 +93,9 @@ fn in_time(
             }
             Err(RecvTimeoutError::Timeout) => match deadline.expired() {
                 Some(Stop::Cancelled) => return Err(Error::Cancelled.into()),
-                Some(Stop::Timeout(allowed)) => return Err(Error::Timeout { allowed }.into()),
+                Some(Stop::Timeout(allowed) | Stop::CpuTime(allowed)) => {
+                    return Err(Error::Timeout { allowed }.into());
+                }
                 None => {}
             },
         }

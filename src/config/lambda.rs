@@ -1,6 +1,7 @@
 //! What the Lambda function is told by its environment.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use url::Url;
 
@@ -9,9 +10,10 @@ use super::lookup::Lookup;
 use super::{
     Config, ConfigError, LogFormat, LogSettings, ThumbnailSettings, read_key_rules, read_log, read_thumbnail,
 };
-use crate::ImageFormat;
+use crate::frame_time::parse_duration;
 use crate::object_name::KeyRules;
 use crate::secret::{Secret, SecretSource};
+use crate::{ImageFormat, Limits};
 
 /// Everything the Lambda function is told by its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,9 @@ pub struct LambdaConfig {
     pub overwrite_contents: bool,
     /// Records of one event worked on side by side; `None`: as many as the memory allows.
     pub concurrency: Option<NonZeroUsize>,
+    /// CPU time that opening a video may take, that finding its frame may take, and that making the picture may take; see
+    /// [`Limits::max_cpu_time`].
+    pub max_cpu_time: Duration,
     /// The function as Lambda describes it.
     pub function: FunctionSettings,
     /// CloudWatch's namespace for the metrics.
@@ -123,6 +128,9 @@ impl LambdaConfig {
         let overwrite_contents = lookup.flag("OVERWRITE_CONTENTS");
         let concurrency =
             lookup.with("MAX_CONCURRENCY", "a whole number from 1 up", |text| text.parse().ok());
+        let max_cpu_time = lookup
+            .with("MAX_CPU_TIME", "a length of time such as 60, 90s or 2m", parse_duration)
+            .unwrap_or(Limits::default().max_cpu_time);
         let function = FunctionSettings {
             name: lookup.text("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "posterframe".to_owned()),
             memory_mib: lookup
@@ -140,6 +148,7 @@ impl LambdaConfig {
             mode,
             overwrite_contents,
             concurrency,
+            max_cpu_time,
             function,
             metrics_namespace,
             obsolete,
@@ -284,6 +293,7 @@ mod tests {
             ("BASTION_HOST_KEY", "10.0.0.1 ssh-ed25519 AAAAC3Nza comment"),
             ("OVERWRITE_CONTENTS", "true"),
             ("MAX_CONCURRENCY", "3"),
+            ("MAX_CPU_TIME", "2m"),
             ("AWS_LAMBDA_FUNCTION_NAME", "films"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
             ("MODE", "shadow"),
@@ -305,6 +315,7 @@ mod tests {
         assert_eq!(database.bastion, Some(bastion));
         assert!(config.overwrite_contents);
         assert_eq!(config.concurrency, NonZeroUsize::new(3));
+        assert_eq!(config.max_cpu_time, Duration::from_secs(120));
         assert_eq!((config.function.name.as_str(), config.function.memory_mib), ("films", Some(512)));
         assert_eq!(config.mode, Mode::Shadow);
         assert_eq!(config.metrics_namespace, "Films");
@@ -343,6 +354,7 @@ mod tests {
             ("INTERNAL_TOKEN", "canary-token\n"),
             ("BASTION_HOST", "bastion.example"),
             ("MAX_CONCURRENCY", "0"),
+            ("MAX_CPU_TIME", "soon"),
             ("MODE", "dry"),
         ]);
         let names = [
@@ -355,6 +367,7 @@ mod tests {
             "BASTION_SSH_KEY_SECRET",
             "BASTION_HOST_KEY",
             "MAX_CONCURRENCY",
+            "MAX_CPU_TIME",
             "MODE",
         ];
         for name in names {

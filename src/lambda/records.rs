@@ -121,7 +121,8 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
         decoders: &Arc<Semaphore>,
     ) -> Task<C> {
         let cancel = CancelToken::default();
-        let limits = Limits { max_time: limit.left(), ..Limits::default() };
+        let max_cpu_time = self.config.max_cpu_time;
+        let limits = Limits { max_time: limit.left(), max_cpu_time, ..Limits::default() };
         let options = OpenOptions::default().with_limits(limits).with_cancel(cancel.clone());
         let existing_contents = match is_backfill && !self.config.overwrite_contents {
             true => ExistingContents::Keep,

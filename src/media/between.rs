@@ -11,9 +11,6 @@ use crate::media::open::Media;
 use crate::media::search::FrameReason;
 use crate::media::units::{Microseconds, Pts, Ticks};
 
-/// Frames that are decoded together, at most. They wait in memory for their turn.
-const MAX_TOGETHER: usize = 8;
-
 /// All frames between two times, in the order in which they are shown, by [`Media::frames_between`].
 ///
 /// It ends with the last frame, or with the first error.
@@ -79,11 +76,12 @@ impl FramesBetween<'_, '_> {
             return Ok(None);
         }
         let request = FrameRequest::at(self.times.start);
+        let most = self.media.most_together(request.cover);
         let mut count = 0;
         let goals = |last: Option<Pts>| {
             count += 1;
             let next = last.map_or(goal, |pts| pts.saturating_add(Ticks::ONE));
-            (count <= MAX_TOGETHER && next < end).then_some(next)
+            (count <= most && next < end).then_some(next)
         };
         if self.media.whole_stream(request.cover) == Some(index) {
             // What goes wrong here is told by the search for the next frame alone.

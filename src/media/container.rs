@@ -7,7 +7,7 @@ pub(super) mod formats;
 mod h264_sps;
 mod interval;
 pub(super) mod last_sound;
-mod parameters;
+pub(super) mod parameters;
 mod pes;
 mod reading;
 mod transport;

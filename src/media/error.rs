@@ -1,12 +1,13 @@
 //! What can go wrong between a reader and a picture.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::deadline::Stop;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, panic_message};
 use crate::limits::Limit;
 use crate::media::ffi::AvError;
 use crate::media::input::Fault;
@@ -61,11 +62,11 @@ pub enum Error {
         first: String,
     },
     /// A limit was reached; see [`Limits`](crate::Limits).
-    #[error("limit reached: {limit} is {allowed}")]
+    #[error("limit reached: {limit} is {}", limit.in_words(*allowed))]
     LimitExceeded {
         /// Which.
         limit: Limit,
-        /// Its value.
+        /// Its value; that of [`Limit::MaxCpuTime`] in milliseconds.
         allowed: u64,
     },
     /// The time ran out.
@@ -100,6 +101,12 @@ pub enum Error {
     /// The reader panicked. The panic was caught before it reached libav; the source answers nothing any more.
     #[error("the reader panicked: {message}")]
     ReaderPanicked {
+        /// The panic's message.
+        message: String,
+    },
+    /// A mistake of this crate's: it panicked. The panic ended the call, and with it the use of the [`Media`](crate::Media).
+    #[error("posterframe panicked: {message}")]
+    Panicked {
         /// The panic's message.
         message: String,
     },
@@ -165,7 +172,10 @@ impl Error {
             },
             #[cfg(feature = "remote")]
             Self::Source(error) => error.kind(),
-            Self::ReaderPanicked { .. } | Self::Picture { .. } | Self::Library { .. } => ErrorKind::Internal,
+            Self::ReaderPanicked { .. }
+            | Self::Panicked { .. }
+            | Self::Picture { .. }
+            | Self::Library { .. } => ErrorKind::Internal,
         }
     }
 
@@ -180,12 +190,21 @@ impl Error {
         Self::NoFrame { packets, errors, first }
     }
 
+    /// Runs a call. A panic in it becomes an error: a mistake of ours must not end a program that has other things to do.
+    ///
+    /// # Errors
+    /// What the call answers, or [`Error::Panicked`].
+    pub(super) fn guard<T>(call: impl FnOnce() -> Result<T, Self>) -> Result<T, Self> {
+        catch_unwind(AssertUnwindSafe(call))
+            .unwrap_or_else(|payload| Err(Self::Panicked { message: panic_message(&*payload) }))
+    }
+
     pub(super) fn library(step: &'static str) -> impl FnOnce(AvError) -> Self {
-        move |error| Self::Library { step, reason: error.to_string() }
+        move |error| Self::Library { step, reason: error.in_words() }
     }
 
     pub(super) fn picture(step: &'static str) -> impl FnOnce(AvError) -> Self {
-        move |error| Self::Picture { step, reason: error.to_string() }
+        move |error| Self::Picture { step, reason: error.in_words() }
     }
 }
 
@@ -194,11 +213,16 @@ impl From<Fault> for Error {
         match fault {
             Fault::Stopped(Stop::Cancelled) => Self::Cancelled,
             Fault::Stopped(Stop::Timeout(allowed)) => Self::Timeout { allowed },
+            Fault::Stopped(Stop::CpuTime(allowed)) => {
+                let allowed = u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX);
+                Self::LimitExceeded { limit: Limit::MaxCpuTime, allowed }
+            }
             Fault::Limit { limit, allowed } => Self::LimitExceeded { limit, allowed },
             Fault::Read { offset, error } => Self::Read { offset, error },
             #[cfg(feature = "remote")]
             Fault::Source(error) => error.into(),
             Fault::ReaderPanicked(message) => Self::ReaderPanicked { message },
+            Fault::Panicked(message) => Self::Panicked { message },
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The border to libav: every `unsafe` block of the crate is below this module, and nothing below it knows the rest of the
+//! The border to libav, and to libwebp: every `unsafe` block of the crate is below this module, and nothing below it knows the rest of the
 //! crate.
 //!
 //! [`io::Source`] is what libavformat reads from; `io` shows it to libavformat as an `AVIOContext`.
@@ -16,6 +16,7 @@
 //!   order), are read as integers: a value without a variant would be undefined behaviour. An AV1 file with
 //!   `color_primaries` 200 aborted a program that read it through the enum.
 //! - libav functions that take such enums are declared again in [`raw`] with integers in their place.
+//! - What libav logs goes through [`log`]; what it said last in this thread is the reason for the error that it answers.
 #![expect(unsafe_code, reason = "libav is a C library; this module is the fence around it")]
 
 pub(crate) mod codec;
@@ -23,6 +24,7 @@ mod fields;
 pub(crate) mod format;
 pub(crate) mod frame;
 pub(crate) mod io;
+pub(crate) mod log;
 pub(crate) mod packet;
 pub(crate) mod parser;
 pub(crate) mod pixel_format;
@@ -32,10 +34,12 @@ pub(crate) mod scale;
 pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
+pub(crate) mod threads;
+#[cfg(feature = "webp")]
+pub(crate) mod webp;
 
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt;
-use std::sync::Once;
 
 use ffmpeg_next::ffi;
 
@@ -72,22 +76,23 @@ impl fmt::Display for AvError {
 
 impl std::error::Error for AvError {}
 
+impl AvError {
+    /// The error in words, and what libav said last in this thread, which is often the reason.
+    pub(crate) fn in_words(self) -> String {
+        log::last().map_or_else(|| self.to_string(), |line| format!("{self}: {line}"))
+    }
+}
+
 impl fmt::Debug for AvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "AvError({}: {self})", self.0)
     }
 }
 
-/// Prepares libav once in the life of the process: the size of its largest allocation, and silence on standard error
-/// (what matters comes back as errors).
-pub(crate) fn initialise(max_allocation: usize) {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: sets an atomic in libavutil (libavutil/mem.h); no pointer is involved.
-        unsafe { ffi::av_max_alloc(max_allocation) };
-        // SAFETY: sets an atomic in libavutil (libavutil/log.h).
-        unsafe { ffi::av_log_set_level(ffi::AV_LOG_QUIET) };
-    });
+/// Sets how many bytes one of libav's allocations may have, for the whole process.
+pub(crate) fn limit_allocations(bytes: usize) {
+    // SAFETY: sets an atomic in libavutil (libavutil/mem.h); no pointer is involved.
+    unsafe { ffi::av_max_alloc(bytes) };
 }
 
 /// Lets glibc's malloc keep what is freed, frames of video among it, instead of returning it to the system and asking for

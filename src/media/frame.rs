@@ -1,5 +1,6 @@
 //! A decoded frame on its way to a picture.
 
+mod bands;
 pub(super) mod colour;
 pub(super) mod poster;
 mod render;

@@ -13,9 +13,13 @@ use crate::media::ffi::stream::Stream;
 use crate::media::frame::poster::{PosterFrame, Terms};
 use crate::media::layout::Wanted;
 use crate::media::open::Media;
-use crate::media::search::{self, FrameReason, Places, Search, Target};
+use crate::media::search::{self, FrameReason, Places, Search, Spent, Target};
 use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
 use crate::source::ByteRange;
+
+/// Frames that are decoded together, at most, and their pixels: eight of 4K, one of 8K.
+const MAX_TOGETHER: u64 = 8;
+const MAX_PIXELS_TOGETHER: u64 = MAX_TOGETHER * 3840 * 2160;
 
 impl<'r> Media<'r> {
     /// The requested frame. A time alone is a request: the first frame whose presentation time is at or after it, rounded to the nearest
@@ -51,7 +55,12 @@ impl<'r> Media<'r> {
     /// - [`Error::Read`], [`Error::ReaderPanicked`]: the reader failed.
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options say.
     pub fn frame(&mut self, request: impl Into<FrameRequest>) -> Result<PosterFrame, Error> {
-        let request = &request.into();
+        let request = request.into();
+        self.guard(|media| media.frame_of_any(&request))
+    }
+
+    /// The same, of the first stream that has packets.
+    fn frame_of_any(&mut self, request: &FrameRequest) -> Result<PosterFrame, Error> {
         self.begin()?;
         let streams = self.video_streams(request.cover);
         let mut error = None;
@@ -75,6 +84,7 @@ impl<'r> Media<'r> {
     /// have stopped anywhere then, and the container is opened anew.
     fn begin(&mut self) -> Result<(), Error> {
         let has_failed = self.container.input_mut().begin();
+        self.spent = Spent::on_file(self.container.input().size());
         self.container.input_mut().check()?;
         if has_failed { self.reopen_all() } else { Ok(()) }
     }
@@ -110,6 +120,16 @@ impl<'r> Media<'r> {
 
     /// The first frame of a stream at or after `wanted`; `None` behind the last one. What it needs was requested for `at`.
     pub(super) fn frame_from(
+        &mut self,
+        index: usize,
+        wanted: Pts,
+        at: Duration,
+        request: &FrameRequest,
+    ) -> Result<Option<PosterFrame>, Error> {
+        self.guard(|media| media.find_from(index, wanted, at, request))
+    }
+
+    fn find_from(
         &mut self,
         index: usize,
         wanted: Pts,
@@ -237,6 +257,7 @@ impl<'r> Media<'r> {
             time_base,
             handling,
             opening: self.opening(),
+            spent: &mut self.spent,
             pending: &mut self.pending,
             encryption: self.encryptions.get(index),
             is_at_start: std::mem::replace(&mut self.at_start, false),
@@ -248,7 +269,7 @@ impl<'r> Media<'r> {
     }
 
     fn terms(&self, request: &FrameRequest) -> Terms {
-        let (max_pixels, work) = (self.limits.max_pixels, self.container.input().deadline().clone());
+        let (max_pixels, work) = (self.limits.max_pixels, self.container.input().work().clone());
         Terms { encoding: request.encoding, max_pixels, work }
     }
 
@@ -306,8 +327,27 @@ impl<'r> Media<'r> {
         is_whole.then_some(index)
     }
 
+    /// How many frames may be decoded together: they wait in memory for their turn.
+    pub(super) fn most_together(&self, cover: CoverArt) -> usize {
+        let stream =
+            self.video_streams(cover).first().copied().and_then(|index| self.info.streams.get(index));
+        let video = stream.and_then(|stream| stream.video.as_ref());
+        let pixels = video.map_or(0, |video| u64::from(video.width) * u64::from(video.height));
+        let most = MAX_TOGETHER.min(MAX_PIXELS_TOGETHER / pixels.max(1)).max(1);
+        usize::try_from(most).unwrap_or(1)
+    }
+
     /// The frames at the first of these goals, as far as they can be decoded together; possibly none.
     pub(super) fn frames_together(
+        &mut self,
+        index: usize,
+        goals: impl FnMut(Option<Pts>) -> Option<Pts>,
+        request: impl FnMut(usize) -> FrameRequest,
+    ) -> Result<Vec<PosterFrame>, Error> {
+        self.guard(|media| media.find_together(index, goals, request))
+    }
+
+    fn find_together(
         &mut self,
         index: usize,
         goals: impl FnMut(Option<Pts>) -> Option<Pts>,

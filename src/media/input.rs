@@ -14,16 +14,17 @@ use std::any::Any;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[cfg(feature = "tokio")]
 use crate::deadline::CancelToken;
-use crate::deadline::{Deadline, Stop};
+use crate::deadline::Stop;
 use crate::error::panic_message;
 use crate::limits::{Limit, Limits};
 use crate::media::ffi::format;
 use crate::media::ffi::io::{Source, Stopped};
 use crate::media::seen::Seen;
+use crate::media::work::Work;
 use crate::source::{ByteRange, Ledger};
 #[cfg(feature = "remote")]
 use crate::source::{Identity, RangeReader, ReadFault, SourceError};
@@ -53,6 +54,8 @@ pub(crate) enum Fault {
     #[cfg(feature = "remote")]
     Source(SourceError),
     ReaderPanicked(String),
+    /// A call of ours ended in the middle of something.
+    Panicked(String),
 }
 
 impl Fault {
@@ -60,7 +63,7 @@ impl Fault {
     fn may_have_passed(&self) -> bool {
         match self {
             Self::Stopped(_) | Self::Read { .. } => true,
-            Self::Limit { .. } | Self::ReaderPanicked(_) => false,
+            Self::Limit { .. } | Self::ReaderPanicked(_) | Self::Panicked(_) => false,
             #[cfg(feature = "remote")]
             Self::Source(error) => error.may_have_passed(),
         }
@@ -174,7 +177,7 @@ pub(crate) struct Input<'r> {
     seen: Seen,
     /// What is requested when the first of it is read.
     reached: Option<ByteRange>,
-    deadline: Deadline,
+    work: Work,
     fault: Option<Fault>,
     /// What the last [`read`](Self::read) gave, in front.
     scratch: Vec<u8>,
@@ -185,7 +188,7 @@ impl<'r> Input<'r> {
     pub(crate) fn new(
         mut reader: Box<dyn ReadSeek + Send + 'r>,
         limits: &Limits,
-        deadline: Deadline,
+        work: Work,
     ) -> Result<Self, Fault> {
         let size = catch(|| reader.seek(SeekFrom::End(0)))?
             .map_err(|error| Fault::Read { offset: 0, error: Arc::new(error) })?;
@@ -197,17 +200,17 @@ impl<'r> Input<'r> {
             max_bytes: limits.max_bytes,
             max_requests: limits.max_requests,
         };
-        Ok(Self::from_backend(Backend::Reader(reader), size, deadline))
+        Ok(Self::from_backend(Backend::Reader(reader), size, work))
     }
 
     /// Reads an object by byte ranges.
     #[cfg(feature = "remote")]
-    pub(crate) fn from_ranges(reader: RangeReader, deadline: Deadline) -> Self {
+    pub(crate) fn from_ranges(reader: RangeReader, work: Work) -> Self {
         let size = reader.size();
-        Self::from_backend(Backend::Ranges(reader), size, deadline)
+        Self::from_backend(Backend::Ranges(reader), size, work)
     }
 
-    fn from_backend(backend: Backend<'r>, size: u64, deadline: Deadline) -> Self {
+    fn from_backend(backend: Backend<'r>, size: u64, work: Work) -> Self {
         Self {
             backend,
             position: 0,
@@ -215,7 +218,7 @@ impl<'r> Input<'r> {
             visible: size,
             seen: Seen::new(size),
             reached: None,
-            deadline,
+            work,
             fault: None,
             scratch: vec![0; MAX_READ],
         }
@@ -253,23 +256,28 @@ impl<'r> Input<'r> {
         }
     }
 
-    /// When the call has to end.
-    pub(crate) const fn deadline(&self) -> &Deadline {
-        &self.deadline
+    /// What bounds the call.
+    pub(crate) const fn work(&self) -> &Work {
+        &self.work
+    }
+
+    /// Counts CPU time that other threads have used for the call.
+    pub(crate) const fn add_cpu_time(&mut self, of_others: Duration) {
+        self.work.add_cpu_time(of_others);
     }
 
     /// Lets this token end the next calls.
     #[cfg(feature = "tokio")]
     pub(crate) fn for_call(&mut self, token: CancelToken) {
-        self.deadline = self.deadline.clone().for_call(Some(token));
+        self.work.for_call(token);
     }
 
     /// Begins another call: its time runs from here, and a fault that may have passed is forgotten. Whether there was one.
     pub(crate) fn begin(&mut self) -> bool {
-        self.deadline = self.deadline.begin();
+        self.work = self.work.begin();
         #[cfg(feature = "remote")]
         if let Backend::Ranges(reader) = &mut self.backend {
-            reader.begin(self.deadline.clone());
+            reader.begin(self.work.deadline().clone());
         }
         self.fault.take_if(|fault| fault.may_have_passed()).is_some()
     }
@@ -283,12 +291,17 @@ impl<'r> Input<'r> {
         self.fault.get_or_insert(fault).clone()
     }
 
+    /// Ends this call and all later ones.
+    pub(crate) fn fail_for_good(&mut self, fault: Fault) {
+        self.fault = Some(fault);
+    }
+
     /// The fault there is, or the one that the deadline or the token makes now.
     pub(crate) fn check(&mut self) -> Result<(), Fault> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
-        match self.deadline.expired() {
+        match self.work.expired() {
             Some(stop) => Err(self.fail(Fault::Stopped(stop))),
             None => Ok(()),
         }
@@ -475,13 +488,18 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+    use crate::deadline::Deadline;
+
+    fn work(limits: &Limits) -> Work {
+        Work::new(Deadline::new(limits.max_time, None), limits.max_cpu_time)
+    }
 
     fn ramp(length: usize) -> Vec<u8> {
         (0..=250).cycle().take(length).collect()
     }
 
     fn input(bytes: Vec<u8>, limits: &Limits) -> Input<'static> {
-        Input::new(Box::new(Cursor::new(bytes)), limits, Deadline::new(limits.max_time, None)).unwrap()
+        Input::new(Box::new(Cursor::new(bytes)), limits, work(limits)).unwrap()
     }
 
     #[test]
@@ -534,8 +552,7 @@ mod tests {
             }
         }
         let limits = Limits::default();
-        let mut input =
-            Input::new(Box::new(Shrinking), &limits, Deadline::new(limits.max_time, None)).unwrap();
+        let mut input = Input::new(Box::new(Shrinking), &limits, work(&limits)).unwrap();
         assert!(input.read(10).is_err());
         assert!(matches!(input.fault(), Some(Fault::Read { offset: 0, .. })));
     }

@@ -16,17 +16,17 @@ use crate::media::container::describe::{describe_stream, encryptions};
 use crate::media::container::encryption::Encryption;
 use crate::media::container::formats::{Handling, Opening, handling, refused};
 use crate::media::container::last_sound;
+use crate::media::container::parameters::Allowance;
 use crate::media::container::{KeyframeInterval, read_starts, stream_start};
 use crate::media::error::Error;
-use crate::media::ffi;
 use crate::media::ffi::format::OpenError;
 use crate::media::ffi::packet::Packet;
 use crate::media::info::{MediaInfo, StreamInfo, StreamKind};
-#[cfg(feature = "remote")]
-use crate::media::input::Fault;
-use crate::media::input::{Container, Input};
+use crate::media::init::{ProcessOptions, init};
+use crate::media::input::{Container, Fault, Input};
 use crate::media::layout::{Layout, Wanted};
 use crate::media::options::{OpenOptions, Threads};
+use crate::media::search::Spent;
 use crate::media::timeline;
 use crate::media::units::Microseconds;
 use crate::source::Ledger;
@@ -69,6 +69,8 @@ pub struct Media<'r> {
     /// The frame whose packets have been asked for.
     pub(super) planned: Option<Wanted>,
     pub(super) limits: Limits,
+    /// What the call has cost so far.
+    pub(super) spent: Spent,
     pub(super) threads: Threads,
 }
 
@@ -104,13 +106,18 @@ impl Media<'static> {
     /// [`Error::Source`]: the object could not be read. Otherwise as [`Media::open`].
     #[cfg(feature = "remote")]
     pub fn open_source(source: impl RangeSource, options: &OpenOptions) -> Result<Self, Error> {
-        ffi::initialise(options.limits.max_allocation);
-        let deadline = options.work();
+        init(&ProcessOptions::default());
+        let work = options.work();
         let source: Arc<dyn RangeSource> = Arc::new(source);
         let open = || {
-            let reader = RangeReader::open(Arc::clone(&source), reader_options(&*source, options, &deadline));
-            let input = Input::from_ranges(reader.map_err(Fault::from)?, deadline.clone());
-            Self::open_input(input, options)
+            Error::guard(|| {
+                let reader = RangeReader::open(
+                    Arc::clone(&source),
+                    reader_options(&*source, options, work.deadline()),
+                );
+                let input = Input::from_ranges(reader.map_err(Fault::from)?, work.clone());
+                Self::open_input(input, options)
+            })
         };
         match open() {
             Err(Error::Source(SourceError::Changed { .. })) => open(),
@@ -155,8 +162,10 @@ impl<'r> Media<'r> {
     ///
     /// A file without video is not an error here; it is one for [`frame`](Self::frame).
     pub fn open<R: Read + Seek + Send + 'r>(reader: R, options: &OpenOptions) -> Result<Self, Error> {
-        ffi::initialise(options.limits.max_allocation);
-        Self::open_input(Input::new(Box::new(reader), &options.limits, options.work())?, options)
+        init(&ProcessOptions::default());
+        Error::guard(|| {
+            Self::open_input(Input::new(Box::new(reader), &options.limits, options.work())?, options)
+        })
     }
 
     fn open_input(mut input: Input<'r>, options: &OpenOptions) -> Result<Self, Error> {
@@ -180,7 +189,7 @@ impl<'r> Media<'r> {
         let analysis = prepare(&mut container, &opening)?;
         let pending =
             if analysis.is_some() { VecDeque::new() } else { read_starts(&mut container, &layout)? };
-        let mut media = Self::assemble(container, pending, layout, handling, options);
+        let mut media = Self::assemble(container, pending, layout, handling, options)?;
         media.planned = wanted;
         if let Some(keyframes) = analysis {
             media.keyframes = keyframes;
@@ -202,19 +211,24 @@ impl<'r> Media<'r> {
         layout: Layout,
         handling: Handling,
         options: &OpenOptions,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let encryptions = encryptions(&container, &layout.protected_entries());
-        let streams: Vec<StreamInfo> = container
+        let mut allowance = Allowance::new(options.limits.max_pixels);
+        let streams = container
             .streams()
             .enumerate()
             .zip(&encryptions)
             .map(|((index, stream), encryption)| {
+                // Opening a decoder takes its time, and libav asks nobody meanwhile.
+                if let Some(stop) = container.input().work().expired() {
+                    return Err(Fault::Stopped(stop).into());
+                }
                 let start = stream_start(index, stream, &layout, &pending);
                 // Where only a part of the fragments was shown to libavformat, we know more than it does.
                 let duration = layout.track_end(stream.id()).or_else(|| stream.duration_ts());
-                describe_stream(index, stream, (start, duration), encryption, options.limits.max_pixels)
+                Ok(describe_stream(index, stream, (start, duration), encryption, &mut allowance))
             })
-            .collect();
+            .collect::<Result<Vec<StreamInfo>, Error>>()?;
         let (combined_start, combined_duration) = timeline::of_streams(&streams);
         let start = container.start_time().map(Microseconds::new).or(combined_start);
         let duration = container.duration().map(Microseconds::new).or(combined_duration);
@@ -232,7 +246,7 @@ impl<'r> Media<'r> {
             video_stream: None,
             mp4: layout.mp4(),
         };
-        Self {
+        Ok(Self {
             container,
             info,
             start: start.unwrap_or_default(),
@@ -245,8 +259,25 @@ impl<'r> Media<'r> {
             layout,
             planned: None,
             limits: options.limits,
+            spent: Spent::default(),
             threads: options.threads,
+        })
+    }
+
+    /// Runs a call. A panic in it, a mistake of ours, ends this call and all later ones: it may have left anything half done.
+    ///
+    /// # Errors
+    /// What the call answers, or [`Error::Panicked`].
+    pub(super) fn guard<T>(&mut self, call: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        Error::guard(|| call(self)).map_err(|error| self.broken(error))
+    }
+
+    /// Ends all later calls if this error is a panic's.
+    pub(super) fn broken(&mut self, error: Error) -> Error {
+        if let Error::Panicked { message } = &error {
+            self.container.input_mut().fail_for_good(Fault::Panicked(message.clone()));
         }
+        error
     }
 
     /// What the file says.

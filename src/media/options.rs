@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::deadline::{CancelToken, Deadline};
 use crate::frame_request::FrameRequest;
 use crate::limits::Limits;
+use crate::media::work::Work;
 #[cfg(feature = "remote")]
 use crate::source::{BlockCache, FirstReads};
 
@@ -104,11 +105,12 @@ impl OpenOptions {
         self
     }
 
-    /// When work that begins now has to end.
-    pub(super) fn work(&self) -> Deadline {
-        Deadline::new(self.limits.max_time, self.cancel.clone())
+    /// What bounds work that begins now.
+    pub(super) fn work(&self) -> Work {
+        let deadline = Deadline::new(self.limits.max_time, self.cancel.clone())
             .not_after(self.deadline)
-            .for_call(self.call.clone())
+            .for_call(self.call.clone());
+        Work::new(deadline, self.limits.max_cpu_time)
     }
 
     /// Lets this token end the opening.

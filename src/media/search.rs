@@ -21,6 +21,7 @@ mod passes;
 mod places;
 mod rule;
 mod run;
+mod spent;
 mod state;
 mod still;
 mod target;
@@ -28,6 +29,7 @@ mod unreferenced;
 mod window;
 
 pub(super) use places::Places;
+pub(super) use spent::Spent;
 pub(super) use state::Search;
 pub(super) use still::still;
 pub use target::FrameReason;

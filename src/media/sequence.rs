@@ -12,8 +12,6 @@ use crate::source::ByteRange;
 
 /// Bytes that are requested ahead of the frame that is next, at most: half of what the cache of the process holds.
 const MAX_AHEAD: u64 = 16 << 20;
-/// Frames that are decoded together, at most. They wait in memory for their turn.
-const MAX_TOGETHER: usize = 8;
 /// Times further apart than this are searched one by one: most encoders place keyframes one or two seconds apart.
 const MAX_APART: Duration = Duration::from_secs(2);
 
@@ -115,7 +113,9 @@ impl Frames<'_, '_> {
                     _ => then.saturating_sub(at) <= MAX_APART,
                 }
         };
-        let pairs = self.requests.iter().zip(self.requests.iter().skip(1)).take(MAX_TOGETHER - 1);
+        let first = self.requests.front();
+        let most = first.map_or(1, |listed| self.media.most_together(listed.request.cover));
+        let pairs = self.requests.iter().zip(self.requests.iter().skip(1)).take(most.saturating_sub(1));
         pairs.take_while(is_near).count() + 1
     }
 
@@ -131,6 +131,24 @@ impl Frames<'_, '_> {
         let (mut goals, first) = (goals.into_iter(), requests.first().copied().unwrap_or_default());
         let request = |number: usize| requests.get(number).copied().unwrap_or(first);
         self.media.frames_together(index, |_| goals.next(), request)
+    }
+
+    /// Plans the next frames, and decodes those of them together that are near each other.
+    fn prepare(&mut self) {
+        if !self.ready.is_empty() {
+            return;
+        }
+        self.media.layout.keeps_others = self.media.layout.can_plan_ahead();
+        self.plan();
+        self.media.layout.keeps_others = false;
+        let near = self.near();
+        if near > 1 {
+            // What goes wrong here is told by the search for the frame alone.
+            for frame in self.together(near).unwrap_or_default() {
+                self.next_request();
+                self.ready.push_back(frame);
+            }
+        }
     }
 
     /// Takes the next request out of the list.
@@ -152,22 +170,16 @@ impl Iterator for Frames<'_, '_> {
     type Item = Result<PosterFrame, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let prepared = Error::guard(|| {
+            self.prepare();
+            Ok(())
+        });
+        if let Err(error) = prepared {
+            self.next_request()?;
+            return Some(Err(self.media.broken(error)));
+        }
         if let Some(frame) = self.ready.pop_front() {
             return Some(Ok(frame));
-        }
-        self.media.layout.keeps_others = self.media.layout.can_plan_ahead();
-        self.plan();
-        self.media.layout.keeps_others = false;
-        let near = self.near();
-        if near > 1 {
-            // What goes wrong here is told by the search for the frame alone.
-            for frame in self.together(near).unwrap_or_default() {
-                self.next_request();
-                self.ready.push_back(frame);
-            }
-            if let Some(frame) = self.ready.pop_front() {
-                return Some(Ok(frame));
-            }
         }
         let Listed { request, ahead } = self.next_request()?;
         if ahead.is_some_and(|ahead| ahead.is_whole) {

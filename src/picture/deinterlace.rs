@@ -33,38 +33,31 @@ impl Sample for [u8; 2] {
     }
 }
 
-/// Replaces the comb teeth in every second line of a plane: in the odd lines when `keep_top`, else in the even ones.
-///
-/// `samples` are rows of `width` without padding; `depth` is the number of bits in use.
-pub(crate) fn deinterlace_plane<S: Sample>(samples: &mut [S], width: usize, depth: u32, keep_top: bool) {
-    if width == 0 {
-        return;
-    }
-    let height = samples.len() / width;
-    let threshold = COMB_THRESHOLD << depth.saturating_sub(8);
-    let mut line = Vec::with_capacity(width);
-    let mut y = usize::from(keep_top);
-    while y < height {
+/// The rows of the second field, odd ones when `keep_top`, each with its neighbours above and below in the first.
+pub(crate) fn rows_of_second_field(
+    height: usize,
+    keep_top: bool,
+) -> impl Iterator<Item = (usize, usize, usize)> {
+    (usize::from(keep_top)..height).step_by(2).filter_map(move |row| {
         // At the top and bottom edge there is one neighbour: it stands for both.
-        let above = if y == 0 { y + 1 } else { y - 1 };
-        let below = if y + 1 == height { above } else { y + 1 };
-        if above >= height {
-            return;
+        let above = if row == 0 { row + 1 } else { row - 1 };
+        let below = if row + 1 == height { above } else { row + 1 };
+        (above < height).then_some((row, above, below))
+    })
+}
+
+/// Replaces the comb teeth in a row of the second field. `depth` is the number of bits in use.
+pub(crate) fn deinterlace_row<S: Sample>(current: &mut [S], above: &[S], below: &[S], depth: u32) {
+    let threshold = COMB_THRESHOLD << depth.saturating_sub(8);
+    let width = current.len().min(above.len()).min(below.len());
+    for x in 0..width {
+        let over_above = current[x].read() - above[x].read();
+        let over_below = current[x].read() - below[x].read();
+        let is_tooth = (over_above > threshold && over_below > threshold)
+            || (over_above < -threshold && over_below < -threshold);
+        if is_tooth {
+            current[x] = along_best_direction(above, below, x);
         }
-        line.clear();
-        {
-            let row = |row: usize| &samples[row * width..(row + 1) * width];
-            let (current, above, below) = (row(y), row(above), row(below));
-            line.extend((0..width).map(|x| {
-                let over_above = current[x].read() - above[x].read();
-                let over_below = current[x].read() - below[x].read();
-                let is_tooth = (over_above > threshold && over_below > threshold)
-                    || (over_above < -threshold && over_below < -threshold);
-                if is_tooth { along_best_direction(above, below, x) } else { current[x] }
-            }));
-        }
-        samples[y * width..(y + 1) * width].copy_from_slice(&line);
-        y += 2;
     }
 }
 
@@ -88,6 +81,15 @@ fn along_best_direction<S: Sample>(above: &[S], below: &[S], x: usize) -> S {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Both fields of a plane joined.
+    fn deinterlace_plane<S: Sample>(samples: &mut [S], width: usize, depth: u32, keep_top: bool) {
+        let row = |row: usize| row * width..(row + 1) * width;
+        for (current, above, below) in rows_of_second_field(samples.len() / width, keep_top) {
+            let (above, below) = (samples[row(above)].to_vec(), samples[row(below)].to_vec());
+            deinterlace_row(&mut samples[row(current)], &above, &below, depth);
+        }
+    }
 
     #[test]
     fn a_still_picture_is_kept() {

@@ -1,8 +1,8 @@
-//! PNG and WebP bytes in memory, and what a thumbnail may be asked to be.
+//! PNG bytes in memory, and what a thumbnail may be asked to be.
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(any(feature = "png", feature = "webp"))]
+#[cfg(feature = "png")]
 use crate::pixels::RgbPicture;
 use crate::pixels::{Bounds, Fit, Framing};
 
@@ -226,24 +226,6 @@ pub(crate) fn encode_png(picture: &RgbPicture) -> Result<Vec<u8>, String> {
         .write_image(&picture.pixels, picture.width, picture.height, image::ExtendedColorType::Rgb8)
         .map_err(|error| error.to_string())?;
     Ok(bytes)
-}
-
-/// WebP sides are 14 bits (RFC 9649, section 2.5).
-#[cfg(feature = "webp")]
-const WEBP_MAX_SIDE: u32 = 16_383;
-
-#[cfg(feature = "webp")]
-pub(crate) fn encode_webp(picture: &RgbPicture, quality: Quality) -> Result<Vec<u8>, String> {
-    if picture.width.max(picture.height) > WEBP_MAX_SIDE {
-        return Err(format!(
-            "{} x {} is larger than WebP's {WEBP_MAX_SIDE} pixels a side",
-            picture.width, picture.height
-        ));
-    }
-    webp::Encoder::from_rgb(&picture.pixels, picture.width, picture.height)
-        .encode_simple(false, f32::from(quality.get()))
-        .map(|memory| memory.to_vec())
-        .map_err(|error| format!("{error:?}"))
 }
 
 #[cfg(test)]

@@ -1,58 +1,39 @@
 //! Turning and mirroring, sample by sample. swscale cannot do it, and libavfilter is not compiled in.
 
-use crate::pixels::{Orientation, Plane, RgbPicture, YuvPicture};
+use crate::pixels::Orientation;
 
-/// The picture as it stands upright.
-pub(crate) fn orient_yuv(picture: YuvPicture, orientation: Orientation) -> YuvPicture {
-    if orientation == Orientation::Upright {
-        return picture;
-    }
-    YuvPicture {
-        planes: picture.planes.map(|plane| {
-            let (width, height) = turned(plane.width, plane.height, orientation);
-            let samples = permute::<1>(&plane.samples, plane.width, plane.height, orientation);
-            Plane { width, height, samples }
-        }),
-    }
-}
-
-/// The picture as it stands upright.
-pub(crate) fn orient_rgb(picture: RgbPicture, orientation: Orientation) -> RgbPicture {
-    if orientation == Orientation::Upright {
-        return picture;
-    }
-    let (width, height) = turned(picture.width, picture.height, orientation);
-    let pixels = permute::<3>(&picture.pixels, picture.width as usize, picture.height as usize, orientation);
-    RgbPicture { width, height, pixels }
-}
-
-fn turned<T>(width: T, height: T, orientation: Orientation) -> (T, T) {
+/// Width and height of a picture that stands upright.
+pub(crate) fn turned<T>(width: T, height: T, orientation: Orientation) -> (T, T) {
     if orientation.swaps_sides() { (height, width) } else { (width, height) }
 }
 
-/// Copies pixels of `N` bytes from where they lie to where they are shown.
-fn permute<const N: usize>(pixels: &[u8], width: usize, height: usize, orientation: Orientation) -> Vec<u8> {
-    let (out_width, out_height) = turned(width, height, orientation);
-    let mut out = Vec::with_capacity(pixels.len());
-    for y in 0..out_height {
-        let (far_x, far_y) = (out_width - 1, out_height - 1 - y);
-        for x in 0..out_width {
-            // (column, row) of the source.
-            let (column, row) = match orientation {
-                Orientation::Upright => (x, y),
-                Orientation::FlipHorizontal => (far_x - x, y),
-                Orientation::Rotate180 => (far_x - x, far_y),
-                Orientation::FlipVertical => (x, far_y),
-                Orientation::Transpose => (y, x),
-                Orientation::Rotate90 => (y, far_x - x),
-                Orientation::Transverse => (far_y, far_x - x),
-                Orientation::Rotate270 => (far_y, x),
-            };
-            let at = (row * width + column) * N;
-            out.extend_from_slice(&pixels[at..at + N]);
-        }
+/// Fills the row `y` of the upright picture with pixels of `N` bytes, from the rows of the one that is to be turned. `None` where those
+/// are not all there.
+pub(crate) fn fill_row<const N: usize>(
+    rows: &[&[u8]],
+    orientation: Orientation,
+    y: usize,
+    out: &mut [u8],
+) -> Option<()> {
+    let width = rows.first()?.len() / N;
+    let (out_width, out_height) = turned(width, rows.len(), orientation);
+    let (far_x, far_y) = (out_width.checked_sub(1)?, out_height.checked_sub(1)?.checked_sub(y)?);
+    for (x, pixel) in out.chunks_exact_mut(N).enumerate().take(out_width) {
+        // (column, row) of the source.
+        let (column, row) = match orientation {
+            Orientation::Upright => (x, y),
+            Orientation::FlipHorizontal => (far_x - x, y),
+            Orientation::Rotate180 => (far_x - x, far_y),
+            Orientation::FlipVertical => (x, far_y),
+            Orientation::Transpose => (y, x),
+            Orientation::Rotate90 => (y, far_x - x),
+            Orientation::Transverse => (far_y, far_x - x),
+            Orientation::Rotate270 => (far_y, x),
+        };
+        let at = column * N;
+        pixel.copy_from_slice(rows.get(row)?.get(at..at + N)?);
     }
-    out
+    Some(())
 }
 
 #[cfg(test)]
@@ -76,15 +57,27 @@ mod tests {
             (Orientation::Rotate270, "cfbead", 2),
         ];
         for (orientation, expected, width) in cases {
-            let plane = Plane { width: 3, height: 2, samples: b"abcdef".to_vec() };
-            let turned =
-                orient_yuv(YuvPicture { planes: [plane.clone(), plane.clone(), plane] }, orientation);
-            assert_eq!(turned.planes[0].samples, expected.as_bytes(), "{orientation:?}");
-            assert_eq!(turned.planes[2].width, width);
-            let pixels = b"abcdef".iter().flat_map(|&byte| [byte; 3]).collect();
-            let rgb = orient_rgb(RgbPicture { width: 3, height: 2, pixels }, orientation);
-            let first_bytes: Vec<u8> = rgb.pixels.iter().step_by(3).copied().collect();
-            assert_eq!(first_bytes, expected.as_bytes(), "{orientation:?}");
+            let mut out = [0; 6];
+            for (y, row) in out.chunks_exact_mut(width).enumerate() {
+                fill_row::<1>(&[b"abc", b"def"], orientation, y, row).unwrap();
+            }
+            assert_eq!(out, expected.as_bytes(), "{orientation:?}");
+            // Pixels of three bytes are moved whole.
+            let mut out = [0; 18];
+            for (y, row) in out.chunks_exact_mut(width * 3).enumerate() {
+                fill_row::<3>(&[b"aAxbBxcCx", b"dDxeExfFx"], orientation, y, row).unwrap();
+            }
+            let letters: Vec<u8> = out.chunks_exact(3).map(|pixel| pixel[0]).collect();
+            let capitals: Vec<u8> = out.chunks_exact(3).map(|pixel| pixel[1].to_ascii_lowercase()).collect();
+            assert_eq!((&letters[..], &capitals[..]), (expected.as_bytes(), expected.as_bytes()));
         }
+    }
+
+    #[test]
+    fn rows_that_are_not_there_are_told() {
+        let mut out = [0; 2];
+        assert_eq!(fill_row::<1>(&[], Orientation::Upright, 0, &mut out), None);
+        assert_eq!(fill_row::<1>(&[b"ab"], Orientation::Upright, 1, &mut out), None);
+        assert_eq!(fill_row::<1>(&[b"ab", b"c"], Orientation::Rotate90, 1, &mut out), None);
     }
 }

@@ -3,8 +3,6 @@
 //! swscale 9 can do this too, through a table that costs 3.4 s of CPU to build for each context. The direct way below
 //! costs some 30 ms for 1080p and measures the same on SDR material that went to PQ or HLG and back.
 
-use crate::pixels::RgbPicture;
-
 /// The light of SDR reference white in HDR, in cd/m2 (Rec. ITU-R BT.2408-7, section 2.1).
 const REFERENCE_WHITE_NITS: f32 = 203.0;
 /// What to assume the brightest highlight to be when nothing says it, in cd/m2: the usual mastering display.
@@ -76,34 +74,47 @@ impl HdrLight {
 /// Entries of the output table, indexed by the square root of the light to be fine enough in the shadows.
 const OUTPUT_ENTRIES: u16 = 4096;
 
-/// Maps 16-bit HDR RGB (little-endian, six bytes a pixel, full range, not linear) to 8-bit BT.709 RGB.
-pub(crate) fn tone_map(rgb48: &[u8], width: u32, height: u32, light: HdrLight) -> RgbPicture {
-    let to_linear: Vec<f32> =
-        (0..=u16::MAX).map(|code| signal_to_light(f32::from(code) / 65_535.0, light.transfer)).collect();
-    let output: Vec<u8> = (0..OUTPUT_ENTRIES)
-        .map(|index| {
-            let root = f32::from(index) / f32::from(OUTPUT_ENTRIES - 1);
-            // The inverse of BT.1886 (gamma 2.4) of the square of the index.
-            to_byte(root.powf(2.0 / 2.4))
-        })
-        .collect();
-    let matrix = light.primaries.to_bt709();
-    let peak = light.peak();
-    let mut pixels = Vec::with_capacity(rgb48.len() / 2);
-    for pixel in rgb48.chunks_exact(6) {
-        let mut linear =
-            [0, 2, 4].map(|at| to_linear[usize::from(u16::from_le_bytes([pixel[at], pixel[at + 1]]))]);
-        if light.transfer == HdrTransfer::Hlg {
-            linear = hlg_scene_to_display(linear);
-        }
-        let [r, g, b] = linear;
-        let linear = matrix.map(|row| (row[0] * r + row[1] * g + row[2] * b).max(0.0));
-        // One factor for all three keeps the hue; the largest component decides, so that none clips.
-        let brightest = linear[0].max(linear[1]).max(linear[2]);
-        let factor = if brightest > KNEE { roll_off(brightest, peak) / brightest } else { 1.0 };
-        pixels.extend(linear.map(|value| output[table_index(value * factor)]));
+/// Maps the tones of some material, with tables for both ends.
+pub(crate) struct ToneMap {
+    /// Light by 16-bit code.
+    to_linear: Vec<f32>,
+    /// 8-bit code by the square root of light.
+    output: Vec<u8>,
+    light: HdrLight,
+}
+
+impl ToneMap {
+    pub(crate) fn new(light: HdrLight) -> Self {
+        let to_linear =
+            (0..=u16::MAX).map(|code| signal_to_light(f32::from(code) / 65_535.0, light.transfer)).collect();
+        let output = (0..OUTPUT_ENTRIES)
+            .map(|index| {
+                let root = f32::from(index) / f32::from(OUTPUT_ENTRIES - 1);
+                // The inverse of BT.1886 (gamma 2.4) of the square of the index.
+                to_byte(root.powf(2.0 / 2.4))
+            })
+            .collect();
+        Self { to_linear, output, light }
     }
-    RgbPicture { width, height, pixels }
+
+    /// Maps 16-bit HDR RGB (little-endian, six bytes a pixel, full range, not linear) to 8-bit BT.709 RGB.
+    pub(crate) fn map(&self, rgb48: &[u8], rgb24: &mut [u8]) {
+        let Self { to_linear, output, light } = self;
+        let (matrix, peak) = (light.primaries.to_bt709(), light.peak());
+        for (pixel, out) in rgb48.chunks_exact(6).zip(rgb24.chunks_exact_mut(3)) {
+            let mut linear =
+                [0, 2, 4].map(|at| to_linear[usize::from(u16::from_le_bytes([pixel[at], pixel[at + 1]]))]);
+            if light.transfer == HdrTransfer::Hlg {
+                linear = hlg_scene_to_display(linear);
+            }
+            let [r, g, b] = linear;
+            let linear = matrix.map(|row| (row[0] * r + row[1] * g + row[2] * b).max(0.0));
+            // One factor for all three keeps the hue; the largest component decides, so that none clips.
+            let brightest = linear[0].max(linear[1]).max(linear[2]);
+            let factor = if brightest > KNEE { roll_off(brightest, peak) / brightest } else { 1.0 };
+            out.copy_from_slice(&linear.map(|value| output[table_index(value * factor)]));
+        }
+    }
 }
 
 /// The curve above the knee: it leaves with slope 1, so that there is no edge, and reaches 1 at `peak`.
@@ -171,7 +182,9 @@ mod tests {
 
     fn grey(signal: u16, light: HdrLight) -> u8 {
         let bytes: Vec<u8> = [signal; 3].iter().flat_map(|code| code.to_le_bytes()).collect();
-        tone_map(&bytes, 1, 1, light).pixels[0]
+        let mut out = [0; 3];
+        ToneMap::new(light).map(&bytes, &mut out);
+        out[0]
     }
 
     const PQ: HdrLight =

@@ -1,7 +1,7 @@
 //! The streams of a container as [`MediaInfo`](crate::MediaInfo) reports them.
 
 use crate::media::container::encryption::{Encryption, ProtectedEntry, Signs};
-use crate::media::container::parameters::Configuration;
+use crate::media::container::parameters::{Allowance, Configuration};
 use crate::media::ffi::stream::Stream;
 use crate::media::frame::colour;
 use crate::media::info::{Ratio, StreamInfo, StreamKind, VideoInfo};
@@ -37,11 +37,11 @@ pub(in crate::media) fn describe_stream(
     stream: Stream<'_>,
     (start, duration_ts): (Option<i64>, Option<i64>),
     encryption: &Encryption,
-    max_pixels: u64,
+    allowance: &mut Allowance,
 ) -> StreamInfo {
     let time_base = Ratio::from(stream.time_base());
     let kind = StreamKind::from(stream.kind());
-    let configuration = (kind == StreamKind::Video).then(|| Configuration::of(stream, index, max_pixels));
+    let configuration = (kind == StreamKind::Video).then(|| Configuration::of(stream, index, allowance));
     let profile =
         configuration.as_ref().map_or_else(|| stream.profile(), |configuration| configuration.profile);
     StreamInfo {

@@ -53,7 +53,7 @@ impl Opening {
 
 /// Why libavformat did not open the input: the input's own fault if there is one.
 pub(in crate::media) fn refused(input: &Input<'_>, error: AvError) -> Error {
-    input.fault().map_or_else(|| Error::NotMedia { reason: error.to_string() }, |fault| fault.clone().into())
+    input.fault().map_or_else(|| Error::NotMedia { reason: error.in_words() }, |fault| fault.clone().into())
 }
 
 /// Lets libavformat analyse the streams of a container that was just opened.
@@ -67,7 +67,7 @@ pub(super) fn find_stream_info(container: &mut Container<'_>, probe_bytes: i64) 
     container.set_probe_bytes(probe_bytes);
     let result = container.find_stream_info();
     container.input_mut().check()?;
-    result.map_err(|error| Error::NotMedia { reason: error.to_string() })
+    result.map_err(|error| Error::NotMedia { reason: error.in_words() })
 }
 
 /// How a container seeks.

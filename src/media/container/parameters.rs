@@ -9,6 +9,12 @@ use crate::media::info::Ratio;
 
 /// Streams further back are not worth a decoder: opening one takes up to a millisecond, and a file may have a hundred.
 const MAX_STREAMS: usize = 16;
+/// Pictures of all described streams together, in pictures of the largest size that is allowed. Some decoders allocate theirs when they are
+/// opened (ZMBV, VP3, SVQ3): 130 ms for one of 8K.
+const MAX_PICTURES: u64 = 2;
+/// Bytes of all configuration records together that decoders are given. A record has a few hundred; those that are longer hold many
+/// parameter sets, each of which a decoder keeps.
+const MAX_RECORD_BYTES: usize = 256 << 10;
 /// `AV_PROFILE_UNKNOWN` and `AV_LEVEL_UNKNOWN` (libavcodec/defs.h).
 const UNKNOWN: i32 = -99;
 
@@ -23,17 +29,44 @@ pub(in crate::media) struct Configuration {
     pub(in crate::media) has_b_frames: i32,
 }
 
+/// What may be spent on describing the streams of one file.
+pub(in crate::media) struct Allowance {
+    /// Pixels of one picture.
+    max_pixels: u64,
+    pixels: u64,
+    record_bytes: usize,
+}
+
+impl Allowance {
+    /// Of a file whose pictures have at most so many pixels.
+    pub(in crate::media) const fn new(max_pixels: u64) -> Self {
+        let pixels = max_pixels.saturating_mul(MAX_PICTURES);
+        Self { max_pixels, pixels, record_bytes: MAX_RECORD_BYTES }
+    }
+
+    /// Takes what opening the decoder of this stream may cost; `false` where too little is left.
+    fn take(&mut self, stream: Stream<'_>) -> bool {
+        let pixels = u64::from(stream.width()).saturating_mul(stream.height().into());
+        let left =
+            self.pixels.checked_sub(pixels).zip(self.record_bytes.checked_sub(stream.extradata().len()));
+        if let Some(left) = left {
+            (self.pixels, self.record_bytes) = left;
+        }
+        left.is_some()
+    }
+}
+
 impl Configuration {
     /// Of a stream of video, the `index`th stream of its file.
-    pub(in crate::media) fn of(stream: Stream<'_>, index: usize, max_pixels: u64) -> Self {
+    pub(in crate::media) fn of(stream: Stream<'_>, index: usize, allowance: &mut Allowance) -> Self {
         let mut configuration = Self::of_container(stream);
-        if configuration.pixel_format.is_none() && index < MAX_STREAMS {
+        if configuration.pixel_format.is_none() && index < MAX_STREAMS && allowance.take(stream) {
             if stream.codec_name() == Some("h264") {
                 if let Some(sps) = Sps::find(stream.extradata()) {
                     configuration.add_sps(&sps);
                 }
             } else if let Ok(Some(decoder)) =
-                Decoder::open(stream, DecoderOptions::single_threaded(max_pixels))
+                Decoder::open(stream, DecoderOptions::single_threaded(allowance.max_pixels))
             {
                 configuration.add_decoder(&decoder);
             }

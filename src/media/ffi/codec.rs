@@ -3,14 +3,17 @@
 use std::ffi::{c_int, c_void};
 use std::num::NonZeroUsize;
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
 use ffmpeg_next::ffi;
 
 use super::fields::{Ref, field, int_field};
 use super::frame::{ColourCodes, Frame};
+use super::log;
 use super::packet::Packet;
 use super::pixel_format::PixelFormat;
 use super::stream::Stream;
+use super::threads::Workers;
 use super::{AvError, Rational};
 
 /// Owns an `AVCodecContext`.
@@ -63,7 +66,10 @@ impl Drop for Context {
 }
 
 /// An open decoder.
-pub(crate) struct Decoder(Context);
+pub(crate) struct Decoder {
+    context: Context,
+    workers: Workers,
+}
 
 /// What a decoder answers when it is asked for a frame.
 pub(crate) enum Received {
@@ -118,6 +124,7 @@ impl Decoder {
     /// Opens the decoder of a stream; `Ok(None)` when none is compiled in.
     pub(crate) fn open(stream: Stream<'_>, options: DecoderOptions) -> Result<Option<Self>, AvError> {
         let DecoderOptions { threads, max_pixels, reorder_frames, x264_build } = options;
+        log::forget();
         let codec = stream.decoder();
         if codec.is_null() {
             return Ok(None);
@@ -153,14 +160,29 @@ impl Decoder {
                 )
             };
         }
-        // SAFETY: a context for this codec, not opened yet; no options.
-        AvError::check(unsafe { ffi::avcodec_open2(context.as_mut_ptr(), codec, ptr::null_mut()) })?;
-        Ok(Some(Self(context)))
+        let pointer = context.as_mut_ptr();
+        // SAFETY: a context for this codec, not opened yet, and opened once; no options.
+        let open = || unsafe { ffi::avcodec_open2(pointer, codec, ptr::null_mut()) };
+        let (code, workers) =
+            if threads == NonZeroUsize::MIN { (open(), Workers::NONE) } else { Workers::started_by(open) };
+        AvError::check(code)?;
+        Ok(Some(Self { context, workers }))
+    }
+
+    /// The CPU time that its own threads have used.
+    pub(crate) fn cpu_time_of_threads(&self) -> Duration {
+        self.workers.cpu_time()
+    }
+
+    /// Pixels of a picture, as far as the decoder knows by now.
+    pub(crate) fn pixels(&self) -> u64 {
+        let side = |pixels: c_int| u64::try_from(pixels).unwrap_or(0);
+        side(field!(self.context.view(), width)).saturating_mul(side(field!(self.context.view(), height)))
     }
 
     /// What it knows of the pictures to come.
     pub(crate) fn announced(&self) -> Announced {
-        let context = self.0.view();
+        let context = self.context.view();
         let colour = ColourCodes {
             range: int_field!(context, color_range),
             matrix: int_field!(context, colorspace),
@@ -182,27 +204,31 @@ impl Decoder {
     pub(crate) fn skip_non_reference(&mut self, skip: bool) {
         let discard = if skip { ffi::AVDiscard::AVDISCARD_NONREF } else { ffi::AVDiscard::AVDISCARD_DEFAULT };
         // SAFETY: an open decoder between two calls; the user sets the field at any time (libavcodec/avcodec.h).
-        unsafe { (*self.0.as_mut_ptr()).skip_frame = discard };
+        unsafe { (*self.context.as_mut_ptr()).skip_frame = discard };
     }
 
     /// Whether the decoder has no size, as after one that it refused.
     pub(crate) fn has_no_size(&self) -> bool {
-        field!(self.0.view(), width) == 0 && field!(self.0.view(), coded_width) == 0
+        field!(self.context.view(), width) == 0 && field!(self.context.view(), coded_width) == 0
     }
 
     /// Gives the decoder a packet, or tells it with `None` that there are no more. [`AvError::AGAIN`] means that frames
     /// must be taken first.
     pub(crate) fn send(&mut self, packet: Option<&Packet>) -> Result<(), AvError> {
+        log::forget();
         let packet = packet.map_or(ptr::null(), Packet::as_ptr);
         // SAFETY: an open decoder; the packet is valid or null, and referenced or copied by the call.
-        AvError::check(unsafe { ffi::avcodec_send_packet(self.0.as_mut_ptr(), packet) })?;
+        AvError::check(unsafe { ffi::avcodec_send_packet(self.context.as_mut_ptr(), packet) })?;
         Ok(())
     }
 
     /// Takes the next frame, in the order of presentation.
     pub(crate) fn receive(&mut self, frame: &mut Frame) -> Result<Received, AvError> {
+        log::forget();
         // SAFETY: an open decoder and a valid frame, which the call unreferences first.
-        match AvError::check(unsafe { ffi::avcodec_receive_frame(self.0.as_mut_ptr(), frame.as_mut_ptr()) }) {
+        match AvError::check(unsafe {
+            ffi::avcodec_receive_frame(self.context.as_mut_ptr(), frame.as_mut_ptr())
+        }) {
             Ok(_) => Ok(Received::Frame),
             Err(AvError::AGAIN) => Ok(Received::NeedsInput),
             Err(AvError::EOF) => Ok(Received::Ended),
@@ -213,6 +239,7 @@ impl Decoder {
 
 /// Writes a 4:2:0 full-range frame as a JFIF file. `quantiser` is 2 (best) to 31.
 pub(crate) fn encode_jpeg(frame: &mut Frame, quantiser: c_int) -> Result<Vec<u8>, AvError> {
+    log::forget();
     // SAFETY: looks in a constant list.
     let codec = unsafe { ffi::avcodec_find_encoder(ffi::AVCodecID::AV_CODEC_ID_MJPEG) };
     if codec.is_null() {

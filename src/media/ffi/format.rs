@@ -11,6 +11,7 @@ use ffmpeg_next::ffi;
 use super::fields::int_field;
 use super::fields::{Ref, field};
 use super::io::{Io, Source};
+use super::log;
 use super::packet::{Packet, timestamp};
 use super::stream::{Stream, tags};
 use super::{AvError, Rational, owned_string};
@@ -119,6 +120,7 @@ impl<S> Container<S> {
     }
 
     pub(crate) fn find_stream_info(&mut self) -> Result<(), AvError> {
+        log::forget();
         // SAFETY: an open context; no per-stream options.
         AvError::check(unsafe { ffi::avformat_find_stream_info(self.as_mut_ptr(), ptr::null_mut()) })?;
         Ok(())
@@ -126,6 +128,7 @@ impl<S> Container<S> {
 
     /// The next packet of any stream that is not discarded; `Ok(false)` at the end.
     pub(crate) fn read_packet(&mut self, packet: &mut Packet) -> Result<bool, AvError> {
+        log::forget();
         // SAFETY: valid packet; drops the reference to the data of the packet before.
         unsafe { ffi::av_packet_unref(packet.as_mut_ptr()) };
         // SAFETY: an open context and a blank packet.
@@ -389,6 +392,7 @@ fn open_format(
     max_streams: u32,
     options: &[(&CStr, &CStr)],
 ) -> Result<FormatContext, AvError> {
+    log::forget();
     // SAFETY: plain allocation; null is checked below.
     let mut context = unsafe { ffi::avformat_alloc_context() };
     // SAFETY: null, or a context that nobody else has yet, and whose every field libavformat has set to a constant of its

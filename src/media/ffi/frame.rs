@@ -1,6 +1,7 @@
 //! Decoded pictures.
 
 use std::ffi::c_int;
+use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::slice;
 
@@ -441,29 +442,24 @@ impl Frame {
         Some(unsafe { slice::from_raw_parts_mut(start, row_bytes) })
     }
 
-    /// The first `row_bytes` of each row of a plane, without padding. `None` where the frame has no such plane.
-    pub(crate) fn plane(&self, index: usize, row_bytes: usize) -> Option<Vec<u8>> {
-        let (_, _, rows) = self.plane_rows(index, row_bytes)?;
-        let mut bytes = Vec::with_capacity(row_bytes * rows);
-        for row in 0..rows {
-            bytes.extend_from_slice(self.row(index, row, row_bytes)?);
-        }
-        Some(bytes)
+    /// Rows of a plane; 0 where the frame has no such plane.
+    pub(crate) fn rows_of_plane(&self, index: usize) -> usize {
+        self.plane_rows(index, 0).map_or(0, |(_, _, rows)| rows)
     }
 
-    /// Writes the first `row_bytes` of each row of a plane, from rows without padding.
-    pub(crate) fn write_plane(
-        &mut self,
-        index: usize,
-        row_bytes: usize,
-        bytes: &[u8],
-    ) -> Result<(), AvError> {
-        // SAFETY: gives the frame buffers of its own when they are shared.
+    /// Gives the frame pixels of its own, where it shares them.
+    pub(crate) fn make_writable(&mut self) -> Result<(), AvError> {
+        // SAFETY: a valid frame, used by nobody else; the call replaces its buffers by copies when others refer to them.
         AvError::check(unsafe { ffi::av_frame_make_writable(self.as_mut_ptr()) })?;
-        for (row, source) in bytes.chunks_exact(row_bytes.max(1)).enumerate() {
-            self.row_mut(index, row, row_bytes).ok_or(AvError::INVALID_ARGUMENT)?.copy_from_slice(source);
-        }
         Ok(())
+    }
+
+    /// Some rows of the frame, which shares its pixels with it. The first has to begin a row of chroma.
+    pub(crate) fn band(&self, rows: Range<usize>) -> Result<Self, AvError> {
+        let mut band = self.share()?;
+        let bottom = (self.height() as usize).checked_sub(rows.end).ok_or(AvError::INVALID_ARGUMENT)?;
+        band.crop(Edges { top: rows.start, bottom, ..Edges::default() })?;
+        Ok(band)
     }
 }
 

@@ -16,6 +16,12 @@ impl PixelFormat {
     pub(crate) const YUVJ420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P as c_int);
     /// 4:2:0 in limited range.
     pub(crate) const YUV420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV420P as c_int);
+    /// 4:2:0 in ten bits, in limited range.
+    #[cfg(test)]
+    pub(crate) const YUV420P10LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV420P10LE as c_int);
+    /// 4:2:2 in ten bits, in limited range.
+    #[cfg(test)]
+    pub(crate) const YUV422P10LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV422P10LE as c_int);
     /// Red, green and blue, a byte each.
     pub(crate) const RGB24: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB24 as c_int);
     /// Red, green and blue, two bytes each, low byte first.

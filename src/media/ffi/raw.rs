@@ -2,8 +2,12 @@
 //!
 //! A C `enum` without negative or large constants has the size and passing convention of `int` on every platform FFmpeg
 //! builds for, so both declarations name the same function with the same interface.
+//!
+//! So are those that take a `va_list`, for which each platform's bindings have another type. As a parameter it is passed as one
+//! address: it is a pointer, or an array, or a struct that the caller copies and passes the address of (System V ABI for x86-64, 3.5.7;
+//! Procedure Call Standard for the Arm 64-bit Architecture, B.4). On 32-bit Arm it is a struct of one pointer.
 
-use std::ffi::{c_char, c_int, c_uint};
+use std::ffi::{c_char, c_int, c_uint, c_void};
 
 use ffmpeg_next::ffi;
 
@@ -16,6 +20,19 @@ unsafe extern "C" {
     pub(super) fn av_color_transfer_name(value: c_int) -> *const c_char;
     pub(super) fn av_color_primaries_name(value: c_int) -> *const c_char;
     pub(super) fn av_chroma_location_name(value: c_int) -> *const c_char;
+    // libavutil/log.h
+    pub(super) fn av_log_set_callback(
+        callback: Option<unsafe extern "C" fn(*mut c_void, c_int, *const c_char, *mut c_void)>,
+    );
+    pub(super) fn av_log_format_line2(
+        context: *mut c_void,
+        level: c_int,
+        format: *const c_char,
+        arguments: *mut c_void,
+        line: *mut c_char,
+        line_size: c_int,
+        print_prefix: *mut c_int,
+    ) -> c_int;
     // libavutil/imgutils.h
     pub(super) fn av_image_get_buffer_size(format: c_int, width: c_int, height: c_int, align: c_int)
     -> c_int;

@@ -6,6 +6,7 @@ use ffmpeg_next::ffi;
 
 use super::AvError;
 use super::frame::Frame;
+use super::log;
 
 /// Bicubic, all chroma in, rounding without shortcuts (`SWS_BICUBIC`, `SWS_FULL_CHR_H_INP`, `SWS_FULL_CHR_H_INT`,
 /// `SWS_ACCURATE_RND` of libswscale/swscale.h; the bindings type them differently from version to version).
@@ -23,6 +24,7 @@ impl Drop for Scaler {
 /// Scales `source` into `destination`, whose size, format and colour properties say what is wanted.
 #[cfg(ffmpeg_8_0)]
 pub(crate) fn scale(source: &Frame, destination: &mut Frame) -> Result<(), AvError> {
+    log::forget();
     // SAFETY: plain allocation, checked for null.
     let scaler = NonNull::new(unsafe { ffi::sws_alloc_context() }).map(Scaler).ok_or(AvError::NO_MEMORY)?;
     // SAFETY: allocated just now, and nobody else has it; the user sets the field (libswscale/swscale.h).
@@ -57,6 +59,7 @@ pub(crate) fn scale(source: &Frame, destination: &mut Frame) -> Result<(), AvErr
             parameters: *const f64,
         ) -> *mut ffi::SwsContext;
     }
+    log::forget();
     let side = |pixels: u32| c_int::try_from(pixels).map_err(|_| AvError::INVALID_ARGUMENT);
     let (source_width, source_height) = (side(source.width())?, side(source.height())?);
     let (width, height) = (side(destination.width())?, side(destination.height())?);

@@ -2,6 +2,8 @@
 
 use std::any::Any;
 use std::fs;
+use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use super::AvError;
 use super::codec::{Decoder, DecoderOptions, Received};
@@ -10,7 +12,6 @@ use super::frame::{Frame, PictureType};
 use super::io::{Source, Stopped};
 use super::packet::Packet;
 use super::parser::{Parser, PictureStructure};
-use super::pixel_format::PixelFormat;
 use super::stream::{CodecProperties, DispositionFlags, MediaType};
 
 /// A file in memory, and what happens to its reading.
@@ -67,7 +68,7 @@ impl Source for Memory {
 }
 
 fn memory(name: &str) -> Memory {
-    super::initialise(usize::MAX >> 1);
+    super::log::redirect(|_| ());
     let bytes = fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     Memory { bytes, ..Memory::default() }
 }
@@ -336,10 +337,32 @@ fn a_container_opens_again_and_stays_where_that_fails() {
 }
 
 #[test]
-fn the_first_initialisation_holds_for_the_process() {
-    super::initialise(usize::MAX >> 1);
-    // Nothing could be allocated any more if this one counted.
-    super::initialise(1);
-    let frame = Frame::with_size(PixelFormat::RGB24, 640, 480).unwrap();
-    assert_eq!(frame.copy_planes().unwrap().len(), 640 * 480 * 3);
+fn what_libav_says_of_a_failure_is_kept_for_who_called() {
+    let bytes = b"\0\0\0\x18ftypisom\0\0\0\0isommp42\0\0\0\x08free".to_vec();
+    super::log::redirect(|_| ());
+    let refused = Container::open(Memory { bytes, ..Memory::default() }, 100, &[]).err().unwrap();
+    assert_eq!(refused.error, AvError::INVALID_DATA);
+    assert_eq!(super::log::last().as_deref(), Some("moov atom not found"));
+    // A call that succeeds leaves none.
+    open("h264_front.mp4");
+    assert_eq!(super::log::last(), None);
+}
+
+#[test]
+fn the_work_of_a_decoders_own_threads_is_told() {
+    for (threads, works) in [(1, false), (2, true)] {
+        let mut container = open("h264_1080p.mp4");
+        let packets = packets(&mut container, 0);
+        let threads = NonZeroUsize::new(threads).unwrap();
+        let options = DecoderOptions { threads, ..DecoderOptions::single_threaded(u64::MAX) };
+        let mut decoder = Decoder::open(container.stream(0).unwrap(), options).unwrap().unwrap();
+        let mut frame = Frame::new().unwrap();
+        for packet in packets.iter().take(8) {
+            decoder.send(Some(packet)).unwrap();
+            decoder.receive(&mut frame).unwrap();
+        }
+        let worked = decoder.cpu_time_of_threads();
+        assert_eq!(worked > Duration::from_millis(1), works, "{worked:?}");
+        assert_eq!(decoder.pixels(), 1920 * 1080);
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::OnceLock;
 
-use crate::deadline::Deadline;
 use crate::media::container::describe::orientation;
 use crate::media::error::Error;
 use crate::media::ffi::frame::{ColourCodes, Edges, Frame};
@@ -10,6 +9,7 @@ use crate::media::ffi::stream::Stream;
 use crate::media::info::Ratio;
 use crate::media::search::{Found, FrameReason};
 use crate::media::units::{Microseconds, TimeBase};
+use crate::media::work::Work;
 use crate::picture::Encoding;
 use crate::pixels::{Framing, Orientation};
 
@@ -50,8 +50,8 @@ pub struct PosterFrame {
 pub(in crate::media) struct Terms {
     pub(in crate::media) encoding: Encoding,
     pub(in crate::media) max_pixels: u64,
-    /// How long a call may take.
-    pub(in crate::media) work: Deadline,
+    /// What a call may take.
+    pub(in crate::media) work: Work,
 }
 
 impl std::fmt::Debug for Frame {

@@ -1,21 +1,24 @@
 //! A frame made a picture: progressive, upright, with square pixels, in the colours of SDR, packed or as a file.
 
-use crate::deadline::Deadline;
 use crate::limits::Limit;
 use crate::media::error::Error;
 use crate::media::ffi::codec::encode_jpeg;
 use crate::media::ffi::frame::{ColourCodes, Edges, Frame};
-use crate::media::ffi::pixel_format::PixelFormat;
-use crate::media::ffi::scale::scale;
+use crate::media::ffi::pixel_format::{PixelFormat, PixelLayout};
+#[cfg(feature = "webp")]
+use crate::media::ffi::webp::{WebPError, encode_webp};
+use crate::media::frame::bands::{blank, check, check_at_row, hdr_to_jfif, scaled, to_rgb8, unreadable};
 use crate::media::frame::colour;
 use crate::media::frame::poster::PosterFrame;
-use crate::media::input::Fault;
-use crate::picture::deinterlace::deinterlace_plane;
+use crate::media::work::Work;
+#[cfg(feature = "webp")]
+use crate::picture::Quality;
+use crate::picture::deinterlace::{deinterlace_row, rows_of_second_field};
 use crate::picture::matrix::ToJfif;
-use crate::picture::orient::{orient_rgb, orient_yuv};
-use crate::picture::tone_map::{HdrLight, tone_map};
+use crate::picture::orient::{fill_row, turned};
+use crate::picture::tone_map::{HdrLight, ToneMap};
 use crate::picture::{Encoding, ImageFormat, Thumbnail};
-use crate::pixels::{Framing, Orientation, Plane, RgbPicture, YuvPicture};
+use crate::pixels::{Framing, Orientation, RgbPicture};
 
 /// JPEG sides are 16 bits (ITU-T T.81, B.2.2), and libavcodec's encoder leaves room for its blocks.
 const JPEG_MAX_SIDE: u32 = 65_500;
@@ -42,8 +45,10 @@ impl PosterFrame {
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options of the `Media` say.
     pub fn to_rgb8(&self, framing: impl Into<Framing>) -> Result<RgbPicture, Error> {
         let framing = framing.into();
-        let work = self.begin(framing)?;
-        self.upright_rgb(framing, &work)
+        Error::guard(|| {
+            let work = self.begin(framing)?;
+            self.upright_rgb(framing, &work)
+        })
     }
 
     /// The picture that was requested with the frame, as a file in memory.
@@ -61,6 +66,10 @@ impl PosterFrame {
     ///   a largest size).
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options of the `Media` say.
     pub fn encode(&self, encoding: &Encoding) -> Result<Thumbnail, Error> {
+        Error::guard(|| self.make(encoding))
+    }
+
+    fn make(&self, encoding: &Encoding) -> Result<Thumbnail, Error> {
         let framing = Framing::from(encoding);
         let work = self.begin(framing)?;
         let (width, height) = self.display_size(framing);
@@ -72,8 +81,7 @@ impl PosterFrame {
             #[cfg(feature = "webp")]
             ImageFormat::WebP => {
                 let picture = self.upright_rgb(framing, &work)?;
-                crate::picture::encode::encode_webp(&picture, encoding.quality)
-                    .map_err(|reason| Error::Picture { step: "encoded as WebP", reason })?
+                encode_as_webp(&picture, encoding.quality, &work)?
             }
         };
         check(&work)?;
@@ -82,7 +90,7 @@ impl PosterFrame {
 
     /// Begins a picture: its time runs from here, and its size is looked at.
     /// Nothing in between is larger than that and the decoded frame, which has been looked at.
-    fn begin(&self, framing: Framing) -> Result<Deadline, Error> {
+    fn begin(&self, framing: Framing) -> Result<Work, Error> {
         let (max_pixels, work) = (self.terms.max_pixels, self.terms.work.begin());
         check(&work)?;
         let (width, height) = self.display_size(framing);
@@ -92,33 +100,32 @@ impl PosterFrame {
         Ok(work)
     }
 
-    fn upright_rgb(&self, framing: Framing, work: &Deadline) -> Result<RgbPicture, Error> {
-        let (source, colour) = self.shown_part(framing)?;
-        check(work)?;
-        let picture = self.scale_to_rgb(&source, colour, self.scaled_size(framing), work)?;
-        check(work)?;
-        Ok(orient_rgb(picture, self.orientation))
+    fn upright_rgb(&self, framing: Framing, work: &Work) -> Result<RgbPicture, Error> {
+        let (source, colour) = self.shown_part(framing, work)?;
+        let tones = self.tones(colour);
+        let picture = to_rgb8(&source, colour, tones.as_ref(), self.scaled_size(framing), work)?;
+        upright(picture, self.orientation, work)
     }
 
-    fn encode_as_jpeg(&self, encoding: &Encoding, work: &Deadline) -> Result<Vec<u8>, Error> {
+    fn encode_as_jpeg(&self, encoding: &Encoding, work: &Work) -> Result<Vec<u8>, Error> {
         let (width, height) = self.scaled_size(encoding.into());
         if width.max(height) > JPEG_MAX_SIDE {
             let reason = format!("{width} x {height} is larger than JPEG's {JPEG_MAX_SIDE} pixels a side");
             return Err(Error::Picture { step: "encoded as JPEG", reason });
         }
-        let (mut source, mut colour) = self.shown_part(encoding.into())?;
+        let (source, colour) = self.shown_part(encoding.into(), work)?;
         check(work)?;
         // HDR goes through RGB, where tones are mapped.
-        if colour::hdr_transfer(colour).is_some() {
-            source = rgb_frame(&self.scale_to_rgb(&source, colour, (width, height), work)?)?;
-            colour = colour::sdr_rgb();
-        }
-        let picture = jfif_frame(&source, colour, (width, height))?;
+        let picture = match self.tones(colour) {
+            Some(tones) => hdr_to_jfif(&source, colour, &tones, (width, height), work)?,
+            None => jfif_frame(&source, colour, (width, height), work)?,
+        };
         check(work)?;
         let mut upright = match self.orientation {
             Orientation::Upright => picture,
-            orientation => yuv_frame(&orient_yuv(yuv_planes(&picture)?, orientation), colour::jfif(colour))?,
+            orientation => upright_jfif(&picture, orientation, work)?,
         };
+        check(work)?;
         encode_jpeg(&mut upright, encoding.quality.mjpeg_quantiser())
             .map_err(Error::picture("encoded as JPEG"))
     }
@@ -131,8 +138,8 @@ impl PosterFrame {
 
     /// The part of the prepared frame that is shown, as the scaler should see it. Only its edges are cut off, so nothing is copied, and what
     /// lies beyond them is not scaled. It begins at whole chroma samples, so that colours stay where they are.
-    fn shown_part(&self, framing: Framing) -> Result<(Frame, ColourCodes), Error> {
-        let (source, colour) = self.prepared()?;
+    fn shown_part(&self, framing: Framing, work: &Work) -> Result<(Frame, ColourCodes), Error> {
+        let (source, colour) = self.prepared(work)?;
         let share = || source.share().map_err(Error::library("sharing a frame"));
         let size = (source.width(), source.height());
         let layout = source.format().layout();
@@ -158,17 +165,23 @@ impl PosterFrame {
         Ok((cropped, colour))
     }
 
+    /// How the tones of HDR in these colours are mapped; `None` for SDR.
+    fn tones(&self, colour: ColourCodes) -> Option<ToneMap> {
+        let (transfer, primaries) = (colour::hdr_transfer(colour)?, colour::hdr_primaries(colour));
+        Some(ToneMap::new(HdrLight { transfer, primaries, peak_nits: self.frame.peak_nits() }))
+    }
+
     /// What all pictures of the frame have in common.
-    fn prepared(&self) -> Result<&(Frame, ColourCodes), Error> {
+    fn prepared(&self, work: &Work) -> Result<&(Frame, ColourCodes), Error> {
         if self.prepared.get().is_none() {
             // Of several threads that come here at once, the first one's counts.
-            let _ = self.prepared.set(self.prepare()?);
+            let _ = self.prepared.set(self.prepare(work)?);
         }
         self.prepared.get().ok_or_else(|| unreadable("it was not prepared"))
     }
 
     /// The frame as the scaler should see it: progressive, its colours told in full, and no more than that.
-    fn prepare(&self) -> Result<(Frame, ColourCodes), Error> {
+    fn prepare(&self, work: &Work) -> Result<(Frame, ColourCodes), Error> {
         let mut source = self.frame.share().map_err(Error::library("sharing a frame"))?;
         let layout = source.format().layout().ok_or_else(|| Error::Picture {
             step: "scaled",
@@ -178,159 +191,146 @@ impl PosterFrame {
         source.set_colour(colour);
         source.forget_light_levels();
         if source.is_interlaced() {
-            self.deinterlace(&mut source)?;
+            deinterlace(&mut source, layout, work)?;
             source.mark_progressive();
         }
         Ok((source, colour))
     }
+}
 
-    /// Joins the fields, in the pixel formats that interlaced video comes in (planar YUV in native byte order); the
-    /// others are left as they are.
-    fn deinterlace(&self, frame: &mut Frame) -> Result<(), Error> {
-        let Some(layout) = frame.format().layout() else { return Ok(()) };
-        let supported = layout.is_planar && !layout.is_rgb && !layout.is_big_endian && layout.components == 3;
-        // Formats with both chroma components in one plane have no third one.
-        if !supported || frame.plane(2, 0).is_none() {
-            return Ok(());
-        }
-        let keep_top = frame.is_top_field_first();
-        let sample_bytes = if layout.depth > 8 { 2 } else { 1 };
-        let width = frame.width() as usize;
-        for index in 0..layout.components {
-            let shift_x = if index == 0 { 0 } else { layout.chroma_shift.0 };
-            let columns = width.div_ceil(1 << shift_x);
-            let Some(mut bytes) = frame.plane(index, columns * sample_bytes) else { continue };
+/// Joins the fields, in the pixel formats that interlaced video comes in (planar YUV in native byte order); the
+/// others are left as they are.
+fn deinterlace(frame: &mut Frame, layout: PixelLayout, work: &Work) -> Result<(), Error> {
+    let supported = layout.is_planar && !layout.is_rgb && !layout.is_big_endian && layout.components == 3;
+    // Formats with both chroma components in one plane have no third one.
+    if !supported || frame.rows_of_plane(2) == 0 {
+        return Ok(());
+    }
+    frame.make_writable().map_err(Error::picture("deinterlaced"))?;
+    let keep_top = frame.is_top_field_first();
+    let sample_bytes = if layout.depth > 8 { 2 } else { 1 };
+    let (mut above, mut below) = (Vec::new(), Vec::new());
+    for index in 0..layout.components {
+        let shift_x = if index == 0 { 0 } else { layout.chroma_shift.0 };
+        let row_bytes = (frame.width() as usize).div_ceil(1 << shift_x) * sample_bytes;
+        for (row, row_above, row_below) in rows_of_second_field(frame.rows_of_plane(index), keep_top) {
+            check_at_row(work, row)?;
+            for (copy, from) in [(&mut above, row_above), (&mut below, row_below)] {
+                copy.clear();
+                copy.extend_from_slice(frame.row(index, from, row_bytes).unwrap_or_default());
+            }
+            let Some(row) = frame.row_mut(index, row, row_bytes) else { continue };
             if sample_bytes == 1 {
-                deinterlace_plane(&mut bytes, columns, layout.depth, keep_top);
+                deinterlace_row(row, &above, &below, layout.depth);
             } else {
-                let (samples, _) = bytes.as_chunks_mut::<2>();
-                deinterlace_plane(samples, columns, layout.depth, keep_top);
+                let ((row, _), (above, _), (below, _)) =
+                    (row.as_chunks_mut::<2>(), above.as_chunks::<2>(), below.as_chunks::<2>());
+                deinterlace_row(row, above, below, layout.depth);
             }
-            frame
-                .write_plane(index, columns * sample_bytes, &bytes)
-                .map_err(Error::picture("deinterlaced"))?;
         }
-        Ok(())
     }
-
-    fn scale_to_rgb(
-        &self,
-        source: &Frame,
-        colour: ColourCodes,
-        (width, height): (u32, u32),
-        work: &Deadline,
-    ) -> Result<RgbPicture, Error> {
-        let hdr = colour::hdr_transfer(colour);
-        let (format, bytes_per_pixel) =
-            if hdr.is_some() { (PixelFormat::RGB48LE, 6) } else { (PixelFormat::RGB24, 3) };
-        let scaled = scaled(source, format, (width, height), colour::rgb(colour))?;
-        check(work)?;
-        let pixels = scaled
-            .plane(0, width as usize * bytes_per_pixel)
-            .ok_or_else(|| unreadable("the scaled picture has no pixels"))?;
-        Ok(match hdr {
-            Some(transfer) => {
-                let primaries = colour::hdr_primaries(colour);
-                let light = HdrLight { transfer, primaries, peak_nits: self.frame.peak_nits() };
-                tone_map(&pixels, width, height, light)
-            }
-            None => RgbPicture { width, height, pixels },
-        })
-    }
-}
-
-/// Ends a picture whose time is over, or that nobody waits for any more.
-fn check(work: &Deadline) -> Result<(), Error> {
-    work.expired().map_or(Ok(()), |stop| Err(Fault::Stopped(stop).into()))
-}
-
-fn unreadable(reason: &str) -> Error {
-    Error::Picture { step: "scaled", reason: reason.to_owned() }
-}
-
-fn blank(format: PixelFormat, width: u32, height: u32, colour: ColourCodes) -> Result<Frame, Error> {
-    let mut frame =
-        Frame::with_size(format, width, height).map_err(Error::library("allocating a picture"))?;
-    frame.set_colour(colour);
-    Ok(frame)
+    Ok(())
 }
 
 /// The frame at a size, 4:2:0 in the numbers of JFIF.
 ///
 /// libswscale changes size, depth and chroma sampling where they differ; matrix and range are changed afterwards, on fewer
 /// samples. It does both for the matrices that are not made of luma weights, and for RGB.
-fn jfif_frame(source: &Frame, colour: ColourCodes, (width, height): (u32, u32)) -> Result<Frame, Error> {
+fn jfif_frame(source: &Frame, colour: ColourCodes, size: (u32, u32), work: &Work) -> Result<Frame, Error> {
     let Some(weights) = colour::luma_weights(colour) else {
-        return scaled(source, PixelFormat::YUVJ420P, (width, height), colour::jfif(colour));
+        return scaled(source, PixelFormat::YUVJ420P, size, colour::jfif(colour));
     };
     let full_range = colour::is_full_range(colour);
     let format = if full_range { PixelFormat::YUVJ420P } else { PixelFormat::YUV420P };
-    let fits = source.format() == format && (source.width(), source.height()) == (width, height);
-    let planar = if fits { None } else { Some(scaled(source, format, (width, height), colour)?) };
-    let mut out = blank(PixelFormat::YUVJ420P, width, height, colour::jfif(colour))?;
-    rewrite_rows(planar.as_ref().unwrap_or(source), &mut out, ToJfif::new(weights, full_range))
-        .ok_or_else(|| unreadable("a plane is missing"))?;
+    let fits = source.format() == format && (source.width(), source.height()) == size;
+    let planar = if fits { None } else { Some(scaled(source, format, size, colour)?) };
+    let mut out = blank(PixelFormat::YUVJ420P, size, colour::jfif(colour))?;
+    rewrite_rows(planar.as_ref().unwrap_or(source), &mut out, ToJfif::new(weights, full_range), work)?;
     Ok(out)
 }
 
 /// Fills `out` with the rows of `source`, both 4:2:0 and of one size.
-fn rewrite_rows(source: &Frame, out: &mut Frame, to_jfif: ToJfif) -> Option<()> {
+fn rewrite_rows(source: &Frame, out: &mut Frame, to_jfif: ToJfif, work: &Work) -> Result<(), Error> {
+    let mut added = Vec::with_capacity((source.width() as usize).div_ceil(2) * 2);
+    for row in 0..(source.height() as usize).div_ceil(2) {
+        check_at_row(work, row)?;
+        rewrite_row(source, out, to_jfif, row, &mut added).ok_or_else(|| unreadable("a plane is missing"))?;
+    }
+    Ok(())
+}
+
+/// The same of a row of chroma, and the two of luma that share it.
+fn rewrite_row(
+    source: &Frame,
+    out: &mut Frame,
+    to_jfif: ToJfif,
+    row: usize,
+    added: &mut Vec<i32>,
+) -> Option<()> {
     let (width, height) = (source.width() as usize, source.height() as usize);
-    let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
-    let mut added = Vec::with_capacity(chroma_width * 2);
-    for row in 0..chroma_height {
-        let (cb, cr) = (source.row(1, row, chroma_width)?, source.row(2, row, chroma_width)?);
-        to_jfif.blue(cb, cr, out.row_mut(1, row, chroma_width)?);
-        to_jfif.red(cb, cr, out.row_mut(2, row, chroma_width)?);
-        to_jfif.added_to_luma(cb, cr, &mut added);
-        for row in (row * 2..height).take(2) {
-            to_jfif.luma(source.row(0, row, width)?, &added, out.row_mut(0, row, width)?);
-        }
+    let chroma_width = width.div_ceil(2);
+    let (cb, cr) = (source.row(1, row, chroma_width)?, source.row(2, row, chroma_width)?);
+    to_jfif.blue(cb, cr, out.row_mut(1, row, chroma_width)?);
+    to_jfif.red(cb, cr, out.row_mut(2, row, chroma_width)?);
+    to_jfif.added_to_luma(cb, cr, added);
+    for row in (row * 2..height).take(2) {
+        to_jfif.luma(source.row(0, row, width)?, added, out.row_mut(0, row, width)?);
     }
     Some(())
 }
 
-fn scaled(
-    source: &Frame,
-    format: PixelFormat,
-    (width, height): (u32, u32),
-    colour: ColourCodes,
-) -> Result<Frame, Error> {
-    let mut scaled = blank(format, width, height, colour)?;
-    scale(source, &mut scaled).map_err(Error::picture("scaled"))?;
-    Ok(scaled)
-}
+/// WebP sides are 14 bits (RFC 9649, section 2.5).
+#[cfg(feature = "webp")]
+const WEBP_MAX_SIDE: u32 = 16_383;
 
-fn rgb_frame(picture: &RgbPicture) -> Result<Frame, Error> {
-    let mut frame = blank(PixelFormat::RGB24, picture.width, picture.height, colour::sdr_rgb())?;
-    frame
-        .write_plane(0, picture.width as usize * 3, &picture.pixels)
-        .map_err(Error::library("copying a picture"))?;
-    Ok(frame)
-}
-
-fn yuv_frame(picture: &YuvPicture, colour: ColourCodes) -> Result<Frame, Error> {
-    let [luma, ..] = &picture.planes;
-    let side = |samples: usize| u32::try_from(samples).map_err(|_| unreadable("it is too large"));
-    let mut frame = blank(PixelFormat::YUVJ420P, side(luma.width)?, side(luma.height)?, colour)?;
-    for (index, plane) in picture.planes.iter().enumerate() {
-        frame.write_plane(index, plane.width, &plane.samples).map_err(Error::library("copying a picture"))?;
+#[cfg(feature = "webp")]
+fn encode_as_webp(picture: &RgbPicture, quality: Quality, work: &Work) -> Result<Vec<u8>, Error> {
+    let RgbPicture { width, height, pixels } = picture;
+    let failed = |reason| Error::Picture { step: "encoded as WebP", reason };
+    if *width.max(height) > WEBP_MAX_SIDE {
+        let reason = format!("{width} x {height} is larger than WebP's {WEBP_MAX_SIDE} pixels a side");
+        return Err(failed(reason));
     }
-    Ok(frame)
+    let mut goes_on = || work.expired().is_none();
+    encode_webp(pixels, (*width, *height), f32::from(quality.get()), &mut goes_on).map_err(
+        |error| match error {
+            WebPError::Stopped => check(work).err().unwrap_or_else(|| failed("it was stopped".to_owned())),
+            WebPError::Failed(reason) => failed(reason),
+        },
+    )
 }
 
-fn yuv_planes(frame: &Frame) -> Result<YuvPicture, Error> {
-    let (width, height) = (frame.width() as usize, frame.height() as usize);
-    let plane = |index: usize, width: usize, height: usize| {
-        let samples = frame.plane(index, width).ok_or_else(|| unreadable("a plane is missing"))?;
-        Ok::<_, Error>(Plane { width, height, samples })
-    };
-    let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
-    Ok(YuvPicture {
-        planes: [
-            plane(0, width, height)?,
-            plane(1, chroma_width, chroma_height)?,
-            plane(2, chroma_width, chroma_height)?,
-        ],
-    })
+/// The picture as it stands upright.
+fn upright(picture: RgbPicture, orientation: Orientation, work: &Work) -> Result<RgbPicture, Error> {
+    if orientation == Orientation::Upright {
+        return Ok(picture);
+    }
+    let rows: Vec<&[u8]> = picture.pixels.chunks_exact((picture.width as usize * 3).max(1)).collect();
+    let (width, height) = turned(picture.width, picture.height, orientation);
+    let mut pixels = vec![0; picture.pixels.len()];
+    for (row, out) in pixels.chunks_exact_mut((width as usize * 3).max(1)).enumerate() {
+        check_at_row(work, row)?;
+        fill_row::<3>(&rows, orientation, row, out).ok_or_else(|| unreadable("a row is missing"))?;
+    }
+    Ok(RgbPicture { width, height, pixels })
+}
+
+/// The same of a 4:2:0 picture in the numbers of JFIF.
+fn upright_jfif(picture: &Frame, orientation: Orientation, work: &Work) -> Result<Frame, Error> {
+    let size = turned(picture.width(), picture.height(), orientation);
+    let mut out = blank(PixelFormat::YUVJ420P, size, picture.colour())?;
+    for index in 0..3 {
+        let halved = |side: u32| if index == 0 { side as usize } else { (side as usize).div_ceil(2) };
+        let (width, height) = (halved(picture.width()), halved(picture.height()));
+        let rows = (0..height).map(|row| picture.row(index, row, width));
+        let rows = rows.collect::<Option<Vec<_>>>().ok_or_else(|| unreadable("a plane is missing"))?;
+        for row in 0..halved(size.1) {
+            check_at_row(work, row)?;
+            let filled = out
+                .row_mut(index, row, halved(size.0))
+                .and_then(|out| fill_row::<1>(&rows, orientation, row, out));
+            filled.ok_or_else(|| unreadable("a row is missing"))?;
+        }
+    }
+    Ok(out)
 }

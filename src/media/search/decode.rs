@@ -1,8 +1,10 @@
 //! The decoder of the stream: access units in, frames with presentation times out.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::packets::{AccessUnit, Faults, Source, Stamp};
+use super::spent::Effort;
 use super::target::{Found, FrameReason};
 use crate::limits::Limit;
 use crate::media::error::Error;
@@ -59,6 +61,14 @@ pub(super) struct Decoding {
     pub(super) faults: Faults,
     /// Whether the decoder refused a size on the way.
     pub(super) size_refused: bool,
+    /// Pixels of the packets that were sent, and of the frames that came.
+    pixels: (u64, u64),
+    /// Bytes of the packets that were sent.
+    bytes: u64,
+    /// CPU time of the threads of earlier decoders.
+    cpu_time: Duration,
+    /// What was taken of it by [`take_effort`](Self::take_effort).
+    taken: Effort,
     run: Run,
 }
 
@@ -80,6 +90,12 @@ struct Run {
     next_pts: Option<Pts>,
 }
 
+impl Run {
+    fn cpu_time(&self) -> Duration {
+        self.decoder.as_ref().map_or(Duration::ZERO, Decoder::cpu_time_of_threads)
+    }
+}
+
 impl Decoding {
     pub(super) fn new(options: DecoderOptions, frame_ticks: Ticks, is_counted: bool) -> Self {
         Self {
@@ -89,14 +105,33 @@ impl Decoding {
             packets_decoded: 0,
             faults: Faults::default(),
             size_refused: false,
+            pixels: (0, 0),
+            bytes: 0,
+            cpu_time: Duration::ZERO,
+            taken: Effort::default(),
             run: Run::default(),
         }
     }
 
     /// Begins a new pass.
     pub(super) fn restart(&mut self) {
-        self.run = Run::default();
+        let run = std::mem::take(&mut self.run);
+        self.cpu_time = self.cpu_time.saturating_add(run.cpu_time());
         self.faults.count = 0;
+    }
+
+    /// What was done since this was asked last.
+    ///
+    /// A packet may give no frame, and a frame may come without a packet. The larger of both counts.
+    pub(super) fn take_effort(&mut self) -> Effort {
+        let pixels = self.pixels.0.max(self.pixels.1);
+        let (bytes, cpu_time) = (self.bytes, self.cpu_time.saturating_add(self.run.cpu_time()));
+        let before = std::mem::replace(&mut self.taken, Effort { pixels, bytes, cpu_time });
+        Effort {
+            pixels: pixels.saturating_sub(before.pixels),
+            bytes: bytes.saturating_sub(before.bytes),
+            cpu_time: cpu_time.saturating_sub(before.cpu_time),
+        }
     }
 
     /// Gives the decoder an access unit of `source`. `skips` lets it leave the frame out if no other refers to it. As many frames as
@@ -180,6 +215,8 @@ impl Decoding {
             return false;
         };
         self.packets_decoded += 1;
+        self.bytes = self.bytes.saturating_add(packet.size());
+        self.pixels.0 = self.pixels.0.saturating_add(decoder.pixels());
         decoder.skip_non_reference(self.run.skips);
         if let Err(error) = decoder.send(Some(&packet)) {
             self.note(&error);
@@ -188,7 +225,9 @@ impl Decoding {
     }
 
     fn timed(&mut self, frame: Frame) -> Result<Timed, Error> {
-        if u64::from(frame.width()) * u64::from(frame.height()) > self.options.max_pixels {
+        let pixels = u64::from(frame.width()) * u64::from(frame.height());
+        self.pixels.1 = self.pixels.1.saturating_add(pixels);
+        if pixels > self.options.max_pixels {
             return Err(self.too_many_pixels());
         }
         self.run.drain_errors = 0;
@@ -226,6 +265,6 @@ impl Decoding {
 fn open((container, stream): Source<'_, '_>, options: DecoderOptions) -> Result<Decoder, Error> {
     let view = container.stream(stream).ok_or_else(Error::missing_stream)?;
     Decoder::open(view, options)
-        .map_err(|error| Error::no_frame(0, 1, Some(error.to_string())))?
+        .map_err(|error| Error::no_frame(0, 1, Some(error.in_words())))?
         .ok_or_else(|| Error::NoDecoder { codec: view.codec_name().unwrap_or("unknown").to_owned() })
 }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use super::target::Stream;
 use super::unreferenced::Unreferenced;
-use crate::limits::Limit;
 use crate::media::container::{Sps, next_packet};
 use crate::media::error::Error;
 use crate::media::ffi::AvError;
@@ -38,7 +37,7 @@ pub(super) struct Faults {
 impl Faults {
     pub(super) fn note(&mut self, error: &AvError) {
         self.count += 1;
-        self.first.get_or_insert_with(|| error.to_string());
+        self.first.get_or_insert_with(|| error.in_words());
     }
 }
 
@@ -343,10 +342,7 @@ impl<'m, 'r> Units<'m, 'r> {
             match result {
                 Ok(Some(packet)) if packet.stream_index() == Some(self.stream.index) => {
                     self.packets_read += 1;
-                    let allowed = self.stream.limits.max_packets;
-                    if self.packets_read > allowed {
-                        return Err(Error::LimitExceeded { limit: Limit::MaxPackets, allowed });
-                    }
+                    self.stream.spent.add_packet(&self.stream.limits)?;
                     return Ok(Some(packet));
                 }
                 Ok(Some(_)) => errors_in_a_row = 0,

@@ -258,7 +258,9 @@ impl Search<'_, '_> {
         loop {
             // libav polls nothing while it decodes: between packets is where the deadline is looked at.
             self.check()?;
-            match self.decoding.receive()? {
+            let output = self.decoding.receive();
+            self.charge()?;
+            match output? {
                 Output::Frame(timed) => return Ok(Some(timed)),
                 Output::Ended => return Ok(None),
                 Output::NeedsInput if feed.count > 0 => {

@@ -93,6 +93,17 @@ impl<'m, 'r> Search<'m, 'r> {
         Ok(self.units.container.input_mut().check()?)
     }
 
+    /// Counts what the decoder has done since it was asked last.
+    ///
+    /// # Errors
+    /// The limits on decoding, as [`Spent`](super::Spent) counts them.
+    pub(super) fn charge(&mut self) -> Result<(), Error> {
+        let effort = self.decoding.take_effort();
+        self.units.container.input_mut().add_cpu_time(effort.cpu_time);
+        let Stream { spent, limits, .. } = &mut self.units.stream;
+        spent.add_effort(&effort, limits)
+    }
+
     /// Forgets what belongs to the place that reading left.
     pub(super) fn restart(&mut self) {
         self.units.restart();

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
+use super::spent::Spent;
 use crate::frame_request::Pick;
 use crate::limits::Limits;
 use crate::media::container::encryption::Encryption;
@@ -61,6 +62,8 @@ pub(in crate::media) struct Stream<'m> {
     pub(in crate::media) is_planned: bool,
     pub(in crate::media) threads: NonZeroUsize,
     pub(in crate::media) limits: Limits,
+    /// What the call has cost so far.
+    pub(in crate::media) spent: &'m mut Spent,
     /// How the container is opened again.
     pub(in crate::media) opening: Opening,
 }

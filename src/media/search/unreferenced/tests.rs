@@ -9,14 +9,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::deadline::Deadline;
-use crate::limits::Limits;
-use crate::media::ffi;
 use crate::media::ffi::codec::{Decoder, DecoderOptions, Received};
 use crate::media::ffi::frame::Frame;
 use crate::media::ffi::packet::Packet;
 use crate::media::ffi::stream::MediaType;
 use crate::media::input::{Container, Input};
+use crate::media::options::OpenOptions;
 
 /// Returns the bytes that are written as zeros and ones. Blanks are for the reader, and zeros fill the last byte.
 pub(super) fn bits(text: &str) -> Vec<u8> {
@@ -28,10 +26,8 @@ pub(super) fn bits(text: &str) -> Vec<u8> {
 
 /// Opens a file, and returns the index of its video; `None` for files without.
 fn open(path: &Path) -> Option<(Container<'static>, usize)> {
-    let limits = Limits::default();
-    ffi::initialise(limits.max_allocation);
-    let deadline = Deadline::new(limits.max_time, None);
-    let input = Input::new(Box::new(File::open(path).ok()?), &limits, deadline).ok()?;
+    let options = OpenOptions::default();
+    let input = Input::new(Box::new(File::open(path).ok()?), &options.limits, options.work()).ok()?;
     let container = Container::open(input, 100, &[]).ok()?;
     let video =
         container.streams().position(|stream| stream.kind() == MediaType::Video && stream.is_decodable())?;

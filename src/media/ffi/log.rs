@@ -1,0 +1,206 @@
+//! What libav says: its lines go to a sink, and the last error is kept for who called.
+//!
+//! libav has one log for the process. It calls back from whatever thread works, its own among them.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+
+use ffmpeg_next::ffi;
+
+use super::raw;
+
+/// Bytes of a line with what stands in front of it, its end included; the rest is cut off.
+const MAX_BYTES: usize = 512;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// Something cannot be done.
+    Error,
+    /// Something is not as it should be.
+    Warning,
+}
+
+impl Severity {
+    /// Of a level of libavutil/log.h; `None` for what is said when nothing is wrong.
+    const fn of(level: c_int) -> Option<Self> {
+        let level = level & 0xff;
+        if level <= ffi::AV_LOG_ERROR {
+            Some(Self::Error)
+        } else if level <= ffi::AV_LOG_WARNING {
+            Some(Self::Warning)
+        } else {
+            None
+        }
+    }
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Line<'a> {
+    pub(crate) severity: Severity,
+    /// The part of libav that says it (`mov,mp4,m4a,3gp,3g2,mj2`); empty when it does not tell its name.
+    pub(crate) part: &'a str,
+    /// Without control characters.
+    pub(crate) text: &'a str,
+}
+
+/// What gets the lines. It is called from any thread, and must not call libav.
+pub(crate) type Sink = fn(Line<'_>);
+
+static SINK: OnceLock<Sink> = OnceLock::new();
+
+/// What a thread's log holds.
+#[derive(Default)]
+struct ThreadLog {
+    /// A line that has no end yet.
+    begun: String,
+    /// The last error.
+    last: Option<String>,
+}
+
+thread_local! {
+    static LOG: RefCell<ThreadLog> = RefCell::default();
+}
+
+/// Sends libav's log to `sink` from now on, and to nothing else. The first sink stays.
+pub(crate) fn redirect(sink: Sink) {
+    SINK.get_or_init(|| sink);
+    // SAFETY: stores a pointer in an atomic (libavutil/log.h). The callback has the interface that is asked for, may be called
+    // from any thread, and lives as long as the process.
+    unsafe { raw::av_log_set_callback(Some(receive)) };
+}
+
+/// Forgets the last error, before a call whose own errors matter.
+pub(crate) fn forget() {
+    with_log(|log| log.last = None);
+}
+
+/// The last error that libav reported in this thread.
+pub(crate) fn last() -> Option<String> {
+    with_log(|log| log.last.clone()).flatten()
+}
+
+/// `None` while the thread ends, or its log is in use.
+fn with_log<T>(action: impl FnOnce(&mut ThreadLog) -> T) -> Option<T> {
+    LOG.try_with(|log| log.try_borrow_mut().ok().map(|mut log| action(&mut log))).ok().flatten()
+}
+
+/// # Safety
+/// Called by libav only, with a format and what it formats (libavutil/log.h, `av_log_set_callback`).
+unsafe extern "C" fn receive(
+    context: *mut c_void,
+    level: c_int,
+    format: *const c_char,
+    arguments: *mut c_void,
+) {
+    let Some(severity) = Severity::of(level) else { return };
+    let (mut buffer, mut prefix) = ([0_u8; MAX_BYTES], 1);
+    // SAFETY: context, format and arguments are libav's own, and used once; the buffer is ours, and its true length is passed. The
+    // call ends the string with a zero.
+    let code = unsafe {
+        raw::av_log_format_line2(
+            context,
+            level,
+            format,
+            arguments,
+            buffer.as_mut_ptr().cast::<c_char>(),
+            c_int::try_from(MAX_BYTES).unwrap_or(0),
+            &raw mut prefix,
+        )
+    };
+    let Ok(text) = CStr::from_bytes_until_nul(&buffer) else { return };
+    if code >= 0 {
+        // A panic must not unwind through C, and has nobody to be told.
+        let _ = catch_unwind(AssertUnwindSafe(|| take(severity, &text.to_string_lossy())));
+    }
+}
+
+/// Takes what libav writes: a line, or a part of one.
+fn take(severity: Severity, text: &str) {
+    let (part, said) = split_prefix(text);
+    let Some(line) = with_log(|log| {
+        log.begun.extend(said.chars().take(MAX_BYTES.saturating_sub(log.begun.len())));
+        // Without an end it goes on; what is cut off has none.
+        let is_whole = text.ends_with(['\n', '\r']) || text.len() + 1 >= MAX_BYTES;
+        let line = is_whole.then(|| printable(std::mem::take(&mut log.begun).trim()));
+        let line = line.filter(|line| !line.is_empty());
+        if severity == Severity::Error && line.is_some() {
+            log.last.clone_from(&line);
+        }
+        line
+    }) else {
+        return;
+    };
+    if let Some((sink, text)) = SINK.get().zip(line) {
+        sink(Line { severity, part: &printable(part), text: &text });
+    }
+}
+
+/// Takes off what libav puts in front of a line, `[name @ 0x55...] ` for each context, and returns the last name beside the rest.
+fn split_prefix(text: &str) -> (&str, &str) {
+    let (mut part, mut rest) = ("", text);
+    while let Some((inside, behind)) = rest.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        let Some((name, address)) = inside.rsplit_once(" @ ") else { break };
+        if !address.trim_start_matches("0x").chars().all(|digit| digit.is_ascii_hexdigit()) {
+            break;
+        }
+        (part, rest) = (name, behind);
+    }
+    (part, rest)
+}
+
+/// Text from a file, without what moves a terminal's cursor or begins a line.
+fn printable(text: &str) -> String {
+    let escaped = |letter: char| -> String {
+        if letter.is_control() { letter.escape_default().collect() } else { letter.to_string() }
+    };
+    text.chars().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn prefixes_are_taken_off() {
+        for (text, part, rest) in [
+            ("[mov,mp4 @ 0x55d0c8] moov atom not found\n", "mov,mp4", "moov atom not found\n"),
+            ("[mov @ 0x1] [h264 @ 0x2] no frame!\n", "h264", "no frame!\n"),
+            ("[of the file's own] words\n", "", "[of the file's own] words\n"),
+            ("[a @ b] c @ d\n", "a", "c @ d\n"),
+            ("[a @ z] c\n", "", "[a @ z] c\n"),
+            ("", "", ""),
+        ] {
+            assert_eq!(split_prefix(text), (part, rest), "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_that_come_in_parts_are_joined_and_the_last_error_stays() {
+        forget();
+        take(Severity::Error, "[h264 @ 0x1] one ");
+        assert_eq!(last(), None);
+        take(Severity::Error, "line\n");
+        take(Severity::Warning, "[h264 @ 0x1] a warning\n");
+        assert_eq!(last().as_deref(), Some("one line"));
+        forget();
+        assert_eq!(last(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_long_or_holds_control_characters(parts in prop::collection::vec("(?s).{0,600}", 1..6)) {
+            for part in &parts {
+                take(Severity::Error, part);
+            }
+            take(Severity::Error, "x\n");
+            let line = last().unwrap();
+            prop_assert!(line.chars().count() <= MAX_BYTES * 10 && !line.contains(char::is_control), "{line}");
+        }
+    }
+}

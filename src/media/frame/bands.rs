@@ -1,0 +1,287 @@
+//! Pictures of a frame made band by band: what would take hundreds of megabytes for 8K takes a few for a band of it, and between two
+//! bands the clock is looked at.
+//!
+//! A band has the samples that the whole picture has there. libswscale computes each row from those around it, so a band is scaled
+//! with a margin, and the margin is thrown away. That holds where rows are not scaled, and where they come in whole groups that share
+//! chroma; other pictures are scaled as a whole first.
+
+use std::ops::Range;
+
+use crate::media::error::Error;
+use crate::media::ffi::frame::{ColourCodes, Frame};
+use crate::media::ffi::pixel_format::PixelFormat;
+use crate::media::ffi::scale::scale;
+use crate::media::frame::colour;
+use crate::media::input::Fault;
+use crate::media::work::Work;
+use crate::picture::tone_map::ToneMap;
+use crate::pixels::RgbPicture;
+
+/// Rows of a band. A multiple of [`ROWS_OF_PATTERN`].
+const BAND: usize = 256;
+/// Rows before and behind a band that are scaled with it: bicubic filters reach 4 rows far, and 8 where they halve. A multiple of
+/// [`ROWS_OF_PATTERN`].
+const MARGIN: usize = 16;
+/// After so many rows dithering patterns repeat (libswscale/output.c), and four rows share a row of chroma at most.
+const ROWS_OF_PATTERN: usize = 8;
+/// Rows of our own work between two looks at the clock.
+pub(super) const ROWS_BETWEEN_CHECKS: usize = 64;
+
+/// Ends a picture whose time is over, or that nobody waits for any more.
+///
+/// # Errors
+/// [`Error::Timeout`], [`Error::Cancelled`], [`Error::LimitExceeded`].
+pub(super) fn check(work: &Work) -> Result<(), Error> {
+    work.expired().map_or(Ok(()), |stop| Err(Fault::Stopped(stop).into()))
+}
+
+/// As [`check`], in one of [`ROWS_BETWEEN_CHECKS`] rows.
+pub(super) fn check_at_row(work: &Work, row: usize) -> Result<(), Error> {
+    if row.is_multiple_of(ROWS_BETWEEN_CHECKS) { check(work) } else { Ok(()) }
+}
+
+pub(super) fn unreadable(reason: &str) -> Error {
+    Error::Picture { step: "scaled", reason: reason.to_owned() }
+}
+
+pub(super) fn blank(
+    format: PixelFormat,
+    (width, height): (u32, u32),
+    colour: ColourCodes,
+) -> Result<Frame, Error> {
+    let mut frame =
+        Frame::with_size(format, width, height).map_err(Error::library("allocating a picture"))?;
+    frame.set_colour(colour);
+    Ok(frame)
+}
+
+/// The frame in another size, format and colour space.
+pub(super) fn scaled(
+    source: &Frame,
+    format: PixelFormat,
+    size: (u32, u32),
+    colour: ColourCodes,
+) -> Result<Frame, Error> {
+    let mut scaled = blank(format, size, colour)?;
+    scale(source, &mut scaled).map_err(Error::picture("scaled"))?;
+    Ok(scaled)
+}
+
+/// What a picture is scaled to.
+#[derive(Clone, Copy)]
+struct Scaled {
+    format: PixelFormat,
+    size: (u32, u32),
+    colour: ColourCodes,
+}
+
+/// A part of a scaled picture.
+struct Band<'a> {
+    frame: &'a Frame,
+    /// The row of the picture that is the frame's first.
+    first: usize,
+    /// Rows of the picture that the band is for.
+    rows: Range<usize>,
+}
+
+impl Band<'_> {
+    /// A row of the picture, packed.
+    fn row(&self, row: usize, row_bytes: usize) -> Result<&[u8], Error> {
+        let row = row.checked_sub(self.first).and_then(|row| self.frame.row(0, row, row_bytes));
+        row.ok_or_else(|| unreadable("the scaled picture lacks a row"))
+    }
+}
+
+/// Scales a frame, and gives it band by band. So many rows before and behind each are right, too.
+fn in_bands(
+    source: &Frame,
+    scaled_to: Scaled,
+    extra: usize,
+    work: &Work,
+    mut take: impl FnMut(Band<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let Scaled { format, size: (width, height), colour } = scaled_to;
+    let rows = height as usize;
+    let has_whole_groups = rows.is_multiple_of(4);
+    let whole = if has_whole_groups && source.height() == height {
+        None
+    } else {
+        Some(scaled(source, format, (width, height), colour)?)
+    };
+    let step = if has_whole_groups { BAND } else { rows.max(1) };
+    for start in (0..rows).step_by(step) {
+        check(work)?;
+        let end = start.saturating_add(step).min(rows);
+        if let Some(frame) = &whole {
+            take(Band { frame, first: 0, rows: start..end })?;
+            continue;
+        }
+        let reach = extra.next_multiple_of(ROWS_OF_PATTERN).saturating_add(MARGIN);
+        let around = start.saturating_sub(reach)..end.saturating_add(reach).min(rows);
+        let (first, count) = (around.start, u32::try_from(around.len()).unwrap_or(height));
+        let part = source.band(around).map_err(Error::picture("cut into bands"))?;
+        let frame = scaled(&part, format, (width, count), colour)?;
+        take(Band { frame: &frame, first, rows: start..end })?;
+    }
+    Ok(())
+}
+
+/// The frame as packed RGB. HDR tones are mapped.
+pub(super) fn to_rgb8(
+    source: &Frame,
+    colour: ColourCodes,
+    tones: Option<&ToneMap>,
+    (width, height): (u32, u32),
+    work: &Work,
+) -> Result<RgbPicture, Error> {
+    let (format, bytes_per_pixel) =
+        if tones.is_some() { (PixelFormat::RGB48LE, 6) } else { (PixelFormat::RGB24, 3) };
+    let scaled_to = Scaled { format, size: (width, height), colour: colour::rgb(colour) };
+    let (row_bytes, out_bytes) = (width as usize * bytes_per_pixel, width as usize * 3);
+    let mut pixels = vec![0; out_bytes * height as usize];
+    let mut rows = pixels.chunks_exact_mut(out_bytes.max(1));
+    in_bands(source, scaled_to, 0, work, |band| {
+        for (row, out) in band.rows.clone().zip(&mut rows) {
+            check_at_row(work, row)?;
+            let row = band.row(row, row_bytes)?;
+            match tones {
+                Some(tones) => tones.map(row, out),
+                None => out.copy_from_slice(row),
+            }
+        }
+        Ok(())
+    })?;
+    Ok(RgbPicture { width, height, pixels })
+}
+
+/// An HDR frame in the tones of SDR, 4:2:0 in the numbers of JFIF.
+pub(super) fn hdr_to_jfif(
+    source: &Frame,
+    colour: ColourCodes,
+    tones: &ToneMap,
+    (width, height): (u32, u32),
+    work: &Work,
+) -> Result<Frame, Error> {
+    let scaled_to =
+        Scaled { format: PixelFormat::RGB48LE, size: (width, height), colour: colour::rgb(colour) };
+    let (columns, rows) = (width as usize, height as usize);
+    let jfif = colour::jfif(colour::sdr_rgb());
+    let mut out = blank(PixelFormat::YUVJ420P, (width, height), jfif)?;
+    in_bands(source, scaled_to, MARGIN, work, |band| {
+        // Halving chroma looks at rows around the band again.
+        let around = band.rows.start.saturating_sub(MARGIN)..band.rows.end.saturating_add(MARGIN).min(rows);
+        let count = u32::try_from(around.len()).unwrap_or(height);
+        let mut rgb = blank(PixelFormat::RGB24, (width, count), colour::sdr_rgb())?;
+        for (row, to) in around.clone().zip(0..) {
+            check_at_row(work, row)?;
+            let mapped = rgb.row_mut(0, to, columns * 3).ok_or_else(|| unreadable("a row is missing"))?;
+            tones.map(band.row(row, columns * 6)?, mapped);
+        }
+        let yuv = scaled(&rgb, PixelFormat::YUVJ420P, (width, count), jfif)?;
+        copy_rows(&yuv, around.start, &mut out, band.rows).ok_or_else(|| unreadable("a plane is missing"))
+    })?;
+    Ok(out)
+}
+
+/// Copies rows of a 4:2:0 picture from a part of it that begins at the row `first`. Both begin with a whole row of chroma.
+fn copy_rows(from: &Frame, first: usize, to: &mut Frame, rows: Range<usize>) -> Option<()> {
+    let width = to.width() as usize;
+    for index in 0..3 {
+        let halved = |rows: usize| if index == 0 { rows } else { rows.div_ceil(2) };
+        let row_bytes = halved(width);
+        for row in halved(rows.start)..halved(rows.end) {
+            let source = from.row(index, row.checked_sub(halved(first))?, row_bytes)?;
+            to.row_mut(index, row, row_bytes)?.copy_from_slice(source);
+        }
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::deadline::Deadline;
+    use crate::media::OpenOptions;
+    use crate::picture::tone_map::{HdrLight, HdrPrimaries, HdrTransfer};
+
+    /// BT.2020, limited range, PQ.
+    const HDR: ColourCodes =
+        ColourCodes { range: 1, matrix: 9, transfer: 16, primaries: 9, chroma_location: 1 };
+
+    /// A frame of noise on slopes (SplitMix64), so that neither clipping nor flatness hides a difference.
+    fn noise(size: (u32, u32), mut state: u64) -> Frame {
+        let mut frame = blank(PixelFormat::YUV420P10LE, size, HDR).unwrap();
+        for index in 0..3 {
+            let shift = usize::from(index > 0);
+            let bytes = (size.0 as usize).div_ceil(1 << shift) * 2;
+            for row in 0..(size.1 as usize).div_ceil(1 << shift) {
+                for (column, sample) in
+                    frame.row_mut(index, row, bytes).unwrap().chunks_exact_mut(2).enumerate()
+                {
+                    state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                    let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                    let noise = u16::try_from((mixed ^ mixed >> 27) % 64).unwrap();
+                    let slope = u16::try_from((row * 3 + column * 2) % 800).unwrap();
+                    sample.copy_from_slice(&(64 + slope + noise).to_le_bytes());
+                }
+            }
+        }
+        frame
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+        #[test]
+        fn bands_have_the_samples_of_the_whole(
+            width in 2_u32..90, quarters in 1_u32..220, seed: u64, is_422: bool, hlg: bool, wider: bool,
+        ) {
+            let size = (width, quarters * 4);
+            let out = (if wider { width * 3 / 2 } else { width }, size.1);
+            let work = OpenOptions::default().work();
+            let source = if is_422 { noise_422(size, seed) } else { noise(size, seed) };
+            let transfer = if hlg { HdrTransfer::Hlg } else { HdrTransfer::Pq };
+            let tones =
+                ToneMap::new(HdrLight { transfer, primaries: HdrPrimaries::Bt2020, peak_nits: Some(1000.0) });
+            // As a whole: one step after the other, each on all rows.
+            let (columns, rows) = (out.0 as usize, out.1 as usize);
+            let deep = scaled(&source, PixelFormat::RGB48LE, out, colour::rgb(HDR)).unwrap();
+            let mut rgb = blank(PixelFormat::RGB24, out, colour::sdr_rgb()).unwrap();
+            for row in 0..rows {
+                tones.map(deep.row(0, row, columns * 6).unwrap(), rgb.row_mut(0, row, columns * 3).unwrap());
+            }
+            let jfif = scaled(&rgb, PixelFormat::YUVJ420P, out, colour::jfif(colour::sdr_rgb())).unwrap();
+            let banded = to_rgb8(&source, HDR, Some(&tones), out, &work).unwrap();
+            prop_assert!(banded.pixels == rgb.copy_planes().unwrap(), "{size:?}");
+            let banded = hdr_to_jfif(&source, HDR, &tones, out, &work).unwrap();
+            prop_assert!(banded.copy_planes().unwrap() == jfif.copy_planes().unwrap(), "{size:?}");
+            let flat = scaled(&source, PixelFormat::RGB24, out, colour::rgb(HDR)).unwrap();
+            let banded = to_rgb8(&source, HDR, None, out, &work).unwrap();
+            prop_assert!(banded.pixels == flat.copy_planes().unwrap(), "{size:?}");
+        }
+    }
+
+    /// Noise with chroma in every row.
+    fn noise_422(size: (u32, u32), seed: u64) -> Frame {
+        let half = noise(size, seed);
+        scaled(&half, PixelFormat::YUV422P10LE, size, HDR).unwrap()
+    }
+
+    #[test]
+    fn a_picture_ends_with_its_time() {
+        let source = noise((64, 64), 1);
+        let tones = ToneMap::new(HdrLight {
+            transfer: HdrTransfer::Pq,
+            primaries: HdrPrimaries::Bt2020,
+            peak_nits: None,
+        });
+        let work = Work::new(Deadline::new(Duration::ZERO, None), Duration::MAX);
+        let late = hdr_to_jfif(&source, HDR, &tones, (64, 64), &work).map(|_| ());
+        assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
+        let late = to_rgb8(&source, HDR, None, (64, 64), &work).map(|_| ());
+        assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
+    }
+}

@@ -1,0 +1,230 @@
+//! What of libav is one for the whole process: the size of its allocations, and where its log goes.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::Level;
+
+use crate::media::ffi;
+use crate::media::ffi::log::{Line, Severity};
+
+/// Lines of libav's log that become events in a second, at most: damaged files have a complaint for each block of a picture.
+const MAX_EVENTS_PER_SECOND: u32 = 20;
+
+/// Settings of libav that hold for the whole process. Start from `ProcessOptions::default()`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProcessOptions {
+    /// Bytes of one allocation inside libav. Default 256 MiB, enough for 8K 10-bit frames.
+    pub max_allocation: usize,
+    /// Where libav's log goes.
+    pub log: LibavLog,
+}
+
+/// Where libav's log goes. libav has one for the process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LibavLog {
+    /// Errors and warnings become events of `tracing`: their target is `libav`, their level `WARN` and `INFO`, because a fault of a
+    /// file is none of the program. They are cut to 512 bytes, have no control characters, and come 20 a second at most. The last error
+    /// before a failure is part of its [`Error`](crate::Error).
+    #[default]
+    Events,
+    /// It is left as it is: for programs that use FFmpeg themselves, and have a callback of their own for its log. Errors then say what
+    /// FFmpeg's code of them says.
+    Untouched,
+}
+
+impl Default for ProcessOptions {
+    fn default() -> Self {
+        Self { max_allocation: 256 << 20, log: LibavLog::default() }
+    }
+}
+
+impl ProcessOptions {
+    /// With this [`max_allocation`](Self::max_allocation).
+    #[must_use]
+    pub const fn with_max_allocation(mut self, bytes: usize) -> Self {
+        self.max_allocation = bytes;
+        self
+    }
+
+    /// With this [`log`](Self::log).
+    #[must_use]
+    pub const fn with_log(mut self, log: LibavLog) -> Self {
+        self.log = log;
+        self
+    }
+}
+
+/// Sets what of libav holds for the whole process, once: the first call counts, and opening a [`Media`](crate::Media) makes it with the
+/// defaults. Returns whether these options are the ones in force.
+///
+/// ```
+/// use posterframe::ProcessOptions;
+///
+/// let options = ProcessOptions::default().with_max_allocation(64 << 20);
+/// assert!(posterframe::init(&options));
+/// assert!(!posterframe::init(&ProcessOptions::default()), "it was initialised before");
+/// ```
+pub fn init(options: &ProcessOptions) -> bool {
+    static IN_FORCE: OnceLock<ProcessOptions> = OnceLock::new();
+    let in_force = IN_FORCE.get_or_init(|| {
+        ffi::limit_allocations(options.max_allocation);
+        match options.log {
+            LibavLog::Events => ffi::log::redirect(report),
+            LibavLog::Untouched => {}
+        }
+        *options
+    });
+    in_force == options
+}
+
+/// Makes events of libav's lines, as many as may be in a second. The next second begins with how many were left out.
+fn report(line: Line<'_>) {
+    static RATE: Mutex<Rate> = Mutex::new(Rate { since: None, events: 0, left_out: 0 });
+    let is_wanted = match line.severity {
+        Severity::Error => tracing::enabled!(target: "libav", Level::WARN),
+        Severity::Warning => tracing::enabled!(target: "libav", Level::INFO),
+    };
+    // The lock is not held while the subscriber works.
+    let turn = is_wanted.then(|| RATE.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now()));
+    let Some(Turn { left_out, is_allowed }) = turn else { return };
+    if left_out > 0 {
+        tracing::warn!(target: "libav", lines = left_out, "{left_out} lines were left out");
+    }
+    let Line { severity, part, text } = line;
+    match severity {
+        _ if !is_allowed => {}
+        Severity::Error => tracing::warn!(target: "libav", part, "{text}"),
+        Severity::Warning => tracing::info!(target: "libav", part, "{text}"),
+    }
+}
+
+/// The events of a second.
+struct Rate {
+    since: Option<Instant>,
+    events: u32,
+    left_out: u32,
+}
+
+/// What becomes of a line.
+#[derive(Debug, PartialEq, Eq)]
+struct Turn {
+    /// Lines before this one that were left out, if they were not told yet.
+    left_out: u32,
+    is_allowed: bool,
+}
+
+impl Rate {
+    fn next(&mut self, now: Instant) -> Turn {
+        let is_over =
+            self.since.is_none_or(|since| now.saturating_duration_since(since) >= Duration::from_secs(1));
+        if is_over {
+            let left_out = self.left_out;
+            *self = Self { since: Some(now), events: 1, left_out: 0 };
+            return Turn { left_out, is_allowed: true };
+        }
+        let is_allowed = self.events < MAX_EVENTS_PER_SECOND;
+        if is_allowed {
+            self.events += 1;
+        } else {
+            self.left_out = self.left_out.saturating_add(1);
+        }
+        Turn { left_out: 0, is_allowed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::io::Cursor;
+    use std::sync::Arc;
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+    use crate::media::ffi::frame::Frame;
+    use crate::media::ffi::pixel_format::PixelFormat;
+    use crate::media::{Media, OpenOptions};
+
+    /// Keeps the events of libav, each as level, part and message.
+    #[derive(Clone, Default)]
+    struct Recorder(Arc<Mutex<Vec<String>>>);
+
+    struct Fields(String);
+
+    impl Visit for Fields {
+        fn record_debug(&mut self, _: &Field, value: &dyn fmt::Debug) {
+            self.0 = format!("{}|{value:?}", self.0);
+        }
+        fn record_str(&mut self, _: &Field, value: &str) {
+            self.0 = format!("{}|{value}", self.0);
+        }
+    }
+
+    impl Subscriber for Recorder {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == "libav"
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &Event<'_>) {
+            let mut fields = Fields(event.metadata().level().to_string());
+            event.record(&mut fields);
+            self.0.lock().unwrap().push(fields.0);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn the_first_options_hold_for_the_process() {
+        assert!(init(&ProcessOptions::default()));
+        // Nothing could be allocated any more if these counted.
+        assert!(!init(&ProcessOptions::default().with_max_allocation(1)));
+        let frame = Frame::with_size(PixelFormat::RGB24, 640, 480).unwrap();
+        assert_eq!(frame.copy_planes().unwrap().len(), 640 * 480 * 3);
+    }
+
+    #[test]
+    fn an_error_says_what_libav_said() {
+        let bytes = b"\0\0\0\x18ftypisom\0\0\0\0isommp42\0\0\0\x08free";
+        let error = Media::open(Cursor::new(bytes), &OpenOptions::default()).unwrap_err();
+        let reason = "Invalid data found when processing input: moov atom not found";
+        assert_eq!(error.to_string(), format!("not a media file that can be read: {reason}"));
+    }
+
+    #[test]
+    fn lines_become_events() {
+        let recorder = Recorder::default();
+        tracing::subscriber::with_default(recorder.clone(), || {
+            for severity in [Severity::Error, Severity::Warning] {
+                report(Line { severity, part: "mov", text: "words" });
+            }
+        });
+        let mut events = recorder.0.lock().unwrap().clone();
+        for event in &mut events {
+            let mut parts: Vec<&str> = event.split('|').collect();
+            parts[1..].sort_unstable();
+            *event = parts.join("|");
+        }
+        assert_eq!(events, ["WARN|mov|words", "INFO|mov|words"]);
+    }
+
+    #[test]
+    fn a_flood_is_cut_and_told() {
+        let mut rate = Rate { since: None, events: 0, left_out: 0 };
+        let begun = Instant::now();
+        let allowed = (0..100).filter(|_| rate.next(begun).is_allowed).count();
+        assert_eq!(allowed, 20);
+        let next = rate.next(begun + Duration::from_secs(1));
+        assert_eq!(next, Turn { left_out: 80, is_allowed: true });
+        assert_eq!(rate.next(begun + Duration::from_millis(1100)), Turn { left_out: 0, is_allowed: true });
+    }
+}

@@ -1,0 +1,105 @@
+//! What finding one frame has cost so far: over all passes, and over all streams that are tried.
+
+use std::time::Duration;
+
+use crate::limits::{Limit, Limits};
+use crate::media::error::Error;
+
+/// A smaller file may be decoded as if it had this many bytes.
+const SMALL_FILE: u64 = 128 << 10;
+/// Pixels that any file may have: 60 frames of 8K, a thousand of 1080p.
+const PIXELS_OF_ANY: u64 = 1 << 31;
+
+/// What decoding has cost.
+#[derive(Default)]
+pub(super) struct Effort {
+    /// Width times height of each picture.
+    pub(super) pixels: u64,
+    /// Bytes of packets that the decoder was given.
+    pub(super) bytes: u64,
+    /// That of libavcodec's own threads.
+    pub(super) cpu_time: Duration,
+}
+
+/// What a call has cost so far, on a file of some size.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::media) struct Spent {
+    file_size: u64,
+    packets: u64,
+    /// Given to the decoder.
+    bytes: u64,
+    pixels: u64,
+}
+
+impl Spent {
+    /// Nothing yet, on a file of so many bytes.
+    pub(in crate::media) fn on_file(file_size: u64) -> Self {
+        Self { file_size, ..Self::default() }
+    }
+
+    /// Counts a packet that was read.
+    ///
+    /// # Errors
+    /// The limit `max_packets`.
+    pub(super) const fn add_packet(&mut self, limits: &Limits) -> Result<(), Error> {
+        self.packets = self.packets.saturating_add(1);
+        within(self.packets, limits.max_packets, Limit::MaxPackets, limits.max_packets)
+    }
+
+    /// Counts what a decoder did.
+    ///
+    /// # Errors
+    /// The limits `max_decoded_pixels`, `max_pixels_per_byte` and `max_repetitions`.
+    pub(super) fn add_effort(&mut self, effort: &Effort, limits: &Limits) -> Result<(), Error> {
+        self.bytes = self.bytes.saturating_add(effort.bytes);
+        self.pixels = self.pixels.saturating_add(effort.pixels);
+        let (bytes, pixels) = (limits.max_repetitions, limits.max_pixels_per_byte);
+        let max_bytes = self.file_size.max(SMALL_FILE).saturating_mul(bytes);
+        within(self.bytes, max_bytes, Limit::MaxRepetitions, bytes)?;
+        let max_pixels = self.file_size.saturating_mul(pixels).saturating_add(PIXELS_OF_ANY);
+        within(self.pixels, max_pixels, Limit::MaxPixelsPerByte, pixels)?;
+        within(self.pixels, limits.max_decoded_pixels, Limit::MaxDecodedPixels, limits.max_decoded_pixels)
+    }
+}
+
+const fn within(spent: u64, most: u64, limit: Limit, allowed: u64) -> Result<(), Error> {
+    if spent > most { Err(Error::LimitExceeded { limit, allowed }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn limit_of(result: Result<(), Error>) -> Option<Limit> {
+        result.err().and_then(|error| error.limit())
+    }
+
+    proptest! {
+        /// However the work is cut into pieces, it ends at the same amount.
+        #[test]
+        fn the_sum_counts(
+            file_size in 0_u64..1 << 24,
+            pieces in prop::collection::vec((0_u64..1 << 22, 0_u64..1 << 30), 1..60),
+        ) {
+            let limits = Limits::default();
+            let mut spent = Spent::on_file(file_size);
+            let (mut bytes, mut pixels) = (0, 0);
+            for (more_bytes, more_pixels) in pieces {
+                (bytes, pixels) = (bytes + more_bytes, pixels + more_pixels);
+                let effort = Effort { pixels: more_pixels, bytes: more_bytes, cpu_time: Duration::ZERO };
+                let expected = if bytes > file_size.max(128 << 10) * 8 {
+                    Some(Limit::MaxRepetitions)
+                } else if pixels > (1 << 31) + file_size * (1 << 14) {
+                    Some(Limit::MaxPixelsPerByte)
+                } else if pixels > 1 << 36 {
+                    Some(Limit::MaxDecodedPixels)
+                } else {
+                    None
+                };
+                prop_assert_eq!(limit_of(spent.add_effort(&effort, &limits)), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What bounds a call: a deadline, another thread's word, and CPU time.
+//!
+//! CPU time is that of the thread that makes the call, and of the threads that libavcodec decodes in for it. Waiting, for bytes, for a
+//! turn or for a processor, uses none: a file that uses up its CPU time is expensive wherever it is tried, and one that is late need
+//! not be.
+
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+#[cfg(feature = "tokio")]
+use crate::deadline::CancelToken;
+use crate::deadline::{Deadline, Stop};
+use crate::media::ffi;
+
+/// What a call may take, from its beginning on.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    deadline: Deadline,
+    max_cpu_time: Duration,
+    /// When the call began, in which thread, and the CPU time that the thread had used by then.
+    begun: (Instant, ThreadId, Option<Duration>),
+    /// CPU time that other threads have used for the call.
+    of_others: Duration,
+}
+
+impl Work {
+    /// Begins a call in this thread.
+    pub(crate) fn new(deadline: Deadline, max_cpu_time: Duration) -> Self {
+        let begun = (Instant::now(), thread::current().id(), ffi::threads::cpu_time());
+        Self { deadline, max_cpu_time, begun, of_others: Duration::ZERO }
+    }
+
+    /// The same of the next call, which begins now.
+    pub(crate) fn begin(&self) -> Self {
+        Self::new(self.deadline.begin(), self.max_cpu_time)
+    }
+
+    pub(crate) const fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// Counts CPU time that other threads have used for the call.
+    pub(crate) const fn add_cpu_time(&mut self, of_others: Duration) {
+        self.of_others = self.of_others.saturating_add(of_others);
+    }
+
+    /// Lets this token end the next calls.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn for_call(&mut self, token: CancelToken) {
+        self.deadline = self.deadline.clone().for_call(Some(token));
+    }
+
+    /// The reason to stop now, if there is one.
+    pub(crate) fn expired(&self) -> Option<Stop> {
+        match self.deadline.expired() {
+            Some(Stop::Cancelled) => Some(Stop::Cancelled),
+            _ if self.cpu_time_is_over() => Some(Stop::CpuTime(self.max_cpu_time)),
+            stop => stop,
+        }
+    }
+
+    fn cpu_time_is_over(&self) -> bool {
+        let (at, caller, used_before) = self.begun;
+        // A thread works no longer than the clock runs; most calls end long before its own clock has to be asked.
+        let may_be_over = at.elapsed().saturating_add(self.of_others) >= self.max_cpu_time;
+        may_be_over && {
+            let is_caller = thread::current().id() == caller;
+            let used = ffi::threads::cpu_time().zip(used_before).filter(|_| is_caller);
+            let own = used.map_or(Duration::ZERO, |(now, before)| now.saturating_sub(before));
+            own.saturating_add(self.of_others) >= self.max_cpu_time
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn wait(time: Duration) {
+        let (_sender, receiver) = mpsc::channel::<()>();
+        let _ = receiver.recv_timeout(time);
+    }
+
+    #[test]
+    fn waiting_is_not_work() {
+        let work = Work::new(Deadline::new(HOUR, None), Duration::from_millis(100));
+        wait(Duration::from_millis(150));
+        assert_eq!(work.expired(), None);
+        let begun = Instant::now();
+        while work.expired().is_none() && begun.elapsed() < Duration::from_secs(30) {}
+        assert_eq!(work.expired(), Some(Stop::CpuTime(Duration::from_millis(100))));
+        assert_eq!(work.begin().expired(), None);
+    }
+
+    #[test]
+    fn the_work_of_others_counts() {
+        let mut work = Work::new(Deadline::new(HOUR, None), HOUR);
+        work.add_cpu_time(HOUR / 2);
+        assert_eq!(work.expired(), None);
+        work.add_cpu_time(HOUR / 2);
+        assert_eq!(work.expired(), Some(Stop::CpuTime(HOUR)));
+    }
+}
