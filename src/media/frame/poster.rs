@@ -23,8 +23,8 @@ const MAX_ASPECT: u64 = 16;
 /// mapping of tones and the turning of the small picture.
 ///
 /// The limits of the `Media` hold for its pictures, too: a picture has at most [`max_pixels`](crate::Limits::max_pixels), and each call
-/// may take [`max_time`](crate::Limits::max_time). Both are looked at between the steps: libswscale and the encoders cannot be
-/// interrupted.
+/// may take [`max_time`](crate::Limits::max_time) and [`max_cpu_time`](crate::Limits::max_cpu_time). They are looked at every 64 rows;
+/// what cannot be interrupted is a call of libswscale, and of the encoders of JPEG and PNG.
 #[derive(Debug)]
 pub struct PosterFrame {
     pub(super) frame: Frame,
