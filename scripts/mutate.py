@@ -78,17 +78,22 @@ class Result:
     name: str
     outcomes: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
-    slowest: float = 0
-    largest: int = 0
+    # Seconds or bytes, and the copy that took them.
+    slowest: tuple[float, int] = (0, 0)
+    largest: tuple[int, int] = (0, 0)
 
     @property
     def runs(self) -> int:
         return sum(self.outcomes.values())
 
-    def count(self, outcome: str, run: Run) -> None:
+    def count(self, number: int, outcome: str, run: Run) -> None:
         self.outcomes[outcome] += 1
-        self.slowest = max(self.slowest, run.seconds)
-        self.largest = max(self.largest, run.peak_bytes)
+        self.slowest = max(self.slowest, (run.seconds, number))
+        self.largest = max(self.largest, (run.peak_bytes, number))
+
+    def cost(self) -> str:
+        (seconds, slowest), (peak, largest) = self.slowest, self.largest
+        return f"slowest {seconds:.2f} s (copy {slowest}), largest {peak / MEGABYTE:.0f} MB (copy {largest})"
 
 
 def run_process(command: list[str], limit: float) -> Run:
@@ -179,7 +184,7 @@ class Campaign:
         if outcome == "late" and not is_last:
             self.late.append((result, path, number))
             return
-        result.count(outcome, run)
+        result.count(number, outcome, run)
         if reason:
             kept = self.keep(result.name, number, path.suffix, data, at, (reason, *changes), run)
             result.failures.append(Failure(result.name, number, reason, kept))
@@ -224,8 +229,7 @@ def print_failure(failure: Failure) -> None:
 
 def print_result(result: Result) -> None:
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(result.outcomes.items()))
-    cost = f"slowest {result.slowest:.2f} s, largest {result.largest / MEGABYTE:.0f} MB"
-    print(f"{result.name}: {len(result.failures)} failures in {result.runs} copies ({outcomes}); {cost}", flush=True)
+    print(f"{result.name}: {len(result.failures)} failures in {result.runs} copies ({outcomes}); {result.cost()}", flush=True)
     for failure in result.failures:
         print_failure(failure)
 
@@ -237,8 +241,8 @@ def print_summary(results: list[Result], seed: str) -> bool:
     slowest, largest = max(results, key=lambda result: result.slowest), max(results, key=lambda result: result.largest)
     print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common()))
     print(
-        f"SEED={seed}: {runs} copies of {len(results)} files: {failures} failures; slowest {slowest.slowest:.2f} s ({slowest.name}), "
-        f"largest {largest.largest / MEGABYTE:.0f} MB ({largest.name})"
+        f"SEED={seed}: {runs} copies of {len(results)} files: {failures} failures; slowest {slowest.slowest[0]:.2f} s ({slowest.name}), "
+        f"largest {largest.largest[0] / MEGABYTE:.0f} MB ({largest.name})"
     )
     # As cargo's tests end, so that scripts/test.sh counts these.
     at_fault = sum(bool(result.failures) for result in results)
