@@ -80,6 +80,8 @@ step lint scripts/lint.sh
 step test cargo test --locked --features static --no-fail-fast
 # A few times of each fixture, by the example that the step before built: `make any-time` requests more.
 step any-time target/python/bin/python -B scripts/any_time.py --times 5
+# A few hostile files: `make cost` has all kinds, and larger ones.
+step cost scripts/cost.py --short
 # What the documents tell people to type, with the program that was built for the tests.
 POSTERFRAME=target/debug/posterframe step docs-test target/python/bin/python -B scripts/docs_test.py
 step test-library scripts/test_library.sh
