@@ -209,6 +209,8 @@ def main() -> None:
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"SEED={seed}", flush=True)
     program = Path(os.environ.get("POSTERFRAME", ROOT / "target" / "debug" / "posterframe")).resolve()
+    if not program.is_file():
+        sys.exit(f"cost: there is no program {program}: cargo build --locked --features static --bin posterframe")
     chosen = kinds(seed, options.short)
     wanted = options.kind
     if wanted:

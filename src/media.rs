@@ -18,6 +18,7 @@ mod error;
 mod ffi;
 mod frame;
 mod frames;
+mod hidden;
 mod info;
 mod input;
 mod layout;
@@ -28,6 +29,7 @@ mod seen;
 mod sequence;
 mod timeline;
 mod units;
+mod work;
 
 pub use between::FramesBetween;
 pub use error::Error;

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use crate::limits::{Limit, Limits};
 use crate::media::container::encryption::ProtectedEntry;
+use crate::media::hidden::Syntax;
 use crate::media::info::Mp4Layout;
 use crate::media::input::{Fault, Input};
 use crate::media::seen::Seen;
@@ -45,6 +46,8 @@ const MAX_STEPS: u32 = 1 << 20;
 /// The layout of a file.
 pub(crate) struct Layout {
     family: Family,
+    /// Work of one call.
+    max_parsed_bytes: u64,
 }
 
 /// The family of containers that a file belongs to.
@@ -67,7 +70,7 @@ impl Layout {
         } else {
             Family::Mp4(Box::new(Mp4::new(limits, at.map(microseconds))))
         };
-        let mut layout = Self { family };
+        let mut layout = Self { family, max_parsed_bytes: limits.max_parsed_bytes };
         if !layout.drive(input)? {
             layout.family = Family::Unknown;
         }
@@ -88,6 +91,11 @@ impl Layout {
             self.family = Family::Unknown;
         }
         self
+    }
+
+    /// Whether the file is of a family that a planner knows.
+    pub(crate) const fn is_known(&self) -> bool {
+        !matches!(self.family, Family::Unknown)
     }
 
     /// Returns what `MediaInfo` reports about an MP4 or MOV.
@@ -138,6 +146,7 @@ impl Layout {
             }
             _ => return None,
         };
+        seen.work().restart();
         planner.step(seen).ok().map(|plan| plan.ranges)
     }
 
@@ -209,13 +218,17 @@ impl Layout {
     /// # Errors
     /// What reading gives, the deadline, and limits on what the file declares.
     fn drive(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
+        input.begin_work(self.max_parsed_bytes);
         for _ in 0..MAX_STEPS {
             input.check()?;
-            let step = match &mut self.family {
-                Family::Mp4(planner) => planner.step(input.seen()),
-                Family::Matroska(planner) => planner.step(input.seen()),
-                Family::Unknown => Err(Pause::Unknown),
+            let (step, syntax, hidden) = match &mut self.family {
+                Family::Mp4(planner) => (planner.step(input.seen()), Syntax::Boxes, planner.take_hidden()),
+                Family::Matroska(planner) => {
+                    (planner.step(input.seen()), Syntax::Elements, planner.take_hidden())
+                }
+                Family::Unknown => return Ok(false),
             };
+            input.hide(syntax, hidden);
             match step {
                 Ok(Plan { ranges, only }) => {
                     input.request(&ranges, only);
@@ -229,6 +242,7 @@ impl Layout {
                 Err(Pause::Limit { limit, allowed }) => {
                     return Err(input.fail(Fault::Limit { limit, allowed }));
                 }
+                Err(Pause::Stopped(stop)) => return Err(input.fail(Fault::Stopped(stop))),
                 Err(Pause::Unknown) => return Ok(false),
             }
         }

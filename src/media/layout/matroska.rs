@@ -150,6 +150,10 @@ impl Planner for Matroska {
         let ranges = cues.map_or_else(Vec::new, |cues| head.frame_ranges(seen.size(), cues, at));
         Ok(Plan { ranges, only: false })
     }
+
+    fn take_hidden(&mut self) -> Vec<ByteRange> {
+        Vec::new()
+    }
 }
 
 impl Matroska {

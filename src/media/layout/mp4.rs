@@ -5,8 +5,10 @@
 //! tables name the packets that lead to the frame at a time (`frame`). A file of fragments is followed as far as that frame
 //! (`chain`), and its end is looked at for its duration (`tail`).
 
+mod allowed;
 mod chain;
 mod count;
+mod edits;
 mod fragment;
 mod frame;
 mod index;
@@ -25,6 +27,7 @@ use crate::media::info::Mp4Layout;
 use crate::media::layout::planner::{Pause, Plan, Planner};
 use crate::media::layout::view::View;
 use crate::media::seen::Seen;
+use crate::source::ByteRange;
 use chain::Chain;
 use walk::Walk;
 
@@ -51,7 +54,7 @@ impl Planner for Mp4 {
         let track = self.track.map_or_else(|| movie.main_track(), |id| movie.track(id));
         let wanted = track.zip(self.at);
         let Some(chain) = &mut self.chain else {
-            return Ok(frame::plan(&movie, seen.bytes(moov.start(), moov.len())?, wanted));
+            return frame::plan(&movie, seen.bytes(moov.start(), moov.len())?, wanted, seen.work());
         };
         let result = chain.step(seen, wanted);
         if result == Err(Pause::Unknown) {
@@ -60,6 +63,12 @@ impl Planner for Mp4 {
             return self.step(seen);
         }
         result
+    }
+
+    fn take_hidden(&mut self) -> Vec<ByteRange> {
+        let mut hidden = self.walk.counter.take_hidden();
+        hidden.extend(self.chain.iter_mut().flat_map(Chain::take_hidden));
+        hidden
     }
 }
 
@@ -111,7 +120,6 @@ mod tests {
     use super::*;
     use crate::limits::Limit;
     use crate::media::layout::replay::Replay;
-    use crate::source::ByteRange;
 
     fn look_at(file: &[u8]) -> Result<Option<Mp4Layout>, Pause> {
         let mut planner = Mp4::new(&Limits::default(), None);

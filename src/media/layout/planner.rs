@@ -1,7 +1,9 @@
 //! What a planner answers: the bytes that it wants.
 
+use crate::deadline::Stop;
 use crate::limits::Limit;
 use crate::media::seen::Seen;
+use crate::media::work::NoMoreWork;
 use crate::source::ByteRange;
 
 /// A planner for one family of containers: bytes seen in, bytes wanted out. A planner touches no reader, no clock and no libav.
@@ -11,6 +13,9 @@ pub(super) trait Planner {
     /// # Errors
     /// [`Pause`] says what stopped the step.
     fn step(&mut self, seen: &Seen) -> Result<Plan, Pause>;
+
+    /// Returns the parts of the file, found since the last call, that libav is not to be shown.
+    fn take_hidden(&mut self) -> Vec<ByteRange>;
 }
 
 /// Bytes that will be read. A plan is a hint: a wrong plan costs requests, never the picture.
@@ -36,8 +41,19 @@ pub(super) enum Pause {
     },
     /// The file is of another family, or laid out in a way that the planner does not know.
     Unknown,
-    /// The file declares more than the limit with this name allows.
+    /// The file declares more than the limit with this name allows, or would take more work.
     Limit { limit: Limit, allowed: u64 },
+    /// There is no time left.
+    Stopped(Stop),
+}
+
+impl From<NoMoreWork> for Pause {
+    fn from(reason: NoMoreWork) -> Self {
+        match reason {
+            NoMoreWork::Stopped(stop) => Self::Stopped(stop),
+            NoMoreWork::Limit { limit, allowed } => Self::Limit { limit, allowed },
+        }
+    }
 }
 
 impl Pause {
@@ -64,6 +80,14 @@ impl Pause {
 }
 
 impl Seen {
+    /// Counts the work of visiting this many bytes.
+    ///
+    /// # Errors
+    /// [`Pause::Limit`] and [`Pause::Stopped`].
+    pub(super) fn spend(&self, bytes: u64) -> Result<(), Pause> {
+        self.work().spend(bytes).map_err(Pause::from)
+    }
+
     /// Returns `length` bytes at `offset`, or fewer at the end of the file.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use super::index::{SegmentIndex, indexes_before};
 use super::movie::Movie;
 use super::tail::Tail;
 use super::track::Track;
-use super::walk::Walk;
+use super::walk::{SIDX_BYTES, Walk};
 use crate::media::layout::boxes::parse_header;
 use crate::media::layout::gop::{Route, part_of_gop, rescale};
 use crate::media::layout::planner::{Pause, Plan};
@@ -29,6 +29,8 @@ const MAX_FIRST_FRAGMENTS: u32 = 4;
 const READ_THROUGH: u64 = 1 << 20;
 /// The largest header of a fragment that is read; the many samples of a larger one are left to libavformat.
 const MAX_MOOF_BYTES: u64 = 4 << 20;
+/// The work of a box.
+const BOX_WORK: u64 = 16;
 /// Boxes between the header of a fragment and its media data, at most.
 const MAX_BETWEEN: u32 = 16;
 
@@ -85,6 +87,11 @@ impl Chain {
             next: walk.offset,
             ..Self::default()
         })
+    }
+
+    /// Takes the parts of the file that libav is not to see.
+    pub(super) fn take_hidden(&mut self) -> Vec<ByteRange> {
+        self.counter.take_hidden()
     }
 
     /// Plans for showing more fragments: twice as many as before.
@@ -194,11 +201,18 @@ impl Chain {
             if &header.kind == b"moof" {
                 break header.size;
             }
-            self.next = self.next.saturating_add(header.size).min(seen.size());
+            seen.spend(BOX_WORK)?;
+            let end = self.next.saturating_add(header.size).min(seen.size());
+            if &header.kind == b"sidx" {
+                let sidx = seen.bytes(self.next, SIDX_BYTES.min(end.saturating_sub(self.next)))?;
+                self.counter.count_index(self.next, sidx, header.header_bytes)?;
+            }
+            self.counter.pass_over(header.kind, ByteRange::new(self.next, end));
+            self.next = end;
         };
         let (offset, moof_end) = (self.next, self.next.saturating_add(moof_bytes));
         let parts = self.read(seen, offset)?;
-        let end = media_end(seen, moof_end)?;
+        let end = self.media_end(seen, moof_end)?;
         let before = self.last.map_or(0, |link| link.end);
         let mut link = Link { moof_bytes, bytes: end.saturating_sub(offset), end: before, ticks: 1 };
         for part in parts.iter().filter(|part| part.track_id == self.track) {
@@ -222,12 +236,31 @@ impl Chain {
         Ok(true)
     }
 
+    /// Returns where the media data end of a fragment whose header ends at `offset`. Without media data between two fragments, they
+    /// lie elsewhere.
+    fn media_end(&mut self, seen: &Seen, mut offset: u64) -> Result<u64, Pause> {
+        for _ in 0..MAX_BETWEEN {
+            let header = parse_header(seen.bytes(offset, 16)?);
+            let Some(header) = header.filter(|header| &header.kind != b"moof") else {
+                return Ok(offset.min(seen.size()));
+            };
+            let end = offset.saturating_add(header.size).min(seen.size());
+            self.counter.pass_over(header.kind, ByteRange::new(offset, end));
+            offset = end;
+            if &header.kind == b"mdat" {
+                return Ok(offset);
+            }
+        }
+        Err(Pause::Unknown)
+    }
+
     /// Reads the tracks of the fragment at `offset`, notes what they show, and adds up what they declare.
     fn read(&mut self, seen: &Seen, offset: u64) -> Result<Vec<TrackFragment>, Pause> {
         let header = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
         let header = header.filter(|header| header.size <= MAX_MOOF_BYTES).ok_or(Pause::Unknown)?;
         let moof = seen.bytes(offset, header.size)?;
-        self.counter.count(offset, moof)?;
+        self.counter.count(offset, moof, seen.work())?;
+        seen.spend(header.size)?;
         let parts = read_fragment(moof, offset, &self.movie).ok_or(Pause::Unknown)?;
         for part in &parts {
             let Some(first) = part.samples.first() else { continue };
@@ -303,22 +336,6 @@ impl Chain {
         }
         Ok(())
     }
-}
-
-/// Returns where the media data end of a fragment whose header ends at `offset`. Without media data between two fragments, they lie
-/// elsewhere.
-fn media_end(seen: &Seen, mut offset: u64) -> Result<u64, Pause> {
-    for _ in 0..MAX_BETWEEN {
-        let Some(header) = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind != b"moof")
-        else {
-            return Ok(offset.min(seen.size()));
-        };
-        offset = offset.saturating_add(header.size).min(seen.size());
-        if &header.kind == b"mdat" {
-            return Ok(offset);
-        }
-    }
-    Err(Pause::Unknown)
 }
 
 #[cfg(test)]

@@ -4,11 +4,14 @@
 use super::movie::Movie;
 use super::track::Track;
 use crate::media::layout::gop::{Route, Sample};
-use crate::media::layout::planner::Plan;
+use crate::media::layout::planner::{Pause, Plan};
+use crate::media::work::Work;
 use crate::source::ByteRange;
 
 /// Bytes of a time code that are read, at most (`mov_read_timecode_track` and `mov_read_rtmd_track`).
 const MAX_CODE_BYTES: u32 = 18;
+/// The work of one sample.
+const SAMPLE_WORK: u64 = 16;
 /// Chapter titles that are requested, at most, and their size.
 const MAX_CHAPTERS: usize = 256;
 const MAX_TITLE_BYTES: u32 = 4 << 10;
@@ -16,7 +19,15 @@ const MAX_TITLE_BYTES: u32 = 4 << 10;
 /// Plans for opening the file, and for the frame of a track at a time, in microseconds from the start: the packets from the keyframe
 /// to the last one that a search for it reads. Of a movie that ends before, these are the last keyframe's packets and those of the
 /// frame at half of the duration.
-pub(super) fn plan(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) -> Plan {
+///
+/// # Errors
+/// When that is too much work.
+pub(super) fn plan(
+    movie: &Movie,
+    moov: &[u8],
+    wanted: Option<(&Track, i64)>,
+    work: &Work,
+) -> Result<Plan, Pause> {
     let mut ranges = header_ranges(movie, moov);
     if let Some((track, at)) = wanted {
         let (start, (late, delay)) = (movie.start(|track| track.start(moov)), track.lateness(moov));
@@ -24,22 +35,23 @@ pub(super) fn plan(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>) ->
             let wanted = track.composed(start.saturating_add(at)).saturating_add(late);
             let (mut route, mut samples) = (Route::new(wanted, delay), track.samples(moov));
             while let Some(sample) = samples.next().filter(|_| !route.is_complete) {
+                work.spend(SAMPLE_WORK)?;
                 route.add(&sample);
             }
-            route
+            Ok::<_, Pause>(route)
         };
-        let route = to(at);
+        let route = to(at)?;
         let has_frame = route.best.is_some();
         if !has_frame && movie.is_fragmented {
             // The frame may be in a fragment. What is under way may be of use, and the rest is read when libav asks for it.
-            return Plan::default();
+            return Ok(Plan::default());
         }
         ranges.extend(route.ranges);
         if !has_frame {
-            ranges.extend(to(movie.duration >> 1).ranges);
+            ranges.extend(to(movie.duration >> 1)?.ranges);
         }
     }
-    Plan { ranges, only: true }
+    Ok(Plan { ranges, only: true })
 }
 
 /// Returns the samples that libavformat reads while it opens the file: time codes, and chapters.
@@ -71,7 +83,8 @@ mod tests {
     fn packets(moov: &[u8], at: i64) -> Option<Vec<u64>> {
         let movie = Movie::parse(moov).unwrap();
         // The ranges merge over the gaps.
-        let Plan { ranges, only } = plan(&movie, moov, Some((&movie.tracks[0], at)));
+        let Plan { ranges, only } =
+            plan(&movie, moov, Some((&movie.tracks[0], at)), &Work::default()).unwrap();
         only.then(|| ranges.iter().flat_map(|range| [range.start(), range.end()]).collect())
     }
 
@@ -183,7 +196,7 @@ mod tests {
             if let Some(movie) = Movie::parse(bytes) {
                 for track in &movie.tracks {
                     for at in [i64::MIN, 0, 700_000, i64::MAX] {
-                        plan(&movie, bytes, Some((track, at)));
+                        plan(&movie, bytes, Some((track, at)), &Work::default()).unwrap();
                     }
                 }
             }
