@@ -372,5 +372,5 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 RANDOM = {f"random_{number}": random_tree for number in range(1, 9)}
 # What takes a long list to show.
 SIZES = {"empty_boxes": 16 << 20, "empty_boxes_at_top": 1 << 20}
-GRAB: dict[str, tuple[str, ...]] = {"fragments_without_media": ("--at", "9e12")}
+GRAB: dict[str, tuple[str, ...]] = {"fragments_without_media": ("--at", "9000000000000")}
 SHORT = ("pssh", "meta_names", "cmvd_everywhere", "fragments", "tags", "elst_times_samples", "random_1")

@@ -20,6 +20,7 @@ mod boxes;
 mod ebml;
 mod gop;
 mod matroska;
+mod metadata;
 mod mp4;
 mod planner;
 #[cfg(any(test, fuzzing))]

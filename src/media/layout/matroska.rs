@@ -10,7 +10,9 @@ use crate::source::ByteRange;
 
 use super::ebml::{big_endian, element, elements, number_of, vint};
 use super::gop::{part_of_gop, rank};
+use super::metadata::{CHAPTERS, Metadata, TAGS};
 use super::planner::{Pause, Plan, Planner};
+use crate::limits::Limit;
 use crate::media::seen::Seen;
 
 /// Bytes looked at first.
@@ -21,8 +23,15 @@ const MAX_TRAILER: u64 = 1 << 20;
 /// Cues larger than this are left to libav. 60,000 keyframes of lossless video take 2 MiB.
 const MAX_CUES: u64 = 32 << 20;
 /// Elements at the top level in front of the first cluster, at most.
-const MAX_ELEMENTS: u32 = 64;
-/// Entries of a seek head, at most.
+const MAX_ELEMENTS: u32 = 4096;
+/// The longest element in front of the first cluster that is read.
+const MAX_HEAD_ELEMENT: u64 = 4 << 20;
+/// The head of an element: an identifier of four bytes and a size of eight.
+const ELEMENT_HEAD: u64 = 12;
+/// The work of an element, and of an entry of the cues.
+const ELEMENT_WORK: u64 = 16;
+const CUE_WORK: u64 = 64;
+/// Entries of all seek heads, at most.
 const MAX_SEEKS: usize = 64;
 /// Blocks looked at to learn when tracks begin, at most.
 const MAX_BLOCKS: u32 = 64;
@@ -77,7 +86,14 @@ const TYPE_METADATA: u64 = 33;
 pub(super) struct Matroska {
     /// The time that a frame is wanted at, from the start.
     at: Option<Duration>,
+    /// What has been read of the elements in front of the first cluster, and whether that is all.
     head: Option<Head>,
+    is_whole: bool,
+    metadata: Metadata,
+    /// Elements that the seek head names of which the metadata have been looked at.
+    looked_at: usize,
+    /// What was found to be hidden, and not taken yet.
+    hidden: Vec<ByteRange>,
     /// Whether the file is known to have no cues, after a frame was planned for.
     pub(super) has_no_cues: bool,
 }
@@ -93,6 +109,9 @@ struct Head {
     tracks: Vec<Track>,
     /// Elements that the seek head names: identifier and place.
     named: Vec<(u32, u64)>,
+    /// Where the next element in front of the first cluster begins, and how many came before.
+    next: u64,
+    elements: u32,
     first_cluster: u64,
     blocks: Blocks,
 }
@@ -136,30 +155,100 @@ pub(super) fn is_matroska(start: &[u8]) -> bool {
 
 impl Planner for Matroska {
     fn step(&mut self, seen: &Seen) -> Result<Plan, Pause> {
-        if self.head.is_none() {
-            let head = seen.bytes(0, HEAD_BYTES).map_err(Pause::kept)?;
-            self.head = Some(Head::parse(head).ok_or(Pause::Unknown)?);
-        }
+        self.read_head(seen)?;
         let Some(head) = &mut self.head else { return Err(Pause::Unknown) };
         head.read_starts(seen, self.at.is_some())?;
         let Some(at) = self.at else {
-            return Ok(Plan { ranges: head.trailers(seen.size(), false), only: false });
+            self.look_at_metadata(seen)?;
+            let ranges = self.head.as_ref().map_or_else(Vec::new, |head| head.trailers(seen.size(), false));
+            return Ok(Plan { ranges, only: false });
         };
         let cues = head.read_cues(seen)?;
-        self.has_no_cues = cues.is_some_and(|cues| elements(cues).all(|(id, _)| id != CUE_POINT));
-        let ranges = cues.map_or_else(Vec::new, |cues| head.frame_ranges(seen.size(), cues, at));
+        self.has_no_cues = cues.is_some();
+        for (id, _) in cues.into_iter().flat_map(elements) {
+            seen.spend(ELEMENT_WORK)?;
+            if id == CUE_POINT {
+                self.has_no_cues = false;
+                break;
+            }
+        }
+        let ranges = cues.map_or_else(|| Ok(Vec::new()), |cues| head.frame_ranges(seen, cues, at))?;
+        self.look_at_metadata(seen)?;
         Ok(Plan { ranges, only: false })
     }
 
     fn take_hidden(&mut self) -> Vec<ByteRange> {
-        Vec::new()
+        std::mem::take(&mut self.hidden)
     }
 }
 
 impl Matroska {
     /// Begins with opening the file, and with the frame at `at` if one is wanted.
     pub(super) fn new(at: Option<Duration>) -> Self {
-        Self { at, head: None, has_no_cues: false }
+        Self {
+            at,
+            head: None,
+            is_whole: false,
+            metadata: Metadata::default(),
+            looked_at: 0,
+            hidden: Vec::new(),
+            has_no_cues: false,
+        }
+    }
+
+    /// Walks the elements in front of the first cluster.
+    fn read_head(&mut self, seen: &Seen) -> Result<(), Pause> {
+        let bytes = seen.bytes(0, HEAD_BYTES).map_err(Pause::kept)?;
+        if self.head.is_none() {
+            self.head = Some(Head::new(bytes).ok_or(Pause::Unknown)?);
+        }
+        let Some(head) = &mut self.head else { return Err(Pause::Unknown) };
+        while !self.is_whole {
+            seen.spend(ELEMENT_WORK)?;
+            let at = head.next;
+            let found = element(seen.bytes(at, ELEMENT_HEAD)?, 0).ok_or(Pause::Unknown)?;
+            if found.id == CLUSTER {
+                (head.first_cluster, head.blocks.at) = (at, Some(at));
+                self.is_whole = true;
+                break;
+            }
+            if head.elements >= MAX_ELEMENTS {
+                return Err(Pause::Limit { limit: Limit::MaxBoxes, allowed: MAX_ELEMENTS.into() });
+            }
+            if matches!(found.id, SEEK_HEAD | INFO | TRACKS) {
+                let size = found.size.filter(|&size| size <= MAX_HEAD_ELEMENT).ok_or(Pause::Unknown)?;
+                let content = seen.bytes(at.saturating_add(found.content), size)?;
+                seen.spend(size)?;
+                head.take(found.id, content)
+                    .filter(|()| content.len() as u64 == size)
+                    .ok_or(Pause::Unknown)?;
+            }
+            self.hidden.extend(self.metadata.hidden(seen, at, &found)?);
+            let end = found.end().and_then(|length| at.checked_add(length));
+            (head.next, head.elements) = (end.ok_or(Pause::Unknown)?, head.elements.saturating_add(1));
+        }
+        if head.tracks.is_empty() { Err(Pause::Unknown) } else { Ok(()) }
+    }
+
+    /// Looks at the metadata behind the clusters, as far as seek heads name it. libavformat reads it when it opens the file.
+    fn look_at_metadata(&mut self, seen: &Seen) -> Result<(), Pause> {
+        let Some(head) = &mut self.head else { return Ok(()) };
+        while let Some(&(id, start)) = head.named.get(self.looked_at) {
+            let is_new = !head.named.iter().take(self.looked_at).any(|(_, other)| *other == start);
+            if is_new && start > head.first_cluster && matches!(id, TAGS | CHAPTERS | SEEK_HEAD) {
+                let soon = head.trailers(seen.size(), false);
+                let found = element(seen.bytes_beside(start, ELEMENT_HEAD, &soon)?, 0);
+                if let Some(found) = found.filter(|found| found.id == id) {
+                    let size = found.size.filter(|&size| id == SEEK_HEAD && size <= MAX_HEAD_ELEMENT);
+                    if let Some(size) = size {
+                        head.take_seek_head(seen.bytes(start.saturating_add(found.content), size)?);
+                    }
+                    self.hidden.extend(self.metadata.hidden(seen, start, &found)?);
+                }
+            }
+            self.looked_at = self.looked_at.saturating_add(1);
+        }
+        Ok(())
     }
 
     /// Plans for another time.
@@ -179,34 +268,36 @@ impl Matroska {
 }
 
 impl Head {
-    /// Walks the elements in front of the first cluster.
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    /// Begins with the head of the segment.
+    fn new(bytes: &[u8]) -> Option<Self> {
         let segment = element(bytes, element(bytes, 0)?.end()?).filter(|element| element.id == SEGMENT)?;
-        let mut head = Self {
+        Some(Self {
             segment: segment.content,
             timestamp_scale: 1_000_000,
             duration: None,
             tracks: Vec::new(),
             named: Vec::new(),
+            next: segment.content,
+            elements: 0,
             first_cluster: 0,
             blocks: Blocks::default(),
-        };
-        let mut at = segment.content;
-        for _ in 0..MAX_ELEMENTS {
-            let found = element(bytes, at)?;
-            if found.id == CLUSTER {
-                (head.first_cluster, head.blocks.at) = (at, Some(at));
-                return (!head.tracks.is_empty()).then_some(head);
-            }
-            match found.id {
-                SEEK_HEAD => head.named.extend(seek_head(found.content_in(bytes)?, head.segment)),
-                INFO => head.read_info(found.content_in(bytes)?),
-                TRACKS => head.tracks = tracks(found.content_in(bytes)?)?,
-                _ => {}
-            }
-            at = found.end()?;
+        })
+    }
+
+    /// Takes what an element in front of the first cluster says. `None` when nobody can plan for the file.
+    fn take(&mut self, id: u32, content: &[u8]) -> Option<()> {
+        match id {
+            SEEK_HEAD => self.take_seek_head(content),
+            INFO => self.read_info(content),
+            TRACKS => self.tracks = tracks(content)?,
+            _ => {}
         }
-        None
+        Some(())
+    }
+
+    fn take_seek_head(&mut self, content: &[u8]) {
+        let room = MAX_SEEKS.saturating_sub(self.named.len());
+        self.named.extend(seek_head(content, self.segment).into_iter().take(room));
     }
 
     fn read_info(&mut self, info: &[u8]) {
@@ -297,13 +388,13 @@ impl Head {
 
     /// Returns the bytes from the cluster with the keyframe before the frame at `at` to about that frame. Of a video that ends
     /// before, these are the last keyframe's and those of the frame at half of the duration.
-    fn frame_ranges(&self, size: u64, cues: &[u8], at: Duration) -> Vec<ByteRange> {
+    fn frame_ranges(&self, seen: &Seen, cues: &[u8], at: Duration) -> Result<Vec<ByteRange>, Pause> {
         let pictures = self.tracks.iter().filter(|track| track.kind == TYPE_VIDEO);
         // The first of equals, as `Media` chooses.
-        let Some(track) = pictures.rev().max_by_key(|track| track.rank) else { return Vec::new() };
+        let Some(track) = pictures.rev().max_by_key(|track| track.rank) else { return Ok(Vec::new()) };
         let half = self.duration.filter(|&duration| duration <= at).map(|duration| duration.div_f64(2.0));
         let goals = [Some(at), half].into_iter().flatten().map(|at| self.ticks(at));
-        goals.filter_map(|wanted| self.range_to(wanted, size, cues, track.number)).collect()
+        goals.filter_map(|wanted| self.range_to(wanted, seen, cues, track.number).transpose()).collect()
     }
 
     /// Converts a time from the start to ticks.
@@ -314,18 +405,33 @@ impl Head {
     }
 
     /// Returns the bytes from the cluster with the keyframe of a track at or before a time, in ticks, to about the frame there.
-    fn range_to(&self, wanted: u64, size: u64, cues: &[u8], track: u64) -> Option<ByteRange> {
-        let points = || elements(cues).filter(|(id, _)| *id == CUE_POINT);
-        let cues = || points().filter_map(|(_, point)| cue_of(point, track, self.segment));
-        let cue = cues().filter(|cue| cue.time <= wanted).max_by_key(|cue| cue.time)?;
-        let Some(next) = cues().filter(|cue| cue.time > wanted).min_by_key(|cue| cue.time) else {
+    fn range_to(
+        &self,
+        wanted: u64,
+        seen: &Seen,
+        cues: &[u8],
+        track: u64,
+    ) -> Result<Option<ByteRange>, Pause> {
+        let (mut before, mut behind): (Option<Cue>, Option<Cue>) = (None, None);
+        for (_, point) in elements(cues).filter(|(id, _)| *id == CUE_POINT) {
+            seen.spend(CUE_WORK.saturating_add(point.len() as u64))?;
+            let Some(cue) = cue_of(point, track, self.segment) else { continue };
+            if cue.time <= wanted {
+                // The last of equals.
+                before = before.filter(|best| best.time > cue.time).or(Some(cue));
+            } else {
+                behind = behind.filter(|best| best.time <= cue.time).or(Some(cue));
+            }
+        }
+        let (Some(cue), size) = (before, seen.size()) else { return Ok(None) };
+        let Some(next) = behind else {
             // Behind the last keyframe comes what follows the clusters.
-            return Some(ByteRange::new(cue.cluster, self.end_behind(cue.offset, cue.cluster, size)));
+            return Ok(Some(ByteRange::new(cue.cluster, self.end_behind(cue.offset, cue.cluster, size))));
         };
         let (ahead, whole) = (wanted.saturating_sub(cue.time), next.time.saturating_sub(cue.time));
         let part = part_of_gop(next.offset.saturating_sub(cue.offset), ahead, whole);
         let end = cue.offset.saturating_add(part).saturating_add(BEHIND_ESTIMATE);
-        Some(ByteRange::new(cue.cluster, end.min(size)))
+        Ok(Some(ByteRange::new(cue.cluster, end.min(size))))
     }
 }
 

@@ -30,20 +30,23 @@ const MAX_OUT_OF_REACH: u64 = 64;
 /// Entries that a fragment and an entry of its index cost for each track, and those for a sample with a vector of its own.
 const FRAGMENT_ENTRIES: u64 = 2;
 const VECTOR_ENTRIES: u64 = 4;
-/// Comparisons of items that cost as much as an entry.
+/// Comparisons of items that cost as much as an entry, and the entries that a property of an item costs.
 const ITEM_COMPARISONS: u64 = 256;
+const PROPERTY_ENTRIES: u64 = 16;
 
-/// Other boxes that libavformat looks into at the top level of good files and of bad ones.
-const OTHERS: [&[u8; 4]; 4] = [b"meta", b"stsd", b"stsz", b"trun"];
-/// Boxes that are no part of a sample description, but which libavformat would read there.
-const OUTSIDE_DESCRIPTIONS: [&[u8; 4]; 47] = [
-    b"pssh", b"senc", b"saiz", b"saio", b"adrm", b"uuid", b"chpl", //
-    b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"tref", b"mvex", b"moof", b"traf",
-    b"udta", b"meta", b"ilst", b"cmov", //
-    b"mvhd", b"tkhd", b"mdhd", b"elst", b"dref", b"stsd", b"stts", b"ctts", b"stsc", b"stsz", b"stz2",
-    b"stco", b"co64", b"stss", b"stps", b"sdtp", b"sbgp", b"sgpd", b"trex", b"tfhd", b"trun", b"sidx",
-    b"keys", b"iprp", b"kind",
-];
+/// Whether a box is no part of a sample description, although libavformat would read it there.
+#[rustfmt::skip]
+const fn is_outside_descriptions(kind: &[u8; 4]) -> bool {
+    matches!(
+        kind,
+        b"pssh" | b"senc" | b"saiz" | b"saio" | b"adrm" | b"uuid" | b"chpl"
+            | b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"dinf" | b"tref" | b"mvex" | b"moof" | b"traf"
+            | b"udta" | b"meta" | b"ilst" | b"cmov"
+            | b"mvhd" | b"tkhd" | b"mdhd" | b"elst" | b"dref" | b"stsd" | b"stts" | b"ctts" | b"stsc" | b"stsz" | b"stz2"
+            | b"stco" | b"co64" | b"stss" | b"stps" | b"sdtp" | b"sbgp" | b"sgpd" | b"trex" | b"tfhd" | b"trun" | b"sidx"
+            | b"keys" | b"iprp" | b"kind"
+    )
+}
 
 /// Walks boxes as libavformat does: wherever they lie, not only where the specification puts them. Adds up what tables declare, and
 /// names the boxes that libavformat is not to see. The contents of a sample description are not walked, but searched.
@@ -370,7 +373,7 @@ impl EntryCounter {
 
     /// Counts how often libavformat searches the items of HEIF, and how many bytes of properties it reads, again for each item.
     fn count_items(&mut self, boxes: &[u8], place: Place, work: &Work) -> Result<(), Pause> {
-        let (mut items, mut searches, mut property_bytes) = (0_u64, 0_u64, 0_u64);
+        let (mut items, mut searches, mut properties) = (0_u64, 0_u64, 0_u64);
         for part in parts(boxes) {
             let content = part.content;
             let version = content.first().copied().unwrap_or(0);
@@ -388,15 +391,17 @@ impl EntryCounter {
                 }
                 b"iprp" => {
                     let (associations, read) = self.count_properties(&part, place, work)?;
-                    (searches, property_bytes) =
-                        (searches.saturating_add(associations), property_bytes.saturating_add(read));
+                    searches = searches.saturating_add(associations);
+                    properties = properties
+                        .saturating_add(associations.saturating_mul(PROPERTY_ENTRIES))
+                        .saturating_add(read >> 6);
                 }
                 _ => {}
             }
         }
         let comparisons = items.saturating_mul(items.saturating_add(searches));
         let entries = comparisons.checked_div(ITEM_COMPARISONS).unwrap_or(0).saturating_add(items);
-        self.add(entries.saturating_add(property_bytes >> 6), 0);
+        self.add(entries.saturating_add(properties), 0);
         Ok(())
     }
 
@@ -456,7 +461,7 @@ impl EntryCounter {
         work.spend(bytes.len() as u64)?;
         let mut hidden_to = 0;
         for (at, name) in bytes.windows(4).enumerate().skip(12) {
-            if !name.first_chunk().is_some_and(|name| OUTSIDE_DESCRIPTIONS.contains(&name)) {
+            if !name.first_chunk().is_some_and(is_outside_descriptions) {
                 continue;
             }
             let start = at.saturating_sub(4);
@@ -516,7 +521,9 @@ pub(super) fn is_looked_into<'b>(
     start: impl FnOnce() -> Result<&'b [u8], Pause>,
 ) -> Result<bool, Pause> {
     let is_padding = matches!(&kind, b"free" | b"hoov");
-    Ok(is_parent(kind) || OTHERS.contains(&&kind) || (is_padding && hides_moov(start()?)))
+    Ok(is_parent(kind)
+        || matches!(&kind, b"stsd" | b"stsz" | b"trun")
+        || (is_padding && hides_moov(start()?)))
 }
 
 /// Whether padding is a `moov` that somebody crossed out: libavformat reads it all the same.
@@ -698,7 +705,7 @@ mod tests {
         let ipco = boxed(b"ipco", &[boxed(b"colr", &[vec![0; 65_528]])]);
         let ipma = boxed(b"ipma", &[vec![0; 4], vec![0, 0, 0, 1], vec![0, 1, 200], vec![1; 200]]);
         let iprp = boxed(b"iprp", &[ipco, ipma]);
-        assert_eq!(counted(&meta(&[iprp])).0, 200 * 1024);
+        assert_eq!(counted(&meta(&[iprp])).0, 200 * (1024 + 16));
     }
 
     #[test]
