@@ -3,6 +3,9 @@
 //! libavformat reads a box that it knows wherever the box lies, so the list does not depend on the place either, but for tags. What
 //! the list does not name is hidden: boxes for decryption, boxes whose content nobody reports, and boxes that libavformat skips.
 
+/// The part of a picture that is to be shown (ISO/IEC 14496-12, 12.1.4).
+const CLEAN_APERTURE: [u8; 4] = [b'c', b'l', b'a', b'p'];
+
 /// Whether libavformat looks for boxes in this one.
 pub(super) const fn is_parent(kind: [u8; 4]) -> bool {
     match &kind {
@@ -54,7 +57,9 @@ const fn is_needed(kind: [u8; 4]) -> bool {
         b"glbl" | b"esds" | b"jp2h" | b"dvc1" | b"SMI " | b"strf" => true,
         b"ACLR" | b"APRG" | b"AALP" | b"ARES" | b"avss" => true,
         // How pictures are to be shown.
-        b"colr" | b"pasp" | b"clap" | b"fiel" | b"DpxE" | b"mdcv" | b"clli" | b"SmDm" | b"CoLL" => true,
+        &CLEAN_APERTURE | b"colr" | b"pasp" | b"fiel" | b"DpxE" | b"mdcv" | b"clli" | b"SmDm" | b"CoLL" => {
+            true
+        }
         b"dvcC" | b"dvvC" | b"dvwC" | b"amve" => true,
         _ => false,
     }

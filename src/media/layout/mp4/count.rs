@@ -285,8 +285,16 @@ impl EntryCounter {
                 self.add(count(4), bytes);
             }
             b"trun" => self.add(count(4), bytes),
-            b"senc" | b"saio" => self.add(count(4).saturating_mul(VECTOR_ENTRIES), bytes),
-            b"saiz" => self.add(count(5).max(count(13)) >> 5, bytes),
+            b"senc" => self.add(count(4).saturating_mul(VECTOR_ENTRIES), bytes),
+            // Behind the type of what is described and its parameter, if they are there; saiz has a common size in between.
+            b"saiz" | b"saio" => {
+                let behind = if content.get(3).is_some_and(|flags| flags & 1 != 0) { 8 } else { 0 };
+                let declared = match &part.kind {
+                    b"saiz" => count(5_usize.saturating_add(behind)) >> 5,
+                    _ => count(4_usize.saturating_add(behind)),
+                };
+                self.add(declared, bytes);
+            }
             b"sidx" => self.add_index(content),
             _ => {}
         }
