@@ -11,10 +11,11 @@ have one family of containers each, and export
     RANDOM  the same, but function(size, random.Random) -> bytes (optional)
     SIZES   name -> the smallest of the three sizes, where the usual one shows nothing (optional)
     GRAB    name -> further arguments of `grab` (optional)
+    PROBED  names that `probe` alone reads: of thousands of packets that no decoder understands, `grab` tries each (optional)
     SHORT   names that --short measures
 
-Each kind is made in three sizes, each twice the one before. `probe` and `grab` read each file in a process of their own, which
-reports its CPU time and its peak resident memory (getrusage). With n the size in MB of 10^6 bytes, and without what an empty file
+Each kind is made in three sizes, each twice the one before. `probe` and `grab --pick keyframe`, which decodes one frame, read each
+file in a process of their own, which reports its CPU time and its peak resident memory (getrusage). With n the size in MB of 10^6 bytes, and without what an empty file
 takes:
     CPU      at most 0.5 s + 0.3 s n, from the third size on also with a growth exponent of at most 1.15
     memory   at most 100 MB + 4 n, and never over 400 MB
@@ -108,6 +109,7 @@ class Kind:
     make: object
     smallest: int
     grab: tuple[str, ...]
+    is_probed: bool
 
 
 def kinds(seed: int, short: bool) -> list[Kind]:
@@ -125,7 +127,8 @@ def kinds(seed: int, short: bool) -> list[Kind]:
             usual = SHORT_SMALLEST if short else SMALLEST
             smallest = getattr(module, "SIZES", {}).get(name, usual)
             grab = getattr(module, "GRAB", {}).get(name, ())
-            found.append(Kind(f"{path.stem}.{name}", make, smallest, tuple(grab)))
+            is_probed = name in getattr(module, "PROBED", ())
+            found.append(Kind(f"{path.stem}.{name}", make, smallest, tuple(grab), is_probed))
     return found
 
 
@@ -146,7 +149,9 @@ class Measurement:
         self.faults: list[str] = []
 
     def measure(self, kind: Kind, keep: Path | None) -> None:
-        commands = {"probe": ["probe"], "grab": ["grab", *kind.grab, "-o", str(self.folder / "frame.jpg")]}
+        commands = {"probe": ["probe"], "grab": ["grab", "--pick", "keyframe", *kind.grab, "-o", str(self.folder / "frame.jpg")]}
+        if kind.is_probed:
+            del commands["grab"]
         runs: dict[str, list[Run]] = {name: [] for name in commands}
         sizes = []
         for factor in (1, 2, 4):

@@ -61,8 +61,33 @@ impl Walk {
         Ok(())
     }
 
+    /// Passes over the boxes in memory that nobody looks into.
+    fn pass_over(&mut self, seen: &Seen) -> Result<(), Pause> {
+        let Some(rest) = seen.rest_from(self.offset) else { return Ok(()) };
+        let mut at = 0_usize;
+        while let Some(header) = rest.get(at..).filter(|rest| rest.len() >= 16).and_then(parse_header) {
+            let is_first_moov = &header.kind == b"moov" && self.moov.is_none();
+            let is_empty =
+                header.size == 8 && !matches!(&header.kind, b"moof" | b"mdat" | b"sidx") && !is_first_moov;
+            let end = usize::try_from(header.size).ok().and_then(|size| at.checked_add(size));
+            // The head of the next box must be there, too.
+            let Some(end) = end.filter(|end| end.saturating_add(16) <= rest.len()) else { break };
+            if !is_empty && !matches!(&header.kind, b"skip" | b"styp" | b"abst" | b"emsg" | b"prft") {
+                break;
+            }
+            seen.spend(BOX_WORK)?;
+            self.boxes = self.boxes.saturating_add(1);
+            self.counter.check_boxes(self.boxes)?;
+            self.is_known |= header.is_text();
+            at = end;
+        }
+        self.offset = self.offset.saturating_add(at as u64);
+        Ok(())
+    }
+
     /// Looks at one box; `false` when no other follows.
     fn pass(&mut self, seen: &Seen) -> Result<bool, Pause> {
+        self.pass_over(seen)?;
         let (offset, size) = (self.offset, seen.size());
         let Some(header) = parse_header(self.header_bytes(seen)?) else { return Ok(false) };
         if self.only_fragments && &header.kind == b"moof" {
