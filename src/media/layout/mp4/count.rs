@@ -327,13 +327,9 @@ impl EntryCounter {
                 self.tracks = self.tracks.saturating_add(1);
                 let stsd = find(content, &[b"mdia", b"minf", b"stbl", b"stsd"]).unwrap_or_default();
                 inner.is_encrypted = protected_entry(stsd).is_some();
-                if let Some(id) = find(content, &[b"tkhd"])
-                    .and_then(|tkhd| be32(tkhd, if tkhd.first() == Some(&1) { 20 } else { 12 }))
-                {
-                    if inner.is_encrypted {
-                        self.encrypted.insert(id);
-                    }
-                }
+                let tkhd = find(content, &[b"tkhd"]).unwrap_or_default();
+                let id = be32(tkhd, if tkhd.first() == Some(&1) { 20 } else { 12 });
+                self.encrypted.extend(id.filter(|_| inner.is_encrypted));
                 // Searching passes over the boxes of each level once more.
                 work.spend(content.len() as u64 >> 3)?;
                 let mut own = Tables::default();
@@ -394,8 +390,8 @@ impl EntryCounter {
                 b"iinf" => items = items.max(count(4, version > 0)),
                 b"iloc" => items = items.max(count(6, version > 1)),
                 b"iref" => {
-                    searches =
-                        searches.saturating_add(contents(content.get(4..).unwrap_or_default()).count() as u64)
+                    searches = searches
+                        .saturating_add(contents(content.get(4..).unwrap_or_default()).count() as u64);
                 }
                 b"iprp" => {
                     let (associations, read) = self.count_properties(&part, place, work)?;
