@@ -166,7 +166,11 @@ class Measurement:
             for name, command in commands.items():
                 runs[name].append(run(self.program, command[0], file, *command[1:]))
         for name, results in runs.items():
-            late = run(self.program, name, file, *commands[name][1:], "--timeout", str(TIMEOUT)) if results[-1].wall > 2 * TIMEOUT else None
+            late = None
+            if results[-1].cpu > 2 * TIMEOUT:
+                # The best of some: on a busy machine, time passes elsewhere.
+                timed = (run(self.program, name, file, *commands[name][1:], "--timeout", str(TIMEOUT)) for _ in range(3))
+                late = min(timed, key=lambda result: result.wall)
             self.judge(kind, name, sizes, results, late)
 
     def judge(self, kind: Kind, command: str, sizes: list[int], results: list[Run], late: Run | None) -> None:

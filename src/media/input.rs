@@ -441,7 +441,9 @@ impl<'r> Input<'r> {
 impl Input<'_> {
     /// Returns more bytes than these where many short looks in a row went through the file.
     fn lengthened(&mut self, range: ByteRange) -> ByteRange {
-        let is_near = (self.looked_to..=self.looked_to.saturating_add(SHORT_LOOK)).contains(&range.start());
+        // The head of a box may begin in what the last look has shown.
+        let near = self.looked_to.saturating_sub(SHORT_LOOK)..=self.looked_to.saturating_add(SHORT_LOOK);
+        let is_near = near.contains(&range.start());
         let is_short = range.len() <= SHORT_LOOK && is_near && matches!(self.backend, Backend::Reader(_));
         self.short_looks = if is_short { self.short_looks.saturating_add(1) } else { 0 };
         let length = if self.short_looks > SHORT_LOOKS { MAX_READ as u64 } else { 0 };
