@@ -25,8 +25,8 @@ const UNPACK_WORK: u64 = 64 << 10;
 const MAX_TAGS: u64 = 1024;
 /// Defaults of fragments that libavformat is shown, at most: it searches them for each part of a fragment.
 const MAX_DEFAULTS: u64 = 1024;
-/// Boxes that should be hidden, and lie where nothing can be put in their place.
-const MAX_OUT_OF_REACH: u64 = 64;
+/// A box that should be hidden and lies where nothing can be put in its place counts as this part of all boxes.
+const OUT_OF_REACH: u64 = 64;
 /// Entries that a fragment and an entry of its index cost for each track, and those for a sample with a vector of its own.
 const FRAGMENT_ENTRIES: u64 = 2;
 const VECTOR_ENTRIES: u64 = 4;
@@ -64,8 +64,6 @@ pub(super) struct EntryCounter {
     defaults: u64,
     /// Bytes of compressed movies, packed and unpacked.
     unpacked: u64,
-    /// Boxes that cannot be hidden and should.
-    out_of_reach: u64,
     /// The tracks whose samples are encrypted.
     encrypted: BTreeSet<u32>,
     movie_timescale: u32,
@@ -173,6 +171,11 @@ impl EntryCounter {
         self.backed = self.backed.saturating_add(bytes as u64);
     }
 
+    fn add_out_of_reach(&mut self) {
+        let boxes = self.limits.max_boxes.checked_div(OUT_OF_REACH).unwrap_or(0).max(1);
+        self.boxes = self.boxes.saturating_add(boxes);
+    }
+
     fn walk<'b>(
         &mut self,
         bytes: &'b [u8],
@@ -196,15 +199,14 @@ impl EntryCounter {
             } else {
                 let is_harmless = place.offset.is_some()
                     || !matches!(&part.kind, b"pssh" | b"senc" | b"saiz" | b"saio" | b"chpl");
-                self.out_of_reach = self.out_of_reach.saturating_add(u64::from(!is_harmless));
+                if !is_harmless {
+                    self.add_out_of_reach();
+                }
                 hidden = Some((hidden.map_or(part.start, |(start, _)| start), part.end));
             }
         }
         self.hide(place, hidden)?;
-        if self.out_of_reach > MAX_OUT_OF_REACH {
-            return Err(Pause::Limit { limit: Limit::MaxBoxes, allowed: MAX_OUT_OF_REACH });
-        }
-        Ok(())
+        self.check_boxes(self.boxes)
     }
 
     fn hide(&mut self, place: Place, run: Option<(usize, usize)>) -> Result<(), Pause> {
@@ -476,10 +478,11 @@ impl EntryCounter {
                     self.hidden.push(range);
                     hidden_to = end;
                 }
-                None if start >= hidden_to => self.out_of_reach = self.out_of_reach.saturating_add(1),
+                None if start >= hidden_to => self.add_out_of_reach(),
                 None => {}
             }
         }
+        self.check_boxes(self.boxes)?;
         self.check_boxes(self.hidden.len() as u64)
     }
 
