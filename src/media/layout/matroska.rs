@@ -26,6 +26,8 @@ const MAX_CUES: u64 = 32 << 20;
 const MAX_ELEMENTS: u32 = 4096;
 /// The longest element in front of the first cluster that is read.
 const MAX_HEAD_ELEMENT: u64 = 4 << 20;
+/// Cues whose times are before those of others in front of them, at most.
+const MAX_FALLING_CUES: u32 = 1000;
 /// The head of an element: an identifier of four bytes and a size of eight.
 const ELEMENT_HEAD: u64 = 12;
 /// The work of an element, and of an entry of the cues.
@@ -92,6 +94,8 @@ pub(super) struct Matroska {
     metadata: Metadata,
     /// Elements that the seek head names of which the metadata have been looked at.
     looked_at: usize,
+    /// Whether the times of the cues are known to rise.
+    has_sound_cues: bool,
     /// What was found to be hidden, and not taken yet.
     hidden: Vec<ByteRange>,
     /// Whether the file is known to have no cues, after a frame was planned for.
@@ -163,7 +167,17 @@ impl Planner for Matroska {
             let ranges = self.head.as_ref().map_or_else(Vec::new, |head| head.trailers(seen.size(), false));
             return Ok(Plan { ranges, only: false });
         };
-        let cues = head.read_cues(seen)?;
+        let mut cues = head.read_cues(seen)?;
+        if let Some(falling) =
+            cues.filter(|_| !self.has_sound_cues).map(|cues| falls(seen, cues)).transpose()?
+        {
+            self.has_sound_cues = !falling;
+            if falling {
+                // libavformat would move the index for each of them.
+                self.hidden.extend(head.cues_range(seen));
+                cues = Some(&[]);
+            }
+        }
         self.has_no_cues = cues.is_some();
         for (id, _) in cues.into_iter().flat_map(elements) {
             seen.spend(ELEMENT_WORK)?;
@@ -191,6 +205,7 @@ impl Matroska {
             is_whole: false,
             metadata: Metadata::default(),
             looked_at: 0,
+            has_sound_cues: false,
             hidden: Vec::new(),
             has_no_cues: false,
         }
@@ -386,6 +401,13 @@ impl Head {
         Ok(whole.and_then(|whole| whole.get(usize::try_from(cues.content).ok()?..)))
     }
 
+    /// Returns where the cues lie.
+    fn cues_range(&self, seen: &Seen) -> Option<ByteRange> {
+        let &(_, offset) = self.named.iter().find(|(id, _)| *id == CUES)?;
+        let found = element(seen.bytes(offset, 16).ok()?, 0)?;
+        Some(ByteRange::new(offset, offset.checked_add(found.end()?)?.min(seen.size())))
+    }
+
     /// Returns the bytes from the cluster with the keyframe before the frame at `at` to about that frame. Of a video that ends
     /// before, these are the last keyframe's and those of the frame at half of the duration.
     fn frame_ranges(&self, seen: &Seen, cues: &[u8], at: Duration) -> Result<Vec<ByteRange>, Pause> {
@@ -433,6 +455,18 @@ impl Head {
         let end = cue.offset.saturating_add(part).saturating_add(BEHIND_ESTIMATE);
         Ok(Some(ByteRange::new(cue.cluster, end.min(size))))
     }
+}
+
+/// Whether the times of cues fall again and again, as no program writes them.
+fn falls(seen: &Seen, cues: &[u8]) -> Result<bool, Pause> {
+    let (mut latest, mut falling) = (0, 0_u32);
+    for (_, point) in elements(cues).filter(|(id, _)| *id == CUE_POINT) {
+        seen.spend(CUE_WORK)?;
+        let time = number_of(point, CUE_TIME).unwrap_or(0);
+        falling = falling.saturating_add(u32::from(time < latest));
+        latest = latest.max(time);
+    }
+    Ok(falling > MAX_FALLING_CUES)
 }
 
 /// Reads a floating-point number of four or eight bytes (RFC 8794, 7.3).
@@ -598,6 +632,21 @@ mod tests {
         let (planner, found) = plan(&file, at);
         assert!(!planner.has_no_cues);
         assert_eq!(found, Plan::default());
+    }
+
+    #[test]
+    fn cues_that_fall_are_hidden() {
+        let falling = |count: u64| {
+            let (file, segment) =
+                file(1, &[], Some(&|_| (0..count).rev().flat_map(|time| cue(time, 0)).collect()));
+            let (mut planner, _) = plan(&file, Duration::from_secs(1));
+            (planner.has_no_cues, planner.take_hidden(), segment, file.len() as u64)
+        };
+        let (has_no_cues, hidden, ..) = falling(1000);
+        assert!(!has_no_cues && hidden.is_empty());
+        let (has_no_cues, hidden, segment, size) = falling(1002);
+        assert!(has_no_cues);
+        assert!(hidden.len() == 1 && hidden[0].start() > segment && hidden[0].end() == size, "{hidden:?}");
     }
 
     #[test]

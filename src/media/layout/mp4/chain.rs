@@ -187,25 +187,35 @@ impl Chain {
         (self.view.is_indexed && is_short).then(|| ByteRange::new(seen.size().saturating_sub(4), seen.size()))
     }
 
+    /// Returns the first bytes of the next box. While they have not been read, what is likely to be needed is requested with them.
+    fn next_head<'s>(&self, seen: &'s Seen) -> Result<&'s [u8], Pause> {
+        seen.bytes(self.next, 16).or_else(|_| {
+            let mut soon = vec![ByteRange::new(self.next, self.next.saturating_add(self.window()))];
+            soon.extend(self.end_of_index(seen));
+            let bytes = seen.bytes_beside(self.next, 16, &soon);
+            bytes.map_err(|pause| if self.view.is_indexed { pause.only() } else { pause })
+        })
+    }
+
     /// Looks at the next fragment up to the end of its media data; `false` at the end of the file.
     fn pass(&mut self, seen: &Seen) -> Result<bool, Pause> {
         let moof_bytes = loop {
             if self.next >= seen.size() {
                 return Ok(false);
             }
-            let mut soon = vec![ByteRange::new(self.next, self.next.saturating_add(self.window()))];
-            soon.extend(self.end_of_index(seen));
-            let bytes = seen.bytes_beside(self.next, 16, &soon);
-            let bytes = bytes.map_err(|pause| if self.view.is_indexed { pause.only() } else { pause })?;
-            let header = parse_header(bytes).ok_or(Pause::Unknown)?;
-            if &header.kind == b"moof" {
+            let header = parse_header(self.next_head(seen)?).ok_or(Pause::Unknown)?;
+            seen.spend(BOX_WORK)?;
+            // One without any box in it is no fragment.
+            if &header.kind == b"moof" && header.size > header.header_bytes {
                 break header.size;
             }
-            seen.spend(BOX_WORK)?;
             let end = self.next.saturating_add(header.size).min(seen.size());
             if &header.kind == b"sidx" {
                 let sidx = seen.bytes(self.next, SIDX_BYTES.min(end.saturating_sub(self.next)))?;
                 self.counter.count_index(self.next, sidx, header.header_bytes)?;
+            }
+            if &header.kind == b"moof" {
+                self.counter.count(self.next, seen.bytes(self.next, header.size)?, seen.work())?;
             }
             self.counter.pass_over(header.kind, ByteRange::new(self.next, end));
             self.next = end;
