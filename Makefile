@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time mutate soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time cost mutate soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -67,6 +67,10 @@ docs-test: libav test-servers ## run what the documents tell people to type (DOC
 any-time: libav test-servers ## compare the frames at any time with a full decode by FFmpeg 9.0.2 (CORPUS=dir, else the fixtures; SEED=n for the times of an earlier run)
 	cargo build --locked --no-default-features --features static,remote --example any_time
 	@target/python/bin/python -B scripts/any_time.py $(CORPUS)
+
+cost: libav ## measure what hostile files cost until their first packet is decoded (SEED=n for the files of an earlier run, KINDS="mp4.pssh matroska" for some)
+	cargo build $(CARGO_FLAGS) --bin posterframe
+	@scripts/cost.py $(SEED) $(foreach kind,$(KINDS),--kind $(kind))
 
 mutate: libav test-servers ## read changed copies of each file: crashes, panics, late answers, memory (CORPUS=dir, else the fixtures; MUTATIONS=n copies, JOBS=n, SEED=n)
 	cargo build $(CARGO_FLAGS) --bin posterframe

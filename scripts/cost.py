@@ -1,159 +1,243 @@
 #!/usr/bin/env python3
-"""What a million videos take and cost on AWS, with posterframe and with the Python Lambda it replaces: the tables of docs/scaling.md.
+"""Measures what hostile files cost until their first packet is decoded: `make cost [SEED=n] [KINDS="name ..."]`.
 
-    scripts/cost.py                               the page's tables (tests/documents.rs holds that)
-    scripts/cost.py --list                        every input: its name, value, unit, and where it comes from
-    scripts/cost.py lambda_gb_second=0.0000133334 memory_mb=512      with other inputs
+    scripts/cost.py [SEED]             every kind
+    scripts/cost.py --short            some kinds, small: a part of `make test`
+    scripts/cost.py --kind mp4.pssh    this kind (or `mp4` for all of a module); --write DIR keeps its files
 
-Prices are in USD, those of us-east-1. Sizes are in MB of 10^6 bytes, as S3 bills; memory and /tmp are in MB of 2^20, as Lambda does.
+A kind is a way to make a file of about N bytes whose cost could be out of proportion to N. The modules of `scripts/cost_kinds/`
+have one family of containers each, and export
+    KINDS   name -> function(size) -> bytes
+    RANDOM  the same, but function(size, random.Random) -> bytes (optional)
+    SIZES   name -> the smallest of the three sizes, where the usual one shows nothing (optional)
+    GRAB    name -> further arguments of `grab` (optional)
+    PROBED  names that `probe` alone reads: of thousands of packets that no decoder understands, `grab` tries each (optional)
+    SHORT   names that --short measures
+
+Each kind is made in three sizes, each twice the one before. `probe` and `grab --pick keyframe`, which decodes one frame, read each
+file in a process of their own, which reports its CPU time and its peak resident memory (getrusage). With n the size in MB of 10^6 bytes, and without what an empty file
+takes:
+    CPU      at most 0.5 s + 0.3 s n, from the third size on also with a growth exponent of at most 1.15
+    memory   at most 100 MB + 4 n, and never over 400 MB
+    errors   no crash, no panic, nothing internal, and no permanent error but those that name a limit or say that the file is bad
+    timeout  with `--timeout 0.1`, an end within 100 ms of it
+POSTERFRAME names the program (target/debug/posterframe).
 """
 
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
 import math
-import signal
+import os
+import random
+import resource
+import subprocess
 import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
 
-# name: (value, unit, where it comes from)
-INPUTS = {
-    "lambda_gb_second": (0.0000166667, "USD", "AWS Lambda pricing, x86; arm64 0.0000133334"),
-    "lambda_million_requests": (0.20, "USD", "AWS Lambda pricing"),
-    "storage_gb_second": (0.0000000309, "USD", "AWS Lambda pricing: /tmp beyond 512 MB"),
-    "s3_thousand_gets": (0.0004, "USD", "Amazon S3 pricing: GET and HEAD"),
-    "s3_thousand_puts": (0.005, "USD", "Amazon S3 pricing: PUT"),
-    "logs_gb": (0.50, "USD", "Amazon CloudWatch pricing: logs taken in"),
-    "nat_gb": (0.045, "USD", "Amazon VPC pricing: data through a NAT gateway"),
-    "vcpu_mb": (1769, "MB", "AWS Lambda Developer Guide: memory with one whole processor"),
-    "s3_seconds": (0.03, "s", "assumed: S3's answer to a request, as in docs/benchmarks.md"),
-    "api_seconds": (0.05, "s", "assumed: the catalogue API's answer"),
-    "database_seconds": (0.01, "s", "assumed: reading and writing the row"),
-    "mb_per_second": (75, "MB/s", "assumed: what one function gets from S3"),
-    "memory_mb": (1024, "MB", "the Terraform module's"),
-    "cpu_seconds": (0.095, "s", "measured: docs/benchmarks.md, processor time of a whole job"),
-    "gets": (3, "", "measured: docs/benchmarks.md, requests for a film of 490 MB"),
-    "mb_read": (1.37, "MB", "measured: docs/benchmarks.md, the same for 50 MB, 491 MB and 5 GB"),
-    "heads": (7, "", "counted: tests/lambda.rs"),
-    "puts": (2, "", "counted: tests/lambda.rs"),
-    "log_kb": (3.1, "kB", "counted: tests/lambda.rs"),
-    "platform_log_kb": (0.4, "kB", "assumed: Lambda's own START, END and REPORT"),
-    "search_seconds": (0.095, "s", "measured: docs/benchmarks.md, the database's processor, for a new row without the optional key"),
-    "million_rows": (1, "", "rows of video_assets, in millions"),
-    "trips": (10, "", "counted: answers of S3 that are waited for one after another"),
-    "python_cpu_seconds": (0.417, "s", "measured: docs/benchmarks.md, ffprobe and ffmpeg; Python's own comes on top"),
-    "python_part_mb": (8.388608, "MB", "boto3's: one GET for so much of the file"),
-    "python_trips": (3, "", "boto3's: HEAD, the first GET, PUT"),
-    "python_log_kb": (0.8, "kB", "assumed: its eight messages"),
-}
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = Path(__file__).resolve().parent / "cost_kinds"
 
-# The videos: MB, and the memory that the replaced Lambda's page advises for such a file.
-SIZES = ((50, 1024), (500, 2048), (4000, 3008))
-MEMORIES = (128, 256, 512, 1024, 1769, 3008)
-CONCURRENCIES = (5, 20, 50, 100, 500)
-MILLION = 1_000_000
+MB = 1_000_000
+SMALLEST, SHORT_SMALLEST = 256 << 10, 64 << 10
+CPU_SECONDS, CPU_SECONDS_PER_MB = 0.5, 0.3
+MEMORY_MB, MEMORY_PER_MB, MOST_MEMORY_MB = 100, 4, 400
+EXPONENT = 1.15
+# Below these, a growth is that of the clock and of the allocator.
+LEAST_CPU, LEAST_MEMORY_MB = 0.25, 40
+# What the program may use until it is killed, in seconds of CPU.
+PATIENCE = 60
+TIMEOUT, TIMEOUT_SLACK = 0.1, 0.1
+# Exit codes: done; of `posterframe --help`: unsupported, malformed, limit exceeded, timeout.
+GOOD = {0, 5, 6, 7, 8}
+EXIT_TIMEOUT = 8
 
 
-def duration(price, cpu, memory, trips, read):
-    """Seconds of an invocation for one video: the processor's share of the memory, waiting, reading."""
-    waiting = trips * price["s3_seconds"] + price["api_seconds"] + price["database_seconds"]
-    return cpu / min(1.0, memory / price["vcpu_mb"]) + waiting + read / price["mb_per_second"]
+@dataclass(frozen=True)
+class Run:
+    code: int
+    cpu: float
+    memory_mb: float
+    wall: float
+    message: str
 
 
-def costs(price, seconds, memory, storage, gets, puts, log_kb):
-    """USD for a million videos, by what they are paid for."""
-    return {
-        "Lambda, time": MILLION * seconds * memory / 1024 * price["lambda_gb_second"],
-        "Lambda, requests": price["lambda_million_requests"],
-        "Lambda, /tmp": MILLION * seconds * max(0, storage - 512) / 1024 * price["storage_gb_second"],
-        "S3, GET and HEAD": MILLION / 1000 * gets * price["s3_thousand_gets"],
-        "S3, PUT": MILLION / 1000 * puts * price["s3_thousand_puts"],
-        "logs": MILLION * (log_kb + price["platform_log_kb"]) / 1e6 * price["logs_gb"],
-    }
-
-
-def ours(price, memory):
-    """Seconds for a video and USD for a million, whatever their size."""
-    seconds = duration(price, price["cpu_seconds"], memory, price["trips"], price["mb_read"])
-    return seconds, costs(price, seconds, memory, 512, price["gets"] + price["heads"], price["puts"], price["log_kb"])
-
-
-def replaced(price, megabytes, memory):
-    """The same of the Python Lambda, which has the whole file in /tmp."""
-    seconds = duration(price, price["python_cpu_seconds"], memory, price["python_trips"], megabytes)
-    storage = math.ceil(megabytes * 1e6 / 2**20) + 1
-    gets = math.ceil(megabytes / price["python_part_mb"]) + 1
-    return seconds, costs(price, seconds, memory, storage, gets, 1, price["python_log_kb"])
-
-
-def money(usd):
-    return f"{usd:,.2f}" if usd < 1000 else f"{usd:,.0f}"
-
-
-def table(rows):
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
-
-
-def by_memory(price):
-    rows = [["memory, MB", "share of a processor", "seconds", "GB-seconds", "USD for a million, time alone"]]
-    for memory in MEMORIES:
-        seconds, paid = ours(price, memory)
-        share = min(1.0, memory / price["vcpu_mb"])
-        rows.append([f"{memory:,}", f"{share:.2f}", f"{seconds:.2f}", f"{seconds * memory / 1024:.2f}", money(paid["Lambda, time"])])
-    return table(rows)
-
-
-def by_concurrency(price):
-    rows = [["invocations at once", "videos a second", "a million in hours", "S3 GET and HEAD a second", "S3 PUT a second", "database processors"]]
-    seconds, _ = ours(price, price["memory_mb"])
-    for concurrency in CONCURRENCIES:
-        rate = concurrency / seconds
-        searching = rate * price["search_seconds"] * price["million_rows"]
-        rows.append(
-            [
-                f"{concurrency}",
-                f"{rate:,.0f}",
-                f"{MILLION / rate / 3600:.1f}",
-                f"{rate * (price['gets'] + price['heads']):,.0f}",
-                f"{rate * price['puts']:,.0f}",
-                f"{searching:,.1f}",
-            ]
-        )
-    return table(rows)
-
-
-def by_size(price):
-    columns = [("posterframe, any size", *ours(price, price["memory_mb"]), price["memory_mb"], price["mb_read"])]
-    for megabytes, memory in SIZES:
-        name = f"Python, {megabytes} MB" if megabytes < 1000 else f"Python, {megabytes / 1000:g} GB"
-        columns.append((name, *replaced(price, megabytes, memory), memory, megabytes))
-    rows = [["USD for a million videos", *(name for name, *_ in columns)]]
-    rows.append(["memory, MB", *(f"{memory:,.0f}" for *_, memory, _ in columns)])
-    rows.append(["seconds a video", *(f"{seconds:.2f}" for _, seconds, *_ in columns)])
-    for paid_for in columns[0][2]:
-        rows.append([paid_for, *(money(paid[paid_for]) for _, _, paid, *_ in columns)])
-    rows.append(["**together**", *(f"**{money(sum(paid.values()))}**" for _, _, paid, *_ in columns)])
-    rows.append(["through a NAT gateway, besides", *(money(MILLION * read / 1000 * price["nat_gb"]) for *_, read in columns)])
-    return table(rows)
-
-
-def main(arguments):
-    price = {name: value for name, (value, _, _) in INPUTS.items()}
-    if arguments == ["--list"]:
-        rows = [["input", "value", "from"]]
-        for name, (value, unit, source) in INPUTS.items():
-            rows.append([f"`{name}`", f"{value:.10f}".rstrip("0").rstrip(".") + (f" {unit}" if unit else ""), source])
-        print(table(rows))
-        return
-    for argument in arguments:
-        name, _, value = argument.partition("=")
-        if name not in INPUTS:
-            sys.exit(f"cost: {name} is no input: --list names them")
+def run_and_report(arguments: list[str]) -> None:
+    """Runs a program, and prints what it used as JSON. In a small process: the peak memory of a child begins with its parent's."""
+    read, write = os.pipe()
+    started = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        os.dup2(write, 2)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
-            price[name] = float(value)
-        except ValueError:
-            sys.exit(f"cost: {argument}: a number is wanted")
-    print(by_concurrency(price), by_memory(price), by_size(price), sep="\n\n")
+            os.execv(arguments[0], arguments)
+        finally:
+            os._exit(127)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        message = pipe.read()
+    _, status, used = os.wait4(child, 0)
+    report = {
+        "code": os.waitstatus_to_exitcode(status),
+        "cpu": used.ru_utime + used.ru_stime,
+        "memory_mb": used.ru_maxrss * 1024 / MB,
+        "wall": time.monotonic() - started,
+        "message": message.decode(errors="replace").strip()[-300:],
+    }
+    print(json.dumps(report))
+
+
+def run(*arguments: str | Path) -> Run:
+    command = [sys.executable, "-S", "-E", __file__, "--run", *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    return Run(**json.loads(done.stdout))
+
+
+@dataclass
+class Kind:
+    name: str
+    make: object
+    smallest: int
+    grab: tuple[str, ...]
+    is_probed: bool
+    is_random: bool
+
+
+def kinds(seed: int, short: bool) -> list[Kind]:
+    sys.path.insert(0, str(FOLDER))
+    found = []
+    for path in sorted(FOLDER.glob("*.py")):
+        module = importlib.import_module(path.stem)
+        made = dict(module.KINDS)
+        for name, function in getattr(module, "RANDOM", {}).items():
+            # The same files for the same seed, whatever else is made.
+            made[name] = lambda size, function=function, name=name: function(size, random.Random(f"{seed} {name}"))
+        for name, make in made.items():
+            if short and name not in module.SHORT:
+                continue
+            usual = SHORT_SMALLEST if short else SMALLEST
+            smallest = getattr(module, "SIZES", {}).get(name, usual)
+            grab = getattr(module, "GRAB", {}).get(name, ())
+            is_probed = name in getattr(module, "PROBED", ())
+            found.append(Kind(f"{path.stem}.{name}", make, smallest, tuple(grab), is_probed, name in getattr(module, "RANDOM", {})))
+    return found
+
+
+def exponent(first: float, last: float, least: float) -> float:
+    """How the cost grows between the first and the third size, where it is enough to tell."""
+    if last < least:
+        return 0.0
+    return math.log2(last / max(first, least / 8)) / 2
+
+
+class Measurement:
+    def __init__(self, program: Path, folder: Path) -> None:
+        self.program, self.folder = program, folder
+        empty = folder / "empty"
+        empty.write_bytes(b"\0" * 8)
+        starts = [run(program, "probe", empty) for _ in range(3)]
+        self.start = min(starts, key=lambda start: start.cpu)
+        self.faults: list[str] = []
+
+    def measure(self, kind: Kind, keep: Path | None) -> None:
+        commands = {"probe": ["probe"], "grab": ["grab", "--pick", "keyframe", *kind.grab, "-o", str(self.folder / "frame.jpg")]}
+        if kind.is_probed:
+            del commands["grab"]
+        runs: dict[str, list[Run]] = {name: [] for name in commands}
+        sizes = []
+        for factor in (1, 2, 4):
+            file = self.folder / "hostile"
+            data = kind.make(kind.smallest * factor)
+            sizes.append(len(data))
+            file.write_bytes(data)
+            if keep:
+                (keep / f"{kind.name}.{factor}").write_bytes(data)
+            del data
+            for name, command in commands.items():
+                runs[name].append(run(self.program, command[0], file, *command[1:]))
+        for name, results in runs.items():
+            late = None
+            if results[-1].cpu > 2 * TIMEOUT:
+                # The best of some: on a busy machine, time passes elsewhere.
+                timed = (run(self.program, name, file, *commands[name][1:], "--timeout", str(TIMEOUT)) for _ in range(3))
+                late = min(timed, key=lambda result: result.wall)
+            self.judge(kind, name, sizes, results, late)
+
+    def judge(self, kind: Kind, command: str, sizes: list[int], results: list[Run], late: Run | None) -> None:
+        faults = []
+        n = sizes[-1] / MB
+        cpus = [max(0.0, result.cpu - self.start.cpu) for result in results]
+        extra = [max(0.0, result.memory_mb - self.start.memory_mb) for result in results]
+        cpu_bound = CPU_SECONDS + CPU_SECONDS_PER_MB * n
+        memory_bound = min(MEMORY_MB + MEMORY_PER_MB * n, MOST_MEMORY_MB)
+        growth = exponent(cpus[0], cpus[-1], LEAST_CPU)
+        memory_growth = exponent(extra[0], extra[-1], LEAST_MEMORY_MB)
+        for size, cpu, result in zip(sizes, cpus, results):
+            n = size / MB
+            if cpu > CPU_SECONDS + CPU_SECONDS_PER_MB * n:
+                faults.append(f"CPU {cpu:.2f} s of {n:.3f} MB")
+            if result.memory_mb > min(MEMORY_MB + MEMORY_PER_MB * n, MOST_MEMORY_MB):
+                faults.append(f"{result.memory_mb:.0f} MB of {n:.3f} MB")
+            if result.code not in GOOD:
+                faults.append(f"exit code {result.code}: {result.message[-160:]}")
+        # Trees that are drawn by chance for three sizes have little in common.
+        if growth > EXPONENT and not kind.is_random:
+            faults.append(f"CPU grows by {growth:.2f}")
+        if memory_growth > EXPONENT and not kind.is_random:
+            faults.append(f"memory grows by {memory_growth:.2f}")
+        if late is not None and late.code == EXIT_TIMEOUT and late.wall > self.start.wall + TIMEOUT + TIMEOUT_SLACK:
+            faults.append(f"{late.wall:.2f} s with --timeout {TIMEOUT}")
+        codes = "/".join(str(result.code) for result in results)
+        print(
+            f"{kind.name:34} {command:5} {sizes[-1] / MB:8.3f} MB  {cpus[-1]:6.2f} s of {cpu_bound:5.2f}  "
+            f"{results[-1].memory_mb:5.0f} MB of {memory_bound:3.0f}  growth {growth:5.2f} {memory_growth:5.2f}  exit {codes:7}"
+            f"{'  FAULT: ' + '; '.join(dict.fromkeys(faults)) if faults else ''}",
+            flush=True,
+        )
+        self.faults.extend(f"{kind.name} {command}: {fault}" for fault in dict.fromkeys(faults))
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--run"]:
+        run_and_report(sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("seed", nargs="?", type=int, default=None, help="seed of the random kinds")
+    parser.add_argument("--short", action="store_true", help="some kinds, small")
+    parser.add_argument("--kind", action="append", default=[], help="this kind, or all of this module")
+    parser.add_argument("--write", type=Path, help="keep the files in this folder")
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
+    print(f"SEED={seed}", flush=True)
+    program = Path(os.environ.get("POSTERFRAME", ROOT / "target" / "debug" / "posterframe")).resolve()
+    if not program.is_file():
+        sys.exit(f"cost: there is no program {program}: cargo build --locked --features static --bin posterframe")
+    chosen = kinds(seed, options.short)
+    wanted = options.kind
+    if wanted:
+        chosen = [kind for kind in chosen if kind.name in wanted or kind.name.partition(".")[0] in wanted]
+        if not chosen:
+            sys.exit(f"cost: no kind is called {', '.join(wanted)}")
+    with tempfile.TemporaryDirectory(prefix="posterframe-cost-") as name:
+        measurement = Measurement(program, Path(name))
+        print(f"an empty file takes {measurement.start.cpu:.3f} s and {measurement.start.memory_mb:.0f} MB", flush=True)
+        for kind in chosen:
+            measurement.measure(kind, options.write)
+    if measurement.faults:
+        print(f"\n{len(measurement.faults)} faults (make cost SEED={seed}):", *measurement.faults, sep="\n    ")
+        sys.exit(1)
+    print(f"{len(chosen)} kinds within the bound")
 
 
 if __name__ == "__main__":
-    # Whoever has read enough is no error.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    main(sys.argv[1:])
+    main()

@@ -87,6 +87,8 @@ step any-time target/python/bin/python -B scripts/any_time.py --times 5
 # The tools that change files, and a few changed copies of some fixtures, by the program that was built for the tests: `make mutate` reads more.
 step mutate-tools target/python/bin/python -B scripts/test_mutate.py
 POSTERFRAME=target/debug/posterframe step mutate target/python/bin/python -B scripts/mutate.py --short --mutations 8
+# A few hostile files: `make cost` has all kinds, and larger ones.
+step cost scripts/cost.py --short
 # What the documents tell people to type, with the program that was built for the tests.
 POSTERFRAME=target/debug/posterframe step docs-test target/python/bin/python -B scripts/docs_test.py
 step test-library scripts/test_library.sh

@@ -46,9 +46,19 @@ pub struct Limits {
     pub max_pixels: u64,
     /// Streams in the container. Default 100.
     pub max_streams: u32,
-    /// Entries that the sample tables of an MP4 declare, all tracks together. Default 4 million: three tracks of ten
-    /// hours. The tables cost libav about 36 bytes of memory an entry, whatever the file's own size.
+    /// Entries that the tables of an MP4 declare, all tracks together: samples, and whatever libav multiplies with them (edits with
+    /// samples, fragments with tracks). Default 4 million: three tracks of ten hours. An entry costs libav about 36 bytes of memory,
+    /// whatever the file's own size. Hence only a quarter of the entries may be declared without bytes of their own in the file, as
+    /// by one size for all samples.
     pub max_index_entries: u64,
+    /// Boxes of an MP4 at its top level and in its movie header, and of each fragment's header. Default 1 million; films of many
+    /// hours have some thousands.
+    pub max_boxes: u64,
+    /// Bytes that our own parsers visit in one call, where a box, an element or a sample counts as 16 bytes or more. Default 512 MiB:
+    /// the largest index that is read, several times. Parsers whose work follows the size of a file end far below.
+    pub max_parsed_bytes: u64,
+    /// Bytes that the compressed movie header of a QuickTime file has and unpacks to. Default 16 MiB: tables of ten hours.
+    pub max_unpacked_bytes: u64,
     /// Wall time of one call: opening, a frame, a picture of a frame. Default 2 minutes. [`OpenOptions::deadline`](crate::OpenOptions::deadline)
     /// bounds them all together. Its end is an error of kind [`Timeout`](crate::ErrorKind::Timeout), which may pass: the file may have
     /// waited for its bytes, or for a processor.
@@ -84,6 +94,12 @@ pub enum Limit {
     MaxIndexEntries,
     /// [`Limits::max_cpu_time`].
     MaxCpuTime,
+    /// [`Limits::max_boxes`].
+    MaxBoxes,
+    /// [`Limits::max_parsed_bytes`].
+    MaxParsedBytes,
+    /// [`Limits::max_unpacked_bytes`].
+    MaxUnpackedBytes,
 }
 
 impl Limit {
@@ -100,6 +116,9 @@ impl Limit {
             Self::MaxStreams => "max_streams",
             Self::MaxIndexEntries => "max_index_entries",
             Self::MaxCpuTime => "max_cpu_time",
+            Self::MaxBoxes => "max_boxes",
+            Self::MaxParsedBytes => "max_parsed_bytes",
+            Self::MaxUnpackedBytes => "max_unpacked_bytes",
         }
     }
 
@@ -130,6 +149,9 @@ impl Default for Limits {
             max_pixels: 8192 * 4352,
             max_streams: 100,
             max_index_entries: 4_000_000,
+            max_boxes: 1_000_000,
+            max_parsed_bytes: 512 << 20,
+            max_unpacked_bytes: 16 << 20,
             max_time: Duration::from_secs(120),
             max_cpu_time: Duration::from_secs(60),
         }
@@ -197,6 +219,27 @@ impl Limits {
     #[must_use]
     pub const fn with_max_index_entries(mut self, entries: u64) -> Self {
         self.max_index_entries = entries;
+        self
+    }
+
+    /// With this [`max_boxes`](Self::max_boxes).
+    #[must_use]
+    pub const fn with_max_boxes(mut self, boxes: u64) -> Self {
+        self.max_boxes = boxes;
+        self
+    }
+
+    /// With this [`max_parsed_bytes`](Self::max_parsed_bytes).
+    #[must_use]
+    pub const fn with_max_parsed_bytes(mut self, bytes: u64) -> Self {
+        self.max_parsed_bytes = bytes;
+        self
+    }
+
+    /// With this [`max_unpacked_bytes`](Self::max_unpacked_bytes).
+    #[must_use]
+    pub const fn with_max_unpacked_bytes(mut self, bytes: u64) -> Self {
+        self.max_unpacked_bytes = bytes;
         self
     }
 

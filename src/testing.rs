@@ -2,7 +2,8 @@
 //!
 //! A [`FailingReader`] wraps a healthy reader and spoils it: with short reads, with an error or a panic at one read, with
 //! waiting, or with an end that comes too early. Reads are counted from 1; a [`ReadCount`] tells how many there were
-//! after the reader has been given away. [`replace_hints`] replaces what media request ahead.
+//! after the reader has been given away. [`replace_hints`] replaces what media request ahead, and [`show_everything`]
+//! lets libav see what is hidden from it.
 
 mod hints;
 
@@ -13,8 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-pub(crate) use hints::replaced;
-pub use hints::{HintGuard, replace_hints};
+pub use hints::{HintGuard, ViewGuard, replace_hints, show_everything};
+pub(crate) use hints::{replaced, shows_everything};
 
 /// How many reads a [`FailingReader`] was asked for. Clones count the same reader.
 #[derive(Debug, Clone, Default)]

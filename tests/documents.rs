@@ -316,7 +316,7 @@ fn anchor(heading: &str) -> String {
 fn the_tables_of_scaling_are_what_the_script_says() -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let run = |arguments: &[&str]| -> Outcome<String> {
-        let done = Command::new("python3").arg(root.join("scripts/cost.py")).args(arguments).output()?;
+        let done = Command::new("python3").arg(root.join("scripts/aws_cost.py")).args(arguments).output()?;
         let (said, complaint) = (String::from_utf8(done.stdout)?, String::from_utf8(done.stderr)?);
         if done.status.success() { Ok(said) } else { Err(complaint.into()) }
     };
@@ -327,7 +327,7 @@ fn the_tables_of_scaling_are_what_the_script_says() -> Outcome {
     for table in tables {
         assert!(page.contains(table), "docs/scaling.md lacks:\n{table}");
     }
-    let commands = page.lines().filter_map(|line| line.strip_prefix("scripts/cost.py "));
+    let commands = page.lines().filter_map(|line| line.strip_prefix("scripts/aws_cost.py "));
     let mut shown = 0;
     for command in commands {
         let arguments: Vec<_> = command.split(" #").next().unwrap_or(command).split_whitespace().collect();

@@ -398,6 +398,9 @@ fn index_bombs_are_refused() -> Outcome {
         refused(name, "max_index_entries", |_| {})?;
         assert!(started.elapsed() < Duration::from_secs(2), "{name}");
     }
+    refused("h264_front.mp4", "max_boxes", |limits| limits.max_boxes = 20)?;
+    refused("h264_front.mp4", "max_parsed_bytes", |limits| limits.max_parsed_bytes = 500)?;
+    refused("h264.mkv", "max_parsed_bytes", |limits| limits.max_parsed_bytes = 50)?;
     refused("h264_front.mp4", "max_index_entries", |limits| limits.max_index_entries = 50)
 }
 

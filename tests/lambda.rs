@@ -102,11 +102,12 @@ fn the_whole_job_and_the_same_event_again() -> Outcome {
     })
 }
 
-/// What `scripts/cost.py` counts with: requests to S3, bytes of log lines.
+/// What `scripts/aws_cost.py` counts with: requests to S3, bytes of log lines.
 #[test]
 fn a_video_takes_the_requests_and_log_lines_that_its_cost_is_counted_by() -> Outcome {
     run(async {
-        let listed = Command::new("python3").arg(in_repository("scripts/cost.py")).arg("--list").output()?;
+        let listed =
+            Command::new("python3").arg(in_repository("scripts/aws_cost.py")).arg("--list").output()?;
         let listed = String::from_utf8(listed.stdout)?;
         let input = |name: &str| -> Outcome<f64> {
             let line = listed

@@ -1,15 +1,17 @@
 //! Bits of parameter sets, as ITU-T H.264 and its successors write them.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 /// A three after two zeros is there only to keep start codes unique (7.4.1.1).
 pub(super) fn without_emulation_prevention(bytes: &[u8]) -> Vec<u8> {
     let mut clean = Vec::with_capacity(bytes.len());
-    let mut zeros = 0;
+    let mut zeros = 0_usize;
     for &byte in bytes {
         if zeros >= 2 && byte == 3 {
             zeros = 0;
             continue;
         }
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        zeros = if byte == 0 { zeros.saturating_add(1) } else { 0 };
         clean.push(byte);
     }
     clean
@@ -29,7 +31,7 @@ impl<'b> Bits<'b> {
     pub(super) fn flag(&mut self) -> Option<bool> {
         let byte = self.bytes.get(self.position / 8)?;
         let bit = byte & (0x80 >> (self.position % 8));
-        self.position += 1;
+        self.position = self.position.saturating_add(1);
         Some(bit != 0)
     }
 
@@ -52,26 +54,28 @@ impl<'b> Bits<'b> {
 
     /// ue(v), an Exp-Golomb code (9.1); `None` for more than 31 leading zeros, which no value here has.
     pub(super) fn unsigned(&mut self) -> Option<u32> {
-        let mut zeros = 0;
+        let mut zeros = 0_u32;
         while !self.flag()? {
-            zeros += 1;
+            zeros = zeros.saturating_add(1);
             if zeros > 31 {
                 return None;
             }
         }
-        Some((1_u32 << zeros) - 1 + self.take(zeros)?)
+        1_u32.checked_shl(zeros)?.saturating_sub(1).checked_add(self.take(zeros)?)
     }
 
     /// se(v) (9.1.1).
     pub(super) fn signed(&mut self) -> Option<i32> {
         let code = self.unsigned()?;
         let magnitude = i32::try_from(code.div_ceil(2)).ok()?;
-        Some(if code % 2 == 0 { -magnitude } else { magnitude })
+        Some(if code % 2 == 0 { magnitude.saturating_neg() } else { magnitude })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use super::*;
 
     #[test]

@@ -304,7 +304,9 @@ impl<'r> Media<'r> {
     ) -> Option<(Vec<ByteRange>, bool)> {
         let (_, track) = self.likely_stream(request)?;
         let wanted = self.wanted(request);
-        let planned = self.layout.plan_ahead(self.container.input().seen(), track, wanted)?;
+        let planned = self.layout.plan_ahead(self.container.input().seen(), track, wanted);
+        self.layout.hide_found(self.container.input_mut());
+        let planned = planned?;
         self.container.input_mut().prefetch_behind(depth, &planned.0);
         Some(planned)
     }

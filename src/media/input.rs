@@ -23,6 +23,7 @@ use crate::error::panic_message;
 use crate::limits::{Limit, Limits};
 use crate::media::ffi::format;
 use crate::media::ffi::io::{Source, Stopped};
+use crate::media::hidden::{Hidden, Syntax};
 use crate::media::seen::Seen;
 use crate::media::work::Work;
 use crate::source::{ByteRange, Ledger};
@@ -33,6 +34,9 @@ use crate::source::{Identity, RangeReader, ReadFault, SourceError};
 pub(crate) const MAX_READ: usize = 64 << 10;
 /// A gap of no more bytes than this is read, not sought over.
 const READ_OVER: usize = 16 << 10;
+/// Looks at few bytes each, in a row, after which more is read at a time than was asked for: a file may consist of tiny boxes.
+const SHORT_LOOKS: u32 = 64;
+const SHORT_LOOK: u64 = 4 << 10;
 
 /// What a [`Media`](crate::Media) reads from.
 pub(crate) trait ReadSeek: Read + Seek {}
@@ -175,6 +179,11 @@ pub(crate) struct Input<'r> {
     /// Where libav is told that the file ends.
     visible: u64,
     seen: Seen,
+    /// What libav is not shown.
+    hidden: Option<Hidden>,
+    /// Where the last look at the bytes ended, and how many short ones there were in a row.
+    looked_to: u64,
+    short_looks: u32,
     /// What is requested when the first of it is read.
     reached: Option<ByteRange>,
     work: Work,
@@ -217,6 +226,9 @@ impl<'r> Input<'r> {
             size,
             visible: size,
             seen: Seen::new(size),
+            hidden: None,
+            looked_to: 0,
+            short_looks: 0,
             reached: None,
             work,
             fault: None,
@@ -237,6 +249,25 @@ impl<'r> Input<'r> {
     /// is makes no index cover the file.
     pub(crate) fn set_visible_size(&mut self, size: u64) {
         self.visible = size.min(self.size.saturating_add(1));
+    }
+
+    /// Shows libav padding in place of these parts of the file, each of which is whole boxes or elements with one parent.
+    pub(crate) fn hide(&mut self, syntax: Syntax, parts: Vec<ByteRange>) {
+        #[cfg(feature = "testing")]
+        let parts = if crate::testing::shows_everything() { Vec::new() } else { parts };
+        if !parts.is_empty() {
+            self.hidden.get_or_insert_with(|| Hidden::new(syntax)).hide(parts);
+        }
+    }
+
+    /// Shows libav all that the file has.
+    pub(crate) fn hide_nothing(&mut self) {
+        self.hidden = None;
+    }
+
+    /// Lets our own parsers do this much work in the call that is in progress.
+    pub(crate) fn begin_work(&mut self, max_parsed_bytes: u64) {
+        self.seen.work_mut().begin(max_parsed_bytes, self.work.deadline().clone());
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
@@ -403,6 +434,7 @@ impl<'r> Input<'r> {
         if range.is_empty() || self.seen.get(range).is_some() {
             return Ok(());
         }
+        let range = self.lengthened(range);
         #[cfg(feature = "remote")]
         if let Backend::Ranges(reader) = &mut self.backend {
             let known = self.seen.rest_from(range.start()).map_or(0, |rest| rest.len() as u64);
@@ -419,6 +451,24 @@ impl<'r> Input<'r> {
     }
 }
 
+impl Input<'_> {
+    /// Returns more bytes than these where many short looks in a row went through the file.
+    fn lengthened(&mut self, range: ByteRange) -> ByteRange {
+        // The head of a box may begin in what the last look has shown.
+        let near = self.looked_to.saturating_sub(SHORT_LOOK)..=self.looked_to.saturating_add(SHORT_LOOK);
+        let is_near = near.contains(&range.start());
+        let is_short = range.len() <= SHORT_LOOK && is_near && matches!(self.backend, Backend::Reader(_));
+        self.short_looks = if is_short { self.short_looks.saturating_add(1) } else { 0 };
+        let length = if self.short_looks > SHORT_LOOKS { MAX_READ as u64 } else { 0 };
+        let range = ByteRange::new(
+            range.start(),
+            range.end().max(range.start().saturating_add(length)).min(self.size),
+        );
+        self.looked_to = range.end();
+        range
+    }
+}
+
 impl Source for Input<'_> {
     fn read(&mut self, length: usize) -> Result<&[u8], Stopped> {
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -431,6 +481,9 @@ impl Source for Input<'_> {
         let is_new = count > 0 && self.seen.rest_from(self.position).is_none();
         if is_new && matches!(self.backend, Backend::Reader(_)) {
             self.seen.add(self.position, self.scratch[..count].to_vec(), false);
+        }
+        if let Some(hidden) = &self.hidden {
+            hidden.cover(self.position, &mut self.scratch[..count]);
         }
         self.position += count as u64;
         Ok(&self.scratch[..count])

@@ -20,6 +20,7 @@ mod boxes;
 mod ebml;
 mod gop;
 mod matroska;
+mod metadata;
 mod mp4;
 mod planner;
 #[cfg(any(test, fuzzing))]
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use crate::limits::{Limit, Limits};
 use crate::media::container::encryption::ProtectedEntry;
+use crate::media::hidden::Syntax;
 use crate::media::info::Mp4Layout;
 use crate::media::input::{Fault, Input};
 use crate::media::seen::Seen;
@@ -51,6 +53,8 @@ pub(crate) struct Layout {
     pub(crate) keeps_others: bool,
     /// After how many requests in a row the index was read.
     pub(crate) index_depth: u32,
+    /// Work of one call.
+    max_parsed_bytes: u64,
 }
 
 /// The family of containers that a file belongs to.
@@ -77,7 +81,8 @@ impl Layout {
         } else {
             Family::Mp4(Box::new(Mp4::new(limits, None)))
         };
-        let mut layout = Self { family, keeps_others: false, index_depth: 0 };
+        let mut layout =
+            Self { family, keeps_others: false, index_depth: 0, max_parsed_bytes: limits.max_parsed_bytes };
         if let Some(wanted) = wanted {
             layout.aim(None, wanted, false);
         }
@@ -101,6 +106,11 @@ impl Layout {
             self.family = Family::Unknown;
         }
         self
+    }
+
+    /// Whether the file is of a family that a planner knows.
+    pub(crate) const fn is_known(&self) -> bool {
+        !matches!(self.family, Family::Unknown)
     }
 
     /// Returns what `MediaInfo` reports about an MP4 or MOV.
@@ -155,6 +165,7 @@ impl Layout {
         {
             return planner.ahead().map(|ranges| (ranges, false));
         }
+        seen.work().restart();
         match self.planner()?.step(seen) {
             Ok(plan) => Some((plan.ranges, true)),
             Err(Pause::Need { beside, .. }) => Some((beside.ranges, false)),
@@ -258,18 +269,30 @@ impl Layout {
         if let Family::Mp4(planner) = &self.family { Some(planner) } else { None }
     }
 
+    /// Hides from libav what the planner found since the last call.
+    pub(crate) fn hide_found(&mut self, input: &mut Input<'_>) {
+        match &mut self.family {
+            Family::Mp4(planner) => input.hide(Syntax::Boxes, planner.take_hidden()),
+            Family::Matroska(planner) => input.hide(Syntax::Elements, planner.take_hidden()),
+            Family::Unknown => {}
+        }
+    }
+
     /// Runs the planner until it has a plan, and requests what the plan names. Returns whether there was a plan.
     ///
     /// # Errors
     /// What reading gives, the deadline, and limits on what the file declares.
     fn drive(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
+        input.begin_work(self.max_parsed_bytes);
         for _ in 0..MAX_STEPS {
             input.check()?;
             if !self.has_index() {
                 self.index_depth = input.depth();
             }
             let keeps = self.keeps_others;
-            match self.planner().map_or(Err(Pause::Unknown), |planner| planner.step(input.seen())) {
+            let step = self.planner().map_or(Err(Pause::Unknown), |planner| planner.step(input.seen()));
+            self.hide_found(input);
+            match step {
                 Ok(Plan { ranges, only }) => {
                     input.request(&ranges, only && !keeps);
                     return Ok(true);
@@ -282,6 +305,7 @@ impl Layout {
                 Err(Pause::Limit { limit, allowed }) => {
                     return Err(input.fail(Fault::Limit { limit, allowed }));
                 }
+                Err(Pause::Stopped(stop)) => return Err(input.fail(Fault::Stopped(stop))),
                 Err(Pause::Unknown) => return Ok(false),
             }
         }

@@ -183,7 +183,11 @@ impl<'r> Media<'r> {
             .map_err(|OpenError { error, source }| refused(&source, error))?;
         container.input_mut().check()?;
         let format_name = container.format_name();
+        let was_known = layout.is_known();
         let layout = layout.confirm(&format_name, container.stream_count());
+        if was_known && !layout.is_known() {
+            container.input_mut().hide_nothing();
+        }
         let handling = handling(&format_name).for_index(&container);
         // What analysing the streams reads is kept by libavformat, and comes first.
         let analysis = prepare(&mut container, &opening)?;

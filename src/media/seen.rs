@@ -1,5 +1,10 @@
 //! What has been seen of a file: bytes in memory, for libav and for the planners of the layout.
 
+#![deny(clippy::arithmetic_side_effects)]
+
+use std::collections::VecDeque;
+
+use crate::media::parser_work::ParserWork;
 use crate::source::ByteRange;
 
 /// Windows, and the bytes in those that do not stay, at most. libavformat throws its buffer away at every seek, and seeks to and fro
@@ -7,21 +12,34 @@ use crate::source::ByteRange;
 const MAX_WINDOWS: usize = 256;
 const MAX_BYTES: usize = 8 << 20;
 
-/// Windows on a file, the oldest first.
+/// Windows on a file.
 pub(crate) struct Seen {
     size: u64,
+    /// By their offsets.
     windows: Vec<Window>,
+    /// Offsets and numbers of the windows that do not stay, the oldest first, and the number of the next window.
+    oldest: VecDeque<(u64, u64)>,
+    next_number: u64,
     /// Bytes in the windows that do not stay.
     held: usize,
+    /// What looking at the bytes has cost.
+    work: ParserWork,
 }
 
 struct Window {
     offset: u64,
+    number: u64,
     bytes: Vec<u8>,
-    stays: bool,
+    /// Where the furthest window ends of this one and those before it. A look-up goes back no further than to where nothing
+    /// reaches its place.
+    reach: u64,
 }
 
 impl Window {
+    fn end(&self) -> u64 {
+        self.offset.saturating_add(self.bytes.len() as u64)
+    }
+
     fn rest_from(&self, offset: u64) -> Option<&[u8]> {
         let skip = usize::try_from(offset.checked_sub(self.offset)?).ok()?;
         self.bytes.get(skip..).filter(|rest| !rest.is_empty())
@@ -30,8 +48,15 @@ impl Window {
 
 impl Seen {
     /// Begins with nothing of a file of `size` bytes.
-    pub(crate) const fn new(size: u64) -> Self {
-        Self { size, windows: Vec::new(), held: 0 }
+    pub(crate) fn new(size: u64) -> Self {
+        Self {
+            size,
+            windows: Vec::new(),
+            oldest: VecDeque::new(),
+            next_number: 0,
+            held: 0,
+            work: ParserWork::default(),
+        }
     }
 
     /// The size of the whole file in bytes.
@@ -39,30 +64,129 @@ impl Seen {
         self.size
     }
 
+    /// What looking at the bytes has cost.
+    pub(crate) const fn work(&self) -> &ParserWork {
+        &self.work
+    }
+
+    pub(crate) const fn work_mut(&mut self) -> &mut ParserWork {
+        &mut self.work
+    }
+
     /// Takes what was read at `offset`, in place of what was read longest ago and does not stay.
     pub(crate) fn add(&mut self, offset: u64, bytes: Vec<u8>, stays: bool) {
-        self.held = self.held.saturating_add(if stays { 0 } else { bytes.len() });
-        while self.held > MAX_BYTES || self.windows.len() >= MAX_WINDOWS {
-            let Some(oldest) = self.windows.iter().position(|window| !window.stays) else { break };
-            self.held = self.held.saturating_sub(self.windows.remove(oldest).bytes.len());
+        let number = self.next_number;
+        self.next_number = number.saturating_add(1);
+        if !stays {
+            self.held = self.held.saturating_add(bytes.len());
+            while self.held > MAX_BYTES || self.oldest.len() >= MAX_WINDOWS {
+                let Some((oldest, number)) = self.oldest.pop_front() else { break };
+                self.remove(oldest, number);
+            }
+            self.oldest.push_back((offset, number));
         }
-        self.windows.push(Window { offset, bytes, stays });
+        let at = self.windows.partition_point(|window| window.offset <= offset);
+        self.windows.insert(at, Window { offset, number, bytes, reach: 0 });
+        self.update_reach(at);
+    }
+
+    fn remove(&mut self, offset: u64, number: u64) {
+        let first = self.windows.partition_point(|window| window.offset < offset);
+        let behind = self.windows.get(first..).unwrap_or_default();
+        let Some(place) = behind.iter().position(|window| window.number == number) else { return };
+        let at = first.saturating_add(place);
+        self.held = self.held.saturating_sub(self.windows.remove(at).bytes.len());
+        self.update_reach(at);
+    }
+
+    /// Computes how far the windows reach from the one at `at` on, as far as that has changed.
+    fn update_reach(&mut self, at: usize) {
+        let before = at.checked_sub(1).and_then(|before| self.windows.get(before));
+        let mut reach = before.map_or(0, |window| window.reach);
+        for window in self.windows.get_mut(at..).unwrap_or_default() {
+            reach = reach.max(window.end());
+            if window.reach == reach {
+                break;
+            }
+            window.reach = reach;
+        }
+    }
+
+    /// Iterates over what windows hold from `offset` on, the nearest window first.
+    fn rests_from(&self, offset: u64) -> impl Iterator<Item = &[u8]> {
+        let count = self.windows.partition_point(|window| window.offset <= offset);
+        let before = self.windows.get(..count).unwrap_or_default().iter().rev();
+        before
+            .take_while(move |window| window.reach > offset)
+            .filter_map(move |window| window.rest_from(offset))
     }
 
     /// Returns the bytes of a range, if one window has them all.
     pub(crate) fn get(&self, range: ByteRange) -> Option<&[u8]> {
         let length = usize::try_from(range.len()).ok()?;
-        self.windows.iter().rev().find_map(|window| window.rest_from(range.start())?.get(..length))
+        self.rests_from(range.start()).find_map(|rest| rest.get(..length))
     }
 
     /// Returns the bytes of a window from `offset` on, as many as there are; `None` if there are none.
     pub(crate) fn rest_from(&self, offset: u64) -> Option<&[u8]> {
-        self.windows.iter().filter_map(|window| window.rest_from(offset)).max_by_key(|rest| rest.len())
+        self.rests_from(offset).max_by_key(|rest| rest.len())
     }
 
     /// Returns where the first window behind `offset` begins, or the file ends.
     pub(crate) fn next_start(&self, offset: u64) -> u64 {
-        let starts = self.windows.iter().map(|window| window.offset);
-        starts.filter(|&start| start > offset).fold(self.size, u64::min)
+        let at = self.windows.partition_point(|window| window.offset <= offset);
+        self.windows.get(at).map_or(self.size, |window| window.offset.min(self.size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SIZE: u64 = 5000;
+
+    /// The bytes of a file at a range.
+    fn file(range: ByteRange) -> Vec<u8> {
+        (range.start()..range.end()).map(|place| u8::try_from(place * 7 % 251).unwrap()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn look_ups_find_what_any_window_has(
+            windows in prop::collection::vec((0..SIZE, 1..400_u64, prop::bool::weighted(0.05)), 0..600),
+            looks in prop::collection::vec((0..SIZE, 1..100_u64), 1..100),
+        ) {
+            let mut seen = Seen::new(SIZE);
+            // The same, searched one by one.
+            let (mut kept, mut passing) = (Vec::new(), VecDeque::new());
+            for (start, length, stays) in windows {
+                let range = ByteRange::new(start, start + length).clipped(SIZE);
+                seen.add(range.start(), file(range), stays);
+                if stays {
+                    kept.push(range);
+                } else {
+                    passing.push_back(range);
+                    while passing.len() > MAX_WINDOWS {
+                        passing.pop_front();
+                    }
+                }
+            }
+            let all: Vec<ByteRange> = kept.iter().chain(&passing).copied().collect();
+            for (start, length) in looks {
+                let range = ByteRange::new(start, start + length).clipped(SIZE);
+                let has_all = all.iter().any(|window| window.start() <= range.start() && range.end() <= window.end());
+                let expected = has_all.then(|| file(range));
+                prop_assert_eq!(seen.get(range), expected.as_deref());
+                let furthest = all.iter().filter(|window| window.contains(start)).map(|window| window.end()).max();
+                let rest = furthest.map(|end| file(ByteRange::new(start, end)));
+                prop_assert_eq!(seen.rest_from(start), rest.as_deref());
+                let next = all.iter().map(|window| window.start()).filter(|&next| next > start).min();
+                prop_assert_eq!(seen.next_start(start), next.unwrap_or(SIZE));
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
-//! Requests ahead that are replaced on purpose.
+//! Requests ahead that are replaced on purpose, and parts of files that are not hidden.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use crate::source::ByteRange;
@@ -10,6 +10,7 @@ type Replace = Box<dyn FnMut(u64, &[ByteRange]) -> Vec<ByteRange>>;
 
 thread_local! {
     static REPLACE: RefCell<Option<Replace>> = const { RefCell::new(None) };
+    static SHOWS_EVERYTHING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Ends the replacement that [`replace_hints`] began.
@@ -54,4 +55,39 @@ pub fn replace_hints(replace: impl FnMut(u64, &[ByteRange]) -> Vec<ByteRange> + 
 pub(crate) fn replaced(size: u64, ranges: &[ByteRange]) -> Vec<ByteRange> {
     let replaced = REPLACE.with_borrow_mut(|replace| Some(replace.as_mut()?(size, ranges)));
     replaced.unwrap_or_else(|| ranges.to_vec())
+}
+
+/// Ends what [`show_everything`] began.
+#[must_use = "files are shown in part again when this is dropped"]
+#[derive(Debug)]
+pub struct ViewGuard(());
+
+impl Drop for ViewGuard {
+    fn drop(&mut self) {
+        SHOWS_EVERYTHING.set(false);
+    }
+}
+
+/// Lets libav see all that a file has, until the guard is dropped: media opened in this thread hide no boxes and no elements.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use posterframe::testing::show_everything;
+/// use posterframe::{Media, OpenOptions};
+///
+/// let part = Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default())?;
+/// let _guard = show_everything();
+/// let all = Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default())?;
+/// assert_eq!(part.info(), all.info());
+/// # Ok(())
+/// # }
+/// ```
+pub fn show_everything() -> ViewGuard {
+    SHOWS_EVERYTHING.set(true);
+    ViewGuard(())
+}
+
+/// Whether nothing is hidden.
+pub(crate) fn shows_everything() -> bool {
+    SHOWS_EVERYTHING.get()
 }

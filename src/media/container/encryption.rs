@@ -8,6 +8,8 @@
 //! - WebM: a byte in front of each frame says whether it is encrypted. libavformat shows the key's number as a tag.
 //! - ASF, MPEG-TS: all packets are encrypted. libavformat shows the protection as tags, and the stream type.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 use std::collections::BTreeMap;
 
 /// How a stream is encrypted, if it is.
@@ -155,6 +157,8 @@ fn encrypt_something(parameters: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use proptest::collection::vec;
     use proptest::prelude::*;
 

@@ -2,6 +2,8 @@
 //! MP4 and Matroska (ISO/IEC 14496-15 5.3.3) or from start codes. libavcodec's decoder keeps it to itself until it meets a
 //! slice.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 use crate::media::bits::{Bits, without_emulation_prevention};
 use crate::media::ffi::frame::ColourCodes;
 use crate::media::info::Ratio;
@@ -48,7 +50,7 @@ impl Sps {
         } else {
             let starts =
                 extradata.windows(4).position(|bytes| bytes[..3] == [0, 0, 1] && bytes[3] & 31 == SPS_NAL);
-            let unit = extradata.get(starts? + 3..)?;
+            let unit = extradata.get(starts?.checked_add(3)?..)?;
             let end = unit.windows(3).position(|bytes| bytes[..2] == [0, 0] && bytes[2] < 2);
             &unit[..end.unwrap_or(unit.len())]
         };
@@ -109,7 +111,7 @@ impl Sps {
             return None;
         }
         self.depth = bits.unsigned()?.checked_add(8)?;
-        bits.unsigned().filter(|&chroma| chroma == self.depth - 8)?;
+        bits.unsigned().filter(|&chroma| chroma.checked_add(8) == Some(self.depth))?;
         bits.flag()?; // qpprime_y_zero_transform_bypass_flag
         if bits.flag()? {
             let lists = if self.chroma_format == 3 { 12 } else { 8 };
@@ -149,8 +151,10 @@ impl Sps {
         if bits.flag()? {
             let top_field = bits.unsigned()?;
             bits.unsigned()?; // chroma_sample_loc_type_bottom_field
-            self.colour.chroma_location =
-                i32::try_from(top_field).ok().filter(|&kind| kind <= 5).map_or(0, |kind| kind + 1);
+            self.colour.chroma_location = i32::try_from(top_field)
+                .ok()
+                .filter(|&kind| kind <= 5)
+                .map_or(0, |kind| kind.saturating_add(1));
         }
         if bits.flag()? {
             bits.take(32)?; // num_units_in_tick
@@ -254,6 +258,8 @@ fn skip_hrd(bits: &mut Bits<'_>) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use super::*;
 
     /// 160x120 High, with a VUI, as x264 writes it (`avcC`).

@@ -1,6 +1,8 @@
 //! Timestamps in a piece of a transport stream (ISO/IEC 13818-1, 2.4.3): by them a place in the file is told to lie before or
 //! behind a time, without a demuxer.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 /// Distances between packets: plain, with a timestamp in front (M2TS), and with error correction behind.
 const PACKET_DISTANCES: [usize; 3] = [188, 192, 204];
 /// Bytes of a packet.
@@ -63,12 +65,14 @@ fn timestamp(packet: &[u8], pid: u16) -> Option<i64> {
 fn nearest(timestamp: i64, near: i64) -> i64 {
     let round = 1_i64 << TIMESTAMP_BITS;
     let behind = timestamp.wrapping_sub(near).rem_euclid(round);
-    let distance = if behind > round / 2 { behind - round } else { behind };
+    let distance = if behind > round / 2 { behind.saturating_sub(round) } else { behind };
     near.saturating_add(distance)
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
     use proptest::prelude::*;
 
     use super::*;

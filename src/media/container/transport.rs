@@ -7,6 +7,8 @@
 //!
 //! Where either is uncertain, libavformat reads as much as it does of every container without headers.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 

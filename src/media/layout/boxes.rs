@@ -29,15 +29,36 @@ pub(super) fn parse_header(bytes: &[u8]) -> Option<BoxHeader> {
     (size >= header_bytes).then_some(BoxHeader { kind, header_bytes, size })
 }
 
-/// Iterates over the boxes in `bytes`: name, and content. A box that claims more than there is ends with `bytes`.
-pub(super) fn contents(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+/// One box among others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part<'b> {
+    pub(super) kind: [u8; 4],
+    pub(super) content: &'b [u8],
+    /// Where the box and its content begin among the others, and where it ends.
+    pub(super) start: usize,
+    pub(super) content_start: usize,
+    pub(super) end: usize,
+}
+
+/// Iterates over the boxes in `bytes`. A box that claims more than there is ends with `bytes`.
+pub(super) fn parts(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {
+    let mut start = 0_usize;
     std::iter::from_fn(move || {
-        let header = parse_header(bytes)?;
-        let size = usize::try_from(header.size).unwrap_or(usize::MAX);
-        let (whole, rest) = bytes.split_at_checked(size).unwrap_or((bytes, &[]));
-        bytes = rest;
-        Some((header.kind, whole.get(usize::try_from(header.header_bytes).ok()?..).unwrap_or_default()))
+        let rest = bytes.get(start..)?;
+        let header = parse_header(rest)?;
+        let length = usize::try_from(header.size).unwrap_or(usize::MAX).min(rest.len());
+        let header_bytes = usize::try_from(header.header_bytes).unwrap_or(usize::MAX).min(length);
+        let (end, content_start) = (start.saturating_add(length), start.saturating_add(header_bytes));
+        let content = bytes.get(content_start..end).unwrap_or_default();
+        let part = Part { kind: header.kind, content, start, content_start, end };
+        start = end;
+        Some(part)
     })
+}
+
+/// Iterates over the boxes in `bytes` as [`parts`] does: name, and content.
+pub(super) fn contents(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    parts(bytes).map(|part| (part.kind, part.content))
 }
 
 /// Returns the content of the first box in `bytes` with the last name of `path`, within one of the name before, and so on.

@@ -1,5 +1,7 @@
 //! EBML, the syntax below Matroska and WebM (RFC 8794): elements of an identifier, a size and a content.
 
+use std::ops::Range;
+
 /// The head of an element.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Element {
@@ -52,15 +54,21 @@ pub(super) fn big_endian(bytes: &[u8]) -> Option<u64> {
     (bytes.len() <= 8).then(|| bytes.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
 }
 
-/// Iterates over the elements in `bytes`: identifier and content. An element that is cut short ends the walk.
-pub(super) fn elements(bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+/// Iterates over the elements in `bytes`: identifier, place in `bytes`, and content. An element that is cut short ends the walk.
+pub(super) fn placed_elements(bytes: &[u8]) -> impl Iterator<Item = (u32, Range<usize>, &[u8])> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let found = element(bytes, at)?;
         let content = found.content_in(bytes)?;
+        let place = usize::try_from(at).ok()?..usize::try_from(found.end()?).ok()?;
         at = found.end()?;
-        Some((found.id, content))
+        Some((found.id, place, content))
     })
+}
+
+/// Iterates over the elements in `bytes`: identifier and content. An element that is cut short ends the walk.
+pub(super) fn elements(bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    placed_elements(bytes).map(|(id, _, content)| (id, content))
 }
 
 /// Returns the first unsigned integer with this identifier in `bytes`.

@@ -12,7 +12,9 @@ use crate::source::ByteRange;
 
 use super::ebml::{Element, big_endian, element, elements, number_of, vint};
 use super::gop::{Manner, rank};
+use super::metadata::{CHAPTERS, Metadata, TAGS};
 use super::planner::{Pause, Plan, Planner};
+use crate::limits::Limit;
 use crate::media::seen::Seen;
 
 /// Bytes looked at first.
@@ -23,8 +25,17 @@ const MAX_TRAILER: u64 = 1 << 20;
 /// Cues larger than this are left to libav. 60,000 keyframes of lossless video take 2 MiB.
 const MAX_CUES: u64 = 32 << 20;
 /// Elements at the top level in front of the first cluster, at most.
-const MAX_ELEMENTS: u32 = 64;
-/// Entries of a seek head, at most.
+const MAX_ELEMENTS: u32 = 4096;
+/// The longest element in front of the first cluster that is read.
+const MAX_HEAD_ELEMENT: u64 = 4 << 20;
+/// Cues whose times are before those of others in front of them, at most.
+const MAX_FALLING_CUES: u32 = 1000;
+/// The head of an element: an identifier of four bytes and a size of eight.
+const ELEMENT_HEAD: u64 = 12;
+/// The work of an element, and of an entry of the cues.
+const ELEMENT_WORK: u64 = 16;
+const CUE_WORK: u64 = 64;
+/// Entries of all seek heads, at most.
 const MAX_SEEKS: usize = 64;
 /// Blocks looked at to learn when tracks begin, at most.
 const MAX_BLOCKS: u32 = 64;
@@ -80,7 +91,16 @@ pub(super) struct Matroska {
     /// The time that a frame is wanted at, from the start.
     at: Option<Duration>,
     pub(super) manner: Manner,
+    /// What has been read of the elements in front of the first cluster, and whether that is all.
     head: Option<Head>,
+    is_whole: bool,
+    metadata: Metadata,
+    /// Elements that the seek head names of which the metadata have been looked at.
+    looked_at: usize,
+    /// Whether the times of the cues are known to rise.
+    has_sound_cues: bool,
+    /// What was found to be hidden, and not taken yet.
+    hidden: Vec<ByteRange>,
     /// Whether the file is known to have no cues, after a frame was planned for.
     pub(super) has_no_cues: bool,
     /// Whether the cues led to the frame.
@@ -98,6 +118,9 @@ struct Head {
     tracks: Vec<Track>,
     /// Elements that the seek head names: identifier and place.
     named: Vec<(u32, u64)>,
+    /// Where the next element in front of the first cluster begins, and how many came before.
+    next: u64,
+    elements: u32,
     first_cluster: u64,
     blocks: Blocks,
 }
@@ -144,42 +167,119 @@ pub(super) fn is_matroska(start: &[u8]) -> bool {
 
 impl Planner for Matroska {
     fn step(&mut self, seen: &Seen) -> Result<Plan, Pause> {
-        if self.head.is_none() {
-            let head = seen.bytes(0, HEAD_BYTES).map_err(Pause::kept)?;
-            self.head = Some(Head::parse(head).ok_or(Pause::Unknown)?);
-        }
+        self.read_head(seen)?;
         let Some(head) = &mut self.head else { return Err(Pause::Unknown) };
         head.read_starts(seen, self.at.is_some())?;
         let Some(at) = self.at else {
-            return Ok(Plan { ranges: head.trailers(seen.size(), false), only: false });
+            self.look_at_metadata(seen)?;
+            let ranges = self.head.as_ref().map_or_else(Vec::new, |head| head.trailers(seen.size(), false));
+            return Ok(Plan { ranges, only: false });
         };
-        let cues = head.read_cues(seen)?;
-        self.has_no_cues = cues.is_some_and(|cues| elements(cues).all(|(id, _)| id != CUE_POINT));
-        let Some((track, cues)) = head.main_track().zip(cues) else { return Ok(Plan::default()) };
-        let (manner, size) = (self.manner, seen.size());
-        if manner.pick == Pick::Keyframe {
-            let found = head.range_to(head.ticks(at), size, cues, track, manner);
-            self.has_plan = found.is_some();
-            let mut ranges = head.trailers(size, true);
-            match found {
-                Some((Some(cue), about)) => {
-                    ranges.push(head.keyframe_range(seen, cue, about, track.number)?);
-                }
-                Some((None, rest)) => ranges.push(rest),
-                None => return Ok(Plan::default()),
+        let mut cues = head.read_cues(seen)?;
+        if let Some(falling) =
+            cues.filter(|_| !self.has_sound_cues).map(|cues| falls(seen, cues)).transpose()?
+        {
+            self.has_sound_cues = !falling;
+            if falling {
+                // libavformat would move the index for each of them.
+                self.hidden.extend(head.cues_range(seen));
+                cues = Some(&[]);
             }
-            return Ok(Plan { ranges, only: true });
         }
-        let ranges = head.frame_ranges(size, cues, track, at, manner);
+        self.has_no_cues = cues.is_some();
+        for (id, _) in cues.into_iter().flat_map(elements) {
+            seen.spend(ELEMENT_WORK)?;
+            if id == CUE_POINT {
+                self.has_no_cues = false;
+                break;
+            }
+        }
+        let (manner, only) = (self.manner, self.manner.pick == Pick::Keyframe);
+        let ranges = match head.main_track().zip(cues) {
+            Some((track, cues)) if only => head.keyframe_ranges(seen, cues, track, at, manner)?,
+            Some((track, cues)) => head.frame_ranges(seen, cues, track, at, manner)?,
+            None => Vec::new(),
+        };
         self.has_plan = !ranges.is_empty();
-        Ok(Plan { ranges, only: false })
+        self.look_at_metadata(seen)?;
+        Ok(Plan { ranges, only: only && self.has_plan })
+    }
+
+    fn take_hidden(&mut self) -> Vec<ByteRange> {
+        std::mem::take(&mut self.hidden)
     }
 }
 
 impl Matroska {
     /// Begins with opening the file, and with the frame at `at` if one is wanted.
     pub(super) fn new(at: Option<Duration>) -> Self {
-        Self { at, manner: Manner::default(), head: None, has_no_cues: false, has_plan: false }
+        Self {
+            at,
+            manner: Manner::default(),
+            head: None,
+            is_whole: false,
+            metadata: Metadata::default(),
+            looked_at: 0,
+            has_sound_cues: false,
+            hidden: Vec::new(),
+            has_no_cues: false,
+            has_plan: false,
+        }
+    }
+
+    /// Walks the elements in front of the first cluster.
+    fn read_head(&mut self, seen: &Seen) -> Result<(), Pause> {
+        let bytes = seen.bytes(0, HEAD_BYTES).map_err(Pause::kept)?;
+        if self.head.is_none() {
+            self.head = Some(Head::new(bytes).ok_or(Pause::Unknown)?);
+        }
+        let Some(head) = &mut self.head else { return Err(Pause::Unknown) };
+        while !self.is_whole {
+            seen.spend(ELEMENT_WORK)?;
+            let at = head.next;
+            let found = element(seen.bytes(at, ELEMENT_HEAD)?, 0).ok_or(Pause::Unknown)?;
+            if found.id == CLUSTER {
+                (head.first_cluster, head.blocks.at) = (at, Some(at));
+                self.is_whole = true;
+                break;
+            }
+            if head.elements >= MAX_ELEMENTS {
+                return Err(Pause::Limit { limit: Limit::MaxBoxes, allowed: MAX_ELEMENTS.into() });
+            }
+            if matches!(found.id, SEEK_HEAD | INFO | TRACKS) {
+                let size = found.size.filter(|&size| size <= MAX_HEAD_ELEMENT).ok_or(Pause::Unknown)?;
+                let content = seen.bytes(at.saturating_add(found.content), size)?;
+                seen.spend(size)?;
+                head.take(found.id, content)
+                    .filter(|()| content.len() as u64 == size)
+                    .ok_or(Pause::Unknown)?;
+            }
+            self.hidden.extend(self.metadata.hidden(seen, at, &found)?);
+            let end = found.end().and_then(|length| at.checked_add(length));
+            (head.next, head.elements) = (end.ok_or(Pause::Unknown)?, head.elements.saturating_add(1));
+        }
+        if head.tracks.is_empty() { Err(Pause::Unknown) } else { Ok(()) }
+    }
+
+    /// Looks at the metadata behind the clusters, as far as seek heads name it. libavformat reads it when it opens the file.
+    fn look_at_metadata(&mut self, seen: &Seen) -> Result<(), Pause> {
+        let Some(head) = &mut self.head else { return Ok(()) };
+        while let Some(&(id, start)) = head.named.get(self.looked_at) {
+            let is_new = !head.named.iter().take(self.looked_at).any(|(_, other)| *other == start);
+            if is_new && start > head.first_cluster && matches!(id, TAGS | CHAPTERS | SEEK_HEAD) {
+                let soon = head.trailers(seen.size(), false);
+                let found = element(seen.bytes_beside(start, ELEMENT_HEAD, &soon)?, 0);
+                if let Some(found) = found.filter(|found| found.id == id) {
+                    let size = found.size.filter(|&size| id == SEEK_HEAD && size <= MAX_HEAD_ELEMENT);
+                    if let Some(size) = size {
+                        head.take_seek_head(seen.bytes(start.saturating_add(found.content), size)?);
+                    }
+                    self.hidden.extend(self.metadata.hidden(seen, start, &found)?);
+                }
+            }
+            self.looked_at = self.looked_at.saturating_add(1);
+        }
+        Ok(())
     }
 
     /// Plans for another time.
@@ -199,34 +299,36 @@ impl Matroska {
 }
 
 impl Head {
-    /// Walks the elements in front of the first cluster.
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    /// Begins with the head of the segment.
+    fn new(bytes: &[u8]) -> Option<Self> {
         let segment = element(bytes, element(bytes, 0)?.end()?).filter(|element| element.id == SEGMENT)?;
-        let mut head = Self {
+        Some(Self {
             segment: segment.content,
             timestamp_scale: 1_000_000,
             duration: None,
             tracks: Vec::new(),
             named: Vec::new(),
+            next: segment.content,
+            elements: 0,
             first_cluster: 0,
             blocks: Blocks::default(),
-        };
-        let mut at = segment.content;
-        for _ in 0..MAX_ELEMENTS {
-            let found = element(bytes, at)?;
-            if found.id == CLUSTER {
-                (head.first_cluster, head.blocks.at) = (at, Some(at));
-                return (!head.tracks.is_empty()).then_some(head);
-            }
-            match found.id {
-                SEEK_HEAD => head.named.extend(seek_head(found.content_in(bytes)?, head.segment)),
-                INFO => head.read_info(found.content_in(bytes)?),
-                TRACKS => head.tracks = tracks(found.content_in(bytes)?)?,
-                _ => {}
-            }
-            at = found.end()?;
+        })
+    }
+
+    /// Takes what an element in front of the first cluster says. `None` when nobody can plan for the file.
+    fn take(&mut self, id: u32, content: &[u8]) -> Option<()> {
+        match id {
+            SEEK_HEAD => self.take_seek_head(content),
+            INFO => self.read_info(content),
+            TRACKS => self.tracks = tracks(content)?,
+            _ => {}
         }
-        None
+        Some(())
+    }
+
+    fn take_seek_head(&mut self, content: &[u8]) {
+        let room = MAX_SEEKS.saturating_sub(self.named.len());
+        self.named.extend(seek_head(content, self.segment).into_iter().take(room));
     }
 
     fn read_info(&mut self, info: &[u8]) {
@@ -315,19 +417,47 @@ impl Head {
         pictures.rev().max_by_key(|track| track.rank)
     }
 
+    /// Returns where the cues lie.
+    fn cues_range(&self, seen: &Seen) -> Option<ByteRange> {
+        let &(_, offset) = self.named.iter().find(|(id, _)| *id == CUES)?;
+        let found = element(seen.bytes(offset, 16).ok()?, 0)?;
+        Some(ByteRange::new(offset, offset.checked_add(found.end()?)?.min(seen.size())))
+    }
+
     /// Returns the bytes from the cluster with the keyframe before the frame at `at` to about that frame. Of a video that ends
     /// before, these are the last keyframe's and those of the frame at half of the duration.
     fn frame_ranges(
         &self,
-        size: u64,
+        seen: &Seen,
         cues: &[u8],
         track: &Track,
         at: Duration,
         manner: Manner,
-    ) -> Vec<ByteRange> {
+    ) -> Result<Vec<ByteRange>, Pause> {
         let half = self.duration.filter(|&duration| duration <= at).map(|duration| duration.div_f64(2.0));
         let goals = [Some(at), half].into_iter().flatten().map(|at| self.ticks(at));
-        goals.filter_map(|wanted| Some(self.range_to(wanted, size, cues, track, manner)?.1)).collect()
+        let ranges = goals.map(|wanted| self.range_to(wanted, seen, cues, track, manner));
+        ranges.filter_map(|found| found.map(|found| found.map(|(_, range)| range)).transpose()).collect()
+    }
+
+    /// Returns the bytes of the keyframe at a time or before it, behind what else will be read; nothing where the cues name none.
+    fn keyframe_ranges(
+        &self,
+        seen: &Seen,
+        cues: &[u8],
+        track: &Track,
+        at: Duration,
+        manner: Manner,
+    ) -> Result<Vec<ByteRange>, Pause> {
+        let Some((cue, about)) = self.range_to(self.ticks(at), seen, cues, track, manner)? else {
+            return Ok(Vec::new());
+        };
+        let mut ranges = self.trailers(seen.size(), true);
+        ranges.push(match cue {
+            Some(cue) => self.keyframe_range(seen, cue, about, track.number)?,
+            None => about,
+        });
+        Ok(ranges)
     }
 
     /// Converts a time from the start to ticks, to the nearest.
@@ -343,24 +473,33 @@ impl Head {
     fn range_to(
         &self,
         wanted: u64,
-        size: u64,
+        seen: &Seen,
         cues: &[u8],
         track: &Track,
         manner: Manner,
-    ) -> Option<(Option<Cue>, ByteRange)> {
-        let points = || elements(cues).filter(|(id, _)| *id == CUE_POINT);
-        let cues = || points().filter_map(|(_, point)| cue_of(point, track.number, self.segment));
-        let cue = cues().filter(|cue| cue.time <= wanted).max_by_key(|cue| cue.time)?;
-        let Some(next) = cues().filter(|cue| cue.time > wanted).min_by_key(|cue| cue.time) else {
+    ) -> Result<Option<(Option<Cue>, ByteRange)>, Pause> {
+        let (mut before, mut behind): (Option<Cue>, Option<Cue>) = (None, None);
+        for (_, point) in elements(cues).filter(|(id, _)| *id == CUE_POINT) {
+            seen.spend(CUE_WORK.saturating_add(point.len() as u64))?;
+            let Some(cue) = cue_of(point, track.number, self.segment) else { continue };
+            if cue.time <= wanted {
+                // The last of equals.
+                before = before.filter(|best| best.time > cue.time).or(Some(cue));
+            } else {
+                behind = behind.filter(|best| best.time <= cue.time).or(Some(cue));
+            }
+        }
+        let (Some(cue), size) = (before, seen.size()) else { return Ok(None) };
+        let Some(next) = behind else {
             // Behind the last keyframe comes what follows the clusters.
             let end = self.end_behind(cue.offset, cue.cluster, size);
-            return Some((None, ByteRange::new(cue.cluster, end)));
+            return Ok(Some((None, ByteRange::new(cue.cluster, end))));
         };
         let (ahead, whole) = (wanted.saturating_sub(cue.time), next.time.saturating_sub(cue.time));
         let bytes = next.offset.saturating_sub(cue.offset);
         let part = manner.part_of_gop(bytes, ahead, whole, track.first_bytes);
         let end = cue.offset.saturating_add(part).saturating_add(BEHIND_ESTIMATE);
-        Some((Some(cue), ByteRange::new(cue.cluster, end.min(size))))
+        Ok(Some((Some(cue), ByteRange::new(cue.cluster, end.min(size)))))
     }
 
     /// Returns the bytes from the cluster with a keyframe to the end of its block, which are `about` these.
@@ -408,6 +547,18 @@ fn block_head(bytes: &[u8], mut found: Element) -> Option<(u64, i16)> {
         .filter(|_| matches!(found.id, BLOCK | SIMPLE_BLOCK))?;
     let (number, length) = vint(block)?;
     Some((number, i16::from_be_bytes(*block.get(length..)?.first_chunk()?)))
+}
+
+/// Whether the times of cues fall again and again, as no program writes them.
+fn falls(seen: &Seen, cues: &[u8]) -> Result<bool, Pause> {
+    let (mut latest, mut falling) = (0, 0_u32);
+    for (_, point) in elements(cues).filter(|(id, _)| *id == CUE_POINT) {
+        seen.spend(CUE_WORK)?;
+        let time = number_of(point, CUE_TIME).unwrap_or(0);
+        falling = falling.saturating_add(u32::from(time < latest));
+        latest = latest.max(time);
+    }
+    Ok(falling > MAX_FALLING_CUES)
 }
 
 /// Reads a floating-point number of four or eight bytes (RFC 8794, 7.3).
@@ -612,6 +763,21 @@ mod tests {
         let (planner, found) = plan(&file, at);
         assert!(!planner.has_no_cues);
         assert_eq!(found, Plan::default());
+    }
+
+    #[test]
+    fn cues_that_fall_are_hidden() {
+        let falling = |count: u64| {
+            let (file, segment) =
+                file(1, &[], Some(&|_| (0..count).rev().flat_map(|time| cue(time, 0)).collect()));
+            let (mut planner, _) = plan(&file, Duration::from_secs(1));
+            (planner.has_no_cues, planner.take_hidden(), segment, file.len() as u64)
+        };
+        let (has_no_cues, hidden, ..) = falling(1000);
+        assert!(!has_no_cues && hidden.is_empty());
+        let (has_no_cues, hidden, segment, size) = falling(1002);
+        assert!(has_no_cues);
+        assert!(hidden.len() == 1 && hidden[0].start() > segment && hidden[0].end() == size, "{hidden:?}");
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! tables name the packets that lead to the frame at a time (`frame`). A file of fragments is followed as far as that frame
 //! (`chain`), and its end is looked at for its duration (`tail`).
 
+mod allowed;
 mod chain;
 mod count;
+mod edits;
 mod fragment;
 mod frame;
 mod index;
@@ -54,7 +56,13 @@ impl Planner for Mp4 {
         let track = self.track.map_or_else(|| movie.main_track(), |id| movie.track(id));
         let wanted = track.zip(self.at);
         let Some(chain) = &mut self.chain else {
-            return Ok(frame::plan(&movie, seen.bytes(moov.start(), moov.len())?, wanted, self.manner.pick));
+            return frame::plan(
+                &movie,
+                seen.bytes(moov.start(), moov.len())?,
+                wanted,
+                self.manner.pick,
+                seen.work(),
+            );
         };
         chain.manner = self.manner;
         let result = chain.step(seen, wanted);
@@ -64,6 +72,12 @@ impl Planner for Mp4 {
             return self.step(seen);
         }
         result
+    }
+
+    fn take_hidden(&mut self) -> Vec<ByteRange> {
+        let mut hidden = self.walk.counter.take_hidden();
+        hidden.extend(self.chain.iter_mut().flat_map(Chain::take_hidden));
+        hidden
     }
 }
 

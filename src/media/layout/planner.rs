@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::deadline::Stop;
 use crate::frame_request::Pick;
 use crate::limits::Limit;
+use crate::media::parser_work::NoMoreWork;
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
@@ -14,6 +16,9 @@ pub(super) trait Planner {
     /// # Errors
     /// [`Pause`] says what stopped the step.
     fn step(&mut self, seen: &Seen) -> Result<Plan, Pause>;
+
+    /// Returns the parts of the file, found since the last call, that libav is not to be shown.
+    fn take_hidden(&mut self) -> Vec<ByteRange>;
 }
 
 /// The frame that is planned for.
@@ -47,8 +52,19 @@ pub(super) enum Pause {
     },
     /// The file is of another family, or laid out in a way that the planner does not know.
     Unknown,
-    /// The file declares more than the limit with this name allows.
+    /// The file declares more than the limit with this name allows, or would take more work.
     Limit { limit: Limit, allowed: u64 },
+    /// There is no time left.
+    Stopped(Stop),
+}
+
+impl From<NoMoreWork> for Pause {
+    fn from(reason: NoMoreWork) -> Self {
+        match reason {
+            NoMoreWork::Stopped(stop) => Self::Stopped(stop),
+            NoMoreWork::Limit { limit, allowed } => Self::Limit { limit, allowed },
+        }
+    }
 }
 
 impl Pause {
@@ -83,6 +99,14 @@ impl Pause {
 }
 
 impl Seen {
+    /// Counts the work of visiting this many bytes.
+    ///
+    /// # Errors
+    /// [`Pause::Limit`] and [`Pause::Stopped`].
+    pub(super) fn spend(&self, bytes: u64) -> Result<(), Pause> {
+        self.work().spend(bytes).map_err(Pause::from)
+    }
+
     /// Returns `length` bytes at `offset`, or fewer at the end of the file.
     ///
     /// # Errors

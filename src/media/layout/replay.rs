@@ -17,7 +17,7 @@ pub(super) struct Replay<'f> {
 }
 
 impl<'f> Replay<'f> {
-    pub(super) const fn new(file: &'f [u8]) -> Self {
+    pub(super) fn new(file: &'f [u8]) -> Self {
         Self { file, seen: Seen::new(file.len() as u64), read: Vec::new(), soon: Vec::new() }
     }
 

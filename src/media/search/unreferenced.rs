@@ -4,6 +4,8 @@
 //! name the reference slots that a frame replaces. A frame that replaces none of them can stay undecoded, unless something
 //! else of it outlives it: [`av1`] and [`vp9`] name what does. Whatever is unclear, damaged or unusual counts as needed.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 mod av1;
 #[cfg(test)]
 mod tests;

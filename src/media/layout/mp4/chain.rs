@@ -13,7 +13,7 @@ use super::index::{RandomAccess, SegmentIndex, indexes_before};
 use super::movie::Movie;
 use super::tail::Tail;
 use super::track::Track;
-use super::walk::Walk;
+use super::walk::{SIDX_BYTES, Walk};
 use crate::frame_request::Pick;
 use crate::media::layout::boxes::parse_header;
 use crate::media::layout::gop::{Manner, Route, rescale};
@@ -32,6 +32,8 @@ const READ_THROUGH: u64 = 1 << 20;
 const MAX_MOOF_BYTES: u64 = 4 << 20;
 /// Headers requested side by side because an index names them, at most.
 const MAX_HEADERS: usize = 512;
+/// The work of a box.
+const BOX_WORK: u64 = 16;
 /// Boxes between the header of a fragment and its media data, at most.
 const MAX_BETWEEN: u32 = 16;
 
@@ -96,6 +98,11 @@ impl Chain {
             next: walk.offset,
             ..Self::default()
         })
+    }
+
+    /// Takes the parts of the file that libav is not to see.
+    pub(super) fn take_hidden(&mut self) -> Vec<ByteRange> {
+        self.counter.take_hidden()
     }
 
     /// Plans for showing more fragments: twice as many as before.
@@ -273,25 +280,42 @@ impl Chain {
         (self.view.is_indexed && is_short).then(|| ByteRange::new(seen.size().saturating_sub(4), seen.size()))
     }
 
+    /// Returns the first bytes of the next box. While they have not been read, what is likely to be needed is requested with them.
+    fn next_head<'s>(&self, seen: &'s Seen) -> Result<&'s [u8], Pause> {
+        seen.bytes(self.next, 16).or_else(|_| {
+            let mut soon = Vec::from_iter(self.end_of_index(seen));
+            soon.push(ByteRange::new(self.next, self.next.saturating_add(self.window())));
+            let bytes = seen.bytes_beside(self.next, 16, &soon);
+            bytes.map_err(|pause| if self.view.is_indexed { pause.only() } else { pause })
+        })
+    }
+
     /// Looks at the next fragment up to the end of its media data; `false` at the end of the file.
     fn pass(&mut self, seen: &Seen) -> Result<bool, Pause> {
         let moof_bytes = loop {
             if self.next >= seen.size() {
                 return Ok(false);
             }
-            let mut soon = Vec::from_iter(self.end_of_index(seen));
-            soon.push(ByteRange::new(self.next, self.next.saturating_add(self.window())));
-            let bytes = seen.bytes_beside(self.next, 16, &soon);
-            let bytes = bytes.map_err(|pause| if self.view.is_indexed { pause.only() } else { pause })?;
-            let header = parse_header(bytes).ok_or(Pause::Unknown)?;
-            if &header.kind == b"moof" {
+            let header = parse_header(self.next_head(seen)?).ok_or(Pause::Unknown)?;
+            seen.spend(BOX_WORK)?;
+            // One without any box in it is no fragment.
+            if &header.kind == b"moof" && header.size > header.header_bytes {
                 break header.size;
             }
-            self.next = self.next.saturating_add(header.size).min(seen.size());
+            let end = self.next.saturating_add(header.size).min(seen.size());
+            if &header.kind == b"sidx" {
+                let sidx = seen.bytes(self.next, SIDX_BYTES.min(end.saturating_sub(self.next)))?;
+                self.counter.count_index(self.next, sidx, header.header_bytes)?;
+            }
+            if &header.kind == b"moof" {
+                self.counter.count(self.next, seen.bytes(self.next, header.size)?, seen.work())?;
+            }
+            self.counter.pass_over(header.kind, ByteRange::new(self.next, end));
+            self.next = end;
         };
         let (offset, moof_end) = (self.next, self.next.saturating_add(moof_bytes));
         let parts = self.read(seen, offset)?;
-        let end = media_end(seen, moof_end)?;
+        let end = self.media_end(seen, moof_end)?;
         let before = self.last.map_or(0, |link| link.end);
         self.moof_bytes = moof_bytes;
         let mut link = Link { bytes: end.saturating_sub(offset), end: before, ticks: 1 };
@@ -316,12 +340,31 @@ impl Chain {
         Ok(true)
     }
 
+    /// Returns where the media data end of a fragment whose header ends at `offset`. Without media data between two fragments, they
+    /// lie elsewhere.
+    fn media_end(&mut self, seen: &Seen, mut offset: u64) -> Result<u64, Pause> {
+        for _ in 0..MAX_BETWEEN {
+            let header = parse_header(seen.bytes(offset, 16)?);
+            let Some(header) = header.filter(|header| &header.kind != b"moof") else {
+                return Ok(offset.min(seen.size()));
+            };
+            let end = offset.saturating_add(header.size).min(seen.size());
+            self.counter.pass_over(header.kind, ByteRange::new(offset, end));
+            offset = end;
+            if &header.kind == b"mdat" {
+                return Ok(offset);
+            }
+        }
+        Err(Pause::Unknown)
+    }
+
     /// Reads the tracks of the fragment at `offset`, notes what they show, and adds up what they declare.
     fn read(&mut self, seen: &Seen, offset: u64) -> Result<Vec<TrackFragment>, Pause> {
         let header = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
         let header = header.filter(|header| header.size <= MAX_MOOF_BYTES).ok_or(Pause::Unknown)?;
         let moof = seen.bytes(offset, header.size)?;
-        self.counter.count(offset, moof)?;
+        self.counter.count(offset, moof, seen.work())?;
+        seen.spend(header.size)?;
         let parts = read_fragment(moof, offset, &self.movie).ok_or(Pause::Unknown)?;
         for part in &parts {
             let Some(first) = part.samples.first() else { continue };
@@ -411,22 +454,6 @@ impl Chain {
         }
         Ok(())
     }
-}
-
-/// Returns where the media data end of a fragment whose header ends at `offset`. Without media data between two fragments, they lie
-/// elsewhere.
-fn media_end(seen: &Seen, mut offset: u64) -> Result<u64, Pause> {
-    for _ in 0..MAX_BETWEEN {
-        let Some(header) = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind != b"moof")
-        else {
-            return Ok(offset.min(seen.size()));
-        };
-        offset = offset.saturating_add(header.size).min(seen.size());
-        if &header.kind == b"mdat" {
-            return Ok(offset);
-        }
-    }
-    Err(Pause::Unknown)
 }
 
 #[cfg(test)]

@@ -1,42 +1,102 @@
-//! What tables declare, added up before libav allocates for it. Tables cost libav memory by what they declare, not by what the file
-//! holds: an 8 KB file with 16 tracks of 5 million constant-size samples took 2.9 GB and 5 s inside libav.
+//! What tables declare, added up before libav allocates for it, and what of the boxes libav is not shown. Tables cost libav memory by
+//! what they declare, not by what the file holds: an 8 KB file with 16 tracks of 5 million constant-size samples took 2.9 GB and 5 s
+//! inside libav.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
+use std::mem;
 
+use super::allowed::{is_allowed, is_parent, is_read_in_vain};
+use super::edits::Tables;
+use super::protection::protected_entry;
 use crate::limits::{Limit, Limits};
-use crate::media::layout::boxes::{be32, contents};
+use crate::media::layout::boxes::{Fields, Part, be32, contents, find, parts, read_clock};
 use crate::media::layout::planner::Pause;
+use crate::media::parser_work::ParserWork;
+use crate::source::ByteRange;
 
 /// How deep boxes may lie in each other; the sample tables are at depth 5. libavformat gives up at depth 10.
 const MAX_DEPTH: u32 = 12;
-/// Bytes that the compressed parts of all boxes may hold and unpack to, together.
-const MAX_PACKED_BYTES: u64 = 64 << 20;
-/// Bytes that are looked at, at most, where a box counts as some. What is more counts as too many entries.
-const MAX_WORK: u64 = 256 << 20;
+/// The work of a box besides that of its bytes.
 const BOX_WORK: u64 = 16;
+/// The work of beginning to unpack: memory is set up for it.
+const UNPACK_WORK: u64 = 64 << 10;
+/// Tags that libavformat is shown, at most: it compares each with all before.
+const MAX_TAGS: u64 = 1024;
+/// Defaults of fragments that libavformat is shown, at most: it searches them for each part of a fragment.
+const MAX_DEFAULTS: u64 = 1024;
+/// A box that should be hidden and lies where nothing can be put in its place counts as this part of all boxes.
+const OUT_OF_REACH: u64 = 64;
+/// Entries that a fragment and an entry of its index cost for each track, and those for a sample with a vector of its own.
+const FRAGMENT_ENTRIES: u64 = 2;
+const VECTOR_ENTRIES: u64 = 4;
+/// Comparisons of items that cost as much as an entry, and the entries that a property of an item costs.
+const ITEM_COMPARISONS: u64 = 256;
+const PROPERTY_ENTRIES: u64 = 16;
 
-/// Boxes in which libavformat looks for boxes.
-const PARENTS: [&[u8; 4]; 19] = [
-    b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"udta", b"ilst", b"wave", b"sinf",
-    b"schi", b"tref", b"gmhd", b"iprp", b"mvex", b"moof", b"traf", b"cmov",
-];
-/// Other boxes that libavformat looks into at the top level of good files and of bad ones.
-const OTHERS: [&[u8; 4]; 4] = [b"meta", b"stsd", b"stsz", b"trun"];
+/// Whether a box is no part of a sample description, although libavformat would read it there.
+#[rustfmt::skip]
+const fn is_outside_descriptions(kind: &[u8; 4]) -> bool {
+    matches!(
+        kind,
+        b"pssh" | b"senc" | b"saiz" | b"saio" | b"adrm" | b"uuid" | b"chpl"
+            | b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"dinf" | b"tref" | b"mvex" | b"moof" | b"traf"
+            | b"udta" | b"meta" | b"ilst" | b"cmov"
+            | b"mvhd" | b"tkhd" | b"mdhd" | b"elst" | b"dref" | b"stsd" | b"stts" | b"ctts" | b"stsc" | b"stsz" | b"stz2"
+            | b"stco" | b"co64" | b"stss" | b"stps" | b"sdtp" | b"sbgp" | b"sgpd" | b"trex" | b"tfhd" | b"trun" | b"sidx"
+            | b"keys" | b"iprp" | b"kind"
+    )
+}
 
-/// Adds up what tables declare, walking boxes as libavformat does: wherever they lie, not only where the specification puts
-/// them. The contents of a sample description are not walked, but searched for the names of tables.
+/// Walks boxes as libavformat does: wherever they lie, not only where the specification puts them. Adds up what tables declare, and
+/// names the boxes that libavformat is not to see. The contents of a sample description are not walked, but searched.
 #[derive(Debug, Default, Clone)]
 pub(super) struct EntryCounter {
     limits: Limits,
     /// Where the boxes at the top level begin that have been counted.
     counted: BTreeSet<u64>,
-    /// Entries of all tables. More than a file can hold when there was too much to look at.
+    /// Entries of all tables, and the bytes that they have in the file.
     entries: u64,
+    backed: u64,
     tracks: u64,
-    /// Bytes looked at, and those of compressed parts.
-    work: u64,
-    packed: u64,
+    boxes: u64,
+    tags: u64,
+    defaults: u64,
+    /// Bytes of compressed movies, packed and unpacked.
+    unpacked: u64,
+    /// The tracks whose samples are encrypted.
+    encrypted: BTreeSet<u32>,
+    movie_timescale: u32,
+    /// What was found to be hidden, and not taken yet.
+    hidden: Vec<ByteRange>,
+}
+
+/// Where boxes lie.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The offset in the file; `None` in what was unpacked.
+    offset: Option<u64>,
+    depth: u32,
+    /// Whether unknown names are tags.
+    in_tags: bool,
+    is_encrypted: bool,
+}
+
+impl Place {
+    fn within(self, part: &Part<'_>) -> Self {
+        let start = part.content_start as u64;
+        Self {
+            offset: self.offset.map(|offset| offset.saturating_add(start)),
+            depth: self.depth.saturating_add(1),
+            ..self
+        }
+    }
+
+    /// The place in the file of a part of what lies here.
+    fn range(self, start: usize, end: usize) -> Option<ByteRange> {
+        let offset = self.offset?;
+        Some(ByteRange::new(offset.saturating_add(start as u64), offset.saturating_add(end as u64)))
+    }
 }
 
 impl EntryCounter {
@@ -44,136 +104,426 @@ impl EntryCounter {
         Self { limits: *limits, ..Self::default() }
     }
 
-    /// Adds up what the box at `offset` declares, once, and refuses what is too much.
-    pub(super) fn count(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Pause> {
+    /// Takes the parts of the file that libav is not to see.
+    pub(super) fn take_hidden(&mut self) -> Vec<ByteRange> {
+        mem::take(&mut self.hidden)
+    }
+
+    /// Adds up what the boxes at `offset` declare, once, and refuses what is too much.
+    ///
+    /// # Errors
+    /// [`Pause::Limit`] and [`Pause::Stopped`].
+    pub(super) fn count(&mut self, offset: u64, bytes: &[u8], work: &ParserWork) -> Result<(), Pause> {
         if self.counted.insert(offset) {
-            self.walk(bytes, 0, false);
+            if bytes.get(4..8) == Some(b"moof") {
+                let per_fragment = self.tracks.saturating_add(1).saturating_mul(FRAGMENT_ENTRIES);
+                self.add(per_fragment, bytes.len());
+                self.boxes = 0;
+            }
+            let place = Place { offset: Some(offset), depth: 0, in_tags: false, is_encrypted: false };
+            self.walk(bytes, place, &mut Tables::default(), work)?;
         }
-        let allowed = u64::from(self.limits.max_streams);
-        if self.entries > self.limits.max_index_entries {
-            return Err(self.too_many_entries());
+        self.check()
+    }
+
+    /// Adds up what a segment index at the top level declares, by its first bytes. libavformat keeps a place for each track of each entry.
+    ///
+    /// # Errors
+    /// [`Pause::Limit`].
+    pub(super) fn count_index(&mut self, offset: u64, sidx: &[u8], header_bytes: u64) -> Result<(), Pause> {
+        if self.counted.insert(offset) {
+            let content = usize::try_from(header_bytes).ok().and_then(|header| sidx.get(header..));
+            self.add_index(content.unwrap_or_default());
         }
-        let is_allowed = self.tracks <= allowed;
-        if is_allowed { Ok(()) } else { Err(Pause::Limit { limit: Limit::MaxStreams, allowed }) }
+        self.check()
+    }
+
+    /// Hides a box at the top level that libavformat would read for nothing.
+    pub(super) fn pass_over(&mut self, kind: [u8; 4], range: ByteRange) {
+        if is_read_in_vain(kind) && !matches!(&kind, b"free" | b"wide" | b"uuid") {
+            self.hidden.push(range);
+        }
+    }
+
+    /// Counts a box at the top level.
+    pub(super) const fn check_boxes(&self, boxes: u64) -> Result<(), Pause> {
+        let allowed = self.limits.max_boxes;
+        if boxes > allowed { Err(Pause::Limit { limit: Limit::MaxBoxes, allowed }) } else { Ok(()) }
     }
 
     pub(super) const fn too_many_entries(&self) -> Pause {
         Pause::Limit { limit: Limit::MaxIndexEntries, allowed: self.limits.max_index_entries }
     }
 
-    /// Adds some work; `false` when that is too much.
-    const fn work(&mut self, bytes: u64) -> bool {
-        self.work = self.work.saturating_add(bytes);
-        if self.work > MAX_WORK {
-            self.entries = u64::MAX;
+    fn check(&self) -> Result<(), Pause> {
+        let (most, allowed) = (self.limits.max_index_entries, u64::from(self.limits.max_streams));
+        // What has no bytes of its own costs its declarer nothing.
+        if self.entries > most || self.entries > (most >> 2).saturating_add(self.backed) {
+            return Err(self.too_many_entries());
         }
-        self.work <= MAX_WORK
+        let is_allowed = self.tracks <= allowed;
+        if is_allowed { Ok(()) } else { Err(Pause::Limit { limit: Limit::MaxStreams, allowed }) }
     }
 
-    /// Adds up what the boxes in `bytes` declare, which lie in `depth` others, and in a track of sound or not.
-    fn walk(&mut self, bytes: &[u8], depth: u32, in_sound: bool) {
-        let mut level = Level::default();
-        for (kind, content) in contents(bytes) {
-            if depth > MAX_DEPTH || !self.work(BOX_WORK) {
-                return;
+    /// Adds entries, and the bytes that declare them.
+    const fn add(&mut self, entries: u64, bytes: usize) {
+        self.entries = self.entries.saturating_add(entries);
+        self.backed = self.backed.saturating_add(bytes as u64);
+    }
+
+    fn add_out_of_reach(&mut self) {
+        let boxes = self.limits.max_boxes.checked_div(OUT_OF_REACH).unwrap_or(0).max(1);
+        self.boxes = self.boxes.saturating_add(boxes);
+    }
+
+    fn walk<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        place: Place,
+        tables: &mut Tables<'b>,
+        work: &ParserWork,
+    ) -> Result<(), Pause> {
+        if place.depth > MAX_DEPTH {
+            return Ok(());
+        }
+        // Hidden boxes in a row are hidden as one.
+        let mut hidden: Option<(usize, usize)> = None;
+        for part in parts(bytes) {
+            work.spend(BOX_WORK)?;
+            self.boxes = self.boxes.saturating_add(1);
+            self.check_boxes(self.boxes)?;
+            if self.is_shown(&part, place) {
+                self.hide(place, hidden.take())?;
+                self.declare(&part, tables);
+                self.enter(&part, place, tables, work)?;
+            } else {
+                let is_harmless = place.offset.is_some()
+                    || !matches!(&part.kind, b"pssh" | b"senc" | b"saiz" | b"saio" | b"chpl");
+                if !is_harmless {
+                    self.add_out_of_reach();
+                }
+                hidden = Some((hidden.map_or(part.start, |(start, _)| start), part.end));
             }
-            level.add(kind, content);
         }
-        let is_sound = in_sound || level.is_sound == Some(true);
-        // Uncompressed sound is declared sample by sample, 44 100 a second and each one tick long, but libavformat keeps one
-        // entry for each block of it.
-        let is_blocks = is_sound && level.is_single == Some(true);
-        let samples = if is_blocks { 0 } else { level.samples };
-        self.entries = self.entries.saturating_add(level.others).saturating_add(samples);
-        for (kind, content) in contents(bytes) {
-            self.enter(kind, content, depth.saturating_add(1), is_sound);
+        self.hide(place, hidden)?;
+        self.check_boxes(self.boxes)
+    }
+
+    fn hide(&mut self, place: Place, run: Option<(usize, usize)>) -> Result<(), Pause> {
+        self.hidden.extend(run.and_then(|(start, end)| place.range(start, end)));
+        // Each is followed by a box that is shown.
+        self.check_boxes(self.hidden.len() as u64)
+    }
+
+    /// Whether libavformat is shown a box. Of what it compares with all that came before, it is shown a number.
+    fn is_shown(&mut self, part: &Part<'_>, place: Place) -> bool {
+        // At the top level, the walk over the file decides.
+        if place.depth == 0 {
+            return true;
         }
+        let kind = part.kind;
+        if !is_allowed(kind, place.in_tags, place.is_encrypted) {
+            return false;
+        }
+        let (count, most) = match &kind {
+            // libavformat searches it for the handler, and finds nothing.
+            b"meta" => return start_in_meta(part.content).is_some(),
+            b"trex" => (&mut self.defaults, MAX_DEFAULTS),
+            b"kind" | b"----" => (&mut self.tags, MAX_TAGS),
+            _ if place.in_tags && !is_parent(kind) => (&mut self.tags, MAX_TAGS),
+            _ => return true,
+        };
+        *count = count.saturating_add(1);
+        *count <= most
+    }
+
+    /// Takes what a table declares.
+    fn declare<'b>(&mut self, part: &Part<'b>, tables: &mut Tables<'b>) {
+        let content = part.content;
+        // A full box has version and flags in four bytes, then the count; stsz has the common sample size in between.
+        let count = |at: usize| be32(content, at).map_or(0, u64::from);
+        let table = content.get(4..).unwrap_or_default();
+        let bytes = content.len();
+        match &part.kind {
+            b"stsz" | b"stz2" => {
+                // The samples are counted with the track. Their sizes, where they differ, take an eighth of an entry.
+                tables.samples = count(8);
+                let sizes = if count(4) == 0 || &part.kind == b"stz2" { count(8) >> 3 } else { 0 };
+                self.add(sizes, bytes);
+            }
+            b"mdhd" => tables.timescale = read_clock(content).0,
+            b"mvhd" => self.movie_timescale = read_clock(content).0,
+            b"hdlr" => {
+                if let Some(handler @ (b"vide" | b"soun" | b"subp" | b"clcp")) =
+                    content.get(8..).and_then(|rest| rest.first_chunk())
+                {
+                    tables.handler = *handler;
+                }
+            }
+            b"elst" => tables.elst = content,
+            // Groups count samples, which libavformat walks one by one.
+            b"sbgp" => {
+                let at = if content.first() == Some(&1) { 12 } else { 8 };
+                let declared = count(at);
+                let runs = content.get(at.saturating_add(4)..).unwrap_or_default().chunks_exact(8);
+                let samples =
+                    runs.take(usize::try_from(declared).unwrap_or(usize::MAX)).filter_map(|run| be32(run, 0));
+                let walked = if content.get(4..8) == Some(b"sync") {
+                    samples.map(u64::from).fold(0, u64::saturating_add)
+                } else {
+                    0
+                };
+                self.add(declared.max(walked), bytes);
+            }
+            b"stts" | b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"keys" => {
+                match &part.kind {
+                    b"stts" => tables.stts = table,
+                    b"ctts" => tables.ctts = table,
+                    b"stsc" => tables.stsc = table,
+                    b"stss" => tables.stss = table,
+                    b"stco" | b"co64" => tables.chunks = count(4),
+                    _ => {}
+                }
+                self.add(count(4), bytes);
+            }
+            b"trun" => self.add(count(4), bytes),
+            b"senc" => self.add(count(4).saturating_mul(VECTOR_ENTRIES), bytes),
+            // Behind the type of what is described and its parameter, if they are there; saiz has a common size in between.
+            b"saiz" | b"saio" => {
+                let behind = if content.get(3).is_some_and(|flags| flags & 1 != 0) { 8 } else { 0 };
+                let declared = match &part.kind {
+                    b"saiz" => count(5_usize.saturating_add(behind)) >> 5,
+                    _ => count(4_usize.saturating_add(behind)),
+                };
+                self.add(declared, bytes);
+            }
+            b"sidx" => self.add_index(content),
+            _ => {}
+        }
+    }
+
+    fn add_index(&mut self, sidx: &[u8]) {
+        let read = || {
+            let mut fields = Fields::new(sidx)?;
+            let _track_and_clock = (fields.take()?, fields.take()?);
+            let _start_and_place = (fields.take_wide()?, fields.take_wide()?);
+            Some(fields.take()? & 0xffff)
+        };
+        let entries = u64::from(read().unwrap_or(0));
+        let per_entry = self.tracks.saturating_add(1).saturating_mul(FRAGMENT_ENTRIES);
+        self.entries = self.entries.saturating_add(entries.saturating_mul(per_entry));
+        self.backed = self.backed.saturating_add(entries.saturating_mul(12));
     }
 
     /// Walks what a box contains, if it can contain tables.
-    fn enter(&mut self, kind: [u8; 4], content: &[u8], depth: u32, in_sound: bool) {
-        match &kind {
-            kind if PARENTS.contains(&kind) => {
-                self.tracks = self.tracks.saturating_add((kind == b"trak").into());
-                self.walk(content, depth, in_sound);
+    fn enter<'b>(
+        &mut self,
+        part: &Part<'b>,
+        place: Place,
+        tables: &mut Tables<'b>,
+        work: &ParserWork,
+    ) -> Result<(), Pause> {
+        let (content, mut inner) = (part.content, place.within(part));
+        match &part.kind {
+            b"trak" => {
+                self.tracks = self.tracks.saturating_add(1);
+                let stsd = find(content, &[b"mdia", b"minf", b"stbl", b"stsd"]).unwrap_or_default();
+                inner.is_encrypted = protected_entry(stsd).is_some();
+                let tkhd = find(content, &[b"tkhd"]).unwrap_or_default();
+                let id = be32(tkhd, if tkhd.first() == Some(&1) { 20 } else { 12 });
+                self.encrypted.extend(id.filter(|_| inner.is_encrypted));
+                // Searching passes over the boxes of each level once more.
+                work.spend(content.len() as u64 >> 3)?;
+                let mut own = Tables::default();
+                self.walk(content, inner, &mut own, work)?;
+                let (samples, edited) = own.entries(self.movie_timescale);
+                self.add(samples.saturating_add(edited), 0);
+                work.spend(
+                    (own.stts.len() as u64)
+                        .saturating_add(own.ctts.len() as u64)
+                        .saturating_add(own.stss.len() as u64),
+                )
+                .map_err(Pause::from)
             }
-            b"free" | b"hoov" if hides_moov(content) => self.walk(content, depth, in_sound),
-            // Boxes follow a header of four bytes or of none; libavformat starts at the one named hdlr.
-            b"meta" if self.work(content.len() as u64) => {
-                let start = content.windows(4).position(|name| name == b"hdlr");
-                let start = start.and_then(|at| content.get(at.checked_sub(4)?..));
-                self.walk(start.unwrap_or_default(), depth, in_sound);
+            b"traf" => {
+                let id = find(content, &[b"tfhd"]).and_then(|tfhd| be32(tfhd, 4));
+                inner.is_encrypted = id.is_some_and(|id| self.encrypted.contains(&id));
+                self.walk(content, inner, tables, work)
             }
-            b"stsd" => self.scan(content, depth),
-            b"cmvd" => self.unpack_and_walk(content, depth),
-            _ => {}
+            b"udta" | b"ilst" => {
+                inner.in_tags = true;
+                self.walk(content, inner, tables, work)
+            }
+            b"meta" => {
+                inner.in_tags = false;
+                let Some(start) = start_in_meta(content) else { return Ok(()) };
+                work.spend(start as u64)?;
+                inner.offset = inner.offset.map(|offset| offset.saturating_add(start as u64));
+                let boxes = content.get(start..).unwrap_or_default();
+                self.walk(boxes, inner, tables, work)?;
+                self.count_items(boxes, inner, work)
+            }
+            b"free" | b"hoov" if hides_moov(content) => self.walk(content, inner, tables, work),
+            b"stsd" => {
+                tables.stsd = content;
+                self.scan(content, inner, work)
+            }
+            b"cmvd" => self.unpack_and_walk(content, inner, work),
+            kind if is_parent(*kind) => {
+                inner.in_tags = false;
+                self.walk(content, inner, tables, work)
+            }
+            _ => Ok(()),
         }
     }
 
-    /// Takes every four bytes that name a table for one. Right for little content without random bytes only: in much of it,
-    /// names turn up by chance.
-    fn scan(&mut self, mut bytes: &[u8], depth: u32) {
-        let mut level = Level::default();
-        while let Some((name, content)) = bytes.split_first_chunk::<4>().filter(|_| self.work(1)) {
-            level.add(*name, content);
-            self.tracks = self.tracks.saturating_add((name == b"trak").into());
-            if name == b"cmvd" {
-                self.unpack_and_walk(content, depth);
+    /// Counts how often libavformat searches the items of HEIF, and how many bytes of properties it reads, again for each item.
+    fn count_items(&mut self, boxes: &[u8], place: Place, work: &ParserWork) -> Result<(), Pause> {
+        let (mut items, mut searches, mut properties) = (0_u64, 0_u64, 0_u64);
+        for part in parts(boxes) {
+            let content = part.content;
+            let version = content.first().copied().unwrap_or(0);
+            let count = |at: usize, is_long: bool| {
+                let length = if is_long { 4 } else { 2 };
+                let bytes = content.get(at..).and_then(|rest| rest.get(..length)).unwrap_or_default();
+                bytes.iter().fold(0_u64, |count, &byte| count << 8 | u64::from(byte))
+            };
+            match &part.kind {
+                b"iinf" => items = items.max(count(4, version > 0)),
+                b"iloc" => items = items.max(count(6, version > 1)),
+                b"iref" => {
+                    searches = searches
+                        .saturating_add(contents(content.get(4..).unwrap_or_default()).count() as u64);
+                }
+                b"iprp" => {
+                    let (associations, read) = self.count_properties(&part, place, work)?;
+                    searches = searches.saturating_add(associations);
+                    properties = properties
+                        .saturating_add(associations.saturating_mul(PROPERTY_ENTRIES))
+                        .saturating_add(read >> 6);
+                }
+                _ => {}
             }
-            bytes = bytes.get(1..).unwrap_or_default();
         }
-        self.entries = self.entries.saturating_add(level.others).saturating_add(level.samples);
+        let comparisons = items.saturating_mul(items.saturating_add(searches));
+        let entries = comparisons.checked_div(ITEM_COMPARISONS).unwrap_or(0).saturating_add(items);
+        self.add(entries.saturating_add(properties), 0);
+        Ok(())
+    }
+
+    /// Returns how many properties items have in all, and their bytes. Properties are counted by their places, so each is hidden alone.
+    fn count_properties(
+        &mut self,
+        iprp: &Part<'_>,
+        place: Place,
+        work: &ParserWork,
+    ) -> Result<(u64, u64), Pause> {
+        let (mut sizes, mut associations, mut bytes) = (Vec::new(), 0_u64, 0_u64);
+        let inner = place.within(iprp);
+        for part in parts(iprp.content) {
+            match &part.kind {
+                b"ipco" => {
+                    let within = inner.within(&part);
+                    for property in parts(part.content) {
+                        work.spend(BOX_WORK)?;
+                        sizes.push(property.end.saturating_sub(property.start) as u64);
+                        self.check_boxes(sizes.len() as u64)?;
+                        if is_read_in_vain(property.kind) {
+                            self.hidden.extend(within.range(property.start, property.end));
+                        }
+                    }
+                }
+                b"ipma" => {
+                    let Some(mut fields) = Fields::new(part.content) else { continue };
+                    let (is_long, id_bytes) = (fields.has(1), if fields.version > 0 { 4 } else { 2 });
+                    for _ in 0..fields.take().unwrap_or(0) {
+                        let Some(count) = fields.skip(id_bytes).and_then(|()| fields.rest.first().copied())
+                        else {
+                            break;
+                        };
+                        let length = usize::from(count).saturating_mul(if is_long { 2 } else { 1 });
+                        let Some(numbers) = fields.rest.get(1..length.saturating_add(1)) else { break };
+                        work.spend(length as u64)?;
+                        for number in numbers.chunks_exact(if is_long { 2 } else { 1 }) {
+                            let number =
+                                number.iter().fold(0_usize, |number, &byte| number << 8 | usize::from(byte));
+                            let number = number & if is_long { 0x7fff } else { 0x7f };
+                            let size = number
+                                .checked_sub(1)
+                                .and_then(|number| sizes.get(number))
+                                .copied()
+                                .unwrap_or(0);
+                            (associations, bytes) =
+                                (associations.saturating_add(1), bytes.saturating_add(size));
+                        }
+                        fields.rest = fields.rest.get(length.saturating_add(1)..).unwrap_or_default();
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok((associations, bytes))
+    }
+
+    /// Hides the boxes in a sample description that do not belong there. How many fields come before the boxes of an entry depends on
+    /// what is sampled, so boxes are found by their names and sizes. Names without a size that fits turn up by chance in much content;
+    /// a box whose parent is too small for it has one, too.
+    fn scan(&mut self, bytes: &[u8], place: Place, work: &ParserWork) -> Result<(), Pause> {
+        work.spend(bytes.len() as u64)?;
+        let mut hidden_to = 0;
+        for (at, name) in bytes.windows(4).enumerate().skip(12) {
+            if !name.first_chunk().is_some_and(is_outside_descriptions) {
+                continue;
+            }
+            let start = at.saturating_sub(4);
+            let size = be32(bytes, start).and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
+            let end = start.saturating_add(size);
+            match place.range(start, end).filter(|_| size >= 8 && end <= bytes.len() && start >= hidden_to) {
+                Some(range) => {
+                    self.hidden.push(range);
+                    hidden_to = end;
+                }
+                None if start >= hidden_to => self.add_out_of_reach(),
+                None => {}
+            }
+        }
+        self.check_boxes(self.boxes)?;
+        self.check_boxes(self.hidden.len() as u64)
     }
 
     /// Unpacks QuickTime's compressed movie, a zlib stream behind its unpacked size, and walks it.
-    fn unpack_and_walk(&mut self, cmvd: &[u8], depth: u32) {
-        let mut bytes = Vec::new();
+    fn unpack_and_walk(&mut self, cmvd: &[u8], place: Place, work: &ParserWork) -> Result<(), Pause> {
+        const PIECE: usize = 64 << 10;
+        let allowed = self.limits.max_unpacked_bytes;
         let packed = cmvd.get(4..).unwrap_or_default();
-        let mut unpacker =
-            flate2::read::ZlibDecoder::new(packed).take(MAX_PACKED_BYTES.saturating_sub(self.packed));
-        // An error part-way leaves what came before it: that is all libav will see too.
-        let _ = unpacker.read_to_end(&mut bytes);
-        let cost = unpacker.into_inner().total_in().saturating_add(bytes.len() as u64);
-        self.packed = self.packed.saturating_add(cost);
-        if self.packed >= MAX_PACKED_BYTES {
-            self.entries = u64::MAX;
-        } else {
-            self.walk(&bytes, depth.saturating_add(1), false);
+        // libavformat allocates what is declared.
+        let declared = be32(cmvd, 0).map_or(0, u64::from);
+        self.unpacked = self.unpacked.saturating_add(packed.len() as u64);
+        let mut unpacker = flate2::read::ZlibDecoder::new(packed);
+        let (mut bytes, mut piece) = (Vec::new(), vec![0; PIECE]);
+        work.spend(UNPACK_WORK)?;
+        loop {
+            let left = allowed.saturating_sub(self.unpacked);
+            if left == 0 || declared > left {
+                return Err(Pause::Limit { limit: Limit::MaxUnpackedBytes, allowed });
+            }
+            // An error part-way leaves what came before it: that is all libav will see too.
+            let count = unpacker.read(&mut piece).unwrap_or(0);
+            let Some(new) = piece.get(..count).filter(|new| !new.is_empty()) else { break };
+            work.spend(new.len() as u64)?;
+            self.unpacked = self.unpacked.saturating_add(count as u64);
+            bytes.extend_from_slice(new);
         }
+        self.walk(&bytes, Place { offset: None, ..place }, &mut Tables::default(), work)
     }
 }
 
-/// What the tables on one level declare.
-#[derive(Default)]
-struct Level {
-    /// Entries of `stsz`, one for each sample, and of the other tables.
-    samples: u64,
-    others: u64,
-    /// Whether all `stts` boxes give every sample one tick, and all `hdlr` boxes are of sound.
-    is_single: Option<bool>,
-    is_sound: Option<bool>,
-}
-
-impl Level {
-    fn add(&mut self, kind: [u8; 4], content: &[u8]) {
-        // A full box has version and flags in four bytes, then the count; stsz has the common sample size in between.
-        let count = |at: usize| be32(content, at).map_or(0, u64::from);
-        match &kind {
-            b"stsz" | b"stz2" => self.samples = self.samples.saturating_add(count(8)),
-            b"stts" | b"ctts" | b"stsc" | b"stco" | b"co64" | b"stss" | b"stps" | b"elst" | b"trun" => {
-                self.others = self.others.saturating_add(count(4));
-                if &kind == b"stts" {
-                    let is_single = count(4) == 1 && count(12) == 1;
-                    self.is_single = Some(is_single && self.is_single != Some(false));
-                }
-            }
-            b"hdlr" => {
-                let is_sound = content.get(8..12) == Some(b"soun");
-                self.is_sound = Some(is_sound && self.is_sound != Some(false));
-            }
-            _ => {}
-        }
-    }
+/// Returns where the boxes of a `meta` begin: behind four bytes or none. libavformat searches for the one named hdlr, four bytes at a
+/// time. `None` when it finds none.
+fn start_in_meta(content: &[u8]) -> Option<usize> {
+    let names = content.get(..content.len().saturating_sub(4)).unwrap_or_default();
+    let at = names.chunks_exact(4).position(|name| name == b"hdlr")?;
+    at.checked_sub(1).map(|at| at.saturating_mul(4))
 }
 
 /// Whether libavformat looks into a box with this name at the top level. Padding counts when it hides a `moov`, which its first
@@ -183,7 +533,9 @@ pub(super) fn is_looked_into<'b>(
     start: impl FnOnce() -> Result<&'b [u8], Pause>,
 ) -> Result<bool, Pause> {
     let is_padding = matches!(&kind, b"free" | b"hoov");
-    Ok(PARENTS.contains(&&kind) || OTHERS.contains(&&kind) || (is_padding && hides_moov(start()?)))
+    Ok(is_parent(kind)
+        || matches!(&kind, b"stsd" | b"stsz" | b"trun")
+        || (is_padding && hides_moov(start()?)))
 }
 
 /// Whether padding is a `moov` that somebody crossed out: libavformat reads it all the same.
@@ -195,66 +547,300 @@ fn hides_moov(content: &[u8]) -> bool {
 mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
+    use std::io::Write as _;
+
+    use proptest::prelude::*;
+
     use super::super::test_tables::*;
     use super::*;
+    use crate::media::hidden::{Hidden, Syntax};
+
+    fn count(bytes: &[u8], limits: &Limits) -> (Result<(), Pause>, EntryCounter) {
+        let mut counter = EntryCounter::new(limits);
+        (counter.count(1000, bytes, &ParserWork::default()), counter)
+    }
 
     fn counted(bytes: &[u8]) -> (u64, u64) {
-        let mut counter = EntryCounter::default();
-        counter.walk(bytes, 0, false);
+        let (_, counter) = count(bytes, &Limits::default());
         (counter.entries, counter.tracks)
+    }
+
+    fn is_refused(bytes: &[u8], limit: Limit) -> bool {
+        matches!(count(bytes, &Limits::default()).0, Err(Pause::Limit { limit: found, .. }) if found == limit)
+    }
+
+    /// What libavformat sees of a box at 1000, and the parts that are hidden.
+    fn shown(bytes: &[u8]) -> (Vec<u8>, Vec<ByteRange>) {
+        let (result, mut counter) = count(bytes, &Limits::default());
+        assert_eq!(result, Ok(()));
+        let parts = counter.take_hidden();
+        let mut hidden = Hidden::new(Syntax::Boxes);
+        hidden.hide(parts.clone());
+        let mut shown = bytes.to_vec();
+        hidden.cover(1000, &mut shown);
+        (shown, parts)
+    }
+
+    fn nested(content: Vec<u8>) -> Vec<u8> {
+        let path = [b"stbl", b"minf", b"mdia", b"trak", b"moov"];
+        path.into_iter().fold(content, |content, kind| boxed(kind, &[content]))
+    }
+
+    fn pack(bytes: &[u8]) -> Vec<u8> {
+        let declared = u32::try_from(bytes.len()).unwrap().to_be_bytes().to_vec();
+        let mut packer = flate2::write::ZlibEncoder::new(declared, flate2::Compression::fast());
+        packer.write_all(bytes).unwrap();
+        boxed(b"moov", &[boxed(b"cmov", &[boxed(b"cmvd", &[packer.finish().unwrap()])])])
     }
 
     #[test]
     fn entries_are_added_up_wherever_they_lie() {
         let tables =
             [table(b"stts", 2, &[3, 1]), full(b"stsz", 0, &[1, 7]), table(b"stco", 1, &[1, 2, 3])].concat();
-        let nested = [b"stbl", b"minf", b"mdia", b"trak", b"moov"]
-            .into_iter()
-            .fold(tables.clone(), |content, kind| boxed(kind, &[content]));
-        assert_eq!(counted(&nested), (11, 1));
-        assert_eq!(counted(&tables), (11, 0));
-        let hidden = boxed(b"free", &[full(b"mvhd", 0, &[0]), nested.clone()]);
+        let moov = nested(tables.clone());
+        assert_eq!(counted(&moov), (11, 1));
+        assert_eq!(counted(&boxed(b"trak", std::slice::from_ref(&tables))), (11, 1));
+        let hidden = boxed(b"free", &[full(b"mvhd", 0, &[0]), moov.clone()]);
         assert_eq!(counted(&hidden), (11, 1));
-        assert_eq!(counted(&boxed(b"free", std::slice::from_ref(&nested))), (0, 0));
+        assert_eq!(counted(&boxed(b"free", std::slice::from_ref(&moov))), (0, 0));
         // With a header of four bytes, and without one.
-        let named = [full(b"hdlr", 0, &[0; 5]), nested].concat();
+        let named = [full(b"hdlr", 0, &[0; 5]), moov].concat();
         assert_eq!(counted(&boxed(b"meta", &[vec![0; 4], named.clone()])), (11, 1));
         assert_eq!(counted(&boxed(b"meta", &[named])), (11, 1));
     }
 
     #[test]
-    fn names_in_sample_descriptions_cost_no_more_than_their_length() {
-        // Each name used to be followed by a search of the rest.
-        let started = std::time::Instant::now();
-        for name in [b"meta", b"stsd", b"cmvd", b"hdlr"] {
-            counted(&boxed(b"stsd", &[name.repeat(1 << 18)]));
-        }
-        assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
-    }
-
-    #[test]
-    fn what_is_too_much_to_look_at_counts_as_too_many_entries() {
-        let mut counter = EntryCounter::default();
-        let empty = boxed(b"skip", &[]).repeat(1 << 20);
-        for _ in 0..MAX_WORK / (BOX_WORK << 20) {
-            counter.walk(&empty, 0, false);
-        }
-        assert_eq!(counter.entries, 0);
-        counter.walk(&empty, 0, false);
-        assert_eq!(counter.entries, u64::MAX);
-    }
-
-    #[test]
-    fn compressed_movies_are_counted_as_far_as_they_are_unpacked() {
-        use std::io::Write as _;
-        let pack = |bytes: &[u8]| {
-            let mut packer = flate2::write::ZlibEncoder::new(vec![0; 4], flate2::Compression::fast());
-            packer.write_all(bytes).unwrap();
-            boxed(b"moov", &[boxed(b"cmov", &[boxed(b"cmvd", &[packer.finish().unwrap()])])])
+    fn names_are_not_searched_for_again_and_again() {
+        let (short, long) = (1 << 16, 1 << 18);
+        let cost = |bytes: &[u8]| {
+            let mut work = ParserWork::default();
+            work.begin(u64::MAX, crate::deadline::Deadline::new(std::time::Duration::from_secs(60), None));
+            let _ = EntryCounter::default().count(0, bytes, &work);
+            work.spent()
         };
+        for name in [b"meta", b"stsd", b"cmvd", b"hdlr", b"pssh"] {
+            for parent in [b"stsd", b"meta", b"moov"] {
+                let file = |size: usize| boxed(b"moov", &[boxed(parent, &[name.repeat(size / 4)])]);
+                assert!(cost(&file(long)) <= 5 * cost(&file(short)).max(1 << 10), "{name:?} in {parent:?}");
+            }
+        }
+        let metas = |size: usize| {
+            let (mut inner, hdlr) = (Vec::new(), full(b"hdlr", 0, &[0; 5]));
+            for _ in 0..8 {
+                inner = boxed(b"meta", &[vec![0; size / 8], hdlr.clone(), inner]);
+            }
+            boxed(b"moov", &[inner])
+        };
+        assert!(cost(&metas(long)) <= 5 * cost(&metas(short)));
+    }
+
+    #[test]
+    fn too_many_boxes_are_refused() {
+        let limits = Limits { max_boxes: 100, ..Limits::default() };
+        let refused =
+            |boxes: usize| count(&boxed(b"moov", &[boxed(b"skip", &[]).repeat(boxes)]), &limits).0.is_err();
+        assert!(!refused(99));
+        assert!(refused(100));
+    }
+
+    #[test]
+    fn compressed_movies_are_counted_or_refused() {
         assert_eq!(counted(&pack(&table(b"stco", 1, &[1, 2, 3]))), (3, 0));
         // What would be hidden behind the part that is unpacked is refused.
-        let large = pack(&vec![0; usize::try_from(MAX_PACKED_BYTES).unwrap()]);
-        assert_eq!(counted(&large).0, u64::MAX);
+        let most = usize::try_from(Limits::default().max_unpacked_bytes).unwrap();
+        assert!(is_refused(&pack(&vec![0; most]), Limit::MaxUnpackedBytes));
+        let some = pack(&vec![0; most / 4]);
+        assert!(is_refused(&boxed(b"moov", &vec![some; 5]), Limit::MaxUnpackedBytes));
+        // libavformat allocates what is declared.
+        let declared = boxed(b"cmvd", &[vec![0x7f, 0xff, 0xff, 0xff]]);
+        assert!(is_refused(&boxed(b"moov", &[declared]), Limit::MaxUnpackedBytes));
+        // Each begins a stream that reaches to the end.
+        let stored = [&b"cmvd\0\0\0\0\x78\x01"[..], &b"\0\x08\0\xf7\xffcmvd\0\0\0\0".repeat(3)].concat();
+        let cost = |streams: usize| {
+            let mut work = ParserWork::default();
+            work.begin(u64::MAX, crate::deadline::Deadline::new(std::time::Duration::from_secs(60), None));
+            let stsd = boxed(b"stsd", &[stored.repeat(streams)]);
+            let _ = EntryCounter::default().count(0, &nested(stsd), &work);
+            work.spent()
+        };
+        assert!(cost(4000) <= 5 * cost(1000));
+    }
+
+    #[test]
+    fn what_only_is_declared_may_be_a_quarter() {
+        let limits = Limits { max_index_entries: 4000, ..Limits::default() };
+        let track = |samples| nested(full(b"stsz", 0, &[1, samples]));
+        let refused = |bytes: &[u8]| count(bytes, &limits).0.is_err();
+        assert!(!refused(&track(850)));
+        assert!(refused(&track(1013)));
+        // With bytes of their own.
+        let sizes: Vec<u32> = [0, 3000].into_iter().chain([7; 3000]).collect();
+        assert!(!refused(&nested(full(b"stsz", 0, &sizes))));
+        let sizes: Vec<u32> = [0, 4001].into_iter().chain([7; 4001]).collect();
+        assert!(refused(&nested(full(b"stsz", 0, &sizes))));
+    }
+
+    #[test]
+    fn products_are_counted() {
+        // Edits with samples; the last one is from the only keyframe to the end.
+        let tables = with(plain_tables(1000), vec![table(b"stss", 1, &[1])]);
+        let edits: Vec<[u32; 2]> = (0..50).map(|_| [10_000, 0]).collect();
+        let edited = counted(&edited(&edits, tables.clone())).0;
+        assert!(edited > 50_000, "{edited}");
+        let plain = counted(&video(tables)).0;
+        assert!(plain < 3000, "{plain}");
+        // Fragments, and the entries of their indexes, with tracks.
+        let moof = boxed(b"moof", &[full(b"mfhd", 0, &[1])]);
+        let sidx = full(b"sidx", 0, &[&[1, 1000, 0, 0, 100][..], &[1; 300]].concat());
+        let entries = |tracks: usize| {
+            let mut counter = EntryCounter::default();
+            counter
+                .count(0, &boxed(b"moov", &vec![boxed(b"trak", &[]); tracks]), &ParserWork::default())
+                .unwrap();
+            counter.count(10_000, &moof, &ParserWork::default()).unwrap();
+            counter.count_index(20_000, &sidx, 8).unwrap();
+            counter.entries
+        };
+        assert_eq!((entries(0), entries(9)), (2 + 200, 20 + 2000));
+        // Groups of keyframes with samples, and runs of samples that are encrypted.
+        let group =
+            [&b"sync"[..], &[0, 0, 0, 2], &[0, 0, 1, 0, 0, 0, 0, 1], &[0, 0, 2, 0, 0, 0, 0, 0]].concat();
+        assert_eq!(counted(&nested(boxed(b"sbgp", &[vec![0; 4], group]))).0, 0x300);
+    }
+
+    #[test]
+    fn items_are_counted_with_their_searches_and_properties() {
+        let hdlr = full(b"hdlr", 0, &[0; 5]);
+        let iloc = |items: u32| full(b"iloc", 0, &[0x4400 << 16 | items]);
+        let meta = |boxes: &[Vec<u8>]| boxed(b"meta", &[vec![0; 4], hdlr.clone(), boxes.concat()]);
+        assert_eq!(counted(&meta(&[iloc(100)])).0, 100 * 100 / 256 + 100);
+        assert!(is_refused(&meta(&[iloc(0xffff)]), Limit::MaxIndexEntries));
+        // One item that has a property of 64 KiB 200 times.
+        let ipco = boxed(b"ipco", &[boxed(b"colr", &[vec![0; 65_528]])]);
+        let ipma = boxed(b"ipma", &[vec![0; 4], vec![0, 0, 0, 1], vec![0, 1, 200], vec![1; 200]]);
+        let iprp = boxed(b"iprp", &[ipco, ipma]);
+        assert_eq!(counted(&meta(&[iprp])).0, 200 * (1024 + 16));
+    }
+
+    #[test]
+    fn boxes_for_nothing_are_hidden_in_one_piece() {
+        let pssh = full(b"pssh", 0, &[1, 2, 3, 4, 0]);
+        let unknown = boxed(b"abcd", &[vec![1; 20]]);
+        let track = TestTrack { tables: plain_tables(3), ..TestTrack::default() };
+        let parts = [mvhd(100), pssh.clone(), unknown.clone(), pssh.clone(), track.trak(), unknown.clone()];
+        let (shown, hidden) = shown(&moov(&parts));
+        let kinds: Vec<_> = contents(&shown[8..]).map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, [*b"mvhd", *b"skip", *b"trak", *b"skip"]);
+        // The handler's own header is nothing that libavformat reads differently.
+        assert_eq!(hidden.len(), 2);
+        assert_eq!(hidden[0].len(), (2 * pssh.len() + unknown.len()) as u64);
+    }
+
+    #[test]
+    fn what_tells_packets_in_clear_is_shown_of_encrypted_tracks() {
+        let senc = || full(b"senc", 0, &[0]);
+        let entry = |kind: &[u8; 4]| boxed(b"stsd", &[vec![0; 8], boxed(kind, &[vec![0; 78]])]);
+        let track = |kind| {
+            let stbl = boxed(b"stbl", &[entry(kind), senc()]);
+            let mdia = boxed(b"mdia", &[boxed(b"minf", &[stbl])]);
+            boxed(b"trak", &[full(b"tkhd", 0, &[0, 0, u32::from(kind == b"encv") + 1]), mdia])
+        };
+        let header = boxed(b"moov", &[track(b"avc1"), track(b"encv")]);
+        let mut counter = EntryCounter::default();
+        counter.count(0, &header, &ParserWork::default()).unwrap();
+        assert_eq!(counter.take_hidden().len(), 1);
+        let traf = |id| boxed(b"traf", &[full(b"tfhd", 0, &[id]), senc()]);
+        let moof = boxed(b"moof", &[traf(1), traf(2), traf(3)]);
+        counter.count(10_000, &moof, &ParserWork::default()).unwrap();
+        let hidden = counter.take_hidden();
+        assert_eq!(hidden.len(), 2);
+        assert!(!hidden.iter().any(|part| {
+            part.contains(10_000 + moof.windows(4).rposition(|name| name == b"senc").unwrap() as u64 - 40)
+        }));
+    }
+
+    #[test]
+    fn sample_descriptions_keep_what_belongs_to_them() {
+        let sinf = boxed(b"sinf", &[boxed(b"frma", &[b"avc1".to_vec()]), full(b"schm", 0, &[1, 1])]);
+        let config = boxed(b"avcC", &[b"pssh....psshsenc".to_vec()]);
+        let pssh = full(b"pssh", 0, &[1, 2, 3, 4, 0]);
+        let entry = boxed(b"encv", &[vec![0; 78], config.clone(), pssh, sinf.clone()]);
+        let stsd = boxed(b"stsd", &[vec![0, 0, 0, 0, 0, 0, 0, 1], entry]);
+        let (shown, hidden) = shown(&nested(stsd));
+        assert_eq!(hidden.len(), 1);
+        assert!(shown.windows(config.len()).any(|part| part == config));
+        assert!(shown.windows(sinf.len()).any(|part| part == sinf));
+        assert_eq!(shown.windows(4).filter(|name| *name == b"pssh").count(), 2);
+        // Names whose boxes have no end, again and again.
+        let many = boxed(b"stsd", &[vec![0; 20], b"\xff\xff\xff\xffpssh".repeat(100)]);
+        assert!(is_refused(&nested(many), Limit::MaxBoxes));
+    }
+
+    #[test]
+    fn tags_are_shown_up_to_a_number() {
+        let tag = boxed(b"\xa9nam", &[vec![0; 10]]);
+        let (shown, hidden) = shown(&moov(&[boxed(b"udta", &[tag.repeat(3000)])]));
+        let udta = find(&shown, &[b"moov", b"udta"]).unwrap();
+        assert_eq!(contents(udta).filter(|(kind, _)| kind == b"\xa9nam").count(), 1024);
+        assert_eq!(hidden.len(), 1);
+    }
+
+    proptest! {
+        /// Nothing moves, nothing allowed is lost, and what is shown shows no box that serves decryption.
+        #[test]
+        fn any_boxes(
+            tree in prop::collection::vec((0..6_u8, prop::sample::select(vec![
+                *b"moov", *b"trak", *b"mdia", *b"udta", *b"meta", *b"pssh", *b"stts", *b"free", *b"abcd", *b"chpl", *b"\xa9nam", *b"uuid",
+            ]), 0..20_usize), 1..60),
+        ) {
+            // Each entry closes some of the boxes that are open, and opens one.
+            let mut open: Vec<(Vec<u8>, [u8; 4])> = vec![(Vec::new(), *b"moov")];
+            let close = |open: &mut Vec<(Vec<u8>, [u8; 4])>| {
+                let (content, kind) = open.pop().unwrap();
+                let whole = boxed(&kind, &[content]);
+                open.last_mut().unwrap().0.extend(whole);
+            };
+            for (closes, kind, length) in tree {
+                for _ in 0..closes {
+                    if open.len() > 1 {
+                        close(&mut open);
+                    }
+                }
+                let head = if &kind == b"meta" { full(b"hdlr", 0, &[0; 5]) } else { Vec::new() };
+                open.push((head, kind));
+                let is_leaf = !is_parent(kind);
+                if is_leaf {
+                    open.last_mut().unwrap().0.extend(vec![0; length]);
+                    close(&mut open);
+                }
+            }
+            while open.len() > 1 {
+                close(&mut open);
+            }
+            let file = boxed(b"moov", &[open.pop().unwrap().0]);
+            let (shown, _) = shown(&file);
+            prop_assert_eq!(shown.len(), file.len());
+            // The allowed boxes of a level, and their contents.
+            fn compare(file: &[u8], shown: &[u8], in_tags: bool, depth: u32) -> Result<(), TestCaseError> {
+                if depth > MAX_DEPTH {
+                    return Ok(());
+                }
+                let allowed: Vec<_> = parts(file).filter(|part| is_allowed(part.kind, in_tags, false)).collect();
+                let found: Vec<_> = parts(shown).filter(|part| &part.kind != b"skip").collect();
+                prop_assert_eq!(allowed.len(), found.len());
+                for (allowed, found) in allowed.iter().zip(found) {
+                    prop_assert_eq!((allowed.kind, allowed.start, allowed.end), (found.kind, found.start, found.end));
+                    let start = if &allowed.kind == b"meta" { start_in_meta(allowed.content).unwrap() } else { 0 };
+                    if is_parent(allowed.kind) {
+                        let in_tags = matches!(&allowed.kind, b"udta" | b"ilst");
+                        compare(&allowed.content[start..], &found.content[start..], in_tags, depth + 1)?;
+                    } else {
+                        prop_assert_eq!(allowed.content, found.content);
+                    }
+                }
+                Ok(())
+            }
+            compare(&file[8..], &shown[8..], false, 1)?;
+        }
     }
 }

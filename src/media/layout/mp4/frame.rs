@@ -5,11 +5,14 @@ use super::movie::Movie;
 use super::track::Track;
 use crate::frame_request::Pick;
 use crate::media::layout::gop::{Route, Sample};
-use crate::media::layout::planner::Plan;
+use crate::media::layout::planner::{Pause, Plan};
+use crate::media::parser_work::ParserWork;
 use crate::source::ByteRange;
 
 /// Bytes of a time code that are read, at most (`mov_read_timecode_track` and `mov_read_rtmd_track`).
 const MAX_CODE_BYTES: u32 = 18;
+/// The work of one sample.
+const SAMPLE_WORK: u64 = 16;
 /// Chapter titles that are requested, at most, and their size.
 const MAX_CHAPTERS: usize = 256;
 const MAX_TITLE_BYTES: u32 = 4 << 10;
@@ -17,7 +20,16 @@ const MAX_TITLE_BYTES: u32 = 4 << 10;
 /// Plans for opening the file, and for a frame of a track at a time, in microseconds from the start: the packets from the keyframe
 /// to the last one that a search for it reads. Of a movie that ends before, these are the last keyframe's packets and those of the
 /// frame at half of the duration. Where the keyframe is picked, it is all.
-pub(super) fn plan(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>, pick: Pick) -> Plan {
+///
+/// # Errors
+/// When that is too much work.
+pub(super) fn plan(
+    movie: &Movie,
+    moov: &[u8],
+    wanted: Option<(&Track, i64)>,
+    pick: Pick,
+    work: &ParserWork,
+) -> Result<Plan, Pause> {
     let mut ranges = header_ranges(movie, moov);
     if let Some((track, at)) = wanted {
         let (start, (late, delay)) = (movie.start(|track| track.start(moov)), track.lateness(moov));
@@ -25,22 +37,23 @@ pub(super) fn plan(movie: &Movie, moov: &[u8], wanted: Option<(&Track, i64)>, pi
             let wanted = track.composed(start.saturating_add(at)).saturating_add(late);
             let (mut route, mut samples) = (Route::new(wanted, delay), track.samples(moov));
             while let Some(sample) = samples.next().filter(|_| !route.is_complete) {
+                work.spend(SAMPLE_WORK)?;
                 route.add(&sample);
             }
-            route
+            Ok::<_, Pause>(route)
         };
-        let route = to(at);
+        let route = to(at)?;
         let has_frame = route.best.is_some();
         if !has_frame && movie.is_fragmented {
             // The frame may be in a fragment. What is under way may be of use, and the rest is read when libav asks for it.
-            return Plan::default();
+            return Ok(Plan::default());
         }
         ranges.extend(route.packets(pick));
         if !has_frame && pick == Pick::Exact {
-            ranges.extend(to(movie.duration >> 1).packets(pick));
+            ranges.extend(to(movie.duration >> 1)?.packets(pick));
         }
     }
-    Plan { ranges, only: true }
+    Ok(Plan { ranges, only: true })
 }
 
 /// Returns the samples that libavformat reads while it opens the file: time codes, and chapters.
@@ -72,7 +85,8 @@ mod tests {
     fn packets(moov: &[u8], at: i64) -> Option<Vec<u64>> {
         let movie = Movie::parse(moov).unwrap();
         // The ranges merge over the gaps.
-        let Plan { ranges, only } = plan(&movie, moov, Some((&movie.tracks[0], at)), Pick::Exact);
+        let track = Some((&movie.tracks[0], at));
+        let Plan { ranges, only } = plan(&movie, moov, track, Pick::Exact, &ParserWork::default()).unwrap();
         only.then(|| ranges.iter().flat_map(|range| [range.start(), range.end()]).collect())
     }
 
@@ -198,7 +212,7 @@ mod tests {
                     for (at, pick) in
                         [i64::MIN, 0, 700_000, i64::MAX].into_iter().zip(Pick::ALL.into_iter().cycle())
                     {
-                        plan(&movie, bytes, Some((track, at)), pick);
+                        plan(&movie, bytes, Some((track, at)), pick, &ParserWork::default()).unwrap();
                     }
                 }
             }

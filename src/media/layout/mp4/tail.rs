@@ -21,6 +21,9 @@ const OVERLAP: u64 = 64;
 /// Boxes that are followed from a fragment found in the tail.
 const MAX_LINKS: usize = 128;
 
+/// The work of following a box.
+const LINK_WORK: u64 = 16;
+
 /// The search for the last fragments.
 #[derive(Debug, Default)]
 pub(super) enum Tail {
@@ -28,8 +31,9 @@ pub(super) enum Tail {
     Unknown,
     /// Here is one, if it leads to the end.
     Named(u64),
-    /// None begins in the bytes from `until` on, nor in those between `from` and `at`.
-    Searching { from: u64, at: u64, until: u64 },
+    /// None begins in the bytes from `until` on, nor in those between `from` and `at`. One may begin at `candidate`: until it is known
+    /// whether boxes lead from there to the end, the bytes before `at` are not searched again.
+    Searching { from: u64, at: u64, until: u64, candidate: Option<u64> },
 }
 
 impl Tail {
@@ -56,10 +60,14 @@ impl Tail {
                         *named = RandomAccess::new(found);
                         return Err(self.take_index(named, fragment_bytes, header_bytes));
                     }
-                    Self::Searching { from: start, at: start, until: size }
+                    Self::Searching { from: start, at: start, until: size, candidate: None }
                 }
                 Self::Named(last) => return links(seen, last)?.ok_or(Pause::Unknown),
-                Self::Searching { from, at, until } if at < until => {
+                Self::Searching { from, at, until, candidate: Some(moof) } => match links(seen, moof)? {
+                    Some(_) => Self::Named(moof),
+                    None => Self::Searching { from, at, until, candidate: None },
+                },
+                Self::Searching { from, at, until, candidate: None } if at < until => {
                     // All of the end of the file is here.
                     let step = if until == size { MOST } else { STEP };
                     let end = at.saturating_add(step).min(until);
@@ -69,16 +77,14 @@ impl Tail {
                     let start = at.saturating_sub(OVERLAP).max(from);
                     let soon = ByteRange::new(at, likely);
                     let bytes = seen.bytes_beside(start, end.saturating_sub(start), &[soon])?;
-                    match find_moof(bytes, start) {
-                        Some(moof) if links(seen, moof)?.is_some() => Self::Named(moof),
-                        _ => Self::Searching { from, at: end, until },
-                    }
+                    seen.spend(bytes.len() as u64)?;
+                    Self::Searching { from, at: end, until, candidate: find_moof(bytes, start) }
                 }
                 Self::Searching { from, until, .. } => {
                     let from_end = further_back(size.saturating_sub(from), until == size, fragment_bytes);
                     let further = from_end.filter(|_| from > 0).ok_or(Pause::Unknown)?;
                     let further = size.saturating_sub(further);
-                    Self::Searching { from: further, at: further, until: from }
+                    Self::Searching { from: further, at: further, until: from, candidate: None }
                 }
             };
         }
@@ -111,6 +117,7 @@ fn further_back(back: u64, is_first: bool, fragment_bytes: u64) -> Option<u64> {
 fn links(seen: &Seen, mut offset: u64) -> Result<Option<Vec<u64>>, Pause> {
     let mut found = Vec::new();
     for _ in 0..MAX_LINKS {
+        seen.spend(LINK_WORK)?;
         if offset >= seen.size() {
             return Ok(Some(found));
         }

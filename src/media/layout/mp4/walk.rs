@@ -15,14 +15,15 @@ use crate::source::ByteRange;
 const HEAD_BYTES: u64 = 16 << 10;
 /// The largest `moov` (or box in its place) that is looked into. 64 MiB are the tables of some 40 hours of video.
 const MAX_MOOV_BYTES: u64 = 64 << 20;
-/// Boxes at the top level, at most. Fragmented files have two for each second or so.
-const MAX_BOXES: u32 = 500_000;
 /// Where a file must have shown a box with a name at the latest. libavformat looks no further to tell what a file is.
 const PROBE_BYTES: u64 = 1 << 20;
 /// Bytes requested behind a `moov` in front: the header of the box behind it, for which libav looks.
 const BEHIND_MOOV: u64 = 8 << 10;
 /// Bytes requested at the place of a box: its header and, of a small one, its content.
 const BOX_WINDOW: u64 = 4 << 10;
+/// The work of a box, and the bytes of a segment index up to its entries.
+const BOX_WORK: u64 = 16;
+pub(super) const SIDX_BYTES: u64 = 48;
 /// Segment indexes in front of the fragments: one for each track, at most.
 const MAX_INDEXES: usize = 16;
 
@@ -31,7 +32,7 @@ const MAX_INDEXES: usize = 16;
 pub(super) struct Walk {
     /// Where the next box begins, and how many came before.
     pub(super) offset: u64,
-    boxes: u32,
+    boxes: u64,
     pub(super) counter: EntryCounter,
     /// Whether a box with a name has come.
     is_known: bool,
@@ -60,21 +61,53 @@ impl Walk {
         Ok(())
     }
 
+    /// Passes over the boxes in memory that nobody looks into.
+    fn pass_over(&mut self, seen: &Seen) -> Result<(), Pause> {
+        let Some(rest) = seen.rest_from(self.offset) else { return Ok(()) };
+        let mut at = 0_usize;
+        while let Some(header) = rest.get(at..).filter(|rest| rest.len() >= 16).and_then(parse_header) {
+            let is_first_moov = &header.kind == b"moov" && self.moov.is_none();
+            let is_empty =
+                header.size == 8 && !matches!(&header.kind, b"moof" | b"mdat" | b"sidx") && !is_first_moov;
+            let end = usize::try_from(header.size).ok().and_then(|size| at.checked_add(size));
+            // The head of the next box must be there, too.
+            let Some(end) = end.filter(|end| end.saturating_add(16) <= rest.len()) else { break };
+            if !is_empty && !matches!(&header.kind, b"skip" | b"styp" | b"abst" | b"emsg" | b"prft") {
+                break;
+            }
+            seen.spend(BOX_WORK)?;
+            self.boxes = self.boxes.saturating_add(1);
+            self.counter.check_boxes(self.boxes)?;
+            self.is_known |= header.is_text();
+            at = end;
+        }
+        self.offset = self.offset.saturating_add(at as u64);
+        Ok(())
+    }
+
     /// Looks at one box; `false` when no other follows.
     fn pass(&mut self, seen: &Seen) -> Result<bool, Pause> {
+        self.pass_over(seen)?;
         let (offset, size) = (self.offset, seen.size());
         let Some(header) = parse_header(self.header_bytes(seen)?) else { return Ok(false) };
         if self.only_fragments && &header.kind == b"moof" {
             return Ok(false);
         }
-        if self.boxes >= MAX_BOXES {
-            return Err(self.counter.too_many_entries());
-        }
+        seen.spend(BOX_WORK)?;
+        self.counter.check_boxes(self.boxes)?;
         // A box that claims more than there is ends with the file, as libavformat reads it.
         let bytes = header.size.min(size.saturating_sub(offset));
         if &header.kind == b"sidx" && self.indexes.len() < MAX_INDEXES && bytes <= MAX_MOOV_BYTES {
             self.indexes.extend(parse_sidx(seen.bytes(offset, bytes)?, offset));
         }
+        if &header.kind == b"sidx" {
+            self.counter.count_index(
+                offset,
+                seen.bytes(offset, SIDX_BYTES.min(bytes))?,
+                header.header_bytes,
+            )?;
+        }
+        self.counter.pass_over(header.kind, ByteRange::new(offset, offset.saturating_add(bytes)));
         let content = offset.saturating_add(header.header_bytes);
         if is_looked_into(header.kind, || seen.bytes(content, 8))? {
             self.look_into(seen, &header.kind == b"moov", bytes)?;
@@ -105,11 +138,11 @@ impl Walk {
         }
         let (start, end) = (self.offset, self.offset.saturating_add(bytes));
         if !is_moov || self.moov.is_some() {
-            return self.counter.count(start, seen.bytes(start, bytes)?);
+            return self.counter.count(start, seen.bytes(start, bytes)?, seen.work());
         }
         let behind = ByteRange::new(start, end.saturating_add(BEHIND_MOOV));
         let moov = seen.bytes_beside(start, bytes, &[behind]).map_err(Pause::kept)?;
-        self.counter.count(start, moov)?;
+        self.counter.count(start, moov, seen.work())?;
         (self.faststart, self.moov) = (!self.seen_mdat, Some(ByteRange::new(start, end)));
         self.movie = Movie::parse(moov).map(Arc::new);
         self.only_fragments = self.movie.as_ref().is_some_and(|movie| {

@@ -1,0 +1,182 @@
+//! The metadata of Matroska that libavformat is shown: tags, up to a number, and no chapters. It compares each tag with all before, and
+//! converts the names of all whenever some were added, so that the time for tags grows with the cube of their number.
+
+use std::collections::BTreeMap;
+
+use super::ebml::{Element, elements, number_of, placed_elements};
+use super::planner::Pause;
+use crate::media::seen::Seen;
+use crate::source::ByteRange;
+
+pub(super) const CHAPTERS: u32 = 0x1043_a770;
+pub(super) const TAGS: u32 = 0x1254_c367;
+const TAG: u32 = 0x7373;
+const TARGETS: u32 = 0x63c0;
+const TAG_TRACK: u32 = 0x63c5;
+const SIMPLE_TAG: u32 = 0x67c8;
+
+/// The longest list of tags that is looked into. A longer one is hidden: films have some kilobytes.
+const MAX_TAG_BYTES: u64 = 1 << 20;
+/// Tags in tags are looked into up to here.
+const MAX_DEPTH: u32 = 8;
+/// Comparisons of two names that all tags together may cost. A film of a hundred tracks with ten tags each takes ten thousand.
+const MAX_COMPARISONS: u64 = 2_000_000;
+/// The work of an element.
+const ELEMENT_WORK: u64 = 16;
+
+/// What of the metadata is hidden.
+#[derive(Debug, Default)]
+pub(super) struct Metadata {
+    /// Tags of each target: of a track by its number, and of all else together.
+    tags: BTreeMap<u64, u64>,
+    comparisons: u64,
+}
+
+impl Metadata {
+    /// Returns the parts of an element at the top level that libavformat is not shown. The element begins at `start` in the file.
+    ///
+    /// # Errors
+    /// [`Pause::Need`] while its content has not been read; [`Pause::Stopped`] and [`Pause::Limit`].
+    pub(super) fn hidden(
+        &mut self,
+        seen: &Seen,
+        start: u64,
+        found: &Element,
+    ) -> Result<Vec<ByteRange>, Pause> {
+        let Some(size) = found.size else { return Ok(Vec::new()) };
+        let end = start.saturating_add(found.content).saturating_add(size).min(seen.size());
+        let whole = vec![ByteRange::new(start, end)];
+        match found.id {
+            // Nobody reports chapters.
+            CHAPTERS => Ok(whole),
+            TAGS if size > MAX_TAG_BYTES => Ok(whole),
+            TAGS => {
+                let content_start = start.saturating_add(found.content);
+                self.excess(seen, content_start, seen.bytes(content_start, size)?)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Returns the tags that are too many.
+    fn excess(&mut self, seen: &Seen, start: u64, content: &[u8]) -> Result<Vec<ByteRange>, Pause> {
+        let mut hidden: Vec<ByteRange> = Vec::new();
+        for (id, from, content) in placed_elements(content) {
+            seen.spend(ELEMENT_WORK)?;
+            if id != TAG {
+                continue;
+            }
+            let mut added = 0;
+            count_tags(seen, content, 0, &mut added)?;
+            let target = elements(content).find(|(id, _)| *id == TARGETS);
+            let track = target.and_then(|(_, target)| number_of(target, TAG_TRACK)).unwrap_or(0);
+            let tags = self.tags.entry(track).or_insert(0);
+            let all = tags.saturating_add(added);
+            let comparisons = self.comparisons.saturating_add(all.saturating_mul(all));
+            if comparisons <= MAX_COMPARISONS {
+                (*tags, self.comparisons) = (all, comparisons);
+                continue;
+            }
+            let from = start.saturating_add(from.start as u64)..start.saturating_add(from.end as u64);
+            match hidden.last_mut().filter(|last| last.end() == from.start) {
+                Some(last) => *last = ByteRange::new(last.start(), from.end),
+                None => hidden.push(ByteRange::new(from.start, from.end)),
+            }
+        }
+        Ok(hidden)
+    }
+}
+
+/// Counts tags, and those in them.
+fn count_tags(seen: &Seen, content: &[u8], depth: u32, count: &mut u64) -> Result<(), Pause> {
+    for (_, simple) in elements(content).filter(|(id, _)| *id == SIMPLE_TAG) {
+        seen.spend(ELEMENT_WORK)?;
+        *count = count.saturating_add(1);
+        if depth < MAX_DEPTH {
+            count_tags(seen, simple, depth.saturating_add(1), count)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
+    use proptest::prelude::*;
+
+    use super::super::ebml::element;
+    use super::*;
+    use crate::media::hidden::{Hidden, Syntax};
+
+    fn element_of(id: u32, content: &[u8]) -> Vec<u8> {
+        let id = id.to_be_bytes();
+        let first = id.iter().position(|&byte| byte != 0).unwrap();
+        let size = (1 << 56 | content.len() as u64).to_be_bytes();
+        [&id[first..], &size, content].concat()
+    }
+
+    fn tag(track: u64, simple: usize) -> Vec<u8> {
+        let target = element_of(TARGETS, &element_of(TAG_TRACK, &track.to_be_bytes()));
+        element_of(TAG, &[target, element_of(SIMPLE_TAG, b"").repeat(simple)].concat())
+    }
+
+    /// The tags that libavformat is shown of a list of them.
+    fn shown(tags: &[Vec<u8>]) -> usize {
+        let list = element_of(TAGS, &tags.concat());
+        let mut seen = Seen::new(list.len() as u64);
+        seen.add(0, list.clone(), false);
+        let found = element(&list, 0).unwrap();
+        let mut hidden = Hidden::new(Syntax::Elements);
+        hidden.hide(Metadata::default().hidden(&seen, 0, &found).unwrap());
+        let mut covered = list.clone();
+        hidden.cover(0, &mut covered);
+        assert_eq!(element(&covered, 0).unwrap().size, found.size);
+        elements(&covered[12..]).filter(|(id, _)| *id == TAG).count()
+    }
+
+    #[test]
+    fn tags_of_films_are_shown() {
+        let tracks: Vec<_> = (1..=100).map(|track| tag(track, 10)).collect();
+        assert_eq!(shown(&tracks), 100);
+        let global: Vec<_> = (0..150).map(|_| tag(0, 1)).collect();
+        assert_eq!(shown(&global), 150);
+    }
+
+    proptest! {
+        #[test]
+        fn the_comparisons_of_tags_are_bounded(
+            tags in prop::collection::vec((0..3_u64, 0..400_usize), 0..60),
+        ) {
+            let list: Vec<_> = tags.iter().map(|&(track, simple)| tag(track, simple)).collect();
+            let shown = shown(&list);
+            // All are shown up to the first that is too much.
+            let (mut of_track, mut comparisons, mut fit) = ([0_u64; 3], 0, 0);
+            for &(track, simple) in &tags {
+                let of_track = &mut of_track[usize::try_from(track).unwrap()];
+                *of_track += simple as u64;
+                comparisons += *of_track * *of_track;
+                if comparisons > MAX_COMPARISONS {
+                    break;
+                }
+                fit += 1;
+            }
+            prop_assert!(shown >= fit, "{} of {}", shown, fit);
+            prop_assert!(fit == tags.len() || shown < tags.len());
+        }
+    }
+
+    #[test]
+    fn chapters_and_lists_without_end_are_hidden() {
+        let seen = Seen::new(10_000_000);
+        let hidden = |id, size| {
+            Metadata::default()
+                .hidden(&seen, 100, &Element { id, content: 12, size })
+                .map(|parts| parts.len())
+        };
+        assert_eq!(hidden(CHAPTERS, Some(5000)), Ok(1));
+        assert_eq!(hidden(TAGS, Some(MAX_TAG_BYTES + 1)), Ok(1));
+        assert_eq!((hidden(CHAPTERS, None), hidden(0x1941_a469, Some(5))), (Ok(0), Ok(0)));
+        assert!(matches!(hidden(TAGS, Some(50)), Err(Pause::Need { .. })));
+    }
+}
