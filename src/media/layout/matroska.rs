@@ -250,9 +250,10 @@ impl Matroska {
                 let size = found.size.filter(|&size| size <= MAX_HEAD_ELEMENT).ok_or(Pause::Unknown)?;
                 let content = seen.bytes(at.saturating_add(found.content), size)?;
                 seen.spend(size)?;
-                head.take(found.id, content)
-                    .filter(|()| content.len() as u64 == size)
-                    .ok_or(Pause::Unknown)?;
+                if content.len() as u64 != size {
+                    return Err(Pause::Unknown);
+                }
+                head.take(seen, found.id, content)?;
             }
             self.hidden.extend(self.metadata.hidden(seen, at, &found)?);
             let end = found.end().and_then(|length| at.checked_add(length));
@@ -315,15 +316,15 @@ impl Head {
         })
     }
 
-    /// Takes what an element in front of the first cluster says. `None` when nobody can plan for the file.
-    fn take(&mut self, id: u32, content: &[u8]) -> Option<()> {
+    /// Takes what an element in front of the first cluster says.
+    fn take(&mut self, seen: &Seen, id: u32, content: &[u8]) -> Result<(), Pause> {
         match id {
             SEEK_HEAD => self.take_seek_head(content),
             INFO => self.read_info(content),
-            TRACKS => self.tracks = tracks(content)?,
+            TRACKS => self.tracks = tracks(seen, content)?,
             _ => {}
         }
-        Some(())
+        Ok(())
     }
 
     fn take_seek_head(&mut self, content: &[u8]) {
@@ -579,35 +580,35 @@ fn seek_head(content: &[u8], segment: u64) -> Vec<(u32, u64)> {
     entries.filter_map(|(_, entry)| place(entry)).collect()
 }
 
-/// Reads the tracks that become streams; `None` when one has a scale of its own, which nobody writes.
-fn tracks(content: &[u8]) -> Option<Vec<Track>> {
+/// Reads the tracks that become streams.
+///
+/// # Errors
+/// [`Pause::Unknown`] when one has a scale of its own, which nobody writes; [`Pause::Stopped`] and [`Pause::Limit`].
+fn tracks(seen: &Seen, content: &[u8]) -> Result<Vec<Track>, Pause> {
     let mut tracks = Vec::new();
     for (_, entry) in elements(content).filter(|(id, _)| *id == TRACK_ENTRY) {
-        let mut sides = (0, 0);
+        let (mut sides, mut kind, mut is_default, mut number) = ((0, 0), None, None, None);
         for (id, content) in elements(entry) {
+            seen.spend(ELEMENT_WORK.saturating_add(content.len() as u64))?;
             match id {
-                TRACK_TIMESTAMP_SCALE => return None,
+                TRACK_TIMESTAMP_SCALE => return Err(Pause::Unknown),
                 VIDEO => {
                     let side = |id| number_of(content, id).unwrap_or(0);
                     sides = (side(PIXEL_WIDTH), side(PIXEL_HEIGHT));
                 }
+                TRACK_TYPE => kind = kind.or_else(|| big_endian(content)),
+                FLAG_DEFAULT => is_default = is_default.or_else(|| big_endian(content)),
+                TRACK_NUMBER => number = number.or_else(|| big_endian(content)),
                 _ => {}
             }
         }
-        let kind = number_of(entry, TRACK_TYPE).unwrap_or(0);
+        let kind = kind.unwrap_or(0);
         if matches!(kind, TYPE_VIDEO | TYPE_AUDIO | TYPE_SUBTITLE | TYPE_METADATA) {
-            let is_default = number_of(entry, FLAG_DEFAULT).unwrap_or(1) == 1;
-            let number = number_of(entry, TRACK_NUMBER).unwrap_or(0);
-            tracks.push(Track {
-                number,
-                kind,
-                rank: rank(sides.0, sides.1, is_default),
-                start: None,
-                first_bytes: 0,
-            });
+            let rank = rank(sides.0, sides.1, is_default.unwrap_or(1) == 1);
+            tracks.push(Track { number: number.unwrap_or(0), kind, rank, start: None, first_bytes: 0 });
         }
     }
-    Some(tracks)
+    Ok(tracks)
 }
 
 /// Reads the place that a cue point gives for a track.

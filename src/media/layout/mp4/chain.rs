@@ -308,7 +308,7 @@ impl Chain {
                 self.counter.count_index(self.next, sidx, header.header_bytes)?;
             }
             if &header.kind == b"moof" {
-                self.counter.count(self.next, seen.bytes(self.next, header.size)?, seen.work())?;
+                self.counter.count_empty_fragment(self.next)?;
             }
             self.counter.pass_over(header.kind, ByteRange::new(self.next, end));
             self.next = end;

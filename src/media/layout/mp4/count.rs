@@ -19,6 +19,8 @@ use crate::source::ByteRange;
 const MAX_DEPTH: u32 = 12;
 /// The work of a box besides that of its bytes.
 const BOX_WORK: u64 = 16;
+/// Bytes of a box without content.
+const EMPTY_BOX: usize = 8;
 /// The work of beginning to unpack: memory is set up for it.
 const UNPACK_WORK: u64 = 64 << 10;
 /// Tags that libavformat is shown, at most: it compares each with all before.
@@ -55,6 +57,8 @@ pub(super) struct EntryCounter {
     limits: Limits,
     /// Where the boxes at the top level begin that have been counted.
     counted: BTreeSet<u64>,
+    /// Fragments without boxes have been counted up to here.
+    empty_to: u64,
     /// Entries of all tables, and the bytes that they have in the file.
     entries: u64,
     backed: u64,
@@ -88,6 +92,7 @@ impl Place {
         Self {
             offset: self.offset.map(|offset| offset.saturating_add(start)),
             depth: self.depth.saturating_add(1),
+            in_tags: false,
             ..self
         }
     }
@@ -135,6 +140,19 @@ impl EntryCounter {
             let content = usize::try_from(header_bytes).ok().and_then(|header| sidx.get(header..));
             self.add_index(content.unwrap_or_default());
         }
+        self.check()
+    }
+
+    /// Adds up what a fragment without any box costs, once: libavformat keeps a place for each track of it, too.
+    ///
+    /// # Errors
+    /// [`Pause::Limit`].
+    pub(super) fn count_empty_fragment(&mut self, offset: u64) -> Result<(), Pause> {
+        if offset < self.empty_to {
+            return Ok(());
+        }
+        self.empty_to = offset.saturating_add(1);
+        self.add(self.tracks.saturating_add(1).saturating_mul(FRAGMENT_ENTRIES), EMPTY_BOX);
         self.check()
     }
 
@@ -355,7 +373,6 @@ impl EntryCounter {
                 self.walk(content, inner, tables, work)
             }
             b"meta" => {
-                inner.in_tags = false;
                 let Some(start) = start_in_meta(content) else { return Ok(()) };
                 work.spend(start as u64)?;
                 inner.offset = inner.offset.map(|offset| offset.saturating_add(start as u64));
@@ -369,10 +386,7 @@ impl EntryCounter {
                 self.scan(content, inner, work)
             }
             b"cmvd" => self.unpack_and_walk(content, inner, work),
-            kind if is_parent(*kind) => {
-                inner.in_tags = false;
-                self.walk(content, inner, tables, work)
-            }
+            kind if is_parent(*kind) => self.walk(content, inner, tables, work),
             _ => Ok(()),
         }
     }

@@ -115,7 +115,8 @@ mod tests {
         // Keyframes are presented at 0 and 0.6 s; each has 100 bytes.
         for (at, place) in [(0, 1000), (590_000, 3000), (500_000, 1000), (1_000_000, 3000), (i64::MAX, 3000)]
         {
-            let plan = plan(&movie, &moov, Some((&movie.tracks[0], at)), Pick::Keyframe);
+            let track = Some((&movie.tracks[0], at));
+            let plan = plan(&movie, &moov, track, Pick::Keyframe, &ParserWork::default()).unwrap();
             assert_eq!(plan, Plan { ranges: vec![ByteRange::new(place, place + 100)], only: true }, "{at}");
         }
     }

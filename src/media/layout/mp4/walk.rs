@@ -67,8 +67,10 @@ impl Walk {
         let mut at = 0_usize;
         while let Some(header) = rest.get(at..).filter(|rest| rest.len() >= 16).and_then(parse_header) {
             let is_first_moov = &header.kind == b"moov" && self.moov.is_none();
-            let is_empty =
-                header.size == 8 && !matches!(&header.kind, b"moof" | b"mdat" | b"sidx") && !is_first_moov;
+            let is_fragment = &header.kind == b"moof";
+            let is_empty = header.size == 8
+                && !matches!(&header.kind, b"mdat" | b"sidx")
+                && !(is_first_moov || (is_fragment && self.only_fragments));
             let end = usize::try_from(header.size).ok().and_then(|size| at.checked_add(size));
             // The head of the next box must be there, too.
             let Some(end) = end.filter(|end| end.saturating_add(16) <= rest.len()) else { break };
@@ -79,6 +81,10 @@ impl Walk {
             self.boxes = self.boxes.saturating_add(1);
             self.counter.check_boxes(self.boxes)?;
             self.is_known |= header.is_text();
+            if is_fragment {
+                self.seen_moof = true;
+                self.counter.count_empty_fragment(self.offset.saturating_add(at as u64))?;
+            }
             at = end;
         }
         self.offset = self.offset.saturating_add(at as u64);

@@ -1,5 +1,7 @@
 //! Bytes at random, and real videos: what is left out changes no other frame.
 
+#![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::num::NonZeroUsize;

@@ -1,5 +1,7 @@
 //! Packets written by hand.
 
+#![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
 use std::slice;
 
 use proptest::collection::vec;
