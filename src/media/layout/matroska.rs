@@ -586,7 +586,11 @@ fn seek_head(content: &[u8], segment: u64) -> Vec<(u32, u64)> {
 /// [`Pause::Unknown`] when one has a scale of its own, which nobody writes; [`Pause::Stopped`] and [`Pause::Limit`].
 fn tracks(seen: &Seen, content: &[u8]) -> Result<Vec<Track>, Pause> {
     let mut tracks = Vec::new();
-    for (_, entry) in elements(content).filter(|(id, _)| *id == TRACK_ENTRY) {
+    for (id, entry) in elements(content) {
+        seen.spend(ELEMENT_WORK)?;
+        if id != TRACK_ENTRY {
+            continue;
+        }
         let (mut sides, mut kind, mut is_default, mut number) = ((0, 0), None, None, None);
         for (id, content) in elements(entry) {
             seen.spend(ELEMENT_WORK.saturating_add(content.len() as u64))?;
