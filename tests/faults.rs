@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use common::{AT, Outcome, Table, fixture, fixture_bytes, frame_of_bytes, open, planes_md5};
 use posterframe::source::{FirstReads, MemorySource, ReadSize};
 use posterframe::testing::{FailingReader, ReadCount, replace_hints};
-use posterframe::{CancelToken, Error, ErrorKind, Limit, Limits, Media, OpenOptions};
+use posterframe::{CancelToken, Encoding, Error, ErrorKind, ImageFormat, Limit, Limits, Media, OpenOptions};
 
 /// One file of each way to read: an index behind the media, packets found by reading on, cues, an index by chunks.
 const FILES: [&str; 4] = ["h264_end.mp4", "h264.ts", "vp9.webm", "mpeg4.avi"];
@@ -454,6 +454,37 @@ fn an_error_tells_its_kind_and_whether_it_may_pass() -> Outcome {
     for (error, kind, retryable) in cases {
         assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{error}");
         assert_eq!(error.limit().is_some(), kind == ErrorKind::LimitExceeded, "{error}");
+    }
+    Ok(())
+}
+
+/// A picture of grey in YUV4MPEG2, which has no limit on its sides.
+fn grey(width: usize, height: usize) -> Vec<u8> {
+    let head = format!("YUV4MPEG2 W{width} H{height} F25:1 Ip A1:1 Cmono\nFRAME\n");
+    [head.into_bytes(), vec![128; width * height]].concat()
+}
+
+#[test]
+fn a_side_that_a_format_cannot_have_is_unsupported() -> Outcome {
+    let mut formats = vec![(ImageFormat::Jpeg, 65_500)];
+    #[cfg(feature = "webp")]
+    formats.push((ImageFormat::WebP, 16_383));
+    for (format, most) in formats {
+        for (width, height) in [(most, 8), (8, most), (most + 1, 8), (8, most + 1)] {
+            let mut media = Media::open(Cursor::new(grey(width, height)), &OpenOptions::default())?;
+            let picture = media.frame(Duration::ZERO)?.encode(&Encoding::default().with_format(format));
+            if width.max(height) == most {
+                assert_eq!(picture?.format, format);
+                continue;
+            }
+            let error = failure(picture)?;
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+            let message = format!(
+                "{width} x {height} is too large for {}: a side has {most} pixels at most",
+                format.content_type()
+            );
+            assert_eq!(error.to_string(), message);
+        }
     }
     Ok(())
 }

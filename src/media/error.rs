@@ -11,6 +11,7 @@ use crate::error::{ErrorKind, panic_message};
 use crate::limits::Limit;
 use crate::media::ffi::AvError;
 use crate::media::input::Fault;
+use crate::picture::ImageFormat;
 #[cfg(feature = "remote")]
 use crate::source::SourceError;
 
@@ -110,6 +111,22 @@ pub enum Error {
         /// The panic's message.
         message: String,
     },
+    /// Opening the file took libav more CPU time or memory than a file of its size may cost. Where libav is the static one of this crate, the
+    /// bounds are 0.5 s and 0.3 s for each million bytes read, and 100 MB and four bytes for each byte read.
+    #[error("opening it costs more CPU time or memory than a file of its size may")]
+    TooExpensive,
+    /// The picture has a side that its file format cannot have.
+    #[error("{width} x {height} is too large for {}: a side has {max_side} pixels at most", format.content_type())]
+    TooLarge {
+        /// The file format.
+        format: ImageFormat,
+        /// Width of the picture, before it is turned.
+        width: u32,
+        /// Height of the picture, before it is turned.
+        height: u32,
+        /// What the format can have.
+        max_side: u32,
+    },
     /// A picture could not be made of the frame.
     #[error("the picture could not be {step}: {reason}")]
     Picture {
@@ -160,8 +177,9 @@ impl Error {
             | Self::NoCover
             | Self::NoDecoder { .. }
             | Self::Encrypted { .. }
-            | Self::TileGrid => ErrorKind::Unsupported,
-            Self::LimitExceeded { .. } => ErrorKind::LimitExceeded,
+            | Self::TileGrid
+            | Self::TooLarge { .. } => ErrorKind::Unsupported,
+            Self::LimitExceeded { .. } | Self::TooExpensive => ErrorKind::LimitExceeded,
             Self::Timeout { .. } => ErrorKind::Timeout,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Open { error, .. } | Self::Read { error, .. } => match error.kind() {

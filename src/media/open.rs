@@ -157,6 +157,7 @@ impl<'r> Media<'r> {
     ///
     /// # Errors
     /// - [`Error::Empty`], [`Error::NotMedia`]: there is nothing to read in it.
+    /// - [`Error::TooExpensive`]: it is built to cost.
     /// - [`Error::Read`], [`Error::ReaderPanicked`]: the reader failed.
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as `options` says.
     ///

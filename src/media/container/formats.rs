@@ -53,7 +53,16 @@ impl Opening {
 
 /// Why libavformat did not open the input: the input's own fault if there is one.
 pub(in crate::media) fn refused(input: &Input<'_>, error: AvError) -> Error {
-    input.fault().map_or_else(|| Error::NotMedia { reason: error.in_words() }, |fault| fault.clone().into())
+    input.fault().map_or_else(|| unreadable(error), |fault| fault.clone().into())
+}
+
+/// Why libavformat cannot read an input that has no fault of its own. Nobody interrupted it, so it did so itself
+/// (vendor/libav/patches/0005-brake.patch).
+fn unreadable(error: AvError) -> Error {
+    match error {
+        AvError::EXIT | AvError::NO_MEMORY => Error::TooExpensive,
+        _ => Error::NotMedia { reason: error.in_words() },
+    }
 }
 
 /// Lets libavformat analyse the streams of a container that was just opened.
@@ -67,7 +76,7 @@ pub(super) fn find_stream_info(container: &mut Container<'_>, probe_bytes: i64) 
     container.set_probe_bytes(probe_bytes);
     let result = container.find_stream_info();
     container.input_mut().check()?;
-    result.map_err(|error| Error::NotMedia { reason: error.in_words() })
+    result.map_err(unreadable)
 }
 
 /// How a container seeks.

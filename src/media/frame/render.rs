@@ -62,8 +62,8 @@ impl PosterFrame {
     /// The picture as a file in memory: upright, square pixels, SDR, of the size and part that the encoding describes.
     ///
     /// # Errors
-    /// - [`Error::Picture`] when libswscale cannot convert the pixel format, or the encoder fails (WebP and JPEG have
-    ///   a largest size).
+    /// - [`Error::Picture`] when libswscale cannot convert the pixel format, or the encoder fails.
+    /// - [`Error::TooLarge`] when a side is longer than those of the format: 65,500 pixels of JPEG, 16,383 of WebP.
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options of the `Media` say.
     pub fn encode(&self, encoding: &Encoding) -> Result<Thumbnail, Error> {
         Error::guard(|| self.make(encoding))
@@ -110,8 +110,12 @@ impl PosterFrame {
     fn encode_as_jpeg(&self, encoding: &Encoding, work: &Work) -> Result<Vec<u8>, Error> {
         let (width, height) = self.scaled_size(encoding.into());
         if width.max(height) > JPEG_MAX_SIDE {
-            let reason = format!("{width} x {height} is larger than JPEG's {JPEG_MAX_SIDE} pixels a side");
-            return Err(Error::Picture { step: "encoded as JPEG", reason });
+            return Err(Error::TooLarge {
+                format: ImageFormat::Jpeg,
+                width,
+                height,
+                max_side: JPEG_MAX_SIDE,
+            });
         }
         let (source, colour) = self.shown_part(encoding.into(), work)?;
         check(work)?;
@@ -288,8 +292,8 @@ fn encode_as_webp(picture: &RgbPicture, quality: Quality, work: &Work) -> Result
     let RgbPicture { width, height, pixels } = picture;
     let failed = |reason| Error::Picture { step: "encoded as WebP", reason };
     if *width.max(height) > WEBP_MAX_SIDE {
-        let reason = format!("{width} x {height} is larger than WebP's {WEBP_MAX_SIDE} pixels a side");
-        return Err(failed(reason));
+        let (width, height) = (*width, *height);
+        return Err(Error::TooLarge { format: ImageFormat::WebP, width, height, max_side: WEBP_MAX_SIDE });
     }
     let mut goes_on = || work.expired().is_none();
     encode_webp(pixels, (*width, *height), f32::from(quality.get()), &mut goes_on).map_err(
