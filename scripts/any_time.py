@@ -49,6 +49,7 @@ class Exemption:
 
 EXEMPT = {
     "repeated": Exemption("pixels", "two packets of an earlier GOP have one time, and libavcodec moves the times behind them"),
+    "moved": Exemption("time", "a keyframe has the time of a packet before it, and libavcodec gives it another"),
     "cut": Exemption("time", "the end of the file cuts the packet of the frame"),
     "encrypted": Exemption("unsupported", "the payload is encrypted, and FFmpeg decodes the ciphertext"),
     "tiles": Exemption("unsupported", "FFmpeg's program composes a picture of tiles"),
@@ -164,6 +165,10 @@ def exemption(truth: Truth, at: int, frame: Frame) -> str | None:
     is_keyframe = any(packet.is_key and packet.pts == frame.pts for packet in truth.packets)
     if is_keyframe and len(set(stored)) < len(stored):
         return "repeated"
+    # The packets from the keyframe on do not show it.
+    shared = [packet.pts for packet in truth.packets if packet.is_key and stored.count(packet.pts) > 1]
+    if frame.pts not in stored and any(pts < frame.pts for pts in shared):
+        return "moved"
     encrypted = [packet.pts for packet in truth.packets if packet.is_encrypted]
     # A clear lead has its pictures. FFmpeg decodes no frame of some encrypted packets, and the one at half may be clear.
     packets = [packet.pts for packet in truth.packets if packet.pts >= sought]
