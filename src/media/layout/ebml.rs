@@ -76,6 +76,15 @@ pub(super) fn number_of(bytes: &[u8], id: u32) -> Option<u64> {
     elements(bytes).filter(|(kind, _)| *kind == id).find_map(|(_, content)| big_endian(content))
 }
 
+/// Writes an element, for tests; its size takes eight bytes.
+#[cfg(test)]
+pub(super) fn element_of(id: u32, content: &[u8]) -> Vec<u8> {
+    let id = id.to_be_bytes();
+    let first = id.iter().position(|&byte| byte != 0).unwrap_or(0);
+    let size = (1 << 56 | content.len() as u64).to_be_bytes();
+    [&id[first..], &size, content].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

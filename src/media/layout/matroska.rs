@@ -630,15 +630,8 @@ mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
     use super::*;
+    use crate::media::layout::ebml::element_of;
     use crate::media::layout::replay::Replay;
-
-    /// An element; its size takes eight bytes.
-    fn element_of(id: u32, content: &[u8]) -> Vec<u8> {
-        let id = id.to_be_bytes();
-        let first = id.iter().position(|&byte| byte != 0).unwrap();
-        let size = (1 << 56 | content.len() as u64).to_be_bytes();
-        [&id[first..], &size, content].concat()
-    }
 
     fn number(id: u32, value: u64) -> Vec<u8> {
         element_of(id, &value.to_be_bytes())

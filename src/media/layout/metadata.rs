@@ -105,16 +105,9 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::ebml::element;
+    use super::super::ebml::{element, element_of};
     use super::*;
     use crate::media::hidden::{Hidden, Syntax};
-
-    fn element_of(id: u32, content: &[u8]) -> Vec<u8> {
-        let id = id.to_be_bytes();
-        let first = id.iter().position(|&byte| byte != 0).unwrap();
-        let size = (1 << 56 | content.len() as u64).to_be_bytes();
-        [&id[first..], &size, content].concat()
-    }
 
     fn tag(track: u64, simple: usize) -> Vec<u8> {
         let target = element_of(TARGETS, &element_of(TAG_TRACK, &track.to_be_bytes()));
