@@ -12,7 +12,7 @@ have one family of containers each, and export
     SIZES   name -> the smallest of the three sizes, where the usual one shows nothing (optional)
     GRAB    name -> further arguments of `grab` (optional)
     PROBED  names that `probe` alone reads: of thousands of packets that no decoder understands, `grab` tries each (optional)
-    SHORT   names that --short measures
+    SHORT   names that --short measures: none that is drawn at random, so that `make test` gives the same each time
 
 Each kind is made in three sizes, each twice the one before. `probe` and `grab --pick keyframe`, which decodes one frame, read each
 file in a process of their own, which reports its CPU time and its peak resident memory (getrusage). With n the size in MB of 10^6 bytes, and without what an empty file
