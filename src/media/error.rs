@@ -111,8 +111,8 @@ pub enum Error {
         /// The panic's message.
         message: String,
     },
-    /// Opening the file took libav more CPU time or memory than a file of its size may cost. Where libav is the static one of this crate, the
-    /// bounds are 0.5 s and 0.3 s for each million bytes read, and 100 MB and four bytes for each byte read.
+    /// Opening the file took libav more CPU time or memory than the bytes read allow. The static libav of this crate has such bounds
+    /// (`vendor/libav/patches/0005-brake.patch`); a system's FFmpeg has none, and reports an allocation that failed in this way.
     #[error("opening it costs more CPU time or memory than a file of its size may")]
     TooExpensive,
     /// The picture has a side that its file format cannot have.
