@@ -239,6 +239,25 @@ fn a_list_gives_what_single_calls_give() -> Outcome {
     Ok(())
 }
 
+/// Going back and forth between fragments gives the frames of a fresh file. libavformat reads those that an index names out of order.
+#[test]
+fn the_fragments_read_before_change_no_frame() -> Outcome {
+    let film = prop::sample::select(vec!["h264_frag_sidx.mp4", "h264_frag_dash.mp4"]);
+    let last_first_last = [5700, 6800, 3300, 7050].map(|milliseconds| {
+        prop_oneof![Just(milliseconds), (milliseconds - 500..milliseconds + 500), 0..7500_u64,]
+    });
+    let config = Config { cases: 150, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config).run(&(film, last_first_last), |(name, times)| {
+        let times = times.map(Duration::from_millis);
+        let mut media = open(name).unwrap();
+        let kept = times.map(|at| given(media.frame(at)));
+        let fresh = times.map(|at| given(open(name).unwrap().frame(at)));
+        prop_assert_eq!(kept, fresh, "{} at {:?}", name, times);
+        Ok(())
+    })?;
+    Ok(())
+}
+
 /// Frames of one GOP take the packets of one run: the keyframes of this film are three seconds apart.
 #[test]
 fn near_times_are_decoded_together() -> Outcome {

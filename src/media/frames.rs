@@ -197,7 +197,7 @@ impl<'r> Media<'r> {
     }
 
     fn opening(&self) -> Opening {
-        Opening::new(&self.limits, self.layout.seeks_together())
+        Opening::new(&self.limits, self.layout.reads_named_fragments())
     }
 
     /// The frame, and whether no part of the file that is not seen can hold an earlier one. `None` when it is in such a part.

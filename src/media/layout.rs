@@ -255,9 +255,8 @@ impl Layout {
         matches!(&self.family, Family::Matroska(planner) if planner.has_no_cues)
     }
 
-    /// Whether libavformat must seek all streams together. Of indexed fragments, it would otherwise read the fragment that each
-    /// stream begins in, and deliver packets from the earliest of them on.
-    pub(crate) fn seeks_together(&self) -> bool {
+    /// Whether libavformat reads a fragment only when an index leads to it.
+    pub(crate) fn reads_named_fragments(&self) -> bool {
         self.view().is_some_and(|view| view.is_indexed)
     }
 

@@ -179,7 +179,7 @@ impl<'r> Media<'r> {
             |request: FrameRequest| Some(Wanted { at: request.time.from_start(None)?, pick: request.pick });
         let wanted = options.frame.and_then(wanted);
         let layout = Layout::look(&mut input, &limits, wanted)?;
-        let opening = Opening::new(&limits, layout.seeks_together());
+        let opening = Opening::new(&limits, layout.reads_named_fragments());
         let mut container = Container::open(input, opening.max_streams, &opening.options)
             .map_err(|OpenError { error, source }| refused(&source, error))?;
         container.input_mut().check()?;

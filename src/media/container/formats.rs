@@ -23,15 +23,20 @@ pub(super) const PROBE_READ: u64 = 9 << 17;
 pub(in crate::media) struct Opening {
     /// One more than allowed, to see that there are too many: the demuxers just leave them out.
     pub(in crate::media) max_streams: u32,
+    /// Whether libavformat reads a fragment only when an index leads to it.
+    pub(in crate::media) reads_named_fragments: bool,
     /// What libavformat is told.
     pub(in crate::media) options: Vec<(&'static CStr, &'static CStr)>,
 }
 
 impl Opening {
-    pub(in crate::media) fn new(limits: &Limits, seeks_together: bool) -> Self {
-        let options = vec![(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
-        let opening = Self { max_streams: limits.max_streams.saturating_add(1), options };
-        if seeks_together { opening.with(c"seek_streams_individually", c"0") } else { opening }
+    pub(in crate::media) fn new(limits: &Limits, reads_named_fragments: bool) -> Self {
+        let mut options = vec![(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
+        // It would otherwise read the fragment that each stream begins in, and deliver packets from the earliest of them on.
+        if reads_named_fragments {
+            options.push((c"seek_streams_individually", c"0"));
+        }
+        Self { max_streams: limits.max_streams.saturating_add(1), reads_named_fragments, options }
     }
 
     /// The same with a further option.

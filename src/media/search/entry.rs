@@ -88,7 +88,7 @@ impl Search<'_, '_> {
     fn enter_before(&mut self, goal: Pts, time: Pts) -> Result<Entered, Error> {
         let mut time = time;
         for _ in 0..MAX_STEPS_BACK {
-            if time <= self.places.start || !self.seek(time) {
+            if time <= self.places.start || !self.seek(time)? {
                 break;
             }
             let Some(unit) = self.units.peek(0)? else { break };
@@ -139,14 +139,22 @@ impl Search<'_, '_> {
     }
 
     /// Moves to the keyframe before `time`; whether the container could.
-    fn seek(&mut self, time: Pts) -> bool {
+    ///
+    /// # Errors
+    /// Those of [`reopen`](Self::reopen).
+    fn seek(&mut self, time: Pts) -> Result<bool, Error> {
+        // libavformat remembers which fragment follows on an earlier place, and does not look when it returns to the last one. It then
+        // reads the fragments between, and gives packets the times of others (mov_seek_fragment and mov_read_trun, libavformat/mov.c).
+        if self.units.stream.opening.reads_named_fragments && !self.units.stream.is_at_start {
+            self.reopen()?;
+        }
         // A seek that fails may have read on.
         self.units.stream.is_at_start = false;
         let moved = self.units.container.seek_backward(self.units.stream.index, time.get()).is_ok();
         if moved {
             self.restart();
         }
-        moved
+        Ok(moved)
     }
 
     /// Moves to the first packet; whether the container could.
