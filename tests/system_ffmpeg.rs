@@ -104,3 +104,22 @@ fn a_file_that_names_others_is_no_media() -> Result<(), Box<dyn Error>> {
     }
     Ok(())
 }
+
+/// Debian's FFmpeg decodes Cirrus Logic AccuPak, the static one does not.
+#[test]
+fn a_decoder_that_the_static_libav_lacks_is_not_used() -> Result<(), Box<dyn Error>> {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/noindex_cinepak.avi");
+    let mut film = std::fs::read(fixture)?;
+    // The codec's name in the stream's header and in its format.
+    for place in [112, 188] {
+        film.get_mut(place..place + 4).ok_or("too short")?.copy_from_slice(b"CLJR");
+    }
+    let mut media = Media::open(Cursor::new(film), &OpenOptions::default())?;
+    assert_eq!(media.info().streams[0].codec_name.as_deref(), Some("cljr"));
+    let error = media.frame(Duration::ZERO).err().ok_or("it was decoded")?;
+    assert_eq!(
+        (error.kind(), error.to_string()),
+        (ErrorKind::Unsupported, "no decoder for its video codec cljr is compiled in".to_owned())
+    );
+    Ok(())
+}

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use crate::limits::Limits;
 use crate::media::error::Error;
 use crate::media::ffi::AvError;
+use crate::media::ffi::codec::DECODERS;
 use crate::media::ffi::stream::MediaType;
 use crate::media::input::{Container, Input};
 use crate::source::ByteRange;
@@ -31,7 +32,11 @@ pub(in crate::media) struct Opening {
 
 impl Opening {
     pub(in crate::media) fn new(limits: &Limits, reads_named_fragments: bool) -> Self {
-        let mut options = vec![(c"format_whitelist", DEMUXERS), (c"protocol_whitelist", NO_PROTOCOL)];
+        let mut options = vec![
+            (c"format_whitelist", DEMUXERS),
+            (c"protocol_whitelist", NO_PROTOCOL),
+            (c"codec_whitelist", DECODERS),
+        ];
         // It would otherwise read the fragment that each stream begins in, and deliver packets from the earliest of them on.
         if reads_named_fragments {
             options.push((c"seek_streams_individually", c"0"));

@@ -1,12 +1,13 @@
 //! What a stream says, read out of `AVStream` and its codec parameters.
 
 use std::collections::BTreeMap;
-use std::ffi::{c_int, c_uint};
-use std::ptr;
+use std::ffi::{CStr, c_int, c_uint};
+use std::ptr::{self, NonNull};
 use std::slice;
 
 use ffmpeg_next::ffi;
 
+use super::codec::DECODERS;
 use super::fields::{Ref, field, int_field};
 use super::frame::{ColourCodes, Edges, parse_display_matrix};
 use super::packet::timestamp;
@@ -210,14 +211,18 @@ impl<'c> Stream<'c> {
         }
     }
 
-    pub(super) fn decoder(self) -> *const ffi::AVCodec {
+    /// Its decoder; `None` when no permitted one is compiled in.
+    pub(super) fn decoder(self) -> Option<NonNull<ffi::AVCodec>> {
         // SAFETY: takes any number, and answers null or a codec of the constant list (libavcodec/codec.h).
-        unsafe { raw::avcodec_find_decoder(self.codec_id()) }
+        let codec = NonNull::new(unsafe { raw::avcodec_find_decoder(self.codec_id()) }.cast_mut())?;
+        // SAFETY: a codec's name is a constant string.
+        let name = unsafe { CStr::from_ptr((*codec.as_ptr()).name) }.to_bytes();
+        DECODERS.to_bytes().split(|&byte| byte == b',').any(|permitted| permitted == name).then_some(codec)
     }
 
-    /// Whether a decoder is compiled in.
+    /// Whether a permitted decoder is compiled in.
     pub(crate) fn is_decodable(self) -> bool {
-        !self.decoder().is_null()
+        self.decoder().is_some()
     }
 
     /// First presentation time in ticks.
@@ -331,7 +336,7 @@ impl<'c> Stream<'c> {
             // (libavutil/channel_layout.h).
             let length =
                 unsafe { ffi::av_channel_layout_describe(layout, text.as_mut_ptr().cast(), text.len()) };
-            let text = std::ffi::CStr::from_bytes_until_nul(&text).ok().filter(|_| length > 0);
+            let text = CStr::from_bytes_until_nul(&text).ok().filter(|_| length > 0);
             let channels = positive(field!(parameters, ch_layout.nb_channels));
             (channels, text.map(|text| text.to_string_lossy().into_owned()))
         };
