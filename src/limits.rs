@@ -63,8 +63,8 @@ pub struct Limits {
     /// bounds them all together. Its end is an error of kind [`Timeout`](crate::ErrorKind::Timeout), which may pass: the file may have
     /// waited for its bytes, or for a processor.
     pub max_time: Duration,
-    /// CPU time of one call, that of libavcodec's threads included; waiting is not counted. Default 60 s: a frame of 1080p takes
-    /// less than one. Where the system does not tell the CPU time of threads
+    /// CPU time of one call, and of all calls together where [`OpenOptions::deadline`](crate::OpenOptions::deadline) bounds their time; that of
+    /// libavcodec's threads is included, waiting is not. Default 60 s: a frame of 1080p takes less than one. Where the system does not tell the CPU time of threads
     /// (that of libavcodec's outside Linux, or without `/proc`), theirs is not counted.
     pub max_cpu_time: Duration,
 }

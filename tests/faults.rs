@@ -319,6 +319,34 @@ fn cpu_time_is_bounded_and_may_be_used_anew() -> Outcome {
     Ok(())
 }
 
+/// Where the time of all calls is bounded, their CPU time is, too: of frames, and of pictures.
+#[test]
+fn cpu_time_of_all_calls_is_bounded() -> Outcome {
+    const MOST_CALLS: usize = 10_000;
+    let allowed = Duration::from_millis(300);
+    let options = with_limits(|limits| limits.max_cpu_time = allowed);
+    let together = options.clone().with_total_time(Duration::from_secs(3600));
+    let bytes = fixture_bytes("long_gop.mp4")?;
+    let mut media = Media::open(Cursor::new(bytes.clone()), &together)?;
+    let frame = media.frame(AT)?;
+    let calls = (0..MOST_CALLS).find_map(|call| Some((call, media.frame(AT).err()?)));
+    let (frames, error) = calls.ok_or("frames have no end")?;
+    let expected = Error::LimitExceeded { limit: Limit::MaxCpuTime, allowed: 300 }.to_string();
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(failure(media.frame(AT))?.to_string(), expected);
+    assert_eq!(failure(frame.thumbnail())?.to_string(), expected);
+
+    let frame = Media::open(Cursor::new(bytes.clone()), &together)?.frame(AT)?;
+    let pictures = (0..MOST_CALLS).find_map(|_| frame.thumbnail().err());
+    assert_eq!(pictures.ok_or("pictures have no end")?.to_string(), expected);
+
+    let mut media = Media::open(Cursor::new(bytes), &options)?;
+    for _ in 0..frames + 10 {
+        media.frame(AT)?;
+    }
+    Ok(())
+}
+
 #[test]
 fn waiting_for_bytes_uses_no_cpu_time() -> Outcome {
     let bytes = fixture_bytes("h264_front.mp4")?;

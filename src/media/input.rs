@@ -313,6 +313,11 @@ impl<'r> Input<'r> {
         self.fault.take_if(|fault| fault.may_have_passed()).is_some()
     }
 
+    /// Ends a call.
+    pub(crate) fn end(&mut self) {
+        self.work.end();
+    }
+
     pub(crate) const fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }

@@ -207,6 +207,7 @@ impl<'r> Media<'r> {
             });
         }
         media.info.video_stream = media.video_streams(CoverArt::Fallback).first().copied();
+        media.container.input_mut().end();
         Ok(media)
     }
 
@@ -274,7 +275,9 @@ impl<'r> Media<'r> {
     /// # Errors
     /// What the call answers, or [`Error::Panicked`].
     pub(super) fn guard<T>(&mut self, call: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
-        Error::guard(|| call(self)).map_err(|error| self.broken(error))
+        let result = Error::guard(|| call(self)).map_err(|error| self.broken(error));
+        self.container.input_mut().end();
+        result
     }
 
     /// Ends all later calls if this error is a panic's.

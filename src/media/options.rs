@@ -54,7 +54,8 @@ pub struct OpenOptions {
     /// opening a file reads what information needs, and no sample.
     pub frame: Option<FrameRequest>,
     /// When all work on the file ends, pictures of its frames too, whatever a single call may take
-    /// ([`Limits::max_time`](crate::Limits::max_time)).
+    /// ([`Limits::max_time`](crate::Limits::max_time)). [`Limits::max_cpu_time`](crate::Limits::max_cpu_time) then bounds all of it together,
+    /// too.
     pub deadline: Option<Instant>,
     /// Ends the opening, and nothing later.
     pub(super) call: Option<CancelToken>,
@@ -110,7 +111,8 @@ impl OpenOptions {
         let deadline = Deadline::new(self.limits.max_time, self.cancel.clone())
             .not_after(self.deadline)
             .for_call(self.call.clone());
-        Work::new(deadline, self.limits.max_cpu_time)
+        let work = Work::new(deadline, self.limits.max_cpu_time);
+        if self.deadline.is_some() { work.for_all_calls() } else { work }
     }
 
     /// Lets this token end the opening.

@@ -4,6 +4,8 @@
 //! turn or for a processor, uses none: a file that uses up its CPU time is expensive wherever it is tried, and one that is late need
 //! not be.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -21,18 +23,35 @@ pub(crate) struct Work {
     begun: (Instant, ThreadId, Option<Duration>),
     /// CPU time that other threads have used for the call.
     of_others: Duration,
+    /// Nanoseconds of CPU that earlier calls have used, where one bound holds for all.
+    earlier: Option<Arc<AtomicU64>>,
 }
 
 impl Work {
     /// Begins a call in this thread.
     pub(crate) fn new(deadline: Deadline, max_cpu_time: Duration) -> Self {
         let begun = (Instant::now(), thread::current().id(), ffi::threads::cpu_time());
-        Self { deadline, max_cpu_time, begun, of_others: Duration::ZERO }
+        Self { deadline, max_cpu_time, begun, of_others: Duration::ZERO, earlier: None }
+    }
+
+    /// Lets the bound on CPU time hold for all calls together.
+    pub(crate) fn for_all_calls(self) -> Self {
+        Self { earlier: Some(Arc::default()), ..self }
     }
 
     /// The same of the next call, which begins now.
     pub(crate) fn begin(&self) -> Self {
-        Self::new(self.deadline.begin(), self.max_cpu_time)
+        Self { earlier: self.earlier.clone(), ..Self::new(self.deadline.begin(), self.max_cpu_time) }
+    }
+
+    /// Ends a call: what it has used counts for the later ones, where one bound holds for all.
+    pub(crate) fn end(&mut self) {
+        if let Some(earlier) = &self.earlier {
+            let used = self.cpu_time_of_call().as_nanos();
+            // Half a thousand years fit.
+            earlier.fetch_add(u64::try_from(used).unwrap_or(u64::MAX / 2), Ordering::Relaxed);
+            *self = self.begin();
+        }
     }
 
     pub(crate) const fn deadline(&self) -> &Deadline {
@@ -60,15 +79,19 @@ impl Work {
     }
 
     fn cpu_time_is_over(&self) -> bool {
-        let (at, caller, used_before) = self.begun;
+        let earlier = self.earlier.as_ref().map_or(0, |earlier| earlier.load(Ordering::Relaxed));
+        let allowed = self.max_cpu_time.saturating_sub(Duration::from_nanos(earlier));
         // A thread works no longer than the clock runs; most calls end long before its own clock has to be asked.
-        let may_be_over = at.elapsed().saturating_add(self.of_others) >= self.max_cpu_time;
-        may_be_over && {
-            let is_caller = thread::current().id() == caller;
-            let used = ffi::threads::cpu_time().zip(used_before).filter(|_| is_caller);
-            let own = used.map_or(Duration::ZERO, |(now, before)| now.saturating_sub(before));
-            own.saturating_add(self.of_others) >= self.max_cpu_time
-        }
+        let may_be_over = self.begun.0.elapsed().saturating_add(self.of_others) >= allowed;
+        may_be_over && self.cpu_time_of_call() >= allowed
+    }
+
+    fn cpu_time_of_call(&self) -> Duration {
+        let (_, caller, used_before) = self.begun;
+        let is_caller = thread::current().id() == caller;
+        let used = ffi::threads::cpu_time().zip(used_before).filter(|_| is_caller);
+        let own = used.map_or(Duration::ZERO, |(now, before)| now.saturating_sub(before));
+        own.saturating_add(self.of_others)
     }
 }
 
@@ -94,6 +117,23 @@ mod tests {
         while work.expired().is_none() && begun.elapsed() < Duration::from_secs(30) {}
         assert_eq!(work.expired(), Some(Stop::CpuTime(Duration::from_millis(100))));
         assert_eq!(work.begin().expired(), None);
+    }
+
+    #[test]
+    fn the_work_of_earlier_calls_counts_where_one_bound_holds_for_all() {
+        for is_for_all in [false, true] {
+            let mut work = Work::new(Deadline::new(HOUR, None), HOUR);
+            work = if is_for_all { work.for_all_calls() } else { work };
+            for call in 1..=4 {
+                let mut next = work.begin();
+                next.add_cpu_time(HOUR / 3);
+                let is_over = is_for_all && call >= 3;
+                assert_eq!(next.expired(), is_over.then_some(Stop::CpuTime(HOUR)), "call {call}");
+                next.end();
+                // What ended does not count twice.
+                assert_eq!(next.expired(), is_over.then_some(Stop::CpuTime(HOUR)), "after call {call}");
+            }
+        }
     }
 
     #[test]

@@ -45,10 +45,7 @@ impl PosterFrame {
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options of the `Media` say.
     pub fn to_rgb8(&self, framing: impl Into<Framing>) -> Result<RgbPicture, Error> {
         let framing = framing.into();
-        Error::guard(|| {
-            let work = self.begin(framing)?;
-            self.upright_rgb(framing, &work)
-        })
+        self.call(framing, |work| self.upright_rgb(framing, work))
     }
 
     /// The picture that was requested with the frame, as a file in memory.
@@ -66,38 +63,41 @@ impl PosterFrame {
     /// - [`Error::TooLarge`] when a side is longer than those of the format: 65,500 pixels of JPEG, 16,383 of WebP.
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options of the `Media` say.
     pub fn encode(&self, encoding: &Encoding) -> Result<Thumbnail, Error> {
-        Error::guard(|| self.make(encoding))
+        self.call(encoding.into(), |work| self.make(encoding, work))
     }
 
-    fn make(&self, encoding: &Encoding) -> Result<Thumbnail, Error> {
+    fn make(&self, encoding: &Encoding, work: &Work) -> Result<Thumbnail, Error> {
         let framing = Framing::from(encoding);
-        let work = self.begin(framing)?;
         let (width, height) = self.display_size(framing);
         let bytes = match encoding.format {
-            ImageFormat::Jpeg => self.encode_as_jpeg(encoding, &work)?,
+            ImageFormat::Jpeg => self.encode_as_jpeg(encoding, work)?,
             #[cfg(feature = "png")]
-            ImageFormat::Png => crate::picture::encode::encode_png(&self.upright_rgb(framing, &work)?)
+            ImageFormat::Png => crate::picture::encode::encode_png(&self.upright_rgb(framing, work)?)
                 .map_err(|reason| Error::Picture { step: "encoded as PNG", reason })?,
             #[cfg(feature = "webp")]
             ImageFormat::WebP => {
-                let picture = self.upright_rgb(framing, &work)?;
-                encode_as_webp(&picture, encoding.quality, &work)?
+                let picture = self.upright_rgb(framing, work)?;
+                encode_as_webp(&picture, encoding.quality, work)?
             }
         };
-        check(&work)?;
+        check(work)?;
         Ok(Thumbnail { width, height, format: encoding.format, bytes })
     }
 
-    /// Begins a picture: its time runs from here, and its size is looked at.
-    /// Nothing in between is larger than that and the decoded frame, which has been looked at.
-    fn begin(&self, framing: Framing) -> Result<Work, Error> {
-        let (max_pixels, work) = (self.terms.max_pixels, self.terms.work.begin());
-        check(&work)?;
-        let (width, height) = self.display_size(framing);
-        if u64::from(width) * u64::from(height) > max_pixels {
-            return Err(Error::LimitExceeded { limit: Limit::MaxPixels, allowed: max_pixels });
-        }
-        Ok(work)
+    /// Makes a picture: its time runs from here, and its size is looked at. Nothing in between is larger than that and the decoded frame,
+    /// which has been looked at.
+    fn call<T>(&self, framing: Framing, make: impl FnOnce(&Work) -> Result<T, Error>) -> Result<T, Error> {
+        Error::guard(|| {
+            let (max_pixels, mut work) = (self.terms.max_pixels, self.terms.work.begin());
+            check(&work)?;
+            let (width, height) = self.display_size(framing);
+            if u64::from(width) * u64::from(height) > max_pixels {
+                return Err(Error::LimitExceeded { limit: Limit::MaxPixels, allowed: max_pixels });
+            }
+            let made = make(&work);
+            work.end();
+            made
+        })
     }
 
     fn upright_rgb(&self, framing: Framing, work: &Work) -> Result<RgbPicture, Error> {
