@@ -5,85 +5,34 @@
 //! keyframe before the wanted time; the planner estimates how far into the distance to the next keyframe the frame lies. The head of
 //! a keyframe's block shows its length.
 
+mod cues;
+mod head;
+mod ids;
+
 use std::time::Duration;
 
-use crate::frame_request::Pick;
-use crate::source::ByteRange;
-
-use super::ebml::{Element, big_endian, element, elements, number_of, vint};
-use super::gop::{Manner, rank};
+use super::ebml::{element, elements};
+use super::gop::Manner;
 use super::metadata::{CHAPTERS, Metadata, TAGS};
 use super::planner::{Pause, Plan, Planner};
+use crate::frame_request::Pick;
 use crate::limits::Limit;
 use crate::media::seen::Seen;
+use crate::source::ByteRange;
+use cues::falls;
+use head::Head;
+use ids::{CLUSTER, CUE_POINT, EBML, INFO, SEEK_HEAD, TRACKS};
 
 /// Bytes looked at first.
 const HEAD_BYTES: u64 = 64 << 10;
-/// The planner requests the cues and other elements behind the clusters up to this size before it knows their sizes. A film of
-/// two hours has 150 KiB of cues.
-const MAX_TRAILER: u64 = 1 << 20;
-/// Cues larger than this are left to libav. 60,000 keyframes of lossless video take 2 MiB.
-const MAX_CUES: u64 = 32 << 20;
 /// Elements at the top level in front of the first cluster, at most.
 const MAX_ELEMENTS: u32 = 4096;
 /// The longest element in front of the first cluster that is read.
 const MAX_HEAD_ELEMENT: u64 = 4 << 20;
-/// Cues whose times are before those of others in front of them, at most.
-const MAX_FALLING_CUES: u32 = 1000;
 /// The head of an element: an identifier of four bytes and a size of eight.
 const ELEMENT_HEAD: u64 = 12;
-/// The work of an element, and of an entry of the cues.
+/// The work of an element.
 const ELEMENT_WORK: u64 = 16;
-const CUE_WORK: u64 = 64;
-/// Entries of all seek heads, at most.
-const MAX_SEEKS: usize = 64;
-/// Blocks looked at to learn when tracks begin, at most.
-const MAX_BLOCKS: u32 = 64;
-/// Bytes requested at the place of the first block that is not in the head: the first blocks of picture and sound follow each
-/// other closely.
-const BLOCK_WINDOW: u64 = 64 << 10;
-/// Bytes requested behind the estimated place of the wanted frame: a search reads some frames more to know that none before
-/// it follows.
-const BEHIND_ESTIMATE: u64 = 48 << 10;
-/// The head of an element and of a block in it.
-const BLOCK_HEAD: u64 = 64;
-
-const EBML: u32 = 0x1a45_dfa3;
-const SEGMENT: u32 = 0x1853_8067;
-const SEEK_HEAD: u32 = 0x114d_9b74;
-const SEEK: u32 = 0x4dbb;
-const SEEK_ID: u32 = 0x53ab;
-const SEEK_POSITION: u32 = 0x53ac;
-const INFO: u32 = 0x1549_a966;
-const TIMESTAMP_SCALE: u32 = 0x2a_d7b1;
-const DURATION: u32 = 0x4489;
-const TRACKS: u32 = 0x1654_ae6b;
-const TRACK_ENTRY: u32 = 0xae;
-const TRACK_NUMBER: u32 = 0xd7;
-const TRACK_TYPE: u32 = 0x83;
-const FLAG_DEFAULT: u32 = 0x88;
-const TRACK_TIMESTAMP_SCALE: u32 = 0x23_314f;
-const VIDEO: u32 = 0xe0;
-const PIXEL_WIDTH: u32 = 0xb0;
-const PIXEL_HEIGHT: u32 = 0xba;
-const CLUSTER: u32 = 0x1f43_b675;
-const TIMESTAMP: u32 = 0xe7;
-const SIMPLE_BLOCK: u32 = 0xa3;
-const BLOCK_GROUP: u32 = 0xa0;
-const BLOCK: u32 = 0xa1;
-const CUES: u32 = 0x1c53_bb6b;
-const CUE_POINT: u32 = 0xbb;
-const CUE_TIME: u32 = 0xb3;
-const CUE_TRACK_POSITIONS: u32 = 0xb7;
-const CUE_TRACK: u32 = 0xf7;
-const CUE_CLUSTER_POSITION: u32 = 0xf1;
-const CUE_RELATIVE_POSITION: u32 = 0xf0;
-
-/// Track types (RFC 9559, 5.1.4.1.3).
-const TYPE_VIDEO: u64 = 1;
-const TYPE_AUDIO: u64 = 2;
-const TYPE_SUBTITLE: u64 = 17;
-const TYPE_METADATA: u64 = 33;
 
 /// The planner for one file.
 #[derive(Debug)]
@@ -105,59 +54,6 @@ pub(super) struct Matroska {
     pub(super) has_no_cues: bool,
     /// Whether the cues led to the frame.
     pub(super) has_plan: bool,
-}
-
-/// What stands in front of the first cluster.
-#[derive(Debug)]
-struct Head {
-    /// Positions count from here.
-    segment: u64,
-    /// Nanoseconds of a tick; not 0.
-    timestamp_scale: u64,
-    duration: Option<Duration>,
-    tracks: Vec<Track>,
-    /// Elements that the seek head names: identifier and place.
-    named: Vec<(u32, u64)>,
-    /// Where the next element in front of the first cluster begins, and how many came before.
-    next: u64,
-    elements: u32,
-    first_cluster: u64,
-    blocks: Blocks,
-}
-
-#[derive(Debug)]
-struct Track {
-    number: u64,
-    kind: u64,
-    rank: u64,
-    /// First presentation time in ticks, and bytes of the first block.
-    start: Option<i64>,
-    first_bytes: u64,
-}
-
-/// The walk over the heads of the first blocks.
-#[derive(Debug, Default)]
-struct Blocks {
-    /// Where the next element begins; `None` when the walk has ended.
-    at: Option<u64>,
-    count: u32,
-    /// Time of the cluster, in ticks.
-    cluster_time: Option<u64>,
-    /// Whether what follows was requested beside the first block behind the head.
-    has_asked: bool,
-}
-
-/// One entry of the cues.
-#[derive(Debug, Clone, Copy)]
-struct Cue {
-    /// In ticks.
-    time: u64,
-    /// About where its block begins.
-    offset: u64,
-    /// Where its cluster begins, at which libav starts to read.
-    cluster: u64,
-    /// How far behind the start of the cluster's content its block begins.
-    relative: Option<u64>,
 }
 
 /// Whether a file begins like one of this family.
@@ -194,10 +90,9 @@ impl Planner for Matroska {
                 break;
             }
         }
-        let (manner, only) = (self.manner, self.manner.pick == Pick::Keyframe);
+        let only = self.manner.pick == Pick::Keyframe;
         let ranges = match head.main_track().zip(cues) {
-            Some((track, cues)) if only => head.keyframe_ranges(seen, cues, track, at, manner)?,
-            Some((track, cues)) => head.frame_ranges(seen, cues, track, at, manner)?,
+            Some((track, cues)) => head.ranges(seen, cues, track, at, self.manner)?,
             None => Vec::new(),
         };
         self.has_plan = !ranges.is_empty();
@@ -299,336 +194,16 @@ impl Matroska {
     }
 }
 
-impl Head {
-    /// Begins with the head of the segment.
-    fn new(bytes: &[u8]) -> Option<Self> {
-        let segment = element(bytes, element(bytes, 0)?.end()?).filter(|element| element.id == SEGMENT)?;
-        Some(Self {
-            segment: segment.content,
-            timestamp_scale: 1_000_000,
-            duration: None,
-            tracks: Vec::new(),
-            named: Vec::new(),
-            next: segment.content,
-            elements: 0,
-            first_cluster: 0,
-            blocks: Blocks::default(),
-        })
-    }
-
-    /// Takes what an element in front of the first cluster says.
-    fn take(&mut self, seen: &Seen, id: u32, content: &[u8]) -> Result<(), Pause> {
-        match id {
-            SEEK_HEAD => self.take_seek_head(content),
-            INFO => self.read_info(content),
-            TRACKS => self.tracks = tracks(seen, content)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn take_seek_head(&mut self, content: &[u8]) {
-        let room = MAX_SEEKS.saturating_sub(self.named.len());
-        self.named.extend(seek_head(content, self.segment).into_iter().take(room));
-    }
-
-    fn read_info(&mut self, info: &[u8]) {
-        let scale = number_of(info, TIMESTAMP_SCALE).filter(|&scale| scale > 0);
-        self.timestamp_scale = scale.unwrap_or(self.timestamp_scale);
-        let ticks = elements(info).find(|(id, _)| *id == DURATION).and_then(|(_, content)| float(content));
-        let seconds = u32::try_from(self.timestamp_scale).ok().map(|scale| f64::from(scale) / 1e9);
-        let seconds = ticks.zip(seconds).map(|(ticks, tick)| ticks * tick).filter(|&seconds| seconds > 0.0);
-        self.duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    }
-
-    /// Walks over the heads of blocks until the start of each picture or sound track is known.
-    fn read_starts(&mut self, seen: &Seen, with_cues: bool) -> Result<(), Pause> {
-        let is_unknown =
-            |track: &Track| matches!(track.kind, TYPE_VIDEO | TYPE_AUDIO) && track.start.is_none();
-        while let Some(at) = self.blocks.at.filter(|&at| at < seen.size() && self.blocks.count < MAX_BLOCKS) {
-            if !self.tracks.iter().any(is_unknown) {
-                break;
-            }
-            let mut soon = Vec::new();
-            if !self.blocks.has_asked {
-                soon = self.trailers(seen.size(), with_cues);
-                soon.push(ByteRange::new(at, at.saturating_add(BLOCK_WINDOW)));
-            }
-            let bytes = seen.bytes_beside(at, BLOCK_HEAD, &soon);
-            self.blocks.has_asked |= bytes.is_err();
-            self.blocks.at = self.pass(bytes?, at);
-            self.blocks.count = self.blocks.count.saturating_add(1);
-        }
-        self.blocks.at = None;
-        Ok(())
-    }
-
-    /// Takes what the element at `at` shows, and returns where the next one begins; `None` when that cannot be known.
-    fn pass(&mut self, bytes: &[u8], at: u64) -> Option<u64> {
-        let found = element(bytes, 0)?;
-        let content = at.checked_add(found.content)?;
-        match found.id {
-            CLUSTER => return Some(content),
-            TIMESTAMP => self.blocks.cluster_time = found.content_in(bytes).and_then(big_endian),
-            _ => _ = self.note(bytes, found),
-        }
-        content.checked_add(found.size?)
-    }
-
-    /// Takes a track's first time from the head of a block.
-    fn note(&mut self, bytes: &[u8], found: Element) -> Option<()> {
-        let (number, relative) = block_head(bytes, found)?;
-        // The delay of an audio codec (`CodecDelay`) moves its blocks to the front, and what it makes the decoder leave out
-        // moves the start back again.
-        let time = i64::try_from(self.blocks.cluster_time?).ok()?.checked_add(relative.into())?;
-        let track = self.tracks.iter_mut().find(|track| track.number == number)?;
-        if track.start.is_none() {
-            (track.start, track.first_bytes) = (Some(time), found.size.unwrap_or(0));
-        }
-        Some(())
-    }
-
-    /// Returns the elements behind the clusters that will be read: all that the seek head names, the cues only for a frame.
-    fn trailers(&self, size: u64, with_cues: bool) -> Vec<ByteRange> {
-        let wanted = self.named.iter().filter(|(id, _)| *id != CUES || with_cues);
-        let starts = wanted.map(|(_, start)| *start).filter(|&start| start > self.first_cluster);
-        starts.map(|start| ByteRange::new(start, self.end_behind(start, start, size))).collect()
-    }
-
-    /// Returns where the next element that the seek head names begins behind `place`, or the end of the file, but no more than
-    /// [`MAX_TRAILER`] bytes behind `start`.
-    fn end_behind(&self, place: u64, start: u64, size: u64) -> u64 {
-        let next = self.named.iter().map(|(_, offset)| *offset).filter(|&offset| offset > place).min();
-        next.unwrap_or(size).min(start.saturating_add(MAX_TRAILER))
-    }
-
-    /// Returns the content of the cues, empty when there are none; `None` when they are left to libav.
-    fn read_cues<'s>(&self, seen: &'s Seen) -> Result<Option<&'s [u8]>, Pause> {
-        let Some(&(_, offset)) = self.named.iter().find(|(id, _)| *id == CUES) else { return Ok(Some(&[])) };
-        let start = seen.bytes_beside(offset, 16, &self.trailers(seen.size(), true))?;
-        let Some(cues) = element(start, 0).filter(|element| element.id == CUES) else { return Ok(Some(&[])) };
-        let end = cues.end().filter(|_| cues.size <= Some(MAX_CUES));
-        let whole = end.map(|end| seen.bytes(offset, end)).transpose()?;
-        Ok(whole.and_then(|whole| whole.get(usize::try_from(cues.content).ok()?..)))
-    }
-
-    /// Returns the track that is the picture most likely: of equals the first, as `Media` chooses.
-    fn main_track(&self) -> Option<&Track> {
-        let pictures = self.tracks.iter().filter(|track| track.kind == TYPE_VIDEO);
-        pictures.rev().max_by_key(|track| track.rank)
-    }
-
-    /// Returns where the cues lie.
-    fn cues_range(&self, seen: &Seen) -> Option<ByteRange> {
-        let &(_, offset) = self.named.iter().find(|(id, _)| *id == CUES)?;
-        let found = element(seen.bytes(offset, 16).ok()?, 0)?;
-        Some(ByteRange::new(offset, offset.checked_add(found.end()?)?.min(seen.size())))
-    }
-
-    /// Returns the bytes from the cluster with the keyframe before the frame at `at` to about that frame. Of a video that ends
-    /// before, these are the last keyframe's and those of the frame at half of the duration.
-    fn frame_ranges(
-        &self,
-        seen: &Seen,
-        cues: &[u8],
-        track: &Track,
-        at: Duration,
-        manner: Manner,
-    ) -> Result<Vec<ByteRange>, Pause> {
-        let half = self.duration.filter(|&duration| duration <= at).map(|duration| duration.div_f64(2.0));
-        let goals = [Some(at), half].into_iter().flatten().map(|at| self.ticks(at));
-        let ranges = goals.map(|wanted| self.range_to(wanted, seen, cues, track, manner));
-        ranges.filter_map(|found| found.map(|found| found.map(|(_, range)| range)).transpose()).collect()
-    }
-
-    /// Returns the bytes of the keyframe at a time or before it, behind what else will be read; nothing where the cues name none.
-    fn keyframe_ranges(
-        &self,
-        seen: &Seen,
-        cues: &[u8],
-        track: &Track,
-        at: Duration,
-        manner: Manner,
-    ) -> Result<Vec<ByteRange>, Pause> {
-        let Some((cue, about)) = self.range_to(self.ticks(at), seen, cues, track, manner)? else {
-            return Ok(Vec::new());
-        };
-        let mut ranges = self.trailers(seen.size(), true);
-        ranges.push(match cue {
-            Some(cue) => self.keyframe_range(seen, cue, about, track.number)?,
-            None => about,
-        });
-        Ok(ranges)
-    }
-
-    /// Converts a time from the start to ticks, to the nearest.
-    fn ticks(&self, at: Duration) -> u64 {
-        let start = self.tracks.iter().filter_map(|track| track.start).min().unwrap_or(0);
-        let nearest = at.as_nanos().saturating_add(u128::from(self.timestamp_scale >> 1));
-        let ticks = nearest.checked_div(self.timestamp_scale.into()).unwrap_or(0);
-        u64::try_from(start).unwrap_or(0).saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))
-    }
-
-    /// Returns the keyframe of a track at or before a time, in ticks, and the bytes from its cluster to about the frame that is taken. In
-    /// place of the last keyframe there is `None`: libavformat reads on from it, in search of another.
-    fn range_to(
-        &self,
-        wanted: u64,
-        seen: &Seen,
-        cues: &[u8],
-        track: &Track,
-        manner: Manner,
-    ) -> Result<Option<(Option<Cue>, ByteRange)>, Pause> {
-        let (mut before, mut behind): (Option<Cue>, Option<Cue>) = (None, None);
-        for (_, point) in elements(cues).filter(|(id, _)| *id == CUE_POINT) {
-            seen.spend(CUE_WORK.saturating_add(point.len() as u64))?;
-            let Some(cue) = cue_of(point, track.number, self.segment) else { continue };
-            if cue.time <= wanted {
-                // The last of equals.
-                before = before.filter(|best| best.time > cue.time).or(Some(cue));
-            } else {
-                behind = behind.filter(|best| best.time <= cue.time).or(Some(cue));
-            }
-        }
-        let (Some(cue), size) = (before, seen.size()) else { return Ok(None) };
-        let Some(next) = behind else {
-            // Behind the last keyframe comes what follows the clusters.
-            let end = self.end_behind(cue.offset, cue.cluster, size);
-            return Ok(Some((None, ByteRange::new(cue.cluster, end))));
-        };
-        let (ahead, whole) = (wanted.saturating_sub(cue.time), next.time.saturating_sub(cue.time));
-        let bytes = next.offset.saturating_sub(cue.offset);
-        let part = manner.part_of_gop(bytes, ahead, whole, track.first_bytes);
-        let end = cue.offset.saturating_add(part).saturating_add(BEHIND_ESTIMATE);
-        Ok(Some((Some(cue), ByteRange::new(cue.cluster, end.min(size)))))
-    }
-
-    /// Returns the bytes from the cluster with a keyframe to the end of its block, which are `about` these.
-    fn keyframe_range(
-        &self,
-        seen: &Seen,
-        cue: Cue,
-        about: ByteRange,
-        track: u64,
-    ) -> Result<ByteRange, Pause> {
-        let (mut place, mut cluster_time) = (cue.cluster, None);
-        for _ in 0..MAX_BLOCKS {
-            let bytes = seen.bytes_beside(place, BLOCK_HEAD, &[about])?;
-            let Some(found) = element(bytes, 0) else { break };
-            let content = place.saturating_add(found.content);
-            if found.id == CLUSTER {
-                place = content.saturating_add(cue.relative.unwrap_or(0));
-                continue;
-            }
-            let Some(end) = found.size.map(|size| content.saturating_add(size)) else { break };
-            let block = block_head(bytes, found).filter(|(number, _)| *number == track);
-            // Where the cue does not lead to the block, its time does.
-            let is_at = |relative: i16| {
-                cluster_time.is_none_or(|time: u64| time.saturating_add_signed(relative.into()) >= cue.time)
-            };
-            if block.is_some_and(|(_, relative)| is_at(relative)) {
-                return Ok(ByteRange::new(cue.cluster, end));
-            }
-            if found.id == TIMESTAMP {
-                cluster_time = found.content_in(bytes).and_then(big_endian);
-            }
-            place = end;
-        }
-        Ok(about)
-    }
-}
-
-/// Reads the head of a block (RFC 9559, 10.1), which an element holds: the track's number, and the time from the cluster's.
-fn block_head(bytes: &[u8], mut found: Element) -> Option<(u64, i16)> {
-    if found.id == BLOCK_GROUP {
-        found = element(bytes, found.content).filter(|block| block.id == BLOCK)?;
-    }
-    let block = bytes
-        .get(usize::try_from(found.content).ok()?..)
-        .filter(|_| matches!(found.id, BLOCK | SIMPLE_BLOCK))?;
-    let (number, length) = vint(block)?;
-    Some((number, i16::from_be_bytes(*block.get(length..)?.first_chunk()?)))
-}
-
-/// Whether the times of cues fall again and again, as no program writes them.
-fn falls(seen: &Seen, cues: &[u8]) -> Result<bool, Pause> {
-    let (mut latest, mut falling) = (0, 0_u32);
-    for (_, point) in elements(cues).filter(|(id, _)| *id == CUE_POINT) {
-        seen.spend(CUE_WORK)?;
-        let time = number_of(point, CUE_TIME).unwrap_or(0);
-        falling = falling.saturating_add(u32::from(time < latest));
-        latest = latest.max(time);
-    }
-    Ok(falling > MAX_FALLING_CUES)
-}
-
-/// Reads a floating-point number of four or eight bytes (RFC 8794, 7.3).
-fn float(bytes: &[u8]) -> Option<f64> {
-    match bytes.len() {
-        4 => Some(f32::from_be_bytes(*bytes.first_chunk()?).into()),
-        8 => Some(f64::from_be_bytes(*bytes.first_chunk()?)),
-        _ => None,
-    }
-}
-
-fn seek_head(content: &[u8], segment: u64) -> Vec<(u32, u64)> {
-    let entries = elements(content).filter(|(id, _)| *id == SEEK).take(MAX_SEEKS);
-    let place = |entry| {
-        let id = u32::try_from(number_of(entry, SEEK_ID)?).ok()?;
-        Some((id, number_of(entry, SEEK_POSITION)?.checked_add(segment)?))
-    };
-    entries.filter_map(|(_, entry)| place(entry)).collect()
-}
-
-/// Reads the tracks that become streams.
-///
-/// # Errors
-/// [`Pause::Unknown`] when one has a scale of its own, which nobody writes; [`Pause::Stopped`] and [`Pause::Limit`].
-fn tracks(seen: &Seen, content: &[u8]) -> Result<Vec<Track>, Pause> {
-    let mut tracks = Vec::new();
-    for (id, entry) in elements(content) {
-        seen.spend(ELEMENT_WORK)?;
-        if id != TRACK_ENTRY {
-            continue;
-        }
-        let (mut sides, mut kind, mut is_default, mut number) = ((0, 0), None, None, None);
-        for (id, content) in elements(entry) {
-            seen.spend(ELEMENT_WORK.saturating_add(content.len() as u64))?;
-            match id {
-                TRACK_TIMESTAMP_SCALE => return Err(Pause::Unknown),
-                VIDEO => {
-                    let side = |id| number_of(content, id).unwrap_or(0);
-                    sides = (side(PIXEL_WIDTH), side(PIXEL_HEIGHT));
-                }
-                TRACK_TYPE => kind = kind.or_else(|| big_endian(content)),
-                FLAG_DEFAULT => is_default = is_default.or_else(|| big_endian(content)),
-                TRACK_NUMBER => number = number.or_else(|| big_endian(content)),
-                _ => {}
-            }
-        }
-        let kind = kind.unwrap_or(0);
-        if matches!(kind, TYPE_VIDEO | TYPE_AUDIO | TYPE_SUBTITLE | TYPE_METADATA) {
-            let rank = rank(sides.0, sides.1, is_default.unwrap_or(1) == 1);
-            tracks.push(Track { number: number.unwrap_or(0), kind, rank, start: None, first_bytes: 0 });
-        }
-    }
-    Ok(tracks)
-}
-
-/// Reads the place that a cue point gives for a track.
-fn cue_of(point: &[u8], track: u64, segment: u64) -> Option<Cue> {
-    let time = number_of(point, CUE_TIME)?;
-    let mut places = elements(point).filter(|(id, _)| *id == CUE_TRACK_POSITIONS);
-    let (_, place) = places.find(|(_, place)| number_of(place, CUE_TRACK) == Some(track))?;
-    let cluster = number_of(place, CUE_CLUSTER_POSITION)?.checked_add(segment)?;
-    let relative = number_of(place, CUE_RELATIVE_POSITION);
-    Some(Cue { time, cluster, offset: cluster.saturating_add(relative.unwrap_or(0)), relative })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
+    use super::cues::{BEHIND_ESTIMATE, MAX_CUES};
+    use super::ids::{
+        CUE_CLUSTER_POSITION, CUE_TIME, CUE_TRACK, CUE_TRACK_POSITIONS, CUES, DURATION, SEEK, SEEK_ID,
+        SEEK_POSITION, SEGMENT, SIMPLE_BLOCK, TIMESTAMP, TIMESTAMP_SCALE, TRACK_ENTRY, TRACK_NUMBER,
+        TRACK_TYPE, TYPE_VIDEO,
+    };
     use super::*;
     use crate::media::layout::ebml::element_of;
     use crate::media::layout::replay::Replay;
