@@ -246,6 +246,8 @@ impl EntryCounter {
         let (count, most) = match &kind {
             // libavformat searches it for the handler, and finds nothing.
             b"meta" => return start_in_meta(part.content).is_some(),
+            // libavformat searches its streams for each number, and logs those that it does not find.
+            b"chap" => return part.content.len() as u64 >> 2 <= u64::from(self.limits.max_streams),
             b"trex" => (&mut self.defaults, MAX_DEFAULTS),
             b"kind" | b"----" => (&mut self.tags, MAX_TAGS),
             _ if place.in_tags && !is_parent(kind) => (&mut self.tags, MAX_TAGS),
