@@ -11,16 +11,18 @@ have one family of containers each, and export
     RANDOM  the same, but function(size, random.Random) -> bytes (optional)
     SIZES   name -> the smallest of the three sizes, where the usual one shows nothing (optional)
     GRAB    name -> further arguments of `grab` (optional)
-    PROBED  names that `probe` alone reads: of thousands of packets that no decoder understands, `grab` tries each (optional)
-    SHORT   names that --short measures: none that is drawn at random, so that `make test` gives the same each time
+    PIXELS  name -> pixels of a picture, where they are so many that decoding one shows (optional). `grab` takes the first picture then:
+            up to a later one, a file may make as much work as the budgets for decoding allow
+    SHORT   names that --short measures
 
 Each kind is made in three sizes, each twice the one before. `probe` and `grab --pick keyframe`, which decodes one frame, read each
 file in a process of their own, which reports its CPU time and its peak resident memory (getrusage). With n the size in MB of 10^6 bytes, and without what an empty file
 takes:
     CPU      at most 0.5 s + 0.3 s n, from the third size on also with a growth exponent of at most 1.15
     memory   at most 100 MB + 4 n, and never over 400 MB
+    picture  20 ns and 8 bytes more for each pixel of PIXELS: analysing streams and `grab` decode a picture
     errors   no crash, no panic, nothing internal, and no permanent error but those that name a limit or say that the file is bad
-    timeout  with `--timeout 0.1`, an end within 100 ms of it
+    timeout  with `--timeout 0.1`, an end within 100 ms of it, or of the picture that is being decoded
 POSTERFRAME names the program (target/debug/posterframe).
 """
 
@@ -47,6 +49,7 @@ MB = 1_000_000
 SMALLEST, SHORT_SMALLEST = 256 << 10, 64 << 10
 CPU_SECONDS, CPU_SECONDS_PER_MB = 0.5, 0.3
 MEMORY_MB, MEMORY_PER_MB, MOST_MEMORY_MB = 100, 4, 400
+CPU_SECONDS_PER_PIXEL, MEMORY_MB_PER_PIXEL = 20e-9, 8e-6
 EXPONENT = 1.15
 # Below these, a growth is that of the clock and of the allocator.
 LEAST_CPU, LEAST_MEMORY_MB = 0.4, 40
@@ -109,7 +112,7 @@ class Kind:
     make: object
     smallest: int
     grab: tuple[str, ...]
-    is_probed: bool
+    pixels: int
     is_random: bool
 
 
@@ -127,9 +130,10 @@ def kinds(seed: int, short: bool) -> list[Kind]:
                 continue
             usual = SHORT_SMALLEST if short else SMALLEST
             smallest = getattr(module, "SIZES", {}).get(name, usual)
-            grab = getattr(module, "GRAB", {}).get(name, ())
-            is_probed = name in getattr(module, "PROBED", ())
-            found.append(Kind(f"{path.stem}.{name}", make, smallest, tuple(grab), is_probed, name in getattr(module, "RANDOM", {})))
+            pixels = getattr(module, "PIXELS", {}).get(name, 0)
+            grab = getattr(module, "GRAB", {}).get(name, ("--at", "0") if pixels else ())
+            is_random = name in getattr(module, "RANDOM", {})
+            found.append(Kind(f"{path.stem}.{name}", make, smallest, tuple(grab), pixels, is_random))
     return found
 
 
@@ -151,8 +155,6 @@ class Measurement:
 
     def measure(self, kind: Kind, keep: Path | None) -> None:
         commands = {"probe": ["probe"], "grab": ["grab", "--pick", "keyframe", *kind.grab, "-o", str(self.folder / "frame.jpg")]}
-        if kind.is_probed:
-            del commands["grab"]
         runs: dict[str, list[Run]] = {name: [] for name in commands}
         sizes = []
         for factor in (1, 2, 4):
@@ -175,18 +177,18 @@ class Measurement:
 
     def judge(self, kind: Kind, command: str, sizes: list[int], results: list[Run], late: Run | None) -> None:
         faults = []
-        n = sizes[-1] / MB
         cpus = [max(0.0, result.cpu - self.start.cpu) for result in results]
         extra = [max(0.0, result.memory_mb - self.start.memory_mb) for result in results]
-        cpu_bound = CPU_SECONDS + CPU_SECONDS_PER_MB * n
-        memory_bound = min(MEMORY_MB + MEMORY_PER_MB * n, MOST_MEMORY_MB)
+        cpu_bounds = [CPU_SECONDS + CPU_SECONDS_PER_MB * size / MB + CPU_SECONDS_PER_PIXEL * kind.pixels for size in sizes]
+        memory_bounds = [MEMORY_MB + MEMORY_PER_MB * size / MB + MEMORY_MB_PER_PIXEL * kind.pixels for size in sizes]
+        memory_bounds = [min(bound, MOST_MEMORY_MB) for bound in memory_bounds]
         growth = exponent(cpus[0], cpus[-1], LEAST_CPU)
         memory_growth = exponent(extra[0], extra[-1], LEAST_MEMORY_MB)
-        for size, cpu, result in zip(sizes, cpus, results):
+        for size, cpu, result, cpu_bound, memory_bound in zip(sizes, cpus, results, cpu_bounds, memory_bounds):
             n = size / MB
-            if cpu > CPU_SECONDS + CPU_SECONDS_PER_MB * n:
+            if cpu > cpu_bound:
                 faults.append(f"CPU {cpu:.2f} s of {n:.3f} MB")
-            if result.memory_mb > min(MEMORY_MB + MEMORY_PER_MB * n, MOST_MEMORY_MB):
+            if result.memory_mb > memory_bound:
                 faults.append(f"{result.memory_mb:.0f} MB of {n:.3f} MB")
             if result.code not in GOOD:
                 faults.append(f"exit code {result.code}: {result.message[-160:]}")
@@ -196,13 +198,14 @@ class Measurement:
         if memory_growth > EXPONENT and not kind.is_random:
             faults.append(f"memory grows by {memory_growth:.2f}")
         # A busy machine delays the end; a program that does not hear its deadline goes on working.
-        is_deaf = late is not None and min(late.wall - self.start.wall, late.cpu - self.start.cpu) > TIMEOUT + TIMEOUT_SLACK
+        patience = TIMEOUT + TIMEOUT_SLACK + CPU_SECONDS_PER_PIXEL * kind.pixels
+        is_deaf = late is not None and min(late.wall - self.start.wall, late.cpu - self.start.cpu) > patience
         if late is not None and late.code == EXIT_TIMEOUT and is_deaf:
             faults.append(f"{late.wall:.2f} s with --timeout {TIMEOUT}")
         codes = "/".join(str(result.code) for result in results)
         print(
-            f"{kind.name:34} {command:5} {sizes[-1] / MB:8.3f} MB  {cpus[-1]:6.2f} s of {cpu_bound:5.2f}  "
-            f"{results[-1].memory_mb:5.0f} MB of {memory_bound:3.0f}  growth {growth:5.2f} {memory_growth:5.2f}  exit {codes:7}"
+            f"{kind.name:34} {command:5} {sizes[-1] / MB:8.3f} MB  {cpus[-1]:6.2f} s of {cpu_bounds[-1]:5.2f}  "
+            f"{results[-1].memory_mb:5.0f} MB of {memory_bounds[-1]:3.0f}  growth {growth:5.2f} {memory_growth:5.2f}  exit {codes:7}"
             f"{'  FAULT: ' + '; '.join(dict.fromkeys(faults)) if faults else ''}",
             flush=True,
         )

@@ -37,6 +37,10 @@ pub struct Limits {
     /// writes a byte for 10 000 pixels of a still picture. A picture that repeats the one before it need not take more than a few bytes, and
     /// takes as much work as there are pixels.
     pub max_pixels_per_byte: u64,
+    /// Pixels of packets in a row that give no frame: width times height of the picture for each packet, and at least 2^17 (2^14 where the
+    /// decoder may leave the picture out). Default 2^31: 60 packets of 8K, a thousand of 1080p, 16 384 of small pictures. A decoder holds
+    /// back 16 frames, and one more for each of its threads. A stream that begins inside a GOP gives no frame for some seconds.
+    pub max_pixels_without_frame: u64,
     /// Bytes given to the decoder while looking for one frame, over all passes, for each byte of the file. Default 8: a pass decodes a
     /// file once at most, and there are four. An edit list can show the same samples a thousand times. Of a file smaller than 128 KiB as
     /// much may be decoded as of one of that size.
@@ -84,6 +88,8 @@ pub enum Limit {
     MaxDecodedPixels,
     /// [`Limits::max_pixels_per_byte`].
     MaxPixelsPerByte,
+    /// [`Limits::max_pixels_without_frame`].
+    MaxPixelsWithoutFrame,
     /// [`Limits::max_repetitions`].
     MaxRepetitions,
     /// [`Limits::max_pixels`].
@@ -111,6 +117,7 @@ impl Limit {
             Self::MaxPackets => "max_packets",
             Self::MaxDecodedPixels => "max_decoded_pixels",
             Self::MaxPixelsPerByte => "max_pixels_per_byte",
+            Self::MaxPixelsWithoutFrame => "max_pixels_without_frame",
             Self::MaxRepetitions => "max_repetitions",
             Self::MaxPixels => "max_pixels",
             Self::MaxStreams => "max_streams",
@@ -145,6 +152,7 @@ impl Default for Limits {
             max_packets: 200_000,
             max_decoded_pixels: 1 << 36,
             max_pixels_per_byte: 1 << 14,
+            max_pixels_without_frame: 1 << 31,
             max_repetitions: 8,
             max_pixels: 8192 * 4352,
             max_streams: 100,
@@ -191,6 +199,13 @@ impl Limits {
     #[must_use]
     pub const fn with_max_pixels_per_byte(mut self, pixels: u64) -> Self {
         self.max_pixels_per_byte = pixels;
+        self
+    }
+
+    /// With this [`max_pixels_without_frame`](Self::max_pixels_without_frame).
+    #[must_use]
+    pub const fn with_max_pixels_without_frame(mut self, pixels: u64) -> Self {
+        self.max_pixels_without_frame = pixels;
         self
     }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -253,5 +253,87 @@ fn few_decoders_are_opened_to_describe_large_streams() -> Outcome {
     };
     assert_eq!(described(160, 120)?, 16);
     assert_eq!(described(8192, 4352)?, 2);
+    Ok(())
+}
+
+/// A file of these bytes, and zeros behind them.
+struct Padded {
+    head: Cursor<Vec<u8>>,
+    size: u64,
+}
+
+impl Read for Padded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.head.read(buffer)?;
+        if count > 0 || self.head.position() >= self.size {
+            return Ok(count);
+        }
+        buffer.fill(0);
+        self.head.seek(SeekFrom::Current(i64::try_from(buffer.len()).unwrap_or(0)))?;
+        Ok(buffer.len())
+    }
+}
+
+impl Seek for Padded {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.head.seek(match to {
+            SeekFrom::End(offset) => SeekFrom::Start(self.size.saturating_add_signed(offset)),
+            to => to,
+        })
+    }
+}
+
+/// An AVI file whose stream has a configuration record of this many bytes.
+fn with_record(bytes: u32) -> Padded {
+    let chunk = |name: &[u8], size: u32, content: &[u8]| [name, &size.to_le_bytes(), content].concat();
+    let header = [b"vidsMJPG".to_vec(), vec![0; 12], [1, 25, 0, 100, 0, 0, 0].map(u32::to_le_bytes).concat()];
+    let format = [40_u32, 160, 120, 0x18_0001].map(u32::to_le_bytes).concat();
+    let format = [&format[..], b"MJPG", &[0; 20]].concat();
+    let record = chunk(b"strf", bytes + 40, &format);
+    let stream = [chunk(b"strh", 56, &[header.concat(), vec![0; 8]].concat()), record].concat();
+    let list = chunk(b"LIST", bytes + 200, &[b"strl", &stream[..]].concat());
+    let main = [b"hdrl".to_vec(), chunk(b"avih", 56, &[0; 56]), list].concat();
+    let file = chunk(b"RIFF", bytes + 1000, &[b"AVI ".to_vec(), chunk(b"LIST", bytes + 300, &main)].concat());
+    Padded { head: Cursor::new(file), size: u64::from(bytes) + 2000 }
+}
+
+#[test]
+fn what_takes_too_much_memory_to_open_is_told_so() -> Outcome {
+    // More than one allocation may have, and more than the bytes read allow.
+    let error = Media::open(with_record(300 << 20), &OpenOptions::default()).map(|_| ()).err();
+    let error = error.ok_or("300 MB were allocated")?;
+    assert!(matches!(error, Error::TooExpensive), "{error:?}");
+    assert_eq!((error.kind(), error.limit()), (ErrorKind::LimitExceeded, None));
+    assert!(!error.is_retryable());
+    let words = "opening it costs more CPU time or memory than a file of its size may";
+    assert_eq!(error.to_string(), words);
+    // A small record is read, and nothing follows it.
+    let small = Media::open(with_record(1 << 10), &OpenOptions::default()).map(|_| ());
+    assert!(matches!(small, Err(Error::NotMedia { .. })), "{small:?}");
+    Ok(())
+}
+
+/// A film of VP8 packets that hold no frame.
+fn without_frames(packets: u64) -> Vec<u8> {
+    let sides = [160_u16, 120].map(u16::to_le_bytes).concat();
+    let clock = [25_u32, 1, 1 << 20, 0].map(u32::to_le_bytes).concat();
+    let head = [b"DKIF\0\0 \0VP80", &sides[..], &clock].concat();
+    let packet = |time: u64| [&1_u32.to_le_bytes()[..], &time.to_le_bytes(), b"\0"].concat();
+    (0..packets).fold(head, |file, time| [file, packet(time)].concat())
+}
+
+#[test]
+fn packets_that_give_no_frame_are_bounded() -> Outcome {
+    let error = |packets: u64, options: &OpenOptions| -> Outcome<Error> {
+        let result = frame_of_bytes(&without_frames(packets), options).map(|frame| frame.pts());
+        Ok(result.err().ok_or("a frame came")?)
+    };
+    let limit = |packets: u64, options| Ok::<_, Box<dyn std::error::Error>>(error(packets, options)?.limit());
+    let small = with_limits(|limits| limits.max_pixels_without_frame = 100 << 17);
+    assert_eq!(limit(2000, &small)?, Some(Limit::MaxPixelsWithoutFrame));
+    assert_eq!(error(2000, &OpenOptions::default())?.kind(), ErrorKind::Malformed);
+    // A second of good frames resets the count.
+    let few = with_limits(|limits| limits.max_pixels_without_frame = 60 << 17);
+    frame_of_bytes(&fixture_bytes("long_gop.mp4")?, &few)?;
     Ok(())
 }

@@ -224,5 +224,6 @@ def vc1_frames(size):
 
 KINDS = {name: value for name, value in list(globals().items()) if name.split("_")[0] in {"h264", "vvc", "av1", "mpeg4", "mpeg2", "jpeg", "h263", "vc1"} and callable(value)}
 KINDS |= {function.__name__: function for function in (hevc_sets, hevc_large_sets, hevc_sequence_sets, hevc_video_sets, hevc_changing, hevc_delimiters, hevc_slices)}
+PIXELS = dict.fromkeys(("h264_huge_changing_sets", "h264_skipped", "h264_references"), 8192 * 4320)
 
 SHORT = ()

@@ -249,5 +249,4 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 }
 RANDOM = {f"random_{number}": random_tree for number in range(1, 9)}
 GRAB: dict[str, tuple[str, ...]] = {}
-PROBED = ("blocks", "block_groups", "laced_blocks", "clusters", "clusters_falling")
-SHORT = ("tags", "nested_tags", "attachments", "cues_falling", "clock", "far_cues")
+SHORT = ("tags", "nested_tags", "attachments", "cues_falling", "clock", "far_cues", "random_1")

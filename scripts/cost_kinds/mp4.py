@@ -373,5 +373,4 @@ RANDOM = {f"random_{number}": random_tree for number in range(1, 9)}
 # What takes a long list to show.
 SIZES = {"empty_boxes": 15 << 20, "fragments_without_media": 32 << 10}
 GRAB: dict[str, tuple[str, ...]] = {"fragments_without_media": ("--at", "9000000000000")}
-PROBED = ("runs", "long_runs", "track_fragments", "fragments", "fragments_of_99", "track_fragments_of_99", "index", "falling_fragments")
-SHORT = ("pssh", "meta_names", "cmvd_everywhere", "fragments", "tags", "elst_times_samples")
+SHORT = ("pssh", "meta_names", "cmvd_everywhere", "fragments", "tags", "elst_times_samples", "random_1")

@@ -185,5 +185,7 @@ KINDS = {
     "exif": exif,
     "exif_tree": exif_tree,
 }
+PIXELS = dict.fromkeys(("gif_small_frames", "gif_disposed_frames", "apng_small_frames", "jpeg_progressive_scans", "jpeg_restarts"), 8192 * 4320)
+PIXELS["jpeg2000_layers"] = 2048 * 1080
 
 SHORT = ()

@@ -7,8 +7,8 @@ use std::cell::Cell;
 use crate::deadline::{Deadline, Stop};
 use crate::limits::Limit;
 
-/// Bytes of work between two looks at the clock: less than a millisecond in an optimised build.
-const BETWEEN_LOOKS: u64 = 1 << 20;
+/// Bytes of work between two looks at the clock: less than a tenth of a millisecond in an optimised build, and some milliseconds in another.
+const BETWEEN_LOOKS: u64 = 1 << 16;
 
 /// Why a parser must not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

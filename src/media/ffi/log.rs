@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use ffmpeg_next::ffi;
 
@@ -13,6 +14,11 @@ use super::raw;
 
 /// Bytes of a line with what stands in front of it, its end included; the rest is cut off.
 const MAX_BYTES: usize = 512;
+
+/// Lines of one thread that are taken in a [`WINDOW`], at most. A file can cause two lines with each packet of a few bytes, and formatting
+/// a line takes longer than reading the packet.
+const MAX_LINES: u32 = 500;
+const WINDOW: Duration = Duration::from_millis(100);
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +65,25 @@ struct ThreadLog {
     begun: String,
     /// The last error.
     last: Option<String>,
+    /// When the window began, and the lines since then.
+    window: Option<Instant>,
+    lines: u32,
+}
+
+impl ThreadLog {
+    /// Counts a line, and returns whether the line is to be taken.
+    fn admits(&mut self, now: Instant) -> bool {
+        if self.window.is_none_or(|begun| now.saturating_duration_since(begun) >= WINDOW) {
+            (self.window, self.lines) = (Some(now), 0);
+        }
+        self.lines = self.lines.saturating_add(1);
+        let is_admitted = self.lines <= MAX_LINES;
+        if !is_admitted {
+            // The rest of the line may be left out.
+            self.begun.clear();
+        }
+        is_admitted
+    }
 }
 
 thread_local! {
@@ -97,6 +122,9 @@ unsafe extern "C" fn receive(
     arguments: *mut c_void,
 ) {
     let Some(severity) = Severity::of(level) else { return };
+    if with_log(|log| log.admits(Instant::now())) == Some(false) {
+        return;
+    }
     let (mut buffer, mut prefix) = ([0_u8; MAX_BYTES], 1);
     // SAFETY: context, format and arguments are libav's own, and used once; the buffer is ours, and its true length is passed. The
     // call ends the string with a zero.
@@ -154,10 +182,16 @@ fn split_prefix(text: &str) -> (&str, &str) {
 
 /// Text from a file, without what moves a terminal's cursor or begins a line.
 fn printable(text: &str) -> String {
-    let escaped = |letter: char| -> String {
-        if letter.is_control() { letter.escape_default().collect() } else { letter.to_string() }
-    };
-    text.chars().map(escaped).collect()
+    // A file may cause a line with each packet: the text grows in one piece.
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() {
+            out.extend(letter.escape_default());
+        } else {
+            out.push(letter);
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -190,6 +224,16 @@ mod tests {
         assert_eq!(last().as_deref(), Some("one line"));
         forget();
         assert_eq!(last(), None);
+    }
+
+    #[test]
+    fn a_flood_is_cut() {
+        let mut log = ThreadLog { begun: "half a line".to_owned(), ..ThreadLog::default() };
+        let begun = Instant::now();
+        let admitted = (0..10_000).filter(|_| log.admits(begun)).count();
+        assert_eq!((admitted, log.begun.as_str()), (500, ""));
+        assert!(!log.admits(begun + WINDOW / 2));
+        assert!(log.admits(begun + WINDOW));
     }
 
     proptest! {

@@ -21,6 +21,11 @@ const MAX_CORRUPT: usize = 64;
 /// Frames that H.264 and HEVC hold back at most (ITU-T H.264, A.3.1; H.265, A.4.2).
 const MAX_REORDER: u8 = 16;
 
+/// Pixels that a packet counts as at least, if it gives no frame: a decoder takes some microseconds for any packet.
+const MIN_PIXELS: u64 = 1 << 17;
+/// The same of a packet whose frame the decoder may leave out.
+const MIN_PIXELS_SKIPPED: u64 = 1 << 14;
+
 /// A decoded frame and its presentation time.
 pub(super) struct Timed {
     pub(super) frame: Frame,
@@ -63,6 +68,9 @@ pub(super) struct Decoding {
     pub(super) size_refused: bool,
     /// Pixels of the packets that were sent, and of the frames that came.
     pixels: (u64, u64),
+    /// Pixels of the packets that were sent, of small ones more, and how many frames came.
+    sent: u64,
+    frames: u64,
     /// Bytes of the packets that were sent.
     bytes: u64,
     /// CPU time of the threads of earlier decoders.
@@ -106,6 +114,8 @@ impl Decoding {
             faults: Faults::default(),
             size_refused: false,
             pixels: (0, 0),
+            sent: 0,
+            frames: 0,
             bytes: 0,
             cpu_time: Duration::ZERO,
             taken: Effort::default(),
@@ -126,8 +136,11 @@ impl Decoding {
     pub(super) fn take_effort(&mut self) -> Effort {
         let pixels = self.pixels.0.max(self.pixels.1);
         let (bytes, cpu_time) = (self.bytes, self.cpu_time.saturating_add(self.run.cpu_time()));
-        let before = std::mem::replace(&mut self.taken, Effort { pixels, bytes, cpu_time });
+        let (sent, frames) = (self.sent, self.frames);
+        let before = std::mem::replace(&mut self.taken, Effort { pixels, sent, frames, bytes, cpu_time });
         Effort {
+            sent: sent.saturating_sub(before.sent),
+            frames: frames.saturating_sub(before.frames),
             pixels: pixels.saturating_sub(before.pixels),
             bytes: bytes.saturating_sub(before.bytes),
             cpu_time: cpu_time.saturating_sub(before.cpu_time),
@@ -216,7 +229,10 @@ impl Decoding {
         };
         self.packets_decoded += 1;
         self.bytes = self.bytes.saturating_add(packet.size());
-        self.pixels.0 = self.pixels.0.saturating_add(decoder.pixels());
+        let pixels = decoder.pixels();
+        self.pixels.0 = self.pixels.0.saturating_add(pixels);
+        let counted = if self.run.skips { MIN_PIXELS_SKIPPED } else { pixels.max(MIN_PIXELS) };
+        self.sent = self.sent.saturating_add(counted);
         decoder.skip_non_reference(self.run.skips);
         if let Err(error) = decoder.send(Some(&packet)) {
             self.note(&error);
@@ -227,6 +243,7 @@ impl Decoding {
     fn timed(&mut self, frame: Frame) -> Result<Timed, Error> {
         let pixels = u64::from(frame.width()) * u64::from(frame.height());
         self.pixels.1 = self.pixels.1.saturating_add(pixels);
+        self.frames = self.frames.saturating_add(1);
         if pixels > self.options.max_pixels {
             return Err(self.too_many_pixels());
         }

@@ -112,6 +112,12 @@ impl Search<'_, '_> {
         // A seek may leave a demuxer where it gives nothing: Matroska's waits for a keyframe, which the file may not mark.
         if self.units.peek(0)?.is_none() && !is_fresh {
             self.reopen()?;
+            let input = self.units.container.input();
+            let is_whole = input.visible_size() >= input.size();
+            if self.units.peek(0)?.is_none() && self.units.packets_read == 0 && is_whole {
+                // Another pass would read all of the file for nothing, too.
+                return Err(self.no_frame());
+            }
         }
         Ok(Entered::Start)
     }

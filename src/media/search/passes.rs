@@ -69,11 +69,16 @@ impl Search<'_, '_> {
             }
         }
         self.refuse_size()?;
+        Err(self.no_frame())
+    }
+
+    /// The error of a stream of which no frame was decoded.
+    pub(super) fn no_frame(&self) -> Error {
         let (decoder, demuxer) = (&self.decoding.faults, &self.units.faults);
-        Err(Error::no_frame(
+        Error::no_frame(
             self.units.packets_read,
             decoder.count.saturating_add(demuxer.count),
             decoder.first.clone().or_else(|| demuxer.first.clone()),
-        ))
+        )
     }
 }

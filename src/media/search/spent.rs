@@ -15,6 +15,10 @@ const PIXELS_OF_ANY: u64 = 1 << 31;
 pub(super) struct Effort {
     /// Width times height of each picture.
     pub(super) pixels: u64,
+    /// The same of the packets that were sent, where a small picture counts as a larger one.
+    pub(super) sent: u64,
+    /// Frames that came.
+    pub(super) frames: u64,
     /// Bytes of packets that the decoder was given.
     pub(super) bytes: u64,
     /// That of libavcodec's own threads.
@@ -29,6 +33,8 @@ pub(in crate::media) struct Spent {
     /// Given to the decoder.
     bytes: u64,
     pixels: u64,
+    /// What was sent since the last frame.
+    barren: u64,
 }
 
 impl Spent {
@@ -49,15 +55,18 @@ impl Spent {
     /// Counts what a decoder did.
     ///
     /// # Errors
-    /// The limits `max_decoded_pixels`, `max_pixels_per_byte` and `max_repetitions`.
+    /// The limits `max_decoded_pixels`, `max_pixels_per_byte`, `max_pixels_without_frame` and `max_repetitions`.
     pub(super) fn add_effort(&mut self, effort: &Effort, limits: &Limits) -> Result<(), Error> {
         self.bytes = self.bytes.saturating_add(effort.bytes);
         self.pixels = self.pixels.saturating_add(effort.pixels);
+        self.barren = if effort.frames > 0 { 0 } else { self.barren.saturating_add(effort.sent) };
         let (bytes, pixels) = (limits.max_repetitions, limits.max_pixels_per_byte);
         let max_bytes = self.file_size.max(SMALL_FILE).saturating_mul(bytes);
         within(self.bytes, max_bytes, Limit::MaxRepetitions, bytes)?;
         let max_pixels = self.file_size.saturating_mul(pixels).saturating_add(PIXELS_OF_ANY);
         within(self.pixels, max_pixels, Limit::MaxPixelsPerByte, pixels)?;
+        let without_frame = limits.max_pixels_without_frame;
+        within(self.barren, without_frame, Limit::MaxPixelsWithoutFrame, without_frame)?;
         within(self.pixels, limits.max_decoded_pixels, Limit::MaxDecodedPixels, limits.max_decoded_pixels)
     }
 }
@@ -81,18 +90,27 @@ mod tests {
         #[test]
         fn the_sum_counts(
             file_size in 0_u64..1 << 24,
-            pieces in prop::collection::vec((0_u64..1 << 22, 0_u64..1 << 30), 1..60),
+            pieces in prop::collection::vec((0_u64..1 << 22, 0_u64..1 << 30, 0_u64..2), 1..60),
         ) {
             let limits = Limits::default();
             let mut spent = Spent::on_file(file_size);
-            let (mut bytes, mut pixels) = (0, 0);
-            for (more_bytes, more_pixels) in pieces {
+            let (mut bytes, mut pixels, mut barren) = (0, 0, 0);
+            for (more_bytes, more_pixels, frames) in pieces {
                 (bytes, pixels) = (bytes + more_bytes, pixels + more_pixels);
-                let effort = Effort { pixels: more_pixels, bytes: more_bytes, cpu_time: Duration::ZERO };
+                barren = if frames == 0 { barren + more_pixels } else { 0 };
+                let effort = Effort {
+                    pixels: more_pixels,
+                    sent: more_pixels,
+                    frames,
+                    bytes: more_bytes,
+                    cpu_time: Duration::ZERO,
+                };
                 let expected = if bytes > file_size.max(128 << 10) * 8 {
                     Some(Limit::MaxRepetitions)
                 } else if pixels > (1 << 31) + file_size * (1 << 14) {
                     Some(Limit::MaxPixelsPerByte)
+                } else if barren > 1 << 31 {
+                    Some(Limit::MaxPixelsWithoutFrame)
                 } else if pixels > 1 << 36 {
                     Some(Limit::MaxDecodedPixels)
                 } else {

@@ -5,6 +5,7 @@ use super::packets::Units;
 use super::places::Places;
 use super::target::Stream;
 use super::unreferenced::Unreferenced;
+use crate::limits::Limit;
 use crate::media::container::formats::{Handling, Seeking, Timestamps};
 use crate::media::error::Error;
 use crate::media::ffi::codec::DecoderOptions;
@@ -96,12 +97,17 @@ impl<'m, 'r> Search<'m, 'r> {
     /// Counts what the decoder has done since it was asked last.
     ///
     /// # Errors
-    /// The limits on decoding, as [`Spent`](super::Spent) counts them.
+    /// The limits on decoding, as [`Spent`](super::Spent) counts them, and `max_pixels`.
     pub(super) fn charge(&mut self) -> Result<(), Error> {
         let effort = self.decoding.take_effort();
         self.units.container.input_mut().add_cpu_time(effort.cpu_time);
         let Stream { spent, limits, .. } = &mut self.units.stream;
-        spent.add_effort(&effort, limits)
+        let result = spent.add_effort(&effort, limits);
+        if result.as_ref().is_err_and(|error| error.limit() == Some(Limit::MaxPixelsWithoutFrame)) {
+            // No frame comes of a size that the decoder refuses.
+            self.refuse_size()?;
+        }
+        result
     }
 
     /// Forgets what belongs to the place that reading left.

@@ -23,6 +23,8 @@ const BOX_WORK: u64 = 16;
 const EMPTY_BOX: usize = 8;
 /// The work of beginning to unpack: memory is set up for it.
 const UNPACK_WORK: u64 = 64 << 10;
+/// Bytes of a sample description that are searched between two looks at the clock.
+const SCAN_PIECE: usize = 64 << 10;
 /// Tags that libavformat is shown, at most: it compares each with all before.
 const MAX_TAGS: u64 = 1024;
 /// Defaults of fragments that libavformat is shown, at most: it searches them for each part of a fragment.
@@ -246,6 +248,8 @@ impl EntryCounter {
         let (count, most) = match &kind {
             // libavformat searches it for the handler, and finds nothing.
             b"meta" => return start_in_meta(part.content).is_some(),
+            // libavformat searches its streams for each number, and logs those that it does not find.
+            b"chap" => return part.content.len() as u64 >> 2 <= u64::from(self.limits.max_streams),
             b"trex" => (&mut self.defaults, MAX_DEFAULTS),
             b"kind" | b"----" => (&mut self.tags, MAX_TAGS),
             _ if place.in_tags && !is_parent(kind) => (&mut self.tags, MAX_TAGS),
@@ -483,9 +487,12 @@ impl EntryCounter {
     /// what is sampled, so boxes are found by their names and sizes. Names without a size that fits turn up by chance in much content;
     /// a box whose parent is too small for it has one, too.
     fn scan(&mut self, bytes: &[u8], place: Place, work: &ParserWork) -> Result<(), Pause> {
-        work.spend(bytes.len() as u64)?;
         let mut hidden_to = 0;
         for (at, name) in bytes.windows(4).enumerate().skip(12) {
+            // In pieces, so that the deadline acts in the middle of a large box, too.
+            if at % SCAN_PIECE == 12 {
+                work.spend(SCAN_PIECE as u64)?;
+            }
             if !name.first_chunk().is_some_and(is_outside_descriptions) {
                 continue;
             }
@@ -797,6 +804,16 @@ mod tests {
         let udta = find(&shown, &[b"moov", b"udta"]).unwrap();
         assert_eq!(contents(udta).filter(|(kind, _)| kind == b"\xa9nam").count(), 1024);
         assert_eq!(hidden.len(), 1);
+    }
+
+    #[test]
+    fn lists_of_chapter_tracks_are_shown_if_there_may_be_as_many_streams() {
+        for (numbers, is_shown) in [(1, true), (100, true), (101, false), (100_000, false)] {
+            let chapters = boxed(b"tref", &[boxed(b"chap", &[vec![1; 4 * numbers]])]);
+            let (shown, hidden) = shown(&moov(&[boxed(b"trak", &[chapters])]));
+            let chap = find(&shown, &[b"moov", b"trak", b"tref", b"chap"]);
+            assert_eq!((chap.is_some(), hidden.is_empty()), (is_shown, is_shown), "{numbers}");
+        }
     }
 
     proptest! {
