@@ -682,13 +682,16 @@ mod tests {
         let limits = Limits { max_index_entries: 4000, ..Limits::default() };
         let track = |samples| nested(full(b"stsz", 0, &[1, samples]));
         let refused = |bytes: &[u8]| count(bytes, &limits).0.is_err();
-        assert!(!refused(&track(850)));
+        assert!(!refused(&track(1012)));
         assert!(refused(&track(1013)));
         // With bytes of their own.
-        let sizes: Vec<u32> = [0, 3000].into_iter().chain([7; 3000]).collect();
-        assert!(!refused(&nested(full(b"stsz", 0, &sizes))));
-        let sizes: Vec<u32> = [0, 4001].into_iter().chain([7; 4001]).collect();
-        assert!(refused(&nested(full(b"stsz", 0, &sizes))));
+        let sizes = |samples: u32| {
+            let sizes = [0, samples].into_iter().chain((0..samples).map(|_| 7)).collect::<Vec<_>>();
+            nested(full(b"stsz", 0, &sizes))
+        };
+        // A size takes an eighth of an entry.
+        assert!(!refused(&sizes(3556)));
+        assert!(refused(&sizes(3557)));
     }
 
     #[test]
