@@ -222,16 +222,32 @@ def chapter_track(size: int) -> bytes:
     return movie(track(others=box(b"tref", box(b"chap", u32(2)))), titles, others=box(b"free", bytes(4 * count)))
 
 
-def counts(edits: int, samples: int) -> bytes:
+def counts(edits: int, samples: int, start: int = 0) -> bytes:
     """Edits of a track of equal samples, each of which presents all of it."""
     return movie(
         track(
-            others=elst(edits, 60_000, lambda _: 0),
+            others=elst(edits, 60_000, lambda _: start),
             stts=full(b"stts", u32(1, samples, 1)),
             stsz=full(b"stsz", u32(1, samples)),
             stsc=full(b"stsc", u32(1, 1, samples, 1)),
         )
     )
+
+
+def misread(size: int, length: int = 0, start: int = 0, again: bytes = b"", **tables: bytes) -> bytes:
+    """Edits of a track whose tables libavformat reads in a way of its own: each presents all samples, and seems to present few."""
+    samples = size // 8
+    usual = {
+        "stts": full(b"stts", u32(1, samples, 1)),
+        "stsz": full(b"stsz", u32(1, samples)),
+        "stsc": full(b"stsc", u32(1, 1, samples, 1)),
+    }
+    return movie(track(others=elst(size // 24, length, lambda _: start) + again, **{**usual, **tables}))
+
+
+def keyframes(size: int) -> bytes:
+    """Every tenth of the samples."""
+    return full(b"stss", u32(size // 80, *range(1, size // 80 * 10, 10)))
 
 
 def sample_groups(size: int) -> bytes:
@@ -296,6 +312,14 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "elst": lambda size: inserted((b"trak",), elst(size // 12, 40, lambda i: i % 100 * 512), (b"edts",)),
     "elst_times_samples": lambda size: counts(size // 24, size // 8),
     "elst_few_bytes": lambda size: counts(size // 64, 100_000),
+    "elst_before_track": lambda size: counts(size // 24, size // 8, start=-2),
+    "elst_then_none": lambda size: misread(size, size // 8, again=elst(0, 0, int)),
+    "stts_corrections": lambda size: misread(size, size // 8, stts=full(b"stts", u32(1, size // 8, -1))),
+    "stts_beyond_its_count": lambda size: misread(size, size // 8, stts=full(b"stts", u32(1, 1, 1, size // 8, 1_000_000))),
+    "stss_none_then_some": lambda size: misread(size, start=5, stss=full(b"stss", u32(0)) + keyframes(size)),
+    "ctts_beyond_its_box": lambda size: misread(
+        size, ctts=full(b"ctts", u32(3, 1, 0)) + box(b"free", u32(size // 8, -1_000_000_000)), stss=keyframes(size)
+    ),
     # Names to search for, again and again.
     "meta_names": lambda size: movie(track(stsd=full(b"stsd", u32(1), times(b"meta", size)))),
     "meta_boxes": lambda size: inserted((), nested(b"meta", size)),

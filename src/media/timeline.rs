@@ -99,6 +99,14 @@ mod tests {
     }
 
     #[test]
+    fn bit_rates_are_averages() {
+        let rate = |size, microseconds| average_bit_rate(size, Microseconds::new(microseconds));
+        assert_eq!((rate(1000, 8_000_000), rate(1, 3_000_000)), (Some(1000), Some(2)));
+        assert_eq!((rate(1000, 0), rate(1000, -1), rate(u64::MAX, 1)), (None, None, None));
+        assert_eq!(rate(u64::MAX, i64::MAX), Some(16_000_000));
+    }
+
+    #[test]
     fn spans_combine_as_in_libavformat() {
         let (video, audio) = (span(StreamKind::Video, 80, 10_000_000), span(StreamKind::Audio, 0, 9_900_000));
         assert_eq!(combine(&[video, audio]), (Some(0), Some(10_000_080)));

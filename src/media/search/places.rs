@@ -100,7 +100,9 @@ mod tests {
     #[test]
     fn what_was_met_corrects_the_estimate() {
         let mut places = places();
+        assert!(places.is_estimate());
         places.note(Pts::new(100), 800);
+        assert!(!places.is_estimate());
         assert_eq!([75, 100, 125].map(|time| places.of(Pts::new(time))), [400, 800, 900]);
         // It contradicts what is known, or tells nothing new.
         places.note(Pts::new(120), 700);

@@ -85,6 +85,28 @@ mod tests {
         result.err().and_then(|error| error.limit())
     }
 
+    #[test]
+    fn each_limit_is_allowed_and_not_one_more() {
+        let limits = Limits::default().with_max_packets(2);
+        let mut spent = Spent::on_file(1 << 20);
+        let packets = [(); 3].map(|()| limit_of(spent.add_packet(&limits)));
+        assert_eq!(packets, [None, None, Some(Limit::MaxPackets)]);
+        // A small file, one of ordinary size, and one whose pixels nothing but the last limit bounds.
+        let most = [
+            (0, 1 << 20, 1 << 31, Limit::MaxPixelsPerByte),
+            (1 << 20, 8 << 20, (1 << 34) + (1 << 31), Limit::MaxPixelsPerByte),
+            (1 << 30, 8 << 30, 1 << 36, Limit::MaxDecodedPixels),
+        ];
+        for (file_size, bytes, pixels, limit) in most {
+            let effort = |bytes, pixels| Effort { pixels, bytes, cpu_time: Duration::ZERO };
+            let mut spent = Spent::on_file(file_size);
+            assert_eq!(limit_of(spent.add_effort(&effort(bytes, pixels), &limits)), None, "{file_size}");
+            let (mut more_bytes, mut more_pixels) = (spent, spent);
+            assert_eq!(limit_of(more_bytes.add_effort(&effort(1, 0), &limits)), Some(Limit::MaxRepetitions));
+            assert_eq!(limit_of(more_pixels.add_effort(&effort(0, 1), &limits)), Some(limit));
+        }
+    }
+
     proptest! {
         /// However the work is cut into pieces, it ends at the same amount.
         #[test]
