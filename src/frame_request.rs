@@ -144,3 +144,21 @@ impl CoverArt {
         Self::ALL.into_iter().find(|cover| cover.as_str() == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_json() {
+        for pick in Pick::ALL {
+            assert_eq!(serde_json::to_value(pick).unwrap(), pick.as_str());
+            assert_eq!(Pick::from_name(pick.as_str()), Some(pick));
+        }
+        for cover in CoverArt::ALL {
+            assert_eq!(serde_json::to_value(cover).unwrap(), cover.as_str());
+            assert_eq!(CoverArt::from_name(cover.as_str()), Some(cover));
+        }
+        assert_eq!((Pick::from_name("Exact"), CoverArt::from_name("")), (None, None));
+    }
+}

@@ -487,6 +487,17 @@ mod tests {
     }
 
     #[test]
+    fn names_are_those_of_json() {
+        for fit in Fit::ALL {
+            let json = serde_json::to_value(fit).unwrap();
+            let is_named = json == fit.as_str() || json.get(fit.as_str()).is_some();
+            assert!(is_named, "{json}");
+            assert_eq!(Fit::from_name(fit.as_str()), Some(fit));
+        }
+        assert_eq!(Fit::from_name(""), None);
+    }
+
+    #[test]
     fn json_may_leave_the_focus_out() {
         assert_eq!(serde_json::to_string(&Fit::Contain).ok().as_deref(), Some("\"contain\""));
         let read = |json: &str| serde_json::from_str::<Fit>(json).ok();
