@@ -282,6 +282,30 @@ class Update(unittest.TestCase):
             self.assertRegex(head, r"(?m)^Origin: \S", path.name)
 
 
+class Hardening(unittest.TestCase):
+    """What the static libraries are compiled with, seen in what their objects call."""
+
+    # An object of each library that has buffers on the stack.
+    OBJECTS = {
+        "libavcodec.a": ("h264_slice.o", "hevcdec.o"),
+        "libavformat.a": ("mov.o", "matroskadec.o"),
+        "libswscale.a": ("utils.o",),
+        # libavutil, dav1d and zlib.
+        "libavutil.a": ("dict.o", "obu.c.o", "inflate.o"),
+    }
+
+    def test_a_write_past_a_buffer_ends_the_program(self):
+        prefix = pathlib.Path(os.environ.get("FFMPEG_DIR") or ROOT / LIBAV / "prefix")
+        for archive, names in self.OBJECTS.items():
+            symbols = subprocess.run(("readelf", "-sW", prefix / "lib" / archive), check=True, capture_output=True, text=True).stdout
+            objects = dict(re.findall(r"^File: .*\(([^)]*)\)\n((?:(?!^File: ).*\n?)*)", symbols, re.MULTILINE))
+            for name in names:
+                self.assertIn("__stack_chk_fail", objects.get(name, ""), f"{archive}({name})")
+            # What copies into a buffer of known size looks at the size.
+            if archive in ("libavcodec.a", "libavformat.a", "libavutil.a"):
+                self.assertRegex(symbols, r" __(v?snprintf|mem(cpy|set|move))_chk\n", archive)
+
+
 class Bill(unittest.TestCase):
     """`make sbom`."""
 

@@ -494,9 +494,11 @@ fn grey(width: usize, height: usize) -> Vec<u8> {
 
 #[test]
 fn a_side_that_a_format_cannot_have_is_unsupported() -> Outcome {
-    let mut formats = vec![(ImageFormat::Jpeg, 65_500)];
-    #[cfg(feature = "webp")]
-    formats.push((ImageFormat::WebP, 16_383));
+    let formats = [
+        (ImageFormat::Jpeg, 65_500),
+        #[cfg(feature = "webp")]
+        (ImageFormat::WebP, 16_383),
+    ];
     for (format, most) in formats {
         for (width, height) in [(most, 8), (8, most), (most + 1, 8), (8, most + 1)] {
             let mut media = Media::open(Cursor::new(grey(width, height)), &OpenOptions::default())?;

@@ -92,7 +92,9 @@ step_pid=
 trap '[ -z "$step_pid" ] || kill "$step_pid" 2>/dev/null; fail "stopped"' HUP INT TERM
 # The same bytes whoever builds, wherever: no build path and no time reaches an object file.
 export SOURCE_DATE_EPOCH=0 ZERO_AR_DATE=1
-map="-ffile-prefix-map=$work=.${sanitizer:+ $sanitizer}"
+flags="-ffile-prefix-map=$work=.${sanitizer:+ $sanitizer}"
+# A write past a buffer on the stack, or past one whose size the compiler knows, ends the program; a large frame on the stack touches each page.
+[ -n "$sanitizer" ] || flags="$flags -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2"
 
 # How far a step has come, from its log. FFmpeg's make does not know how many files there are; the number is that of this configuration.
 progress() {
@@ -133,7 +135,7 @@ step patch apply_patches
 
 say "building zlib (1 of 3)"
 cd "$work/zlib"
-step zlib env ${target:+CHOST="$target"} ${sanitizer:+CC="$compiler"} CFLAGS="-O3 -fPIC $map" ./configure --static --prefix="$work/deps"
+step zlib env ${target:+CHOST="$target"} ${sanitizer:+CC="$compiler"} CFLAGS="-O3 -fPIC $flags" ./configure --static --prefix="$work/deps"
 step zlib make -j"$jobs" libz.a
 step zlib make install
 
@@ -155,7 +157,7 @@ CROSS
 fi
 step dav1d env ${sanitizer:+CC="$compiler"} meson setup ${target:+--cross-file "$work/cross.txt"} "$work/dav1d" "$work/dav1d-src" \
     --default-library=static --buildtype=release ${sanitizer:+-Denable_asm=false -Db_lundef=false} \
-    -Denable_tools=false -Denable_tests=false -Denable_examples=false -Dc_args="$map" -Dc_link_args="$sanitizer" \
+    -Denable_tools=false -Denable_tests=false -Denable_examples=false -Dc_args="$flags" -Dc_link_args="$sanitizer" \
     --prefix="$work/deps" --libdir=lib
 step dav1d ninja -C "$work/dav1d" -j"$jobs" install
 
@@ -165,8 +167,8 @@ say "configuring FFmpeg"
 mkdir "$work/ffmpeg-build"
 cp "$here/glibc_compat.h" "$work/"
 cd "$work/ffmpeg-build"
-# The path map goes in by the environment: configure writes its arguments into the libraries, as avutil_configuration().
-step configure env PKG_CONFIG_PATH="$work/deps/lib/pkgconfig" CFLAGS="$map" LDFLAGS="$sanitizer" \
+# The flags go in by the environment: configure writes its arguments into the libraries, as avutil_configuration().
+step configure env PKG_CONFIG_PATH="$work/deps/lib/pkgconfig" CFLAGS="$flags" LDFLAGS="$sanitizer" \
     ../ffmpeg/configure --prefix=/libav \
     --disable-everything --disable-autodetect --disable-programs --disable-doc --disable-debug \
     --disable-avdevice --disable-avfilter --disable-swresample --disable-network --disable-hwaccels --disable-iconv \

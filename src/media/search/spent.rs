@@ -98,13 +98,17 @@ mod tests {
             (1 << 30, 8 << 30, 1 << 36, Limit::MaxDecodedPixels),
         ];
         for (file_size, bytes, pixels, limit) in most {
-            let effort = |bytes, pixels| Effort { pixels, bytes, cpu_time: Duration::ZERO };
+            let effort = |bytes, pixels| Effort { pixels, bytes, frames: 1, ..Effort::default() };
             let mut spent = Spent::on_file(file_size);
             assert_eq!(limit_of(spent.add_effort(&effort(bytes, pixels), &limits)), None, "{file_size}");
             let (mut more_bytes, mut more_pixels) = (spent, spent);
             assert_eq!(limit_of(more_bytes.add_effort(&effort(1, 0), &limits)), Some(Limit::MaxRepetitions));
             assert_eq!(limit_of(more_pixels.add_effort(&effort(0, 1), &limits)), Some(limit));
         }
+        let mut spent = Spent::on_file(0);
+        let mut without_frame =
+            |sent| limit_of(spent.add_effort(&Effort { sent, ..Effort::default() }, &limits));
+        assert_eq!([1 << 31, 1].map(&mut without_frame), [None, Some(Limit::MaxPixelsWithoutFrame)]);
     }
 
     proptest! {
