@@ -664,6 +664,9 @@ mod tests {
     #[test]
     fn compressed_movies_are_counted_or_refused() {
         assert_eq!(counted(&pack(&table(b"stco", 1, &[1, 2, 3]))), (3, 0));
+        // What was crossed out counts there, too.
+        let crossed_out = boxed(b"hoov", &[full(b"mvhd", 0, &[0]), nested(table(b"stco", 1, &[1, 2, 3]))]);
+        assert_eq!(counted(&pack(&crossed_out)), (3, 1));
         // What would be hidden behind the part that is unpacked is refused.
         let most = usize::try_from(Limits::default().max_unpacked_bytes).unwrap();
         assert!(is_refused(&pack(&vec![0; most]), Limit::MaxUnpackedBytes));
@@ -708,6 +711,20 @@ mod tests {
         let edits: Vec<[u32; 2]> = (0..50).map(|_| [10_000, 0]).collect();
         let edited = counted(&edited(&edits, tables.clone())).0;
         assert!(edited > 50_000, "{edited}");
+        // Short edits, which libavformat reads with other tables where a box ends its track or has no room for its clock.
+        let edits: Vec<[u32; 2]> = (0..50).map(|number| [1, number]).collect();
+        let (elst, clock) = (elst(&edits), full(b"mdhd", 0, &[0, 0]));
+        let with_box = |other: Vec<u8>| {
+            let others = vec![elst.clone(), other];
+            let track = TestTrack { tables: plain_tables(1000), others, ..TestTrack::default() };
+            counted(&moov(&[mvhd(10), track.trak()])).0
+        };
+        assert!(with_box(boxed(b"free", &[])) < 3000);
+        for other in
+            [boxed(b"mdat", &[]), boxed(b"moov", &[]), boxed(b"cmov", &[]), boxed(b"trak", &[]), clock]
+        {
+            assert!(with_box(other) > 50_000);
+        }
         let plain = counted(&video(tables)).0;
         assert!(plain < 3000, "{plain}");
         // Fragments, and the entries of their indexes, with tracks.

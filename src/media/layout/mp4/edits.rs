@@ -502,11 +502,9 @@ mod tests {
         assert_eq!(edited(&[], |tables| tables.take_handler(*b"soun")), 5 * 1000);
         assert!(edited(&[], |tables| tables.take_handler(*b"dhlr")) < 200);
         assert!(edited(&[], |tables| tables.take_handler(*b"vide")) < 200);
-        // The length of the samples is 1 then, or less.
-        assert_eq!(
-            edited(&[], |tables| tables.stts = &[0, 0, 0, 1, 0, 0, 3, 232, 0xff, 0xff, 0xff, 0xff]),
-            5 * 1000
-        );
+        // The least length that is a correction, and the greatest that is none.
+        assert_eq!(edited(&[], |tables| tables.stts = b"\0\0\0\x01\0\0\x03\xe8\xff\xf8\xad\0"), 5 * 1000);
+        assert!(edited(&[], |tables| tables.stts = b"\0\0\0\x01\0\0\x03\xe8\xff\xf8\xac\xff") < 200);
         // Offsets are read beyond the table.
         assert_eq!(edited(&[], |tables| tables.ctts = &[0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0]), 5 * 1000);
     }
@@ -575,7 +573,9 @@ mod tests {
         assert_eq!(unknown.entries(10).0, 2 * 5 + 2 * long);
         let doubtful = Tables { stsc: &declared, samples: 3, is_doubtful: true, ..video };
         assert_eq!(doubtful.entries(10).0, 4 * 32);
-        let spaced = words(2, &[u32::MAX, 2]);
-        assert_eq!(Tables { stts: &spaced, samples: 3, ..tables }.entries(10).0, 3);
+        for ticks in [0, 2, MAX_TICKS] {
+            let spaced = words(2, &[u32::MAX, ticks]);
+            assert_eq!(Tables { stts: &spaced, samples: 3, ..tables }.entries(10).0, 3);
+        }
     }
 }
