@@ -2,15 +2,18 @@
 //! what they declare, not by what the file holds: an 8 KB file with 16 tracks of 5 million constant-size samples took 2.9 GB and 5 s
 //! inside libav.
 
+mod compressed;
+mod descriptions;
+mod items;
+
 use std::collections::BTreeSet;
-use std::io::Read as _;
 use std::mem;
 
 use super::allowed::{is_allowed, is_parent, is_read_in_vain};
 use super::edits::Tables;
 use super::protection::protected_entry;
 use crate::limits::{Limit, Limits};
-use crate::media::layout::boxes::{Fields, Part, be32, contents, find, parts, read_clock};
+use crate::media::layout::boxes::{Fields, Part, be32, find, parts, read_clock};
 use crate::media::layout::planner::Pause;
 use crate::media::parser_work::ParserWork;
 use crate::source::ByteRange;
@@ -21,10 +24,6 @@ const MAX_DEPTH: u32 = 12;
 const BOX_WORK: u64 = 16;
 /// Bytes of a box without content.
 const EMPTY_BOX: usize = 8;
-/// The work of beginning to unpack: memory is set up for it.
-const UNPACK_WORK: u64 = 64 << 10;
-/// Bytes of a sample description that are searched between two looks at the clock.
-const SCAN_PIECE: usize = 64 << 10;
 /// Tags that libavformat is shown, at most: it compares each with all before.
 const MAX_TAGS: u64 = 1024;
 /// Defaults of fragments that libavformat is shown, at most: it searches them for each part of a fragment.
@@ -34,23 +33,6 @@ const OUT_OF_REACH: u64 = 64;
 /// Entries that a fragment and an entry of its index cost for each track, and those for a sample with a vector of its own.
 const FRAGMENT_ENTRIES: u64 = 2;
 const VECTOR_ENTRIES: u64 = 4;
-/// Comparisons of items that cost as much as an entry, and the entries that a property of an item costs.
-const ITEM_COMPARISONS: u64 = 256;
-const PROPERTY_ENTRIES: u64 = 16;
-
-/// Whether a box is no part of a sample description, although libavformat would read it there.
-#[rustfmt::skip]
-const fn is_outside_descriptions(kind: &[u8; 4]) -> bool {
-    matches!(
-        kind,
-        b"pssh" | b"senc" | b"saiz" | b"saio" | b"adrm" | b"uuid" | b"chpl"
-            | b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"dinf" | b"tref" | b"mvex" | b"moof" | b"traf"
-            | b"udta" | b"meta" | b"ilst" | b"cmov"
-            | b"mvhd" | b"tkhd" | b"mdhd" | b"elst" | b"dref" | b"stsd" | b"stts" | b"ctts" | b"stsc" | b"stsz" | b"stz2"
-            | b"stco" | b"co64" | b"stss" | b"stps" | b"sdtp" | b"sbgp" | b"sgpd" | b"trex" | b"tfhd" | b"trun" | b"sidx"
-            | b"keys" | b"iprp" | b"kind"
-    )
-}
 
 /// Walks boxes as libavformat does: wherever they lie, not only where the specification puts them. Adds up what tables declare, and
 /// names the boxes that libavformat is not to see. The contents of a sample description are not walked, but searched.
@@ -391,149 +373,6 @@ impl EntryCounter {
             _ => Ok(()),
         }
     }
-
-    /// Counts how often libavformat searches the items of HEIF, and how many bytes of properties it reads, again for each item.
-    fn count_items(&mut self, boxes: &[u8], place: Place, work: &ParserWork) -> Result<(), Pause> {
-        let (mut items, mut searches, mut properties) = (0_u64, 0_u64, 0_u64);
-        for part in parts(boxes) {
-            let content = part.content;
-            let version = content.first().copied().unwrap_or(0);
-            let count = |at: usize, is_long: bool| {
-                let length = if is_long { 4 } else { 2 };
-                let bytes = content.get(at..).and_then(|rest| rest.get(..length)).unwrap_or_default();
-                bytes.iter().fold(0_u64, |count, &byte| count << 8 | u64::from(byte))
-            };
-            match &part.kind {
-                b"iinf" => items = items.max(count(4, version > 0)),
-                b"iloc" => items = items.max(count(6, version > 1)),
-                b"iref" => {
-                    searches = searches
-                        .saturating_add(contents(content.get(4..).unwrap_or_default()).count() as u64);
-                }
-                b"iprp" => {
-                    let (associations, read) = self.count_properties(&part, place, work)?;
-                    searches = searches.saturating_add(associations);
-                    properties = properties
-                        .saturating_add(associations.saturating_mul(PROPERTY_ENTRIES))
-                        .saturating_add(read >> 6);
-                }
-                _ => {}
-            }
-        }
-        let comparisons = items.saturating_mul(items.saturating_add(searches));
-        let entries = comparisons.checked_div(ITEM_COMPARISONS).unwrap_or(0).saturating_add(items);
-        self.add(entries.saturating_add(properties), 0);
-        Ok(())
-    }
-
-    /// Returns how many properties items have in all, and their bytes. Properties are counted by their places, so each is hidden alone.
-    fn count_properties(
-        &mut self,
-        iprp: &Part<'_>,
-        place: Place,
-        work: &ParserWork,
-    ) -> Result<(u64, u64), Pause> {
-        let (mut sizes, mut associations, mut bytes) = (Vec::new(), 0_u64, 0_u64);
-        let inner = place.within(iprp);
-        for part in parts(iprp.content) {
-            match &part.kind {
-                b"ipco" => {
-                    let within = inner.within(&part);
-                    for property in parts(part.content) {
-                        work.spend(BOX_WORK)?;
-                        sizes.push(property.end.saturating_sub(property.start) as u64);
-                        self.check_boxes(sizes.len() as u64)?;
-                        if is_read_in_vain(property.kind) {
-                            self.hidden.extend(within.range(property.start, property.end));
-                        }
-                    }
-                }
-                b"ipma" => {
-                    let Some(mut fields) = Fields::new(part.content) else { continue };
-                    let (is_long, id_bytes) = (fields.has(1), if fields.version > 0 { 4 } else { 2 });
-                    for _ in 0..fields.take().unwrap_or(0) {
-                        let Some(count) = fields.skip(id_bytes).and_then(|()| fields.rest.first().copied())
-                        else {
-                            break;
-                        };
-                        let length = usize::from(count).saturating_mul(if is_long { 2 } else { 1 });
-                        let Some(numbers) = fields.rest.get(1..length.saturating_add(1)) else { break };
-                        work.spend(length as u64)?;
-                        for number in numbers.chunks_exact(if is_long { 2 } else { 1 }) {
-                            let number =
-                                number.iter().fold(0_usize, |number, &byte| number << 8 | usize::from(byte));
-                            let number = number & if is_long { 0x7fff } else { 0x7f };
-                            let size = number
-                                .checked_sub(1)
-                                .and_then(|number| sizes.get(number))
-                                .copied()
-                                .unwrap_or(0);
-                            (associations, bytes) =
-                                (associations.saturating_add(1), bytes.saturating_add(size));
-                        }
-                        fields.rest = fields.rest.get(length.saturating_add(1)..).unwrap_or_default();
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok((associations, bytes))
-    }
-
-    /// Hides the boxes in a sample description that do not belong there. How many fields come before the boxes of an entry depends on
-    /// what is sampled, so boxes are found by their names and sizes. Names without a size that fits turn up by chance in much content;
-    /// a box whose parent is too small for it has one, too.
-    fn scan(&mut self, bytes: &[u8], place: Place, work: &ParserWork) -> Result<(), Pause> {
-        let mut hidden_to = 0;
-        for (at, name) in bytes.windows(4).enumerate().skip(12) {
-            // In pieces, so that the deadline acts in the middle of a large box, too.
-            if at % SCAN_PIECE == 12 {
-                work.spend(SCAN_PIECE as u64)?;
-            }
-            if !name.first_chunk().is_some_and(is_outside_descriptions) {
-                continue;
-            }
-            let start = at.saturating_sub(4);
-            let size = be32(bytes, start).and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
-            let end = start.saturating_add(size);
-            match place.range(start, end).filter(|_| size >= 8 && end <= bytes.len() && start >= hidden_to) {
-                Some(range) => {
-                    self.hidden.push(range);
-                    hidden_to = end;
-                }
-                None if start >= hidden_to => self.add_out_of_reach(),
-                None => {}
-            }
-        }
-        self.check_boxes(self.boxes)?;
-        self.check_boxes(self.hidden.len() as u64)
-    }
-
-    /// Unpacks QuickTime's compressed movie, a zlib stream behind its unpacked size, and walks it.
-    fn unpack_and_walk(&mut self, cmvd: &[u8], place: Place, work: &ParserWork) -> Result<(), Pause> {
-        const PIECE: usize = 64 << 10;
-        let allowed = self.limits.max_unpacked_bytes;
-        let packed = cmvd.get(4..).unwrap_or_default();
-        // libavformat allocates what is declared.
-        let declared = be32(cmvd, 0).map_or(0, u64::from);
-        self.unpacked = self.unpacked.saturating_add(packed.len() as u64);
-        let mut unpacker = flate2::read::ZlibDecoder::new(packed);
-        let (mut bytes, mut piece) = (Vec::new(), vec![0; PIECE]);
-        work.spend(UNPACK_WORK)?;
-        loop {
-            let left = allowed.saturating_sub(self.unpacked);
-            if left == 0 || declared > left {
-                return Err(Pause::Limit { limit: Limit::MaxUnpackedBytes, allowed });
-            }
-            // An error part-way leaves what came before it: that is all libav will see too.
-            let count = unpacker.read(&mut piece).unwrap_or(0);
-            let Some(new) = piece.get(..count).filter(|new| !new.is_empty()) else { break };
-            work.spend(new.len() as u64)?;
-            self.unpacked = self.unpacked.saturating_add(count as u64);
-            bytes.extend_from_slice(new);
-        }
-        self.walk(&bytes, Place { offset: None, ..place }, &mut Tables::default(), work)
-    }
 }
 
 /// Returns where the boxes of a `meta` begin: behind four bytes or none. libavformat searches for the one named hdlr, four bytes at a
@@ -572,6 +411,7 @@ mod tests {
     use super::super::test_tables::*;
     use super::*;
     use crate::media::hidden::{Hidden, Syntax};
+    use crate::media::layout::boxes::contents;
 
     fn count(bytes: &[u8], limits: &Limits) -> (Result<(), Pause>, EntryCounter) {
         let mut counter = EntryCounter::new(limits);
