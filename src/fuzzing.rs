@@ -11,10 +11,36 @@ use crate::source::{
     BlockCache, ByteRange, FirstReads, Ledger, RangeReader, RangeSource, ReadFault, ReaderOptions,
 };
 
+use crate::media::cpu_time;
 pub use crate::media::plan_layout;
 
 /// Longer than any script may take: a reader that waits for what nobody brings runs into it.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How much longer AddressSanitizer and libFuzzer's counters let work take.
+const INSTRUMENTED: u32 = 4;
+
+/// The CPU time that this thread takes for something.
+#[derive(Debug)]
+pub struct Cost(Option<Duration>);
+
+impl Cost {
+    /// Begins now.
+    pub fn begin() -> Self {
+        Self(cpu_time())
+    }
+
+    /// Ends now, for an input of so many bytes: until the first packet is decoded, it may take 0.5 s and 0.3 s for each 10^6 bytes.
+    ///
+    /// # Panics
+    /// When it took more.
+    pub fn end(self, bytes: usize, what: &str) {
+        let allowed = Duration::from_millis(500)
+            + Duration::from_nanos(300).saturating_mul(u32::try_from(bytes).unwrap_or(u32::MAX));
+        let taken = cpu_time().zip(self.0).map_or(Duration::ZERO, |(now, begun)| now.saturating_sub(begun));
+        assert!(taken <= allowed * INSTRUMENTED, "{what}: {taken:?} of CPU for {bytes} bytes");
+    }
+}
 
 /// The reader of byte ranges, as libav's reads and the planner use it.
 pub struct ScriptedReader(RangeReader);

@@ -1,4 +1,5 @@
-//! A stranger's upload: opened, told, and its frame taken, within limits; read by us in the way of files, and by byte ranges.
+//! A stranger's upload: opened, told, and its frame taken, within limits; read by us in the way of files, and by byte ranges. Opening takes
+//! no more CPU time than the file's size allows.
 #![no_main]
 
 use std::io::Cursor;
@@ -6,6 +7,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
+use posterframe::fuzzing::Cost;
 use posterframe::source::{FirstReads, MemorySource, ReadSize};
 use posterframe::{
     Bounds, Encoding, Error, ErrorKind, Limits, Media, OpenOptions, PosterFrame, ProcessOptions, RgbPicture,
@@ -46,8 +48,14 @@ fn take(media: Result<Media<'_>, Error>) -> Result<(i64, RgbPicture), Error> {
 
 fuzz_target!(|file: &[u8]| {
     let started = Instant::now();
-    let whole = take(Media::open(Cursor::new(file), &options()));
-    let ranges = take(Media::open_source(MemorySource::new(file.to_vec()), &by_ranges()));
+    let cost = Cost::begin();
+    let whole = Media::open(Cursor::new(file), &options());
+    cost.end(file.len(), "opening a file");
+    let whole = take(whole);
+    let cost = Cost::begin();
+    let ranges = Media::open_source(MemorySource::new(file.to_vec()), &by_ranges());
+    cost.end(file.len(), "opening by ranges");
+    let ranges = take(ranges);
     for error in [&whole, &ranges].into_iter().filter_map(|result| result.as_ref().err()) {
         // The source is memory: nothing may be blamed on it, nor on us.
         assert!(!matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal), "{error}");
