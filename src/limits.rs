@@ -37,9 +37,10 @@ pub struct Limits {
     /// writes a byte for 10 000 pixels of a still picture. A picture that repeats the one before it need not take more than a few bytes, and
     /// takes as much work as there are pixels.
     pub max_pixels_per_byte: u64,
-    /// Pixels of packets in a row that give no frame: width times height of the picture for each packet, and at least 2^17 (2^14 where the
-    /// decoder may leave the picture out). Default 2^31: 60 packets of 8K, a thousand of 1080p, 16 384 of small pictures. A decoder holds
-    /// back 16 frames, and one more for each of its threads. A stream that begins inside a GOP gives no frame for some seconds.
+    /// Pixels of packets in a row that give no frame: width times height of the picture for each packet, and at least 2^17 and at most 2^23
+    /// (2^14 where the decoder may leave the picture out). Default 2^31: 256 packets of 4K or 8K, a thousand of 1080p, 16 384 of small
+    /// pictures. A decoder holds back 16 frames, and one more for each of its threads. A stream that begins inside a GOP gives no frame for
+    /// some seconds.
     pub max_pixels_without_frame: u64,
     /// Bytes given to the decoder while looking for one frame, over all passes, for each byte of the file. Default 8: a pass decodes a
     /// file once at most, and there are four. An edit list can show the same samples a thousand times. Of a file smaller than 128 KiB as

@@ -21,8 +21,10 @@ const MAX_CORRUPT: usize = 64;
 /// Frames that H.264 and HEVC hold back at most (ITU-T H.264, A.3.1; H.265, A.4.2).
 const MAX_REORDER: u8 = 16;
 
-/// Pixels that a packet counts as at least, if it gives no frame: a decoder takes some microseconds for any packet.
+/// Pixels that a packet counts as at least, if it gives no frame: a decoder takes some microseconds for any packet. And at most: 8K may begin
+/// inside of a GOP, too.
 const MIN_PIXELS: u64 = 1 << 17;
+const MAX_PIXELS: u64 = 1 << 23;
 /// The same of a packet whose frame the decoder may leave out.
 const MIN_PIXELS_SKIPPED: u64 = 1 << 14;
 
@@ -231,7 +233,7 @@ impl Decoding {
         self.bytes = self.bytes.saturating_add(packet.size());
         let pixels = decoder.pixels();
         self.pixels.0 = self.pixels.0.saturating_add(pixels);
-        let counted = if self.run.skips { MIN_PIXELS_SKIPPED } else { pixels.max(MIN_PIXELS) };
+        let counted = if self.run.skips { MIN_PIXELS_SKIPPED } else { pixels.clamp(MIN_PIXELS, MAX_PIXELS) };
         self.sent = self.sent.saturating_add(counted);
         decoder.skip_non_reference(self.run.skips);
         if let Err(error) = decoder.send(Some(&packet)) {
