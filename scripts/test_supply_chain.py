@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import unittest
 import uuid
@@ -269,8 +268,7 @@ class Update(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             package = update_libav.crate(ROOT, "ffmpeg-src", folder)
-            with tarfile.open(package / "native/ffmpeg.tar.xz") as archive:
-                archive.extractall(folder, members=[member for member in archive if member.name in touched], filter="data")
+            update_libav.unpack(package / "native/ffmpeg.tar.xz", folder, *sorted(touched))
             self.assertEqual(update_libav.apply(folder / "ffmpeg", patches), [])
 
     def test_each_patch_says_what_it_is_for(self):

@@ -46,6 +46,11 @@ def renew(text, name, version, crate_version):
     raise Malformed(f"no library {name} in the table")
 
 
+def unpack(archive, folder, *names):
+    """Unpacks a tar file, or only these names of it. Python's tarfile has its safe way since 3.11.4 only; Debian 12 may have 3.11.2."""
+    subprocess.run(("tar", "-C", folder, "-xf", archive, *names), check=True)
+
+
 def apply(source, patches):
     """Applies the patches in the order of their names, as the build does. Those that fail, each with what patch(1) says."""
     failed = []
@@ -117,8 +122,7 @@ def main():
         dav1d = locked((folder / "pins.lock").read_text(encoding="utf-8"))["libdav1d-sys"][0]["version"]
         after = renew(after, "dav1d", dav1d.split("+libdav1d.")[-1], dav1d)
         table.write_text(after, encoding="utf-8")
-        with tarfile.open(package / "native/ffmpeg.tar.xz") as archive:
-            archive.extractall(work, filter="data")
+        unpack(package / "native/ffmpeg.tar.xz", work)
         patches = list((folder / "patches").glob("*.patch"))
         failed = apply(work / "ffmpeg", patches)
     print(f"FFmpeg {old} -> {new}: {len(patches) - len(failed)} of {len(patches)} patches apply")

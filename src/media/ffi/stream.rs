@@ -215,8 +215,10 @@ impl<'c> Stream<'c> {
     pub(super) fn decoder(self) -> Option<NonNull<ffi::AVCodec>> {
         // SAFETY: takes any number, and answers null or a codec of the constant list (libavcodec/codec.h).
         let codec = NonNull::new(unsafe { raw::avcodec_find_decoder(self.codec_id()) }.cast_mut())?;
-        // SAFETY: a codec's name is a constant string.
-        let name = unsafe { CStr::from_ptr((*codec.as_ptr()).name) }.to_bytes();
+        // SAFETY: one of the constant list.
+        let name = unsafe { (*codec.as_ptr()).name };
+        // SAFETY: a codec has a name, which is a constant string.
+        let name = unsafe { CStr::from_ptr(name) }.to_bytes();
         DECODERS.to_bytes().split(|&byte| byte == b',').any(|permitted| permitted == name).then_some(codec)
     }
 
