@@ -5,8 +5,7 @@ use std::ffi::CStr;
 use crate::limits::Limits;
 use crate::media::error::Error;
 use crate::media::ffi::AvError;
-use crate::media::ffi::codec::DECODERS;
-use crate::media::ffi::stream::MediaType;
+use crate::media::ffi::stream::{DECODERS, MediaType};
 use crate::media::input::{Container, Input};
 use crate::source::ByteRange;
 

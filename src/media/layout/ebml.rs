@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// The work of an element besides that of its bytes.
+pub(super) const ELEMENT_WORK: u64 = 16;
+
 /// The head of an element.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Element {

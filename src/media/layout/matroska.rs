@@ -11,7 +11,7 @@ mod ids;
 
 use std::time::Duration;
 
-use super::ebml::{element, elements};
+use super::ebml::{ELEMENT_WORK, element, elements};
 use super::gop::Manner;
 use super::metadata::{CHAPTERS, Metadata, TAGS};
 use super::planner::{Pause, Plan, Planner};
@@ -31,8 +31,6 @@ const MAX_ELEMENTS: u32 = 4096;
 const MAX_HEAD_ELEMENT: u64 = 4 << 20;
 /// The head of an element: an identifier of four bytes and a size of eight.
 const ELEMENT_HEAD: u64 = 12;
-/// The work of an element.
-const ELEMENT_WORK: u64 = 16;
 
 /// The planner for one file.
 #[derive(Debug)]

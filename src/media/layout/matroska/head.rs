@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use super::ELEMENT_WORK;
 use super::ids::{
     BLOCK, BLOCK_GROUP, CLUSTER, CUES, DURATION, FLAG_DEFAULT, INFO, PIXEL_HEIGHT, PIXEL_WIDTH, SEEK,
     SEEK_HEAD, SEEK_ID, SEEK_POSITION, SEGMENT, SIMPLE_BLOCK, TIMESTAMP, TIMESTAMP_SCALE, TRACK_ENTRY,
     TRACK_NUMBER, TRACK_TIMESTAMP_SCALE, TRACK_TYPE, TRACKS, TYPE_AUDIO, TYPE_METADATA, TYPE_SUBTITLE,
     TYPE_VIDEO, VIDEO,
 };
-use crate::media::layout::ebml::{Element, big_endian, element, elements, number_of, vint};
+use crate::media::layout::ebml::{ELEMENT_WORK, Element, big_endian, element, elements, number_of, vint};
 use crate::media::layout::gop::rank;
 use crate::media::layout::planner::Pause;
 use crate::media::seen::Seen;
