@@ -409,7 +409,7 @@ mod tests {
             prop_assume!(ticks.len() > 1 || ticks[0].1 != 1);
             let is_sound = match &handler { b"vide" => false, b"soun" => true, _ => is_sound };
             let lengths: Vec<u32> = ticks.iter().flat_map(|&(count, ticks)| vec![ticks; count as usize]).collect();
-            let samples = usize::try_from((lengths.len() as i64 + samples_more).max(1)).unwrap();
+            let samples = usize::try_from((i64::try_from(lengths.len()).unwrap() + samples_more).max(1)).unwrap();
             // Behind the last length it is repeated, or is 0 where the table of offsets goes on.
             let rest = if offsets.is_some() { 0 } else { lengths[lengths.len() - 1] };
             let length = |at: usize| i64::from(lengths.get(at).copied().unwrap_or(rest));
