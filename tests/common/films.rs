@@ -6,7 +6,8 @@ use crate::matroska::{CLUSTER, CUES, INFO, SEGMENT, TRACKS, all, cue, element, i
 
 /// How long a group lasts. It has 30 pictures.
 pub(crate) const GROUP_MILLISECONDS: u32 = 3_000;
-const PICTURE_MILLISECONDS: u32 = 100;
+/// How long a picture lasts. Groups begin with one that waits twice as long between decoding and presentation.
+pub(crate) const PICTURE_MILLISECONDS: u32 = 100;
 
 /// A container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -63,8 +63,10 @@ pub(super) struct Chain {
     timescale: u32,
     goal: Option<i64>,
     pub(super) manner: Manner,
-    /// Bytes of the first picture, and whether keyframes of pictures come inside of fragments, too.
+    /// Bytes of the first picture, how long it waits for its presentation, in ticks, and whether keyframes of pictures come inside of
+    /// fragments, too.
     key_bytes: u64,
+    key_delay: u64,
     has_inner_keyframes: bool,
     /// The wanted composition time, and the packets that lead to the frame there.
     wanted: i64,
@@ -243,7 +245,7 @@ impl Chain {
     }
 
     /// Returns where the fragment begins that an index names for a composition time, how much of it is likely to be needed, and whether the
-    /// time is near its end.
+    /// keyframe behind it is decoded by then.
     fn look_up(&self, wanted: i64) -> Option<(u64, u64, bool)> {
         let (wanted, (start, offset), (end, end_offset)) = if self.view.is_indexed {
             let own = self.indexes.iter().find(|index| index.track_id == self.track);
@@ -265,7 +267,7 @@ impl Chain {
         let reached = header_bytes.saturating_add(part);
         // The next fragment may have to show that none of its frames comes first.
         let length = if part > bytes { reached.saturating_add(header_bytes) } else { reached.min(bytes) };
-        Some((offset, length, ahead.saturating_add(whole >> 3) >= whole))
+        Some((offset, length, ahead.saturating_add(self.key_delay) >= whole))
     }
 
     /// Estimates how many of the `bytes` of a fragment lead to the frame that is `ahead` of the `whole` time of it.
@@ -372,6 +374,7 @@ impl Chain {
             let is_video = track.is_some_and(|track| &track.handler == b"vide");
             if is_video && self.key_bytes == 0 {
                 self.key_bytes = first.size.into();
+                self.key_delay = u64::try_from(first.cts.saturating_sub(first.dts)).unwrap_or(0);
             }
             self.has_inner_keyframes |= is_video && part.samples.iter().skip(1).any(|sample| sample.is_sync);
             let shift = track.map_or(0, Track::shift);
