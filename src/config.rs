@@ -67,8 +67,9 @@ pub use lookup::{ConfigError, Problem};
 #[cfg(feature = "cli")]
 pub(crate) use partial::PartialConfig;
 
+use crate::cage::{Cage, CageOptions, Opener};
 use crate::object_name::KeyRules;
-use crate::{Bounds, Encoding, Fit, Focus, FrameRequest, FrameTime, ImageFormat, Pick, Quality};
+use crate::{Bounds, Encoding, Error, Fit, Focus, FrameRequest, FrameTime, ImageFormat, Pick, Quality};
 use lookup::Lookup;
 
 /// Everything `process` is told by the environment.
@@ -85,8 +86,59 @@ pub struct Config {
     pub catalog_sqlite: Option<PathBuf>,
     /// Whether back-fills write contents that exist.
     pub overwrite_contents: bool,
+    /// Where videos are decoded.
+    pub isolation: Isolation,
     /// How logs are written.
     pub log: LogSettings,
+}
+
+/// Where videos are decoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Isolation {
+    /// In this process.
+    #[default]
+    None,
+    /// In a process of its own; see [`cage`](crate::cage).
+    Process,
+}
+
+impl Isolation {
+    /// The setting of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "none" => Some(Self::None),
+            "process" => Some(Self::Process),
+            _ => None,
+        }
+    }
+
+    /// Reads `ISOLATE` from the process's environment.
+    ///
+    /// # Errors
+    /// When it is wrong, with what it should be.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let read = |name: &str| std::env::var_os(name);
+        let mut lookup = Lookup::new(&read);
+        let isolation = read_isolation(&mut lookup);
+        lookup.finish(isolation)
+    }
+
+    /// What opens videos there. Starts the first process of a cage.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn opener(self) -> Result<Opener, Error> {
+        match self {
+            Self::None => Ok(Opener::default()),
+            Self::Process => Cage::start(CageOptions::default()).map(Opener::from),
+        }
+    }
+}
+
+fn read_isolation(lookup: &mut Lookup<'_>) -> Isolation {
+    lookup.with("ISOLATE", "process or none", Isolation::from_name).unwrap_or_default()
 }
 
 /// How thumbnails are made.
@@ -155,6 +207,7 @@ impl Config {
             store_dir: lookup.path("STORE_DIR").unwrap_or_else(|| "posterframe-data".into()),
             catalog_sqlite: lookup.path("CATALOG_SQLITE"),
             overwrite_contents: lookup.flag("OVERWRITE_CONTENTS"),
+            isolation: read_isolation(lookup),
             log: read_log(lookup, LogFormat::Text),
         }
     }

@@ -90,7 +90,8 @@ impl Worker<RemoteCatalog> {
         let client = S3Source::client(&settings).map_err(|error| JobError::new(ErrorKind::Config, error))?;
         let secrets = SecretStore::new(&settings);
         let catalog = RemoteCatalog::new(&config.catalog, secrets, &settings)?;
-        Ok(Self::new(client, catalog, config))
+        let opener = config.isolation.opener()?;
+        Ok(Self::new(client, catalog, config, opener))
     }
 }
 

@@ -222,6 +222,8 @@ mod asynchronous;
 mod aws;
 #[cfg(any(feature = "remote", feature = "mysql"))]
 mod backoff;
+#[cfg(feature = "cage")]
+pub mod cage;
 #[cfg(feature = "job")]
 pub mod catalog;
 #[cfg(feature = "cli")]

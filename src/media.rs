@@ -35,7 +35,7 @@ mod work;
 
 pub use between::FramesBetween;
 pub use error::Error;
-#[cfg(any(feature = "cli", feature = "lambda"))]
+#[cfg(any(feature = "cage", feature = "cli", feature = "lambda"))]
 pub(crate) use ffi::keep_freed_memory;
 #[cfg(fuzzing)]
 pub(crate) use ffi::threads::cpu_time;
@@ -44,10 +44,14 @@ pub use info::{
     AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind,
     VideoInfo,
 };
+#[cfg(feature = "cage")]
+pub(crate) use input::{Fault, ReadSeek};
 pub use init::{LibavLog, ProcessOptions, init};
 #[cfg(fuzzing)]
 pub use layout::plan_layout;
 pub use open::Media;
+#[cfg(feature = "cage")]
+pub(crate) use open::open_reader;
 pub use options::{OpenOptions, Threads};
 pub use search::FrameReason;
 pub use sequence::Frames;

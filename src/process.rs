@@ -46,6 +46,7 @@ pub use source::{SourceVersion, VideoSource};
 pub use standing::{RowStanding, Standing, ThumbnailStanding};
 pub use target::Target;
 
+use crate::cage::Opener;
 use crate::catalog::{Asset, AssetRow, Catalog, NewContent};
 use crate::config::ThumbnailSettings;
 pub use crate::job_error::JobError;
@@ -79,6 +80,8 @@ pub struct Job<S, C> {
     pub existing_contents: ExistingContents,
     /// How many videos are decoded at a time; `None` for as many as are processed.
     pub decoders: Option<Arc<Semaphore>>,
+    /// Whether videos are decoded in this process or in a cage.
+    pub opener: Opener,
 }
 
 /// What becomes of a content that exists before its video is processed.
@@ -145,6 +148,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
             options: OpenOptions::default(),
             existing_contents: ExistingContents::default(),
             decoders: None,
+            opener: Opener::default(),
         }
     }
 
@@ -214,7 +218,8 @@ impl<S: Store, C: Catalog> Job<S, C> {
         }
 
         let decoders = self.decoders.clone();
-        let taken = Poster::take(video, &version, &self.thumbnail, &self.options, decoders).await;
+        let (thumbnail, options) = (&self.thumbnail, &self.options);
+        let taken = Poster::take(video, &version, thumbnail, options, &self.opener, decoders).await;
         clock.end(&mut steps.picture);
         let Some(poster) = taken? else { return Ok(None) };
         *spent = spent.and(poster.ledger);
@@ -231,7 +236,8 @@ impl<S: Store, C: Catalog> Job<S, C> {
         clock.end(&mut steps.thumbnail);
         let Some(marker) = completed? else { return Ok(None) };
         telemetry::done(video.key(), id);
-        Ok(Some(Report::of(Status::Processed, bucket, video.key(), id, target, &marker)))
+        let report = Report::of(Status::Processed, bucket, video.key(), id, target, &marker);
+        Ok(Some(report.within(poster.isolation)))
     }
 
     /// Puts the thumbnail without `pending`. `None`: the row may be another version's than the one that is there now.

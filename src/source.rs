@@ -71,7 +71,7 @@ pub use memory::MemorySource;
 pub use object_store::ObjectStoreSource;
 pub use range::{ByteRange, RangeRequest};
 #[cfg(feature = "remote")]
-pub(crate) use reader::{RangeReader, ReaderOptions};
+pub(crate) use reader::{RangeReader, Ranges, ReaderOptions};
 #[cfg(feature = "remote")]
 pub use runtime::block_on;
 #[cfg(all(feature = "s3", feature = "job"))]

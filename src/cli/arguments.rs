@@ -13,7 +13,10 @@ use time::format_description::well_known::Rfc3339;
 
 use super::audit::FindingKind;
 use super::catalogue::CatalogueKind;
+use crate::cage::Opener;
+use crate::config::Isolation;
 use crate::frame_time::{FrameTime, parse_duration};
+use crate::job_error::JobError;
 use crate::location::{Location, Prefix};
 use crate::{CancelToken, CoverArt, Fit, Focus, ImageFormat, Limits, OpenOptions, Pick, Quality, config};
 
@@ -195,6 +198,9 @@ pub(super) struct InputArguments {
     /// Give up after this long
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(super) timeout: Duration,
+    /// Decode in a process of its own, which can open no file and no connection (ISOLATE=process does the same)
+    #[arg(long)]
+    pub(super) isolate: bool,
 }
 
 #[derive(Debug, Args)]
@@ -267,6 +273,9 @@ pub(super) struct ProcessArguments {
     /// Give up after this long
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(super) timeout: Duration,
+    /// Decode in a process of its own, which can open no file and no connection (ISOLATE=process does the same)
+    #[arg(long)]
+    pub(super) isolate: bool,
     /// Print one JSON object about the result
     #[arg(long)]
     pub(super) json: bool,
@@ -338,6 +347,9 @@ pub(super) struct BackfillArguments {
     /// Give a video up after this long
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(super) timeout: Duration,
+    /// Decode in a process of its own, which can open no file and no connection (ISOLATE=process does the same)
+    #[arg(long)]
+    pub(super) isolate: bool,
     /// Print the report as one JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -514,6 +526,12 @@ impl GrabArguments {
 pub(super) fn open_options(timeout: Duration, cancel: CancelToken) -> OpenOptions {
     let limits = Limits { max_time: timeout, ..Limits::default() };
     OpenOptions::default().with_limits(limits).with_cancel(cancel)
+}
+
+/// What opens videos: the flag goes before the setting.
+pub(super) fn opener(isolate: bool, setting: Isolation) -> Result<Opener, JobError> {
+    let isolation = if isolate { Isolation::Process } else { setting };
+    isolation.opener().map_err(JobError::from)
 }
 
 fn frame_time(text: &str) -> Result<FrameTime, &'static str> {

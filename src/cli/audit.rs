@@ -15,6 +15,7 @@ use super::catalogue::{Catalogue, Settings};
 use super::interrupt::interrupted;
 use super::output::{self, Failure, Table};
 use super::place::{Place, shown};
+use crate::cage::Opener;
 use crate::catalog::{AssetRow, ListRows as _};
 use crate::job_error::JobError;
 use crate::object_name::KeyRules;
@@ -112,6 +113,7 @@ where
         options: open_options(PATIENCE, cancel.clone()),
         existing_contents: ExistingContents::Keep,
         decoders: None,
+        opener: Opener::default(),
     });
     let mut running = JoinSet::new();
     let mut after = None;

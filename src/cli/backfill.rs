@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-use super::arguments::{BackfillArguments, open_options};
+use super::arguments::{BackfillArguments, open_options, opener};
 use super::catalogue::{Catalogue, Settings};
 use super::interrupt::{interrupted, within};
 use super::output::{self, Failure};
@@ -96,6 +96,7 @@ where
             false => ExistingContents::Keep,
         },
         decoders: None,
+        opener: opener(arguments.isolate, settings.config.isolation)?,
     };
     let mut journal = match arguments.dry_run {
         true => Journal::none(),

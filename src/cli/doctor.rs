@@ -24,7 +24,7 @@ use super::catalogue::CatalogueKind;
 use super::interrupt::interrupted;
 use super::output::{self, Failure, LABEL, printable};
 use crate::catalog::Tunnel;
-use crate::config::{Login, PartialConfig, Problem};
+use crate::config::{Isolation, Login, PartialConfig, Problem};
 use crate::job_error::JobError;
 use crate::logging::{self, Stream};
 use crate::secret::SecretStore;
@@ -33,10 +33,11 @@ use crate::store::S3Store;
 use crate::{CancelToken, ErrorKind, aws};
 
 /// All checks, in the order in which they are told. `docs/troubleshooting.md` names them.
-const NAMES: [&str; 35] = [
+const NAMES: [&str; 36] = [
     "configuration",
     "obsolete_variables",
     "libav",
+    "isolation",
     "aws_region",
     "aws_credentials",
     "bucket_read",
@@ -111,6 +112,7 @@ async fn examine(arguments: &DoctorArguments, settings: &PartialConfig) -> Vec<C
     checks.note("configuration", configuration(&settings.problems));
     checks.note("obsolete_variables", obsolete(&settings.obsolete));
     checks.note("libav", libav());
+    checks.note("isolation", isolation(settings.isolation));
     let bucket = arguments.bucket();
     match arguments.catalog {
         CatalogueKind::Mysql => {
@@ -389,6 +391,27 @@ fn obsolete(variables: &[&str]) -> Finding {
             "{}: no longer needed, there is no program to run; may be removed",
             variables.join(", ")
         )),
+    }
+}
+
+/// Whether videos are decoded in a cage, and what one is made of here.
+fn isolation(setting: Isolation) -> Finding {
+    let layers = Isolation::Process.opener().map(|opener| opener.layers().unwrap_or_default());
+    match (setting, layers) {
+        (Isolation::None, Ok(layers)) => {
+            Finding::ok(format!("ISOLATE is none; a cage would have {}", output::layers(layers)))
+        }
+        (Isolation::None, Err(error)) => Finding::ok(format!("ISOLATE is none; there could be no cage: {error}")),
+        (Isolation::Process, Ok(layers)) if layers.named().iter().all(|(_, is_active)| *is_active) => {
+            Finding::ok(format!("a cage with {}", output::layers(layers)))
+        }
+        (Isolation::Process, Ok(layers)) => Finding::warning(
+            format!("a cage with {}", output::layers(layers)),
+            "docs/security.md says what remains without a layer; a newer kernel, or a container that permits it, has them all",
+        ),
+        (Isolation::Process, Err(error)) => {
+            Finding::error(JobError::from(error), "ISOLATE=none decodes without a cage")
+        }
     }
 }
 

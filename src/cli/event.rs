@@ -12,6 +12,7 @@ use super::output::{self, Failure};
 use crate::config::{LambdaConfig, LogSettings};
 use crate::event::Outcome;
 use crate::job_error::JobError;
+use crate::config::Isolation;
 use crate::lambda::Replayer;
 use crate::logging::{self, Stream};
 use crate::store::kind_of_io;
@@ -25,7 +26,10 @@ pub(super) async fn run(
     file: &Path,
     cancel: &CancelToken,
 ) -> Result<(), Failure> {
-    let config = LambdaConfig::from_env().map_err(JobError::from)?;
+    let mut config = LambdaConfig::from_env().map_err(JobError::from)?;
+    if arguments.isolate {
+        config.isolation = Isolation::Process;
+    }
     // People read the log here, unless they say otherwise.
     logging::start(&LogSettings::from_env().map_err(JobError::from)?, Stream::Error)?;
     let event = read(file).map_err(|error| error.about(file.display().to_string()))?;

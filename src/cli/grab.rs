@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::arguments::{GrabArguments, open_options};
 use super::input;
 use super::output::{self, Failure, Table};
+use crate::cage::Layers;
 use crate::job_error::JobError;
 use crate::location::Location;
 use crate::store::of_file;
@@ -32,6 +33,8 @@ struct Grabbed {
     packets_decoded: u64,
     #[serde(flatten)]
     ledger: Ledger,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    isolation: Option<Layers>,
     elapsed_ms: u64,
 }
 
@@ -54,8 +57,8 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
     let location = &arguments.input.input;
     let about = |error: crate::Error| JobError::from(error).about(location.to_string());
     let mut media = input::open(&arguments.input, &options)?;
-    let frame = media.frame(request).map_err(about)?;
-    let thumbnail = frame.thumbnail().map_err(about)?;
+    let picture = media.picture(&request).map_err(about)?;
+    let thumbnail = &picture.thumbnail;
     if arguments.to_stdout() {
         return output::print_bytes(&thumbnail.bytes);
     }
@@ -63,7 +66,7 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
         write(output, location, &thumbnail.bytes)?;
     }
     if arguments.show {
-        in_terminal(frame.to_rgb8(encoding).map_err(about)?)?;
+        in_terminal(media.to_rgb8(encoding).map_err(about)?)?;
     }
     let name_of_output = arguments.output.as_ref().map(|output| output.display().to_string());
     let grabbed = Grabbed {
@@ -71,12 +74,13 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
         format: name(thumbnail.format),
         bytes: thumbnail.bytes.len(),
         duration_seconds: media.info().duration_seconds,
-        frame_pts_seconds: frame.pts_seconds(),
-        frame_reason: frame.reason(),
+        frame_pts_seconds: picture.pts_seconds,
+        frame_reason: picture.reason,
         width: thumbnail.width,
         height: thumbnail.height,
-        packets_decoded: frame.packets_decoded(),
+        packets_decoded: picture.packets_decoded,
         ledger: media.ledger(),
+        isolation: media.layers(),
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     match arguments.json {
@@ -94,6 +98,9 @@ fn show(grabbed: &Grabbed) -> Table {
     let duration = grabbed.duration_seconds.map(|seconds| format!(" of {}", output::time(seconds)));
     let reason = reason(grabbed.frame_reason);
     table.row("frame", &format!("at {time}{} ({reason})", duration.unwrap_or_default()));
+    if let Some(layers) = grabbed.isolation {
+        table.row("cage", &output::layers(layers));
+    }
     table.row("read", &output::cost(&grabbed.ledger, grabbed.elapsed_ms));
     table
 }

@@ -5,12 +5,14 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use super::arguments::InputArguments;
+use super::arguments::{InputArguments, opener};
+use crate::cage::{Opened, Opener};
+use crate::config::Isolation;
 use crate::deadline::{Deadline, Stop};
 use crate::job_error::JobError;
 use crate::location::Location;
 use crate::source::{HttpSource, S3Source, SourceError, block_on, read_whole};
-use crate::{Error, ErrorKind, Media, OpenOptions};
+use crate::{Error, ErrorKind, OpenOptions};
 
 /// Standard input is read into memory up to here, unless told otherwise.
 const STDIN_BYTES: u64 = 256 << 20;
@@ -18,12 +20,17 @@ const STDIN_BYTES: u64 = 256 << 20;
 const LOOK_UP: Duration = Duration::from_millis(20);
 
 /// Opens the input with these options.
-pub(super) fn open(arguments: &InputArguments, options: &OpenOptions) -> Result<Media<'static>, JobError> {
+pub(super) fn open(arguments: &InputArguments, options: &OpenOptions) -> Result<Opened, JobError> {
     let name = arguments.input.to_string();
-    open_location(arguments, options).map_err(|error| error.about(name))
+    let opener = opener(arguments.isolate, Isolation::from_env().map_err(JobError::from)?)?;
+    open_location(arguments, options, &opener).map_err(|error| error.about(name))
 }
 
-fn open_location(arguments: &InputArguments, options: &OpenOptions) -> Result<Media<'static>, JobError> {
+fn open_location(
+    arguments: &InputArguments,
+    options: &OpenOptions,
+    opener: &Opener,
+) -> Result<Opened, JobError> {
     let is_s3 = matches!(arguments.input, Location::S3 { .. });
     if arguments.version_id.is_some() && !is_s3 {
         return Err(JobError::new(
@@ -32,12 +39,12 @@ fn open_location(arguments: &InputArguments, options: &OpenOptions) -> Result<Me
         ));
     }
     match &arguments.input {
-        Location::File(path) => Ok(Media::open_file(path, options)?),
+        Location::File(path) => Ok(opener.open_file(path, options)?),
         Location::Stdin => {
             let most = arguments.buffer.unwrap_or(STDIN_BYTES);
             let bytes =
                 in_time(options, move || read_whole(std::io::stdin().lock(), most).map_err(JobError::from));
-            Ok(Media::open(Cursor::new(bytes?), options)?)
+            Ok(opener.open(Cursor::new(bytes?), options)?)
         }
         Location::S3 { bucket, key } => {
             let source = block_on(S3Source::connect(bucket.clone(), key.clone())).map_err(internal)??;
@@ -45,23 +52,28 @@ fn open_location(arguments: &InputArguments, options: &OpenOptions) -> Result<Me
                 Some(version) => source.with_version(version),
                 None => source,
             };
-            Ok(Media::open_source(source, options)?)
+            Ok(opener.open_source(source, options)?)
         }
-        Location::Http(url) => open_url(url.clone(), arguments.buffer, options),
+        Location::Http(url) => open_url(url.clone(), arguments.buffer, options, opener),
     }
 }
 
 /// An object behind a URL: by ranges, or whole if the server knows none and that was asked for.
-fn open_url(url: url::Url, buffer: Option<u64>, options: &OpenOptions) -> Result<Media<'static>, JobError> {
+fn open_url(
+    url: url::Url,
+    buffer: Option<u64>,
+    options: &OpenOptions,
+    opener: &Opener,
+) -> Result<Opened, JobError> {
     let source = HttpSource::new(url)?;
-    match (Media::open_source(source.clone(), options), buffer) {
+    match (opener.open_source(source.clone(), options), buffer) {
         (Err(Error::Source(SourceError::NoRanges)), Some(most)) => {
             let bytes = in_time(options, move || {
                 block_on(async move { source.read_whole(most).await })
                     .map_err(internal)?
                     .map_err(JobError::from)
             });
-            Ok(Media::open(Cursor::new(bytes?), options)?)
+            Ok(opener.open(Cursor::new(bytes?), options)?)
         }
         (Err(error @ Error::Source(SourceError::NoRanges)), None) => {
             let advice = format!("{error}; --buffer BYTES reads it whole, into memory");

@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::cage::Layers;
 use crate::catalog::CatalogError;
 use crate::job_error::JobError;
 use crate::location::Location;
@@ -212,6 +213,16 @@ pub(super) fn cost(ledger: &Ledger, milliseconds: u64) -> String {
     }
     let _ = write!(text, ", {milliseconds} ms");
     text
+}
+
+/// The layers of a cage, for people: those that are active, and those that are not.
+pub(super) fn layers(layers: Layers) -> String {
+    let those = |are: bool| {
+        let names: Vec<_> = layers.named().into_iter().filter(|(_, is)| *is == are).map(|(name, _)| name).collect();
+        names.join(", ")
+    };
+    let absent = those(false);
+    if absent.is_empty() { those(true) } else { format!("{} (not: {absent})", those(true)) }
 }
 
 /// Seconds for people: `0:04.500`, `1:02:03.000`.

@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &ProbeArguments, cancel: CancelToken) -> Result<(),
     let name = arguments.input.input.to_string();
     let media = input::open(&arguments.input, &open_options(arguments.input.timeout, cancel))?;
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let cost = Cost { ledger: media.ledger(), elapsed_ms };
+    let cost = Cost { ledger: media.ledger(), isolation: media.layers(), elapsed_ms };
     match arguments.json {
         true => output::print_json(&ffprobe::answer(&name, media.info(), &cost)),
         false => text::answer(&name, media.info(), &cost).print(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::arguments::{ProcessArguments, open_options};
+use super::arguments::{ProcessArguments, open_options, opener};
 use super::catalogue::{Catalogue, CatalogueKind, Settings};
 use super::interrupt::{interrupted, within};
 use super::output::{self, Failure, Table};
@@ -83,6 +83,7 @@ async fn process<S: Store, V: VideoSource>(
         options: open_options(arguments.timeout, cancel.clone()),
         existing_contents: ExistingContents::Write,
         decoders: None,
+        opener: opener(arguments.isolate, settings.config.isolation)?,
     };
     say_targets(&job, video, &name, arguments.json)?;
     let done = tokio::select! {

@@ -8,7 +8,8 @@ use url::Url;
 use super::database::{DatabaseSettings, read_database};
 use super::lookup::Lookup;
 use super::{
-    Config, ConfigError, LogFormat, LogSettings, ThumbnailSettings, read_key_rules, read_log, read_thumbnail,
+    Config, ConfigError, Isolation, LogFormat, LogSettings, ThumbnailSettings, read_isolation, read_key_rules,
+    read_log, read_thumbnail,
 };
 use crate::frame_time::parse_duration;
 use crate::object_name::KeyRules;
@@ -34,6 +35,8 @@ pub struct LambdaConfig {
     /// CPU time that opening a video may take, that finding its frame may take, and that making the picture may take; see
     /// [`Limits::max_cpu_time`].
     pub max_cpu_time: Duration,
+    /// Where videos are decoded.
+    pub isolation: Isolation,
     /// The function as Lambda describes it.
     pub function: FunctionSettings,
     /// CloudWatch's namespace for the metrics.
@@ -131,6 +134,7 @@ impl LambdaConfig {
         let max_cpu_time = lookup
             .with("MAX_CPU_TIME", "a length of time such as 60, 90s or 2m", parse_duration)
             .unwrap_or(Limits::default().max_cpu_time);
+        let isolation = read_isolation(&mut lookup);
         let function = FunctionSettings {
             name: lookup.text("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "posterframe".to_owned()),
             memory_mib: lookup
@@ -149,6 +153,7 @@ impl LambdaConfig {
             overwrite_contents,
             concurrency,
             max_cpu_time,
+            isolation,
             function,
             metrics_namespace,
             obsolete,

@@ -11,7 +11,8 @@ use super::database::{
 use super::lambda::{ApiSettings, LambdaConfig, read_api, read_base};
 use super::lookup::Lookup;
 use super::{
-    Config, LogFormat, LogSettings, Problem, ThumbnailSettings, read_key_rules, read_log, read_thumbnail,
+    Config, Isolation, LogFormat, LogSettings, Problem, ThumbnailSettings, read_isolation, read_key_rules,
+    read_log, read_thumbnail,
 };
 use crate::object_name::KeyRules;
 
@@ -26,6 +27,8 @@ pub(crate) struct PartialConfig {
     pub(crate) thumbnail: ThumbnailSettings,
     /// How logs are written; likewise.
     pub(crate) log: LogSettings,
+    /// Where videos are decoded; likewise.
+    pub(crate) isolation: Isolation,
     /// The local settings.
     pub(crate) local: Option<Config>,
     /// The host and port of the database, its login aside.
@@ -75,6 +78,7 @@ impl PartialConfig {
             thumbnail: part(lookup, |lookup| Some(read_thumbnail(lookup))).unwrap_or_default(),
             log: part(lookup, |lookup| Some(read_log(lookup, LogFormat::Text)))
                 .unwrap_or(LogSettings::new(LogFormat::Text)),
+            isolation: part(lookup, |lookup| Some(read_isolation(lookup))).unwrap_or_default(),
             local: part(lookup, |lookup| Some(Config::read(lookup))),
             database_address: part(lookup, read_address),
             database: part(lookup, read_database),

@@ -83,6 +83,10 @@ fn document(namespace: &str, function: &str, request_id: &str, measured: &Measur
     document.insert("FunctionName".to_owned(), function.into());
     document.insert("Outcome".to_owned(), outcome(measured).into());
     document.insert("request_id".to_owned(), request_id.into());
+    if let Some(Finished::Job(Report { isolation: Some(layers), .. })) = measured.finished {
+        // A property, not a metric.
+        document.insert("isolation".to_owned(), json!(layers));
+    }
     document.append(&mut numbers);
     document.into()
 }

@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use super::metrics::{self, Finished, Measured};
 use super::time_limit::TimeLimit;
+use crate::cage::Opener;
 use crate::catalog::Catalog;
 use crate::config::{LambdaConfig, Mode};
 use crate::event::{DistinctObject, Event, ObjectRef, Outcome};
@@ -35,6 +36,7 @@ pub(super) struct Worker<C> {
     client: S3Client,
     catalog: C,
     config: LambdaConfig,
+    opener: Opener,
     metrics: bool,
 }
 
@@ -48,8 +50,8 @@ struct Task<C> {
 }
 
 impl<C: Catalog + Clone + 'static> Worker<C> {
-    pub(super) fn new(client: S3Client, catalog: C, config: LambdaConfig) -> Self {
-        Self { client, catalog, config, metrics: true }
+    pub(super) fn new(client: S3Client, catalog: C, config: LambdaConfig, opener: Opener) -> Self {
+        Self { client, catalog, config, opener, metrics: true }
     }
 
     /// The same, but silent to CloudWatch.
@@ -122,7 +124,11 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
     ) -> Task<C> {
         let cancel = CancelToken::default();
         let max_cpu_time = self.config.max_cpu_time;
-        let limits = Limits { max_time: limit.left(), max_cpu_time, ..Limits::default() };
+        let mut limits = Limits { max_time: limit.left(), max_cpu_time, ..Limits::default() };
+        if let Some(memory) = self.config.function.memory_mib {
+            // The rest is for this process.
+            limits.max_memory = (u64::from(memory) << 20) / 4 * 3;
+        }
         let options = OpenOptions::default().with_limits(limits).with_cancel(cancel.clone());
         let existing_contents = match is_backfill && !self.config.overwrite_contents {
             true => ExistingContents::Keep,
@@ -136,6 +142,7 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
             options,
             existing_contents,
             decoders: Some(Arc::clone(decoders)),
+            opener: self.opener.clone(),
         };
         Task { job, mode: self.config.mode, object, limit, cancel }
     }

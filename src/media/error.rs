@@ -1,5 +1,6 @@
 //! What can go wrong between a reader and a picture.
 
+use std::borrow::Cow;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -131,7 +132,7 @@ pub enum Error {
     #[error("the picture could not be {step}: {reason}")]
     Picture {
         /// What was being done: scaled, encoded.
-        step: &'static str,
+        step: Cow<'static, str>,
         /// What the library says.
         reason: String,
     },
@@ -139,9 +140,23 @@ pub enum Error {
     #[error("{step} failed: {reason}")]
     Library {
         /// What was being done.
-        step: &'static str,
+        step: Cow<'static, str>,
         /// What libav says.
         reason: String,
+    },
+    /// The process that decodes could not be started.
+    #[cfg(feature = "cage")]
+    #[error("no decoder process: {reason}")]
+    NoCage {
+        /// What the system says.
+        reason: String,
+    },
+    /// The process that decodes ended, or answered nonsense, while it worked on the file. The next file is given to another one.
+    #[cfg(feature = "cage")]
+    #[error("the decoder process {how}")]
+    DecoderDied {
+        /// By which signal it was ended, or with what exit code, or what was wrong with its answer.
+        how: String,
     },
 }
 
@@ -173,6 +188,10 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Empty | Self::NotMedia { .. } | Self::NoFrame { .. } => ErrorKind::Malformed,
+            #[cfg(feature = "cage")]
+            Self::DecoderDied { .. } => ErrorKind::Malformed,
+            #[cfg(feature = "cage")]
+            Self::NoCage { .. } => ErrorKind::Internal,
             Self::NoVideo { .. }
             | Self::NoCover
             | Self::NoDecoder { .. }
@@ -199,7 +218,7 @@ impl Error {
 
     /// Of a stream that the container had when it was opened.
     pub(super) fn missing_stream() -> Self {
-        Self::Library { step: "finding the stream", reason: "it is gone".to_owned() }
+        Self::Library { step: "finding the stream".into(), reason: "it is gone".to_owned() }
     }
 
     /// Of a search that read `packets` and met `errors`.
@@ -218,11 +237,11 @@ impl Error {
     }
 
     pub(super) fn library(step: &'static str) -> impl FnOnce(AvError) -> Self {
-        move |error| Self::Library { step, reason: error.in_words() }
+        move |error| Self::Library { step: step.into(), reason: error.in_words() }
     }
 
     pub(super) fn picture(step: &'static str) -> impl FnOnce(AvError) -> Self {
-        move |error| Self::Picture { step, reason: error.in_words() }
+        move |error| Self::Picture { step: step.into(), reason: error.in_words() }
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn limit_allocations(bytes: usize) {
 /// it again, page by page: a twentieth of the CPU time of a 1080p frame, for 2 MB. One heap for all threads: each that decodes
 /// would keep some 25 MB in a heap of its own. For programs to call at their start; a
 /// library leaves its caller's allocator alone. Other C libraries have nothing to set.
-#[cfg(any(feature = "cli", feature = "lambda"))]
+#[cfg(any(feature = "cage", feature = "cli", feature = "lambda"))]
 pub(crate) fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     for (parameter, value) in

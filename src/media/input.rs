@@ -28,7 +28,7 @@ use crate::media::seen::Seen;
 use crate::media::work::Work;
 use crate::source::{ByteRange, Ledger};
 #[cfg(feature = "remote")]
-use crate::source::{Identity, RangeReader, ReadFault, SourceError};
+use crate::source::{Identity, Ranges, ReadFault, SourceError};
 
 /// Bytes that one read gives at most.
 pub(crate) const MAX_READ: usize = 64 << 10;
@@ -64,7 +64,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// Whether reading may succeed when it is tried again.
-    fn may_have_passed(&self) -> bool {
+    pub(crate) fn may_have_passed(&self) -> bool {
         match self {
             Self::Stopped(_) | Self::Read { .. } => true,
             Self::Limit { .. } | Self::ReaderPanicked(_) | Self::Panicked(_) => false,
@@ -90,7 +90,7 @@ impl From<ReadFault> for Fault {
 enum Backend<'r> {
     Reader(Reader<'r>),
     #[cfg(feature = "remote")]
-    Ranges(RangeReader),
+    Ranges(Box<dyn Ranges + 'r>),
 }
 
 /// A reader of the caller's, read as libav asks, each byte once.
@@ -214,7 +214,7 @@ impl<'r> Input<'r> {
 
     /// Reads an object by byte ranges.
     #[cfg(feature = "remote")]
-    pub(crate) fn from_ranges(reader: RangeReader, work: Work) -> Self {
+    pub(crate) fn from_ranges(reader: Box<dyn Ranges + 'r>, work: Work) -> Self {
         let size = reader.size();
         Self::from_backend(Backend::Ranges(reader), size, work)
     }
@@ -373,7 +373,7 @@ impl<'r> Input<'r> {
         let result = match &mut self.backend {
             Backend::Reader(reader) => reader.read_at(offset, buffer, &mut self.seen),
             #[cfg(feature = "remote")]
-            Backend::Ranges(reader) => read_range(reader, offset, buffer),
+            Backend::Ranges(reader) => read_range(&mut **reader, offset, buffer),
         };
         result.map_err(|fault| self.fail(fault))
     }
@@ -517,7 +517,7 @@ impl Source for Input<'_> {
 
 /// Reads again what others have thrown out of the cache between its arrival and its reading.
 #[cfg(feature = "remote")]
-fn read_range(reader: &mut RangeReader, offset: u64, buffer: &mut [u8]) -> Result<usize, Fault> {
+fn read_range(reader: &mut dyn Ranges, offset: u64, buffer: &mut [u8]) -> Result<usize, Fault> {
     loop {
         match reader.read_at(offset, buffer)? {
             0 if offset < reader.size() => {}

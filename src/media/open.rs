@@ -29,9 +29,11 @@ use crate::media::options::{OpenOptions, Threads};
 use crate::media::search::Spent;
 use crate::media::timeline;
 use crate::media::units::Microseconds;
+#[cfg(feature = "remote")]
+use crate::media::work::Work;
 use crate::source::Ledger;
 #[cfg(feature = "remote")]
-use crate::source::{BlockCache, FirstReads, Identity, RangeReader, RangeSource, ReaderOptions, SourceError};
+use crate::source::{BlockCache, FirstReads, Identity, RangeReader, RangeSource, Ranges, ReaderOptions, SourceError};
 
 /// An open media file.
 ///
@@ -111,12 +113,8 @@ impl Media<'static> {
         let source: Arc<dyn RangeSource> = Arc::new(source);
         let open = || {
             Error::guard(|| {
-                let reader = RangeReader::open(
-                    Arc::clone(&source),
-                    reader_options(&*source, options, work.deadline()),
-                );
-                let input = Input::from_ranges(reader.map_err(Fault::from)?, work.clone());
-                Self::open_input(input, options)
+                let reader = open_reader(&source, options, work.deadline())?;
+                Self::open_ranges(Box::new(reader), options, work.clone())
             })
         };
         match open() {
@@ -167,6 +165,17 @@ impl<'r> Media<'r> {
         Error::guard(|| {
             Self::open_input(Input::new(Box::new(reader), &options.limits, options.work())?, options)
         })
+    }
+
+    /// Opens what a reader of byte ranges gives.
+    #[cfg(feature = "remote")]
+    pub(crate) fn open_ranges(
+        reader: Box<dyn Ranges + 'r>,
+        options: &OpenOptions,
+        work: Work,
+    ) -> Result<Self, Error> {
+        init(&ProcessOptions::default());
+        Error::guard(|| Self::open_input(Input::from_ranges(reader, work), options))
     }
 
     fn open_input(mut input: Input<'r>, options: &OpenOptions) -> Result<Self, Error> {
@@ -345,13 +354,18 @@ impl<'r> Media<'r> {
 }
 
 #[cfg(feature = "remote")]
-fn reader_options(source: &dyn RangeSource, options: &OpenOptions, deadline: &Deadline) -> ReaderOptions {
-    ReaderOptions {
+pub(crate) fn open_reader(
+    source: &Arc<dyn RangeSource>,
+    options: &OpenOptions,
+    deadline: &Deadline,
+) -> Result<RangeReader, Fault> {
+    let reading = ReaderOptions {
         cache: options.cache.clone().unwrap_or_else(BlockCache::global),
         first_reads: options.first_reads.unwrap_or_else(|| FirstReads::for_name(&source.name())),
         size_hint: options.size_hint,
         max_bytes: options.limits.max_bytes,
         max_requests: options.limits.max_requests,
         deadline: deadline.clone(),
-    }
+    };
+    RangeReader::open(Arc::clone(source), reading).map_err(Fault::from)
 }

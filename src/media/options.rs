@@ -107,7 +107,7 @@ impl OpenOptions {
     }
 
     /// What bounds work that begins now.
-    pub(super) fn work(&self) -> Work {
+    pub(crate) fn work(&self) -> Work {
         let deadline = Deadline::new(self.limits.max_time, self.cancel.clone())
             .not_after(self.deadline)
             .for_call(self.call.clone());

@@ -5,9 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{SourceVersion, VideoSource};
+use crate::cage::{Opened, Opener};
 use crate::job_error::JobError;
 use crate::store::{FolderStore, etag_of, file_url, kind_of_io};
-use crate::{ErrorKind, Media, OpenOptions};
+use crate::{ErrorKind, OpenOptions};
 
 /// A file on this machine, and the key it has in a store.
 #[derive(Debug, Clone)]
@@ -80,14 +81,15 @@ impl VideoSource for LocalVideo {
         &self,
         version: &SourceVersion,
         options: &OpenOptions,
-    ) -> Result<Option<Media<'static>>, JobError> {
+        opener: &Opener,
+    ) -> Result<Option<Opened>, JobError> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(JobError::new(kind_of_io(&error), error)),
         };
         match Self::version_of(file.metadata())? {
-            Some(opened) if opened == *version => Ok(Some(Media::open(file, options)?)),
+            Some(opened) if opened == *version => Ok(Some(opener.open(file, options)?)),
             _ => Ok(None),
         }
     }

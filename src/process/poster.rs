@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::{SourceVersion, VideoSource};
+use crate::cage::{Layers, Opener};
 use crate::config::ThumbnailSettings;
 use crate::job_error::JobError;
 use crate::{CancelToken, ErrorKind, FrameReason, Ledger, OpenOptions, Thumbnail, telemetry};
@@ -23,6 +24,8 @@ pub(super) struct Poster {
     pub(super) frame_reason: FrameReason,
     pub(super) thumbnail: Thumbnail,
     pub(super) ledger: Ledger,
+    /// The layers of the cage in which it was decoded, if there was one.
+    pub(super) isolation: Option<Layers>,
 }
 
 impl Poster {
@@ -32,13 +35,15 @@ impl Poster {
         version: &SourceVersion,
         settings: &ThumbnailSettings,
         options: &OpenOptions,
+        opener: &Opener,
         decoders: Option<Arc<Semaphore>>,
     ) -> Result<Option<Self>, JobError> {
-        let (video, version) = (video.clone(), version.clone());
+        let (video, version, opener) = (video.clone(), version.clone(), opener.clone());
         let (settings, options) = (settings.clone(), options.clone());
         let span = tracing::Span::current();
-        let task =
-            move || span.in_scope(|| Self::take_blocking(&video, &version, &settings, &options, decoders));
+        let task = move || {
+            span.in_scope(|| Self::take_blocking(&video, &version, &settings, &options, &opener, decoders))
+        };
         let ended = tokio::task::spawn_blocking(task).await;
         ended.map_err(|error| JobError::new(ErrorKind::Internal, error))?
     }
@@ -48,6 +53,7 @@ impl Poster {
         version: &SourceVersion,
         settings: &ThumbnailSettings,
         options: &OpenOptions,
+        opener: &Opener,
         decoders: Option<Arc<Semaphore>>,
     ) -> Result<Option<Self>, JobError> {
         let key = video.key();
@@ -55,7 +61,7 @@ impl Poster {
         let time = options.limits.max_time;
         let options =
             options.clone().with_frame(settings.request).with_size_hint(version.size).with_total_time(time);
-        let Some(mut media) = video.open(version, &options)? else { return Ok(None) };
+        let Some(mut media) = video.open(version, &options, opener)? else { return Ok(None) };
         telemetry::readable(key, version.size);
         let duration_seconds =
             media.info().duration_seconds.filter(|seconds| whole_seconds(*seconds).is_some());
@@ -65,20 +71,20 @@ impl Poster {
         }
         // The packets go on arriving while this one waits for its turn.
         let turn = decoders.map(|decoders| wait_for_turn(decoders, &options)).transpose()?;
-        let frame = match media.frame(settings.request) {
+        let picture = match media.picture(&settings.request) {
             Err(error) if error.is_replaced() => return Ok(None),
-            frame => frame?,
+            picture => picture?,
         };
-        let thumbnail = frame.thumbnail()?;
         drop(turn);
-        telemetry::thumbnail(key, thumbnail.bytes.len());
+        telemetry::thumbnail(key, picture.thumbnail.bytes.len());
         telemetry::read(key, &media.ledger());
         Ok(Some(Self {
             duration_seconds,
-            frame_pts_seconds: frame.pts_seconds(),
-            frame_reason: frame.reason(),
-            thumbnail,
+            frame_pts_seconds: picture.pts_seconds,
+            frame_reason: picture.reason,
+            thumbnail: picture.thumbnail,
             ledger: media.ledger(),
+            isolation: media.layers(),
         }))
     }
 }

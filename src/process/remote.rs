@@ -1,9 +1,10 @@
 //! An object in S3 as the job's video.
 
 use super::{SourceVersion, VideoSource};
+use crate::OpenOptions;
+use crate::cage::{Opened, Opener};
 use crate::job_error::JobError;
 use crate::store::{S3Store, Store as _};
-use crate::{Media, OpenOptions};
 
 /// An object in S3, by its key.
 #[derive(Debug, Clone)]
@@ -43,9 +44,10 @@ impl VideoSource for RemoteVideo {
         &self,
         version: &SourceVersion,
         options: &OpenOptions,
-    ) -> Result<Option<Media<'static>>, JobError> {
+        opener: &Opener,
+    ) -> Result<Option<Opened>, JobError> {
         let source = self.store.source(&self.key).with_etag(version.etag.as_str());
-        match Media::open_source(source, options) {
+        match opener.open_source(source, options) {
             Err(error) if error.is_replaced() => Ok(None),
             media => Ok(Some(media?)),
         }

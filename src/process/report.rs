@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::marker::Marker;
 use super::target::Target;
+use crate::cage::Layers;
 use crate::object_name::{ContentId, SkipReason};
 use crate::source::milliseconds;
 use crate::{FrameReason, Ledger};
@@ -80,6 +81,9 @@ pub struct Report {
     /// What reading the video has cost; nothing for one that is unchanged.
     #[serde(flatten)]
     pub ledger: Ledger,
+    /// The layers of the cage in which the video was decoded; absent without a cage, and where nothing was decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Layers>,
     /// Where the time went; nothing for one that is skipped.
     pub steps: StepTimes,
     /// Wall time of the job.
@@ -131,9 +135,14 @@ impl Report {
             width: None,
             height: None,
             ledger: Ledger::default(),
+            isolation: None,
             steps: StepTimes::default(),
             elapsed_ms: 0,
         }
+    }
+
+    pub(super) fn within(self, isolation: Option<Layers>) -> Self {
+        Self { isolation, ..self }
     }
 
     pub(super) fn spent(self, ledger: Ledger, steps: StepTimes) -> Self {

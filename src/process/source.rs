@@ -2,9 +2,10 @@
 
 use std::future::Future;
 
+use crate::OpenOptions;
+use crate::cage::{Opened, Opener};
 use crate::job_error::JobError;
 use crate::store::ETag;
-use crate::{Media, OpenOptions};
 
 /// Which version of a video there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,5 +38,6 @@ pub trait VideoSource: Clone + Send + Sync + 'static {
         &self,
         version: &SourceVersion,
         options: &OpenOptions,
-    ) -> Result<Option<Media<'static>>, JobError>;
+        opener: &Opener,
+    ) -> Result<Option<Opened>, JobError>;
 }

@@ -41,6 +41,40 @@ pub(crate) struct RangeReader {
     ahead: (u64, u64),
 }
 
+/// An object that is read by byte ranges, as who reads it sees it.
+pub(crate) trait Ranges: Send {
+    /// Begins another call of whoever reads: it ends at this deadline, and requests that failed are tried again.
+    fn begin(&mut self, deadline: Deadline);
+
+    /// Bytes of the object.
+    fn size(&self) -> u64;
+
+    /// What the first reply said.
+    fn identity(&self) -> Option<Identity>;
+
+    fn ledger(&self) -> Ledger;
+
+    /// Reads some bytes at `offset`; none at the end.
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadFault>;
+
+    /// Waits until all of a range is there, after asking for what is missing of it.
+    fn wait_for(&mut self, range: ByteRange) -> Result<(), ReadFault>;
+
+    /// Asks for these ranges, as far as they are neither there nor on their way. A read behind the last one goes on from there: it
+    /// is not taken for a jump to an index.
+    fn prefetch(&mut self, ranges: &[ByteRange]);
+
+    /// How many requests in a row led to what was seen so far.
+    fn depth(&self) -> u32;
+
+    /// Requests what an index names that was seen after so many requests in a row.
+    fn prefetch_behind(&self, depth: u32, ranges: &[ByteRange]);
+
+    /// Says that of what has been asked for only these ranges are needed. The others are not read to their end, and leave
+    /// memory first.
+    fn need_only(&mut self, ranges: &[ByteRange]);
+}
+
 impl RangeReader {
     /// Sends the first reads and waits for a reply.
     pub(crate) fn open(source: Arc<dyn RangeSource>, options: ReaderOptions) -> Result<Self, ReadFault> {
@@ -65,40 +99,6 @@ impl RangeReader {
         Ok(reader)
     }
 
-    /// Begins another call of whoever reads: it ends at this deadline, and requests that failed are tried again.
-    pub(crate) fn begin(&mut self, deadline: Deadline) {
-        self.deadline = deadline;
-        self.shared.lock().forget_failures();
-    }
-
-    /// Bytes of the object.
-    pub(crate) const fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// What the first reply said.
-    pub(crate) fn identity(&self) -> Option<Identity> {
-        self.shared.lock().identity.clone()
-    }
-
-    pub(crate) fn ledger(&self) -> Ledger {
-        self.shared.lock().ledger
-    }
-
-    /// Reads some bytes at `offset`; none at the end.
-    pub(crate) fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadFault> {
-        if offset >= self.size || buffer.is_empty() {
-            return Ok(0);
-        }
-        if let Some(count) = self.take(offset, buffer) {
-            self.shared.lock().ledger.cache_hits += 1;
-            return Ok(count);
-        }
-        self.bring(ByteRange::new(offset, offset + 1), true)?;
-        // Thrown out between the wait and now, by others who needed the room: nothing is read, and the next try brings it.
-        Ok(self.take(offset, buffer).unwrap_or_default())
-    }
-
     /// Copies what is there at `offset`.
     fn take(&self, offset: u64, buffer: &mut [u8]) -> Option<usize> {
         let (count, depth) = self.shared.blocks().read(offset, buffer);
@@ -110,11 +110,6 @@ impl RangeReader {
         let new = state.used.insert(ByteRange::new(offset, offset + count as u64));
         state.ledger.bytes_used += new;
         Some(count)
-    }
-
-    /// Waits until all of a range is there, after asking for what is missing of it.
-    pub(crate) fn wait_for(&mut self, range: ByteRange) -> Result<(), ReadFault> {
-        self.bring(range.clipped(self.size), false)
     }
 
     /// Waits until all of a range is there, after asking for what nobody has asked for.
@@ -131,26 +126,6 @@ impl RangeReader {
                 return Ok(());
             }
         }
-    }
-
-    /// Asks for these ranges, as far as they are neither there nor on their way. A read behind the last one goes on from there: it
-    /// is not taken for a jump to an index.
-    pub(crate) fn prefetch(&mut self, ranges: &[ByteRange]) {
-        if let Some(last) = ranges.last() {
-            self.ahead = (last.end(), READ_AHEAD.0);
-        }
-        let depth = self.depth().saturating_add(1);
-        self.request(ranges, depth);
-    }
-
-    /// How many requests in a row led to what was seen so far.
-    pub(crate) fn depth(&self) -> u32 {
-        self.shared.lock().depth_seen
-    }
-
-    /// Requests what an index names that was seen after so many requests in a row.
-    pub(crate) fn prefetch_behind(&self, depth: u32, ranges: &[ByteRange]) {
-        self.request(ranges, depth.saturating_add(1));
     }
 
     fn request(&self, ranges: &[ByteRange], depth: u32) {
@@ -180,31 +155,6 @@ impl RangeReader {
         let parts: Vec<ByteRange> = missing.into_iter().flat_map(in_parts).collect();
         state.queue.splice(0..0, parts.into_iter().rev().map(|part| (part, depth)));
         self.shared.start_queued(&mut state);
-    }
-
-    /// Says that of what has been asked for only these ranges are needed. The others are not read to their end, and leave
-    /// memory first.
-    pub(crate) fn need_only(&mut self, ranges: &[ByteRange]) {
-        // Where the last needed byte of a range ends.
-        let needed_of = |rest: ByteRange| {
-            let parts =
-                ranges.iter().filter(|range| range.start() < rest.end() && rest.start() < range.end());
-            parts.map(|range| range.end()).max()
-        };
-        let mut state = self.shared.lock();
-        state.queue.retain(|(part, _)| needed_of(*part).is_some());
-        state.fetches.retain_mut(|fetch| {
-            let Some(rest) = fetch.rest else { return true };
-            fetch.needed = needed_of(rest);
-            let stays = fetch.needed.is_some() || rest.len() <= WORTH_FINISHING;
-            if let (false, Some(task)) = (stays, &fetch.task) {
-                task.abort();
-            }
-            stays
-        });
-        self.shared.start_queued(&mut state);
-        drop(state);
-        self.shared.blocks().want_only(ranges);
     }
 
     /// What is neither here nor on its way of a range.
@@ -287,6 +237,81 @@ impl RangeReader {
         state.awaited = None;
         state.ledger.waiting += started.elapsed();
         result
+    }
+}
+
+impl Ranges for RangeReader {
+    fn begin(&mut self, deadline: Deadline) {
+        self.deadline = deadline;
+        self.shared.lock().forget_failures();
+    }
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        self.shared.lock().identity.clone()
+    }
+
+    fn ledger(&self) -> Ledger {
+        self.shared.lock().ledger
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadFault> {
+        if offset >= self.size || buffer.is_empty() {
+            return Ok(0);
+        }
+        if let Some(count) = self.take(offset, buffer) {
+            self.shared.lock().ledger.cache_hits += 1;
+            return Ok(count);
+        }
+        self.bring(ByteRange::new(offset, offset + 1), true)?;
+        // Thrown out between the wait and now, by others who needed the room: nothing is read, and the next try brings it.
+        Ok(self.take(offset, buffer).unwrap_or_default())
+    }
+
+    fn wait_for(&mut self, range: ByteRange) -> Result<(), ReadFault> {
+        self.bring(range.clipped(self.size), false)
+    }
+
+    fn prefetch(&mut self, ranges: &[ByteRange]) {
+        if let Some(last) = ranges.last() {
+            self.ahead = (last.end(), READ_AHEAD.0);
+        }
+        let depth = self.depth().saturating_add(1);
+        self.request(ranges, depth);
+    }
+
+    fn depth(&self) -> u32 {
+        self.shared.lock().depth_seen
+    }
+
+    fn prefetch_behind(&self, depth: u32, ranges: &[ByteRange]) {
+        self.request(ranges, depth.saturating_add(1));
+    }
+
+    fn need_only(&mut self, ranges: &[ByteRange]) {
+        // Where the last needed byte of a range ends.
+        let needed_of = |rest: ByteRange| {
+            let parts =
+                ranges.iter().filter(|range| range.start() < rest.end() && rest.start() < range.end());
+            parts.map(|range| range.end()).max()
+        };
+        let mut state = self.shared.lock();
+        state.queue.retain(|(part, _)| needed_of(*part).is_some());
+        state.fetches.retain_mut(|fetch| {
+            let Some(rest) = fetch.rest else { return true };
+            fetch.needed = needed_of(rest);
+            let stays = fetch.needed.is_some() || rest.len() <= WORTH_FINISHING;
+            if let (false, Some(task)) = (stays, &fetch.task) {
+                task.abort();
+            }
+            stays
+        });
+        self.shared.start_queued(&mut state);
+        drop(state);
+        self.shared.blocks().want_only(ranges);
     }
 }
 

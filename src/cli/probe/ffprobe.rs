@@ -175,6 +175,9 @@ fn ours(info: &MediaInfo, cost: &Cost) -> Value {
         (ours.as_object_mut(), serde_json::to_value(cost.ledger))
     {
         fields.extend(ledger);
+        if let Some(layers) = cost.isolation {
+            fields.insert("isolation".to_owned(), json!(layers));
+        }
         fields.insert("elapsed_ms".to_owned(), cost.elapsed_ms.into());
     }
     ours

@@ -27,6 +27,9 @@ pub(super) fn answer(name: &str, info: &MediaInfo, cost: &Cost) -> Table {
         let kind = format!("{} {}", stream.kind.as_str().unwrap_or("unknown"), stream.index);
         table.row(&kind, &format!("{}{mark}", describe(stream)));
     }
+    if let Some(layers) = cost.isolation {
+        table.row("cage", &output::layers(layers));
+    }
     table.row("read", &output::cost(&cost.ledger, cost.elapsed_ms));
     table
 }

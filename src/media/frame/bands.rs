@@ -41,7 +41,7 @@ pub(super) fn check_at_row(work: &Work, row: usize) -> Result<(), Error> {
 }
 
 pub(super) fn unreadable(reason: &str) -> Error {
-    Error::Picture { step: "scaled", reason: reason.to_owned() }
+    Error::Picture { step: "scaled".into(), reason: reason.to_owned() }
 }
 
 pub(super) fn blank(

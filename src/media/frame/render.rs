@@ -73,7 +73,7 @@ impl PosterFrame {
             ImageFormat::Jpeg => self.encode_as_jpeg(encoding, work)?,
             #[cfg(feature = "png")]
             ImageFormat::Png => crate::picture::encode::encode_png(&self.upright_rgb(framing, work)?)
-                .map_err(|reason| Error::Picture { step: "encoded as PNG", reason })?,
+                .map_err(|reason| Error::Picture { step: "encoded as PNG".into(), reason })?,
             #[cfg(feature = "webp")]
             ImageFormat::WebP => {
                 let picture = self.upright_rgb(framing, work)?;
@@ -188,7 +188,7 @@ impl PosterFrame {
     fn prepare(&self, work: &Work) -> Result<(Frame, ColourCodes), Error> {
         let mut source = self.frame.share().map_err(Error::library("sharing a frame"))?;
         let layout = source.format().layout().ok_or_else(|| Error::Picture {
-            step: "scaled",
+            step: "scaled".into(),
             reason: "its pixel format is unknown".to_owned(),
         })?;
         let colour = colour::complete(source.colour(), layout, source.height());
@@ -290,7 +290,7 @@ const WEBP_MAX_SIDE: u32 = 16_383;
 #[cfg(feature = "webp")]
 fn encode_as_webp(picture: &RgbPicture, quality: Quality, work: &Work) -> Result<Vec<u8>, Error> {
     let RgbPicture { width, height, pixels } = picture;
-    let failed = |reason| Error::Picture { step: "encoded as WebP", reason };
+    let failed = |reason| Error::Picture { step: "encoded as WebP".into(), reason };
     if *width.max(height) > WEBP_MAX_SIDE {
         let (width, height) = (*width, *height);
         return Err(Error::TooLarge { format: ImageFormat::WebP, width, height, max_side: WEBP_MAX_SIDE });

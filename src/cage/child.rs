@@ -1,0 +1,266 @@
+//! The child: one video at a time, in a process that has nothing but its socket.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::process::exit;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::enter::{close_descriptors, enter};
+use super::picture::Picture;
+use super::wire::{
+    Answer, CHILD, Failure, InputKind, MAX_ANSWER, MAX_READ, Open, Request, Tag, Wire,
+    from_json, to_bytes, to_json, to_numbers,
+};
+use crate::deadline::Deadline;
+use crate::media::{Media, OpenOptions, PosterFrame, ProcessOptions, Threads, init, keep_freed_memory};
+use crate::source::{ByteRange, Identity, Ranges, ReadFault, SourceError};
+use crate::{Error, FrameRequest, Ledger};
+
+/// The hook of a host program: in a child of the cage, the call never returns; elsewhere it does nothing.
+///
+/// The cage starts the program itself anew (`/proc/self/exe`). So `main` calls this before anything else, threads and descriptors most of
+/// all. A program that cannot names another with [`CageOptions::program`](super::CageOptions::program).
+pub fn run_if_child() {
+    let mut arguments = std::env::args();
+    if arguments.next().as_deref() == Some(CHILD)
+        && let Some(parent) = arguments.next().and_then(|parent| parent.parse().ok())
+    {
+        // The keeper tells what happened from how the process ends; there is nobody else to tell.
+        exit(if run(parent).is_ok() { 0 } else { 1 });
+    }
+}
+
+fn run(parent: u32) -> io::Result<()> {
+    close_descriptors();
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    keep_freed_memory();
+    init(&ProcessOptions::default());
+    let layers = enter(parent)?;
+    let keeper = KeeperLink(Arc::new(Mutex::new(Wire::new(UnixStream::from(socket)))));
+    keeper.answer(&Answer::Ready(layers))?;
+    let mut work = Work::default();
+    while let Some((tag, body)) = keeper.lock().receive(MAX_ANSWER, go_on)? {
+        if tag != Tag::Request {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        work.handle(&keeper, from_json(&body)?)?;
+    }
+    Ok(())
+}
+
+/// A child waits as long as its keeper lives.
+const fn go_on() -> io::Result<()> {
+    Ok(())
+}
+
+/// The open file, and the frame of the last picture.
+#[derive(Default)]
+struct Work {
+    media: Option<Media<'static>>,
+    frame: Option<PosterFrame>,
+}
+
+impl Work {
+    fn handle(&mut self, keeper: &KeeperLink, request: Request) -> io::Result<()> {
+        let answer = match request {
+            Request::Open(request) => {
+                *self = Self::default();
+                open(keeper, &request).map(|media| {
+                    let answer = Answer::Opened(Box::new(media.info().clone()), media.ledger());
+                    self.media = Some(media);
+                    answer
+                })
+            }
+            Request::Picture(request) => self.picture(keeper, &request),
+            Request::Rgb(framing) => self.frame.as_ref().ok_or_else(nothing_open).and_then(|frame| {
+                let picture = frame.to_rgb8(framing)?;
+                keeper.send(Tag::Picture, &picture.pixels)?;
+                Ok(Answer::Rgb(picture.width, picture.height))
+            }),
+            Request::Close => {
+                *self = Self::default();
+                return Ok(());
+            }
+            #[cfg(feature = "testing")]
+            Request::Act(act, parent) => Ok(Answer::Acted(act.perform(parent, |bytes| keeper.send_raw(bytes)))),
+        };
+        let ledger = self.media.as_ref().map(Media::ledger).unwrap_or_default();
+        keeper.answer(&answer.unwrap_or_else(|error| Answer::Failed(Failure::from(error), ledger)))
+    }
+
+    fn picture(&mut self, keeper: &KeeperLink, request: &FrameRequest) -> Result<Answer, Error> {
+        let media = self.media.as_mut().ok_or_else(nothing_open)?;
+        self.frame = None;
+        let frame = media.frame(request)?;
+        let mut picture = Picture::of(&frame)?;
+        keeper.send(Tag::Picture, &std::mem::take(&mut picture.thumbnail.bytes))?;
+        self.frame = Some(frame);
+        Ok(Answer::Picture(Box::new(picture), media.ledger()))
+    }
+}
+
+fn nothing_open() -> Error {
+    Error::Library { step: "working on the file".into(), reason: "none is open".to_owned() }
+}
+
+fn open(keeper: &KeeperLink, request: &Open) -> Result<Media<'static>, Error> {
+    let one = std::num::NonZeroUsize::MIN;
+    let mut options =
+        OpenOptions::default().with_limits(request.limits).with_threads(Threads::Count(one));
+    options.frame = request.frame;
+    if let Some(left) = request.time_left {
+        options = options.with_total_time(left);
+    }
+    let keeper = keeper.clone();
+    let size = request.size;
+    match request.input {
+        InputKind::Ranges => Media::open_ranges(Box::new(Remote { keeper, size }), &options, options.work()),
+        InputKind::Reader => Media::open(RemoteReader { keeper, size, position: 0 }, &options),
+    }
+}
+
+/// The keeper, as the child sees it. An end of the socket is the end of the child.
+#[derive(Clone)]
+struct KeeperLink(Arc<Mutex<Wire>>);
+
+impl KeeperLink {
+    fn lock(&self) -> MutexGuard<'_, Wire> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, answer: &Answer) -> io::Result<()> {
+        self.lock().send(Tag::Answer, &to_json(answer)?, go_on)
+    }
+
+    fn send(&self, tag: Tag, body: &[u8]) -> Result<(), Error> {
+        let sent: io::Result<()> = self.lock().send(tag, body, go_on);
+        sent.map_err(|error| Error::Library { step: "sending".into(), reason: error.to_string() })
+    }
+
+    #[cfg(feature = "testing")]
+    fn send_raw(&self, bytes: &[u8]) -> io::Result<()> {
+        self.lock().send_raw(bytes)
+    }
+
+    /// Asks for something, and waits for it. `Err` tells whether it may be tried again.
+    fn ask(&self, tag: Tag, numbers: &[u64]) -> Result<Vec<u8>, bool> {
+        let mut wire = self.lock();
+        let sent: io::Result<()> = wire.send(tag, &to_bytes(numbers), go_on);
+        match sent.and_then(|()| wire.receive(MAX_READ, go_on)) {
+            Ok(Some((Tag::Bytes, body))) => Ok(body),
+            Ok(Some((Tag::Refused, body))) => Err(body.first() == Some(&1)),
+            // There is nobody left to work for.
+            _ => exit(1),
+        }
+    }
+
+    fn tell(&self, tag: Tag, numbers: &[u64]) {
+        let sent: io::Result<()> = self.lock().send(tag, &to_bytes(numbers), go_on);
+        if sent.is_err() {
+            exit(1);
+        }
+    }
+}
+
+/// An object that the keeper reads by byte ranges.
+struct Remote {
+    keeper: KeeperLink,
+    size: u64,
+}
+
+/// Why the keeper's reader failed, the keeper knows; here it counts whether it may be tried again.
+fn refused(may_pass: bool) -> ReadFault {
+    let reason = "refused by the keeper".to_owned();
+    ReadFault::Source(match may_pass {
+        true => SourceError::Connection { reason },
+        false => SourceError::NotFound { reason },
+    })
+}
+
+fn numbers_of(ranges: &[ByteRange]) -> Vec<u64> {
+    ranges.iter().flat_map(|range| [range.start(), range.end()]).collect()
+}
+
+impl Ranges for Remote {
+    /// The keeper begins the call itself.
+    fn begin(&mut self, _: Deadline) {}
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        None
+    }
+
+    /// The keeper keeps it.
+    fn ledger(&self) -> Ledger {
+        Ledger::default()
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadFault> {
+        let length = buffer.len().min(MAX_READ);
+        let bytes = self.keeper.ask(Tag::Read, &[offset, length as u64]).map_err(refused)?;
+        let count = bytes.len().min(length);
+        if let (Some(room), Some(bytes)) = (buffer.get_mut(..count), bytes.get(..count)) {
+            room.copy_from_slice(bytes);
+        }
+        Ok(count)
+    }
+
+    fn wait_for(&mut self, range: ByteRange) -> Result<(), ReadFault> {
+        self.keeper.ask(Tag::Wait, &[range.start(), range.end()]).map(drop).map_err(refused)
+    }
+
+    fn prefetch(&mut self, ranges: &[ByteRange]) {
+        self.keeper.tell(Tag::Prefetch, &numbers_of(ranges));
+    }
+
+    fn depth(&self) -> u32 {
+        let depth = self.keeper.ask(Tag::Depth, &[]).ok().and_then(|body| to_numbers(&body).first().copied());
+        depth.and_then(|depth| u32::try_from(depth).ok()).unwrap_or(0)
+    }
+
+    fn prefetch_behind(&self, depth: u32, ranges: &[ByteRange]) {
+        let numbers = [vec![u64::from(depth)], numbers_of(ranges)].concat();
+        self.keeper.tell(Tag::PrefetchBehind, &numbers);
+    }
+
+    fn need_only(&mut self, ranges: &[ByteRange]) {
+        self.keeper.tell(Tag::NeedOnly, &numbers_of(ranges));
+    }
+}
+
+/// A reader of the keeper's caller.
+struct RemoteReader {
+    keeper: KeeperLink,
+    size: u64,
+    position: u64,
+}
+
+impl Read for RemoteReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len().min(MAX_READ);
+        let bytes = self.keeper.ask(Tag::Read, &[self.position, length as u64]);
+        let bytes = bytes.map_err(|_| io::Error::other("refused by the keeper"))?;
+        let count = bytes.len().min(length);
+        if let (Some(room), Some(bytes)) = (buffer.get_mut(..count), bytes.get(..count)) {
+            room.copy_from_slice(bytes);
+        }
+        self.position = self.position.saturating_add(count as u64);
+        Ok(count)
+    }
+}
+
+impl Seek for RemoteReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::End(distance) => self.size.checked_add_signed(distance),
+            SeekFrom::Current(distance) => self.position.checked_add_signed(distance),
+        };
+        self.position = place.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}

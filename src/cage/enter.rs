@@ -1,0 +1,151 @@
+//! What a child gives up before it looks at the first byte of a file.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch,
+};
+
+use super::layers::Layers;
+
+/// The user and group that a child of root becomes: `nobody`.
+const NOBODY: u32 = 65_534;
+
+/// Goes into all layers that there are, in the order that makes each possible: what needs descriptors or rights goes first.
+///
+/// # Errors
+/// When the child has no parent any more.
+pub(super) fn enter(parent: u32) -> io::Result<Layers> {
+    let is_root = rustix::process::getuid().is_root();
+    let unprivileged = !is_root || become_nobody();
+    // A change of user has taken it away; and the parent may have ended before.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    let has_parent = rustix::process::getppid()
+        .is_some_and(|pid| u32::try_from(pid.as_raw_nonzero().get()).is_ok_and(|pid| pid == parent));
+    if !has_parent {
+        return Err(io::Error::other("the keeper has ended"));
+    }
+    let no_new_privs = rustix::thread::set_no_new_privs(true).is_ok();
+    let is_hidden = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).is_ok();
+    let landlock = landlock();
+    let no_core = limit(Resource::Core);
+    // Threads count as processes: decoding has one.
+    let no_processes = limit(Resource::Nproc) && no_core && is_hidden && unprivileged;
+    let no_descriptors = limit(Resource::Nofile);
+    let seccomp = seccomp();
+    Ok(Layers { no_descriptors, no_processes, unprivileged, no_new_privs, landlock, seccomp })
+}
+
+/// Sets a limit to nothing, for good.
+fn limit(resource: Resource) -> bool {
+    rustix::process::setrlimit(resource, Rlimit { current: Some(0), maximum: Some(0) }).is_ok()
+}
+
+/// Closes what a program may have left open beside the three standard streams.
+#[expect(unsafe_code, reason = "the descriptors belong to nobody: the process has just begun")]
+pub(super) fn close_descriptors() {
+    // SAFETY: no value of this process owns a descriptor above 2 yet.
+    unsafe { libc::close_range(3, u32::MAX, 0) };
+}
+
+/// Gives up root, its groups and its rights.
+#[expect(unsafe_code, reason = "libc's calls change all threads of a process; there is one")]
+fn become_nobody() -> bool {
+    // SAFETY: the calls take numbers, and an empty list of groups.
+    unsafe {
+        libc::setgroups(0, std::ptr::null()) == 0 && libc::setgid(NOBODY) == 0 && libc::setuid(NOBODY) == 0
+    }
+}
+
+/// Forbids all files, TCP and signals, as far as the kernel knows how.
+fn landlock() -> Option<u32> {
+    use landlock::{
+        ABI, Access as _, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr as _, RulesetCreated,
+        RulesetStatus, Scope,
+    };
+
+    let newest = ABI::V6;
+    let restricted = Ruleset::default()
+        .handle_access(AccessFs::from_all(newest))
+        .and_then(|rules| rules.handle_access(AccessNet::from_all(newest)))
+        .and_then(|rules| rules.scope(Scope::from_all(newest)))
+        .and_then(Ruleset::create)
+        .and_then(RulesetCreated::restrict_self)
+        .ok()?;
+    match (restricted.ruleset, restricted.landlock) {
+        (RulesetStatus::NotEnforced, _) => None,
+        (_, LandlockStatus::Available { effective_abi, .. }) => u32::try_from(effective_abi as i32).ok(),
+        _ => None,
+    }
+}
+
+/// Forbids all calls that decoding does not need. A forbidden call fails with `EPERM`: one that a C library makes without need, in this
+/// version or the next, is no reason to end.
+fn seccomp() -> bool {
+    filter().is_ok_and(|filter| seccompiler::apply_filter(&filter).is_ok())
+}
+
+fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
+    // Memory, but no code.
+    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
+        let no_code = SeccompCondition::new(
+            2,
+            SeccompCmpArgLen::Dword,
+            SeccompCmpOp::MaskedEq(u64::from(libc::PROT_EXEC.unsigned_abs())),
+            0,
+        )?;
+        rules.insert(call, vec![SeccompRule::new(vec![no_code])?]);
+    }
+    // A signal to itself: `abort`.
+    let own = std::process::id().into();
+    let to_itself = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, own)?;
+    rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![to_itself])?]);
+    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    SeccompFilter::new(rules, refuse, SeccompAction::Allow, TargetArch::try_from(std::env::consts::ARCH)?)?
+        .try_into()
+}
+
+/// The calls that decoding needs, whatever their arguments.
+const ALLOWED: &[i64] = &[
+    // The socket.
+    libc::SYS_read,
+    libc::SYS_readv,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_recvfrom,
+    libc::SYS_sendto,
+    libc::SYS_close,
+    // Memory.
+    libc::SYS_brk,
+    libc::SYS_madvise,
+    libc::SYS_mremap,
+    libc::SYS_munmap,
+    // Waiting, and waking others.
+    libc::SYS_futex,
+    libc::SYS_sched_yield,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_restart_syscall,
+    // Signals of its own: handlers of the runtime, `abort`.
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    // What the time is, and who it is itself.
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_getres,
+    libc::SYS_gettimeofday,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_getrandom,
+    libc::SYS_getrusage,
+    libc::SYS_sched_getaffinity,
+    // The end.
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+];

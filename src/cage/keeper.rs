@@ -1,0 +1,441 @@
+//! One child, as its parent sees it: started, served, watched, ended.
+
+use std::fs;
+use std::io::{self, SeekFrom};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::layers::Layers;
+use super::wire::{Answer, CHILD, MAX_ANSWER, MAX_READ, Request, Tag, Wire, from_json, to_bytes, to_json, to_numbers};
+use crate::deadline::{Deadline, Stop};
+use crate::error::panic_message;
+use crate::limits::Limit;
+use crate::media::{Fault, ReadSeek};
+use crate::source::{ByteRange, RangeReader, Ranges as _};
+use crate::{CancelToken, Error};
+
+/// How often a child at work is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long a child may take to notice itself that its time is over, and to say so.
+const GRACE: Duration = Duration::from_millis(50);
+/// How long a child may take to begin.
+const START: Duration = Duration::from_secs(10);
+/// Ranges that a child may name in one message. Plans name some hundreds.
+const MAX_RANGES: usize = 1 << 16;
+
+/// A child that is running.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    child: Child,
+    wire: Wire,
+    pub(super) layers: Layers,
+}
+
+/// What a call may take.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    pub(super) deadline: Deadline,
+    /// Up to where the child's CPU time may go, all that it has ever used.
+    pub(super) cpu_time: Duration,
+    /// What the limit is in words.
+    pub(super) max_cpu_time: Duration,
+    pub(super) max_memory: u64,
+    /// Bytes of a picture.
+    pub(super) max_picture: usize,
+}
+
+/// Why a call ended without an answer.
+enum End {
+    /// The socket ended, or what came through it was no message.
+    Socket(io::Error),
+    /// It was ended here.
+    Stopped(Error),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Socket(error)
+    }
+}
+
+impl Keeper {
+    /// Starts a child of this program, and waits until it is ready.
+    pub(super) fn start(program: &Path) -> Result<Self, Error> {
+        let failed = |error: io::Error| Error::NoCage { reason: error.to_string() };
+        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        ours.set_read_timeout(Some(LOOK)).map_err(failed)?;
+        ours.set_write_timeout(Some(LOOK)).map_err(failed)?;
+        let mut command = Command::new(program);
+        command
+            .arg0(CHILD)
+            .arg(std::process::id().to_string())
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // An interrupt from the terminal is for the keeper.
+            .process_group(0);
+        let child = spawn(command).map_err(failed)?;
+        let mut keeper = Self { child, wire: Wire::new(ours), layers: Layers::default() };
+        let bounds = Bounds {
+            deadline: Deadline::new(START, None::<CancelToken>),
+            cpu_time: START,
+            max_cpu_time: START,
+            max_memory: u64::MAX,
+            max_picture: 0,
+        };
+        match keeper.answer(None, &bounds) {
+            Ok((Answer::Ready(layers), _)) => {
+                keeper.layers = layers;
+                Ok(keeper)
+            }
+            Ok(_) | Err(End::Socket(_)) => {
+                let how = keeper.how_it_ended();
+                Err(Error::NoCage { reason: format!("{} {how}", program.display()) })
+            }
+            Err(End::Stopped(_)) => Err(Error::NoCage {
+                reason: format!("{} did not begin as a child of the cage", program.display()),
+            }),
+        }
+    }
+
+    /// Whether the child still waits for work.
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// CPU time that the child has used since it began.
+    pub(super) fn cpu_time(&self) -> Duration {
+        cpu_time(self.child.id()).unwrap_or_default()
+    }
+
+    /// Makes the child do something, and serves its reads meanwhile.
+    ///
+    /// # Errors
+    /// Why there is no answer. The child has ended then.
+    pub(super) fn call(
+        &mut self,
+        request: &Request,
+        served: &mut Served,
+        bounds: &Bounds,
+    ) -> Result<(Answer, Option<Vec<u8>>), Error> {
+        let body = to_json(request).map_err(|error| Error::NoCage { reason: error.to_string() })?;
+        let mut watch = Watch::new(self.child.id(), bounds);
+        let sent = self.wire.send(Tag::Request, &body, || watch.look());
+        sent.and_then(|()| self.answer(Some(served), bounds)).map_err(|end| self.ended(end))
+    }
+
+    /// Says that nothing more comes for the open file.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        // A child that does not take this few bytes is not worth keeping.
+        self.wire.send(Tag::Request, &to_json(&Request::Close)?, || Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn answer(&mut self, mut served: Option<&mut Served>, bounds: &Bounds) -> Result<(Answer, Option<Vec<u8>>), End> {
+        let mut watch = Watch::new(self.child.id(), bounds);
+        let garbage = || End::Socket(io::ErrorKind::InvalidData.into());
+        let mut picture = None;
+        loop {
+            let most = bounds.max_picture.max(MAX_ANSWER);
+            let message = self.wire.receive(most, || watch.look())?;
+            let (tag, body) = message.ok_or_else(|| End::Socket(io::ErrorKind::UnexpectedEof.into()))?;
+            let reply = match (tag, &mut served) {
+                (Tag::Answer, _) => return Ok((from_json(&body)?, picture)),
+                (Tag::Picture, Some(_)) if picture.is_none() => {
+                    picture = Some(body);
+                    None
+                }
+                (tag, Some(served)) => served.serve(tag, &body).ok_or_else(garbage)?,
+                _ => return Err(garbage()),
+            };
+            if let Some((tag, body)) = reply {
+                self.wire.send(tag, &body, || watch.look())?;
+            }
+            // A child that asks without a pause is looked at, too.
+            watch.look()?;
+        }
+    }
+
+    /// Ends the child, and says why the call has no answer.
+    fn ended(&mut self, end: End) -> Error {
+        match end {
+            End::Stopped(error) => {
+                self.kill();
+                error
+            }
+            End::Socket(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.kill();
+                garbage(&error.to_string())
+            }
+            End::Socket(_) => Error::DecoderDied { how: self.how_it_ended() },
+        }
+    }
+
+    /// How a child ended whose socket has.
+    fn how_it_ended(&mut self) -> String {
+        // The socket ends a moment before the process does.
+        let waiting = Instant::now();
+        while waiting.elapsed() < GRACE {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return in_words(status);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.kill();
+        "closed its socket".to_owned()
+    }
+
+    fn kill(&mut self) {
+        // Both fail only where the child has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Of an answer that makes no sense.
+pub(super) fn garbage(why: &str) -> Error {
+    Error::DecoderDied { how: format!("gave an answer that makes no sense ({why})") }
+}
+
+/// How a process ended.
+fn in_words(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => match signal_name(signal) {
+            Some(name) => format!("was ended by {name}"),
+            None => format!("was ended by signal {signal}"),
+        },
+        (None, Some(code)) => format!("ended with exit code {code}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+const fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGILL => "SIGILL",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGSYS => "SIGSYS",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGTRAP => "SIGTRAP",
+        _ => return None,
+    })
+}
+
+/// Starts processes in one thread that lives as long as this process: a child ends with the thread that has started it
+/// (`PR_SET_PDEATHSIG`), and threads of a pool end when they are idle.
+fn spawn(command: Command) -> io::Result<Child> {
+    type Order = (Command, Sender<io::Result<Child>>);
+    static STARTER: OnceLock<Sender<Order>> = OnceLock::new();
+    let starter = match STARTER.get() {
+        Some(starter) => starter,
+        None => {
+            let (sender, orders) = mpsc::channel::<Order>();
+            thread::Builder::new().name("cage".to_owned()).spawn(move || {
+                for (mut command, reply) in orders {
+                    let child = command.spawn();
+                    // The child's end of the socket is closed here before anyone waits for the child.
+                    drop(command);
+                    let _ = reply.send(child);
+                }
+            })?;
+            STARTER.get_or_init(|| sender)
+        }
+    };
+    let (reply, child) = mpsc::channel();
+    let gone = || io::Error::other("the thread that starts processes has ended");
+    starter.clone().send((command, reply)).map_err(|_| gone())?;
+    child.recv().map_err(|_| gone())?
+}
+
+/// Looks at a child at work.
+struct Watch<'b> {
+    id: u32,
+    bounds: &'b Bounds,
+    looked: Instant,
+    /// Since when its time is over.
+    late: Option<Instant>,
+}
+
+impl<'b> Watch<'b> {
+    fn new(id: u32, bounds: &'b Bounds) -> Self {
+        Self { id, bounds, looked: Instant::now(), late: None }
+    }
+
+    /// Whether the call may go on.
+    fn look(&mut self) -> Result<(), End> {
+        if self.looked.elapsed() < LOOK {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        let Bounds { deadline, cpu_time: most, max_cpu_time, max_memory, .. } = self.bounds;
+        let stop = |limit, allowed| Err(End::Stopped(Error::LimitExceeded { limit, allowed }));
+        match deadline.expired() {
+            Some(Stop::Cancelled) => return Err(End::Stopped(Error::Cancelled)),
+            Some(stop) if self.late.get_or_insert_with(Instant::now).elapsed() >= GRACE => {
+                return Err(End::Stopped(Fault::Stopped(stop).into()));
+            }
+            _ => {}
+        }
+        if resident_memory(self.id).is_some_and(|bytes| bytes > *max_memory) {
+            return stop(Limit::MaxMemory, *max_memory);
+        }
+        if cpu_time(self.id).is_some_and(|used| used > most.saturating_add(GRACE)) {
+            return stop(Limit::MaxCpuTime, u64::try_from(max_cpu_time.as_millis()).unwrap_or(u64::MAX));
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a process that are in memory (proc(5), `/proc/pid/statm`).
+fn resident_memory(id: u32) -> Option<u64> {
+    let pages: u64 = fs::read_to_string(format!("/proc/{id}/statm")).ok()?.split(' ').nth(1)?.parse().ok()?;
+    pages.checked_mul(rustix::param::page_size() as u64)
+}
+
+/// CPU time of all threads of a process (proc(5), `/proc/pid/stat`: `utime` and `stime`, in ticks).
+fn cpu_time(id: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name of the program, in brackets, may contain anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_ascii_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
+    let ticks = times.next()?.checked_add(times.next()?)?;
+    let nanoseconds = ticks.checked_mul(1_000_000_000)?.checked_div(rustix::param::clock_ticks_per_second())?;
+    Some(Duration::from_nanos(nanoseconds))
+}
+
+/// What a child reads, and why it could not.
+pub(super) struct Served {
+    pub(super) source: Source,
+    /// The first fault of the call.
+    pub(super) fault: Option<Fault>,
+}
+
+pub(super) enum Source {
+    Ranges(RangeReader),
+    Reader(OwnReader),
+}
+
+impl Served {
+    pub(super) const fn new(source: Source) -> Self {
+        Self { source, fault: None }
+    }
+
+    /// Does what a message asks for. The reply, if there is one to this message; `None` when it is nothing that may come.
+    fn serve(&mut self, tag: Tag, body: &[u8]) -> Option<Option<(Tag, Vec<u8>)>> {
+        let numbers = to_numbers(body);
+        if numbers.len() > 2 * MAX_RANGES {
+            return None;
+        }
+        let done = match (tag, &mut self.source, &numbers[..]) {
+            (Tag::Read, Source::Ranges(reader), &[offset, length]) => read_ranges(reader, offset, length),
+            (Tag::Read, Source::Reader(reader), &[offset, length]) => {
+                reader.read_at(offset, read_length(length))
+            }
+            (Tag::Wait, Source::Ranges(reader), &[start, end]) => {
+                reader.wait_for(ByteRange::new(start, end)).map(|()| Vec::new()).map_err(Fault::from)
+            }
+            (Tag::Depth, Source::Ranges(reader), []) => Ok(to_bytes(&[reader.depth().into()])),
+            (Tag::Prefetch, Source::Ranges(reader), places) => {
+                reader.prefetch(&ranges_of(places, reader.size()));
+                return Some(None);
+            }
+            (Tag::NeedOnly, Source::Ranges(reader), places) => {
+                reader.need_only(&ranges_of(places, reader.size()));
+                return Some(None);
+            }
+            (Tag::PrefetchBehind, Source::Ranges(reader), [depth, places @ ..]) => {
+                let depth = u32::try_from(*depth).ok()?.min(reader.depth());
+                reader.prefetch_behind(depth, &ranges_of(places, reader.size()));
+                return Some(None);
+            }
+            _ => return None,
+        };
+        Some(Some(match done {
+            Ok(bytes) => (Tag::Bytes, bytes),
+            Err(fault) => {
+                let may_pass = fault.may_have_passed();
+                self.fault.get_or_insert(fault);
+                (Tag::Refused, vec![u8::from(may_pass)])
+            }
+        }))
+    }
+}
+
+fn read_length(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX).min(MAX_READ)
+}
+
+fn read_ranges(reader: &mut RangeReader, offset: u64, length: u64) -> Result<Vec<u8>, Fault> {
+    let mut buffer = vec![0; read_length(length)];
+    let count = reader.read_at(offset, &mut buffer)?;
+    buffer.truncate(count);
+    Ok(buffer)
+}
+
+/// Ranges as they were sent, as far as the object has them.
+fn ranges_of(places: &[u64], size: u64) -> Vec<ByteRange> {
+    let pairs = places.chunks_exact(2).filter_map(|pair| <[u64; 2]>::try_from(pair).ok());
+    pairs.map(|[start, end]| ByteRange::new(start, end).clipped(size)).filter(|range| !range.is_empty()).collect()
+}
+
+/// A reader of the caller's.
+pub(super) struct OwnReader {
+    reader: Box<dyn ReadSeek + Send>,
+    pub(super) size: u64,
+    position: Option<u64>,
+}
+
+impl OwnReader {
+    pub(super) fn new(mut reader: Box<dyn ReadSeek + Send>) -> Result<Self, Fault> {
+        let size = caught(|| reader.seek(SeekFrom::End(0)))?
+            .map_err(|error| Fault::Read { offset: 0, error: Arc::new(error) })?;
+        Ok(Self { reader, size, position: None })
+    }
+
+    fn read_at(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, Fault> {
+        let mut buffer = vec![0; length];
+        let (reader, moved) = (&mut self.reader, self.position.take() != Some(offset));
+        let read = caught(|| {
+            if moved {
+                reader.seek(SeekFrom::Start(offset))?;
+            }
+            loop {
+                match reader.read(&mut buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => return result,
+                }
+            }
+        })?;
+        let failed = |error| Fault::Read { offset, error: Arc::new(error) };
+        let count = read.map_err(failed)?;
+        if count > buffer.len() {
+            return Err(failed(io::Error::other("the reader returned more bytes than it was asked for")));
+        }
+        buffer.truncate(count);
+        self.position = offset.checked_add(count as u64);
+        Ok(buffer)
+    }
+}
+
+/// Runs the caller's code; a panic in it is a fault.
+fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Fault::ReaderPanicked(panic_message(&*payload)))
+}

@@ -1,0 +1,36 @@
+//! The layers of a cage.
+
+use serde::{Deserialize, Serialize};
+
+/// The layers of a cage: what keeps a child from all but its socket. Which there are depends on the kernel, and on what a container
+/// permits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Layers {
+    /// It can open no descriptor: no file, socket or pipe (`RLIMIT_NOFILE` is 0).
+    pub no_descriptors: bool,
+    /// It can start neither process nor thread (`RLIMIT_NPROC` is 0, and it is not root), and leaves no core dump.
+    pub no_processes: bool,
+    /// It is neither root nor has it any right of root's.
+    pub unprivileged: bool,
+    /// Nothing that it might execute gives it rights (`no_new_privs`).
+    pub no_new_privs: bool,
+    /// The kernel refuses all files, TCP and signals to other processes (Landlock): the version of its interface.
+    pub landlock: Option<u32>,
+    /// The kernel refuses all calls that decoding does not need (seccomp).
+    pub seccomp: bool,
+}
+
+impl Layers {
+    /// The layers under their names, and whether they are active.
+    pub fn named(self) -> [(&'static str, bool); 6] {
+        [
+            ("no_descriptors", self.no_descriptors),
+            ("no_processes", self.no_processes),
+            ("unprivileged", self.unprivileged),
+            ("no_new_privs", self.no_new_privs),
+            ("landlock", self.landlock.is_some()),
+            ("seccomp", self.seccomp),
+        ]
+    }
+}

@@ -1,0 +1,452 @@
+//! [`Cage`], and the files that are open in it.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::DumpableBehavior;
+
+use super::keeper::{Bounds, Keeper, OwnReader, Served, Source, garbage};
+use super::layers::Layers;
+use super::picture::Picture;
+use super::wire::{Answer, Failure, InputKind, Open, Request};
+use crate::deadline::Deadline;
+use crate::media::open_reader;
+use crate::pixels::{Framing, RgbPicture};
+use crate::source::{Identity, Ranges as _, RangeSource, SourceError};
+#[cfg(doc)]
+use crate::Media;
+use crate::{
+    Encoding, Error, FrameRequest, ImageFormat, Ledger, MediaInfo, OpenOptions, Thumbnail,
+};
+
+/// Children that are kept for the next videos, at most.
+const MAX_IDLE: usize = 4;
+/// What is wrong with an answer to something else.
+const OTHER_ANSWER: &str = "another answer than was due";
+/// Bytes of a file beside its pixels: headers, and what a format adds.
+const FILE_OVERHEAD: u64 = 1 << 20;
+
+/// How a [`Cage`] is built. Start from `CageOptions::default()`.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CageOptions {
+    /// The program whose `main` calls [`run_if_child`](super::run_if_child); by default this one, as `/proc/self/exe` names it.
+    pub program: Option<PathBuf>,
+}
+
+impl CageOptions {
+    /// With this helper program.
+    #[must_use]
+    pub fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
+        self
+    }
+}
+
+/// Children that decode, and wait for the next video meanwhile. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Cage(Arc<Pool>);
+
+#[derive(Debug)]
+struct Pool {
+    program: PathBuf,
+    layers: Layers,
+    idle: Mutex<Vec<Keeper>>,
+}
+
+impl Pool {
+    fn idle(&self) -> MutexGuard<'_, Vec<Keeper>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A child that waits, or a new one.
+    fn take(&self) -> Result<Keeper, Error> {
+        // What has ended meanwhile is not used.
+        while let Some(mut keeper) = { self.idle().pop() } {
+            if keeper.is_alive() {
+                return Ok(keeper);
+            }
+        }
+        let keeper = Keeper::start(&self.program)?;
+        // A child that lost a layer on the way is none of this cage.
+        if keeper.layers == self.layers || self.layers == Layers::default() {
+            return Ok(keeper);
+        }
+        Err(Error::NoCage { reason: format!("its layers are {:?}, not {:?}", keeper.layers, self.layers) })
+    }
+
+    fn give_back(&self, mut keeper: Keeper) {
+        let mut idle = self.idle();
+        if idle.len() < MAX_IDLE && keeper.close().is_ok() {
+            idle.push(keeper);
+        }
+    }
+}
+
+impl Cage {
+    /// Starts the first child.
+    ///
+    /// The memory of this process is hidden from other processes of the same user (`PR_SET_DUMPABLE` is 0), so that a child cannot read it,
+    /// where it can do anything at all. It leaves no core dump then, and no debugger of another user than root can attach to it.
+    ///
+    /// # Errors
+    /// [`Error::NoCage`] when no child can be started.
+    pub fn start(options: CageOptions) -> Result<Self, Error> {
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+            .map_err(|error| Error::NoCage { reason: error.to_string() })?;
+        let program = options.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+        let first = Keeper::start(&program)?;
+        Ok(Self(Arc::new(Pool { program, layers: first.layers, idle: Mutex::new(vec![first]) })))
+    }
+
+    /// The layers around each child.
+    pub fn layers(&self) -> Layers {
+        self.0.layers
+    }
+
+    /// Opens an object that is read by byte ranges, as [`Media::open_source`] does.
+    ///
+    /// # Errors
+    /// As [`Media::open_source`]; [`Error::DecoderDied`] and [`Error::NoCage`].
+    pub fn open_source(&self, source: impl RangeSource, options: &OpenOptions) -> Result<CagedMedia, Error> {
+        let source: Arc<dyn RangeSource> = Arc::new(source);
+        let deadline = options.work().deadline().clone();
+        let open = || {
+            let reader = open_reader(&source, options, &deadline)?;
+            let size = reader.size();
+            self.open_served(Source::Ranges(reader), (InputKind::Ranges, size), options, &deadline)
+        };
+        match open() {
+            Err(Error::Source(SourceError::Changed { .. })) => open(),
+            result => result,
+        }
+    }
+
+    /// Opens a file, as [`Media::open_file`] does.
+    ///
+    /// # Errors
+    /// As [`Media::open_file`]; [`Error::DecoderDied`] and [`Error::NoCage`].
+    pub fn open_file(&self, path: impl AsRef<Path>, options: &OpenOptions) -> Result<CagedMedia, Error> {
+        let path = path.as_ref();
+        let file = File::open(path)
+            .map_err(|error| Error::Open { path: path.to_owned(), error: Arc::new(error) })?;
+        self.open(file, options)
+    }
+
+    /// Opens what a reader gives, as [`Media::open`] does.
+    ///
+    /// # Errors
+    /// As [`Media::open`]; [`Error::DecoderDied`] and [`Error::NoCage`].
+    pub fn open<R: Read + Seek + Send + 'static>(
+        &self,
+        reader: R,
+        options: &OpenOptions,
+    ) -> Result<CagedMedia, Error> {
+        let reader = OwnReader::new(Box::new(reader))?;
+        let size = reader.size;
+        let deadline = options.work().deadline().clone();
+        self.open_served(Source::Reader(reader), (InputKind::Reader, size), options, &deadline)
+    }
+
+    fn open_served(
+        &self,
+        source: Source,
+        (input, size): (InputKind, u64),
+        options: &OpenOptions,
+        deadline: &Deadline,
+    ) -> Result<CagedMedia, Error> {
+        if size == 0 {
+            return Err(Error::Empty);
+        }
+        let mut session = Session::begin(&self.0, source, options, deadline.clone())?;
+        let time_left = options.deadline.map(|end| end.saturating_duration_since(Instant::now()));
+        let request = Open { input, size, limits: options.limits, frame: options.frame, time_left };
+        match session.call(&Request::Open(request))? {
+            (Answer::Opened(info, ledger), None) => {
+                session.ledger = ledger;
+                if !is_sound(&info, options) {
+                    return Err(session.nonsense("streams that are not there"));
+                }
+                Ok(CagedMedia { session, info: *info })
+            }
+            _ => Err(session.nonsense(OTHER_ANSWER)),
+        }
+    }
+
+    /// Makes a child try something that it must not be able to do.
+    ///
+    /// # Errors
+    /// How the child ended, if it did.
+    #[cfg(feature = "testing")]
+    pub fn perform(
+        &self,
+        act: super::acts::Act,
+        options: &OpenOptions,
+    ) -> Result<Result<String, String>, Error> {
+        let deadline = options.work().deadline().clone();
+        let nothing = Source::Reader(OwnReader::new(Box::new(std::io::empty()))?);
+        let mut session = Session::begin(&self.0, nothing, options, deadline)?;
+        match session.call(&Request::Act(act, std::process::id()))? {
+            (Answer::Acted(outcome), None) => Ok(outcome),
+            _ => Err(session.nonsense(OTHER_ANSWER)),
+        }
+    }
+}
+
+/// Holds what a child says of a file to what it may say.
+fn is_sound(info: &MediaInfo, options: &OpenOptions) -> bool {
+    let count = info.streams.len();
+    u64::try_from(count).is_ok_and(|count| count <= options.limits.max_streams.into())
+        && info.video_stream.is_none_or(|index| index < count)
+        && info.streams.iter().enumerate().all(|(index, stream)| stream.index == index)
+}
+
+/// A file that is open in a child. It has what [`Media`] has for one frame at a time, and gives the same frames, bit by bit.
+///
+/// A child that dies takes its file with it: each later call gives the same error. Others do not notice.
+pub struct CagedMedia {
+    session: Session,
+    info: MediaInfo,
+}
+
+impl fmt::Debug for CagedMedia {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CagedMedia").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+impl CagedMedia {
+    /// What the file says.
+    pub const fn info(&self) -> &MediaInfo {
+        &self.info
+    }
+
+    /// Which object it is, as [`Media::identity`].
+    pub fn identity(&self) -> Option<Identity> {
+        match &self.session.served.source {
+            Source::Ranges(reader) => reader.identity(),
+            Source::Reader(_) => None,
+        }
+    }
+
+    /// What reading has cost so far.
+    pub fn ledger(&self) -> Ledger {
+        match &self.session.served.source {
+            Source::Ranges(reader) => reader.ledger(),
+            Source::Reader(_) => self.session.ledger,
+        }
+    }
+
+    /// The layers around the child.
+    pub fn layers(&self) -> Layers {
+        self.session.pool.layers
+    }
+
+    /// The requested frame, as [`Media::frame`] finds it, made the picture that was requested with it.
+    ///
+    /// # Errors
+    /// As [`Media::frame`] and [`PosterFrame::thumbnail`](crate::PosterFrame::thumbnail); [`Error::DecoderDied`].
+    pub fn picture(&mut self, request: &FrameRequest) -> Result<Picture, Error> {
+        let session = &mut self.session;
+        session.begin_call();
+        match session.call(&Request::Picture(*request))? {
+            (Answer::Picture(picture, ledger), Some(bytes)) => {
+                session.ledger = ledger;
+                let picture = checked(*picture, bytes, &request.encoding, &session.options);
+                picture.map_err(|why| session.nonsense(why))
+            }
+            _ => Err(session.nonsense(OTHER_ANSWER)),
+        }
+    }
+
+    /// The frame of the last picture as packed RGB, as [`PosterFrame::to_rgb8`](crate::PosterFrame::to_rgb8) gives it.
+    ///
+    /// # Errors
+    /// As `to_rgb8`; [`Error::DecoderDied`]; [`Error::Library`] when there was no picture.
+    pub fn to_rgb8(&mut self, framing: impl Into<Framing>) -> Result<RgbPicture, Error> {
+        let session = &mut self.session;
+        match session.call(&Request::Rgb(framing.into()))? {
+            (Answer::Rgb(width, height), Some(pixels)) => {
+                let area = u64::from(width) * u64::from(height);
+                let is_sound = area.checked_mul(3) == Some(pixels.len() as u64)
+                    && area > 0
+                    && area <= session.options.limits.max_pixels;
+                if is_sound {
+                    return Ok(RgbPicture { width, height, pixels });
+                }
+                Err(session.nonsense("a picture of another size"))
+            }
+            _ => Err(session.nonsense(OTHER_ANSWER)),
+        }
+    }
+}
+
+/// A child at work, and what it works on.
+struct Session {
+    pool: Arc<Pool>,
+    /// `None` when the child has died.
+    keeper: Option<Keeper>,
+    served: Served,
+    ledger: Ledger,
+    options: OpenOptions,
+    deadline: Deadline,
+    /// CPU time that the child had used when the file was opened.
+    used: Duration,
+    died: Option<Error>,
+}
+
+impl Session {
+    fn begin(
+        pool: &Arc<Pool>,
+        source: Source,
+        options: &OpenOptions,
+        deadline: Deadline,
+    ) -> Result<Self, Error> {
+        let keeper = pool.take()?;
+        Ok(Self {
+            pool: Arc::clone(pool),
+            used: keeper.cpu_time(),
+            keeper: Some(keeper),
+            served: Served::new(source),
+            ledger: Ledger::default(),
+            options: options.clone(),
+            deadline,
+            died: None,
+        })
+    }
+
+    /// Begins another call: its time runs from here.
+    fn begin_call(&mut self) {
+        self.deadline = self.deadline.begin();
+        self.served.fault = None;
+        if let Source::Ranges(reader) = &mut self.served.source {
+            reader.begin(self.deadline.clone());
+        }
+    }
+
+    fn call(&mut self, request: &Request) -> Result<(Answer, Option<Vec<u8>>), Error> {
+        let dead = || Error::DecoderDied { how: "has ended".to_owned() };
+        let keeper = match (&self.died, &mut self.keeper) {
+            (None, Some(keeper)) => keeper,
+            (died, _) => return Err(died.clone().unwrap_or_else(dead)),
+        };
+        let limits = self.options.limits;
+        // One bound for all calls together, or one for each.
+        let used = if self.options.deadline.is_some() { self.used } else { keeper.cpu_time() };
+        let bounds = Bounds {
+            deadline: self.deadline.clone(),
+            cpu_time: used.saturating_add(limits.max_cpu_time),
+            max_cpu_time: limits.max_cpu_time,
+            max_memory: limits.max_memory,
+            max_picture: usize::try_from(most_bytes(limits.max_pixels)).unwrap_or(usize::MAX),
+        };
+        match keeper.call(request, &mut self.served, &bounds) {
+            Ok((Answer::Failed(failure, ledger), None)) => {
+                self.ledger = ledger;
+                Err(self.error_of(failure))
+            }
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.dies(error)),
+        }
+    }
+
+    /// Ends the child, which is not trusted any more.
+    fn dies(&mut self, error: Error) -> Error {
+        self.keeper = None;
+        self.died.get_or_insert(error).clone()
+    }
+
+    fn nonsense(&mut self, why: &str) -> Error {
+        self.dies(garbage(why))
+    }
+
+    /// What a child's error is here: what our own reader said first.
+    fn error_of(&mut self, failure: Failure) -> Error {
+        match failure {
+            Failure::Reader { offset, message } => match self.served.fault.take() {
+                Some(fault) => fault.into(),
+                None => {
+                    let error = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, message);
+                    Error::Read { offset, error: Arc::new(error) }
+                }
+            },
+            Failure::Empty => Error::Empty,
+            Failure::NotMedia { reason } => Error::NotMedia { reason },
+            Failure::NoVideo { found } => Error::NoVideo { found },
+            Failure::NoCover => Error::NoCover,
+            Failure::NoDecoder { codec } => Error::NoDecoder { codec },
+            Failure::Encrypted { scheme } => Error::Encrypted { scheme },
+            Failure::TileGrid => Error::TileGrid,
+            Failure::NoFrame { packets, errors, first } => Error::NoFrame { packets, errors, first },
+            Failure::LimitExceeded { limit, allowed } => Error::LimitExceeded { limit, allowed },
+            Failure::Timeout { allowed } => Error::Timeout { allowed },
+            Failure::Panicked { message } => Error::Panicked { message },
+            Failure::TooExpensive => Error::TooExpensive,
+            Failure::TooLarge { format, width, height, max_side } => {
+                Error::TooLarge { format, width, height, max_side }
+            }
+            Failure::Picture { step, reason } => Error::Picture { step: step.into(), reason },
+            Failure::Library { step, reason } => Error::Library { step: step.into(), reason },
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            self.pool.give_back(keeper);
+        }
+    }
+}
+
+/// Bytes that a picture of so many pixels has, at most: as packed RGB, or as PNG, which may be larger.
+const fn most_bytes(max_pixels: u64) -> u64 {
+    max_pixels.saturating_mul(4).saturating_add(FILE_OVERHEAD)
+}
+
+/// Takes an answer and the bytes that came with it, if it may be one.
+fn checked(
+    mut picture: Picture,
+    bytes: Vec<u8>,
+    encoding: &Encoding,
+    options: &OpenOptions,
+) -> Result<Picture, &'static str> {
+    let Thumbnail { width, height, format, .. } = picture.thumbnail;
+    let area = |(width, height)| u64::from(width) * u64::from(height);
+    let is_of_size = |size| (1..=options.limits.max_pixels).contains(&area(size));
+    let is_within = |side: u32, bound: Option<NonZeroU32>| bound.is_none_or(|bound| side <= bound.get());
+    let bounds = encoding.bounds;
+    if format != encoding.format || !bytes.starts_with(magic(format)) {
+        return Err("a picture of another format");
+    }
+    if !is_of_size((width, height))
+        || !is_of_size(picture.decoded_size)
+        || !is_within(width, bounds.max_width)
+        || !is_within(height, bounds.max_height)
+    {
+        return Err("a picture of another size");
+    }
+    let is_part_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_name = |name: &str| name.len() <= 32 && name.chars().all(is_part_of_name);
+    if !picture.pts_seconds.is_finite() || !is_name(&picture.pixel_format) {
+        return Err("words or numbers that no frame has");
+    }
+    picture.thumbnail.bytes = bytes;
+    Ok(picture)
+}
+
+/// What a picture's file begins with: JPEG (ITU-T T.81, B.1.1.3), PNG (RFC 2083, 3.1), WebP (RFC 9649, 2.4).
+const fn magic(format: ImageFormat) -> &'static [u8] {
+    match format {
+        ImageFormat::Jpeg => &[0xff, 0xd8],
+        #[cfg(feature = "png")]
+        ImageFormat::Png => b"\x89PNG\r\n\x1a\n",
+        #[cfg(feature = "webp")]
+        ImageFormat::WebP => b"RIFF",
+    }
+}

@@ -1,0 +1,141 @@
+//! Videos that are open in this process or in a cage, behind one type.
+
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use super::layers::Layers;
+use super::picture::Picture;
+use super::{Cage, CagedMedia};
+use crate::pixels::{Framing, RgbPicture};
+use crate::source::RangeSource;
+use crate::{Error, FrameRequest, Ledger, Media, MediaInfo, OpenOptions, PosterFrame};
+
+/// Opens videos in this process, or in a cage. By default in this process.
+#[derive(Debug, Clone, Default)]
+pub struct Opener(Option<Cage>);
+
+impl From<Cage> for Opener {
+    fn from(cage: Cage) -> Self {
+        Self(Some(cage))
+    }
+}
+
+impl Opener {
+    /// The layers of the cage; `None` where there is none.
+    pub fn layers(&self) -> Option<Layers> {
+        self.0.as_ref().map(Cage::layers)
+    }
+
+    /// Opens an object that is read by byte ranges.
+    ///
+    /// # Errors
+    /// As [`Media::open_source`] and [`Cage::open_source`].
+    pub fn open_source(&self, source: impl RangeSource, options: &OpenOptions) -> Result<Opened, Error> {
+        match &self.0 {
+            Some(cage) => cage.open_source(source, options).map(Opened::caged),
+            None => Media::open_source(source, options).map(Opened::here),
+        }
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// As [`Media::open_file`] and [`Cage::open_file`].
+    pub fn open_file(&self, path: impl AsRef<Path>, options: &OpenOptions) -> Result<Opened, Error> {
+        match &self.0 {
+            Some(cage) => cage.open_file(path, options).map(Opened::caged),
+            None => Media::open_file(path, options).map(Opened::here),
+        }
+    }
+
+    /// Opens what a reader gives.
+    ///
+    /// # Errors
+    /// As [`Media::open`] and [`Cage::open`].
+    pub fn open<R: Read + Seek + Send + 'static>(
+        &self,
+        reader: R,
+        options: &OpenOptions,
+    ) -> Result<Opened, Error> {
+        match &self.0 {
+            Some(cage) => cage.open(reader, options).map(Opened::caged),
+            None => Media::open(reader, options).map(Opened::here),
+        }
+    }
+}
+
+/// An open video, by [`Opener`].
+#[derive(Debug)]
+pub struct Opened(Place);
+
+#[derive(Debug)]
+enum Place {
+    /// With the frame of the last picture.
+    Here(Box<Media<'static>>, Option<Box<PosterFrame>>),
+    Caged(CagedMedia),
+}
+
+impl Opened {
+    fn here(media: Media<'static>) -> Self {
+        Self(Place::Here(Box::new(media), None))
+    }
+
+    const fn caged(media: CagedMedia) -> Self {
+        Self(Place::Caged(media))
+    }
+
+    /// What the file says.
+    pub const fn info(&self) -> &MediaInfo {
+        match &self.0 {
+            Place::Here(media, _) => media.info(),
+            Place::Caged(media) => media.info(),
+        }
+    }
+
+    /// What reading has cost so far.
+    pub fn ledger(&self) -> Ledger {
+        match &self.0 {
+            Place::Here(media, _) => media.ledger(),
+            Place::Caged(media) => media.ledger(),
+        }
+    }
+
+    /// The layers of the cage; `None` where there is none.
+    pub fn layers(&self) -> Option<Layers> {
+        match &self.0 {
+            Place::Here(..) => None,
+            Place::Caged(media) => Some(media.layers()),
+        }
+    }
+
+    /// The requested frame, made the picture that was requested with it.
+    ///
+    /// # Errors
+    /// As [`Media::frame`], [`PosterFrame::thumbnail`] and [`CagedMedia::picture`].
+    pub fn picture(&mut self, request: &FrameRequest) -> Result<Picture, Error> {
+        match &mut self.0 {
+            Place::Here(media, last) => {
+                let frame = media.frame(request)?;
+                let picture = Picture::of(&frame)?;
+                *last = Some(Box::new(frame));
+                Ok(picture)
+            }
+            Place::Caged(media) => media.picture(request),
+        }
+    }
+
+    /// The frame of the last picture as packed RGB.
+    ///
+    /// # Errors
+    /// As [`PosterFrame::to_rgb8`] and [`CagedMedia::to_rgb8`]; [`Error::Library`] when there was no picture.
+    pub fn to_rgb8(&mut self, framing: impl Into<Framing>) -> Result<RgbPicture, Error> {
+        match &mut self.0 {
+            Place::Here(_, Some(frame)) => frame.to_rgb8(framing),
+            Place::Here(_, None) => Err(Error::Library {
+                step: "taking the last frame".into(),
+                reason: "there was none".to_owned(),
+            }),
+            Place::Caged(media) => media.to_rgb8(framing),
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Decoding in a process of its own: the same answers, and what that process cannot do. The children are those of the program itself.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Cursor;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{AT, Outcome, fixture, fixture_bytes, fixtures};
+use posterframe::cage::acts::Act;
+use posterframe::cage::{Cage, CageOptions, Picture};
+use posterframe::source::MemorySource;
+use posterframe::{
+    Bounds, CancelToken, Error, ErrorKind, FrameRequest, FrameTime, Limit, Limits, Media, OpenOptions,
+};
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_posterframe");
+/// What a loaded machine may add to the 100 ms in which a child is ended.
+const SLACK: Duration = Duration::from_millis(900);
+
+fn cage() -> Outcome<Cage> {
+    Ok(Cage::start(CageOptions::default().with_program(PROGRAM))?)
+}
+
+fn times() -> Vec<FrameTime> {
+    ["0", "2.5", "5", "-1", "middle"].into_iter().filter_map(|time| time.parse().ok()).collect()
+}
+
+/// What came of a call, to compare: errors by their words.
+fn words<T>(result: Result<T, Error>) -> Result<T, String> {
+    result.map_err(|error| format!("{} {error}", error.kind()))
+}
+
+/// Every fixture, at several times, from a reader and by ranges: information, frame, picture and costs are the same to the bit.
+#[test]
+fn a_cage_changes_no_answer() -> Outcome {
+    let cage = cage()?;
+    let mut options = OpenOptions::default();
+    // One thread decodes in a cage. The frames are the same with two, the packets that are decoded need not be.
+    options.threads = posterframe::Threads::Count(std::num::NonZeroUsize::MIN);
+    let mut pictures = 0;
+    for name in fixtures()? {
+        let bytes = fixture_bytes(&name)?;
+        let mut here = Media::open(Cursor::new(bytes.clone()), &options);
+        let mut caged = cage.open(Cursor::new(bytes.clone()), &options);
+        let (info, other) = (here.as_ref().map(Media::info), caged.as_ref().map(|media| media.info()));
+        assert_eq!(words(info.map_err(Clone::clone)), words(other.map_err(Clone::clone)), "{name}");
+        let mut ranges = Media::open_source(MemorySource::new(bytes.clone()), &options);
+        let mut caged_ranges = cage.open_source(MemorySource::new(bytes), &options);
+        let (Ok(here), Ok(caged), Ok(ranges), Ok(caged_ranges)) =
+            (&mut here, &mut caged, &mut ranges, &mut caged_ranges)
+        else {
+            assert!(ranges.is_err() && caged_ranges.is_err(), "{name}");
+            continue;
+        };
+        for time in times() {
+            let request = FrameRequest::at(time).with_encoding(
+                posterframe::Encoding::default().with_bounds(Bounds::width(96)),
+            );
+            let (frame, picture) = (here.frame(request), caged.picture(&request));
+            let taken = words(frame.as_ref().map_err(Clone::clone).and_then(Picture::of));
+            assert_eq!(taken, words(picture), "{name} at {time}");
+            let [ledger, other] = [here.ledger(), caged.ledger()].map(|mut ledger| {
+                ledger.waiting = Duration::ZERO;
+                ledger
+            });
+            assert_eq!(ledger, other, "{name} at {time}");
+            if let Ok(frame) = frame {
+                assert_eq!(frame.to_rgb8(Bounds::width(80))?, caged.to_rgb8(Bounds::width(80))?, "{name}");
+                pictures += 1;
+            }
+            let taken = words(ranges.frame(request).and_then(|frame| Picture::of(&frame)));
+            assert_eq!(taken, words(caged_ranges.picture(&request)), "{name} at {time} by ranges");
+            let [ledger, other] = [ranges.ledger(), caged_ranges.ledger()]
+                .map(|ledger| (ledger.requests, ledger.round_trips, ledger.bytes_used, ledger.cache_hits));
+            assert_eq!(ledger, other, "{name} at {time} by ranges");
+        }
+    }
+    assert!(pictures > 300, "{pictures} pictures");
+    Ok(())
+}
+
+#[test]
+fn errors_of_the_reader_come_back_as_they_were() -> Outcome {
+    let cage = cage()?;
+    let missing = cage.open_file("nothing.mp4", &OpenOptions::default()).expect_err("there is none");
+    assert_eq!((missing.kind(), missing.to_string().contains("nothing.mp4")), (ErrorKind::NotFound, true));
+    let empty = cage.open(Cursor::new(Vec::new()), &OpenOptions::default()).expect_err("it is empty");
+    assert!(matches!(empty, Error::Empty), "{empty}");
+    let limits = Limits::default().with_max_bytes(1000);
+    let options = OpenOptions::default().with_limits(limits);
+    for result in [
+        cage.open_file(fixture("h264_end.mp4"), &options).map(drop),
+        cage.open_source(MemorySource::new(fixture_bytes("h264_end.mp4")?), &options).map(drop),
+    ] {
+        let error = result.expect_err("it takes more than 1000 bytes");
+        assert_eq!(error.limit(), Some(Limit::MaxBytes), "{error}");
+    }
+    let not_there = CageOptions::default().with_program("/nowhere/posterframe");
+    assert!(matches!(Cage::start(not_there), Err(Error::NoCage { .. })));
+    let no_child = CageOptions::default().with_program("/bin/true");
+    let error = Cage::start(no_child).expect_err("it is no child");
+    assert!(error.to_string().contains("ended with exit code 0"), "{error}");
+    Ok(())
+}
+
+/// Tries all five acts. What each was answered.
+fn try_acts(cage: &Cage) -> Outcome<Vec<(Act, Result<String, String>)>> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let acts =
+        [Act::ReadEnvironment, Act::ReadMemory, Act::Connect(port), Act::Fork, Act::Trace, Act::OpenFile];
+    acts.into_iter().map(|act| Ok((act, cage.perform(act, &OpenOptions::default())?))).collect()
+}
+
+#[test]
+fn a_child_can_do_nothing_to_its_parent() -> Outcome {
+    let cage = cage()?;
+    for (act, outcome) in try_acts(&cage)? {
+        assert!(outcome.is_err(), "{act:?}: {outcome:?} within {:?}", cage.layers());
+    }
+    let layers = cage.layers();
+    assert!(layers.no_descriptors && layers.no_processes && layers.unprivileged && layers.no_new_privs);
+    Ok(())
+}
+
+/// Run by the test below in a process of its own, whose outer filter refuses the calls that a layer is made of.
+#[test]
+#[ignore = "part of another test"]
+fn acts_within_a_container() -> Outcome {
+    let cage = cage()?;
+    for (act, outcome) in try_acts(&cage)? {
+        println!("{act:?}: {outcome:?}");
+        assert!(outcome.is_err(), "{act:?}: {outcome:?} within {:?}", cage.layers());
+    }
+    println!("seccomp {} landlock {}", cage.layers().seccomp, cage.layers().landlock.is_some());
+    let mut media = cage.open_file(fixture("h264_end.mp4"), &OpenOptions::default())?;
+    assert_eq!(media.picture(&FrameRequest::at(AT))?.pts_seconds, 5.0);
+    Ok(())
+}
+
+/// A filter that refuses these calls, for this thread and what it starts.
+fn refuse(calls: &[i64]) -> Outcome {
+    let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
+    let filter = seccompiler::SeccompFilter::new(
+        rules,
+        seccompiler::SeccompAction::Allow,
+        seccompiler::SeccompAction::Errno(libc::EPERM.unsigned_abs()),
+        std::env::consts::ARCH.try_into()?,
+    )?;
+    Ok(seccompiler::apply_filter(&seccompiler::BpfProgram::try_from(filter)?)?)
+}
+
+#[test]
+fn acts_are_contained_where_a_container_refuses_a_layer() -> Outcome {
+    let landlock = [libc::SYS_landlock_create_ruleset, libc::SYS_landlock_restrict_self];
+    let seccomp = [libc::SYS_seccomp];
+    let both = [landlock[0], landlock[1], seccomp[0]];
+    for (refused, seccomp, is_landlock_refused) in
+        [(&landlock[..], true, true), (&seccomp[..], false, false), (&both[..], false, true)]
+    {
+        let refused = refused.to_vec();
+        let run = thread::spawn(move || {
+            refuse(&refused).map_err(|error| error.to_string())?;
+            let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
+            command.args(["--ignored", "--exact", "acts_within_a_container", "--nocapture"]);
+            command.output().map_err(|error| error.to_string())
+        });
+        let output = run.join().map_err(|_| "the thread panicked")??;
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(text.contains(&format!("seccomp {seccomp} landlock ")), "{text}");
+        assert!(!is_landlock_refused || text.contains("landlock false"), "{text}");
+    }
+    Ok(())
+}
+
+/// The accidents: each is one error, and the next file finds another child.
+#[test]
+fn accidents_end_one_call() -> Outcome {
+    let cage = cage()?;
+    let second = Duration::from_secs(1);
+    let options = |limits: Limits| OpenOptions::default().with_limits(limits);
+    let hasty = options(Limits::default().with_max_time(second));
+    let frugal = options(Limits::default().with_max_cpu_time(second));
+    let small = options(Limits::default().with_max_memory(300 << 20));
+    let patient = OpenOptions::default();
+    type Expected = fn(&Error) -> bool;
+    let died = |error: &Error| matches!(error, Error::DecoderDied { .. }) && !error.is_retryable();
+    let cases: [(Act, &OpenOptions, Option<Duration>, Expected, &str); 7] = [
+        (Act::Crash, &patient, None, died, "SIGABRT"),
+        (Act::AnswerGarbage, &patient, None, died, "makes no sense"),
+        (Act::Loop, &hasty, Some(second), |error| error.kind() == ErrorKind::Timeout, "1.0 s"),
+        (Act::Silence, &hasty, Some(second), |error| error.kind() == ErrorKind::Timeout, "1.0 s"),
+        (Act::Loop, &frugal, None, |error| error.limit() == Some(Limit::MaxCpuTime), "max_cpu_time is 1s"),
+        (Act::Allocate, &small, None, |error| error.limit() == Some(Limit::MaxMemory), "max_memory"),
+        (Act::Crash, &patient, None, died, "SIGABRT"),
+    ];
+    for (act, options, deadline, is_expected, text) in cases {
+        let begun = Instant::now();
+        let error = cage.perform(act, options).expect_err("it has no answer");
+        let elapsed = begun.elapsed();
+        assert!(is_expected(&error) && error.to_string().contains(text), "{act:?}: {error:?}");
+        let late = Duration::from_millis(100) + SLACK;
+        assert!(deadline.is_none_or(|deadline| elapsed < deadline + late), "{act:?} took {elapsed:?}");
+        let mut media = cage.open_file(fixture("h264_end.mp4"), &OpenOptions::default())?;
+        assert_eq!(media.picture(&FrameRequest::at(AT))?.pts_seconds, 5.0, "after {act:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_cancelled_call_ends_at_once() -> Outcome {
+    let cage = cage()?;
+    let token = CancelToken::default();
+    let options = OpenOptions::default().with_cancel(token.clone());
+    let cancelling = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        token.cancel();
+        Instant::now()
+    });
+    let error = cage.perform(Act::Loop, &options).expect_err("it was cancelled");
+    let ended = Instant::now();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    let cancelled = cancelling.join().map_err(|_| "the thread panicked")?;
+    assert!(ended.duration_since(cancelled) < Duration::from_millis(100) + SLACK);
+    Ok(())
+}
+
+#[test]
+fn a_crash_disturbs_no_neighbour() -> Outcome {
+    let cage = cage()?;
+    let mut media: Vec<_> = (0..3)
+        .map(|_| cage.open_file(fixture("h264_end.mp4"), &OpenOptions::default()))
+        .collect::<Result<_, _>>()?;
+    let crashing = cage.clone();
+    let crashes = thread::spawn(move || {
+        (0..5).map(|_| crashing.perform(Act::Crash, &OpenOptions::default()).is_err()).collect::<Vec<_>>()
+    });
+    for media in &mut media {
+        for time in times() {
+            media.picture(&FrameRequest::at(time))?;
+        }
+    }
+    assert_eq!(crashes.join().map_err(|_| "the thread panicked")?, [true; 5]);
+    Ok(())
+}
+
+/// The children of a process, as the system lists them.
+fn children(parent: u32) -> Outcome<BTreeSet<u32>> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir("/proc")? {
+        let Ok(id) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
+        // Processes end while the list is read.
+        let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
+        let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
+        let mut fields = fields.split_ascii_whitespace();
+        let (state, its_parent) = (fields.next(), fields.next());
+        if state != Some("Z") && its_parent == Some(parent.to_string().as_str()) {
+            found.insert(id);
+        }
+    }
+    Ok(found)
+}
+
+/// A program that has started a child and waits for standard input.
+fn waiting_program() -> Outcome<(Child, u32)> {
+    let mut program = Command::new(PROGRAM)
+        .args(["grab", "-", "--isolate", "-o", "/dev/null"])
+        .env("SECRET_OF_THE_PARENT", "hunter2")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(20) {
+        for child in children(program.id())? {
+            let status = fs::read_to_string(format!("/proc/{child}/limits")).unwrap_or_default();
+            let has_entered = status.lines().any(|line| {
+                line.starts_with("Max open files") && line.split_ascii_whitespace().nth(3) == Some("0")
+            });
+            if has_entered {
+                // The last layer follows the limits at once.
+                thread::sleep(Duration::from_millis(100));
+                return Ok((program, child));
+            }
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    program.kill()?;
+    program.wait()?;
+    Err("no child has come".into())
+}
+
+#[test]
+fn a_child_has_nothing_but_its_socket() -> Outcome {
+    let (mut program, child) = waiting_program()?;
+    let read = |name: &str| fs::read_to_string(format!("/proc/{child}/{name}"));
+    let (environment, limits, status) = (read("environ")?, read("limits")?, read("status")?);
+    let descriptors: Vec<_> = fs::read_dir(format!("/proc/{child}/fd"))?
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .map(|link| link.to_string_lossy().into_owned())
+        .collect();
+    program.kill()?;
+    program.wait()?;
+    assert_eq!(environment, "");
+    for name in ["Max open files", "Max processes", "Max core file size"] {
+        let line = limits.lines().find(|line| line.starts_with(name)).ok_or(name)?;
+        let values: Vec<_> = line[name.len()..].split_ascii_whitespace().take(2).collect();
+        assert_eq!(values, ["0", "0"], "{line}");
+    }
+    // Those would kill work that is sound.
+    for name in ["Max address space", "Max file size"] {
+        assert!(limits.lines().any(|line| line.starts_with(name) && line.contains("unlimited")), "{limits}");
+    }
+    assert!(status.lines().any(|line| line == "NoNewPrivs:\t1"), "{status}");
+    assert!(status.lines().any(|line| line == "CapEff:\t0000000000000000"), "{status}");
+    assert!(status.lines().any(|line| line == "Threads:\t1"), "{status}");
+    let sockets: BTreeSet<_> = descriptors.iter().filter(|link| link.starts_with("socket:")).collect();
+    assert_eq!(sockets.len(), 1, "{descriptors:?}");
+    assert!(descriptors.iter().all(|link| link.starts_with("socket:") || link == "/dev/null"), "{descriptors:?}");
+    Ok(())
+}
+
+#[test]
+fn a_child_ends_with_its_parent() -> Outcome {
+    let (mut program, child) = waiting_program()?;
+    program.kill()?;
+    program.wait()?;
+    let begun = Instant::now();
+    while fs::metadata(format!("/proc/{child}")).is_ok() {
+        // Who takes over an orphan may be slow to bury it.
+        let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+        if status.contains("State:\tZ") {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "child {child} lives on");
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// One child does the work of many files.
+#[test]
+fn a_child_is_kept_for_the_next_file() -> Outcome {
+    let cage = cage()?;
+    let before = children(std::process::id())?;
+    for _ in 0..20 {
+        let mut media = cage.open_file(fixture("h264_end.mp4"), &OpenOptions::default())?;
+        media.picture(&FrameRequest::at(AT))?;
+    }
+    let after = children(std::process::id())?;
+    // Other tests of this process have children, too, which come and go.
+    assert!(after.difference(&before).count() <= 12, "{before:?} {after:?}");
+    Ok(())
+}
+
+fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Outcome<(i32, String, String)> {
+    let output = Command::new(PROGRAM).args(arguments).envs(settings.iter().copied()).output()?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok((output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr)))
+}
+
+#[test]
+fn the_command_line_has_a_switch() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let video = fixture("h264_end.mp4");
+    let video = video.to_str().ok_or("not UTF-8")?;
+    let picture = |name: &str| folder.path().join(name).display().to_string();
+    let [plain, flagged, set] = ["plain.jpg", "flag.jpg", "set.jpg"].map(picture);
+    let mut answers = Vec::new();
+    for (output, flag, settings) in [
+        (&plain, None, &[][..]),
+        (&flagged, Some("--isolate"), &[]),
+        (&set, None, &[("ISOLATE", "process")]),
+    ] {
+        let mut arguments = vec!["grab", video, "-o", output, "--json"];
+        arguments.extend(flag);
+        let (code, answer, error) = run(&arguments, settings)?;
+        assert_eq!(code, 0, "{error}");
+        answers.push(serde_json::from_str::<Value>(&answer)?);
+    }
+    assert!(answers[0].get("isolation").is_none());
+    for answer in &answers[1..] {
+        let layers = &answer["isolation"];
+        assert_eq!(layers["no_descriptors"], true, "{answer}");
+        assert_eq!((layers["unprivileged"].as_bool(), layers["no_new_privs"].as_bool()), (Some(true), Some(true)));
+        assert!(layers["seccomp"].is_boolean() && layers.get("landlock").is_some(), "{answer}");
+        for field in ["bytes", "requests", "round_trips", "bytes_fetched", "frame_pts_seconds"] {
+            assert_eq!(answer[field], answers[0][field], "{field}");
+        }
+    }
+    assert_eq!(fs::read(&plain)?, fs::read(&flagged)?);
+    assert_eq!(fs::read(&plain)?, fs::read(&set)?);
+    let [mut probed, caged] = [&["probe", video, "--json"][..], &["probe", video, "--json", "--isolate"]]
+        .map(|arguments| run(arguments, &[]).and_then(|(_, text, _)| Ok(serde_json::from_str::<Value>(&text)?)));
+    for part in ["streams", "format"] {
+        assert_eq!(probed.as_mut().map(|answer| answer[part].take()).ok(), caged.as_ref().map(|answer| answer[part].clone()).ok());
+    }
+    let (code, _, error) = run(&["grab", video, "-o", &plain], &[("ISOLATE", "yes")])?;
+    assert_eq!(code, 9, "{error}");
+    assert!(error.contains("ISOLATE") && error.contains("process or none"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn the_job_is_the_same_in_a_cage() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let video = fixture("h264_end.mp4");
+    let video = video.to_str().ok_or("not UTF-8")?;
+    let mut reports = Vec::new();
+    for (name, flag) in [("plain", None), ("caged", Some("--isolate"))] {
+        let store = folder.path().join(name).display().to_string();
+        let copy = folder.path().join(name).join("videos/1_film.mp4");
+        fs::create_dir_all(copy.parent().ok_or("no parent")?)?;
+        fs::copy(video, &copy)?;
+        let copy = copy.display().to_string();
+        let mut arguments = vec!["process", &copy, "--store", &store, "--json"];
+        arguments.extend(flag);
+        let (code, answer, error) = run(&arguments, &[])?;
+        assert_eq!(code, 0, "{error}");
+        let report: Value = serde_json::from_str(&answer)?;
+        assert_eq!(report.get("isolation").is_some(), flag.is_some(), "{report}");
+        let thumbnail = fs::read(folder.path().join(name).join("thumbnails/1_film.jpg"))?;
+        reports.push((report["requests"].clone(), report["bytes_fetched"].clone(), thumbnail));
+    }
+    assert_eq!(reports[0], reports[1]);
+    Ok(())
+}
