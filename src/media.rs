@@ -44,9 +44,9 @@ pub use info::{
     AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind,
     VideoInfo,
 };
+pub use init::{LibavLog, ProcessOptions, init};
 #[cfg(feature = "cage")]
 pub(crate) use input::{Fault, ReadSeek};
-pub use init::{LibavLog, ProcessOptions, init};
 #[cfg(fuzzing)]
 pub use layout::plan_layout;
 pub use open::Media;

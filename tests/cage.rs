@@ -60,9 +60,8 @@ fn a_cage_changes_no_answer() -> Outcome {
             continue;
         };
         for time in times() {
-            let request = FrameRequest::at(time).with_encoding(
-                posterframe::Encoding::default().with_bounds(Bounds::width(96)),
-            );
+            let request = FrameRequest::at(time)
+                .with_encoding(posterframe::Encoding::default().with_bounds(Bounds::width(96)));
             let (frame, picture) = (here.frame(request), caged.picture(&request));
             let taken = words(frame.as_ref().map_err(Clone::clone).and_then(Picture::of));
             assert_eq!(taken, words(picture), "{name} at {time}");
@@ -78,7 +77,7 @@ fn a_cage_changes_no_answer() -> Outcome {
             let taken = words(ranges.frame(request).and_then(|frame| Picture::of(&frame)));
             assert_eq!(taken, words(caged_ranges.picture(&request)), "{name} at {time} by ranges");
             let [ledger, other] = [ranges.ledger(), caged_ranges.ledger()]
-                .map(|ledger| (ledger.requests, ledger.round_trips, ledger.bytes_used, ledger.cache_hits));
+                .map(|ledger| (ledger.requests, ledger.round_trips, ledger.bytes_used));
             assert_eq!(ledger, other, "{name} at {time} by ranges");
         }
     }
@@ -272,7 +271,8 @@ fn children(parent: u32) -> Outcome<BTreeSet<u32>> {
 /// A program that has started a child and waits for standard input.
 fn waiting_program() -> Outcome<(Child, u32)> {
     let mut program = Command::new(PROGRAM)
-        .args(["grab", "-", "--isolate", "-o", "/dev/null"])
+        .args(["grab", "-", "--isolate", "-o", "-"])
+        .stdout(Stdio::null())
         .env("SECRET_OF_THE_PARENT", "hunter2")
         .stdin(Stdio::piped())
         .stderr(Stdio::null())
@@ -323,7 +323,10 @@ fn a_child_has_nothing_but_its_socket() -> Outcome {
     assert!(status.lines().any(|line| line == "Threads:\t1"), "{status}");
     let sockets: BTreeSet<_> = descriptors.iter().filter(|link| link.starts_with("socket:")).collect();
     assert_eq!(sockets.len(), 1, "{descriptors:?}");
-    assert!(descriptors.iter().all(|link| link.starts_with("socket:") || link == "/dev/null"), "{descriptors:?}");
+    assert!(
+        descriptors.iter().all(|link| link.starts_with("socket:") || link == "/dev/null"),
+        "{descriptors:?}"
+    );
     Ok(())
 }
 
@@ -374,11 +377,9 @@ fn the_command_line_has_a_switch() -> Outcome {
     let picture = |name: &str| folder.path().join(name).display().to_string();
     let [plain, flagged, set] = ["plain.jpg", "flag.jpg", "set.jpg"].map(picture);
     let mut answers = Vec::new();
-    for (output, flag, settings) in [
-        (&plain, None, &[][..]),
-        (&flagged, Some("--isolate"), &[]),
-        (&set, None, &[("ISOLATE", "process")]),
-    ] {
+    for (output, flag, settings) in
+        [(&plain, None, &[][..]), (&flagged, Some("--isolate"), &[]), (&set, None, &[("ISOLATE", "process")])]
+    {
         let mut arguments = vec!["grab", video, "-o", output, "--json"];
         arguments.extend(flag);
         let (code, answer, error) = run(&arguments, settings)?;
@@ -389,7 +390,10 @@ fn the_command_line_has_a_switch() -> Outcome {
     for answer in &answers[1..] {
         let layers = &answer["isolation"];
         assert_eq!(layers["no_descriptors"], true, "{answer}");
-        assert_eq!((layers["unprivileged"].as_bool(), layers["no_new_privs"].as_bool()), (Some(true), Some(true)));
+        assert_eq!(
+            (layers["unprivileged"].as_bool(), layers["no_new_privs"].as_bool()),
+            (Some(true), Some(true))
+        );
         assert!(layers["seccomp"].is_boolean() && layers.get("landlock").is_some(), "{answer}");
         for field in ["bytes", "requests", "round_trips", "bytes_fetched", "frame_pts_seconds"] {
             assert_eq!(answer[field], answers[0][field], "{field}");
@@ -398,12 +402,17 @@ fn the_command_line_has_a_switch() -> Outcome {
     assert_eq!(fs::read(&plain)?, fs::read(&flagged)?);
     assert_eq!(fs::read(&plain)?, fs::read(&set)?);
     let [mut probed, caged] = [&["probe", video, "--json"][..], &["probe", video, "--json", "--isolate"]]
-        .map(|arguments| run(arguments, &[]).and_then(|(_, text, _)| Ok(serde_json::from_str::<Value>(&text)?)));
+        .map(|arguments| {
+            run(arguments, &[]).and_then(|(_, text, _)| Ok(serde_json::from_str::<Value>(&text)?))
+        });
     for part in ["streams", "format"] {
-        assert_eq!(probed.as_mut().map(|answer| answer[part].take()).ok(), caged.as_ref().map(|answer| answer[part].clone()).ok());
+        assert_eq!(
+            probed.as_mut().map(|answer| answer[part].take()).ok(),
+            caged.as_ref().map(|answer| answer[part].clone()).ok()
+        );
     }
     let (code, _, error) = run(&["grab", video, "-o", &plain], &[("ISOLATE", "yes")])?;
-    assert_eq!(code, 9, "{error}");
+    assert_eq!(code, 2, "{error}");
     assert!(error.contains("ISOLATE") && error.contains("process or none"), "{error}");
     Ok(())
 }

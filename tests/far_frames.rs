@@ -104,7 +104,8 @@ fn a_keyframe_takes_its_own_bytes() -> Outcome {
                 let each = if index == Index::None || group < READ_OVER + 4_000 { group } else { 2_000 };
                 let in_front = u64::from(milliseconds / GROUP_MILLISECONDS) * each;
                 // The header of the fragment behind, and the keyframe there, when it is decoded by then.
-                let is_late = milliseconds % GROUP_MILLISECONDS >= GROUP_MILLISECONDS - 3 * PICTURE_MILLISECONDS;
+                let is_late =
+                    milliseconds % GROUP_MILLISECONDS >= GROUP_MILLISECONDS - 3 * PICTURE_MILLISECONDS;
                 opening + in_front + guess + READ_OVER + if is_late { guess } else { 0 }
             }
         };

@@ -49,7 +49,10 @@ impl Act {
             }
             Self::ReadMemory => File::open(format!("/proc/{parent}/mem")).map(|_| "opened".to_owned()),
             Self::Connect(port) => TcpStream::connect(("127.0.0.1", port)).map(|_| "connected".to_owned()),
-            Self::Fork => Command::new("/bin/true").spawn().map(|child| format!("process {}", child.id())).or_else(|_| fork()),
+            Self::Fork => Command::new("/bin/true")
+                .spawn()
+                .map(|child| format!("process {}", child.id()))
+                .or_else(|_| fork()),
             Self::Trace => trace(parent),
             Self::OpenFile => File::open("/etc/passwd").map(|_| "opened".to_owned()),
             Self::Crash => std::process::abort(),

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::enter::{close_descriptors, enter};
 use super::picture::Picture;
 use super::wire::{
-    Answer, CHILD, Failure, InputKind, MAX_ANSWER, MAX_READ, Open, Request, Tag, Wire,
-    from_json, to_bytes, to_json, to_numbers,
+    Answer, CHILD, Failure, InputKind, MAX_ANSWER, MAX_READ, Open, Request, Tag, Wire, from_json, to_bytes,
+    to_json, to_numbers,
 };
 use crate::deadline::Deadline;
 use crate::media::{Media, OpenOptions, PosterFrame, ProcessOptions, Threads, init, keep_freed_memory};
@@ -40,13 +40,15 @@ fn run(parent: u32) -> io::Result<()> {
     let keeper = KeeperLink(Arc::new(Mutex::new(Wire::new(UnixStream::from(socket)))));
     keeper.answer(&Answer::Ready(layers))?;
     let mut work = Work::default();
-    while let Some((tag, body)) = keeper.lock().receive(MAX_ANSWER, go_on)? {
-        if tag != Tag::Request {
-            return Err(io::ErrorKind::InvalidData.into());
+    loop {
+        // The lock is not held while the work asks for bytes.
+        let message = keeper.lock().receive(MAX_ANSWER, go_on)?;
+        match message {
+            Some((Tag::Request, body)) => work.handle(&keeper, from_json(&body)?)?,
+            Some(_) => return Err(io::ErrorKind::InvalidData.into()),
+            None => return Ok(()),
         }
-        work.handle(&keeper, from_json(&body)?)?;
     }
-    Ok(())
 }
 
 /// A child waits as long as its keeper lives.
@@ -83,7 +85,9 @@ impl Work {
                 return Ok(());
             }
             #[cfg(feature = "testing")]
-            Request::Act(act, parent) => Ok(Answer::Acted(act.perform(parent, |bytes| keeper.send_raw(bytes)))),
+            Request::Act(act, parent) => {
+                Ok(Answer::Acted(act.perform(parent, |bytes| keeper.send_raw(bytes))))
+            }
         };
         let ledger = self.media.as_ref().map(Media::ledger).unwrap_or_default();
         keeper.answer(&answer.unwrap_or_else(|error| Answer::Failed(Failure::from(error), ledger)))
@@ -106,8 +110,7 @@ fn nothing_open() -> Error {
 
 fn open(keeper: &KeeperLink, request: &Open) -> Result<Media<'static>, Error> {
     let one = std::num::NonZeroUsize::MIN;
-    let mut options =
-        OpenOptions::default().with_limits(request.limits).with_threads(Threads::Count(one));
+    let mut options = OpenOptions::default().with_limits(request.limits).with_threads(Threads::Count(one));
     options.frame = request.frame;
     if let Some(left) = request.time_left {
         options = options.with_total_time(left);

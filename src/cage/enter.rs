@@ -89,8 +89,7 @@ fn seccomp() -> bool {
 }
 
 fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
     // Memory, but no code.
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
         let no_code = SeccompCondition::new(

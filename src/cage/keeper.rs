@@ -14,7 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::layers::Layers;
-use super::wire::{Answer, CHILD, MAX_ANSWER, MAX_READ, Request, Tag, Wire, from_json, to_bytes, to_json, to_numbers};
+use super::wire::{
+    Answer, CHILD, MAX_ANSWER, MAX_READ, Request, Tag, Wire, from_json, to_bytes, to_json, to_numbers,
+};
 use crate::deadline::{Deadline, Stop};
 use crate::error::panic_message;
 use crate::limits::Limit;
@@ -140,7 +142,11 @@ impl Keeper {
         self.wire.send(Tag::Request, &to_json(&Request::Close)?, || Err(io::ErrorKind::TimedOut.into()))
     }
 
-    fn answer(&mut self, mut served: Option<&mut Served>, bounds: &Bounds) -> Result<(Answer, Option<Vec<u8>>), End> {
+    fn answer(
+        &mut self,
+        mut served: Option<&mut Served>,
+        bounds: &Bounds,
+    ) -> Result<(Answer, Option<Vec<u8>>), End> {
         let mut watch = Watch::new(self.child.id(), bounds);
         let garbage = || End::Socket(io::ErrorKind::InvalidData.into());
         let mut picture = None;
@@ -317,7 +323,8 @@ fn cpu_time(id: u32) -> Option<Duration> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut times = fields.split_ascii_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
     let ticks = times.next()?.checked_add(times.next()?)?;
-    let nanoseconds = ticks.checked_mul(1_000_000_000)?.checked_div(rustix::param::clock_ticks_per_second())?;
+    let nanoseconds =
+        ticks.checked_mul(1_000_000_000)?.checked_div(rustix::param::clock_ticks_per_second())?;
     Some(Duration::from_nanos(nanoseconds))
 }
 
@@ -393,7 +400,10 @@ fn read_ranges(reader: &mut RangeReader, offset: u64, length: u64) -> Result<Vec
 /// Ranges as they were sent, as far as the object has them.
 fn ranges_of(places: &[u64], size: u64) -> Vec<ByteRange> {
     let pairs = places.chunks_exact(2).filter_map(|pair| <[u64; 2]>::try_from(pair).ok());
-    pairs.map(|[start, end]| ByteRange::new(start, end).clipped(size)).filter(|range| !range.is_empty()).collect()
+    pairs
+        .map(|[start, end]| ByteRange::new(start, end).clipped(size))
+        .filter(|range| !range.is_empty())
+        .collect()
 }
 
 /// A reader of the caller's.

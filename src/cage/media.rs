@@ -14,15 +14,13 @@ use super::keeper::{Bounds, Keeper, OwnReader, Served, Source, garbage};
 use super::layers::Layers;
 use super::picture::Picture;
 use super::wire::{Answer, Failure, InputKind, Open, Request};
+#[cfg(doc)]
+use crate::Media;
 use crate::deadline::Deadline;
 use crate::media::open_reader;
 use crate::pixels::{Framing, RgbPicture};
-use crate::source::{Identity, Ranges as _, RangeSource, SourceError};
-#[cfg(doc)]
-use crate::Media;
-use crate::{
-    Encoding, Error, FrameRequest, ImageFormat, Ledger, MediaInfo, OpenOptions, Thumbnail,
-};
+use crate::source::{Identity, RangeSource, Ranges as _, SourceError};
+use crate::{Encoding, Error, FrameRequest, ImageFormat, Ledger, MediaInfo, OpenOptions, Thumbnail};
 
 /// Children that are kept for the next videos, at most.
 const MAX_IDLE: usize = 4;

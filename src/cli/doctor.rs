@@ -401,7 +401,9 @@ fn isolation(setting: Isolation) -> Finding {
         (Isolation::None, Ok(layers)) => {
             Finding::ok(format!("ISOLATE is none; a cage would have {}", output::layers(layers)))
         }
-        (Isolation::None, Err(error)) => Finding::ok(format!("ISOLATE is none; there could be no cage: {error}")),
+        (Isolation::None, Err(error)) => {
+            Finding::ok(format!("ISOLATE is none; there could be no cage: {error}"))
+        }
         (Isolation::Process, Ok(layers)) if layers.named().iter().all(|(_, is_active)| *is_active) => {
             Finding::ok(format!("a cage with {}", output::layers(layers)))
         }

@@ -218,7 +218,8 @@ pub(super) fn cost(ledger: &Ledger, milliseconds: u64) -> String {
 /// The layers of a cage, for people: those that are active, and those that are not.
 pub(super) fn layers(layers: Layers) -> String {
     let those = |are: bool| {
-        let names: Vec<_> = layers.named().into_iter().filter(|(_, is)| *is == are).map(|(name, _)| name).collect();
+        let names: Vec<_> =
+            layers.named().into_iter().filter(|(_, is)| *is == are).map(|(name, _)| name).collect();
         names.join(", ")
     };
     let absent = those(false);

@@ -8,8 +8,8 @@ use url::Url;
 use super::database::{DatabaseSettings, read_database};
 use super::lookup::Lookup;
 use super::{
-    Config, ConfigError, Isolation, LogFormat, LogSettings, ThumbnailSettings, read_isolation, read_key_rules,
-    read_log, read_thumbnail,
+    Config, ConfigError, Isolation, LogFormat, LogSettings, ThumbnailSettings, read_isolation,
+    read_key_rules, read_log, read_thumbnail,
 };
 use crate::frame_time::parse_duration;
 use crate::object_name::KeyRules;

@@ -33,7 +33,9 @@ use crate::media::units::Microseconds;
 use crate::media::work::Work;
 use crate::source::Ledger;
 #[cfg(feature = "remote")]
-use crate::source::{BlockCache, FirstReads, Identity, RangeReader, RangeSource, Ranges, ReaderOptions, SourceError};
+use crate::source::{
+    BlockCache, FirstReads, Identity, RangeReader, RangeSource, Ranges, ReaderOptions, SourceError,
+};
 
 /// An open media file.
 ///

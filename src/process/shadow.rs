@@ -134,7 +134,8 @@ impl<C: Catalog> Job<S3Store, C> {
         let stored = self.stored(target).await?;
         clock.end(&mut comparison.steps.look);
         let decoders = self.decoders.clone();
-        let poster = Poster::take(video, &version, &self.thumbnail, &self.options, &self.opener, decoders).await?;
+        let poster =
+            Poster::take(video, &version, &self.thumbnail, &self.options, &self.opener, decoders).await?;
         clock.end(&mut comparison.steps.picture);
         let Some(poster) = poster else { return Ok(None) };
         comparison.ledger = comparison.ledger.and(poster.ledger);
