@@ -22,7 +22,7 @@
 //! # }
 //! ```
 //!
-//! - `wire`: the messages.
+//! - `wire`: the messages; `relay`: libav's log lines among them.
 //! - `child`: the child: what it gives up (in `enter`; [`Layers`]), and its loop. It runs the code of [`Media`](crate::Media) on a reader
 //!   that asks the keeper.
 //! - `keeper`: one child as its parent sees it: started, served, watched, ended.
@@ -48,6 +48,8 @@ mod layers;
 mod media;
 mod opened;
 mod picture;
+#[cfg(target_os = "linux")]
+mod relay;
 #[cfg(target_os = "linux")]
 mod wire;
 

@@ -1,5 +1,6 @@
 //! Decoding in a process of its own: the same answers, and what that process cannot do. The children are those of the program itself.
 #![cfg(target_os = "linux")]
+#![expect(clippy::disallowed_methods, reason = "the tests wait for processes")]
 
 mod common;
 
@@ -411,6 +412,16 @@ fn the_command_line_has_a_switch() -> Outcome {
             caged.as_ref().map(|answer| answer[part].clone()).ok()
         );
     }
+    // The reason that libav gives is a line of its log.
+    let damaged = fixture("x_truncated_moov.mp4");
+    let damaged = damaged.to_str().ok_or("not UTF-8")?;
+    let [told, caged] = [None, Some("--isolate")].map(|flag| {
+        let mut arguments = vec!["grab", damaged, "-o", &plain];
+        arguments.extend(flag);
+        run(&arguments, &[("RUST_LOG", "libav=info")]).map(|(_, _, error)| error).unwrap_or_default()
+    });
+    assert!(told.lines().count() > 1, "{told}");
+    assert_eq!(told, caged);
     let (code, _, error) = run(&["grab", video, "-o", &plain], &[("ISOLATE", "yes")])?;
     assert_eq!(code, 2, "{error}");
     assert!(error.contains("ISOLATE") && error.contains("process or none"), "{error}");

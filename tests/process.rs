@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use posterframe::cage::{Opened, Opener};
 use posterframe::catalog::{Asset, AssetRow, Catalog, CatalogError, NewContent, SqliteCatalog};
 use posterframe::object_name::ContentId;
 use posterframe::process::{Job, JobError, LocalVideo, Report, SourceVersion, Status, VideoSource};
 use posterframe::store::{Condition, ETag, FolderStore, NewObject, ObjectDescription, Store, StoreError};
-use posterframe::{ErrorKind, Media, OpenOptions};
+use posterframe::{ErrorKind, OpenOptions};
 
 type TestResult = Result<(), Box<dyn StdError>>;
 
@@ -148,8 +149,9 @@ impl VideoSource for Replaced {
         &self,
         version: &SourceVersion,
         options: &OpenOptions,
-    ) -> Result<Option<Media<'static>>, JobError> {
-        self.inner.open(version, options)
+        opener: &Opener,
+    ) -> Result<Option<Opened>, JobError> {
+        self.inner.open(version, options, opener)
     }
 }
 

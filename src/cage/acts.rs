@@ -5,7 +5,6 @@ use std::io;
 use std::net::TcpStream;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +67,7 @@ impl Act {
             }
             Self::AnswerGarbage => send(&[0xa5; 64]).map(|()| "sent".to_owned()),
             Self::Silence => loop {
-                thread::sleep(Duration::from_secs(1));
+                thread::park();
             },
         };
         done.map_err(|error| error.to_string())

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::enter::{close_descriptors, enter};
 use super::picture::Picture;
+use super::relay::{LogLine, Relay, want};
 use super::wire::{
     Answer, CHILD, Failure, InputKind, MAX_ANSWER, MAX_READ, Open, Request, Tag, Wire, from_json, to_bytes,
     to_json, to_numbers,
@@ -38,6 +39,8 @@ fn run(parent: u32) -> io::Result<()> {
     init(&ProcessOptions::default());
     let layers = enter(parent)?;
     let keeper = KeeperLink(Arc::new(Mutex::new(Wire::new(UnixStream::from(socket)))));
+    let link = keeper.clone();
+    Relay::start(move |line| link.log(line));
     keeper.answer(&Answer::Ready(layers))?;
     let mut work = Work::default();
     loop {
@@ -115,6 +118,7 @@ fn open(keeper: &KeeperLink, request: &Open) -> Result<Media<'static>, Error> {
     if let Some(left) = request.time_left {
         options = options.with_total_time(left);
     }
+    want(request.log);
     let keeper = keeper.clone();
     let size = request.size;
     match request.input {
@@ -134,6 +138,11 @@ impl KeeperLink {
 
     fn answer(&self, answer: &Answer) -> io::Result<()> {
         self.lock().send(Tag::Answer, &to_json(answer)?, go_on)
+    }
+
+    fn log(&self, line: &LogLine) {
+        // A line that cannot be sent is missed by nobody: the next message fails, too.
+        let _ = to_json(line).and_then(|body| self.lock().send(Tag::Log, &body, go_on));
     }
 
     fn send(&self, tag: Tag, body: &[u8]) -> Result<(), Error> {

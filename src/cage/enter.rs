@@ -54,10 +54,13 @@ pub(super) fn close_descriptors() {
 /// Gives up root, its groups and its rights.
 #[expect(unsafe_code, reason = "libc's calls change all threads of a process; there is one")]
 fn become_nobody() -> bool {
-    // SAFETY: the calls take numbers, and an empty list of groups.
-    unsafe {
-        libc::setgroups(0, std::ptr::null()) == 0 && libc::setgid(NOBODY) == 0 && libc::setuid(NOBODY) == 0
-    }
+    // SAFETY: the list of groups is empty.
+    let has_no_groups = unsafe { libc::setgroups(0, std::ptr::null()) } == 0;
+    // SAFETY: the call takes a number.
+    let has_left_group = unsafe { libc::setgid(NOBODY) } == 0;
+    // SAFETY: the same.
+    let has_left_root = unsafe { libc::setuid(NOBODY) } == 0;
+    has_no_groups && has_left_group && has_left_root
 }
 
 /// Forbids all files, TCP and signals, as far as the kernel knows how.

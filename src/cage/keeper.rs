@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::layers::Layers;
+use super::relay::LogLine;
 use super::wire::{
     Answer, CHILD, MAX_ANSWER, MAX_READ, Request, Tag, Wire, from_json, to_bytes, to_json, to_numbers,
 };
@@ -30,6 +31,8 @@ const LOOK: Duration = Duration::from_millis(20);
 const GRACE: Duration = Duration::from_millis(50);
 /// How long a child may take to begin.
 const START: Duration = Duration::from_secs(10);
+/// Lines of libav's log that a call may have. A child sends some a second.
+const MAX_LINES: u32 = 100_000;
 /// Ranges that a child may name in one message. Plans name some hundreds.
 const MAX_RANGES: usize = 1 << 16;
 
@@ -149,13 +152,18 @@ impl Keeper {
     ) -> Result<(Answer, Option<Vec<u8>>), End> {
         let mut watch = Watch::new(self.child.id(), bounds);
         let garbage = || End::Socket(io::ErrorKind::InvalidData.into());
-        let mut picture = None;
+        let (mut picture, mut lines) = (None, 0_u32);
         loop {
             let most = bounds.max_picture.max(MAX_ANSWER);
             let message = self.wire.receive(most, || watch.look())?;
             let (tag, body) = message.ok_or_else(|| End::Socket(io::ErrorKind::UnexpectedEof.into()))?;
             let reply = match (tag, &mut served) {
                 (Tag::Answer, _) => return Ok((from_json(&body)?, picture)),
+                (Tag::Log, Some(_)) if lines < MAX_LINES => {
+                    lines += 1;
+                    from_json::<LogLine>(&body)?.tell().ok_or_else(garbage)?;
+                    None
+                }
                 (Tag::Picture, Some(_)) if picture.is_none() => {
                     picture = Some(body);
                     None
@@ -187,6 +195,7 @@ impl Keeper {
     }
 
     /// How a child ended whose socket has.
+    #[expect(clippy::disallowed_methods, reason = "the wait ends by itself, soon")]
     fn how_it_ended(&mut self) -> String {
         // The socket ends a moment before the process does.
         let waiting = Instant::now();

@@ -13,6 +13,7 @@ use rustix::process::DumpableBehavior;
 use super::keeper::{Bounds, Keeper, OwnReader, Served, Source, garbage};
 use super::layers::Layers;
 use super::picture::Picture;
+use super::relay::Wanted;
 use super::wire::{Answer, Failure, InputKind, Open, Request};
 #[cfg(doc)]
 use crate::Media;
@@ -163,7 +164,14 @@ impl Cage {
         }
         let mut session = Session::begin(&self.0, source, options, deadline.clone())?;
         let time_left = options.deadline.map(|end| end.saturating_duration_since(Instant::now()));
-        let request = Open { input, size, limits: options.limits, frame: options.frame, time_left };
+        let request = Open {
+            input,
+            size,
+            limits: options.limits,
+            frame: options.frame,
+            time_left,
+            log: Wanted::here(),
+        };
         match session.call(&Request::Open(request))? {
             (Answer::Opened(info, ledger), None) => {
                 session.ledger = ledger;

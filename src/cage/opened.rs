@@ -72,7 +72,7 @@ pub struct Opened(Place);
 enum Place {
     /// With the frame of the last picture.
     Here(Box<Media<'static>>, Option<Box<PosterFrame>>),
-    Caged(CagedMedia),
+    Caged(Box<CagedMedia>),
 }
 
 impl Opened {
@@ -80,8 +80,8 @@ impl Opened {
         Self(Place::Here(Box::new(media), None))
     }
 
-    const fn caged(media: CagedMedia) -> Self {
-        Self(Place::Caged(media))
+    fn caged(media: CagedMedia) -> Self {
+        Self(Place::Caged(Box::new(media)))
     }
 
     /// What the file says.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::Layers;
 use super::picture::Picture;
+use super::relay::Wanted;
 use crate::limits::{Limit, Limits};
 use crate::picture::ImageFormat;
 use crate::pixels::Framing;
@@ -53,11 +54,13 @@ pub(super) enum Tag {
     PrefetchBehind = 22,
     /// To the keeper: the depth comes back, 8 bytes.
     Depth = 23,
+    /// To the keeper: a line of libav's log.
+    Log = 24,
 }
 
 impl Tag {
     fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Tag; 11] = [
+        const ALL: [Tag; 12] = [
             Tag::Request,
             Tag::Bytes,
             Tag::Refused,
@@ -69,6 +72,7 @@ impl Tag {
             Tag::NeedOnly,
             Tag::PrefetchBehind,
             Tag::Depth,
+            Tag::Log,
         ];
         ALL.into_iter().find(|tag| *tag as u8 == byte)
     }
@@ -96,6 +100,7 @@ pub(super) struct Open {
     pub(super) frame: Option<FrameRequest>,
     /// How long all calls together may take.
     pub(super) time_left: Option<Duration>,
+    pub(super) log: Wanted,
 }
 
 /// How the keeper reads a file.

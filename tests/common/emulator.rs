@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{Log, Outcome, Program, free_port, in_repository};
+use super::{Log, Outcome, Program, free_port, in_repository, isolation};
 
 #[derive(Debug)]
 pub(crate) struct Emulator {
@@ -26,6 +26,7 @@ impl Emulator {
             .env("AWS_LAMBDA_FUNCTION_NAME", "films")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
             .env("AWS_LAMBDA_FUNCTION_TIMEOUT", seconds.to_string())
+            .envs(isolation())
             .envs(settings.iter().map(|(name, value)| (*name, value)));
         let mut program = Program::start(&mut command)?;
         program.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;

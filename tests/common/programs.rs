@@ -125,6 +125,12 @@ impl Drop for Program {
     }
 }
 
+/// Whether whoever runs the tests wants the function to decode in a cage.
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests chooses")]
+pub(crate) fn isolation() -> Option<(&'static str, std::ffi::OsString)> {
+    Some(("ISOLATE", std::env::var_os("ISOLATE")?))
+}
+
 /// Waiting is what these tests do.
 #[expect(clippy::disallowed_methods, reason = "no deadline is to be kept")]
 pub(crate) fn pause(time: Duration) {

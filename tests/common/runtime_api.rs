@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::cgroup::Cgroup;
-use super::{Log, Outcome, Program, pause};
+use super::{Log, Outcome, Program, isolation, pause};
 use crate::servers::{Server, body_of};
 
 /// An invocation that waits for the function.
@@ -123,6 +123,7 @@ impl Lambda {
         command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", mebibytes.to_string());
         command.env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST");
         command.env("AWS_LAMBDA_LOG_STREAM_NAME", "stream").env("AWS_LAMBDA_LOG_GROUP_NAME", "group");
+        command.envs(isolation());
         command.envs(settings.iter().map(|(name, value)| (*name, value)));
         let mut program = Program::start(&mut command)?;
         let first = || *first_asked.lock().unwrap_or_else(PoisonError::into_inner);

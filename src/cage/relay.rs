@@ -1,0 +1,131 @@
+//! libav's log lines, from the child to the subscriber of the keeper's process.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use serde::{Deserialize, Serialize};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// Bytes of a line and of the name of a part, at most. libav's own lines end at 1024.
+const MAX_TEXT: usize = 4096;
+
+/// Which lines are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(u8)]
+pub(super) enum Wanted {
+    Nothing = 0,
+    Errors = 1,
+    Warnings = 2,
+}
+
+impl Wanted {
+    /// What the subscriber of this process takes.
+    pub(super) fn here() -> Self {
+        if tracing::enabled!(target: "libav", Level::INFO) {
+            Self::Warnings
+        } else if tracing::enabled!(target: "libav", Level::WARN) {
+            Self::Errors
+        } else {
+            Self::Nothing
+        }
+    }
+}
+
+/// A line.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct LogLine {
+    is_error: bool,
+    part: String,
+    text: String,
+}
+
+impl LogLine {
+    /// Makes it an event here, if it is a line.
+    pub(super) fn tell(self) -> Option<()> {
+        let Self { is_error, part, text } = self;
+        let is_line = |text: &str| text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
+        if !is_line(&part) || !is_line(&text) {
+            return None;
+        }
+        match is_error {
+            true => tracing::warn!(target: "libav", part, "{text}"),
+            false => tracing::info!(target: "libav", part, "{text}"),
+        }
+        Some(())
+    }
+}
+
+impl Visit for LogLine {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.text = format!("{value:?}");
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "part" => value.clone_into(&mut self.part),
+            "message" => value.clone_into(&mut self.text),
+            _ => {}
+        }
+    }
+}
+
+/// Sends the events of libav on.
+pub(super) struct Relay<S> {
+    send: S,
+}
+
+/// What the keeper wants of the lines of the open file.
+static WANTED: AtomicU8 = AtomicU8::new(Wanted::Nothing as u8);
+
+impl<S: Fn(&LogLine) + Send + Sync + 'static> Relay<S> {
+    /// Takes the events of this process from now on.
+    pub(super) fn start(send: S) {
+        // Nothing else in a child sets one.
+        let _ = tracing::subscriber::set_global_default(Self { send });
+    }
+}
+
+/// Changes which lines are sent on.
+pub(super) fn want(wanted: Wanted) {
+    WANTED.store(wanted as u8, Ordering::Relaxed);
+}
+
+impl<S: Fn(&LogLine) + Send + Sync + 'static> Subscriber for Relay<S> {
+    /// What is wanted changes from file to file.
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let wanted = WANTED.load(Ordering::Relaxed);
+        let least = match *metadata.level() {
+            Level::ERROR | Level::WARN => Wanted::Errors,
+            Level::INFO => Wanted::Warnings,
+            _ => return false,
+        };
+        metadata.target() == "libav" && wanted >= least as u8
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = LogLine { is_error: *event.metadata().level() <= Level::WARN, ..LogLine::default() };
+        event.record(&mut line);
+        (self.send)(&line);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
