@@ -67,9 +67,8 @@ pub use lookup::{ConfigError, Problem};
 #[cfg(feature = "cli")]
 pub(crate) use partial::PartialConfig;
 
-use crate::cage::{Cage, CageOptions, Opener};
 use crate::object_name::KeyRules;
-use crate::{Bounds, Encoding, Error, Fit, Focus, FrameRequest, FrameTime, ImageFormat, Pick, Quality};
+use crate::{Bounds, Encoding, Fit, Focus, FrameRequest, FrameTime, ImageFormat, Pick, Quality};
 use lookup::Lookup;
 
 /// Everything `process` is told by the environment.
@@ -99,7 +98,7 @@ pub enum Isolation {
     /// In this process.
     #[default]
     None,
-    /// In a process of its own; see [`cage`](crate::cage).
+    /// In a process of its own, a cage.
     Process,
 }
 
@@ -125,15 +124,9 @@ impl Isolation {
         lookup.finish(isolation)
     }
 
-    /// What opens videos there. Starts the first process of a cage.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn opener(self) -> Result<Opener, Error> {
-        match self {
-            Self::None => Ok(Opener::default()),
-            Self::Process => Cage::start(CageOptions::default()).map(Opener::from),
-        }
+    /// Whether it is in a process of its own.
+    pub const fn is_process(self) -> bool {
+        matches!(self, Self::Process)
     }
 }
 

@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::runtime::Builder;
 use tracing::{Instrument, info_span};
 
+use crate::cage::Opener;
 use crate::catalog::RemoteCatalog;
 use crate::config::{LambdaConfig, LogFormat, LogSettings};
 #[cfg(feature = "cli")]
@@ -90,7 +91,7 @@ impl Worker<RemoteCatalog> {
         let client = S3Source::client(&settings).map_err(|error| JobError::new(ErrorKind::Config, error))?;
         let secrets = SecretStore::new(&settings);
         let catalog = RemoteCatalog::new(&config.catalog, secrets, &settings)?;
-        let opener = config.isolation.opener()?;
+        let opener = Opener::new(config.isolation.is_process())?;
         Ok(Self::new(client, catalog, config, opener))
     }
 }

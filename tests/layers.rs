@@ -65,6 +65,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "testing",
         ],
     ),
+    // The same video to the same pixels, in a process of its own.
+    ("cage", &["deadline", "error", "frame_request", "limits", "media", "picture", "pixels", "source"]),
     ("asynchronous", &["deadline", "frame_request", "media", "picture", "source"]),
     // The error of the job, whichever layer failed.
     ("job_error", &["error", "media", "source"]),
@@ -80,6 +82,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "process",
         &[
+            "cage",
             "catalog",
             "config",
             "deadline",
@@ -102,6 +105,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "lambda",
         &[
             "aws",
+            "cage",
             "catalog",
             "config",
             "deadline",
@@ -122,6 +126,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "aws",
+            "cage",
             "catalog",
             "config",
             "deadline",
@@ -151,7 +156,8 @@ const CONTAINED: &[(&str, &[&str])] = &[
     ("ffmpeg_next", &["media/ffi"]),
     ("ffmpeg_sys_next", &["media/ffi"]),
     ("libwebp_sys", &["media/ffi"]),
-    ("unsafe_code", &["media/ffi"]),
+    ("unsafe_code", &["media/ffi", "cage/acts", "cage/enter"]),
+    ("seccompiler", &["cage/enter"]),
     ("sqlx", &["catalog"]),
     ("russh", &["catalog/tunnel"]),
     ("reqwest", &["source/http", "catalog/api"]),
@@ -164,7 +170,7 @@ const CONTAINED: &[(&str, &[&str])] = &[
     ("aws_types", &["source/s3", "secret/stored", "catalog"]),
     ("lambda_runtime", &["lambda"]),
     ("clap", &["cli"]),
-    ("rustix", &["cli/libav"]),
+    ("rustix", &["cage", "cli/libav"]),
 ];
 
 /// Every source file below `folder`.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::layers::Layers;
 use super::picture::Picture;
-use super::{Cage, CagedMedia};
+use super::{Cage, CageOptions, CagedMedia};
 use crate::pixels::{Framing, RgbPicture};
 use crate::source::RangeSource;
 use crate::{Error, FrameRequest, Ledger, Media, MediaInfo, OpenOptions, PosterFrame};
@@ -21,6 +21,14 @@ impl From<Cage> for Opener {
 }
 
 impl Opener {
+    /// Opens in this process, or, `isolated`, in a cage, whose first process is started.
+    ///
+    /// # Errors
+    /// As [`Cage::start`].
+    pub fn new(isolated: bool) -> Result<Self, Error> {
+        if isolated { Cage::start(CageOptions::default()).map(Self::from) } else { Ok(Self::default()) }
+    }
+
     /// The layers of the cage; `None` where there is none.
     pub fn layers(&self) -> Option<Layers> {
         self.0.as_ref().map(Cage::layers)

@@ -530,8 +530,7 @@ pub(super) fn open_options(timeout: Duration, cancel: CancelToken) -> OpenOption
 
 /// What opens videos: the flag goes before the setting.
 pub(super) fn opener(isolate: bool, setting: Isolation) -> Result<Opener, JobError> {
-    let isolation = if isolate { Isolation::Process } else { setting };
-    isolation.opener().map_err(JobError::from)
+    Opener::new(isolate || setting.is_process()).map_err(JobError::from)
 }
 
 fn frame_time(text: &str) -> Result<FrameTime, &'static str> {

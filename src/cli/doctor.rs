@@ -23,6 +23,7 @@ use super::arguments::{Bucket, DoctorArguments};
 use super::catalogue::CatalogueKind;
 use super::interrupt::interrupted;
 use super::output::{self, Failure, LABEL, printable};
+use crate::cage::Opener;
 use crate::catalog::Tunnel;
 use crate::config::{Isolation, Login, PartialConfig, Problem};
 use crate::job_error::JobError;
@@ -396,7 +397,7 @@ fn obsolete(variables: &[&str]) -> Finding {
 
 /// Whether videos are decoded in a cage, and what one is made of here.
 fn isolation(setting: Isolation) -> Finding {
-    let layers = Isolation::Process.opener().map(|opener| opener.layers().unwrap_or_default());
+    let layers = Opener::new(true).map(|opener| opener.layers().unwrap_or_default());
     match (setting, layers) {
         (Isolation::None, Ok(layers)) => {
             Finding::ok(format!("ISOLATE is none; a cage would have {}", output::layers(layers)))
