@@ -34,7 +34,7 @@ use crate::logging::{self, Stream};
 use crate::media::keep_freed_memory;
 use crate::{CancelToken, ErrorKind};
 use arguments::{Arguments, Command};
-use interrupt::interrupt;
+use interrupt::{Answer, Watchdog, interrupt};
 use output::{Failure, exit_code};
 
 /// Runs the program with these arguments, the first of which is its own name.
@@ -55,34 +55,40 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let json = arguments.command.json();
-    match execute(arguments.command) {
+    let answer = Answer::default();
+    match execute(arguments.command, &answer) {
         // A reader that has seen enough, as in `posterframe probe x.mp4 | head -1`.
         Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
         Err(Failure::Answered(error)) => {
+            answer.claim();
             output::error(&error, false);
             ExitCode::from(exit_code(error.kind()))
         }
         Err(Failure::Error(error)) => {
+            answer.claim();
             output::error(&error, json);
             ExitCode::from(exit_code(error.kind()))
         }
     }
 }
 
-fn execute(command: Command) -> Result<(), Failure> {
+fn execute(command: Command, answer: &Answer) -> Result<(), Failure> {
     keep_freed_memory();
     let cancel = CancelToken::default();
-    let listener = (runtime()?, cancel.clone());
+    let (listener, token, watchdog) = (runtime()?, cancel.clone(), watchdog(&command, answer));
     // The thread ends with the process. What decodes stays on the main thread: others have a heap of their own, which
     // returns memory to the system between frames and costs 5 MB and a thousand page faults for 1080p.
-    thread::spawn(move || listener.0.block_on(interrupt(listener.1)));
+    thread::spawn(move || match watchdog {
+        Some(watchdog) => listener.block_on(watchdog.watch(token)),
+        None => listener.block_on(interrupt(token)),
+    });
     // These read all settings, and report what is wrong with any of them at once.
     if matches!(command, Command::Probe(_) | Command::Grab(_)) {
         logging::start(&LogSettings::from_env().map_err(JobError::from)?, Stream::Error)?;
     }
     match command {
-        Command::Probe(probe) => probe::run(&probe, cancel),
-        Command::Grab(grab) => grab::run(&grab, cancel),
+        Command::Probe(probe) => probe::run(&probe, cancel, answer),
+        Command::Grab(grab) => grab::run(&grab, cancel, answer),
         Command::Process(process) => block_on(process::run(process, cancel)),
         Command::Backfill(backfill) => block_on(backfill::run(backfill, cancel)),
         Command::Audit(audit) => block_on(audit::run(audit, cancel)),
@@ -97,6 +103,17 @@ fn execute(command: Command) -> Result<(), Failure> {
         }
         Command::Man => manual(),
     }
+}
+
+/// That of the commands that read one input.
+fn watchdog(command: &Command, answer: &Answer) -> Option<Watchdog> {
+    let input = match command {
+        Command::Probe(probe) => &probe.input,
+        Command::Grab(grab) => &grab.input,
+        _ => return None,
+    };
+    let subject = input.input.to_string();
+    Some(Watchdog { answer: answer.clone(), limit: input.timeout, subject, json: command.json() })
 }
 
 /// The manual: the page of the program, and those of its commands behind it.

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -455,6 +456,124 @@ fn what_costs_too_much_ends_with_7() -> TestResult {
 fn what_takes_too_long_ends_with_8() -> TestResult {
     let video = fixture("h264_front.mp4");
     fails(&["grab", text(&video)?, "-o", "a.jpg", "--timeout", "0"], 8, "timeout", "h264_front.mp4")
+}
+
+/// Makes a pipe with a name. Opening the pipe never returns, because nobody writes to it.
+#[cfg(unix)]
+fn pipe_that_nobody_writes_to(folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let pipe = folder.join("pipe.mp4");
+    assert!(Command::new("mkfifo").arg(&pipe).status()?.success());
+    Ok(pipe)
+}
+
+/// The names of the files in a folder.
+#[cfg(unix)]
+fn names(folder: &Path) -> Result<Vec<std::ffi::OsString>, Box<dyn Error>> {
+    Ok(fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<_>>()?)
+}
+
+/// `probe` and `grab` answer at their time limit, whatever call the main thread waits for.
+#[cfg(unix)]
+#[test]
+fn a_call_that_never_returns_is_not_waited_for() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let pipe = pipe_that_nobody_writes_to(folder.path())?;
+    let (pipe, picture) = (text(&pipe)?, folder.path().join("a.jpg"));
+    for arguments in [&["probe", pipe][..], &["grab", pipe, "-o", text(&picture)?]] {
+        let run = |more: &[&str]| -> Result<Output, Box<dyn Error>> {
+            let started = Instant::now();
+            let mut child = posterframe(arguments);
+            let child =
+                child.args(["--timeout", "0.3"]).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let output = end_of(child.spawn()?)?;
+            // The limit, the watchdog's patience, and what a busy machine adds.
+            assert!(
+                started.elapsed() < Duration::from_millis(1300),
+                "{arguments:?}: {:?}",
+                started.elapsed()
+            );
+            assert_eq!(output.status.code(), Some(8), "{output:?}");
+            assert_eq!(
+                String::from_utf8(output.stderr.clone())?,
+                format!("error: {pipe}: not done within 0.3 s\n")
+            );
+            Ok(output)
+        };
+        assert!(run(&[])?.stdout.is_empty());
+        let error = json(&run(&["--json"])?)?["error"].clone();
+        assert_eq!((&error["kind"], &error["subject"]), (&"timeout".into(), &pipe.into()), "{error}");
+        assert_eq!(error["message"], "not done within 0.3 s");
+        assert_eq!(names(folder.path())?, ["pipe.mp4"]);
+    }
+    Ok(())
+}
+
+/// The encoder of WebP has the picture in one call, of a second and more.
+#[cfg(unix)]
+#[test]
+fn a_picture_that_takes_long_is_not_waited_for() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let (video, picture) = (folder.path().join("a.gif"), folder.path().join("a.webp"));
+    let sides = [8192_u16, 4320].map(u16::to_le_bytes).concat();
+    let pixel = b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0;";
+    fs::write(&video, [b"GIF89a", &sides[..], b"\x80\0\0\0\0\0\xff\xff\xff", pixel].concat())?;
+    let started = Instant::now();
+    let mut command = posterframe(&["grab", text(&video)?, "-o", text(&picture)?, "--timeout", "0.5"]);
+    let output = end_of(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)?;
+    let elapsed = started.elapsed();
+    assert_eq!(output.status.code(), Some(8), "{output:?}");
+    assert_eq!(
+        String::from_utf8(output.stderr)?,
+        format!("error: {}: not done within 0.5 s\n", text(&video)?)
+    );
+    assert!(elapsed < Duration::from_millis(1500), "{elapsed:?}");
+    assert_eq!(names(folder.path())?, ["a.gif"]);
+    Ok(())
+}
+
+/// Waits for the end of a program; kills it after 10 s.
+#[cfg(unix)]
+fn end_of(mut child: std::process::Child) -> Result<Output, Box<dyn Error>> {
+    let started = Instant::now();
+    while child.try_wait()?.is_none() {
+        if started.elapsed() > Duration::from_secs(10) {
+            child.kill()?;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(child.wait_with_output()?)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_ends_a_call_that_never_returns() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let pipe = pipe_that_nobody_writes_to(folder.path())?;
+    let mut command =
+        posterframe(&["grab", text(&pipe)?, "-o", text(&folder.path().join("a.jpg"))?, "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    // Until the program listens, an interrupt kills it.
+    let listens = |status: &str| {
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        Some(u64::from_str_radix(caught.trim(), 16).ok()? & 2 != 0)
+    };
+    while listens(&fs::read_to_string(format!("/proc/{}/status", child.id()))?) != Some(true) {
+        std::thread::yield_now();
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let started = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status()?.success());
+    while child.try_wait()?.is_none() && started.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // A program that is not watched ends after 5 s, without a word.
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    let output = end_of(child)?;
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert_eq!(String::from_utf8(output.stderr.clone())?, format!("error: {}: cancelled\n", text(&pipe)?));
+    assert_eq!(json(&output)?["error"]["kind"], "cancelled");
+    assert_eq!(names(folder.path())?, ["pipe.mp4"]);
+    Ok(())
 }
 
 #[cfg(target_os = "linux")]

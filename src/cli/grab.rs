@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::arguments::{GrabArguments, open_options};
 use super::input;
+use super::interrupt::Answer;
 use super::output::{self, Failure, Table};
 use crate::cage::Layers;
 use crate::job_error::JobError;
@@ -38,7 +39,7 @@ struct Grabbed {
     elapsed_ms: u64,
 }
 
-pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), Failure> {
+pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken, answer: &Answer) -> Result<(), Failure> {
     let started = Instant::now();
     let bounds = Bounds { max_width: arguments.width, max_height: arguments.height };
     let (format, fit, quality) = (format(arguments)?, fit(arguments)?, arguments.quality);
@@ -59,14 +60,16 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken) -> Result<(), 
     let mut media = input::open(&arguments.input, &options)?;
     let picture = media.picture(&request).map_err(about)?;
     let thumbnail = &picture.thumbnail;
+    let shown = if arguments.show { Some(media.to_rgb8(encoding).map_err(about)?) } else { None };
+    answer.claim();
     if arguments.to_stdout() {
         return output::print_bytes(&thumbnail.bytes);
     }
     if let Some(output) = &arguments.output {
         write(output, location, &thumbnail.bytes)?;
     }
-    if arguments.show {
-        in_terminal(media.to_rgb8(encoding).map_err(about)?)?;
+    if let Some(picture) = shown {
+        in_terminal(picture)?;
     }
     let name_of_output = arguments.output.as_ref().map(|output| output.display().to_string());
     let grabbed = Grabbed {

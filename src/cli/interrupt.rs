@@ -1,10 +1,14 @@
-//! The interrupt (Ctrl-C), and other ends that work may come to before it is done.
+//! The interrupt (Ctrl-C), the time limit, and other ends that work may come to before it is done.
 
+use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::Duration;
 
-use super::output::exit_code;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+
+use super::output::{self, exit_code};
 use crate::job_error::JobError;
-use crate::{CancelToken, ErrorKind};
+use crate::{CancelToken, Error, ErrorKind};
 
 /// How long the work may take to end in order once it was interrupted.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -12,13 +16,91 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// How often a wait looks whether it was.
 pub(super) const LOOK_UP: Duration = Duration::from_millis(50);
 
+/// The longest time that the watchdog waits. Larger limits overflow the clock.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// How long `probe` and `grab` have to answer when their time is over or they were interrupted. Then the watchdog answers.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answerer {
+    Command,
+    Watchdog,
+}
+
+/// Decides who answers the caller: the command or its watchdog. The first claim wins.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Answer(Arc<OnceLock<Answerer>>);
+
+impl Answer {
+    /// Claims the answer for the command, before the command writes anything. Does not return if the watchdog answers: the watchdog
+    /// ends the process.
+    pub(super) fn claim(&self) {
+        while !self.is_claimed_by(Answerer::Command) {
+            thread::park();
+        }
+    }
+
+    fn is_claimed_by(&self, answerer: Answerer) -> bool {
+        *self.0.get_or_init(|| answerer) == answerer
+    }
+}
+
+/// Answers for a command that reads one input, when a call of the command returns too late. One large picture can keep a decoder
+/// or an encoder busy for seconds, and nothing interrupts the two.
+pub(super) struct Watchdog {
+    pub(super) answer: Answer,
+    /// What `--timeout` allows.
+    pub(super) limit: Duration,
+    /// The name of the input.
+    pub(super) subject: String,
+    pub(super) json: bool,
+}
+
+impl Watchdog {
+    /// Waits for the time limit and for an interrupt, then for the command's own answer. Ends the process if none comes.
+    pub(super) async fn watch(self, cancel: CancelToken) {
+        let late = Instant::now() + self.limit.min(FOREVER) + PATIENCE;
+        match timeout_at(late, tokio::signal::ctrl_c()).await {
+            Ok(Ok(())) => {
+                cancel.cancel();
+                sleep(PATIENCE).await;
+                self.end(Error::Cancelled);
+                end_soon().await;
+            }
+            Ok(Err(_)) => {
+                sleep_until(late).await;
+                self.end(Error::Timeout { allowed: self.limit });
+            }
+            Err(_) => {
+                self.end(Error::Timeout { allowed: self.limit });
+                interrupt(cancel).await;
+            }
+        }
+    }
+
+    /// Prints the error and ends the process, unless the command answers.
+    fn end(&self, error: Error) {
+        if self.answer.is_claimed_by(Answerer::Watchdog) {
+            let error = JobError::from(error).about(self.subject.clone());
+            output::error(&error, self.json);
+            std::process::exit(exit_code(error.kind()).into());
+        }
+    }
+}
+
 /// Cancels the work at the first interrupt. If it does not end soon after, or at the second interrupt, the process does.
 pub(super) async fn interrupt(cancel: CancelToken) {
     if tokio::signal::ctrl_c().await.is_ok() {
         cancel.cancel();
-        let _ = tokio::time::timeout(GRACE, tokio::signal::ctrl_c()).await;
-        std::process::exit(exit_code(ErrorKind::Cancelled).into());
+        end_soon().await;
     }
+}
+
+/// Ends the process after [`GRACE`], or at another interrupt.
+async fn end_soon() {
+    let _ = timeout(GRACE, tokio::signal::ctrl_c()).await;
+    std::process::exit(exit_code(ErrorKind::Cancelled).into());
 }
 
 /// Work on one video, for no longer than this. Decoding has a limit of its own; this one holds for store and catalogue as well.
@@ -27,13 +109,13 @@ pub(super) async fn within<T>(
     work: impl Future<Output = Result<T, JobError>>,
 ) -> Result<T, JobError> {
     let late = |_| JobError::new(ErrorKind::Timeout, format!("not done within {limit:?} (--timeout)"));
-    tokio::time::timeout(limit, work).await.map_err(late)?
+    timeout(limit, work).await.map_err(late)?
 }
 
 /// Waits for the first interrupt.
 pub(super) async fn interrupted(cancel: &CancelToken) -> JobError {
     while !cancel.is_cancelled() {
-        tokio::time::sleep(LOOK_UP).await;
+        sleep(LOOK_UP).await;
     }
     JobError::new(ErrorKind::Cancelled, "interrupted")
 }
