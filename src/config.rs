@@ -40,6 +40,7 @@
 //! | `BASTION_HOST_KEY` | required with `BASTION_HOST` | its public key or fingerprint; `insecure-any` accepts whoever answers |
 //! | `MODE` | `live` | `shadow` writes nothing and compares with what is there |
 //! | `MAX_CONCURRENCY` | memory / 128 MiB, at most 8 | objects of one event worked on side by side |
+//! | `ISOLATE` | `none` | `process` decodes in a process of its own; also for a store in a folder |
 //! | `MAX_CPU_TIME` | `60` | CPU time for a video: to open it, to find the frame, to make the picture, each |
 //! | `METRICS_NAMESPACE` | `posterframe` | CloudWatch's namespace |
 //!

@@ -36,6 +36,7 @@
 //! - [Make pictures](#make-pictures): [`PosterFrame::thumbnail`], [`PosterFrame::encode`], [`PosterFrame::to_rgb8`]
 //! - [Await them](#await-them): `AsyncMedia` (feature `tokio`)
 //! - [Bound the work](#bound-the-work): [`Limits`], [`OpenOptions`], [`CancelToken`]; [`init`] for libav's settings in the whole process
+//! - [Decode in a cage](#decode-in-a-cage): `cage::Cage` (feature `cage`)
 //! - [Handle errors](#handle-errors): [`Error::kind`], [`ErrorKind::is_retryable`]
 //!
 //! ## Open a video
@@ -157,6 +158,28 @@
 //!     .with_cancel(stop.clone());
 //! ```
 //!
+//! ## Decode in a cage
+//!
+//! A decoder with a memory error runs an attacker's code with all that the program has. A `cage::Cage` (feature `cage`, Linux) decodes in a
+//! process of its own, which has one socket and nothing else. Frames, requests and round trips are the same.
+#![cfg_attr(feature = "cage", doc = "```no_run")]
+#![cfg_attr(not(feature = "cage"), doc = "```ignore")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use posterframe::cage::{self, Cage, CageOptions};
+//! use posterframe::{FrameRequest, OpenOptions};
+//!
+//! // First of all in `main`: a child starts here, too, and goes no further.
+//! cage::run_if_child();
+//!
+//! let cage = Cage::start(CageOptions::default())?;
+//! let mut media = cage.open_file("film.mp4", &OpenOptions::default())?;
+//! let picture = media.picture(&FrameRequest::at(Duration::from_secs(5)))?;
+//! std::fs::write("film.jpg", &picture.thumbnail.bytes)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! ## Handle errors
 //!
 //! [`Error`] says what went wrong, and [`Error::kind`] what to do about it. [`ErrorKind::is_retryable`] tells what may pass.
@@ -178,8 +201,9 @@
 //! # Modules
 //!
 //! Data flows one way. `error`, `limits`, `deadline`, `frame_time`, `frame_request` and `pixels` are values. [`source`] reads objects
-//! by byte ranges. `media` is the only module that knows libav, and its `ffi` the only one with `unsafe`. `picture` turns pixels into upright
-//! pictures and files. `asynchronous` has the calls of `media` as futures.
+//! by byte ranges. `media` is the only module that knows libav, and its `ffi` the only one with `unsafe`, but for four system calls of
+//! `cage`. `picture` turns pixels into upright pictures and files. `asynchronous` has the calls of `media` as futures, and `cage` runs them in
+//! a process of its own.
 //!
 //! With `job`, `event` tells which objects a Lambda event is about and what its sender is answered, and `process` does
 //! for one video what the catalogue needs: `object_name` reads its key, the picture goes into a `store`, content and
@@ -196,6 +220,7 @@
 //! | `remote` | objects read by byte ranges: sources of your own, files, memory; brings tokio |
 //! | `http`, `s3` | objects behind URLs and in S3; both bring `remote` |
 //! | `object_store` | objects in any store of the crate `object_store`: Google Cloud Storage, Azure, ... |
+//! | `cage` | decoding in a process of its own; in `job`, too |
 //! | `tokio` | futures that open files and take frames, and end the work when they are dropped |
 //! | `sso` | AWS credentials by SSO, and by programs that print them |
 //! | `job` | the whole job for one video, with tokio: names, store, catalogue |

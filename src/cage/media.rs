@@ -456,3 +456,53 @@ const fn magic(format: ImageFormat) -> &'static [u8] {
         ImageFormat::WebP => b"RIFF",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Bounds, FrameReason, Limits, Orientation};
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever a child says of a picture: what is taken keeps the bounds, and is the file that was requested.
+        #[test]
+        fn a_picture_that_is_taken_is_one_that_was_requested(
+            size in (0..300_u32, 0..300_u32),
+            decoded_size in (0..3000_u32, 0..3000_u32),
+            pts_seconds in prop_oneof![Just(f64::NAN), Just(f64::INFINITY), any::<f64>()],
+            pixel_format in prop_oneof!["[a-z0-9_]{0,40}", ".{0,20}"],
+            bytes in prop_oneof![Just(vec![0xff, 0xd8, 0xff]), prop::collection::vec(any::<u8>(), 0..4)],
+        ) {
+            let encoding = Encoding::default().with_bounds(Bounds::new(200, 100));
+            let options = OpenOptions::default().with_limits(Limits::default().with_max_pixels(1_000_000));
+            let picture = Picture {
+                thumbnail: Thumbnail { width: size.0, height: size.1, format: ImageFormat::Jpeg, bytes: Vec::new() },
+                pts_seconds,
+                pts: 0,
+                time_base: crate::Ratio { num: 1, den: 1 },
+                reason: FrameReason::AtTarget,
+                stream_index: 0,
+                packets_decoded: 1,
+                passes: 1,
+                decoded_size,
+                pixel_format: pixel_format.clone(),
+                orientation: Orientation::Upright,
+            };
+            let is_sound = (1..=200).contains(&size.0)
+                && (1..=100).contains(&size.1)
+                && (1..=1_000_000).contains(&(decoded_size.0 * decoded_size.1))
+                && pts_seconds.is_finite()
+                && pixel_format.len() <= 32
+                && pixel_format.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && bytes.starts_with(&[0xff, 0xd8]);
+            let taken = checked(picture, bytes.clone(), &encoding, &options);
+            prop_assert_eq!(taken.is_ok(), is_sound);
+            if let Ok(taken) = taken {
+                prop_assert_eq!(taken.thumbnail.bytes, bytes);
+            }
+        }
+    }
+}
