@@ -59,9 +59,10 @@ impl Deadline {
         Self { started: Instant::now(), allowed, end: None, cancel, call: None }
     }
 
-    /// The same, but not after `end`.
-    pub(crate) fn not_after(self, end: Option<Instant>) -> Self {
-        Self { end: end.map(|end| (end, end.saturating_duration_since(self.started))), ..self }
+    /// The same, but not after `end`. `allowed` is how long that was when it was set, where that is known.
+    pub(crate) fn not_after(self, end: Option<Instant>, allowed: Option<Duration>) -> Self {
+        let left = |end: Instant| allowed.unwrap_or_else(|| end.saturating_duration_since(self.started));
+        Self { end: end.map(|end| (end, left(end))), ..self }
     }
 
     /// The same, of a call that this token ends.

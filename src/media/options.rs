@@ -57,6 +57,8 @@ pub struct OpenOptions {
     /// ([`Limits::max_time`](crate::Limits::max_time)). [`Limits::max_cpu_time`](crate::Limits::max_cpu_time) then bounds all of it together,
     /// too.
     pub deadline: Option<Instant>,
+    /// What was given as the time of all work; an error names it.
+    pub(super) total_time: Option<Duration>,
     /// Ends the opening, and nothing later.
     pub(super) call: Option<CancelToken>,
     /// What the object's size is said to be, by an event or a listing. It decides how much is asked for at first; it need
@@ -95,21 +97,21 @@ impl OpenOptions {
     /// Not after this point in time.
     #[must_use]
     pub const fn with_deadline(mut self, end: Instant) -> Self {
-        self.deadline = Some(end);
+        (self.deadline, self.total_time) = (Some(end), None);
         self
     }
 
     /// Not longer than this from now; no bound where the clock does not reach that far.
     #[must_use]
     pub fn with_total_time(mut self, time: Duration) -> Self {
-        self.deadline = Instant::now().checked_add(time);
+        (self.deadline, self.total_time) = (Instant::now().checked_add(time), Some(time));
         self
     }
 
     /// What bounds work that begins now.
     pub(crate) fn work(&self) -> Work {
         let deadline = Deadline::new(self.limits.max_time, self.cancel.clone())
-            .not_after(self.deadline)
+            .not_after(self.deadline, self.total_time)
             .for_call(self.call.clone());
         let work = Work::new(deadline, self.limits.max_cpu_time);
         if self.deadline.is_some() { work.for_all_calls() } else { work }
