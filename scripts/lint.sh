@@ -17,7 +17,7 @@ cargo fmt --check --manifest-path fuzz/Cargo.toml
 cargo clippy --locked --all-targets --all-features -- -D warnings
 # Naming an example makes cargo count the dev-dependencies, and so use what clippy has checked already.
 document --all-features --lib --bin posterframe-lambda --example file
-for features in static static,image static,remote static,tokio static,object_store static,http static,s3 static,job static,mysql static,lambda; do
+for features in static static,image static,remote static,cage static,tokio static,object_store static,http static,s3 static,job static,mysql static,lambda; do
     cargo clippy --locked --no-default-features --features "$features" -- -D warnings
     document --no-default-features --features "$features" --lib
 done
