@@ -3,7 +3,7 @@
 //!     cargo run --release --features static,cage --example cage_cost -- FILE...
 //!
 //! For each file, in milliseconds: medians of 25 turns, in this process with one thread and with as many as it takes, in a warm child, and in a
-//! child that is started for it.
+//! child that is started for it. The turns alternate. Memory is the most that a process had; it means little after the first file.
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
@@ -18,16 +18,26 @@ use posterframe::{FrameRequest, Media, OpenOptions, Threads};
 const TURNS: usize = 25;
 const AT: Duration = Duration::from_secs(5);
 
-/// Milliseconds that a turn takes, by the median of some.
-fn median(mut turn: impl FnMut() -> Result<(), posterframe::Error>) -> Result<f64, posterframe::Error> {
-    let mut times = Vec::new();
+/// Milliseconds that each turn takes: medians, and those of what each takes beyond the first, turn by turn.
+fn medians<const N: usize>(
+    turns: [&dyn Fn() -> Result<(), posterframe::Error>; N],
+) -> Result<[(f64, f64); N], posterframe::Error> {
+    let mut times = [const { (Vec::new(), Vec::new()) }; N];
     for _ in 0..TURNS {
-        let begun = Instant::now();
-        turn()?;
-        times.push(begun.elapsed().as_secs_f64() * 1000.0);
+        let mut first = None;
+        for (turn, (times, beyond)) in turns.iter().zip(&mut times) {
+            let begun = Instant::now();
+            turn()?;
+            let time = begun.elapsed().as_secs_f64() * 1000.0;
+            times.push(time);
+            beyond.push(time - *first.get_or_insert(time));
+        }
     }
-    times.sort_by(f64::total_cmp);
-    Ok(times.get(TURNS / 2).copied().unwrap_or_default())
+    let median = |mut times: Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times.get(TURNS / 2).copied().unwrap_or_default()
+    };
+    Ok(times.map(|(times, beyond)| (median(times), median(beyond))))
 }
 
 /// A line of a process's status, in MB: `VmHWM`, the most memory that it had, or `VmRSS`.
@@ -57,21 +67,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let request = FrameRequest::at(AT);
     let cage = Cage::start(CageOptions::default())?;
     println!("layers: {:?}", cage.layers());
-    println!("start of a child: {:.1} ms", median(|| Cage::start(CageOptions::default()).map(drop))?);
-    println!("{:>8} {:>8} {:>8} {:>8}  MB: here, child", "1 thread", "threads", "warm", "cold");
+    let [(start, _)] = medians([&|| Cage::start(CageOptions::default()).map(drop)])?;
+    println!("start of a child: {start:.1} ms");
+    println!("{:>8} {:>8} {:>8} {:>8}  MB", "1 thread", "threads", "warm", "cold");
     for file in std::env::args().skip(1) {
         let here =
             |options: &OpenOptions| Media::open_file(&file, options)?.frame(request)?.thumbnail().map(drop);
         let caged = |cage: &Cage| cage.open_file(&file, &options)?.picture(&request).map(drop);
-        let warm = median(|| caged(&cage))?;
+        caged(&cage)?;
         let child = children().iter().map(|child| memory(child, "VmHWM")).fold(0.0, f64::max);
-        let cold = median(|| caged(&Cage::start(CageOptions::default())?))?;
-        let parent = memory("self", "VmHWM");
-        let (one, all) = (median(|| here(&single))?, median(|| here(&options))?);
+        let keeper = memory("self", "VmHWM");
+        let [(one, _), (all, _), (warm, beyond), (cold, _)] =
+            medians([&|| here(&single), &|| here(&options), &|| caged(&cage), &|| {
+                caged(&Cage::start(CageOptions::default())?)
+            }])?;
+        let alone = memory("self", "VmHWM");
         println!(
-            "{one:8.1} {all:8.1} {warm:8.1} {cold:8.1}  {parent:.0} + {child:.0} in a cage, {:.0} without  {file}",
-            memory("self", "VmHWM")
+            "{one:8.1} {all:8.1} {warm:8.1} {cold:8.1}  {keeper:.0} + {child:.0} in a cage, {alone:.0} without  {file}"
         );
+        println!("{:26} warm beyond 1 thread: {beyond:+.1} ms", "");
     }
     Ok(())
 }

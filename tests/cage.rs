@@ -204,6 +204,18 @@ fn accidents_end_one_call() -> Outcome {
     Ok(())
 }
 
+/// Nobody looks at a child between two files. One that has worked meanwhile is not used again.
+#[test]
+fn a_child_that_works_unasked_is_left() -> Outcome {
+    let cage = cage()?;
+    assert!(cage.perform(Act::LoopLater, &OpenOptions::default())?.is_ok());
+    thread::sleep(Duration::from_secs(1));
+    let limits = Limits::default().with_max_time(Duration::from_secs(20));
+    let mut media = cage.open_file(fixture("h264_end.mp4"), &OpenOptions::default().with_limits(limits))?;
+    assert_eq!(media.picture(&FrameRequest::at(AT))?.pts_seconds, 5.0);
+    Ok(())
+}
+
 #[test]
 fn a_cancelled_call_ends_at_once() -> Outcome {
     let cage = cage()?;

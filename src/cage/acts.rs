@@ -27,6 +27,8 @@ pub enum Act {
     Crash,
     /// Compute without an end.
     Loop,
+    /// Answer, and compute without an end when nobody looks.
+    LoopLater,
     /// Take memory without an end.
     Allocate,
     /// Answer with bytes that are no answer.
@@ -55,7 +57,7 @@ impl Act {
             Self::Trace => trace(parent),
             Self::OpenFile => File::open("/etc/passwd").map(|_| "opened".to_owned()),
             Self::Crash => std::process::abort(),
-            Self::Loop => loop {
+            Self::Loop | Self::LoopLater => loop {
                 std::hint::spin_loop();
             },
             Self::Allocate => {

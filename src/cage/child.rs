@@ -6,6 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::process::exit;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(feature = "testing")]
+use super::acts::Act;
 use super::enter::{close_descriptors, enter};
 use super::picture::Picture;
 use super::relay::{LogLine, Relay, want};
@@ -45,7 +47,7 @@ fn run(parent: u32) -> io::Result<()> {
     let mut work = Work::default();
     loop {
         // The lock is not held while the work asks for bytes.
-        let message = keeper.lock().receive(MAX_ANSWER, go_on)?;
+        let message = keeper.lock().receive(|_| MAX_ANSWER, go_on)?;
         match message {
             Some((Tag::Request, body)) => work.handle(&keeper, from_json(&body)?)?,
             Some(_) => return Err(io::ErrorKind::InvalidData.into()),
@@ -86,6 +88,11 @@ impl Work {
             Request::Close => {
                 *self = Self::default();
                 return Ok(());
+            }
+            #[cfg(feature = "testing")]
+            Request::Act(act @ Act::LoopLater, parent) => {
+                keeper.answer(&Answer::Acted(Ok("looping".to_owned())))?;
+                Ok(Answer::Acted(act.perform(parent, |bytes| keeper.send_raw(bytes))))
             }
             #[cfg(feature = "testing")]
             Request::Act(act, parent) => {
@@ -159,7 +166,7 @@ impl KeeperLink {
     fn ask(&self, tag: Tag, numbers: &[u64]) -> Result<Vec<u8>, bool> {
         let mut wire = self.lock();
         let sent: io::Result<()> = wire.send(tag, &to_bytes(numbers), go_on);
-        match sent.and_then(|()| wire.receive(MAX_READ, go_on)) {
+        match sent.and_then(|()| wire.receive(|_| MAX_READ, go_on)) {
             Ok(Some((Tag::Bytes, body))) => Ok(body),
             Ok(Some((Tag::Refused, body))) => Err(body.first() == Some(&1)),
             // There is nobody left to work for.

@@ -33,8 +33,10 @@ const GRACE: Duration = Duration::from_millis(50);
 const START: Duration = Duration::from_secs(10);
 /// Lines of libav's log that a call may have. A child sends some a second.
 const MAX_LINES: u32 = 100_000;
-/// Ranges that a child may name in one message. Plans name some hundreds.
-const MAX_RANGES: usize = 1 << 16;
+/// Bytes of a message that asks for something: 65,536 ranges. Plans name some hundreds.
+const MAX_MESSAGE: usize = 1 << 20;
+/// CPU time that a child may use between two files, to forget the first one.
+const IDLE: Duration = Duration::from_millis(200);
 
 /// A child that is running.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub(super) struct Keeper {
     child: Child,
     wire: Wire,
     pub(super) layers: Layers,
+    /// CPU time that it had used when it was last told to wait.
+    used: Duration,
 }
 
 /// What a call may take.
@@ -90,7 +94,7 @@ impl Keeper {
             // An interrupt from the terminal is for the keeper.
             .process_group(0);
         let child = spawn(command).map_err(failed)?;
-        let mut keeper = Self { child, wire: Wire::new(ours), layers: Layers::default() };
+        let mut keeper = Self { child, wire: Wire::new(ours), layers: Layers::default(), used: START };
         let bounds = Bounds {
             deadline: Deadline::new(START, None::<CancelToken>),
             cpu_time: START,
@@ -113,9 +117,9 @@ impl Keeper {
         }
     }
 
-    /// Whether the child still waits for work.
-    pub(super) fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+    /// Whether the child still waits for work, and has not worked meanwhile: nobody looks at it then.
+    pub(super) fn is_waiting(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None)) && self.cpu_time() <= self.used.saturating_add(IDLE)
     }
 
     /// CPU time that the child has used since it began.
@@ -142,6 +146,7 @@ impl Keeper {
     /// Says that nothing more comes for the open file.
     pub(super) fn close(&mut self) -> io::Result<()> {
         // A child that does not take this few bytes is not worth keeping.
+        self.used = self.cpu_time();
         self.wire.send(Tag::Request, &to_json(&Request::Close)?, || Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -154,7 +159,11 @@ impl Keeper {
         let garbage = || End::Socket(io::ErrorKind::InvalidData.into());
         let (mut picture, mut lines) = (None, 0_u32);
         loop {
-            let most = bounds.max_picture.max(MAX_ANSWER);
+            let most = |tag| match tag {
+                Tag::Picture => bounds.max_picture,
+                Tag::Answer => MAX_ANSWER,
+                _ => MAX_MESSAGE,
+            };
             let message = self.wire.receive(most, || watch.look())?;
             let (tag, body) = message.ok_or_else(|| End::Socket(io::ErrorKind::UnexpectedEof.into()))?;
             let reply = match (tag, &mut served) {
@@ -357,9 +366,6 @@ impl Served {
     /// Does what a message asks for. The reply, if there is one to this message; `None` when it is nothing that may come.
     fn serve(&mut self, tag: Tag, body: &[u8]) -> Option<Option<(Tag, Vec<u8>)>> {
         let numbers = to_numbers(body);
-        if numbers.len() > 2 * MAX_RANGES {
-            return None;
-        }
         let done = match (tag, &mut self.source, &numbers[..]) {
             (Tag::Read, Source::Ranges(reader), &[offset, length]) => read_ranges(reader, offset, length),
             (Tag::Read, Source::Reader(reader), &[offset, length]) => {

@@ -65,9 +65,8 @@ impl Pool {
 
     /// A child that waits, or a new one.
     fn take(&self) -> Result<Keeper, Error> {
-        // What has ended meanwhile is not used.
         while let Some(mut keeper) = { self.idle().pop() } {
-            if keeper.is_alive() {
+            if keeper.is_waiting() {
                 return Ok(keeper);
             }
         }

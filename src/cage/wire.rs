@@ -217,11 +217,11 @@ impl Wire {
         self.stream.write_all(bytes)
     }
 
-    /// The next message, of at most so many bytes; `None` when the other side has ended. `pause` is asked whether to go on whenever
+    /// The next message, of at most as many bytes as one of its kind may have; `None` when the other side has ended. `pause` is asked whether to go on whenever
     /// nothing has come for a while.
     pub(super) fn receive<E: From<io::Error>>(
         &mut self,
-        most: usize,
+        most: impl Fn(Tag) -> usize,
         mut pause: impl FnMut() -> Result<(), E>,
     ) -> Result<Option<(Tag, Vec<u8>)>, E> {
         const HEAD: usize = 5;
@@ -230,7 +230,7 @@ impl Wire {
         let [tag, length @ ..] = <[u8; HEAD]>::try_from(head).map_err(|_| garbage())?;
         let tag = Tag::from_byte(tag).ok_or_else(garbage)?;
         let length = usize::try_from(u32::from_le_bytes(length)).map_err(|_| garbage())?;
-        if length > most {
+        if length > most(tag) {
             return Err(garbage().into());
         }
         let body = self.take(length, &mut pause)?;
@@ -308,7 +308,7 @@ mod tests {
             drop(sender);
             let mut wire = Wire::new(receiver);
             let mut taken = 0;
-            while let Ok(Some((tag, body))) = wire.receive(most, go_on) {
+            while let Ok(Some((tag, body))) = wire.receive(|_| most, go_on) {
                 prop_assert_eq!(bytes[taken], tag as u8);
                 prop_assert_eq!(&bytes[taken + 5..taken + 5 + body.len()], &body[..]);
                 prop_assert!(body.len() <= most);
@@ -325,9 +325,9 @@ mod tests {
             }
             drop(sender);
             for body in bodies {
-                prop_assert_eq!(receiver.receive(300, go_on).unwrap(), Some((Tag::Bytes, body)));
+                prop_assert_eq!(receiver.receive(|_| 300, go_on).unwrap(), Some((Tag::Bytes, body)));
             }
-            prop_assert_eq!(receiver.receive(300, go_on).unwrap(), None);
+            prop_assert_eq!(receiver.receive(|_| 300, go_on).unwrap(), None);
         }
     }
 }
