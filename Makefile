@@ -79,8 +79,8 @@ mutate: libav test-servers ## read changed copies of each file: crashes, panics,
 	cargo build $(CARGO_FLAGS) --bin posterframe
 	@POSTERFRAME=target/debug/posterframe target/python/bin/python -B scripts/mutate.py $(CORPUS)
 
-soak: libav test-servers ## read good and bad files in one process: memory, descriptors and threads must not grow (FILES=10000, CORPUS=dir, SEED=n)
-	cargo build --locked --no-default-features --features static,remote --example soak
+soak: libav test-servers ## read good and bad files in one process: memory, descriptors and threads must not grow (FILES=10000, CORPUS=dir, SEED=n; ISOLATE=process decodes in a cage)
+	cargo build --locked --no-default-features --features static,cage --example soak
 	@target/python/bin/python -B scripts/soak.py $(CORPUS)
 
 check: libav ## the quick part of `test`: format, lints, unit tests

@@ -2,7 +2,8 @@
 //! `scripts/soak.py` drives.
 //!
 //! It answers each line with `picture` or the kind of the error, and after every so many files (`soak EVERY`, default 500) with
-//! `sample`, the number of files, and what the process holds then: memory in kilobytes, open descriptors, threads.
+//! `sample`, the number of files, and what the process holds then: memory in kilobytes, open descriptors, threads. With `soak EVERY isolate`,
+//! a cage decodes.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;
@@ -10,23 +11,24 @@ use std::io::{BufRead, Write, stdin, stdout};
 use std::path::Path;
 use std::time::Duration;
 
+use posterframe::cage::{self, Opener};
 use posterframe::source::FileSource;
-use posterframe::{FrameTime, Limits, Media, OpenOptions, Percent};
+use posterframe::{FrameRequest, FrameTime, Limits, OpenOptions, Percent};
 
 /// Of opening, of a frame, and of its picture. Few of the files that need more are worth their time.
 const MAX_TIME: Duration = Duration::from_secs(2);
 
-/// Takes the frame at 5 s, and the one at half of the duration with the same `Media`. Every other file is read by byte ranges.
-fn take(path: &Path, number: u64) -> Result<(), posterframe::Error> {
+/// Makes pictures of the frame at 5 s, and of the one at half of the duration. Every other file is read by byte ranges.
+fn take(opener: &Opener, path: &Path, number: u64) -> Result<(), posterframe::Error> {
     let limits = Limits::default().with_max_time(MAX_TIME);
     let options = OpenOptions::default().with_limits(limits);
     let mut media = if number.is_multiple_of(2) {
-        Media::open_file(path, &options)?
+        opener.open_file(path, &options)?
     } else {
-        Media::open_source(FileSource::open(path)?, &options)?
+        opener.open_source(FileSource::open(path)?, &options)?
     };
-    media.frame(Duration::from_secs(5))?.thumbnail()?;
-    media.frame(FrameTime::Part(Percent::MIDDLE))?;
+    media.picture(&FrameRequest::at(Duration::from_secs(5)))?;
+    media.picture(&FrameRequest::at(FrameTime::Part(Percent::MIDDLE)))?;
     Ok(())
 }
 
@@ -39,9 +41,11 @@ fn status(name: &str) -> Result<u64, Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    cage::run_if_child();
+    let opener = Opener::new(std::env::args().nth(2).as_deref() == Some("isolate"))?;
     let every = std::env::args().nth(1).map_or(Ok(500), |every| every.parse::<u64>())?.max(1);
     for (number, path) in (1..).zip(stdin().lock().lines()) {
-        let result = take(Path::new(&path?), number);
+        let result = take(&opener, Path::new(&path?), number);
         println!("{}", result.map_or_else(|error| error.kind().as_str(), |()| "picture"));
         if number.is_multiple_of(every) {
             // The folder that is listed is open itself.

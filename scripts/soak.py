@@ -9,6 +9,8 @@ descriptors, and how many threads it holds. The first 1,000 files warm it up: ca
   Sen), which single samples do not move;
 - descriptors and threads have to be flat: the least of the last third is no more than the most of the first third.
 
+With ISOLATE=process, a child of the process decodes, and what is measured is its parent.
+
 The heap gives memory back as soon as it can, so that what it keeps for later does not look like growth.
 
 A file that ends the process, that is not answered, or whose error blames something else than the file, stays in `target/soak/`.
@@ -146,7 +148,8 @@ def files_to_read(corpus: list[tuple[Path, str]], count: int, seed: str, folder:
 def soak(command: list[str], options: argparse.Namespace) -> list[str]:
     """Returns what is wrong."""
     options.folder.mkdir(parents=True, exist_ok=True)
-    driver = Driver([*command, str(options.every)])
+    isolate = ["isolate"] if os.environ.get("ISOLATE") == "process" else []
+    driver = Driver([*command, str(options.every), *isolate])
     outcomes: Counter[str] = Counter()
     found = []
     corpus = list(media_files(options.paths))

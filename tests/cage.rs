@@ -147,7 +147,7 @@ fn refuse(calls: &[i64]) -> Outcome {
 }
 
 #[test]
-fn acts_are_contained_where_a_container_refuses_a_layer() -> Outcome {
+fn acts_and_accidents_are_contained_where_a_container_refuses_a_layer() -> Outcome {
     let landlock = [libc::SYS_landlock_create_ruleset, libc::SYS_landlock_restrict_self];
     let seccomp = [libc::SYS_seccomp];
     let both = [landlock[0], landlock[1], seccomp[0]];
@@ -158,12 +158,14 @@ fn acts_are_contained_where_a_container_refuses_a_layer() -> Outcome {
         let run = thread::spawn(move || {
             refuse(&refused).map_err(|error| error.to_string())?;
             let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
-            command.args(["--exact", "a_child_can_do_nothing_to_its_parent", "--nocapture"]);
+            command.args(["--exact", "a_child_can_do_nothing_to_its_parent", "accidents_end_one_call"]);
+            command.arg("--nocapture");
             command.output().map_err(|error| error.to_string())
         });
         let output = run.join().map_err(|_| "the thread panicked")??;
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(text.contains("2 passed"), "{text}");
         assert!(text.contains(&format!("seccomp {seccomp} landlock ")), "{text}");
         assert!(!is_landlock_refused || text.contains("landlock false"), "{text}");
     }
