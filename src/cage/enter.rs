@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use rustix::thread::{CapabilitySet, CapabilitySets};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch,
@@ -20,7 +21,7 @@ const NOBODY: u32 = 65_534;
 /// When the child has no parent any more.
 pub(super) fn enter(parent: u32) -> io::Result<Layers> {
     let is_root = rustix::process::getuid().is_root();
-    let unprivileged = !is_root || become_nobody();
+    let unprivileged = (!is_root || become_nobody()) && drop_capabilities();
     // A change of user has taken it away; and the parent may have ended before.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let has_parent = rustix::process::getppid()
@@ -61,6 +62,13 @@ fn become_nobody() -> bool {
     // SAFETY: the same.
     let has_left_root = unsafe { libc::setuid(NOBODY) } == 0;
     has_no_groups && has_left_group && has_left_root
+}
+
+/// Gives up the rights that a user may have beside root.
+fn drop_capabilities() -> bool {
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    rustix::thread::set_capabilities(None, sets).is_ok()
 }
 
 /// Forbids all files, TCP and signals, as far as the kernel knows how.
