@@ -54,6 +54,7 @@ const RECIPE: &[(&str, &str)] = &[
     patch!("0014-coded-bitstream-units"),
     patch!("0015-jpeg2000-parts"),
     patch!("0016-mov-fragment-place"),
+    patch!("0017-ogg-comments"),
     patch!("1001-pssh-boxes"),
     patch!("1002-rawvideo-uninitialized"),
     patch!("1003-flashsv-uninitialized"),
