@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::deadline::Deadline;
 use crate::limits::Limits;
 use crate::source::{
-    BlockCache, ByteRange, FirstReads, Ledger, RangeReader, RangeSource, ReadFault, ReaderOptions,
+    BlockCache, ByteRange, FirstReads, Ledger, RangeReader, RangeSource, Ranges as _, ReadFault,
+    ReaderOptions,
 };
 
 use crate::media::cpu_time;
