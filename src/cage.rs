@@ -47,6 +47,7 @@ mod layers;
 #[cfg(target_os = "linux")]
 mod media;
 mod opened;
+mod options;
 mod picture;
 #[cfg(target_os = "linux")]
 mod relay;
@@ -54,11 +55,12 @@ mod relay;
 mod wire;
 
 #[cfg(not(target_os = "linux"))]
-pub use absent::{Cage, CageOptions, CagedMedia, run_if_child};
+pub use absent::{Cage, CagedMedia, run_if_child};
 #[cfg(target_os = "linux")]
 pub use child::run_if_child;
 pub use layers::Layers;
 #[cfg(target_os = "linux")]
-pub use media::{Cage, CageOptions, CagedMedia};
+pub use media::{Cage, CagedMedia};
 pub use opened::{Opened, Opener};
+pub use options::CageOptions;
 pub use picture::Picture;

@@ -2,9 +2,10 @@
 
 use std::convert::Infallible;
 use std::io::{Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::layers::Layers;
+use super::options::CageOptions;
 use super::picture::Picture;
 use crate::pixels::{Framing, RgbPicture};
 use crate::source::{Identity, RangeSource};
@@ -12,23 +13,6 @@ use crate::{Error, FrameRequest, Ledger, MediaInfo, OpenOptions};
 
 /// The hook of a host program. There are no children here.
 pub const fn run_if_child() {}
-
-/// How a [`Cage`] is built.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct CageOptions {
-    /// The program of a child.
-    pub program: Option<PathBuf>,
-}
-
-impl CageOptions {
-    /// With this helper program.
-    #[must_use]
-    pub fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
-        self.program = Some(program.into());
-        self
-    }
-}
 
 /// Children that decode. There are none here.
 #[derive(Debug, Clone)]

@@ -12,6 +12,7 @@ use rustix::process::DumpableBehavior;
 
 use super::keeper::{Bounds, Keeper, OwnReader, Served, Source, garbage};
 use super::layers::Layers;
+use super::options::CageOptions;
 use super::picture::Picture;
 use super::relay::Wanted;
 use super::wire::{Answer, Failure, InputKind, Open, Request};
@@ -29,23 +30,6 @@ const MAX_IDLE: usize = 4;
 const OTHER_ANSWER: &str = "another answer than was due";
 /// Bytes of a file beside its pixels: headers, and what a format adds.
 const FILE_OVERHEAD: u64 = 1 << 20;
-
-/// How a [`Cage`] is built. Start from `CageOptions::default()`.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct CageOptions {
-    /// The program whose `main` calls [`run_if_child`](super::run_if_child); by default this one, as `/proc/self/exe` names it.
-    pub program: Option<PathBuf>,
-}
-
-impl CageOptions {
-    /// With this helper program.
-    #[must_use]
-    pub fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
-        self.program = Some(program.into());
-        self
-    }
-}
 
 /// Children that decode, and wait for the next video meanwhile. Clones share them.
 #[derive(Debug, Clone)]
