@@ -302,7 +302,14 @@ mod tests {
 
         /// Whatever comes, a message is one that was sent, or an error; and no more is held than has come.
         #[test]
-        fn any_bytes_are_messages_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..400), most in 0_usize..100) {
+        fn any_bytes_are_messages_or_an_error(
+            parts in prop::collection::vec((0..30_u8, 0..120_u32, prop::collection::vec(any::<u8>(), 0..120)), 0..6),
+            most in 0_usize..100,
+        ) {
+            let message = |(tag, length, body): &(u8, u32, Vec<u8>)| {
+                [&[*tag][..], &length.to_le_bytes(), body].concat()
+            };
+            let bytes: Vec<u8> = parts.iter().flat_map(message).collect();
             let (mut sender, receiver) = UnixStream::pair().unwrap();
             sender.write_all(&bytes).unwrap();
             drop(sender);
