@@ -55,12 +55,12 @@ mod relay;
 mod wire;
 
 #[cfg(not(target_os = "linux"))]
-pub use absent::{Cage, CagedMedia, run_if_child};
+pub use absent::{Cage, CagedMedia, CagedPictures, run_if_child};
 #[cfg(target_os = "linux")]
 pub use child::run_if_child;
 pub use layers::Layers;
 #[cfg(target_os = "linux")]
-pub use media::{Cage, CagedMedia};
+pub use media::{Cage, CagedMedia, CagedPictures};
 pub use opened::{Opened, Opener};
 pub use options::CageOptions;
 pub use picture::Picture;

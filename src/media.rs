@@ -44,6 +44,8 @@ pub use info::{
     AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind,
     VideoInfo,
 };
+#[cfg(feature = "cage")]
+pub(crate) use init::in_force;
 pub use init::{LibavLog, ProcessOptions, init};
 #[cfg(feature = "cage")]
 pub(crate) use input::{Fault, ReadSeek};

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Cursor;
 use std::net::TcpListener;
+use std::num::NonZeroUsize;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use posterframe::cage::{Cage, CageOptions, Picture};
 use posterframe::source::MemorySource;
 use posterframe::{
     Bounds, CancelToken, Error, ErrorKind, FrameRequest, FrameTime, Limit, Limits, Media, OpenOptions,
+    ProcessOptions, Threads,
 };
 use serde_json::Value;
 
@@ -38,13 +40,16 @@ fn words<T>(result: Result<T, Error>) -> Result<T, String> {
     result.map_err(|error| format!("{} {error}", error.kind()))
 }
 
+fn threads(count: usize) -> OpenOptions {
+    let count = NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
+    OpenOptions::default().with_threads(Threads::Count(count))
+}
+
 /// Every fixture, at several times, from a reader and by ranges: information, frame, picture and costs are the same to the bit.
 #[test]
 fn a_cage_changes_no_answer() -> Outcome {
     let cage = cage()?;
-    let mut options = OpenOptions::default();
-    // One thread decodes in a cage. The frames are the same with two, the packets that are decoded need not be.
-    options.threads = posterframe::Threads::Count(std::num::NonZeroUsize::MIN);
+    let options = threads(1);
     let mut pictures = 0;
     for name in fixtures()? {
         let bytes = fixture_bytes(&name)?;
@@ -83,6 +88,110 @@ fn a_cage_changes_no_answer() -> Outcome {
         }
     }
     assert!(pictures > 300, "{pictures} pictures");
+    Ok(())
+}
+
+/// Two threads find the same frames in a cage as one does without. How many packets they decode may differ.
+#[test]
+fn threads_change_no_picture() -> Outcome {
+    let cage = cage()?;
+    let mut pictures = 0;
+    for name in fixtures()? {
+        let path = fixture(&name);
+        let (Ok(mut here), Ok(mut caged)) =
+            (Media::open_file(&path, &threads(1)), cage.open_file(&path, &threads(2)))
+        else {
+            continue;
+        };
+        for time in times() {
+            let request = FrameRequest::at(time);
+            let (frame, picture) = (here.frame(request), caged.picture(&request));
+            assert_eq!(frame.is_ok(), picture.is_ok(), "{name} at {time}: {picture:?}");
+            if let (Ok(frame), Ok(picture)) = (frame, picture) {
+                assert_eq!(frame.thumbnail()?, picture.thumbnail, "{name} at {time}");
+                assert_eq!(frame.pts(), picture.pts, "{name} at {time}");
+                pictures += 1;
+            }
+        }
+    }
+    assert!(pictures > 300, "{pictures} pictures");
+    Ok(())
+}
+
+/// A list has the pictures, errors, requests and round trips that it has without a cage. It may be left before its end.
+#[test]
+fn a_list_of_pictures_is_that_of_its_frames() -> Outcome {
+    let cage = cage()?;
+    let requests: Vec<_> = ["0", "0.5", "1", "4", "99", "-1", "middle"]
+        .into_iter()
+        .filter_map(|time| time.parse::<FrameTime>().ok())
+        .map(FrameRequest::at)
+        .collect();
+    let mut lists = 0;
+    for name in fixtures()? {
+        let source = || fixture_bytes(&name).map(MemorySource::new);
+        let (Ok(mut here), Ok(mut caged)) =
+            (Media::open_source(source()?, &threads(1)), cage.open_source(source()?, &threads(1)))
+        else {
+            continue;
+        };
+        let frames = here.frames(requests.iter().copied());
+        let frames: Vec<_> = frames.map(|frame| words(frame.and_then(|frame| Picture::of(&frame)))).collect();
+        let pictures = caged.pictures(requests.iter().copied());
+        assert_eq!(pictures.len(), requests.len());
+        let pictures: Vec<_> = pictures.map(words).collect();
+        assert_eq!(frames, pictures, "{name}");
+        let costs = [here.ledger(), caged.ledger()].map(|ledger| (ledger.requests, ledger.round_trips));
+        assert_eq!(costs[0], costs[1], "{name}");
+        assert!(caged.pictures(Vec::<FrameRequest>::new()).next().is_none());
+        // After the first pictures of a list, the file answers other requests.
+        let first = caged.pictures(requests.iter().copied()).take(2).map(words).last();
+        // What was decoded before may save packets.
+        let file = |picture: &Result<Picture, String>| picture.clone().map(|picture| picture.thumbnail);
+        assert_eq!(frames.get(1).map(file), first.as_ref().map(file), "{name}");
+        if frames[1].is_ok() {
+            let frame = here.frame(requests[1])?;
+            assert_eq!(frame.to_rgb8(Bounds::width(80))?, caged.to_rgb8(Bounds::width(80))?, "{name}");
+        }
+        assert_eq!(file(&words(caged.picture(&requests[3]))), file(&frames[3]), "{name}");
+        lists += 1;
+    }
+    assert!(lists > 60, "{lists} lists");
+    Ok(())
+}
+
+#[test]
+fn a_long_list_is_sent_in_parts() -> Outcome {
+    let mut media = cage()?.open_file(fixture("bad_mehd.mp4"), &OpenOptions::default())?;
+    let mut pictures = media.pictures(vec![Duration::ZERO; 1_001]);
+    let first = pictures.next().ok_or("no picture")??;
+    assert_eq!((first.pts_seconds, pictures.len()), (0.0, 1_000));
+    for picture in pictures {
+        assert_eq!(picture?.thumbnail, first.thumbnail);
+    }
+    Ok(())
+}
+
+/// What [`posterframe::init`] was given holds for the children, too. The settings are those of a process, so another one has them.
+#[test]
+fn a_child_has_the_settings_of_its_parent() -> Outcome {
+    const SET: &str = "MAX_ALLOCATION_OF_THE_TEST";
+    let open =
+        |cage: &Cage| cage.open_file(fixture("h264_end.mp4"), &threads(1))?.picture(&FrameRequest::at(AT));
+    if std::env::var_os(SET).is_none() {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--exact", "a_child_has_the_settings_of_its_parent"]).env(SET, "1");
+        let output = command.output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(open(&cage()?).is_ok());
+        return Ok(());
+    }
+    assert!(posterframe::init(&ProcessOptions::default().with_max_allocation(10_000)));
+    let caged = open(&cage()?).map(drop);
+    let here = Media::open_file(fixture("h264_end.mp4"), &threads(1))
+        .and_then(|mut media| media.frame(FrameRequest::at(AT)).map(drop));
+    assert!(here.is_err(), "10 kB hold no picture");
+    assert_eq!(words(here), words(caged));
     Ok(())
 }
 
@@ -313,11 +422,14 @@ fn a_child_has_nothing_but_its_socket() -> Outcome {
     program.kill()?;
     program.wait()?;
     assert_eq!(environment, "");
-    for name in ["Max open files", "Max processes", "Max core file size"] {
-        let line = limits.lines().find(|line| line.starts_with(name)).ok_or(name)?;
-        let values: Vec<_> = line[name.len()..].split_ascii_whitespace().take(2).collect();
-        assert_eq!(values, ["0", "0"], "{line}");
-    }
+    let is_none = |name: &str| -> Outcome<bool> {
+        let line = limits.lines().find(|line| line.starts_with(name)).ok_or_else(|| name.to_owned())?;
+        Ok(line[name.len()..].split_ascii_whitespace().take(2).eq(["0", "0"]))
+    };
+    assert!(is_none("Max open files")? && is_none("Max core file size")?, "{limits}");
+    // The limit is there where the filter is not, which forbids processes and allows threads.
+    let is_filtered = status.lines().any(|line| line == "Seccomp:\t2");
+    assert_eq!(is_none("Max processes")?, !is_filtered, "{limits}");
     // Those would kill work that is sound.
     for name in ["Max address space", "Max file size"] {
         assert!(limits.lines().any(|line| line.starts_with(name) && line.contains("unlimited")), "{limits}");

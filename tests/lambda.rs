@@ -134,6 +134,43 @@ fn a_video_takes_the_requests_and_log_lines_that_its_cost_is_counted_by() -> Out
     })
 }
 
+/// `ISOLATE=process`: the answer and the line of metrics name the layers of the cage.
+#[test]
+fn a_cage_is_named_with_each_video() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        for key in ["videos/1_a.mp4", "videos/2_b.mp4"] {
+            world.s3.put(key, &film()?)?;
+        }
+        let mut settings = world.settings();
+        settings.push(("ISOLATE", "process".to_owned()));
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        let answer = function.invoke(&event(&["videos/1_a.mp4", "videos/2_b.mp4"]))?.response()?;
+        let log = function.logged();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let metrics: Vec<_> = lines.filter(|line| line["Outcome"] == "processed").collect();
+        let results = answer["results"].as_array().ok_or("no results")?;
+        assert_eq!((metrics.len(), results.len()), (2, 2), "{answer} {log}");
+        for told in metrics.iter().chain(results) {
+            let layers = &told["isolation"];
+            assert_eq!(
+                (&layers["no_descriptors"], &layers["no_processes"]),
+                (&json!(true), &json!(true)),
+                "{told}"
+            );
+            assert!(layers["seccomp"].is_boolean() && layers.get("landlock").is_some(), "{told}");
+        }
+        settings.pop();
+        settings.push(("ISOLATE", "none".to_owned()));
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        world.s3.put("videos/3_c.mp4", &film()?)?;
+        let answer = function.invoke(&event(&["videos/3_c.mp4"]))?.response()?;
+        assert_eq!(answer["results"][0]["status"], "processed", "{answer}");
+        assert!(!format!("{answer}{}", function.logged()).contains("isolation"), "{answer}");
+        Ok(())
+    })
+}
+
 /// All of it over TLS, whose certificates are trusted as `SSL_CERT_FILE` says, or else not.
 #[test]
 fn over_tls_it_trusts_whom_it_is_told_to() -> Outcome {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{Read, Seek};
+use std::marker::PhantomData;
 use std::path::Path;
 
 use super::layers::Layers;
@@ -90,6 +91,11 @@ impl CagedMedia {
         match self.0 {}
     }
 
+    /// The requested frames as pictures.
+    pub fn pictures<T: Into<FrameRequest>>(&mut self, _: impl IntoIterator<Item = T>) -> CagedPictures<'_> {
+        match self.0 {}
+    }
+
     /// The frame of the last picture as packed RGB.
     ///
     /// # Errors
@@ -98,3 +104,17 @@ impl CagedMedia {
         match self.0 {}
     }
 }
+
+/// The pictures of a list of requests. There are none here.
+#[derive(Debug)]
+pub struct CagedPictures<'m>(PhantomData<&'m mut CagedMedia>);
+
+impl Iterator for CagedPictures<'_> {
+    type Item = Result<Picture, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        None
+    }
+}
+
+impl ExactSizeIterator for CagedPictures<'_> {}

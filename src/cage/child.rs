@@ -16,7 +16,7 @@ use super::wire::{
     to_json, to_numbers,
 };
 use crate::deadline::Deadline;
-use crate::media::{Media, OpenOptions, PosterFrame, ProcessOptions, Threads, init, keep_freed_memory};
+use crate::media::{Media, OpenOptions, PosterFrame, ProcessOptions, init, keep_freed_memory};
 use crate::source::{ByteRange, Identity, Ranges, ReadFault, SourceError};
 use crate::{Error, FrameRequest, Ledger};
 
@@ -28,32 +28,35 @@ pub fn run_if_child() {
     let mut arguments = std::env::args();
     if arguments.next().as_deref() == Some(CHILD)
         && let Some(parent) = arguments.next().and_then(|parent| parent.parse().ok())
+        && let Some(settings) = arguments.next().and_then(|text| serde_json::from_str(&text).ok())
     {
         // The keeper tells what happened from how the process ends; there is nobody else to tell.
-        exit(if run(parent).is_ok() { 0 } else { 1 });
+        exit(if run(parent, &settings).is_ok() { 0 } else { 1 });
     }
 }
 
-fn run(parent: u32) -> io::Result<()> {
+fn run(parent: u32, settings: &ProcessOptions) -> io::Result<()> {
     close_descriptors();
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     keep_freed_memory();
-    init(&ProcessOptions::default());
+    init(settings);
     let layers = enter(parent)?;
     let keeper = KeeperLink(Arc::new(Mutex::new(Wire::new(UnixStream::from(socket)))));
     let link = keeper.clone();
     Relay::start(move |line| link.log(line));
     keeper.answer(&Answer::Ready(layers))?;
     let mut work = Work::default();
-    loop {
-        // The lock is not held while the work asks for bytes.
-        let message = keeper.lock().receive(|_| MAX_ANSWER, go_on)?;
-        match message {
-            Some((Tag::Request, body)) => work.handle(&keeper, from_json(&body)?)?,
-            Some(_) => return Err(io::ErrorKind::InvalidData.into()),
-            None => return Ok(()),
-        }
+    let mut request = keeper.request()?;
+    while let Some(current) = request {
+        request = match current {
+            Request::Pictures(requests) => work.pictures(&keeper, &requests)?,
+            other => {
+                work.handle(&keeper, other)?;
+                keeper.request()?
+            }
+        };
     }
+    Ok(())
 }
 
 /// A child waits as long as its keeper lives.
@@ -80,6 +83,8 @@ impl Work {
                 })
             }
             Request::Picture(request) => self.picture(keeper, &request),
+            // A list is served elsewhere, and this is none of its requests.
+            Request::Pictures(_) | Request::Next => return Err(io::ErrorKind::InvalidData.into()),
             Request::Rgb(framing) => self.frame.as_ref().ok_or_else(nothing_open).and_then(|frame| {
                 let picture = frame.to_rgb8(framing)?;
                 keeper.send(Tag::Picture, &picture.pixels)?;
@@ -107,10 +112,36 @@ impl Work {
         let media = self.media.as_mut().ok_or_else(nothing_open)?;
         self.frame = None;
         let frame = media.frame(request)?;
-        let mut picture = Picture::of(&frame)?;
-        keeper.send(Tag::Picture, &std::mem::take(&mut picture.thumbnail.bytes))?;
+        let answer = keeper.send_picture(&frame, media.ledger())?;
         self.frame = Some(frame);
-        Ok(Answer::Picture(Box::new(picture), media.ledger()))
+        Ok(answer)
+    }
+
+    /// Answers with the pictures of a list, one for each request of the keeper. Returns the request that ends the list.
+    fn pictures(&mut self, keeper: &KeeperLink, requests: &[FrameRequest]) -> io::Result<Option<Request>> {
+        let Some(media) = self.media.as_mut() else {
+            let failure = Failure::from(nothing_open());
+            keeper.answer(&Answer::Failed(failure, Ledger::default()))?;
+            return keeper.request();
+        };
+        let mut frames = media.frames(requests.iter().copied());
+        while let Some(frame) = frames.next() {
+            let ledger = frames.ledger();
+            self.frame = None;
+            let answer = frame.and_then(|frame| {
+                let answer = keeper.send_picture(&frame, ledger)?;
+                self.frame = Some(frame);
+                Ok(answer)
+            });
+            keeper.answer(&answer.unwrap_or_else(|error| Answer::Failed(Failure::from(error), ledger)))?;
+            // The frames of a list may be dropped before its end.
+            match keeper.request()? {
+                Some(Request::Next) => {}
+                other => return Ok(other),
+            }
+        }
+        // The keeper has requested one more picture than the list has.
+        Err(io::ErrorKind::InvalidData.into())
     }
 }
 
@@ -119,8 +150,7 @@ fn nothing_open() -> Error {
 }
 
 fn open(keeper: &KeeperLink, request: &Open) -> Result<Media<'static>, Error> {
-    let one = std::num::NonZeroUsize::MIN;
-    let mut options = OpenOptions::default().with_limits(request.limits).with_threads(Threads::Count(one));
+    let mut options = OpenOptions::default().with_limits(request.limits).with_threads(request.threads);
     options.frame = request.frame;
     if let Some(left) = request.time_left {
         options = options.with_total_time(left);
@@ -141,6 +171,24 @@ struct KeeperLink(Arc<Mutex<Wire>>);
 impl KeeperLink {
     fn lock(&self) -> MutexGuard<'_, Wire> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the keeper wants next; `None` when the keeper has ended.
+    fn request(&self) -> io::Result<Option<Request>> {
+        // The lock is not held while the work asks for bytes.
+        let message = self.lock().receive(|_| MAX_ANSWER, go_on)?;
+        match message {
+            Some((Tag::Request, body)) => from_json(&body).map(Some),
+            Some(_) => Err(io::ErrorKind::InvalidData.into()),
+            None => Ok(None),
+        }
+    }
+
+    /// Sends the bytes of a picture. The answer that follows them is for the caller to send.
+    fn send_picture(&self, frame: &PosterFrame, ledger: Ledger) -> Result<Answer, Error> {
+        let mut picture = Picture::of(frame)?;
+        self.send(Tag::Picture, &std::mem::take(&mut picture.thumbnail.bytes))?;
+        Ok(Answer::Picture(Box::new(picture), ledger))
     }
 
     fn answer(&self, answer: &Answer) -> io::Result<()> {

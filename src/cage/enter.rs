@@ -33,10 +33,10 @@ pub(super) fn enter(parent: u32) -> io::Result<Layers> {
     let is_hidden = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).is_ok();
     let landlock = landlock();
     let no_core = limit(Resource::Core);
-    // Threads count as processes: decoding has one.
-    let no_processes = limit(Resource::Nproc) && no_core && is_hidden && unprivileged;
     let no_descriptors = limit(Resource::Nofile);
     let seccomp = seccomp();
+    // The filter allows threads and no processes. The limit counts both as processes.
+    let no_processes = (seccomp || limit(Resource::Nproc)) && no_core && is_hidden && unprivileged;
     Ok(Layers { no_descriptors, no_processes, unprivileged, no_new_privs, landlock, seccomp })
 }
 
@@ -96,10 +96,22 @@ fn landlock() -> Option<u32> {
 /// Forbids all calls that decoding does not need. A forbidden call fails with `EPERM`: one that a C library makes without need, in this
 /// version or the next, is no reason to end.
 fn seccomp() -> bool {
-    filter().is_ok_and(|filter| seccompiler::apply_filter(&filter).is_ok())
+    let is_in_force = |filter: Result<BpfProgram, _>| {
+        filter.is_ok_and(|filter: BpfProgram| seccompiler::apply_filter(&filter).is_ok())
+    };
+    is_in_force(without_clone3()) && is_in_force(allow_list())
 }
 
-fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
+/// Answers `clone3` as a kernel that does not know the call (`ENOSYS`): a filter cannot read the call's flags, which are in memory. The C
+/// library then starts its threads by `clone`.
+fn without_clone3() -> Result<BpfProgram, seccompiler::BackendError> {
+    let unknown = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+    let rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    SeccompFilter::new(rules, SeccompAction::Allow, unknown, TargetArch::try_from(std::env::consts::ARCH)?)?
+        .try_into()
+}
+
+fn allow_list() -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
     // Memory, but no code.
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
@@ -111,6 +123,11 @@ fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
         )?;
         rules.insert(call, vec![SeccompRule::new(vec![no_code])?]);
     }
+    // Threads, but no processes.
+    let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
+    let is_thread =
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(thread), thread)?;
+    rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![is_thread])?]);
     // A signal to itself: `abort`.
     let own = std::process::id().into();
     let to_itself = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, own)?;
@@ -135,6 +152,10 @@ const ALLOWED: &[i64] = &[
     libc::SYS_madvise,
     libc::SYS_mremap,
     libc::SYS_munmap,
+    // Threads. The filter before this one answers `clone3`.
+    libc::SYS_clone3,
+    libc::SYS_set_robust_list,
+    libc::SYS_rseq,
     // Waiting, and waking others.
     libc::SYS_futex,
     libc::SYS_sched_yield,

@@ -21,7 +21,7 @@ use super::wire::{
 use crate::deadline::{Deadline, Stop};
 use crate::error::panic_message;
 use crate::limits::Limit;
-use crate::media::{Fault, ReadSeek};
+use crate::media::{Fault, ProcessOptions, ReadSeek, in_force};
 use crate::source::{ByteRange, RangeReader, Ranges as _};
 use crate::{CancelToken, Error};
 
@@ -82,10 +82,13 @@ impl Keeper {
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         ours.set_read_timeout(Some(LOOK)).map_err(failed)?;
         ours.set_write_timeout(Some(LOOK)).map_err(failed)?;
+        // The child gets the settings of this process.
+        let settings = serde_json::to_string(&in_force(&ProcessOptions::default()));
+        let settings = settings.map_err(|error| failed(error.into()))?;
         let mut command = Command::new(program);
         command
             .arg0(CHILD)
-            .arg(std::process::id().to_string())
+            .args([std::process::id().to_string(), settings])
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))

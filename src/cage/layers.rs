@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Layers {
     /// It can open no descriptor: no file, socket or pipe (`RLIMIT_NOFILE` is 0).
     pub no_descriptors: bool,
-    /// It can start neither process nor thread (`RLIMIT_NPROC` is 0, and it is not root), and leaves no core dump.
+    /// It can start no process, and leaves no core dump. Where there is no seccomp, `RLIMIT_NPROC` is 0, and it can start no thread either.
     pub no_processes: bool,
     /// It is neither root nor has it any right of root's.
     pub unprivileged: bool,

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::DumpableBehavior;
@@ -22,10 +23,12 @@ use crate::deadline::Deadline;
 use crate::media::open_reader;
 use crate::pixels::{Framing, RgbPicture};
 use crate::source::{Identity, RangeSource, Ranges as _, SourceError};
-use crate::{Encoding, Error, FrameRequest, ImageFormat, Ledger, MediaInfo, OpenOptions, Thumbnail};
+use crate::{Encoding, Error, FrameRequest, ImageFormat, Ledger, MediaInfo, OpenOptions, Threads, Thumbnail};
 
 /// Children that are kept for the next videos, at most.
 const MAX_IDLE: usize = 4;
+/// Requests of a list that one message holds: some hundred kilobytes. Each message is planned by itself.
+const MAX_LISTED: usize = 1000;
 /// What is wrong with an answer to something else.
 const OTHER_ANSWER: &str = "another answer than was due";
 /// Bytes of a file beside its pixels: headers, and what a format adds.
@@ -151,6 +154,7 @@ impl Cage {
             input,
             size,
             limits: options.limits,
+            threads: self.threads(options.threads),
             frame: options.frame,
             time_left,
             log: Wanted::here(),
@@ -164,6 +168,18 @@ impl Cage {
                 Ok(CagedMedia { session, info: *info })
             }
             _ => Err(session.nonsense(OTHER_ANSWER)),
+        }
+    }
+
+    /// The threads that a child may start. This process knows better than the child how many processors there are.
+    fn threads(&self, wanted: Threads) -> Threads {
+        const ONE: Threads = Threads::Count(NonZeroUsize::MIN);
+        let one_processor = || thread::available_parallelism().is_ok_and(|count| count.get() == 1);
+        match wanted {
+            // Without seccomp, the limit of processes keeps the child from starting threads.
+            _ if !self.0.layers.seccomp => ONE,
+            Threads::Auto if one_processor() => ONE,
+            wanted => wanted,
         }
     }
 
@@ -241,12 +257,40 @@ impl CagedMedia {
     /// # Errors
     /// As [`Media::frame`] and [`PosterFrame::thumbnail`](crate::PosterFrame::thumbnail); [`Error::DecoderDied`].
     pub fn picture(&mut self, request: &FrameRequest) -> Result<Picture, Error> {
+        self.request_picture(&Request::Picture(*request), &request.encoding)
+    }
+
+    /// The requested frames, as [`Media::frames`] finds them, each made the picture that was requested with it. A picture is decoded when the
+    /// iterator is asked for it.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), posterframe::Error> {
+    /// use std::time::Duration;
+    /// use posterframe::OpenOptions;
+    /// use posterframe::cage::{Cage, CageOptions};
+    ///
+    /// let cage = Cage::start(CageOptions::default())?;
+    /// let mut media = cage.open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default())?;
+    /// for picture in media.pictures([1, 2, 6].map(Duration::from_secs)) {
+    ///     println!("{} bytes", picture?.thumbnail.bytes.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pictures<T: Into<FrameRequest>>(
+        &mut self,
+        requests: impl IntoIterator<Item = T>,
+    ) -> CagedPictures<'_> {
+        CagedPictures { media: self, requests: requests.into_iter().map(T::into).collect(), position: 0 }
+    }
+
+    fn request_picture(&mut self, request: &Request, encoding: &Encoding) -> Result<Picture, Error> {
         let session = &mut self.session;
         session.begin_call();
-        match session.call(&Request::Picture(*request))? {
+        match session.call(request)? {
             (Answer::Picture(picture, ledger), Some(bytes)) => {
                 session.ledger = ledger;
-                let picture = checked(*picture, bytes, &request.encoding, &session.options);
+                let picture = checked(*picture, bytes, encoding, &session.options);
                 picture.map_err(|why| session.nonsense(why))
             }
             _ => Err(session.nonsense(OTHER_ANSWER)),
@@ -274,6 +318,39 @@ impl CagedMedia {
         }
     }
 }
+
+/// The pictures of a list of requests, in its order, by [`CagedMedia::pictures`].
+///
+/// A picture that cannot be had is an error in its place, and the others follow. Once the child has died, all that remain are its error.
+#[derive(Debug)]
+pub struct CagedPictures<'m> {
+    media: &'m mut CagedMedia,
+    requests: Vec<FrameRequest>,
+    /// Of the next picture.
+    position: usize,
+}
+
+impl Iterator for CagedPictures<'_> {
+    type Item = Result<Picture, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.requests.get(self.position..)?;
+        let encoding = rest.first()?.encoding;
+        let request = match self.position % MAX_LISTED {
+            0 => Request::Pictures(rest.iter().take(MAX_LISTED).copied().collect()),
+            _ => Request::Next,
+        };
+        self.position += 1;
+        Some(self.media.request_picture(&request, &encoding))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let count = self.requests.len().saturating_sub(self.position);
+        (count, Some(count))
+    }
+}
+
+impl ExactSizeIterator for CagedPictures<'_> {}
 
 /// A child at work, and what it works on.
 struct Session {

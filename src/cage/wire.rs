@@ -17,7 +17,7 @@ use super::relay::Wanted;
 use crate::limits::{Limit, Limits};
 use crate::picture::ImageFormat;
 use crate::pixels::Framing;
-use crate::{Error, FrameRequest, Ledger, MediaInfo};
+use crate::{Error, FrameRequest, Ledger, MediaInfo, Threads};
 
 /// The first argument of a child; another program's child is refused by it.
 pub(super) const CHILD: &str = "posterframe-cage-1";
@@ -83,6 +83,10 @@ impl Tag {
 pub(super) enum Request {
     Open(Open),
     Picture(FrameRequest),
+    /// The first picture of a list.
+    Pictures(Vec<FrameRequest>),
+    /// The next picture of the list.
+    Next,
     /// The last picture's frame as packed RGB.
     Rgb(Framing),
     /// Forget the file.
@@ -97,6 +101,7 @@ pub(super) struct Open {
     pub(super) input: InputKind,
     pub(super) size: u64,
     pub(super) limits: Limits,
+    pub(super) threads: Threads,
     pub(super) frame: Option<FrameRequest>,
     /// How long all calls together may take.
     pub(super) time_left: Option<Duration>,

@@ -3,6 +3,8 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "cage")]
+use serde::{Deserialize, Serialize};
 use tracing::Level;
 
 use crate::media::ffi;
@@ -13,6 +15,7 @@ const MAX_EVENTS_PER_SECOND: u32 = 20;
 
 /// Settings of libav that hold for the whole process. Start from `ProcessOptions::default()`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cage", derive(Serialize, Deserialize))]
 #[non_exhaustive]
 pub struct ProcessOptions {
     /// Bytes of one allocation inside libav. Default 256 MiB, enough for 8K 10-bit frames.
@@ -23,6 +26,7 @@ pub struct ProcessOptions {
 
 /// Where libav's log goes. libav has one for the process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cage", derive(Serialize, Deserialize))]
 #[non_exhaustive]
 pub enum LibavLog {
     /// Errors and warnings become events of `tracing`: their target is `libav`, their level `WARN` and `INFO`, because a fault of a
@@ -68,16 +72,20 @@ impl ProcessOptions {
 /// assert!(!posterframe::init(&ProcessOptions::default()), "it was initialised before");
 /// ```
 pub fn init(options: &ProcessOptions) -> bool {
+    in_force(options) == *options
+}
+
+/// The options that are in force: these, if no call came before.
+pub(crate) fn in_force(options: &ProcessOptions) -> ProcessOptions {
     static IN_FORCE: OnceLock<ProcessOptions> = OnceLock::new();
-    let in_force = IN_FORCE.get_or_init(|| {
+    *IN_FORCE.get_or_init(|| {
         ffi::limit_allocations(options.max_allocation);
         match options.log {
             LibavLog::Events => ffi::log::redirect(report),
             LibavLog::Untouched => {}
         }
         *options
-    });
-    in_force == options
+    })
 }
 
 /// Makes events of libav's lines, as many as may be in a second. The next second begins with how many were left out.

@@ -4,6 +4,9 @@ use std::num::NonZeroUsize;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "cage")]
+use serde::{Deserialize, Serialize};
+
 use crate::deadline::{CancelToken, Deadline};
 use crate::frame_request::FrameRequest;
 use crate::limits::Limits;
@@ -13,6 +16,7 @@ use crate::source::{BlockCache, FirstReads};
 
 /// Threads for decoding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cage", derive(Serialize, Deserialize))]
 #[non_exhaustive]
 pub enum Threads {
     /// One up to 1080p, two beyond where the machine has them.

@@ -8,7 +8,7 @@ use crate::media::error::Error;
 use crate::media::frame::poster::PosterFrame;
 use crate::media::open::Media;
 use crate::media::units::Pts;
-use crate::source::ByteRange;
+use crate::source::{ByteRange, Ledger};
 
 /// Bytes that are requested ahead of the frame that is next, at most: half of what the cache of the process holds.
 const MAX_AHEAD: u64 = 16 << 20;
@@ -75,6 +75,11 @@ impl<'r> Media<'r> {
 }
 
 impl Frames<'_, '_> {
+    /// What reading has cost so far, as [`Media::ledger`].
+    pub fn ledger(&self) -> Ledger {
+        self.media.ledger()
+    }
+
     /// Requests what the next frames need, up to a bound.
     fn plan(&mut self) {
         let is_new = self.depth.is_none();
