@@ -329,10 +329,10 @@ fn the_smallest_memory_is_enough_whatever_comes() -> Outcome {
         settings.push(("MAX_CONCURRENCY", "4".to_owned()));
         let mut function = Lambda::start_with_memory(MEBIBYTES, FUNCTION, &settings)?;
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let (kind, message) = function.invoke(&event(&keys))?.error()?;
+        let (reply, peak) = function.invoke_measured(&event(&keys))?;
+        let (kind, message) = reply.error()?;
         let message: Value = serde_json::from_str(&message)?;
         assert_eq!((kind.as_str(), &message["succeeded"]), ("limit_exceeded", &json!(4)), "{message}");
-        let peak = function.peak_memory()?;
         assert!(peak < u64::from(MEBIBYTES) << 10, "{peak} KiB");
         // The same environment goes on.
         let answer = function.invoke(&event(&keys[..4]))?.response()?;
