@@ -2,8 +2,8 @@
 //! `scripts/soak.py` drives.
 //!
 //! It answers each line with `picture` or the kind of the error, and after every so many files (`soak EVERY`, default 500) with
-//! `sample`, the number of files, and what the process holds then: memory in kilobytes, open descriptors, threads. With `soak EVERY isolate`,
-//! a cage decodes.
+//! `sample`, the number of files, and what the process holds then: memory in kilobytes, open descriptors, threads, memory of its children. With
+//! `soak EVERY isolate`, a cage decodes.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;
@@ -32,12 +32,21 @@ fn take(opener: &Opener, path: &Path, number: u64) -> Result<(), posterframe::Er
     Ok(())
 }
 
-/// Returns a number of `/proc/self/status`.
-fn status(name: &str) -> Result<u64, Box<dyn Error>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
+/// Returns a number of the status of a process.
+fn status(process: &str, name: &str) -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line =
         status.lines().find_map(|line| line.strip_prefix(name)).ok_or("a line of the status is missing")?;
     Ok(line.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse()?)
+}
+
+/// Returns the memory of all children, in kilobytes.
+fn memory_of_children() -> u64 {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let children = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let children: String = children.collect();
+    // A child may have ended meanwhile.
+    children.split_whitespace().filter_map(|child| status(child, "VmRSS").ok()).sum()
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -50,7 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         if number.is_multiple_of(every) {
             // The folder that is listed is open itself.
             let descriptors = std::fs::read_dir("/proc/self/fd")?.count().saturating_sub(1);
-            println!("sample\t{number}\t{}\t{descriptors}\t{}", status("VmRSS")?, status("Threads")?);
+            let (memory, threads) = (status("self", "VmRSS")?, status("self", "Threads")?);
+            println!("sample\t{number}\t{memory}\t{descriptors}\t{threads}\t{}", memory_of_children());
         }
         stdout().flush()?;
     }

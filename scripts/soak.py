@@ -9,7 +9,7 @@ descriptors, and how many threads it holds. The first 1,000 files warm it up: ca
   Sen), which single samples do not move;
 - descriptors and threads have to be flat: the least of the last third is no more than the most of the first third.
 
-With ISOLATE=process, a child of the process decodes, and what is measured is its parent.
+With ISOLATE=process, a child of the process decodes, and these bounds hold for its parent. The child's memory is printed as well.
 
 The heap gives memory back as soon as it can, so that what it keeps for later does not look like growth.
 
@@ -56,6 +56,7 @@ class Sample:
     kilobytes: int
     descriptors: int
     threads: int
+    kilobytes_of_children: int = 0
 
 
 class Ended(Exception):
@@ -89,7 +90,8 @@ class Driver:
         outcome = self._line()
         if is_sample:
             sample = Sample(*map(int, self._line().split("\t")[1:]))
-            print(f"{sample.files}\t{sample.kilobytes / 1000:.1f}\t{sample.descriptors}\t{sample.threads}", flush=True)
+            memory, children = sample.kilobytes / 1000, sample.kilobytes_of_children / 1000
+            print(f"{sample.files}\t{memory:.1f}\t{sample.descriptors}\t{sample.threads}\t{children:.1f}", flush=True)
             self.samples.append(sample)
         return outcome
 
@@ -153,7 +155,7 @@ def soak(command: list[str], options: argparse.Namespace) -> list[str]:
     outcomes: Counter[str] = Counter()
     found = []
     corpus = list(media_files(options.paths))
-    print("files\tMB\tdescriptors\tthreads")
+    print("files\tMB\tdescriptors\tthreads\tMB of children")
     try:
         for number, path in enumerate(files_to_read(corpus, options.files, options.seed, options.folder), 1):
             outcome = driver.take(path, number % options.every == 0)

@@ -124,27 +124,35 @@ fn any_time() -> Outcome {
 #[cfg(feature = "remote")]
 #[test]
 fn soak() -> Outcome {
-    let mut child = example("soak")?
-        .arg("3")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()?;
-    let mut paths = child.stdin.take().ok_or("no standard input")?;
-    for name in [FILM, "x_garbage.mp4", FILM, "x_no_such_file.mp4"] {
-        writeln!(paths, "{}", fixture(name).display())?;
+    for (arguments, has_children) in [(&["3"][..], false), (&["3", "isolate"], true)] {
+        let mut child = example("soak")?
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        let mut paths = child.stdin.take().ok_or("no standard input")?;
+        for name in [FILM, "x_garbage.mp4", FILM, "x_no_such_file.mp4"] {
+            writeln!(paths, "{}", fixture(name).display())?;
+        }
+        drop(paths);
+        let output = child.wait_with_output()?;
+        assert!(output.status.success(), "{output:?}");
+        let printed = String::from_utf8(output.stdout)?;
+        let lines: Vec<&str> = printed.lines().collect();
+        let (sample, outcomes) = (lines.get(3).ok_or("no sample")?, [&lines[..3], &lines[4..]].concat());
+        assert_eq!(outcomes, ["picture", "malformed", "picture", "not_found"]);
+        let held: Vec<u64> = sample.split('\t').skip(1).map(str::parse).collect::<Result<_, _>>()?;
+        let [files, kilobytes, descriptors, threads, of_children] = held[..] else {
+            return Err(printed.into());
+        };
+        assert_eq!(files, 3);
+        assert!(
+            kilobytes > 5_000 && (3..50).contains(&descriptors) && (1..50).contains(&threads),
+            "{sample}"
+        );
+        assert_eq!(of_children > 5_000, has_children, "{sample}");
     }
-    drop(paths);
-    let output = child.wait_with_output()?;
-    assert!(output.status.success(), "{output:?}");
-    let printed = String::from_utf8(output.stdout)?;
-    let lines: Vec<&str> = printed.lines().collect();
-    let (sample, outcomes) = (lines.get(3).ok_or("no sample")?, [&lines[..3], &lines[4..]].concat());
-    assert_eq!(outcomes, ["picture", "malformed", "picture", "not_found"]);
-    let held: Vec<u64> = sample.split('\t').skip(1).map(str::parse).collect::<Result<_, _>>()?;
-    let [files, kilobytes, descriptors, threads] = held[..] else { return Err(printed.into()) };
-    assert_eq!(files, 3);
-    assert!(kilobytes > 5_000 && (3..50).contains(&descriptors) && (1..50).contains(&threads), "{sample}");
     Ok(())
 }
 

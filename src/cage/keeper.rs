@@ -29,6 +29,8 @@ use crate::{CancelToken, Error};
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a child may take to notice itself that its time is over, and to say so.
 const GRACE: Duration = Duration::from_millis(50);
+/// The same of its CPU time, which the kernel counts in ticks of 10 ms.
+const CPU_GRACE: Duration = Duration::from_millis(20);
 /// How long a child may take to begin.
 const START: Duration = Duration::from_secs(10);
 /// Lines of libav's log that a call may have. A child sends some a second.
@@ -297,13 +299,15 @@ struct Watch<'b> {
     id: u32,
     bounds: &'b Bounds,
     looked: Instant,
-    /// Since when its time is over.
-    late: Option<Instant>,
+    /// When it is ended for its deadline; `None` when that is out of reach.
+    end: Option<Instant>,
 }
 
 impl<'b> Watch<'b> {
     fn new(id: u32, bounds: &'b Bounds) -> Self {
-        Self { id, bounds, looked: Instant::now(), late: None }
+        let now = Instant::now();
+        let time = bounds.deadline.left().saturating_add(GRACE);
+        Self { id, bounds, looked: now, end: now.checked_add(time) }
     }
 
     /// Whether the call may go on.
@@ -316,7 +320,7 @@ impl<'b> Watch<'b> {
         let stop = |limit, allowed| Err(End::Stopped(Error::LimitExceeded { limit, allowed }));
         match deadline.expired() {
             Some(Stop::Cancelled) => return Err(End::Stopped(Error::Cancelled)),
-            Some(stop) if self.late.get_or_insert_with(Instant::now).elapsed() >= GRACE => {
+            Some(stop) if self.end.is_some_and(|end| self.looked >= end) => {
                 return Err(End::Stopped(Fault::Stopped(stop).into()));
             }
             _ => {}
@@ -324,7 +328,7 @@ impl<'b> Watch<'b> {
         if resident_memory(self.id).is_some_and(|bytes| bytes > *max_memory) {
             return stop(Limit::MaxMemory, *max_memory);
         }
-        if cpu_time(self.id).is_some_and(|used| used > most.saturating_add(GRACE)) {
+        if cpu_time(self.id).is_some_and(|used| used > most.saturating_add(CPU_GRACE)) {
             return stop(Limit::MaxCpuTime, u64::try_from(max_cpu_time.as_millis()).unwrap_or(u64::MAX));
         }
         Ok(())

@@ -27,8 +27,8 @@ use crate::{Encoding, Error, FrameRequest, ImageFormat, Ledger, MediaInfo, OpenO
 
 /// Children that are kept for the next videos, at most.
 const MAX_IDLE: usize = 4;
-/// Requests of a list that one message holds: some hundred kilobytes. Each message is planned by itself.
-const MAX_LISTED: usize = 1000;
+/// Requests of a list that one message holds: some ten kilobytes. Each message is planned by itself.
+const MAX_LISTED: usize = 200;
 /// What is wrong with an answer to something else.
 const OTHER_ANSWER: &str = "another answer than was due";
 /// Bytes of a file beside its pixels: headers, and what a format adds.
