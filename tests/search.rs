@@ -191,6 +191,24 @@ fn damage_at_the_end_gives_the_frame_before_it() -> Outcome {
     Ok(())
 }
 
+/// A video of noise is read from each entry once, and not again for the frame at half of the duration and for the last one.
+#[test]
+fn what_gives_no_frame_from_the_start_is_searched_no_further() -> Outcome {
+    let mut file = fixture_bytes("mjpeg.mov")?;
+    let place = file.windows(4).position(|name| name == b"mdat").ok_or("no mdat")?;
+    let (head, data) = file.split_at_mut(place);
+    let size = head.last_chunk::<4>().map(|size| u32::from_be_bytes(*size)).ok_or("no size")?;
+    data[4..usize::try_from(size)? - 4].fill(0x55);
+    let packets = open("mjpeg.mov")?.info().streams[0].frame_count.ok_or("no count")?;
+    for seconds in [2, 5, 99] {
+        let mut media = Media::open(Cursor::new(file.clone()), &OpenOptions::default())?;
+        let error = media.frame(Duration::from_secs(seconds)).expect_err("noise is no picture");
+        let posterframe::Error::NoFrame { packets: read, .. } = error else { return Err(error.into()) };
+        assert!((packets..=4 * packets).contains(&read), "{read} packets read of {packets} at {seconds} s");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_media_that_stays_open_gives_the_frames_of_fresh_ones() -> Outcome {
     const NAMES: [&str; 6] = [

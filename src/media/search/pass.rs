@@ -225,6 +225,7 @@ impl Search<'_, '_> {
         let mut pass = Pass::new(entered, expected.filter(|_| entered != Entered::Start));
         self.decode(&mut pass, &mut Feed::everything(), goal)?;
         self.conclude(&mut pass, goal)?;
+        self.is_barren |= entered == Entered::Start && pass.first_pts.is_none();
         Ok(pass)
     }
 

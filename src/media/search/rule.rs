@@ -41,8 +41,11 @@ impl Search<'_, '_> {
         if is_partial {
             return Ok(None);
         }
-        // The video ends before the wanted time. Where the container tells no duration, the last frame's time does.
         self.refuse_size()?;
+        if self.is_barren {
+            return Err(self.no_frame());
+        }
+        // The video ends before the wanted time. Where the container tells no duration, the last frame's time does.
         let start = self.places.start;
         let middle = |last: Pts| start.saturating_add(last.since(start).half());
         if let Some(half) = half.or_else(|| last_pts.map(middle)) {
@@ -60,7 +63,8 @@ impl Search<'_, '_> {
     fn find_reading_on(&mut self, wanted: Pts, half: Pts) -> Result<Found, Error> {
         let mut pass = self.frame_at(half)?;
         let Some(middle) = pass.take(FrameReason::HalfDuration) else {
-            return self.last_frame(wanted);
+            self.refuse_size()?;
+            return if self.is_barren { Err(self.no_frame()) } else { self.last_frame(wanted) };
         };
         let is_seen = pass.last_pts.is_some_and(|pts| pts >= wanted);
         if (is_seen || middle.pts >= wanted || self.continues_to(wanted)?)

@@ -30,6 +30,8 @@ pub(in crate::media) struct Search<'m, 'r> {
     pub(super) is_alone: bool,
     /// Whether something went wrong in the last pass.
     pub(super) is_spoilt: bool,
+    /// Whether a full decode from the start gave no frame at all: then no other pass has one.
+    pub(super) is_barren: bool,
     /// Passes in which something was decoded.
     pub(super) passes: u32,
 }
@@ -65,6 +67,7 @@ impl<'m, 'r> Search<'m, 'r> {
             marks_keyframes,
             is_alone: false,
             is_spoilt: false,
+            is_barren: false,
             passes: 0,
             units,
         })
