@@ -37,6 +37,8 @@ pub use between::FramesBetween;
 pub use error::Error;
 #[cfg(any(feature = "cage", feature = "cli", feature = "lambda"))]
 pub(crate) use ffi::keep_freed_memory;
+#[cfg(feature = "cage")]
+pub(crate) use ffi::return_freed_memory;
 #[cfg(fuzzing)]
 pub(crate) use ffi::threads::cpu_time;
 pub use frame::poster::PosterFrame;

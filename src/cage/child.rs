@@ -16,7 +16,9 @@ use super::wire::{
     to_json, to_numbers,
 };
 use crate::deadline::Deadline;
-use crate::media::{Media, OpenOptions, PosterFrame, ProcessOptions, init, keep_freed_memory};
+use crate::media::{
+    Media, OpenOptions, PosterFrame, ProcessOptions, init, keep_freed_memory, return_freed_memory,
+};
 use crate::source::{ByteRange, Identity, Ranges, ReadFault, SourceError};
 use crate::{Error, FrameRequest, Ledger};
 
@@ -92,6 +94,8 @@ impl Work {
             }),
             Request::Close => {
                 *self = Self::default();
+                // Several children wait for their next file.
+                return_freed_memory();
                 return Ok(());
             }
             #[cfg(feature = "testing")]

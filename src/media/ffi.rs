@@ -110,6 +110,16 @@ pub(crate) fn keep_freed_memory() {
     }
 }
 
+/// Returns the memory that [`keep_freed_memory`] keeps to the system.
+#[cfg(feature = "cage")]
+pub(crate) fn return_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: takes malloc's own lock (malloc_trim(3)).
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Copies a string of libav's; `None` for null and for the empty string.
 ///
 /// # Safety
