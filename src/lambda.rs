@@ -87,11 +87,14 @@ impl Worker<RemoteCatalog> {
     /// Everything an invocation needs, without a word over the network.
     async fn of(config: LambdaConfig) -> Result<Self, JobError> {
         telemetry::obsolete(&config.obsolete);
+        // The first child of a cage starts beside the rest.
+        let is_isolated = config.isolation.is_process();
+        let opener = tokio::task::spawn_blocking(move || Opener::new(is_isolated));
         let settings = aws::settings().await;
         let client = S3Source::client(&settings).map_err(|error| JobError::new(ErrorKind::Config, error))?;
         let secrets = SecretStore::new(&settings);
         let catalog = RemoteCatalog::new(&config.catalog, secrets, &settings)?;
-        let opener = Opener::new(config.isolation.is_process())?;
+        let opener = opener.await.map_err(|error| JobError::new(ErrorKind::Internal, error))??;
         Ok(Self::new(client, catalog, config, opener))
     }
 }

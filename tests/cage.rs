@@ -172,17 +172,24 @@ fn a_long_list_is_sent_in_parts() -> Outcome {
     Ok(())
 }
 
-/// What [`posterframe::init`] was given holds for the children, too. The settings are those of a process, so another one has them.
+/// Whether this is the process of one test alone. Elsewhere, that process is run, and has to succeed.
+fn is_alone(test: &str) -> Outcome<bool> {
+    const ALONE: &str = "CAGE_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return Ok(true);
+    }
+    let output = Command::new(std::env::current_exe()?).args(["--exact", test]).env(ALONE, "1").output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    Ok(false)
+}
+
+/// What [`posterframe::init`] was given holds for the children, too. The settings are those of a process.
 #[test]
 fn a_child_has_the_settings_of_its_parent() -> Outcome {
-    const SET: &str = "MAX_ALLOCATION_OF_THE_TEST";
     let open =
         |cage: &Cage| cage.open_file(fixture("h264_end.mp4"), &threads(1))?.picture(&FrameRequest::at(AT));
-    if std::env::var_os(SET).is_none() {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["--exact", "a_child_has_the_settings_of_its_parent"]).env(SET, "1");
-        let output = command.output()?;
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    if !is_alone("a_child_has_the_settings_of_its_parent")? {
         assert!(open(&cage()?).is_ok());
         return Ok(());
     }
@@ -192,6 +199,44 @@ fn a_child_has_the_settings_of_its_parent() -> Outcome {
         .and_then(|mut media| media.frame(FrameRequest::at(AT)).map(drop));
     assert!(here.is_err(), "10 kB hold no picture");
     assert_eq!(words(here), words(caged));
+    Ok(())
+}
+
+/// Memory of the children of this process without the pages of files, in kB (proc(5), `RssAnon`).
+fn memory_of_children() -> Outcome<Vec<u64>> {
+    let memory = |child: u32| -> Outcome<u64> {
+        let status = fs::read_to_string(format!("/proc/{child}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).ok_or("no RssAnon")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    };
+    children(std::process::id())?.into_iter().map(memory).collect()
+}
+
+/// A frame of 1080p takes some 20 MB. One child keeps them for the next file; of several at work, each returns them.
+#[test]
+fn one_child_keeps_its_memory_and_several_do_not() -> Outcome {
+    if !is_alone("one_child_keeps_its_memory_and_several_do_not")? {
+        return Ok(());
+    }
+    const LARGE: u64 = 10_000;
+    let (cage, request) = (cage()?, FrameRequest::at(Duration::ZERO));
+    let open = || cage.open_file(fixture("h264_1080p.mp4"), &threads(1));
+    open()?.picture(&request)?;
+    let kept = memory_of_children()?;
+    assert!(kept.len() == 1 && kept[0] > LARGE, "{kept:?}");
+    let mut media = [open()?, open()?, open()?];
+    for media in &mut media {
+        media.picture(&request)?;
+    }
+    let all = memory_of_children()?;
+    assert!(all.len() == 3 && all.iter().all(|memory| *memory > LARGE), "{all:?}");
+    drop(media);
+    let begun = Instant::now();
+    // The last one was at work alone.
+    while memory_of_children()?.iter().filter(|memory| **memory > LARGE).count() > 1 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", memory_of_children()?);
+        thread::sleep(Duration::from_millis(5));
+    }
     Ok(())
 }
 

@@ -92,10 +92,11 @@ impl Work {
                 keeper.send(Tag::Picture, &picture.pixels)?;
                 Ok(Answer::Rgb(picture.width, picture.height))
             }),
-            Request::Close => {
+            Request::Close { keeps_memory } => {
                 *self = Self::default();
-                // Several children wait for their next file.
-                return_freed_memory();
+                if !keeps_memory {
+                    return_freed_memory();
+                }
                 return Ok(());
             }
             #[cfg(feature = "testing")]

@@ -148,11 +148,12 @@ impl Keeper {
         sent.and_then(|()| self.answer(Some(served), bounds)).map_err(|end| self.ended(end))
     }
 
-    /// Says that nothing more comes for the open file.
-    pub(super) fn close(&mut self) -> io::Result<()> {
+    /// Says that nothing more comes for the open file, and whether the child keeps its memory.
+    pub(super) fn close(&mut self, keeps_memory: bool) -> io::Result<()> {
         // A child that does not take this few bytes is not worth keeping.
         self.used = self.cpu_time();
-        self.wire.send(Tag::Request, &to_json(&Request::Close)?, || Err(io::ErrorKind::TimedOut.into()))
+        let request = to_json(&Request::Close { keeps_memory })?;
+        self.wire.send(Tag::Request, &request, || Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn answer(

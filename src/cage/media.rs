@@ -42,17 +42,25 @@ pub struct Cage(Arc<Pool>);
 struct Pool {
     program: PathBuf,
     layers: Layers,
-    idle: Mutex<Vec<Keeper>>,
+    children: Mutex<Children>,
+}
+
+#[derive(Debug, Default)]
+struct Children {
+    idle: Vec<Keeper>,
+    /// How many are at work.
+    busy: usize,
 }
 
 impl Pool {
-    fn idle(&self) -> MutexGuard<'_, Vec<Keeper>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn children(&self) -> MutexGuard<'_, Children> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A child that waits, or a new one.
+    /// A child that waits, or a new one. [`give_back`](Self::give_back) follows in any case.
     fn take(&self) -> Result<Keeper, Error> {
-        while let Some(mut keeper) = { self.idle().pop() } {
+        self.children().busy += 1;
+        while let Some(mut keeper) = { self.children().idle.pop() } {
             if keeper.is_waiting() {
                 return Ok(keeper);
             }
@@ -65,10 +73,17 @@ impl Pool {
         Err(Error::NoCage { reason: format!("its layers are {:?}, not {:?}", keeper.layers, self.layers) })
     }
 
-    fn give_back(&self, mut keeper: Keeper) {
-        let mut idle = self.idle();
-        if idle.len() < MAX_IDLE && keeper.close().is_ok() {
-            idle.push(keeper);
+    /// Takes a child back, if it lives. One that works alone keeps its memory for the next file, as a process without a cage does. Of several,
+    /// each returns it: they would keep the memory of a frame each.
+    fn give_back(&self, keeper: Option<Keeper>) {
+        let mut children = self.children();
+        children.busy = children.busy.saturating_sub(1);
+        let keeps_memory = children.busy == 0;
+        if let Some(mut keeper) = keeper
+            && children.idle.len() < MAX_IDLE
+            && keeper.close(keeps_memory).is_ok()
+        {
+            children.idle.push(keeper);
         }
     }
 }
@@ -86,7 +101,9 @@ impl Cage {
             .map_err(|error| Error::NoCage { reason: error.to_string() })?;
         let program = options.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
         let first = Keeper::start(&program)?;
-        Ok(Self(Arc::new(Pool { program, layers: first.layers, idle: Mutex::new(vec![first]) })))
+        let layers = first.layers;
+        let children = Mutex::new(Children { idle: vec![first], busy: 0 });
+        Ok(Self(Arc::new(Pool { program, layers, children })))
     }
 
     /// The layers around each child.
@@ -373,17 +390,20 @@ impl Session {
         options: &OpenOptions,
         deadline: Deadline,
     ) -> Result<Self, Error> {
-        let keeper = pool.take()?;
-        Ok(Self {
+        let mut session = Self {
             pool: Arc::clone(pool),
-            used: keeper.cpu_time(),
-            keeper: Some(keeper),
+            used: Duration::ZERO,
+            keeper: None,
             served: Served::new(source),
             ledger: Ledger::default(),
             options: options.clone(),
             deadline,
             died: None,
-        })
+        };
+        let keeper = pool.take()?;
+        session.used = keeper.cpu_time();
+        session.keeper = Some(keeper);
+        Ok(session)
     }
 
     /// Begins another call: its time runs from here.
@@ -464,9 +484,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Some(keeper) = self.keeper.take() {
-            self.pool.give_back(keeper);
-        }
+        self.pool.give_back(self.keeper.take());
     }
 }
 

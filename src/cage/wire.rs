@@ -89,8 +89,10 @@ pub(super) enum Request {
     Next,
     /// The last picture's frame as packed RGB.
     Rgb(Framing),
-    /// Forget the file.
-    Close,
+    /// Forget the file; and keep its memory for the next one, or return it to the system.
+    Close {
+        keeps_memory: bool,
+    },
     #[cfg(feature = "testing")]
     Act(super::acts::Act, u32),
 }
