@@ -22,6 +22,7 @@
 mod local;
 mod marker;
 mod poster;
+mod protocol;
 #[cfg(feature = "s3")]
 mod remote;
 mod report;

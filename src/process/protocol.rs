@@ -1,0 +1,533 @@
+//! The order of the job's requests: a state machine without I/O.
+//!
+//! [`Protocol::wants`] names the requests whose answers the job waits for. Requests that are named together may be sent side by side,
+//! and their answers may come in any order. [`Protocol::answer`] takes an answer. The driver in `process` performs the requests on
+//! store, catalogue and video; the model in `protocol/model` performs them on a world of a few bytes, in every order that is possible,
+//! with several workers. Both run this code.
+//!
+//! 1. *Look*: the video (its first bytes, or a `HEAD`), the thumbnail, and the rows, side by side. A thumbnail of this version and these
+//!    settings with a row that agrees: done. The same thumbnail with another row or none: step 6, nothing is decoded.
+//! 2. *Read*: the rest of the video.
+//! 3. *Check*, beside decoding: video and thumbnail once more, and the thumbnail that the row names if that is another. The job starts
+//!    over when the video was replaced, or when the thumbnail is neither that of step 1 nor of this version.
+//! 4. *Upsert*, unless a thumbnail of this version was seen and the content exists. A video whose name has no id is registered first.
+//! 5. *Put* the thumbnail, on condition that it is still that of step 1. Where it is not, look again: of this version, continue; else
+//!    start over.
+//! 6. *Row*.
+//! 7. *Last*: video and thumbnail side by side. Another version: start over.
+//!
+//! A thumbnail is *of this version* when its metadata name the video's ETag, and the content was written before or with it: `pending` is
+//! absent or `row`. Version 0.1 writes `pending` = `true` before it writes the content.
+//!
+//! # Invariants
+//! The model checks these in every state that it reaches:
+//!
+//! - **Convergence**: when no attempt runs and every event is answered, the thumbnail shows the current version, one row has its URL,
+//!   duration and thumbnail, and one content exists.
+//! - **Edits**: an attempt that begins after the thumbnail of this version was put never upserts a content that exists. An attempt that
+//!   already ran may: the API has no condition.
+//! - **Order**: no put replaces the thumbnail of a newer version.
+//! - **Truth**: an attempt reports `processed` only if thumbnail and row were right at one moment while it ran, and `unchanged` only if
+//!   each of them was right while it ran.
+
+#[cfg(test)]
+mod model;
+
+use crate::object_name::ContentId;
+
+/// How often the work is begun on a video that is replaced meanwhile.
+pub(super) const MAX_STARTS: u8 = 3;
+
+/// The part of the job that a thumbnail's metadata report as not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Pending {
+    Nothing,
+    /// The row; the content is written, and must not be written again: people may have edited it since.
+    Row,
+    ContentAndRow,
+}
+
+/// The part of a thumbnail's metadata that the order of the job depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Mark<E> {
+    /// ETag of the version that the thumbnail shows.
+    pub(super) source: E,
+    /// Whether it was made with the settings of this job.
+    pub(super) same_settings: bool,
+    pub(super) pending: Pending,
+    /// Duration of the video in whole seconds.
+    pub(super) duration: u32,
+    /// The content that the video belongs to.
+    pub(super) content: Option<ContentId>,
+    /// Whether it shows a video of another key.
+    pub(super) is_foreign: bool,
+}
+
+/// A thumbnail as the store describes it. `mark` is `None` for one that this program has not made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Seen<E> {
+    pub(super) etag: E,
+    pub(super) mark: Option<Mark<E>>,
+}
+
+/// The row of the video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Row {
+    pub(super) content: ContentId,
+    /// Whether it names the thumbnail that this job writes.
+    pub(super) names_target: bool,
+    /// Whether it names another thumbnail of the store.
+    pub(super) names_other: bool,
+    /// Duration in whole seconds.
+    pub(super) duration: i64,
+}
+
+/// A job, as far as the order of its requests depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Kind {
+    /// The content id in the name of the video.
+    pub(super) named: Option<ContentId>,
+    /// Whether contents that exist are left as they are.
+    pub(super) keeps_contents: bool,
+    /// Whether the first request for the video reads it. Back-fills send a `HEAD`, because most of their videos are done.
+    pub(super) reads_at_once: bool,
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Request<E> {
+    /// The first bytes of the video, and with them its version.
+    Open,
+    /// The version of the video.
+    Version,
+    /// Metadata of the thumbnail.
+    Thumbnail,
+    /// Metadata of the thumbnail that the row names, which is another.
+    NamedThumbnail,
+    /// Whether the content exists, and the video's row under it.
+    Lookup(ContentId),
+    /// The video's row under any content.
+    Search,
+    /// The rest of the video's bytes.
+    Bytes(E),
+    /// The picture.
+    Picture(E),
+    /// A content for a video whose name has no id, with the video's row.
+    Register { duration: u32 },
+    Upsert(ContentId),
+    /// The thumbnail; `since` is the ETag of the one that it replaces.
+    Put { since: Option<E> },
+    WriteRow { content: ContentId, duration: u32 },
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Answer<E> {
+    /// To [`Request::Open`] and [`Request::Version`]; `None` when there is no video.
+    Version(Option<E>),
+    Thumbnail(Option<Seen<E>>),
+    NamedThumbnail(Option<Mark<E>>),
+    Lookup { content_exists: bool, row: Option<Row> },
+    Search(Option<Row>),
+    /// The video's bytes are here; `false` when it was replaced.
+    Bytes(bool),
+    /// The picture is made; `None` when the video was replaced. `is_late` when that took so long that the answers of the check
+    /// are old.
+    Picture { duration: Option<u32>, is_late: bool },
+    /// `is_new` when the content was created.
+    Registered { content: ContentId, is_new: bool },
+    Upserted,
+    /// Whether the thumbnail was put; `false` when it was another by then.
+    Put(bool),
+    RowWritten,
+}
+
+/// The end of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum End {
+    /// All was done already.
+    Unchanged(ContentId),
+    Processed(ContentId),
+    /// There is no video.
+    Gone,
+    /// The thumbnail shows a video of another key.
+    Foreign,
+    /// A thumbnail is there, and may not be read.
+    Unreadable,
+    /// The video was replaced [`MAX_STARTS`] times.
+    Replaced,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Step {
+    Look,
+    Read,
+    Check,
+    Register,
+    Upsert,
+    Put,
+    Conflict,
+    Row,
+    Last,
+    End(End),
+}
+
+/// The answers since the last start.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Known<E> {
+    version: Option<E>,
+    thumbnail: Option<Option<Seen<E>>>,
+    row: Option<Row>,
+    content_exists: bool,
+    looked_up: bool,
+    searched: bool,
+    duration: Option<u32>,
+    /// The answers of a step that asks for the video and the thumbnail once more.
+    same_version: bool,
+    thumbnail_again: Option<Option<Seen<E>>>,
+    /// Whether the thumbnail that the row names is of this version.
+    named_thumbnail: Option<bool>,
+    content: Option<ContentId>,
+    is_new_content: bool,
+}
+
+impl<E> Default for Known<E> {
+    fn default() -> Self {
+        Self {
+            version: None,
+            thumbnail: None,
+            row: None,
+            content_exists: false,
+            looked_up: false,
+            searched: false,
+            duration: None,
+            same_version: false,
+            thumbnail_again: None,
+            named_thumbnail: None,
+            content: None,
+            is_new_content: false,
+        }
+    }
+}
+
+/// One attempt at the job for one video.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Protocol<E> {
+    kind: Kind,
+    step: Step,
+    starts: u8,
+    /// Whether a thumbnail was there for a put and absent for the look after it.
+    has_vanished: bool,
+    known: Known<E>,
+}
+
+impl<E: Clone + PartialEq> Mark<E> {
+    /// Whether the thumbnail is of this version, and the content was written.
+    fn is_of(&self, version: &E) -> bool {
+        self.source == *version && self.pending != Pending::ContentAndRow && !self.is_foreign
+    }
+}
+
+impl<E: Clone + PartialEq> Protocol<E> {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self { kind, step: Step::Look, starts: 0, has_vanished: false, known: Known::default() }
+    }
+
+    /// The end, when it is reached: no request is wanted then.
+    pub(super) const fn end(&self) -> Option<End> {
+        match self.step {
+            Step::End(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// How often the work was begun anew. Answers to requests that were sent before that must not be given.
+    pub(super) const fn starts(&self) -> u8 {
+        self.starts
+    }
+
+    /// Whether the rest of the video is needed. While it is `false`, reading may wait: the video may be done.
+    pub(super) const fn needs_bytes(&self) -> bool {
+        matches!(self.step, Step::Read | Step::Check)
+    }
+
+    /// The version that the work is on.
+    pub(super) const fn version(&self) -> Option<&E> {
+        self.known.version.as_ref()
+    }
+
+    /// Whether thumbnail, content and row are written in this step: the job must not be cancelled in between.
+    pub(super) const fn writes(&self) -> bool {
+        matches!(self.step, Step::Register | Step::Upsert | Step::Put | Step::Row)
+    }
+
+    /// The requests whose answers the job waits for.
+    pub(super) fn wants(&self) -> Vec<Request<E>> {
+        let known = &self.known;
+        let mut wanted = Vec::new();
+        match self.step {
+            Step::Look => {
+                if known.version.is_none() {
+                    let reads = self.kind.reads_at_once && self.starts == 0;
+                    wanted.push(if reads { Request::Open } else { Request::Version });
+                }
+                if known.thumbnail.is_none() {
+                    wanted.push(Request::Thumbnail);
+                }
+                wanted.extend(self.wanted_row());
+            }
+            Step::Read => {
+                wanted.extend(known.version.clone().map(Request::Bytes));
+                wanted.extend(self.wanted_row());
+            }
+            Step::Check => {
+                if known.duration.is_none() {
+                    wanted.extend(known.version.clone().map(Request::Picture));
+                }
+                self.want_again(&mut wanted);
+                match self.wanted_row() {
+                    Some(request) => wanted.push(request),
+                    None if self.needs_named_thumbnail() => wanted.push(Request::NamedThumbnail),
+                    None => {}
+                }
+            }
+            Step::Register => wanted.extend(known.duration.map(|duration| Request::Register { duration })),
+            Step::Upsert => wanted.extend(known.content.map(Request::Upsert)),
+            Step::Put => wanted.push(Request::Put { since: self.put_since() }),
+            Step::Conflict => wanted.push(Request::Thumbnail),
+            Step::Row => {
+                let row = known.content.zip(known.duration);
+                wanted.extend(row.map(|(content, duration)| Request::WriteRow { content, duration }));
+            }
+            Step::Last => self.want_again(&mut wanted),
+            Step::End(_) => {}
+        }
+        wanted
+    }
+
+    fn want_again(&self, wanted: &mut Vec<Request<E>>) {
+        if !self.known.same_version {
+            wanted.push(Request::Version);
+        }
+        if self.known.thumbnail_again.is_none() {
+            wanted.push(Request::Thumbnail);
+        }
+    }
+
+    /// The next request for the video's row. Under a known content it is found cheaply; a row under another content is searched
+    /// only where that one has none.
+    fn wanted_row(&self) -> Option<Request<E>> {
+        let known = &self.known;
+        if known.searched || known.row.is_some() {
+            return None;
+        }
+        let content = match (self.kind.named, &known.thumbnail) {
+            (Some(id), _) => Some(id),
+            // Where the thumbnail tells the content, its row is found without a search for the URL.
+            (None, Some(thumbnail)) => mark(thumbnail).and_then(|mark| mark.content),
+            (None, None) => return None,
+        };
+        Some(match content {
+            Some(id) if !known.looked_up => Request::Lookup(id),
+            _ => Request::Search,
+        })
+    }
+
+    /// Whether a thumbnail under another key may be of this version: one made with other settings.
+    fn needs_named_thumbnail(&self) -> bool {
+        self.known.named_thumbnail.is_none() && self.known.row.is_some_and(|row| row.names_other)
+    }
+
+    fn put_since(&self) -> Option<E> {
+        let seen = self.known.thumbnail.as_ref().and_then(Option::as_ref);
+        seen.map(|seen| seen.etag.clone())
+    }
+
+    /// Takes an answer to one of the requests that are wanted.
+    pub(super) fn answer(&mut self, answer: Answer<E>) {
+        let known = &mut self.known;
+        match answer {
+            Answer::Version(None) if self.step == Step::Look => return self.step = Step::End(End::Gone),
+            Answer::Version(version) if self.step == Step::Look => known.version = version,
+            Answer::Version(version) if version == known.version => known.same_version = true,
+            Answer::Version(_) => return self.start_over(),
+            Answer::Thumbnail(seen) => {
+                if mark(&seen).is_some_and(|mark| mark.is_foreign) {
+                    return self.step = Step::End(End::Foreign);
+                }
+                match self.step {
+                    Step::Look => known.thumbnail = Some(seen),
+                    Step::Conflict => return self.after_conflict(&seen),
+                    _ => known.thumbnail_again = Some(seen),
+                }
+            }
+            Answer::NamedThumbnail(mark) => {
+                let is_of = |version: &E| mark.as_ref().is_some_and(|mark| mark.is_of(version));
+                known.named_thumbnail = Some(known.version.as_ref().is_some_and(is_of));
+            }
+            Answer::Lookup { content_exists, row } => {
+                known.looked_up = true;
+                known.content_exists = content_exists;
+                known.row = row;
+            }
+            Answer::Search(row) => {
+                known.searched = true;
+                known.row = row;
+                // Rows of other contents than the name's are moved; their contents say nothing of this one.
+                if self.kind.named.is_none() {
+                    known.content_exists = row.is_some();
+                }
+            }
+            Answer::Bytes(true) => self.step = Step::Check,
+            Answer::Bytes(false) | Answer::Picture { duration: None, .. } => return self.start_over(),
+            Answer::Picture { duration, is_late } => {
+                known.duration = duration;
+                if is_late {
+                    known.same_version = false;
+                    known.thumbnail_again = None;
+                }
+            }
+            Answer::Registered { content, is_new } => {
+                known.content = Some(content);
+                known.content_exists = true;
+                known.is_new_content = is_new;
+                return self.write_content();
+            }
+            Answer::Upserted => return self.put_or_write_row(),
+            Answer::Put(true) => return self.step = Step::Row,
+            Answer::Put(false) => return self.step = Step::Conflict,
+            Answer::RowWritten => {
+                known.same_version = false;
+                known.thumbnail_again = None;
+                return self.step = Step::Last;
+            }
+        }
+        self.settle();
+    }
+
+    /// Goes to the next step when this one has its answers.
+    fn settle(&mut self) {
+        match self.step {
+            Step::Look => self.settle_look(),
+            Step::Check => self.settle_check(),
+            Step::Last => self.settle_last(),
+            _ => {}
+        }
+    }
+
+    fn settle_look(&mut self) {
+        let known = &self.known;
+        let (Some(version), Some(thumbnail)) = (&known.version, &known.thumbnail) else { return };
+        let Some(done) = self.reusable(version, thumbnail) else { return self.step = Step::Read };
+        let duration = done.duration;
+        let row = known.row.filter(|row| self.is_of_content(row));
+        if let Some(row) = row
+            && row.names_target
+            && row.duration == i64::from(duration)
+            && known.content_exists
+        {
+            return self.step = Step::End(End::Unchanged(row.content));
+        }
+        if self.wanted_row().is_none() {
+            self.known.duration = Some(duration);
+            self.known.thumbnail_again = self.known.thumbnail.clone();
+            self.find_content();
+        }
+    }
+
+    fn settle_check(&mut self) {
+        let known = &self.known;
+        let (Some(version), Some(first), Some(again)) =
+            (&known.version, &known.thumbnail, &known.thumbnail_again)
+        else {
+            return;
+        };
+        let is_first = again == first;
+        if !is_first && !mark(again).is_some_and(|mark| mark.is_of(version)) {
+            return self.start_over();
+        }
+        let is_complete = known.same_version && known.duration.is_some() && self.wanted_row().is_none();
+        if is_complete && !self.needs_named_thumbnail() {
+            self.find_content();
+        }
+    }
+
+    fn settle_last(&mut self) {
+        let known = &self.known;
+        let (Some(version), Some(again)) = (&known.version, &known.thumbnail_again) else { return };
+        // One that is absent may be one that may not be read.
+        if mark(again).is_some_and(|mark| mark.source != *version) {
+            return self.start_over();
+        }
+        if let (true, Some(content)) = (known.same_version, known.content) {
+            self.step = Step::End(End::Processed(content));
+        }
+    }
+
+    /// The thumbnail, if it is what this job would make.
+    fn reusable<'s>(&self, version: &E, seen: &'s Option<Seen<E>>) -> Option<&'s Mark<E>> {
+        mark(seen).filter(|mark| mark.is_of(version) && mark.same_settings)
+    }
+
+    /// Whether the row belongs to the content that the name of the video has.
+    fn is_of_content(&self, row: &Row) -> bool {
+        self.kind.named.is_none_or(|id| id == row.content)
+    }
+
+    fn find_content(&mut self) {
+        self.known.content = self.kind.named.or(self.known.row.map(|row| row.content));
+        match self.known.content {
+            Some(_) => self.write_content(),
+            None => self.step = Step::Register,
+        }
+    }
+
+    fn write_content(&mut self) {
+        let known = &self.known;
+        let is_of = |version: &E| {
+            known.thumbnail_again.as_ref().and_then(mark).is_some_and(|mark| mark.is_of(version))
+        };
+        let is_seen = known.version.as_ref().is_some_and(is_of) || known.named_thumbnail == Some(true);
+        let stays = known.content_exists && !known.is_new_content;
+        if stays && (is_seen || self.kind.keeps_contents) {
+            self.put_or_write_row();
+        } else {
+            self.step = Step::Upsert;
+        }
+    }
+
+    fn put_or_write_row(&mut self) {
+        let known = &self.known;
+        let is_there = match (&known.version, &known.thumbnail_again) {
+            (Some(version), Some(again)) => self.reusable(version, again).is_some(),
+            _ => false,
+        };
+        self.step = if is_there { Step::Row } else { Step::Put };
+    }
+
+    fn after_conflict(&mut self, seen: &Option<Seen<E>>) {
+        let known = &self.known;
+        let is_of = |version: &E| mark(seen).is_some_and(|mark| mark.is_of(version));
+        if known.version.as_ref().is_some_and(is_of) {
+            return self.step = Step::Row;
+        }
+        // There for the put and absent for the look: deleted in between, or it may not be read. One more turn shows which.
+        if seen.is_none() && self.put_since().is_none() {
+            if self.has_vanished {
+                return self.step = Step::End(End::Unreadable);
+            }
+            self.has_vanished = true;
+        }
+        self.start_over();
+    }
+
+    fn start_over(&mut self) {
+        self.starts += 1;
+        self.known = Known::default();
+        self.step = if self.starts >= MAX_STARTS { Step::End(End::Replaced) } else { Step::Look };
+    }
+}
+
+fn mark<E>(seen: &Option<Seen<E>>) -> Option<&Mark<E>> {
+    seen.as_ref().and_then(|seen| seen.mark.as_ref())
+}

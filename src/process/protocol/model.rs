@@ -1,0 +1,683 @@
+//! The protocol on a world of a few bytes, searched breadth first through every state that workers, crashes and uploads can lead to.
+//!
+//! A state holds the world (video, thumbnails, row, contents) and the workers, each with its [`Protocol`]. A step performs one request
+//! of one worker or lets somebody else act. Requests that a worker sends side by side are performed in every order. A write may also be
+//! followed by a crash, or be performed twice because its answer was lost. `POSTERFRAME_MODEL=long` adds larger scenarios.
+//!
+//! Four things keep the search small, and lose nothing:
+//!
+//! - A worker crashes right after a write only. Between two reads nobody sees it: the attempt that follows is one that begins later.
+//! - People edit at any moment: each content that exists counts as edited, and no upsert by a late attempt may reach one.
+//! - A request that neither reads nor changes the world is performed at once.
+//! - A worker that has ended keeps its end only, and workers with equal settings are interchangeable.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+
+use super::*;
+
+/// What is left out of the protocol, to see that the search finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// The check before the first write.
+    NoCheck,
+    /// The condition of the put.
+    NoCondition,
+    /// The look after the row.
+    NoLastLook,
+    /// The source's ETag in the picture: equal frames are equal objects.
+    NoStamp,
+}
+
+/// A promise that a state breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Broken {
+    Convergence,
+    Edits,
+    Order,
+    Truth,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Thumbnail {
+    source: u8,
+    pending: Pending,
+    settings: u8,
+    /// Whether the picture contains the source's ETag. Those of version 0.1 do not.
+    is_stamped: bool,
+    has_content_id: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct StoredRow {
+    /// Duration of the video; each version has its own.
+    version: u8,
+    /// Key of the thumbnail that it names.
+    key: u8,
+}
+
+/// Everything outside of the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct World {
+    video: Option<u8>,
+    /// Under the keys 0 and 1.
+    thumbnails: [Option<Thumbnail>; 2],
+    row: Option<StoredRow>,
+    contents: u8,
+}
+
+/// How often things may still happen that no worker does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+struct Budget {
+    replacements: u8,
+    copies: u8,
+    deletions: u8,
+}
+
+/// A worker's own settings, which stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Setup {
+    settings: u8,
+    key: u8,
+    keeps_contents: bool,
+    /// How often it may still crash, or lose an answer.
+    faults: u8,
+}
+
+const PLAIN: Setup = Setup { settings: 0, key: 0, keeps_contents: false, faults: 1 };
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Worker {
+    setup: Setup,
+    protocol: Protocol<u8>,
+    /// Whether it died, its event with it.
+    is_dead: bool,
+    /// The version whose thumbnail was put before this attempt began, its content existing.
+    begun_after: Option<u8>,
+    /// Whether the thumbnail was right when this attempt wrote the row.
+    was_right: bool,
+}
+
+/// What happens in a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Event {
+    Performed { worker: usize, request: Request<u8>, then: Then },
+    Replaced,
+    Copied,
+    Deleted,
+}
+
+/// What follows a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Answered,
+    /// The picture took long.
+    AnsweredLate,
+    /// The answer is lost, and the client sends the request again.
+    Lost,
+    /// The worker crashes, and its event comes again.
+    Crashed,
+    /// The worker dies, its event with it.
+    Died,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct State {
+    world: World,
+    budget: Budget,
+    workers: Vec<Worker>,
+}
+
+/// The beginning of a search, and what may happen.
+#[derive(Debug, Clone)]
+struct Scenario {
+    name: String,
+    world: World,
+    budget: Budget,
+    workers: Vec<Setup>,
+    /// Whether the video's name has an id.
+    is_named: bool,
+    /// Whether the first request reads the whole video: no later read shows that it was replaced.
+    is_small: bool,
+    /// Whether workers may die, their events with them.
+    has_deaths: bool,
+    /// Whether pictures may come long after the check.
+    is_slow: bool,
+    fault: Option<Fault>,
+}
+
+struct Search {
+    states: usize,
+    at_rest: usize,
+    /// The shortest way to each broken promise.
+    broken: HashMap<Broken, Vec<Event>>,
+}
+
+const NO_VIDEO_DONE: World =
+    World { video: Some(1), thumbnails: [None; 2], row: None, contents: 0 };
+
+impl Scenario {
+    fn new(name: &str, workers: &[Setup], world: World, budget: Budget) -> Self {
+        Self {
+            name: name.to_owned(),
+            world,
+            budget,
+            workers: workers.to_vec(),
+            is_named: true,
+            is_small: false,
+            has_deaths: false,
+            is_slow: false,
+            fault: None,
+        }
+    }
+
+    fn small(self) -> Self {
+        Self { name: format!("{}, one read", self.name), is_small: true, ..self }
+    }
+
+    fn without_id(self) -> Self {
+        Self { name: format!("{}, no id", self.name), is_named: false, ..self }
+    }
+
+    fn with_deaths(self) -> Self {
+        Self { name: format!("{}, deaths", self.name), has_deaths: true, ..self }
+    }
+
+    fn with(self, fault: Fault) -> Self {
+        Self { name: format!("{}, {fault:?}", self.name), fault: Some(fault), ..self }
+    }
+
+    fn id(&self) -> ContentId {
+        ContentId::new(1).unwrap()
+    }
+
+    fn protocol(&self, setup: Setup) -> Protocol<u8> {
+        Protocol::new(Kind {
+            named: self.is_named.then(|| self.id()),
+            keeps_contents: setup.keeps_contents,
+            reads_at_once: !setup.keeps_contents,
+        })
+    }
+
+    fn worker(&self, setup: Setup) -> Worker {
+        let protocol = self.protocol(setup);
+        Worker { setup, protocol, is_dead: false, begun_after: None, was_right: false }
+    }
+
+    fn etag(&self, thumbnail: Thumbnail) -> u8 {
+        match thumbnail.is_stamped && self.fault != Some(Fault::NoStamp) {
+            true => 16 * (thumbnail.settings + 1) + thumbnail.source,
+            false => 16 * (thumbnail.settings + 1),
+        }
+    }
+
+    fn seen(&self, world: &World, setup: Setup, key: u8) -> Option<Seen<u8>> {
+        let thumbnail = world.thumbnails[usize::from(key)]?;
+        let mark = Mark {
+            source: thumbnail.source,
+            same_settings: thumbnail.settings == setup.settings,
+            pending: thumbnail.pending,
+            duration: thumbnail.source.into(),
+            content: thumbnail.has_content_id.then(|| self.id()),
+            is_foreign: false,
+        };
+        Some(Seen { etag: self.etag(thumbnail), mark: Some(mark) })
+    }
+
+    fn row(&self, world: &World, setup: Setup) -> Option<Row> {
+        world.row.map(|row| Row {
+            content: self.id(),
+            names_target: row.key == setup.key,
+            names_other: row.key != setup.key,
+            duration: row.version.into(),
+        })
+    }
+
+    /// Whether a request neither reads nor changes the world.
+    fn is_local(&self, worker: &Worker, request: &Request<u8>) -> bool {
+        match request {
+            Request::Picture(_) => !self.is_slow,
+            Request::Bytes(_) => self.is_small,
+            Request::Version | Request::Thumbnail => self.is_left_out(worker),
+            _ => false,
+        }
+    }
+
+    fn is_left_out(&self, worker: &Worker) -> bool {
+        match worker.protocol.step {
+            Step::Check => self.fault == Some(Fault::NoCheck),
+            Step::Last => self.fault == Some(Fault::NoLastLook),
+            _ => false,
+        }
+    }
+
+    /// Performs a request of a worker. Returns the promise that this breaks.
+    fn perform(&self, state: &mut State, index: usize, request: &Request<u8>, then: Then) -> Option<Broken> {
+        let State { world, workers, .. } = state;
+        let worker = &mut workers[index];
+        worker.begin(world);
+        let setup = worker.setup;
+        let key = usize::from(setup.key);
+        let version = worker.protocol.version().copied();
+        let mut broken = None;
+        let answer = match request {
+            Request::Version if self.is_left_out(worker) => Answer::Version(version),
+            Request::Thumbnail if self.is_left_out(worker) => {
+                let first = worker.protocol.known.thumbnail.clone().flatten();
+                Answer::Thumbnail(first.filter(|_| worker.protocol.step == Step::Check))
+            }
+            Request::Open | Request::Version => Answer::Version(world.video),
+            Request::Thumbnail => Answer::Thumbnail(self.seen(world, setup, setup.key)),
+            Request::NamedThumbnail => {
+                Answer::NamedThumbnail(self.seen(world, setup, 1 - setup.key).and_then(|seen| seen.mark))
+            }
+            Request::Lookup(_) => {
+                Answer::Lookup { content_exists: world.contents > 0, row: self.row(world, setup) }
+            }
+            Request::Search => Answer::Search(self.row(world, setup)),
+            Request::Bytes(version) => Answer::Bytes(self.is_small || world.video == Some(*version)),
+            Request::Picture(version) => {
+                let is_late = then == Then::AnsweredLate;
+                Answer::Picture { duration: Some((*version).into()), is_late }
+            }
+            Request::Register { duration } => {
+                let is_new = world.row.is_none();
+                world.contents += u8::from(is_new);
+                world.row = Some(StoredRow { version: *duration as u8, key: setup.key });
+                Answer::Registered { content: self.id(), is_new }
+            }
+            Request::Upsert(_) => {
+                if world.contents > 0 && worker.begun_after.is_some() && worker.begun_after == version {
+                    broken = Some(Broken::Edits);
+                }
+                world.contents = world.contents.max(1);
+                Answer::Upserted
+            }
+            Request::Put { since } => {
+                let there = world.thumbnails[key];
+                let holds =
+                    there.map(|there| self.etag(there)) == *since || self.fault == Some(Fault::NoCondition);
+                if holds && let Some(source) = version {
+                    if there.is_some_and(|there| there.source > source) {
+                        broken = Some(Broken::Order);
+                    }
+                    world.thumbnails[key] = Some(Thumbnail {
+                        source,
+                        pending: Pending::Nothing,
+                        settings: setup.settings,
+                        is_stamped: true,
+                        has_content_id: true,
+                    });
+                }
+                Answer::Put(holds)
+            }
+            Request::WriteRow { duration, .. } => {
+                world.row = Some(StoredRow { version: *duration as u8, key: setup.key });
+                worker.was_right = world.thumbnails[key].map(|there| there.source) == version;
+                Answer::RowWritten
+            }
+        };
+        let again = Setup { faults: setup.faults.saturating_sub(1), ..setup };
+        match then {
+            Then::Answered | Then::AnsweredLate => worker.protocol.answer(answer),
+            Then::Lost => worker.setup = again,
+            Then::Crashed => *worker = self.worker(again),
+            Then::Died => worker.is_dead = true,
+        }
+        match worker.protocol.end() {
+            _ if worker.is_dead => *worker = Worker { is_dead: true, ..self.worker(Setup { faults: 0, ..setup }) },
+            // Its event comes again.
+            Some(End::Replaced | End::Unreadable | End::Foreign) => *worker = self.worker(setup),
+            Some(end) => {
+                if matches!(end, End::Processed(_)) && !worker.was_right {
+                    broken = Some(Broken::Truth);
+                }
+                *worker = self.worker(Setup { faults: 0, ..setup });
+                worker.protocol.step = Step::End(end);
+            }
+            None => {}
+        }
+        broken
+    }
+
+    /// The promise that a state at rest breaks.
+    fn broken_at_rest(&self, state: &State) -> Option<Broken> {
+        if state.workers.iter().any(|worker| worker.is_dead) {
+            return None;
+        }
+        let World { video, thumbnails, row, contents } = state.world;
+        let version = video?;
+        let is_right = row.is_some_and(|row| {
+            row.version == version
+                && thumbnails[usize::from(row.key)].is_some_and(|thumbnail| thumbnail.source == version)
+        });
+        (!is_right || contents != 1).then_some(Broken::Convergence)
+    }
+
+    /// The states that follow, and what led to them.
+    fn next(&self, state: &State, mut found: impl FnMut(State, Event, Option<Broken>)) {
+        let running = || state.workers.iter().enumerate().filter(|(_, worker)| worker.is_running());
+        let mut perform = |worker: usize, request: &Request<u8>, then| {
+            let mut next = state.clone();
+            let broken = self.perform(&mut next, worker, request, then);
+            next.workers.sort_unstable_by_key(Worker::order);
+            found(next, Event::Performed { worker, request: request.clone(), then }, broken);
+        };
+        for (index, worker) in running() {
+            let local = worker.protocol.wants().into_iter().find(|request| self.is_local(worker, request));
+            if let Some(request) = local {
+                return perform(index, &request, Then::Answered);
+            }
+        }
+        for (index, worker) in running() {
+            for request in worker.protocol.wants() {
+                perform(index, &request, Then::Answered);
+                if matches!(request, Request::Picture(_)) {
+                    perform(index, &request, Then::AnsweredLate);
+                }
+                if worker.protocol.writes() {
+                    if worker.setup.faults > 0 {
+                        perform(index, &request, Then::Lost);
+                        perform(index, &request, Then::Crashed);
+                    }
+                    if self.has_deaths {
+                        perform(index, &request, Then::Died);
+                    }
+                }
+            }
+        }
+        let mut others = |event: Event, spends: fn(&mut Budget) -> &mut u8, video: Option<u8>| {
+            let mut next = state.clone();
+            *spends(&mut next.budget) -= 1;
+            next.world.video = video;
+            if video.is_some() {
+                next.workers.push(self.worker(Setup { faults: 0, ..self.workers[0] }));
+                next.workers.sort_unstable_by_key(Worker::order);
+            }
+            found(next, event, None);
+        };
+        let Budget { replacements, copies, deletions } = state.budget;
+        if replacements > 0 {
+            let newest = self.budget.replacements - replacements + 1;
+            others(Event::Replaced, |budget| &mut budget.replacements, Some(newest + 1));
+        }
+        if copies > 0 && state.world.video.is_some() {
+            others(Event::Copied, |budget| &mut budget.copies, state.world.video);
+        }
+        if deletions > 0 && state.world.video.is_some() {
+            others(Event::Deleted, |budget| &mut budget.deletions, None);
+        }
+    }
+
+    fn search(&self) -> Search {
+        let workers = self.workers.iter().map(|setup| self.worker(*setup)).collect();
+        let first = State { world: self.world, budget: self.budget, workers };
+        let mut numbers: HashMap<State, u32, BuildHasherDefault<Fast>> = HashMap::default();
+        let mut ways: Vec<(u32, Event)> = vec![(0, Event::Replaced)];
+        let mut edges: Vec<(u32, u32)> = Vec::new();
+        let mut rest: Vec<u32> = Vec::new();
+        let mut broken = HashMap::new();
+        let mut level = vec![(first.clone(), 0_u32)];
+        numbers.insert(first, 0);
+        while !level.is_empty() {
+            let mut following = Vec::new();
+            for (state, number) in level {
+                if !state.workers.iter().any(Worker::is_running) {
+                    rest.push(number);
+                    if let Some(promise) = self.broken_at_rest(&state) {
+                        broken.entry(promise).or_insert_with(|| way(&ways, number));
+                    }
+                }
+                self.next(&state, |next, event, promise| {
+                    if let Some(promise) = promise {
+                        broken.entry(promise).or_insert_with(|| {
+                            let mut events = way(&ways, number);
+                            events.push(event.clone());
+                            events
+                        });
+                    }
+                    let new = numbers.len() as u32;
+                    let there = *numbers.entry(next.clone()).or_insert(new);
+                    edges.push((there, number));
+                    if there == new {
+                        ways.push((number, event));
+                        following.push((next, new));
+                    }
+                });
+            }
+            level = following;
+        }
+        assert_eq!(leading_to(&rest, &mut edges, numbers.len()), numbers.len(), "{}: a dead end", self.name);
+        Search { states: numbers.len(), at_rest: rest.len(), broken }
+    }
+}
+
+/// The events that lead to a state.
+fn way(ways: &[(u32, Event)], mut at: u32) -> Vec<Event> {
+    let mut events = Vec::new();
+    while at > 0 {
+        let (before, event) = &ways[at as usize];
+        events.push(event.clone());
+        at = *before;
+    }
+    events.reverse();
+    events
+}
+
+/// How many states have a way to one of `rest`.
+fn leading_to(rest: &[u32], edges: &mut [(u32, u32)], states: usize) -> usize {
+    edges.sort_unstable();
+    let mut reached = vec![false; states];
+    let mut open = rest.to_vec();
+    let mut count = 0;
+    while let Some(state) = open.pop() {
+        if std::mem::replace(&mut reached[state as usize], true) {
+            continue;
+        }
+        count += 1;
+        let from = edges.partition_point(|(to, _)| *to < state);
+        open.extend(edges[from..].iter().take_while(|(to, _)| *to == state).map(|(_, before)| before));
+    }
+    count
+}
+
+impl Worker {
+    fn is_running(&self) -> bool {
+        !self.is_dead && self.protocol.end().is_none()
+    }
+
+    /// Workers in this order are one state, whichever of them is first.
+    fn order(&self) -> u64 {
+        let mut hasher = Fast::default();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Notes what there is when the work begins, or begins anew.
+    fn begin(&mut self, world: &World) {
+        if self.protocol.step != Step::Look || self.protocol.known != Known::default() {
+            return;
+        }
+        let keys = [Some(self.setup.key), world.row.map(|row| row.key)];
+        let shown = keys.into_iter().flatten().find_map(|key| {
+            let thumbnail = world.thumbnails[usize::from(key)]?;
+            let is_current = Some(thumbnail.source) == world.video;
+            (is_current && thumbnail.pending != Pending::ContentAndRow).then_some(thumbnail.source)
+        });
+        self.begun_after = shown.filter(|_| world.contents > 0);
+    }
+}
+
+/// FxHash: quick, and good enough for states.
+#[derive(Default)]
+struct Fast(u64);
+
+impl Hasher for Fast {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x51_7c_c1_b7_27_22_0a_95);
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(byte.into());
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.write_u64(word.into());
+    }
+
+    fn write_isize(&mut self, word: isize) {
+        self.write_u64(word as u64);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+}
+
+fn thumbnail(source: u8, pending: Pending) -> Thumbnail {
+    Thumbnail { source, pending, settings: 0, is_stamped: false, has_content_id: pending == Pending::Nothing }
+}
+
+/// The video done by version 0.1.
+fn done(source: u8) -> World {
+    World {
+        thumbnails: [Some(thumbnail(source, Pending::Nothing)), None],
+        row: Some(StoredRow { version: source, key: 0 }),
+        contents: 1,
+        ..NO_VIDEO_DONE
+    }
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let quiet = Budget::default();
+    let replaced = Budget { replacements: 1, ..quiet };
+    let two = |world, budget| Scenario::new("two workers", &[PLAIN, PLAIN], world, budget);
+    let one = |world, budget| Scenario::new("a worker and a replacement", &[PLAIN], world, budget);
+    let named = |name: &str, scenario: Scenario| Scenario { name: name.to_owned(), ..scenario };
+    let pending = |pending| World {
+        thumbnails: [Some(thumbnail(1, pending)), None],
+        contents: u8::from(pending == Pending::Row),
+        ..NO_VIDEO_DONE
+    };
+    let restored = World { row: None, contents: 0, ..done(1) };
+    let other = Setup { settings: 1, ..PLAIN };
+    let other_key = Setup { settings: 1, key: 1, ..PLAIN };
+    let keep = Setup { keeps_contents: true, ..PLAIN };
+    let changed = |name: &str, setup: Setup| Scenario::new(name, &[setup, PLAIN], done(1), quiet);
+    let mut all = vec![
+        two(NO_VIDEO_DONE, quiet),
+        two(NO_VIDEO_DONE, quiet).small(),
+        two(NO_VIDEO_DONE, quiet).without_id(),
+        two(NO_VIDEO_DONE, quiet).with_deaths(),
+        one(NO_VIDEO_DONE, replaced),
+        one(NO_VIDEO_DONE, replaced).small(),
+        one(NO_VIDEO_DONE, replaced).without_id(),
+        one(NO_VIDEO_DONE, replaced).with_deaths(),
+        named("an older thumbnail", one(done(0), replaced)),
+        named("an older thumbnail", one(done(0), replaced)).small(),
+        named("an older thumbnail", one(done(0), replaced)).without_id(),
+        named("a copy", one(NO_VIDEO_DONE, Budget { copies: 1, ..quiet })),
+        named("a copy of what is done", two(done(1), Budget { copies: 1, ..quiet })),
+        named("a deletion", one(NO_VIDEO_DONE, Budget { deletions: 1, ..quiet })),
+        named("pending=true", two(pending(Pending::ContentAndRow), quiet)),
+        named("pending=row", two(pending(Pending::Row), quiet)),
+        named("a database restored empty", two(restored, quiet)),
+        named("a database restored empty", two(restored, quiet)).without_id(),
+        changed("changed settings", other),
+        changed("changed settings, another key", other_key),
+        Scenario::new("a back-fill and an upload", &[keep, PLAIN], NO_VIDEO_DONE, quiet),
+        Scenario::new("a back-fill", &[keep], World { contents: 1, ..NO_VIDEO_DONE }, replaced),
+    ];
+    all.push(Scenario { is_slow: true, ..named("slow pictures", one(NO_VIDEO_DONE, replaced)) });
+    all
+}
+
+/// Larger ones: minutes.
+fn long_scenarios() -> Vec<Scenario> {
+    let quiet = Budget::default();
+    let replaced = Budget { replacements: 1, ..quiet };
+    let all = [
+        Scenario::new("two workers and a replacement", &[PLAIN, PLAIN], NO_VIDEO_DONE, replaced),
+        Scenario::new("a deletion and a replacement", &[PLAIN], NO_VIDEO_DONE, Budget { deletions: 1, ..replaced }),
+        Scenario::new("two replacements", &[PLAIN], NO_VIDEO_DONE, Budget { replacements: 2, ..quiet }),
+        Scenario::new("two replacements of what is done", &[PLAIN], done(1), Budget { replacements: 2, ..quiet }),
+    ];
+    all.into_iter().flat_map(|one| [one.clone().small(), one.clone().without_id(), one]).collect()
+}
+
+fn is_long() -> bool {
+    std::env::var("POSTERFRAME_MODEL").is_ok_and(|value| value == "long")
+}
+
+#[test]
+fn the_protocol_keeps_its_promises_in_every_state() {
+    let more = if is_long() { long_scenarios() } else { Vec::new() };
+    let started = std::time::Instant::now();
+    let mut states = 0;
+    for scenario in scenarios().into_iter().chain(more) {
+        let search = scenario.search();
+        println!("{}: {} states, {} at rest", scenario.name, search.states, search.at_rest);
+        assert!(search.broken.is_empty(), "{}: {:#?}", scenario.name, search.broken);
+        assert!(search.at_rest > 0, "{}", scenario.name);
+        states += search.states;
+    }
+    println!("{states} states in {:.1} s", started.elapsed().as_secs_f64());
+}
+
+/// The shortest way to a promise that is broken when a part of the protocol is left out.
+#[track_caller]
+fn broken_by(fault: Fault, scenario: Scenario) -> HashMap<Broken, Vec<Event>> {
+    let name = scenario.name.clone();
+    let broken = scenario.with(fault).search().broken;
+    for (promise, way) in &broken {
+        println!("{name}, {fault:?}: {promise:?} after {} events", way.len());
+    }
+    broken
+}
+
+fn replaced() -> Budget {
+    Budget { replacements: 1, ..Budget::default() }
+}
+
+#[test]
+fn without_the_check_edits_and_newer_thumbnails_are_lost() {
+    let scenario = Scenario::new("a replacement", &[PLAIN], NO_VIDEO_DONE, replaced()).small();
+    let broken = broken_by(Fault::NoCheck, scenario);
+    assert!(broken.contains_key(&Broken::Edits), "{broken:#?}");
+    let scenario = Scenario::new("an older thumbnail", &[PLAIN], done(0), replaced()).small();
+    let broken = broken_by(Fault::NoCheck, scenario);
+    assert!(broken.contains_key(&Broken::Edits), "{broken:#?}");
+}
+
+#[test]
+fn without_the_condition_of_the_put_newer_thumbnails_are_lost() {
+    let scenario = Scenario::new("a replacement", &[PLAIN], NO_VIDEO_DONE, replaced());
+    let broken = broken_by(Fault::NoCondition, scenario);
+    assert!(broken.contains_key(&Broken::Order), "{broken:#?}");
+}
+
+#[test]
+fn without_the_last_look_a_row_stays_wrong() {
+    let scenario = Scenario::new("a replacement", &[PLAIN], NO_VIDEO_DONE, replaced());
+    let broken = broken_by(Fault::NoLastLook, scenario);
+    assert!(broken.contains_key(&Broken::Convergence), "{broken:#?}");
+}
+
+#[test]
+fn without_the_sources_etag_in_the_picture_newer_thumbnails_are_lost() {
+    let scenario = Scenario::new("an older thumbnail", &[PLAIN], done(0), replaced());
+    let broken = broken_by(Fault::NoStamp, scenario);
+    assert!(broken.contains_key(&Broken::Order), "{broken:#?}");
+}
