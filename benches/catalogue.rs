@@ -13,7 +13,7 @@ mod servers;
 
 use std::time::{Duration, Instant};
 
-use posterframe::catalog::{Asset, MySqlCatalog, NewContent};
+use posterframe::catalog::{Asset, KnownRows, MySqlCatalog, NewContent};
 use posterframe::config::DatabaseSettings;
 use posterframe::object_name::ContentId;
 use posterframe::secret::SecretStore;
@@ -62,12 +62,12 @@ async fn explain(database: &Database, videos: u32) -> Outcome {
     let catalog = worker(&settings(database)?)?;
     database.log_statements().await?;
     let (known, replaced) = (id(videos / 2)?, stored(videos / 2, 61)?);
-    catalog.asset(replaced.video_url(), Some(known)).await?;
-    catalog.has_content(known).await?;
-    catalog.write_asset(known, &replaced).await?;
+    catalog.look(replaced.video_url(), known).await?;
+    catalog.look("s3://films/x", known).await?;
+    catalog.write_asset(known, &replaced, &KnownRows::default()).await?;
     let (other, more, without) =
         (id(videos / 3)?, asset("another_of_the_same_content", 5)?, asset("without_id", 5)?);
-    catalog.write_asset(other, &more).await?;
+    catalog.write_asset(other, &more, &KnownRows::default()).await?;
     catalog.register(&content("without id"), &without).await?;
     database.rows("SET GLOBAL general_log = OFF").await?;
     let log = database.logged()?;
@@ -120,7 +120,7 @@ where
         tasks.spawn(async move {
             // Connected before the clock starts.
             let one = ContentId::new(1).ok_or("no content's id")?;
-            catalog.has_content(one).await.map_err(|error| error.to_string())?;
+            catalog.look("s3://films/x", one).await.map_err(|error| error.to_string())?;
             let mut times = Vec::new();
             for round in 0..rounds {
                 let started = Instant::now();
@@ -179,8 +179,8 @@ async fn times(database: &Database, videos: u32, run: u32) -> Outcome {
         let number = 1 + (number * 7919 + round * 104_729) % videos;
         let asset = stored(number, 60).map_err(|error| error.to_string())?;
         let id = id(number).map_err(|error| error.to_string())?;
-        let found = catalog.asset(asset.video_url(), Some(id)).await.map_err(|error| error.to_string())?;
-        found.map(drop).ok_or_else(|| format!("no row of {number}"))
+        let found = catalog.look(asset.video_url(), id).await.map_err(|error| error.to_string())?;
+        found.found.row.map(drop).ok_or_else(|| format!("no row of {number}"))
     })
     .await?;
     line(
@@ -191,7 +191,7 @@ async fn times(database: &Database, videos: u32, run: u32) -> Outcome {
             let number = 1 + (number * 7919 + round * 104_729) % videos;
             let asset = stored(number, 70 + run).map_err(|error| error.to_string())?;
             let id = id(number).map_err(|error| error.to_string())?;
-            catalog.write_asset(id, &asset).await.map_err(|error| error.to_string())
+            catalog.write_asset(id, &asset, &KnownRows::default()).await.map_err(|error| error.to_string())
         },
     )
     .await?;
@@ -199,7 +199,7 @@ async fn times(database: &Database, videos: u32, run: u32) -> Outcome {
         let seconds = 1000 * (run + 1) + number * 100 + round;
         let asset = stored(77, seconds).map_err(|error| error.to_string())?;
         let id = id(77).map_err(|error| error.to_string())?;
-        catalog.write_asset(id, &asset).await.map_err(|error| error.to_string())
+        catalog.write_asset(id, &asset, &KnownRows::default()).await.map_err(|error| error.to_string())
     })
     .await?;
     line(database, "first row of a new video with an id", 5, move |catalog, number, round| async move {
@@ -207,7 +207,7 @@ async fn times(database: &Database, videos: u32, run: u32) -> Outcome {
         let name = format!("{content}_new_{run}");
         let asset = asset(&name, 60).map_err(|error| error.to_string())?;
         let id = id(content).map_err(|error| error.to_string())?;
-        catalog.write_asset(id, &asset).await.map_err(|error| error.to_string())
+        catalog.write_asset(id, &asset, &KnownRows::default()).await.map_err(|error| error.to_string())
     })
     .await?;
     line(database, "new video without an id", 5, move |catalog, number, round| async move {

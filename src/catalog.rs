@@ -134,27 +134,63 @@ pub struct AssetRow {
     pub duration: i64,
 }
 
+/// The rows of a video that a search has found, for [`Catalog::write_asset`]: what is known saves the database a search. By default
+/// nothing is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownRows(Option<Vec<i64>>);
+
+impl KnownRows {
+    /// Exactly these rows, by their ids.
+    #[cfg(feature = "mysql")]
+    pub(crate) const fn new(ids: Vec<i64>) -> Self {
+        Self(Some(ids))
+    }
+
+    /// The ids; `None` when nobody has searched.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn ids(&self) -> Option<&[i64]> {
+        self.0.as_deref()
+    }
+}
+
+/// The row of a video, found by its URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoundRow {
+    /// The row. Of duplicates the oldest that disagrees with the first, so that a caller who compares them sees one that is out of
+    /// date.
+    pub row: Option<AssetRow>,
+    /// All rows that were found.
+    pub known: KnownRows,
+}
+
+/// A content and the row of a video under it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ContentLook {
+    /// Whether the content exists.
+    pub content_exists: bool,
+    /// The video's row under this content; a row under another content is not found.
+    pub found: FoundRow,
+}
+
 /// The two tables.
 pub trait Catalog: Send + Sync {
-    /// The row of a video; of doubles the oldest that disagrees with the first, so that a caller who compares them sees
-    /// one that is out of date. `None` when there is no row.
-    ///
-    /// `content` is the content whose rows the caller wants, if it wants one's only: rows of others may be left out then.
-    /// It makes the search cheap where the URLs have no index.
+    /// Returns whether the content `id` exists, and the row of a video under it. One request; cheap without an index on URLs.
     ///
     /// # Errors
     /// See [`CatalogError`].
-    fn asset(
+    fn look(
         &self,
         video_url: &str,
-        content: Option<ContentId>,
-    ) -> impl Future<Output = Result<Option<AssetRow>, CatalogError>> + Send;
+        id: ContentId,
+    ) -> impl Future<Output = Result<ContentLook, CatalogError>> + Send;
 
-    /// Whether there is a content `id`.
+    /// Returns the row of a video under any content. Without an index on URLs this reads the whole table.
     ///
     /// # Errors
     /// See [`CatalogError`].
-    fn has_content(&self, id: ContentId) -> impl Future<Output = Result<bool, CatalogError>> + Send;
+    fn find(&self, video_url: &str) -> impl Future<Output = Result<FoundRow, CatalogError>> + Send;
 
     /// Makes the content `id` what a newly uploaded video says, whether it exists or not. Counts of likes stay.
     ///
@@ -166,7 +202,8 @@ pub trait Catalog: Send + Sync {
         content: &NewContent,
     ) -> impl Future<Output = Result<(), CatalogError>> + Send;
 
-    /// Writes the row of a video: updates all that are there, doubles included, or else inserts one.
+    /// Writes the row of a video: updates all that are there, duplicates included, or else inserts one. `known` are the rows that
+    /// [`look`](Self::look) or [`find`](Self::find) has found; rows that came since are found all the same.
     ///
     /// # Errors
     /// See [`CatalogError`]; [`CatalogError::NoSuchContent`] when there is no content `id`.
@@ -174,10 +211,11 @@ pub trait Catalog: Send + Sync {
         &self,
         id: ContentId,
         asset: &Asset,
+        known: &KnownRows,
     ) -> impl Future<Output = Result<(), CatalogError>> + Send;
 
-    /// For a video whose name tells no content: inserts a content and the video's row together, and answers with the
-    /// content's new id. When the video has a row already, that one is updated and its content kept.
+    /// Registers a video whose name has no content id: inserts a content and the video's row together, and returns the content's
+    /// new id. When the video has a row already, that row is updated and its content kept.
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -185,7 +223,23 @@ pub trait Catalog: Send + Sync {
         &self,
         content: &NewContent,
         asset: &Asset,
-    ) -> impl Future<Output = Result<ContentId, CatalogError>> + Send;
+    ) -> impl Future<Output = Result<Registered, CatalogError>> + Send;
+
+    /// Opens the connections that a job will need, as far as that is worth it. Failures are not told: the request that needs the
+    /// connection meets them again.
+    fn warm_up(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+/// The content of a registered video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Registered {
+    /// Its id.
+    pub id: ContentId,
+    /// Whether the content was created.
+    pub is_new: bool,
 }
 
 /// A row of `video_assets`, whole.
@@ -259,6 +313,15 @@ pub enum CatalogError {
         /// The id.
         id: i64,
     },
+    /// The database stored something else than it was given, without an error: a column is too narrow or its character set lacks a
+    /// character, and `sql_mode` is not strict. Nothing was committed.
+    #[error(
+        "{table} would not hold the values as they are: a column is too narrow, or its character set lacks a character"
+    )]
+    Altered {
+        /// The table.
+        table: &'static str,
+    },
     /// The tables were made by a newer version.
     #[error("{name} has schema version {found}, and this program knows {known}: it is older than the file")]
     NewerSchema {
@@ -311,7 +374,7 @@ impl CatalogError {
     /// The kind of failure.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::TooLong { .. } => ErrorKind::LimitExceeded,
+            Self::TooLong { .. } | Self::Altered { .. } => ErrorKind::LimitExceeded,
             Self::NoSuchContent { .. } => ErrorKind::Unavailable,
             Self::IdOutOfRange { .. } => ErrorKind::Malformed,
             Self::NewerSchema { .. } => ErrorKind::Config,

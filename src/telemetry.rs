@@ -143,11 +143,6 @@ pub fn obsolete(variables: &[&str]) {
     }
 }
 
-/// Ours: a row could not be written, and neither could the note that the content had been.
-pub fn not_noted(key: &str, error: &JobError) {
-    warn!(key, error = %error, "contents 저장 상태 기록 실패: {key}");
-}
-
 /// Ours: what the job would have made has been compared with what is there, and nothing was written.
 pub fn compared(key: &str, findings: &[String], psnr_db: Option<f64>) {
     if findings.is_empty() {

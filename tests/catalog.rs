@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use posterframe::ErrorKind;
-use posterframe::catalog::{Asset, Catalog, CatalogError, SQLITE_SCHEMA, SqliteCatalog};
+use posterframe::catalog::{Asset, Catalog, CatalogError, KnownRows, SQLITE_SCHEMA, SqliteCatalog};
 use posterframe::object_name::ContentId;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
@@ -132,18 +132,18 @@ fn sqlite_updates_doubles_and_deletes_none() -> TestResult {
     run(async {
         let catalog = SqliteCatalog::open(&path).await?;
         catalog.upsert_content(id(1)?, &content("1_x.mp4")?).await?;
-        catalog.write_asset(id(1)?, &asset("1_x", 10)?).await?;
+        catalog.write_asset(id(1)?, &asset("1_x", 10)?, &KnownRows::default()).await?;
         let double = "INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration) \
                       SELECT 1, video_url, 'old', 9 FROM video_assets";
         execute(&path, double).await?;
         // The one that is out of date is the one we hear of.
-        let row = catalog.asset(asset("1_x", 0)?.video_url(), None).await?.ok_or("no row")?;
+        let row = catalog.find(asset("1_x", 0)?.video_url()).await?.row.ok_or("no row")?;
         assert_eq!((row.thumbnail_url.as_str(), row.duration), ("old", 9));
-        catalog.write_asset(id(1)?, &asset("1_x", 11)?).await?;
+        catalog.write_asset(id(1)?, &asset("1_x", 11)?, &KnownRows::default()).await?;
         let rows = "SELECT group_concat(thumbnail_url || ' ' || duration, ', ') FROM video_assets";
         let expected = "s3://films/thumbnails/1_x.jpg 11, s3://films/thumbnails/1_x.jpg 11";
         assert_eq!(ask(&path, rows).await?, expected);
-        assert_eq!(catalog.register(&content("1_x.mp4")?, &asset("1_x", 12)?).await?, id(1)?);
+        assert_eq!(catalog.register(&content("1_x.mp4")?, &asset("1_x", 12)?).await?.id, id(1)?);
         assert_eq!(ask(&path, "SELECT count(*) FROM video_assets WHERE duration = 12").await?, "2");
         Ok(())
     })
@@ -180,7 +180,7 @@ fn sqlite_says_what_is_wrong_with_the_file() -> TestResult {
             assert_eq!(error.kind(), kind, "{error}");
             assert!(error.to_string().contains(name), "{error}");
         }
-        let other = SqliteCatalog::open(at("other")).await?.asset("x", None).await;
+        let other = SqliteCatalog::open(at("other")).await?.find("x").await;
         assert!(other.is_err_and(|error| error.kind() == ErrorKind::Config));
         Ok(())
     })
@@ -217,8 +217,8 @@ fn work(path: &Path) -> Result<ContentId, Box<dyn Error + Send + Sync>> {
     run(async {
         let catalog = SqliteCatalog::open(path).await?;
         catalog.upsert_content(id(1000)?, &content("1000_x.mp4")?).await?;
-        catalog.write_asset(id(1000)?, &asset("1000_x", 10)?).await?;
-        let registered = catalog.register(&content("my_movie.mp4")?, &asset("my_movie", 10)?).await?;
+        catalog.write_asset(id(1000)?, &asset("1000_x", 10)?, &KnownRows::default()).await?;
+        let registered = catalog.register(&content("my_movie.mp4")?, &asset("my_movie", 10)?).await?.id;
         catalog.close().await;
         Ok(registered)
     })

@@ -16,7 +16,7 @@ mod sshd;
 use catalog_promises::{asset, conforms, content, id, registers};
 use catalogue_api::CatalogueServer;
 use posterframe::ErrorKind;
-use posterframe::catalog::{CatalogError, MySqlCatalog, RemoteCatalog};
+use posterframe::catalog::{CatalogError, KnownRows, MySqlCatalog, RemoteCatalog};
 use posterframe::config::{DatabaseSettings, RemoteSettings};
 use posterframe::secret::{Secret, SecretSource, SecretStore};
 use programs::Outcome;
@@ -55,7 +55,7 @@ fn plain(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error:
 async fn refusal(database: &Database, changes: &[(&str, &str)]) -> Outcome<CatalogError> {
     let rows = rows(&settings(database, changes)?.database)?;
     let one = id(1).map_err(plain)?;
-    let found = rows.has_content(one).await;
+    let found = rows.look("s3://films/x", one).await;
     Ok(found.err().ok_or("it was let in")?)
 }
 
@@ -90,8 +90,8 @@ fn any_url_comes_back_as_it_was() -> Outcome {
             ["한글 영상 🎬", "a'b\"c\\d", "%41+b", "end ", "x;DROP TABLE contents"].iter().enumerate()
         {
             let asset = asset(name, 7).map_err(plain)?;
-            let made = rows.register(&content(&format!("{name}.mp4")).map_err(plain)?, &asset).await?;
-            let found = rows.asset(asset.video_url(), Some(made)).await?.ok_or("no row")?;
+            let made = rows.register(&content(&format!("{name}.mp4")).map_err(plain)?, &asset).await?.id;
+            let found = rows.look(asset.video_url(), made).await?.found.row.ok_or("no row")?;
             assert_eq!(found.thumbnail_url, asset.thumbnail_url(), "{name}");
             let count = i64::try_from(number)? + 1;
             assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, count, "{name}");
@@ -112,7 +112,9 @@ fn twenty_workers_leave_one_row_each_way() -> Outcome {
             let rows = rows(&config.database)?;
             workers.spawn(async move {
                 let named = asset("7_x", worker)?;
-                rows.write_asset(id(7)?, &named).await?;
+                // Most of them know of no row, and one comes meanwhile.
+                let known = rows.look(named.video_url(), id(7)?).await?.found.known;
+                rows.write_asset(id(7)?, &named, &known).await?;
                 let unnamed = asset("my_movie", worker)?;
                 rows.register(&content("my_movie.mp4")?, &unnamed).await?;
                 Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
@@ -138,9 +140,9 @@ fn nothing_is_sent_that_pins_a_proxy() -> Outcome {
         let film = asset("7_x", 3).map_err(plain)?;
         let seven = id(7).map_err(plain)?;
         for seconds in [3, 4] {
-            rows.write_asset(seven, &film.clone().with_duration(seconds)).await?;
-            rows.asset(film.video_url(), Some(seven)).await?;
-            rows.has_content(seven).await?;
+            rows.write_asset(seven, &film.clone().with_duration(seconds), &KnownRows::default()).await?;
+            rows.look(film.video_url(), seven).await?;
+            rows.look("s3://films/x", seven).await?;
         }
         assert_eq!(database.status("Com_stmt_prepare").await?, prepared);
         let log = database.logged()?;
@@ -170,11 +172,12 @@ fn a_lost_connection_is_made_again() -> Outcome {
         database.rows("INSERT INTO contents (id, title) VALUES (7, 'x')").await?;
         let rows = rows(&settings(&database, &[])?.database)?;
         let (film, seven) = (asset("7_x", 3).map_err(plain)?, id(7).map_err(plain)?);
-        rows.write_asset(seven, &film).await?;
+        rows.write_asset(seven, &film, &KnownRows::default()).await?;
         assert_eq!(database.kill_sessions().await?, 1);
-        rows.write_asset(seven, &film.clone().with_duration(4)).await?;
+        rows.write_asset(seven, &film.clone().with_duration(4), &KnownRows::default()).await?;
         database.stop()?;
-        let (written, again) = tokio::join!(rows.write_asset(seven, &film), async {
+        let unknown = KnownRows::default();
+        let (written, again) = tokio::join!(rows.write_asset(seven, &film, &unknown), async {
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
             database.start_again()
         });
@@ -186,25 +189,36 @@ fn a_lost_connection_is_made_again() -> Outcome {
     })
 }
 
-/// Another session holds the row for longer than the server lets ours wait (1205).
+/// Another session holds the content. It is waited for; other contents are not.
 #[test]
 fn a_lock_that_does_not_come_is_waited_for_again() -> Outcome {
     run(async {
         let database = Database::start_with(true, &["--innodb-lock-wait-timeout=1"]).await?;
-        database.rows("INSERT INTO contents (id, title) VALUES (7, 'x')").await?;
+        database.rows("INSERT INTO contents (id, title) VALUES (7, 'x'), (8, 'y'), (9, 'z')").await?;
         let rows = rows(&settings(&database, &[])?.database)?;
         let (film, seven) = (asset("7_x", 3).map_err(plain)?, id(7).map_err(plain)?);
         let mut other = database.root(DATABASE).await?;
         sqlx::raw_sql("START TRANSACTION; SELECT id FROM contents WHERE id = 7 FOR UPDATE")
             .execute(&mut other)
             .await?;
-        let (written, released) = tokio::join!(rows.write_asset(seven, &film), async {
-            tokio::time::sleep(std::time::Duration::from_millis(1800)).await;
-            sqlx::raw_sql("COMMIT").execute(&mut other).await
+        let unknown = KnownRows::default();
+        let (written, released) = tokio::join!(rows.write_asset(seven, &film, &unknown), async {
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            let asked = std::time::Instant::now();
+            for neighbour in [8, 9] {
+                let film = asset(&format!("{neighbour}_x"), 3)?;
+                let known = rows.look(film.video_url(), id(neighbour)?).await?.found.known;
+                rows.write_asset(id(neighbour)?, &film, &known).await?;
+            }
+            let neighbours = asked.elapsed();
+            tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+            sqlx::raw_sql("COMMIT").execute(&mut other).await?;
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(neighbours)
         });
-        released?;
+        let neighbours = released.map_err(plain)?;
+        assert!(neighbours < std::time::Duration::from_secs(1), "{neighbours:?}");
         written?;
-        assert!(database.status("Innodb_row_lock_waits").await? >= 1);
+        database.rows("DELETE FROM video_assets WHERE content_id <> 7").await?;
         assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, 1);
         Ok(())
     })
@@ -218,13 +232,14 @@ fn a_deadlock_is_tried_again() -> Outcome {
         database.rows("INSERT INTO contents (id, title) VALUES (7, 'x')").await?;
         let rows = rows(&settings(&database, &[])?.database)?;
         let (film, seven) = (asset("7_x", 3).map_err(plain)?, id(7).map_err(plain)?);
-        rows.write_asset(seven, &film).await?;
+        rows.write_asset(seven, &film, &KnownRows::default()).await?;
         let mut other = database.root(DATABASE).await?;
         sqlx::raw_sql("START TRANSACTION; UPDATE video_assets SET duration = 8, thumbnail_url = 'other'")
             .execute(&mut other)
             .await?;
         let film = film.with_duration(4);
-        let (written, released) = tokio::join!(rows.write_asset(seven, &film), async {
+        let unknown = KnownRows::default();
+        let (written, released) = tokio::join!(rows.write_asset(seven, &film, &unknown), async {
             // Ours has the content by now, and waits for the row.
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
             sqlx::raw_sql("SELECT id FROM contents WHERE id = 7 FOR UPDATE; COMMIT").execute(&mut other).await
@@ -235,6 +250,73 @@ fn a_deadlock_is_tried_again() -> Outcome {
         assert_eq!(database.number("SELECT duration FROM video_assets").await?, 4);
         Ok(())
     })
+}
+
+/// Without strict mode a server cuts values off, or writes `?`, and says so in a warning.
+#[test]
+fn what_a_lenient_server_would_alter_is_not_committed() -> Outcome {
+    run(async {
+        let database = Database::start_with(true, &["--sql-mode="]).await?;
+        let setup = "INSERT INTO contents (id, title) VALUES (7, 'x'); \
+                     ALTER TABLE video_assets MODIFY thumbnail_url VARCHAR(20) NOT NULL";
+        database.rows(setup).await?;
+        let rows = rows(&settings(&database, &[])?.database)?;
+        let (film, seven) = (asset("7_x", 3).map_err(plain)?, id(7).map_err(plain)?);
+        let known = rows.look(film.video_url(), seven).await?.found.known;
+        for known in [known, KnownRows::default()] {
+            let error = rows.write_asset(seven, &film, &known).await.err().ok_or("it was written")?;
+            assert!(matches!(error, CatalogError::Altered { table: "video_assets" }), "{error}");
+        }
+        let unnamed = asset("my_movie", 1).map_err(plain)?;
+        let wide = "ALTER TABLE video_assets MODIFY thumbnail_url VARCHAR(500) NOT NULL; \
+                    ALTER TABLE contents CONVERT TO CHARACTER SET latin1";
+        database.rows(wide).await?;
+        let error = rows.register(&content("영화.mp4").map_err(plain)?, &unnamed).await.err();
+        let error = error.ok_or("it was registered")?;
+        assert!(matches!(error, CatalogError::Altered { table: "contents" }), "{error}");
+        assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, 0);
+        assert_eq!(database.number("SELECT COUNT(*) FROM contents").await?, 1);
+        rows.write_asset(seven, &film, &KnownRows::default()).await?;
+        Ok(())
+    })
+}
+
+/// One packet where the rows are known, single statements where the settings want them: the same rows.
+#[test]
+fn rows_are_written_by_one_packet_or_by_single_statements() -> Outcome {
+    run(async {
+        for single in ["false", "true"] {
+            let database = Database::start().await?;
+            database.rows("INSERT INTO contents (id, title) VALUES (7, 'x'), (8, 'y')").await?;
+            let rows = rows(&settings(&database, &[("DB_SINGLE_STATEMENTS", single)])?.database)?;
+            let (film, seven) = (asset("7_x", 3).map_err(plain)?, id(7).map_err(plain)?);
+            for seconds in [3, 4] {
+                let known = rows.look(film.video_url(), seven).await?.found.known;
+                rows.write_asset(seven, &film.clone().with_duration(seconds), &known).await?;
+            }
+            // The row follows to another content, by what a search has found.
+            let found = rows.find(film.video_url()).await?;
+            rows.write_asset(id(8).map_err(plain)?, &film, &found.known).await?;
+            // Rows that came since are found.
+            rows.write_asset(
+                id(8).map_err(plain)?,
+                &film.clone().with_duration(5),
+                &known_none(&rows).await?,
+            )
+            .await?;
+            let orphan = rows.write_asset(id(9).map_err(plain)?, &film, &found.known).await.err();
+            assert!(matches!(orphan, Some(CatalogError::NoSuchContent { .. })), "{orphan:?}");
+            let select = "SELECT COUNT(*) FROM video_assets WHERE content_id = 8 AND duration = 5";
+            assert_eq!(database.number(select).await?, 1);
+            assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, 1);
+        }
+        Ok(())
+    })
+}
+
+/// What is known of a video that has no row.
+async fn known_none(rows: &MySqlCatalog) -> Outcome<KnownRows> {
+    Ok(rows.find("s3://films/no-such-video").await?.known)
 }
 
 /// Tables that are older than utf8mb4. What they cannot hold is refused for good; nothing is searched or written for it.
@@ -251,11 +333,11 @@ fn tables_of_other_character_sets_hold_what_they_can() -> Outcome {
             let rows = rows(&settings(&database, &[])?.database)?;
             let (film, one) = (asset(fits, 3).map_err(plain)?, id(1).map_err(plain)?);
             for seconds in [3, 4] {
-                rows.write_asset(one, &film.clone().with_duration(seconds)).await?;
+                rows.write_asset(one, &film.clone().with_duration(seconds), &KnownRows::default()).await?;
             }
-            let found = rows.asset(film.video_url(), Some(one)).await?.ok_or("no row")?;
+            let found = rows.look(film.video_url(), one).await?.found.row.ok_or("no row")?;
             assert_eq!((found.thumbnail_url.as_str(), found.duration), (film.thumbnail_url(), 4), "{set}");
-            let error = rows.write_asset(one, &asset(other, 3).map_err(plain)?).await;
+            let error = rows.write_asset(one, &asset(other, 3).map_err(plain)?, &KnownRows::default()).await;
             let error = error.err().ok_or("it was written")?;
             assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{set}: {error}");
             assert!(error.to_string().contains("character set"), "{set}: {error}");
@@ -279,10 +361,10 @@ fn numbers_may_be_wider_than_the_seed_s() -> Outcome {
         database.rows(wider).await?;
         let rows = rows(&settings(&database, &[])?.database)?;
         let film = asset("film", 7).map_err(plain)?;
-        let made = rows.register(&content("film.mp4").map_err(plain)?, &film).await?;
-        assert_eq!(rows.register(&content("film.mp4").map_err(plain)?, &film).await?, made);
-        rows.write_asset(made, &film.clone().with_duration(8)).await?;
-        assert_eq!(rows.asset(film.video_url(), Some(made)).await?.map(|row| row.duration), Some(8));
+        let made = rows.register(&content("film.mp4").map_err(plain)?, &film).await?.id;
+        assert_eq!(rows.register(&content("film.mp4").map_err(plain)?, &film).await?.id, made);
+        rows.write_asset(made, &film.clone().with_duration(8), &KnownRows::default()).await?;
+        assert_eq!(rows.look(film.video_url(), made).await?.found.row.map(|row| row.duration), Some(8));
         let listed = rows.list_rows(0, 10).await?;
         assert_eq!(
             (listed.len(), listed[0].video_url.as_str(), listed[0].row.content_id),
@@ -318,7 +400,7 @@ fn a_certificate_for_another_name_is_refused() -> Outcome {
         assert!(error.to_string().contains("not valid for name"), "{error}");
         assert!(error.to_string().contains("DB_SSL_MODE"), "{error}");
         let rows = rows(&settings(&database, &[here, ("DB_SSL_MODE", "verify_ca")])?.database)?;
-        assert!(!rows.has_content(id(1).map_err(plain)?).await?);
+        assert!(!rows.look("s3://films/x", id(1).map_err(plain)?).await?.content_exists);
         Ok(())
     })
 }
@@ -330,7 +412,7 @@ fn the_server_proves_who_it_is() -> Outcome {
         let other = Database::start_with(true, &[]).await?;
         for mode in ["", "verify_identity", "verify_ca", "required"] {
             let rows = rows(&settings(&database, &[("DB_SSL_MODE", mode)])?.database)?;
-            assert!(!rows.has_content(id(1).map_err(plain)?).await?, "{mode}");
+            assert!(!rows.look("s3://films/x", id(1).map_err(plain)?).await?.content_exists, "{mode}");
         }
         let ca = other.ca().display().to_string();
         let begun = std::time::Instant::now();
@@ -350,7 +432,7 @@ fn the_server_proves_who_it_is() -> Outcome {
         match Kind::wanted() {
             Kind::MariaDb => {
                 let rows = rows(&settings(&plain, &disabled)?.database)?;
-                rows.asset("s3://films/x", None).await?;
+                rows.find("s3://films/x").await?;
             }
             // Its users log in by a method that sends the password to nobody in the open.
             Kind::MySql => {
@@ -388,17 +470,17 @@ fn a_bastion_leads_to_a_database_that_proves_who_it_is() -> Outcome {
         }
         let catalog = rows(&config)?;
         let one = id(1).map_err(plain)?;
-        assert!(!catalog.has_content(one).await?);
+        assert!(!catalog.look("s3://films/x", one).await?.content_exists);
         // The session dies with its bastion, and the next statement goes through a new one.
         bastion.stop()?;
         bastion.run()?;
-        assert!(!catalog.has_content(one).await?);
+        assert!(!catalog.look("s3://films/x", one).await?.content_exists);
         let elsewhere = database.port().checked_add(1).ok_or("no port")?;
         let error = rows(&{
             config.port = elsewhere;
             config
         })?;
-        let error = error.has_content(one).await.err().ok_or("it was let through")?;
+        let error = error.look("s3://films/x", one).await.err().ok_or("it was let through")?;
         assert!(matches!(error, CatalogError::Tunnel { .. }), "{error}");
         Ok(())
     })
@@ -423,10 +505,10 @@ fn refusals_say_what_to_check_and_no_secret() -> Outcome {
         }
         database.rows("RENAME TABLE video_assets TO elsewhere").await?;
         let rows = rows(&settings(&database, &[])?.database)?;
-        let error = rows.asset("s3://films/x", None).await.err().ok_or("no table, no error")?;
+        let error = rows.find("s3://films/x").await.err().ok_or("no table, no error")?;
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
         database.stop()?;
-        let error = rows.asset("s3://films/x", None).await.err().ok_or("no server, no error")?;
+        let error = rows.find("s3://films/x").await.err().ok_or("no server, no error")?;
         assert!(error.to_string().contains("Can't connect to MySQL server"), "{error}");
         Ok(())
     })
@@ -452,11 +534,11 @@ fn the_optional_key_refuses_doubles() -> Outcome {
         // Doubles are updated, not deleted.
         let rows = rows(&settings(&database, &[])?.database)?;
         let film = posterframe::catalog::Asset::new("s3://a", "t2")?.with_duration(9);
-        rows.write_asset(id(7).map_err(plain)?, &film).await?;
+        rows.write_asset(id(7).map_err(plain)?, &film, &KnownRows::default()).await?;
         assert_eq!(database.number("SELECT COUNT(*) FROM video_assets WHERE duration = 9").await?, 2);
         database.rows("DELETE FROM video_assets WHERE id = 3").await?;
         database.rows(&optional_migration()?).await?;
-        rows.write_asset(id(7).map_err(plain)?, &film.with_duration(10)).await?;
+        rows.write_asset(id(7).map_err(plain)?, &film.with_duration(10), &KnownRows::default()).await?;
         assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, 2);
         Ok(())
     })
@@ -471,7 +553,7 @@ fn lookups_use_the_index_there_is() -> Outcome {
         database.log_statements().await?;
         let rows = rows(&settings(&database, &[])?.database)?;
         let film = asset("9_x", 5).map_err(plain)?;
-        rows.write_asset(id(9).map_err(plain)?, &film).await?;
+        rows.write_asset(id(9).map_err(plain)?, &film, &KnownRows::default()).await?;
         assert_eq!(database.number("SELECT duration FROM video_assets WHERE content_id = 9").await?, 5);
         let log = database.logged()?;
         let explained = |begin: &str| {

@@ -9,7 +9,7 @@ mod servers;
 
 use std::time::Duration;
 
-use posterframe::catalog::{Asset, MySqlCatalog, NewContent};
+use posterframe::catalog::{Asset, KnownRows, MySqlCatalog, NewContent};
 use posterframe::config::DatabaseSettings;
 use posterframe::object_name::ContentId;
 use posterframe::secret::SecretStore;
@@ -65,18 +65,18 @@ fn idle_environments_hold_no_connection_of_the_server() -> Outcome {
                 age_rating: "ALL".to_owned(),
             };
             // All that an environment does: a search, a registration under its named lock, a row written, one looked up.
-            rows.asset(asset.video_url(), None).await?;
-            let id: ContentId = rows.register(&content, &asset).await?;
-            rows.write_asset(id, &asset.clone().with_duration(7)).await?;
-            rows.asset(asset.video_url(), Some(id)).await?;
-            assert!(rows.has_content(id).await?);
+            rows.find(asset.video_url()).await?;
+            let id: ContentId = rows.register(&content, &asset).await?.id;
+            rows.write_asset(id, &asset.clone().with_duration(7), &KnownRows::default()).await?;
+            rows.look(asset.video_url(), id).await?;
+            assert!(rows.look("s3://films/x", id).await?.content_exists);
             environments.push(rows);
         }
         // All of them are connected, and none has a connection of the server to itself.
         assert_eq!(held(&database).await?, 0);
         // They go on as if nothing were.
         for rows in &environments {
-            rows.asset("s3://films/videos/0.mp4", None).await?;
+            rows.find("s3://films/videos/0.mp4").await?;
         }
         assert_eq!(held(&database).await?, 0);
 

@@ -8,9 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use posterframe::cage::{Opened, Opener};
-use posterframe::catalog::{Asset, AssetRow, Catalog, CatalogError, NewContent, SqliteCatalog};
+use posterframe::catalog::{
+    Asset, Catalog, CatalogError, ContentLook, FoundRow, KnownRows, NewContent, Registered, SqliteCatalog,
+};
 use posterframe::object_name::ContentId;
-use posterframe::process::{Job, JobError, LocalVideo, Report, SourceVersion, Status, VideoSource};
+use posterframe::process::{
+    Job, JobError, LocalVideo, ReadProgress, Report, SourceVersion, Status, VideoSource,
+};
 use posterframe::store::{Condition, ETag, FolderStore, NewObject, ObjectDescription, Store, StoreError};
 use posterframe::{ErrorKind, OpenOptions};
 
@@ -39,12 +43,64 @@ impl Countdown {
     }
 }
 
-/// A store and catalogue, the next call of whose writes fails when the countdown says so: before or after it was done.
-#[derive(Debug)]
+/// Something that happens just before a request, whoever gets it.
+#[derive(Clone)]
+struct Happening {
+    countdown: Countdown,
+    always: bool,
+    act: Arc<dyn Fn() -> std::io::Result<()> + Send + Sync>,
+}
+
+impl Happening {
+    fn replacing(bucket: &Bucket, countdown: Countdown, always: bool) -> Self {
+        let (path, by) = (bucket.path(), fixture("short_3s.mp4"));
+        let alone = std::sync::Mutex::new(());
+        let act = Arc::new(move || {
+            let _alone = alone.lock();
+            let new = path.with_extension("new");
+            fs::copy(&by, &new).and_then(|_| fs::rename(&new, &path))
+        });
+        Self { countdown, always, act }
+    }
+
+    fn happen(&self) {
+        if self.countdown.is_now() || self.always {
+            (self.act)().expect("the folder can be written");
+        }
+    }
+}
+
+impl std::fmt::Debug for Happening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.countdown.fmt(f)
+    }
+}
+
+/// A store and catalogue whose next write fails when the countdown says so, before or after it was done; and a video, all of which
+/// something may happen before.
+#[derive(Debug, Clone)]
 struct Failing<T> {
     inner: T,
-    countdown: Countdown,
+    writes: Countdown,
     after: bool,
+    happening: Option<Happening>,
+}
+
+impl<T> Failing<T> {
+    fn writes(inner: T, writes: &Countdown, after: bool) -> Self {
+        Self { inner, writes: writes.clone(), after, happening: None }
+    }
+
+    fn before(inner: T, happening: &Happening) -> Self {
+        let (writes, happening) = (Countdown::new(u32::MAX), Some(happening.clone()));
+        Self { inner, writes, after: false, happening }
+    }
+
+    fn happen(&self) {
+        if let Some(happening) = &self.happening {
+            happening.happen();
+        }
+    }
 }
 
 impl Store for Failing<FolderStore> {
@@ -61,11 +117,13 @@ impl Store for Failing<FolderStore> {
     }
 
     async fn describe(&self, key: &str) -> Result<Option<ObjectDescription>, StoreError> {
+        self.happen();
         self.inner.describe(key).await
     }
 
     async fn put(&self, key: &str, object: NewObject<'_>, condition: &Condition) -> Result<ETag, StoreError> {
-        let fails = self.countdown.is_now();
+        self.happen();
+        let fails = self.writes.is_now();
         let path = PathBuf::from(key);
         let broken =
             || StoreError::File { action: "write", path, source: std::io::ErrorKind::StorageFull.into() };
@@ -79,7 +137,8 @@ impl Store for Failing<FolderStore> {
 
 impl Failing<SqliteCatalog> {
     async fn guard<T>(&self, work: impl Future<Output = Result<T, CatalogError>>) -> Result<T, CatalogError> {
-        let fails = self.countdown.is_now();
+        self.happen();
+        let fails = self.writes.is_now();
         let broken = || {
             let (name, kind) = ("test".to_owned(), ErrorKind::Unavailable);
             CatalogError::Database { name, kind, source: "the connection was lost".into() }
@@ -93,42 +152,30 @@ impl Failing<SqliteCatalog> {
 }
 
 impl Catalog for Failing<SqliteCatalog> {
-    async fn asset(
-        &self,
-        video_url: &str,
-        content: Option<ContentId>,
-    ) -> Result<Option<AssetRow>, CatalogError> {
-        self.inner.asset(video_url, content).await
+    async fn look(&self, video_url: &str, id: ContentId) -> Result<ContentLook, CatalogError> {
+        self.happen();
+        self.inner.look(video_url, id).await
     }
 
-    async fn has_content(&self, id: ContentId) -> Result<bool, CatalogError> {
-        self.inner.has_content(id).await
+    async fn find(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
+        self.happen();
+        self.inner.find(video_url).await
     }
 
     async fn upsert_content(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {
         self.guard(self.inner.upsert_content(id, content)).await
     }
 
-    async fn write_asset(&self, id: ContentId, asset: &Asset) -> Result<(), CatalogError> {
-        self.guard(self.inner.write_asset(id, asset)).await
+    async fn write_asset(&self, id: ContentId, asset: &Asset, known: &KnownRows) -> Result<(), CatalogError> {
+        self.guard(self.inner.write_asset(id, asset, known)).await
     }
 
-    async fn register(&self, content: &NewContent, asset: &Asset) -> Result<ContentId, CatalogError> {
+    async fn register(&self, content: &NewContent, asset: &Asset) -> Result<Registered, CatalogError> {
         self.guard(self.inner.register(content, asset)).await
     }
 }
 
-/// A video that another upload replaces when the countdown says so, just before it is asked for its version.
-#[derive(Clone, Debug)]
-struct Replaced {
-    inner: LocalVideo,
-    path: PathBuf,
-    by: PathBuf,
-    countdown: Countdown,
-    always: bool,
-}
-
-impl VideoSource for Replaced {
+impl VideoSource for Failing<LocalVideo> {
     fn key(&self) -> &str {
         self.inner.key()
     }
@@ -138,20 +185,19 @@ impl VideoSource for Replaced {
     }
 
     async fn version(&self) -> Result<Option<SourceVersion>, JobError> {
-        if self.countdown.is_now() || self.always {
-            let replaced = fs::remove_file(&self.path).and_then(|()| fs::copy(&self.by, &self.path));
-            replaced.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
-        }
+        self.happen();
         self.inner.version().await
     }
 
     fn open(
         &self,
-        version: &SourceVersion,
+        expected: Option<&SourceVersion>,
         options: &OpenOptions,
         opener: &Opener,
+        progress: &Arc<ReadProgress>,
     ) -> Result<Option<Opened>, JobError> {
-        self.inner.open(version, options, opener)
+        self.happen();
+        self.inner.open(expected, options, opener, progress)
     }
 }
 
@@ -200,7 +246,7 @@ impl Bucket {
         let noted = percent_decoded(&thumbnail.metadata, "source-etag");
         assert_eq!(noted, now.etag.as_str());
         assert!(!thumbnail.metadata.contains_key("pending"));
-        let row = catalog.asset(video.url(), None).await?.ok_or("no row")?;
+        let row = catalog.find(video.url()).await?.row.ok_or("no row")?;
         assert_eq!(Some(row.content_id), report.content_id);
         assert_eq!(Some(row.thumbnail_url), report.thumbnail_url);
         assert_eq!(Some(row.duration), report.duration.map(i64::from));
@@ -214,25 +260,37 @@ fn percent_decoded(metadata: &BTreeMap<String, String>, name: &str) -> String {
     metadata.get(name).map(|value| value.replace("%22", "\"")).unwrap_or_default()
 }
 
+/// The job of a bucket, before whose requests something happens.
+async fn process_while(bucket: &Bucket, happening: &Happening) -> Result<Report, JobError> {
+    let store = Failing::before(bucket.store()?, happening);
+    let catalog = Failing::before(bucket.catalog().await?, happening);
+    let video = Failing::before(
+        bucket.video().map_err(|error| JobError::new(ErrorKind::Internal, error.to_string()))?,
+        happening,
+    );
+    Job::new(store, catalog).process(&video).await
+}
+
 #[test]
-fn a_video_replaced_at_any_step_is_done_anew() -> TestResult {
+fn a_video_replaced_before_any_request_is_done_anew() -> TestResult {
     for key in ["videos/1_x.mp4", "videos/my_movie.mp4"] {
         let mut replaced_in_time = 0;
-        for step in 0..10 {
+        for request in 0..14 {
             run(async {
                 let bucket = Bucket::new(key)?;
-                let (path, by) = (bucket.path(), fixture("short_3s.mp4"));
-                let countdown = Countdown::new(step);
-                let video = Replaced { inner: bucket.video()?, path, by, countdown, always: false };
-                let report = Job::new(bucket.store()?, bucket.catalog().await?).process(&video).await?;
+                let countdown = Countdown::new(request);
+                let happening = Happening::replacing(&bucket, countdown, false);
+                let report = process_while(&bucket, &happening).await?;
                 assert_eq!(report.status, Status::Processed);
                 replaced_in_time += u32::from(report.duration == Some(3));
+                // The event of the replacement.
+                let report = bucket.process().await?;
                 bucket.is_complete(&report).await
             })
-            .map_err(|error| format!("{key}, step {step}: {error}"))?;
+            .map_err(|error| format!("{key}, request {request}: {error}"))?;
         }
-        // It is asked for once at the beginning, and before each of four writes.
-        assert!((4..=6).contains(&replaced_in_time), "{replaced_in_time}");
+        // All but those behind the last look.
+        assert!((9..=13).contains(&replaced_in_time), "{replaced_in_time}");
     }
     Ok(())
 }
@@ -241,10 +299,8 @@ fn a_video_replaced_at_any_step_is_done_anew() -> TestResult {
 fn a_video_replaced_all_the_time_is_given_up() -> TestResult {
     run(async {
         let bucket = Bucket::new("videos/1_x.mp4")?;
-        let (path, by, countdown) = (bucket.path(), fixture("short_3s.mp4"), Countdown::new(0));
-        let video = Replaced { inner: bucket.video()?, path, by, countdown, always: true };
-        let error = Job::new(bucket.store()?, bucket.catalog().await?).process(&video).await.err();
-        let error = error.ok_or("it was done")?;
+        let happening = Happening::replacing(&bucket, Countdown::new(0), true);
+        let error = process_while(&bucket, &happening).await.err().ok_or("it was done")?;
         assert_eq!((error.kind(), error.subject()), (ErrorKind::Unavailable, Some("videos/1_x.mp4")));
         assert_eq!(bucket.process().await?.status, Status::Processed);
         Ok(())
@@ -252,24 +308,44 @@ fn a_video_replaced_all_the_time_is_given_up() -> TestResult {
 }
 
 #[test]
+fn a_video_deleted_meanwhile_is_not_there() -> TestResult {
+    for request in [3, 5, 7] {
+        run(async {
+            let bucket = Bucket::new("videos/1_x.mp4")?;
+            let path = bucket.path();
+            let act = Arc::new(move || fs::remove_file(&path));
+            let happening = Happening { countdown: Countdown::new(request), always: false, act };
+            let error = process_while(&bucket, &happening).await.err().ok_or("it was done")?;
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_retry_completes_what_a_failure_left() -> TestResult {
-    for key in ["videos/1_x.mp4", "videos/my_movie.mp4"] {
-        for step in 0..4 {
+    for (key, writes) in [("videos/1_x.mp4", 3), ("videos/my_movie.mp4", 4)] {
+        for step in 0..writes {
             for after in [false, true] {
                 run(async {
                     let bucket = Bucket::new(key)?;
                     let countdown = Countdown::new(step);
-                    let store = Failing { inner: bucket.store()?, countdown: countdown.clone(), after };
-                    let catalog = Failing { inner: bucket.catalog().await?, countdown, after };
+                    let store = Failing::writes(bucket.store()?, &countdown, after);
+                    let catalog = Failing::writes(bucket.catalog().await?, &countdown, after);
                     let error = Job::new(store, catalog).process(&bucket.video()?).await.err();
                     let error = error.ok_or("nothing failed")?;
                     assert_eq!(error.kind(), ErrorKind::Unavailable);
                     assert!(error.is_retryable());
 
                     let report = bucket.process().await?;
-                    // The last write may have been done before its answer was lost.
-                    let done = step == 3 && after;
-                    assert_eq!(report.status == Status::Unchanged, done);
+                    // A registered video has its row from the beginning.
+                    let has_row =
+                        step + 1 == writes && after || writes == 4 && step >= 2 && (after || step == 3);
+                    assert_eq!(report.status == Status::Unchanged, has_row);
+                    // Once the thumbnail is put, nothing is decoded.
+                    let is_put = step + 1 == writes || step + 2 == writes && after;
+                    assert_eq!(report.ledger.bytes_used == 0, is_put, "{:?}", report.ledger);
                     bucket.is_complete(&report).await?;
                     assert_eq!(bucket.process().await?.status, Status::Unchanged);
                     Ok(())
@@ -277,6 +353,113 @@ fn a_retry_completes_what_a_failure_left() -> TestResult {
                 .map_err(|error| format!("{key}, write {step}, after {after}: {error}"))?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Edits a content, and returns its title.
+async fn edited(bucket: &Bucket, title: Option<&str>) -> Result<String, Box<dyn StdError>> {
+    let options =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(bucket.folder.path().join("catalog.sqlite3"));
+    let mut connection = sqlx::ConnectOptions::connect(&options).await?;
+    if let Some(title) = title {
+        sqlx::query("UPDATE contents SET title = ?").bind(title).execute(&mut connection).await?;
+    }
+    let title = sqlx::query_scalar("SELECT title FROM contents").fetch_one(&mut connection).await?;
+    sqlx::Connection::close(connection).await?;
+    Ok(title)
+}
+
+#[test]
+fn a_retry_after_the_put_leaves_edits_alone() -> TestResult {
+    run(async {
+        let bucket = Bucket::new("videos/1_x.mp4")?;
+        // Content, thumbnail, and no row.
+        let countdown = Countdown::new(2);
+        let store = Failing::writes(bucket.store()?, &countdown, false);
+        let catalog = Failing::writes(bucket.catalog().await?, &countdown, false);
+        Job::new(store, catalog).process(&bucket.video()?).await.err().ok_or("nothing failed")?;
+        edited(&bucket, Some("edited")).await?;
+        let report = bucket.process().await?;
+        assert_eq!(report.status, Status::Processed);
+        assert_eq!(edited(&bucket, None).await?, "edited");
+        bucket.is_complete(&report).await?;
+        // With other settings the thumbnail is made again, and the content stays.
+        let mut job = Job::new(bucket.store()?, bucket.catalog().await?);
+        job.thumbnail.cache_control = "no-cache".to_owned();
+        assert_eq!(job.process(&bucket.video()?).await?.status, Status::Processed);
+        assert_eq!(edited(&bucket, None).await?, "edited");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_database_restored_empty_is_filled_without_decoding() -> TestResult {
+    for key in ["videos/1_x.mp4", "videos/my_movie.mp4"] {
+        run(async {
+            let bucket = Bucket::new(key)?;
+            bucket.process().await?;
+            for name in ["catalog.sqlite3", "catalog.sqlite3-wal", "catalog.sqlite3-shm"] {
+                match fs::remove_file(bucket.folder.path().join(name)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                }
+            }
+            let report = bucket.process().await?;
+            assert_eq!((report.status, report.ledger.bytes_used), (Status::Processed, 0));
+            bucket.is_complete(&report).await
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn two_videos_that_share_a_thumbnail_are_a_wrong_setting() -> TestResult {
+    run(async {
+        let bucket = Bucket::new("videos/a/1_x.mp4")?;
+        fs::create_dir_all(bucket.folder.path().join("videos/b"))?;
+        let other = bucket.folder.path().join("videos/b/1_x.mp4");
+        fs::copy(fixture("short_3s.mp4"), &other)?;
+        let mut job = Job::new(bucket.store()?, bucket.catalog().await?);
+        job.key_rules.thumbnail_key = "{name}.jpg".parse()?;
+        job.process(&bucket.video()?).await?;
+        let other = LocalVideo::new(&other, &bucket.store()?, "videos/")?;
+        let error = job.process(&other).await.err().ok_or("it was overwritten")?;
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("THUMBNAIL_KEY"), "{error}");
+        assert_eq!(job.process(&bucket.video()?).await?.status, Status::Unchanged);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_back_fill_reads_nothing_of_what_is_done() -> TestResult {
+    run(async {
+        let bucket = Bucket::new("videos/1_x.mp4")?;
+        bucket.process().await?;
+        let mut job = Job::new(bucket.store()?, bucket.catalog().await?);
+        job.looks_first = true;
+        let report = job.process(&bucket.video()?).await?;
+        assert_eq!((report.status, report.job_round_trips), (Status::Unchanged, 1));
+        assert_eq!(report.ledger, posterframe::Ledger::default());
+        Ok(())
+    })
+}
+
+/// The longest chains of requests, as a job counts them; `tests/round_trips.rs` measures them.
+#[test]
+fn jobs_take_seven_round_trips_at_most() -> TestResult {
+    for (key, new, again) in [("videos/1_x.mp4", 7, 1), ("videos/my_movie.mp4", 8, 2)] {
+        run(async {
+            let bucket = Bucket::new(key)?;
+            let report = bucket.process().await?;
+            // Local files are not read in round trips: as if the index were in the first answer.
+            let read = report.ledger.round_trips;
+            assert!(report.job_round_trips - read.saturating_sub(2) <= new, "{key}: {report:?}");
+            let report = bucket.process().await?;
+            assert_eq!((report.status, report.job_round_trips), (Status::Unchanged, again), "{key}");
+            Ok(())
+        })?;
     }
     Ok(())
 }

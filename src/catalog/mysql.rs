@@ -28,7 +28,7 @@ use sqlx::mysql::MySqlConnection;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use super::{Asset, AssetRow, CatalogError, ListedRow, NewContent};
+use super::{Asset, CatalogError, ContentLook, FoundRow, KnownRows, ListedRow, NewContent, Registered};
 use crate::backoff::Backoff;
 use crate::config::DatabaseSettings;
 use crate::object_name::ContentId;
@@ -37,7 +37,7 @@ use connection::Connector;
 use failure::Failure;
 #[cfg(feature = "cli")]
 pub(crate) use inspect::{Column, Inspector, Refusal, Stage, greeting};
-use statements::{FindAsset, HasContent, ListRows, Operation, Register, WriteAsset};
+use statements::{Dialect, Find, ListRows, LookAt, Operation, Register, WriteAsset};
 
 /// A connection that was idle for longer, by the clock on the wall, is asked whether it is still there.
 const TRUSTED: Duration = Duration::from_secs(5);
@@ -57,6 +57,7 @@ pub struct MySqlCatalog(Arc<Shared>);
 
 struct Shared {
     connector: Connector,
+    dialect: Dialect,
     open: Mutex<Option<Open>>,
 }
 
@@ -83,42 +84,44 @@ impl MySqlCatalog {
         aws: &SdkConfig,
     ) -> Result<Self, CatalogError> {
         let connector = Connector::new(settings, secrets, aws)?;
-        Ok(Self(Arc::new(Shared { connector, open: Mutex::new(None) })))
+        let dialect = Dialect::new(!settings.single_statements);
+        Ok(Self(Arc::new(Shared { connector, dialect, open: Mutex::new(None) })))
     }
 
-    /// As [`Catalog::asset`](super::Catalog::asset).
+    /// As [`Catalog::look`](super::Catalog::look).
     ///
     /// # Errors
     /// See [`CatalogError`].
-    pub async fn asset(
-        &self,
-        video_url: &str,
-        content: Option<ContentId>,
-    ) -> Result<Option<AssetRow>, CatalogError> {
-        self.perform(&FindAsset { video_url, content }).await
+    pub async fn look(&self, video_url: &str, id: ContentId) -> Result<ContentLook, CatalogError> {
+        self.perform(&LookAt { video_url, id }).await
     }
 
-    /// As [`Catalog::has_content`](super::Catalog::has_content).
+    /// As [`Catalog::find`](super::Catalog::find).
     ///
     /// # Errors
     /// See [`CatalogError`].
-    pub async fn has_content(&self, id: ContentId) -> Result<bool, CatalogError> {
-        self.perform(&HasContent { id }).await
+    pub async fn find(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
+        self.perform(&Find { video_url }).await
     }
 
     /// As [`Catalog::write_asset`](super::Catalog::write_asset).
     ///
     /// # Errors
     /// See [`CatalogError`].
-    pub async fn write_asset(&self, id: ContentId, asset: &Asset) -> Result<(), CatalogError> {
-        self.perform(&WriteAsset { id, asset }).await
+    pub async fn write_asset(
+        &self,
+        id: ContentId,
+        asset: &Asset,
+        known: &KnownRows,
+    ) -> Result<(), CatalogError> {
+        self.perform(&WriteAsset { id, asset, known, dialect: &self.0.dialect }).await
     }
 
     /// As [`Catalog::register`](super::Catalog::register).
     ///
     /// # Errors
     /// See [`CatalogError`].
-    pub async fn register(&self, content: &NewContent, asset: &Asset) -> Result<ContentId, CatalogError> {
+    pub async fn register(&self, content: &NewContent, asset: &Asset) -> Result<Registered, CatalogError> {
         let operation = Register { content, asset, database: self.0.connector.database() };
         let mut failed = Failed::default();
         loop {
@@ -139,7 +142,7 @@ impl MySqlCatalog {
     }
 
     /// On a connection of its own, closed whatever happens: with it goes the lock.
-    async fn register_once(&self, operation: &Register<'_>) -> Result<ContentId, Failure> {
+    async fn register_once(&self, operation: &Register<'_>) -> Result<Registered, Failure> {
         let mut connection = self.0.connector.connect().await?;
         let done = operation.run(&mut connection).await;
         // The answer is there; how the goodbye goes changes nothing.
@@ -148,10 +151,11 @@ impl MySqlCatalog {
     }
 
     async fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output, CatalogError> {
-        let mut open = self.0.open.lock().await;
         let mut failed = Failed::default();
         loop {
-            let failure = match self.attempt(&mut open, operation).await {
+            // Held for one attempt: whoever waits for a locked content leaves the connection to others.
+            let attempt = async { self.attempt(&mut self.0.open.lock().await, operation).await };
+            let failure = match attempt.await {
                 Ok(output) => return Ok(output),
                 Err(failure) => failure,
             };

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use aws_types::SdkConfig;
 
 use super::{
-    Asset, AssetRow, Catalog, CatalogApi, CatalogError, ListRows, ListedRow, MySqlCatalog, NewContent, anew,
+    Asset, Catalog, CatalogApi, CatalogError, ContentLook, FoundRow, KnownRows, ListRows, ListedRow,
+    MySqlCatalog, NewContent, Registered, anew,
 };
 use crate::config::RemoteSettings;
 use crate::object_name::ContentId;
@@ -34,27 +35,23 @@ impl RemoteCatalog {
 }
 
 impl Catalog for RemoteCatalog {
-    async fn asset(
-        &self,
-        video_url: &str,
-        content: Option<ContentId>,
-    ) -> Result<Option<AssetRow>, CatalogError> {
-        self.rows.asset(video_url, content).await
+    async fn look(&self, video_url: &str, id: ContentId) -> Result<ContentLook, CatalogError> {
+        self.rows.look(video_url, id).await
     }
 
-    async fn has_content(&self, id: ContentId) -> Result<bool, CatalogError> {
-        self.rows.has_content(id).await
+    async fn find(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
+        self.rows.find(video_url).await
     }
 
     async fn upsert_content(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {
         self.api.upsert(id, content).await
     }
 
-    async fn write_asset(&self, id: ContentId, asset: &Asset) -> Result<(), CatalogError> {
-        self.rows.write_asset(id, asset).await
+    async fn write_asset(&self, id: ContentId, asset: &Asset, known: &KnownRows) -> Result<(), CatalogError> {
+        self.rows.write_asset(id, asset, known).await
     }
 
-    async fn register(&self, content: &NewContent, asset: &Asset) -> Result<ContentId, CatalogError> {
+    async fn register(&self, content: &NewContent, asset: &Asset) -> Result<Registered, CatalogError> {
         self.rows.register(content, asset).await
     }
 }

@@ -12,7 +12,10 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Sqlite, Transaction};
 
-use super::{Asset, AssetRow, Catalog, CatalogError, ListRows, ListedRow, NewContent};
+use super::{
+    Asset, AssetRow, Catalog, CatalogError, ContentLook, FoundRow, KnownRows, ListRows, ListedRow,
+    NewContent, Registered,
+};
 use crate::ErrorKind;
 use crate::object_name::ContentId;
 #[cfg(feature = "cli")]
@@ -148,28 +151,24 @@ impl SqliteCatalog {
 }
 
 impl Catalog for SqliteCatalog {
-    async fn asset(
-        &self,
-        video_url: &str,
-        _content: Option<ContentId>,
-    ) -> Result<Option<AssetRow>, CatalogError> {
+    async fn look(&self, video_url: &str, id: ContentId) -> Result<ContentLook, CatalogError> {
+        // One statement: both answers are of one moment.
+        let select = "SELECT v.content_id, v.thumbnail_url, v.duration FROM contents c LEFT JOIN video_assets v \
+                      ON v.content_id = c.id AND v.video_url = ? COLLATE BINARY WHERE c.id = ? ORDER BY v.id";
+        let query = sqlx::query_as::<_, (Option<i64>, Option<String>, Option<i64>)>(select);
+        let rows = query.bind(video_url).bind(id.get()).fetch_all(&self.pool).await;
+        let rows = rows.map_err(|error| self.error(error))?;
+        let content_exists = !rows.is_empty();
+        let rows = rows.into_iter().filter_map(|(id, url, duration)| Some((id?, url?, duration?)));
+        Ok(ContentLook { content_exists, found: found(&rows.collect::<Vec<_>>())? })
+    }
+
+    async fn find(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
         // Text compares as bytes (BINARY) unless a column says otherwise; an imported table might.
         let select = "SELECT content_id, thumbnail_url, duration FROM video_assets \
                       WHERE video_url = ? COLLATE BINARY ORDER BY id";
         let query = sqlx::query_as::<_, (i64, String, i64)>(select).bind(video_url);
-        let rows = query.fetch_all(&self.pool).await.map_err(|error| self.error(error))?;
-        let row = rows.iter().find(|row| Some(*row) != rows.first()).or(rows.first());
-        row.map(|(id, thumbnail_url, duration)| {
-            let (content_id, thumbnail_url) = (content_id(*id)?, thumbnail_url.clone());
-            Ok(AssetRow { content_id, thumbnail_url, duration: *duration })
-        })
-        .transpose()
-    }
-
-    async fn has_content(&self, id: ContentId) -> Result<bool, CatalogError> {
-        let query = sqlx::query_scalar::<_, i64>("SELECT 1 FROM contents WHERE id = ?").bind(id.get());
-        let found = query.fetch_optional(&self.pool).await.map_err(|error| self.error(error))?;
-        Ok(found.is_some())
+        found(&query.fetch_all(&self.pool).await.map_err(|error| self.error(error))?)
     }
 
     async fn upsert_content(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {
@@ -181,7 +180,7 @@ impl Catalog for SqliteCatalog {
         done.map(drop).map_err(|error| self.error(error))
     }
 
-    async fn write_asset(&self, id: ContentId, asset: &Asset) -> Result<(), CatalogError> {
+    async fn write_asset(&self, id: ContentId, asset: &Asset, _: &KnownRows) -> Result<(), CatalogError> {
         let mut transaction = self.begin().await?;
         if self.update_assets(&mut transaction, id, asset).await? == 0 {
             self.insert_asset(&mut transaction, id, asset).await?;
@@ -189,12 +188,13 @@ impl Catalog for SqliteCatalog {
         self.commit(transaction).await
     }
 
-    async fn register(&self, content: &NewContent, asset: &Asset) -> Result<ContentId, CatalogError> {
+    async fn register(&self, content: &NewContent, asset: &Asset) -> Result<Registered, CatalogError> {
         let mut transaction = self.begin().await?;
         let select =
             "SELECT content_id FROM video_assets WHERE video_url = ? COLLATE BINARY ORDER BY id LIMIT 1";
         let query = sqlx::query_scalar::<_, i64>(select).bind(&asset.video_url);
         let known = query.fetch_optional(&mut *transaction).await.map_err(|error| self.error(error))?;
+        let is_new = known.is_none();
         let id = match known {
             Some(id) => {
                 let id = content_id(id)?;
@@ -208,7 +208,7 @@ impl Catalog for SqliteCatalog {
             }
         };
         self.commit(transaction).await?;
-        Ok(id)
+        Ok(Registered { id, is_new })
     }
 }
 
@@ -224,6 +224,16 @@ impl ListRows for SqliteCatalog {
         };
         rows.into_iter().map(row).collect()
     }
+}
+
+/// Of rows in the order of their ids, the one that a caller compares.
+fn found(rows: &[(i64, String, i64)]) -> Result<FoundRow, CatalogError> {
+    let row = rows.iter().find(|row| Some(*row) != rows.first()).or(rows.first());
+    let row = row.map(|(id, thumbnail_url, duration)| {
+        let (content_id, thumbnail_url) = (content_id(*id)?, thumbnail_url.clone());
+        Ok::<_, CatalogError>(AssetRow { content_id, thumbnail_url, duration: *duration })
+    });
+    Ok(FoundRow { row: row.transpose()?, known: KnownRows::default() })
 }
 
 /// Puts the file into WAL mode, for good.

@@ -112,6 +112,7 @@ where
         thumbnail: settings.config.thumbnail,
         options: open_options(PATIENCE, cancel.clone()),
         existing_contents: ExistingContents::Keep,
+        looks_first: true,
         decoders: None,
         opener: Opener::default(),
     });

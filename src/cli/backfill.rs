@@ -95,6 +95,7 @@ where
             true => ExistingContents::Write,
             false => ExistingContents::Keep,
         },
+        looks_first: true,
         decoders: None,
         opener: opener(arguments.isolate, settings.config.isolation)?,
     };

@@ -4,7 +4,8 @@ use clap::ValueEnum;
 
 use crate::aws;
 use crate::catalog::{
-    Asset, AssetRow, Catalog, CatalogError, ListRows, ListedRow, NewContent, RemoteCatalog, SqliteCatalog,
+    Asset, Catalog, CatalogError, ContentLook, FoundRow, KnownRows, ListRows, ListedRow, NewContent,
+    Registered, RemoteCatalog, SqliteCatalog,
 };
 use crate::config::{Config, ConfigError, RemoteSettings};
 use crate::object_name::ContentId;
@@ -88,21 +89,17 @@ impl Catalogue {
 }
 
 impl Catalog for Catalogue {
-    async fn asset(
-        &self,
-        video_url: &str,
-        content: Option<ContentId>,
-    ) -> Result<Option<AssetRow>, CatalogError> {
+    async fn look(&self, video_url: &str, id: ContentId) -> Result<ContentLook, CatalogError> {
         match self {
-            Self::Sqlite(catalog) => catalog.asset(video_url, content).await,
-            Self::Remote(catalog) => catalog.asset(video_url, content).await,
+            Self::Sqlite(catalog) => catalog.look(video_url, id).await,
+            Self::Remote(catalog) => catalog.look(video_url, id).await,
         }
     }
 
-    async fn has_content(&self, id: ContentId) -> Result<bool, CatalogError> {
+    async fn find(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
         match self {
-            Self::Sqlite(catalog) => catalog.has_content(id).await,
-            Self::Remote(catalog) => catalog.has_content(id).await,
+            Self::Sqlite(catalog) => catalog.find(video_url).await,
+            Self::Remote(catalog) => catalog.find(video_url).await,
         }
     }
 
@@ -113,14 +110,14 @@ impl Catalog for Catalogue {
         }
     }
 
-    async fn write_asset(&self, id: ContentId, asset: &Asset) -> Result<(), CatalogError> {
+    async fn write_asset(&self, id: ContentId, asset: &Asset, known: &KnownRows) -> Result<(), CatalogError> {
         match self {
-            Self::Sqlite(catalog) => catalog.write_asset(id, asset).await,
-            Self::Remote(catalog) => catalog.write_asset(id, asset).await,
+            Self::Sqlite(catalog) => catalog.write_asset(id, asset, known).await,
+            Self::Remote(catalog) => catalog.write_asset(id, asset, known).await,
         }
     }
 
-    async fn register(&self, content: &NewContent, asset: &Asset) -> Result<ContentId, CatalogError> {
+    async fn register(&self, content: &NewContent, asset: &Asset) -> Result<Registered, CatalogError> {
         match self {
             Self::Sqlite(catalog) => catalog.register(content, asset).await,
             Self::Remote(catalog) => catalog.register(content, asset).await,

@@ -82,6 +82,7 @@ async fn process<S: Store, V: VideoSource>(
         thumbnail: settings.config.thumbnail,
         options: open_options(arguments.timeout, cancel.clone()),
         existing_contents: ExistingContents::Write,
+        looks_first: false,
         decoders: None,
         opener: opener(arguments.isolate, settings.config.isolation)?,
     };

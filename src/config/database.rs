@@ -26,6 +26,8 @@ pub struct DatabaseSettings {
     pub ca: Option<CaSource>,
     /// The host to go through.
     pub bastion: Option<BastionSettings>,
+    /// Whether a row is written by single statements; else by several in one packet, which takes one round trip.
+    pub single_statements: bool,
 }
 
 /// How a database user proves who it is.
@@ -107,8 +109,9 @@ pub(super) fn read_database(lookup: &mut Lookup<'_>) -> Option<DatabaseSettings>
         false => CaSource::File(text.into()),
     });
     let bastion = read_bastion(lookup);
+    let single_statements = lookup.flag("DB_SINGLE_STATEMENTS");
     let ((host, port), user, name, login) = (address?, user?, name?, login?);
-    Some(DatabaseSettings { host, port, user, name, login, tls, ca, bastion })
+    Some(DatabaseSettings { host, port, user, name, login, tls, ca, bastion, single_statements })
 }
 
 /// The host connected to, and its port.

@@ -293,6 +293,7 @@ mod tests {
             ("RDS_PORT", "3307"),
             ("DB_SSL_MODE", "verify-ca"),
             ("DB_SSL_CA", "/etc/ca.pem"),
+            ("DB_SINGLE_STATEMENTS", "true"),
             ("BASTION_HOST", "10.0.0.1"),
             ("BASTION_SSH_KEY_SECRET", "bastion/key"),
             ("BASTION_HOST_KEY", "10.0.0.1 ssh-ed25519 AAAAC3Nza comment"),
@@ -310,6 +311,7 @@ mod tests {
         assert_eq!((database.host.as_str(), database.port), ("other.example", 3307));
         assert_eq!(database.tls, TlsMode::VerifyCa);
         assert_eq!(database.ca, Some(CaSource::File("/etc/ca.pem".into())));
+        assert!(database.single_statements);
         let bastion = BastionSettings {
             host: "10.0.0.1".to_owned(),
             port: 22,

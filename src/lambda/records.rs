@@ -141,6 +141,7 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
             thumbnail: self.config.thumbnail.clone(),
             options,
             existing_contents,
+            looks_first: is_backfill,
             decoders: Some(Arc::clone(decoders)),
             opener: self.opener.clone(),
         };
@@ -200,7 +201,7 @@ impl<C: Catalog> Task<C> {
     }
 
     async fn process(&self, key: &str) -> Result<Finished, JobError> {
-        let video = RemoteVideo::new(&self.job.store, key)?;
+        let video = RemoteVideo::new(&self.job.store, key)?.with_size_hint(self.object.size_hint);
         match self.mode {
             Mode::Live => Ok(Finished::Job(self.job.process(&video).await?)),
             Mode::Shadow => Ok(Finished::Comparison(self.job.compare(&video).await?)),

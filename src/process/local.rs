@@ -3,8 +3,9 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{SourceVersion, VideoSource};
+use super::{ReadProgress, SourceVersion, VideoSource};
 use crate::cage::{Opened, Opener};
 use crate::job_error::JobError;
 use crate::store::{FolderStore, etag_of, file_url, kind_of_io};
@@ -79,18 +80,24 @@ impl VideoSource for LocalVideo {
 
     fn open(
         &self,
-        version: &SourceVersion,
+        expected: Option<&SourceVersion>,
         options: &OpenOptions,
         opener: &Opener,
+        progress: &Arc<ReadProgress>,
     ) -> Result<Option<Opened>, JobError> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(JobError::new(kind_of_io(&error), error)),
         };
-        match Self::version_of(file.metadata())? {
-            Some(opened) if opened == *version => Ok(Some(opener.open(file, options)?)),
-            _ => Ok(None),
+        let Some(version) = Self::version_of(file.metadata())? else { return Ok(None) };
+        if expected.is_some_and(|expected| *expected != version) {
+            return Ok(None);
         }
+        progress.identified(version);
+        if !progress.wait_until_needed() {
+            return Ok(None);
+        }
+        Ok(Some(opener.open(file, options)?))
     }
 }

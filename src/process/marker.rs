@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::SourceVersion;
+use sha2::{Digest as _, Sha256};
+
 use super::poster::{Poster, whole_seconds};
+use super::protocol::{Mark, Pending, Seen};
 use crate::config::ThumbnailSettings;
 use crate::object_name::ContentId;
-use crate::store::ETag;
+use crate::store::{ETag, ObjectDescription};
 use crate::{Fit, FrameReason, FrameRequest, Pick};
 
 /// Metadata travel as HTTP headers: everything but visible ASCII is percent-encoded.
@@ -22,17 +24,10 @@ const FRAME_REASON: &str = "frame-reason";
 const PICTURE_SIZE: &str = "picture-size";
 const PENDING: &str = "pending";
 const CONTENT_ID: &str = "content-id";
-
-/// What of the job may not have been done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pending {
-    Nothing,
-    /// The row; the content is written, and must not be written again: people may have edited it since.
-    Row,
-    ContentAndRow,
-}
+const SOURCE_KEY: &str = "source-key";
 
 impl Pending {
+    /// As version 0.1 writes it, and reads it.
     const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::Nothing => None,
@@ -65,6 +60,44 @@ pub(super) struct Marker {
     pub(super) pending: Pending,
     /// The content it belongs to, once that is sure.
     pub(super) content_id: Option<ContentId>,
+    /// The key of the video, from [`source_key`]; `None` in those of version 0.1.
+    pub(super) source_key: Option<String>,
+}
+
+/// The key of a video in 32 characters, however long it is: metadata have 2 KB in all.
+pub(super) fn source_key(key: &str) -> String {
+    let digest = Sha256::digest(key);
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a job compares the thumbnails that it sees with.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    pub(super) settings: String,
+    pub(super) source_key: String,
+}
+
+impl Own {
+    pub(super) fn new(thumbnail: &ThumbnailSettings, key: &str) -> Self {
+        Self { settings: settings(thumbnail), source_key: source_key(key) }
+    }
+
+    /// A thumbnail as the order of the job sees it.
+    pub(super) fn see(&self, thumbnail: &ObjectDescription) -> Seen<ETag> {
+        let mark = Marker::read(&thumbnail.metadata).map(|marker| self.mark(&marker));
+        Seen { etag: thumbnail.etag.clone(), mark }
+    }
+
+    pub(super) fn mark(&self, marker: &Marker) -> Mark<ETag> {
+        Mark {
+            source: marker.source_etag.clone(),
+            same_settings: marker.settings == self.settings,
+            pending: marker.pending,
+            duration: marker.stored_duration(),
+            content: marker.content_id,
+            is_foreign: marker.source_key.as_ref().is_some_and(|key| *key != self.source_key),
+        }
+    }
 }
 
 /// The settings a thumbnail depends on, in readable form: when they change, it is made again.
@@ -85,51 +118,20 @@ pub(super) fn settings(settings: &ThumbnailSettings) -> String {
 }
 
 impl Marker {
-    /// The marker of a job that is not done yet.
-    pub(super) fn new(source_etag: ETag, settings: String, poster: &Poster) -> Self {
+    /// The marker of a job whose content is written, or will be before the thumbnail is put.
+    pub(super) fn new(source_etag: ETag, own: &Own, poster: &Poster, id: ContentId) -> Self {
         Self {
             source_etag,
-            settings,
+            settings: own.settings.clone(),
             duration_seconds: poster.duration_seconds,
             frame_pts_seconds: poster.frame_pts_seconds,
             frame_reason: poster.frame_reason,
             width: poster.thumbnail.width,
             height: poster.thumbnail.height,
-            pending: Pending::ContentAndRow,
-            content_id: None,
+            pending: Pending::Nothing,
+            content_id: Some(id),
+            source_key: Some(own.source_key.clone()),
         }
-    }
-
-    /// The same marker, the content written.
-    pub(super) fn content_written(self) -> Self {
-        Self { pending: Pending::Row, ..self }
-    }
-
-    /// The same marker, the job done.
-    pub(super) fn completed(self, id: ContentId) -> Self {
-        Self { pending: Pending::Nothing, content_id: Some(id), ..self }
-    }
-
-    /// Whether the job was done for this version.
-    pub(super) fn is_done(&self, version: &SourceVersion) -> bool {
-        self.pending == Pending::Nothing && self.shows(version)
-    }
-
-    /// Whether the content was written for this version.
-    pub(super) fn has_content(&self, version: &SourceVersion) -> bool {
-        self.pending != Pending::ContentAndRow && self.shows(version)
-    }
-
-    /// Whether the thumbnail is of this version.
-    pub(super) fn shows(&self, version: &SourceVersion) -> bool {
-        self.source_etag == version.etag
-    }
-
-    /// Whether this marker says that the job of the other is done.
-    pub(super) fn completes(&self, other: &Self) -> bool {
-        self.pending == Pending::Nothing
-            && self.source_etag == other.source_etag
-            && self.settings == other.settings
     }
 
     /// The duration as the catalogue has it: 0 for a container that does not tell.
@@ -148,6 +150,7 @@ impl Marker {
         values.extend(self.duration_seconds.map(|seconds| (DURATION, seconds.to_string())));
         values.extend(self.pending.as_str().map(|pending| (PENDING, pending.to_owned())));
         values.extend(self.content_id.map(|id| (CONTENT_ID, id.to_string())));
+        values.extend(self.source_key.clone().map(|key| (SOURCE_KEY, key)));
         let encode = |value: &str| utf8_percent_encode(value, ENCODED).to_string();
         values.into_iter().map(|(name, value)| (name.to_owned(), encode(&value))).collect()
     }
@@ -175,6 +178,7 @@ impl Marker {
                 Some(id) => Some(id.parse().ok().and_then(ContentId::new)?),
                 None => None,
             },
+            source_key: value(SOURCE_KEY).map(std::borrow::Cow::into_owned),
         })
     }
 }
@@ -195,18 +199,25 @@ mod tests {
             height: 360,
             pending: Pending::ContentAndRow,
             content_id: None,
+            source_key: None,
         }
     }
 
     fn completed() -> Marker {
-        marker().completed(ContentId::new(7).unwrap())
+        let content_id = ContentId::new(7);
+        Marker {
+            pending: Pending::Nothing,
+            content_id,
+            source_key: Some(source_key("videos/7_x.mp4")),
+            ..marker()
+        }
     }
 
     #[test]
     fn is_read_as_it_was_written() {
-        for marker in
-            [marker(), marker().content_written(), completed(), Marker { duration_seconds: None, ..marker() }]
-        {
+        let without_row = Marker { pending: Pending::Row, ..marker() };
+        let without_duration = Marker { duration_seconds: None, ..marker() };
+        for marker in [marker(), without_row, completed(), without_duration] {
             let metadata = marker.to_metadata();
             assert!(metadata.values().all(|value| value.bytes().all(|byte| byte.is_ascii_graphic())));
             assert_eq!(Marker::read(&metadata), Some(marker));
@@ -216,7 +227,7 @@ mod tests {
     #[test]
     fn is_none_where_anything_is_missing_or_strange() {
         let whole = completed().to_metadata();
-        for name in whole.keys().filter(|name| ![DURATION, CONTENT_ID].contains(&name.as_str())) {
+        for name in whole.keys().filter(|name| ![DURATION, CONTENT_ID, SOURCE_KEY].contains(&name.as_str())) {
             let mut metadata = whole.clone();
             metadata.remove(name);
             assert_eq!(Marker::read(&metadata), None, "{name}");
@@ -234,6 +245,24 @@ mod tests {
             assert_eq!(Marker::read(&metadata), None, "{name}");
         }
         assert_eq!(Marker::read(&BTreeMap::new()), None);
+    }
+
+    #[test]
+    fn a_video_of_another_key_is_foreign_if_it_is_named() {
+        let own = |key| Own::new(&ThumbnailSettings::default(), key);
+        assert!(!own("videos/7_x.mp4").mark(&completed()).is_foreign);
+        assert!(own("videos/b/7_x.mp4").mark(&completed()).is_foreign);
+        assert!(!own("videos/b/7_x.mp4").mark(&marker()).is_foreign);
+    }
+
+    #[test]
+    fn the_longest_metadata_fit_into_2_kb() {
+        let etag = ETag::new(format!("\"{}-10000\"", "f".repeat(32)));
+        let cache_control = "c".repeat(500);
+        let long = settings(&ThumbnailSettings { cache_control, ..ThumbnailSettings::default() });
+        let metadata = Marker { source_etag: etag, settings: long, ..completed() }.to_metadata();
+        let bytes: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+        assert!(bytes < 2 << 10, "{bytes}");
     }
 
     #[test]

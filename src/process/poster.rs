@@ -7,7 +7,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::{SourceVersion, VideoSource};
+use super::progress::{ReadProgress, SourceVersion};
+use super::source::VideoSource;
+use super::stamp;
 use crate::cage::{Layers, Opener};
 use crate::config::ThumbnailSettings;
 use crate::job_error::JobError;
@@ -17,6 +19,7 @@ use crate::{CancelToken, ErrorKind, FrameReason, Ledger, OpenOptions, Thumbnail,
 const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// What a video is made into.
+#[derive(Debug)]
 pub(super) struct Poster {
     /// The container's duration; `None` when it does not tell one that a database can hold.
     pub(super) duration_seconds: Option<f64>,
@@ -29,40 +32,44 @@ pub(super) struct Poster {
 }
 
 impl Poster {
-    /// Takes the poster of this version; `None` when there is another one by now.
-    pub(super) async fn take<V: VideoSource>(
-        video: &V,
-        version: &SourceVersion,
-        settings: &ThumbnailSettings,
-        options: &OpenOptions,
-        opener: &Opener,
-        decoders: Option<Arc<Semaphore>>,
-    ) -> Result<Option<Self>, JobError> {
-        let (video, version, opener) = (video.clone(), version.clone(), opener.clone());
-        let (settings, options) = (settings.clone(), options.clone());
-        let span = tracing::Span::current();
-        let task = move || {
-            span.in_scope(|| Self::take_blocking(&video, &version, &settings, &options, &opener, decoders))
-        };
-        let ended = tokio::task::spawn_blocking(task).await;
-        ended.map_err(|error| JobError::new(ErrorKind::Internal, error))?
+    /// The duration as the catalogue has it: 0 for a container that does not tell.
+    pub(super) fn stored_duration(&self) -> u32 {
+        self.duration_seconds.and_then(whole_seconds).unwrap_or(0)
     }
+}
 
-    fn take_blocking<V: VideoSource>(
+/// Everything that a picture takes besides its video.
+#[derive(Debug, Clone)]
+pub(super) struct PosterMaker {
+    pub(super) settings: ThumbnailSettings,
+    pub(super) options: OpenOptions,
+    pub(super) opener: Opener,
+    pub(super) decoders: Option<Arc<Semaphore>>,
+}
+
+impl PosterMaker {
+    /// Makes the poster of the expected version, or of the one that is there; `None` when there is none or another. This call blocks.
+    pub(super) fn make<V: VideoSource>(
+        self,
         video: &V,
-        version: &SourceVersion,
-        settings: &ThumbnailSettings,
-        options: &OpenOptions,
-        opener: &Opener,
-        decoders: Option<Arc<Semaphore>>,
-    ) -> Result<Option<Self>, JobError> {
+        expected: Option<&SourceVersion>,
+        progress: &Arc<ReadProgress>,
+    ) -> Result<Option<Poster>, JobError> {
+        let Self { settings, options, opener, decoders } = self;
         let key = video.key();
         // Its packets are asked for while it is being opened.
         let time = options.limits.max_time;
-        let options =
-            options.clone().with_frame(settings.request).with_size_hint(version.size).with_total_time(time);
-        let Some(mut media) = video.open(version, &options, opener)? else { return Ok(None) };
-        telemetry::readable(key, version.size);
+        let size = expected.map(|version| version.size).or(video.size_hint());
+        let options = options.with_frame(settings.request).with_total_time(time);
+        let options = size.into_iter().fold(options, OpenOptions::with_size_hint);
+        let Some(mut media) = video.open(expected, &options, &opener, progress)? else { return Ok(None) };
+        progress.opened();
+        if !progress.wait_until_needed() {
+            return Ok(None);
+        }
+        let missing = || JobError::new(ErrorKind::Internal, "the source has not named its version");
+        let SourceVersion { etag, size } = progress.version().ok_or_else(missing)?;
+        telemetry::readable(key, size);
         let duration_seconds =
             media.info().duration_seconds.filter(|seconds| whole_seconds(*seconds).is_some());
         match duration_seconds.and_then(whole_seconds) {
@@ -76,13 +83,17 @@ impl Poster {
             picture => picture?,
         };
         drop(turn);
-        telemetry::thumbnail(key, picture.thumbnail.bytes.len());
+        let mut thumbnail = picture.thumbnail;
+        let broken =
+            || JobError::new(ErrorKind::Internal, format!("{:?}: an unexpected layout", thumbnail.format));
+        thumbnail.bytes = stamp::stamped(&thumbnail, &etag).ok_or_else(broken)?;
+        telemetry::thumbnail(key, thumbnail.bytes.len());
         telemetry::read(key, &media.ledger());
-        Ok(Some(Self {
+        Ok(Some(Poster {
             duration_seconds,
             frame_pts_seconds: picture.pts_seconds,
             frame_reason: picture.reason,
-            thumbnail: picture.thumbnail,
+            thumbnail,
             ledger: media.ledger(),
             isolation: media.layers(),
         }))

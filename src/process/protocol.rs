@@ -113,11 +113,19 @@ pub(super) enum Request<E> {
     /// The picture.
     Picture(E),
     /// A content for a video whose name has no id, with the video's row.
-    Register { duration: u32 },
+    Register {
+        duration: u32,
+    },
     Upsert(ContentId),
     /// The thumbnail; `since` is the ETag of the one that it replaces.
-    Put { since: Option<E> },
-    WriteRow { content: ContentId, duration: u32 },
+    Put {
+        content: ContentId,
+        since: Option<E>,
+    },
+    WriteRow {
+        content: ContentId,
+        duration: u32,
+    },
 }
 
 /// The answer to a request.
@@ -127,15 +135,24 @@ pub(super) enum Answer<E> {
     Version(Option<E>),
     Thumbnail(Option<Seen<E>>),
     NamedThumbnail(Option<Mark<E>>),
-    Lookup { content_exists: bool, row: Option<Row> },
+    Lookup {
+        content_exists: bool,
+        row: Option<Row>,
+    },
     Search(Option<Row>),
     /// The video's bytes are here; `false` when it was replaced.
     Bytes(bool),
     /// The picture is made; `None` when the video was replaced. `is_late` when that took so long that the answers of the check
     /// are old.
-    Picture { duration: Option<u32>, is_late: bool },
+    Picture {
+        duration: Option<u32>,
+        is_late: bool,
+    },
     /// `is_new` when the content was created.
-    Registered { content: ContentId, is_new: bool },
+    Registered {
+        content: ContentId,
+        is_new: bool,
+    },
     Upserted,
     /// Whether the thumbnail was put; `false` when it was another by then.
     Put(bool),
@@ -156,6 +173,16 @@ pub(super) enum End {
     Unreadable,
     /// The video was replaced [`MAX_STARTS`] times.
     Replaced,
+}
+
+/// The parts of the job whose times are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Look,
+    Picture,
+    Content,
+    Thumbnail,
+    Row,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -261,6 +288,18 @@ impl<E: Clone + PartialEq> Protocol<E> {
         matches!(self.step, Step::Register | Step::Upsert | Step::Put | Step::Row)
     }
 
+    /// What the job waits for.
+    pub(super) const fn phase(&self) -> Phase {
+        match self.step {
+            Step::Look | Step::Last | Step::End(_) => Phase::Look,
+            Step::Check if self.known.duration.is_some() => Phase::Look,
+            Step::Read | Step::Check => Phase::Picture,
+            Step::Register | Step::Upsert => Phase::Content,
+            Step::Put | Step::Conflict => Phase::Thumbnail,
+            Step::Row => Phase::Row,
+        }
+    }
+
     /// The requests whose answers the job waits for.
     pub(super) fn wants(&self) -> Vec<Request<E>> {
         let known = &self.known;
@@ -293,7 +332,10 @@ impl<E: Clone + PartialEq> Protocol<E> {
             }
             Step::Register => wanted.extend(known.duration.map(|duration| Request::Register { duration })),
             Step::Upsert => wanted.extend(known.content.map(Request::Upsert)),
-            Step::Put => wanted.push(Request::Put { since: self.put_since() }),
+            Step::Put => {
+                let put = |content| Request::Put { content, since: self.put_since() };
+                wanted.extend(known.content.map(put));
+            }
             Step::Conflict => wanted.push(Request::Thumbnail),
             Step::Row => {
                 let row = known.content.zip(known.duration);

@@ -24,11 +24,11 @@ pub enum Status {
     Skipped,
 }
 
-/// Wall time of the steps of the job.
+/// What the steps of the job add to its wall time. Of requests side by side, the one that is waited for counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepTimes {
-    /// Finding out what is there.
+    /// Finding out what is there, before the work and after it.
     #[serde(rename = "look_ms", with = "milliseconds")]
     pub look: Duration,
     /// Reading the video, decoding its frame and making the picture.
@@ -37,7 +37,7 @@ pub struct StepTimes {
     /// Putting the thumbnail.
     #[serde(rename = "thumbnail_ms", with = "milliseconds")]
     pub thumbnail: Duration,
-    /// Writing the content, through the API where there is one.
+    /// Writing the content, through the API where there is one; for a name without an id, its registration too.
     #[serde(rename = "content_ms", with = "milliseconds")]
     pub content: Duration,
     /// Writing the row.
@@ -78,9 +78,13 @@ pub struct Report {
     pub width: Option<u32>,
     /// Height of the thumbnail.
     pub height: Option<u32>,
-    /// What reading the video has cost; nothing for one that is unchanged.
+    /// What reading the video has cost. Of one that is unchanged, its first bytes at most.
     #[serde(flatten)]
     pub ledger: Ledger,
+    /// The longest chain of requests of the whole job, each of which waited for the one before: to the video, the store, the catalogue
+    /// and its API. An operation of the catalogue counts as one.
+    #[serde(default)]
+    pub job_round_trips: u64,
     /// The layers of the cage in which the video was decoded; absent without a cage, and where nothing was decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Layers>,
@@ -135,6 +139,7 @@ impl Report {
             width: None,
             height: None,
             ledger: Ledger::default(),
+            job_round_trips: 0,
             isolation: None,
             steps: StepTimes::default(),
             elapsed_ms: 0,
@@ -143,6 +148,10 @@ impl Report {
 
     pub(super) fn within(self, isolation: Option<Layers>) -> Self {
         Self { isolation, ..self }
+    }
+
+    pub(super) fn in_round_trips(self, job_round_trips: u64) -> Self {
+        Self { job_round_trips, ..self }
     }
 
     pub(super) fn spent(self, ledger: Ledger, steps: StepTimes) -> Self {
@@ -190,6 +199,7 @@ mod tests {
             ..Report::new(Status::Processed, "films", "videos/7_one.mp4")
         }
         .spent(ledger, steps)
+        .in_round_trips(7)
         .after(Duration::from_millis(250))
     }
 

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::marker::Marker;
 use super::poster::{Poster, whole_seconds};
-use super::{Clock, Job, MAX_STARTS, RemoteVideo, SourceVersion, StepTimes, Target, VideoSource as _};
+use super::protocol::MAX_STARTS;
+use super::reading::Reading;
+use super::{Job, RemoteVideo, SourceVersion, StepTimes, Target, VideoSource as _};
 use crate::catalog::{AssetRow, Catalog};
 use crate::job_error::JobError;
 use crate::object_name::ContentId;
@@ -84,6 +86,20 @@ pub struct Comparison {
     pub elapsed_ms: u64,
 }
 
+/// Adds what has passed since it was looked at last to the time of a step.
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn end(&mut self, step: &mut Duration) {
+        *step += self.0.elapsed();
+        self.0 = Instant::now();
+    }
+}
+
 /// What store and catalogue have.
 struct Stored {
     row: Option<AssetRow>,
@@ -133,9 +149,7 @@ impl<C: Catalog> Job<S3Store, C> {
         let version = SourceVersion { etag: object.etag.clone(), size: object.size };
         let stored = self.stored(target).await?;
         clock.end(&mut comparison.steps.look);
-        let decoders = self.decoders.clone();
-        let poster =
-            Poster::take(video, &version, &self.thumbnail, &self.options, &self.opener, decoders).await?;
+        let poster = Reading::start(video, Some(version), self.maker()).poster().await?;
         clock.end(&mut comparison.steps.picture);
         let Some(poster) = poster else { return Ok(None) };
         comparison.ledger = comparison.ledger.and(poster.ledger);
@@ -147,9 +161,12 @@ impl<C: Catalog> Job<S3Store, C> {
 
     async fn stored(&self, target: &Target) -> Result<Stored, JobError> {
         let url = target.asset.video_url();
-        let id = target.name.content_id;
-        let row = match self.catalog.asset(url, id).await? {
-            None if id.is_some() => self.catalog.asset(url, None).await?,
+        let row = match target.name.content_id {
+            Some(id) => self.catalog.look(url, id).await?.found.row,
+            None => None,
+        };
+        let row = match row {
+            None => self.catalog.find(url).await?.row,
             row => row,
         };
         let named = row.as_ref().and_then(|row| self.store.key_of(&row.thumbnail_url));

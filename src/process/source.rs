@@ -1,20 +1,12 @@
 //! Where the job's video comes from.
 
 use std::future::Future;
+use std::sync::Arc;
 
+use super::progress::{ReadProgress, SourceVersion};
 use crate::OpenOptions;
 use crate::cage::{Opened, Opener};
 use crate::job_error::JobError;
-use crate::store::ETag;
-
-/// Which version of a video there is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceVersion {
-    /// Its name.
-    pub etag: ETag,
-    /// Bytes of the video.
-    pub size: u64,
-}
 
 /// A video that can be read, and asked whether it is still the same.
 pub trait VideoSource: Clone + Send + Sync + 'static {
@@ -24,20 +16,29 @@ pub trait VideoSource: Clone + Send + Sync + 'static {
     /// The URL under which the catalogue lists it.
     fn url(&self) -> &str;
 
+    /// Bytes of the video, as somebody said who may be wrong: a hint for the first reads.
+    fn size_hint(&self) -> Option<u64> {
+        None
+    }
+
     /// Which version there is now; `None` when there is no video.
     ///
     /// # Errors
     /// When that cannot be found out.
     fn version(&self) -> impl Future<Output = Result<Option<SourceVersion>, JobError>> + Send;
 
-    /// Opens this version; `None` when there is another one by now. Called in a thread that may block.
+    /// Opens the video; `None` when there is none, or another version than `expected` by now. Called in a thread that may block.
+    ///
+    /// An implementation reports the version to `progress` with [`ReadProgress::identified`] as soon as it is known. Before it
+    /// reads much more than that took, it waits for [`ReadProgress::wait_until_needed`].
     ///
     /// # Errors
-    /// When it cannot be read, or is not what can be used.
+    /// When the video cannot be read, or is not usable.
     fn open(
         &self,
-        version: &SourceVersion,
+        expected: Option<&SourceVersion>,
         options: &OpenOptions,
         opener: &Opener,
+        progress: &Arc<ReadProgress>,
     ) -> Result<Option<Opened>, JobError>;
 }

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::marker::{self, Marker, Pending};
-use super::{Before, Job, Target, VideoSource};
+use super::marker::Own;
+use super::protocol::Pending;
+use super::{Job, Target, VideoSource};
+use crate::ErrorKind;
 use crate::catalog::{AssetRow, Catalog};
 use crate::job_error::JobError;
-use crate::store::{Condition, ETag, ObjectDescription, Store};
+use crate::store::{ETag, ObjectDescription, Store};
 
 /// How the thumbnail stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +23,7 @@ pub enum ThumbnailStanding {
     OtherVersion,
     /// It was made with other settings.
     OtherSettings,
-    /// It is there; content or row may not be.
+    /// It is there; the content may not be, as version 0.1 left it.
     Pending,
     /// It is what the job would make.
     Current,
@@ -73,9 +75,30 @@ impl<S: Store, C: Catalog> Job<S, C> {
         row: Option<AssetRow>,
         thumbnail: Option<&ObjectDescription>,
     ) -> Standing {
-        let marker = thumbnail.and_then(|thumbnail| Marker::read(&thumbnail.metadata));
-        let before = Before { row, condition: Condition::since(thumbnail), marker, other_marker: None };
-        before.standing(target, etag, &marker::settings(&self.thumbnail))
+        let own = Own::new(&self.thumbnail, &target.key);
+        let mark = thumbnail.map(|thumbnail| own.see(thumbnail).mark);
+        let row = row.as_ref();
+        let standing = match &mark {
+            None => ThumbnailStanding::Missing,
+            Some(None) => ThumbnailStanding::Unmarked,
+            Some(Some(mark)) if mark.source != *etag || mark.is_foreign => ThumbnailStanding::OtherVersion,
+            Some(Some(mark)) if !mark.same_settings => ThumbnailStanding::OtherSettings,
+            Some(Some(mark)) if mark.pending == Pending::ContentAndRow => ThumbnailStanding::Pending,
+            Some(Some(_)) => ThumbnailStanding::Current,
+        };
+        let duration = mark.flatten().map(|mark| i64::from(mark.duration));
+        let row = match row {
+            None => RowStanding::Missing,
+            Some(row) if target.name.content_id.is_some_and(|id| id != row.content_id) => {
+                RowStanding::OtherContent
+            }
+            Some(row) => {
+                let agrees =
+                    row.thumbnail_url == target.asset.thumbnail_url() && Some(row.duration) == duration;
+                if agrees { RowStanding::Current } else { RowStanding::Differs }
+            }
+        };
+        Standing { thumbnail: standing, row }
     }
 
     /// Looks what of the job is done for a video whose key is one of the job's.
@@ -85,31 +108,26 @@ impl<S: Store, C: Catalog> Job<S, C> {
     pub async fn standing<V: VideoSource>(&self, video: &V) -> Result<Standing, JobError> {
         let about = |error: JobError| error.about(video.key());
         let target = self.target(video)?;
-        let (version, before) = self.look(video, &target).await.map_err(about)?;
-        Ok(before.standing(&target, &version.etag, &marker::settings(&self.thumbnail)))
+        let look = async {
+            let thumbnail = async { Ok(self.store.describe(&target.thumbnail_key).await?) };
+            let (version, thumbnail, row) = match target.name.content_id {
+                Some(id) => {
+                    let row = async { Ok(self.catalog.look(video.url(), id).await?.found.row) };
+                    tokio::try_join!(video.version(), thumbnail, row)?
+                }
+                None => {
+                    let (version, thumbnail) = tokio::try_join!(video.version(), thumbnail)?;
+                    (version, thumbnail, self.row_without_id(video.url()).await?)
+                }
+            };
+            let missing = || JobError::new(ErrorKind::NotFound, "there is no such video");
+            Ok((version.ok_or_else(missing)?, thumbnail, row))
+        };
+        let (version, thumbnail, row) = look.await.map_err(about)?;
+        Ok(self.standing_of(&target, &version.etag, row, thumbnail.as_ref()))
     }
-}
 
-impl Before {
-    fn standing(&self, target: &Target, etag: &ETag, settings: &str) -> Standing {
-        let thumbnail = match &self.marker {
-            _ if self.condition == Condition::Absent => ThumbnailStanding::Missing,
-            None => ThumbnailStanding::Unmarked,
-            Some(marker) if marker.source_etag != *etag => ThumbnailStanding::OtherVersion,
-            Some(marker) if marker.settings != settings => ThumbnailStanding::OtherSettings,
-            Some(marker) if marker.pending != Pending::Nothing => ThumbnailStanding::Pending,
-            Some(_) => ThumbnailStanding::Current,
-        };
-        let row = match (&self.row, self.row_of(target)) {
-            (None, _) => RowStanding::Missing,
-            (Some(_), None) => RowStanding::OtherContent,
-            (Some(_), Some(row)) => {
-                let duration = self.marker.as_ref().map(|marker| i64::from(marker.stored_duration()));
-                let agrees =
-                    row.thumbnail_url == target.asset.thumbnail_url() && Some(row.duration) == duration;
-                if agrees { RowStanding::Current } else { RowStanding::Differs }
-            }
-        };
-        Standing { thumbnail, row }
+    async fn row_without_id(&self, url: &str) -> Result<Option<AssetRow>, JobError> {
+        Ok(self.catalog.find(url).await?.row)
     }
 }

@@ -7,6 +7,8 @@ use crate::object_name::ObjectName;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Target {
+    /// The video's own key.
+    pub key: String,
     /// The parts of the file name.
     pub name: ObjectName,
     /// Key of the thumbnail.

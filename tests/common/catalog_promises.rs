@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use posterframe::catalog::{Asset, Catalog, CatalogError, NewContent};
+use posterframe::catalog::{Asset, Catalog, CatalogError, KnownRows, NewContent};
 use posterframe::object_name::{ContentId, ObjectName};
 
 type TestResult = Result<(), Box<dyn Error + Send + Sync>>;
@@ -24,33 +24,33 @@ pub(crate) fn asset(name: &str, seconds: u32) -> Result<Asset, Box<dyn Error + S
 pub(crate) async fn conforms(catalog: &impl Catalog) -> TestResult {
     let (first, second) = (id(7)?, id(2_147_483_647)?);
     let video = asset("7_x", 10)?;
-    assert_eq!(catalog.asset(video.video_url(), None).await?, None);
-    let orphan = catalog.write_asset(first, &video).await;
+    assert_eq!(catalog.find(video.video_url()).await?.row, None);
+    let orphan = catalog.write_asset(first, &video, &KnownRows::default()).await;
     assert!(matches!(orphan, Err(CatalogError::NoSuchContent { .. })), "{orphan:?}");
 
-    assert!(!catalog.has_content(first).await?);
+    assert!(!catalog.look("s3://films/x", first).await?.content_exists);
     for _ in 0..2 {
         catalog.upsert_content(first, &content("7_x.mp4")?).await?;
-        catalog.write_asset(first, &video).await?;
+        catalog.write_asset(first, &video, &KnownRows::default()).await?;
     }
-    let row = catalog.asset(video.video_url(), None).await?.ok_or("no row")?;
+    let row = catalog.find(video.video_url()).await?.row.ok_or("no row")?;
     assert_eq!(
         (row.content_id, row.thumbnail_url.as_str(), row.duration),
         (first, video.thumbnail_url(), 10)
     );
 
-    assert!(catalog.has_content(first).await?);
-    assert_eq!(catalog.asset(video.video_url(), Some(first)).await?, Some(row));
+    assert!(catalog.look("s3://films/x", first).await?.content_exists);
+    assert_eq!(catalog.look(video.video_url(), first).await?.found.row, Some(row));
 
     // URLs are compared as bytes: neither letter case nor final spaces are overlooked.
     for other in ["7_X", "7_x ", "7_é", "7_e"] {
-        assert_eq!(catalog.asset(asset(other, 0)?.video_url(), None).await?, None, "{other}");
+        assert_eq!(catalog.find(asset(other, 0)?.video_url()).await?.row, None, "{other}");
     }
 
     // Another content, another duration: the row follows.
     catalog.upsert_content(second, &content("7_x.mp4")?).await?;
-    catalog.write_asset(second, &asset("7_x", 11)?).await?;
-    let row = catalog.asset(video.video_url(), None).await?.ok_or("no row")?;
+    catalog.write_asset(second, &asset("7_x", 11)?, &KnownRows::default()).await?;
+    let row = catalog.find(video.video_url()).await?.row.ok_or("no row")?;
     assert_eq!((row.content_id, row.duration), (second, 11));
     Ok(())
 }
@@ -58,12 +58,12 @@ pub(crate) async fn conforms(catalog: &impl Catalog) -> TestResult {
 /// Names without an id get a content of their own, once.
 pub(crate) async fn registers(catalog: &impl Catalog) -> TestResult {
     let (film, other) = (asset("my_movie", 10)?, asset("other", 20)?);
-    let film_id = catalog.register(&content("my_movie.mp4")?, &film).await?;
-    let other_id = catalog.register(&content("other.mp4")?, &other).await?;
+    let film_id = catalog.register(&content("my_movie.mp4")?, &film).await?.id;
+    let other_id = catalog.register(&content("other.mp4")?, &other).await?.id;
     assert_ne!(film_id, other_id);
-    let again = catalog.register(&content("my_movie.mp4")?, &film.with_duration(12)).await?;
+    let again = catalog.register(&content("my_movie.mp4")?, &film.with_duration(12)).await?.id;
     assert_eq!(again, film_id);
-    let row = catalog.asset("s3://films/videos/my_movie.mp4", None).await?.ok_or("no row")?;
+    let row = catalog.find("s3://films/videos/my_movie.mp4").await?.row.ok_or("no row")?;
     assert_eq!((row.content_id, row.duration), (film_id, 12));
     Ok(())
 }

@@ -4,14 +4,27 @@
 //! longest statement, two URLs of 500 characters of four bytes each, stays under the 16 KB beyond which RDS Proxy pins.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest as _, Sha256};
 use sqlx::mysql::{MySqlConnection, MySqlQueryResult, MySqlRow};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Row as _, ValueRef as _};
 
-use super::super::{Asset, AssetRow, CatalogError, ListedRow, NewContent};
+use super::super::{
+    Asset, AssetRow, CatalogError, ContentLook, FoundRow, KnownRows, ListedRow, NewContent, Registered,
+};
+use super::connection::number;
 use super::failure::Failure;
 use crate::object_name::ContentId;
+
+/// The longest text of a statement, or of several in one packet, that does not pin an RDS Proxy's client.
+const LONGEST: usize = 16 << 10;
+/// `ER_SUBQUERY_NO_1_ROW`: a guard.
+const GUARD: u16 = 1242;
+/// `ER_NO_REFERENCED_ROW_2`: there is no such content.
+const NO_PARENT: u16 = 1452;
+/// `ER_PARSE_ERROR`.
+const SYNTAX_ERROR: u16 = 1064;
 
 /// How long a worker waits for another that registers the same video.
 const LOCK_SECONDS: u32 = 20;
@@ -26,13 +39,14 @@ pub(super) trait Operation: Sync {
     ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 }
 
-/// The row of a video.
-pub(super) struct FindAsset<'a> {
+/// The row of a video, under any content.
+pub(super) struct Find<'a> {
     pub(super) video_url: &'a str,
-    pub(super) content: Option<ContentId>,
 }
 
-pub(super) struct HasContent {
+/// A content, and the row of a video under it.
+pub(super) struct LookAt<'a> {
+    pub(super) video_url: &'a str,
     pub(super) id: ContentId,
 }
 
@@ -46,6 +60,38 @@ pub(super) struct ListRows {
 pub(super) struct WriteAsset<'a> {
     pub(super) id: ContentId,
     pub(super) asset: &'a Asset,
+    pub(super) known: &'a KnownRows,
+    pub(super) dialect: &'a Dialect,
+}
+
+/// What the server understands, and what its owner wants it to be sent.
+#[derive(Debug)]
+pub(super) struct Dialect {
+    /// Whether a row is written by one packet of statements; else by one packet each.
+    pub(super) in_one_packet: bool,
+    /// Whether the server knows `NOWAIT`: MySQL from 8.0.1, MariaDB from 10.3. Until it refuses.
+    knows_nowait: AtomicBool,
+}
+
+impl Dialect {
+    pub(super) const fn new(in_one_packet: bool) -> Self {
+        Self { in_one_packet, knows_nowait: AtomicBool::new(true) }
+    }
+
+    /// Locks the row of a content. Another worker that has it is not waited for here, where the connection would wait with it.
+    fn lock(&self, id: ContentId) -> String {
+        let nowait = if self.knows_nowait.load(Ordering::Relaxed) { " NOWAIT" } else { "" };
+        format!("SELECT id FROM contents WHERE id = {id} FOR UPDATE{nowait}")
+    }
+
+    /// Takes a server's refusal of `NOWAIT` as another attempt; everything else stays.
+    fn learn(&self, failure: Failure) -> Failure {
+        let is_syntax = matches!(&failure, Failure::Sql(error) if number(error) == Some(SYNTAX_ERROR));
+        match is_syntax && self.knows_nowait.swap(false, Ordering::Relaxed) {
+            true => Failure::Again("the server does not know NOWAIT"),
+            false => failure,
+        }
+    }
 }
 
 /// Content and row of a video whose name tells no content.
@@ -61,23 +107,29 @@ struct Found {
     row: AssetRow,
 }
 
-impl Operation for FindAsset<'_> {
-    type Output = Option<AssetRow>;
+impl Operation for Find<'_> {
+    type Output = FoundRow;
 
-    async fn run(&self, connection: &mut MySqlConnection) -> Result<Option<AssetRow>, Failure> {
-        let mut found = find(connection, self.video_url, self.content).await?.into_iter();
-        let Some(first) = found.next() else { return Ok(None) };
-        let other = found.find(|other| other.row != first.row);
-        Ok(Some(other.unwrap_or(first).row))
+    async fn run(&self, connection: &mut MySqlConnection) -> Result<FoundRow, Failure> {
+        Ok(found(find(connection, self.video_url, None).await?))
     }
 }
 
-impl Operation for HasContent {
-    type Output = bool;
+impl Operation for LookAt<'_> {
+    type Output = ContentLook;
 
-    async fn run(&self, connection: &mut MySqlConnection) -> Result<bool, Failure> {
-        let rows = query(connection, format!("SELECT 1 FROM contents WHERE id = {}", self.id)).await?;
-        Ok(!rows.is_empty())
+    /// One statement, whose two answers are of one moment.
+    async fn run(&self, connection: &mut MySqlConnection) -> Result<ContentLook, Failure> {
+        let select = format!(
+            "SELECT v.id, v.content_id, CAST(CONVERT(v.thumbnail_url USING utf8mb4) AS BINARY), v.duration FROM contents c \
+             LEFT JOIN video_assets v ON v.content_id = c.id AND {} WHERE c.id = {} ORDER BY v.id",
+            is_video("v.video_url", self.video_url),
+            self.id,
+        );
+        let rows = query(connection, select).await?;
+        let is_row = |row: &&MySqlRow| row.try_get_raw(0).is_ok_and(|value| !value.is_null());
+        let found_rows = rows.iter().filter(is_row).map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(ContentLook { content_exists: !rows.is_empty(), found: found(found_rows) })
     }
 }
 
@@ -104,6 +156,67 @@ impl Operation for WriteAsset<'_> {
     type Output = ();
 
     async fn run(&self, connection: &mut MySqlConnection) -> Result<(), Failure> {
+        let packet = self.known.ids().map(|ids| self.packet(ids));
+        let packet = packet.filter(|packet| self.dialect.in_one_packet && packet.len() <= LONGEST);
+        let written = match packet {
+            Some(packet) => match execute(connection, packet).await {
+                Err(Failure::Sql(error)) if number(&error) == Some(GUARD) => {
+                    // Rows came since, or a value does not fit: step by step it shows which.
+                    execute(connection, "ROLLBACK".to_owned()).await?;
+                    self.step_by_step(connection).await
+                }
+                Err(Failure::Sql(error)) if number(&error) == Some(NO_PARENT) => {
+                    Err(CatalogError::NoSuchContent { id: self.id }.into())
+                }
+                done => done.map(drop),
+            },
+            None => self.step_by_step(connection).await,
+        };
+        written.map_err(|failure| self.dialect.learn(failure))
+    }
+}
+
+impl WriteAsset<'_> {
+    /// All of it in one packet. The server drops what follows a guard that fails.
+    fn packet(&self, known: &[i64]) -> String {
+        let Self { id, asset, dialect, .. } = self;
+        let others = match known {
+            [] => String::new(),
+            known => format!(" AND id NOT IN ({})", list(known)),
+        };
+        let unknown = format!("EXISTS (SELECT 1 FROM video_assets WHERE {}{others})", self.is_here());
+        let write = match known {
+            [] => insert_asset(*id, asset),
+            known => update_assets(*id, asset, known),
+        };
+        [
+            "START TRANSACTION".to_owned(),
+            dialect.lock(*id),
+            guard(&unknown),
+            write,
+            guard(&format!("({}) <> {}", self.count_as_wanted(), known.len().max(1))),
+            "COMMIT".to_owned(),
+        ]
+        .join("; ")
+    }
+
+    /// The rows of this video under this content.
+    fn is_here(&self) -> String {
+        format!("content_id = {} AND {}", self.id, is_video("video_url", self.asset.video_url()))
+    }
+
+    /// How many rows are stored as they were to be.
+    fn count_as_wanted(&self) -> String {
+        let thumbnail = bytes(self.asset.thumbnail_url());
+        format!(
+            "SELECT COUNT(*) FROM video_assets WHERE {} AND CAST(CONVERT(thumbnail_url USING utf8mb4) AS BINARY) = {thumbnail} \
+             AND duration = {}",
+            self.is_here(),
+            self.asset.duration()
+        )
+    }
+
+    async fn step_by_step(&self, connection: &mut MySqlConnection) -> Result<(), Failure> {
         let url = self.asset.video_url();
         // Rows of this video under another content move to this one. They are looked for before anything is locked: only
         // when this content has none, and the search may read the whole table. A row that comes meanwhile comes from a
@@ -114,8 +227,7 @@ impl Operation for WriteAsset<'_> {
         };
         execute(connection, "START TRANSACTION".to_owned()).await?;
         // The lock comes before the first consistent read: what that reads is then what others have committed.
-        let lock = format!("SELECT id FROM contents WHERE id = {} FOR UPDATE", self.id);
-        if query(connection, lock).await?.is_empty() {
+        if query(connection, self.dialect.lock(self.id)).await?.is_empty() {
             return Err(CatalogError::NoSuchContent { id: self.id }.into());
         }
         let here = find(connection, url, Some(self.id)).await?;
@@ -130,15 +242,18 @@ impl Operation for WriteAsset<'_> {
         } else if !here.iter().chain(&elsewhere).all(wanted) {
             execute(connection, update_assets(self.id, self.asset, &ids)).await?;
         }
+        if count(connection, self.count_as_wanted()).await? < ids.len().max(1) {
+            return Err(CatalogError::Altered { table: "video_assets" }.into());
+        }
         execute(connection, "COMMIT".to_owned()).await?;
         Ok(())
     }
 }
 
 impl Operation for Register<'_> {
-    type Output = ContentId;
+    type Output = Registered;
 
-    async fn run(&self, connection: &mut MySqlConnection) -> Result<ContentId, Failure> {
+    async fn run(&self, connection: &mut MySqlConnection) -> Result<Registered, Failure> {
         let url = self.asset.video_url();
         let name = lock_name(self.database, url);
         let locked = query(connection, format!("SELECT GET_LOCK('{name}', {LOCK_SECONDS}) = 1")).await?;
@@ -162,12 +277,21 @@ impl Operation for Register<'_> {
                 let inserted = execute(connection, insert_content(self.content)).await?.last_insert_id();
                 let id = content_id(i64::try_from(inserted).unwrap_or(i64::MAX))?;
                 execute(connection, insert_asset(id, self.asset)).await?;
+                let is_asset = is_video("video_url", url);
+                let assets =
+                    format!("SELECT COUNT(*) FROM video_assets WHERE content_id = {id} AND {is_asset}");
+                if count(connection, assets).await? != 1 {
+                    return Err(CatalogError::Altered { table: "video_assets" }.into());
+                }
+                if count(connection, count_content(id, self.content)).await? != 1 {
+                    return Err(CatalogError::Altered { table: "contents" }.into());
+                }
                 execute(connection, "COMMIT".to_owned()).await?;
                 id
             }
         };
         query(connection, format!("SELECT RELEASE_LOCK('{name}')")).await?;
-        Ok(id)
+        Ok(Registered { id, is_new: found.is_empty() })
     }
 }
 
@@ -181,11 +305,27 @@ async fn find(
     let of_content = content.map_or_else(String::new, |id| format!("content_id = {id} AND "));
     let select = format!(
         "SELECT id, content_id, CAST(CONVERT(thumbnail_url USING utf8mb4) AS BINARY), duration FROM video_assets \
-         WHERE {of_content}video_url = {} AND CAST(CONVERT(video_url USING utf8mb4) AS BINARY) = {} ORDER BY id",
-        literal(video_url),
-        bytes(video_url),
+         WHERE {of_content}{} ORDER BY id",
+        is_video("video_url", video_url),
     );
     query(connection, select).await?.iter().map(read).collect()
+}
+
+/// Whether a column holds this URL.
+fn is_video(column: &str, video_url: &str) -> String {
+    format!(
+        "{column} = {} AND CAST(CONVERT({column} USING utf8mb4) AS BINARY) = {}",
+        literal(video_url),
+        bytes(video_url)
+    )
+}
+
+/// Of rows in the order of their ids, the one that a caller compares.
+fn found(rows: Vec<Found>) -> FoundRow {
+    let known = KnownRows::new(rows.iter().map(|found| found.id).collect());
+    let first = rows.first().map(|found| found.row.clone());
+    let other = rows.into_iter().map(|found| found.row).find(|row| Some(row) != first.as_ref());
+    FoundRow { row: other.or(first), known }
 }
 
 fn read(row: &MySqlRow) -> Result<Found, Failure> {
@@ -208,6 +348,33 @@ async fn execute(connection: &mut MySqlConnection, statement: String) -> Result<
     Ok(sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?)
 }
 
+async fn count(connection: &mut MySqlConnection, statement: String) -> Result<usize, Failure> {
+    let rows = query(connection, statement).await?;
+    let number = rows.first().map(|row| row.try_get_unchecked::<i64, _>(0)).transpose()?;
+    Ok(number.and_then(|number| usize::try_from(number).ok()).unwrap_or(0))
+}
+
+/// A statement that fails (error 1242) when a condition holds, and so ends the packet that it is in.
+fn guard(broken: &str) -> String {
+    format!("SELECT (SELECT 1 FROM (SELECT 1 UNION ALL SELECT 2) AS two WHERE {broken})")
+}
+
+fn list(ids: &[i64]) -> String {
+    ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a content is stored as it was to be: 1 or 0.
+fn count_content(id: ContentId, content: &NewContent) -> String {
+    let is = |column: &str, text: &str| {
+        format!("CAST(CONVERT({column} USING utf8mb4) AS BINARY) = {}", bytes(text))
+    };
+    format!(
+        "SELECT COUNT(*) FROM contents WHERE id = {id} AND {} AND {}",
+        is("title", &content.title),
+        is("description", &content.description)
+    )
+}
+
 fn insert_content(content: &NewContent) -> String {
     let [title, description, age_rating] =
         [&content.title, &content.description, &content.age_rating].map(|text| literal(text));
@@ -226,12 +393,11 @@ fn insert_asset(id: ContentId, asset: &Asset) -> String {
 }
 
 fn update_assets(id: ContentId, asset: &Asset, rows: &[i64]) -> String {
-    let rows: Vec<_> = rows.iter().map(i64::to_string).collect();
     format!(
         "UPDATE video_assets SET content_id = {id}, thumbnail_url = {}, duration = {} WHERE id IN ({})",
         literal(asset.thumbnail_url()),
         asset.duration(),
-        rows.join(", ")
+        list(rows)
     )
 }
 

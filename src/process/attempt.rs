@@ -1,0 +1,449 @@
+//! One attempt at the job: performs the requests that the [`Protocol`] wants, and gives it their answers.
+
+use std::future::{poll_fn, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use super::marker::{Marker, Own};
+use super::poster::Poster;
+use super::protocol::{Answer, End, Kind, MAX_STARTS, Phase, Protocol, Request, Row};
+use super::reading::Reading;
+use super::{ExistingContents, Job, Report, SourceVersion, Status, StepTimes, Target, VideoSource};
+use crate::catalog::{AssetRow, Catalog, ContentLook, FoundRow, KnownRows, NewContent, Registered};
+use crate::job_error::JobError;
+use crate::object_name::ContentId;
+use crate::store::{Condition, ETag, NewObject, ObjectDescription, Store, StoreError};
+use crate::{CancelToken, ErrorKind, Ledger, telemetry};
+
+/// The answers of the check are old when the picture comes later than this.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What a request brought.
+enum Reply {
+    Version(Option<SourceVersion>),
+    Thumbnail(Option<ObjectDescription>),
+    NamedThumbnail(Option<ObjectDescription>),
+    Lookup(ContentLook),
+    Search(FoundRow),
+    Bytes(bool),
+    Picture(Option<Poster>),
+    /// The picture was made before the work was begun anew.
+    SamePicture,
+    Registered(Registered),
+    Upserted,
+    Put(bool),
+    RowWritten,
+}
+
+type Future<'j, T> = Pin<Box<dyn std::future::Future<Output = T> + Send + 'j>>;
+
+/// A request on its way.
+struct Flight<'j> {
+    request: Request<ETag>,
+    /// Requests in a row that led to this one, itself included.
+    depth: u64,
+    reply: Future<'j, Result<Reply, JobError>>,
+}
+
+/// What is known since the last start, beside what the protocol knows.
+#[derive(Default)]
+struct Found {
+    version: Option<SourceVersion>,
+    row: Option<AssetRow>,
+    known: KnownRows,
+    /// Of the thumbnail that is there, when this job would have made it.
+    marker: Option<Marker>,
+    reading: Option<Arc<Reading>>,
+    check_sent: Option<Instant>,
+    check_answered: Option<Instant>,
+}
+
+/// A picture and the version that it shows.
+struct Made {
+    etag: ETag,
+    poster: Arc<Poster>,
+}
+
+/// One attempt at the job for one video.
+pub(super) struct Attempt<'j, S, C, V> {
+    job: &'j Job<S, C>,
+    video: &'j V,
+    target: &'j Target,
+    own: Own,
+    protocol: Protocol<ETag>,
+    found: Found,
+    made: Option<Made>,
+    flights: Vec<Flight<'j>>,
+    /// Connections that are being opened beside.
+    warming: Option<Future<'j, ()>>,
+    is_warm: bool,
+    depth: u64,
+    read_at_once: bool,
+    spent: Ledger,
+    steps: StepTimes,
+}
+
+impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
+    pub(super) fn new(job: &'j Job<S, C>, video: &'j V, target: &'j Target) -> Self {
+        let kind = Kind {
+            named: target.name.content_id,
+            keeps_contents: job.existing_contents == ExistingContents::Keep,
+            reads_at_once: !job.looks_first,
+        };
+        Self {
+            job,
+            video,
+            target,
+            own: Own::new(&job.thumbnail, video.key()),
+            protocol: Protocol::new(kind),
+            found: Found::default(),
+            made: None,
+            flights: Vec::new(),
+            warming: None,
+            is_warm: false,
+            depth: 0,
+            read_at_once: false,
+            spent: Ledger::default(),
+            steps: StepTimes::default(),
+        }
+    }
+
+    /// Does the job.
+    pub(super) async fn run(mut self) -> Result<Report, JobError> {
+        loop {
+            if let Some(end) = self.protocol.end() {
+                return self.report(end);
+            }
+            self.send_wanted()?;
+            let (phase, began) = (self.protocol.phase(), Instant::now());
+            let (request, depth, reply) = self.next_reply().await;
+            *self.time_of(phase) += began.elapsed();
+            self.depth = self.depth.max(depth);
+            self.take(&request, reply?);
+        }
+    }
+
+    fn time_of(&mut self, phase: Phase) -> &mut Duration {
+        match phase {
+            Phase::Look => &mut self.steps.look,
+            Phase::Picture => &mut self.steps.picture,
+            Phase::Content => &mut self.steps.content,
+            Phase::Thumbnail => &mut self.steps.thumbnail,
+            Phase::Row => &mut self.steps.row,
+        }
+    }
+
+    /// Sends the requests that are wanted and not on their way.
+    fn send_wanted(&mut self) -> Result<(), JobError> {
+        if self.protocol.needs_bytes() {
+            if let Some(reading) = &self.found.reading {
+                reading.need();
+            }
+            if !std::mem::replace(&mut self.is_warm, true) {
+                self.warming = Some(Box::pin(self.job.catalog.warm_up()));
+            }
+        }
+        if self.protocol.writes() && self.job.options.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+            return Err(JobError::new(ErrorKind::Cancelled, "cancelled"));
+        }
+        for request in self.protocol.wants() {
+            if self.flights.iter().any(|flight| flight.request == request) {
+                continue;
+            }
+            // The reader counts its own.
+            let own = !matches!(request, Request::Bytes(_) | Request::Picture(_));
+            let depth = self.depth + u64::from(own);
+            let reply = self.send(&request)?;
+            self.flights.push(Flight { request, depth, reply });
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, request: &Request<ETag>) -> Result<Future<'j, Result<Reply, JobError>>, JobError> {
+        let (job, video, target) = (self.job, self.video, self.target);
+        let url = target.asset.video_url();
+        Ok(match request {
+            Request::Open => {
+                self.read_at_once = true;
+                let reading = self.start_reading(None);
+                Box::pin(async move { Ok(Reply::Version(reading.version().await?)) })
+            }
+            Request::Version => {
+                if self.protocol.needs_bytes() {
+                    self.found.check_sent = Some(Instant::now());
+                }
+                Box::pin(async move { Ok(Reply::Version(video.version().await?)) })
+            }
+            Request::Thumbnail => {
+                Box::pin(
+                    async move { Ok(Reply::Thumbnail(job.store.describe(&target.thumbnail_key).await?)) },
+                )
+            }
+            Request::NamedThumbnail => {
+                let key = self.found.row.as_ref().and_then(|row| job.store.key_of(&row.thumbnail_url));
+                Box::pin(async move {
+                    Ok(Reply::NamedThumbnail(match key {
+                        Some(key) => job.store.describe(&key).await?,
+                        None => None,
+                    }))
+                })
+            }
+            &Request::Lookup(id) => {
+                Box::pin(async move { Ok(Reply::Lookup(job.catalog.look(url, id).await?)) })
+            }
+            Request::Search => Box::pin(async move { Ok(Reply::Search(job.catalog.find(url).await?)) }),
+            Request::Bytes(etag) => match self.is_made(etag) {
+                true => Box::pin(ready(Ok(Reply::Bytes(true)))),
+                false => {
+                    let reading = match &self.found.reading {
+                        Some(reading) => Arc::clone(reading),
+                        None => self.start_reading(self.found.version.clone()),
+                    };
+                    Box::pin(async move { Ok(Reply::Bytes(reading.bytes().await)) })
+                }
+            },
+            Request::Picture(etag) => match (self.is_made(etag), self.found.reading.clone()) {
+                (false, Some(reading)) => {
+                    Box::pin(async move { Ok(Reply::Picture(reading.poster().await?)) })
+                }
+                _ => Box::pin(ready(Ok(Reply::SamePicture))),
+            },
+            &Request::Register { duration } => Box::pin(async move {
+                let (content, asset) =
+                    (NewContent::from(&target.name), target.asset.clone().with_duration(duration));
+                Ok(Reply::Registered(job.catalog.register(&content, &asset).await?))
+            }),
+            &Request::Upsert(id) => Box::pin(async move {
+                job.catalog.upsert_content(id, &NewContent::from(&target.name)).await?;
+                Ok(Reply::Upserted)
+            }),
+            Request::Put { content, since } => {
+                let condition = since.clone().map_or(Condition::Absent, Condition::Unchanged);
+                self.put(*content, condition)?
+            }
+            &Request::WriteRow { content, duration } => {
+                let known = self.found.known.clone();
+                Box::pin(async move {
+                    let asset = target.asset.clone().with_duration(duration);
+                    job.catalog.write_asset(content, &asset, &known).await?;
+                    Ok(Reply::RowWritten)
+                })
+            }
+        })
+    }
+
+    fn put(
+        &self,
+        content: ContentId,
+        condition: Condition,
+    ) -> Result<Future<'j, Result<Reply, JobError>>, JobError> {
+        let missing = || JobError::new(ErrorKind::Internal, "there is no picture to put");
+        let Made { etag, poster } = self.made.as_ref().ok_or_else(missing)?;
+        let poster = Arc::clone(poster);
+        let metadata = Marker::new(etag.clone(), &self.own, &poster, content).to_metadata();
+        let (job, target) = (self.job, self.target);
+        Ok(Box::pin(async move {
+            let object = NewObject {
+                bytes: &poster.thumbnail.bytes,
+                content_type: poster.thumbnail.format.content_type(),
+                cache_control: &job.thumbnail.cache_control,
+                metadata: &metadata,
+            };
+            match job.store.put(&target.thumbnail_key, object, &condition).await {
+                Ok(_) => Ok(Reply::Put(true)),
+                Err(StoreError::PreconditionFailed { .. }) => Ok(Reply::Put(false)),
+                Err(error) => Err(error.into()),
+            }
+        }))
+    }
+
+    fn start_reading(&mut self, expected: Option<SourceVersion>) -> Arc<Reading> {
+        let reading = Reading::start(self.video, expected, self.job.maker());
+        self.found.reading = Some(Arc::clone(&reading));
+        reading
+    }
+
+    fn is_made(&self, etag: &ETag) -> bool {
+        self.made.as_ref().is_some_and(|made| made.etag == *etag)
+    }
+
+    /// Waits for one of the requests that are on their way.
+    async fn next_reply(&mut self) -> (Request<ETag>, u64, Result<Reply, JobError>) {
+        let (flights, warming) = (&mut self.flights, &mut self.warming);
+        poll_fn(|context| {
+            if warming.as_mut().is_some_and(|warming| warming.as_mut().poll(context).is_ready()) {
+                *warming = None;
+            }
+            let ready = flights.iter_mut().enumerate().find_map(|(index, flight)| {
+                match flight.reply.as_mut().poll(context) {
+                    Poll::Ready(reply) => Some((index, reply)),
+                    Poll::Pending => None,
+                }
+            });
+            match ready {
+                Some((index, reply)) => {
+                    let Flight { request, depth, .. } = flights.swap_remove(index);
+                    Poll::Ready((request, depth, reply))
+                }
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Tells the protocol what a request brought.
+    fn take(&mut self, request: &Request<ETag>, reply: Reply) {
+        let is_check = self.protocol.needs_bytes();
+        let answer = match reply {
+            Reply::Version(version) => {
+                let etag = version.as_ref().map(|version| version.etag.clone());
+                if is_check {
+                    self.found.check_answered = Some(Instant::now());
+                } else if self.protocol.version().is_none() {
+                    self.found.version = version;
+                }
+                Answer::Version(etag)
+            }
+            Reply::Thumbnail(thumbnail) => {
+                if is_check {
+                    self.found.check_answered = Some(Instant::now());
+                }
+                let marker = thumbnail.as_ref().and_then(|thumbnail| Marker::read(&thumbnail.metadata));
+                self.found.marker = marker.or(self.found.marker.take());
+                Answer::Thumbnail(thumbnail.map(|thumbnail| self.own.see(&thumbnail)))
+            }
+            Reply::NamedThumbnail(thumbnail) => {
+                Answer::NamedThumbnail(thumbnail.and_then(|thumbnail| self.own.see(&thumbnail).mark))
+            }
+            Reply::Lookup(look) => {
+                let row = self.take_row(look.found);
+                Answer::Lookup { content_exists: look.content_exists, row }
+            }
+            Reply::Search(found) => Answer::Search(self.take_row(found)),
+            Reply::Bytes(are_here) => Answer::Bytes(are_here),
+            Reply::Picture(poster) => self.take_picture(request, poster),
+            Reply::SamePicture => Answer::Picture { duration: self.duration(), is_late: false },
+            Reply::Registered(registered) => {
+                // The row is there now, and what was known of it is not true any more.
+                self.found.known = KnownRows::default();
+                Answer::Registered { content: registered.id, is_new: registered.is_new }
+            }
+            Reply::Upserted => Answer::Upserted,
+            Reply::Put(done) => Answer::Put(done),
+            Reply::RowWritten => {
+                if let &Request::WriteRow { content, .. } = request {
+                    telemetry::asset_written(self.video.key(), content);
+                }
+                Answer::RowWritten
+            }
+        };
+        let starts = self.protocol.starts();
+        self.protocol.answer(answer);
+        if self.protocol.starts() != starts {
+            telemetry::starting_over(self.video.key());
+            // With it go the answers that were under way, and what is still being read.
+            self.flights.clear();
+            self.found = Found::default();
+        }
+    }
+
+    fn take_row(&mut self, FoundRow { row, known, .. }: FoundRow) -> Option<Row> {
+        self.found.known = known;
+        self.found.row.clone_from(&row);
+        let names_target = |row: &AssetRow| row.thumbnail_url == self.target.asset.thumbnail_url();
+        row.map(|row| Row {
+            content: row.content_id,
+            names_target: names_target(&row),
+            names_other: !names_target(&row) && self.job.store.key_of(&row.thumbnail_url).is_some(),
+            duration: row.duration,
+        })
+    }
+
+    fn take_picture(&mut self, request: &Request<ETag>, poster: Option<Poster>) -> Answer<ETag> {
+        let (Some(poster), Request::Picture(etag)) = (poster, request) else {
+            return Answer::Picture { duration: None, is_late: false };
+        };
+        self.spent = self.spent.and(poster.ledger);
+        self.made = Some(Made { etag: etag.clone(), poster: Arc::new(poster) });
+        let Found { check_sent, check_answered, reading, .. } = &self.found;
+        // Bytes that were requested after the check: the end of reading was taken too early.
+        let last_request = reading.as_ref().and_then(|reading| reading.last_request());
+        let was_early = check_sent.zip(last_request).is_some_and(|(check, request)| request > check);
+        let is_old = check_answered.is_some_and(|answered| answered.elapsed() > FRESH);
+        Answer::Picture { duration: self.duration(), is_late: was_early || is_old }
+    }
+
+    /// Duration of the video whose picture is made, as the catalogue has it: 0 for a container that does not tell.
+    fn duration(&self) -> Option<u32> {
+        self.made.as_ref().map(|made| made.poster.stored_duration())
+    }
+
+    fn report(self, end: End) -> Result<Report, JobError> {
+        let key = self.video.key();
+        let thumbnail_key = &self.target.thumbnail_key;
+        let (status, id) = match end {
+            End::Unchanged(id) => (Status::Unchanged, id),
+            End::Processed(id) => (Status::Processed, id),
+            End::Gone => return Err(JobError::new(ErrorKind::NotFound, "there is no such video")),
+            End::Foreign => {
+                let error = format!(
+                    "{thumbnail_key} shows a video of another key: THUMBNAIL_KEY must give each video a thumbnail of its own \
+                     ({{dir}} is the folder)"
+                );
+                return Err(JobError::new(ErrorKind::Config, error));
+            }
+            End::Unreadable => {
+                let error = format!("{thumbnail_key}: there is a thumbnail, and it may not be read");
+                return Err(JobError::new(ErrorKind::Denied, error));
+            }
+            End::Replaced => {
+                let error = format!("the video was replaced {MAX_STARTS} times during the work");
+                return Err(JobError::new(ErrorKind::Unavailable, error));
+            }
+        };
+        match status {
+            Status::Unchanged => telemetry::unchanged(key, id),
+            _ => telemetry::done(key, id),
+        }
+        let made = self.made.as_ref().filter(|made| Some(&made.etag) == self.protocol.version());
+        let marker = made.map(|made| Marker::new(made.etag.clone(), &self.own, &made.poster, id));
+        let missing = || JobError::new(ErrorKind::Internal, "the thumbnail has no marker");
+        let marker = marker.or(self.found.marker).ok_or_else(missing)?;
+        let isolation = made.and_then(|made| made.poster.isolation);
+        let read_first = u64::from(self.read_at_once && self.spent.round_trips > 0);
+        let round_trips = self.depth + self.spent.round_trips - read_first;
+        let mut spent = self.spent;
+        if let (None, Some(reading)) = (&self.made, &self.found.reading) {
+            // Only the first answers were read.
+            let (requests, bytes_fetched) = reading.cost();
+            spent = spent.and(Ledger { requests, bytes_fetched, round_trips: 1, ..Ledger::default() });
+        }
+        let report = Report::of(status, self.job.store.bucket(), key, id, self.target, &marker);
+        Ok(report.within(isolation).spent(spent, self.steps).in_round_trips(round_trips))
+    }
+}
+
+impl<S: Store, C: Catalog> Job<S, C> {
+    /// Does the job for one video.
+    ///
+    /// # Errors
+    /// The kinds tell what to do: [`NotFound`](ErrorKind::NotFound) when there is no such video,
+    /// [`Unsupported`](ErrorKind::Unsupported) and [`Malformed`](ErrorKind::Malformed) when it or its name cannot be used,
+    /// [`LimitExceeded`](ErrorKind::LimitExceeded), [`Timeout`](ErrorKind::Timeout) and
+    /// [`Cancelled`](ErrorKind::Cancelled) as the options say, and [`Unavailable`](ErrorKind::Unavailable),
+    /// [`Denied`](ErrorKind::Denied) and [`Config`](ErrorKind::Config) for store and catalogue.
+    pub async fn process<V: VideoSource>(&self, video: &V) -> Result<Report, JobError> {
+        let started = Instant::now();
+        let (bucket, key) = (self.store.bucket(), video.key());
+        if let Some(reason) = self.key_rules.skip_reason(key) {
+            telemetry::skipped(key, &reason);
+            return Ok(Report::skipped(bucket, key, &reason).after(started.elapsed()));
+        }
+        let target = self.target(video)?;
+        telemetry::started(key);
+        let attempt = Attempt::new(self, video, &target).run().await;
+        Ok(attempt.map_err(|error| error.about(key))?.after(started.elapsed()))
+    }
+}

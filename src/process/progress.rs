@@ -1,0 +1,141 @@
+//! What the video's source, the thread that reads it and the job know of each other: the version that the first answer named, whether the
+//! rest is needed, and whether the last byte has come.
+
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::store::ETag;
+
+/// Which version of a video there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceVersion {
+    /// Its name.
+    pub etag: ETag,
+    /// Bytes of the video.
+    pub size: u64,
+}
+
+/// Bytes that are read of a video before it is known whether it is done already. Pieces of bodies that are on their way come on top.
+const READ_AT_ONCE: u64 = 16 << 10;
+
+/// Whether the rest of a video is needed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Need {
+    #[default]
+    Unknown,
+    Needed,
+    NotNeeded,
+}
+
+/// What is known of the reading.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) version: Option<SourceVersion>,
+    pub(super) need: Need,
+    pub(super) is_open: bool,
+    /// Requests whose bodies have not ended.
+    pub(super) in_flight: u32,
+    pub(super) bytes: u64,
+    pub(super) requests: u64,
+    pub(super) last_request: Option<Instant>,
+    pub(super) has_ended: bool,
+}
+
+/// How far a video is read.
+#[derive(Debug)]
+pub struct ReadProgress(watch::Sender<State>);
+
+impl ReadProgress {
+    pub(super) fn new(need: Need) -> Self {
+        Self(watch::Sender::new(State { need, ..State::default() }))
+    }
+
+    /// Reports the version that is read. The first report counts.
+    pub fn identified(&self, version: SourceVersion) {
+        self.0.send_modify(|state| _ = state.version.get_or_insert(version));
+    }
+
+    /// Waits until the job knows whether it needs the video; `false` when it does not. This call blocks.
+    pub fn wait_until_needed(&self) -> bool {
+        Handle::current().block_on(self.needed())
+    }
+
+    pub(super) async fn needed(&self) -> bool {
+        let mut states = self.0.subscribe();
+        let state = states.wait_for(|state| state.need != Need::Unknown).await;
+        state.is_ok_and(|state| state.need == Need::Needed)
+    }
+
+    /// Waits as [`needed`](Self::needed) does, but not before [`READ_AT_ONCE`] bytes have come.
+    #[cfg(feature = "s3")]
+    pub(super) async fn may_go_on(&self) -> bool {
+        let (need, is_little) = {
+            let state = self.0.borrow();
+            (state.need, state.bytes < READ_AT_ONCE)
+        };
+        match need {
+            Need::Unknown if is_little => true,
+            Need::Unknown => self.needed().await,
+            Need::Needed => true,
+            Need::NotNeeded => false,
+        }
+    }
+
+    /// Notes that a request is sent.
+    #[cfg(feature = "s3")]
+    pub(super) fn requested(&self) {
+        self.0.send_modify(|state| {
+            state.in_flight += 1;
+            state.requests += 1;
+            state.last_request = Some(Instant::now());
+        });
+    }
+
+    /// Notes bytes of a body.
+    #[cfg(feature = "s3")]
+    pub(super) fn received(&self, bytes: u64) {
+        self.0.send_modify(|state| state.bytes += bytes);
+    }
+
+    /// Notes the end of a request, its body included.
+    #[cfg(feature = "s3")]
+    pub(super) fn answered(&self) {
+        self.0.send_modify(|state| state.in_flight = state.in_flight.saturating_sub(1));
+    }
+
+    /// The version that is read, once it is known.
+    pub(super) fn version(&self) -> Option<SourceVersion> {
+        self.state().version.clone()
+    }
+
+    pub(super) fn state(&self) -> watch::Ref<'_, State> {
+        self.0.borrow()
+    }
+
+    pub(super) async fn until(&self, is_so: impl Fn(&State) -> bool + Send + Sync) {
+        // The sender lives as long as this does.
+        let _ = self.0.subscribe().wait_for(|state| is_so(state)).await;
+    }
+
+    /// Notes that the work has ended.
+    pub(super) fn ended(&self) {
+        self.0.send_modify(|state| state.has_ended = true);
+    }
+
+    /// Notes that the container is open: what is requested now are the packets.
+    pub(super) fn opened(&self) {
+        self.0.send_modify(|state| state.is_open = true);
+    }
+
+    pub(super) fn set_need(&self, need: Need) {
+        self.0.send_if_modified(|state| {
+            let changes = state.need != need && state.need != Need::NotNeeded;
+            if changes {
+                state.need = need;
+            }
+            changes
+        });
+    }
+}
