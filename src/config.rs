@@ -32,6 +32,7 @@
 //! | `RDS_PORT` | `3306` | its port |
 //! | `DB_SSL_MODE` | `verify_identity` | `verify_identity`, `verify_ca`, `required` or `disabled` |
 //! | `DB_SSL_CA` | Amazon's roots | root certificates beside the public ones, as a file's path or PEM text |
+//! | `DB_SINGLE_STATEMENTS` | `false` | `true` writes a row by single statements, not by several in one packet |
 //! | `CATALOG_API_BASE` | required | what comes before `/v1/contents/` |
 //! | `INTERNAL_TOKEN` or `INTERNAL_TOKEN_SECRET` | one is required | the API's token, or the secret that holds it |
 //! | `BASTION_HOST` | | an SSH server to go through |

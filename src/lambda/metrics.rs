@@ -51,6 +51,7 @@ fn document(namespace: &str, function: &str, request_id: &str, measured: &Measur
     match measured.finished {
         Some(Finished::Job(report)) if report.status == Status::Processed => {
             metrics.read(&report.ledger);
+            metrics.add("RoundTrips", "Count", report.job_round_trips);
             let steps = report.steps;
             metrics.milliseconds("LookTime", steps.look);
             metrics.milliseconds("PictureTime", steps.picture);
@@ -111,7 +112,7 @@ impl Metrics {
     fn read(&mut self, ledger: &Ledger) {
         self.add("BytesFetched", "Bytes", ledger.bytes_fetched);
         self.add("Requests", "Count", ledger.requests);
-        self.add("RoundTrips", "Count", ledger.round_trips);
+        self.add("ReadRoundTrips", "Count", ledger.round_trips);
     }
 
     /// Ones and zeros: their average is the share that agrees.

@@ -79,7 +79,12 @@ pub(super) struct Attempt<'j, S, C, V> {
     /// Connections that are being opened beside.
     warming: Option<Future<'j, ()>>,
     is_warm: bool,
+    /// Requests in a row that led to what is known, without those of the reader.
     depth: u64,
+    /// Those at the last start.
+    start_depth: u64,
+    /// Requests in a row for the row behind the look, while the reader makes its own.
+    beside: u64,
     read_at_once: bool,
     spent: Ledger,
     steps: StepTimes,
@@ -104,6 +109,8 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             warming: None,
             is_warm: false,
             depth: 0,
+            start_depth: 0,
+            beside: 0,
             read_at_once: false,
             spent: Ledger::default(),
             steps: StepTimes::default(),
@@ -120,7 +127,10 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             let (phase, began) = (self.protocol.phase(), Instant::now());
             let (request, depth, reply) = self.next_reply().await;
             *self.time_of(phase) += began.elapsed();
-            self.depth = self.depth.max(depth);
+            let is_beside = matches!(request, Request::Lookup(_) | Request::Search);
+            let of_look = if is_beside { depth.min(self.start_depth + 1) } else { depth };
+            self.beside = self.beside.max(depth - of_look);
+            self.depth = self.depth.max(of_look);
             self.take(&request, reply?);
         }
     }
@@ -346,6 +356,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             // With it go the answers that were under way, and what is still being read.
             self.flights.clear();
             self.found = Found::default();
+            self.start_depth = self.depth;
         }
     }
 
@@ -413,7 +424,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         let marker = marker.or(self.found.marker).ok_or_else(missing)?;
         let isolation = made.and_then(|made| made.poster.isolation);
         let read_first = u64::from(self.read_at_once && self.spent.round_trips > 0);
-        let round_trips = self.depth + self.spent.round_trips - read_first;
+        let round_trips = self.depth + self.beside.max(self.spent.round_trips - read_first);
         let mut spent = self.spent;
         if let (None, Some(reading)) = (&self.made, &self.found.reading) {
             // Only the first answers were read.

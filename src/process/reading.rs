@@ -1,7 +1,7 @@
 //! A video being read and decoded beside the other requests of the job.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -12,6 +12,9 @@ use super::progress::{Need, ReadProgress, SourceVersion, State};
 use super::source::VideoSource;
 use crate::ErrorKind;
 use crate::job_error::JobError;
+
+/// How long no request must be under way before the last byte counts as here.
+const QUIET: Duration = Duration::from_millis(4);
 
 /// Says that the task has ended, however it does.
 struct Ending(Arc<ReadProgress>);
@@ -90,9 +93,18 @@ impl Reading {
 
     /// Waits until the last byte that is known to be needed is here, or the work has ended; `false` when the video was replaced.
     pub(super) async fn bytes(&self) -> bool {
-        self.until(|state| state.is_open && state.in_flight == 0).await;
-        if !self.progress.state().has_ended {
-            return true;
+        loop {
+            self.until(|state| state.is_open && state.in_flight == 0).await;
+            let requests = self.progress.state().requests;
+            if self.progress.state().has_ended {
+                break;
+            }
+            // Requests that are planned already take a moment until they are sent.
+            tokio::time::sleep(QUIET).await;
+            let state = self.progress.state();
+            if !state.has_ended && state.in_flight == 0 && state.requests == requests {
+                return true;
+            }
         }
         let ended = self.poster().await;
         let are_here = !matches!(ended, Ok(None));

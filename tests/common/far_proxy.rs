@@ -1,0 +1,87 @@
+//! A TCP proxy that puts a server far away: what a client sends arrives after a delay. A test crate says
+//! `#[path = "common/far_proxy.rs"] mod far_proxy;`, beside `programs`.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::programs::pause;
+
+/// A server behind a delay of a round trip.
+pub(crate) struct FarProxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    delay_micros: AtomicU64,
+    connections: AtomicU64,
+}
+
+impl FarProxy {
+    /// A proxy for the server at this port of this machine, without a delay at first. Its threads end with the test.
+    pub(crate) fn start(server: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::new(Shared::default());
+        let of_thread = Arc::clone(&shared);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                of_thread.connections.fetch_add(1, Ordering::SeqCst);
+                let shared = Arc::clone(&of_thread);
+                thread::spawn(move || connect(client, server, &shared));
+            }
+        });
+        Ok(Self { port, shared })
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How long a round trip takes from now on.
+    pub(crate) fn set_delay(&self, delay: Duration) {
+        let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
+        self.shared.delay_micros.store(micros, Ordering::SeqCst);
+    }
+
+    /// Connections that were made so far.
+    pub(crate) fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// Passes bytes on, those of the client after the delay, in their order.
+fn connect(client: TcpStream, server: u16, shared: &Shared) -> Option<()> {
+    let server = TcpStream::connect(("127.0.0.1", server)).ok()?;
+    for stream in [&client, &server] {
+        stream.set_nodelay(true).ok()?;
+    }
+    let (mut from_client, mut to_client) = (client.try_clone().ok()?, client);
+    let (mut from_server, mut to_server) = (server.try_clone().ok()?, server);
+    let (sender, pieces) = channel::<(Instant, Vec<u8>)>();
+    thread::spawn(move || {
+        for (due, piece) in pieces {
+            pause(due.saturating_duration_since(Instant::now()));
+            if to_server.write_all(&piece).is_err() {
+                return;
+            }
+        }
+        let _ = to_server.shutdown(Shutdown::Write);
+    });
+    thread::spawn(move || {
+        let _ = io::copy(&mut from_server, &mut to_client);
+        let _ = to_client.shutdown(Shutdown::Both);
+    });
+    let mut buffer = [0; 64 << 10];
+    while let Ok(count @ 1..) = from_client.read(&mut buffer) {
+        let delay = Duration::from_micros(shared.delay_micros.load(Ordering::SeqCst));
+        sender.send((Instant::now() + delay, buffer[..count].to_vec())).ok()?;
+    }
+    Some(())
+}
