@@ -11,6 +11,6 @@ command -v cargo-public-api >/dev/null || {
 }
 # -sss: without what every type has (blanket, automatic and derived implementations).
 RUSTUP_TOOLCHAIN=${NIGHTLY:-nightly} cargo public-api -sss --no-default-features \
-    --features static,remote,http,object_store,tokio,image,png,webp >target/public-api.txt
+    --features static,remote,http,object_store,tokio,image,png,webp,cage >target/public-api.txt
 mv target/public-api.txt docs/public-api.txt
 echo "public-api: $(wc -l <docs/public-api.txt) lines in docs/public-api.txt"
