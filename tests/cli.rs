@@ -657,7 +657,15 @@ fn process_twice_changes_nothing() -> TestResult {
         for _ in 0..2 {
             let mut again = process()?;
             assert_eq!((&again["status"], &again["bytes_fetched"]), (&"unchanged".into(), &0.into()));
-            let work = ["requests", "round_trips", "bytes_fetched", "bytes_used", "cache_hits", "waiting_ms", "job_round_trips"];
+            let work = [
+                "requests",
+                "round_trips",
+                "bytes_fetched",
+                "bytes_used",
+                "cache_hits",
+                "waiting_ms",
+                "job_round_trips",
+            ];
             for field in work.into_iter().chain(["status", "steps", "elapsed_ms"]) {
                 again[field] = first[field].clone();
             }
