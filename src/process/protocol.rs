@@ -573,3 +573,96 @@ impl<E: Clone + PartialEq> Protocol<E> {
 fn mark<E>(seen: &Option<Seen<E>>) -> Option<&Mark<E>> {
     seen.as_ref().and_then(|seen| seen.mark.as_ref())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(etag: u8, source: u8, is_foreign: bool) -> Seen<u8> {
+        let mark = Mark {
+            source,
+            same_settings: true,
+            pending: Pending::Nothing,
+            duration: 7,
+            content: ContentId::new(1),
+            is_foreign,
+        };
+        Seen { etag, mark: Some(mark) }
+    }
+
+    /// A new video up to its put, the thumbnail being absent for every look.
+    fn at_put() -> Protocol<u8> {
+        let kind = Kind { named: ContentId::new(1), keeps_contents: false, reads_at_once: true };
+        let mut protocol = Protocol::new(kind);
+        continue_to_put(&mut protocol);
+        protocol
+    }
+
+    fn continue_to_put(protocol: &mut Protocol<u8>) {
+        for _ in 0..20 {
+            let Some(request) = protocol.wants().into_iter().next() else { break };
+            protocol.answer(match request {
+                Request::Open | Request::Version => Answer::Version(Some(1)),
+                Request::Thumbnail => Answer::Thumbnail(None),
+                Request::Lookup(_) => Answer::Lookup { content_exists: false, row: None },
+                Request::Search => Answer::Search(None),
+                Request::Bytes(_) => Answer::Bytes(true),
+                Request::Picture(_) => Answer::Picture { duration: Some(7), is_late: false },
+                Request::Upsert(_) => Answer::Upserted,
+                Request::Put { .. } => return,
+                other => panic!("{other:?}"),
+            });
+        }
+        panic!("no put: {protocol:?}");
+    }
+
+    #[test]
+    fn a_thumbnail_that_is_there_for_the_put_alone_is_unreadable_the_second_time() {
+        let mut protocol = at_put();
+        protocol.answer(Answer::Put(false));
+        protocol.answer(Answer::Thumbnail(None));
+        assert_eq!((protocol.end(), protocol.starts()), (None, 1));
+        continue_to_put(&mut protocol);
+        let mut deleted = protocol.clone();
+        protocol.answer(Answer::Put(false));
+        protocol.answer(Answer::Thumbnail(None));
+        assert_eq!(protocol.end(), Some(End::Unreadable));
+        // It was deleted in between.
+        deleted.answer(Answer::Put(true));
+        assert!(matches!(deleted.wants()[..], [Request::WriteRow { .. }]));
+    }
+
+    #[test]
+    fn a_thumbnail_of_another_key_ends_the_job() {
+        let mut protocol = at_put();
+        protocol.answer(Answer::Put(false));
+        protocol.answer(Answer::Thumbnail(Some(seen(1, 2, true))));
+        assert_eq!(protocol.end(), Some(End::Foreign));
+        assert!(protocol.wants().is_empty());
+    }
+
+    #[test]
+    fn a_conflict_with_the_same_version_goes_on_and_with_another_starts_over() {
+        for (source, starts) in [(1, 0), (2, 1)] {
+            let mut protocol = at_put();
+            protocol.answer(Answer::Put(false));
+            protocol.answer(Answer::Thumbnail(Some(seen(9, source, false))));
+            assert_eq!(protocol.starts(), starts, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_late_picture_repeats_the_check() {
+        let kind = Kind { named: ContentId::new(1), keeps_contents: false, reads_at_once: true };
+        let mut protocol = Protocol::new(kind);
+        protocol.answer(Answer::Version(Some(1)));
+        protocol.answer(Answer::Thumbnail(None));
+        protocol.answer(Answer::Lookup { content_exists: false, row: None });
+        protocol.answer(Answer::Search(None));
+        protocol.answer(Answer::Bytes(true));
+        protocol.answer(Answer::Version(Some(1)));
+        protocol.answer(Answer::Thumbnail(None));
+        protocol.answer(Answer::Picture { duration: Some(7), is_late: true });
+        assert_eq!(protocol.wants(), [Request::Version, Request::Thumbnail]);
+    }
+}
