@@ -225,9 +225,9 @@ pub trait Catalog: Send + Sync {
         asset: &Asset,
     ) -> impl Future<Output = Result<Registered, CatalogError>> + Send;
 
-    /// Opens the connections that a job will need, as far as that is worth it. Failures are not told: the request that needs the
-    /// connection meets them again.
-    fn warm_up(&self) -> impl Future<Output = ()> + Send {
+    /// Opens a connection that [`register`](Self::register) will need, where it needs one of its own: beside other work, so that it
+    /// does not wait for it. Failures are not reported: `register` meets them again.
+    fn prepare_to_register(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 }

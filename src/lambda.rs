@@ -119,7 +119,7 @@ impl Replayer {
     /// # Errors
     /// When they cannot be made.
     pub(crate) async fn new(config: LambdaConfig) -> Result<Self, JobError> {
-        Ok(Self(Worker::of(config).await?.without_metrics()))
+        Ok(Self(Worker::of(config).await?.replaying()))
     }
 
     /// Works on an event, in so much time at most.

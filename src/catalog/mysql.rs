@@ -59,6 +59,8 @@ struct Shared {
     connector: Connector,
     dialect: Dialect,
     open: Mutex<Option<Open>>,
+    /// A connection for the next registration, opened ahead.
+    spare: Mutex<Option<Open>>,
 }
 
 struct Open {
@@ -85,7 +87,8 @@ impl MySqlCatalog {
     ) -> Result<Self, CatalogError> {
         let connector = Connector::new(settings, secrets, aws)?;
         let dialect = Dialect::new(!settings.single_statements);
-        Ok(Self(Arc::new(Shared { connector, dialect, open: Mutex::new(None) })))
+        let (open, spare) = (Mutex::new(None), Mutex::new(None));
+        Ok(Self(Arc::new(Shared { connector, dialect, open, spare })))
     }
 
     /// As [`Catalog::look`](super::Catalog::look).
@@ -122,7 +125,8 @@ impl MySqlCatalog {
     /// # Errors
     /// See [`CatalogError`].
     pub async fn register(&self, content: &NewContent, asset: &Asset) -> Result<Registered, CatalogError> {
-        let operation = Register { content, asset, database: self.0.connector.database() };
+        let operation =
+            Register { content, asset, database: self.0.connector.database(), dialect: &self.0.dialect };
         let mut failed = Failed::default();
         loop {
             let failure = match self.register_once(&operation).await {
@@ -141,9 +145,27 @@ impl MySqlCatalog {
         self.perform(&ListRows { after, limit }).await
     }
 
+    /// As [`Catalog::prepare_to_register`](super::Catalog::prepare_to_register).
+    pub async fn prepare_to_register(&self) {
+        let mut spare = self.0.spare.lock().await;
+        if spare.is_none()
+            && let Ok(connection) = self.0.connector.connect().await
+        {
+            *spare = Some(Open { connection, used: SystemTime::now() });
+        }
+    }
+
     /// On a connection of its own, closed whatever happens: with it goes the lock.
     async fn register_once(&self, operation: &Register<'_>) -> Result<Registered, Failure> {
-        let mut connection = self.0.connector.connect().await?;
+        let spare = self.0.spare.lock().await.take();
+        let spare = match spare {
+            Some(spare) => spare.if_there().await,
+            None => None,
+        };
+        let mut connection = match spare {
+            Some(connection) => connection,
+            None => self.0.connector.connect().await?,
+        };
         let done = operation.run(&mut connection).await;
         // The answer is there; how the goodbye goes changes nothing.
         let _ = connection.close().await;

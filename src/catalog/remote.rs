@@ -43,6 +43,10 @@ impl Catalog for RemoteCatalog {
         self.rows.find(video_url).await
     }
 
+    async fn prepare_to_register(&self) {
+        self.rows.prepare_to_register().await;
+    }
+
     async fn upsert_content(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {
         self.api.upsert(id, content).await
     }

@@ -103,6 +103,13 @@ impl Catalog for Catalogue {
         }
     }
 
+    async fn prepare_to_register(&self) {
+        match self {
+            Self::Sqlite(catalog) => catalog.prepare_to_register().await,
+            Self::Remote(catalog) => catalog.prepare_to_register().await,
+        }
+    }
+
     async fn upsert_content(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {
         match self {
             Self::Sqlite(catalog) => catalog.upsert_content(id, content).await,

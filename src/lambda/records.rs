@@ -38,6 +38,8 @@ pub(super) struct Worker<C> {
     config: LambdaConfig,
     opener: Opener,
     metrics: bool,
+    /// Whether videos are described before they are read.
+    looks_first: bool,
 }
 
 /// One object and all it takes to work on it, in a task of its own.
@@ -51,13 +53,13 @@ struct Task<C> {
 
 impl<C: Catalog + Clone + 'static> Worker<C> {
     pub(super) fn new(client: S3Client, catalog: C, config: LambdaConfig, opener: Opener) -> Self {
-        Self { client, catalog, config, opener, metrics: true }
+        Self { client, catalog, config, opener, metrics: true, looks_first: false }
     }
 
-    /// The same, but silent to CloudWatch.
+    /// The same, for events that come again: silent to CloudWatch, and most of their videos may be done.
     #[cfg(feature = "cli")]
-    pub(super) fn without_metrics(self) -> Self {
-        Self { metrics: false, ..self }
+    pub(super) fn replaying(self) -> Self {
+        Self { metrics: false, looks_first: true, ..self }
     }
 
     /// Works on the objects of an event; one outcome for each of [`Event::objects`], in their order.
@@ -141,7 +143,7 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
             thumbnail: self.config.thumbnail.clone(),
             options,
             existing_contents,
-            looks_first: is_backfill,
+            looks_first: is_backfill || self.looks_first,
             decoders: Some(Arc::clone(decoders)),
             opener: self.opener.clone(),
         };

@@ -76,9 +76,9 @@ pub(super) struct Attempt<'j, S, C, V> {
     found: Found,
     made: Option<Made>,
     flights: Vec<Flight<'j>>,
-    /// Connections that are being opened beside.
-    warming: Option<Future<'j, ()>>,
-    is_warm: bool,
+    /// A connection that is opened beside.
+    preparing: Option<Future<'j, ()>>,
+    is_prepared: bool,
     /// Requests in a row that led to what is known, without those of the reader.
     depth: u64,
     /// Those at the last start.
@@ -106,8 +106,8 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             found: Found::default(),
             made: None,
             flights: Vec::new(),
-            warming: None,
-            is_warm: false,
+            preparing: None,
+            is_prepared: false,
             depth: 0,
             start_depth: 0,
             beside: 0,
@@ -151,8 +151,9 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             if let Some(reading) = &self.found.reading {
                 reading.need();
             }
-            if !std::mem::replace(&mut self.is_warm, true) {
-                self.warming = Some(Box::pin(self.job.catalog.warm_up()));
+            let registers = self.target.name.content_id.is_none() && self.found.row.is_none();
+            if registers && !std::mem::replace(&mut self.is_prepared, true) {
+                self.preparing = Some(Box::pin(self.job.catalog.prepare_to_register()));
             }
         }
         if self.protocol.writes() && self.job.options.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
@@ -281,10 +282,10 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
 
     /// Waits for one of the requests that are on their way.
     async fn next_reply(&mut self) -> (Request<ETag>, u64, Result<Reply, JobError>) {
-        let (flights, warming) = (&mut self.flights, &mut self.warming);
+        let (flights, preparing) = (&mut self.flights, &mut self.preparing);
         poll_fn(|context| {
-            if warming.as_mut().is_some_and(|warming| warming.as_mut().poll(context).is_ready()) {
-                *warming = None;
+            if preparing.as_mut().is_some_and(|preparing| preparing.as_mut().poll(context).is_ready()) {
+                *preparing = None;
             }
             let ready = flights.iter_mut().enumerate().find_map(|(index, flight)| {
                 match flight.reply.as_mut().poll(context) {

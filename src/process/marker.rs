@@ -21,6 +21,7 @@ const SETTINGS: &str = "settings";
 const DURATION: &str = "source-duration";
 const FRAME_TIME: &str = "frame-time";
 const FRAME_REASON: &str = "frame-reason";
+const FRAME_PICK: &str = "frame-pick";
 const PICTURE_SIZE: &str = "picture-size";
 const PENDING: &str = "pending";
 const CONTENT_ID: &str = "content-id";
@@ -140,13 +141,17 @@ impl Marker {
     }
 
     pub(super) fn to_metadata(&self) -> BTreeMap<String, String> {
+        // Version 0.1 knows three reasons, and takes a marker with a fourth for none.
+        let is_picked = self.frame_reason == FrameReason::Keyframe;
+        let reason = if is_picked { FrameReason::AtTarget } else { self.frame_reason };
         let mut values = vec![
             (SOURCE_ETAG, self.source_etag.to_string()),
             (SETTINGS, self.settings.clone()),
             (FRAME_TIME, self.frame_pts_seconds.to_string()),
-            (FRAME_REASON, self.frame_reason.as_str().to_owned()),
+            (FRAME_REASON, reason.as_str().to_owned()),
             (PICTURE_SIZE, format!("{}x{}", self.width, self.height)),
         ];
+        values.extend(is_picked.then(|| (FRAME_PICK, Pick::Keyframe.as_str().to_owned())));
         values.extend(self.duration_seconds.map(|seconds| (DURATION, seconds.to_string())));
         values.extend(self.pending.as_str().map(|pending| (PENDING, pending.to_owned())));
         values.extend(self.content_id.map(|id| (CONTENT_ID, id.to_string())));
@@ -170,7 +175,10 @@ impl Marker {
             settings: value(SETTINGS)?.into_owned(),
             duration_seconds,
             frame_pts_seconds: value(FRAME_TIME)?.parse().ok()?,
-            frame_reason: FrameReason::from_name(&reason)?,
+            frame_reason: match value(FRAME_PICK).as_deref() {
+                Some(pick) if pick == Pick::Keyframe.as_str() => FrameReason::Keyframe,
+                _ => FrameReason::from_name(&reason)?,
+            },
             width: width.parse().ok()?,
             height: height.parse().ok()?,
             pending: Pending::read(value(PENDING).as_deref()),
@@ -217,7 +225,9 @@ mod tests {
     fn is_read_as_it_was_written() {
         let without_row = Marker { pending: Pending::Row, ..marker() };
         let without_duration = Marker { duration_seconds: None, ..marker() };
-        for marker in [marker(), without_row, completed(), without_duration] {
+        let picked = Marker { frame_reason: FrameReason::Keyframe, ..completed() };
+        assert_eq!(picked.to_metadata()[FRAME_REASON], "at_target", "version 0.1 knows no other");
+        for marker in [marker(), without_row, completed(), without_duration, picked] {
             let metadata = marker.to_metadata();
             assert!(metadata.values().all(|value| value.bytes().all(|byte| byte.is_ascii_graphic())));
             assert_eq!(Marker::read(&metadata), Some(marker));

@@ -99,6 +99,7 @@ pub(super) struct Register<'a> {
     pub(super) content: &'a NewContent,
     pub(super) asset: &'a Asset,
     pub(super) database: &'a str,
+    pub(super) dialect: &'a Dialect,
 }
 
 /// A row with its own id.
@@ -186,7 +187,7 @@ impl WriteAsset<'_> {
         };
         let unknown = format!("EXISTS (SELECT 1 FROM video_assets WHERE {}{others})", self.is_here());
         let write = match known {
-            [] => insert_asset(*id, asset),
+            [] => insert_asset(&id.to_string(), asset),
             known => update_assets(*id, asset, known),
         };
         [
@@ -238,7 +239,7 @@ impl WriteAsset<'_> {
                 && found.row.duration == i64::from(self.asset.duration())
         };
         if ids.is_empty() {
-            execute(connection, insert_asset(self.id, self.asset)).await?;
+            execute(connection, insert_asset(&self.id.to_string(), self.asset)).await?;
         } else if !here.iter().chain(&elsewhere).all(wanted) {
             execute(connection, update_assets(self.id, self.asset, &ids)).await?;
         }
@@ -254,6 +255,49 @@ impl Operation for Register<'_> {
     type Output = Registered;
 
     async fn run(&self, connection: &mut MySqlConnection) -> Result<Registered, Failure> {
+        if self.dialect.in_one_packet {
+            match query(connection, self.packet()).await {
+                Ok(rows) => {
+                    let id = rows.last().map(|row| row.try_get_unchecked::<i64, _>(0)).transpose()?;
+                    return Ok(Registered { id: content_id(id.unwrap_or(0))?, is_new: true });
+                }
+                // There is a row, the lock did not come, or a value does not fit: step by step it shows which.
+                Err(Failure::Sql(error)) if number(&error) == Some(GUARD) => {
+                    execute(connection, "ROLLBACK".to_owned()).await?;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        self.step_by_step(connection).await
+    }
+}
+
+impl Register<'_> {
+    /// All of it in one packet, for a video that has no row. The lock and the variable pin an RDS Proxy's client; this connection ends
+    /// after it.
+    fn packet(&self) -> String {
+        let url = self.asset.video_url();
+        let name = lock_name(self.database, url);
+        let is_video = is_video("video_url", url);
+        let assets = format!("SELECT COUNT(*) FROM video_assets WHERE content_id = @content AND {is_video}");
+        [
+            format!("SELECT GET_LOCK('{name}', {LOCK_SECONDS})"),
+            guard(&format!("COALESCE(IS_USED_LOCK('{name}'), 0) <> CONNECTION_ID()")),
+            guard(&format!("EXISTS (SELECT 1 FROM video_assets WHERE {is_video})")),
+            "START TRANSACTION".to_owned(),
+            insert_content(self.content),
+            "SET @content = LAST_INSERT_ID()".to_owned(),
+            insert_asset("@content", self.asset),
+            guard(&format!("({assets}) <> 1")),
+            guard(&format!("({}) <> 1", count_content("@content", self.content))),
+            "COMMIT".to_owned(),
+            format!("SELECT RELEASE_LOCK('{name}')"),
+            "SELECT CAST(@content AS SIGNED)".to_owned(),
+        ]
+        .join("; ")
+    }
+
+    async fn step_by_step(&self, connection: &mut MySqlConnection) -> Result<Registered, Failure> {
         let url = self.asset.video_url();
         let name = lock_name(self.database, url);
         let locked = query(connection, format!("SELECT GET_LOCK('{name}', {LOCK_SECONDS}) = 1")).await?;
@@ -276,14 +320,14 @@ impl Operation for Register<'_> {
                 execute(connection, "START TRANSACTION".to_owned()).await?;
                 let inserted = execute(connection, insert_content(self.content)).await?.last_insert_id();
                 let id = content_id(i64::try_from(inserted).unwrap_or(i64::MAX))?;
-                execute(connection, insert_asset(id, self.asset)).await?;
+                execute(connection, insert_asset(&id.to_string(), self.asset)).await?;
                 let is_asset = is_video("video_url", url);
                 let assets =
                     format!("SELECT COUNT(*) FROM video_assets WHERE content_id = {id} AND {is_asset}");
                 if count(connection, assets).await? != 1 {
                     return Err(CatalogError::Altered { table: "video_assets" }.into());
                 }
-                if count(connection, count_content(id, self.content)).await? != 1 {
+                if count(connection, count_content(&id.to_string(), self.content)).await? != 1 {
                     return Err(CatalogError::Altered { table: "contents" }.into());
                 }
                 execute(connection, "COMMIT".to_owned()).await?;
@@ -364,7 +408,7 @@ fn list(ids: &[i64]) -> String {
 }
 
 /// Whether a content is stored as it was to be: 1 or 0.
-fn count_content(id: ContentId, content: &NewContent) -> String {
+fn count_content(id: &str, content: &NewContent) -> String {
     let is = |column: &str, text: &str| {
         format!("CAST(CONVERT({column} USING utf8mb4) AS BINARY) = {}", bytes(text))
     };
@@ -383,7 +427,7 @@ fn insert_content(content: &NewContent) -> String {
     )
 }
 
-fn insert_asset(id: ContentId, asset: &Asset) -> String {
+fn insert_asset(id: &str, asset: &Asset) -> String {
     let (video, thumbnail) = (literal(asset.video_url()), literal(asset.thumbnail_url()));
     format!(
         "INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration) \
@@ -446,7 +490,7 @@ mod tests {
         let url = "𐍈".repeat(super::super::super::MAX_URL_CHARS);
         let asset = Asset::new(url.clone(), url)?;
         let id = ContentId::new(i64::from(i32::MAX)).ok_or(CatalogError::IdOutOfRange { id: 0 })?;
-        assert!(insert_asset(id, &asset).len() < 16 << 10);
+        assert!(insert_asset(&id.to_string(), &asset).len() < LONGEST);
         Ok(())
     }
 }

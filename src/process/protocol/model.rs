@@ -612,25 +612,15 @@ fn scenarios() -> Vec<Scenario> {
     all
 }
 
-/// Larger ones: minutes.
+/// Larger ones, of workers that neither crash nor lose an answer: minutes.
 fn long_scenarios() -> Vec<Scenario> {
-    let quiet = Budget::default();
-    let replaced = Budget { replacements: 1, ..quiet };
+    let calm = Setup { faults: 0, ..PLAIN };
+    let budget = |replacements, deletions| Budget { replacements, deletions, ..Budget::default() };
     let all = [
-        Scenario::new("two workers and a replacement", &[PLAIN, PLAIN], NO_VIDEO_DONE, replaced),
-        Scenario::new(
-            "a deletion and a replacement",
-            &[PLAIN],
-            NO_VIDEO_DONE,
-            Budget { deletions: 1, ..replaced },
-        ),
-        Scenario::new("two replacements", &[PLAIN], NO_VIDEO_DONE, Budget { replacements: 2, ..quiet }),
-        Scenario::new(
-            "two replacements of what is done",
-            &[PLAIN],
-            done(1),
-            Budget { replacements: 2, ..quiet },
-        ),
+        Scenario::new("two workers and a replacement", &[calm, calm], NO_VIDEO_DONE, budget(1, 0)),
+        Scenario::new("two replacements", &[calm], NO_VIDEO_DONE, budget(2, 0)),
+        Scenario::new("two replacements of what is done", &[calm], done(1), budget(2, 0)),
+        Scenario::new("a deletion and a replacement", &[PLAIN], NO_VIDEO_DONE, budget(1, 1)),
     ];
     all.into_iter().flat_map(|one| [one.clone().small(), one.clone().without_id(), one]).collect()
 }
