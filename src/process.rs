@@ -107,8 +107,8 @@ impl<S: Store, C: Catalog> Job<S, C> {
     /// What the key of a video says, without looking at the video.
     ///
     /// # Errors
-    /// [`Malformed`](ErrorKind::Malformed) or [`LimitExceeded`](ErrorKind::LimitExceeded) when its name cannot be used,
-    /// [`Config`](ErrorKind::Config) when the thumbnail's key cannot.
+    /// [`Malformed`](crate::ErrorKind::Malformed) or [`LimitExceeded`](crate::ErrorKind::LimitExceeded) when its name cannot be used,
+    /// [`Config`](crate::ErrorKind::Config) when the thumbnail's key cannot.
     pub fn target<V: VideoSource>(&self, video: &V) -> Result<Target, JobError> {
         let made = self.make_target(video.key(), video.url());
         made.map_err(|error| error.about(video.key()))

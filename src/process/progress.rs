@@ -18,6 +18,7 @@ pub struct SourceVersion {
 }
 
 /// Bytes that are read of a video before it is known whether it is done already. Pieces of bodies that are on their way come on top.
+#[cfg(feature = "s3")]
 const READ_AT_ONCE: u64 = 16 << 10;
 
 /// Whether the rest of a video is needed.

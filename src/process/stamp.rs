@@ -4,7 +4,6 @@
 //! condition of a put would not tell them apart. The note is a comment (JPEG, ITU-T T.81, B.2.4.5), a `tEXt` chunk (PNG, 11.3.3.3),
 //! or an unknown chunk of the extended format (WebP container specification); decoders skip all three.
 
-use flate2::Crc;
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 use crate::store::ETag;
@@ -44,7 +43,7 @@ fn png(file: &[u8], etag: &str) -> Option<Vec<u8>> {
     before.get(12..16).filter(|kind| kind == b"IHDR")?;
     let content = [b"tEXt", NAME.as_bytes(), &[0], etag.as_bytes()].concat();
     let length = u32::try_from(content.len().checked_sub(4)?).ok()?.to_be_bytes();
-    let mut crc = Crc::new();
+    let mut crc = flate2::Crc::new();
     crc.update(&content);
     Some([before, &length, &content, &crc.sum().to_be_bytes(), after].concat())
 }
