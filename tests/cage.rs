@@ -606,9 +606,10 @@ fn the_job_is_the_same_in_a_cage() -> Outcome {
         assert_eq!(code, 0, "{error}");
         let report: Value = serde_json::from_str(&answer)?;
         assert_eq!(report.get("isolation").is_some(), flag.is_some(), "{report}");
-        let thumbnail = fs::read(folder.path().join(name).join("thumbnails/1_film.jpg"))?;
+        // The files differ in one comment: it names the video's ETag, and there are two copies of the video.
+        let thumbnail = image::open(folder.path().join(name).join("thumbnails/1_film.jpg"))?.into_rgb8();
         reports.push((report["requests"].clone(), report["bytes_fetched"].clone(), thumbnail));
     }
-    assert_eq!(reports[0], reports[1]);
+    assert!(reports[0] == reports[1], "requests, bytes or pixels differ");
     Ok(())
 }
