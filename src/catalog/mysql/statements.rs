@@ -21,6 +21,8 @@ use crate::object_name::ContentId;
 const LONGEST: usize = 16 << 10;
 /// `ER_SUBQUERY_NO_1_ROW`: a guard.
 const GUARD: u16 = 1242;
+/// What MySQL Router answers to several statements in one packet where it shares connections.
+const NO_PACKETS: u16 = 4501;
 /// `ER_NO_REFERENCED_ROW_2`: there is no such content.
 const NO_PARENT: u16 = 1452;
 /// `ER_PARSE_ERROR`.
@@ -67,15 +69,33 @@ pub(super) struct WriteAsset<'a> {
 /// What the server understands, and what its owner wants it to be sent.
 #[derive(Debug)]
 pub(super) struct Dialect {
-    /// Whether a row is written by one packet of statements; else by one packet each.
-    pub(super) in_one_packet: bool,
+    /// Whether a row is written by one packet of statements; else by one packet each. Until something on the way refuses: MySQL Router
+    /// does where it shares connections.
+    in_one_packet: AtomicBool,
     /// Whether the server knows `NOWAIT`: MySQL from 8.0.1, MariaDB from 10.3. Until it refuses.
     knows_nowait: AtomicBool,
 }
 
 impl Dialect {
     pub(super) const fn new(in_one_packet: bool) -> Self {
-        Self { in_one_packet, knows_nowait: AtomicBool::new(true) }
+        Self { in_one_packet: AtomicBool::new(in_one_packet), knows_nowait: AtomicBool::new(true) }
+    }
+
+    fn is_in_one_packet(&self) -> bool {
+        self.in_one_packet.load(Ordering::Relaxed)
+    }
+
+    /// Whether a packet failed because of what it is, and the same work is to be done step by step: a guard of it failed, or it is
+    /// refused, as all that follow will be.
+    fn leads_to_steps(&self, error: &sqlx::Error) -> bool {
+        match number(error) {
+            Some(GUARD) => true,
+            Some(NO_PACKETS) => {
+                self.in_one_packet.store(false, Ordering::Relaxed);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Locks the row of a content. Another worker that has it is not waited for here, where the connection would wait with it.
@@ -158,10 +178,10 @@ impl Operation for WriteAsset<'_> {
 
     async fn run(&self, connection: &mut MySqlConnection) -> Result<(), Failure> {
         let packet = self.known.ids().map(|ids| self.packet(ids));
-        let packet = packet.filter(|packet| self.dialect.in_one_packet && packet.len() <= LONGEST);
+        let packet = packet.filter(|packet| self.dialect.is_in_one_packet() && packet.len() <= LONGEST);
         let written = match packet {
             Some(packet) => match execute(connection, packet).await {
-                Err(Failure::Sql(error)) if number(&error) == Some(GUARD) => {
+                Err(Failure::Sql(error)) if self.dialect.leads_to_steps(&error) => {
                     // Rows came since, or a value does not fit: step by step it shows which.
                     execute(connection, "ROLLBACK".to_owned()).await?;
                     self.step_by_step(connection).await
@@ -255,14 +275,14 @@ impl Operation for Register<'_> {
     type Output = Registered;
 
     async fn run(&self, connection: &mut MySqlConnection) -> Result<Registered, Failure> {
-        if self.dialect.in_one_packet {
+        if self.dialect.is_in_one_packet() {
             match query(connection, self.packet()).await {
                 Ok(rows) => {
                     let id = rows.last().map(|row| row.try_get_unchecked::<i64, _>(0)).transpose()?;
                     return Ok(Registered { id: content_id(id.unwrap_or(0))?, is_new: true });
                 }
                 // There is a row, the lock did not come, or a value does not fit: step by step it shows which.
-                Err(Failure::Sql(error)) if number(&error) == Some(GUARD) => {
+                Err(Failure::Sql(error)) if self.dialect.leads_to_steps(&error) => {
                     execute(connection, "ROLLBACK".to_owned()).await?;
                 }
                 Err(failure) => return Err(failure),
