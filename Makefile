@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers test-cage test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time cost model mutate soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time cost model mutate soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -40,6 +40,9 @@ test-servers: ## install the real servers that the tests start (MariaDB, sshd, F
 
 test: ## what every change needs: format, lints, all tests, documentation, Debian's own FFmpeg
 	@scripts/test.sh
+
+round-trips: libav test-servers ## hold the wall time of a job against its round trips, with nothing else running (a test of `make test`, held more strictly)
+	ROUND_TRIPS_ALONE=1 cargo test $(CARGO_FLAGS) --test round_trips
 
 test-cage: libav test-servers ## the tests of the function once more, each video decoded in a process of its own (ISOLATE=process)
 	ISOLATE=process cargo test $(CARGO_FLAGS) --test lambda

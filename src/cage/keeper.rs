@@ -472,3 +472,77 @@ impl OwnReader {
 fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Fault::ReaderPanicked(panic_message(&*payload)))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The shell names the signals, too.
+    #[test]
+    fn a_signal_has_the_name_that_the_shell_gives_it() {
+        let mut named = 0;
+        for signal in 1..32 {
+            let listed = Command::new("sh").args(["-c", &format!("kill -l {signal}")]).output().unwrap();
+            let listed = format!("SIG{}", String::from_utf8(listed.stdout).unwrap().trim());
+            let words = in_words(ExitStatus::from_raw(signal));
+            if let Some(name) = signal_name(signal) {
+                assert_eq!((name, words), (listed.as_str(), format!("was ended by {listed}")));
+                named += 1;
+            } else {
+                assert_eq!(words, format!("was ended by signal {signal}"));
+            }
+        }
+        assert_eq!(named, 9);
+        assert_eq!(in_words(ExitStatus::from_raw(3 << 8)), "ended with exit code 3");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the process works meanwhile")]
+    fn time_and_memory_of_a_process_are_those_that_it_uses() {
+        let mut process = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let id = process.id();
+        let begun = Instant::now();
+        while cpu_time(id).unwrap() < Duration::from_millis(100) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", cpu_time(id));
+            thread::sleep(Duration::from_millis(5));
+        }
+        let (time, elapsed) = (cpu_time(id).unwrap(), begun.elapsed());
+        let memory = resident_memory(id).unwrap();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        // It has one thread. Times are counted in ticks of 10 ms.
+        assert!(time <= elapsed + Duration::from_millis(50), "{time:?} of {elapsed:?}");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let resident = line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10;
+        assert!(resident.abs_diff(memory) <= 256 << 10, "{memory} bytes, {resident} in its status");
+        assert_eq!((cpu_time(u32::MAX), resident_memory(u32::MAX)), (None, None));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever a child sends, what is read lies within the file.
+        #[test]
+        fn ranges_that_were_sent_lie_within_the_file(
+            places in prop::collection::vec(prop_oneof![0..200_u64, any::<u64>()], 0..9),
+            size in prop_oneof![0..200_u64, any::<u64>()],
+        ) {
+            let expected: Vec<_> = places
+                .chunks_exact(2)
+                .map(|pair| (pair[0].min(size), pair[1].min(size)))
+                .filter(|(start, end)| start < end)
+                .collect();
+            let ranges = ranges_of(&places, size);
+            let ranges: Vec<_> = ranges.iter().map(|range| (range.start(), range.end())).collect();
+            prop_assert_eq!(ranges, expected);
+        }
+
+        #[test]
+        fn a_read_is_bounded(length in prop_oneof![0..200_000_u64, any::<u64>()]) {
+            prop_assert_eq!(read_length(length) as u64, length.min(64 << 10));
+        }
+    }
+}

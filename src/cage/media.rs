@@ -542,17 +542,46 @@ mod tests {
     use super::*;
     use crate::{Bounds, FrameReason, Limits, Orientation};
 
+    /// What a child says of the streams of a file holds together, or is refused.
+    #[test]
+    fn streams_are_as_many_as_may_be_and_in_their_places() {
+        let file = crate::Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default()).unwrap();
+        let info = file.info().clone();
+        let count = info.streams.len();
+        assert!(count > 1, "{info:?}");
+        let most = |count| OpenOptions::default().with_limits(Limits::default().with_max_streams(count));
+        let count_as_limit = u32::try_from(count).unwrap();
+        assert!(is_sound(&info, &most(count_as_limit)));
+        assert!(!is_sound(&info, &most(count_as_limit - 1)));
+        for (video_stream, expected) in [(None, true), (Some(count - 1), true), (Some(count), false)] {
+            let info = MediaInfo { video_stream, ..info.clone() };
+            assert_eq!(is_sound(&info, &most(100)), expected, "{video_stream:?}");
+        }
+        let mut swapped = info;
+        swapped.streams.swap(0, 1);
+        assert!(!is_sound(&swapped, &most(100)));
+    }
+
+    /// A picture is received before it is looked at: as many bytes as one may have, and a file's headers.
+    #[test]
+    fn the_bytes_of_a_picture_are_bounded() {
+        assert_eq!(most_bytes(0), 1 << 20);
+        assert_eq!(most_bytes(1_000_000), 4_000_000 + (1 << 20));
+        assert_eq!(most_bytes(u64::MAX), u64::MAX);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         /// Whatever a child says of a picture: what is taken keeps the bounds, and is the file that was requested.
         #[test]
         fn a_picture_that_is_taken_is_one_that_was_requested(
-            size in (0..300_u32, 0..300_u32),
-            decoded_size in (0..3000_u32, 0..3000_u32),
-            pts_seconds in prop_oneof![Just(f64::NAN), Just(f64::INFINITY), any::<f64>()],
-            pixel_format in prop_oneof!["[a-z0-9_]{0,40}", ".{0,20}"],
-            bytes in prop_oneof![Just(vec![0xff, 0xd8, 0xff]), prop::collection::vec(any::<u8>(), 0..4)],
+            // Most of the parts are sound, so that each of them decides.
+            size in prop_oneof![4 => (1..=200_u32, 1..=100_u32), 1 => (0..300_u32, 0..300_u32)],
+            decoded_size in prop_oneof![4 => (1..1000_u32, 1..1000_u32), 1 => (0..3000_u32, 0..3000_u32)],
+            pts_seconds in prop_oneof![4 => -1e9..1e9, 1 => prop_oneof![Just(f64::NAN), Just(f64::INFINITY)]],
+            pixel_format in prop_oneof![4 => "[a-z0-9_]{1,32}", 1 => "[a-z0-9_]{33,40}", 1 => ".{0,20}"],
+            bytes in prop_oneof![4 => Just(vec![0xff, 0xd8, 0xff]), 1 => prop::collection::vec(any::<u8>(), 0..4)],
         ) {
             let encoding = Encoding::default().with_bounds(Bounds::new(200, 100));
             let options = OpenOptions::default().with_limits(Limits::default().with_max_pixels(1_000_000));

@@ -129,3 +129,24 @@ impl<S: Fn(&LogLine) + Send + Sync + 'static> Subscriber for Relay<S> {
 
     fn exit(&self, _: &Id) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(part: &str, text: &str) -> LogLine {
+        LogLine { is_error: false, part: part.to_owned(), text: text.to_owned() }
+    }
+
+    /// A line of a child is one line, and no longer than libav's own can be.
+    #[test]
+    fn what_is_no_line_is_refused() {
+        let longest = "x".repeat(4096);
+        assert!(line("h264", "a reference is missing").tell().is_some());
+        assert!(line(&longest, &longest).tell().is_some());
+        for strange in ["two\nlines", "\u{1b}[31m", &"x".repeat(4097)] {
+            assert!(line("h264", strange).tell().is_none(), "{strange:?}");
+            assert!(line(strange, "text").tell().is_none(), "{strange:?}");
+        }
+    }
+}
