@@ -116,6 +116,7 @@ impl Far {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test's setting")]
 fn slack() -> f64 {
     if std::env::var_os("ROUND_TRIPS_ALONE").is_some() { SLACK } else { SLACK_BESIDE_OTHERS }
 }

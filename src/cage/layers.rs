@@ -34,3 +34,32 @@ impl Layers {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The names are those of JSON.
+    #[test]
+    fn layers_have_the_names_of_their_fields() {
+        for bits in 0..64_u32 {
+            let is_set = |bit: u32| bits & (1 << bit) != 0;
+            let layers = Layers {
+                no_descriptors: is_set(0),
+                no_processes: is_set(1),
+                unprivileged: is_set(2),
+                no_new_privs: is_set(3),
+                landlock: is_set(4).then_some(7),
+                seccomp: is_set(5),
+            };
+            let value = serde_json::to_value(layers).unwrap();
+            let fields = value.as_object().unwrap().iter();
+            let fields: Vec<_> = fields
+                .map(|(name, value)| (name.as_str(), !value.is_null() && *value != Value::Bool(false)))
+                .collect();
+            assert_eq!(layers.named().to_vec(), fields);
+        }
+    }
+}

@@ -132,7 +132,36 @@ impl<S: Fn(&LogLine) + Send + Sync + 'static> Subscriber for Relay<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    /// libav's lines are sent on as far as they are wanted, and nothing else is.
+    #[test]
+    fn lines_that_are_wanted_are_sent_on() {
+        let sent: Arc<Mutex<Vec<(bool, String, String)>>> = Arc::default();
+        let kept = Arc::clone(&sent);
+        let send = move |line: &LogLine| {
+            kept.lock().unwrap().push((line.is_error, line.part.clone(), line.text.clone()));
+        };
+        let (error, warning) =
+            ((true, "h264".to_owned(), "bad".to_owned()), (false, "mov".to_owned(), "odd".to_owned()));
+        tracing::subscriber::with_default(Relay { send }, || {
+            for (wanted, expected) in [
+                (Wanted::Nothing, vec![]),
+                (Wanted::Errors, vec![error.clone()]),
+                (Wanted::Warnings, vec![error.clone(), warning.clone()]),
+            ] {
+                want(wanted);
+                let number = 1;
+                tracing::warn!(target: "libav", part = "h264", number, "bad");
+                tracing::info!(target: "libav", part = "mov", "odd");
+                tracing::debug!(target: "libav", part = "mov", "even");
+                tracing::warn!(target: "other", part = "mov", "odd");
+                assert_eq!(std::mem::take(&mut *sent.lock().unwrap()), expected, "{wanted:?}");
+            }
+        });
+    }
 
     fn line(part: &str, text: &str) -> LogLine {
         LogLine { is_error: false, part: part.to_owned(), text: text.to_owned() }

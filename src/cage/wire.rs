@@ -300,6 +300,28 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_body_in_json_comes_as_it_was_sent() {
+        let layers = Layers { seccomp: true, landlock: Some(7), ..Layers::default() };
+        let body = to_json(&Answer::Ready(layers)).unwrap();
+        assert!(matches!(from_json(&body).unwrap(), Answer::Ready(read) if read == layers));
+        assert_eq!(from_json::<Answer>(b"{}").unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_wait_is_no_end() {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, Interrupted, TimedOut, WouldBlock};
+        for (kind, expected) in [
+            (WouldBlock, true),
+            (TimedOut, true),
+            (Interrupted, true),
+            (BrokenPipe, false),
+            (ConnectionReset, false),
+        ] {
+            assert_eq!(is_pause(&kind.into()), expected, "{kind}");
+        }
+    }
+
     fn go_on() -> io::Result<()> {
         Ok(())
     }
@@ -328,6 +350,15 @@ mod tests {
                 prop_assert!(body.len() <= most);
                 taken += 5 + body.len();
             }
+        }
+
+        #[test]
+        fn numbers_come_as_they_were_sent(numbers in prop::collection::vec(any::<u64>(), 0..9), rest in 0..8_usize) {
+            let mut bytes = to_bytes(&numbers);
+            prop_assert_eq!(bytes.len(), 8 * numbers.len());
+            // Bytes that make no number are left out.
+            bytes.extend(std::iter::repeat_n(1, rest));
+            prop_assert_eq!(to_numbers(&bytes), numbers);
         }
 
         #[test]
