@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time cost model mutate soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time cost mutate soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -126,9 +126,6 @@ msrv: libav ## check that the oldest Rust that Cargo.toml promises compiles ever
 
 asan: setup ## run the tests that decode under AddressSanitizer, libav too (a nightly Rust; NIGHTLY=name for one of several)
 	@scripts/asan.sh
-
-model: libav ## search the order of the job's requests in its larger scenarios (a part is in make test)
-	cargo test --locked --features static --lib protocol -- --include-ignored
 
 fuzz: setup ## run the fuzz targets, each for a minute (FUZZ_SECONDS=60 FUZZ_TARGETS='some'; a nightly Rust, as asan)
 	@scripts/fuzz.sh

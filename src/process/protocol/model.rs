@@ -2,7 +2,7 @@
 //!
 //! A state holds the world (video, thumbnails, row, contents) and the workers, each with its [`Protocol`]. A step performs one request
 //! of one worker or lets somebody else act. Requests that a worker sends side by side are performed in every order. A write may also be
-//! followed by a crash, or be performed twice because its answer was lost. `make model` adds larger scenarios.
+//! followed by a crash, or be performed twice because its answer was lost.
 //!
 //! Four things keep the search small, and lose nothing:
 //!
@@ -639,7 +639,6 @@ fn the_protocol_keeps_its_promises_in_every_state() {
 }
 
 #[test]
-#[ignore = "takes a minute: make model"]
 fn the_protocol_keeps_its_promises_in_larger_scenarios() {
     let states = search_all(long_scenarios());
     assert!(states > 400_000, "{states} states: the search has become smaller");
