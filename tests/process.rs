@@ -1,5 +1,8 @@
 //! The job when things happen meanwhile: videos replaced at any step, failures at any write.
 
+#[path = "common/titles.rs"]
+mod titles;
+
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fs;
@@ -17,6 +20,7 @@ use posterframe::process::{
 };
 use posterframe::store::{Condition, ETag, FolderStore, NewObject, ObjectDescription, Store, StoreError};
 use posterframe::{ErrorKind, OpenOptions};
+use titles::edit_title;
 
 type TestResult = Result<(), Box<dyn StdError>>;
 
@@ -357,17 +361,8 @@ fn a_retry_completes_what_a_failure_left() -> TestResult {
     Ok(())
 }
 
-/// Edits a content, and returns its title.
 async fn edited(bucket: &Bucket, title: Option<&str>) -> Result<String, Box<dyn StdError>> {
-    let options =
-        sqlx::sqlite::SqliteConnectOptions::new().filename(bucket.folder.path().join("catalog.sqlite3"));
-    let mut connection = sqlx::ConnectOptions::connect(&options).await?;
-    if let Some(title) = title {
-        sqlx::query("UPDATE contents SET title = ?").bind(title).execute(&mut connection).await?;
-    }
-    let title = sqlx::query_scalar("SELECT title FROM contents").fetch_one(&mut connection).await?;
-    sqlx::Connection::close(connection).await?;
-    Ok(title)
+    edit_title(&bucket.folder.path().join("catalog.sqlite3"), title).await
 }
 
 #[test]

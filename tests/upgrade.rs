@@ -1,5 +1,8 @@
 //! Version 0.1 and this one on the same objects: what 0.1 left behind, and what it reads of ours.
 
+#[path = "common/titles.rs"]
+mod titles;
+
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fs;
@@ -11,6 +14,7 @@ use posterframe::catalog::{Catalog, KnownRows, NewContent, SqliteCatalog};
 use posterframe::object_name::{ContentId, ObjectName};
 use posterframe::process::{Job, LocalVideo, Report, Status, VideoSource as _};
 use posterframe::store::{Condition, ETag, FolderStore, NewObject, ObjectDescription, Store, StoreError};
+use titles::edit_title;
 
 type TestResult<T = ()> = Result<T, Box<dyn StdError>>;
 
@@ -114,15 +118,7 @@ impl Bucket {
     }
 
     async fn edit(&self, title: Option<&str>) -> TestResult<String> {
-        let path = self.path("catalog.sqlite3");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-        let mut connection = sqlx::ConnectOptions::connect(&options).await?;
-        if let Some(title) = title {
-            sqlx::query("UPDATE contents SET title = ?").bind(title).execute(&mut connection).await?;
-        }
-        let title = sqlx::query_scalar("SELECT title FROM contents").fetch_one(&mut connection).await?;
-        sqlx::Connection::close(connection).await?;
-        Ok(title)
+        edit_title(&self.path("catalog.sqlite3"), title).await
     }
 }
 
