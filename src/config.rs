@@ -6,6 +6,7 @@
 //! | `VIDEO_SUFFIXES` | `.mp4` | endings of video names, comma separated, any letter case |
 //! | `THUMBNAIL_PREFIX` | `thumbnails/` | folder of the thumbnails |
 //! | `THUMBNAIL_AT` | `5` | where in the video the frame is taken, see [`FrameTime`]: `5`, `1:02.5`, `-10`, `10%`, `middle` |
+//! | `POSTER_AT_TAG` | `false` | whether an object's tag `poster-at` chooses the time of its frame; metadata of this name always do |
 //! | `THUMBNAIL_PICK` | `exact` | `exact`, or `keyframe`: the one at or before that time, which is decoded alone |
 //! | `THUMBNAIL_WIDTH`, `THUMBNAIL_HEIGHT` | the video's own | bounds of the picture in pixels; it is never enlarged |
 //! | `THUMBNAIL_FIT` | `contain` | `contain`: the bounds contain the whole picture. `cover`: the picture covers them, and the parts beyond are cut off |
@@ -144,11 +145,18 @@ pub struct ThumbnailSettings {
     pub request: FrameRequest,
     /// The `Cache-Control` stored with it. Short by default: the key is used again when a video is replaced.
     pub cache_control: String,
+    /// Whether a video's tag `poster-at` may choose the time of its frame. It needs `s3:GetObjectTagging`, and one more round trip for
+    /// videos that have tags. Metadata of this name, which come with the first answer, always may.
+    pub poster_at_tag: bool,
 }
 
 impl Default for ThumbnailSettings {
     fn default() -> Self {
-        Self { request: FrameRequest::default(), cache_control: "public, max-age=300".to_owned() }
+        Self {
+            request: FrameRequest::default(),
+            cache_control: "public, max-age=300".to_owned(),
+            poster_at_tag: false,
+        }
     }
 }
 
@@ -280,6 +288,7 @@ fn read_thumbnail(lookup: &mut Lookup<'_>) -> ThumbnailSettings {
         cache_control: lookup
             .with("THUMBNAIL_CACHE_CONTROL", "printable ASCII, as in an HTTP header", parse_header)
             .unwrap_or(defaults.cache_control),
+        poster_at_tag: lookup.flag("POSTER_AT_TAG"),
     }
 }
 

@@ -93,6 +93,20 @@ impl Event {
         Ok(Self { envelope, records, objects })
     }
 
+    /// The same event, whose records about tags are skipped.
+    #[must_use]
+    pub fn without_tagging(mut self) -> Self {
+        for record in &mut self.records {
+            if let Record::Object(ObjectRef { bucket, key, is_tagging: true, .. }) = record {
+                let reason = "its tags choose nothing: POSTER_AT_TAG is not set".to_owned();
+                let (bucket, key) = (Some(std::mem::take(bucket)), Some(std::mem::take(key)));
+                *record = Record::Skipped { bucket, key, reason };
+            }
+        }
+        self.objects = objects::distinct(&self.records);
+        self
+    }
+
     /// Who sent the event.
     pub const fn source(&self) -> Source {
         match &self.envelope {

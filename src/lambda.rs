@@ -23,9 +23,9 @@ use tracing::{Instrument, info_span};
 use crate::cage::Opener;
 use crate::catalog::RemoteCatalog;
 use crate::config::{LambdaConfig, LogFormat, LogSettings};
+use crate::event::FunctionError;
 #[cfg(feature = "cli")]
 use crate::event::Outcome;
-use crate::event::{Event, FunctionError};
 use crate::job_error::JobError;
 use crate::logging::{self, Stream};
 use crate::media::keep_freed_memory;
@@ -124,7 +124,7 @@ impl Replayer {
 
     /// Works on an event, in so much time at most.
     pub(crate) async fn replay(&self, event: &Value, allowed: std::time::Duration) -> Replayed {
-        let event = match Event::from_value(event) {
+        let event = match self.0.read(event) {
             Ok(event) => event,
             Err(error) => return Replayed { answer: Err(error.into()), outcomes: Vec::new() },
         };
@@ -144,7 +144,7 @@ async fn invoke(
     let span = info_span!("invocation", request_id = context.request_id);
     let answered = async {
         let worker = worker.as_ref().as_ref().map_err(|error| FunctionError::new(error.kind(), error))?;
-        let event = Event::from_value(&payload)?;
+        let event = worker.read(&payload)?;
         telemetry::event(event.source().as_str(), event.records().len());
         let outcomes = worker.work(&event, &limit, &context.request_id).await;
         event.answer(&outcomes)

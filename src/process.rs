@@ -13,6 +13,7 @@
 //! thumbnail is made again because a setting changed. A back-fill writes no content that exists ([`ExistingContents::Keep`]).
 
 mod attempt;
+mod choice;
 mod local;
 mod marker;
 mod poster;
@@ -33,8 +34,9 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+pub use choice::{ChosenBy, PosterAt};
 pub use local::LocalVideo;
-pub use progress::{ReadProgress, SourceVersion};
+pub use progress::{ReadProgress, SourceVersion, VideoLook};
 #[cfg(feature = "s3")]
 pub use remote::RemoteVideo;
 pub use report::{Report, Status, StepTimes};

@@ -74,10 +74,10 @@ pub use range::{ByteRange, RangeRequest};
 pub(crate) use reader::{RangeReader, Ranges, ReaderOptions};
 #[cfg(feature = "remote")]
 pub use runtime::block_on;
-#[cfg(all(feature = "s3", feature = "job"))]
-pub(crate) use s3::failure as s3_failure;
 #[cfg(feature = "s3")]
 pub use s3::{S3Client, S3Source};
+#[cfg(all(feature = "s3", feature = "job"))]
+pub(crate) use s3::{failure as s3_failure, reply as s3_reply};
 #[cfg(feature = "remote")]
 pub(crate) use shared::ReadFault;
 pub use whole::read_whole;

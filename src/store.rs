@@ -25,6 +25,8 @@ pub use folder::{FolderStore, etag_of};
 pub use listing::{ListObjects, ListedObject, Page, ReadObject};
 #[cfg(feature = "s3")]
 pub use s3::S3Store;
+#[cfg(feature = "s3")]
+pub(crate) use s3::{metadata, tags};
 
 use crate::ErrorKind;
 use crate::job_error::JobError;
@@ -98,6 +100,8 @@ pub struct ObjectDescription {
     pub cache_control: Option<String>,
     /// What was noted beside it. Empty for an object that came into the store some other way.
     pub metadata: BTreeMap<String, String>,
+    /// How many tags it has; 0 also where the store does not tell.
+    pub tags: u32,
 }
 
 /// One bucket.

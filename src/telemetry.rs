@@ -32,6 +32,16 @@ pub fn no_duration(key: &str) {
     warn!(key, "영상 duration 알 수 없음, 0초로 저장: {key}");
 }
 
+/// Ours: people chose the time of this video's frame.
+pub fn chosen(key: &str, time: &str, by: &str) {
+    info!(key, time, by, "썸네일 시각 지정: {time} ({by})");
+}
+
+/// Ours: what chooses the time of the frame is no time, and the setting's is taken.
+pub fn no_choice(key: &str, by: &str, reason: &str) {
+    warn!(key, by, reason, "썸네일 시각 지정 무시: {key} ({by}: {reason})");
+}
+
 /// The thumbnail is made, and has this many bytes.
 pub fn thumbnail(key: &str, size: usize) {
     info!(key, size, "썸네일 추출 완료: {size} bytes");

@@ -441,6 +441,26 @@ fn only_object(event: &Value) -> Result<(String, Option<String>), TestCaseError>
     Ok((object.key.clone(), object.alternative_key.clone()))
 }
 
+/// Of an object that is uploaded and tagged in one event, the upload is worked on even where tags choose nothing.
+#[test]
+fn without_tags_only_uploads_are_worked_on() -> TestResult {
+    let record = |name: &str, key: &str, sequencer: &str| json!({"eventName": name, "s3": {"bucket": {"name": FILMS}, "object": {"key": key, "sequencer": sequencer}}});
+    let tags = [
+        ("a", "ObjectTagging:Put", "02"),
+        ("a", "ObjectCreated:Put", "01"),
+        ("b", "ObjectTagging:Delete", "01"),
+    ];
+    let records: Vec<Value> = tags.iter().map(|(key, name, at)| record(name, key, at)).collect();
+    let event = Event::from_value(&json!({ "Records": records }))?;
+    let keys = |event: &Event| event.objects().map(|found| found.object.key.clone()).collect::<Vec<_>>();
+    assert_eq!(keys(&event), ["a", "b"]);
+    let event = event.without_tagging();
+    assert_eq!(keys(&event), ["a"]);
+    let skipped = |record: &Record| matches!(record, Record::Skipped { key: Some(_), bucket: Some(_), .. });
+    assert_eq!(event.records().iter().map(skipped).collect::<Vec<_>>(), [true, false, true]);
+    Ok(())
+}
+
 #[test]
 fn any_key_survives_each_source() -> TestResult {
     let sqs = |body: &Value| json!({"Records": [{"messageId": "1", "body": body.to_string(), "eventSource": "aws:sqs"}]});

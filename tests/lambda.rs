@@ -255,6 +255,119 @@ fn the_permissions_of_the_replaced_lambda_are_enough() -> Outcome {
     })
 }
 
+/// The result of the only object of an event.
+fn result_of(function: &mut Lambda, event: &Value) -> Outcome<Value> {
+    Ok(function.invoke(event)?.response()?["results"][0].take())
+}
+
+fn tagged(name: &str, key: &str) -> Value {
+    json!({"Records": [{"eventSource": "aws:s3", "eventName": name,
+        "s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}]})
+}
+
+/// Metadata of the video choose the time of its frame, at no request more.
+#[test]
+fn people_choose_the_frame_at_upload() -> Outcome {
+    run(async {
+        let (world, aws) = (World::new().await?, Moto::start().await?);
+        aws.put("videos/1_a.mp4", film()?).await?;
+        aws.put_with_choice("videos/2_b.mp4", film()?, " 00:00:02.5").await?;
+        aws.put_with_choice("videos/3_c.mp4", film()?, "soon").await?;
+        let mut settings = world.settings();
+        settings.extend(aws.settings(&[]).await?);
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        let plain = result_of(&mut function, &event(&["videos/1_a.mp4"]))?;
+        assert_eq!((&plain["frame_pts_seconds"], plain.get("poster_at")), (&json!(5.0), None), "{plain}");
+        let chosen = result_of(&mut function, &event(&["videos/2_b.mp4"]))?;
+        assert_eq!(chosen["frame_pts_seconds"], 2.5, "{chosen}");
+        assert_eq!(chosen["poster_at"], json!({"time": "2.5", "by": "metadata"}), "{chosen}");
+        let cost =
+            |report: &Value| ["requests", "round_trips", "bytes_fetched"].map(|name| report[name].clone());
+        assert_eq!(cost(&chosen), cost(&plain), "{chosen}");
+        // What is no time is reported, and the setting's is taken.
+        let wrong = result_of(&mut function, &event(&["videos/3_c.mp4"]))?;
+        assert_eq!((&wrong["frame_pts_seconds"], &wrong["status"]), (&json!(5.0), &json!("processed")));
+        let ignored = "썸네일 시각 지정 무시: videos/3_c.mp4 (metadata: \\\"soon\\\"";
+        assert!(function.logged().contains(ignored), "{}", function.logged());
+        for key in ["videos/1_a.mp4", "videos/2_b.mp4", "videos/3_c.mp4"] {
+            let again = result_of(&mut function, &event(&[key]))?;
+            assert_eq!((&again["status"], &again["job_round_trips"]), (&json!("unchanged"), &json!(1)));
+        }
+        Ok(())
+    })
+}
+
+/// A tag of the video does, where that is switched on, and goes before metadata.
+#[test]
+fn people_choose_the_frame_of_a_video_that_is_there() -> Outcome {
+    run(async {
+        let (world, aws) = (World::new().await?, Moto::start().await?);
+        let key = "videos/1_a.mp4";
+        aws.put(key, film()?).await?;
+        aws.put_with_choice("videos/2_b.mp4", film()?, "2").await?;
+        let mut settings = world.settings();
+        settings.extend(aws.settings(&[]).await?);
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        function.invoke(&event(&[key, "videos/2_b.mp4"]))?.response()?;
+        // Nobody reads tags unless that is switched on.
+        let added = json!({"source": "aws.s3", "detail-type": "Object Tags Added",
+            "detail": {"bucket": {"name": BUCKET}, "object": {"key": key}}});
+        aws.set_tags(key, &[("team", "news"), ("poster-at", "1")]).await?;
+        for event in [&tagged("ObjectTagging:Put", key), &added] {
+            let skipped = result_of(&mut function, event)?;
+            assert_eq!(skipped["status"], "skipped", "{skipped}");
+            assert!(skipped["reason"].as_str().is_some_and(|reason| reason.contains("POSTER_AT_TAG")));
+        }
+        assert_eq!(result_of(&mut function, &event(&[key]))?["status"], "unchanged");
+        assert!(aws.requests_for(key).await?.iter().all(|request| !request.contains("tagging")));
+
+        // People edit; a choice makes the picture anew, and leaves the content alone.
+        world.database.rows("UPDATE contents SET title = 'Edited' WHERE id = 1").await?;
+        settings.push(("POSTER_AT_TAG", "true".to_owned()));
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        let chosen = result_of(&mut function, &tagged("ObjectTagging:Put", key))?;
+        assert_eq!((&chosen["status"], &chosen["frame_pts_seconds"]), (&json!("processed"), &json!(1.0)));
+        assert_eq!(chosen["poster_at"], json!({"time": "1", "by": "tag"}));
+        assert_eq!(aws.object("thumbnails/1_a.jpg", "poster-at-by").await?.1.as_deref(), Some("tag"));
+        // The same event, an upload's event and a back-fill respect it; the tag costs one round trip more, and no byte is read.
+        let before = aws.requests_for(key).await?.len();
+        for event in [&tagged("ObjectTagging:Put", key), &added] {
+            let again = result_of(&mut function, event)?;
+            assert_eq!((&again["status"], &again["job_round_trips"]), (&json!("unchanged"), &json!(2)));
+            assert_eq!(again["bytes_fetched"], 0, "{again}");
+        }
+        let since = aws.requests_for(key).await?.split_off(before);
+        assert_eq!(since, ["HEAD ", "GET tagging", "HEAD ", "GET tagging"]);
+        assert_eq!(result_of(&mut function, &event(&[key]))?["status"], "unchanged");
+        assert_eq!(result_of(&mut function, &batch(key))?["resultCode"], "Succeeded");
+        assert_eq!(aws.object("thumbnails/1_a.jpg", "frame-time").await?.1.as_deref(), Some("1"));
+        // A video without tags takes no request more.
+        assert_eq!(result_of(&mut function, &event(&["videos/2_b.mp4"]))?["job_round_trips"], 1);
+        assert!(aws.requests_for("2_b.mp4").await?.iter().all(|request| !request.contains("tagging")));
+        // Taken away, the setting's time is back; the tag goes before metadata; a new upload's is read before anything is planned.
+        aws.set_tags(key, &[("team", "news")]).await?;
+        let back = result_of(&mut function, &tagged("ObjectTagging:Delete", key))?;
+        assert_eq!((&back["status"], &back["frame_pts_seconds"]), (&json!("processed"), &json!(5.0)));
+        aws.put("videos/4_d.mp4", film()?).await?;
+        for (key, tag, time) in [("videos/2_b.mp4", "-3", "-3"), ("videos/4_d.mp4", "middle", "50%")] {
+            aws.set_tags(key, &[("poster-at", tag)]).await?;
+            let report = result_of(&mut function, &event(&[key]))?;
+            assert_eq!(report["poster_at"], json!({"time": time, "by": "tag"}), "{report}");
+        }
+        assert_eq!(world.rows().await?.first().map(|row| row.1.clone()).as_deref(), Some("Edited"));
+
+        // Who may not read tags is told what it takes.
+        aws.permit(&["s3:GetObject", "s3:PutObject"], &[], &[]).await?;
+        aws.set_tags(key, &[("poster-at", "3")]).await?;
+        for event in [tagged("ObjectTagging:Put", key), event(&[key])] {
+            let (kind, message) = function.invoke(&event)?.error()?;
+            assert_eq!(kind, "denied", "{message}");
+            assert!(message.contains("s3:GetObjectTagging"), "{message}");
+        }
+        Ok(())
+    })
+}
+
 /// A password that was changed since it was fetched is fetched again.
 #[test]
 fn a_rotated_password_is_fetched_anew() -> Outcome {

@@ -172,7 +172,7 @@ impl Cage {
             size,
             limits: options.limits,
             threads: self.threads(options.threads),
-            frame: options.frame,
+            frame: options.wanted_frame(),
             time_left,
             log: Wanted::here(),
         };

@@ -118,7 +118,7 @@ Settings (environment variables and their defaults):
   VIDEO_PREFIX=videos/          VIDEO_SUFFIXES=.mp4       THUMBNAIL_PREFIX=thumbnails/
   THUMBNAIL_AT=5                THUMBNAIL_PICK=exact      THUMBNAIL_WIDTH=
   THUMBNAIL_HEIGHT=             THUMBNAIL_FIT=contain     THUMBNAIL_FOCUS=
-  THUMBNAIL_QUALITY=85          THUMBNAIL_FORMAT=jpeg
+  THUMBNAIL_QUALITY=85          THUMBNAIL_FORMAT=jpeg     POSTER_AT_TAG=false
   THUMBNAIL_KEY={prefix}{dir}{name}.{ext}
   THUMBNAIL_CACHE_CONTROL='public, max-age=300'
   STORE_DIR=posterframe-data    CATALOG_SQLITE=STORE_DIR/catalog.sqlite3

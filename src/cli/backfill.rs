@@ -52,7 +52,10 @@ pub(super) async fn run(arguments: BackfillArguments, cancel: CancelToken) -> Re
             fill(arguments, settings, store, prefix, video, cancel).await
         }
         Place::Bucket { settings, store, prefix } => {
-            let video = |store: &S3Store, key: &str| RemoteVideo::new(store, key);
+            let reads_tag = settings.config.thumbnail.poster_at_tag;
+            let video = move |store: &S3Store, key: &str| {
+                Ok(RemoteVideo::new(store, key)?.with_poster_at_tag(reads_tag))
+            };
             fill(arguments, settings, store, prefix, video, cancel).await
         }
     }

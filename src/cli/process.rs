@@ -62,7 +62,8 @@ async fn in_bucket(
     logging::start(&settings.config.log, Stream::Error)?;
     let client = S3Source::client_from_env().await.map_err(JobError::from)?;
     let store = S3Store::new(client, bucket);
-    let video = RemoteVideo::new(&store, key)?;
+    let reads_tag = settings.config.thumbnail.poster_at_tag;
+    let video = RemoteVideo::new(&store, key)?.with_poster_at_tag(reads_tag);
     process(arguments, settings, store, &video, cancel).await
 }
 

@@ -101,6 +101,7 @@ fn read_parts(task: &Value, bucket: Option<&str>, raw_key: Option<&str>) -> Resu
         alternative_key: alternative,
         size_hint: None,
         version_id: text(task, "/s3VersionId").filter(|id| !id.is_empty()).map(str::to_owned),
+        is_tagging: false,
         sequencer: None,
     }))
 }

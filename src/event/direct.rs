@@ -20,6 +20,7 @@ pub(super) fn read(fields: &Map<String, Value>) -> Option<Record> {
             alternative_key: None,
             size_hint: None,
             version_id: None,
+            is_tagging: false,
             sequencer: None,
         }),
         (bucket, key) => {

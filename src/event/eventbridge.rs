@@ -19,7 +19,8 @@ pub(super) fn read(fields: &Map<String, Value>) -> Option<Record> {
     let detail = fields.get("detail").unwrap_or(&Value::Null);
     let bucket = text(detail, "/bucket/name").map(str::to_owned);
     let key = text(detail, "/object/key").map(str::to_owned);
-    if detail_type != "Object Created" {
+    let is_tagging = matches!(detail_type, "Object Tags Added" | "Object Tags Deleted");
+    if detail_type != "Object Created" && !is_tagging {
         let reason = format!("EventBridge's \"{}\" tells of no new object", beginning(detail_type, 100));
         return Some(Record::Skipped { bucket, key, reason });
     }
@@ -31,6 +32,7 @@ pub(super) fn read(fields: &Map<String, Value>) -> Option<Record> {
             alternative_key: None,
             size_hint: detail.pointer("/object/size").and_then(Value::as_u64),
             version_id: None,
+            is_tagging,
             sequencer: text(detail, "/object/sequencer").map(str::to_owned),
         }),
         (error, bucket, key) => {

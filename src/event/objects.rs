@@ -85,6 +85,7 @@ mod tests {
             alternative_key: None,
             size_hint: Some(size),
             version_id: None,
+            is_tagging: false,
             sequencer: sequencer.map(str::to_owned),
         })
     }

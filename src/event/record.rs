@@ -51,6 +51,8 @@ pub struct ObjectRef {
     /// The version that a Batch manifest asks for. Reading it needs a permission of its own, so it is not read unless
     /// that is asked for.
     pub version_id: Option<String>,
+    /// Whether the event is about the object's tags, and its bytes are as they were.
+    pub is_tagging: bool,
     /// Orders the events of one key; see [`DistinctObject`](super::DistinctObject).
     pub sequencer: Option<String>,
 }

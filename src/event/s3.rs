@@ -33,7 +33,8 @@ fn read_parts(record: &Value, bucket: Option<&str>, raw_key: Option<&str>) -> Re
     let raw_key = raw_key.filter(|key| !key.is_empty()).ok_or_else(|| missing("s3.object.key"))?;
     let key = key::form_decoded(raw_key)?;
     let name = record.get("eventName").and_then(Value::as_str);
-    if let Some(name) = name.filter(|name| !is_created(name)) {
+    let kind = name.map(kind);
+    if let Some(name) = name.filter(|_| !matches!(kind, Some("ObjectCreated" | "ObjectTagging"))) {
         return Ok(Record::Skipped {
             bucket: Some(bucket.to_owned()),
             key: Some(key),
@@ -46,6 +47,7 @@ fn read_parts(record: &Value, bucket: Option<&str>, raw_key: Option<&str>) -> Re
         alternative_key: None,
         size_hint: record.pointer("/s3/object/size").and_then(Value::as_u64),
         version_id: None,
+        is_tagging: kind == Some("ObjectTagging"),
         sequencer: text(record, "/s3/object/sequencer").map(str::to_owned),
     }))
 }
@@ -63,9 +65,9 @@ fn check_version(version: Option<&Value>) -> Result<(), EventError> {
     }
 }
 
-/// `ObjectCreated:Put` in notifications; the setting that asks for it is written with `s3:` before.
-fn is_created(name: &str) -> bool {
-    name.strip_prefix("s3:").unwrap_or(name).split(':').next() == Some("ObjectCreated")
+/// The kind of `ObjectCreated:Put`, as notifications write it; the setting that asks for it is written with `s3:` before.
+fn kind(name: &str) -> &str {
+    name.strip_prefix("s3:").unwrap_or(name).split(':').next().unwrap_or_default()
 }
 
 /// The message that S3 sends when a notification is set up. It has no `Records`.
@@ -108,6 +110,16 @@ mod tests {
     }
 
     #[test]
+    fn tags_are_told_from_uploads() {
+        for (name, is_tagging) in
+            [("ObjectTagging:Put", true), ("s3:ObjectTagging:Delete", true), ("ObjectCreated:Post", false)]
+        {
+            let Record::Object(object) = record(json!("2.1"), name) else { panic!("{name}") };
+            assert_eq!(object.is_tagging, is_tagging, "{name}");
+        }
+    }
+
+    #[test]
     fn only_created_objects_are_worked_on() {
         for name in ["ObjectCreated:Put", "ObjectCreated:CompleteMultipartUpload", "s3:ObjectCreated:Copy"] {
             assert!(matches!(record(json!("2.1"), name), Record::Object(_)), "{name}");
@@ -115,6 +127,7 @@ mod tests {
         for name in [
             "ObjectRemoved:Delete",
             "LifecycleExpiration:Delete",
+            "ObjectTaggingX:Put",
             "ObjectRestore:Completed",
             "",
             "ObjectCreatedX:Put",

@@ -15,7 +15,7 @@ use super::time_limit::TimeLimit;
 use crate::cage::Opener;
 use crate::catalog::Catalog;
 use crate::config::{LambdaConfig, Mode};
-use crate::event::{DistinctObject, Event, ObjectRef, Outcome};
+use crate::event::{DistinctObject, Event, EventError, ObjectRef, Outcome};
 use crate::job_error::JobError;
 use crate::process::{ExistingContents, Job, RemoteVideo, VideoSource as _};
 use crate::source::S3Client;
@@ -60,6 +60,16 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
     #[cfg(feature = "cli")]
     pub(super) fn replaying(self) -> Self {
         Self { metrics: false, looks_first: true, ..self }
+    }
+
+    /// Reads an event as the settings say.
+    ///
+    /// # Errors
+    /// As [`Event::from_value`].
+    pub(super) fn read(&self, event: &Value) -> Result<Event, EventError> {
+        let event = Event::from_value(event)?;
+        let reads_tags = self.config.thumbnail.poster_at_tag;
+        Ok(if reads_tags { event } else { event.without_tagging() })
     }
 
     /// Works on the objects of an event; one outcome for each of [`Event::objects`], in their order.
@@ -143,7 +153,7 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
             thumbnail: self.config.thumbnail.clone(),
             options,
             existing_contents,
-            looks_first: is_backfill || self.looks_first,
+            looks_first: is_backfill || self.looks_first || object.is_tagging,
             decoders: Some(Arc::clone(decoders)),
             opener: self.opener.clone(),
         };
@@ -203,7 +213,9 @@ impl<C: Catalog> Task<C> {
     }
 
     async fn process(&self, key: &str) -> Result<Finished, JobError> {
-        let video = RemoteVideo::new(&self.job.store, key)?.with_size_hint(self.object.size_hint);
+        let video = RemoteVideo::new(&self.job.store, key)?
+            .with_size_hint(self.object.size_hint)
+            .with_poster_at_tag(self.job.thumbnail.poster_at_tag);
         match self.mode {
             Mode::Live => Ok(Finished::Job(self.job.process(&video).await?)),
             Mode::Shadow => Ok(Finished::Comparison(self.job.compare(&video).await?)),

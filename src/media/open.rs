@@ -188,7 +188,7 @@ impl<'r> Media<'r> {
         // Times before the end are known once the file is open.
         let wanted =
             |request: FrameRequest| Some(Wanted { at: request.time.from_start(None)?, pick: request.pick });
-        let wanted = options.frame.and_then(wanted);
+        let wanted = options.wanted_frame().and_then(wanted);
         let layout = Layout::look(&mut input, &limits, wanted)?;
         let opening = Opening::new(&limits, layout.reads_named_fragments());
         let mut container = Container::open(input, opening.max_streams, &opening.options)

@@ -1,6 +1,8 @@
 //! What a caller may choose when opening a file.
 
+use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,6 +46,16 @@ impl Threads {
     }
 }
 
+/// Tells the frame once the first reply has come.
+#[derive(Clone)]
+pub(crate) struct FrameLater(Arc<dyn Fn() -> FrameRequest + Send + Sync>);
+
+impl fmt::Debug for FrameLater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FrameLater")
+    }
+}
+
 /// What a caller may choose when opening a file. Start from `OpenOptions::default()`.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -57,6 +69,8 @@ pub struct OpenOptions {
     /// The frame that will be requested. What it needs is read while the file is being opened, as soon as it is known. Without it,
     /// opening a file reads what information needs, and no sample.
     pub frame: Option<FrameRequest>,
+    /// Tells the frame in place of `frame` when the first reply has come: which one may stand in it.
+    pub(crate) frame_later: Option<FrameLater>,
     /// When all work on the file ends, pictures of its frames too, whatever a single call may take
     /// ([`Limits::max_time`](crate::Limits::max_time)). [`Limits::max_cpu_time`](crate::Limits::max_cpu_time) then bounds all of it together,
     /// too.
@@ -98,6 +112,15 @@ impl OpenOptions {
         self
     }
 
+    /// For a frame that is known when the first reply has come.
+    pub(crate) fn with_frame_later(
+        mut self,
+        tell: impl Fn() -> FrameRequest + Send + Sync + 'static,
+    ) -> Self {
+        self.frame_later = Some(FrameLater(Arc::new(tell)));
+        self
+    }
+
     /// Not after this point in time.
     #[must_use]
     pub const fn with_deadline(mut self, end: Instant) -> Self {
@@ -110,6 +133,11 @@ impl OpenOptions {
     pub fn with_total_time(mut self, time: Duration) -> Self {
         (self.deadline, self.total_time) = (Instant::now().checked_add(time), Some(time));
         self
+    }
+
+    /// The frame that will be requested, as far as it is known. A source's first reply must have come.
+    pub(crate) fn wanted_frame(&self) -> Option<FrameRequest> {
+        self.frame_later.as_ref().map(|FrameLater(tell)| tell()).or(self.frame)
     }
 
     /// What bounds work that begins now.

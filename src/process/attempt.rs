@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use super::choice::PosterAt;
 use super::marker::{Marker, Own};
 use super::poster::Poster;
-use super::protocol::{Answer, End, Kind, MAX_STARTS, Phase, Protocol, Request, Row};
+use super::protocol::{Answer, End, Kind, MAX_STARTS, Phase, Protocol, Request, Row, Video};
 use super::reading::Reading;
-use super::{ExistingContents, Job, Report, SourceVersion, Status, StepTimes, Target, VideoSource};
+use super::{
+    ExistingContents, Job, Report, SourceVersion, Status, StepTimes, Target, VideoLook, VideoSource,
+};
 use crate::catalog::{AssetRow, Catalog, ContentLook, FoundRow, KnownRows, NewContent, Registered};
 use crate::job_error::JobError;
 use crate::object_name::ContentId;
@@ -22,6 +25,7 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// What a request brought.
 enum Reply {
+    Video(Option<VideoLook>),
     Version(Option<SourceVersion>),
     Thumbnail(Option<ObjectDescription>),
     NamedThumbnail(Option<ObjectDescription>),
@@ -50,7 +54,7 @@ struct Flight<'j> {
 /// What is known since the last start, beside what the protocol knows.
 #[derive(Default)]
 struct Found {
-    version: Option<SourceVersion>,
+    look: Option<VideoLook>,
     row: Option<AssetRow>,
     known: KnownRows,
     /// Of the thumbnail that is there, when this job would have made it.
@@ -60,9 +64,10 @@ struct Found {
     check_answered: Option<Instant>,
 }
 
-/// A picture and the version that it shows.
+/// A picture, and the version that it shows at the time that was chosen.
 struct Made {
     etag: ETag,
+    poster_at: Option<PosterAt>,
     poster: Arc<Poster>,
 }
 
@@ -101,7 +106,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             job,
             video,
             target,
-            own: Own::new(&job.thumbnail, video.key()),
+            own: Own::new(&job.thumbnail, None, video.key()),
             protocol: Protocol::new(kind),
             found: Found::default(),
             made: None,
@@ -127,11 +132,16 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             let (phase, began) = (self.protocol.phase(), Instant::now());
             let (request, depth, reply) = self.next_reply().await;
             *self.time_of(phase) += began.elapsed();
+            let reply = reply?;
             let is_beside = matches!(request, Request::Lookup(_) | Request::Search);
+            let depth = match &reply {
+                Reply::Video(Some(look)) => depth + look.round_trips.saturating_sub(1),
+                _ => depth,
+            };
             let of_look = if is_beside { depth.min(self.start_depth + 1) } else { depth };
             self.beside = self.beside.max(depth - of_look);
             self.depth = self.depth.max(of_look);
-            self.take(&request, reply?);
+            self.take(&request, reply);
         }
     }
 
@@ -179,14 +189,15 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             Request::Open => {
                 self.read_at_once = true;
                 let reading = self.start_reading(None);
-                Box::pin(async move { Ok(Reply::Version(reading.version().await?)) })
+                Box::pin(async move { Ok(Reply::Video(reading.look().await?)) })
             }
-            Request::Version => {
+            Request::Look => {
                 if self.protocol.needs_bytes() {
                     self.found.check_sent = Some(Instant::now());
                 }
-                Box::pin(async move { Ok(Reply::Version(video.version().await?)) })
+                Box::pin(async move { Ok(Reply::Video(video.look().await?)) })
             }
+            Request::Version => Box::pin(async move { Ok(Reply::Version(video.version().await?)) }),
             Request::Thumbnail => {
                 Box::pin(
                     async move { Ok(Reply::Thumbnail(job.store.describe(&target.thumbnail_key).await?)) },
@@ -210,7 +221,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
                 false => {
                     let reading = match &self.found.reading {
                         Some(reading) => Arc::clone(reading),
-                        None => self.start_reading(self.found.version.clone()),
+                        None => self.start_reading(self.found.look.clone()),
                     };
                     Box::pin(async move { Ok(Reply::Bytes(reading.bytes().await)) })
                 }
@@ -251,7 +262,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         condition: Condition,
     ) -> Result<Future<'j, Result<Reply, JobError>>, JobError> {
         let missing = || JobError::new(ErrorKind::Internal, "there is no picture to put");
-        let Made { etag, poster } = self.made.as_ref().ok_or_else(missing)?;
+        let Made { etag, poster, .. } = self.made.as_ref().ok_or_else(missing)?;
         let poster = Arc::clone(poster);
         let metadata = Marker::new(etag.clone(), &self.own, &poster, content).to_metadata();
         let (job, target) = (self.job, self.target);
@@ -270,14 +281,15 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         }))
     }
 
-    fn start_reading(&mut self, expected: Option<SourceVersion>) -> Arc<Reading> {
-        let reading = Reading::start(self.video, expected, self.job.maker());
+    fn start_reading(&mut self, looked: Option<VideoLook>) -> Arc<Reading> {
+        let reading = Reading::start(self.video, looked, self.job.maker());
         self.found.reading = Some(Arc::clone(&reading));
         reading
     }
 
     fn is_made(&self, etag: &ETag) -> bool {
-        self.made.as_ref().is_some_and(|made| made.etag == *etag)
+        let is_same = |made: &Made| made.etag == *etag && made.poster_at == self.own.poster_at;
+        self.made.as_ref().is_some_and(is_same)
     }
 
     /// Waits for one of the requests that are on their way.
@@ -308,15 +320,13 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
     fn take(&mut self, request: &Request<ETag>, reply: Reply) {
         let is_check = self.protocol.needs_bytes();
         let answer = match reply {
-            Reply::Version(version) => {
-                let etag = version.as_ref().map(|version| version.etag.clone());
+            Reply::Video(look) => {
                 if is_check {
                     self.found.check_answered = Some(Instant::now());
-                } else if self.protocol.version().is_none() {
-                    self.found.version = version;
                 }
-                Answer::Version(etag)
+                Answer::Video(look.map(|look| self.take_look(look, is_check)))
             }
+            Reply::Version(version) => Answer::Version(version.map(|version| version.etag)),
             Reply::Thumbnail(thumbnail) => {
                 if is_check {
                     self.found.check_answered = Some(Instant::now());
@@ -361,6 +371,19 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         }
     }
 
+    /// What a look at the video says; one for the check changes nothing.
+    fn take_look(&mut self, look: VideoLook, is_check: bool) -> Video<ETag> {
+        let own = Own::new(&self.job.thumbnail, look.poster_at, self.video.key());
+        let (version, settings) = (look.version.etag.clone(), own.settings_id());
+        if !is_check {
+            if let Some(PosterAt { time, by }) = look.poster_at {
+                telemetry::chosen(self.video.key(), &time.to_string(), by.as_str());
+            }
+            (self.own, self.found.look) = (own, Some(look));
+        }
+        Video { version, settings }
+    }
+
     fn take_row(&mut self, FoundRow { row, known, .. }: FoundRow) -> Option<Row> {
         self.found.known = known;
         self.found.row.clone_from(&row);
@@ -378,7 +401,8 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             return Answer::Picture { duration: None, is_late: false };
         };
         self.spent = self.spent.and(poster.ledger);
-        self.made = Some(Made { etag: etag.clone(), poster: Arc::new(poster) });
+        let poster_at = self.own.poster_at;
+        self.made = Some(Made { etag: etag.clone(), poster_at, poster: Arc::new(poster) });
         let Found { check_sent, check_answered, reading, .. } = &self.found;
         // Bytes that were requested after the check: the end of reading was taken too early.
         let last_request = reading.as_ref().and_then(|reading| reading.last_request());
@@ -419,7 +443,8 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             Status::Unchanged => telemetry::unchanged(key, id),
             _ => telemetry::done(key, id),
         }
-        let made = self.made.as_ref().filter(|made| Some(&made.etag) == self.protocol.version());
+        let is_made = self.protocol.version().is_some_and(|etag| self.is_made(etag));
+        let made = self.made.as_ref().filter(|_| is_made);
         let marker = made.map(|made| Marker::new(made.etag.clone(), &self.own, &made.poster, id));
         let missing = || JobError::new(ErrorKind::Internal, "the thumbnail has no marker");
         let marker = marker.or(self.found.marker).ok_or_else(missing)?;
@@ -433,7 +458,11 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             spent = spent.and(Ledger { requests, bytes_fetched, round_trips: 1, ..Ledger::default() });
         }
         let report = Report::of(status, self.job.store.bucket(), key, id, self.target, &marker);
-        Ok(report.within(isolation).spent(spent, self.steps).in_round_trips(round_trips))
+        Ok(report
+            .at(self.own.poster_at)
+            .within(isolation)
+            .spent(spent, self.steps)
+            .in_round_trips(round_trips))
     }
 }
 

@@ -6,8 +6,9 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 use sha2::{Digest as _, Sha256};
 
+use super::choice::{ChosenBy, PosterAt};
 use super::poster::{Poster, whole_seconds};
-use super::protocol::{Mark, Pending, Seen};
+use super::protocol::{Mark, Pending, Seen, SettingsId};
 use crate::config::ThumbnailSettings;
 use crate::object_name::ContentId;
 use crate::store::{ETag, ObjectDescription};
@@ -26,6 +27,7 @@ const PICTURE_SIZE: &str = "picture-size";
 const PENDING: &str = "pending";
 const CONTENT_ID: &str = "content-id";
 const SOURCE_KEY: &str = "source-key";
+const CHOSEN_BY: &str = "poster-at-by";
 
 impl Pending {
     /// As version 0.1 writes it, and reads it.
@@ -63,6 +65,8 @@ pub(super) struct Marker {
     pub(super) content_id: Option<ContentId>,
     /// The key of the video, from [`source_key`]; `None` in those of version 0.1.
     pub(super) source_key: Option<String>,
+    /// What chose the time of the frame, if it was not the settings.
+    pub(super) chosen_by: Option<ChosenBy>,
 }
 
 /// The key of a video in 32 characters, however long it is: metadata have 2 KB in all.
@@ -76,11 +80,29 @@ pub(super) fn source_key(key: &str) -> String {
 pub(super) struct Own {
     pub(super) settings: String,
     pub(super) source_key: String,
+    /// The time that people chose for this video; the settings contain it.
+    pub(super) poster_at: Option<PosterAt>,
 }
 
 impl Own {
-    pub(super) fn new(thumbnail: &ThumbnailSettings, key: &str) -> Self {
-        Self { settings: settings(thumbnail), source_key: source_key(key) }
+    pub(super) fn new(thumbnail: &ThumbnailSettings, poster_at: Option<PosterAt>, key: &str) -> Self {
+        let request = PosterAt::applied_to(thumbnail.request, poster_at);
+        let settings = settings(&ThumbnailSettings { request, ..thumbnail.clone() });
+        Self { settings, source_key: source_key(key), poster_at }
+    }
+
+    /// The number of the settings.
+    pub(super) fn settings_id(&self) -> SettingsId {
+        settings_id(&self.settings)
+    }
+
+    /// Whether a thumbnail is made as this job would make it, if nothing but the choice of a time is unknown.
+    pub(super) fn may_have_made(&self, thumbnail: &ObjectDescription) -> bool {
+        Marker::read(&thumbnail.metadata).is_some_and(|marker| {
+            let is_chosen = marker.chosen_by.is_some();
+            marker.settings == self.settings
+                || is_chosen && differ_in_time_alone(&marker.settings, &self.settings)
+        })
     }
 
     /// A thumbnail as the order of the job sees it.
@@ -92,7 +114,7 @@ impl Own {
     pub(super) fn mark(&self, marker: &Marker) -> Mark<ETag> {
         Mark {
             source: marker.source_etag.clone(),
-            same_settings: marker.settings == self.settings,
+            settings: settings_id(&marker.settings),
             pending: marker.pending,
             duration: marker.stored_duration(),
             content: marker.content_id,
@@ -101,9 +123,25 @@ impl Own {
     }
 }
 
+/// The number of the settings that this text names: the first 8 bytes of its SHA-256.
+fn settings_id(settings: &str) -> SettingsId {
+    SettingsId(Sha256::digest(settings).iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte)))
+}
+
+/// Whether settings differ in nothing but the time of the frame.
+fn differ_in_time_alone(settings: &str, others: &str) -> bool {
+    let without_time = |settings: &str| {
+        let mut parts: Vec<String> = settings.split(';').map(str::to_owned).collect();
+        parts.retain(|part| !part.starts_with("at="));
+        parts
+    };
+    without_time(settings) == without_time(others)
+}
+
 /// The settings a thumbnail depends on, in readable form: when they change, it is made again.
 pub(super) fn settings(settings: &ThumbnailSettings) -> String {
-    let ThumbnailSettings { request: FrameRequest { time, pick, encoding, .. }, cache_control } = settings;
+    let ThumbnailSettings { request: FrameRequest { time, pick, encoding, .. }, cache_control, .. } =
+        settings;
     let side = |side: Option<std::num::NonZeroU32>| side.map_or_else(String::new, |side| side.to_string());
     let (width, height) = (side(encoding.bounds.max_width), side(encoding.bounds.max_height));
     let (format, quality) = (encoding.format.extension(), encoding.quality.get());
@@ -132,6 +170,7 @@ impl Marker {
             pending: Pending::Nothing,
             content_id: Some(id),
             source_key: Some(own.source_key.clone()),
+            chosen_by: own.poster_at.map(|poster_at| poster_at.by),
         }
     }
 
@@ -156,6 +195,7 @@ impl Marker {
         values.extend(self.pending.as_str().map(|pending| (PENDING, pending.to_owned())));
         values.extend(self.content_id.map(|id| (CONTENT_ID, id.to_string())));
         values.extend(self.source_key.clone().map(|key| (SOURCE_KEY, key)));
+        values.extend(self.chosen_by.map(|by| (CHOSEN_BY, by.as_str().to_owned())));
         let encode = |value: &str| utf8_percent_encode(value, ENCODED).to_string();
         values.into_iter().map(|(name, value)| (name.to_owned(), encode(&value))).collect()
     }
@@ -187,6 +227,7 @@ impl Marker {
                 None => None,
             },
             source_key: value(SOURCE_KEY).map(std::borrow::Cow::into_owned),
+            chosen_by: value(CHOSEN_BY).and_then(|by| ChosenBy::from_name(&by)),
         })
     }
 }
@@ -208,6 +249,7 @@ mod tests {
             pending: Pending::ContentAndRow,
             content_id: None,
             source_key: None,
+            chosen_by: None,
         }
     }
 
@@ -227,7 +269,8 @@ mod tests {
         let without_duration = Marker { duration_seconds: None, ..marker() };
         let picked = Marker { frame_reason: FrameReason::Keyframe, ..completed() };
         assert_eq!(picked.to_metadata()[FRAME_REASON], "at_target", "version 0.1 knows no other");
-        for marker in [marker(), without_row, completed(), without_duration, picked] {
+        let chosen = Marker { chosen_by: Some(ChosenBy::Tag), ..completed() };
+        for marker in [marker(), without_row, completed(), without_duration, picked, chosen] {
             let metadata = marker.to_metadata();
             assert!(metadata.values().all(|value| value.bytes().all(|byte| byte.is_ascii_graphic())));
             assert_eq!(Marker::read(&metadata), Some(marker));
@@ -259,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_video_of_another_key_is_foreign_if_it_is_named() {
-        let own = |key| Own::new(&ThumbnailSettings::default(), key);
+        let own = |key| Own::new(&ThumbnailSettings::default(), None, key);
         assert!(!own("videos/7_x.mp4").mark(&completed()).is_foreign);
         assert!(own("videos/b/7_x.mp4").mark(&completed()).is_foreign);
         assert!(!own("videos/b/7_x.mp4").mark(&marker()).is_foreign);

@@ -7,13 +7,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::choice::PosterAt;
 use super::progress::{ReadProgress, SourceVersion};
 use super::source::VideoSource;
 use super::stamp;
 use crate::cage::{Layers, Opener};
-use crate::config::ThumbnailSettings;
 use crate::job_error::JobError;
-use crate::{CancelToken, ErrorKind, FrameReason, Ledger, OpenOptions, Thumbnail, telemetry};
+use crate::{CancelToken, ErrorKind, FrameReason, FrameRequest, Ledger, OpenOptions, Thumbnail, telemetry};
 
 /// How often a wait for a turn looks at the cancel token.
 const LOOK_UP: Duration = Duration::from_millis(50);
@@ -41,7 +41,8 @@ impl Poster {
 /// Everything that a picture takes besides its video.
 #[derive(Debug, Clone)]
 pub(super) struct PosterMaker {
-    pub(super) settings: ThumbnailSettings,
+    /// The frame and the picture, where nobody chose another time for this video.
+    pub(super) request: FrameRequest,
     pub(super) options: OpenOptions,
     pub(super) opener: Opener,
     pub(super) decoders: Option<Arc<Semaphore>>,
@@ -55,12 +56,16 @@ impl PosterMaker {
         expected: Option<&SourceVersion>,
         progress: &Arc<ReadProgress>,
     ) -> Result<Option<Poster>, JobError> {
-        let Self { settings, options, opener, decoders } = self;
+        let Self { request, options, opener, decoders } = self;
         let key = video.key();
         // Its packets are asked for while it is being opened.
         let time = options.limits.max_time;
         let size = expected.map(|version| version.size).or(video.size_hint());
-        let options = options.with_frame(settings.request).with_total_time(time);
+        let request = {
+            let progress = Arc::clone(progress);
+            move || PosterAt::applied_to(request, progress.choice().poster_at)
+        };
+        let options = options.with_frame_later(request.clone()).with_total_time(time);
         let options = size.into_iter().fold(options, OpenOptions::with_size_hint);
         let Some(mut media) = video.open(expected, &options, &opener, progress)? else { return Ok(None) };
         progress.opened();
@@ -78,7 +83,7 @@ impl PosterMaker {
         }
         // The packets go on arriving while this one waits for its turn.
         let turn = decoders.map(|decoders| wait_for_turn(decoders, &options)).transpose()?;
-        let picture = match media.picture(&settings.request) {
+        let picture = match media.picture(&request()) {
             Err(error) if error.is_replaced() => return Ok(None),
             picture => picture?,
         };

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::choice::PosterAt;
 use crate::store::ETag;
 
 /// Which version of a video there is.
@@ -15,6 +16,25 @@ pub struct SourceVersion {
     pub etag: ETag,
     /// Bytes of the video.
     pub size: u64,
+}
+
+/// What the job must know of a video before it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VideoLook {
+    /// Which version there is.
+    pub version: SourceVersion,
+    /// The time that people chose for its thumbnail.
+    pub poster_at: Option<PosterAt>,
+    /// Requests in a row that it took.
+    pub round_trips: u64,
+}
+
+/// One for which nobody chose a time, found by one request.
+impl From<SourceVersion> for VideoLook {
+    fn from(version: SourceVersion) -> Self {
+        Self { version, poster_at: None, round_trips: 1 }
+    }
 }
 
 /// Bytes that are read of a video before it is known whether it is done already. Pieces of bodies that are on their way come on top.
@@ -30,10 +50,19 @@ pub(super) enum Need {
     NotNeeded,
 }
 
+/// The time that people chose for the thumbnail, and the requests that were made to find it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) is_known: bool,
+    pub(super) poster_at: Option<PosterAt>,
+    pub(super) round_trips: u64,
+}
+
 /// What is known of the reading.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) version: Option<SourceVersion>,
+    pub(super) choice: Choice,
     pub(super) need: Need,
     pub(super) is_open: bool,
     /// Requests whose bodies have not ended.
@@ -49,8 +78,25 @@ pub(super) struct State {
 pub struct ReadProgress(watch::Sender<State>);
 
 impl ReadProgress {
-    pub(super) fn new(need: Need) -> Self {
-        Self(watch::Sender::new(State { need, ..State::default() }))
+    /// Begins to read what was looked at, or whatever there is.
+    pub(super) fn new(looked: Option<&VideoLook>) -> Self {
+        let need = if looked.is_some() { Need::Needed } else { Need::Unknown };
+        let poster_at = looked.and_then(|look| look.poster_at);
+        let choice = Choice { is_known: looked.is_some(), poster_at, round_trips: 0 };
+        Self(watch::Sender::new(State { need, choice, ..State::default() }))
+    }
+
+    /// Reports the time that people chose for the thumbnail, after so many requests of its own to find it. The first report counts.
+    pub fn chosen(&self, poster_at: Option<PosterAt>, round_trips: u64) {
+        self.0.send_modify(|state| {
+            if !state.choice.is_known {
+                state.choice = Choice { is_known: true, poster_at, round_trips };
+            }
+        });
+    }
+
+    pub(super) fn choice(&self) -> Choice {
+        self.state().choice
     }
 
     /// Reports the version that is read. The first report counts.

@@ -9,10 +9,11 @@
 //!    settings with a row that agrees: done. The same thumbnail with another row or none: step 6, nothing is decoded.
 //! 2. *Read*: the rest of the video.
 //! 3. *Check*, beside decoding: video and thumbnail once more, and the thumbnail that the row names if that is another. The job starts
-//!    over when the video was replaced, or when the thumbnail is neither that of step 1 nor of this version.
+//!    over when the video was replaced, when people chose another time for its frame, or when the thumbnail is neither that of step 1
+//!    nor of this version.
 //! 4. *Upsert*, unless a thumbnail of this version was seen and the content exists. A video whose name has no id is registered first.
-//! 5. *Put* the thumbnail, on condition that it is still that of step 1. Where it is not, look again: of this version, continue; else
-//!    start over.
+//! 5. *Put* the thumbnail, on condition that it is still that of step 1. Where it is not, look again: of this version and with these
+//!    settings, continue; else start over.
 //! 6. *Row*.
 //! 7. *Last*: video and thumbnail side by side. Another version: start over.
 //!
@@ -47,13 +48,24 @@ pub(super) enum Pending {
     ContentAndRow,
 }
 
+/// Settings of a thumbnail, the time that people chose among them: equal settings have one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct SettingsId(pub(super) u64);
+
+/// A version of the video, and the settings of its thumbnail.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Video<E> {
+    pub(super) version: E,
+    pub(super) settings: SettingsId,
+}
+
 /// The part of a thumbnail's metadata that the order of the job depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Mark<E> {
     /// ETag of the version that the thumbnail shows.
     pub(super) source: E,
-    /// Whether it was made with the settings of this job.
-    pub(super) same_settings: bool,
+    /// The settings that it was made with.
+    pub(super) settings: SettingsId,
     pub(super) pending: Pending,
     /// Duration of the video in whole seconds.
     pub(super) duration: u32,
@@ -96,8 +108,10 @@ pub(super) struct Kind {
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Request<E> {
-    /// The first bytes of the video, and with them its version.
+    /// The first bytes of the video, and with them its version and what people chose for it.
     Open,
+    /// The version of the video, and what people chose for it.
+    Look,
     /// The version of the video.
     Version,
     /// Metadata of the thumbnail.
@@ -131,7 +145,8 @@ pub(super) enum Request<E> {
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Answer<E> {
-    /// To [`Request::Open`] and [`Request::Version`]; `None` when there is no video.
+    /// To [`Request::Open`] and [`Request::Look`]; `None` when there is no video.
+    Video(Option<Video<E>>),
     Version(Option<E>),
     Thumbnail(Option<Seen<E>>),
     NamedThumbnail(Option<Mark<E>>),
@@ -202,7 +217,7 @@ enum Step {
 /// The answers since the last start.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Known<E> {
-    version: Option<E>,
+    video: Option<Video<E>>,
     thumbnail: Option<Option<Seen<E>>>,
     row: Option<Row>,
     content_exists: bool,
@@ -218,10 +233,16 @@ struct Known<E> {
     is_new_content: bool,
 }
 
+impl<E> Known<E> {
+    fn version(&self) -> Option<&E> {
+        self.video.as_ref().map(|video| &video.version)
+    }
+}
+
 impl<E> Default for Known<E> {
     fn default() -> Self {
         Self {
-            version: None,
+            video: None,
             thumbnail: None,
             row: None,
             content_exists: false,
@@ -279,8 +300,8 @@ impl<E: Clone + PartialEq> Protocol<E> {
     }
 
     /// The version that the work is on.
-    pub(super) const fn version(&self) -> Option<&E> {
-        self.known.version.as_ref()
+    pub(super) fn version(&self) -> Option<&E> {
+        self.known.version()
     }
 
     /// Whether thumbnail, content and row are written in this step: the job must not be cancelled in between.
@@ -306,9 +327,9 @@ impl<E: Clone + PartialEq> Protocol<E> {
         let mut wanted = Vec::new();
         match self.step {
             Step::Look => {
-                if known.version.is_none() {
+                if known.video.is_none() {
                     let reads = self.kind.reads_at_once && self.starts == 0;
-                    wanted.push(if reads { Request::Open } else { Request::Version });
+                    wanted.push(if reads { Request::Open } else { Request::Look });
                 }
                 if known.thumbnail.is_none() {
                     wanted.push(Request::Thumbnail);
@@ -316,12 +337,12 @@ impl<E: Clone + PartialEq> Protocol<E> {
                 wanted.extend(self.wanted_row());
             }
             Step::Read => {
-                wanted.extend(known.version.clone().map(Request::Bytes));
+                wanted.extend(known.version().cloned().map(Request::Bytes));
                 wanted.extend(self.wanted_row());
             }
             Step::Check => {
                 if known.duration.is_none() {
-                    wanted.extend(known.version.clone().map(Request::Picture));
+                    wanted.extend(known.version().cloned().map(Request::Picture));
                 }
                 self.want_again(&mut wanted);
                 match self.wanted_row() {
@@ -349,7 +370,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
 
     fn want_again(&self, wanted: &mut Vec<Request<E>>) {
         if !self.known.same_version {
-            wanted.push(Request::Version);
+            wanted.push(if self.step == Step::Check { Request::Look } else { Request::Version });
         }
         if self.known.thumbnail_again.is_none() {
             wanted.push(Request::Thumbnail);
@@ -389,10 +410,11 @@ impl<E: Clone + PartialEq> Protocol<E> {
     pub(super) fn answer(&mut self, answer: Answer<E>) {
         let known = &mut self.known;
         match answer {
-            Answer::Version(None) if self.step == Step::Look => return self.step = Step::End(End::Gone),
-            Answer::Version(version) if self.step == Step::Look => known.version = version,
-            Answer::Version(version) if version == known.version => known.same_version = true,
-            Answer::Version(_) => return self.start_over(),
+            Answer::Video(None) if self.step == Step::Look => return self.step = Step::End(End::Gone),
+            Answer::Video(video) if self.step == Step::Look => known.video = video,
+            Answer::Video(video) if video == known.video => known.same_version = true,
+            Answer::Version(version) if version.as_ref() == known.version() => known.same_version = true,
+            Answer::Video(_) | Answer::Version(_) => return self.start_over(),
             Answer::Thumbnail(seen) => {
                 if mark(&seen).is_some_and(|mark| mark.is_foreign) {
                     return self.step = Step::End(End::Foreign);
@@ -405,7 +427,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
             }
             Answer::NamedThumbnail(mark) => {
                 let is_of = |version: &E| mark.as_ref().is_some_and(|mark| mark.is_of(version));
-                known.named_thumbnail = Some(known.version.as_ref().is_some_and(is_of));
+                known.named_thumbnail = Some(known.version().is_some_and(is_of));
             }
             Answer::Lookup { content_exists, row } => {
                 known.looked_up = true;
@@ -459,8 +481,8 @@ impl<E: Clone + PartialEq> Protocol<E> {
 
     fn settle_look(&mut self) {
         let known = &self.known;
-        let (Some(version), Some(thumbnail)) = (&known.version, &known.thumbnail) else { return };
-        let Some(done) = self.reusable(version, thumbnail) else { return self.step = Step::Read };
+        let (Some(video), Some(thumbnail)) = (&known.video, &known.thumbnail) else { return };
+        let Some(done) = reusable(video, thumbnail) else { return self.step = Step::Read };
         let duration = done.duration;
         let row = known.row.filter(|row| self.is_of_content(row));
         if let Some(row) = row
@@ -480,7 +502,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
     fn settle_check(&mut self) {
         let known = &self.known;
         let (Some(version), Some(first), Some(again)) =
-            (&known.version, &known.thumbnail, &known.thumbnail_again)
+            (known.version(), &known.thumbnail, &known.thumbnail_again)
         else {
             return;
         };
@@ -496,7 +518,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
 
     fn settle_last(&mut self) {
         let known = &self.known;
-        let (Some(version), Some(again)) = (&known.version, &known.thumbnail_again) else { return };
+        let (Some(version), Some(again)) = (known.version(), &known.thumbnail_again) else { return };
         // One that is absent may be one that may not be read.
         if mark(again).is_some_and(|mark| mark.source != *version) {
             return self.start_over();
@@ -504,11 +526,6 @@ impl<E: Clone + PartialEq> Protocol<E> {
         if let (true, Some(content)) = (known.same_version, known.content) {
             self.step = Step::End(End::Processed(content));
         }
-    }
-
-    /// The thumbnail, if it is what this job would make.
-    fn reusable<'s>(&self, version: &E, seen: &'s Option<Seen<E>>) -> Option<&'s Mark<E>> {
-        mark(seen).filter(|mark| mark.is_of(version) && mark.same_settings)
     }
 
     /// Whether the row belongs to the content that the name of the video has.
@@ -529,7 +546,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
         let is_of = |version: &E| {
             known.thumbnail_again.as_ref().and_then(mark).is_some_and(|mark| mark.is_of(version))
         };
-        let is_seen = known.version.as_ref().is_some_and(is_of) || known.named_thumbnail == Some(true);
+        let is_seen = known.version().is_some_and(is_of) || known.named_thumbnail == Some(true);
         let stays = known.content_exists && !known.is_new_content;
         if stays && (is_seen || self.kind.keeps_contents) {
             self.put_or_write_row();
@@ -540,8 +557,8 @@ impl<E: Clone + PartialEq> Protocol<E> {
 
     fn put_or_write_row(&mut self) {
         let known = &self.known;
-        let is_there = match (&known.version, &known.thumbnail_again) {
-            (Some(version), Some(again)) => self.reusable(version, again).is_some(),
+        let is_there = match (&known.video, &known.thumbnail_again) {
+            (Some(video), Some(again)) => reusable(video, again).is_some(),
             _ => false,
         };
         self.step = if is_there { Step::Row } else { Step::Put };
@@ -549,8 +566,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
 
     fn after_conflict(&mut self, seen: &Option<Seen<E>>) {
         let known = &self.known;
-        let is_of = |version: &E| mark(seen).is_some_and(|mark| mark.is_of(version));
-        if known.version.as_ref().is_some_and(is_of) {
+        if known.video.as_ref().is_some_and(|video| reusable(video, seen).is_some()) {
             return self.step = Step::Row;
         }
         // There for the put and absent for the look: deleted in between, or it may not be read. One more turn shows which.
@@ -570,6 +586,11 @@ impl<E: Clone + PartialEq> Protocol<E> {
     }
 }
 
+/// The thumbnail, if it is what the job would make.
+fn reusable<'s, E: Clone + PartialEq>(video: &Video<E>, seen: &'s Option<Seen<E>>) -> Option<&'s Mark<E>> {
+    mark(seen).filter(|mark| mark.is_of(&video.version) && mark.settings == video.settings)
+}
+
 fn mark<E>(seen: &Option<Seen<E>>) -> Option<&Mark<E>> {
     seen.as_ref().and_then(|seen| seen.mark.as_ref())
 }
@@ -578,10 +599,16 @@ fn mark<E>(seen: &Option<Seen<E>>) -> Option<&Mark<E>> {
 mod tests {
     use super::*;
 
+    const SETTINGS: SettingsId = SettingsId(0);
+
+    fn video(version: u8) -> Option<Video<u8>> {
+        Some(Video { version, settings: SETTINGS })
+    }
+
     fn seen(etag: u8, source: u8, is_foreign: bool) -> Seen<u8> {
         let mark = Mark {
             source,
-            same_settings: true,
+            settings: SETTINGS,
             pending: Pending::Nothing,
             duration: 7,
             content: ContentId::new(1),
@@ -602,7 +629,7 @@ mod tests {
         for _ in 0..20 {
             let Some(request) = protocol.wants().into_iter().next() else { break };
             protocol.answer(match request {
-                Request::Open | Request::Version => Answer::Version(Some(1)),
+                Request::Open | Request::Look => Answer::Video(video(1)),
                 Request::Thumbnail => Answer::Thumbnail(None),
                 Request::Lookup(_) => Answer::Lookup { content_exists: false, row: None },
                 Request::Search => Answer::Search(None),
@@ -655,14 +682,14 @@ mod tests {
     fn a_late_picture_repeats_the_check() {
         let kind = Kind { named: ContentId::new(1), keeps_contents: false, reads_at_once: true };
         let mut protocol = Protocol::new(kind);
-        protocol.answer(Answer::Version(Some(1)));
+        protocol.answer(Answer::Video(video(1)));
         protocol.answer(Answer::Thumbnail(None));
         protocol.answer(Answer::Lookup { content_exists: false, row: None });
         protocol.answer(Answer::Search(None));
         protocol.answer(Answer::Bytes(true));
-        protocol.answer(Answer::Version(Some(1)));
+        protocol.answer(Answer::Video(video(1)));
         protocol.answer(Answer::Thumbnail(None));
         protocol.answer(Answer::Picture { duration: Some(7), is_late: true });
-        assert_eq!(protocol.wants(), [Request::Version, Request::Thumbnail]);
+        assert_eq!(protocol.wants(), [Request::Look, Request::Thumbnail]);
     }
 }

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::Job;
 use super::poster::{Poster, PosterMaker};
-use super::progress::{Need, ReadProgress, SourceVersion, State};
+use super::progress::{Need, ReadProgress, State, VideoLook};
 use super::source::VideoSource;
 use crate::ErrorKind;
 use crate::job_error::JobError;
@@ -43,14 +43,14 @@ impl Reading {
     /// Begins to read a version, or the one that is there.
     pub(super) fn start<V: VideoSource>(
         video: &V,
-        expected: Option<SourceVersion>,
+        looked: Option<VideoLook>,
         maker: PosterMaker,
     ) -> Arc<Self> {
-        let need = if expected.is_some() { Need::Needed } else { Need::Unknown };
-        let progress = Arc::new(ReadProgress::new(need));
+        let progress = Arc::new(ReadProgress::new(looked.as_ref()));
         let (video, shared, span) = (video.clone(), Arc::clone(&progress), tracing::Span::current());
         let task = tokio::task::spawn_blocking(move || {
             let _ending = Ending(Arc::clone(&shared));
+            let expected = looked.map(|look| look.version);
             span.in_scope(|| maker.make(&video, expected.as_ref(), &shared))
         });
         Arc::new(Self { progress, task: Mutex::new(Task::Running(task)) })
@@ -76,14 +76,16 @@ impl Reading {
         self.progress.until(|state| state.has_ended || is_so(state)).await;
     }
 
-    /// Waits for the version in the first answer; `None` when there is no video.
+    /// Waits for what the first answer says; `None` when there is no video.
     ///
     /// # Errors
     /// As reading fails before that.
-    pub(super) async fn version(&self) -> Result<Option<SourceVersion>, JobError> {
+    pub(super) async fn look(&self) -> Result<Option<VideoLook>, JobError> {
         self.until(|state| state.version.is_some()).await;
-        if let Some(version) = self.progress.state().version.clone() {
-            return Ok(Some(version));
+        if let Some(version) = self.progress.version() {
+            let choice = self.progress.choice();
+            let (poster_at, round_trips) = (choice.poster_at, 1 + choice.round_trips);
+            return Ok(Some(VideoLook { version, poster_at, round_trips }));
         }
         match self.poster().await {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -143,7 +145,7 @@ impl Drop for Reading {
 impl<S, C> Job<S, C> {
     pub(super) fn maker(&self) -> PosterMaker {
         PosterMaker {
-            settings: self.thumbnail.clone(),
+            request: self.thumbnail.request,
             options: self.options.clone(),
             opener: self.opener.clone(),
             decoders: self.decoders.clone(),

@@ -1,15 +1,27 @@
 //! An object in S3 as the job's video.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::OnceCell;
 
-use super::{ReadProgress, SourceVersion, VideoSource};
+use super::choice::{ChosenBy, POSTER_AT, PosterAt};
+use super::{ReadProgress, SourceVersion, VideoLook, VideoSource};
 use crate::OpenOptions;
 use crate::cage::{Opened, Opener};
 use crate::job_error::JobError;
-use crate::source::{BoxFuture, GetRange, RangeBody, RangeReply, RangeSource, S3Source, SourceError};
-use crate::store::{ETag, S3Store, Store as _};
+use crate::source::{
+    BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeSource, S3Source, SourceError, s3_reply,
+};
+use crate::store::{ETag, S3Store, Store as _, metadata, tags};
+
+/// What people have noted with an object.
+struct Notes {
+    metadata: BTreeMap<String, String>,
+    /// How many tags it has.
+    tags: u32,
+}
 
 /// An object in S3, by its key.
 #[derive(Debug, Clone)]
@@ -18,6 +30,7 @@ pub struct RemoteVideo {
     key: String,
     url: String,
     size_hint: Option<u64>,
+    reads_tag: bool,
 }
 
 impl RemoteVideo {
@@ -28,13 +41,28 @@ impl RemoteVideo {
     pub fn new(store: &S3Store, key: impl Into<String>) -> Result<Self, JobError> {
         let key = key.into();
         let url = store.url(&key)?;
-        Ok(Self { store: store.clone(), key, url, size_hint: None })
+        Ok(Self { store: store.clone(), key, url, size_hint: None, reads_tag: false })
     }
 
     /// The same, said to have this many bytes. A wrong size costs requests, nothing else.
     #[must_use]
     pub fn with_size_hint(self, bytes: Option<u64>) -> Self {
         Self { size_hint: bytes, ..self }
+    }
+
+    /// The same; its tag `poster-at` may choose the time of its frame.
+    #[must_use]
+    pub fn with_poster_at_tag(self, reads_tag: bool) -> Self {
+        Self { reads_tag, ..self }
+    }
+
+    /// The time that people chose, and how many requests it took to find it.
+    async fn choice(&self, notes: &Notes) -> Result<(Option<PosterAt>, u64), SourceError> {
+        let reads_tag = self.reads_tag && notes.tags > 0;
+        let tag = if reads_tag { self.store.tag(&self.key, POSTER_AT).await? } else { None };
+        let by_tag = tag.and_then(|text| PosterAt::read(&text, ChosenBy::Tag, &self.key));
+        let by_metadata = || PosterAt::read(notes.metadata.get(POSTER_AT)?, ChosenBy::Metadata, &self.key);
+        Ok((by_tag.or_else(by_metadata), u64::from(reads_tag)))
     }
 }
 
@@ -49,6 +77,16 @@ impl VideoSource for RemoteVideo {
 
     fn size_hint(&self) -> Option<u64> {
         self.size_hint
+    }
+
+    async fn look(&self) -> Result<Option<VideoLook>, JobError> {
+        let Some(object) = self.store.describe_readable(&self.key).await? else { return Ok(None) };
+        let notes = Notes { metadata: object.metadata, tags: object.tags };
+        let choice = self.choice(&notes).await;
+        let (poster_at, requests) =
+            choice.map_err(|error| self.store.error("read the tags of", &self.key, error))?;
+        let version = SourceVersion { etag: object.etag, size: object.size };
+        Ok(Some(VideoLook { version, poster_at, round_trips: 1 + requests }))
     }
 
     async fn version(&self) -> Result<Option<SourceVersion>, JobError> {
@@ -68,7 +106,12 @@ impl VideoSource for RemoteVideo {
             Some(version) => source.with_etag(version.etag.as_str()),
             None => source,
         };
-        let source = Watched { source, progress: Arc::clone(progress) };
+        let source = Watched {
+            source,
+            video: self.clone(),
+            progress: Arc::clone(progress),
+            identified: OnceCell::new(),
+        };
         match opener.open_source(source, options) {
             Err(error) if error.is_replaced() => Ok(None),
             media => Ok(Some(media?)),
@@ -79,7 +122,22 @@ impl VideoSource for RemoteVideo {
 /// An object whose requests are noted, and whose bodies wait until the job needs them.
 struct Watched {
     source: S3Source,
+    video: RemoteVideo,
     progress: Arc<ReadProgress>,
+    /// Set when version and choice are reported.
+    identified: OnceCell<()>,
+}
+
+impl Watched {
+    async fn identify(&self, identity: &Identity, notes: &Notes) -> Result<(), SourceError> {
+        if !self.progress.choice().is_known {
+            let (poster_at, requests) = self.video.choice(notes).await?;
+            self.progress.chosen(poster_at, requests);
+        }
+        let etag = ETag::new(identity.etag.clone().unwrap_or_default());
+        self.progress.identified(SourceVersion { etag, size: identity.size });
+        Ok(())
+    }
 }
 
 /// A request until its body has ended or is given up.
@@ -120,9 +178,11 @@ impl RangeSource for Watched {
                 return Err(not_needed());
             }
             let in_flight = InFlight::new(&self.progress);
-            let RangeReply { identity, range, body } = self.source.get(request).await?;
-            let etag = ETag::new(identity.etag.clone().unwrap_or_default());
-            self.progress.identified(SourceVersion { etag, size: identity.size });
+            let asked = request.range;
+            let output = self.source.answer(request).await?;
+            let notes = Notes { metadata: metadata(output.metadata()), tags: tags(output.tag_count()) };
+            let RangeReply { identity, range, body } = s3_reply(output, asked)?;
+            self.identified.get_or_try_init(|| self.identify(&identity, &notes)).await?;
             let progress = Arc::clone(&self.progress);
             Ok(RangeReply::new(identity, range, Body { body, in_flight: Some(in_flight), progress }))
         })

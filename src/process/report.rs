@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::choice::PosterAt;
 use super::marker::Marker;
 use super::target::Target;
 use crate::cage::Layers;
@@ -74,6 +75,9 @@ pub struct Report {
     pub frame_pts_seconds: Option<f64>,
     /// Why that frame was taken.
     pub frame_reason: Option<FrameReason>,
+    /// The time that people chose for the frame of this video, and where they said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poster_at: Option<PosterAt>,
     /// Width of the thumbnail.
     pub width: Option<u32>,
     /// Height of the thumbnail.
@@ -136,6 +140,7 @@ impl Report {
             duration_seconds: None,
             frame_pts_seconds: None,
             frame_reason: None,
+            poster_at: None,
             width: None,
             height: None,
             ledger: Ledger::default(),
@@ -144,6 +149,10 @@ impl Report {
             steps: StepTimes::default(),
             elapsed_ms: 0,
         }
+    }
+
+    pub(super) fn at(self, poster_at: Option<PosterAt>) -> Self {
+        Self { poster_at, ..self }
     }
 
     pub(super) fn within(self, isolation: Option<Layers>) -> Self {
@@ -166,6 +175,8 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FrameTime;
+    use crate::process::ChosenBy;
 
     /// A report with something in every field.
     fn whole() -> Report {
@@ -194,6 +205,7 @@ mod tests {
             duration_seconds: Some(10.033_333),
             frame_pts_seconds: Some(5.005),
             frame_reason: Some(FrameReason::HalfDuration),
+            poster_at: Some(PosterAt::new(FrameTime::default(), ChosenBy::Tag)),
             width: Some(640),
             height: Some(360),
             ..Report::new(Status::Processed, "films", "videos/7_one.mp4")

@@ -149,7 +149,7 @@ impl<C: Catalog> Job<S3Store, C> {
         let version = SourceVersion { etag: object.etag.clone(), size: object.size };
         let stored = self.stored(target).await?;
         clock.end(&mut comparison.steps.look);
-        let poster = Reading::start(video, Some(version), self.maker()).poster().await?;
+        let poster = Reading::start(video, Some(version.into()), self.maker()).poster().await?;
         clock.end(&mut comparison.steps.picture);
         let Some(poster) = poster else { return Ok(None) };
         comparison.ledger = comparison.ledger.and(poster.ledger);

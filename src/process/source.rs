@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::progress::{ReadProgress, SourceVersion};
+use super::progress::{ReadProgress, SourceVersion, VideoLook};
 use crate::OpenOptions;
 use crate::cage::{Opened, Opener};
 use crate::job_error::JobError;
@@ -21,6 +21,14 @@ pub trait VideoSource: Clone + Send + Sync + 'static {
         None
     }
 
+    /// What the job must know of the video before it begins; `None` when there is no video.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn look(&self) -> impl Future<Output = Result<Option<VideoLook>, JobError>> + Send {
+        async { Ok(self.version().await?.map(VideoLook::from)) }
+    }
+
     /// Which version there is now; `None` when there is no video.
     ///
     /// # Errors
@@ -29,7 +37,8 @@ pub trait VideoSource: Clone + Send + Sync + 'static {
 
     /// Opens the video; `None` when there is none, or another version than `expected` by now. Called in a thread that may block.
     ///
-    /// An implementation reports the version to `progress` with [`ReadProgress::identified`] as soon as it is known. Before it
+    /// An implementation reports the version to `progress` with [`ReadProgress::identified`] as soon as it is known. Where people chose
+    /// the time of the frame, it reports that before, with [`ReadProgress::chosen`]. Before it
     /// reads much more than that took, it waits for [`ReadProgress::wait_until_needed`].
     ///
     /// # Errors

@@ -67,7 +67,8 @@ impl Standing {
 }
 
 impl<S: Store, C: Catalog> Job<S, C> {
-    /// How a video of this version stands, by what the caller has read itself: its row, and how its thumbnail describes itself.
+    /// How a video of this version stands, by what the caller has read itself: its row, and how its thumbnail describes itself. Of a
+    /// thumbnail whose time people chose, this time counts as right: nothing is asked of the video.
     pub fn standing_of(
         &self,
         target: &Target,
@@ -75,30 +76,9 @@ impl<S: Store, C: Catalog> Job<S, C> {
         row: Option<AssetRow>,
         thumbnail: Option<&ObjectDescription>,
     ) -> Standing {
-        let own = Own::new(&self.thumbnail, &target.key);
-        let mark = thumbnail.map(|thumbnail| own.see(thumbnail).mark);
-        let row = row.as_ref();
-        let standing = match &mark {
-            None => ThumbnailStanding::Missing,
-            Some(None) => ThumbnailStanding::Unmarked,
-            Some(Some(mark)) if mark.source != *etag || mark.is_foreign => ThumbnailStanding::OtherVersion,
-            Some(Some(mark)) if !mark.same_settings => ThumbnailStanding::OtherSettings,
-            Some(Some(mark)) if mark.pending == Pending::ContentAndRow => ThumbnailStanding::Pending,
-            Some(Some(_)) => ThumbnailStanding::Current,
-        };
-        let duration = mark.flatten().map(|mark| i64::from(mark.duration));
-        let row = match row {
-            None => RowStanding::Missing,
-            Some(row) if target.name.content_id.is_some_and(|id| id != row.content_id) => {
-                RowStanding::OtherContent
-            }
-            Some(row) => {
-                let agrees =
-                    row.thumbnail_url == target.asset.thumbnail_url() && Some(row.duration) == duration;
-                if agrees { RowStanding::Current } else { RowStanding::Differs }
-            }
-        };
-        Standing { thumbnail: standing, row }
+        let own = Own::new(&self.thumbnail, None, &target.key);
+        let may_be_same = thumbnail.is_some_and(|thumbnail| own.may_have_made(thumbnail));
+        stands(&own, may_be_same, target, etag, row, thumbnail)
     }
 
     /// Looks what of the job is done for a video whose key is one of the job's.
@@ -110,24 +90,59 @@ impl<S: Store, C: Catalog> Job<S, C> {
         let target = self.target(video)?;
         let look = async {
             let thumbnail = async { Ok(self.store.describe(&target.thumbnail_key).await?) };
-            let (version, thumbnail, row) = match target.name.content_id {
+            let (look, thumbnail, row) = match target.name.content_id {
                 Some(id) => {
                     let row = async { Ok(self.catalog.look(video.url(), id).await?.found.row) };
-                    tokio::try_join!(video.version(), thumbnail, row)?
+                    tokio::try_join!(video.look(), thumbnail, row)?
                 }
                 None => {
-                    let (version, thumbnail) = tokio::try_join!(video.version(), thumbnail)?;
-                    (version, thumbnail, self.row_without_id(video.url()).await?)
+                    let (look, thumbnail) = tokio::try_join!(video.look(), thumbnail)?;
+                    (look, thumbnail, self.row_without_id(video.url()).await?)
                 }
             };
             let missing = || JobError::new(ErrorKind::NotFound, "there is no such video");
-            Ok((version.ok_or_else(missing)?, thumbnail, row))
+            Ok((look.ok_or_else(missing)?, thumbnail, row))
         };
-        let (version, thumbnail, row) = look.await.map_err(about)?;
-        Ok(self.standing_of(&target, &version.etag, row, thumbnail.as_ref()))
+        let (look, thumbnail, row) = look.await.map_err(about)?;
+        let own = Own::new(&self.thumbnail, look.poster_at, &target.key);
+        let mark = thumbnail.as_ref().and_then(|thumbnail| own.see(thumbnail).mark);
+        let is_same = mark.is_some_and(|mark| mark.settings == own.settings_id());
+        Ok(stands(&own, is_same, &target, &look.version.etag, row, thumbnail.as_ref()))
     }
 
     async fn row_without_id(&self, url: &str) -> Result<Option<AssetRow>, JobError> {
         Ok(self.catalog.find(url).await?.row)
     }
+}
+
+/// How a video stands whose thumbnail has the job's settings, or not.
+fn stands(
+    own: &Own,
+    has_settings: bool,
+    target: &Target,
+    etag: &ETag,
+    row: Option<AssetRow>,
+    thumbnail: Option<&ObjectDescription>,
+) -> Standing {
+    let mark = thumbnail.map(|thumbnail| own.see(thumbnail).mark);
+    let standing = match &mark {
+        None => ThumbnailStanding::Missing,
+        Some(None) => ThumbnailStanding::Unmarked,
+        Some(Some(mark)) if mark.source != *etag || mark.is_foreign => ThumbnailStanding::OtherVersion,
+        Some(Some(_)) if !has_settings => ThumbnailStanding::OtherSettings,
+        Some(Some(mark)) if mark.pending == Pending::ContentAndRow => ThumbnailStanding::Pending,
+        Some(Some(_)) => ThumbnailStanding::Current,
+    };
+    let duration = mark.flatten().map(|mark| i64::from(mark.duration));
+    let row = match row {
+        None => RowStanding::Missing,
+        Some(row) if target.name.content_id.is_some_and(|id| id != row.content_id) => {
+            RowStanding::OtherContent
+        }
+        Some(row) => {
+            let agrees = row.thumbnail_url == target.asset.thumbnail_url() && Some(row.duration) == duration;
+            if agrees { RowStanding::Current } else { RowStanding::Differs }
+        }
+    };
+    Standing { thumbnail: standing, row }
 }

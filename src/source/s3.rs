@@ -108,7 +108,8 @@ impl S3Source {
         Ok(S3Client::from_conf(config.build()))
     }
 
-    async fn answer(&self, request: GetRange) -> Result<RangeReply, SourceError> {
+    /// The answer to a range request, for [`reply`].
+    pub(crate) async fn answer(&self, request: GetRange) -> Result<GetObjectOutput, SourceError> {
         check_not_empty(request.range)?;
         let identity = request.identity.as_ref();
         let etag = identity.and_then(strong_etag).map(str::to_owned);
@@ -125,7 +126,7 @@ impl S3Source {
             .set_if_unmodified_since(date)
             .set_version_id(self.version.clone());
         let output = operation.customize().config_override(once()).send().await;
-        reply(output.map_err(|error| failure(&error, request.range))?, request.range)
+        output.map_err(|error| failure(&error, request.range))
     }
 }
 
@@ -143,7 +144,10 @@ impl RangeSource for S3Source {
     }
 
     fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>> {
-        Box::pin(self.answer(request))
+        Box::pin(async move {
+            let asked = request.range;
+            reply(self.answer(request).await?, asked)
+        })
     }
 }
 
@@ -163,7 +167,8 @@ fn once() -> Builder {
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
 }
 
-fn reply(output: GetObjectOutput, asked: RangeRequest) -> Result<RangeReply, SourceError> {
+/// What the answer to a range request brings.
+pub(crate) fn reply(output: GetObjectOutput, asked: RangeRequest) -> Result<RangeReply, SourceError> {
     let Some(content_range) = output.content_range() else {
         // 200: the object whole. An empty one has no range to give.
         return Err(if output.content_length() == Some(0) {

@@ -60,6 +60,25 @@ impl S3Store {
         }
     }
 
+    /// The value of one tag of the object `key`; `None` when the object has no such tag, or is not there. It needs
+    /// `s3:GetObjectTagging`.
+    pub(crate) async fn tag(&self, key: &str, name: &str) -> Result<Option<String>, SourceError> {
+        let request = self.client.get_object_tagging().bucket(&self.bucket).key(key);
+        match request.customize().config_override(patient()).send().await {
+            Ok(output) => {
+                let tag = output.tag_set().iter().find(|tag| tag.key() == name);
+                Ok(tag.map(|tag| tag.value().to_owned()))
+            }
+            Err(error) => match s3_failure(&error, whole()) {
+                SourceError::NotFound { .. } => Ok(None),
+                SourceError::Denied { reason } => Err(SourceError::Denied {
+                    reason: format!("its tags, which need s3:GetObjectTagging: {reason}"),
+                }),
+                error => Err(error),
+            },
+        }
+    }
+
     async fn head(&self, key: &str) -> Result<HeadObjectOutput, SourceError> {
         let request = self.client.head_object().bucket(&self.bucket).key(key);
         let sent = request.customize().config_override(patient()).send().await;
@@ -91,7 +110,7 @@ impl S3Store {
         Ok(ETag::new(output.e_tag().unwrap_or_default()))
     }
 
-    fn error(&self, action: &'static str, key: &str, source: SourceError) -> StoreError {
+    pub(crate) fn error(&self, action: &'static str, key: &str, source: SourceError) -> StoreError {
         StoreError::S3 { action, url: s3_url(&self.bucket, key), source }
     }
 }
@@ -169,6 +188,7 @@ impl ReadObject for S3Store {
             content_type: output.content_type().map(str::to_owned),
             cache_control: output.cache_control().map(str::to_owned),
             metadata: metadata(output.metadata()),
+            tags: tags(output.tag_count()),
         };
         if description.size > max_bytes {
             return Err(self.error("get", key, SourceError::TooLarge { allowed: max_bytes }));
@@ -222,7 +242,13 @@ fn description(output: &HeadObjectOutput) -> ObjectDescription {
         content_type: output.content_type().map(str::to_owned),
         cache_control: output.cache_control().map(str::to_owned),
         metadata: metadata(output.metadata()),
+        tags: tags(output.tag_count()),
     }
+}
+
+/// `x-amz-tagging-count`, which whoever may not read tags does not get ("`HeadObject`" in the Amazon S3 API Reference).
+pub(crate) fn tags(count: Option<i32>) -> u32 {
+    count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0)
 }
 
 fn size(length: Option<i64>) -> u64 {
@@ -233,7 +259,7 @@ fn time(time: &DateTime) -> Option<SystemTime> {
     SystemTime::try_from(*time).ok()
 }
 
-fn metadata(metadata: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
+pub(crate) fn metadata(metadata: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
     let metadata = metadata.into_iter().flatten();
     metadata.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
 }

@@ -91,6 +91,36 @@ impl Moto {
         self.ask(Method::PUT, &format!("objects/{BUCKET}/{key}"), bytes).await.map(drop)
     }
 
+    /// Puts an object with `x-amz-meta-poster-at`.
+    pub(crate) async fn put_with_choice(&self, key: &str, bytes: Vec<u8>, poster_at: &str) -> Outcome {
+        let url = format!("http://127.0.0.1:{}/_tests/objects/{BUCKET}/{key}", self.port);
+        let request = Client::new().put(url).header("x-amz-meta-poster-at", poster_at).body(bytes);
+        Ok(request.send().await?.error_for_status().map(drop)?)
+    }
+
+    /// Gives an object these tags and no others.
+    pub(crate) async fn set_tags(&self, key: &str, tags: &[(&str, &str)]) -> Outcome {
+        let tags: serde_json::Map<String, Value> =
+            tags.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let body = Value::Object(tags).to_string().into();
+        self.ask(Method::PUT, &format!("tags/{BUCKET}/{key}"), body).await.map(drop)
+    }
+
+    /// The requests for an object so far: method and query.
+    pub(crate) async fn requests_for(&self, key: &str) -> Outcome<Vec<String>> {
+        let reply = self.ask(Method::GET, "requests", Vec::new()).await?;
+        let seen = json_of(reply).await?;
+        let of_key = seen
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|request| request["path"].as_str().is_some_and(|path| path.ends_with(key)));
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(of_key
+            .map(|request| format!("{} {}", text(&request["method"]), text(&request["query"])))
+            .collect())
+    }
+
     /// An object's bytes, and a value of its own metadata.
     pub(crate) async fn object(&self, key: &str, metadata: &str) -> Outcome<(Vec<u8>, Option<String>)> {
         let reply = self.ask(Method::GET, &format!("objects/{BUCKET}/{key}"), Vec::new()).await?;

@@ -85,7 +85,10 @@ def bucket(_: Request, name: str) -> Any:
 def objects(request: Request, path: str) -> Any:
     bucket, _, key = path.partition("/")
     if request.method == "PUT":
-        return {"etag": s3.put_object(bucket, key, request.get_data()).etag}
+        stored = s3.put_object(bucket, key, request.get_data())
+        prefix = "x-amz-meta-"
+        stored.set_metadata({name.lower(): value for name, value in request.headers.items() if name.lower().startswith(prefix)})
+        return {"etag": stored.etag}
     if request.method == "DELETE":
         s3.delete_object(bucket, key)
         return None
@@ -98,13 +101,19 @@ def objects(request: Request, path: str) -> Any:
     return Response(found.value, headers=headers, content_type="application/octet-stream")
 
 
+def tags(request: Request, path: str) -> Any:
+    """Sets the tags of an object to those of the body, as an editor's console does."""
+    bucket, _, key = path.partition("/")
+    s3.put_object_tagging(s3.get_object(bucket, key), json.loads(request.get_data()))
+
+
 def recorded(request: Request, _: str) -> Any:
     if request.method == "DELETE":
         requests.clear()
     return requests
 
 
-CONTROLS = {"users": set_up, "secrets": secret, "buckets": bucket, "objects": objects, "requests": recorded}
+CONTROLS = {"users": set_up, "secrets": secret, "buckets": bucket, "objects": objects, "tags": tags, "requests": recorded}
 
 StartResponse = Callable[..., Any]
 

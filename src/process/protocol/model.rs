@@ -23,6 +23,8 @@ enum Fault {
     Check,
     /// The condition of the put.
     Condition,
+    /// The choice in the check.
+    CheckedChoice,
     /// The look after the row.
     LastLook,
     /// The source's ETag in the picture: equal frames are equal objects.
@@ -64,6 +66,8 @@ struct World {
     thumbnails: [Option<Thumbnail>; 2],
     row: Option<StoredRow>,
     contents: u8,
+    /// The time that people chose.
+    choice: u8,
 }
 
 /// How often things may still happen that no worker does.
@@ -72,6 +76,8 @@ struct Budget {
     replacements: u8,
     copies: u8,
     deletions: u8,
+    /// Another time is chosen for the frame, which changes nothing else of the video.
+    choices: u8,
 }
 
 /// A worker's own settings, which stay.
@@ -105,6 +111,7 @@ enum Event {
     Replaced,
     Copied,
     Deleted,
+    Chosen,
 }
 
 /// What follows a request.
@@ -153,7 +160,8 @@ struct Search {
     broken: HashMap<Broken, Vec<Event>>,
 }
 
-const NO_VIDEO_DONE: World = World { video: Some(1), thumbnails: [None; 2], row: None, contents: 0 };
+const NO_VIDEO_DONE: World =
+    World { video: Some(1), thumbnails: [None; 2], row: None, contents: 0, choice: 0 };
 
 impl Scenario {
     fn new(name: &str, workers: &[Setup], world: World, budget: Budget) -> Self {
@@ -210,11 +218,16 @@ impl Scenario {
         }
     }
 
-    fn seen(&self, world: &World, setup: Setup, key: u8) -> Option<Seen<u8>> {
+    fn video(&self, world: &World, setup: Setup) -> Option<Video<u8>> {
+        let settings = SettingsId(settings_of(setup, world.choice).into());
+        world.video.map(|version| Video { version, settings })
+    }
+
+    fn seen(&self, world: &World, key: u8) -> Option<Seen<u8>> {
         let thumbnail = world.thumbnails[usize::from(key)]?;
         let mark = Mark {
             source: thumbnail.source,
-            same_settings: thumbnail.settings == setup.settings,
+            settings: SettingsId(thumbnail.settings.into()),
             pending: thumbnail.pending,
             duration: thumbnail.source.into(),
             content: thumbnail.has_content_id.then(|| self.id()),
@@ -237,7 +250,7 @@ impl Scenario {
         match request {
             Request::Picture(_) => !self.is_slow,
             Request::Bytes(_) => self.is_small,
-            Request::Version | Request::Thumbnail => self.is_left_out(worker),
+            Request::Look | Request::Version | Request::Thumbnail => self.is_left_out(worker),
             _ => false,
         }
     }
@@ -260,15 +273,23 @@ impl Scenario {
         let version = worker.protocol.version().copied();
         let mut broken = None;
         let answer = match request {
+            Request::Look if self.is_left_out(worker) => Answer::Video(worker.protocol.known.video.clone()),
             Request::Version if self.is_left_out(worker) => Answer::Version(version),
             Request::Thumbnail if self.is_left_out(worker) => {
                 let first = worker.protocol.known.thumbnail.clone().flatten();
                 Answer::Thumbnail(first.filter(|_| worker.protocol.step == Step::Check))
             }
-            Request::Open | Request::Version => Answer::Version(world.video),
-            Request::Thumbnail => Answer::Thumbnail(self.seen(world, setup, setup.key)),
+            Request::Look
+                if self.fault == Some(Fault::CheckedChoice) && worker.protocol.step == Step::Check =>
+            {
+                let choice = worker.protocol.known.video.as_ref().map(|video| video.settings);
+                Answer::Video(world.video.zip(choice).map(|(version, settings)| Video { version, settings }))
+            }
+            Request::Open | Request::Look => Answer::Video(self.video(world, setup)),
+            Request::Version => Answer::Version(world.video),
+            Request::Thumbnail => Answer::Thumbnail(self.seen(world, setup.key)),
             Request::NamedThumbnail => {
-                Answer::NamedThumbnail(self.seen(world, setup, 1 - setup.key).and_then(|seen| seen.mark))
+                Answer::NamedThumbnail(self.seen(world, 1 - setup.key).and_then(|seen| seen.mark))
             }
             Request::Lookup(_) => {
                 Answer::Lookup { content_exists: world.contents > 0, row: self.row(world, setup) }
@@ -303,7 +324,7 @@ impl Scenario {
                     world.thumbnails[key] = Some(Thumbnail {
                         source,
                         pending: Pending::Nothing,
-                        settings: setup.settings,
+                        settings: worker.settings(),
                         is_stamped: true,
                         has_content_id: true,
                     });
@@ -348,11 +369,14 @@ impl Scenario {
         if state.workers.iter().any(|worker| worker.is_dead) {
             return None;
         }
-        let World { video, thumbnails, row, contents } = state.world;
+        let World { video, thumbnails, row, contents, choice } = state.world;
         let version = video?;
         let is_right = row.is_some_and(|row| {
             row.version == version
-                && thumbnails[usize::from(row.key)].is_some_and(|thumbnail| thumbnail.source == version)
+                && thumbnails[usize::from(row.key)].is_some_and(|thumbnail| {
+                    thumbnail.source == version
+                        && (self.budget.choices == 0 || thumbnail.settings == settings_of(PLAIN, choice))
+                })
         });
         (!is_right || contents != 1).then_some(Broken::Convergence)
     }
@@ -393,19 +417,23 @@ impl Scenario {
             let mut next = state.clone();
             *spends(&mut next.budget) -= 1;
             next.world.video = video;
+            next.world.choice += u8::from(event == Event::Chosen);
             if video.is_some() {
                 next.workers.push(self.worker(Setup { faults: 0, ..self.workers[0] }));
                 next.workers.sort_unstable_by_key(Worker::order);
             }
             found(next, event, None);
         };
-        let Budget { replacements, copies, deletions } = state.budget;
+        let Budget { replacements, copies, deletions, choices } = state.budget;
         if replacements > 0 {
             let newest = self.budget.replacements - replacements + 1;
             others(Event::Replaced, |budget| &mut budget.replacements, Some(newest + 1));
         }
         if copies > 0 && state.world.video.is_some() {
             others(Event::Copied, |budget| &mut budget.copies, state.world.video);
+        }
+        if choices > 0 && state.world.video.is_some() {
+            others(Event::Chosen, |budget| &mut budget.choices, state.world.video);
         }
         if deletions > 0 && state.world.video.is_some() {
             others(Event::Deleted, |budget| &mut budget.deletions, None);
@@ -496,6 +524,11 @@ impl Worker {
         hasher.finish()
     }
 
+    /// The settings that the thumbnail of the video is made with.
+    fn settings(&self) -> u8 {
+        self.protocol.known.video.as_ref().map_or(0, |video| u8::try_from(video.settings.0).unwrap())
+    }
+
     /// Notes what there is when the work begins, or begins anew.
     fn begin(&mut self, world: &World) {
         if self.protocol.step != Step::Look || self.protocol.known != Known::default() {
@@ -549,6 +582,11 @@ impl Hasher for Fast {
     }
 }
 
+/// The settings that a worker makes the thumbnail with.
+fn settings_of(setup: Setup, choice: u8) -> u8 {
+    setup.settings + 2 * choice
+}
+
 /// Each version has a duration of its own: its number.
 fn version_of(duration: u32) -> u8 {
     u8::try_from(duration).unwrap()
@@ -571,6 +609,7 @@ fn done(source: u8) -> World {
 fn scenarios() -> Vec<Scenario> {
     let quiet = Budget::default();
     let replaced = Budget { replacements: 1, ..quiet };
+    let chosen = Budget { choices: 1, ..quiet };
     let two = |world, budget| Scenario::new("two workers", &[PLAIN, PLAIN], world, budget);
     let one = |world, budget| Scenario::new("a worker and a replacement", &[PLAIN], world, budget);
     let named = |name: &str, scenario: Scenario| Scenario { name: name.to_owned(), ..scenario };
@@ -598,6 +637,9 @@ fn scenarios() -> Vec<Scenario> {
         named("an older thumbnail", one(done(0), replaced)).without_id(),
         named("a copy", one(NO_VIDEO_DONE, Budget { copies: 1, ..quiet })),
         named("a copy of what is done", two(done(1), Budget { copies: 1, ..quiet })),
+        named("a choice", one(NO_VIDEO_DONE, chosen)),
+        named("a choice for what is done", two(done(1), chosen)),
+        named("a choice for what is done", two(done(1), chosen)).without_id(),
         named("a deletion", one(NO_VIDEO_DONE, Budget { deletions: 1, ..quiet })),
         named("pending=true", two(pending(Pending::ContentAndRow), quiet)),
         named("pending=row", two(pending(Pending::Row), quiet)),
@@ -668,6 +710,14 @@ fn without_the_condition_of_the_put_newer_thumbnails_are_lost() {
     let scenario = Scenario::new("a replacement", &[PLAIN], NO_VIDEO_DONE, replaced());
     let broken = broken_by(Fault::Condition, scenario);
     assert!(broken.contains_key(&Broken::Order), "{broken:#?}");
+}
+
+#[test]
+fn without_the_choice_in_the_check_an_older_choice_wins() {
+    let chosen = Budget { choices: 1, ..Budget::default() };
+    let scenario = Scenario::new("a choice", &[PLAIN], done(1), chosen);
+    let broken = broken_by(Fault::CheckedChoice, scenario);
+    assert!(broken.contains_key(&Broken::Convergence), "{broken:#?}");
 }
 
 #[test]

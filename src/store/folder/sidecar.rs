@@ -74,6 +74,7 @@ impl Sidecar {
             content_type: None,
             cache_control: None,
             metadata: BTreeMap::new(),
+            tags: 0,
         };
         match sidecar {
             None => bare,
