@@ -13,6 +13,7 @@
 //! | `THUMBNAIL_FOCUS` | the middle | the point that `cover` keeps in view, from the left and from the top: `0.5,0.25` or `50%,25%` |
 //! | `THUMBNAIL_FORMAT` | `jpeg` | `jpeg`, `png` or `webp` |
 //! | `THUMBNAIL_QUALITY` | `85` | 1 to 100, for JPEG and WebP |
+//! | `THUMBNAIL_WIDTHS`, `THUMBNAIL_FORMATS` | | several, comma separated, in place of `THUMBNAIL_WIDTH` and `THUMBNAIL_FORMAT`: a thumbnail each; the first is the row's |
 //! | `THUMBNAIL_KEY` | `{prefix}{dir}{name}.{ext}` | template of a thumbnail's key, see [`KeyTemplate`](crate::object_name::KeyTemplate) |
 //! | `THUMBNAIL_CACHE_CONTROL` | `public, max-age=300` | stored with the thumbnail |
 //! | `STORE_DIR` | `posterframe-data` | the local folder that stands for the bucket |
@@ -70,7 +71,7 @@ pub use lookup::{ConfigError, Problem};
 #[cfg(feature = "cli")]
 pub(crate) use partial::PartialConfig;
 
-use crate::object_name::KeyRules;
+use crate::object_name::{KeyRules, KeyTemplate};
 use crate::{Bounds, Encoding, Fit, Focus, FrameRequest, FrameTime, ImageFormat, Pick, Quality};
 use lookup::Lookup;
 
@@ -137,12 +138,18 @@ fn read_isolation(lookup: &mut Lookup<'_>) -> Isolation {
     lookup.with("ISOLATE", "process or none", Isolation::from_name).unwrap_or_default()
 }
 
+/// Thumbnails of one video, at most.
+const MAX_THUMBNAILS: usize = 16;
+
 /// How thumbnails are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ThumbnailSettings {
     /// Which frame is taken, and what picture is made of it.
     pub request: FrameRequest,
+    /// Further pictures of the frame, each under a key of its own. The first is `request`'s: it is put last, and it alone decides whether
+    /// the job is done.
+    pub others: Vec<Encoding>,
     /// The `Cache-Control` stored with it. Short by default: the key is used again when a video is replaced.
     pub cache_control: String,
     /// Whether a video's tag `poster-at` may choose the time of its frame. It needs `s3:GetObjectTagging`, and one more round trip for
@@ -154,6 +161,7 @@ impl Default for ThumbnailSettings {
     fn default() -> Self {
         Self {
             request: FrameRequest::default(),
+            others: Vec::new(),
             cache_control: "public, max-age=300".to_owned(),
             poster_at_tag: false,
         }
@@ -204,9 +212,11 @@ impl Config {
 
     /// Reads the settings; what is wrong with them, `lookup` notes.
     fn read(lookup: &mut Lookup<'_>) -> Self {
+        let key_rules = read_key_rules(lookup);
+        let thumbnail = read_thumbnail(lookup, &key_rules);
         Self {
-            key_rules: read_key_rules(lookup),
-            thumbnail: read_thumbnail(lookup),
+            key_rules,
+            thumbnail,
             store_dir: lookup.path("STORE_DIR").unwrap_or_else(|| "posterframe-data".into()),
             catalog_sqlite: lookup.path("CATALOG_SQLITE"),
             overwrite_contents: lookup.flag("OVERWRITE_CONTENTS"),
@@ -267,28 +277,79 @@ fn read_key_rules(lookup: &mut Lookup<'_>) -> KeyRules {
     }
 }
 
-fn read_thumbnail(lookup: &mut Lookup<'_>) -> ThumbnailSettings {
+fn read_thumbnail(lookup: &mut Lookup<'_>, rules: &KeyRules) -> ThumbnailSettings {
     let defaults = ThumbnailSettings::default();
-    let quality = lookup.with("THUMBNAIL_QUALITY", "a whole number from 1 to 100", parse_quality);
-    let encoding = Encoding {
-        format: lookup.with("THUMBNAIL_FORMAT", FORMATS, ImageFormat::from_extension).unwrap_or_default(),
-        bounds: Bounds {
-            max_width: lookup.with("THUMBNAIL_WIDTH", PIXELS, parse_pixels),
-            max_height: lookup.with("THUMBNAIL_HEIGHT", PIXELS, parse_pixels),
-        },
-        fit: read_fit(lookup),
-        quality: quality.unwrap_or_default(),
-    };
+    let mut encodings = read_encodings(lookup, &rules.thumbnail_key).into_iter();
+    let encoding = encodings.next().unwrap_or_default();
     let time = lookup.with("THUMBNAIL_AT", FrameTime::FORMS, |text| text.parse::<FrameTime>().ok());
     let pick = lookup.with("THUMBNAIL_PICK", "exact or keyframe", Pick::from_name);
     ThumbnailSettings {
         request: FrameRequest::at(time.unwrap_or_default())
             .with_pick(pick.unwrap_or_default())
             .with_encoding(encoding),
+        others: encodings.collect(),
         cache_control: lookup
             .with("THUMBNAIL_CACHE_CONTROL", "printable ASCII, as in an HTTP header", parse_header)
             .unwrap_or(defaults.cache_control),
         poster_at_tag: lookup.flag("POSTER_AT_TAG"),
+    }
+}
+
+/// The pictures that are made of a frame, the first of which decides.
+fn read_encodings(lookup: &mut Lookup<'_>, template: &KeyTemplate) -> Vec<Encoding> {
+    let widths = read_several(lookup, ("THUMBNAIL_WIDTH", "THUMBNAIL_WIDTHS"), PIXELS, parse_pixels);
+    let formats =
+        read_several(lookup, ("THUMBNAIL_FORMAT", "THUMBNAIL_FORMATS"), FORMATS, ImageFormat::from_extension);
+    let shared = |name| format!("has no {{{name}}}: several thumbnails of a video would share one key");
+    if widths.len() > 1 && !template.names_width() {
+        lookup.problem("THUMBNAIL_KEY", shared("width"));
+    }
+    if formats.len() > 1 && !template.names_extension() {
+        lookup.problem("THUMBNAIL_KEY", shared("ext"));
+    }
+    let is_wrong = lookup.has_problem("THUMBNAIL_WIDTH") || lookup.has_problem("THUMBNAIL_WIDTHS");
+    if widths.is_empty() && template.names_width() && !is_wrong {
+        lookup
+            .problem("THUMBNAIL_KEY", "has {width}, but neither THUMBNAIL_WIDTH nor THUMBNAIL_WIDTHS is set");
+    }
+    if widths.len() * formats.len() > MAX_THUMBNAILS {
+        let problem = format!("with THUMBNAIL_FORMATS, more than {MAX_THUMBNAILS} thumbnails of a video");
+        lookup.problem("THUMBNAIL_WIDTHS", problem);
+    }
+    let max_height = lookup.with("THUMBNAIL_HEIGHT", PIXELS, parse_pixels);
+    let quality = lookup.with("THUMBNAIL_QUALITY", "a whole number from 1 to 100", parse_quality);
+    let (fit, quality) = (read_fit(lookup), quality.unwrap_or_default());
+    let widths = if widths.is_empty() { vec![None] } else { widths.into_iter().map(Some).collect() };
+    let formats = if formats.is_empty() { vec![ImageFormat::default()] } else { formats };
+    let of_width = |max_width| {
+        let bounds = Bounds { max_width, max_height };
+        formats.iter().map(move |&format| Encoding { format, bounds, fit, quality })
+    };
+    widths.into_iter().flat_map(of_width).collect()
+}
+
+/// The values of a variable for one or of its plural for several; none where neither is set.
+fn read_several<T: PartialEq>(
+    lookup: &mut Lookup<'_>,
+    (one, several): (&'static str, &'static str),
+    expected: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Vec<T> {
+    let list = |text: &str| {
+        let values: Option<Vec<T>> = text.split(',').map(|item| parse(item.trim())).collect();
+        let is_once = |(index, value): (usize, &T), values: &[T]| {
+            values.iter().skip(index + 1).all(|other| other != value)
+        };
+        values.filter(|values| values.iter().enumerate().all(|item| is_once(item, values)))
+    };
+    let expected_of_each = format!("comma separated and each once: {expected}");
+    let values = lookup.with(several, &expected_of_each, list);
+    match (lookup.with(one, expected, parse), values) {
+        (Some(_), Some(_)) => {
+            lookup.problem(several, format!("{one} is set, too: set one of them"));
+            Vec::new()
+        }
+        (one, values) => values.unwrap_or_else(|| one.into_iter().collect()),
     }
 }
 
@@ -413,6 +474,53 @@ mod tests {
         assert!(config.overwrite_contents);
         assert_eq!(config.catalog_path(), Path::new("/srv/catalogue.db"));
         assert_eq!(config.with_store_dir(Path::new("x")).catalog_path(), Path::new("/srv/catalogue.db"));
+        Ok(())
+    }
+
+    /// The first of the widths with the first of the formats decides.
+    #[test]
+    #[cfg(feature = "webp")]
+    fn several_thumbnails_have_keys_of_their_own() -> Result<(), ConfigError> {
+        let key = ("THUMBNAIL_KEY", "{prefix}{dir}{name}-{width}.{ext}");
+        let several = [
+            ("THUMBNAIL_WIDTHS", "320, 640"),
+            ("THUMBNAIL_FORMATS", "webp,jpeg"),
+            ("THUMBNAIL_HEIGHT", "200"),
+        ];
+        let ThumbnailSettings { request, others, .. } =
+            read(&[key, several[0], several[1], several[2]])?.thumbnail;
+        let of = |encoding: &Encoding| {
+            let Bounds { max_width, max_height } = encoding.bounds;
+            (encoding.format.extension(), max_width.map(NonZeroU32::get), max_height.map(NonZeroU32::get))
+        };
+        assert_eq!(of(&request.encoding), ("webp", Some(320), Some(200)));
+        let expected =
+            [("jpg", 320), ("webp", 640), ("jpg", 640)].map(|(name, width)| (name, Some(width), Some(200)));
+        assert_eq!(others.iter().map(of).collect::<Vec<_>>(), expected);
+        assert!(read(&[key, ("THUMBNAIL_WIDTH", "320")])?.thumbnail.others.is_empty());
+        for (variables, problem) in [
+            (vec![several[0]], "THUMBNAIL_KEY: has no {width}"),
+            (vec![several[1], ("THUMBNAIL_KEY", "{prefix}{name}.jpg")], "THUMBNAIL_KEY: has no {ext}"),
+            (vec![key], "THUMBNAIL_KEY: has {width}, but neither"),
+            (
+                vec![key, several[0], ("THUMBNAIL_WIDTH", "5")],
+                "THUMBNAIL_WIDTHS: THUMBNAIL_WIDTH is set, too",
+            ),
+            (
+                vec![several[1], ("THUMBNAIL_FORMAT", "webp")],
+                "THUMBNAIL_FORMATS: THUMBNAIL_FORMAT is set, too",
+            ),
+            (vec![key, ("THUMBNAIL_WIDTHS", "320,320")], "THUMBNAIL_WIDTHS: "),
+            (vec![key, ("THUMBNAIL_WIDTHS", "320,0")], "THUMBNAIL_WIDTHS: "),
+            (
+                vec![key, ("THUMBNAIL_WIDTHS", "1,2,3,4,5,6,7,8,9"), several[1]],
+                "THUMBNAIL_WIDTHS: with THUMBNAIL_FORMATS",
+            ),
+        ] {
+            let told = read(&variables).err().map(|error| error.to_string()).unwrap_or_default();
+            assert_eq!(told.matches("\n  ").count(), 1, "{told}");
+            assert!(told.contains(&format!("\n  {problem}")), "{problem}: {told}");
+        }
         Ok(())
     }
 

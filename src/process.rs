@@ -44,15 +44,15 @@ pub use report::{Report, Status, StepTimes};
 pub use shadow::{Agreement, Comparison};
 pub use source::VideoSource;
 pub use standing::{RowStanding, Standing, ThumbnailStanding};
-pub use target::Target;
+pub use target::{OtherThumbnail, Target};
 
-use crate::OpenOptions;
 use crate::cage::Opener;
 use crate::catalog::{Asset, Catalog};
 use crate::config::ThumbnailSettings;
 pub use crate::job_error::JobError;
 use crate::object_name::{KeyRules, ObjectName};
 use crate::store::Store;
+use crate::{Encoding, OpenOptions};
 
 /// The job, with everything it needs.
 #[derive(Debug)]
@@ -118,9 +118,17 @@ impl<S: Store, C: Catalog> Job<S, C> {
 
     fn make_target(&self, key: &str, url: &str) -> Result<Target, JobError> {
         let name = ObjectName::parse(key)?;
-        let extension = self.thumbnail.request.encoding.format.extension();
-        let thumbnail_key = self.key_rules.thumbnail_key(key, extension)?;
+        let key_for = |encoding: &Encoding| {
+            let (extension, width) = (encoding.format.extension(), encoding.bounds.max_width);
+            self.key_rules.thumbnail_key(key, extension, width)
+        };
+        let thumbnail_key = key_for(&self.thumbnail.request.encoding)?;
+        let other = |encoding| {
+            let key = key_for(encoding)?;
+            Ok(OtherThumbnail { url: self.store.url(&key)?, key })
+        };
+        let others = self.thumbnail.others.iter().map(other).collect::<Result<_, JobError>>()?;
         let asset = Asset::new(url, self.store.url(&thumbnail_key)?)?;
-        Ok(Target { key: key.to_owned(), name, thumbnail_key, asset })
+        Ok(Target { key: key.to_owned(), name, thumbnail_key, others, asset })
     }
 }

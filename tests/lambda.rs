@@ -255,6 +255,66 @@ fn the_permissions_of_the_replaced_lambda_are_enough() -> Outcome {
     })
 }
 
+/// Several thumbnails of one frame: the first is put last and alone decides.
+#[test]
+fn a_video_may_have_several_thumbnails() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        let key = "videos/a/1_test_video.mp4";
+        world.s3.put(key, &film()?)?;
+        let several = [
+            ("THUMBNAIL_WIDTHS", "64,4000"),
+            ("THUMBNAIL_FORMATS", "jpeg,webp"),
+            ("THUMBNAIL_KEY", "{prefix}{dir}{name}-{width}.{ext}"),
+        ];
+        let mut settings = world.settings();
+        settings.extend(several.map(|(name, value)| (name, value.to_owned())));
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        let names = ["64.jpg", "64.webp", "4000.jpg", "4000.webp"];
+        let keys = names.map(|name| format!("thumbnails/a/1_test_video-{name}"));
+        let sizes = |keys: &[String]| -> Outcome<Vec<(u32, u32)>> {
+            keys.iter().map(|key| Ok(image::image_dimensions(world.thumbnail(key))?)).collect()
+        };
+        let report = result_of(&mut function, &event(&[key]))?;
+        assert_eq!(report["thumbnail_url"], format!("s3://{BUCKET}/{}", keys[0]), "{report}");
+        let others = keys[1..].iter().map(|key| format!("s3://{BUCKET}/{key}")).collect::<Vec<_>>();
+        assert_eq!(report["other_thumbnail_urls"], json!(others), "{report}");
+        // The width in the key is the one that is wanted; a picture is never enlarged.
+        assert_eq!(sizes(&keys)?, [(64, 48), (64, 48), (160, 120), (160, 120)]);
+        let puts = |seen: &[Seen]| -> Vec<String> {
+            let puts = seen.iter().filter(|seen| seen.method == "PUT");
+            puts.map(|seen| seen.path.trim_start_matches(&format!("/{BUCKET}/")).to_owned()).collect()
+        };
+        let seen = world.s3.faults.seen();
+        assert_eq!(puts(&seen).len(), 4, "{seen:?}");
+        assert_eq!(puts(&seen).last(), Some(&keys[0]));
+        let conditional =
+            |seen: &Seen| seen.headers.contains_key("if-none-match") || seen.headers.contains_key("if-match");
+        assert!(seen.iter().filter(|seen| seen.method == "PUT").all(conditional), "{seen:?}");
+
+        // The same event looks at the first alone; a new version replaces all.
+        let again = result_of(&mut function, &event(&[key]))?;
+        assert_eq!(
+            (&again["status"], &again["job_round_trips"]),
+            (&json!("unchanged"), &json!(1)),
+            "{again}"
+        );
+        let before = keys.clone().map(|key| fs::read(world.thumbnail(&key)).unwrap_or_default());
+        world.s3.put(key, &other_film()?)?;
+        assert_eq!(result_of(&mut function, &event(&[key]))?["status"], "processed");
+        let after = keys.clone().map(|key| fs::read(world.thumbnail(&key)).unwrap_or_default());
+        assert!(before.iter().zip(&after).all(|(before, after)| before != after && !after.is_empty()));
+        // Another list of pictures makes them anew, and leaves the content alone.
+        world.database.rows("UPDATE contents SET title = 'Edited' WHERE id = 1").await?;
+        settings.push(("THUMBNAIL_WIDTHS", "64,80,4000".to_owned()));
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        assert_eq!(result_of(&mut function, &event(&[key]))?["status"], "processed");
+        assert_eq!(sizes(&["thumbnails/a/1_test_video-80.webp".to_owned()])?, [(80, 60)]);
+        assert_eq!(world.rows().await?[0].1, "Edited");
+        Ok(())
+    })
+}
+
 /// The result of the only object of an event.
 fn result_of(function: &mut Lambda, event: &Value) -> Outcome<Value> {
     Ok(function.invoke(event)?.response()?["results"][0].take())

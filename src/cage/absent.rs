@@ -10,7 +10,7 @@ use super::options::CageOptions;
 use super::picture::Picture;
 use crate::pixels::{Framing, RgbPicture};
 use crate::source::{Identity, RangeSource};
-use crate::{Error, FrameRequest, Ledger, MediaInfo, OpenOptions};
+use crate::{Encoding, Error, FrameRequest, Ledger, MediaInfo, OpenOptions};
 
 /// The hook of a host program. There are no children here.
 pub const fn run_if_child() {}
@@ -93,6 +93,14 @@ impl CagedMedia {
 
     /// The requested frames as pictures.
     pub fn pictures<T: Into<FrameRequest>>(&mut self, _: impl IntoIterator<Item = T>) -> CagedPictures<'_> {
+        match self.0 {}
+    }
+
+    /// The frame of the last picture as another picture.
+    ///
+    /// # Errors
+    /// None: there is no such value.
+    pub fn encode(&mut self, _: &Encoding) -> Result<Picture, Error> {
         match self.0 {}
     }
 

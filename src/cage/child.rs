@@ -87,6 +87,10 @@ impl Work {
             Request::Picture(request) => self.picture(keeper, &request),
             // A list is served elsewhere, and this is none of its requests.
             Request::Pictures(_) | Request::Next => return Err(io::ErrorKind::InvalidData.into()),
+            Request::Encode(encoding) => self.frame.as_ref().ok_or_else(nothing_open).and_then(|frame| {
+                let ledger = self.media.as_ref().map(Media::ledger).unwrap_or_default();
+                keeper.send_picture(Picture::encoded(frame, &encoding)?, ledger)
+            }),
             Request::Rgb(framing) => self.frame.as_ref().ok_or_else(nothing_open).and_then(|frame| {
                 let picture = frame.to_rgb8(framing)?;
                 keeper.send(Tag::Picture, &picture.pixels)?;
@@ -117,7 +121,7 @@ impl Work {
         let media = self.media.as_mut().ok_or_else(nothing_open)?;
         self.frame = None;
         let frame = media.frame(request)?;
-        let answer = keeper.send_picture(&frame, media.ledger())?;
+        let answer = keeper.send_picture(Picture::of(&frame)?, media.ledger())?;
         self.frame = Some(frame);
         Ok(answer)
     }
@@ -134,7 +138,7 @@ impl Work {
             let ledger = frames.ledger();
             self.frame = None;
             let answer = frame.and_then(|frame| {
-                let answer = keeper.send_picture(&frame, ledger)?;
+                let answer = keeper.send_picture(Picture::of(&frame)?, ledger)?;
                 self.frame = Some(frame);
                 Ok(answer)
             });
@@ -190,8 +194,7 @@ impl KeeperLink {
     }
 
     /// Sends the bytes of a picture. The answer that follows them is for the caller to send.
-    fn send_picture(&self, frame: &PosterFrame, ledger: Ledger) -> Result<Answer, Error> {
-        let mut picture = Picture::of(frame)?;
+    fn send_picture(&self, mut picture: Picture, ledger: Ledger) -> Result<Answer, Error> {
         self.send(Tag::Picture, &std::mem::take(&mut picture.thumbnail.bytes))?;
         Ok(Answer::Picture(Box::new(picture), ledger))
     }

@@ -314,6 +314,14 @@ impl CagedMedia {
         }
     }
 
+    /// The frame of the last picture as another picture, as [`PosterFrame::encode`](crate::PosterFrame::encode) makes it.
+    ///
+    /// # Errors
+    /// As `encode`; [`Error::DecoderDied`]; [`Error::Library`] when there was no picture.
+    pub fn encode(&mut self, encoding: &Encoding) -> Result<Picture, Error> {
+        self.request_picture(&Request::Encode(*encoding), encoding)
+    }
+
     /// The frame of the last picture as packed RGB, as [`PosterFrame::to_rgb8`](crate::PosterFrame::to_rgb8) gives it.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use super::picture::Picture;
 use super::{Cage, CageOptions, CagedMedia};
 use crate::pixels::{Framing, RgbPicture};
 use crate::source::RangeSource;
-use crate::{Error, FrameRequest, Ledger, Media, MediaInfo, OpenOptions, PosterFrame};
+use crate::{Encoding, Error, FrameRequest, Ledger, Media, MediaInfo, OpenOptions, PosterFrame};
 
 /// Opens videos in this process, or in a cage. By default in this process.
 #[derive(Debug, Clone, Default)]
@@ -132,6 +132,18 @@ impl Opened {
         }
     }
 
+    /// The frame of the last picture as another picture.
+    ///
+    /// # Errors
+    /// As [`PosterFrame::encode`] and [`CagedMedia::encode`]; [`Error::Library`] when there was no picture.
+    pub fn encode(&mut self, encoding: &Encoding) -> Result<Picture, Error> {
+        match &mut self.0 {
+            Place::Here(_, Some(frame)) => Picture::encoded(frame, encoding),
+            Place::Here(_, None) => Err(no_frame()),
+            Place::Caged(media) => media.encode(encoding),
+        }
+    }
+
     /// The frame of the last picture as packed RGB.
     ///
     /// # Errors
@@ -139,11 +151,12 @@ impl Opened {
     pub fn to_rgb8(&mut self, framing: impl Into<Framing>) -> Result<RgbPicture, Error> {
         match &mut self.0 {
             Place::Here(_, Some(frame)) => frame.to_rgb8(framing),
-            Place::Here(_, None) => Err(Error::Library {
-                step: "taking the last frame".into(),
-                reason: "there was none".to_owned(),
-            }),
+            Place::Here(_, None) => Err(no_frame()),
             Place::Caged(media) => media.to_rgb8(framing),
         }
     }
+}
+
+fn no_frame() -> Error {
+    Error::Library { step: "taking the last frame".into(), reason: "there was none".to_owned() }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::pixels::Orientation;
-use crate::{Error, FrameReason, PosterFrame, Ratio, Thumbnail};
+use crate::{Encoding, Error, FrameReason, PosterFrame, Ratio, Thumbnail};
 
 /// A frame as a picture, and what is told of it; see the methods of [`PosterFrame`](crate::PosterFrame) of the same names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,8 +39,20 @@ impl Picture {
     /// # Errors
     /// As [`PosterFrame::thumbnail`].
     pub fn of(frame: &PosterFrame) -> Result<Self, Error> {
-        Ok(Self {
-            thumbnail: frame.thumbnail()?,
+        Ok(Self::with(frame, frame.thumbnail()?))
+    }
+
+    /// Of a frame that was decoded in this process, as another picture than was requested with it.
+    ///
+    /// # Errors
+    /// As [`PosterFrame::encode`].
+    pub fn encoded(frame: &PosterFrame, encoding: &Encoding) -> Result<Self, Error> {
+        Ok(Self::with(frame, frame.encode(encoding)?))
+    }
+
+    fn with(frame: &PosterFrame, thumbnail: Thumbnail) -> Self {
+        Self {
+            thumbnail,
             pts_seconds: frame.pts_seconds(),
             pts: frame.pts(),
             time_base: frame.time_base(),
@@ -51,6 +63,6 @@ impl Picture {
             decoded_size: frame.decoded_size(),
             pixel_format: frame.pixel_format().to_owned(),
             orientation: frame.orientation(),
-        })
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::relay::Wanted;
 use crate::limits::{Limit, Limits};
 use crate::picture::ImageFormat;
 use crate::pixels::Framing;
-use crate::{Error, FrameRequest, Ledger, MediaInfo, Threads};
+use crate::{Encoding, Error, FrameRequest, Ledger, MediaInfo, Threads};
 
 /// The first argument of a child; another program's child is refused by it.
 pub(super) const CHILD: &str = "posterframe-cage-1";
@@ -87,6 +87,8 @@ pub(super) enum Request {
     Pictures(Vec<FrameRequest>),
     /// The next picture of the list.
     Next,
+    /// The last picture's frame as another picture.
+    Encode(Encoding),
     /// The last picture's frame as packed RGB.
     Rgb(Framing),
     /// Forget the file; and keep its memory for the next one, or return it to the system.

@@ -122,7 +122,7 @@ impl LambdaConfig {
         let mut lookup = Lookup::new(&lookup);
         let catalog = read_remote(&mut lookup);
         let key_rules = read_key_rules(&mut lookup);
-        let thumbnail = read_thumbnail(&mut lookup);
+        let thumbnail = read_thumbnail(&mut lookup, &key_rules);
         let mode = lookup.with("MODE", "live or shadow", Mode::from_name).unwrap_or_default();
         if mode == Mode::Shadow && thumbnail.request.encoding.format != ImageFormat::Jpeg {
             lookup

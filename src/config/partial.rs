@@ -72,10 +72,11 @@ impl PartialConfig {
         });
         let is_set = |name: &str| lookup(name).is_some_and(|value| !value.is_empty());
         let obsolete = ["FFMPEG_PATH", "FFPROBE_PATH"].into_iter();
+        let key_rules = part(lookup, |lookup| Some(read_key_rules(lookup))).unwrap_or_default();
         Self {
             problems: problems.map(|error| error.problems().to_vec()).unwrap_or_default(),
-            key_rules: part(lookup, |lookup| Some(read_key_rules(lookup))).unwrap_or_default(),
-            thumbnail: part(lookup, |lookup| Some(read_thumbnail(lookup))).unwrap_or_default(),
+            thumbnail: part(lookup, |lookup| Some(read_thumbnail(lookup, &key_rules))).unwrap_or_default(),
+            key_rules,
             log: part(lookup, |lookup| Some(read_log(lookup, LogFormat::Text)))
                 .unwrap_or(LogSettings::new(LogFormat::Text)),
             isolation: part(lookup, |lookup| Some(read_isolation(lookup))).unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! Which keys are videos to process, and where their thumbnails go.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use super::{KeyTemplate, ObjectNameError, file_name};
 
@@ -80,13 +81,20 @@ impl KeyRules {
         None
     }
 
-    /// The key of the thumbnail of the video `key`, for pictures whose names end in `extension` (`jpg`).
+    /// The key of the thumbnail of the video `key`, for pictures whose names end in `extension` (`jpg`) and of which this width is
+    /// wanted.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) when the template makes a key that is a video's.
-    pub fn thumbnail_key(&self, key: &str, extension: &str) -> Result<String, ObjectNameError> {
+    pub fn thumbnail_key(
+        &self,
+        key: &str,
+        extension: &str,
+        width: Option<NonZeroU32>,
+    ) -> Result<String, ObjectNameError> {
         let below = key.strip_prefix(&self.video_prefix).unwrap_or(key);
-        let thumbnail_key = self.thumbnail_key.fill(&self.thumbnail_prefix, below, extension);
+        let width = width.map_or_else(String::new, |width| width.to_string());
+        let thumbnail_key = self.thumbnail_key.fill(&self.thumbnail_prefix, below, extension, &width);
         match thumbnail_key == key || self.skip_reason(&thumbnail_key).is_none() {
             true => Err(ObjectNameError::ThumbnailIsVideo { thumbnail_key }),
             false => Ok(thumbnail_key),
@@ -131,7 +139,7 @@ mod tests {
         let rules = KeyRules { video_prefix: String::new(), ..KeyRules::default() };
         assert_eq!(rules.skip_reason("a/1_x.mp4"), None);
         assert!(rules.skip_reason("thumbnails/1_x.mp4").is_some());
-        assert_eq!(rules.thumbnail_key("a/1_x.mp4", "jpg")?, "thumbnails/a/1_x.jpg");
+        assert_eq!(rules.thumbnail_key("a/1_x.mp4", "jpg", None)?, "thumbnails/a/1_x.jpg");
         Ok(())
     }
 
@@ -149,9 +157,9 @@ mod tests {
             ("videos/.mp4", "thumbnails/.mp4.jpg"),
         ];
         for (key, expected) in cases {
-            assert_eq!(rules.thumbnail_key(key, "jpg")?, expected);
+            assert_eq!(rules.thumbnail_key(key, "jpg", None)?, expected);
         }
-        assert_eq!(rules.thumbnail_key("videos/1_x.mp4", "webp")?, "thumbnails/1_x.webp");
+        assert_eq!(rules.thumbnail_key("videos/1_x.mp4", "webp", None)?, "thumbnails/1_x.webp");
         Ok(())
     }
 
@@ -160,7 +168,7 @@ mod tests {
         let thumbnail_key = "videos/{dir}{file}".parse()?;
         let rules = KeyRules { thumbnail_key, ..KeyRules::default() };
         let thumbnail_key = "videos/1_x.mp4".to_owned();
-        let error = rules.thumbnail_key("videos/1_x.mp4", "jpg");
+        let error = rules.thumbnail_key("videos/1_x.mp4", "jpg", None);
         assert_eq!(error, Err(ObjectNameError::ThumbnailIsVideo { thumbnail_key }));
         Ok(())
     }

@@ -16,6 +16,7 @@ use super::{file_name, split_extension};
 /// | `{stem}` | `1_x` | the file name without its extension, whichever it is |
 /// | `{file}` | `1_x.mp4` | the whole file name |
 /// | `{ext}` | `jpg` | the picture's extension |
+/// | `{width}` | `640` | the width that is wanted, also where the video is smaller |
 ///
 /// `{name}` drops only `.mp4` as written: `1_x.mp4`, `1_x.MP4` and `1_x.mov` may lie side by side, and each needs a
 /// thumbnail of its own. A template must hold `{name}`, `{stem}` or `{file}`, else all videos would share one.
@@ -36,10 +37,12 @@ enum Placeholder {
     Stem,
     File,
     Ext,
+    Width,
 }
 
 impl Placeholder {
-    const ALL: [Self; 6] = [Self::Prefix, Self::Dir, Self::Name, Self::Stem, Self::File, Self::Ext];
+    const ALL: [Self; 7] =
+        [Self::Prefix, Self::Dir, Self::Name, Self::Stem, Self::File, Self::Ext, Self::Width];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -49,6 +52,7 @@ impl Placeholder {
             Self::Stem => "stem",
             Self::File => "file",
             Self::Ext => "ext",
+            Self::Width => "width",
         }
     }
 }
@@ -59,7 +63,7 @@ impl Placeholder {
 pub enum KeyTemplateError {
     /// A name in braces that is none of ours.
     #[error(
-        "unknown placeholder {{{name}}}; known are {{prefix}}, {{dir}}, {{name}}, {{stem}}, {{file}} and {{ext}}"
+        "unknown placeholder {{{name}}}; known are {{prefix}}, {{dir}}, {{name}}, {{stem}}, {{file}}, {{ext}} and {{width}}"
     )]
     UnknownPlaceholder {
         /// That name.
@@ -74,8 +78,18 @@ pub enum KeyTemplateError {
 }
 
 impl KeyTemplate {
+    /// Whether the key names the picture's extension.
+    pub(crate) fn names_extension(&self) -> bool {
+        self.0.contains(&Piece::Placeholder(Placeholder::Ext))
+    }
+
+    /// Whether the key names the picture's width.
+    pub(crate) fn names_width(&self) -> bool {
+        self.0.contains(&Piece::Placeholder(Placeholder::Width))
+    }
+
     /// The key for the video at `below` (its key without the video prefix).
-    pub(super) fn fill(&self, prefix: &str, below: &str, extension: &str) -> String {
+    pub(super) fn fill(&self, prefix: &str, below: &str, extension: &str, width: &str) -> String {
         let file = file_name(below);
         let (stem, suffix) = split_extension(file);
         let value = |placeholder| match placeholder {
@@ -85,6 +99,7 @@ impl KeyTemplate {
             Placeholder::Name | Placeholder::File => file,
             Placeholder::Stem => stem,
             Placeholder::Ext => extension,
+            Placeholder::Width => width,
         };
         let pieces = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => text.as_str(),
@@ -153,9 +168,9 @@ mod tests {
 
     #[test]
     fn fills_every_placeholder() -> Result<(), KeyTemplateError> {
-        let template: KeyTemplate = "<{prefix}|{dir}|{name}|{stem}|{file}|{ext}>".parse()?;
-        assert_eq!(template.fill("t/", "a/b/1_x.mp4", "png"), "<t/|a/b/|1_x|1_x|1_x.mp4|png>");
-        assert_eq!(template.fill("t/", "1_x.mov", "jpg"), "<t/||1_x.mov|1_x|1_x.mov|jpg>");
+        let template: KeyTemplate = "<{prefix}|{dir}|{name}|{stem}|{file}|{ext}|{width}>".parse()?;
+        assert_eq!(template.fill("t/", "a/b/1_x.mp4", "png", "640"), "<t/|a/b/|1_x|1_x|1_x.mp4|png|640>");
+        assert_eq!(template.fill("t/", "1_x.mov", "jpg", ""), "<t/||1_x.mov|1_x|1_x.mov|jpg|>");
         Ok(())
     }
 

@@ -29,6 +29,7 @@ enum Reply {
     Version(Option<SourceVersion>),
     Thumbnail(Option<ObjectDescription>),
     NamedThumbnail(Option<ObjectDescription>),
+    Other(u8, Option<ObjectDescription>),
     Lookup(ContentLook),
     Search(FoundRow),
     Bytes(bool),
@@ -37,6 +38,7 @@ enum Reply {
     SamePicture,
     Registered(Registered),
     Upserted,
+    PutOther(u8, bool),
     Put(bool),
     RowWritten,
 }
@@ -100,6 +102,8 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         let kind = Kind {
             named: target.name.content_id,
             keeps_contents: job.existing_contents == ExistingContents::Keep,
+            // The settings have 16 at most.
+            others: u8::try_from(target.others.len()).unwrap_or(u8::MAX),
             reads_at_once: !job.looks_first,
         };
         Self {
@@ -133,7 +137,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             let (request, depth, reply) = self.next_reply().await;
             *self.time_of(phase) += began.elapsed();
             let reply = reply?;
-            let is_beside = matches!(request, Request::Lookup(_) | Request::Search);
+            let is_beside = matches!(request, Request::Lookup(_) | Request::Search | Request::Other(_));
             let depth = match &reply {
                 Reply::Video(Some(look)) => depth + look.round_trips.saturating_sub(1),
                 _ => depth,
@@ -212,6 +216,10 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
                     }))
                 })
             }
+            &Request::Other(number) => {
+                let key = &self.target.other(number)?.key;
+                Box::pin(async move { Ok(Reply::Other(number, job.store.describe(key).await?)) })
+            }
             &Request::Lookup(id) => {
                 Box::pin(async move { Ok(Reply::Lookup(job.catalog.look(url, id).await?)) })
             }
@@ -241,9 +249,14 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
                 job.catalog.upsert_content(id, &NewContent::from(&target.name)).await?;
                 Ok(Reply::Upserted)
             }),
+            Request::PutOther { number, content, since } => {
+                let number = *number;
+                let put = self.put(Some(number), *content, since.clone())?;
+                Box::pin(async move { Ok(Reply::PutOther(number, put.await?)) })
+            }
             Request::Put { content, since } => {
-                let condition = since.clone().map_or(Condition::Absent, Condition::Unchanged);
-                self.put(*content, condition)?
+                let put = self.put(None, *content, since.clone())?;
+                Box::pin(async move { Ok(Reply::Put(put.await?)) })
             }
             &Request::WriteRow { content, duration } => {
                 let known = self.found.known.clone();
@@ -256,26 +269,35 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         })
     }
 
+    /// Puts the thumbnail, or the other one of this number. Answers whether it was still the one to replace.
     fn put(
         &self,
+        other: Option<u8>,
         content: ContentId,
-        condition: Condition,
-    ) -> Result<Future<'j, Result<Reply, JobError>>, JobError> {
+        since: Option<ETag>,
+    ) -> Result<Future<'j, Result<bool, JobError>>, JobError> {
         let missing = || JobError::new(ErrorKind::Internal, "there is no picture to put");
         let Made { etag, poster, .. } = self.made.as_ref().ok_or_else(missing)?;
         let poster = Arc::clone(poster);
-        let metadata = Marker::new(etag.clone(), &self.own, &poster, content).to_metadata();
         let (job, target) = (self.job, self.target);
+        let key = match other {
+            None => &target.thumbnail_key,
+            Some(number) => &target.other(number)?.key,
+        };
+        let thumbnail = poster.thumbnail(other).ok_or_else(missing)?;
+        let metadata = Marker::new(etag.clone(), &self.own, &poster, thumbnail, content).to_metadata();
+        let condition = since.map_or(Condition::Absent, Condition::Unchanged);
         Ok(Box::pin(async move {
+            let thumbnail = poster.thumbnail(other).ok_or_else(missing)?;
             let object = NewObject {
-                bytes: &poster.thumbnail.bytes,
-                content_type: poster.thumbnail.format.content_type(),
+                bytes: &thumbnail.bytes,
+                content_type: thumbnail.format.content_type(),
                 cache_control: &job.thumbnail.cache_control,
                 metadata: &metadata,
             };
-            match job.store.put(&target.thumbnail_key, object, &condition).await {
-                Ok(_) => Ok(Reply::Put(true)),
-                Err(StoreError::PreconditionFailed { .. }) => Ok(Reply::Put(false)),
+            match job.store.put(key, object, &condition).await {
+                Ok(_) => Ok(true),
+                Err(StoreError::PreconditionFailed { .. }) => Ok(false),
                 Err(error) => Err(error.into()),
             }
         }))
@@ -338,6 +360,10 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             Reply::NamedThumbnail(thumbnail) => {
                 Answer::NamedThumbnail(thumbnail.and_then(|thumbnail| self.own.see(&thumbnail).mark))
             }
+            Reply::Other(number, thumbnail) => {
+                Answer::Other(number, thumbnail.map(|thumbnail| self.own.see(&thumbnail)))
+            }
+            Reply::PutOther(number, is_put) => Answer::PutOther(number, is_put),
             Reply::Lookup(look) => {
                 let row = self.take_row(look.found);
                 Answer::Lookup { content_exists: look.content_exists, row }
@@ -445,7 +471,9 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         }
         let is_made = self.protocol.version().is_some_and(|etag| self.is_made(etag));
         let made = self.made.as_ref().filter(|_| is_made);
-        let marker = made.map(|made| Marker::new(made.etag.clone(), &self.own, &made.poster, id));
+        let marker = made.map(|Made { etag, poster, .. }| {
+            Marker::new(etag.clone(), &self.own, poster, &poster.thumbnail, id)
+        });
         let missing = || JobError::new(ErrorKind::Internal, "the thumbnail has no marker");
         let marker = marker.or(self.found.marker).ok_or_else(missing)?;
         let isolation = made.and_then(|made| made.poster.isolation);

@@ -12,7 +12,7 @@ use super::protocol::{Mark, Pending, Seen, SettingsId};
 use crate::config::ThumbnailSettings;
 use crate::object_name::ContentId;
 use crate::store::{ETag, ObjectDescription};
-use crate::{Fit, FrameReason, FrameRequest, Pick};
+use crate::{Encoding, Fit, FrameReason, FrameRequest, Pick, Thumbnail};
 
 /// Metadata travel as HTTP headers: everything but visible ASCII is percent-encoded.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
@@ -140,11 +140,15 @@ fn differ_in_time_alone(settings: &str, others: &str) -> bool {
 
 /// The settings a thumbnail depends on, in readable form: when they change, it is made again.
 pub(super) fn settings(settings: &ThumbnailSettings) -> String {
-    let ThumbnailSettings { request: FrameRequest { time, pick, encoding, .. }, cache_control, .. } =
-        settings;
+    let ThumbnailSettings {
+        request: FrameRequest { time, pick, encoding, .. }, others, cache_control, ..
+    } = settings;
     let side = |side: Option<std::num::NonZeroU32>| side.map_or_else(String::new, |side| side.to_string());
-    let (width, height) = (side(encoding.bounds.max_width), side(encoding.bounds.max_height));
-    let (format, quality) = (encoding.format.extension(), encoding.quality.get());
+    let size = |encoding: &Encoding| {
+        let (width, height) = (side(encoding.bounds.max_width), side(encoding.bounds.max_height));
+        format!("{width}x{height}")
+    };
+    let (format, quality, max) = (encoding.format.extension(), encoding.quality.get(), size(encoding));
     // What is not the default is named behind the rest, so that a new setting makes no thumbnail anew.
     let pick = if *pick == Pick::default() { String::new() } else { format!(";pick={}", pick.as_str()) };
     let fit = match encoding.fit {
@@ -152,21 +156,32 @@ pub(super) fn settings(settings: &ThumbnailSettings) -> String {
         Fit::Cover { focus } => format!(";fit={}@{focus}", encoding.fit.as_str()),
         fit => format!(";fit={}", fit.as_str()),
     };
+    let others = others.iter().map(|other| format!("{}:{}", other.format.extension(), size(other)));
+    let also = match others.collect::<Vec<_>>().join(",") {
+        others if others.is_empty() => others,
+        others => format!(";also={others}"),
+    };
     // The number in front changes when this program makes another picture of the same video.
-    format!("1;at={time};{format};q={quality};max={width}x{height};{cache_control}{pick}{fit}")
+    format!("1;at={time};{format};q={quality};max={max};{cache_control}{pick}{fit}{also}")
 }
 
 impl Marker {
     /// The marker of a job whose content is written, or will be before the thumbnail is put.
-    pub(super) fn new(source_etag: ETag, own: &Own, poster: &Poster, id: ContentId) -> Self {
+    pub(super) fn new(
+        source_etag: ETag,
+        own: &Own,
+        poster: &Poster,
+        thumbnail: &Thumbnail,
+        id: ContentId,
+    ) -> Self {
         Self {
             source_etag,
             settings: own.settings.clone(),
             duration_seconds: poster.duration_seconds,
             frame_pts_seconds: poster.frame_pts_seconds,
             frame_reason: poster.frame_reason,
-            width: poster.thumbnail.width,
-            height: poster.thumbnail.height,
+            width: thumbnail.width,
+            height: thumbnail.height,
             pending: Pending::Nothing,
             content_id: Some(id),
             source_key: Some(own.source_key.clone()),

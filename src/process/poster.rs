@@ -13,7 +13,9 @@ use super::source::VideoSource;
 use super::stamp;
 use crate::cage::{Layers, Opener};
 use crate::job_error::JobError;
-use crate::{CancelToken, ErrorKind, FrameReason, FrameRequest, Ledger, OpenOptions, Thumbnail, telemetry};
+use crate::{
+    CancelToken, Encoding, ErrorKind, FrameReason, FrameRequest, Ledger, OpenOptions, Thumbnail, telemetry,
+};
 
 /// How often a wait for a turn looks at the cancel token.
 const LOOK_UP: Duration = Duration::from_millis(50);
@@ -26,12 +28,19 @@ pub(super) struct Poster {
     pub(super) frame_pts_seconds: f64,
     pub(super) frame_reason: FrameReason,
     pub(super) thumbnail: Thumbnail,
+    /// In the order of the settings.
+    pub(super) other_thumbnails: Vec<Thumbnail>,
     pub(super) ledger: Ledger,
     /// The layers of the cage in which it was decoded, if there was one.
     pub(super) isolation: Option<Layers>,
 }
 
 impl Poster {
+    /// The thumbnail, or the other one of this number.
+    pub(super) fn thumbnail(&self, other: Option<u8>) -> Option<&Thumbnail> {
+        other.map_or(Some(&self.thumbnail), |number| self.other_thumbnails.get(usize::from(number)))
+    }
+
     /// The duration as the catalogue has it: 0 for a container that does not tell.
     pub(super) fn stored_duration(&self) -> u32 {
         self.duration_seconds.and_then(whole_seconds).unwrap_or(0)
@@ -43,6 +52,8 @@ impl Poster {
 pub(super) struct PosterMaker {
     /// The frame and the picture, where nobody chose another time for this video.
     pub(super) request: FrameRequest,
+    /// Further pictures of the frame.
+    pub(super) others: Vec<Encoding>,
     pub(super) options: OpenOptions,
     pub(super) opener: Opener,
     pub(super) decoders: Option<Arc<Semaphore>>,
@@ -56,7 +67,7 @@ impl PosterMaker {
         expected: Option<&SourceVersion>,
         progress: &Arc<ReadProgress>,
     ) -> Result<Option<Poster>, JobError> {
-        let Self { request, options, opener, decoders } = self;
+        let Self { request, others, options, opener, decoders } = self;
         let key = video.key();
         // Its packets are asked for while it is being opened.
         let time = options.limits.max_time;
@@ -87,18 +98,25 @@ impl PosterMaker {
             Err(error) if error.is_replaced() => return Ok(None),
             picture => picture?,
         };
+        let others = others.iter().map(|encoding| Ok(media.encode(encoding)?.thumbnail));
+        let others = others.collect::<Result<Vec<Thumbnail>, JobError>>()?;
         drop(turn);
-        let mut thumbnail = picture.thumbnail;
-        let broken =
-            || JobError::new(ErrorKind::Internal, format!("{:?}: an unexpected layout", thumbnail.format));
-        thumbnail.bytes = stamp::stamped(&thumbnail, &etag).ok_or_else(broken)?;
-        telemetry::thumbnail(key, thumbnail.bytes.len());
+        let stamped = |thumbnail: Thumbnail| {
+            let format = thumbnail.format;
+            let broken = || JobError::new(ErrorKind::Internal, format!("{format:?}: an unexpected layout"));
+            let bytes = stamp::stamped(&thumbnail, &etag).ok_or_else(broken)?;
+            telemetry::thumbnail(key, bytes.len());
+            Ok::<_, JobError>(Thumbnail { bytes, ..thumbnail })
+        };
+        let thumbnail = stamped(picture.thumbnail)?;
+        let other_thumbnails = others.into_iter().map(stamped).collect::<Result<_, _>>()?;
         telemetry::read(key, &media.ledger());
         Ok(Some(Poster {
             duration_seconds,
             frame_pts_seconds: picture.pts_seconds,
             frame_reason: picture.reason,
             thumbnail,
+            other_thumbnails,
             ledger: media.ledger(),
             isolation: media.layers(),
         }))

@@ -7,18 +7,21 @@
 //!
 //! 1. *Look*: the video (its first bytes, or a `HEAD`), the thumbnail, and the rows, side by side. A thumbnail of this version and these
 //!    settings with a row that agrees: done. The same thumbnail with another row or none: step 6, nothing is decoded.
-//! 2. *Read*: the rest of the video.
+//! 2. *Read*: the rest of the video; beside it, the metadata of the other thumbnails, where a video has several.
 //! 3. *Check*, beside decoding: video and thumbnail once more, and the thumbnail that the row names if that is another. The job starts
 //!    over when the video was replaced, when people chose another time for its frame, or when the thumbnail is neither that of step 1
 //!    nor of this version.
 //! 4. *Upsert*, unless a thumbnail of this version was seen and the content exists. A video whose name has no id is registered first.
-//! 5. *Put* the thumbnail, on condition that it is still that of step 1. Where it is not, look again: of this version and with these
+//! 5. *Put* the other thumbnails, side by side, then the thumbnail, on condition that it is still that of step 1. Where it is not, look again: of this version and with these
 //!    settings, continue; else start over.
 //! 6. *Row*.
 //! 7. *Last*: video and thumbnail side by side. Another version: start over.
 //!
 //! A thumbnail is *of this version* when its metadata name the video's ETag, and the content was written before or with it: `pending` is
 //! absent or `row`. Version 0.1 writes `pending` = `true` before it writes the content.
+//!
+//! The other thumbnails are described before the check asks for the video, and put on condition that they are still so: whatever a newer
+//! version puts meanwhile stays. The thumbnail itself is put last, so it alone tells that all are there.
 //!
 //! # Invariants
 //! The model checks these in every state that it reaches:
@@ -101,6 +104,8 @@ pub(super) struct Kind {
     pub(super) named: Option<ContentId>,
     /// Whether contents that exist are left as they are.
     pub(super) keeps_contents: bool,
+    /// How many thumbnails a video has besides the first, which alone decides.
+    pub(super) others: u8,
     /// Whether the first request for the video reads it. Back-fills send a `HEAD`, because most of their videos are done.
     pub(super) reads_at_once: bool,
 }
@@ -118,6 +123,8 @@ pub(super) enum Request<E> {
     Thumbnail,
     /// Metadata of the thumbnail that the row names, which is another.
     NamedThumbnail,
+    /// Metadata of another thumbnail.
+    Other(u8),
     /// Whether the content exists, and the video's row under it.
     Lookup(ContentId),
     /// The video's row under any content.
@@ -131,6 +138,12 @@ pub(super) enum Request<E> {
         duration: u32,
     },
     Upsert(ContentId),
+    /// Another thumbnail; `since` is the ETag of the one that it replaces.
+    PutOther {
+        number: u8,
+        content: ContentId,
+        since: Option<E>,
+    },
     /// The thumbnail; `since` is the ETag of the one that it replaces.
     Put {
         content: ContentId,
@@ -150,6 +163,7 @@ pub(super) enum Answer<E> {
     Version(Option<E>),
     Thumbnail(Option<Seen<E>>),
     NamedThumbnail(Option<Mark<E>>),
+    Other(u8, Option<Seen<E>>),
     Lookup {
         content_exists: bool,
         row: Option<Row>,
@@ -169,6 +183,8 @@ pub(super) enum Answer<E> {
         is_new: bool,
     },
     Upserted,
+    /// Whether another thumbnail was put; `false` when it was another by then.
+    PutOther(u8, bool),
     /// Whether the thumbnail was put; `false` when it was another by then.
     Put(bool),
     RowWritten,
@@ -207,11 +223,23 @@ enum Step {
     Check,
     Register,
     Upsert,
+    PutOthers,
     Put,
     Conflict,
     Row,
     Last,
     End(End),
+}
+
+/// Another thumbnail, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Other<E> {
+    Unknown,
+    /// Before the check.
+    Seen(Option<Seen<E>>),
+    /// Somebody else has put one since.
+    Conflict,
+    Put,
 }
 
 /// The answers since the last start.
@@ -229,11 +257,21 @@ struct Known<E> {
     thumbnail_again: Option<Option<Seen<E>>>,
     /// Whether the thumbnail that the row names is of this version.
     named_thumbnail: Option<bool>,
+    others: Vec<Other<E>>,
     content: Option<ContentId>,
     is_new_content: bool,
 }
 
 impl<E> Known<E> {
+    fn of(kind: Kind) -> Self {
+        Self { others: (0..kind.others).map(|_| Other::Unknown).collect(), ..Self::default() }
+    }
+
+    /// The other thumbnails, each with its number.
+    fn others(&self) -> impl Iterator<Item = (u8, &Other<E>)> {
+        (0..).zip(&self.others)
+    }
+
     fn version(&self) -> Option<&E> {
         self.video.as_ref().map(|video| &video.version)
     }
@@ -252,6 +290,7 @@ impl<E> Default for Known<E> {
             same_version: false,
             thumbnail_again: None,
             named_thumbnail: None,
+            others: Vec::new(),
             content: None,
             is_new_content: false,
         }
@@ -278,7 +317,7 @@ impl<E: Clone + PartialEq> Mark<E> {
 
 impl<E: Clone + PartialEq> Protocol<E> {
     pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, step: Step::Look, starts: 0, has_vanished: false, known: Known::default() }
+        Self { kind, step: Step::Look, starts: 0, has_vanished: false, known: Known::of(kind) }
     }
 
     /// The end, when it is reached: no request is wanted then.
@@ -306,7 +345,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
 
     /// Whether thumbnail, content and row are written in this step: the job must not be cancelled in between.
     pub(super) const fn writes(&self) -> bool {
-        matches!(self.step, Step::Register | Step::Upsert | Step::Put | Step::Row)
+        matches!(self.step, Step::Register | Step::Upsert | Step::PutOthers | Step::Put | Step::Row)
     }
 
     /// What the job waits for.
@@ -316,7 +355,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
             Step::Check if self.known.duration.is_some() => Phase::Look,
             Step::Read | Step::Check => Phase::Picture,
             Step::Register | Step::Upsert => Phase::Content,
-            Step::Put | Step::Conflict => Phase::Thumbnail,
+            Step::PutOthers | Step::Put | Step::Conflict => Phase::Thumbnail,
             Step::Row => Phase::Row,
         }
     }
@@ -338,13 +377,18 @@ impl<E: Clone + PartialEq> Protocol<E> {
             }
             Step::Read => {
                 wanted.extend(known.version().cloned().map(Request::Bytes));
+                wanted.extend(self.wanted_others());
                 wanted.extend(self.wanted_row());
             }
             Step::Check => {
                 if known.duration.is_none() {
                     wanted.extend(known.version().cloned().map(Request::Picture));
                 }
-                self.want_again(&mut wanted);
+                let others = self.wanted_others();
+                if others.is_empty() {
+                    self.want_again(&mut wanted);
+                }
+                wanted.extend(others);
                 match self.wanted_row() {
                     Some(request) => wanted.push(request),
                     None if self.needs_named_thumbnail() => wanted.push(Request::NamedThumbnail),
@@ -353,6 +397,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
             }
             Step::Register => wanted.extend(known.duration.map(|duration| Request::Register { duration })),
             Step::Upsert => wanted.extend(known.content.map(Request::Upsert)),
+            Step::PutOthers => wanted.extend(self.wanted_puts()),
             Step::Put => {
                 let put = |content| Request::Put { content, since: self.put_since() };
                 wanted.extend(known.content.map(put));
@@ -366,6 +411,26 @@ impl<E: Clone + PartialEq> Protocol<E> {
             Step::End(_) => {}
         }
         wanted
+    }
+
+    /// The other thumbnails that are still to be described.
+    fn wanted_others(&self) -> Vec<Request<E>> {
+        let unknown = self.known.others().filter(|(_, other)| matches!(other, Other::Unknown));
+        unknown.map(|(number, _)| Request::Other(number)).collect()
+    }
+
+    /// The other thumbnails that are still to be put, or to be described because somebody else has put one.
+    fn wanted_puts(&self) -> Vec<Request<E>> {
+        let Some(content) = self.known.content else { return Vec::new() };
+        let wanted = self.known.others().filter_map(|(number, other)| match other {
+            Other::Unknown | Other::Conflict => Some(Request::Other(number)),
+            Other::Seen(seen) => {
+                let since = seen.as_ref().map(|seen| seen.etag.clone());
+                Some(Request::PutOther { number, content, since })
+            }
+            Other::Put => None,
+        });
+        wanted.collect()
     }
 
     fn want_again(&self, wanted: &mut Vec<Request<E>>) {
@@ -429,6 +494,19 @@ impl<E: Clone + PartialEq> Protocol<E> {
                 let is_of = |version: &E| mark.as_ref().is_some_and(|mark| mark.is_of(version));
                 known.named_thumbnail = Some(known.version().is_some_and(is_of));
             }
+            Answer::Other(number, seen) => {
+                if mark(&seen).is_some_and(|mark| mark.is_foreign) {
+                    return self.step = Step::End(End::Foreign);
+                }
+                let is_done = known.video.as_ref().is_some_and(|video| reusable(video, &seen).is_some());
+                let has_lost = self.step == Step::PutOthers && !is_done;
+                if let Some(other) = known.others.get_mut(usize::from(number)) {
+                    *other = if is_done { Other::Put } else { Other::Seen(seen) };
+                }
+                if has_lost {
+                    return self.start_over();
+                }
+            }
             Answer::Lookup { content_exists, row } => {
                 known.looked_up = true;
                 known.content_exists = content_exists;
@@ -458,6 +536,11 @@ impl<E: Clone + PartialEq> Protocol<E> {
                 return self.write_content();
             }
             Answer::Upserted => return self.put_or_write_row(),
+            Answer::PutOther(number, is_put) => {
+                if let Some(other) = known.others.get_mut(usize::from(number)) {
+                    *other = if is_put { Other::Put } else { Other::Conflict };
+                }
+            }
             Answer::Put(true) => return self.step = Step::Row,
             Answer::Put(false) => return self.step = Step::Conflict,
             Answer::RowWritten => {
@@ -474,6 +557,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
         match self.step {
             Step::Look => self.settle_look(),
             Step::Check => self.settle_check(),
+            Step::PutOthers if self.wanted_puts().is_empty() => self.step = Step::Put,
             Step::Last => self.settle_last(),
             _ => {}
         }
@@ -561,7 +645,11 @@ impl<E: Clone + PartialEq> Protocol<E> {
             (Some(video), Some(again)) => reusable(video, again).is_some(),
             _ => false,
         };
-        self.step = if is_there { Step::Row } else { Step::Put };
+        self.step = match is_there {
+            true => Step::Row,
+            false if self.wanted_puts().is_empty() => Step::Put,
+            false => Step::PutOthers,
+        };
     }
 
     fn after_conflict(&mut self, seen: &Option<Seen<E>>) {
@@ -581,7 +669,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
 
     fn start_over(&mut self) {
         self.starts += 1;
-        self.known = Known::default();
+        self.known = Known::of(self.kind);
         self.step = if self.starts >= MAX_STARTS { Step::End(End::Replaced) } else { Step::Look };
     }
 }
@@ -619,7 +707,7 @@ mod tests {
 
     /// A new video up to its put, the thumbnail being absent for every look.
     fn at_put() -> Protocol<u8> {
-        let kind = Kind { named: ContentId::new(1), keeps_contents: false, reads_at_once: true };
+        let kind = Kind { named: ContentId::new(1), keeps_contents: false, others: 0, reads_at_once: true };
         let mut protocol = Protocol::new(kind);
         continue_to_put(&mut protocol);
         protocol
@@ -680,7 +768,7 @@ mod tests {
 
     #[test]
     fn a_late_picture_repeats_the_check() {
-        let kind = Kind { named: ContentId::new(1), keeps_contents: false, reads_at_once: true };
+        let kind = Kind { named: ContentId::new(1), keeps_contents: false, others: 0, reads_at_once: true };
         let mut protocol = Protocol::new(kind);
         protocol.answer(Answer::Video(video(1)));
         protocol.answer(Answer::Thumbnail(None));

@@ -146,6 +146,7 @@ impl<S, C> Job<S, C> {
     pub(super) fn maker(&self) -> PosterMaker {
         PosterMaker {
             request: self.thumbnail.request,
+            others: self.thumbnail.others.clone(),
             options: self.options.clone(),
             opener: self.opener.clone(),
             decoders: self.decoders.clone(),

@@ -67,6 +67,9 @@ pub struct Report {
     pub video_url: Option<String>,
     /// URL of the thumbnail.
     pub thumbnail_url: Option<String>,
+    /// URLs of its other thumbnails, in the order of the settings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_thumbnail_urls: Vec<String>,
     /// Duration as the catalogue has it, in whole seconds; 0 when the container does not tell.
     pub duration: Option<u32>,
     /// Duration as the container tells it.
@@ -116,6 +119,7 @@ impl Report {
             title: Some(target.name.title.clone()),
             video_url: Some(target.asset.video_url().to_owned()),
             thumbnail_url: Some(target.asset.thumbnail_url().to_owned()),
+            other_thumbnail_urls: target.others.iter().map(|other| other.url.clone()).collect(),
             duration: Some(marker.stored_duration()),
             duration_seconds: marker.duration_seconds,
             frame_pts_seconds: Some(marker.frame_pts_seconds),
@@ -136,6 +140,7 @@ impl Report {
             title: None,
             video_url: None,
             thumbnail_url: None,
+            other_thumbnail_urls: Vec::new(),
             duration: None,
             duration_seconds: None,
             frame_pts_seconds: None,
@@ -201,6 +206,7 @@ mod tests {
             title: Some("영화 \"one\"".to_owned()),
             video_url: Some("s3://films/videos/7_one.mp4".to_owned()),
             thumbnail_url: Some("s3://films/thumbnails/7_one.jpg".to_owned()),
+            other_thumbnail_urls: vec!["s3://films/thumbnails/7_one.webp".to_owned()],
             duration: Some(10),
             duration_seconds: Some(10.033_333),
             frame_pts_seconds: Some(5.005),

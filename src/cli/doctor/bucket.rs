@@ -195,7 +195,7 @@ pub(super) fn name(rules: &KeyRules, key: &str) -> Finding {
                       or VIDEO_SUFFIXES";
         return Finding::warning(reason.to_string(), advice);
     }
-    let both = ObjectName::parse(key).and_then(|name| Ok((name, rules.thumbnail_key(key, "jpg")?)));
+    let both = ObjectName::parse(key).and_then(|name| Ok((name, rules.thumbnail_key(key, "jpg", None)?)));
     let (name, thumbnail) = match both {
         Ok(both) => both,
         Err(error) => {

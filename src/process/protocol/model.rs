@@ -23,6 +23,8 @@ enum Fault {
     Check,
     /// The condition of the put.
     Condition,
+    /// That other thumbnails are described before the check asks for the video.
+    LateOther,
     /// The choice in the check.
     CheckedChoice,
     /// The look after the row.
@@ -64,6 +66,8 @@ struct World {
     video: Option<u8>,
     /// Under the keys 0 and 1.
     thumbnails: [Option<Thumbnail>; 2],
+    /// The second thumbnail of a video that has two.
+    other: Option<Thumbnail>,
     row: Option<StoredRow>,
     contents: u8,
     /// The time that people chose.
@@ -144,6 +148,8 @@ struct Scenario {
     workers: Vec<Setup>,
     /// Whether the video's name has an id.
     is_named: bool,
+    /// Whether the video has a second thumbnail.
+    has_other: bool,
     /// Whether the first request reads the whole video: no later read shows that it was replaced.
     is_small: bool,
     /// Whether workers may die, their events with them.
@@ -161,7 +167,7 @@ struct Search {
 }
 
 const NO_VIDEO_DONE: World =
-    World { video: Some(1), thumbnails: [None; 2], row: None, contents: 0, choice: 0 };
+    World { video: Some(1), thumbnails: [None; 2], other: None, row: None, contents: 0, choice: 0 };
 
 impl Scenario {
     fn new(name: &str, workers: &[Setup], world: World, budget: Budget) -> Self {
@@ -171,6 +177,7 @@ impl Scenario {
             budget,
             workers: workers.to_vec(),
             is_named: true,
+            has_other: false,
             is_small: false,
             has_deaths: false,
             is_slow: false,
@@ -184,6 +191,10 @@ impl Scenario {
 
     fn without_id(self) -> Self {
         Self { name: format!("{}, no id", self.name), is_named: false, ..self }
+    }
+
+    fn with_other(self) -> Self {
+        Self { name: format!("{}, two thumbnails", self.name), has_other: true, ..self }
     }
 
     fn with_deaths(self) -> Self {
@@ -202,6 +213,7 @@ impl Scenario {
         Protocol::new(Kind {
             named: self.is_named.then(|| self.id()),
             keeps_contents: setup.keeps_contents,
+            others: u8::from(self.has_other),
             reads_at_once: !setup.keeps_contents,
         })
     }
@@ -223,8 +235,8 @@ impl Scenario {
         world.video.map(|version| Video { version, settings })
     }
 
-    fn seen(&self, world: &World, key: u8) -> Option<Seen<u8>> {
-        let thumbnail = world.thumbnails[usize::from(key)]?;
+    fn seen(&self, thumbnail: Option<Thumbnail>) -> Option<Seen<u8>> {
+        let thumbnail = thumbnail?;
         let mark = Mark {
             source: thumbnail.source,
             settings: SettingsId(thumbnail.settings.into()),
@@ -243,6 +255,19 @@ impl Scenario {
             names_other: row.key != setup.key,
             duration: row.version.into(),
         })
+    }
+
+    /// The requests that a worker may perform next.
+    fn wants(&self, worker: &Worker) -> Vec<Request<u8>> {
+        let mut wanted = worker.protocol.wants();
+        if self.fault == Some(Fault::LateOther) {
+            match worker.protocol.step {
+                Step::Read => wanted.retain(|request| !matches!(request, Request::Other(_))),
+                Step::Check if wanted.contains(&Request::Other(0)) => worker.protocol.want_again(&mut wanted),
+                _ => {}
+            }
+        }
+        wanted
     }
 
     /// Whether a request neither reads nor changes the world.
@@ -287,10 +312,11 @@ impl Scenario {
             }
             Request::Open | Request::Look => Answer::Video(self.video(world, setup)),
             Request::Version => Answer::Version(world.video),
-            Request::Thumbnail => Answer::Thumbnail(self.seen(world, setup.key)),
+            Request::Thumbnail => Answer::Thumbnail(self.seen(world.thumbnails[key])),
             Request::NamedThumbnail => {
-                Answer::NamedThumbnail(self.seen(world, 1 - setup.key).and_then(|seen| seen.mark))
+                Answer::NamedThumbnail(self.seen(world.thumbnails[1 - key]).and_then(|seen| seen.mark))
             }
+            Request::Other(number) => Answer::Other(*number, self.seen(world.other)),
             Request::Lookup(_) => {
                 Answer::Lookup { content_exists: world.contents > 0, row: self.row(world, setup) }
             }
@@ -313,22 +339,14 @@ impl Scenario {
                 world.contents = world.contents.max(1);
                 Answer::Upserted
             }
+            Request::PutOther { number, since, .. } => {
+                let (holds, order) = self.put(&mut world.other, since.as_ref(), version, worker);
+                broken = order;
+                Answer::PutOther(*number, holds)
+            }
             Request::Put { since, .. } => {
-                let there = world.thumbnails[key];
-                let holds =
-                    there.map(|there| self.etag(there)) == *since || self.fault == Some(Fault::Condition);
-                if holds && let Some(source) = version {
-                    if there.is_some_and(|there| there.source > source) {
-                        broken = Some(Broken::Order);
-                    }
-                    world.thumbnails[key] = Some(Thumbnail {
-                        source,
-                        pending: Pending::Nothing,
-                        settings: worker.settings(),
-                        is_stamped: true,
-                        has_content_id: true,
-                    });
-                }
+                let (holds, order) = self.put(&mut world.thumbnails[key], since.as_ref(), version, worker);
+                broken = order;
                 Answer::Put(holds)
             }
             Request::WriteRow { duration, .. } => {
@@ -339,6 +357,29 @@ impl Scenario {
         };
         let ended = self.follow(worker, answer, then);
         broken.or(ended)
+    }
+
+    /// Puts a thumbnail. Returns whether its condition holds, and the promise that this breaks.
+    fn put(
+        &self,
+        place: &mut Option<Thumbnail>,
+        since: Option<&u8>,
+        version: Option<u8>,
+        worker: &Worker,
+    ) -> (bool, Option<Broken>) {
+        let is_same = place.map(|there| self.etag(there)).as_ref() == since;
+        let (holds, mut broken) = (is_same || self.fault == Some(Fault::Condition), None);
+        if holds && let Some(source) = version {
+            broken = place.is_some_and(|there| there.source > source).then_some(Broken::Order);
+            *place = Some(Thumbnail {
+                source,
+                pending: Pending::Nothing,
+                settings: worker.settings(),
+                is_stamped: true,
+                has_content_id: true,
+            });
+        }
+        (holds, broken)
     }
 
     /// What becomes of a worker after a request. Returns the promise that its end breaks.
@@ -369,7 +410,7 @@ impl Scenario {
         if state.workers.iter().any(|worker| worker.is_dead) {
             return None;
         }
-        let World { video, thumbnails, row, contents, choice } = state.world;
+        let World { video, thumbnails, other, row, contents, choice } = state.world;
         let version = video?;
         let is_right = row.is_some_and(|row| {
             row.version == version
@@ -378,7 +419,12 @@ impl Scenario {
                         && (self.budget.choices == 0 || thumbnail.settings == settings_of(PLAIN, choice))
                 })
         });
-        (!is_right || contents != 1).then_some(Broken::Convergence)
+        let is_shown = |other: Thumbnail| {
+            other.source == version
+                && (self.budget.choices == 0 || other.settings == settings_of(PLAIN, choice))
+        };
+        let has_others = !self.has_other || other.is_some_and(is_shown);
+        (!is_right || !has_others || contents != 1).then_some(Broken::Convergence)
     }
 
     /// The states that follow, and what led to them.
@@ -397,7 +443,7 @@ impl Scenario {
             }
         }
         for (index, worker) in running() {
-            for request in worker.protocol.wants() {
+            for request in self.wants(worker) {
                 perform(index, &request, Then::Answered);
                 if matches!(request, Request::Picture(_)) {
                     perform(index, &request, Then::AnsweredLate);
@@ -531,7 +577,7 @@ impl Worker {
 
     /// Notes what there is when the work begins, or begins anew.
     fn begin(&mut self, world: &World) {
-        if self.protocol.step != Step::Look || self.protocol.known != Known::default() {
+        if self.protocol.step != Step::Look || self.protocol.known != Known::of(self.protocol.kind) {
             return;
         }
         let keys = [Some(self.setup.key), world.row.map(|row| row.key)];
@@ -606,6 +652,11 @@ fn done(source: u8) -> World {
     }
 }
 
+/// The same, with a second thumbnail.
+fn done_with_other(source: u8) -> World {
+    World { other: Some(thumbnail(source, Pending::Nothing)), ..done(source) }
+}
+
 fn scenarios() -> Vec<Scenario> {
     let quiet = Budget::default();
     let replaced = Budget { replacements: 1, ..quiet };
@@ -640,6 +691,10 @@ fn scenarios() -> Vec<Scenario> {
         named("a choice", one(NO_VIDEO_DONE, chosen)),
         named("a choice for what is done", two(done(1), chosen)),
         named("a choice for what is done", two(done(1), chosen)).without_id(),
+        two(NO_VIDEO_DONE, quiet).with_other(),
+        one(NO_VIDEO_DONE, replaced).small().with_other(),
+        named("an older thumbnail", one(done_with_other(0), replaced)).small().with_other(),
+        named("a choice for what is done", one(done_with_other(1), chosen)).with_other(),
         named("a deletion", one(NO_VIDEO_DONE, Budget { deletions: 1, ..quiet })),
         named("pending=true", two(pending(Pending::ContentAndRow), quiet)),
         named("pending=row", two(pending(Pending::Row), quiet)),
@@ -718,6 +773,13 @@ fn without_the_choice_in_the_check_an_older_choice_wins() {
     let scenario = Scenario::new("a choice", &[PLAIN], done(1), chosen);
     let broken = broken_by(Fault::CheckedChoice, scenario);
     assert!(broken.contains_key(&Broken::Convergence), "{broken:#?}");
+}
+
+#[test]
+fn without_the_order_of_the_check_another_thumbnail_is_older() {
+    let scenario = Scenario::new("a replacement", &[PLAIN], NO_VIDEO_DONE, replaced()).small().with_other();
+    let broken = broken_by(Fault::LateOther, scenario);
+    assert!(broken.contains_key(&Broken::Order), "{broken:#?}");
 }
 
 #[test]
