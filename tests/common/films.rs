@@ -236,6 +236,16 @@ impl Film {
     }
 }
 
+/// An MP4 whose `moov`, its last box, is longer by a `free` box of so many bytes.
+pub(crate) fn with_longer_moov(mut film: Vec<u8>, bytes: usize) -> Outcome<Vec<u8>> {
+    let moov = film.windows(4).rposition(|kind| kind == b"moov").ok_or("no moov")?;
+    let start = moov - 4;
+    film.extend(boxed(b"free", &[&vec![0; bytes]]));
+    let size = word(film.len() - start).to_be_bytes();
+    film[start..moov].copy_from_slice(&size);
+    Ok(film)
+}
+
 /// A length that the films here do not come near.
 fn word(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
