@@ -153,7 +153,7 @@ fn bounds_never_enlarge_and_keep_the_shape() -> Outcome {
 
 #[test]
 fn colours_are_right_in_each_matrix_and_range_tagged_or_not() -> Outcome {
-    for kind in ["bt709", "bt601", "untagged_sd", "untagged_720", "full_range"] {
+    for kind in ["bt709", "bt601", "bt2020", "ycgco", "untagged_sd", "untagged_720", "full_range"] {
         let name = format!("colours_{kind}.mp4");
         let frame = frame(&name)?;
         for format in formats() {
@@ -161,6 +161,56 @@ fn colours_are_right_in_each_matrix_and_range_tagged_or_not() -> Outcome {
             close(&format!("{name} {format:?}"), quarters(&picture), PATCHES, 4);
         }
     }
+    Ok(())
+}
+
+/// Monochrome in limited range is stretched, as luma is.
+#[test]
+fn grey_in_limited_range_is_stretched() -> Outcome {
+    // BT.709's luma of the patches, 0.2126 R + 0.7152 G + 0.0722 B.
+    const LUMA: [[u8; 3]; 4] = [[66; 3], [146; 3], [44; 3], [192; 3]];
+    let frame = frame("colours_grey.mp4")?;
+    assert_eq!(frame.pixel_format(), "gray");
+    for format in formats() {
+        let picture = decode(&frame.encode(&Encoding::default().with_format(format))?)?;
+        close(&format!("{format:?}"), quarters(&picture), LUMA, 3);
+    }
+    Ok(())
+}
+
+/// Five bits are widened by repeating them: the brightest is 255, and 24 of 31 is 198.
+#[test]
+fn five_bits_are_widened_alike_in_all_formats() -> Outcome {
+    const WIDENED: [[u8; 3]; 4] = [[198, 33, 33], [33, 198, 33], [33, 33, 198], [198; 3]];
+    let frame = frame("colours_rgb555.mov")?;
+    for format in formats() {
+        let picture = decode(&frame.encode(&Encoding::default().with_format(format))?)?;
+        // The recipe dithers by one step of eight.
+        close(&format!("{format:?}"), quarters(&picture), WIDENED, 11);
+    }
+    Ok(())
+}
+
+/// What is transparent shows white.
+#[test]
+fn transparent_pixels_show_white() -> Outcome {
+    const OVER_WHITE: [[u8; 3]; 4] = [[192, 32, 32], [32, 192, 32], [143, 143, 223], [255; 3]];
+    let frame = frame("colours_alpha.mov")?;
+    assert_eq!(frame.pixel_format(), "argb");
+    for format in formats() {
+        for bounds in [Bounds::default(), within(80, 60)] {
+            let encoding = Encoding::default().with_format(format).with_bounds(bounds);
+            let picture = decode(&frame.encode(&encoding)?)?;
+            close(&format!("{format:?} {bounds:?}"), quarters(&picture), OVER_WHITE, 4);
+        }
+    }
+    Ok(())
+}
+
+/// An edge is cut off where the stream says, not where the processor likes it.
+#[test]
+fn eight_pixels_are_cut_off_at_the_left() -> Outcome {
+    assert_eq!(frame("left_crop.mp4")?.decoded_size(), (152, 120));
     Ok(())
 }
 

@@ -41,6 +41,21 @@ def coloured(filters: str, *options: str, size: tuple[int, int] = (160, 120)) ->
     return make
 
 
+def transparent(out: Path) -> None:
+    """The patches, the lower ones half and wholly transparent."""
+    width, height = 160, 120
+    rows = patches(width, height)
+    pixels = bytearray()
+    for index in range(width * height):
+        is_lower, is_right = index >= width * height // 2, index % width >= width // 2
+        alpha = (0 if is_right else 128) if is_lower else 255
+        pixels += rows[3 * index : 3 * index + 3] + bytes([alpha])
+    run(
+        "-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{width}x{height}", "-r", "2", "-i", "-", *BITEXACT,
+        "-c:v", "qtrle", "-pix_fmt", "argb", *END, out, data=bytes(pixels) * 12,
+    )  # fmt: skip
+
+
 def colours() -> None:
     """Flat patches of known colours in each matrix, range and transfer."""
     known = "patches " + " ".join(str(patch).replace(" ", "") for patch in PATCHES)
@@ -67,4 +82,15 @@ def colours() -> None:
         says = "with mastering display and content light level" if extra else "without metadata"
         video(f"{name}.mp4", f"{curve}, BT.2020, 10 bits, {says}", "-vf", chain, *moving, source=source,
               note="testsrc2, zscale, libx265 Main 10")  # fmt: skip
+    gbr = "format=gbrp,setparams=colorspace=gbr:color_primaries=bt709:color_trc=bt709:range=pc"
+    wide = f"{gbr},zscale=t=linear,format=gbrpf32le,zscale=p=bt2020:t=2020_10:m=2020_ncl:r=tv,format=yuv420p10le"
+    add("colours_bt2020.mp4", "SDR in BT.2020, tagged", f"{known}, zscale, libx264 High 10", coloured(wide, *FLAT, "-pix_fmt", "yuv420p10le"))
+    ycgco = f"{gbr},zscale=m=ycgco:r=tv,format=yuv420p,setparams=colorspace=ycgco:range=tv"
+    add("colours_ycgco.mp4", "YCgCo, tagged", f"{known}, zscale, libx264", coloured(ycgco))
+    grey = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,extractplanes=y,setparams=range=tv"
+    add("colours_grey.mp4", "monochrome in limited range", f"{known}, luma alone, libx265",
+        coloured(grey, *X265[:4], "-crf", "4", "-tag:v", "hvc1", "-x265-params", X265_PARAMS, "-pix_fmt", "gray"))  # fmt: skip
+    add("colours_rgb555.mov", "five bits a component", f"{known}, qtrle",
+        coloured("format=rgb555be", "-c:v", "qtrle", "-pix_fmt", "rgb555be"))  # fmt: skip
+    add("colours_alpha.mov", "the patches with alpha 255, 255, 128 and 0", f"{known}, qtrle", transparent)
     video("h264_10bit.mp4", "H.264 High 10", *X264, "-pix_fmt", "yuv420p10le", *GOP)

@@ -97,6 +97,8 @@ def geometry() -> None:
           source=("-f", "lavfi", "-i", "testsrc=size=161x121:rate=10:duration=7"))  # fmt: skip
     video("h264_1080p.mp4", "1920x1080, coded as 1920x1088", *X264, "-crf", "44", "-g", "100", *END,
           source=pattern("1920x1080", "2", "6"))  # fmt: skip
+    video("left_crop.mp4", "H.264 cropped by 8 pixels at the left: 152x120", *X264, *GOP, "-bsf:v",
+          "h264_metadata=crop_left=8", *END, source=pattern("160x120"))  # fmt: skip
     add("resolution_change.ts", "160x120, and from 4 s on 240x180", "two libx264 runs, one after the other", resized)
 
 

@@ -128,6 +128,12 @@ pub enum Error {
         /// What the format can have.
         max_side: u32,
     },
+    /// The frame's colours are made by a matrix that no picture can be made of: constant luminance, `ICtCp` and the like.
+    #[error("its colour matrix {matrix} cannot be converted")]
+    ColourMatrix {
+        /// FFmpeg's name of the matrix (ITU-T H.273, table 4).
+        matrix: String,
+    },
     /// A picture could not be made of the frame.
     #[error("the picture could not be {step}: {reason}")]
     Picture {
@@ -197,6 +203,7 @@ impl Error {
             | Self::NoDecoder { .. }
             | Self::Encrypted { .. }
             | Self::TileGrid
+            | Self::ColourMatrix { .. }
             | Self::TooLarge { .. } => ErrorKind::Unsupported,
             Self::LimitExceeded { .. } | Self::TooExpensive => ErrorKind::LimitExceeded,
             Self::Timeout { .. } => ErrorKind::Timeout,

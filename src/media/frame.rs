@@ -4,3 +4,4 @@ mod bands;
 pub(super) mod colour;
 pub(super) mod poster;
 mod render;
+mod via_rgb;

@@ -1,4 +1,4 @@
-//! PQ and HLG light brought into the range of an SDR screen.
+//! PQ and HLG light brought into the range of an SDR screen, and SDR of wider primaries into those of BT.709.
 //!
 //! swscale 9 can do this too, through a table that costs 3.4 s of CPU to build for each context. The direct way below
 //! costs some 30 ms for 1080p and measures the same on SDR material that went to PQ or HLG and back.
@@ -11,13 +11,15 @@ const DEFAULT_PEAK_NITS: f32 = 1000.0;
 /// shadows alone and puts white itself at 92 % of the signal for 1000 cd/m2 material.
 const KNEE: f32 = 0.6;
 
-/// The two HDR transfer functions (Rec. ITU-R BT.2100-3).
+/// The two HDR transfer functions (Rec. ITU-R BT.2100-3), and that of SDR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HdrTransfer {
     /// Perceptual quantiser: the signal tells light in absolute terms.
     Pq,
     /// Hybrid log-gamma: the signal tells the light of the scene.
     Hlg,
+    /// SDR: the signal tells the light of a screen (Rec. ITU-R BT.1886). No tone is mapped.
+    Sdr,
 }
 
 /// Which red, green and blue the numbers mean.
@@ -99,21 +101,36 @@ impl ToneMap {
 
     /// Maps 16-bit HDR RGB (little-endian, six bytes a pixel, full range, not linear) to 8-bit BT.709 RGB.
     pub(crate) fn map(&self, rgb48: &[u8], rgb24: &mut [u8]) {
-        let Self { to_linear, output, light } = self;
-        let (matrix, peak) = (light.primaries.to_bt709(), light.peak());
+        let (matrix, peak) = (self.light.primaries.to_bt709(), self.light.peak());
         for (pixel, out) in rgb48.chunks_exact(6).zip(rgb24.chunks_exact_mut(3)) {
-            let mut linear =
-                [0, 2, 4].map(|at| to_linear[usize::from(u16::from_le_bytes([pixel[at], pixel[at + 1]]))]);
-            if light.transfer == HdrTransfer::Hlg {
-                linear = hlg_scene_to_display(linear);
-            }
-            let [r, g, b] = linear;
-            let linear = matrix.map(|row| (row[0] * r + row[1] * g + row[2] * b).max(0.0));
-            // One factor for all three keeps the hue; the largest component decides, so that none clips.
-            let brightest = linear[0].max(linear[1]).max(linear[2]);
-            let factor = if brightest > KNEE { roll_off(brightest, peak) / brightest } else { 1.0 };
-            out.copy_from_slice(&linear.map(|value| output[table_index(value * factor)]));
+            let codes = [0, 2, 4].map(|at| u16::from_le_bytes([pixel[at], pixel[at + 1]]));
+            out.copy_from_slice(&self.map_with(codes, &matrix, peak));
         }
+    }
+
+    /// Maps a pixel of 16-bit codes.
+    pub(crate) fn map_pixel(&self, codes: [u16; 3]) -> [u8; 3] {
+        self.map_with(codes, &self.light.primaries.to_bt709(), self.light.peak())
+    }
+
+    #[inline]
+    fn map_with(&self, codes: [u16; 3], matrix: &[[f32; 3]; 3], peak: f32) -> [u8; 3] {
+        let Self { to_linear, output, light } = self;
+        let mut linear = codes.map(|code| to_linear[usize::from(code)]);
+        if light.transfer == HdrTransfer::Hlg {
+            linear = hlg_scene_to_display(linear);
+        }
+        let [r, g, b] = linear;
+        let linear = matrix.map(|row| (row[0] * r + row[1] * g + row[2] * b).max(0.0));
+        // One factor for all three keeps the hue; the largest component decides, so that none clips.
+        let brightest = linear[0].max(linear[1]).max(linear[2]);
+        let factor = match light.transfer {
+            // What BT.709 cannot show is clipped.
+            HdrTransfer::Sdr => 1.0,
+            _ if brightest > KNEE => roll_off(brightest, peak) / brightest,
+            _ => 1.0,
+        };
+        linear.map(|value| output[table_index(value * factor)])
     }
 }
 
@@ -141,6 +158,7 @@ fn signal_to_light(signal: f32, transfer: HdrTransfer) -> f32 {
             let power = signal.powf(1.0 / M2);
             ((power - C1).max(0.0) / (C2 - C3 * power)).powf(1.0 / M1) * 10_000.0 / REFERENCE_WHITE_NITS
         }
+        HdrTransfer::Sdr => signal.powf(2.4),
         // BT.2100-3, table 5: the inverse of the HLG OETF.
         HdrTransfer::Hlg => {
             const A: f32 = 0.178_832_77;
@@ -203,6 +221,34 @@ mod tests {
     fn mid_grey_is_kept() {
         // 18 % of 203 cd/m2 is 36.5 cd/m2, PQ code 0.4075; BT.1886 shows it at 0.18^(1/2.4) = 0.489.
         assert!(grey(26_706, PQ).abs_diff(125) <= 2, "{}", grey(26_706, PQ));
+    }
+
+    /// Greys are one in all primaries, and SDR's tones are kept; saturated colours of wider primaries become stronger numbers.
+    #[test]
+    fn sdr_of_wide_primaries_keeps_its_tones() {
+        for primaries in [HdrPrimaries::Bt2020, HdrPrimaries::P3D65, HdrPrimaries::Bt709] {
+            let light = HdrLight { transfer: HdrTransfer::Sdr, primaries, peak_nits: None };
+            for code in 0..=255_u16 {
+                assert!(
+                    grey(code * 257, light).abs_diff(u8::try_from(code).unwrap()) <= 1,
+                    "{primaries:?} {code}"
+                );
+            }
+        }
+        let wide = HdrLight { transfer: HdrTransfer::Sdr, primaries: HdrPrimaries::Bt2020, peak_nits: None };
+        // BT.709's red of 75 % in BT.2020: light 0.6274, 0.0691, 0.0164 of 0.75^2.4 (Rec. ITU-R BT.2087, equation 4).
+        let light = 0.75_f32.powf(2.4);
+        let codes = [0.6274, 0.0691, 0.0164].map(|part: f32| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "between 0 and 65535"
+            )]
+            let code = ((part * light).powf(1.0 / 2.4) * 65_535.0) as u16;
+            code
+        });
+        let [r, g, b] = ToneMap::new(wide).map_pixel(codes);
+        assert!(r.abs_diff(191) <= 1 && g <= 4 && b <= 4, "{r} {g} {b}");
     }
 
     #[test]

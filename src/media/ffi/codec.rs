@@ -136,6 +136,8 @@ impl Decoder {
         // libavcodec compares the size padded for its blocks and edges. The caller compares the frame's own.
         let with_padding = max_pixels.saturating_add(max_pixels / 4).saturating_add(1 << 16);
         fields.max_pixels = i64::try_from(with_padding).unwrap_or(i64::MAX);
+        // Edges are cut off as the stream says, and not at multiples of what the processor likes.
+        fields.flags |= c_int::try_from(ffi::AV_CODEC_FLAG_UNALIGNED).unwrap_or(0);
         fields.thread_count = c_int::try_from(threads.get()).unwrap_or(c_int::MAX);
         // SAFETY: both are valid; the parameters are copied.
         AvError::check(unsafe {

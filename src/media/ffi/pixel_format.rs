@@ -24,6 +24,10 @@ impl PixelFormat {
     pub(crate) const YUV422P10LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV422P10LE as c_int);
     /// Red, green and blue, a byte each.
     pub(crate) const RGB24: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB24 as c_int);
+    /// Alpha, luma and two colour differences, two bytes each, low byte first.
+    pub(crate) const AYUV64LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_AYUV64LE as c_int);
+    /// Red, green, blue and alpha, two bytes each, low byte first.
+    pub(crate) const RGBA64LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGBA64LE as c_int);
     /// Red, green and blue, two bytes each, low byte first.
     pub(crate) const RGB48LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB48LE as c_int);
 
@@ -31,6 +35,21 @@ impl PixelFormat {
     pub(crate) fn name(self) -> Option<&'static str> {
         // SAFETY: takes any number, and answers null or a constant of the table (libavutil/pixdesc.h).
         unsafe { constant_name(raw::av_get_pix_fmt_name, self.0) }
+    }
+
+    /// The format of 4:2:0 whose luma lies as the samples of this format of one component do; `None` where there is none.
+    pub(crate) fn grey_in_colour(self) -> Option<Self> {
+        use ffi::AVPixelFormat as F;
+        let pairs = [
+            (F::AV_PIX_FMT_GRAY8, F::AV_PIX_FMT_YUV420P),
+            (F::AV_PIX_FMT_GRAY10LE, F::AV_PIX_FMT_YUV420P10LE),
+            (F::AV_PIX_FMT_GRAY12LE, F::AV_PIX_FMT_YUV420P12LE),
+            (F::AV_PIX_FMT_GRAY14LE, F::AV_PIX_FMT_YUV420P14LE),
+            (F::AV_PIX_FMT_GRAY16LE, F::AV_PIX_FMT_YUV420P16LE),
+        ];
+        pairs
+            .into_iter()
+            .find_map(|(grey, colour)| (grey as c_int == self.0).then_some(Self(colour as c_int)))
     }
 
     /// How the samples lie; `None` for a format that libav does not know.
@@ -50,6 +69,7 @@ impl PixelFormat {
                 true => (1, 1),
                 false => (field!(descriptor, log2_chroma_w), field!(descriptor, log2_chroma_h)),
             },
+            has_alpha: has(ffi::AV_PIX_FMT_FLAG_ALPHA),
             is_rgb: has(ffi::AV_PIX_FMT_FLAG_RGB),
             is_planar: has(ffi::AV_PIX_FMT_FLAG_PLANAR),
             is_big_endian: has(ffi::AV_PIX_FMT_FLAG_BE),
@@ -70,6 +90,8 @@ pub(crate) struct PixelLayout {
     /// Binary logarithm of how many luma samples share a chroma sample, across and down; of how many pixels a mosaic of red, green
     /// and blue repeats after.
     pub(crate) chroma_shift: (u8, u8),
+    /// Pixels may be transparent.
+    pub(crate) has_alpha: bool,
     /// Red, green and blue instead of luma and chroma.
     pub(crate) is_rgb: bool,
     /// Each component in a plane of its own (two planes for luma and interleaved chroma count too).

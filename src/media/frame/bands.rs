@@ -12,9 +12,9 @@ use crate::media::ffi::frame::{ColourCodes, Frame};
 use crate::media::ffi::pixel_format::PixelFormat;
 use crate::media::ffi::scale::scale;
 use crate::media::frame::colour;
+use crate::media::frame::via_rgb::ViaRgb;
 use crate::media::input::Fault;
 use crate::media::work::Work;
-use crate::picture::tone_map::ToneMap;
 use crate::pixels::RgbPicture;
 
 /// Rows of a band. A multiple of [`ROWS_OF_PATTERN`].
@@ -126,17 +126,17 @@ fn in_bands(
     Ok(())
 }
 
-/// The frame as packed RGB. HDR tones are mapped.
+/// The frame as packed RGB.
 pub(super) fn to_rgb8(
     source: &Frame,
     colour: ColourCodes,
-    tones: Option<&ToneMap>,
+    way: Option<&ViaRgb>,
     (width, height): (u32, u32),
     work: &Work,
 ) -> Result<RgbPicture, Error> {
-    let (format, bytes_per_pixel) =
-        if tones.is_some() { (PixelFormat::RGB48LE, 6) } else { (PixelFormat::RGB24, 3) };
-    let scaled_to = Scaled { format, size: (width, height), colour: colour::rgb(colour) };
+    let plain = (PixelFormat::RGB24, 3, colour::rgb(colour));
+    let (format, bytes_per_pixel, colour) = way.map_or(plain, |way| way.scaled_to(colour));
+    let scaled_to = Scaled { format, size: (width, height), colour };
     let (row_bytes, out_bytes) = (width as usize * bytes_per_pixel, width as usize * 3);
     let mut pixels = vec![0; out_bytes * height as usize];
     let mut rows = pixels.chunks_exact_mut(out_bytes.max(1));
@@ -144,8 +144,8 @@ pub(super) fn to_rgb8(
         for (row, out) in band.rows.clone().zip(&mut rows) {
             check_at_row(work, row)?;
             let row = band.row(row, row_bytes)?;
-            match tones {
-                Some(tones) => tones.map(row, out),
+            match way {
+                Some(way) => way.map(row, out),
                 None => out.copy_from_slice(row),
             }
         }
@@ -154,16 +154,16 @@ pub(super) fn to_rgb8(
     Ok(RgbPicture { width, height, pixels })
 }
 
-/// An HDR frame in the tones of SDR, 4:2:0 in the numbers of JFIF.
-pub(super) fn hdr_to_jfif(
+/// A frame that goes over RGB, 4:2:0 in the numbers of JFIF.
+pub(super) fn rgb_to_jfif(
     source: &Frame,
     colour: ColourCodes,
-    tones: &ToneMap,
+    way: &ViaRgb,
     (width, height): (u32, u32),
     work: &Work,
 ) -> Result<Frame, Error> {
-    let scaled_to =
-        Scaled { format: PixelFormat::RGB48LE, size: (width, height), colour: colour::rgb(colour) };
+    let (format, bytes_per_pixel, colour) = way.scaled_to(colour);
+    let scaled_to = Scaled { format, size: (width, height), colour };
     let (columns, rows) = (width as usize, height as usize);
     let jfif = colour::jfif(colour::sdr_rgb());
     let mut out = blank(PixelFormat::YUVJ420P, (width, height), jfif)?;
@@ -175,7 +175,7 @@ pub(super) fn hdr_to_jfif(
         for (row, to) in around.clone().zip(0..) {
             check_at_row(work, row)?;
             let mapped = rgb.row_mut(0, to, columns * 3).ok_or_else(|| unreadable("a row is missing"))?;
-            tones.map(band.row(row, columns * 6)?, mapped);
+            way.map(band.row(row, columns * bytes_per_pixel)?, mapped);
         }
         let yuv = scaled(&rgb, PixelFormat::YUVJ420P, (width, count), jfif)?;
         copy_rows(&yuv, around.start, &mut out, band.rows).ok_or_else(|| unreadable("a plane is missing"))
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
     use crate::deadline::Deadline;
     use crate::media::OpenOptions;
-    use crate::picture::tone_map::{HdrLight, HdrPrimaries, HdrTransfer};
+    use crate::picture::tone_map::{HdrLight, HdrPrimaries, HdrTransfer, ToneMap};
 
     /// BT.2020, limited range, PQ.
     const HDR: ColourCodes =
@@ -254,9 +254,10 @@ mod tests {
                 tones.map(deep.row(0, row, columns * 6).unwrap(), rgb.row_mut(0, row, columns * 3).unwrap());
             }
             let jfif = scaled(&rgb, PixelFormat::YUVJ420P, out, colour::jfif(colour::sdr_rgb())).unwrap();
-            let banded = to_rgb8(&source, HDR, Some(&tones), out, &work).unwrap();
+            let way = ViaRgb::new(HDR, false, Some(tones)).unwrap();
+            let banded = to_rgb8(&source, HDR, Some(&way), out, &work).unwrap();
             prop_assert!(banded.pixels == rgb.copy_planes().unwrap(), "{size:?}");
-            let banded = hdr_to_jfif(&source, HDR, &tones, out, &work).unwrap();
+            let banded = rgb_to_jfif(&source, HDR, &way, out, &work).unwrap();
             prop_assert!(banded.copy_planes().unwrap() == jfif.copy_planes().unwrap(), "{size:?}");
             let flat = scaled(&source, PixelFormat::RGB24, out, colour::rgb(HDR)).unwrap();
             let banded = to_rgb8(&source, HDR, None, out, &work).unwrap();
@@ -279,7 +280,8 @@ mod tests {
             peak_nits: None,
         });
         let work = Work::new(Deadline::new(Duration::ZERO, None), Duration::MAX);
-        let late = hdr_to_jfif(&source, HDR, &tones, (64, 64), &work).map(|_| ());
+        let way = ViaRgb::new(HDR, false, Some(tones)).unwrap();
+        let late = rgb_to_jfif(&source, HDR, &way, (64, 64), &work).map(|_| ());
         assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
         let late = to_rgb8(&source, HDR, None, (64, 64), &work).map(|_| ());
         assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");

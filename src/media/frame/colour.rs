@@ -11,32 +11,53 @@ use crate::picture::tone_map::{HdrPrimaries, HdrTransfer};
 const RANGE_FULL: i32 = 2;
 const RANGE_LIMITED: i32 = 1;
 const MATRIX_RGB: i32 = 0;
+const MATRIX_YCGCO: i32 = 8;
+const MATRIX_BT2020: i32 = 9;
+/// Luma weights of the primaries.
+const MATRIX_DERIVED: i32 = 12;
 const MATRIX_BT709: i32 = 1;
 const MATRIX_UNSPECIFIED: i32 = 2;
 /// BT.601 for 625 lines; its coefficients are those of 525 lines and of JFIF.
 const MATRIX_BT601: i32 = 5;
 const PRIMARIES_BT709: i32 = 1;
+const PRIMARIES_UNSPECIFIED: i32 = 2;
+const PRIMARIES_BT2020: i32 = 9;
 const PRIMARIES_P3_DCI: i32 = 11;
 const PRIMARIES_P3_D65: i32 = 12;
 const TRANSFER_PQ: i32 = 16;
 const TRANSFER_HLG: i32 = 18;
-/// From this many lines up, video that does not say its matrix is taken for BT.709, as players do.
-const HD_LINES: u32 = 720;
+/// From this width, or with more lines than the second number, video that does not say its matrix is taken for BT.709, as players do.
+const HD: (u32, u32) = (1280, 576);
 
-/// The frame's codes with the gaps filled: untagged video is limited range, and BT.709 from 720 lines up, else BT.601.
-pub(in crate::media) fn complete(codes: ColourCodes, layout: PixelLayout, height: u32) -> ColourCodes {
+/// The frame's codes with the gaps filled: untagged video is limited range, and BT.709 from a width of 1280 or with more than 576 lines,
+/// else BT.601. Grey that does not say its range is full: decoders of video report it.
+pub(in crate::media) fn complete(
+    codes: ColourCodes,
+    layout: PixelLayout,
+    (width, height): (u32, u32),
+) -> ColourCodes {
     let mut codes = codes.sanitised();
     if layout.is_rgb {
         codes.matrix = MATRIX_RGB;
         codes.range = RANGE_FULL;
         return codes;
     }
+    let is_hd = width >= HD.0 || height > HD.1;
     // "RGB" on a YUV format is a wrong tag.
     if codes.matrix == MATRIX_UNSPECIFIED || codes.matrix == MATRIX_RGB {
-        codes.matrix = if height >= HD_LINES { MATRIX_BT709 } else { MATRIX_BT601 };
+        codes.matrix = if is_hd { MATRIX_BT709 } else { MATRIX_BT601 };
+    }
+    if codes.matrix == MATRIX_DERIVED {
+        codes.matrix = match codes.primaries {
+            PRIMARIES_BT709 => MATRIX_BT709,
+            PRIMARIES_BT2020 => MATRIX_BT2020,
+            PRIMARIES_UNSPECIFIED if is_hd => MATRIX_BT709,
+            _ => MATRIX_BT601,
+        };
     }
     if codes.range == 0 {
-        codes.range = if layout.is_full_range_by_name { RANGE_FULL } else { RANGE_LIMITED };
+        let is_full = layout.is_full_range_by_name || layout.components < 3;
+        codes.range = if is_full { RANGE_FULL } else { RANGE_LIMITED };
     }
     codes
 }
@@ -65,6 +86,32 @@ pub(in crate::media) const fn sdr_rgb() -> ColourCodes {
     ColourCodes { primaries: PRIMARIES_BT709, transfer: 1, ..rgb(ColourCodes::UNSPECIFIED) }
 }
 
+/// Whether the components are luma and the differences of YCgCo.
+pub(in crate::media) const fn is_ycgco(codes: ColourCodes) -> bool {
+    codes.matrix == MATRIX_YCGCO
+}
+
+/// The same light as libswscale is told of it: it has no YCgCo, and leaves a matrix alone that is the same on both sides.
+pub(in crate::media) const fn for_scaler(codes: ColourCodes) -> ColourCodes {
+    if is_ycgco(codes) { ColourCodes { matrix: MATRIX_BT709, ..codes } } else { codes }
+}
+
+/// Whether the matrix is one that pictures can be made of.
+pub(in crate::media) const fn is_convertible(codes: ColourCodes) -> bool {
+    codes.matrix == MATRIX_RGB || is_ycgco(codes) || luma_weights(codes).is_some()
+}
+
+/// What is left undone by libswscale of these colours: HDR, or SDR in primaries that are wider than those of BT.709.
+pub(in crate::media) const fn light(codes: ColourCodes) -> Option<(HdrTransfer, HdrPrimaries)> {
+    match (hdr_transfer(codes), codes.primaries) {
+        (Some(transfer), _) => Some((transfer, hdr_primaries(codes))),
+        (None, PRIMARIES_BT2020 | PRIMARIES_P3_DCI | PRIMARIES_P3_D65) => {
+            Some((HdrTransfer::Sdr, hdr_primaries(codes)))
+        }
+        (None, _) => None,
+    }
+}
+
 pub(in crate::media) const fn hdr_transfer(codes: ColourCodes) -> Option<HdrTransfer> {
     match codes.transfer {
         TRANSFER_PQ => Some(HdrTransfer::Pq),
@@ -88,7 +135,7 @@ pub(in crate::media) fn describe(codes: ColourCodes, dolby_vision_profile: Optio
         (Some(_), _) => Some(HdrKind::DolbyVision),
         (None, Some(HdrTransfer::Pq)) => Some(HdrKind::Pq),
         (None, Some(HdrTransfer::Hlg)) => Some(HdrKind::Hlg),
-        (None, None) => None,
+        (None, Some(HdrTransfer::Sdr) | None) => None,
     };
     ColourInfo {
         range: codes.range_name().map(Into::into),
@@ -97,5 +144,52 @@ pub(in crate::media) fn describe(codes: ColourCodes, dolby_vision_profile: Optio
         primaries: codes.primaries_name().map(Into::into),
         chroma_location: codes.chroma_location_name().map(Into::into),
         hdr,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::ffi::pixel_format::PixelFormat;
+
+    fn completed(matrix: i32, primaries: i32, size: (u32, u32)) -> ColourCodes {
+        let codes = ColourCodes { matrix, primaries, ..ColourCodes::UNSPECIFIED };
+        complete(codes, PixelFormat::YUV420P.layout().unwrap(), size)
+    }
+
+    #[test]
+    fn untagged_video_is_taken_for_what_its_size_says() {
+        let sizes = [(1280, 536), (1279, 577), (1024, 576), (720, 480), (1920, 1080)];
+        let matrices = sizes.map(|size| completed(MATRIX_UNSPECIFIED, 2, size).matrix);
+        assert_eq!(matrices, [MATRIX_BT709, MATRIX_BT709, MATRIX_BT601, MATRIX_BT601, MATRIX_BT709]);
+    }
+
+    #[test]
+    fn a_derived_matrix_is_that_of_its_primaries() {
+        for (primaries, matrix) in [(1, MATRIX_BT709), (9, MATRIX_BT2020), (6, MATRIX_BT601)] {
+            assert_eq!(completed(MATRIX_DERIVED, primaries, (320, 240)).matrix, matrix);
+        }
+        assert_eq!(completed(MATRIX_DERIVED, 2, (1920, 1080)).matrix, MATRIX_BT709);
+    }
+
+    /// Every matrix that libav names: a picture, or an error that is not retried.
+    #[test]
+    fn each_matrix_can_be_converted_or_not() {
+        let convertible = |matrix| is_convertible(completed(matrix, 9, (1920, 1080)));
+        let refused: Vec<i32> = (0..18).filter(|matrix| !convertible(*matrix)).collect();
+        // Constant luminance (10, 13), SMPTE ST 2085, ICtCp, IPT-C2, YCgCo-R of even and odd depth.
+        assert_eq!(refused, [10, 11, 13, 14, 15, 16, 17]);
+    }
+
+    #[test]
+    fn wide_primaries_go_over_light_and_others_do_not() {
+        let light_of = |primaries, transfer| {
+            light(ColourCodes { primaries, transfer, ..ColourCodes::UNSPECIFIED })
+                .map(|(transfer, _)| transfer)
+        };
+        assert_eq!(light_of(9, 14), Some(HdrTransfer::Sdr));
+        assert_eq!(light_of(12, 13), Some(HdrTransfer::Sdr));
+        assert_eq!((light_of(1, 1), light_of(2, 2), light_of(6, 6)), (None, None, None));
+        assert_eq!((light_of(9, 16), light_of(2, 18)), (Some(HdrTransfer::Pq), Some(HdrTransfer::Hlg)));
     }
 }

@@ -7,9 +7,10 @@ use crate::media::ffi::frame::{ColourCodes, Edges, Frame};
 use crate::media::ffi::pixel_format::{PixelFormat, PixelLayout};
 #[cfg(feature = "webp")]
 use crate::media::ffi::webp::{WebPError, encode_webp};
-use crate::media::frame::bands::{blank, check, check_at_row, hdr_to_jfif, scaled, to_rgb8, unreadable};
+use crate::media::frame::bands::{blank, check, check_at_row, rgb_to_jfif, scaled, to_rgb8, unreadable};
 use crate::media::frame::colour;
 use crate::media::frame::poster::PosterFrame;
+use crate::media::frame::via_rgb::ViaRgb;
 use crate::media::work::Work;
 #[cfg(feature = "webp")]
 use crate::picture::Quality;
@@ -102,8 +103,8 @@ impl PosterFrame {
 
     fn upright_rgb(&self, framing: Framing, work: &Work) -> Result<RgbPicture, Error> {
         let (source, colour) = self.shown_part(framing, work)?;
-        let tones = self.tones(colour);
-        let picture = to_rgb8(&source, colour, tones.as_ref(), self.scaled_size(framing), work)?;
+        let way = self.way(&source, colour);
+        let picture = to_rgb8(&source, colour, way.as_ref(), self.scaled_size(framing), work)?;
         upright(picture, self.orientation, work)
     }
 
@@ -119,9 +120,8 @@ impl PosterFrame {
         }
         let (source, colour) = self.shown_part(encoding.into(), work)?;
         check(work)?;
-        // HDR goes through RGB, where tones are mapped.
-        let picture = match self.tones(colour) {
-            Some(tones) => hdr_to_jfif(&source, colour, &tones, (width, height), work)?,
+        let picture = match self.way(&source, colour) {
+            Some(way) => rgb_to_jfif(&source, colour, &way, (width, height), work)?,
             None => jfif_frame(&source, colour, (width, height), work)?,
         };
         check(work)?;
@@ -169,10 +169,13 @@ impl PosterFrame {
         Ok((cropped, colour))
     }
 
-    /// How the tones of HDR in these colours are mapped; `None` for SDR.
-    fn tones(&self, colour: ColourCodes) -> Option<ToneMap> {
-        let (transfer, primaries) = (colour::hdr_transfer(colour)?, colour::hdr_primaries(colour));
-        Some(ToneMap::new(HdrLight { transfer, primaries, peak_nits: self.frame.peak_nits() }))
+    /// The way over RGB of a frame in these colours; `None` where libswscale does everything.
+    fn way(&self, source: &Frame, colour: ColourCodes) -> Option<ViaRgb> {
+        let tones = colour::light(colour).map(|(transfer, primaries)| {
+            ToneMap::new(HdrLight { transfer, primaries, peak_nits: self.frame.peak_nits() })
+        });
+        let has_alpha = source.format().layout().is_some_and(|layout| layout.has_alpha);
+        ViaRgb::new(colour, has_alpha, tones)
     }
 
     /// What all pictures of the frame have in common.
@@ -191,15 +194,50 @@ impl PosterFrame {
             step: "scaled".into(),
             reason: "its pixel format is unknown".to_owned(),
         })?;
-        let colour = colour::complete(source.colour(), layout, source.height());
-        source.set_colour(colour);
+        let size = (source.width(), source.height());
+        let colour = colour::complete(source.colour(), layout, size);
+        if !colour::is_convertible(colour) {
+            let matrix = colour.matrix_name().unwrap_or("unknown").to_owned();
+            return Err(Error::ColourMatrix { matrix });
+        }
+        source.set_colour(colour::for_scaler(colour));
         source.forget_light_levels();
+        if let (true, Some(format)) =
+            (layout.components == 1 && !colour::is_full_range(colour), source.format().grey_in_colour())
+        {
+            source = in_colour(&source, format, layout)?;
+        }
+        // Five and six bits are widened by repeating them, for all picture formats alike.
+        if layout.is_rgb && layout.depth < 8 && !layout.has_alpha {
+            source = scaled(&source, PixelFormat::RGB24, size, colour)?;
+        }
         if source.is_interlaced() {
             deinterlace(&mut source, layout, work)?;
             source.mark_progressive();
         }
         Ok((source, colour))
     }
+}
+
+/// Grey as luma with neutral chroma: libswscale takes grey for full range, whatever it says.
+fn in_colour(grey: &Frame, format: PixelFormat, layout: PixelLayout) -> Result<Frame, Error> {
+    let mut frame = blank(format, (grey.width(), grey.height()), grey.colour())?;
+    let sample_bytes = if layout.depth > 8 { 2 } else { 1 };
+    let row_bytes = grey.width() as usize * sample_bytes;
+    let missing = || unreadable("a plane is missing");
+    for row in 0..grey.height() as usize {
+        let from = grey.row(0, row, row_bytes).ok_or_else(missing)?;
+        frame.row_mut(0, row, row_bytes).ok_or_else(missing)?.copy_from_slice(from);
+    }
+    let neutral = (1_u16 << (layout.depth - 1)).to_le_bytes();
+    let row_bytes = (grey.width() as usize).div_ceil(2) * sample_bytes;
+    for index in [1, 2] {
+        for row in 0..frame.rows_of_plane(index) {
+            let row = frame.row_mut(index, row, row_bytes).ok_or_else(missing)?;
+            row.chunks_mut(sample_bytes).for_each(|sample| sample.copy_from_slice(&neutral[..sample_bytes]));
+        }
+    }
+    Ok(frame)
 }
 
 /// Joins the fields, in the pixel formats that interlaced video comes in (planar YUV in native byte order); the
