@@ -14,6 +14,8 @@ mod remote;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "mysql")]
+mod tls;
+#[cfg(feature = "mysql")]
 mod tunnel;
 
 use std::future::Future;
@@ -22,10 +24,10 @@ use std::future::Future;
 pub(crate) use api::{ApiInspector, TokenAnswer};
 #[cfg(feature = "mysql")]
 pub use api::{ApiPatience, CatalogApi};
-#[cfg(feature = "mysql")]
-pub use mysql::MySqlCatalog;
 #[cfg(feature = "cli")]
 pub(crate) use mysql::{Column, Inspector, Refusal, Stage, greeting};
+#[cfg(feature = "mysql")]
+pub use mysql::MySqlCatalog;
 #[cfg(feature = "mysql")]
 pub use remote::RemoteCatalog;
 #[cfg(feature = "cli")]

@@ -108,6 +108,16 @@ pub fn upsert_retried(id: ContentId, attempt: u32, pause: Duration, reason: &str
     );
 }
 
+/// Ours: a content has an id that leaves few to those that the database numbers itself.
+pub fn few_ids_left(id: ContentId) {
+    let id = id.get();
+    warn!(
+        content_id = id,
+        "content_id {id}: AUTO_INCREMENT의 끝({})에 가까움. 이보다 높은 번호만 새 콘텐츠에 쓸 수 있음",
+        ContentId::MAX
+    );
+}
+
 /// Ours: what an invocation is about.
 pub fn event(source: &str, records: usize) {
     info!(source, records, "이벤트 수신: {source} ({records}건)");

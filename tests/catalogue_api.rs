@@ -106,6 +106,7 @@ fn patience(attempt: Duration, total: Duration) -> ApiPatience {
     patience.attempt = attempt;
     patience.total = total;
     patience.first_pause = Duration::from_millis(20);
+    patience.rest = Duration::ZERO;
     patience
 }
 
@@ -191,6 +192,26 @@ fn contents_are_made_and_changed_over_one_connection() -> Outcome {
     Ok(())
 }
 
+/// The database numbers new contents behind the highest: a name with a very high id leaves none.
+#[test]
+fn a_content_that_uses_up_the_ids_is_warned_of() -> Outcome {
+    let server = CatalogueServer::start(TOKEN)?;
+    let api = client(&server.base())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for (id, warnings) in [(42, 0), (2_146_000_000, 0), (2_147_000_000, 1), (2_147_483_647, 1)] {
+        let log = Log::default();
+        let id = ContentId::new(id).ok_or("an id")?;
+        with_default(log.clone(), || runtime.block_on(api.upsert(id, &content("t"))))?;
+        assert_eq!(
+            log.count(&format!("content_id {id}: AUTO_INCREMENT의 끝")),
+            warnings,
+            "{:?}",
+            log.lines()
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn refusals_for_good_are_told_at_once() -> Outcome {
     let server = CatalogueServer::start(TOKEN)?;
@@ -200,7 +221,7 @@ fn refusals_for_good_are_told_at_once() -> Outcome {
         (403, ErrorKind::Denied, "check INTERNAL_TOKEN"),
         (404, ErrorKind::Config, "CATALOG_API_BASE may be wrong"),
         (400, ErrorKind::Malformed, "400 Bad Request: 거절됨 of the test"),
-        (409, ErrorKind::Malformed, "409 Conflict"),
+        (413, ErrorKind::Malformed, "413 Payload Too Large"),
         (422, ErrorKind::Malformed, "422 Unprocessable Entity"),
     ];
     for (index, (status, kind, words)) in cases.into_iter().enumerate() {
@@ -242,12 +263,16 @@ fn what_passes_is_tried_again() -> Outcome {
         json!({"status": 503}),
         json!({"status": 408}),
         json!({"status": 502}),
+        json!({"status": 409}),
+        json!({"status": 421}),
+        json!({"status": 423}),
+        json!({"status": 425}),
     ])?;
     let (result, log) = upsert(&api, &content("again"))?;
     result?;
-    assert_eq!(server.calls()?.len(), 5);
+    assert_eq!(server.calls()?.len(), 9);
     assert_eq!(log.count("FastAPI upsert 호출 시작"), 1);
-    assert_eq!(log.count("FastAPI upsert 재시도"), 4);
+    assert_eq!(log.count("FastAPI upsert 재시도"), 8);
     assert_eq!(log.count("FastAPI upsert 성공"), 1);
     assert_eq!(server.contents()?[0][1], "again");
     Ok(())
@@ -310,6 +335,42 @@ fn an_api_that_is_down_for_a_moment_is_waited_for() -> Outcome {
     result?;
     assert!(log.count("FastAPI upsert 재시도") > 0, "{:?}", log.lines());
     assert_eq!(server.contents()?[0][1], "back");
+    Ok(())
+}
+
+/// One content waits; those after it fail at once, until one of them finds the API back.
+#[test]
+fn an_api_that_stays_down_is_left_alone_for_a_while() -> Outcome {
+    let server = CatalogueServer::start(TOKEN)?;
+    let mut patience = patience(Duration::from_secs(10), Duration::from_secs(60));
+    patience.attempts = 3;
+    patience.rest = Duration::from_secs(1);
+    let api = client(&server.base())?.with_patience(patience);
+    server.faults(&vec![json!({"status": 503}); 4])?;
+    error(upsert(&api, &content("t"))?.0)?;
+    assert_eq!(server.calls()?.len(), 3);
+    for _ in 0..3 {
+        let (kind, _, message) = error(upsert(&api, &content("t"))?.0)?;
+        assert_eq!(kind, ErrorKind::Unavailable);
+        assert!(
+            message.starts_with("FastAPI upsert 실패: 503") && message.contains("not called for another"),
+            "{message}"
+        );
+    }
+    assert_eq!(server.calls()?.len(), 3, "it is called while it rests");
+    std::thread::park_timeout(Duration::from_millis(1100));
+    // The one that tries makes one attempt, and the rest begins anew.
+    for _ in 0..2 {
+        error(upsert(&api, &content("t"))?.0)?;
+        assert_eq!(server.calls()?.len(), 4);
+    }
+    std::thread::park_timeout(Duration::from_millis(1100));
+    upsert(&api, &content("back"))?.0?;
+    // What the API says of one content tells nothing of it as a whole.
+    server.faults(&vec![json!({"status": 500}); 3])?;
+    error(upsert(&api, &content("t"))?.0)?;
+    upsert(&api, &content("next"))?.0?;
+    assert_eq!(server.contents()?[0][1], "next");
     Ok(())
 }
 

@@ -160,6 +160,7 @@ const CONTAINED: &[(&str, &[&str])] = &[
     ("seccompiler", &["cage/enter"]),
     ("sqlx", &["catalog"]),
     ("russh", &["catalog/tunnel"]),
+    ("rustls", &["catalog/tls"]),
     ("reqwest", &["source/http", "catalog/api"]),
     ("aws_sdk_s3", &["source/s3", "store/s3"]),
     ("aws_sdk_secretsmanager", &["secret/stored"]),

@@ -2,8 +2,10 @@
 //!
 //! One request is all there is to it: `PUT {CATALOG_API_BASE}/v1/contents/{id}/upsert-internal`, with the token in
 //! `X-Internal-Token`. It may be made any number of times with the same effect, so it is made again when it fails for a reason
-//! that may pass. `reply` says what an answer means, `token` where the token comes from.
+//! that may pass. `reply` says what an answer means, `token` where the token comes from, and `circuit` whether the API is down, so that
+//! not every content waits for it.
 
+mod circuit;
 #[cfg(feature = "cli")]
 mod inspect;
 mod reply;
@@ -18,6 +20,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
+use self::circuit::{Circuit, Pass, Spared};
 #[cfg(feature = "cli")]
 pub(crate) use self::inspect::{ApiInspector, TokenAnswer};
 use self::reply::{Failure, Refusal, failure_to_send, read_bounded};
@@ -43,6 +46,9 @@ const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(5);
 /// An answer that is good is not waited for longer than this: its status has said everything.
 const GOOD_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A content that leaves fewer ids than this above its own is warned of: the database numbers new contents behind the highest.
+const FEW_IDS: u32 = 1_000_000;
+
 /// How long [`CatalogApi::upsert`] tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -55,16 +61,21 @@ pub struct ApiPatience {
     pub total: Duration,
     /// The bound of the first pause. Each pause is a random part of a bound that doubles every time.
     pub first_pause: Duration,
+    /// How long contents fail at once after one for which the API was down (no connection, no answer, 502, 503, 504) in all its attempts.
+    /// Then one of them makes one attempt: an answer ends it, a failure begins it anew. Zero: each content tries for itself.
+    pub rest: Duration,
 }
 
 impl Default for ApiPatience {
-    /// Ten attempts of ten seconds, all within a minute: an API that is deployed anew is back by then.
+    /// Ten attempts of ten seconds, all within a minute: an API that is deployed anew is back by then. One that is not rests for 15
+    /// seconds.
     fn default() -> Self {
         Self {
             attempts: 10,
             attempt: Duration::from_secs(10),
             total: Duration::from_secs(60),
             first_pause: Duration::from_secs(1),
+            rest: Duration::from_secs(15),
         }
     }
 }
@@ -79,6 +90,7 @@ pub struct CatalogApi {
     host: String,
     token: TokenSource,
     patience: ApiPatience,
+    circuit: Circuit,
 }
 
 /// What the API is sent, in this order.
@@ -103,6 +115,7 @@ impl CatalogApi {
             host: host_of(&settings.base),
             token: TokenSource::new(&settings.token, secrets)?,
             patience: ApiPatience::default(),
+            circuit: Circuit::default(),
         })
     }
 
@@ -114,8 +127,9 @@ impl CatalogApi {
 
     /// Makes the content `id` what `content` says, whether it exists or not.
     ///
-    /// What fails for a reason that may pass (408, 429, 5xx, no answer, no connection) is tried again after a pause:
-    /// the one that the server asks for, or a random one. It ends early, at any point, when the future is dropped.
+    /// What fails for a reason that may pass (408, 409, 421, 423, 425, 429, 5xx, no answer, no connection) is tried again after a pause:
+    /// the one that the server asks for, or a random one. It ends early, at any point, when the future is dropped. While the API is down
+    /// ([`ApiPatience::rest`]), it fails at once.
     ///
     /// # Errors
     /// [`CatalogError::Api`]: [`Denied`](ErrorKind::Denied) for a wrong token, [`Config`](ErrorKind::Config) for a wrong
@@ -131,6 +145,9 @@ impl CatalogApi {
             }
         })?;
         let url = format!("{}/v1/contents/{id}/upsert-internal", self.base);
+        if ContentId::MAX - id.get() < FEW_IDS {
+            telemetry::few_ids_left(id);
+        }
         telemetry::upsert_started(&url, id);
         self.try_to_upsert(id, &url, &body).await?;
         telemetry::upsert_done(id, title);
@@ -138,7 +155,9 @@ impl CatalogApi {
     }
 
     async fn try_to_upsert(&self, id: ContentId, url: &str, body: &[u8]) -> Result<(), CatalogError> {
-        let ends = Instant::now() + self.patience.total;
+        let began = Instant::now();
+        let pass = self.circuit.enter(began, self.patience.attempt).map_err(spared)?;
+        let ends = began + self.patience.total;
         let backoff = Backoff { first: self.patience.first_pause, longest: self.patience.total };
         let mut token = self.token.get().await?;
         let mut renewed = false;
@@ -146,9 +165,15 @@ impl CatalogApi {
         loop {
             attempts += 1;
             let failure = match self.attempt(url, body, &token, ends).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.circuit.answered(Instant::now());
+                    return Ok(());
+                }
                 Err(failure) => failure,
             };
+            if !failure.is_down() {
+                self.circuit.answered(Instant::now());
+            }
             if failure.is_denied() && !renewed {
                 renewed = true;
                 if let Some(other) = self.token.renewed(&token).await? {
@@ -157,12 +182,17 @@ impl CatalogApi {
                 }
             }
             let pause = failure.retry_after().unwrap_or_else(|| backoff.pause(attempts));
-            let is_last = attempts >= self.patience.attempts || Instant::now() + pause >= ends;
+            let is_last =
+                pass == Pass::Trial || attempts >= self.patience.attempts || Instant::now() + pause >= ends;
             if is_last || !failure.is_passing() {
+                if failure.is_down() {
+                    self.circuit.down(began, Instant::now(), self.patience.rest, failure.to_string());
+                }
                 return Err(failure.into_error(url, attempts, self.token.variable()));
             }
             telemetry::upsert_retried(id, attempts, pause, &failure.to_string());
             sleep(pause).await;
+            self.circuit.check(Instant::now()).map_err(spared)?;
         }
     }
 
@@ -202,6 +232,14 @@ impl fmt::Debug for CatalogApi {
         let (base, patience) = (&self.base, &self.patience);
         f.debug_struct("CatalogApi").field("base", base).field("patience", patience).finish_non_exhaustive()
     }
+}
+
+fn spared(Spared { reason, left }: Spared) -> CatalogError {
+    let message = format!(
+        "{reason}; the API was down a moment ago, and is not called for another {} s",
+        left.as_secs() + 1
+    );
+    CatalogError::Api { kind: ErrorKind::Unavailable, status: None, message }
 }
 
 fn new_client() -> Result<Client, CatalogError> {

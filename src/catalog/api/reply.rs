@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use super::super::CatalogError;
+use super::super::{CatalogError, tls};
 use super::token::Token;
 use crate::ErrorKind;
 use crate::error::in_words;
@@ -71,7 +71,9 @@ impl Refusal {
             401 | 403 => ErrorKind::Denied,
             // The address is another's: nobody has this path there, or it has moved.
             300..=399 | 404 | 405 | 410 => ErrorKind::Config,
-            408 | 429 | 500.. => ErrorKind::Unavailable,
+            // 409 and 423: somebody else writes this content; 425: the request came too early (RFC 8470); 421: over a connection that
+            // is not this host's (RFC 9110, section 15.5.20).
+            408 | 409 | 421 | 423 | 425 | 429 | 500.. => ErrorKind::Unavailable,
             400..=499 => ErrorKind::Malformed,
             // No answer of HTTP's: below 200, and those do not arrive here.
             _ => ErrorKind::Unavailable,
@@ -90,6 +92,15 @@ impl Failure {
             Self::Timeout { .. } | Self::Network { .. } => true,
             Self::Tls { .. } | Self::Request { .. } => false,
             Self::Refused(refusal) => refusal.kind() == ErrorKind::Unavailable,
+        }
+    }
+
+    /// Whether it tells of the API as a whole, and not of one content: nobody answers, or somebody in its place.
+    pub(super) fn is_down(&self) -> bool {
+        match self {
+            Self::Timeout { .. } | Self::Network { .. } | Self::Tls { .. } => true,
+            Self::Request { .. } => false,
+            Self::Refused(refusal) => matches!(refusal.status.as_u16(), 502..=504),
         }
     }
 
@@ -156,8 +167,7 @@ pub(super) fn failure_to_send(error: reqwest::Error, host: &str) -> Failure {
     if error.is_builder() {
         return Failure::Request { reason };
     }
-    // The types of the TLS library are not the client's to show; its words are.
-    match reason.contains("certificate") || reason.contains("HandshakeFailure") {
+    match tls::is_refused(&error) {
         true => Failure::Tls { host, reason },
         false => Failure::Network { host, reason },
     }
