@@ -10,6 +10,8 @@ mod api;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "mysql")]
+mod reach;
+#[cfg(feature = "mysql")]
 mod remote;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -28,6 +30,8 @@ pub use api::{ApiPatience, CatalogApi};
 pub(crate) use mysql::{Column, Inspector, Refusal, Stage, greeting};
 #[cfg(feature = "mysql")]
 pub use mysql::MySqlCatalog;
+#[cfg(feature = "cli")]
+pub(crate) use reach::reach;
 #[cfg(feature = "mysql")]
 pub use remote::RemoteCatalog;
 #[cfg(feature = "cli")]
@@ -289,6 +293,17 @@ pub(crate) fn anew(secrets: crate::secret::SecretStore) -> ResolveSecret {
             Ok(secrets.resolve(&source).await?)
         })
     })
+}
+
+/// A name for a socket, in a new folder that nobody else can enter.
+#[cfg(feature = "mysql")]
+fn private_socket() -> std::io::Result<(tempfile::TempDir, std::path::PathBuf)> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let only_us = std::fs::Permissions::from_mode(0o700);
+    let folder = tempfile::Builder::new().prefix("posterframe-").permissions(only_us).tempdir()?;
+    let socket = folder.path().join("database.sock");
+    Ok((folder, socket))
 }
 
 /// Why the catalogue could not do it.

@@ -56,8 +56,12 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Outcome<Self> {
+        Self::with_sshd_lines("").await
+    }
+
+    async fn with_sshd_lines(lines: &str) -> Outcome<Self> {
         let port = echo_server().await?;
-        let sshd = Sshd::start(&[format!("127.0.0.1:{port}"), "127.0.0.1:1".to_owned()])?;
+        let sshd = Sshd::start_with(&[format!("127.0.0.1:{port}"), "127.0.0.1:1".to_owned()], lines)?;
         let stage = Self { sshd, keys: tempfile::tempdir()?, port };
         stage.make_key("user", &["-t", "ed25519"])?;
         stage.sshd.allow(&stage.key_path("user.pub"))?;
@@ -131,6 +135,13 @@ fn secrets(key: &str) -> (ResolveSecret, Arc<AtomicUsize>) {
     (resolve, asked)
 }
 
+fn base64(bytes: &[u8]) -> Outcome<String> {
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("key"), bytes)?;
+    let output = Command::new("base64").arg(folder.path().join("key")).output()?;
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// Says `text` through the socket and hears it again.
 async fn echo(socket: &Path, text: &[u8]) -> Outcome {
     let mut stream = UnixStream::connect(socket).await?;
@@ -201,13 +212,54 @@ fn keys_of_every_kind_open_it() -> Outcome {
             stage.make_key(name, arguments)?;
             stage.sshd.allow(&stage.key_path(&format!("{name}.pub")))?;
             let key = fs::read_to_string(stage.key_path(name))?;
-            // As consoles store it, with other line breaks and none at the end.
-            for text in [key.clone(), key.trim_end().replace('\n', "\r\n"), key.replace('\n', "\\n")] {
-                let tunnel = stage.tunnel_with(&stage.sshd.host_key("ed25519")?, &text, stage.port)?;
+            // As consoles, shells and variables store it: with other line breaks, none at the end, blanks in their place, or in base64.
+            let forms = [
+                key.clone(),
+                key.trim_end().replace('\n', "\r\n"),
+                key.replace('\n', "\\n"),
+                key.replace('\n', " "),
+                format!("\"{}\"", key.replace('\n', "\\n")),
+                base64(key.as_bytes())?,
+            ];
+            // Which algorithm the key is of changes nothing of that.
+            let forms = if matches!(name, "ed25519" | "rsa_pkcs1") { &forms[..] } else { &forms[..1] };
+            for text in forms {
+                let tunnel = stage.tunnel_with(&stage.sshd.host_key("ed25519")?, text, stage.port)?;
                 let socket = tunnel.socket().await.map_err(|error| format!("{name}: {error}"))?;
                 echo(&socket, name.as_bytes()).await?;
             }
         }
+        Ok(())
+    })
+}
+
+/// A bastion that nobody has updated for years: its age is named, and not the user or the key.
+#[test]
+fn a_bastion_with_old_algorithms_is_told_so() -> Outcome {
+    block_on(async {
+        for (lines, words) in [
+            (
+                "KexAlgorithms diffie-hellman-group1-sha1\n",
+                "key exchange (KexAlgorithms): diffie-hellman-group1-sha1",
+            ),
+            ("HostKeyAlgorithms ssh-rsa\n", "host key (HostKeyAlgorithms): ssh-rsa"),
+            ("Ciphers aes128-cbc\n", "encryption (Ciphers): aes128-cbc"),
+            ("MACs hmac-md5\nCiphers aes128-ctr\n", "message authentication (MACs): hmac-md5"),
+        ] {
+            let stage = Stage::with_sshd_lines(lines).await?;
+            let tunnel = stage.tunnel_with(&stage.sshd.host_key("rsa")?, &stage.user_key()?, stage.port)?;
+            let (kind, message) = refused(tunnel.socket().await)?;
+            assert_eq!(kind, ErrorKind::Config, "{message}");
+            assert!(message.contains(words) && message.contains("newer OpenSSH"), "{message}");
+        }
+        let stage = Stage::with_sshd_lines("PubkeyAcceptedAlgorithms ssh-rsa\n").await?;
+        stage.make_key("rsa", &["-t", "rsa", "-b", "2048"])?;
+        stage.sshd.allow(&stage.key_path("rsa.pub"))?;
+        let key = fs::read_to_string(stage.key_path("rsa"))?;
+        let tunnel = stage.tunnel_with(&stage.sshd.host_key("ed25519")?, &key, stage.port)?;
+        let (kind, message) = refused(tunnel.socket().await)?;
+        assert_eq!(kind, ErrorKind::Denied, "{message}");
+        assert!(message.contains("RSA keys with SHA-1 alone"), "{message}");
         Ok(())
     })
 }
@@ -295,7 +347,7 @@ fn keys_that_cannot_be_read_are_not_shown() -> Outcome {
         let locked = fs::read_to_string(&path)?;
         let public = fs::read_to_string(stage.key_path("user.pub"))?;
         let damaged = stage.user_key()?.replace("AAAA", "AAA");
-        let cases = [(locked, "passphrase"), (public, "no private key"), (damaged, "no private key")];
+        let cases = [(locked, "passphrase"), (public, "a public key"), (damaged, "no private key")];
         for (text, words) in cases {
             let tunnel = stage.tunnel_with("insecure-any", &text, stage.port)?;
             let result = tunnel.socket().await;

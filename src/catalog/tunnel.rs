@@ -12,9 +12,7 @@ mod key;
 mod session;
 
 use std::fmt;
-use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -28,15 +26,13 @@ use self::host_key::Pin;
 #[cfg(feature = "cli")]
 pub(crate) use self::inspect::shown_key;
 use self::session::{Refused, Session, Target};
-use super::{CatalogError, ResolveSecret};
+use super::{CatalogError, ResolveSecret, private_socket};
 use crate::ErrorKind;
 use crate::config::BastionSettings;
 
 /// A session that was not heard of for so long, in wall-clock time, is asked whether it lives before it is relied on. The
 /// process may have been frozen since: then no timer of ours has run, and the bastion has given us up.
 const TRUSTED_FOR: Duration = Duration::from_secs(20);
-/// The name of the socket in its folder.
-const SOCKET: &str = "database.sock";
 
 /// An SSH tunnel from a Unix socket in a folder of its own to the database.
 ///
@@ -79,7 +75,8 @@ impl Shared {
 
 /// The socket, and the task that accepts its connections.
 struct Entrance {
-    folder: TempDir,
+    socket: PathBuf,
+    _folder: TempDir,
     accepting: JoinHandle<()>,
 }
 
@@ -127,13 +124,13 @@ impl Tunnel {
             self.shared.remember(None);
         }
         if let Some(open) = entrance.as_ref().filter(|open| !open.accepting.is_finished()) {
-            return Ok(open.folder.path().join(SOCKET));
+            return Ok(open.socket.clone());
         }
         let new = self.enter().map_err(|problem| {
             let message = format!("no socket can be made in the folder for temporary files: {problem}");
             self.error(ErrorKind::Config, message)
         })?;
-        Ok(entrance.insert(new).folder.path().join(SOCKET))
+        Ok(entrance.insert(new).socket.clone())
     }
 
     /// Why the bastion last refused to go on to the database, for the error of a connection that was closed at once.
@@ -156,11 +153,10 @@ impl Tunnel {
     }
 
     fn enter(&self) -> io::Result<Entrance> {
-        let mut builder = tempfile::Builder::new();
-        let folder = builder.prefix("posterframe-").permissions(Permissions::from_mode(0o700)).tempdir()?;
-        let listener = UnixListener::bind(folder.path().join(SOCKET))?;
+        let (folder, socket) = private_socket()?;
+        let listener = UnixListener::bind(&socket)?;
         let accepting = tokio::spawn(accept(listener, Arc::clone(&self.shared), self.target.clone()));
-        Ok(Entrance { folder, accepting })
+        Ok(Entrance { socket, _folder: folder, accepting })
     }
 
     fn error(&self, kind: ErrorKind, message: String) -> CatalogError {

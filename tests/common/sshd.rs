@@ -46,6 +46,11 @@ pub(crate) struct Sshd {
 impl Sshd {
     /// Starts one that lets nobody in yet ([`allow`](Self::allow)), and forwards to `targets` (`host:port`) alone.
     pub(crate) fn start(targets: &[String]) -> Outcome<Self> {
+        Self::start_with(targets, "")
+    }
+
+    /// The same, with these lines in its `sshd_config`.
+    pub(crate) fn start_with(targets: &[String], lines: &str) -> Outcome<Self> {
         let folder = tempfile::Builder::new().prefix("sshd-").tempdir()?;
         // The user who logs in reads its keys here.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
@@ -59,7 +64,7 @@ impl Sshd {
             keygen(&["-t", kind], &server.file(&format!("host_{kind}")))?;
         }
         fs::write(server.file("authorized_keys"), "")?;
-        fs::write(server.file("sshd_config"), server.config(targets)?)?;
+        fs::write(server.file("sshd_config"), server.config(targets)? + lines)?;
         server.run()?;
         Ok(server)
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use russh::client::{Config, Handler};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use russh::{AlgorithmKind, Error, Preferred};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::super::reach::reach;
 use super::host_key::{Pin, described};
+use super::session::old_algorithms;
 use crate::config::HostKeyRule;
 
 /// How long name, connection and handshake may take, each way.
@@ -54,7 +55,9 @@ pub(crate) async fn shown_key(host: &str, port: u16, rule: Option<&HostKeyRule>)
         }
         done => done,
     };
-    let key = key.map_err(|error| format!("the SSH handshake failed: {error}"))?;
+    let key = key.map_err(|error| {
+        old_algorithms(&error).unwrap_or_else(|| format!("the SSH handshake failed: {error}"))
+    })?;
     Ok(ShownKey {
         to_pin: key.to_openssh().map_err(|error| error.to_string())?,
         described: described(&key),
@@ -64,7 +67,7 @@ pub(crate) async fn shown_key(host: &str, port: u16, rule: Option<&HostKeyRule>)
 
 async fn look(host: &str, port: u16, preferred: Preferred) -> Result<PublicKey, Error> {
     let looked = async {
-        let stream = TcpStream::connect((host, port)).await?;
+        let stream = reach(host, port).await?;
         let shown = Arc::default();
         let config = Config { preferred, ..Config::default() };
         let done = russh::client::connect_stream(Arc::new(config), stream, Looker(Arc::clone(&shown))).await;

@@ -1,33 +1,83 @@
 //! The private key that opens the bastion.
 
-use std::borrow::Cow;
-
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use russh::keys::{Error, PrivateKey, decode_secret_key};
 
 use crate::secret::Secret;
 
-/// Reads a private key as `ssh-keygen`, OpenSSL and EC2 write it: OpenSSH, PKCS#1 or PKCS#8, in PEM, without a passphrase.
-/// The error says what is wrong, and shows nothing of the text.
+/// Characters in a line of a key's text (RFC 7468, section 2).
+const LINE: usize = 64;
+const BEGIN: &str = "-----BEGIN ";
+const DASHES: &str = "-----";
+/// How the bytes of a key in OpenSSH's format begin (its PROTOCOL.key).
+const OPENSSH: &[u8] = b"openssh-key-v1\0";
+
+/// Reads a private key as `ssh-keygen`, OpenSSL and EC2 write it: OpenSSH, PKCS#1 or PKCS#8, in PEM, without a passphrase; also where its
+/// line breaks are lost, or all of it is in base64. The error says what is wrong, and shows nothing of the text.
 pub(super) fn read(secret: &Secret) -> Result<PrivateKey, String> {
     const VARIABLE: &str = "BASTION_SSH_KEY_SECRET";
-    match decode_secret_key(&tidied(secret.expose()), None) {
+    let text = secret.expose();
+    let pem = pem(text).or_else(|| decoded(text)).unwrap_or_default();
+    match decode_secret_key(&pem, None) {
         Ok(key) if !key.is_encrypted() => Ok(key),
         Ok(_) | Err(Error::KeyIsEncrypted) => {
             Err(format!("{VARIABLE}: the private key has a passphrase; store it without one"))
         }
-        Err(_) => Err(format!(
-            "{VARIABLE}: the secret holds no private key that can be read; it must be the whole text of the .pem file, \
-             from -----BEGIN to -----END (OpenSSH, PKCS#1 or PKCS#8; Ed25519, RSA or ECDSA)"
-        )),
+        Err(_) => Err(format!("{VARIABLE}: {}", not_a_key(text.trim_start()))),
     }
 }
 
-/// The text in lines that hold nothing else. Consoles and shells leave blanks at the ends of lines, and write `\n` for
-/// their breaks when the text went through JSON twice.
-fn tidied(text: &str) -> String {
-    let text = text.trim();
-    let text = if text.contains('\n') { Cow::Borrowed(text) } else { Cow::Owned(text.replace("\\n", "\n")) };
-    text.lines().map(|line| format!("{}\n", line.trim())).collect()
+fn not_a_key(text: &str) -> &'static str {
+    if text.starts_with("PuTTY-User-Key-File-") {
+        "the secret holds a key in PuTTY's format; PuTTYgen exports it as an OpenSSH key"
+    } else if ["ssh-", "ecdsa-", "sk-", "-----BEGIN PUBLIC", "---- BEGIN SSH2 PUBLIC"]
+        .iter()
+        .any(|begin| text.starts_with(begin))
+    {
+        "the secret holds a public key; the private one belongs to it, the file without .pub"
+    } else {
+        "the secret holds no private key that can be read; it must be the whole text of the .pem file, \
+         from -----BEGIN to -----END (OpenSSH, PKCS#1 or PKCS#8; Ed25519, RSA or ECDSA)"
+    }
+}
+
+/// The first block of PEM in a text, in lines of its own. Consoles, shells and environment variables turn line breaks into blanks or
+/// `\n`, put quotes around the whole, and leave blanks at the ends of lines.
+fn pem(text: &str) -> Option<String> {
+    let (label, rest) = text.split_once(BEGIN)?.1.split_once(DASHES)?;
+    let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
+    let body = body.replace("\\r", "\n").replace("\\n", "\n");
+    // `Proc-Type: 4,ENCRYPTED` and its like: lines that stay as they are.
+    let body = match body.contains(':') {
+        true => body.trim().to_owned(),
+        false => in_lines(body.split_whitespace().flat_map(str::chars)),
+    };
+    Some(format!("{BEGIN}{label}{DASHES}\n{body}\n-----END {label}-----\n"))
+}
+
+fn in_lines(chars: impl Iterator<Item = char>) -> String {
+    let mut lines = String::new();
+    for (index, c) in chars.enumerate() {
+        if index > 0 && index % LINE == 0 {
+            lines.push('\n');
+        }
+        lines.push(c);
+    }
+    lines
+}
+
+/// What base64 says, if that is PEM, or OpenSSH's bytes.
+fn decoded(text: &str) -> Option<String> {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let text = text.split_whitespace().collect::<String>();
+    let bytes = GeneralPurpose::new(&STANDARD, config).decode(&text).ok()?;
+    if bytes.starts_with(OPENSSH) {
+        return pem(&format!("{BEGIN}OPENSSH PRIVATE KEY{DASHES}{text}-----END OPENSSH PRIVATE KEY-----"));
+    }
+    pem(std::str::from_utf8(&bytes).ok()?)
 }
 
 #[cfg(test)]
@@ -35,21 +85,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_key_is_not_shown() {
+    fn what_is_no_key_is_named_and_not_shown() {
         let begin = "-----BEGIN RSA PRIVATE KEY-----";
-        for text in ["", "canary", &format!("{begin}\ncanary\n-----END RSA PRIVATE KEY-----")] {
+        let broken = format!("{begin}\ncanary\n-----END RSA PRIVATE KEY-----");
+        for (text, words) in [
+            ("", "no private key"),
+            ("canary", "no private key"),
+            ("Y2FuYXJ5", "no private key"),
+            (begin, "no private key"),
+            (broken.as_str(), "no private key"),
+            ("ssh-ed25519 AAAAcanary", "a public key"),
+            ("PuTTY-User-Key-File-3: ssh-ed25519\ncanary", "PuTTYgen"),
+        ] {
             let message = read(&Secret::new(text)).err().unwrap_or_default();
-            assert!(
-                message.starts_with("BASTION_SSH_KEY_SECRET: the secret holds no private key"),
-                "{message}"
-            );
+            assert!(message.starts_with("BASTION_SSH_KEY_SECRET: the secret holds"), "{message}");
+            assert!(message.contains(words), "{message}");
             assert!(!message.contains("canary"), "{message}");
         }
     }
 
     #[test]
-    fn lines_are_tidied() {
-        assert_eq!(tidied("\n a \r\nb\t\n"), "a\nb\n");
-        assert_eq!(tidied("a\\nb\\n"), "a\nb\n");
+    fn lines_are_made_anew() {
+        let lines = "-----BEGIN A KEY-----\nab\n-----END A KEY-----\n";
+        for text in [
+            " -----BEGIN A KEY-----\r\n a \r\nb\t\n-----END A KEY-----",
+            "\"-----BEGIN A KEY-----\\na\\nb\\n-----END A KEY-----\\n\"",
+            "-----BEGIN A KEY----- a b -----END A KEY-----",
+        ] {
+            assert_eq!(pem(text).as_deref(), Some(lines), "{text}");
+        }
+        assert_eq!(in_lines("a".repeat(130).chars()).lines().map(str::len).collect::<Vec<_>>(), [64, 64, 2]);
+        let headers = "-----BEGIN A KEY-----\nProc-Type: 4,ENCRYPTED\n\na\n-----END A KEY-----\n";
+        assert_eq!(pem(headers).as_deref(), Some(headers));
     }
 }

@@ -12,6 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::super::reach::reach;
 use super::host_key::{Pin, described};
 use crate::ErrorKind;
 use crate::config::BastionSettings;
@@ -175,7 +176,7 @@ impl Session {
 }
 
 async fn connect(bastion: &BastionSettings) -> Result<(TcpStream, Wire), Refused> {
-    let connecting = TcpStream::connect((bastion.host.as_str(), bastion.port));
+    let connecting = reach(&bastion.host, bastion.port);
     let hint = "check BASTION_HOST and the bastion's security group (SSH from this function)";
     let stream = match timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(Ok(stream)) => stream,
@@ -196,8 +197,9 @@ async fn connect(bastion: &BastionSettings) -> Result<(TcpStream, Wire), Refused
 
 async fn log_in(handle: &mut Handle<Watcher>, user: &str, key: PrivateKey) -> Result<(), Refused> {
     let broken = |error: Error| Refused::unavailable(format!("the login broke off: {error}"));
-    let hash = match key.algorithm().is_rsa() {
-        // SHA-1, which a plain `ssh-rsa` means, is what servers refuse today; those that do not say prefer SHA-512.
+    let is_rsa = key.algorithm().is_rsa();
+    // SHA-1, which a plain `ssh-rsa` means, is not offered: servers refuse it today. Those that do not say prefer SHA-512.
+    let hash = match is_rsa {
         true => handle.best_supported_rsa_hash().await.map_err(broken)?.flatten(),
         false => None,
     };
@@ -212,10 +214,39 @@ async fn log_in(handle: &mut Handle<Watcher>, user: &str, key: PrivateKey) -> Re
         true => format!("the bastion wants more than the key of user {user}"),
         false => format!(
             "login as {user} is refused: check BASTION_USER, and that the key in BASTION_SSH_KEY_SECRET is one of that \
-             user's authorized_keys"
+             user's authorized_keys{}",
+            match is_rsa {
+                true =>
+                    "; or its sshd takes RSA keys with SHA-1 alone (OpenSSH before 7.2, or PubkeyAcceptedAlgorithms): then an Ed25519 key is let in",
+                false => "",
+            }
         ),
     };
     Err(Refused { kind: ErrorKind::Denied, message })
+}
+
+const NEWER: &str = "let it run a newer OpenSSH, or permit newer algorithms in its sshd_config";
+
+/// Why no common algorithm was found, where that is the bastion's age and not the key that is pinned.
+pub(super) fn old_algorithms(error: &Error) -> Option<String> {
+    let Error::NoCommonAlgo { kind, ours, theirs } = error else { return None };
+    let (what, option) = match kind {
+        AlgorithmKind::Kex => ("key exchange", "KexAlgorithms"),
+        // The same key signs with SHA-1 or better; a pinned key of another type is no question of age.
+        AlgorithmKind::Key => {
+            let signs_by_sha1 = theirs.iter().any(|name| name == "ssh-rsa")
+                && ours.iter().any(|name| name.starts_with("rsa-sha2"));
+            if !signs_by_sha1 && ours.len() == 1 {
+                return None;
+            }
+            ("host key", "HostKeyAlgorithms")
+        }
+        AlgorithmKind::Cipher => ("encryption", "Ciphers"),
+        AlgorithmKind::Mac => ("message authentication", "MACs"),
+        AlgorithmKind::Compression => ("compression", "Compression"),
+    };
+    let (ours, theirs) = (ours.join(", "), theirs.join(", "));
+    Some(format!("its sshd has only old algorithms of {what} ({option}): {theirs}. Here are {ours}. {NEWER}"))
 }
 
 fn handshake_refused(error: &Error, shown: Option<String>, pin: &Pin) -> Refused {
@@ -229,6 +260,9 @@ fn handshake_refused(error: &Error, shown: Option<String>, pin: &Pin) -> Refused
             format!(
                 "it shows the host key {shown}, which is not the one that BASTION_HOST_KEY pins{types}; {HINT}"
             )
+        }
+        (error, _) if let Some(message) = old_algorithms(error) => {
+            return Refused { kind: ErrorKind::Config, message };
         }
         (Error::NoCommonAlgo { kind: AlgorithmKind::Key, ours, theirs }, _) => {
             let (ours, theirs) = (ours.join(", "), theirs.join(", "));

@@ -7,6 +7,7 @@ use tokio::net::{TcpStream, lookup_host};
 
 use super::check::Finding;
 use crate::ErrorKind;
+use crate::catalog::reach;
 
 pub(super) async fn resolve(host: &str, port: u16, variable: &str) -> Finding {
     let found = lookup_host((host, port)).await.map(|found| found.map(|address: SocketAddr| address.ip()));
@@ -31,7 +32,7 @@ pub(super) async fn resolve(host: &str, port: u16, variable: &str) -> Finding {
 /// A connection, and how long it took.
 pub(super) async fn connect(host: &str, port: u16) -> Result<(TcpStream, String), String> {
     let started = Instant::now();
-    match TcpStream::connect((host, port)).await {
+    match reach(host, port).await {
         Ok(stream) => {
             let seen = format!("{host}:{port} takes connections, {} ms", started.elapsed().as_millis());
             Ok((stream, seen))
