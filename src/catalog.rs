@@ -29,7 +29,7 @@ pub use api::{ApiPatience, CatalogApi};
 #[cfg(feature = "cli")]
 pub(crate) use mysql::{Column, Inspector, Refusal, Stage, greeting};
 #[cfg(feature = "mysql")]
-pub use mysql::MySqlCatalog;
+pub use mysql::{MYSQL_OPTIONAL_INDEX, MYSQL_OPTIONAL_UNIQUE, MYSQL_SCHEMA, MySqlCatalog};
 #[cfg(feature = "cli")]
 pub(crate) use reach::reach;
 #[cfg(feature = "mysql")]
@@ -339,6 +339,13 @@ pub enum CatalogError {
         /// The table.
         table: &'static str,
     },
+    /// A table has no further id for a new row.
+    #[error(
+        "contents or video_assets has no further id (AUTO_INCREMENT has come to its end): a row with a very high id has used up the \
+         others. Give that content a lower id; then run ALTER TABLE contents AUTO_INCREMENT = 1, or in SQLite DELETE FROM \
+         sqlite_sequence WHERE name = 'contents': new ids continue behind the highest"
+    )]
+    NoMoreIds,
     /// The tables were made by a newer version.
     #[error("{name} has schema version {found}, and this program knows {known}: it is older than the file")]
     NewerSchema {
@@ -394,7 +401,7 @@ impl CatalogError {
             Self::TooLong { .. } | Self::Altered { .. } => ErrorKind::LimitExceeded,
             Self::NoSuchContent { .. } => ErrorKind::Unavailable,
             Self::IdOutOfRange { .. } => ErrorKind::Malformed,
-            Self::NewerSchema { .. } => ErrorKind::Config,
+            Self::NewerSchema { .. } | Self::NoMoreIds => ErrorKind::Config,
             #[cfg(feature = "mysql")]
             Self::Secret(error) => error.kind(),
             #[cfg(feature = "mysql")]

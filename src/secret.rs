@@ -7,6 +7,7 @@ mod stored;
 
 use std::fmt;
 
+pub(crate) use stored::StoredLogin;
 pub use stored::{SecretError, SecretStore};
 
 /// A secret. Neither `Debug` nor an error shows it, and it has no `Display`.

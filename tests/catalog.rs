@@ -51,6 +51,24 @@ fn sqlite_conforms() -> TestResult {
 }
 
 #[test]
+fn sqlite_tells_that_ids_are_used_up() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("a.sqlite3");
+    run(async {
+        let catalog = SqliteCatalog::open(&path).await?;
+        catalog.upsert_content(id(2_147_483_647)?, &content("x_y.mp4")?).await?;
+        let (movie, film) = (content("my_movie.mp4")?, asset("my_movie", 1)?);
+        let error = catalog.register(&movie, &film).await.err().ok_or("there was an id")?;
+        assert!(matches!(error, CatalogError::NoMoreIds), "{error}");
+        // As the error says.
+        execute(&path, "UPDATE contents SET id = 40; DELETE FROM sqlite_sequence WHERE name = 'contents'")
+            .await?;
+        assert_eq!(catalog.register(&movie, &film).await?.id, id(41)?);
+        Ok(())
+    })
+}
+
+#[test]
 fn urls_are_measured_in_characters_before_any_write() -> TestResult {
     let url = "가".repeat(500);
     assert!(Asset::new(url.as_str(), url.as_str()).is_ok());

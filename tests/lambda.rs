@@ -433,7 +433,7 @@ fn people_choose_the_frame_of_a_video_that_is_there() -> Outcome {
 fn a_rotated_password_is_fetched_anew() -> Outcome {
     run(async {
         let (world, aws) = (World::new().await?, Moto::start().await?);
-        for key in ["videos/1_a.mp4", "videos/2_b.mp4"] {
+        for key in ["videos/1_a.mp4", "videos/2_b.mp4", "videos/3_c.mp4"] {
             aws.put(key, film()?).await?;
         }
         aws.put_secret("db", PASSWORD).await?;
@@ -446,7 +446,20 @@ fn a_rotated_password_is_fetched_anew() -> Outcome {
         world.database.kill_sessions().await?;
         aws.put_secret("db", "another").await?;
         function.invoke(&event(&["videos/2_b.mp4"]))?.response()?;
-        assert_eq!(world.rows().await?.len(), 2);
+        // Rotation with alternating users: the secret names another user, and the one in DB_USER has no such password.
+        let other = format!(
+            "CREATE USER films_clone IDENTIFIED BY 'third'; GRANT SELECT, INSERT, UPDATE ON ott_db.* TO films_clone; \
+                             ALTER USER {USER} IDENTIFIED BY 'nobody knows'"
+        );
+        world.database.rows(&other).await?;
+        world.database.kill_sessions().await?;
+        aws.put_secret(
+            "db",
+            r#"{"username":"films_clone","password":"third","host":"elsewhere.test","port":1}"#,
+        )
+        .await?;
+        function.invoke(&event(&["videos/3_c.mp4"]))?.response()?;
+        assert_eq!(world.rows().await?.len(), 3);
         Ok(())
     })
 }

@@ -1,18 +1,18 @@
--- Optional: at most one row for a video, held by the database, and searches by URL that read an index, not the table.
+-- Optional: at most one row for each video, enforced by the database. Searches by URL do not use this key: optional_index_video_url.sql has
+-- their index.
 --
--- Run it when the replaced Lambda is not to come back: that one would insert doubles, and fail on them now. While there are doubles
--- the statement fails (1062) and changes nothing; this lists them:
+-- Run it when the replaced Lambda is not to come back: that one inserts duplicates, and would fail. Neither statement blocks reads or writes;
+-- a server that cannot do that refuses it.
+--
+-- While there are duplicates the second statement fails (1062). Remove them, then run the second statement alone. This lists them:
 --
 --   SELECT MIN(video_url), COUNT(*), GROUP_CONCAT(id) FROM video_assets
 --   GROUP BY SHA2(video_url, 256) HAVING COUNT(*) > 1;
 --
--- MySQL also refuses (1452) while there are rows whose content is not there:
+-- The key is on a hash of the URL's bytes: the collations that columns have by default take `1_A` and `1_a` for equal.
 --
---   SELECT v.id, v.content_id FROM video_assets v LEFT JOIN contents c ON c.id = v.content_id WHERE c.id IS NULL;
---
--- The key is on a hash of the URL's bytes: the collations that columns have by default hold `1_A` and `1_a` for equal.
--- The way back: ALTER TABLE video_assets DROP KEY video_url_once, DROP KEY video_url, DROP COLUMN video_url_sha256;
+-- Undo it: ALTER TABLE video_assets DROP KEY video_url_once, DROP COLUMN video_url_sha256;
 ALTER TABLE video_assets
     ADD COLUMN video_url_sha256 BINARY(32) GENERATED ALWAYS AS (UNHEX(SHA2(video_url, 256))) VIRTUAL,
-    ADD UNIQUE KEY video_url_once (video_url_sha256),
-    ADD KEY video_url (video_url);
+    ALGORITHM=INPLACE, LOCK=NONE;
+ALTER TABLE video_assets ADD UNIQUE KEY video_url_once (video_url_sha256), ALGORITHM=INPLACE, LOCK=NONE;

@@ -1,10 +1,11 @@
 //! The catalogue's rows in MySQL: Aurora, RDS, also behind RDS Proxy, and MariaDB.
 //!
 //! One connection, made at first use by `connection`; records of one event take turns on it. `statements` is all the SQL there
-//! is, sent as plain text (`COM_QUERY`): a prepared statement, a variable that is set or a named lock would tie an RDS
+//! is, sent as plain text (`COM_QUERY`): a prepared statement, most variables that are set or a named lock would tie an RDS
 //! Proxy's client to one database connection until it leaves. Only a video whose name tells no content takes a named lock, on a
 //! connection of its own that is closed right after. Every operation may be repeated, and is when the connection was
-//! lost, or another transaction was in the way.
+//! lost, its server takes no writes any more, or another transaction was in the way: `failure` says which errors those are, and
+//! `session` how long a statement may take.
 //!
 //! Rows are locked by their primary keys only. The table's URLs have no index; a search for one reads the whole table, but
 //! as a consistent read, which locks nothing. Where the content is known, its foreign key's index leads to the rows. So a video
@@ -12,20 +13,20 @@
 //! the whole table would find them.
 
 mod connection;
+mod dialect;
 mod failure;
 mod iam;
 #[cfg(feature = "cli")]
 mod inspect;
+mod session;
 mod statements;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_types::SdkConfig;
-use sqlx::Connection as _;
-use sqlx::mysql::MySqlConnection;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{Asset, CatalogError, ContentLook, FoundRow, KnownRows, ListedRow, NewContent, Registered};
@@ -34,38 +35,43 @@ use crate::config::DatabaseSettings;
 use crate::object_name::ContentId;
 use crate::secret::SecretStore;
 use connection::Connector;
+use dialect::Dialect;
 use failure::Failure;
 #[cfg(feature = "cli")]
 pub(crate) use inspect::{Column, Inspector, Refusal, Stage, greeting};
-use statements::{Dialect, Find, ListRows, LookAt, Operation, Register, WriteAsset};
+use session::Session;
+use statements::{Find, HasGivenAllIds, ListRows, LookAt, Operation, Register, WriteAsset};
 
-/// A connection that was idle for longer, by the clock on the wall, is asked whether it is still there.
-const TRUSTED: Duration = Duration::from_secs(5);
-/// Attempts at one operation.
+/// The statements that create the two tables, as the replaced Lambda has them.
+pub const MYSQL_SCHEMA: &str = include_str!("../../migrations/mysql/0001_contents_and_video_assets.sql");
+/// An optional index on the URLs of videos, which a server adds while others write.
+pub const MYSQL_OPTIONAL_INDEX: &str = include_str!("../../migrations/mysql/optional_index_video_url.sql");
+/// An optional key that lets each video have one row only, for when the replaced Lambda is not to come back.
+pub const MYSQL_OPTIONAL_UNIQUE: &str = include_str!("../../migrations/mysql/optional_unique_video_url.sql");
+
+/// Attempts at one operation that other transactions are in the way of.
 const ATTEMPTS: u32 = 12;
 /// How long after its first loss a connection is made again. A server that is away for longer is told of while there is
 /// time: the deadline of an invocation would only say that it has passed.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a statement may take; four times as long where it reads a whole table.
+const STATEMENT: Duration = Duration::from_secs(30);
 /// The pauses between them.
 const PAUSES: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
-/// How long an idle connection may take to say that it is there.
-const PING: Duration = Duration::from_secs(2);
 
 /// The rows of the catalogue in MySQL. Clones share one connection.
 #[derive(Clone)]
-pub struct MySqlCatalog(Arc<Shared>);
+pub struct MySqlCatalog {
+    shared: Arc<Shared>,
+    statement: Duration,
+}
 
 struct Shared {
     connector: Connector,
-    dialect: Dialect,
-    open: Mutex<Option<Open>>,
+    dialect: Arc<Dialect>,
+    open: Mutex<Option<Session>>,
     /// A connection for the next registration, opened ahead.
-    spare: Mutex<Option<Open>>,
-}
-
-struct Open {
-    connection: MySqlConnection,
-    used: SystemTime,
+    spare: Mutex<Option<Session>>,
 }
 
 /// The attempts at one operation that have failed.
@@ -73,6 +79,8 @@ struct Open {
 struct Failed {
     attempts: u32,
     first_loss: Option<Instant>,
+    /// Whether the tables were asked if they have ids left.
+    asked_for_ids: bool,
 }
 
 impl MySqlCatalog {
@@ -86,9 +94,16 @@ impl MySqlCatalog {
         aws: &SdkConfig,
     ) -> Result<Self, CatalogError> {
         let connector = Connector::new(settings, secrets, aws)?;
-        let dialect = Dialect::new(!settings.single_statements);
+        let dialect = Arc::new(Dialect::new(!settings.single_statements));
         let (open, spare) = (Mutex::new(None), Mutex::new(None));
-        Ok(Self(Arc::new(Shared { connector, dialect, open, spare })))
+        Ok(Self { shared: Arc::new(Shared { connector, dialect, open, spare }), statement: STATEMENT })
+    }
+
+    /// The same, whose statements have an answer within `time` (30 s unless it is set), or within four times that where they read a
+    /// whole table. One that has none counts as a lost connection.
+    #[must_use]
+    pub fn with_statement_time(self, time: Duration) -> Self {
+        Self { statement: time, ..self }
     }
 
     /// As [`Catalog::look`](super::Catalog::look).
@@ -117,7 +132,7 @@ impl MySqlCatalog {
         asset: &Asset,
         known: &KnownRows,
     ) -> Result<(), CatalogError> {
-        self.perform(&WriteAsset { id, asset, known, dialect: &self.0.dialect }).await
+        self.perform(&WriteAsset { id, asset, known }).await
     }
 
     /// As [`Catalog::register`](super::Catalog::register).
@@ -125,8 +140,7 @@ impl MySqlCatalog {
     /// # Errors
     /// See [`CatalogError`].
     pub async fn register(&self, content: &NewContent, asset: &Asset) -> Result<Registered, CatalogError> {
-        let operation =
-            Register { content, asset, database: self.0.connector.database(), dialect: &self.0.dialect };
+        let operation = Register { content, asset, database: self.shared.connector.database() };
         let mut failed = Failed::default();
         loop {
             let failure = match self.register_once(&operation).await {
@@ -147,37 +161,44 @@ impl MySqlCatalog {
 
     /// As [`Catalog::prepare_to_register`](super::Catalog::prepare_to_register).
     pub async fn prepare_to_register(&self) {
-        let mut spare = self.0.spare.lock().await;
-        if spare.is_none()
-            && let Ok(connection) = self.0.connector.connect().await
-        {
-            *spare = Some(Open { connection, used: SystemTime::now() });
+        let mut spare = self.shared.spare.lock().await;
+        if spare.is_none() {
+            *spare = self.connect().await.ok();
+        }
+    }
+
+    async fn connect(&self) -> Result<Session, Failure> {
+        let Shared { connector, dialect, .. } = &*self.shared;
+        Ok(Session::new(connector.connect().await?, Arc::clone(dialect), self.statement))
+    }
+
+    /// This session, if it is there, or else a new one.
+    async fn session(&self, known: Option<Session>) -> Result<Session, Failure> {
+        let known = match known {
+            Some(session) => session.if_there().await,
+            None => None,
+        };
+        match known {
+            Some(session) => Ok(session),
+            None => self.connect().await,
         }
     }
 
     /// On a connection of its own, closed whatever happens: with it goes the lock.
     async fn register_once(&self, operation: &Register<'_>) -> Result<Registered, Failure> {
-        let spare = self.0.spare.lock().await.take();
-        let spare = match spare {
-            Some(spare) => spare.if_there().await,
-            None => None,
-        };
-        let mut connection = match spare {
-            Some(connection) => connection,
-            None => self.0.connector.connect().await?,
-        };
-        let done = operation.run(&mut connection).await;
-        // The answer is there; how the goodbye goes changes nothing.
-        let _ = connection.close().await;
+        let spare = self.shared.spare.lock().await.take();
+        let mut session = self.session(spare).await?;
+        let done = operation.run(&mut session).await;
+        if !done.as_ref().is_err_and(Failure::is_loss) {
+            session.close().await;
+        }
         done
     }
 
     async fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output, CatalogError> {
         let mut failed = Failed::default();
         loop {
-            // Held for one attempt: whoever waits for a locked content leaves the connection to others.
-            let attempt = async { self.attempt(&mut self.0.open.lock().await, operation).await };
-            let failure = match attempt.await {
+            let failure = match self.attempt(operation).await {
                 Ok(output) => return Ok(output),
                 Err(failure) => failure,
             };
@@ -185,29 +206,21 @@ impl MySqlCatalog {
         }
     }
 
-    async fn attempt<O: Operation>(
-        &self,
-        open: &mut MutexGuard<'_, Option<Open>>,
-        operation: &O,
-    ) -> Result<O::Output, Failure> {
+    /// Holds the connection for one attempt: whoever waits for a locked content leaves it to others.
+    async fn attempt<O: Operation>(&self, operation: &O) -> Result<O::Output, Failure> {
+        let mut open = self.shared.open.lock().await;
         // Taken out while it is in use: where this future is dropped half-way, nobody gets it again.
-        let idle = match open.take() {
-            Some(open) => open.if_there().await,
-            None => None,
-        };
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => self.0.connector.connect().await?,
-        };
-        let done = operation.run(&mut connection).await;
+        let mut session = self.session(open.take()).await?;
+        let done = operation.run(&mut session).await;
         let is_usable = match &done {
             Ok(_) => true,
-            Err(Failure::Sql(error)) if connection::is_lost(error) => false,
+            Err(failure) if failure.is_loss() => false,
             // What was begun is undone before others use it.
-            Err(_) => sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.is_ok(),
+            Err(_) => session.roll_back().await,
         };
         if is_usable {
-            **open = Some(Open { connection, used: SystemTime::now() });
+            session.note_use();
+            *open = Some(session);
         }
         done
     }
@@ -215,36 +228,27 @@ impl MySqlCatalog {
     /// Waits before the next attempt, or tells the failure that another would not mend.
     async fn pause_or_fail(&self, failed: &mut Failed, failure: Failure) -> Result<(), CatalogError> {
         failed.attempts += 1;
-        let passes = match &failure {
-            Failure::Sql(error) if connection::is_lost(error) => {
-                failed.first_loss.get_or_insert_with(Instant::now).elapsed() < PATIENCE
+        if failure.may_be_the_last_id() && !failed.asked_for_ids {
+            failed.asked_for_ids = true;
+            if failure.is_the_last_id() || matches!(self.attempt(&HasGivenAllIds).await, Ok(true)) {
+                return Err(CatalogError::NoMoreIds);
             }
-            Failure::Sql(error) => connection::is_conflict(error),
-            Failure::Again(_) => true,
-            Failure::Catalog(_) => false,
+        }
+        let passes = match failure.is_loss() {
+            true => failed.first_loss.get_or_insert_with(Instant::now).elapsed() < PATIENCE,
+            false => failure.is_conflict() && failed.attempts < ATTEMPTS,
         };
-        if !passes || failed.attempts >= ATTEMPTS {
-            return Err(self.0.connector.translate(failure));
+        if !passes {
+            return Err(self.shared.connector.translate(failure));
         }
         tokio::time::sleep(PAUSES.pause(failed.attempts)).await;
         Ok(())
     }
 }
 
-impl Open {
-    /// The connection, if it is still there: Lambda freezes processes for minutes, and proxies close what is idle.
-    async fn if_there(mut self) -> Option<MySqlConnection> {
-        let idle = SystemTime::now().duration_since(self.used);
-        if idle.is_ok_and(|idle| idle <= TRUSTED) {
-            return Some(self.connection);
-        }
-        let answered = tokio::time::timeout(PING, self.connection.ping()).await;
-        matches!(answered, Ok(Ok(()))).then_some(self.connection)
-    }
-}
-
 impl fmt::Debug for MySqlCatalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MySqlCatalog").field("database", &self.0.connector.database()).finish_non_exhaustive()
+        let database = self.shared.connector.database();
+        f.debug_struct("MySqlCatalog").field("database", &database).finish_non_exhaustive()
     }
 }

@@ -146,7 +146,8 @@ impl SqliteCatalog {
         let insert = "INSERT INTO contents (title, description, age_rating) VALUES (?, ?, ?)";
         let query = sqlx::query(insert).bind(&content.title).bind(&content.description);
         let done = query.bind(&content.age_rating).execute(&mut **transaction).await;
-        content_id(done.map_err(|error| self.error(error))?.last_insert_rowid())
+        let id = done.map_err(|error| self.error(error))?.last_insert_rowid();
+        ContentId::new(id).ok_or(CatalogError::NoMoreIds)
     }
 }
 

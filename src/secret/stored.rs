@@ -15,14 +15,24 @@ use super::{Secret, SecretSource};
 use crate::ErrorKind;
 use crate::error::in_words;
 
-/// Members of a secret in JSON that may hold the words. The first is what RDS writes.
-const MEMBERS: [&str; 4] = ["password", "token", "private_key", "key"];
+/// Members of a secret in JSON that may hold the words, the likeliest first, in lower case and without `_` and `-`: people write
+/// `private_key`, `privateKey` and `PRIVATE_KEY`. RDS writes `password`.
+const MEMBERS: [&str; 7] = ["password", "token", "privatekey", "sshprivatekey", "sshkey", "pem", "key"];
 
 /// Fetches secrets at first use, and keeps them. Clones share what was fetched.
 #[derive(Clone)]
 pub struct SecretStore {
     settings: SdkConfig,
-    fetched: Arc<Mutex<HashMap<String, Secret>>>,
+    fetched: Arc<Mutex<HashMap<String, StoredLogin>>>,
+}
+
+/// A secret, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredLogin {
+    /// The user, where the secret names one.
+    pub(crate) user: Option<String>,
+    /// The secret itself.
+    pub(crate) words: Secret,
 }
 
 /// Why a secret could not be had. Its words are in none of them.
@@ -47,15 +57,25 @@ impl SecretStore {
         Self { settings: settings.clone(), fetched: Arc::default() }
     }
 
-    /// The secret. Of one in JSON, an object as RDS keeps it, its `password` (or `token`, `private_key`, `key`); of any
-    /// other all of it. A line break at the end is left out.
+    /// The secret. Of one in JSON, an object as RDS keeps it, its `password` (or `token`, `private_key`, `ssh_private_key`, `ssh_key`,
+    /// `pem`, `key`, in any letter case, with `_`, `-` or neither; or its only member, whatever its name); of any other all of it. A line
+    /// break at the end is left out.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) when there is no such secret or nothing usable in it,
     /// [`Denied`](ErrorKind::Denied) when it may not be read, else [`Unavailable`](ErrorKind::Unavailable).
     pub async fn resolve(&self, source: &SecretSource) -> Result<Secret, SecretError> {
+        Ok(self.resolve_login(source).await?.words)
+    }
+
+    /// The secret, with the user that one in JSON names beside it. Rotation with alternating users changes both ("Lambda function
+    /// rotation strategies" in the AWS Secrets Manager User Guide).
+    ///
+    /// # Errors
+    /// See [`resolve`](Self::resolve).
+    pub(crate) async fn resolve_login(&self, source: &SecretSource) -> Result<StoredLogin, SecretError> {
         let name = match source {
-            SecretSource::Given(secret) => return Ok(secret.clone()),
+            SecretSource::Given(secret) => return Ok(StoredLogin { user: None, words: secret.clone() }),
             SecretSource::Stored(name) => name,
         };
         // Others who want the same secret wait for it rather than ask as well.
@@ -76,7 +96,7 @@ impl SecretStore {
         }
     }
 
-    async fn fetch(&self, name: &str) -> Result<Secret, SecretError> {
+    async fn fetch(&self, name: &str) -> Result<StoredLogin, SecretError> {
         let failed = |kind, reason| SecretError { name: name.to_owned(), kind, reason };
         let config = Builder::from(&self.settings);
         // arn:aws:secretsmanager:REGION:...
@@ -105,7 +125,7 @@ impl SecretStore {
             }
         })?;
         let text = output.secret_string().unwrap_or_default();
-        words(text).ok_or_else(|| {
+        login(text).ok_or_else(|| {
             let expected = "is empty, binary, or JSON without a password, token, private_key or key";
             failed(ErrorKind::Config, expected.to_owned())
         })
@@ -118,15 +138,31 @@ impl fmt::Debug for SecretStore {
     }
 }
 
-fn words(text: &str) -> Option<Secret> {
-    let text = match serde_json::from_str(text) {
+/// The member that names the user, as RDS and its rotation functions write it.
+const USER: &str = "username";
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).collect::<String>().to_ascii_lowercase()
+}
+
+fn login(text: &str) -> Option<StoredLogin> {
+    let (user, words) = match serde_json::from_str(text) {
         Ok(Value::Object(members)) => {
-            MEMBERS.iter().find_map(|name| members.get(*name)?.as_str())?.to_owned()
+            let texts = members.iter().filter_map(|(name, value)| Some((plain(name), value.as_str()?)));
+            let texts: Vec<_> = texts.filter(|(_, text)| !text.is_empty()).collect();
+            let member = |name: &str| Some(texts.iter().find(|(known, _)| known == name)?.1);
+            let only = || match texts.as_slice() {
+                [(name, text)] if members.len() == 1 && name != USER => Some(*text),
+                _ => None,
+            };
+            let words = MEMBERS.iter().find_map(|name| member(name)).or_else(only)?;
+            (member(USER).map(str::to_owned), words.to_owned())
         }
-        _ => text.to_owned(),
+        _ => (None, text.to_owned()),
     };
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
-    (!text.is_empty()).then(|| Secret::new(text))
+    let words =
+        words.strip_suffix('\n').map_or(words.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    (!words.is_empty()).then(|| StoredLogin { user, words: Secret::new(words) })
 }
 
 #[cfg(test)]
@@ -135,11 +171,37 @@ mod tests {
 
     #[test]
     fn words_of_json_and_of_plain_text() {
-        let of = |text| words(text).map(|secret| secret.expose().to_owned());
+        let of = |text: &str| login(text).map(|login| login.words.expose().to_owned());
         assert_eq!(of(r#"{"username":"admin","password":"p\"w"}"#).as_deref(), Some("p\"w"));
+        for key in [
+            "private_key",
+            "privateKey",
+            "PRIVATE_KEY",
+            "ssh_private_key",
+            "ssh-private-key",
+            "pem",
+            "bastion key",
+        ] {
+            assert_eq!(of(&format!(r#"{{"{key}":"words"}}"#)).as_deref(), Some("words"), "{key}");
+        }
         assert_eq!(of("plain {text}\n").as_deref(), Some("plain {text}"));
         assert_eq!(of("12345").as_deref(), Some("12345"));
         assert_eq!(of(r#"{"username":"admin"}"#), None);
+        assert_eq!(of(r#"{"one":"a","other":"b"}"#), None);
         assert_eq!(of("\n"), None);
+    }
+
+    #[test]
+    fn a_secret_in_json_may_name_its_user() {
+        let user = |text: &str| login(text).and_then(|login| login.user);
+        assert_eq!(user(r#"{"username":"films_clone","password":"p"}"#).as_deref(), Some("films_clone"));
+        for none in [
+            r#"{"password":"p"}"#,
+            r#"{"username":"","password":"p"}"#,
+            r#"{"username":7,"password":"p"}"#,
+            "p",
+        ] {
+            assert_eq!(user(none), None, "{none}");
+        }
     }
 }

@@ -171,6 +171,7 @@ impl Database {
         } else {
             all.push(kind.without_tls().to_owned());
         }
+        all.extend(sql_mode().map(|mode| format!("--sql-mode={mode}")));
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         let program = Program::start(kind.server().args(&all))?;
         let mut server = Self { program, kind, folder, port, arguments: all };
@@ -332,6 +333,12 @@ impl Database {
     }
 }
 
+/// The server's `sql_mode` where whoever runs the tests chooses one: an empty one is that of RDS and Aurora by default, which is not strict.
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests chooses")]
+fn sql_mode() -> Option<String> {
+    std::env::var("TEST_SQL_MODE").ok()
+}
+
 async fn run(connection: &mut MySqlConnection, statements: &str) -> Outcome {
     sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(connection).await?;
     Ok(())
@@ -368,7 +375,8 @@ fn make_certificates(folder: &Path) -> Outcome {
     openssl(&[cert.as_slice(), &signed, &key].concat())
 }
 
-/// The migration that owners may apply.
-pub(crate) fn optional_migration() -> Outcome<String> {
-    Ok(std::fs::read_to_string(in_repository("migrations/mysql/optional_unique_video_url.sql"))?)
+/// A migration that owners may apply: `index` or `unique`.
+pub(crate) fn optional_migration(which: &str) -> Outcome<String> {
+    let path = format!("migrations/mysql/optional_{which}_video_url.sql");
+    Ok(std::fs::read_to_string(in_repository(&path))?)
 }

@@ -1,10 +1,11 @@
 //! A TCP proxy that puts a server far away: what a client sends arrives after a delay. A test crate says
 //! `#[path = "common/far_proxy.rs"] mod far_proxy;`, beside `programs`.
+#![allow(dead_code, reason = "each test crate uses its own part of this")]
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ pub(crate) struct FarProxy {
 
 #[derive(Default)]
 struct Shared {
+    server: AtomicU16,
     delay_micros: AtomicU64,
     connections: AtomicU64,
 }
@@ -29,12 +31,13 @@ impl FarProxy {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared::default());
+        shared.server.store(server, Ordering::SeqCst);
         let of_thread = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 of_thread.connections.fetch_add(1, Ordering::SeqCst);
                 let shared = Arc::clone(&of_thread);
-                thread::spawn(move || connect(client, server, &shared));
+                thread::spawn(move || connect(client, &shared));
             }
         });
         Ok(Self { port, shared })
@@ -42,6 +45,11 @@ impl FarProxy {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Leads new connections to the server at another port; those that are there stay, as after a failover.
+    pub(crate) fn set_server(&self, server: u16) {
+        self.shared.server.store(server, Ordering::SeqCst);
     }
 
     /// How long a round trip takes from now on.
@@ -57,8 +65,8 @@ impl FarProxy {
 }
 
 /// Passes bytes on, those of the client after the delay, in their order.
-fn connect(client: TcpStream, server: u16, shared: &Shared) -> Option<()> {
-    let server = TcpStream::connect(("127.0.0.1", server)).ok()?;
+fn connect(client: TcpStream, shared: &Shared) -> Option<()> {
+    let server = TcpStream::connect(("127.0.0.1", shared.server.load(Ordering::SeqCst))).ok()?;
     for stream in [&client, &server] {
         stream.set_nodelay(true).ok()?;
     }

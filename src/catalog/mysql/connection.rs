@@ -1,17 +1,19 @@
-//! Connecting, and what the database's errors mean.
+//! Connecting, and how the database's errors are told.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_types::SdkConfig;
 use sqlx::ConnectOptions as _;
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 
+use super::super::reach::{self, Relay};
 use super::super::{CatalogError, Tunnel, anew};
-use super::failure::Failure;
+use super::failure::{self, Failure, is_about_tls, number};
 use super::iam;
 use crate::ErrorKind;
 use crate::config::{CaSource, DatabaseSettings, Login, TlsMode};
-use crate::secret::{Secret, SecretStore};
+use crate::secret::{SecretStore, StoredLogin};
 
 /// Amazon's roots for RDS and Aurora; RDS Proxy has certificates of public ones.
 const RDS_ROOTS: &[u8] = include_bytes!("rds_roots.pem");
@@ -58,7 +60,7 @@ impl Connector {
     /// Connects and logs in. A stored password that is refused is fetched anew, once: it may have been rotated.
     pub(super) async fn connect(&self) -> Result<MySqlConnection, Failure> {
         let refused = match self.connect_once().await {
-            Err(Failure::Sql(error)) if number(&error) == Some(ACCESS_DENIED) => error,
+            Err(Failure::Sql(error)) if failure::is_refused_login(&error) => error,
             done => return done,
         };
         match &self.settings.login {
@@ -68,34 +70,56 @@ impl Connector {
     }
 
     async fn connect_once(&self) -> Result<MySqlConnection, Failure> {
-        let password = self.password().await?;
-        let options = self.options(&password);
-        // TLS still asks for the name of the database: what is at the socket is only the way there.
-        let options = match &self.tunnel {
-            Some(tunnel) => options.socket(tunnel.socket().await?),
-            None => options,
+        let login = self.login().await?;
+        let options = self.options(&login);
+        // TLS still asks for the name of the database: what is at a socket is only the way there.
+        if let Some(tunnel) = &self.tunnel {
+            let connected = within(options.socket(tunnel.socket().await?).connect()).await;
+            return connected.map_err(|error| match (error, tunnel.last_refusal()) {
+                (sqlx::Error::Io(_), Some(refusal)) => refusal.into(),
+                (error, _) => error.into(),
+            });
+        }
+        let connecting = async {
+            let relay = self.relay().await?;
+            let options = match &relay {
+                Some(relay) => options.socket(relay.socket()),
+                None => options,
+            };
+            options.connect().await
         };
-        let connecting = tokio::time::timeout(CONNECT, options.connect());
-        let timed_out = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-        match connecting.await.map_err(timed_out)? {
-            Err(sqlx::Error::Io(error)) => {
-                let refusal = self.tunnel.as_ref().and_then(Tunnel::last_refusal);
-                Err(refusal.map_or_else(|| sqlx::Error::Io(error).into(), Failure::Catalog))
+        Ok(within(connecting).await?)
+    }
+
+    /// Of several addresses the first that answers: sqlx would wait for each in turn, and for a dead one longer than there is time.
+    async fn relay(&self) -> Result<Option<Relay>, sqlx::Error> {
+        let DatabaseSettings { host, port, .. } = &self.settings;
+        if host.parse::<IpAddr>().is_ok() {
+            return Ok(None);
+        }
+        match reach::addresses(host, *port).await? {
+            several if several.len() > 1 => {
+                let connected = reach::connect(several).await?;
+                // Without a folder for temporary files there is no relay, and the connection is sqlx's affair.
+                Ok(Relay::new(connected).ok())
             }
-            connected => Ok(connected?),
+            _ => Ok(None),
         }
     }
 
-    async fn password(&self) -> Result<Secret, CatalogError> {
+    /// Who logs in, and by what. A secret that names a user is that user's, whatever `DB_USER` says.
+    pub(super) async fn login(&self) -> Result<StoredLogin, CatalogError> {
         let DatabaseSettings { host, port, user, login, .. } = &self.settings;
         match login {
-            Login::Iam => iam::token(&self.aws, host, *port, user).await,
-            Login::Password(source) => Ok(self.secrets.resolve(source).await?),
+            Login::Iam => {
+                Ok(StoredLogin { user: None, words: iam::token(&self.aws, host, *port, user).await? })
+            }
+            Login::Password(source) => Ok(self.secrets.resolve_login(source).await?),
         }
     }
 
     /// Nothing is sent but the login itself: what sqlx would set for its session by default stays as the server has it.
-    fn options(&self, password: &Secret) -> MySqlConnectOptions {
+    fn options(&self, StoredLogin { user: stored, words }: &StoredLogin) -> MySqlConnectOptions {
         let DatabaseSettings { host, port, user, name, login, tls, .. } = &self.settings;
         let mode = match tls {
             TlsMode::Disabled => MySqlSslMode::Disabled,
@@ -106,8 +130,8 @@ impl Connector {
         MySqlConnectOptions::new()
             .host(host)
             .port(*port)
-            .username(user)
-            .password(password.expose())
+            .username(stored.as_deref().unwrap_or(user))
+            .password(words.expose())
             .database(name)
             .ssl_mode(mode)
             .ssl_ca_from_pem(self.roots.clone())
@@ -122,15 +146,30 @@ impl Connector {
 
     /// The one place that says what the database's errors mean.
     pub(super) fn translate(&self, failure: Failure) -> CatalogError {
+        let DatabaseSettings { host, port, name, .. } = &self.settings;
         let error = match failure {
             Failure::Catalog(error) => return error,
             Failure::Again(reason) => return self.failed(ErrorKind::Unavailable, reason.to_owned()),
+            Failure::Silent(time) => {
+                let words = format!(
+                    "Lost connection to MySQL server on '{host}:{port}': no answer to a statement within {} s",
+                    time.as_secs_f64()
+                );
+                return self.failed(ErrorKind::Unavailable, words);
+            }
             Failure::Sql(error) => error,
         };
-        let DatabaseSettings { host, port, name, .. } = &self.settings;
         let (kind, advice) = match (number(&error), &error) {
             (None, error) if is_about_tls(error) => (ErrorKind::Config, tls_advice(error).to_owned()),
-            (Some(ACCESS_DENIED), _) => (ErrorKind::Denied, self.login_advice()),
+            // It wants TLS, and DB_SSL_MODE wants none.
+            (Some(3159), _) => (ErrorKind::Config, "unset DB_SSL_MODE".to_owned()),
+            _ if failure::is_refused_login(&error) => (ErrorKind::Denied, self.login_advice()),
+            _ if failure::is_read_only(&error) => {
+                let advice = "the server takes no writes: DB_HOST and PROXY_ENDPOINT must be the writer's, not a reader endpoint";
+                (ErrorKind::Unavailable, advice.to_owned())
+            }
+            // The password has expired; the account is locked (MySQL's number and MariaDB's); the host is not let in.
+            (Some(1130 | 1820 | 1862 | 3118 | 4151), _) => (ErrorKind::Denied, self.login_advice()),
             (Some(1044 | 1142 | 1143 | 1227), _) => {
                 (ErrorKind::Denied, format!("the user needs SELECT, INSERT and UPDATE on {name}"))
             }
@@ -146,12 +185,11 @@ impl Connector {
                 let advice = "the character set of a column lacks a character of the value; utf8mb4 has all";
                 (ErrorKind::LimitExceeded, advice.to_owned())
             }
-            (Some(_), _) => (ErrorKind::Unavailable, String::new()),
             (None, sqlx::Error::Io(_)) => {
                 let words = format!("Can't connect to MySQL server on '{host}:{port}' ({error})");
                 return self.failed(ErrorKind::Unavailable, words);
             }
-            (None, _) => (ErrorKind::Unavailable, String::new()),
+            _ => (ErrorKind::Unavailable, String::new()),
         };
         let words = if advice.is_empty() { error.to_string() } else { format!("{error}; {advice}") };
         self.failed(kind, words)
@@ -175,56 +213,27 @@ impl Connector {
 
 const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
-/// `ER_ACCESS_DENIED_ERROR`: the login is refused.
-const ACCESS_DENIED: u16 = 1045;
+/// The result of connecting, in its time.
+async fn within(
+    connecting: impl Future<Output = Result<MySqlConnection, sqlx::Error>>,
+) -> Result<MySqlConnection, sqlx::Error> {
+    let timed_out = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(CONNECT, connecting).await.map_err(timed_out)?
+}
 
 fn tls_advice(error: &sqlx::Error) -> &'static str {
-    let error = error.to_string();
-    if error.contains("not support") {
-        "the server has no TLS; DB_SSL_MODE=disabled connects without it"
-    } else if error.contains("RSA") {
-        "caching_sha2_password, which this user logs in by, needs TLS: DB_SSL_MODE=disabled does not go with it"
-    } else {
-        "check DB_SSL_CA and DB_SSL_MODE"
+    match error {
+        sqlx::Error::Configuration(_) => {
+            "caching_sha2_password, which this user logs in by, needs TLS: DB_SSL_MODE=disabled does not go with it"
+        }
+        // Its words alone; what is held against a certificate has a type of its own.
+        sqlx::Error::Tls(error) if !super::super::tls::is_refused(&**error) => {
+            "the server has no TLS; DB_SSL_MODE=disabled connects without it"
+        }
+        _ => "check DB_SSL_CA and DB_SSL_MODE",
     }
 }
 
 fn wrong_setting(settings: &DatabaseSettings, words: String) -> CatalogError {
     CatalogError::Database { name: settings.name.clone(), kind: ErrorKind::Config, source: words.into() }
-}
-
-/// Whether the two could not agree on TLS, which another attempt does not change. rustls tells what it holds against a
-/// certificate as an input/output error, of invalid data.
-pub(super) fn is_about_tls(error: &sqlx::Error) -> bool {
-    let is_broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::InvalidData;
-    match error {
-        sqlx::Error::Tls(_) => true,
-        sqlx::Error::Io(error) => is_broken(error),
-        _ => error.to_string().contains("TLS"),
-    }
-}
-
-/// MySQL's number of an error ("Server Error Message Reference" of the MySQL manual).
-pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
-    let error = error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>()?;
-    Some(error.number())
-}
-
-/// Whether the connection is gone, or of no more use.
-pub(super) fn is_lost(error: &sqlx::Error) -> bool {
-    match (number(error), error) {
-        // The server shuts down, the session was killed, or idle for too long, or the proxy lost its own.
-        (Some(1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1317 | 1927 | 3169 | 4031), _) => true,
-        // Too many connections: others end.
-        (Some(1040 | 1203), _) => true,
-        (Some(_), _) => false,
-        (None, error) if is_about_tls(error) => false,
-        (None, sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed) => true,
-        _ => false,
-    }
-}
-
-/// Whether another transaction was in the way: a deadlock, a lock that did not come, a key that came first.
-pub(super) fn is_conflict(error: &sqlx::Error) -> bool {
-    matches!(number(error), Some(1205 | 1213 | 1062 | 3572))
 }

@@ -9,10 +9,11 @@ use sqlx::{AssertSqlSafe, Row as _};
 use tokio::io::AsyncReadExt as _;
 
 use super::super::{CatalogError, Doubles};
-use super::connection::{Connector, is_about_tls, number};
-use super::failure::Failure;
+use super::connection::Connector;
+use super::failure::{Failure, is_about_tls, number};
 use crate::ErrorKind;
 use crate::config::DatabaseSettings;
+use crate::object_name::ContentId;
 use crate::secret::SecretStore;
 
 /// How far an attempt to connect came.
@@ -55,6 +56,21 @@ pub(crate) struct Column {
     /// Whether a row may leave it out.
     pub(crate) optional: bool,
     pub(crate) auto_increment: bool,
+}
+
+impl Column {
+    /// The last number that it holds.
+    fn last_number(&self) -> u64 {
+        let bits = match self.data_type.as_str() {
+            "tinyint" => 8,
+            "smallint" => 16,
+            "mediumint" => 24,
+            "bigint" => 64,
+            _ => 32,
+        };
+        let bits = if self.full_type.contains("unsigned") { bits } else { bits - 1 };
+        u64::MAX >> (64 - bits)
+    }
 }
 
 /// What the program does, tried on no row: what it is called, and the statement.
@@ -162,6 +178,44 @@ impl Inspector {
         Ok(missing)
     }
 
+    /// Who has logged in: `DB_USER`, or the user that the stored password's secret names.
+    pub(crate) async fn user(&mut self) -> Result<String, CatalogError> {
+        let rows = self.query("SELECT SUBSTRING_INDEX(USER(), '@', 1)").await?;
+        Ok(rows.first().and_then(|row| text(row, 0)).unwrap_or_default())
+    }
+
+    /// The session's `sql_mode`.
+    pub(crate) async fn sql_mode(&mut self) -> Result<String, CatalogError> {
+        let rows = self.query("SELECT @@SESSION.sql_mode").await?;
+        Ok(rows.first().and_then(|row| text(row, 0)).unwrap_or_default())
+    }
+
+    /// The next id of each table, by its highest row or its counter, and the last that its column holds and the program knows.
+    pub(crate) async fn ids(&mut self) -> Result<Vec<(&'static str, u64, u64)>, CatalogError> {
+        let columns = self.columns().await?;
+        let mut ids = Vec::new();
+        for table in ["contents", "video_assets"] {
+            let select = format!(
+                "SELECT GREATEST((SELECT COALESCE(MAX(id), 0) + 1 FROM {table}), COALESCE((SELECT auto_increment FROM \
+                 information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{table}'), 1))"
+            );
+            let rows = self.query(&select).await?;
+            let next = rows.first().and_then(|row| text(row, 0)).and_then(|next| next.parse().ok());
+            let column = columns.iter().find(|column| column.table == table && column.name == "id");
+            let last = column.map_or(u64::MAX, Column::last_number);
+            let last = if table == "contents" { last.min(u64::from(ContentId::MAX)) } else { last };
+            ids.push((table, next.unwrap_or(1), last));
+        }
+        Ok(ids)
+    }
+
+    /// Whether an index begins with the URLs of videos.
+    pub(crate) async fn has_index(&mut self) -> Result<bool, CatalogError> {
+        let select = "SELECT index_name FROM information_schema.statistics WHERE table_schema = DATABASE() \
+                      AND table_name = 'video_assets' AND column_name = 'video_url' AND seq_in_index = 1 LIMIT 1";
+        Ok(!self.query(select).await?.is_empty())
+    }
+
     /// Whether there is the unique key of the optional migration, or one like it.
     pub(crate) async fn has_unique_key(&mut self) -> Result<bool, CatalogError> {
         let select = "SELECT index_name FROM information_schema.statistics \
@@ -218,14 +272,14 @@ fn stage(failure: &Failure) -> Stage {
             // Unknown database, and access to it denied.
             Some(1044 | 1049) => Stage::Database,
             // Too many connections, host blocked, host not allowed.
-            Some(1040 | 1129 | 1130 | 1203) => Stage::Reach,
+            Some(1040 | 1129 | 1130 | 1203 | 1226) => Stage::Reach,
             Some(_) => Stage::Login,
             None if is_about_tls(error) => Stage::Tls,
             None => Stage::Reach,
         },
         Failure::Catalog(CatalogError::Tunnel { .. }) => Stage::Reach,
         Failure::Catalog(_) => Stage::Login,
-        Failure::Again(_) => Stage::Reach,
+        Failure::Again(_) | Failure::Silent(_) => Stage::Reach,
     }
 }
 

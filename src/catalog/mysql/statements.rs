@@ -4,41 +4,34 @@
 //! longest statement, two URLs of 500 characters of four bytes each, stays under the 16 KB beyond which RDS Proxy pins.
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use sqlx::mysql::{MySqlConnection, MySqlQueryResult, MySqlRow};
-use sqlx::{AssertSqlSafe, Row as _, ValueRef as _};
+use sqlx::mysql::MySqlRow;
+use sqlx::{Row as _, ValueRef as _};
 
 use super::super::{
     Asset, AssetRow, CatalogError, ContentLook, FoundRow, KnownRows, ListedRow, NewContent, Registered,
 };
-use super::connection::number;
-use super::failure::Failure;
+use super::dialect::Dialect;
+use super::failure::{Failure, number};
+use super::session::{SET_UP, Session};
 use crate::object_name::ContentId;
 
-/// The longest text of a statement, or of several in one packet, that does not pin an RDS Proxy's client.
-const LONGEST: usize = 16 << 10;
-/// `ER_SUBQUERY_NO_1_ROW`: a guard.
-const GUARD: u16 = 1242;
-/// What MySQL Router answers to several statements in one packet where it shares connections.
-const NO_PACKETS: u16 = 4501;
+/// The longest text of a statement, or of several in one packet, that does not pin an RDS Proxy's client. The first has company.
+const LONGEST: usize = (16 << 10) - SET_UP.len() - "; ".len();
 /// `ER_NO_REFERENCED_ROW_2`: there is no such content.
 const NO_PARENT: u16 = 1452;
-/// `ER_PARSE_ERROR`.
-const SYNTAX_ERROR: u16 = 1064;
 
-/// How long a worker waits for another that registers the same video.
+/// How long a worker waits for another that registers the same video, in seconds.
 const LOCK_SECONDS: u32 = 20;
+const LOCK_TIME: Duration = Duration::from_secs(LOCK_SECONDS as u64);
 
 /// Work on a connection that may be repeated on another.
 pub(super) trait Operation: Sync {
     type Output: Send;
 
-    fn run(
-        &self,
-        connection: &mut MySqlConnection,
-    ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+    fn run(&self, session: &mut Session) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 }
 
 /// The row of a video, under any content.
@@ -63,63 +56,16 @@ pub(super) struct WriteAsset<'a> {
     pub(super) id: ContentId,
     pub(super) asset: &'a Asset,
     pub(super) known: &'a KnownRows,
-    pub(super) dialect: &'a Dialect,
 }
 
-/// What the server understands, and what its owner wants it to be sent.
-#[derive(Debug)]
-pub(super) struct Dialect {
-    /// Whether a row is written by one packet of statements; else by one packet each. Until something on the way refuses: MySQL Router
-    /// does where it shares connections.
-    in_one_packet: AtomicBool,
-    /// Whether the server knows `NOWAIT`: MySQL from 8.0.1, MariaDB from 10.3. Until it refuses.
-    knows_nowait: AtomicBool,
-}
-
-impl Dialect {
-    pub(super) const fn new(in_one_packet: bool) -> Self {
-        Self { in_one_packet: AtomicBool::new(in_one_packet), knows_nowait: AtomicBool::new(true) }
-    }
-
-    fn is_in_one_packet(&self) -> bool {
-        self.in_one_packet.load(Ordering::Relaxed)
-    }
-
-    /// Whether a packet failed because of what it is, and the same work is to be done step by step: a guard of it failed, or it is
-    /// refused, as all that follow will be.
-    fn leads_to_steps(&self, error: &sqlx::Error) -> bool {
-        match number(error) {
-            Some(GUARD) => true,
-            Some(NO_PACKETS) => {
-                self.in_one_packet.store(false, Ordering::Relaxed);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Locks the row of a content. Another worker that has it is not waited for here, where the connection would wait with it.
-    fn lock(&self, id: ContentId) -> String {
-        let nowait = if self.knows_nowait.load(Ordering::Relaxed) { " NOWAIT" } else { "" };
-        format!("SELECT id FROM contents WHERE id = {id} FOR UPDATE{nowait}")
-    }
-
-    /// Takes a server's refusal of `NOWAIT` as another attempt; everything else stays.
-    fn learn(&self, failure: Failure) -> Failure {
-        let is_syntax = matches!(&failure, Failure::Sql(error) if number(error) == Some(SYNTAX_ERROR));
-        match is_syntax && self.knows_nowait.swap(false, Ordering::Relaxed) {
-            true => Failure::Again("the server does not know NOWAIT"),
-            false => failure,
-        }
-    }
-}
+/// Whether a table has given the last number that its `id` holds, whatever its type.
+pub(super) struct HasGivenAllIds;
 
 /// Content and row of a video whose name tells no content.
 pub(super) struct Register<'a> {
     pub(super) content: &'a NewContent,
     pub(super) asset: &'a Asset,
     pub(super) database: &'a str,
-    pub(super) dialect: &'a Dialect,
 }
 
 /// A row with its own id.
@@ -131,8 +77,8 @@ struct Found {
 impl Operation for Find<'_> {
     type Output = FoundRow;
 
-    async fn run(&self, connection: &mut MySqlConnection) -> Result<FoundRow, Failure> {
-        Ok(found(find(connection, self.video_url, None).await?))
+    async fn run(&self, session: &mut Session) -> Result<FoundRow, Failure> {
+        Ok(found(find(session, self.video_url, None).await?))
     }
 }
 
@@ -140,14 +86,14 @@ impl Operation for LookAt<'_> {
     type Output = ContentLook;
 
     /// One statement, whose two answers are of one moment.
-    async fn run(&self, connection: &mut MySqlConnection) -> Result<ContentLook, Failure> {
+    async fn run(&self, session: &mut Session) -> Result<ContentLook, Failure> {
         let select = format!(
             "SELECT v.id, v.content_id, CAST(CONVERT(v.thumbnail_url USING utf8mb4) AS BINARY), v.duration FROM contents c \
              LEFT JOIN video_assets v ON v.content_id = c.id AND {} WHERE c.id = {} ORDER BY v.id",
             is_video("v.video_url", self.video_url),
             self.id,
         );
-        let rows = query(connection, select).await?;
+        let rows = session.query(select).await?;
         let is_row = |row: &&MySqlRow| row.try_get_raw(0).is_ok_and(|value| !value.is_null());
         let found_rows = rows.iter().filter(is_row).map(read).collect::<Result<Vec<_>, _>>()?;
         Ok(ContentLook { content_exists: !rows.is_empty(), found: found(found_rows) })
@@ -157,13 +103,13 @@ impl Operation for LookAt<'_> {
 impl Operation for ListRows {
     type Output = Vec<ListedRow>;
 
-    async fn run(&self, connection: &mut MySqlConnection) -> Result<Vec<ListedRow>, Failure> {
+    async fn run(&self, session: &mut Session) -> Result<Vec<ListedRow>, Failure> {
         let select = format!(
             "SELECT id, content_id, CAST(CONVERT(thumbnail_url USING utf8mb4) AS BINARY), duration, \
              CAST(CONVERT(video_url USING utf8mb4) AS BINARY) FROM video_assets WHERE id > {} ORDER BY id LIMIT {}",
             self.after, self.limit
         );
-        let rows = query(connection, select).await?;
+        let rows = session.query(select).await?;
         let listed = |row: &MySqlRow| {
             let Found { id, row: asset } = read(row)?;
             let video_url = String::from_utf8_lossy(row.try_get(4)?).into_owned();
@@ -173,34 +119,47 @@ impl Operation for ListRows {
     }
 }
 
+impl Operation for HasGivenAllIds {
+    type Output = bool;
+
+    async fn run(&self, session: &mut Session) -> Result<bool, Failure> {
+        let last = "127, 255, 32767, 65535, 8388607, 16777215, 2147483647, 4294967295, 9223372036854775807, 18446744073709551615";
+        let select = format!(
+            "SELECT COALESCE((SELECT MAX(id) FROM contents) >= {max} OR (SELECT MAX(id) FROM video_assets) IN ({last}), 0)",
+            max = ContentId::MAX
+        );
+        Ok(session.count(select).await? == 1)
+    }
+}
+
 impl Operation for WriteAsset<'_> {
     type Output = ();
 
-    async fn run(&self, connection: &mut MySqlConnection) -> Result<(), Failure> {
-        let packet = self.known.ids().map(|ids| self.packet(ids));
-        let packet = packet.filter(|packet| self.dialect.is_in_one_packet() && packet.len() <= LONGEST);
+    async fn run(&self, session: &mut Session) -> Result<(), Failure> {
+        let packet = self.known.ids().map(|ids| self.packet(session.dialect(), ids));
+        let packet = packet.filter(|packet| session.dialect().is_in_one_packet() && packet.len() <= LONGEST);
         let written = match packet {
-            Some(packet) => match execute(connection, packet).await {
-                Err(Failure::Sql(error)) if self.dialect.leads_to_steps(&error) => {
+            Some(packet) => match session.query(packet).await {
+                Err(Failure::Sql(error)) if session.dialect().leads_to_steps(&error) => {
                     // Rows came since, or a value does not fit: step by step it shows which.
-                    execute(connection, "ROLLBACK".to_owned()).await?;
-                    self.step_by_step(connection).await
+                    session.query("ROLLBACK".to_owned()).await?;
+                    self.step_by_step(session).await
                 }
                 Err(Failure::Sql(error)) if number(&error) == Some(NO_PARENT) => {
                     Err(CatalogError::NoSuchContent { id: self.id }.into())
                 }
                 done => done.map(drop),
             },
-            None => self.step_by_step(connection).await,
+            None => self.step_by_step(session).await,
         };
-        written.map_err(|failure| self.dialect.learn(failure))
+        written.map_err(|failure| session.dialect().learn(failure))
     }
 }
 
 impl WriteAsset<'_> {
     /// All of it in one packet. The server drops what follows a guard that fails.
-    fn packet(&self, known: &[i64]) -> String {
-        let Self { id, asset, dialect, .. } = self;
+    fn packet(&self, dialect: &Dialect, known: &[i64]) -> String {
+        let Self { id, asset, .. } = self;
         let others = match known {
             [] => String::new(),
             known => format!(" AND id NOT IN ({})", list(known)),
@@ -237,21 +196,22 @@ impl WriteAsset<'_> {
         )
     }
 
-    async fn step_by_step(&self, connection: &mut MySqlConnection) -> Result<(), Failure> {
+    async fn step_by_step(&self, session: &mut Session) -> Result<(), Failure> {
         let url = self.asset.video_url();
         // Rows of this video under another content move to this one. They are looked for before anything is locked: only
         // when this content has none, and the search may read the whole table. A row that comes meanwhile comes from a
         // worker on the same video, who has the same name before it, hence the same content, and waits for its lock.
-        let elsewhere = match find(connection, url, Some(self.id)).await?.is_empty() {
-            true => find(connection, url, None).await?,
+        let elsewhere = match find(session, url, Some(self.id)).await?.is_empty() {
+            true => find(session, url, None).await?,
             false => Vec::new(),
         };
-        execute(connection, "START TRANSACTION".to_owned()).await?;
+        session.query("START TRANSACTION".to_owned()).await?;
         // The lock comes before the first consistent read: what that reads is then what others have committed.
-        if query(connection, self.dialect.lock(self.id)).await?.is_empty() {
+        let lock = session.dialect().lock(self.id);
+        if session.query(lock).await?.is_empty() {
             return Err(CatalogError::NoSuchContent { id: self.id }.into());
         }
-        let here = find(connection, url, Some(self.id)).await?;
+        let here = find(session, url, Some(self.id)).await?;
         let ids: Vec<i64> = here.iter().chain(&elsewhere).map(|found| found.id).collect();
         let wanted = |found: &Found| {
             found.row.content_id == self.id
@@ -259,14 +219,14 @@ impl WriteAsset<'_> {
                 && found.row.duration == i64::from(self.asset.duration())
         };
         if ids.is_empty() {
-            execute(connection, insert_asset(&self.id.to_string(), self.asset)).await?;
+            session.query(insert_asset(&self.id.to_string(), self.asset)).await?;
         } else if !here.iter().chain(&elsewhere).all(wanted) {
-            execute(connection, update_assets(self.id, self.asset, &ids)).await?;
+            session.query(update_assets(self.id, self.asset, &ids)).await?;
         }
-        if count(connection, self.count_as_wanted()).await? < ids.len().max(1) {
+        if session.count(self.count_as_wanted()).await? < ids.len().max(1) {
             return Err(CatalogError::Altered { table: "video_assets" }.into());
         }
-        execute(connection, "COMMIT".to_owned()).await?;
+        session.query("COMMIT".to_owned()).await?;
         Ok(())
     }
 }
@@ -274,21 +234,21 @@ impl WriteAsset<'_> {
 impl Operation for Register<'_> {
     type Output = Registered;
 
-    async fn run(&self, connection: &mut MySqlConnection) -> Result<Registered, Failure> {
-        if self.dialect.is_in_one_packet() {
-            match query(connection, self.packet()).await {
+    async fn run(&self, session: &mut Session) -> Result<Registered, Failure> {
+        if session.dialect().is_in_one_packet() {
+            match session.search(self.packet(), LOCK_TIME).await {
                 Ok(rows) => {
                     let id = rows.last().map(|row| row.try_get_unchecked::<i64, _>(0)).transpose()?;
                     return Ok(Registered { id: content_id(id.unwrap_or(0))?, is_new: true });
                 }
                 // There is a row, the lock did not come, or a value does not fit: step by step it shows which.
-                Err(Failure::Sql(error)) if self.dialect.leads_to_steps(&error) => {
-                    execute(connection, "ROLLBACK".to_owned()).await?;
+                Err(Failure::Sql(error)) if session.dialect().leads_to_steps(&error) => {
+                    session.query("ROLLBACK".to_owned()).await?;
                 }
                 Err(failure) => return Err(failure),
             }
         }
-        self.step_by_step(connection).await
+        self.step_by_step(session).await
     }
 }
 
@@ -308,6 +268,7 @@ impl Register<'_> {
             insert_content(self.content),
             "SET @content = LAST_INSERT_ID()".to_owned(),
             insert_asset("@content", self.asset),
+            guard(&format!("@content > {}", ContentId::MAX)),
             guard(&format!("({assets}) <> 1")),
             guard(&format!("({}) <> 1", count_content("@content", self.content))),
             "COMMIT".to_owned(),
@@ -317,10 +278,11 @@ impl Register<'_> {
         .join("; ")
     }
 
-    async fn step_by_step(&self, connection: &mut MySqlConnection) -> Result<Registered, Failure> {
+    async fn step_by_step(&self, session: &mut Session) -> Result<Registered, Failure> {
         let url = self.asset.video_url();
         let name = lock_name(self.database, url);
-        let locked = query(connection, format!("SELECT GET_LOCK('{name}', {LOCK_SECONDS}) = 1")).await?;
+        let lock = format!("SELECT GET_LOCK('{name}', {LOCK_SECONDS}) = 1");
+        let locked = session.search(lock, LOCK_TIME).await?;
         let locked = match locked.first() {
             Some(row) => row.try_get::<Option<i64>, _>(0)?,
             None => None,
@@ -329,32 +291,33 @@ impl Register<'_> {
             return Err(Failure::Again("another worker registers the same video"));
         }
         // In no transaction: each of these reads sees what is committed at its own moment, and the lock is held already.
-        let found = find(connection, url, None).await?;
+        let found = find(session, url, None).await?;
         let id = match found.first() {
             Some(first) => {
                 let ids: Vec<i64> = found.iter().map(|found| found.id).collect();
-                execute(connection, update_assets(first.row.content_id, self.asset, &ids)).await?;
+                session.query(update_assets(first.row.content_id, self.asset, &ids)).await?;
                 first.row.content_id
             }
             None => {
-                execute(connection, "START TRANSACTION".to_owned()).await?;
-                let inserted = execute(connection, insert_content(self.content)).await?.last_insert_id();
-                let id = content_id(i64::try_from(inserted).unwrap_or(i64::MAX))?;
-                execute(connection, insert_asset(&id.to_string(), self.asset)).await?;
+                session.query("START TRANSACTION".to_owned()).await?;
+                let inserted = session.insert(insert_content(self.content)).await?;
+                let id =
+                    i64::try_from(inserted).ok().and_then(ContentId::new).ok_or(CatalogError::NoMoreIds)?;
+                session.query(insert_asset(&id.to_string(), self.asset)).await?;
                 let is_asset = is_video("video_url", url);
                 let assets =
                     format!("SELECT COUNT(*) FROM video_assets WHERE content_id = {id} AND {is_asset}");
-                if count(connection, assets).await? != 1 {
+                if session.count(assets).await? != 1 {
                     return Err(CatalogError::Altered { table: "video_assets" }.into());
                 }
-                if count(connection, count_content(&id.to_string(), self.content)).await? != 1 {
+                if session.count(count_content(&id.to_string(), self.content)).await? != 1 {
                     return Err(CatalogError::Altered { table: "contents" }.into());
                 }
-                execute(connection, "COMMIT".to_owned()).await?;
+                session.query("COMMIT".to_owned()).await?;
                 id
             }
         };
-        query(connection, format!("SELECT RELEASE_LOCK('{name}')")).await?;
+        session.query(format!("SELECT RELEASE_LOCK('{name}')")).await?;
         Ok(Registered { id, is_new: found.is_empty() })
     }
 }
@@ -362,7 +325,7 @@ impl Register<'_> {
 /// Rows of a video, oldest first. Collations hold different URLs for equal: the index is searched with theirs, and the
 /// bytes decide.
 async fn find(
-    connection: &mut MySqlConnection,
+    session: &mut Session,
     video_url: &str,
     content: Option<ContentId>,
 ) -> Result<Vec<Found>, Failure> {
@@ -372,7 +335,11 @@ async fn find(
          WHERE {of_content}{} ORDER BY id",
         is_video("video_url", video_url),
     );
-    query(connection, select).await?.iter().map(read).collect()
+    let rows = match content {
+        Some(_) => session.query(select).await?,
+        None => session.search(select, Duration::ZERO).await?,
+    };
+    rows.iter().map(read).collect()
 }
 
 /// Whether a column holds this URL.
@@ -402,20 +369,6 @@ fn read(row: &MySqlRow) -> Result<Found, Failure> {
 
 fn content_id(id: i64) -> Result<ContentId, CatalogError> {
     ContentId::new(id).ok_or(CatalogError::IdOutOfRange { id })
-}
-
-async fn query(connection: &mut MySqlConnection, statement: String) -> Result<Vec<MySqlRow>, Failure> {
-    Ok(sqlx::raw_sql(AssertSqlSafe(statement)).fetch_all(connection).await?)
-}
-
-async fn execute(connection: &mut MySqlConnection, statement: String) -> Result<MySqlQueryResult, Failure> {
-    Ok(sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?)
-}
-
-async fn count(connection: &mut MySqlConnection, statement: String) -> Result<usize, Failure> {
-    let rows = query(connection, statement).await?;
-    let number = rows.first().map(|row| row.try_get_unchecked::<i64, _>(0)).transpose()?;
-    Ok(number.and_then(|number| usize::try_from(number).ok()).unwrap_or(0))
 }
 
 /// A statement that fails (error 1242) when a condition holds, and so ends the packet that it is in.
