@@ -19,6 +19,7 @@ mod place;
 mod probe;
 mod process;
 mod redrive;
+mod schema;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -27,7 +28,6 @@ use std::thread;
 use clap::{CommandFactory as _, Parser as _};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::catalog::SQLITE_SCHEMA;
 use crate::config::{LambdaConfig, LogSettings};
 use crate::job_error::JobError;
 use crate::logging::{self, Stream};
@@ -95,7 +95,7 @@ fn execute(command: Command, answer: &Answer) -> Result<(), Failure> {
         Command::Redrive(redrive) => block_on(redrive::run(redrive, cancel)),
         Command::Doctor(doctor) => block_on(doctor::run(&doctor, cancel)),
         Command::Libav(libav) => block_on(libav::run(libav, cancel)),
-        Command::Schema => output::print(SQLITE_SCHEMA),
+        Command::Schema(schema) => output::print(schema::statements(schema.dialect, schema.optional)?),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "posterframe", &mut text);

@@ -140,6 +140,19 @@ fn help_shows_examples_and_exit_codes() -> TestResult {
 fn schema_prints_the_tables() -> TestResult {
     let output = posterframe(&["schema"]).output()?;
     assert_eq!(String::from_utf8(output.stdout)?, posterframe::catalog::SQLITE_SCHEMA);
+    for (arguments, file) in [
+        (&["--dialect", "sqlite"][..], "sqlite/0001_contents_and_video_assets.sql"),
+        (&["--dialect", "mysql"], "mysql/0001_contents_and_video_assets.sql"),
+        (&["--dialect", "mysql", "--optional", "index"], "mysql/optional_index_video_url.sql"),
+        (&["--optional", "unique"], "mysql/optional_unique_video_url.sql"),
+    ] {
+        let output = posterframe(&[&["schema"], arguments].concat()).output()?;
+        let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(file);
+        assert_eq!(String::from_utf8(output.stdout)?, fs::read_to_string(expected)?, "{arguments:?}");
+    }
+    let output = posterframe(&["schema", "--dialect", "sqlite", "--optional", "index"]).output()?;
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(String::from_utf8(output.stderr)?.contains("--dialect mysql"));
     Ok(())
 }
 

@@ -355,11 +355,33 @@ fn doubles_and_rows_without_a_content_are_counted() -> Outcome {
         // MySQL looks at the foreign key when the table is altered.
         world.database.rows("INSERT INTO contents (id, title) VALUES (3, 'x')").await?;
         world.database.rows("DELETE FROM video_assets WHERE thumbnail_url = 't'").await?;
-        world.database.rows(&optional_migration()?).await?;
+        told.says("unique_key", "ok", &["no index for searches", "--optional index"])?;
+        for which in ["index", "unique"] {
+            world.database.rows(&optional_migration(which)?).await?;
+        }
         let told = doctor(&own, &[], &[])?;
-        told.says("unique_key", "ok", &["there is a unique key"])?;
+        told.says("unique_key", "ok", &["there is a unique key", "and an index"])?;
         told.says("doubles", "ok", &["none among 4 rows"])?;
         told.says("database_columns", "ok", &[])?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_lenient_server_and_ids_that_run_out_are_told_of() -> Outcome {
+    run(async {
+        let world = strict_world().await?;
+        let own = of(&world);
+        world
+            .database
+            .rows("SET GLOBAL sql_mode = ''; INSERT INTO contents (id, title) VALUES (2147000000, 'x')")
+            .await?;
+        let told = doctor(&own, &[], &[])?;
+        told.says("database_sql_mode", "warning", &["not strict", "STRICT_TRANS_TABLES"])?;
+        told.says("database_ids", "warning", &["contents: the next id is 2147000001, the last 2147483647"])?;
+        world.database.rows("INSERT INTO contents (id, title) VALUES (2147483647, 'x')").await?;
+        let told = doctor(&own, &[], &[])?;
+        told.fails("database_ids", "config", &["AUTO_INCREMENT = 1"])?;
         Ok(())
     })
 }

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::{ArgPredicate, OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use time::OffsetDateTime;
@@ -13,6 +13,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::audit::FindingKind;
 use super::catalogue::CatalogueKind;
+use super::schema::{Dialect, Optional};
 use crate::cage::Opener;
 use crate::config::Isolation;
 use crate::frame_time::{FrameTime, parse_duration};
@@ -146,8 +147,12 @@ Examples:
     /// Build the static FFmpeg that this program has inside, for a Rust project of yours
     #[command(after_help = LIBAV_HELP)]
     Libav(LibavArguments),
-    /// Print the statements that make the catalogue's tables in SQLite
-    Schema,
+    /// Print the statements that create the catalogue's tables, or its optional indexes
+    #[command(after_help = "\
+Examples:
+  posterframe schema --dialect mysql | mysql catalogue
+  posterframe schema --dialect mysql --optional index | mysql catalogue")]
+    Schema(SchemaArguments),
     /// Print the completions of a shell
     #[command(after_help = "\
 Examples:
@@ -177,9 +182,26 @@ impl Command {
             Self::Redrive(redrive) => redrive.json,
             Self::Audit(audit) => audit.json,
             Self::Backfill(backfill) => backfill.json,
-            Self::Libav(_) | Self::Schema | Self::Completions { .. } | Self::Man => false,
+            Self::Libav(_) | Self::Schema(_) | Self::Completions { .. } | Self::Man => false,
         }
     }
+}
+
+/// Which statements.
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// Print the statements for this database
+    #[arg(
+        long,
+        value_enum,
+        default_value = "sqlite",
+        default_value_if("optional", ArgPredicate::IsPresent, "mysql")
+    )]
+    pub(super) dialect: Dialect,
+    /// Print an addition to existing tables in MySQL instead: an index for searches by URL, which can be added at any time; or a key
+    /// that allows one row for each video, for when the replaced Lambda is not to come back
+    #[arg(long, value_name = "WHICH", value_enum)]
+    pub(super) optional: Option<Optional>,
 }
 
 /// What is read, and how.

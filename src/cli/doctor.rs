@@ -34,7 +34,7 @@ use crate::store::S3Store;
 use crate::{CancelToken, ErrorKind, aws};
 
 /// All checks, in the order in which they are told. `docs/troubleshooting.md` names them.
-const NAMES: [&str; 36] = [
+const NAMES: [&str; 38] = [
     "configuration",
     "obsolete_variables",
     "libav",
@@ -58,8 +58,10 @@ const NAMES: [&str; 36] = [
     "database_login",
     "database_exists",
     "database_version",
+    "database_sql_mode",
     "database_tables",
     "database_columns",
+    "database_ids",
     "database_privileges",
     "store_read",
     "store_write",

@@ -176,9 +176,11 @@ pub(super) async fn look(checks: &Checks, access: &Access<'_>) -> Vec<Check> {
             Err(error) => failed(error),
         }
     };
+    let tls = checks.of("database_tls", tls).await;
+    let user = inspector.user().await.unwrap_or_else(|_| settings.user.clone());
     let mut made = vec![
-        checks.of("database_tls", tls).await,
-        Finding::ok(login_seen(settings)).into_check("database_login", elapsed),
+        tls,
+        Finding::ok(login_seen(settings, &user)).into_check("database_login", elapsed),
         Finding::ok(format!("{} is there", settings.name)).into_check("database_exists", Duration::ZERO),
     ];
     made.extend(inside(checks, &mut inspector).await);
@@ -192,7 +194,9 @@ fn not_connected(settings: &DatabaseSettings, refusal: Refusal, elapsed: Duratio
         made.push(tls_seen(settings, None).into_check("database_tls", Duration::ZERO));
     }
     if refusal.stage > Stage::Login {
-        made.push(Finding::ok(login_seen(settings)).into_check("database_login", Duration::ZERO));
+        made.push(
+            Finding::ok(login_seen(settings, &settings.user)).into_check("database_login", Duration::ZERO),
+        );
     }
     let (name, finding) = refused(settings, refusal);
     made.push(finding.into_check(name, elapsed));
@@ -210,13 +214,15 @@ pub(super) fn with_the_rest(mut made: Vec<Check>, reason: &str) -> Vec<Check> {
 }
 
 /// The checks that need a connection.
-const IN_DATABASE: [&str; 10] = [
+const IN_DATABASE: [&str; 12] = [
     "database_tls",
     "database_login",
     "database_exists",
     "database_version",
+    "database_sql_mode",
     "database_tables",
     "database_columns",
+    "database_ids",
     "database_privileges",
     "unique_key",
     "doubles",
@@ -228,9 +234,13 @@ async fn inside(checks: &Checks, inspector: &mut Inspector) -> Vec<Check> {
     let time = checks.time;
     let version = async { inspector.version().await.map_or_else(failed, Finding::ok) };
     let version = checks.of("database_version", version).await;
+    let sql_mode = async { inspector.sql_mode().await.map_or_else(failed, |mode| strictness(&mode)) };
+    let sql_mode = checks.of("database_sql_mode", sql_mode).await;
     let tables = checks.of("database_tables", tables(inspector)).await;
     let columns = async { inspector.columns().await.map_or_else(failed, |found| columns(&found)) };
     let columns = checks.after(&tables, "database_columns", columns).await;
+    let left = async { inspector.ids().await.map_or_else(failed, |found| ids(&found)) };
+    let left = checks.after(&columns, "database_ids", left).await;
     let privileges = checks.after(&columns, "database_privileges", privileges(inspector)).await;
     let unique_key = checks.after(&tables, "unique_key", unique_key(inspector)).await;
     let count = async { inspector.doubles(time).await.map_or_else(failed, doubles) };
@@ -239,7 +249,7 @@ async fn inside(checks: &Checks, inspector: &mut Inspector) -> Vec<Check> {
     // What was given up half-way has left the connection to the answer that still comes.
     let before = if doubles.is_good() { &columns } else { &doubles };
     let orphans = checks.after(before, "orphans", count).await;
-    vec![version, tables, columns, privileges, unique_key, doubles, orphans]
+    vec![version, sql_mode, tables, columns, left, privileges, unique_key, doubles, orphans]
 }
 
 fn refused(settings: &DatabaseSettings, refusal: Refusal) -> (&'static str, Finding) {
@@ -282,12 +292,17 @@ fn login_advice(login: &Login, error: &CatalogError) -> String {
     }
 }
 
-fn login_seen(settings: &DatabaseSettings) -> String {
+fn login_seen(settings: &DatabaseSettings, user: &str) -> String {
     let by = match &settings.login {
         Login::Iam => "an IAM token",
         Login::Password(_) => "a password",
     };
-    format!("{} logs in by {by}", settings.user)
+    match user == settings.user {
+        true => format!("{user} logs in by {by}"),
+        false => {
+            format!("{user}, whom the secret names in place of DB_USER ({}), logs in by {by}", settings.user)
+        }
+    }
 }
 
 fn tls_seen(settings: &DatabaseSettings, version: Option<&str>) -> Finding {
@@ -340,6 +355,40 @@ async fn tables(inspector: &mut Inspector) -> Finding {
     };
     let seen: Vec<_> = wrong.iter().map(|(table, error)| format!("{table}: {error}")).collect();
     Finding::failed(kind, seen.join("; "), advice)
+}
+
+/// Whether the server refuses what a column cannot hold.
+fn strictness(mode: &str) -> Finding {
+    match mode.split(',').any(|word| matches!(word, "STRICT_TRANS_TABLES" | "STRICT_ALL_TABLES")) {
+        true => Finding::ok(format!("strict: values that do not fit are refused ({mode})")),
+        false => Finding::warning(
+            format!(
+                "not strict: the server shortens values that do not fit, and writes ? for characters that it lacks ({mode})"
+            ),
+            "this program compares what was stored, and refuses; other writers do not. Set sql_mode to STRICT_TRANS_TABLES, in RDS and \
+             Aurora by the parameter group",
+        ),
+    }
+}
+
+/// Whether new rows will have ids for long.
+fn ids(found: &[(&str, u64, u64)]) -> Finding {
+    /// A new content each second for eleven days.
+    const FEW: u64 = 1_000_000;
+    let seen: Vec<_> = found
+        .iter()
+        .map(|(table, next, last)| format!("{table}: the next id is {next}, the last {last}"))
+        .collect();
+    let seen = seen.join("; ");
+    let advice = "a row with a very high id has used up those below it: give that content a lower id, then run ALTER TABLE contents \
+                  AUTO_INCREMENT = 1, which continues behind the highest; video_assets.id may become a BIGINT";
+    let left =
+        |(_, next, last): &(&str, u64, u64)| last.checked_sub(*next).map_or(0, |left| left.saturating_add(1));
+    match found.iter().map(left).min() {
+        Some(0) => Finding::failed(ErrorKind::Config, seen, advice),
+        Some(left) if left < FEW => Finding::warning(seen, advice),
+        _ => Finding::ok(seen),
+    }
 }
 
 /// Holds the columns against what the program needs.
@@ -426,14 +475,25 @@ async fn privileges(inspector: &mut Inspector) -> Finding {
 }
 
 async fn unique_key(inspector: &mut Inspector) -> Finding {
-    match inspector.has_unique_key().await {
-        Ok(true) => Finding::ok("there is a unique key on the videos' URLs"),
-        Ok(false) => Finding::ok(
-            "there is no unique key on the videos' URLs, and none is needed; migrations/mysql/optional_unique_video_url.sql makes one, \
-             for when the replaced Lambda is not to come back",
-        ),
-        Err(error) => failed(error),
-    }
+    let (key, index) = match (inspector.has_unique_key().await, inspector.has_index().await) {
+        (Ok(key), Ok(index)) => (key, index),
+        (Err(error), _) | (_, Err(error)) => return failed(error),
+    };
+    let index = match index {
+        true => "an index for searches by URL",
+        false => {
+            "no index for searches by URL, which read the whole table (posterframe schema --dialect mysql --optional index adds one \
+             at any time)"
+        }
+    };
+    let key = match key {
+        true => "a unique key on the videos' URLs",
+        false => {
+            "no unique key on the videos' URLs, and none is needed (migrations/mysql/optional_unique_video_url.sql makes one, for when \
+             the replaced Lambda is not to come back)"
+        }
+    };
+    Finding::ok(format!("there is {key}, and {index}"))
 }
 
 pub(super) fn doubles(found: Doubles) -> Finding {
