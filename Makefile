@@ -47,9 +47,10 @@ round-trips: libav test-servers ## hold the wall time of a job against its round
 test-cage: libav test-servers ## the tests of the function once more, each video decoded in a process of its own (ISOLATE=process)
 	ISOLATE=process cargo test $(CARGO_FLAGS) --test lambda
 
-test-mysql: libav test-servers ## the database tests against a real MySQL, and behind MySQL Router (both from Debian unstable, unpacked)
+test-mysql: libav test-servers ## the database tests against a real MySQL, behind MySQL Router (both from Debian unstable, unpacked), and against MariaDB without strict mode
 	@scripts/mysql.sh
 	TEST_DATABASE=mysql cargo test --locked --features static --test mysql --test mysql_router --test lambda --test doctor
+	TEST_SQL_MODE= cargo test --locked --features static --test mysql --test lambda
 
 test-image: test-servers ## build the image and try it: size, user, commands, a whole job by `process --event` and in AWS's Lambda emulator
 	@scripts/test_image.sh
