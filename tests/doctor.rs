@@ -15,6 +15,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -81,9 +82,28 @@ impl Told {
 
 /// Runs it; an empty value is a variable that is not set. What it prints is held against every secret there is.
 fn doctor(settings: &Settings, changes: &[(&'static str, &str)], arguments: &[&str]) -> Outcome<Told> {
+    doctor_by(Command::new(env!("CARGO_BIN_EXE_posterframe")), settings, changes, arguments)
+}
+
+/// The program, for which the machine has these names and no others: `/etc/hosts` is another file for it alone.
+fn with_hosts(hosts: &Path) -> Outcome<Command> {
+    const BECOME: &str = "mount --make-rprivate / && mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+    let mut command = Command::new("/usr/bin/unshare");
+    if Command::new("id").arg("-u").output()?.stdout != b"0\n" {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--mount", "/bin/sh", "-c", BECOME]).arg(hosts).arg(env!("CARGO_BIN_EXE_posterframe"));
+    Ok(command)
+}
+
+fn doctor_by(
+    mut command: Command,
+    settings: &Settings,
+    changes: &[(&'static str, &str)],
+    arguments: &[&str],
+) -> Outcome<Told> {
     let mut all = settings.clone();
     all.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_posterframe"));
     command.env_clear().envs(&all).arg("doctor").args(arguments).stdin(Stdio::null());
     let people = command.output()?;
     let programs = command.arg("--json").output()?;
@@ -363,6 +383,40 @@ fn doubles_and_rows_without_a_content_are_counted() -> Outcome {
         told.says("unique_key", "ok", &["there is a unique key", "and an index"])?;
         told.says("doubles", "ok", &["none among 4 rows"])?;
         told.says("database_columns", "ok", &[])?;
+        Ok(())
+    })
+}
+
+/// A name with two addresses, the first of which swallows packets.
+#[test]
+fn a_dead_address_of_the_database_does_not_keep_from_the_next() -> Outcome {
+    run(async {
+        // The C library puts 127.0.0.1 first.
+        let database = Database::start_with(true, &["--bind-address=127.0.0.2"]).await?;
+        let api = CatalogueServer::start_over(TOKEN, database.socket(), DATABASE)?;
+        let world = World { s3: S3Server::start()?, database, api };
+        let dead = tokio::net::TcpSocket::new_v4()?;
+        dead.bind(([127, 0, 0, 1], world.database.port()).into())?;
+        let dead = dead.listen(1)?;
+        let mut full = Vec::new();
+        while let Ok(stream) = tokio::time::timeout(
+            Duration::from_millis(200),
+            tokio::net::TcpStream::connect(dead.local_addr()?),
+        )
+        .await
+        {
+            full.push(stream?);
+        }
+        let folder = tempfile::tempdir()?;
+        let hosts = folder.path().join("hosts");
+        fs::write(&hosts, "127.0.0.2 db.test\n127.0.0.1 db.test\n")?;
+        let told = doctor_by(with_hosts(&hosts)?, &of(&world), &[("DB_HOST", "db.test")], &[])?;
+        told.says("database_resolve", "ok", &["127.0.0.1, 127.0.0.2"])?;
+        told.says("database_reach", "ok", &["a server of version"])?;
+        told.says("database_tls", "ok", &["for db.test"])?;
+        told.says("database_login", "ok", &[USER])?;
+        let login = told.check("database_login")?["elapsed_ms"].as_u64().ok_or("no time")?;
+        assert!((200..5000).contains(&login), "{login} ms");
         Ok(())
     })
 }
