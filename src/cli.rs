@@ -45,7 +45,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         if LambdaConfig::is_in_lambda() {
             return crate::lambda::run();
         }
-        output::note("no command, and no AWS_LAMBDA_RUNTIME_API to take events from\n\n");
+        output::note("no command, and no AWS_LAMBDA_RUNTIME_API to take events from");
     }
     let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,

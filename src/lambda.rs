@@ -142,16 +142,19 @@ async fn invoke(
     let (payload, context) = event.into_parts();
     let limit = TimeLimit::of_invocation(context.deadline());
     let span = info_span!("invocation", request_id = context.request_id);
-    let answered = async {
+    let worked = async {
         let worker = worker.as_ref().as_ref().map_err(|error| FunctionError::new(error.kind(), error))?;
         let event = worker.read(&payload)?;
         telemetry::event(event.source().as_str(), event.records().len());
         let outcomes = worker.work(&event, &limit, &context.request_id).await;
-        event.answer(&outcomes)
+        Ok(event.answer(&outcomes))
     };
-    let answer = answered.instrument(span.clone()).await;
+    let worked: Result<_, FunctionError> = worked.instrument(span.clone()).await;
+    // The failures of objects are in the log already.
+    let is_logged = worked.is_ok();
+    let answer = worked.flatten();
     if let Err(error) = &answer {
-        span.in_scope(|| telemetry::invocation_failed(error.error_type, &error.message));
+        span.in_scope(|| telemetry::invocation_failed(error.error_type, &error.message, is_logged));
     }
     answer
 }

@@ -279,6 +279,8 @@ mod media;
 pub mod object_name;
 mod picture;
 mod pixels;
+#[cfg(any(feature = "cli", feature = "lambda"))]
+mod printable;
 #[cfg(feature = "job")]
 pub mod process;
 #[cfg(any(feature = "job", feature = "http"))]

@@ -2,13 +2,19 @@
 //!
 //! In JSON the values are fields beside the message, and what a whole invocation has in common is in `span`.
 
+use std::io::{self, Write};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::debug_fn;
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::ErrorKind;
 use crate::config::{ConfigError, LogFormat, LogSettings};
 use crate::job_error::JobError;
+use crate::printable;
 
 /// Where lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,38 +25,99 @@ pub(crate) enum Stream {
     Error,
 }
 
-/// Writes a line to standard output, which is Lambda's log. Where that is closed nobody is left to tell.
+/// Writes a line to standard output, which is Lambda's log.
 #[cfg(feature = "lambda")]
 pub(crate) fn say(line: &str) {
-    use std::io::Write as _;
+    Lines(Stream::Output).put(&format!("{}\n", printable::line(line)));
+}
 
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+/// Writes a JSON document as a line to standard output.
+#[cfg(feature = "lambda")]
+pub(crate) fn say_json(document: &serde_json::Value) {
+    Lines(Stream::Output).put(&printable::json(&format!("{document}\n")));
+}
+
+/// Lines of a log. Writing one never fails: work does not end because its log is on a full disk, or nobody reads it any more.
+#[derive(Debug, Clone, Copy)]
+struct Lines(Stream);
+
+impl Lines {
+    fn put(self, text: &str) {
+        let _ = match self.0 {
+            #[cfg(feature = "lambda")]
+            Stream::Output => io::stdout().lock().write_all(text.as_bytes()),
+            #[cfg(feature = "cli")]
+            Stream::Error => io::stderr().lock().write_all(text.as_bytes()),
+        };
+    }
+}
+
+impl Write for Lines {
+    /// One whole line, as the formatter passes it.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.put(&printable::json(&String::from_utf8_lossy(line)));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The message alone in one line, without time, level, fields and spans.
+struct BareLine;
+
+impl<S, N> FormatEvent<S, N> for BareLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        let mut message = Message::default();
+        event.record(&mut message);
+        writeln!(writer, "{}", printable::line(&message.0))
+    }
+}
+
+/// The message of an event.
+#[derive(Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            value.clone_into(&mut self.0);
+        }
+    }
 }
 
 /// Starts writing log messages.
 pub(crate) fn start(settings: &LogSettings, stream: Stream) -> Result<(), JobError> {
     let filter = settings.filter.as_deref().unwrap_or("error,posterframe=info");
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| JobError::new(ErrorKind::Config, ConfigError::of("RUST_LOG", error.to_string())))?;
-    let writer = match stream {
-        #[cfg(feature = "lambda")]
-        Stream::Output => BoxMakeWriter::new(std::io::stdout),
-        #[cfg(feature = "cli")]
-        Stream::Error => BoxMakeWriter::new(std::io::stderr),
-    };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let wrong = |error: String| JobError::new(ErrorKind::Config, ConfigError::of("RUST_LOG", error));
+    let mut filter = EnvFilter::try_new(filter).map_err(|error| wrong(error.to_string()))?;
+    // The runtime repeats every error that the function has reported.
+    if let Ok(directive) = "lambda_runtime::layers::panic=off".parse() {
+        filter = filter.add_directive(directive);
+    }
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || Lines(stream))
+        .with_ansi(false)
+        .log_internal_errors(false);
     let started = match settings.format {
-        // The message alone, without time, level or fields.
-        LogFormat::Text => builder
-            .with_ansi(false)
-            .without_time()
-            .with_level(false)
-            .with_target(false)
-            .fmt_fields(debug_fn(|writer, field, value| match field.name() {
-                "message" => write!(writer, "{value:?}"),
-                _ => Ok(()),
-            }))
-            .try_init(),
+        LogFormat::Text => builder.event_format(BareLine).try_init(),
         LogFormat::Json => {
             builder.json().flatten_event(true).with_span_list(false).with_target(false).try_init()
         }

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use folder::file_url;
 pub use folder::{FolderStore, etag_of};
-pub use listing::{ListObjects, ListedObject, Page, ReadObject};
+pub use listing::{ListObjects, ListedObject, ListingFault, Page, ReadObject};
 #[cfg(feature = "s3")]
 pub use s3::S3Store;
 #[cfg(feature = "s3")]

@@ -136,7 +136,7 @@ pub fn failed(key: &str, error: &JobError) {
 
 /// Ours: there was no time to begin with an object.
 pub fn unstarted(key: &str) {
-    warn!(key, "시간 부족으로 시작하지 않음: {key}");
+    error!(key, "시간 부족으로 시작하지 않음: {key}");
 }
 
 /// Ours: the work on an object has panicked.
@@ -144,9 +144,12 @@ pub fn panicked(message: &str) {
     error!(reason = message, "처리 중 패닉 발생");
 }
 
-/// Ours: the invocation is a function error.
-pub fn invocation_failed(kind: &str, reason: &str) {
-    error!(kind, "호출 실패: {reason}");
+/// Ours: the invocation is a function error. An error of its own, unless the errors that it sums up are in the log already.
+pub fn invocation_failed(kind: &str, reason: &str, is_logged: bool) {
+    match is_logged {
+        true => warn!(kind, "호출 실패: {reason}"),
+        false => error!(kind, "호출 실패: {reason}"),
+    }
 }
 
 /// Ours: the settings cannot be used; every invocation fails with this.

@@ -102,6 +102,40 @@ fn the_whole_job_and_the_same_event_again() -> Outcome {
     })
 }
 
+/// Text logs are the messages alone, one a line whatever a key holds; and each failure is one error.
+#[test]
+fn a_failure_is_one_error_and_a_message_is_one_line() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        world.s3.put("videos/1_a.mp4", b"this is no video")?;
+        let strange = "videos/2_%1B%5B2J%C2%9B31m%E2%80%AE%0Aforged.mp4";
+        world.s3.put("videos/2_\u{1b}[2J\u{9b}31m\u{202e}\nforged.mp4", &film()?)?;
+        let unreadable = json!({"Records": [{"eventVersion": "9.0", "s3": {"bucket": {"name": BUCKET}, "object": {"key": "k"}}}]});
+        let events = [event(&["videos/1_a.mp4"]), event(&[strange]), unreadable, json!({"what": "is this"})];
+        let mut settings = world.settings();
+        let mut json_lines = Lambda::start(FUNCTION, &settings)?;
+        settings.push(("LOG_FORMAT", "text".to_owned()));
+        let mut bare_lines = Lambda::start(FUNCTION, &settings)?;
+        for event in &events {
+            json_lines.invoke(event)?;
+            bare_lines.invoke(event)?;
+        }
+        let log = json_lines.logged();
+        let lines = log.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+        let errors: Vec<_> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
+        assert_eq!(errors.len(), 3, "{log}");
+        let text = bare_lines.logged();
+        assert!(!text.contains("invocation"), "{text}");
+        for log in [&log, &text] {
+            let is_obeyed = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!log.contains(is_obeyed) && !log.contains("\nforged"), "{log:?}");
+        }
+        let shown = r"영상 처리 시작: videos/2_\u{1b}[2J\u{9b}31m\u{202e}\nforged.mp4";
+        assert!(text.lines().any(|line| line == shown), "{text}");
+        Ok(())
+    })
+}
+
 /// What `scripts/aws_cost.py` counts with: requests to S3, bytes of log lines.
 #[test]
 fn a_video_takes_the_requests_and_log_lines_that_its_cost_is_counted_by() -> Outcome {

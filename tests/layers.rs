@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("frame_request", &["frame_time", "picture"]),
     ("limits", &[]),
     ("pixels", &[]),
+    ("printable", &[]),
     ("redacted", &[]),
     ("file_etag", &[]),
     ("secret", &["error"]),
@@ -77,7 +78,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["aws", "backoff", "config", "error", "job_error", "object_name", "redacted", "secret", "telemetry"],
     ),
     ("telemetry", &["error", "job_error", "object_name", "source"]),
-    ("logging", &["config", "error", "job_error"]),
+    ("logging", &["config", "error", "job_error", "printable"]),
     // The job, and the programs around it.
     (
         "process",
@@ -143,6 +144,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "object_name",
             "picture",
             "pixels",
+            "printable",
             "process",
             "secret",
             "source",

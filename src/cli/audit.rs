@@ -100,7 +100,7 @@ where
     V: VideoSource,
 {
     let about = format!("{}, catalogue {}", shown(&store, prefix), settings.name());
-    output::note(&format!("Videos {about}\n"));
+    output::note(&format!("Videos {about}"));
     let catalog = settings.catalogue().await?;
     let key_rules = settings.config.key_rules.clone();
     let mut audit = Audit { about, ..Audit::default() };
@@ -277,7 +277,7 @@ impl Audit {
             return output::print_bytes(text.as_bytes());
         }
         fs::write(path, text).map_err(of_file(path))?;
-        output::note(&format!("{} keys in {}\n", keys.len(), path.display()));
+        output::note(&format!("{} keys in {}", keys.len(), path.display()));
         Ok(())
     }
 }

@@ -82,7 +82,7 @@ where
     let rules = &settings.config.key_rules;
     let nothing = format!(
         "No key there is wanted: videos are under VIDEO_PREFIX {:?} of the store, and end with {} (VIDEO_SUFFIXES). For a part of a \
-         folder, --store says which folder stands for the bucket.\n",
+         folder, --store says which folder stands for the bucket.",
         rules.video_prefix,
         rules.video_suffixes.join(", ")
     );
@@ -155,14 +155,13 @@ where
 
 /// Says what will be read and written, before anything is.
 fn say(arguments: &BackfillArguments, name: &str, journal: &Journal) {
-    let mut text = format!("Videos {name}\n");
+    output::note(&format!("Videos {name}"));
     let journal_name = arguments.journal.display();
-    text += &match (arguments.dry_run, journal.resumed()) {
-        (true, _) => "Nothing is written: --dry-run\n".to_owned(),
-        (false, 0) => format!("Journal {journal_name}\n"),
-        (false, done) => format!("Journal {journal_name}: {done} are done already\n"),
-    };
-    output::note(&text);
+    output::note(&match (arguments.dry_run, journal.resumed()) {
+        (true, _) => "Nothing is written: --dry-run".to_owned(),
+        (false, 0) => format!("Journal {journal_name}"),
+        (false, done) => format!("Journal {journal_name}: {done} are done already"),
+    });
 }
 
 /// How a run ended.

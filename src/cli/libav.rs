@@ -91,9 +91,11 @@ pub(super) async fn run(arguments: LibavArguments, cancel: CancelToken) -> Resul
         return Err(refusal(status, folder, &prefix).into());
     }
     if io::stderr().is_terminal() {
+        output::note(
+            "To link it, set the variable that follows, and build with ffmpeg-sys-next's feature `static` (posterframe's `static` sets it).",
+        );
         output::note(&format!(
-            "\nTo link it, set the variable that follows, and build with ffmpeg-sys-next's feature `static` (posterframe's `static` sets it).\n\
-             Whoever ships a program with it in owes what the LGPL asks; the texts are in {}/licenses.\n\n",
+            "Whoever ships a program with it in owes what the LGPL asks; the texts are in {}/licenses.",
             prefix.display()
         ));
     }

@@ -1,5 +1,6 @@
 //! Everything that is written for the caller.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -74,29 +75,53 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 
 /// Lines of a name and a value, the values one below the other.
 #[derive(Default)]
-pub(super) struct Table(String);
+pub(super) struct Table(Vec<Line>);
+
+enum Line {
+    Title(String),
+    Row(String, String),
+}
 
 impl Table {
+    /// Where values begin, at least and at most; behind a longer name, two blanks follow.
     const WIDTH: usize = 12;
+    const WIDEST: usize = 24;
 
     pub(super) fn title(&mut self, text: &str) {
-        let text = printable(text);
-        let _ = writeln!(self.0, "{TITLE}{text}{TITLE:#}");
+        self.0.push(Line::Title(printable(text)));
     }
 
     pub(super) fn row(&mut self, name: &str, value: &str) {
-        let (value, width) = (printable(value), Self::WIDTH);
-        let _ = writeln!(self.0, "  {LABEL}{name:width$}{LABEL:#}{value}");
+        self.0.push(Line::Row(printable(name), printable(value)));
     }
 
     pub(super) fn print(&self) -> Result<(), Failure> {
-        print(&self.0)
+        print(&self.text())
+    }
+
+    fn text(&self) -> String {
+        let widths = self.0.iter().map(|line| match line {
+            Line::Title(_) => 0,
+            Line::Row(name, _) => name.chars().count() + 2,
+        });
+        let width = widths.filter(|width| *width <= Self::WIDEST).max().unwrap_or(0).max(Self::WIDTH);
+        let mut text = String::new();
+        for line in &self.0 {
+            let _ = match line {
+                Line::Title(title) => writeln!(text, "{TITLE}{title}{TITLE:#}"),
+                Line::Row(name, value) => {
+                    let room = width.saturating_sub(name.chars().count()).max(2);
+                    writeln!(text, "  {LABEL}{name}{:room$}{LABEL:#}{value}", "")
+                }
+            };
+        }
+        text
     }
 }
 
-/// Text as a terminal may show it: what comes out of a file must not move the cursor.
+/// Text as a terminal may show it, in one line: see [`printable::line`](crate::printable::line).
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    crate::printable::line(text).into_owned()
 }
 
 /// Prints text; its colours only where they are wanted.
@@ -109,7 +134,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(value);
     let json = json.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
-    print_bytes(format!("{json}\n").as_bytes())
+    print_bytes(format!("{}\n", crate::printable::json(&json)).as_bytes())
 }
 
 /// Prints bytes as they are.
@@ -125,14 +150,35 @@ fn written(result: io::Result<()>) -> Result<(), Failure> {
     })
 }
 
-/// Says something to people, beside the output proper. That nobody listens is no failure.
-pub(super) fn note(text: &str) {
-    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+/// Says what is going to be done, in one line on standard output, or beside JSON on standard error. That nobody reads it keeps
+/// nothing from being done.
+pub(super) fn announce(line: &str, json: bool) {
+    if json {
+        return note(line);
+    }
+    let _ = anstream::stdout().lock().write_all(format!("{}\n", printable(line)).as_bytes());
+}
+
+/// Says something to people, in one line on standard error, beside the output proper. That nobody reads it is no failure.
+pub(super) fn note(line: &str) {
+    styled(&format!("{}\n", printable(line)));
+}
+
+/// The same for lines that have their colours, and hold nothing that a terminal should not obey.
+fn styled(lines: &str) {
+    let _ = anstream::stderr().lock().write_all(lines.as_bytes());
 }
 
 /// Says what went wrong: to people, and to a program that asked for JSON.
 pub(super) fn error(error: &JobError, json: bool) {
-    note(&format!("{ERROR}error:{ERROR:#} {error}\n"));
+    let text = error.to_string();
+    // Settings that are wrong are told one a line, and hold no name of an object.
+    let is_list = error.kind() == ErrorKind::Config && error.subject().is_none();
+    let shown = match is_list {
+        true => text.lines().map(printable).collect::<Vec<_>>().join("\n"),
+        false => printable(&text),
+    };
+    styled(&format!("{ERROR}error:{ERROR:#} {shown}\n"));
     if json {
         let whole = error.to_string();
         let subject = error.subject();
@@ -147,15 +193,23 @@ pub(super) fn usage(refusal: &clap::Error, arguments: &[OsString], json: bool) -
         let _ = refusal.print();
         return ExitCode::SUCCESS;
     }
-    note(&without_secrets(refusal.render().ansi().to_string(), arguments));
+    styled(&shown(refusal.render().ansi().to_string(), arguments));
     if json {
         // The first paragraph says what is wrong; usage and hints for people follow.
-        let text = without_secrets(refusal.render().to_string(), arguments);
+        let text = shown(refusal.render().to_string(), arguments);
         let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
         let message = lines.collect::<Vec<_>>().join(" ");
         let _ = print_error(ErrorKind::Config, message.strip_prefix("error: ").unwrap_or(&message), None);
     }
     ExitCode::from(exit_code(ErrorKind::Config))
+}
+
+/// Text that repeats arguments, without their secrets, and without what steers a terminal.
+fn shown(text: String, arguments: &[OsString]) -> String {
+    let text = without_secrets(text, arguments);
+    let arguments = arguments.iter().map(|argument| argument.to_string_lossy());
+    let steering = arguments.filter(|argument| matches!(crate::printable::line(argument), Cow::Owned(_)));
+    steering.fold(text, |text, argument| text.replace(&*argument, &printable(&argument)))
 }
 
 /// Text without the secrets of the URLs among the arguments: who refuses an argument repeats it.
@@ -256,7 +310,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_says_cannot_steer_a_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\n안녕"), "a\u{fffd}[2Jb\u{fffd}안녕");
+    fn rows_begin_in_one_column_and_cannot_steer_a_terminal() {
+        let mut table = Table::default();
+        table.title("a\u{1b}[2Jb\n안녕");
+        table.row("read", "1 B");
+        table.row("limit_exceeded", "videos/1_\u{202e}x.mp4");
+        table.row("Function.ResponseSizeTooLarge", "1 message");
+        let told = anstream::adapter::strip_str(&table.text()).to_string();
+        let expected = "a\\u{1b}[2Jb\\n안녕\n  read            1 B\n  limit_exceeded  videos/1_\\u{202e}x.mp4\n  \
+                        Function.ResponseSizeTooLarge  1 message\n";
+        assert_eq!(told, expected);
     }
 }

@@ -42,7 +42,7 @@ async fn in_folder(arguments: &ProcessArguments, path: &Path, cancel: CancelToke
     if metadata.is_dir() {
         return Err(about(JobError::new(ErrorKind::Config, "is a folder; give a video")).into());
     }
-    let store = FolderStore::open(&settings.config.store_dir)?;
+    let store = FolderStore::at(&settings.config.store_dir)?;
     let video = LocalVideo::new(path, &store, &settings.config.key_rules.video_prefix)?;
     process(arguments, settings, store, &video, cancel).await
 }
@@ -74,6 +74,11 @@ async fn process<S: Store, V: VideoSource>(
     video: &V,
     cancel: CancelToken,
 ) -> Result<(), Failure> {
+    // Nothing is opened, and so nothing created, for a key that is none of the job's.
+    let rules = &settings.config.key_rules;
+    if let Some(report) = Report::of_skipped(rules, store.bucket(), video.key()) {
+        return tell(&report, arguments.json);
+    }
     let catalog = settings.catalogue().await?;
     let name = settings.name();
     let job = Job {
@@ -93,10 +98,13 @@ async fn process<S: Store, V: VideoSource>(
         error = interrupted(&cancel) => Err(error.about(video.key())),
     };
     job.catalog.close().await;
-    let report = done?;
-    match arguments.json {
-        true => output::print_json(&report),
-        false => show(&report).print(),
+    tell(&done?, arguments.json)
+}
+
+fn tell(report: &Report, json: bool) -> Result<(), Failure> {
+    match json {
+        true => output::print_json(report),
+        false => show(report).print(),
     }
 }
 
@@ -107,19 +115,13 @@ fn say_targets<S: Store, V: VideoSource>(
     catalogue: &str,
     json: bool,
 ) -> Result<(), Failure> {
-    if job.key_rules.skip_reason(video.key()).is_some() {
-        return Ok(());
-    }
     let target = job.target(video)?;
     let text = format!(
-        "Video {} -> thumbnail {}, catalogue {catalogue}\n",
+        "Video {} -> thumbnail {}, catalogue {catalogue}",
         video.url(),
         target.asset.thumbnail_url(),
     );
-    match json {
-        true => output::note(&text),
-        false => output::print(&text)?,
-    }
+    output::announce(&text, json);
     Ok(())
 }
 

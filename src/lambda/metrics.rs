@@ -41,7 +41,7 @@ pub(super) struct Measured<'m> {
 
 /// Writes the line.
 pub(super) fn write(namespace: &str, function: &str, request_id: &str, measured: &Measured<'_>) {
-    logging::say(&document(namespace, function, request_id, measured).to_string());
+    logging::say_json(&document(namespace, function, request_id, measured));
 }
 
 fn document(namespace: &str, function: &str, request_id: &str, measured: &Measured<'_>) -> Value {

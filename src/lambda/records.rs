@@ -15,7 +15,7 @@ use super::time_limit::TimeLimit;
 use crate::cage::Opener;
 use crate::catalog::Catalog;
 use crate::config::{LambdaConfig, Mode};
-use crate::event::{DistinctObject, Event, EventError, ObjectRef, Outcome};
+use crate::event::{DistinctObject, Event, EventError, ObjectRef, Outcome, Record};
 use crate::job_error::JobError;
 use crate::process::{ExistingContents, Job, RemoteVideo, VideoSource as _};
 use crate::source::S3Client;
@@ -74,6 +74,12 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
 
     /// Works on the objects of an event; one outcome for each of [`Event::objects`], in their order.
     pub(super) async fn work(&self, event: &Event, limit: &TimeLimit, request_id: &str) -> Vec<Outcome> {
+        for record in event.records() {
+            if let Record::Unreadable { key, error, .. } = record {
+                let key = key.as_deref().unwrap_or_default();
+                telemetry::failed(key, &JobError::new(error.kind(), error.to_string()).about(key));
+            }
+        }
         let places = Arc::new(Semaphore::new(self.concurrency()));
         // Of this invocation: one that an earlier one has left behind in a decoder's call keeps nobody waiting.
         let decoders = Arc::new(Semaphore::new(self.decoders()));

@@ -505,10 +505,9 @@ impl<S: Store, C: Catalog> Job<S, C> {
     /// [`Denied`](ErrorKind::Denied) and [`Config`](ErrorKind::Config) for store and catalogue.
     pub async fn process<V: VideoSource>(&self, video: &V) -> Result<Report, JobError> {
         let started = Instant::now();
-        let (bucket, key) = (self.store.bucket(), video.key());
-        if let Some(reason) = self.key_rules.skip_reason(key) {
-            telemetry::skipped(key, &reason);
-            return Ok(Report::skipped(bucket, key, &reason).after(started.elapsed()));
+        let key = video.key();
+        if let Some(report) = Report::of_skipped(&self.key_rules, self.store.bucket(), key) {
+            return Ok(report.after(started.elapsed()));
         }
         let target = self.target(video)?;
         telemetry::started(key);

@@ -8,9 +8,9 @@ use super::choice::PosterAt;
 use super::marker::Marker;
 use super::target::Target;
 use crate::cage::Layers;
-use crate::object_name::{ContentId, SkipReason};
+use crate::object_name::{ContentId, KeyRules};
 use crate::source::milliseconds;
-use crate::{FrameReason, Ledger};
+use crate::{FrameReason, Ledger, telemetry};
 
 /// What came of the job, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,8 +102,11 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn skipped(bucket: &str, key: &str, reason: &SkipReason) -> Self {
-        Self { reason: Some(reason.to_string()), ..Self::new(Status::Skipped, bucket, key) }
+    /// The report for a key that is none of the job's; `None` for any other.
+    pub(crate) fn of_skipped(rules: &KeyRules, bucket: &str, key: &str) -> Option<Self> {
+        let reason = rules.skip_reason(key)?;
+        telemetry::skipped(key, &reason);
+        Some(Self { reason: Some(reason.to_string()), ..Self::new(Status::Skipped, bucket, key) })
     }
 
     pub(super) fn of(

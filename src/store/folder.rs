@@ -10,7 +10,7 @@
 mod sidecar;
 mod temporary;
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, DirEntry, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,12 +19,13 @@ use tempfile::NamedTempFile;
 use url::Url;
 
 use super::{
-    Condition, ETag, ListObjects, ListedObject, NewObject, ObjectDescription, Page, ReadObject, Store,
-    StoreError,
+    Condition, ETag, ListObjects, ListedObject, ListingFault, NewObject, ObjectDescription, Page, ReadObject,
+    Store, StoreError, kind_of_io,
 };
+use crate::ErrorKind;
 use crate::file_etag::file_etag;
 use sidecar::Sidecar;
-use temporary::{sync_folder_of, write_temporary};
+use temporary::{Temporaries, sync_folder_of};
 
 /// The folder of the store's own files. Keys cannot begin with it.
 const OWN_FOLDER: &str = ".posterframe";
@@ -39,6 +40,7 @@ pub struct FolderStore {
 #[derive(Debug)]
 struct Folder {
     root: PathBuf,
+    temporaries: Temporaries,
 }
 
 impl FolderStore {
@@ -49,9 +51,20 @@ impl FolderStore {
     pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
         let root = root.as_ref();
         fs::create_dir_all(root).map_err(StoreError::file("make the store folder", root))?;
-        let root = root.canonicalize().map_err(StoreError::file("open the store folder", root))?;
+        Self::at(root)
+    }
+
+    /// The folder `root`, which the first put creates if it is missing. Nothing is written before.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] when its path cannot be resolved.
+    pub(crate) fn at(root: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let root = root.as_ref();
+        let resolved = std::path::absolute(root).and_then(|root| canonical(&root));
+        let root = resolved.map_err(StoreError::file("open the store folder", root))?;
         let bucket = root.file_name().map_or_else(|| "/".into(), |name| name.to_string_lossy().into_owned());
-        Ok(Self { folder: Arc::new(Folder { root }), bucket })
+        let folder = Folder { root, temporaries: Temporaries::default() };
+        Ok(Self { folder: Arc::new(folder), bucket })
     }
 
     /// The folder, absolute and without symbolic links.
@@ -110,8 +123,7 @@ impl ListObjects for FolderStore {
     /// All of them in one page. What no key can name, hidden files of the store and symbolic links to folders are left out.
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page, StoreError> {
         let (folder, prefix, after) = (Arc::clone(&self.folder), prefix.to_owned(), after.map(str::to_owned));
-        let objects = tokio::task::spawn_blocking(move || folder.list(&prefix, after.as_deref())).await??;
-        Ok(Page { objects, more: false })
+        tokio::task::spawn_blocking(move || folder.list(&prefix, after.as_deref())).await?
     }
 }
 
@@ -127,40 +139,85 @@ impl Folder {
         Ok(Some((bytes, description)))
     }
 
-    fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<ListedObject>, StoreError> {
-        let mut objects = Vec::new();
-        let mut folders = vec![self.root.clone()];
-        while let Some(folder) = folders.pop() {
-            let entries = fs::read_dir(&folder).map_err(StoreError::file("list", &folder))?;
-            for entry in entries {
-                let entry = entry.map_err(StoreError::file("list", &folder))?;
-                let path = entry.path();
-                let Some(key) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) else { continue };
-                if check_key(key).is_err() {
+    fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page, StoreError> {
+        let mut page = Page::default();
+        let mut folders = vec![(self.root.clone(), String::new())];
+        while let Some((folder, key)) = folders.pop() {
+            let entries = match fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                // It has vanished meanwhile; a store that nothing was put into need not exist.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if key.is_empty() => return Err(StoreError::file("list", &folder)(error)),
+                Err(error) => {
+                    page.faults.push(fault(key, &error));
                     continue;
                 }
-                let kind = entry.file_type().map_err(StoreError::file("describe", &path))?;
-                if kind.is_dir() {
-                    // Only where keys with the prefix may be.
-                    let below = format!("{key}/");
-                    if below.starts_with(prefix) || prefix.starts_with(&below) {
-                        folders.push(path);
+            };
+            for entry in entries {
+                match entry {
+                    Ok(entry) => self.list_entry(&entry, &key, prefix, after, &mut folders, &mut page),
+                    Err(error) => {
+                        page.faults.push(fault(key.clone(), &error));
+                        break;
                     }
-                } else if key.starts_with(prefix)
-                    && after.is_none_or(|after| key > after)
-                    && let Some(metadata) = metadata_of(&path)?
-                {
-                    objects.push(ListedObject {
-                        key: key.to_owned(),
+                }
+            }
+        }
+        page.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        page.faults.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(page)
+    }
+
+    /// Takes one entry of the folder `parent`, a key that is empty or ends with `/`.
+    fn list_entry(
+        &self,
+        entry: &DirEntry,
+        parent: &str,
+        prefix: &str,
+        after: Option<&str>,
+        folders: &mut Vec<(PathBuf, String)>,
+        page: &mut Page,
+    ) {
+        let (path, name) = (entry.path(), entry.file_name());
+        let key = format!("{parent}{}", name.to_string_lossy());
+        if check_key(&key).is_err() {
+            return;
+        }
+        let is_folder = entry.file_type().map(|kind| kind.is_dir());
+        let below = format!("{key}/");
+        let is_wanted = match is_folder {
+            // Only where keys with the prefix may be.
+            Ok(true) => below.starts_with(prefix) || prefix.starts_with(&below),
+            _ => key.starts_with(prefix),
+        };
+        if !is_wanted {
+            return;
+        }
+        let shown = if matches!(is_folder, Ok(true)) { below } else { key };
+        if name.to_str().is_none() {
+            let message = "its name is not UTF-8, as keys are: rename it".to_owned();
+            page.faults.push(ListingFault { key: shown, kind: ErrorKind::Malformed, message });
+            return;
+        }
+        let found =
+            is_folder.and_then(|is_folder| if is_folder { Ok(None) } else { fs::metadata(&path).map(Some) });
+        match found {
+            Ok(None) => folders.push((path, shown)),
+            Ok(Some(metadata)) => {
+                // What is neither a file nor leads to one is no object.
+                if metadata.is_file() && after.is_none_or(|after| shown.as_str() > after) {
+                    page.objects.push(ListedObject {
+                        key: shown,
                         etag: etag_of(&metadata),
                         size: metadata.len(),
                         modified: metadata.modified().ok(),
                     });
                 }
             }
+            // It has vanished, or is a symbolic link to nothing.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => page.faults.push(fault(shown, &error)),
         }
-        objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        Ok(objects)
     }
 
     fn path(&self, key: &str) -> Result<PathBuf, StoreError> {
@@ -197,12 +254,12 @@ impl Folder {
         condition: &Condition,
     ) -> Result<ETag, StoreError> {
         let path = self.path(key)?;
-        let object = write_temporary(&path, bytes)?;
+        let object = self.temporaries.write(&path, bytes)?;
         let metadata = object.as_file().metadata().map_err(StoreError::file("describe", object.path()))?;
         let etag = etag_of(&metadata);
         let _lock = self.lock()?;
         self.check(key, &path, condition)?;
-        sidecar.for_version(etag.clone()).write(&self.own(), key)?;
+        sidecar.for_version(etag.clone()).write(&self.own(), key, &self.temporaries)?;
         rename(object, &path, condition, key)?;
         Ok(etag)
     }
@@ -229,6 +286,20 @@ impl Folder {
         file.lock().map_err(StoreError::file("lock", &path))?;
         Ok(file)
     }
+}
+
+/// The path without symbolic links, of which the last steps need not exist.
+fn canonical(path: &Path) -> io::Result<PathBuf> {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Err(error), Some(parent), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(canonical(parent)?.join(name))
+        }
+        (canonical, ..) => canonical,
+    }
+}
+
+fn fault(key: String, error: &io::Error) -> ListingFault {
+    ListingFault { key, kind: kind_of_io(error), message: error.to_string() }
 }
 
 /// Refuses keys that would leave the folder, or that no file can have.

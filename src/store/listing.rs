@@ -6,6 +6,7 @@ use std::future::Future;
 use std::time::SystemTime;
 
 use super::{ETag, ObjectDescription, Store, StoreError};
+use crate::ErrorKind;
 
 /// An object as a listing tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,11 +30,26 @@ pub struct Page {
     pub objects: Vec<ListedObject>,
     /// Whether there are others behind the last.
     pub more: bool,
+    /// What could not be listed, beside the objects.
+    pub faults: Vec<ListingFault>,
+}
+
+/// An entry of a store that could not be listed. The others were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListingFault {
+    /// Its key; that of a folder ends with `/`. Where a name is not UTF-8, U+FFFD stands for what is not.
+    pub key: String,
+    /// The kind of failure.
+    pub kind: ErrorKind,
+    /// What is wrong with it.
+    pub message: String,
 }
 
 /// A store whose objects can be listed.
 pub trait ListObjects: Store {
-    /// The first objects behind the key `after` whose keys begin with `prefix`.
+    /// The first objects behind the key `after` whose keys begin with `prefix`. A folder or file that cannot be looked at is a
+    /// [`ListingFault`]; the others are listed all the same.
     ///
     /// # Errors
     /// See [`StoreError`]; in S3, listing needs `s3:ListBucket`.

@@ -216,7 +216,8 @@ impl ListObjects for S3Store {
                 modified: object.last_modified().and_then(time),
             })
         });
-        Ok(Page { objects: objects.collect(), more: output.is_truncated() == Some(true) })
+        let more = output.is_truncated() == Some(true);
+        Ok(Page { objects: objects.collect(), more, faults: Vec::new() })
     }
 }
 

@@ -112,6 +112,6 @@ mod tests {
 
     #[test]
     fn a_key_is_no_markup() {
-        assert_eq!(escaped("<b>&\"한\u{7}"), "&lt;b&gt;&amp;&quot;한\u{fffd}");
+        assert_eq!(escaped("<b>&\"한\u{7}"), "&lt;b&gt;&amp;&quot;한\\u{7}");
     }
 }

@@ -70,7 +70,7 @@ impl Progress {
         let lines = elapsed.as_secs() / LINES.as_secs();
         if lines > self.told.swap(lines, Ordering::Relaxed) {
             let rate = done as f64 / elapsed.as_secs_f64();
-            output::note(&format!("{done} of {total} so far, {told}, {rate:.1}/s\n"));
+            output::note(&format!("{done} of {total} so far, {told}, {rate:.1}/s"));
         }
     }
 

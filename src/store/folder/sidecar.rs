@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::super::{ETag, NewObject, ObjectDescription, StoreError, check_metadata};
-use super::temporary::{sync_folder_of, write_temporary};
+use super::temporary::{Temporaries, sync_folder_of};
 
 /// The sidecar of one object. It lies at `objects/<key>` without an ending of its own, so that every name a file can
 /// have fits.
@@ -56,11 +56,11 @@ impl Sidecar {
     }
 
     /// Writes the sidecar of `key`, whole or not at all.
-    pub(super) fn write(&self, own: &Path, key: &str) -> Result<(), StoreError> {
+    pub(super) fn write(&self, own: &Path, key: &str, temporaries: &Temporaries) -> Result<(), StoreError> {
         let path = own.join("objects").join(key);
         let json = serde_json::to_vec_pretty(self).map_err(io::Error::from);
         let json = json.map_err(StoreError::file("write", &path))?;
-        let file = write_temporary(&path, &json)?;
+        let file = temporaries.write(&path, &json)?;
         file.persist(&path).map_err(|error| StoreError::file("write", &path)(error.error))?;
         sync_folder_of(&path)
     }

@@ -1,30 +1,103 @@
 //! Files that appear whole or not at all.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::Write as _;
-use std::path::Path;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
 use super::super::StoreError;
 
-/// A synced temporary file beside `path`, with the bytes in it; it vanishes unless it is renamed.
-pub(super) fn write_temporary(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder).map_err(StoreError::file("make the folder", folder))?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".posterframe-").suffix(".tmp");
-    // As any program makes files: the user's umask decides who may read them.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(StoreError::file("write into", folder))?;
-    let write = |file: &mut File| file.write_all(bytes).and_then(|()| file.sync_all());
-    write(file.as_file_mut()).map_err(StoreError::file("write", path))?;
-    Ok(file)
+const PREFIX: &str = ".posterframe-";
+const SUFFIX: &str = ".tmp";
+
+/// Writes temporary files. Each is locked while its process lives; what a process that was killed has left in a folder is removed
+/// before the first file is written there.
+#[derive(Debug, Default)]
+pub(super) struct Temporaries {
+    swept: Mutex<HashSet<PathBuf>>,
+}
+
+impl Temporaries {
+    /// A synced temporary file beside `path`, with the bytes in it; it vanishes unless it is renamed.
+    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(folder).map_err(StoreError::file("make the folder", folder))?;
+        if self.swept.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned()) {
+            sweep(folder);
+        }
+        let mut file = create(folder).map_err(StoreError::file("write into", folder))?;
+        let write = |file: &mut File| file.write_all(bytes).and_then(|()| file.sync_all());
+        write(file.as_file_mut()).map_err(StoreError::file("write", path))?;
+        Ok(file)
+    }
+}
+
+fn create(folder: &Path) -> io::Result<NamedTempFile> {
+    loop {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX).suffix(SUFFIX);
+        // As any program makes files: the user's umask decides who may read them.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder.tempfile_in(folder)?;
+        // Without locks, which not every file system has, nobody sweeps either.
+        let is_locked = file.as_file().lock().is_ok();
+        // Somebody may have swept it away between the two.
+        if !is_locked || file.path().exists() {
+            return Ok(file);
+        }
+    }
+}
+
+/// Removes the temporary files that nobody holds. What cannot be looked at or removed stays.
+fn sweep(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_temporary = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
+    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_temporary)) {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        let left = is_file.then(|| File::open(entry.path()).ok()).flatten();
+        if left.is_some_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Makes a rename last through a power failure.
 pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::file("sync", folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_has_left_is_removed_and_nothing_else() -> Result<(), Box<dyn std::error::Error>>
+    {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        for name in [".posterframe-AbCdEf.tmp", ".posterframe-other", "film.tmp", "film.jpg"] {
+            fs::write(path(name), b"left")?;
+        }
+        fs::create_dir(path(".posterframe-folder.tmp"))?;
+        // One of another process, or of another store in this one, that lives.
+        let used = Temporaries::default().write(&path("used.jpg"), b"in use")?;
+        let store = Temporaries::default();
+        let written = store.write(&path("new.jpg"), b"new")?;
+        assert!(!path(".posterframe-AbCdEf.tmp").exists());
+        for name in [".posterframe-other", "film.tmp", "film.jpg", ".posterframe-folder.tmp"] {
+            assert!(path(name).exists(), "{name}");
+        }
+        used.persist(path("used.jpg"))?;
+        written.persist(path("new.jpg"))?;
+        assert_eq!(
+            (fs::read(path("used.jpg"))?, fs::read(path("new.jpg"))?),
+            (b"in use".to_vec(), b"new".to_vec())
+        );
+        Ok(())
+    }
 }
