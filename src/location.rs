@@ -83,7 +83,7 @@ impl Location {
 
     fn with_scheme(scheme: &str, rest: &str, text: &str) -> Result<Self, LocationError> {
         match scheme.to_ascii_lowercase().as_str() {
-            "s3" => match rest.split_once('/') {
+            "s3" => match split_bucket(rest) {
                 Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
                     Ok(Self::S3 { bucket: bucket.to_owned(), key: key.to_owned() })
                 }
@@ -124,12 +124,23 @@ impl Prefix {
                 Location::S3 { .. } | Location::Stdin => Err(LocationError::S3Prefix),
             };
         };
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let (bucket, prefix) = split_bucket(rest).unwrap_or((rest, ""));
         match bucket.is_empty() {
             true => Err(LocationError::S3Prefix),
             false => Ok(Self::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() }),
         }
     }
+}
+
+/// Bucket and key. The ARN of an access point, which stands for a bucket, has a slash of its own ("Referencing access points" in the
+/// Amazon S3 User Guide): `arn:aws:s3:eu-west-1:111122223333:accesspoint/name`.
+fn split_bucket(rest: &str) -> Option<(&str, &str)> {
+    let (bucket, key) = rest.split_once('/')?;
+    if !(bucket.starts_with("arn:") && bucket.ends_with(":accesspoint")) {
+        return Some((bucket, key));
+    }
+    let end = key.find('/').map(|length| bucket.len() + 1 + length)?;
+    Some((rest.get(..end)?, rest.get(end + 1..)?))
 }
 
 /// RFC 3986, section 3.1. Anything else before `://` is part of a path.
@@ -209,5 +220,18 @@ mod tests {
         assert_eq!(parse("ftp://x/y"), Err(LocationError::Scheme { scheme: "ftp".to_owned() }));
         assert_eq!(parse("file://elsewhere/a.mp4"), Err(LocationError::FileUrl));
         assert!(matches!(parse("https://"), Err(LocationError::Url(_))));
+    }
+
+    #[test]
+    fn an_access_point_is_named_by_its_arn() {
+        let arn = "arn:aws:s3:eu-west-1:111122223333:accesspoint/films";
+        let place = |key: &str| Location::S3 { bucket: arn.to_owned(), key: key.to_owned() };
+        assert_eq!(parse(&format!("s3://{arn}/videos/1_a.mp4")), Ok(place("videos/1_a.mp4")));
+        assert_eq!(parse(&format!("s3://{arn}")), Err(LocationError::S3Parts));
+        assert_eq!(parse(&format!("s3://{arn}/")), Err(LocationError::S3Parts));
+        let below = |text: &str| Prefix::parse(OsStr::new(text));
+        let prefix = |prefix: &str| Ok(Prefix::S3 { bucket: arn.to_owned(), prefix: prefix.to_owned() });
+        assert_eq!(below(&format!("s3://{arn}")), prefix(""));
+        assert_eq!(below(&format!("s3://{arn}/videos/")), prefix("videos/"));
     }
 }

@@ -72,6 +72,8 @@ pub use object_store::ObjectStoreSource;
 pub use range::{ByteRange, RangeRequest};
 #[cfg(feature = "remote")]
 pub(crate) use reader::{RangeReader, Ranges, ReaderOptions};
+#[cfg(all(feature = "s3", feature = "job"))]
+pub(crate) use retry::{MAX_FRUITLESS_ATTEMPTS, pause, stall};
 #[cfg(feature = "remote")]
 pub use runtime::block_on;
 #[cfg(feature = "s3")]

@@ -20,7 +20,7 @@ pub enum SourceError {
         reason: String,
     },
     /// It may not be read (401, 403). S3 also says so of an object that is gone, to those who may not list the bucket.
-    #[error("access denied: no permission, or gone ({reason})")]
+    #[error("access denied: {} ({reason})", cause_of_denial(reason))]
     Denied {
         /// What the server says.
         reason: String,
@@ -36,6 +36,12 @@ pub enum SourceError {
     NotSatisfiable {
         /// What was asked for.
         range: RangeRequest,
+    },
+    /// The object is there, and cannot be read as it is: archived, or encrypted with a key that only its owner has.
+    #[error("{reason}")]
+    Unreadable {
+        /// What to do, and what the server says.
+        reason: String,
     },
     /// The server answers a range request with the whole object (200).
     #[error("the server does not support byte ranges")]
@@ -117,7 +123,7 @@ impl SourceError {
             Self::Empty => ErrorKind::Malformed,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Denied { .. } => ErrorKind::Denied,
-            Self::NoRanges => ErrorKind::Unsupported,
+            Self::NoRanges | Self::Unreadable { .. } => ErrorKind::Unsupported,
             Self::Request { .. } => ErrorKind::Config,
             Self::TooLarge { .. } => ErrorKind::LimitExceeded,
             Self::Stalled { .. } | Self::Read { kind: io::ErrorKind::TimedOut, .. } => ErrorKind::Timeout,
@@ -139,6 +145,20 @@ impl SourceError {
             self,
             Self::ShortBody { .. } | Self::Busy { .. } | Self::Connection { .. } | Self::Stalled { .. }
         )
+    }
+}
+
+/// Why access is denied, by the code with which S3's reason begins ("List of error codes" in the Amazon S3 API Reference).
+fn cause_of_denial(reason: &str) -> &'static str {
+    match reason.split(':').next().unwrap_or_default() {
+        "ExpiredToken" | "TokenRefreshRequired" => "the credentials have expired",
+        "InvalidToken"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidSecurity"
+        | "NotSignedUp" => "the credentials are not accepted",
+        "RequestTimeTooSkewed" | "RequestExpired" => "the clock of this machine is wrong",
+        _ => "no permission, or gone",
     }
 }
 

@@ -14,13 +14,9 @@ use tokio::time::{sleep, timeout};
 use crate::error::panic_message;
 use crate::source::error::SourceError;
 use crate::source::range::{ByteRange, RangeRequest};
-use crate::source::retry::{MAX_FRUITLESS_ATTEMPTS, pause};
+use crate::source::retry::{MAX_FRUITLESS_ATTEMPTS, pause, stall};
 use crate::source::shared::Shared;
 use crate::source::{GetRange, RangeBody, RangeReply};
-
-/// How long nothing may come before a request is given up and made again. S3 answers within a fraction of a second; what
-/// takes longer is usually one busy host of many. Each attempt in vain doubles it, for servers that are just slow.
-const STALL: Duration = Duration::from_secs(4);
 
 /// Why an attempt ended early.
 enum Ended {
@@ -53,8 +49,7 @@ async fn work(shared: Arc<Shared>, id: u64, request: RangeRequest, depth: u32) {
     let mut failures = 0;
     loop {
         let before = fetch.at;
-        let stall = STALL.saturating_mul(1 << failures);
-        let error = match fetch.attempt(stall).await {
+        let error = match fetch.attempt(stall(failures)).await {
             Ok(()) => return shared.finish(id, None),
             Err(Ended::Stopped) => return,
             // However the body ends after the last byte.

@@ -219,10 +219,27 @@ fn refusal(response: &HttpResponse, error: &impl ProvideErrorMetadata, asked: Ra
     if status == 416 {
         return not_satisfiable(asked, response.headers().get("content-range"));
     }
+    if let Some(advice) = unreadable(code, message) {
+        return SourceError::Unreadable { reason: format!("{advice} ({reason})") };
+    }
     if let Some(reason) = wrong_region(status, code, response, &reason) {
         return SourceError::Request { reason };
     }
     status_error(status, reason, pause(response), asked)
+}
+
+/// What to do about an object that S3 has and does not give, however often it is asked.
+fn unreadable(code: &str, message: &str) -> Option<&'static str> {
+    match code {
+        // "Working with archived objects" in the Amazon S3 User Guide: Glacier, Deep Archive, the archive tiers of
+        // Intelligent-Tiering.
+        "InvalidObjectState" => Some("the object is archived: restore it first, then process it again"),
+        // "Using server-side encryption with customer-provided keys".
+        "InvalidRequest" if message.contains("Server Side Encryption") => Some(
+            "the object is encrypted with a key that its owner sends with each request (SSE-C), which is not supported",
+        ),
+        _ => None,
+    }
 }
 
 /// The bucket is in another region than the client's: what to set.

@@ -3,27 +3,39 @@
 //! It needs `s3:GetObject` and `s3:PutObject` on its objects, and nothing else but `s3:ListBucket` where it is listed. Without `s3:ListBucket` an object that
 //! is not there cannot be told from one that may not be read: both are 403. A thumbnail that is either is put on condition
 //! that there is none, and S3 says which it was.
+//!
+//! Every request is made once at a time, and again after a failure that passes, with the pauses of the reader: one policy for HEAD, GET,
+//! PUT and listings.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::error::Error as StdError;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::primitives::{ByteStream, ByteStreamError, DateTime};
+use aws_sdk_s3::types::{EncodingType, Object};
+use percent_encoding::percent_decode_str;
 
 use super::{
     Condition, ETag, ListObjects, ListedObject, NewObject, ObjectDescription, Page, ReadObject, Store,
     StoreError,
 };
 use crate::error::in_words;
-use crate::source::{RangeRequest, S3Source, SourceError, s3_failure};
+use crate::source::{
+    ByteRange, GetRange, MAX_FRUITLESS_ATTEMPTS, RangeRequest, RangeSource as _, S3Source, SourceError,
+    pause, s3_failure, stall,
+};
 
-/// One attempt at a request that carries a thumbnail or less. The client makes three.
-const ATTEMPT: Duration = Duration::from_secs(10);
+/// Bytes of the longest key ("Naming Amazon S3 objects" in the Amazon S3 User Guide).
+const MAX_KEY_BYTES: usize = 1024;
 /// A conflict with another conditional put ends when that one does. S3 asks for a retry (409,
 /// `ConditionalRequestConflict`).
 const CONFLICTS: u32 = 8;
@@ -53,10 +65,13 @@ impl S3Store {
     /// # Errors
     /// [`StoreError::S3`], with kind [`Denied`](crate::ErrorKind::Denied) for 403.
     pub async fn describe_readable(&self, key: &str) -> Result<Option<ObjectDescription>, StoreError> {
-        match self.head(key).await {
-            Ok(output) => Ok(Some(description(&output))),
-            Err(SourceError::NotFound { .. }) => Ok(None),
-            Err(source) => Err(self.error("describe", key, source)),
+        let error = match self.head(key).await {
+            Ok(output) => return Ok(Some(description(&output))),
+            Err(error) => self.explained(key, error).await,
+        };
+        match error {
+            SourceError::NotFound { .. } => Ok(None),
+            source => Err(self.error("describe", key, source)),
         }
     }
 
@@ -80,9 +95,30 @@ impl S3Store {
     }
 
     async fn head(&self, key: &str) -> Result<HeadObjectOutput, SourceError> {
-        let request = self.client.head_object().bucket(&self.bucket).key(key);
-        let sent = request.customize().config_override(patient()).send().await;
-        sent.map_err(|error: SdkError<HeadObjectError, HttpResponse>| s3_failure(&error, whole()))
+        let send = |settings| {
+            self.client
+                .head_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .customize()
+                .config_override(settings)
+                .send()
+        };
+        patiently(send).await.map_err(|error| s3_failure(&error, whole()))
+    }
+
+    /// What a refusal of HEAD means. Its answer has no body (RFC 9110, section 9.3.2), so that a bare 400 may be expired credentials,
+    /// and a bare 403 a missing permission or a wrong clock: a GET of one byte is told the code.
+    async fn explained(&self, key: &str, refusal: SourceError) -> SourceError {
+        if !matches!(refusal, SourceError::Denied { .. } | SourceError::Unexpected { .. }) {
+            return refusal;
+        }
+        let first_byte = GetRange::new(RangeRequest::Bounded(ByteRange::new(0, 1)), None);
+        match self.source(key).get(first_byte).await {
+            Err(SourceError::Empty) | Ok(_) => refusal,
+            Err(error) if error.is_passing() => refusal,
+            Err(error) => error,
+        }
     }
 
     async fn put_once(
@@ -90,6 +126,7 @@ impl S3Store {
         key: &str,
         object: &NewObject<'_>,
         condition: &Condition,
+        settings: aws_sdk_s3::config::Builder,
     ) -> Result<ETag, SdkError<PutObjectError, HttpResponse>> {
         let request = self
             .client
@@ -106,7 +143,7 @@ impl S3Store {
             Condition::Absent => request.if_none_match("*"),
             Condition::Unchanged(etag) => request.if_match(etag.as_str()),
         };
-        let output = request.customize().config_override(patient()).send().await?;
+        let output = request.customize().config_override(settings).send().await?;
         Ok(ETag::new(output.e_tag().unwrap_or_default()))
     }
 
@@ -125,6 +162,10 @@ impl Store for S3Store {
         if key.is_empty() {
             return Err(StoreError::InvalidKey { key: key.to_owned(), reason: "is empty" });
         }
+        if key.len() > MAX_KEY_BYTES {
+            let reason = "is longer than the 1,024 bytes that S3 allows";
+            return Err(StoreError::InvalidKey { key: key.to_owned(), reason });
+        }
         Ok(s3_url(&self.bucket, key))
     }
 
@@ -138,7 +179,10 @@ impl Store for S3Store {
         match self.head(key).await {
             Ok(output) => Ok(Some(description(&output))),
             Err(SourceError::NotFound { .. } | SourceError::Denied { .. }) => Ok(None),
-            Err(source) => Err(self.error("describe", key, source)),
+            Err(error) => match self.explained(key, error).await {
+                SourceError::NotFound { .. } => Ok(None),
+                source => Err(self.error("describe", key, source)),
+            },
         }
     }
 
@@ -146,7 +190,8 @@ impl Store for S3Store {
         super::check_metadata(object.metadata)?;
         let mut conflicts = 0;
         loop {
-            let error = match self.put_once(key, &object, condition).await {
+            let put = |settings| self.put_once(key, &object, condition, settings);
+            let error = match patiently(put).await {
                 Ok(etag) => return Ok(etag),
                 Err(error) => error,
             };
@@ -173,8 +218,16 @@ impl ReadObject for S3Store {
         key: &str,
         max_bytes: u64,
     ) -> Result<Option<(Vec<u8>, ObjectDescription)>, StoreError> {
-        let request = self.client.get_object().bucket(&self.bucket).key(key);
-        let output = match request.customize().config_override(patient()).send().await {
+        let send = |settings| {
+            self.client
+                .get_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .customize()
+                .config_override(settings)
+                .send()
+        };
+        let output = match patiently(send).await {
             Ok(output) => output,
             Err(error) => match s3_failure(&error, whole()) {
                 SourceError::NotFound { .. } | SourceError::Denied { .. } => return Ok(None),
@@ -202,23 +255,64 @@ impl ReadObject for S3Store {
 
 impl ListObjects for S3Store {
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page, StoreError> {
-        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
-        let request = request.set_start_after(after.map(str::to_owned));
-        let sent = request.customize().config_override(patient()).send().await;
-        let output = sent.map_err(|error| {
-            self.error("list (which needs s3:ListBucket)", prefix, s3_failure(&error, whole()))
-        })?;
-        let objects = output.contents().iter().filter_map(|object| {
-            Some(ListedObject {
-                key: object.key()?.to_owned(),
-                etag: ETag::new(object.e_tag().unwrap_or_default()),
-                size: size(object.size()),
-                modified: object.last_modified().and_then(time),
-            })
-        });
-        let more = output.is_truncated() == Some(true);
-        Ok(Page { objects: objects.collect(), more, faults: Vec::new() })
+        let mut token: Option<String> = None;
+        loop {
+            let send = |settings| {
+                // XML cannot carry every character of a key.
+                let request = self.client.list_objects_v2().encoding_type(EncodingType::Url);
+                let request = request.bucket(&self.bucket).prefix(prefix);
+                let request = match &token {
+                    Some(token) => request.continuation_token(token),
+                    None => request.set_start_after(after.map(str::to_owned)),
+                };
+                request.customize().config_override(settings).send()
+            };
+            let sent = patiently(send).await;
+            let output = sent.map_err(|error| self.unlisted(prefix, s3_failure(&error, whole())))?;
+            let page = page(&output).map_err(|reason| self.unlisted(prefix, unexpected(reason)))?;
+            if page.objects.iter().any(|object| after.is_some_and(|after| object.key.as_str() <= after)) {
+                let reason = "the listing makes no progress: the server does not know start-after";
+                return Err(self.unlisted(prefix, unexpected(reason)));
+            }
+            if !page.more || !page.objects.is_empty() {
+                return Ok(page);
+            }
+            // S3 may answer with fewer objects than there are, even with none.
+            let next = output.next_continuation_token().map(str::to_owned);
+            if next.is_none() || next == token {
+                let reason = "the listing makes no progress: an empty page is followed by others";
+                return Err(self.unlisted(prefix, unexpected(reason)));
+            }
+            token = next;
+        }
     }
+}
+
+impl S3Store {
+    fn unlisted(&self, prefix: &str, source: SourceError) -> StoreError {
+        self.error("list (which needs s3:ListBucket)", prefix, source)
+    }
+}
+
+fn unexpected(reason: &str) -> SourceError {
+    SourceError::Unexpected { reason: reason.to_owned() }
+}
+
+/// The objects of an answer, their keys decoded where the server has encoded them.
+fn page(output: &ListObjectsV2Output) -> Result<Page, &'static str> {
+    let is_encoded = output.encoding_type() == Some(&EncodingType::Url);
+    let key = |key: &str| match is_encoded {
+        true => percent_decode_str(&key.replace('+', " ")).decode_utf8().map(Cow::into_owned).ok(),
+        false => Some(key.to_owned()),
+    };
+    let object = |object: &Object| {
+        let key = object.key().and_then(key).ok_or("the listing has a key that cannot be read")?;
+        let etag = ETag::new(object.e_tag().unwrap_or_default());
+        let (size, modified) = (size(object.size()), object.last_modified().and_then(time));
+        Ok::<_, &str>(ListedObject { key, etag, size, modified })
+    };
+    let objects = output.contents().iter().map(object).collect::<Result<_, _>>()?;
+    Ok(Page { objects, more: output.is_truncated() == Some(true), faults: Vec::new() })
 }
 
 /// The URL of an object, as the catalogue lists it.
@@ -226,9 +320,33 @@ fn s3_url(bucket: &str, key: &str) -> String {
     format!("s3://{bucket}/{key}")
 }
 
-fn patient() -> aws_sdk_s3::config::Builder {
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build();
-    aws_sdk_s3::config::Builder::new().timeout_config(timeouts)
+/// Sends a request, and again after failures that pass.
+async fn patiently<T, E, F>(
+    send: impl Fn(aws_sdk_s3::config::Builder) -> F + Send + Sync,
+) -> Result<T, SdkError<E, HttpResponse>>
+where
+    E: ProvideErrorMetadata + StdError + Send + 'static,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+{
+    let mut failures = 0;
+    loop {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(stall(failures)).build();
+        let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
+        let error = match send(once.timeout_config(timeouts)).await {
+            Ok(output) => return Ok(output),
+            Err(error) => error,
+        };
+        failures += 1;
+        let told = s3_failure(&error, whole());
+        if !told.is_passing() || failures >= MAX_FRUITLESS_ATTEMPTS {
+            return Err(error);
+        }
+        let asked = match told {
+            SourceError::Busy { retry_after, .. } => retry_after,
+            _ => None,
+        };
+        tokio::time::sleep(pause(failures, asked)).await;
+    }
 }
 
 fn whole() -> RangeRequest {

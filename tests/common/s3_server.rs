@@ -1,7 +1,7 @@
 //! An S3 server in this process (s3s, s3s-fs) that checks signatures (SigV4); the objects are files of a temporary folder.
 //!
-//! s3s-fs ignores `If-Match`, knows no `NoSuchBucket` and stumbles over suffixes longer than the object: [`Checked`] does
-//! here as S3 does. Only what the tests need is there: GET, HEAD and PUT of objects.
+//! s3s-fs ignores `If-Match` and `encoding-type`, knows no `NoSuchBucket` and no longest key, and stumbles over suffixes longer than
+//! the object: [`Checked`] does here as S3 does. An answer to HEAD has no body, errors included (RFC 9110, section 9.3.2). Only what the tests need is there: GET, HEAD and PUT of objects.
 //!
 //! What tests of the reader can use of it:
 //! - [`S3Server::put`] an object; put again to replace it ([`Files`] is the same from within a fault). Its ETag is the MD5 of
@@ -167,6 +167,18 @@ impl Checked {
     }
 }
 
+/// A key as S3 writes it into a listing with `encoding-type=url`: a blank is a plus, letters, digits and `-_.*/` stay.
+fn url_encoded(key: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b' ' => "+".to_owned(),
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' | b'*' | b'/' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    };
+    key.bytes().map(byte).collect()
+}
+
 fn as_head(request: &S3Request<GetObjectInput>, input: HeadObjectInput) -> S3Request<HeadObjectInput> {
     S3Request {
         input,
@@ -210,10 +222,21 @@ impl S3 for Checked {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        self.files.list_objects_v2(request).await
+        let is_encoded = request.input.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == "url");
+        let mut listed = self.files.list_objects_v2(request).await?;
+        if is_encoded {
+            listed.output.encoding_type = Some("url".to_owned().into());
+            for object in listed.output.contents.iter_mut().flatten() {
+                object.key = object.key.as_deref().map(url_encoded);
+            }
+        }
+        Ok(listed)
     }
 
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        if request.input.key.len() > 1024 {
+            return Err(s3_error!(KeyTooLongError, "Your key is too long"));
+        }
         self.files.put_object(request).await
     }
 }

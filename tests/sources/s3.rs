@@ -174,7 +174,6 @@ fn codes_of_s3_are_told_apart() -> Outcome {
         (400, "RequestTimeout", busy("RequestTimeout: words")),
         (403, "AccessDenied", denied("AccessDenied: words")),
         (403, "RequestTimeTooSkewed", denied("RequestTimeTooSkewed: words")),
-        (403, "InvalidObjectState", denied("InvalidObjectState: words")),
         (416, "InvalidRange", SourceError::NotSatisfiable { range }),
         (429, "TooManyRequests", busy("TooManyRequests: words")),
         (500, "InternalError", busy("InternalError: words")),
@@ -186,6 +185,46 @@ fn codes_of_s3_are_told_apart() -> Outcome {
     let error = failure_of(Fault::s3_error(503, "SlowDown", "Reduce").with_header("retry-after", "7"))?;
     let retry_after = Some(Duration::from_secs(7));
     assert_eq!(error, SourceError::Busy { reason: "SlowDown: Reduce".to_owned(), retry_after });
+    Ok(())
+}
+
+/// What trying again never changes says what to do, and what an operator can put right says what is wrong.
+#[test]
+fn refusals_say_what_to_do() -> Outcome {
+    let encrypted = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.";
+    let cases = [
+        (
+            403,
+            "InvalidObjectState",
+            "The operation is not valid for the object's storage class",
+            ErrorKind::Unsupported,
+            "restore it first",
+        ),
+        (
+            403,
+            "InvalidObjectState",
+            "The operation is not valid for the object's access tier",
+            ErrorKind::Unsupported,
+            "restore it first",
+        ),
+        (400, "InvalidRequest", encrypted, ErrorKind::Unsupported, "(SSE-C), which is not supported"),
+        (
+            400,
+            "ExpiredToken",
+            "The provided token has expired.",
+            ErrorKind::Denied,
+            "the credentials have expired",
+        ),
+        (403, "SignatureDoesNotMatch", "words", ErrorKind::Denied, "the credentials are not accepted"),
+        (403, "RequestTimeTooSkewed", "words", ErrorKind::Denied, "the clock of this machine is wrong"),
+        (403, "AccessDenied", "Access Denied", ErrorKind::Denied, "no permission, or gone"),
+    ];
+    for (status, code, message, kind, advice) in cases {
+        let error = failure_of(Fault::s3_error(status, code, message))?;
+        let told = error.to_string();
+        assert_eq!(error.kind(), kind, "{told}");
+        assert!(told.contains(advice) && told.contains(&format!("{code}: {message}")), "{told}");
+    }
     Ok(())
 }
 

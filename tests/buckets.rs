@@ -1,0 +1,222 @@
+//! Buckets as people have them: what S3's bare and strange answers are taken for, how often a request is made again, and which keys
+//! are listed.
+
+mod common;
+#[path = "common/servers.rs"]
+mod servers;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use common::Outcome;
+use hyper::Method;
+use posterframe::ErrorKind;
+use posterframe::store::{Condition, ETag, ListObjects as _, NewObject, S3Store, Store as _, StoreError};
+use servers::s3_server::{BUCKET, S3Server};
+use servers::{Fault, Seen};
+
+fn run<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+fn store(server: &S3Server) -> S3Store {
+    S3Store::new(server.client(), BUCKET)
+}
+
+fn is(method: &'static Method) -> impl Fn(&Seen) -> bool + Send {
+    move |seen| seen.method == *method
+}
+
+fn is_listing(seen: &Seen) -> bool {
+    seen.query.contains("list-type=2")
+}
+
+async fn put(store: &S3Store, key: &str) -> Result<ETag, StoreError> {
+    let metadata = BTreeMap::new();
+    let object =
+        NewObject { bytes: b"x", content_type: "image/jpeg", cache_control: "no-store", metadata: &metadata };
+    store.put(key, object, &Condition::Absent).await
+}
+
+fn failure<T>(result: Result<T, StoreError>) -> Outcome<StoreError> {
+    result.err().ok_or_else(|| "it did not fail".into())
+}
+
+/// The answer to a HEAD has no body, so its error has no code.
+#[test]
+fn a_bare_refusal_is_explained_by_a_get_of_one_byte() -> Outcome {
+    run(async {
+        let server = S3Server::start()?;
+        server.put("videos/1_a.mp4", b"bytes")?;
+        let cases = [
+            (400, "ExpiredToken", ErrorKind::Denied, "the credentials have expired"),
+            (403, "AccessDenied", ErrorKind::Denied, "AccessDenied"),
+            (403, "RequestTimeTooSkewed", ErrorKind::Denied, "the clock of this machine is wrong"),
+            (403, "InvalidAccessKeyId", ErrorKind::Denied, "the credentials are not accepted"),
+            (400, "AuthorizationHeaderMalformed", ErrorKind::Config, "region"),
+            (404, "NoSuchKey", ErrorKind::NotFound, ""),
+        ];
+        for (status, code, kind, told) in cases {
+            server.faults.clear();
+            server.faults.always(Fault::s3_error(status, code, "words"));
+            let described = store(&server).describe_readable("videos/1_a.mp4").await;
+            if kind == ErrorKind::NotFound {
+                assert_eq!(described?, None);
+                continue;
+            }
+            let error = failure(described)?;
+            assert_eq!(error.kind(), kind, "{code}: {error}");
+            assert!(error.to_string().contains(told), "{code}: {error}");
+            let last = server.faults.last()?;
+            assert_eq!((last.method.clone(), last.range()), (Method::GET, Some("bytes=0-0")), "{code}");
+        }
+        // For a thumbnail, 403 says that none may be there, at the cost of no other request; any other refusal is a failure.
+        server.faults.clear();
+        server.faults.always(Fault::s3_error(403, "AccessDenied", "words"));
+        let before = server.faults.seen().len();
+        assert_eq!(store(&server).describe("thumbnails/1_a.jpg").await?, None);
+        assert_eq!(server.faults.seen().len(), before + 1);
+        server.faults.clear();
+        server.faults.always(Fault::s3_error(400, "ExpiredToken", "words"));
+        let error = failure(store(&server).describe("thumbnails/1_a.jpg").await)?;
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+        Ok(())
+    })
+}
+
+/// One policy, with short first pauses: a connection that died while the environment was frozen costs a fast retry.
+#[test]
+fn requests_are_made_again_as_reads_are() -> Outcome {
+    run(async {
+        let server = S3Server::start()?;
+        server.put("videos/1_a.mp4", b"bytes")?;
+        let store = store(&server);
+        let of = |method: &'static Method| {
+            server.faults.seen().iter().filter(|seen| seen.method == *method).count()
+        };
+        // The slowest of six tries may pause for 50, 100, 200 and 400 ms.
+        for method in [&Method::HEAD, &Method::PUT, &Method::GET] {
+            server.faults.clear();
+            server.faults.when(
+                5,
+                is(method),
+                Fault::s3_error(503, "SlowDown", "Please reduce your request rate."),
+            );
+            match *method {
+                Method::HEAD => drop(store.describe("videos/1_a.mp4").await?.ok_or("it is not there")?),
+                Method::PUT => drop(put(&store, "thumbnails/1_a.jpg").await?),
+                _ => assert_eq!(store.list("videos/", None).await?.objects.len(), 1),
+            }
+            assert_eq!(of(method), 6, "{method}");
+        }
+        for method in [&Method::HEAD, &Method::PUT, &Method::GET] {
+            server.faults.clear();
+            server.faults.when(1, is(method), Fault::NoReply);
+            let started = Instant::now();
+            match *method {
+                Method::HEAD => drop(store.describe("videos/1_a.mp4").await?.ok_or("it is not there")?),
+                Method::PUT => drop(put(&store, "thumbnails/2_a.jpg").await?),
+                _ => assert_eq!(store.list("videos/", None).await?.objects.len(), 1),
+            }
+            assert!(started.elapsed() < Duration::from_millis(300), "{method}: {:?}", started.elapsed());
+        }
+        // What S3 asks for is waited for.
+        server.faults.clear();
+        server.faults.when(
+            1,
+            is(&Method::HEAD),
+            Fault::s3_error(503, "SlowDown", "words").with_header("retry-after", "1"),
+        );
+        let started = Instant::now();
+        store.describe("videos/1_a.mp4").await?;
+        assert!(started.elapsed() >= Duration::from_secs(1));
+        Ok(())
+    })
+}
+
+#[test]
+fn any_key_is_listed_as_it_is() -> Outcome {
+    run(async {
+        let server = S3Server::start()?;
+        let step = "s".repeat(200);
+        let longest = format!("videos/{step}/{step}/{step}/{step}/1_{}.mp4", "l".repeat(207));
+        assert_eq!(longest.len(), 1024);
+        let mut keys = vec![
+            "videos/a b+c%20&<d>.mp4",
+            "videos/\u{1}\u{b}\u{1b}\n\u{fffe}.mp4",
+            "videos/한글 \u{1f600}.mp4",
+            &longest,
+        ];
+        for key in &keys {
+            server.put(key, b"bytes")?;
+        }
+        keys.sort_unstable();
+        let store = store(&server);
+        let page = store.list("videos/", None).await?;
+        assert_eq!(page.objects.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), keys);
+        let after = store.list("videos/", Some(keys[1])).await?;
+        assert_eq!(after.objects.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), keys[2..]);
+        assert!(store.describe_readable(&longest).await?.is_some());
+        // Its thumbnail's key would be longer; that is no server's fault, and never passes.
+        let error = failure(store.url(&format!("thumbnails/{}", &longest[4..])))?;
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+        assert!(error.to_string().contains("1,024 bytes"), "{error}");
+        Ok(())
+    })
+}
+
+fn listing(keys: &[&str], rest: &str) -> Fault {
+    let contents: String =
+        keys.iter().map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")).collect();
+    let body = format!("<ListBucketResult><Name>{BUCKET}</Name>{contents}{rest}</ListBucketResult>");
+    Fault::Reply { status: 200, headers: vec![("content-type", "application/xml".to_owned())], body }
+}
+
+#[test]
+fn a_listing_that_makes_no_progress_or_cannot_be_read_is_an_error() -> Outcome {
+    run(async {
+        let server = S3Server::start()?;
+        server.put("videos/1_a.mp4", b"bytes")?;
+        let store = store(&server);
+        let more = "<IsTruncated>true</IsTruncated>";
+        let told = async |fault: Fault, after: Option<&str>| -> Outcome<String> {
+            server.faults.clear();
+            server.faults.when(99, is_listing, fault);
+            let error = failure(store.list("videos/", after).await)?;
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+            Ok(error.to_string())
+        };
+        let ignored = told(listing(&["videos/1_a.mp4"], more), Some("videos/1_a.mp4")).await?;
+        assert!(ignored.contains("makes no progress"), "{ignored}");
+        let empty = told(listing(&[], more), None).await?;
+        assert!(empty.contains("makes no progress"), "{empty}");
+        let same =
+            told(listing(&[], &format!("{more}<NextContinuationToken>t</NextContinuationToken>")), None)
+                .await?;
+        assert!(same.contains("makes no progress"), "{same}");
+        told(Fault::Reply { status: 200, headers: Vec::new(), body: "<html>no</html>".to_owned() }, None)
+            .await?;
+        told(
+            Fault::Reply {
+                status: 200,
+                headers: Vec::new(),
+                body: "<ListBucketResult><Contents>".to_owned(),
+            },
+            None,
+        )
+        .await?;
+
+        // An empty page that leads on is followed by its token.
+        server.faults.clear();
+        let first = |seen: &Seen| is_listing(seen) && !seen.query.contains("continuation-token");
+        server.faults.when(
+            1,
+            first,
+            listing(&[], &format!("{more}<NextContinuationToken>a+/=</NextContinuationToken>")),
+        );
+        let page = store.list("videos/", None).await?;
+        assert_eq!(page.objects.len(), 1);
+        assert!(server.faults.last()?.query.contains("continuation-token=a%2B%2F%3D"));
+        Ok(())
+    })
+}
