@@ -59,6 +59,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match execute(arguments.command, &answer) {
         // A reader that has seen enough, as in `posterframe probe x.mp4 | head -1`.
         Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
+        Err(Failure::Found) => {
+            answer.claim();
+            ExitCode::from(output::FOUND)
+        }
         Err(Failure::Answered(error)) => {
             answer.claim();
             output::error(&error, false);

@@ -180,6 +180,26 @@ fn what_stops_it_is_told() -> Outcome {
         world.s3.faults.when(9, lists, Fault::s3_error(403, "AccessDenied", "Access Denied"));
         let output = remote(&world, &["audit", "--json"]).output()?;
         assert_eq!((output.status.code(), &json_of(&output)?["error"]["kind"]), (Some(4), &json!("denied")));
+        world.s3.faults.clear();
+        // One object that S3 does not describe is a finding; the others are audited.
+        for number in 2..=3 {
+            world.s3.put(&format!("videos/{number}_a.mp4"), &film()?)?;
+        }
+        let one = |seen: &Seen| seen.path.ends_with("thumbnails/2_a.jpg");
+        world.s3.faults.when(9, one, Fault::s3_error(400, "ExpiredToken", "The provided token has expired."));
+        let output = remote(&world, &["audit", "--json"]).output()?;
+        let audit = json_of(&output)?;
+        assert_eq!(output.status.code(), Some(4), "{audit}");
+        assert_eq!(audit["counts"], json!({"no_row": 2, "no_thumbnail": 2, "unreadable": 1}), "{audit}");
+        let unreadable =
+            audit["findings"].as_array().and_then(|all| all.iter().find(|one| one["kind"] == "unreadable"));
+        let unreadable = unreadable.ok_or("nothing is unreadable")?;
+        assert_eq!(unreadable["key"], "videos/2_a.mp4");
+        assert!(
+            unreadable["message"].as_str().is_some_and(|message| message.contains("ExpiredToken")),
+            "{audit}"
+        );
+        world.s3.faults.clear();
         world.database.rows("REVOKE SELECT ON ott_db.* FROM films").await?;
         let output = remote(&world, &["audit"]).output()?;
         assert_eq!(output.status.code(), Some(4));

@@ -205,7 +205,7 @@ fn what_is_wanted_can_be_said() -> Outcome {
     let output = local(&folder, &["--again", "--keys-from", &keys.display().to_string()]).output()?;
     assert_eq!(
         (output.status.code(), &json_of(&output)?["counts"]),
-        (Some(3), &json!({"failed": 1, "processed": 1}))
+        (Some(3), &json!({"failed": 1, "processed": 1, "skipped": 1}))
     );
     for wrong in [
         ["--modified-after", "soon"],
@@ -359,6 +359,7 @@ fn what_stops_it_is_told() -> Outcome {
         let output = remote(&world, &folder, &[]).output()?;
         assert_eq!(output.status.code(), Some(4));
         assert!(text(&output.stderr).contains("s3:ListBucket"), "{output:?}");
+        assert_eq!(json_of(&output)?["complete"], false);
         world.s3.faults.clear();
         // The failure of an object passes: the exit code says so, and the next run tries it again.
         let puts = |seen: &servers::Seen| seen.method == "PUT";
@@ -378,4 +379,195 @@ fn what_stops_it_is_told() -> Outcome {
         assert_eq!(output.status.code(), Some(2));
         Ok(())
     })
+}
+
+/// The command without the capabilities of root, so that permissions count for it too.
+fn as_anybody(command: &Command) -> Command {
+    let mut bounded = Command::new("setpriv");
+    bounded
+        .args(["--inh-caps=-all", "--bounding-set=-all"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    bounded.env_clear().stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        bounded.env(name, value.unwrap_or_default());
+    }
+    bounded
+}
+
+/// What cannot be looked at is a failure of its own; everything else is done.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_listed_is_told_and_the_rest_is_done() -> Outcome {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let folder = folder(&["1_a.mp4"])?;
+    let videos = folder.path().join("videos");
+    fs::create_dir(videos.join("lost+found"))?;
+    fs::set_permissions(videos.join("lost+found"), fs::Permissions::from_mode(0o000))?;
+    symlink("2_loop.mp4", videos.join("2_loop.mp4"))?;
+    symlink(".", videos.join("above"))?;
+    symlink("nowhere", videos.join("3_dangling.mp4"))?;
+    fs::write(videos.join(OsStr::from_bytes(b"4_\xff.mp4")), film()?)?;
+    fs::write(videos.join(OsStr::from_bytes(b"\xff.txt")), b"no video")?;
+    let output = as_anybody(&local(&folder, &[])).output()?;
+    let told = json_of(&output)?;
+    assert_eq!(
+        (&told["complete"], &told["counts"]),
+        (&json!(true), &json!({"failed": 3, "processed": 1})),
+        "{told}"
+    );
+    // The first passing failure decides.
+    assert_eq!(output.status.code(), Some(9), "{told}");
+    let failures = told["failures"].as_array().ok_or("no failures")?;
+    let failed: Vec<_> =
+        failures.iter().map(|failed| (failed["key"].as_str(), failed["kind"].as_str())).collect();
+    let expected = [
+        (Some("videos/2_loop.mp4"), Some("unavailable")),
+        (Some("videos/4_\u{fffd}.mp4"), Some("malformed")),
+        (Some("videos/lost+found/"), Some("denied")),
+    ];
+    assert_eq!(failed, expected, "{told}");
+    // An audit says the same, and tells it by its exit code.
+    let mut audit = Command::new(PROGRAM);
+    audit.env_clear().arg("audit").arg(folder.path()).arg("--json");
+    let output = as_anybody(&audit).output()?;
+    let told = json_of(&output)?;
+    assert_eq!(
+        (output.status.code(), &told["counts"], &told["in_order"]),
+        (Some(9), &json!({"unreadable": 3}), &json!(1)),
+        "{told}"
+    );
+    // What is left out on purpose is no failure, once nothing else is wrong.
+    fs::remove_file(videos.join("2_loop.mp4"))?;
+    let output = as_anybody(&local(&folder, &["--again", "--exclude", "*lost+found*", "--exclude", "*4_*"]))
+        .output()?;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    fs::set_permissions(videos.join("lost+found"), fs::Permissions::from_mode(0o700))?;
+    Ok(())
+}
+
+/// Every key of a list is processed, or named with the reason why not.
+#[test]
+fn keys_that_are_named_are_never_dropped_in_silence() -> Outcome {
+    let names = ["1_a.mp4", "2_b.mp4", "3_c.mp4", "4_d\ne.mp4"];
+    let folder = folder(&names)?;
+    let list = folder.path().join("keys");
+    let lines = b"\xef\xbb\xbfvideos/1_a.mp4\r\n  videos/2_b.mp4\t\r\n\r\n \n\"videos/3_c.mp4\"\n\"videos/4_d\\ne.mp4\"\n\
+        Videos/5_e.mp4\nvideos/6_\xff.mp4\nvideos/7_f.mov";
+    fs::write(&list, lines)?;
+    let output = local(&folder, &["--keys-from", &list.display().to_string()]).output()?;
+    let told = json_of(&output)?;
+    assert_eq!(told["counts"], json!({"processed": 4, "skipped": 2, "failed": 1}), "{told}");
+    assert_eq!(
+        (&told["skipped"][0]["key"], &told["skipped"][1]["key"]),
+        (&json!("Videos/5_e.mp4"), &json!("videos/7_f.mov"))
+    );
+    assert!(told["skipped"][1]["reason"].as_str().is_some_and(|reason| reason.contains(".mp4")), "{told}");
+    assert_eq!(told["failures"][0]["key"], "videos/6_\u{fffd}.mp4");
+    assert_eq!(output.status.code(), Some(6));
+    // What an audit writes is read back, whatever is in a key.
+    fs::remove_dir_all(folder.path().join("thumbnails"))?;
+    let mut audit = Command::new(PROGRAM);
+    audit.env_clear().arg("audit").arg(folder.path()).arg("--keys").arg(&list).arg("--exit-code");
+    assert_eq!(audit.status()?.code(), Some(10));
+    let told = json_of(&local(&folder, &["--again", "--keys-from", &list.display().to_string()]).output()?)?;
+    assert_eq!(told["counts"], json!({"processed": 4}), "{told}");
+    assert_eq!(audit.status()?.code(), Some(0));
+    Ok(())
+}
+
+fn everything_in(folder: &Path) -> Outcome<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, metadata) = (entry.path(), entry.metadata()?);
+        found.push(format!("{} {} {:?}", path.display(), metadata.len(), metadata.modified()?));
+        if metadata.is_dir() {
+            found.extend(everything_in(&path)?);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Looking changes nothing, and needs no permission to write.
+#[cfg(unix)]
+#[test]
+fn audits_and_dry_runs_write_nothing() -> Outcome {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = folder(&["1_a.mp4", "2_b.mp4"])?;
+    let looks = || -> Outcome<(Value, Value)> {
+        let mut audit = Command::new(PROGRAM);
+        audit.env_clear().arg("audit").arg(folder.path()).arg("--json");
+        let dry = local(&folder, &["--dry-run"]);
+        Ok((json_of(&as_anybody(&audit).output()?)?, json_of(&as_anybody(&dry).output()?)?))
+    };
+    for done in [false, true] {
+        if done {
+            json_of(&local(&folder, &["--include", "*1_a*"]).output()?)?;
+        }
+        for mode in [0o755, 0o555] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode))?;
+            let before = everything_in(folder.path())?;
+            let (audit, dry) = looks()?;
+            assert_eq!(everything_in(folder.path())?, before, "{done} {mode:o}");
+            assert_eq!(audit["counts"]["no_row"], if done { 1 } else { 2 }, "{audit}");
+            assert_eq!(dry["counts"]["wanted"], if done { 1 } else { 2 }, "{dry}");
+        }
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+/// A catalogue that cannot be read is no fault of the videos.
+#[test]
+fn a_damaged_catalogue_is_a_passing_failure() -> Outcome {
+    let folder = folder(&["1_a.mp4", "2_b.mp4"])?;
+    json_of(&local(&folder, &[]).output()?)?;
+    let catalogue = folder.path().join("catalog.sqlite3");
+    let mut bytes = fs::read(&catalogue)?;
+    // All pages but the first, which has the schema.
+    bytes.iter_mut().skip(4096).for_each(|byte| *byte = 0xaa);
+    fs::write(&catalogue, &bytes)?;
+    let output = local(&folder, &["--again"]).output()?;
+    let told = json_of(&output)?;
+    assert_eq!((output.status.code(), &told["counts"]["failed"]), (Some(2), &json!(2)), "{told}");
+    assert!(told["failures"][0]["permanent"] == false && told["failures"][0]["kind"] == "config", "{told}");
+    fs::write(
+        &catalogue,
+        b"this is no catalogue at all, and has been one for long enough to be none".repeat(100),
+    )?;
+    assert_eq!(local(&folder, &["--again"]).output()?.status.code(), Some(2));
+    Ok(())
+}
+
+/// What `kill`, systemd and Kubernetes send ends a run as Ctrl-C does; what a killed one has left behind is removed by the next.
+#[cfg(unix)]
+#[test]
+fn it_ends_in_order_when_it_is_terminated() -> Outcome {
+    let folder = folder(&["1_a.mp4", "2_b.mp4", "3_c.mp4", "4_d.mp4", "5_e.mp4"])?;
+    let left = folder.path().join("thumbnails/.posterframe-AbCdEf.tmp");
+    fs::create_dir(folder.path().join("thumbnails"))?;
+    fs::write(&left, b"half a picture")?;
+    let mut command = local(&folder, &["--rate", "2", "--jobs", "1"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let journal = folder.path().join("journal");
+    while fs::read_to_string(&journal).map_or(0, |text| text.lines().count()) < 2 {
+        pause(Duration::from_millis(20));
+    }
+    Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status()?;
+    let output = child.wait_with_output()?;
+    assert_eq!(
+        (output.status.code(), &json_of(&output)?["complete"]),
+        (Some(130), &json!(false)),
+        "{output:?}"
+    );
+    assert!(text(&output.stderr).contains("the same command goes on"), "{output:?}");
+    assert!(!left.exists());
+    assert_eq!(json_of(&local(&folder, &[]).output()?)?["counts"], json!({"processed": 5}));
+    Ok(())
 }

@@ -178,6 +178,40 @@ fn letters_can_be_sent_to_another_queue() -> Outcome {
     })
 }
 
+/// Messages are received as they are worked on, each hidden anew before its turn; and what Lambda cuts off is understood.
+#[test]
+fn a_long_queue_is_taken_in_turns() -> Outcome {
+    const LETTERS: usize = 23;
+    run(async {
+        let queues = Queues::new().await?;
+        let dead = queues.queue("films-dlq").await?;
+        // Of objects that are gone there is nothing to do, which is a success.
+        let failed = json!([{"bucket": BUCKET, "error": "unavailable", "key": "videos/1_a.mp4", "message": "x".repeat(3000)}]);
+        let whole = json!({"failed": failed, "succeeded": 0}).to_string();
+        for number in 1..=LETTERS {
+            let attributes = [("ErrorCode", "200"), ("ErrorMessage", &whole[..1024])];
+            queues.send(&dead, &event(&format!("videos/{number}_gone.mp4")), &attributes).await?;
+        }
+        queues.aws.settings_with(&[], &[&ALL[..], &["s3:ListBucket"]].concat()).await?;
+        let before = queues.aws.targets().await?.len();
+        let told = json_of(&queues.redrive(&["films-dlq", "--of", "unavailable", "--replay", "--json"])?)?;
+        assert_eq!(
+            (&told["succeeded"], &told["groups"]["unavailable"]["messages"]),
+            (&json!(LETTERS), &json!(LETTERS)),
+            "{told}"
+        );
+        let targets = queues.aws.targets().await?.split_off(before);
+        let actions: Vec<_> = targets.iter().filter_map(|target| target.strip_prefix("AmazonSQS.")).collect();
+        let mut expected = vec!["GetQueueUrl"];
+        for count in [10, 10, 3, 0] {
+            expected.push("ReceiveMessage");
+            expected.extend(["ChangeMessageVisibility", "DeleteMessage"].repeat(count));
+        }
+        assert_eq!(actions, expected);
+        Ok(())
+    })
+}
+
 #[test]
 fn what_is_missing_is_told() -> Outcome {
     run(async {

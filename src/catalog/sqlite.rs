@@ -59,6 +59,32 @@ impl SqliteCatalog {
         Ok(catalog)
     }
 
+    /// Opens the file at `path` to read it, and writes nothing, not even beside it. A file that is missing has no rows.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    #[cfg(feature = "cli")]
+    pub(crate) async fn open_read_only(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
+        let path = path.as_ref().to_owned();
+        let is_missing =
+            std::fs::metadata(&path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        let options = match is_missing {
+            true => SqliteConnectOptions::new().in_memory(true),
+            // Without a write-ahead log nobody writes, and then SQLite needs no files of its own beside the database.
+            false => SqliteConnectOptions::new().filename(&path).read_only(true).immutable(!has_wal(&path)),
+        };
+        let options = options.busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
+        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        let pool = pool.connect_with(options).await.map_err(|error| database_error(&path, error))?;
+        let catalog = Self { pool, path };
+        if is_missing {
+            catalog.migrate().await?;
+        } else {
+            catalog.version_known().await?;
+        }
+        Ok(catalog)
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -70,12 +96,7 @@ impl SqliteCatalog {
     }
 
     async fn migrate(&self) -> Result<(), CatalogError> {
-        let found = self.version().await?;
-        if found > SCHEMA_VERSION {
-            let name = self.path.display().to_string();
-            return Err(CatalogError::NewerSchema { name, found, known: SCHEMA_VERSION });
-        }
-        if found == SCHEMA_VERSION {
+        if self.version_known().await? == SCHEMA_VERSION {
             return Ok(());
         }
         // Two processes may both get here. Each statement does nothing where its table exists.
@@ -86,6 +107,16 @@ impl SqliteCatalog {
             .await
             .map_err(|e| self.error(e))?;
         self.commit(transaction).await
+    }
+
+    /// The version of the schema, if it is not a newer one.
+    async fn version_known(&self) -> Result<i64, CatalogError> {
+        let found = self.version().await?;
+        if found > SCHEMA_VERSION {
+            let name = self.path.display().to_string();
+            return Err(CatalogError::NewerSchema { name, found, known: SCHEMA_VERSION });
+        }
+        Ok(found)
     }
 
     async fn version(&self) -> Result<i64, CatalogError> {
@@ -258,6 +289,14 @@ fn content_id(id: i64) -> Result<ContentId, CatalogError> {
     ContentId::new(id).ok_or(CatalogError::IdOutOfRange { id })
 }
 
+/// Whether there is a write-ahead log beside the file: it is in use, or its program was killed.
+#[cfg(feature = "cli")]
+fn has_wal(path: &Path) -> bool {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    std::fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
+}
+
 const SQLITE_BUSY: u8 = 5;
 
 /// SQLite's primary result code: the low byte of the extended one.
@@ -271,10 +310,8 @@ fn database_error(path: &Path, error: sqlx::Error) -> CatalogError {
     let kind = match (&error, sqlite_code(&error)) {
         // READONLY, PERM, AUTH
         (_, Some(8 | 3 | 23)) => ErrorKind::Denied,
-        // CORRUPT, NOTADB
-        (_, Some(11 | 26)) => ErrorKind::Malformed,
-        // ERROR: a table is not as expected
-        (_, Some(1)) => ErrorKind::Config,
+        // CORRUPT, NOTADB: the file is no fault of the video's, and can be repaired; ERROR: a table is not as expected
+        (_, Some(11 | 26 | 1)) => ErrorKind::Config,
         // CANTOPEN: why, the folder knows
         (_, Some(14)) => kind_of_unopened(path),
         // BUSY, LOCKED, IOERR, FULL

@@ -33,6 +33,7 @@ Exit codes:
     7  limit_exceeded: it costs more than is allowed, or a name is too long
     8  timeout: not done in time
     9  unavailable: a failure that may pass
+   10  audit --exit-code: something was found
   130  cancelled: interrupted
 
 With --json, a failure prints {\"error\": {\"kind\", \"message\", \"subject\"}} on standard output.";
@@ -351,7 +352,7 @@ pub(super) struct BackfillArguments {
     /// Only objects put before this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(super) modified_before: Option<SystemTime>,
-    /// Only the keys in this file, one a line, instead of listing PREFIX; - is standard input
+    /// Only the keys in this file, one a line (a JSON string where a key holds a line break), instead of listing PREFIX; - is standard input
     #[arg(long, value_name = "FILE")]
     pub(super) keys_from: Option<PathBuf>,
     /// What came of each video; a run that was interrupted goes on from there
@@ -381,6 +382,9 @@ pub(super) struct BackfillArguments {
 pub(super) struct AuditArguments {
     #[command(flatten)]
     pub(super) place: PlaceArguments,
+    /// Exit with 10 if anything was found (after --only)
+    #[arg(long)]
+    pub(super) exit_code: bool,
     /// Write the keys of what a back-fill would mend, one a line, for `backfill --keys-from`; - is standard output
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub(super) keys: Option<PathBuf>,
@@ -420,8 +424,8 @@ pub(super) struct RedriveArguments {
 }
 
 const REDRIVE_HELP: &str = "\
-Without --replay and --to it only tells what is there. Messages that are looked at stay hidden from others for as long as this \
-runs, at most 15 minutes; looking counts as a receive.
+Without --replay and --to it only tells what is there. Messages that are looked at stay hidden from others until this ends, or for \
+15 minutes if it is killed (longer with a --timeout over 30 s); looking counts as a receive.
 
 Why a message failed is in what the function's on-failure destination writes, and in the attributes that Lambda gives to messages of \
 the function's own dead-letter queue. What the redrive policy of a queue has moved says nothing: its type is unknown.

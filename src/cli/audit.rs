@@ -8,9 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 
 use super::arguments::{AuditArguments, open_options};
+use super::backfill::line_of_key;
 use super::catalogue::{Catalogue, Settings};
 use super::interrupt::interrupted;
 use super::output::{self, Failure, Table};
@@ -55,6 +56,9 @@ struct Audit {
     in_order: u64,
     counts: BTreeMap<String, u64>,
     findings: Vec<Finding>,
+    /// Why something cannot be looked at: one that may pass, if there is one.
+    #[serde(skip)]
+    unreadable: Option<ErrorKind>,
 }
 
 /// Rows by the URLs of their videos.
@@ -81,9 +85,17 @@ pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Resul
         error = interrupted(&cancel) => return Err(error.into()),
     };
     match &arguments.keys {
-        Some(path) => audit.write_keys(path),
-        None if arguments.json => output::print_json(&audit),
-        None => audit.show(),
+        Some(path) => audit.write_keys(path)?,
+        None if arguments.json => output::print_json(&audit)?,
+        None => audit.show()?,
+    }
+    if let Some(kind) = audit.unreadable {
+        let error = "some of it cannot be looked at; the rest is audited";
+        return Err(Failure::Answered(JobError::new(kind, error)));
+    }
+    match arguments.exit_code && !audit.findings.is_empty() {
+        true => Err(Failure::Found),
+        false => Ok(()),
     }
 }
 
@@ -101,7 +113,7 @@ where
 {
     let about = format!("{}, catalogue {}", shown(&store, prefix), settings.name());
     output::note(&format!("Videos {about}"));
-    let catalog = settings.catalogue().await?;
+    let catalog = settings.read_only_catalogue().await?;
     let key_rules = settings.config.key_rules.clone();
     let mut audit = Audit { about, ..Audit::default() };
     let mut rows = rows(&catalog, &shown(&store, prefix), &mut audit).await?;
@@ -116,11 +128,19 @@ where
         decoders: None,
         opener: Opener::default(),
     });
-    let mut running = JoinSet::new();
+    let mut running = Running::default();
+    let mut unlisted = Vec::new();
     let mut after = None;
     loop {
         let page = store.list(prefix, after.as_deref()).await?;
         after = page.objects.last().map(|object| object.key.clone());
+        for fault in page.faults {
+            // What lies in an unreadable folder may be a video; of a file, the name tells.
+            if fault.key.ends_with('/') || key_rules.skip_reason(&fault.key).is_none() {
+                unlisted.push(fault.key.clone());
+                audit.unreadable(fault.key, fault.kind, fault.message);
+            }
+        }
         for object in page.objects {
             let video = video(&store, &object.key);
             // What is no video of the job's may have a row all the same, and is there.
@@ -133,11 +153,13 @@ where
             match video.and_then(|video| job.target(&video)) {
                 Err(error) => audit.unusable(object.key, &error),
                 Ok(target) => {
-                    while running.len() >= arguments.jobs.get() {
-                        take(&mut audit, &mut running).await?;
+                    while running.tasks.len() >= arguments.jobs.get() {
+                        running.take(&mut audit).await;
                     }
-                    let job = Arc::clone(&job);
-                    running.spawn(async move { one(&job, object, &target, of_object).await });
+                    let (job, key) = (Arc::clone(&job), object.key.clone());
+                    let task =
+                        running.tasks.spawn(async move { one(&job, object, &target, of_object).await });
+                    running.keys.insert(task.id(), key);
                 }
             }
         }
@@ -145,9 +167,14 @@ where
             break;
         }
     }
-    while !running.is_empty() {
-        take(&mut audit, &mut running).await?;
+    while !running.tasks.is_empty() {
+        running.take(&mut audit).await;
     }
+    // Nobody knows what is in there.
+    let is_unlisted = |key: &str| {
+        unlisted.iter().any(|fault| key == fault || fault.ends_with('/') && key.starts_with(fault))
+    };
+    rows.retain(|url, _| !store.key_of(url).is_some_and(|key| is_unlisted(&key)));
     audit.rows_without_objects(rows, &key_rules, &store);
     catalog.close().await;
     audit.finish(&arguments.only);
@@ -169,16 +196,30 @@ async fn rows(catalog: &Catalogue, url: &str, audit: &mut Audit) -> Result<Rows,
     }
 }
 
-/// Waits for one of them, and takes what it says.
-async fn take(
-    audit: &mut Audit,
-    running: &mut JoinSet<Result<Vec<Finding>, JobError>>,
-) -> Result<(), JobError> {
-    let Some(done) = running.join_next().await else { return Ok(()) };
-    let findings = done.map_err(|error| JobError::new(ErrorKind::Internal, error))??;
-    audit.in_order += u64::from(findings.is_empty());
-    audit.findings.extend(findings);
-    Ok(())
+/// Videos that are looked at.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<Result<Vec<Finding>, JobError>>,
+    keys: HashMap<Id, String>,
+}
+
+impl Running {
+    /// Waits for one of them, and takes what it says. One that fails is a finding, and keeps no other from being looked at.
+    async fn take(&mut self, audit: &mut Audit) {
+        let Some(done) = self.tasks.join_next_with_id().await else { return };
+        let (id, found) = match done {
+            Ok(done) => done,
+            Err(error) => (error.id(), Err(JobError::new(ErrorKind::Internal, error))),
+        };
+        let key = self.keys.remove(&id).unwrap_or_default();
+        match found {
+            Ok(findings) => {
+                audit.in_order += u64::from(findings.is_empty());
+                audit.findings.extend(findings);
+            }
+            Err(error) => audit.unreadable(key, error.kind(), error.to_string()),
+        }
+    }
 }
 
 /// What is to be said of one video.
@@ -231,6 +272,14 @@ impl Audit {
         self.findings.push(Finding { key, kind, content_id: None, message: Some(message) });
     }
 
+    fn unreadable(&mut self, key: String, kind: ErrorKind, message: String) {
+        if self.unreadable.is_none_or(|known| !known.is_retryable()) {
+            self.unreadable = Some(kind);
+        }
+        let message = Some(message);
+        self.findings.push(Finding { key, kind: FindingKind::Unreadable, content_id: None, message });
+    }
+
     /// What is left has no object. Rows of what was never a video of the job's are somebody else's.
     fn rows_without_objects<S: ListObjects>(&mut self, rows: Rows, key_rules: &KeyRules, store: &S) {
         let left = rows.into_iter().filter_map(|(url, rows)| Some((store.key_of(&url)?, rows)));
@@ -272,7 +321,7 @@ impl Audit {
         let mendable = self.findings.iter().filter(|finding| finding.kind.can_be_mended());
         let mut keys: Vec<_> = mendable.map(|finding| finding.key.as_str()).collect();
         keys.dedup();
-        let text: String = keys.iter().map(|key| format!("{key}\n")).collect();
+        let text: String = keys.iter().map(|key| line_of_key(key) + "\n").collect();
         if path.as_os_str() == "-" {
             return output::print_bytes(text.as_bytes());
         }

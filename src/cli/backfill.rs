@@ -10,11 +10,12 @@ mod journal;
 mod progress;
 mod report;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{Receiver, channel};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::sleep_until;
 
 use super::arguments::{BackfillArguments, open_options, opener};
@@ -26,6 +27,7 @@ use crate::job_error::JobError;
 use crate::process::{ExistingContents, Job, LocalVideo, RemoteVideo, Status, VideoSource};
 use crate::store::{FolderStore, ListObjects, ReadObject, S3Store};
 use crate::{CancelToken, ErrorKind};
+pub(super) use candidates::line_of_key;
 use candidates::{Candidate, Filter};
 use journal::{Entry, Journal, Outcome};
 use progress::Progress;
@@ -87,7 +89,10 @@ where
         rules.video_suffixes.join(", ")
     );
     let filter = Filter::new(&arguments, settings.config.key_rules.clone(), prefix)?;
-    let catalog = settings.catalogue().await?;
+    let catalog = match arguments.dry_run {
+        true => settings.read_only_catalogue().await?,
+        false => settings.catalogue().await?,
+    };
     let job = Job {
         store: store.clone(),
         catalog: catalog.clone(),
@@ -144,8 +149,9 @@ where
     if complete && report.counts.is_empty() {
         output::note(&nothing);
     }
-    ended?;
-    listed?;
+    // The report has told of what was done: a program that reads JSON gets no second object.
+    ended.map_err(Failure::answered)?;
+    listed.map_err(Failure::Answered)?;
     if interrupted {
         let error = format!("interrupted; the same command goes on from {}", arguments.journal.display());
         return Err(Failure::Answered(JobError::new(ErrorKind::Cancelled, error)));
@@ -198,6 +204,8 @@ where
         let pause = self.arguments.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
         let mut next_start = tokio::time::Instant::now();
         let mut running = JoinSet::new();
+        // What a task that panics was about.
+        let mut at_work = HashMap::new();
         let (mut started, mut listed) = (0_u64, true);
         let ended = loop {
             if self.arguments.limit.is_some_and(|limit| started >= limit) {
@@ -209,39 +217,58 @@ where
             tokio::select! {
                 biased;
                 _ = interrupted(self.cancel) => break Ended::Interrupted,
-                Some(done) = running.join_next(), if !running.is_empty() => self.record(journal, done)?,
+                Some(done) = running.join_next_with_id(), if !running.is_empty() => {
+                    self.record(journal, entry_of(done, &mut at_work))?;
+                }
                 () = sleep_until(next_start), if listed && running.len() < jobs && next_start > tokio::time::Instant::now() => {}
                 candidate = candidates.recv(), if listed && running.len() < jobs && next_start <= tokio::time::Instant::now() => {
                     let Some(candidate) = candidate else {
                         listed = false;
                         continue;
                     };
+                    if candidate.refused.is_some() {
+                        self.record(journal, Entry::of(&candidate))?;
+                        continue;
+                    }
                     started += 1;
                     next_start = tokio::time::Instant::now() + pause.unwrap_or_default();
                     let video = (self.video)(&self.work.job.store, &candidate.key);
                     let work = Arc::clone(&self.work);
-                    running.spawn(async move { work.one(candidate, video).await });
+                    let of_task = candidate.clone();
+                    let task = running.spawn(async move { work.one(candidate, video).await });
+                    at_work.insert(task.id(), of_task);
                 }
             }
         };
         // What runs comes to its end; once interrupted, that is soon.
-        while let Some(done) = running.join_next().await {
-            self.record(journal, done)?;
+        while let Some(done) = running.join_next_with_id().await {
+            self.record(journal, entry_of(done, &mut at_work))?;
         }
         Ok(ended)
     }
 
-    fn record(
-        &self,
-        journal: &mut Journal,
-        done: Result<Entry, tokio::task::JoinError>,
-    ) -> Result<(), Failure> {
-        let entry = done.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
+    fn record(&self, journal: &mut Journal, entry: Entry) -> Result<(), Failure> {
         if matches!(&entry.result, Outcome::Failed { kind, .. } if kind == ErrorKind::Cancelled.as_str()) {
             return Ok(());
         }
         self.progress.done(&entry);
         Ok(journal.add(entry)?)
+    }
+}
+
+/// What came of a task. A panic is the failure of its video, and of no other.
+fn entry_of(done: Result<(Id, Entry), JoinError>, at_work: &mut HashMap<Id, Candidate>) -> Entry {
+    match done {
+        Ok((id, entry)) => {
+            at_work.remove(&id);
+            entry
+        }
+        Err(error) => {
+            let unknown = || Candidate { key: String::new(), etag: None, size: None, refused: None };
+            let mut entry = Entry::of(&at_work.remove(&error.id()).unwrap_or_else(unknown));
+            entry.failed(&JobError::new(ErrorKind::Internal, error));
+            entry
+        }
     }
 }
 
@@ -276,9 +303,82 @@ impl<S: ListObjects> Work<S> {
         entry.result = match report.status {
             Status::Processed => Outcome::Processed,
             Status::Unchanged => Outcome::Unchanged,
-            Status::Skipped => Outcome::Skipped,
+            Status::Skipped => Outcome::Skipped { reason: report.reason.clone() },
         };
         entry.take(&report);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use clap::Parser as _;
+
+    use super::super::arguments::{Arguments, Command};
+    use super::super::catalogue::CatalogueKind;
+    use super::*;
+    use crate::OpenOptions;
+    use crate::cage::{Opened, Opener};
+    use crate::process::{ReadProgress, SourceVersion};
+
+    #[derive(Clone)]
+    struct Panicking(String);
+
+    impl VideoSource for Panicking {
+        fn key(&self) -> &str {
+            &self.0
+        }
+
+        fn url(&self) -> &str {
+            "file:///nowhere"
+        }
+
+        async fn version(&self) -> Result<Option<SourceVersion>, JobError> {
+            assert!(!self.0.contains("panics"), "as it was told");
+            Ok(None)
+        }
+
+        fn open(
+            &self,
+            _: Option<&SourceVersion>,
+            _: &OpenOptions,
+            _: &Opener,
+            _: &Arc<ReadProgress>,
+        ) -> Result<Option<Opened>, JobError> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn a_panic_is_the_failure_of_one_video() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let (journal, report) = (folder.path().join("journal"), folder.path().join("report"));
+        std::fs::create_dir(folder.path().join("videos"))?;
+        for name in ["1_a.mp4", "2_panics.mp4", "3_c.mp4"] {
+            std::fs::write(folder.path().join("videos").join(name), b"x")?;
+        }
+        let words = ["posterframe", "backfill", ".", "--json", "--journal"].map(OsString::from);
+        let files = [journal.as_os_str().to_owned(), "--report".into(), report.as_os_str().to_owned()];
+        let Command::Backfill(arguments) = Arguments::try_parse_from(words.into_iter().chain(files))?.command
+        else {
+            return Err("another command".into());
+        };
+        let mut settings = Settings::read(CatalogueKind::Sqlite)?;
+        settings.config = settings.config.with_store_dir(folder.path());
+        let store = FolderStore::at(folder.path())?;
+        let video = |_: &FolderStore, key: &str| Ok(Panicking(key.to_owned()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let filled = fill(arguments, settings, store, String::new(), video, CancelToken::default());
+        assert!(runtime.block_on(filled).is_err());
+        let report: serde_json::Value = serde_json::from_slice(&std::fs::read(report)?)?;
+        assert_eq!((&report["complete"], &report["counts"]["failed"]), (&true.into(), &3.into()), "{report}");
+        let panicked = &report["failures"][1];
+        assert_eq!(
+            (&panicked["key"], &panicked["kind"]),
+            (&"videos/2_panics.mp4".into(), &"internal".into())
+        );
         Ok(())
     }
 }

@@ -40,6 +40,14 @@ impl Settings {
         }
     }
 
+    /// Opens the catalogue to read it. Nothing is written.
+    pub(super) async fn read_only_catalogue(&self) -> Result<Catalogue, CatalogError> {
+        match self.remote {
+            None => Ok(Catalogue::Sqlite(SqliteCatalog::open_read_only(self.config.catalog_path()).await?)),
+            Some(_) => self.catalogue().await,
+        }
+    }
+
     /// Opens the catalogue; MySQL and the API are asked nothing yet.
     pub(super) async fn catalogue(&self) -> Result<Catalogue, CatalogError> {
         let Some(remote) = &self.remote else {

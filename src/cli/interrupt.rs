@@ -1,4 +1,4 @@
-//! The interrupt (Ctrl-C), the time limit, and other ends that work may come to before it is done.
+//! The interrupt (Ctrl-C, SIGTERM), the time limit, and other ends that work may come to before it is done.
 
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -61,7 +61,7 @@ impl Watchdog {
     /// Waits for the time limit and for an interrupt, then for the command's own answer. Ends the process if none comes.
     pub(super) async fn watch(self, cancel: CancelToken) {
         let late = Instant::now() + self.limit.min(FOREVER) + PATIENCE;
-        match timeout_at(late, tokio::signal::ctrl_c()).await {
+        match timeout_at(late, stop_signal()).await {
             Ok(Ok(())) => {
                 cancel.cancel();
                 sleep(PATIENCE).await;
@@ -91,15 +91,31 @@ impl Watchdog {
 
 /// Cancels the work at the first interrupt. If it does not end soon after, or at the second interrupt, the process does.
 pub(super) async fn interrupt(cancel: CancelToken) {
-    if tokio::signal::ctrl_c().await.is_ok() {
+    if stop_signal().await.is_ok() {
         cancel.cancel();
         end_soon().await;
     }
 }
 
+/// Waits for Ctrl-C, or for what `kill`, systemd, docker and Kubernetes send to end a program.
+async fn stop_signal() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
 /// Ends the process after [`GRACE`], or at another interrupt.
 async fn end_soon() {
-    let _ = timeout(GRACE, tokio::signal::ctrl_c()).await;
+    let _ = timeout(GRACE, stop_signal()).await;
     std::process::exit(exit_code(ErrorKind::Cancelled).into());
 }
 

@@ -22,8 +22,20 @@ pub(super) enum Failure {
     Error(JobError),
     /// The same, but what was printed tells it already: a program that reads JSON gets no second object.
     Answered(JobError),
+    /// Something was found by `--exit-code`.
+    Found,
     /// Nobody reads what we print any more.
     BrokenPipe,
+}
+
+impl Failure {
+    /// The same, where what was printed tells it already.
+    pub(super) fn answered(self) -> Self {
+        match self {
+            Self::Error(error) => Self::Answered(error),
+            other => other,
+        }
+    }
 }
 
 impl From<JobError> for Failure {
@@ -66,6 +78,9 @@ pub(super) const fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::Cancelled => 130,
     }
 }
+
+/// The exit code of an audit that found something, if it is asked to tell.
+pub(super) const FOUND: u8 = 10;
 
 /// Names of things.
 pub(super) const LABEL: Style = Style::new().dimmed();

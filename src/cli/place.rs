@@ -47,7 +47,7 @@ impl Place {
         let folder = folder.canonicalize().map_err(of_file(folder))?;
         let root = arguments.store.as_deref().unwrap_or(&folder);
         settings.config = settings.config.with_store_dir(root);
-        let store = FolderStore::open(root)?;
+        let store = FolderStore::at(root)?;
         let outside = || {
             let error = format!("is not inside the store {}", store.root().display());
             JobError::new(ErrorKind::Config, error).about(folder.display().to_string())

@@ -6,7 +6,8 @@
 
 mod queue;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -15,12 +16,12 @@ use super::arguments::RedriveArguments;
 use super::interrupt;
 use super::output::{self, Failure, Table};
 use crate::config::{LambdaConfig, LogSettings};
-use crate::event::Outcome;
+use crate::event::{FunctionError, Outcome};
 use crate::job_error::JobError;
 use crate::lambda::Replayer;
 use crate::logging::{self, Stream};
 use crate::{CancelToken, ErrorKind};
-use queue::{Message, Queue};
+use queue::{BATCH, HIDDEN, Message, Queue, Receipt};
 
 /// The type of a failure that nobody has noted.
 const UNKNOWN: &str = "unknown";
@@ -86,42 +87,62 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
         Some(config) => Some(Replayer::new(config).await?),
         None => None,
     };
-    let messages = queue.receive_all(arguments.limit).await?;
-    let letters: Vec<_> = messages.into_iter().map(Letter::read).collect();
     let mut redrive =
-        Redrive { queue: queue.url.clone(), groups: groups(&letters), succeeded: 0, failed: Vec::new() };
-    let mut interrupted = false;
-    for letter in letters {
-        let chosen = arguments.of.is_empty() || arguments.of.contains(&letter.failure);
-        interrupted |= cancel.is_cancelled();
-        let done = match (&replayer, &target) {
-            _ if !chosen || interrupted => None,
-            (Some(replayer), _) => Some(tokio::select! {
-                done = again(replayer, &letter, &arguments) => done,
-                error = interrupt::interrupted(&cancel) => {
-                    interrupted = true;
-                    Err(error)
-                }
-            }),
-            (None, Some(target)) => Some(target.send(&letter.payload).await),
-            (None, None) => None,
-        };
-        match done {
-            None => queue.let_go(&letter.message).await,
-            Some(Ok(())) => {
-                queue.delete(&letter.message).await?;
-                redrive.succeeded += 1;
+        Redrive { queue: queue.url.clone(), groups: BTreeMap::new(), succeeded: 0, failed: Vec::new() };
+    // What stays in the queue is hidden until the end: it is not to be received again.
+    let mut kept: HashMap<String, Receipt> = HashMap::new();
+    let (mut taken, mut interrupted) = (0, false);
+    // Each of a batch has its time, one after the other.
+    let hidden = turn(arguments.timeout).saturating_mul(BATCH).max(HIDDEN);
+    while taken < arguments.limit && !interrupted {
+        let batch = queue.receive((arguments.limit - taken).min(BATCH as usize), hidden).await?;
+        if batch.is_empty() {
+            break;
+        }
+        for message in batch {
+            // It has come back, because this has taken longer than SQS hides a message.
+            if let Some(receipt) = kept.get_mut(&message.id) {
+                *receipt = message.receipt;
+                continue;
             }
-            Some(Err(error)) => {
-                queue.let_go(&letter.message).await;
-                redrive.failed.push(Failed {
-                    message_id: letter.message.id,
+            taken += 1;
+            let letter = Letter::read(message);
+            redrive.count(&letter);
+            interrupted |= cancel.is_cancelled();
+            let chosen = arguments.of.is_empty() || arguments.of.contains(&letter.failure);
+            let done = match (&replayer, &target) {
+                _ if !chosen || interrupted => None,
+                (None, None) => None,
+                // Somebody else may have it by now.
+                (Some(_), _) if !queue.hide(&letter.message.receipt, turn(arguments.timeout)).await => None,
+                (Some(replayer), _) => Some(tokio::select! {
+                    done = again(replayer, &letter, &arguments) => done,
+                    error = interrupt::interrupted(&cancel) => {
+                        interrupted = true;
+                        Err(error)
+                    }
+                }),
+                (None, Some(target)) => Some(target.send(&letter.payload).await),
+            };
+            match done {
+                None => {}
+                Some(Ok(())) => {
+                    queue.delete(&letter.message.receipt).await?;
+                    redrive.succeeded += 1;
+                    continue;
+                }
+                Some(Err(error)) => redrive.failed.push(Failed {
+                    message_id: letter.message.id.clone(),
                     keys: letter.keys,
                     kind: error.kind().as_str().to_owned(),
                     message: error.to_string(),
-                });
+                }),
             }
+            kept.insert(letter.message.id, letter.message.receipt);
         }
+    }
+    for receipt in kept.values() {
+        queue.let_go(receipt).await;
     }
     match arguments.json {
         true => output::print_json(&redrive)?,
@@ -155,19 +176,9 @@ async fn again(replayer: &Replayer, letter: &Letter, arguments: &RedriveArgument
     }
 }
 
-fn groups(letters: &[Letter]) -> BTreeMap<String, Group> {
-    let mut groups = BTreeMap::<String, Group>::new();
-    for letter in letters {
-        let group = groups.entry(letter.failure.clone()).or_default();
-        group.messages += 1;
-        group.permanent = ErrorKind::from_name(&letter.failure).map(|kind| !kind.is_retryable());
-        let room = EXAMPLES.saturating_sub(group.examples.len());
-        group.examples.extend(letter.keys.iter().take(room).cloned());
-        if group.message.is_empty() {
-            group.message.clone_from(&letter.words);
-        }
-    }
-    groups
+/// How long a message stays hidden while it is worked on.
+fn turn(timeout: Duration) -> Duration {
+    timeout.saturating_add(Duration::from_secs(60))
 }
 
 impl Letter {
@@ -182,8 +193,7 @@ impl Letter {
             }
             None => {
                 let words = message.attributes.get("ErrorMessage").cloned().unwrap_or_default();
-                let told: Value = serde_json::from_str(&words).unwrap_or_default();
-                (message.body.clone(), text(&told["failed"][0]["error"]), words)
+                (message.body.clone(), failure_in(&words).unwrap_or_default().to_owned(), words)
             }
         };
         let failure = if failure.is_empty() { UNKNOWN.to_owned() } else { failure };
@@ -191,6 +201,16 @@ impl Letter {
         find_keys(&serde_json::from_str(&payload).unwrap_or_default(), &mut keys);
         Self { message, payload, failure, words: words.chars().take(WORDS).collect(), keys }
     }
+}
+
+/// The type of a failure, from the message of a function error. Lambda notes the first kilobyte of it alone ("Dead-letter queues" in the
+/// AWS Lambda Developer Guide), so that it need not be whole JSON.
+fn failure_in(words: &str) -> Option<&'static str> {
+    let words = words.strip_prefix("{\"failed\":[{")?;
+    let kinds = words.split("\"error\":\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default());
+    let mut kinds = kinds.filter_map(|name| ErrorKind::from_name(name).map(ErrorKind::as_str));
+    let first = kinds.next()?;
+    Some(if kinds.all(|kind| kind == first) { first } else { FunctionError::SEVERAL })
 }
 
 /// Keys of objects, wherever an event has them, as they are written there.
@@ -214,6 +234,17 @@ fn find_keys(value: &Value, keys: &mut Vec<String>) {
 }
 
 impl Redrive {
+    fn count(&mut self, letter: &Letter) {
+        let group = self.groups.entry(letter.failure.clone()).or_default();
+        group.messages += 1;
+        group.permanent = ErrorKind::from_name(&letter.failure).map(|kind| !kind.is_retryable());
+        let room = EXAMPLES.saturating_sub(group.examples.len());
+        group.examples.extend(letter.keys.iter().take(room).cloned());
+        if group.message.is_empty() {
+            group.message.clone_from(&letter.words);
+        }
+    }
+
     fn show(&self, acted: bool) -> Result<(), Failure> {
         let mut table = Table::default();
         table.title(&self.queue);
@@ -273,15 +304,26 @@ mod tests {
 
     #[test]
     fn a_function_s_own_queue_tells_why_in_attributes() {
-        let told = json!({"failed": [{"error": "malformed"}]}).to_string();
-        let with = letter(&event(), &[("ErrorCode", "200"), ("ErrorMessage", &told)]);
-        assert_eq!(with.failure, "malformed");
+        let failed = |kind: &str, message: &str| json!({"bucket": "films", "error": kind, "key": "videos/1_a.mp4", "message": message});
+        let told = |failed: Vec<Value>| json!({"failed": failed, "succeeded": 1}).to_string();
+        let of = |words: &str| letter(&event(), &[("ErrorCode", "200"), ("ErrorMessage", words)]).failure;
+        // A message may quote what it likes.
+        let malformed = told(vec![failed("malformed", "\"error\":\"denied\"")]);
+        assert_eq!(of(&malformed), "malformed");
+        assert_eq!(of(&told(vec![failed("denied", "a"), failed("denied", "b")])), "denied");
+        assert_eq!(of(&told(vec![failed("denied", "a"), failed("timeout", "b")])), "several");
+        // Lambda cuts it off.
+        let long = told(vec![failed("unavailable", &"x".repeat(5000))]);
+        assert_eq!(of(long.get(..1024).unwrap_or_default()), "unavailable");
+        for words in ["", "{}", "{\"failed\":[{\"bucket\":\"fil", "Task timed out after 3.00 seconds"] {
+            assert_eq!(of(words), UNKNOWN, "{words}");
+        }
         let without = letter(&event(), &[]);
         assert_eq!((without.failure.as_str(), without.payload), (UNKNOWN, event().to_string()));
         // A message inside a message, and what is no JSON at all.
         let inside = json!({"Records": [{"body": event().to_string()}]});
         assert_eq!(letter(&inside, &[]).keys, ["videos/1_a.mp4"]);
-        let strange = Letter::read(Message::of("hello".to_owned(), std::collections::HashMap::new()));
+        let strange = Letter::read(Message::of("hello".to_owned(), HashMap::new()));
         assert_eq!(
             (strange.failure.as_str(), strange.payload.as_str(), strange.keys.len()),
             (UNKNOWN, "hello", 0)

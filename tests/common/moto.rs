@@ -129,6 +129,18 @@ impl Moto {
         Ok((reply.bytes().await?.to_vec(), value))
     }
 
+    /// The actions of services that name them in a header (`AmazonSQS.ReceiveMessage`), in their order.
+    pub(crate) async fn targets(&self) -> Outcome<Vec<String>> {
+        let reply = self.ask(Method::GET, "requests", Vec::new()).await?;
+        let seen = json_of(reply).await?;
+        Ok(seen
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|seen| seen["target"].as_str().map(str::to_owned))
+            .collect())
+    }
+
     /// The actions that were refused: method, path and Secrets Manager's target.
     pub(crate) async fn refused(&self) -> Outcome<Vec<String>> {
         let reply = self.ask(Method::GET, "requests", Vec::new()).await?;

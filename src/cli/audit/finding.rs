@@ -29,12 +29,14 @@ pub(in crate::cli) enum FindingKind {
     UnusableName,
     /// There is a row, and no such object
     RowWithoutObject,
+    /// It cannot be looked at: a folder, a file, an object, or its thumbnail
+    Unreadable,
 }
 
 impl FindingKind {
     /// Whether doing the job again makes it good.
     pub(super) const fn can_be_mended(self) -> bool {
-        !matches!(self, Self::Doubles | Self::UnusableName | Self::RowWithoutObject)
+        !matches!(self, Self::Doubles | Self::UnusableName | Self::RowWithoutObject | Self::Unreadable)
     }
 
     pub(super) fn name(self) -> String {

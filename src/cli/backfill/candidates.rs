@@ -1,9 +1,9 @@
 //! Which objects there are to work on.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::Read as _;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -12,10 +12,11 @@ use globset::{Glob, GlobMatcher};
 use tokio::sync::mpsc::Sender;
 
 use super::super::arguments::BackfillArguments;
+use super::journal::Outcome;
 use crate::ErrorKind;
 use crate::job_error::JobError;
 use crate::object_name::KeyRules;
-use crate::store::{ETag, ListObjects, ListedObject, kind_of_io};
+use crate::store::{ETag, ListObjects, ListedObject, ListingFault, kind_of_io};
 
 /// An object to work on.
 #[derive(Debug, Clone)]
@@ -24,6 +25,15 @@ pub(super) struct Candidate {
     /// `None` where it was named, not listed.
     pub(super) etag: Option<ETag>,
     pub(super) size: Option<u64>,
+    /// What came of it already: it cannot be listed, or is none of the job's although somebody named it.
+    pub(super) refused: Option<Outcome>,
+}
+
+impl Candidate {
+    fn of_fault(fault: ListingFault) -> Self {
+        let refused = Some(Outcome::failed(fault.kind, &fault.message));
+        Self { key: fault.key, etag: None, size: None, refused }
+    }
 }
 
 /// What of a listing is wanted.
@@ -35,7 +45,7 @@ pub(super) struct Filter {
     exclude: Vec<GlobMatcher>,
     after: Option<SystemTime>,
     before: Option<SystemTime>,
-    keys: Option<Vec<String>>,
+    keys: Option<PathBuf>,
 }
 
 impl Filter {
@@ -53,6 +63,9 @@ impl Filter {
             };
             patterns.iter().map(glob).collect::<Result<Vec<_>, _>>()
         };
+        if let Some(path) = arguments.keys_from.as_deref().filter(|path| path.as_os_str() != "-") {
+            File::open(path).map_err(of_keys(path))?;
+        }
         Ok(Self {
             prefix,
             key_rules,
@@ -60,13 +73,44 @@ impl Filter {
             exclude: globs("exclude", &arguments.exclude)?,
             after: arguments.modified_after,
             before: arguments.modified_before,
-            keys: arguments.keys_from.as_deref().map(read_keys).transpose()?,
+            keys: arguments.keys_from.clone(),
         })
     }
 
     fn wants_key(&self, key: &str) -> bool {
-        self.key_rules.skip_reason(key).is_none()
-            && (self.include.is_empty() || self.include.iter().any(|glob| glob.is_match(key)))
+        self.key_rules.skip_reason(key).is_none() && self.is_included(key)
+    }
+
+    /// Whether what could not be listed may be wanted, or hold what is. A folder's key ends with `/`.
+    fn may_want(&self, key: &str) -> bool {
+        match key.strip_suffix('/') {
+            Some(folder) => !self.exclude.iter().any(|glob| glob.is_match(folder) || glob.is_match(key)),
+            None => self.wants_key(key),
+        }
+    }
+
+    /// What a line of a list names; `None` where the globs leave it out. Blanks around a key are taken off where only that makes it one
+    /// of the job's.
+    fn named(&self, line: &[u8]) -> Option<Candidate> {
+        let candidate = |key, refused| Candidate { key, etag: None, size: None, refused };
+        let key = match key_of_line(line) {
+            Ok(key) => key,
+            Err(shown) => {
+                let refused = Outcome::failed(ErrorKind::Malformed, "the line is not UTF-8, as keys are");
+                return Some(candidate(shown, Some(refused)));
+            }
+        };
+        let reason = self.key_rules.skip_reason(&key);
+        let (key, refused) = match reason {
+            Some(_) if self.key_rules.skip_reason(key.trim()).is_none() => (key.trim().to_owned(), None),
+            Some(reason) => (key, Some(Outcome::Skipped { reason: Some(reason.to_string()) })),
+            None => (key, None),
+        };
+        self.is_included(&key).then(|| candidate(key, refused))
+    }
+
+    fn is_included(&self, key: &str) -> bool {
+        (self.include.is_empty() || self.include.iter().any(|glob| glob.is_match(key)))
             && !self.exclude.iter().any(|glob| glob.is_match(key))
     }
 
@@ -77,19 +121,47 @@ impl Filter {
     }
 }
 
-/// Keys, one a line; `-` is standard input.
-fn read_keys(path: &Path) -> Result<Vec<String>, JobError> {
-    let read = || match path.as_os_str() == "-" {
-        true => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map(|_| text)
-        }
-        false => fs::read_to_string(path),
+fn of_keys(path: &Path) -> impl Fn(io::Error) -> JobError + use<> {
+    let about = format!("--keys-from {}", path.display());
+    move |error| JobError::new(kind_of_io(&error), error).about(about.clone())
+}
+
+/// A line of a list of keys: the key, or a JSON string of it where it holds a line break or begins with a quotation mark.
+fn key_of_line(line: &[u8]) -> Result<String, String> {
+    let Ok(text) = str::from_utf8(line) else { return Err(String::from_utf8_lossy(line).into_owned()) };
+    Ok(serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()))
+}
+
+/// A key as a line of such a list.
+pub(in super::super) fn line_of_key(key: &str) -> String {
+    let is_plain =
+        key.trim() == key && !key.starts_with(['"', '\u{feff}']) && !key.contains(char::is_control);
+    if is_plain { key.to_owned() } else { serde_json::json!(key).to_string() }
+}
+
+/// The keys of a file, one a line, in their order. `-` is standard input.
+fn read_keys(path: &Path, mut take: impl FnMut(Candidate) -> bool, filter: &Filter) -> io::Result<()> {
+    let mut reader: Box<dyn BufRead> = match path.as_os_str() == "-" {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(BufReader::new(File::open(path)?)),
     };
-    let text = read().map_err(|error| {
-        JobError::new(kind_of_io(&error), error).about(format!("--keys-from {}", path.display()))
-    })?;
-    Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    let (mut line, mut is_first) = (Vec::new(), true);
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        let mut text = line.strip_suffix(b"\n").unwrap_or(&line);
+        text = text.strip_suffix(b"\r").unwrap_or(text);
+        if std::mem::take(&mut is_first) {
+            // The mark that some editors put in front of a text.
+            text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+        }
+        if !text.trim_ascii().is_empty()
+            && let Some(candidate) = filter.named(text)
+            && !take(candidate)
+        {
+            return Ok(());
+        }
+        line.clear();
+    }
+    Ok(())
 }
 
 /// Sends what is wanted and not done, and counts it in `total`.
@@ -100,30 +172,40 @@ pub(super) async fn list<S: ListObjects>(
     total: Arc<AtomicU64>,
     sender: Sender<Candidate>,
 ) -> Result<(), JobError> {
-    let is_done = |key: &str, etag: Option<&ETag>| {
+    let is_done = move |key: &str, etag: Option<&ETag>| {
         done.get(key).is_some_and(|done| done.is_none() || etag.is_none() || done.as_ref() == etag)
     };
+    if let Some(path) = filter.keys.clone() {
+        let failed = of_keys(&path);
+        let take = move |candidate: Candidate| {
+            if is_done(&candidate.key, None) {
+                return true;
+            }
+            total.fetch_add(1, Ordering::Relaxed);
+            // Who has enough reads no more.
+            sender.blocking_send(candidate).is_ok()
+        };
+        let read = tokio::task::spawn_blocking(move || read_keys(&path, take, &filter)).await;
+        let read = read.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
+        return read.map_err(failed);
+    }
     let send = async |candidate: Candidate| {
         total.fetch_add(1, Ordering::Relaxed);
-        // Who has enough reads no more.
         sender.send(candidate).await.is_ok()
     };
-    if let Some(keys) = &filter.keys {
-        for key in keys.iter().filter(|key| filter.wants_key(key) && !is_done(key, None)) {
-            if !send(Candidate { key: key.clone(), etag: None, size: None }).await {
-                break;
-            }
-        }
-        return Ok(());
-    }
     let mut after = None;
     loop {
         let page = store.list(&filter.prefix, after.as_deref()).await?;
         after = page.objects.last().map(|object| object.key.clone());
+        for fault in page.faults.into_iter().filter(|fault| filter.may_want(&fault.key)) {
+            if !is_done(&fault.key, None) && !send(Candidate::of_fault(fault)).await {
+                return Ok(());
+            }
+        }
         for object in page.objects {
             if filter.wants(&object) && !is_done(&object.key, Some(&object.etag)) {
                 let ListedObject { key, etag, size, .. } = object;
-                if !send(Candidate { key, etag: Some(etag), size: Some(size) }).await {
+                if !send(Candidate { key, etag: Some(etag), size: Some(size), refused: None }).await {
                     return Ok(());
                 }
             }
@@ -131,5 +213,31 @@ pub(super) async fn list<S: ListObjects>(
         if !page.more || after.is_none() {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_key_comes_back_from_its_line() {
+        for key in [
+            "videos/1_a.mp4",
+            " videos/1_a.mp4 ",
+            "a\nb\r\u{0}",
+            "\"a\"",
+            "\u{feff}a",
+            "한글\u{202e}",
+            "\"",
+            "null",
+            "7",
+        ] {
+            let line = line_of_key(key);
+            assert!(!line.contains('\n'), "{line}");
+            assert_eq!(key_of_line(line.as_bytes()).as_deref(), Ok(key), "{line}");
+        }
+        assert_eq!(line_of_key("videos/1_한글.mp4"), "videos/1_한글.mp4");
+        assert!(key_of_line(b"videos/\xff.mp4").is_err());
     }
 }

@@ -29,12 +29,22 @@ pub(super) enum Outcome {
     /// There would be something to do, were it not for `--dry-run`.
     Wanted,
     /// The key is none of the job's.
-    Skipped,
+    Skipped {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     Failed {
         kind: String,
         permanent: bool,
         message: String,
     },
+}
+
+impl Outcome {
+    pub(super) fn failed(kind: ErrorKind, message: &str) -> Self {
+        let permanent = !kind.is_retryable();
+        Self::Failed { kind: kind.as_str().to_owned(), permanent, message: message.to_owned() }
+    }
 }
 
 /// A line.
@@ -67,7 +77,7 @@ impl Entry {
     pub(super) fn of(candidate: &Candidate) -> Self {
         Self {
             key: candidate.key.clone(),
-            result: Outcome::Skipped,
+            result: candidate.refused.clone().unwrap_or(Outcome::Skipped { reason: None }),
             etag: candidate.etag.clone(),
             size: candidate.size,
             standing: None,
@@ -83,11 +93,7 @@ impl Entry {
     pub(super) fn failed(&mut self, error: &JobError) {
         let text = error.to_string();
         let prefix = format!("{}: ", self.key);
-        self.result = Outcome::Failed {
-            kind: error.kind().as_str().to_owned(),
-            permanent: !error.is_retryable(),
-            message: text.strip_prefix(&prefix).unwrap_or(&text).to_owned(),
-        };
+        self.result = Outcome::failed(error.kind(), text.strip_prefix(&prefix).unwrap_or(&text));
     }
 
     pub(super) fn take(&mut self, report: &Report) {
@@ -242,7 +248,7 @@ mod tests {
 
     fn entry(key: &str) -> Entry {
         let etag = Some(ETag::new("\"1\""));
-        Entry::of(&Candidate { key: key.to_owned(), etag, size: Some(7) })
+        Entry::of(&Candidate { key: key.to_owned(), etag, size: Some(7), refused: None })
     }
 
     fn failed(key: &str, kind: ErrorKind) -> Entry {

@@ -29,6 +29,9 @@ pub(super) struct Report {
     /// The most common reasons first.
     failures_by_kind: BTreeMap<String, u64>,
     pub(super) failures: Vec<FailedObject>,
+    /// Keys that are none of the job's, although somebody named them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<SkippedObject>,
     /// Keys that would be processed, with `--dry-run`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     wanted: Vec<String>,
@@ -42,6 +45,12 @@ pub(super) struct FailedObject {
     pub(super) message: String,
 }
 
+#[derive(Debug, Serialize)]
+struct SkippedObject {
+    key: String,
+    reason: String,
+}
+
 impl Report {
     pub(super) fn of(about: &str, journal: &Journal, complete: bool, dry_run: bool) -> Self {
         let mut report = Self {
@@ -53,6 +62,7 @@ impl Report {
             requests: 0,
             failures_by_kind: BTreeMap::new(),
             failures: Vec::new(),
+            skipped: Vec::new(),
             wanted: Vec::new(),
         };
         for entry in journal.entries() {
@@ -74,6 +84,9 @@ impl Report {
                     permanent: *permanent,
                     message: message.clone(),
                 });
+            }
+            Outcome::Skipped { reason: Some(reason) } => {
+                self.skipped.push(SkippedObject { key: entry.key.clone(), reason: reason.clone() });
             }
             Outcome::Wanted => self.wanted.push(entry.key.clone()),
             _ => {}
@@ -109,6 +122,12 @@ impl Report {
         if self.failures.len() > SHOWN {
             table.row("", &format!("and {} more; --report FILE has all", self.failures.len() - SHOWN));
         }
+        for skipped in self.skipped.iter().take(SHOWN) {
+            table.row("skipped", &format!("{}: {}", skipped.key, skipped.reason));
+        }
+        if self.skipped.len() > SHOWN {
+            table.row("", &format!("and {} more; --report FILE has all", self.skipped.len() - SHOWN));
+        }
         for key in &self.wanted {
             table.row("wanted", key);
         }
@@ -131,7 +150,7 @@ pub(super) const fn word(result: &Outcome) -> &'static str {
         Outcome::Unchanged => "unchanged",
         Outcome::Present => "present",
         Outcome::Wanted => "wanted",
-        Outcome::Skipped => "skipped",
+        Outcome::Skipped { .. } => "skipped",
         Outcome::Failed { .. } => "failed",
     }
 }

@@ -11,12 +11,14 @@ use aws_sdk_sqs::types::Message as SqsMessage;
 use crate::job_error::JobError;
 use crate::{ErrorKind, aws};
 
-/// How long a message that was received stays hidden from others: reading all of a queue and working on it takes its time.
-const HIDDEN: Duration = Duration::from_secs(900);
+/// How long a message that was received stays hidden from others, at least.
+pub(super) const HIDDEN: Duration = Duration::from_secs(900);
+/// The longest that SQS hides a message.
+const LONGEST_HIDDEN: Duration = Duration::from_secs(12 * 60 * 60);
 /// How long an answer is waited for when a queue seems empty. Short waits ask only some of SQS's servers.
 const WAIT_SECONDS: i32 = 1;
 /// The most that one request receives.
-const BATCH: i32 = 10;
+pub(super) const BATCH: u32 = 10;
 
 /// A message, hidden from others until it is deleted or let go.
 #[derive(Debug)]
@@ -25,13 +27,17 @@ pub(super) struct Message {
     pub(super) body: String,
     /// What Lambda notes beside it when it is the dead-letter queue of a function.
     pub(super) attributes: HashMap<String, String>,
-    receipt: String,
+    pub(super) receipt: Receipt,
 }
+
+/// Names a message that was received, for as long as it is hidden.
+#[derive(Debug)]
+pub(super) struct Receipt(String);
 
 #[cfg(test)]
 impl Message {
     pub(super) fn of(body: String, attributes: HashMap<String, String>) -> Self {
-        Self { id: "m".to_owned(), body, attributes, receipt: String::new() }
+        Self { id: "m".to_owned(), body, attributes, receipt: Receipt(String::new()) }
     }
 }
 
@@ -59,49 +65,46 @@ impl Queue {
         Ok(Self { client, url })
     }
 
-    /// All messages that are there now, at most so many.
-    pub(super) async fn receive_all(&self, most: usize) -> Result<Vec<Message>, JobError> {
-        let mut messages: Vec<Message> = Vec::new();
-        while messages.len() < most {
-            let request = self
-                .client
-                .receive_message()
-                .queue_url(&self.url)
-                .max_number_of_messages(BATCH)
-                .visibility_timeout(i32::try_from(HIDDEN.as_secs()).unwrap_or(i32::MAX))
-                .wait_time_seconds(WAIT_SECONDS)
-                .message_attribute_names("All");
-            let received = request.send().await;
-            let received = received.map_err(|error| failed(&self.url, "sqs:ReceiveMessage", &error))?;
-            if received.messages().is_empty() {
-                break;
-            }
-            messages.extend(received.messages().iter().map(message));
-        }
-        Ok(messages)
+    /// The next messages, at most so many; none when the queue is empty. They are hidden from others for so long.
+    pub(super) async fn receive(&self, most: usize, hidden: Duration) -> Result<Vec<Message>, JobError> {
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(i32::try_from(most).unwrap_or(i32::MAX))
+            .visibility_timeout(seconds(hidden))
+            .wait_time_seconds(WAIT_SECONDS)
+            .message_attribute_names("All");
+        let received = request.send().await;
+        let received = received.map_err(|error| failed(&self.url, "sqs:ReceiveMessage", &error))?;
+        Ok(received.messages().iter().map(message).collect())
     }
 
-    pub(super) async fn delete(&self, message: &Message) -> Result<(), JobError> {
-        let request = self.client.delete_message().queue_url(&self.url).receipt_handle(&message.receipt);
+    pub(super) async fn delete(&self, receipt: &Receipt) -> Result<(), JobError> {
+        let request = self.client.delete_message().queue_url(&self.url).receipt_handle(&receipt.0);
         let deleted = request.send().await;
         deleted.map(drop).map_err(|error| failed(&self.url, "sqs:DeleteMessage", &error))
     }
 
+    /// Hides a message for so long from now on; whether that is still ours to do.
+    pub(super) async fn hide(&self, receipt: &Receipt, time: Duration) -> bool {
+        let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(&receipt.0);
+        request.visibility_timeout(seconds(time)).send().await.is_ok()
+    }
+
     /// Lets others have it right away. Where that is refused, they have it when its time is over.
-    pub(super) async fn let_go(&self, message: &Message) {
-        let request = self
-            .client
-            .change_message_visibility()
-            .queue_url(&self.url)
-            .receipt_handle(&message.receipt)
-            .visibility_timeout(0);
-        let _ = request.send().await;
+    pub(super) async fn let_go(&self, receipt: &Receipt) {
+        self.hide(receipt, Duration::ZERO).await;
     }
 
     pub(super) async fn send(&self, body: &str) -> Result<(), JobError> {
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
         sent.map(drop).map_err(|error| failed(&self.url, "sqs:SendMessage", &error))
     }
+}
+
+fn seconds(time: Duration) -> i32 {
+    i32::try_from(time.min(LONGEST_HIDDEN).as_secs()).unwrap_or(i32::MAX)
 }
 
 fn message(message: &SqsMessage) -> Message {
@@ -113,7 +116,7 @@ fn message(message: &SqsMessage) -> Message {
         id: message.message_id().unwrap_or_default().to_owned(),
         body: message.body().unwrap_or_default().to_owned(),
         attributes,
-        receipt: message.receipt_handle().unwrap_or_default().to_owned(),
+        receipt: Receipt(message.receipt_handle().unwrap_or_default().to_owned()),
     }
 }
 
