@@ -14,6 +14,7 @@
 //! | SNS | that of the message | as S3 | as S3 |
 //! | EventBridge | none: keys come as they are | as S3 | as S3; the target's own DLQ only gets what Lambda did not take |
 //! | direct `{"bucket", "key"}` | none | as S3 | the caller sees the error; invoked asynchronously, as S3 |
+//! | an array of EventBridge Pipes | that of each element | as S3; of SQS messages, as SQS | the pipe's |
 //! | SQS, around any of these | that of the message | `{"batchItemFailures": […], "results": […]}` | the queue's redrive policy |
 //! | S3 Batch Operations | form; with a `+` in it, also `%XX` alone | a result code for each task | the job's completion report |
 //!

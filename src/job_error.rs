@@ -51,6 +51,17 @@ impl JobError {
         self.subject.as_deref()
     }
 
+    /// Whether the object has no byte.
+    pub(crate) fn is_of_empty_object(&self) -> bool {
+        let source = || self.source.downcast_ref::<SourceError>();
+        match self.source.downcast_ref::<Error>() {
+            Some(Error::Empty) => true,
+            #[cfg(feature = "remote")]
+            Some(Error::Source(SourceError::Empty)) => true,
+            _ => matches!(source(), Some(SourceError::Empty)),
+        }
+    }
+
     /// Whether trying again may help; see [`ErrorKind::is_retryable`].
     pub const fn is_retryable(&self) -> bool {
         self.kind.is_retryable()

@@ -436,14 +436,28 @@ fn what_is_damaged_ends_with_6() -> TestResult {
     let folder = tempfile::tempdir()?;
     let store = folder.path().join("store");
     let cut = &fs::read(fixture("h264_front.mp4"))?[..1000];
-    let cases =
-        [("1_empty.mp4", &b""[..]), ("1_garbage.mp4", b"this is no video at all"), ("1_cut.mp4", cut)];
-    for (name, bytes) in cases {
+    let foreign = &b"NSVf\x1c\0\0\0\xff\xff\xff\xff"[..];
+    let cases = [
+        ("1_empty.mp4", &b""[..], 6),
+        ("1_garbage.mp4", b"this is no video at all", 6),
+        ("1_cut.mp4", cut, 6),
+        ("1_foreign.mp4", foreign, 5),
+    ];
+    for (name, bytes, code) in cases {
         let path = folder.path().join(name);
         fs::write(&path, bytes)?;
-        fails(&["probe", text(&path)?], 6, "malformed", name)?;
-        fails(&["grab", text(&path)?, "-o", "a.jpg"], 6, "malformed", name)?;
-        fails(&["process", text(&path)?, "--store", text(&store)?], 6, "malformed", name)?;
+        let kind = if code == 5 { "unsupported" } else { "malformed" };
+        fails(&["probe", text(&path)?], code, kind, name)?;
+        fails(&["grab", text(&path)?, "-o", "a.jpg"], code, kind, name)?;
+        let process = ["process", text(&path)?, "--store", text(&store)?];
+        if bytes.is_empty() {
+            // What mounts a bucket writes an empty object first, and the video next.
+            let output = posterframe(&process).output()?;
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            assert!(String::from_utf8(output.stdout)?.contains("the object is empty"));
+            continue;
+        }
+        fails(&process, code, kind, name)?;
     }
     let name = folder.path().join("2147483648_x.mp4");
     fs::copy(fixture("h264_front.mp4"), &name)?;

@@ -77,6 +77,15 @@ const READ: &[Expected] = &[
     expected("sns_test_event", Source::Sns, &[], TEST_EVENT),
     expected("sns_eventbridge", Source::Sns, &[(K1, SIZE, &[0])], &[]),
     expected("eventbridge", Source::EventBridge, &[(K1, SIZE, &[0])], &[]),
+    // EventBridge Pipes hands over an array.
+    expected(
+        "pipes_eventbridge",
+        Source::EventBridge,
+        &[(K1, SIZE, &[0])],
+        &[(1, "unsupported", "the fields hello.")],
+    ),
+    expected("pipes_direct", Source::Direct, &[(K1, None, &[0])], &[]),
+    expected("pipes_sqs", Source::Sqs, &[(K1, SIZE, &[0])], &[]),
     expected("eventbridge_deleted", Source::EventBridge, &[], &[(0, "skipped", "Object Deleted")]),
     expected("sqs_s3", Source::Sqs, &[(K1, SIZE, &[0])], &[]),
     expected(

@@ -776,11 +776,29 @@ fn failures_of_some_messages_are_told_to_the_queue() -> Outcome {
         let world = World::new().await?;
         world.s3.put("videos/1_a.mp4", &film()?)?;
         world.s3.put("videos/2_b.mp4", b"this is no video")?;
+        world.s3.put("videos/4_empty.mp4", b"")?;
+        let empty = event(&["videos/4_empty.mp4"]);
         let (good, bad) = (event(&["videos/1_a.mp4"]), event(&["videos/2_b.mp4"]));
         let (gone, other) = (event(&["videos/3_gone.mp4"]), event(&["elsewhere/1_x.mp4"]));
         let mut function = world.function()?;
         let answer =
             function.invoke(&sqs(&[("a", &good), ("b", &bad), ("c", &gone), ("d", &other)]))?.response()?;
+        assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "b"}]), "{answer}");
+        // What mounts a bucket writes an empty object first: there is nothing to do, and that is said.
+        let messages = [event(&["videos/4_empty.mp4"]), batch("videos/4_empty.mp4"), sqs(&[("e", &empty)])];
+        for message in &messages {
+            let answer = function.invoke(message)?.response()?.to_string();
+            assert!(answer.contains("skipped") && answer.contains("the object is empty"), "{answer}");
+            assert!(
+                !answer.contains("itemIdentifier") && !answer.contains("Failure\",\"resultString"),
+                "{answer}"
+            );
+        }
+        // EventBridge Pipes hands over an array of messages, and reads the same answer.
+        let Value::Array(piped) = sqs(&[("b", &bad), ("d", &other)])["Records"].clone() else {
+            return Err("no array".into());
+        };
+        let answer = function.invoke(&Value::Array(piped))?.response()?;
         assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "b"}]), "{answer}");
         // Without a queue, all are tried and one failure is the function's.
         let (kind, message) = function.invoke(&event(&["videos/2_b.mp4", "videos/1_a.mp4"]))?.error()?;

@@ -471,6 +471,7 @@ impl Session {
             },
             Failure::Empty => Error::Empty,
             Failure::NotMedia { reason } => Error::NotMedia { reason },
+            Failure::UnsupportedContainer { name } => Error::UnsupportedContainer { name: name.into() },
             Failure::NoVideo { found } => Error::NoVideo { found },
             Failure::NoCover => Error::NoCover,
             Failure::NoDecoder { codec } => Error::NoDecoder { codec },

@@ -141,6 +141,7 @@ pub(super) enum Failure {
     Reader { offset: u64, message: String },
     Empty,
     NotMedia { reason: String },
+    UnsupportedContainer { name: String },
     NoVideo { found: String },
     NoCover,
     NoDecoder { codec: String },
@@ -162,6 +163,7 @@ impl From<Error> for Failure {
         match error {
             Error::Empty => Self::Empty,
             Error::NotMedia { reason } => Self::NotMedia { reason },
+            Error::UnsupportedContainer { name } => Self::UnsupportedContainer { name: name.into_owned() },
             Error::NoVideo { found } => Self::NoVideo { found },
             Error::NoCover => Self::NoCover,
             Error::NoDecoder { codec } => Self::NoDecoder { codec },

@@ -15,6 +15,9 @@ pub(super) fn read(event: &Value, depth: usize) -> Result<(Source, Vec<Record>),
         return Err(EventError::TooDeep);
     }
     let unknown = || EventError::unknown_shape(event);
+    if let Some(events) = event.as_array() {
+        return in_array(events, depth).ok_or_else(unknown);
+    }
     let fields = event.as_object().ok_or_else(unknown)?;
     if let Some(records) = fields.get("Records").and_then(Value::as_array) {
         return in_records(records, depth).ok_or_else(unknown);
@@ -32,6 +35,23 @@ pub(super) fn read(event: &Value, depth: usize) -> Result<(Source, Vec<Record>),
         return read(event, depth + 1);
     }
     direct::read(fields).map(|record| (Source::Direct, vec![record])).ok_or_else(unknown)
+}
+
+/// Reads the events that EventBridge Pipes hands over together ("Amazon EventBridge Pipes batching and concurrency"); `None` if not one
+/// of them is known.
+fn in_array(events: &[Value], depth: usize) -> Option<(Source, Vec<Record>)> {
+    let mut source = None;
+    let mut all = Vec::with_capacity(events.len());
+    for event in events {
+        match read(event, depth + 1) {
+            Ok((of_event, records)) => {
+                source = Some(of_event);
+                all.extend(records);
+            }
+            Err(error) => all.push(Record::unreadable(error)),
+        }
+    }
+    Some((source?, all))
 }
 
 /// Reads S3's and SNS's `Records`; `None` if they are neither's.

@@ -22,7 +22,8 @@ pub(super) struct Message {
 
 /// The messages, if the event is a batch of them.
 pub(super) fn messages(event: &Value) -> Option<&[Value]> {
-    let records = event.get("Records")?.as_array()?;
+    // EventBridge Pipes hands over the messages alone, and reads the same reply.
+    let records = event.as_array().or_else(|| event.get("Records")?.as_array())?;
     let is_message = |record: &Value| {
         text(record, "/eventSource") == Some("aws:sqs")
             || record.get("messageId").is_some() && record.get("body").is_some()

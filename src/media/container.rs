@@ -3,6 +3,7 @@
 pub(super) mod analysis;
 pub(super) mod describe;
 pub(super) mod encryption;
+pub(super) mod foreign;
 pub(super) mod formats;
 mod h264_sps;
 mod interval;

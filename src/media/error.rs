@@ -29,6 +29,12 @@ pub enum Error {
         /// What libav says.
         reason: String,
     },
+    /// The file is in a container that is known, and left out.
+    #[error("{name}: this kind of file is not supported")]
+    UnsupportedContainer {
+        /// The container's name.
+        name: Cow<'static, str>,
+    },
     /// The container is fine, but holds no video.
     #[error("there is no video in it (streams: {found})")]
     NoVideo {
@@ -198,7 +204,8 @@ impl Error {
             Self::DecoderDied { .. } => ErrorKind::Malformed,
             #[cfg(feature = "cage")]
             Self::NoCage { .. } => ErrorKind::Internal,
-            Self::NoVideo { .. }
+            Self::UnsupportedContainer { .. }
+            | Self::NoVideo { .. }
             | Self::NoCover
             | Self::NoDecoder { .. }
             | Self::Encrypted { .. }

@@ -14,6 +14,7 @@ use crate::limits::{Limit, Limits};
 use crate::media::container::analysis::prepare;
 use crate::media::container::describe::{describe_stream, encryptions};
 use crate::media::container::encryption::Encryption;
+use crate::media::container::foreign;
 use crate::media::container::formats::{Handling, Opening, handling, refused};
 use crate::media::container::last_sound;
 use crate::media::container::parameters::Allowance;
@@ -156,7 +157,7 @@ impl<'r> Media<'r> {
     /// ```
     ///
     /// # Errors
-    /// - [`Error::Empty`], [`Error::NotMedia`]: there is nothing to read in it.
+    /// - [`Error::Empty`], [`Error::NotMedia`], [`Error::UnsupportedContainer`]: there is nothing to read in it.
     /// - [`Error::TooExpensive`]: it is built to cost.
     /// - [`Error::Read`], [`Error::ReaderPanicked`]: the reader failed.
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as `options` says.
@@ -184,6 +185,9 @@ impl<'r> Media<'r> {
         let limits = options.limits;
         if input.size() == 0 {
             return Err(Error::Empty);
+        }
+        if let Some(name) = foreign::name(input.peek(0, foreign::HEAD_BYTES)?) {
+            return Err(Error::UnsupportedContainer { name: name.into() });
         }
         // Times before the end are known once the file is open.
         let wanted =

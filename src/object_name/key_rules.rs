@@ -49,6 +49,8 @@ pub enum SkipReason {
         /// Those endings.
         suffixes: Vec<String>,
     },
+    /// The object has no byte. Programs that mount a bucket write one before the video itself, which has an event of its own.
+    Empty,
 }
 
 impl fmt::Display for SkipReason {
@@ -59,6 +61,7 @@ impl fmt::Display for SkipReason {
             Self::OtherSuffix { suffixes } => {
                 write!(f, "the key has none of VIDEO_SUFFIXES {:?}", suffixes.join(","))
             }
+            Self::Empty => f.write_str("the object is empty"),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::catalog::{AssetRow, Catalog, ContentLook, FoundRow, KnownRows, NewContent, Registered};
 use crate::job_error::JobError;
-use crate::object_name::ContentId;
+use crate::object_name::{ContentId, SkipReason};
 use crate::store::{Condition, ETag, NewObject, ObjectDescription, Store, StoreError};
 use crate::{CancelToken, ErrorKind, Ledger, telemetry};
 
@@ -511,7 +511,12 @@ impl<S: Store, C: Catalog> Job<S, C> {
         }
         let target = self.target(video)?;
         telemetry::started(key);
-        let attempt = Attempt::new(self, video, &target).run().await;
-        Ok(attempt.map_err(|error| error.about(key))?.after(started.elapsed()))
+        let report = match Attempt::new(self, video, &target).run().await {
+            Err(error) if error.is_of_empty_object() => {
+                Report::skipped(&SkipReason::Empty, self.store.bucket(), key)
+            }
+            attempt => attempt.map_err(|error| error.about(key))?,
+        };
+        Ok(report.after(started.elapsed()))
     }
 }

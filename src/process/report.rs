@@ -8,7 +8,7 @@ use super::choice::PosterAt;
 use super::marker::Marker;
 use super::target::Target;
 use crate::cage::Layers;
-use crate::object_name::{ContentId, KeyRules};
+use crate::object_name::{ContentId, KeyRules, SkipReason};
 use crate::source::milliseconds;
 use crate::{FrameReason, Ledger, telemetry};
 
@@ -104,9 +104,12 @@ pub struct Report {
 impl Report {
     /// The report for a key that is none of the job's; `None` for any other.
     pub(crate) fn of_skipped(rules: &KeyRules, bucket: &str, key: &str) -> Option<Self> {
-        let reason = rules.skip_reason(key)?;
-        telemetry::skipped(key, &reason);
-        Some(Self { reason: Some(reason.to_string()), ..Self::new(Status::Skipped, bucket, key) })
+        Some(Self::skipped(&rules.skip_reason(key)?, bucket, key))
+    }
+
+    pub(super) fn skipped(reason: &SkipReason, bucket: &str, key: &str) -> Self {
+        telemetry::skipped(key, reason);
+        Self { reason: Some(reason.to_string()), ..Self::new(Status::Skipped, bucket, key) }
     }
 
     pub(super) fn of(

@@ -14,7 +14,7 @@ use super::reading::Reading;
 use super::{Job, RemoteVideo, SourceVersion, StepTimes, Target, VideoSource as _};
 use crate::catalog::{AssetRow, Catalog};
 use crate::job_error::JobError;
-use crate::object_name::ContentId;
+use crate::object_name::{ContentId, SkipReason};
 use crate::picture::compare::Sketch;
 use crate::store::{ObjectDescription, ReadObject as _, S3Store, Store as _};
 use crate::{Bounds, ErrorKind, FrameReason, Ledger, telemetry};
@@ -126,6 +126,12 @@ impl<C: Catalog> Job<S3Store, C> {
         telemetry::started(key);
         for _ in 0..MAX_STARTS {
             let attempt = self.compare_once(video, &target, &mut comparison).await;
+            if attempt.as_ref().is_err_and(JobError::is_of_empty_object) {
+                telemetry::skipped(key, &SkipReason::Empty);
+                comparison = Comparison::new(self.store.bucket(), key);
+                comparison.findings.push(SkipReason::Empty.to_string());
+                return Ok(comparison.after(started.elapsed()));
+            }
             if attempt.map_err(|error| error.about(key))?.is_some() {
                 telemetry::compared(key, &comparison.findings, comparison.psnr_db);
                 return Ok(comparison.after(started.elapsed()));

@@ -1,0 +1,139 @@
+//! Containers that are known by their first bytes and left out on purpose: they are named, not called damaged.
+//!
+//! libavformat without their demuxers takes some of them for what they are not, as program streams or sound. The first bytes are those
+//! that libavformat's own probes look for.
+
+/// Bytes that a name may depend on.
+pub(in crate::media) const HEAD_BYTES: usize = 64;
+
+/// Containers that begin with these bytes.
+const BEGINNINGS: &[(&[u8], &str)] = &[
+    (b"pmpm\x01\0\0\0", "PMP (PlayStation Portable)"),
+    (b"NSVf", "NSV (Nullsoft Streaming Video)"),
+    (b"NSVs", "NSV (Nullsoft Streaming Video)"),
+    (b"DEXA", "DXA (Feeble Files)"),
+    (b"SMK2", "Smacker"),
+    (b"SMK4", "Smacker"),
+    (b"KB2", "Bink 2"),
+    (b"\x84\x10\xff\xff\xff\xff", "RoQ (id Software)"),
+    (b"Interplay MVE File\x1a\0\x1a", "MVE (Interplay)"),
+    (b"THP\0", "THP (Nintendo)"),
+    (b"NuppelVideo\0", "NuppelVideo"),
+    (b"MythTVVideo\0", "NuppelVideo (MythTV)"),
+    (b"ARMovie\n", "RPL (ARMovie)"),
+    (b"Packed Animation File V1.0\n", "PAF (Amazing Studio)"),
+    (b"LEITCH\0\0", "LXF (Leitch)"),
+    (b"\xf5\x46\x7a\xbd", "TY (TiVo)"),
+    (b"MLVI", "MLV (Magic Lantern)"),
+    (b"LUCAM-RECORDER", "SER"),
+    (b"DHAV", "DHAV (Dahua)"),
+    (b"DAHUA", "DHAV (Dahua)"),
+    (b"IMKH", "a recording of Hikvision"),
+    (b"BBCD", "Dirac"),
+    (b"BF&I", "BFI"),
+    (b"SIFF", "SIFF"),
+    (b"HNM4", "HNM (Cryo)"),
+    (b"MOVI", "MV (Silicon Graphics)"),
+    (b"FILM", "FILM (Sega)"),
+    (b"ipum", "IPU (PlayStation 2)"),
+    (b"wW\x10\0", "AVS"),
+    (b"VID\0", "VID (Bethesda)"),
+    (b"fLaC", "FLAC, which is sound alone"),
+    (b"caff", "CAF, which is sound alone"),
+    (b"#!AMR", "AMR, which is sound alone"),
+    (b"MThd", "MIDI, which is sound alone"),
+    (b"#EXTM3U", "a playlist (HLS), whose segments are other files"),
+    (b"ffconcat version", "a list of other files (ffconcat)"),
+];
+
+/// Containers that begin with four bytes of a family, a length, and these.
+const FORMS: &[(&[u8], &[u8], &str)] = &[
+    (b"RIFF", b"4XMV", "4XM (4X Technologies)"),
+    (b"RIFF", b"AMV ", "AMV"),
+    (b"RIFF", b"WAVE", "WAVE, which is sound alone"),
+    (b"FORM", b"WVQA", "VQA (Westwood)"),
+    (b"FORM", b"ANIM", "ANIM (IFF)"),
+    (b"FORM", b"MOVE", "MVE (Wing Commander III)"),
+    (b"FORM", b"RLV2", "RL2"),
+    (b"FORM", b"RLV3", "RL2"),
+    (b"FORM", b"AIFF", "AIFF, which is sound alone"),
+    (b"FORM", b"AIFC", "AIFF, which is sound alone"),
+    (b"ANIM", b"AHDR", "SMUSH (LucasArts)"),
+    (b"SANM", b"SHDR", "SMUSH (LucasArts)"),
+];
+
+/// The name of the container that a file with these first bytes is in, if it is one of those that are left out.
+pub(in crate::media) fn name(head: &[u8]) -> Option<&'static str> {
+    let begins = BEGINNINGS.iter().find(|(beginning, _)| head.starts_with(beginning)).map(|(_, name)| *name);
+    let form = || {
+        let kind = head.get(8..12)?;
+        FORMS.iter().find(|(family, of, _)| head.starts_with(family) && kind == *of).map(|(.., name)| *name)
+    };
+    begins.or_else(form).or_else(|| by_fields(head))
+}
+
+/// Those whose first bytes say little: further fields must be as they have to be.
+fn by_fields(head: &[u8]) -> Option<&'static str> {
+    match head {
+        // A version that Flash has had, and a length.
+        [b'F' | b'C' | b'Z', b'W', b'S', 1..=60, ..] => Some("SWF (Flash)"),
+        // A stream of video or sound, and a byte that is always the same.
+        [b'A', b'V', 1 | 2, _, 0x55, 0, ..] => Some("PVA (TechnoTrend)"),
+        [b'B', b'I', b'K', b'b'..=b'k', ..] => Some("Bink"),
+        // 12 bytes on: the Xbox's.
+        _ if head.get(12..16) == Some(b"xobX") => Some("XMV (Xbox)"),
+        _ if matches!(head.get(4..8), Some(b"RED1" | b"RED2")) => Some("R3D (RED)"),
+        _ => is_flic(head).then_some("FLIC (Autodesk)"),
+    }
+}
+
+/// The header of an FLI or FLC: its magic, a size that is not 0, 8 bits a pixel, flags of 0 or 3.
+fn is_flic(head: &[u8]) -> bool {
+    let field = |at: usize| Some(u16::from_le_bytes(head.get(at..at.checked_add(2)?)?.try_into().ok()?));
+    let is_size = |at: usize| field(at).is_some_and(|size| (1..=4096).contains(&size));
+    matches!(field(4), Some(0xaf11 | 0xaf12))
+        && is_size(8)
+        && is_size(10)
+        && field(12) == Some(8)
+        && matches!(field(14), Some(0 | 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_that_are_left_out_have_names() {
+        let cases: [(&[u8], &str); 12] = [
+            (b"AV\x01\x00\x55\x00\x10\x08", "PVA"),
+            (b"pmpm\x01\0\0\0\0\0\0\0", "PMP"),
+            (b"RIFF\x10\0\0\0" as &[u8], ""),
+            (b"RIFF\x10\0\0\x004XMVLIST", "4XM"),
+            (b"NSVf\x20\0\0\0", "NSV"),
+            (b"NSVsH264", "NSV"),
+            (b"FWS\x05\x20\0\0\0", "SWF"),
+            (b"CWS\x09\x20\0\0\0", "SWF"),
+            (b"ZWS\x0d\x20\0\0\0", "SWF"),
+            (b"DEXA\0\0\0\0", "DXA"),
+            (b"\0\x01\0\0\x12\xaf\x0a\0\x40\x01\xc8\0\x08\0\x03\0", "FLIC"),
+            (b"\0\0\0\0\0\0\0\0\0\0\0\0xobX", "XMV"),
+        ];
+        for (head, expected) in cases {
+            let name = name(head).unwrap_or_default();
+            assert!(name.starts_with(expected) && name.is_empty() == expected.is_empty(), "{head:?}: {name}");
+        }
+        // Words that begin so, and what is supported.
+        for head in [
+            &b"AVI is a container"[..],
+            b"FWS is a word",
+            b"RIFF\x10\0\0\0AVI LIST",
+            b"\0\0\0\x18ftypmp42",
+            b"\x1a\x45\xdf\xa3",
+            b"GIF89a",
+            b"FLV\x01",
+            b"",
+        ] {
+            assert_eq!(name(head), None, "{head:?}");
+        }
+    }
+}
