@@ -48,9 +48,10 @@ resource "aws_sqs_queue" "events" {
   name                       = var.function_name
   delay_seconds              = var.queue_delay
   visibility_timeout_seconds = coalesce(var.visibility_timeout, 6 * var.timeout)
-  message_retention_seconds  = 345600
-  sqs_managed_sse_enabled    = true
-  tags                       = var.tags
+  # Ten days for a flood, or an outage over a long weekend; the failure queue has four more.
+  message_retention_seconds = 864000
+  sqs_managed_sse_enabled   = true
+  tags                      = var.tags
 
   redrive_policy = local.keeps_failures ? jsonencode({
     deadLetterTargetArn = local.failure_arn

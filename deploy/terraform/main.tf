@@ -55,7 +55,7 @@ locals {
       var.bastion.port == 22 ? {} : { BASTION_PORT = tostring(var.bastion.port) },
     ),
     var.video_prefix == "videos/" ? {} : { VIDEO_PREFIX = var.video_prefix },
-    join(",", var.video_suffixes) == ".mp4" ? {} : { VIDEO_SUFFIXES = join(",", var.video_suffixes) },
+    join(",", distinct([for suffix in var.video_suffixes : lower(suffix)])) == ".mp4" ? {} : { VIDEO_SUFFIXES = join(",", var.video_suffixes) },
     var.thumbnail_prefix == "thumbnails/" ? {} : { THUMBNAIL_PREFIX = var.thumbnail_prefix },
     var.thumbnail_key == null ? {} : { THUMBNAIL_KEY = var.thumbnail_key },
     local.writes ? {} : { MODE = var.mode },

@@ -162,9 +162,9 @@ variable "video_prefix" {
 }
 
 variable "video_suffixes" {
-  description = "Endings of the videos' names. S3 tells upper from lower case in its filters: name both if both come."
+  description = "Endings of the videos' names. S3 tells upper from lower case in its filters, the function does not: name all that come."
   type        = list(string)
-  default     = [".mp4"]
+  default     = [".mp4", ".MP4"]
 
   validation {
     condition     = length(var.video_suffixes) > 0 && alltrue([for suffix in var.video_suffixes : startswith(suffix, ".") && !strcontains(suffix, "/")])
@@ -345,9 +345,20 @@ variable "failure_destination" {
 # Alarms
 
 variable "create_alarms" {
-  description = "Whether alarms on errors, throttles and failed events are made."
+  description = "Whether alarms on errors, throttles, failing objects, waiting messages and failed events are made."
   type        = bool
   default     = true
+}
+
+variable "queue_age_alarm" {
+  description = "Seconds that a message may wait in the queue before an alarm tells of it; queue_delay comes on top."
+  type        = number
+  default     = 900
+
+  validation {
+    condition     = var.queue_age_alarm >= 60
+    error_message = "queue_age_alarm: at least 60 s, CloudWatch's own resolution."
+  }
 }
 
 variable "alarm_actions" {

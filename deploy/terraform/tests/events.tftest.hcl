@@ -17,10 +17,6 @@ variables {
 }
 
 run "s3_calls_the_function" {
-  variables {
-    video_suffixes = [".mp4", ".MP4"]
-  }
-
   assert {
     condition = (
       aws_lambda_permission.bucket[0].principal == "s3.amazonaws.com"
@@ -102,6 +98,17 @@ run "queue" {
     error_message = "Messages come again too early, or are given up too early."
   }
 
+  # A flood waits for days, and somebody is told long before it expires.
+  assert {
+    condition = (
+      aws_sqs_queue.events[0].message_retention_seconds == 864000
+      && aws_cloudwatch_metric_alarm.this["age"].metric_name == "ApproximateAgeOfOldestMessage"
+      && aws_cloudwatch_metric_alarm.this["age"].dimensions == tomap({ QueueName = "films" })
+      && aws_cloudwatch_metric_alarm.this["age"].threshold == 900
+    )
+    error_message = "Messages that wait are not told of."
+  }
+
   assert {
     condition = (
       aws_lambda_event_source_mapping.queue[0].function_response_types == toset(["ReportBatchItemFailures"])
@@ -178,6 +185,7 @@ run "a_higher_reservation_is_taken" {
     visibility_timeout   = 3600
     max_receive_count    = 9
     queue_delay          = 60
+    queue_age_alarm      = 600
     create_failure_queue = false
     failure_destination  = { arn = "arn:aws:sqs:eu-central-1:111122223333:dead" }
   }
@@ -190,6 +198,7 @@ run "a_higher_reservation_is_taken" {
       && aws_sqs_queue.events[0].delay_seconds == 60
       && jsondecode(aws_sqs_queue.events[0].redrive_policy) == { deadLetterTargetArn = "arn:aws:sqs:eu-central-1:111122223333:dead", maxReceiveCount = 9 }
       && aws_cloudwatch_metric_alarm.this["failures"].dimensions == tomap({ QueueName = "dead" })
+      && aws_cloudwatch_metric_alarm.this["age"].threshold == 660
     )
     error_message = "What was given is not taken."
   }

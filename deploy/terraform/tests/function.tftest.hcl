@@ -57,6 +57,19 @@ run "defaults" {
   }
 
   assert {
+    condition = (
+      one([for query in aws_cloudwatch_metric_alarm.outcomes[0].metric_query : query.expression if query.id == "failing"]) == "FILL(denied, 0) + FILL(config, 0) + FILL(unavailable, 0) + FILL(timeout, 0) + FILL(unstarted, 0) + FILL(internal, 0)"
+      && alltrue([
+        for query in aws_cloudwatch_metric_alarm.outcomes[0].metric_query : [for metric in query.metric : [metric.namespace, metric.metric_name, metric.dimensions]] == [["posterframe", "Records", tomap({ FunctionName = "films", Outcome = query.id })]]
+        if query.id != "failing"
+      ])
+      && aws_cloudwatch_metric_alarm.outcomes[0].evaluation_periods == 3
+      && aws_cloudwatch_metric_alarm.outcomes[0].datapoints_to_alarm == 2
+    )
+    error_message = "Objects that fail are not told of before they are given up."
+  }
+
+  assert {
     condition     = length(aws_ecr_repository.this) == 0 && length(aws_security_group.this) == 0 && length(aws_iam_role.batch) == 0
     error_message = "Something is made that nobody asked for."
   }
@@ -222,7 +235,7 @@ run "drop_in_touches_the_function_alone" {
       length(aws_iam_role.this) + length(aws_iam_role_policy.this) + length(aws_cloudwatch_log_group.this) + length(aws_lambda_permission.bucket)
       + length(aws_lambda_function_event_invoke_config.this) + length(aws_sqs_queue.events) + length(aws_sqs_queue.failures)
       + length(aws_sqs_queue_policy.events) + length(aws_lambda_event_source_mapping.queue)
-      + length(aws_cloudwatch_event_rule.this) + length(aws_s3_bucket_notification.this) + length(aws_cloudwatch_metric_alarm.this)
+      + length(aws_cloudwatch_event_rule.this) + length(aws_s3_bucket_notification.this) + length(aws_cloudwatch_metric_alarm.this) + length(aws_cloudwatch_metric_alarm.outcomes)
       + length(aws_security_group.this) + length(aws_ecr_repository.this) + length(aws_iam_role.batch)
     )
     error_message = "Something besides the function is made."
