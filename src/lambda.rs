@@ -70,8 +70,11 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
     // Lambda's own default for logs that programs read.
     let fallback = LogSettings::new(LogFormat::Json);
     let config = LambdaConfig::from_env();
-    let log = config.as_ref().map_or(&fallback, |config| &config.log);
-    logging::start(log, Stream::Output)?;
+    let mut log = config.as_ref().map_or(fallback, |config| config.log.clone());
+    // The runtime repeats every error that the function has reported.
+    let filter = log.filter.as_deref().unwrap_or(logging::FILTER);
+    log.filter = Some(format!("{filter},lambda_runtime::layers::panic=off"));
+    logging::start(&log, Stream::Output)?;
     let worker = match config {
         Ok(config) => Worker::of(config).await,
         Err(error) => Err(error.into()),

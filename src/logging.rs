@@ -16,6 +16,9 @@ use crate::config::{ConfigError, LogFormat, LogSettings};
 use crate::job_error::JobError;
 use crate::printable;
 
+/// What is written where `RUST_LOG` says nothing.
+pub(crate) const FILTER: &str = "error,posterframe=info";
+
 /// Where lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -104,13 +107,9 @@ impl Visit for Message {
 
 /// Starts writing log messages.
 pub(crate) fn start(settings: &LogSettings, stream: Stream) -> Result<(), JobError> {
-    let filter = settings.filter.as_deref().unwrap_or("error,posterframe=info");
-    let wrong = |error: String| JobError::new(ErrorKind::Config, ConfigError::of("RUST_LOG", error));
-    let mut filter = EnvFilter::try_new(filter).map_err(|error| wrong(error.to_string()))?;
-    // The runtime repeats every error that the function has reported.
-    if let Ok(directive) = "lambda_runtime::layers::panic=off".parse() {
-        filter = filter.add_directive(directive);
-    }
+    let filter = settings.filter.as_deref().unwrap_or(FILTER);
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| JobError::new(ErrorKind::Config, ConfigError::of("RUST_LOG", error.to_string())))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(move || Lines(stream))

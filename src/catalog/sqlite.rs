@@ -134,8 +134,15 @@ impl SqliteCatalog {
         transaction.commit().await.map_err(|error| self.error(error))
     }
 
+    /// What a statement's failure means. A damaged file is no fault of the video that the statement is about: it passes once somebody
+    /// has brought a copy back.
     fn error(&self, error: sqlx::Error) -> CatalogError {
-        database_error(&self.path, error)
+        match database_error(&self.path, error) {
+            CatalogError::Database { name, kind: ErrorKind::Malformed, source } => {
+                CatalogError::Database { name, kind: ErrorKind::Config, source }
+            }
+            error => error,
+        }
     }
 
     async fn update_assets(
@@ -310,8 +317,10 @@ fn database_error(path: &Path, error: sqlx::Error) -> CatalogError {
     let kind = match (&error, sqlite_code(&error)) {
         // READONLY, PERM, AUTH
         (_, Some(8 | 3 | 23)) => ErrorKind::Denied,
-        // CORRUPT, NOTADB: the file is no fault of the video's, and can be repaired; ERROR: a table is not as expected
-        (_, Some(11 | 26 | 1)) => ErrorKind::Config,
+        // CORRUPT, NOTADB
+        (_, Some(11 | 26)) => ErrorKind::Malformed,
+        // ERROR: a table is not as expected
+        (_, Some(1)) => ErrorKind::Config,
         // CANTOPEN: why, the folder knows
         (_, Some(14)) => kind_of_unopened(path),
         // BUSY, LOCKED, IOERR, FULL

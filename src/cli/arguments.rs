@@ -56,7 +56,8 @@ docs/troubleshooting.md leads from error texts to checks. No secret is shown.
 
 Nothing is changed: the API is sent no content, the database is asked for privileges on no row. Only --write puts one small \
 object, THUMBNAIL_PREFIX and `.posterframe-doctor`, into the bucket, and leaves it there: removing it takes a permission \
-(s3:DeleteObject) that the function need not have. Doubles and rows without a content are counted by reading all rows.
+(s3:DeleteObject) that the function need not have. Doubles and rows without a content are counted by reading all rows, \
+of a table with more than 100,000 only with --deep.
 
 The exit code is 0 when no check failed, else that of the first failed check's kind; see `posterframe --help`.
 
@@ -503,6 +504,9 @@ pub(super) struct DoctorArguments {
     /// Try to write, too: one small object that stays
     #[arg(long)]
     pub(super) write: bool,
+    /// Read all rows, too, of a table with more than 100,000: to count doubles and rows without a content
+    #[arg(long)]
+    pub(super) deep: bool,
     /// Which catalogue is checked
     #[arg(long, value_name = "WHICH", default_value = "mysql")]
     pub(super) catalog: CatalogueKind,

@@ -7,6 +7,7 @@
 mod candidates;
 mod contact_sheet;
 mod journal;
+mod outcome;
 mod progress;
 mod report;
 
@@ -29,7 +30,8 @@ use crate::store::{FolderStore, ListObjects, ReadObject, S3Store};
 use crate::{CancelToken, ErrorKind};
 pub(super) use candidates::line_of_key;
 use candidates::{Candidate, Filter};
-use journal::{Entry, Journal, Outcome};
+use journal::{Entry, Journal};
+use outcome::Outcome;
 use progress::Progress;
 use report::Report;
 

@@ -111,7 +111,7 @@ pub(super) async fn run(arguments: &DoctorArguments, cancel: CancelToken) -> Res
 }
 
 async fn examine(arguments: &DoctorArguments, settings: &PartialConfig) -> Vec<Check> {
-    let mut checks = Checks::new(arguments.timeout);
+    let mut checks = Checks::new(arguments.timeout, arguments.deep);
     checks.note("configuration", configuration(&settings.problems));
     checks.note("obsolete_variables", obsolete(&settings.obsolete));
     checks.note("libav", libav());

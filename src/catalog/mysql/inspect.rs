@@ -224,6 +224,13 @@ impl Inspector {
         Ok(!self.query(select).await?.is_empty())
     }
 
+    /// The most rows that the table can have, from the ends of its primary key, without reading more than those.
+    pub(crate) async fn most_rows(&mut self) -> Result<u64, CatalogError> {
+        let select = "SELECT CAST(COALESCE(MAX(id) - MIN(id) + 1, 0) AS CHAR) FROM video_assets";
+        let rows = self.query(select).await?;
+        Ok(rows.first().and_then(|row| text(row, 0)?.parse().ok()).unwrap_or(u64::MAX))
+    }
+
     /// Counts the doubles, compared as bytes. It reads the whole table; MySQL gives up after `longest`.
     pub(crate) async fn doubles(&mut self, longest: Duration) -> Result<Doubles, CatalogError> {
         // Equal hashes are equal bytes. The bytes themselves would be compared up to max_sort_length only.

@@ -12,7 +12,7 @@ use globset::{Glob, GlobMatcher};
 use tokio::sync::mpsc::Sender;
 
 use super::super::arguments::BackfillArguments;
-use super::journal::Outcome;
+use super::outcome::Outcome;
 use crate::ErrorKind;
 use crate::job_error::JobError;
 use crate::object_name::KeyRules;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::super::output;
-use super::journal::{Entry, Outcome};
+use super::journal::Entry;
+use super::outcome::Outcome;
 
 /// Between two lines where there is no terminal.
 const LINES: Duration = Duration::from_secs(10);

@@ -7,7 +7,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::super::output::{self, Failure, Table};
-use super::journal::{Entry, Journal, Outcome};
+use super::journal::{Entry, Journal};
+use super::outcome::Outcome;
 use crate::ErrorKind;
 use crate::job_error::JobError;
 use crate::store::of_file;

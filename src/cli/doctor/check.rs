@@ -107,12 +107,14 @@ impl Finding {
 #[derive(Debug)]
 pub(super) struct Checks {
     pub(super) time: Duration,
+    /// Whether large tables are read.
+    pub(super) deep: bool,
     made: Vec<Check>,
 }
 
 impl Checks {
-    pub(super) const fn new(time: Duration) -> Self {
-        Self { time, made: Vec::new() }
+    pub(super) const fn new(time: Duration, deep: bool) -> Self {
+        Self { time, deep, made: Vec::new() }
     }
 
     /// Makes a check, in its time.
