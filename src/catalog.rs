@@ -239,13 +239,15 @@ pub trait Catalog: Send + Sync {
 }
 
 /// The content of a registered video.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Registered {
     /// Its id.
     pub id: ContentId,
     /// Whether the content was created.
     pub is_new: bool,
+    /// Its rows, as they are by now.
+    pub known: KnownRows,
 }
 
 /// A row of `video_assets`, whole.

@@ -172,7 +172,7 @@ fn nothing_is_sent_that_pins_a_proxy() -> Outcome {
     run(async {
         let database = Database::start().await?;
         database.rows("INSERT INTO contents (id, title) VALUES (7, 'x')").await?;
-        let rows = rows(&settings(&database, &[])?.database)?;
+        let rows = rows(&settings(&database, &[("PROXY_ENDPOINT", "127.0.0.1")])?.database)?;
         database.log_statements().await?;
         let prepared = database.status("Com_stmt_prepare").await?;
         let film = asset("7_x", 3).map_err(plain)?;
@@ -199,6 +199,34 @@ fn nothing_is_sent_that_pins_a_proxy() -> Outcome {
         assert!(database.logged()?.contains("GET_LOCK"));
         let sessions = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{USER}'");
         assert_eq!(database.number(&sessions).await?, 1);
+        Ok(())
+    })
+}
+
+/// Without a proxy a registration takes the connection of all, and leaves neither lock nor transaction on it, whatever comes of it.
+#[test]
+fn a_registration_opens_no_connection_and_leaves_no_lock() -> Outcome {
+    run(async {
+        let database = Database::start().await?;
+        let rows = rows(&settings(&database, &[])?.database)?;
+        let (film, named) = (content("my_movie.mp4").map_err(plain)?, asset("my_movie", 1).map_err(plain)?);
+        rows.find(named.video_url()).await?;
+        let session = format!("SELECT id FROM information_schema.processlist WHERE user = '{USER}'");
+        let own = database.number(&session).await?;
+        let first = rows.register(&film, &named).await?;
+        let again = rows.register(&film, &named).await?;
+        assert_eq!((first.is_new, again.is_new, again.id), (true, false, first.id));
+        // A title that the column cannot hold: it fails half-way.
+        database.rows("ALTER TABLE contents MODIFY title VARCHAR(8) NOT NULL").await?;
+        let other = asset("another", 1).map_err(plain)?;
+        assert!(rows.register(&content("another_film.mp4").map_err(plain)?, &other).await.is_err());
+        assert_eq!(database.number("SELECT COUNT(*) FROM contents").await?, 1);
+        for url in [named.video_url(), other.video_url()] {
+            let free = format!("SELECT IS_USED_LOCK(SHA2(CONCAT('{DATABASE}', 0x00, '{url}'), 256)) IS NULL");
+            assert_eq!(database.number(&free).await?, 1, "{url}");
+        }
+        let begun = "SELECT COUNT(*) FROM information_schema.innodb_trx";
+        assert_eq!((database.number(begun).await?, database.number(&session).await?), (0, own));
         Ok(())
     })
 }

@@ -25,7 +25,9 @@ const CLIENTS: usize = 8;
 const GIVEN_BACK: Duration = Duration::from_secs(2);
 
 fn settings(database: &Database, router: &Router) -> Outcome<DatabaseSettings> {
-    Ok(database.settings("token", &[("RDS_PORT", &router.port().to_string())])?.database)
+    Ok(database
+        .settings("token", &[("RDS_PORT", &router.port().to_string()), ("PROXY_ENDPOINT", "127.0.0.1")])?
+        .database)
 }
 
 async fn held(database: &Database) -> Outcome<i64> {

@@ -2,8 +2,8 @@
 //!
 //! One connection, made at first use by `connection`; records of one event take turns on it. `statements` is all the SQL there
 //! is, sent as plain text (`COM_QUERY`): a prepared statement, most variables that are set or a named lock would tie an RDS
-//! Proxy's client to one database connection until it leaves. Only a video whose name tells no content takes a named lock, on a
-//! connection of its own that is closed right after. Every operation may be repeated, and is when the connection was
+//! Proxy's client to one database connection until it leaves. Only a video whose name tells no content takes a named lock,
+//! behind a proxy on a connection of its own that is closed right after. Every operation may be repeated, and is when the connection was
 //! lost, its server takes no writes any more, or another transaction was in the way: `failure` says which errors those are, and
 //! `session` how long a statement may take.
 //!
@@ -59,6 +59,11 @@ const STATEMENT: Duration = Duration::from_secs(30);
 /// The pauses between them.
 const PAUSES: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
 
+/// How long a registration waits for another worker that registers the same video, in seconds: on a connection of its own, and on the one
+/// of all, for which others wait meanwhile.
+const LOCK_SECONDS: u32 = 20;
+const LOCK_SECONDS_OF_ALL: u32 = 1;
+
 /// The rows of the catalogue in MySQL. Clones share one connection.
 #[derive(Clone)]
 pub struct MySqlCatalog {
@@ -70,7 +75,7 @@ struct Shared {
     connector: Connector,
     dialect: Arc<Dialect>,
     open: Mutex<Option<Session>>,
-    /// A connection for the next registration, opened ahead.
+    /// A connection for the next registration, opened ahead: behind a proxy alone.
     spare: Mutex<Option<Session>>,
 }
 
@@ -140,10 +145,17 @@ impl MySqlCatalog {
     /// # Errors
     /// See [`CatalogError`].
     pub async fn register(&self, content: &NewContent, asset: &Asset) -> Result<Registered, CatalogError> {
-        let operation = Register { content, asset, database: self.shared.connector.database() };
+        let is_proxy = self.shared.connector.is_proxy();
+        let lock_seconds = if is_proxy { LOCK_SECONDS } else { LOCK_SECONDS_OF_ALL };
+        let database = self.shared.connector.database();
+        let operation = Register { content, asset, database, lock_seconds };
         let mut failed = Failed::default();
         loop {
-            let failure = match self.register_once(&operation).await {
+            let done = match is_proxy {
+                true => self.register_apart(&operation).await,
+                false => self.attempt(&operation).await,
+            };
+            let failure = match done {
                 Ok(id) => return Ok(id),
                 Err(failure) => failure,
             };
@@ -161,6 +173,9 @@ impl MySqlCatalog {
 
     /// As [`Catalog::prepare_to_register`](super::Catalog::prepare_to_register).
     pub async fn prepare_to_register(&self) {
+        if !self.shared.connector.is_proxy() {
+            return;
+        }
         let mut spare = self.shared.spare.lock().await;
         if spare.is_none() {
             *spare = self.connect().await.ok();
@@ -184,8 +199,8 @@ impl MySqlCatalog {
         }
     }
 
-    /// On a connection of its own, closed whatever happens: with it goes the lock.
-    async fn register_once(&self, operation: &Register<'_>) -> Result<Registered, Failure> {
+    /// On a connection of its own, closed whatever happens: with it goes what pins a proxy.
+    async fn register_apart(&self, operation: &Register<'_>) -> Result<Registered, Failure> {
         let spare = self.shared.spare.lock().await.take();
         let mut session = self.session(spare).await?;
         let done = operation.run(&mut session).await;

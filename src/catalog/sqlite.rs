@@ -247,7 +247,7 @@ impl Catalog for SqliteCatalog {
             }
         };
         self.commit(transaction).await?;
-        Ok(Registered { id, is_new })
+        Ok(Registered { id, is_new, known: KnownRows::default() })
     }
 }
 

@@ -12,6 +12,9 @@ use crate::secret::SecretSource;
 pub struct DatabaseSettings {
     /// The host connected to: `PROXY_ENDPOINT`, else `DB_HOST`. With a bastion it is what the tunnel leads to.
     pub host: String,
+    /// Whether it is a proxy that shares its connections among clients (RDS Proxy): `PROXY_ENDPOINT` is set, or the name is one of
+    /// RDS Proxy's. What ties a client to one connection is then sent on a connection of its own.
+    pub is_proxy: bool,
     /// Its port.
     pub port: u16,
     /// The database user.
@@ -111,7 +114,9 @@ pub(super) fn read_database(lookup: &mut Lookup<'_>) -> Option<DatabaseSettings>
     let bastion = read_bastion(lookup);
     let single_statements = lookup.flag("DB_SINGLE_STATEMENTS");
     let ((host, port), user, name, login) = (address?, user?, name?, login?);
-    Some(DatabaseSettings { host, port, user, name, login, tls, ca, bastion, single_statements })
+    // "Connecting to an Amazon Aurora database through RDS Proxy" in the Amazon Aurora User Guide.
+    let is_proxy = lookup.path("PROXY_ENDPOINT").is_some() || host.contains(".proxy-");
+    Some(DatabaseSettings { host, is_proxy, port, user, name, login, tls, ca, bastion, single_statements })
 }
 
 /// The host connected to, and its port.

@@ -373,8 +373,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             Reply::Picture(poster) => self.take_picture(request, poster),
             Reply::SamePicture => Answer::Picture { duration: self.duration(), is_late: false },
             Reply::Registered(registered) => {
-                // The row is there now, and what was known of it is not true any more.
-                self.found.known = KnownRows::default();
+                self.found.known = registered.known;
                 Answer::Registered { content: registered.id, is_new: registered.is_new }
             }
             Reply::Upserted => Answer::Upserted,

@@ -78,8 +78,11 @@ impl S3Store {
     /// The value of one tag of the object `key`; `None` when the object has no such tag, or is not there. It needs
     /// `s3:GetObjectTagging`.
     pub(crate) async fn tag(&self, key: &str, name: &str) -> Result<Option<String>, SourceError> {
-        let request = self.client.get_object_tagging().bucket(&self.bucket).key(key);
-        match request.customize().config_override(patient()).send().await {
+        let send = |settings| {
+            let request = self.client.get_object_tagging().bucket(&self.bucket).key(key);
+            request.customize().config_override(settings).send()
+        };
+        match patiently(send).await {
             Ok(output) => {
                 let tag = output.tag_set().iter().find(|tag| tag.key() == name);
                 Ok(tag.map(|tag| tag.value().to_owned()))

@@ -53,6 +53,11 @@ impl Connector {
         Ok(Self { settings: settings.clone(), secrets, aws: aws.clone(), roots, tunnel: tunnel.transpose()? })
     }
 
+    /// Whether a proxy shares its connections with us.
+    pub(super) const fn is_proxy(&self) -> bool {
+        self.settings.is_proxy
+    }
+
     pub(super) fn database(&self) -> &str {
         &self.settings.name
     }

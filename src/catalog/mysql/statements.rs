@@ -23,10 +23,6 @@ const LONGEST: usize = (16 << 10) - SET_UP.len() - "; ".len();
 /// `ER_NO_REFERENCED_ROW_2`: there is no such content.
 const NO_PARENT: u16 = 1452;
 
-/// How long a worker waits for another that registers the same video, in seconds.
-const LOCK_SECONDS: u32 = 20;
-const LOCK_TIME: Duration = Duration::from_secs(LOCK_SECONDS as u64);
-
 /// Work on a connection that may be repeated on another.
 pub(super) trait Operation: Sync {
     type Output: Send;
@@ -66,6 +62,8 @@ pub(super) struct Register<'a> {
     pub(super) content: &'a NewContent,
     pub(super) asset: &'a Asset,
     pub(super) database: &'a str,
+    /// How long it waits for another worker that registers the same video.
+    pub(super) lock_seconds: u32,
 }
 
 /// A row with its own id.
@@ -235,54 +233,78 @@ impl Operation for Register<'_> {
     type Output = Registered;
 
     async fn run(&self, session: &mut Session) -> Result<Registered, Failure> {
+        let done = self.register(session).await;
+        // Whoever uses the session next must not hold the lock.
+        match &done {
+            Err(failure) if !failure.is_loss() => self.release(session).await?,
+            _ => {}
+        }
+        done
+    }
+}
+
+impl Register<'_> {
+    async fn register(&self, session: &mut Session) -> Result<Registered, Failure> {
         if session.dialect().is_in_one_packet() {
-            match session.search(self.packet(), LOCK_TIME).await {
+            match session.search(self.packet(), self.lock_time()).await {
                 Ok(rows) => {
-                    let id = rows.last().map(|row| row.try_get_unchecked::<i64, _>(0)).transpose()?;
-                    return Ok(Registered { id: content_id(id.unwrap_or(0))?, is_new: true });
+                    let ids = |row: &MySqlRow| Ok((row.try_get_unchecked(0)?, row.try_get_unchecked(1)?));
+                    let (id, asset) =
+                        rows.last().map(ids).transpose().map_err(Failure::Sql)?.unwrap_or((0, 0));
+                    let known = KnownRows::new(vec![asset]);
+                    return Ok(Registered { id: content_id(id)?, is_new: true, known });
                 }
                 // There is a row, the lock did not come, or a value does not fit: step by step it shows which.
                 Err(Failure::Sql(error)) if session.dialect().leads_to_steps(&error) => {
                     session.query("ROLLBACK".to_owned()).await?;
+                    self.release(session).await?;
                 }
                 Err(failure) => return Err(failure),
             }
         }
         self.step_by_step(session).await
     }
-}
 
-impl Register<'_> {
-    /// All of it in one packet, for a video that has no row. The lock and the variable pin an RDS Proxy's client; this connection ends
-    /// after it.
+    fn lock_time(&self) -> Duration {
+        Duration::from_secs(self.lock_seconds.into())
+    }
+
+    /// Gives the lock back, if it is held.
+    async fn release(&self, session: &mut Session) -> Result<(), Failure> {
+        let name = lock_name(self.database, self.asset.video_url());
+        session.query(format!("SELECT RELEASE_LOCK('{name}')")).await.map(drop)
+    }
+
+    /// All of it in one packet, for a video that has no row. The lock and the variable pin an RDS Proxy's client.
     fn packet(&self) -> String {
         let url = self.asset.video_url();
-        let name = lock_name(self.database, url);
+        let (name, seconds) = (lock_name(self.database, url), self.lock_seconds);
         let is_video = is_video("video_url", url);
         let assets = format!("SELECT COUNT(*) FROM video_assets WHERE content_id = @content AND {is_video}");
         [
-            format!("SELECT GET_LOCK('{name}', {LOCK_SECONDS})"),
+            format!("SELECT GET_LOCK('{name}', {seconds})"),
             guard(&format!("COALESCE(IS_USED_LOCK('{name}'), 0) <> CONNECTION_ID()")),
             guard(&format!("EXISTS (SELECT 1 FROM video_assets WHERE {is_video})")),
             "START TRANSACTION".to_owned(),
             insert_content(self.content),
             "SET @content = LAST_INSERT_ID()".to_owned(),
             insert_asset("@content", self.asset),
+            "SET @asset = LAST_INSERT_ID()".to_owned(),
             guard(&format!("@content > {}", ContentId::MAX)),
             guard(&format!("({assets}) <> 1")),
             guard(&format!("({}) <> 1", count_content("@content", self.content))),
             "COMMIT".to_owned(),
             format!("SELECT RELEASE_LOCK('{name}')"),
-            "SELECT CAST(@content AS SIGNED)".to_owned(),
+            "SELECT CAST(@content AS SIGNED), CAST(@asset AS SIGNED)".to_owned(),
         ]
         .join("; ")
     }
 
     async fn step_by_step(&self, session: &mut Session) -> Result<Registered, Failure> {
         let url = self.asset.video_url();
-        let name = lock_name(self.database, url);
-        let lock = format!("SELECT GET_LOCK('{name}', {LOCK_SECONDS}) = 1");
-        let locked = session.search(lock, LOCK_TIME).await?;
+        let (name, seconds) = (lock_name(self.database, url), self.lock_seconds);
+        let lock = format!("SELECT GET_LOCK('{name}', {seconds}) = 1");
+        let locked = session.search(lock, self.lock_time()).await?;
         let locked = match locked.first() {
             Some(row) => row.try_get::<Option<i64>, _>(0)?,
             None => None,
@@ -292,18 +314,19 @@ impl Register<'_> {
         }
         // In no transaction: each of these reads sees what is committed at its own moment, and the lock is held already.
         let found = find(session, url, None).await?;
-        let id = match found.first() {
+        let (id, rows) = match found.first() {
             Some(first) => {
                 let ids: Vec<i64> = found.iter().map(|found| found.id).collect();
                 session.query(update_assets(first.row.content_id, self.asset, &ids)).await?;
-                first.row.content_id
+                (first.row.content_id, ids)
             }
             None => {
                 session.query("START TRANSACTION".to_owned()).await?;
                 let inserted = session.insert(insert_content(self.content)).await?;
                 let id =
                     i64::try_from(inserted).ok().and_then(ContentId::new).ok_or(CatalogError::NoMoreIds)?;
-                session.query(insert_asset(&id.to_string(), self.asset)).await?;
+                let row = session.insert(insert_asset(&id.to_string(), self.asset)).await?;
+                let row = i64::try_from(row).map_err(|_| CatalogError::NoMoreIds)?;
                 let is_asset = is_video("video_url", url);
                 let assets =
                     format!("SELECT COUNT(*) FROM video_assets WHERE content_id = {id} AND {is_asset}");
@@ -314,11 +337,11 @@ impl Register<'_> {
                     return Err(CatalogError::Altered { table: "contents" }.into());
                 }
                 session.query("COMMIT".to_owned()).await?;
-                id
+                (id, vec![row])
             }
         };
         session.query(format!("SELECT RELEASE_LOCK('{name}')")).await?;
-        Ok(Registered { id, is_new: found.is_empty() })
+        Ok(Registered { id, is_new: found.is_empty(), known: KnownRows::new(rows) })
     }
 }
 
