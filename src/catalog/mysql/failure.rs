@@ -94,16 +94,15 @@ const READ_ONLY: [u16; 6] = [
     1792, // a transaction that is read-only by default
     1836, // read-only mode
     1874, // InnoDB is read-only
-    3100, // group replication lets no member of a minority write
+    3100, // a hook of group replication refuses
 ];
 
 /// The connection is gone or of no more use, or there is none to be had at the moment.
-const LOST: [u16; 29] = [
+const LOST: [u16; 27] = [
     1040, // too many connections
     1047, // a node of Galera that has not joined its cluster
     1053, // shutdown
     1077, 1079, 1080, // shutdown
-    1105, // MaxScale and others: what happened is unknown
     1135, // no thread for a connection
     1152, // the connection was aborted
     1158, 1159, 1160, 1161, // packets could not be read or written
@@ -118,7 +117,6 @@ const LOST: [u16; 29] = [
     3169, // killed (MySQL)
     4031, // idle for too long (MySQL)
     9001, // ProxySQL: no server in time
-    9002, // ProxySQL: too many connections
 ];
 
 /// Whether the connection is gone, or of no more use. Also that to a server which takes no writes: its successor is connected to anew.

@@ -52,7 +52,7 @@ impl Session {
         statement: String,
         wait: Duration,
     ) -> Result<Vec<MySqlRow>, Failure> {
-        self.query_within(self.limit * SEARCH + wait, statement).await
+        self.query_within(self.limit.saturating_mul(SEARCH).saturating_add(wait), statement).await
     }
 
     /// The number in the first column of the first row; 0 without one.

@@ -246,11 +246,16 @@ pub(super) fn old_algorithms(error: &Error) -> Option<String> {
         AlgorithmKind::Compression => ("compression", "Compression"),
     };
     let (ours, theirs) = (ours.join(", "), theirs.join(", "));
-    Some(format!("its sshd has only old algorithms of {what} ({option}): {theirs}. Here are {ours}. {NEWER}"))
+    Some(format!(
+        "its sshd has only old algorithms of {what} ({option}): {theirs}; this program has {ours}; {NEWER}"
+    ))
 }
 
 fn handshake_refused(error: &Error, shown: Option<String>, pin: &Pin) -> Refused {
     const HINT: &str = "if the bastion was replaced, pin its new key, or else somebody stands between";
+    if let Some(message) = old_algorithms(error) {
+        return Refused { kind: ErrorKind::Config, message };
+    }
     let message = match (error, shown) {
         (Error::UnknownKey, Some(shown)) => {
             let types = match pin {
@@ -260,9 +265,6 @@ fn handshake_refused(error: &Error, shown: Option<String>, pin: &Pin) -> Refused
             format!(
                 "it shows the host key {shown}, which is not the one that BASTION_HOST_KEY pins{types}; {HINT}"
             )
-        }
-        (error, _) if let Some(message) = old_algorithms(error) => {
-            return Refused { kind: ErrorKind::Config, message };
         }
         (Error::NoCommonAlgo { kind: AlgorithmKind::Key, ours, theirs }, _) => {
             let (ours, theirs) = (ours.join(", "), theirs.join(", "));
