@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{Receiver, channel};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio::time::sleep_until;
 
 use super::arguments::{BackfillArguments, open_options, opener};
@@ -127,13 +127,7 @@ where
     let run = Run { work, video, arguments: &arguments, cancel: &cancel, progress: &progress };
     let ended = run.all(candidates, &mut journal).await;
     progress.end();
-    listing.abort();
-    let listed = match listing.await {
-        Ok(listed) => listed,
-        // Nobody wanted to know the rest.
-        Err(error) if error.is_cancelled() => Ok(()),
-        Err(error) => Err(JobError::new(ErrorKind::Internal, error)),
-    };
+    let listed = end_of(listing).await;
     catalog.close().await;
     let interrupted = matches!(ended, Ok(Ended::Interrupted));
     let complete = listed.is_ok() && matches!(ended, Ok(Ended::All));
@@ -159,6 +153,16 @@ where
         return Err(Failure::Answered(JobError::new(ErrorKind::Cancelled, error)));
     }
     report.failure().map_or(Ok(()), |error| Err(Failure::Answered(error)))
+}
+
+/// Ends the listing, whose rest nobody wants to know.
+async fn end_of(listing: JoinHandle<Result<(), JobError>>) -> Result<(), JobError> {
+    listing.abort();
+    match listing.await {
+        Ok(listed) => listed,
+        Err(error) if error.is_cancelled() => Ok(()),
+        Err(error) => Err(JobError::new(ErrorKind::Internal, error)),
+    }
 }
 
 /// Says what will be read and written, before anything is.

@@ -152,10 +152,7 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
         let error = "interrupted; what was not worked on is still in the queue";
         return Err(Failure::Answered(JobError::new(ErrorKind::Cancelled, error)));
     }
-    let Some(failed) = redrive.failed.first() else { return Ok(()) };
-    let kind = ErrorKind::from_name(&failed.kind).unwrap_or(ErrorKind::Internal);
-    let error = format!("{} of them failed again, and stay in the queue", redrive.failed.len());
-    Err(Failure::Answered(JobError::new(kind, error)))
+    redrive.failure().map_or(Ok(()), |error| Err(Failure::Answered(error)))
 }
 
 /// Does what the function would do with the event; any object that fails is a failure.
@@ -234,6 +231,13 @@ fn find_keys(value: &Value, keys: &mut Vec<String>) {
 }
 
 impl Redrive {
+    /// What the exit code tells: the first of those that failed again.
+    fn failure(&self) -> Option<JobError> {
+        let kind = ErrorKind::from_name(&self.failed.first()?.kind).unwrap_or(ErrorKind::Internal);
+        let error = format!("{} of them failed again, and stay in the queue", self.failed.len());
+        Some(JobError::new(kind, error))
+    }
+
     fn count(&mut self, letter: &Letter) {
         let group = self.groups.entry(letter.failure.clone()).or_default();
         group.messages += 1;
