@@ -52,7 +52,7 @@ fn a_bare_refusal_is_explained_by_a_get_of_one_byte() -> Outcome {
             (400, "ExpiredToken", ErrorKind::Denied, "the credentials have expired"),
             (403, "AccessDenied", ErrorKind::Denied, "AccessDenied"),
             (403, "RequestTimeTooSkewed", ErrorKind::Denied, "the clock of this machine is wrong"),
-            (403, "InvalidAccessKeyId", ErrorKind::Denied, "the credentials are not accepted"),
+            (403, "InvalidAccessKeyId", ErrorKind::Denied, "InvalidAccessKeyId"),
             (400, "AuthorizationHeaderMalformed", ErrorKind::Config, "region"),
             (404, "NoSuchKey", ErrorKind::NotFound, ""),
         ];

@@ -70,8 +70,8 @@ impl SqliteCatalog {
             std::fs::metadata(&path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
         let options = match is_missing {
             true => SqliteConnectOptions::new().in_memory(true),
-            // Without a write-ahead log nobody writes, and then SQLite needs no files of its own beside the database.
-            false => SqliteConnectOptions::new().filename(&path).read_only(true).immutable(!has_wal(&path)),
+            // Without a log nobody writes, and then SQLite needs no files of its own beside the database.
+            false => SqliteConnectOptions::new().filename(&path).read_only(true).immutable(!has_log(&path)),
         };
         let options = options.busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
         let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
@@ -296,12 +296,14 @@ fn content_id(id: i64) -> Result<ContentId, CatalogError> {
     ContentId::new(id).ok_or(CatalogError::IdOutOfRange { id })
 }
 
-/// Whether there is a write-ahead log beside the file: it is in use, or its program was killed.
+/// Whether there is a write-ahead log or a rollback journal beside the file: it is in use, or its program was killed.
 #[cfg(feature = "cli")]
-fn has_wal(path: &Path) -> bool {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    std::fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
+fn has_log(path: &Path) -> bool {
+    ["-wal", "-journal"].iter().any(|ending| {
+        let mut log = path.as_os_str().to_owned();
+        log.push(ending);
+        std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+    })
 }
 
 const SQLITE_BUSY: u8 = 5;

@@ -152,11 +152,7 @@ impl SourceError {
 fn cause_of_denial(reason: &str) -> &'static str {
     match reason.split(':').next().unwrap_or_default() {
         "ExpiredToken" | "TokenRefreshRequired" => "the credentials have expired",
-        "InvalidToken"
-        | "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "InvalidSecurity"
-        | "NotSignedUp" => "the credentials are not accepted",
+        "InvalidToken" | "InvalidSecurity" | "NotSignedUp" => "the credentials are not accepted",
         "RequestTimeTooSkewed" | "RequestExpired" => "the clock of this machine is wrong",
         _ => "no permission, or gone",
     }

@@ -215,7 +215,7 @@ fn refusals_say_what_to_do() -> Outcome {
             ErrorKind::Denied,
             "the credentials have expired",
         ),
-        (403, "SignatureDoesNotMatch", "words", ErrorKind::Denied, "the credentials are not accepted"),
+        (403, "InvalidToken", "words", ErrorKind::Denied, "the credentials are not accepted"),
         (403, "RequestTimeTooSkewed", "words", ErrorKind::Denied, "the clock of this machine is wrong"),
         (403, "AccessDenied", "Access Denied", ErrorKind::Denied, "no permission, or gone"),
     ];

@@ -75,8 +75,8 @@ pub(in crate::media) fn name(head: &[u8]) -> Option<&'static str> {
 /// Those whose first bytes say little: further fields must be as they have to be.
 fn by_fields(head: &[u8]) -> Option<&'static str> {
     match head {
-        // A version that Flash has had, and a length.
-        [b'F' | b'C' | b'Z', b'W', b'S', 1..=60, ..] => Some("SWF (Flash)"),
+        // A version that Flash may have had, and a length below 512 MiB, which no letters are.
+        [b'F' | b'C' | b'Z', b'W', b'S', 1..=60, _, _, _, 0..=0x1f, ..] => Some("SWF (Flash)"),
         // A stream of video or sound, and a byte that is always the same.
         [b'A', b'V', 1 | 2, _, 0x55, 0, ..] => Some("PVA (TechnoTrend)"),
         [b'B', b'I', b'K', b'b'..=b'k', ..] => Some("Bink"),
