@@ -14,7 +14,7 @@
 //! | `THUMBNAIL_FORMAT` | `jpeg` | `jpeg`, `png` or `webp` |
 //! | `THUMBNAIL_QUALITY` | `85` | 1 to 100, for JPEG and WebP |
 //! | `THUMBNAIL_WIDTHS`, `THUMBNAIL_FORMATS` | | several, comma separated, in place of `THUMBNAIL_WIDTH` and `THUMBNAIL_FORMAT`: a thumbnail each; the first is the row's |
-//! | `THUMBNAIL_KEY` | `{prefix}{dir}{name}.{ext}` | template of a thumbnail's key, see [`KeyTemplate`](crate::object_name::KeyTemplate) |
+//! | `THUMBNAIL_KEY` | `{prefix}{dir}{name}.{ext}` | template of a thumbnail's key, see [`KeyTemplate`] |
 //! | `THUMBNAIL_CACHE_CONTROL` | `public, max-age=300` | stored with the thumbnail |
 //! | `STORE_DIR` | `posterframe-data` | the local folder that stands for the bucket |
 //! | `CATALOG_SQLITE` | `catalog.sqlite3` in `STORE_DIR` | the catalogue's file |

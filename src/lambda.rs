@@ -1,7 +1,7 @@
 //! The AWS Lambda function: an event in, the answer that its source reads out.
 //!
 //! [`run`] is the program. Settings and clients are made once, before the first event; the database connection and stored
-//! secrets at first use. Each invocation becomes an [`Event`]; `records` works on its objects side by side, each in a task of
+//! secrets at first use. Each invocation becomes an [`Event`](crate::event::Event); `records` works on its objects side by side, each in a task of
 //! its own, so that a panic fails one record; `time_limit` ends the work while there is time left to answer; `metrics` writes a
 //! line for CloudWatch for each object.
 //!
