@@ -6,6 +6,9 @@ locals {
   keeps_failures  = var.create_failure_queue || var.failure_destination != null
   has_destination = local.keeps_failures && !local.uses_queue
   failure_arn     = var.create_failure_queue ? "${local.queue_arn}-failures" : try(var.failure_destination.arn, null)
+  # An upload, and where tags choose the frame, a change of tags.
+  event_names  = concat(["s3:ObjectCreated:*"], var.poster_at_tag ? ["s3:ObjectTagging:*"] : [])
+  detail_types = concat(["Object Created"], var.poster_at_tag ? ["Object Tags Added", "Object Tags Deleted"] : [])
   # Under EventBridge one pattern must hold prefix and suffix.
   event_keys = [for suffix in var.video_suffixes : { wildcard = "${var.video_prefix}*${suffix}" }]
 }
@@ -106,7 +109,7 @@ resource "aws_cloudwatch_event_rule" "this" {
   tags        = var.tags
   event_pattern = jsonencode({
     source      = ["aws.s3"]
-    detail-type = ["Object Created"]
+    detail-type = local.detail_types
     detail = {
       bucket = { name = [var.bucket] }
       object = { key = local.event_keys }
@@ -160,7 +163,7 @@ resource "aws_s3_bucket_notification" "this" {
     content {
       id                  = lambda_function.value.id
       lambda_function_arn = aws_lambda_function.this.arn
-      events              = ["s3:ObjectCreated:*"]
+      events              = local.event_names
       filter_prefix       = lambda_function.value.prefix
       filter_suffix       = lambda_function.value.suffix
     }
@@ -171,7 +174,7 @@ resource "aws_s3_bucket_notification" "this" {
     content {
       id            = queue.value.id
       queue_arn     = aws_sqs_queue.events[0].arn
-      events        = ["s3:ObjectCreated:*"]
+      events        = local.event_names
       filter_prefix = queue.value.prefix
       filter_suffix = queue.value.suffix
     }

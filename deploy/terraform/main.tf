@@ -57,6 +57,7 @@ locals {
     var.video_prefix == "videos/" ? {} : { VIDEO_PREFIX = var.video_prefix },
     join(",", distinct([for suffix in var.video_suffixes : lower(suffix)])) == ".mp4" ? {} : { VIDEO_SUFFIXES = join(",", var.video_suffixes) },
     var.thumbnail_prefix == "thumbnails/" ? {} : { THUMBNAIL_PREFIX = var.thumbnail_prefix },
+    var.poster_at_tag ? { POSTER_AT_TAG = "true" } : {},
     var.thumbnail_key == null ? {} : { THUMBNAIL_KEY = var.thumbnail_key },
     local.writes ? {} : { MODE = var.mode },
     var.environment,
@@ -144,7 +145,7 @@ locals {
       {
         Sid      = "ReadVideosAndThumbnails"
         Effect   = "Allow"
-        Action   = ["s3:GetObject"]
+        Action   = concat(["s3:GetObject"], var.poster_at_tag ? ["s3:GetObjectTagging"] : [])
         Resource = [for key in contains(local.read_keys, "*") ? ["*"] : local.read_keys : "${local.objects}/${key}"]
       },
       {

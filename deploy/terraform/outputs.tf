@@ -65,7 +65,7 @@ locals {
     for notification in local.notifications : join("\n", [
       var.trigger == "s3" ? "lambda_function {" : "queue {",
       var.trigger == "s3" ? "  lambda_function_arn = \"${local.target_arn}\"" : "  queue_arn           = \"${local.target_arn}\"",
-      "  events              = [\"s3:ObjectCreated:*\"]",
+      "  events              = ${jsonencode(local.event_names)}",
       "  filter_prefix       = \"${notification.prefix}\"",
       "  filter_suffix       = \"${notification.suffix}\"",
       "}",
@@ -76,7 +76,7 @@ locals {
     for notification in local.notifications : merge(
       {
         Id     = notification.id
-        Events = ["s3:ObjectCreated:*"]
+        Events = local.event_names
         Filter = { Key = { FilterRules = [
           { Name = "prefix", Value = notification.prefix },
           { Name = "suffix", Value = notification.suffix },

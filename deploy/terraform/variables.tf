@@ -189,6 +189,12 @@ variable "thumbnail_key" {
   default     = null
 }
 
+variable "poster_at_tag" {
+  description = "Whether an object's tag poster-at chooses the time of its frame (POSTER_AT_TAG). Tags that are set or deleted then bring events, and the role may read tags."
+  type        = bool
+  default     = false
+}
+
 # How events come
 
 variable "trigger" {

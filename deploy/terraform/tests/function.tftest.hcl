@@ -90,6 +90,7 @@ run "every_setting_has_its_variable" {
     video_suffixes        = [".mp4", ".MOV"]
     thumbnail_prefix      = "out/"
     thumbnail_key         = "{prefix}{stem}.{ext}"
+    poster_at_tag         = true
     mode                  = "shadow"
     environment           = { THUMBNAIL_WIDTH = "640" }
     bastion               = { host = "bastion.example", port = 2222, ssh_key_secret = "films/ssh", host_key = "ssh-ed25519 AAAA" }
@@ -115,10 +116,18 @@ run "every_setting_has_its_variable" {
       VIDEO_SUFFIXES         = ".mp4,.MOV"
       THUMBNAIL_PREFIX       = "out/"
       THUMBNAIL_KEY          = "{prefix}{stem}.{ext}"
+      POSTER_AT_TAG          = "true"
       MODE                   = "shadow"
       THUMBNAIL_WIDTH        = "640"
     })
     error_message = "A setting does not reach the function."
+  }
+
+  assert {
+    condition = contains([
+      for statement in jsondecode(aws_iam_role_policy.this[0].policy).Statement : statement.Action
+    ], ["s3:GetObject", "s3:GetObjectTagging"])
+    error_message = "The role may not read tags."
   }
 }
 
