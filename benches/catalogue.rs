@@ -6,6 +6,8 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "../tests/common/ports.rs"]
+mod ports;
 #[path = "../tests/common/programs.rs"]
 mod programs;
 #[path = "../tests/common/servers.rs"]

@@ -38,6 +38,7 @@ pub fn chosen(key: &str, time: &str, by: &str) {
 }
 
 /// Ours: what chooses the time of the frame is no time, and the setting's is taken.
+#[cfg(feature = "s3")]
 pub fn no_choice(key: &str, by: &str, reason: &str) {
     warn!(key, by, reason, "썸네일 시각 지정 무시: {key} ({by}: {reason})");
 }

@@ -4,6 +4,8 @@
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
 mod common;
+#[path = "common/ports.rs"]
+mod ports;
 #[path = "common/programs.rs"]
 mod programs;
 #[path = "common/servers.rs"]

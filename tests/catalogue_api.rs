@@ -2,6 +2,8 @@
 
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
+#[path = "common/ports.rs"]
+mod ports;
 
 use std::collections::BTreeMap;
 use std::error::Error;

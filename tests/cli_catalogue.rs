@@ -3,6 +3,8 @@
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
 mod common;
+#[path = "common/ports.rs"]
+mod ports;
 #[path = "common/programs.rs"]
 mod programs;
 #[path = "common/servers.rs"]
@@ -17,8 +19,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use ports::free_port;
 use programs::database::DATABASE;
-use programs::{Outcome, Program, free_port, in_repository};
+use programs::{Outcome, Program, in_repository};
 use serde_json::{Value, json};
 use servers::s3_server::BUCKET;
 use sqlx::Row as _;

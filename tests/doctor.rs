@@ -4,6 +4,8 @@
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
 mod common;
+#[path = "common/ports.rs"]
+mod ports;
 #[path = "common/programs.rs"]
 mod programs;
 #[path = "common/servers.rs"]
@@ -20,9 +22,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use catalogue_api::CatalogueServer;
+use ports::free_port;
 use programs::database::{DATABASE, Database, Kind, PASSWORD, USER, optional_migration};
 use programs::moto::Moto;
-use programs::{Outcome, free_port, in_repository};
+use programs::{Outcome, in_repository};
 use serde_json::{Value, json};
 use servers::Fault;
 use servers::s3_server::{BUCKET, S3Server, SECRET_KEY};

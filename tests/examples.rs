@@ -3,6 +3,9 @@
 
 mod common;
 #[cfg(all(feature = "http", feature = "s3"))]
+#[path = "common/ports.rs"]
+mod ports;
+#[cfg(all(feature = "http", feature = "s3"))]
 #[path = "common/programs.rs"]
 mod programs;
 #[cfg(all(feature = "http", feature = "s3"))]

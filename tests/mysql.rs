@@ -8,6 +8,8 @@ mod catalogue_api;
 mod common;
 #[path = "common/far_proxy.rs"]
 mod far_proxy;
+#[path = "common/ports.rs"]
+mod ports;
 #[path = "common/programs.rs"]
 mod programs;
 #[path = "common/servers.rs"]

@@ -2,6 +2,8 @@
 //! `cargo test` does not, because Debian has both only in unstable.
 
 mod common;
+#[path = "common/ports.rs"]
+mod ports;
 #[path = "common/programs.rs"]
 mod programs;
 #[path = "common/servers.rs"]

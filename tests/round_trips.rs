@@ -9,6 +9,8 @@ mod far_proxy;
 mod films;
 #[path = "common/matroska.rs"]
 mod matroska;
+#[path = "common/ports.rs"]
+mod ports;
 #[path = "common/programs.rs"]
 mod programs;
 #[path = "common/servers.rs"]

@@ -1,5 +1,7 @@
 //! The SSH tunnel against OpenSSH's server.
 
+#[path = "common/ports.rs"]
+mod ports;
 #[path = "common/sshd.rs"]
 mod sshd;
 

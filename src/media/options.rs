@@ -1,7 +1,9 @@
 //! What a caller may choose when opening a file.
 
+#[cfg(feature = "job")]
 use std::fmt;
 use std::num::NonZeroUsize;
+#[cfg(feature = "job")]
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,9 +49,11 @@ impl Threads {
 }
 
 /// Tells the frame once the first reply has come.
+#[cfg(feature = "job")]
 #[derive(Clone)]
 pub(crate) struct FrameLater(Arc<dyn Fn() -> FrameRequest + Send + Sync>);
 
+#[cfg(feature = "job")]
 impl fmt::Debug for FrameLater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FrameLater")
@@ -70,6 +74,7 @@ pub struct OpenOptions {
     /// opening a file reads what information needs, and no sample.
     pub frame: Option<FrameRequest>,
     /// Tells the frame in place of `frame` when the first reply has come: which one may stand in it.
+    #[cfg(feature = "job")]
     pub(crate) frame_later: Option<FrameLater>,
     /// When all work on the file ends, pictures of its frames too, whatever a single call may take
     /// ([`Limits::max_time`](crate::Limits::max_time)). [`Limits::max_cpu_time`](crate::Limits::max_cpu_time) then bounds all of it together,
@@ -113,6 +118,7 @@ impl OpenOptions {
     }
 
     /// For a frame that is known when the first reply has come.
+    #[cfg(feature = "job")]
     pub(crate) fn with_frame_later(
         mut self,
         tell: impl Fn() -> FrameRequest + Send + Sync + 'static,
@@ -137,7 +143,11 @@ impl OpenOptions {
 
     /// The frame that will be requested, as far as it is known. A source's first reply must have come.
     pub(crate) fn wanted_frame(&self) -> Option<FrameRequest> {
-        self.frame_later.as_ref().map(|FrameLater(tell)| tell()).or(self.frame)
+        #[cfg(feature = "job")]
+        if let Some(FrameLater(tell)) = &self.frame_later {
+            return Some(tell());
+        }
+        self.frame
     }
 
     /// What bounds work that begins now.

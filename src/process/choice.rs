@@ -5,9 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FrameRequest, FrameTime, telemetry};
+#[cfg(feature = "s3")]
+use crate::telemetry;
+use crate::{FrameRequest, FrameTime};
 
 /// Name of the metadata and of the tag.
+#[cfg(feature = "s3")]
 pub(crate) const POSTER_AT: &str = "poster-at";
 
 /// What says the time.
@@ -58,6 +61,7 @@ impl PosterAt {
     }
 
     /// Reads a choice. A text that is no time is reported in the log, and chooses nothing: the video still gets a thumbnail.
+    #[cfg(feature = "s3")]
     pub(crate) fn read(text: &str, by: ChosenBy, key: &str) -> Option<Self> {
         match text.trim().parse() {
             Ok(time) => Some(Self::new(time, by)),

@@ -6,13 +6,15 @@
 use std::error::Error;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::ports::free_port;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -85,7 +87,7 @@ impl CatalogueServer {
         tls: Option<(PathBuf, PathBuf)>,
         database: Option<(PathBuf, String)>,
     ) -> Outcome<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = free_port()?;
         let mut server =
             Self { folder, port, token: token.to_owned(), tls, database, token_first: false, process: None };
         server.run()?;

@@ -9,7 +9,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 use tempfile::TempDir;
 
-use super::{Outcome, Program, free_port, in_repository};
+use super::{Outcome, Program, in_repository};
+use crate::ports::free_port;
 
 pub(crate) const DATABASE: &str = "ott_db";
 pub(crate) const USER: &str = "films";

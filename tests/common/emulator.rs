@@ -6,7 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{Log, Outcome, Program, free_port, in_repository, isolation};
+use super::{Log, Outcome, Program, in_repository, isolation};
+use crate::ports::free_port;
 
 #[derive(Debug)]
 pub(crate) struct Emulator {

@@ -8,7 +8,8 @@ use std::process::Command;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
-use super::{Outcome, Program, free_port, in_repository};
+use super::{Outcome, Program, in_repository};
+use crate::ports::free_port;
 
 /// The bucket that every instance has.
 pub(crate) const BUCKET: &str = "films";

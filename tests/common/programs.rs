@@ -20,7 +20,6 @@ pub(crate) mod runtime_api;
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Read};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -135,11 +134,6 @@ pub(crate) fn isolation() -> Option<(&'static str, std::ffi::OsString)> {
 #[expect(clippy::disallowed_methods, reason = "no deadline is to be kept")]
 pub(crate) fn pause(time: Duration) {
     thread::sleep(time);
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> Outcome<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// A file in the repository.

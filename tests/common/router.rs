@@ -7,7 +7,8 @@ use std::net::TcpStream;
 use tempfile::TempDir;
 
 use super::database::{Database, unpacked};
-use super::{Outcome, Program, free_port, in_repository};
+use super::{Outcome, Program, in_repository};
+use crate::ports::free_port;
 
 #[derive(Debug)]
 pub(crate) struct Router {

@@ -8,13 +8,15 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::ports::free_port;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -54,7 +56,7 @@ impl Sshd {
         let folder = tempfile::Builder::new().prefix("sshd-").tempdir()?;
         // The user who logs in reads its keys here.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = free_port()?;
         let user = match is_root()? {
             true => "bastion".to_owned(),
             false => output(Command::new("id").arg("-un"))?.trim().to_owned(),

@@ -74,8 +74,8 @@ pub(in crate::media) fn describe_stream(
 pub(in crate::media) fn describe_video(stream: Stream<'_>, configuration: Configuration) -> VideoInfo {
     let matrix = stream.display_matrix();
     VideoInfo {
-        width: stream.width(),
-        height: stream.height(),
+        width: configuration.size.0,
+        height: configuration.size.1,
         pixel_format: configuration.pixel_format,
         sample_aspect_ratio: configuration.sample_aspect_ratio.map(Ratio::reduced),
         orientation: matrix.map_or(Orientation::Upright, orientation),

@@ -20,6 +20,9 @@ pub(in crate::media) struct Sps {
     /// `max_num_ref_frames`.
     max_references: u32,
     depth: u32,
+    /// Width and height of the pictures, cropped (equations 7-19 to 7-22), where the set cuts something off at the left or at the top.
+    /// Where it cuts at the right and at the bottom alone, libavcodec takes the container's word on the size.
+    pub(in crate::media) cut_size: Option<(u32, u32)>,
     /// Whether there are no field macroblocks at all.
     pub(in crate::media) frames_only: bool,
     pub(in crate::media) sample_aspect_ratio: Option<Ratio>,
@@ -85,23 +88,42 @@ impl Sps {
         }
         sps.max_references = bits.unsigned()?;
         bits.flag()?; // gaps_in_frame_num_value_allowed_flag
-        bits.unsigned()?; // pic_width_in_mbs_minus1
-        bits.unsigned()?; // pic_height_in_map_units_minus1
+        let width_in_blocks = bits.unsigned()?; // pic_width_in_mbs_minus1
+        let height_in_units = bits.unsigned()?; // pic_height_in_map_units_minus1
         sps.frames_only = bits.flag()?;
         if !sps.frames_only {
             bits.flag()?; // mb_adaptive_frame_field_flag
         }
         bits.flag()?; // direct_8x8_inference_flag
         if bits.flag()? {
-            for _ in 0..4 {
-                bits.unsigned()?; // frame_crop_*_offset
-            }
+            // frame_crop_left_offset, right, top, bottom
+            let edges = [bits.unsigned()?, bits.unsigned()?, bits.unsigned()?, bits.unsigned()?];
+            sps.cut_size = sps.size_within(edges, (width_in_blocks, height_in_units));
         }
         if bits.flag()? {
             // A VUI that is cut short counts as far as it goes, as libavcodec has it.
             let _ = sps.parse_vui(&mut bits);
         }
         Some(sps)
+    }
+
+    /// The size that is left within these edges of a picture of so many macroblocks and map units, less one each.
+    fn size_within(
+        &self,
+        [left, right, top, bottom]: [u32; 4],
+        (width, height): (u32, u32),
+    ) -> Option<(u32, u32)> {
+        if left == 0 && top == 0 {
+            return None;
+        }
+        let lines = if self.frames_only { 1 } else { 2 };
+        let step_x = if matches!(self.chroma_format, 1 | 2) { 2 } else { 1 };
+        let step_y = if self.chroma_format == 1 { 2_u32 } else { 1 }.checked_mul(lines)?;
+        let side = |blocks: u32, lines: u32, step: u32, edges: [u32; 2]| {
+            let whole = blocks.checked_add(1)?.checked_mul(16)?.checked_mul(lines)?;
+            whole.checked_sub(edges[0].checked_add(edges[1])?.checked_mul(step)?).filter(|side| *side > 0)
+        };
+        Some((side(width, 1, step_x, [left, right])?, side(height, lines, step_y, [top, bottom])?))
     }
 
     fn parse_format(&mut self, bits: &mut Bits<'_>) -> Option<()> {

@@ -20,6 +20,7 @@ const UNKNOWN: i32 = -99;
 
 /// What pictures of a stream are like.
 pub(in crate::media) struct Configuration {
+    pub(in crate::media) size: (u32, u32),
     pub(in crate::media) pixel_format: Option<String>,
     pub(in crate::media) profile: i32,
     pub(in crate::media) level: i32,
@@ -76,6 +77,7 @@ impl Configuration {
 
     fn of_container(stream: Stream<'_>) -> Self {
         Self {
+            size: (stream.width(), stream.height()),
             pixel_format: stream.pixel_format().name().map(str::to_owned),
             profile: stream.profile(),
             level: stream.level(),
@@ -97,6 +99,7 @@ impl Configuration {
     }
 
     fn add_sps(&mut self, sps: &Sps) {
+        self.size = sps.cut_size.unwrap_or(self.size);
         self.pixel_format = sps.pixel_format(self.colour);
         self.add_profile(sps.profile(), sps.level);
         self.add_colour(sps.colour.sanitised());
