@@ -36,7 +36,7 @@ INPUTS = {
     "platform_log_kb": (0.4, "kB", "assumed: Lambda's own START, END and REPORT"),
     "search_seconds": (0.095, "s", "measured: docs/benchmarks.md, the database's processor, for a new row without the optional key"),
     "million_rows": (1, "", "rows of video_assets, in millions"),
-    "trips": (5, "", "counted: answers of S3 that are waited for one after another"),
+    "trips": (4, "", "counted: docs/benchmarks.md, answers of S3 that are waited for one after another"),
     "python_cpu_seconds": (0.417, "s", "measured: docs/benchmarks.md, ffprobe and ffmpeg; Python's own comes on top"),
     "python_part_mb": (8.388608, "MB", "boto3's: one GET for so much of the file"),
     "python_trips": (3, "", "boto3's: HEAD, the first GET, PUT"),
