@@ -62,7 +62,7 @@ const PAUSES: Backoff = Backoff { first: Duration::from_millis(50), longest: Dur
 /// How long a registration waits for another worker that registers the same video, in seconds: on a connection of its own, and on the one
 /// of all, for which others wait meanwhile.
 const LOCK_SECONDS: u32 = 20;
-const LOCK_SECONDS_OF_ALL: u32 = 1;
+const LOCK_SECONDS_OF_ALL: u32 = 5;
 
 /// The rows of the catalogue in MySQL. Clones share one connection.
 #[derive(Clone)]
