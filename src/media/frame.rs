@@ -2,6 +2,7 @@
 
 mod bands;
 pub(super) mod colour;
+mod fields;
 pub(super) mod poster;
 mod render;
 mod via_rgb;

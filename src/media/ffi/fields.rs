@@ -82,7 +82,7 @@ macro_rules! plain {
         )+
     };
 }
-plain!(u8, i32, u32, i64, u64, usize, ffi::AVRational);
+plain!(u8, i32, u32, i64, u64, usize, ffi::AVRational, ffi::AVComponentDescriptor);
 // SAFETY: an address; following it takes `unsafe` again.
 unsafe impl<T> Plain for *const T {}
 // SAFETY: as above.

@@ -454,6 +454,33 @@ impl Frame {
         Ok(())
     }
 
+    /// Samples of a component's row as libavutil reads them.
+    #[cfg(test)]
+    pub(crate) fn samples_by_libav(&self, component: c_int, row: c_int, samples: usize) -> Vec<u16> {
+        let mut out = vec![0_u16; samples];
+        let frame = self.view();
+        let (data, linesize) = (field!(frame, data), field!(frame, linesize));
+        // SAFETY: takes any number, and answers null or an entry of a constant table.
+        let descriptor = unsafe { raw::av_pix_fmt_desc_get(self.format().0) };
+        assert!(!descriptor.is_null(), "{:?}", self.format());
+        // SAFETY: the frame has pixels of its format, the component and the row are there, and `out` has room for the samples.
+        unsafe {
+            raw::av_read_image_line2(
+                out.as_mut_ptr().cast(),
+                data.as_ptr().cast::<*const u8>(),
+                linesize.as_ptr(),
+                descriptor,
+                0,
+                row,
+                component,
+                c_int::try_from(samples).unwrap(),
+                0,
+                2,
+            );
+        }
+        out
+    }
+
     /// Some rows of the frame, which shares its pixels with it. The first has to begin a row of chroma.
     pub(crate) fn band(&self, rows: Range<usize>) -> Result<Self, AvError> {
         let mut band = self.share()?;

@@ -31,6 +31,12 @@ impl PixelFormat {
     /// Red, green and blue, two bytes each, low byte first.
     pub(crate) const RGB48LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB48LE as c_int);
 
+    /// Any number, known or not.
+    #[cfg(test)]
+    pub(crate) const fn from_number(number: c_int) -> Self {
+        Self(number)
+    }
+
     /// FFmpeg's name.
     pub(crate) fn name(self) -> Option<&'static str> {
         // SAFETY: takes any number, and answers null or a constant of the table (libavutil/pixdesc.h).
@@ -50,6 +56,48 @@ impl PixelFormat {
         pairs
             .into_iter()
             .find_map(|(grey, colour)| (grey as c_int == self.0).then_some(Self(colour as c_int)))
+    }
+
+    /// Where the samples of a component lie; `None` for palettes, mosaics, floating point, samples of over 16 bits, formats whose pixels do not
+    /// begin at a byte, and `uyyvyy411`.
+    pub(crate) fn component(self, index: usize) -> Option<Component> {
+        // SAFETY: takes any number, and answers null or an entry of a constant table.
+        let descriptor = unsafe { raw::av_pix_fmt_desc_get(self.0) };
+        // SAFETY: as the call before answered.
+        let descriptor = unsafe { Ref::new(descriptor) }?;
+        let flags = field!(descriptor, flags);
+        let has = |flag: c_int| flags & u64::from(flag.cast_unsigned()) != 0;
+        let others = [
+            ffi::AV_PIX_FMT_FLAG_PAL,
+            ffi::AV_PIX_FMT_FLAG_BITSTREAM,
+            ffi::AV_PIX_FMT_FLAG_HWACCEL,
+            ffi::AV_PIX_FMT_FLAG_BAYER,
+            ffi::AV_PIX_FMT_FLAG_FLOAT,
+        ];
+        // The samples of this one are not equally far apart, whatever its descriptor says.
+        let is_uneven = self.0 == ffi::AVPixelFormat::AV_PIX_FMT_UYYVYY411 as c_int;
+        if is_uneven || index >= usize::from(field!(descriptor, nb_components)) || others.into_iter().any(has)
+        {
+            return None;
+        }
+        let component = *field!(descriptor, comp).get(index)?;
+        let number = |value: c_int| usize::try_from(value).ok();
+        let (shift, depth) = (u32::try_from(component.shift).ok()?, u32::try_from(component.depth).ok()?);
+        let (bits, is_big_endian) = (shift.checked_add(depth)?, has(ffi::AV_PIX_FMT_FLAG_BE));
+        if depth == 0 || bits > 16 {
+            return None;
+        }
+        // A sample within one byte of a format with the high byte first lies in the low byte (av_read_image_line2 in libavutil/pixdesc.c).
+        let offset = component.offset.checked_add(c_int::from(is_big_endian && bits <= 8))?;
+        Some(Component {
+            plane: number(component.plane)?,
+            step: number(component.step)?.max(1),
+            offset: number(offset)?,
+            shift,
+            depth,
+            is_wide: bits > 8,
+            is_big_endian,
+        })
     }
 
     /// How the samples lie; `None` for a format that libav does not know.
@@ -72,7 +120,6 @@ impl PixelFormat {
             has_alpha: has(ffi::AV_PIX_FMT_FLAG_ALPHA),
             is_rgb: has(ffi::AV_PIX_FMT_FLAG_RGB),
             is_planar: has(ffi::AV_PIX_FMT_FLAG_PLANAR),
-            is_big_endian: has(ffi::AV_PIX_FMT_FLAG_BE),
             is_bit_packed: has(ffi::AV_PIX_FMT_FLAG_BITSTREAM),
             is_full_range_by_name: self.name().is_some_and(|name| name.starts_with("yuvj")),
         })
@@ -96,8 +143,6 @@ pub(crate) struct PixelLayout {
     pub(crate) is_rgb: bool,
     /// Each component in a plane of its own (two planes for luma and interleaved chroma count too).
     pub(crate) is_planar: bool,
-    /// High byte first, in samples of two bytes.
-    pub(crate) is_big_endian: bool,
     /// Pixels that do not begin at a byte: a row cannot be cut off at the left.
     pub(crate) is_bit_packed: bool,
     /// One of the JPEG formats.
@@ -109,5 +154,65 @@ impl PixelLayout {
     pub(crate) const fn cut_step(self) -> (u32, u32) {
         // libavutil's shifts are at most 2.
         (1 << (self.chroma_shift.0 & 7), 1 << (self.chroma_shift.1 & 7))
+    }
+}
+
+/// Where the samples of one component lie in the rows of a plane (`AVComponentDescriptor` in libavutil/pixdesc.h).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Component {
+    /// The plane.
+    pub(crate) plane: usize,
+    /// Bytes from one sample to the next.
+    step: usize,
+    /// Bytes before the first sample.
+    offset: usize,
+    /// Bits below the lowest of the sample.
+    shift: u32,
+    /// Bits of a sample, 1 to 16.
+    pub(crate) depth: u32,
+    /// A sample lies in two bytes, not in one.
+    is_wide: bool,
+    /// Of the two bytes, the high one is first.
+    is_big_endian: bool,
+}
+
+impl Component {
+    /// Bytes of a row up to the end of its last sample.
+    pub(crate) const fn row_bytes(self, samples: usize) -> usize {
+        let word = if self.is_wide { 2 } else { 1 };
+        samples.saturating_sub(1).saturating_mul(self.step).saturating_add(self.offset).saturating_add(word)
+    }
+
+    /// Copies the samples of a row.
+    pub(crate) fn read(self, row: &[u8], samples: &mut [u16]) {
+        let words = row.get(self.offset..).unwrap_or_default().chunks(self.step);
+        let mask = u16::MAX >> 16_u32.saturating_sub(self.depth).min(15);
+        for (sample, word) in samples.iter_mut().zip(words) {
+            *sample = (self.word(word) >> self.shift) & mask;
+        }
+    }
+
+    /// Replaces the samples of a row, and leaves what else lies in their bytes.
+    pub(crate) fn write(self, samples: &[u16], row: &mut [u8]) {
+        let words = row.get_mut(self.offset..).unwrap_or_default().chunks_mut(self.step);
+        let mask = (u16::MAX >> 16_u32.saturating_sub(self.depth).min(15)) << self.shift;
+        for (sample, word) in samples.iter().zip(words) {
+            let value = (self.word(word) & !mask) | ((sample << self.shift) & mask);
+            match (self.is_wide, self.is_big_endian, word) {
+                (false, _, [only, ..]) => *only = value.to_le_bytes()[0],
+                (true, false, [low, high, ..]) => [*low, *high] = value.to_le_bytes(),
+                (true, true, [high, low, ..]) => [*high, *low] = value.to_be_bytes(),
+                _ => {}
+            }
+        }
+    }
+
+    const fn word(self, bytes: &[u8]) -> u16 {
+        match (self.is_wide, self.is_big_endian, bytes) {
+            (false, _, [only, ..]) => *only as u16,
+            (true, false, [low, high, ..]) => u16::from_le_bytes([*low, *high]),
+            (true, true, [high, low, ..]) => u16::from_be_bytes([*high, *low]),
+            _ => 0,
+        }
     }
 }

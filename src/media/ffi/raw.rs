@@ -14,6 +14,19 @@ use ffmpeg_next::ffi;
 unsafe extern "C" {
     // libavutil/pixdesc.h
     pub(super) fn av_get_pix_fmt_name(format: c_int) -> *const c_char;
+    #[cfg(test)]
+    pub(super) fn av_read_image_line2(
+        samples: *mut c_void,
+        data: *const *const u8,
+        linesize: *const c_int,
+        descriptor: *const ffi::AVPixFmtDescriptor,
+        x: c_int,
+        y: c_int,
+        component: c_int,
+        width: c_int,
+        read_palette: c_int,
+        sample_bytes: c_int,
+    );
     pub(super) fn av_pix_fmt_desc_get(format: c_int) -> *const ffi::AVPixFmtDescriptor;
     pub(super) fn av_color_range_name(value: c_int) -> *const c_char;
     pub(super) fn av_color_space_name(value: c_int) -> *const c_char;

@@ -9,12 +9,12 @@ use crate::media::ffi::pixel_format::{PixelFormat, PixelLayout};
 use crate::media::ffi::webp::{WebPError, encode_webp};
 use crate::media::frame::bands::{blank, check, check_at_row, rgb_to_jfif, scaled, to_rgb8, unreadable};
 use crate::media::frame::colour;
+use crate::media::frame::fields::join_fields;
 use crate::media::frame::poster::PosterFrame;
 use crate::media::frame::via_rgb::ViaRgb;
 use crate::media::work::Work;
 #[cfg(feature = "webp")]
 use crate::picture::Quality;
-use crate::picture::deinterlace::{deinterlace_row, rows_of_second_field};
 use crate::picture::matrix::ToJfif;
 use crate::picture::orient::{fill_row, turned};
 use crate::picture::tone_map::{HdrLight, ToneMap};
@@ -202,6 +202,11 @@ impl PosterFrame {
         }
         source.set_colour(colour::for_scaler(colour));
         source.forget_light_levels();
+        // Before anything else: libswscale refuses to make progressive frames of interlaced ones.
+        if source.is_interlaced() {
+            join_fields(&mut source, layout, work)?;
+            source.mark_progressive();
+        }
         if let (true, Some(format)) =
             (layout.components == 1 && !colour::is_full_range(colour), source.format().grey_in_colour())
         {
@@ -210,10 +215,6 @@ impl PosterFrame {
         // Five and six bits are widened by repeating them, for all picture formats alike.
         if layout.is_rgb && layout.depth < 8 && !layout.has_alpha {
             source = scaled(&source, PixelFormat::RGB24, size, colour)?;
-        }
-        if source.is_interlaced() {
-            deinterlace(&mut source, layout, work)?;
-            source.mark_progressive();
         }
         Ok((source, colour))
     }
@@ -238,40 +239,6 @@ fn in_colour(grey: &Frame, format: PixelFormat, layout: PixelLayout) -> Result<F
         }
     }
     Ok(frame)
-}
-
-/// Joins the fields, in the pixel formats that interlaced video comes in (planar YUV in native byte order); the
-/// others are left as they are.
-fn deinterlace(frame: &mut Frame, layout: PixelLayout, work: &Work) -> Result<(), Error> {
-    let supported = layout.is_planar && !layout.is_rgb && !layout.is_big_endian && layout.components == 3;
-    // Formats with both chroma components in one plane have no third one.
-    if !supported || frame.rows_of_plane(2) == 0 {
-        return Ok(());
-    }
-    frame.make_writable().map_err(Error::picture("deinterlaced"))?;
-    let keep_top = frame.is_top_field_first();
-    let sample_bytes = if layout.depth > 8 { 2 } else { 1 };
-    let (mut above, mut below) = (Vec::new(), Vec::new());
-    for index in 0..layout.components {
-        let shift_x = if index == 0 { 0 } else { layout.chroma_shift.0 };
-        let row_bytes = (frame.width() as usize).div_ceil(1 << shift_x) * sample_bytes;
-        for (row, row_above, row_below) in rows_of_second_field(frame.rows_of_plane(index), keep_top) {
-            check_at_row(work, row)?;
-            for (copy, from) in [(&mut above, row_above), (&mut below, row_below)] {
-                copy.clear();
-                copy.extend_from_slice(frame.row(index, from, row_bytes).unwrap_or_default());
-            }
-            let Some(row) = frame.row_mut(index, row, row_bytes) else { continue };
-            if sample_bytes == 1 {
-                deinterlace_row(row, &above, &below, layout.depth);
-            } else {
-                let ((row, _), (above, _), (below, _)) =
-                    (row.as_chunks_mut::<2>(), above.as_chunks::<2>(), below.as_chunks::<2>());
-                deinterlace_row(row, above, below, layout.depth);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The frame at a size, 4:2:0 in the numbers of JFIF.
