@@ -1,6 +1,6 @@
 //! The command line program: arguments in, text or JSON out, one exit code for each kind of error.
 //!
-//! [`run`] is all of it. `arguments` says what can be typed; `probe`, `grab`, `process`, `event`, `doctor` and `libav` are the commands, `catalogue` where they
+//! [`run`] is all of it. `arguments` says what can be typed; `probe`, `grab`, `storyboard`, `process`, `event`, `doctor` and `libav` are the commands, `catalogue` where they
 //! write; `output` is the only
 //! place that writes to standard output. Logs and messages for people go to standard error.
 
@@ -20,6 +20,7 @@ mod probe;
 mod process;
 mod redrive;
 mod schema;
+mod storyboard;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -87,12 +88,13 @@ fn execute(command: Command, answer: &Answer) -> Result<(), Failure> {
         None => listener.block_on(interrupt(token)),
     });
     // These read all settings, and report what is wrong with any of them at once.
-    if matches!(command, Command::Probe(_) | Command::Grab(_)) {
+    if matches!(command, Command::Probe(_) | Command::Grab(_) | Command::Storyboard(_)) {
         logging::start(&LogSettings::from_env().map_err(JobError::from)?, Stream::Error)?;
     }
     match command {
         Command::Probe(probe) => probe::run(&probe, cancel, answer),
         Command::Grab(grab) => grab::run(&grab, cancel, answer),
+        Command::Storyboard(storyboard) => storyboard::run(&storyboard, cancel, answer),
         Command::Process(process) => block_on(process::run(process, cancel)),
         Command::Backfill(backfill) => block_on(backfill::run(backfill, cancel)),
         Command::Audit(audit) => block_on(audit::run(audit, cancel)),
@@ -114,6 +116,7 @@ fn watchdog(command: &Command, answer: &Answer) -> Option<Watchdog> {
     let input = match command {
         Command::Probe(probe) => &probe.input,
         Command::Grab(grab) => &grab.input,
+        Command::Storyboard(storyboard) => &storyboard.input,
         _ => return None,
     };
     let subject = input.input.to_string();

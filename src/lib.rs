@@ -304,8 +304,8 @@ pub use frame_time::{FrameTime, FrameTimeError, Percent};
 pub use limits::{Limit, Limits};
 pub use media::{
     AudioInfo, ColourInfo, Disposition, Error, FrameReason, Frames, FramesBetween, HdrKind, LibavLog, Media,
-    MediaInfo, Mp4Layout, OpenOptions, PosterFrame, ProcessOptions, Ratio, StreamInfo, StreamKind, Threads,
-    VideoInfo, init,
+    MediaInfo, Mp4Layout, OpenOptions, PosterFrame, ProcessOptions, Ratio, Spacing, Storyboard,
+    StoryboardRequest, StoryboardTile, StreamInfo, StreamKind, Threads, VideoInfo, init,
 };
 pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
 pub use pixels::{Bounds, Fit, Focus, FocusError, Framing, Orientation, RgbPicture};

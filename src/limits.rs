@@ -75,6 +75,8 @@ pub struct Limits {
     /// Memory of the process that decodes, in bytes, as the system counts it (RSS). Default 1 GiB: a frame of 8K takes half of that. It is
     /// looked at every 20 ms where decoding has a process of its own (feature `cage`), and nowhere else.
     pub max_memory: u64,
+    /// Tiles of a storyboard. Default 10,000: one a second for almost three hours. The length of a video is what the file declares.
+    pub max_tiles: u64,
 }
 
 /// The limits whose reaching is an error of kind [`LimitExceeded`](crate::ErrorKind::LimitExceeded).
@@ -112,6 +114,8 @@ pub enum Limit {
     MaxUnpackedBytes,
     /// [`Limits::max_memory`].
     MaxMemory,
+    /// [`Limits::max_tiles`].
+    MaxTiles,
 }
 
 impl Limit {
@@ -133,6 +137,7 @@ impl Limit {
             Self::MaxParsedBytes => "max_parsed_bytes",
             Self::MaxUnpackedBytes => "max_unpacked_bytes",
             Self::MaxMemory => "max_memory",
+            Self::MaxTiles => "max_tiles",
         }
     }
 
@@ -170,6 +175,7 @@ impl Default for Limits {
             max_time: Duration::from_secs(120),
             max_cpu_time: Duration::from_secs(60),
             max_memory: 1 << 30,
+            max_tiles: 10_000,
         }
     }
 }
@@ -284,6 +290,13 @@ impl Limits {
     #[must_use]
     pub const fn with_max_memory(mut self, bytes: u64) -> Self {
         self.max_memory = bytes;
+        self
+    }
+
+    /// With this [`max_tiles`](Self::max_tiles).
+    #[must_use]
+    pub const fn with_max_tiles(mut self, tiles: u64) -> Self {
+        self.max_tiles = tiles;
         self
     }
 }

@@ -29,6 +29,7 @@ mod parser_work;
 mod search;
 mod seen;
 mod sequence;
+mod storyboard;
 mod timeline;
 mod units;
 mod work;
@@ -59,3 +60,6 @@ pub(crate) use open::open_reader;
 pub use options::{OpenOptions, Threads};
 pub use search::FrameReason;
 pub use sequence::Frames;
+#[cfg(feature = "cage")]
+pub(crate) use storyboard::Plan as StoryboardPlan;
+pub use storyboard::{Spacing, Storyboard, StoryboardRequest, StoryboardTile};

@@ -129,7 +129,7 @@ fn saturate(value: u64) -> u32 {
 
 /// Packed 8-bit RGB in the sRGB / BT.709 sense, three bytes a pixel, rows without padding. The feature `image` makes an
 /// `image::RgbImage` of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RgbPicture {
     /// Pixels in a row.

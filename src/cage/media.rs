@@ -474,6 +474,7 @@ impl Session {
             Failure::UnsupportedContainer { name } => Error::UnsupportedContainer { name: name.into() },
             Failure::NoVideo { found } => Error::NoVideo { found },
             Failure::NoCover => Error::NoCover,
+            Failure::NoDuration => Error::NoDuration,
             Failure::NoDecoder { codec } => Error::NoDecoder { codec },
             Failure::Encrypted { scheme } => Error::Encrypted { scheme },
             Failure::TileGrid => Error::TileGrid,

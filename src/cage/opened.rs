@@ -6,9 +6,13 @@ use std::path::Path;
 use super::layers::Layers;
 use super::picture::Picture;
 use super::{Cage, CageOptions, CagedMedia};
+use crate::media::StoryboardPlan;
 use crate::pixels::{Framing, RgbPicture};
 use crate::source::RangeSource;
-use crate::{Encoding, Error, FrameRequest, Ledger, Media, MediaInfo, OpenOptions, PosterFrame};
+use crate::{
+    Encoding, Error, FrameRequest, Ledger, Limits, Media, MediaInfo, OpenOptions, PosterFrame, Storyboard,
+    StoryboardRequest,
+};
 
 /// Opens videos in this process, or in a cage. By default in this process.
 #[derive(Debug, Clone, Default)]
@@ -142,6 +146,24 @@ impl Opened {
             Place::Here(_, None) => Err(no_frame()),
             Place::Caged(media) => media.encode(encoding),
         }
+    }
+
+    /// A storyboard of the video. In a cage the frames are fetched one by one, and the sheets are laid out outside of it.
+    ///
+    /// # Errors
+    /// As [`Media::storyboard`] and [`CagedMedia::picture`].
+    pub fn storyboard(&mut self, request: &StoryboardRequest, limits: &Limits) -> Result<Storyboard, Error> {
+        let media = match &mut self.0 {
+            Place::Here(media, _) => return media.storyboard(request),
+            Place::Caged(media) => media,
+        };
+        let plan = StoryboardPlan::new(request, media.info().duration_seconds, limits)?;
+        let requests = plan.requests();
+        plan.compose(limits, |index, tile| {
+            let request = requests.get(index).ok_or_else(no_frame)?;
+            let picture = media.picture(request)?;
+            Ok((media.to_rgb8(tile)?, picture.pts_seconds, picture.reason))
+        })
     }
 
     /// The frame of the last picture as packed RGB.

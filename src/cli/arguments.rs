@@ -45,6 +45,7 @@ Examples:
   posterframe grab holiday.mp4 -o poster.jpg
   posterframe grab s3://films/videos/1_x.mp4 -o small.webp --at 12.5 --width 640
   posterframe probe https://example.org/a.mp4
+  posterframe storyboard holiday.mp4 -o previews
   posterframe process bucket/videos/1_test_video.mp4 --store bucket
   posterframe backfill s3://films --dry-run
   posterframe audit s3://films";
@@ -110,6 +111,18 @@ Examples:
   curl -s https://example.org/clip.webm | posterframe grab - -o poster.jpg
   posterframe grab holiday.mp4 -o - --format png > poster.png")]
     Grab(GrabArguments),
+    /// Write tiles of a video at even intervals as sheets, with a WebVTT file for the previews of a player
+    #[command(after_help = "\
+DIR gets storyboard-1.jpg (and so on), storyboard.vtt and storyboard.json. All files are written, or none. A DIR that is \
+there keeps its other files.
+
+Tiles from keyframes cost the fewest bytes. With --pick exact each tile shows the frame in the middle of its interval.
+
+Examples:
+  posterframe storyboard holiday.mp4 -o previews
+  posterframe storyboard s3://films/videos/1_x.mp4 -o previews --every 10s --width 240
+  posterframe storyboard holiday.mp4 -o previews --count 25 --columns 5 --pick exact --format webp")]
+    Storyboard(StoryboardArguments),
     /// Do the whole job for one video: thumbnail into the store, rows into the catalogue
     #[command(after_help = "\
 For a local video the store is a folder that stands for the bucket. A video inside it has its path there as its key; one \
@@ -178,6 +191,7 @@ impl Command {
         match self {
             Self::Probe(probe) => probe.json,
             Self::Grab(grab) => grab.json,
+            Self::Storyboard(storyboard) => storyboard.json,
             // The answer to an event is JSON.
             Self::Process(process) => process.json || process.event.is_some(),
             Self::Doctor(doctor) => doctor.json,
@@ -275,6 +289,45 @@ pub(super) struct GrabArguments {
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub(super) format: Option<ImageFormat>,
     /// Print one JSON object about the frame
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StoryboardArguments {
+    #[command(flatten)]
+    pub(super) input: InputArguments,
+    /// The folder of the files; it is created when missing
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: PathBuf,
+    /// Divide the video into this many tiles of equal length [default: 100]
+    #[arg(long, value_name = "N", conflicts_with = "every")]
+    pub(super) count: Option<NonZeroU32>,
+    /// Write one tile for each interval of this length: 10, 500ms, 1m
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub(super) every: Option<Duration>,
+    /// Which frame of an interval: the exact one in its middle, or the keyframe at or before that
+    #[arg(long, value_name = "WHICH", default_value = "keyframe", value_parser = pick())]
+    pub(super) pick: Pick,
+    /// Largest width of a tile
+    #[arg(long, value_name = "PIXELS", default_value = "160", value_parser = pixels)]
+    pub(super) width: NonZeroU32,
+    /// Largest height of a tile
+    #[arg(long, value_name = "PIXELS", value_parser = pixels)]
+    pub(super) height: Option<NonZeroU32>,
+    /// Tiles in a row
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub(super) columns: NonZeroU32,
+    /// Rows on a sheet
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub(super) rows: NonZeroU32,
+    /// 1 to 100, for JPEG and WebP
+    #[arg(long, value_name = "QUALITY", default_value = "85", value_parser = quality)]
+    pub(super) quality: Quality,
+    /// jpeg, png or webp
+    #[arg(long, value_name = "FORMAT", default_value = "jpeg", value_parser = format)]
+    pub(super) format: ImageFormat,
+    /// Print one JSON object: the content of storyboard.json, and what reading has cost
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -565,6 +618,15 @@ pub(super) fn opener(isolate: bool, setting: Isolation) -> Result<Opener, JobErr
 
 fn frame_time(text: &str) -> Result<FrameTime, &'static str> {
     text.parse().map_err(|_| FrameTime::FORMS)
+}
+
+/// A length of time of a millisecond or more.
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    match interval.as_millis() {
+        0 => Err("an interval lasts a millisecond or longer".to_owned()),
+        _ => Ok(interval),
+    }
 }
 
 fn pick() -> impl TypedValueParser<Value = Pick> {

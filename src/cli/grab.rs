@@ -130,7 +130,7 @@ pub(super) const fn reason(reason: FrameReason) -> &'static str {
     }
 }
 
-const fn name(format: ImageFormat) -> &'static str {
+pub(super) const fn name(format: ImageFormat) -> &'static str {
     match format {
         ImageFormat::Jpeg => "jpeg",
         #[cfg(feature = "png")]

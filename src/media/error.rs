@@ -44,6 +44,9 @@ pub enum Error {
     /// A cover picture was requested, and the file holds none.
     #[error("there is no cover picture in it")]
     NoCover,
+    /// A storyboard was requested of a file that declares no duration.
+    #[error("the video does not declare its duration, so it cannot be divided")]
+    NoDuration,
     /// The video is in a codec that is not compiled in.
     #[error("no decoder for its video codec {codec} is compiled in")]
     NoDecoder {
@@ -207,6 +210,7 @@ impl Error {
             Self::UnsupportedContainer { .. }
             | Self::NoVideo { .. }
             | Self::NoCover
+            | Self::NoDuration
             | Self::NoDecoder { .. }
             | Self::Encrypted { .. }
             | Self::TileGrid

@@ -3,6 +3,7 @@
 mod bands;
 pub(super) mod colour;
 mod fields;
+mod packed;
 pub(super) mod poster;
 mod render;
 mod via_rgb;

@@ -22,7 +22,7 @@ use crate::picture::{Encoding, ImageFormat, Thumbnail};
 use crate::pixels::{Framing, Orientation, RgbPicture};
 
 /// JPEG sides are 16 bits (ITU-T T.81, B.2.2), and libavcodec's encoder leaves room for its blocks.
-const JPEG_MAX_SIDE: u32 = 65_500;
+pub(super) const JPEG_MAX_SIDE: u32 = 65_500;
 
 impl PosterFrame {
     /// The picture as packed RGB: upright, square pixels, SDR, within these bounds, or as this [`Encoding`] fills them. For encoders of
@@ -110,14 +110,7 @@ impl PosterFrame {
 
     fn encode_as_jpeg(&self, encoding: &Encoding, work: &Work) -> Result<Vec<u8>, Error> {
         let (width, height) = self.scaled_size(encoding.into());
-        if width.max(height) > JPEG_MAX_SIDE {
-            return Err(Error::TooLarge {
-                format: ImageFormat::Jpeg,
-                width,
-                height,
-                max_side: JPEG_MAX_SIDE,
-            });
-        }
+        check_sides(ImageFormat::Jpeg, (width, height), JPEG_MAX_SIDE)?;
         let (source, colour) = self.shown_part(encoding.into(), work)?;
         check(work)?;
         let picture = match self.way(&source, colour) {
@@ -220,6 +213,18 @@ impl PosterFrame {
     }
 }
 
+/// Refuses a picture whose file format has no such sides.
+pub(super) fn check_sides(
+    format: ImageFormat,
+    (width, height): (u32, u32),
+    max_side: u32,
+) -> Result<(), Error> {
+    match width.max(height) > max_side {
+        true => Err(Error::TooLarge { format, width, height, max_side }),
+        false => Ok(()),
+    }
+}
+
 /// Grey as luma with neutral chroma: libswscale takes grey for full range, whatever it says.
 fn in_colour(grey: &Frame, format: PixelFormat, layout: PixelLayout) -> Result<Frame, Error> {
     let mut frame = blank(format, (grey.width(), grey.height()), grey.colour())?;
@@ -293,13 +298,10 @@ fn rewrite_row(
 const WEBP_MAX_SIDE: u32 = 16_383;
 
 #[cfg(feature = "webp")]
-fn encode_as_webp(picture: &RgbPicture, quality: Quality, work: &Work) -> Result<Vec<u8>, Error> {
+pub(super) fn encode_as_webp(picture: &RgbPicture, quality: Quality, work: &Work) -> Result<Vec<u8>, Error> {
     let RgbPicture { width, height, pixels } = picture;
     let failed = |reason| Error::Picture { step: "encoded as WebP".into(), reason };
-    if *width.max(height) > WEBP_MAX_SIDE {
-        let (width, height) = (*width, *height);
-        return Err(Error::TooLarge { format: ImageFormat::WebP, width, height, max_side: WEBP_MAX_SIDE });
-    }
+    check_sides(ImageFormat::WebP, (*width, *height), WEBP_MAX_SIDE)?;
     let mut goes_on = || work.expired().is_none();
     encode_webp(pixels, (*width, *height), f32::from(quality.get()), &mut goes_on).map_err(
         |error| match error {

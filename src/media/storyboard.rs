@@ -1,0 +1,344 @@
+//! Storyboards: tiles at even intervals, on sheets.
+
+use std::fmt::Write as _;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::frame_request::{CoverArt, FrameRequest, Pick};
+use crate::limits::{Limit, Limits};
+use crate::media::error::Error;
+use crate::media::open::Media;
+use crate::media::search::FrameReason;
+use crate::picture::{Encoding, ImageFormat, Quality, Thumbnail};
+use crate::pixels::{Bounds, RgbPicture};
+
+/// Into how many tiles a video is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Spacing {
+    /// This many, of equal length.
+    Count(NonZeroU32),
+    /// One for each interval of this length; the last one may be shorter. At least a millisecond.
+    Every(Duration),
+}
+
+/// What a storyboard shall be. Start from `StoryboardRequest::default()`: 100 tiles from keyframes, 160 pixels wide, ten in a row and ten
+/// rows on a sheet, as JPEG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct StoryboardRequest {
+    /// How many tiles.
+    pub spacing: Spacing,
+    /// Which frame stands for an interval: the one in its middle, or the keyframe at or before it, which costs fewer bytes and less time.
+    pub pick: Pick,
+    /// Largest size of a tile. All tiles have the size of the first; frames of another shape are centred on black.
+    pub tile: Bounds,
+    /// Tiles in a row.
+    pub columns: NonZeroU32,
+    /// Rows on a sheet.
+    pub rows: NonZeroU32,
+    /// File format of the sheets.
+    pub format: ImageFormat,
+    /// How much of the pictures to keep.
+    pub quality: Quality,
+}
+
+const TEN: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+
+impl Default for StoryboardRequest {
+    fn default() -> Self {
+        Self {
+            spacing: Spacing::Count(NonZeroU32::MIN.saturating_add(99)),
+            pick: Pick::Keyframe,
+            tile: Bounds { max_width: NonZeroU32::new(160), max_height: None },
+            columns: TEN,
+            rows: TEN,
+            format: ImageFormat::Jpeg,
+            quality: Quality::default(),
+        }
+    }
+}
+
+impl StoryboardRequest {
+    /// With this [`spacing`](Self::spacing).
+    #[must_use]
+    pub const fn with_spacing(mut self, spacing: Spacing) -> Self {
+        self.spacing = spacing;
+        self
+    }
+
+    /// With this [`pick`](Self::pick).
+    #[must_use]
+    pub const fn with_pick(mut self, pick: Pick) -> Self {
+        self.pick = pick;
+        self
+    }
+
+    /// With tiles of at most this size.
+    #[must_use]
+    pub const fn with_tile(mut self, tile: Bounds) -> Self {
+        self.tile = tile;
+        self
+    }
+
+    /// With this many tiles in a row, and rows on a sheet.
+    #[must_use]
+    pub const fn with_grid(mut self, columns: NonZeroU32, rows: NonZeroU32) -> Self {
+        self.columns = columns;
+        self.rows = rows;
+        self
+    }
+
+    /// With sheets in this format and quality.
+    #[must_use]
+    pub const fn with_format(mut self, format: ImageFormat, quality: Quality) -> Self {
+        self.format = format;
+        self.quality = quality;
+        self
+    }
+}
+
+/// Sheets of tiles, and what each tile shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Storyboard {
+    /// The sheets, each filled row by row. The last one is as high as its tiles need.
+    pub sheets: Vec<Thumbnail>,
+    /// The tiles, by time.
+    pub tiles: Vec<StoryboardTile>,
+    /// Pixels of a tile across.
+    pub tile_width: u32,
+    /// Pixels of a tile down.
+    pub tile_height: u32,
+}
+
+/// One tile of a storyboard.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StoryboardTile {
+    /// Where its interval begins, in seconds after the start of the video.
+    pub start_seconds: f64,
+    /// Where its interval ends.
+    pub end_seconds: f64,
+    /// The presentation time of the frame on it, in seconds after the start of the video.
+    pub frame_pts_seconds: f64,
+    /// On which sheet it is, from 0.
+    pub sheet: usize,
+    /// Its left edge on the sheet, in pixels.
+    pub x: u32,
+    /// Its upper edge on the sheet, in pixels.
+    pub y: u32,
+}
+
+impl Storyboard {
+    /// The tiles as WebVTT, for players that show a preview above their bar: each cue names a sheet and a rectangle on it as a media
+    /// fragment (`sheet.jpg#xywh=160,0,160,90`; W3C Media Fragments URI 1.0, section 4.2.2). `address` gives the address of a sheet.
+    pub fn webvtt(&self, address: impl Fn(usize) -> String) -> String {
+        let mut text = "WEBVTT\n".to_owned();
+        let (width, height) = (self.tile_width, self.tile_height);
+        for tile in &self.tiles {
+            let StoryboardTile { sheet, x, y, .. } = *tile;
+            let (from, to) = (clock(tile.start_seconds), clock(tile.end_seconds));
+            // Writing into a string does not fail.
+            let _ = write!(text, "\n{from} --> {to}\n{}#xywh={x},{y},{width},{height}\n", address(sheet));
+        }
+        text
+    }
+}
+
+/// `01:02:03.456`, as WebVTT writes times (W3C WebVTT, section 4.2).
+fn clock(seconds: f64) -> String {
+    let milliseconds = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_millis();
+    let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
+    format!("{:02}:{:02}:{:02}.{rest:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+impl Media<'_> {
+    /// A storyboard of the video: all of it, or an error.
+    ///
+    /// The frames are those of [`frames`](Self::frames), and planned together. Where sound goes on after the last frame, its tile is
+    /// repeated.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), posterframe::Error> {
+    /// use std::num::NonZeroU32;
+    /// use posterframe::{Media, OpenOptions, Spacing, StoryboardRequest};
+    ///
+    /// let mut media = Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default())?;
+    /// let count = NonZeroU32::new(7).expect("7 is not 0");
+    /// let storyboard = media.storyboard(&StoryboardRequest::default().with_spacing(Spacing::Count(count)))?;
+    /// assert_eq!((storyboard.sheets.len(), storyboard.tiles.len()), (1, 7));
+    /// let webvtt = storyboard.webvtt(|sheet| format!("sheet-{sheet}.jpg"));
+    /// assert!(webvtt.starts_with("WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nsheet-0.jpg#xywh=0,0,"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// - [`Error::NoDuration`]: the file declares no duration.
+    /// - [`Error::LimitExceeded`]: more than [`Limits::max_tiles`] tiles, or more than [`Limits::max_pixels`] on a sheet.
+    /// - Those of [`frame`](Self::frame) and [`PosterFrame::encode`](crate::PosterFrame::encode).
+    pub fn storyboard(&mut self, request: &StoryboardRequest) -> Result<Storyboard, Error> {
+        let limits = self.limits;
+        let plan = Plan::new(request, self.info().duration_seconds, &limits)?;
+        let mut frames = self.frames(plan.requests());
+        plan.compose(&limits, |_, tile| {
+            let frame = frames.next().unwrap_or_else(|| Err(Error::missing_stream()))?;
+            Ok((frame.to_rgb8(tile)?, frame.pts_seconds(), frame.reason()))
+        })
+    }
+}
+
+/// Intervals of a video, and how their tiles are laid out.
+pub(crate) struct Plan {
+    request: StoryboardRequest,
+    /// Milliseconds of the video.
+    duration: u64,
+    count: u32,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        request: &StoryboardRequest,
+        duration_seconds: Option<f64>,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
+        let duration = duration_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let duration = duration.and_then(|duration| u64::try_from(duration.as_millis()).ok());
+        let duration = duration.filter(|&duration| duration > 0).ok_or(Error::NoDuration)?;
+        let count = match request.spacing {
+            Spacing::Count(count) => u64::from(count.get()),
+            Spacing::Every(interval) => {
+                let interval = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
+                duration.div_ceil(interval)
+            }
+        };
+        let exceeded = Error::LimitExceeded { limit: Limit::MaxTiles, allowed: limits.max_tiles };
+        let count = u32::try_from(count).ok().filter(|&count| u64::from(count) <= limits.max_tiles);
+        Ok(Self { request: *request, duration, count: count.ok_or(exceeded)? })
+    }
+
+    /// Where an interval begins and ends, in milliseconds.
+    fn interval(&self, index: u32) -> (u64, u64) {
+        let edge = |index: u32| match self.request.spacing {
+            // Milliseconds of any video times tiles of any storyboard fit 128 bits.
+            Spacing::Count(count) => {
+                let edge = u128::from(self.duration) * u128::from(index) / u128::from(count.get());
+                u64::try_from(edge).unwrap_or(self.duration)
+            }
+            Spacing::Every(interval) => {
+                let interval = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
+                interval.saturating_mul(index.into()).min(self.duration)
+            }
+        };
+        (edge(index), edge(index.saturating_add(1)))
+    }
+
+    /// The frames of the tiles, in the middle of each interval.
+    pub(crate) fn requests(&self) -> Vec<FrameRequest> {
+        let request = |index| {
+            let (start, end) = self.interval(index);
+            let encoding = Encoding::default().with_bounds(self.request.tile);
+            let middle = FrameRequest::from(Duration::from_millis(start.midpoint(end)));
+            FrameRequest { pick: self.request.pick, cover: CoverArt::Ignore, encoding, ..middle }
+        };
+        (0..self.count).map(request).collect()
+    }
+
+    /// Lays out the tiles. `next` gives the picture of the requested frame with this index, within these bounds, its time and why it was taken.
+    pub(crate) fn compose(
+        &self,
+        limits: &Limits,
+        mut next: impl FnMut(usize, Bounds) -> Result<(RgbPicture, f64, FrameReason), Error>,
+    ) -> Result<Storyboard, Error> {
+        let mut storyboard =
+            Storyboard { sheets: Vec::new(), tiles: Vec::new(), tile_width: 0, tile_height: 0 };
+        let mut sheet = Sheet::default();
+        let mut bounds = self.request.tile;
+        let mut last: Option<(RgbPicture, f64)> = None;
+        let columns = self.request.columns.get().min(self.count);
+        let per_sheet = columns.saturating_mul(self.request.rows.get());
+        for index in 0..self.count {
+            let (picture, pts, reason) = next(index as usize, bounds)?;
+            // Behind the last frame a substitute from half-way is given.
+            let is_there = matches!(reason, FrameReason::AtTarget | FrameReason::Keyframe);
+            let (picture, frame_pts_seconds) = match last {
+                Some(last) if !is_there => last,
+                _ => (picture, pts),
+            };
+            let in_sheet = index % per_sheet;
+            if in_sheet == 0 {
+                if index == 0 {
+                    (storyboard.tile_width, storyboard.tile_height) = (picture.width, picture.height);
+                    bounds = Bounds::new(picture.width, picture.height);
+                } else {
+                    storyboard.sheets.push(sheet.finish(&self.request)?);
+                }
+                let rows = per_sheet.min(self.count - index).div_ceil(columns);
+                sheet = Sheet::new((storyboard.tile_width, storyboard.tile_height), columns, rows, limits)?;
+            }
+            let (x, y) = sheet.put(in_sheet, &picture);
+            let (start, end) = self.interval(index);
+            storyboard.tiles.push(StoryboardTile {
+                start_seconds: seconds(start),
+                end_seconds: seconds(end),
+                frame_pts_seconds,
+                sheet: storyboard.sheets.len(),
+                x,
+                y,
+            });
+            last = Some((picture, frame_pts_seconds));
+        }
+        storyboard.sheets.push(sheet.finish(&self.request)?);
+        Ok(storyboard)
+    }
+}
+
+fn seconds(milliseconds: u64) -> f64 {
+    Duration::from_millis(milliseconds).as_secs_f64()
+}
+
+/// A sheet that is being filled.
+#[derive(Default)]
+struct Sheet {
+    tile: (u32, u32),
+    columns: u32,
+    picture: RgbPicture,
+}
+
+impl Sheet {
+    fn new(tile: (u32, u32), columns: u32, rows: u32, limits: &Limits) -> Result<Self, Error> {
+        let too_large = Error::LimitExceeded { limit: Limit::MaxPixels, allowed: limits.max_pixels };
+        let size = tile.0.checked_mul(columns).zip(tile.1.checked_mul(rows));
+        let size = size.filter(|&(width, height)| u64::from(width) * u64::from(height) <= limits.max_pixels);
+        let (width, height) = size.ok_or(too_large)?;
+        Ok(Self { tile, columns, picture: RgbPicture::new(width, height, Vec::new()) })
+    }
+
+    /// Puts a picture into the middle of the tile with this number. Returns where the tile is.
+    fn put(&mut self, number: u32, picture: &RgbPicture) -> (u32, u32) {
+        let (width, height) = self.tile;
+        let (x, y) = (number % self.columns * width, number / self.columns * height);
+        let (shown_width, shown_height) = (picture.width.min(width), picture.height.min(height));
+        let left = x + (width - shown_width) / 2;
+        let top = y + (height - shown_height) / 2;
+        let row_bytes = picture.width as usize * 3;
+        let rows = picture.pixels.chunks_exact(row_bytes.max(1)).take(shown_height as usize);
+        for (row, from) in (top as usize..).zip(rows) {
+            let start = (row * self.picture.width as usize + left as usize) * 3;
+            let to = self.picture.pixels.get_mut(start..).unwrap_or_default();
+            for (to, from) in to.iter_mut().zip(from.iter().take(shown_width as usize * 3)) {
+                *to = *from;
+            }
+        }
+        (x, y)
+    }
+
+    fn finish(&self, request: &StoryboardRequest) -> Result<Thumbnail, Error> {
+        self.picture.encode(request.format, request.quality)
+    }
+}
