@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time cost mutate deinterlacers soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time cost mutate deinterlacers auto-pick soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -86,6 +86,10 @@ mutate: libav test-servers ## read changed copies of each file: crashes, panics,
 deinterlacers: libav test-servers ## compare the pictures of interlaced video with the progressive originals, beside FFmpeg's yadif and bwdif
 	cargo build $(CARGO_FLAGS) --bin posterframe
 	@target/python/bin/python -B scripts/deinterlacers.py
+
+auto-pick: libav test-servers ## try `--pick auto` on 60 generated clips: nothing black or blank, no dark scene rejected, and what it costs (SEED=n)
+	cargo build $(CARGO_FLAGS) --bin posterframe
+	@target/python/bin/python -B scripts/auto_pick.py
 
 soak: libav test-servers ## read good and bad files in one process: memory, descriptors and threads must not grow (FILES=10000, CORPUS=dir, SEED=n; ISOLATE=process decodes in a cage)
 	cargo build --locked --no-default-features --features static,cage --example soak

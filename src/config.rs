@@ -282,7 +282,7 @@ fn read_thumbnail(lookup: &mut Lookup<'_>, rules: &KeyRules) -> ThumbnailSetting
     let mut encodings = read_encodings(lookup, &rules.thumbnail_key).into_iter();
     let encoding = encodings.next().unwrap_or_default();
     let time = lookup.with("THUMBNAIL_AT", FrameTime::FORMS, |text| text.parse::<FrameTime>().ok());
-    let pick = lookup.with("THUMBNAIL_PICK", "exact or keyframe", Pick::from_name);
+    let pick = lookup.with("THUMBNAIL_PICK", "exact, keyframe or auto", Pick::from_name);
     ThumbnailSettings {
         request: FrameRequest::at(time.unwrap_or_default())
             .with_pick(pick.unwrap_or_default())

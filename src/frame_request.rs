@@ -49,6 +49,9 @@ pub enum Pick {
     /// Matroska with cues only its own bytes are requested, of fragments with an index also some that follow it; where there is no
     /// index, as in MPEG-TS, all up to the time are read. Where the container does not tell keyframes, or none decodes there, the exact frame.
     Keyframe,
+    /// The exact frame, unless it is black, blank, a title card or blurred: then the first of at most four keyframes near the time that is
+    /// none of these, else the best of all that were looked at. [`PosterFrame::considered`](crate::PosterFrame::considered) lists them.
+    Auto,
 }
 
 /// What becomes of a cover picture: one that belongs to the file as a whole, as songs have it.
@@ -109,13 +112,22 @@ impl From<&Self> for FrameRequest {
 
 impl Pick {
     /// All choices.
-    pub const ALL: [Self; 2] = [Self::Exact, Self::Keyframe];
+    pub const ALL: [Self; 3] = [Self::Exact, Self::Keyframe, Self::Auto];
 
     /// The stable name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Exact => "exact",
             Self::Keyframe => "keyframe",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// What is read first: the exact frame or the keyframe.
+    pub(crate) const fn first(self) -> Self {
+        match self {
+            Self::Exact | Self::Auto => Self::Exact,
+            Self::Keyframe => Self::Keyframe,
         }
     }
 

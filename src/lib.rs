@@ -307,7 +307,7 @@ pub use media::{
     MediaInfo, Mp4Layout, OpenOptions, PosterFrame, ProcessOptions, Ratio, Spacing, Storyboard,
     StoryboardRequest, StoryboardTile, StreamInfo, StreamKind, Threads, VideoInfo, init,
 };
-pub use picture::{Encoding, ImageFormat, Quality, Thumbnail};
+pub use picture::{Appearance, Considered, Encoding, ImageFormat, Quality, Thumbnail, Verdict};
 pub use pixels::{Bounds, Fit, Focus, FocusError, Framing, Orientation, RgbPicture};
 pub use source::Ledger;
 

@@ -11,6 +11,7 @@
 //!
 //! Everything libav says about an end or an error is checked against the [`Input`], which knows why a read failed.
 
+mod auto;
 mod between;
 mod bits;
 mod container;

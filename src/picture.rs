@@ -5,6 +5,7 @@
 //! upright, [`matrix`] puts the planes into the numbers of JFIF, and [`encode`] writes PNG into memory. (JPEG is written from the planes by libav's encoder, and WebP by
 //! libwebp, in `media`.) `compare` tells how alike two finished pictures are.
 
+pub(crate) mod appearance;
 #[cfg(feature = "lambda")]
 pub(crate) mod compare;
 pub(crate) mod deinterlace;
@@ -15,4 +16,5 @@ pub(crate) mod orient;
 pub(crate) mod shrink;
 pub(crate) mod tone_map;
 
+pub use appearance::{Appearance, Considered, Verdict};
 pub use encode::{Encoding, ImageFormat, Quality, Thumbnail};

@@ -6,10 +6,10 @@ use std::fmt::Debug;
 
 use posterframe::source::{ByteRange, Ledger, RangeRequest, SourceError};
 use posterframe::{
-    Bounds, CancelToken, CoverArt, Encoding, Error, ErrorKind, Fit, Focus, FocusError, FrameReason,
-    FrameRequest, FrameTime, FrameTimeError, Framing, ImageFormat, Limit, Limits, Media, MediaInfo,
-    OpenOptions, Orientation, Percent, Pick, PosterFrame, Quality, RgbPicture, StreamInfo, Threads,
-    Thumbnail,
+    Appearance, Bounds, CancelToken, Considered, CoverArt, Encoding, Error, ErrorKind, Fit, Focus,
+    FocusError, FrameReason, FrameRequest, FrameTime, FrameTimeError, Framing, ImageFormat, Limit, Limits,
+    Media, MediaInfo, OpenOptions, Orientation, Percent, Pick, PosterFrame, Quality, RgbPicture, Spacing,
+    Storyboard, StoryboardRequest, StoryboardTile, StreamInfo, Threads, Thumbnail, Verdict,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,7 +27,14 @@ const fn error<T: StdError + Send + Sync + 'static>() {}
 const fn stored<T: Serialize + DeserializeOwned>() {}
 
 const _: () = {
+    value::<Appearance>();
     value::<Bounds>();
+    value::<Considered>();
+    value::<Spacing>();
+    value::<Storyboard>();
+    value::<StoryboardRequest>();
+    value::<StoryboardTile>();
+    value::<Verdict>();
     value::<ByteRange>();
     value::<CancelToken>();
     value::<Encoding>();
@@ -62,6 +69,9 @@ const _: () = {
     error::<SourceError>();
     movable::<Media<'static>>();
     shared::<PosterFrame>();
+    stored::<Considered>();
+    stored::<Storyboard>();
+    stored::<StoryboardRequest>();
     stored::<FrameReason>();
     stored::<FrameRequest>();
     stored::<Framing>();
@@ -170,6 +180,6 @@ fn names_of_kinds_and_reasons_stand() {
         assert_eq!(serde_json::to_string(&reason).ok(), Some(format!("\"{name}\"")));
     }
     assert_eq!(Fit::ALL.map(Fit::as_str), ["contain", "cover"]);
-    assert_eq!(Pick::ALL.map(Pick::as_str), ["exact", "keyframe"]);
+    assert_eq!(Pick::ALL.map(Pick::as_str), ["exact", "keyframe", "auto"]);
     assert_eq!(CoverArt::ALL.map(CoverArt::as_str), ["fallback", "ignore", "prefer", "only"]);
 }

@@ -375,7 +375,7 @@ fn usage_and_settings_end_with_2() -> TestResult {
             "a time such as 5, 2.5s, 2m, 1:02.5",
         )?;
     }
-    fails(&["grab", video, "-o", "a.jpg", "--pick", "best"], 2, "config", "exact, keyframe")?;
+    fails(&["grab", video, "-o", "a.jpg", "--pick", "best"], 2, "config", "exact, keyframe, auto")?;
     fails(&["grab", video, "-o", "a.jpg", "--cover", "yes"], 2, "config", "fallback, ignore, prefer, only")?;
     let grab = ["grab", video, "-o", "a.jpg"];
     fails(&[&grab[..], &["--fit", "fill"]].concat(), 2, "config", "contain, cover")?;
@@ -669,6 +669,46 @@ fn process_does_the_whole_job() -> TestResult {
     assert!(rows[0].starts_with("1|Test Video|Uploaded video: test_video|ALL|0|"), "{rows:?}");
     assert!(rows[1].starts_with(&format!("1|1|{video_url}|{thumbnail_url}|7|")), "{rows:?}");
     assert_eq!(rows.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn the_best_frame_is_picked_and_listed() -> TestResult {
+    let (folder, path) = bucket("black_around_5s.mp4", "videos/1_x.mp4")?;
+    let out = folder.path().join("x.png");
+    let grab = |more: &[&str]| {
+        let arguments = ["grab", text(&path)?, "-o", text(&out)?, "--pick", "auto", "--json"];
+        succeed(&[&arguments, more].concat())
+    };
+    let mut pictures = Vec::new();
+    for more in [&[][..], &["--isolate"]] {
+        let answer = grab(more)?;
+        assert_eq!(
+            (&answer["frame_pts_seconds"], &answer["frame_reason"]),
+            (&6.0.into(), &"keyframe".into())
+        );
+        let verdicts: Vec<_> = answer["considered"].as_array().ok_or("no list")?.iter().collect();
+        assert_eq!((&verdicts[0]["verdict"], &verdicts[0]["pts_seconds"]), (&"black".into(), &5.0.into()));
+        assert_eq!((&verdicts[1]["verdict"], verdicts.len()), (&"good".into(), 2), "{answer}");
+        for measure in ["entropy", "brightness", "sharpness"] {
+            assert!(verdicts[1][measure].is_number(), "{answer}");
+        }
+        pictures.push((answer["considered"].clone(), fs::read(&out)?));
+    }
+    assert!(pictures[0] == pictures[1], "a cage gives what there is without one: {:?}", pictures[0].0);
+    assert!(succeed(&["grab", text(&path)?, "-o", text(&out)?, "--json"])?["considered"].is_null());
+
+    // The setting of the job; what it made is known again.
+    let store = folder.path().join("films");
+    for status in ["processed", "unchanged"] {
+        let mut process = posterframe(&["process", text(&path)?, "--store", text(&store)?, "--json"]);
+        let report = json(&process.env("THUMBNAIL_PICK", "auto").output()?)?;
+        assert_eq!(
+            (&report["status"], &report["frame_pts_seconds"]),
+            (&status.into(), &6.0.into()),
+            "{report}"
+        );
+    }
     Ok(())
 }
 

@@ -83,7 +83,8 @@ fn a_keyframe_takes_its_own_bytes() -> Outcome {
         let film = Film::new(8, more).unwrap();
         let bytes = film.in_container(container);
         let at = FrameRequest::at(Duration::from_millis(milliseconds.into()));
-        let [exact, keyframe] = Pick::ALL.map(|pick| cost(&bytes, &[at.with_pick(pick)]).unwrap());
+        let [exact, keyframe] =
+            [Pick::Exact, Pick::Keyframe].map(|pick| cost(&bytes, &[at.with_pick(pick)]).unwrap());
         // The first reads may still be on their way.
         let opening = cost(&bytes, &[]).unwrap().bytes_fetched.max(96 << 10);
         let what = format!(

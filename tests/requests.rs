@@ -12,8 +12,8 @@ use std::time::Duration;
 use common::{AT, Outcome, fixture_bytes, fixtures, gives_no_picture, open, planes_md5};
 use posterframe::source::{FirstReads, MemorySource, ReadSize};
 use posterframe::{
-    Bounds, CancelToken, CoverArt, Encoding, Error, ErrorKind, Fit, FrameReason, FrameRequest, FrameTime,
-    Ledger, Limits, Media, MediaInfo, OpenOptions, Percent, Pick, PosterFrame,
+    Appearance, Bounds, CancelToken, CoverArt, Encoding, Error, ErrorKind, Fit, FrameReason, FrameRequest,
+    FrameTime, Ledger, Limits, Media, MediaInfo, OpenOptions, Percent, Pick, PosterFrame, Verdict,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -130,6 +130,57 @@ fn the_nearest_keyframe_is_found_in_each_container() -> Outcome {
 }
 
 /// Where nothing marks keyframes, the exact frame comes instead.
+/// The choice looks at the exact frame first and keeps it where it is good. Else it takes the first good keyframe, or the best of all.
+#[test]
+fn the_choice_is_the_exact_frame_unless_that_is_bad() -> Outcome {
+    let films = films()?;
+    let strategy = (0..films.len(), 0_u64..9_000);
+    TestRunner::default().run(&strategy, |(film, at)| {
+        let name = &films[film];
+        let request = FrameRequest::from(Duration::from_millis(at));
+        let exact = open(name).unwrap().frame(request).unwrap();
+        let auto = open(name).unwrap().frame(request.with_pick(Pick::Auto)).unwrap();
+        let considered = auto.considered();
+        let Some(first) = considered.first() else {
+            // Only a cover picture has no others.
+            prop_assert_eq!(planes_md5(&auto).unwrap(), planes_md5(&exact).unwrap(), "{}", name);
+            return Ok(());
+        };
+        let small = exact.to_rgb8(Bounds::new(320, 320)).unwrap();
+        prop_assert_eq!(first.appearance, Appearance::of(&small), "{}", name);
+        prop_assert!(considered.len() <= 5, "{}: {:?}", name, considered);
+        let taken =
+            considered.iter().position(|seen| seen.pts_seconds.total_cmp(&auto.pts_seconds()).is_eq());
+        let good = considered.iter().position(|seen| seen.appearance.verdict == Verdict::Good);
+        match (good, taken) {
+            (Some(good), Some(taken)) => {
+                prop_assert_eq!((good, taken + 1), (taken, considered.len()), "{}: {:?}", name, considered);
+            }
+            (None, Some(taken)) => {
+                let entropies = considered.iter().map(|seen| seen.appearance.entropy);
+                let is_same_class = considered
+                    .iter()
+                    .all(|seen| seen.appearance.verdict == considered[taken].appearance.verdict);
+                let most = entropies.fold(0.0, f32::max);
+                prop_assert!(
+                    !is_same_class || considered[taken].appearance.entropy >= most,
+                    "{:?}",
+                    considered
+                );
+            }
+            (_, None) => prop_assert!(false, "{}: {} is none of {:?}", name, auto.pts_seconds(), considered),
+        }
+        Ok(())
+    })?;
+    let mut media = open("black_around_5s.mp4")?;
+    let auto = media.frame(FrameRequest::at(AT).with_pick(Pick::Auto))?;
+    assert_eq!((auto.pts_seconds(), auto.reason()), (6.0, FrameReason::Keyframe));
+    let verdicts: Vec<Verdict> = auto.considered().iter().map(|seen| seen.appearance.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Black, Verdict::Good]);
+    assert!(media.frame(AT)?.considered().is_empty());
+    Ok(())
+}
+
 #[test]
 fn without_keyframes_the_exact_frame_is_taken() -> Outcome {
     for name in ["noindex_cinepak.avi", "allsync_cinepak.mov", "h264_raw.h264"] {

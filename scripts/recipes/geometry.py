@@ -95,6 +95,8 @@ def geometry() -> None:
           *fields, "-f", "vob", source=pattern("128x96", "50", "6"))  # fmt: skip
     video("interlaced_packed.mov", "uncompressed UYVY in fields", *fields, "-pix_fmt", "uyvy422", "-c:v", "rawvideo", *END,
           source=("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=4:duration=7,scroll=h=0.05"))  # fmt: skip
+    video("black_around_5s.mp4", "a keyframe each second, black from 4 to 5.6 s", *X264, "-g", "10", "-keyint_min", "10", *END,
+          "-vf", "drawbox=color=black:t=fill:enable='between(t,4,5.65)'", source=pattern())  # fmt: skip
     video("odd_size.webm", "161x121", "-c:v", "libvpx-vp9", "-b:v", "0", "-crf", "45", "-pix_fmt", "yuv420p", *GOP,
           source=("-f", "lavfi", "-i", "testsrc=size=161x121:rate=10:duration=7"))  # fmt: skip
     video("h264_1080p.mp4", "1920x1080, coded as 1920x1088", *X264, "-crf", "44", "-g", "100", *END,

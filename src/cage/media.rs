@@ -597,6 +597,7 @@ mod tests {
             let encoding = Encoding::default().with_bounds(Bounds::new(200, 100));
             let options = OpenOptions::default().with_limits(Limits::default().with_max_pixels(1_000_000));
             let picture = Picture {
+                considered: Vec::new(),
                 thumbnail: Thumbnail { width: size.0, height: size.1, format: ImageFormat::Jpeg, bytes: Vec::new() },
                 pts_seconds,
                 pts: 0,

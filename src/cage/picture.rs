@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::pixels::Orientation;
-use crate::{Encoding, Error, FrameReason, PosterFrame, Ratio, Thumbnail};
+use crate::{Considered, Encoding, Error, FrameReason, PosterFrame, Ratio, Thumbnail};
 
 /// A frame as a picture, and what is told of it; see the methods of [`PosterFrame`](crate::PosterFrame) of the same names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Picture {
     pub time_base: Ratio,
     /// Why this frame was taken.
     pub reason: FrameReason,
+    /// The frames that [`Pick::Auto`](crate::Pick::Auto) looked at, in that order; empty for the other choices.
+    #[serde(default)]
+    pub considered: Vec<Considered>,
     /// The stream it comes from.
     pub stream_index: usize,
     /// Packets that were given to the decoder to get it.
@@ -57,6 +60,7 @@ impl Picture {
             pts: frame.pts(),
             time_base: frame.time_base(),
             reason: frame.reason(),
+            considered: frame.considered().to_vec(),
             stream_index: frame.stream_index(),
             packets_decoded: frame.packets_decoded(),
             passes: frame.passes(),

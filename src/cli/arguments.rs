@@ -263,7 +263,8 @@ pub(super) struct GrabArguments {
     /// Where in the video the frame is: 5, 2.5s, 2m, 1:02.5, -10 (from the end), 10% or middle
     #[arg(long, value_name = "TIME", default_value = "5", allow_hyphen_values = true, value_parser = frame_time)]
     pub(super) at: FrameTime,
-    /// Which frame there: the exact one, or the keyframe at or before the time, which is decoded alone
+    /// Which frame there: the exact one; the keyframe at or before the time, which is decoded alone; or auto, the exact one unless it is
+    /// black, blank, a title card or blurred, then a keyframe near it that is not
     #[arg(long, value_name = "WHICH", default_value = "exact", value_parser = pick())]
     pub(super) pick: Pick,
     /// A cover picture beside the video: taken where there is no video (fallback), never (ignore), wherever there is one (prefer), or
@@ -307,7 +308,7 @@ pub(super) struct StoryboardArguments {
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub(super) every: Option<Duration>,
     /// Which frame of an interval: the exact one in its middle, or the keyframe at or before that
-    #[arg(long, value_name = "WHICH", default_value = "keyframe", value_parser = pick())]
+    #[arg(long, value_name = "WHICH", default_value = "keyframe", value_parser = pick_of_tile())]
     pub(super) pick: Pick,
     /// Largest width of a tile
     #[arg(long, value_name = "PIXELS", default_value = "160", value_parser = pixels)]
@@ -631,6 +632,11 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 fn pick() -> impl TypedValueParser<Value = Pick> {
     let names = PossibleValuesParser::new(Pick::ALL.map(Pick::as_str));
+    names.map(|name| Pick::from_name(&name).unwrap_or_default())
+}
+
+fn pick_of_tile() -> impl TypedValueParser<Value = Pick> {
+    let names = PossibleValuesParser::new([Pick::Exact, Pick::Keyframe].map(Pick::as_str));
     names.map(|name| Pick::from_name(&name).unwrap_or_default())
 }
 

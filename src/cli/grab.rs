@@ -16,8 +16,8 @@ use crate::job_error::JobError;
 use crate::location::Location;
 use crate::store::of_file;
 use crate::{
-    Bounds, CancelToken, Encoding, ErrorKind, Fit, FrameReason, FrameRequest, ImageFormat, Ledger,
-    RgbPicture, config,
+    Bounds, CancelToken, Considered, Encoding, ErrorKind, Fit, FrameReason, FrameRequest, ImageFormat,
+    Ledger, RgbPicture, config,
 };
 
 /// What `grab --json` prints.
@@ -29,6 +29,9 @@ struct Grabbed {
     duration_seconds: Option<f64>,
     frame_pts_seconds: f64,
     frame_reason: FrameReason,
+    /// What `--pick auto` looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    considered: Vec<Considered>,
     width: u32,
     height: u32,
     packets_decoded: u64,
@@ -79,6 +82,7 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken, answer: &Answe
         duration_seconds: media.info().duration_seconds,
         frame_pts_seconds: picture.pts_seconds,
         frame_reason: picture.reason,
+        considered: picture.considered.clone(),
         width: thumbnail.width,
         height: thumbnail.height,
         packets_decoded: picture.packets_decoded,

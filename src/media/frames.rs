@@ -56,7 +56,10 @@ impl<'r> Media<'r> {
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options say.
     pub fn frame(&mut self, request: impl Into<FrameRequest>) -> Result<PosterFrame, Error> {
         let request = request.into();
-        self.guard(|media| media.frame_of_any(&request))
+        match request.pick {
+            Pick::Auto => self.best_frame(&request),
+            Pick::Exact | Pick::Keyframe => self.guard(|media| media.frame_of_any(&request)),
+        }
     }
 
     /// The same, of the first stream that has packets.
@@ -385,7 +388,7 @@ impl<'r> Media<'r> {
     /// The frame that a request is planned for: the exact one behind every end.
     pub(super) fn wanted(&self, request: &FrameRequest) -> Wanted {
         let at = self.time_of(request);
-        Wanted { at, pick: if at == Duration::MAX { Pick::Exact } else { request.pick } }
+        Wanted { at, pick: if at == Duration::MAX { Pick::Exact } else { request.pick.first() } }
     }
 
     fn target(&self, request: &FrameRequest, time_base: TimeBase) -> Target {

@@ -190,8 +190,9 @@ impl<'r> Media<'r> {
             return Err(Error::UnsupportedContainer { name: name.into() });
         }
         // Times before the end are known once the file is open.
-        let wanted =
-            |request: FrameRequest| Some(Wanted { at: request.time.from_start(None)?, pick: request.pick });
+        let wanted = |request: FrameRequest| {
+            Some(Wanted { at: request.time.from_start(None)?, pick: request.pick.first() })
+        };
         let wanted = options.wanted_frame().and_then(wanted);
         let layout = Layout::look(&mut input, &limits, wanted)?;
         let opening = Opening::new(&limits, layout.reads_named_fragments());

@@ -10,7 +10,7 @@ use crate::media::info::Ratio;
 use crate::media::search::{Found, FrameReason};
 use crate::media::units::{Microseconds, TimeBase};
 use crate::media::work::Work;
-use crate::picture::Encoding;
+use crate::picture::{Considered, Encoding};
 use crate::pixels::{Framing, Orientation};
 
 /// Pixel shapes beyond this (either way) are taken for damage.
@@ -43,6 +43,8 @@ pub struct PosterFrame {
     /// 130 ms), and 14 ms after HDR, whose tones are mapped at the small size. Turning all planes first would take 70 ms and 12 MB more,
     /// turning 320 x 180 pixels 0.3 ms.
     pub(super) prepared: OnceLock<(Frame, ColourCodes)>,
+    /// The frames that were looked at, this one among them.
+    pub(in crate::media) considered: Vec<Considered>,
 }
 
 /// The picture that was requested of a frame, and what pictures of it may cost.
@@ -95,6 +97,7 @@ impl PosterFrame {
             passes: cost.1,
             terms,
             prepared: OnceLock::new(),
+            considered: Vec::new(),
             frame,
         })
     }
@@ -117,6 +120,11 @@ impl PosterFrame {
     /// Why this frame was taken.
     pub const fn reason(&self) -> FrameReason {
         self.reason
+    }
+
+    /// The frames that [`Pick::Auto`](crate::Pick::Auto) looked at, in that order, this one among them; empty for the other choices.
+    pub fn considered(&self) -> &[Considered] {
+        &self.considered
     }
 
     /// The stream it comes from.

@@ -45,8 +45,8 @@ impl Manner {
         let key = key.max(usual);
         match (self.pick, self.is_ahead) {
             (Pick::Keyframe, _) => key,
-            (Pick::Exact, false) => part_of_gop(bytes, ahead, whole),
-            (Pick::Exact, true) => {
+            (Pick::Exact | Pick::Auto, false) => part_of_gop(bytes, ahead, whole),
+            (Pick::Exact | Pick::Auto, true) => {
                 let reached = ahead.saturating_add(whole >> 3);
                 let more = if reached < whole { key.saturating_sub(usual) } else { key };
                 part_of_gop(bytes, reached, whole).saturating_add(more)

@@ -73,7 +73,7 @@ impl Head {
         manner: Manner,
     ) -> Result<Vec<ByteRange>, Pause> {
         let range_to = |at| self.range_to(self.ticks(at), seen, cues, track, manner);
-        if manner.pick == Pick::Exact {
+        if manner.pick != Pick::Keyframe {
             let half = self.duration.filter(|&duration| duration <= at).map(|duration| duration.div_f64(2.0));
             let found = [Some(at), half].into_iter().flatten().map(range_to);
             return found.filter_map(|found| found.map(|found| Some(found?.1)).transpose()).collect();

@@ -192,7 +192,7 @@ impl Chain {
     /// unless an index led to another.
     fn is_open(&self) -> bool {
         let is_open = |route: &Route| match self.manner.pick {
-            Pick::Exact => !route.is_complete,
+            Pick::Exact | Pick::Auto => !route.is_complete,
             Pick::Keyframe if self.view.is_indexed => !route.is_complete && !route.has_keyframe(),
             Pick::Keyframe => self.last.is_none_or(|last| last.end <= self.wanted),
         };

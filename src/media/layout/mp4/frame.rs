@@ -49,7 +49,7 @@ pub(super) fn plan(
             return Ok(Plan::default());
         }
         ranges.extend(route.packets(pick));
-        if !has_frame && pick == Pick::Exact {
+        if !has_frame && pick != Pick::Keyframe {
             ranges.extend(to(movie.duration >> 1)?.packets(pick));
         }
     }

@@ -1,0 +1,94 @@
+//! The frame that is worth being shown, near the requested time.
+
+use std::time::Duration;
+
+use crate::frame_request::{FrameRequest, Pick};
+use crate::media::error::Error;
+use crate::media::frame::poster::PosterFrame;
+use crate::media::open::Media;
+use crate::picture::{Appearance, Considered, Verdict};
+use crate::pixels::Bounds;
+
+/// The longer side of the copy that is judged, in pixels.
+const JUDGED_SIDE: u32 = 320;
+/// The longest step between two times that are tried.
+const STEP: Duration = Duration::from_secs(3);
+
+impl Media<'_> {
+    /// The exact frame if it is good; else the first good keyframe of two behind it, or of one far behind and one before it; else the best of
+    /// all. The two of a pair are planned together, so there are at most two round trips more where an index was read. Each frame is a call
+    /// of its own, with the limits of one.
+    pub(super) fn best_frame(&mut self, request: &FrameRequest) -> Result<PosterFrame, Error> {
+        let exact = self.frame(request.with_pick(Pick::Exact))?;
+        let is_cover = |index: usize| {
+            self.info().streams.get(index).is_some_and(|stream| stream.disposition.attached_pic)
+        };
+        if is_cover(exact.stream_index()) {
+            return Ok(exact);
+        }
+        let times = nearby(exact.pts_seconds(), self.info().duration_seconds);
+        let mut best = Best::default();
+        best.look(exact)?;
+        for pair in times.chunks(2) {
+            if best.is_good() {
+                break;
+            }
+            let requests =
+                pair.iter().map(|&time| FrameRequest { time: time.into(), pick: Pick::Keyframe, ..*request });
+            for frame in self.frames(requests) {
+                match frame {
+                    Ok(frame) => best.look(frame)?,
+                    // The frame that was requested is there. What ends all work ends this, too.
+                    Err(error @ (Error::Cancelled | Error::Timeout { .. })) => return Err(error),
+                    Err(_) => {}
+                }
+            }
+        }
+        best.frame
+            .map(|(mut frame, _)| {
+                frame.considered = best.considered;
+                frame
+            })
+            .ok_or_else(Error::missing_stream)
+    }
+}
+
+/// The times that are tried instead of one, in their order, in seconds after the start: three behind it, further and further, and one before.
+fn nearby(seconds: f64, duration_seconds: Option<f64>) -> Vec<Duration> {
+    let at = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let duration = duration_seconds.and_then(|duration| Duration::try_from_secs_f64(duration).ok());
+    // A twentieth of a short video.
+    let step = duration.map_or(STEP, |duration| STEP.min(duration / 20));
+    let behind = |steps: u32| Some(at.saturating_add(step.saturating_mul(steps)));
+    let times = [behind(1), behind(3), behind(7), Some(at / 2)];
+    let is_inside = |time: &Duration| duration.is_none_or(|duration| *time < duration);
+    times.into_iter().flatten().filter(is_inside).collect()
+}
+
+/// The best of the frames that were looked at.
+#[derive(Default)]
+struct Best {
+    frame: Option<(PosterFrame, Appearance)>,
+    considered: Vec<Considered>,
+}
+
+impl Best {
+    fn is_good(&self) -> bool {
+        self.frame.as_ref().is_some_and(|(_, appearance)| appearance.verdict == Verdict::Good)
+    }
+
+    /// Judges a frame, unless it is one of those that were judged: distant times may have the same keyframe.
+    fn look(&mut self, frame: PosterFrame) -> Result<(), Error> {
+        let pts_seconds = frame.pts_seconds();
+        let is_known = |known: &Considered| known.pts_seconds.total_cmp(&pts_seconds).is_eq();
+        if self.is_good() || self.considered.iter().any(is_known) {
+            return Ok(());
+        }
+        let appearance = Appearance::of(&frame.to_rgb8(Bounds::new(JUDGED_SIDE, JUDGED_SIDE))?);
+        self.considered.push(Considered { pts_seconds, appearance });
+        if self.frame.as_ref().is_none_or(|(_, best)| appearance.rank() > best.rank()) {
+            self.frame = Some((frame, appearance));
+        }
+        Ok(())
+    }
+}
