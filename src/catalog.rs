@@ -264,12 +264,14 @@ pub struct ListedRow {
 
 /// A catalogue whose rows can be read one after the other, for audits.
 pub trait ListRows: Catalog {
-    /// The first `limit` rows whose ids are larger than `after`, in the order of their ids.
+    /// Returns the first `limit` rows whose ids are larger than `after` and whose videos' URLs begin with `url_prefix`, compared as
+    /// bytes, in the order of their ids. Page by page this reads the table once, by its primary key.
     ///
     /// # Errors
     /// See [`CatalogError`].
     fn list_rows(
         &self,
+        url_prefix: &str,
         after: i64,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<ListedRow>, CatalogError>> + Send;

@@ -13,6 +13,7 @@ mod event;
 mod grab;
 mod input;
 mod interrupt;
+mod journal;
 mod libav;
 mod output;
 mod place;
@@ -20,6 +21,7 @@ mod probe;
 mod process;
 mod redrive;
 mod schema;
+mod sorter;
 mod storyboard;
 
 use std::ffi::OsString;

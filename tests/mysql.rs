@@ -606,12 +606,12 @@ fn numbers_may_be_wider_than_the_seed_s() -> Outcome {
         assert_eq!(rows.register(&content("film.mp4").map_err(plain)?, &film).await?.id, made);
         rows.write_asset(made, &film.clone().with_duration(8), &KnownRows::default()).await?;
         assert_eq!(rows.look(film.video_url(), made).await?.found.row.map(|row| row.duration), Some(8));
-        let listed = rows.list_rows(0, 10).await?;
+        let listed = rows.list_rows("", 0, 10).await?;
         assert_eq!(
             (listed.len(), listed[0].video_url.as_str(), listed[0].row.content_id),
             (1, film.video_url(), made)
         );
-        assert!(rows.list_rows(listed[0].id, 10).await?.is_empty());
+        assert!(rows.list_rows("", listed[0].id, 10).await?.is_empty());
         Ok(())
     })
 }

@@ -167,8 +167,13 @@ impl MySqlCatalog {
     ///
     /// # Errors
     /// See [`CatalogError`].
-    pub async fn list_rows(&self, after: i64, limit: u32) -> Result<Vec<ListedRow>, CatalogError> {
-        self.perform(&ListRows { after, limit }).await
+    pub async fn list_rows(
+        &self,
+        url_prefix: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<ListedRow>, CatalogError> {
+        self.perform(&ListRows { url_prefix, after, limit }).await
     }
 
     /// As [`Catalog::prepare_to_register`](super::Catalog::prepare_to_register).

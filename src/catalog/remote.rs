@@ -61,7 +61,12 @@ impl Catalog for RemoteCatalog {
 }
 
 impl ListRows for RemoteCatalog {
-    async fn list_rows(&self, after: i64, limit: u32) -> Result<Vec<ListedRow>, CatalogError> {
-        self.rows.list_rows(after, limit).await
+    async fn list_rows(
+        &self,
+        url_prefix: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<ListedRow>, CatalogError> {
+        self.rows.list_rows(url_prefix, after, limit).await
     }
 }

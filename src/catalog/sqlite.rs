@@ -252,10 +252,16 @@ impl Catalog for SqliteCatalog {
 }
 
 impl ListRows for SqliteCatalog {
-    async fn list_rows(&self, after: i64, limit: u32) -> Result<Vec<ListedRow>, CatalogError> {
+    async fn list_rows(
+        &self,
+        url_prefix: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<ListedRow>, CatalogError> {
         let select = "SELECT id, video_url, content_id, thumbnail_url, duration FROM video_assets \
-                      WHERE id > ? ORDER BY id LIMIT ?";
-        let query = sqlx::query_as::<_, (i64, String, i64, String, i64)>(select).bind(after).bind(limit);
+                      WHERE id > ? AND substr(video_url, 1, length(?)) = ? COLLATE BINARY ORDER BY id LIMIT ?";
+        let query = sqlx::query_as::<_, (i64, String, i64, String, i64)>(select).bind(after);
+        let query = query.bind(url_prefix).bind(url_prefix).bind(limit);
         let rows = query.fetch_all(&self.pool).await.map_err(|error| self.error(error))?;
         let row = |(id, video_url, content, thumbnail_url, duration)| {
             let row = AssetRow { content_id: content_id(content)?, thumbnail_url, duration };

@@ -446,6 +446,12 @@ pub(super) struct AuditArguments {
     /// Only findings of this kind; may be given several times
     #[arg(long, value_name = "KIND")]
     pub(super) only: Vec<FindingKind>,
+    /// Note findings and position in FILE, from which the same command continues after an interruption
+    #[arg(long, value_name = "FILE")]
+    pub(super) journal: Option<PathBuf>,
+    /// Begin anew, whatever the journal says
+    #[arg(long, requires = "journal")]
+    pub(super) again: bool,
     /// Thumbnails looked at a time
     #[arg(long, value_name = "N", default_value = "16")]
     pub(super) jobs: NonZeroUsize,
@@ -495,13 +501,18 @@ Examples:
 
 const AUDIT_HELP: &str = "\
 Nothing is written. Each video and each row is held against the other, and against its thumbnail, of which only the notes are read (one \
-HEAD each). Rows are read a few thousand at a time by their ids, locking nothing; they are kept in memory, some 300 bytes each.
+HEAD each). Rows are read a few thousand at a time by their ids, locking nothing, and sorted in temporary files (TMPDIR), some 400 bytes \
+each. Memory does not grow with videos or rows.
 
-The exit code is 0 whatever is found.
+With --journal FILE, an audit that was interrupted (Ctrl-C, SIGTERM, kill) continues with the same command, at most 1,000 objects before \
+the end of what it had audited. An audit that came to its end begins anew.
+
+The exit code is 0 whatever is found; --exit-code changes that.
 
 Examples:
   posterframe audit s3://films
   posterframe audit s3://films/videos/2026/ --json | jq .counts
+  posterframe audit s3://films --journal audit.jsonl --json > audit.json
   posterframe audit s3://films --only no-thumbnail --only no-row --keys keys.txt
   posterframe backfill s3://films --keys-from keys.txt";
 

@@ -1,14 +1,21 @@
 //! `posterframe audit`: what of the videos under a prefix is missing, doubled or out of date. Nothing is written.
+//!
+//! The listing and the rows come in the order of their keys and are merged, a thousand objects at a time: `rows` brings the rows into that
+//! order, `record` keeps what was found, and from where an interrupted audit continues. Memory does not grow with either.
 
 mod finding;
+mod record;
+mod rows;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Serialize;
-use tokio::task::{Id, JoinSet};
+use serde::ser::{Error as _, SerializeSeq as _};
+use serde::{Serialize, Serializer};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use super::arguments::{AuditArguments, open_options};
 use super::backfill::line_of_key;
@@ -17,52 +24,23 @@ use super::interrupt::interrupted;
 use super::output::{self, Failure, Table};
 use super::place::{Place, shown};
 use crate::cage::Opener;
-use crate::catalog::{AssetRow, ListRows as _};
+use crate::catalog::AssetRow;
 use crate::job_error::JobError;
-use crate::object_name::KeyRules;
 use crate::process::{
     ExistingContents, Job, LocalVideo, RemoteVideo, RowStanding, Target, ThumbnailStanding, VideoSource,
 };
-use crate::store::{FolderStore, ListObjects, ListedObject, S3Store, of_file};
+use crate::store::{FolderStore, ListObjects, ListedObject, ListingFault, S3Store, of_file};
 use crate::{CancelToken, ErrorKind};
 pub(super) use finding::FindingKind;
+use record::{Finding, Position, Record};
+use rows::{Row, Rows};
 
-/// Rows that are read at a time.
-const ROWS: u32 = 5000;
 /// Findings that are shown to people one by one; the JSON has all.
 const SHOWN: usize = 30;
+/// Objects after which the position is noted.
+const BATCH: usize = 1000;
 /// How long a request may take; nothing else is done here.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// What was found of one video.
-#[derive(Debug, Serialize)]
-struct Finding {
-    /// The key, or the URL of a row whose object is not there.
-    key: String,
-    kind: FindingKind,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_id: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
-}
-
-/// What `audit --json` prints.
-#[derive(Debug, Default, Serialize)]
-struct Audit {
-    about: String,
-    videos: u64,
-    rows: u64,
-    /// Videos of which nothing is to be said.
-    in_order: u64,
-    counts: BTreeMap<String, u64>,
-    findings: Vec<Finding>,
-    /// Why something cannot be looked at: one that may pass, if there is one.
-    #[serde(skip)]
-    unreadable: Option<ErrorKind>,
-}
-
-/// Rows by the URLs of their videos.
-type Rows = HashMap<String, Vec<AssetRow>>;
 
 pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Result<(), Failure> {
     let audit = async {
@@ -80,23 +58,45 @@ pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Resul
             }
         }
     };
-    let audit = tokio::select! {
+    let Audited { about, rows, position, mut record } = tokio::select! {
         audit = audit => audit?,
-        error = interrupted(&cancel) => return Err(error.into()),
+        _ = interrupted(&cancel) => return Err(stopped(arguments.journal.as_deref()).into()),
     };
+    let mut audit = Audit {
+        about,
+        videos: position.videos,
+        rows,
+        in_order: position.in_order,
+        counts: BTreeMap::new(),
+        findings: Findings { record: &record, only: &arguments.only },
+    };
+    for finding in audit.findings.read()? {
+        *audit.counts.entry(finding?.kind.name()).or_default() += 1;
+    }
     match &arguments.keys {
         Some(path) => audit.write_keys(path)?,
         None if arguments.json => output::print_json(&audit)?,
         None => audit.show()?,
     }
-    if let Some(kind) = audit.unreadable {
+    let has_found = !audit.counts.is_empty();
+    record.finish()?;
+    if let Some(kind) = position.unreadable_kind() {
         let error = "some of it cannot be looked at; the rest is audited";
         return Err(Failure::Answered(JobError::new(kind, error)));
     }
-    match arguments.exit_code && !audit.findings.is_empty() {
+    match arguments.exit_code && has_found {
         true => Err(Failure::Found),
         false => Ok(()),
     }
+}
+
+/// What an interrupted audit reports.
+fn stopped(journal: Option<&Path>) -> JobError {
+    let error = match journal {
+        Some(path) => format!("interrupted; the same command continues from {}", path.display()),
+        None => "interrupted; with --journal FILE, the same command would continue".to_owned(),
+    };
+    JobError::new(ErrorKind::Cancelled, error)
 }
 
 async fn look<S, V>(
@@ -106,18 +106,21 @@ async fn look<S, V>(
     prefix: &str,
     video: impl Fn(&S, &str) -> Result<V, JobError> + Send + Sync,
     cancel: &CancelToken,
-) -> Result<Audit, Failure>
+) -> Result<Audited, Failure>
 where
     S: ListObjects + Clone + 'static,
     V: VideoSource,
 {
     let about = format!("{}, catalogue {}", shown(&store, prefix), settings.name());
     output::note(&format!("Videos {about}"));
+    let (record, position) = Record::open(arguments.journal.as_deref(), &about, arguments.again)?;
+    if let (Some(position), Some(path)) = (&position, &arguments.journal) {
+        output::note(&format!("Journal {}: audited up to {}", path.display(), position.after));
+    }
     let catalog = settings.read_only_catalogue().await?;
-    let key_rules = settings.config.key_rules.clone();
-    let mut audit = Audit { about, ..Audit::default() };
-    let mut rows = rows(&catalog, &shown(&store, prefix), &mut audit).await?;
-    let job = Arc::new(Job {
+    let mut after = position.as_ref().map(|position| position.after.clone());
+    let rows = Rows::read(&catalog, &store, prefix, after.as_deref()).await?;
+    let job = Job {
         store: store.clone(),
         catalog: catalog.clone(),
         key_rules: settings.config.key_rules,
@@ -127,72 +130,174 @@ where
         looks_first: true,
         decoders: None,
         opener: Opener::default(),
-    });
-    let mut running = Running::default();
-    let mut unlisted = Vec::new();
-    let mut after = None;
+    };
+    let mut auditor = Auditor {
+        job: Arc::new(job),
+        jobs: arguments.jobs.get(),
+        rows,
+        record,
+        position: position.unwrap_or_default(),
+        found: Vec::new(),
+        handled: 0,
+        running: Running::default(),
+    };
     loop {
         let page = store.list(prefix, after.as_deref()).await?;
-        after = page.objects.last().map(|object| object.key.clone());
-        for fault in page.faults {
-            // What lies in an unreadable folder may be a video; of a file, the name tells.
-            if fault.key.ends_with('/') || key_rules.skip_reason(&fault.key).is_none() {
-                unlisted.push(fault.key.clone());
-                audit.unreadable(fault.key, fault.kind, fault.message);
-            }
-        }
-        for object in page.objects {
-            let video = video(&store, &object.key);
-            // What is no video of the job's may have a row all the same, and is there.
-            let of_object =
-                video.as_ref().ok().and_then(|video| rows.remove(video.url())).unwrap_or_default();
-            if key_rules.skip_reason(&object.key).is_some() {
-                continue;
-            }
-            audit.videos += 1;
-            match video.and_then(|video| job.target(&video)) {
-                Err(error) => audit.unusable(object.key, &error),
-                Ok(target) => {
-                    while running.tasks.len() >= arguments.jobs.get() {
-                        running.take(&mut audit).await;
-                    }
-                    let (job, key) = (Arc::clone(&job), object.key.clone());
-                    let task =
-                        running.tasks.spawn(async move { one(&job, object, &target, of_object).await });
-                    running.keys.insert(task.id(), key);
+        after.clone_from(&page.next);
+        for listed in page.in_order() {
+            match listed {
+                Ok(object) => {
+                    let video = video(&store, &object.key);
+                    auditor.object(object, video).await?;
                 }
+                Err(fault) => auditor.fault(fault).await?,
             }
         }
-        if !page.more || after.is_none() {
+        if after.is_none() {
             break;
         }
     }
-    while !running.tasks.is_empty() {
-        running.take(&mut audit).await;
-    }
-    // Nobody knows what is in there.
-    let is_unlisted = |key: &str| {
-        unlisted.iter().any(|fault| key == fault || fault.ends_with('/') && key.starts_with(fault))
-    };
-    rows.retain(|url, _| !store.key_of(url).is_some_and(|key| is_unlisted(&key)));
-    audit.rows_without_objects(rows, &key_rules, &store);
+    auditor.rows_before(None).await?;
+    auditor.note().await?;
     catalog.close().await;
-    audit.finish(&arguments.only);
-    Ok(audit)
+    let Auditor { rows, record, position, .. } = auditor;
+    Ok(Audited { about, rows: rows.count, position, record })
 }
 
-/// All rows whose videos are under this URL.
-async fn rows(catalog: &Catalogue, url: &str, audit: &mut Audit) -> Result<Rows, Failure> {
-    let mut rows = Rows::new();
-    let mut after = 0;
-    loop {
-        let listed = catalog.list_rows(after, ROWS).await?;
-        let Some(last) = listed.last() else { return Ok(rows) };
-        after = last.id;
-        for row in listed.into_iter().filter(|row| row.video_url.starts_with(url)) {
-            audit.rows += 1;
-            rows.entry(row.video_url).or_default().push(row.row);
+/// An audit that has come to its end.
+struct Audited {
+    about: String,
+    rows: u64,
+    position: Position,
+    record: Record,
+}
+
+/// An audit at work. What is handed to it comes in the order of keys.
+struct Auditor<S> {
+    job: Arc<Job<S, Catalogue>>,
+    jobs: usize,
+    rows: Rows,
+    record: Record,
+    /// What is noted, and what has come since. `unlisted` has also folders that are not yet passed.
+    position: Position,
+    /// Findings since the position was noted.
+    found: Vec<Finding>,
+    /// Objects since the position was noted.
+    handled: usize,
+    running: Running,
+}
+
+impl<S: ListObjects + Clone + 'static> Auditor<S> {
+    /// Audits an object, or leaves it out where it is no video of the job's.
+    async fn object<V: VideoSource>(
+        &mut self,
+        object: ListedObject,
+        video: Result<V, JobError>,
+    ) -> Result<(), Failure> {
+        self.rows_before(Some(&object.key)).await?;
+        let rows = self.rows.of(&object.key)?;
+        let url = video.as_ref().ok().map(VideoSource::url);
+        let (of_object, others): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| Some(row.url.as_str()) == url);
+        self.rows_without_object(&object.key, others);
+        let key = object.key.clone();
+        // What is no video of the job's may have a row all the same, and is there.
+        if self.job.key_rules.skip_reason(&key).is_none() {
+            self.position.videos += 1;
+            match video.and_then(|video| self.job.target(&video)) {
+                Err(error) => self.found.push(unusable(key.clone(), &error)),
+                Ok(target) => {
+                    while self.running.tasks.len() >= self.jobs {
+                        self.take().await;
+                    }
+                    let of_object = of_object.into_iter().filter_map(Row::asset).collect();
+                    let job = Arc::clone(&self.job);
+                    let task = async move { one(&job, object, &target, of_object).await };
+                    let task = self.running.tasks.spawn(task);
+                    self.running.keys.insert(task.id(), key.clone());
+                }
+            }
         }
+        self.passed(key).await
+    }
+
+    /// Notes what could not be listed. What lies in an unreadable folder may be a video; of a file, the name tells.
+    async fn fault(&mut self, fault: ListingFault) -> Result<(), Failure> {
+        let ListingFault { key, kind, message } = fault;
+        self.rows_before(Some(&key)).await?;
+        if key.ends_with('/') || self.job.key_rules.skip_reason(&key).is_none() {
+            self.position.unlisted.push(key.clone());
+            self.unreadable(key.clone(), kind, message);
+        }
+        self.passed(key).await
+    }
+
+    /// Reports the rows of keys before `key` that are left; without a `key`, of all.
+    async fn rows_before(&mut self, key: Option<&str>) -> Result<(), Failure> {
+        while let Some((key, rows)) = self.rows.before(key)? {
+            // Nobody knows what is in a folder that could not be listed.
+            let is_unlisted =
+                |fault: &String| key == *fault || fault.ends_with('/') && key.starts_with(fault);
+            if !self.position.unlisted.iter().any(is_unlisted) {
+                self.rows_without_object(&key, rows);
+                self.passed(key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports rows of a key, one of each URL. Rows of what was never a video of the job's are somebody else's.
+    fn rows_without_object(&mut self, key: &str, mut rows: Vec<Row>) {
+        if self.job.key_rules.skip_reason(key).is_some() {
+            return;
+        }
+        rows.sort_by(|a, b| a.url.cmp(&b.url));
+        rows.dedup_by(|a, b| a.url == b.url);
+        for row in rows {
+            let (key, content_id) = (key.to_owned(), Some(row.content_id));
+            let kind = FindingKind::RowWithoutObject;
+            self.found.push(Finding { key, kind, content_id, message: None });
+        }
+    }
+
+    fn unreadable(&mut self, key: String, kind: ErrorKind, message: String) {
+        self.position.unreadable(kind);
+        let (kind, message) = (FindingKind::Unreadable, Some(message));
+        self.found.push(Finding { key, kind, content_id: None, message });
+    }
+
+    /// Waits for one object, and takes what was found of it. One that fails is a finding, and keeps no other from being looked at.
+    async fn take(&mut self) {
+        let Some(done) = self.running.tasks.join_next_with_id().await else { return };
+        let (key, found) = self.running.result(done);
+        match found {
+            Ok(findings) => {
+                self.position.in_order += u64::from(findings.is_empty());
+                self.found.extend(findings);
+            }
+            Err(error) => self.unreadable(key, error.kind(), error.to_string()),
+        }
+    }
+
+    /// Notes that all keys up to this one are handled, or are being handled.
+    async fn passed(&mut self, key: String) -> Result<(), Failure> {
+        self.position.after = key;
+        self.handled += 1;
+        if self.handled >= BATCH { self.note().await } else { Ok(()) }
+    }
+
+    /// Waits for all objects, and notes what was found and the position.
+    async fn note(&mut self) -> Result<(), Failure> {
+        while !self.running.tasks.is_empty() {
+            self.take().await;
+        }
+        let after = &self.position.after;
+        self.position.unlisted.retain(|fault| after.starts_with(fault));
+        self.found.sort_by(|a, b| (&a.key, a.kind).cmp(&(&b.key, b.kind)));
+        self.record.note(&self.found, &self.position)?;
+        self.found.clear();
+        self.handled = 0;
+        Ok(())
     }
 }
 
@@ -204,21 +309,16 @@ struct Running {
 }
 
 impl Running {
-    /// Waits for one of them, and takes what it says. One that fails is a finding, and keeps no other from being looked at.
-    async fn take(&mut self, audit: &mut Audit) {
-        let Some(done) = self.tasks.join_next_with_id().await else { return };
+    /// The key of a task that has ended, and its result. A panic is the failure of its video, and of no other.
+    fn result(
+        &mut self,
+        done: Result<(Id, Result<Vec<Finding>, JobError>), JoinError>,
+    ) -> (String, Result<Vec<Finding>, JobError>) {
         let (id, found) = match done {
             Ok(done) => done,
             Err(error) => (error.id(), Err(JobError::new(ErrorKind::Internal, error))),
         };
-        let key = self.keys.remove(&id).unwrap_or_default();
-        match found {
-            Ok(findings) => {
-                audit.in_order += u64::from(findings.is_empty());
-                audit.findings.extend(findings);
-            }
-            Err(error) => audit.unreadable(key, error.kind(), error.to_string()),
-        }
+        (self.keys.remove(&id).unwrap_or_default(), found)
     }
 }
 
@@ -264,52 +364,62 @@ async fn one<S: ListObjects>(
     Ok(kinds.into_iter().map(finding).collect())
 }
 
-impl Audit {
-    fn unusable(&mut self, key: String, error: &JobError) {
-        let text = error.to_string();
-        let message = text.strip_prefix(&format!("{key}: ")).unwrap_or(&text).to_owned();
-        let kind = FindingKind::UnusableName;
-        self.findings.push(Finding { key, kind, content_id: None, message: Some(message) });
-    }
+fn unusable(key: String, error: &JobError) -> Finding {
+    let text = error.to_string();
+    let message = text.strip_prefix(&format!("{key}: ")).unwrap_or(&text).to_owned();
+    Finding { key, kind: FindingKind::UnusableName, content_id: None, message: Some(message) }
+}
 
-    fn unreadable(&mut self, key: String, kind: ErrorKind, message: String) {
-        if self.unreadable.is_none_or(|known| !known.is_retryable()) {
-            self.unreadable = Some(kind);
+/// What `audit --json` prints.
+#[derive(Serialize)]
+struct Audit<'r> {
+    about: String,
+    videos: u64,
+    rows: u64,
+    /// Videos of which there is nothing to report.
+    in_order: u64,
+    counts: BTreeMap<String, u64>,
+    findings: Findings<'r>,
+}
+
+/// The findings that are wanted, in the order of their keys.
+struct Findings<'r> {
+    record: &'r Record,
+    only: &'r [FindingKind],
+}
+
+impl Findings<'_> {
+    fn read(&self) -> Result<impl Iterator<Item = Result<Finding, JobError>>, JobError> {
+        let is_wanted = |finding: &Finding| self.only.is_empty() || self.only.contains(&finding.kind);
+        Ok(self.record.findings()?.filter(move |finding| finding.as_ref().map_or(true, is_wanted)))
+    }
+}
+
+impl Serialize for Findings<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for finding in self.read().map_err(S::Error::custom)? {
+            list.serialize_element(&finding.map_err(S::Error::custom)?)?;
         }
-        let message = Some(message);
-        self.findings.push(Finding { key, kind: FindingKind::Unreadable, content_id: None, message });
+        list.end()
     }
+}
 
-    /// What is left has no object. Rows of what was never a video of the job's are somebody else's.
-    fn rows_without_objects<S: ListObjects>(&mut self, rows: Rows, key_rules: &KeyRules, store: &S) {
-        let left = rows.into_iter().filter_map(|(url, rows)| Some((store.key_of(&url)?, rows)));
-        for (key, rows) in left.filter(|(key, _)| key_rules.skip_reason(key).is_none()) {
-            let content_id = rows.first().map(|row| i64::from(row.content_id.get()));
-            let kind = FindingKind::RowWithoutObject;
-            self.findings.push(Finding { key, kind, content_id, message: None });
-        }
-    }
-
-    fn finish(&mut self, only: &[FindingKind]) {
-        self.findings.retain(|finding| only.is_empty() || only.contains(&finding.kind));
-        self.findings.sort_by(|a, b| (&a.key, a.kind).cmp(&(&b.key, b.kind)));
-        for finding in &self.findings {
-            *self.counts.entry(finding.kind.name()).or_default() += 1;
-        }
-    }
-
+impl Audit<'_> {
     fn show(&self) -> Result<(), Failure> {
         let mut table = Table::default();
         table.title(&self.about);
         table.row("videos", &self.videos.to_string());
         table.row("rows", &self.rows.to_string());
         table.row("in order", &self.in_order.to_string());
-        for finding in self.findings.iter().take(SHOWN) {
-            let message = finding.message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
-            table.row("", &format!("{:20} {}{message}", finding.kind.name(), finding.key));
+        for finding in self.findings.read()?.take(SHOWN) {
+            let Finding { key, kind, message, .. } = finding?;
+            let message = message.map(|message| format!(" ({message})")).unwrap_or_default();
+            table.row("", &format!("{:20} {key}{message}", kind.name()));
         }
-        if self.findings.len() > SHOWN {
-            table.row("", &format!("and {} more; --json has all", self.findings.len() - SHOWN));
+        let more = self.counts.values().sum::<u64>().saturating_sub(SHOWN as u64);
+        if more > 0 {
+            table.row("", &format!("and {more} more; --json has all"));
         }
         for (name, count) in &self.counts {
             table.row("found", &format!("{count} {name}"));
@@ -318,15 +428,119 @@ impl Audit {
     }
 
     fn write_keys(&self, path: &Path) -> Result<(), Failure> {
-        let mendable = self.findings.iter().filter(|finding| finding.kind.can_be_mended());
-        let mut keys: Vec<_> = mendable.map(|finding| finding.key.as_str()).collect();
-        keys.dedup();
-        let text: String = keys.iter().map(|key| line_of_key(key) + "\n").collect();
         if path.as_os_str() == "-" {
-            return output::print_bytes(text.as_bytes());
+            let mut stdout = BufWriter::new(io::stdout().lock());
+            return self.keys_to(|line| output::written(stdout.write_all(line))).map(drop).and_then(|()| {
+                output::written(stdout.flush())
+            });
         }
-        fs::write(path, text).map_err(of_file(path))?;
-        output::note(&format!("{} keys in {}", keys.len(), path.display()));
+        let of_io = of_file(path);
+        let mut file = BufWriter::new(File::create(path).map_err(of_io)?);
+        let count = self.keys_to(|line| Ok(file.write_all(line).map_err(of_io)?))?;
+        file.flush().map_err(of_io)?;
+        output::note(&format!("{count} keys in {}", path.display()));
+        Ok(())
+    }
+
+    /// Hands the lines of keys that a back-fill mends to `take`. Returns how many there are.
+    fn keys_to(&self, mut take: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<u64, Failure> {
+        let (mut last, mut count) = (None, 0);
+        for finding in self.findings.read()? {
+            let Finding { key, kind, .. } = finding?;
+            if kind.can_be_mended() && last.as_ref() != Some(&key) {
+                take((line_of_key(&key) + "\n").as_bytes())?;
+                count += 1;
+                last = Some(key);
+            }
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::fs;
+
+    use clap::Parser as _;
+
+    use super::super::arguments::{Arguments, Command};
+    use super::super::catalogue::CatalogueKind;
+    use super::*;
+    use crate::store::{Condition, ETag, NewObject, ObjectDescription, Page, Store, StoreError};
+
+    /// A folder that panics when it is to describe some thumbnails.
+    #[derive(Clone)]
+    struct Panicking(FolderStore);
+
+    impl Store for Panicking {
+        fn bucket(&self) -> &str {
+            self.0.bucket()
+        }
+
+        fn url(&self, key: &str) -> Result<String, StoreError> {
+            self.0.url(key)
+        }
+
+        fn key_of(&self, url: &str) -> Option<String> {
+            self.0.key_of(url)
+        }
+
+        async fn describe(&self, key: &str) -> Result<Option<ObjectDescription>, StoreError> {
+            assert!(!key.contains("panics"), "as it was told");
+            self.0.describe(key).await
+        }
+
+        async fn put(
+            &self,
+            key: &str,
+            object: NewObject<'_>,
+            condition: &Condition,
+        ) -> Result<ETag, StoreError> {
+            self.0.put(key, object, condition).await
+        }
+    }
+
+    impl ListObjects for Panicking {
+        async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page, StoreError> {
+            self.0.list(prefix, after).await
+        }
+    }
+
+    #[test]
+    fn a_panic_is_one_video_that_cannot_be_looked_at() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        fs::create_dir(folder.path().join("videos"))?;
+        for name in ["1_a.mp4", "2_panics.mp4", "3_c.mp4"] {
+            fs::write(folder.path().join("videos").join(name), b"x")?;
+        }
+        let words = ["posterframe", "audit", "."].map(OsString::from);
+        let Command::Audit(arguments) = Arguments::try_parse_from(words)?.command else {
+            return Err("another command".into());
+        };
+        let mut settings = Settings::read(CatalogueKind::Sqlite)?;
+        settings.config = settings.config.with_store_dir(folder.path());
+        let store = Panicking(FolderStore::at(folder.path())?);
+        let video = |store: &Panicking, key: &str| {
+            LocalVideo::new(&store.0.root().join(key), &store.0, "videos/")
+        };
+        let cancel = CancelToken::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let audited = look(&arguments, settings, store, "", video, &cancel);
+        let Ok(Audited { position, record, .. }) = runtime.block_on(audited) else {
+            return Err("the audit has failed".into());
+        };
+        let findings = record.findings()?.collect::<Result<Vec<_>, _>>()?;
+        let found: Vec<_> = findings.iter().map(|finding| (finding.key.as_str(), finding.kind)).collect();
+        let expected = [
+            ("videos/1_a.mp4", FindingKind::NoThumbnail),
+            ("videos/1_a.mp4", FindingKind::NoRow),
+            ("videos/2_panics.mp4", FindingKind::Unreadable),
+            ("videos/3_c.mp4", FindingKind::NoThumbnail),
+            ("videos/3_c.mp4", FindingKind::NoRow),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!((position.videos, position.unreadable_kind()), (3, Some(ErrorKind::Internal)));
         Ok(())
     }
 }

@@ -35,8 +35,8 @@ use outcome::Outcome;
 use progress::Progress;
 use report::Report;
 
-/// Candidates that are listed ahead: so many that the total is known early, and few enough to keep.
-const AHEAD: usize = 100_000;
+/// Candidates that are listed ahead: so many that the total of most back-fills is known early, and few enough to keep.
+const AHEAD: usize = 10_000;
 
 /// What all candidates have in common.
 struct Work<S> {
@@ -110,14 +110,14 @@ where
         opener: opener(arguments.isolate, settings.config.isolation)?,
     };
     let mut journal = match arguments.dry_run {
-        true => Journal::none(),
+        true => Journal::temporary(&name)?,
         false => Journal::open(&arguments.journal, &name, arguments.again)?,
     };
     say(&arguments, &name, &journal);
     let (sender, candidates) = channel(AHEAD);
     let progress = Progress::start();
     let listing =
-        tokio::spawn(candidates::list(store.clone(), filter, journal.done(), progress.total(), sender));
+        tokio::spawn(candidates::list(store.clone(), filter, journal.done()?, progress.total(), sender));
     let work = Arc::new(Work {
         job,
         dry_run: arguments.dry_run,
@@ -131,15 +131,17 @@ where
     catalog.close().await;
     let interrupted = matches!(ended, Ok(Ended::Interrupted));
     let complete = listed.is_ok() && matches!(ended, Ok(Ended::All));
-    if complete {
+    let entries = journal.entries()?;
+    let report = Report::of(&name, &entries, complete, arguments.dry_run)?;
+    // What may still be done better is left for the next run.
+    if complete && report.is_done {
         journal.finish()?;
     }
-    let report = Report::of(&name, &journal, complete, arguments.dry_run);
     if let Some(path) = &arguments.report {
         report.write(path)?;
     }
     if let Some(path) = &arguments.contact_sheet {
-        contact_sheet::write(path, &report, &journal, &store).await?;
+        contact_sheet::write(path, &report, &entries, &store).await?;
     }
     report.show(arguments.json)?;
     if complete && report.counts.is_empty() {
@@ -258,7 +260,7 @@ where
             return Ok(());
         }
         self.progress.done(&entry);
-        Ok(journal.add(entry)?)
+        Ok(journal.add(&entry)?)
     }
 }
 

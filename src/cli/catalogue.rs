@@ -141,10 +141,15 @@ impl Catalog for Catalogue {
 }
 
 impl ListRows for Catalogue {
-    async fn list_rows(&self, after: i64, limit: u32) -> Result<Vec<ListedRow>, CatalogError> {
+    async fn list_rows(
+        &self,
+        url_prefix: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<ListedRow>, CatalogError> {
         match self {
-            Self::Sqlite(catalog) => catalog.list_rows(after, limit).await,
-            Self::Remote(catalog) => catalog.list_rows(after, limit).await,
+            Self::Sqlite(catalog) => catalog.list_rows(url_prefix, after, limit).await,
+            Self::Remote(catalog) => catalog.list_rows(url_prefix, after, limit).await,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -90,7 +90,11 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 
 /// Lines of a name and a value, the values one below the other.
 #[derive(Default)]
-pub(super) struct Table(Vec<Line>);
+pub(super) struct Table {
+    lines: Vec<Line>,
+    /// The column of the values in the lines before.
+    width: usize,
+}
 
 enum Line {
     Title(String),
@@ -103,25 +107,36 @@ impl Table {
     const WIDEST: usize = 24;
 
     pub(super) fn title(&mut self, text: &str) {
-        self.0.push(Line::Title(printable(text)));
+        self.lines.push(Line::Title(printable(text)));
     }
 
     pub(super) fn row(&mut self, name: &str, value: &str) {
-        self.0.push(Line::Row(printable(name), printable(value)));
+        self.lines.push(Line::Row(printable(name), printable(value)));
     }
 
     pub(super) fn print(&self) -> Result<(), Failure> {
         print(&self.text())
     }
 
-    fn text(&self) -> String {
-        let widths = self.0.iter().map(|line| match line {
+    /// Prints the lines so far. Those that follow have their values in the same column, unless a longer name needs another.
+    pub(super) fn print_and_continue(self) -> Result<Self, Failure> {
+        self.print()?;
+        Ok(Self { lines: Vec::new(), width: self.width() })
+    }
+
+    fn width(&self) -> usize {
+        let widths = self.lines.iter().map(|line| match line {
             Line::Title(_) => 0,
             Line::Row(name, _) => name.chars().count() + 2,
         });
-        let width = widths.filter(|width| *width <= Self::WIDEST).max().unwrap_or(0).max(Self::WIDTH);
+        let width = widths.filter(|width| *width <= Self::WIDEST).max().unwrap_or(0);
+        width.max(Self::WIDTH).max(self.width)
+    }
+
+    fn text(&self) -> String {
+        let width = self.width();
         let mut text = String::new();
-        for line in &self.0 {
+        for line in &self.lines {
             let _ = match line {
                 Line::Title(title) => writeln!(text, "{TITLE}{title}{TITLE:#}"),
                 Line::Row(name, value) => {
@@ -145,11 +160,30 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
-/// Prints one JSON object and nothing else.
+/// Prints one JSON object and nothing else, as it is serialized: however long it is, no more than a piece of it is in memory.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    let json = serde_json::to_string_pretty(value);
-    let json = json.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
-    print_bytes(format!("{}\n", crate::printable::json(&json)).as_bytes())
+    let mut stdout = Printable(BufWriter::new(io::stdout().lock()));
+    match serde_json::to_writer_pretty(&mut stdout, value) {
+        Ok(()) => written(stdout.0.write_all(b"\n").and_then(|()| stdout.0.flush())),
+        Err(error) if error.is_io() => written(Err(error.into())),
+        Err(error) => Err(JobError::new(ErrorKind::Internal, error).into()),
+    }
+}
+
+/// JSON on its way to a writer, without what steers a terminal: see [`printable::json`](crate::printable::json).
+struct Printable<W>(W);
+
+impl<W: Write> Write for Printable<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // serde_json writes a string in pieces that end at ASCII characters.
+        let text = str::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+        self.0.write_all(crate::printable::json(text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Prints bytes as they are.
@@ -158,7 +192,7 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
 }
 
-fn written(result: io::Result<()>) -> Result<(), Failure> {
+pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
     result.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
         _ => Failure::Error(JobError::new(ErrorKind::Unavailable, error).about("standard output")),

@@ -7,10 +7,11 @@
 //!
 //! Conditions hold between processes: a put checks and renames under an exclusive lock of `ROOT/.posterframe/lock`.
 
+mod listing;
 mod sidecar;
 mod temporary;
 
-use std::fs::{self, DirEntry, File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,11 +20,10 @@ use tempfile::NamedTempFile;
 use url::Url;
 
 use super::{
-    Condition, ETag, ListObjects, ListedObject, ListingFault, NewObject, ObjectDescription, Page, ReadObject,
-    Store, StoreError, kind_of_io,
+    Condition, ETag, ListObjects, NewObject, ObjectDescription, Page, ReadObject, Store, StoreError,
 };
-use crate::ErrorKind;
 use crate::file_etag::file_etag;
+use listing::{Listing, PAGE};
 use sidecar::Sidecar;
 use temporary::{Temporaries, sync_folder_of};
 
@@ -120,10 +120,11 @@ impl ReadObject for FolderStore {
 }
 
 impl ListObjects for FolderStore {
-    /// All of them in one page. What no key can name, hidden files of the store and symbolic links to folders are left out.
+    /// At most 20,000 objects in a page. What no key can name, hidden files of the store and symbolic links to folders are left out.
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page, StoreError> {
         let (folder, prefix, after) = (Arc::clone(&self.folder), prefix.to_owned(), after.map(str::to_owned));
-        tokio::task::spawn_blocking(move || folder.list(&prefix, after.as_deref())).await?
+        let list = move || Listing::new(&prefix, after.as_deref(), PAGE).page_of(&folder.root);
+        tokio::task::spawn_blocking(list).await?
     }
 }
 
@@ -137,87 +138,6 @@ impl Folder {
         }
         let bytes = fs::read(&path).map_err(StoreError::file("read", &path))?;
         Ok(Some((bytes, description)))
-    }
-
-    fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page, StoreError> {
-        let mut page = Page::default();
-        let mut folders = vec![(self.root.clone(), String::new())];
-        while let Some((folder, key)) = folders.pop() {
-            let entries = match fs::read_dir(&folder) {
-                Ok(entries) => entries,
-                // It has vanished meanwhile; a store that nothing was put into need not exist.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) if key.is_empty() => return Err(StoreError::file("list", &folder)(error)),
-                Err(error) => {
-                    page.faults.push(fault(key, &error));
-                    continue;
-                }
-            };
-            for entry in entries {
-                match entry {
-                    Ok(entry) => self.list_entry(&entry, &key, prefix, after, &mut folders, &mut page),
-                    Err(error) => {
-                        page.faults.push(fault(key.clone(), &error));
-                        break;
-                    }
-                }
-            }
-        }
-        page.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        page.faults.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        Ok(page)
-    }
-
-    /// Takes one entry of the folder `parent`, a key that is empty or ends with `/`.
-    fn list_entry(
-        &self,
-        entry: &DirEntry,
-        parent: &str,
-        prefix: &str,
-        after: Option<&str>,
-        folders: &mut Vec<(PathBuf, String)>,
-        page: &mut Page,
-    ) {
-        let (path, name) = (entry.path(), entry.file_name());
-        let key = format!("{parent}{}", name.to_string_lossy());
-        if check_key(&key).is_err() {
-            return;
-        }
-        let is_folder = entry.file_type().map(|kind| kind.is_dir());
-        let below = format!("{key}/");
-        let is_wanted = match is_folder {
-            // Only where keys with the prefix may be.
-            Ok(true) => below.starts_with(prefix) || prefix.starts_with(&below),
-            _ => key.starts_with(prefix),
-        };
-        if !is_wanted {
-            return;
-        }
-        let shown = if matches!(is_folder, Ok(true)) { below } else { key };
-        if name.to_str().is_none() {
-            let message = "its name is not UTF-8, as keys are: rename it".to_owned();
-            page.faults.push(ListingFault { key: shown, kind: ErrorKind::Malformed, message });
-            return;
-        }
-        let found =
-            is_folder.and_then(|is_folder| if is_folder { Ok(None) } else { fs::metadata(&path).map(Some) });
-        match found {
-            Ok(None) => folders.push((path, shown)),
-            Ok(Some(metadata)) => {
-                // What is neither a file nor leads to one is no object.
-                if metadata.is_file() && after.is_none_or(|after| shown.as_str() > after) {
-                    page.objects.push(ListedObject {
-                        key: shown,
-                        etag: etag_of(&metadata),
-                        size: metadata.len(),
-                        modified: metadata.modified().ok(),
-                    });
-                }
-            }
-            // It has vanished, or is a symbolic link to nothing.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => page.faults.push(fault(shown, &error)),
-        }
     }
 
     fn path(&self, key: &str) -> Result<PathBuf, StoreError> {
@@ -296,10 +216,6 @@ fn canonical(path: &Path) -> io::Result<PathBuf> {
         }
         (canonical, ..) => canonical,
     }
-}
-
-fn fault(key: String, error: &io::Error) -> ListingFault {
-    ListingFault { key, kind: kind_of_io(error), message: error.to_string() }
 }
 
 /// Refuses keys that would leave the folder, or that no file can have.

@@ -28,10 +28,24 @@ pub struct ListedObject {
 pub struct Page {
     /// In the order of their keys' bytes.
     pub objects: Vec<ListedObject>,
-    /// Whether there are others behind the last.
-    pub more: bool,
-    /// What could not be listed, beside the objects.
+    /// The key behind which the listing continues; `None` where it ends with this page.
+    pub next: Option<String>,
+    /// What could not be listed, in the order of the keys' bytes, beside the objects.
     pub faults: Vec<ListingFault>,
+}
+
+impl Page {
+    /// Returns objects and faults together, in the order of their keys' bytes.
+    #[cfg(feature = "cli")]
+    pub(crate) fn in_order(self) -> impl Iterator<Item = Result<ListedObject, ListingFault>> {
+        let mut objects = self.objects.into_iter().peekable();
+        let mut faults = self.faults.into_iter().peekable();
+        std::iter::from_fn(move || match (objects.peek(), faults.peek()) {
+            (Some(object), Some(fault)) if object.key > fault.key => faults.next().map(Err),
+            (Some(_), _) => objects.next().map(Ok),
+            (None, _) => faults.next().map(Err),
+        })
+    }
 }
 
 /// An entry of a store that could not be listed. The others were.
@@ -48,8 +62,8 @@ pub struct ListingFault {
 
 /// A store whose objects can be listed.
 pub trait ListObjects: Store {
-    /// The first objects behind the key `after` whose keys begin with `prefix`. A folder or file that cannot be looked at is a
-    /// [`ListingFault`]; the others are listed all the same.
+    /// Returns the first objects behind the key `after` whose keys begin with `prefix`, a bounded number of them. A folder or file that
+    /// cannot be looked at is a [`ListingFault`]; the others are listed all the same.
     ///
     /// # Errors
     /// See [`StoreError`]; in S3, listing needs `s3:ListBucket`.

@@ -272,12 +272,13 @@ impl ListObjects for S3Store {
             };
             let sent = patiently(send).await;
             let output = sent.map_err(|error| self.unlisted(prefix, s3_failure(&error, whole())))?;
-            let page = page(&output).map_err(|reason| self.unlisted(prefix, unexpected(reason)))?;
+            let page = page(&output, after.is_none() && token.is_none());
+            let page = page.map_err(|reason| self.unlisted(prefix, unexpected(reason)))?;
             if page.objects.iter().any(|object| after.is_some_and(|after| object.key.as_str() <= after)) {
                 let reason = "the listing makes no progress: the server does not know start-after";
                 return Err(self.unlisted(prefix, unexpected(reason)));
             }
-            if !page.more || !page.objects.is_empty() {
+            if output.is_truncated() != Some(true) || !page.objects.is_empty() {
                 return Ok(page);
             }
             // S3 may answer with fewer objects than there are, even with none.
@@ -301,8 +302,9 @@ fn unexpected(reason: &str) -> SourceError {
     SourceError::Unexpected { reason: reason.to_owned() }
 }
 
-/// The objects of an answer, their keys decoded where the server has encoded them.
-fn page(output: &ListObjectsV2Output) -> Result<Page, &'static str> {
+/// Returns the objects of an answer, their keys decoded where the server has encoded them. Directory buckets list in no order ("ListObjectsV2"
+/// in the Amazon S3 API Reference): an answer that holds a whole listing is sorted here, others are refused.
+fn page(output: &ListObjectsV2Output, is_first: bool) -> Result<Page, &'static str> {
     let is_encoded = output.encoding_type() == Some(&EncodingType::Url);
     let key = |key: &str| match is_encoded {
         true => percent_decode_str(&key.replace('+', " ")).decode_utf8().map(Cow::into_owned).ok(),
@@ -314,8 +316,16 @@ fn page(output: &ListObjectsV2Output) -> Result<Page, &'static str> {
         let (size, modified) = (size(object.size()), object.last_modified().and_then(time));
         Ok::<_, &str>(ListedObject { key, etag, size, modified })
     };
-    let objects = output.contents().iter().map(object).collect::<Result<_, _>>()?;
-    Ok(Page { objects, more: output.is_truncated() == Some(true), faults: Vec::new() })
+    let mut objects = output.contents().iter().map(object).collect::<Result<Vec<_>, _>>()?;
+    let is_truncated = output.is_truncated() == Some(true);
+    if !objects.is_sorted_by(|a, b| a.key < b.key) {
+        if is_truncated || !is_first {
+            return Err("the listing is not in the order of its keys, as those of directory buckets are not");
+        }
+        objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    }
+    let next = objects.last().filter(|_| is_truncated).map(|object| object.key.clone());
+    Ok(Page { objects, next, faults: Vec::new() })
 }
 
 /// The URL of an object, as the catalogue lists it.

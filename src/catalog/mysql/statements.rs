@@ -41,8 +41,9 @@ pub(super) struct LookAt<'a> {
     pub(super) id: ContentId,
 }
 
-/// Rows behind one, in the order of their ids.
-pub(super) struct ListRows {
+/// Rows behind one whose videos' URLs begin so, in the order of their ids.
+pub(super) struct ListRows<'a> {
+    pub(super) url_prefix: &'a str,
     pub(super) after: i64,
     pub(super) limit: u32,
 }
@@ -98,16 +99,20 @@ impl Operation for LookAt<'_> {
     }
 }
 
-impl Operation for ListRows {
+impl Operation for ListRows<'_> {
     type Output = Vec<ListedRow>;
 
     async fn run(&self, session: &mut Session) -> Result<Vec<ListedRow>, Failure> {
+        let Self { url_prefix, after, limit } = self;
+        let video_url = "CAST(CONVERT(video_url USING utf8mb4) AS BINARY)";
         let select = format!(
-            "SELECT id, content_id, CAST(CONVERT(thumbnail_url USING utf8mb4) AS BINARY), duration, \
-             CAST(CONVERT(video_url USING utf8mb4) AS BINARY) FROM video_assets WHERE id > {} ORDER BY id LIMIT {}",
-            self.after, self.limit
+            "SELECT id, content_id, CAST(CONVERT(thumbnail_url USING utf8mb4) AS BINARY), duration, {video_url} \
+             FROM video_assets WHERE id > {after} AND LEFT({video_url}, {}) = {} ORDER BY id LIMIT {limit}",
+            url_prefix.len(),
+            bytes(url_prefix)
         );
-        let rows = session.query(select).await?;
+        // Where few rows begin so, this reads the rest of the table.
+        let rows = session.search(select, Duration::ZERO).await?;
         let listed = |row: &MySqlRow| {
             let Found { id, row: asset } = read(row)?;
             let video_url = String::from_utf8_lossy(row.try_get(4)?).into_owned();

@@ -1,6 +1,5 @@
 //! Which objects there are to work on.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -9,9 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use globset::{Glob, GlobMatcher};
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
 
 use super::super::arguments::BackfillArguments;
+use super::super::sorter::Sorter;
+use super::journal::Done;
 use super::outcome::Outcome;
 use crate::ErrorKind;
 use crate::job_error::JobError;
@@ -19,7 +21,7 @@ use crate::object_name::KeyRules;
 use crate::store::{ETag, ListObjects, ListedObject, ListingFault, kind_of_io};
 
 /// An object to work on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Candidate {
     pub(super) key: String,
     /// `None` where it was named, not listed.
@@ -139,14 +141,19 @@ pub(in super::super) fn line_of_key(key: &str) -> String {
     if is_plain { key.to_owned() } else { serde_json::json!(key).to_string() }
 }
 
-/// The keys of a file, one a line, in their order. `-` is standard input.
-fn read_keys(path: &Path, mut take: impl FnMut(Candidate) -> bool, filter: &Filter) -> io::Result<()> {
+/// Hands the keys of a file, one a line, to `take` in their order, until `take` returns that it has enough. `-` is standard input.
+fn read_keys(
+    path: &Path,
+    filter: &Filter,
+    mut take: impl FnMut(Candidate) -> Result<bool, JobError>,
+) -> Result<(), JobError> {
+    let of_io = of_keys(path);
     let mut reader: Box<dyn BufRead> = match path.as_os_str() == "-" {
         true => Box::new(io::stdin().lock()),
-        false => Box::new(BufReader::new(File::open(path)?)),
+        false => Box::new(BufReader::new(File::open(path).map_err(&of_io)?)),
     };
     let (mut line, mut is_first) = (Vec::new(), true);
-    while reader.read_until(b'\n', &mut line)? > 0 {
+    while reader.read_until(b'\n', &mut line).map_err(&of_io)? > 0 {
         let mut text = line.strip_suffix(b"\n").unwrap_or(&line);
         text = text.strip_suffix(b"\r").unwrap_or(text);
         if std::mem::take(&mut is_first) {
@@ -155,7 +162,7 @@ fn read_keys(path: &Path, mut take: impl FnMut(Candidate) -> bool, filter: &Filt
         }
         if !text.trim_ascii().is_empty()
             && let Some(candidate) = filter.named(text)
-            && !take(candidate)
+            && !take(candidate)?
         {
             return Ok(());
         }
@@ -164,53 +171,76 @@ fn read_keys(path: &Path, mut take: impl FnMut(Candidate) -> bool, filter: &Filt
     Ok(())
 }
 
+/// Hands the keys of a file that are not done to `take`, in their order. What is done is known in the order of keys: the file is sorted
+/// by them, and what is left of it back into its own order.
+fn named_and_not_done(
+    path: &Path,
+    filter: &Filter,
+    mut done: Done,
+    mut take: impl FnMut(Candidate) -> bool,
+) -> Result<(), JobError> {
+    if done.is_empty() {
+        return read_keys(path, filter, |candidate| Ok(take(candidate)));
+    }
+    let (mut by_key, mut number) = (Sorter::new(), 0_u64);
+    read_keys(path, filter, |candidate| {
+        number += 1;
+        let key = candidate.key.clone();
+        by_key.push(&key, &(number, candidate)).map(|()| true)
+    })?;
+    let mut by_place = Sorter::new();
+    for named in by_key.sorted()?.read()? {
+        let (key, (number, candidate)) = named?;
+        if !done.has(&key, None)? {
+            by_place.push(&format!("{number:020}"), &candidate)?;
+        }
+    }
+    for named in by_place.sorted()?.read()? {
+        if !take(named?.1) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Sends what is wanted and not done, and counts it in `total`.
 pub(super) async fn list<S: ListObjects>(
     store: S,
     filter: Filter,
-    done: HashMap<String, Option<ETag>>,
+    mut done: Done,
     total: Arc<AtomicU64>,
     sender: Sender<Candidate>,
 ) -> Result<(), JobError> {
-    let is_done = move |key: &str, etag: Option<&ETag>| {
-        done.get(key).is_some_and(|done| done.is_none() || etag.is_none() || done.as_ref() == etag)
-    };
     if let Some(path) = filter.keys.clone() {
-        let failed = of_keys(&path);
         let take = move |candidate: Candidate| {
-            if is_done(&candidate.key, None) {
-                return true;
-            }
             total.fetch_add(1, Ordering::Relaxed);
             // Who has enough reads no more.
             sender.blocking_send(candidate).is_ok()
         };
-        let read = tokio::task::spawn_blocking(move || read_keys(&path, take, &filter)).await;
-        let read = read.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
-        return read.map_err(failed);
+        let read = tokio::task::spawn_blocking(move || named_and_not_done(&path, &filter, done, take)).await;
+        return read.map_err(|error| JobError::new(ErrorKind::Internal, error))?;
     }
-    let send = async |candidate: Candidate| {
-        total.fetch_add(1, Ordering::Relaxed);
-        sender.send(candidate).await.is_ok()
-    };
     let mut after = None;
     loop {
         let page = store.list(&filter.prefix, after.as_deref()).await?;
-        after = page.objects.last().map(|object| object.key.clone());
-        for fault in page.faults.into_iter().filter(|fault| filter.may_want(&fault.key)) {
-            if !is_done(&fault.key, None) && !send(Candidate::of_fault(fault)).await {
+        after.clone_from(&page.next);
+        for listed in page.in_order() {
+            let candidate = match listed {
+                Ok(object) if filter.wants(&object) && !done.has(&object.key, Some(&object.etag))? => {
+                    let ListedObject { key, etag, size, .. } = object;
+                    Candidate { key, etag: Some(etag), size: Some(size), refused: None }
+                }
+                Err(fault) if filter.may_want(&fault.key) && !done.has(&fault.key, None)? => {
+                    Candidate::of_fault(fault)
+                }
+                _ => continue,
+            };
+            total.fetch_add(1, Ordering::Relaxed);
+            if sender.send(candidate).await.is_err() {
                 return Ok(());
             }
         }
-        for object in page.objects {
-            if filter.wants(&object) && !is_done(&object.key, Some(&object.etag)) {
-                let ListedObject { key, etag, size, .. } = object;
-                if !send(Candidate { key, etag: Some(etag), size: Some(size), refused: None }).await {
-                    return Ok(());
-                }
-            }
-        }
-        if !page.more || after.is_none() {
+        if after.is_none() {
             return Ok(());
         }
     }

@@ -1,11 +1,12 @@
 //! A page of pictures: what the back-fill has made, for a look over it. One file that needs nothing else.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use super::super::output;
-use super::journal::{Entry, Journal};
+use super::journal::{Entries, Entry};
 use super::report::{Report, word};
 use crate::ErrorKind;
 use crate::job_error::JobError;
@@ -25,10 +26,12 @@ const STYLE: &str = "body{font:14px sans-serif;margin:2em}section{display:flex;f
 
 pub(super) async fn write<S: ReadObject>(
     path: &Path,
-    report: &Report,
-    journal: &Journal,
+    report: &Report<'_>,
+    entries: &Entries,
     store: &S,
 ) -> Result<(), JobError> {
+    let of_io = of_file(path);
+    let mut file = BufWriter::new(File::create(path).map_err(of_io)?);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>posterframe backfill</title><style>{STYLE}</style>\n\
          <h1>{}</h1>\n<p>",
@@ -38,25 +41,37 @@ pub(super) async fn write<S: ReadObject>(
         let _ = write!(page, "{word} {count} ");
     }
     page.push_str("</p>\n");
-    if !report.failures.is_empty() {
+    if !report.failures().is_empty() {
         page.push_str("<h2>Failures</h2>\n<table>\n");
-        for failed in &report.failures {
+        for failed in report.failures().read()? {
+            let failed = failed?;
             let (kind, key, message) = (&failed.kind, escaped(&failed.key), escaped(&failed.message));
             let _ = writeln!(page, "<tr><td>{kind}<td>{key}<td>{message}");
+            file.write_all(page.as_bytes()).map_err(of_io)?;
+            page.clear();
         }
         page.push_str("</table>\n");
     }
     page.push_str("<h2>Thumbnails</h2>\n<section>\n");
-    let with_picture = || journal.entries().filter(|entry| entry.thumbnail_url.is_some());
-    for entry in with_picture().take(PICTURES) {
-        figure(&mut page, entry, store).await;
+    let mut pictures = 0_usize;
+    for entry in entries.read()? {
+        let entry = entry?;
+        if entry.thumbnail_url.is_none() {
+            continue;
+        }
+        pictures += 1;
+        if pictures <= PICTURES {
+            figure(&mut page, &entry, store).await;
+            file.write_all(page.as_bytes()).map_err(of_io)?;
+            page.clear();
+        }
     }
     page.push_str("</section>\n");
-    let left_out = with_picture().count().saturating_sub(PICTURES);
+    let left_out = pictures.saturating_sub(PICTURES);
     if left_out > 0 {
         let _ = writeln!(page, "<p>{left_out} more are left out.</p>");
     }
-    fs::write(path, page).map_err(of_file(path))
+    file.write_all(page.as_bytes()).and_then(|()| file.flush()).map_err(of_io)
 }
 
 async fn figure<S: ReadObject>(page: &mut String, entry: &Entry, store: &S) {

@@ -1,21 +1,19 @@
 //! What came of each object, a JSON line each, written as soon as it is known.
 //!
-//! The first line says what the back-fill is about. A line that was cut off by a crash is not read: its object is worked on again,
-//! which changes nothing where it was done. A journal whose run came to its end is begun anew by the next.
+//! The file is a [journal](super::super::journal). A line that was cut off by a crash is not read: its object is worked on again, which changes
+//! nothing where it was done. Entries are never all in memory: what needs their order sorts them in temporary files.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::journal::{Journal as JsonLines, Subject};
+use super::super::sorter::{Sorted, Sorter, Values, last_of_each};
 use super::candidates::Candidate;
 use super::outcome::Outcome;
-use crate::ErrorKind;
 use crate::job_error::JobError;
 use crate::process::{Report, Standing};
-use crate::store::{ETag, of_file};
+use crate::store::ETag;
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,146 +73,147 @@ impl Entry {
     }
 
     /// Whether the next run has no more to do with it. Passing failures are tried again.
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         !matches!(self.result, Outcome::Failed { permanent: false, .. })
     }
 }
 
-/// The first line.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Heading {
-    posterframe_backfill: u32,
-    about: String,
+/// What is known of a key from an earlier run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Earlier {
+    is_done: bool,
+    etag: Option<ETag>,
 }
 
-/// The last line of a run that came to its end.
-#[derive(Debug, Serialize, Deserialize)]
-struct Finished {
-    finished: bool,
-}
-
-const VERSION: u32 = 1;
-
-/// The entries of a back-fill, in memory and in its file.
+/// The entries of a back-fill, in its file.
 #[derive(Debug)]
 pub(super) struct Journal {
-    file: Option<(File, PathBuf)>,
-    entries: BTreeMap<String, Entry>,
-    resumed: usize,
+    lines: JsonLines,
+    earlier: Option<Sorted<Earlier>>,
+    resumed: u64,
 }
 
 impl Journal {
     /// One that is not kept.
-    pub(super) fn none() -> Self {
-        Self { file: None, entries: BTreeMap::new(), resumed: 0 }
+    pub(super) fn temporary(about: &str) -> Result<Self, JobError> {
+        Ok(Self { lines: JsonLines::temporary(subject(about))?, earlier: None, resumed: 0 })
     }
 
-    /// Opens the journal of this back-fill, makes it where there is none, and begins it anew where its run has come to its end
+    /// Opens the journal of this back-fill, creates it where there is none, and begins it anew where its run has come to its end
     /// or `again` is wanted.
     pub(super) fn open(path: &Path, about: &str, again: bool) -> Result<Self, JobError> {
-        let of_io = of_file(path);
-        let refuse =
-            |reason: &str| JobError::new(ErrorKind::Config, reason).about(path.display().to_string());
-        let mut file = File::options().create(true).read(true).append(true).open(path).map_err(of_io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(refuse("another back-fill is at work with it; give this one another --journal"));
+        let mut sorter = Sorter::new();
+        let line = |line: &str, _| match serde_json::from_str::<Entry>(line) {
+            Ok(entry) => {
+                let is_done = entry.is_done();
+                sorter.push(&entry.key, &Earlier { is_done, etag: entry.etag })
             }
-            Err(TryLockError::Error(error)) => return Err(of_io(error)),
-        }
-        let heading = Heading { posterframe_backfill: VERSION, about: about.to_owned() };
-        let mut entries = BTreeMap::new();
-        let mut finished = again;
-        let mut lines = BufReader::new(&file).lines();
-        match lines.next().transpose().map_err(of_io)? {
-            None => finished = true,
-            Some(line) => match serde_json::from_str::<Heading>(&line) {
-                Ok(found) if found == heading || again => {}
-                Ok(found) => {
-                    let reason =
-                        format!("is of another back-fill ({}); give this one another --journal", found.about);
-                    return Err(refuse(&reason));
-                }
-                Err(_) => return Err(refuse("is no journal of a back-fill; give another --journal")),
-            },
-        }
-        for line in lines {
-            let line = line.map_err(of_io)?;
-            if let Ok(entry) = serde_json::from_str::<Entry>(&line) {
-                entries.insert(entry.key.clone(), entry);
-            } else if serde_json::from_str::<Finished>(&line).is_ok() {
-                finished = true;
-            }
-        }
-        if finished {
-            entries.clear();
-            file.set_len(0).map_err(of_io)?;
-        }
-        let ends_whole = file.seek(SeekFrom::End(-1)).is_err() || {
-            let mut last = [0];
-            io::Read::read_exact(&mut file, &mut last).map_err(of_io)?;
-            last == *b"\n"
+            Err(_) => Ok(()),
         };
-        let resumed = entries.values().filter(|entry| entry.is_done()).count();
-        let mut journal = Self { file: Some((file, path.to_owned())), entries, resumed };
-        if !ends_whole {
-            journal.write(b"\n")?;
-        }
-        if finished {
-            journal.line(&heading)?;
+        let (lines, is_new) = JsonLines::open(path, subject(about), again, line)?;
+        let mut journal = Self { lines, earlier: None, resumed: 0 };
+        if !is_new {
+            let earlier = sorter.sorted()?;
+            for entry in last_of_each(earlier.read()?) {
+                journal.resumed += u64::from(entry?.1.is_done);
+            }
+            journal.earlier = Some(earlier);
         }
         Ok(journal)
     }
 
     /// How many were done before.
-    pub(super) fn resumed(&self) -> usize {
+    pub(super) fn resumed(&self) -> u64 {
         self.resumed
     }
 
-    /// Keys that are done, and their versions.
-    pub(super) fn done(&self) -> HashMap<String, Option<ETag>> {
-        let done = self.entries.values().filter(|entry| entry.is_done());
-        done.map(|entry| (entry.key.clone(), entry.etag.clone())).collect()
+    /// What was done before.
+    pub(super) fn done(&self) -> Result<Done, JobError> {
+        let earlier = self.earlier.as_ref().filter(|_| self.resumed > 0);
+        Done::new(earlier.map(Sorted::read).transpose()?)
     }
 
-    pub(super) fn add(&mut self, entry: Entry) -> Result<(), JobError> {
-        self.line(&entry)?;
-        self.entries.insert(entry.key.clone(), entry);
-        Ok(())
+    pub(super) fn add(&mut self, entry: &Entry) -> Result<(), JobError> {
+        self.lines.append(entry)
     }
 
     /// Notes that the run came to its end.
     pub(super) fn finish(&mut self) -> Result<(), JobError> {
-        // What may still be done better is left for the next run.
-        match self.entries.values().all(Entry::is_done) {
-            true => self.line(&Finished { finished: true }),
-            false => Ok(()),
+        self.lines.finish()
+    }
+
+    /// All entries, of earlier runs too, in the order of their keys: the last of each key.
+    pub(super) fn entries(&self) -> Result<Entries, JobError> {
+        let mut sorter = Sorter::new();
+        for line in self.lines.lines()? {
+            if let Ok(entry) = serde_json::from_str::<Entry>(&line?.0) {
+                sorter.push(&entry.key, &entry)?;
+            }
         }
+        Ok(Entries(sorter.sorted()?))
+    }
+}
+
+fn subject(about: &str) -> Subject<'_> {
+    Subject { command: "backfill", name: "back-fill", about }
+}
+
+/// Entries in the order of their keys, one of each.
+#[derive(Debug)]
+pub(super) struct Entries(Sorted<Entry>);
+
+impl Entries {
+    /// Reads them from the first on. One reading ends before the next begins.
+    pub(super) fn read(&self) -> Result<impl Iterator<Item = Result<Entry, JobError>> + use<>, JobError> {
+        Ok(last_of_each(self.0.read()?).map(|entry| entry.map(|(_, entry)| entry)))
+    }
+}
+
+/// Keys that are done, as a listing comes by them in their order.
+pub(super) struct Done {
+    rest: Option<Box<dyn Iterator<Item = Result<(String, Earlier), JobError>> + Send>>,
+    next: Option<(String, Earlier)>,
+}
+
+impl Done {
+    fn new(earlier: Option<Values<Earlier>>) -> Result<Self, JobError> {
+        let mut done = Self { rest: None, next: None };
+        if let Some(earlier) = earlier {
+            done.rest = Some(Box::new(last_of_each(earlier)));
+            done.advance()?;
+        }
+        Ok(done)
     }
 
-    /// In the order of their keys.
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+    /// Whether nothing is done.
+    pub(super) fn is_empty(&self) -> bool {
+        self.next.is_none()
     }
 
-    fn line(&mut self, value: &impl Serialize) -> Result<(), JobError> {
-        let mut line =
-            serde_json::to_vec(value).map_err(|error| JobError::new(ErrorKind::Internal, error))?;
-        line.push(b'\n');
-        self.write(&line)
+    /// Whether this version of the object `key` is done; without an `etag`, whether any is. Keys come in order.
+    pub(super) fn has(&mut self, key: &str, etag: Option<&ETag>) -> Result<bool, JobError> {
+        while self.next.as_ref().is_some_and(|(next, _)| next.as_str() < key) {
+            self.advance()?;
+        }
+        let of_key = self.next.as_ref().filter(|(next, earlier)| next == key && earlier.is_done);
+        Ok(of_key.is_some_and(|(_, earlier)| {
+            earlier.etag.is_none() || etag.is_none() || earlier.etag.as_ref() == etag
+        }))
     }
 
-    /// In one piece, so that a crash leaves at most one line unfinished.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), JobError> {
-        let Some((file, path)) = &mut self.file else { return Ok(()) };
-        file.write_all(bytes).map_err(of_file(path))
+    fn advance(&mut self) -> Result<(), JobError> {
+        self.next = self.rest.as_mut().and_then(Iterator::next).transpose()?;
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+
     use super::*;
+    use crate::ErrorKind;
 
     fn entry(key: &str) -> Entry {
         let etag = Some(ETag::new("\"1\""));
@@ -227,10 +226,14 @@ mod tests {
         entry
     }
 
-    fn done(journal: &Journal) -> Vec<String> {
-        let mut keys: Vec<_> = journal.done().into_keys().collect();
-        keys.sort();
-        keys
+    fn done(journal: &Journal) -> Result<String, JobError> {
+        let (mut done, mut keys) = (journal.done()?, String::new());
+        for key in ["a", "b", "c", "d", "e"] {
+            if done.has(key, None)? {
+                keys.push_str(key);
+            }
+        }
+        Ok(keys)
     }
 
     #[test]
@@ -238,9 +241,9 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("journal");
         let mut journal = Journal::open(&path, "films", false)?;
-        journal.add(entry("a"))?;
-        journal.add(failed("b", ErrorKind::Malformed))?;
-        journal.add(failed("c", ErrorKind::Unavailable))?;
+        journal.add(&entry("a"))?;
+        journal.add(&failed("b", ErrorKind::Malformed))?;
+        journal.add(&failed("c", ErrorKind::Unavailable))?;
         // Two at once would write each other's lines twice.
         let second = Journal::open(&path, "films", false);
         assert!(second.is_err_and(|error| error.to_string().contains("another back-fill")));
@@ -248,15 +251,20 @@ mod tests {
         // A crash in the middle of a line.
         File::options().append(true).open(&path)?.write_all(b"{\"key\":\"d\",\"sta")?;
         let mut journal = Journal::open(&path, "films", false)?;
-        assert_eq!((done(&journal), journal.resumed()), (vec!["a".to_owned(), "b".to_owned()], 2));
-        journal.add(entry("c"))?;
-        journal.add(entry("d"))?;
-        assert_eq!(journal.entries().count(), 4);
+        assert_eq!((done(&journal)?.as_str(), journal.resumed()), ("ab", 2));
+        // Another version of an object is another object.
+        assert!(!journal.done()?.has("a", Some(&ETag::new("\"2\"")))?);
+        assert!(journal.done()?.has("a", Some(&ETag::new("\"1\"")))?);
+        journal.add(&entry("c"))?;
+        journal.add(&entry("d"))?;
+        let entries = journal.entries()?.read()?.collect::<Result<Vec<_>, _>>()?;
+        let keys: String = entries.iter().map(|entry| entry.key.as_str()).collect();
+        assert_eq!((keys.as_str(), entries.iter().all(Entry::is_done)), ("abcd", true));
         journal.finish()?;
         drop(journal);
         // It has come to its end: the next run looks at everything.
         let journal = Journal::open(&path, "films", false)?;
-        assert!(done(&journal).is_empty());
+        assert!(done(&journal)?.is_empty() && journal.done()?.is_empty());
         Ok(())
     }
 
@@ -264,10 +272,10 @@ mod tests {
     fn is_of_one_back_fill() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("journal");
-        Journal::open(&path, "films", false)?.add(entry("a"))?;
+        Journal::open(&path, "films", false)?.add(&entry("a"))?;
         let other = Journal::open(&path, "series", false);
         assert!(other.is_err_and(|error| error.to_string().contains("films")));
-        assert!(done(&Journal::open(&path, "series", true)?).is_empty());
+        assert!(done(&Journal::open(&path, "series", true)?)?.is_empty());
         std::fs::write(&path, "something else\n")?;
         let other = Journal::open(&path, "films", false);
         assert!(other.is_err_and(|error| error.kind() == ErrorKind::Config));

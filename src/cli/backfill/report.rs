@@ -1,13 +1,15 @@
-//! What came of a back-fill, as JSON and for people.
+//! What came of a back-fill, as JSON and for people. Its lists are read from the journal as they are written.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::ser::{Error as _, SerializeSeq as _};
+use serde::{Serialize, Serializer};
 
 use super::super::output::{self, Failure, Table};
-use super::journal::{Entry, Journal};
+use super::journal::{Entries, Entry};
 use super::outcome::Outcome;
 use crate::ErrorKind;
 use crate::job_error::JobError;
@@ -15,10 +17,12 @@ use crate::store::of_file;
 
 /// Failures that are shown to people one by one; the JSON has all.
 const SHOWN: usize = 20;
+/// Lines for people that are printed at a time.
+const LINES: usize = 1000;
 
 /// What `backfill --json` prints, and `--report` writes.
-#[derive(Debug, Serialize)]
-pub(super) struct Report {
+#[derive(Serialize)]
+pub(super) struct Report<'e> {
     pub(super) about: String,
     /// Whether all objects were worked on.
     complete: bool,
@@ -29,13 +33,19 @@ pub(super) struct Report {
     requests: u64,
     /// The most common reasons first.
     failures_by_kind: BTreeMap<String, u64>,
-    pub(super) failures: Vec<FailedObject>,
+    failures: List<'e, FailedObject>,
     /// Keys that are none of the job's, although somebody named them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    skipped: Vec<SkippedObject>,
+    #[serde(skip_serializing_if = "List::is_empty")]
+    skipped: List<'e, SkippedObject>,
     /// Keys that would be processed, with `--dry-run`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    wanted: Vec<String>,
+    #[serde(skip_serializing_if = "List::is_empty")]
+    wanted: List<'e, String>,
+    /// The first failure, and the first that may pass.
+    #[serde(skip)]
+    first: [Option<String>; 2],
+    /// Whether nothing is left for another run.
+    #[serde(skip)]
+    pub(super) is_done: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,8 +62,67 @@ struct SkippedObject {
     reason: String,
 }
 
-impl Report {
-    pub(super) fn of(about: &str, journal: &Journal, complete: bool, dry_run: bool) -> Self {
+/// A part of the entries, in the order of their keys.
+pub(super) struct List<'e, T> {
+    entries: &'e Entries,
+    length: u64,
+    of: fn(&Entry) -> Option<T>,
+}
+
+impl<'e, T> List<'e, T> {
+    fn new(entries: &'e Entries, of: fn(&Entry) -> Option<T>) -> Self {
+        Self { entries, length: 0, of }
+    }
+
+    fn count(&mut self, entry: &Entry) {
+        self.length += u64::from((self.of)(entry).is_some());
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    pub(super) fn read(&self) -> Result<impl Iterator<Item = Result<T, JobError>>, JobError> {
+        let of = self.of;
+        Ok(self.entries.read()?.filter_map(move |entry| entry.map(|entry| of(&entry)).transpose()))
+    }
+}
+
+impl<T: Serialize> Serialize for List<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for item in self.read().map_err(S::Error::custom)? {
+            list.serialize_element(&item.map_err(S::Error::custom)?)?;
+        }
+        list.end()
+    }
+}
+
+fn failed(entry: &Entry) -> Option<FailedObject> {
+    match &entry.result {
+        Outcome::Failed { kind, permanent, message } => {
+            let (key, kind, message) = (entry.key.clone(), kind.clone(), message.clone());
+            Some(FailedObject { key, kind, permanent: *permanent, message })
+        }
+        _ => None,
+    }
+}
+
+fn skipped(entry: &Entry) -> Option<SkippedObject> {
+    match &entry.result {
+        Outcome::Skipped { reason: Some(reason) } => {
+            Some(SkippedObject { key: entry.key.clone(), reason: reason.clone() })
+        }
+        _ => None,
+    }
+}
+
+fn wanted(entry: &Entry) -> Option<String> {
+    matches!(entry.result, Outcome::Wanted).then(|| entry.key.clone())
+}
+
+impl<'e> Report<'e> {
+    pub(super) fn of(about: &str, entries: &'e Entries, complete: bool, dry_run: bool) -> Result<Self, JobError> {
         let mut report = Self {
             about: about.to_owned(),
             complete,
@@ -62,42 +131,46 @@ impl Report {
             bytes_fetched: 0,
             requests: 0,
             failures_by_kind: BTreeMap::new(),
-            failures: Vec::new(),
-            skipped: Vec::new(),
-            wanted: Vec::new(),
+            failures: List::new(entries, failed),
+            skipped: List::new(entries, skipped),
+            wanted: List::new(entries, wanted),
+            first: [None, None],
+            is_done: true,
         };
-        for entry in journal.entries() {
-            report.add(entry);
+        for entry in entries.read()? {
+            report.add(&entry?);
         }
-        report
+        Ok(report)
     }
 
     fn add(&mut self, entry: &Entry) {
         self.bytes_fetched += entry.bytes_fetched;
         self.requests += entry.requests;
         *self.counts.entry(word(&entry.result)).or_default() += 1;
-        match &entry.result {
-            Outcome::Failed { kind, permanent, message } => {
-                *self.failures_by_kind.entry(kind.clone()).or_default() += 1;
-                self.failures.push(FailedObject {
-                    key: entry.key.clone(),
-                    kind: kind.clone(),
-                    permanent: *permanent,
-                    message: message.clone(),
-                });
+        self.failures.count(entry);
+        self.skipped.count(entry);
+        self.wanted.count(entry);
+        self.is_done &= entry.is_done();
+        if let Outcome::Failed { kind, permanent, .. } = &entry.result {
+            *self.failures_by_kind.entry(kind.clone()).or_default() += 1;
+            let [first, passing] = &mut self.first;
+            first.get_or_insert_with(|| kind.clone());
+            if !permanent {
+                passing.get_or_insert_with(|| kind.clone());
             }
-            Outcome::Skipped { reason: Some(reason) } => {
-                self.skipped.push(SkippedObject { key: entry.key.clone(), reason: reason.clone() });
-            }
-            Outcome::Wanted => self.wanted.push(entry.key.clone()),
-            _ => {}
         }
     }
 
+    pub(super) fn failures(&self) -> &List<'e, FailedObject> {
+        &self.failures
+    }
+
     pub(super) fn write(&self, path: &Path) -> Result<(), JobError> {
-        let json =
-            serde_json::to_vec_pretty(self).map_err(|error| JobError::new(ErrorKind::Internal, error))?;
-        fs::write(path, json).map_err(of_file(path))
+        let mut file = BufWriter::new(File::create(path).map_err(of_file(path))?);
+        serde_json::to_writer_pretty(&mut file, self)
+            .map_err(std::io::Error::from)
+            .and_then(|()| file.into_inner().map(drop).map_err(std::io::IntoInnerError::into_error))
+            .map_err(of_file(path))
     }
 
     pub(super) fn show(&self, json: bool) -> Result<(), Failure> {
@@ -117,30 +190,38 @@ impl Report {
             let read = format!("{} in {} requests", output::bytes(self.bytes_fetched), self.requests);
             table.row("read", &read);
         }
-        for failed in self.failures.iter().take(SHOWN) {
+        let more = |table: &mut Table, length: u64| {
+            let shown = SHOWN as u64;
+            if length > shown {
+                table.row("", &format!("and {} more; --report FILE has all", length - shown));
+            }
+        };
+        for failed in self.failures.read()?.take(SHOWN) {
+            let failed = failed?;
             table.row(&failed.kind, &format!("{}: {}", failed.key, failed.message));
         }
-        if self.failures.len() > SHOWN {
-            table.row("", &format!("and {} more; --report FILE has all", self.failures.len() - SHOWN));
-        }
-        for skipped in self.skipped.iter().take(SHOWN) {
+        more(&mut table, self.failures.length);
+        for skipped in self.skipped.read()?.take(SHOWN) {
+            let skipped = skipped?;
             table.row("skipped", &format!("{}: {}", skipped.key, skipped.reason));
         }
-        if self.skipped.len() > SHOWN {
-            table.row("", &format!("and {} more; --report FILE has all", self.skipped.len() - SHOWN));
-        }
-        for key in &self.wanted {
-            table.row("wanted", key);
+        more(&mut table, self.skipped.length);
+        let mut wanted = self.wanted.read()?.peekable();
+        while wanted.peek().is_some() {
+            for key in wanted.by_ref().take(LINES) {
+                table.row("wanted", &key?);
+            }
+            table = table.print_and_continue()?;
         }
         table.print()
     }
 
     /// The failure that the exit code tells: the first that may pass, else the first.
     pub(super) fn failure(&self) -> Option<JobError> {
-        let passing = self.failures.iter().find(|failed| !failed.permanent);
-        let failed = passing.or_else(|| self.failures.first())?;
-        let kind = ErrorKind::from_name(&failed.kind).unwrap_or(ErrorKind::Internal);
-        Some(JobError::new(kind, format!("{} of them failed", self.failures.len())))
+        let [first, passing] = &self.first;
+        let kind = passing.as_ref().or(first.as_ref())?;
+        let kind = ErrorKind::from_name(kind).unwrap_or(ErrorKind::Internal);
+        Some(JobError::new(kind, format!("{} of them failed", self.failures.length)))
     }
 }
 
