@@ -66,6 +66,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             answer.claim();
             ExitCode::from(output::FOUND)
         }
+        Err(Failure::Reported(kind)) => ExitCode::from(exit_code(kind)),
         Err(Failure::Answered(error)) => {
             answer.claim();
             output::error(&error, false);
@@ -115,14 +116,18 @@ fn execute(command: Command, answer: &Answer) -> Result<(), Failure> {
 
 /// That of the commands that read one input.
 fn watchdog(command: &Command, answer: &Answer) -> Option<Watchdog> {
-    let input = match command {
-        Command::Probe(probe) => &probe.input,
-        Command::Grab(grab) => &grab.input,
-        Command::Storyboard(storyboard) => &storyboard.input,
+    let (input, reading) = match command {
+        Command::Probe(probe) => (&probe.input.input, &probe.input.reading),
+        Command::Grab(grab) => match grab.inputs.as_slice() {
+            [input] => (input, &grab.reading),
+            // Each has a time limit of its own.
+            _ => return None,
+        },
+        Command::Storyboard(storyboard) => (&storyboard.input.input, &storyboard.input.reading),
         _ => return None,
     };
-    let subject = input.input.to_string();
-    Some(Watchdog { answer: answer.clone(), limit: input.timeout, subject, json: command.json() })
+    let subject = input.to_string();
+    Some(Watchdog { answer: answer.clone(), limit: reading.timeout, subject, json: command.json() })
 }
 
 /// The manual: the page of the program, and those of its commands behind it.

@@ -335,6 +335,92 @@ fn grab_takes_a_cover_picture_as_asked_for() -> TestResult {
     )
 }
 
+/// Several inputs go into a folder: each picture is that of its video alone, and has its name.
+#[test]
+fn grab_takes_several_inputs() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let videos = ["h264_front.mp4", "short_3s.mp4"].map(fixture);
+    let out = format!("{}/a/b/", folder.path().display());
+    let all = ["grab", text(&videos[0])?, text(&videos[1])?, "-o", &out, "--width", "80"];
+    let output = posterframe(&[&all[..], &["--json"]].concat()).output()?;
+    assert!(output.status.success(), "{output:?}");
+    let lines = String::from_utf8(output.stdout)?;
+    let told: Vec<Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    assert_eq!(told.len(), 2, "{lines}");
+    let single = folder.path().join("single.jpg");
+    for (video, told) in videos.iter().zip(&told) {
+        let stem = video.file_stem().and_then(std::ffi::OsStr::to_str).ok_or("no name")?;
+        let picture = Path::new(&out).join(format!("{stem}.jpg"));
+        assert_eq!(told["output"], text(&picture)?);
+        let alone = succeed(&["grab", text(video)?, "-o", text(&single)?, "--width", "80", "--json"])?;
+        assert_eq!(fs::read(&picture)?, fs::read(&single)?, "{stem}");
+        for field in ["format", "bytes", "frame_pts_seconds", "frame_reason", "width", "height"] {
+            assert_eq!(told[field], alone[field], "{field}");
+        }
+    }
+    // For people, in another format, into a folder that is there.
+    let output =
+        posterframe(&[&all[..3], &["-o", text(folder.path())?, "--format", "png"]].concat()).output()?;
+    let told = String::from_utf8(output.stdout)?;
+    assert!(told.contains("h264_front.png") && told.contains("short_3s.png"), "{told}");
+    assert!(fs::read(folder.path().join("short_3s.png"))?.starts_with(b"\x89PNG"));
+    Ok(())
+}
+
+/// One that fails keeps no other from being read; the exit code is that of the first failure.
+#[cfg(target_os = "linux")]
+#[test]
+fn grab_of_several_inputs_reports_each_failure() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let (good, out) = (fixture("h264_front.mp4"), format!("{}/", folder.path().join("out").display()));
+    let pipe = pipe_that_nobody_writes_to(folder.path())?;
+    let (missing, broken) = (folder.path().join("missing.mp4"), folder.path().join("broken.mp4"));
+    fs::write(&broken, b"no video")?;
+    let inputs = [text(&pipe)?, text(&missing)?, text(&good)?, text(&broken)?];
+    let arguments = [&["grab"], &inputs[..], &["-o", &out, "--timeout", "2", "--json"]].concat();
+    let mut child = posterframe(&arguments);
+    let output = end_of(child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)?;
+    assert_eq!(output.status.code(), Some(8), "{output:?}");
+    let lines = String::from_utf8(output.stdout)?;
+    let told: Vec<Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let kinds: Vec<_> = told.iter().map(|told| told["error"]["kind"].as_str().unwrap_or("none")).collect();
+    assert_eq!(kinds, ["timeout", "not_found", "none", "malformed"], "{lines}");
+    assert_eq!(told[1]["error"]["subject"], text(&missing)?);
+    assert_eq!(String::from_utf8(output.stderr)?.matches("error: ").count(), 3);
+    assert_eq!(names(&folder.path().join("out"))?, ["h264_front.jpg"]);
+    // An interrupt ends all of it.
+    let arguments = ["grab", text(&pipe)?, text(&good)?, "-o", text(folder.path())?];
+    let child = posterframe(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let output = interrupted(child)?;
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert_eq!(String::from_utf8(output.stderr)?, format!("error: {}: cancelled\n", text(&pipe)?));
+    assert!(!folder.path().join("h264_front.jpg").exists());
+    Ok(())
+}
+
+/// What is wrong with the outputs is an error before anything is read or written.
+#[test]
+fn grab_of_several_inputs_names_its_outputs_first() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let (one, other) = (fixture("h264_front.mp4"), folder.path().join("h264_front.mov"));
+    fs::copy(&one, &other)?;
+    let video = folder.path().join("clip.jpg");
+    fs::copy(&one, &video)?;
+    let (one, other, out) = (text(&one)?, text(&other)?, text(folder.path())?);
+    let grab = |arguments: &[&str], names: &str| fails(&[&["grab"], arguments].concat(), 2, "config", names);
+    grab(&[one, other, "-o", out], "would be the picture of")?;
+    let clip = folder.path().join("clip.mp4");
+    fs::copy(one, &clip)?;
+    grab(&[text(&clip)?, text(&video)?, "-o", out], "and is the video")?;
+    grab(&[text(&clip)?, text(&video)?, "-o", out, "--format", "png"], "and of")?;
+    grab(&[one, text(&video)?, "-o", &format!("{out}/missing")], "whose name ends with /")?;
+    grab(&[one, text(&video)?, "-o", other], "whose name ends with /")?;
+    grab(&[one, "-", "-o", out], "has no name that its picture could have")?;
+    grab(&[one, text(&video)?, "-o", "-", "--format", "png"], "only one picture goes to standard output")?;
+    assert_eq!(names(folder.path())?, ["clip.jpg", "clip.mp4", "h264_front.mov"]);
+    Ok(())
+}
+
 #[test]
 fn grab_writes_to_standard_output() -> TestResult {
     let output = posterframe(&["grab", "-o", "-"]).arg(fixture("h264_front.mp4")).output()?;
@@ -571,14 +657,9 @@ fn end_of(mut child: std::process::Child) -> Result<Output, Box<dyn Error>> {
     Ok(child.wait_with_output()?)
 }
 
+/// Interrupts a program that waits, which ends at once.
 #[cfg(target_os = "linux")]
-#[test]
-fn an_interrupt_ends_a_call_that_never_returns() -> TestResult {
-    let folder = tempfile::tempdir()?;
-    let pipe = pipe_that_nobody_writes_to(folder.path())?;
-    let mut command =
-        posterframe(&["grab", text(&pipe)?, "-o", text(&folder.path().join("a.jpg"))?, "--json"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+fn interrupted(child: std::process::Child) -> Result<Output, Box<dyn Error>> {
     // Until the program listens, an interrupt kills it.
     let listens = |status: &str| {
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
@@ -590,12 +671,20 @@ fn an_interrupt_ends_a_call_that_never_returns() -> TestResult {
     std::thread::park_timeout(Duration::from_millis(100));
     let started = Instant::now();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status()?.success());
-    while child.try_wait()?.is_none() && started.elapsed() < Duration::from_secs(10) {
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
+    let output = end_of(child)?;
     // A program that is not watched ends after 5 s, without a word.
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
-    let output = end_of(child)?;
+    Ok(output)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_ends_a_call_that_never_returns() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let pipe = pipe_that_nobody_writes_to(folder.path())?;
+    let mut command =
+        posterframe(&["grab", text(&pipe)?, "-o", text(&folder.path().join("a.jpg"))?, "--json"]);
+    let output = interrupted(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)?;
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert_eq!(String::from_utf8(output.stderr.clone())?, format!("error: {}: cancelled\n", text(&pipe)?));
     assert_eq!(json(&output)?["error"]["kind"], "cancelled");

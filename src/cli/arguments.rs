@@ -109,7 +109,11 @@ Examples:
   posterframe grab holiday.mp4 -o middle.jpg --at middle
   posterframe grab s3://films/videos/1_x.mp4 -o poster.jpg
   curl -s https://example.org/clip.webm | posterframe grab - -o poster.jpg
-  posterframe grab holiday.mp4 -o - --format png > poster.png")]
+  posterframe grab holiday.mp4 -o - --format png > poster.png
+  posterframe grab *.mp4 -o posters/ --width 640
+
+With several inputs, one that fails keeps no other from being read; the exit code is that of the first failure. Two inputs whose \
+pictures would have one name are an error before anything is read.")]
     Grab(GrabArguments),
     /// Write tiles of a video at even intervals as sheets, with a WebVTT file for the previews of a player
     #[command(after_help = "\
@@ -226,6 +230,13 @@ pub(super) struct InputArguments {
     /// The video: a path, s3://bucket/key, an http(s):// or file:// URL, or - for standard input
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| Location::parse(&text)))]
     pub(super) input: Location,
+    #[command(flatten)]
+    pub(super) reading: ReadingArguments,
+}
+
+/// How an input is read.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ReadingArguments {
     /// Read this version of the object in S3, not the current one
     #[arg(long, value_name = "ID")]
     pub(super) version_id: Option<String>,
@@ -252,9 +263,17 @@ pub(super) struct ProbeArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct GrabArguments {
+    /// The video: a path, s3://bucket/key, an http(s):// or file:// URL, or - for standard input. Several may be given
+    #[arg(
+        required = true,
+        value_name = "INPUT",
+        value_parser = OsStringValueParser::new().try_map(|text| Location::parse(&text))
+    )]
+    pub(super) inputs: Vec<Location>,
     #[command(flatten)]
-    pub(super) input: InputArguments,
-    /// The picture's file; its ending tells the format. `-` writes it to standard output
+    pub(super) reading: ReadingArguments,
+    /// The picture's file; its ending tells the format. `-` writes it to standard output. With several inputs, a folder that exists
+    /// or ends with /: each picture has the name of its video, with the ending of --format [default there: jpeg]
     #[arg(short, long, value_name = "OUT", required_unless_present = "show")]
     pub(super) output: Option<PathBuf>,
     /// Show it in the terminal, by what that can do: kitty's or iTerm's pictures, or blocks of colour
@@ -289,7 +308,7 @@ pub(super) struct GrabArguments {
     /// jpeg, png or webp, whatever OUT's ending is
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub(super) format: Option<ImageFormat>,
-    /// Print one JSON object about the frame
+    /// Print one JSON object about the frame; with several inputs, one a line
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -1,4 +1,6 @@
-//! `posterframe grab`: one frame of a video as a picture.
+//! `posterframe grab`: one frame of a video as a picture, or of each of `several` videos.
+
+mod several;
 
 use std::fs;
 use std::io::{self, IsTerminal as _, Write};
@@ -7,7 +9,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::arguments::{GrabArguments, open_options};
+use super::arguments::{GrabArguments, ReadingArguments, open_options};
 use super::input;
 use super::interrupt::Answer;
 use super::output::{self, Failure, Table};
@@ -42,41 +44,74 @@ struct Grabbed {
     elapsed_ms: u64,
 }
 
+/// What is done with each input.
+#[derive(Clone, Copy)]
+struct Request {
+    frame: FrameRequest,
+    encoding: Encoding,
+    /// Whether the picture is also wanted as pixels.
+    show: bool,
+}
+
+/// A frame that was taken.
+struct Taken {
+    bytes: Vec<u8>,
+    pixels: Option<RgbPicture>,
+    grabbed: Grabbed,
+}
+
 pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken, answer: &Answer) -> Result<(), Failure> {
-    let started = Instant::now();
-    let bounds = Bounds { max_width: arguments.width, max_height: arguments.height };
-    let (format, fit, quality) = (format(arguments)?, fit(arguments)?, arguments.quality);
-    let encoding = Encoding { format, bounds, fit, quality };
-    let request = FrameRequest { time: arguments.at, pick: arguments.pick, cover: arguments.cover, encoding };
+    let [input] = arguments.inputs.as_slice() else { return several::run(arguments, &cancel) };
+    let wrong = |error: &str| Err(JobError::new(ErrorKind::Config, error).into());
     if arguments.show && !io::stdout().is_terminal() {
-        let error = "--show needs a terminal; -o FILE writes the picture";
-        return Err(JobError::new(ErrorKind::Config, error).into());
+        return wrong("--show needs a terminal; -o FILE writes the picture");
     }
     if arguments.to_stdout() && arguments.json {
-        let error = "the picture and the JSON cannot both go to standard output: give a file for -o";
-        return Err(JobError::new(ErrorKind::Config, error).into());
+        return wrong("the picture and the JSON cannot both go to standard output: give a file for -o");
     }
-    let time = arguments.input.timeout;
-    let options = open_options(time, cancel).with_frame(request).with_total_time(time);
-    let location = &arguments.input.input;
-    let about = |error: crate::Error| JobError::from(error).about(location.to_string());
-    let mut media = input::open(&arguments.input, &options)?;
-    let picture = media.picture(&request).map_err(about)?;
-    let thumbnail = &picture.thumbnail;
-    let shown = if arguments.show { Some(media.to_rgb8(encoding).map_err(about)?) } else { None };
+    let request = request(arguments, format(arguments)?)?;
+    let Taken { bytes, pixels, mut grabbed } = take(input, &arguments.reading, request, cancel)?;
     answer.claim();
     if arguments.to_stdout() {
-        return output::print_bytes(&thumbnail.bytes);
+        return output::print_bytes(&bytes);
     }
     if let Some(output) = &arguments.output {
-        write(output, location, &thumbnail.bytes)?;
+        write(output, input, &bytes)?;
+        grabbed.output = output.display().to_string();
     }
-    if let Some(picture) = shown {
-        in_terminal(picture)?;
+    if let Some(pixels) = pixels {
+        in_terminal(pixels)?;
     }
-    let name_of_output = arguments.output.as_ref().map(|output| output.display().to_string());
+    match arguments.json {
+        true => output::print_json(&grabbed),
+        false => show(&grabbed).print(),
+    }
+}
+
+fn request(arguments: &GrabArguments, format: ImageFormat) -> Result<Request, JobError> {
+    let bounds = Bounds { max_width: arguments.width, max_height: arguments.height };
+    let encoding = Encoding { format, bounds, fit: fit(arguments)?, quality: arguments.quality };
+    let GrabArguments { at: time, pick, cover, show, .. } = *arguments;
+    Ok(Request { frame: FrameRequest { time, pick, cover, encoding }, encoding, show })
+}
+
+/// Takes the frame of one input.
+fn take(
+    input: &Location,
+    reading: &ReadingArguments,
+    request: Request,
+    cancel: CancelToken,
+) -> Result<Taken, JobError> {
+    let started = Instant::now();
+    let options = open_options(reading.timeout, cancel);
+    let options = options.with_frame(request.frame).with_total_time(reading.timeout);
+    let about = |error: crate::Error| JobError::from(error).about(input.to_string());
+    let mut media = input::open(input, reading, &options)?;
+    let picture = media.picture(&request.frame).map_err(about)?;
+    let pixels = if request.show { Some(media.to_rgb8(request.encoding).map_err(about)?) } else { None };
+    let thumbnail = picture.thumbnail;
     let grabbed = Grabbed {
-        output: name_of_output.unwrap_or_else(|| location.to_string()),
+        output: input.to_string(),
         format: name(thumbnail.format),
         bytes: thumbnail.bytes.len(),
         duration_seconds: media.info().duration_seconds,
@@ -90,10 +125,7 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken, answer: &Answe
         isolation: media.layers(),
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    match arguments.json {
-        true => output::print_json(&grabbed),
-        false => show(&grabbed).print(),
-    }
+    Ok(Taken { bytes: thumbnail.bytes, pixels, grabbed })
 }
 
 fn show(grabbed: &Grabbed) -> Table {

@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use super::arguments::{InputArguments, opener};
+use super::arguments::{ReadingArguments, opener};
 use crate::cage::{Opened, Opener};
 use crate::config::Isolation;
 use crate::deadline::{Deadline, Stop};
@@ -20,25 +20,29 @@ const STDIN_BYTES: u64 = 256 << 20;
 const LOOK_UP: Duration = Duration::from_millis(20);
 
 /// Opens the input with these options.
-pub(super) fn open(arguments: &InputArguments, options: &OpenOptions) -> Result<Opened, JobError> {
-    let name = arguments.input.to_string();
+pub(super) fn open(
+    input: &Location,
+    arguments: &ReadingArguments,
+    options: &OpenOptions,
+) -> Result<Opened, JobError> {
     let opener = opener(arguments.isolate, Isolation::from_env().map_err(JobError::from)?)?;
-    open_location(arguments, options, &opener).map_err(|error| error.about(name))
+    open_location(input, arguments, options, &opener).map_err(|error| error.about(input.to_string()))
 }
 
 fn open_location(
-    arguments: &InputArguments,
+    input: &Location,
+    arguments: &ReadingArguments,
     options: &OpenOptions,
     opener: &Opener,
 ) -> Result<Opened, JobError> {
-    let is_s3 = matches!(arguments.input, Location::S3 { .. });
+    let is_s3 = matches!(input, Location::S3 { .. });
     if arguments.version_id.is_some() && !is_s3 {
         return Err(JobError::new(
             ErrorKind::Config,
             "only objects in S3 have versions: --version-id is for s3://",
         ));
     }
-    match &arguments.input {
+    match input {
         Location::File(path) => Ok(opener.open_file(path, options)?),
         Location::Stdin => {
             let most = arguments.buffer.unwrap_or(STDIN_BYTES);

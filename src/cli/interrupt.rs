@@ -20,7 +20,7 @@ pub(super) const LOOK_UP: Duration = Duration::from_millis(50);
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// How long `probe` and `grab` have to answer when their time is over or they were interrupted. Then the watchdog answers.
-const PATIENCE: Duration = Duration::from_millis(20);
+pub(super) const PATIENCE: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answerer {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cage::Layers;
 use crate::catalog::CatalogError;
@@ -22,6 +22,8 @@ pub(super) enum Failure {
     Error(JobError),
     /// The same, but what was printed tells it already: a program that reads JSON gets no second object.
     Answered(JobError),
+    /// Everything was reported already; the exit code is left.
+    Reported(ErrorKind),
     /// Something was found by `--exit-code`.
     Found,
     /// Nobody reads what we print any more.
@@ -170,6 +172,12 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     }
 }
 
+/// Prints one JSON object in a line of its own.
+pub(super) fn print_json_line(value: &impl Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string(value).map_err(|error| JobError::new(ErrorKind::Internal, error))?;
+    print_bytes(format!("{}\n", crate::printable::json(&json)).as_bytes())
+}
+
 /// JSON on its way to a writer, without what steers a terminal: see [`printable::json`](crate::printable::json).
 struct Printable<W>(W);
 
@@ -229,11 +237,21 @@ pub(super) fn error(error: &JobError, json: bool) {
     };
     styled(&format!("{ERROR}error:{ERROR:#} {shown}\n"));
     if json {
-        let whole = error.to_string();
-        let subject = error.subject();
-        let message = subject.and_then(|subject| whole.strip_prefix(subject)?.strip_prefix(": "));
-        let _ = print_error(error.kind(), message.unwrap_or(&whole), subject);
+        let _ = print_json(&json_of(error));
     }
+}
+
+/// The same for one of several inputs: its JSON is in one line.
+pub(super) fn error_of_one(failed: &JobError, json: bool) -> Result<(), Failure> {
+    error(failed, false);
+    if json { print_json_line(&json_of(failed)) } else { Ok(()) }
+}
+
+fn json_of(error: &JobError) -> Value {
+    let whole = error.to_string();
+    let subject = error.subject();
+    let message = subject.and_then(|subject| whole.strip_prefix(subject)?.strip_prefix(": "));
+    error_json(error.kind(), message.unwrap_or(&whole), subject)
 }
 
 /// Says why the arguments were refused, or shows the help or version asked for.
@@ -248,7 +266,8 @@ pub(super) fn usage(refusal: &clap::Error, arguments: &[OsString], json: bool) -
         let text = shown(refusal.render().to_string(), arguments);
         let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
         let message = lines.collect::<Vec<_>>().join(" ");
-        let _ = print_error(ErrorKind::Config, message.strip_prefix("error: ").unwrap_or(&message), None);
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
+        let _ = print_json(&error_json(ErrorKind::Config, message, None));
     }
     ExitCode::from(exit_code(ErrorKind::Config))
 }
@@ -273,9 +292,8 @@ fn without_secrets(text: String, arguments: &[OsString]) -> String {
     })
 }
 
-fn print_error(kind: ErrorKind, message: &str, subject: Option<&str>) -> Result<(), Failure> {
-    let error = json!({ "error": { "kind": kind.as_str(), "message": message, "subject": subject } });
-    print_json(&error)
+fn error_json(kind: ErrorKind, message: &str, subject: Option<&str>) -> Value {
+    json!({ "error": { "kind": kind.as_str(), "message": message, "subject": subject } })
 }
 
 /// Bytes for people: `45.1 kB`.

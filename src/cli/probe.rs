@@ -16,7 +16,8 @@ use cost::Cost;
 pub(super) fn run(arguments: &ProbeArguments, cancel: CancelToken, answer: &Answer) -> Result<(), Failure> {
     let started = Instant::now();
     let name = arguments.input.input.to_string();
-    let media = input::open(&arguments.input, &open_options(arguments.input.timeout, cancel))?;
+    let options = open_options(arguments.input.reading.timeout, cancel);
+    let media = input::open(&arguments.input.input, &arguments.input.reading, &options)?;
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let cost = Cost { ledger: media.ledger(), isolation: media.layers(), elapsed_ms };
     answer.claim();

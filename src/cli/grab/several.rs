@@ -1,0 +1,160 @@
+//! One frame of each of several videos, into a folder.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::arguments::GrabArguments;
+use super::super::interrupt::{LOOK_UP, PATIENCE};
+use super::super::output::{self, Failure};
+use super::{Request, Taken, request, show, take, write};
+use crate::job_error::JobError;
+use crate::location::Location;
+use crate::store::of_file;
+use crate::{CancelToken, Error, ErrorKind, ImageFormat};
+
+/// Takes the frames one after the other. What fails is reported, and keeps no other from being read.
+pub(super) fn run(arguments: &GrabArguments, cancel: &CancelToken) -> Result<(), Failure> {
+    let format = arguments.format.unwrap_or_default();
+    let (request, outputs) = (request(arguments, format)?, outputs(arguments, format)?);
+    let mut first_failure = None;
+    for (input, output) in arguments.inputs.iter().zip(&outputs) {
+        let taken = in_time(input, arguments, request, cancel);
+        let done = taken.and_then(|taken| write(output, input, &taken.bytes).map(|()| taken.grabbed));
+        match done {
+            Ok(mut grabbed) => {
+                grabbed.output = output.display().to_string();
+                match arguments.json {
+                    true => output::print_json_line(&grabbed)?,
+                    false => show(&grabbed).print()?,
+                }
+            }
+            Err(error) => {
+                first_failure.get_or_insert(error.kind());
+                output::error_of_one(&error, arguments.json)?;
+            }
+        }
+        if cancel.is_cancelled() {
+            return Err(Failure::Reported(ErrorKind::Cancelled));
+        }
+    }
+    first_failure.map_or(Ok(()), |kind| Err(Failure::Reported(kind)))
+}
+
+/// The file of each picture. All that is wrong with them is found before anything is read.
+fn outputs(arguments: &GrabArguments, format: ImageFormat) -> Result<Vec<PathBuf>, JobError> {
+    let wrong = |error: &str| JobError::new(ErrorKind::Config, error);
+    let Some(folder) = &arguments.output else {
+        return Err(wrong("--show is for one input; -o DIR/ takes the pictures of several"));
+    };
+    if arguments.to_stdout() {
+        return Err(wrong("only one picture goes to standard output; -o DIR/ takes those of several inputs"));
+    }
+    if arguments.show {
+        return Err(wrong("--show is for one input"));
+    }
+    let names = arguments.inputs.iter().map(|input| name_of(input, format));
+    let outputs: Vec<_> = names.map(|name| Ok(folder.join(name?))).collect::<Result<_, JobError>>()?;
+    let inputs = || arguments.inputs.iter().zip(&outputs);
+    for (index, (input, output)) in inputs().enumerate() {
+        let about =
+            |error: String| JobError::new(ErrorKind::Config, error).about(output.display().to_string());
+        if let Some((earlier, _)) = inputs().take(index).find(|(_, earlier)| *earlier == output) {
+            return Err(about(format!("would be the picture of {earlier} and of {input}")));
+        }
+        if let Some(video) = arguments.inputs.iter().find(|video| is_file(video, output)) {
+            return Err(about(format!("would be the picture of {input}, and is the video {video}")));
+        }
+    }
+    make(folder)?;
+    Ok(outputs)
+}
+
+/// Whether an input is this file.
+fn is_file(input: &Location, path: &Path) -> bool {
+    let Location::File(file) = input else { return false };
+    matches!((file.canonicalize(), path.canonicalize()), (Ok(file), Ok(path)) if file == path)
+}
+
+/// Creates the folder where its name says that it is one.
+fn make(folder: &Path) -> Result<(), JobError> {
+    match fs::metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && ends_with_slash(folder) => {
+            fs::create_dir_all(folder).map_err(of_file(folder))
+        }
+        _ => {
+            let error = "is no folder: the pictures of several inputs go into one that exists, or whose name ends with /";
+            Err(JobError::new(ErrorKind::Config, error).about(folder.display().to_string()))
+        }
+    }
+}
+
+fn ends_with_slash(folder: &Path) -> bool {
+    folder.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+/// The name of a picture: that of the video, with the ending of the format in place of its own.
+fn name_of(input: &Location, format: ImageFormat) -> Result<OsString, JobError> {
+    let name = match input {
+        Location::File(path) => path.file_stem().map(OsString::from),
+        Location::S3 { key, .. } => stem_of(key),
+        Location::Http(url) => url.path_segments().and_then(|mut segments| {
+            let decoded = percent_encoding::percent_decode_str(segments.next_back()?).decode_utf8_lossy();
+            // A decoded slash would lead out of the folder.
+            stem_of(&decoded)
+        }),
+        Location::Stdin => None,
+    };
+    let nameless = || {
+        let error = "has no name that its picture could have; read it alone, and name the picture by -o";
+        JobError::new(ErrorKind::Config, error).about(input.to_string())
+    };
+    let mut name = name.ok_or_else(nameless)?;
+    name.push(".");
+    name.push(format.extension());
+    Ok(name)
+}
+
+/// What is behind the last slash, without its ending.
+fn stem_of(key: &str) -> Option<OsString> {
+    let name = key.rsplit('/').next().filter(|name| !name.is_empty())?;
+    Path::new(name).file_stem().map(OsString::from)
+}
+
+/// Takes a frame in a thread of its own, so that a call that does not return keeps no other input from being read.
+fn in_time(
+    input: &Location,
+    arguments: &GrabArguments,
+    request: Request,
+    cancel: &CancelToken,
+) -> Result<Taken, JobError> {
+    let about = |error: JobError| error.about(input.to_string());
+    let (sender, receiver) = mpsc::channel();
+    let (video, reading, token) = (input.clone(), arguments.reading.clone(), cancel.clone());
+    // The thread ends with the process.
+    thread::spawn(move || sender.send(take(&video, &reading, request, token)));
+    let (started, limit) = (Instant::now(), arguments.reading.timeout);
+    loop {
+        match receiver.recv_timeout(LOOK_UP) {
+            Ok(taken) => return taken,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(about(JobError::new(ErrorKind::Internal, "the thread that reads has panicked")));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let late = Duration::saturating_add(limit, PATIENCE);
+        if cancel.is_cancelled() {
+            // The call may be about to return.
+            let last = receiver.recv_timeout(PATIENCE);
+            return last.unwrap_or_else(|_| Err(about(Error::Cancelled.into())));
+        }
+        if started.elapsed() > late {
+            return Err(about(Error::Timeout { allowed: limit }.into()));
+        }
+    }
+}
