@@ -209,3 +209,139 @@ fn what_stops_it_is_told() -> Outcome {
         Ok(())
     })
 }
+
+/// Keys that the collation of the rows orders or equates otherwise than bytes do, and rows under no listed prefix.
+#[test]
+fn rows_are_matched_by_bytes_whatever_the_collation() -> Outcome {
+    run(async {
+        let world = World::new().await?;
+        let keys = [
+            "videos/1_B.mp4",
+            "videos/1_a.mp4",
+            "videos/2_\u{e9}.mp4",
+            "videos/2_e.mp4",
+            "videos/3_-.mp4",
+            "videos/3_a/x.mp4",
+            "videos/3_a.mp4",
+            "videos/4_\u{d55c}.mp4",
+        ];
+        for key in keys {
+            world.s3.put(key, &film()?)?;
+        }
+        // For every key a row of it, and one of a key that a collation takes for the same.
+        let row = |key: &str, id: usize| {
+            format!(
+                "INSERT INTO contents (id, title) VALUES ({id}, 'x');
+                 INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration)
+                 VALUES ({id}, 's3://{BUCKET}/{key}', 's3://{BUCKET}/thumbnails/x.jpg', 1);"
+            )
+        };
+        let others = [
+            "videos/1_b.mp4",
+            "videos/1_A.mp4",
+            "videos/2_E.mp4",
+            "videos/2_\u{c9}.mp4",
+            "Videos/1_a.mp4",
+            "elsewhere/1_a.mp4",
+        ];
+        let statements: String =
+            keys.iter().chain(&others).rev().zip(100..).map(|(key, id)| row(key, id)).collect();
+        world.database.rows(&statements).await?;
+        for index in ["", &programs::database::optional_migration("index")?] {
+            if !index.is_empty() {
+                world.database.rows(index).await?;
+            }
+            let audit = json_of(&remote(&world, &["audit", "--json"]).output()?)?;
+            assert_eq!((&audit["videos"], &audit["rows"]), (&json!(8), &json!(12)), "{audit}");
+            let found = findings(&audit);
+            let of_kind = |kind: &str| {
+                let found = found.iter().filter(|(_, found)| found == kind);
+                found.map(|(key, _)| key.clone()).collect::<Vec<_>>()
+            };
+            assert_eq!(of_kind("no_row"), [""; 0], "{audit}");
+            assert_eq!(
+                of_kind("row_without_object"),
+                ["videos/1_A.mp4", "videos/1_b.mp4", "videos/2_E.mp4", "videos/2_\u{c9}.mp4"]
+            );
+            assert!(found.is_sorted_by(|a, b| a.0 <= b.0), "{found:?}");
+            assert_eq!(of_kind("no_thumbnail").len(), 8, "{audit}");
+        }
+        Ok(())
+    })
+}
+
+/// Killed or interrupted, an audit with a journal continues: its result is that of an audit in one go, in a folder of many files, too.
+#[test]
+fn it_continues_where_it_was_interrupted() -> Outcome {
+    const VIDEOS: usize = 4000;
+    let folder = TempDir::new()?;
+    let names = ["a b", "a!", "a/x", "\u{d55c}", "z"];
+    for number in 1..=VIDEOS {
+        let path = folder.path().join(format!("videos/{}/{number}_v.mp4", names[number % names.len()]));
+        fs::create_dir_all(path.parent().ok_or("no parent")?)?;
+        fs::write(path, b"x")?;
+    }
+    let (root, journal) = (folder.path().display().to_string(), folder.path().join("audit.jsonl"));
+    let audit = |more: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.env_clear().args(["audit", &root, "--json", "--jobs", "2"]).args(more).stdin(Stdio::null());
+        command
+    };
+    let whole = json_of(&audit(&[]).output()?)?;
+    assert_eq!(whole["counts"], json!({"no_row": VIDEOS, "no_thumbnail": VIDEOS}));
+    let kept = ["--journal", &journal.display().to_string()];
+    for (signal, code) in [("INT", Some(130)), ("KILL", None), ("TERM", Some(130))] {
+        let already = fs::metadata(&journal).map_or(0, |metadata| metadata.len());
+        let mut child = audit(&kept).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        while fs::metadata(&journal).map_or(0, |metadata| metadata.len()) <= already.max(200) {
+            assert!(child.try_wait()?.is_none(), "it has ended too early");
+            programs::pause(std::time::Duration::from_millis(1));
+        }
+        Command::new("kill").args(["-s", signal, &child.id().to_string()]).status()?;
+        let output = child.wait_with_output()?;
+        assert_eq!(output.status.code(), code, "{output:?}");
+        if code.is_some() {
+            let told = String::from_utf8(output.stderr)?;
+            assert!(told.contains("the same command continues from"), "{told}");
+        }
+    }
+    let output = audit(&kept).output()?;
+    assert!(String::from_utf8_lossy(&output.stderr).contains("audited up to videos/"), "{output:?}");
+    assert!(json_of(&output)? == whole, "another result after interruptions");
+    // It has come to its end: the next one begins anew.
+    fs::remove_file(folder.path().join("videos/z/4_v.mp4"))?;
+    assert_eq!(json_of(&audit(&kept).output()?)?["videos"], VIDEOS - 1);
+    Ok(())
+}
+
+/// A journal is of one audit; an audit that is interrupted without one says how it would continue.
+#[test]
+fn a_journal_is_of_one_audit() -> Outcome {
+    let folder = TempDir::new()?;
+    fs::create_dir(folder.path().join("videos"))?;
+    fs::write(folder.path().join("videos/1_a.mp4"), film()?)?;
+    let (root, journal) =
+        (folder.path().display().to_string(), folder.path().join("journal").display().to_string());
+    let audit = |more: &[&str]| Command::new(PROGRAM).env_clear().args(["audit", &root]).args(more).output();
+    let told = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    json_of(
+        &Command::new(PROGRAM)
+            .env_clear()
+            .args(["backfill", &root, "--json", "--journal", &journal])
+            .output()?,
+    )?;
+    let before = fs::read(&journal)?;
+    let output = audit(&["--journal", &journal])?;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(told(&output).contains("is no journal of `posterframe audit`"), "{output:?}");
+    assert_eq!(fs::read(&journal)?, before);
+    fs::write(&journal, "{\"posterframe_audit\":1,\"about\":\"other films\"}\n")?;
+    let output = audit(&["--journal", &journal])?;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(told(&output).contains("is of another audit (other films)"), "{output:?}");
+    assert!(audit(&["--journal", &journal, "--again"])?.status.success());
+    assert_eq!(audit(&["--again"])?.status.code(), Some(2));
+    let nowhere = ["--journal", "/nowhere/journal"];
+    assert_eq!(audit(&nowhere)?.status.code(), Some(3));
+    Ok(())
+}

@@ -430,9 +430,10 @@ impl Audit<'_> {
     fn write_keys(&self, path: &Path) -> Result<(), Failure> {
         if path.as_os_str() == "-" {
             let mut stdout = BufWriter::new(io::stdout().lock());
-            return self.keys_to(|line| output::written(stdout.write_all(line))).map(drop).and_then(|()| {
-                output::written(stdout.flush())
-            });
+            return self
+                .keys_to(|line| output::written(stdout.write_all(line)))
+                .map(drop)
+                .and_then(|()| output::written(stdout.flush()));
         }
         let of_io = of_file(path);
         let mut file = BufWriter::new(File::create(path).map_err(of_io)?);
@@ -521,9 +522,8 @@ mod tests {
         let mut settings = Settings::read(CatalogueKind::Sqlite)?;
         settings.config = settings.config.with_store_dir(folder.path());
         let store = Panicking(FolderStore::at(folder.path())?);
-        let video = |store: &Panicking, key: &str| {
-            LocalVideo::new(&store.0.root().join(key), &store.0, "videos/")
-        };
+        let video =
+            |store: &Panicking, key: &str| LocalVideo::new(&store.0.root().join(key), &store.0, "videos/");
         let cancel = CancelToken::default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let audited = look(&arguments, settings, store, "", video, &cancel);

@@ -61,7 +61,8 @@ impl Journal {
         mut line: impl FnMut(&str, u64) -> Result<(), JobError>,
     ) -> Result<(Self, bool), JobError> {
         let of_io = of_file(path);
-        let refuse = |reason: String| JobError::new(ErrorKind::Config, reason).about(path.display().to_string());
+        let refuse =
+            |reason: String| JobError::new(ErrorKind::Config, reason).about(path.display().to_string());
         let file = File::options().create(true).read(true).append(true).open(path).map_err(of_io)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -104,7 +105,8 @@ impl Journal {
     ) -> Result<(), JobError> {
         let mut lines = Vec::new();
         for value in values {
-            serde_json::to_writer(&mut lines, value).map_err(|error| JobError::new(ErrorKind::Internal, error))?;
+            serde_json::to_writer(&mut lines, value)
+                .map_err(|error| JobError::new(ErrorKind::Internal, error))?;
             lines.push(b'\n');
         }
         self.write(&lines)
@@ -121,7 +123,9 @@ impl Journal {
     }
 
     /// Reads all lines, each with the position of its end. One reading ends before the next begins.
-    pub(super) fn lines(&self) -> Result<impl Iterator<Item = Result<(String, u64), JobError>> + use<>, JobError> {
+    pub(super) fn lines(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(String, u64), JobError>> + use<>, JobError> {
         let path = self.path.clone();
         let mut file = self.file.try_clone().map_err(of_file(&path))?;
         file.seek(SeekFrom::Start(0)).map_err(of_file(&path))?;

@@ -15,7 +15,7 @@ use crate::job_error::JobError;
 use crate::store::of_file;
 
 /// Bytes of a run that is collected in memory.
-const RUN: usize = 8 << 20;
+const RUN: usize = 2 << 20;
 /// Runs of one size that are merged into one of the next.
 const FAN_IN: usize = 32;
 /// Bytes of a run that are read at a time.
@@ -76,8 +76,11 @@ impl<T: Serialize + DeserializeOwned> Sorter<T> {
     /// # Errors
     /// When a temporary file cannot be written.
     pub(super) fn push(&mut self, key: &str, value: &T) -> Result<(), JobError> {
-        let record =
-            Record { key: key.to_owned(), number: self.next, json: serde_json::to_vec(value).map_err(internal)? };
+        let record = Record {
+            key: key.to_owned(),
+            number: self.next,
+            json: serde_json::to_vec(value).map_err(internal)?,
+        };
         self.next += 1;
         self.bytes += size_of::<Record>() + record.key.len() + record.json.len();
         self.held.push(record);
@@ -279,7 +282,8 @@ mod tests {
             let mut expected = Vec::new();
             for number in 0..3000_u64 {
                 let letters = ["a", "A", "/", "\u{d55c}", "\u{e9}", "\n", ""];
-                let key: String = (0..below(4)).map(|_| letters[usize::try_from(below(7)).unwrap_or(0)]).collect();
+                let key: String =
+                    (0..below(4)).map(|_| letters[usize::try_from(below(7)).unwrap_or(0)]).collect();
                 sorter.push(&key, &number)?;
                 expected.push((key, number));
             }

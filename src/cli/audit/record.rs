@@ -102,7 +102,9 @@ impl Record {
     }
 
     /// Reads the findings from the first on, in the order of their keys. One reading ends before the next begins.
-    pub(super) fn findings(&self) -> Result<impl Iterator<Item = Result<Finding, JobError>> + use<>, JobError> {
+    pub(super) fn findings(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Finding, JobError>> + use<>, JobError> {
         let finding = |line: Result<(String, u64), JobError>| match line {
             Ok((line, _)) => serde_json::from_str::<Finding>(&line).ok().map(Ok),
             Err(error) => Some(Err(error)),

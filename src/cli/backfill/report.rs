@@ -122,7 +122,12 @@ fn wanted(entry: &Entry) -> Option<String> {
 }
 
 impl<'e> Report<'e> {
-    pub(super) fn of(about: &str, entries: &'e Entries, complete: bool, dry_run: bool) -> Result<Self, JobError> {
+    pub(super) fn of(
+        about: &str,
+        entries: &'e Entries,
+        complete: bool,
+        dry_run: bool,
+    ) -> Result<Self, JobError> {
         let mut report = Self {
             about: about.to_owned(),
             complete,

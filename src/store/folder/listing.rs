@@ -224,20 +224,29 @@ mod tests {
             for _ in 0..numbers.below(40) {
                 let mut key = String::from("v");
                 for _ in 0..=numbers.below(6) {
-                    let piece = if numbers.below(3) == 0 { "/x" } else { letters[numbers.below(letters.len())] };
+                    let piece =
+                        if numbers.below(3) == 0 { "/x" } else { letters[numbers.below(letters.len())] };
                     key.push_str(piece);
                 }
                 let path = folder.path().join(&key);
                 let parent = path.parent().ok_or("no parent")?;
                 // A name is a file or a folder, whichever came first.
-                if check_key(&key).is_ok() && fs::create_dir_all(parent).is_ok() && fs::write(&path, b"x").is_ok() {
+                if check_key(&key).is_ok()
+                    && fs::create_dir_all(parent).is_ok()
+                    && fs::write(&path, b"x").is_ok()
+                {
                     expected.insert(key);
                 }
             }
             for prefix in ["", "v", "va", "v/", "va/x", "z"] {
-                let expected: Vec<_> = expected.iter().filter(|key| key.starts_with(prefix)).cloned().collect();
+                let expected: Vec<_> =
+                    expected.iter().filter(|key| key.starts_with(prefix)).cloned().collect();
                 for limit in [1, 2, 3, 7, 1000] {
-                    assert_eq!(listed(folder.path(), prefix, limit)?, expected, "{prefix:?} {limit} seed {seed}");
+                    assert_eq!(
+                        listed(folder.path(), prefix, limit)?,
+                        expected,
+                        "{prefix:?} {limit} seed {seed}"
+                    );
                 }
             }
         }
@@ -266,7 +275,8 @@ mod tests {
                 let page = Listing::new("", after.as_deref(), limit).page_of(folder.path())?;
                 after.clone_from(&page.next);
                 let objects = page.objects.into_iter().map(|object| object.key);
-                let mut both: Vec<_> = objects.chain(page.faults.into_iter().map(|fault| fault.key)).collect();
+                let mut both: Vec<_> =
+                    objects.chain(page.faults.into_iter().map(|fault| fault.key)).collect();
                 both.sort();
                 found.append(&mut both);
                 if after.is_none() {
