@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time cost mutate deinterlacers auto-pick soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time cost mutate deinterlacers auto-pick scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -102,6 +102,9 @@ check: libav ## the quick part of `test`: format, lints, unit tests
 
 lint: libav ## format, lints and documentation in every feature set
 	@scripts/lint.sh
+
+scale: libav ## audit and back-fill a million small objects of a synthetic store: time, peak memory, an interruption in the middle (OBJECTS=1000000, a multiple of 1000)
+	cargo bench $(CARGO_FLAGS) --bench scale -- $(OBJECTS)
 
 bench: libav ## criterion benchmarks (BENCH=name for some of them)
 	cargo bench $(CARGO_FLAGS) --bench extract -- $(BENCH)

@@ -345,3 +345,25 @@ fn a_journal_is_of_one_audit() -> Outcome {
     assert_eq!(audit(&nowhere)?.status.code(), Some(3));
     Ok(())
 }
+
+/// What does not fit into memory goes into temporary files: where there is no folder for them, that is said.
+#[test]
+fn temporary_files_need_a_folder() -> Outcome {
+    let folder = TempDir::new()?;
+    fs::create_dir(folder.path().join("videos"))?;
+    fs::write(folder.path().join("videos/1_a.mp4"), film()?)?;
+    let root = folder.path().display().to_string();
+    for command in [&["audit"][..], &["backfill", "--dry-run"]] {
+        let run = |temporary: &str| {
+            let mut program = Command::new(PROGRAM);
+            program.env_clear().args(command).arg(&root).env("TMPDIR", temporary).output()
+        };
+        let output = run("/nowhere")?;
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let told = String::from_utf8(output.stderr)?;
+        assert!(told.contains("error: /nowhere: temporary files (TMPDIR): "), "{told}");
+        assert!(run(&root)?.status.success());
+    }
+    assert_eq!(fs::read_dir(folder.path())?.count(), 1, "something was left behind");
+    Ok(())
+}

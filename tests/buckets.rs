@@ -206,6 +206,18 @@ fn a_listing_that_makes_no_progress_or_cannot_be_read_is_an_error() -> Outcome {
         )
         .await?;
 
+        // What comes in no order is sorted where it is all there is, and refused where more may belong between.
+        let mixed = ["videos/2_b.mp4", "videos/1_a.mp4"];
+        let unsorted = told(listing(&mixed, more), None).await?;
+        assert!(unsorted.contains("not in the order of its keys"), "{unsorted}");
+        let rest = told(listing(&mixed, ""), Some("videos/0_x.mp4")).await?;
+        assert!(rest.contains("not in the order of its keys"), "{rest}");
+        server.faults.clear();
+        server.faults.when(1, is_listing, listing(&mixed, ""));
+        let page = store.list("videos/", None).await?;
+        let keys: Vec<_> = page.objects.iter().map(|object| object.key.as_str()).collect();
+        assert_eq!((keys, page.next), (vec![mixed[1], mixed[0]], None));
+
         // An empty page that leads on is followed by its token.
         server.faults.clear();
         let first = |seen: &Seen| is_listing(seen) && !seen.query.contains("continuation-token");

@@ -2,6 +2,7 @@
 //! once. `make scale` does the same with a million.
 #![cfg(target_os = "linux")]
 
+#[expect(dead_code, reason = "the bench uses all of it")]
 #[path = "common/synthetic.rs"]
 mod synthetic;
 

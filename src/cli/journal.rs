@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::sorter::temporary_file;
 use crate::ErrorKind;
 use crate::job_error::JobError;
 use crate::store::of_file;
@@ -41,8 +42,7 @@ pub(super) struct Subject<'a> {
 impl Journal {
     /// A journal that nothing continues from: a temporary file without a name.
     pub(super) fn temporary(subject: Subject<'_>) -> Result<Self, JobError> {
-        let path = std::env::temp_dir();
-        let file = tempfile::tempfile().map_err(of_file(&path))?;
+        let (file, path) = (temporary_file()?, std::env::temp_dir());
         let mut journal = Self { file, path, heading: subject.heading() };
         journal.begin()?;
         Ok(journal)

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::job_error::JobError;
-use crate::store::of_file;
+use crate::store::kind_of_io;
 
 /// Bytes of a run that is collected in memory.
 const RUN: usize = 2 << 20;
@@ -251,8 +251,15 @@ fn read_bytes(reader: &mut impl Read, length: [u8; 4]) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Creates a file without a name in the folder for temporary files.
+pub(super) fn temporary_file() -> Result<File, JobError> {
+    tempfile::tempfile().map_err(of_temporary)
+}
+
 fn of_temporary(error: io::Error) -> JobError {
-    of_file(&std::env::temp_dir())(error)
+    let folder = std::env::temp_dir();
+    let message = format!("temporary files (TMPDIR): {error}");
+    JobError::new(kind_of_io(&error), message).about(folder.display().to_string())
 }
 
 fn internal(error: serde_json::Error) -> JobError {

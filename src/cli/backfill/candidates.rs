@@ -250,6 +250,52 @@ pub(super) async fn list<S: ListObjects>(
 mod tests {
     use super::*;
 
+    /// The keys of a list that are left for a run which continues: those that are not done, in the order of the list.
+    #[test]
+    fn random_lists_keep_their_order_without_what_is_done() -> Result<(), Box<dyn std::error::Error>> {
+        use super::super::journal::Journal;
+        use super::super::journal::tests::entry;
+        use crate::config::Config;
+
+        let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos();
+        println!("seed {seed}");
+        let mut state = u64::from(seed);
+        let mut below = |end: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % end
+        };
+        let folder = tempfile::tempdir()?;
+        let (list, path) = (folder.path().join("keys"), folder.path().join("journal"));
+        for _ in 0..40 {
+            let keys: Vec<_> = (0..below(60)).map(|_| format!("videos/{}_v.mp4", below(50))).collect();
+            std::fs::write(&list, keys.join("\n"))?;
+            let mut journal = Journal::open(&path, "films", true)?;
+            let done: Vec<_> = (0..below(40)).map(|_| format!("videos/{}_v.mp4", below(50))).collect();
+            for key in &done {
+                journal.add(&entry(key))?;
+            }
+            drop(journal);
+            let journal = Journal::open(&path, "films", false)?;
+            let filter = Filter {
+                prefix: String::new(),
+                key_rules: Config::from_env()?.key_rules,
+                include: Vec::new(),
+                exclude: Vec::new(),
+                after: None,
+                before: None,
+                keys: None,
+            };
+            let mut left = Vec::new();
+            named_and_not_done(&list, &filter, journal.done()?, |candidate| {
+                left.push(candidate.key);
+                true
+            })?;
+            let expected: Vec<_> = keys.into_iter().filter(|key| !done.contains(key)).collect();
+            assert_eq!(left, expected, "seed {seed}");
+        }
+        Ok(())
+    }
+
     #[test]
     fn any_key_comes_back_from_its_line() {
         for key in [

@@ -208,14 +208,14 @@ impl Done {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs::File;
     use std::io::Write as _;
 
     use super::*;
     use crate::ErrorKind;
 
-    fn entry(key: &str) -> Entry {
+    pub(in super::super) fn entry(key: &str) -> Entry {
         let etag = Some(ETag::new("\"1\""));
         Entry::of(&Candidate { key: key.to_owned(), etag, size: Some(7), refused: None })
     }
