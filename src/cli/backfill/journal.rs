@@ -169,9 +169,12 @@ impl Entries {
     }
 }
 
+/// The last entry of each key, in the order of keys.
+type EarlierEntries = Box<dyn Iterator<Item = Result<(String, Earlier), JobError>> + Send>;
+
 /// Keys that are done, as a listing comes by them in their order.
 pub(super) struct Done {
-    rest: Option<Box<dyn Iterator<Item = Result<(String, Earlier), JobError>> + Send>>,
+    rest: Option<EarlierEntries>,
     next: Option<(String, Earlier)>,
 }
 

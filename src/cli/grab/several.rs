@@ -137,7 +137,7 @@ fn in_time(
     let (sender, receiver) = mpsc::channel();
     let (video, reading, token) = (input.clone(), arguments.reading.clone(), cancel.clone());
     // The thread ends with the process.
-    thread::spawn(move || sender.send(take(&video, &reading, request, token)));
+    thread::spawn(move || drop(sender.send(take(&video, &reading, request, token))));
     let (started, limit) = (Instant::now(), arguments.reading.timeout);
     loop {
         match receiver.recv_timeout(LOOK_UP) {
