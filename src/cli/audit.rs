@@ -224,6 +224,10 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
     /// Notes what could not be listed. What lies in an unreadable folder may be a video; of a file, the name tells.
     async fn fault(&mut self, fault: ListingFault) -> Result<(), Failure> {
         let ListingFault { key, kind, message } = fault;
+        // A folder that breaks off is told by every page with something of it.
+        if self.position.unlisted.contains(&key) {
+            return Ok(());
+        }
         self.rows_before(Some(&key)).await?;
         if key.ends_with('/') || self.job.key_rules.skip_reason(&key).is_none() {
             self.position.unlisted.push(key.clone());
@@ -281,7 +285,9 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
 
     /// Notes that all keys up to this one are handled, or are being handled.
     async fn passed(&mut self, key: String) -> Result<(), Failure> {
-        self.position.after = key;
+        if key > self.position.after {
+            self.position.after = key;
+        }
         self.handled += 1;
         if self.handled >= BATCH { self.note().await } else { Ok(()) }
     }
@@ -470,11 +476,11 @@ mod tests {
     use super::*;
     use crate::store::{Condition, ETag, NewObject, ObjectDescription, Page, Store, StoreError};
 
-    /// A folder that panics when it is to describe some thumbnails.
+    /// A folder that panics when it is to describe some thumbnails, and cannot be read to its end when it is to list `breaks-off/`.
     #[derive(Clone)]
-    struct Panicking(FolderStore);
+    struct Odd(FolderStore);
 
-    impl Store for Panicking {
+    impl Store for Odd {
         fn bucket(&self) -> &str {
             self.0.bucket()
         }
@@ -502,10 +508,54 @@ mod tests {
         }
     }
 
-    impl ListObjects for Panicking {
+    impl ListObjects for Odd {
         async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page, StoreError> {
-            self.0.list(prefix, after).await
+            if prefix != "videos/breaks-off/" {
+                return self.0.list(prefix, after).await;
+            }
+            let mut page = Page::default();
+            let number = if after.is_some() { 2 } else { 1 };
+            let (key, etag) = (format!("{prefix}{number}_a.mp4"), ETag::new("x"));
+            page.next = after.is_none().then(|| key.clone());
+            page.objects.push(ListedObject { key, etag, size: 1, modified: None });
+            let (key, kind) = (prefix.to_owned(), ErrorKind::Unavailable);
+            page.faults.push(ListingFault { key, kind, message: "it breaks off".to_owned() });
+            Ok(page)
         }
+    }
+
+    type Found = Vec<(String, FindingKind)>;
+
+    /// Audits the folder under a prefix.
+    fn audit(folder: &Path, prefix: &str) -> Result<(Found, Position), Box<dyn std::error::Error>> {
+        let words = ["posterframe", "audit", "."].map(OsString::from);
+        let Command::Audit(arguments) = Arguments::try_parse_from(words)?.command else {
+            return Err("another command".into());
+        };
+        let mut settings = Settings::read(CatalogueKind::Sqlite)?;
+        settings.config = settings.config.with_store_dir(folder);
+        let store = Odd(FolderStore::at(folder)?);
+        let video = |store: &Odd, key: &str| LocalVideo::new(&store.0.root().join(key), &store.0, "videos/");
+        let cancel = CancelToken::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let audited = look(&arguments, settings, store, prefix, video, &cancel);
+        let Ok(Audited { position, record, .. }) = runtime.block_on(audited) else {
+            return Err("the audit has failed".into());
+        };
+        let findings = record.findings()?.collect::<Result<Vec<_>, _>>()?;
+        Ok((findings.into_iter().map(|finding| (finding.key, finding.kind)).collect(), position))
+    }
+
+    #[test]
+    fn a_folder_that_breaks_off_on_every_page_is_one_finding() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        fs::create_dir_all(folder.path().join("videos/breaks-off"))?;
+        let (found, position) = audit(folder.path(), "videos/breaks-off/")?;
+        let unreadable = found.iter().filter(|(_, kind)| *kind == FindingKind::Unreadable).count();
+        assert_eq!((unreadable, position.videos), (1, 2), "{found:?}");
+        assert_eq!(position.after, "videos/breaks-off/2_a.mp4");
+        assert_eq!(position.unlisted, ["videos/breaks-off/"]);
+        Ok(())
     }
 
     #[test]
@@ -515,23 +565,8 @@ mod tests {
         for name in ["1_a.mp4", "2_panics.mp4", "3_c.mp4"] {
             fs::write(folder.path().join("videos").join(name), b"x")?;
         }
-        let words = ["posterframe", "audit", "."].map(OsString::from);
-        let Command::Audit(arguments) = Arguments::try_parse_from(words)?.command else {
-            return Err("another command".into());
-        };
-        let mut settings = Settings::read(CatalogueKind::Sqlite)?;
-        settings.config = settings.config.with_store_dir(folder.path());
-        let store = Panicking(FolderStore::at(folder.path())?);
-        let video =
-            |store: &Panicking, key: &str| LocalVideo::new(&store.0.root().join(key), &store.0, "videos/");
-        let cancel = CancelToken::default();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let audited = look(&arguments, settings, store, "", video, &cancel);
-        let Ok(Audited { position, record, .. }) = runtime.block_on(audited) else {
-            return Err("the audit has failed".into());
-        };
-        let findings = record.findings()?.collect::<Result<Vec<_>, _>>()?;
-        let found: Vec<_> = findings.iter().map(|finding| (finding.key.as_str(), finding.kind)).collect();
+        let (found, position) = audit(folder.path(), "")?;
+        let found: Vec<_> = found.iter().map(|(key, kind)| (key.as_str(), *kind)).collect();
         let expected = [
             ("videos/1_a.mp4", FindingKind::NoThumbnail),
             ("videos/1_a.mp4", FindingKind::NoRow),
