@@ -4,6 +4,7 @@
 //! that a run that was interrupted goes on where it was; `progress` shows it while it happens, and `report` at the end, also as
 //! a page of pictures (`contact_sheet`).
 
+mod candidate;
 mod candidates;
 mod contact_sheet;
 mod journal;
@@ -28,8 +29,9 @@ use crate::job_error::JobError;
 use crate::process::{ExistingContents, Job, LocalVideo, RemoteVideo, Status, VideoSource};
 use crate::store::{FolderStore, ListObjects, ReadObject, S3Store};
 use crate::{CancelToken, ErrorKind};
+use candidate::Candidate;
+use candidates::Filter;
 pub(super) use candidates::line_of_key;
-use candidates::{Candidate, Filter};
 use journal::{Entry, Journal};
 use outcome::Outcome;
 use progress::Progress;

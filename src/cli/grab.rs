@@ -1,64 +1,17 @@
-//! `posterframe grab`: one frame of a video as a picture, or of each of `several` videos.
+//! `posterframe grab`: one `frame` of a video as a picture, or of each of `several` videos.
 
+mod frame;
 mod several;
 
-use std::fs;
-use std::io::{self, IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::io::{self, IsTerminal as _};
 
-use serde::Serialize;
-
-use super::arguments::{GrabArguments, ReadingArguments, open_options};
-use super::input;
+use super::arguments::GrabArguments;
 use super::interrupt::Answer;
-use super::output::{self, Failure, Table};
-use crate::cage::Layers;
+use super::output::{self, Failure};
 use crate::job_error::JobError;
-use crate::location::Location;
-use crate::store::of_file;
-use crate::{
-    Bounds, CancelToken, Considered, Encoding, ErrorKind, Fit, FrameReason, FrameRequest, ImageFormat,
-    Ledger, RgbPicture, config,
-};
-
-/// What `grab --json` prints.
-#[derive(Serialize)]
-struct Grabbed {
-    output: String,
-    format: &'static str,
-    bytes: usize,
-    duration_seconds: Option<f64>,
-    frame_pts_seconds: f64,
-    frame_reason: FrameReason,
-    /// What `--pick auto` looked at.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    considered: Vec<Considered>,
-    width: u32,
-    height: u32,
-    packets_decoded: u64,
-    #[serde(flatten)]
-    ledger: Ledger,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    isolation: Option<Layers>,
-    elapsed_ms: u64,
-}
-
-/// What is done with each input.
-#[derive(Clone, Copy)]
-struct Request {
-    frame: FrameRequest,
-    encoding: Encoding,
-    /// Whether the picture is also wanted as pixels.
-    show: bool,
-}
-
-/// A frame that was taken.
-struct Taken {
-    bytes: Vec<u8>,
-    pixels: Option<RgbPicture>,
-    grabbed: Grabbed,
-}
+use crate::{CancelToken, ErrorKind, ImageFormat, RgbPicture, config};
+pub(super) use frame::reason;
+use frame::{Taken, request, show, take, write};
 
 pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken, answer: &Answer) -> Result<(), Failure> {
     let [input] = arguments.inputs.as_slice() else { return several::run(arguments, &cancel) };
@@ -88,62 +41,6 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken, answer: &Answe
     }
 }
 
-fn request(arguments: &GrabArguments, format: ImageFormat) -> Result<Request, JobError> {
-    let bounds = Bounds { max_width: arguments.width, max_height: arguments.height };
-    let encoding = Encoding { format, bounds, fit: fit(arguments)?, quality: arguments.quality };
-    let GrabArguments { at: time, pick, cover, show, .. } = *arguments;
-    Ok(Request { frame: FrameRequest { time, pick, cover, encoding }, encoding, show })
-}
-
-/// Takes the frame of one input.
-fn take(
-    input: &Location,
-    reading: &ReadingArguments,
-    request: Request,
-    cancel: CancelToken,
-) -> Result<Taken, JobError> {
-    let started = Instant::now();
-    let options = open_options(reading.timeout, cancel);
-    let options = options.with_frame(request.frame).with_total_time(reading.timeout);
-    let about = |error: crate::Error| JobError::from(error).about(input.to_string());
-    let mut media = input::open(input, reading, &options)?;
-    let picture = media.picture(&request.frame).map_err(about)?;
-    let pixels = if request.show { Some(media.to_rgb8(request.encoding).map_err(about)?) } else { None };
-    let thumbnail = picture.thumbnail;
-    let grabbed = Grabbed {
-        output: input.to_string(),
-        format: name(thumbnail.format),
-        bytes: thumbnail.bytes.len(),
-        duration_seconds: media.info().duration_seconds,
-        frame_pts_seconds: picture.pts_seconds,
-        frame_reason: picture.reason,
-        considered: picture.considered.clone(),
-        width: thumbnail.width,
-        height: thumbnail.height,
-        packets_decoded: picture.packets_decoded,
-        ledger: media.ledger(),
-        isolation: media.layers(),
-        elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-    };
-    Ok(Taken { bytes: thumbnail.bytes, pixels, grabbed })
-}
-
-fn show(grabbed: &Grabbed) -> Table {
-    let mut table = Table::default();
-    table.title(&grabbed.output);
-    let Grabbed { width, height, format, bytes, .. } = grabbed;
-    table.row("picture", &format!("{width} x {height} {format}, {}", output::bytes(*bytes as u64)));
-    let time = output::time(grabbed.frame_pts_seconds);
-    let duration = grabbed.duration_seconds.map(|seconds| format!(" of {}", output::time(seconds)));
-    let reason = reason(grabbed.frame_reason);
-    table.row("frame", &format!("at {time}{} ({reason})", duration.unwrap_or_default()));
-    if let Some(layers) = grabbed.isolation {
-        table.row("cage", &output::layers(layers));
-    }
-    table.row("read", &output::cost(&grabbed.ledger, grabbed.elapsed_ms));
-    table
-}
-
 /// Shows the picture as large as the terminal allows.
 fn in_terminal(picture: RgbPicture) -> Result<(), JobError> {
     // A terminal that is asked whether it knows kitty's pictures, and does not, may never answer.
@@ -154,26 +51,6 @@ fn in_terminal(picture: RgbPicture) -> Result<(), JobError> {
     };
     let shown = viuer::print(&image::DynamicImage::ImageRgb8(picture.into()), &config);
     shown.map(drop).map_err(|error| JobError::new(ErrorKind::Internal, error.to_string()))
-}
-
-/// Why a frame was taken, for people.
-pub(super) const fn reason(reason: FrameReason) -> &'static str {
-    match reason {
-        FrameReason::AtTarget => "the first at or after the time asked for",
-        FrameReason::HalfDuration => "at half the duration: the video ends before the time asked for",
-        FrameReason::LastFrame => "the last one",
-        FrameReason::Keyframe => "the keyframe at the requested time, or before it",
-    }
-}
-
-pub(super) const fn name(format: ImageFormat) -> &'static str {
-    match format {
-        ImageFormat::Jpeg => "jpeg",
-        #[cfg(feature = "png")]
-        ImageFormat::Png => "png",
-        #[cfg(feature = "webp")]
-        ImageFormat::WebP => "webp",
-    }
 }
 
 /// The format asked for, or the one OUT's ending tells.
@@ -193,46 +70,4 @@ fn format(arguments: &GrabArguments) -> Result<ImageFormat, JobError> {
         JobError::new(ErrorKind::Config, error).about(output.display().to_string())
     };
     extension.and_then(ImageFormat::from_extension).ok_or_else(unknown)
-}
-
-/// How the bounds are filled, and around which point.
-fn fit(arguments: &GrabArguments) -> Result<Fit, JobError> {
-    let GrabArguments { fit, focus, .. } = arguments;
-    let focused = focus.map_or(Some(*fit), |focus| fit.with_focus(focus));
-    focused.ok_or_else(|| JobError::new(ErrorKind::Config, "--focus is for --fit cover"))
-}
-
-/// Writes the picture: whole or not at all where OUT is or becomes a regular file, straight into anything else.
-fn write(output: &Path, input: &Location, bytes: &[u8]) -> Result<(), JobError> {
-    let about = of_file(output);
-    let refuse = |reason: &str| JobError::new(ErrorKind::Config, reason).about(output.display().to_string());
-    let path = match fs::metadata(output) {
-        Ok(metadata) if metadata.is_dir() => return Err(refuse("is a folder; give a file's name")),
-        // A device or a pipe keeps its place; renaming would put a file there.
-        Ok(metadata) if !metadata.is_file() => {
-            let file = fs::File::options().write(true).open(output);
-            return file.and_then(|mut file| file.write_all(bytes)).map_err(about);
-        }
-        // Behind a symbolic link, the file it leads to is replaced, not the link.
-        Ok(_) => output.canonicalize().map_err(about)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => output.to_owned(),
-        Err(error) => return Err(about(error)),
-    };
-    if matches!(input, Location::File(input) if input.canonicalize().is_ok_and(|input| input == path)) {
-        return Err(refuse("is the video itself"));
-    }
-    write_whole(&path, bytes).map_err(about)
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".posterframe-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|error| error.error)
 }

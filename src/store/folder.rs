@@ -7,6 +7,7 @@
 //!
 //! Conditions hold between processes: a put checks and renames under an exclusive lock of `ROOT/.posterframe/lock`.
 
+mod file;
 mod listing;
 mod sidecar;
 mod temporary;
@@ -22,13 +23,11 @@ use url::Url;
 use super::{
     Condition, ETag, ListObjects, NewObject, ObjectDescription, Page, ReadObject, Store, StoreError,
 };
-use crate::file_etag::file_etag;
+pub use file::etag_of;
+use file::{OWN_FOLDER, check_key};
 use listing::{Listing, PAGE};
 use sidecar::Sidecar;
 use temporary::{Temporaries, sync_folder_of};
-
-/// The folder of the store's own files. Keys cannot begin with it.
-const OWN_FOLDER: &str = ".posterframe";
 
 /// A folder on this machine as a [`Store`].
 #[derive(Debug, Clone)]
@@ -218,24 +217,6 @@ fn canonical(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Refuses keys that would leave the folder, or that no file can have.
-fn check_key(key: &str) -> Result<(), StoreError> {
-    let reason = if key.is_empty() {
-        "is empty"
-    } else if key.starts_with('/') {
-        "begins with a slash"
-    } else if key.contains('\0') {
-        "holds a NUL character"
-    } else if key.split('/').any(|step| matches!(step, "" | "." | "..")) {
-        "has an empty, . or .. step, which a folder cannot hold"
-    } else if key.split('/').next() == Some(OWN_FOLDER) {
-        "is under .posterframe, which is the store's own"
-    } else {
-        return Ok(());
-    };
-    Err(StoreError::InvalidKey { key: key.to_owned(), reason })
-}
-
 /// What a regular file says about itself; `None` when there is none at `path`.
 fn metadata_of(path: &Path) -> Result<Option<Metadata>, StoreError> {
     match fs::metadata(path) {
@@ -245,14 +226,6 @@ fn metadata_of(path: &Path) -> Result<Option<Metadata>, StoreError> {
         }
         Err(error) => Err(StoreError::file("describe", path)(error)),
     }
-}
-
-/// The [`ETag`] of a local file: its size, the time of its last change in nanoseconds, and its inode.
-///
-/// Not a hash of the bytes: that would read the whole video, which is what this crate avoids. A file that is replaced
-/// gets another inode, one that is written to another time. Renaming a file keeps its ETag, copying it does not.
-pub fn etag_of(metadata: &Metadata) -> ETag {
-    ETag(file_etag(metadata))
 }
 
 /// `file://` and the path, percent-encoded. The path is absolute.

@@ -8,35 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use globset::{Glob, GlobMatcher};
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
 
 use super::super::arguments::BackfillArguments;
 use super::super::sorter::Sorter;
+use super::candidate::Candidate;
 use super::journal::Done;
 use super::outcome::Outcome;
 use crate::ErrorKind;
 use crate::job_error::JobError;
 use crate::object_name::KeyRules;
-use crate::store::{ETag, ListObjects, ListedObject, ListingFault, kind_of_io};
-
-/// An object to work on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Candidate {
-    pub(super) key: String,
-    /// `None` where it was named, not listed.
-    pub(super) etag: Option<ETag>,
-    pub(super) size: Option<u64>,
-    /// What came of it already: it cannot be listed, or is none of the job's although somebody named it.
-    pub(super) refused: Option<Outcome>,
-}
-
-impl Candidate {
-    fn of_fault(fault: ListingFault) -> Self {
-        let refused = Some(Outcome::failed(fault.kind, &fault.message));
-        Self { key: fault.key, etag: None, size: None, refused }
-    }
-}
+use crate::store::{ListObjects, ListedObject, kind_of_io};
 
 /// What of a listing is wanted.
 #[derive(Debug)]

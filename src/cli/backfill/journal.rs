@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::journal::{Journal as JsonLines, Subject};
 use super::super::sorter::{Sorted, Sorter, Values, last_of_each};
-use super::candidates::Candidate;
+use super::candidate::Candidate;
 use super::outcome::Outcome;
 use crate::job_error::JobError;
 use crate::process::{Report, Standing};

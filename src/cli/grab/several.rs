@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::super::arguments::GrabArguments;
 use super::super::interrupt::{LOOK_UP, PATIENCE};
 use super::super::output::{self, Failure};
-use super::{Request, Taken, request, show, take, write};
+use super::frame::{Request, Taken, request, show, take, write};
 use crate::job_error::JobError;
 use crate::location::Location;
 use crate::store::of_file;

@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{check_key, etag_of};
+use super::file::{check_key, etag_of};
 use crate::ErrorKind;
 use crate::store::{ListedObject, ListingFault, Page, StoreError, kind_of_io};
 
@@ -214,7 +214,6 @@ mod tests {
     #[test]
     fn random_trees_are_listed_in_the_order_of_their_keys_by_pages_of_any_size() -> TestResult {
         let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_nanos();
-        println!("seed {seed}");
         let mut numbers = Numbers(u64::from(seed));
         // What sorts around the slash, and what is longer than a byte.
         let letters = ["a", "b", "-", ".", "0", "!", " ", "A", "\u{e9}", "\u{d55c}", "~"];

@@ -1,0 +1,175 @@
+//! The frame of one input: what is asked for, how it is taken, written and shown.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::super::arguments::{GrabArguments, ReadingArguments, open_options};
+use super::super::input;
+use super::super::output::{self, Table};
+use crate::cage::Layers;
+use crate::job_error::JobError;
+use crate::location::Location;
+use crate::store::of_file;
+use crate::{
+    Bounds, CancelToken, Considered, Encoding, ErrorKind, Fit, FrameReason, FrameRequest, ImageFormat, Ledger, RgbPicture,
+};
+
+/// What `grab --json` prints.
+#[derive(Serialize)]
+pub(super) struct Grabbed {
+    pub(super) output: String,
+    format: &'static str,
+    bytes: usize,
+    duration_seconds: Option<f64>,
+    frame_pts_seconds: f64,
+    frame_reason: FrameReason,
+    /// What `--pick auto` looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    considered: Vec<Considered>,
+    width: u32,
+    height: u32,
+    packets_decoded: u64,
+    #[serde(flatten)]
+    ledger: Ledger,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    isolation: Option<Layers>,
+    elapsed_ms: u64,
+}
+
+/// What is done with each input.
+#[derive(Clone, Copy)]
+pub(super) struct Request {
+    frame: FrameRequest,
+    encoding: Encoding,
+    /// Whether the picture is also wanted as pixels.
+    show: bool,
+}
+
+/// A frame that was taken.
+pub(super) struct Taken {
+    pub(super) bytes: Vec<u8>,
+    pub(super) pixels: Option<RgbPicture>,
+    pub(super) grabbed: Grabbed,
+}
+
+pub(super) fn request(arguments: &GrabArguments, format: ImageFormat) -> Result<Request, JobError> {
+    let bounds = Bounds { max_width: arguments.width, max_height: arguments.height };
+    let encoding = Encoding { format, bounds, fit: fit(arguments)?, quality: arguments.quality };
+    let GrabArguments { at: time, pick, cover, show, .. } = *arguments;
+    Ok(Request { frame: FrameRequest { time, pick, cover, encoding }, encoding, show })
+}
+
+/// Takes the frame of one input.
+pub(super) fn take(
+    input: &Location,
+    reading: &ReadingArguments,
+    request: Request,
+    cancel: CancelToken,
+) -> Result<Taken, JobError> {
+    let started = Instant::now();
+    let options = open_options(reading.timeout, cancel);
+    let options = options.with_frame(request.frame).with_total_time(reading.timeout);
+    let about = |error: crate::Error| JobError::from(error).about(input.to_string());
+    let mut media = input::open(input, reading, &options)?;
+    let picture = media.picture(&request.frame).map_err(about)?;
+    let pixels = if request.show { Some(media.to_rgb8(request.encoding).map_err(about)?) } else { None };
+    let thumbnail = picture.thumbnail;
+    let grabbed = Grabbed {
+        output: input.to_string(),
+        format: name(thumbnail.format),
+        bytes: thumbnail.bytes.len(),
+        duration_seconds: media.info().duration_seconds,
+        frame_pts_seconds: picture.pts_seconds,
+        frame_reason: picture.reason,
+        considered: picture.considered.clone(),
+        width: thumbnail.width,
+        height: thumbnail.height,
+        packets_decoded: picture.packets_decoded,
+        ledger: media.ledger(),
+        isolation: media.layers(),
+        elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    Ok(Taken { bytes: thumbnail.bytes, pixels, grabbed })
+}
+
+pub(super) fn show(grabbed: &Grabbed) -> Table {
+    let mut table = Table::default();
+    table.title(&grabbed.output);
+    let Grabbed { width, height, format, bytes, .. } = grabbed;
+    table.row("picture", &format!("{width} x {height} {format}, {}", output::bytes(*bytes as u64)));
+    let time = output::time(grabbed.frame_pts_seconds);
+    let duration = grabbed.duration_seconds.map(|seconds| format!(" of {}", output::time(seconds)));
+    let reason = reason(grabbed.frame_reason);
+    table.row("frame", &format!("at {time}{} ({reason})", duration.unwrap_or_default()));
+    if let Some(layers) = grabbed.isolation {
+        table.row("cage", &output::layers(layers));
+    }
+    table.row("read", &output::cost(&grabbed.ledger, grabbed.elapsed_ms));
+    table
+}
+
+/// Why a frame was taken, for people.
+pub(in super::super) const fn reason(reason: FrameReason) -> &'static str {
+    match reason {
+        FrameReason::AtTarget => "the first at or after the time asked for",
+        FrameReason::HalfDuration => "at half the duration: the video ends before the time asked for",
+        FrameReason::LastFrame => "the last one",
+        FrameReason::Keyframe => "the keyframe at the requested time, or before it",
+    }
+}
+
+pub(in super::super) const fn name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Jpeg => "jpeg",
+        #[cfg(feature = "png")]
+        ImageFormat::Png => "png",
+        #[cfg(feature = "webp")]
+        ImageFormat::WebP => "webp",
+    }
+}
+
+/// How the bounds are filled, and around which point.
+fn fit(arguments: &GrabArguments) -> Result<Fit, JobError> {
+    let GrabArguments { fit, focus, .. } = arguments;
+    let focused = focus.map_or(Some(*fit), |focus| fit.with_focus(focus));
+    focused.ok_or_else(|| JobError::new(ErrorKind::Config, "--focus is for --fit cover"))
+}
+
+/// Writes the picture: whole or not at all where OUT is or becomes a regular file, straight into anything else.
+pub(super) fn write(output: &Path, input: &Location, bytes: &[u8]) -> Result<(), JobError> {
+    let about = of_file(output);
+    let refuse = |reason: &str| JobError::new(ErrorKind::Config, reason).about(output.display().to_string());
+    let path = match fs::metadata(output) {
+        Ok(metadata) if metadata.is_dir() => return Err(refuse("is a folder; give a file's name")),
+        // A device or a pipe keeps its place; renaming would put a file there.
+        Ok(metadata) if !metadata.is_file() => {
+            let file = fs::File::options().write(true).open(output);
+            return file.and_then(|mut file| file.write_all(bytes)).map_err(about);
+        }
+        // Behind a symbolic link, the file it leads to is replaced, not the link.
+        Ok(_) => output.canonicalize().map_err(about)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => output.to_owned(),
+        Err(error) => return Err(about(error)),
+    };
+    if matches!(input, Location::File(input) if input.canonicalize().is_ok_and(|input| input == path)) {
+        return Err(refuse("is the video itself"));
+    }
+    write_whole(&path, bytes).map_err(about)
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".posterframe-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
