@@ -10,8 +10,8 @@ use super::interrupt::Answer;
 use super::output::{self, Failure};
 use crate::job_error::JobError;
 use crate::{CancelToken, ErrorKind, ImageFormat, RgbPicture, config};
-pub(super) use frame::reason;
 use frame::{Taken, request, show, take, write};
+pub(super) use frame::{name, reason};
 
 pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken, answer: &Answer) -> Result<(), Failure> {
     let [input] = arguments.inputs.as_slice() else { return several::run(arguments, &cancel) };

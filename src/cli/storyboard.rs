@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::arguments::{StoryboardArguments, open_options};
-use super::grab;
+use super::grab::name;
 use super::input;
 use super::interrupt::Answer;
 use super::output::{self, Failure, Table};
@@ -63,7 +63,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let started = Instant::now();
     let request = request(arguments);
-    let time = arguments.input.timeout;
+    let time = arguments.input.reading.timeout;
     let options = open_options(time, cancel).with_total_time(time);
     let location = &arguments.input.input;
     let folder = &arguments.output;
@@ -71,7 +71,7 @@ pub(super) fn run(
         let error = JobError::new(ErrorKind::Config, "is no folder");
         return Err(error.about(folder.display().to_string()).into());
     }
-    let mut media = input::open(&arguments.input, &options)?;
+    let mut media = input::open(location, &arguments.input.reading, &options)?;
     let storyboard = media
         .storyboard(&request, &options.limits)
         .map_err(|error| JobError::from(error).about(location.to_string()))?;
@@ -79,7 +79,7 @@ pub(super) fn run(
     let index = Index {
         duration_seconds: media.info().duration_seconds,
         pick: request.pick,
-        format: grab::name(request.format),
+        format: name(request.format),
         tile_width: storyboard.tile_width,
         tile_height: storyboard.tile_height,
         sheets: sheets(&storyboard),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::pixels::RgbPicture;
 
 /// Levels of luma that a blank frame covers at most, but for a fiftieth of its pixels: noise, and the traces of coding.
-const BLANK_RANGE: usize = 14;
+const BLANK_RANGE: usize = 10;
 /// Bits of entropy of a blank frame at most.
 const BLANK_ENTROPY: f32 = 1.2;
 /// A frame with a mean luma below this is black where it is blank, and above 255 minus this white.

@@ -15,7 +15,8 @@ use crate::job_error::JobError;
 use crate::location::Location;
 use crate::store::of_file;
 use crate::{
-    Bounds, CancelToken, Considered, Encoding, ErrorKind, Fit, FrameReason, FrameRequest, ImageFormat, Ledger, RgbPicture,
+    Bounds, CancelToken, Considered, Encoding, ErrorKind, Fit, FrameReason, FrameRequest, ImageFormat,
+    Ledger, RgbPicture,
 };
 
 /// What `grab --json` prints.
