@@ -94,3 +94,16 @@ def patched(
         out.write_bytes(change(out.read_bytes()))
 
     add(name, shows, how, make)
+
+
+def chaptered(*arguments: str) -> Callable[[Path], object]:
+    """A maker: the usual picture through these options, with three chapters, the last of them without a title."""
+    chapters = ((0, 2000, "Beginning"), (2000, 4500, "Middle: a = b"), (4500, 7000, ""))
+    lines = [";FFMETADATA1"]
+    for start, end, title in chapters:
+        lines += ["[CHAPTER]", "TIMEBASE=1/1000", f"START={start}", f"END={end}"]
+        lines += [f"title={title}".replace("= b", "\\= b")] if title else []
+    metadata = "\n".join([*lines, ""]).encode()
+    given = ("-f", "ffmetadata", "-i", "-", "-map", "0", "-map_chapters", "1")
+    # The titles are metadata, which the first switch of BITEXACT leaves out.
+    return lambda out: run(*pattern(), *given, *BITEXACT[2:], *arguments, out, data=metadata)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recipes.base import AAC, AV1, END, GOP, X264, X265, X265_PARAMS, pattern, tone, video
+from recipes.base import AAC, AV1, END, GOP, X264, X265, X265_PARAMS, add, chaptered, pattern, tone, video
 
 
 def containers() -> None:
@@ -68,3 +68,6 @@ def containers() -> None:
     video("dv.avi", "DV, one frame only for its size", "-c:v", "dvvideo", "-pix_fmt", "yuv411p", "-frames:v", "1",
           source=("-f", "lavfi", "-i", "smptebars=size=720x480:rate=30000/1001"))  # fmt: skip
     video("gif.gif", "palette", "-c:v", "gif", source=pattern("96x64", "5", "6"))
+    how = "testsrc2, libx264, chapters from FFmpeg's metadata format"
+    add("chapters.mp4", "three chapters, as a track and as a list (`chpl`)", how, chaptered(*X264, *GOP))
+    add("chapters.mkv", "three chapters", how, chaptered(*X264, *GOP))
