@@ -27,9 +27,11 @@ mod layout;
 mod open;
 mod options;
 mod parser_work;
+mod ratio;
 mod search;
 mod seen;
 mod sequence;
+mod side_data;
 mod storyboard;
 mod timeline;
 mod units;
@@ -45,8 +47,8 @@ pub(crate) use ffi::return_freed_memory;
 pub(crate) use ffi::threads::cpu_time;
 pub use frame::poster::PosterFrame;
 pub use info::{
-    AudioInfo, ColourInfo, Disposition, HdrKind, MediaInfo, Mp4Layout, Ratio, StreamInfo, StreamKind,
-    VideoInfo,
+    AudioInfo, Chapter, ColourInfo, Disposition, FrameRateMode, HdrKind, KeyframeSpacing, MediaInfo,
+    Mp4Layout, Ratio, StreamInfo, StreamKind, VideoInfo,
 };
 #[cfg(feature = "cage")]
 pub(crate) use init::in_force;
@@ -61,6 +63,7 @@ pub(crate) use open::open_reader;
 pub use options::{OpenOptions, Threads};
 pub use search::FrameReason;
 pub use sequence::Frames;
+pub use side_data::{DolbyVision, MasteringDisplay, SideData};
 #[cfg(feature = "cage")]
 pub(crate) use storyboard::Plan as StoryboardPlan;
 pub use storyboard::{Spacing, Storyboard, StoryboardRequest, StoryboardTile};

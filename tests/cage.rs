@@ -47,6 +47,22 @@ fn threads(count: usize) -> OpenOptions {
 
 /// Every fixture, at several times, from a reader and by ranges: information, frame, picture and costs are the same to the bit.
 #[test]
+fn a_cage_changes_nothing_of_the_analysis() -> Outcome {
+    let cage = cage()?;
+    let options = threads(1).with_stream_analysis(true);
+    for name in ["mjpeg.mov", "vp9.webm", "h264.ts", "chapters.mkv", "orient_6.mp4", "x_cenc.mp4"] {
+        let bytes = fixture_bytes(name)?;
+        let here = Media::open(Cursor::new(bytes.clone()), &options)?;
+        let caged = cage.open(Cursor::new(bytes), &options)?;
+        assert_eq!(here.info(), caged.info(), "{name}");
+        let index = here.info().video_stream.ok_or("no video")?;
+        let stream = here.info().streams.get(index).ok_or("no stream")?;
+        assert!(stream.frame_rate_mode.is_some(), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_cage_changes_no_answer() -> Outcome {
     let cage = cage()?;
     let options = threads(1);

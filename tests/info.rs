@@ -3,7 +3,12 @@
 mod common;
 
 use common::{Outcome, fixture_bytes, open};
-use posterframe::{HdrKind, MediaInfo, Mp4Layout, Orientation, Ratio, StreamInfo, StreamKind, VideoInfo};
+use std::io::Cursor;
+
+use posterframe::{
+    HdrKind, Media, MediaInfo, Mp4Layout, OpenOptions, Orientation, Ratio, SideData, StreamInfo, StreamKind,
+    VideoInfo,
+};
 
 fn info(name: &str) -> Outcome<MediaInfo> {
     Ok(open(name)?.info().clone())
@@ -314,5 +319,90 @@ fn information_serialises() -> Outcome {
     assert_eq!(json["streams"][0]["video"]["colour"]["hdr"], "pq");
     assert_eq!(json["streams"][0]["kind"], "video");
     assert_eq!(json["mp4"]["faststart"], false);
+    Ok(())
+}
+
+/// Damaged files: their headers promise more than decodes, or less.
+const DAMAGED: [&str; 6] = [
+    "truncated_mdat.mp4",
+    "truncated_mkv.mkv",
+    "cut_packet_qtrle.mov",
+    "cut_packet_mjpeg.mov",
+    "cut_packet_h264.mp4",
+    "noindex_stopped.avi",
+];
+
+#[test]
+fn headers_tell_whether_the_default_time_exists() -> Outcome {
+    let table = common::Table::read(&common::fixture("oracle.tsv"))?;
+    let (mut told, mut wrong) = (0, Vec::new());
+    for row in &table.rows {
+        let name = table.get(row, "file")?;
+        let Ok(info) = info(name) else { continue };
+        let Some(has) = info.has_default_time else { continue };
+        told += 1;
+        if has != (table.get(row, "reason")? == "at_target") && !DAMAGED.contains(&name) {
+            wrong.push(format!("{name}: {has}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(told * 10 > table.rows.len() * 9, "{told} of {}", table.rows.len());
+    Ok(())
+}
+
+#[test]
+fn side_data_of_colours_and_geometry() -> Outcome {
+    let stream = |name: &str| -> Outcome<StreamInfo> { Ok(video_stream(&info(name)?)?.clone()) };
+    let turned = stream("orient_6.mp4")?;
+    let [SideData::DisplayMatrix { matrix, rotation }] = turned.side_data[..] else {
+        return Err(format!("{:?}", turned.side_data).into());
+    };
+    assert_eq!((matrix[1], matrix[3], rotation), (65_536, -65_536, -90.0));
+    assert_eq!(stream("h264_front.mp4")?.side_data, []);
+    Ok(())
+}
+
+#[test]
+fn the_profile_of_dolby_vision() -> Outcome {
+    // The box of bit rates becomes one of Dolby Vision: profile and level of 7 and 6 bits, metadata, enhancement and base layer.
+    for (profile, bits, kind) in
+        [(8, [0x10, 0x25], HdrKind::DolbyVision), (5, [0x0a, 0x25], HdrKind::DolbyVision5)]
+    {
+        let mut bytes = fixture_bytes("hevc.mp4")?;
+        let at = bytes.windows(4).position(|kind| kind == b"btrt").ok_or("no bit rates")?;
+        bytes[at..at + 8].copy_from_slice(&[b'd', b'v', b'v', b'C', 1, 0, bits[0], bits[1]]);
+        let media = Media::open(Cursor::new(bytes), &OpenOptions::default())?;
+        let stream = video_stream(media.info())?;
+        let vision = stream.dolby_vision().ok_or("no Dolby Vision")?;
+        assert_eq!((vision.version, vision.profile, vision.level), ((1, 0), profile, 4));
+        assert!(vision.has_metadata && vision.has_base_layer && !vision.has_enhancement_layer);
+        assert_eq!(stream.video.as_ref().and_then(|video| video.colour.hdr), Some(kind));
+    }
+    Ok(())
+}
+
+#[test]
+fn analysis_adds_to_what_headers_tell_and_frames_stay() -> Outcome {
+    let deep = OpenOptions::default().with_stream_analysis(true);
+    for name in [
+        "mjpeg.mov",
+        "ffv1.mkv",
+        "vp9.webm",
+        "h264_front.mp4",
+        "h264_frag_noindex.mp4",
+        "h264.ts",
+        "theora.ogv",
+    ] {
+        let (mut plain, mut analysed) = (open(name)?, Media::open(Cursor::new(fixture_bytes(name)?), &deep)?);
+        let (before, after) = (video_stream(plain.info())?.clone(), video_stream(analysed.info())?.clone());
+        assert_eq!(plain.info().duration_seconds, analysed.info().duration_seconds, "{name}");
+        let format = after.video.as_ref().and_then(|video| video.pixel_format.as_deref());
+        assert!(format.is_some() && after.real_frame_rate.positive().is_some(), "{name}: {after:?}");
+        assert!(after.frame_rate_mode.is_some(), "{name}");
+        assert!(before.profile.is_none() || before.profile == after.profile, "{name}");
+        let (frame, same) = (plain.frame(common::AT)?, analysed.frame(common::AT)?);
+        assert_eq!(frame.pts(), same.pts(), "{name}");
+        assert_eq!(common::planes_md5(&frame)?, common::planes_md5(&same)?, "{name}");
+    }
     Ok(())
 }

@@ -161,6 +161,7 @@ fn nothing_open() -> Error {
 fn open(keeper: &KeeperLink, request: &Open) -> Result<Media<'static>, Error> {
     let mut options = OpenOptions::default().with_limits(request.limits).with_threads(request.threads);
     options.frame = request.frame;
+    options.analyse_streams = request.analyse_streams;
     if let Some(left) = request.time_left {
         options = options.with_total_time(left);
     }

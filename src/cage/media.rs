@@ -173,6 +173,7 @@ impl Cage {
             limits: options.limits,
             threads: self.threads(options.threads),
             frame: options.wanted_frame(),
+            analyse_streams: options.analyse_streams,
             time_left,
             log: Wanted::here(),
         };

@@ -107,6 +107,7 @@ pub(super) struct Open {
     pub(super) limits: Limits,
     pub(super) threads: Threads,
     pub(super) frame: Option<FrameRequest>,
+    pub(super) analyse_streams: bool,
     /// How long all calls together may take.
     pub(super) time_left: Option<Duration>,
     pub(super) log: Wanted,

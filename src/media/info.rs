@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::ffi::Rational;
 use crate::media::ffi::stream::{AudioParameters, DispositionFlags, MediaType};
+pub use crate::media::ratio::Ratio;
+use crate::media::side_data::{DolbyVision, SideData};
 use crate::pixels::Orientation;
 
 /// What the container and its streams say.
@@ -31,6 +32,12 @@ pub struct MediaInfo {
     pub tags: BTreeMap<String, String>,
     /// The streams, in file order.
     pub streams: Vec<StreamInfo>,
+    /// The chapters, in the order of the container. At most 1,024; a
+    /// longer list of Matroska, or one of more than 1 MiB, is left out.
+    pub chapters: Vec<Chapter>,
+    /// Whether the video has a frame at the default time, 5 seconds after the start, by the durations that the headers contain:
+    /// where not, a default poster frame is one at half of the duration. `None` without a video or a duration.
+    pub has_default_time: Option<bool>,
     /// Index of the stream a poster frame is taken from; `None` when there is no video.
     pub video_stream: Option<usize>,
     /// Where an MP4 or MOV file keeps its index; `None` for other containers.
@@ -49,6 +56,28 @@ pub struct Mp4Layout {
     pub faststart: bool,
     /// Whether samples are described in movie fragments (`moof`).
     pub fragmented: bool,
+}
+
+/// A chapter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Chapter {
+    /// The container's number for the chapter.
+    pub id: i64,
+    /// Seconds of one tick.
+    pub time_base: Ratio,
+    /// In ticks.
+    pub start: i64,
+    /// In ticks. Where the container does not tell it: the start of the next chapter, or the end of the presentation.
+    pub end: i64,
+    /// Where the chapter begins, in seconds.
+    pub start_seconds: f64,
+    /// Where the chapter ends, in seconds.
+    pub end_seconds: f64,
+    /// The title, where there is one.
+    pub title: Option<String>,
+    /// Metadata, the title among them.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// What a stream carries.
@@ -97,43 +126,6 @@ impl From<MediaType> for StreamKind {
     }
 }
 
-/// A fraction as the file states it. The denominator may be zero: it is the file's word, not a number to divide by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ratio {
-    /// Numerator.
-    pub num: i32,
-    /// Denominator.
-    pub den: i32,
-}
-
-impl Ratio {
-    /// The value, or `None` when the denominator is zero.
-    pub fn value(self) -> Option<f64> {
-        (self.den != 0).then(|| f64::from(self.num) / f64::from(self.den))
-    }
-
-    /// The fraction if both parts are positive.
-    pub fn positive(self) -> Option<Self> {
-        (self.num > 0 && self.den > 0).then_some(self)
-    }
-
-    /// The same value in lowest terms.
-    pub(super) const fn reduced(self) -> Self {
-        let (mut divisor, mut rest) = (self.num.unsigned_abs(), self.den.unsigned_abs());
-        while rest != 0 {
-            (divisor, rest) = (rest, divisor % rest);
-        }
-        let divisor = divisor.cast_signed();
-        if divisor > 0 { Self { num: self.num / divisor, den: self.den / divisor } } else { self }
-    }
-}
-
-impl From<Rational> for Ratio {
-    fn from(Rational { num, den }: Rational) -> Self {
-        Self { num, den }
-    }
-}
-
 /// What one stream says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -178,14 +170,68 @@ pub struct StreamInfo {
     pub real_frame_rate: Ratio,
     /// Average frame rate (`avg_frame_rate`).
     pub average_frame_rate: Ratio,
+    /// Whether all frames of a video are equally long: by the index of an MP4, MOV or AVI, or with
+    /// [stream analysis](crate::OpenOptions::with_stream_analysis) by the first packets. `None` when neither tells it.
+    pub frame_rate_mode: Option<FrameRateMode>,
+    /// How far the keyframes of a video are apart, where an index of all frames was read: that of an MP4 or MOV without fragments, or
+    /// of an AVI.
+    pub keyframes: Option<KeyframeSpacing>,
     /// What the stream is for.
     pub disposition: Disposition,
     /// Metadata of the stream.
     pub tags: BTreeMap<String, String>,
+    /// What the container tells beside the codec, in the container's order.
+    pub side_data: Vec<SideData>,
+    /// Width and height in pixels of the pictures of a subtitle, where [stream analysis](crate::OpenOptions::with_stream_analysis) met
+    /// one.
+    pub subtitle_size: Option<(u32, u32)>,
     /// Picture properties, for video.
     pub video: Option<VideoInfo>,
     /// Sound properties, for audio.
     pub audio: Option<AudioInfo>,
+}
+
+impl StreamInfo {
+    /// Returns the configuration of Dolby Vision, where there is one.
+    pub fn dolby_vision(&self) -> Option<&DolbyVision> {
+        self.side_data.iter().find_map(|data| match data {
+            SideData::DolbyVision(configuration) => Some(configuration),
+            _ => None,
+        })
+    }
+}
+
+/// Whether the frames of a video are equally long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FrameRateMode {
+    /// They are, but for the rounding to ticks.
+    Constant,
+    /// They are not.
+    Variable,
+}
+
+impl FrameRateMode {
+    /// Its name: `constant` or `variable`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Variable => "variable",
+        }
+    }
+}
+
+/// How far the keyframes of a video are apart.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct KeyframeSpacing {
+    /// Keyframes.
+    pub count: u64,
+    /// Seconds from one keyframe to the next, on average; `None` for one keyframe alone.
+    pub average_seconds: Option<f64>,
+    /// Seconds between the two that are furthest apart; `None` for one keyframe alone.
+    pub longest_seconds: Option<f64>,
 }
 
 /// What a stream is for (`AV_DISPOSITION_*`).

@@ -124,6 +124,16 @@ impl Layout {
         self.as_mp4().map_or_else(Vec::new, Mp4::protected_entries)
     }
 
+    /// Returns the number of the stream to which libavformat would attach lists of keys of an MP4, which it is not shown.
+    pub(crate) fn keys_behind(&self) -> Option<usize> {
+        self.as_mp4()?.keys_behind()
+    }
+
+    /// Whether libavformat sees a part of the file only, so that what it reckons of the whole is wrong.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.view().is_some()
+    }
+
     /// Requests what a frame needs, of the track with this number.
     ///
     /// # Errors
@@ -238,6 +248,14 @@ impl Layout {
             Family::Matroska(planner) => planner.stream_start(stream),
             Family::Mp4(planner) => planner.view()?.start_of(track.cast_unsigned()),
             Family::Unknown => None,
+        }
+    }
+
+    /// Returns what the first packet of a stream begins with, if that was seen.
+    pub(crate) fn first_bytes(&self, stream: usize) -> Option<&[u8]> {
+        match &self.family {
+            Family::Matroska(planner) => planner.first_bytes(stream),
+            Family::Mp4(_) | Family::Unknown => None,
         }
     }
 

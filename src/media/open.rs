@@ -1,6 +1,6 @@
 //! Opening a container: what is read before the first picture.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -10,24 +10,30 @@ use std::sync::Arc;
 #[cfg(feature = "remote")]
 use crate::deadline::Deadline;
 use crate::frame_request::{CoverArt, FrameRequest};
+use crate::frame_time::FrameTime;
 use crate::limits::{Limit, Limits};
-use crate::media::container::analysis::prepare;
-use crate::media::container::describe::{describe_stream, encryptions};
+use crate::media::container::analysis::{self, prepare};
+use crate::media::container::chapters;
+use crate::media::container::describe::{Known, describe_stream, encryptions};
 use crate::media::container::encryption::Encryption;
 use crate::media::container::foreign;
 use crate::media::container::formats::{Handling, Opening, handling, refused};
 use crate::media::container::last_sound;
+use crate::media::container::pace::{FRAMES_IN_DEPTH, Pace, mode_of_packets};
 use crate::media::container::parameters::Allowance;
-use crate::media::container::{KeyframeInterval, read_starts, stream_start};
+use crate::media::container::undecoded;
+use crate::media::container::{KeyframeInterval, read_in_depth, read_starts, stream_start};
 use crate::media::error::Error;
 use crate::media::ffi::format::OpenError;
 use crate::media::ffi::packet::Packet;
+use crate::media::ffi::stream::{DispositionFlags, MediaType, Stream};
 use crate::media::info::{MediaInfo, StreamInfo, StreamKind};
 use crate::media::init::{ProcessOptions, init};
 use crate::media::input::{Container, Fault, Input};
 use crate::media::layout::{Layout, Wanted};
 use crate::media::options::{OpenOptions, Threads};
 use crate::media::search::Spent;
+use crate::media::side_data::SideData;
 use crate::media::timeline;
 use crate::media::units::Microseconds;
 #[cfg(feature = "remote")]
@@ -207,14 +213,20 @@ impl<'r> Media<'r> {
         }
         let handling = handling(&format_name).for_index(&container);
         // What analysing the streams reads is kept by libavformat, and comes first.
-        let analysis = prepare(&mut container, &opening)?;
+        let analysis = match options.analyse_streams {
+            true => Some(analysis::in_depth(&mut container, &opening)?),
+            false => prepare(&mut container, &opening)?,
+        };
         let pending =
             if analysis.is_some() { VecDeque::new() } else { read_starts(&mut container, &layout)? };
-        let mut media = Self::assemble(container, pending, layout, handling, options)?;
+        let (mut media, intervals) = Self::assemble(container, pending, layout, handling, options)?;
         media.planned = wanted;
         if let Some(keyframes) = analysis {
             media.keyframes = keyframes;
             media.pending = last_sound::add(&mut media.container, &mut media.info, &mut media.duration)?;
+        }
+        if options.analyse_streams {
+            media.read_packets()?;
         }
         if media.info.streams.len() > usize::try_from(limits.max_streams).unwrap_or(usize::MAX) {
             return Err(Error::LimitExceeded {
@@ -223,6 +235,7 @@ impl<'r> Media<'r> {
             });
         }
         media.info.video_stream = media.video_streams(CoverArt::Fallback).first().copied();
+        media.info.has_default_time = media.has_default_time(&intervals);
         media.container.input_mut().end();
         Ok(media)
     }
@@ -233,42 +246,66 @@ impl<'r> Media<'r> {
         layout: Layout,
         handling: Handling,
         options: &OpenOptions,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Vec<Option<i64>>), Error> {
         let encryptions = encryptions(&container, &layout.protected_entries());
         let mut allowance = Allowance::new(options.limits.max_pixels);
-        let streams = container
+        let paces = paces(&container, &layout);
+        let mut streams = container
             .streams()
             .enumerate()
             .zip(&encryptions)
-            .map(|((index, stream), encryption)| {
+            .zip(&paces)
+            .map(|(((index, stream), encryption), pace)| {
                 // Opening a decoder takes its time, and libav asks nobody meanwhile.
                 if let Some(stop) = container.input().work().expired() {
                     return Err(Fault::Stopped(stop).into());
                 }
                 let start = stream_start(index, stream, &layout, &pending);
                 // Where only a part of the fragments was shown to libavformat, we know more than it does.
-                let duration = layout.track_end(stream.id()).or_else(|| stream.duration_ts());
-                Ok(describe_stream(index, stream, (start, duration), encryption, &mut allowance))
+                let duration = layout.track_end(stream.id()).or_else(|| stream.stated_duration_ts());
+                let picture = container.attached_picture(index).ok().flatten();
+                let first = pending.iter().find(|packet| packet.stream_index() == Some(index));
+                let packet = picture.as_ref().or(first).map(Packet::bytes);
+                let head = packet.or_else(|| layout.first_bytes(index)).unwrap_or_default();
+                let known = Known { start, duration, encryption, head, pace };
+                Ok(describe_stream(index, stream, known, &mut allowance))
             })
             .collect::<Result<Vec<StreamInfo>, Error>>()?;
+        if let Some(stream) = layout.keys_behind().and_then(|index| streams.get_mut(index))
+            && !stream.side_data.contains(&SideData::keys())
+        {
+            stream.side_data.push(SideData::keys());
+        }
         let (combined_start, combined_duration) = timeline::of_streams(&streams);
         let start = container.start_time().map(Microseconds::new).or(combined_start);
-        let duration = container.duration().map(Microseconds::new).or(combined_duration);
+        // After the analysis, a start that libavformat does not tell is one that no packet has.
+        let has_no_packets =
+            options.analyse_streams && container.start_time().is_none() && !layout.is_partial();
+        let told_start = start.filter(|_| !has_no_packets);
+        let told_duration = container.duration().map(Microseconds::new);
+        // Of a part of the fragments, libavformat reckons the length of that part.
+        let (duration, bit_rate) = match layout.is_partial() {
+            true => (combined_duration.or(told_duration), None),
+            false => (told_duration.or(combined_duration), container.bit_rate()),
+        };
         let size = container.input().size();
         let info = MediaInfo {
             format_name: container.format_name(),
             format_long_name: container.format_long_name(),
             duration_seconds: duration.map(Microseconds::seconds),
-            start_seconds: start.map(Microseconds::seconds),
-            bit_rate: container.bit_rate().or_else(|| timeline::average_bit_rate(size, duration?)),
+            start_seconds: told_start.map(Microseconds::seconds),
+            bit_rate: bit_rate.or_else(|| timeline::average_bit_rate(size, duration?)),
             size_bytes: Some(size),
             probe_score: container.probe_score(),
             tags: container.tags(),
             streams,
+            chapters: chapters::describe(container.chapters(), start, duration),
+            has_default_time: None,
             video_stream: None,
             mp4: layout.mp4(),
         };
-        Ok(Self {
+        let intervals = paces.iter().map(|pace| pace.last_interval).collect();
+        let media = Self {
             container,
             info,
             start: start.unwrap_or_default(),
@@ -283,7 +320,56 @@ impl<'r> Media<'r> {
             limits: options.limits,
             spent: Spent::default(),
             threads: options.threads,
-        })
+        };
+        Ok((media, intervals))
+    }
+
+    /// Reads packets on until they show how the frames of each video follow each other, and what no decoder of ours tells of sound and
+    /// subtitles. Keeps them to be decoded.
+    fn read_packets(&mut self) -> Result<(), Error> {
+        let is_untold = |stream: &&mut StreamInfo| is_moving(stream) && stream.frame_rate_mode.is_none();
+        // How many packets of each stream are to be read still.
+        let mut missing: BTreeMap<usize, usize> = BTreeMap::new();
+        for stream in &mut self.info.streams {
+            let index = stream.index;
+            if is_untold(&stream) {
+                missing.insert(index, FRAMES_IN_DEPTH);
+            } else if undecoded::is_wanted(stream) {
+                missing.insert(index, 1);
+            }
+        }
+        let count = |missing: &mut BTreeMap<usize, usize>, packet: &Packet| {
+            let left = packet.stream_index().and_then(|index| missing.get_mut(&index));
+            left.into_iter().for_each(|left| *left = left.saturating_sub(1));
+            missing.retain(|_, left| *left > 0);
+        };
+        self.pending.iter().for_each(|packet| count(&mut missing, packet));
+        let more = read_in_depth(&mut self.container, |_, packets| {
+            packets.back().into_iter().for_each(|packet| count(&mut missing, packet));
+            !missing.is_empty()
+        })?;
+        self.pending.extend(more);
+        // Nothing bounds the packets but the end of a short file.
+        let is_end = |index: usize| missing.contains_key(&index) && self.pending.len() < FRAMES_IN_DEPTH;
+        for stream in self.info.streams.iter_mut().filter(is_untold) {
+            let index = stream.index;
+            stream.frame_rate_mode = mode_of_packets(self.pending.iter(), index, is_end(index));
+        }
+        for packet in &self.pending {
+            let stream = packet.stream_index().and_then(|index| self.info.streams.get_mut(index));
+            stream.into_iter().for_each(|stream| undecoded::add(stream, packet.bytes()));
+        }
+        Ok(())
+    }
+
+    /// Whether the video has a frame at the default time. `intervals` are the lengths of the last frames, where they are known.
+    fn has_default_time(&self, intervals: &[Option<i64>]) -> Option<bool> {
+        let index = self.info.video_stream?;
+        let stream = self.info.streams.get(index).filter(|stream| is_moving(stream))?;
+        let at = Microseconds::from(FrameTime::default().from_start(None)?);
+        let interval = intervals.get(index).copied().flatten();
+        let by_stream = timeline::reaches(stream, (self.start, at), interval);
+        by_stream.or_else(|| self.duration.map(|duration| duration > at))
     }
 
     /// Runs a call. A panic in it, a mistake of ours, ends this call and all later ones: it may have left anything half done.
@@ -358,6 +444,29 @@ impl<'r> Media<'r> {
             self.info.streams.iter().map(|stream| stream.kind.as_str().unwrap_or("unknown")).collect();
         Error::NoVideo { found: if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") } }
     }
+}
+
+/// Whether a stream is a video, and not a cover picture.
+fn is_moving(stream: &StreamInfo) -> bool {
+    stream.kind == StreamKind::Video && !stream.disposition.attached_pic
+}
+
+/// What indexes and headers tell of the pace of each stream.
+fn paces(container: &Container<'_>, layout: &Layout) -> Vec<Pace> {
+    let format_name = container.format_name();
+    let (is_mov, is_avi) = (format_name.starts_with("mov"), format_name == "avi");
+    let is_whole = is_avi || layout.mp4().is_some_and(|mp4| !mp4.fragmented);
+    let pace = |(index, stream): (usize, Stream<'_>)| {
+        let is_cover = stream.disposition().contains(DispositionFlags::ATTACHED_PIC);
+        if stream.kind() != MediaType::Video || is_cover {
+            Pace::default()
+        } else if is_mov || is_avi {
+            Pace::of_index(container, index, is_whole)
+        } else {
+            Pace::of_headers(stream)
+        }
+    };
+    container.streams().enumerate().map(pace).collect()
 }
 
 #[cfg(feature = "remote")]

@@ -73,6 +73,8 @@ pub struct OpenOptions {
     /// The frame that will be requested. What it needs is read while the file is being opened, as soon as it is known. Without it,
     /// opening a file reads what information needs, and no sample.
     pub frame: Option<FrameRequest>,
+    /// Whether packets are read too, up to 5 MB of them, to learn what headers do not contain: as ffprobe does.
+    pub analyse_streams: bool,
     /// Tells the frame in place of `frame` when the first reply has come: which one may stand in it.
     #[cfg(feature = "job")]
     pub(crate) frame_later: Option<FrameLater>,
@@ -124,6 +126,15 @@ impl OpenOptions {
         tell: impl Fn() -> FrameRequest + Send + Sync + 'static,
     ) -> Self {
         self.frame_later = Some(FrameLater(Arc::new(tell)));
+        self
+    }
+
+    /// With the analysis of streams, or without. By default a file is opened by its headers alone where they suffice. With the
+    /// analysis, [`MediaInfo`](crate::MediaInfo) has what ffprobe reports (frame rates, pixel formats and profiles that only packets
+    /// show) for up to 5 MB of packets more, and for decoding some of them.
+    #[must_use]
+    pub const fn with_stream_analysis(mut self, analyse: bool) -> Self {
+        self.analyse_streams = analyse;
         self
     }
 

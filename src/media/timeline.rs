@@ -2,7 +2,7 @@
 //! are bare numbers still.
 
 use crate::media::info::{Ratio, StreamInfo, StreamKind};
-use crate::media::units::{Microseconds, Ticks, TimeBase};
+use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
 
 /// A positive length in seconds in whole ticks of `time_base`, rounded down.
 pub(super) fn whole_ticks(length: Ratio, time_base: Ratio) -> Option<i64> {
@@ -20,6 +20,37 @@ pub(super) fn average_bit_rate(size: u64, duration: Microseconds) -> Option<u64>
 /// `ticks` of `time_base` in seconds.
 pub(super) fn to_seconds(ticks: i64, time_base: Ratio) -> Option<f64> {
     Some(TimeBase::try_from(time_base).ok()?.seconds(Ticks::new(ticks)))
+}
+
+/// Ticks of one time base in ticks of another, rounded to the nearest, halves away from zero.
+pub(super) fn rescale(ticks: i64, from: Ratio, to: Ratio) -> Option<i64> {
+    let (from, to) = (from.positive()?, to.positive()?);
+    // Below 2^63 * 2^31 * 2^31.
+    let numerator = i128::from(ticks) * i128::from(from.num) * i128::from(to.den);
+    let denominator = i128::from(from.den) * i128::from(to.num);
+    let half = denominator / 2;
+    let rounded = if numerator >= 0 { numerator + half } else { numerator - half } / denominator;
+    i64::try_from(rounded).ok()
+}
+
+/// Whether a stream has a frame that is presented at or after `at`, by its length. `start` is that of the presentation,
+/// `last_interval` the length of the last frame in ticks where it is known. `None` where the length is not known.
+pub(super) fn reaches(
+    stream: &StreamInfo,
+    (start, at): (Microseconds, Microseconds),
+    last_interval: Option<i64>,
+) -> Option<bool> {
+    let base = TimeBase::try_from(stream.time_base).ok()?;
+    let goal = base.pts(start.saturating_add(at))?;
+    let own_start = stream.start_pts.or_else(|| base.pts(start).map(Pts::get))?;
+    let end = own_start.saturating_add(stream.duration_ts?);
+    let rate = stream.average_frame_rate.positive();
+    let frame = last_interval.or_else(|| {
+        let rate = rate?;
+        whole_ticks(Ratio { num: rate.den, den: rate.num }, stream.time_base)
+    });
+    // A tick for what rounding took.
+    Some(end.saturating_sub(frame.unwrap_or(0)).saturating_add(1) > goal.get())
 }
 
 /// What a stream tells of its place in time.

@@ -1,7 +1,10 @@
 //! The streams of a container as [`MediaInfo`](crate::MediaInfo) reports them.
 
+use crate::media::container::aac;
 use crate::media::container::encryption::{Encryption, ProtectedEntry, Signs};
-use crate::media::container::parameters::{Allowance, Configuration};
+use crate::media::container::pace::Pace;
+use crate::media::container::parameters::{Allowance, Configuration, UNKNOWN};
+use crate::media::container::side_data;
 use crate::media::ffi::stream::Stream;
 use crate::media::frame::colour;
 use crate::media::info::{Ratio, StreamInfo, StreamKind, VideoInfo};
@@ -32,25 +35,43 @@ pub(in crate::media) fn encryptions(
     container.streams().map(of).collect()
 }
 
+/// What is known of a stream beside what libavformat has.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::media) struct Known<'k> {
+    /// First presentation time, and length, in ticks.
+    pub(in crate::media) start: Option<i64>,
+    pub(in crate::media) duration: Option<i64>,
+    pub(in crate::media) encryption: &'k Encryption,
+    /// What the first picture or sound begins with, as far as it was read: nothing where it was not.
+    pub(in crate::media) head: &'k [u8],
+    pub(in crate::media) pace: &'k Pace,
+}
+
 pub(in crate::media) fn describe_stream(
     index: usize,
     stream: Stream<'_>,
-    (start, duration_ts): (Option<i64>, Option<i64>),
-    encryption: &Encryption,
+    known: Known<'_>,
     allowance: &mut Allowance,
 ) -> StreamInfo {
+    let Known { start, duration: duration_ts, encryption, head, pace } = known;
     let time_base = Ratio::from(stream.time_base());
     let kind = StreamKind::from(stream.kind());
-    let configuration = (kind == StreamKind::Video).then(|| Configuration::of(stream, index, allowance));
-    let profile =
-        configuration.as_ref().map_or_else(|| stream.profile(), |configuration| configuration.profile);
+    // Nothing is read of ciphertext.
+    let head = if encryption.scheme().is_some() { &[][..] } else { head };
+    let configuration =
+        (kind == StreamKind::Video).then(|| Configuration::of(stream, index, head, allowance));
+    let profile = match &configuration {
+        Some(configuration) => configuration.profile,
+        None => sound_profile(stream),
+    };
+    let real_frame_rate = Ratio::from(stream.real_frame_rate());
     StreamInfo {
         index,
         id: Some(stream.id()).filter(|&id| id != 0),
         kind,
         codec_name: stream.codec_name().map(str::to_owned),
         codec_long_name: stream.codec_long_name().map(str::to_owned),
-        profile: stream.profile_name(profile).map(str::to_owned),
+        profile: profile_name(stream, profile),
         codec_tag_string: tag_string(stream.codec_tag()),
         codec_tag: stream.codec_tag(),
         decodable: kind == StreamKind::Video && stream.is_decodable(),
@@ -62,13 +83,34 @@ pub(in crate::media) fn describe_stream(
         duration_seconds: duration_ts.and_then(|ticks| timeline::to_seconds(ticks, time_base)),
         bit_rate: stream.bit_rate(),
         frame_count: stream.frame_count(),
-        real_frame_rate: stream.real_frame_rate().into(),
+        real_frame_rate: real_frame_rate.positive().or(pace.real_frame_rate).unwrap_or(real_frame_rate),
         average_frame_rate: stream.average_frame_rate().into(),
+        frame_rate_mode: pace.mode,
+        keyframes: pace.keyframes,
         disposition: stream.disposition().into(),
         tags: stream.tags(),
+        side_data: stream
+            .all_side_data()
+            .into_iter()
+            .map(|(name, data)| side_data::read(name, data))
+            .collect(),
+        subtitle_size: None,
         video: configuration.map(|configuration| describe_video(stream, configuration)),
         audio: (kind == StreamKind::Audio).then(|| stream.audio().into()),
     }
+}
+
+/// libavcodec's number of a profile of sound. For AAC, libavformat leaves it to a decoder, and none is compiled in.
+fn sound_profile(stream: Stream<'_>) -> i32 {
+    let own = stream.profile();
+    let is_unknown_aac = own == UNKNOWN && stream.codec_name() == Some("aac");
+    is_unknown_aac.then(|| aac::profile(stream.extradata())).flatten().unwrap_or(own)
+}
+
+/// The profile as ffprobe writes it: a number where libavcodec has no name.
+fn profile_name(stream: Stream<'_>, profile: i32) -> Option<String> {
+    let name = stream.profile_name(profile).map(str::to_owned);
+    name.or_else(|| (profile != UNKNOWN).then(|| profile.to_string()))
 }
 
 pub(in crate::media) fn describe_video(stream: Stream<'_>, configuration: Configuration) -> VideoInfo {
@@ -79,24 +121,12 @@ pub(in crate::media) fn describe_video(stream: Stream<'_>, configuration: Config
         pixel_format: configuration.pixel_format,
         sample_aspect_ratio: configuration.sample_aspect_ratio.map(Ratio::reduced),
         orientation: matrix.map_or(Orientation::Upright, orientation),
-        display_rotation: matrix.map(display_rotation),
+        display_rotation: matrix.map(side_data::display_rotation),
         colour: colour::describe(configuration.colour, stream.dolby_vision_profile()),
         field_order: configuration.field_order.map(Into::into),
         level: Some(configuration.level).filter(|&level| level >= 0),
         has_b_frames: configuration.has_b_frames,
     }
-}
-
-/// As `av_display_rotation_get` (libavutil/display.c): the counter-clockwise turn, from the normalised first column.
-pub(in crate::media) fn display_rotation(matrix: [i32; 9]) -> f64 {
-    let number = |index: usize| f64::from(matrix[index]);
-    // Not `hypot`: it would need glibc 2.35 (see `vendor/libav/glibc_compat.h`), and these are far from overflow.
-    let length = |a: f64, b: f64| (a * a + b * b).sqrt();
-    let (scale_x, scale_y) = (length(number(0), number(3)), length(number(1), number(4)));
-    if scale_x == 0.0 || scale_y == 0.0 {
-        return 0.0;
-    }
-    -(number(1) / scale_y).atan2(number(0) / scale_x).to_degrees()
 }
 
 /// The tag's four characters, lowest byte first, those that are not letters, digits or in `.-_ ` as `[n]`, as

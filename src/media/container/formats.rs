@@ -15,7 +15,9 @@ const DEMUXERS: &CStr = c"mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mxf,
 const NO_PROTOCOL: &CStr = c"none";
 /// Bytes of packets that libavformat analyses, where the first packets of each stream do not tell enough: a fifth of its default.
 pub(super) const PROBE_BYTES: i64 = 1_000_000;
-/// Bytes of the file that this takes, requested at once.
+/// As many as libavformat analyses by default, and ffprobe.
+pub(super) const MAX_PROBE_BYTES: i64 = 5_000_000;
+/// Bytes of the file that [`PROBE_BYTES`] take, requested at once.
 pub(super) const PROBE_READ: u64 = 9 << 17;
 
 /// How a container is opened.

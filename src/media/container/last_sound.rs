@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::aac::{adts_header, sample_rate};
 use super::reading::read_ahead;
 use crate::media::bits::Bits;
 use crate::media::error::Error;
@@ -17,10 +18,6 @@ use crate::media::units::Microseconds;
 
 /// Samples of each channel in a frame of AAC (ISO/IEC 14496-3, 4.5.2.1).
 const FRAME_SAMPLES: i32 = 1024;
-/// Samples a second by `samplingFrequencyIndex` (ISO/IEC 14496-3, table 1.18). With spectral band replication the output has
-/// twice as many, and as many more in a frame.
-const SAMPLE_RATES: [i32; 13] =
-    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
 /// Adds the length of one frame to each stream of AAC for which libavformat did not know it, and with that to the `duration` of
 /// the whole. `container` is at its start, and its streams are analysed. Returns the packets that were read.
@@ -39,7 +36,7 @@ pub(in crate::media) fn add(
             packets.back().and_then(|packet| Some((packet, packet.stream_index()?)))
         {
             wanted.retain(|&other| other != index || !lengthen(info, index, packet.bytes()));
-            tell_profile(container, info, index, packet.bytes());
+            add_header(container, info, index, packet.bytes());
         }
         !wanted.is_empty()
     })?;
@@ -73,7 +70,7 @@ fn lengthen(info: &mut MediaInfo, index: usize, packet: &[u8]) -> bool {
     let Some(stream) = info.streams.get_mut(index) else { return false };
     let rate = match stream.codec_name.as_deref() {
         Some("aac_latm") => latm_sample_rate(packet),
-        _ => adts_header(packet).and_then(|(_, rate)| rate),
+        _ => adts_header(packet).and_then(|header| header.sample_rate),
     };
     // libavformat rounds it down (libavformat/demux.c, estimate_timings_from_pts).
     let frame = rate
@@ -85,27 +82,25 @@ fn lengthen(info: &mut MediaInfo, index: usize, packet: &[u8]) -> bool {
     true
 }
 
-/// Names the profile of a stream of AAC, as libavformat does, which may have read too few packets for it.
-fn tell_profile(container: &Container<'_>, info: &mut MediaInfo, index: usize, packet: &[u8]) {
+/// Adds what libavformat learns from a decoder of AAC, or by its parser from more packets than were read.
+fn add_header(container: &Container<'_>, info: &mut MediaInfo, index: usize, packet: &[u8]) {
     let Some(stream) = info.streams.get_mut(index) else { return };
-    if stream.profile.is_none() && stream.codec_name.as_deref() == Some("aac") {
-        let name =
-            adts_header(packet).and_then(|(profile, _)| container.stream(index)?.profile_name(profile));
+    if stream.codec_name.as_deref() != Some("aac") {
+        return;
+    }
+    let Some(header) = adts_header(packet) else { return };
+    if stream.profile.is_none() {
+        let name = container.stream(index).and_then(|stream| stream.profile_name(header.profile));
         stream.profile = name.map(str::to_owned);
     }
-}
-
-/// Reads profile and samples a second from the header of an ADTS frame (ISO/IEC 14496-3, 1.A.2.2.1). libavcodec's numbers of the
-/// profiles are those of the header (libavcodec/defs.h, `AV_PROFILE_AAC_MAIN` and those behind it).
-fn adts_header(packet: &[u8]) -> Option<(i32, Option<i32>)> {
-    let mut bits = Bits::new(packet);
-    let has_syncword = bits.take(12)? == 0xfff;
-    let _version = bits.flag()?;
-    let layer = bits.take(2)?;
-    let _protection_absent = bits.flag()?;
-    let profile = bits.number(2)?;
-    let rate = sample_rate(bits.take(4)?);
-    (has_syncword && layer == 0).then_some((profile, rate))
+    if let Some(audio) = &mut stream.audio {
+        audio.sample_rate =
+            audio.sample_rate.or(header.sample_rate.and_then(|rate| u32::try_from(rate).ok()));
+        if audio.channels.is_none() {
+            audio.channels = header.channels;
+            audio.channel_layout = header.channel_layout().map(str::to_owned);
+        }
+    }
 }
 
 /// Reads the configuration in an element of LOAS (ISO/IEC 14496-3, 1.7.2 and 1.7.3). Not every element has one.
@@ -151,30 +146,12 @@ fn skip_latm_value(bits: &mut Bits<'_>) -> Option<()> {
     Some(())
 }
 
-fn sample_rate(index: u32) -> Option<i32> {
-    SAMPLE_RATES.get(usize::try_from(index).ok()?).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn headers_of_adts() {
-        // AAC-LC at 44.1 kHz, stereo.
-        assert_eq!(adts_header(&[0xff, 0xf1, 0x50, 0x80]), Some((1, Some(44_100))));
-        assert_eq!(adts_header(&[0xff, 0xf9, 0x5c, 0x40]), Some((1, Some(22_050))));
-        assert_eq!(adts_header(&[0xff, 0xf9, 0x10]), Some((0, Some(44_100))));
-        // A reserved frequency.
-        assert_eq!(adts_header(&[0xff, 0xf1, 0x74, 0x80]), Some((1, None)));
-        // Another layer, no syncword, too few bytes.
-        for packet in [&[0xff, 0xf3, 0x50, 0x80][..], &[0xfe, 0xf1, 0x50], &[0xff, 0xf1]] {
-            assert_eq!(adts_header(packet), None, "{packet:x?}");
-        }
-    }
 
     /// LOAS in front of these bits.
     fn loas(text: &str) -> Vec<u8> {
@@ -207,7 +184,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_header(bytes in vec(any::<u8>(), 0..32)) {
-            let _headers = (adts_header(&bytes), latm_sample_rate(&bytes));
+            let _rate = latm_sample_rate(&bytes);
         }
     }
 }

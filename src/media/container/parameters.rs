@@ -2,6 +2,7 @@
 //! configuration record adds to it. `avformat_find_stream_info` would decode samples for the same.
 
 use crate::media::container::h264_sps::Sps;
+use crate::media::container::picture_headers::PictureHeader;
 use crate::media::ffi::codec::{Decoder, DecoderOptions};
 use crate::media::ffi::frame::ColourCodes;
 use crate::media::ffi::stream::Stream;
@@ -16,7 +17,7 @@ const MAX_PICTURES: u64 = 2;
 /// parameter sets, each of which a decoder keeps.
 const MAX_RECORD_BYTES: usize = 256 << 10;
 /// `AV_PROFILE_UNKNOWN` and `AV_LEVEL_UNKNOWN` (libavcodec/defs.h).
-const UNKNOWN: i32 = -99;
+pub(super) const UNKNOWN: i32 = -99;
 
 /// What pictures of a stream are like.
 pub(in crate::media) struct Configuration {
@@ -58,10 +59,21 @@ impl Allowance {
 }
 
 impl Configuration {
-    /// Of a stream of video, the `index`th stream of its file.
-    pub(in crate::media) fn of(stream: Stream<'_>, index: usize, allowance: &mut Allowance) -> Self {
+    /// Of a stream of video, the `index`th stream of its file, whose first picture begins with `head`, as far as it was read.
+    pub(in crate::media) fn of(
+        stream: Stream<'_>,
+        index: usize,
+        head: &[u8],
+        allowance: &mut Allowance,
+    ) -> Self {
         let mut configuration = Self::of_container(stream);
-        if configuration.pixel_format.is_none() && index < MAX_STREAMS && allowance.take(stream) {
+        if configuration.pixel_format.is_some() {
+            return configuration;
+        }
+        let codec = stream.codec_name().unwrap_or_default();
+        if let Some(header) = PictureHeader::read(codec, stream.codec_tag(), head) {
+            configuration.add_header(header);
+        } else if index < MAX_STREAMS && allowance.take(stream) {
             if stream.codec_name() == Some("h264") {
                 if let Some(sps) = Sps::find(stream.extradata()) {
                     configuration.add_sps(&sps);
@@ -85,6 +97,15 @@ impl Configuration {
             sample_aspect_ratio: stream.sample_aspect_ratio().map(Ratio::from),
             field_order: stream.field_order(),
             has_b_frames: stream.has_b_frames(),
+        }
+    }
+
+    fn add_header(&mut self, header: PictureHeader) {
+        self.pixel_format = header.pixel_format;
+        self.add_profile(header.profile.unwrap_or(UNKNOWN), UNKNOWN);
+        self.add_colour(header.colour);
+        if header.is_progressive {
+            self.field_order = self.field_order.or(Some("progressive"));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::formats::MAX_PROBE_BYTES;
 use crate::media::error::Error;
 use crate::media::ffi::AvError;
 use crate::media::ffi::packet::Packet;
@@ -12,6 +13,8 @@ use crate::media::layout::Layout;
 /// Packets, and bytes of packets, that are read at most to learn what headers do not tell.
 const MAX_PACKETS: usize = 100;
 const MAX_BYTES: u64 = 2 << 20;
+/// Packets that are read at most for what only packets tell.
+const MAX_PACKETS_IN_DEPTH: usize = 2000;
 
 /// Reads the next packet; `Ok(None)` at the end of the file. What libav reports as an error is the inner result.
 ///
@@ -33,11 +36,30 @@ pub(in crate::media) fn next_packet(
 /// The source's own.
 pub(super) fn read_ahead(
     container: &mut Container<'_>,
+    wants_more: impl FnMut(&Container<'_>, &VecDeque<Packet>) -> bool,
+) -> Result<VecDeque<Packet>, Error> {
+    read_within(container, (MAX_PACKETS, MAX_BYTES), wants_more)
+}
+
+/// As [`read_ahead`], but as many packets and bytes as libavformat analyses.
+///
+/// # Errors
+/// The source's own.
+pub(in crate::media) fn read_in_depth(
+    container: &mut Container<'_>,
+    wants_more: impl FnMut(&Container<'_>, &VecDeque<Packet>) -> bool,
+) -> Result<VecDeque<Packet>, Error> {
+    read_within(container, (MAX_PACKETS_IN_DEPTH, MAX_PROBE_BYTES.unsigned_abs()), wants_more)
+}
+
+fn read_within(
+    container: &mut Container<'_>,
+    (max_packets, max_bytes): (usize, u64),
     mut wants_more: impl FnMut(&Container<'_>, &VecDeque<Packet>) -> bool,
 ) -> Result<VecDeque<Packet>, Error> {
     let mut packets = VecDeque::new();
     let mut bytes = 0_u64;
-    while wants_more(container, &packets) && packets.len() < MAX_PACKETS && bytes < MAX_BYTES {
+    while wants_more(container, &packets) && packets.len() < max_packets && bytes < max_bytes {
         // An end or an error here is met again, and dealt with, when packets are read to be decoded.
         let Ok(Some(packet)) = next_packet(container)? else { break };
         bytes = bytes.saturating_add(packet.size());

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 
-use super::formats::{Opening, PROBE_BYTES, PROBE_READ, analyse_streams, find_stream_info};
+use super::formats::{MAX_PROBE_BYTES, Opening, PROBE_BYTES, PROBE_READ, analyse_streams, find_stream_info};
 use super::interval::{KeyframeInterval, frames_between_keyframes};
 use super::reading::next_packet;
 use crate::media::error::Error;
@@ -35,11 +35,16 @@ const USUAL_INTERVALS: u32 = 20;
 const MIN_INTERVALS: u32 = 4;
 /// The place in the file from which on they would not, by what reading is ahead of the packets that it returns.
 const LARGE_START: u64 = 350_000;
-/// Bytes of packets in which the first packet of a stream is sought, and seconds of each stream: libavformat's defaults.
-const MAX_PROBE_BYTES: i64 = 5_000_000;
+/// Seconds of each stream in which its first packet is sought: libavformat's default. [`MAX_PROBE_BYTES`] bounds the bytes.
 const MAX_LENGTH: Microseconds = Microseconds::new(7_000_000);
 /// Frames that are presented this long after their decoding time are expected in any video: five frames of 25 a second.
 const MIN_DELAY: Microseconds = Microseconds::new(200_000);
+
+/// libavformat would collect a megabyte of packets to find out whether sound that is declared as AAC is AAC: the demuxers that
+/// could tell are not compiled in.
+pub(super) fn impatient(opening: &Opening) -> Opening {
+    opening.with(c"max_probe_packets", c"1")
+}
 
 /// Analyses the streams of a transport stream that was just opened. Returns where the keyframes of each are expected.
 ///
@@ -49,9 +54,7 @@ pub(super) fn analyse(
     container: &mut Container<'_>,
     opening: &Opening,
 ) -> Result<Vec<Option<KeyframeInterval>>, Error> {
-    // libavformat would collect a megabyte of packets to find out whether sound that is declared as AAC is AAC: the demuxers that
-    // could tell are not compiled in.
-    let impatient = opening.with(c"max_probe_packets", c"1");
+    let impatient = impatient(opening);
     impatient.reopen(container)?;
     container.input_mut().prefetch(&[ByteRange::new(0, START_READ)]);
     container.input_mut().prefetch_when_reached(ByteRange::new(START_READ, PROBE_READ));

@@ -320,6 +320,27 @@ impl<S> Container<S> {
         name.and_then(|name| unsafe { owned_string(name) }).unwrap_or_default()
     }
 
+    /// The chapters, in the order of the container.
+    pub(crate) fn chapters(&self) -> Vec<Chapter> {
+        let (list, count) = (field!(self.view(), chapters), field!(self.view(), nb_chapters));
+        // SAFETY: libavformat keeps that many pointers in the list, and changes it in calls that take `&mut self`.
+        let list = unsafe { pointers(list, count) };
+        let chapter = |&chapter: &*mut ffi::AVChapter| {
+            // SAFETY: a chapter of this container's, initialised by libavformat.
+            let chapter = unsafe { Ref::new(chapter) }?;
+            let dictionary = field!(chapter, metadata);
+            Some(Chapter {
+                id: field!(chapter, id),
+                time_base: field!(chapter, time_base).into(),
+                start: field!(chapter, start),
+                end: timestamp(field!(chapter, end)),
+                // SAFETY: the chapter's dictionary, which lives as long as the container.
+                tags: unsafe { tags(dictionary) },
+            })
+        };
+        list.iter().filter_map(chapter).collect()
+    }
+
     /// Metadata of the container.
     pub(crate) fn tags(&self) -> BTreeMap<String, String> {
         let dictionary = field!(self.view(), metadata);
@@ -338,6 +359,21 @@ const unsafe fn pointers<'a, T>(list: *mut *mut T, count: u32) -> &'a [*mut T] {
     }
     // SAFETY: by the caller's word.
     unsafe { slice::from_raw_parts(list, count as usize) }
+}
+
+/// A chapter, as the container has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chapter {
+    /// The container's number for the chapter.
+    pub(crate) id: i64,
+    /// Seconds of one tick.
+    pub(crate) time_base: Rational,
+    /// In ticks.
+    pub(crate) start: i64,
+    /// In ticks; `None` where the container does not tell it.
+    pub(crate) end: Option<i64>,
+    /// Metadata.
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 /// Which packet a time stands for.

@@ -508,7 +508,7 @@ pub(crate) struct Edges {
 }
 
 /// Nine 32-bit numbers (libavutil/display.h).
-pub(super) fn parse_display_matrix(bytes: &[u8]) -> Option<[i32; 9]> {
+pub(crate) fn parse_display_matrix(bytes: &[u8]) -> Option<[i32; 9]> {
     let mut matrix = [0; 9];
     let numbers = bytes.get(..36)?.chunks_exact(4);
     for (slot, number) in matrix.iter_mut().zip(numbers) {

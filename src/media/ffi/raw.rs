@@ -65,4 +65,6 @@ unsafe extern "C" {
     pub(super) fn avcodec_descriptor_get(id: c_uint) -> *const ffi::AVCodecDescriptor;
     pub(super) fn avcodec_profile_name(id: c_uint, profile: c_int) -> *const c_char;
     pub(super) fn av_parser_init(id: c_uint) -> *mut ffi::AVCodecParserContext;
+    // libavcodec/packet.h
+    pub(super) fn av_packet_side_data_name(kind: c_uint) -> *const c_char;
 }

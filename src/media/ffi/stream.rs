@@ -247,9 +247,14 @@ impl<'c> Stream<'c> {
         timestamp(field!(entry, timestamp)).map(|ticks| ticks.max(0))
     }
 
+    /// Length in ticks; zero, too, where the container says so.
+    pub(crate) fn stated_duration_ts(self) -> Option<i64> {
+        timestamp(field!(self.stream, duration)).filter(|&ticks| ticks >= 0)
+    }
+
     /// Length in ticks.
     pub(crate) fn duration_ts(self) -> Option<i64> {
-        timestamp(field!(self.stream, duration)).filter(|&ticks| ticks > 0)
+        self.stated_duration_ts().filter(|&ticks| ticks > 0)
     }
 
     /// Bits a second.
@@ -395,6 +400,34 @@ impl<'c> Stream<'c> {
         }
         // SAFETY: libavformat allocated `size` bytes there, which live as long as the stream.
         Some(unsafe { slice::from_raw_parts(bytes, size) })
+    }
+
+    /// All side data, in the order in which libavformat found them: the name of their kind, and their bytes.
+    pub(crate) fn all_side_data(self) -> Vec<(&'static str, &'c [u8])> {
+        #[cfg(ffmpeg_6_1)]
+        let (list, count) =
+            (field!(self.parameters, coded_side_data), field!(self.parameters, nb_coded_side_data));
+        #[cfg(not(ffmpeg_6_1))]
+        let (list, count) = (field!(self.stream, side_data), field!(self.stream, nb_side_data));
+        let count = if list.is_null() { 0 } else { usize::try_from(count).unwrap_or(0) };
+        let entry = |number: usize| {
+            // SAFETY: libavformat keeps `count` entries in the list, and `number` is below it.
+            let entry = unsafe { list.cast_const().add(number) };
+            // SAFETY: an entry of the list, initialised by libavformat; it lives as long as the stream.
+            let entry = unsafe { Ref::new(entry) }?;
+            let (bytes, size) = (field!(entry, data).cast_const(), field!(entry, size));
+            let kind = int_field!(entry, type_).cast_unsigned();
+            // SAFETY: takes any number, and answers null or a constant (libavcodec/packet.c).
+            let name = unsafe { raw::av_packet_side_data_name(kind) };
+            // SAFETY: as the call before answered.
+            let name = unsafe { static_string(name) }?;
+            if bytes.is_null() || size == 0 {
+                return Some((name, &[][..]));
+            }
+            // SAFETY: libavformat allocated `size` bytes there, which live as long as the stream.
+            Some((name, unsafe { slice::from_raw_parts(bytes, size) }))
+        };
+        (0..count).filter_map(entry).collect()
     }
 
     /// The container's display matrix, nine numbers in row order (libavutil/display.h).

@@ -190,6 +190,11 @@ impl Matroska {
     pub(super) fn stream_start(&self, stream: usize) -> Option<i64> {
         self.head.as_ref()?.tracks.get(stream)?.start
     }
+
+    /// Returns what the first block of a stream begins with, if it was seen.
+    pub(super) fn first_bytes(&self, stream: usize) -> Option<&[u8]> {
+        Some(&self.head.as_ref()?.tracks.get(stream)?.first_content)
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! The metadata of Matroska that libavformat is shown: tags, up to a number, and no chapters. It compares each tag with all before, and
+//! The metadata of Matroska that libavformat is shown: tags and chapters, up to a number. It compares each tag with all before, and
 //! converts the names of all whenever some were added, so that the time for tags grows with the cube of their number.
 
 use std::collections::BTreeMap;
 
-use super::ebml::{Element, elements, number_of, placed_elements};
+use super::ebml::{Element, big_endian, elements, number_of, placed_elements};
 use super::planner::Pause;
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
@@ -13,10 +13,16 @@ pub(super) const TAGS: u32 = 0x1254_c367;
 const TAG: u32 = 0x7373;
 const TARGETS: u32 = 0x63c0;
 const TAG_TRACK: u32 = 0x63c5;
+const TAG_CHAPTER: u32 = 0x63c4;
 const SIMPLE_TAG: u32 = 0x67c8;
 
-/// The longest list of tags that is looked into. A longer one is hidden: films have some kilobytes.
-const MAX_TAG_BYTES: u64 = 1 << 20;
+const EDITION_ENTRY: u32 = 0x45b9;
+const CHAPTER_ATOM: u32 = 0xb6;
+
+/// The longest list of tags or chapters that is looked into. A longer one is hidden: films have some kilobytes.
+const MAX_LIST_BYTES: u64 = 1 << 20;
+/// Chapters of all lists that are shown. libavformat compares the number of each with those before, and the target of each tag.
+const MAX_CHAPTERS: usize = 1024;
 /// Tags in tags are looked into up to here.
 const MAX_DEPTH: u32 = 8;
 /// Comparisons of two names that all tags together may cost. A film of a hundred tracks with ten tags each takes ten thousand.
@@ -24,12 +30,42 @@ const MAX_COMPARISONS: u64 = 2_000_000;
 /// The work of an element.
 const ELEMENT_WORK: u64 = 16;
 
+/// What tags belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Target {
+    /// A track, or 0 for all else.
+    Track(u64),
+    /// Chapters, of which several may have one number: libavformat copies each tag to all of them.
+    Chapter(u64),
+}
+
+impl Target {
+    fn of(tag: &[u8]) -> Self {
+        let targets = || elements(tag).filter(|(id, _)| *id == TARGETS);
+        // Of several numbers, libavformat takes the last one.
+        let chapters =
+            targets().flat_map(|(_, target)| elements(target)).filter(|(id, _)| *id == TAG_CHAPTER);
+        let chapter = chapters.last().and_then(|(_, number)| big_endian(number)).filter(|&number| number > 0);
+        let track = || targets().next().and_then(|(_, target)| number_of(target, TAG_TRACK)).unwrap_or(0);
+        chapter.map_or_else(|| Self::Track(track()), Self::Chapter)
+    }
+
+    /// Lists of tags to which each of its tags is added, at most.
+    const fn lists(self) -> u64 {
+        match self {
+            Self::Track(_) => 1,
+            Self::Chapter(_) => MAX_CHAPTERS as u64,
+        }
+    }
+}
+
 /// What of the metadata is hidden.
 #[derive(Debug, Default)]
 pub(super) struct Metadata {
-    /// Tags of each target: of a track by its number, and of all else together.
-    tags: BTreeMap<u64, u64>,
+    /// Tags of each target: of chapters and of a track by their number, and of all else together.
+    tags: BTreeMap<Target, u64>,
     comparisons: u64,
+    chapters: usize,
 }
 
 impl Metadata {
@@ -47,15 +83,31 @@ impl Metadata {
         let end = start.saturating_add(found.content).saturating_add(size).min(seen.size());
         let whole = vec![ByteRange::new(start, end)];
         match found.id {
-            // Nobody reports chapters.
-            CHAPTERS => Ok(whole),
-            TAGS if size > MAX_TAG_BYTES => Ok(whole),
+            TAGS | CHAPTERS if size > MAX_LIST_BYTES => Ok(whole),
+            CHAPTERS => {
+                let content = seen.bytes(start.saturating_add(found.content), size)?;
+                Ok(if self.takes_chapters(seen, content)? { Vec::new() } else { whole })
+            }
             TAGS => {
                 let content_start = start.saturating_add(found.content);
                 self.excess(seen, content_start, seen.bytes(content_start, size)?)
             }
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// Whether the chapters of a list are not too many.
+    fn takes_chapters(&mut self, seen: &Seen, content: &[u8]) -> Result<bool, Pause> {
+        let mut count = self.chapters;
+        for (_, edition) in elements(content).filter(|(id, _)| *id == EDITION_ENTRY) {
+            for (id, _) in elements(edition) {
+                seen.spend(ELEMENT_WORK)?;
+                count = count.saturating_add(usize::from(id == CHAPTER_ATOM));
+            }
+        }
+        let fits = count <= MAX_CHAPTERS;
+        self.chapters = if fits { count } else { self.chapters };
+        Ok(fits)
     }
 
     /// Returns the tags that are too many.
@@ -68,11 +120,11 @@ impl Metadata {
             }
             let mut added = 0;
             count_tags(seen, content, 0, &mut added)?;
-            let target = elements(content).find(|(id, _)| *id == TARGETS);
-            let track = target.and_then(|(_, target)| number_of(target, TAG_TRACK)).unwrap_or(0);
-            let tags = self.tags.entry(track).or_insert(0);
+            let target = Target::of(content);
+            let tags = self.tags.entry(target).or_insert(0);
             let all = tags.saturating_add(added);
-            let comparisons = self.comparisons.saturating_add(all.saturating_mul(all));
+            let more = all.saturating_mul(all).saturating_mul(target.lists());
+            let comparisons = self.comparisons.saturating_add(more);
             if comparisons <= MAX_COMPARISONS {
                 (*tags, self.comparisons) = (all, comparisons);
                 continue;
@@ -160,16 +212,58 @@ mod tests {
     }
 
     #[test]
-    fn chapters_and_lists_without_end_are_hidden() {
+    fn long_lists_are_hidden_and_lists_without_end_shown() {
         let seen = Seen::new(10_000_000);
         let hidden = |id, size| {
             Metadata::default()
                 .hidden(&seen, 100, &Element { id, content: 12, size })
                 .map(|parts| parts.len())
         };
-        assert_eq!(hidden(CHAPTERS, Some(5000)), Ok(1));
-        assert_eq!(hidden(TAGS, Some(MAX_TAG_BYTES + 1)), Ok(1));
+        for id in [CHAPTERS, TAGS] {
+            assert_eq!(hidden(id, Some(MAX_LIST_BYTES + 1)), Ok(1));
+            assert!(matches!(hidden(id, Some(50)), Err(Pause::Need { .. })));
+        }
         assert_eq!((hidden(CHAPTERS, None), hidden(0x1941_a469, Some(5))), (Ok(0), Ok(0)));
-        assert!(matches!(hidden(TAGS, Some(50)), Err(Pause::Need { .. })));
+    }
+
+    #[test]
+    fn tags_of_many_chapters_are_shown_and_many_tags_of_one_hidden() {
+        let tag = |chapter: u64| {
+            let target = element_of(TARGETS, &element_of(TAG_CHAPTER, &chapter.to_be_bytes()));
+            element_of(TAG, &[target, element_of(SIMPLE_TAG, b"")].concat())
+        };
+        let of_many: Vec<_> = (1..=1000).map(tag).collect();
+        assert_eq!(shown(&of_many), 1000);
+        // Sums of squares, times 1,024 lists.
+        let of_one: Vec<_> = (0..100).map(|_| tag(7)).collect();
+        assert_eq!(shown(&of_one), 17);
+    }
+
+    #[test]
+    fn lists_of_too_many_chapters_are_hidden() {
+        let list = |chapters: usize| {
+            let edition = element_of(EDITION_ENTRY, &element_of(CHAPTER_ATOM, b"").repeat(chapters));
+            element_of(CHAPTERS, &edition)
+        };
+        let hidden = |lists: &[usize]| {
+            let file: Vec<u8> = lists.iter().flat_map(|&chapters| list(chapters)).collect();
+            let mut seen = Seen::new(file.len() as u64);
+            seen.add(0, file.clone(), false);
+            let (mut metadata, mut at, mut hidden) = (Metadata::default(), 0, Vec::new());
+            while let Some(found) = element(&file, at) {
+                let start = at;
+                hidden.push(
+                    !metadata
+                        .hidden(&seen, start, &element(&file[usize::try_from(at).unwrap()..], 0).unwrap())
+                        .unwrap()
+                        .is_empty(),
+                );
+                at = found.end().unwrap();
+            }
+            hidden
+        };
+        assert_eq!(hidden(&[MAX_CHAPTERS]), [false]);
+        assert_eq!(hidden(&[MAX_CHAPTERS + 1, 3]), [true, false]);
+        assert_eq!(hidden(&[MAX_CHAPTERS - 1, 2, 1]), [false, true, false]);
     }
 }

@@ -122,6 +122,11 @@ impl Mp4 {
         tracks.map(|track| (track.id, track.protection)).collect()
     }
 
+    /// Returns the number of the track that a list of keys belongs to, as libavformat has it: the one in front of the list.
+    pub(super) fn keys_behind(&self) -> Option<usize> {
+        self.walk.movie.as_ref()?.keys_behind
+    }
+
     /// Returns what `MediaInfo` reports; `None` before the `moov` was found.
     pub(super) fn info(&self) -> Option<Mp4Layout> {
         let is_fragmented = self.walk.movie.as_ref().is_some_and(|movie| movie.is_fragmented);

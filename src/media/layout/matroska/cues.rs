@@ -147,12 +147,12 @@ impl Head {
                 continue;
             }
             let Some(end) = found.size.map(|size| content.saturating_add(size)) else { break };
-            let block = block_head(bytes, found).filter(|(number, _)| *number == track);
+            let block = block_head(bytes, found).filter(|(number, ..)| *number == track);
             // Where the cue does not lead to the block, its time does.
             let is_at = |relative: i16| {
                 cluster_time.is_none_or(|time: u64| time.saturating_add_signed(relative.into()) >= cue.time)
             };
-            if block.is_some_and(|(_, relative)| is_at(relative)) {
+            if block.is_some_and(|(_, relative, _)| is_at(relative)) {
                 return Ok(ByteRange::new(cue.cluster, end));
             }
             if found.id == TIMESTAMP {

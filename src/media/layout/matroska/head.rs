@@ -53,6 +53,8 @@ pub(super) struct Track {
     /// First presentation time in ticks, and bytes of the first block.
     pub(super) start: Option<i64>,
     pub(super) first_bytes: u64,
+    /// What the first block's frame begins with, as far as it was seen; empty where blocks have several frames.
+    pub(super) first_content: Vec<u8>,
 }
 
 /// The walk over the heads of the first blocks.
@@ -145,13 +147,14 @@ impl Head {
 
     /// Takes a track's first time from the head of a block.
     pub(super) fn note(&mut self, bytes: &[u8], found: Element) -> Option<()> {
-        let (number, relative) = block_head(bytes, found)?;
+        let (number, relative, content) = block_head(bytes, found)?;
         // The delay of an audio codec (`CodecDelay`) moves its blocks to the front, and what it makes the decoder leave out
         // moves the start back again.
         let time = i64::try_from(self.blocks.cluster_time?).ok()?.checked_add(relative.into())?;
         let track = self.tracks.iter_mut().find(|track| track.number == number)?;
         if track.start.is_none() {
             (track.start, track.first_bytes) = (Some(time), found.size.unwrap_or(0));
+            track.first_content = content.to_vec();
         }
         Some(())
     }
@@ -171,8 +174,10 @@ impl Head {
     }
 }
 
-/// Reads the head of a block (RFC 9559, 10.1), which an element holds: the track's number, and the time from the cluster's.
-pub(super) fn block_head(bytes: &[u8], mut found: Element) -> Option<(u64, i16)> {
+/// Reads the head of a block (RFC 9559, 10.1), which an element holds: the track's number, the time from the cluster's, and
+/// those bytes of its frame that are there, none of several frames.
+pub(super) fn block_head(bytes: &[u8], mut found: Element) -> Option<(u64, i16, &[u8])> {
+    const LACING: u8 = 0b110;
     if found.id == BLOCK_GROUP {
         found = element(bytes, found.content).filter(|block| block.id == BLOCK)?;
     }
@@ -180,7 +185,13 @@ pub(super) fn block_head(bytes: &[u8], mut found: Element) -> Option<(u64, i16)>
         .get(usize::try_from(found.content).ok()?..)
         .filter(|_| matches!(found.id, BLOCK | SIMPLE_BLOCK))?;
     let (number, length) = vint(block)?;
-    Some((number, i16::from_be_bytes(*block.get(length..)?.first_chunk()?)))
+    let behind = block.get(length..)?;
+    let relative = i16::from_be_bytes(*behind.first_chunk()?);
+    let content = match behind.get(2..) {
+        Some([flags, content @ ..]) if flags & LACING == 0 => content,
+        _ => &[],
+    };
+    Some((number, relative, content))
 }
 
 /// Reads a floating-point number of four or eight bytes (RFC 8794, 7.3).
@@ -230,7 +241,8 @@ fn tracks(seen: &Seen, content: &[u8]) -> Result<Vec<Track>, Pause> {
         let kind = kind.unwrap_or(0);
         if matches!(kind, TYPE_VIDEO | TYPE_AUDIO | TYPE_SUBTITLE | TYPE_METADATA) {
             let rank = rank(sides.0, sides.1, is_default.unwrap_or(1) == 1);
-            tracks.push(Track { number: number.unwrap_or(0), kind, rank, start: None, first_bytes: 0 });
+            let (number, first_content) = (number.unwrap_or(0), Vec::new());
+            tracks.push(Track { number, kind, rank, start: None, first_bytes: 0, first_content });
         }
     }
     Ok(tracks)

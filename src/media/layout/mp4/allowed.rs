@@ -85,8 +85,6 @@ pub(super) const fn is_read_in_vain(kind: [u8; 4]) -> bool {
         // Keys: which systems have them, and those of audio books. Which samples are in clear.
         b"pssh" | b"adrm" => true,
         _ if tells_samples_in_clear(kind) => true,
-        // Titles of chapters.
-        b"chpl" => true,
         // XMP; stereo and spherical views of pictures and sound.
         b"uuid" | b"st3d" | b"sv3d" | b"vexu" | b"hfov" | b"SA3D" | b"SAND" => true,
         // Padding, in which libavformat looks for the marks of single programs.

@@ -6,6 +6,8 @@ use crate::media::layout::gop::{MICROSECONDS, rescale};
 
 /// Tracks, at most. Files have a few; each costs memory that an empty box of eight bytes does not.
 const MAX_TRACKS: usize = 1024;
+/// Boxes in front of the last list of keys, at most.
+const MAX_BOXES: usize = 4096;
 
 /// What a `moov` contains.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub(super) struct Movie {
     pub(super) tracks: Vec<Track>,
     /// Whether movie fragments may follow (`mvex`).
     pub(super) is_fragmented: bool,
+    /// The number of the track in front of the last list of keys (`pssh`: ISO/IEC 23001-7, 8.1), counted from 0.
+    pub(super) keys_behind: Option<usize>,
     defaults: Vec<FragmentDefaults>,
 }
 
@@ -41,9 +45,14 @@ impl Movie {
             let (track_id, duration) = (field(4)?, field(12)?);
             Some(FragmentDefaults { track_id, duration, size: field(16)?, flags: field(20)? })
         });
+        let kinds: Vec<_> = contents(content).map(|(kind, _)| kind).take(MAX_BOXES).collect();
+        let keys = kinds.iter().rposition(|kind| kind == b"pssh").and_then(|place| kinds.get(..place));
+        let keys_behind =
+            keys.and_then(|before| before.iter().filter(|kind| *kind == b"trak").count().checked_sub(1));
         let (duration, defaults) = (rescale(ticks, MICROSECONDS, timescale), defaults.collect());
         let is_usable = (1..=MAX_TRACKS).contains(&tracks.len()) && find(content, &[b"cmov"]).is_none();
-        is_usable.then_some(Self { duration, tracks, is_fragmented: mvex.is_some(), defaults })
+        let is_fragmented = mvex.is_some();
+        is_usable.then_some(Self { duration, tracks, is_fragmented, keys_behind, defaults })
     }
 
     /// Returns what fragments of a track leave unsaid.

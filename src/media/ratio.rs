@@ -1,0 +1,42 @@
+//! Fractions as files state them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::media::ffi::Rational;
+
+/// A fraction as the file states it. The denominator may be zero: it is the file's word, not a number to divide by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ratio {
+    /// Numerator.
+    pub num: i32,
+    /// Denominator.
+    pub den: i32,
+}
+
+impl Ratio {
+    /// The value, or `None` when the denominator is zero.
+    pub fn value(self) -> Option<f64> {
+        (self.den != 0).then(|| f64::from(self.num) / f64::from(self.den))
+    }
+
+    /// The fraction if both parts are positive.
+    pub fn positive(self) -> Option<Self> {
+        (self.num > 0 && self.den > 0).then_some(self)
+    }
+
+    /// The same value in lowest terms.
+    pub(super) const fn reduced(self) -> Self {
+        let (mut divisor, mut rest) = (self.num.unsigned_abs(), self.den.unsigned_abs());
+        while rest != 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        let divisor = divisor.cast_signed();
+        if divisor > 0 { Self { num: self.num / divisor, den: self.den / divisor } } else { self }
+    }
+}
+
+impl From<Rational> for Ratio {
+    fn from(Rational { num, den }: Rational) -> Self {
+        Self { num, den }
+    }
+}
