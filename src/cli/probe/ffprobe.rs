@@ -1,15 +1,26 @@
-//! What a file holds, under the names of `ffprobe -show_format -show_streams`, in its order and with strings where it has
+//! What a file holds, under the names of `ffprobe -show_format -show_streams -show_chapters`, in its order and with strings where it has
 //! strings: what reads ffprobe's answer reads this one. What we do not know is left out, as ffprobe does.
+
+use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
 use super::cost::Cost;
-use crate::{AudioInfo, Disposition, MediaInfo, Ratio, StreamInfo, VideoInfo};
+use crate::{
+    AudioInfo, Chapter, Disposition, DolbyVision, MasteringDisplay, MediaInfo, Ratio, SideData, StreamInfo,
+    VideoInfo,
+};
 
-/// One answer: `streams`, `format`, and what nobody else reports under `posterframe`.
+/// One answer: `streams`, `chapters`, `format`, and what nobody else reports under `posterframe`.
 pub(super) fn answer(name: &str, info: &MediaInfo, cost: &Cost) -> Value {
     let streams: Vec<_> = info.streams.iter().map(stream).collect();
-    json!({ "streams": streams, "format": format(name, info), "posterframe": ours(info, cost) })
+    let chapters: Vec<_> = info.chapters.iter().map(chapter).collect();
+    json!({
+        "streams": streams,
+        "chapters": chapters,
+        "format": format(name, info),
+        "posterframe": ours(info, cost),
+    })
 }
 
 /// Names and values in the order they are added; an absent value adds nothing.
@@ -34,6 +45,13 @@ impl Fields {
 
     fn add_seconds(&mut self, name: &str, seconds: Option<f64>) {
         self.add_some(name, seconds.map(|seconds| format!("{seconds:.6}")));
+    }
+
+    /// Ticks in seconds, rounded as ffprobe rounds them: it multiplies them by the double of the time base.
+    #[expect(clippy::cast_precision_loss, reason = "ffprobe reckons with doubles, too")]
+    fn add_ticks(&mut self, name: &str, ticks: Option<i64>, time_base: Ratio) {
+        let seconds = |ticks| time_base.value().map(|tick| ticks as f64 * tick);
+        self.add_seconds(name, ticks.and_then(seconds));
     }
 
     fn add_ratio(&mut self, name: &str, ratio: Ratio, between: char) {
@@ -71,19 +89,36 @@ fn stream(stream: &StreamInfo) -> Value {
     if let Some(audio) = &stream.audio {
         add_audio(&mut fields, audio);
     }
+    if let Some((width, height)) = stream.subtitle_size {
+        fields.add("width", width);
+        fields.add("height", height);
+    }
     fields.add_some("id", stream.id.map(|id| format!("0x{id:x}")));
     fields.add_ratio("r_frame_rate", stream.real_frame_rate, '/');
     fields.add_ratio("avg_frame_rate", stream.average_frame_rate, '/');
     fields.add_ratio("time_base", stream.time_base, '/');
     fields.add_some("start_pts", stream.start_pts);
-    fields.add_seconds("start_time", stream.start_seconds);
+    fields.add_ticks("start_time", stream.start_pts, stream.time_base);
     fields.add_some("duration_ts", stream.duration_ts);
-    fields.add_seconds("duration", stream.duration_seconds);
+    fields.add_ticks("duration", stream.duration_ts, stream.time_base);
     fields.add_text("bit_rate", stream.bit_rate);
     fields.add_text("nb_frames", stream.frame_count);
     fields.add("disposition", disposition(&stream.disposition));
     fields.add_some("tags", (!stream.tags.is_empty()).then(|| json!(stream.tags)));
-    fields.add_some("side_data_list", stream.video.as_ref().and_then(side_data));
+    let side_data: Vec<_> = stream.side_data.iter().map(side_data).collect();
+    fields.add_some("side_data_list", (!side_data.is_empty()).then_some(side_data));
+    fields.0.into()
+}
+
+fn chapter(chapter: &Chapter) -> Value {
+    let mut fields = Fields::default();
+    fields.add("id", chapter.id);
+    fields.add_ratio("time_base", chapter.time_base, '/');
+    fields.add("start", chapter.start);
+    fields.add_ticks("start_time", Some(chapter.start), chapter.time_base);
+    fields.add("end", chapter.end);
+    fields.add_ticks("end_time", Some(chapter.end), chapter.time_base);
+    fields.add_some("tags", (!chapter.tags.is_empty()).then(|| json!(chapter.tags)));
     fields.0.into()
 }
 
@@ -148,11 +183,102 @@ fn disposition(flags: &Disposition) -> Value {
     flags.into()
 }
 
-/// The display matrix; ffprobe rounds its rotation to whole degrees.
+fn side_data(data: &SideData) -> Value {
+    let mut fields = Fields::default();
+    fields.add("side_data_type", data.name());
+    match data {
+        SideData::DisplayMatrix { matrix, rotation } => {
+            fields.add("displaymatrix", matrix_text(matrix));
+            fields.add("rotation", whole_degrees(*rotation));
+        }
+        SideData::DolbyVision(configuration) => add_dolby_vision(&mut fields, configuration),
+        SideData::MasteringDisplay(display) => add_mastering_display(&mut fields, display),
+        SideData::ContentLight { max_content, max_average } => {
+            fields.add("max_content", *max_content);
+            fields.add("max_average", *max_average);
+        }
+        SideData::AmbientViewing { illuminance, light_x, light_y } => {
+            fields.add_ratio("ambient_illuminance", *illuminance, '/');
+            fields.add_ratio("ambient_light_x", *light_x, '/');
+            fields.add_ratio("ambient_light_y", *light_y, '/');
+        }
+        SideData::CodedPictureBuffer {
+            max_bit_rate,
+            min_bit_rate,
+            average_bit_rate,
+            buffer_size,
+            vbv_delay,
+        } => {
+            fields.add("max_bitrate", *max_bit_rate);
+            fields.add("min_bitrate", *min_bit_rate);
+            fields.add("avg_bitrate", *average_bit_rate);
+            fields.add("buffer_size", *buffer_size);
+            // ffprobe prints the number for "unknown" as a signed one.
+            fields.add("vbv_delay", vbv_delay.map_or(json!(-1), Value::from));
+        }
+        SideData::Cropping { top, bottom, left, right } => {
+            fields.add("crop_top", *top);
+            fields.add("crop_bottom", *bottom);
+            fields.add("crop_left", *left);
+            fields.add("crop_right", *right);
+        }
+        SideData::Other { .. } => {}
+    }
+    fields.0.into()
+}
+
+/// Three rows of three numbers.
+fn matrix_text(matrix: &[i32; 9]) -> String {
+    let mut text = "\n".to_owned();
+    for (row, numbers) in matrix.chunks_exact(3).enumerate() {
+        let _ = write!(text, "{row:08x}: ");
+        for number in numbers {
+            let _ = write!(text, " {number:>11}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "degrees")]
-fn side_data(video: &VideoInfo) -> Option<Value> {
-    let rotation = video.display_rotation?.round() as i64;
-    Some(json!([{ "side_data_type": "Display Matrix", "rotation": rotation }]))
+fn whole_degrees(degrees: f64) -> i64 {
+    degrees.round() as i64
+}
+
+fn add_dolby_vision(fields: &mut Fields, configuration: &DolbyVision) {
+    fields.add("dv_version_major", configuration.version.0);
+    fields.add("dv_version_minor", configuration.version.1);
+    fields.add("dv_profile", configuration.profile);
+    fields.add("dv_level", configuration.level);
+    fields.add("rpu_present_flag", u8::from(configuration.has_metadata));
+    fields.add("el_present_flag", u8::from(configuration.has_enhancement_layer));
+    fields.add("bl_present_flag", u8::from(configuration.has_base_layer));
+    fields.add("dv_bl_signal_compatibility_id", configuration.compatibility_id);
+    let compression = match configuration.metadata_compression {
+        0 => "none",
+        1 => "limited",
+        2 => "reserved",
+        3 => "extended",
+        _ => "unknown",
+    };
+    fields.add("dv_md_compression", compression);
+}
+
+fn add_mastering_display(fields: &mut Fields, display: &MasteringDisplay) {
+    const POINTS: [(&str, &str); 4] = [
+        ("red_x", "red_y"),
+        ("green_x", "green_y"),
+        ("blue_x", "blue_y"),
+        ("white_point_x", "white_point_y"),
+    ];
+    for ((name_x, name_y), (x, y)) in POINTS.into_iter().zip(display.primaries.into_iter().flatten()) {
+        fields.add_ratio(name_x, x, '/');
+        fields.add_ratio(name_y, y, '/');
+    }
+    if let Some((least, most)) = display.luminance {
+        fields.add_ratio("min_luminance", least, '/');
+        fields.add_ratio("max_luminance", most, '/');
+    }
 }
 
 /// What ffprobe does not say.
@@ -166,6 +292,10 @@ fn ours(info: &MediaInfo, cost: &Cost) -> Value {
         "moov": moov,
         "fragmented": info.mp4.map(|mp4| mp4.fragmented),
         "hdr": video.and_then(|video| video.colour.hdr),
+        "dolby_vision_profile": stream.and_then(StreamInfo::dolby_vision).map(|vision| vision.profile),
+        "frame_rate_mode": stream.and_then(|stream| stream.frame_rate_mode),
+        "keyframes": stream.and_then(|stream| stream.keyframes),
+        "has_default_time": info.has_default_time,
         "rotation": video.map(|video| video.orientation.rotation_degrees()),
         "mirrored": video.map(|video| video.orientation.is_mirrored()),
         "video_stream": info.video_stream,
@@ -186,6 +316,14 @@ fn ours(info: &MediaInfo, cost: &Cost) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_matrix_has_three_rows() {
+        let text = matrix_text(&[0, 65_536, 0, -65_536, 0, 0, 20_971_520, 0, 1_073_741_824]);
+        let expected = "\n00000000:            0       65536           0\n00000001:       -65536           0           0\n\
+                        00000002:     20971520           0  1073741824\n";
+        assert_eq!(text, expected);
+    }
 
     #[test]
     fn display_aspects() {

@@ -2,7 +2,7 @@
 
 use super::cost::Cost;
 use crate::cli::output::{self, Table};
-use crate::{AudioInfo, HdrKind, MediaInfo, StreamInfo, StreamKind, VideoInfo};
+use crate::{AudioInfo, DolbyVision, FrameRateMode, HdrKind, MediaInfo, StreamInfo, StreamKind, VideoInfo};
 
 pub(super) fn answer(name: &str, info: &MediaInfo, cost: &Cost) -> Table {
     let mut table = Table::default();
@@ -17,6 +17,19 @@ pub(super) fn answer(name: &str, info: &MediaInfo, cost: &Cost) -> Table {
         let fragmented = if mp4.fragmented { ", fragmented" } else { "" };
         let (bytes, offset) = (output::bytes(mp4.moov_bytes), mp4.moov_offset);
         table.row("index", &format!("moov of {bytes} at byte {offset}, {place} the media data{fragmented}"));
+    }
+    if info.has_default_time == Some(false) {
+        table.row("default", "no frame at 0:05.000: a poster frame is taken at half of the duration");
+    }
+    for chapter in &info.chapters {
+        let (start, end) = (output::time(chapter.start_seconds), output::time(chapter.end_seconds));
+        let title = chapter
+            .title
+            .as_deref()
+            .filter(|title| !title.is_empty())
+            .map(|title| format!(", {title}"))
+            .unwrap_or_default();
+        table.row("chapter", &format!("{start} to {end}{title}"));
     }
     for (name, value) in &info.tags {
         table.row("tag", &format!("{name}={value}"));
@@ -45,9 +58,13 @@ fn describe(stream: &StreamInfo) -> String {
     }
     facts.extend(stream.encryption.as_ref().map(|scheme| format!("encrypted ({scheme})")));
     if let Some(video) = &stream.video {
-        facts.extend(describe_video(video));
+        facts.extend(describe_video(video, stream.dolby_vision()));
         let rate = stream.average_frame_rate.positive().and_then(crate::Ratio::value);
-        facts.extend(rate.map(|rate| format!("{} fps", rounded(rate))));
+        let is_variable = stream.frame_rate_mode == Some(FrameRateMode::Variable);
+        let mode = if is_variable { ", variable" } else { "" };
+        facts.extend(rate.map(|rate| format!("{} fps{mode}", rounded(rate))));
+        let spacing = stream.keyframes.and_then(|keyframes| keyframes.longest_seconds);
+        facts.extend(spacing.map(|seconds| format!("keyframes at most {} s apart", rounded(seconds))));
     }
     facts.extend(stream.audio.as_ref().map(describe_audio));
     facts.extend(stream.bit_rate.map(output::bit_rate));
@@ -59,7 +76,7 @@ fn describe(stream: &StreamInfo) -> String {
     facts.join(", ")
 }
 
-fn describe_video(video: &VideoInfo) -> Vec<String> {
+fn describe_video(video: &VideoInfo, dolby_vision: Option<&DolbyVision>) -> Vec<String> {
     let mut facts = vec![format!("{} x {}", video.width, video.height)];
     let aspect = video.sample_aspect_ratio.filter(|aspect| aspect.num != aspect.den);
     facts.extend(aspect.map(|aspect| format!("pixels {}:{}", aspect.num, aspect.den)));
@@ -68,15 +85,15 @@ fn describe_video(video: &VideoInfo) -> Vec<String> {
     facts.extend(video.orientation.is_mirrored().then(|| "mirrored".to_owned()));
     facts.extend(video.pixel_format.clone());
     let colours = [video.colour.matrix.as_deref(), video.colour.range.as_deref()];
-    let hdr = video.colour.hdr.map(|hdr| match hdr {
-        HdrKind::Pq => "HDR (PQ)",
-        HdrKind::Hlg => "HDR (HLG)",
-        HdrKind::DolbyVision => "Dolby Vision",
-        HdrKind::DolbyVision5 => "Dolby Vision profile 5",
-    });
-    let interlaced =
-        video.field_order.as_deref().filter(|order| *order != "progressive").map(|_| "interlaced");
-    facts.extend(colours.into_iter().chain([hdr, interlaced]).flatten().map(str::to_owned));
+    facts.extend(colours.into_iter().flatten().map(str::to_owned));
+    let profile = dolby_vision.map(|vision| format!(" profile {}", vision.profile)).unwrap_or_default();
+    facts.extend(video.colour.hdr.map(|hdr| match hdr {
+        HdrKind::Pq => "HDR (PQ)".to_owned(),
+        HdrKind::Hlg => "HDR (HLG)".to_owned(),
+        HdrKind::DolbyVision | HdrKind::DolbyVision5 => format!("Dolby Vision{profile}"),
+    }));
+    let is_interlaced = video.field_order.as_deref().is_some_and(|order| order != "progressive");
+    facts.extend(is_interlaced.then(|| "interlaced".to_owned()));
     facts
 }
 
