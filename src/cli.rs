@@ -38,7 +38,7 @@ use crate::media::keep_freed_memory;
 use crate::{CancelToken, ErrorKind};
 use arguments::{Arguments, Command};
 use interrupt::{Answer, Watchdog, interrupt};
-use output::{Failure, exit_code};
+use output::{Failure, Json, exit_code};
 
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -66,10 +66,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             answer.claim();
             ExitCode::from(output::FOUND)
         }
-        Err(Failure::Reported(kind)) => ExitCode::from(exit_code(kind)),
+        Err(Failure::Reported(kind)) => {
+            answer.claim();
+            ExitCode::from(exit_code(kind))
+        }
         Err(Failure::Answered(error)) => {
             answer.claim();
-            output::error(&error, false);
+            output::error(&error, Json::None);
             ExitCode::from(exit_code(error.kind()))
         }
         Err(Failure::Error(error)) => {
@@ -114,10 +117,10 @@ fn execute(command: Command, answer: &Answer) -> Result<(), Failure> {
     }
 }
 
-/// That of the commands that read one input.
+/// That of the commands that read inputs themselves.
 fn watchdog(command: &Command, answer: &Answer) -> Option<Watchdog> {
-    let (input, reading) = match command {
-        Command::Probe(probe) => (&probe.input.input, &probe.input.reading),
+    let (first, reading) = match command {
+        Command::Probe(probe) => (probe.inputs.first()?, &probe.reading),
         Command::Grab(grab) => match grab.inputs.as_slice() {
             [input] => (input, &grab.reading),
             // Each has a time limit of its own.
@@ -126,8 +129,8 @@ fn watchdog(command: &Command, answer: &Answer) -> Option<Watchdog> {
         Command::Storyboard(storyboard) => (&storyboard.input.input, &storyboard.input.reading),
         _ => return None,
     };
-    let subject = input.to_string();
-    Some(Watchdog { answer: answer.clone(), limit: reading.timeout, subject, json: command.json() })
+    let (answer, limit, json) = (answer.clone(), reading.timeout, command.json());
+    Some(Watchdog { answer, limit, subject: first.to_string(), json })
 }
 
 /// The manual: the page of the program, and those of its commands behind it.

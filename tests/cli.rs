@@ -193,6 +193,100 @@ fn probe_answers_under_the_names_of_ffprobe() -> TestResult {
 }
 
 #[test]
+fn probe_answers_for_each_input() -> TestResult {
+    let (good, other) = (fixture("h264_front.mp4"), fixture("vp9.webm"));
+    let (good, other, absent) = (text(&good)?, text(&other)?, "/not/there.mp4");
+    let damaged = fixture("README.md");
+    let damaged = text(&damaged)?;
+    let inputs = [good, absent, other, damaged, good];
+    let lines = posterframe(&["probe", "--json"]).args(inputs).output()?;
+    // The first failure's: `not_found`.
+    assert_eq!(lines.status.code(), Some(3));
+    let stdout = String::from_utf8(lines.stdout)?;
+    let answers: Vec<Value> = stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let of = |answer: &Value| {
+        let subject = answer.pointer("/error/subject").or_else(|| answer.pointer("/format/filename"));
+        subject.and_then(Value::as_str).map(str::to_owned)
+    };
+    assert_eq!(answers.iter().map(of).collect::<Option<Vec<_>>>().ok_or("no name")?, inputs);
+    let kinds: Vec<_> = answers.iter().filter_map(|answer| answer["error"]["kind"].as_str()).collect();
+    assert_eq!(kinds, ["not_found", "malformed"]);
+
+    let blocks = posterframe(&["probe"]).args(inputs).output()?;
+    assert_eq!(blocks.status.code(), Some(3));
+    let (stdout, stderr) = (String::from_utf8(blocks.stdout)?, String::from_utf8(blocks.stderr)?);
+    let titles: Vec<_> = stdout.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(titles, [good, other, good]);
+    let errors: Vec<_> = stderr.lines().collect();
+    assert!(errors.len() == 2 && errors[0].contains(absent) && errors[1].contains(damaged), "{stderr}");
+    Ok(())
+}
+
+#[test]
+fn probe_of_several_inputs_succeeds_if_all_do_and_refuses_what_one_alone_can_have() -> TestResult {
+    let file = fixture("h264_front.mp4");
+    let file = text(&file)?;
+    let output = posterframe(&["probe", "--json", "--isolate", file, file]).output()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout)?.lines().count(), 2);
+    for (arguments, names) in [
+        (vec!["-", "-"], "standard input"),
+        (vec!["s3://b/a.mp4", "s3://b/b.mp4", "--version-id", "1"], "--version-id"),
+    ] {
+        let arguments: Vec<_> = ["probe"].into_iter().chain(arguments).collect();
+        let output = posterframe(&arguments).arg("--json").output()?;
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let message = json(&output)?["error"]["message"].as_str().ok_or("no message")?.to_owned();
+        assert!(message.contains(names), "{message}");
+    }
+    Ok(())
+}
+
+#[test]
+fn probe_reports_chapters_pace_and_the_default_time() -> TestResult {
+    for name in ["chapters.mp4", "chapters.mkv"] {
+        let file = fixture(name);
+        let answer = succeed(&["probe", "--json", text(&file)?])?;
+        let chapters = answer["chapters"].as_array().ok_or("no chapters")?;
+        let titles: Vec<_> = chapters.iter().map(|chapter| chapter["tags"]["title"].as_str()).collect();
+        assert_eq!(titles[..2], [Some("Beginning"), Some("Middle: a = b")], "{name}");
+        let times: Vec<_> =
+            chapters.iter().map(|chapter| (&chapter["start_time"], &chapter["end_time"])).collect();
+        let expected = [("0.000000", "2.000000"), ("2.000000", "4.500000"), ("4.500000", "7.000000")];
+        assert!(
+            times
+                .iter()
+                .zip(expected)
+                .all(|(time, expected)| *time == (&expected.0.into(), &expected.1.into())),
+            "{times:?}"
+        );
+        let blocks = posterframe(&["probe", text(&file)?]).output()?;
+        let shown = String::from_utf8(blocks.stdout)?;
+        assert!(shown.contains("chapter     0:02.000 to 0:04.500, Middle: a = b\n"), "{shown}");
+        assert!(shown.contains("chapter     0:04.500 to 0:07.000\n"), "{shown}");
+    }
+    let ours = |name: &str, options: &[&str]| -> Result<Value, Box<dyn Error>> {
+        let file = fixture(name);
+        Ok(succeed(&[&["probe", "--json", text(&file)?], options].concat())?["posterframe"].clone())
+    };
+    let front = ours("h264_front.mp4", &[])?;
+    assert_eq!((&front["frame_rate_mode"], &front["has_default_time"]), (&"constant".into(), &true.into()));
+    assert_eq!(
+        front["keyframes"],
+        serde_json::json!({"count": 3, "average_seconds": 3.0, "longest_seconds": 3.0})
+    );
+    assert_eq!(ours("vfr.mp4", &[])?["frame_rate_mode"], "variable");
+    assert_eq!(ours("vp9.webm", &[])?["frame_rate_mode"], Value::Null);
+    assert_eq!(ours("vp9.webm", &["--deep"])?["frame_rate_mode"], "constant");
+    assert_eq!(ours("vp9.webm", &["--deep", "--isolate"])?["frame_rate_mode"], "constant");
+    assert_eq!(ours("short_3s.mp4", &[])?["has_default_time"], false);
+    let file = fixture("short_3s.mp4");
+    let shown = String::from_utf8(posterframe(&["probe", text(&file)?]).output()?.stdout)?;
+    assert!(shown.contains("no frame at 0:05.000"), "{shown}");
+    Ok(())
+}
+
+#[test]
 fn probe_says_what_ffprobe_does_not() -> TestResult {
     let end = succeed(&["probe", text(&fixture("h264_end.mp4"))?, "--json"])?;
     assert_eq!(end["posterframe"]["moov"]["faststart"], false);

@@ -209,7 +209,8 @@ fn signed_urls_are_read_and_not_shown() -> Outcome {
     assert!(server.faults.seen().iter().all(|seen| seen.query.is_empty() || seen.query.contains(SECRET)));
     // What is refused before it is looked at.
     let odd = [format!("ftp://me:{SECRET}@h/a?{SECRET}"), format!("http://[/a?{SECRET}")];
-    for arguments in [vec![&odd[0]], vec![&odd[1]], vec![&input, &input]] {
+    let flag = "--timeout".to_owned();
+    for arguments in [vec![&odd[0]], vec![&odd[1]], vec![&flag, &input]] {
         let mut command = posterframe(&["probe", "--json"]);
         let output = command.args(&arguments).env("RUST_LOG", "trace").output()?;
         let shown = shown(&output);

@@ -13,6 +13,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::audit::FindingKind;
 use super::catalogue::CatalogueKind;
+use super::output::Json;
 use super::schema::{Dialect, Optional};
 use crate::cage::Opener;
 use crate::config::Isolation;
@@ -92,6 +93,10 @@ Examples:
   posterframe probe holiday.mp4
   posterframe probe s3://films/videos/1_x.mp4
   posterframe probe holiday.mp4 --json | jq .posterframe.moov
+  posterframe probe *.mp4 --json | jq -r '[.format.filename, .format.duration] | @tsv'
+  posterframe probe --deep broadcast.ts
+
+A failing input does not stop the others; the exit code is that of the first failure.
 
 S3: region, credentials and endpoint come from where AWS's own tools find them (AWS_REGION, AWS_PROFILE, \
 AWS_ENDPOINT_URL, ...).")]
@@ -190,11 +195,11 @@ Examples:
 }
 
 impl Command {
-    /// Whether the answer is to be JSON.
-    pub(super) const fn json(&self) -> bool {
-        match self {
-            Self::Probe(probe) => probe.json,
-            Self::Grab(grab) => grab.json,
+    /// Whether the answer is to be JSON, and in which form.
+    pub(super) const fn json(&self) -> Json {
+        Json::object_if(match self {
+            Self::Probe(probe) => return probe.form(),
+            Self::Grab(grab) => return grab.form(),
             Self::Storyboard(storyboard) => storyboard.json,
             // The answer to an event is JSON.
             Self::Process(process) => process.json || process.event.is_some(),
@@ -203,7 +208,7 @@ impl Command {
             Self::Audit(audit) => audit.json,
             Self::Backfill(backfill) => backfill.json,
             Self::Libav(_) | Self::Schema(_) | Self::Completions { .. } | Self::Man => false,
-        }
+        })
     }
 }
 
@@ -228,13 +233,13 @@ pub(super) struct SchemaArguments {
 #[derive(Debug, Args)]
 pub(super) struct InputArguments {
     /// The video: a path, s3://bucket/key, an http(s):// or file:// URL, or - for standard input
-    #[arg(value_parser = OsStringValueParser::new().try_map(|text| Location::parse(&text)))]
+    #[arg(value_parser = location())]
     pub(super) input: Location,
     #[command(flatten)]
     pub(super) reading: ReadingArguments,
 }
 
-/// How an input is read.
+/// How inputs are read.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ReadingArguments {
     /// Read this version of the object in S3, not the current one
@@ -254,11 +259,31 @@ pub(super) struct ReadingArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct ProbeArguments {
+    /// The videos: paths, s3://bucket/key, http(s):// or file:// URLs, or - for standard input
+    #[arg(value_name = "INPUT", required = true, value_parser = location())]
+    pub(super) inputs: Vec<Location>,
     #[command(flatten)]
-    pub(super) input: InputArguments,
-    /// Print one JSON object, under ffprobe's names
+    pub(super) reading: ReadingArguments,
+    /// Read packets too, up to 5 MB of them, for the fields that headers do not contain
+    #[arg(long)]
+    pub(super) deep: bool,
+    /// Print one JSON object, under ffprobe's names; of several inputs, one object per line
     #[arg(long)]
     pub(super) json: bool,
+}
+
+impl ProbeArguments {
+    /// The form of the answers.
+    pub(super) const fn form(&self) -> Json {
+        Json::of_inputs(self.json, self.inputs.len())
+    }
+}
+
+impl GrabArguments {
+    /// The form of the answers.
+    pub(super) const fn form(&self) -> Json {
+        Json::of_inputs(self.json, self.inputs.len())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -645,6 +670,10 @@ pub(super) fn open_options(timeout: Duration, cancel: CancelToken) -> OpenOption
 /// What opens videos: the flag goes before the setting.
 pub(super) fn opener(isolate: bool, setting: Isolation) -> Result<Opener, JobError> {
     Opener::new(isolate || setting.is_process()).map_err(JobError::from)
+}
+
+fn location() -> impl TypedValueParser<Value = Location> {
+    OsStringValueParser::new().try_map(|text| Location::parse(&text))
 }
 
 fn frame_time(text: &str) -> Result<FrameTime, &'static str> {

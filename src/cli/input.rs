@@ -21,28 +21,39 @@ const LOOK_UP: Duration = Duration::from_millis(20);
 
 /// Opens the input with these options.
 pub(super) fn open(
-    input: &Location,
+    location: &Location,
     arguments: &ReadingArguments,
     options: &OpenOptions,
 ) -> Result<Opened, JobError> {
     let opener = opener(arguments.isolate, Isolation::from_env().map_err(JobError::from)?)?;
-    open_location(input, arguments, options, &opener).map_err(|error| error.about(input.to_string()))
+    open_with(&opener, location, arguments, options)
+}
+
+/// Opens the input with this opener, which may open others too.
+pub(super) fn open_with(
+    opener: &Opener,
+    location: &Location,
+    arguments: &ReadingArguments,
+    options: &OpenOptions,
+) -> Result<Opened, JobError> {
+    let opened = open_location(opener, location, arguments, options);
+    opened.map_err(|error| error.about(location.to_string()))
 }
 
 fn open_location(
-    input: &Location,
+    opener: &Opener,
+    location: &Location,
     arguments: &ReadingArguments,
     options: &OpenOptions,
-    opener: &Opener,
 ) -> Result<Opened, JobError> {
-    let is_s3 = matches!(input, Location::S3 { .. });
+    let is_s3 = matches!(location, Location::S3 { .. });
     if arguments.version_id.is_some() && !is_s3 {
         return Err(JobError::new(
             ErrorKind::Config,
             "only objects in S3 have versions: --version-id is for s3://",
         ));
     }
-    match input {
+    match location {
         Location::File(path) => Ok(opener.open_file(path, options)?),
         Location::Stdin => {
             let most = arguments.buffer.unwrap_or(STDIN_BYTES);

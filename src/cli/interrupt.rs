@@ -1,12 +1,13 @@
 //! The interrupt (Ctrl-C, SIGTERM), the time limit, and other ends that work may come to before it is done.
 
-use std::sync::{Arc, OnceLock};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
-use super::output::{self, exit_code};
+use super::output::{self, Json, exit_code};
 use crate::job_error::JobError;
 use crate::{CancelToken, Error, ErrorKind};
 
@@ -28,9 +29,25 @@ enum Answerer {
     Watchdog,
 }
 
-/// Decides who answers the caller: the command or its watchdog. The first claim wins.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Answer(Arc<OnceLock<Answerer>>);
+/// The input that a command processes now, and who answers for it.
+#[derive(Debug)]
+struct Turn {
+    answerer: Option<Answerer>,
+    began: Instant,
+    /// The name of the input, where it is not the first.
+    subject: Option<String>,
+}
+
+/// Decides who answers the caller: the command or its watchdog. The first claim wins. A command that reads several inputs answers
+/// for each.
+#[derive(Debug, Clone)]
+pub(super) struct Answer(Arc<Mutex<Turn>>);
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Turn { answerer: None, began: Instant::now(), subject: None })))
+    }
+}
 
 impl Answer {
     /// Claims the answer for the command, before the command writes anything. Does not return if the watchdog answers: the watchdog
@@ -41,40 +58,64 @@ impl Answer {
         }
     }
 
+    /// Begins with another input: the time limit counts from now, and the answer is open again.
+    pub(super) fn begin_next(&self, subject: String) {
+        self.claim();
+        *self.turn() = Turn { answerer: None, began: Instant::now(), subject: Some(subject) };
+    }
+
     fn is_claimed_by(&self, answerer: Answerer) -> bool {
-        *self.0.get_or_init(|| answerer) == answerer
+        *self.turn().answerer.get_or_insert(answerer) == answerer
+    }
+
+    fn began(&self) -> Instant {
+        self.turn().began
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Answers for a command that reads one input, when a call of the command returns too late. One large picture can keep a decoder
+/// Answers for a command that reads inputs, when a call of the command returns too late. One large picture can keep a decoder
 /// or an encoder busy for seconds, and nothing interrupts the two.
 pub(super) struct Watchdog {
     pub(super) answer: Answer,
-    /// What `--timeout` allows.
+    /// What `--timeout` allows for each input.
     pub(super) limit: Duration,
-    /// The name of the input.
+    /// The name of the first input.
     pub(super) subject: String,
-    pub(super) json: bool,
+    /// The form of an error for programs.
+    pub(super) json: Json,
 }
 
 impl Watchdog {
     /// Waits for the time limit and for an interrupt, then for the command's own answer. Ends the process if none comes.
     pub(super) async fn watch(self, cancel: CancelToken) {
-        let late = Instant::now() + self.limit.min(FOREVER) + PATIENCE;
-        match timeout_at(late, stop_signal()).await {
-            Ok(Ok(())) => {
-                cancel.cancel();
-                sleep(PATIENCE).await;
-                self.end(Error::Cancelled);
-                end_soon().await;
+        // One for all turns: a signal between two of them would be lost.
+        let mut stopped = pin!(stop_signal());
+        let mut has_signals = true;
+        loop {
+            let began = self.answer.began();
+            let late = began + self.limit.min(FOREVER) + PATIENCE;
+            if has_signals {
+                match timeout_at(late, &mut stopped).await {
+                    Ok(Ok(())) => {
+                        cancel.cancel();
+                        sleep(PATIENCE).await;
+                        self.end(Error::Cancelled);
+                        return end_soon().await;
+                    }
+                    // Without signals, time alone counts.
+                    Ok(Err(_)) => has_signals = false,
+                    Err(_) => {}
+                }
             }
-            Ok(Err(_)) => {
-                sleep_until(late).await;
+            sleep_until(late).await;
+            if self.answer.began() == began {
                 self.end(Error::Timeout { allowed: self.limit });
-            }
-            Err(_) => {
-                self.end(Error::Timeout { allowed: self.limit });
-                interrupt(cancel).await;
+                // The command is about to print, or to begin with another input.
+                sleep(LOOK_UP).await;
             }
         }
     }
@@ -82,7 +123,8 @@ impl Watchdog {
     /// Prints the error and ends the process, unless the command answers.
     fn end(&self, error: Error) {
         if self.answer.is_claimed_by(Answerer::Watchdog) {
-            let error = JobError::from(error).about(self.subject.clone());
+            let subject = self.answer.turn().subject.clone().unwrap_or_else(|| self.subject.clone());
+            let error = JobError::from(error).about(subject);
             output::error(&error, self.json);
             std::process::exit(exit_code(error.kind()).into());
         }

@@ -22,7 +22,7 @@ pub(super) enum Failure {
     Error(JobError),
     /// The same, but what was printed tells it already: a program that reads JSON gets no second object.
     Answered(JobError),
-    /// Everything was reported already; the exit code is left.
+    /// Everything was reported already, by the answers for several inputs; the exit code is left.
     Reported(ErrorKind),
     /// Something was found by `--exit-code`.
     Found,
@@ -162,6 +162,42 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
+/// How a command answers programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Json {
+    /// Not at all: it answers people.
+    None,
+    /// By one object in several lines.
+    Object,
+    /// By one object in a line for each input.
+    Lines,
+}
+
+impl Json {
+    /// One object, or none.
+    pub(super) const fn object_if(is_asked_for: bool) -> Self {
+        if is_asked_for { Self::Object } else { Self::None }
+    }
+
+    /// One object for one input, a line for each of several, or none.
+    pub(super) const fn of_inputs(is_asked_for: bool, inputs: usize) -> Self {
+        match (is_asked_for, inputs) {
+            (false, _) => Self::None,
+            (true, 0 | 1) => Self::Object,
+            (true, _) => Self::Lines,
+        }
+    }
+}
+
+/// Prints one JSON object in this form.
+pub(super) fn print_json_as(form: Json, value: &impl Serialize) -> Result<(), Failure> {
+    if form != Json::Lines {
+        return print_json(value);
+    }
+    let json = serde_json::to_string(value).map_err(|error| JobError::new(ErrorKind::Internal, error))?;
+    print_bytes(format!("{}\n", crate::printable::json(&json)).as_bytes())
+}
+
 /// Prints one JSON object and nothing else, as it is serialized: however long it is, no more than a piece of it is in memory.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let mut stdout = Printable(BufWriter::new(io::stdout().lock()));
@@ -170,12 +206,6 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
         Err(error) if error.is_io() => written(Err(error.into())),
         Err(error) => Err(JobError::new(ErrorKind::Internal, error).into()),
     }
-}
-
-/// Prints one JSON object in a line of its own.
-pub(super) fn print_json_line(value: &impl Serialize) -> Result<(), Failure> {
-    let json = serde_json::to_string(value).map_err(|error| JobError::new(ErrorKind::Internal, error))?;
-    print_bytes(format!("{}\n", crate::printable::json(&json)).as_bytes())
 }
 
 /// JSON on its way to a writer, without what steers a terminal: see [`printable::json`](crate::printable::json).
@@ -227,7 +257,7 @@ fn styled(lines: &str) {
 }
 
 /// Says what went wrong: to people, and to a program that asked for JSON.
-pub(super) fn error(error: &JobError, json: bool) {
+pub(super) fn error(error: &JobError, json: Json) {
     let text = error.to_string();
     // Settings that are wrong are told one a line, and hold no name of an object.
     let is_list = error.kind() == ErrorKind::Config && error.subject().is_none();
@@ -236,15 +266,9 @@ pub(super) fn error(error: &JobError, json: bool) {
         false => printable(&text),
     };
     styled(&format!("{ERROR}error:{ERROR:#} {shown}\n"));
-    if json {
-        let _ = print_json(&json_of(error));
+    if json != Json::None {
+        let _ = print_json_as(json, &json_of(error));
     }
-}
-
-/// The same for one of several inputs: its JSON is in one line.
-pub(super) fn error_of_one(failed: &JobError, json: bool) -> Result<(), Failure> {
-    error(failed, false);
-    if json { print_json_line(&json_of(failed)) } else { Ok(()) }
 }
 
 fn json_of(error: &JobError) -> Value {

@@ -1,4 +1,4 @@
-//! `posterframe probe`: what is in a video file, for people or under ffprobe's names.
+//! `posterframe probe`: what files hold, for people or under ffprobe's names.
 
 mod cost;
 mod ffprobe;
@@ -6,23 +6,82 @@ mod text;
 
 use std::time::Instant;
 
-use super::arguments::{ProbeArguments, open_options};
+use super::arguments::{ProbeArguments, open_options, opener};
 use super::input;
 use super::interrupt::Answer;
-use super::output::{self, Failure};
-use crate::CancelToken;
+use super::output::{self, Failure, Json};
+use crate::cage::Opener;
+use crate::config::Isolation;
+use crate::job_error::JobError;
+use crate::location::Location;
+use crate::{CancelToken, ErrorKind};
 use cost::Cost;
 
 pub(super) fn run(arguments: &ProbeArguments, cancel: CancelToken, answer: &Answer) -> Result<(), Failure> {
+    check(arguments)?;
+    let isolate = arguments.reading.isolate;
+    let opener = opener(isolate, Isolation::from_env().map_err(JobError::from)?)?;
+    let [input] = &arguments.inputs[..] else { return each(&opener, arguments, &cancel, answer) };
+    one(&opener, input, arguments, cancel, answer)
+}
+
+/// Refuses what one input alone can have.
+fn check(arguments: &ProbeArguments) -> Result<(), JobError> {
+    let refuse = |message: &str| Err(JobError::new(ErrorKind::Config, message));
+    if arguments.inputs.iter().filter(|input| matches!(input, Location::Stdin)).count() > 1 {
+        return refuse("standard input can be read once: give - once");
+    }
+    if arguments.reading.version_id.is_some() && arguments.inputs.len() > 1 {
+        return refuse("--version-id names a version of one object: give one input");
+    }
+    Ok(())
+}
+
+/// Answers for one input after the other. One that fails does not stop the others; the first failure is the result.
+fn each(
+    opener: &Opener,
+    arguments: &ProbeArguments,
+    cancel: &CancelToken,
+    answer: &Answer,
+) -> Result<(), Failure> {
+    let mut first_failure = None;
+    for (number, input) in arguments.inputs.iter().enumerate() {
+        if number > 0 {
+            answer.begin_next(input.to_string());
+        }
+        match one(opener, input, arguments, cancel.clone(), answer) {
+            Ok(()) => {}
+            Err(Failure::Error(error)) => {
+                answer.claim();
+                output::error(&error, arguments.form());
+                let is_last = error.kind() == ErrorKind::Cancelled;
+                first_failure.get_or_insert(error.kind());
+                if is_last {
+                    break;
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    first_failure.map_or(Ok(()), |kind| Err(Failure::Reported(kind)))
+}
+
+fn one(
+    opener: &Opener,
+    input: &Location,
+    arguments: &ProbeArguments,
+    cancel: CancelToken,
+    answer: &Answer,
+) -> Result<(), Failure> {
     let started = Instant::now();
-    let name = arguments.input.input.to_string();
-    let options = open_options(arguments.input.reading.timeout, cancel);
-    let media = input::open(&arguments.input.input, &arguments.input.reading, &options)?;
+    let name = input.to_string();
+    let options = open_options(arguments.reading.timeout, cancel).with_stream_analysis(arguments.deep);
+    let media = input::open_with(opener, input, &arguments.reading, &options)?;
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let cost = Cost { ledger: media.ledger(), isolation: media.layers(), elapsed_ms };
     answer.claim();
-    match arguments.json {
-        true => output::print_json(&ffprobe::answer(&name, media.info(), &cost)),
-        false => text::answer(&name, media.info(), &cost).print(),
+    match arguments.form() {
+        Json::None => text::answer(&name, media.info(), &cost).print(),
+        form => output::print_json_as(form, &ffprobe::answer(&name, media.info(), &cost)),
     }
 }

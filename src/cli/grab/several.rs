@@ -29,13 +29,13 @@ pub(super) fn run(arguments: &GrabArguments, cancel: &CancelToken) -> Result<(),
             Ok(mut grabbed) => {
                 grabbed.output = output.display().to_string();
                 match arguments.json {
-                    true => output::print_json_line(&grabbed)?,
+                    true => output::print_json_as(arguments.form(), &grabbed)?,
                     false => show(&grabbed).print()?,
                 }
             }
             Err(error) => {
                 first_failure.get_or_insert(error.kind());
-                output::error_of_one(&error, arguments.json)?;
+                output::error(&error, arguments.form());
             }
         }
         if cancel.is_cancelled() {
