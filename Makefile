@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time cost mutate deinterlacers auto-pick scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time probe-parity probe-oracle cost mutate deinterlacers auto-pick scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -74,6 +74,13 @@ docs-test: libav test-servers ## run what the documents tell people to type (DOC
 any-time: libav test-servers ## compare the frames at any time with a full decode by FFmpeg 9.0.2 (CORPUS=dir, else the fixtures; SEED=n for the times of an earlier run)
 	cargo build --locked --no-default-features --features static,remote --example any_time
 	@target/python/bin/python -B scripts/any_time.py $(CORPUS)
+
+probe-parity: libav ## compare the fields of `probe` with ffprobe's, which CORPUS=dir holds in oracle.json, beside the videos
+	cargo build $(CARGO_FLAGS) --bin posterframe
+	@POSTERFRAME=target/debug/posterframe scripts/probe_parity.py $(CORPUS)
+
+probe-oracle: libav ## write what ffprobe 9.0.2 reports about the fixtures: tests/probe_oracle.json (builds FFmpeg with decoders of sound)
+	@scripts/probe_oracle.sh
 
 cost: libav ## measure what hostile files cost until their first packet is decoded (SEED=n for the files of an earlier run, KINDS="mp4.pssh matroska" for some)
 	cargo build $(CARGO_FLAGS) --bin posterframe
