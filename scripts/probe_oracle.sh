@@ -2,7 +2,7 @@
 # Writes tests/probe_oracle.json: what ffprobe 9.0.2 reports about each fixture. `make probe-oracle`.
 #
 # ffprobe itself is not in the pinned archive, and no package index has that version. scripts/probe_oracle.c prints the same fields by the
-# same calls: over the real videos for which ffprobe's own answers are at hand, all 4,698 values are equal (`probe_oracle.sh DIR` compares
+# same calls: over the real videos for which ffprobe's own answers are at hand, all 4,812 values are equal (`probe_oracle.sh DIR` compares
 # with DIR/oracle.json). It is built on FFmpeg of the pinned sources, without our patches, and with decoders of sound: ffprobe has them, and
 # asks them for channels, sample rates and profiles.
 #
