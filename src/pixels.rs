@@ -140,13 +140,23 @@ pub struct RgbPicture {
     pub pixels: Vec<u8>,
 }
 
+impl RgbPicture {
+    /// A picture of these pixels: `width * height * 3` bytes, red, green and blue, rows without padding. What is missing is black, what is too
+    /// much is left out.
+    #[must_use]
+    pub fn new(width: u32, height: u32, mut pixels: Vec<u8>) -> Self {
+        pixels.resize(3 * width as usize * height as usize, 0);
+        Self { width, height, pixels }
+    }
+}
+
 #[cfg(feature = "image")]
 impl From<RgbPicture> for image::RgbImage {
     /// Moves the samples.
     fn from(picture: RgbPicture) -> Self {
-        let RgbPicture { width, height, mut pixels } = picture;
-        // The fields are public: what is missing is black, what is too much is left out.
-        pixels.resize(3 * width as usize * height as usize, 0);
+        // The fields are public, and may not fit each other.
+        let RgbPicture { width, height, pixels } =
+            RgbPicture::new(picture.width, picture.height, picture.pixels);
         Self::from_raw(width, height, pixels).unwrap_or_default()
     }
 }

@@ -1,27 +1,20 @@
 //! Packed pixels as a file.
 
-use crate::deadline::Deadline;
 use crate::media::error::Error;
 use crate::media::ffi::codec::encode_jpeg;
 use crate::media::ffi::pixel_format::PixelFormat;
 use crate::media::frame::bands::{blank, scaled, unreadable};
 use crate::media::frame::colour;
-#[cfg(feature = "webp")]
-use crate::media::frame::render::encode_as_webp;
 use crate::media::frame::render::{JPEG_MAX_SIDE, check_sides};
-use crate::media::work::Work;
 use crate::picture::{ImageFormat, Quality, Thumbnail};
 use crate::pixels::RgbPicture;
+#[cfg(feature = "webp")]
+use {
+    crate::deadline::Deadline, crate::media::frame::render::encode_as_webp, crate::media::work::Work,
+    std::time::Duration,
+};
 
 impl RgbPicture {
-    /// A picture of these pixels: `width * height * 3` bytes, red, green and blue, rows without padding. What is missing is black, what is too
-    /// much is left out.
-    #[must_use]
-    pub fn new(width: u32, height: u32, mut pixels: Vec<u8>) -> Self {
-        pixels.resize(3 * width as usize * height as usize, 0);
-        Self { width, height, pixels }
-    }
-
     /// The picture as a file in memory, for pictures that were composed of several frames, or drawn on.
     ///
     /// ```
@@ -37,9 +30,14 @@ impl RgbPicture {
     ///
     /// # Errors
     /// - [`Error::TooLarge`] when a side is longer than those of the format: 65,500 pixels of JPEG, 16,383 of WebP.
-    /// - [`Error::Picture`] when the encoder fails, as with a side of 0.
+    /// - [`Error::Picture`] when there are more or fewer than `width * height * 3` bytes, or the encoder fails, as with a side of 0.
     pub fn encode(&self, format: ImageFormat, quality: Quality) -> Result<Thumbnail, Error> {
         Error::guard(|| {
+            let needed = (u64::from(self.width) * u64::from(self.height)).saturating_mul(3);
+            if self.pixels.len() as u64 != needed {
+                let reason = format!("it has {} bytes, and needs {needed}", self.pixels.len());
+                return Err(Error::Picture { step: "encoded".into(), reason });
+            }
             let bytes = match format {
                 ImageFormat::Jpeg => self.encode_as_jpeg(quality)?,
                 #[cfg(feature = "png")]
@@ -47,9 +45,8 @@ impl RgbPicture {
                     .map_err(|reason| Error::Picture { step: "encoded as PNG".into(), reason })?,
                 #[cfg(feature = "webp")]
                 ImageFormat::WebP => {
-                    let unbounded =
-                        Work::new(Deadline::new(std::time::Duration::MAX, None), std::time::Duration::MAX);
-                    encode_as_webp(self, quality, &unbounded)?
+                    let unbounded = Duration::MAX;
+                    encode_as_webp(self, quality, &Work::new(Deadline::new(unbounded, None), unbounded))?
                 }
             };
             Ok(Thumbnail { width: self.width, height: self.height, format, bytes })
@@ -69,5 +66,58 @@ impl RgbPicture {
         }
         let mut jfif = scaled(&frame, PixelFormat::YUVJ420P, size, colour::jfif(rgb))?;
         encode_jpeg(&mut jfif, quality.mjpeg_quantiser()).map_err(Error::picture("encoded as JPEG"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn formats() -> Vec<ImageFormat> {
+        vec![
+            ImageFormat::Jpeg,
+            #[cfg(feature = "png")]
+            ImageFormat::Png,
+            #[cfg(feature = "webp")]
+            ImageFormat::WebP,
+        ]
+    }
+
+    #[test]
+    fn pictures_of_the_wrong_size_are_refused() {
+        for format in formats() {
+            for (width, height, bytes) in
+                [(0, 0, 0), (0, 4, 0), (4, 4, 47), (4, 4, 49), (u32::MAX, u32::MAX, 3)]
+            {
+                let picture = RgbPicture { width, height, pixels: vec![0; bytes] };
+                let error = picture.encode(format, Quality::default()).unwrap_err();
+                assert!(
+                    matches!(error, Error::Picture { .. } | Error::Library { .. }),
+                    "{format:?}: {error:?}"
+                );
+            }
+            let long = RgbPicture::new(70_000, 1, Vec::new()).encode(format, Quality::default());
+            match format {
+                ImageFormat::Jpeg => assert!(matches!(long, Err(Error::TooLarge { max_side: 65_500, .. }))),
+                #[cfg(feature = "png")]
+                ImageFormat::Png => assert!(long.is_ok()),
+                #[cfg(feature = "webp")]
+                ImageFormat::WebP => assert!(matches!(long, Err(Error::TooLarge { max_side: 16_383, .. }))),
+            }
+        }
+    }
+
+    #[test]
+    fn flat_pictures_keep_their_colour() {
+        for format in formats() {
+            let picture = RgbPicture::new(33, 17, [200, 100, 50].repeat(33 * 17));
+            let file = picture.encode(format, Quality::new(95).unwrap()).unwrap();
+            assert_eq!((file.width, file.height, file.format), (33, 17, format));
+            let decoded = image::load_from_memory(&file.bytes).unwrap().into_rgb8();
+            for pixel in decoded.pixels() {
+                let off = pixel.0.iter().zip([200, 100, 50]).map(|(a, b)| a.abs_diff(b)).max();
+                assert!(off <= Some(4), "{format:?}: {pixel:?}");
+            }
+        }
     }
 }
