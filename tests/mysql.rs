@@ -213,7 +213,8 @@ fn a_registration_opens_no_connection_and_leaves_no_lock() -> Outcome {
         let rows = rows(&settings(&database, &[])?.database)?;
         let (film, named) = (content("my_movie.mp4").map_err(plain)?, asset("my_movie", 1).map_err(plain)?);
         rows.find(named.video_url()).await?;
-        let session = format!("SELECT id FROM information_schema.processlist WHERE user = '{USER}'");
+        let session =
+            format!("SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE user = '{USER}'");
         let own = database.number(&session).await?;
         let first = rows.register(&film, &named).await?;
         let again = rows.register(&film, &named).await?;
