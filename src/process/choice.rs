@@ -55,9 +55,13 @@ impl PosterAt {
         Self { time, by }
     }
 
-    /// The request for the frame of a video with this choice.
+    /// The request for the frame of a video with this choice. What people chose is not judged: in place of `Pick::Auto` the exact frame is taken.
     pub(super) fn applied_to(request: FrameRequest, choice: Option<Self>) -> FrameRequest {
-        FrameRequest { time: choice.map_or(request.time, |choice| choice.time), ..request }
+        choice.map_or(request, |choice| FrameRequest {
+            time: choice.time,
+            pick: request.pick.first(),
+            ..request
+        })
     }
 
     /// Reads a choice. A text that is no time is reported in the log, and chooses nothing: the video still gets a thumbnail.

@@ -101,7 +101,7 @@ impl Own {
         Marker::read(&thumbnail.metadata).is_some_and(|marker| {
             let is_chosen = marker.chosen_by.is_some();
             marker.settings == self.settings
-                || is_chosen && differ_in_time_alone(&marker.settings, &self.settings)
+                || is_chosen && differ_in_the_choice_alone(&marker.settings, &self.settings)
         })
     }
 
@@ -128,14 +128,15 @@ fn settings_id(settings: &str) -> SettingsId {
     SettingsId(Sha256::digest(settings).iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte)))
 }
 
-/// Whether settings differ in nothing but the time of the frame.
-fn differ_in_time_alone(settings: &str, others: &str) -> bool {
-    let without_time = |settings: &str| {
+/// Whether settings differ in nothing but what a person's choice decides: the time of the frame, and that it is not judged.
+fn differ_in_the_choice_alone(settings: &str, others: &str) -> bool {
+    let without_choice = |settings: &str| {
         let mut parts: Vec<String> = settings.split(';').map(str::to_owned).collect();
-        parts.retain(|part| !part.starts_with("at="));
+        let judged = Pick::Auto.as_str();
+        parts.retain(|part| !part.starts_with("at=") && part.strip_prefix("pick=") != Some(judged));
         parts
     };
-    without_time(settings) == without_time(others)
+    without_choice(settings) == without_choice(others)
 }
 
 /// The settings a thumbnail depends on, in readable form: when they change, it is made again.
@@ -367,5 +368,26 @@ mod tests {
         }
         assert_eq!(at("-2.50", Pick::Keyframe), "1;at=-2.5;jpg;q=85;max=x;public, max-age=300;pick=keyframe");
         assert_eq!(at("middle", Pick::Exact), at("50%", Pick::Exact));
+    }
+
+    /// A frame that a person chose is taken as it is, and its thumbnail is known again before the choice is read anew.
+    #[test]
+    fn a_choice_is_not_judged() {
+        for pick in Pick::ALL {
+            let request = FrameRequest::default().with_pick(pick);
+            let thumbnail = ThumbnailSettings { request, ..ThumbnailSettings::default() };
+            let choice = PosterAt::new("12".parse().unwrap(), ChosenBy::Tag);
+            let applied = PosterAt::applied_to(request, Some(choice));
+            assert_eq!((applied.time, applied.pick), (choice.time, pick.first()));
+            assert_eq!(PosterAt::applied_to(request, None), request);
+            let (chosen, unknown) = (
+                Own::new(&thumbnail, Some(choice), "videos/1_x.mp4"),
+                Own::new(&thumbnail, None, "videos/1_x.mp4"),
+            );
+            assert_eq!(chosen.settings, unknown.settings.replace("at=5", "at=12").replace(";pick=auto", ""));
+            assert!(differ_in_the_choice_alone(&chosen.settings, &unknown.settings));
+        }
+        let keyframe = "1;at=5;jpg;q=85;max=x;x;pick=keyframe";
+        assert!(!differ_in_the_choice_alone(keyframe, "1;at=5;jpg;q=85;max=x;x"));
     }
 }
