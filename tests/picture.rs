@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use common::{Outcome, frame};
 use image::RgbImage;
-use posterframe::{Bounds, Encoding, ImageFormat, Orientation, PosterFrame, Quality, Thumbnail};
+use posterframe::{Bounds, Encoding, ImageFormat, OpenOptions, Orientation, PosterFrame, Quality, Thumbnail};
 
 /// The four quarters of the colour fixtures, left to right and top to bottom.
 const PATCHES: [[u8; 3]; 4] = [[192, 32, 32], [32, 192, 32], [32, 32, 192], [192, 192, 192]];
@@ -345,6 +345,24 @@ fn combs_of_interlaced_video_are_gone() -> Outcome {
         let (before, after) = (Luma::decoded_from(&frame, first, step)?, Luma::shown(&frame)?);
         // Lines one row high are kept, also where motion made them.
         assert!(after.teeth() * 3 < before.teeth(), "{name}: {} {}", before.teeth(), after.teeth());
+    }
+    Ok(())
+}
+
+/// Formats that are widened before they are scaled: fields are joined first, because libswscale refuses to make progressive frames of
+/// interlaced ones.
+#[test]
+fn fields_of_five_bits_have_a_picture() -> Outcome {
+    let mut bytes = common::fixture_bytes("interlaced_packed.mov")?;
+    // Another reading of the same bytes. The depth follows 74 bytes behind the type (QuickTime File Format, video sample description).
+    let entry = bytes.windows(4).position(|word| word == b"2vuy").ok_or("no sample description")?;
+    bytes[entry..entry + 4].copy_from_slice(b"raw ");
+    bytes[entry + 78..entry + 80].copy_from_slice(&16_u16.to_be_bytes());
+    let frame = common::frame_of_bytes(&bytes, &OpenOptions::default())?;
+    assert_eq!(frame.pixel_format(), "rgb555be");
+    for format in formats() {
+        let picture = decode(&frame.encode(&Encoding::default().with_format(format))?)?;
+        assert_eq!(picture.dimensions(), (64, 48));
     }
     Ok(())
 }
