@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check public-api docs-test any-time probe-parity probe-oracle cost mutate deinterlacers auto-pick scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check deb readme-picture public-api docs-test any-time probe-parity probe-oracle cost mutate deinterlacers auto-pick scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
 help: ## what there is
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -60,6 +60,12 @@ test-arm64: setup ## cross-build libav and the program for arm64, and run tests 
 
 test-libav: libav ## build libav once more, by `posterframe libav`, and compare each byte
 	@scripts/test_libav.sh
+
+deb: libav ## build the Debian package target/deb/posterframe_*.deb (program, completions, manual page, thumbnailer entry)
+	@scripts/deb.sh
+
+readme-picture: libav test-servers ## write docs/storyboard.jpg, the picture of the README
+	@scripts/readme_picture.sh
 
 publish-check: libav ## pack the crate and build it from the package, as `cargo publish` would
 	@scripts/publish_check.sh

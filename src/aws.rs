@@ -12,7 +12,50 @@ pub(crate) type Settings = SdkConfig;
 /// first request.
 #[cfg(feature = "s3")]
 pub(crate) async fn settings() -> SdkConfig {
-    aws_config::load_defaults(BehaviorVersion::latest()).await
+    let loader = aws_config::defaults(BehaviorVersion::latest());
+    #[cfg(feature = "cli")]
+    let loader = match CHOSEN.get() {
+        Some(chosen) => chosen.apply(loader),
+        None => loader,
+    };
+    loader.load().await
+}
+
+/// What the options of a command choose, in the place of environment and profile.
+#[cfg(feature = "cli")]
+static CHOSEN: std::sync::OnceLock<Choice> = std::sync::OnceLock::new();
+
+/// Settings that the AWS CLI takes as options, too.
+#[cfg(feature = "cli")]
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Choice {
+    /// The profile of the shared configuration (`--profile`).
+    pub(crate) profile: Option<String>,
+    /// The region (`--region`).
+    pub(crate) region: Option<String>,
+    /// The endpoint of S3 and SQS (`--endpoint-url`).
+    pub(crate) endpoint_url: Option<String>,
+}
+
+#[cfg(feature = "cli")]
+impl Choice {
+    /// Chooses these settings for the whole process. The first choice stays.
+    pub(crate) fn choose(self) {
+        let _ = CHOSEN.set(self);
+    }
+
+    fn apply(&self, mut loader: aws_config::ConfigLoader) -> aws_config::ConfigLoader {
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &self.region {
+            loader = loader.region(aws_config::Region::new(region.clone()));
+        }
+        if let Some(url) = &self.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        loader
+    }
 }
 
 /// What to do where there is no region.

@@ -1,8 +1,7 @@
 //! The command line program: arguments in, text or JSON out, one exit code for each kind of error.
 //!
-//! [`run`] is all of it. `arguments` says what can be typed; `probe`, `grab`, `storyboard`, `process`, `event`, `doctor` and `libav` are the commands, `catalogue` where they
-//! write; `output` is the only
-//! place that writes to standard output. Logs and messages for people go to standard error.
+//! [`run`] is the entry. `arguments` defines the arguments; each command has a module; `catalogue` and `place` open what commands
+//! read and write. Only `output` writes to standard output. Logs, notes and progress go to standard error.
 
 mod arguments;
 mod audit;
@@ -19,6 +18,7 @@ mod output;
 mod place;
 mod probe;
 mod process;
+mod progress;
 mod redrive;
 mod schema;
 mod sorter;
@@ -28,7 +28,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::thread;
 
-use clap::{CommandFactory as _, Parser as _};
+use anstream::ColorChoice;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{LambdaConfig, LogSettings};
@@ -50,13 +51,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         output::note("no command, and no AWS_LAMBDA_RUNTIME_API to take events from");
     }
-    let arguments = match Arguments::try_parse_from(&arguments) {
+    let colour = colour(&arguments);
+    colour.write_global();
+    let arguments = match parse(&arguments, colour) {
         Ok(arguments) => arguments,
         Err(refusal) => {
             let json = arguments.iter().any(|argument| argument == "--json");
             return output::usage(&refusal, &arguments, json);
         }
     };
+    if arguments.global.quiet {
+        output::be_quiet();
+    }
+    logging::choose(arguments.global.quiet, arguments.global.verbose);
+    if let Some(choice) = arguments.command.aws() {
+        choice.choose();
+    }
     let json = arguments.command.json();
     let answer = Answer::default();
     match execute(arguments.command, &answer) {
@@ -80,6 +90,32 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             output::error(&error, json);
             ExitCode::from(exit_code(error.kind()))
         }
+    }
+}
+
+/// The arguments, or why clap refuses them. What clap prints has colours by `colour`.
+fn parse(arguments: &[OsString], colour: ColorChoice) -> Result<Arguments, clap::Error> {
+    let colour = match colour {
+        ColorChoice::Never => clap::ColorChoice::Never,
+        ColorChoice::Always | ColorChoice::AlwaysAnsi => clap::ColorChoice::Always,
+        ColorChoice::Auto => clap::ColorChoice::Auto,
+    };
+    let matches = Arguments::command().color(colour).try_get_matches_from(arguments)?;
+    Arguments::from_arg_matches(&matches)
+}
+
+/// The colours that `--color` asks for. What clap refuses has colours, too, so the option is read before clap reads it.
+fn colour(arguments: &[OsString]) -> ColorChoice {
+    let texts: Vec<_> = arguments.iter().map_while(|argument| argument.to_str()).collect();
+    let options = texts.iter().take_while(|text| **text != "--");
+    let values = options.enumerate().filter_map(|(index, text)| match *text {
+        "--color" => texts.get(index + 1).copied(),
+        text => text.strip_prefix("--color="),
+    });
+    match values.last() {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
     }
 }
 

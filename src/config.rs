@@ -19,8 +19,8 @@
 //! | `STORE_DIR` | `posterframe-data` | the local folder that stands for the bucket |
 //! | `CATALOG_SQLITE` | `catalog.sqlite3` in `STORE_DIR` | the catalogue's file |
 //! | `OVERWRITE_CONTENTS` | `false` | back-fills (S3 Batch, `posterframe backfill`) write contents that exist, too |
-//! | `LOG_FORMAT` | `text` | `text` (bare lines) or `json` |
-//! | `RUST_LOG` | `info` | which log messages are written, in `tracing`'s notation |
+//! | `LOG_FORMAT` | | `text` (bare lines) or `json`, with the function's Korean messages; unset: bare lines in English |
+//! | `RUST_LOG` | `info`; English: `warn` | the log filter, in `tracing`'s notation |
 //! | `NO_COLOR` | | set and not empty: no colours, whatever the output is |
 //!
 //! The Lambda function, which has no use for `STORE_DIR` and `CATALOG_SQLITE`, is told besides (`LambdaConfig`, feature
@@ -176,8 +176,8 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// Which messages, in `tracing`'s notation; `None` for the default.
     pub filter: Option<String>,
-    /// Whether colours are unwanted.
-    pub no_colour: bool,
+    /// The language of the messages.
+    pub language: Language,
 }
 
 /// Shapes of a log line.
@@ -188,6 +188,16 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line, the values as fields beside the message.
     Json,
+}
+
+/// Languages of log messages. Errors are in English.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Language {
+    /// The messages of the replaced Lambda.
+    Korean,
+    /// The messages for people at a terminal.
+    English,
 }
 
 impl Config {
@@ -239,9 +249,15 @@ impl Config {
 }
 
 impl LogSettings {
-    /// This format, the default messages.
+    /// This format, the default messages, in Korean.
     pub const fn new(format: LogFormat) -> Self {
-        Self { format, filter: None, no_colour: false }
+        Self { format, filter: None, language: Language::Korean }
+    }
+
+    /// The same settings with Korean messages, whether or not `LOG_FORMAT` is set.
+    #[must_use]
+    pub fn in_korean(self) -> Self {
+        Self { language: Language::Korean, ..self }
     }
 
     /// Reads the log settings alone from the process's environment, for commands that need no others.
@@ -370,11 +386,11 @@ fn read_log(lookup: &mut Lookup<'_>, default: LogFormat) -> LogSettings {
         "json" => Some(LogFormat::Json),
         _ => None,
     });
-    LogSettings {
-        format: format.unwrap_or(default),
-        filter: lookup.text("RUST_LOG"),
-        no_colour: lookup.path("NO_COLOR").is_some(),
-    }
+    let language = match (format, default) {
+        (None, LogFormat::Text) => Language::English,
+        _ => Language::Korean,
+    };
+    LogSettings { format: format.unwrap_or(default), filter: lookup.text("RUST_LOG"), language }
 }
 
 /// Whether the terminal says, by `TERM` or a variable of its own, that it shows pictures as kitty does.

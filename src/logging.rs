@@ -12,12 +12,56 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::ErrorKind;
-use crate::config::{ConfigError, LogFormat, LogSettings};
+use crate::config::{ConfigError, Language, LogFormat, LogSettings};
 use crate::job_error::JobError;
 use crate::printable;
 
-/// What is written where `RUST_LOG` says nothing.
+/// The messages that are written unless `RUST_LOG` is set.
 pub(crate) const FILTER: &str = "error,posterframe=info";
+
+/// The same for English messages, which people at a terminal read: results are printed, and only warnings add to them.
+#[cfg(feature = "cli")]
+const ENGLISH_FILTER: &str = "error,posterframe=warn";
+
+/// The messages that the options of a command ask for; they come before `RUST_LOG`.
+#[cfg(feature = "cli")]
+static CHOSEN: std::sync::OnceLock<&str> = std::sync::OnceLock::new();
+
+/// Chooses the messages of the whole process, before [`start`]: errors alone (`--quiet`), or more with each `-v`: the job's
+/// steps and FFmpeg's errors; details and FFmpeg's warnings; everything.
+#[cfg(feature = "cli")]
+pub(crate) fn choose(quiet: bool, verbose: u8) {
+    let filter = match (quiet, verbose) {
+        (true, _) => "error",
+        (false, 0) => return,
+        (false, 1) => "warn,posterframe=info",
+        (false, 2) => "info,posterframe=debug",
+        (false, _) => "debug,posterframe=trace",
+    };
+    let _ = CHOSEN.set(filter);
+}
+
+/// Whether an option asks for log messages.
+#[cfg(feature = "cli")]
+pub(crate) fn is_chosen() -> bool {
+    CHOSEN.get().is_some()
+}
+
+/// The messages to write with these settings.
+fn filter(settings: &LogSettings) -> &str {
+    #[cfg(feature = "cli")]
+    if let Some(chosen) = CHOSEN.get() {
+        return chosen;
+    }
+    let default = match settings.language {
+        Language::Korean => FILTER,
+        #[cfg(feature = "cli")]
+        Language::English => ENGLISH_FILTER,
+        #[cfg(not(feature = "cli"))]
+        Language::English => FILTER,
+    };
+    settings.filter.as_deref().unwrap_or(default)
+}
 
 /// Where lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +151,11 @@ impl Visit for Message {
 
 /// Starts writing log messages.
 pub(crate) fn start(settings: &LogSettings, stream: Stream) -> Result<(), JobError> {
-    let filter = settings.filter.as_deref().unwrap_or(FILTER);
-    let filter = EnvFilter::try_new(filter)
+    #[cfg(feature = "cli")]
+    if settings.language == Language::English {
+        crate::telemetry::use_english();
+    }
+    let filter = EnvFilter::try_new(filter(settings))
         .map_err(|error| JobError::new(ErrorKind::Config, ConfigError::of("RUST_LOG", error.to_string())))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

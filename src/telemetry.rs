@@ -1,8 +1,10 @@
-//! The log messages of the job, and the only place where their words stand.
+//! The log messages of the job, and the only place that contains their texts.
 //!
-//! The Korean messages are those of the replaced Lambda, word for word: its owners' alarms and searches match them. Every
-//! value is also a field of its own. Messages that the replaced Lambda did not have are marked as ours.
+//! The Korean messages are those of the replaced Lambda, word for word: its owners' alarms and searches match them. Commands log
+//! the English messages unless `LOG_FORMAT` is set. Every value is also a field of its own. A message that the replaced
+//! Lambda did not have is marked as ours.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tracing::{error, info, warn};
@@ -11,169 +13,247 @@ use crate::Ledger;
 use crate::job_error::JobError;
 use crate::object_name::{ContentId, SkipReason};
 
-/// The work on an object begins.
-pub fn started(key: &str) {
-    info!(key, "영상 처리 시작: {key}");
+/// Whether messages are in English.
+static IS_ENGLISH: AtomicBool = AtomicBool::new(false);
+
+/// Logs in English from now on, in the whole process.
+#[cfg(feature = "cli")]
+pub(crate) fn use_english() {
+    IS_ENGLISH.store(true, Ordering::Relaxed);
 }
 
-/// The object can be read. Nothing is downloaded any more; `size` is the object's size, as it was.
+/// Logs an event with these fields, and one of two messages.
+macro_rules! log {
+    ($level:ident, {$($field:tt)*}, $korean:literal, $english:literal) => {
+        match IS_ENGLISH.load(Ordering::Relaxed) {
+            false => $level!($($field)*, $korean),
+            true => $level!($($field)*, $english),
+        }
+    };
+}
+
+/// The job starts to process an object.
+pub fn started(key: &str) {
+    log!(info, { key }, "영상 처리 시작: {key}", "Processing {key}");
+}
+
+/// The object can be read. Nothing is downloaded any more; `size` is the size of the object, as in the replaced Lambda's message.
 pub fn readable(key: &str, size: u64) {
     let megabytes = megabytes(size);
-    info!(key, size, "영상 다운로드 완료: {size} bytes ({megabytes} MB)");
+    log!(
+        info,
+        {key, size},
+        "영상 다운로드 완료: {size} bytes ({megabytes} MB)",
+        "Opened the video: {size} bytes ({megabytes} MiB)"
+    );
 }
 
-/// The duration is known, in whole seconds as it is stored.
+/// The duration is known: whole seconds, as the catalogue stores them.
 pub fn duration(key: &str, duration: u32) {
-    info!(key, duration, "영상 duration 추출 완료: {duration}초");
+    log!(info, {key, duration}, "영상 duration 추출 완료: {duration}초", "Duration: {duration} s");
 }
 
-/// Ours: the container does not tell its duration, and 0 is stored.
+/// Ours: the container reports no duration, and the catalogue gets 0.
 pub fn no_duration(key: &str) {
-    warn!(key, "영상 duration 알 수 없음, 0초로 저장: {key}");
+    log!(
+        warn,
+        { key },
+        "영상 duration 알 수 없음, 0초로 저장: {key}",
+        "{key} reports no duration; 0 s is stored"
+    );
 }
 
-/// Ours: people chose the time of this video's frame.
+/// Ours: a person chose the time of this video's frame.
 pub fn chosen(key: &str, time: &str, by: &str) {
-    info!(key, time, by, "썸네일 시각 지정: {time} ({by})");
+    log!(info, {key, time, by}, "썸네일 시각 지정: {time} ({by})", "Frame chosen at {time} (by {by})");
 }
 
-/// Ours: what chooses the time of the frame is no time, and the setting's is taken.
+/// Ours: the chosen time cannot be parsed, and the time of the settings applies.
 #[cfg(feature = "s3")]
 pub fn no_choice(key: &str, by: &str, reason: &str) {
-    warn!(key, by, reason, "썸네일 시각 지정 무시: {key} ({by}: {reason})");
+    log!(
+        warn,
+        {key, by, reason},
+        "썸네일 시각 지정 무시: {key} ({by}: {reason})",
+        "{key}: the chosen time is ignored ({by}: {reason})"
+    );
 }
 
-/// The thumbnail is made, and has this many bytes.
+/// The thumbnail is encoded; `size` is its length in bytes.
 pub fn thumbnail(key: &str, size: usize) {
-    info!(key, size, "썸네일 추출 완료: {size} bytes");
+    log!(info, {key, size}, "썸네일 추출 완료: {size} bytes", "Encoded the thumbnail: {size} bytes");
 }
 
-/// Ours: what reading the video has cost.
+/// Ours: the cost of reading the video.
 pub fn read(key: &str, ledger: &Ledger) {
     let Ledger { requests, round_trips, bytes_fetched, bytes_used, cache_hits, waiting } = *ledger;
     let waiting_ms = u64::try_from(waiting.as_millis()).unwrap_or(u64::MAX);
-    info!(
-        key,
-        requests,
-        round_trips,
-        bytes_fetched,
-        bytes_used,
-        cache_hits,
-        waiting_ms,
-        "영상 읽기 완료: {bytes_fetched} bytes ({requests}회 요청, {round_trips}회 왕복, 대기 {waiting_ms} ms)"
+    log!(
+        info,
+        {key, requests, round_trips, bytes_fetched, bytes_used, cache_hits, waiting_ms},
+        "영상 읽기 완료: {bytes_fetched} bytes ({requests}회 요청, {round_trips}회 왕복, 대기 {waiting_ms} ms)",
+        "Read the video: {bytes_fetched} bytes in {requests} requests and {round_trips} round trips, {waiting_ms} ms of waiting"
     );
 }
 
 /// The row of the video is written.
 pub fn asset_written(key: &str, id: ContentId) {
-    info!(key, content_id = id.get(), "video_assets 테이블에 등록 완료 (content_id: {id})");
+    log!(
+        info,
+        {key, content_id = id.get()},
+        "video_assets 테이블에 등록 완료 (content_id: {id})",
+        "Wrote the row to video_assets (content_id: {id})"
+    );
 }
 
-/// The object is done.
+/// The object is processed.
 pub fn done(key: &str, id: ContentId) {
-    info!(key, content_id = id.get(), "성공: {key} 등록 완료 (content_id: {id})");
+    log!(
+        info,
+        {key, content_id = id.get()},
+        "성공: {key} 등록 완료 (content_id: {id})",
+        "Processed {key} (content_id: {id})"
+    );
 }
 
-/// Ours: the object had been done before, and nothing about it has changed.
+/// Ours: the object was processed before and has not changed.
 pub fn unchanged(key: &str, id: ContentId) {
-    info!(key, content_id = id.get(), "변경 없음: {key} (content_id: {id})");
+    log!(
+        info,
+        {key, content_id = id.get()},
+        "변경 없음: {key} (content_id: {id})",
+        "{key} is unchanged (content_id: {id})"
+    );
 }
 
-/// Ours: the object is none of the job's.
+/// Ours: the job does not process this object.
 pub fn skipped(key: &str, reason: &SkipReason) {
     let reason = reason.to_string();
-    info!(key, reason, "건너뜀: {key} ({reason})");
+    log!(info, {key, reason}, "건너뜀: {key} ({reason})", "Skipped {key} ({reason})");
 }
 
-/// Ours: the video was replaced during the work, which starts over.
+/// Ours: the video was replaced while it was processed, and the job starts over.
 pub fn starting_over(key: &str) {
-    warn!(key, "처리 중 영상이 교체되어 다시 시작: {key}");
+    log!(
+        warn,
+        { key },
+        "처리 중 영상이 교체되어 다시 시작: {key}",
+        "{key} was replaced while it was processed; starting over"
+    );
 }
 
-/// The catalogue's API is asked to write a content.
+/// The job sends a content to the catalogue's API.
 pub fn upsert_started(url: &str, id: ContentId) {
-    info!(url, content_id = id.get(), "FastAPI upsert 호출 시작: {url}");
+    log!(
+        info,
+        {url, content_id = id.get()},
+        "FastAPI upsert 호출 시작: {url}",
+        "Writing the content through the API: {url}"
+    );
 }
 
-/// The catalogue's API has written it.
+/// The catalogue's API has written the content.
 pub fn upsert_done(id: ContentId, title: &str) {
-    info!(content_id = id.get(), title, "FastAPI upsert 성공: content_id={id}, title={title}");
+    log!(
+        info,
+        {content_id = id.get(), title},
+        "FastAPI upsert 성공: content_id={id}, title={title}",
+        "Wrote the content: content_id={id}, title={title}"
+    );
 }
 
-/// Ours: a call of the API failed, and is made again after a pause.
+/// Ours: a call of the API failed; the job retries it after `pause`.
 pub fn upsert_retried(id: ContentId, attempt: u32, pause: Duration, reason: &str) {
     let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-    warn!(
-        content_id = id.get(),
-        attempt, pause_ms, reason, "FastAPI upsert 재시도: {pause_ms} ms 후 ({attempt}회 실패, {reason})"
+    log!(
+        warn,
+        {content_id = id.get(), attempt, pause_ms, reason},
+        "FastAPI upsert 재시도: {pause_ms} ms 후 ({attempt}회 실패, {reason})",
+        "The API call failed {attempt} times; retrying in {pause_ms} ms ({reason})"
     );
 }
 
-/// Ours: a content has an id that leaves few to those that the database numbers itself.
+/// Ours: the id of a content leaves few ids to the database's own numbering.
 pub fn few_ids_left(id: ContentId) {
-    let id = id.get();
-    warn!(
-        content_id = id,
-        "content_id {id}: AUTO_INCREMENT의 끝({})에 가까움. 이보다 높은 번호만 새 콘텐츠에 쓸 수 있음",
-        ContentId::MAX
+    let (id, last) = (id.get(), ContentId::MAX);
+    log!(
+        warn,
+        { content_id = id },
+        "content_id {id}: AUTO_INCREMENT의 끝({last})에 가까움. 이보다 높은 번호만 새 콘텐츠에 쓸 수 있음",
+        "content_id {id} is near the end of AUTO_INCREMENT ({last}): only higher numbers are left for new contents"
     );
 }
 
-/// Ours: what an invocation is about.
+/// Ours: an invocation received an event with this many records.
 pub fn event(source: &str, records: usize) {
-    info!(source, records, "이벤트 수신: {source} ({records}건)");
+    log!(
+        info,
+        {source, records},
+        "이벤트 수신: {source} ({records}건)",
+        "Received an event: {source} ({records} records)"
+    );
 }
 
-/// Ours: there is no such object any more.
+/// Ours: the object does not exist any more.
 pub fn missing(key: &str) {
-    warn!(key, "건너뜀: {key} (객체 없음)");
+    log!(warn, { key }, "건너뜀: {key} (객체 없음)", "Skipped {key} (the object does not exist)");
 }
 
 /// Ours: one object has failed.
 pub fn failed(key: &str, error: &JobError) {
     let (kind, permanent) = (error.kind().as_str(), !error.is_retryable());
-    error!(key, kind, permanent, "실패: {error}");
+    log!(error, {key, kind, permanent}, "실패: {error}", "Failed: {error}");
 }
 
-/// Ours: there was no time to begin with an object.
+/// Ours: no time was left to start an object.
 pub fn unstarted(key: &str) {
-    error!(key, "시간 부족으로 시작하지 않음: {key}");
+    log!(error, { key }, "시간 부족으로 시작하지 않음: {key}", "Not started for lack of time: {key}");
 }
 
-/// Ours: the work on an object has panicked.
+/// Ours: a panic ended the processing of an object.
 pub fn panicked(message: &str) {
-    error!(reason = message, "처리 중 패닉 발생");
+    log!(error, { reason = message }, "처리 중 패닉 발생", "A panic ended the processing of an object");
 }
 
-/// Ours: the invocation is a function error. An error of its own, unless the errors that it sums up are in the log already.
+/// Ours: the invocation ends as a function error. It is logged as a warning when the log contains the underlying errors already.
 pub fn invocation_failed(kind: &str, reason: &str, is_logged: bool) {
     match is_logged {
-        true => warn!(kind, "호출 실패: {reason}"),
-        false => error!(kind, "호출 실패: {reason}"),
+        true => log!(warn, { kind }, "호출 실패: {reason}", "The invocation failed: {reason}"),
+        false => log!(error, { kind }, "호출 실패: {reason}", "The invocation failed: {reason}"),
     }
 }
 
 /// Ours: the settings cannot be used; every invocation fails with this.
 pub fn broken(error: &JobError) {
     let kind = error.kind().as_str();
-    error!(kind, "설정 오류: {error}");
+    log!(error, { kind }, "설정 오류: {error}", "The settings cannot be used: {error}");
 }
 
-/// Ours: variables of the replaced Lambda that mean nothing any more. One line for all.
+/// Ours: variables of the replaced Lambda that have no effect any more, in one line.
 pub fn obsolete(variables: &[&str]) {
     if !variables.is_empty() {
         let variables = variables.join(", ");
-        info!(variables, "{variables}: 더 이상 필요하지 않음 (FFmpeg는 프로그램에 포함됨)");
+        log!(
+            info,
+            { variables },
+            "{variables}: 더 이상 필요하지 않음 (FFmpeg는 프로그램에 포함됨)",
+            "{variables}: no longer needed (FFmpeg is part of the program)"
+        );
     }
 }
 
-/// Ours: what the job would have made has been compared with what is there, and nothing was written.
+/// Ours: shadow mode compared what the job would write with what exists. Nothing was written.
 pub fn compared(key: &str, findings: &[String], psnr_db: Option<f64>) {
     if findings.is_empty() {
-        info!(key, psnr_db, "비교 완료, 일치: {key}");
+        log!(info, {key, psnr_db}, "비교 완료, 일치: {key}", "Compared {key}: equal");
     } else {
         let findings = findings.join("; ");
-        warn!(key, psnr_db, findings, "비교 완료, 차이 있음: {key} ({findings})");
+        log!(
+            warn,
+            {key, psnr_db, findings},
+            "비교 완료, 차이 있음: {key} ({findings})",
+            "Compared {key}: different ({findings})"
+        );
     }
 }
 

@@ -109,7 +109,7 @@ fn all_that_may_be_found_in_s3_and_mysql() -> Outcome {
             found("2_a", "no_row"),
             found("3_a", "outdated_row"),
             found("4_a", "other_content"),
-            found("5_a", "doubles"),
+            found("5_a", "duplicate_rows"),
             found("6_a", "foreign_thumbnail"),
             found("7_a", "outdated_thumbnail"),
             found("8_a", "row_without_object"),
@@ -127,7 +127,7 @@ fn all_that_may_be_found_in_s3_and_mysql() -> Outcome {
         assert!(findings(&json_of(&other)?).contains(&found("5_a", "other_settings")));
 
         // For people, and for a back-fill.
-        let output = remote(&world, &["audit", "--only", "no-row", "--only", "doubles"]).output()?;
+        let output = remote(&world, &["audit", "--only", "no-row", "--only", "duplicate-rows"]).output()?;
         let told = String::from_utf8(output.stdout)?;
         assert!(
             told.contains("no_row               videos/2_a.mp4") && !told.contains("no_thumbnail"),
@@ -144,7 +144,7 @@ fn all_that_may_be_found_in_s3_and_mysql() -> Outcome {
         assert_eq!(json_of(&again)?["counts"], json!({"processed": 6}));
         let audit = json_of(&remote(&world, &["audit", "--json"]).output()?)?;
         let rest = [
-            found("5_a", "doubles"),
+            found("5_a", "duplicate_rows"),
             found("8_a", "row_without_object"),
             found("9999999999_x", "unusable_name"),
         ];

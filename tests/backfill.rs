@@ -272,7 +272,7 @@ fn goes_on_after_an_interrupt_and_after_a_crash() -> Outcome {
         world.database.rows("UPDATE contents SET title = 'Edited' WHERE id = 1").await?;
         let output = remote(&world, &folder, &[]).output()?;
         assert!(output.status.success(), "{output:?}");
-        assert!(text(&output.stderr).contains("are done already"), "{output:?}");
+        assert!(text(&output.stderr).contains("are processed already"), "{output:?}");
         let told = json_of(&output)?;
         assert_eq!(told["complete"], true);
         let count = |word: &str| told["counts"][word].as_u64().unwrap_or(0);

@@ -502,15 +502,15 @@ fn grab_of_several_inputs_names_its_outputs_first() -> TestResult {
     fs::copy(&one, &video)?;
     let (one, other, out) = (text(&one)?, text(&other)?, text(folder.path())?);
     let grab = |arguments: &[&str], names: &str| fails(&[&["grab"], arguments].concat(), 2, "config", names);
-    grab(&[one, other, "-o", out], "would be the picture of")?;
+    grab(&[one, other, "-o", out], "would receive the pictures of")?;
     let clip = folder.path().join("clip.mp4");
     fs::copy(one, &clip)?;
-    grab(&[text(&clip)?, text(&video)?, "-o", out], "and is the video")?;
+    grab(&[text(&clip)?, text(&video)?, "-o", out], "and is the input")?;
     grab(&[text(&clip)?, text(&video)?, "-o", out, "--format", "png"], "and of")?;
     grab(&[one, text(&video)?, "-o", &format!("{out}/missing")], "whose name ends with /")?;
     grab(&[one, text(&video)?, "-o", other], "whose name ends with /")?;
-    grab(&[one, "-", "-o", out], "has no name that its picture could have")?;
-    grab(&[one, text(&video)?, "-o", "-", "--format", "png"], "only one picture goes to standard output")?;
+    grab(&[one, "-", "-o", out], "has no file name for its picture")?;
+    grab(&[one, text(&video)?, "-o", "-", "--format", "png"], "only one picture can go to standard output")?;
     assert_eq!(names(folder.path())?, ["clip.jpg", "clip.mp4", "h264_front.mov"]);
     Ok(())
 }
@@ -563,10 +563,10 @@ fn usage_and_settings_end_with_2() -> TestResult {
         let cover = ["--fit", "cover", "--focus", focus];
         fails(&[&grab[..], &cover].concat(), 2, "config", "a point such as 0.5,0.25 or 50%,25%")?;
     }
-    fails(&[&grab[..], &["--focus", "0,0"]].concat(), 2, "config", "--focus is for --fit cover")?;
+    fails(&[&grab[..], &["--focus", "0,0"]].concat(), 2, "config", "--focus needs --fit cover")?;
     fails(&["probe", video, "--timeout", "long"], 2, "config", "a length of time such as 90")?;
     fails(&["grab", video, "-o", "/", "--format", "png"], 2, "config", "/")?;
-    fails(&["grab", video, "-o", video, "--format", "png"], 2, "config", "is the video itself")?;
+    fails(&["grab", video, "-o", video, "--format", "png"], 2, "config", "is the video")?;
     fails(&["process", text(&fixture(""))?], 2, "config", "folder")?;
     let settings = [("THUMBNAIL_FIT", "fill"), ("THUMBNAIL_FOCUS", "1,2")];
     for told in ["THUMBNAIL_FIT: \"fill\" is not contain or cover", "THUMBNAIL_FOCUS: \"1,2\" is not a point"]
@@ -802,12 +802,12 @@ fn an_interrupt_ends_with_130() -> TestResult {
     fs::create_dir_all(store.join(".posterframe"))?;
     let lock = fs::File::create(store.join(".posterframe/lock"))?;
     lock.lock()?;
-    let mut child = posterframe(&["process", text(&path)?, "--store", text(&store)?])
+    let mut child = posterframe(&["process", text(&path)?, "--store", text(&store)?, "-v"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
     let mut lines = BufReader::new(child.stderr.take().ok_or("no standard error")?).lines();
-    assert!(lines.next().ok_or("it said nothing")??.starts_with("영상 처리 시작"));
+    assert!(lines.next().ok_or("it said nothing")??.starts_with("Processing videos/1_x.mp4"));
     let id = child.id().to_string();
     let interrupt = || Command::new("sh").args(["-c", &format!("kill -INT {id}")]).status();
     interrupt()?;
@@ -1053,13 +1053,179 @@ fn targets_are_printed_before_anything_is_done() -> TestResult {
     Ok(())
 }
 
+/// Without `LOG_FORMAT`, people read English, and only what they ask for.
+#[test]
+fn people_read_english_messages() -> TestResult {
+    let (folder, path) = bucket("h264_front.mp4", "videos/1_x.mp4")?;
+    let store = folder.path().join("films");
+    let run = |more: &[&str]| -> Result<String, Box<dyn Error>> {
+        let _ = fs::remove_dir_all(store.join("thumbnails"));
+        let arguments = [&["process", text(&path)?, "--store", text(&store)?], more].concat();
+        let output = posterframe(&arguments).output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stderr)?)
+    };
+    assert_eq!(run(&[])?, "");
+    let said = run(&["-v"])?;
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.first(), Some(&"Processing videos/1_x.mp4"), "{said}");
+    assert_eq!(lines.last(), Some(&"Processed videos/1_x.mp4 (content_id: 1)"), "{said}");
+    assert!(said.contains("Duration: 7 s") && said.contains("Encoded the thumbnail: "), "{said}");
+    assert!(said.is_ascii(), "{said}");
+    assert!(run(&["-vv"])?.contains("Processed videos/1_x.mp4"));
+    // The option comes before the variable, which comes before the default.
+    let arguments = ["process", text(&path)?, "--store", text(&store)?, "--quiet"];
+    let output = posterframe(&arguments).env("RUST_LOG", "trace").output()?;
+    assert_eq!(String::from_utf8(output.stderr)?, "");
+    let output = posterframe(&arguments[..4]).env("RUST_LOG", "posterframe=info").output()?;
+    assert_eq!(String::from_utf8(output.stderr)?.lines().next(), Some("Processing videos/1_x.mp4"));
+    fails(&["probe", text(&path)?, "-q", "-v"], 2, "config", "--verbose")
+}
+
+/// `--quiet` leaves out what is neither result nor error.
+#[test]
+fn quiet_commands_print_results_and_errors() -> TestResult {
+    let (folder, path) = bucket("h264_front.mp4", "videos/1_x.mp4")?;
+    let store = folder.path().join("films");
+    let store = text(&store)?;
+    let output = posterframe(&["-q", "process", text(&path)?, "--store", store]).output()?;
+    let said = String::from_utf8(output.stdout)?;
+    assert!(said.starts_with("videos/1_x.mp4: processed\n"), "{said}");
+    assert!(output.stderr.is_empty());
+    for arguments in [&["backfill", store, "-q", "--dry-run"][..], &["audit", store, "-q"]] {
+        let loud = posterframe(&arguments.iter().filter(|text| **text != "-q").copied().collect::<Vec<_>>());
+        let loud = { loud }.current_dir(store).output()?;
+        assert!(!loud.stderr.is_empty(), "{arguments:?} has nothing to leave out");
+        let output = posterframe(arguments).current_dir(store).output()?;
+        assert!(output.status.success() && !output.stdout.is_empty(), "{arguments:?}");
+        assert_eq!(String::from_utf8(output.stderr)?, "", "{arguments:?}");
+    }
+    let output = posterframe(&["probe", "-q", "missing.mp4"]).output()?;
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr)?.starts_with("error: missing.mp4"));
+    Ok(())
+}
+
+#[test]
+fn colours_are_those_asked_for() -> TestResult {
+    let video = fixture("h264_front.mp4");
+    let has_colours = |arguments: &[&str]| -> Result<bool, Box<dyn Error>> {
+        let output = posterframe(arguments).output()?;
+        let all = [output.stdout, output.stderr].concat();
+        assert!(!all.is_empty(), "{arguments:?}");
+        Ok(all.contains(&b'\x1b'))
+    };
+    let video = text(&video)?;
+    // A result, an error, a refusal by the parser, and help.
+    for rest in [&["probe", video][..], &["probe", "missing.mp4"], &["probe", "--wrong"], &["grab", "--help"]]
+    {
+        assert!(has_colours(&[&["--color", "always"], rest].concat())?, "{rest:?}");
+        assert!(has_colours(&[&["--color=always"], rest].concat())?, "{rest:?}");
+        assert!(!has_colours(&[&["--color=never"], rest].concat())?, "{rest:?}");
+        assert!(!has_colours(&[&["--color=auto"], rest].concat())?, "no terminal: {rest:?}");
+        assert!(!has_colours(rest)?, "{rest:?}");
+    }
+    fails(&["probe", video, "--color", "blue"], 2, "config", "blue")
+}
+
+/// A terminal shows a line from two seconds on, and the result in its place.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_shows_what_takes_long() -> TestResult {
+    // util-linux's `script` gives the program a terminal; the pipe of standard input stays open for three seconds.
+    let program = env!("CARGO_BIN_EXE_posterframe");
+    let shown = |options: &str| -> Result<String, Box<dyn Error>> {
+        let command = format!("{program} {options} probe - --timeout 3s");
+        let mut child = Command::new("script")
+            .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let input = child.stdin.take();
+        let mut all = String::new();
+        child.stdout.take().ok_or("no output")?.read_to_string(&mut all)?;
+        drop(input);
+        assert_eq!(child.wait()?.code(), Some(8), "{all}");
+        Ok(all)
+    };
+    let all = shown("")?;
+    let line = all.find("reading -").ok_or_else(|| format!("no line: {all:?}"))?;
+    let error = all.find("error:").ok_or_else(|| format!("no error: {all:?}"))?;
+    assert!(line < error && !all[error..].contains("reading -"), "{all:?}");
+    assert!(!shown("-q")?.contains("reading -"));
+    Ok(())
+}
+
+/// A file manager runs the thumbnailer entry with the path of a video, the path of the picture, and a size in pixels
+/// (freedesktop.org, Thumbnail Managing Standard).
+#[test]
+fn the_thumbnailer_entry_writes_a_png() -> TestResult {
+    let entry = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/posterframe.thumbnailer");
+    let entry = fs::read_to_string(entry)?;
+    let field = |name: &str| {
+        let found = entry.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        found.ok_or(format!("no {name}"))
+    };
+    assert!(entry.starts_with("[Thumbnailer Entry]\n"));
+    assert_eq!(field("TryExec")?, "posterframe");
+    let types: Vec<_> = field("MimeType")?.split_terminator(';').collect();
+    assert!(types.contains(&"video/mp4") && types.iter().all(|name| name.starts_with("video/") || *name == "application/mxf"));
+    let folder = tempfile::tempdir()?;
+    // The name of the picture has no extension.
+    let picture = folder.path().join("picture");
+    for (name, width, height) in [("h264_front.mp4", 128, 96), ("av1.mkv", 128, 96)] {
+        let video = fixture(name);
+        let arguments = field("Exec")?.split(' ').skip(1).map(|word| match word {
+            "%i" => text(&video),
+            "%o" => text(&picture),
+            "%s" => Ok("128"),
+            other => Ok(other),
+        });
+        let output = posterframe(&arguments.collect::<Result<Vec<_>, _>>()?).output()?;
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        let png = fs::read(&picture)?;
+        assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"));
+        let size = |at: usize| u32::from_be_bytes([png[at], png[at + 1], png[at + 2], png[at + 3]]);
+        assert_eq!((size(16), size(20)), (width, height), "{name}");
+    }
+    Ok(())
+}
+
+/// Sizes and times as people type them.
+#[test]
+fn sizes_and_times_have_units() -> TestResult {
+    let video = fixture("h264_front.mp4");
+    let size = fs::metadata(&video)?.len();
+    let run = |buffer: &str, timeout: &str| {
+        let arguments = ["probe", "-", "--buffer", buffer, "--timeout", timeout];
+        let output = posterframe(&arguments).stdin(fs::File::open(&video)?).output()?;
+        Ok::<_, Box<dyn Error>>((output.status.code(), String::from_utf8(output.stderr)?))
+    };
+    assert!((50_001..52_000).contains(&size), "{size}");
+    for buffer in [&size.to_string(), "52k", "52kB", "0.052MB", "51KiB", "1 MiB", "1G"] {
+        assert_eq!(run(buffer, "1m")?.0, Some(0), "{buffer}");
+    }
+    for buffer in [&(size - 1).to_string(), "51k", "50KiB", "0"] {
+        assert_eq!(run(buffer, "1:30")?.0, Some(7), "{buffer}");
+    }
+    for wrong in ["", "-1", "many", "1 parsec", "99999999999999999999", "1EiBB"] {
+        let (code, said) = run(wrong, "30")?;
+        assert_eq!(code, Some(2), "{wrong}");
+        assert!(
+            wrong.is_empty() || wrong.starts_with('-') || said.contains("a size such as 500000"),
+            "{wrong}: {said}"
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn log_messages_are_those_of_the_replaced_lambda() -> TestResult {
     let (folder, path) = bucket("h264_front.mp4", "videos/1_영화.mp4")?;
     let store = folder.path().join("films");
     let arguments = ["process", text(&path)?, "--store", text(&store)?];
     let size = fs::metadata(&path)?.len();
-    let output = posterframe(&arguments).output()?;
+    let output = posterframe(&arguments).env("LOG_FORMAT", "text").output()?;
     let thumbnail = fs::metadata(store.join("thumbnails/1_영화.jpg"))?.len();
     let expected = [
         "영상 처리 시작: videos/1_영화.mp4".to_owned(),
@@ -1128,6 +1294,6 @@ fn a_picture_is_shown_in_a_terminal_only() -> TestResult {
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{shown}");
     // Blocks of colour: the upper halves of cells.
-    assert!(shown.contains('▄') && shown.contains("the first at or after"), "{shown}");
+    assert!(shown.contains('▄') && shown.contains("the first frame at or after"), "{shown}");
     Ok(())
 }

@@ -166,6 +166,55 @@ fn objects_in_s3_are_read_like_files() -> Outcome {
     Ok(())
 }
 
+/// The options of the AWS CLI come before the variables.
+#[test]
+fn endpoint_region_and_profile_are_options() -> Outcome {
+    let server = S3Server::start()?;
+    let key = "films/1_a.mp4";
+    server.put(key, &fixture_bytes(FILM)?)?;
+    let input = format!("s3://{BUCKET}/{key}");
+    let endpoint = server.endpoint();
+    let settings = but(&server.settings(), "AWS_ENDPOINT_URL", Some("http://127.0.0.1:9"));
+    let settings = but(&settings, "AWS_REGION", Some(""));
+    let options = ["--endpoint-url", &endpoint, "--region", "us-east-1"];
+    let probe = || {
+        let mut command = posterframe(&["probe", &input]);
+        command.envs(settings.clone());
+        command
+    };
+    fails(probe, 2, "config", &input, "no AWS region")?;
+    succeed(probe().args(options).arg("--json"))?;
+
+    // A profile has keys and region; the variables of keys are left out.
+    let folder = tempfile::tempdir()?;
+    let config = folder.path().join("config");
+    let of = |name: &str| {
+        let found = settings.iter().find(|(variable, _)| *variable == name);
+        found.map(|(_, value)| value.clone()).ok_or(format!("no {name}"))
+    };
+    let (id, secret) = (of("AWS_ACCESS_KEY_ID")?, of("AWS_SECRET_ACCESS_KEY")?);
+    fs::write(
+        &config,
+        format!(
+            "[profile films]\nregion = us-east-1\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n\
+             endpoint_url = {endpoint}\n"
+        ),
+    )?;
+    let of_profile = |name: &str| {
+        let mut command = posterframe(&["probe", &input, "--profile", name]);
+        command.env("AWS_CONFIG_FILE", &config).env("AWS_EC2_METADATA_DISABLED", "true");
+        command
+    };
+    succeed(of_profile("films").arg("--json"))?;
+    fails(|| of_profile("other"), 2, "config", &input, "no AWS region")?;
+    for url in ["ftp://host", "host:9000", "http://user:word@host", ""] {
+        let output = probe().args(["--endpoint-url", url]).output()?;
+        assert_eq!(output.status.code(), Some(2), "{url}");
+        assert!(!shown(&output).contains("user:word"), "{}", shown(&output));
+    }
+    Ok(())
+}
+
 #[test]
 fn signed_urls_are_read_and_not_shown() -> Outcome {
     let server = HttpServer::start()?;
@@ -312,7 +361,7 @@ fn a_server_without_ranges_is_read_whole_if_that_is_asked_for() -> Outcome {
     let (exact, short) = (bytes.len().to_string(), (bytes.len() - 1).to_string());
     let server = HttpServer::start()?;
     let input = server.put("/film.mp4", Object::new(bytes).without_ranges());
-    let advice = "the server does not support byte ranges; --buffer BYTES reads it whole, into memory";
+    let advice = "the server does not support byte ranges; --buffer SIZE reads the whole object into memory";
     fails(|| posterframe(&["probe", &input]), 5, "unsupported", &input, advice)?;
     let out = Out::new()?;
     let grabbed =

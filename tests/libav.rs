@@ -173,7 +173,7 @@ fn an_interrupt_ends_the_build_and_leaves_nothing() -> Outcome {
     let rest: Vec<_> = lines.collect::<Result<_, _>>()?;
     assert_eq!(child.wait()?.code(), Some(130), "{rest:?}");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    assert!(rest.iter().any(|line| line.contains("interrupted; nothing was left behind")), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("interrupted; all partial files were removed")), "{rest:?}");
     assert_eq!(others(folder.path(), &[])?, Vec::<OsString>::new());
     assert_eq!(commands_that_name(folder.path())?, Vec::<String>::new());
     Ok(())

@@ -769,7 +769,7 @@ fn refusals_say_what_to_check_and_no_secret() -> Outcome {
 }
 
 #[test]
-fn the_optional_key_refuses_doubles() -> Outcome {
+fn the_optional_key_refuses_duplicates() -> Outcome {
     run(async {
         let database = Database::start().await?;
         let insert = "INSERT INTO contents (id, title) VALUES (7, 'x'); \

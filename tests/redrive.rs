@@ -134,10 +134,13 @@ fn letters_are_told_by_type_and_the_chosen_are_worked_on() -> Outcome {
         }
         let output = queues.redrive(&[&dead])?;
         let told = String::from_utf8(output.stdout)?;
-        assert!(told.contains("denied") && told.contains("1 message, may pass: videos/1_a.mp4"), "{told}");
+        assert!(
+            told.contains("denied") && told.contains("1 message, may not happen again: videos/1_a.mp4"),
+            "{told}"
+        );
 
         // The chosen: done, and out of the queue.
-        let told = json_of(&queues.redrive(&["films-dlq", "--of", "denied", "--replay", "--json"])?)?;
+        let told = json_of(&queues.redrive(&["films-dlq", "--type", "denied", "--replay", "--json"])?)?;
         assert_eq!((&told["succeeded"], &told["failed"]), (&json!(1), &json!([])), "{told}");
         assert_eq!(queues.world.rows().await?.len(), 1);
         assert_eq!(queues.bodies(&dead).await?.len(), 2);
@@ -171,7 +174,7 @@ fn letters_can_be_sent_to_another_queue() -> Outcome {
             .send(&dead, &event("videos/1_a.mp4"), &[("ErrorCode", "200"), ("ErrorMessage", &told)])
             .await?;
         queues.send(&dead, &event("videos/2_b.mp4"), &[]).await?;
-        let arguments = ["films-dlq", "--of", "unavailable", "--to", "films-uploads", "--json"];
+        let arguments = ["films-dlq", "--type", "unavailable", "--to", "films-uploads", "--json"];
         let told = json_of(&queues.redrive(&arguments)?)?;
         assert_eq!(told["succeeded"], 1, "{told}");
         assert_eq!(queues.bodies(&uploads).await?, [event("videos/1_a.mp4")]);
@@ -196,7 +199,8 @@ fn a_long_queue_is_taken_in_turns() -> Outcome {
         }
         queues.aws.settings_with(&[], &[&ALL[..], &["s3:ListBucket"]].concat()).await?;
         let before = queues.aws.targets().await?.len();
-        let told = json_of(&queues.redrive(&["films-dlq", "--of", "unavailable", "--replay", "--json"])?)?;
+        let told =
+            json_of(&queues.redrive(&["films-dlq", "--type", "unavailable", "--replay", "--json"])?)?;
         assert_eq!(
             (&told["succeeded"], &told["groups"]["unavailable"]["messages"]),
             (&json!(LETTERS), &json!(LETTERS)),

@@ -66,6 +66,36 @@ fn bless(names: &[String]) -> Outcome {
     Ok(fs::write(golden_file(), lines.join("\n") + "\n")?)
 }
 
+/// An object of unknown size that turns out to be small is fetched once: its bytes, not a byte more, in one round trip where the
+/// first read covers the object, and else in two.
+#[test]
+fn small_objects_are_fetched_once() -> Outcome {
+    let mut wrong = Vec::new();
+    let mut in_two = 0;
+    for name in fixtures()?.into_iter().filter(|name| !gives_no_picture(name)) {
+        let bytes = fixture_bytes(&name)?;
+        let size = bytes.len() as u64;
+        let reads = FirstReads::for_name(&name);
+        let options = OpenOptions::default().with_frame(AT).with_first_reads(reads);
+        let mut media = Media::open_source(MemorySource::new(bytes), &options)?;
+        media.frame(AT)?;
+        let ledger = media.ledger();
+        let covers = size <= reads.head.bytes(None).max(reads.tail.bytes(None));
+        in_two += u64::from(!covers);
+        let (trips, requests) = if covers { (1, 2) } else { (2, 3) };
+        let is_right =
+            ledger.bytes_fetched == size && ledger.round_trips <= trips && ledger.requests <= requests;
+        if size > reads.whole {
+            assert!(ledger.bytes_fetched <= size, "{name} has {size} bytes: {ledger:?}");
+        } else if !is_right {
+            wrong.push(format!("{name} has {size} bytes: {ledger:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(in_two > 0, "no fixture is larger than its first read");
+    Ok(())
+}
+
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test is asked to bless by its environment")]
 fn no_fixture_costs_more_than_it_did() -> Outcome {

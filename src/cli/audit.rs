@@ -23,6 +23,7 @@ use super::catalogue::{Catalogue, Settings};
 use super::interrupt::interrupted;
 use super::output::{self, Failure, Table};
 use super::place::{Place, shown};
+use super::progress::{self, Messages};
 use crate::cage::Opener;
 use crate::catalog::AssetRow;
 use crate::job_error::JobError;
@@ -81,7 +82,7 @@ pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Resul
     let has_found = !audit.counts.is_empty();
     record.finish()?;
     if let Some(kind) = position.unreadable_kind() {
-        let error = "some of it cannot be looked at; the rest is audited";
+        let error = "some entries cannot be read; the others are audited";
         return Err(Failure::Answered(JobError::new(kind, error)));
     }
     match arguments.exit_code && has_found {
@@ -93,8 +94,8 @@ pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Resul
 /// What an interrupted audit reports.
 fn stopped(journal: Option<&Path>) -> JobError {
     let error = match journal {
-        Some(path) => format!("interrupted; the same command continues from {}", path.display()),
-        None => "interrupted; with --journal FILE, the same command would continue".to_owned(),
+        Some(path) => format!("interrupted; the same command resumes from {}", path.display()),
+        None => "interrupted; with --journal FILE, the same command would resume".to_owned(),
     };
     JobError::new(ErrorKind::Cancelled, error)
 }
@@ -117,6 +118,7 @@ where
     if let (Some(position), Some(path)) = (&position, &arguments.journal) {
         output::note(&format!("Journal {}: audited up to {}", path.display(), position.after));
     }
+    progress::begin("reading the rows");
     let catalog = settings.read_only_catalogue().await?;
     let mut after = position.as_ref().map(|position| position.after.clone());
     let rows = Rows::read(&catalog, &store, prefix, after.as_deref()).await?;
@@ -141,8 +143,11 @@ where
         handled: 0,
         running: Running::default(),
     };
+    progress::begin("auditing");
+    let messages = Messages::start();
     loop {
         let page = store.list(prefix, after.as_deref()).await?;
+        messages.show(|| format!("{} videos audited", auditor.position.videos));
         after.clone_from(&page.next);
         for listed in page.in_order() {
             match listed {
@@ -364,7 +369,7 @@ async fn one<S: ListObjects>(
         RowStanding::Differs | RowStanding::Current => {}
     }
     if rows.len() > 1 {
-        kinds.push(FindingKind::Doubles);
+        kinds.push(FindingKind::DuplicateRows);
     }
     let finding = |kind| Finding { key: object.key.clone(), kind, content_id, message: None };
     Ok(kinds.into_iter().map(finding).collect())
@@ -425,7 +430,7 @@ impl Audit<'_> {
         }
         let more = self.counts.values().sum::<u64>().saturating_sub(SHOWN as u64);
         if more > 0 {
-            table.row("", &format!("and {more} more; --json has all"));
+            table.row("", &format!("and {more} more; --json lists all"));
         }
         for (name, count) in &self.counts {
             table.row("found", &format!("{count} {name}"));
@@ -454,7 +459,7 @@ impl Audit<'_> {
         let (mut last, mut count) = (None, 0);
         for finding in self.findings.read()? {
             let Finding { key, kind, .. } = finding?;
-            if kind.can_be_mended() && last.as_ref() != Some(&key) {
+            if kind.can_be_fixed() && last.as_ref() != Some(&key) {
                 take((line_of_key(&key) + "\n").as_bytes())?;
                 count += 1;
                 last = Some(key);

@@ -153,7 +153,7 @@ where
     ended.map_err(Failure::answered)?;
     listed.map_err(Failure::Answered)?;
     if interrupted {
-        let error = format!("interrupted; the same command goes on from {}", arguments.journal.display());
+        let error = format!("interrupted; the same command resumes from {}", arguments.journal.display());
         return Err(Failure::Answered(JobError::new(ErrorKind::Cancelled, error)));
     }
     report.failure().map_or(Ok(()), |error| Err(Failure::Answered(error)))
@@ -174,9 +174,9 @@ fn say(arguments: &BackfillArguments, name: &str, journal: &Journal) {
     output::note(&format!("Videos {name}"));
     let journal_name = arguments.journal.display();
     output::note(&match (arguments.dry_run, journal.resumed()) {
-        (true, _) => "Nothing is written: --dry-run".to_owned(),
+        (true, _) => "Dry run: nothing is written".to_owned(),
         (false, 0) => format!("Journal {journal_name}"),
-        (false, done) => format!("Journal {journal_name}: {done} are done already"),
+        (false, done) => format!("Journal {journal_name}: {done} are processed already"),
     });
 }
 

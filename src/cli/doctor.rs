@@ -68,8 +68,8 @@ const NAMES: [&str; 38] = [
     "catalog_file",
     "catalog_tables",
     "unique_key",
-    "doubles",
-    "orphans",
+    "duplicate_rows",
+    "rows_without_content",
     "api_resolve",
     "api_reach",
     "api_token",
@@ -203,7 +203,7 @@ impl Cloud {
                     return others.into_iter().chain([named]).collect();
                 }
             };
-        let why_not = (!write).then(|| "it would write an object that stays: --write does".to_owned());
+        let why_not = (!write).then(|| "--write runs this check: it writes an object that stays".to_owned());
         let read_and_look = async {
             let read = checks.of("bucket_read", bucket::read(&store, rules, key.as_deref())).await;
             let video = match key {
@@ -365,7 +365,14 @@ async fn api_token(checks: &Checks, settings: &PartialConfig, cloud: &Cloud) -> 
 
 async fn in_folder(checks: &Checks, settings: &PartialConfig) -> Vec<Check> {
     let Some(config) = &settings.local else {
-        let names = ["store_read", "store_write", "catalog_file", "catalog_tables", "doubles", "orphans"];
+        let names = [
+            "store_read",
+            "store_write",
+            "catalog_file",
+            "catalog_tables",
+            "duplicate_rows",
+            "rows_without_content",
+        ];
         return names.map(|name| skipped(name, "configuration failed")).into();
     };
     let read = checks.of("store_read", async { local::store_read(&config.store_dir) }).await;
@@ -378,7 +385,7 @@ async fn in_folder(checks: &Checks, settings: &PartialConfig) -> Vec<Check> {
 fn configuration(problems: &[Problem]) -> Finding {
     let words = problems.iter().map(|problem| format!("{}: {}", problem.variable, problem.message));
     match problems.is_empty() {
-        true => Finding::ok("all variables that are needed are there, and can be used"),
+        true => Finding::ok("all required variables are set and valid"),
         false => Finding::failed(
             ErrorKind::Config,
             words.collect::<Vec<_>>().join("; "),
@@ -391,7 +398,7 @@ fn obsolete(variables: &[&str]) -> Finding {
     match variables.is_empty() {
         true => Finding::ok("none is set"),
         false => Finding::ok(format!(
-            "{}: no longer needed, there is no program to run; may be removed",
+            "{}: no longer needed, because no program is started; can be removed",
             variables.join(", ")
         )),
     }
@@ -412,7 +419,7 @@ fn isolation(setting: Isolation) -> Finding {
         }
         (Isolation::Process, Ok(layers)) => Finding::warning(
             format!("a cage with {}", output::layers(layers)),
-            "docs/security.md says what remains without a layer; a newer kernel, or a container that permits it, has them all",
+            "docs/security.md describes the remaining risk without a layer; a newer kernel, or a container that permits them, has all layers",
         ),
         (Isolation::Process, Err(error)) => {
             Finding::error(JobError::from(error), "ISOLATE=none decodes without a cage")

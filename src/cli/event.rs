@@ -30,8 +30,8 @@ pub(super) async fn run(
     if arguments.isolate {
         config.isolation = Isolation::Process;
     }
-    // People read the log here, unless they say otherwise.
-    logging::start(&LogSettings::from_env().map_err(JobError::from)?, Stream::Error)?;
+    // Bare lines unless LOG_FORMAT is set, and the function's own messages.
+    logging::start(&LogSettings::from_env().map_err(JobError::from)?.in_korean(), Stream::Error)?;
     let event = read(file).map_err(|error| error.about(file.display().to_string()))?;
     let replayer = Replayer::new(config).await?;
     let replayed = tokio::select! {
@@ -65,5 +65,5 @@ fn read(file: &Path) -> Result<Value, JobError> {
     let mut bytes = Vec::new();
     reader.take(MAX_BYTES).read_to_end(&mut bytes).map_err(of_io)?;
     serde_json::from_slice(&bytes)
-        .map_err(|error| JobError::new(ErrorKind::Malformed, format!("is no JSON: {error}")))
+        .map_err(|error| JobError::new(ErrorKind::Malformed, format!("is not valid JSON: {error}")))
 }

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal as _};
 use super::arguments::GrabArguments;
 use super::interrupt::Answer;
 use super::output::{self, Failure};
+use super::progress;
 use crate::job_error::JobError;
 use crate::{CancelToken, ErrorKind, ImageFormat, RgbPicture, config};
 use frame::{Taken, request, show, take, write};
@@ -20,9 +21,10 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken, answer: &Answe
         return wrong("--show needs a terminal; -o FILE writes the picture");
     }
     if arguments.to_stdout() && arguments.json {
-        return wrong("the picture and the JSON cannot both go to standard output: give a file for -o");
+        return wrong("the picture and the JSON cannot both go to standard output; name a file with -o");
     }
     let request = request(arguments, format(arguments)?)?;
+    progress::begin(&format!("reading {input}"));
     let Taken { bytes, pixels, mut grabbed } = take(input, &arguments.reading, request, cancel)?;
     answer.claim();
     if arguments.to_stdout() {
@@ -65,8 +67,7 @@ fn format(arguments: &GrabArguments) -> Result<ImageFormat, JobError> {
     let Some(output) = &arguments.output else { return Ok(ImageFormat::Jpeg) };
     let extension = output.extension().and_then(|extension| extension.to_str());
     let unknown = || {
-        let error =
-            format!("its ending tells no picture format; give --format, which is {}", config::FORMATS);
+        let error = format!("the extension names no picture format; use --format with {}", config::FORMATS);
         JobError::new(ErrorKind::Config, error).about(output.display().to_string())
     };
     extension.and_then(ImageFormat::from_extension).ok_or_else(unknown)

@@ -91,7 +91,7 @@ fn open_url(
             Ok(opener.open(Cursor::new(bytes?), options)?)
         }
         (Err(error @ Error::Source(SourceError::NoRanges)), None) => {
-            let advice = format!("{error}; --buffer BYTES reads it whole, into memory");
+            let advice = format!("{error}; --buffer SIZE reads the whole object into memory");
             Err(JobError::new(error.kind(), advice))
         }
         (result, _) => Ok(result?),
@@ -116,7 +116,7 @@ fn in_time(
         match receiver.recv_timeout(deadline.left().min(LOOK_UP)) {
             Ok(result) => return result,
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(JobError::new(ErrorKind::Internal, "the thread that reads has panicked"));
+                return Err(JobError::new(ErrorKind::Internal, "the reading thread panicked"));
             }
             Err(RecvTimeoutError::Timeout) => match deadline.expired() {
                 Some(Stop::Cancelled) => return Err(Error::Cancelled.into()),

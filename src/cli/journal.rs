@@ -67,7 +67,7 @@ impl Journal {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let reason = "is at work with it; give this one another --journal";
+                let reason = "is using this journal; choose another --journal";
                 return Err(refuse(format!("another {} {reason}", subject.name)));
             }
             Err(TryLockError::Error(error)) => return Err(of_io(error)),
@@ -185,12 +185,12 @@ impl Subject<'_> {
             found if found == heading => Ok(()),
             found if found.get(&version).is_none() => {
                 let command = self.command;
-                Err(format!("is no journal of `posterframe {command}`; give another --journal"))
+                Err(format!("is no journal of `posterframe {command}`; choose another --journal"))
             }
             _ if again => Ok(()),
             found => {
                 let about = found.get("about").and_then(Value::as_str).unwrap_or_default();
-                Err(format!("is of another {} ({about}); give this one another --journal", self.name))
+                Err(format!("is of another {} ({about}); choose another --journal", self.name))
             }
         }
     }

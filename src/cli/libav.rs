@@ -92,10 +92,10 @@ pub(super) async fn run(arguments: LibavArguments, cancel: CancelToken) -> Resul
     }
     if io::stderr().is_terminal() {
         output::note(
-            "To link it, set the variable that follows, and build with ffmpeg-sys-next's feature `static` (posterframe's `static` sets it).",
+            "To link FFmpeg, set the following variable, and enable the feature `static` of ffmpeg-sys-next (posterframe's `static` enables it).",
         );
         output::note(&format!(
-            "Whoever ships a program with it in owes what the LGPL asks; the texts are in {}/licenses.",
+            "A program that contains FFmpeg must comply with the LGPL when it is distributed; the licence texts are in {}/licenses.",
             prefix.display()
         ));
     }
@@ -154,13 +154,13 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 fn cancelled() -> JobError {
-    JobError::new(ErrorKind::Cancelled, "interrupted; nothing was left behind")
+    JobError::new(ErrorKind::Cancelled, "interrupted; all partial files were removed")
 }
 
 /// Why the build did not come to its end; what it said of it is on standard error already.
 fn refusal(status: ExitStatus, folder: TempDir, prefix: &Path) -> JobError {
     if status.code() == Some(REFUSED) {
-        return JobError::new(ErrorKind::Config, "libav cannot be built; why is said above")
+        return JobError::new(ErrorKind::Config, "libav cannot be built; see the messages above")
             .about(prefix.display().to_string());
     }
     // The logs.

@@ -5,11 +5,13 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::progress;
 use crate::cage::Layers;
 use crate::catalog::CatalogError;
 use crate::job_error::JobError;
@@ -156,8 +158,21 @@ pub(super) fn printable(text: &str) -> String {
     crate::printable::line(text).into_owned()
 }
 
+/// Whether notes and progress are left out (`--quiet`).
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Leaves notes and progress out from now on.
+pub(super) fn be_quiet() {
+    IS_QUIET.store(true, Ordering::Relaxed);
+}
+
+pub(super) fn is_quiet() -> bool {
+    IS_QUIET.load(Ordering::Relaxed)
+}
+
 /// Prints text; its colours only where they are wanted.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
+    progress::clear();
     let mut stdout = anstream::stdout().lock();
     written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
@@ -200,6 +215,7 @@ pub(super) fn print_json_as(form: Json, value: &impl Serialize) -> Result<(), Fa
 
 /// Prints one JSON object and nothing else, as it is serialized: however long it is, no more than a piece of it is in memory.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    progress::clear();
     let mut stdout = Printable(BufWriter::new(io::stdout().lock()));
     match serde_json::to_writer_pretty(&mut stdout, value) {
         Ok(()) => written(stdout.0.write_all(b"\n").and_then(|()| stdout.0.flush())),
@@ -226,6 +242,7 @@ impl<W: Write> Write for Printable<W> {
 
 /// Prints bytes as they are.
 pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    progress::clear();
     let mut stdout = io::stdout().lock();
     written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
 }
@@ -237,22 +254,26 @@ pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
     })
 }
 
-/// Says what is going to be done, in one line on standard output, or beside JSON on standard error. That nobody reads it keeps
-/// nothing from being done.
+/// Prints what a command will do, in one line: on standard output, or on standard error beside JSON. `--quiet` leaves the line out.
+/// A failure to print it is ignored.
 pub(super) fn announce(line: &str, json: bool) {
-    if json {
+    if json || is_quiet() {
         return note(line);
     }
+    progress::clear();
     let _ = anstream::stdout().lock().write_all(format!("{}\n", printable(line)).as_bytes());
 }
 
-/// Says something to people, in one line on standard error, beside the output proper. That nobody reads it is no failure.
+/// Prints a note for people, in one line on standard error. `--quiet` leaves it out. A failure to print it is ignored.
 pub(super) fn note(line: &str) {
-    styled(&format!("{}\n", printable(line)));
+    if !is_quiet() {
+        styled(&format!("{}\n", printable(line)));
+    }
 }
 
 /// The same for lines that have their colours, and hold nothing that a terminal should not obey.
 fn styled(lines: &str) {
+    progress::clear();
     let _ = anstream::stderr().lock().write_all(lines.as_bytes());
 }
 

@@ -27,7 +27,7 @@ impl Place {
             Prefix::Folder(folder) => Self::open_folder(arguments, folder),
             Prefix::S3 { bucket, prefix } => {
                 if arguments.store.is_some() {
-                    let error = "--store is for folders: thumbnails of videos in S3 go into their bucket";
+                    let error = "--store applies to folders; thumbnails of videos in S3 go into their bucket";
                     return Err(JobError::new(ErrorKind::Config, error).into());
                 }
                 let settings = settings(arguments, CatalogueKind::Mysql)?;

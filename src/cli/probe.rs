@@ -10,6 +10,7 @@ use super::arguments::{ProbeArguments, open_options, opener};
 use super::input;
 use super::interrupt::Answer;
 use super::output::{self, Failure, Json};
+use super::progress;
 use crate::cage::Opener;
 use crate::config::Isolation;
 use crate::job_error::JobError;
@@ -29,10 +30,10 @@ pub(super) fn run(arguments: &ProbeArguments, cancel: CancelToken, answer: &Answ
 fn check(arguments: &ProbeArguments) -> Result<(), JobError> {
     let refuse = |message: &str| Err(JobError::new(ErrorKind::Config, message));
     if arguments.inputs.iter().filter(|input| matches!(input, Location::Stdin)).count() > 1 {
-        return refuse("standard input can be read once: give - once");
+        return refuse("standard input can be read only once; name - once");
     }
     if arguments.reading.version_id.is_some() && arguments.inputs.len() > 1 {
-        return refuse("--version-id names a version of one object: give one input");
+        return refuse("--version-id names a version of one object; name one input");
     }
     Ok(())
 }
@@ -75,6 +76,7 @@ fn one(
 ) -> Result<(), Failure> {
     let started = Instant::now();
     let name = input.to_string();
+    progress::begin(&format!("reading {name}"));
     let options = open_options(arguments.reading.timeout, cancel).with_stream_analysis(arguments.deep);
     let media = input::open_with(opener, input, &arguments.reading, &options)?;
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

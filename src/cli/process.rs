@@ -6,6 +6,7 @@ use super::arguments::{ProcessArguments, open_options, opener};
 use super::catalogue::{Catalogue, CatalogueKind, Settings};
 use super::interrupt::{interrupted, within};
 use super::output::{self, Failure, Table};
+use super::progress;
 use crate::job_error::JobError;
 use crate::location::Location;
 use crate::logging::{self, Stream};
@@ -24,7 +25,7 @@ pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Res
             Err(JobError::new(ErrorKind::Unsupported, error).about(input.to_string()).into())
         }
         // The parser asks for one of them.
-        (None, None) => Err(JobError::new(ErrorKind::Config, "give a video").into()),
+        (None, None) => Err(JobError::new(ErrorKind::Config, "name a video").into()),
     }
 }
 
@@ -40,7 +41,7 @@ async fn in_folder(arguments: &ProcessArguments, path: &Path, cancel: CancelToke
     let metadata = std::fs::metadata(path);
     let metadata = metadata.map_err(|error| about(JobError::new(kind_of_io(&error), error)))?;
     if metadata.is_dir() {
-        return Err(about(JobError::new(ErrorKind::Config, "is a folder; give a video")).into());
+        return Err(about(JobError::new(ErrorKind::Config, "is a folder; name a video")).into());
     }
     let store = FolderStore::at(&settings.config.store_dir)?;
     let video = LocalVideo::new(path, &store, &settings.config.key_rules.video_prefix)?;
@@ -54,7 +55,7 @@ async fn in_bucket(
     cancel: CancelToken,
 ) -> Result<(), Failure> {
     if arguments.store.is_some() {
-        let error = "--store is for local videos: the thumbnail of one in S3 goes into its bucket";
+        let error = "--store applies to local videos; the thumbnail of an S3 object goes into its bucket";
         return Err(JobError::new(ErrorKind::Config, error).into());
     }
     let settings =
@@ -93,6 +94,7 @@ async fn process<S: Store, V: VideoSource>(
         opener: opener(arguments.isolate, settings.config.isolation)?,
     };
     say_targets(&job, video, &name, arguments.json)?;
+    progress::begin(&format!("processing {}", video.key()));
     let done = tokio::select! {
         done = within(arguments.timeout, job.process(video)) => done.map_err(|error| error.about(video.key())),
         error = interrupted(&cancel) => Err(error.about(video.key())),

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::arguments::RedriveArguments;
 use super::interrupt;
 use super::output::{self, Failure, Table};
+use super::progress::{self, Messages};
 use crate::config::{LambdaConfig, LogSettings};
 use crate::event::{FunctionError, Outcome};
 use crate::job_error::JobError;
@@ -77,7 +78,9 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
         true => Some(LambdaConfig::from_env().map_err(JobError::from)?),
         false => None,
     };
-    logging::start(&LogSettings::from_env().map_err(JobError::from)?, Stream::Error)?;
+    let log = LogSettings::from_env().map_err(JobError::from)?;
+    // A replay logs the function's own messages.
+    logging::start(&if arguments.replay { log.in_korean() } else { log }, Stream::Error)?;
     let queue = Queue::open(&arguments.queue).await?;
     let target = match &arguments.to {
         Some(name) => Some(Queue::open(name).await?),
@@ -87,6 +90,8 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
         Some(config) => Some(Replayer::new(config).await?),
         None => None,
     };
+    progress::begin("receiving messages");
+    let messages = Messages::start();
     let mut redrive =
         Redrive { queue: queue.url.clone(), groups: BTreeMap::new(), succeeded: 0, failed: Vec::new() };
     // What stays in the queue is hidden until the end: it is not to be received again.
@@ -95,6 +100,7 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
     // Each of a batch has its time, one after the other.
     let hidden = turn(arguments.timeout).saturating_mul(BATCH).max(HIDDEN);
     while taken < arguments.limit && !interrupted {
+        messages.show(|| format!("{taken} messages received"));
         let batch = queue.receive((arguments.limit - taken).min(BATCH as usize), hidden).await?;
         if batch.is_empty() {
             break;
@@ -109,7 +115,8 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
             let letter = Letter::read(message);
             redrive.count(&letter);
             interrupted |= cancel.is_cancelled();
-            let chosen = arguments.of.is_empty() || arguments.of.contains(&letter.failure);
+            let chosen =
+                arguments.failure_types.is_empty() || arguments.failure_types.contains(&letter.failure);
             let done = match (&replayer, &target) {
                 _ if !chosen || interrupted => None,
                 (None, None) => None,
@@ -149,7 +156,7 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
         false => redrive.show(arguments.replay || target.is_some())?,
     }
     if interrupted {
-        let error = "interrupted; what was not worked on is still in the queue";
+        let error = "interrupted; messages that were not processed are still in the queue";
         return Err(Failure::Answered(JobError::new(ErrorKind::Cancelled, error)));
     }
     redrive.failure().map_or(Ok(()), |error| Err(Failure::Answered(error)))
@@ -157,8 +164,9 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
 
 /// Does what the function would do with the event; any object that fails is a failure.
 async fn again(replayer: &Replayer, letter: &Letter, arguments: &RedriveArguments) -> Result<(), JobError> {
-    let event: Value = serde_json::from_str(&letter.payload)
-        .map_err(|error| JobError::new(ErrorKind::Malformed, format!("its body is no JSON: {error}")))?;
+    let event: Value = serde_json::from_str(&letter.payload).map_err(|error| {
+        JobError::new(ErrorKind::Malformed, format!("its body is not valid JSON: {error}"))
+    })?;
     let replayed = replayer.replay(&event, arguments.timeout).await;
     let failed = replayed.outcomes.iter().find_map(|outcome| match outcome {
         Outcome::Failed { error_type, message, .. } => Some((*error_type, message.clone())),
@@ -234,7 +242,7 @@ impl Redrive {
     /// What the exit code tells: the first of those that failed again.
     fn failure(&self) -> Option<JobError> {
         let kind = ErrorKind::from_name(&self.failed.first()?.kind).unwrap_or(ErrorKind::Internal);
-        let error = format!("{} of them failed again, and stay in the queue", self.failed.len());
+        let error = format!("{} messages failed again and stay in the queue", self.failed.len());
         Some(JobError::new(kind, error))
     }
 
@@ -253,12 +261,12 @@ impl Redrive {
         let mut table = Table::default();
         table.title(&self.queue);
         if self.groups.is_empty() {
-            table.row("", "there are no messages");
+            table.row("", "the queue is empty");
         }
         for (name, group) in &self.groups {
             let helps = match group.permanent {
-                Some(true) => ", only another upload helps",
-                Some(false) => ", may pass",
+                Some(true) => ", permanent",
+                Some(false) => ", may not happen again",
                 None => "",
             };
             let messages = if group.messages == 1 { "message" } else { "messages" };

@@ -29,7 +29,7 @@ pub(super) fn statements(dialect: Dialect, optional: Option<Optional>) -> Result
     match (dialect, optional) {
         (Dialect::Sqlite, None) => Ok(SQLITE_SCHEMA),
         (Dialect::Sqlite, Some(_)) => {
-            let message = "--optional is for --dialect mysql: the tables in SQLite have their indexes";
+            let message = "--optional applies to --dialect mysql; the SQLite tables contain the indexes";
             Err(JobError::new(ErrorKind::Config, message))
         }
         (Dialect::Mysql, None) => Ok(MYSQL_SCHEMA),

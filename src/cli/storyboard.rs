@@ -12,6 +12,7 @@ use super::grab::name;
 use super::input;
 use super::interrupt::Answer;
 use super::output::{self, Failure, Table};
+use super::progress;
 use crate::cage::Layers;
 use crate::job_error::JobError;
 use crate::store::of_file;
@@ -71,6 +72,7 @@ pub(super) fn run(
         let error = JobError::new(ErrorKind::Config, "is no folder");
         return Err(error.about(folder.display().to_string()).into());
     }
+    progress::begin(&format!("reading {location}"));
     let mut media = input::open(location, &arguments.input.reading, &options)?;
     let storyboard = media
         .storyboard(&request, &options.limits)

@@ -106,7 +106,7 @@ impl Fetch<'_> {
 
     /// Holds a reply to the request, and to the replies before it.
     fn accept(&mut self, request: RangeRequest, reply: &RangeReply) -> Result<(), Ended> {
-        let size = self.shared.identify(&reply.identity)?;
+        let size = self.shared.identify(self.id, &reply.identity)?;
         let range = request.of(size);
         if reply.range != range {
             let answered = format!("bytes {}/{}", reply.range, reply.identity.size);

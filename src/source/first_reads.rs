@@ -37,7 +37,8 @@ pub struct FirstReads {
     pub head: ReadSize,
     /// Bytes up to the end. Default: the same.
     pub tail: ReadSize,
-    /// Up to this size an object is read whole, in one request, if its size is known. Default 1 MiB.
+    /// Objects of up to this size are read whole: in one request when their size is known, and else in one or two round trips
+    /// that fetch each byte once where `head` or `tail` covers the object. Default 1 MiB.
     pub whole: u64,
 }
 

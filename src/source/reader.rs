@@ -79,8 +79,9 @@ impl RangeReader {
     /// Sends the first reads and waits for a reply.
     pub(crate) fn open(source: Arc<dyn RangeSource>, options: ReaderOptions) -> Result<Self, ReadFault> {
         let ReaderOptions { cache, first_reads, size_hint, max_bytes, max_requests, deadline } = options;
+        let limits = (max_bytes, max_requests);
         let shared =
-            Shared::new(source, cache.reader(), (max_bytes, max_requests), |shared, id, request, depth| {
+            Shared::new(source, cache.reader(), limits, first_reads.whole, |shared, id, request, depth| {
                 Box::pin(fetch::run(shared, id, request, depth))
             });
         let mut reader = Self { shared: Arc::new(shared), deadline, size: 0, ahead: (u64::MAX, 0) };

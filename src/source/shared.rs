@@ -36,6 +36,8 @@ pub(super) struct Shared {
     blocks: Blocks,
     max_bytes: u64,
     max_requests: u64,
+    /// Objects of up to this size are read whole.
+    whole: u64,
     run: Run,
     state: Mutex<State>,
     changed: Condvar,
@@ -89,10 +91,11 @@ impl Shared {
         source: Arc<dyn RangeSource>,
         blocks: Blocks,
         (max_bytes, max_requests): (u64, u64),
+        whole: u64,
         run: Run,
     ) -> Self {
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Self { source, blocks, max_bytes, max_requests, run, state, changed }
+        Self { source, blocks, max_bytes, max_requests, whole, run, state, changed }
     }
 
     /// Waits until something changes, or for this long.
@@ -143,8 +146,8 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Compares a reply's object with that of the first reply; its size.
-    pub(super) fn identify(&self, identity: &Identity) -> Result<u64, SourceError> {
+    /// Compares the object of the reply to fetch `id` with the object of the first reply. Returns its size.
+    pub(super) fn identify(self: &Arc<Self>, id: u64, identity: &Identity) -> Result<u64, SourceError> {
         let mut state = self.lock();
         match &state.identity {
             Some(known) => {
@@ -157,11 +160,38 @@ impl Shared {
                 for fetch in &mut state.fetches {
                     fetch.rest.get_or_insert(fetch.request.of(identity.size));
                 }
+                self.read_small(&mut state, id, identity.size);
                 drop(state);
                 self.changed.notify_all();
             }
         }
         Ok(identity.size)
+    }
+
+    /// Sees to it that a small object, whose size the first reply reported, comes once and whole: aborts requests for bytes that the
+    /// fetch `id` brings, and requests the bytes that no fetch brings.
+    fn read_small(self: &Arc<Self>, state: &mut State, id: u64, size: u64) {
+        let replied = state.fetches.iter().find(|fetch| fetch.id == id).and_then(|fetch| fetch.rest);
+        let Some(replied) = replied else { return };
+        state.fetches.retain(|fetch| {
+            let brings_more =
+                fetch.rest.is_none_or(|rest| rest.start() < replied.start() || rest.end() > replied.end());
+            let stays = fetch.id == id || brings_more;
+            if let (false, Some(task)) = (stays, &fetch.task) {
+                task.abort();
+            }
+            stays
+        });
+        if size > self.whole {
+            return;
+        }
+        let mut coming = RangeSet::default();
+        for rest in state.coming() {
+            coming.insert(rest);
+        }
+        for gap in coming.missing(ByteRange::new(0, size)) {
+            self.start(state, RangeRequest::Bounded(gap), 2);
+        }
     }
 
     /// Says which bytes a fetch will bring. An error when nobody wants them any more.

@@ -1,42 +1,42 @@
-//! Kinds of what an audit may find.
+//! The kinds of findings of an audit.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// What may be found.
+/// A kind of finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::cli) enum FindingKind {
-    /// There is no thumbnail
+    /// The video has no thumbnail
     NoThumbnail,
-    /// The thumbnail was made by another program
+    /// Another program wrote the thumbnail
     ForeignThumbnail,
-    /// The thumbnail is of an earlier upload
+    /// The thumbnail shows an earlier upload
     OutdatedThumbnail,
-    /// The thumbnail was made with other settings
+    /// The thumbnail was written with other settings
     OtherSettings,
-    /// The work on it was begun and not ended
+    /// The job was started and not finished
     Pending,
-    /// There is no row
+    /// The video has no row
     NoRow,
-    /// The row has another thumbnail or duration than it should
+    /// The thumbnail or the duration in the row is wrong
     OutdatedRow,
-    /// The row belongs to another content than the name says
+    /// The row belongs to another content than the name of the video
     OtherContent,
-    /// There are several rows
-    Doubles,
-    /// The name cannot be used
+    /// The video has several rows
+    DuplicateRows,
+    /// The name of the video cannot be used
     UnusableName,
-    /// There is a row, and no such object
+    /// The row names an object that does not exist
     RowWithoutObject,
-    /// It cannot be looked at: a folder, a file, an object, or its thumbnail
+    /// A folder, a file, an object or its thumbnail cannot be read
     Unreadable,
 }
 
 impl FindingKind {
-    /// Whether doing the job again makes it good.
-    pub(super) const fn can_be_mended(self) -> bool {
-        !matches!(self, Self::Doubles | Self::UnusableName | Self::RowWithoutObject | Self::Unreadable)
+    /// Whether processing the video again fixes the finding.
+    pub(super) const fn can_be_fixed(self) -> bool {
+        !matches!(self, Self::DuplicateRows | Self::UnusableName | Self::RowWithoutObject | Self::Unreadable)
     }
 
     pub(super) fn name(self) -> String {

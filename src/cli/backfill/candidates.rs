@@ -80,7 +80,7 @@ impl Filter {
         let key = match key_of_line(line) {
             Ok(key) => key,
             Err(shown) => {
-                let refused = Outcome::failed(ErrorKind::Malformed, "the line is not UTF-8, as keys are");
+                let refused = Outcome::failed(ErrorKind::Malformed, "the line is not valid UTF-8");
                 return Some(candidate(shown, Some(refused)));
             }
         };

@@ -1,5 +1,7 @@
-//! A page of pictures: what the back-fill has made, for a look over it. One file that needs nothing else.
+//! The contact sheet: one HTML file with the thumbnails and the failures of a back-fill, which needs no other file and no network.
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -13,16 +15,62 @@ use crate::job_error::JobError;
 use crate::picture::shrink::shrink_jpeg;
 use crate::store::{ReadObject, of_file};
 
-/// Pictures on the page. Those of more videos would make it too large to open.
+/// The most pictures on a page. A page of more would be too large to open.
 const PICTURES: usize = 2000;
-/// Their longer side, in pixels.
-const SIDE: u32 = 240;
-/// The largest thumbnail that is read for it.
+/// The longer side of a picture, in pixels: twice that of its place on the page, for dense screens.
+const SIDE: u32 = 480;
+/// The largest thumbnail that is read, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
-const STYLE: &str = "body{font:14px sans-serif;margin:2em}section{display:flex;flex-wrap:wrap;gap:12px}\
-    figure{margin:0;width:240px}img{max-width:240px;max-height:240px;background:#ddd;min-height:40px}\
-    figcaption{overflow-wrap:anywhere}small{color:#666}table{border-collapse:collapse}td{padding:2px 12px 2px 0;vertical-align:top}";
+const STYLE: &str = include_str!("contact_sheet.css");
+const SCRIPT: &str = include_str!("contact_sheet.js");
+
+/// An entry in the order that people expect: digits by their value, so that `9_a` comes before `10_a`.
+struct InNaturalOrder(Entry);
+
+impl Ord for InNaturalOrder {
+    fn cmp(&self, other: &Self) -> Ordering {
+        in_natural_order(&self.0.key, &other.0.key)
+    }
+}
+
+impl PartialOrd for InNaturalOrder {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for InNaturalOrder {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for InNaturalOrder {}
+
+/// Compares keys as people sort them. Keys that are equal but for zeros before a number are compared by their bytes.
+fn in_natural_order(a: &str, b: &str) -> Ordering {
+    alphanumeric_sort::compare_str(a, b).then_with(|| a.cmp(b))
+}
+
+/// The first entries in natural order that have a thumbnail, and how many more there are. At most [`PICTURES`] entries are in
+/// memory.
+fn pictured(entries: &Entries) -> Result<(Vec<Entry>, usize), JobError> {
+    let mut first = BinaryHeap::new();
+    let mut left_out = 0;
+    for entry in entries.read()? {
+        let entry = entry?;
+        if entry.thumbnail_url.is_none() {
+            continue;
+        }
+        first.push(InNaturalOrder(entry));
+        if first.len() > PICTURES {
+            first.pop();
+            left_out += 1;
+        }
+    }
+    Ok((first.into_sorted_vec().into_iter().map(|entry| entry.0).collect(), left_out))
+}
 
 pub(super) async fn write<S: ReadObject>(
     path: &Path,
@@ -32,67 +80,62 @@ pub(super) async fn write<S: ReadObject>(
 ) -> Result<(), JobError> {
     let of_io = of_file(path);
     let mut file = BufWriter::new(File::create(path).map_err(of_io)?);
+    let (pictured, left_out) = pictured(entries)?;
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>posterframe backfill</title><style>{STYLE}</style>\n\
-         <h1>{}</h1>\n<p>",
-        escaped(&report.about)
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>Contact sheet: {about}</title>\n<style>\n{STYLE}</style>\n<header>\n<h1>Contact sheet</h1>\n<p>{about}</p>\n<ul class=\"counts\">",
+        about = escaped(&report.about)
     );
     for (word, count) in &report.counts {
-        let _ = write!(page, "{word} {count} ");
+        let _ = write!(page, "<li class=\"{word}\"><b>{count}</b> {word}</li>");
     }
-    page.push_str("</p>\n");
+    page.push_str("</ul>\n<input type=\"search\" id=\"filter\" placeholder=\"Filter by key\" aria-label=\"Filter by key\" hidden>\n</header>\n<main>\n");
     if !report.failures().is_empty() {
-        page.push_str("<h2>Failures</h2>\n<table>\n");
+        page.push_str("<h2>Failures</h2>\n<table>\n<thead><tr><th>Video<th>Kind<th>Message</thead>\n");
         for failed in report.failures().read()? {
             let failed = failed?;
             let (kind, key, message) = (&failed.kind, escaped(&failed.key), escaped(&failed.message));
-            let _ = writeln!(page, "<tr><td>{kind}<td>{key}<td>{message}");
+            let _ = writeln!(page, "<tr data-key=\"{key}\"><td>{key}<td><code>{kind}</code><td>{message}");
             file.write_all(page.as_bytes()).map_err(of_io)?;
             page.clear();
         }
         page.push_str("</table>\n");
     }
     page.push_str("<h2>Thumbnails</h2>\n<section>\n");
-    let mut pictures = 0_usize;
-    for entry in entries.read()? {
-        let entry = entry?;
-        if entry.thumbnail_url.is_none() {
-            continue;
-        }
-        pictures += 1;
-        if pictures <= PICTURES {
-            figure(&mut page, &entry, store).await;
-            file.write_all(page.as_bytes()).map_err(of_io)?;
-            page.clear();
-        }
+    for entry in &pictured {
+        figure(&mut page, entry, store).await;
+        file.write_all(page.as_bytes()).map_err(of_io)?;
+        page.clear();
     }
     page.push_str("</section>\n");
-    let left_out = pictures.saturating_sub(PICTURES);
     if left_out > 0 {
-        let _ = writeln!(page, "<p>{left_out} more are left out.</p>");
+        let _ = writeln!(page, "<p>{left_out} more videos are left out.</p>");
     }
+    let _ = writeln!(page, "</main>\n<script>\n{SCRIPT}</script>");
     file.write_all(page.as_bytes()).and_then(|()| file.flush()).map_err(of_io)
 }
 
 async fn figure<S: ReadObject>(page: &mut String, entry: &Entry, store: &S) {
-    let picture = picture(entry, store).await;
-    let shown = match picture {
+    let shown = match picture(entry, store).await {
         Ok(jpeg) => format!("<img alt=\"\" src=\"data:image/jpeg;base64,{}\">", base64(&jpeg)),
-        Err(error) => format!("<p>no picture: {}</p>", escaped(&error.to_string())),
+        Err(error) => format!("<p>No picture: {}</p>", escaped(&error.to_string())),
     };
     let duration = entry.duration.map(|seconds| output::time(f64::from(seconds)));
-    let duration = duration.as_deref().and_then(|time| time.strip_suffix(".000")).unwrap_or("").to_owned();
-    let content = entry.content_id.map(|id| format!("content {id}, ")).unwrap_or_default();
+    let duration = duration.as_deref().and_then(|time| time.strip_suffix(".000"));
+    let duration = duration.map(|time| format!("<time>{time}</time>")).unwrap_or_default();
+    let content = entry.content_id.map(|id| format!(", content {id}")).unwrap_or_default();
+    let (folder, name) = entry.key.rsplit_once('/').unwrap_or(("", &entry.key));
+    let (key, folder, name) = (escaped(&entry.key), escaped(folder), escaped(name));
+    let word = word(&entry.result);
     let _ = writeln!(
         page,
-        "<figure>{shown}<figcaption>{}<br><small>{content}{duration} {}</small></figcaption></figure>",
-        escaped(&entry.key),
-        word(&entry.result)
+        "<figure data-key=\"{key}\" class=\"{word}\"><div>{shown}{duration}</div><figcaption title=\"{key}\"><b>{name}</b>\
+         <small>{folder}</small><small>{word}{content}</small></figcaption></figure>"
     );
 }
 
 async fn picture<S: ReadObject>(entry: &Entry, store: &S) -> Result<Vec<u8>, JobError> {
-    let gone = || JobError::new(ErrorKind::NotFound, "it is gone");
+    let gone = || JobError::new(ErrorKind::NotFound, "the thumbnail does not exist any more");
     let key = entry.thumbnail_url.as_deref().and_then(|url| store.key_of(url)).ok_or_else(gone)?;
     let (bytes, _) = store.read(&key, MAX_BYTES).await?.ok_or_else(gone)?;
     let task = tokio::task::spawn_blocking(move || shrink_jpeg(&bytes, SIDE));
@@ -100,13 +143,13 @@ async fn picture<S: ReadObject>(entry: &Entry, store: &S) -> Result<Vec<u8>, Job
     shrunk.map_err(|error| JobError::new(ErrorKind::Unsupported, error))
 }
 
-/// RFC 4648, section 4.
+/// Base64 (RFC 4648, section 4).
 fn base64(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// Text as HTML shows it.
+/// Text that HTML shows as it is, in an element or in a quoted attribute.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in output::printable(text).chars() {
@@ -124,6 +167,13 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_sorted_by_value() {
+        let mut keys = ["v/10_a", "v/9_a", "v/009_a", "v/1_b", "v/1_a", "w", "V/2"];
+        keys.sort_by(|a, b| in_natural_order(a, b));
+        assert_eq!(keys, ["V/2", "v/1_a", "v/1_b", "v/009_a", "v/9_a", "v/10_a", "w"]);
+    }
 
     #[test]
     fn a_key_is_no_markup() {

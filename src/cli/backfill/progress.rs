@@ -1,41 +1,36 @@
-//! How far it is: a bar on a terminal, else a line every few seconds.
+//! The progress of a back-fill: a bar on a terminal, a message every ten seconds elsewhere.
 
-use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::super::output;
+use super::super::progress::{Messages, TICK, has_line};
 use super::journal::Entry;
 use super::outcome::Outcome;
-
-/// Between two lines where there is no terminal.
-const LINES: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
-    /// What the listing has found so far.
+    /// The videos that the listing has found so far.
     total: Arc<AtomicU64>,
     done: AtomicU64,
     failed: AtomicU64,
     bytes: AtomicU64,
-    started: Instant,
-    told: AtomicU64,
+    messages: Messages,
 }
 
 impl Progress {
     pub(super) fn start() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = has_line().then(|| {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
             let template = "{bar:30} {pos}/{len} {msg} {per_sec} {elapsed} (left {eta})";
             // The template is right, or else the default is shown.
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
-            bar.enable_steady_tick(Duration::from_millis(250));
+            bar.enable_steady_tick(TICK);
             bar
         });
         Self {
@@ -44,8 +39,7 @@ impl Progress {
             done: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            started: Instant::now(),
-            told: AtomicU64::new(0),
+            messages: Messages::start(),
         }
     }
 
@@ -60,7 +54,6 @@ impl Progress {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
         let (total, failed) = (self.total.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed));
-        let elapsed = self.started.elapsed();
         let told = format!("{failed} failed, {} read", output::bytes(bytes));
         if let Some(bar) = &self.bar {
             bar.set_length(total);
@@ -68,9 +61,8 @@ impl Progress {
             bar.set_message(told);
             return;
         }
-        let lines = elapsed.as_secs() / LINES.as_secs();
-        if lines > self.told.swap(lines, Ordering::Relaxed) {
-            let rate = done as f64 / elapsed.as_secs_f64();
+        if self.messages.is_due() {
+            let rate = done as f64 / self.messages.elapsed().as_secs_f64();
             output::note(&format!("{done} of {total} so far, {told}, {rate:.1}/s"));
         }
     }

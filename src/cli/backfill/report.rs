@@ -185,8 +185,8 @@ impl<'e> Report<'e> {
         let mut table = Table::default();
         table.title(match (self.complete, self.dry_run) {
             (true, false) => "Done",
-            (true, true) => "What would be done",
-            (false, _) => "Not all of it is done",
+            (true, true) => "Dry run",
+            (false, _) => "Incomplete",
         });
         for (word, count) in &self.counts {
             table.row(word, &count.to_string());
@@ -198,7 +198,7 @@ impl<'e> Report<'e> {
         let more = |table: &mut Table, length: u64| {
             let shown = SHOWN as u64;
             if length > shown {
-                table.row("", &format!("and {} more; --report FILE has all", length - shown));
+                table.row("", &format!("and {} more; --report FILE lists all", length - shown));
             }
         };
         for failed in self.failures.read()?.take(SHOWN) {
@@ -226,7 +226,7 @@ impl<'e> Report<'e> {
         let [first, passing] = &self.first;
         let kind = passing.as_ref().or(first.as_ref())?;
         let kind = ErrorKind::from_name(kind).unwrap_or(ErrorKind::Internal);
-        Some(JobError::new(kind, format!("{} of them failed", self.failures.length)))
+        Some(JobError::new(kind, format!("{} videos failed", self.failures.length)))
     }
 }
 

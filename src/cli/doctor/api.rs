@@ -25,7 +25,7 @@ pub(super) async fn reach(base: &Url) -> Finding {
             let seen = format!("{base} answers in {first} ms, and {again} ms on the same connection");
             match reached.status {
                 500.. => {
-                    let advice = "the API itself fails, or its load balancer has no target: see its own log";
+                    let advice = "the API fails, or its load balancer has no target: see the API's log";
                     Finding::failed(
                         ErrorKind::Unavailable,
                         format!("{seen}, with status {}", reached.status),
@@ -62,7 +62,7 @@ pub(super) async fn token(settings: &ApiSettings, secrets: &SecretStore) -> Find
         }
         Ok(TokenAnswer::NotLookedAt(status)) => Finding::warning(
             format!(
-                "{status} for what is no content, with the token and with a wrong one: the API looks at the token afterwards"
+                "{status} for an invalid content, with the token and with a wrong token: the API checks the token after the body"
             ),
             "whether it is accepted shows when a video is processed: FastAPI upsert 실패: 401 or 403 would mean that INTERNAL_TOKEN is \
              not the API's. An API that checks the token in a dependency tells at once",

@@ -21,7 +21,7 @@ const PROBE: &str = ".posterframe-doctor";
 const NETWORK: &str = "check the network: a function inside a VPC needs a gateway endpoint for S3 or a NAT gateway, and AWS_REGION \
                        and AWS_ENDPOINT_URL must be right";
 
-const BUSY: &str = "S3 asks for fewer requests, or has a fault of its own: try again in a minute; see the request rates in docs/scaling.md";
+const BUSY: &str = "S3 throttles requests or has an internal error: try again in a minute; see the request rates in docs/scaling.md";
 
 pub(super) fn region(settings: &aws::Settings) -> Finding {
     let endpoint = settings.endpoint_url().map(|url| format!(", endpoint {url}")).unwrap_or_default();
@@ -59,7 +59,7 @@ pub(super) async fn read(store: &S3Store, rules: &KeyRules, key: Option<&str>) -
             Finding::ok(format!("{key} can be read (s3:GetObject), {}", output::bytes(reply.identity.size)))
         }
         (Ok(_), None) => {
-            Finding::warning(format!("{absent} is there"), "nobody made it: check AWS_ENDPOINT_URL")
+            Finding::warning(format!("{absent} exists"), "nobody made it: check AWS_ENDPOINT_URL")
         }
         (Err(SourceError::Empty | SourceError::NotSatisfiable { .. }), Some(key)) => {
             Finding::warning(format!("{key} can be read (s3:GetObject), but is empty"), "upload it again")

@@ -189,7 +189,7 @@ fn time_advice(name: &str) -> String {
         "the bastion's security group (SSH from here), BASTION_HOST and BASTION_PORT"
     } else if name.starts_with("api") {
         "a function inside a VPC needs a route to a NAT gateway to reach a public CATALOG_API_BASE; the API's load balancer or ingress"
-    } else if matches!(name, "doubles" | "orphans") {
+    } else if matches!(name, "duplicate_rows" | "rows_without_content") {
         return "a full read of a large table takes longer: give --timeout more seconds".to_owned();
     } else if name.starts_with("store") || name.starts_with("catalog") {
         "whether another program holds the file, and whether the disk answers"
@@ -211,7 +211,7 @@ mod tests {
                 "database" | "unique" => "RDS_PORT",
                 "bastion" => "BASTION_HOST",
                 "api" => "CATALOG_API_BASE",
-                "doubles" | "orphans" => "a full read of a large table",
+                "duplicate_rows" | "rows_without_content" => "a full read of a large table",
                 "store" | "catalog" => "another program holds the file",
                 _ => "VPC endpoint for S3",
             };

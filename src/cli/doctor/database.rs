@@ -17,7 +17,7 @@ use crate::secret::SecretStore;
 
 const GROUPS: &str = "check the security groups (the database's, or RDS Proxy's, must let this one in on RDS_PORT), the function's \
                       subnets and their routes, and the state of RDS Proxy and the database";
-const COLUMNS: &str = "the tables are to be those of migrations/mysql/0001_contents_and_video_assets.sql; DB_NAME may name another database";
+const COLUMNS: &str = "the tables must match migrations/mysql/0001_contents_and_video_assets.sql; DB_NAME may name another database";
 
 /// The columns of what the program reads and writes: table, name, kind.
 const EXPECTED: [(&str, &str, Kind); 9] = [
@@ -52,12 +52,14 @@ pub(super) async fn host_key(host: &str, port: u16, rule: Option<&HostKeyRule>) 
     };
     let (described, to_pin) = (&shown.described, &shown.to_pin);
     let compare = format!(
-        "compare it with what the bastion itself says: ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub",
+        "compare it with the key on the bastion: ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub",
         file_of(described)
     );
     match (rule, shown.accepted) {
         (Some(HostKeyRule::Any), _) => Finding::warning(
-            format!("shows {described}, and any is accepted: whoever answers may read along"),
+            format!(
+                "shows {described}, and every key is accepted: another machine in the path could read the connection"
+            ),
             format!("pin it: BASTION_HOST_KEY='{to_pin}'; {compare}"),
         ),
         (Some(_), Some(true)) => Finding::ok(format!("shows {described}, which is pinned")),
@@ -65,7 +67,7 @@ pub(super) async fn host_key(host: &str, port: u16, rule: Option<&HostKeyRule>) 
             ErrorKind::Denied,
             format!("shows {described}, which BASTION_HOST_KEY does not pin"),
             format!(
-                "if the bastion was replaced, pin its new key: BASTION_HOST_KEY='{to_pin}'; {compare}. Else somebody stands between"
+                "if the bastion was replaced, pin its new key: BASTION_HOST_KEY='{to_pin}'; {compare}. Otherwise another machine may be in the path"
             ),
         ),
         (None, _) => Finding::failed(
@@ -181,7 +183,7 @@ pub(super) async fn look(checks: &Checks, access: &Access<'_>) -> Vec<Check> {
     let mut made = vec![
         tls,
         Finding::ok(login_seen(settings, &user)).into_check("database_login", elapsed),
-        Finding::ok(format!("{} is there", settings.name)).into_check("database_exists", Duration::ZERO),
+        Finding::ok(format!("{} exists", settings.name)).into_check("database_exists", Duration::ZERO),
     ];
     made.extend(inside(checks, &mut inspector).await);
     made
@@ -225,8 +227,8 @@ const IN_DATABASE: [&str; 12] = [
     "database_ids",
     "database_privileges",
     "unique_key",
-    "doubles",
-    "orphans",
+    "duplicate_rows",
+    "rows_without_content",
 ];
 
 /// Rows that are all read without --deep: some milliseconds.
@@ -252,16 +254,17 @@ async fn inside(checks: &Checks, inspector: &mut Inspector) -> Vec<Check> {
         && rows > SCANNED_ROWS
         && columns.is_good()
     {
-        let reason = format!("up to {rows} rows, which are only read with --deep");
-        let unread = ["doubles", "orphans"].map(|name| skipped(name, reason.clone()));
-        return [version, tables, columns, privileges, unique_key].into_iter().chain(unread).collect();
+        let reason = format!("up to {rows} rows, which only --deep reads");
+        let unread = ["duplicate_rows", "rows_without_content"].map(|name| skipped(name, reason.clone()));
+        let read = [version, sql_mode, tables, columns, left, privileges, unique_key];
+        return read.into_iter().chain(unread).collect();
     }
     let count = async { inspector.doubles(time).await.map_or_else(failed, doubles) };
-    let doubles = checks.after(&columns, "doubles", count).await;
+    let doubles = checks.after(&columns, "duplicate_rows", count).await;
     let count = async { inspector.orphans(time).await.map_or_else(failed, orphans) };
     // What was given up half-way has left the connection to the answer that still comes.
     let before = if doubles.is_good() { &columns } else { &doubles };
-    let orphans = checks.after(before, "orphans", count).await;
+    let orphans = checks.after(before, "rows_without_content", count).await;
     vec![version, sql_mode, tables, columns, left, privileges, unique_key, doubles, orphans]
 }
 
@@ -329,7 +332,7 @@ fn tls_seen(settings: &DatabaseSettings, version: Option<&str>) -> Finding {
             "DB_SSL_MODE=verify_identity checks that too",
         ),
         TlsMode::Required => Finding::warning(
-            format!("{version}encrypted, with whoever answers"),
+            format!("{version}encrypted; the server's identity is not verified"),
             "DB_SSL_MODE=verify_identity checks who answers; DB_SSL_CA takes the authority of a server of your own",
         ),
         TlsMode::Disabled => Finding::warning(
@@ -345,7 +348,7 @@ fn failed(error: CatalogError) -> Finding {
         ErrorKind::Denied => "GRANT SELECT, INSERT, UPDATE on the two tables to DB_USER",
         ErrorKind::Config => COLUMNS,
         _ => {
-            "a full read of a large table takes longer: give --timeout more seconds; else see the database's own log"
+            "a full read of a large table takes longer: give --timeout more seconds; else see the database's log"
         }
     };
     Finding::error(error, advice)
@@ -359,7 +362,7 @@ async fn tables(inspector: &mut Inspector) -> Finding {
         }
     }
     let Some((_, first)) = wrong.first() else {
-        return Finding::ok("contents and video_assets are there");
+        return Finding::ok("contents and video_assets exist");
     };
     let kind = first.kind();
     let advice = match kind {
@@ -373,10 +376,10 @@ async fn tables(inspector: &mut Inspector) -> Finding {
 /// Whether the server refuses what a column cannot hold.
 fn strictness(mode: &str) -> Finding {
     match mode.split(',').any(|word| matches!(word, "STRICT_TRANS_TABLES" | "STRICT_ALL_TABLES")) {
-        true => Finding::ok(format!("strict: values that do not fit are refused ({mode})")),
+        true => Finding::ok(format!("strict: the server refuses values that do not fit ({mode})")),
         false => Finding::warning(
             format!(
-                "not strict: the server shortens values that do not fit, and writes ? for characters that it lacks ({mode})"
+                "not strict: the server truncates values that do not fit, and writes ? for unknown characters ({mode})"
             ),
             "this program compares what was stored, and refuses; other writers do not. Set sql_mode to STRICT_TRANS_TABLES, in RDS and \
              Aurora by the parameter group",
@@ -427,8 +430,10 @@ fn columns(found: &[Column]) -> Finding {
     };
     let demanded = found.iter().filter(|column| !column.optional && !is_expected(column));
     for column in demanded {
-        let text =
-            format!("{}.{} must be given, and the program does not know it", column.table, column.name);
+        let text = format!(
+            "{}.{} requires a value, and the program does not write this column",
+            column.table, column.name
+        );
         // Contents are written by the API, unless a video's name tells none.
         if column.table == "video_assets" { wrong.push(text) } else { doubtful.push(text) }
     }
@@ -439,7 +444,7 @@ fn columns(found: &[Column]) -> Finding {
             "names with characters that a column cannot hold fail: ALTER TABLE ... CONVERT TO CHARACTER SET utf8mb4; give a column \
              that must be given a default",
         ),
-        (true, true) => Finding::ok("all columns are there and wide enough, in utf8mb4"),
+        (true, true) => Finding::ok("all columns exist, are wide enough, and use utf8mb4"),
     }
 }
 
@@ -475,13 +480,13 @@ async fn privileges(inspector: &mut Inspector) -> Finding {
     let seen = format!("missing: {} ({words})", names.join(", "));
     if kind != ErrorKind::Denied {
         // 1290, 1792: a replica, Aurora's reader endpoint.
-        let advice = "the server takes no writes: DB_HOST and PROXY_ENDPOINT must be the writer's, not a reader endpoint";
+        let advice = "the server refuses writes: DB_HOST and PROXY_ENDPOINT must name the writer, not a reader endpoint";
         return Finding::failed(kind, seen, advice);
     }
     if names == ["INSERT on contents"] {
         return Finding::warning(
             seen,
-            "only videos whose name tells no content need it: GRANT INSERT on contents to DB_USER",
+            "only videos whose name contains no content id need this privilege: GRANT INSERT on contents to DB_USER",
         );
     }
     Finding::failed(kind, seen, "GRANT SELECT, INSERT, UPDATE on the two tables to DB_USER")
@@ -525,7 +530,7 @@ pub(super) fn doubles(found: Doubles) -> Finding {
 
 pub(super) fn orphans(found: u64) -> Finding {
     match found {
-        0 => Finding::ok("every row's content is there (all rows were read)"),
+        0 => Finding::ok("every row has its content (all rows were read)"),
         _ => Finding::warning(
             format!("rows whose content_id has no content: {found} (all rows were read)"),
             "SELECT v.id, v.content_id FROM video_assets v LEFT JOIN contents c ON c.id = v.content_id WHERE c.id IS NULL lists them; \

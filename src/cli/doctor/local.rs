@@ -18,7 +18,7 @@ pub(super) fn store_read(folder: &Path) -> Finding {
     match fs::read_dir(folder) {
         Ok(_) => Finding::ok(format!("{shown} can be read")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Finding::ok(format!("{shown} is not there yet: process makes it"))
+            Finding::ok(format!("{shown} does not exist yet; `process` creates it"))
         }
         Err(error) => Finding::failed(
             kind_of_io(&error),
@@ -31,7 +31,7 @@ pub(super) fn store_read(folder: &Path) -> Finding {
 /// With a file that has no name and is gone when it is closed.
 pub(super) fn store_write(folder: &Path) -> Finding {
     let Some(existing) = folder.ancestors().map(or_here).find(|folder| folder.exists()) else {
-        return Finding::failed(ErrorKind::NotFound, "there is no such folder", "check STORE_DIR");
+        return Finding::failed(ErrorKind::NotFound, "the folder does not exist", "check STORE_DIR");
     };
     match tempfile::tempfile_in(existing) {
         Ok(_) => Finding::ok(format!("{} can be written", existing.display())),
@@ -58,7 +58,7 @@ pub(super) async fn catalogue(checks: &Checks, config: &Config) -> Vec<Check> {
                 contents = found.rows;
                 match contents {
                     Some(_) => Finding::ok(format!("contents and video_assets, version {}", found.version)),
-                    None => Finding::ok("there are none yet: process makes them"),
+                    None => Finding::ok("no tables yet; `process` creates them"),
                 }
             }
             Err(error) => {
@@ -69,10 +69,12 @@ pub(super) async fn catalogue(checks: &Checks, config: &Config) -> Vec<Check> {
     };
     let tables = checks.unless(reason, "catalog_tables", looking).await;
     let rest = match contents {
-        Some((found, missing)) => [("doubles", doubles(found)), ("orphans", orphans(missing))],
+        Some((found, missing)) => {
+            [("duplicate_rows", doubles(found)), ("rows_without_content", orphans(missing))]
+        }
         None => {
             let reason = tables.in_the_way().unwrap_or_else(|| "there are no tables yet".to_owned());
-            ["doubles", "orphans"].map(|name| (name, Finding::skipped(reason.clone())))
+            ["duplicate_rows", "rows_without_content"].map(|name| (name, Finding::skipped(reason.clone())))
         }
     };
     let rest = rest.map(|(name, finding)| finding.into_check(name, Duration::ZERO));
@@ -84,7 +86,7 @@ fn file(path: &Path) -> Finding {
     match File::options().read(true).write(true).open(path) {
         Ok(_) => Finding::ok(format!("{shown} can be read and written")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Finding::ok(format!("{shown} is not there yet: process makes it"))
+            Finding::ok(format!("{shown} does not exist yet; `process` creates it"))
         }
         Err(error) => {
             let advice = "check CATALOG_SQLITE, and the file's owner and permissions";
@@ -95,11 +97,11 @@ fn file(path: &Path) -> Finding {
 
 fn file_advice(error: &CatalogError) -> &'static str {
     match error.kind() {
-        ErrorKind::Malformed => "it is damaged or no SQLite file: check CATALOG_SQLITE, or bring a copy back",
-        ErrorKind::Config => {
-            "the tables are to be those that `posterframe schema` prints; a newer file needs a newer program"
+        ErrorKind::Malformed => {
+            "the file is damaged or not a SQLite file: check CATALOG_SQLITE, or restore a copy"
         }
+        ErrorKind::Config => "the tables must match `posterframe schema`; a newer file needs a newer program",
         ErrorKind::Denied => "check the file's and its folder's owner and permissions",
-        _ => "another program may hold it; try again",
+        _ => "another program may have locked the file; try again",
     }
 }

@@ -13,7 +13,7 @@ pub(super) async fn resolve(host: &str, port: u16, variable: &str) -> Finding {
     let found = lookup_host((host, port)).await.map(|found| found.map(|address: SocketAddr| address.ip()));
     let advice = || {
         format!(
-            "check {variable}; a private name is known inside its VPC only, whose DNS resolution must be on"
+            "check {variable}; a private name resolves only inside its VPC, which must have DNS resolution enabled"
         )
     };
     match found {
@@ -34,7 +34,7 @@ pub(super) async fn connect(host: &str, port: u16) -> Result<(TcpStream, String)
     let started = Instant::now();
     match reach(host, port).await {
         Ok(stream) => {
-            let seen = format!("{host}:{port} takes connections, {} ms", started.elapsed().as_millis());
+            let seen = format!("{host}:{port} accepts connections, {} ms", started.elapsed().as_millis());
             Ok((stream, seen))
         }
         Err(error) => Err(format!("cannot connect to {host}:{port}: {error}")),

@@ -116,10 +116,10 @@ pub(super) fn show(grabbed: &Grabbed) -> Table {
 /// Why a frame was taken, for people.
 pub(in super::super) const fn reason(reason: FrameReason) -> &'static str {
     match reason {
-        FrameReason::AtTarget => "the first at or after the time asked for",
-        FrameReason::HalfDuration => "at half the duration: the video ends before the time asked for",
-        FrameReason::LastFrame => "the last one",
-        FrameReason::Keyframe => "the keyframe at the requested time, or before it",
+        FrameReason::AtTarget => "the first frame at or after the requested time",
+        FrameReason::HalfDuration => "at half the duration; the video ends before the requested time",
+        FrameReason::LastFrame => "the last frame",
+        FrameReason::Keyframe => "the keyframe at or before the requested time",
     }
 }
 
@@ -137,7 +137,7 @@ pub(in super::super) const fn name(format: ImageFormat) -> &'static str {
 fn fit(arguments: &GrabArguments) -> Result<Fit, JobError> {
     let GrabArguments { fit, focus, .. } = arguments;
     let focused = focus.map_or(Some(*fit), |focus| fit.with_focus(focus));
-    focused.ok_or_else(|| JobError::new(ErrorKind::Config, "--focus is for --fit cover"))
+    focused.ok_or_else(|| JobError::new(ErrorKind::Config, "--focus needs --fit cover"))
 }
 
 /// Writes the picture: whole or not at all where OUT is or becomes a regular file, straight into anything else.
@@ -145,7 +145,7 @@ pub(super) fn write(output: &Path, input: &Location, bytes: &[u8]) -> Result<(),
     let about = of_file(output);
     let refuse = |reason: &str| JobError::new(ErrorKind::Config, reason).about(output.display().to_string());
     let path = match fs::metadata(output) {
-        Ok(metadata) if metadata.is_dir() => return Err(refuse("is a folder; give a file's name")),
+        Ok(metadata) if metadata.is_dir() => return Err(refuse("is a folder; name a file")),
         // A device or a pipe keeps its place; renaming would put a file there.
         Ok(metadata) if !metadata.is_file() => {
             let file = fs::File::options().write(true).open(output);
@@ -157,7 +157,7 @@ pub(super) fn write(output: &Path, input: &Location, bytes: &[u8]) -> Result<(),
         Err(error) => return Err(about(error)),
     };
     if matches!(input, Location::File(input) if input.canonicalize().is_ok_and(|input| input == path)) {
-        return Err(refuse("is the video itself"));
+        return Err(refuse("is the video"));
     }
     write_whole(&path, bytes).map_err(about)
 }

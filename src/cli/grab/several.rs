@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::super::arguments::GrabArguments;
 use super::super::interrupt::{LOOK_UP, PATIENCE};
 use super::super::output::{self, Failure};
+use super::super::progress;
 use super::frame::{Request, Taken, request, show, take, write};
 use crate::job_error::JobError;
 use crate::location::Location;
@@ -23,6 +24,7 @@ pub(super) fn run(arguments: &GrabArguments, cancel: &CancelToken) -> Result<(),
     let (request, outputs) = (request(arguments, format)?, outputs(arguments, format)?);
     let mut first_failure = None;
     for (input, output) in arguments.inputs.iter().zip(&outputs) {
+        progress::begin(&format!("reading {input}"));
         let taken = in_time(input, arguments, request, cancel);
         let done = taken.and_then(|taken| write(output, input, &taken.bytes).map(|()| taken.grabbed));
         match done {
@@ -49,13 +51,13 @@ pub(super) fn run(arguments: &GrabArguments, cancel: &CancelToken) -> Result<(),
 fn outputs(arguments: &GrabArguments, format: ImageFormat) -> Result<Vec<PathBuf>, JobError> {
     let wrong = |error: &str| JobError::new(ErrorKind::Config, error);
     let Some(folder) = &arguments.output else {
-        return Err(wrong("--show is for one input; -o DIR/ takes the pictures of several"));
+        return Err(wrong("--show applies to one input; use -o DIR/ for several inputs"));
     };
     if arguments.to_stdout() {
-        return Err(wrong("only one picture goes to standard output; -o DIR/ takes those of several inputs"));
+        return Err(wrong("only one picture can go to standard output; use -o DIR/ for several inputs"));
     }
     if arguments.show {
-        return Err(wrong("--show is for one input"));
+        return Err(wrong("--show applies to one input"));
     }
     let names = arguments.inputs.iter().map(|input| name_of(input, format));
     let outputs: Vec<_> = names.map(|name| Ok(folder.join(name?))).collect::<Result<_, JobError>>()?;
@@ -64,10 +66,10 @@ fn outputs(arguments: &GrabArguments, format: ImageFormat) -> Result<Vec<PathBuf
         let about =
             |error: String| JobError::new(ErrorKind::Config, error).about(output.display().to_string());
         if let Some((earlier, _)) = inputs().take(index).find(|(_, earlier)| *earlier == output) {
-            return Err(about(format!("would be the picture of {earlier} and of {input}")));
+            return Err(about(format!("would receive the pictures of {earlier} and {input}")));
         }
         if let Some(video) = arguments.inputs.iter().find(|video| is_file(video, output)) {
-            return Err(about(format!("would be the picture of {input}, and is the video {video}")));
+            return Err(about(format!("would receive the picture of {input}, and is the input {video}")));
         }
     }
     make(folder)?;
@@ -88,7 +90,8 @@ fn make(folder: &Path) -> Result<(), JobError> {
             fs::create_dir_all(folder).map_err(of_file(folder))
         }
         _ => {
-            let error = "is no folder: the pictures of several inputs go into one that exists, or whose name ends with /";
+            let error =
+                "is not a folder; the pictures of several inputs need a folder that exists or ends with /";
             Err(JobError::new(ErrorKind::Config, error).about(folder.display().to_string()))
         }
     }
@@ -111,7 +114,7 @@ fn name_of(input: &Location, format: ImageFormat) -> Result<OsString, JobError> 
         Location::Stdin => None,
     };
     let nameless = || {
-        let error = "has no name that its picture could have; read it alone, and name the picture by -o";
+        let error = "has no file name for its picture; read this input alone, and name the picture with -o";
         JobError::new(ErrorKind::Config, error).about(input.to_string())
     };
     let mut name = name.ok_or_else(nameless)?;
@@ -143,7 +146,7 @@ fn in_time(
         match receiver.recv_timeout(LOOK_UP) {
             Ok(taken) => return taken,
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(about(JobError::new(ErrorKind::Internal, "the thread that reads has panicked")));
+                return Err(about(JobError::new(ErrorKind::Internal, "the reading thread panicked")));
             }
             Err(RecvTimeoutError::Timeout) => {}
         }

@@ -8,7 +8,7 @@ pub(super) fn answer(name: &str, info: &MediaInfo, cost: &Cost) -> Table {
     let mut table = Table::default();
     table.title(name);
     table.row("container", &format!("{} ({})", info.format_long_name, info.format_name));
-    let duration = info.duration_seconds.map_or_else(|| "not told".to_owned(), output::time);
+    let duration = info.duration_seconds.map_or_else(|| "unknown".to_owned(), output::time);
     table.row("duration", &duration);
     let size = info.size_bytes.map(output::bytes).into_iter().chain(info.bit_rate.map(output::bit_rate));
     table.row("size", &size.collect::<Vec<_>>().join(", "));
