@@ -61,7 +61,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     if arguments.global.quiet {
-        output::be_quiet();
+        progress::be_quiet();
     }
     logging::choose(arguments.global.quiet, arguments.global.verbose);
     if let Some(choice) = arguments.command.aws() {

@@ -303,7 +303,7 @@ fn it_continues_where_it_was_interrupted() -> Outcome {
         assert_eq!(output.status.code(), code, "{output:?}");
         if code.is_some() {
             let told = String::from_utf8(output.stderr)?;
-            assert!(told.contains("the same command continues from"), "{told}");
+            assert!(told.contains("the same command resumes from"), "{told}");
         } else {
             // As if it had been killed while it was writing: a finding whose position did not follow, and a part of the next.
             let rest = "{\"key\":\"videos/a b/5_v.mp4\",\"kind\":\"no_row\"}\n{\"key\":\"vid";

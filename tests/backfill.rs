@@ -264,7 +264,7 @@ fn goes_on_after_an_interrupt_and_after_a_crash() -> Outcome {
             if signal == "INT" {
                 let told = json_of(&output)?;
                 assert_eq!(told["complete"], false);
-                assert!(text(&output.stderr).contains("the same command goes on"), "{output:?}");
+                assert!(text(&output.stderr).contains("the same command resumes"), "{output:?}");
             }
         }
         world.s3.faults.clear();
@@ -567,7 +567,7 @@ fn it_ends_in_order_when_it_is_terminated() -> Outcome {
         (Some(130), &json!(false)),
         "{output:?}"
     );
-    assert!(text(&output.stderr).contains("the same command goes on"), "{output:?}");
+    assert!(text(&output.stderr).contains("the same command resumes"), "{output:?}");
     assert!(!left.exists());
     assert_eq!(json_of(&local(&folder, &[]).output()?)?["counts"], json!({"processed": 5}));
     Ok(())

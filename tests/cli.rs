@@ -506,9 +506,9 @@ fn grab_of_several_inputs_names_its_outputs_first() -> TestResult {
     let clip = folder.path().join("clip.mp4");
     fs::copy(one, &clip)?;
     grab(&[text(&clip)?, text(&video)?, "-o", out], "and is the input")?;
-    grab(&[text(&clip)?, text(&video)?, "-o", out, "--format", "png"], "and of")?;
-    grab(&[one, text(&video)?, "-o", &format!("{out}/missing")], "whose name ends with /")?;
-    grab(&[one, text(&video)?, "-o", other], "whose name ends with /")?;
+    grab(&[text(&clip)?, text(&video)?, "-o", out, "--format", "png"], "would receive the pictures of")?;
+    grab(&[one, text(&video)?, "-o", &format!("{out}/missing")], "exists or ends with /")?;
+    grab(&[one, text(&video)?, "-o", other], "exists or ends with /")?;
     grab(&[one, "-", "-o", out], "has no file name for its picture")?;
     grab(&[one, text(&video)?, "-o", "-", "--format", "png"], "only one picture can go to standard output")?;
     assert_eq!(names(folder.path())?, ["clip.jpg", "clip.mp4", "h264_front.mov"]);
@@ -1169,7 +1169,10 @@ fn the_thumbnailer_entry_writes_a_png() -> TestResult {
     assert!(entry.starts_with("[Thumbnailer Entry]\n"));
     assert_eq!(field("TryExec")?, "posterframe");
     let types: Vec<_> = field("MimeType")?.split_terminator(';').collect();
-    assert!(types.contains(&"video/mp4") && types.iter().all(|name| name.starts_with("video/") || *name == "application/mxf"));
+    assert!(
+        types.contains(&"video/mp4")
+            && types.iter().all(|name| name.starts_with("video/") || *name == "application/mxf")
+    );
     let folder = tempfile::tempdir()?;
     // The name of the picture has no extension.
     let picture = folder.path().join("picture");

@@ -244,7 +244,7 @@ fn each_step_to_the_database_fails_by_itself() -> Outcome {
         told.fails("database_tls", "config", &["DB_SSL_CA"])?;
         told.says("database_reach", "ok", &[])?;
         let told = doctor(&own, &[("DB_SSL_MODE", "required")], &[])?;
-        told.says("database_tls", "warning", &["whoever answers", "verify_identity"])?;
+        told.says("database_tls", "warning", &["not verified", "verify_identity"])?;
         assert_eq!(told.code, Some(0));
 
         let told = doctor(&own, &[("DB_NAME", "elsewhere")], &[])?;
@@ -311,8 +311,11 @@ fn tables_columns_and_privileges_are_held_against_what_the_program_does() -> Out
              ADD COLUMN owner INT NOT NULL")
         .await?;
         let told = doctor(&own, &[], &[])?;
-        let words =
-            ["video_assets.video_url is varchar(200)", "500 characters", "video_assets.owner must be given"];
+        let words = [
+            "video_assets.video_url is varchar(200)",
+            "500 characters",
+            "video_assets.owner requires a value",
+        ];
         told.fails("database_columns", "config", &words)?;
         sql("ALTER TABLE video_assets DROP COLUMN owner, MODIFY video_url VARCHAR(500) CHARACTER SET latin1 NOT NULL").await?;
         let told = doctor(&own, &[], &[])?;
@@ -482,7 +485,7 @@ fn the_api_is_asked_for_the_token_without_a_content() -> Outcome {
         let late = CatalogueServer::start(TOKEN)?;
         for token in [TOKEN, "canary-wrong"] {
             let told = doctor(&own, &[("CATALOG_API_BASE", &late.base()), ("INTERNAL_TOKEN", token)], &[])?;
-            told.says("api_token", "warning", &["422", "the API looks at the token afterwards"])?;
+            told.says("api_token", "warning", &["422", "the API checks the token after the body"])?;
             assert_eq!(told.code, Some(0));
         }
         assert_eq!(late.contents()?, json!([]));
@@ -584,7 +587,7 @@ fn region_credentials_and_bucket_are_told_apart() -> Outcome {
         world.s3.faults.always(Fault::s3_error(503, "SlowDown", "Please reduce your request rate."));
         let told = doctor(&own, &[], &[VIDEO, "--write"])?;
         for name in ["bucket_read", "bucket_write"] {
-            told.says(name, "failed", &["SlowDown", "fewer requests"])?;
+            told.says(name, "failed", &["SlowDown", "throttles requests"])?;
         }
         world.s3.faults.clear();
         let told = doctor(&own, &[], &["--bucket", "no-such-bucket"])?;
@@ -647,7 +650,7 @@ fn the_bastion_is_seen_through() -> Outcome {
         assert_eq!(told.code, Some(2));
         let stranger = fs::read_to_string(keys.path().join("stranger.pub"))?;
         let told = doctor(&own, &[("BASTION_HOST_KEY", &stranger)], &[])?;
-        told.fails("bastion_host_key", "denied", &[&value, "somebody stands between"])?;
+        told.fails("bastion_host_key", "denied", &[&value, "another machine may be in the path"])?;
         sshd::keygen(&["-t", "rsa"], &keys.path().join("other"))?;
         let other = fs::read_to_string(keys.path().join("other.pub"))?;
         let told = doctor(&own, &[("BASTION_HOST_KEY", &other)], &[])?;
@@ -682,7 +685,7 @@ fn a_folder_and_its_catalogue_are_checked() -> Outcome {
     let sqlite = ["--catalog", "sqlite"];
     let told = doctor(&own, &[], &sqlite)?;
     assert_eq!(told.code, Some(0), "{}", told.report);
-    told.says("catalog_file", "ok", &["not there yet"])?;
+    told.says("catalog_file", "ok", &["does not exist yet"])?;
     assert!(!store.exists(), "looking has made it");
 
     let video = folder.path().join("1_a.mp4");
@@ -746,7 +749,7 @@ fn what_cannot_be_asked_for_is_refused() -> Outcome {
     let help = Command::new(env!("CARGO_BIN_EXE_posterframe")).args(["doctor", "--help"]).output()?;
     let help = String::from_utf8(help.stdout)?;
     assert!(
-        help.contains("Examples:") && help.contains("leaves it there") && help.contains("s3:DeleteObject"),
+        help.contains("Examples:") && help.contains("The object stays") && help.contains("s3:DeleteObject"),
         "{help}"
     );
     Ok(())

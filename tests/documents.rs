@@ -43,7 +43,7 @@ fn every_variable_is_on_the_page_and_none_else() -> Outcome {
     known.remove("KITTY_WINDOW_ID");
     let page = read("docs/configuration.md")?;
     let mut told = names(&page, '`');
-    for of_others in ["AWS_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL", "SSL_CERT_FILE"] {
+    for of_others in ["AWS_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL", "SSL_CERT_FILE", "NO_COLOR"] {
         assert!(told.remove(of_others), "{of_others}");
     }
     assert_eq!(told, known);

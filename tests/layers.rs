@@ -78,7 +78,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["aws", "backoff", "config", "error", "job_error", "object_name", "redacted", "secret", "telemetry"],
     ),
     ("telemetry", &["error", "job_error", "object_name", "source"]),
-    ("logging", &["config", "error", "job_error", "printable"]),
+    ("logging", &["config", "error", "job_error", "printable", "telemetry"]),
     // The job, and the programs around it.
     (
         "process",

@@ -217,7 +217,7 @@ fn a_failure_leaves_everything_as_it_was() -> Outcome {
         (vec![whole.clone(), "--count".to_owned(), "10001".to_owned()], &out, 7, "max_tiles is 10000"),
         (vec![whole.clone(), "--count".to_owned(), "0".to_owned()], &out, 2, "--count"),
         (vec![whole.clone(), "--timeout".to_owned(), "0".to_owned()], &out, 8, "not done within"),
-        (vec![whole], &file, 2, "is no folder"),
+        (vec![whole], &file, 2, "is not a folder"),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let output = storyboard(&arguments, out)?;

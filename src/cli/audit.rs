@@ -147,7 +147,9 @@ where
     let messages = Messages::start();
     loop {
         let page = store.list(prefix, after.as_deref()).await?;
-        messages.show(|| format!("{} videos audited", auditor.position.videos));
+        if let Some(message) = messages.show(|| format!("{} videos audited", auditor.position.videos)) {
+            output::note(&message);
+        }
         after.clone_from(&page.next);
         for listed in page.in_order() {
             match listed {

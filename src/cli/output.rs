@@ -5,7 +5,6 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -158,18 +157,6 @@ pub(super) fn printable(text: &str) -> String {
     crate::printable::line(text).into_owned()
 }
 
-/// Whether notes and progress are left out (`--quiet`).
-static IS_QUIET: AtomicBool = AtomicBool::new(false);
-
-/// Leaves notes and progress out from now on.
-pub(super) fn be_quiet() {
-    IS_QUIET.store(true, Ordering::Relaxed);
-}
-
-pub(super) fn is_quiet() -> bool {
-    IS_QUIET.load(Ordering::Relaxed)
-}
-
 /// Prints text; its colours only where they are wanted.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     progress::clear();
@@ -257,7 +244,7 @@ pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
 /// Prints what a command will do, in one line: on standard output, or on standard error beside JSON. `--quiet` leaves the line out.
 /// A failure to print it is ignored.
 pub(super) fn announce(line: &str, json: bool) {
-    if json || is_quiet() {
+    if json || progress::is_quiet() {
         return note(line);
     }
     progress::clear();
@@ -266,7 +253,7 @@ pub(super) fn announce(line: &str, json: bool) {
 
 /// Prints a note for people, in one line on standard error. `--quiet` leaves it out. A failure to print it is ignored.
 pub(super) fn note(line: &str) {
-    if !is_quiet() {
+    if !progress::is_quiet() {
         styled(&format!("{}\n", printable(line)));
     }
 }

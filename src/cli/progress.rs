@@ -3,15 +3,14 @@
 //! One command shows at most one line. Whatever `output` prints removes the line first.
 
 use std::io::IsTerminal as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::output;
-use crate::logging;
+use crate::{logging, printable};
 
 /// The time after which a command shows that it works.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -23,9 +22,22 @@ pub(super) const TICK: Duration = Duration::from_millis(250);
 /// The line of the running command.
 static LINE: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
+/// Whether notes and progress are left out (`--quiet`).
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Leaves notes and progress out from now on.
+pub(super) fn be_quiet() {
+    IS_QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether notes and progress are left out.
+pub(super) fn is_quiet() -> bool {
+    IS_QUIET.load(Ordering::Relaxed)
+}
+
 /// Whether progress is shown as a line: on a terminal, unless log messages would tear it.
 pub(super) fn has_line() -> bool {
-    std::io::stderr().is_terminal() && !output::is_quiet() && !logging::is_chosen()
+    std::io::stderr().is_terminal() && !is_quiet() && !logging::is_chosen()
 }
 
 /// Begins with `what`, in the place of what the line showed before. The line appears after two seconds.
@@ -39,7 +51,7 @@ pub(super) fn begin(what: &str) {
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
         bar.set_style(style);
     }
-    bar.set_message(output::printable(what));
+    bar.set_message(printable::line(what).into_owned());
     *line() = Some(bar.clone());
     thread::spawn(move || {
         thread::sleep(PATIENCE);
@@ -87,12 +99,12 @@ impl Messages {
         turn > self.told.swap(turn, Ordering::Relaxed)
     }
 
-    /// Shows `what`: in the line, or as a message when one is due.
-    pub(super) fn show(&self, what: impl FnOnce() -> String) {
+    /// Shows `what` in the line. Without a line, returns `what` as the message to print when one is due.
+    pub(super) fn show(&self, what: impl FnOnce() -> String) -> Option<String> {
         if let Some(bar) = line().as_ref() {
-            bar.set_message(output::printable(&what()));
-        } else if !has_line() && self.is_due() {
-            output::note(&what());
+            bar.set_message(printable::line(&what()).into_owned());
+            return None;
         }
+        (!has_line() && self.is_due()).then(what)
     }
 }

@@ -100,7 +100,9 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
     // Each of a batch has its time, one after the other.
     let hidden = turn(arguments.timeout).saturating_mul(BATCH).max(HIDDEN);
     while taken < arguments.limit && !interrupted {
-        messages.show(|| format!("{taken} messages received"));
+        if let Some(message) = messages.show(|| format!("{taken} messages received")) {
+            output::note(&message);
+        }
         let batch = queue.receive((arguments.limit - taken).min(BATCH as usize), hidden).await?;
         if batch.is_empty() {
             break;

@@ -69,7 +69,7 @@ pub(super) fn run(
     let location = &arguments.input.input;
     let folder = &arguments.output;
     if folder.exists() && !folder.is_dir() {
-        let error = JobError::new(ErrorKind::Config, "is no folder");
+        let error = JobError::new(ErrorKind::Config, "is not a folder");
         return Err(error.about(folder.display().to_string()).into());
     }
     progress::begin(&format!("reading {location}"));

@@ -333,7 +333,7 @@ fn tls_seen(settings: &DatabaseSettings, version: Option<&str>) -> Finding {
         ),
         TlsMode::Required => Finding::warning(
             format!("{version}encrypted; the server's identity is not verified"),
-            "DB_SSL_MODE=verify_identity checks who answers; DB_SSL_CA takes the authority of a server of your own",
+            "DB_SSL_MODE=verify_identity verifies the server; DB_SSL_CA names the certificate authority of your own server",
         ),
         TlsMode::Disabled => Finding::warning(
             "not encrypted (DB_SSL_MODE=disabled)",
