@@ -13,6 +13,7 @@ set -eux
 cd "$(dirname "$0")/.."
 document() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps "$@"; }
 
+python3 scripts/words.py
 cargo fmt --check
 cargo fmt --check --manifest-path fuzz/Cargo.toml
 cargo clippy --locked --all-targets --all-features -- -D warnings
