@@ -316,7 +316,7 @@ fn standard_input_is_read_into_memory_up_to_a_bound() -> Outcome {
 
     let short = (size - 1).to_string();
     let command = || with_film(posterframe(&["probe", "-", "--buffer", &short])).unwrap();
-    let message = format!("the input is larger than the {short} bytes that may be held in memory");
+    let message = format!("the input is larger than {short} bytes, the most that may be buffered in memory");
     fails(command, 7, "limit_exceeded", "-", &message)?;
     fails(|| posterframe(&["probe", "-"]), 6, "malformed", "-", "the file is empty")?;
     Ok(())
@@ -398,7 +398,7 @@ fn what_goes_wrong_over_http_has_its_exit_code() -> Outcome {
         (Fault::status(404), 3, "not_found", "not found: 404 Not Found"),
         (Fault::status(410), 3, "not_found", "not found: 410 Gone"),
         (Fault::status(418), 9, "unavailable", "unexpected answer: 418 "),
-        (Fault::Header("content-range", None), 9, "unavailable", "asked for bytes="),
+        (Fault::Header("content-range", None), 9, "unavailable", "the server answered a request for bytes="),
         (Fault::Delay(Duration::from_secs(10)), 8, "timeout", timeout),
         (Fault::StallBody { after: 10, pause: Duration::from_secs(10) }, 8, "timeout", timeout),
         (Fault::status(503).with_header("retry-after", "10"), 8, "timeout", timeout),

@@ -1,11 +1,11 @@
-//! How objects that we hold ourselves answer requests.
+//! Answers of the objects that this crate holds itself.
 
 use super::{ByteRange, GetRange, Identity, SourceError};
 
-/// Most bytes that a source of our own gives at once.
+/// The most bytes that a source of this crate returns at once.
 pub(super) const PIECE: u64 = 64 << 10;
 
-/// The bytes that an object we hold ourselves answers a request with.
+/// Returns the byte range with which an object of this crate answers a request.
 pub(super) fn bytes_of(now: &Identity, request: &GetRange) -> Result<ByteRange, SourceError> {
     if let Some(reason) = request.identity.as_ref().and_then(|before| before.difference(now)) {
         return Err(SourceError::Changed { reason });

@@ -1,9 +1,9 @@
-//! Bytes that have come and wait to be read, within a bound, shared by all readers of a process.
+//! A bounded cache of received bytes that wait to be read, shared by all readers of a process.
 //!
-//! Blocks are pieces of bodies as they came. A block is *wanted* until it has been read to its end, or until the planner
-//! says that it will not be needed. Wanted blocks stay; the others are thrown out, the oldest first, when there is no room
-//! for a new one. When all blocks are wanted, new ones have to wait (and with them the connections they come from), but
-//! for those that a reader is waiting for: so there is progress however many readers share the room.
+//! A block is a piece of a body, as it arrived. A block is *wanted* until the reader has read it to its end, or until the planner
+//! decides that the block will not be needed. Wanted blocks stay in the cache. When a new block needs room, the cache evicts the
+//! oldest of the other blocks. When all blocks are wanted, new blocks wait, and so do the connections they come from. A block
+//! that a reader is waiting for does not wait. This exception guarantees progress, however many readers share the cache.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -17,14 +17,14 @@ use crate::source::range::ByteRange;
 /// Default capacity: enough for two dozen videos at a time, each with an index of a megabyte.
 const DEFAULT_CAPACITY: u64 = 32 << 20;
 
-/// A bounded cache of blocks. Clones are one cache.
+/// A bounded cache of received bytes. All clones share one cache.
 #[derive(Clone)]
 pub struct BlockCache(Arc<Shared>);
 
 struct Shared {
     capacity: u64,
     state: Mutex<State>,
-    /// Told whenever a waiting block should try again.
+    /// Notified whenever a waiting block should try again.
     room: Notify,
 }
 
@@ -32,19 +32,19 @@ struct Shared {
 struct State {
     used: u64,
     next_reader: u64,
-    /// Counts up; the age of blocks.
+    /// A counter that gives each block its age.
     clock: u64,
-    /// By reader and offset.
+    /// Blocks by reader and offset.
     blocks: HashMap<u64, BTreeMap<u64, Block>>,
-    /// Blocks that may go, by age, as reader and offset.
+    /// Blocks that may be evicted, by age, as reader and offset.
     spare: BTreeMap<u64, (u64, u64)>,
 }
 
 struct Block {
     bytes: Bytes,
-    /// How many requests in a row led to it.
+    /// The number of consecutive requests that led to the block.
     depth: u32,
-    /// Its place in `spare`; `None` while it is wanted.
+    /// The key of the block in `spare`; `None` while the block is wanted.
     spare: Option<u64>,
 }
 
@@ -56,18 +56,18 @@ impl fmt::Debug for BlockCache {
 }
 
 impl BlockCache {
-    /// A cache of its own, of this many bytes.
+    /// Creates a separate cache with a capacity of `capacity` bytes.
     pub fn new(capacity: u64) -> Self {
         Self(Arc::new(Shared { capacity, state: Mutex::default(), room: Notify::new() }))
     }
 
-    /// The cache of the process, 32 MiB.
+    /// Returns the cache of the process, 32 MiB.
     pub fn global() -> Self {
         static GLOBAL: LazyLock<BlockCache> = LazyLock::new(|| BlockCache::new(DEFAULT_CAPACITY));
         GLOBAL.clone()
     }
 
-    /// Bytes in it now.
+    /// Returns the number of bytes in the cache.
     pub fn used_bytes(&self) -> u64 {
         self.0.lock().used
     }
@@ -81,7 +81,7 @@ impl BlockCache {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,8 +121,8 @@ impl State {
         }
     }
 
-    /// Removes what a block of this range takes the place of. No block may lie within another: bytes are looked for in the last
-    /// one that starts before them.
+    /// Removes the blocks that a block with this range replaces. No block may lie within another: a lookup searches only the last
+    /// block that starts before the requested bytes.
     fn remove_within(&mut self, reader: u64, range: ByteRange) {
         let Some(blocks) = self.blocks.get(&reader) else { return };
         let begun = blocks.range(range.start()..range.end());
@@ -134,7 +134,7 @@ impl State {
         self.remove(reader, range.start());
     }
 
-    /// Throws out what may go until there is room for so many bytes; whether there is.
+    /// Evicts blocks until there is room for `bytes`. Returns whether there is room.
     fn make_room(&mut self, bytes: u64, capacity: u64) -> bool {
         while self.used + bytes > capacity {
             let Some((_, (reader, offset))) = self.spare.pop_first() else { return false };
@@ -144,18 +144,19 @@ impl State {
     }
 }
 
-/// Who waits for a piece.
+/// The urgency of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Awaited {
-    /// Nobody: it can wait for room.
+    /// No reader waits for the piece: it can wait for room.
     No,
-    /// Nobody, but a piece behind it in the same body is waited for: it must not hold that up.
+    /// No reader waits for the piece itself, but a reader waits for a later piece of the same body: this piece must not delay
+    /// that one.
     Behind,
-    /// The reader.
+    /// The reader waits for the piece.
     Now,
 }
 
-/// The blocks of one reader; they go when it goes.
+/// The blocks of one reader. They are removed when the reader is dropped.
 #[derive(Debug)]
 pub(super) struct Blocks {
     cache: BlockCache,
@@ -163,12 +164,12 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Puts a piece, waiting for room if it can. A piece that cannot wait and has no room is let in when it is waited for itself;
-    /// else it is lost, to be asked for again if it is ever read.
+    /// Adds a piece, and waits for room if the piece can wait. A piece that cannot wait and finds no room is stored if the reader
+    /// waits for this very piece. Any other such piece is dropped, and requested again if it is ever read.
     pub(super) async fn put(&self, offset: u64, bytes: Bytes, depth: u32, awaited: impl Fn() -> Awaited) {
         loop {
             let room = self.cache.0.room.notified();
-            // From here on no call is missed, whatever happens before the wait.
+            // From here on no notification is missed, whatever happens before the wait.
             let mut room = std::pin::pin!(room);
             room.as_mut().enable();
             let awaited = awaited();
@@ -192,12 +193,13 @@ impl Blocks {
         true
     }
 
-    /// Lets blocks that wait for room try again: somebody waits for one of them now.
+    /// Lets blocks that wait for room try again: a reader now waits for one of them.
     pub(super) fn retry_waiting(&self) {
         self.cache.0.room.notify_waiters();
     }
 
-    /// Copies what there is at `offset` without a gap; how many bytes, and the depth of the deepest block they are from.
+    /// Copies the bytes that are available at `offset` without a gap. Returns their number, and the greatest depth of their
+    /// blocks.
     pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> (usize, u32) {
         let mut state = self.cache.0.lock();
         let (mut count, mut depth) = (0, 0);
@@ -222,7 +224,7 @@ impl Blocks {
         (count, depth)
     }
 
-    /// Where the bytes that are there from `offset` on without a gap end: `offset` when there are none.
+    /// Returns the end of the bytes that are available from `offset` without a gap: `offset` itself if there are none.
     pub(super) fn end_of_run(&self, offset: u64) -> u64 {
         let state = self.cache.0.lock();
         let mut end = offset;
@@ -232,13 +234,13 @@ impl Blocks {
         end
     }
 
-    /// The first byte behind `offset` that is there, when the one at `offset` is not.
+    /// Returns the first available byte after `offset`, when the byte at `offset` is not available.
     pub(super) fn next_start(&self, offset: u64) -> Option<u64> {
         let state = self.cache.0.lock();
         state.blocks.get(&self.reader)?.range(offset..).next().map(|(&start, _)| start)
     }
 
-    /// Says which of the blocks there are will be needed; the others may go.
+    /// Marks the blocks within `ranges` as wanted. All others may be evicted.
     pub(super) fn want_only(&self, ranges: &[ByteRange]) {
         let mut state = self.cache.0.lock();
         let all: Vec<ByteRange> = state.blocks.get(&self.reader).map_or_else(Vec::new, |blocks| {
@@ -284,10 +286,10 @@ mod tests {
         let cache = BlockCache::new(100);
         let (a, b) = (cache.reader(), cache.reader());
         assert!(put(&a, 0, 60) && put(&b, 0, 40));
-        assert!(!put(&a, 60, 10), "all is wanted");
+        assert!(!put(&a, 60, 10), "all blocks are wanted");
         let mut buffer = [0; 40];
         assert_eq!(b.read(0, &mut buffer), (40, 1));
-        assert_eq!(cache.used_bytes(), 100, "it goes when the room is needed, not before");
+        assert_eq!(cache.used_bytes(), 100, "a spare block is evicted only when the room is needed");
         assert!(put(&a, 60, 10));
         assert_eq!(b.read(0, &mut buffer).0, 0);
         assert_eq!(a.end_of_run(0), 70);

@@ -1,4 +1,4 @@
-//! What can go wrong between a range request and its bytes.
+//! Failures between a range request and its bytes.
 
 use std::io;
 use std::time::Duration;
@@ -6,74 +6,76 @@ use std::time::Duration;
 use crate::error::ErrorKind;
 use crate::source::range::{ByteRange, RangeRequest};
 
-/// A failure to read an object by byte ranges. None of them holds a secret: URLs appear without their query.
+/// A failure to read an object by byte ranges. No variant contains a secret: URLs appear without their query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// The object has no byte.
+    /// The object is empty.
     #[error("the object is empty")]
     Empty,
-    /// There is no such object (404).
+    /// The object does not exist (404).
     #[error("not found: {reason}")]
     NotFound {
-        /// What the server says.
+        /// The server's message.
         reason: String,
     },
-    /// It may not be read (401, 403). S3 also says so of an object that is gone, to those who may not list the bucket.
+    /// Access was denied (401, 403). S3 also returns 403 for an object that does not exist, if the caller may not list the
+    /// bucket.
     #[error("access denied: {} ({reason})", cause_of_denial(reason))]
     Denied {
-        /// What the server says.
+        /// The server's message.
         reason: String,
     },
-    /// The object was replaced while it was read (412, or a reply with another ETag, date or size).
+    /// The object was replaced during the read (412, or a reply with another ETag, date or size).
     #[error("the object was replaced while it was read ({reason})")]
     Changed {
-        /// How that was seen.
+        /// The difference that revealed the replacement.
         reason: String,
     },
-    /// The object has no such bytes (416): the size it was said to have is wrong.
+    /// The object has no bytes in the requested range (416): the assumed size is wrong.
     #[error("the object has no bytes {range} (416)")]
     NotSatisfiable {
-        /// What was asked for.
+        /// The requested range.
         range: RangeRequest,
     },
-    /// The object is there, and cannot be read as it is: archived, or encrypted with a key that only its owner has.
+    /// The object exists but cannot be read in its current state: archived, or encrypted with a key that only its owner
+    /// has.
     #[error("{reason}")]
     Unreadable {
-        /// What to do, and what the server says.
+        /// What to do, and the server's message.
         reason: String,
     },
     /// The server answers a range request with the whole object (200).
     #[error("the server does not support byte ranges")]
     NoRanges,
-    /// The server answered with other bytes than those asked for.
-    #[error("asked for {asked}, the server answered with {answered}")]
+    /// The server returned other bytes than the requested ones.
+    #[error("the server answered a request for {asked} with {answered}")]
     WrongRange {
-        /// What was asked for.
+        /// The requested range.
         asked: RangeRequest,
-        /// Its `Content-Range`.
+        /// The `Content-Range` of the answer.
         answered: String,
     },
-    /// A body ended before its length, again and again.
-    #[error("the body of bytes {range} ended after {received} bytes")]
+    /// The body ended too early on every attempt.
+    #[error("the body of bytes {range} ended early, after {received} bytes")]
     ShortBody {
-        /// The bytes asked for.
+        /// The requested bytes.
         range: ByteRange,
-        /// How many came.
+        /// The number of bytes received.
         received: u64,
     },
-    /// The server is busy (429, 500, 502, 503, 504), again and again.
+    /// The server was busy on every attempt (429, 500, 502, 503, 504).
     #[error("the server is busy: {reason}")]
     Busy {
-        /// Status and code.
+        /// Status and error code.
         reason: String,
-        /// How long it asks to wait (`Retry-After`).
+        /// The pause that the server requests (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// The connection failed: name not found, refused, broken.
+    /// The connection failed: the name was not found, or the connection was refused or broken.
     #[error("connection failed: {reason}")]
     Connection {
-        /// What happened.
+        /// The cause of the failure.
         reason: String,
     },
     /// A file or a reader on this machine failed.
@@ -81,43 +83,43 @@ pub enum SourceError {
     Read {
         /// The kind of the I/O error.
         kind: io::ErrorKind,
-        /// What the system says.
+        /// The system's message.
         reason: String,
     },
-    /// Nothing came for too long.
+    /// No bytes arrived within the allowed time.
     #[error("the server sent nothing for {:.1} s", waited.as_secs_f64())]
     Stalled {
-        /// How long it was waited for.
+        /// The time that the reader waited.
         waited: Duration,
     },
-    /// An answer that is none of the above.
+    /// Any other answer.
     #[error("unexpected answer: {reason}")]
     Unexpected {
-        /// Status and code.
+        /// Status and error code.
         reason: String,
     },
-    /// The request cannot be made: a wrong URL, no credentials, no region.
+    /// The request cannot be built or sent: a wrong URL, no credentials, no region.
     #[error("{reason}")]
     Request {
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
-    /// More bytes than may be held in memory.
-    #[error("the input is larger than the {allowed} bytes that may be held in memory")]
+    /// The input has more bytes than memory may hold.
+    #[error("the input is larger than {allowed} bytes, the most that may be buffered in memory")]
     TooLarge {
-        /// The bound.
+        /// The maximum number of bytes.
         allowed: u64,
     },
 }
 
 impl SourceError {
-    /// Whether the same object may be read when it is tried again. One that was replaced is gone for good.
+    /// Returns whether another attempt may read the same object. An object that was replaced cannot be read again.
     #[cfg(feature = "remote")]
     pub(crate) fn may_have_passed(&self) -> bool {
         !matches!(self, Self::Changed { .. }) && self.kind().is_retryable()
     }
 
-    /// The kind of failure.
+    /// Returns the kind of failure.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Empty => ErrorKind::Malformed,
@@ -138,7 +140,7 @@ impl SourceError {
         }
     }
 
-    /// Whether the same request may be answered if it is made again right away.
+    /// Returns whether an immediate retry of the same request may succeed.
     #[cfg(feature = "remote")]
     pub(crate) const fn is_passing(&self) -> bool {
         matches!(
@@ -148,7 +150,8 @@ impl SourceError {
     }
 }
 
-/// Why access is denied, by the code with which S3's reason begins ("List of error codes" in the Amazon S3 API Reference).
+/// Returns the reason why access is denied, from the code at the start of S3's message ("List of error codes" in the
+/// Amazon S3 API Reference).
 fn cause_of_denial(reason: &str) -> &'static str {
     match reason.split(':').next().unwrap_or_default() {
         "ExpiredToken" | "TokenRefreshRequired" => "the credentials have expired",
@@ -158,7 +161,7 @@ fn cause_of_denial(reason: &str) -> &'static str {
     }
 }
 
-/// What an I/O error on this machine means.
+/// Maps an I/O error of this machine.
 impl From<io::Error> for SourceError {
     fn from(error: io::Error) -> Self {
         let reason = error.to_string();
@@ -170,7 +173,7 @@ impl From<io::Error> for SourceError {
     }
 }
 
-/// The one place that says what a status means. `reason` is shown to people: the server's words, no secret in it.
+/// Maps an HTTP status to an error, for all sources. `reason` is shown to people: the server's message, without secrets.
 #[cfg(any(feature = "http", feature = "s3"))]
 pub(crate) fn status_error(
     status: u16,

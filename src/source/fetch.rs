@@ -1,4 +1,5 @@
-//! One planned range, in the I/O thread: asked for, held to what was asked, and handed on piece by piece.
+//! The fetch of one planned range, in the I/O thread: sends the request, checks the reply against the request, and passes the
+//! body on piece by piece.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,11 +19,11 @@ use crate::source::retry::{MAX_FRUITLESS_ATTEMPTS, pause, stall};
 use crate::source::shared::Shared;
 use crate::source::{GetRange, RangeBody, RangeReply};
 
-/// Why an attempt ended early.
+/// The reason why an attempt ended early.
 enum Ended {
     /// The source failed.
     Failed(SourceError),
-    /// Nobody wants the bytes any more, or a limit was reached, which `Shared` has noted.
+    /// No reader wants the bytes any more, or a limit was reached. `Shared` has recorded which.
     Stopped,
 }
 
@@ -32,7 +33,8 @@ impl From<SourceError> for Ended {
     }
 }
 
-/// Runs the fetch `id` of `shared` to its end. A panic of the source is told: nobody is to wait for what never comes.
+/// Runs the fetch `id` of `shared` to its end. A panic of the source is reported, so that no reader waits for bytes that never
+/// arrive.
 pub(super) async fn run(shared: Arc<Shared>, id: u64, request: RangeRequest, depth: u32) {
     let mut work = pin!(work(Arc::clone(&shared), id, request, depth));
     let panic = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
@@ -52,7 +54,7 @@ async fn work(shared: Arc<Shared>, id: u64, request: RangeRequest, depth: u32) {
         let error = match fetch.attempt(stall(failures)).await {
             Ok(()) => return shared.finish(id, None),
             Err(Ended::Stopped) => return,
-            // However the body ends after the last byte.
+            // An error after the last byte does not matter.
             Err(Ended::Failed(error)) if error.is_passing() && fetch.is_complete() => {
                 return shared.finish(id, None);
             }
@@ -66,9 +68,9 @@ async fn work(shared: Arc<Shared>, id: u64, request: RangeRequest, depth: u32) {
             SourceError::Busy { retry_after, .. } => *retry_after,
             _ => None,
         };
-        tracing::debug!(source = shared.name(), %error, failures, "the request is made again");
+        tracing::debug!(source = shared.name(), %error, failures, "retrying the request");
         sleep(pause(failures, asked)).await;
-        // The next attempt follows from this one.
+        // The next attempt depends on this one.
         fetch.depth += 1;
     }
 }
@@ -78,14 +80,14 @@ struct Fetch<'s> {
     id: u64,
     depth: u32,
     request: RangeRequest,
-    /// The bytes of the object that were asked for, once its size is known.
+    /// The requested bytes of the object, once its size is known.
     range: Option<ByteRange>,
-    /// The next byte to come.
+    /// The next byte to arrive.
     at: u64,
 }
 
 impl Fetch<'_> {
-    /// Makes the request for what is still missing.
+    /// Requests the bytes that are still missing.
     async fn attempt(&mut self, stall: Duration) -> Result<(), Ended> {
         let request = self
             .range
@@ -104,7 +106,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// Holds a reply to the request, and to the replies before it.
+    /// Checks a reply against the request, and against the earlier replies.
     fn accept(&mut self, request: RangeRequest, reply: &RangeReply) -> Result<(), Ended> {
         let size = self.shared.identify(self.id, &reply.identity)?;
         let range = request.of(size);
@@ -125,14 +127,15 @@ impl Fetch<'_> {
             return Err(SourceError::Unexpected { reason }.into());
         }
         self.shared.count_bytes(piece.len() as u64).map_err(|()| Ended::Stopped)?;
-        // What another request has brought meanwhile, as where head and tail overlap, is not kept twice.
+        // Bytes that another request has fetched meanwhile, for example where head and tail overlap, are not stored twice.
         let known = usize::try_from(self.shared.blocks().end_of_run(self.at).min(end) - self.at).unwrap_or(0);
         let start = self.at;
         self.at += piece.len() as u64;
         if known < piece.len() {
             let piece = piece.split_off(known);
             let offset = start + known as u64;
-            // What is left out does not come any more. If it is thrown out while this piece waits, somebody has to ask for it.
+            // This fetch does not deliver the skipped bytes. If they are evicted while this piece waits, another request must
+            // fetch them.
             self.shared.locate(self.id, ByteRange::new(offset, end)).map_err(|()| Ended::Stopped)?;
             let (range, rest) = (ByteRange::new(offset, self.at), ByteRange::new(self.at, end));
             self.shared.blocks().put(offset, piece, self.depth, || self.shared.awaited(range, rest)).await;
@@ -154,7 +157,8 @@ impl Fetch<'_> {
     }
 }
 
-/// The next piece that holds something. One that does not is no sign of life, and may be followed by others for ever.
+/// Returns the next piece that contains bytes. An empty piece does not count as progress: a server could send empty pieces for
+/// ever.
 async fn next_piece(body: &mut dyn RangeBody) -> Result<Option<Bytes>, SourceError> {
     loop {
         match body.next().await? {

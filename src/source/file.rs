@@ -1,7 +1,7 @@
-//! Files, read as objects are: by ranges, each of which holds to the version that the first one found.
+//! Files that are read like objects: by ranges. Each range must belong to the version that the first range found.
 //!
-//! A local file is better read as a file ([`Media::open_file`](crate::Media::open_file)). This is for what must see every
-//! object alike, and for files that others replace while they are read.
+//! [`Media::open_file`](crate::Media::open_file) is the better way to read a local file. This source is for code that
+//! must treat all objects alike, and for files that other processes replace during the read.
 
 use std::fs::File;
 use std::io;
@@ -17,18 +17,19 @@ use crate::file_etag::file_etag;
 
 /// A file on this machine.
 ///
-/// Each request opens the path anew, so that a file put in its place is seen, and each piece is checked against what the
-/// request found, so that a file written to is seen too: both are [`SourceError::Changed`].
+/// Each request opens the path again, so a request notices a file that replaced the first one. Each piece is checked
+/// against the version that its request found, so a piece notices a write to the file. Both cases are
+/// [`SourceError::Changed`].
 #[derive(Debug, Clone)]
 pub struct FileSource {
     path: Arc<PathBuf>,
 }
 
 impl FileSource {
-    /// The file at `path`.
+    /// Opens the file at `path`.
     ///
     /// # Errors
-    /// When it is not there, may not be read, or is no regular file.
+    /// The file does not exist, may not be read, or is not a regular file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         let path = path.as_ref().to_owned();
         open(&path)?;
@@ -52,7 +53,7 @@ impl RangeSource for FileSource {
     }
 }
 
-/// Opens a regular file, and says which version of it there is.
+/// Opens a regular file and returns its current version.
 fn open(path: &Path) -> Result<(File, Identity), SourceError> {
     // Opening a pipe would wait for its other end.
     if !path.metadata()?.is_file() {
@@ -69,7 +70,7 @@ fn identity_of(file: &File) -> io::Result<Identity> {
     Ok(Identity { size: metadata.len(), etag, last_modified: None })
 }
 
-/// Disks block; the thread that waits for the network must not.
+/// Disks block, and the thread that waits for the network must not block.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
 ) -> Result<T, SourceError> {
@@ -102,7 +103,7 @@ impl RangeBody for Body {
 fn read(file: &File, identity: &Identity, piece: ByteRange) -> Result<Bytes, SourceError> {
     let mut bytes = vec![0; usize::try_from(piece.len()).unwrap_or(0)];
     let outcome = read_exact_at(file, &mut bytes, piece.start());
-    // Looked at afterwards: what was written before the bytes were read shows in the time, or in the size.
+    // The check comes after the read: a write before the read changes the time or the size.
     if let Some(reason) = identity.difference(&identity_of(file)?) {
         return Err(SourceError::Changed { reason });
     }
@@ -119,7 +120,7 @@ fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
 fn read_exact_at(mut file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     use std::io::{Read, Seek, SeekFrom};
 
-    // Nobody else moves this body's file.
+    // No other code moves the position of this body's file.
     file.seek(SeekFrom::Start(offset))?;
     file.read_exact(bytes)
 }

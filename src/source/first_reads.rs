@@ -1,41 +1,42 @@
-//! How much is asked for before anything is known about an object.
+//! Sizes of the first requests, before anything is known about an object.
 
-/// How many bytes one of the first reads asks for, by the object's size where that is known.
+/// The number of bytes that one of the first reads requests, computed from the object's size where the size is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReadSize {
-    /// The size divided by this.
+    /// The divisor of the size.
     pub divisor: u64,
-    /// But at least so many bytes.
+    /// The minimum number of bytes.
     pub min: u64,
-    /// And at most so many.
+    /// The maximum number of bytes.
     pub max: u64,
-    /// So many when the size is not known.
+    /// The number of bytes when the size is not known.
     pub unknown: u64,
 }
 
 impl ReadSize {
-    /// So many bytes of whatever object; none at all for 0.
+    /// Creates a read of `bytes` bytes for objects of any size, or no read for 0.
     pub const fn fixed(bytes: u64) -> Self {
         Self { divisor: 1, min: bytes, max: bytes, unknown: bytes }
     }
 
-    /// Bytes to ask for of an object of `size` bytes.
+    /// Returns the number of bytes to request of an object of `size` bytes.
     pub fn bytes(self, size: Option<u64>) -> u64 {
         size.map_or(self.unknown, |size| (size / self.divisor.max(1)).clamp(self.min, self.max.max(self.min)))
     }
 }
 
-/// Sizes of the first reads: head and tail side by side, the tail as a suffix, so that the size need not be known.
+/// Sizes of the first reads. Head and tail are requested in parallel. The tail is requested as a suffix, so the size need not
+/// be known.
 ///
-/// The index of an MP4 takes about a six hundredth of a film of 8 Mbit/s, at one end of it or at the other. What turns out
-/// not to be needed of the first reads is not read to its end.
+/// The index of an MP4 takes about a six hundredth of a film of 8 Mbit/s, and lies at the start or at the end. The reader does
+/// not read the rest of a first read that turns out not to be needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FirstReads {
     /// Bytes from the start. Default: a 600th of the size, 64 to 768 KiB; 512 KiB when the size is not known.
     pub head: ReadSize,
-    /// Bytes up to the end. Default: the same.
+    /// Bytes up to the end. Default: the same as `head`.
     pub tail: ReadSize,
     /// Objects of up to this size are read whole: in one request when their size is known, and else in one or two round trips
     /// that fetch each byte once where `head` or `tail` covers the object. Default 1 MiB.
@@ -50,13 +51,14 @@ impl Default for FirstReads {
 }
 
 impl FirstReads {
-    /// The reads that suit what an object's name says it is, and any other content too, at more requests or bytes.
+    /// Returns the reads that suit the format that an object's name suggests. Any other content works too, with more requests
+    /// or bytes.
     ///
-    /// - Matroska and WebM say in their first kilobytes where everything else is.
-    /// - Transport streams have no header: their first packets tell what they hold, their last ones how long they are. A large
-    ///   keyframe and the sound behind it fit into the head.
+    /// - Matroska and WebM: the first kilobytes contain the positions of everything else.
+    /// - Transport streams have no header: the first packets show the contents, the last packets show the duration. A large
+    ///   keyframe and the audio after the keyframe fit into the head.
     pub fn for_name(name: &str) -> Self {
-        // What names of URLs have behind their path.
+        // URLs have a query after their path.
         let name = name.split('?').next().unwrap_or(name);
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
         let (head, tail) = match extension.as_str() {

@@ -21,24 +21,25 @@ use crate::backoff::retry_after;
 use crate::error::in_words;
 use crate::redacted::Redacted;
 
-/// How long names, connections and TLS may take. What comes afterwards is watched by whoever waits for it.
+/// Maximum time for name resolution, connection and TLS. After that, the reader that waits for the answer applies its own
+/// timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The client of all sources that are not given one: connections stay open from one object to the next.
+/// The client of all sources that receive no client of their own. Its connections stay open from one object to the next.
 static CLIENT: LazyLock<Result<Client, SourceError>> = LazyLock::new(|| {
     let client = Client::builder()
         .user_agent(concat!("posterframe/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
-        // A signed URL that redirects elsewhere is not for the eyes of that server.
+        // A server that a signed URL redirects to must not see the signed URL.
         .referer(false)
         .build();
     client.map_err(|error| SourceError::Request { reason: in_words(&error) })
 });
 
-/// An object behind an `http://` or `https://` URL, on a server that knows byte ranges.
+/// An object behind an `http://` or `https://` URL, on a server that supports byte ranges.
 ///
-/// Only the first request can meet any version of the object. The later ones carry `If-Match` with the ETag that came with
-/// it; where that is missing or weak, `If-Unmodified-Since`. Names and errors leave out user name, password, query and
+/// The first request accepts any version of the object. Later requests carry `If-Match` with the ETag of the first reply,
+/// or `If-Unmodified-Since` where the ETag is missing or weak. Names and errors omit the user name, password, query and
 /// fragment of the URL.
 ///
 /// ```no_run
@@ -59,7 +60,8 @@ pub struct HttpSource {
 }
 
 impl HttpSource {
-    /// The object behind `url`. Redirects are followed, and the proxies that the environment names are used.
+    /// Creates a source for the object behind `url`. The source follows redirects and uses the proxies that the
+    /// environment names.
     ///
     /// # Errors
     /// [`SourceError::Request`] for another scheme, or when TLS cannot be set up.
@@ -67,28 +69,28 @@ impl HttpSource {
         Self::with_client(CLIENT.clone()?, url)
     }
 
-    /// The same with a client of your own. It must not decompress what it receives, and it should have a timeout for
-    /// connections.
+    /// Creates a source with a custom client. The client must not decompress what it receives, and should have a connect
+    /// timeout.
     ///
     /// # Errors
     /// [`SourceError::Request`] for another scheme.
     pub fn with_client(client: Client, url: Url) -> Result<Self, SourceError> {
         if !matches!(url.scheme(), "http" | "https") {
-            let reason = format!("cannot read {}: URLs over HTTP", url.scheme());
+            let reason = format!("unsupported URL scheme {}: use http or https", url.scheme());
             return Err(SourceError::Request { reason });
         }
         Ok(Self { client, url })
     }
 
-    /// Reads the whole object, for servers that do not know byte ranges. It waits as long as the server does.
+    /// Reads the whole object, for servers that do not support byte ranges. The call has no timeout of its own.
     ///
     /// # Errors
-    /// [`SourceError::TooLarge`] as soon as the server tells or sends more than `max_bytes`. Otherwise what the server
-    /// says.
+    /// [`SourceError::TooLarge`] as soon as the server announces or sends more than `max_bytes`. Otherwise the error of
+    /// the request.
     pub async fn read_whole(&self, max_bytes: u64) -> Result<Vec<u8>, SourceError> {
         let mut response = send(self.request()).await?;
         if response.status() != StatusCode::OK {
-            // No range was asked for; the error does not need one.
+            // The request has no range, and the error does not need one.
             return Err(refusal(&response, RangeRequest::Suffix(u64::MAX)));
         }
         check_encoding(response.headers())?;
@@ -136,7 +138,7 @@ impl RangeSource for HttpSource {
     }
 }
 
-/// The header that holds a request to a version.
+/// Returns the header that ties a request to a version of the object.
 fn condition(identity: &Identity) -> Option<(HeaderName, &str)> {
     let date = || identity.last_modified.as_deref().map(|date| (IF_UNMODIFIED_SINCE, date));
     strong_etag(identity).map(|etag| (IF_MATCH, etag)).or_else(date)
@@ -146,7 +148,7 @@ async fn send(request: RequestBuilder) -> Result<Response, SourceError> {
     request.send().await.map_err(failure)
 }
 
-/// What the client says, without the URL.
+/// Converts an error of the client, without the URL.
 fn failure(error: reqwest::Error) -> SourceError {
     let error = error.without_url();
     let reason = in_words(&error);
@@ -162,7 +164,7 @@ fn failure(error: reqwest::Error) -> SourceError {
 fn reply(response: Response, asked: RangeRequest) -> Result<RangeReply, SourceError> {
     match response.status() {
         StatusCode::PARTIAL_CONTENT => partial(response, asked),
-        // An empty object has no range to give.
+        // An empty object has no range.
         StatusCode::OK if response.content_length() == Some(0) => Err(SourceError::Empty),
         StatusCode::OK => Err(SourceError::NoRanges),
         _ => Err(refusal(&response, asked)),
@@ -185,11 +187,11 @@ fn partial(response: Response, asked: RangeRequest) -> Result<RangeReply, Source
     Ok(RangeReply { identity, range, body: Box::new(Body(response)) })
 }
 
-/// The bytes of an encoded body are not those of the object, whatever range they are.
+/// Rejects encoded bodies: their bytes are not the bytes of the object, whatever the range.
 fn check_encoding(headers: &HeaderMap) -> Result<(), SourceError> {
     match text(headers, CONTENT_ENCODING) {
         Some(encoding) if !encoding.trim().eq_ignore_ascii_case("identity") => {
-            let reason = format!("Content-Encoding: {encoding}, which was not asked for");
+            let reason = format!("Content-Encoding: {encoding}, which was not requested");
             Err(SourceError::Unexpected { reason })
         }
         _ => Ok(()),
@@ -202,7 +204,7 @@ fn refusal(response: &Response, asked: RangeRequest) -> SourceError {
         return not_satisfiable(asked, text(headers, CONTENT_RANGE));
     }
     let pause = text(headers, RETRY_AFTER).and_then(retry_after);
-    // Status and name, `404 Not Found`; the body may hold anything.
+    // Status and name, `404 Not Found`; the body may contain anything.
     status_error(status.as_u16(), status.to_string(), pause, asked)
 }
 

@@ -1,32 +1,32 @@
-//! What reading costs.
+//! The cost of reading.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What reading an input has cost so far.
+/// The cost of reading an input so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ledger {
-    /// Requests made, those tried again included. Of a local reader: runs of contiguous bytes, 1 for the first read, and 1
-    /// more each time a read starts elsewhere than the last ended.
+    /// Number of requests, retries included. For a local reader: the number of runs of contiguous bytes. The first read
+    /// counts 1, and each read that does not start where the previous one ended counts 1 more.
     pub requests: u64,
-    /// The longest chain of requests of which each was made because of what the one before brought. Those made side by
-    /// side count once. The time that reading takes is about this many times the latency, and the bytes.
+    /// Length of the longest chain of requests in which each request depends on the reply to the previous one. Parallel
+    /// requests count once. The time of reading is about this number times the latency, plus the transfer of the bytes.
     pub round_trips: u64,
-    /// Bytes that came from the source.
+    /// Bytes received from the source.
     pub bytes_fetched: u64,
-    /// Bytes of those that were looked at. The rest was fetched for nothing.
+    /// Received bytes that were read. The rest was fetched in vain.
     pub bytes_used: u64,
     /// Reads that found their bytes in memory.
     pub cache_hits: u64,
-    /// Time spent waiting for bytes. As JSON: `waiting_ms`, in whole milliseconds.
+    /// Time spent waiting for bytes. In JSON: `waiting_ms`, in whole milliseconds.
     #[serde(rename = "waiting_ms", with = "milliseconds")]
     pub waiting: Duration,
 }
 
 impl Ledger {
-    /// What two inputs have cost, one after the other.
+    /// Returns the cost of two inputs that were read one after the other.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -40,7 +40,7 @@ impl Ledger {
     }
 }
 
-/// A length of time as a whole number of milliseconds.
+/// Serializes a duration as a whole number of milliseconds.
 pub(crate) mod milliseconds {
     use std::time::Duration;
 

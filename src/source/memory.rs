@@ -8,10 +8,10 @@ use bytes::Bytes;
 use super::answer::{PIECE, bytes_of};
 use super::{BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeSource, SourceError};
 
-/// Each object's number, of which its ETag is made.
+/// A counter. The ETag of each object contains its number.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// An object in memory. Clones are the same object, with the same ETag.
+/// An object in memory. All clones are the same object, with the same ETag.
 #[derive(Clone)]
 pub struct MemorySource {
     bytes: Bytes,
@@ -19,7 +19,7 @@ pub struct MemorySource {
 }
 
 impl MemorySource {
-    /// An object that holds these bytes.
+    /// Creates an object from these bytes.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         let (bytes, number) = (bytes.into(), COUNT.fetch_add(1, Ordering::Relaxed));
         let etag = Some(format!("\"memory-{number}\""));
@@ -29,7 +29,7 @@ impl MemorySource {
 
     fn answer(&self, request: &GetRange) -> Result<RangeReply, SourceError> {
         let range = bytes_of(&self.identity, request)?;
-        // They lie within the bytes, so they fit.
+        // The range lies within the bytes, so both ends fit.
         let [start, end] = [range.start(), range.end()].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
         let body = Box::new(Body(self.bytes.slice(start..end)));
         Ok(RangeReply { identity: self.identity.clone(), range, body })
@@ -52,7 +52,7 @@ impl RangeSource for MemorySource {
     }
 }
 
-/// What is still to be given.
+/// The remaining bytes.
 struct Body(Bytes);
 
 impl RangeBody for Body {

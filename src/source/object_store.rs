@@ -1,4 +1,4 @@
-//! Objects in any store that the crate `object_store` knows: Google Cloud Storage, Azure, S3, files, memory.
+//! Objects in any store that the crate `object_store` supports: Google Cloud Storage, Azure, S3, files, memory.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -18,8 +18,8 @@ use crate::error::in_words;
 
 /// An object in a store of the crate `object_store`.
 ///
-/// Later requests are held to the ETag of the first reply where the store has one. The reader requests again what broke off: a store
-/// should retry less than by default.
+/// Requests after the first carry the ETag of the first reply as a condition, where the store has ETags. The reader resumes aborted
+/// requests itself, so configure the store with fewer retries than its default.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -45,7 +45,7 @@ pub struct ObjectStoreSource {
 }
 
 impl ObjectStoreSource {
-    /// The object at `path`.
+    /// Creates a source for the object at `path`.
     pub fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
         Self { store, path }
     }
@@ -60,7 +60,7 @@ impl ObjectStoreSource {
         let result = self.store.get_opts(&self.path, options).await;
         let result = match result {
             Ok(result) => result,
-            // Stores have no word of their own for a range behind the end.
+            // Stores have no error of their own for a range beyond the end.
             Err(error @ Error::Generic { .. }) => match self.identity().await {
                 Ok(identity) => {
                     return Err(bytes_of(&identity, &request).err().unwrap_or_else(|| failure(&error)));
@@ -97,7 +97,7 @@ impl RangeSource for ObjectStoreSource {
     }
 }
 
-/// The bytes of a reply, as they come.
+/// The bytes of a reply, as they arrive.
 struct Body(Pin<Box<dyn Stream<Item = object_store::Result<Bytes>> + Send>>);
 
 impl RangeBody for Body {

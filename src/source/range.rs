@@ -1,9 +1,9 @@
-//! Byte ranges: arithmetic, and the two headers that carry them (RFC 9110, sections 14.1 to 14.4).
+//! Byte ranges: arithmetic, and the two headers that contain them (RFC 9110, sections 14.1 to 14.4).
 
 use std::fmt;
 use std::ops::Range;
 
-/// Bytes of an object from `start` up to, not including, `end`. Never reversed.
+/// The bytes of an object from `start` (inclusive) to `end` (exclusive). `start` is never greater than `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ByteRange {
     start: u64,
@@ -11,37 +11,38 @@ pub struct ByteRange {
 }
 
 impl ByteRange {
-    /// The bytes from `start` to before `end`; none when `end` comes first.
+    /// Creates the range from `start` (inclusive) to `end` (exclusive). The range is empty if `end` is less
+    /// than `start`.
     pub const fn new(start: u64, end: u64) -> Self {
         Self { start, end: if end > start { end } else { start } }
     }
 
-    /// The first byte.
+    /// Returns the offset of the first byte.
     pub const fn start(self) -> u64 {
         self.start
     }
 
-    /// The byte behind the last one.
+    /// Returns the offset after the last byte.
     pub const fn end(self) -> u64 {
         self.end
     }
 
-    /// Number of bytes.
+    /// Returns the number of bytes.
     pub const fn len(self) -> u64 {
         self.end - self.start
     }
 
-    /// Whether there is no byte in it.
+    /// Returns whether the range is empty.
     pub const fn is_empty(self) -> bool {
         self.start == self.end
     }
 
-    /// Whether the byte at `offset` is in it.
+    /// Returns whether the range contains the byte at `offset`.
     pub const fn contains(self, offset: u64) -> bool {
         self.start <= offset && offset < self.end
     }
 
-    /// The part that lies within an object of `size` bytes.
+    /// Returns the part of the range that lies within an object of `size` bytes.
     #[must_use]
     pub const fn clipped(self, size: u64) -> Self {
         let end = if self.end < size { self.end } else { size };
@@ -56,23 +57,23 @@ impl From<Range<u64>> for ByteRange {
 }
 
 impl fmt::Display for ByteRange {
-    /// As in `Content-Range`: first and last byte.
+    /// Formats the range as in `Content-Range`: first and last byte.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.start, self.end.saturating_sub(1))
     }
 }
 
-/// What is asked for.
+/// The bytes that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RangeRequest {
-    /// These bytes, or as many of them as there are.
+    /// These bytes, or as many of them as exist.
     Bounded(ByteRange),
-    /// The last bytes, this many, or all if there are fewer. The size need not be known.
+    /// The last bytes: this number, or all if the object has fewer. The size need not be known.
     Suffix(u64),
 }
 
 impl RangeRequest {
-    /// The bytes this asks for of an object of `size` bytes.
+    /// Returns the bytes that this request selects in an object of `size` bytes.
     #[must_use]
     pub const fn of(self, size: u64) -> ByteRange {
         match self {
@@ -83,7 +84,7 @@ impl RangeRequest {
 }
 
 impl fmt::Display for RangeRequest {
-    /// The value of a `Range` header.
+    /// Formats the value of a `Range` header.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bounded(range) => write!(f, "bytes={range}"),

@@ -2,12 +2,12 @@
 
 use crate::source::range::ByteRange;
 
-/// Bytes of an object, as ranges in order that neither touch nor overlap.
+/// The bytes of an object, as sorted ranges that neither touch nor overlap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RangeSet(Vec<ByteRange>);
 
 impl RangeSet {
-    /// Adds a range; the number of bytes that were not there before.
+    /// Adds a range and returns the number of bytes that the set did not contain before.
     pub(crate) fn insert(&mut self, range: ByteRange) -> u64 {
         if range.is_empty() {
             return 0;
@@ -24,7 +24,7 @@ impl RangeSet {
         merged.len() - before
     }
 
-    /// What is not there of a range, in order.
+    /// Returns the parts of a range that the set does not contain, in order.
     pub(crate) fn missing(&self, range: ByteRange) -> Vec<ByteRange> {
         let mut gaps = Vec::new();
         let mut at = range.start();
@@ -41,7 +41,7 @@ impl RangeSet {
         gaps
     }
 
-    /// The ranges, in order.
+    /// Returns the ranges, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = ByteRange> + '_ {
         self.0.iter().copied()
     }

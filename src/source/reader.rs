@@ -1,4 +1,4 @@
-//! Blocking reads of an object that comes by asynchronous requests.
+//! Blocking reads of an object that arrives by asynchronous requests.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,46 +10,46 @@ use crate::source::range_set::RangeSet;
 use crate::source::shared::{ReadFault, Shared, State, WORTH_FINISHING};
 use crate::source::{BlockCache, FirstReads, Identity, RangeSource, fetch};
 
-/// Gaps up to this are read over rather than left out by a further request: at 75 MB/s, what S3 gives to one connection,
-/// it is 3.5 ms; a request costs money, and a connection that may not be open yet.
+/// The largest gap that a request reads over. A larger gap causes a further request. At 75 MB/s, the rate of one S3 connection,
+/// 256 KiB take 3.5 ms. A request costs money and may need a new connection.
 const READ_OVER: u64 = 256 << 10;
-/// Spans of more than one and a half of this are read in parts side by side.
+/// Spans larger than one and a half times this size are read in parallel parts.
 const PART: u64 = 4 << 20;
-/// What a read that finds nothing asks for at first, and at most after it has doubled while reading goes on.
+/// The size of the first read-ahead, and the maximum size. The size doubles while reads are sequential.
 const READ_AHEAD: (u64, u64) = (64 << 10, 1 << 20);
-/// How often a wait looks at the cancel token.
+/// The interval at which a wait checks the cancel token.
 const LOOK_UP: Duration = Duration::from_millis(20);
 
-/// What a reader may use, and how it begins.
+/// The resources of a reader, and its first reads.
 #[derive(Debug)]
 pub(crate) struct ReaderOptions {
     pub(crate) cache: BlockCache,
     pub(crate) first_reads: FirstReads,
-    /// What is said to be the object's size. It decides about the first reads only.
+    /// The expected size of the object. Only the first reads depend on this value.
     pub(crate) size_hint: Option<u64>,
     pub(crate) max_bytes: u64,
     pub(crate) max_requests: u64,
     pub(crate) deadline: Deadline,
 }
 
-/// An object being read.
+/// An object that is being read.
 pub(crate) struct RangeReader {
     shared: Arc<Shared>,
     deadline: Deadline,
     size: u64,
-    /// Where the last read-ahead ended, and how much it asked for.
+    /// The end of the last read-ahead, and its size.
     ahead: (u64, u64),
 }
 
-/// An object that is read by byte ranges, as who reads it sees it.
+/// An object that is read by byte ranges, from the reader's point of view.
 pub(crate) trait Ranges: Send {
-    /// Begins another call of whoever reads: it ends at this deadline, and requests that failed are tried again.
+    /// Begins the next call of the reader's user. The call ends at this deadline, and failed requests are retried.
     fn begin(&mut self, deadline: Deadline);
 
-    /// Bytes of the object.
+    /// Returns the size of the object in bytes.
     fn size(&self) -> u64;
 
-    /// What the first reply said.
+    /// Returns the identity from the first reply.
     fn identity(&self) -> Option<Identity>;
 
     fn ledger(&self) -> Ledger;
@@ -57,26 +57,26 @@ pub(crate) trait Ranges: Send {
     /// Reads some bytes at `offset`; none at the end.
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadFault>;
 
-    /// Waits until all of a range is there, after asking for what is missing of it.
+    /// Requests the missing bytes of a range and waits until the whole range is available.
     fn wait_for(&mut self, range: ByteRange) -> Result<(), ReadFault>;
 
-    /// Asks for these ranges, as far as they are neither there nor on their way. A read behind the last one goes on from there: it
-    /// is not taken for a jump to an index.
+    /// Requests the parts of these ranges that are neither available nor in flight. A read after the last range continues from
+    /// there, and is not treated as a jump to an index.
     fn prefetch(&mut self, ranges: &[ByteRange]);
 
-    /// How many requests in a row led to what was seen so far.
+    /// Returns the number of consecutive requests that led to the bytes read so far.
     fn depth(&self) -> u32;
 
-    /// Requests what an index names that was seen after so many requests in a row.
+    /// Requests the ranges that an index contains. `depth` is the number of consecutive requests after which the index was read.
     fn prefetch_behind(&self, depth: u32, ranges: &[ByteRange]);
 
-    /// Says that of what has been asked for only these ranges are needed. The others are not read to their end, and leave
-    /// memory first.
+    /// Declares that only these ranges of the requested bytes are needed. The other bodies are not read to their end, and their
+    /// bytes leave memory first.
     fn need_only(&mut self, ranges: &[ByteRange]);
 }
 
 impl RangeReader {
-    /// Sends the first reads and waits for a reply.
+    /// Sends the first requests and waits for a reply.
     pub(crate) fn open(source: Arc<dyn RangeSource>, options: ReaderOptions) -> Result<Self, ReadFault> {
         let ReaderOptions { cache, first_reads, size_hint, max_bytes, max_requests, deadline } = options;
         let limits = (max_bytes, max_requests);
@@ -100,7 +100,7 @@ impl RangeReader {
         Ok(reader)
     }
 
-    /// Copies what is there at `offset`.
+    /// Copies the bytes that are available at `offset`.
     fn take(&self, offset: u64, buffer: &mut [u8]) -> Option<usize> {
         let (count, depth) = self.shared.blocks().read(offset, buffer);
         if count == 0 {
@@ -113,14 +113,15 @@ impl RangeReader {
         Some(count)
     }
 
-    /// Waits until all of a range is there, after asking for what nobody has asked for.
+    /// Requests the bytes of a range that no request covers, and waits until the whole range is available.
     fn bring(&mut self, range: ByteRange, read_ahead: bool) -> Result<(), ReadFault> {
         loop {
             self.ask_for_what_nobody_brings(range, read_ahead);
             let blocks = self.shared.blocks();
             let arrived = |state: &State| {
                 let end = blocks.end_of_run(range.start());
-                // Also when what was under way has ended without leaving it here: then it is asked for again.
+                // The search also ends when the requests in flight have ended without leaving the bytes here: the reader then
+                // requests them again.
                 (end >= range.end() || !state.coming().any(|rest| rest.contains(end))).then_some(end)
             };
             if self.wait(Some(range), arrived)? >= range.end() {
@@ -141,7 +142,7 @@ impl RangeReader {
             for gap in self.missing(&state, range) {
                 match missing.last_mut() {
                     Some(last) if gap.start() - last.end() <= READ_OVER => {
-                        // What lies between may be here already: then it is not fetched again.
+                        // The bytes between may be available already: they are not fetched again.
                         let between = ByteRange::new(last.end(), gap.start());
                         if self.missing(&state, between) == [between] || between.is_empty() {
                             *last = ByteRange::new(last.start(), gap.end());
@@ -158,7 +159,7 @@ impl RangeReader {
         self.shared.start_queued(&mut state);
     }
 
-    /// What is neither here nor on its way of a range.
+    /// Returns the parts of a range that are neither available nor in flight.
     fn missing(&self, state: &State, range: ByteRange) -> Vec<ByteRange> {
         let mut known = RangeSet::default();
         for rest in state.coming() {
@@ -174,11 +175,11 @@ impl RangeReader {
         known.missing(range)
     }
 
-    /// Asks for what nobody has asked for yet of a range, with read-ahead if reading goes on from there.
+    /// Requests the parts of a range that no request covers, with read-ahead if the read continues from there.
     fn ask_for_what_nobody_brings(&mut self, range: ByteRange, read_ahead: bool) {
         let state = self.shared.lock();
         let missing = self.missing(&state, range);
-        // What has failed for good is not asked for over and over.
+        // A request that failed for good is not repeated.
         if missing.is_empty() || missing.iter().any(|gap| state.failure_at(gap.start()).is_some()) {
             return;
         }
@@ -187,13 +188,13 @@ impl RangeReader {
         self.prefetch_behind(self.depth(), &[range]);
     }
 
-    /// The range to ask for when a read finds nothing at `offset`.
+    /// Returns the range to request when a read finds no bytes at `offset`.
     fn ahead_from(&mut self, offset: u64) -> ByteRange {
         let (first, most) = READ_AHEAD;
         let goes_on = self.ahead.0 == offset;
         let length = if goes_on { self.ahead.1.saturating_mul(2).min(most).max(first) } else { first };
         let mut end = offset.saturating_add(length).min(self.size);
-        // Whoever jumps near the end reads an index there. And a little that would be left comes along.
+        // A jump close to the end usually reads an index. The request then includes a small remainder.
         let is_near = !goes_on && offset > self.size / 8 * 7 && self.size - offset <= 2 * most;
         if is_near || self.size - end <= first {
             end = self.size;
@@ -203,7 +204,7 @@ impl RangeReader {
         ByteRange::new(offset, end)
     }
 
-    /// Waits until `found` finds something.
+    /// Waits until `found` returns a value.
     fn wait<T>(
         &self,
         awaited: Option<ByteRange>,
@@ -268,7 +269,8 @@ impl Ranges for RangeReader {
             return Ok(count);
         }
         self.bring(ByteRange::new(offset, offset + 1), true)?;
-        // Thrown out between the wait and now, by others who needed the room: nothing is read, and the next try brings it.
+        // Other readers needed the room and the bytes were evicted between the wait and now. Nothing is read, and the next attempt
+        // fetches them.
         Ok(self.take(offset, buffer).unwrap_or_default())
     }
 
@@ -293,7 +295,7 @@ impl Ranges for RangeReader {
     }
 
     fn need_only(&mut self, ranges: &[ByteRange]) {
-        // Where the last needed byte of a range ends.
+        // The end of the last needed byte of a range.
         let needed_of = |rest: ByteRange| {
             let parts =
                 ranges.iter().filter(|range| range.start() < rest.end() && rest.start() < range.end());
@@ -328,7 +330,7 @@ impl Drop for RangeReader {
     }
 }
 
-/// A span in parts that are worth requests of their own.
+/// Splits a span into parts that are worth separate requests.
 fn in_parts(range: ByteRange) -> Vec<ByteRange> {
     if range.len() <= PART + PART / 2 {
         return vec![range];

@@ -1,13 +1,14 @@
-//! What the headers and errors of HTTP say, where that is the same for several sources.
+//! The parts of HTTP headers and errors that several sources share.
 
 use super::{ByteRange, Identity, RangeRequest, SourceError};
 
-/// Refuses what no header can ask for: no bytes. `bytes=5-4` is invalid, and servers then send the whole object.
+/// Rejects an empty range, which no header can express: `bytes=5-4` is invalid, and servers then send the whole
+/// object.
 pub(super) fn check_not_empty(range: RangeRequest) -> Result<(), SourceError> {
     if range.of(u64::MAX).is_empty() { Err(SourceError::NotSatisfiable { range }) } else { Ok(()) }
 }
 
-/// What 416 (Range Not Satisfiable) means. Every object has a first and a last byte, but the empty one.
+/// Interprets 416 (Range Not Satisfiable). Every object has a first and a last byte, except an empty one.
 pub(super) fn not_satisfiable(range: RangeRequest, content_range: Option<&str>) -> SourceError {
     let says_empty = content_range.is_some_and(|value| value.trim() == "bytes */0");
     let asks_for_an_end = match range {
@@ -17,12 +18,12 @@ pub(super) fn not_satisfiable(range: RangeRequest, content_range: Option<&str>) 
     if says_empty || asks_for_an_end { SourceError::Empty } else { SourceError::NotSatisfiable { range } }
 }
 
-/// The ETag that `If-Match` can carry. A weak one never matches (RFC 9110, section 13.1.1).
+/// Returns the ETag that `If-Match` can carry. A weak ETag never matches (RFC 9110, section 13.1.1).
 pub(super) fn strong_etag(identity: &Identity) -> Option<&str> {
     identity.etag.as_deref().filter(|etag| !etag.starts_with("W/"))
 }
 
-/// Reads `Content-Range: bytes first-last/size`. A reply without a size tells too little to go by.
+/// Parses `Content-Range: bytes first-last/size`. A reply without a size does not contain enough to check it.
 pub(super) fn parse_content_range(value: &str) -> Option<(ByteRange, u64)> {
     let (range, size) = value.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
     let (first, last) = range.split_once('-')?;
@@ -30,7 +31,7 @@ pub(super) fn parse_content_range(value: &str) -> Option<(ByteRange, u64)> {
     (first <= last && last < size).then(|| (ByteRange::new(first, last + 1), size))
 }
 
-/// Digits only: `parse` would take a sign.
+/// Parses digits only: `parse` would accept a sign.
 fn number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

@@ -1,27 +1,29 @@
-//! How often, and after which pauses, a request is made again.
+//! Number of retries, and the pauses between them.
 
 use std::time::Duration;
 
 use crate::backoff::Backoff;
 
-/// S3 scales within moments; most retries succeed at once.
+/// S3 scales within moments, and most retries succeed at once.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(5) };
-/// A server that asks to be left alone for longer is not waited for longer.
+/// The longest pause that the reader grants. A server that requests a longer pause gets this one.
 const LONGEST_ASKED: Duration = Duration::from_secs(20);
 
-/// How long nothing may come before a request is given up and made again. S3 answers within a fraction of a second; what
-/// takes longer is usually one busy host of many.
+/// The time without any byte after which a request is aborted and sent again. S3 answers within a fraction of a second.
+/// A longer wait usually means one busy host of many.
 const STALL: Duration = Duration::from_secs(4);
 
-/// Attempts in a row that bring no byte, the first included, before the error is told.
+/// Consecutive attempts without a byte, the first attempt included, before the reader reports the error.
 pub(crate) const MAX_FRUITLESS_ATTEMPTS: u32 = 6;
 
-/// The pause after the `failures`-th failure in a row, counted from 1. What the server asks for comes first.
+/// Returns the pause after the `failures`-th consecutive failure, counted from 1. A pause that the server requests takes
+/// precedence.
 pub(crate) fn pause(failures: u32, asked: Option<Duration>) -> Duration {
     asked.map_or_else(|| BACKOFF.pause(failures), |asked| asked.min(LONGEST_ASKED))
 }
 
-/// How long an attempt may wait for an answer. Each failure in a row doubles it, for servers that are just slow.
+/// Returns the time that an attempt may wait for an answer. Each consecutive failure doubles the time, for servers that
+/// are merely slow.
 pub(crate) fn stall(failures: u32) -> Duration {
     STALL.saturating_mul(1 << failures.min(16))
 }

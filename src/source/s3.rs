@@ -1,4 +1,4 @@
-//! Objects in S3, and in what speaks its protocol.
+//! Objects in S3 and in services that are compatible with S3.
 
 use std::fmt;
 use std::time::Duration;
@@ -26,10 +26,9 @@ use crate::error::in_words;
 
 /// An object in S3.
 ///
-/// Requests after the first carry `If-Match` with the ETag that came with it; where that is missing or weak,
-/// `If-Unmodified-Since`. Whatever client it is given, each request is
-/// made once: it is the reader that makes them again, where the body stopped.
-///
+/// Requests after the first carry `If-Match` with the ETag of the first reply, or `If-Unmodified-Since` where the ETag is
+/// missing or weak. The source sends each request once, whatever the retry settings of its client. The reader retries a
+/// request from the byte where the body stopped.
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use posterframe::source::{S3Source, block_on};
@@ -55,27 +54,28 @@ pub struct S3Source {
 }
 
 impl S3Source {
-    /// The object `key` of `bucket`; `key` as it is, not percent-encoded.
+    /// Creates a source for the object `key` of `bucket`. `key` is not percent-encoded.
     pub fn new(client: S3Client, bucket: impl Into<String>, key: impl Into<String>) -> Self {
         Self { client, bucket: bucket.into(), key: key.into(), version: None, etag: None }
     }
 
-    /// The same with the client of [`client_from_env`](Self::client_from_env). To read many objects, make one client.
+    /// Creates a source with the client of [`client_from_env`](Self::client_from_env). To read many objects, create one
+    /// client and use [`S3Source::new`].
     ///
     /// # Errors
-    /// As there.
+    /// The same errors as [`client_from_env`](Self::client_from_env).
     pub async fn connect(bucket: impl Into<String>, key: impl Into<String>) -> Result<Self, SourceError> {
         Ok(Self::new(Self::client_from_env().await?, bucket, key))
     }
 
-    /// Reads this version of the object, not the current one.
+    /// Sets the version of the object to read. The default is the current version.
     #[must_use]
     pub fn with_version(mut self, version_id: impl Into<String>) -> Self {
         self.version = Some(version_id.into());
         self
     }
 
-    /// Reads the object only while it is the one with this ETag, from the first request on; any other is
+    /// Sets the ETag that the object must have, from the first request on. An object with any other ETag is
     /// [`SourceError::Changed`].
     #[must_use]
     pub fn with_etag(mut self, etag: impl Into<String>) -> Self {
@@ -83,19 +83,19 @@ impl S3Source {
         self
     }
 
-    /// A client with the region and the credentials that AWS's own tools would find: environment, profiles, SSO (feature
-    /// `sso`), roles of containers and machines.
+    /// Creates a client with the region and the credentials that AWS's own tools would find: environment, profiles, SSO
+    /// (feature `sso`), roles of containers and machines.
     ///
-    /// With an endpoint of one's own (`AWS_ENDPOINT_URL`, or `endpoint_url` of the profile) buckets are named in the path:
-    /// few servers but Amazon's have a host name for each bucket.
+    /// With a custom endpoint (`AWS_ENDPOINT_URL`, or `endpoint_url` of the profile), the bucket name is part of the path:
+    /// apart from Amazon, few services have a host name for each bucket.
     ///
     /// # Errors
-    /// [`SourceError::Request`] when no region is set. Credentials are looked for with the first request.
+    /// [`SourceError::Request`] when no region is set. The credentials are resolved with the first request.
     pub async fn client_from_env() -> Result<S3Client, SourceError> {
         Self::client(&aws::settings().await)
     }
 
-    /// A client with settings that are loaded already; else as [`client_from_env`](Self::client_from_env).
+    /// Creates a client from loaded settings, like [`client_from_env`](Self::client_from_env).
     ///
     /// # Errors
     /// [`SourceError::Request`] when no region is set.
@@ -108,7 +108,7 @@ impl S3Source {
         Ok(S3Client::from_conf(config.build()))
     }
 
-    /// The answer to a range request, for [`reply`].
+    /// Returns the answer to a range request, for [`reply`].
     pub(crate) async fn answer(&self, request: GetRange) -> Result<GetObjectOutput, SourceError> {
         check_not_empty(request.range)?;
         let identity = request.identity.as_ref();
@@ -151,15 +151,16 @@ impl RangeSource for S3Source {
     }
 }
 
-/// Whether requests go elsewhere than to Amazon's own endpoints. `AWS_ENDPOINT_URL_S3` comes before `AWS_ENDPOINT_URL`.
+/// Returns whether requests go to an endpoint other than Amazon's. `AWS_ENDPOINT_URL_S3` takes precedence over
+/// `AWS_ENDPOINT_URL`.
 fn has_own_endpoint(config: &SdkConfig) -> bool {
     let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url");
     let of_s3 = || config.service_config()?.load_config(key.build().ok()?);
     config.endpoint_url().is_some() || of_s3().is_some()
 }
 
-/// No retries and no watching over slow bodies: the reader does both, and knows the deadline. Checksums are of whole
-/// objects; asking for them with each range is for nothing.
+/// Disables retries and the detection of stalled bodies: the reader does both and knows the deadline. Checksums cover
+/// whole objects, so requesting them with each range has no effect.
 fn once() -> Builder {
     Builder::new()
         .retry_config(RetryConfig::disabled())
@@ -167,10 +168,10 @@ fn once() -> Builder {
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
 }
 
-/// What the answer to a range request brings.
+/// Converts the answer to a range request.
 pub(crate) fn reply(output: GetObjectOutput, asked: RangeRequest) -> Result<RangeReply, SourceError> {
     let Some(content_range) = output.content_range() else {
-        // 200: the object whole. An empty one has no range to give.
+        // 200: the whole object. An empty object has no range.
         return Err(if output.content_length() == Some(0) {
             SourceError::Empty
         } else {
@@ -185,14 +186,14 @@ pub(crate) fn reply(output: GetObjectOutput, asked: RangeRequest) -> Result<Rang
     Ok(RangeReply { identity, range, body: Box::new(Body(output.body)) })
 }
 
-/// What a failure means. Of what was asked for in range requests only; for others `asked` is all there is.
+/// Converts a failure. `asked` is the requested range; only range requests use it.
 pub(crate) fn failure<E>(error: &SdkError<E, HttpResponse>, asked: RangeRequest) -> SourceError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match error {
         SdkError::ServiceError(context) => refusal(context.raw(), context.err(), asked),
-        // A status, and a body that is none of S3's, or broke off.
+        // A status with a body that is not S3's, or that ended early.
         SdkError::ResponseError(context) => {
             let status = context.raw().status().as_u16();
             status_error(status, format!("{status}: {}", in_words(error)), pause(context.raw()), asked)
@@ -201,13 +202,14 @@ where
     }
 }
 
-/// What the service says. Its code stays in the words: it is what its documentation explains.
+/// Converts an error of the service. The message keeps the service's code, because the service's documentation explains
+/// the code.
 fn refusal(response: &HttpResponse, error: &impl ProvideErrorMetadata, asked: RangeRequest) -> SourceError {
     let (code, message) = (error.code().unwrap_or(""), error.message().unwrap_or(""));
     let status = match code {
-        // 400, but it is the credentials that are wrong.
+        // The status is 400, but the credentials are wrong.
         "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => 403,
-        // 400, but it may pass.
+        // The status is 400, but the failure may be temporary.
         "RequestTimeout" => 408,
         _ => response.status().as_u16(),
     };
@@ -228,7 +230,7 @@ fn refusal(response: &HttpResponse, error: &impl ProvideErrorMetadata, asked: Ra
     status_error(status, reason, pause(response), asked)
 }
 
-/// What to do about an object that S3 has and does not give, however often it is asked.
+/// Returns what to do about an object that S3 has but refuses to return on every attempt.
 fn unreadable(code: &str, message: &str) -> Option<&'static str> {
     match code {
         // "Working with archived objects" in the Amazon S3 User Guide: Glacier, Deep Archive, the archive tiers of
@@ -242,7 +244,7 @@ fn unreadable(code: &str, message: &str) -> Option<&'static str> {
     }
 }
 
-/// The bucket is in another region than the client's: what to set.
+/// Returns the advice for a bucket in another region than the client's.
 fn wrong_region(status: u16, code: &str, response: &HttpResponse, reason: &str) -> Option<String> {
     let codes = ["PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"];
     if status != 301 && !codes.contains(&code) {
@@ -251,12 +253,14 @@ fn wrong_region(status: u16, code: &str, response: &HttpResponse, reason: &str) 
     let region = response.headers().get("x-amz-bucket-region").map(str::to_owned);
     let region = region.or_else(|| region_in_body(response.body().bytes()?));
     Some(match region {
-        Some(region) => format!("the bucket is in the AWS region {region} ({reason})"),
+        Some(region) => {
+            format!("the bucket is in the AWS region {region}: set AWS_REGION={region} ({reason})")
+        }
         None => format!("wrong AWS region or endpoint ({reason})"),
     })
 }
 
-/// `<Region>eu-west-1</Region>` in the XML of the error.
+/// Parses `<Region>eu-west-1</Region>` in the XML of the error.
 fn region_in_body(body: &[u8]) -> Option<String> {
     let body = std::str::from_utf8(body).ok()?;
     let region = body.split_once("<Region>")?.1.split_once("</Region>")?.0;
@@ -268,7 +272,7 @@ fn pause(response: &HttpResponse) -> Option<Duration> {
     response.headers().get("retry-after").and_then(retry_after)
 }
 
-/// A request that got no answer, or was never made.
+/// Converts the error of a request that was never sent or received no answer.
 fn unsent<E: std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> SourceError {
     if let Some(error) = credentials_error(error) {
         return without_credentials(error);
@@ -281,7 +285,8 @@ fn unsent<E: std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> 
     }
 }
 
-/// The SDK looks for credentials with the first request, and tells what comes of it as if the connection had failed.
+/// Returns the credentials error, if any. The SDK resolves credentials with the first request and reports a failure as a
+/// failed connection.
 fn credentials_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e CredentialsError> {
     let chain = std::iter::successors(Some(error), |error| error.source());
     chain.filter_map(|error| error.downcast_ref()).next()
@@ -290,13 +295,13 @@ fn credentials_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option
 fn without_credentials(error: &CredentialsError) -> SourceError {
     let words = in_words(error);
     let reason = match error {
-        // Nobody is there to ask, for the moment.
+        // The credentials service does not answer at the moment.
         CredentialsError::ProviderTimedOut(_) => return SourceError::Connection { reason: words },
         CredentialsError::CredentialsNotLoaded(_) => {
-            "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
+            "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or attach a role to the machine"
                 .to_owned()
         }
-        _ => format!("AWS credentials cannot be had: {words}"),
+        _ => format!("cannot load AWS credentials: {words}"),
     };
     SourceError::Request { reason }
 }

@@ -1,4 +1,5 @@
-//! What a reader and its requests share: what is under way, what has come, and why reading has ended.
+//! The state that a reader and its requests share: the requests in flight, the received bytes, and the reason why reading has
+//! ended.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,13 +16,13 @@ use crate::source::range::{ByteRange, RangeRequest};
 use crate::source::range_set::RangeSet;
 use crate::source::{BoxFuture, Identity, RangeSource, runtime};
 
-/// Parts of one reader under way at a time.
+/// Maximum number of parts of one reader in flight at a time.
 const PARALLEL_PARTS: usize = 4;
-/// A body with no more than this left is read to its end although nobody needs it: its connection can then serve again,
-/// where breaking it off would cost a new handshake.
+/// A body with at most this many bytes left is read to its end even if no reader needs it. Its connection can then be reused,
+/// while aborting the body would cost a new handshake.
 pub(super) const WORTH_FINISHING: u64 = 128 << 10;
 
-/// Why a read failed.
+/// The reason why a read failed.
 #[derive(Debug, Clone)]
 pub(crate) enum ReadFault {
     Stopped(Stop),
@@ -30,7 +31,7 @@ pub(crate) enum ReadFault {
     Panicked(String),
 }
 
-/// What the reader and its fetches share.
+/// The state that the reader and its fetches share.
 pub(super) struct Shared {
     source: Arc<dyn RangeSource>,
     blocks: Blocks,
@@ -43,19 +44,19 @@ pub(super) struct Shared {
     changed: Condvar,
 }
 
-/// Runs one request to its end: what is shared, the request's number, the request, and its depth. It is handed in, because it
-/// reports to what is shared.
+/// Runs one request to its end. The arguments are the shared state, the request's number, the request, and its depth. The
+/// function is passed in because it reports to the shared state.
 pub(super) type Run = fn(Arc<Shared>, u64, RangeRequest, u32) -> BoxFuture<'static, ()>;
 
-/// How far the requests have come.
+/// The progress of the requests.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) identity: Option<Identity>,
     pub(super) fetches: Vec<Fetch>,
     next_fetch: u64,
-    /// Parts of spans that wait for others to end, last one first.
+    /// Parts of spans that wait for other parts to end, last one first.
     pub(super) queue: Vec<(ByteRange, u32)>,
-    /// What could not be had, and why.
+    /// Failed requests and their errors.
     failed: Vec<(RangeRequest, SourceError)>,
     pub(super) fatal: Option<ReadFault>,
     pub(super) awaited: Option<ByteRange>,
@@ -65,19 +66,19 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
 }
 
-/// A request under way.
+/// A request in flight.
 pub(super) struct Fetch {
     id: u64,
     request: RangeRequest,
-    /// What is still to come; `None` while the object's size is not known.
+    /// The bytes still to arrive; `None` while the object's size is not known.
     pub(super) rest: Option<ByteRange>,
-    /// Where what is needed of it ends, if that is known.
+    /// The end of the needed bytes, if it is known.
     pub(super) needed: Option<u64>,
     pub(super) task: Option<AbortHandle>,
 }
 
 impl Fetch {
-    /// Goes on, if it was to end earlier, to where the last of these bytes is that it brings.
+    /// Extends the needed end of this fetch to the last of `wanted` that the fetch delivers.
     pub(super) fn need_also(&mut self, wanted: &RangeSet) {
         let (Some(needed), Some(rest)) = (self.needed, self.rest) else { return };
         let inside = wanted.iter().filter(|range| range.start() < rest.end() && rest.start() < range.end());
@@ -86,7 +87,7 @@ impl Fetch {
 }
 
 impl Shared {
-    /// Nothing is requested yet.
+    /// Creates the shared state without any request.
     pub(super) fn new(
         source: Arc<dyn RangeSource>,
         blocks: Blocks,
@@ -98,13 +99,13 @@ impl Shared {
         Self { source, blocks, max_bytes, max_requests, whole, run, state, changed }
     }
 
-    /// Waits until something changes, or for this long.
+    /// Waits until something changes, or for `time`.
     pub(super) fn wait<'s>(&self, state: MutexGuard<'s, State>, time: Duration) -> MutexGuard<'s, State> {
         self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held.
+        // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -120,7 +121,7 @@ impl Shared {
         &self.blocks
     }
 
-    /// Counts a request, and tells what is known of the object. An error when it may not be made.
+    /// Counts a request and returns the identity of the object, if it is known. Returns an error when the request is not allowed.
     pub(super) fn begin_request(&self, id: u64, depth: u32) -> Result<Option<Identity>, ()> {
         let mut state = self.lock();
         state.fetch(id)?;
@@ -200,7 +201,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts bytes that came. An error when they are too many.
+    /// Counts received bytes. Returns an error when they exceed the limit.
     pub(super) fn count_bytes(&self, bytes: u64) -> Result<(), ()> {
         let mut state = self.lock();
         if state.ledger.bytes_fetched + bytes > self.max_bytes {
@@ -211,8 +212,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether the reader waits for some of a piece, or of the rest of its body, or of what is asked for only when something that
-    /// is under way has ended.
+    /// Returns whether the reader waits for a part of this piece, for the rest of its body, or for bytes that are requested only
+    /// after a request in flight has ended.
     pub(super) fn awaited(&self, piece: ByteRange, rest: ByteRange) -> Awaited {
         let state = self.lock();
         let Some(awaited) = state.awaited else { return Awaited::No };
@@ -226,7 +227,7 @@ impl Shared {
         }
     }
 
-    /// Says how far a fetch has come. An error when nobody wants the rest.
+    /// Records the progress of a fetch. Returns an error when no reader wants the rest.
     pub(super) fn advance(self: &Arc<Self>, id: u64, at: u64) -> Result<(), ()> {
         let mut state = self.lock();
         let fetch = state.fetch(id)?;
@@ -250,13 +251,13 @@ impl Shared {
         if let Some(error) = error {
             let is_first = matches!(fetch.request, RangeRequest::Bounded(range) if range.start() == 0);
             match error {
-                // Once the object is another one, nothing of it can be read any more.
+                // Once the object was replaced, none of its bytes can be read any more.
                 SourceError::Changed { .. } => state.stop_with(error),
-                // The tail only saves a round trip: a server may not know suffixes. What it would have brought is asked for
-                // by its place when somebody wants it.
+                // The tail only saves a round trip, and a server may not support suffixes. A reader that needs these bytes
+                // requests them by position.
                 _ if matches!(fetch.request, RangeRequest::Suffix(_)) => {}
                 SourceError::NotSatisfiable { .. } if state.identity.is_some() => {
-                    let reason = "it has become shorter".to_owned();
+                    let reason = "it became shorter".to_owned();
                     state.stop_with(SourceError::Changed { reason });
                 }
                 error if is_first => state.stop_with(error),
@@ -271,14 +272,14 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Ends all reading: the source fell over in a fetch.
+    /// Ends all reading after a panic of the source.
     pub(super) fn panicked(&self, id: u64, message: String) {
         let mut state = self.lock();
         state.fetches.retain(|fetch| fetch.id != id);
         self.fail(state, ReadFault::Panicked(message));
     }
 
-    /// Starts a request. The depth says how many requests in a row have led to it, itself included.
+    /// Starts a request. `depth` is the number of consecutive requests that led to it, the request itself included.
     pub(super) fn start(self: &Arc<Self>, state: &mut State, request: RangeRequest, depth: u32) {
         let id = state.next_fetch;
         state.next_fetch += 1;
@@ -314,19 +315,19 @@ impl State {
         self.fatal.get_or_insert(ReadFault::Source(error));
     }
 
-    /// Forgets the requests that failed, so that they are made again. An object that has become another one stays lost.
+    /// Forgets the failed requests, so that they are sent again. An object that was replaced stays lost.
     pub(super) fn forget_failures(&mut self) {
         self.failed.clear();
         self.fatal.take_if(|fault| matches!(fault, ReadFault::Source(error) if error.may_have_passed()));
     }
 
-    /// The ranges that are under way or will be.
+    /// Returns the ranges that are in flight or queued.
     pub(super) fn coming(&self) -> impl Iterator<Item = ByteRange> + '_ {
         let queued = self.queue.iter().map(|(part, _)| *part);
         self.fetches.iter().filter_map(|fetch| fetch.rest).chain(queued)
     }
 
-    /// Why the byte at `offset` could not be had, if it was asked for.
+    /// Returns the error of the request that covered the byte at `offset`, if it failed.
     pub(super) fn failure_at(&self, offset: u64) -> Option<&SourceError> {
         let size = self.identity.as_ref().map_or(u64::MAX, |identity| identity.size);
         let failed = self.failed.iter().find(|(request, _)| request.of(size).contains(offset));

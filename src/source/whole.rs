@@ -1,14 +1,14 @@
-//! Inputs that cannot be read by ranges, held in memory.
+//! Inputs that do not support byte ranges, buffered in memory.
 
 use std::io::Read;
 
 use super::SourceError;
 
-/// Reads all there is, the standard input say, if it is not more than `max_bytes`.
+/// Reads a whole input, for example standard input, of at most `max_bytes`.
 ///
 /// # Errors
-/// [`SourceError::TooLarge`] when there is more; after one byte too many, not at the end of it all. What the reader says,
-/// when it fails.
+/// [`SourceError::TooLarge`] if the input is larger. The call fails after one excess byte and does not read to the end.
+/// Otherwise the reader's error.
 pub fn read_whole(reader: impl Read, max_bytes: u64) -> Result<Vec<u8>, SourceError> {
     let mut bytes = Vec::new();
     reader.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;

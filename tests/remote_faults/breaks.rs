@@ -125,7 +125,7 @@ fn bodies_shorter_than_their_range_are_given_up() -> Outcome {
     reads.tail = ReadSize::fixed(0);
     let error = failure(remote.frame(&within(ENOUGH).with_first_reads(reads)))?;
     assert!(matches!(error, Error::Source(SourceError::ShortBody { received: 0, .. })), "{error:?}");
-    is_told(error, ErrorKind::Unavailable, true, "the body of bytes 0-4095 ended after 0 bytes");
+    is_told(error, ErrorKind::Unavailable, true, "the body of bytes 0-4095 ended early, after 0 bytes");
     assert_eq!(remote.requests(), ATTEMPTS);
     Ok(())
 }

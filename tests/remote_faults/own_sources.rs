@@ -162,8 +162,8 @@ fn lies_are_told() -> Outcome {
     let expected = frame_in_memory(&fixture_bytes(END)?)?;
     let cases = [
         (Flaw::LongBody, "unexpected answer: the body is longer than its range"),
-        (Flaw::OtherRange, "asked for bytes="),
-        (Flaw::EmptyRange, "asked for bytes="),
+        (Flaw::OtherRange, "the server answered a request for bytes="),
+        (Flaw::EmptyRange, "the server answered a request for bytes="),
         (Flaw::Grows, "the object was replaced while it was read (it had "),
     ];
     for (flaw, message) in cases {

@@ -155,7 +155,7 @@ fn encoded_bytes_are_not_the_objects() -> Outcome {
     let (server, source) = start(Object::new(film()).encoded("gzip"))?;
     let url = format!("{}/film.mp4", server.endpoint());
     for error in [failure(get(&source, bytes(0, 10)))?, failure(read_whole(&url, 1 << 20))?] {
-        let words = "unexpected answer: Content-Encoding: gzip, which was not asked for";
+        let words = "unexpected answer: Content-Encoding: gzip, which was not requested";
         assert_eq!(error.to_string(), words);
     }
     let (_server, source) = start(Object::new(film()).encoded("Identity"))?;
