@@ -1,4 +1,4 @@
-//! Files and frames for programs with tokio: the calls of [`Media`], as futures.
+//! Asynchronous access to files and frames for programs that use tokio: the calls of [`Media`], as futures.
 
 use std::fmt;
 use std::path::Path;
@@ -14,8 +14,8 @@ use crate::source::{Identity, Ledger, RangeSource};
 
 /// An open media file whose calls are futures.
 ///
-/// They work in tokio's threads for blocking work, and have to be awaited within tokio. One that is dropped ends its work: within one
-/// packet, or 20 ms of waiting for bytes. The file stays usable.
+/// The calls run on tokio's threads for blocking work, and must be awaited within tokio. Dropping a future cancels its call: the call
+/// ends within one packet, or 20 ms of waiting for bytes. The file can be used again afterwards.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -38,18 +38,18 @@ pub struct AsyncMedia {
 }
 
 impl AsyncMedia {
-    /// Opens an object that is read by byte ranges, as [`Media::open_source`].
+    /// Opens an object by byte ranges, like [`Media::open_source`].
     ///
     /// # Errors
-    /// As there.
+    /// The same errors as [`Media::open_source`].
     pub async fn open(source: impl RangeSource, options: OpenOptions) -> Result<Self, Error> {
         Self::open_with(options, |options| Media::open_source(source, options)).await
     }
 
-    /// Opens a file, as [`Media::open_file`].
+    /// Opens a file, like [`Media::open_file`].
     ///
     /// # Errors
-    /// As there.
+    /// The same errors as [`Media::open_file`].
     pub async fn open_file(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self, Error> {
         let path = path.as_ref().to_owned();
         Self::open_with(options, |options| Media::open_file(path, options)).await
@@ -66,43 +66,43 @@ impl AsyncMedia {
         Ok(Self { media: Arc::new(Mutex::new(media)), info, identity })
     }
 
-    /// What the file says, as [`Media::info`].
+    /// Returns the properties of the file, like [`Media::info`].
     pub fn info(&self) -> &MediaInfo {
         &self.info
     }
 
-    /// Which object it is, as [`Media::identity`].
+    /// Returns the identity of the object, like [`Media::identity`].
     pub const fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
 
-    /// What reading has cost so far, as [`Media::ledger`]. It waits for a call that was dropped and has not ended yet.
+    /// Returns the cost of reading so far, like [`Media::ledger`]. The call blocks until a dropped call has ended.
     pub fn ledger(&self) -> Ledger {
         self.media.lock().unwrap_or_else(PoisonError::into_inner).ledger()
     }
 
-    /// Takes a frame, as [`Media::frame`].
+    /// Returns a frame, like [`Media::frame`].
     ///
     /// # Errors
-    /// As there.
+    /// The same errors as [`Media::frame`].
     pub async fn frame(&mut self, request: impl Into<FrameRequest>) -> Result<PosterFrame, Error> {
         let request = request.into();
         self.call(move |media| media.frame(request)).await
     }
 
-    /// Takes a frame and makes the requested picture of it, as [`PosterFrame::thumbnail`].
+    /// Takes a frame and encodes the requested picture, like [`PosterFrame::thumbnail`].
     ///
     /// # Errors
-    /// As there.
+    /// The same errors as [`frame`](Self::frame) and [`PosterFrame::thumbnail`].
     pub async fn thumbnail(&mut self, request: impl Into<FrameRequest>) -> Result<Thumbnail, Error> {
         let request = request.into();
         self.call(move |media| media.frame(request)?.thumbnail()).await
     }
 
-    /// Takes the requested frames, as [`Media::frames`]. All of them are in memory in the end.
+    /// Returns the requested frames, like [`Media::frames`]. All frames are in memory when the call returns.
     ///
     /// # Errors
-    /// As [`frame`](Self::frame), of the first that cannot be had.
+    /// The error of [`frame`](Self::frame) for the first frame that cannot be read.
     pub async fn frames<T: Into<FrameRequest>>(
         &mut self,
         requests: impl IntoIterator<Item = T>,
@@ -132,14 +132,14 @@ impl fmt::Debug for AsyncMedia {
     }
 }
 
-/// Works in a thread that may block. When nobody waits any more, the token ends the work.
+/// Runs `work` on a thread that may block. Dropping the future cancels the work through the token.
 async fn in_background<T: Send + 'static>(
     token: CancelToken,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let mut guard = CancelOnDrop(Some(token));
     let ended = spawn_blocking(work).await;
-    // What was made may go on using the token.
+    // The value that the call has created may continue to use the token.
     guard.0 = None;
     match ended {
         Ok(result) => result,

@@ -1,10 +1,10 @@
-//! When to stop, whatever is going on.
+//! Deadlines and cancellation: the reasons to stop a call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Lets another thread stop the work; see [`OpenOptions::cancel`](crate::OpenOptions::cancel). Clones are one token.
+/// Lets another thread cancel a call; see [`OpenOptions::cancel`](crate::OpenOptions::cancel). All clones share one state.
 ///
 /// ```
 /// use posterframe::{CancelToken, ErrorKind, Media, OpenOptions};
@@ -20,37 +20,37 @@ use std::time::{Duration, Instant};
 pub struct CancelToken(Arc<AtomicBool>);
 
 impl CancelToken {
-    /// Stops the work: it ends within one read of the source or one packet, with an error of kind
+    /// Cancels the calls that use this token. They end within one read of the source or one packet, with an error of kind
     /// [`Cancelled`](crate::ErrorKind::Cancelled).
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether [`cancel`](Self::cancel) was called.
+    /// Returns whether [`cancel`](Self::cancel) was called.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Why to stop.
+/// The reason to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
     Cancelled,
-    /// The time that was allowed is over.
+    /// The allowed time has passed.
     Timeout(Duration),
-    /// The CPU time that was allowed is used up.
+    /// The allowed CPU time is used up.
     CpuTime(Duration),
 }
 
-/// When a call has to end: so long after its beginning, at a fixed point in time, or at an earlier word from another thread.
+/// The end of a call: after a duration, at a fixed point in time, or when another thread cancels the call.
 #[derive(Debug, Clone)]
 pub(crate) struct Deadline {
     started: Instant,
     allowed: Duration,
-    /// The end of all calls, and how long that was after the first began.
+    /// The end of all calls, and its distance from the beginning of the first call.
     end: Option<(Instant, Duration)>,
     cancel: Option<CancelToken>,
-    /// Ends the call that is in progress, and no other.
+    /// Cancels the current call and no other.
     call: Option<CancelToken>,
 }
 
@@ -59,23 +59,24 @@ impl Deadline {
         Self { started: Instant::now(), allowed, end: None, cancel, call: None }
     }
 
-    /// The same, but not after `end`. `allowed` is how long that was when it was set, where that is known.
+    /// Returns this deadline, but no later than `end`. `allowed` is the distance to `end` at the time it was set, where that
+    /// is known.
     pub(crate) fn not_after(self, end: Option<Instant>, allowed: Option<Duration>) -> Self {
         let left = |end: Instant| allowed.unwrap_or_else(|| end.saturating_duration_since(self.started));
         Self { end: end.map(|end| (end, left(end))), ..self }
     }
 
-    /// The same, of a call that this token ends.
+    /// Returns this deadline for a call that `token` cancels.
     pub(crate) fn for_call(self, token: Option<CancelToken>) -> Self {
         Self { call: token, ..self }
     }
 
-    /// That of the next call, which begins now.
+    /// Returns the deadline of the next call, which begins now.
     pub(crate) fn begin(&self) -> Self {
         Self { started: Instant::now(), ..self.clone() }
     }
 
-    /// The reason to stop now, if there is one.
+    /// Returns the reason to stop now, or `None`.
     pub(crate) fn expired(&self) -> Option<Stop> {
         if self.cancel.iter().chain(&self.call).any(CancelToken::is_cancelled) {
             return Some(Stop::Cancelled);
@@ -86,7 +87,7 @@ impl Deadline {
         self.end.filter(|(end, _)| Instant::now() >= *end).map(|(_, allowed)| Stop::Timeout(allowed))
     }
 
-    /// The time that is left.
+    /// Returns the time that remains.
     #[cfg(feature = "remote")]
     pub(crate) fn left(&self) -> Duration {
         let left = self.allowed.saturating_sub(self.started.elapsed());

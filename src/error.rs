@@ -1,38 +1,40 @@
-//! What went wrong, told by kind: the one thing callers, exit codes and retry policies decide on.
+//! Kinds of failure. Callers, exit codes and retry policies decide by the kind.
 
 use std::any::Any;
 use std::fmt;
 
 /// The kinds of failure, the same in every layer.
 ///
-/// The words of [`ErrorKind::as_str`] are stable: they appear in `--json` output, and each has its own exit code.
+/// The names that [`ErrorKind::as_str`] returns are stable: they appear in `--json` output, and each kind has its
+/// own exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The object, file or record is not there.
+    /// The object, file or record does not exist.
     NotFound,
-    /// It is there, but we may not read or write it.
+    /// The object exists, but the credentials do not allow it to be read or written.
     Denied,
-    /// It is well formed, but holds nothing we can use: no video stream, a codec that is not compiled in.
+    /// The input is well formed but contains nothing that can be used: no video stream, or a codec that is not
+    /// compiled in.
     Unsupported,
-    /// It is damaged, or not what its name says.
+    /// The input is damaged, or its content does not match its name.
     Malformed,
-    /// A limit of [`Limits`](crate::Limits) was reached.
+    /// The input reached a limit of [`Limits`](crate::Limits).
     LimitExceeded,
     /// The deadline passed.
     Timeout,
-    /// The caller cancelled the work.
+    /// The caller cancelled the call.
     Cancelled,
-    /// A service or device failed for a reason that may pass.
+    /// A service or device failed for a reason that may be temporary.
     Unavailable,
     /// A setting or an argument is missing or wrong.
     Config,
-    /// A failure on our side.
+    /// A bug or an unexpected failure in posterframe.
     Internal,
 }
 
 impl ErrorKind {
-    /// The stable name of the kind.
+    /// Returns the stable name of the kind.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
@@ -48,7 +50,7 @@ impl ErrorKind {
         }
     }
 
-    /// The kind of this name; `None` for any other word.
+    /// Returns the kind with this name, or `None` for any other name.
     pub fn from_name(name: &str) -> Option<Self> {
         const ALL: [ErrorKind; 10] = [
             ErrorKind::NotFound,
@@ -65,9 +67,9 @@ impl ErrorKind {
         ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// Whether the same work may succeed later with nothing changed in the object.
+    /// Returns whether the same call may succeed later on an unchanged object.
     ///
-    /// Wrong credentials and settings count as passing: an operator will put them right.
+    /// Wrong credentials and settings count as temporary: an operator will fix them.
     pub const fn is_retryable(self) -> bool {
         match self {
             Self::Denied
@@ -87,7 +89,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     payload
         .downcast_ref::<&str>()
@@ -96,14 +98,14 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "no message".to_owned())
 }
 
-/// An error and what caused it, in one line.
+/// Formats an error and its causes in one line.
 #[cfg(any(feature = "http", feature = "s3", feature = "object_store", feature = "mysql"))]
 pub(crate) fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
-        // Some layers repeat the one below them.
+        // Some layers repeat the message of their cause.
         if !words.ends_with(&more) {
             words = format!("{words}: {more}");
         }

@@ -1,12 +1,12 @@
-//! What is wanted of a video: one frame, and the picture to be made of it.
+//! A request for one frame of a video and for the picture that is encoded from the frame.
 
 use serde::{Deserialize, Serialize};
 
 use crate::frame_time::FrameTime;
 use crate::picture::Encoding;
 
-/// One frame of a video, and the picture to be made of it. Start from [`FrameRequest::at`]: the very frame at a time, as a JPEG of
-/// the video's own size.
+/// A request for one frame of a video and for the picture that is encoded from the frame. [`FrameRequest::at`] creates a request for the
+/// exact frame at a time, as a JPEG in the video's own size.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,70 +27,72 @@ use crate::picture::Encoding;
 #[serde(default)]
 #[non_exhaustive]
 pub struct FrameRequest {
-    /// Where in the video.
+    /// The position in the video.
     pub time: FrameTime,
-    /// Which of the frames there.
+    /// The choice among the frames at this position.
     pub pick: Pick,
-    /// What becomes of a cover picture that the file holds beside its video.
+    /// The use of a cover picture that the file contains beside its video.
     pub cover: CoverArt,
     /// Format, size and quality of the picture.
     pub encoding: Encoding,
 }
 
-/// Which frame is taken for a time.
+/// The rule that selects a frame for a time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Pick {
-    /// The first that is presented at or after it.
+    /// The first frame presented at or after the time.
     #[default]
     Exact,
-    /// The keyframe that is presented at it or last before it, as the container's index knows it: it is decoded alone. Of an MP4 and of
-    /// Matroska with cues only its own bytes are requested, of fragments with an index also some that follow it; where there is no
-    /// index, as in MPEG-TS, all up to the time are read. Where the container does not tell keyframes, or none decodes there, the exact frame.
+    /// The keyframe presented at the time, or the last one before it, according to the container's index. Only this keyframe is decoded.
+    /// For MP4, and for Matroska with cues, only the keyframe's own bytes are requested. For fragments with an index, some of the
+    /// following bytes are requested too. Where the container has no index, as in MPEG-TS, all bytes up to the time are read. Where the
+    /// container does not mark keyframes, or no keyframe decodes there, the exact frame is returned.
     Keyframe,
-    /// The exact frame, unless it is black, blank, a title card or blurred: then the first of at most four keyframes near the time that is
-    /// none of these, else the best of all that were looked at. [`PosterFrame::considered`](crate::PosterFrame::considered) lists them.
+    /// The exact frame, unless it is black, blank, a title card or blurred. In that case, the first of at most four keyframes near the
+    /// time that has none of these defects, or else the best of all examined frames.
+    /// [`PosterFrame::considered`](crate::PosterFrame::considered) lists the examined frames.
     Auto,
 }
 
-/// What becomes of a cover picture: one that belongs to the file as a whole, as songs have it.
+/// The use of a cover picture: a picture that belongs to the file as a whole, such as the cover art of a song.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CoverArt {
-    /// It is taken where the file holds no video.
+    /// The cover is used if the file contains no video.
     #[default]
     Fallback,
-    /// It is never taken.
+    /// The cover is never used.
     Ignore,
-    /// It is taken wherever there is one, else the video's frame.
+    /// The cover is used if the file has one, otherwise the video's frame.
     Prefer,
-    /// Nothing else is taken.
+    /// Only the cover is used.
     Only,
 }
 
 impl FrameRequest {
-    /// The frame at a time.
+    /// Creates a request for the frame at a time.
     pub fn at(time: impl Into<FrameTime>) -> Self {
         Self { time: time.into(), ..Self::default() }
     }
 
-    /// With this choice among the frames at the time.
+    /// Sets the rule that selects a frame for the time.
     #[must_use]
     pub const fn with_pick(mut self, pick: Pick) -> Self {
         self.pick = pick;
         self
     }
 
-    /// With this use of a cover picture.
+    /// Sets the use of a cover picture.
     #[must_use]
     pub const fn with_cover(mut self, cover: CoverArt) -> Self {
         self.cover = cover;
         self
     }
 
-    /// As a picture like this.
+    /// Sets the format, size and quality of the picture.
     #[must_use]
     pub const fn with_encoding(mut self, encoding: Encoding) -> Self {
         self.encoding = encoding;
@@ -111,10 +113,10 @@ impl From<&Self> for FrameRequest {
 }
 
 impl Pick {
-    /// All choices.
+    /// All rules.
     pub const ALL: [Self; 3] = [Self::Exact, Self::Keyframe, Self::Auto];
 
-    /// The stable name.
+    /// Returns the stable name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Exact => "exact",
@@ -123,7 +125,7 @@ impl Pick {
         }
     }
 
-    /// What is read first: the exact frame or the keyframe.
+    /// Returns the rule for the first read: the exact frame or the keyframe.
     pub(crate) const fn first(self) -> Self {
         match self {
             Self::Exact | Self::Auto => Self::Exact,
@@ -131,7 +133,7 @@ impl Pick {
         }
     }
 
-    /// The choice of this name; `None` for any other word.
+    /// Returns the rule with this name, or `None` for any other name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|pick| pick.as_str() == name)
     }
@@ -141,7 +143,7 @@ impl CoverArt {
     /// All uses.
     pub const ALL: [Self; 4] = [Self::Fallback, Self::Ignore, Self::Prefer, Self::Only];
 
-    /// The stable name.
+    /// Returns the stable name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fallback => "fallback",
@@ -151,7 +153,7 @@ impl CoverArt {
         }
     }
 
-    /// The use of this name; `None` for any other word.
+    /// Returns the use with this name, or `None` for any other name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cover| cover.as_str() == name)
     }

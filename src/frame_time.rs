@@ -1,4 +1,4 @@
-//! The time of a frame in a video, in all the forms that people write.
+//! The time of a frame in a video, in all the notations that people use.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,12 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
 const NANOSECONDS_PER_SECOND: u128 = 1_000_000_000;
-/// Digits of a second's fraction that count: nanoseconds.
+/// Digits after the decimal point that are significant: nanoseconds.
 const FRACTION_DIGITS: usize = 9;
-/// Millionths of the duration that a percentage point has.
+/// Millionths of the duration in one percentage point.
 const MILLIONTHS_PER_PERCENT: u32 = 10_000;
 
-/// Where in a video a frame is taken.
+/// The position of a frame in a video.
 ///
 /// | written | meaning |
 /// |---|---|
@@ -22,9 +22,9 @@ const MILLIONTHS_PER_PERCENT: u32 = 10_000;
 /// | `-10`, `-1:30` | before the end |
 /// | `10%`, `middle` | this part of the duration |
 ///
-/// Forms of the same time are equal: `5`, `5s` and `0:05` are one value. The end and the percentages are those of the duration
-/// that [`MediaInfo`](crate::MediaInfo) reports. Where the container tells none, the frame is the one at half of what decoding
-/// shows, and its [`reason`](crate::PosterFrame::reason) says so.
+/// Notations of the same time are equal: `5`, `5s` and `0:05` are one value. The end and the percentages refer to the duration
+/// that [`MediaInfo`](crate::MediaInfo) reports. Where the container reports no duration, the frame is taken at half of the
+/// duration that decoding finds, and the frame's [`reason`](crate::PosterFrame::reason) says so.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,11 +41,11 @@ const MILLIONTHS_PER_PERCENT: u32 = 10_000;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FrameTime {
-    /// So long after the start.
+    /// The duration after the start.
     FromStart(Duration),
-    /// So long before the end.
+    /// The duration before the end.
     FromEnd(Duration),
-    /// This part of the duration.
+    /// A part of the video's duration.
     Part(Percent),
 }
 
@@ -55,19 +55,19 @@ pub struct Percent {
     millionths: u32,
 }
 
-/// A text that is no [`FrameTime`].
+/// The error for a text that is not a valid [`FrameTime`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no time: {}", FrameTime::FORMS)]
+#[error("{text:?} is not {}", FrameTime::FORMS)]
 pub struct FrameTimeError {
     text: String,
 }
 
 impl FrameTime {
-    /// What a text must be.
+    /// The valid notations, for error messages.
     pub(crate) const FORMS: &str = "a time such as 5, 2.5s, 2m, 1:02.5, -10 (from the end), 10% or middle";
 
-    /// How far from the start the time is in a video of this duration: never before the start. `None` where the duration decides
-    /// and is not known.
+    /// Returns the distance of the time from the start, in a video of this duration. The result is never before the start.
+    /// Returns `None` if the time depends on the duration and the duration is not known.
     pub fn from_start(self, duration: Option<Duration>) -> Option<Duration> {
         match self {
             Self::FromStart(time) => Some(time),
@@ -77,7 +77,7 @@ impl FrameTime {
     }
 }
 
-/// Five seconds after the start.
+/// Returns five seconds after the start.
 impl Default for FrameTime {
     fn default() -> Self {
         Self::FromStart(Duration::from_secs(5))
@@ -91,11 +91,11 @@ impl From<Duration> for FrameTime {
 }
 
 impl Percent {
-    /// The half.
+    /// Half of the duration.
     pub const MIDDLE: Self = Self { millionths: 50 * MILLIONTHS_PER_PERCENT };
     const ALL: u32 = 100 * MILLIONTHS_PER_PERCENT;
 
-    /// This many per cent, rounded to a ten-thousandth; `None` outside of 0 to 100.
+    /// Creates a percentage from `percent`, rounded to a ten-thousandth, or returns `None` outside of 0 to 100.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -106,12 +106,12 @@ impl Percent {
         is_part.then(|| Self { millionths: (percent * f64::from(MILLIONTHS_PER_PERCENT)).round() as u32 })
     }
 
-    /// The percentage, from 0 to 100.
+    /// Returns the percentage, from 0 to 100.
     pub fn get(self) -> f64 {
         f64::from(self.millionths) / f64::from(MILLIONTHS_PER_PERCENT)
     }
 
-    /// This part of a duration, to the nanosecond below.
+    /// Returns this part of a duration, rounded down to a nanosecond.
     fn of(self, duration: Duration) -> Duration {
         let nanoseconds = duration.as_nanos() * u128::from(self.millionths) / u128::from(Self::ALL);
         from_nanoseconds(nanoseconds).unwrap_or(duration)
@@ -125,7 +125,7 @@ impl FromStr for FrameTime {
         let time = match text.strip_suffix('%') {
             _ if text == "middle" => Some(Self::Part(Percent::MIDDLE)),
             Some(percent) => {
-                // Only digits: Rust's numbers may also be written `inf` and `1e1`.
+                // Only digits: Rust's parser also accepts `inf` and `1e1`.
                 let percent = decimal(percent).and(percent.parse().ok());
                 percent.and_then(Percent::new).map(Self::Part)
             }
@@ -138,7 +138,7 @@ impl FromStr for FrameTime {
     }
 }
 
-/// The shortest form: seconds, or a percentage.
+/// Formats the time in its shortest notation: seconds, or a percentage.
 impl fmt::Display for FrameTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -149,14 +149,14 @@ impl fmt::Display for FrameTime {
     }
 }
 
-/// As text, in the form of [`Display`](fmt::Display).
+/// Serializes the time as text, in the notation of [`Display`](fmt::Display).
 impl Serialize for FrameTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// From a text, or from a number of seconds.
+/// Deserializes the time from text, or from a number of seconds.
 impl<'de> Deserialize<'de> for FrameTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TextOrSeconds)
@@ -189,14 +189,14 @@ impl Visitor<'_> for TextOrSeconds {
     }
 }
 
-/// Reads a length of time: seconds (`2.5`), parts with units (`1h2m3.5s`, `500ms`), or a clock's (`1:02.5`, `00:01:02.500`).
+/// Parses a duration: seconds (`2.5`), parts with units (`1h2m3.5s`, `500ms`), or clock notation (`1:02.5`, `00:01:02.500`).
 /// Digits beyond nanoseconds are dropped.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let nanoseconds = if text.contains(':') { clock(text)? } else { with_units(text)? };
     from_nanoseconds(nanoseconds)
 }
 
-/// `M:S` or `H:M:S`; everything below the first part is less than 60.
+/// Parses `M:S` or `H:M:S`. Every part after the first must be less than 60.
 fn clock(text: &str) -> Option<u128> {
     let (rest, last) = text.rsplit_once(':')?;
     let (hours, minutes) =
@@ -209,7 +209,7 @@ fn clock(text: &str) -> Option<u128> {
         .then_some(minutes.checked_mul(60)?.checked_mul(NANOSECONDS_PER_SECOND)?.checked_add(nanoseconds)?)
 }
 
-/// Parts with units, the longest first, or one without a unit: seconds.
+/// Parses parts with units, largest unit first, or one part without a unit: seconds.
 fn with_units(text: &str) -> Option<u128> {
     const UNITS: [(&str, u128, u128); 4] = [("h", 3600, 1), ("m", 60, 1), ("s", 1, 1), ("ms", 1, 1000)];
     if let Some(seconds) = decimal(text) {
@@ -229,7 +229,7 @@ fn with_units(text: &str) -> Option<u128> {
     (!text.is_empty()).then_some(sum)
 }
 
-/// A number of seconds in nanoseconds: digits, perhaps with a point between or beside them.
+/// Parses a number of seconds into nanoseconds: digits, with an optional decimal point between or beside them.
 fn decimal(text: &str) -> Option<u128> {
     let (integer, fraction) = text.split_once('.').unwrap_or((text, ""));
     if integer.is_empty() && fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -241,7 +241,7 @@ fn decimal(text: &str) -> Option<u128> {
     seconds.checked_mul(NANOSECONDS_PER_SECOND)?.checked_add(fraction)
 }
 
-/// A number of digits alone: Rust's may begin with a plus.
+/// Parses a number that consists of digits only: Rust's parser also accepts a leading plus.
 fn whole(text: &str) -> Option<u128> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten().map(u128::from)
 }
@@ -251,7 +251,7 @@ fn from_nanoseconds(nanoseconds: u128) -> Option<Duration> {
     Some(Duration::new(seconds, u32::try_from(nanoseconds % NANOSECONDS_PER_SECOND).ok()?))
 }
 
-/// The shortest exact decimal.
+/// Returns the shortest exact decimal.
 fn seconds(time: Duration) -> String {
     let text = format!("{}.{:09}", time.as_secs(), time.subsec_nanos());
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -386,7 +386,7 @@ mod tests {
         for text in texts {
             let error = text.parse::<FrameTime>().map_err(|error| error.to_string());
             let expected = format!(
-                "{text:?} is no time: a time such as 5, 2.5s, 2m, 1:02.5, -10 (from the end), 10% or middle"
+                "{text:?} is not a time such as 5, 2.5s, 2m, 1:02.5, -10 (from the end), 10% or middle"
             );
             assert_eq!(error, Err(expected), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Values that describe pictures: orientation, bounds, how they are filled, and packed pixels.
+//! Value types for pictures: orientation, bounds, fit, and packed pixels.
 
 mod fit;
 
@@ -8,35 +8,35 @@ use serde::{Deserialize, Serialize};
 
 pub use fit::{Fit, Focus, FocusError, Framing};
 
-/// How a decoded picture must be turned to stand upright, numbered as Exif does (TIFF tag 274): the eight ways a
-/// rectangle can lie on itself.
+/// The transformation that turns a decoded picture upright, numbered as in Exif (TIFF tag 274): the eight symmetries of
+/// a rectangle.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Orientation {
-    /// 1: as it is.
+    /// 1: unchanged.
     #[default]
     Upright,
-    /// 2: mirror left to right.
+    /// 2: mirrored left to right.
     FlipHorizontal,
-    /// 3: turn by 180 degrees.
+    /// 3: rotated by 180 degrees.
     Rotate180,
-    /// 4: mirror top to bottom.
+    /// 4: mirrored top to bottom.
     FlipVertical,
-    /// 5: mirror over the diagonal from top left to bottom right.
+    /// 5: mirrored over the diagonal from top left to bottom right.
     Transpose,
-    /// 6: turn by 90 degrees clockwise.
+    /// 6: rotated by 90 degrees clockwise.
     Rotate90,
-    /// 7: mirror over the other diagonal.
+    /// 7: mirrored over the other diagonal.
     Transverse,
-    /// 8: turn by 90 degrees counter-clockwise.
+    /// 8: rotated by 90 degrees counter-clockwise.
     Rotate270,
 }
 
 impl Orientation {
-    /// Reads the linear part of a display matrix: a point (x, y) of the decoded picture is shown at
-    /// (a x + c y, b x + d y), y pointing down (ISO/IEC 14496-12, 6.2.2; `libavutil/display.h`).
+    /// Reads the linear part of a display matrix. A point (x, y) of the decoded picture is presented at (a x + c y, b x
+    /// + d y), where y points down (ISO/IEC 14496-12, 6.2.2; `libavutil/display.h`).
     ///
-    /// Matrices that scale or shear are taken for the nearest of the eight; one without a sense is `Upright`.
+    /// A matrix that scales or shears yields the nearest of the eight orientations. An invalid matrix yields `Upright`.
     pub fn from_matrix(a: i32, b: i32, c: i32, d: i32) -> Self {
         let [a, b, c, d] = [a, b, c, d].map(i64::from);
         let straight = a.abs().min(d.abs());
@@ -54,7 +54,7 @@ impl Orientation {
         } else {
             match (b > 0, c > 0) {
                 (true, true) => Self::Transpose,
-                // x goes down and y goes left: the top row becomes the right column.
+                // x points down and y points left: the top row becomes the right column.
                 (true, false) => Self::Rotate90,
                 (false, false) => Self::Transverse,
                 (false, true) => Self::Rotate270,
@@ -62,7 +62,8 @@ impl Orientation {
         }
     }
 
-    /// Degrees of the clockwise turn, after the mirroring of [`is_mirrored`](Self::is_mirrored): 0, 90, 180 or 270.
+    /// Returns the clockwise rotation in degrees, after the mirroring of [`is_mirrored`](Self::is_mirrored): 0, 90, 180
+    /// or 270.
     pub const fn rotation_degrees(self) -> u32 {
         match self {
             Self::Upright | Self::FlipHorizontal => 0,
@@ -72,39 +73,40 @@ impl Orientation {
         }
     }
 
-    /// Whether the picture is mirrored left to right before it is turned.
+    /// Returns whether the picture is mirrored left to right before it is rotated.
     pub const fn is_mirrored(self) -> bool {
         matches!(self, Self::FlipHorizontal | Self::FlipVertical | Self::Transpose | Self::Transverse)
     }
 
-    /// Whether width and height change places.
+    /// Returns whether width and height are swapped.
     pub const fn swaps_sides(self) -> bool {
         matches!(self, Self::Transpose | Self::Rotate90 | Self::Transverse | Self::Rotate270)
     }
 }
 
-/// The largest size a picture may have. It is scaled down, keeping its shape, until it fits; never up.
+/// The largest size of a picture. A larger picture is scaled down to fit and keeps its aspect ratio. A smaller picture
+/// is never scaled up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Bounds {
-    /// Pixels from left to right; `None` is no bound.
+    /// Maximum width in pixels; `None` is no bound.
     pub max_width: Option<NonZeroU32>,
-    /// Pixels from top to bottom; `None` is no bound.
+    /// Maximum height in pixels; `None` is no bound.
     pub max_height: Option<NonZeroU32>,
 }
 
 impl Bounds {
-    /// At most so many pixels from left to right and from top to bottom; 0 is no bound.
+    /// Creates bounds of at most `max_width` by `max_height` pixels; 0 is no bound.
     pub const fn new(max_width: u32, max_height: u32) -> Self {
         Self { max_width: NonZeroU32::new(max_width), max_height: NonZeroU32::new(max_height) }
     }
 
-    /// At most so many pixels from left to right; 0 is no bound.
+    /// Creates bounds of at most `max_width` pixels from left to right; 0 is no bound.
     pub const fn width(max_width: u32) -> Self {
         Self::new(max_width, 0)
     }
 
-    /// The size that a `width` x `height` picture gets: each side at least 1.
+    /// Returns the size of a `width` x `height` picture within these bounds. Each side is at least 1.
     pub fn fit(self, width: u32, height: u32) -> (u32, u32) {
         let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
         let max_width = self.max_width.map_or(width, |side| u64::from(side.get()).min(width));
@@ -127,22 +129,22 @@ fn saturate(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
-/// Packed 8-bit RGB in the sRGB / BT.709 sense, three bytes a pixel, rows without padding. The feature `image` makes an
-/// `image::RgbImage` of it.
+/// Packed 8-bit RGB in sRGB / BT.709, three bytes a pixel, rows without padding. With the feature `image`, a picture
+/// converts into an `image::RgbImage`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RgbPicture {
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
     /// `width * height * 3` bytes.
     pub pixels: Vec<u8>,
 }
 
 impl RgbPicture {
-    /// A picture of these pixels: `width * height * 3` bytes, red, green and blue, rows without padding. What is missing is black, what is too
-    /// much is left out.
+    /// Creates a picture from `width * height * 3` bytes: red, green and blue, rows without padding. Missing bytes
+    /// become black, and excess bytes are dropped.
     #[must_use]
     pub fn new(width: u32, height: u32, mut pixels: Vec<u8>) -> Self {
         pixels.resize(3 * width as usize * height as usize, 0);
@@ -152,9 +154,9 @@ impl RgbPicture {
 
 #[cfg(feature = "image")]
 impl From<RgbPicture> for image::RgbImage {
-    /// Moves the samples.
+    /// Converts the picture without copying its pixels.
     fn from(picture: RgbPicture) -> Self {
-        // The fields are public, and may not fit each other.
+        // The fields are public and may contradict each other.
         let RgbPicture { width, height, pixels } =
             RgbPicture::new(picture.width, picture.height, picture.pixels);
         Self::from_raw(width, height, pixels).unwrap_or_default()

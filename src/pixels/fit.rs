@@ -1,4 +1,4 @@
-//! How a picture fills the box that its bounds describe: the size of the result, and the part of the frame that it shows.
+//! The fit of a picture in the box that its bounds describe: the size of the result, and the part of the frame that the result contains.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Bounds, Orientation};
 
-/// Steps in the whole width or height of a picture.
+/// Number of steps in the whole width or height of a picture.
 const MILLION: u32 = 1_000_000;
 
-/// How a picture fills the box that its [`Bounds`] describe. Neither way enlarges it.
+/// The fit of a picture in the box that its [`Bounds`] describe. Neither fit enlarges the picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -18,24 +18,24 @@ pub enum Fit {
     /// The box contains the whole picture. One side of the result may be shorter than the box.
     #[default]
     Contain,
-    /// The picture covers the whole box, and the parts beyond the box are cut off. The focal point comes as near to the centre
-    /// of the result as the edges of the picture allow.
+    /// The picture covers the whole box, and the parts beyond the box are cut off. The focal point is as near to the centre of the
+    /// result as the edges of the picture allow.
     ///
-    /// The result has the size of the box. When the picture is smaller than the box, the box shrinks and keeps its shape: a box of
-    /// 640 x 640 shows 360 x 360 pixels of a picture of 480 x 360. Without a bound for one of the sides there is no box, and the
-    /// result is that of `Contain`.
+    /// The result has the size of the box. When the picture is smaller than the box, the box shrinks and keeps its aspect ratio: a box
+    /// of 640 x 640 yields 360 x 360 pixels of a 480 x 360 picture. When one of the sides has no bound, there is no box, and the result
+    /// is the same as with `Contain`.
     Cover {
-        /// What must stay in view.
+        /// The focal point, which must stay in view.
         #[serde(default)]
         focus: Focus,
     },
 }
 
 impl Fit {
-    /// All ways, `Cover` around the middle.
+    /// All fits; `Cover` has its focal point in the middle.
     pub const ALL: [Self; 2] = [Self::Contain, Self::Cover { focus: Focus::MIDDLE }];
 
-    /// The stable name, without the focal point.
+    /// Returns the stable name, without the focal point.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Contain => "contain",
@@ -43,12 +43,12 @@ impl Fit {
         }
     }
 
-    /// The way of this name, `Cover` around the middle; `None` for any other word.
+    /// Returns the fit with this name (`Cover` with its focal point in the middle), or `None` for any other name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|fit| fit.as_str() == name)
     }
 
-    /// The same way around this focal point; `None` for `Contain`, which has none.
+    /// Returns the same fit with this focal point, or `None` for `Contain`, which has no focal point.
     #[must_use]
     pub const fn with_focus(self, focus: Focus) -> Option<Self> {
         match self {
@@ -58,10 +58,10 @@ impl Fit {
     }
 }
 
-/// A point of an upright picture, in fractions of its width and height, in steps of a millionth: `0,0` is the top left corner,
-/// `1,1` the bottom right one.
+/// A point of an upright picture, in fractions of its width and height, in steps of a millionth: `0,0` is the top left corner, `1,1` the
+/// bottom right corner.
 ///
-/// As text and in JSON: `0.5,0.25`. Percentages are read, too: `50%,25%`.
+/// The notation in text and JSON is `0.5,0.25`. Percentages are accepted too: `50%,25%`.
 ///
 /// ```
 /// use posterframe::Focus;
@@ -80,7 +80,7 @@ pub struct Focus {
     y_millionths: u32,
 }
 
-/// A text that is no [`Focus`].
+/// The error for a text that is not a valid [`Focus`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {}", Focus::FORMS)]
 pub struct FocusError {
@@ -91,26 +91,26 @@ impl Focus {
     /// The middle of the picture, the default.
     pub const MIDDLE: Self = Self { x_millionths: MILLION / 2, y_millionths: MILLION / 2 };
 
-    /// What a text must be.
+    /// The valid notations, for error messages.
     pub(crate) const FORMS: &str =
         "a point such as 0.5,0.25 or 50%,25%: its distance from the left and from the top";
 
-    /// A point at these fractions of width and height, rounded to a millionth; `None` outside of 0 to 1.
+    /// Creates a point at these fractions of width and height, rounded to a millionth, or returns `None` outside of 0 to 1.
     pub fn new(x: f64, y: f64) -> Option<Self> {
         Some(Self { x_millionths: millionths(x)?, y_millionths: millionths(y)? })
     }
 
-    /// The distance from the left edge, in widths of the picture: 0 to 1.
+    /// Returns the distance from the left edge as a fraction of the width: 0 to 1.
     pub fn x(self) -> f64 {
         f64::from(self.x_millionths) / f64::from(MILLION)
     }
 
-    /// The distance from the top edge, in heights of the picture: 0 to 1.
+    /// Returns the distance from the top edge as a fraction of the height: 0 to 1.
     pub fn y(self) -> f64 {
         f64::from(self.y_millionths) / f64::from(MILLION)
     }
 
-    /// Where this point of the upright picture lies in the decoded one.
+    /// Returns the position of this point of the upright picture in the decoded picture.
     const fn before(self, orientation: Orientation) -> Self {
         let Self { x_millionths: x, y_millionths: y } = self;
         let (far_x, far_y) = (MILLION - x, MILLION - y);
@@ -152,7 +152,7 @@ impl FromStr for Focus {
     }
 }
 
-/// A number or a percentage, of digits and a point alone: Rust's numbers may also be written `inf` and `1e-1`.
+/// Parses a number or a percentage that consists of digits and a point only: Rust's parser also accepts `inf` and `1e-1`.
 fn fraction(text: &str) -> Option<f64> {
     let (digits, whole) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent, 100.0));
     let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -166,41 +166,41 @@ impl fmt::Display for Focus {
     }
 }
 
-/// As text, in the form of [`Display`](fmt::Display).
+/// Serializes the point as text, in the notation of [`Display`](fmt::Display).
 impl Serialize for Focus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// From a text.
+/// Deserializes the point from text.
 impl<'de> Deserialize<'de> for Focus {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
-/// The size of a picture, and how it fills that: what [`Bounds`] and [`Encoding`](crate::Encoding) become by `Into`.
+/// The size of a picture and the picture's fit in that size. [`Bounds`] and [`Encoding`](crate::Encoding) convert into this type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Framing {
     /// Largest size, upright.
     pub bounds: Bounds,
-    /// How the picture fills it.
+    /// The fit of the picture in this size.
     pub fit: Fit,
 }
 
 impl Framing {
-    /// This size, filled like this.
+    /// Creates a framing from a size and a fit.
     pub const fn new(bounds: Bounds, fit: Fit) -> Self {
         Self { bounds, fit }
     }
 
-    /// The size that a `width` x `height` picture gets: each side at least 1.
+    /// Returns the size of a `width` x `height` picture with this framing. Each side is at least 1.
     pub fn size(self, width: u32, height: u32) -> (u32, u32) {
         match self.covering() {
-            // The largest size with the shape of the box that lies within box and picture.
+            // The largest size with the aspect ratio of the box that fits into the box and into the picture.
             Some((box_width, box_height, _)) => {
                 Bounds::new(width.max(1), height.max(1)).fit(box_width, box_height)
             }
@@ -208,7 +208,7 @@ impl Framing {
         }
     }
 
-    /// The box that is to be covered, and around which point.
+    /// Returns the box to cover and the focal point.
     fn covering(self) -> Option<(u32, u32, Focus)> {
         match (self.fit, self.bounds) {
             (Fit::Cover { focus }, Bounds { max_width: Some(width), max_height: Some(height) }) => {
@@ -218,10 +218,10 @@ impl Framing {
         }
     }
 
-    /// The part of a decoded picture that is shown; `None` when that is all of it.
+    /// Returns the part of a decoded picture that the result contains, or `None` if the result contains the whole picture.
     ///
-    /// `decoded` is the size of the decoded picture and `upright` its size as shown, turned by `orientation` and with square pixels. The
-    /// part begins at a multiple of `align`, in decoded pixels: the nearest one to where it should begin, within the picture.
+    /// `decoded` is the size of the decoded picture. `upright` is its presented size, turned by `orientation` and with square pixels.
+    /// The part begins at a multiple of `align` in decoded pixels: the multiple nearest to its ideal position, within the picture.
     pub(crate) fn part(
         self,
         decoded: (u32, u32),
@@ -232,7 +232,7 @@ impl Framing {
         let (_, _, focus) = self.covering()?;
         let (width, height) = (u64::from(upright.0.max(1)), u64::from(upright.1.max(1)));
         let shown = self.size(upright.0, upright.1);
-        // Of one side everything is shown. Compare shown.0/shown.1 with width/height without dividing.
+        // One of the two sides is used in full. Compare shown.0/shown.1 with width/height without dividing.
         let (wide, high) = (u64::from(shown.0) * height, u64::from(shown.1) * width);
         let (mut across, mut down) = ((wide.min(high), high), (wide.min(high), wide));
         if orientation.swaps_sides() {
@@ -256,12 +256,12 @@ impl From<Bounds> for Framing {
     }
 }
 
-/// A part of a picture, in its pixels.
+/// A part of a picture, in pixels of the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Part {
-    /// Pixels left of it.
+    /// Pixels to the left of the part.
     pub(crate) left: u32,
-    /// Pixels above it.
+    /// Pixels above the part.
     pub(crate) top: u32,
     /// Pixels from left to right.
     pub(crate) width: u32,
@@ -269,17 +269,17 @@ pub(crate) struct Part {
     pub(crate) height: u32,
 }
 
-/// The pixels of a side that a fraction of at most 1 of it holds, to the nearest: at least 1, unless there is none.
+/// Returns the number of pixels in a fraction (at most 1) of a side, rounded to the nearest: at least 1, unless the side is 0.
 fn share(side: u32, (numerator, denominator): (u64, u64)) -> u32 {
     let (numerator, denominator) = (u128::from(numerator), u128::from(denominator));
     let pixels = (u128::from(side) * numerator + denominator / 2) / denominator.max(1);
     u32::try_from(pixels).unwrap_or(side).clamp(1, side.max(1)).min(side)
 }
 
-/// Where `length` pixels of a side begin so that the focal point comes nearest to their middle.
+/// Returns the start of `length` pixels of a side whose middle is nearest to the focal point.
 fn place(side: u32, length: u32, focus_millionths: u32, align: u32) -> u32 {
     let (side, length, align) = (u64::from(side), u64::from(length), u64::from(align.max(1)));
-    // In halves of millionths of a pixel.
+    // In halves of a millionth of a pixel.
     let (whole, focus) = (2 * u64::from(MILLION), 2 * u64::from(focus_millionths));
     let begin = (side * focus).saturating_sub(length * whole / 2);
     let nearest = (begin + whole * align / 2) / (whole * align) * align;
@@ -308,7 +308,7 @@ mod tests {
         Framing::new(Bounds::new(width, height), Fit::Cover { focus: Focus::new(x, y).unwrap() })
     }
 
-    /// A side, short ones more often.
+    /// Generates the length of a side. Short sides are more frequent.
     fn side() -> impl Strategy<Value = u32> {
         prop_oneof![1..=40_u32, 41..=2000_u32, 2001..=65_535_u32]
     }
@@ -323,7 +323,7 @@ mod tests {
     }
 
     proptest! {
-        /// The result has the size of the box, or of the largest box of that shape in the picture.
+        /// The result has the size of the box, or of the largest box with the same aspect ratio that fits into the picture.
         #[test]
         fn a_covered_box_keeps_its_shape(
             box_width in side(), box_height in side(), width in side(), height in side(), focus in focus()
@@ -338,13 +338,14 @@ mod tests {
                 let shape = f64::from(box_width) / f64::from(box_height);
                 let by_width = (f64::from(shown_width) / shape - f64::from(shown_height)).abs();
                 let by_height = (f64::from(shown_height) * shape - f64::from(shown_width)).abs();
-                // Rounded, but never to nothing.
+                // Rounded, but at least 1.
                 let rounding = if shown_width.min(shown_height) == 1 { 1.0 } else { 0.51 };
                 prop_assert!(by_width.min(by_height) <= rounding, "{shown_width} x {shown_height}");
             }
         }
 
-        /// The part has the shape of the result, all of one side, and the focal point as near to its middle as the edges allow.
+        /// The part has the aspect ratio of the result, the full length of one side, and a middle as near to the focal point as the
+        /// edges allow.
         #[test]
         fn the_part_lies_around_the_focal_point(
             box_width in side(), box_height in side(), decoded in (side(), side()), stretch in 0.2..5.0_f64,
@@ -362,13 +363,13 @@ mod tests {
             prop_assert!(part.width >= 1 && part.left + part.width <= decoded.0, "{part:?}");
             prop_assert!(part.height >= 1 && part.top + part.height <= decoded.1, "{part:?}");
             prop_assert!(part.left.is_multiple_of(align.0) && part.top.is_multiple_of(align.1), "{part:?}");
-            // As it stands upright, in fractions of the whole: turned about the middle.
+            // Upright and in fractions of the whole: turned about the middle.
             let (width, height) = (f64::from(decoded.0), f64::from(decoded.1));
             let part_size = turned((part.width, part.height));
             let whole_size = turned(decoded);
             let fraction = |part: u32, whole: u32| f64::from(part) / f64::from(whole);
             let size = (fraction(part_size.0, whole_size.0), fraction(part_size.1, whole_size.1));
-            // Of one side all, of the other what keeps the shape, to half a decoded pixel.
+            // One side in full. The other side keeps the aspect ratio, to half a decoded pixel.
             let scale = (fraction(shown.0, upright.0)).max(fraction(shown.1, upright.1));
             for (found, shown, upright, whole) in
                 [(size.0, shown.0, upright.0, whole_size.0), (size.1, shown.1, upright.1, whole_size.1)]
@@ -388,7 +389,7 @@ mod tests {
                 [(x, size.0, focus.x(), whole_size.0, align.0), (y, size.1, focus.y(), whole_size.1, align.1)]
             {
                 let nearest = focus.clamp(size / 2.0, 1.0 - size / 2.0);
-                // An edge that is no multiple of the alignment is not reached.
+                // An edge at no multiple of the alignment cannot be reached.
                 let off = (middle - nearest).abs() * f64::from(whole);
                 let allowed = if align == 1 { 0.5 } else { f64::from(align) - 1.0 };
                 prop_assert!(off <= allowed + 0.01, "{part:?}: {off} pixels off");
@@ -433,7 +434,7 @@ mod tests {
         }
     }
 
-    /// As the names of the orientations say it: mirrored left to right first, then turned clockwise.
+    /// Follows the definition of the orientations: mirrored left to right first, then rotated clockwise.
     fn orientation_by_definition((x, y): (f64, f64), orientation: Orientation) -> (f64, f64) {
         let x = if orientation.is_mirrored() { 1.0 - x } else { x };
         match orientation.rotation_degrees() {
@@ -457,7 +458,7 @@ mod tests {
         assert_eq!(part(left, Orientation::FlipHorizontal), Some(Part { left: 840, ..middle }));
         let right = cover(100, 100, 0.9, 0.1);
         assert_eq!(part(right, Orientation::Upright), Some(Part { left: 840, ..middle }));
-        // The same shape.
+        // The same aspect ratio.
         assert_eq!(part(cover(640, 360, 0.0, 0.0), Orientation::Upright), None);
         // Wider than the picture.
         let banner = cover(1920, 400, 0.5, 0.25);
