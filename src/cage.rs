@@ -1,9 +1,9 @@
-//! The cage: probing, decoding and encoding in a process of their own, which has nothing to steal.
+//! The cage: probing, decoding and encoding in a separate process that has nothing an attacker could steal.
 //!
-//! A memory error in a decoder runs an attacker's code with all that the process has: credentials, connections, files. Here that is a
-//! child of the same program with one socket and nothing else. Reading stays in the parent, the *keeper*: the child requests bytes as
-//! it would from a file, and answers with information and pictures, which the keeper holds to the rules that hold for a stranger's
-//! file. A child works on one video at a time, and is kept for the next one.
+//! A memory error in a decoder runs an attacker's code with everything that its process has: credentials, connections, files. In a cage,
+//! the decoding process is a child of the same program that has one socket and nothing else. Reading stays in the parent, the *keeper*.
+//! The child requests bytes as from a file, and returns information and pictures. The keeper checks the child's answers by the same rules
+//! as a file from an unknown user. A child processes one video at a time, and is kept for the next one.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,7 +11,7 @@
 //! use posterframe::cage::{self, Cage, CageOptions};
 //! use posterframe::{FrameRequest, OpenOptions};
 //!
-//! // First of all: in the child, this call never returns.
+//! // Call this before anything else: in the child, the call never returns.
 //! cage::run_if_child();
 //!
 //! let cage = Cage::start(CageOptions::default())?;
@@ -22,16 +22,16 @@
 //! # }
 //! ```
 //!
-//! - `wire`: the messages; `relay`: libav's log lines among them.
-//! - `child`: the child: what it gives up (in `enter`; [`Layers`]), and its loop. It runs the code of [`Media`](crate::Media) on a reader
-//!   that asks the keeper.
-//! - `keeper`: one child as its parent sees it: started, served, watched, ended.
+//! - `wire`: the messages, and `relay`: libav's log lines among the messages.
+//! - `child`: the child, with the privileges that it gives up (in `enter`; [`Layers`]) and its loop. The child runs the code of
+//!   [`Media`](crate::Media) on a reader that requests bytes from the keeper.
+//! - `keeper`: one child from its parent's point of view: how the parent starts, serves, watches and ends the child.
 //! - `media`: [`Cage`] and [`CagedMedia`].
-//! - `opened`: [`Opener`] and [`Opened`], for programs that leave it to their user whether there is a cage.
+//! - `opened`: [`Opener`] and [`Opened`], for programs that let their user choose whether to use a cage.
 //!
-//! There is a cage on Linux. Elsewhere [`Cage::start`] is an error.
+//! Cages exist on Linux only. On other systems [`Cage::start`] returns an error.
 //!
-//! What the layers are, and what remains without one of them, is in `docs/security.md`.
+//! `docs/security.md` describes the layers, and the protection that remains without one of them.
 
 #[cfg(not(target_os = "linux"))]
 mod absent;

@@ -276,7 +276,7 @@ fn errors_of_the_reader_come_back_as_they_were() -> Outcome {
     assert!(matches!(Cage::start(not_there), Err(Error::NoCage { .. })));
     let no_child = CageOptions::default().with_program("/bin/true");
     let error = Cage::start(no_child).expect_err("it is no child");
-    assert!(error.to_string().contains("ended with exit code 0"), "{error}");
+    assert!(error.to_string().contains("exited with code 0"), "{error}");
     Ok(())
 }
 
@@ -356,7 +356,7 @@ fn accidents_end_one_call() -> Outcome {
     let died = |error: &Error| matches!(error, Error::DecoderDied { .. }) && !error.is_retryable();
     let cases: [(Act, &OpenOptions, Option<Duration>, Expected, &str); 7] = [
         (Act::Crash, &patient, None, died, "SIGABRT"),
-        (Act::AnswerGarbage, &patient, None, died, "makes no sense"),
+        (Act::AnswerGarbage, &patient, None, died, "returned an invalid answer"),
         (Act::Loop, &hasty, Some(second), |error| error.kind() == ErrorKind::Timeout, "1.0 s"),
         (Act::Silence, &hasty, Some(second), |error| error.kind() == ErrorKind::Timeout, "1.0 s"),
         (Act::Loop, &frugal, None, |error| error.limit() == Some(Limit::MaxCpuTime), "max_cpu_time is 1s"),

@@ -1,4 +1,4 @@
-//! No cage: other systems than Linux.
+//! The cage on systems other than Linux: none.
 
 use std::convert::Infallible;
 use std::io::{Read, Seek};
@@ -12,10 +12,10 @@ use crate::pixels::{Framing, RgbPicture};
 use crate::source::{Identity, RangeSource};
 use crate::{Encoding, Error, FrameRequest, Ledger, MediaInfo, OpenOptions};
 
-/// The hook of a host program. There are no children here.
+/// The hook for a host program. This system has no children, so the call does nothing.
 pub const fn run_if_child() {}
 
-/// Children that decode. There are none here.
+/// A pool of decoding children. This system has none.
 #[derive(Debug, Clone)]
 pub struct Cage(Infallible);
 
@@ -28,7 +28,7 @@ impl Cage {
         Err(Error::NoCage { reason: "only Linux has one".to_owned() })
     }
 
-    /// The layers around each child.
+    /// Returns the layers around each child.
     pub const fn layers(&self) -> Layers {
         match self.0 {}
     }
@@ -36,7 +36,7 @@ impl Cage {
     /// Opens an object that is read by byte ranges.
     ///
     /// # Errors
-    /// None: there is no such value.
+    /// None: a `Cage` cannot exist on this system.
     pub fn open_source(&self, _: impl RangeSource, _: &OpenOptions) -> Result<CagedMedia, Error> {
         match self.0 {}
     }
@@ -44,76 +44,76 @@ impl Cage {
     /// Opens a file.
     ///
     /// # Errors
-    /// None: there is no such value.
+    /// None: a `Cage` cannot exist on this system.
     pub fn open_file(&self, _: impl AsRef<Path>, _: &OpenOptions) -> Result<CagedMedia, Error> {
         match self.0 {}
     }
 
-    /// Opens what a reader gives.
+    /// Opens the content of a reader.
     ///
     /// # Errors
-    /// None: there is no such value.
+    /// None: a `Cage` cannot exist on this system.
     pub fn open<R: Read + Seek + Send + 'static>(&self, _: R, _: &OpenOptions) -> Result<CagedMedia, Error> {
         match self.0 {}
     }
 }
 
-/// A file that is open in a child. There are none here.
+/// A file that is open in a child. This system has no children.
 #[derive(Debug)]
 pub struct CagedMedia(Infallible);
 
 impl CagedMedia {
-    /// What the file says.
+    /// Returns the properties of the file.
     pub const fn info(&self) -> &MediaInfo {
         match self.0 {}
     }
 
-    /// Which object it is.
+    /// Returns the identity of the object.
     pub const fn identity(&self) -> Option<Identity> {
         match self.0 {}
     }
 
-    /// What reading has cost so far.
+    /// Returns the cost of reading so far.
     pub const fn ledger(&self) -> Ledger {
         match self.0 {}
     }
 
-    /// The layers around the child.
+    /// Returns the layers around the child.
     pub const fn layers(&self) -> Layers {
         match self.0 {}
     }
 
-    /// The requested frame as a picture.
+    /// Returns the requested frame as a picture.
     ///
     /// # Errors
-    /// None: there is no such value.
+    /// None: a `CagedMedia` cannot exist on this system.
     pub fn picture(&mut self, _: &FrameRequest) -> Result<Picture, Error> {
         match self.0 {}
     }
 
-    /// The requested frames as pictures.
+    /// Returns the requested frames as pictures.
     pub fn pictures<T: Into<FrameRequest>>(&mut self, _: impl IntoIterator<Item = T>) -> CagedPictures<'_> {
         match self.0 {}
     }
 
-    /// The frame of the last picture as another picture.
+    /// Encodes the frame of the last picture as another picture.
     ///
     /// # Errors
-    /// None: there is no such value.
+    /// None: a `CagedMedia` cannot exist on this system.
     pub fn encode(&mut self, _: &Encoding) -> Result<Picture, Error> {
         match self.0 {}
     }
 
-    /// The frame of the last picture as packed RGB.
+    /// Returns the frame of the last picture as packed RGB.
     ///
     /// # Errors
-    /// None: there is no such value.
+    /// None: a `CagedMedia` cannot exist on this system.
     pub fn to_rgb8(&mut self, _: impl Into<Framing>) -> Result<RgbPicture, Error> {
         match self.0 {}
     }
 }
 
-/// The pictures of a list of requests. There are none here.
+/// The pictures of a list of requests. This system has no children.
 #[derive(Debug)]
 pub struct CagedPictures<'m>(PhantomData<&'m mut CagedMedia>);
 

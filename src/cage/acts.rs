@@ -1,4 +1,4 @@
-//! What an attacker in the child would try, and accidents: tests make a real child do it.
+//! Attacks and accidents in a child. Tests make a real child perform them.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,37 +8,37 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-/// What a child is to try.
+/// An act that a child attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Act {
-    /// Read the environment of its parent.
+    /// Reads the environment of its parent.
     ReadEnvironment,
-    /// Read the memory of its parent.
+    /// Reads the memory of its parent.
     ReadMemory,
-    /// Connect to a port of this machine, as to Lambda's runtime API.
+    /// Connects to a port of this machine, like a connection to Lambda's runtime API.
     Connect(u16),
-    /// Start a process.
+    /// Starts a process.
     Fork,
-    /// Attach to its parent as a debugger.
+    /// Attaches to its parent as a debugger.
     Trace,
-    /// Open a file that everybody may read.
+    /// Opens a file that everybody may read.
     OpenFile,
-    /// End by a signal.
+    /// Ends by a signal.
     Crash,
-    /// Compute without an end.
+    /// Computes without an end.
     Loop,
-    /// Answer, and compute without an end when nobody looks.
+    /// Answers, and then computes without an end while no call is in progress.
     LoopLater,
-    /// Take memory without an end.
+    /// Allocates memory without an end.
     Allocate,
-    /// Answer with bytes that are no answer.
+    /// Answers with bytes that are not a valid answer.
     AnswerGarbage,
-    /// Answer nothing.
+    /// Never answers.
     Silence,
 }
 
 impl Act {
-    /// Does it. `Ok` says what came of it, `Err` why it could not be done.
+    /// Performs the act. `Ok` describes the result, and `Err` the reason why the act failed.
     pub(super) fn perform(
         self,
         parent: u32,
@@ -81,7 +81,7 @@ fn fork() -> io::Result<String> {
     // SAFETY: the new process ends at once, and there is one thread.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
-        // SAFETY: nothing of Rust's runs in it.
+        // SAFETY: no Rust code runs in the new process.
         0 => unsafe { libc::_exit(0) },
         id => Ok(format!("process {id}")),
     }

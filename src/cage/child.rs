@@ -1,4 +1,4 @@
-//! The child: one video at a time, in a process that has nothing but its socket.
+//! The child: processes one video at a time, in a process that has nothing but its socket.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd as _;
@@ -22,17 +22,18 @@ use crate::media::{
 use crate::source::{ByteRange, Identity, Ranges, ReadFault, SourceError};
 use crate::{Error, FrameRequest, Ledger};
 
-/// The hook of a host program: in a child of the cage, the call never returns; elsewhere it does nothing.
+/// Runs the child of a cage. In a child, the call never returns; in any other process, the call does nothing.
 ///
-/// The cage starts the program itself anew (`/proc/self/exe`). So `main` calls this before anything else, threads and descriptors most of
-/// all. A program that cannot names another with [`CageOptions::program`](super::CageOptions::program).
+/// The cage starts the program itself again (`/proc/self/exe`). Call this function in `main` before anything else, and in particular
+/// before the program starts threads or opens descriptors. A program that cannot do so names a helper program with
+/// [`CageOptions::program`](super::CageOptions::program).
 pub fn run_if_child() {
     let mut arguments = std::env::args();
     if arguments.next().as_deref() == Some(CHILD)
         && let Some(parent) = arguments.next().and_then(|parent| parent.parse().ok())
         && let Some(settings) = arguments.next().and_then(|text| serde_json::from_str(&text).ok())
     {
-        // The keeper tells what happened from how the process ends; there is nobody else to tell.
+        // The keeper learns the result from the exit status of the process. There is no other recipient.
         exit(if run(parent, &settings).is_ok() { 0 } else { 1 });
     }
 }
@@ -85,7 +86,7 @@ impl Work {
                 })
             }
             Request::Picture(request) => self.picture(keeper, &request),
-            // A list is served elsewhere, and this is none of its requests.
+            // `pictures` serves a list. These requests are not valid here.
             Request::Pictures(_) | Request::Next => return Err(io::ErrorKind::InvalidData.into()),
             Request::Encode(encoding) => self.frame.as_ref().ok_or_else(nothing_open).and_then(|frame| {
                 let ledger = self.media.as_ref().map(Media::ledger).unwrap_or_default();
@@ -126,7 +127,7 @@ impl Work {
         Ok(answer)
     }
 
-    /// Answers with the pictures of a list, one for each request of the keeper. Returns the request that ends the list.
+    /// Sends the pictures of a list, one for each request of the keeper. Returns the request that ends the list.
     fn pictures(&mut self, keeper: &KeeperLink, requests: &[FrameRequest]) -> io::Result<Option<Request>> {
         let Some(media) = self.media.as_mut() else {
             let failure = Failure::from(nothing_open());
@@ -143,7 +144,7 @@ impl Work {
                 Ok(answer)
             });
             keeper.answer(&answer.unwrap_or_else(|error| Answer::Failed(Failure::from(error), ledger)))?;
-            // The frames of a list may be dropped before its end.
+            // The keeper may drop the frames of a list before the end of the list.
             match keeper.request()? {
                 Some(Request::Next) => {}
                 other => return Ok(other),
@@ -155,7 +156,7 @@ impl Work {
 }
 
 fn nothing_open() -> Error {
-    Error::Library { step: "working on the file".into(), reason: "none is open".to_owned() }
+    Error::Library { step: "processing the file".into(), reason: "no file is open".to_owned() }
 }
 
 fn open(keeper: &KeeperLink, request: &Open) -> Result<Media<'static>, Error> {
@@ -174,7 +175,7 @@ fn open(keeper: &KeeperLink, request: &Open) -> Result<Media<'static>, Error> {
     }
 }
 
-/// The keeper, as the child sees it. An end of the socket is the end of the child.
+/// The keeper from the child's point of view. When the socket closes, the child ends.
 #[derive(Clone)]
 struct KeeperLink(Arc<Mutex<Wire>>);
 
@@ -183,9 +184,9 @@ impl KeeperLink {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the keeper wants next; `None` when the keeper has ended.
+    /// Returns the keeper's next request, or `None` when the keeper has ended.
     fn request(&self) -> io::Result<Option<Request>> {
-        // The lock is not held while the work asks for bytes.
+        // The lock is not held while the work requests bytes.
         let message = self.lock().receive(|_| MAX_ANSWER, go_on)?;
         match message {
             Some((Tag::Request, body)) => from_json(&body).map(Some),
@@ -194,7 +195,7 @@ impl KeeperLink {
         }
     }
 
-    /// Sends the bytes of a picture. The answer that follows them is for the caller to send.
+    /// Sends the bytes of a picture. The caller sends the answer that follows them.
     fn send_picture(&self, mut picture: Picture, ledger: Ledger) -> Result<Answer, Error> {
         self.send(Tag::Picture, &std::mem::take(&mut picture.thumbnail.bytes))?;
         Ok(Answer::Picture(Box::new(picture), ledger))
@@ -205,7 +206,7 @@ impl KeeperLink {
     }
 
     fn log(&self, line: &LogLine) {
-        // A line that cannot be sent is missed by nobody: the next message fails, too.
+        // A failure here needs no report: the next message fails, too.
         let _ = to_json(line).and_then(|body| self.lock().send(Tag::Log, &body, go_on));
     }
 
@@ -219,14 +220,14 @@ impl KeeperLink {
         self.lock().send_raw(bytes)
     }
 
-    /// Asks for something, and waits for it. `Err` tells whether it may be tried again.
+    /// Sends a request to the keeper and waits for the reply. `Err` contains whether the request may be retried.
     fn ask(&self, tag: Tag, numbers: &[u64]) -> Result<Vec<u8>, bool> {
         let mut wire = self.lock();
         let sent: io::Result<()> = wire.send(tag, &to_bytes(numbers), go_on);
         match sent.and_then(|()| wire.receive(|_| MAX_READ, go_on)) {
             Ok(Some((Tag::Bytes, body))) => Ok(body),
             Ok(Some((Tag::Refused, body))) => Err(body.first() == Some(&1)),
-            // There is nobody left to work for.
+            // The keeper is gone, so the child has no more work.
             _ => exit(1),
         }
     }
@@ -245,7 +246,8 @@ struct Remote {
     size: u64,
 }
 
-/// Why the keeper's reader failed, the keeper knows; here it counts whether it may be tried again.
+/// Creates the error for a failure of the keeper's reader. The keeper knows the reason. The child only needs to know whether the read may
+/// be retried.
 fn refused(may_pass: bool) -> ReadFault {
     let reason = "refused by the keeper".to_owned();
     ReadFault::Source(match may_pass {
@@ -270,7 +272,7 @@ impl Ranges for Remote {
         None
     }
 
-    /// The keeper keeps it.
+    /// The keeper counts the cost.
     fn ledger(&self) -> Ledger {
         Ledger::default()
     }

@@ -1,4 +1,4 @@
-//! What a child gives up before it looks at the first byte of a file.
+//! The privileges that a child gives up before it processes the first byte of a file.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,17 +12,17 @@ use seccompiler::{
 
 use super::layers::Layers;
 
-/// The user and group that a child of root becomes: `nobody`.
+/// The user and group of a child that root starts: `nobody`.
 const NOBODY: u32 = 65_534;
 
-/// Goes into all layers that there are, in the order that makes each possible: what needs descriptors or rights goes first.
+/// Enters all available layers, in an order that makes each of them possible: layers that need descriptors or privileges come first.
 ///
 /// # Errors
-/// When the child has no parent any more.
+/// The child no longer has a parent.
 pub(super) fn enter(parent: u32) -> io::Result<Layers> {
     let is_root = rustix::process::getuid().is_root();
     let unprivileged = (!is_root || become_nobody()) && drop_capabilities();
-    // A change of user has taken it away; and the parent may have ended before.
+    // A change of user clears this setting, and the parent may have ended before.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let has_parent = rustix::process::getppid()
         .is_some_and(|pid| u32::try_from(pid.as_raw_nonzero().get()).is_ok_and(|pid| pid == parent));
@@ -40,19 +40,19 @@ pub(super) fn enter(parent: u32) -> io::Result<Layers> {
     Ok(Layers { no_descriptors, no_processes, unprivileged, no_new_privs, landlock, seccomp })
 }
 
-/// Sets a limit to nothing, for good.
+/// Sets a limit to zero, permanently.
 fn limit(resource: Resource) -> bool {
     rustix::process::setrlimit(resource, Rlimit { current: Some(0), maximum: Some(0) }).is_ok()
 }
 
-/// Closes what a program may have left open beside the three standard streams.
+/// Closes the descriptors that a program may have left open, except the three standard streams.
 #[expect(unsafe_code, reason = "the descriptors belong to nobody: the process has just begun")]
 pub(super) fn close_descriptors() {
     // SAFETY: no value of this process owns a descriptor above 2 yet.
     unsafe { libc::close_range(3, u32::MAX, 0) };
 }
 
-/// Gives up root, its groups and its rights.
+/// Gives up root, its groups and its privileges.
 #[expect(unsafe_code, reason = "libc's calls change all threads of a process; there is one")]
 fn become_nobody() -> bool {
     // SAFETY: the list of groups is empty.
@@ -64,14 +64,14 @@ fn become_nobody() -> bool {
     has_no_groups && has_left_group && has_left_root
 }
 
-/// Gives up the rights that a user may have beside root.
+/// Gives up the capabilities that a user other than root may have.
 fn drop_capabilities() -> bool {
     let none = CapabilitySet::empty();
     let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
     rustix::thread::set_capabilities(None, sets).is_ok()
 }
 
-/// Forbids all files, TCP and signals, as far as the kernel knows how.
+/// Forbids all files, TCP and signals, as far as the kernel supports it.
 fn landlock() -> Option<u32> {
     use landlock::{
         ABI, Access as _, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr as _, RulesetCreated,
@@ -93,8 +93,8 @@ fn landlock() -> Option<u32> {
     }
 }
 
-/// Forbids all calls that decoding does not need. A forbidden call fails with `EPERM`: one that a C library makes without need, in this
-/// version or the next, is no reason to end.
+/// Forbids all system calls that decoding does not need. A forbidden call fails with `EPERM` and does not end the child: a C library may
+/// make calls without need, in this version or the next.
 fn seccomp() -> bool {
     let is_in_force = |filter: Result<BpfProgram, _>| {
         filter.is_ok_and(|filter: BpfProgram| seccompiler::apply_filter(&filter).is_ok())
@@ -102,8 +102,8 @@ fn seccomp() -> bool {
     is_in_force(without_clone3()) && is_in_force(allow_list())
 }
 
-/// Answers `clone3` as a kernel that does not know the call (`ENOSYS`): a filter cannot read the call's flags, which are in memory. The C
-/// library then starts its threads by `clone`.
+/// Answers `clone3` like a kernel without this call (`ENOSYS`): a filter cannot read the call's flags, which are in memory. The C library
+/// then starts its threads with `clone`.
 fn without_clone3() -> Result<BpfProgram, seccompiler::BackendError> {
     let unknown = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     let rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
@@ -113,7 +113,7 @@ fn without_clone3() -> Result<BpfProgram, seccompiler::BackendError> {
 
 fn allow_list() -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
-    // Memory, but no code.
+    // Memory, but not executable memory.
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
         let no_code = SeccompCondition::new(
             2,
@@ -137,7 +137,7 @@ fn allow_list() -> Result<BpfProgram, seccompiler::BackendError> {
         .try_into()
 }
 
-/// The calls that decoding needs, whatever their arguments.
+/// The system calls that decoding needs, with any arguments.
 const ALLOWED: &[i64] = &[
     // The socket.
     libc::SYS_read,
@@ -152,22 +152,22 @@ const ALLOWED: &[i64] = &[
     libc::SYS_madvise,
     libc::SYS_mremap,
     libc::SYS_munmap,
-    // Threads. The filter before this one answers `clone3`.
+    // Threads. The previous filter answers `clone3`.
     libc::SYS_clone3,
     libc::SYS_set_robust_list,
     libc::SYS_rseq,
-    // Waiting, and waking others.
+    // Waiting, and waking other threads.
     libc::SYS_futex,
     libc::SYS_sched_yield,
     libc::SYS_clock_nanosleep,
     libc::SYS_nanosleep,
     libc::SYS_restart_syscall,
-    // Signals of its own: handlers of the runtime, `abort`.
+    // Signal handling in this process: handlers of the runtime, `abort`.
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
     libc::SYS_sigaltstack,
-    // What the time is, and who it is itself.
+    // The time, and the identity of the process.
     libc::SYS_clock_gettime,
     libc::SYS_clock_getres,
     libc::SYS_gettimeofday,
@@ -176,7 +176,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_getrandom,
     libc::SYS_getrusage,
     libc::SYS_sched_getaffinity,
-    // The end.
+    // Exit.
     libc::SYS_exit,
     libc::SYS_exit_group,
 ];

@@ -1,4 +1,4 @@
-//! One child, as its parent sees it: started, served, watched, ended.
+//! One child from its parent's point of view: how the parent starts, serves, watches and ends the child.
 
 use std::fs;
 use std::io::{self, SeekFrom};
@@ -25,49 +25,49 @@ use crate::media::{Fault, ProcessOptions, ReadSeek, in_force};
 use crate::source::{ByteRange, RangeReader, Ranges as _};
 use crate::{CancelToken, Error};
 
-/// How often a child at work is looked at.
+/// The interval between two checks of a busy child.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long a child may take to notice itself that its time is over, and to say so.
+/// The time that a child has to notice and report its own timeout.
 const GRACE: Duration = Duration::from_millis(50);
-/// The same of its CPU time, which the kernel counts in ticks of 10 ms.
+/// The same for CPU time, which the kernel counts in ticks of 10 ms.
 const CPU_GRACE: Duration = Duration::from_millis(20);
-/// How long a child may take to begin.
+/// The maximum time for the start of a child.
 const START: Duration = Duration::from_secs(10);
-/// Lines of libav's log that a call may have. A child sends some a second.
+/// The maximum number of libav log lines in one call. A child sends some lines a second.
 const MAX_LINES: u32 = 100_000;
-/// Bytes of a message that asks for something: 65,536 ranges. Plans name some hundreds.
+/// The maximum number of bytes of a request message: 65,536 ranges. Plans contain some hundreds.
 const MAX_MESSAGE: usize = 1 << 20;
-/// CPU time that a child may use between two files, to forget the first one.
+/// The CPU time that a child may use between two files, to release the first file.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// A child that is running.
+/// A running child.
 #[derive(Debug)]
 pub(super) struct Keeper {
     child: Child,
     wire: Wire,
     pub(super) layers: Layers,
-    /// CPU time that it had used when it was last told to wait.
+    /// The child's CPU time when the child last began to wait.
     used: Duration,
 }
 
-/// What a call may take.
+/// The limits of a call.
 #[derive(Debug)]
 pub(super) struct Bounds {
     pub(super) deadline: Deadline,
-    /// Up to where the child's CPU time may go, all that it has ever used.
+    /// The maximum CPU time of the child, counted since its start.
     pub(super) cpu_time: Duration,
-    /// What the limit is in words.
+    /// The limit that an error message reports.
     pub(super) max_cpu_time: Duration,
     pub(super) max_memory: u64,
-    /// Bytes of a picture.
+    /// The maximum number of bytes of a picture.
     pub(super) max_picture: usize,
 }
 
-/// Why a call ended without an answer.
+/// The reason why a call ended without an answer.
 enum End {
-    /// The socket ended, or what came through it was no message.
+    /// The socket closed, or delivered an invalid message.
     Socket(io::Error),
-    /// It was ended here.
+    /// The keeper ended the call.
     Stopped(Error),
 }
 
@@ -78,13 +78,13 @@ impl From<io::Error> for End {
 }
 
 impl Keeper {
-    /// Starts a child of this program, and waits until it is ready.
+    /// Starts a child of this program, and waits until the child is ready.
     pub(super) fn start(program: &Path) -> Result<Self, Error> {
         let failed = |error: io::Error| Error::NoCage { reason: error.to_string() };
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         ours.set_read_timeout(Some(LOOK)).map_err(failed)?;
         ours.set_write_timeout(Some(LOOK)).map_err(failed)?;
-        // The child gets the settings of this process.
+        // The child receives the settings of this process.
         let settings = serde_json::to_string(&in_force(&ProcessOptions::default()));
         let settings = settings.map_err(|error| failed(error.into()))?;
         let mut command = Command::new(program);
@@ -96,7 +96,7 @@ impl Keeper {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // An interrupt from the terminal is for the keeper.
+            // An interrupt from the terminal goes to the keeper.
             .process_group(0);
         let child = spawn(command).map_err(failed)?;
         let mut keeper = Self { child, wire: Wire::new(ours), layers: Layers::default(), used: START };
@@ -117,25 +117,28 @@ impl Keeper {
                 Err(Error::NoCage { reason: format!("{} {how}", program.display()) })
             }
             Err(End::Stopped(_)) => Err(Error::NoCage {
-                reason: format!("{} did not begin as a child of the cage", program.display()),
+                reason: format!(
+                    "{} did not start as a child of the cage: its main must call run_if_child first",
+                    program.display()
+                ),
             }),
         }
     }
 
-    /// Whether the child still waits for work, and has not worked meanwhile: nobody looks at it then.
+    /// Returns whether the child still waits and has done no work since: no one watches the child during that time.
     pub(super) fn is_waiting(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None)) && self.cpu_time() <= self.used.saturating_add(IDLE)
     }
 
-    /// CPU time that the child has used since it began.
+    /// Returns the CPU time that the child has used since its start.
     pub(super) fn cpu_time(&self) -> Duration {
         cpu_time(self.child.id()).unwrap_or_default()
     }
 
-    /// Makes the child do something, and serves its reads meanwhile.
+    /// Sends a request to the child, and serves the child's reads until the answer arrives.
     ///
     /// # Errors
-    /// Why there is no answer. The child has ended then.
+    /// The reason why there is no answer. The child has ended in this case.
     pub(super) fn call(
         &mut self,
         request: &Request,
@@ -148,9 +151,9 @@ impl Keeper {
         sent.and_then(|()| self.answer(Some(served), bounds)).map_err(|end| self.ended(end))
     }
 
-    /// Says that nothing more comes for the open file, and whether the child keeps its memory.
+    /// Tells the child that the open file needs no more work, and whether the child keeps its memory.
     pub(super) fn close(&mut self, keeps_memory: bool) -> io::Result<()> {
-        // A child that does not take this few bytes is not worth keeping.
+        // A child that cannot receive so few bytes is not worth keeping.
         self.used = self.cpu_time();
         let request = to_json(&Request::Close { keeps_memory })?;
         self.wire.send(Tag::Request, &request, || Err(io::ErrorKind::TimedOut.into()))
@@ -189,12 +192,12 @@ impl Keeper {
             if let Some((tag, body)) = reply {
                 self.wire.send(tag, &body, || watch.look())?;
             }
-            // A child that asks without a pause is looked at, too.
+            // A child that sends requests without a pause is checked, too.
             watch.look()?;
         }
     }
 
-    /// Ends the child, and says why the call has no answer.
+    /// Ends the child, and returns the reason why the call has no answer.
     fn ended(&mut self, end: End) -> Error {
         match end {
             End::Stopped(error) => {
@@ -209,10 +212,10 @@ impl Keeper {
         }
     }
 
-    /// How a child ended whose socket has.
+    /// Returns how the child ended, after its socket closed.
     #[expect(clippy::disallowed_methods, reason = "the wait ends by itself, soon")]
     fn how_it_ended(&mut self) -> String {
-        // The socket ends a moment before the process does.
+        // The socket closes a moment before the process ends.
         let waiting = Instant::now();
         while waiting.elapsed() < GRACE {
             if let Ok(Some(status)) = self.child.try_wait() {
@@ -225,7 +228,7 @@ impl Keeper {
     }
 
     fn kill(&mut self) {
-        // Both fail only where the child has ended already.
+        // Both calls fail only if the child has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -237,19 +240,19 @@ impl Drop for Keeper {
     }
 }
 
-/// Of an answer that makes no sense.
+/// Creates the error for an invalid answer.
 pub(super) fn garbage(why: &str) -> Error {
-    Error::DecoderDied { how: format!("gave an answer that makes no sense ({why})") }
+    Error::DecoderDied { how: format!("returned an invalid answer ({why})") }
 }
 
-/// How a process ended.
+/// Describes how a process ended.
 fn in_words(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
         (Some(signal), _) => match signal_name(signal) {
-            Some(name) => format!("was ended by {name}"),
-            None => format!("was ended by signal {signal}"),
+            Some(name) => format!("was killed by {name}"),
+            None => format!("was killed by signal {signal}"),
         },
-        (None, Some(code)) => format!("ended with exit code {code}"),
+        (None, Some(code)) => format!("exited with code {code}"),
         (None, None) => "ended".to_owned(),
     }
 }
@@ -269,8 +272,8 @@ const fn signal_name(signal: i32) -> Option<&'static str> {
     })
 }
 
-/// Starts processes in one thread that lives as long as this process: a child ends with the thread that has started it
-/// (`PR_SET_PDEATHSIG`), and threads of a pool end when they are idle.
+/// Starts processes from one thread that lives as long as this process. A child ends together with the thread that
+/// started it (`PR_SET_PDEATHSIG`), and the threads of a pool end when they are idle.
 fn spawn(command: Command) -> io::Result<Child> {
     type Order = (Command, Sender<io::Result<Child>>);
     static STARTER: OnceLock<Sender<Order>> = OnceLock::new();
@@ -281,7 +284,7 @@ fn spawn(command: Command) -> io::Result<Child> {
             thread::Builder::new().name("cage".to_owned()).spawn(move || {
                 for (mut command, reply) in orders {
                     let child = command.spawn();
-                    // The child's end of the socket is closed here before anyone waits for the child.
+                    // This closes the keeper's copy of the child's socket end before anyone waits for the child.
                     drop(command);
                     let _ = reply.send(child);
                 }
@@ -295,12 +298,12 @@ fn spawn(command: Command) -> io::Result<Child> {
     child.recv().map_err(|_| gone())?
 }
 
-/// Looks at a child at work.
+/// Watches a busy child.
 struct Watch<'b> {
     id: u32,
     bounds: &'b Bounds,
     looked: Instant,
-    /// When it is ended for its deadline; `None` when that is out of reach.
+    /// The time at which the child is ended because of its deadline; `None` if the clock does not reach that far.
     end: Option<Instant>,
 }
 
@@ -311,7 +314,7 @@ impl<'b> Watch<'b> {
         Self { id, bounds, looked: now, end: now.checked_add(time) }
     }
 
-    /// Whether the call may go on.
+    /// Checks the limits. Returns an error if the call must end.
     fn look(&mut self) -> Result<(), End> {
         if self.looked.elapsed() < LOOK {
             return Ok(());
@@ -336,13 +339,13 @@ impl<'b> Watch<'b> {
     }
 }
 
-/// Bytes of a process that are in memory (proc(5), `/proc/pid/statm`).
+/// Returns the resident memory of a process in bytes (proc(5), `/proc/pid/statm`).
 fn resident_memory(id: u32) -> Option<u64> {
     let pages: u64 = fs::read_to_string(format!("/proc/{id}/statm")).ok()?.split(' ').nth(1)?.parse().ok()?;
     pages.checked_mul(rustix::param::page_size() as u64)
 }
 
-/// CPU time of all threads of a process (proc(5), `/proc/pid/stat`: `utime` and `stime`, in ticks).
+/// Returns the CPU time of all threads of a process (proc(5), `/proc/pid/stat`: `utime` and `stime`, in ticks).
 fn cpu_time(id: u32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     // The name of the program, in brackets, may contain anything.
@@ -354,7 +357,7 @@ fn cpu_time(id: u32) -> Option<Duration> {
     Some(Duration::from_nanos(nanoseconds))
 }
 
-/// What a child reads, and why it could not.
+/// The source that a child reads, and the first fault of that source.
 pub(super) struct Served {
     pub(super) source: Source,
     /// The first fault of the call.
@@ -371,7 +374,8 @@ impl Served {
         Self { source, fault: None }
     }
 
-    /// Does what a message asks for. The reply, if there is one to this message; `None` when it is nothing that may come.
+    /// Handles a message of the child. Returns the reply, if the message has one, or `None` if the message is not valid
+    /// here.
     fn serve(&mut self, tag: Tag, body: &[u8]) -> Option<Option<(Tag, Vec<u8>)>> {
         let numbers = to_numbers(body);
         let done = match (tag, &mut self.source, &numbers[..]) {
@@ -420,7 +424,7 @@ fn read_ranges(reader: &mut RangeReader, offset: u64, length: u64) -> Result<Vec
     Ok(buffer)
 }
 
-/// Ranges as they were sent, as far as the object has them.
+/// Returns the received ranges, clipped to the size of the object.
 fn ranges_of(places: &[u64], size: u64) -> Vec<ByteRange> {
     let pairs = places.chunks_exact(2).filter_map(|pair| <[u64; 2]>::try_from(pair).ok());
     pairs
@@ -429,7 +433,7 @@ fn ranges_of(places: &[u64], size: u64) -> Vec<ByteRange> {
         .collect()
 }
 
-/// A reader of the caller's.
+/// A reader that the caller provides.
 pub(super) struct OwnReader {
     reader: Box<dyn ReadSeek + Send>,
     pub(super) size: u64,
@@ -460,7 +464,7 @@ impl OwnReader {
         let failed = |error| Fault::Read { offset, error: Arc::new(error) };
         let count = read.map_err(failed)?;
         if count > buffer.len() {
-            return Err(failed(io::Error::other("the reader returned more bytes than it was asked for")));
+            return Err(failed(io::Error::other("the reader returned more bytes than requested")));
         }
         buffer.truncate(count);
         self.position = offset.checked_add(count as u64);
@@ -468,7 +472,7 @@ impl OwnReader {
     }
 }
 
-/// Runs the caller's code; a panic in it is a fault.
+/// Runs the caller's code. A panic in this code becomes a fault.
 fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Fault::ReaderPanicked(panic_message(&*payload)))
 }
@@ -488,14 +492,14 @@ mod tests {
             let listed = format!("SIG{}", String::from_utf8(listed.stdout).unwrap().trim());
             let words = in_words(ExitStatus::from_raw(signal));
             if let Some(name) = signal_name(signal) {
-                assert_eq!((name, words), (listed.as_str(), format!("was ended by {listed}")));
+                assert_eq!((name, words), (listed.as_str(), format!("was killed by {listed}")));
                 named += 1;
             } else {
-                assert_eq!(words, format!("was ended by signal {signal}"));
+                assert_eq!(words, format!("was killed by signal {signal}"));
             }
         }
         assert_eq!(named, 9);
-        assert_eq!(in_words(ExitStatus::from_raw(3 << 8)), "ended with exit code 3");
+        assert_eq!(in_words(ExitStatus::from_raw(3 << 8)), "exited with code 3");
     }
 
     #[test]
@@ -513,7 +517,7 @@ mod tests {
         let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
-        // It has one thread. Times are counted in ticks of 10 ms.
+        // The process has one thread. Times are counted in ticks of 10 ms.
         assert!(time <= elapsed + Duration::from_millis(50), "{time:?} of {elapsed:?}");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         let resident = line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10;
@@ -524,7 +528,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever a child sends, what is read lies within the file.
+        /// Reads stay within the file, whatever a child sends.
         #[test]
         fn ranges_that_were_sent_lie_within_the_file(
             places in prop::collection::vec(prop_oneof![0..200_u64, any::<u64>()], 0..9),

@@ -2,27 +2,28 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The layers of a cage: what keeps a child from all but its socket. Which there are depends on the kernel, and on what a container
-/// permits.
+/// The active layers of a cage: the restrictions that leave a child nothing but its socket. The kernel, and the permissions of a container,
+/// decide which layers are available.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Layers {
-    /// It can open no descriptor: no file, socket or pipe (`RLIMIT_NOFILE` is 0).
+    /// The child cannot open a descriptor: no file, socket or pipe (`RLIMIT_NOFILE` is 0).
     pub no_descriptors: bool,
-    /// It can start no process, and leaves no core dump. Where there is no seccomp, `RLIMIT_NPROC` is 0, and it can start no thread either.
+    /// The child cannot start a process, and leaves no core dump. Without seccomp, `RLIMIT_NPROC` is 0, and the child cannot start a thread
+    /// either.
     pub no_processes: bool,
-    /// It is neither root nor has it any right of root's.
+    /// The child is not root and has none of root's privileges.
     pub unprivileged: bool,
-    /// Nothing that it might execute gives it rights (`no_new_privs`).
+    /// No program that the child might execute adds privileges (`no_new_privs`).
     pub no_new_privs: bool,
-    /// The kernel refuses all files, TCP and signals to other processes (Landlock): the version of its interface.
+    /// The kernel refuses all files, TCP and signals to other processes (Landlock). The value is the version of Landlock's interface.
     pub landlock: Option<u32>,
-    /// The kernel refuses all calls that decoding does not need (seccomp).
+    /// The kernel refuses all system calls that decoding does not need (seccomp).
     pub seccomp: bool,
 }
 
 impl Layers {
-    /// The layers under their names, and whether they are active.
+    /// Returns the layers by name, and whether each is active.
     pub fn named(self) -> [(&'static str, bool); 6] {
         [
             ("no_descriptors", self.no_descriptors),
@@ -41,7 +42,7 @@ mod tests {
 
     use super::*;
 
-    /// The names are those of JSON.
+    /// The names equal the names in JSON.
     #[test]
     fn layers_have_the_names_of_their_fields() {
         for bits in 0..64_u32 {

@@ -1,4 +1,4 @@
-//! [`Cage`], and the files that are open in it.
+//! [`Cage`], and the files that are open in a cage.
 
 use std::fmt;
 use std::fs::File;
@@ -25,16 +25,16 @@ use crate::pixels::{Framing, RgbPicture};
 use crate::source::{Identity, RangeSource, Ranges as _, SourceError};
 use crate::{Encoding, Error, FrameRequest, ImageFormat, Ledger, MediaInfo, OpenOptions, Threads, Thumbnail};
 
-/// Children that are kept for the next videos, at most.
+/// The maximum number of idle children that are kept for the next videos.
 const MAX_IDLE: usize = 4;
-/// Requests of a list that one message holds: some ten kilobytes. Each message is planned by itself.
+/// The maximum number of list requests in one message: some ten kilobytes. Each message is planned separately.
 const MAX_LISTED: usize = 200;
-/// What is wrong with an answer to something else.
-const OTHER_ANSWER: &str = "another answer than was due";
-/// Bytes of a file beside its pixels: headers, and what a format adds.
+/// The description of an answer that does not match its request.
+const OTHER_ANSWER: &str = "the answer does not match the request";
+/// Bytes of a picture file beyond its pixels: headers, and the overhead of the format.
 const FILE_OVERHEAD: u64 = 1 << 20;
 
-/// Children that decode, and wait for the next video meanwhile. Clones share them.
+/// A pool of decoding children. Idle children wait for the next video. All clones share the pool.
 #[derive(Debug, Clone)]
 pub struct Cage(Arc<Pool>);
 
@@ -48,7 +48,7 @@ struct Pool {
 #[derive(Debug, Default)]
 struct Children {
     idle: Vec<Keeper>,
-    /// How many are at work.
+    /// The number of busy children.
     busy: usize,
 }
 
@@ -57,7 +57,7 @@ impl Pool {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A child that waits, or a new one. [`give_back`](Self::give_back) follows in any case.
+    /// Returns an idle child, or a new one. Every call must be followed by [`give_back`](Self::give_back).
     fn take(&self) -> Result<Keeper, Error> {
         self.children().busy += 1;
         while let Some(mut keeper) = { self.children().idle.pop() } {
@@ -66,15 +66,18 @@ impl Pool {
             }
         }
         let keeper = Keeper::start(&self.program)?;
-        // A child that lost a layer on the way is none of this cage.
+        // A child that lost a layer does not belong to this cage.
         if keeper.layers == self.layers || self.layers == Layers::default() {
             return Ok(keeper);
         }
-        Err(Error::NoCage { reason: format!("its layers are {:?}, not {:?}", keeper.layers, self.layers) })
+        Err(Error::NoCage {
+            reason: format!("the layers of a new child are {:?}, not {:?}", keeper.layers, self.layers),
+        })
     }
 
-    /// Takes a child back, if it lives. One that works alone keeps its memory for the next file, as a process without a cage does. Of several,
-    /// each returns it: they would keep the memory of a frame each.
+    /// Returns a child to the pool, if the child lives. A child that is the only busy one keeps its memory for the next file, like a
+    /// process without a cage. When several children are busy, each returns its memory to the system: otherwise each would keep the memory
+    /// of a frame.
     fn give_back(&self, keeper: Option<Keeper>) {
         let mut children = self.children();
         children.busy = children.busy.saturating_sub(1);
@@ -91,8 +94,8 @@ impl Pool {
 impl Cage {
     /// Starts the first child.
     ///
-    /// The memory of this process is hidden from other processes of the same user (`PR_SET_DUMPABLE` is 0), so that a child cannot read it,
-    /// where it can do anything at all. It leaves no core dump then, and no debugger of another user than root can attach to it.
+    /// The call hides the memory of this process from other processes of the same user (`PR_SET_DUMPABLE` is 0), so that even a child that
+    /// an attacker controls cannot read it. As a consequence, this process leaves no core dump, and only root can attach a debugger to it.
     ///
     /// # Errors
     /// [`Error::NoCage`] when no child can be started.
@@ -106,15 +109,15 @@ impl Cage {
         Ok(Self(Arc::new(Pool { program, layers, children })))
     }
 
-    /// The layers around each child.
+    /// Returns the layers around each child.
     pub fn layers(&self) -> Layers {
         self.0.layers
     }
 
-    /// Opens an object that is read by byte ranges, as [`Media::open_source`] does.
+    /// Opens an object that is read by byte ranges, like [`Media::open_source`].
     ///
     /// # Errors
-    /// As [`Media::open_source`]; [`Error::DecoderDied`] and [`Error::NoCage`].
+    /// The errors of [`Media::open_source`]; [`Error::DecoderDied`] and [`Error::NoCage`].
     pub fn open_source(&self, source: impl RangeSource, options: &OpenOptions) -> Result<CagedMedia, Error> {
         let source: Arc<dyn RangeSource> = Arc::new(source);
         let deadline = options.work().deadline().clone();
@@ -129,10 +132,10 @@ impl Cage {
         }
     }
 
-    /// Opens a file, as [`Media::open_file`] does.
+    /// Opens a file, like [`Media::open_file`].
     ///
     /// # Errors
-    /// As [`Media::open_file`]; [`Error::DecoderDied`] and [`Error::NoCage`].
+    /// The errors of [`Media::open_file`]; [`Error::DecoderDied`] and [`Error::NoCage`].
     pub fn open_file(&self, path: impl AsRef<Path>, options: &OpenOptions) -> Result<CagedMedia, Error> {
         let path = path.as_ref();
         let file = File::open(path)
@@ -140,10 +143,10 @@ impl Cage {
         self.open(file, options)
     }
 
-    /// Opens what a reader gives, as [`Media::open`] does.
+    /// Opens the content of a reader, like [`Media::open`].
     ///
     /// # Errors
-    /// As [`Media::open`]; [`Error::DecoderDied`] and [`Error::NoCage`].
+    /// The errors of [`Media::open`]; [`Error::DecoderDied`] and [`Error::NoCage`].
     pub fn open<R: Read + Seek + Send + 'static>(
         &self,
         reader: R,
@@ -181,7 +184,7 @@ impl Cage {
             (Answer::Opened(info, ledger), None) => {
                 session.ledger = ledger;
                 if !is_sound(&info, options) {
-                    return Err(session.nonsense("streams that are not there"));
+                    return Err(session.nonsense("the streams do not exist"));
                 }
                 Ok(CagedMedia { session, info: *info })
             }
@@ -189,22 +192,22 @@ impl Cage {
         }
     }
 
-    /// The threads that a child may start. This process knows better than the child how many processors there are.
+    /// Returns the number of threads that a child may start. This process knows the number of processors better than the child does.
     fn threads(&self, wanted: Threads) -> Threads {
         const ONE: Threads = Threads::Count(NonZeroUsize::MIN);
         let one_processor = || thread::available_parallelism().is_ok_and(|count| count.get() == 1);
         match wanted {
-            // Without seccomp, the limit of processes keeps the child from starting threads.
+            // Without seccomp, the limit on processes keeps the child from starting threads.
             _ if !self.0.layers.seccomp => ONE,
             Threads::Auto if one_processor() => ONE,
             wanted => wanted,
         }
     }
 
-    /// Makes a child try something that it must not be able to do.
+    /// Makes a child attempt something that it must not be able to do.
     ///
     /// # Errors
-    /// How the child ended, if it did.
+    /// The way in which the child ended, if it did.
     #[cfg(feature = "testing")]
     pub fn perform(
         &self,
@@ -221,7 +224,7 @@ impl Cage {
     }
 }
 
-/// Holds what a child says of a file to what it may say.
+/// Returns whether a child's description of a file is valid.
 fn is_sound(info: &MediaInfo, options: &OpenOptions) -> bool {
     let count = info.streams.len();
     u64::try_from(count).is_ok_and(|count| count <= options.limits.max_streams.into())
@@ -229,9 +232,9 @@ fn is_sound(info: &MediaInfo, options: &OpenOptions) -> bool {
         && info.streams.iter().enumerate().all(|(index, stream)| stream.index == index)
 }
 
-/// A file that is open in a child. It has what [`Media`] has for one frame at a time, and gives the same frames, bit by bit.
+/// A file that is open in a child. `CagedMedia` has the methods of [`Media`] for one frame at a time, and returns bit-identical frames.
 ///
-/// A child that dies takes its file with it: each later call gives the same error. Others do not notice.
+/// When a child dies, its file is lost: each later call returns the same error. Other files are not affected.
 pub struct CagedMedia {
     session: Session,
     info: MediaInfo,
@@ -244,12 +247,12 @@ impl fmt::Debug for CagedMedia {
 }
 
 impl CagedMedia {
-    /// What the file says.
+    /// Returns the properties of the file.
     pub const fn info(&self) -> &MediaInfo {
         &self.info
     }
 
-    /// Which object it is, as [`Media::identity`].
+    /// Returns the identity of the object, like [`Media::identity`].
     pub fn identity(&self) -> Option<Identity> {
         match &self.session.served.source {
             Source::Ranges(reader) => reader.identity(),
@@ -257,7 +260,7 @@ impl CagedMedia {
         }
     }
 
-    /// What reading has cost so far.
+    /// Returns the cost of reading so far.
     pub fn ledger(&self) -> Ledger {
         match &self.session.served.source {
             Source::Ranges(reader) => reader.ledger(),
@@ -265,21 +268,21 @@ impl CagedMedia {
         }
     }
 
-    /// The layers around the child.
+    /// Returns the layers around the child.
     pub fn layers(&self) -> Layers {
         self.session.pool.layers
     }
 
-    /// The requested frame, as [`Media::frame`] finds it, made the picture that was requested with it.
+    /// Finds the requested frame, like [`Media::frame`], and encodes the requested picture.
     ///
     /// # Errors
-    /// As [`Media::frame`] and [`PosterFrame::thumbnail`](crate::PosterFrame::thumbnail); [`Error::DecoderDied`].
+    /// The errors of [`Media::frame`] and [`PosterFrame::thumbnail`](crate::PosterFrame::thumbnail); [`Error::DecoderDied`].
     pub fn picture(&mut self, request: &FrameRequest) -> Result<Picture, Error> {
         self.request_picture(&Request::Picture(*request), &request.encoding)
     }
 
-    /// The requested frames, as [`Media::frames`] finds them, each made the picture that was requested with it. A picture is decoded when the
-    /// iterator is asked for it.
+    /// Finds the requested frames, like [`Media::frames`], and encodes the requested picture of each. The iterator decodes a picture when
+    /// its `next` is called.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), posterframe::Error> {
@@ -315,18 +318,18 @@ impl CagedMedia {
         }
     }
 
-    /// The frame of the last picture as another picture, as [`PosterFrame::encode`](crate::PosterFrame::encode) makes it.
+    /// Encodes the frame of the last picture as another picture, like [`PosterFrame::encode`](crate::PosterFrame::encode).
     ///
     /// # Errors
-    /// As `encode`; [`Error::DecoderDied`]; [`Error::Library`] when there was no picture.
+    /// The errors of `encode`; [`Error::DecoderDied`]; [`Error::Library`] when there was no picture.
     pub fn encode(&mut self, encoding: &Encoding) -> Result<Picture, Error> {
         self.request_picture(&Request::Encode(*encoding), encoding)
     }
 
-    /// The frame of the last picture as packed RGB, as [`PosterFrame::to_rgb8`](crate::PosterFrame::to_rgb8) gives it.
+    /// Returns the frame of the last picture as packed RGB, like [`PosterFrame::to_rgb8`](crate::PosterFrame::to_rgb8).
     ///
     /// # Errors
-    /// As `to_rgb8`; [`Error::DecoderDied`]; [`Error::Library`] when there was no picture.
+    /// The errors of `to_rgb8`; [`Error::DecoderDied`]; [`Error::Library`] when there was no picture.
     pub fn to_rgb8(&mut self, framing: impl Into<Framing>) -> Result<RgbPicture, Error> {
         let session = &mut self.session;
         match session.call(&Request::Rgb(framing.into()))? {
@@ -338,21 +341,22 @@ impl CagedMedia {
                 if is_sound {
                     return Ok(RgbPicture { width, height, pixels });
                 }
-                Err(session.nonsense("a picture of another size"))
+                Err(session.nonsense("the picture has the wrong size"))
             }
             _ => Err(session.nonsense(OTHER_ANSWER)),
         }
     }
 }
 
-/// The pictures of a list of requests, in its order, by [`CagedMedia::pictures`].
+/// The pictures of a list of requests, in the order of the list, returned by [`CagedMedia::pictures`].
 ///
-/// A picture that cannot be had is an error in its place, and the others follow. Once the child has died, all that remain are its error.
+/// A picture that fails is an error in its place, and the other pictures follow. After the child has died, all remaining items are its
+/// error.
 #[derive(Debug)]
 pub struct CagedPictures<'m> {
     media: &'m mut CagedMedia,
     requests: Vec<FrameRequest>,
-    /// Of the next picture.
+    /// The position of the next picture.
     position: usize,
 }
 
@@ -378,7 +382,7 @@ impl Iterator for CagedPictures<'_> {
 
 impl ExactSizeIterator for CagedPictures<'_> {}
 
-/// A child at work, and what it works on.
+/// A busy child and its open file.
 struct Session {
     pool: Arc<Pool>,
     /// `None` when the child has died.
@@ -387,7 +391,7 @@ struct Session {
     ledger: Ledger,
     options: OpenOptions,
     deadline: Deadline,
-    /// CPU time that the child had used when the file was opened.
+    /// The child's CPU time when the file was opened.
     used: Duration,
     died: Option<Error>,
 }
@@ -415,7 +419,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Begins another call: its time runs from here.
+    /// Begins the next call. The time of the call counts from here.
     fn begin_call(&mut self) {
         self.deadline = self.deadline.begin();
         self.served.fault = None;
@@ -431,7 +435,7 @@ impl Session {
             (died, _) => return Err(died.clone().unwrap_or_else(dead)),
         };
         let limits = self.options.limits;
-        // One bound for all calls together, or one for each.
+        // The bound applies to all calls together, or to each call.
         let used = if self.options.deadline.is_some() { self.used } else { keeper.cpu_time() };
         let bounds = Bounds {
             deadline: self.deadline.clone(),
@@ -450,7 +454,7 @@ impl Session {
         }
     }
 
-    /// Ends the child, which is not trusted any more.
+    /// Ends the child, which is no longer trusted.
     fn dies(&mut self, error: Error) -> Error {
         self.keeper = None;
         self.died.get_or_insert(error).clone()
@@ -460,7 +464,7 @@ impl Session {
         self.dies(garbage(why))
     }
 
-    /// What a child's error is here: what our own reader said first.
+    /// Converts a child's error. The error of the keeper's own reader takes precedence.
     fn error_of(&mut self, failure: Failure) -> Error {
         match failure {
             Failure::Reader { offset, message } => match self.served.fault.take() {
@@ -500,12 +504,12 @@ impl Drop for Session {
     }
 }
 
-/// Bytes that a picture of so many pixels has, at most: as packed RGB, or as PNG, which may be larger.
+/// Returns the maximum number of bytes of a picture with this many pixels: as packed RGB, or as PNG, which may be larger.
 const fn most_bytes(max_pixels: u64) -> u64 {
     max_pixels.saturating_mul(4).saturating_add(FILE_OVERHEAD)
 }
 
-/// Takes an answer and the bytes that came with it, if it may be one.
+/// Returns an answer with the received bytes, if the two are valid together.
 fn checked(
     mut picture: Picture,
     bytes: Vec<u8>,
@@ -518,25 +522,25 @@ fn checked(
     let is_within = |side: u32, bound: Option<NonZeroU32>| bound.is_none_or(|bound| side <= bound.get());
     let bounds = encoding.bounds;
     if format != encoding.format || !bytes.starts_with(magic(format)) {
-        return Err("a picture of another format");
+        return Err("the picture has the wrong format");
     }
     if !is_of_size((width, height))
         || !is_of_size(picture.decoded_size)
         || !is_within(width, bounds.max_width)
         || !is_within(height, bounds.max_height)
     {
-        return Err("a picture of another size");
+        return Err("the picture has the wrong size");
     }
     let is_part_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let is_name = |name: &str| name.len() <= 32 && name.chars().all(is_part_of_name);
     if !picture.pts_seconds.is_finite() || !is_name(&picture.pixel_format) {
-        return Err("words or numbers that no frame has");
+        return Err("the values cannot be those of a frame");
     }
     picture.thumbnail.bytes = bytes;
     Ok(picture)
 }
 
-/// What a picture's file begins with: JPEG (ITU-T T.81, B.1.1.3), PNG (RFC 2083, 3.1), WebP (RFC 9649, 2.4).
+/// Returns the first bytes of a picture file: JPEG (ITU-T T.81, B.1.1.3), PNG (RFC 2083, 3.1), WebP (RFC 9649, 2.4).
 const fn magic(format: ImageFormat) -> &'static [u8] {
     match format {
         ImageFormat::Jpeg => &[0xff, 0xd8],
@@ -554,7 +558,7 @@ mod tests {
     use super::*;
     use crate::{Bounds, FrameReason, Limits, Orientation};
 
-    /// What a child says of the streams of a file holds together, or is refused.
+    /// The keeper accepts a child's description of streams only if the description is consistent.
     #[test]
     fn streams_are_as_many_as_may_be_and_in_their_places() {
         let file = crate::Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default()).unwrap();
@@ -574,7 +578,7 @@ mod tests {
         assert!(!is_sound(&swapped, &most(100)));
     }
 
-    /// A picture is received before it is looked at: as many bytes as one may have, and a file's headers.
+    /// A picture is received before it is checked: its size is limited to the largest valid picture plus the headers of a file.
     #[test]
     fn the_bytes_of_a_picture_are_bounded() {
         assert_eq!(most_bytes(0), 1 << 20);
@@ -585,10 +589,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever a child says of a picture: what is taken keeps the bounds, and is the file that was requested.
+        /// An accepted picture is within the bounds and in the requested format, whatever a child sends.
         #[test]
         fn a_picture_that_is_taken_is_one_that_was_requested(
-            // Most of the parts are sound, so that each of them decides.
+            // Most of the values are valid, so that each of them decides in some cases.
             size in prop_oneof![4 => (1..=200_u32, 1..=100_u32), 1 => (0..300_u32, 0..300_u32)],
             decoded_size in prop_oneof![4 => (1..1000_u32, 1..1000_u32), 1 => (0..3000_u32, 0..3000_u32)],
             pts_seconds in prop_oneof![4 => -1e9..1e9, 1 => prop_oneof![Just(f64::NAN), Just(f64::INFINITY)]],

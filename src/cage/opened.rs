@@ -14,7 +14,7 @@ use crate::{
     StoryboardRequest,
 };
 
-/// Opens videos in this process, or in a cage. By default in this process.
+/// Opens videos in this process or in a cage. The default is this process.
 #[derive(Debug, Clone, Default)]
 pub struct Opener(Option<Cage>);
 
@@ -25,15 +25,15 @@ impl From<Cage> for Opener {
 }
 
 impl Opener {
-    /// Opens in this process, or, `isolated`, in a cage, whose first process is started.
+    /// Creates an opener for this process or, with `isolated`, for a cage, whose first process this call starts.
     ///
     /// # Errors
-    /// As [`Cage::start`].
+    /// The errors of [`Cage::start`].
     pub fn new(isolated: bool) -> Result<Self, Error> {
         if isolated { Cage::start(CageOptions::default()).map(Self::from) } else { Ok(Self::default()) }
     }
 
-    /// The layers of the cage; `None` where there is none.
+    /// Returns the layers of the cage, or `None` without a cage.
     pub fn layers(&self) -> Option<Layers> {
         self.0.as_ref().map(Cage::layers)
     }
@@ -41,7 +41,7 @@ impl Opener {
     /// Opens an object that is read by byte ranges.
     ///
     /// # Errors
-    /// As [`Media::open_source`] and [`Cage::open_source`].
+    /// The errors of [`Media::open_source`] and [`Cage::open_source`].
     pub fn open_source(&self, source: impl RangeSource, options: &OpenOptions) -> Result<Opened, Error> {
         match &self.0 {
             Some(cage) => cage.open_source(source, options).map(Opened::caged),
@@ -52,7 +52,7 @@ impl Opener {
     /// Opens a file.
     ///
     /// # Errors
-    /// As [`Media::open_file`] and [`Cage::open_file`].
+    /// The errors of [`Media::open_file`] and [`Cage::open_file`].
     pub fn open_file(&self, path: impl AsRef<Path>, options: &OpenOptions) -> Result<Opened, Error> {
         match &self.0 {
             Some(cage) => cage.open_file(path, options).map(Opened::caged),
@@ -60,10 +60,10 @@ impl Opener {
         }
     }
 
-    /// Opens what a reader gives.
+    /// Opens the content of a reader.
     ///
     /// # Errors
-    /// As [`Media::open`] and [`Cage::open`].
+    /// The errors of [`Media::open`] and [`Cage::open`].
     pub fn open<R: Read + Seek + Send + 'static>(
         &self,
         reader: R,
@@ -76,13 +76,13 @@ impl Opener {
     }
 }
 
-/// An open video, by [`Opener`].
+/// An open video, returned by [`Opener`].
 #[derive(Debug)]
 pub struct Opened(Place);
 
 #[derive(Debug)]
 enum Place {
-    /// With the frame of the last picture.
+    /// The open file, and the frame of the last picture.
     Here(Box<Media<'static>>, Option<Box<PosterFrame>>),
     Caged(Box<CagedMedia>),
 }
@@ -96,7 +96,7 @@ impl Opened {
         Self(Place::Caged(Box::new(media)))
     }
 
-    /// What the file says.
+    /// Returns the properties of the file.
     pub const fn info(&self) -> &MediaInfo {
         match &self.0 {
             Place::Here(media, _) => media.info(),
@@ -104,7 +104,7 @@ impl Opened {
         }
     }
 
-    /// What reading has cost so far.
+    /// Returns the cost of reading so far.
     pub fn ledger(&self) -> Ledger {
         match &self.0 {
             Place::Here(media, _) => media.ledger(),
@@ -112,7 +112,7 @@ impl Opened {
         }
     }
 
-    /// The layers of the cage; `None` where there is none.
+    /// Returns the layers of the cage, or `None` without a cage.
     pub fn layers(&self) -> Option<Layers> {
         match &self.0 {
             Place::Here(..) => None,
@@ -120,10 +120,10 @@ impl Opened {
         }
     }
 
-    /// The requested frame, made the picture that was requested with it.
+    /// Finds the requested frame and encodes the requested picture.
     ///
     /// # Errors
-    /// As [`Media::frame`], [`PosterFrame::thumbnail`] and [`CagedMedia::picture`].
+    /// The errors of [`Media::frame`], [`PosterFrame::thumbnail`] and [`CagedMedia::picture`].
     pub fn picture(&mut self, request: &FrameRequest) -> Result<Picture, Error> {
         match &mut self.0 {
             Place::Here(media, last) => {
@@ -136,10 +136,10 @@ impl Opened {
         }
     }
 
-    /// The frame of the last picture as another picture.
+    /// Encodes the frame of the last picture as another picture.
     ///
     /// # Errors
-    /// As [`PosterFrame::encode`] and [`CagedMedia::encode`]; [`Error::Library`] when there was no picture.
+    /// The errors of [`PosterFrame::encode`] and [`CagedMedia::encode`]; [`Error::Library`] when there was no picture.
     pub fn encode(&mut self, encoding: &Encoding) -> Result<Picture, Error> {
         match &mut self.0 {
             Place::Here(_, Some(frame)) => Picture::encoded(frame, encoding),
@@ -148,10 +148,11 @@ impl Opened {
         }
     }
 
-    /// A storyboard of the video. In a cage the frames are fetched one by one, and the sheets are laid out outside of it.
+    /// Creates a storyboard of the video. With a cage, the frames are fetched one by one, and the sheets are laid out
+    /// outside the cage.
     ///
     /// # Errors
-    /// As [`Media::storyboard`] and [`CagedMedia::picture`].
+    /// The errors of [`Media::storyboard`] and [`CagedMedia::picture`].
     pub fn storyboard(&mut self, request: &StoryboardRequest, limits: &Limits) -> Result<Storyboard, Error> {
         let media = match &mut self.0 {
             Place::Here(media, _) => return media.storyboard(request),
@@ -166,10 +167,10 @@ impl Opened {
         })
     }
 
-    /// The frame of the last picture as packed RGB.
+    /// Returns the frame of the last picture as packed RGB.
     ///
     /// # Errors
-    /// As [`PosterFrame::to_rgb8`] and [`CagedMedia::to_rgb8`]; [`Error::Library`] when there was no picture.
+    /// The errors of [`PosterFrame::to_rgb8`] and [`CagedMedia::to_rgb8`]; [`Error::Library`] when there was no picture.
     pub fn to_rgb8(&mut self, framing: impl Into<Framing>) -> Result<RgbPicture, Error> {
         match &mut self.0 {
             Place::Here(_, Some(frame)) => frame.to_rgb8(framing),
@@ -180,5 +181,5 @@ impl Opened {
 }
 
 fn no_frame() -> Error {
-    Error::Library { step: "taking the last frame".into(), reason: "there was none".to_owned() }
+    Error::Library { step: "using the last frame".into(), reason: "no frame was requested before".to_owned() }
 }

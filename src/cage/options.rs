@@ -1,17 +1,18 @@
-//! How a cage is built.
+//! Settings of a cage.
 
 use std::path::PathBuf;
 
-/// How a [`Cage`](super::Cage) is built. Start from `CageOptions::default()`.
+/// Settings of a [`Cage`](super::Cage). `CageOptions::default()` returns the default settings.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct CageOptions {
-    /// The program whose `main` calls [`run_if_child`](super::run_if_child); by default this one, as `/proc/self/exe` names it.
+    /// The program whose `main` calls [`run_if_child`](super::run_if_child). The default is this program, as `/proc/self/exe`
+    /// names it.
     pub program: Option<PathBuf>,
 }
 
 impl CageOptions {
-    /// With this helper program.
+    /// Sets the helper program.
     #[must_use]
     pub fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = Some(program.into());

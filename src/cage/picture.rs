@@ -1,54 +1,54 @@
-//! A frame as a picture, wherever it was decoded.
+//! An encoded frame, from this process or from a cage.
 
 use serde::{Deserialize, Serialize};
 
 use crate::pixels::Orientation;
 use crate::{Considered, Encoding, Error, FrameReason, PosterFrame, Ratio, Thumbnail};
 
-/// A frame as a picture, and what is told of it; see the methods of [`PosterFrame`](crate::PosterFrame) of the same names.
+/// An encoded frame and its properties; see the methods of [`PosterFrame`](crate::PosterFrame) with the same names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Picture {
-    /// The picture that was requested.
+    /// The requested picture.
     pub thumbnail: Thumbnail,
     /// Presentation time in seconds, counted from the container's start.
     pub pts_seconds: f64,
-    /// The same in ticks of `time_base`.
+    /// Presentation time in ticks of `time_base`.
     pub pts: i64,
-    /// Seconds of a tick of the stream.
+    /// Seconds in one tick of the stream.
     pub time_base: Ratio,
-    /// Why this frame was taken.
+    /// The reason why this frame was taken.
     pub reason: FrameReason,
-    /// The frames that [`Pick::Auto`](crate::Pick::Auto) looked at, in that order; empty for the other choices.
+    /// The frames that [`Pick::Auto`](crate::Pick::Auto) examined, in that order; empty for other rules.
     #[serde(default)]
     pub considered: Vec<Considered>,
-    /// The stream it comes from.
+    /// The stream of the frame.
     pub stream_index: usize,
-    /// Packets that were given to the decoder to get it.
+    /// Packets sent to the decoder for this frame.
     pub packets_decoded: u64,
-    /// Passes of decoding that it took.
+    /// Decoding passes for this frame.
     pub passes: u32,
-    /// Width and height as decoded.
+    /// Decoded width and height in pixels.
     pub decoded_size: (u32, u32),
     /// The decoded pixel format under FFmpeg's name.
     pub pixel_format: String,
-    /// How the decoded picture is turned to stand upright.
+    /// The transformation that turns the decoded picture upright.
     pub orientation: Orientation,
 }
 
 impl Picture {
-    /// Of a frame that was decoded in this process.
+    /// Encodes the requested picture of a frame that was decoded in this process.
     ///
     /// # Errors
-    /// As [`PosterFrame::thumbnail`].
+    /// The errors of [`PosterFrame::thumbnail`].
     pub fn of(frame: &PosterFrame) -> Result<Self, Error> {
         Ok(Self::with(frame, frame.thumbnail()?))
     }
 
-    /// Of a frame that was decoded in this process, as another picture than was requested with it.
+    /// Encodes a frame that was decoded in this process as another picture than the requested one.
     ///
     /// # Errors
-    /// As [`PosterFrame::encode`].
+    /// The errors of [`PosterFrame::encode`].
     pub fn encoded(frame: &PosterFrame, encoding: &Encoding) -> Result<Self, Error> {
         Ok(Self::with(frame, frame.encode(encoding)?))
     }

@@ -1,4 +1,4 @@
-//! libav's log lines, from the child to the subscriber of the keeper's process.
+//! libav's log lines, on their way from the child to the subscriber of the keeper's process.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -9,10 +9,10 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Bytes of a line and of the name of a part, at most. libav's own lines end at 1024.
+/// Maximum number of bytes of a line, and of the name of a component. libav's own lines end at 1024.
 const MAX_TEXT: usize = 4096;
 
-/// Which lines are wanted.
+/// The levels of log lines that the keeper wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub(super) enum Wanted {
@@ -22,7 +22,7 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
-    /// What the subscriber of this process takes.
+    /// Returns the levels that the subscriber of this process accepts.
     pub(super) fn here() -> Self {
         if tracing::enabled!(target: "libav", Level::INFO) {
             Self::Warnings
@@ -34,7 +34,7 @@ impl Wanted {
     }
 }
 
-/// A line.
+/// A log line.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct LogLine {
     is_error: bool,
@@ -43,7 +43,7 @@ pub(super) struct LogLine {
 }
 
 impl LogLine {
-    /// Makes it an event here, if it is a line.
+    /// Emits the line as an event of this process, if the line is valid.
     pub(super) fn tell(self) -> Option<()> {
         let Self { is_error, part, text } = self;
         let is_line = |text: &str| text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
@@ -74,29 +74,29 @@ impl Visit for LogLine {
     }
 }
 
-/// Sends the events of libav on.
+/// Forwards the events of libav.
 pub(super) struct Relay<S> {
     send: S,
 }
 
-/// What the keeper wants of the lines of the open file.
+/// The levels that the keeper wants for the open file.
 static WANTED: AtomicU8 = AtomicU8::new(Wanted::Nothing as u8);
 
 impl<S: Fn(&LogLine) + Send + Sync + 'static> Relay<S> {
-    /// Takes the events of this process from now on.
+    /// Subscribes to the events of this process.
     pub(super) fn start(send: S) {
-        // Nothing else in a child sets one.
+        // Nothing else in a child sets a subscriber.
         let _ = tracing::subscriber::set_global_default(Self { send });
     }
 }
 
-/// Changes which lines are sent on.
+/// Sets the levels of the lines to forward.
 pub(super) fn want(wanted: Wanted) {
     WANTED.store(wanted as u8, Ordering::Relaxed);
 }
 
 impl<S: Fn(&LogLine) + Send + Sync + 'static> Subscriber for Relay<S> {
-    /// What is wanted changes from file to file.
+    /// The wanted levels change from file to file.
     fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
         Interest::sometimes()
     }
@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    /// libav's lines are sent on as far as they are wanted, and nothing else is.
+    /// libav's lines are forwarded as far as the keeper wants them, and no other events are forwarded.
     #[test]
     fn lines_that_are_wanted_are_sent_on() {
         let sent: Arc<Mutex<Vec<(bool, String, String)>>> = Arc::default();
@@ -167,7 +167,8 @@ mod tests {
         LogLine { is_error: false, part: part.to_owned(), text: text.to_owned() }
     }
 
-    /// A line of a child is one line, and no longer than libav's own can be.
+    /// The keeper rejects a log line that contains line breaks, or that is longer than libav's own lines can
+    /// be.
     #[test]
     fn what_is_no_line_is_refused() {
         let longest = "x".repeat(4096);

@@ -1,8 +1,8 @@
 //! Messages between a child and its keeper.
 //!
-//! A message is a byte that tells what it is, its length in 4 bytes (little-endian), and its body: JSON, or bytes as they are. The keeper
-//! sends a [`Request`] and serves the child's reads until the answer comes. Neither side sends anything else meanwhile, so that a message is
-//! never mistaken for another.
+//! A message consists of a tag byte, the length of the body in 4 bytes (little-endian), and the body: JSON or raw bytes. The keeper sends
+//! a [`Request`] and serves the child's reads until the answer arrives. Neither side sends anything else in the meantime, so no message
+//! can be mistaken for another.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -19,40 +19,40 @@ use crate::picture::ImageFormat;
 use crate::pixels::Framing;
 use crate::{Encoding, Error, FrameRequest, Ledger, MediaInfo, Threads};
 
-/// The first argument of a child; another program's child is refused by it.
+/// The first argument of a child. A child of another program or version rejects a different value.
 pub(super) const CHILD: &str = "posterframe-cage-1";
-/// Bytes that one read brings at most.
+/// Maximum number of bytes of one read.
 pub(super) const MAX_READ: usize = 64 << 10;
-/// Bytes of an answer without its picture, at most.
+/// Maximum number of bytes of an answer without its picture.
 pub(super) const MAX_ANSWER: usize = 16 << 20;
-/// Bytes that are received at a time.
+/// Number of bytes received at a time.
 const PART: usize = 64 << 10;
 
-/// What a message is.
+/// The type of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Tag {
     /// To the child: a [`Request`].
     Request = 1,
-    /// To the child: what it asked for.
+    /// To the child: the requested bytes.
     Bytes = 2,
-    /// To the child: it cannot have that; whether it may be tried again.
+    /// To the child: the read failed. The body contains whether the read may be retried.
     Refused = 3,
     /// To the keeper: an [`Answer`].
     Answer = 16,
-    /// To the keeper: the picture of the answer that follows.
+    /// To the keeper: the picture that belongs to the next answer.
     Picture = 17,
-    /// To the keeper: `u64` offset, `u64` length. [`Tag::Bytes`] comes back.
+    /// To the keeper: `u64` offset, `u64` length. The keeper replies with [`Tag::Bytes`].
     Read = 18,
-    /// To the keeper: start and end of a range. An empty [`Tag::Bytes`] comes back when it is there.
+    /// To the keeper: start and end of a range. The keeper replies with an empty [`Tag::Bytes`] when the range is available.
     Wait = 19,
-    /// To the keeper: starts and ends of ranges. Nothing comes back.
+    /// To the keeper: starts and ends of ranges. No reply.
     Prefetch = 20,
-    /// To the keeper: the same.
+    /// To the keeper: starts and ends of ranges. No reply.
     NeedOnly = 21,
-    /// To the keeper: a depth, and the same.
+    /// To the keeper: a depth, and starts and ends of ranges. No reply.
     PrefetchBehind = 22,
-    /// To the keeper: the depth comes back, 8 bytes.
+    /// To the keeper: requests the depth. The reply has 8 bytes.
     Depth = 23,
     /// To the keeper: a line of libav's log.
     Log = 24,
@@ -78,7 +78,7 @@ impl Tag {
     }
 }
 
-/// What the child is to do.
+/// A task for the child.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
     Open(Open),
@@ -91,7 +91,7 @@ pub(super) enum Request {
     Encode(Encoding),
     /// The last picture's frame as packed RGB.
     Rgb(Framing),
-    /// Forget the file; and keep its memory for the next one, or return it to the system.
+    /// Forget the file, and either keep its memory for the next file or return the memory to the system.
     Close {
         keeps_memory: bool,
     },
@@ -108,27 +108,27 @@ pub(super) struct Open {
     pub(super) threads: Threads,
     pub(super) frame: Option<FrameRequest>,
     pub(super) analyse_streams: bool,
-    /// How long all calls together may take.
+    /// The time that remains for all calls together.
     pub(super) time_left: Option<Duration>,
     pub(super) log: Wanted,
 }
 
-/// How the keeper reads a file.
+/// The way in which the keeper reads a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum InputKind {
     /// By ranges, which are planned ahead.
     Ranges,
-    /// As the child asks.
+    /// At the child's requests.
     Reader,
 }
 
-/// What comes of a request.
+/// The result of a request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
     /// The child waits for its first request, within these layers.
     Ready(Layers),
     Opened(Box<MediaInfo>, Ledger),
-    /// The bytes of the picture go before it.
+    /// The bytes of the picture are sent before this answer.
     Picture(Box<Picture>, Ledger),
     Rgb(u32, u32),
     Failed(Failure, Ledger),
@@ -136,7 +136,7 @@ pub(super) enum Answer {
     Acted(Result<String, String>),
 }
 
-/// An [`Error`] on its way to the keeper. What its own reader said, the keeper knows best.
+/// An [`Error`] on its way to the keeper. The keeper itself knows the error of its own reader best.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Failure {
     Reader { offset: u64, message: String },
@@ -198,7 +198,7 @@ impl From<Error> for Failure {
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: UnixStream,
-    /// What was received and not yet taken.
+    /// Received bytes that no caller has taken yet.
     inbox: Vec<u8>,
 }
 
@@ -207,7 +207,7 @@ impl Wire {
         Self { stream, inbox: Vec::new() }
     }
 
-    /// Sends a message. `pause` is asked whether to go on whenever the other side does not take it.
+    /// Sends a message. While the other side does not accept bytes, `pause` decides whether to continue.
     pub(super) fn send<E: From<io::Error>>(
         &mut self,
         tag: Tag,
@@ -233,8 +233,8 @@ impl Wire {
         self.stream.write_all(bytes)
     }
 
-    /// The next message, of at most as many bytes as one of its kind may have; `None` when the other side has ended. `pause` is asked whether to go on whenever
-    /// nothing has come for a while.
+    /// Returns the next message, or `None` when the other side has ended. A message may have at most the number of bytes that its tag
+    /// allows. While no bytes arrive, `pause` decides whether to continue.
     pub(super) fn receive<E: From<io::Error>>(
         &mut self,
         most: impl Fn(Tag) -> usize,
@@ -253,7 +253,7 @@ impl Wire {
         Ok(Some((tag, body.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?)))
     }
 
-    /// So many bytes; `None` when the other side has ended before them.
+    /// Returns this many bytes, or `None` when the other side has ended before.
     fn take<E: From<io::Error>>(
         &mut self,
         length: usize,
@@ -261,7 +261,7 @@ impl Wire {
     ) -> Result<Option<Vec<u8>>, E> {
         while self.inbox.len() < length {
             let filled = self.inbox.len();
-            // Room grows with what comes, not with what is announced.
+            // The buffer grows with the received bytes, not with the announced length.
             self.inbox.resize(filled.saturating_add(PART), 0);
             let read = self.stream.read(self.inbox.get_mut(filled..).unwrap_or_default());
             let count = read.as_ref().map_or(0, |count| *count);
@@ -278,27 +278,27 @@ impl Wire {
     }
 }
 
-/// Whether nothing could be sent or received for now.
+/// Returns whether no byte could be sent or received for now.
 fn is_pause(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
 
-/// A body in JSON.
+/// Encodes a body as JSON.
 pub(super) fn to_json(value: &impl Serialize) -> io::Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(io::Error::other)
 }
 
-/// What a body in JSON says.
+/// Decodes a body from JSON.
 pub(super) fn from_json<T: DeserializeOwned>(body: &[u8]) -> io::Result<T> {
     serde_json::from_slice(body).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// Numbers as they are sent.
+/// Encodes numbers for sending.
 pub(super) fn to_bytes(numbers: &[u64]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
-/// Numbers as they were sent. What does not make a whole one is left out.
+/// Decodes received numbers. An incomplete number at the end is dropped.
 pub(super) fn to_numbers(body: &[u8]) -> Vec<u64> {
     body.chunks_exact(8).filter_map(|chunk| chunk.try_into().ok()).map(u64::from_le_bytes).collect()
 }
@@ -338,7 +338,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever comes, a message is one that was sent, or an error; and no more is held than has come.
+        /// Any received bytes yield messages that were sent, or an error. The buffer never holds more than was received.
         #[test]
         fn any_bytes_are_messages_or_an_error(
             parts in prop::collection::vec((0..30_u8, 0..120_u32, prop::collection::vec(any::<u8>(), 0..120)), 0..6),
@@ -365,7 +365,7 @@ mod tests {
         fn numbers_come_as_they_were_sent(numbers in prop::collection::vec(any::<u64>(), 0..9), rest in 0..8_usize) {
             let mut bytes = to_bytes(&numbers);
             prop_assert_eq!(bytes.len(), 8 * numbers.len());
-            // Bytes that make no number are left out.
+            // An incomplete number is dropped.
             bytes.extend(std::iter::repeat_n(1, rest));
             prop_assert_eq!(to_numbers(&bytes), numbers);
         }

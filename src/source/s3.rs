@@ -29,6 +29,7 @@ use crate::error::in_words;
 /// Requests after the first carry `If-Match` with the ETag of the first reply, or `If-Unmodified-Since` where the ETag is
 /// missing or weak. The source sends each request once, whatever the retry settings of its client. The reader retries a
 /// request from the byte where the body stopped.
+///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use posterframe::source::{S3Source, block_on};
