@@ -418,14 +418,14 @@ fn grab_takes_a_cover_picture_as_asked_for() -> TestResult {
         &["grab", text(&song)?, "-o", out, "--cover", "ignore"],
         5,
         "unsupported",
-        "there is no video in it",
+        "the file contains no video",
     )?;
     let film = fixture("h264_end.mp4");
     fails(
         &["grab", text(&film)?, "-o", out, "--cover", "only"],
         5,
         "unsupported",
-        "there is no cover picture in it",
+        "the file contains no cover picture",
     )
 }
 

@@ -433,9 +433,9 @@ fn what_goes_wrong_over_http_has_its_exit_code() -> Outcome {
     let empty = of_bytes("/empty.mp4", Vec::new());
     fails(|| posterframe(&["probe", &empty]), 6, "malformed", &empty, "the file is empty")?;
     let text = of_bytes("/text.mp4", fixture_bytes("x_text.mp4")?);
-    fails(|| posterframe(&["probe", &text]), 6, "malformed", &text, "not a media file that can be read")?;
+    fails(|| posterframe(&["probe", &text]), 6, "malformed", &text, "not a readable media file")?;
     let sound = of_bytes("/sound.m4a", fixture_bytes("audio_only.m4a")?);
-    let none = "there is no video in it";
+    let none = "the file contains no video";
     let out = Out::new()?;
     let path = out.text()?;
     fails(|| posterframe(&["grab", &sound, "-o", path]), 5, "unsupported", &sound, none)?;

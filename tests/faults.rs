@@ -440,7 +440,7 @@ fn files_that_are_no_media_say_so() -> Outcome {
         ("x_text.mp4", ErrorKind::Malformed, "not a media file"),
         ("x_no_moov.mp4", ErrorKind::Malformed, "not a media file"),
         ("x_truncated_moov.mp4", ErrorKind::Malformed, ""),
-        ("audio_only.m4a", ErrorKind::Unsupported, "there is no video in it (streams: audio)"),
+        ("audio_only.m4a", ErrorKind::Unsupported, "the file contains no video (streams: audio)"),
     ];
     for (name, kind, message) in cases {
         let error = failure(frame_of_bytes(&fixture_bytes(name)?, &OpenOptions::default()))?;
@@ -526,7 +526,7 @@ fn a_side_that_a_format_cannot_have_is_unsupported() -> Outcome {
             let error = failure(picture)?;
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
             let message = format!(
-                "{width} x {height} is too large for {}: a side has {most} pixels at most",
+                "{width} x {height} is too large for {}: a side has at most {most} pixels",
                 format.content_type()
             );
             assert_eq!(error.to_string(), message);

@@ -305,7 +305,7 @@ fn what_takes_too_much_memory_to_open_is_told_so() -> Outcome {
     assert!(matches!(error, Error::TooExpensive), "{error:?}");
     assert_eq!((error.kind(), error.limit()), (ErrorKind::LimitExceeded, None));
     assert!(!error.is_retryable());
-    let words = "opening it costs more CPU time or memory than a file of its size may";
+    let words = "opening the file costs more CPU time or memory than a file of its size may use";
     assert_eq!(error.to_string(), words);
     // A small record is read, and nothing follows it.
     let small = Media::open(with_record(1 << 10), &OpenOptions::default()).map(|_| ());

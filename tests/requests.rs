@@ -220,8 +220,8 @@ fn a_cover_picture_is_taken_as_requested() -> Outcome {
     );
     let (kind, message) = size("cover_only.m4a", CoverArt::Ignore).unwrap_err();
     assert_eq!(kind, ErrorKind::Unsupported);
-    assert!(message.starts_with("there is no video in it"), "{message}");
-    let none = (ErrorKind::Unsupported, "there is no cover picture in it".to_owned());
+    assert!(message.starts_with("the file contains no video"), "{message}");
+    let none = (ErrorKind::Unsupported, "the file contains no cover picture".to_owned());
     assert_eq!(size("h264_end.mp4", CoverArt::Only), Err(none));
     Ok(())
 }

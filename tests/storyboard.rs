@@ -212,7 +212,7 @@ fn a_failure_leaves_everything_as_it_was() -> Outcome {
     fs::write(&file, "not a folder")?;
     for (arguments, out, code, word) in [
         (vec![film("x_garbage.mp4")], &out, 6, "not a media file"),
-        (vec![film("h264_raw.h264")], &out, 5, "does not declare its duration"),
+        (vec![film("h264_raw.h264")], &out, 5, "declares no duration"),
         (vec![whole.clone(), "--every".to_owned(), "0.0001".to_owned()], &out, 2, "a millisecond or longer"),
         (vec![whole.clone(), "--count".to_owned(), "10001".to_owned()], &out, 7, "max_tiles is 10000"),
         (vec![whole.clone(), "--count".to_owned(), "0".to_owned()], &out, 2, "--count"),

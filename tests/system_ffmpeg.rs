@@ -119,7 +119,7 @@ fn a_decoder_that_the_static_libav_lacks_is_not_used() -> Result<(), Box<dyn Err
     let error = media.frame(Duration::ZERO).err().ok_or("it was decoded")?;
     assert_eq!(
         (error.kind(), error.to_string()),
-        (ErrorKind::Unsupported, "no decoder for its video codec cljr is compiled in".to_owned())
+        (ErrorKind::Unsupported, "unsupported video codec cljr: no decoder is compiled in".to_owned())
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What can go wrong between a reader and a picture.
+//! Failures between a reader and a picture.
 
 use std::borrow::Cow;
 use std::io;
@@ -16,83 +16,83 @@ use crate::picture::ImageFormat;
 #[cfg(feature = "remote")]
 use crate::source::SourceError;
 
-/// A failure to open, read or show a media file.
+/// A failure to open, read, decode or encode a media file.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The source holds no byte.
+    /// The source is empty.
     #[error("the file is empty")]
     Empty,
-    /// No container that is compiled in recognises the file, or its headers are damaged beyond use.
-    #[error("not a media file that can be read: {reason}")]
+    /// No compiled-in demuxer recognises the file, or its headers are damaged beyond use.
+    #[error("not a readable media file: {reason}")]
     NotMedia {
-        /// What libav says.
+        /// libav's message.
         reason: String,
     },
-    /// The file is in a container that is known, and left out.
-    #[error("{name}: this kind of file is not supported")]
+    /// The file is in a known container format that is not supported.
+    #[error("unsupported kind of file: {name}")]
     UnsupportedContainer {
         /// The container's name.
         name: Cow<'static, str>,
     },
-    /// The container is fine, but holds no video.
-    #[error("there is no video in it (streams: {found})")]
+    /// The container is valid but contains no video.
+    #[error("the file contains no video (streams: {found})")]
     NoVideo {
-        /// What it holds instead.
+        /// The kinds of the streams that the container has.
         found: String,
     },
-    /// A cover picture was requested, and the file holds none.
-    #[error("there is no cover picture in it")]
+    /// The request was for a cover picture, and the file contains none.
+    #[error("the file contains no cover picture")]
     NoCover,
-    /// A storyboard was requested of a file that declares no duration.
-    #[error("the video does not declare its duration, so it cannot be divided")]
+    /// The request was for a storyboard, and the file declares no duration.
+    #[error("the file declares no duration, which a storyboard needs")]
     NoDuration,
-    /// The video is in a codec that is not compiled in.
-    #[error("no decoder for its video codec {codec} is compiled in")]
+    /// The decoder for the video's codec is not compiled in.
+    #[error("unsupported video codec {codec}: no decoder is compiled in")]
     NoDecoder {
         /// The codec under FFmpeg's name.
         codec: String,
     },
-    /// The frame is encrypted. A video that begins in clear still gives the frames up to there.
+    /// The frame is encrypted. If the start of the video is not encrypted, the frames of this start can still be requested.
     #[error("the video is encrypted ({scheme})")]
     Encrypted {
-        /// As [`StreamInfo::encryption`](crate::StreamInfo::encryption).
+        /// The scheme, as in [`StreamInfo::encryption`](crate::StreamInfo::encryption).
         scheme: String,
     },
-    /// The picture consists of tiles (HEIF), each a stream of its own.
-    #[error("the picture is a grid of tiles, which is not composed")]
+    /// The picture consists of tiles (HEIF), each of which is a separate stream.
+    #[error("the picture is a grid of tiles (HEIF), which is not supported")]
     TileGrid,
-    /// Not one frame of the video could be decoded.
+    /// No frame of the video could be decoded.
     #[error("no frame of the video can be decoded ({packets} packets read, {errors} errors; first: {first})")]
     NoFrame {
         /// Packets of the video that were read.
         packets: u64,
-        /// Errors of demuxer and decoder.
+        /// Errors of the demuxer and the decoder.
         errors: u64,
-        /// What libav said first; "the video has no packets" when it never had anything to say.
+        /// libav's first error message, or "the video has no packets" if libav reported none.
         first: String,
     },
     /// A limit was reached; see [`Limits`](crate::Limits).
     #[error("limit reached: {limit} is {}", limit.in_words(*allowed))]
     LimitExceeded {
-        /// Which.
+        /// The limit.
         limit: Limit,
-        /// Its value; that of [`Limit::MaxCpuTime`] in milliseconds.
+        /// The value of the limit. The value of [`Limit::MaxCpuTime`] is in milliseconds.
         allowed: u64,
     },
-    /// The time ran out.
+    /// The allowed time has passed.
     #[error("not done within {:.1} s", allowed.as_secs_f64())]
     Timeout {
-        /// What was allowed.
+        /// The allowed time.
         allowed: Duration,
     },
-    /// The cancel token was used.
+    /// The cancel token was triggered.
     #[error("cancelled")]
     Cancelled,
     /// A file could not be opened.
     #[error("{}: {error}", path.display())]
     Open {
-        /// Where it should be.
+        /// The path of the file.
         path: PathBuf,
         /// The system's error.
         error: Arc<io::Error>,
@@ -100,7 +100,7 @@ pub enum Error {
     /// The reader failed.
     #[error("reading at byte {offset} failed: {error}")]
     Read {
-        /// Where in the source.
+        /// The position in the source.
         offset: u64,
         /// The reader's error.
         error: Arc<io::Error>,
@@ -109,24 +109,25 @@ pub enum Error {
     #[cfg(feature = "remote")]
     #[error("{0}")]
     Source(SourceError),
-    /// The reader panicked. The panic was caught before it reached libav; the source answers nothing any more.
+    /// The reader panicked. The panic was caught before it reached libav, and the source returns no more bytes.
     #[error("the reader panicked: {message}")]
     ReaderPanicked {
         /// The panic's message.
         message: String,
     },
-    /// A mistake of this crate's: it panicked. The panic ended the call, and with it the use of the [`Media`](crate::Media).
+    /// posterframe itself panicked, which is a bug. The panic ended the call, and the [`Media`](crate::Media) can no longer be used.
     #[error("posterframe panicked: {message}")]
     Panicked {
         /// The panic's message.
         message: String,
     },
-    /// Opening the file took libav more CPU time or memory than the bytes read allow. The static libav of this crate has such bounds
-    /// (`vendor/libav/patches/0005-brake.patch`); a system's FFmpeg has none, and reports an allocation that failed in this way.
-    #[error("opening it costs more CPU time or memory than a file of its size may")]
+    /// Opening the file took more CPU time or memory inside libav than the number of read bytes allows. The static libav of this
+    /// crate enforces these bounds (`vendor/libav/patches/0005-brake.patch`). A system's FFmpeg has no such bounds, and reports a
+    /// failed allocation in this way.
+    #[error("opening the file costs more CPU time or memory than a file of its size may use")]
     TooExpensive,
-    /// The picture has a side that its file format cannot have.
-    #[error("{width} x {height} is too large for {}: a side has {max_side} pixels at most", format.content_type())]
+    /// A side of the picture is longer than its file format allows.
+    #[error("{width} x {height} is too large for {}: a side has at most {max_side} pixels", format.content_type())]
     TooLarge {
         /// The file format.
         format: ImageFormat,
@@ -134,49 +135,50 @@ pub enum Error {
         width: u32,
         /// Height of the picture, before it is turned.
         height: u32,
-        /// What the format can have.
+        /// The longest side that the format allows.
         max_side: u32,
     },
-    /// The frame's colours are made by a matrix that no picture can be made of: constant luminance, `ICtCp` and the like.
-    #[error("its colour matrix {matrix} cannot be converted")]
+    /// The colour matrix of the frame cannot be converted: constant luminance, `ICtCp` and similar matrices.
+    #[error("the colour matrix {matrix} of the video is not supported")]
     ColourMatrix {
         /// FFmpeg's name of the matrix (ITU-T H.273, table 4).
         matrix: String,
     },
-    /// A picture could not be made of the frame.
+    /// The frame could not be converted into a picture.
     #[error("the picture could not be {step}: {reason}")]
     Picture {
-        /// What was being done: scaled, encoded.
+        /// The failed step: scaled, encoded.
         step: Cow<'static, str>,
-        /// What the library says.
+        /// The library's message.
         reason: String,
     },
-    /// libav could not do what it should always be able to.
+    /// An unexpected failure inside FFmpeg, usually out of memory.
     #[error("{step} failed: {reason}")]
     Library {
-        /// What was being done.
+        /// The failed step.
         step: Cow<'static, str>,
-        /// What libav says.
+        /// libav's message.
         reason: String,
     },
-    /// The process that decodes could not be started.
+    /// The decoding process could not be started.
     #[cfg(feature = "cage")]
-    #[error("no decoder process: {reason}")]
+    #[error("cannot start the decoder process: {reason}")]
     NoCage {
-        /// What the system says.
+        /// The system's message.
         reason: String,
     },
-    /// The process that decodes ended, or answered nonsense, while it worked on the file. The next file is given to another one.
+    /// The decoding process ended, or returned an invalid answer, while it processed the file. Another process decodes the next
+    /// file.
     #[cfg(feature = "cage")]
     #[error("the decoder process {how}")]
     DecoderDied {
-        /// By which signal it was ended, or with what exit code, or what was wrong with its answer.
+        /// The signal or exit code of the process, or the error in its answer.
         how: String,
     },
 }
 
 impl Error {
-    /// Whether the object was replaced, or removed, while it was read.
+    /// Returns whether the object was replaced or removed during the read.
     pub const fn is_replaced(&self) -> bool {
         #[cfg(feature = "remote")]
         {
@@ -186,7 +188,7 @@ impl Error {
         false
     }
 
-    /// The limit that was reached, if one was.
+    /// Returns the limit that was reached, if any.
     pub const fn limit(&self) -> Option<Limit> {
         match self {
             Self::LimitExceeded { limit, .. } => Some(*limit),
@@ -194,12 +196,12 @@ impl Error {
         }
     }
 
-    /// Whether trying again may help; see [`ErrorKind::is_retryable`].
+    /// Returns whether a retry may succeed; see [`ErrorKind::is_retryable`].
     pub fn is_retryable(&self) -> bool {
         self.kind().is_retryable()
     }
 
-    /// The kind of failure.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Empty | Self::NotMedia { .. } | Self::NoFrame { .. } => ErrorKind::Malformed,
@@ -234,21 +236,21 @@ impl Error {
         }
     }
 
-    /// Of a stream that the container had when it was opened.
+    /// Creates the error for a stream that no longer exists.
     pub(super) fn missing_stream() -> Self {
-        Self::Library { step: "finding the stream".into(), reason: "it is gone".to_owned() }
+        Self::Library { step: "finding the stream".into(), reason: "the stream no longer exists".to_owned() }
     }
 
-    /// Of a search that read `packets` and met `errors`.
+    /// Creates the error for a search that read `packets` and met `errors`.
     pub(super) fn no_frame(packets: u64, errors: u64, first: Option<String>) -> Self {
         let first = first.unwrap_or_else(|| "the video has no packets".to_owned());
         Self::NoFrame { packets, errors, first }
     }
 
-    /// Runs a call. A panic in it becomes an error: a mistake of ours must not end a program that has other things to do.
+    /// Runs a call and converts a panic into an error: a bug of this crate must not end a program that has other work.
     ///
     /// # Errors
-    /// What the call answers, or [`Error::Panicked`].
+    /// The error of the call, or [`Error::Panicked`].
     pub(super) fn guard<T>(call: impl FnOnce() -> Result<T, Self>) -> Result<T, Self> {
         catch_unwind(AssertUnwindSafe(call))
             .unwrap_or_else(|payload| Err(Self::Panicked { message: panic_message(&*payload) }))
