@@ -11,9 +11,9 @@ use crate::media::open::Media;
 use crate::media::search::FrameReason;
 use crate::media::units::{Microseconds, Pts, Ticks};
 
-/// All frames between two times, in the order in which they are shown, by [`Media::frames_between`].
+/// All frames between two times, in presentation order, returned by [`Media::frames_between`].
 ///
-/// It ends with the last frame, or with the first error.
+/// The iterator ends after the last frame or after the first error.
 #[derive(Debug)]
 pub struct FramesBetween<'m, 'r> {
     media: &'m mut Media<'r>,
@@ -22,18 +22,18 @@ pub struct FramesBetween<'m, 'r> {
     ready: VecDeque<PosterFrame>,
 }
 
-/// Where the next frame is sought.
+/// The position of the next frame.
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Start,
-    /// In this stream, at or after this tick, and before that one.
+    /// In this stream, at or after this tick, and before the second tick.
     Next(usize, Pts, Pts),
     End,
 }
 
 impl<'r> Media<'r> {
-    /// All frames whose presentation time is at or after the start of `times`, and before its end, both counted from the start of the
-    /// video.
+    /// Returns all frames whose presentation time is at or after the start of `times` and before its end. Both times count from the
+    /// start of the video.
     ///
     /// ```
     /// # fn main() -> Result<(), posterframe::Error> {
@@ -55,7 +55,7 @@ impl<'r> Media<'r> {
 }
 
 impl FramesBetween<'_, '_> {
-    /// Seeks the first frame as every frame is sought. It tells the stream.
+    /// Searches for the first frame like for any other frame. The frame determines the stream.
     fn first(&mut self) -> Result<Option<PosterFrame>, Error> {
         let frame = self.media.frame(self.times.start)?;
         let index = frame.stream_index();
@@ -63,7 +63,7 @@ impl FramesBetween<'_, '_> {
         let end = self.media.start.saturating_add(Microseconds::from(self.times.end));
         let end = time_base.pts(end).unwrap_or(Pts::MAX);
         let pts = Pts::new(frame.pts());
-        // Any other frame is one in place of those that are not there.
+        // Any other frame is a substitute for a frame that does not exist.
         let is_between = frame.reason() == FrameReason::AtTarget && pts < end;
         if is_between {
             self.place = Place::Next(index, pts.saturating_add(Ticks::ONE), end);
@@ -84,7 +84,7 @@ impl FramesBetween<'_, '_> {
             (count <= most && next < end).then_some(next)
         };
         if self.media.whole_stream(request.cover) == Some(index) {
-            // What goes wrong here is told by the search for the next frame alone.
+            // The search for the next single frame reports any error here.
             let together = self.media.frames_together(index, goals, |_| request).unwrap_or_default();
             self.ready.extend(together);
         }

@@ -1,4 +1,4 @@
-//! The frames of an open file: planned, searched, and wrapped with what is needed to show them.
+//! The frames of an open file: planning, search, and wrapping into [`PosterFrame`].
 
 use std::time::Duration;
 
@@ -17,16 +17,17 @@ use crate::media::search::{self, FrameReason, Places, Search, Spent, Target};
 use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
 use crate::source::ByteRange;
 
-/// Frames that are decoded together, at most, and their pixels: eight of 4K, one of 8K.
+/// Maximum number of frames that are decoded together, and their pixels: eight frames of 4K, one of 8K.
 const MAX_TOGETHER: u64 = 8;
 const MAX_PIXELS_TOGETHER: u64 = MAX_TOGETHER * 3840 * 2160;
 
 impl<'r> Media<'r> {
-    /// The requested frame. A time alone is a request: the first frame whose presentation time is at or after it, rounded to the nearest
-    /// tick of the stream. When the video ends before that, the one at half of its duration by the same rule; when there
-    /// is none there either, the last that decodes. [`PosterFrame::reason`] says which it is.
+    /// Returns the requested frame. A time alone is a valid request: it selects the first frame whose presentation time is at or after the
+    /// time, rounded to the nearest tick of the stream. When the video ends before the time, the call returns the frame at half of the
+    /// duration by the same rule, or the last frame that decodes if there is no frame there either. [`PosterFrame::reason`] reports which
+    /// of them was returned.
     ///
-    /// May be called again for other frames, in any order.
+    /// The call can be repeated for other frames, in any order.
     ///
     /// ```
     /// # fn main() -> Result<(), posterframe::Error> {
@@ -48,12 +49,11 @@ impl<'r> Media<'r> {
     /// ```
     ///
     /// # Errors
-    /// - [`Error::NoVideo`], [`Error::NoCover`], [`Error::NoDecoder`]: there is nothing to decode, or nothing to decode
-    ///   it with.
-    /// - [`Error::Encrypted`], [`Error::TileGrid`]: the frame cannot be made of what is there.
+    /// - [`Error::NoVideo`], [`Error::NoCover`], [`Error::NoDecoder`]: there is nothing to decode, or no decoder for it.
+    /// - [`Error::Encrypted`], [`Error::TileGrid`]: the frame cannot be decoded from the content of the file.
     /// - [`Error::NoFrame`]: no frame decodes.
     /// - [`Error::Read`], [`Error::ReaderPanicked`]: the reader failed.
-    /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options say.
+    /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: a limit or token of the options ended the call.
     pub fn frame(&mut self, request: impl Into<FrameRequest>) -> Result<PosterFrame, Error> {
         let request = request.into();
         match request.pick {
@@ -62,14 +62,14 @@ impl<'r> Media<'r> {
         }
     }
 
-    /// The same, of the first stream that has packets.
+    /// Returns the frame of the first stream that has packets.
     fn frame_of_any(&mut self, request: &FrameRequest) -> Result<PosterFrame, Error> {
         self.begin()?;
         let streams = self.video_streams(request.cover);
         let mut error = None;
         for &index in &streams {
             match self.frame_of(index, request) {
-                // Some files name a stream first of which they hold nothing.
+                // Some files list a stream first but contain no packets of it.
                 Err(failure @ Error::NoFrame { packets: 0, .. }) => error = error.or(Some(failure)),
                 result => return result,
             }
@@ -77,14 +77,14 @@ impl<'r> Media<'r> {
         Err(error.unwrap_or_else(|| self.no_video(request.cover)))
     }
 
-    /// Lets this token end the next calls.
+    /// Sets a token that cancels the next calls.
     #[cfg(feature = "tokio")]
     pub(crate) fn for_call(&mut self, token: CancelToken) {
         self.container.input_mut().for_call(token);
     }
 
-    /// Begins a call: its time runs from here. What an earlier call failed for is forgotten where it may have passed; libavformat may
-    /// have stopped anywhere then, and the container is opened anew.
+    /// Begins a call: its time runs from here. The call forgets an earlier failure that may be temporary. After such a failure the position
+    /// of libavformat is unknown, so the container is opened again.
     fn begin(&mut self) -> Result<(), Error> {
         let has_failed = self.container.input_mut().begin();
         self.spent = Spent::on_file(self.container.input().size());
@@ -92,7 +92,7 @@ impl<'r> Media<'r> {
         if has_failed { self.reopen_all() } else { Ok(()) }
     }
 
-    /// The same, of one stream of video.
+    /// Returns the frame of one video stream.
     fn frame_of(&mut self, index: usize, request: &FrameRequest) -> Result<PosterFrame, Error> {
         let Some(info) = self.info.streams.get(index) else { return Err(Error::missing_stream()) };
         let (width, height) = info.video.as_ref().map_or((0, 0), |video| (video.width, video.height));
@@ -109,7 +109,7 @@ impl<'r> Media<'r> {
         self.container.keep_only(index);
         self.plan(index, track, self.wanted(request))?;
         loop {
-            // Of a file of fragments, only those that were thought to be enough are seen.
+            // In a fragmented file, only the fragments that the plan considered sufficient are visible.
             let target = self.target(request, self.time_base(index)?);
             match self.search(index, target, request)? {
                 Some((frame, is_certain)) if is_certain || !self.explore_further(index)? => return Ok(frame),
@@ -121,7 +121,7 @@ impl<'r> Media<'r> {
         }
     }
 
-    /// The first frame of a stream at or after `wanted`; `None` behind the last one. What it needs was requested for `at`.
+    /// Returns the first frame of a stream at or after `wanted`, or `None` after the last frame. The bytes were requested for `at`.
     pub(super) fn frame_from(
         &mut self,
         index: usize,
@@ -144,7 +144,7 @@ impl<'r> Media<'r> {
         let track = self.info.streams.get(index).and_then(|info| u32::try_from(info.id?).ok());
         self.plan(index, track, Wanted { at, pick: Pick::Exact })?;
         loop {
-            // No other frame is taken for it.
+            // No other frame may replace it.
             let target = Target {
                 wanted,
                 half: None,
@@ -161,7 +161,7 @@ impl<'r> Media<'r> {
         }
     }
 
-    /// Asks for what a frame needs, where that can be known.
+    /// Requests the bytes that a frame needs, where their position can be known.
     fn plan(&mut self, index: usize, track: Option<u32>, wanted: Wanted) -> Result<(), Error> {
         if self.planned != Some(wanted) {
             self.layout.plan(self.container.input_mut(), track, wanted)?;
@@ -170,12 +170,12 @@ impl<'r> Media<'r> {
         self.show_planned(index)
     }
 
-    /// Opens the container again, if libavformat is to see more of it than before.
+    /// Opens the container again if libavformat needs to see more of it than before.
     fn show_planned(&mut self, index: usize) -> Result<(), Error> {
         if self.layout.show(self.container.input_mut()) { self.reopen(index) } else { Ok(()) }
     }
 
-    /// Lets libavformat see more of a file of fragments; `false` when it has seen all.
+    /// Makes more of a fragmented file visible to libavformat. Returns `false` when libavformat has seen all of it.
     fn explore_further(&mut self, index: usize) -> Result<bool, Error> {
         self.container.input_mut().check()?;
         if !self.layout.explore_further(self.container.input_mut())? {
@@ -203,7 +203,8 @@ impl<'r> Media<'r> {
         Opening::new(&self.limits, self.layout.reads_named_fragments())
     }
 
-    /// The frame, and whether no part of the file that is not seen can hold an earlier one. `None` when it is in such a part.
+    /// Returns the frame, and whether no part of the file that is still hidden can contain an earlier one. Returns `None` when the frame is
+    /// in such a part.
     fn search(
         &mut self,
         index: usize,
@@ -218,7 +219,7 @@ impl<'r> Media<'r> {
         let found = search.find(target)?;
         let (cost, is_doubtful) = (search.cost(), search.has_doubtful_time());
         let Some(found) = found else { return Ok(None) };
-        // No earlier frame can be better than one at the very tick, and no other keyframe than one there.
+        // No earlier frame is better than a frame at the exact tick, and no other keyframe is better than a keyframe there.
         let (goal, last) = match found.reason {
             FrameReason::AtTarget => (Some(target.wanted), found.pts),
             FrameReason::Keyframe => (Some(target.wanted), target.wanted.saturating_add(Ticks::ONE)),
@@ -232,7 +233,7 @@ impl<'r> Media<'r> {
         Ok(Some((frame, is_certain)))
     }
 
-    /// Whether libavformat sees only a part of the file.
+    /// Returns whether libavformat sees only a part of the file.
     fn is_partial(&self) -> bool {
         self.container.input().visible_size() < self.container.input().size()
     }
@@ -276,8 +277,8 @@ impl<'r> Media<'r> {
         Terms { encoding: request.encoding, max_pixels, work }
     }
 
-    /// Begins a list: reads the index, if it was not read yet, with what the first frame needs. Returns after how many requests in a row it
-    /// was read.
+    /// Begins a list: reads the index, if it was not read yet, together with the bytes of the first frame. Returns the number of
+    /// consecutive requests after which the index was read.
     pub(super) fn plan_first(&mut self, request: &FrameRequest) -> Result<u32, Error> {
         self.begin()?;
         if let Some((index, track)) = self.likely_stream(request).filter(|_| !self.layout.has_index()) {
@@ -286,8 +287,8 @@ impl<'r> Media<'r> {
         Ok(self.layout.index_depth)
     }
 
-    /// Lets libavformat see so many of the fragments that an index names that the last frame of a list is among them: it looks at all of
-    /// them whenever it is shown more.
+    /// Makes enough of the indexed fragments visible to libavformat to include the last frame of a list: libavformat reads all visible
+    /// fragments again whenever more become visible.
     pub(super) fn show_up_to(&mut self, request: &FrameRequest) -> Result<(), Error> {
         if self.is_partial()
             && self.layout.has_index()
@@ -298,8 +299,8 @@ impl<'r> Media<'r> {
         Ok(())
     }
 
-    /// Requests what a frame needs ahead of its turn, where the index that was read after `depth` requests in a row tells it. Returns
-    /// what was requested, the frame's packets last, and whether it is all.
+    /// Requests the bytes of a frame ahead of its turn, where the index tells their position. `depth` is the number of consecutive requests
+    /// after which the index was read. Returns the requested ranges, the frame's packets last, and whether they are complete.
     pub(super) fn plan_ahead(
         &mut self,
         request: &FrameRequest,
@@ -314,13 +315,13 @@ impl<'r> Media<'r> {
         Some(planned)
     }
 
-    /// The stream that a frame is taken of first, and the number of its track.
+    /// Returns the stream that is tried first for a frame, and the number of its track.
     fn likely_stream(&self, request: &FrameRequest) -> Option<(usize, Option<u32>)> {
         let index = self.video_streams(request.cover).first().copied()?;
         Some((index, self.info.streams.get(index)?.id.and_then(|id| u32::try_from(id).ok())))
     }
 
-    /// The stream of video of which frames can be decoded together: libavformat sees all of it, and its frames are packets.
+    /// Returns the video stream whose frames can be decoded together: libavformat sees all of it, and its frames are packets.
     pub(super) fn whole_stream(&self, cover: CoverArt) -> Option<usize> {
         let index = self.video_streams(cover).first().copied()?;
         let info = self.info.streams.get(index)?;
@@ -332,7 +333,7 @@ impl<'r> Media<'r> {
         is_whole.then_some(index)
     }
 
-    /// How many frames may be decoded together: they wait in memory for their turn.
+    /// Returns the maximum number of frames that may be decoded together: they wait in memory for their turn.
     pub(super) fn most_together(&self, cover: CoverArt) -> usize {
         let stream =
             self.video_streams(cover).first().copied().and_then(|index| self.info.streams.get(index));
@@ -342,7 +343,7 @@ impl<'r> Media<'r> {
         usize::try_from(most).unwrap_or(1)
     }
 
-    /// The frames at the first of these goals, as far as they can be decoded together; possibly none.
+    /// Returns the frames at the first of these goals, as far as they can be decoded together. The list may be empty.
     pub(super) fn frames_together(
         &mut self,
         index: usize,
@@ -364,7 +365,7 @@ impl<'r> Media<'r> {
         let found = search.run(goals)?;
         let (packets, passes) = search.cost();
         let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
-        // Each has its part of what the run took.
+        // Each frame gets its share of the cost of the run.
         let share = u64::try_from(found.len()).unwrap_or(u64::MAX).max(1);
         let cost = (packets.div_ceil(share), passes);
         let frame = |(number, found)| {
@@ -373,19 +374,20 @@ impl<'r> Media<'r> {
         found.into_iter().enumerate().map(frame).collect()
     }
 
-    /// The tick at which a frame is wanted; `None` where the video is said to end before.
+    /// Returns the tick of the wanted frame, or `None` where the declared end of the video comes before.
     pub(super) fn goal(&self, request: &FrameRequest, time_base: TimeBase) -> Option<Pts> {
         let target = self.target(request, time_base);
         (!target.ends_before).then_some(target.wanted)
     }
 
-    /// How far from the start the requested frame is; where the duration decides and is not known, behind every end.
+    /// Returns the distance of the requested frame from the start. Where the time depends on an unknown duration, the result lies beyond
+    /// every end.
     pub(super) fn time_of(&self, request: &FrameRequest) -> Duration {
         let duration = self.duration.and_then(|duration| u64::try_from(duration.get()).ok());
         request.time.from_start(duration.map(Duration::from_micros)).unwrap_or(Duration::MAX)
     }
 
-    /// The frame that a request is planned for: the exact one behind every end.
+    /// Returns the frame for which a request is planned: the exact frame if the time lies beyond every end.
     pub(super) fn wanted(&self, request: &FrameRequest) -> Wanted {
         let at = self.time_of(request);
         Wanted { at, pick: if at == Duration::MAX { Pick::Exact } else { request.pick.first() } }
@@ -407,7 +409,7 @@ impl<'r> Media<'r> {
         }
     }
 
-    /// The picture that the container holds beside its packets.
+    /// Returns the picture that the container stores beside its packets.
     fn cover_picture(&self, index: usize, request: &FrameRequest) -> Result<PosterFrame, Error> {
         let view = self.container.stream(index).ok_or_else(Error::missing_stream)?;
         let packet = self.container.attached_picture(index).map_err(Error::library("taking the cover"))?;

@@ -1,4 +1,4 @@
-//! What a container says about itself and its streams, as owned values.
+//! The properties of a container and its streams, as owned values.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,51 +10,51 @@ pub use crate::media::ratio::Ratio;
 use crate::media::side_data::{DolbyVision, SideData};
 use crate::pixels::Orientation;
 
-/// What the container and its streams say.
+/// The properties of a container and its streams.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MediaInfo {
     /// libavformat's short names for the container, comma separated (`mov,mp4,m4a,3gp,3g2,mj2`).
     pub format_name: String,
-    /// The container in words.
+    /// libavformat's long name for the container.
     pub format_long_name: String,
-    /// Length of the presentation in seconds, as the container tells it; `None` when it does not.
+    /// Duration of the presentation in seconds; `None` when the container does not contain it.
     pub duration_seconds: Option<f64>,
     /// First presentation time in seconds (`AVFormatContext.start_time`); `None` when unknown.
     pub start_seconds: Option<f64>,
-    /// Bits per second over the whole file, from its size and duration.
+    /// Bits per second over the whole file, computed from its size and duration.
     pub bit_rate: Option<u64>,
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     pub size_bytes: Option<u64>,
-    /// How sure libavformat is about the container, 0 to 100.
+    /// libavformat's confidence in the container format, 0 to 100.
     pub probe_score: u32,
-    /// Metadata of the container, keys as the demuxer writes them.
+    /// Metadata of the container, with keys as the demuxer writes them.
     pub tags: BTreeMap<String, String>,
     /// The streams, in file order.
     pub streams: Vec<StreamInfo>,
-    /// The chapters, in the order of the container. At most 1,024; a
-    /// longer list of Matroska, or one of more than 1 MiB, is left out.
+    /// The chapters, in the order of the container. At most 1,024 chapters. A longer list of Matroska chapters, or one of more than 1
+    /// MiB, is omitted.
     pub chapters: Vec<Chapter>,
-    /// Whether the video has a frame at the default time, 5 seconds after the start, by the durations that the headers contain:
-    /// where not, a default poster frame is one at half of the duration. `None` without a video or a duration.
+    /// Whether the video has a frame at the default time, 5 seconds after the start, according to the durations in the headers. If
+    /// not, the default poster frame is the frame at half of the duration. `None` without a video or a duration.
     pub has_default_time: Option<bool>,
-    /// Index of the stream a poster frame is taken from; `None` when there is no video.
+    /// Index of the stream that provides the poster frame; `None` without a video.
     pub video_stream: Option<usize>,
-    /// Where an MP4 or MOV file keeps its index; `None` for other containers.
+    /// Position of the index in an MP4 or MOV file; `None` for other containers.
     pub mp4: Option<Mp4Layout>,
 }
 
-/// How an MP4 or MOV file is laid out (ISO/IEC 14496-12).
+/// The layout of an MP4 or MOV file (ISO/IEC 14496-12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Mp4Layout {
     /// Byte offset of the `moov` box.
     pub moov_offset: u64,
-    /// Bytes of the `moov` box, its header included.
+    /// Size of the `moov` box in bytes, including its header.
     pub moov_bytes: u64,
-    /// Whether `moov` comes before the first `mdat`, so that playback can start before the whole file is there.
+    /// Whether `moov` comes before the first `mdat`, so that playback can start before the whole file has arrived.
     pub faststart: bool,
-    /// Whether samples are described in movie fragments (`moof`).
+    /// Whether movie fragments (`moof`) describe the samples.
     pub fragmented: bool,
 }
 
@@ -62,45 +62,45 @@ pub struct Mp4Layout {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Chapter {
-    /// The container's number for the chapter.
+    /// The container's identifier of the chapter.
     pub id: i64,
-    /// Seconds of one tick.
+    /// Seconds in one tick.
     pub time_base: Ratio,
-    /// In ticks.
+    /// Start in ticks.
     pub start: i64,
-    /// In ticks. Where the container does not tell it: the start of the next chapter, or the end of the presentation.
+    /// End in ticks. Where the container does not contain it: the start of the next chapter, or the end of the presentation.
     pub end: i64,
-    /// Where the chapter begins, in seconds.
+    /// Start in seconds.
     pub start_seconds: f64,
-    /// Where the chapter ends, in seconds.
+    /// End in seconds.
     pub end_seconds: f64,
-    /// The title, where there is one.
+    /// The title, if any.
     pub title: Option<String>,
-    /// Metadata, the title among them.
+    /// Metadata, including the title.
     pub tags: BTreeMap<String, String>,
 }
 
-/// What a stream carries.
+/// The kind of content of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum StreamKind {
     /// Moving pictures, or a cover picture (see [`Disposition::attached_pic`]).
     Video,
-    /// Sound.
+    /// Audio.
     Audio,
-    /// Text or pictures shown over the video.
+    /// Text or pictures presented over the video.
     Subtitle,
-    /// Anything else with a clock: timed metadata, GPS tracks.
+    /// Other content with timestamps: timed metadata, GPS tracks.
     Data,
-    /// A file carried along, a font for instance.
+    /// An attached file, for example a font.
     Attachment,
-    /// Not known to libavformat.
+    /// A kind that libavformat does not know.
     Unknown,
 }
 
 impl StreamKind {
-    /// The name ffprobe uses for it (`codec_type`); `None` for an unknown one, which ffprobe leaves out.
+    /// Returns ffprobe's name of the kind (`codec_type`), or `None` for an unknown kind, which ffprobe omits.
     pub const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::Video => Some("video"),
@@ -126,73 +126,73 @@ impl From<MediaType> for StreamKind {
     }
 }
 
-/// What one stream says.
+/// The properties of one stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StreamInfo {
     /// Position in the container, from 0.
     pub index: usize,
-    /// The container's own number for it (MP4 track id, PID), where there is one.
+    /// The container's identifier of the stream (MP4 track id, PID), if any.
     pub id: Option<i32>,
-    /// What it carries.
+    /// The kind of content.
     pub kind: StreamKind,
-    /// Codec, under FFmpeg's name (`h264`); `None` when unknown.
+    /// FFmpeg's name of the codec (`h264`); `None` when unknown.
     pub codec_name: Option<String>,
-    /// Codec in words.
+    /// FFmpeg's long name of the codec.
     pub codec_long_name: Option<String>,
     /// Profile of the codec (`High`), where known.
     pub profile: Option<String>,
-    /// Four characters that name the codec in the container (`avc1`); bytes outside ASCII as `[n]`.
+    /// Four characters that identify the codec in the container (`avc1`). Bytes outside ASCII appear as `[n]`.
     pub codec_tag_string: String,
-    /// The same four characters as a number, first one lowest.
+    /// The same four characters as a number, first character in the lowest byte.
     pub codec_tag: u32,
-    /// Whether the static libav holds a decoder for it. Always `false` for sound, which is never decoded.
+    /// Whether the static libav contains a decoder for the stream. Always `false` for audio, which is never decoded.
     pub decodable: bool,
-    /// How the stream is encrypted, where the headers say it: `cenc`, `cbcs`, `cens`, `cbc1` (Common Encryption), `piff`, another
-    /// four characters of MP4 (`schm`), `WebM`, `WMDRM`, `SAMPLE-AES`, or `unknown`. `None` for a stream in clear. An encrypted
-    /// stream may begin with frames in clear.
+    /// Encryption scheme of the stream, according to the headers: `cenc`, `cbcs`, `cens`, `cbc1` (Common Encryption), `piff`, another
+    /// four-character code of MP4 (`schm`), `WebM`, `WMDRM`, `SAMPLE-AES`, or `unknown`. `None` for an unencrypted stream. An
+    /// encrypted stream may begin with unencrypted frames.
     pub encryption: Option<String>,
-    /// Seconds of one tick.
+    /// Seconds in one tick.
     pub time_base: Ratio,
     /// First presentation time in ticks.
     pub start_pts: Option<i64>,
     /// First presentation time in seconds.
     pub start_seconds: Option<f64>,
-    /// Length in ticks.
+    /// Duration in ticks.
     pub duration_ts: Option<i64>,
-    /// Length in seconds.
+    /// Duration in seconds.
     pub duration_seconds: Option<f64>,
     /// Bits per second.
     pub bit_rate: Option<u64>,
-    /// Number of frames, where the container counts them.
+    /// Number of frames, where the container stores it.
     pub frame_count: Option<u64>,
-    /// The lowest frame rate with which all timestamps can be told exactly, a guess of libavformat's (`r_frame_rate`).
+    /// The lowest frame rate that represents all timestamps exactly, as libavformat estimates it (`r_frame_rate`).
     pub real_frame_rate: Ratio,
     /// Average frame rate (`avg_frame_rate`).
     pub average_frame_rate: Ratio,
-    /// Whether all frames of a video are equally long: by the index of an MP4, MOV or AVI, or with
-    /// [stream analysis](crate::OpenOptions::with_stream_analysis) by the first packets. `None` when neither tells it.
+    /// Whether all frames of a video have the same duration, according to the index of an MP4, MOV or AVI, or according to the first
+    /// packets with [stream analysis](crate::OpenOptions::with_stream_analysis). `None` when neither contains it.
     pub frame_rate_mode: Option<FrameRateMode>,
-    /// How far the keyframes of a video are apart, where an index of all frames was read: that of an MP4 or MOV without fragments, or
-    /// of an AVI.
+    /// The distances between the keyframes of a video, where an index of all frames was read: the index of an MP4 or MOV without
+    /// fragments, or of an AVI.
     pub keyframes: Option<KeyframeSpacing>,
-    /// What the stream is for.
+    /// The purpose of the stream.
     pub disposition: Disposition,
     /// Metadata of the stream.
     pub tags: BTreeMap<String, String>,
-    /// What the container tells beside the codec, in the container's order.
+    /// Properties that the container stores beside the codec, in the container's order.
     pub side_data: Vec<SideData>,
-    /// Width and height in pixels of the pictures of a subtitle, where [stream analysis](crate::OpenOptions::with_stream_analysis) met
-    /// one.
+    /// Width and height in pixels of the pictures of a subtitle, where [stream analysis](crate::OpenOptions::with_stream_analysis)
+    /// found one.
     pub subtitle_size: Option<(u32, u32)>,
     /// Picture properties, for video.
     pub video: Option<VideoInfo>,
-    /// Sound properties, for audio.
+    /// Audio properties, for audio.
     pub audio: Option<AudioInfo>,
 }
 
 impl StreamInfo {
-    /// Returns the configuration of Dolby Vision, where there is one.
+    /// Returns the configuration of Dolby Vision, if any.
     pub fn dolby_vision(&self) -> Option<&DolbyVision> {
         self.side_data.iter().find_map(|data| match data {
             SideData::DolbyVision(configuration) => Some(configuration),
@@ -201,19 +201,19 @@ impl StreamInfo {
     }
 }
 
-/// Whether the frames of a video are equally long.
+/// Whether the frames of a video have the same duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FrameRateMode {
-    /// They are, but for the rounding to ticks.
+    /// All frames have the same duration, apart from rounding to ticks.
     Constant,
-    /// They are not.
+    /// The frames have different durations.
     Variable,
 }
 
 impl FrameRateMode {
-    /// Its name: `constant` or `variable`.
+    /// Returns the name: `constant` or `variable`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Constant => "constant",
@@ -222,24 +222,24 @@ impl FrameRateMode {
     }
 }
 
-/// How far the keyframes of a video are apart.
+/// The distances between the keyframes of a video.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct KeyframeSpacing {
-    /// Keyframes.
+    /// Number of keyframes.
     pub count: u64,
-    /// Seconds from one keyframe to the next, on average; `None` for one keyframe alone.
+    /// Average seconds from one keyframe to the next; `None` with a single keyframe.
     pub average_seconds: Option<f64>,
-    /// Seconds between the two that are furthest apart; `None` for one keyframe alone.
+    /// Largest distance between consecutive keyframes in seconds; `None` with a single keyframe.
     pub longest_seconds: Option<f64>,
 }
 
-/// What a stream is for (`AV_DISPOSITION_*`).
+/// The purpose of a stream (`AV_DISPOSITION_*`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "a set of independent flags, under FFmpeg's names")]
 pub struct Disposition {
-    /// Chosen when the user has no preference.
+    /// The default stream when the user has no preference.
     pub default: bool,
     /// A cover picture, not moving pictures.
     pub attached_pic: bool,
@@ -247,23 +247,23 @@ pub struct Disposition {
     pub timed_thumbnails: bool,
     /// A still image.
     pub still_image: bool,
-    /// For an audience with impaired hearing.
+    /// For viewers with impaired hearing.
     pub hearing_impaired: bool,
-    /// For an audience with impaired sight.
+    /// For viewers with impaired sight.
     pub visual_impaired: bool,
-    /// A translation.
+    /// A dubbed translation.
     pub dub: bool,
-    /// In the language it was made in.
+    /// In the original language.
     pub original: bool,
     /// A commentary.
     pub comment: bool,
-    /// Song texts.
+    /// Lyrics.
     pub lyrics: bool,
     /// Karaoke.
     pub karaoke: bool,
-    /// Shown even without being asked for.
+    /// Presented even without a request of the user.
     pub forced: bool,
-    /// Without voices.
+    /// Audio without voices.
     pub clean_effects: bool,
 }
 
@@ -295,25 +295,25 @@ pub struct VideoInfo {
     pub width: u32,
     /// Coded height in pixels.
     pub height: u32,
-    /// Pixel format under FFmpeg's name (`yuv420p10le`); `None` when only decoding would tell.
+    /// FFmpeg's name of the pixel format (`yuv420p10le`); `None` when only decoding would reveal it.
     pub pixel_format: Option<String>,
-    /// Width of a pixel over its height; `None` when unknown.
+    /// Width of a pixel divided by its height; `None` when unknown.
     pub sample_aspect_ratio: Option<Ratio>,
-    /// How the decoded picture must be turned to stand upright.
+    /// The transformation that turns the decoded picture upright.
     pub orientation: Orientation,
-    /// Degrees to turn the decoded picture counter-clockwise, as ffprobe's `rotation`; `None` without a display matrix.
+    /// Counter-clockwise rotation of the decoded picture in degrees, like ffprobe's `rotation`; `None` without a display matrix.
     pub display_rotation: Option<f64>,
-    /// How the numbers in the planes stand for colours.
+    /// The colour properties of the samples.
     pub colour: ColourInfo,
-    /// Order of fields under ffprobe's names (`progressive`, `tt`, `bb`, `tb`, `bt`); `None` when unknown.
+    /// Field order under ffprobe's names (`progressive`, `tt`, `bb`, `tb`, `bt`); `None` when unknown.
     pub field_order: Option<Cow<'static, str>>,
-    /// The codec's level as FFmpeg numbers it (H.264 31 is level 3.1, HEVC 93 is 3.1), where known.
+    /// The codec's level in FFmpeg's numbering (H.264 31 is level 3.1, HEVC 93 is 3.1), where known.
     pub level: Option<i32>,
-    /// Frames a decoder must hold back to put them in order.
+    /// The number of frames that a decoder must hold back to reorder them.
     pub has_b_frames: i32,
 }
 
-/// Which numbers stand for which colours, under FFmpeg's names (ITU-T H.273). `None` is unspecified or not a known code.
+/// The colour properties of a video, under FFmpeg's names (ITU-T H.273). `None` means unspecified or an unknown code.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ColourInfo {
@@ -325,7 +325,7 @@ pub struct ColourInfo {
     pub transfer: Option<Cow<'static, str>>,
     /// Primaries (`bt2020`).
     pub primaries: Option<Cow<'static, str>>,
-    /// Where chroma samples sit (`left`).
+    /// Position of the chroma samples (`left`).
     pub chroma_location: Option<Cow<'static, str>>,
     /// Kind of high dynamic range.
     pub hdr: Option<HdrKind>,
@@ -344,23 +344,23 @@ pub enum HdrKind {
     /// Dolby Vision with a base layer that plays as PQ, HLG or SDR.
     #[serde(rename = "dolby_vision")]
     DolbyVision,
-    /// Dolby Vision profile 5, whose base layer has colours of its own (`IPTPQc2`): pictures made without its metadata
-    /// have a green and purple cast.
+    /// Dolby Vision profile 5, whose base layer has its own colours (`IPTPQc2`): pictures without its metadata have a green and purple
+    /// cast.
     #[serde(rename = "dolby_vision_5")]
     DolbyVision5,
 }
 
-/// Sound properties of an audio stream.
+/// Audio properties of an audio stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AudioInfo {
-    /// Samples a second; `None` where only decoding would tell (sound is never decoded).
+    /// Samples per second; `None` where only decoding would reveal it (audio is never decoded).
     pub sample_rate: Option<u32>,
-    /// Channels; `None` where only decoding would tell.
+    /// Number of channels; `None` where only decoding would reveal it.
     pub channels: Option<u32>,
-    /// Channel layout in words (`stereo`), where known.
+    /// FFmpeg's name of the channel layout (`stereo`), where known.
     pub channel_layout: Option<String>,
-    /// Bits of a coded sample, for uncompressed sound.
+    /// Bits per coded sample, for uncompressed audio.
     pub bits_per_sample: u32,
 }
 

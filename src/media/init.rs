@@ -1,4 +1,4 @@
-//! What of libav is one for the whole process: the size of its allocations, and where its log goes.
+//! Process-wide settings of libav: the size of its allocations, and the destination of its log.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,32 +10,33 @@ use tracing::Level;
 use crate::media::ffi;
 use crate::media::ffi::log::{Line, Severity};
 
-/// Lines of libav's log that become events in a second, at most: damaged files have a complaint for each block of a picture.
+/// Maximum number of libav log lines that become events in a second: damaged files cause a complaint for each block of a picture.
 const MAX_EVENTS_PER_SECOND: u32 = 20;
 
-/// Settings of libav that hold for the whole process. Start from `ProcessOptions::default()`.
+/// Process-wide settings of libav. `ProcessOptions::default()` returns the default settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cage", derive(Serialize, Deserialize))]
 #[non_exhaustive]
 pub struct ProcessOptions {
-    /// Bytes of one allocation inside libav. Default 256 MiB, enough for 8K 10-bit frames.
+    /// Maximum bytes of one allocation inside libav. Default 256 MiB, enough for 8K 10-bit frames.
     pub max_allocation: usize,
-    /// Where libav's log goes.
+    /// The destination of libav's log.
     pub log: LibavLog,
 }
 
-/// Where libav's log goes. libav has one for the process.
+/// The destination of libav's log. libav has one log for the process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cage", derive(Serialize, Deserialize))]
 #[non_exhaustive]
 pub enum LibavLog {
-    /// Errors and warnings become events of `tracing`: their target is `libav`, their level `WARN` and `INFO`, because a fault of a
-    /// file is none of the program. They are cut to 512 bytes, have no control characters, and come 20 a second at most. The last error
-    /// before a failure is part of its [`Error`](crate::Error).
+    /// Errors and warnings become events of `tracing`. Their target is `libav`. Their levels are `WARN` for errors and `INFO` for
+    /// warnings, because a defect of a file is not a failure of the program. The messages are cut to 512 bytes and contain no control
+    /// characters. At most 20 events are emitted in a second. The last error before a failure is part of the failure's
+    /// [`Error`](crate::Error).
     #[default]
     Events,
-    /// It is left as it is: for programs that use FFmpeg themselves, and have a callback of their own for its log. Errors then say what
-    /// FFmpeg's code of them says.
+    /// The log stays unchanged: for programs that use FFmpeg themselves and have their own log callback. Errors then contain FFmpeg's
+    /// description of the error code.
     Untouched,
 }
 
@@ -46,14 +47,14 @@ impl Default for ProcessOptions {
 }
 
 impl ProcessOptions {
-    /// With this [`max_allocation`](Self::max_allocation).
+    /// Sets [`max_allocation`](Self::max_allocation).
     #[must_use]
     pub const fn with_max_allocation(mut self, bytes: usize) -> Self {
         self.max_allocation = bytes;
         self
     }
 
-    /// With this [`log`](Self::log).
+    /// Sets [`log`](Self::log).
     #[must_use]
     pub const fn with_log(mut self, log: LibavLog) -> Self {
         self.log = log;
@@ -61,8 +62,8 @@ impl ProcessOptions {
     }
 }
 
-/// Sets what of libav holds for the whole process, once: the first call counts, and opening a [`Media`](crate::Media) makes it with the
-/// defaults. Returns whether these options are the ones in force.
+/// Applies the process-wide settings of libav, once. Only the first call takes effect, and opening a [`Media`](crate::Media) makes this
+/// call with the default settings. Returns whether these settings are the ones in force.
 ///
 /// ```
 /// use posterframe::ProcessOptions;
@@ -75,7 +76,7 @@ pub fn init(options: &ProcessOptions) -> bool {
     in_force(options) == *options
 }
 
-/// The options that are in force: these, if no call came before.
+/// Returns the settings in force: `options`, if no call came before.
 pub(crate) fn in_force(options: &ProcessOptions) -> ProcessOptions {
     static IN_FORCE: OnceLock<ProcessOptions> = OnceLock::new();
     *IN_FORCE.get_or_init(|| {
@@ -88,7 +89,7 @@ pub(crate) fn in_force(options: &ProcessOptions) -> ProcessOptions {
     })
 }
 
-/// Makes events of libav's lines, as many as may be in a second. The next second begins with how many were left out.
+/// Emits libav's lines as events, up to the maximum per second. The next second begins with the number of omitted lines.
 fn report(line: Line<'_>) {
     static RATE: Mutex<Rate> = Mutex::new(Rate { since: None, events: 0, left_out: 0 });
     let is_wanted = match line.severity {
@@ -109,17 +110,17 @@ fn report(line: Line<'_>) {
     }
 }
 
-/// The events of a second.
+/// The events of one second.
 struct Rate {
     since: Option<Instant>,
     events: u32,
     left_out: u32,
 }
 
-/// What becomes of a line.
+/// The treatment of a line.
 #[derive(Debug, PartialEq, Eq)]
 struct Turn {
-    /// Lines before this one that were left out, if they were not told yet.
+    /// The number of lines that were omitted before this one and not reported yet.
     left_out: u32,
     is_allowed: bool,
 }
@@ -158,7 +159,7 @@ mod tests {
     use crate::media::ffi::pixel_format::PixelFormat;
     use crate::media::{Media, OpenOptions};
 
-    /// Keeps the events of libav, each as level, part and message.
+    /// Records the events of libav, each as level, component and message.
     #[derive(Clone, Default)]
     struct Recorder(Arc<Mutex<Vec<String>>>);
 
@@ -194,7 +195,7 @@ mod tests {
     #[test]
     fn the_first_options_hold_for_the_process() {
         assert!(init(&ProcessOptions::default()));
-        // Nothing could be allocated any more if these counted.
+        // With these settings no allocation could succeed.
         assert!(!init(&ProcessOptions::default().with_max_allocation(1)));
         let frame = Frame::with_size(PixelFormat::RGB24, 640, 480).unwrap();
         assert_eq!(frame.copy_planes().unwrap().len(), 640 * 480 * 3);

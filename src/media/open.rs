@@ -1,4 +1,4 @@
-//! Opening a container: what is read before the first picture.
+//! Opening a container, up to the first picture.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -46,7 +46,7 @@ use crate::source::{
 
 /// An open media file.
 ///
-/// It may be sent to another thread, and is used by one at a time.
+/// A `Media` can move to another thread. Only one thread can use a `Media` at a time.
 ///
 /// ```
 /// # fn main() -> Result<(), posterframe::Error> {
@@ -67,20 +67,20 @@ pub struct Media<'r> {
     /// Start of the presentation.
     pub(super) start: Microseconds,
     pub(super) duration: Option<Microseconds>,
-    /// Packets read while opening.
+    /// Packets that opening has read.
     pub(super) pending: VecDeque<Packet>,
-    /// Whether no packet has been lost since the first one.
+    /// Whether all packets since the first one are still available.
     pub(super) at_start: bool,
     pub(super) handling: Handling,
-    /// Where the keyframes of each stream are expected, if something tells it.
+    /// The expected positions of the keyframes of each stream, where they are known.
     pub(super) keyframes: Vec<Option<KeyframeInterval>>,
-    /// How each stream is encrypted.
+    /// The encryption of each stream.
     pub(super) encryptions: Vec<Encryption>,
     pub(super) layout: Layout,
-    /// The frame whose packets have been asked for.
+    /// The frame whose packets have been requested.
     pub(super) planned: Option<Wanted>,
     pub(super) limits: Limits,
-    /// What the call has cost so far.
+    /// The cost of the current call so far.
     pub(super) spent: Spent,
     pub(super) threads: Threads,
 }
@@ -92,10 +92,10 @@ impl fmt::Debug for Media<'_> {
 }
 
 impl Media<'static> {
-    /// Opens an object that is read by byte ranges. Blocks; it may be called from any thread that may, of whatever runtime.
+    /// Opens an object that is read by byte ranges. This call blocks. From async code, use `spawn_blocking`.
     ///
-    /// Every request after the first names the version of the object that the first met. An object that is replaced while it
-    /// is being opened is opened once more; later it is an error.
+    /// Every request after the first carries the version of the object that the first request found. An object that is replaced during
+    /// the opening is opened once more. A replacement after the opening is an error.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -114,7 +114,7 @@ impl Media<'static> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Source`]: the object could not be read. Otherwise as [`Media::open`].
+    /// [`Error::Source`]: the object could not be read. Otherwise the errors of [`Media::open`].
     #[cfg(feature = "remote")]
     pub fn open_source(source: impl RangeSource, options: &OpenOptions) -> Result<Self, Error> {
         init(&ProcessOptions::default());
@@ -135,7 +135,7 @@ impl Media<'static> {
     /// Opens a file.
     ///
     /// # Errors
-    /// [`Error::Open`] when the file cannot be opened; otherwise as [`Media::open`].
+    /// [`Error::Open`] when the file cannot be opened. Otherwise the errors of [`Media::open`].
     pub fn open_file(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, Error> {
         let path = path.as_ref();
         let file = File::open(path)
@@ -145,8 +145,8 @@ impl Media<'static> {
 }
 
 impl<'r> Media<'r> {
-    /// Opens what a reader gives. It is read from within this call and those of [`frame`](Self::frame)
-    /// only, in the calling thread, and sought to its end once to learn its size.
+    /// Opens the content of a reader. Only this call and the calls of [`frame`](Self::frame) use the reader, in the calling thread.
+    /// This call seeks to the end once, to learn the size.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -163,12 +163,12 @@ impl<'r> Media<'r> {
     /// ```
     ///
     /// # Errors
-    /// - [`Error::Empty`], [`Error::NotMedia`], [`Error::UnsupportedContainer`]: there is nothing to read in it.
-    /// - [`Error::TooExpensive`]: it is built to cost.
+    /// - [`Error::Empty`], [`Error::NotMedia`], [`Error::UnsupportedContainer`]: the content is not a supported media file.
+    /// - [`Error::TooExpensive`]: the file is built to exhaust resources.
     /// - [`Error::Read`], [`Error::ReaderPanicked`]: the reader failed.
-    /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as `options` says.
+    /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: a limit or token of `options` ended the call.
     ///
-    /// A file without video is not an error here; it is one for [`frame`](Self::frame).
+    /// A file without video is not an error here. [`frame`](Self::frame) returns an error for such a file.
     pub fn open<R: Read + Seek + Send + 'r>(reader: R, options: &OpenOptions) -> Result<Self, Error> {
         init(&ProcessOptions::default());
         Error::guard(|| {
@@ -176,7 +176,7 @@ impl<'r> Media<'r> {
         })
     }
 
-    /// Opens what a reader of byte ranges gives.
+    /// Opens the content of a reader of byte ranges.
     #[cfg(feature = "remote")]
     pub(crate) fn open_ranges(
         reader: Box<dyn Ranges + 'r>,
@@ -195,7 +195,7 @@ impl<'r> Media<'r> {
         if let Some(name) = foreign::name(input.peek(0, foreign::HEAD_BYTES)?) {
             return Err(Error::UnsupportedContainer { name: name.into() });
         }
-        // Times before the end are known once the file is open.
+        // Times before the end are known only once the file is open.
         let wanted = |request: FrameRequest| {
             Some(Wanted { at: request.time.from_start(None)?, pick: request.pick.first() })
         };
@@ -212,7 +212,7 @@ impl<'r> Media<'r> {
             container.input_mut().hide_nothing();
         }
         let handling = handling(&format_name).for_index(&container);
-        // What analysing the streams reads is kept by libavformat, and comes first.
+        // libavformat keeps the packets that the analysis reads, and returns them first.
         let analysis = match options.analyse_streams {
             true => Some(analysis::in_depth(&mut container, &opening)?),
             false => prepare(&mut container, &opening)?,
@@ -256,12 +256,12 @@ impl<'r> Media<'r> {
             .zip(&encryptions)
             .zip(&paces)
             .map(|(((index, stream), encryption), pace)| {
-                // Opening a decoder takes its time, and libav asks nobody meanwhile.
+                // Opening a decoder takes time, and libav checks no deadline meanwhile.
                 if let Some(stop) = container.input().work().expired() {
                     return Err(Fault::Stopped(stop).into());
                 }
                 let start = stream_start(index, stream, &layout, &pending);
-                // Where only a part of the fragments was shown to libavformat, we know more than it does.
+                // Where libavformat saw only a part of the fragments, the layout contains more.
                 let duration = layout.track_end(stream.id()).or_else(|| stream.stated_duration_ts());
                 let picture = container.attached_picture(index).ok().flatten();
                 let first = pending.iter().find(|packet| packet.stream_index() == Some(index));
@@ -278,12 +278,12 @@ impl<'r> Media<'r> {
         }
         let (combined_start, combined_duration) = timeline::of_streams(&streams);
         let start = container.start_time().map(Microseconds::new).or(combined_start);
-        // After the analysis, a start that libavformat does not tell is one that no packet has.
+        // After the analysis, libavformat reports no start only if no packet has a timestamp.
         let has_no_packets =
             options.analyse_streams && container.start_time().is_none() && !layout.is_partial();
         let told_start = start.filter(|_| !has_no_packets);
         let told_duration = container.duration().map(Microseconds::new);
-        // Of a part of the fragments, libavformat reckons the length of that part.
+        // For a part of the fragments, libavformat computes the duration of that part.
         let (duration, bit_rate) = match layout.is_partial() {
             true => (combined_duration.or(told_duration), None),
             false => (told_duration.or(combined_duration), container.bit_rate()),
@@ -324,11 +324,11 @@ impl<'r> Media<'r> {
         Ok((media, intervals))
     }
 
-    /// Reads packets on until they show how the frames of each video follow each other, and what no decoder of ours tells of sound and
-    /// subtitles. Keeps them to be decoded.
+    /// Reads packets until they reveal the distances between the frames of each video, and the properties of audio and subtitles that
+    /// no compiled-in decoder reports. Keeps the packets for decoding.
     fn read_packets(&mut self) -> Result<(), Error> {
         let is_untold = |stream: &&mut StreamInfo| is_moving(stream) && stream.frame_rate_mode.is_none();
-        // How many packets of each stream are to be read still.
+        // The number of packets of each stream that are still to be read.
         let mut missing: BTreeMap<usize, usize> = BTreeMap::new();
         for stream in &mut self.info.streams {
             let index = stream.index;
@@ -349,7 +349,7 @@ impl<'r> Media<'r> {
             !missing.is_empty()
         })?;
         self.pending.extend(more);
-        // Nothing bounds the packets but the end of a short file.
+        // Only the end of a short file bounds the number of packets.
         let is_end = |index: usize| missing.contains_key(&index) && self.pending.len() < FRAMES_IN_DEPTH;
         for stream in self.info.streams.iter_mut().filter(is_untold) {
             let index = stream.index;
@@ -362,7 +362,8 @@ impl<'r> Media<'r> {
         Ok(())
     }
 
-    /// Whether the video has a frame at the default time. `intervals` are the lengths of the last frames, where they are known.
+    /// Returns whether the video has a frame at the default time. `intervals` are the durations of the last frames, where they are
+    /// known.
     fn has_default_time(&self, intervals: &[Option<i64>]) -> Option<bool> {
         let index = self.info.video_stream?;
         let stream = self.info.streams.get(index).filter(|stream| is_moving(stream))?;
@@ -372,17 +373,18 @@ impl<'r> Media<'r> {
         by_stream.or_else(|| self.duration.map(|duration| duration > at))
     }
 
-    /// Runs a call. A panic in it, a mistake of ours, ends this call and all later ones: it may have left anything half done.
+    /// Runs a call. A panic in the call is a bug of this crate. The panic ends this call and all later ones, because it may have left
+    /// the state inconsistent.
     ///
     /// # Errors
-    /// What the call answers, or [`Error::Panicked`].
+    /// The error of the call, or [`Error::Panicked`].
     pub(super) fn guard<T>(&mut self, call: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         let result = Error::guard(|| call(self)).map_err(|error| self.broken(error));
         self.container.input_mut().end();
         result
     }
 
-    /// Ends all later calls if this error is a panic's.
+    /// Ends all later calls if this error comes from a panic.
     pub(super) fn broken(&mut self, error: Error) -> Error {
         if let Error::Panicked { message } = &error {
             self.container.input_mut().fail_for_good(Fault::Panicked(message.clone()));
@@ -390,26 +392,26 @@ impl<'r> Media<'r> {
         error
     }
 
-    /// What the file says.
+    /// Returns the properties of the file.
     pub const fn info(&self) -> &MediaInfo {
         &self.info
     }
 
-    /// Which object it is, and which version of it, as the source's first reply said; `None` for files and readers, which have no
-    /// such thing.
+    /// Returns the identity and version of the object, from the source's first reply. Returns `None` for files and readers, which have
+    /// no identity.
     #[cfg(feature = "remote")]
     pub fn identity(&self) -> Option<Identity> {
         self.container.input().identity()
     }
 
-    /// What reading has cost so far.
+    /// Returns the cost of reading so far.
     pub fn ledger(&self) -> Ledger {
         self.container.input().ledger()
     }
 
-    /// The streams of video in the order in which they are tried. The first is the one that `ffmpeg` takes when it is not told
-    /// which: the largest, where being marked as default counts for five million pixels, and a cover picture only when there is
-    /// nothing else, unless `cover` says otherwise. One that can be decoded goes before one that cannot.
+    /// Returns the video streams in the order in which they are tried. The first stream is the one that `ffmpeg` selects by default:
+    /// the largest, where a default stream gains five million pixels. A cover picture comes last, unless `cover` requires another
+    /// order. Streams that can be decoded come before streams that cannot.
     pub(super) fn video_streams(&self, cover: CoverArt) -> Vec<usize> {
         let is_wanted = |stream: &&StreamInfo| match cover {
             CoverArt::Fallback | CoverArt::Prefer => true,
@@ -431,7 +433,7 @@ impl<'r> Media<'r> {
                 ((stream.decodable, score), stream.index)
             })
             .collect();
-        // The sort is stable: of equals the first stays first.
+        // The sort is stable: equal streams keep their order.
         scored.sort_by_key(|&(score, _)| std::cmp::Reverse(score));
         scored.into_iter().map(|(_, index)| index).collect()
     }
@@ -446,12 +448,12 @@ impl<'r> Media<'r> {
     }
 }
 
-/// Whether a stream is a video, and not a cover picture.
+/// Returns whether a stream is a video and not a cover picture.
 fn is_moving(stream: &StreamInfo) -> bool {
     stream.kind == StreamKind::Video && !stream.disposition.attached_pic
 }
 
-/// What indexes and headers tell of the pace of each stream.
+/// Returns what indexes and headers contain about the pace of each stream.
 fn paces(container: &Container<'_>, layout: &Layout) -> Vec<Pace> {
     let format_name = container.format_name();
     let (is_mov, is_avi) = (format_name.starts_with("mov"), format_name == "avi");

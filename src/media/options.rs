@@ -1,4 +1,4 @@
-//! What a caller may choose when opening a file.
+//! Options for opening a file.
 
 #[cfg(feature = "job")]
 use std::fmt;
@@ -18,19 +18,19 @@ use crate::media::work::Work;
 #[cfg(feature = "remote")]
 use crate::source::{BlockCache, FirstReads};
 
-/// Threads for decoding.
+/// The number of decoding threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cage", derive(Serialize, Deserialize))]
 #[non_exhaustive]
 pub enum Threads {
-    /// One up to 1080p, two beyond where the machine has them.
+    /// One thread up to 1080p, and two for larger pictures if the machine has them.
     ///
-    /// A second thread finishes a 1080p frame 1.45 times sooner for a fifth more CPU and 8 MB more memory. A Lambda with
-    /// less than 1769 MB has less than one core, and a machine with many videos to do has better uses for its cores; only
-    /// for 4K, where a frame takes seconds, is the wait worth shortening.
+    /// A second thread finishes a 1080p frame 1.45 times sooner, for a fifth more CPU time and 8 MB more memory. A Lambda with less
+    /// than 1769 MB has less than one core, and a machine with many videos to process has better uses for its cores. A shorter wait
+    /// is worth the cost only for 4K, where a frame takes seconds.
     #[default]
     Auto,
-    /// This many.
+    /// This number of threads.
     Count(NonZeroUsize),
 }
 
@@ -48,7 +48,7 @@ impl Threads {
     }
 }
 
-/// Tells the frame once the first reply has come.
+/// Returns the frame once the first reply has arrived.
 #[cfg(feature = "job")]
 #[derive(Clone)]
 pub(crate) struct FrameLater(Arc<dyn Fn() -> FrameRequest + Send + Sync>);
@@ -60,66 +60,66 @@ impl fmt::Debug for FrameLater {
     }
 }
 
-/// What a caller may choose when opening a file. Start from `OpenOptions::default()`.
+/// Options for opening a file. `OpenOptions::default()` returns the default options.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct OpenOptions {
-    /// How much the file may cost.
+    /// Limits on the resources that the file may use.
     pub limits: Limits,
-    /// Threads for decoding.
+    /// The number of decoding threads.
     pub threads: Threads,
-    /// Stops the work from another thread.
+    /// The token with which another thread can cancel calls.
     pub cancel: Option<CancelToken>,
-    /// The frame that will be requested. What it needs is read while the file is being opened, as soon as it is known. Without it,
-    /// opening a file reads what information needs, and no sample.
+    /// The frame that will be requested. With a frame, opening the file also reads the bytes that the frame needs, as soon as their
+    /// position is known. Without a frame, opening reads what the information needs, and no sample.
     pub frame: Option<FrameRequest>,
-    /// Whether packets are read too, up to 5 MB of them, to learn what headers do not contain: as ffprobe does.
+    /// Whether opening also reads up to 5 MB of packets, to learn properties that the headers do not contain, like ffprobe.
     pub analyse_streams: bool,
-    /// Tells the frame in place of `frame` when the first reply has come: which one may stand in it.
+    /// A function that returns the frame after the first reply, in place of `frame`: the reply may determine the frame.
     #[cfg(feature = "job")]
     pub(crate) frame_later: Option<FrameLater>,
-    /// When all work on the file ends, pictures of its frames too, whatever a single call may take
-    /// ([`Limits::max_time`](crate::Limits::max_time)). [`Limits::max_cpu_time`](crate::Limits::max_cpu_time) then bounds all of it together,
-    /// too.
+    /// The time by which all calls on the file must end, including the encoding of its frames, regardless of the limit of a single
+    /// call ([`Limits::max_time`](crate::Limits::max_time)). With a deadline, [`Limits::max_cpu_time`](crate::Limits::max_cpu_time)
+    /// also limits all calls together.
     pub deadline: Option<Instant>,
-    /// What was given as the time of all work; an error names it.
+    /// The duration that the caller allowed for all calls, for error messages.
     pub(super) total_time: Option<Duration>,
-    /// Ends the opening, and nothing later.
+    /// A token that cancels the opening, and no later call.
     pub(super) call: Option<CancelToken>,
-    /// What the object's size is said to be, by an event or a listing. It decides how much is asked for at first; it need
-    /// not be right. For inputs that are read by byte ranges.
+    /// The expected size of the object in bytes, for example from an event or a listing. The size determines the first requests. It
+    /// need not be exact. Only inputs that are read by byte ranges use this option.
     pub size_hint: Option<u64>,
-    /// How much is asked for before anything is known. By default what [`FirstReads::for_name`] says.
+    /// The sizes of the first requests, before anything is known about the object. Default: the result of [`FirstReads::for_name`].
     #[cfg(feature = "remote")]
     pub first_reads: Option<FirstReads>,
-    /// Where fetched bytes wait to be read. By default the cache of the process, [`BlockCache::global`].
+    /// The cache for fetched bytes that wait to be read. Default: the cache of the process, [`BlockCache::global`].
     #[cfg(feature = "remote")]
     pub cache: Option<BlockCache>,
 }
 
 impl OpenOptions {
-    /// With these limits.
+    /// Sets the limits.
     #[must_use]
     pub const fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// With this many threads.
+    /// Sets the number of decoding threads.
     #[must_use]
     pub const fn with_threads(mut self, threads: Threads) -> Self {
         self.threads = threads;
         self
     }
 
-    /// For this frame.
+    /// Sets the frame that will be requested.
     #[must_use]
     pub fn with_frame(mut self, request: impl Into<FrameRequest>) -> Self {
         self.frame = Some(request.into());
         self
     }
 
-    /// For a frame that is known when the first reply has come.
+    /// Sets a function that returns the frame after the first reply.
     #[cfg(feature = "job")]
     pub(crate) fn with_frame_later(
         mut self,
@@ -129,30 +129,30 @@ impl OpenOptions {
         self
     }
 
-    /// With the analysis of streams, or without. By default a file is opened by its headers alone where they suffice. With the
-    /// analysis, [`MediaInfo`](crate::MediaInfo) has what ffprobe reports (frame rates, pixel formats and profiles that only packets
-    /// show) for up to 5 MB of packets more, and for decoding some of them.
+    /// Enables or disables the analysis of streams. By default opening a file reads only the headers where they suffice. With the
+    /// analysis, [`MediaInfo`](crate::MediaInfo) contains what ffprobe reports: frame rates, pixel formats and profiles that only
+    /// packets reveal. The analysis costs up to 5 MB of additional packets, and the decoding of some of them.
     #[must_use]
     pub const fn with_stream_analysis(mut self, analyse: bool) -> Self {
         self.analyse_streams = analyse;
         self
     }
 
-    /// Not after this point in time.
+    /// Sets the time by which all calls on the file must end.
     #[must_use]
     pub const fn with_deadline(mut self, end: Instant) -> Self {
         (self.deadline, self.total_time) = (Some(end), None);
         self
     }
 
-    /// Not longer than this from now; no bound where the clock does not reach that far.
+    /// Sets the time that all calls on the file may take from now on. A duration beyond the range of the clock sets no deadline.
     #[must_use]
     pub fn with_total_time(mut self, time: Duration) -> Self {
         (self.deadline, self.total_time) = (Instant::now().checked_add(time), Some(time));
         self
     }
 
-    /// The frame that will be requested, as far as it is known. A source's first reply must have come.
+    /// Returns the frame that will be requested, as far as it is known. The first reply of the source must have arrived.
     pub(crate) fn wanted_frame(&self) -> Option<FrameRequest> {
         #[cfg(feature = "job")]
         if let Some(FrameLater(tell)) = &self.frame_later {
@@ -161,7 +161,7 @@ impl OpenOptions {
         self.frame
     }
 
-    /// What bounds work that begins now.
+    /// Returns the limits of work that begins now.
     pub(crate) fn work(&self) -> Work {
         let deadline = Deadline::new(self.limits.max_time, self.cancel.clone())
             .not_after(self.deadline, self.total_time)
@@ -170,20 +170,20 @@ impl OpenOptions {
         if self.deadline.is_some() { work.for_all_calls() } else { work }
     }
 
-    /// Lets this token end the opening.
+    /// Sets a token that cancels the opening.
     #[cfg(feature = "tokio")]
     pub(crate) fn for_call(self, token: CancelToken) -> Self {
         Self { call: Some(token), ..self }
     }
 
-    /// With what is said to be the object's size.
+    /// Sets the expected size of the object in bytes.
     #[must_use]
     pub const fn with_size_hint(mut self, bytes: u64) -> Self {
         self.size_hint = Some(bytes);
         self
     }
 
-    /// With these first reads.
+    /// Sets the sizes of the first requests.
     #[cfg(feature = "remote")]
     #[must_use]
     pub const fn with_first_reads(mut self, reads: FirstReads) -> Self {
@@ -191,7 +191,7 @@ impl OpenOptions {
         self
     }
 
-    /// With a cache of its own.
+    /// Sets the cache.
     #[cfg(feature = "remote")]
     #[must_use]
     pub fn with_cache(mut self, cache: BlockCache) -> Self {
@@ -199,7 +199,7 @@ impl OpenOptions {
         self
     }
 
-    /// With a token that stops the work.
+    /// Sets the token with which another thread can cancel calls.
     #[must_use]
     pub fn with_cancel(mut self, token: CancelToken) -> Self {
         self.cancel = Some(token);

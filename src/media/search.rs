@@ -1,15 +1,16 @@
-//! Finding the frame: where decoding begins, which access units are decoded, and which of the frames is taken.
+//! The search for a frame: where decoding begins, which access units are decoded, and which of the frames is returned.
 //!
-//! The unit of search is the access unit ([`packets`]): one coded frame, in one packet or in two field packets. A pass enters
-//! the container at a keyframe before the goal ([`entry`]), and decodes from there ([`decode`]). The first pass is economical:
-//! it leaves out frames that no other frame refers to, and feeds the decoder nothing behind the access unit that holds the
-//! frame. The timestamps of the packets tell which one that is; so each pass has an expectation beside its result.
+//! The unit of the search is the access unit ([`packets`]): one coded frame, in one packet or in two field packets. A pass
+//! enters the container at a keyframe before the goal ([`entry`]), and decodes from there ([`decode`]). The first pass is
+//! economical: it skips frames that no other frame references, and passes the decoder nothing after the access unit that
+//! contains the frame. The timestamps of the packets determine this access unit, so each pass has an expected frame in
+//! addition to its result.
 //!
-//! A pass is believed when the frame that came is the expected one and nothing went wrong on the way. Otherwise the next, more
-//! careful pass runs: it decodes everything from the same entry, then from an earlier one, then from the start. What comes
-//! from the start is the result, because it is what a full decode gives.
+//! A pass is accepted if its result is the expected frame and no error occurred. Otherwise the next, more careful pass runs.
+//! It decodes everything from the same entry, then from an earlier entry, then from the start. The result of decoding from the
+//! start is final, because a full decode returns the same frame.
 //!
-//! Nothing here asks a plan. The plans of [`layout`](super::layout) only let the bytes arrive sooner.
+//! The search does not depend on a plan. The plans of [`layout`](super::layout) only let the bytes arrive earlier.
 
 mod decode;
 mod entry;

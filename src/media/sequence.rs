@@ -10,23 +10,23 @@ use crate::media::open::Media;
 use crate::media::units::Pts;
 use crate::source::{ByteRange, Ledger};
 
-/// Bytes that are requested ahead of the frame that is next, at most: half of what the cache of the process holds.
+/// Maximum number of bytes that are requested ahead of the next frame: half of the capacity of the process's cache.
 const MAX_AHEAD: u64 = 16 << 20;
 /// Times further apart than this are searched one by one: most encoders place keyframes one or two seconds apart.
 const MAX_APART: Duration = Duration::from_secs(2);
 
-/// The frames of a list of requests, in its order, by [`Media::frames`].
+/// The frames of a list of requests, in the order of the list, returned by [`Media::frames`].
 ///
-/// A frame that cannot be had is an error in its place, and the others follow.
+/// A frame that fails is an error in its place, and the other frames follow.
 #[derive(Debug)]
 pub struct Frames<'m, 'r> {
     media: &'m mut Media<'r>,
     requests: VecDeque<Listed>,
     ready: VecDeque<PosterFrame>,
-    /// Requests in front that were planned.
+    /// The number of planned requests at the front of the list.
     planned: usize,
     ahead: u64,
-    /// After how many requests in a row the index was read.
+    /// The number of consecutive requests after which the index was read.
     depth: Option<u32>,
 }
 
@@ -37,7 +37,7 @@ struct Listed {
     ahead: Option<Ahead>,
 }
 
-/// What was requested for a frame ahead of its turn.
+/// The ranges that were requested for a frame ahead of its turn.
 #[derive(Debug)]
 struct Ahead {
     bytes: u64,
@@ -48,11 +48,11 @@ struct Ahead {
 }
 
 impl<'r> Media<'r> {
-    /// The requested frames, in the order of the list: each is the one that [`frame`](Self::frame) gives.
+    /// Returns the requested frames, in the order of the list. Each frame is the one that [`frame`](Self::frame) returns.
     ///
-    /// The bytes of the next ones are requested while one is decoded, and times that rise in small steps are decoded together. So N
-    /// frames take the round trips of one frame, and few more, where an index was read: of an MP4, also one of fragments with a `sidx` or
-    /// an `mfra`, and of Matroska with cues. A sorted list is the cheapest.
+    /// The bytes of the next frames are requested while one frame is decoded, and times that rise in small steps are decoded together. N
+    /// frames therefore take the round trips of one frame and a few more, if the file has an index: an MP4, including a fragmented MP4
+    /// with a `sidx` or an `mfra`, or a Matroska with cues. A sorted list costs least.
     ///
     /// ```
     /// # fn main() -> Result<(), posterframe::Error> {
@@ -75,16 +75,16 @@ impl<'r> Media<'r> {
 }
 
 impl Frames<'_, '_> {
-    /// What reading has cost so far, as [`Media::ledger`].
+    /// Returns the cost of reading so far, like [`Media::ledger`].
     pub fn ledger(&self) -> Ledger {
         self.media.ledger()
     }
 
-    /// Requests what the next frames need, up to a bound.
+    /// Requests the bytes of the next frames, up to a bound.
     fn plan(&mut self) {
         let is_new = self.depth.is_none();
         if let (true, [first, _, ..]) = (is_new, &*self.requests.make_contiguous()) {
-            // What goes wrong here is told by the search for the frame.
+            // The search for the frame reports any error here.
             self.depth = self.media.plan_first(&first.request).ok();
         }
         let Some(depth) = self.depth else { return };
@@ -100,12 +100,12 @@ impl Frames<'_, '_> {
         }
         let requests = self.requests.iter().map(|listed| listed.request);
         if is_new && let Some(last) = requests.max_by_key(|request| self.media.time_of(request)) {
-            // The search tells what goes wrong here, too.
+            // The search for the frame also reports any error here.
             let _ = self.media.show_up_to(&last);
         }
     }
 
-    /// How many of the next requests may be decoded together: in one GOP, as far as the index tells.
+    /// Returns the number of next requests that may be decoded together: requests in one GOP, as far as the index tells.
     fn near(&self) -> usize {
         let is_near = |(one, next): &(&Listed, &Listed)| {
             let [at, then] = [one, next].map(|listed| self.media.time_of(&listed.request));
@@ -124,7 +124,7 @@ impl Frames<'_, '_> {
         pairs.take_while(is_near).count() + 1
     }
 
-    /// The frames of the first of so many requests, as far as they can be decoded together.
+    /// Returns the frames of the first `count` requests, as far as they can be decoded together.
     fn together(&mut self, count: usize) -> Result<Vec<PosterFrame>, Error> {
         let requests: Vec<FrameRequest> =
             self.requests.iter().take(count).map(|listed| listed.request).collect();
@@ -138,7 +138,7 @@ impl Frames<'_, '_> {
         self.media.frames_together(index, |_| goals.next(), request)
     }
 
-    /// Plans the next frames, and decodes those of them together that are near each other.
+    /// Plans the next frames, and decodes frames together that are near each other.
     fn prepare(&mut self) {
         if !self.ready.is_empty() {
             return;
@@ -148,7 +148,7 @@ impl Frames<'_, '_> {
         self.media.layout.keeps_others = false;
         let near = self.near();
         if near > 1 {
-            // What goes wrong here is told by the search for the frame alone.
+            // The search for the single frame reports any error here.
             for frame in self.together(near).unwrap_or_default() {
                 self.next_request();
                 self.ready.push_back(frame);
@@ -156,7 +156,7 @@ impl Frames<'_, '_> {
         }
     }
 
-    /// Takes the next request out of the list.
+    /// Removes the next request from the list.
     fn next_request(&mut self) -> Option<Listed> {
         let listed = self.requests.pop_front()?;
         self.planned = self.planned.saturating_sub(1);

@@ -1,56 +1,57 @@
-//! What a container tells of a stream beside its codec: how a picture is to be turned and cut, and how its colours were graded.
+//! Stream properties that a container stores beside the codec: rotation and cropping of the picture, and the grading of its
+//! colours.
 
 use serde::{Deserialize, Serialize};
 
 use crate::media::ratio::Ratio;
 
-/// What a container tells of a stream beside its codec, under the names and in the units of ffprobe's `side_data_list`.
+/// A stream property that a container stores beside the codec, with the names and units of ffprobe's `side_data_list`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SideData {
-    /// How the decoded picture is to be turned and moved (`tkhd` of ISO/IEC 14496-12, 8.3.2).
+    /// Rotation and translation of the decoded picture (`tkhd` of ISO/IEC 14496-12, 8.3.2).
     DisplayMatrix {
-        /// Nine numbers in row order: 16.16 fixed-point numbers, but the third of each row, which are 2.30.
+        /// Nine numbers in row order: 16.16 fixed-point numbers, except the third number of each row, which is 2.30.
         matrix: [i32; 9],
-        /// Degrees to turn the picture counter-clockwise.
+        /// Counter-clockwise rotation of the picture in degrees.
         rotation: f64,
     },
     /// The configuration of Dolby Vision.
     DolbyVision(DolbyVision),
     /// The display on which the video was graded (SMPTE ST 2086).
     MasteringDisplay(MasteringDisplay),
-    /// How bright the pictures are (CTA-861.3), in candelas per square metre.
+    /// Brightness of the pictures (CTA-861.3), in candelas per square metre.
     ContentLight {
         /// The brightest pixel (`MaxCLL`).
         max_content: u32,
-        /// The average of the brightest picture (`MaxFALL`).
+        /// The average brightness of the brightest picture (`MaxFALL`).
         max_average: u32,
     },
-    /// The light around the display on which the video was graded (ITU-T H.274, 8.12).
+    /// The ambient light around the display on which the video was graded (ITU-T H.274, 8.12).
     AmbientViewing {
-        /// In lux.
+        /// Illuminance in lux.
         illuminance: Ratio,
         /// CIE 1931 x of the light.
         light_x: Ratio,
         /// CIE 1931 y of the light.
         light_y: Ratio,
     },
-    /// The model of a decoder's buffer. Without packets it is unknown: see
+    /// The model of a decoder's buffer. Without packets the model is unknown: see
     /// [`OpenOptions::with_stream_analysis`](crate::OpenOptions::with_stream_analysis).
     CodedPictureBuffer {
-        /// Bits per second, at most; 0 when unknown.
+        /// Maximum bits per second; 0 when unknown.
         max_bit_rate: i64,
-        /// Bits per second, at least; 0 when unknown.
+        /// Minimum bits per second; 0 when unknown.
         min_bit_rate: i64,
-        /// Bits per second; 0 when unknown.
+        /// Average bits per second; 0 when unknown.
         average_bit_rate: i64,
-        /// Bits of the buffer; 0 when unknown.
+        /// Size of the buffer in bits; 0 when unknown.
         buffer_size: i64,
         /// Ticks of 27 MHz; `None` when unknown.
         vbv_delay: Option<u64>,
     },
-    /// What the container cuts off the decoded picture, in pixels.
+    /// The part of the decoded picture that the container crops, in pixels.
     Cropping {
         /// Rows at the top.
         top: u32,
@@ -61,9 +62,9 @@ pub enum SideData {
         /// Columns at the right.
         right: u32,
     },
-    /// Anything else.
+    /// Any other property.
     Other {
-        /// FFmpeg's name for its kind.
+        /// FFmpeg's name of the property.
         name: String,
     },
 }
@@ -74,9 +75,9 @@ pub enum SideData {
 pub struct DolbyVision {
     /// Major and minor version of the record.
     pub version: (u8, u8),
-    /// Profile: 5 has colours of its own, 7 two layers, 8 a base layer that plays without Dolby Vision.
+    /// Profile: 5 has its own colours, 7 has two layers, 8 has a base layer that plays without Dolby Vision.
     pub profile: u8,
-    /// Level: sizes and frame rates.
+    /// Level: picture sizes and frame rates.
     pub level: u8,
     /// Whether the stream has metadata for the display.
     pub has_metadata: bool,
@@ -84,9 +85,9 @@ pub struct DolbyVision {
     pub has_enhancement_layer: bool,
     /// Whether the stream has the base layer.
     pub has_base_layer: bool,
-    /// How the base layer plays without Dolby Vision: 0 not at all, 1 as HDR10, 2 as SDR, 4 as HLG.
+    /// Playback of the base layer without Dolby Vision: 0 not possible, 1 as HDR10, 2 as SDR, 4 as HLG.
     pub compatibility_id: u8,
-    /// How the metadata are compressed: 0 not at all, 1 limited, 3 extended.
+    /// Compression of the metadata: 0 none, 1 limited, 3 extended.
     pub metadata_compression: u8,
 }
 
@@ -96,12 +97,12 @@ pub struct DolbyVision {
 pub struct MasteringDisplay {
     /// CIE 1931 x and y of red, green, blue and white; `None` when unknown.
     pub primaries: Option<[(Ratio, Ratio); 4]>,
-    /// The darkest and the brightest that the display shows, in candelas per square metre; `None` when unknown.
+    /// The minimum and maximum luminance of the display, in candelas per square metre; `None` when unknown.
     pub luminance: Option<(Ratio, Ratio)>,
 }
 
 impl SideData {
-    /// FFmpeg's name for its kind.
+    /// Returns FFmpeg's name of the property.
     pub fn name(&self) -> &str {
         match self {
             Self::DisplayMatrix { .. } => DISPLAY_MATRIX,
@@ -115,7 +116,7 @@ impl SideData {
         }
     }
 
-    /// Lists of keys for an encrypted stream (`pssh`), whose content is not read.
+    /// Creates an entry for the key lists of an encrypted stream (`pssh`), whose content is not read.
     pub(super) fn keys() -> Self {
         Self::Other { name: "Encryption initialization data".to_owned() }
     }

@@ -1,4 +1,4 @@
-//! Storyboards: tiles at even intervals, on sheets.
+//! Storyboards: tiles at equal intervals, laid out on sheets.
 
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
@@ -14,28 +14,29 @@ use crate::media::search::FrameReason;
 use crate::picture::{Encoding, ImageFormat, Quality, Thumbnail};
 use crate::pixels::{Bounds, RgbPicture};
 
-/// Into how many tiles a video is divided.
+/// The division of a video into tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Spacing {
-    /// This many, of equal length.
+    /// This number of tiles, with equal intervals.
     Count(NonZeroU32),
-    /// One for each interval of this length; the last one may be shorter. At least a millisecond.
+    /// One tile for each interval of this length. The last interval may be shorter. At least a millisecond.
     Every(Duration),
 }
 
-/// What a storyboard shall be. Start from `StoryboardRequest::default()`: 100 tiles from keyframes, 160 pixels wide, ten in a row and ten
-/// rows on a sheet, as JPEG.
+/// The description of a storyboard. `StoryboardRequest::default()` requests 100 tiles from keyframes, 160 pixels wide, ten in a row and
+/// ten rows on a sheet, as JPEG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct StoryboardRequest {
-    /// How many tiles.
+    /// The number of tiles.
     pub spacing: Spacing,
-    /// Which frame stands for an interval: the one in its middle, or the keyframe at or before it, which costs fewer bytes and less time.
+    /// The frame that represents an interval: the frame in its middle, or the keyframe at or before the middle. The keyframe costs fewer
+    /// bytes and less time.
     pub pick: Pick,
-    /// Largest size of a tile. All tiles have the size of the first; frames of another shape are centred on black.
+    /// Largest size of a tile. All tiles have the size of the first one. Frames with another aspect ratio are centred on black.
     pub tile: Bounds,
     /// Tiles in a row.
     pub columns: NonZeroU32,
@@ -43,7 +44,7 @@ pub struct StoryboardRequest {
     pub rows: NonZeroU32,
     /// File format of the sheets.
     pub format: ImageFormat,
-    /// How much of the pictures to keep.
+    /// Quality of the sheets.
     pub quality: Quality,
 }
 
@@ -64,28 +65,28 @@ impl Default for StoryboardRequest {
 }
 
 impl StoryboardRequest {
-    /// With this [`spacing`](Self::spacing).
+    /// Sets [`spacing`](Self::spacing).
     #[must_use]
     pub const fn with_spacing(mut self, spacing: Spacing) -> Self {
         self.spacing = spacing;
         self
     }
 
-    /// With this [`pick`](Self::pick).
+    /// Sets [`pick`](Self::pick).
     #[must_use]
     pub const fn with_pick(mut self, pick: Pick) -> Self {
         self.pick = pick;
         self
     }
 
-    /// With tiles of at most this size.
+    /// Sets the largest size of a tile.
     #[must_use]
     pub const fn with_tile(mut self, tile: Bounds) -> Self {
         self.tile = tile;
         self
     }
 
-    /// With this many tiles in a row, and rows on a sheet.
+    /// Sets the number of tiles in a row, and of rows on a sheet.
     #[must_use]
     pub const fn with_grid(mut self, columns: NonZeroU32, rows: NonZeroU32) -> Self {
         self.columns = columns;
@@ -93,7 +94,7 @@ impl StoryboardRequest {
         self
     }
 
-    /// With sheets in this format and quality.
+    /// Sets the file format and quality of the sheets.
     #[must_use]
     pub const fn with_format(mut self, format: ImageFormat, quality: Quality) -> Self {
         self.format = format;
@@ -102,17 +103,17 @@ impl StoryboardRequest {
     }
 }
 
-/// Sheets of tiles, and what each tile shows.
+/// The sheets of a storyboard, and the position of each tile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Storyboard {
-    /// The sheets, each filled row by row. The last one is as high as its tiles need.
+    /// The sheets, each filled row by row. The last sheet is only as high as its tiles need.
     pub sheets: Vec<Thumbnail>,
-    /// The tiles, by time.
+    /// The tiles, in order of time.
     pub tiles: Vec<StoryboardTile>,
-    /// Pixels of a tile across.
+    /// Width of a tile in pixels.
     pub tile_width: u32,
-    /// Pixels of a tile down.
+    /// Height of a tile in pixels.
     pub tile_height: u32,
 }
 
@@ -120,37 +121,38 @@ pub struct Storyboard {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StoryboardTile {
-    /// Where its interval begins, in seconds after the start of the video.
+    /// Start of the tile's interval, in seconds after the start of the video.
     pub start_seconds: f64,
-    /// Where its interval ends.
+    /// End of the tile's interval, in seconds after the start of the video.
     pub end_seconds: f64,
-    /// The presentation time of the frame on it, in seconds after the start of the video.
+    /// Presentation time of the tile's frame, in seconds after the start of the video.
     pub frame_pts_seconds: f64,
-    /// On which sheet it is, from 0.
+    /// Number of the sheet, from 0.
     pub sheet: usize,
-    /// Its left edge on the sheet, in pixels.
+    /// Left edge on the sheet, in pixels.
     pub x: u32,
-    /// Its upper edge on the sheet, in pixels.
+    /// Upper edge on the sheet, in pixels.
     pub y: u32,
 }
 
 impl Storyboard {
-    /// The tiles as WebVTT, for players that show a preview above their bar: each cue names a sheet and a rectangle on it as a media
-    /// fragment (`sheet.jpg#xywh=160,0,160,90`; W3C Media Fragments URI 1.0, section 4.2.2). `address` gives the address of a sheet.
+    /// Returns the tiles as WebVTT, for players that present a preview above their seek bar. Each cue names a sheet and a rectangle on
+    /// the sheet as a media fragment (`sheet.jpg#xywh=160,0,160,90`; W3C Media Fragments URI 1.0, section 4.2.2). `address` returns the
+    /// address of a sheet.
     pub fn webvtt(&self, address: impl Fn(usize) -> String) -> String {
         let mut text = "WEBVTT\n".to_owned();
         let (width, height) = (self.tile_width, self.tile_height);
         for tile in &self.tiles {
             let StoryboardTile { sheet, x, y, .. } = *tile;
             let (from, to) = (clock(tile.start_seconds), clock(tile.end_seconds));
-            // Writing into a string does not fail.
+            // Writing to a string does not fail.
             let _ = write!(text, "\n{from} --> {to}\n{}#xywh={x},{y},{width},{height}\n", address(sheet));
         }
         text
     }
 }
 
-/// `01:02:03.456`, as WebVTT writes times (W3C WebVTT, section 4.2).
+/// Formats a time as `01:02:03.456`, like WebVTT (W3C WebVTT, section 4.2).
 fn clock(seconds: f64) -> String {
     let milliseconds = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_millis();
     let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
@@ -158,10 +160,10 @@ fn clock(seconds: f64) -> String {
 }
 
 impl Media<'_> {
-    /// A storyboard of the video: all of it, or an error.
+    /// Creates a storyboard of the whole video. The call returns all tiles, or an error.
     ///
-    /// The frames are those of [`frames`](Self::frames), and planned together. Where sound goes on after the last frame, its tile is
-    /// repeated.
+    /// The frames are those of [`frames`](Self::frames), and are planned together. Where audio continues after the last frame, the tile
+    /// of the last frame is repeated.
     ///
     /// ```
     /// # fn main() -> Result<(), posterframe::Error> {
@@ -181,7 +183,7 @@ impl Media<'_> {
     /// # Errors
     /// - [`Error::NoDuration`]: the file declares no duration.
     /// - [`Error::LimitExceeded`]: more than [`Limits::max_tiles`] tiles, or more than [`Limits::max_pixels`] on a sheet.
-    /// - Those of [`frame`](Self::frame) and [`PosterFrame::encode`](crate::PosterFrame::encode).
+    /// - The errors of [`frame`](Self::frame) and [`PosterFrame::encode`](crate::PosterFrame::encode).
     pub fn storyboard(&mut self, request: &StoryboardRequest) -> Result<Storyboard, Error> {
         let limits = self.limits;
         let plan = Plan::new(request, self.info().duration_seconds, &limits)?;
@@ -193,10 +195,10 @@ impl Media<'_> {
     }
 }
 
-/// Intervals of a video, and how their tiles are laid out.
+/// The intervals of a video, and the layout of their tiles.
 pub(crate) struct Plan {
     request: StoryboardRequest,
-    /// Milliseconds of the video.
+    /// Duration of the video in milliseconds.
     duration: u64,
     count: u32,
 }
@@ -222,10 +224,10 @@ impl Plan {
         Ok(Self { request: *request, duration, count: count.ok_or(exceeded)? })
     }
 
-    /// Where an interval begins and ends, in milliseconds.
+    /// Returns the start and end of an interval in milliseconds.
     fn interval(&self, index: u32) -> (u64, u64) {
         let edge = |index: u32| match self.request.spacing {
-            // Milliseconds of any video times tiles of any storyboard fit 128 bits.
+            // The milliseconds of any video times the tiles of any storyboard fit into 128 bits.
             Spacing::Count(count) => {
                 let edge = u128::from(self.duration) * u128::from(index) / u128::from(count.get());
                 u64::try_from(edge).unwrap_or(self.duration)
@@ -238,7 +240,7 @@ impl Plan {
         (edge(index), edge(index.saturating_add(1)))
     }
 
-    /// The frames of the tiles, in the middle of each interval.
+    /// Returns the requests for the frames of the tiles, in the middle of each interval.
     pub(crate) fn requests(&self) -> Vec<FrameRequest> {
         let request = |index| {
             let (start, end) = self.interval(index);
@@ -249,7 +251,8 @@ impl Plan {
         (0..self.count).map(request).collect()
     }
 
-    /// Lays out the tiles. `next` gives the picture of the requested frame with this index, within these bounds, its time and why it was taken.
+    /// Lays out the tiles. `next` returns the picture of the requested frame with this index within these bounds, its time, and the
+    /// reason for its choice.
     pub(crate) fn compose(
         &self,
         limits: &Limits,
@@ -264,7 +267,7 @@ impl Plan {
         let per_sheet = columns.saturating_mul(self.request.rows.get());
         for index in 0..self.count {
             let (picture, pts, reason) = next(index as usize, bounds)?;
-            // Behind the last frame a substitute from half-way is given.
+            // Beyond the last frame, the request returns a substitute from half of the duration.
             let is_there = matches!(reason, FrameReason::AtTarget | FrameReason::Keyframe);
             let (picture, frame_pts_seconds) = match last {
                 Some(last) if !is_there => last,
@@ -302,7 +305,7 @@ fn seconds(milliseconds: u64) -> f64 {
     Duration::from_millis(milliseconds).as_secs_f64()
 }
 
-/// A sheet that is being filled.
+/// A sheet during its creation.
 #[derive(Default)]
 struct Sheet {
     tile: (u32, u32),
@@ -319,7 +322,7 @@ impl Sheet {
         Ok(Self { tile, columns, picture: RgbPicture::new(width, height, Vec::new()) })
     }
 
-    /// Puts a picture into the middle of the tile with this number. Returns where the tile is.
+    /// Draws a picture in the middle of the tile with this number. Returns the position of the tile.
     fn put(&mut self, number: u32, picture: &RgbPicture) -> (u32, u32) {
         let (width, height) = self.tile;
         let (x, y) = (number % self.columns * width, number / self.columns * height);

@@ -1,4 +1,4 @@
-//! A decoded frame with what is needed to show it.
+//! A decoded frame, and the properties that its presentation needs.
 
 use std::sync::OnceLock;
 
@@ -13,18 +13,18 @@ use crate::media::work::Work;
 use crate::picture::{Considered, Encoding};
 use crate::pixels::{Framing, Orientation};
 
-/// Pixel shapes beyond this (either way) are taken for damage.
+/// Pixel aspect ratios beyond this value (either way) are treated as damage.
 const MAX_ASPECT: u64 = 16;
 
-/// The frame chosen, as decoded, and how to show it.
+/// The selected frame, as decoded, and the properties that its presentation needs.
 ///
-/// It owns its pixels: the [`Media`](crate::Media) may go on or be dropped. Encoding leaves it as it is: several sizes and formats
-/// can be made of one decode, also by several threads. What they have in common is done once, so a second size costs its scaling, and the
-/// mapping of tones and the turning of the small picture.
+/// The frame owns its pixels: the [`Media`](crate::Media) can be used further or dropped. Encoding does not change the frame. One decoded
+/// frame can be encoded in several sizes and formats, also by several threads. Shared work is done once: a second size costs only its
+/// scaling, the tone mapping, and the rotation of the small picture.
 ///
-/// The limits of the `Media` hold for its pictures, too: a picture has at most [`max_pixels`](crate::Limits::max_pixels), and each call
-/// may take [`max_time`](crate::Limits::max_time) and [`max_cpu_time`](crate::Limits::max_cpu_time). They are looked at every 64 rows;
-/// what cannot be interrupted is a call of libswscale, and of the encoders of JPEG and PNG.
+/// The limits of the `Media` also apply to its pictures: a picture has at most [`max_pixels`](crate::Limits::max_pixels), and each call
+/// may take [`max_time`](crate::Limits::max_time) and [`max_cpu_time`](crate::Limits::max_cpu_time). These limits are checked every 64
+/// rows. A single call of libswscale, or of the JPEG and PNG encoders, cannot be interrupted.
 #[derive(Debug)]
 pub struct PosterFrame {
     pub(super) frame: Frame,
@@ -38,21 +38,21 @@ pub struct PosterFrame {
     pub(super) packets_decoded: u64,
     pub(super) passes: u32,
     pub(super) terms: Terms,
-    /// The frame as the scaler should see it, made for the first picture, and as it was decoded, not turned. Measured on 3840 x 2160, in
-    /// processor time: a second picture of 320 x 180 takes 5 ms, the same turned or after interlaced video (joining fields, done once, takes
-    /// 130 ms), and 14 ms after HDR, whose tones are mapped at the small size. Turning all planes first would take 70 ms and 12 MB more,
-    /// turning 320 x 180 pixels 0.3 ms.
+    /// The frame as the scaler receives it, created for the first picture, and not rotated. Measured on 3840 x 2160, in CPU time: a
+    /// second picture of 320 x 180 takes 5 ms. It takes the same time with rotation, and after interlaced video (joining fields, done
+    /// once, takes 130 ms). It takes 14 ms for HDR, because the tones are mapped at the small size. Rotating all planes first would take
+    /// 70 ms and 12 MB more; rotating 320 x 180 pixels takes 0.3 ms.
     pub(super) prepared: OnceLock<(Frame, ColourCodes)>,
-    /// The frames that were looked at, this one among them.
+    /// The examined frames, including this one.
     pub(in crate::media) considered: Vec<Considered>,
 }
 
-/// The picture that was requested of a frame, and what pictures of it may cost.
+/// The picture that was requested of a frame, and the limits of its pictures.
 #[derive(Debug)]
 pub(in crate::media) struct Terms {
     pub(in crate::media) encoding: Encoding,
     pub(in crate::media) max_pixels: u64,
-    /// What a call may take.
+    /// The limits of a call.
     pub(in crate::media) work: Work,
 }
 
@@ -63,8 +63,8 @@ impl std::fmt::Debug for Frame {
 }
 
 impl PosterFrame {
-    /// Of a frame of `stream`, which is the `index`th of its container and is counted from `start`. `cost` is
-    /// how many packets were decoded, in how many passes.
+    /// Creates a poster frame from a frame of `stream`, the `index`th stream of its container. Times count from `start`. `cost` is the
+    /// number of decoded packets and of passes.
     pub(in crate::media) fn new(
         stream: Stream<'_>,
         index: usize,
@@ -78,7 +78,7 @@ impl PosterFrame {
         if let Some(edges) = stream.cropping() {
             crop(&mut frame, edges)?;
         }
-        // The container's word on shape goes before the codec's, and the frame's before that of the headers.
+        // The container's aspect ratio takes precedence over the codec's, and the frame's over the headers'.
         let sample_aspect_ratio = stream
             .container_sample_aspect_ratio()
             .or_else(|| frame.sample_aspect_ratio())
@@ -102,84 +102,85 @@ impl PosterFrame {
         })
     }
 
-    /// Presentation time in seconds, counted from the container's start.
+    /// Returns the presentation time in seconds, counted from the container's start.
     pub const fn pts_seconds(&self) -> f64 {
         self.pts_seconds
     }
 
-    /// Presentation time in ticks of [`time_base`](Self::time_base), as the stream counts it.
+    /// Returns the presentation time in ticks of [`time_base`](Self::time_base), as the stream counts it.
     pub const fn pts(&self) -> i64 {
         self.pts
     }
 
-    /// Seconds of a tick of the stream.
+    /// Returns the seconds in one tick of the stream.
     pub const fn time_base(&self) -> Ratio {
         self.time_base
     }
 
-    /// Why this frame was taken.
+    /// Returns the reason why this frame was taken.
     pub const fn reason(&self) -> FrameReason {
         self.reason
     }
 
-    /// The frames that [`Pick::Auto`](crate::Pick::Auto) looked at, in that order, this one among them; empty for the other choices.
+    /// Returns the frames that [`Pick::Auto`](crate::Pick::Auto) examined, in that order and including this frame. The list is empty for
+    /// other rules.
     pub fn considered(&self) -> &[Considered] {
         &self.considered
     }
 
-    /// The stream it comes from.
+    /// Returns the index of the frame's stream.
     pub const fn stream_index(&self) -> usize {
         self.stream_index
     }
 
-    /// Packets that were given to the decoder to get it, in all passes.
+    /// Returns the number of packets that were sent to the decoder for this frame, over all passes.
     pub const fn packets_decoded(&self) -> u64 {
         self.packets_decoded
     }
 
-    /// Passes of decoding that it took. More than one means that the first, economical one gave something else than the
+    /// Returns the number of decoding passes. A value above 1 means that the first, economical pass returned another frame than the
     /// packets promise, or met damage.
     pub const fn passes(&self) -> u32 {
         self.passes
     }
 
-    /// Width and height as decoded: cropped, but neither turned nor stretched.
+    /// Returns the decoded width and height: cropped, but neither rotated nor stretched.
     pub fn decoded_size(&self) -> (u32, u32) {
         (self.frame.width(), self.frame.height())
     }
 
-    /// The decoded pixel format under FFmpeg's name (`yuv420p`).
+    /// Returns FFmpeg's name of the decoded pixel format (`yuv420p`).
     pub fn pixel_format(&self) -> &'static str {
         self.frame.format().name().unwrap_or("unknown")
     }
 
-    /// How the decoded picture is turned to stand upright.
+    /// Returns the transformation that turns the decoded picture upright.
     pub const fn orientation(&self) -> Orientation {
         self.orientation
     }
 
-    /// The decoded samples, plane after plane, rows without padding: what `ffmpeg -f rawvideo` writes.
+    /// Returns the decoded samples, plane after plane, rows without padding: the output of `ffmpeg -f rawvideo`.
     ///
     /// # Errors
-    /// [`Error::Picture`] for pixel formats that have no such form.
+    /// [`Error::Picture`] for pixel formats that have no such representation.
     pub fn copy_planes(&self) -> Result<Vec<u8>, Error> {
         self.frame.copy_planes().map_err(Error::picture("copied"))
     }
 
-    /// Width and height as shown: upright, with square pixels, within these bounds, or as this encoding fills them.
+    /// Returns the presented width and height: upright, with square pixels, within these bounds, or with the fit of this encoding.
     pub fn display_size(&self, framing: impl Into<Framing>) -> (u32, u32) {
         let (width, height) = self.upright_size();
         framing.into().size(width, height)
     }
 
-    /// The whole picture's width and height, upright and with square pixels.
+    /// Returns the width and height of the whole picture, upright and with square pixels.
     pub(super) fn upright_size(&self) -> (u32, u32) {
         let (width, height) = self.square_size();
         if self.orientation.swaps_sides() { (height, width) } else { (width, height) }
     }
 
-    /// The decoded size with the width stretched by the sample aspect ratio, as `scale=iw*sar:ih` does. Where that would be more pixels
-    /// than are allowed, the height shrinks instead.
+    /// Returns the decoded size, with the width stretched by the sample aspect ratio like `scale=iw*sar:ih`. If the result would exceed
+    /// the allowed number of pixels, the height shrinks instead.
     fn square_size(&self) -> (u32, u32) {
         let (width, height) = self.decoded_size();
         let shape = self.sample_aspect_ratio.and_then(|Ratio { num, den }| {
@@ -198,7 +199,7 @@ impl PosterFrame {
     }
 }
 
-/// Cuts off edges, whole chroma samples only on the left and at the top, as ffmpeg's crop filter does.
+/// Crops the edges, by whole chroma samples on the left and at the top, like ffmpeg's crop filter.
 fn crop(frame: &mut Frame, mut edges: Edges) -> Result<(), Error> {
     let (shift_x, shift_y) = frame.format().layout().map_or((0, 0), |layout| layout.chroma_shift);
     let (odd_x, odd_y) = (edges.left & ((1 << shift_x) - 1), edges.top & ((1 << shift_y) - 1));
@@ -206,7 +207,7 @@ fn crop(frame: &mut Frame, mut edges: Edges) -> Result<(), Error> {
     edges.right += odd_x;
     edges.top -= odd_y;
     edges.bottom += odd_y;
-    // Edges that leave nothing are damage: the picture is shown whole.
+    // Edges that leave no pixels are damage: the whole picture is kept.
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let fits = |a: usize, b: usize, side: usize| a.checked_add(b).is_some_and(|sum| sum < side);
     if fits(edges.left, edges.right, width) && fits(edges.top, edges.bottom, height) {
