@@ -1,18 +1,18 @@
-//! What the layout of a container reveals about the bytes that opening it and finding a frame will need.
+//! The bytes that opening a file and finding a frame will need, as the layout of the container reveals them.
 //!
-//! Before libav sees a file, [`Layout::look`] finds out which bytes libav will read, and requests them in as few round trips as
-//! the layout allows. The data takes this way:
+//! Before libav sees a file, [`Layout::look`] determines which bytes libav will read, and requests them in as few round trips as the
+//! layout allows. The parts work together as follows:
 //!
-//! 1. [`Layout::drive`] is the only loop. It owns the [`Input`], looks at the deadline between two steps, and bounds the work.
-//! 2. A [`Planner`] knows one family of containers: [`mp4`], [`matroska`]. A planner is a state machine without any I/O: it looks
-//!    at the bytes that have been [`Seen`](crate::media::seen::Seen), and answers with a [`Plan`] or with a [`Pause`]. The needed bytes are read before the
-//!    next step; the driver requests the others beside them, and cancels requests that a planner no longer needs.
-//! 3. The [`Input`] keeps what a planner has looked at and what libav will read again.
-//! 4. The plan is a hint. A wrong plan costs requests, never the picture: the search for a frame (`media::search`) trusts packets
-//!    only, and reads on demand whatever the plan does not name. A test replaces each plan by none, by garbage and by another
-//!    file's.
+//! 1. [`Layout::drive`] is the only loop. It owns the [`Input`], checks the deadline between two steps, and limits the work.
+//! 2. A [`Planner`] knows one family of containers: [`mp4`], [`matroska`]. A planner is a state machine without any I/O. It reads the
+//!    bytes that have been [`Seen`](crate::media::seen::Seen), and returns a [`Plan`] or a [`Pause`]. The driver reads the needed bytes
+//!    before the next step, requests the other bytes in parallel, and cancels requests that a planner no longer needs.
+//! 3. The [`Input`] keeps the bytes that a planner has read and that libav will read again.
+//! 4. The plan is a hint. A wrong plan costs requests, but never changes the picture: the search for a frame (`media::search`) trusts
+//!    only packets, and reads bytes outside the plan on demand. A test replaces each plan by an empty one, by garbage, and by the plan of
+//!    another file.
 //!
-//! Files of other families have no planner: libav reads what it reads, with growing read-ahead.
+//! Files of other families have no planner: libav reads them on demand, with growing read-ahead.
 
 #![deny(clippy::arithmetic_side_effects)]
 
@@ -43,17 +43,17 @@ pub(crate) use planner::Wanted;
 use planner::{Pause, Plan, Planner};
 use view::View;
 
-/// Steps of one planner, at most. An MP4 takes one for each box at the top level and for each fragment.
+/// Maximum number of steps of one planner. An MP4 takes one step for each box at the top level and for each fragment.
 const MAX_STEPS: u32 = 1 << 20;
 
 /// The layout of a file.
 pub(crate) struct Layout {
     family: Family,
-    /// Whether bytes of other frames are under way, and no plan cancels them.
+    /// Whether bytes of other frames are in flight that no plan may cancel.
     pub(crate) keeps_others: bool,
-    /// After how many requests in a row the index was read.
+    /// The number of consecutive requests after which the index was read.
     pub(crate) index_depth: u32,
-    /// Work of one call.
+    /// The work limit of one call.
     max_parsed_bytes: u64,
 }
 
@@ -61,16 +61,16 @@ pub(crate) struct Layout {
 enum Family {
     Mp4(Box<Mp4>),
     Matroska(Box<Matroska>),
-    /// Another family, or one of those in a way that no planner knows.
+    /// Another family, or a layout of a known family that no planner supports.
     Unknown,
 }
 
 impl Layout {
-    /// Looks at the file, and requests what opening it and a frame will need. libav is to see no more of a file of
-    /// fragments than its beginning.
+    /// Reads the layout of the file, and requests the bytes that opening it and a frame will need. Limits libav's view of a fragmented
+    /// file to its beginning.
     ///
     /// # Errors
-    /// What reading gives, and limits on what an MP4 declares.
+    /// The errors of reading, and limits on the declarations of an MP4.
     pub(crate) fn look(
         input: &mut Input<'_>,
         limits: &Limits,
@@ -95,7 +95,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Forgets what was seen if libavformat reports another family: boxes of one may look like those of another.
+    /// Forgets the layout if libavformat reports another family: the boxes of one family may resemble the boxes of another.
     pub(crate) fn confirm(mut self, format_name: &str, streams: usize) -> Self {
         let is_confirmed = match &self.family {
             Family::Mp4(_) => format_name.starts_with("mov"),
@@ -118,26 +118,27 @@ impl Layout {
         self.as_mp4()?.info()
     }
 
-    /// Returns how the samples of each track of an MP4 are encrypted, by track number: `None` when they are in clear. Nothing of
-    /// tracks whose boxes were not read.
+    /// Returns the encryption of each track of an MP4, by track number: `None` for unencrypted samples. Tracks whose boxes were not read
+    /// are missing.
     pub(crate) fn protected_entries(&self) -> Vec<(u32, Option<ProtectedEntry>)> {
         self.as_mp4().map_or_else(Vec::new, Mp4::protected_entries)
     }
 
-    /// Returns the number of the stream to which libavformat would attach lists of keys of an MP4, which it is not shown.
+    /// Returns the number of the stream to which libavformat would attach the key lists of an MP4. These lists are hidden from
+    /// libavformat.
     pub(crate) fn keys_behind(&self) -> Option<usize> {
         self.as_mp4()?.keys_behind()
     }
 
-    /// Whether libavformat sees a part of the file only, so that what it reckons of the whole is wrong.
+    /// Returns whether libavformat sees only a part of the file, so that its totals are wrong.
     pub(crate) fn is_partial(&self) -> bool {
         self.view().is_some()
     }
 
-    /// Requests what a frame needs, of the track with this number.
+    /// Requests the bytes of a frame of the track with this number.
     ///
     /// # Errors
-    /// What reading gives.
+    /// The errors of reading.
     pub(crate) fn plan(
         &mut self,
         input: &mut Input<'_>,
@@ -148,18 +149,18 @@ impl Layout {
         self.drive(input).map(|_| ())
     }
 
-    /// Whether the index was read by which frames can be planned for.
+    /// Returns whether the index was read that frames can be planned with.
     pub(crate) fn has_index(&self) -> bool {
         self.has_plan() && self.can_plan_ahead()
     }
 
-    /// Whether frames can be planned for ahead of their turn: not where fragments have to be looked for one after the other.
+    /// Returns whether frames can be planned ahead of their turn. They cannot where fragments must be searched one after the other.
     pub(crate) fn can_plan_ahead(&self) -> bool {
         self.as_mp4().is_none_or(|planner| planner.view().is_none() || planner.names_fragments())
     }
 
-    /// Returns what a frame will need of the track with this number, its packets last, and whether that is all; `None` where nothing that
-    /// was read tells it.
+    /// Returns the bytes that a frame of the track with this number will need, its packets last, and whether they are complete. Returns
+    /// `None` where no bytes that were read contain the answer.
     pub(crate) fn plan_ahead(
         &mut self,
         seen: &Seen,
@@ -183,7 +184,7 @@ impl Layout {
         }
     }
 
-    /// Lets the planner plan for a frame; `is_ahead` says that it is one of several.
+    /// Sets the frame for the planner. `is_ahead` marks one of several frames of a list.
     fn aim(&mut self, track: Option<u32>, wanted: Wanted, is_ahead: bool) {
         let manner = Manner { pick: wanted.pick, is_ahead };
         match &mut self.family {
@@ -207,7 +208,7 @@ impl Layout {
         }
     }
 
-    /// Lets libavformat see what was planned for. `true` when that has changed: then the file must be opened again.
+    /// Makes the planned bytes visible to libavformat. Returns `true` when the view changed: the file must then be opened again.
     pub(crate) fn show(&self, input: &mut Input<'_>) -> bool {
         let size = input.size();
         let visible = self.view().map_or(size, |view| view.size_for_libav(view.visible, size));
@@ -216,33 +217,34 @@ impl Layout {
         has_changed
     }
 
-    /// Shows libavformat more of a file than was thought necessary, after [`show`](Self::show); `false` when it sees all.
+    /// Makes more of a file visible to libavformat than the plan considered necessary, after [`show`](Self::show). Returns `false` when
+    /// all of it is visible.
     ///
     /// # Errors
-    /// What reading gives.
+    /// The errors of reading.
     pub(crate) fn explore_further(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
         let Family::Mp4(planner) = &mut self.family else { return Ok(false) };
         Ok(planner.go_further(input.size()) && self.drive(input)?)
     }
 
-    /// Whether no frame of the stream with this track number that libavformat does not see is presented before `pts`, in ticks of
-    /// the stream. Then a search that found a frame there, and nothing earlier, need not see more.
+    /// Returns whether every hidden frame of the stream with this track number is presented at or after `pts`, in ticks of the stream. If
+    /// so, a search that found a frame at `pts` and no earlier one need not see more.
     pub(crate) fn is_certain(&self, input: &Input<'_>, track: i32, pts: i64) -> bool {
         self.view().is_none_or(|view| view.is_certain(input.size(), track.cast_unsigned(), pts))
     }
 
-    /// Whether the stream with this track number is known to have no frame that is presented at or after `pts`, although
-    /// libavformat does not see its end. Then a search need not see more.
+    /// Returns whether the stream with this track number is known to have no frame at or after `pts`, although libavformat does not see
+    /// its end. If so, a search need not see more.
     pub(crate) fn ends_before(&self, track: i32, pts: i64) -> bool {
         self.view().is_some_and(|view| view.ends_before(track.cast_unsigned(), pts))
     }
 
-    /// Returns the end of the stream with this track number, in its ticks, where we know more than libavformat was shown.
+    /// Returns the end of the stream with this track number in its ticks, where the layout knows more than libavformat can see.
     pub(crate) fn track_end(&self, track: i32) -> Option<i64> {
         self.view()?.end_of(track.cast_unsigned())
     }
 
-    /// Returns the first presentation time of a stream in its ticks, if it was seen.
+    /// Returns the first presentation time of a stream in its ticks, if it was read.
     pub(crate) fn stream_start(&self, stream: usize, track: i32) -> Option<i64> {
         match &self.family {
             Family::Matroska(planner) => planner.stream_start(stream),
@@ -251,7 +253,7 @@ impl Layout {
         }
     }
 
-    /// Returns what the first packet of a stream begins with, if that was seen.
+    /// Returns the first bytes of the first packet of a stream, if they were read.
     pub(crate) fn first_bytes(&self, stream: usize) -> Option<&[u8]> {
         match &self.family {
             Family::Matroska(planner) => planner.first_bytes(stream),
@@ -259,7 +261,7 @@ impl Layout {
         }
     }
 
-    /// Whether an index of ours led to the packets, after a frame was planned for.
+    /// Returns whether the planner's index led to the packets, after a frame was planned.
     pub(crate) fn has_plan(&self) -> bool {
         match &self.family {
             Family::Mp4(planner) => planner.info().is_some(),
@@ -268,12 +270,12 @@ impl Layout {
         }
     }
 
-    /// Whether the file is known to have no index, after a frame was planned for.
+    /// Returns whether the file is known to have no index, after a frame was planned.
     pub(crate) fn has_no_index(&self) -> bool {
         matches!(&self.family, Family::Matroska(planner) if planner.has_no_cues)
     }
 
-    /// Whether libavformat reads a fragment only when an index leads to it.
+    /// Returns whether libavformat reads a fragment only when an index leads to it.
     pub(crate) fn reads_named_fragments(&self) -> bool {
         self.view().is_some_and(|view| view.is_indexed)
     }
@@ -286,7 +288,7 @@ impl Layout {
         if let Family::Mp4(planner) = &self.family { Some(planner) } else { None }
     }
 
-    /// Hides from libav what the planner found since the last call.
+    /// Hides from libav the parts that the planner found since the last call.
     pub(crate) fn hide_found(&mut self, input: &mut Input<'_>) {
         match &mut self.family {
             Family::Mp4(planner) => input.hide(Syntax::Boxes, planner.take_hidden()),
@@ -295,10 +297,10 @@ impl Layout {
         }
     }
 
-    /// Runs the planner until it has a plan, and requests what the plan names. Returns whether there was a plan.
+    /// Runs the planner until it has a plan, and requests the planned bytes. Returns whether there was a plan.
     ///
     /// # Errors
-    /// What reading gives, the deadline, and limits on what the file declares.
+    /// The errors of reading, the deadline, and limits on the declarations of the file.
     fn drive(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
         input.begin_work(self.max_parsed_bytes);
         for _ in 0..MAX_STEPS {
@@ -326,7 +328,7 @@ impl Layout {
                 Err(Pause::Unknown) => return Ok(false),
             }
         }
-        // A view that is not complete could hide the frame.
+        // An incomplete view could hide the frame.
         Err(input.fail(Fault::Limit { limit: Limit::MaxIndexEntries, allowed: MAX_STEPS.into() }))
     }
 }
@@ -335,17 +337,17 @@ fn microseconds(at: Duration) -> i64 {
     i64::try_from(at.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Plans for a file in memory as if its bytes came by request, for the fuzz target `mp4_tables`.
+/// Plans for a file in memory as if its bytes arrived by request, for the fuzz target `mp4_tables`.
 ///
 /// # Panics
-/// When a planner contradicts itself, or takes more steps than the size of the file allows.
+/// The planner contradicts itself, or takes more steps than the size of the file allows.
 #[cfg(fuzzing)]
 pub fn plan_layout(file: &[u8], at_microseconds: i64) {
     exercise(file, at_microseconds, Manner::default());
     exercise(file, at_microseconds, Manner { pick: crate::frame_request::Pick::Keyframe, is_ahead: true });
 }
 
-/// Runs the planner for a file in memory. Files that declare more than there is time for are refused.
+/// Runs the planner for a file in memory. Rejects files that declare too much for the available time.
 #[cfg(any(test, fuzzing))]
 fn exercise(file: &[u8], at_microseconds: i64, manner: Manner) {
     let limits = Limits { max_index_entries: 20_000, max_streams: 100, ..Limits::default() };
@@ -355,7 +357,7 @@ fn exercise(file: &[u8], at_microseconds: i64, manner: Manner) {
         let at = u64::try_from(at_microseconds).ok().map(Duration::from_micros);
         let mut planner = Matroska::new(at);
         planner.manner = manner;
-        // Whatever comes of it.
+        // Any result is valid.
         let _ = replay.run(&mut planner, max_steps);
         return;
     }

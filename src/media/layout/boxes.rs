@@ -1,22 +1,22 @@
-//! Boxes, the syntax below MP4 and MOV, and below other files of this family (ISO/IEC 14496-12, 4.2).
+//! Boxes: the syntax of MP4, MOV, and other files of this family (ISO/IEC 14496-12, 4.2).
 
-/// The head of a box.
+/// The header of a box.
 pub(super) struct BoxHeader {
     pub(super) kind: [u8; 4],
     pub(super) header_bytes: u64,
-    /// Bytes of the whole box; as many as can be when it reaches to the end of the file.
+    /// Size of the whole box in bytes; the maximum when the box extends to the end of the file.
     pub(super) size: u64,
 }
 
 impl BoxHeader {
-    /// Whether the name is text, as those of all known boxes are, and as the same bytes hardly ever are in other files.
+    /// Returns whether the name is text. The names of all known boxes are text, and the same bytes are rarely text in other files.
     pub(super) fn is_text(&self) -> bool {
         self.kind.iter().all(|&byte| matches!(byte, b' '..=b'~' | 0xa9))
     }
 }
 
-/// Reads the head of a box: a 32-bit size and the name. Size 1 means that a 64-bit size follows, size 0 that the box reaches to
-/// the end.
+/// Reads the header of a box: a 32-bit size and the name. Size 1 means that a 64-bit size follows. Size 0 means that the box
+/// extends to the end.
 pub(super) fn parse_header(bytes: &[u8]) -> Option<BoxHeader> {
     let size32 = be32(bytes, 0)?;
     let kind = *bytes.get(4..)?.first_chunk()?;
@@ -34,13 +34,13 @@ pub(super) fn parse_header(bytes: &[u8]) -> Option<BoxHeader> {
 pub(super) struct Part<'b> {
     pub(super) kind: [u8; 4],
     pub(super) content: &'b [u8],
-    /// Where the box and its content begin among the others, and where it ends.
+    /// Start of the box and of its content, and the end of the box.
     pub(super) start: usize,
     pub(super) content_start: usize,
     pub(super) end: usize,
 }
 
-/// Iterates over the boxes in `bytes`. A box that claims more than there is ends with `bytes`.
+/// Iterates over the boxes in `bytes`. A box that declares more bytes than exist ends with `bytes`.
 pub(super) fn parts(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {
     let mut start = 0_usize;
     std::iter::from_fn(move || {
@@ -56,12 +56,12 @@ pub(super) fn parts(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
-/// Iterates over the boxes in `bytes` as [`parts`] does: name, and content.
+/// Iterates over the boxes in `bytes` like [`parts`]: name and content.
 pub(super) fn contents(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     parts(bytes).map(|part| (part.kind, part.content))
 }
 
-/// Returns the content of the first box in `bytes` with the last name of `path`, within one of the name before, and so on.
+/// Returns the content of the first box in `bytes` with the last name of `path`, inside a box with the previous name, and so on.
 pub(super) fn find<'b>(bytes: &'b [u8], path: &[&[u8; 4]]) -> Option<&'b [u8]> {
     path.iter().try_fold(bytes, |bytes, kind| {
         contents(bytes).find(|(name, _)| name == *kind).map(|(_, content)| content)
@@ -72,7 +72,7 @@ pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// The fields of a full box, read one after the other: version and flags, then what they say is there (ISO/IEC 14496-12, 4.2.2).
+/// The fields of a full box, read in order: version and flags, and then the fields that they announce (ISO/IEC 14496-12, 4.2.2).
 pub(super) struct Fields<'b> {
     pub(super) version: u32,
     pub(super) flags: u32,
@@ -102,7 +102,7 @@ impl<'b> Fields<'b> {
         Some(u64::from(high) << 32 | u64::from(self.take()?))
     }
 
-    /// Takes a time or a place, which has 64 bits in version 1 and 32 in version 0.
+    /// Takes a time or a position, which has 64 bits in version 1 and 32 bits in version 0.
     pub(super) fn take_wide(&mut self) -> Option<u64> {
         if self.version == 1 { self.take_long() } else { self.take().map(u64::from) }
     }
@@ -120,8 +120,8 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<u32> {
     Some(number)
 }
 
-/// Reads the ticks in a second and the length in ticks of an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2 and 8.4.2). A clock that is
-/// not positive as a signed number, or not there, has one tick a second.
+/// Reads the ticks per second and the duration in ticks from an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2 and 8.4.2). A clock that
+/// is missing, or not positive as a signed number, has one tick per second.
 pub(super) fn read_clock(content: &[u8]) -> (u32, i64) {
     let read = || {
         let mut fields = Fields::new(content)?;
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(header(b"\0\0\0\x09free."), Some((8, 9)));
         assert_eq!(header(b"\0\0\0\0mdat"), Some((8, u64::MAX)));
         assert_eq!(header(b"\0\0\0\x01mdat\0\0\0\x01\0\0\0\0"), Some((16, 1 << 32)));
-        // Smaller than their own headers, and cut short.
+        // Smaller than their own headers, and truncated.
         assert_eq!(header(b"\0\0\0\x07free"), None);
         assert_eq!(header(b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x0f"), None);
         assert_eq!((header(b"\0\0\0\x08fre"), header(b"\0\0\0\x01mdat\0")), (None, None));

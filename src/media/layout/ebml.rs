@@ -1,34 +1,34 @@
-//! EBML, the syntax below Matroska and WebM (RFC 8794): elements of an identifier, a size and a content.
+//! EBML: the syntax of Matroska and WebM (RFC 8794). An element has an identifier, a size and a content.
 
 use std::ops::Range;
 
-/// The work of an element besides that of its bytes.
+/// The work of an element in addition to its bytes.
 pub(super) const ELEMENT_WORK: u64 = 16;
 
-/// The head of an element.
+/// The header of an element.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Element {
     /// The identifier, with the bits that mark its length.
     pub(super) id: u32,
-    /// Where the content begins.
+    /// Start of the content.
     pub(super) content: u64,
-    /// Bytes of the content; `None` when the size is unknown, as in live streams (RFC 8794, 6.2).
+    /// Size of the content in bytes; `None` when the size is unknown, as in live streams (RFC 8794, 6.2).
     pub(super) size: Option<u64>,
 }
 
 impl Element {
-    /// Returns the offset behind the element; `None` when its size is unknown or absurd.
+    /// Returns the offset after the element, or `None` when its size is unknown or overflows.
     pub(super) fn end(&self) -> Option<u64> {
         self.size.and_then(|size| self.content.checked_add(size))
     }
 
-    /// Returns the content in the bytes that the head was read from, if they have all of it.
+    /// Returns the content from the bytes that the header was read from, if they contain all of it.
     pub(super) fn content_in<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
         bytes.get(usize::try_from(self.content).ok()?..usize::try_from(self.end()?).ok()?)
     }
 }
 
-/// Reads the head of the element at `at` of `bytes`.
+/// Reads the header of the element at `at` in `bytes`.
 pub(super) fn element(bytes: &[u8], at: u64) -> Option<Element> {
     let rest = bytes.get(usize::try_from(at).ok()?..)?;
     let (id, id_length, _) = marked_number(rest)?;
@@ -57,7 +57,7 @@ pub(super) fn big_endian(bytes: &[u8]) -> Option<u64> {
     (bytes.len() <= 8).then(|| bytes.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
 }
 
-/// Iterates over the elements in `bytes`: identifier, place in `bytes`, and content. An element that is cut short ends the walk.
+/// Iterates over the elements in `bytes`: identifier, position in `bytes`, and content. A truncated element ends the iteration.
 pub(super) fn placed_elements(bytes: &[u8]) -> impl Iterator<Item = (u32, Range<usize>, &[u8])> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -69,7 +69,7 @@ pub(super) fn placed_elements(bytes: &[u8]) -> impl Iterator<Item = (u32, Range<
     })
 }
 
-/// Iterates over the elements in `bytes`: identifier and content. An element that is cut short ends the walk.
+/// Iterates over the elements in `bytes`: identifier and content. A truncated element ends the iteration.
 pub(super) fn elements(bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     placed_elements(bytes).map(|(id, _, content)| (id, content))
 }
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(element(&[0xa3, 0x01, 255, 255, 255, 255, 255, 255, 255], 0).unwrap().size, None);
         let absurd = element(&[0xa3, 0x01, 255, 255, 255, 255, 255, 255, 254], 0).unwrap();
         assert_eq!((absurd.size, absurd.end()), (Some((1 << 56) - 2), Some((1 << 56) + 7)));
-        // Cut short, and followed by nothing that can be read.
+        // A truncated element, followed by nothing that can be read.
         assert_eq!(elements(&[0xa3, 0x81, 7, 0xa3, 0x82, 1]).collect::<Vec<_>>(), [(0xa3, &[7][..])]);
     }
 }

@@ -1,15 +1,15 @@
-//! Arithmetic that all planners share: clocks, places between two keyframes, and the packets that lead to a frame.
+//! Arithmetic that all planners share: clocks, positions between two keyframes, and the packets that lead to a frame.
 
 use crate::frame_request::Pick;
 use crate::source::ByteRange;
 
-/// Bytes between two wanted ranges that are read rather than left out, as in the reader of ranges.
+/// The largest gap between two wanted ranges that is read over, as in the reader of ranges.
 const READ_OVER: u64 = 256 << 10;
-/// Ticks in a second of the clock that times from outside are on.
+/// Ticks per second of the clock for times from outside.
 pub(super) const MICROSECONDS: u32 = 1_000_000;
-/// Keyframes that a search for one looks at, at most.
+/// Maximum number of keyframes that a search for a keyframe examines.
 const MAX_LATE: usize = 4;
-/// Separate ranges for one frame, at most.
+/// Maximum number of separate ranges for one frame.
 const MAX_RANGES: usize = 1 << 18;
 
 /// Converts `ticks` of a clock with `from` ticks a second to one with `to`, to the nearest tick. A clock of 0 ticks counts as 1.
@@ -20,8 +20,8 @@ pub(super) fn rescale(ticks: i64, to: u32, from: u32) -> i64 {
     i64::try_from(rescaled).unwrap_or(if rescaled < 0 { i64::MIN } else { i64::MAX })
 }
 
-/// Estimates how many of the `bytes` between two keyframes lead to the frame that is `ahead` of the `whole` time between
-/// them, in any unit. The keyframe, with nothing ahead of it, is an eighth.
+/// Estimates how many of the `bytes` between two keyframes lead to the frame at `ahead` of the `whole` time between them, in any unit.
+/// The keyframe itself, with `ahead` 0, counts as an eighth.
 pub(super) fn part_of_gop(bytes: u64, ahead: u64, whole: u64) -> u64 {
     let (ahead, whole) = (u128::from(ahead.min(whole)), u128::from(whole.max(1)));
     let share = ahead.saturating_mul(7).saturating_add(whole);
@@ -29,17 +29,19 @@ pub(super) fn part_of_gop(bytes: u64, ahead: u64, whole: u64) -> u64 {
     part.and_then(|part| u64::try_from(part).ok()).unwrap_or(bytes)
 }
 
-/// How a frame is planned for.
+/// The way in which a frame is planned.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Manner {
     pub(super) pick: Pick,
-    /// Whether the plan is made ahead of the frame's turn in a list. What it leaves out then costs each frame a round trip of its own.
+    /// Whether the plan is made ahead of the frame's turn in a list. Bytes that such a plan omits then cost each frame a separate
+    /// round trip.
     pub(super) is_ahead: bool,
 }
 
 impl Manner {
-    /// Estimates, as [`part_of_gop`] does, how many bytes lead to the frame that is taken. For one of a list they are plenty: with a keyframe
-    /// of `key` bytes at least, an eighth of the time, and the keyframe behind the last frames, which shows that none follows.
+    /// Estimates, like [`part_of_gop`], how many bytes lead to the selected frame. For a frame of a list the estimate is generous: it
+    /// adds a keyframe of at least `key` bytes and an eighth of the time. For the last frames it adds the next keyframe, which shows
+    /// that no earlier frame follows.
     pub(super) fn part_of_gop(self, bytes: u64, ahead: u64, whole: u64, key: u64) -> u64 {
         let usual = bytes >> 3;
         let key = key.max(usual);
@@ -55,8 +57,7 @@ impl Manner {
     }
 }
 
-/// Ranks a video track as `Media` does when it chooses one: by area, where being marked as default counts for five million
-/// pixels.
+/// Ranks a video track in the same way as `Media`: by area, where a default track gains five million pixels.
 pub(super) const fn rank(width: u64, height: u64, is_marked: bool) -> u64 {
     let area = width.saturating_mul(height);
     if is_marked { area.saturating_add(5_000_000) } else { area }
@@ -65,7 +66,7 @@ pub(super) const fn rank(width: u64, height: u64, is_marked: bool) -> u64 {
 /// One packet of a track, in ticks of its clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sample {
-    /// Its place in the file, and its bytes.
+    /// Position in the file, and size in bytes.
     pub(super) offset: u64,
     pub(super) size: u32,
     /// Decoding time, and composition time: the order of presentation, before edits.
@@ -80,15 +81,15 @@ impl Sample {
     }
 }
 
-/// The packets from the keyframe at or before a time to the last packet that a search for the frame there reads.
+/// The packets from the keyframe at or before a time to the last packet that a search for the frame at this time reads.
 ///
-/// A search reads in decoding order until a packet is decoded at or after the earliest frame found so far: no frame behind
-/// that packet can be presented earlier. It stops at once when the frame is at the wanted time to the tick.
+/// A search reads in decoding order until a packet is decoded at or after the earliest frame found so far: no frame after that packet
+/// can be presented earlier. The search stops at once when the frame is at the wanted time to the tick.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
-    /// The composition time that is wanted.
+    /// The wanted composition time.
     wanted: i64,
-    /// The decoding time that libavformat looks for a keyframe at.
+    /// The decoding time for which libavformat searches a keyframe.
     searched: i64,
     /// The least distance from decoding to composition time that was seen, or 0.
     least: i64,
@@ -96,15 +97,15 @@ pub(super) struct Route {
     ranges: Vec<ByteRange>,
     /// Where the keyframe lies, and those behind it at which a search looks first because they are decoded in time.
     keyframes: Vec<ByteRange>,
-    /// The earliest composition time found that is not before the wanted one.
+    /// The earliest composition time found at or after the wanted one.
     pub(super) best: Option<i64>,
-    /// Whether a search would read no further.
+    /// Whether a search would stop here.
     pub(super) is_complete: bool,
 }
 
 impl Route {
-    /// Begins a route to the first frame at or after the composition time `wanted`. libavformat looks for a keyframe `delay` ticks
-    /// before it, on the decoding times.
+    /// Begins a route to the first frame at or after the composition time `wanted`. libavformat searches for a keyframe `delay` ticks
+    /// earlier, by decoding times.
     pub(super) const fn new(wanted: i64, delay: i64) -> Self {
         let searched = wanted.saturating_sub(delay);
         Self {
@@ -118,13 +119,13 @@ impl Route {
         }
     }
 
-    /// Whether a keyframe was met at which a search enters.
+    /// Returns whether the route contains a keyframe at which a search enters.
     pub(super) const fn has_keyframe(&self) -> bool {
         !self.keyframes.is_empty()
     }
 
-    /// Returns where the packets lie that a search reads which takes this of the frames, in decoding order. Where no keyframe is, the
-    /// exact frame is taken.
+    /// Returns the positions of the packets that a search with this pick reads, in decoding order. Without a keyframe, the exact frame
+    /// is selected.
     pub(super) fn packets(&self, pick: Pick) -> Vec<ByteRange> {
         let is_alone = pick == Pick::Keyframe && self.has_keyframe();
         if is_alone { self.keyframes.clone() } else { self.ranges.clone() }
@@ -159,9 +160,9 @@ impl Route {
         self.close(sample.dts);
     }
 
-    /// Ends the route if no packet that is decoded at or after `dts` can hold an earlier frame than the one found.
+    /// Ends the route if no packet that is decoded at or after `dts` can contain an earlier frame than the one found.
     pub(super) fn close(&mut self, dts: i64) {
-        // libavformat moves presentation times until none is before its decoding time.
+        // libavformat shifts presentation times until none is before its decoding time.
         self.is_complete |= self.best.is_some_and(|best| dts.saturating_add(self.least) >= best);
     }
 }
@@ -172,7 +173,7 @@ mod tests {
 
     use super::*;
 
-    /// Packets of 10 bytes in a row, by decoding and composition time; the first is a keyframe, and those named.
+    /// Consecutive packets of 10 bytes, by decoding and composition time. The first packet and the listed ones are keyframes.
     fn samples(times: &[(i64, i64)], keyframes: &[usize]) -> Vec<Sample> {
         let sample = |(number, &(dts, cts)): (usize, &(i64, i64))| {
             let is_sync = number == 0 || keyframes.contains(&number);
@@ -192,9 +193,9 @@ mod tests {
         // Presented in the order 0 2 1 5 4 3 6.
         let all = samples(&[(0, 0), (1, 20), (2, 10), (3, 50), (20, 40), (30, 30), (40, 60)], &[]);
         assert_eq!(route(&all, 0, 0), (vec![ByteRange::new(0, 10)], true));
-        // At the tick: at once.
+        // At the tick: the search stops at once.
         assert_eq!(route(&all, 20, 0), (vec![ByteRange::new(0, 20)], true));
-        // Not at the tick: until a packet is decoded at or after the frame found.
+        // Not at the tick: the search continues until a packet is decoded at or after the frame found.
         assert_eq!(route(&all, 15, 0), (vec![ByteRange::new(0, 50)], true));
         assert_eq!(route(&all, 25, 0), (vec![ByteRange::new(0, 60)], true));
         assert_eq!(route(&all, 61, 0), (vec![ByteRange::new(0, 70)], false));
@@ -204,7 +205,7 @@ mod tests {
     fn a_route_begins_at_the_last_keyframe_that_a_seek_lands_on() {
         let all = samples(&[(0, 2), (1, 3), (2, 4), (3, 9), (4, 6), (5, 10)], &[2, 3]);
         assert_eq!(route(&all, 5, 0).0, [ByteRange::new(20, 60)]);
-        // Decoded too late for a seek that goes back by the delay.
+        // This keyframe is decoded too late for a seek that goes back by the delay.
         assert_eq!(route(&all, 5, 4).0, [ByteRange::new(0, 60)]);
         assert_eq!(route(&all, 9, 0).0, [ByteRange::new(30, 40)]);
     }
@@ -218,10 +219,10 @@ mod tests {
         };
         let all = samples(&[(0, 2), (1, 3), (2, 4), (3, 9), (4, 6), (5, 10)], &[2, 3]);
         assert_eq!(keyframe(&all, 2), (vec![ByteRange::new(0, 10), ByteRange::new(20, 30)], true));
-        // The last one is decoded before this time, and presented after it.
+        // The last keyframe is decoded before this time, and presented after it.
         assert_eq!(keyframe(&all, 6), (vec![ByteRange::new(20, 30), ByteRange::new(30, 40)], true));
         assert_eq!(keyframe(&all, 9), (vec![ByteRange::new(30, 40)], true));
-        // There is none: the exact frame is taken.
+        // There is no keyframe: the exact frame is selected.
         assert_eq!(keyframe(&all, 1), (vec![ByteRange::new(0, 30)], false));
     }
 
@@ -229,7 +230,7 @@ mod tests {
     fn plenty_is_requested_ahead() {
         let part = |pick, is_ahead, ahead, key| Manner { pick, is_ahead }.part_of_gop(800, ahead, 8, key);
         assert_eq!([0, 4, 8].map(|ahead| part(Pick::Exact, false, ahead, 300)), [100, 450, 800]);
-        // An eighth of the time more, what the keyframe is larger than usual, and behind the last frames another keyframe.
+        // An eighth of the time more, the excess size of the keyframe, and another keyframe after the last frames.
         assert_eq!([0, 4, 7, 8].map(|ahead| part(Pick::Exact, true, ahead, 300)), [387, 737, 1100, 1100]);
         assert_eq!([0, 4, 7].map(|ahead| part(Pick::Exact, true, ahead, 10)), [187, 537, 900]);
         assert_eq!([10, 300].map(|key| part(Pick::Keyframe, true, 7, key)), [100, 300]);
@@ -237,7 +238,7 @@ mod tests {
 
     #[test]
     fn negative_offsets_move_the_decoding_times() {
-        // libavformat presents all 5 ticks later, so that none is before its decoding time.
+        // libavformat presents all frames 5 ticks later, so that none is before its decoding time.
         let all = samples(&[(0, 0), (10, 5), (20, 20), (25, 25), (30, 30)], &[]);
         assert_eq!(route(&all, 19, 0), (vec![ByteRange::new(0, 40)], true));
     }

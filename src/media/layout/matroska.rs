@@ -1,9 +1,9 @@
 //! Matroska and WebM (RFC 9559, over EBML).
 //!
-//! The first kilobytes hold the `SeekHead`, which names the place of the `Cues`, the file's index, and the tracks. The headers of
-//! the first blocks show when each track begins: libav would read whole pictures for that. The cues name the cluster with the
-//! keyframe before the wanted time; the planner estimates how far into the distance to the next keyframe the frame lies. The head of
-//! a keyframe's block shows its length.
+//! The first kilobytes contain the `SeekHead`, with the position of the `Cues` (the file's index), and the tracks. The headers of
+//! the first blocks show when each track begins: libav would read whole pictures to learn this. The cues contain the position of the
+//! cluster with the keyframe before the wanted time. The planner estimates the position of the frame between this keyframe and the
+//! next one. The header of a keyframe's block contains its length.
 
 mod cues;
 mod head;
@@ -23,38 +23,38 @@ use cues::falls;
 use head::Head;
 use ids::{CLUSTER, CUE_POINT, EBML, INFO, SEEK_HEAD, TRACKS};
 
-/// Bytes looked at first.
+/// Number of bytes read first.
 const HEAD_BYTES: u64 = 64 << 10;
-/// Elements at the top level in front of the first cluster, at most.
+/// Maximum number of elements at the top level before the first cluster.
 const MAX_ELEMENTS: u32 = 4096;
-/// The longest element in front of the first cluster that is read.
+/// The largest element before the first cluster that is read.
 const MAX_HEAD_ELEMENT: u64 = 4 << 20;
-/// The head of an element: an identifier of four bytes and a size of eight.
+/// Maximum size of the header of an element: an identifier of four bytes and a size of eight.
 const ELEMENT_HEAD: u64 = 12;
 
 /// The planner for one file.
 #[derive(Debug)]
 pub(super) struct Matroska {
-    /// The time that a frame is wanted at, from the start.
+    /// The time of the wanted frame, from the start.
     at: Option<Duration>,
     pub(super) manner: Manner,
-    /// What has been read of the elements in front of the first cluster, and whether that is all.
+    /// The elements before the first cluster that have been read, and whether they are complete.
     head: Option<Head>,
     is_whole: bool,
     metadata: Metadata,
-    /// Elements that the seek head names of which the metadata have been looked at.
+    /// The number of elements in the seek head whose metadata have been examined.
     looked_at: usize,
-    /// Whether the times of the cues are known to rise.
+    /// Whether the times of the cues are known to increase.
     has_sound_cues: bool,
-    /// What was found to be hidden, and not taken yet.
+    /// Ranges to hide that were found and not taken yet.
     hidden: Vec<ByteRange>,
-    /// Whether the file is known to have no cues, after a frame was planned for.
+    /// Whether the file is known to have no cues, after a frame was planned.
     pub(super) has_no_cues: bool,
     /// Whether the cues led to the frame.
     pub(super) has_plan: bool,
 }
 
-/// Whether a file begins like one of this family.
+/// Returns whether the first bytes of a file are those of this family.
 pub(super) fn is_matroska(start: &[u8]) -> bool {
     start.starts_with(&EBML.to_be_bytes())
 }
@@ -104,7 +104,7 @@ impl Planner for Matroska {
 }
 
 impl Matroska {
-    /// Begins with opening the file, and with the frame at `at` if one is wanted.
+    /// Begins with the bytes for opening the file, and with the frame at `at` if one is wanted.
     pub(super) fn new(at: Option<Duration>) -> Self {
         Self {
             at,
@@ -120,7 +120,7 @@ impl Matroska {
         }
     }
 
-    /// Walks the elements in front of the first cluster.
+    /// Walks the elements before the first cluster.
     fn read_head(&mut self, seen: &Seen) -> Result<(), Pause> {
         let bytes = seen.bytes(0, HEAD_BYTES).map_err(Pause::kept)?;
         if self.head.is_none() {
@@ -155,7 +155,8 @@ impl Matroska {
         if head.tracks.is_empty() { Err(Pause::Unknown) } else { Ok(()) }
     }
 
-    /// Looks at the metadata behind the clusters, as far as seek heads name it. libavformat reads it when it opens the file.
+    /// Examines the metadata after the clusters, as far as seek heads contain their positions. libavformat reads these metadata when
+    /// it opens the file.
     fn look_at_metadata(&mut self, seen: &Seen) -> Result<(), Pause> {
         let Some(head) = &mut self.head else { return Ok(()) };
         while let Some(&(id, start)) = head.named.get(self.looked_at) {
@@ -181,17 +182,18 @@ impl Matroska {
         self.at = Some(at);
     }
 
-    /// Whether libavformat can have made this many streams of the file: one of each track, and one of each cover picture.
+    /// Returns whether libavformat can have created this many streams for the file: one for each track, and one for each cover
+    /// picture.
     pub(super) fn has_streams(&self, streams: usize) -> bool {
         self.head.as_ref().is_some_and(|head| streams >= head.tracks.len())
     }
 
-    /// Returns the first presentation time of a stream in its ticks, if its first block was seen.
+    /// Returns the first presentation time of a stream in its ticks, if its first block was read.
     pub(super) fn stream_start(&self, stream: usize) -> Option<i64> {
         self.head.as_ref()?.tracks.get(stream)?.start
     }
 
-    /// Returns what the first block of a stream begins with, if it was seen.
+    /// Returns the first bytes of the first block of a stream, if they were read.
     pub(super) fn first_bytes(&self, stream: usize) -> Option<&[u8]> {
         Some(&self.head.as_ref()?.tracks.get(stream)?.first_content)
     }
@@ -215,23 +217,23 @@ mod tests {
         element_of(id, &value.to_be_bytes())
     }
 
-    /// A cue point for track 1, at a place behind the start of the segment.
+    /// Creates a cue point for track 1, with a position after the start of the segment.
     fn cue(time: u64, cluster: u64) -> Vec<u8> {
         let place = [number(CUE_TRACK, 1), number(CUE_CLUSTER_POSITION, cluster)].concat();
         element_of(CUE_POINT, &[number(CUE_TIME, time), element_of(CUE_TRACK_POSITIONS, &place)].concat())
     }
 
-    /// A cluster with one block of the track.
+    /// Creates a cluster with one block of the track.
     fn cluster(time: u64, bytes: usize) -> Vec<u8> {
         let block = [&[0x81, 0, 0, 0x80][..], &vec![0; bytes]].concat();
         element_of(CLUSTER, &[number(TIMESTAMP, time), element_of(SIMPLE_BLOCK, &block)].concat())
     }
 
-    /// Makes the content of cues for the places of clusters.
+    /// Creates the content of cues for the positions of clusters.
     type MakeCues<'c> = dyn Fn(&[u64]) -> Vec<u8> + 'c;
 
-    /// A file of clusters of 200 KB, one for each second, whose cues are at its end. `cues` gives their content for the places of
-    /// the clusters behind the start of the segment. Also where the segment begins.
+    /// Creates a file of clusters of 200 KB, one for each second, with its cues at the end. `cues` returns their content for the
+    /// positions of the clusters after the start of the segment. Also returns the start of the segment.
     fn file(seconds: u64, info: &[u8], cues: Option<&MakeCues<'_>>) -> (Vec<u8>, u64) {
         let entry = [number(TRACK_NUMBER, 1), number(TRACK_TYPE, TYPE_VIDEO)].concat();
         let tracks = element_of(TRACKS, &element_of(TRACK_ENTRY, &entry));
@@ -272,7 +274,7 @@ mod tests {
         let [range] = plan.ranges[..] else { panic!("{plan:?}") };
         let cluster = 200_000 + 60;
         assert!((5 * cluster..5 * cluster + 200 + segment).contains(&range.start()), "{range}");
-        // Nine sixteenths of the cluster, and what a search reads on.
+        // Nine sixteenths of the cluster, and the bytes that a search reads after the frame.
         assert!((110_000..115_000).contains(&(range.len() - BEHIND_ESTIMATE)), "{range}");
     }
 
@@ -285,7 +287,7 @@ mod tests {
             element_of(CLUSTER, &[number(TIMESTAMP, second * 1000), more].concat())
         };
         let (mut file, segment) = file(3, &[], Some(&each_second));
-        // Clusters of two blocks in place of those of one, and the cues behind them.
+        // Clusters of two blocks instead of one, and the cues after them.
         let first = file.windows(4).position(|id| id == CLUSTER.to_be_bytes()).unwrap();
         let places: Vec<u64> =
             (0..3).map(|second| first as u64 - segment + second * two(0).len() as u64).collect();
@@ -305,7 +307,7 @@ mod tests {
         let cluster = places[1] + segment;
         let block = ByteRange::new(cluster, cluster + 12 + 17 + 9 + 4 + 90_000);
         assert_eq!((plan.ranges.last(), plan.only), (Some(&block), true));
-        // It was requested before its length was known.
+        // The range was requested before its length was known.
         assert!(soon.iter().any(|range| range.start() == cluster && range.end() > block.end()), "{soon:?}");
     }
 
@@ -322,7 +324,7 @@ mod tests {
     #[test]
     fn large_cues_are_read_and_larger_ones_left_to_libav() {
         let many = |places: &[u64]| {
-            // 150,000 keyframes of one cluster: 9.5 MB of cues, more than is held of what libav does not need.
+            // 150,000 keyframes of one cluster: 9.5 MB of cues, more than the memory for bytes that libav does not need.
             let cluster = places[0];
             (0..150_000).flat_map(|number| cue(number, cluster + number)).collect()
         };
@@ -333,7 +335,7 @@ mod tests {
         assert_eq!(found.ranges.len(), 1);
         let first = found.ranges[0].start() - segment;
         assert!((55_000..56_000).contains(&first), "{found:?}");
-        // What claims more than that is left to libav.
+        // Cues that declare more bytes are left to libav.
         let cues = file.windows(4).rposition(|id| id == CUES.to_be_bytes()).unwrap();
         file[cues + 4..cues + 12].copy_from_slice(&(1_u64 << 56 | (MAX_CUES + 1)).to_be_bytes());
         let (planner, found) = plan(&file, at);

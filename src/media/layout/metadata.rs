@@ -1,5 +1,6 @@
-//! The metadata of Matroska that libavformat is shown: tags and chapters, up to a number. It compares each tag with all before, and
-//! converts the names of all whenever some were added, so that the time for tags grows with the cube of their number.
+//! The tags and chapters of Matroska that are visible to libavformat, up to a maximum number. libavformat compares each tag with
+//! all earlier ones, and converts all names again whenever tags were added. The time for tags therefore grows with the cube of
+//! their number.
 
 use std::collections::BTreeMap;
 
@@ -19,30 +20,31 @@ const SIMPLE_TAG: u32 = 0x67c8;
 const EDITION_ENTRY: u32 = 0x45b9;
 const CHAPTER_ATOM: u32 = 0xb6;
 
-/// The longest list of tags or chapters that is looked into. A longer one is hidden: films have some kilobytes.
+/// The longest list of tags or chapters that is examined. A longer list is hidden: films have some kilobytes.
 const MAX_LIST_BYTES: u64 = 1 << 20;
-/// Chapters of all lists that are shown. libavformat compares the number of each with those before, and the target of each tag.
+/// Maximum number of visible chapters in all lists. libavformat compares the number of each chapter with the earlier ones, and with
+/// the target of each tag.
 const MAX_CHAPTERS: usize = 1024;
-/// Tags in tags are looked into up to here.
+/// Maximum depth of tags in tags.
 const MAX_DEPTH: u32 = 8;
-/// Comparisons of two names that all tags together may cost. A film of a hundred tracks with ten tags each takes ten thousand.
+/// Maximum number of name comparisons for all tags together. A film of a hundred tracks with ten tags each takes ten thousand.
 const MAX_COMPARISONS: u64 = 2_000_000;
 /// The work of an element.
 const ELEMENT_WORK: u64 = 16;
 
-/// What tags belong to.
+/// The target of tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
-    /// A track, or 0 for all else.
+    /// A track, or 0 for everything else.
     Track(u64),
-    /// Chapters, of which several may have one number: libavformat copies each tag to all of them.
+    /// Chapters. Several chapters may have the same number, and libavformat copies each tag to all of them.
     Chapter(u64),
 }
 
 impl Target {
     fn of(tag: &[u8]) -> Self {
         let targets = || elements(tag).filter(|(id, _)| *id == TARGETS);
-        // Of several numbers, libavformat takes the last one.
+        // Of several numbers, libavformat uses the last one.
         let chapters =
             targets().flat_map(|(_, target)| elements(target)).filter(|(id, _)| *id == TAG_CHAPTER);
         let chapter = chapters.last().and_then(|(_, number)| big_endian(number)).filter(|&number| number > 0);
@@ -50,7 +52,7 @@ impl Target {
         chapter.map_or_else(|| Self::Track(track()), Self::Chapter)
     }
 
-    /// Lists of tags to which each of its tags is added, at most.
+    /// Returns the maximum number of lists to which libavformat adds each tag.
     const fn lists(self) -> u64 {
         match self {
             Self::Track(_) => 1,
@@ -59,17 +61,18 @@ impl Target {
     }
 }
 
-/// What of the metadata is hidden.
+/// The hidden parts of the metadata.
 #[derive(Debug, Default)]
 pub(super) struct Metadata {
-    /// Tags of each target: of chapters and of a track by their number, and of all else together.
+    /// The number of tags of each target: of chapters and tracks by number, and of everything else together.
     tags: BTreeMap<Target, u64>,
     comparisons: u64,
     chapters: usize,
 }
 
 impl Metadata {
-    /// Returns the parts of an element at the top level that libavformat is not shown. The element begins at `start` in the file.
+    /// Returns the parts of an element at the top level that are hidden from libavformat. The element begins at `start` in the
+    /// file.
     ///
     /// # Errors
     /// [`Pause::Need`] while its content has not been read; [`Pause::Stopped`] and [`Pause::Limit`].
@@ -96,7 +99,7 @@ impl Metadata {
         }
     }
 
-    /// Whether the chapters of a list are not too many.
+    /// Returns whether the chapters of a list stay within the maximum.
     fn takes_chapters(&mut self, seen: &Seen, content: &[u8]) -> Result<bool, Pause> {
         let mut count = self.chapters;
         for (_, edition) in elements(content).filter(|(id, _)| *id == EDITION_ENTRY) {
@@ -110,7 +113,7 @@ impl Metadata {
         Ok(fits)
     }
 
-    /// Returns the tags that are too many.
+    /// Returns the excess tags.
     fn excess(&mut self, seen: &Seen, start: u64, content: &[u8]) -> Result<Vec<ByteRange>, Pause> {
         let mut hidden: Vec<ByteRange> = Vec::new();
         for (id, from, content) in placed_elements(content) {
@@ -139,7 +142,7 @@ impl Metadata {
     }
 }
 
-/// Counts tags, and those in them.
+/// Counts tags, and the tags in them.
 fn count_tags(seen: &Seen, content: &[u8], depth: u32, count: &mut u64) -> Result<(), Pause> {
     for (_, simple) in elements(content).filter(|(id, _)| *id == SIMPLE_TAG) {
         seen.spend(ELEMENT_WORK)?;
@@ -166,7 +169,7 @@ mod tests {
         element_of(TAG, &[target, element_of(SIMPLE_TAG, b"").repeat(simple)].concat())
     }
 
-    /// The tags that libavformat is shown of a list of them.
+    /// Returns the number of tags of a list that are visible to libavformat.
     fn shown(tags: &[Vec<u8>]) -> usize {
         let list = element_of(TAGS, &tags.concat());
         let mut seen = Seen::new(list.len() as u64);
@@ -195,7 +198,7 @@ mod tests {
         ) {
             let list: Vec<_> = tags.iter().map(|&(track, simple)| tag(track, simple)).collect();
             let shown = shown(&list);
-            // All are shown up to the first that is too much.
+            // All tags are visible up to the first excess tag.
             let (mut of_track, mut comparisons, mut fit) = ([0_u64; 3], 0, 0);
             for &(track, simple) in &tags {
                 let of_track = &mut of_track[usize::try_from(track).unwrap()];

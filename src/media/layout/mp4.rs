@@ -1,9 +1,9 @@
 //! MP4 and MOV files (ISO/IEC 14496-12).
 //!
-//! The `walk` over the boxes leads to the `moov`, which is fetched exactly and once, and stays in memory: libav gets it from
-//! there. On the way `count` adds up the samples that tables declare, and refuses what would cost libav too much memory. The sample
-//! tables name the packets that lead to the frame at a time (`frame`). A file of fragments is followed as far as that frame
-//! (`chain`), and its end is looked at for its duration (`tail`).
+//! The `walk` over the boxes leads to the `moov`, which is fetched exactly and only once. It stays in memory, and libav reads it from
+//! there. On the way, `count` adds up the samples that tables declare, and rejects files that would cost libav too much memory. The sample
+//! tables contain the positions of the packets that lead to the frame at a time (`frame`). A fragmented file is followed up to that frame
+//! (`chain`), and its end is read for its duration (`tail`).
 
 mod allowed;
 mod chain;
@@ -36,16 +36,16 @@ use walk::Walk;
 #[derive(Debug)]
 pub(super) struct Mp4 {
     walk: Walk,
-    /// The fragments of a file that describes samples in them only, until something is not as we know it.
+    /// The fragments of a file that describes samples only in fragments. `None` once the layout is not as expected.
     chain: Option<Chain>,
-    /// The track and the time in microseconds that a frame is wanted of.
+    /// The wanted track, and the time of the wanted frame in microseconds.
     track: Option<u32>,
     at: Option<i64>,
     pub(super) manner: Manner,
 }
 
 impl Planner for Mp4 {
-    /// A damaged file is not refused here: libav has the last word on what it can make of it.
+    /// This step does not reject a damaged file: libav decides what it can decode from the file.
     fn step(&mut self, seen: &Seen) -> Result<Plan, Pause> {
         if self.chain.is_none() {
             self.walk.reach_fragments(seen)?;
@@ -67,7 +67,7 @@ impl Planner for Mp4 {
         chain.manner = self.manner;
         let result = chain.step(seen, wanted);
         if result == Err(Pause::Unknown) {
-            // libavformat looks at everything, after we did.
+            // libavformat reads everything from here on.
             (self.chain, self.walk.only_fragments) = (None, false);
             return self.step(seen);
         }
@@ -82,52 +82,52 @@ impl Planner for Mp4 {
 }
 
 impl Mp4 {
-    /// Begins with opening the file, and with the frame at `at`, in microseconds from the start, if one is wanted.
+    /// Begins with the bytes for opening the file, and with the frame at `at`, in microseconds from the start, if one is wanted.
     pub(super) fn new(limits: &Limits, at: Option<i64>) -> Self {
         Self { walk: Walk::new(limits), chain: None, track: None, at, manner: Manner::default() }
     }
 
-    /// Plans for the frame at `at` of the track with this number, or else of the one that is the picture most likely.
+    /// Plans for the frame at `at` of the track with this number, or else of the track that most likely provides the picture.
     pub(super) const fn aim(&mut self, track: Option<u32>, at: Option<i64>) {
         (self.track, self.at) = (track, at);
     }
 
-    /// Returns the bytes that the frame aimed at is likely to need, where a part of the fragments is seen and an index at the end names the
-    /// others. What is seen stays as it is.
+    /// Returns the bytes that the current frame is likely to need, where only a part of the fragments is visible and an index at the end
+    /// lists the others. The view does not change.
     pub(super) fn ahead(&mut self) -> Option<Vec<ByteRange>> {
         let (movie, chain) = (self.walk.movie.as_ref()?, self.chain.as_mut()?);
         chain.manner = self.manner;
         chain.ahead(movie.track(self.track?)?, self.at?)
     }
 
-    /// Whether the frames of fragments can be planned for ahead of their turn.
+    /// Returns whether the frames of fragments can be planned ahead of their turn.
     pub(super) fn names_fragments(&self) -> bool {
         self.chain.as_ref().is_some_and(Chain::names_fragments)
     }
 
-    /// Plans for showing libav more of a file of fragments. `false` when it sees all.
+    /// Plans to make more of a fragmented file visible to libav. Returns `false` when libav sees all of it.
     pub(super) fn go_further(&mut self, size: u64) -> bool {
         let chain = self.chain.as_mut().filter(|chain| chain.view.visible < size);
         chain.map(Chain::go_further).is_some()
     }
 
-    /// Returns what libav sees of a file of fragments.
+    /// Returns libav's view of a fragmented file.
     pub(super) fn view(&self) -> Option<&View> {
         self.chain.as_ref().map(|chain| &chain.view)
     }
 
-    /// Returns how the samples of each track are encrypted, by track number: `None` when they are in clear.
+    /// Returns the encryption of each track's samples, by track number: `None` for unencrypted samples.
     pub(super) fn protected_entries(&self) -> Vec<(u32, Option<ProtectedEntry>)> {
         let tracks = self.walk.movie.iter().flat_map(|movie| &movie.tracks);
         tracks.map(|track| (track.id, track.protection)).collect()
     }
 
-    /// Returns the number of the track that a list of keys belongs to, as libavformat has it: the one in front of the list.
+    /// Returns the number of the track to which libavformat assigns a list of keys: the track before the list.
     pub(super) fn keys_behind(&self) -> Option<usize> {
         self.walk.movie.as_ref()?.keys_behind
     }
 
-    /// Returns what `MediaInfo` reports; `None` before the `moov` was found.
+    /// Returns the part of `MediaInfo` about the layout, or `None` before the `moov` was found.
     pub(super) fn info(&self) -> Option<Mp4Layout> {
         let is_fragmented = self.walk.movie.as_ref().is_some_and(|movie| movie.is_fragmented);
         self.walk.moov.map(|moov| Mp4Layout {
@@ -182,7 +182,7 @@ mod tests {
         let file = [ftyp(), mdat, moov].concat();
         let (mut planner, mut replay) = (Mp4::new(&Limits::default(), Some(300_000)), Replay::new(&file));
         let plan = replay.run(&mut planner, 100).unwrap();
-        // The head, the header of the box behind the media data, and that box.
+        // The head, the header of the box after the media data, and that box.
         assert_eq!(replay.read.len(), 3);
         assert!(replay.soon.contains(&ByteRange::new(100_020, file.len() as u64)));
         assert_eq!(plan, Plan { ranges: vec![ByteRange::new(2000, 2100)], only: true });
@@ -196,14 +196,14 @@ mod tests {
         assert!(is_refused(&[ftyp(), boxed(b"moov", &[tracks])].concat()));
         let moof = boxed(b"moof", &[boxed(b"traf", &[full(b"trun", 0, &[u32::MAX])])]);
         assert!(is_refused(&[boxed(b"moov", &[boxed(b"mvex", &[])]), moof].concat()));
-        // A moov that somebody crossed out.
+        // A deleted moov: its name was overwritten.
         let free = boxed(b"free", &[boxed(b"mvhd", &[vec![0; 100]]), track(u32::MAX)]);
         assert!(is_refused(&[ftyp(), free].concat()));
     }
 
     #[test]
     fn minutes_of_uncompressed_sound_are_not_too_much() {
-        // Ten minutes at 44.1 kHz, as cameras write them; the same tables under a video handler are an attack.
+        // Ten minutes at 44.1 kHz, as cameras write them. The same tables under a video handler are an attack.
         let file = |handler: &[u8; 4]| {
             let stbl = [full(b"stts", 0, &[1, 26_460_000, 1]), full(b"stsz", 0, &[4, 26_460_000])];
             let hdlr = full(b"hdlr", 0, &[0, u32::from_be_bytes(*handler), 0, 0, 0]);
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(look_at(b"\x1a\x45\xdf\xa3 matroska"), Ok(None));
         assert_eq!(look_at(b"no"), Ok(None));
         assert_eq!(look_at(&ftyp()), Ok(None));
-        // A moov that claims more than the file has, and a box that would loop.
+        // A moov that declares more bytes than the file has, and a box that would loop.
         let mut cut = boxed(b"moov", &[vec![0; 64]]);
         cut.truncate(20);
         assert!(look_at(&[ftyp(), cut].concat()).unwrap().is_some());

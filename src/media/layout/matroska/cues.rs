@@ -1,4 +1,4 @@
-//! The index of the clusters, and the bytes that it leads to.
+//! The index of the clusters, and the bytes that the index leads to.
 
 use std::time::Duration;
 
@@ -16,10 +16,9 @@ use crate::source::ByteRange;
 
 /// Cues larger than this are left to libav. 60,000 keyframes of lossless video take 2 MiB.
 pub(super) const MAX_CUES: u64 = 32 << 20;
-/// Cues whose times are before those of others in front of them, at most.
+/// Maximum number of cues whose times are before the times of earlier cues.
 const MAX_FALLING_CUES: u32 = 1000;
-/// Bytes requested behind the estimated place of the wanted frame: a search reads some frames more to know that none before
-/// it follows.
+/// Bytes requested after the estimated position of the wanted frame: a search reads some more frames to verify that no earlier one follows.
 pub(super) const BEHIND_ESTIMATE: u64 = 48 << 10;
 /// The work of an entry.
 const CUE_WORK: u64 = 64;
@@ -29,16 +28,16 @@ const CUE_WORK: u64 = 64;
 struct Cue {
     /// In ticks.
     time: u64,
-    /// About where its block begins.
+    /// Approximate start of its block.
     offset: u64,
-    /// Where its cluster begins, at which libav starts to read.
+    /// Start of its cluster, where libav begins to read.
     cluster: u64,
-    /// How far behind the start of the cluster's content its block begins.
+    /// Distance of the start of its block from the start of the cluster's content.
     relative: Option<u64>,
 }
 
 impl Head {
-    /// Returns the content of the cues, empty when there are none; `None` when they are left to libav.
+    /// Returns the content of the cues (empty if there are none), or `None` when the cues are left to libav.
     pub(super) fn read_cues<'s>(&self, seen: &'s Seen) -> Result<Option<&'s [u8]>, Pause> {
         let Some(&(_, offset)) = self.named.iter().find(|(id, _)| *id == CUES) else { return Ok(Some(&[])) };
         let start = seen.bytes_beside(offset, 16, &self.trailers(seen.size(), true))?;
@@ -48,22 +47,23 @@ impl Head {
         Ok(whole.and_then(|whole| whole.get(usize::try_from(cues.content).ok()?..)))
     }
 
-    /// Returns the track that is the picture most likely: of equals the first, as `Media` chooses.
+    /// Returns the track that most likely provides the picture: the first of equal tracks, as `Media` chooses.
     pub(super) fn main_track(&self) -> Option<&Track> {
         let pictures = self.tracks.iter().filter(|track| track.kind == TYPE_VIDEO);
         pictures.rev().max_by_key(|track| track.rank)
     }
 
-    /// Returns where the cues lie.
+    /// Returns the position of the cues.
     pub(super) fn cues_range(&self, seen: &Seen) -> Option<ByteRange> {
         let &(_, offset) = self.named.iter().find(|(id, _)| *id == CUES)?;
         let found = element(seen.bytes(offset, 16).ok()?, 0)?;
         Some(ByteRange::new(offset, offset.checked_add(found.end()?)?.min(seen.size())))
     }
 
-    /// Returns the bytes of a frame of the track at `at`, as the cues lead to it; nothing where they do not. An exact frame takes what lies
-    /// between the cluster with the keyframe before it and about its own place; of a video that ends before, that is the last keyframe,
-    /// and what leads to the frame at half of the duration. A keyframe takes its own bytes, behind what else will be read.
+    /// Returns the bytes of a frame of the track at `at`, according to the cues, or nothing where the cues do not lead to it. For an exact
+    /// frame, the bytes reach from the cluster with the keyframe before the frame to about the frame's own position. If the video ends
+    /// earlier, they are those of the last keyframe and those that lead to the frame at half of the duration. For a keyframe, its own bytes
+    /// come after the other bytes that will be read.
     pub(super) fn ranges(
         &self,
         seen: &Seen,
@@ -95,8 +95,8 @@ impl Head {
         u64::try_from(start).unwrap_or(0).saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))
     }
 
-    /// Returns the keyframe of a track at or before a time, in ticks, and the bytes from its cluster to about the frame that is taken. In
-    /// place of the last keyframe there is `None`: libavformat reads on from it, in search of another.
+    /// Returns the keyframe of a track at or before a time, in ticks, and the bytes from its cluster to about the selected frame. Returns
+    /// `None` instead of the last keyframe: libavformat reads on after it, in search of another.
     fn range_to(
         &self,
         wanted: u64,
@@ -110,7 +110,7 @@ impl Head {
             seen.spend(CUE_WORK.saturating_add(point.len() as u64))?;
             let Some(cue) = cue_of(point, track.number, self.segment) else { continue };
             if cue.time <= wanted {
-                // The last of equals.
+                // The last of equal cues.
                 before = before.filter(|best| best.time > cue.time).or(Some(cue));
             } else {
                 behind = behind.filter(|best| best.time <= cue.time).or(Some(cue));
@@ -118,7 +118,7 @@ impl Head {
         }
         let (Some(cue), size) = (before, seen.size()) else { return Ok(None) };
         let Some(next) = behind else {
-            // Behind the last keyframe comes what follows the clusters.
+            // The elements after the clusters follow the last keyframe.
             let end = self.end_behind(cue.offset, cue.cluster, size);
             return Ok(Some((None, ByteRange::new(cue.cluster, end))));
         };
@@ -129,7 +129,7 @@ impl Head {
         Ok(Some((Some(cue), ByteRange::new(cue.cluster, end.min(size)))))
     }
 
-    /// Returns the bytes from the cluster with a keyframe to the end of its block, which are `about` these.
+    /// Returns the bytes from the cluster with a keyframe to the end of its block; `about` is an estimate of this range.
     fn keyframe_range(
         &self,
         seen: &Seen,
@@ -148,7 +148,7 @@ impl Head {
             }
             let Some(end) = found.size.map(|size| content.saturating_add(size)) else { break };
             let block = block_head(bytes, found).filter(|(number, ..)| *number == track);
-            // Where the cue does not lead to the block, its time does.
+            // Where the cue's offset does not lead to the block, its time does.
             let is_at = |relative: i16| {
                 cluster_time.is_none_or(|time: u64| time.saturating_add_signed(relative.into()) >= cue.time)
             };
@@ -164,7 +164,7 @@ impl Head {
     }
 }
 
-/// Whether the times of cues fall again and again, as no program writes them.
+/// Returns whether the times of cues decrease more often than any program writes.
 pub(super) fn falls(seen: &Seen, cues: &[u8]) -> Result<bool, Pause> {
     let (mut latest, mut falling) = (0, 0_u32);
     for (_, point) in elements(cues).filter(|(id, _)| *id == CUE_POINT) {
@@ -176,7 +176,7 @@ pub(super) fn falls(seen: &Seen, cues: &[u8]) -> Result<bool, Pause> {
     Ok(falling > MAX_FALLING_CUES)
 }
 
-/// Reads the place that a cue point gives for a track.
+/// Reads the position that a cue point contains for a track.
 fn cue_of(point: &[u8], track: u64, segment: u64) -> Option<Cue> {
     let time = number_of(point, CUE_TIME)?;
     let mut places = elements(point).filter(|(id, _)| *id == CUE_TRACK_POSITIONS);

@@ -1,4 +1,4 @@
-//! What stands in front of the first cluster, and when the tracks begin.
+//! The elements before the first cluster, and the start times of the tracks.
 
 use std::time::Duration;
 
@@ -14,31 +14,31 @@ use crate::media::layout::planner::Pause;
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
-/// The planner requests the cues and other elements behind the clusters up to this size before it knows their sizes. A film of
-/// two hours has 150 KiB of cues.
+/// Maximum size up to which the planner requests the cues and other elements after the clusters before it knows their sizes. A
+/// film of two hours has 150 KiB of cues.
 const MAX_TRAILER: u64 = 1 << 20;
-/// Entries of all seek heads, at most.
+/// Maximum number of entries in all seek heads.
 const MAX_SEEKS: usize = 64;
-/// Blocks looked at to learn when tracks begin, at most.
+/// Maximum number of blocks examined to learn when tracks begin.
 pub(super) const MAX_BLOCKS: u32 = 64;
-/// Bytes requested at the place of the first block that is not in the head: the first blocks of picture and sound follow each
-/// other closely.
+/// Bytes requested at the position of the first block that is not in the head: the first blocks of video and audio are close
+/// to each other.
 const BLOCK_WINDOW: u64 = 64 << 10;
-/// The head of an element and of a block in it.
+/// Maximum size of the header of an element and of a block in it.
 pub(super) const BLOCK_HEAD: u64 = 64;
 
-/// What stands in front of the first cluster.
+/// The elements before the first cluster.
 #[derive(Debug)]
 pub(super) struct Head {
-    /// Positions count from here.
+    /// Start of the segment, from which positions count.
     pub(super) segment: u64,
-    /// Nanoseconds of a tick; not 0.
+    /// Nanoseconds in one tick; not 0.
     pub(super) timestamp_scale: u64,
     pub(super) duration: Option<Duration>,
     pub(super) tracks: Vec<Track>,
-    /// Elements that the seek head names: identifier and place.
+    /// Elements that the seek head lists: identifier and position.
     pub(super) named: Vec<(u32, u64)>,
-    /// Where the next element in front of the first cluster begins, and how many came before.
+    /// Start of the next element before the first cluster, and the number of earlier ones.
     pub(super) next: u64,
     pub(super) elements: u32,
     pub(super) first_cluster: u64,
@@ -50,27 +50,27 @@ pub(super) struct Track {
     pub(super) number: u64,
     pub(super) kind: u64,
     pub(super) rank: u64,
-    /// First presentation time in ticks, and bytes of the first block.
+    /// First presentation time in ticks, and size of the first block in bytes.
     pub(super) start: Option<i64>,
     pub(super) first_bytes: u64,
-    /// What the first block's frame begins with, as far as it was seen; empty where blocks have several frames.
+    /// First bytes of the first block's frame, as far as they were read; empty where blocks contain several frames.
     pub(super) first_content: Vec<u8>,
 }
 
 /// The walk over the heads of the first blocks.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
-    /// Where the next element begins; `None` when the walk has ended.
+    /// Start of the next element; `None` when the walk has ended.
     pub(super) at: Option<u64>,
     pub(super) count: u32,
     /// Time of the cluster, in ticks.
     pub(super) cluster_time: Option<u64>,
-    /// Whether what follows was requested beside the first block behind the head.
+    /// Whether the bytes after it were requested together with the first block after the head.
     pub(super) has_asked: bool,
 }
 
 impl Head {
-    /// Begins with the head of the segment.
+    /// Begins with the header of the segment.
     pub(super) fn new(bytes: &[u8]) -> Option<Self> {
         let segment = element(bytes, element(bytes, 0)?.end()?).filter(|element| element.id == SEGMENT)?;
         Some(Self {
@@ -86,7 +86,7 @@ impl Head {
         })
     }
 
-    /// Takes what an element in front of the first cluster says.
+    /// Records the content of an element before the first cluster.
     pub(super) fn take(&mut self, seen: &Seen, id: u32, content: &[u8]) -> Result<(), Pause> {
         match id {
             SEEK_HEAD => self.take_seek_head(content),
@@ -111,7 +111,7 @@ impl Head {
         self.duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     }
 
-    /// Walks over the heads of blocks until the start of each picture or sound track is known.
+    /// Walks over the headers of blocks until the start of each video or audio track is known.
     pub(super) fn read_starts(&mut self, seen: &Seen, with_cues: bool) -> Result<(), Pause> {
         let is_unknown =
             |track: &Track| matches!(track.kind, TYPE_VIDEO | TYPE_AUDIO) && track.start.is_none();
@@ -133,7 +133,7 @@ impl Head {
         Ok(())
     }
 
-    /// Takes what the element at `at` shows, and returns where the next one begins; `None` when that cannot be known.
+    /// Records the element at `at`, and returns the start of the next one, or `None` when the start cannot be known.
     pub(super) fn pass(&mut self, bytes: &[u8], at: u64) -> Option<u64> {
         let found = element(bytes, 0)?;
         let content = at.checked_add(found.content)?;
@@ -145,11 +145,11 @@ impl Head {
         content.checked_add(found.size?)
     }
 
-    /// Takes a track's first time from the head of a block.
+    /// Records a track's first time from the header of a block.
     pub(super) fn note(&mut self, bytes: &[u8], found: Element) -> Option<()> {
         let (number, relative, content) = block_head(bytes, found)?;
-        // The delay of an audio codec (`CodecDelay`) moves its blocks to the front, and what it makes the decoder leave out
-        // moves the start back again.
+        // The delay of an audio codec (`CodecDelay`) moves its blocks to earlier times. The samples that the decoder discards
+        // because of the delay move the start back again.
         let time = i64::try_from(self.blocks.cluster_time?).ok()?.checked_add(relative.into())?;
         let track = self.tracks.iter_mut().find(|track| track.number == number)?;
         if track.start.is_none() {
@@ -159,23 +159,23 @@ impl Head {
         Some(())
     }
 
-    /// Returns the elements behind the clusters that will be read: all that the seek head names, the cues only for a frame.
+    /// Returns the elements after the clusters that will be read: all that the seek head lists, but the cues only for a frame.
     pub(super) fn trailers(&self, size: u64, with_cues: bool) -> Vec<ByteRange> {
         let wanted = self.named.iter().filter(|(id, _)| *id != CUES || with_cues);
         let starts = wanted.map(|(_, start)| *start).filter(|&start| start > self.first_cluster);
         starts.map(|start| ByteRange::new(start, self.end_behind(start, start, size))).collect()
     }
 
-    /// Returns where the next element that the seek head names begins behind `place`, or the end of the file, but no more than
-    /// [`MAX_TRAILER`] bytes behind `start`.
+    /// Returns the start of the next element in the seek head after `place`, or the end of the file, but at most
+    /// [`MAX_TRAILER`] bytes after `start`.
     pub(super) fn end_behind(&self, place: u64, start: u64, size: u64) -> u64 {
         let next = self.named.iter().map(|(_, offset)| *offset).filter(|&offset| offset > place).min();
         next.unwrap_or(size).min(start.saturating_add(MAX_TRAILER))
     }
 }
 
-/// Reads the head of a block (RFC 9559, 10.1), which an element holds: the track's number, the time from the cluster's, and
-/// those bytes of its frame that are there, none of several frames.
+/// Reads the header of a block (RFC 9559, 10.1) in an element: the track's number, the time relative to the cluster, and the
+/// available bytes of its frame. Returns no bytes for a block of several frames.
 pub(super) fn block_head(bytes: &[u8], mut found: Element) -> Option<(u64, i16, &[u8])> {
     const LACING: u8 = 0b110;
     if found.id == BLOCK_GROUP {
@@ -215,7 +215,7 @@ fn seek_head(content: &[u8], segment: u64) -> Vec<(u32, u64)> {
 /// Reads the tracks that become streams.
 ///
 /// # Errors
-/// [`Pause::Unknown`] when one has a scale of its own, which nobody writes; [`Pause::Stopped`] and [`Pause::Limit`].
+/// [`Pause::Unknown`] when a track has its own scale, which no program writes; [`Pause::Stopped`] and [`Pause::Limit`].
 fn tracks(seen: &Seen, content: &[u8]) -> Result<Vec<Track>, Pause> {
     let mut tracks = Vec::new();
     for (id, entry) in elements(content) {

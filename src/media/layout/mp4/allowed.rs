@@ -1,17 +1,18 @@
-//! The boxes that libavformat is shown of an MP4, and why. `docs/security.md` has the same list for people.
+//! The boxes of an MP4 that are visible to libavformat, and the reason for each. `docs/security.md` contains the same list for
+//! people.
 //!
-//! libavformat reads a box that it knows wherever the box lies, so the list does not depend on the place either, but for tags. What
-//! the list does not name is hidden: boxes for decryption, boxes whose content nobody reports, and boxes that libavformat skips.
+//! libavformat reads a box that it knows at any position. The list therefore does not depend on the position either, except for
+//! tags. All other boxes are hidden: boxes for decryption, boxes whose content no caller reports, and boxes that libavformat skips.
 
-/// The part of a picture that is to be shown (ISO/IEC 14496-12, 12.1.4).
+/// The visible part of a picture (ISO/IEC 14496-12, 12.1.4).
 const CLEAN_APERTURE: [u8; 4] = [b'c', b'l', b'a', b'p'];
 
-/// Whether libavformat looks for boxes in this one.
+/// Returns whether libavformat searches for boxes in this one.
 pub(super) const fn is_parent(kind: [u8; 4]) -> bool {
     match &kind {
         // The path to the sample tables, and the edit list.
         b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" => true,
-        // Where the media data are: those in another file are refused. Chapters and time codes.
+        // Position of the media data (libavformat rejects media data in another file), chapters and time codes.
         b"dinf" | b"tref" => true,
         // Fragments.
         b"mvex" | b"moof" | b"traf" => true,
@@ -25,38 +26,38 @@ pub(super) const fn is_parent(kind: [u8; 4]) -> bool {
     }
 }
 
-/// Whether a picture or `MediaInfo` needs the content of a box.
+/// Returns whether a picture or `MediaInfo` needs the content of a box.
 const fn is_needed(kind: [u8; 4]) -> bool {
     match &kind {
-        // What the file is, and its media data.
+        // The type of the file, and its media data.
         b"ftyp" | b"mdat" => true,
-        // Clocks, durations, sizes, matrices, languages, and what a track holds.
+        // Clocks, durations, sizes, matrices, languages, and the content types of tracks.
         b"mvhd" | b"tkhd" | b"mdhd" | b"hdlr" => true,
-        // How samples are coded, where they lie, when they are presented.
+        // The coding, positions and presentation times of samples.
         b"stsd" | b"stts" | b"ctts" | b"stsc" | b"stsz" | b"stz2" | b"stco" | b"co64" | b"elst" | b"dref" => {
             true
         }
-        // Which samples are keyframes, and which ones others refer to.
+        // Keyframes, and samples that others reference.
         b"stss" | b"stps" | b"sdtp" | b"sbgp" | b"sgpd" => true,
-        // Tracks that belong together: chapters, time codes, depth, enhancement.
+        // Associated tracks: chapters, time codes, depth, enhancement.
         b"chap" | b"tmcd" | b"vdep" | b"sbas" => true,
         // Fragments and their index.
         b"trex" | b"tfhd" | b"tfdt" | b"trun" | b"sidx" => true,
         // The codec of an encrypted track, and whether all of its packets are encrypted.
         b"frma" | b"schm" | b"tenc" => true,
-        // Names of tags, tags with long names, what a track is for.
+        // Names of tags, tags with long names, and the purpose of a track.
         b"keys" | b"----" | b"kind" => true,
         // Items of HEIF.
         b"pitm" | b"iinf" | b"iloc" | b"iref" | b"idat" | b"iprp" | b"ispe" | b"imir" | b"irot" => true,
         // The content of `cmov`.
         b"dcom" | b"cmvd" => true,
-        // How pictures are coded, where the sample description does not say it.
+        // The coding of pictures, where the sample description does not contain it.
         b"avcC" | b"hvcC" | b"vvcC" | b"evcC" | b"av1C" | b"vpcC" | b"apvC" | b"lvcC" | b"lhvC" | b"hvcE" => {
             true
         }
         b"glbl" | b"esds" | b"jp2h" | b"dvc1" | b"SMI " | b"strf" => true,
         b"ACLR" | b"APRG" | b"AALP" | b"ARES" | b"avss" => true,
-        // How pictures are to be shown.
+        // The presentation of pictures.
         &CLEAN_APERTURE | b"colr" | b"pasp" | b"fiel" | b"DpxE" | b"mdcv" | b"clli" | b"SmDm" | b"CoLL" => {
             true
         }
@@ -65,13 +66,13 @@ const fn is_needed(kind: [u8; 4]) -> bool {
     }
 }
 
-/// Whether a box says which samples of an encrypted track are in clear. In other tracks, it says nothing.
+/// Returns whether a box lists the unencrypted samples of an encrypted track. In other tracks the box has no meaning.
 const fn tells_samples_in_clear(kind: [u8; 4]) -> bool {
     matches!(&kind, b"senc" | b"saiz" | b"saio")
 }
 
-/// Whether libavformat is shown a box. `in_tags` says that the box lies where libavformat takes unknown names for tags, and
-/// `is_encrypted` that it belongs to an encrypted track.
+/// Returns whether a box is visible to libavformat. `in_tags` means that libavformat treats unknown names at the box's position as
+/// tags. `is_encrypted` means that the box belongs to an encrypted track.
 pub(super) const fn is_allowed(kind: [u8; 4], in_tags: bool, is_encrypted: bool) -> bool {
     is_parent(kind)
         || is_needed(kind)
@@ -79,17 +80,17 @@ pub(super) const fn is_allowed(kind: [u8; 4], in_tags: bool, is_encrypted: bool)
         || (in_tags && !is_read_in_vain(kind))
 }
 
-/// Whether libavformat reads a box, and nobody needs what the box contains.
+/// Returns whether libavformat reads a box whose content no caller needs.
 pub(super) const fn is_read_in_vain(kind: [u8; 4]) -> bool {
     match &kind {
-        // Keys: which systems have them, and those of audio books. Which samples are in clear.
+        // Keys: the systems that have them, and the keys of audio books. Lists of unencrypted samples.
         b"pssh" | b"adrm" => true,
         _ if tells_samples_in_clear(kind) => true,
-        // XMP; stereo and spherical views of pictures and sound.
+        // XMP; stereo and spherical properties of pictures and audio.
         b"uuid" | b"st3d" | b"sv3d" | b"vexu" | b"hfov" | b"SA3D" | b"SAND" => true,
-        // Padding, in which libavformat looks for the marks of single programs.
+        // Padding, in which libavformat searches for the marks of particular programs.
         b"free" | b"wide" => true,
-        // How sound is coded, where the sample description does not say it.
+        // The coding of audio, where the sample description does not contain it.
         b"alac" | b"chan" | b"chnl" | b"dac3" | b"dec3" | b"wave" | b"pcmC" | b"srat" => true,
         _ => false,
     }

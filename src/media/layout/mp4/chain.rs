@@ -1,9 +1,9 @@
-//! The chain of movie fragments: how far it is followed to the frame that is wanted, and how it ends.
+//! The chain of movie fragments: the links up to the wanted frame, and the end of the chain.
 //!
-//! Each link costs a round trip, so small fragments are read through, and of the one with the wanted frame a guess at its media
-//! data is requested with its header. A segment index (`sidx`) that covers the file leads to the wanted fragment at once, for
-//! libavformat too. Without one, libavformat is shown the file up to the wanted fragment (see [`View`]), and the last fragment
-//! shows the duration. What the header says of that (`mehd`) is not trusted: libavformat does not look at it either.
+//! Each link costs a round trip, so the planner reads through small fragments. For the fragment with the wanted frame, it requests an
+//! estimated part of the media data together with the header. A segment index (`sidx`) that covers the file leads to the wanted fragment at
+//! once, for libavformat too. Without such an index, libavformat sees the file up to the wanted fragment (see [`View`]), and the last
+//! fragment reveals the duration. The duration in the header (`mehd`) is not trusted: libavformat does not read it either.
 
 use std::sync::Arc;
 
@@ -22,75 +22,74 @@ use crate::media::layout::view::{Span, View};
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
-/// Bytes requested for the header of a fragment, before any has been seen.
+/// Bytes requested for the header of a fragment, before any has been read.
 const FIRST_MOOF_BYTES: u64 = 16 << 10;
-/// Fragments that are looked at, at most, until each track has been seen. Most files have all in the first.
+/// Maximum number of fragments that are read until each track has been found. Most files have all tracks in the first fragment.
 const MAX_FIRST_FRAGMENTS: u32 = 4;
-/// Fragments up to this size are read through: at 75 MB/s that takes no longer than the 15 ms of half a round trip.
+/// Maximum size of fragments that are read through: at 75 MB/s such a fragment takes no longer than the 15 ms of half a round trip.
 const READ_THROUGH: u64 = 1 << 20;
-/// The largest header of a fragment that is read; the many samples of a larger one are left to libavformat.
+/// The largest header of a fragment that is read. The many samples of a larger header are left to libavformat.
 const MAX_MOOF_BYTES: u64 = 4 << 20;
-/// Headers requested side by side because an index names them, at most.
+/// Maximum number of headers that are requested in parallel because an index lists them.
 const MAX_HEADERS: usize = 512;
 /// The work of a box.
 const BOX_WORK: u64 = 16;
-/// Boxes between the header of a fragment and its media data, at most.
+/// Maximum number of boxes between the header of a fragment and its media data.
 const MAX_BETWEEN: u32 = 16;
 
-/// What has been seen of a file of fragments.
+/// The parts of a fragmented file that have been read.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
     movie: Arc<Movie>,
     counter: EntryCounter,
-    /// Indexes in front of the fragments.
+    /// Indexes before the fragments.
     indexes: Vec<SegmentIndex>,
-    /// Where the first fragment begins, and where the box behind the last fragment that was passed begins.
+    /// Start of the first fragment, and start of the box after the last fragment that was passed.
     first: u64,
     next: u64,
-    /// That fragment, and how many have been passed.
+    /// The last fragment that was passed, and the number of passed fragments.
     last: Option<Link>,
     count: u32,
-    /// Bytes of the header of that fragment, whichever tracks are in it.
+    /// Size of the header of the last fragment in bytes, whatever tracks it contains.
     moof_bytes: u64,
-    /// Where the fragments end that show how each track begins.
+    /// End of the fragments that show the start of each track.
     opening: u64,
     tail: Tail,
-    /// What an index at the end names, and up to where the headers of these fragments were requested.
+    /// The fragments that an index at the end lists, and the position up to which their headers were requested.
     named: RandomAccess,
     asked: u64,
-    /// The track that is wanted and its clock, and the time in microseconds from the start.
+    /// The wanted track, its clock, and the wanted time in microseconds from the start.
     track: u32,
     timescale: u32,
     goal: Option<i64>,
     pub(super) manner: Manner,
-    /// Bytes of the first picture, how long it waits for its presentation, in ticks, and whether keyframes of pictures come inside of
-    /// fragments, too.
+    /// Size of the first picture in bytes, its presentation delay in ticks, and whether keyframes of pictures also occur inside fragments.
     key_bytes: u64,
     key_delay: u64,
     has_inner_keyframes: bool,
     /// The wanted composition time, and the packets that lead to the frame there.
     wanted: i64,
     route: Option<Route>,
-    /// Whether the wanted time lies behind the end, so that half of the duration is looked for.
+    /// Whether the wanted time lies after the end, so that the target is half of the duration.
     is_half: bool,
-    /// Fragments with keyframes of the track: when the first is presented, and where the fragment begins.
+    /// Fragments with keyframes of the track: presentation time of the first keyframe, and start of the fragment.
     entries: Vec<(i64, u64)>,
-    /// Fragments that are to be shown beyond those that were thought to be enough.
+    /// The number of fragments to make visible beyond those that were considered sufficient.
     further: u32,
     pub(super) view: View,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Link {
-    /// Bytes of the header and of the media data with it.
+    /// Size of the header and of its media data in bytes.
     bytes: u64,
-    /// When the frame of the track behind its last one is decoded, and how long the track lasts here; not 0.
+    /// Decoding time of the track's next frame after the fragment, and the duration of the track in the fragment; not 0.
     end: i64,
     ticks: u64,
 }
 
 impl Chain {
-    /// Begins where the walk has reached the first fragment. `None` when it has not understood the `moov`.
+    /// Begins at the first fragment, which the walk has reached. Returns `None` if the walk could not read the `moov`.
     pub(super) fn new(walk: &Walk) -> Option<Self> {
         Some(Self {
             movie: Arc::clone(walk.movie.as_ref()?),
@@ -102,12 +101,12 @@ impl Chain {
         })
     }
 
-    /// Takes the parts of the file that libav is not to see.
+    /// Takes the parts of the file to hide from libav.
     pub(super) fn take_hidden(&mut self) -> Vec<ByteRange> {
         self.counter.take_hidden()
     }
 
-    /// Plans for showing more fragments: twice as many as before.
+    /// Plans to make more fragments visible: twice as many as before.
     pub(super) const fn go_further(&mut self) {
         (self.next, self.further) = (self.view.visible, self.count);
     }
@@ -152,7 +151,7 @@ impl Chain {
         Ok(Plan { ranges, only: true })
     }
 
-    /// Plans for another track, if it is another.
+    /// Changes to another track, if it differs.
     fn follow(&mut self, track: &Track) {
         if self.track != track.id {
             (self.track, self.timescale, self.last, self.goal) = (track.id, track.timescale, None, None);
@@ -160,7 +159,7 @@ impl Chain {
         }
     }
 
-    /// Looks at the first fragments, until it is known when each track begins.
+    /// Reads the first fragments until the start of each track is known.
     fn begin(&mut self, seen: &Seen) -> Result<(), Pause> {
         let is_enough = |chain: &Self| {
             let is_seen = || chain.movie.media().all(|track| chain.view.spans.contains_key(&track.id));
@@ -170,7 +169,7 @@ impl Chain {
             return Ok(());
         }
         while !is_enough(self) && self.pass(seen)? {}
-        // Without any fragment, libavformat has the last word.
+        // Without any fragment, libavformat decides.
         self.last.ok_or(Pause::Unknown)?;
         self.opening = self.next;
         if let Some(index) = self.indexes.iter().find(|index| index.is_adjacent) {
@@ -183,13 +182,13 @@ impl Chain {
         Ok(())
     }
 
-    /// Whether an index names the fragments.
+    /// Returns whether an index lists the fragments.
     pub(super) const fn names_fragments(&self) -> bool {
         self.view.is_indexed || !self.named.is_empty()
     }
 
-    /// Whether the next fragment may hold what is wanted. A keyframe that is decoded at the wanted time may be the last one before it,
-    /// unless an index led to another.
+    /// Returns whether the next fragment may contain the wanted frame. A keyframe that is decoded at the wanted time may be the last one
+    /// before it, unless an index led to another.
     fn is_open(&self) -> bool {
         let is_open = |route: &Route| match self.manner.pick {
             Pick::Exact | Pick::Auto => !route.is_complete,
@@ -199,31 +198,31 @@ impl Chain {
         self.route.as_ref().is_some_and(is_open)
     }
 
-    /// Begins the way to a composition time: at the last fragment whose keyframe comes before it, or where an index says.
+    /// Begins the route to a composition time: at the last fragment whose keyframe comes before it, or at the fragment in an index.
     fn set_out(&mut self, wanted: i64) {
         (self.wanted, self.route) = (wanted, Some(Route::new(wanted, 0)));
         let known = self.entries.iter().rfind(|(entry, _)| *entry <= wanted).map(|(_, offset)| *offset);
-        // Without an index that libavformat uses, it looks at each fragment in front, too.
+        // Without an index that libavformat uses, it also reads each fragment before.
         let named = self.look_up(wanted).filter(|_| self.view.is_indexed).map(|(offset, ..)| offset);
         self.next = named.or(known).unwrap_or(self.first);
     }
 
-    /// Returns the composition time of what is presented `at` microseconds from the start.
+    /// Returns the composition time of the frame that is presented `at` microseconds from the start.
     fn composed(&self, track: &Track, at: i64) -> i64 {
         let first = |track: &Track| Some(track.presented(self.view.spans.get(&track.id)?.start));
         track.composed(self.movie.start(first).saturating_add(at))
     }
 
-    /// Returns the bytes that the frame at a composition time is likely to need of the fragments that an index at the end names: the headers
-    /// in front, as far as they were not requested, that of the fragment behind, which may have to show that none of its frames comes
-    /// first, and a part of its own fragment.
+    /// Returns the bytes that the frame at a composition time is likely to need from the fragments in an index at the end: the headers
+    /// before it that were not requested yet, the header of the next fragment, which may have to show that none of its frames comes first,
+    /// and a part of the frame's own fragment.
     fn named_ranges(&mut self, wanted: i64) -> Vec<ByteRange> {
         let Some((target, bytes, is_late)) = self.look_up(wanted).filter(|_| !self.view.is_indexed) else {
             return Vec::new();
         };
         let header_bytes = self.header_bytes();
         let length = |at: u64| match self.manner.pick {
-            // A search looks at a keyframe that is decoded in time.
+            // A search examines a keyframe that is decoded in time.
             Pick::Keyframe if is_late && at > target => bytes.saturating_add(header_bytes),
             _ => header_bytes,
         };
@@ -237,15 +236,15 @@ impl Chain {
     }
 
     /// Returns the bytes that a frame at a time, in microseconds from the start, is likely to need ahead of its turn, where an index at the
-    /// end tells it. The view stays as it is.
+    /// end contains them. The view does not change.
     pub(super) fn ahead(&mut self, track: &Track, at: i64) -> Option<Vec<ByteRange>> {
         self.follow(track);
         let ranges = self.named_ranges(self.composed(track, at));
         Some(ranges).filter(|ranges| !ranges.is_empty())
     }
 
-    /// Returns where the fragment begins that an index names for a composition time, how much of it is likely to be needed, and whether the
-    /// keyframe behind it is decoded by then.
+    /// Returns the start of the indexed fragment for a composition time, the size of its part that is likely to be needed, and whether the
+    /// next keyframe is decoded by then.
     fn look_up(&self, wanted: i64) -> Option<(u64, u64, bool)> {
         let (wanted, (start, offset), (end, end_offset)) = if self.view.is_indexed {
             let own = self.indexes.iter().find(|index| index.track_id == self.track);
@@ -270,19 +269,20 @@ impl Chain {
         Some((offset, length, ahead.saturating_add(self.key_delay) >= whole))
     }
 
-    /// Estimates how many of the `bytes` of a fragment lead to the frame that is `ahead` of the `whole` time of it.
+    /// Estimates how many of the `bytes` of a fragment lead to the frame at `ahead` of the `whole` time of the fragment.
     fn part(&self, bytes: u64, ahead: u64, whole: u64) -> u64 {
         let pick = if self.has_inner_keyframes { Pick::Exact } else { self.manner.pick };
         Manner { pick, ..self.manner }.part_of_gop(bytes, ahead, whole, self.key_bytes)
     }
 
-    /// Returns where libavformat looks for the length of an `mfra` behind the fragments that an index names.
+    /// Returns the position at which libavformat searches for the length of an `mfra` after the fragments in an index.
     fn end_of_index(&self, seen: &Seen) -> Option<ByteRange> {
         let is_short = self.indexes.iter().any(|index| index.end.1 < seen.size());
         (self.view.is_indexed && is_short).then(|| ByteRange::new(seen.size().saturating_sub(4), seen.size()))
     }
 
-    /// Returns the first bytes of the next box. While they have not been read, what is likely to be needed is requested with them.
+    /// Returns the first bytes of the next box. While they have not been read, the bytes that are likely to be needed are requested with
+    /// them.
     fn next_head<'s>(&self, seen: &'s Seen) -> Result<&'s [u8], Pause> {
         seen.bytes(self.next, 16).or_else(|_| {
             let mut soon = Vec::from_iter(self.end_of_index(seen));
@@ -292,7 +292,7 @@ impl Chain {
         })
     }
 
-    /// Looks at the next fragment up to the end of its media data; `false` at the end of the file.
+    /// Reads the next fragment up to the end of its media data. Returns `false` at the end of the file.
     fn pass(&mut self, seen: &Seen) -> Result<bool, Pause> {
         let moof_bytes = loop {
             if self.next >= seen.size() {
@@ -300,7 +300,7 @@ impl Chain {
             }
             let header = parse_header(self.next_head(seen)?).ok_or(Pause::Unknown)?;
             seen.spend(BOX_WORK)?;
-            // One without any box in it is no fragment.
+            // A `moof` without any box inside is not a fragment.
             if &header.kind == b"moof" && header.size > header.header_bytes {
                 break header.size;
             }
@@ -334,7 +334,7 @@ impl Chain {
             }
         }
         (self.last, self.next, self.count) = (Some(link), end, self.count.saturating_add(1));
-        // After a seek, libavformat reads one fragment of each that the index names, and would leave out the others.
+        // After a seek, libavformat reads one fragment of each entry of the index, and would skip the others.
         if self.view.is_indexed && !self.indexes.iter().any(|index| index.begins_or_ends_at(end)) {
             (self.view.is_indexed, self.view.has_coarse_index) = (false, true);
             (self.view.beginning, self.view.visible) = (self.opening, self.opening);
@@ -342,8 +342,8 @@ impl Chain {
         Ok(true)
     }
 
-    /// Returns where the media data end of a fragment whose header ends at `offset`. Without media data between two fragments, they
-    /// lie elsewhere.
+    /// Returns the end of the media data of a fragment whose header ends at `offset`. If two fragments have no media data between them, the
+    /// media data are elsewhere.
     fn media_end(&mut self, seen: &Seen, mut offset: u64) -> Result<u64, Pause> {
         for _ in 0..MAX_BETWEEN {
             let header = parse_header(seen.bytes(offset, 16)?);
@@ -360,7 +360,7 @@ impl Chain {
         Err(Pause::Unknown)
     }
 
-    /// Reads the tracks of the fragment at `offset`, notes what they show, and adds up what they declare.
+    /// Reads the tracks of the fragment at `offset`, records their times, and adds up their declarations.
     fn read(&mut self, seen: &Seen, offset: u64) -> Result<Vec<TrackFragment>, Pause> {
         let header = parse_header(seen.bytes(offset, 16)?).filter(|header| &header.kind == b"moof");
         let header = header.filter(|header| header.size <= MAX_MOOF_BYTES).ok_or(Pause::Unknown)?;
@@ -384,7 +384,7 @@ impl Chain {
                 span.last = span.last.max(sample.cts);
                 span.least = span.least.min(sample.cts.saturating_sub(sample.dts));
             }
-            // What the end of the file says of that may be less, and counts.
+            // The duration from the end of the file may be less, and takes precedence.
             if !knows_end {
                 span.end = span.end.max(part.end_dts);
             }
@@ -392,7 +392,7 @@ impl Chain {
         Ok(parts)
     }
 
-    /// How much to request at the next fragment: its header, or all up to where the wanted frame is likely to be.
+    /// Returns the number of bytes to request at the next fragment: its header, or all bytes up to the likely position of the wanted frame.
     fn window(&self) -> u64 {
         if self.route.is_none() {
             return FIRST_MOOF_BYTES;
@@ -402,7 +402,7 @@ impl Chain {
         }
         let Some(last) = self.last else { return FIRST_MOOF_BYTES };
         let ahead = u64::try_from(self.wanted.saturating_sub(last.end)).unwrap_or(0);
-        // The fragments in front of the one with the wanted frame, and the ticks of that one before the frame.
+        // The fragments before the one with the wanted frame, and the ticks of that fragment before the frame.
         let fragments = ahead.checked_div(last.ticks).unwrap_or(0);
         let ticks = ahead.checked_rem(last.ticks).unwrap_or(0);
         if fragments > 0 && last.bytes > READ_THROUGH {
@@ -412,7 +412,7 @@ impl Chain {
         fragments.saturating_mul(last.bytes).saturating_add(part)
     }
 
-    /// About how long the header of a fragment like the last one is.
+    /// Returns the approximate size of the header of a fragment like the last one.
     fn header_bytes(&self) -> u64 {
         match self.moof_bytes {
             0 => FIRST_MOOF_BYTES,
@@ -420,7 +420,7 @@ impl Chain {
         }
     }
 
-    /// Learns from the last fragments where tracks end. Meanwhile what is likely to be needed of the next ones is on its way.
+    /// Reads the ends of tracks from the last fragments. Meanwhile the bytes that are likely to be needed of the next ones are in flight.
     fn find_end(&mut self, seen: &Seen) -> Result<(), Pause> {
         let beside = ByteRange::new(self.next, self.next.saturating_add(self.window()));
         let sizes = (self.view.beginning.saturating_sub(self.first), self.header_bytes());
@@ -442,14 +442,14 @@ impl Chain {
         Ok(())
     }
 
-    /// Takes the ends of tracks from the indexes right before the last fragment, at `offset`: where they lead to the end of the
-    /// file, libavformat does not look at that fragment any more.
+    /// Takes the ends of tracks from the indexes directly before the last fragment, at `offset`: where these indexes reach the end of the
+    /// file, libavformat does not read that fragment.
     fn end_by_index(&mut self, seen: &Seen, offset: u64) -> Result<(), Pause> {
         let found = indexes_before(seen, offset)?;
         let Some(first) = found.first() else { return Ok(()) };
         if first.covers_file(seen)? {
             for (&track, span) in &mut self.view.spans {
-                // Tracks without an index of their own end with the first that has one.
+                // Tracks without their own index end with the first track that has one.
                 let index = found.iter().find(|index| index.track_id == track).unwrap_or(first);
                 let scale = self.movie.track(track).map_or(1, |track| track.timescale);
                 span.end = rescale(i64::try_from(index.end.0).unwrap_or(i64::MAX), scale, index.timescale);
@@ -483,14 +483,14 @@ mod tests {
         std::fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
     }
 
-    /// The view for a time, and the file's samples of the picture in the order of presentation.
+    /// Returns the view for a time, and the file's picture samples in presentation order.
     fn view(file: &[u8], planner: &mut Mp4, at: i64) -> View {
         planner.aim(Some(1), Some(at));
         Replay::new(file).run(planner, 1000).unwrap();
         planner.view().unwrap().clone()
     }
 
-    /// Composition times of the pictures, with the end of their fragment's media data.
+    /// Returns the composition times of the pictures, with the end of their fragment's media data.
     fn pictures(name: &str) -> Vec<(i64, u64)> {
         let header = &fixture_boxes(name, b"moov")[0].1;
         let movie = Movie::parse(header).unwrap();
@@ -516,7 +516,7 @@ mod tests {
             // In any order, and not at a tick.
             for at in (0..75).map(|number| number * 37 % 75 * 100_000 + 1) {
                 let seen = view(&file, &mut planner, at);
-                // Sound begins at 0, and the pictures' clock has 10 240 ticks a second.
+                // Audio begins at 0, and the pictures' clock has 10 240 ticks per second.
                 let wanted = rescale(at, 10_240, MICROSECONDS);
                 let better: Vec<_> = pictures.iter().filter(|(cts, _)| *cts >= wanted).collect();
                 let Some((pts, end)) = better.first() else {
@@ -544,10 +544,10 @@ mod tests {
         }
     }
 
-    /// The end of a fragment, when the picture behind it is decoded, and when its own are presented.
+    /// End of a fragment, decoding time of the next picture, and presentation times of its own pictures.
     type CutFragment = (u64, i64, Vec<i64>);
 
-    /// The pictures of a fixture in fragments of so many, whatever the order in which they are presented.
+    /// Divides the pictures of a fixture into fragments of `count` pictures, regardless of their presentation order.
     fn cut_anew(name: &str, count: usize) -> (Vec<u8>, Vec<CutFragment>) {
         let (file, header) = (fixture(name), &fixture_boxes(name, b"moov")[0]);
         let movie = Movie::parse(&header.1).unwrap();
@@ -585,7 +585,8 @@ mod tests {
         (cut, ends)
     }
 
-    /// A planner that stops too early is found out: the search asks whether a hidden fragment can hold the frame, and is shown more.
+    /// The search detects a planner that stops too early: it checks whether a hidden fragment can contain the frame, and more becomes
+    /// visible.
     #[test]
     fn a_view_that_hides_the_frame_costs_requests_and_not_the_frame() {
         const NAME: &str = "h264_frag_noindex.mp4";
@@ -596,7 +597,7 @@ mod tests {
             let (file, ends) = cut_anew(NAME, count);
             for (&cts, before) in pictures.iter().skip(1).zip(&pictures) {
                 let expected = whole.frame(at(cts)).unwrap();
-                // There is no sound that the presentation would start with. Half-way to the frame before, and at the frame.
+                // The file has no audio that would start the presentation. Half-way to the previous frame, and at the frame.
                 for time in [cts - (cts - before) / 2, cts] {
                     let options = OpenOptions::default().with_frame(at(time - pictures[0]));
                     for less in 0..3 {
@@ -630,7 +631,7 @@ mod tests {
     #[test]
     fn tracks_end_where_libavformat_says_and_not_where_the_header_says() {
         let mut file = fixture("h264_frag_noindex.mp4");
-        // A `mehd` of 20 s in place of the padding that the muxer writes (ISO/IEC 14496-12, 8.8.2).
+        // A `mehd` of 20 s instead of the padding that the muxer writes (ISO/IEC 14496-12, 8.8.2).
         let mvex = file.windows(4).position(|name| name == b"mvex").unwrap() - 4;
         let mehd = full(b"mehd", 0, &[20_000]);
         for at in [mvex, 28] {
@@ -656,7 +657,7 @@ mod tests {
         let read: Vec<usize> = (0..7).filter(|&number| is_read(&fragments[number].0)).collect();
         assert_eq!(read, [5]);
         assert!(plan.ranges.iter().all(|range| range.start() > fragments[5].0), "{plan:?}");
-        // Nothing lies behind the fragments that libavformat would look at.
+        // libavformat would read nothing after the fragments.
         assert!(plan.ranges.iter().all(|range| range.end() < file.len() as u64), "{plan:?}");
         assert_eq!(planner.view().unwrap().visible, file.len() as u64);
     }
@@ -678,7 +679,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_left_to_libavformat() {
         let mut file = fixture("h264_frag_noindex.mp4");
-        // No fragment says when it begins.
+        // No fragment contains its start time.
         let places: Vec<usize> =
             file.windows(4).enumerate().filter(|(_, name)| name == b"tfdt").map(|(at, _)| at).collect();
         for at in places {
@@ -708,8 +709,8 @@ mod tests {
         assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 
-    /// A fragment of one track: its decoding time, and for each sample of ten ticks and a hundred bytes how far it is presented
-    /// later. The first is a keyframe.
+    /// Creates a fragment of one track: its decoding time, and the presentation delay of each sample of ten ticks and a hundred bytes. The
+    /// first sample is a keyframe.
     fn fragment(track: u32, time: u32, offsets: &[i32]) -> Vec<u8> {
         let count = u32::try_from(offsets.len()).unwrap();
         let words: Vec<u32> = offsets.iter().map(|offset| offset.cast_unsigned()).collect();
@@ -719,7 +720,7 @@ mod tests {
         [moof, boxed(b"mdat", &[vec![0; offsets.len() * 100]])].concat()
     }
 
-    /// A file of fragments of the tracks 1 and 2, and where each fragment ends.
+    /// Creates a file of fragments of the tracks 1 and 2. Returns also the end of each fragment.
     fn file_of(fragments: &[Vec<u8>]) -> (Vec<u8>, Vec<u64>) {
         let trex = |id| full(b"trex", 0, &[id, 1, 10, 100, 0x1_0000]);
         let sound = TestTrack { id: 2, handler: b"soun", timescale: 1000, ..TestTrack::default() };
@@ -736,7 +737,7 @@ mod tests {
 
     #[test]
     fn a_later_fragment_may_hold_an_earlier_frame() {
-        // The second frame of the first fragment is presented at 100, those of the second one at 40, 35 and 50.
+        // The second frame of the first fragment is presented at 100, those of the second fragment at 40, 35 and 50.
         let fragments = [&[0, 90, 0][..], &[10, -5, 0], &[0, 0], &[0, 0], &[0, 0], &[0, 0], &[0, 0]];
         let times = [0, 30, 60, 80, 100, 120, 140];
         let pictures = times.into_iter().zip(fragments).map(|(time, offsets)| fragment(1, time, offsets));
@@ -745,7 +746,7 @@ mod tests {
         let visible = |at: i64| view(&file, &mut Mp4::new(&Limits::default(), None), at * 1000 - 1).visible;
         // Wanted after 20: 35 is in the second fragment.
         assert_eq!(visible(25), ends[2]);
-        // Wanted after 55: the first one holds 100, but 60 comes in the third.
+        // Wanted after 55: the first fragment contains 100, but 60 is in the third.
         assert_eq!(visible(56), ends[3]);
     }
 
@@ -761,7 +762,7 @@ mod tests {
 
     #[test]
     fn a_track_that_the_last_fragments_leave_out_may_have_more_frames() {
-        // Of a large file, only the last fragments are looked at.
+        // In a large file, only the last fragments are read.
         let (mut all, mut time) = (Vec::new(), 0);
         for _ in 0..40 {
             all.extend([fragment(1, time, &[0; 10]), fragment(2, time, &[0; 10])]);
