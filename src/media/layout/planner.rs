@@ -1,4 +1,4 @@
-//! What a planner answers: the bytes that it wants.
+//! The answers of a planner: the bytes that it wants.
 
 use std::time::Duration;
 
@@ -9,52 +9,53 @@ use crate::media::parser_work::NoMoreWork;
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
-/// A planner for one family of containers: bytes seen in, bytes wanted out. A planner touches no reader, no clock and no libav.
+/// A planner for one family of containers: it takes the bytes that were read, and returns the wanted bytes. A planner uses no
+/// reader, no clock and no libav.
 pub(super) trait Planner {
-    /// Continues until the plan is complete or bytes are missing. Progress stays in the planner, so that the next step resumes.
+    /// Continues until the plan is complete or bytes are missing. Progress stays in the planner, so the next step resumes.
     ///
     /// # Errors
-    /// [`Pause`] says what stopped the step.
+    /// [`Pause`] contains the reason why the step stopped.
     fn step(&mut self, seen: &Seen) -> Result<Plan, Pause>;
 
-    /// Returns the parts of the file, found since the last call, that libav is not to be shown.
+    /// Returns the parts of the file, found since the last call, that are hidden from libav.
     fn take_hidden(&mut self) -> Vec<ByteRange>;
 }
 
-/// The frame that is planned for.
+/// The frame of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// From the start.
+    /// Distance from the start.
     pub(crate) at: Duration,
     pub(crate) pick: Pick,
 }
 
-/// Bytes that will be read. A plan is a hint: a wrong plan costs requests, never the picture.
+/// Bytes that will be read. A plan is a hint: a wrong plan costs requests, but never changes the picture.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// In any order; they may overlap.
+    /// The ranges in any order; they may overlap.
     pub(super) ranges: Vec<ByteRange>,
-    /// Whether nothing else that was requested will be read.
+    /// Whether no other requested bytes will be read.
     pub(super) only: bool,
 }
 
-/// Why a planner stops before it has a plan.
+/// The reason why a planner stops before its plan is complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pause {
     /// Bytes are missing. The next step resumes where this one stopped.
     Need {
-        /// What must be read before the next step; may be empty.
+        /// The bytes to read before the next step; may be empty.
         now: ByteRange,
         /// Whether `now` stays in memory, because libav will read it again.
         stays: bool,
-        /// What will be read later: the driver requests it beside `now`, and does not wait for it.
+        /// Bytes that will be read later. The driver requests them in parallel to `now`, and does not wait for them.
         beside: Plan,
     },
-    /// The file is of another family, or laid out in a way that the planner does not know.
+    /// The file is of another family, or has a layout that the planner does not support.
     Unknown,
-    /// The file declares more than the limit with this name allows, or would take more work.
+    /// The file exceeds the allowed value of this limit, or would take more work.
     Limit { limit: Limit, allowed: u64 },
-    /// There is no time left.
+    /// The allowed time has passed.
     Stopped(Stop),
 }
 
@@ -68,12 +69,12 @@ impl From<NoMoreWork> for Pause {
 }
 
 impl Pause {
-    /// Requests ranges and waits for nothing.
+    /// Requests ranges without waiting for them.
     pub(super) const fn request(ranges: Vec<ByteRange>) -> Self {
         Self::Need { now: ByteRange::new(0, 0), stays: false, beside: Plan { ranges, only: false } }
     }
 
-    /// Requests these ranges, too.
+    /// Adds ranges to the request.
     pub(super) fn also(mut self, ranges: Vec<ByteRange>) -> Self {
         if let Self::Need { beside, .. } = &mut self {
             beside.ranges.extend(ranges);
@@ -81,7 +82,7 @@ impl Pause {
         self
     }
 
-    /// Marks the missing bytes as ones that libav will read again.
+    /// Marks the missing bytes as bytes that libav will read again.
     pub(super) fn kept(mut self) -> Self {
         if let Self::Need { stays, .. } = &mut self {
             *stays = true;
@@ -89,7 +90,7 @@ impl Pause {
         self
     }
 
-    /// Cancels whatever else was requested.
+    /// Cancels all other requests.
     pub(super) fn only(mut self) -> Self {
         if let Self::Need { beside, .. } = &mut self {
             beside.only = true;
@@ -115,7 +116,8 @@ impl Seen {
         self.bytes_beside(offset, length, &[])
     }
 
-    /// Returns the bytes as [`bytes`](Self::bytes) does. While they have not been read, the driver requests `soon` beside them.
+    /// Returns the same bytes as [`bytes`](Self::bytes). While they have not been read, the driver also requests `soon` in
+    /// parallel.
     ///
     /// # Errors
     /// [`Pause::Need`] while the bytes have not been read.

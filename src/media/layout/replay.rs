@@ -1,4 +1,4 @@
-//! A file in memory that shows a planner nothing but the bytes that it asked for, as the driver does: for tests and fuzzing.
+//! A file in memory that gives a planner only the bytes that it requested, like the driver: for tests and fuzzing.
 
 use std::ops::Range;
 
@@ -6,13 +6,13 @@ use super::planner::{Pause, Plan, Planner};
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
-/// A file, and what a planner has been given of it.
+/// A file, and the bytes of it that a planner has received.
 pub(super) struct Replay<'f> {
     file: &'f [u8],
     seen: Seen,
-    /// What was read, in the order of the steps.
+    /// The ranges that were read, in the order of the steps.
     pub(super) read: Vec<ByteRange>,
-    /// What was requested beside it.
+    /// The ranges that were requested in parallel.
     pub(super) soon: Vec<ByteRange>,
 }
 
@@ -24,7 +24,7 @@ impl<'f> Replay<'f> {
     /// Runs a planner to its end, in at most `max_steps`.
     ///
     /// # Panics
-    /// When the planner takes more steps, or waits for what it has been given, or for what is behind the end.
+    /// The planner takes more steps, or waits for bytes that it has received, or for bytes after the end.
     #[expect(clippy::panic, reason = "for tests")]
     pub(super) fn run(&mut self, planner: &mut dyn Planner, max_steps: usize) -> Result<Plan, Pause> {
         for _ in 0..max_steps {

@@ -1,6 +1,6 @@
-//! What tables declare, added up before libav allocates for it, and what of the boxes libav is not shown. Tables cost libav memory by
-//! what they declare, not by what the file holds: an 8 KB file with 16 tracks of 5 million constant-size samples took 2.9 GB and 5 s
-//! inside libav.
+//! The declarations of tables, added up before libav allocates memory for them, and the boxes to hide from libav. Tables cost libav memory
+//! in proportion to their declarations, not to the size of the file: an 8 KB file with 16 tracks of 5 million constant-size samples took
+//! 2.9 GB and 5 s inside libav.
 
 mod compressed;
 mod descriptions;
@@ -18,51 +18,51 @@ use crate::media::layout::planner::Pause;
 use crate::media::parser_work::ParserWork;
 use crate::source::ByteRange;
 
-/// How deep boxes may lie in each other; the sample tables are at depth 5. libavformat gives up at depth 10.
+/// Maximum nesting of boxes. The sample tables are at depth 5, and libavformat stops at depth 10.
 const MAX_DEPTH: u32 = 12;
-/// The work of a box besides that of its bytes.
+/// The work of a box in addition to its bytes.
 const BOX_WORK: u64 = 16;
-/// Bytes of a box without content.
+/// Size of a box without content in bytes.
 const EMPTY_BOX: usize = 8;
-/// Tags that libavformat is shown, at most: it compares each with all before.
+/// Maximum number of tags that are visible to libavformat: it compares each tag with all earlier ones.
 const MAX_TAGS: u64 = 1024;
-/// Defaults of fragments that libavformat is shown, at most: it searches them for each part of a fragment.
+/// Maximum number of fragment defaults that are visible to libavformat: it searches them for each part of a fragment.
 const MAX_DEFAULTS: u64 = 1024;
-/// A box that should be hidden and lies where nothing can be put in its place counts as this part of all boxes.
+/// A box that should be hidden, but lies where no other box can replace it, counts as this part of all boxes.
 const OUT_OF_REACH: u64 = 64;
-/// Entries that a fragment and an entry of its index cost for each track, and those for a sample with a vector of its own.
+/// Entries that a fragment and an entry of its index cost for each track, and entries that a sample with its own vector costs.
 const FRAGMENT_ENTRIES: u64 = 2;
 const VECTOR_ENTRIES: u64 = 4;
 
-/// Walks boxes as libavformat does: wherever they lie, not only where the specification puts them. Adds up what tables declare, and
-/// names the boxes that libavformat is not to see. The contents of a sample description are not walked, but searched.
+/// Walks boxes at any position, like libavformat, not only where the specification puts them. Adds up the declarations of tables, and
+/// collects the boxes to hide from libav. The content of a sample description is searched rather than walked.
 #[derive(Debug, Default, Clone)]
 pub(super) struct EntryCounter {
     limits: Limits,
-    /// Where the boxes at the top level begin that have been counted.
+    /// Starts of the boxes at the top level that have been counted.
     counted: BTreeSet<u64>,
-    /// Fragments without boxes have been counted up to here.
+    /// Fragments without boxes have been counted up to this offset.
     empty_to: u64,
-    /// Entries of all tables, and the bytes that they have in the file.
+    /// Entries of all tables, and the size of their bytes in the file.
     entries: u64,
     backed: u64,
     tracks: u64,
     boxes: u64,
     tags: u64,
     defaults: u64,
-    /// Bytes of compressed movies, packed and unpacked.
+    /// Sizes of compressed movies, packed and unpacked.
     unpacked: u64,
     /// The tracks whose samples are encrypted.
     encrypted: BTreeSet<u32>,
     movie_timescale: u32,
-    /// What was found to be hidden, and not taken yet.
+    /// Ranges to hide that were found and not taken yet.
     hidden: Vec<ByteRange>,
 }
 
-/// Where boxes lie.
+/// The position of boxes.
 #[derive(Clone, Copy)]
 struct Place {
-    /// The offset in the file; `None` in what was unpacked.
+    /// The offset in the file; `None` in an unpacked movie.
     offset: Option<u64>,
     depth: u32,
     /// Whether unknown names are tags.
@@ -81,7 +81,7 @@ impl Place {
         }
     }
 
-    /// The place in the file of a part of what lies here.
+    /// Returns the position in the file of a part of the content.
     fn range(self, start: usize, end: usize) -> Option<ByteRange> {
         let offset = self.offset?;
         Some(ByteRange::new(offset.saturating_add(start as u64), offset.saturating_add(end as u64)))
@@ -93,12 +93,12 @@ impl EntryCounter {
         Self { limits: *limits, ..Self::default() }
     }
 
-    /// Takes the parts of the file that libav is not to see.
+    /// Takes the parts of the file to hide from libav.
     pub(super) fn take_hidden(&mut self) -> Vec<ByteRange> {
         mem::take(&mut self.hidden)
     }
 
-    /// Adds up what the boxes at `offset` declare, once, and refuses what is too much.
+    /// Adds up the declarations of the boxes at `offset`, once, and rejects excessive ones.
     ///
     /// # Errors
     /// [`Pause::Limit`] and [`Pause::Stopped`].
@@ -115,7 +115,8 @@ impl EntryCounter {
         self.check()
     }
 
-    /// Adds up what a segment index at the top level declares, by its first bytes. libavformat keeps a place for each track of each entry.
+    /// Adds up the declarations of a segment index at the top level, from its first bytes. libavformat reserves space for each track of
+    /// each entry.
     ///
     /// # Errors
     /// [`Pause::Limit`].
@@ -127,7 +128,7 @@ impl EntryCounter {
         self.check()
     }
 
-    /// Adds up what a fragment without any box costs, once: libavformat keeps a place for each track of it, too.
+    /// Adds up the cost of a fragment without any box, once: libavformat reserves space for each track of this fragment, too.
     ///
     /// # Errors
     /// [`Pause::Limit`].
@@ -140,7 +141,7 @@ impl EntryCounter {
         self.check()
     }
 
-    /// Hides a box at the top level that libavformat would read for nothing.
+    /// Hides a box at the top level that libavformat would read in vain.
     pub(super) fn pass_over(&mut self, kind: [u8; 4], range: ByteRange) {
         if is_read_in_vain(kind) && !matches!(&kind, b"free" | b"wide" | b"uuid") {
             self.hidden.push(range);
@@ -159,7 +160,7 @@ impl EntryCounter {
 
     fn check(&self) -> Result<(), Pause> {
         let (most, allowed) = (self.limits.max_index_entries, u64::from(self.limits.max_streams));
-        // What has no bytes of its own costs its declarer nothing.
+        // Entries without bytes of their own cost the author of the file nothing.
         if self.entries > most || self.entries > (most >> 2).saturating_add(self.backed) {
             return Err(self.too_many_entries());
         }
@@ -188,7 +189,7 @@ impl EntryCounter {
         if place.depth > MAX_DEPTH {
             return Ok(());
         }
-        // Hidden boxes in a row are hidden as one.
+        // Consecutive hidden boxes are hidden as one range.
         let mut hidden: Option<(usize, usize)> = None;
         for part in parts(bytes) {
             work.spend(BOX_WORK)?;
@@ -213,11 +214,12 @@ impl EntryCounter {
 
     fn hide(&mut self, place: Place, run: Option<(usize, usize)>) -> Result<(), Pause> {
         self.hidden.extend(run.and_then(|(start, end)| place.range(start, end)));
-        // Each is followed by a box that is shown.
+        // A visible box follows each of them.
         self.check_boxes(self.hidden.len() as u64)
     }
 
-    /// Whether libavformat is shown a box. Of what it compares with all that came before, it is shown a number.
+    /// Returns whether a box is visible to libavformat. Boxes that libavformat compares with all earlier ones are visible up to a maximum
+    /// number.
     fn is_shown(&mut self, part: &Part<'_>, place: Place) -> bool {
         // At the top level, the walk over the file decides.
         if place.depth == 0 {
@@ -225,13 +227,13 @@ impl EntryCounter {
         }
         let kind = part.kind;
         if !is_allowed(kind, place.in_tags, place.is_encrypted) {
-            // In what was unpacked, libavformat reads a `moov` that was crossed out.
+            // In an unpacked movie, libavformat reads a deleted `moov`.
             return place.offset.is_none() && matches!(&kind, b"free" | b"hoov") && hides_moov(part.content);
         }
         let (count, most) = match &kind {
-            // libavformat searches it for the handler, and finds nothing.
+            // libavformat searches the box for the handler, and finds none.
             b"meta" => return start_in_meta(part.content).is_some(),
-            // libavformat searches its streams for each number, and logs those that it does not find.
+            // libavformat searches its streams for each number, and logs the numbers that it does not find.
             b"chap" => return part.content.len() as u64 >> 2 <= u64::from(self.limits.max_streams),
             b"trex" => (&mut self.defaults, MAX_DEFAULTS),
             b"kind" | b"----" => (&mut self.tags, MAX_TAGS),
@@ -242,21 +244,21 @@ impl EntryCounter {
         *count <= most
     }
 
-    /// Takes what a table declares.
+    /// Records the declarations of a table.
     fn declare<'b>(&mut self, part: &Part<'b>, tables: &mut Tables<'b>) {
         let content = part.content;
-        // A full box has version and flags in four bytes, then the count; stsz has the common sample size in between.
+        // A full box has version and flags in four bytes, and then the count. In stsz, the common sample size comes between.
         let count = |at: usize| be32(content, at).map_or(0, u64::from);
         let bytes = content.len();
         match &part.kind {
             b"stsz" | b"stz2" => {
-                // The samples are counted with the track. Their sizes, where they differ, take an eighth of an entry.
+                // The samples are counted with the track. Where their sizes differ, each size takes an eighth of an entry.
                 tables.samples = tables.samples.max(count(8));
                 let sizes = if count(4) == 0 || &part.kind == b"stz2" { count(8) >> 3 } else { 0 };
                 self.add(sizes, bytes);
             }
             b"mdhd" => {
-                // Of a short box, libavformat reads what lies behind it.
+                // libavformat reads the bytes after a short box.
                 tables.is_doubtful |= content.len() < if content.first() == Some(&1) { 24 } else { 16 };
                 tables.timescale = read_clock(content).0;
             }
@@ -267,7 +269,7 @@ impl EntryCounter {
                 }
             }
             b"elst" | b"stsd" => tables.take(part.kind, content),
-            // libavformat ends the box that has one of these, or the track.
+            // libavformat ends the parent of such a box, or the track.
             b"moov" | b"trak" | b"cmov" | b"mdat" => tables.is_doubtful = true,
             // Groups count samples, which libavformat walks one by one.
             b"sbgp" => {
@@ -292,7 +294,7 @@ impl EntryCounter {
             }
             b"trun" => self.add(count(4), bytes),
             b"senc" => self.add(count(4).saturating_mul(VECTOR_ENTRIES), bytes),
-            // Behind the type of what is described and its parameter, if they are there; saiz has a common size in between.
+            // The count comes after the type and parameter of the described data, if present. In saiz, a common size comes between.
             b"saiz" | b"saio" => {
                 let behind = if content.get(3).is_some_and(|flags| flags & 1 != 0) { 8 } else { 0 };
                 let declared = match &part.kind {
@@ -319,7 +321,7 @@ impl EntryCounter {
         self.backed = self.backed.saturating_add(entries.saturating_mul(12));
     }
 
-    /// Walks what a box contains, if it can contain tables.
+    /// Walks the content of a box, if the box can contain tables.
     fn enter<'b>(
         &mut self,
         part: &Part<'b>,
@@ -336,7 +338,7 @@ impl EntryCounter {
                 let tkhd = find(content, &[b"tkhd"]).unwrap_or_default();
                 let id = be32(tkhd, if tkhd.first() == Some(&1) { 20 } else { 12 });
                 self.encrypted.extend(id.filter(|_| inner.is_encrypted));
-                // Searching passes over the boxes of each level once more.
+                // The search passes over the boxes of each level once more.
                 work.spend(content.len() as u64 >> 3)?;
                 let mut own = Tables::default();
                 self.walk(content, inner, &mut own, work)?;
@@ -375,16 +377,16 @@ impl EntryCounter {
     }
 }
 
-/// Returns where the boxes of a `meta` begin: behind four bytes or none. libavformat searches for the one named hdlr, four bytes at a
-/// time. `None` when it finds none.
+/// Returns the start of the boxes in a `meta`: after four bytes, or at once. libavformat searches for the box named hdlr in steps of four
+/// bytes. Returns `None` when it finds none.
 fn start_in_meta(content: &[u8]) -> Option<usize> {
     let names = content.get(..content.len().saturating_sub(4)).unwrap_or_default();
     let at = names.chunks_exact(4).position(|name| name == b"hdlr")?;
     at.checked_sub(1).map(|at| at.saturating_mul(4))
 }
 
-/// Whether libavformat looks into a box with this name at the top level. Padding counts when it hides a `moov`, which its first
-/// bytes tell: `start` reads them.
+/// Returns whether libavformat reads the content of a box with this name at the top level. Padding counts when it hides a `moov`, which
+/// its first bytes reveal: `start` reads these bytes.
 pub(super) fn is_looked_into<'b>(
     kind: [u8; 4],
     start: impl FnOnce() -> Result<&'b [u8], Pause>,
@@ -395,7 +397,7 @@ pub(super) fn is_looked_into<'b>(
         || (is_padding && hides_moov(start()?)))
 }
 
-/// Whether padding is a `moov` that somebody crossed out: libavformat reads it all the same.
+/// Returns whether padding is a deleted `moov`: libavformat reads it all the same.
 fn hides_moov(content: &[u8]) -> bool {
     matches!(content.get(4..8), Some(b"mvhd" | b"cmov"))
 }
@@ -427,7 +429,7 @@ mod tests {
         matches!(count(bytes, &Limits::default()).0, Err(Pause::Limit { limit: found, .. }) if found == limit)
     }
 
-    /// What libavformat sees of a box at 1000, and the parts that are hidden.
+    /// Returns the parts of a box at 1000 that are visible to libavformat, and the hidden parts.
     fn shown(bytes: &[u8]) -> (Vec<u8>, Vec<ByteRange>) {
         let (result, mut counter) = count(bytes, &Limits::default());
         assert_eq!(result, Ok(()));
@@ -504,18 +506,18 @@ mod tests {
     #[test]
     fn compressed_movies_are_counted_or_refused() {
         assert_eq!(counted(&pack(&table(b"stco", 1, &[1, 2, 3]))), (3, 0));
-        // What was crossed out counts there, too.
+        // Deleted boxes count there, too.
         let crossed_out = boxed(b"hoov", &[full(b"mvhd", 0, &[0]), nested(table(b"stco", 1, &[1, 2, 3]))]);
         assert_eq!(counted(&pack(&crossed_out)), (3, 1));
-        // What would be hidden behind the part that is unpacked is refused.
+        // Boxes to hide after the unpacked part are rejected.
         let most = usize::try_from(Limits::default().max_unpacked_bytes).unwrap();
         assert!(is_refused(&pack(&vec![0; most]), Limit::MaxUnpackedBytes));
         let some = pack(&vec![0; most / 4]);
         assert!(is_refused(&boxed(b"moov", &vec![some; 5]), Limit::MaxUnpackedBytes));
-        // libavformat allocates what is declared.
+        // libavformat allocates the declared size.
         let declared = boxed(b"cmvd", &[vec![0x7f, 0xff, 0xff, 0xff]]);
         assert!(is_refused(&boxed(b"moov", &[declared]), Limit::MaxUnpackedBytes));
-        // Each begins a stream that reaches to the end.
+        // Each begins a stream that extends to the end.
         let stored = [&b"cmvd\0\0\0\0\x78\x01"[..], &b"\0\x08\0\xf7\xffcmvd\0\0\0\0".repeat(3)].concat();
         let cost = |streams: usize| {
             let mut work = ParserWork::default();
@@ -546,7 +548,7 @@ mod tests {
 
     #[test]
     fn products_are_counted() {
-        // Edits with samples; the last one is from the only keyframe to the end.
+        // Edits times samples. The last edit reaches from the only keyframe to the end.
         let tables = with(plain_tables(1000), vec![table(b"stss", 1, &[1])]);
         let edits: Vec<[u32; 2]> = (0..50).map(|_| [10_000, 0]).collect();
         let edited = counted(&edited(&edits, tables.clone())).0;
@@ -567,7 +569,7 @@ mod tests {
         }
         let plain = counted(&video(tables)).0;
         assert!(plain < 3000, "{plain}");
-        // Fragments, and the entries of their indexes, with tracks.
+        // Fragments, and the entries of their indexes, times tracks.
         let moof = boxed(b"moof", &[full(b"mfhd", 0, &[1])]);
         let sidx = full(b"sidx", 0, &[&[1, 1000, 0, 0, 100][..], &[1; 300]].concat());
         let entries = |tracks: usize| {
@@ -580,7 +582,7 @@ mod tests {
             counter.entries
         };
         assert_eq!((entries(0), entries(9)), (2 + 200, 20 + 2000));
-        // Groups of keyframes with samples, and runs of samples that are encrypted.
+        // Groups of keyframes times samples, and runs of encrypted samples.
         let group =
             [&b"sync"[..], &[0, 0, 0, 2], &[0, 0, 1, 0, 0, 0, 0, 1], &[0, 0, 2, 0, 0, 0, 0, 0]].concat();
         assert_eq!(counted(&nested(boxed(b"sbgp", &[vec![0; 4], group]))).0, 0x300);
@@ -609,7 +611,7 @@ mod tests {
         let (shown, hidden) = shown(&moov(&parts));
         let kinds: Vec<_> = contents(&shown[8..]).map(|(kind, _)| kind).collect();
         assert_eq!(kinds, [*b"mvhd", *b"skip", *b"trak", *b"skip"]);
-        // The handler's own header is nothing that libavformat reads differently.
+        // libavformat reads the handler's own header in the same way.
         assert_eq!(hidden.len(), 2);
         assert_eq!(hidden[0].len(), (2 * pssh.len() + unknown.len()) as u64);
     }
@@ -649,7 +651,7 @@ mod tests {
         assert!(shown.windows(config.len()).any(|part| part == config));
         assert!(shown.windows(sinf.len()).any(|part| part == sinf));
         assert_eq!(shown.windows(4).filter(|name| *name == b"pssh").count(), 2);
-        // Names whose boxes have no end, again and again.
+        // Names whose boxes have no end, repeated.
         let many = boxed(b"stsd", &[vec![0; 20], b"\xff\xff\xff\xffpssh".repeat(100)]);
         assert!(is_refused(&nested(many), Limit::MaxBoxes));
     }
@@ -674,14 +676,14 @@ mod tests {
     }
 
     proptest! {
-        /// Nothing moves, nothing allowed is lost, and what is shown shows no box that serves decryption.
+        /// No byte moves, no allowed box is lost, and no visible box serves decryption.
         #[test]
         fn any_boxes(
             tree in prop::collection::vec((0..6_u8, prop::sample::select(vec![
                 *b"moov", *b"trak", *b"mdia", *b"udta", *b"meta", *b"pssh", *b"stts", *b"free", *b"abcd", *b"chpl", *b"\xa9nam", *b"uuid",
             ]), 0..20_usize), 1..60),
         ) {
-            // Each entry closes some of the boxes that are open, and opens one.
+            // Each entry closes some of the open boxes, and opens one.
             let mut open: Vec<(Vec<u8>, [u8; 4])> = vec![(Vec::new(), *b"moov")];
             let close = |open: &mut Vec<(Vec<u8>, [u8; 4])>| {
                 let (content, kind) = open.pop().unwrap();

@@ -1,29 +1,29 @@
-//! How many entries libavformat makes of a track's samples: it copies the samples of each edit (`mov_fix_index`), and makes entries
-//! of uncompressed sound by the chunk (`mov_build_index`).
+//! The number of entries that libavformat creates for a track's samples: it copies the samples of each edit (`mov_fix_index`), and
+//! creates the entries of uncompressed audio by chunk (`mov_build_index`).
 
 use crate::media::layout::boxes::{Fields, be32, take};
 use crate::media::layout::gop::rescale;
 
-/// Edits of a track that need not be followed one by one.
+/// Largest number of edits of a track that need not be followed one by one.
 const FEW_EDITS: u64 = 2;
-/// Samples that libavformat joins in one entry of uncompressed sound.
+/// Number of samples that libavformat joins in one entry of uncompressed audio.
 const SAMPLES_IN_ENTRY: u64 = 1024;
-/// Sound is decoded from a second before an edit on.
+/// Audio is decoded from a second before an edit.
 const SOUND_BEFORE_EDIT: i64 = 1;
-/// The samples of a frame of GSM, whose frames become an entry each.
+/// Number of samples in a GSM frame. Each GSM frame becomes an entry.
 const GSM_SAMPLES: u64 = 160;
-/// Greater lengths of samples are corrections: libavformat takes 1 instead, and makes samples behind them shorter.
+/// Longer sample durations are corrections: libavformat uses 1 instead, and shortens later samples.
 const MAX_TICKS: u32 = u32::MAX - 480_000;
 
 /// The tables of one track.
 #[derive(Debug, Default)]
 pub(super) struct Tables<'b> {
-    /// The handler that says what the samples are, and the ticks in a second.
+    /// The handler that determines the kind of the samples, and the ticks per second.
     pub(super) handler: [u8; 4],
     pub(super) timescale: u32,
-    /// The samples that `stsz` or `stz2` declares.
+    /// The number of samples that `stsz` or `stz2` declares.
     pub(super) samples: u64,
-    /// Contents behind version and flags: the count, then the entries.
+    /// Contents after version and flags: the count, and then the entries.
     pub(super) stts: &'b [u8],
     pub(super) ctts: &'b [u8],
     pub(super) stss: &'b [u8],
@@ -32,13 +32,13 @@ pub(super) struct Tables<'b> {
     /// The whole content of `elst`.
     pub(super) elst: &'b [u8],
     pub(super) stsd: &'b [u8],
-    /// Whether libavformat may have other tables than these.
+    /// Whether libavformat may use other tables than these.
     pub(super) is_doubtful: bool,
 }
 
 impl<'b> Tables<'b> {
-    /// Takes a table of one of these kinds. Where a table comes twice, it depends on the kind which one libavformat takes, and on the
-    /// contents. Of a short table it reads what lies behind it.
+    /// Records a table of one of these kinds. When a table occurs twice, its kind and content determine which of the two libavformat
+    /// uses. For a short table, libavformat reads the bytes after the table.
     pub(super) fn take(&mut self, kind: [u8; 4], content: &'b [u8]) {
         let table = content.get(4..).unwrap_or_default();
         self.is_doubtful |= table.len() < 4;
@@ -48,7 +48,7 @@ impl<'b> Tables<'b> {
             b"stss" => &mut self.stss,
             b"stsd" => &mut self.stsd,
             b"elst" => &mut self.elst,
-            // The first that has entries counts.
+            // The first table with entries counts.
             b"stsc" if be32(self.stsc, 0).unwrap_or(0) > 0 => return,
             b"stsc" => {
                 self.stsc = table;
@@ -64,7 +64,8 @@ impl<'b> Tables<'b> {
         };
     }
 
-    /// Takes the handler that says what the samples are. Others say nothing about that, and two that differ nothing either.
+    /// Records the handler that determines the kind of the samples. Other handlers do not affect the kind. Two different handlers leave
+    /// the kind undetermined.
     pub(super) fn take_handler(&mut self, handler: [u8; 4]) {
         if matches!(&handler, b"vide" | b"soun" | b"subp" | b"clcp") {
             self.is_doubtful |= self.handler != [0; 4] && self.handler != handler;
@@ -72,9 +73,9 @@ impl<'b> Tables<'b> {
         }
     }
 
-    /// Returns how many entries the samples become, and how many more the edits make of them.
+    /// Returns the number of entries for the samples, and the number of additional entries for the edits.
     pub(super) fn entries(&self, movie_timescale: u32) -> (u64, u64) {
-        // Uncompressed sound is declared sample by sample, 44 100 a second and each one tick long.
+        // Uncompressed audio is declared sample by sample, 44 100 per second and one tick each.
         let is_blocks = be32(self.stts, 0) == Some(1)
             && be32(self.stts, 8).is_some_and(|ticks| ticks == 1 || ticks > MAX_TICKS);
         let entries = match &self.handler {
@@ -93,9 +94,9 @@ impl<'b> Tables<'b> {
         (entries, edited)
     }
 
-    /// Entries of uncompressed sound: some for each chunk.
+    /// Returns the entries of uncompressed audio: some for each chunk.
     fn blocks(&self) -> u64 {
-        // Versions 1 of sound descriptions say how many samples a frame has; frames of GSM become an entry each.
+        // Versions 1 of audio descriptions contain the number of samples in a frame. Frames of GSM become an entry each.
         let frame = be32(self.stsd, 44).map_or(0, u64::from);
         let in_entry =
             if (GSM_SAMPLES..SAMPLES_IN_ENTRY).contains(&frame) { frame } else { SAMPLES_IN_ENTRY };
@@ -112,8 +113,8 @@ impl<'b> Tables<'b> {
         blocks
     }
 
-    /// Samples of all edits, each from the keyframe before the edit to the second keyframe behind it; `None` when the tables do not
-    /// tell.
+    /// Returns the samples of all edits, each from the keyframe before the edit to the second keyframe after it, or `None` when the
+    /// tables are not sufficient.
     fn edited(&self, movie_timescale: u32) -> Option<u64> {
         let runs = self.runs()?;
         let (ahead, behind) = self.reordering()?;
@@ -121,7 +122,7 @@ impl<'b> Tables<'b> {
         let timescale = if self.timescale > 0 { self.timescale } else { movie_timescale };
         let before_edit = match &self.handler {
             b"vide" => 0,
-            // Sample descriptions can make sound of the others.
+            // Sample descriptions can turn the other handlers into audio.
             _ => i64::from(timescale).saturating_mul(SOUND_BEFORE_EDIT),
         };
         let (mut edited, mut is_first) = (0_u64, true);
@@ -130,7 +131,7 @@ impl<'b> Tables<'b> {
         while let Some((ticks, time)) = fields.take_wide().zip(fields.take_wide()) {
             let _rate = fields.take();
             let time = if fields.version == 1 { time.cast_signed() } else { time.cast_signed() << 32 >> 32 };
-            // Empty edits come first. Behind others they are taken for edits that begin before the track.
+            // Empty edits come first. After other edits, libavformat treats them as edits that begin before the track.
             if is_first && time == -1 {
                 continue;
             }
@@ -138,11 +139,11 @@ impl<'b> Tables<'b> {
             let ticks = rescale(i64::try_from(ticks).unwrap_or(i64::MAX), timescale, movie_timescale);
             let start = time.saturating_sub(ahead).saturating_sub(before_edit);
             let end = time.saturating_add(ticks).saturating_add(behind);
-            // Of samples that are decoded at once, libavformat begins with the first keyframe.
+            // Of samples that are decoded at the same time, libavformat begins with the first keyframe.
             let first = keyframes.at_or_before(self.sample_before(&runs, start));
             let first = keyframes.at_or_before(self.first_with(&runs, first));
             let last = keyframes.second_behind(self.sample_behind(&runs, end)).min(self.samples);
-            // Where samples have offsets of their own, libavformat counts them from the first one on.
+            // Where samples have composition offsets, libavformat counts the samples from the first one.
             let walked = if self.ctts.is_empty() { 0 } else { first >> 5 };
             edited =
                 edited.saturating_add(last.saturating_sub(first)).saturating_add(walked).saturating_add(1);
@@ -150,7 +151,8 @@ impl<'b> Tables<'b> {
         Some(edited)
     }
 
-    /// The runs of samples of one length: when each begins, and with which sample. `None` when some lengths are corrections.
+    /// Returns the runs of samples with the same duration: the time and the sample at which each begins. Returns `None` when some
+    /// durations are corrections.
     fn runs(&self) -> Option<Vec<(i64, u64)>> {
         let mut pairs = declared(self.stts, 8);
         let (mut runs, mut time, mut sample) = (Vec::new(), 0_i64, 0_u64);
@@ -169,12 +171,12 @@ impl<'b> Tables<'b> {
         Some(runs).filter(|_| !self.is_doubtful)
     }
 
-    /// The ticks that each sample of a run lasts.
+    /// Returns the duration of each sample of a run in ticks.
     fn ticks(&self, run: usize) -> u64 {
         be32(declared(self.stts, 8), run.saturating_mul(8).saturating_add(4)).map_or(0, u64::from)
     }
 
-    /// The last sample that is decoded before a time, or the first one.
+    /// Returns the last sample that is decoded before a time, or the first sample.
     fn sample_before(&self, runs: &[(i64, u64)], time: i64) -> u64 {
         let is_before = |&(start, sample): &(i64, u64)| start < time && sample < self.samples;
         let Some(run) = runs.partition_point(is_before).checked_sub(1) else { return 0 };
@@ -185,7 +187,7 @@ impl<'b> Tables<'b> {
         ahead.checked_div(self.ticks(run)).map_or(last, |ahead| sample.saturating_add(ahead).min(last))
     }
 
-    /// The first of the samples that are decoded with this one.
+    /// Returns the first of the samples that are decoded at the same time as this one.
     fn first_with(&self, runs: &[(i64, u64)], sample: u64) -> u64 {
         let run = runs.partition_point(|(_, first)| *first <= sample).saturating_sub(1);
         let Some(&(start, first)) = runs.get(run) else { return 0 };
@@ -195,7 +197,7 @@ impl<'b> Tables<'b> {
         runs.get(runs.partition_point(|(other, _)| *other < start)).map_or(0, |(_, first)| *first)
     }
 
-    /// The first sample that is decoded behind a time.
+    /// Returns the first sample that is decoded after a time.
     fn sample_behind(&self, runs: &[(i64, u64)], time: i64) -> u64 {
         let Some(run) = runs.partition_point(|(start, _)| *start <= time).checked_sub(1) else { return 0 };
         let Some(&(start, sample)) = runs.get(run) else { return self.samples };
@@ -205,8 +207,8 @@ impl<'b> Tables<'b> {
         behind.map_or(next, |ahead| sample.saturating_add(ahead).saturating_add(1).min(next))
     }
 
-    /// How far samples are presented behind the time at which they are decoded, and in front of it, at most. `None` when libavformat
-    /// reads more than the table has.
+    /// Returns the maximum distance of presentation after decoding, and before decoding. Returns `None` when libavformat reads beyond
+    /// the table.
     fn reordering(&self) -> Option<(i64, i64)> {
         let mut pairs = self.ctts.get(4..).unwrap_or_default();
         let count = be32(self.ctts, 0).map_or(0, u64::from);
@@ -218,14 +220,14 @@ impl<'b> Tables<'b> {
             let offset = i64::from(offset.cast_signed());
             (ahead, behind) = (ahead.max(offset), behind.max(offset.saturating_neg()));
         }
-        // libavformat moves all samples until none is presented before it is decoded.
+        // libavformat shifts all samples until none is presented before it is decoded.
         Some((ahead.saturating_add(behind), ahead.saturating_add(behind)))
     }
 
     fn keyframes(&self) -> Keyframes<'_> {
         let numbers = declared(self.stss, 4);
-        // libavformat waits for the numbers one by one: one that does not rise is waited for in vain. Where the first is 0, other tables
-        // decide what the numbers mean.
+        // libavformat waits for the numbers one by one, and never finds a number that is not greater than the last. Where the first is
+        // 0, other tables decide what the numbers mean.
         let at = |place: usize| {
             place.checked_sub(1).map_or(Some(0), |place| be32(numbers, place.saturating_mul(4)))
         };
@@ -235,20 +237,20 @@ impl<'b> Tables<'b> {
     }
 }
 
-/// The edits that there is room for in the content of `elst`.
+/// Returns the number of edits that fit into the content of `elst`.
 fn edits_in(elst: &[u8]) -> u64 {
     let entry = if elst.first() == Some(&1) { 20 } else { 12 };
     (elst.len().saturating_sub(8) as u64).checked_div(entry).unwrap_or(0)
 }
 
-/// Returns the entries of a table that it declares and has, behind their number.
+/// Returns the entries of a table that are both declared and present, after their number.
 fn declared(table: &[u8], entry_bytes: usize) -> &[u8] {
     let entries = table.get(4..).unwrap_or_default();
     let count = be32(table, 0).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
     entries.get(..count.saturating_mul(entry_bytes)).unwrap_or(entries)
 }
 
-/// The keyframes that a table names; without one, all samples are keyframes.
+/// The keyframes in a table. Without a table, all samples are keyframes.
 struct Keyframes<'b> {
     numbers: &'b [u8],
     count: usize,
@@ -256,13 +258,13 @@ struct Keyframes<'b> {
 }
 
 impl Keyframes<'_> {
-    /// The sample of a keyframe, counted from 0.
+    /// Returns the sample of a keyframe, counted from 0.
     fn sample(&self, place: usize) -> Option<u64> {
         let number = be32(self.numbers, place.saturating_mul(4)).filter(|_| place < self.count)?;
         Some(u64::from(number).saturating_sub(1))
     }
 
-    /// How many keyframes come before a sample, or are it.
+    /// Returns the number of keyframes up to and including a sample.
     fn count_to(&self, sample: u64) -> usize {
         let (mut low, mut high) = (0, self.count);
         while low < high {
@@ -304,7 +306,7 @@ mod tests {
         &table[12..]
     }
 
-    /// A table of pairs or single numbers, behind version and flags.
+    /// Creates a table of pairs or single numbers, after version and flags.
     fn words(entry_words: u32, words: &[u32]) -> Vec<u8> {
         content(&table(b"abcd", entry_words, words)).to_vec()
     }
@@ -314,7 +316,7 @@ mod tests {
         table(b"elst", 3, &words)[8..].to_vec()
     }
 
-    /// An edit list of version 1.
+    /// Creates an edit list of version 1.
     fn long_elst(edits: &[(u32, i32)]) -> Vec<u8> {
         let count = u32::try_from(edits.len()).unwrap().to_be_bytes();
         let edits = edits.iter().flat_map(|&(ticks, time)| {
@@ -338,7 +340,7 @@ mod tests {
             self.dts[at] + self.offsets.as_ref().map_or(0, |offsets| offsets[at])
         }
 
-        /// The sample that libavformat begins an edit with (`find_prev_closest_index`).
+        /// Returns the sample at which libavformat begins an edit (`find_prev_closest_index`).
         fn first(&self, time: i64) -> usize {
             let time = if self.is_sound { time - self.timescale } else { time };
             let find = |any: bool| {
@@ -354,7 +356,7 @@ mod tests {
             find(false).or_else(|| find(true)).unwrap_or(0)
         }
 
-        /// The entries that libavformat makes of an edit (`mov_fix_index`).
+        /// Returns the entries that libavformat creates for an edit (`mov_fix_index`).
         fn copied(&self, time: i64, ticks: i64) -> u64 {
             let (count, mut is_second, mut copied) =
                 (self.dts.len(), self.offsets.is_none() || self.is_sound, 0);
@@ -371,8 +373,8 @@ mod tests {
             copied
         }
 
-        /// The entries that an edit may be counted as: with the samples that are reordered across its ends, a second of sound, and a
-        /// thirty-second part of the samples before it.
+        /// Returns the maximum count for an edit: its entries, the samples that are reordered across its ends, a second of audio, and a
+        /// thirty-second part of the earlier samples.
         fn most(&self, time: i64, ticks: i64, second: i64) -> u64 {
             let offsets = self.offsets.iter().flatten().copied();
             let reordered = offsets.clone().fold(0, i64::max) - offsets.fold(0, i64::min);
@@ -390,8 +392,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// No edit is counted as fewer entries than libavformat makes of it; and where the tables fit together, as few more as sparing
-        /// the walk over each sample takes.
+        /// No edit counts as fewer entries than libavformat creates. Where the tables are consistent, the excess is limited to the price
+        /// of not walking each sample.
         #[test]
         fn edits_are_counted_to_the_sample(
             ticks in prop::collection::vec((1..6_u32, 0..4_u32), 1..12),
@@ -405,12 +407,12 @@ mod tests {
             edits in prop::collection::vec((0..60_u32, prop_oneof![3 => 0..80_i32, 1 => -3..0_i32]), 1..8),
             is_long in any::<bool>(),
         ) {
-            // Otherwise the entries are blocks of sound.
+            // Otherwise the entries are blocks of audio.
             prop_assume!(ticks.len() > 1 || ticks[0].1 != 1);
             let is_sound = match &handler { b"vide" => false, b"soun" => true, _ => is_sound };
             let lengths: Vec<u32> = ticks.iter().flat_map(|&(count, ticks)| vec![ticks; count as usize]).collect();
             let samples = usize::try_from((i64::try_from(lengths.len()).unwrap() + samples_more).max(1)).unwrap();
-            // Behind the last length it is repeated, or is 0 where the table of offsets goes on.
+            // After its end, the last duration is repeated, or is 0 where the table of offsets continues.
             let rest = if offsets.is_some() { 0 } else { lengths[lengths.len() - 1] };
             let length = |at: usize| i64::from(lengths.get(at).copied().unwrap_or(rest));
             let dts: Vec<i64> = (0..samples).map(|at| (0..at).map(length).sum()).collect();
@@ -467,7 +469,7 @@ mod tests {
         }
     }
 
-    /// What libavformat makes of tables that come twice, are short, or hold corrections depends on more than they contain.
+    /// libavformat's result for duplicate tables, short tables and corrections depends on more than the content of the tables.
     #[test]
     fn edits_of_doubtful_tables_are_counted_as_all_samples() {
         let full = |entry_words, words: &[u32]| table(b"abcd", entry_words, words)[8..].to_vec();
@@ -502,7 +504,7 @@ mod tests {
         assert_eq!(edited(&[], |tables| tables.take_handler(*b"soun")), 5 * 1000);
         assert!(edited(&[], |tables| tables.take_handler(*b"dhlr")) < 200);
         assert!(edited(&[], |tables| tables.take_handler(*b"vide")) < 200);
-        // The least length that is a correction, and the greatest that is none.
+        // The shortest duration that is a correction, and the longest that is not.
         assert_eq!(edited(&[], |tables| tables.stts = b"\0\0\0\x01\0\0\x03\xe8\xff\xf8\xad\0"), 5 * 1000);
         assert!(edited(&[], |tables| tables.stts = b"\0\0\0\x01\0\0\x03\xe8\xff\xf8\xac\xff") < 200);
         // Offsets are read beyond the table.
@@ -546,17 +548,17 @@ mod tests {
             stts: &stts,
             ..Tables::default()
         };
-        // The first table that has entries counts.
+        // The first table with entries counts.
         for stsc in [&none, &stsc, &fewer] {
             tables.take(*b"stsc", stsc);
         }
         let long = 1 << 22;
         assert_eq!(tables.entries(10), (2 * 5 + 2 * long, 0));
-        // The length of a sample is a correction, which becomes 1.
+        // The duration of a sample is a correction, which becomes 1.
         let corrected = words(2, &[u32::MAX, u32::MAX]);
         tables.stts = &corrected;
         assert_eq!(tables.entries(10).0, 2 * 5 + 2 * long);
-        // Entries that the table does not declare do not count: the last one that does lasts.
+        // Undeclared entries do not count: the last declared one continues.
         let declared = [&words(3, &[1, 5000, 1])[..], &words(3, &[2, 1, 1])[4..]].concat();
         assert_eq!(Tables { stsc: &declared, ..tables }.entries(10).0, 4 * 5);
         // Frames of GSM, and others that have 160 samples or more.

@@ -4,9 +4,9 @@ use super::movie::{FragmentDefaults, Movie};
 use crate::media::layout::boxes::{Fields, contents, find};
 use crate::media::layout::gop::Sample;
 
-/// Track fragments in one fragment, at most.
+/// Maximum number of track fragments in one fragment.
 const MAX_TRACKS: usize = 4096;
-/// Samples in one fragment, at most. Where samples differ in nothing, a table of them takes no bytes.
+/// Maximum number of samples in one fragment. A table of identical samples takes no bytes.
 const MAX_SAMPLES: usize = 1 << 18;
 
 /// One track's part of a fragment (ISO/IEC 14496-12, 8.8.6).
@@ -15,12 +15,12 @@ pub(super) struct TrackFragment {
     pub(super) track_id: u32,
     /// In decoding order.
     pub(super) samples: Vec<Sample>,
-    /// When the sample that follows is decoded.
+    /// Decoding time of the next sample.
     pub(super) end_dts: i64,
 }
 
-/// Reads the tracks of a whole `moof` box that begins at `offset`, in the order of the file; a track may come more than once. `None`
-/// when the fragment cannot be understood, or cannot be placed, because a track does not say when it begins.
+/// Reads the tracks of a whole `moof` box that begins at `offset`, in the order of the file. A track may occur more than once.
+/// Returns `None` when the fragment is not valid, or has no position in time because a track does not contain its start.
 pub(super) fn read_fragment(moof: &[u8], offset: u64, movie: &Movie) -> Option<Vec<TrackFragment>> {
     let mut reader =
         Reader { movie, moof_offset: offset, implicit_offset: offset, samples_left: MAX_SAMPLES };
@@ -32,20 +32,20 @@ pub(super) fn read_fragment(moof: &[u8], offset: u64, movie: &Movie) -> Option<V
 struct Reader<'m> {
     movie: &'m Movie,
     moof_offset: u64,
-    /// Where the data of the next track begin when it does not say: behind those of the one before.
+    /// Start of the next track's data, if the track does not contain it: after the data of the previous track.
     implicit_offset: u64,
     samples_left: usize,
 }
 
 impl Reader<'_> {
     fn read_track(&mut self, traf: &[u8]) -> Option<TrackFragment> {
-        // What holds for its samples unless they say otherwise, and what offsets of data count from.
+        // The defaults of its samples, and the base of data offsets.
         let (mut header, mut is_placed) = (None, false);
         let mut track = TrackFragment { track_id: 0, samples: Vec::new(), end_dts: 0 };
         for (kind, content) in contents(traf) {
             match &kind {
                 b"tfhd" => header = self.read_header(content),
-                // `tfdt` (ISO/IEC 14496-12, 8.8.12) holds for the runs that follow.
+                // `tfdt` (ISO/IEC 14496-12, 8.8.12) applies to the runs after it.
                 b"tfdt" if track.samples.is_empty() => {
                     let time = Fields::new(content)?.take_wide()?;
                     (track.end_dts, is_placed) = (i64::try_from(time).ok()?, true);
@@ -58,7 +58,7 @@ impl Reader<'_> {
         Some(track)
     }
 
-    /// `tfhd` (ISO/IEC 14496-12, 8.8.7): flags, track, then the fields that the flags name.
+    /// Reads `tfhd` (ISO/IEC 14496-12, 8.8.7): flags, track, and then the fields that the flags announce.
     fn read_header(&self, tfhd: &[u8]) -> Option<(FragmentDefaults, u64)> {
         const BASE_IS_MOOF: u32 = 0x2_0000;
         let mut fields = Fields::new(tfhd)?;
@@ -78,8 +78,8 @@ impl Reader<'_> {
         Some((defaults, base))
     }
 
-    /// `trun` (ISO/IEC 14496-12, 8.8.8): flags, count, two fields for the first sample, then the fields of each. A run that
-    /// does not say where its data are begins at the base, and not behind the run before, as libavformat has it.
+    /// Reads `trun` (ISO/IEC 14496-12, 8.8.8): flags, count, two fields for the first sample, and then the fields of each sample. In
+    /// libavformat, a run without a data offset begins at the base, and not after the previous run.
     fn read_run(
         &mut self,
         trun: &[u8],
@@ -101,7 +101,7 @@ impl Reader<'_> {
             let cts = dts.checked_add(ahead.into())?;
             track.samples.push(Sample { offset, size, dts, cts, is_sync });
             track.end_dts = dts.checked_add(duration.into())?;
-            // libavformat refuses samples without bytes.
+            // libavformat rejects samples without bytes.
             offset = offset.checked_add(size.into()).filter(|_| size > 0)?;
         }
         if count > 0 {
@@ -121,7 +121,7 @@ mod tests {
     const BASE_IS_MOOF: u32 = 0x2_0000;
     const NON_SYNC: u32 = 0x1_0000;
 
-    /// Tracks 1 and 2, with samples of 10 ticks and 100 bytes, none of them keyframes, where fragments say nothing.
+    /// Tracks 1 and 2. By default their samples have 10 ticks and 100 bytes, and are not keyframes.
     fn movie() -> Vec<u8> {
         let second = TestTrack { id: 2, ..TestTrack::default() };
         let trex = |id| full(b"trex", 0, &[id, 1, 10, 100, NON_SYNC]);
@@ -200,7 +200,7 @@ mod tests {
         let runs = [full(b"trun", 1, &[1, 60]), full(b"trun", 1, &[1, 400]), full(b"trun", 0, &[1])];
         let found = track([vec![full(b"tfhd", BASE_IS_MOOF, &[1]), tfdt(7)], runs.to_vec()].concat());
         let places: Vec<_> = found.samples.iter().map(|sample| (sample.offset, sample.dts)).collect();
-        // The last does not say where its data are.
+        // The last run does not contain its data offset.
         assert_eq!(places, [(5060, 7), (5400, 17), (5000, 27)]);
     }
 
@@ -212,7 +212,7 @@ mod tests {
         assert!(refused(vec![tfhd(), full(b"trun", 1, &[1, 60])]));
         assert!(refused(vec![tfdt(0), full(b"trun", 1, &[1, 60])]));
         assert!(refused(vec![full(b"tfhd", BASE_IS_MOOF, &[9]), tfdt(0), full(b"trun", 1, &[1, 60])]));
-        // More samples than there are entries, and one without bytes.
+        // More samples than entries, and one without bytes.
         assert!(refused(vec![tfhd(), tfdt(0), full(b"trun", 1 | 0x200, &[2, 60, 5])]));
         assert!(refused(vec![tfhd(), tfdt(0), full(b"trun", 1 | 0x200, &[1, 60, 0])]));
         assert!(refused(vec![tfhd(), tfdt(0), full(b"trun", 1, &[u32::MAX, 60])]));

@@ -1,5 +1,5 @@
-//! Which bytes of a file with sample tables are requested: the packets that lead to a frame, and the samples that libavformat
-//! reads while it opens the file.
+//! The bytes to request of a file with sample tables: the packets that lead to a frame, and the samples that libavformat reads
+//! while it opens the file.
 
 use super::movie::Movie;
 use super::track::Track;
@@ -9,20 +9,20 @@ use crate::media::layout::planner::{Pause, Plan};
 use crate::media::parser_work::ParserWork;
 use crate::source::ByteRange;
 
-/// Bytes of a time code that are read, at most (`mov_read_timecode_track` and `mov_read_rtmd_track`).
+/// Maximum number of bytes of a time code that are read (`mov_read_timecode_track` and `mov_read_rtmd_track`).
 const MAX_CODE_BYTES: u32 = 18;
 /// The work of one sample.
 const SAMPLE_WORK: u64 = 16;
-/// Chapter titles that are requested, at most, and their size.
+/// Maximum number of chapter titles that are requested, and their maximum size.
 const MAX_CHAPTERS: usize = 256;
 const MAX_TITLE_BYTES: u32 = 4 << 10;
 
 /// Plans for opening the file, and for a frame of a track at a time, in microseconds from the start: the packets from the keyframe
-/// to the last one that a search for it reads. Of a movie that ends before, these are the last keyframe's packets and those of the
-/// frame at half of the duration. Where the keyframe is picked, it is all.
+/// to the last one that a search for the frame reads. If the movie ends earlier, these are the last keyframe's packets and those of
+/// the frame at half of the duration. For a keyframe pick, the keyframe is sufficient.
 ///
 /// # Errors
-/// When that is too much work.
+/// The plan would take too much work.
 pub(super) fn plan(
     movie: &Movie,
     moov: &[u8],
@@ -45,7 +45,7 @@ pub(super) fn plan(
         let route = to(at)?;
         let has_frame = route.best.is_some();
         if !has_frame && movie.is_fragmented {
-            // The frame may be in a fragment. What is under way may be of use, and the rest is read when libav asks for it.
+            // The frame may be in a fragment. Bytes in flight may be useful, and the rest is read when libav requests it.
             return Ok(Plan::default());
         }
         ranges.extend(route.packets(pick));
@@ -56,7 +56,7 @@ pub(super) fn plan(
     Ok(Plan { ranges, only: true })
 }
 
-/// Returns the samples that libavformat reads while it opens the file: time codes, and chapters.
+/// Returns the samples that libavformat reads while it opens the file: time codes and chapters.
 fn header_ranges(movie: &Movie, moov: &[u8]) -> Vec<ByteRange> {
     let codes = movie.tracks.iter().filter(|track| matches!(&track.format, b"tmcd" | b"rtmd"));
     let codes = codes.filter_map(|track| track.samples(moov).next());
@@ -81,7 +81,7 @@ mod tests {
     use super::super::test_tables::*;
     use super::*;
 
-    /// The places of the packets, where each has 100 bytes.
+    /// Returns the positions of the packets, where each packet has 100 bytes.
     fn packets(moov: &[u8], at: i64) -> Option<Vec<u64>> {
         let movie = Movie::parse(moov).unwrap();
         // The ranges merge over the gaps.
@@ -93,8 +93,8 @@ mod tests {
     #[test]
     fn packets_begin_at_the_keyframe_and_end_with_the_last_one_that_is_read() {
         let moov = edited(&[[120, 1]], reordered());
-        // Decoded at, and presented at: 0 0, 1 2, 2 1, 3 3, 4 5, 5 4, 6 6, 7 8, 8 7, ...; a tick is 0.1 s. Each chunk of 1000 bytes
-        // has three packets.
+        // Pairs of decoding and presentation times: 0 0, 1 2, 2 1, 3 3, 4 5, 5 4, 6 6, 7 8, 8 7, ...; a tick is 0.1 s. Each chunk
+        // of 1000 bytes has three packets.
         let range = |start, end| Some(vec![start, end]);
         assert_eq!(packets(&moov, 0), range(1000, 1100));
         assert_eq!(packets(&moov, 100_000), range(1000, 1300));
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(packets(&moov, 590_000), range(3000, 3100));
         assert_eq!(packets(&moov, 700_000), range(3000, 3300));
         assert_eq!(packets(&moov, 800_000), range(3000, 3200));
-        // At no tick of a picture: a search reads until a packet is decoded when the picture found is presented.
+        // At no tick of a picture: a search reads until a packet is decoded at the presentation time of the picture found.
         let between = edited(&[[240, 0]], with(plain_tables(6), vec![table(b"stts", 2, &[6, 2])]));
         assert_eq!(packets(&between, 900_000), range(2100, 2300));
     }
@@ -136,7 +136,7 @@ mod tests {
             TestTrack { others: vec![elst(&[[120, 1]])], tables: reordered(), ..TestTrack::default() };
         let lasting = |ticks| moov(&[full(b"mvhd", 0, &[0, 0, 100, ticks]), track.trak()]);
         let moov = lasting(120);
-        // The half of 1.2 s is where the second keyframe is.
+        // Half of 1.2 s is the time of the second keyframe.
         assert_eq!(packets(&moov, 5_000_000), Some(vec![3000, 4300, 3000, 3100]));
         assert_eq!(packets(&moov, i64::MAX), Some(vec![3000, 4300, 3000, 3100]));
         // Half of a shorter duration is in the first group.

@@ -1,30 +1,29 @@
-//! The two indexes of movie fragments: `sidx` in front of them (ISO/IEC 14496-12, 8.16.3), and `mfra` at the end of the file
-//! (8.8.9).
+//! The two indexes of movie fragments: `sidx` before them (ISO/IEC 14496-12, 8.16.3), and `mfra` at the end of the file (8.8.9).
 
 use crate::media::layout::boxes::{Fields, be32, contents, find, parse_header};
 use crate::media::layout::planner::Pause;
 use crate::media::seen::Seen;
 
-/// A `moof` of nothing but its `mfhd`, of 16 bytes.
+/// A `moof` that contains only its `mfhd`, of 16 bytes.
 const LEAST_MOOF_BYTES: u64 = 24;
-/// A `moof` larger than this is none, when it is looked for in the middle of a file.
+/// In the middle of a file, a larger match is not a `moof`.
 const MOST_MOOF_BYTES: u64 = 64 << 20;
-/// Indexes right before a fragment are looked for this far in front of it.
+/// Distance before a fragment within which indexes directly before the fragment are searched.
 const INDEX_WINDOW: u64 = 4 << 10;
 
-/// A fragment that an index of random access names: a track, a presentation time in its ticks, and where the `moof` with a keyframe for
-/// it begins.
+/// A fragment in a random access index: a track, a presentation time in the track's ticks, and the start of the `moof` with a keyframe
+/// for this time.
 pub(super) type NamedFragment = (u32, u64, u64);
 
-/// When a fragment is presented first, in ticks, and where it begins.
+/// First presentation time of a fragment in ticks, and start of the fragment.
 type Entry = (u64, u64);
 
-/// An index of random access.
+/// A random access index.
 #[derive(Debug, Default)]
 pub(super) struct RandomAccess {
     /// By track and time.
     pub(super) entries: Vec<NamedFragment>,
-    /// Where the fragments begin, rising.
+    /// Starts of the fragments, in increasing order.
     places: Vec<u64>,
 }
 
@@ -41,7 +40,7 @@ impl RandomAccess {
         self.entries.is_empty()
     }
 
-    /// Returns the last entry of a track at or before a time, and the next one of that track.
+    /// Returns the last entry of a track at or before a time, and the track's next entry.
     pub(super) fn around(&self, track: u32, time: u64) -> Option<(Entry, Option<Entry>)> {
         let count = self.entries.partition_point(|&(id, start, _)| (id, start) <= (track, time));
         let own = |index: usize| {
@@ -51,7 +50,7 @@ impl RandomAccess {
         Some((own(count.checked_sub(1)?)?, own(count)))
     }
 
-    /// Returns where fragments begin from one place on, up to the one behind another.
+    /// Returns the starts of the fragments from `from` up to the first one after `to`.
     pub(super) fn places(&self, from: u64, to: u64) -> &[u64] {
         let first = self.places.partition_point(|&place| place < from);
         let end = self.places.partition_point(|&place| place <= to).saturating_add(1);
@@ -62,24 +61,24 @@ impl RandomAccess {
 /// An index of fragments by time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SegmentIndex {
-    /// The track whose times these are, and its ticks in a second; not 0.
+    /// The track of the times, and its ticks per second; not 0.
     pub(super) track_id: u32,
     pub(super) timescale: u32,
-    /// Presentation time of the earliest frame of each fragment, or of some fragments in a row, and where they begin.
+    /// Presentation time of the earliest frame of each fragment, or of several consecutive fragments, and their start.
     pub(super) entries: Vec<(u64, u64)>,
-    /// The same of what follows the last entry.
+    /// The presentation time and start of the position after the last entry.
     pub(super) end: (u64, u64),
-    /// Whether the first fragment follows on the index.
+    /// Whether the first fragment directly follows the index.
     pub(super) is_adjacent: bool,
 }
 
 impl SegmentIndex {
-    /// Whether an entry begins or ends at `offset`.
+    /// Returns whether an entry begins or ends at `offset`.
     pub(super) fn begins_or_ends_at(&self, offset: u64) -> bool {
         self.end.1 == offset || self.entries.binary_search_by_key(&offset, |(_, place)| *place).is_ok()
     }
 
-    /// Whether the fragments reach to the end of the file, but for an `mfra`, as libavformat asks of an index.
+    /// Returns whether the fragments extend to the end of the file, apart from an `mfra`, as libavformat requires of an index.
     pub(super) fn covers_file(&self, seen: &Seen) -> Result<bool, Pause> {
         let Some(rest) = seen.size().checked_sub(self.end.1) else { return Ok(false) };
         let header = parse_header(seen.bytes(self.end.1, 16)?);
@@ -88,7 +87,7 @@ impl SegmentIndex {
     }
 }
 
-/// Reads the indexes that end where the fragment at `offset` begins, in the order of the file.
+/// Reads the indexes that end at the start of the fragment at `offset`, in the order of the file.
 pub(super) fn indexes_before(seen: &Seen, offset: u64) -> Result<Vec<SegmentIndex>, Pause> {
     let start = offset.saturating_sub(INDEX_WINDOW);
     let mut rest = seen.bytes(start, offset.saturating_sub(start))?;
@@ -104,7 +103,7 @@ pub(super) fn indexes_before(seen: &Seen, offset: u64) -> Result<Vec<SegmentInde
     Ok(found)
 }
 
-/// Reads a whole `sidx` box that begins at `offset`; `None` when it cannot be understood, or is an index of indexes.
+/// Reads a whole `sidx` box that begins at `offset`. Returns `None` when the box is not valid, or is an index of indexes.
 pub(super) fn parse_sidx(sidx: &[u8], offset: u64) -> Option<SegmentIndex> {
     const IS_INDEX: u32 = 1 << 31;
     let mut fields = Fields::new(find(sidx, &[b"sidx"])?).filter(|fields| fields.version <= 1)?;
@@ -125,8 +124,8 @@ pub(super) fn parse_sidx(sidx: &[u8], offset: u64) -> Option<SegmentIndex> {
     is_usable.then_some(SegmentIndex { track_id, timescale, entries, end: (time, place), is_adjacent })
 }
 
-/// Reads the index of random access with which `tail`, the end of the file, ends: its last box says how long it is (8.8.11). Each entry
-/// of a `tfra` (8.8.10) ends in three numbers, whose lengths less one are in the last six bits of 32.
+/// Reads the random access index at the end of `tail`, the end of the file: its last box contains its length (8.8.11). Each entry of a
+/// `tfra` (8.8.10) ends with three numbers. The last six bits of a 32-bit field contain their lengths minus one.
 pub(super) fn index_at_end(tail: &[u8]) -> Option<Vec<NamedFragment>> {
     let (_, mfro) = tail.split_last_chunk::<16>()?;
     let length = usize::try_from(Fields::new(find(mfro, &[b"mfro"])?)?.take()?).ok()?;
@@ -145,8 +144,8 @@ pub(super) fn index_at_end(tail: &[u8]) -> Option<Vec<NamedFragment>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// Finds the first `moof` in the bytes of a file from `window_offset` on, which may begin in the middle of something. Media data
-/// hold the letters by chance, but hardly a likely size in front of them and an `mfhd` of its one size behind (8.8.5).
+/// Finds the first `moof` in the bytes of a file from `window_offset`, which may begin inside a box. Media data contain the name by
+/// chance, but rarely with a plausible size before it and an `mfhd` with its only valid size after it (8.8.5).
 pub(super) fn find_moof(window: &[u8], window_offset: u64) -> Option<u64> {
     let is_moof = |bytes: &[u8]| {
         let header = parse_header(bytes).filter(|header| &header.kind == b"moof")?;
@@ -230,7 +229,7 @@ mod tests {
         assert_eq!(index.around(1, 39), Some(((20, 300), Some((40, 700)))));
         assert_eq!(index.around(1, u64::MAX), Some(((40, 700), None)));
         assert_eq!((index.around(0, 5), index.around(3, 5)), (None, None));
-        // Up to the one behind.
+        // Up to the one after the range.
         assert_eq!(index.places(0, 100), [50, 100, 300]);
         assert_eq!(index.places(101, 400), [300, 700]);
         assert_eq!(index.places(700, 700), [700]);

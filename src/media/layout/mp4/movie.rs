@@ -1,15 +1,15 @@
-//! The movie header (`moov`: ISO/IEC 14496-12, 8.2.1): its tracks, its clock, and what it says about fragments that follow.
+//! The movie header (`moov`: ISO/IEC 14496-12, 8.2.1): its tracks, its clock, and the defaults of later fragments.
 
 use super::track::Track;
 use crate::media::layout::boxes::{be32, contents, find, read_clock};
 use crate::media::layout::gop::{MICROSECONDS, rescale};
 
-/// Tracks, at most. Files have a few; each costs memory that an empty box of eight bytes does not.
+/// Maximum number of tracks. Files have a few. A track costs memory that an empty box of eight bytes does not.
 const MAX_TRACKS: usize = 1024;
-/// Boxes in front of the last list of keys, at most.
+/// Maximum number of boxes before the last list of keys.
 const MAX_BOXES: usize = 4096;
 
-/// What a `moov` contains.
+/// The content of a `moov`.
 #[derive(Debug, Default)]
 pub(super) struct Movie {
     /// In microseconds.
@@ -17,12 +17,12 @@ pub(super) struct Movie {
     pub(super) tracks: Vec<Track>,
     /// Whether movie fragments may follow (`mvex`).
     pub(super) is_fragmented: bool,
-    /// The number of the track in front of the last list of keys (`pssh`: ISO/IEC 23001-7, 8.1), counted from 0.
+    /// The number of the track before the last list of keys (`pssh`: ISO/IEC 23001-7, 8.1), counted from 0.
     pub(super) keys_behind: Option<usize>,
     defaults: Vec<FragmentDefaults>,
 }
 
-/// What holds for the samples of fragments that do not say otherwise (`trex`: ISO/IEC 14496-12, 8.8.3).
+/// Default values of the samples in fragments (`trex`: ISO/IEC 14496-12, 8.8.3).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FragmentDefaults {
     pub(super) track_id: u32,
@@ -32,7 +32,8 @@ pub(super) struct FragmentDefaults {
 }
 
 impl Movie {
-    /// Reads a whole `moov` box; `None` when it cannot be understood: compressed, without tracks, or with absurdly many.
+    /// Reads a whole `moov` box. Returns `None` when the box is compressed, has no tracks, or has an implausible number of
+    /// tracks.
     pub(super) fn parse(moov: &[u8]) -> Option<Self> {
         let content = find(moov, &[b"moov"])?;
         let (timescale, ticks) = find(content, &[b"mvhd"]).map_or((0, 0), read_clock);
@@ -55,7 +56,7 @@ impl Movie {
         is_usable.then_some(Self { duration, tracks, is_fragmented, keys_behind, defaults })
     }
 
-    /// Returns what fragments of a track leave unsaid.
+    /// Returns the default values for the fragments of a track.
     pub(super) fn fragment_defaults(&self, track_id: u32) -> Option<&FragmentDefaults> {
         self.defaults.iter().find(|defaults| defaults.track_id == track_id)
     }
@@ -64,20 +65,21 @@ impl Movie {
         self.tracks.iter().find(|track| track.id == id)
     }
 
-    /// Returns the track that the poster frame will be taken from, most likely.
+    /// Returns the track that most likely provides the poster frame.
     pub(super) fn main_track(&self) -> Option<&Track> {
         let is_chapter = |id: u32| self.tracks.iter().any(|track| track.chapters.contains(&id));
         let pictures = self.tracks.iter().filter(|track| &track.handler == b"vide" && !is_chapter(track.id));
-        // The first of equals.
+        // The first of equal tracks.
         pictures.rev().max_by_key(|track| track.rank)
     }
 
-    /// Iterates over the tracks of pictures and sound.
+    /// Iterates over the video and audio tracks.
     pub(super) fn media(&self) -> impl Iterator<Item = &Track> {
         self.tracks.iter().filter(|track| matches!(&track.handler, b"vide" | b"soun"))
     }
 
-    /// Returns when the first picture or sound is presented, in microseconds, where `first` says that of a track in its ticks.
+    /// Returns the first presentation time of any video or audio in microseconds. `first` returns the first presentation time
+    /// of a track in its ticks.
     pub(super) fn start(&self, first: impl Fn(&Track) -> Option<i64>) -> i64 {
         let start = |track: &Track| Some(rescale(first(track)?, MICROSECONDS, track.timescale));
         self.media().filter_map(start).min().unwrap_or(0)

@@ -1,24 +1,24 @@
-//! How a track says that its samples are encrypted (ISO/IEC 14496-12, 8.12).
+//! The encryption of a track's samples (ISO/IEC 14496-12, 8.12).
 
 use crate::media::container::encryption::ProtectedEntry;
 use crate::media::layout::boxes::{be32, contents, find};
 
-/// Sample entries of encrypted media: pictures, sound, text, system streams, metadata (ISO/IEC 14496-12, 8.12.1), and those of
-/// the iTunes Store.
+/// Sample entries of encrypted media: video, audio, text, system streams, metadata (ISO/IEC 14496-12, 8.12.1), and those of the
+/// iTunes Store.
 const PROTECTED: [&[u8; 4]; 9] =
     [b"encv", b"enca", b"enct", b"encs", b"encm", b"encu", b"drmi", b"drms", b"drmt"];
-/// Schemes of one sample entry, at most. Files that are to play everywhere have two.
+/// Maximum number of schemes of one sample entry. Files that must play on all devices have two.
 const MAX_SCHEMES: usize = 4;
 
-/// Returns how the samples that a sample description (`stsd`) is for are encrypted: `None` when they are in clear. Of several sample
+/// Returns the encryption of the samples of a sample description (`stsd`): `None` for unencrypted samples. Of several sample
 /// entries, the first encrypted one counts.
 pub(super) fn protected_entry(stsd: &[u8]) -> Option<ProtectedEntry> {
     let mut entries = contents(stsd.get(8..).unwrap_or_default());
     entries.find(|(kind, _)| PROTECTED.contains(&kind)).map(|(_, content)| read_entry(content))
 }
 
-/// Reads the protection of an encrypted sample entry. How much comes before its boxes depends on what is sampled, so they are
-/// found by their name.
+/// Reads the protection of an encrypted sample entry. The number of bytes before its boxes depends on the kind of sample, so the
+/// function finds the boxes by name.
 fn read_entry(content: &[u8]) -> ProtectedEntry {
     let mut entry = ProtectedEntry { scheme: None, has_parameters: false };
     let mut rest = content;
@@ -26,7 +26,7 @@ fn read_entry(content: &[u8]) -> ProtectedEntry {
         let Some(at) = rest.windows(4).position(|name| name == b"sinf") else { break };
         let (before, after) = rest.split_at(at);
         let size = before.len().checked_sub(4).and_then(|start| be32(before, start));
-        // The size counts itself and the name.
+        // The size includes itself and the name.
         let length = size.and_then(|size| usize::try_from(size).ok()?.checked_sub(4));
         let information = length.and_then(|length| after.get(4..length)).unwrap_or_default();
         let scheme = find(information, &[b"schm"]).and_then(|schm| schm.get(4..)?.first_chunk().copied());
@@ -59,7 +59,7 @@ mod tests {
         full(b"tenc", 0, &[0x108, 0, 0, 0, 0])
     }
 
-    /// A `moov` with a track of each of these sample entries, numbered from 1 on.
+    /// Creates a `moov` with a track for each of these sample entries, numbered from 1.
     fn movie(tracks: &[&[Vec<u8>]]) -> Vec<u8> {
         let tracks = (1..).zip(tracks).map(|(id, entries)| {
             let stsd = boxed(b"stsd", &[vec![0; 8], entries.concat()]);
@@ -109,7 +109,7 @@ mod tests {
         let piff = entry(b"encv", &[sinf(b"piff", &[boxed(b"uuid", &[vec![0; 36]])])]);
         let both = entry(b"encv", &[sinf(b"piff", &[]), sinf(b"cenc", &[tenc()])]);
         let bare = entry(b"encv", &[]);
-        // Removed protection that left its box behind.
+        // Removed protection that left its box in the file.
         let removed = entry(b"avc1", &[sinf(b"cenc", &[tenc()])]);
         let moov = movie(&[&[piff], &[both], &[bare], &[removed], &[]]);
         let unknown = Some(ProtectedEntry { scheme: None, has_parameters: false });

@@ -1,35 +1,36 @@
-//! The sample tables of a track (ISO/IEC 14496-12, 8.5 to 8.7): which packet lies where, and when it is decoded and presented.
+//! The sample tables of a track (ISO/IEC 14496-12, 8.5 to 8.7): the position of each packet, and its decoding and presentation
+//! times.
 //!
-//! What the tables are read for is a hint. Damaged and unusual ones (`stz2`, `stps`) give a worse hint, or none.
+//! The content of the tables serves as a hint. Damaged and unusual tables (`stz2`, `stps`) give a worse hint, or none.
 
 use crate::media::layout::boxes::{be32, contents, take};
 use crate::media::layout::gop::Sample;
 
-/// Walks the tables side by side, which stay the bytes of the `moov` that they are, in decoding order.
+/// Walks the tables in parallel, in decoding order. The tables stay in the bytes of the `moov`.
 #[derive(Debug, Default)]
 pub(super) struct Samples<'m> {
-    /// Samples returned, and samples that the tables declare.
+    /// Number of samples returned, and number of samples that the tables declare.
     number: u32,
     count: u32,
-    /// The size that all samples share, or those of the samples that follow.
+    /// The size that all samples share, or the sizes of the remaining samples.
     constant_size: u32,
     sizes: &'m [u8],
-    /// The runs of chunks that have not begun: first chunk, samples in each, sample description.
+    /// The remaining runs of chunks: first chunk, samples in each, sample description.
     runs: &'m [u8],
-    /// Samples in each chunk of the current run, and the first chunk of the next run.
+    /// Number of samples in each chunk of the current run, and the first chunk of the next run.
     run: Option<(u32, u32)>,
-    /// The offsets of the chunks that have not begun, and how many have.
+    /// The offsets of the remaining chunks, and the number of chunks that have begun.
     chunks: &'m [u8],
     has_long_offsets: bool,
     chunk: u32,
-    /// Samples left in the chunk, and where the next one begins.
+    /// Number of samples left in the chunk, and start of the next sample.
     left: u32,
     offset: u64,
-    /// Decoding time of the next sample, how long samples last, and how far they are presented later.
+    /// Decoding time of the next sample, durations of samples, and their composition offsets.
     dts: i64,
     times: Runs<'m>,
     offsets: Runs<'m>,
-    /// Numbers of the keyframes that follow, from 1 on; without the table, all samples are keyframes.
+    /// Numbers of the remaining keyframes, from 1. Without the table, all samples are keyframes.
     keyframes: Option<&'m [u8]>,
 }
 
@@ -56,7 +57,7 @@ impl<'m> Samples<'m> {
         samples
     }
 
-    /// Returns where the next sample begins, which has `size` bytes: samples lie one after the other in chunks (8.7.4 and 8.7.5).
+    /// Returns the start of the next sample, which has `size` bytes: samples are contiguous in chunks (8.7.4 and 8.7.5).
     fn place(&mut self, size: u32) -> Option<u64> {
         while self.left == 0 {
             self.offset = take(&mut self.chunks)?.into();
@@ -66,7 +67,7 @@ impl<'m> Samples<'m> {
             self.chunk = self.chunk.saturating_add(1);
             while self.run.is_none_or(|(_, next)| next <= self.chunk) {
                 let (run, rest) = self.runs.split_at_checked(12)?;
-                // The first field of the run behind it; the last run lasts to the end.
+                // The first field of the next run; the last run extends to the end.
                 self.run = Some((be32(run, 4)?, be32(rest, 0).unwrap_or(u32::MAX)));
                 self.runs = rest;
             }
@@ -78,7 +79,7 @@ impl<'m> Samples<'m> {
         Some(offset)
     }
 
-    /// Whether the table names the current sample. Its numbers rise.
+    /// Returns whether the table contains the current sample. The numbers in the table increase.
     fn is_keyframe(&mut self) -> bool {
         let Some(keyframes) = &mut self.keyframes else { return true };
         while be32(keyframes, 0).is_some_and(|next| next < self.number) {
@@ -101,14 +102,14 @@ impl Iterator for Samples<'_> {
         let is_sync = self.is_keyframe();
         let dts = self.dts;
         let ahead = self.offsets.next().unwrap_or(0).cast_signed();
-        // Behind the end of the table, the last entry repeats.
+        // After the end of the table, the last entry repeats.
         let ticks = self.times.next().unwrap_or(self.times.value);
         self.dts = dts.saturating_add(ticks.into());
         Some(Sample { offset, size, dts, cts: dts.saturating_add(ahead.into()), is_sync })
     }
 }
 
-/// Numbers that hold for runs of samples: count, number.
+/// Numbers that apply to runs of samples: count, number.
 #[derive(Debug, Default)]
 struct Runs<'m> {
     pairs: &'m [u8],
@@ -117,7 +118,7 @@ struct Runs<'m> {
 }
 
 impl Runs<'_> {
-    /// Returns the next sample's number; `None` behind the end of the table.
+    /// Returns the next sample's number, or `None` after the end of the table.
     fn next(&mut self) -> Option<u32> {
         while self.left == 0 {
             (self.left, self.value) = (take(&mut self.pairs)?, take(&mut self.pairs)?);
@@ -187,7 +188,7 @@ mod tests {
         assert_eq!(keyframes(vec![]), [1; 6]);
         assert_eq!(keyframes(vec![table(b"stss", 1, &[1, 4])]), [1, 0, 0, 1, 0, 0]);
         assert_eq!(keyframes(vec![table(b"stss", 1, &[])]), [0; 6]);
-        // Numbers that do not rise.
+        // Numbers that do not increase.
         assert_eq!(keyframes(vec![table(b"stss", 1, &[0, 5, 3, 6])]), [0, 0, 0, 0, 1, 1]);
     }
 

@@ -1,4 +1,4 @@
-//! The end of a file of movie fragments: where its last fragments begin, which show how long the file is.
+//! The end of a fragmented file: the starts of its last fragments, which show the duration of the file.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use crate::media::layout::planner::Pause;
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
-/// The part of the file that is looked at first, at least, and at most: as much as is requested first of a file of unknown size.
+/// The part of the file that is read first, with its minimum and maximum: the same as the first request for a file of unknown size.
 const PART_OF_FILE: u64 = 600;
 const LEAST: u64 = 64 << 10;
 const MOST: u64 = 512 << 10;
-/// The last fragment is looked for no further back than this, or than twice the first fragment.
+/// Maximum distance from the end at which the last fragment is searched, or twice the size of the first fragment if that is more.
 const MAX_TAIL: u64 = 16 << 20;
-/// Bytes that are looked at in one step, while the rest is still on its way.
+/// Number of bytes that are searched in one step, while the rest is still in flight.
 const STEP: u64 = 128 << 10;
-/// A `moof` and its first child may lie across two steps.
+/// A `moof` and its first child may span two steps.
 const OVERLAP: u64 = 64;
-/// Boxes that are followed from a fragment found in the tail.
+/// Maximum number of boxes that are followed from a fragment found in the tail.
 const MAX_LINKS: usize = 128;
 
 /// The work of following a box.
@@ -29,20 +29,20 @@ const LINK_WORK: u64 = 16;
 pub(super) enum Tail {
     #[default]
     Unknown,
-    /// Here is one, if it leads to the end.
+    /// A fragment begins here, if boxes lead from it to the end.
     Named(u64),
-    /// None begins in the bytes from `until` on, nor in those between `from` and `at`. One may begin at `candidate`: until it is known
-    /// whether boxes lead from there to the end, the bytes before `at` are not searched again.
+    /// No fragment begins in the bytes from `until`, nor in the bytes between `from` and `at`. A fragment may begin at `candidate`:
+    /// until it is known whether boxes lead from there to the end, the bytes before `at` are not searched again.
     Searching { from: u64, at: u64, until: u64, candidate: Option<u64> },
 }
 
 impl Tail {
-    /// Returns the last fragments, in the order of the file. The end of the file is looked at first, and `beside` is requested with
-    /// it. If an index of random access is there, it is left in `named`, and the last headers that it names are requested.
-    /// `fragment_bytes` and `header_bytes` say about how long a fragment and its header are.
+    /// Returns the last fragments, in the order of the file. The function reads the end of the file first, and requests `beside` in
+    /// parallel. If the end contains a random access index, the function stores it in `named`, and requests the last headers in it.
+    /// `fragment_bytes` and `header_bytes` are the approximate sizes of a fragment and its header.
     ///
     /// # Errors
-    /// [`Pause::Unknown`] when they cannot be found.
+    /// [`Pause::Unknown`] when the fragments cannot be found.
     pub(super) fn find(
         &mut self,
         seen: &Seen,
@@ -68,10 +68,10 @@ impl Tail {
                     None => Self::Searching { from, at, until, candidate: None },
                 },
                 Self::Searching { from, at, until, candidate: None } if at < until => {
-                    // All of the end of the file is here.
+                    // The whole end of the file is in memory.
                     let step = if until == size { MOST } else { STEP };
                     let end = at.saturating_add(step).min(until);
-                    // The last fragment begins in the first quarter, if it is like the first one.
+                    // The last fragment begins in the first quarter, if it is similar to the first fragment.
                     let quarter = from.saturating_add(fragment_bytes >> 2);
                     let likely = quarter.max(end).saturating_add(STEP).min(until);
                     let start = at.saturating_sub(OVERLAP).max(from);
@@ -90,11 +90,11 @@ impl Tail {
         }
     }
 
-    /// Takes the entries of an index of random access, and requests the last headers.
+    /// Takes the entries of a random access index, and requests the last headers.
     fn take_index(&mut self, named: &RandomAccess, fragment_bytes: u64, header_bytes: u64) -> Pause {
         let last: BTreeMap<u32, u64> = named.entries.iter().map(|(id, _, offset)| (*id, *offset)).collect();
         let last_of_all = last.values().max().copied().unwrap_or(0);
-        // Tracks may have fragments of their own, which then lie near each other.
+        // Tracks may have separate fragments, which are close to each other.
         let near = last_of_all.saturating_sub(fragment_bytes.saturating_mul(2));
         let first = last.values().copied().filter(|&offset| offset >= near).min().unwrap_or(last_of_all);
         *self = Self::Named(first);
@@ -103,7 +103,7 @@ impl Tail {
     }
 }
 
-/// Returns how many bytes in front of the end are looked at next, where there was nothing in the last `back`.
+/// Returns the distance from the end to search next, when the last `back` bytes contained no fragment.
 fn further_back(back: u64, is_first: bool, fragment_bytes: u64) -> Option<u64> {
     let further = back.saturating_add(back >> 1);
     let like_first = fragment_bytes.saturating_add(fragment_bytes >> 3).saturating_add(LEAST);
@@ -113,7 +113,7 @@ fn further_back(back: u64, is_first: bool, fragment_bytes: u64) -> Option<u64> {
     Some(further).filter(|&further| further <= MAX_TAIL.max(fragment_bytes.saturating_mul(2)))
 }
 
-/// Returns the fragments from the one at `offset` to the end of the file; `None` when the boxes do not lead there.
+/// Returns the fragments from the one at `offset` to the end of the file, or `None` when the boxes do not lead there.
 fn links(seen: &Seen, mut offset: u64) -> Result<Option<Vec<u64>>, Pause> {
     let mut found = Vec::new();
     for _ in 0..MAX_LINKS {

@@ -1,4 +1,4 @@
-//! Boxes and tables for tests: built, or cut out of fixtures.
+//! Boxes and tables for tests: created, or extracted from fixtures.
 #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
 use super::movie::Movie;
@@ -11,19 +11,19 @@ pub(super) fn boxed(kind: &[u8; 4], parts: &[Vec<u8>]) -> Vec<u8> {
     [&size.to_be_bytes(), &kind[..], &content].concat()
 }
 
-/// A box of version, flags, and 32-bit words.
+/// Creates a box of version, flags, and 32-bit words.
 pub(super) fn full(kind: &[u8; 4], head: u32, words: &[u32]) -> Vec<u8> {
     let words = words.iter().flat_map(|word| word.to_be_bytes());
     boxed(kind, &[head.to_be_bytes().into_iter().chain(words).collect()])
 }
 
-/// A table of a count and its entries.
+/// Creates a table of a count and its entries.
 pub(super) fn table(kind: &[u8; 4], entry_words: u32, words: &[u32]) -> Vec<u8> {
     let count = u32::try_from(words.len()).unwrap() / entry_words;
     full(kind, 0, &[&[count], words].concat())
 }
 
-/// Ticks in a second of the movie.
+/// Creates a movie header with this number of ticks per second.
 pub(super) fn mvhd(timescale: u32) -> Vec<u8> {
     full(b"mvhd", 0, &[0, 0, timescale, 0])
 }
@@ -70,10 +70,10 @@ impl TestTrack<'_> {
     }
 }
 
-/// Samples of 100 bytes and one tick, three in a chunk of 1000 bytes from offset 1000 on.
+/// Creates tables of samples of 100 bytes and one tick, three in a chunk of 1000 bytes from offset 1000.
 pub(super) fn plain_tables(count: u32) -> Vec<Vec<u8>> {
     let chunks: Vec<u32> = (1..=count.div_ceil(3)).map(|number| number * 1000).collect();
-    // The last chunk is as full as it has to be: room for more would be damage.
+    // The last chunk is exactly full: spare room would be damage.
     let mut runs = vec![1, 3, 1];
     if !count.is_multiple_of(3) {
         let last = count.div_ceil(3);
@@ -96,7 +96,7 @@ pub(super) fn moov(parts: &[Vec<u8>]) -> Vec<u8> {
     boxed(b"moov", parts)
 }
 
-/// The box at the top level of a fixture, and its offset.
+/// Returns the boxes of this kind at the top level of a fixture, and their offsets.
 pub(super) fn fixture_boxes(name: &str, kind: &[u8; 4]) -> Vec<(u64, Vec<u8>)> {
     let file = std::fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let (mut found, mut at) = (Vec::new(), 0);
@@ -136,7 +136,7 @@ pub(super) fn samples(moov: &[u8]) -> Vec<Sample> {
     Movie::parse(moov).unwrap().tracks[0].samples(moov).collect()
 }
 
-/// Three pictures in a row shown in the order 1 3 2, keyframes at 0 and 6.
+/// Three consecutive pictures presented in the order 1 3 2, keyframes at 0 and 6.
 pub(super) fn reordered() -> Vec<Vec<u8>> {
     let offsets: Vec<u32> = (0..4).flat_map(|_| [1, 1, 1, 2, 1, 0]).collect();
     with(plain_tables(12), vec![table(b"ctts", 2, &offsets), table(b"stss", 1, &[1, 7])])

@@ -1,4 +1,4 @@
-//! One track of a `moov` (`trak`: ISO/IEC 14496-12, 8.3.1): its headers, its edit list, and the place of its sample tables.
+//! One track of a `moov` (`trak`: ISO/IEC 14496-12, 8.3.1): its headers, its edit list, and the position of its sample tables.
 
 use std::iter::Take;
 use std::ops::Range;
@@ -9,12 +9,12 @@ use crate::media::container::encryption::ProtectedEntry;
 use crate::media::layout::boxes::{Fields, be32, find, read_clock};
 use crate::media::layout::gop::{MICROSECONDS, rank, rescale};
 
-/// Chapter tracks that one track refers to, at most.
+/// Maximum number of chapter tracks that one track references.
 const MAX_CHAPTER_TRACKS: usize = 16;
-/// Samples looked at for one frame, at most: 19 hours of 60 frames a second. A table of constant sizes declares four billion
-/// samples in twenty bytes.
+/// Maximum number of samples examined for one frame: 19 hours of 60 frames per second. A table of constant sizes declares four
+/// billion samples in twenty bytes.
 const MAX_SAMPLES: usize = 1 << 22;
-/// Samples that may come before the one that is presented first, at most.
+/// Maximum number of samples that may come before the sample that is presented first.
 const REORDERED: usize = 64;
 
 #[derive(Debug)]
@@ -25,23 +25,23 @@ pub(super) struct Track {
     pub(super) format: [u8; 4],
     /// Ticks in a second; not 0.
     pub(super) timescale: u32,
-    /// Tracks that hold the chapters of this one (`tref`, `chap`).
+    /// Tracks that contain the chapters of this track (`tref`, `chap`).
     pub(super) chapters: Vec<u32>,
-    /// Its rank among the pictures, by the size in the sample description or else in the track header. Being enabled counts as
-    /// libavformat's default flag does.
+    /// The track's rank among the video tracks, by the size in the sample description, or else in the track header. An enabled
+    /// track counts like a track with libavformat's default flag.
     pub(super) rank: u64,
     /// The edit list (ISO/IEC 14496-12, 8.6.6) as far as libavformat applies it to fragments: ticks before the presentation begins,
-    /// and the media time with which it begins.
+    /// and the media time at which it begins.
     edit: Option<(i64, i64)>,
-    /// How the samples are encrypted; `None` when they are in clear.
+    /// The encryption of the samples; `None` for unencrypted samples.
     pub(super) protection: Option<ProtectedEntry>,
-    /// Where the content of the sample tables lies in the `moov`.
+    /// Position of the content of the sample tables in the `moov`.
     stbl: Range<usize>,
 }
 
 impl Track {
-    /// Reads the content of a `trak`, a part of the bytes of the `moov`. The movie's clock has `timescale` ticks a second; without
-    /// one, libavformat passes over edits.
+    /// Reads the content of a `trak`, a part of the bytes of the `moov`. The movie's clock has `timescale` ticks per second.
+    /// Without a clock, libavformat ignores edits.
     pub(super) fn parse(moov: &[u8], trak: &[u8], timescale: u32) -> Self {
         let content = |path: &[&[u8; 4]]| find(trak, path).unwrap_or_default();
         let name = |bytes: &[u8], at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).copied();
@@ -49,11 +49,11 @@ impl Track {
         let stbl = content(&[b"mdia", b"minf", b"stbl"]);
         let stsd = find(stbl, &[b"stsd"]).unwrap_or_default();
         let tkhd = content(&[b"tkhd"]);
-        // The times in front of most fields have 32 bits or 64.
+        // The times before most fields have 32 bits or 64 bits.
         let field = |short: usize, long: usize| {
             be32(tkhd, if tkhd.first() == Some(&1) { long } else { short }).unwrap_or(0)
         };
-        // The size in the first sample description, if it is one of pictures, or else that in the header.
+        // The size in the first sample description of a video track, or else the size in the header.
         let size = be32(stsd, 40).filter(|_| &handler == b"vide").map(|size| (size >> 16, size & 0xffff));
         let size = size.filter(|&(width, height)| width > 0 && height > 0);
         let (width, height) = size.unwrap_or((field(76, 88) >> 16, field(80, 92) >> 16));
@@ -78,30 +78,30 @@ impl Track {
         Samples::new(moov.get(self.stbl.clone()).unwrap_or_default()).take(MAX_SAMPLES)
     }
 
-    /// Returns when the presentation of the track begins, in its ticks; `None` without samples.
+    /// Returns the start of the track's presentation in ticks, or `None` without samples.
     pub(super) fn start(&self, moov: &[u8]) -> Option<i64> {
         let first = self.samples(moov).next()?;
         Some(self.edit.map_or_else(|| self.presented(first.cts), |(empty, _)| empty))
     }
 
-    /// Returns how far the edit list moves samples, in ticks.
+    /// Returns the shift of samples by the edit list, in ticks.
     pub(super) fn shift(&self) -> i64 {
         self.edit.map_or(0, |(empty, media_time)| empty.saturating_sub(media_time))
     }
 
-    /// Returns when the frame with this composition time is presented. Sound in front of the start is for the decoder only.
+    /// Returns the presentation time of the frame with this composition time. Audio before the start is for the decoder only.
     pub(super) fn presented(&self, cts: i64) -> i64 {
         let ticks = cts.saturating_add(self.shift());
         if &self.handler == b"soun" { ticks.max(0) } else { ticks }
     }
 
-    /// Returns the composition time of the frame that is presented `at` microseconds, where edits only move samples.
+    /// Returns the composition time of the frame that is presented at `at` microseconds, where edits only shift samples.
     pub(super) fn composed(&self, at: i64) -> i64 {
         rescale(at, self.timescale, MICROSECONDS).saturating_sub(self.shift())
     }
 
-    /// Returns how far the first frame of the edit lies behind the media time with which the edit begins, and how far that frame is
-    /// ahead of its decoding time, in ticks. libavformat moves that frame, not the media time, to where the edit begins.
+    /// Returns the distance of the edit's first frame after the media time at which the edit begins, and the distance of that frame
+    /// after its decoding time, in ticks. libavformat moves that frame, not the media time, to the start of the edit.
     pub(super) fn lateness(&self, moov: &[u8]) -> (i64, i64) {
         let Some((_, media_time)) = self.edit else { return (0, 0) };
         let mut shown = self.samples(moov).take(REORDERED).filter(|sample| sample.cts >= media_time);
@@ -111,19 +111,19 @@ impl Track {
     }
 }
 
-/// Returns where a part of some bytes lies in them.
+/// Returns the position of a part of some bytes in the whole.
 fn place_of(part: &[u8], whole: &[u8]) -> Range<usize> {
     let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
     start..start.saturating_add(part.len())
 }
 
-/// Reads the ticks of empty edits, on the movie's clock, and the media time of the first other one. libavformat reads as many edits
-/// as there is room for, whatever their count says.
+/// Reads the ticks of empty edits, on the movie's clock, and the media time of the first other edit. libavformat reads as many
+/// edits as fit into the box, regardless of their declared count.
 fn read_edits(elst: &[u8]) -> Option<(i64, i64)> {
     let mut fields = Fields::new(elst)?;
     let (_count, mut empty) = (fields.take()?, 0_i64);
     while let Some((ticks, time)) = fields.take_wide().zip(fields.take_wide()) {
-        // -1 presents nothing, and has as many bits as the others.
+        // -1 presents nothing, and has as many bits as the other values.
         let time = if fields.version == 1 { time.cast_signed() } else { time.cast_signed() << 32 >> 32 };
         if time >= 0 {
             return Some((empty, time));
@@ -141,7 +141,7 @@ mod tests {
     use super::super::movie::Movie;
     use super::super::test_tables::*;
 
-    /// Start, composition time at 1 s, and lateness of a track of ten ticks a second.
+    /// Returns start, composition time at 1 s, and lateness of a track of ten ticks per second.
     fn placed(moov: &[u8]) -> (Option<i64>, i64, (i64, i64)) {
         let movie = Movie::parse(moov).unwrap();
         let track = &movie.tracks[0];
@@ -151,14 +151,14 @@ mod tests {
     #[test]
     fn edits_move_what_they_show_to_the_start() {
         assert_eq!(placed(&video(reordered())), (Some(1), 10, (0, 0)));
-        // The first picture is presented at 1: the edit says so, or not.
+        // The first picture is presented at 1, with or without an edit.
         assert_eq!(placed(&edited(&[[120, 1]], reordered())), (Some(0), 11, (0, 1)));
         assert_eq!(placed(&edited(&[[120, 0]], reordered())), (Some(0), 10, (1, 1)));
-        // Nothing for 0.5 s.
+        // An empty edit of 0.5 s.
         assert_eq!(placed(&edited(&[[50, NEGATIVE], [120, 1]], reordered())), (Some(5), 6, (0, 1)));
         let empty = [[20, NEGATIVE], [30, NEGATIVE], [120, 1]];
         assert_eq!(placed(&edited(&empty, reordered())), (Some(5), 6, (0, 1)));
-        // From the second keyframe on.
+        // From the second keyframe.
         assert_eq!(placed(&edited(&[[60, 7]], reordered())), (Some(0), 17, (0, 1)));
     }
 

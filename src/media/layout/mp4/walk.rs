@@ -1,4 +1,4 @@
-//! The walk over the boxes at the top level: it finds the `moov`, and adds up what tables declare.
+//! The walk over the boxes at the top level: finds the `moov`, and adds up the declarations of tables.
 
 use std::sync::Arc;
 
@@ -11,39 +11,40 @@ use crate::media::layout::planner::Pause;
 use crate::media::seen::Seen;
 use crate::source::ByteRange;
 
-/// Bytes looked at first: box headers, and the whole `moov` of most short files in streaming order.
+/// Number of bytes read first: box headers, and the whole `moov` of most short files in streaming order.
 const HEAD_BYTES: u64 = 16 << 10;
-/// The largest `moov` (or box in its place) that is looked into. 64 MiB are the tables of some 40 hours of video.
+/// The largest `moov` (or box in its place) that is read. 64 MiB contain the tables of about 40 hours of video.
 const MAX_MOOV_BYTES: u64 = 64 << 20;
-/// Where a file must have shown a box with a name at the latest. libavformat looks no further to tell what a file is.
+/// Number of bytes within which a file must contain a box with a valid name. libavformat reads no further to detect
+/// the format.
 const PROBE_BYTES: u64 = 1 << 20;
-/// Bytes requested behind a `moov` in front: the header of the box behind it, for which libav looks.
+/// Bytes requested after a `moov` at the start: the header of the next box, which libav reads.
 const BEHIND_MOOV: u64 = 8 << 10;
-/// Bytes requested at the place of a box: its header and, of a small one, its content.
+/// Bytes requested at the position of a box: its header and, for a small box, its content.
 const BOX_WINDOW: u64 = 4 << 10;
-/// The work of a box, and the bytes of a segment index up to its entries.
+/// The work of a box, and the size of a segment index up to its entries.
 const BOX_WORK: u64 = 16;
 pub(super) const SIDX_BYTES: u64 = 48;
-/// Segment indexes in front of the fragments: one for each track, at most.
+/// Maximum number of segment indexes before the fragments: one for each track.
 const MAX_INDEXES: usize = 16;
 
-/// The walk, and what it found.
+/// The walk, and its results.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
-    /// Where the next box begins, and how many came before.
+    /// Start of the next box, and number of earlier boxes.
     pub(super) offset: u64,
     boxes: u64,
     pub(super) counter: EntryCounter,
-    /// Whether a box with a name has come.
+    /// Whether a box with a valid name was found.
     is_known: bool,
     seen_mdat: bool,
     pub(super) seen_moof: bool,
-    /// Where the first `moov` lies, and what it contains, if that can be understood.
+    /// Position of the first `moov`, and its content, if it is valid.
     pub(super) moov: Option<ByteRange>,
     pub(super) movie: Option<Arc<Movie>>,
     /// Whether the `moov` came before the first media data.
     pub(super) faststart: bool,
-    /// Whether samples are described in fragments only.
+    /// Whether only fragments describe samples.
     pub(super) only_fragments: bool,
     /// In the order of the file.
     pub(super) indexes: Vec<SegmentIndex>,
@@ -61,7 +62,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Passes over the boxes in memory that nobody looks into.
+    /// Passes over boxes in memory whose content is not needed.
     fn pass_over(&mut self, seen: &Seen) -> Result<(), Pause> {
         let Some(rest) = seen.rest_from(self.offset) else { return Ok(()) };
         let mut at = 0_usize;
@@ -72,7 +73,7 @@ impl Walk {
                 && !matches!(&header.kind, b"mdat" | b"sidx")
                 && !(is_first_moov || (is_fragment && self.only_fragments));
             let end = usize::try_from(header.size).ok().and_then(|size| at.checked_add(size));
-            // The head of the next box must be there, too.
+            // The header of the next box must also be in memory.
             let Some(end) = end.filter(|end| end.saturating_add(16) <= rest.len()) else { break };
             if !is_empty && !matches!(&header.kind, b"skip" | b"styp" | b"abst" | b"emsg" | b"prft") {
                 break;
@@ -91,7 +92,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Looks at one box; `false` when no other follows.
+    /// Reads one box. Returns `false` when no other box follows.
     fn pass(&mut self, seen: &Seen) -> Result<bool, Pause> {
         self.pass_over(seen)?;
         let (offset, size) = (self.offset, seen.size());
@@ -101,7 +102,7 @@ impl Walk {
         }
         seen.spend(BOX_WORK)?;
         self.counter.check_boxes(self.boxes)?;
-        // A box that claims more than there is ends with the file, as libavformat reads it.
+        // A box that declares more bytes than exist ends with the file, as in libavformat.
         let bytes = header.size.min(size.saturating_sub(offset));
         if &header.kind == b"sidx" && self.indexes.len() < MAX_INDEXES && bytes <= MAX_MOOV_BYTES {
             self.indexes.extend(parse_sidx(seen.bytes(offset, bytes)?, offset));
@@ -126,10 +127,10 @@ impl Walk {
         Ok(self.is_known || self.offset <= PROBE_BYTES)
     }
 
-    /// Returns the bytes of the next box's header, and requests what may have to be looked into.
+    /// Returns the bytes of the next box's header, and requests the content that may be needed.
     fn header_bytes<'s>(&self, seen: &'s Seen) -> Result<&'s [u8], Pause> {
         let rest = ByteRange::new(self.offset, seen.size());
-        // Behind media data comes the moov, nearly always. What was requested in front of it is not needed.
+        // The moov nearly always follows media data. Earlier requests are then not needed.
         if self.seen_mdat && self.moov.is_none() && rest.len() <= MAX_MOOV_BYTES {
             return seen.bytes_beside(self.offset, 16, &[rest]).map_err(Pause::only);
         }
@@ -137,7 +138,7 @@ impl Walk {
         seen.bytes_beside(self.offset, 16, &[window])
     }
 
-    /// Looks into the next box, of this size.
+    /// Reads the content of the next box, which has this size.
     fn look_into(&mut self, seen: &Seen, is_moov: bool, bytes: u64) -> Result<(), Pause> {
         if bytes > MAX_MOOV_BYTES {
             return Err(self.counter.too_many_entries());

@@ -9,11 +9,11 @@ use crate::media::layout::mp4::edits::Tables;
 use crate::media::layout::planner::Pause;
 use crate::media::parser_work::ParserWork;
 
-/// The work of beginning to unpack: memory is set up for it.
+/// The work of starting to unpack, which allocates memory.
 const UNPACK_WORK: u64 = 64 << 10;
 
 impl EntryCounter {
-    /// Unpacks QuickTime's compressed movie, a zlib stream behind its unpacked size, and walks it.
+    /// Unpacks QuickTime's compressed movie, a zlib stream after its unpacked size, and walks the movie.
     pub(super) fn unpack_and_walk(
         &mut self,
         cmvd: &[u8],
@@ -23,7 +23,7 @@ impl EntryCounter {
         const PIECE: usize = 64 << 10;
         let allowed = self.limits.max_unpacked_bytes;
         let packed = cmvd.get(4..).unwrap_or_default();
-        // libavformat allocates what is declared.
+        // libavformat allocates the declared size.
         let declared = be32(cmvd, 0).map_or(0, u64::from);
         self.unpacked = self.unpacked.saturating_add(packed.len() as u64);
         let mut unpacker = flate2::read::ZlibDecoder::new(packed);
@@ -34,7 +34,7 @@ impl EntryCounter {
             if left == 0 || declared > left {
                 return Err(Pause::Limit { limit: Limit::MaxUnpackedBytes, allowed });
             }
-            // An error part-way leaves what came before it: that is all libav will see too.
+            // After an error, the bytes before the error remain: libav sees no more either.
             let count = unpacker.read(&mut piece).unwrap_or(0);
             let Some(new) = piece.get(..count).filter(|new| !new.is_empty()) else { break };
             work.spend(new.len() as u64)?;

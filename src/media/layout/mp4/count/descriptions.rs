@@ -5,10 +5,10 @@ use crate::media::layout::boxes::be32;
 use crate::media::layout::planner::Pause;
 use crate::media::parser_work::ParserWork;
 
-/// Bytes of a sample description that are searched between two looks at the clock.
+/// Number of bytes of a sample description that are searched between two checks of the deadline.
 const SCAN_PIECE: usize = 64 << 10;
 
-/// Whether a box is no part of a sample description, although libavformat would read it there.
+/// Returns whether a box does not belong in a sample description, although libavformat would read it there.
 #[rustfmt::skip]
 const fn is_outside_descriptions(kind: &[u8; 4]) -> bool {
     matches!(
@@ -23,13 +23,13 @@ const fn is_outside_descriptions(kind: &[u8; 4]) -> bool {
 }
 
 impl EntryCounter {
-    /// Hides the boxes in a sample description that do not belong there. How many fields come before the boxes of an entry depends on
-    /// what is sampled, so boxes are found by their names and sizes. Names without a size that fits turn up by chance in much content;
-    /// a box whose parent is too small for it has one, too.
+    /// Hides the boxes in a sample description that do not belong there. The number of fields before the boxes of an entry depends on
+    /// the kind of sample, so this function finds boxes by their names and sizes. Names without a plausible size occur by chance in
+    /// much content. A box whose parent is too small for it has a plausible size, too.
     pub(super) fn scan(&mut self, bytes: &[u8], place: Place, work: &ParserWork) -> Result<(), Pause> {
         let mut hidden_to = 0;
         for (at, name) in bytes.windows(4).enumerate().skip(12) {
-            // In pieces, so that the deadline acts in the middle of a large box, too.
+            // In pieces, so that the deadline also acts inside a large box.
             if at % SCAN_PIECE == 12 {
                 work.spend(SCAN_PIECE as u64)?;
             }

@@ -1,4 +1,5 @@
-//! What the items of HEIF cost libavformat: it searches them for each that refers to them, and reads properties again for each item.
+//! The cost of HEIF items in libavformat: it searches all items for each reference to an item, and reads properties again for each
+//! item.
 
 use super::{BOX_WORK, EntryCounter, Place};
 use crate::media::layout::boxes::{Fields, Part, contents, parts};
@@ -6,12 +7,12 @@ use crate::media::layout::mp4::allowed::is_read_in_vain;
 use crate::media::layout::planner::Pause;
 use crate::media::parser_work::ParserWork;
 
-/// Comparisons of items that cost as much as an entry, and the entries that a property of an item costs.
+/// Number of item comparisons that cost as much as an entry, and number of entries that a property of an item costs.
 const ITEM_COMPARISONS: u64 = 256;
 const PROPERTY_ENTRIES: u64 = 16;
 
 impl EntryCounter {
-    /// Counts how often libavformat searches the items of HEIF, and how many bytes of properties it reads, again for each item.
+    /// Counts the searches of libavformat through the items of HEIF, and the bytes of properties that it reads again for each item.
     pub(super) fn count_items(&mut self, boxes: &[u8], place: Place, work: &ParserWork) -> Result<(), Pause> {
         let (mut items, mut searches, mut properties) = (0_u64, 0_u64, 0_u64);
         for part in parts(boxes) {
@@ -45,7 +46,8 @@ impl EntryCounter {
         Ok(())
     }
 
-    /// Returns how many properties items have in all, and their bytes. Properties are counted by their places, so each is hidden alone.
+    /// Returns the number of properties of all items, and their bytes. Properties are counted by position, so each of them is hidden
+    /// alone.
     fn count_properties(
         &mut self,
         iprp: &Part<'_>,
