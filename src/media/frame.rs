@@ -1,4 +1,4 @@
-//! A decoded frame on its way to a picture.
+//! The conversion of a decoded frame into a picture.
 
 mod bands;
 pub(super) mod colour;

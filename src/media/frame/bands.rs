@@ -1,9 +1,9 @@
-//! Pictures of a frame made band by band: what would take hundreds of megabytes for 8K takes a few for a band of it, and between two
-//! bands the clock is looked at.
+//! Conversion of a frame band by band. A whole 8K picture would take hundreds of megabytes, and a band of it takes a few. Between two
+//! bands, the deadline is checked.
 //!
-//! A band has the samples that the whole picture has there. libswscale computes each row from those around it, so a band is scaled
-//! with a margin, and the margin is thrown away. That holds where rows are not scaled, and where they come in whole groups that share
-//! chroma; other pictures are scaled as a whole first.
+//! A band has the same samples as the whole picture in these rows. libswscale computes each row from the rows around it, so a band is
+//! scaled with a margin, and the margin is discarded. This method works where rows are not scaled, and where rows come in whole
+//! groups that share chroma. Other pictures are first scaled as a whole.
 
 use std::ops::Range;
 
@@ -17,17 +17,17 @@ use crate::media::input::Fault;
 use crate::media::work::Work;
 use crate::pixels::RgbPicture;
 
-/// Rows of a band. A multiple of [`ROWS_OF_PATTERN`].
+/// Rows in a band. A multiple of [`ROWS_OF_PATTERN`].
 const BAND: usize = 256;
-/// Rows before and behind a band that are scaled with it: bicubic filters reach 4 rows far, and 8 where they halve. A multiple of
-/// [`ROWS_OF_PATTERN`].
+/// Rows before and after a band that are scaled with the band: bicubic filters extend over 4 rows, and over 8 rows when they halve
+/// the size. A multiple of [`ROWS_OF_PATTERN`].
 const MARGIN: usize = 16;
-/// After so many rows dithering patterns repeat (libswscale/output.c), and four rows share a row of chroma at most.
+/// Number of rows after which dithering patterns repeat (libswscale/output.c). At most four rows share a row of chroma.
 const ROWS_OF_PATTERN: usize = 8;
-/// Rows of our own work between two looks at the clock.
+/// Rows of work in this crate between two checks of the deadline.
 pub(super) const ROWS_BETWEEN_CHECKS: usize = 64;
 
-/// Ends a picture whose time is over, or that nobody waits for any more.
+/// Returns an error if the allowed time has passed, or the picture was cancelled.
 ///
 /// # Errors
 /// [`Error::Timeout`], [`Error::Cancelled`], [`Error::LimitExceeded`].
@@ -35,7 +35,7 @@ pub(super) fn check(work: &Work) -> Result<(), Error> {
     work.expired().map_or(Ok(()), |stop| Err(Fault::Stopped(stop).into()))
 }
 
-/// As [`check`], in one of [`ROWS_BETWEEN_CHECKS`] rows.
+/// Calls [`check`] in one of [`ROWS_BETWEEN_CHECKS`] rows.
 pub(super) fn check_at_row(work: &Work, row: usize) -> Result<(), Error> {
     if row.is_multiple_of(ROWS_BETWEEN_CHECKS) { check(work) } else { Ok(()) }
 }
@@ -55,7 +55,7 @@ pub(super) fn blank(
     Ok(frame)
 }
 
-/// The frame in another size, format and colour space.
+/// Returns the frame in another size, format and colour space.
 pub(super) fn scaled(
     source: &Frame,
     format: PixelFormat,
@@ -67,7 +67,7 @@ pub(super) fn scaled(
     Ok(scaled)
 }
 
-/// What a picture is scaled to.
+/// The target of scaling.
 #[derive(Clone, Copy)]
 struct Scaled {
     format: PixelFormat,
@@ -78,21 +78,21 @@ struct Scaled {
 /// A part of a scaled picture.
 struct Band<'a> {
     frame: &'a Frame,
-    /// The row of the picture that is the frame's first.
+    /// The row of the picture that is the frame's first row.
     first: usize,
-    /// Rows of the picture that the band is for.
+    /// The rows of the picture that the band covers.
     rows: Range<usize>,
 }
 
 impl Band<'_> {
-    /// A row of the picture, packed.
+    /// Returns a packed row of the picture.
     fn row(&self, row: usize, row_bytes: usize) -> Result<&[u8], Error> {
         let row = row.checked_sub(self.first).and_then(|row| self.frame.row(0, row, row_bytes));
         row.ok_or_else(|| unreadable("the scaled picture lacks a row"))
     }
 }
 
-/// Scales a frame, and gives it band by band. So many rows before and behind each are right, too.
+/// Scales a frame, and passes it on band by band. This many rows before and after each band are correct, too.
 fn in_bands(
     source: &Frame,
     scaled_to: Scaled,
@@ -126,7 +126,7 @@ fn in_bands(
     Ok(())
 }
 
-/// The frame as packed RGB.
+/// Returns the frame as packed RGB.
 pub(super) fn to_rgb8(
     source: &Frame,
     colour: ColourCodes,
@@ -154,7 +154,7 @@ pub(super) fn to_rgb8(
     Ok(RgbPicture { width, height, pixels })
 }
 
-/// A frame that goes over RGB, 4:2:0 in the numbers of JFIF.
+/// Converts a frame through RGB to 4:2:0 in the numbers of JFIF.
 pub(super) fn rgb_to_jfif(
     source: &Frame,
     colour: ColourCodes,
@@ -168,7 +168,7 @@ pub(super) fn rgb_to_jfif(
     let jfif = colour::jfif(colour::sdr_rgb());
     let mut out = blank(PixelFormat::YUVJ420P, (width, height), jfif)?;
     in_bands(source, scaled_to, MARGIN, work, |band| {
-        // Halving chroma looks at rows around the band again.
+        // Halving chroma reads rows around the band again.
         let around = band.rows.start.saturating_sub(MARGIN)..band.rows.end.saturating_add(MARGIN).min(rows);
         let count = u32::try_from(around.len()).unwrap_or(height);
         let mut rgb = blank(PixelFormat::RGB24, (width, count), colour::sdr_rgb())?;
@@ -183,7 +183,7 @@ pub(super) fn rgb_to_jfif(
     Ok(out)
 }
 
-/// Copies rows of a 4:2:0 picture from a part of it that begins at the row `first`. Both begin with a whole row of chroma.
+/// Copies rows of a 4:2:0 picture from a part that begins at the row `first`. Both pictures begin with a whole row of chroma.
 fn copy_rows(from: &Frame, first: usize, to: &mut Frame, rows: Range<usize>) -> Option<()> {
     let width = to.width() as usize;
     for index in 0..3 {
@@ -212,7 +212,7 @@ mod tests {
     const HDR: ColourCodes =
         ColourCodes { range: 1, matrix: 9, transfer: 16, primaries: 9, chroma_location: 1 };
 
-    /// A frame of noise on slopes (SplitMix64), so that neither clipping nor flatness hides a difference.
+    /// Creates a frame of noise on slopes (SplitMix64), so that neither clipping nor flatness hides a difference.
     fn noise(size: (u32, u32), mut state: u64) -> Frame {
         let mut frame = blank(PixelFormat::YUV420P10LE, size, HDR).unwrap();
         for index in 0..3 {
@@ -265,7 +265,7 @@ mod tests {
         }
     }
 
-    /// Noise with chroma in every row.
+    /// Creates noise with chroma in every row.
     fn noise_422(size: (u32, u32), seed: u64) -> Frame {
         let half = noise(size, seed);
         scaled(&half, PixelFormat::YUV422P10LE, size, HDR).unwrap()

@@ -1,6 +1,6 @@
-//! Which numbers stand for which colours: what the frame says, made whole.
+//! The colour codes of a frame, with missing codes filled in.
 //!
-//! Codes are those of ITU-T H.273, as libav numbers them.
+//! The codes are those of ITU-T H.273, as libav numbers them.
 
 use crate::media::ffi::frame::ColourCodes;
 use crate::media::ffi::pixel_format::PixelLayout;
@@ -26,11 +26,11 @@ const PRIMARIES_P3_DCI: i32 = 11;
 const PRIMARIES_P3_D65: i32 = 12;
 const TRANSFER_PQ: i32 = 16;
 const TRANSFER_HLG: i32 = 18;
-/// From this width, or with more lines than the second number, video that does not say its matrix is taken for BT.709, as players do.
+/// From this width, or with more lines than the second number, video without a declared matrix is treated as BT.709, as in players.
 const HD: (u32, u32) = (1280, 576);
 
-/// The frame's codes with the gaps filled: untagged video is limited range, and BT.709 from a width of 1280 or with more than 576 lines,
-/// else BT.601. Grey that does not say its range is full: decoders of video report it.
+/// Returns the frame's codes with the gaps filled. Untagged video is limited range, and BT.709 from a width of 1280 or with more than
+/// 576 lines, otherwise BT.601. Grey without a declared range is full range: decoders of video report their range.
 pub(in crate::media) fn complete(
     codes: ColourCodes,
     layout: PixelLayout,
@@ -62,12 +62,12 @@ pub(in crate::media) fn complete(
     codes
 }
 
-/// The same light in the numbers of JFIF (ITU-T T.871): full range, BT.601 matrix.
+/// Returns the codes of the same light in the numbers of JFIF (ITU-T T.871): full range, BT.601 matrix.
 pub(in crate::media) const fn jfif(codes: ColourCodes) -> ColourCodes {
     ColourCodes { range: RANGE_FULL, matrix: MATRIX_BT601, ..codes }
 }
 
-/// How much red and blue weigh in luma; `None` for matrices that are not made so, RGB among them.
+/// Returns the weights of red and blue in luma, or `None` for matrices that are not based on luma weights, including RGB.
 pub(in crate::media) const fn luma_weights(codes: ColourCodes) -> Option<LumaWeights> {
     LumaWeights::of_matrix(codes.matrix)
 }
@@ -76,32 +76,32 @@ pub(in crate::media) const fn is_full_range(codes: ColourCodes) -> bool {
     codes.range == RANGE_FULL
 }
 
-/// The same light as RGB.
+/// Returns the codes of the same light as RGB.
 pub(in crate::media) const fn rgb(codes: ColourCodes) -> ColourCodes {
     ColourCodes { range: RANGE_FULL, matrix: MATRIX_RGB, ..codes }
 }
 
-/// RGB in BT.709, as tone mapping leaves it.
+/// Returns the codes of RGB in BT.709, the result of tone mapping.
 pub(in crate::media) const fn sdr_rgb() -> ColourCodes {
     ColourCodes { primaries: PRIMARIES_BT709, transfer: 1, ..rgb(ColourCodes::UNSPECIFIED) }
 }
 
-/// Whether the components are luma and the differences of YCgCo.
+/// Returns whether the components are luma and the differences of YCgCo.
 pub(in crate::media) const fn is_ycgco(codes: ColourCodes) -> bool {
     codes.matrix == MATRIX_YCGCO
 }
 
-/// The same light as libswscale is told of it: it has no YCgCo, and leaves a matrix alone that is the same on both sides.
+/// Returns the codes of the same light for libswscale. libswscale has no YCgCo, and does not convert between equal matrices.
 pub(in crate::media) const fn for_scaler(codes: ColourCodes) -> ColourCodes {
     if is_ycgco(codes) { ColourCodes { matrix: MATRIX_BT709, ..codes } } else { codes }
 }
 
-/// Whether the matrix is one that pictures can be made of.
+/// Returns whether the matrix can be converted into a picture.
 pub(in crate::media) const fn is_convertible(codes: ColourCodes) -> bool {
     codes.matrix == MATRIX_RGB || is_ycgco(codes) || luma_weights(codes).is_some()
 }
 
-/// What is left undone by libswscale of these colours: HDR, or SDR in primaries that are wider than those of BT.709.
+/// Returns the conversion that libswscale does not perform for these colours: HDR, or SDR in primaries wider than BT.709.
 pub(in crate::media) const fn light(codes: ColourCodes) -> Option<(HdrTransfer, HdrPrimaries)> {
     match (hdr_transfer(codes), codes.primaries) {
         (Some(transfer), _) => Some((transfer, hdr_primaries(codes))),
@@ -124,7 +124,7 @@ pub(in crate::media) const fn hdr_primaries(codes: ColourCodes) -> HdrPrimaries 
     match codes.primaries {
         PRIMARIES_P3_DCI | PRIMARIES_P3_D65 => HdrPrimaries::P3D65,
         PRIMARIES_BT709 => HdrPrimaries::Bt709,
-        // BT.2020, also without a word on it: BT.2100 knows no other for HDR.
+        // BT.2020, also for undeclared primaries: BT.2100 has no other primaries for HDR.
         _ => HdrPrimaries::Bt2020,
     }
 }
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(completed(MATRIX_DERIVED, 2, (1920, 1080)).matrix, MATRIX_BT709);
     }
 
-    /// Every matrix that libav names: a picture, or an error that is not retried.
+    /// Every matrix that libav names yields a picture, or an error that is not retried.
     #[test]
     fn each_matrix_can_be_converted_or_not() {
         let convertible = |matrix| is_convertible(completed(matrix, 9, (1920, 1080)));

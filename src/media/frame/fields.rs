@@ -1,4 +1,4 @@
-//! The two fields of an interlaced frame, in every pixel format whose samples are numbers of 16 bits at most.
+//! The two fields of an interlaced frame, in every pixel format with integer samples of at most 16 bits.
 
 use crate::media::error::Error;
 use crate::media::ffi::frame::Frame;
@@ -7,7 +7,7 @@ use crate::media::frame::bands::{check_at_row, unreadable};
 use crate::media::work::Work;
 use crate::picture::deinterlace::{self, deinterlace};
 
-/// Replaces the combs in all components of a frame. Palettes, mosaics and floating point are left as they are.
+/// Removes combing in all components of a frame. Palettes, mosaics and floating point formats stay unchanged.
 pub(super) fn join_fields(frame: &mut Frame, layout: PixelLayout, work: &Work) -> Result<(), Error> {
     frame.make_writable().map_err(Error::picture("deinterlaced"))?;
     let keep_top = frame.is_top_field_first();
@@ -21,7 +21,7 @@ pub(super) fn join_fields(frame: &mut Frame, layout: PixelLayout, work: &Work) -
     Ok(())
 }
 
-/// Samples across and down of a component.
+/// Returns the width and height of a component in samples.
 fn component_size(frame: &Frame, layout: PixelLayout, index: usize) -> (usize, usize) {
     let is_chroma = !layout.is_rgb && layout.components > 2 && matches!(index, 1 | 2);
     let (across, down) = if is_chroma { layout.cut_step() } else { (1, 1) };
@@ -68,7 +68,8 @@ mod tests {
 
     const SIZE: (u32, u32) = (13, 10);
 
-    /// A frame whose samples are those that `sample` gives for a component, a column and a row, cut to their bits.
+    /// Creates a frame from the values that `sample` returns for a component, a column and a row, cut to their
+    /// bits.
     fn drawn(format: PixelFormat, sample: impl Fn(usize, usize, usize) -> u16) -> Frame {
         let layout = format.layout().unwrap();
         let mut frame = blank(format, SIZE, ColourCodes::UNSPECIFIED).unwrap();
@@ -85,7 +86,7 @@ mod tests {
         frame
     }
 
-    /// All pixel formats that are joined, by name.
+    /// Returns all pixel formats whose fields are joined, by name.
     fn formats() -> Vec<(PixelFormat, PixelLayout)> {
         let known =
             (0..1000).map(PixelFormat::from_number).filter_map(|format| Some((format, format.layout()?)));
@@ -145,7 +146,7 @@ mod tests {
             };
             let mut frame = drawn(format, |index, _, row| level(index, row));
             join_fields(&mut frame, layout, &work).unwrap();
-            // Bits that belong to no component stay as they are.
+            // Bits that belong to no component stay unchanged.
             let expected = drawn(format, |index, _, _| level(index, 1));
             assert!(frame.copy_planes().unwrap() == expected.copy_planes().unwrap(), "{:?}", format.name());
         }

@@ -1,4 +1,4 @@
-//! Packed pixels as a file.
+//! Encoding of packed pixels.
 
 use crate::media::error::Error;
 use crate::media::ffi::codec::encode_jpeg;
@@ -15,7 +15,7 @@ use {
 };
 
 impl RgbPicture {
-    /// The picture as a file in memory, for pictures that were composed of several frames, or drawn on.
+    /// Encodes the picture in memory, for pictures that were composed of several frames, or drawn on.
     ///
     /// ```
     /// # fn main() -> Result<(), posterframe::Error> {

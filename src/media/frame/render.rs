@@ -1,4 +1,4 @@
-//! A frame made a picture: progressive, upright, with square pixels, in the colours of SDR, packed or as a file.
+//! Conversion of a frame into a picture: progressive, upright, with square pixels, in SDR colours, packed or encoded.
 
 use crate::limits::Limit;
 use crate::media::error::Error;
@@ -21,12 +21,12 @@ use crate::picture::tone_map::{HdrLight, ToneMap};
 use crate::picture::{Encoding, ImageFormat, Thumbnail};
 use crate::pixels::{Framing, Orientation, RgbPicture};
 
-/// JPEG sides are 16 bits (ITU-T T.81, B.2.2), and libavcodec's encoder leaves room for its blocks.
+/// JPEG sides have 16 bits (ITU-T T.81, B.2.2), and libavcodec's encoder leaves room for its blocks.
 pub(super) const JPEG_MAX_SIDE: u32 = 65_500;
 
 impl PosterFrame {
-    /// The picture as packed RGB: upright, square pixels, SDR, within these bounds, or as this [`Encoding`] fills them. For encoders of
-    /// your own.
+    /// Returns the picture as packed RGB: upright, square pixels, SDR, within these bounds, or with the fit of this [`Encoding`]. Use
+    /// this method with your own encoder.
     ///
     /// ```
     /// # fn main() -> Result<(), posterframe::Error> {
@@ -43,26 +43,26 @@ impl PosterFrame {
     ///
     /// # Errors
     /// - [`Error::Picture`] when libswscale cannot convert the pixel format.
-    /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options of the `Media` say.
+    /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: a limit or token of the `Media`'s options ended the call.
     pub fn to_rgb8(&self, framing: impl Into<Framing>) -> Result<RgbPicture, Error> {
         let framing = framing.into();
         self.call(framing, |work| self.upright_rgb(framing, work))
     }
 
-    /// The picture that was requested with the frame, as a file in memory.
+    /// Encodes the picture that was requested with the frame, in memory.
     ///
     /// # Errors
-    /// As [`encode`](Self::encode).
+    /// The errors of [`encode`](Self::encode).
     pub fn thumbnail(&self) -> Result<Thumbnail, Error> {
         self.encode(&self.terms.encoding)
     }
 
-    /// The picture as a file in memory: upright, square pixels, SDR, of the size and part that the encoding describes.
+    /// Encodes the picture in memory: upright, square pixels, SDR, in the size and part that the encoding describes.
     ///
     /// # Errors
     /// - [`Error::Picture`] when libswscale cannot convert the pixel format, or the encoder fails.
-    /// - [`Error::TooLarge`] when a side is longer than those of the format: 65,500 pixels of JPEG, 16,383 of WebP.
-    /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: as the options of the `Media` say.
+    /// - [`Error::TooLarge`] when a side is longer than the format allows: 65,500 pixels of JPEG, 16,383 of WebP.
+    /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: a limit or token of the `Media`'s options ended the call.
     pub fn encode(&self, encoding: &Encoding) -> Result<Thumbnail, Error> {
         self.call(encoding.into(), |work| self.make(encoding, work))
     }
@@ -85,8 +85,8 @@ impl PosterFrame {
         Ok(Thumbnail { width, height, format: encoding.format, bytes })
     }
 
-    /// Makes a picture: its time runs from here, and its size is looked at. Nothing in between is larger than that and the decoded frame,
-    /// which has been looked at.
+    /// Creates a picture: its time runs from here, and its size is checked. No intermediate result is larger than the picture or the
+    /// decoded frame, whose size was checked before.
     fn call<T>(&self, framing: Framing, make: impl FnOnce(&Work) -> Result<T, Error>) -> Result<T, Error> {
         Error::guard(|| {
             let (max_pixels, mut work) = (self.terms.max_pixels, self.terms.work.begin());
@@ -127,14 +127,15 @@ impl PosterFrame {
             .map_err(Error::picture("encoded as JPEG"))
     }
 
-    /// The size to scale to before turning.
+    /// Returns the size before rotation.
     fn scaled_size(&self, framing: Framing) -> (u32, u32) {
         let (width, height) = self.display_size(framing);
         if self.orientation.swaps_sides() { (height, width) } else { (width, height) }
     }
 
-    /// The part of the prepared frame that is shown, as the scaler should see it. Only its edges are cut off, so nothing is copied, and what
-    /// lies beyond them is not scaled. It begins at whole chroma samples, so that colours stay where they are.
+    /// Returns the part of the prepared frame that the picture contains, as the scaler receives it. Only the edges are cropped, so no
+    /// samples are copied, and the cropped samples are not scaled. The part begins at whole chroma samples, so that colours stay in
+    /// place.
     fn shown_part(&self, framing: Framing, work: &Work) -> Result<(Frame, ColourCodes), Error> {
         let (source, colour) = self.prepared(work)?;
         let share = || source.share().map_err(Error::library("sharing a frame"));
@@ -144,7 +145,7 @@ impl PosterFrame {
         let Some(part) = framing.part(size, self.upright_size(), self.orientation, align) else {
             return Ok((share()?, *colour));
         };
-        // Pixels that do not begin at a byte get bytes of their own.
+        // Pixels that do not begin at a byte boundary are expanded to whole bytes.
         let (mut cropped, colour) = match layout {
             Some(layout) if layout.is_bit_packed => {
                 let colour = colour::rgb(*colour);
@@ -162,7 +163,7 @@ impl PosterFrame {
         Ok((cropped, colour))
     }
 
-    /// The way over RGB of a frame in these colours; `None` where libswscale does everything.
+    /// Returns the conversion through RGB for a frame in these colours, or `None` where libswscale does everything.
     fn way(&self, source: &Frame, colour: ColourCodes) -> Option<ViaRgb> {
         let tones = colour::light(colour).map(|(transfer, primaries)| {
             ToneMap::new(HdrLight { transfer, primaries, peak_nits: self.frame.peak_nits() })
@@ -171,16 +172,16 @@ impl PosterFrame {
         ViaRgb::new(colour, has_alpha, tones)
     }
 
-    /// What all pictures of the frame have in common.
+    /// Returns the work that all pictures of the frame share.
     fn prepared(&self, work: &Work) -> Result<&(Frame, ColourCodes), Error> {
         if self.prepared.get().is_none() {
-            // Of several threads that come here at once, the first one's counts.
+            // If several threads get here at the same time, the result of the first one is kept.
             let _ = self.prepared.set(self.prepare(work)?);
         }
         self.prepared.get().ok_or_else(|| unreadable("it was not prepared"))
     }
 
-    /// The frame as the scaler should see it: progressive, its colours told in full, and no more than that.
+    /// Returns the frame as the scaler receives it: progressive, with complete colour codes, and otherwise unchanged.
     fn prepare(&self, work: &Work) -> Result<(Frame, ColourCodes), Error> {
         let mut source = self.frame.share().map_err(Error::library("sharing a frame"))?;
         let layout = source.format().layout().ok_or_else(|| Error::Picture {
@@ -195,7 +196,7 @@ impl PosterFrame {
         }
         source.set_colour(colour::for_scaler(colour));
         source.forget_light_levels();
-        // Before anything else: libswscale refuses to make progressive frames of interlaced ones.
+        // This comes first: libswscale cannot create progressive frames from interlaced ones.
         if source.is_interlaced() {
             join_fields(&mut source, layout, work)?;
             source.mark_progressive();
@@ -205,7 +206,7 @@ impl PosterFrame {
         {
             source = in_colour(&source, format, layout)?;
         }
-        // Five and six bits are widened by repeating them, for all picture formats alike.
+        // Five and six bits are widened by repetition, for all picture formats.
         if layout.is_rgb && layout.depth < 8 && !layout.has_alpha {
             source = scaled(&source, PixelFormat::RGB24, size, colour)?;
         }
@@ -213,7 +214,7 @@ impl PosterFrame {
     }
 }
 
-/// Refuses a picture whose file format has no such sides.
+/// Returns an error for a picture whose sides exceed its file format.
 pub(super) fn check_sides(
     format: ImageFormat,
     (width, height): (u32, u32),
@@ -225,7 +226,7 @@ pub(super) fn check_sides(
     }
 }
 
-/// Grey as luma with neutral chroma: libswscale takes grey for full range, whatever it says.
+/// Converts grey to luma with neutral chroma: libswscale treats grey as full range, whatever its codes.
 fn in_colour(grey: &Frame, format: PixelFormat, layout: PixelLayout) -> Result<Frame, Error> {
     let mut frame = blank(format, (grey.width(), grey.height()), grey.colour())?;
     let sample_bytes = if layout.depth > 8 { 2 } else { 1 };
@@ -246,10 +247,10 @@ fn in_colour(grey: &Frame, format: PixelFormat, layout: PixelLayout) -> Result<F
     Ok(frame)
 }
 
-/// The frame at a size, 4:2:0 in the numbers of JFIF.
+/// Returns the frame at a size, as 4:2:0 in the numbers of JFIF.
 ///
-/// libswscale changes size, depth and chroma sampling where they differ; matrix and range are changed afterwards, on fewer
-/// samples. It does both for the matrices that are not made of luma weights, and for RGB.
+/// libswscale changes size, depth and chroma sampling where they differ. Matrix and range are changed afterwards, on fewer samples.
+/// libswscale also changes matrix and range for RGB, and for matrices that are not based on luma weights.
 fn jfif_frame(source: &Frame, colour: ColourCodes, size: (u32, u32), work: &Work) -> Result<Frame, Error> {
     let Some(weights) = colour::luma_weights(colour) else {
         return scaled(source, PixelFormat::YUVJ420P, size, colour::jfif(colour));
@@ -273,7 +274,7 @@ fn rewrite_rows(source: &Frame, out: &mut Frame, to_jfif: ToJfif, work: &Work) -
     Ok(())
 }
 
-/// The same of a row of chroma, and the two of luma that share it.
+/// Converts a row of chroma, and the two rows of luma that share it.
 fn rewrite_row(
     source: &Frame,
     out: &mut Frame,
@@ -293,7 +294,7 @@ fn rewrite_row(
     Some(())
 }
 
-/// WebP sides are 14 bits (RFC 9649, section 2.5).
+/// WebP sides have 14 bits (RFC 9649, section 2.5).
 #[cfg(feature = "webp")]
 const WEBP_MAX_SIDE: u32 = 16_383;
 
@@ -311,7 +312,7 @@ pub(super) fn encode_as_webp(picture: &RgbPicture, quality: Quality, work: &Work
     )
 }
 
-/// The picture as it stands upright.
+/// Returns the picture in upright orientation.
 fn upright(picture: RgbPicture, orientation: Orientation, work: &Work) -> Result<RgbPicture, Error> {
     if orientation == Orientation::Upright {
         return Ok(picture);
@@ -326,7 +327,7 @@ fn upright(picture: RgbPicture, orientation: Orientation, work: &Work) -> Result
     Ok(RgbPicture { width, height, pixels })
 }
 
-/// The same of a 4:2:0 picture in the numbers of JFIF.
+/// Returns a 4:2:0 picture in the numbers of JFIF in upright orientation.
 fn upright_jfif(picture: &Frame, orientation: Orientation, work: &Work) -> Result<Frame, Error> {
     let size = turned(picture.width(), picture.height(), orientation);
     let mut out = blank(PixelFormat::YUVJ420P, size, picture.colour())?;

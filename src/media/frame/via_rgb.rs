@@ -1,6 +1,7 @@
-//! Colours that libswscale leaves undone: transparency, primaries wider than BT.709, HDR, and matrices that are not made of luma weights.
+//! Colour conversions that libswscale does not perform: transparency, primaries wider than BT.709, HDR, and matrices that are not based
+//! on luma weights.
 //!
-//! The picture is scaled to 16 bits a component, and each of its rows becomes packed RGB here.
+//! The picture is scaled to 16 bits per component, and each of its rows is converted to packed RGB here.
 
 use crate::media::ffi::frame::ColourCodes;
 use crate::media::ffi::pixel_format::PixelFormat;
@@ -10,23 +11,23 @@ use crate::picture::tone_map::ToneMap;
 /// The opaque picture behind a transparent one.
 const BACKGROUND: u16 = u16::MAX;
 
-/// The way from a frame to RGB in BT.709.
+/// The conversion of a frame to RGB in BT.709.
 pub(super) struct ViaRgb {
-    /// Where the components are luma and two differences of YCgCo, whether they are in full range.
+    /// Where the components are luma and two differences of YCgCo, whether they are full range.
     ycgco_is_full: Option<bool>,
     has_alpha: bool,
     tones: Option<ToneMap>,
 }
 
 impl ViaRgb {
-    /// The way for a frame in these colours; `None` where libswscale does everything.
+    /// Creates the conversion for a frame in these colours, or returns `None` where libswscale does everything.
     pub(super) fn new(colour: ColourCodes, has_alpha: bool, tones: Option<ToneMap>) -> Option<Self> {
         let ycgco_is_full = colour::is_ycgco(colour).then(|| colour::is_full_range(colour));
         let is_needed = ycgco_is_full.is_some() || has_alpha || tones.is_some();
         is_needed.then_some(Self { ycgco_is_full, has_alpha, tones })
     }
 
-    /// What the frame is scaled to: pixel format, its bytes of a pixel, and colours.
+    /// Returns the target of scaling: pixel format, bytes per pixel, and colours.
     pub(super) fn scaled_to(&self, codes: ColourCodes) -> (PixelFormat, usize, ColourCodes) {
         match (self.ycgco_is_full, self.has_alpha) {
             (Some(_), _) => (PixelFormat::AYUV64LE, 8, colour::for_scaler(codes)),
@@ -35,7 +36,7 @@ impl ViaRgb {
         }
     }
 
-    /// Makes 8-bit BT.709 RGB of a row.
+    /// Converts a row to 8-bit BT.709 RGB.
     pub(super) fn map(&self, row: &[u8], out: &mut [u8]) {
         if let (None, false, Some(tones)) = (self.ycgco_is_full, self.has_alpha, &self.tones) {
             return tones.map(row, out);
@@ -56,7 +57,7 @@ impl ViaRgb {
     }
 }
 
-/// Straight alpha over the background, in the numbers of the signal, as players and browsers composite.
+/// Blends straight alpha over the background, in the numbers of the signal, like players and browsers.
 fn over_background(value: u16, alpha: u16) -> u16 {
     const ONE: u64 = u16::MAX as u64;
     let (value, alpha) = (u64::from(value), u64::from(alpha));
@@ -64,9 +65,9 @@ fn over_background(value: u16, alpha: u16) -> u16 {
     u16::try_from((sum + ONE / 2) / ONE).unwrap_or(u16::MAX)
 }
 
-/// YCgCo to RGB (ITU-T H.273, equations 47 to 50), 16 bits a component.
+/// Converts YCgCo to RGB (ITU-T H.273, equations 47 to 50), 16 bits per component.
 fn ycgco_to_rgb([y, cg, co]: [u16; 3], is_full: bool) -> [u16; 3] {
-    // Codes of 16 bits that stand for nothing and for one (ITU-T H.273, 8.3).
+    // The 16-bit codes of zero and one (ITU-T H.273, 8.3).
     let (zero, luma, chroma) = if is_full { (0.0, 65_535.0, 65_535.0) } else { (4096.0, 56_064.0, 57_344.0) };
     let y = (f32::from(y) - zero) / luma;
     let [cg, co] = [cg, co].map(|value| (f32::from(value) - 32_768.0) / chroma);
@@ -83,7 +84,7 @@ fn to_u16(value: f32) -> u16 {
     (value.clamp(0.0, 1.0) * 65_535.0 + 0.5) as u16
 }
 
-/// The nearest of 256 steps.
+/// Rounds to the nearest of 256 steps.
 fn to_byte(value: u16) -> u8 {
     u8::try_from((u32::from(value) * 255 + 32_767) / 65_535).unwrap_or(u8::MAX)
 }
