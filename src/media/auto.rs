@@ -1,4 +1,4 @@
-//! The frame that is worth being shown, near the requested time.
+//! The best frame near the requested time.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::pixels::Bounds;
 
 /// The longer side of the copy that is judged, in pixels.
 const JUDGED_SIDE: u32 = 320;
-/// The longest step between two times that are tried.
+/// The longest step between two tried times.
 const STEP: Duration = Duration::from_secs(3);
 
 impl Media<'_> {
-    /// The exact frame if it is good; else the first good keyframe of two behind it, or of one far behind and one before it; else the best of
-    /// all. The two of a pair are planned together, so there are at most two round trips more where an index was read. Each frame is a call
-    /// of its own, with the limits of one.
+    /// Returns the exact frame if it is good. Otherwise returns the first good keyframe of two after it, or of one far after and one before
+    /// it, or else the best of all examined frames. The two frames of a pair are planned together, so there are at most two additional
+    /// round trips where an index was read. Each frame is a separate call with the limits of one call.
     pub(super) fn best_frame(&mut self, request: &FrameRequest) -> Result<PosterFrame, Error> {
         let exact = self.frame(request.with_pick(Pick::Exact))?;
         let is_cover = |index: usize| {
@@ -38,7 +38,7 @@ impl Media<'_> {
             for frame in self.frames(requests) {
                 match frame {
                     Ok(frame) => best.look(frame)?,
-                    // The frame that was requested is there. What ends all work ends this, too.
+                    // The requested frame is available. Errors that end all work also end this search.
                     Err(error @ (Error::Cancelled | Error::Timeout { .. })) => return Err(error),
                     Err(_) => {}
                 }
@@ -53,7 +53,8 @@ impl Media<'_> {
     }
 }
 
-/// The times that are tried instead of one, in their order, in seconds after the start: three behind it, further and further, and one before.
+/// Returns the times that are tried instead of one, in order, in seconds after the start: three later times with growing distance, and one
+/// earlier time.
 fn nearby(seconds: f64, duration_seconds: Option<f64>) -> Vec<Duration> {
     let at = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     let duration = duration_seconds.and_then(|duration| Duration::try_from_secs_f64(duration).ok());
@@ -65,7 +66,7 @@ fn nearby(seconds: f64, duration_seconds: Option<f64>) -> Vec<Duration> {
     times.into_iter().flatten().filter(is_inside).collect()
 }
 
-/// The best of the frames that were looked at.
+/// The best of the examined frames.
 #[derive(Default)]
 struct Best {
     frame: Option<(PosterFrame, Appearance)>,
@@ -77,7 +78,7 @@ impl Best {
         self.frame.as_ref().is_some_and(|(_, appearance)| appearance.verdict == Verdict::Good)
     }
 
-    /// Judges a frame, unless it is one of those that were judged: distant times may have the same keyframe.
+    /// Judges a frame, unless it was judged before: distant times may have the same keyframe.
     fn look(&mut self, frame: PosterFrame) -> Result<(), Error> {
         let pts_seconds = frame.pts_seconds();
         let is_known = |known: &Considered| known.pts_seconds.total_cmp(&pts_seconds).is_eq();

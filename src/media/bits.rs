@@ -1,8 +1,8 @@
-//! Bits of parameter sets, as ITU-T H.264 and its successors write them.
+//! Bits of parameter sets, in the notation of ITU-T H.264 and its successors.
 
 #![deny(clippy::arithmetic_side_effects)]
 
-/// A three after two zeros is there only to keep start codes unique (7.4.1.1).
+/// Removes emulation prevention: a three after two zeros only keeps start codes unique (7.4.1.1).
 pub(super) fn without_emulation_prevention(bytes: &[u8]) -> Vec<u8> {
     let mut clean = Vec::with_capacity(bytes.len());
     let mut zeros = 0_usize;
@@ -17,7 +17,7 @@ pub(super) fn without_emulation_prevention(bytes: &[u8]) -> Vec<u8> {
     clean
 }
 
-/// Reads bits, highest first; `None` past the end, so that every loop over them ends.
+/// Reads bits, highest first. Returns `None` past the end, so that every loop over them ends.
 pub(super) struct Bits<'b> {
     bytes: &'b [u8],
     position: usize,
@@ -35,7 +35,7 @@ impl<'b> Bits<'b> {
         Some(bit != 0)
     }
 
-    /// Up to 32 bits.
+    /// Reads up to 32 bits.
     pub(super) fn take(&mut self, count: u32) -> Option<u32> {
         let mut value = 0;
         for _ in 0..count {
@@ -52,7 +52,8 @@ impl<'b> Bits<'b> {
         i32::try_from(self.take(count)?).ok()
     }
 
-    /// ue(v), an Exp-Golomb code (9.1); `None` for more than 31 leading zeros, which no value here has.
+    /// Reads ue(v), an Exp-Golomb code (9.1). Returns `None` for more than 31 leading zeros, which no value
+    /// here has.
     pub(super) fn unsigned(&mut self) -> Option<u32> {
         let mut zeros = 0_u32;
         while !self.flag()? {
@@ -64,7 +65,7 @@ impl<'b> Bits<'b> {
         1_u32.checked_shl(zeros)?.saturating_sub(1).checked_add(self.take(zeros)?)
     }
 
-    /// se(v) (9.1.1).
+    /// Reads se(v) (9.1.1).
     pub(super) fn signed(&mut self) -> Option<i32> {
         let code = self.unsigned()?;
         let magnitude = i32::try_from(code.div_ceil(2)).ok()?;

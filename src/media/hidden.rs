@@ -1,9 +1,9 @@
-//! What a file has and libav is not shown.
+//! The parts of a file that are hidden from libav.
 //!
-//! libavformat parses whatever a file contains: boxes that serve decryption, tags by the thousand, empty boxes. Some of that costs it
-//! time or memory out of proportion to its size. A planner that has an index in memory therefore names the parts of it that serve
-//! neither a picture nor what `MediaInfo` reports, and libavformat is shown padding in their place. Nothing moves: padding has the
-//! size of what it hides. Like the view on a file of fragments, this is an input of libav's, not a plan.
+//! libavformat parses all content of a file: boxes that serve decryption, thousands of tags, empty boxes. Some of this content costs
+//! time or memory out of proportion to its size. A planner with an index in memory therefore lists the parts that contribute neither
+//! to a picture nor to `MediaInfo`, and libavformat sees padding in their place. No byte moves: padding has the size of the part that
+//! it hides. Like the view of a fragmented file, the hidden parts are an input of libav, not a plan.
 
 #![deny(clippy::arithmetic_side_effects)]
 
@@ -11,23 +11,23 @@ use std::collections::BTreeMap;
 
 use crate::source::ByteRange;
 
-/// The longest head of padding, in bytes.
+/// The longest header of padding, in bytes.
 const MAX_HEAD: usize = 16;
 
-/// How padding is written.
+/// The syntax of padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Syntax {
-    /// Boxes of ISO/IEC 14496-12. libavformat looks into a `free` box for a `moov` at times; it reads nothing of a `skip` box.
+    /// Boxes of ISO/IEC 14496-12. In some cases, libavformat searches a `free` box for a `moov`. It reads nothing of a `skip` box.
     Boxes,
     /// Elements of EBML (RFC 8794, 11.3.2: `Void`).
     Elements,
 }
 
-/// The hidden parts of a file, each of them whole boxes or whole elements with one parent.
+/// The hidden parts of a file. Each part consists of whole boxes or whole elements with one parent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hidden {
     syntax: Syntax,
-    /// Where each part begins and ends. Parts do not overlap.
+    /// Start and end of each part. Parts do not overlap.
     parts: BTreeMap<u64, u64>,
 }
 
@@ -36,7 +36,7 @@ impl Hidden {
         Self { syntax, parts: BTreeMap::new() }
     }
 
-    /// Hides these parts, too. One that overlaps a hidden part is left out.
+    /// Hides additional parts. A part that overlaps a hidden part is ignored.
     pub(crate) fn hide(&mut self, parts: impl IntoIterator<Item = ByteRange>) {
         let least = self.least();
         for part in parts.into_iter().filter(|part| part.len() >= least) {
@@ -47,7 +47,7 @@ impl Hidden {
         }
     }
 
-    /// The size of the least padding.
+    /// Returns the size of the smallest padding.
     const fn least(&self) -> u64 {
         match self.syntax {
             Syntax::Boxes => 8,
@@ -55,7 +55,7 @@ impl Hidden {
         }
     }
 
-    /// Writes the heads of padding over the bytes of a file from `offset` on.
+    /// Writes the headers of padding over the bytes of a file from `offset`.
     pub(crate) fn cover(&self, offset: u64, bytes: &mut [u8]) {
         let end = offset.saturating_add(bytes.len() as u64);
         for (&start, &part_end) in self.parts.range(offset.saturating_sub(MAX_HEAD as u64)..end) {
@@ -70,7 +70,7 @@ impl Hidden {
     }
 }
 
-/// Returns the head of padding of `size` bytes in all, and its length.
+/// Returns the header of padding of `size` total bytes, and the header's length.
 fn head(syntax: Syntax, size: u64) -> ([u8; MAX_HEAD], usize) {
     let mut head = [0; MAX_HEAD];
     let mut write = |parts: &[&[u8]]| {
@@ -83,7 +83,7 @@ fn head(syntax: Syntax, size: u64) -> ([u8; MAX_HEAD], usize) {
     let length = match (syntax, u32::try_from(size)) {
         (Syntax::Boxes, Ok(size)) => write(&[&size.to_be_bytes(), b"skip"]),
         (Syntax::Boxes, Err(_)) => write(&[&[0, 0, 0, 1], b"skip", &size.to_be_bytes()]),
-        // The size has one byte where there is no room for eight, and counts what comes behind it.
+        // Where there is no room for eight bytes, the size has one byte and counts the bytes after it.
         (Syntax::Elements, _) if size < 9 => {
             let content = u8::try_from(size.saturating_sub(2)).unwrap_or(0);
             write(&[&[0xec, 0x80 | content]])
@@ -131,7 +131,7 @@ mod tests {
                 }
             }
             let hidden = hidden(syntax, &parts);
-            // In whatever pieces it is read.
+            // In pieces of any size.
             let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(file.len())).chain([file.len()]).collect();
             ends.sort_unstable();
             let (mut shown, mut at) = (file.clone(), 0);

@@ -1,14 +1,14 @@
-//! The caller's reader as libav sees it: bounded, counted, cancellable, and never trusted to be the last word.
+//! The caller's reader as libav sees it: with limits, a ledger and cancellation. Its answers are not trusted.
 //!
-//! libav reads and moves it through its [`Source`]. Three things happen on the way:
-//! - Bytes that were read while looking at the layout of an MP4 file are [kept](Input::see) and served from memory, so
-//!   that they are fetched once. So are those of the last reads.
-//! - Before each read the deadline, the cancel token and the limits are checked. The first thing that goes wrong is kept
-//!   as the [`Fault`]; from then on every read fails. libav turns errors into ends of file here and there, so whoever
-//!   called libav asks [`Input::fault`] before believing an end.
-//! - A read gives at most [`MAX_READ`] bytes, however much libav asks for. Its mov demuxer grows the read buffer to
-//!   twice the distance between audio and video samples (seen: 12 MB) when it does not know the protocol, and would
-//!   fetch all of that for one frame.
+//! libav reads and seeks through the reader's [`Source`]. Three things happen on the way:
+//! - Bytes that were read to examine the layout of an MP4 file are [kept](Input::see) and served from memory, so that they are
+//!   fetched only once. The bytes of the last reads are kept, too.
+//! - Before each read, the deadline, the cancel token and the limits are checked. The first failure is kept as the [`Fault`], and
+//!   every later read fails. libav turns some errors into ends of file, so the caller of libav checks [`Input::fault`] before it
+//!   trusts an end.
+//! - A read returns at most [`MAX_READ`] bytes, however many libav requests. libav's mov demuxer grows the read buffer to twice
+//!   the distance between audio and video samples (12 MB was observed) when it does not know the protocol, and would fetch all of
+//!   these bytes for one frame.
 
 use std::any::Any;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -30,19 +30,19 @@ use crate::source::{ByteRange, Ledger};
 #[cfg(feature = "remote")]
 use crate::source::{Identity, Ranges, ReadFault, SourceError};
 
-/// Bytes that one read gives at most.
+/// Maximum number of bytes that one read returns.
 pub(crate) const MAX_READ: usize = 64 << 10;
-/// A gap of no more bytes than this is read, not sought over.
+/// The largest gap that is read over instead of seeking.
 const READ_OVER: usize = 16 << 10;
-/// Looks at few bytes each, in a row, after which more is read at a time than was asked for: a file may consist of tiny boxes.
+/// Number of consecutive short looks after which more bytes are read at a time than requested: a file may consist of tiny boxes.
 const SHORT_LOOKS: u32 = 64;
 const SHORT_LOOK: u64 = 4 << 10;
 
-/// What a [`Media`](crate::Media) reads from.
+/// The reader of a [`Media`](crate::Media).
 pub(crate) trait ReadSeek: Read + Seek {}
 impl<T: Read + Seek> ReadSeek for T {}
 
-/// Why reading ended early.
+/// The reason why reading ended early.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     Stopped(Stop),
@@ -54,16 +54,16 @@ pub(crate) enum Fault {
         offset: u64,
         error: Arc<io::Error>,
     },
-    /// Of a source read by byte ranges.
+    /// The error of a source that is read by byte ranges.
     #[cfg(feature = "remote")]
     Source(SourceError),
     ReaderPanicked(String),
-    /// A call of ours ended in the middle of something.
+    /// A call of this crate panicked before it was complete.
     Panicked(String),
 }
 
 impl Fault {
-    /// Whether reading may succeed when it is tried again.
+    /// Returns whether a retry of the read may succeed.
     pub(crate) fn may_have_passed(&self) -> bool {
         match self {
             Self::Stopped(_) | Self::Read { .. } => true,
@@ -86,17 +86,17 @@ impl From<ReadFault> for Fault {
     }
 }
 
-/// Where bytes come from.
+/// The origin of the bytes.
 enum Backend<'r> {
     Reader(Reader<'r>),
     #[cfg(feature = "remote")]
     Ranges(Box<dyn Ranges + 'r>),
 }
 
-/// A reader of the caller's, read as libav asks, each byte once.
+/// A reader of the caller. It is read when libav reads, and each byte only once.
 struct Reader<'r> {
     reader: Box<dyn ReadSeek + Send + 'r>,
-    /// Where the reader stands, when that is known.
+    /// The reader's position, if known.
     position: Option<u64>,
     size: u64,
     ledger: Ledger,
@@ -105,7 +105,7 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
-    /// Reads some bytes, up to where others are in memory already.
+    /// Reads some bytes, up to the first byte that is already in memory.
     fn read_at(&mut self, offset: u64, buffer: &mut [u8], seen: &mut Seen) -> Result<usize, Fault> {
         let room = usize::try_from(seen.next_start(offset) - offset).unwrap_or(usize::MAX);
         let count = buffer.len().min(MAX_READ).min(room);
@@ -115,8 +115,8 @@ impl Reader<'_> {
         result
     }
 
-    /// Reads up to `offset` if the reader stands shortly before it: a short read costs less than a seek, in a reader that asks
-    /// somebody else most of all.
+    /// Reads up to `offset` if the reader is shortly before it: a short read costs less than a seek, especially in a reader that
+    /// sends requests.
     fn read_over(&mut self, offset: u64, seen: &mut Seen) -> Result<(), Fault> {
         let mut gap = [0; READ_OVER];
         while let Some(position) = self.position.filter(|&position| position < offset) {
@@ -149,11 +149,11 @@ impl Reader<'_> {
         })?;
         let failed = |error| Fault::Read { offset, error: Arc::new(error) };
         let count = match result.map_err(failed)? {
-            // A `Read` that claims more than it was given room for is broken; do not believe it.
+            // A `Read` that reports more bytes than its buffer holds is broken, and its result is not trusted.
             count if count > buffer.len() => {
                 return Err(failed(io::Error::other("the reader returned more bytes than it was asked for")));
             }
-            // The end came before the size that was found at the start: the file shrank. It is not the end of a video.
+            // The end came before the size that was determined at the start: the file shrank. This is not the end of a video.
             0 => {
                 let message = format!("the source ended at byte {offset} of {}", self.size);
                 return Err(failed(io::Error::new(io::ErrorKind::UnexpectedEof, message)));
@@ -173,27 +173,27 @@ pub(crate) type Container<'r> = format::Container<Input<'r>>;
 /// A source of bytes as libav sees it.
 pub(crate) struct Input<'r> {
     backend: Backend<'r>,
-    /// Where libav stands.
+    /// The position of libav.
     position: u64,
     size: u64,
-    /// Where libav is told that the file ends.
+    /// The end of the file that libav sees.
     visible: u64,
     seen: Seen,
-    /// What libav is not shown.
+    /// The parts that are hidden from libav.
     hidden: Option<Hidden>,
-    /// Where the last look at the bytes ended, and how many short ones there were in a row.
+    /// End of the last look at the bytes, and number of consecutive short looks.
     looked_to: u64,
     short_looks: u32,
-    /// What is requested when the first of it is read.
+    /// A range that is requested when one of its bytes is read.
     reached: Option<ByteRange>,
     work: Work,
     fault: Option<Fault>,
-    /// What the last [`read`](Self::read) gave, in front.
+    /// The bytes of the last [`read`](Self::read), at the front.
     scratch: Vec<u8>,
 }
 
 impl<'r> Input<'r> {
-    /// Finds the size by seeking to the end.
+    /// Determines the size by seeking to the end.
     pub(crate) fn new(
         mut reader: Box<dyn ReadSeek + Send + 'r>,
         limits: &Limits,
@@ -240,18 +240,18 @@ impl<'r> Input<'r> {
         self.size
     }
 
-    /// The size that libav is told.
+    /// Returns the size that libav sees.
     pub(crate) const fn visible_size(&self) -> u64 {
         self.visible
     }
 
-    /// Lets the file end here for libav: it looks at all there is of a fragmented file before it begins. One byte more than there
-    /// is makes no index cover the file.
+    /// Ends the file for libav at `size`: libav reads all of a fragmented file before it begins. A size of one byte more than the
+    /// file makes no index cover the file.
     pub(crate) fn set_visible_size(&mut self, size: u64) {
         self.visible = size.min(self.size.saturating_add(1));
     }
 
-    /// Shows libav padding in place of these parts of the file, each of which is whole boxes or elements with one parent.
+    /// Replaces these parts of the file by padding for libav. Each part consists of whole boxes or elements with one parent.
     pub(crate) fn hide(&mut self, syntax: Syntax, parts: Vec<ByteRange>) {
         #[cfg(feature = "testing")]
         let parts = if crate::testing::shows_everything() { Vec::new() } else { parts };
@@ -260,12 +260,12 @@ impl<'r> Input<'r> {
         }
     }
 
-    /// Shows libav all that the file has.
+    /// Makes the whole file visible to libav.
     pub(crate) fn hide_nothing(&mut self) {
         self.hidden = None;
     }
 
-    /// Lets our own parsers do this much work in the call that is in progress.
+    /// Sets the work that the crate's own parsers may do in the current call.
     pub(crate) fn begin_work(&mut self, max_parsed_bytes: u64) {
         self.seen.work_mut().begin(max_parsed_bytes, self.work.deadline().clone());
     }
@@ -278,7 +278,7 @@ impl<'r> Input<'r> {
         }
     }
 
-    /// Which object is read by byte ranges.
+    /// Returns the identity of an object that is read by byte ranges.
     #[cfg(feature = "remote")]
     pub(crate) fn identity(&self) -> Option<Identity> {
         match &self.backend {
@@ -287,23 +287,24 @@ impl<'r> Input<'r> {
         }
     }
 
-    /// What bounds the call.
+    /// Returns the limits of the call.
     pub(crate) const fn work(&self) -> &Work {
         &self.work
     }
 
-    /// Counts CPU time that other threads have used for the call.
+    /// Adds CPU time that other threads have used for the call.
     pub(crate) const fn add_cpu_time(&mut self, of_others: Duration) {
         self.work.add_cpu_time(of_others);
     }
 
-    /// Lets this token end the next calls.
+    /// Sets a token that cancels the next calls.
     #[cfg(feature = "tokio")]
     pub(crate) fn for_call(&mut self, token: CancelToken) {
         self.work.for_call(token);
     }
 
-    /// Begins another call: its time runs from here, and a fault that may have passed is forgotten. Whether there was one.
+    /// Begins the next call: its time runs from here, and a fault that may be temporary is forgotten. Returns whether there was
+    /// such a fault.
     pub(crate) fn begin(&mut self) -> bool {
         self.work = self.work.begin();
         #[cfg(feature = "remote")]
@@ -322,7 +323,7 @@ impl<'r> Input<'r> {
         self.fault.as_ref()
     }
 
-    /// Records a reason to stop; the first one stays.
+    /// Records a reason to stop. The first reason stays.
     pub(crate) fn fail(&mut self, fault: Fault) -> Fault {
         self.fault.get_or_insert(fault).clone()
     }
@@ -332,7 +333,7 @@ impl<'r> Input<'r> {
         self.fault = Some(fault);
     }
 
-    /// The fault there is, or the one that the deadline or the token makes now.
+    /// Returns the current fault, or the fault that the deadline or the token causes now.
     pub(crate) fn check(&mut self) -> Result<(), Fault> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
@@ -347,7 +348,7 @@ impl<'r> Input<'r> {
         self.position
     }
 
-    /// The bytes in memory.
+    /// Returns the bytes in memory.
     pub(crate) const fn seen(&self) -> &Seen {
         &self.seen
     }
@@ -378,13 +379,13 @@ impl<'r> Input<'r> {
         result.map_err(|fault| self.fail(fault))
     }
 
-    /// Says which bytes will be read, so that those that come by request are asked for together, and before they are waited
-    /// for.
+    /// Announces the bytes that will be read. Bytes that arrive by request are then requested together, and before a read waits
+    /// for them.
     pub(crate) fn prefetch(&mut self, ranges: &[ByteRange]) {
         self.request(ranges, false);
     }
 
-    /// How many requests in a row led to what was read so far.
+    /// Returns the number of consecutive requests that led to the bytes read so far.
     pub(crate) fn depth(&self) -> u32 {
         match &self.backend {
             Backend::Reader(_) => 0,
@@ -393,7 +394,8 @@ impl<'r> Input<'r> {
         }
     }
 
-    /// Requests bytes that an index names which was read after so many requests in a row, whatever was read since.
+    /// Requests the bytes that an index contains, whatever was read since. `depth` is the number of consecutive requests after
+    /// which the index was read.
     pub(crate) fn prefetch_behind(&mut self, depth: u32, ranges: &[ByteRange]) {
         #[cfg(feature = "testing")]
         let ranges = &crate::testing::replaced(self.size, ranges)[..];
@@ -405,12 +407,12 @@ impl<'r> Input<'r> {
         let _ = (depth, ranges);
     }
 
-    /// Requests bytes as [`prefetch`](Self::prefetch) does, but not before one of them is read.
+    /// Requests bytes like [`prefetch`](Self::prefetch), but not before one of them is read.
     pub(crate) const fn prefetch_when_reached(&mut self, range: ByteRange) {
         self.reached = Some(range);
     }
 
-    /// Requests bytes as [`prefetch`](Self::prefetch) does. With `only`, nothing else that was asked for will be read.
+    /// Requests bytes like [`prefetch`](Self::prefetch). With `only`, no other requested bytes will be read.
     pub(crate) fn request(&mut self, ranges: &[ByteRange], only: bool) {
         #[cfg(feature = "testing")]
         let ranges = &crate::testing::replaced(self.size, ranges)[..];
@@ -433,7 +435,8 @@ impl<'r> Input<'r> {
         Ok(self.seen.get(range).unwrap_or_default())
     }
 
-    /// Reads bytes into memory. Those that stay are there for libav until the end; others, until much else is read.
+    /// Reads bytes into memory. With `stays`, the bytes remain available to libav until the end, and otherwise until many other
+    /// bytes have been read.
     pub(crate) fn see(&mut self, range: ByteRange, stays: bool) -> Result<(), Fault> {
         self.check()?;
         if range.is_empty() || self.seen.get(range).is_some() {
@@ -457,9 +460,9 @@ impl<'r> Input<'r> {
 }
 
 impl Input<'_> {
-    /// Returns more bytes than these where many short looks in a row went through the file.
+    /// Returns a longer range where many consecutive short looks went through the file.
     fn lengthened(&mut self, range: ByteRange) -> ByteRange {
-        // The head of a box may begin in what the last look has shown.
+        // The header of a box may begin in the bytes of the last look.
         let near = self.looked_to.saturating_sub(SHORT_LOOK)..=self.looked_to.saturating_add(SHORT_LOOK);
         let is_near = near.contains(&range.start());
         let is_short = range.len() <= SHORT_LOOK && is_near && matches!(self.backend, Backend::Reader(_));
@@ -515,7 +518,7 @@ impl Source for Input<'_> {
     }
 }
 
-/// Reads again what others have thrown out of the cache between its arrival and its reading.
+/// Retries a read whose bytes other readers evicted from the cache between their arrival and the read.
 #[cfg(feature = "remote")]
 fn read_range(reader: &mut dyn Ranges, offset: u64, buffer: &mut [u8]) -> Result<usize, Fault> {
     loop {
@@ -526,12 +529,12 @@ fn read_range(reader: &mut dyn Ranges, offset: u64, buffer: &mut [u8]) -> Result
     }
 }
 
-/// Runs what may be the caller's code, or ours under C; a panic becomes a fault, because it must not unwind through C.
+/// Runs code of the caller, or code of this crate under C. A panic becomes a fault, because a panic must not unwind through C.
 fn catch<T>(action: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(action)).map_err(|payload| Fault::ReaderPanicked(panic_message(&*payload)))
 }
 
-/// One read, begun again when a signal interrupts it.
+/// Performs one read, and repeats it when a signal interrupts it.
 fn read_some(reader: &mut dyn ReadSeek, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match reader.read(buffer) {
@@ -576,7 +579,7 @@ mod tests {
             out.extend_from_slice(bytes);
         }
         assert!(out == bytes);
-        // One run before the window, one behind it.
+        // One run before the window, one after it.
         assert_eq!((input.ledger().requests, input.ledger().bytes_fetched), (3, 300_000));
         assert_eq!(input.peek(150_000, 10).unwrap(), &bytes[150_000..150_010]);
         assert_eq!(input.ledger().requests, 3);

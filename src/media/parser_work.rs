@@ -1,4 +1,4 @@
-//! The work of our own parsers: bounded, and ended by the deadline.
+//! The work of the crate's own parsers, limited in amount and by the deadline.
 
 #![deny(clippy::arithmetic_side_effects)]
 
@@ -7,24 +7,26 @@ use std::cell::Cell;
 use crate::deadline::{Deadline, Stop};
 use crate::limits::Limit;
 
-/// Bytes of work between two looks at the clock: less than a tenth of a millisecond in an optimised build, and some milliseconds in another.
+/// Bytes of work between two checks of the clock: less than a tenth of a millisecond in an optimised build, and some
+/// milliseconds in another.
 const BETWEEN_LOOKS: u64 = 1 << 16;
 
-/// Why a parser must not go on.
+/// The reason why a parser must stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoMoreWork {
     Stopped(Stop),
     Limit { limit: Limit, allowed: u64 },
 }
 
-/// The work that is left for one call. Parsers count in bytes that they visit; what costs more than a byte counts as several.
+/// The work that remains for one call. Parsers count the bytes that they visit. A step that costs more than a byte counts as
+/// several bytes.
 #[derive(Debug)]
 pub(crate) struct ParserWork {
     allowed: u64,
     spent: Cell<u64>,
-    /// How much will have been spent at the next look at the clock.
+    /// The amount of work at which the clock is checked next.
     next_look: Cell<u64>,
-    /// `None` where nobody waits, as in tests.
+    /// `None` where no caller waits, as in tests.
     deadline: Option<Deadline>,
 }
 
@@ -35,18 +37,18 @@ impl Default for ParserWork {
 }
 
 impl ParserWork {
-    /// Begins anew, with this many bytes until this time.
+    /// Begins again, with this many bytes until this time.
     pub(crate) fn begin(&mut self, allowed: u64, deadline: Deadline) {
         *self = Self { allowed, deadline: Some(deadline), ..Self::default() };
     }
 
-    /// The work since the beginning.
+    /// Returns the work since the beginning.
     #[cfg(test)]
     pub(crate) const fn spent(&self) -> u64 {
         self.spent.get()
     }
 
-    /// Begins anew, until the same time.
+    /// Begins again, until the same time.
     pub(crate) fn restart(&self) {
         self.spent.set(0);
         self.next_look.set(0);
@@ -55,7 +57,7 @@ impl ParserWork {
     /// Counts work.
     ///
     /// # Errors
-    /// [`NoMoreWork`], when it is too much, or too late.
+    /// [`NoMoreWork`] when the work exceeds its limit, or the deadline has passed.
     pub(crate) fn spend(&self, bytes: u64) -> Result<(), NoMoreWork> {
         let spent = self.spent.get().saturating_add(bytes);
         self.spent.set(spent);
@@ -96,7 +98,7 @@ mod tests {
         let mut work = ParserWork::default();
         work.begin(u64::MAX, Deadline::new(Duration::ZERO, None));
         assert_eq!(work.spend(0), Err(NoMoreWork::Stopped(Stop::Timeout(Duration::ZERO))));
-        // The clock is not asked for each byte.
+        // The clock is not checked for each byte.
         assert_eq!(work.spend(1), Ok(()));
         assert!(work.spend(BETWEEN_LOOKS).is_err());
     }

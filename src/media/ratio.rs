@@ -1,10 +1,10 @@
-//! Fractions as files state them.
+//! Fractions as files store them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::media::ffi::Rational;
 
-/// A fraction as the file states it. The denominator may be zero: it is the file's word, not a number to divide by.
+/// A fraction as the file stores it. The denominator may be zero, so check it before a division.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ratio {
     /// Numerator.
@@ -14,17 +14,17 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// The value, or `None` when the denominator is zero.
+    /// Returns the value, or `None` when the denominator is zero.
     pub fn value(self) -> Option<f64> {
         (self.den != 0).then(|| f64::from(self.num) / f64::from(self.den))
     }
 
-    /// The fraction if both parts are positive.
+    /// Returns the fraction if both parts are positive.
     pub fn positive(self) -> Option<Self> {
         (self.num > 0 && self.den > 0).then_some(self)
     }
 
-    /// The same value in lowest terms.
+    /// Returns the same value in lowest terms.
     pub(super) const fn reduced(self) -> Self {
         let (mut divisor, mut rest) = (self.num.unsigned_abs(), self.den.unsigned_abs());
         while rest != 0 {

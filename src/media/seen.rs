@@ -1,4 +1,4 @@
-//! What has been seen of a file: bytes in memory, for libav and for the planners of the layout.
+//! The bytes of a file in memory, for libav and for the planners of the layout.
 
 #![deny(clippy::arithmetic_side_effects)]
 
@@ -7,22 +7,22 @@ use std::collections::VecDeque;
 use crate::media::parser_work::ParserWork;
 use crate::source::ByteRange;
 
-/// Windows, and the bytes in those that do not stay, at most. libavformat throws its buffer away at every seek, and seeks to and fro
-/// between header, index and samples.
+/// Maximum number of windows, and of bytes in the windows that do not stay. libavformat discards its buffer at every seek, and seeks
+/// back and forth between header, index and samples.
 const MAX_WINDOWS: usize = 256;
 const MAX_BYTES: usize = 8 << 20;
 
-/// Windows on a file.
+/// Windows of a file.
 pub(crate) struct Seen {
     size: u64,
-    /// By their offsets.
+    /// Windows in order of offset.
     windows: Vec<Window>,
-    /// Offsets and numbers of the windows that do not stay, the oldest first, and the number of the next window.
+    /// Offsets and numbers of the windows that do not stay, oldest first, and the number of the next window.
     oldest: VecDeque<(u64, u64)>,
     next_number: u64,
     /// Bytes in the windows that do not stay.
     held: usize,
-    /// What looking at the bytes has cost.
+    /// The cost of examining the bytes.
     work: ParserWork,
 }
 
@@ -30,8 +30,7 @@ struct Window {
     offset: u64,
     number: u64,
     bytes: Vec<u8>,
-    /// Where the furthest window ends of this one and those before it. A look-up goes back no further than to where nothing
-    /// reaches its place.
+    /// The greatest end of this window and the earlier ones. A look-up goes back only as far as a window can extend to its position.
     reach: u64,
 }
 
@@ -47,7 +46,7 @@ impl Window {
 }
 
 impl Seen {
-    /// Begins with nothing of a file of `size` bytes.
+    /// Begins with no bytes of a file of `size` bytes.
     pub(crate) fn new(size: u64) -> Self {
         Self {
             size,
@@ -59,12 +58,12 @@ impl Seen {
         }
     }
 
-    /// The size of the whole file in bytes.
+    /// Returns the size of the whole file in bytes.
     pub(crate) const fn size(&self) -> u64 {
         self.size
     }
 
-    /// What looking at the bytes has cost.
+    /// Returns the cost of examining the bytes.
     pub(crate) const fn work(&self) -> &ParserWork {
         &self.work
     }
@@ -73,7 +72,7 @@ impl Seen {
         &mut self.work
     }
 
-    /// Takes what was read at `offset`, in place of what was read longest ago and does not stay.
+    /// Stores bytes that were read at `offset`, and replaces the bytes that were read longest ago and do not stay.
     pub(crate) fn add(&mut self, offset: u64, bytes: Vec<u8>, stays: bool) {
         let number = self.next_number;
         self.next_number = number.saturating_add(1);
@@ -99,7 +98,7 @@ impl Seen {
         self.update_reach(at);
     }
 
-    /// Computes how far the windows reach from the one at `at` on, as far as that has changed.
+    /// Updates how far the windows from index `at` extend.
     fn update_reach(&mut self, at: usize) {
         let before = at.checked_sub(1).and_then(|before| self.windows.get(before));
         let mut reach = before.map_or(0, |window| window.reach);
@@ -112,7 +111,7 @@ impl Seen {
         }
     }
 
-    /// Iterates over what windows hold from `offset` on, the nearest window first.
+    /// Iterates over the contents of windows from `offset`, nearest window first.
     fn rests_from(&self, offset: u64) -> impl Iterator<Item = &[u8]> {
         let count = self.windows.partition_point(|window| window.offset <= offset);
         let before = self.windows.get(..count).unwrap_or_default().iter().rev();
@@ -121,18 +120,18 @@ impl Seen {
             .filter_map(move |window| window.rest_from(offset))
     }
 
-    /// Returns the bytes of a range, if one window has them all.
+    /// Returns the bytes of a range, if one window contains all of them.
     pub(crate) fn get(&self, range: ByteRange) -> Option<&[u8]> {
         let length = usize::try_from(range.len()).ok()?;
         self.rests_from(range.start()).find_map(|rest| rest.get(..length))
     }
 
-    /// Returns the bytes of a window from `offset` on, as many as there are; `None` if there are none.
+    /// Returns the bytes of a window from `offset`, or `None` if there are none.
     pub(crate) fn rest_from(&self, offset: u64) -> Option<&[u8]> {
         self.rests_from(offset).max_by_key(|rest| rest.len())
     }
 
-    /// Returns where the first window behind `offset` begins, or the file ends.
+    /// Returns the start of the first window after `offset`, or the end of the file.
     pub(crate) fn next_start(&self, offset: u64) -> u64 {
         let at = self.windows.partition_point(|window| window.offset <= offset);
         self.windows.get(at).map_or(self.size, |window| window.offset.min(self.size))
@@ -149,7 +148,7 @@ mod tests {
 
     const SIZE: u64 = 5000;
 
-    /// The bytes of a file at a range.
+    /// Returns the bytes of a file in a range.
     fn file(range: ByteRange) -> Vec<u8> {
         (range.start()..range.end()).map(|place| u8::try_from(place * 7 % 251).unwrap()).collect()
     }

@@ -1,28 +1,28 @@
-//! Where a presentation starts and how long it is, reckoned as libavformat does; and [`units`](super::units) for times that
-//! are bare numbers still.
+//! The start and duration of a presentation, computed in the same way as in libavformat. [`units`](super::units) contains
+//! times that are still plain numbers.
 
 use crate::media::info::{Ratio, StreamInfo, StreamKind};
 use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
 
-/// A positive length in seconds in whole ticks of `time_base`, rounded down.
+/// Converts a positive duration in seconds to whole ticks of `time_base`, rounded down.
 pub(super) fn whole_ticks(length: Ratio, time_base: Ratio) -> Option<i64> {
     let (length, time_base) = (length.positive()?, time_base.positive()?);
     let numerator = i128::from(length.num) * i128::from(time_base.den);
     i64::try_from(numerator / (i128::from(length.den) * i128::from(time_base.num))).ok()
 }
 
-/// Bits a second, of a size in bytes and a duration.
+/// Returns the bits per second of `size` bytes in `duration`.
 pub(super) fn average_bit_rate(size: u64, duration: Microseconds) -> Option<u64> {
     let duration = u128::try_from(duration.get()).ok().filter(|&duration| duration > 0)?;
     u64::try_from(u128::from(size) * 8_000_000 / duration).ok()
 }
 
-/// `ticks` of `time_base` in seconds.
+/// Converts `ticks` of `time_base` to seconds.
 pub(super) fn to_seconds(ticks: i64, time_base: Ratio) -> Option<f64> {
     Some(TimeBase::try_from(time_base).ok()?.seconds(Ticks::new(ticks)))
 }
 
-/// Ticks of one time base in ticks of another, rounded to the nearest, halves away from zero.
+/// Converts ticks of one time base to ticks of another, rounded to the nearest, halves away from zero.
 pub(super) fn rescale(ticks: i64, from: Ratio, to: Ratio) -> Option<i64> {
     let (from, to) = (from.positive()?, to.positive()?);
     // Below 2^63 * 2^31 * 2^31.
@@ -33,8 +33,9 @@ pub(super) fn rescale(ticks: i64, from: Ratio, to: Ratio) -> Option<i64> {
     i64::try_from(rounded).ok()
 }
 
-/// Whether a stream has a frame that is presented at or after `at`, by its length. `start` is that of the presentation,
-/// `last_interval` the length of the last frame in ticks where it is known. `None` where the length is not known.
+/// Returns whether a stream has a frame that is presented at or after `at`, according to its duration. `start` is the start
+/// of the presentation, and `last_interval` the duration of the last frame in ticks, where it is known. Returns `None`
+/// where the duration of the stream is not known.
 pub(super) fn reaches(
     stream: &StreamInfo,
     (start, at): (Microseconds, Microseconds),
@@ -49,17 +50,17 @@ pub(super) fn reaches(
         let rate = rate?;
         whole_ticks(Ratio { num: rate.den, den: rate.num }, stream.time_base)
     });
-    // A tick for what rounding took.
+    // A tick for rounding.
     Some(end.saturating_sub(frame.unwrap_or(0)).saturating_add(1) > goal.get())
 }
 
-/// What a stream tells of its place in time.
+/// The position of a stream in time.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     kind: StreamKind,
     /// First presentation time in microseconds.
     start: Option<i64>,
-    /// Length in microseconds.
+    /// Duration in microseconds.
     duration: Option<i64>,
 }
 
@@ -74,14 +75,14 @@ impl Span {
         }
     }
 
-    /// Subtitles and timed data may begin or end far from the pictures; libavformat lets them move the ends by less than
-    /// a second only.
+    /// Returns whether the stream is text or timed data. Such streams may begin or end far from the video. libavformat lets
+    /// them move the ends by less than a second only.
     const fn is_text(self) -> bool {
         matches!(self.kind, StreamKind::Subtitle | StreamKind::Data)
     }
 }
 
-/// Start and length of the whole, from those of its streams: the earliest start, and the longer of the
+/// Returns the start and duration of the presentation, computed from its streams: the earliest start, and the longer of the
 /// longest stream and the distance from the earliest start to the latest end.
 pub(super) fn of_streams(streams: &[StreamInfo]) -> (Option<Microseconds>, Option<Microseconds>) {
     let (start, duration) = combine(&streams.iter().map(Span::of).collect::<Vec<_>>());
@@ -145,7 +146,7 @@ mod tests {
         assert_eq!(combine(&[video, far_subtitle]), (Some(80), Some(10_000_000)));
         let near_subtitle = span(StreamKind::Subtitle, -500_000, 1);
         assert_eq!(combine(&[video, near_subtitle]).0, Some(-500_000));
-        // A whole second is no longer near, at either end.
+        // A whole second is too far, at either end.
         let early = |distance: i64| span(StreamKind::Subtitle, 80 - distance, 1);
         let starts = [999_999, 1_000_000].map(|distance| combine(&[video, early(distance)]).0);
         assert_eq!(starts, [Some(80 - 999_999), Some(80)]);

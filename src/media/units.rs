@@ -1,9 +1,10 @@
 //! Units of time: ticks of a stream, and microseconds.
 //!
-//! A stream counts time in ticks of its [`TimeBase`]. [`Pts`] is a point in time, [`Ticks`] is a length; two points are a
-//! length apart. The container as a whole counts [`Microseconds`]. A time base turns one into the other, rounded once, to the
-//! nearest, halves away from zero (as `av_rescale_q` does, libavutil/mathematics.h). Files contain any number, so nothing
-//! here overflows: conversions and `checked_` arithmetic give `None`, `saturating_` arithmetic stops at the ends.
+//! A stream counts time in ticks of its [`TimeBase`]. [`Pts`] is a point in time, and [`Ticks`] is a duration: the difference
+//! of two points. The container as a whole counts [`Microseconds`]. A time base converts between ticks and microseconds with
+//! one rounding, to the nearest, halves away from zero (like `av_rescale_q`, libavutil/mathematics.h). Files contain
+//! arbitrary numbers, so no operation here overflows: conversions and `checked_` arithmetic return `None`, and `saturating_`
+//! arithmetic stops at the minimum or maximum.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -13,19 +14,19 @@ use crate::media::info::Ratio;
 
 const MICROSECONDS_PER_SECOND: i128 = 1_000_000;
 
-/// A length in ticks of a stream; it may be negative.
+/// A duration in ticks of a stream; it may be negative.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ticks(i64);
 
-/// A presentation time in ticks of a stream, from the zero that the file has chosen.
+/// A presentation time in ticks of a stream, counted from the zero that the file has chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Pts(i64);
 
-/// A time or a length in microseconds.
+/// A time or a duration in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Microseconds(i64);
 
-/// Seconds of a tick, a fraction above zero.
+/// The duration of a tick in seconds, as a fraction above zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TimeBase {
     num: NonZeroU32,
@@ -33,93 +34,93 @@ pub(crate) struct TimeBase {
 }
 
 impl Ticks {
-    /// No length.
+    /// Zero duration.
     pub(crate) const ZERO: Self = Self(0);
     /// One tick.
     pub(crate) const ONE: Self = Self(1);
-    /// The longest there is.
+    /// The longest duration.
     pub(crate) const MAX: Self = Self(i64::MAX);
 
-    /// A length of this many ticks.
+    /// Creates a duration of this many ticks.
     pub(crate) const fn new(ticks: i64) -> Self {
         Self(ticks)
     }
 
-    /// The number that libav has for it.
+    /// Returns the number for libav.
     pub(crate) const fn get(self) -> i64 {
         self.0
     }
 
-    /// The sum, or the end of the numbers.
+    /// Returns the sum, or the maximum or minimum.
     pub(crate) const fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
-    /// Half of it, rounded towards zero.
+    /// Returns half of the duration, rounded towards zero.
     pub(crate) const fn half(self) -> Self {
         Self(self.0 / 2)
     }
 
-    /// The difference, or the end of the numbers.
+    /// Returns the difference, or the maximum or minimum.
     pub(crate) const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
 }
 
 impl Pts {
-    /// The latest there is.
+    /// The latest time.
     pub(crate) const MAX: Self = Self(i64::MAX);
 
-    /// A time at this tick.
+    /// Creates a time at this tick.
     pub(crate) const fn new(ticks: i64) -> Self {
         Self(ticks)
     }
 
-    /// The number that libav has for it.
+    /// Returns the number for libav.
     pub(crate) const fn get(self) -> i64 {
         self.0
     }
 
-    /// The sum, or the end of the numbers.
+    /// Returns the sum, or the maximum or minimum.
     pub(crate) const fn saturating_add(self, length: Ticks) -> Self {
         Self(self.0.saturating_add(length.0))
     }
 
-    /// The difference, or the end of the numbers.
+    /// Returns the difference, or the maximum or minimum.
     pub(crate) const fn saturating_sub(self, length: Ticks) -> Self {
         Self(self.0.saturating_sub(length.0))
     }
 
-    /// The length from `start` to this time, negative when `start` is later; the longest there is when it is longer.
+    /// Returns the duration from `start` to this time, negative when `start` is later. The result saturates.
     pub(crate) const fn since(self, start: Self) -> Ticks {
         Ticks(self.0.saturating_sub(start.0))
     }
 }
 
 impl Microseconds {
-    /// This many microseconds.
+    /// Creates a time of this many microseconds.
     pub(crate) const fn new(microseconds: i64) -> Self {
         Self(microseconds)
     }
 
-    /// The number of microseconds.
+    /// Returns the number of microseconds.
     pub(crate) const fn get(self) -> i64 {
         self.0
     }
 
-    /// The sum, or the end of the numbers.
+    /// Returns the sum, or the maximum or minimum.
     pub(crate) const fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
-    /// The same in seconds.
+    /// Converts to seconds.
     #[expect(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
     pub(crate) fn seconds(self) -> f64 {
         self.0 as f64 / 1e6
     }
 }
 
-/// Rounded down; the longest there is for more than 292,000 years.
+/// Rounds down, and saturates for more than 292,000 years.
 impl From<Duration> for Microseconds {
     fn from(duration: Duration) -> Self {
         Self(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
@@ -127,39 +128,40 @@ impl From<Duration> for Microseconds {
 }
 
 impl TimeBase {
-    /// `None` unless both parts are positive.
+    /// Creates a time base, or returns `None` unless both parts are positive.
     pub(crate) fn new(num: i32, den: i32) -> Option<Self> {
         let part = |part: i32| NonZeroU32::new(u32::try_from(part).ok()?);
         Some(Self { num: part(num)?, den: part(den)? })
     }
 
-    /// The length in ticks; `None` when there are more than numbers for them.
+    /// Converts a duration to ticks, or returns `None` on overflow.
     pub(crate) fn ticks(self, length: Microseconds) -> Option<Ticks> {
         self.count_ticks(i128::from(length.0), 1).map(Ticks)
     }
 
-    /// The time in ticks; `None` when there is no number for it.
+    /// Converts a time to ticks, or returns `None` on overflow.
     pub(crate) fn pts(self, time: Microseconds) -> Option<Pts> {
         self.count_ticks(i128::from(time.0), 1).map(Pts)
     }
 
-    /// The time half-way between two, rounded once; `None` when there is no number for it.
+    /// Returns the time half-way between two times, rounded once, or `None` on overflow.
     pub(crate) fn middle(self, start: Microseconds, end: Microseconds) -> Option<Pts> {
         self.count_ticks(i128::from(start.0) + i128::from(end.0), 2).map(Pts)
     }
 
-    /// The length in microseconds; `None` when there are more than numbers for them.
+    /// Converts a duration to microseconds, or returns `None` on overflow.
     pub(crate) fn microseconds(self, length: Ticks) -> Option<Microseconds> {
         self.count_microseconds(length.0)
     }
 
-    /// The length in seconds.
+    /// Converts a duration to seconds.
     #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are centuries in any real time base")]
     pub(crate) fn seconds(self, length: Ticks) -> f64 {
         length.0 as f64 * f64::from(self.num.get()) / f64::from(self.den.get())
     }
 
-    /// Seconds from `start` to a time, in one rounding; zero for less than a microsecond, to which `start` is rounded itself.
+    /// Returns the seconds from `start` to a time, with one rounding. Returns zero for less than a microsecond, because
+    /// `start` itself is rounded to microseconds.
     #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are centuries in any real time base")]
     pub(crate) fn seconds_since(self, start: Microseconds, time: Pts) -> f64 {
         let (num, den) = (i128::from(self.num.get()), i128::from(self.den.get()));
@@ -168,7 +170,7 @@ impl TimeBase {
         if scaled.abs() < den { 0.0 } else { scaled as f64 / (den * MICROSECONDS_PER_SECOND) as f64 }
     }
 
-    /// `microseconds / parts` in ticks. The product stays below 2^64 * 2^31.
+    /// Converts `microseconds / parts` to ticks. The product stays below 2^64 * 2^31.
     fn count_ticks(self, microseconds: i128, parts: i128) -> Option<i64> {
         let (num, den) = (i128::from(self.num.get()), i128::from(self.den.get()));
         divide(microseconds * den, num * MICROSECONDS_PER_SECOND * parts)
@@ -181,14 +183,14 @@ impl TimeBase {
     }
 }
 
-/// The nearest whole number, halves away from zero.
+/// Divides to the nearest integer, halves away from zero.
 fn divide(numerator: i128, denominator: i128) -> Option<i64> {
     let half = denominator / 2;
     let rounded = if numerator >= 0 { numerator + half } else { numerator - half } / denominator;
     i64::try_from(rounded).ok()
 }
 
-/// Fails where a part is not positive.
+/// Fails if one of the parts is not positive.
 impl TryFrom<Ratio> for TimeBase {
     type Error = Ratio;
 
@@ -197,7 +199,7 @@ impl TryFrom<Ratio> for TimeBase {
     }
 }
 
-/// Fails where a part is not positive.
+/// Fails if one of the parts is not positive.
 impl TryFrom<Rational> for TimeBase {
     type Error = Rational;
 
@@ -290,7 +292,7 @@ mod tests {
         fn nothing_overflows(ticks: i64, other: i64, num in 1..=i32::MAX, den in 1..=i32::MAX) {
             let base = base(num, den);
             if let Some(pts) = base.pts(us(ticks)) {
-                // Rounded once: half a tick off at most, and as much again on the way back.
+                // Rounded once: at most half a tick off, and as much again on the way back.
                 let half = f64::from(num) / f64::from(den) * 0.51 + 1e-6;
                 let off = base.seconds_since(us(ticks), pts).abs();
                 prop_assert!(off <= half.max(us(ticks).seconds().abs() * 1e-12), "{} {}", off, half);

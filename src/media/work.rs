@@ -1,8 +1,8 @@
-//! What bounds a call: a deadline, another thread's word, and CPU time.
+//! The limits of a call: a deadline, cancellation by another thread, and CPU time.
 //!
-//! CPU time is that of the thread that makes the call, and of the threads that libavcodec decodes in for it. Waiting, for bytes, for a
-//! turn or for a processor, uses none: a file that uses up its CPU time is expensive wherever it is tried, and one that is late need
-//! not be.
+//! CPU time includes the thread that makes the call, and the threads in which libavcodec decodes for the call. Waiting for bytes, for
+//! a lock or for a processor uses no CPU time. A file that uses up its CPU time is expensive on every attempt. A file that reaches its
+//! deadline may succeed on another attempt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,16 +14,16 @@ use crate::deadline::CancelToken;
 use crate::deadline::{Deadline, Stop};
 use crate::media::ffi;
 
-/// What a call may take, from its beginning on.
+/// The limits of a call, from its beginning.
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
     deadline: Deadline,
     max_cpu_time: Duration,
-    /// When the call began, in which thread, and the CPU time that the thread had used by then.
+    /// Start time of the call, its thread, and the CPU time that the thread had used at the start.
     begun: (Instant, ThreadId, Option<Duration>),
     /// CPU time that other threads have used for the call.
     of_others: Duration,
-    /// Nanoseconds of CPU that earlier calls have used, where one bound holds for all.
+    /// Nanoseconds of CPU time that earlier calls have used, where one limit applies to all calls.
     earlier: Option<Arc<AtomicU64>>,
 }
 
@@ -34,17 +34,17 @@ impl Work {
         Self { deadline, max_cpu_time, begun, of_others: Duration::ZERO, earlier: None }
     }
 
-    /// Lets the bound on CPU time hold for all calls together.
+    /// Applies the limit on CPU time to all calls together.
     pub(crate) fn for_all_calls(self) -> Self {
         Self { earlier: Some(Arc::default()), ..self }
     }
 
-    /// The same of the next call, which begins now.
+    /// Returns the limits of the next call, which begins now.
     pub(crate) fn begin(&self) -> Self {
         Self { earlier: self.earlier.clone(), ..Self::new(self.deadline.begin(), self.max_cpu_time) }
     }
 
-    /// Ends a call: what it has used counts for the later ones, where one bound holds for all.
+    /// Ends a call. Its CPU time counts for later calls, where one limit applies to all calls.
     pub(crate) fn end(&mut self) {
         if let Some(earlier) = &self.earlier {
             let used = self.cpu_time_of_call().as_nanos();
@@ -58,18 +58,18 @@ impl Work {
         &self.deadline
     }
 
-    /// Counts CPU time that other threads have used for the call.
+    /// Adds CPU time that other threads have used for the call.
     pub(crate) const fn add_cpu_time(&mut self, of_others: Duration) {
         self.of_others = self.of_others.saturating_add(of_others);
     }
 
-    /// Lets this token end the next calls.
+    /// Sets a token that cancels the next calls.
     #[cfg(feature = "tokio")]
     pub(crate) fn for_call(&mut self, token: CancelToken) {
         self.deadline = self.deadline.clone().for_call(Some(token));
     }
 
-    /// The reason to stop now, if there is one.
+    /// Returns the reason to stop now, or `None`.
     pub(crate) fn expired(&self) -> Option<Stop> {
         match self.deadline.expired() {
             Some(Stop::Cancelled) => Some(Stop::Cancelled),
@@ -81,7 +81,7 @@ impl Work {
     fn cpu_time_is_over(&self) -> bool {
         let earlier = self.earlier.as_ref().map_or(0, |earlier| earlier.load(Ordering::Relaxed));
         let allowed = self.max_cpu_time.saturating_sub(Duration::from_nanos(earlier));
-        // A thread works no longer than the clock runs; most calls end long before its own clock has to be asked.
+        // A thread works no longer than the wall clock runs. Most calls end long before the thread's own clock must be read.
         let may_be_over = self.begun.0.elapsed().saturating_add(self.of_others) >= allowed;
         may_be_over && self.cpu_time_of_call() >= allowed
     }
@@ -130,7 +130,7 @@ mod tests {
                 let is_over = is_for_all && call >= 3;
                 assert_eq!(next.expired(), is_over.then_some(Stop::CpuTime(HOUR)), "call {call}");
                 next.end();
-                // What ended does not count twice.
+                // A call that has ended does not count twice.
                 assert_eq!(next.expired(), is_over.then_some(Stop::CpuTime(HOUR)), "after call {call}");
             }
         }
