@@ -1,4 +1,4 @@
-//! The decoder of the stream: access units in, frames with presentation times out.
+//! The decoder of the stream: takes access units, and returns frames with presentation times.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,30 +14,30 @@ use crate::media::ffi::frame::{Frame, PictureType};
 use crate::media::ffi::packet::Packet;
 use crate::media::units::{Pts, Ticks};
 
-/// Errors in a row while the decoder is drained, after which it is believed to give nothing more.
+/// Number of consecutive errors during draining after which the decoder is assumed to return no more frames.
 const MAX_DRAIN_ERRORS_IN_A_ROW: u32 = 64;
-/// Access units with missing bytes that are remembered in one pass.
+/// Maximum number of access units with missing bytes that are remembered in one pass.
 const MAX_CORRUPT: usize = 64;
-/// Frames that H.264 and HEVC hold back at most (ITU-T H.264, A.3.1; H.265, A.4.2).
+/// Maximum number of frames that H.264 and HEVC hold back (ITU-T H.264, A.3.1; H.265, A.4.2).
 const MAX_REORDER: u8 = 16;
 
-/// Pixels that a packet counts as at least, if it gives no frame: a decoder takes some microseconds for any packet. And at most: 8K may begin
-/// inside of a GOP, too.
+/// The minimum and maximum number of pixels for which a packet without a frame counts. A decoder takes some microseconds for any
+/// packet. The maximum exists because an 8K stream may begin inside a GOP, too.
 const MIN_PIXELS: u64 = 1 << 17;
 const MAX_PIXELS: u64 = 1 << 23;
-/// The same of a packet whose frame the decoder may leave out.
+/// The same minimum for a packet whose frame the decoder may skip.
 const MIN_PIXELS_SKIPPED: u64 = 1 << 14;
 
 /// A decoded frame and its presentation time.
 pub(super) struct Timed {
     pub(super) frame: Frame,
-    /// In ticks of the stream, absolute.
+    /// Absolute time in ticks of the stream.
     pub(super) pts: Pts,
-    /// Whether the time is the container's or libavcodec's, or follows from that of the frame before.
+    /// Whether the time comes from the container or from libavcodec, or follows from the time of the previous frame.
     pub(super) is_timed: bool,
-    /// Whether the decoder concealed something in it.
+    /// Whether the decoder concealed errors in the frame.
     pub(super) is_damaged: bool,
-    /// Whether it refers to no other frame; `None` where the decoder does not tell.
+    /// Whether the frame references no other frame; `None` where the decoder does not report it.
     pub(super) is_intra: Option<bool>,
 }
 
@@ -47,12 +47,12 @@ impl Timed {
     }
 }
 
-/// What the decoder has to offer.
+/// The result of a request for a frame.
 pub(super) enum Output {
     Frame(Timed),
-    /// It needs another access unit, or the word that there is none.
+    /// The decoder needs another access unit, or the end of the stream.
     NeedsInput,
-    /// It was drained.
+    /// The decoder was drained.
     Ended,
 }
 
@@ -61,39 +61,39 @@ pub(super) struct Decoding {
     pub(super) options: DecoderOptions,
     /// Ticks between frames, for frames without timestamps.
     pub(super) frame_ticks: Ticks,
-    /// Whether frames are counted because the stream has no timestamps at all.
+    /// Whether frames are counted because the stream has no timestamps.
     is_counted: bool,
-    /// Packets that the decoder got, in all passes.
+    /// Packets sent to the decoder, over all passes.
     pub(super) packets_decoded: u64,
     pub(super) faults: Faults,
-    /// Whether the decoder refused a size on the way.
+    /// Whether the decoder has rejected a size.
     pub(super) size_refused: bool,
-    /// Pixels of the packets that were sent, and of the frames that came.
+    /// Pixels of the packets that were sent, and of the frames that were returned.
     pixels: (u64, u64),
-    /// Pixels of the packets that were sent, of small ones more, and how many frames came.
+    /// Pixels of the packets that were sent, with a minimum for small pictures, and number of frames that were returned.
     sent: u64,
     frames: u64,
     /// Bytes of the packets that were sent.
     bytes: u64,
     /// CPU time of the threads of earlier decoders.
     cpu_time: Duration,
-    /// What was taken of it by [`take_effort`](Self::take_effort).
+    /// The part of the cost that [`take_effort`](Self::take_effort) has already returned.
     taken: Effort,
     run: Run,
 }
 
-/// What belongs to one pass.
+/// The state of one pass.
 #[derive(Default)]
 struct Run {
     /// Opened with the first access unit of a pass.
     ///
-    /// Each pass has a new decoder rather than a flushed one: what some remember over a flush (the H.264 decoder, which encoder
-    /// to work around) would let the frame depend on where we were before.
+    /// Each pass opens a new decoder rather than flushing one. Some decoders keep state over a flush (the H.264 decoder keeps the
+    /// encoder to work around). With such state, the frame would depend on the previous position.
     decoder: Option<Decoder>,
-    /// Packets of the access unit that is being decoded, and whether the decoder may leave it out.
+    /// Packets of the current access unit, and whether the decoder may skip its frame.
     queue: VecDeque<Packet>,
     skips: bool,
-    /// Presentation times of access units of which the container says that bytes are missing.
+    /// Presentation times of access units for which the container reports missing bytes.
     corrupt: Vec<Pts>,
     draining: bool,
     drain_errors: u32,
@@ -132,9 +132,9 @@ impl Decoding {
         self.faults.count = 0;
     }
 
-    /// What was done since this was asked last.
+    /// Returns the work since the last call of this method.
     ///
-    /// A packet may give no frame, and a frame may come without a packet. The larger of both counts.
+    /// A packet may yield no frame, and a frame may arrive without a packet. The larger of the two counts.
     pub(super) fn take_effort(&mut self) -> Effort {
         let pixels = self.pixels.0.max(self.pixels.1);
         let (bytes, cpu_time) = (self.bytes, self.cpu_time.saturating_add(self.run.cpu_time()));
@@ -149,8 +149,8 @@ impl Decoding {
         }
     }
 
-    /// Gives the decoder an access unit of `source`. `skips` lets it leave the frame out if no other refers to it. As many frames as
-    /// `depth` says are known to be held back.
+    /// Sends the decoder an access unit of `source`. With `skips`, the decoder may skip the frame if no other frame references it.
+    /// `depth` is the known number of frames that are held back.
     pub(super) fn send(
         &mut self,
         source: Source<'_, '_>,
@@ -171,10 +171,10 @@ impl Decoding {
         Ok(())
     }
 
-    /// Frames that are decoded before the one of this access unit is presented, by its two times.
+    /// Returns the number of frames that are decoded before the frame of this access unit is presented, according to its two times.
     ///
-    /// A keyframe is presented as many frames after its decoding time as the decoder has to hold back. H.264 need not say that
-    /// number; its decoder then learns it by dropping frames.
+    /// A keyframe is presented later than its decoding time by the number of frames that the decoder must hold back. An H.264 stream
+    /// need not contain this number. Its decoder then learns the number by dropping frames.
     fn reordered(&self, unit: Stamp) -> u8 {
         let Some((pts, dts)) = unit.pts.zip(unit.dts) else { return 0 };
         let length = unit.duration.unwrap_or(self.frame_ticks).max(Ticks::ONE);
@@ -182,12 +182,12 @@ impl Decoding {
         u8::try_from(frames).unwrap_or(MAX_REORDER)
     }
 
-    /// Whether the decoder was told that no access unit follows.
+    /// Returns whether the decoder has received the end of the stream.
     pub(super) const fn is_draining(&self) -> bool {
         self.run.draining
     }
 
-    /// Tells the decoder that no access unit follows.
+    /// Sends the decoder the end of the stream.
     pub(super) fn drain(&mut self) {
         self.run.draining = true;
         if let Some(Err(error)) = self.run.decoder.as_mut().map(|decoder| decoder.send(None)) {
@@ -195,7 +195,7 @@ impl Decoding {
         }
     }
 
-    /// The next frame in the order of presentation.
+    /// Returns the next frame in presentation order.
     pub(super) fn receive(&mut self) -> Result<Output, Error> {
         loop {
             let Some(decoder) = &mut self.run.decoder else {
@@ -210,7 +210,7 @@ impl Decoding {
                     }
                 }
                 Ok(Received::Ended) => return Ok(Output::Ended),
-                // A damaged frame. After the end there is no packet to try next, but the decoder goes on draining.
+                // A damaged frame. After the end there is no packet to try next, but the decoder continues to drain.
                 Err(error) => {
                     self.note(&error);
                     if self.run.draining {
@@ -224,7 +224,7 @@ impl Decoding {
         }
     }
 
-    /// Gives the decoder the next packet of the access unit; `false` when there is none.
+    /// Sends the decoder the next packet of the access unit. Returns `false` when there is none.
     fn send_queued(&mut self) -> bool {
         let (Some(decoder), Some(packet)) = (&mut self.run.decoder, self.run.queue.pop_front()) else {
             return false;
@@ -260,7 +260,7 @@ impl Decoding {
             false => (frame.best_effort_timestamp(), frame.duration()),
         };
         let stored = stored.map(Pts::new);
-        // The last frames have the times that follow from those before.
+        // The times of the last frames follow from the times of the previous frames.
         let is_timed = stored.or(self.run.next_pts.filter(|_| self.run.draining)).is_some();
         let pts = stored.or(self.run.next_pts).unwrap_or(Pts::new(0));
         let length = if length > 0 { Ticks::new(length) } else { self.frame_ticks };
@@ -275,7 +275,7 @@ impl Decoding {
 
     fn note(&mut self, error: &AvError) {
         self.faults.note(error);
-        // A decoder that had a size and has none any more was told one that is over the limit, or nonsense.
+        // A decoder that had a size and lost it received a size that exceeds the limit or is invalid.
         let has_no_size = self.run.decoder.as_ref().is_some_and(Decoder::has_no_size);
         self.size_refused |= *error == AvError::INVALID_ARGUMENT && has_no_size;
     }

@@ -1,4 +1,4 @@
-//! Where in the file a pass begins: at a keyframe that is presented at or before the goal, or at the start.
+//! The position in the file where a pass begins: at a keyframe that is presented at or before the goal, or at the start.
 
 use super::state::Search;
 use crate::media::container::analysis::reopen;
@@ -9,21 +9,22 @@ use crate::media::ffi::format::SeekFlags;
 use crate::media::units::{Microseconds, Pts, Ticks};
 use crate::source::ByteRange;
 
-/// Keyframes that are tried one before the other until one is presented at or before the goal.
+/// Maximum number of steps back to an earlier keyframe, until a keyframe is presented at or before the goal.
 const MAX_STEPS_BACK: u32 = 4;
-/// Access units that are read at an entry to see how many are held back: H.264 may hold back 16.
+/// Number of access units that are read at an entry to learn how many frames are held back: H.264 may hold back 16.
 const ORDER_WINDOW: usize = 20;
-/// How far before the goal a more careful pass begins.
+/// Distance before the goal at which a more careful pass begins.
 const STEP_BACK: Microseconds = Microseconds::new(10_000_000);
-/// Goals nearer to the start than this are reached by reading on, in containers whose seek is inexact: it costs less than a
-/// search by bisection, and always lands right.
+/// Goals closer to the start than this are reached by reading on, in containers whose seek is inexact: reading on costs less than a
+/// search by bisection, and always reaches the right position.
 const READ_ON: Microseconds = Microseconds::new(30_000_000);
-/// Requested at once where all up to the goal has to be read; the rest follows while reading continues.
+/// Maximum number of bytes that are requested at once where everything up to the goal must be read. The rest is requested while
+/// reading continues.
 const MAX_READ_ON: u64 = 16 << 20;
-/// Read behind the estimated place of the wanted frame.
+/// Number of bytes to read after the estimated position of the wanted frame.
 const BEHIND_ESTIMATE: u64 = 16 << 10;
 
-/// Where a pass begins.
+/// The entry of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry {
     /// At the keyframe before the goal.
@@ -34,7 +35,7 @@ pub(super) enum Entry {
     Start,
 }
 
-/// Where a pass did begin.
+/// The actual entry of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entered {
     /// At a keyframe with this presentation time.
@@ -43,7 +44,7 @@ pub(super) enum Entered {
 }
 
 impl Search<'_, '_> {
-    /// The entries of the passes for a goal, the cheapest first.
+    /// Returns the entries of the passes for a goal, cheapest first.
     pub(super) fn entries(&self, goal: Pts) -> &'static [Entry] {
         let start = self.places.start;
         let is_near_start = goal.since(start) <= self.ticks(READ_ON);
@@ -56,7 +57,7 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Moves to an entry for `goal`; `None` when the container has no such entry.
+    /// Moves to an entry for `goal`. Returns `None` when the container has no such entry.
     pub(super) fn enter(&mut self, entry: Entry, goal: Pts) -> Result<Option<Entered>, Error> {
         if entry != Entry::Start && std::mem::take(&mut self.units.needs_first) {
             self.enter_start(goal)?;
@@ -77,14 +78,15 @@ impl Search<'_, '_> {
             }
             _ => Some(self.enter_before(goal, goal.saturating_sub(step_back))?),
         };
-        // How many frames are held back is seen by their times, where neither the stream nor a decoding time tells it.
+        // Where neither the stream nor decoding times contain the number of frames that are held back, the presentation times reveal
+        // it.
         if entered.is_some() && self.units.learns_depth && !self.handling().stores_dts && !self.is_alone {
             self.units.peek(ORDER_WINDOW.saturating_sub(1))?;
         }
         Ok(entered)
     }
 
-    /// Seeks to `time` and looks at the access unit there; goes back from one that is presented after `goal`.
+    /// Seeks to `time` and reads the access unit there. Goes back if that unit is presented after `goal`.
     fn enter_before(&mut self, goal: Pts, time: Pts) -> Result<Entered, Error> {
         let mut time = time;
         for _ in 0..MAX_STEPS_BACK {
@@ -102,27 +104,27 @@ impl Search<'_, '_> {
         self.enter_start(goal)
     }
 
-    /// Moves to the first packet, if it is not there yet.
+    /// Moves to the first packet, unless the position is there already.
     fn enter_start(&mut self, goal: Pts) -> Result<Entered, Error> {
         let is_fresh = self.units.stream.is_at_start;
         if !is_fresh && !self.rewind() {
             self.reopen()?;
         }
         self.request_up_to(goal);
-        // A seek may leave a demuxer where it gives nothing: Matroska's waits for a keyframe, which the file may not mark.
+        // After a seek, a demuxer may return nothing: Matroska's demuxer waits for a keyframe, which the file may not mark.
         if self.units.peek(0)?.is_none() && !is_fresh {
             self.reopen()?;
             let input = self.units.container.input();
             let is_whole = input.visible_size() >= input.size();
             if self.units.peek(0)?.is_none() && self.units.packets_read == 0 && is_whole {
-                // Another pass would read all of the file for nothing, too.
+                // Another pass would also read the whole file in vain.
                 return Err(self.no_frame());
             }
         }
         Ok(Entered::Start)
     }
 
-    /// Requests what libavformat's index names for the goal, where the layout has planned nothing.
+    /// Requests the bytes that libavformat's index lists for the goal, where the layout has planned nothing.
     fn announce(&mut self, goal: Pts) {
         if !self.units.stream.is_planned
             && let Some((start, end)) =
@@ -133,7 +135,7 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Requests what reading on from the start will read. Without an index all of it is needed.
+    /// Requests the bytes from the start to the goal. Without an index, all of them are needed.
     fn request_up_to(&mut self, goal: Pts) {
         if self.handling().seeking != Seeking::Indexed && self.places.end > self.places.start {
             let place = self.places.of(goal);
@@ -144,17 +146,18 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Moves to the keyframe before `time`; whether the container could.
+    /// Moves to the keyframe before `time`. Returns whether the container was able to do so.
     ///
     /// # Errors
-    /// Those of [`reopen`](Self::reopen).
+    /// The errors of [`reopen`](Self::reopen).
     fn seek(&mut self, time: Pts) -> Result<bool, Error> {
-        // libavformat remembers which fragment follows on an earlier place, and does not look when it returns to the last one. It then
-        // reads the fragments between, and gives packets the times of others (mov_seek_fragment and mov_read_trun, libavformat/mov.c).
+        // libavformat remembers the next fragment of an earlier position, and does not search it again when it returns to the last
+        // one. It then reads the fragments in between, and assigns packets the times of others (mov_seek_fragment and mov_read_trun,
+        // libavformat/mov.c).
         if self.units.stream.opening.reads_named_fragments && !self.units.stream.is_at_start {
             self.reopen()?;
         }
-        // A seek that fails may have read on.
+        // A failed seek may have changed the position.
         self.units.stream.is_at_start = false;
         let moved = self.units.container.seek_backward(self.units.stream.index, time.get()).is_ok();
         if moved {
@@ -163,13 +166,13 @@ impl Search<'_, '_> {
         Ok(moved)
     }
 
-    /// Moves to the first packet; whether the container could.
+    /// Moves to the first packet. Returns whether the container was able to do so.
     fn rewind(&mut self) -> bool {
         let (enters_anywhere, stream) = (self.places.can_enter, self.units.stream.index);
         let container = &mut *self.units.container;
-        // Any frame: Matroska's demuxer would wait for a keyframe otherwise, which the file may not mark.
+        // Any frame: Matroska's demuxer would otherwise wait for a keyframe, which the file may not mark.
         let any = SeekFlags { backward: true, any: true };
-        // By time libavformat may land behind the first packet, where it seeks by bisection.
+        // A seek by time may land after the first packet, where libavformat seeks by bisection.
         let moved = (!enters_anywhere
             && [i64::MIN / 2, 0].iter().any(|&ticks| container.seek(stream, ticks, any).is_ok()))
             || container.seek_to_byte(0).is_ok();
@@ -179,7 +182,7 @@ impl Search<'_, '_> {
         moved
     }
 
-    /// Opens the container anew.
+    /// Opens the container again.
     fn reopen(&mut self) -> Result<(), Error> {
         reopen(self.units.container, &self.units.stream.opening)?;
         self.units.container.keep_only(self.units.stream.index);

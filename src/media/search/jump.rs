@@ -1,8 +1,8 @@
-//! Entering a container without an index where its bit rate lets a time be expected.
+//! Entering a container without an index, where the bit rate gives an estimate of the position of a time.
 //!
-//! A jump lands shortly before the goal. Where no keyframe lies between, it lands further and further back, and reads up to
-//! where the attempt before began, so that nothing is read twice. Each landing shows where its time lies, and the next one
-//! is estimated by that.
+//! A jump lands shortly before the goal. If no keyframe lies in between, the next jumps land further and further back, and read up
+//! to the start of the previous attempt, so that no byte is read twice. Each landing reveals the position of its time, and
+//! improves the next estimate.
 
 use super::entry::Entered;
 use super::packets::Stamp;
@@ -12,69 +12,71 @@ use crate::media::error::Error;
 use crate::media::units::{Microseconds, Pts, Ticks};
 use crate::source::ByteRange;
 
-/// How far before the goal the first jump lands. Most encoders place keyframes one or two seconds apart.
+/// Distance before the goal at which the first jump lands. Most encoders place keyframes one or two seconds apart.
 const FIRST_JUMP: Microseconds = Microseconds::new(1_100_000);
-/// How much further back the second one lands; those behind it double what was searched of the time before [`FIRST_JUMP`].
+/// Additional distance of the second jump. Later jumps double the searched time before [`FIRST_JUMP`].
 const STEP: Microseconds = Microseconds::new(500_000);
-/// How far before an expected keyframe a jump lands: this part of its time, because the bit rate varies, within these bounds.
+/// Distance before an expected keyframe at which a jump lands: this part of the keyframe's time, within these bounds, because the
+/// bit rate varies.
 const MARGIN_OF: i64 = 50;
 const MIN_MARGIN: Microseconds = Microseconds::new(100_000);
 const MAX_MARGIN: Microseconds = Microseconds::new(250_000);
-/// A jump to a place before this is not worth what it may cost when it lands wrong: most of that was read for the analysis.
+/// A jump to an earlier position is not worth the cost of a wrong landing: most of these bytes were read for the analysis.
 const MIN_JUMP: u64 = 640 << 10;
-/// How much further back a jump lands than the one before it, at least.
+/// Minimum additional distance of a jump from the previous one.
 const MIN_STEP: u64 = 64 << 10;
-/// Bytes requested at once, at most; the rest follows while reading continues.
+/// Maximum number of bytes that are requested at once. The rest is requested while reading continues.
 const MAX_REQUEST: u64 = 16 << 20;
-/// Read behind the estimated place of the wanted frame.
+/// Number of bytes to read after the estimated position of the wanted frame.
 const BEHIND_ESTIMATE: u64 = 16 << 10;
-/// So long before the end of what was requested the rest is, for it to arrive in time.
+/// Distance before the end of the requested bytes at which the rest is requested, so that it arrives in time.
 const LAG: u64 = 256 << 10;
-/// Frames that are read behind the one of the goal, to learn that it is: two until the parser returns a frame, others that are
-/// decoded later and presented earlier.
+/// Number of frames that are read after the frame of the goal, to verify that it is the frame of the goal: two until the parser
+/// returns a frame, and others that are decoded later and presented earlier.
 const FRAMES_BEHIND: i64 = 4;
-/// Frames that are read before a keyframe behind the goal.
+/// Number of frames that are read before a keyframe after the goal.
 const FRAMES_BEFORE: i64 = 5;
-/// Landings far from where they were expected, at most.
+/// Maximum number of landings far from the expected position.
 const MAX_MISSES: u32 = 4;
-/// A landing that is further than this before the place that was estimated is repeated.
+/// A landing that is further than this before the estimated position is repeated.
 const MAX_EARLY: Microseconds = Microseconds::new(3_000_000);
-/// An estimate is certain enough this near to a place that is known.
+/// Within this distance of a known position, an estimate is accurate enough.
 const MAX_UNKNOWN: Microseconds = Microseconds::new(6_000_000);
-/// Bytes that are read to learn which time lies at a place, and as many again and again where no frame begins in them, up to
-/// this many at once.
+/// Number of bytes that are read to learn the time at a position. If no frame begins in them, the same number is read again and
+/// again, up to this many at once.
 const PROBE: usize = 64 << 10;
 const MAX_PROBE: usize = 1 << 20;
-/// Places whose times are learnt before a jump, at most.
+/// Maximum number of positions whose times are determined before a jump.
 const MAX_PROBES: u32 = 4;
-/// Access units that, decoded in a row and presented before a time, show that none is held back for longer: H.264 and HEVC
-/// reorder by 16.
+/// Number of access units that show that no frame is held back for longer, if they are decoded consecutively and presented before
+/// a time: H.264 and HEVC reorder by 16.
 const MAX_REORDER: usize = 16;
-/// No access unit is held back for longer in a transport stream (ISO/IEC 13818-1, 2.4.2.7: 10 s for video with long delays).
+/// In a transport stream, no access unit is held back for longer (ISO/IEC 13818-1, 2.4.2.7: 10 s for video with long delays).
 const MAX_DELAY: Microseconds = Microseconds::new(10_000_000);
-/// Read of the end for a time behind it, at first: as much as was read to learn how long the file is.
+/// Number of bytes of the end that are first read for a time after the end: the same number that was read to learn the duration of
+/// the file.
 const END_READ: u64 = 160 << 10;
 
 /// One landing.
 #[derive(Clone, Copy)]
 struct Jump {
-    /// The keyframe that is sought is presented at or before this time.
+    /// The wanted keyframe is presented at or before this time.
     aim: Pts,
     /// The time of the frame.
     goal: Pts,
-    /// How far before the aim it should land.
+    /// Intended distance of the landing before the aim.
     back: Ticks,
-    /// What lies from here on was read by the jump before.
+    /// The bytes from here on were read by the previous jump.
     seen: Option<u64>,
-    /// Bytes of the frame, where it is expected to be a keyframe.
+    /// Size of the frame in bytes, if it is expected to be a keyframe.
     bytes: u64,
 }
 
 impl Search<'_, '_> {
-    /// Enters the file shortly before `goal`, or `further` ticks before that, at a keyframe there that is presented at or
-    /// before the goal, or is itself the frame of the goal.
+    /// Enters the file shortly before `goal`, or `further` ticks before that, at a keyframe that is presented at or before the
+    /// goal, or that is the frame of the goal itself.
     pub(super) fn jump(&mut self, goal: Pts, further: Ticks) -> Result<Option<Entered>, Error> {
-        // Behind the end there is nothing to enter.
+        // After the end there is nothing to enter.
         let aim = goal.min(self.places.end).saturating_sub(further);
         let (first, step) = (self.ticks(FIRST_JUMP), self.ticks(STEP));
         let mut jump = Jump { aim, goal, back: first, seen: None, bytes: 0 };
@@ -93,7 +95,7 @@ impl Search<'_, '_> {
             let early = aim.saturating_sub(jump.back).since(landed);
             let is_early = jump.seen.is_none() && early > max_early.max(jump.back);
             if misses < MAX_MISSES && (is_early || landed > aim) {
-                // By what is known now, the next landing is nearer.
+                // With the new information, the next landing is closer.
                 self.units.container.input_mut().request(&[], true);
                 self.requested = 0;
                 misses += 1;
@@ -109,7 +111,7 @@ impl Search<'_, '_> {
         Ok(None)
     }
 
-    /// Lets a jump land shortly before the place where a keyframe is expected, if one is.
+    /// Lets a jump land shortly before the position of an expected keyframe, if there is one.
     fn expect_keyframe(&self, jump: &mut Jump) {
         let places = &self.places;
         let Some(keyframes) = places.keyframes else { return };
@@ -121,13 +123,13 @@ impl Search<'_, '_> {
             if places.is_estimate() { Ticks::new(time / MARGIN_OF).max(least).min(most) } else { least };
         jump.back = jump.aim.since(pts).max(Ticks::ZERO).saturating_add(margin);
         if pts > jump.aim {
-            // The frames before it show that it is the one of the aim.
+            // The frames before the keyframe show that it is the keyframe of the aim.
             jump.back = jump.back.max(self.frames(FRAMES_BEFORE));
             jump.bytes = keyframes.bytes;
         }
     }
 
-    /// Reads a little where the jump would land, if that is far from every place that is known, to learn which time lies there.
+    /// Reads a few bytes at the landing position, if it is far from every known position, to learn the time there.
     fn probe(&mut self, jump: Jump) -> Result<(), Error> {
         let target = jump.aim.saturating_sub(jump.back);
         let reach = self.ticks(MAX_UNKNOWN);
@@ -152,7 +154,7 @@ impl Search<'_, '_> {
         Ok(())
     }
 
-    /// Where to land; `None` where the start is as near.
+    /// Returns the landing position, or `None` where the start is equally close.
     fn place_of(&self, jump: Jump) -> Option<u64> {
         let places = &self.places;
         let place = places.of(jump.aim.saturating_sub(jump.back));
@@ -160,11 +162,11 @@ impl Search<'_, '_> {
         (place >= MIN_JUMP && place >= places.of(jump.aim) / 2).then_some(place)
     }
 
-    /// Requests what the jump will read from `place` on.
+    /// Requests the bytes that the jump will read from `place`.
     fn request(&mut self, jump: Jump, place: u64) {
         let places = &self.places;
         let behind = BEHIND_ESTIMATE.saturating_add(jump.bytes);
-        // Only an estimate that has a place nearby is worth what the frames behind the goal cost.
+        // The frames after the goal are worth their cost only if the estimate has a known position nearby.
         let frames = if places.is_estimate() || jump.bytes > 0 { 0 } else { FRAMES_BEHIND };
         let goal = jump.goal.saturating_add(self.frames(frames));
         let end = jump.seen.unwrap_or_else(|| places.of(goal).saturating_add(behind));
@@ -177,7 +179,7 @@ impl Search<'_, '_> {
         Ticks::new(self.decoding.frame_ticks.get().saturating_mul(count))
     }
 
-    /// Requests the rest up to the goal where reading, which has come to this access unit, is about to leave what was requested.
+    /// Requests the rest up to the goal when reading has reached this access unit and is about to leave the requested bytes.
     pub(super) fn request_rest(&mut self, unit: Stamp, goal: Pts) {
         let (Some(dts), Some(place)) = (unit.dts, unit.position) else { return };
         let is_about_to_leave = place < self.requested && place.saturating_add(LAG) >= self.requested;
@@ -195,8 +197,8 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Notes where a decoding time was met: the frame that is presented first of those behind it comes as much later as frames are
-    /// held back.
+    /// Records the position of a decoding time. The first presented frame among the following ones is presented later by the
+    /// number of frames that are held back.
     fn note_place(&mut self, dts: Option<Pts>, place: Option<u64>) {
         let held = i64::try_from(self.units.max_depth.unwrap_or(0)).unwrap_or(0);
         let delay = self.frames(held);
@@ -213,7 +215,7 @@ impl Search<'_, '_> {
         moved
     }
 
-    /// The time of the first access unit that has one, whose place is noted.
+    /// Returns the time of the first access unit that has one, and records its position.
     fn landing_time(&mut self) -> Result<Option<Pts>, Error> {
         while let Some(unit) = self.units.peek(0)? {
             if let Some(time) = unit.dts.or(unit.pts) {
@@ -225,8 +227,8 @@ impl Search<'_, '_> {
         Ok(None)
     }
 
-    /// Leaves out access units until a keyframe comes that is presented at or before the aim. One that is presented behind it
-    /// serves too where the aim is the goal and no other access unit holds the frame.
+    /// Skips access units up to a keyframe that is presented at or before the aim. A keyframe that is presented after the aim
+    /// serves too, if the aim is the goal and no other access unit contains the frame.
     fn read_to_keyframe(&mut self, jump: Jump) -> Result<Option<Pts>, Error> {
         let Jump { aim, goal, seen, .. } = jump;
         let (mut last_before, mut has_behind) = (None, false);
@@ -252,13 +254,13 @@ impl Search<'_, '_> {
         Ok(None)
     }
 
-    /// Whether no other frame fits between two presentation times.
+    /// Returns whether no other frame fits between two presentation times.
     fn follows(&self, before: Option<Pts>, pts: Pts) -> bool {
         let length = self.decoding.frame_ticks;
         before.is_some_and(|before| pts.since(before) <= length.saturating_add(length.half()))
     }
 
-    /// Whether the last packets say that there is no frame at or after `goal`. Nothing is decoded.
+    /// Returns whether the last packets show that there is no frame at or after `goal`. Decodes nothing.
     pub(super) fn ends_before(&mut self, goal: Pts) -> Result<bool, Error> {
         let size = self.places.size;
         let max_delay = self.ticks(MAX_DELAY);
@@ -278,7 +280,7 @@ impl Search<'_, '_> {
             if self.units.faults.count > 0 {
                 return Ok(false);
             }
-            // One that is decoded before these would be held back over all of them.
+            // A frame that is decoded before these packets would be held back over all of them.
             let is_far = first.is_some_and(|first| goal.since(first) > max_delay);
             if count > MAX_REORDER || is_far {
                 return Ok(true);

@@ -1,4 +1,4 @@
-//! The keyframe at a time or before it: one access unit, decoded alone.
+//! The keyframe at or before a time: one access unit that is decoded alone.
 
 use super::entry::{Entered, Entry};
 use super::pass::Feed;
@@ -9,8 +9,8 @@ use crate::media::error::Error;
 use crate::media::units::Pts;
 
 impl Search<'_, '_> {
-    /// The last keyframe that is presented at or before `goal`. `None` where the container does not tell keyframes, or none decodes
-    /// there.
+    /// Returns the last keyframe that is presented at or before `goal`. Returns `None` where the container does not mark keyframes,
+    /// or none decodes there.
     pub(super) fn keyframe_before(&mut self, goal: Pts) -> Result<Option<Found>, Error> {
         let Handling { timestamps, seeking, .. } = self.handling();
         if timestamps != Timestamps::Stored {
@@ -21,7 +21,7 @@ impl Search<'_, '_> {
         let near = if is_first { None } else { self.enter(Entry::Near, goal)? };
         let entered = if near.is_some() { near } else { self.enter(Entry::Start, goal)? };
         self.is_alone = false;
-        // An index leads to the keyframe that is sought; elsewhere others may follow up to the goal.
+        // An index leads to the wanted keyframe. Without an index, other keyframes may follow up to the goal.
         let is_last =
             seeking == Seeking::Indexed && (is_first || matches!(entered, Some(Entered::Keyframe(_))));
         let mut keyframe = None;
@@ -45,7 +45,7 @@ impl Search<'_, '_> {
         self.send(unit, &feed)?;
         self.refuse_encrypted(false)?;
         while let Some(timed) = self.next_frame(&mut feed)? {
-            // Some containers mark every frame; then the decoder's word counts.
+            // Some containers mark every frame as a keyframe. In this case the decoder decides.
             let is_intra = timed.is_intra.unwrap_or(self.marks_keyframes);
             if timed.pts == pts && !timed.is_damaged && is_intra {
                 return Ok(Some(timed.found(FrameReason::Keyframe)));

@@ -1,4 +1,4 @@
-//! The packets of one stream, and the access units that they make.
+//! The packets of one stream, and the access units that they form.
 
 use std::collections::VecDeque;
 
@@ -13,24 +13,26 @@ use crate::media::ffi::parser::{Parser, PictureStructure};
 use crate::media::input::Container;
 use crate::media::units::{Pts, Ticks};
 
-/// Demuxer errors in a row after which the rest of the file is given up.
+/// Number of consecutive demuxer errors after which the rest of the file is abandoned.
 const MAX_READ_ERRORS_IN_A_ROW: u32 = 64;
-/// Access units among which a B-frame comes, in a stream that has any: encoders place one to four between two others.
+/// Number of access units among which a B-frame occurs, in a stream with B-frames: encoders place one to four between two other
+/// frames.
 const ORDER_WINDOW: usize = 5;
-/// The same of a stream that declares B-frames, which may be few.
+/// The same number for a stream that declares B-frames, which may be rare.
 const DECLARED_ORDER_WINDOW: usize = 24;
-/// Access units whose presentation times are compared with that of the next: as many as may be held back, and more.
+/// Number of access units whose presentation times are compared with the next one: more than the number of frames that may be
+/// held back.
 const MAX_RECENT: usize = 32;
 
-/// The container and the number of the stream that is decoded.
+/// The container, and the number of the stream that is decoded.
 pub(super) type Source<'m, 'r> = (&'m Container<'r>, usize);
 
 /// Errors that libav reported.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    /// How many, since the last restart.
+    /// Number of errors since the last restart.
     pub(super) count: u64,
-    /// The first of all, in words.
+    /// Message of the first error of all.
     pub(super) first: Option<String>,
 }
 
@@ -41,15 +43,15 @@ impl Faults {
     }
 }
 
-/// What the container says of an access unit.
+/// The container's data about an access unit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stamp {
-    /// Presentation time: that of the first packet, which the decoder gives to the frame.
+    /// Presentation time: the time of the first packet, which the decoder assigns to the frame.
     pub(super) pts: Option<Pts>,
     /// Decoding time, on the same clock.
     pub(super) dts: Option<Pts>,
     pub(super) duration: Option<Ticks>,
-    /// Where the first packet begins in the file, where that is known.
+    /// Start of the first packet in the file, where it is known.
     pub(super) position: Option<u64>,
     /// Whether decoding can begin here.
     pub(super) is_key: bool,
@@ -60,7 +62,7 @@ pub(super) struct AccessUnit {
     pub(super) stamp: Stamp,
     first: Packet,
     second: Option<Packet>,
-    /// Whether the first packet is a field. The decoder must not leave half of a frame out.
+    /// Whether the first packet is a field. The decoder must not skip one half of a frame.
     pub(super) is_field: bool,
 }
 
@@ -76,17 +78,17 @@ impl AccessUnit {
         Self { stamp, first, second: None, is_field }
     }
 
-    /// Whether the container says that bytes are missing or wrong.
+    /// Returns whether the container reports missing or wrong bytes.
     pub(super) fn is_corrupt(&self) -> bool {
         self.packets().any(Packet::is_corrupt)
     }
 
-    /// The bytes of the first packet.
+    /// Returns the bytes of the first packet.
     pub(super) fn bytes(&self) -> &[u8] {
         self.first.bytes()
     }
 
-    /// Cuts the first packet to its first `bytes` bytes; `false` when nothing is left of it.
+    /// Truncates the first packet to its first `bytes` bytes. Returns `false` when it becomes empty.
     pub(super) fn shorten(&mut self, bytes: usize) -> Result<bool, Error> {
         if bytes < self.first.bytes().len() {
             self.first.shorten(bytes).map_err(Error::library("cutting a packet"))?;
@@ -103,57 +105,57 @@ impl AccessUnit {
     }
 }
 
-/// What the packets tell of the order of frames.
+/// The order of frames, as far as the packets reveal it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Decoding and presentation times were equal so far, and no B-frame came.
+    /// Decoding and presentation times have been equal so far, and no B-frame has occurred.
     Unknown,
-    /// Presentation times say in which order frames are presented.
+    /// Presentation times determine the presentation order of frames.
     AsTimed,
-    /// B-frames came, but the container has no presentation times of its own: libavcodec may reckon others.
+    /// B-frames have occurred, but the container has no presentation times of its own: libavcodec may compute others.
     Doubtful,
-    /// Two frames have one time. From the first such pair in the file on, libavcodec reckons with decoding times.
+    /// Two frames have the same time. From the first such pair in the file, libavcodec computes with decoding times.
     Repeated,
 }
 
 impl Order {
-    /// Whether the times of the packets may be others than a decoder gives that began at the start.
+    /// Returns whether the times of the packets may differ from those of a decoder that began at the start.
     pub(super) const fn is_reckoned(self) -> bool {
         matches!(self, Self::Doubtful | Self::Repeated)
     }
 }
 
-/// Reads the packets of one stream from a container, and joins them to access units.
+/// Reads the packets of one stream from a container, and joins them into access units.
 pub(super) struct Units<'m, 'r> {
     pub(super) container: &'m mut Container<'r>,
     pub(super) stream: Stream<'m>,
-    /// Tells fields from frames, and B-frames, of codecs that may have them.
+    /// Distinguishes fields from frames, and recognises B-frames, for codecs that may have them.
     parser: Option<Parser>,
     has_fields: bool,
-    /// Whether the stream's first packet tells how the others are decoded, and was not looked at: x264 wrote H.264 with chroma of
-    /// full resolution wrong before build 151, and libavcodec reads it so.
+    /// Whether the stream's first packet determines how the other packets are decoded, and was not read yet. x264 before build
+    /// 151 wrote H.264 with full-resolution chroma incorrectly, and libavcodec reads such streams in the same way.
     pub(super) needs_first: bool,
-    /// Frames that the stream holds back to put them in order, at most, where it says so.
+    /// Maximum number of frames that the stream holds back for reordering, where the stream contains it.
     pub(super) max_depth: Option<usize>,
-    /// Whether the decoder has to learn on the way how many frames are held back.
+    /// Whether the decoder must learn during decoding how many frames are held back.
     pub(super) learns_depth: bool,
     is_reordering: bool,
-    /// What is known of the order of frames.
+    /// The known order of frames.
     pub(super) order: Order,
-    /// Access units seen that are presented after a later one, at most.
+    /// Maximum number of access units so far that are presented after a later one.
     pub(super) depth: usize,
     pub(super) packets_read: u64,
-    /// What the demuxer reported.
+    /// Errors that the demuxer reported.
     pub(super) faults: Faults,
     run: Run,
 }
 
-/// What was read since reading began at some place.
+/// The data since reading began at the current entry.
 #[derive(Default)]
 struct Run {
-    /// A packet that was read to see whether it completes the one before.
+    /// A packet that was read to check whether it completes the previous one.
     held: Option<(Packet, PictureStructure)>,
-    /// Access units that were looked at, and not taken yet.
+    /// Access units that were examined and not taken yet.
     ahead: VecDeque<AccessUnit>,
     /// Presentation times of the last access units, oldest first.
     recent: VecDeque<Pts>,
@@ -191,18 +193,18 @@ impl<'m, 'r> Units<'m, 'r> {
         })
     }
 
-    /// The container, and which of its streams is read.
+    /// Returns the container and the number of the stream.
     pub(super) const fn source(&self) -> Source<'_, 'r> {
         (self.container, self.stream.index)
     }
 
-    /// What tells the frames that can be left out; it begins with the next keyframe.
+    /// Returns the detector of frames that can be skipped. The detector begins with the next keyframe.
     pub(super) fn unreferenced(&self) -> Option<Unreferenced> {
         let view = self.container.stream(self.stream.index)?;
         Unreferenced::for_codec(view.codec_name()?, view.extradata())
     }
 
-    /// Forgets what was read, before reading begins elsewhere.
+    /// Forgets the packets that were read, before reading begins elsewhere.
     pub(super) fn restart(&mut self) {
         self.stream.is_at_start = false;
         self.stream.pending.clear();
@@ -210,19 +212,19 @@ impl<'m, 'r> Units<'m, 'r> {
         self.faults.count = 0;
     }
 
-    /// Takes the next access unit; `None` at the end of the stream.
+    /// Takes the next access unit, or returns `None` at the end of the stream.
     ///
     /// # Errors
-    /// What reading gives, and the limit `max_packets`.
+    /// The errors of reading, and the limit `max_packets`.
     pub(super) fn next(&mut self) -> Result<Option<AccessUnit>, Error> {
         self.peek(0)?;
         Ok(self.run.ahead.pop_front())
     }
 
-    /// Looks at the access unit that is `number` behind the next one; `None` behind the end of the stream.
+    /// Examines the access unit `number` positions after the next one. Returns `None` after the end of the stream.
     ///
     /// # Errors
-    /// As for [`next`](Self::next).
+    /// The same errors as [`next`](Self::next).
     pub(super) fn peek(&mut self, number: usize) -> Result<Option<Stamp>, Error> {
         while self.run.ahead.len() <= number {
             let Some(unit) = self.read_unit()? else { return Ok(None) };
@@ -232,17 +234,17 @@ impl<'m, 'r> Units<'m, 'r> {
         Ok(self.run.ahead.get(number).map(|unit| unit.stamp))
     }
 
-    /// The latest presentation time that was met since the last restart.
+    /// Returns the latest presentation time since the last restart.
     pub(super) const fn latest(&self) -> Option<Pts> {
         self.run.latest
     }
 
-    /// The bytes of the next access unit, if it was looked at.
+    /// Returns the bytes of the next access unit, if it was examined.
     pub(super) fn next_bytes(&self) -> Option<&[u8]> {
         self.run.ahead.front().map(AccessUnit::bytes)
     }
 
-    /// Leaves out access units that were looked at.
+    /// Skips access units that were examined.
     pub(super) fn skip(&mut self, count: usize) {
         self.run.ahead.drain(..count.min(self.run.ahead.len()));
     }
@@ -269,14 +271,14 @@ impl<'m, 'r> Units<'m, 'r> {
         Ok(Some(unit))
     }
 
-    /// Takes down what an access unit says of the order of frames.
+    /// Records what an access unit reveals about the order of frames.
     fn note(&mut self, stamp: Stamp) {
         if stamp.is_key || self.run.recent.is_empty() {
             self.run.is_delayed = stamp.pts > stamp.dts;
         }
         let Some(pts) = stamp.pts else { return };
         self.run.latest = self.run.latest.max(Some(pts));
-        // Where frames are reordered, two of one time make libavcodec reckon with decoding times.
+        // Where frames are reordered, two equal times make libavcodec compute with decoding times.
         if self.is_reordering && self.run.recent.contains(&pts) {
             self.order = Order::Repeated;
         }
@@ -288,19 +290,20 @@ impl<'m, 'r> Units<'m, 'r> {
         self.run.recent.push_back(pts);
     }
 
-    /// Whether it is known in which order frames are presented, or as many access units were seen since the entry as it takes to
-    /// meet a B-frame, where there are any.
+    /// Returns whether the presentation order of frames is known, or enough access units have been read since the entry to meet a
+    /// B-frame if there are any.
     pub(super) fn knows_order(&self) -> bool {
         let window = if self.max_depth > Some(0) { DECLARED_ORDER_WINDOW } else { ORDER_WINDOW };
         self.order != Order::Unknown || self.run.recent.len() >= window
     }
 
-    /// Whether no frame is presented before its decoding time. Decoding times that libavformat reckons may be too late.
+    /// Returns whether no frame is presented before its decoding time. Decoding times that libavformat computes may be too late.
     pub(super) const fn dts_is_bound(&self) -> bool {
         self.stream.handling.stores_dts && (matches!(self.order, Order::Unknown) || self.run.is_delayed)
     }
 
-    /// The scheme by which an access unit is encrypted; `None` for one in clear, from which goes what is in front of its frame.
+    /// Returns the encryption scheme of an access unit, or `None` for an unencrypted one, whose bytes before the frame are
+    /// removed.
     pub(super) fn decrypt(&self, unit: &mut AccessUnit) -> Option<String> {
         let encryption = self.stream.encryption?;
         let scheme = unit
@@ -314,7 +317,7 @@ impl<'m, 'r> Units<'m, 'r> {
 
     fn read_with_structure(&mut self) -> Result<Option<(Packet, PictureStructure)>, Error> {
         let Some(packet) = self.read()? else { return Ok(None) };
-        // Where reading begins at a B-frame, its two times may be equal although others are not.
+        // At an entry with a B-frame, its two times may be equal although those of other frames differ.
         if matches!(self.order, Order::Unknown | Order::Doubtful) && packet.pts() != packet.dts() {
             self.order = Order::AsTimed;
         }
@@ -330,7 +333,7 @@ impl<'m, 'r> Units<'m, 'r> {
         Ok(Some((packet, structure)))
     }
 
-    /// The stream's next packet; `None` at the end.
+    /// Returns the stream's next packet, or `None` at the end.
     fn read(&mut self) -> Result<Option<Packet>, Error> {
         self.stream.is_at_start = false;
         let mut errors_in_a_row = 0;

@@ -1,4 +1,4 @@
-//! One pass: access units are decoded from an entry on, and what came is compared with what the packets promise.
+//! One pass: decodes access units from an entry, and compares the result with the expectation from the packets.
 
 use super::decode::{Output, Timed};
 use super::entry::Entered;
@@ -10,29 +10,31 @@ use crate::media::container::formats::Timestamps;
 use crate::media::error::Error;
 use crate::media::units::{Microseconds, Pts};
 
-/// A frame this far behind the goal, in microseconds, carries a damaged time: no video shows one frame for a day.
+/// A frame this far after the goal, in microseconds, has a damaged time: no video presents one frame for a day.
 const MAX_GAP: Microseconds = Microseconds::new(86_400_000_000);
-/// Access units that are held until it is clear that no later keyframe makes them unnecessary.
+/// Maximum number of access units that are held until it is clear that no later keyframe makes them unnecessary.
 pub(super) const MAX_HELD: usize = 300;
-/// Access units read beyond the goal, at most, to learn which one holds the frame. H.264 and HEVC reorder by 16.
+/// Maximum number of access units that are read beyond the goal, to learn which one contains the frame. H.264 and HEVC reorder by
+/// 16.
 const MAX_LOOK_AHEAD: usize = 32;
-/// Frames decoded beyond the goal, at most, in search of the expected one.
+/// Maximum number of frames that are decoded beyond the goal, in search of the expected one.
 const MAX_BEYOND: u32 = 32;
 
-/// What a pass ended with.
+/// The result of a pass.
 pub(super) struct Pass {
     entered: Entered,
     /// The first frame at or after the goal.
     pub(super) frame: Option<Timed>,
-    /// What the packets promise: the presentation time of that frame, or that there is none. `None` when they do not tell.
+    /// The expectation from the packets: the presentation time of that frame, or that there is none. `None` when the packets do not
+    /// reveal it.
     pub(super) expected: Option<Promise>,
-    /// Whether something went wrong that may have changed the frame.
+    /// Whether an error occurred that may have changed the frame.
     pub(super) is_spoilt: bool,
-    /// Whether decoding began at a frame that needs others, or may have.
+    /// Whether decoding began at a frame that needs other frames, or may need them.
     pub(super) begins_inside: bool,
-    /// Whether the decoder said that the frame of the entry needs no other.
+    /// Whether the decoder reported that the frame of the entry needs no other.
     begins_intra: bool,
-    /// The earliest presentation time that the decoder gave.
+    /// The earliest presentation time that the decoder returned.
     first_pts: Option<Pts>,
     /// The latest presentation time of the pass.
     pub(super) last_pts: Option<Pts>,
@@ -40,42 +42,42 @@ pub(super) struct Pass {
     pub(super) last: Option<Timed>,
 }
 
-/// What the decoder gets.
+/// The access units for the decoder.
 pub(super) struct Feed {
-    /// So many access units more.
+    /// The number of access units to send.
     pub(super) count: usize,
-    /// Whether they are all. The decoder is then told that the last one is the end, instead of being fed until its delay is through:
-    /// for a frame with two B-frames behind it that is two frames less to decode.
+    /// Whether these are all access units. The decoder then receives the end of the stream after the last one, instead of further
+    /// units until its delay has passed: for a frame with two B-frames after it, two frames less are decoded.
     pub(super) is_all: bool,
-    /// Frames before this time that no other refers to may be left out.
+    /// Frames before this time may be skipped if no other frame references them.
     pub(super) skips_before: Option<Pts>,
-    /// But not those at these times.
+    /// Frames with these times must not be skipped.
     pub(super) keeps: Vec<Pts>,
 }
 
 impl Feed {
-    /// So many, and what leads to the frame at a goal.
+    /// Sends this number of access units, and skips unreferenced frames before the goal.
     const fn before(goal: Pts, count: usize, is_all: bool) -> Self {
         Self { count, is_all, skips_before: Some(goal), keeps: Vec::new() }
     }
 
-    /// None.
+    /// Sends no further access units.
     pub(super) const fn nothing_more() -> Self {
         Self { count: 0, is_all: true, skips_before: None, keeps: Vec::new() }
     }
 
-    /// All access units, of which nothing is left out.
+    /// Sends all access units and skips no frame.
     pub(super) const fn everything() -> Self {
         Self { count: usize::MAX, is_all: true, skips_before: None, keeps: Vec::new() }
     }
 }
 
-/// What packets say of the frame at a goal.
+/// The expectation from the packets for the frame at a goal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Promise {
-    /// It has this presentation time.
+    /// The frame has this presentation time.
     Frame(Pts),
-    /// There is none.
+    /// There is no frame.
     Nothing,
 }
 
@@ -94,12 +96,12 @@ impl Pass {
         }
     }
 
-    /// Whether nothing went wrong.
+    /// Returns whether no error occurred.
     pub(super) const fn is_clean(&self) -> bool {
         !self.is_spoilt && !self.begins_inside
     }
 
-    /// Whether nothing went wrong, and the frame that came is the expected one, or none came where none was expected.
+    /// Returns whether no error occurred and the result is the expected frame, or is no frame where none was expected.
     pub(super) fn is_trusted(&self) -> bool {
         self.is_clean()
             && match (self.expected, &self.frame) {
@@ -109,8 +111,8 @@ impl Pass {
             }
     }
 
-    /// Takes down what a frame says of the pass. Frames that are presented before the keyframe of the entry may lack what they
-    /// refer to; nothing behind it refers to them.
+    /// Records what a frame reveals about the pass. Frames that are presented before the keyframe of the entry may lack their
+    /// references. No frame after the keyframe references them.
     pub(super) fn judge(&mut self, timed: &Timed) {
         self.first_pts = Some(self.first_pts.map_or(timed.pts, |first| first.min(timed.pts)));
         let Entered::Keyframe(first) = self.entered else {
@@ -139,11 +141,11 @@ impl Pass {
 }
 
 impl Search<'_, '_> {
-    /// Decodes what the frame at or after `goal` needs, and nothing else.
+    /// Decodes only the access units that the frame at or after `goal` needs.
     pub(super) fn economical_pass(&mut self, entered: Entered, goal: Pts) -> Result<Pass, Error> {
         self.passes += 1;
         let mut pass = Pass::new(entered, None);
-        // Access units that were looked at, and are to be decoded.
+        // Access units that were examined and will be decoded.
         let mut ahead = 0;
         loop {
             let Some(unit) = self.units.peek(ahead)? else {
@@ -151,14 +153,14 @@ impl Search<'_, '_> {
                 pass.last_pts = self.units.latest();
                 return Ok(pass);
             };
-            // Packets without times do not tell: everything is decoded.
+            // Packets without times reveal nothing: everything is decoded.
             let Some(pts) = unit.pts else {
                 pass.is_spoilt = true;
                 return Ok(pass);
             };
             self.request_rest(unit, goal);
             if unit.is_key && pts <= goal {
-                // What came before is not needed.
+                // Earlier access units are not needed.
                 pass = self.begin_at(ahead, pts);
                 ahead = 0;
             }
@@ -176,14 +178,14 @@ impl Search<'_, '_> {
         let count = if let Some((pts, number)) = self.look_ahead(ahead, goal)? {
             ahead = ahead.saturating_add(number);
             if self.units.peek(ahead)?.is_some_and(|unit| unit.is_key) {
-                // It needs nothing before it.
+                // This access unit needs nothing before it.
                 pass = self.begin_at(ahead, pts);
                 ahead = 0;
             }
             pass.expected = Some(Promise::Frame(pts));
             ahead.saturating_add(1)
         } else {
-            // Everything is decoded, and the decoder tells by the order of its frames.
+            // Everything is decoded, and the decoder determines the order of its frames.
             usize::MAX
         };
         self.decode(&mut pass, &mut Feed::before(goal, count, true), goal)?;
@@ -192,15 +194,16 @@ impl Search<'_, '_> {
         Ok(pass)
     }
 
-    /// Lets decoding begin at a keyframe that was looked at, and leaves out the access units before it.
+    /// Begins decoding at a keyframe that was examined, and skips the access units before it.
     pub(super) fn begin_at(&mut self, before: usize, keyframe: Pts) -> Pass {
         self.units.skip(before);
         self.restart_decoding();
         Pass::new(Entered::Keyframe(keyframe), None)
     }
 
-    /// Looks at access units from the one at `place` on, the first at or after the goal, until it is certain which one holds the
-    /// frame. Returns its presentation time and how many are between; `None` where the access units do not tell.
+    /// Examines access units from the one at `place`, the first at or after the goal, until it is certain which one contains the
+    /// frame. Returns the presentation time of the frame and the number of access units in between, or `None` where the access units
+    /// do not reveal it.
     pub(super) fn look_ahead(&mut self, place: usize, goal: Pts) -> Result<Option<(Pts, usize)>, Error> {
         let mut window = Window::new(goal, self.units.max_depth, self.units.dts_is_bound());
         for number in 0..MAX_LOOK_AHEAD {
@@ -213,7 +216,7 @@ impl Search<'_, '_> {
         Ok(window.best().filter(|_| window.is_certain()))
     }
 
-    /// Decodes everything from an entry on until a frame at or after `goal`.
+    /// Decodes everything from an entry until a frame at or after `goal`.
     pub(super) fn full_pass(
         &mut self,
         entered: Entered,
@@ -221,7 +224,7 @@ impl Search<'_, '_> {
         expected: Option<Promise>,
     ) -> Result<Pass, Error> {
         self.passes += 1;
-        // What a full decode gives first is the frame, whatever the packets promise.
+        // The first frame of a full decode is the result, whatever the packets promise.
         let mut pass = Pass::new(entered, expected.filter(|_| entered != Entered::Start));
         self.decode(&mut pass, &mut Feed::everything(), goal)?;
         self.conclude(&mut pass, goal)?;
@@ -229,7 +232,7 @@ impl Search<'_, '_> {
         Ok(pass)
     }
 
-    /// Decodes until the expected frame comes, or where none is expected, the first at or after the goal.
+    /// Decodes until the expected frame arrives, or, where none is expected, until the first frame at or after the goal.
     fn decode(&mut self, pass: &mut Pass, feed: &mut Feed, goal: Pts) -> Result<(), Error> {
         let max_gap = self.ticks(MAX_GAP);
         let mut beyond = 0;
@@ -254,10 +257,10 @@ impl Search<'_, '_> {
         Ok(())
     }
 
-    /// The next frame, whatever it is; `None` behind the last one of what is decoded.
+    /// Returns the next frame, whatever it is, or `None` after the last one.
     pub(super) fn next_frame(&mut self, feed: &mut Feed) -> Result<Option<Timed>, Error> {
         loop {
-            // libav polls nothing while it decodes: between packets is where the deadline is looked at.
+            // libav checks nothing while it decodes, so the deadline is checked between packets.
             self.check()?;
             let output = self.decoding.receive();
             self.charge()?;
@@ -277,7 +280,7 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Gives an access unit to the decoder. An encrypted one is the end, because what comes of ciphertext is noise.
+    /// Sends an access unit to the decoder. An encrypted unit ends decoding, because the result of decoding ciphertext is noise.
     pub(super) fn send(&mut self, mut unit: AccessUnit, feed: &Feed) -> Result<(), Error> {
         let is_left_out = |(pts, goal): (Pts, Pts)| pts < goal && !feed.keeps.contains(&pts);
         let skips = unit.stamp.pts.zip(feed.skips_before).is_some_and(is_left_out);
@@ -299,7 +302,7 @@ impl Search<'_, '_> {
         Ok(())
     }
 
-    /// Ends a search that met an encrypted access unit before it had the frame.
+    /// Returns an error if the search met an encrypted access unit before it had the frame.
     pub(super) fn refuse_encrypted(&mut self, has_frame: bool) -> Result<(), Error> {
         match self.encrypted.take().filter(|_| !has_frame) {
             Some(scheme) => Err(Error::Encrypted { scheme }),
@@ -307,13 +310,13 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Ends a pass: with an error if it met an encrypted access unit before the frame.
+    /// Concludes a pass. Returns an error if the pass met an encrypted access unit before the frame.
     pub(super) fn conclude(&mut self, pass: &mut Pass, goal: Pts) -> Result<(), Error> {
         self.refuse_encrypted(pass.frame.is_some())?;
         pass.is_spoilt |= self.decoding.faults.count > 0 || self.units.faults.count > 0;
         pass.is_spoilt |= self.units.order.is_reckoned();
         if let Entered::Keyframe(entry) = pass.entered {
-            // A decoder that gives the entry a later time may give the frame of the GOP before it the wanted one.
+            // A decoder that assigns the entry a later time may assign the wanted time to the frame of the previous GOP.
             pass.is_spoilt |= self.handling().timestamps != Timestamps::Stored
                 && pass.first_pts.is_some_and(|first| first > entry && first > goal);
             pass.begins_inside |= !self.marks_keyframes && !pass.begins_intra;

@@ -1,4 +1,4 @@
-//! As many passes as it takes: each more careful than the one before, until one is believed.
+//! The passes of a search: each is more careful than the previous one, until one is accepted.
 
 use super::entry::{Entered, Entry};
 use super::pass::{Pass, Promise};
@@ -9,10 +9,10 @@ use crate::media::error::Error;
 use crate::media::units::Pts;
 
 impl Search<'_, '_> {
-    /// The first frame at or after `goal`, by as many passes as it takes.
+    /// Returns the first frame at or after `goal`, with as many passes as necessary.
     pub(super) fn frame_at(&mut self, goal: Pts) -> Result<Pass, Error> {
         let mut expected = None;
-        // What a clean pass gave although the packets promise something else.
+        // The result of a clean pass that contradicts the promise of the packets.
         let mut candidate = None;
         let mut is_first = self.handling().timestamps == Timestamps::Stored;
         let mut skips_to_start = false;
@@ -27,7 +27,7 @@ impl Search<'_, '_> {
                     return Ok(pass);
                 }
                 expected = pass.expected;
-                // Only the start has the times that libavcodec reckons there.
+                // Only decoding from the start yields the times that libavcodec computes there.
                 skips_to_start =
                     (pass.begins_inside && !self.marks_keyframes) || self.units.order.is_reckoned();
                 if skips_to_start && place != Entered::Start {
@@ -41,12 +41,12 @@ impl Search<'_, '_> {
                 continue;
             };
             let pass = self.full_pass(entered, goal, expected)?;
-            // Nothing can be more careful than a full decode from the start.
+            // No pass is more careful than a full decode from the start.
             if entered == Entered::Start || pass.is_trusted() {
                 return Ok(pass);
             }
             let came = pass.frame.as_ref().map(|frame| frame.pts);
-            // Two entries agree that the packet of the expected frame gives none.
+            // Two entries agree that the packet of the expected frame yields no frame.
             if pass.is_clean() && candidate == Some(came) {
                 return Ok(pass);
             }
@@ -56,12 +56,12 @@ impl Search<'_, '_> {
         Ok(Pass::new(Entered::Start, None))
     }
 
-    /// The last frame that decodes; of a damaged one, the one before it.
+    /// Returns the last frame that decodes. If it is damaged, returns the frame before it.
     pub(super) fn last_frame(&mut self, goal: Pts) -> Result<Found, Error> {
         for &entry in self.entries(goal) {
             let Some(entered) = self.enter(entry, goal)? else { continue };
             let mut pass = self.full_pass(entered, Pts::MAX, Some(Promise::Nothing))?;
-            // Edits may show none of the frames from an entry on.
+            // Edits may present none of the frames from an entry.
             if entered == Entered::Start || (pass.is_trusted() && pass.last.is_some()) {
                 self.refuse_size()?;
                 let Some(last) = pass.last.take() else { break };
@@ -72,7 +72,7 @@ impl Search<'_, '_> {
         Err(self.no_frame())
     }
 
-    /// The error of a stream of which no frame was decoded.
+    /// Creates the error for a stream of which no frame was decoded.
     pub(super) fn no_frame(&self) -> Error {
         let (decoder, demuxer) = (&self.decoding.faults, &self.units.faults);
         Error::no_frame(

@@ -1,27 +1,27 @@
-//! Where times lie in a file without an index.
+//! The positions of times in a file without an index.
 
 use crate::media::container::KeyframeInterval;
 use crate::media::units::{Pts, Ticks};
 
-/// Where times lie in a file: estimated by its bit rate, and by what was met on the way.
+/// The positions of times in a file: estimated from its bit rate, and from the positions that reading has met.
 #[derive(Debug, Clone)]
 pub(in crate::media) struct Places {
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     pub(super) size: u64,
     /// The start of the presentation, in ticks of the stream.
     pub(super) start: Pts,
     /// The end of the presentation; its start where no duration is known.
     pub(super) end: Pts,
-    /// Whether reading can begin anywhere, at places that can be estimated.
+    /// Whether reading can begin anywhere, at positions that can be estimated.
     pub(super) can_enter: bool,
     pub(super) keyframes: Option<KeyframeInterval>,
-    /// Decoding times and the places where they were met, both rising.
+    /// Decoding times and the positions where they were met, both increasing.
     met: Vec<(Pts, u64)>,
 }
 
 impl Places {
-    /// A file of `size` bytes that starts at `start`, in ticks of the stream, and lasts `duration`. `can_enter` says whether reading
-    /// can begin anywhere.
+    /// Creates the positions of a file of `size` bytes that starts at `start`, in ticks of the stream, and lasts `duration`.
+    /// `can_enter` means that reading can begin anywhere.
     pub(in crate::media) fn new(
         size: u64,
         (start, duration): (Pts, Option<Ticks>),
@@ -32,19 +32,19 @@ impl Places {
         Self { size, start, end, can_enter: can_enter && duration.is_some(), keyframes, met: Vec::new() }
     }
 
-    /// Whether nothing but the bit rate is known.
+    /// Returns whether only the bit rate is known.
     pub(super) const fn is_estimate(&self) -> bool {
         self.met.is_empty()
     }
 
-    /// Whether the estimate is worth little: where times lie was met nowhere near this one.
+    /// Returns whether the estimate is weak: no position near this time was met.
     pub(super) fn is_unknown(&self, time: Pts, near: Ticks) -> bool {
         let met = self.met.iter().map(|&(met, _)| met).chain([self.start, self.end]);
         met.map(|met| met.since(time).max(time.since(met))).min().is_none_or(|distance| distance > near)
     }
 
-    /// The estimated place of a time: between the nearest places that are known, in proportion. Near a place that was met the
-    /// keyframes are reckoned with.
+    /// Returns the estimated position of a time: between the nearest known positions, in proportion. Near a position that was met,
+    /// the estimate takes the keyframes into account.
     pub(super) fn of(&self, time: Pts) -> u64 {
         let surplus = if self.met.is_empty() { 0 } else { self.surplus(time) };
         self.in_proportion(time).saturating_add(surplus).min(self.size)
@@ -66,8 +66,8 @@ impl Places {
         u64::try_from(ahead).map_or(self.size, |ahead| low_place.saturating_add(ahead).min(self.size))
     }
 
-    /// Notes where a decoding time was met. One that contradicts the others makes them worthless: the times of the file do not
-    /// rise throughout.
+    /// Records the position of a decoding time. A position that contradicts the others makes them worthless: the times of the file
+    /// do not increase throughout.
     pub(super) fn note(&mut self, time: Pts, place: u64) {
         let place = place.saturating_sub(self.surplus(time));
         let index = self.met.partition_point(|&(met, _)| met < time);
@@ -104,7 +104,7 @@ mod tests {
         places.note(Pts::new(100), 800);
         assert!(!places.is_estimate());
         assert_eq!([75, 100, 125].map(|time| places.of(Pts::new(time))), [400, 800, 900]);
-        // It contradicts what is known, or tells nothing new.
+        // The position contradicts the known ones, or adds nothing.
         places.note(Pts::new(120), 700);
         places.note(Pts::new(100), 900);
         assert_eq!(places.of(Pts::new(125)), 900);

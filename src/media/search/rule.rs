@@ -1,4 +1,4 @@
-//! Which frame is taken: the one at or after the wanted time; else the one at half of the duration; else the last.
+//! The rule that selects a frame: the one at or after the wanted time, or else the one at half of the duration, or else the last one.
 
 use super::entry::{Entered, Entry};
 use super::pass::Feed;
@@ -10,8 +10,8 @@ use crate::media::error::Error;
 use crate::media::units::Pts;
 
 impl Search<'_, '_> {
-    /// Finds the frame by SPEC's rule: at or after the wanted time; else at or after half of the duration; else the last.
-    /// `None` when the container shows only a part of the file, and the wanted frame is not in it.
+    /// Finds the frame by the rule of the specification: at or after the wanted time, or else at or after half of the duration, or else
+    /// the last frame. Returns `None` when the container shows only a part of the file, and the wanted frame is not in that part.
     pub(in crate::media) fn find(&mut self, target: Target) -> Result<Option<Found>, Error> {
         let Target { wanted, half, ends_before, is_partial, is_absent, pick } = target;
         if pick == Pick::Keyframe
@@ -45,7 +45,7 @@ impl Search<'_, '_> {
         if self.is_barren {
             return Err(self.no_frame());
         }
-        // The video ends before the wanted time. Where the container tells no duration, the last frame's time does.
+        // The video ends before the wanted time. Where the container contains no duration, the time of the last frame determines it.
         let start = self.places.start;
         let middle = |last: Pts| start.saturating_add(last.since(start).half());
         if let Some(half) = half.or_else(|| last_pts.map(middle)) {
@@ -58,8 +58,8 @@ impl Search<'_, '_> {
         self.last_frame(wanted).map(Some)
     }
 
-    /// The same for a container that cannot seek: the frame in the middle is decoded first, and given up if one at the wanted
-    /// time comes after all.
+    /// Finds the frame in a container that cannot seek: decodes the frame in the middle first, and discards it if a frame at the wanted
+    /// time follows after all.
     fn find_reading_on(&mut self, wanted: Pts, half: Pts) -> Result<Found, Error> {
         let mut pass = self.frame_at(half)?;
         let Some(middle) = pass.take(FrameReason::HalfDuration) else {
@@ -76,12 +76,14 @@ impl Search<'_, '_> {
         Ok(middle)
     }
 
-    /// The frame asked for may be among those that were too large: any other would be a wrong picture.
+    /// Returns an error if the decoder rejected a size: the requested frame may be among the rejected ones, and any other frame would
+    /// be a wrong picture.
     pub(super) const fn refuse_size(&self) -> Result<(), Error> {
         if self.decoding.size_refused { Err(self.decoding.too_many_pixels()) } else { Ok(()) }
     }
 
-    /// Whether the packets before the end, from the entry for `goal` on, say that there is no frame at or after it. Nothing is decoded.
+    /// Returns whether the packets before the end, from the entry for `goal`, show that there is no frame at or after it. Decodes
+    /// nothing.
     fn has_nothing_at(&mut self, goal: Pts) -> Result<bool, Error> {
         if self.handling().timestamps != Timestamps::Stored {
             return Ok(false);
@@ -95,7 +97,7 @@ impl Search<'_, '_> {
         Ok(!self.continues_to(goal)? && self.units.faults.count == 0)
     }
 
-    /// Whether a frame at or after `goal` follows on what was read.
+    /// Returns whether a frame at or after `goal` follows the packets that were read.
     fn continues_to(&mut self, goal: Pts) -> Result<bool, Error> {
         if self.handling().timestamps == Timestamps::Stored {
             while let Some(unit) = self.units.next()? {

@@ -1,4 +1,4 @@
-//! Several frames of one GOP, by one run of decoding.
+//! Several frames of one GOP, in one decoding run.
 
 use super::entry::Entry;
 use super::pass::{Feed, MAX_HELD, Pass};
@@ -9,8 +9,9 @@ use crate::media::error::Error;
 use crate::media::units::Pts;
 
 impl Search<'_, '_> {
-    /// The frames at the first of these goals, which rise, as far as the packets of one GOP promise them, and only if each came without a
-    /// doubt: each frame is then the one that a search of its own gives. Possibly none. `goals` gets the time of the frame before.
+    /// Returns the frames at the first of these increasing goals, as far as the packets of one GOP promise them, and only if each frame
+    /// is beyond doubt: it then equals the frame of a separate search. The list may be empty. `goals` receives the time of the previous
+    /// frame.
     pub(in crate::media) fn run(
         &mut self,
         mut goals: impl FnMut(Option<Pts>) -> Option<Pts>,
@@ -57,8 +58,8 @@ impl Search<'_, '_> {
         Ok(promised.iter().map(find).collect::<Option<_>>().unwrap_or_default())
     }
 
-    /// Looks at access units up to the first one at or after `goal`, and returns its place. The first goal leaves out what comes before
-    /// the last keyframe before it; a later one ends at a keyframe, and where the packets do not tell.
+    /// Examines access units up to the first one at or after `goal`, and returns its position. For the first goal, skips the units before
+    /// the last keyframe before the goal. For a later goal, stops at a keyframe, and where the packets do not reveal the frame.
     fn reach(
         &mut self,
         goal: Pts,

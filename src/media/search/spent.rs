@@ -1,44 +1,44 @@
-//! What finding one frame has cost so far: over all passes, and over all streams that are tried.
+//! The cost of one frame so far: over all passes, and over all streams that are tried.
 
 use std::time::Duration;
 
 use crate::limits::{Limit, Limits};
 use crate::media::error::Error;
 
-/// A smaller file may be decoded as if it had this many bytes.
+/// A smaller file has the decoding allowance of a file of this size.
 const SMALL_FILE: u64 = 128 << 10;
-/// Pixels that any file may have: 60 frames of 8K, a thousand of 1080p.
+/// The number of pixels that any file may have: 60 frames of 8K, a thousand of 1080p.
 const PIXELS_OF_ANY: u64 = 1 << 31;
 
-/// What decoding has cost.
+/// The cost of decoding.
 #[derive(Default)]
 pub(super) struct Effort {
     /// Width times height of each picture.
     pub(super) pixels: u64,
-    /// The same of the packets that were sent, where a small picture counts as a larger one.
+    /// Pixels of the packets that were sent, where a small picture counts as a larger one.
     pub(super) sent: u64,
-    /// Frames that came.
+    /// Frames that were returned.
     pub(super) frames: u64,
-    /// Bytes of packets that the decoder was given.
+    /// Bytes of packets that were sent to the decoder.
     pub(super) bytes: u64,
-    /// That of libavcodec's own threads.
+    /// CPU time of libavcodec's own threads.
     pub(super) cpu_time: Duration,
 }
 
-/// What a call has cost so far, on a file of some size.
+/// The cost of a call so far, for a file of a certain size.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::media) struct Spent {
     file_size: u64,
     packets: u64,
-    /// Given to the decoder.
+    /// Bytes sent to the decoder.
     bytes: u64,
     pixels: u64,
-    /// What was sent since the last frame.
+    /// Pixels of the packets sent since the last frame.
     barren: u64,
 }
 
 impl Spent {
-    /// Nothing yet, on a file of so many bytes.
+    /// Begins with no cost, for a file of `file_size` bytes.
     pub(in crate::media) fn on_file(file_size: u64) -> Self {
         Self { file_size, ..Self::default() }
     }
@@ -52,7 +52,7 @@ impl Spent {
         within(self.packets, limits.max_packets, Limit::MaxPackets, limits.max_packets)
     }
 
-    /// Counts what a decoder did.
+    /// Counts the work of a decoder.
     ///
     /// # Errors
     /// The limits `max_decoded_pixels`, `max_pixels_per_byte`, `max_pixels_without_frame` and `max_repetitions`.
@@ -91,7 +91,7 @@ mod tests {
         let mut spent = Spent::on_file(1 << 20);
         let packets = [(); 3].map(|()| limit_of(spent.add_packet(&limits)));
         assert_eq!(packets, [None, None, Some(Limit::MaxPackets)]);
-        // A small file, one of ordinary size, and one whose pixels nothing but the last limit bounds.
+        // A small file, an ordinary file, and a file whose pixels only the last limit bounds.
         let most = [
             (0, 1 << 20, 1 << 31, Limit::MaxPixelsPerByte),
             (1 << 20, 8 << 20, (1 << 34) + (1 << 31), Limit::MaxPixelsPerByte),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     proptest! {
-        /// However the work is cut into pieces, it ends at the same amount.
+        /// The total is the same, however the work is divided.
         #[test]
         fn the_sum_counts(
             file_size in 0_u64..1 << 24,

@@ -1,4 +1,4 @@
-//! The state of a search: one stream of a container being decoded.
+//! The state of a search: one stream of a container, and its decoder.
 
 use super::decode::Decoding;
 use super::packets::Units;
@@ -12,27 +12,27 @@ use crate::media::ffi::codec::DecoderOptions;
 use crate::media::input::Container;
 use crate::media::units::{Microseconds, Ticks, TimeBase};
 
-/// One stream of a container being decoded.
+/// One stream of a container, and its decoder.
 pub(in crate::media) struct Search<'m, 'r> {
     pub(super) units: Units<'m, 'r>,
     pub(super) decoding: Decoding,
-    /// Where times lie in the file.
+    /// The positions of times in the file.
     pub(super) places: Places,
     /// The scheme of the encrypted access unit at which the pass ended.
     pub(super) encrypted: Option<String>,
-    /// Tells which frames can be left out, of codecs whose decoders do not.
+    /// Detects frames that can be skipped, for codecs whose decoders do not.
     pub(super) unreferenced: Option<Unreferenced>,
-    /// Where what a jump requested ends.
+    /// End of the bytes that a jump requested.
     pub(super) requested: u64,
-    /// Whether the container's marks of keyframes are to be believed without the decoder's word.
+    /// Whether the container's keyframe marks are trusted without confirmation by the decoder.
     pub(super) marks_keyframes: bool,
-    /// Whether one access unit is sought, to be decoded alone.
+    /// Whether the search wants one access unit that is decoded alone.
     pub(super) is_alone: bool,
-    /// Whether something went wrong in the last pass.
+    /// Whether an error occurred in the last pass.
     pub(super) is_spoilt: bool,
-    /// Whether a full decode from the start gave no frame at all: then no other pass has one.
+    /// Whether a full decode from the start returned no frame: no other pass has one in this case.
     pub(super) is_barren: bool,
-    /// Passes in which something was decoded.
+    /// Number of passes in which packets were decoded.
     pub(super) passes: u32,
 }
 
@@ -43,12 +43,12 @@ impl<'m, 'r> Search<'m, 'r> {
         places: Places,
     ) -> Result<Self, Error> {
         let view = container.stream(stream.index).ok_or_else(Error::missing_stream)?;
-        // An index that marks every frame, of a codec whose frames refer to others, marks nothing.
+        // If the index marks every frame of a codec whose frames reference others, the marks are meaningless.
         let marks_keyframes = view.codec_properties().intra_only
             || stream.handling.seeking != Seeking::Indexed
             || names_other_frames(container, stream.index);
         let rate = container.guess_frame_rate(stream.index);
-        // A tick of the frame rate's inverse is a frame.
+        // A tick of the inverse frame rate is one frame.
         let frame = rate.and_then(|rate| TimeBase::new(rate.den, rate.num)?.microseconds(Ticks::ONE));
         let frame_ticks = frame.and_then(|length| stream.time_base.ticks(length)).unwrap_or(Ticks::ONE);
         let frame_ticks = frame_ticks.max(Ticks::ONE);
@@ -73,13 +73,13 @@ impl<'m, 'r> Search<'m, 'r> {
         })
     }
 
-    /// Packets that were given to the decoder, in all passes, and how many passes these were.
+    /// Returns the number of packets that were sent to the decoder, over all passes, and the number of passes.
     pub(in crate::media) const fn cost(&self) -> (u64, u32) {
         (self.decoding.packets_decoded, self.passes)
     }
 
-    /// Whether the frame's time may be another one when more follows: where frames are damaged, or libavcodec reckons the times, the end
-    /// of what the decoder was given changes them.
+    /// Returns whether the frame's time may change when more packets follow: where frames are damaged, or libavcodec computes the times,
+    /// the end of the packets changes them.
     pub(in crate::media) const fn has_doubtful_time(&self) -> bool {
         self.decoding.is_draining() && (self.is_spoilt || self.units.order.is_reckoned())
     }
@@ -88,7 +88,7 @@ impl<'m, 'r> Search<'m, 'r> {
         self.units.stream.handling
     }
 
-    /// A length in ticks of the stream.
+    /// Converts a duration to ticks of the stream.
     pub(super) fn ticks(&self, length: Microseconds) -> Ticks {
         self.units.stream.time_base.ticks(length).unwrap_or(Ticks::MAX)
     }
@@ -97,7 +97,7 @@ impl<'m, 'r> Search<'m, 'r> {
         Ok(self.units.container.input_mut().check()?)
     }
 
-    /// Counts what the decoder has done since it was asked last.
+    /// Counts the decoder's work since the last call.
     ///
     /// # Errors
     /// The limits on decoding, as [`Spent`](super::Spent) counts them, and `max_pixels`.
@@ -107,19 +107,19 @@ impl<'m, 'r> Search<'m, 'r> {
         let Stream { spent, limits, .. } = &mut self.units.stream;
         let result = spent.add_effort(&effort, limits);
         if result.as_ref().is_err_and(|error| error.limit() == Some(Limit::MaxPixelsWithoutFrame)) {
-            // No frame comes of a size that the decoder refuses.
+            // A rejected size yields no frame.
             self.refuse_size()?;
         }
         result
     }
 
-    /// Forgets what belongs to the place that reading left.
+    /// Forgets the state of the position that reading leaves.
     pub(super) fn restart(&mut self) {
         self.units.restart();
         self.restart_decoding();
     }
 
-    /// Lets the next access unit be the first that is decoded.
+    /// Begins decoding at the next access unit.
     pub(super) fn restart_decoding(&mut self) {
         self.decoding.restart();
         self.encrypted = None;
@@ -127,7 +127,7 @@ impl<'m, 'r> Search<'m, 'r> {
     }
 }
 
-/// Whether the stream's index names a frame that is no keyframe.
+/// Returns whether the stream's index contains a frame that is not a keyframe.
 fn names_other_frames(container: &Container<'_>, stream: usize) -> bool {
     (0..container.index_entry_count(stream))
         .any(|number| container.index_entry_at(stream, number).is_some_and(|entry| !entry.is_key))

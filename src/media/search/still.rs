@@ -1,4 +1,4 @@
-//! A picture that the container holds beside its packets.
+//! A picture that the container stores beside its packets.
 
 use super::decode::{Decoding, Output};
 use super::packets::AccessUnit;

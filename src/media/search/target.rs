@@ -1,4 +1,4 @@
-//! What is looked for, in which stream, and what is found.
+//! The target and the result of a search.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -14,23 +14,24 @@ use crate::media::ffi::frame::Frame;
 use crate::media::ffi::packet::Packet;
 use crate::media::units::{Pts, TimeBase};
 
-/// Why a frame was taken.
+/// The reason why a frame was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FrameReason {
-    /// It is the first at or after the time asked for.
+    /// The frame is the first at or after the requested time.
     AtTarget,
-    /// The video ends before that time: it is the first at or after half of its duration.
+    /// The video ends before the requested time. The frame is the first at or after half of the duration.
     HalfDuration,
-    /// There is none there either: it is the last that decodes.
+    /// There is no frame at half of the duration either. The frame is the last one that decodes.
     LastFrame,
-    /// It is the keyframe at the time, or the last one before it ([`Pick::Keyframe`](crate::Pick::Keyframe)).
+    /// The frame is the keyframe at the time, or the last keyframe before it
+    /// ([`Pick::Keyframe`](crate::Pick::Keyframe)).
     Keyframe,
 }
 
 impl FrameReason {
-    /// The stable name of the reason.
+    /// Returns the stable name of the reason.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AtTarget => "at_target",
@@ -40,48 +41,49 @@ impl FrameReason {
         }
     }
 
-    /// The reason of this name; `None` for any other word.
+    /// Returns the reason with this name, or `None` for any other name.
     pub fn from_name(name: &str) -> Option<Self> {
         let all = [Self::AtTarget, Self::HalfDuration, Self::LastFrame, Self::Keyframe];
         all.into_iter().find(|reason| reason.as_str() == name)
     }
 }
 
-/// The stream that is searched, and how.
+/// The searched stream, and how it is searched.
 pub(in crate::media) struct Stream<'m> {
     pub(in crate::media) index: usize,
     pub(in crate::media) time_base: TimeBase,
     pub(in crate::media) handling: Handling,
     /// Packets that were read while the container was opened.
     pub(in crate::media) pending: &'m mut VecDeque<Packet>,
-    /// How its packets are encrypted.
+    /// The encryption of its packets.
     pub(in crate::media) encryption: Option<&'m Encryption>,
-    /// Whether reading stands at the first packet.
+    /// Whether the reading position is at the first packet.
     pub(in crate::media) is_at_start: bool,
     /// Whether the layout has requested the packets.
     pub(in crate::media) is_planned: bool,
     pub(in crate::media) threads: NonZeroUsize,
     pub(in crate::media) limits: Limits,
-    /// What the call has cost so far.
+    /// The cost of the call so far.
     pub(in crate::media) spent: &'m mut Spent,
-    /// How the container is opened again.
+    /// The way to open the container again.
     pub(in crate::media) opening: Opening,
 }
 
-/// What to look for, in ticks of the stream, absolute.
+/// The target of a search, in absolute ticks of the stream.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::media) struct Target {
-    /// The time asked for.
+    /// The requested time.
     pub(in crate::media) wanted: Pts,
-    /// Half of the duration after the start, when the container tells a duration.
+    /// Half of the duration after the start, when the container contains a duration.
     pub(in crate::media) half: Option<Pts>,
-    /// Whether the container says that it ends before `wanted`.
+    /// Whether the container declares an end before `wanted`.
     pub(in crate::media) ends_before: bool,
-    /// Whether the container shows only a part of the file: then no other frame is taken for the wanted one.
+    /// Whether the container shows only a part of the file: no other frame may then replace the wanted one.
     pub(in crate::media) is_partial: bool,
-    /// Whether the container is known to hold no frame at or after `wanted`, also where it shows only a part.
+    /// Whether the container is known to contain no frame at or after `wanted`, even where it shows only a
+    /// part.
     pub(in crate::media) is_absent: bool,
-    /// Which frame is taken.
+    /// The rule that selects the frame.
     pub(in crate::media) pick: Pick,
 }
 

@@ -1,8 +1,8 @@
-//! Which frames of AV1 and VP9 no other frame needs, told from the first bytes of their headers.
+//! Detection of AV1 and VP9 frames that no other frame needs, from the first bytes of their headers.
 //!
-//! libavcodec's `skip_frame` leaves the non-reference frames of most codecs out, but not those of AV1 and VP9. Their headers
-//! name the reference slots that a frame replaces. A frame that replaces none of them can stay undecoded, unless something
-//! else of it outlives it: [`av1`] and [`vp9`] name what does. Whatever is unclear, damaged or unusual counts as needed.
+//! libavcodec's `skip_frame` skips the non-reference frames of most codecs, but not those of AV1 and VP9. Their headers list
+//! the reference slots that a frame replaces. A frame that replaces no slot can stay undecoded, unless other data of the
+//! frame affect later frames: [`av1`] and [`vp9`] list these data. Everything unclear, damaged or unusual counts as needed.
 
 #![deny(clippy::arithmetic_side_effects)]
 
@@ -28,9 +28,10 @@ impl Unreferenced {
         }
     }
 
-    /// Returns how many bytes of the packet, from its start, the frames of other packets need: 0 when the packet can be left
-    /// out, fewer than it has when it can be cut. In both cases its own frame does not come out, and all other frames
-    /// decode to the same samples. `next` is the packet that follows in decoding order, whether or not it will be decoded.
+    /// Returns how many bytes of the packet, from its start, the frames of other packets need: 0 when the packet can be
+    /// skipped, and fewer than its size when it can be truncated. In both cases its own frame is not returned, and all other
+    /// frames decode to the same samples. `next` is the packet that follows in decoding order, whether or not it will be
+    /// decoded.
     ///
     /// Call this method for each packet in decoding order, also for those that are decoded in any case: packets of AV1 carry
     /// what is needed to understand the packets behind them.

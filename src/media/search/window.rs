@@ -1,13 +1,13 @@
-//! Which access unit holds the first frame at or after a goal, told by timestamps alone.
+//! The access unit that contains the first frame at or after a goal, determined from timestamps alone.
 
 use super::packets::Stamp;
 use crate::media::units::Pts;
 
-/// The access units from the first one at or after the goal on, in decoding order.
+/// The access units from the first one at or after the goal, in decoding order.
 #[derive(Debug)]
 pub(super) struct Window {
     goal: Pts,
-    /// Frames that the stream presents in another order than it decodes them, at most.
+    /// Maximum number of frames that the stream reorders.
     max_depth: Option<usize>,
     /// Whether no frame is presented before its decoding time.
     dts_is_bound: bool,
@@ -23,20 +23,21 @@ impl Window {
         self.units.push(unit);
     }
 
-    /// The presentation time of the frame, and the number of its access unit in the window. `None` where one has no time.
+    /// Returns the presentation time of the frame, and the number of its access unit in the window. Returns `None` where
+    /// a unit has no time.
     pub(super) fn best(&self) -> Option<(Pts, usize)> {
         let times = self.units.iter().map(|unit| unit.pts).collect::<Option<Vec<Pts>>>()?;
         let numbered = times.into_iter().zip(0..);
         numbered.filter(|&(pts, _)| pts >= self.goal).min()
     }
 
-    /// Whether no access unit that follows can hold an earlier frame at or after the goal.
+    /// Returns whether no later access unit can contain an earlier frame at or after the goal.
     ///
-    /// One that did would be decoded after all that are presented behind it; the stream bounds their number
-    /// (`max_num_reorder_frames`: ITU-T H.264, E.2.1).
+    /// Such a unit would be decoded after all frames that are presented after it, and the stream bounds the number of
+    /// these frames (`max_num_reorder_frames`: ITU-T H.264, E.2.1).
     pub(super) fn is_certain(&self) -> bool {
         let Some((best, _)) = self.best() else { return false };
-        // The goal itself cannot be improved on.
+        // No frame is better than a frame at the goal itself.
         if best == self.goal {
             return true;
         }
@@ -63,7 +64,7 @@ mod tests {
         }
     }
 
-    /// Presentation times in decoding order, with at most `depth` frames presented after one that follows them.
+    /// Returns presentation times in decoding order, with at most `depth` frames presented after a later one.
     fn reordered(order: &[usize], depth: usize) -> Vec<i64> {
         let mut waiting: Vec<i64> = Vec::new();
         let mut next = 0_i64;
@@ -73,7 +74,7 @@ mod tests {
                 waiting.push(next);
                 next += 10;
             }
-            // The earliest is held back at most until `depth` others were decoded before it.
+            // The earliest frame is held back at most until `depth` others were decoded before it.
             let earliest = waiting[0];
             let behind = decoded.iter().filter(|&&pts| pts > earliest).count();
             let index = if behind >= depth { 0 } else { pick % waiting.len() };
@@ -100,7 +101,7 @@ mod tests {
             for dts_is_bound in [false, true] {
                 let mut window = Window::new(Pts::new(goal), Some(depth), dts_is_bound);
                 for (&pts, number) in rest.iter().zip(0_i64..) {
-                    // Decoding times rise by a frame each, and no frame is presented before its own.
+                    // Decoding times increase by one frame each, and no frame is presented before its own decoding time.
                     let first = i64::try_from(decoded.len() - rest.len()).unwrap();
                     window.add(stamp(pts, (first + number) * 10 - delay));
                     if window.is_certain() {

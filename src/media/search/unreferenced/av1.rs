@@ -1,10 +1,11 @@
 //! AV1: open bitstream units, the sequence header, and the start of the frame header (AV1 Bitstream & Decoding Process
 //! Specification, version 1.0.0 with errata 1, 5.3 to 5.10).
 //!
-//! All that later frames use of a frame is in the reference slots that it replaces: samples, motion vectors, probabilities,
-//! loop filter deltas, segmentation, film grain (7.20). A frame with `refresh_frame_flags` 0 leaves nothing there. What else
-//! a packet may leave behind is in its other units: further frames, a sequence header, or metadata about all that follows.
-//! Encoders put the hidden frames that a shown one needs into its packet, before it: then the end of the packet can go.
+//! All data of a frame that later frames use are in the reference slots that the frame replaces: samples, motion vectors,
+//! probabilities, loop filter deltas, segmentation, film grain (7.20). A frame with `refresh_frame_flags` 0 leaves nothing there.
+//! The other lasting data of a packet are in its other units: further frames, a sequence header, or metadata about all later
+//! frames. Encoders put the hidden frames that a presented frame needs into its packet, before the presented frame: the end of the
+//! packet can then be removed.
 
 use crate::media::bits::Bits;
 
@@ -50,11 +51,11 @@ impl Units {
         units
     }
 
-    /// Returns how many bytes of the packet, from its start, other frames need. What is left out holds nothing but frames that
-    /// replace no reference slot, and what belongs to these frames.
+    /// Returns how many bytes of the packet, from its start, other frames need. The removed bytes contain only frames that replace
+    /// no reference slot, and the data of these frames.
     pub(super) fn needed_bytes(&mut self, packet: &[u8]) -> usize {
         let mut needed = 0;
-        // Whether the last frame replaces no reference slot, and whether metadata waits for its frame.
+        // Whether the last frame replaces no reference slot, and whether metadata wait for their frame.
         let (mut is_free, mut is_awaited) = (false, false);
         let mut rest = packet;
         while !rest.is_empty() {
@@ -76,14 +77,14 @@ impl Units {
                     self.sequence = Sequence::parse(unit.payload);
                     true
                 }
-                // Metadata about all that follows, a copy of a header, a list of tiles, or what later versions define.
+                // Metadata about all later frames, a copy of a header, a list of tiles, or units of later versions.
                 _ => true,
             };
             if is_needed {
                 needed = packet.len().saturating_sub(rest.len());
             }
         }
-        // The frame that metadata waits for is in the next packet.
+        // The frame that the metadata wait for is in the next packet.
         if is_awaited { packet.len() } else { needed }
     }
 }
@@ -95,7 +96,7 @@ struct Unit<'p> {
 }
 
 impl<'p> Unit<'p> {
-    /// Takes the first unit off `rest`. Returns `None` when there is no whole one.
+    /// Takes the first unit off `rest`. Returns `None` when there is no complete unit.
     fn split_from(rest: &mut &'p [u8]) -> Option<Self> {
         let (&header, mut after) = rest.split_first()?;
         // The highest bit must be zero; then type, extension flag, size flag.
@@ -112,7 +113,7 @@ impl<'p> Unit<'p> {
         Some(Self { kind: header >> 3 & 15, payload })
     }
 
-    /// Whether a unit of metadata says nothing about other frames than the one after it.
+    /// Returns whether a metadata unit affects only the next frame.
     fn is_of_next_frame(&self) -> bool {
         let mut payload = self.payload;
         matches!(leb128(&mut payload), Some(METADATA_ITUT_T35 | METADATA_TIMECODE))
@@ -133,21 +134,21 @@ fn leb128(rest: &mut &[u8]) -> Option<u32> {
     None
 }
 
-/// What of a sequence header (5.5) is needed to read the start of a frame header.
+/// The parts of a sequence header (5.5) that are needed to read the start of a frame header.
 struct Sequence {
-    /// Bits of `current_frame_id`; 0 when it is not there.
+    /// Bits of `current_frame_id`; 0 when it is absent.
     frame_id_bits: u32,
-    /// `None` when each frame says it for itself, here and below.
+    /// `None` when each frame contains its own value, here and below.
     screen_content_tools: Option<bool>,
     integer_mv: Option<bool>,
-    /// Bits of `order_hint`; 0 when it is not there.
+    /// Bits of `order_hint`; 0 when it is absent.
     order_hint_bits: u32,
 }
 
 impl Sequence {
-    /// Returns `None` for what is cut short, for still pictures, and for spatial layers: of these, a decoder shows one frame
-    /// of several, and which one depends on the packets around it. `None` also for a decoder model, which adds fields to all
-    /// headers: files have none, and nothing is left out then.
+    /// Returns `None` for truncated headers, for still pictures, and for spatial layers: of several layers, a decoder presents one
+    /// frame, and the packets around it determine which one. Returns `None` also for a decoder model, which adds fields to all
+    /// headers: files have none, and nothing is skipped in this case.
     fn parse(payload: &[u8]) -> Option<Self> {
         let mut bits = Bits::new(payload);
         let _profile_and_still_picture = bits.take(4)?;
@@ -182,8 +183,8 @@ impl Sequence {
         Some(Self { frame_id_bits, screen_content_tools, integer_mv, order_hint_bits })
     }
 
-    /// Reads the start of a frame header (5.9.2). Returns `None` for a frame that is only shown again, for a keyframe and a
-    /// switch frame, and for what is cut short.
+    /// Reads the start of a frame header (5.9.2). Returns `None` for a frame that is only presented again, for a keyframe and a
+    /// switch frame, and for a truncated header.
     fn refresh_frame_flags(&self, header: &[u8]) -> Option<u8> {
         let mut bits = Bits::new(header);
         let show_existing_frame = bits.flag()?;
@@ -210,7 +211,7 @@ impl Sequence {
     }
 }
 
-/// Reads the timing information (5.5.1, 5.5.3) up to whether a decoder model follows.
+/// Reads the timing information (5.5.1, 5.5.3), and returns whether a decoder model follows.
 fn has_decoder_model(bits: &mut Bits<'_>) -> Option<bool> {
     let has_timing_info = bits.flag()?;
     if !has_timing_info {
@@ -245,12 +246,12 @@ fn read_operating_points(bits: &mut Bits<'_>) -> Option<u32> {
     first
 }
 
-/// Reads a number that is stored less one.
+/// Reads a number that is stored minus one.
 fn take_minus_1(bits: &mut Bits<'_>, count: u32) -> Option<u32> {
     bits.take(count)?.checked_add(1)
 }
 
-/// Reads whether frames choose for themselves, or else what is chosen for all of them.
+/// Reads whether frames contain their own choice, or else the choice for all of them.
 fn read_choice(bits: &mut Bits<'_>) -> Option<Option<bool>> {
     let is_chosen_by_frames = bits.flag()?;
     if is_chosen_by_frames { Some(None) } else { bits.flag().map(Some) }

@@ -1,4 +1,4 @@
-//! Bytes at random, and real videos: what is left out changes no other frame.
+//! Random bytes, and real videos: skipping frames changes no other frame.
 
 #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
@@ -18,7 +18,7 @@ use crate::media::ffi::stream::MediaType;
 use crate::media::input::{Container, Input};
 use crate::media::options::OpenOptions;
 
-/// Returns the bytes that are written as zeros and ones. Blanks are for the reader, and zeros fill the last byte.
+/// Returns the bytes that are written as zeros and ones. Blanks are ignored, and zeros fill the last byte.
 pub(super) fn bits(text: &str) -> Vec<u8> {
     let digits: Vec<char> = text.chars().filter(|digit| !digit.is_whitespace()).collect();
     let byte =
@@ -26,7 +26,7 @@ pub(super) fn bits(text: &str) -> Vec<u8> {
     digits.chunks(8).map(byte).collect()
 }
 
-/// Opens a file, and returns the index of its video; `None` for files without.
+/// Opens a file, and returns the index of its video, or `None` for files without video.
 fn open(path: &Path) -> Option<(Container<'static>, usize)> {
     let options = OpenOptions::default();
     let input = Input::new(Box::new(File::open(path).ok()?), &options.limits, options.work()).ok()?;
@@ -73,7 +73,8 @@ fn decode(
     frames
 }
 
-/// Decodes a video as a whole, and without what no other frame needs. Returns how many frames that left out.
+/// Decodes a video as a whole, and without the frames that no other frame needs. Returns the number of skipped
+/// frames.
 fn leave_out(path: &Path, (mut container, video): (Container<'_>, usize), mut found: Unreferenced) -> usize {
     let mut packets = read_packets(&mut container, video);
     let whole = decode(&container, video, 1, &packets.iter().collect::<Vec<_>>());

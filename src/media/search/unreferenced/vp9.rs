@@ -1,44 +1,44 @@
 //! VP9: the start of the uncompressed header (VP9 Bitstream & Decoding Process Specification, version 0.6, 6.2).
 //!
-//! A frame with `refresh_frame_flags` 0 leaves its samples in no reference slot. More than samples outlives a frame, though:
-//! probabilities, loop filter deltas, segmentation, and the motion vectors that the next frame predicts its own from, also
-//! from a frame that is in no slot. A keyframe and a frame with `error_resilient_mode` reset or ignore all of these
-//! (7.2, `setup_past_independence`, `UsePrevFrameMvs`). So a frame is unreferenced when the frame behind it is of these two
-//! kinds, and that is how the temporal layers of video calls are coded.
+//! A frame with `refresh_frame_flags` 0 leaves its samples in no reference slot. Other data of a frame also affect later
+//! frames: probabilities, loop filter deltas, segmentation, and the motion vectors from which the next frame predicts its
+//! own, even if the frame is in no slot. A keyframe and a frame with `error_resilient_mode` reset or ignore all of these
+//! data (7.2, `setup_past_independence`, `UsePrevFrameMvs`). A frame is therefore unreferenced when the next frame is one of
+//! these two kinds. The temporal layers of video calls are coded in this way.
 
 use crate::media::bits::Bits;
 
-/// Bytes of a header before which everything that is read here ends.
+/// Size of a header within which all fields that are read here end.
 const HEADER_BYTES: usize = 8;
 
-/// Returns whether `packet` holds one frame that no frame from `next` on depends on.
+/// Returns whether `packet` contains one frame that no frame from `next` on depends on.
 pub(super) fn is_unreferenced(packet: &[u8], next: Option<&[u8]>) -> bool {
     !is_superframe(packet)
         && Start::parse(packet).is_some_and(|start| start.refresh_frame_flags == Some(0))
         && next.and_then(Start::parse).is_some_and(|start| start.forgets_the_past)
 }
 
-/// Several frames in one packet, most of them hidden, with an index of them at the end (Annex B).
+/// Returns whether the packet contains several frames, most of them hidden, with an index at the end (Annex B).
 fn is_superframe(packet: &[u8]) -> bool {
     let Some(&marker) = packet.last() else { return false };
-    // The bits 110, then two for the bytes of a size and three for the number of sizes, both stored less one.
+    // The bits 110, then two for the bytes of a size and three for the number of sizes, both stored minus one.
     let (size_bytes, sizes) = (usize::from(marker >> 3 & 3) + 1, usize::from(marker & 7) + 1);
-    // The marker stands before the sizes, too.
+    // The marker is also before the sizes.
     let index_bytes = size_bytes.saturating_mul(sizes).saturating_add(2);
     let first = packet.len().checked_sub(index_bytes).and_then(|start| packet.get(start));
     marker >> 5 == 0b110 && first == Some(&marker)
 }
 
-/// What the first bits of a frame say.
+/// The first fields of a frame.
 struct Start {
     /// The reference slots that the frame replaces; `None` for a keyframe and an intra-only frame, which are always decoded.
     refresh_frame_flags: Option<u8>,
-    /// Whether the frame resets or ignores all that frames leave behind beside the reference slots.
+    /// Whether the frame resets or ignores all data of earlier frames outside the reference slots.
     forgets_the_past: bool,
 }
 
 impl Start {
-    /// Returns `None` for what is no frame, and for one that only shows a reference slot.
+    /// Returns `None` for bytes that are not a frame, and for a frame that only presents a reference slot.
     fn parse(packet: &[u8]) -> Option<Self> {
         let mut bits = Bits::new(packet.get(..HEADER_BYTES).unwrap_or(packet));
         let is_frame = bits.take(2)? == 2;
@@ -69,7 +69,7 @@ mod tests {
     use super::super::tests::bits;
     use super::*;
 
-    /// A frame of profile 0 that is shown.
+    /// A frame of profile 0 that is presented.
     fn inter(error_resilient_mode: bool, refresh_frame_flags: u8) -> Vec<u8> {
         let start = if error_resilient_mode { "10 00 0 1 1 1" } else { "10 00 0 1 1 0 00" };
         bits(&format!("{start} {refresh_frame_flags:08b} 1010"))
@@ -86,9 +86,9 @@ mod tests {
             (Some(inter(true, 0)), true),
             (Some(inter(true, 1)), true),
             (Some(key()), true),
-            // It predicts from the motion vectors of the frame before.
+            // The frame predicts from the motion vectors of the previous frame.
             (Some(inter(false, 0)), false),
-            // It shows a reference slot, and the frame behind it is not known.
+            // The frame presents a reference slot, and the next frame is not known.
             (Some(bits("10 00 1 101")), false),
             (Some(bits("11 00 0 1 1 1 00000000")), false),
             (Some(Vec::new()), false),

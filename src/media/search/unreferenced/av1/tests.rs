@@ -1,4 +1,4 @@
-//! Packets written by hand.
+//! Hand-written packets.
 
 #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
@@ -19,7 +19,7 @@ fn unit(kind: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// An inter frame that is shown, for [`PLAIN`].
+/// Creates an inter frame that is presented, for [`PLAIN`].
 fn frame(refresh_frame_flags: u8) -> Vec<u8> {
     unit(FRAME, &bits(&format!("0 01 1 0 0 0 0 0000001 000 {refresh_frame_flags:08b} 11011")))
 }
@@ -55,11 +55,11 @@ fn a_frame_that_replaces_no_slot_can_go() {
 fn what_others_need_stays() {
     let size = frame(0).len();
     assert_eq!(needed_bytes(PLAIN, &[frame(0x10)]), size);
-    // A hidden frame that others need before the one that is shown, and behind it.
+    // A hidden frame that others need before the presented frame, and after it.
     assert_eq!(needed_bytes(PLAIN, &[frame(4), frame(0)]), size);
     assert_eq!(needed_bytes(PLAIN, &[frame(0), frame(4)]), 2 * size);
     for payload in [
-        // A frame that is shown again, a keyframe, a switch frame, a header cut short.
+        // A frame that is presented again, a keyframe, a switch frame, a truncated header.
         "1 010",
         "0 00 1 0 0 0 0000001 0000000000",
         "0 11 1 0 0 0 0000001 0000000000",
@@ -69,7 +69,7 @@ fn what_others_need_stays() {
         let size = packet.len();
         assert_eq!(needed_bytes(PLAIN, &[packet]), size, "{payload}");
     }
-    // A copy of a header, a list of tiles, a type of later versions; a size that is not there, the forbidden bit.
+    // A copy of a header, a list of tiles, a type of later versions; a missing size, the forbidden bit.
     for other in [unit(7, &[0]), unit(8, &[0]), unit(9, &[]), vec![FRAME << 3 | 2, 9], vec![0x80]] {
         let all = size + other.len();
         assert_eq!(needed_bytes(PLAIN, &[frame(0), other]), all);
@@ -98,7 +98,7 @@ fn the_sequence_header_comes_from_the_record_or_with_a_packet() {
     assert_eq!(units.needed_bytes(&frame(0)), frame(0).len());
     assert_eq!(units.needed_bytes(&[&header[..], &frame(0)].concat()), header.len());
     assert_eq!(units.needed_bytes(&frame(0)), 0);
-    // One that is damaged leaves none.
+    // A damaged header leaves none.
     let damaged = unit(SEQUENCE_HEADER, &[0]);
     assert_eq!(units.needed_bytes(&damaged), damaged.len());
     assert_eq!(units.needed_bytes(&frame(0)), frame(0).len());
@@ -112,7 +112,7 @@ fn still_pictures_and_spatial_layers_are_needed() {
     assert_eq!(needed_bytes(&PLAIN.replacen("000000000000", "000100000011", 1), &[frame(0)]), 0);
 }
 
-/// All that a sequence header can put before `refresh_frame_flags`, but for a decoder model.
+/// All fields that a sequence header can have before `refresh_frame_flags`, except a decoder model.
 #[test]
 fn fields_that_are_seldom_there() {
     let tick = "00000000 00000000 00000000 00000001";
@@ -161,7 +161,7 @@ fn numbers_have_at_most_eight_bytes_and_32_bits() {
 }
 
 proptest! {
-    /// Each step takes at least a byte, and looks at no more than the headers of one unit: the cost is linear.
+    /// Each step takes at least a byte, and reads at most the headers of one unit: the cost is linear.
     #[test]
     fn each_unit_takes_bytes(bytes in vec(any::<u8>(), 1..64)) {
         let mut rest = &bytes[..];
