@@ -1,4 +1,5 @@
-//! What a container tells: which demuxers are used and how, when streams begin, and what they hold.
+//! Properties of a container: the permitted demuxers and their options, the start of streams, and their
+//! contents.
 
 mod aac;
 pub(super) mod analysis;

@@ -1,35 +1,35 @@
-//! Headers of AAC: what a decoder would tell of the sound, and none is compiled in.
+//! AAC headers: the properties that a decoder would report. No AAC decoder is compiled in.
 
 use crate::media::bits::Bits;
 
-/// Samples a second by `samplingFrequencyIndex` (ISO/IEC 14496-3, table 1.18). With spectral band replication the output has
-/// twice as many, and as many more in a frame.
+/// Samples per second by `samplingFrequencyIndex` (ISO/IEC 14496-3, table 1.18). With spectral band replication, the output rate and
+/// the samples per frame are twice as high.
 const SAMPLE_RATES: [i32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
-/// The index of a rate that follows in 24 bits.
+/// The index that announces a rate in the next 24 bits.
 const EXPLICIT_RATE: usize = 15;
 /// Audio object types (ISO/IEC 14496-3, table 1.17): spectral band replication, parametric stereo, and the escape to larger numbers.
 const SBR: u32 = 5;
 const PS: u32 = 29;
 const ESCAPE: u32 = 31;
-/// What begins the extension of a configuration (ISO/IEC 14496-3, 1.6.2.1, `syncExtensionType`).
+/// The start of a configuration extension (ISO/IEC 14496-3, 1.6.2.1, `syncExtensionType`).
 const SYNC_EXTENSION: u32 = 0x2b7;
-/// `AV_PROFILE_AAC_HE` (libavcodec/defs.h). The other profiles are one less than their audio object type.
+/// `AV_PROFILE_AAC_HE` (libavcodec/defs.h). The other profiles are their audio object type minus one.
 const PROFILE_HE: i32 = 4;
 
-/// What the header of an ADTS frame tells.
+/// The content of an ADTS frame header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::media) struct AdtsHeader {
-    /// Under libavcodec's number.
+    /// libavcodec's number of the profile.
     pub(in crate::media) profile: i32,
-    /// Samples a second of the core, without spectral band replication; `None` for a reserved number.
+    /// Samples per second of the core, without spectral band replication; `None` for a reserved number.
     pub(in crate::media) sample_rate: Option<i32>,
-    /// `None` where the frame itself tells them.
+    /// `None` where the frame itself contains them.
     pub(in crate::media) channels: Option<u32>,
 }
 
 impl AdtsHeader {
-    /// FFmpeg's name for the places of the channels.
+    /// Returns FFmpeg's name of the channel layout.
     pub(in crate::media) const fn channel_layout(self) -> Option<&'static str> {
         match self.channels {
             Some(1) => Some("mono"),
@@ -43,8 +43,8 @@ impl AdtsHeader {
     }
 }
 
-/// Reads the header of an ADTS frame (ISO/IEC 14496-3, 1.A.2.2.1). libavcodec's numbers of the profiles are those of the header
-/// (libavcodec/defs.h, `AV_PROFILE_AAC_MAIN` and those behind it).
+/// Reads the header of an ADTS frame (ISO/IEC 14496-3, 1.A.2.2.1). libavcodec's numbers of the profiles equal those of the header
+/// (libavcodec/defs.h, `AV_PROFILE_AAC_MAIN` and the following ones).
 pub(in crate::media) fn adts_header(packet: &[u8]) -> Option<AdtsHeader> {
     let mut bits = Bits::new(packet);
     let has_syncword = bits.take(12)? == 0xfff;
@@ -57,12 +57,12 @@ pub(in crate::media) fn adts_header(packet: &[u8]) -> Option<AdtsHeader> {
     (has_syncword && layer == 0).then_some(AdtsHeader { profile, sample_rate, channels })
 }
 
-/// Samples a second by their index, as libavformat and LATM number them.
+/// Returns the samples per second for an index, as libavformat and LATM number them.
 pub(in crate::media) fn sample_rate(index: u32) -> Option<i32> {
     SAMPLE_RATES.get(usize::try_from(index).ok()?).copied()
 }
 
-/// Channels by `channelConfiguration` (ISO/IEC 14496-3, table 1.19), of those that fit into three bits.
+/// Returns the channels for a `channelConfiguration` of three bits (ISO/IEC 14496-3, table 1.19).
 const fn channels(configuration: u32) -> Option<u32> {
     match configuration {
         1..=6 => Some(configuration),
@@ -71,9 +71,9 @@ const fn channels(configuration: u32) -> Option<u32> {
     }
 }
 
-/// Reads the profile, under libavcodec's number, from an `AudioSpecificConfig` (ISO/IEC 14496-3, 1.6.2.1).
+/// Reads the profile, as libavcodec's number, from an `AudioSpecificConfig` (ISO/IEC 14496-3, 1.6.2.1).
 ///
-/// Spectral band replication that the configuration does not announce shows in the frames alone.
+/// Spectral band replication that the configuration does not announce is visible only in the frames.
 pub(in crate::media) fn profile(configuration: &[u8]) -> Option<i32> {
     let mut bits = Bits::new(configuration);
     let object = object_type(&mut bits)?;
@@ -88,14 +88,15 @@ pub(in crate::media) fn profile(configuration: &[u8]) -> Option<i32> {
     i32::try_from(object).ok()?.checked_sub(1).filter(|&profile| profile >= 0)
 }
 
-/// Whether an extension behind the configuration announces spectral band replication. libavcodec searches it bit by bit.
+/// Returns whether an extension after the configuration announces spectral band replication. libavcodec searches the extension bit
+/// by bit.
 fn has_sbr_extension(configuration: &[u8]) -> bool {
-    // Behind object type, rate and channels at least. A configuration has some bytes.
+    // The extension comes after object type, rate and channels at least. A configuration has a few bytes.
     let places = configuration.len().saturating_mul(8).min(MAX_SEARCHED_BITS);
     (13..places).any(|place| is_sbr_extension(configuration, place).unwrap_or(false))
 }
 
-/// Whether the extension begins at this bit, and announces spectral band replication.
+/// Returns whether the extension begins at this bit, and announces spectral band replication.
 fn is_sbr_extension(configuration: &[u8], place: usize) -> Option<bool> {
     let mut bits = Bits::new(configuration.get(place / 8..)?);
     bits.take(u32::try_from(place % 8).ok()?)?;
@@ -103,7 +104,7 @@ fn is_sbr_extension(configuration: &[u8], place: usize) -> Option<bool> {
     Some(is_extension && bits.flag()?)
 }
 
-/// Bits of a configuration that are searched for its extension.
+/// Maximum number of bits of a configuration that are searched for its extension.
 const MAX_SEARCHED_BITS: usize = 512;
 
 fn object_type(bits: &mut Bits<'_>) -> Option<u32> {
@@ -130,12 +131,12 @@ mod tests {
     fn profiles_of_configurations() {
         // Low complexity, 44100 Hz, two channels.
         assert_eq!(profile(&[0x12, 0x10]), Some(1));
-        // The same, whose extension announces spectral band replication, and one that announces none.
+        // The same with an extension that announces spectral band replication, and with one that announces none.
         assert_eq!(profile(&[0x13, 0x90, 0x56, 0xe5, 0xa0]), Some(PROFILE_HE));
         assert_eq!(profile(&[0x12, 0x10, 0x56, 0xe5, 0x00]), Some(1));
         // Spectral band replication and parametric stereo, announced by the object type.
         assert_eq!((profile(&[0x2b, 0x92, 0x08]), profile(&[0xeb, 0x8a, 0x08])), (Some(4), Some(4)));
-        // Extended HE-AAC: object type 42, behind the escape.
+        // Extended HE-AAC: object type 42, after the escape.
         assert_eq!(profile(&[0xf9, 0x48, 0x40]), Some(41));
         assert_eq!((profile(&[]), profile(&[0x00, 0x00])), (None, None));
     }
@@ -165,7 +166,7 @@ mod tests {
         assert_eq!(of(&[0xff, 0xf1, 0x50, 0x80]), Some((2, Some("stereo"))));
         assert_eq!(of(&[0xff, 0xf1, 0x51, 0x80]), Some((6, Some("5.1"))));
         assert_eq!(of(&[0xff, 0xf1, 0x51, 0xc0]), Some((8, None)));
-        // The frame itself tells them, or they are cut off.
+        // The frame itself contains them, or they are truncated.
         assert_eq!((of(&[0xff, 0xf1, 0x50, 0x00]), of(&[0xff, 0xf1, 0x50])), (None, None));
     }
 

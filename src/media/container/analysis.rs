@@ -1,4 +1,4 @@
-//! What happens between opening a container and the first packet.
+//! The steps between opening a container and the first packet.
 
 use super::formats::{
     MAX_PROBE_BYTES, Opening, analyse_streams, find_stream_info, handling, headers_are_complete,
@@ -8,21 +8,21 @@ use super::transport;
 use crate::media::error::Error;
 use crate::media::input::Container;
 
-/// Opens a container again, as it was opened first.
+/// Opens a container again in the same way as the first time.
 ///
 /// # Errors
-/// [`Error::NotMedia`], and those of reading.
+/// [`Error::NotMedia`], and the errors of reading.
 pub(in crate::media) fn reopen(container: &mut Container<'_>, opening: &Opening) -> Result<(), Error> {
     opening.reopen(container)?;
     prepare(container, opening)?;
     Ok(())
 }
 
-/// Lets libavformat analyse all streams by as many packets as ffprobe reads, also where the headers suffice. What headers tell stays
-/// where libavformat finds nothing in the packets.
+/// Lets libavformat analyse all streams from the same number of packets as ffprobe, even where the headers suffice. Values from the
+/// headers remain where libavformat finds nothing in the packets.
 ///
 /// # Errors
-/// [`Error::NotMedia`] for containers whose headers do not suffice, and those of reading.
+/// [`Error::NotMedia`] for containers whose headers do not suffice, and the errors of reading.
 pub(in crate::media) fn in_depth(
     container: &mut Container<'_>,
     opening: &Opening,
@@ -42,12 +42,12 @@ pub(in crate::media) fn in_depth(
     }
 }
 
-/// Does what every container needs that was just opened: libavformat reads its packets as the input should be read, and
-/// analyses its streams where the headers do not tell. Returns where the keyframes of each stream are expected; `None` where
+/// Prepares a container that was just opened: sets how libavformat reads packets from the input, and lets libavformat analyse the
+/// streams where the headers do not suffice. Returns the expected positions of the keyframes of each stream, or `None` where
 /// libavformat analysed nothing.
 ///
 /// # Errors
-/// [`Error::NotMedia`], and those of reading.
+/// [`Error::NotMedia`], and the errors of reading.
 pub(in crate::media) fn prepare(
     container: &mut Container<'_>,
     opening: &Opening,

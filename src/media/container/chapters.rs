@@ -10,11 +10,11 @@ use crate::media::units::Microseconds;
 const MICROSECONDS: Ratio = Ratio { num: 1, den: 1_000_000 };
 const NANOSECONDS: Ratio = Ratio { num: 1, den: 1_000_000_000 };
 
-/// Chapters that are reported, at most. An MP4 can declare a million in a few bytes each.
+/// Maximum number of reported chapters. An MP4 can declare a million in a few bytes each.
 const MAX_CHAPTERS: usize = 1024;
 
-/// Describes chapters. Those without an end last until the next one begins, or until the end of the presentation (`compute_chapters_end`
-/// in libavformat/demux.c).
+/// Describes chapters. A chapter without an end lasts until the start of the next one, or until the end of the presentation
+/// (`compute_chapters_end` in libavformat/demux.c).
 pub(in crate::media) fn describe(
     mut chapters: Vec<format::Chapter>,
     start: Option<Microseconds>,
@@ -31,7 +31,7 @@ pub(in crate::media) fn describe(
     chapters.into_iter().zip(ends).map(|(chapter, end)| describe_one(chapter, end)).collect()
 }
 
-/// Where the chapter that begins next begins, in ticks of its own, and its time base.
+/// Returns the start of the next chapter, in ticks of that chapter, and its time base.
 fn next_starts(chapters: &[format::Chapter]) -> BTreeMap<usize, (i64, Ratio)> {
     let places = chapters.iter().enumerate();
     let mut places: Vec<(i64, usize, i64, Ratio)> = places
@@ -45,7 +45,7 @@ fn next_starts(chapters: &[format::Chapter]) -> BTreeMap<usize, (i64, Ratio)> {
     pairs.map(|(&(_, index, ..), &(.., start, base))| (index, (start, base))).collect()
 }
 
-/// Where a chapter ends, in its ticks; `presentation_end` is in microseconds.
+/// Returns the end of a chapter in its ticks. `presentation_end` is in microseconds.
 fn end_of(
     chapter: &format::Chapter,
     next: Option<(i64, Ratio)>,
@@ -96,10 +96,10 @@ mod tests {
     fn a_chapter_ends_where_the_next_one_begins() {
         let three = || vec![chapter(1000, 0, None), chapter(1000, 4000, None), chapter(1000, 2000, None)];
         assert_eq!(ends(three(), Some(7_000_000)), [2000, 7000, 4000]);
-        // Without a duration the last one has no length. One that begins behind the end has none either.
+        // Without a duration, the last chapter has no length. A chapter that begins after the end has none either.
         assert_eq!(ends(three(), None), [2000, 4000, 4000]);
         assert_eq!(ends(three(), Some(3_000_000)), [2000, 4000, 3000]);
-        // Its own end counts, and clocks may differ.
+        // A chapter's own end takes precedence, and clocks may differ.
         assert_eq!(
             ends(vec![chapter(10, 0, Some(5)), chapter(1000, 1500, None)], Some(2_000_000)),
             [5, 2000]

@@ -16,7 +16,7 @@ pub(in crate::media) fn orientation(matrix: [i32; 9]) -> Orientation {
     Orientation::from_matrix(matrix[0], matrix[1], matrix[3], matrix[4])
 }
 
-/// How each stream is encrypted. `entries` are the sample entries of MP4, by track number.
+/// Returns the encryption of each stream. `entries` are the sample entries of MP4, by track number.
 pub(in crate::media) fn encryptions(
     container: &Container<'_>,
     entries: &[(u32, Option<ProtectedEntry>)],
@@ -35,14 +35,14 @@ pub(in crate::media) fn encryptions(
     container.streams().map(of).collect()
 }
 
-/// What is known of a stream beside what libavformat has.
+/// Properties of a stream in addition to libavformat's.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::media) struct Known<'k> {
-    /// First presentation time, and length, in ticks.
+    /// First presentation time and duration, in ticks.
     pub(in crate::media) start: Option<i64>,
     pub(in crate::media) duration: Option<i64>,
     pub(in crate::media) encryption: &'k Encryption,
-    /// What the first picture or sound begins with, as far as it was read: nothing where it was not.
+    /// The first bytes of the first picture or audio frame, as far as they were read; empty where they were not.
     pub(in crate::media) head: &'k [u8],
     pub(in crate::media) pace: &'k Pace,
 }
@@ -56,7 +56,7 @@ pub(in crate::media) fn describe_stream(
     let Known { start, duration: duration_ts, encryption, head, pace } = known;
     let time_base = Ratio::from(stream.time_base());
     let kind = StreamKind::from(stream.kind());
-    // Nothing is read of ciphertext.
+    // Ciphertext is not parsed.
     let head = if encryption.scheme().is_some() { &[][..] } else { head };
     let configuration =
         (kind == StreamKind::Video).then(|| Configuration::of(stream, index, head, allowance));
@@ -100,14 +100,15 @@ pub(in crate::media) fn describe_stream(
     }
 }
 
-/// libavcodec's number of a profile of sound. For AAC, libavformat leaves it to a decoder, and none is compiled in.
+/// Returns libavcodec's number of an audio profile. For AAC, libavformat leaves the profile to a decoder, and no
+/// AAC decoder is compiled in.
 fn sound_profile(stream: Stream<'_>) -> i32 {
     let own = stream.profile();
     let is_unknown_aac = own == UNKNOWN && stream.codec_name() == Some("aac");
     is_unknown_aac.then(|| aac::profile(stream.extradata())).flatten().unwrap_or(own)
 }
 
-/// The profile as ffprobe writes it: a number where libavcodec has no name.
+/// Returns the profile as ffprobe writes it: a number where libavcodec has no name.
 fn profile_name(stream: Stream<'_>, profile: i32) -> Option<String> {
     let name = stream.profile_name(profile).map(str::to_owned);
     name.or_else(|| (profile != UNKNOWN).then(|| profile.to_string()))
@@ -129,8 +130,8 @@ pub(in crate::media) fn describe_video(stream: Stream<'_>, configuration: Config
     }
 }
 
-/// The tag's four characters, lowest byte first, those that are not letters, digits or in `.-_ ` as `[n]`, as
-/// `av_fourcc_make_string` writes them.
+/// Returns the tag's four characters, lowest byte first. Characters other than letters, digits and `.-_ ` appear as
+/// `[n]`, as in `av_fourcc_make_string`.
 pub(in crate::media) fn tag_string(tag: u32) -> String {
     let mut text = String::new();
     for byte in tag.to_le_bytes() {

@@ -1,48 +1,48 @@
-//! Which packets of a stream are encrypted, and how: told before a packet is decoded.
+//! Detection of encrypted packets and their encryption scheme before a packet is decoded.
 //!
-//! A decoder makes noise or a grey picture of an encrypted packet, and calls it a success. Each container marks encrypted
-//! packets in its own way, and libavformat passes on what it understands:
+//! A decoder turns an encrypted packet into noise or a grey picture, and reports success. Each container marks encrypted
+//! packets in its own way, and libavformat passes on the marks that it understands:
 //! - MP4, Common Encryption (ISO/IEC 23001-7): libavformat attaches the parameters to each encrypted packet. The scheme is
-//!   in the sample entry; libavformat shows the entry under the name that it had before it was encrypted.
-//! - MP4, other schemes (PIFF, those of shops): libavformat attaches nothing.
-//! - WebM: a byte in front of each frame says whether it is encrypted. libavformat shows the key's number as a tag.
-//! - ASF, MPEG-TS: all packets are encrypted. libavformat shows the protection as tags, and the stream type.
+//!   in the sample entry. libavformat reports the entry under its name before encryption.
+//! - MP4, other schemes (PIFF, schemes of shops): libavformat attaches nothing.
+//! - WebM: a byte before each frame contains whether the frame is encrypted. libavformat reports the key's number as a tag.
+//! - ASF, MPEG-TS: all packets are encrypted. libavformat reports the protection as tags, and the stream type.
 
 #![deny(clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeMap;
 
-/// How a stream is encrypted, if it is.
+/// The encryption of a stream, if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::media) struct Encryption {
-    /// `None` when the stream is in clear, and when only its packets would tell.
+    /// `None` when the stream is not encrypted, and when only its packets would reveal the scheme.
     scheme: Option<String>,
     marking: Marking,
 }
 
-/// How the encrypted packets of a stream are told from those in clear.
+/// The way in which encrypted packets of a stream are distinguished from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Marking {
     /// No packet is encrypted.
     Clear,
     /// libavformat attaches parameters to encrypted packets.
     Parameters,
-    /// The first byte of each packet says whether the rest is encrypted.
+    /// The first byte of each packet contains whether the rest is encrypted.
     SignalByte,
     /// All packets are encrypted.
     All,
 }
 
-/// How a sample entry of MP4 says that its samples are encrypted (`sinf`: ISO/IEC 14496-12, 8.12).
+/// The encryption of the samples of an MP4 sample entry (`sinf`: ISO/IEC 14496-12, 8.12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::media) struct ProtectedEntry {
-    /// Four characters (`schm`); `None` when it is not there.
+    /// Four characters (`schm`); `None` when the box is absent.
     pub(in crate::media) scheme: Option<[u8; 4]>,
-    /// Whether there are the parameters of Common Encryption (`tenc`: ISO/IEC 23001-7, 8.2).
+    /// Whether the parameters of Common Encryption are present (`tenc`: ISO/IEC 23001-7, 8.2).
     pub(in crate::media) has_parameters: bool,
 }
 
-/// What a container says about the protection of one of its streams.
+/// The container's data about the protection of one of its streams.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::media) struct Signs<'s> {
     /// libavformat's names for the container.
@@ -51,16 +51,16 @@ pub(in crate::media) struct Signs<'s> {
     pub(in crate::media) stream_tags: &'s BTreeMap<String, String>,
     /// In MPEG-TS, the stream type.
     pub(in crate::media) codec_tag: u32,
-    /// Of MP4: `None` when the boxes were not read, `Some(None)` when they say that the stream is in clear.
+    /// For MP4: `None` when the boxes were not read, `Some(None)` when they show that the stream is not encrypted.
     pub(in crate::media) entry: Option<Option<ProtectedEntry>>,
 }
 
-/// What libavformat calls the Extended Content Encryption Object of ASF.
+/// libavformat's name of the Extended Content Encryption Object of ASF.
 const EXTENDED_ASF: &str = "ASF Extended Content Encryption";
-/// Types of streams in MPEG-TS that are encrypted by HLS's SAMPLE-AES: H.264, AC-3, AAC, E-AC-3 (Apple, MPEG-2 Stream
-/// Encryption Format for HTTP Live Streaming, 2.1).
+/// Stream types in MPEG-TS that HLS's SAMPLE-AES encrypts: H.264, AC-3, AAC, E-AC-3 (Apple, MPEG-2 Stream Encryption Format
+/// for HTTP Live Streaming, 2.1).
 const SAMPLE_AES: [u32; 4] = [0xdb, 0xc1, 0xcf, 0xc2];
-/// The signal byte in front of each frame (WebM Encryption, 4.7), and its bit for an encrypted frame.
+/// The signal byte before each frame (WebM Encryption, 4.7), and its bit for an encrypted frame.
 const SIGNAL_BYTES: usize = 1;
 const SIGNAL_ENCRYPTED: u8 = 1;
 
@@ -79,7 +79,7 @@ impl Encryption {
             "matroska" if signs.stream_tags.contains_key("enc_key_id") => {
                 (Some("WebM".to_owned()), Marking::SignalByte)
             }
-            // The tags that libavformat/asfdec_f.c makes of the two objects for content encryption.
+            // The tags that libavformat/asfdec_f.c creates from the two objects for content encryption.
             "asf"
                 if tag("ASF_Protection_Type").or(tag("ASF_Key_ID")).is_some()
                     || tag("encryption") == Some(EXTENDED_ASF) =>
@@ -94,14 +94,16 @@ impl Encryption {
         Self { scheme, marking }
     }
 
-    /// Returns the scheme: `cenc`, `cbcs`, `cens` or `cbc1` (Common Encryption), `piff`, another four characters of MP4,
-    /// `WebM`, `WMDRM`, `SAMPLE-AES`, or `unknown`. `None` when the stream is in clear, or only its packets would tell.
+    /// Returns the scheme: `cenc`, `cbcs`, `cens` or `cbc1` (Common Encryption), `piff`, another four-character code of
+    /// MP4, `WebM`, `WMDRM`, `SAMPLE-AES`, or `unknown`. Returns `None` when the stream is not encrypted, or only its
+    /// packets would reveal the scheme.
     pub(in crate::media) fn scheme(&self) -> Option<&str> {
         self.scheme.as_deref()
     }
 
-    /// Returns the scheme of a packet that is encrypted, and `None` for a packet in clear. `parameters` is what libavformat
-    /// attached to it (`AV_PKT_DATA_ENCRYPTION_INFO`). An encrypted stream may begin with packets in clear.
+    /// Returns the scheme of an encrypted packet, or `None` for an unencrypted packet. `parameters` are the data that
+    /// libavformat attached to the packet (`AV_PKT_DATA_ENCRYPTION_INFO`). An encrypted stream may begin with unencrypted
+    /// packets.
     pub(in crate::media) fn scheme_of_packet(
         &self,
         parameters: Option<&[u8]>,
@@ -117,24 +119,24 @@ impl Encryption {
         is_encrypted.then(|| self.scheme.clone().unwrap_or_else(|| scheme_name(own())))
     }
 
-    /// Returns how many bytes come before the frame in a packet in clear.
+    /// Returns the number of bytes before the frame in an unencrypted packet.
     pub(in crate::media) const fn bytes_before_frame(&self) -> usize {
         if matches!(self.marking, Marking::SignalByte) { SIGNAL_BYTES } else { 0 }
     }
 }
 
-/// The four characters of a scheme as text.
+/// Returns the four characters of a scheme as text.
 fn scheme_name(scheme: Option<[u8; 4]>) -> String {
     let text = scheme.filter(|scheme| scheme.iter().all(u8::is_ascii_graphic));
     text.map_or_else(|| "unknown".to_owned(), |text| text.map(char::from).iter().collect())
 }
 
-/// Whether the parameters that libavformat attached to a packet can encrypt anything.
+/// Returns whether the parameters that libavformat attached to a packet can encrypt anything.
 ///
-/// libavformat does not know sample groups, by which single samples of a protected track are in clear (`seig`: ISO/IEC
-/// 23001-7, 6). It attaches the track's own parameters to them, in which there is no initialization vector.
-/// The layout is in libavutil/encryption_info.c: six 32-bit numbers (scheme, two for the pattern, sizes of key number and
-/// vector, number of parts), key number, vector, and for each part its bytes in clear and those encrypted.
+/// libavformat does not support sample groups, which mark single samples of a protected track as unencrypted (`seig`:
+/// ISO/IEC 23001-7, 6). It attaches the track's own parameters to such samples, without an initialization vector. The
+/// layout is in libavutil/encryption_info.c: six 32-bit numbers (scheme, two for the pattern, sizes of key number and
+/// vector, number of parts), key number, vector, and for each part its unencrypted and encrypted bytes.
 fn encrypt_something(parameters: &[u8]) -> bool {
     const HEADER_BYTES: usize = 24;
     let number = |at: usize| {
@@ -151,7 +153,7 @@ fn encrypt_something(parameters: &[u8]) -> bool {
         let mut encrypted = rest.chunks_exact(8).take(parts).filter_map(|part| part.last_chunk::<4>());
         Some(encrypted.any(|bytes| *bytes != [0; 4]))
     };
-    // What is not understood is what the demuxer calls encrypted.
+    // Invalid parameters still mean that the demuxer considers the packet encrypted.
     parse().unwrap_or(true)
 }
 
@@ -187,7 +189,7 @@ mod tests {
         of_entry(Some(Some(ProtectedEntry { scheme: scheme.copied(), has_parameters })))
     }
 
-    /// Parameters as libavformat attaches them.
+    /// Creates parameters as libavformat attaches them.
     fn parameters(vector: &[u8], parts: &[(u32, u32)]) -> Vec<u8> {
         let sizes = [16, vector.len(), parts.len()].map(|size| u32::try_from(size).unwrap());
         let mut bytes = b"cenc".to_vec();
@@ -208,7 +210,7 @@ mod tests {
             assert_eq!(encryption.scheme_of_packet(None, &[1, 2]), None, "{format_name}");
             assert_eq!(encryption.bytes_before_frame(), 0, "{format_name}");
         }
-        // Somebody's tags are not those of the demuxer.
+        // Tags of another origin are not tags of the demuxer.
         assert_eq!(of_tags("matroska,webm", &["ASF_Protection_Type"], &[], 0xdb).scheme(), None);
         assert_eq!(of_tags("flv", &["ASF_Key_ID"], &["enc_key_id"], 0xdb).scheme(), None);
         // A file whose protection was removed, but not the parameters.
@@ -227,7 +229,7 @@ mod tests {
             assert_eq!(found.as_deref(), Some(name));
         }
         assert_eq!(entry(None, true).scheme(), Some("unknown"));
-        // The boxes were not read: the packets tell.
+        // The boxes were not read: the packets reveal the encryption.
         let encryption = of_entry(None);
         assert_eq!(encryption.scheme(), None);
         let found = encryption.scheme_of_packet(Some(&parameters(&[1; 8], &[])), &[0]);

@@ -1,9 +1,10 @@
-//! Containers that are known by their first bytes and left out on purpose: they are named, not called damaged.
+//! Known containers that are deliberately not supported. They are recognised by their first bytes, so that the error names the format
+//! instead of reporting damage.
 //!
-//! libavformat without their demuxers takes some of them for what they are not, as program streams or sound. The first bytes are those
-//! that libavformat's own probes look for.
+//! Without their demuxers, libavformat mistakes some of them for other formats, such as program streams or audio. The first bytes are
+//! those that libavformat's own probes check.
 
-/// Bytes that a name may depend on.
+/// Number of bytes that determine a name.
 pub(in crate::media) const HEAD_BYTES: usize = 64;
 
 /// Containers that begin with these bytes.
@@ -46,7 +47,7 @@ const BEGINNINGS: &[(&[u8], &str)] = &[
     (b"ffconcat version", "a list of other files (ffconcat)"),
 ];
 
-/// Containers that begin with four bytes of a family, a length, and these.
+/// Containers that begin with four bytes of a family, a length, and these bytes.
 const FORMS: &[(&[u8], &[u8], &str)] = &[
     (b"RIFF", b"4XMV", "4XM (4X Technologies)"),
     (b"RIFF", b"AMV ", "AMV"),
@@ -62,7 +63,7 @@ const FORMS: &[(&[u8], &[u8], &str)] = &[
     (b"SANM", b"SHDR", "SMUSH (LucasArts)"),
 ];
 
-/// The name of the container that a file with these first bytes is in, if it is one of those that are left out.
+/// Returns the name of the unsupported container that these first bytes belong to, if any.
 pub(in crate::media) fn name(head: &[u8]) -> Option<&'static str> {
     let begins = BEGINNINGS.iter().find(|(beginning, _)| head.starts_with(beginning)).map(|(_, name)| *name);
     let form = || {
@@ -72,22 +73,22 @@ pub(in crate::media) fn name(head: &[u8]) -> Option<&'static str> {
     begins.or_else(form).or_else(|| by_fields(head))
 }
 
-/// Those whose first bytes say little: further fields must be as they have to be.
+/// Recognises containers with short signatures. Further fields must have valid values.
 fn by_fields(head: &[u8]) -> Option<&'static str> {
     match head {
-        // A version that Flash may have had, and a length below 512 MiB, which no letters are.
+        // A version that Flash may have had, and a length below 512 MiB, which text does not have.
         [b'F' | b'C' | b'Z', b'W', b'S', 1..=60, _, _, _, 0..=0x1f, ..] => Some("SWF (Flash)"),
-        // A stream of video or sound, and a byte that is always the same.
+        // A stream of video or audio, and a byte with a constant value.
         [b'A', b'V', 1 | 2, _, 0x55, 0, ..] => Some("PVA (TechnoTrend)"),
         [b'B', b'I', b'K', b'b'..=b'k', ..] => Some("Bink"),
-        // 12 bytes on: the Xbox's.
+        // At byte 12: the signature of the Xbox.
         _ if head.get(12..16) == Some(b"xobX") => Some("XMV (Xbox)"),
         _ if matches!(head.get(4..8), Some(b"RED1" | b"RED2")) => Some("R3D (RED)"),
         _ => is_flic(head).then_some("FLIC (Autodesk)"),
     }
 }
 
-/// The header of an FLI or FLC: its magic, a size that is not 0, 8 bits a pixel, flags of 0 or 3.
+/// Returns whether this is the header of an FLI or FLC: its magic, a size other than 0, 8 bits per pixel, flags of 0 or 3.
 fn is_flic(head: &[u8]) -> bool {
     let field = |at: usize| Some(u16::from_le_bytes(head.get(at..at.checked_add(2)?)?.try_into().ok()?));
     let is_size = |at: usize| field(at).is_some_and(|size| (1..=4096).contains(&size));
@@ -122,7 +123,7 @@ mod tests {
             let name = name(head).unwrap_or_default();
             assert!(name.starts_with(expected) && name.is_empty() == expected.is_empty(), "{head:?}: {name}");
         }
-        // Words that begin so, and what is supported.
+        // Words that begin with such bytes, and supported formats.
         for head in [
             &b"AVI is a container"[..],
             b"FWS is a word",

@@ -1,44 +1,45 @@
-//! The lowest frame rate with which all timestamps can be told exactly (`r_frame_rate`), reckoned as `avformat_find_stream_info`
-//! does, but from an index and not from packets (libavformat/demux.c, `ff_rfps_add_frame` and `ff_rfps_calculate`).
+//! The lowest frame rate that represents all timestamps exactly (`r_frame_rate`), computed as in `avformat_find_stream_info`, but
+//! from an index instead of packets (libavformat/demux.c, `ff_rfps_add_frame` and `ff_rfps_calculate`).
 
 use crate::media::info::Ratio;
 
-/// Frame rates that are tried, times 12,012: twelfths up to 30, whole rates up to 60, 80, 120 and 240, and those of television.
+/// Number of frame rates that are tried: twelfths up to 30, whole rates up to 60, 80, 120 and 240, and those of television. Rates
+/// are multiplied by 12,012.
 const STANDARD_RATES: usize = 30 * 12 + 30 + 3 + 6;
-/// What the rates are multiplied by.
+/// The factor of the rates.
 const SCALE: i64 = 12 * 1001;
-/// Intervals that libavformat looks at; twice as many where a tick is longer than [`LONG_TICK`] seconds.
+/// Number of intervals that libavformat examines; twice as many where a tick is longer than [`LONG_TICK`] seconds.
 const INTERVALS: usize = 20;
 const LONG_TICK: f64 = 0.0005;
-/// Intervals from which on the greatest common divisor of the intervals decides.
+/// Number of intervals from which the greatest common divisor of the intervals decides.
 const MIN_INTERVALS_FOR_DIVISOR: i32 = 15;
-/// The first intervals may be irregular, and do not count for the divisor.
+/// The first intervals may be irregular, and are ignored for the divisor.
 const IRREGULAR_INTERVALS: i32 = 3;
 
-/// What libavformat knows of a stream before it looks at the intervals.
+/// libavformat's knowledge of a stream before it examines the intervals.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock<'c> {
     pub(super) codec: &'c str,
     pub(super) tag: [u8; 4],
-    /// Seconds of a tick, above zero.
+    /// Seconds in one tick, above zero.
     pub(super) time_base: Ratio,
 }
 
 impl Clock<'_> {
-    /// Whether ticks may be finer or coarser than frames (`tb_unreliable`).
+    /// Returns whether ticks may be finer or coarser than frames (`tb_unreliable`).
     fn is_unreliable(self) -> bool {
         self.rate_of_ticks().is_none()
             || &self.tag == b"mp4v"
             || matches!(self.codec, "mpeg2video" | "gif" | "hevc" | "h264")
     }
 
-    /// Returns the frame rate where no timestamps are known, and perhaps the average rate is.
+    /// Returns the frame rate where no timestamps are known; the average rate may be known.
     pub(super) fn rate_without_times(self, average: Option<Ratio>) -> Option<Ratio> {
         let by_ticks = self.rate_of_ticks();
         if self.is_unreliable() { average.or(by_ticks) } else { by_ticks }
     }
 
-    /// The rate of the ticks, where it is that of frames most likely.
+    /// Returns the rate of the ticks, where it most likely equals the frame rate.
     fn rate_of_ticks(self) -> Option<Ratio> {
         let (num, den) = (i64::from(self.time_base.num), i64::from(self.time_base.den));
         (5 * num..101 * num)
@@ -50,12 +51,12 @@ impl Clock<'_> {
         f64::from(self.time_base.num) / f64::from(self.time_base.den)
     }
 
-    /// Timestamps that are looked at, at most.
+    /// Returns the maximum number of timestamps that are examined.
     pub(super) fn timestamps(self) -> usize {
         1 + if self.tick() > LONG_TICK { 2 * INTERVALS } else { INTERVALS }
     }
 
-    /// Returns the frame rate by decoding times in ticks, in their order. The rate of the ticks where the times tell none.
+    /// Returns the frame rate from decoding times in ticks, in order. Returns the rate of the ticks where the times reveal none.
     pub(super) fn frame_rate(self, timestamps: &[i64]) -> Ratio {
         let one_a_tick = Ratio { num: self.time_base.den, den: self.time_base.num };
         if !self.is_unreliable() {
@@ -66,7 +67,7 @@ impl Clock<'_> {
     }
 }
 
-/// A rate that is tried, times [`SCALE`].
+/// Returns a rate that is tried, times [`SCALE`].
 fn standard_rate(index: usize) -> i64 {
     let number = |index: usize| i64::try_from(index).unwrap_or(0);
     match index {
@@ -77,8 +78,8 @@ fn standard_rate(index: usize) -> i64 {
     }
 }
 
-/// How far the timestamps are from those of a rate: the sum of the distances, and of their squares; rounded to whole frames, and to
-/// halves between them.
+/// The distances of the timestamps from those of a rate: the sum of the distances, and of their squares. Distances are rounded to
+/// whole frames, and to half frames.
 #[derive(Debug, Clone, Copy, Default)]
 struct Distances {
     sums: [f64; 2],
@@ -93,12 +94,12 @@ impl Distances {
     }
 }
 
-/// What the intervals between timestamps show.
+/// The properties of the intervals between timestamps.
 struct Intervals {
     count: i32,
     sum: i64,
     divisor: i64,
-    /// Of the third frame and those behind it.
+    /// Duration from the third frame.
     known_length: i64,
     distances: Vec<Distances>,
 }
@@ -114,7 +115,7 @@ impl Intervals {
             }
         }
         if let [_, _, third, .., before, last] = timestamps {
-            // The last frame is taken to be as long as the one before it.
+            // The last frame is assumed to have the duration of the previous one.
             seen.known_length = last.saturating_sub(*third).saturating_add(last.saturating_sub(*before));
         }
         seen
@@ -145,7 +146,7 @@ impl Intervals {
         }
     }
 
-    /// The greatest common divisor as the interval, unless it is shorter than two milliseconds.
+    /// Returns the greatest common divisor as the interval, unless it is shorter than two milliseconds.
     fn by_divisor(&self, time_base: Ratio) -> Option<Ratio> {
         let least = i64::from(time_base.den) / (500 * i64::from(time_base.num));
         if self.count <= MIN_INTERVALS_FOR_DIVISOR || self.divisor <= least.max(1) {
@@ -154,7 +155,7 @@ impl Intervals {
         reduced(time_base.den.into(), i64::from(time_base.num).checked_mul(self.divisor)?)
     }
 
-    /// The standard rate that fits best, if it does not add more than a hundredth to that of the ticks.
+    /// Returns the standard rate that fits best, if it exceeds the rate of the ticks by at most a hundredth.
     fn by_standard_rates(&self, tick: f64) -> Option<Ratio> {
         if self.count <= 1 {
             return None;
@@ -197,7 +198,7 @@ const fn greatest_common_divisor(mut a: i64, mut b: i64) -> i64 {
     a
 }
 
-/// A fraction of positive numbers in lowest terms; `None` where they do not fit.
+/// Returns a fraction of positive numbers in lowest terms, or `None` where they do not fit.
 fn reduced(num: i64, den: i64) -> Option<Ratio> {
     let divisor = greatest_common_divisor(num, den);
     if divisor <= 0 {
@@ -216,7 +217,7 @@ mod tests {
         Clock { codec, tag: *b"avc1", time_base: Ratio { num: 1, den } }
     }
 
-    /// The times of frames at a constant rate, rounded down to ticks.
+    /// Returns the times of frames at a constant rate, rounded down to ticks.
     fn times(den: i64, rate: (i64, i64), count: i64) -> Vec<i64> {
         (0..count).map(|frame| frame * den * rate.1 / rate.0).collect()
     }
@@ -239,7 +240,7 @@ mod tests {
         }
     }
 
-    /// Twenty intervals of 20.02 ticks are twenty of 20 ticks: ffprobe, too, reports 30.
+    /// Twenty intervals of 20.02 ticks equal twenty of 20 ticks: ffprobe also reports 30.
     #[test]
     fn too_few_intervals_hide_a_rate() {
         let times = times(600, (30_000, 1001), 21);
@@ -248,13 +249,13 @@ mod tests {
 
     #[test]
     fn where_no_rate_fits_the_ticks_count() {
-        // Without frames, with one, and with intervals by chance.
+        // No frames, one frame, and random intervals.
         for times in
             [&[][..], &[7], &[0, 1, 5, 6, 13, 14, 21, 33, 34, 36, 41, 42, 50, 61, 62, 63, 70, 71, 72, 75, 80]]
         {
             assert_eq!(clock("h264", 600).frame_rate(times), Ratio { num: 600, den: 1 });
         }
-        // Codecs whose ticks are frames.
+        // Codecs in which a tick is a frame.
         assert_eq!(clock("vp9", 25).frame_rate(&[0, 2, 4]), Ratio { num: 25, den: 1 });
     }
 

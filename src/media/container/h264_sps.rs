@@ -1,6 +1,5 @@
-//! The first sequence parameter set of an H.264 stream (ITU-T H.264 7.3.2.1.1 and E.1.1), from the configuration record of
-//! MP4 and Matroska (ISO/IEC 14496-15 5.3.3) or from start codes. libavcodec's decoder keeps it to itself until it meets a
-//! slice.
+//! The first sequence parameter set of an H.264 stream (ITU-T H.264 7.3.2.1.1 and E.1.1), from the configuration record of MP4 and
+//! Matroska (ISO/IEC 14496-15 5.3.3) or from start codes. libavcodec's decoder does not report the set before it meets a slice.
 
 #![deny(clippy::arithmetic_side_effects)]
 
@@ -8,7 +7,7 @@ use crate::media::bits::{Bits, without_emulation_prevention};
 use crate::media::ffi::frame::ColourCodes;
 use crate::media::info::Ratio;
 
-/// What the set says about pictures. Codes are those of ITU-T H.273.
+/// The properties of pictures in the set. Codes are those of ITU-T H.273.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(in crate::media) struct Sps {
     profile_idc: u8,
@@ -20,14 +19,14 @@ pub(in crate::media) struct Sps {
     /// `max_num_ref_frames`.
     max_references: u32,
     depth: u32,
-    /// Width and height of the pictures, cropped (equations 7-19 to 7-22), where the set cuts something off at the left or at the top.
-    /// Where it cuts at the right and at the bottom alone, libavcodec takes the container's word on the size.
+    /// Width and height of the cropped pictures (equations 7-19 to 7-22), where the set crops at the left or at the top. Where the set
+    /// crops only at the right and at the bottom, libavcodec uses the container's size.
     pub(in crate::media) cut_size: Option<(u32, u32)>,
     /// Whether there are no field macroblocks at all.
     pub(in crate::media) frames_only: bool,
     pub(in crate::media) sample_aspect_ratio: Option<Ratio>,
     pub(in crate::media) colour: ColourCodes,
-    /// Frames held back to put them in order.
+    /// Number of frames held back for reordering.
     pub(in crate::media) reorder_frames: Option<i32>,
 }
 
@@ -36,14 +35,14 @@ const SPS_NAL: u8 = 7;
 const RANGE_LIMITED: i32 = 1;
 const RANGE_FULL: i32 = 2;
 const MATRIX_RGB: i32 = 0;
-/// Profiles whose sets tell the chroma format and the bit depth (7.3.2.1.1).
+/// Profiles whose sets contain the chroma format and the bit depth (7.3.2.1.1).
 const HIGH_PROFILES: [u8; 14] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 144, 244];
-/// Widths and heights of pixels (table E-1), from index 1 on.
+/// Widths and heights of pixels (table E-1), from index 1.
 const PIXEL_WIDTHS: [i32; 16] = [1, 12, 10, 16, 40, 24, 20, 32, 80, 18, 15, 64, 160, 4, 3, 2];
 const PIXEL_HEIGHTS: [i32; 16] = [1, 11, 11, 11, 33, 11, 11, 11, 33, 11, 11, 33, 99, 3, 2, 1];
 
 impl Sps {
-    /// Of the extra data that a container keeps; `None` when there is no set in it, or not a whole one.
+    /// Reads the set from the extra data of a container. Returns `None` when the data contain no complete set.
     pub(in crate::media) fn find(extradata: &[u8]) -> Option<Self> {
         let unit = if extradata.first() == Some(&1) {
             // Version, profile, constraints, level, length size, number of sets; then the first with its length.
@@ -79,7 +78,7 @@ impl Sps {
                 bits.flag()?; // delta_pic_order_always_zero_flag
                 bits.unsigned()?; // offset_for_non_ref_pic, signed like those below: the same bits
                 bits.unsigned()?; // offset_for_top_to_bottom_field
-                // The standard allows 255; running out of bits ends any other number.
+                // The standard allows 255. The end of the bits ends any other number.
                 for _ in 0..bits.unsigned()? {
                     bits.unsigned()?; // offset_for_ref_frame
                 }
@@ -101,13 +100,13 @@ impl Sps {
             sps.cut_size = sps.size_within(edges, (width_in_blocks, height_in_units));
         }
         if bits.flag()? {
-            // A VUI that is cut short counts as far as it goes, as libavcodec has it.
+            // A truncated VUI counts as far as it goes, as in libavcodec.
             let _ = sps.parse_vui(&mut bits);
         }
         Some(sps)
     }
 
-    /// The size that is left within these edges of a picture of so many macroblocks and map units, less one each.
+    /// Returns the size that remains within these edges of a picture. The numbers of macroblocks and map units are stored minus one.
     fn size_within(
         &self,
         [left, right, top, bottom]: [u32; 4],
@@ -128,7 +127,7 @@ impl Sps {
 
     fn parse_format(&mut self, bits: &mut Bits<'_>) -> Option<()> {
         self.chroma_format = bits.unsigned().filter(|&format| format <= 3)?;
-        // libavcodec refuses planes coded apart, and chroma of another depth.
+        // libavcodec rejects separately coded planes, and chroma of another depth.
         if self.chroma_format == 3 && bits.flag()? {
             return None;
         }
@@ -147,7 +146,7 @@ impl Sps {
     }
 
     fn parse_vui(&mut self, bits: &mut Bits<'_>) -> Option<()> {
-        // What libavcodec takes it for when the VUI does not say it.
+        // libavcodec's default when the VUI does not contain a value.
         self.colour.chroma_location = 1;
         if bits.flag()? {
             self.sample_aspect_ratio = match bits.byte()? {
@@ -193,19 +192,20 @@ impl Sps {
             for _ in 0..4 {
                 bits.unsigned()?; // max_bytes_per_pic_denom to log2_max_mv_length_vertical
             }
-            // No more than the picture buffer holds (A.3.1).
+            // At most the size of the picture buffer (A.3.1).
             self.reorder_frames = i32::try_from(bits.unsigned()?).ok().filter(|&frames| frames <= 16);
         }
         Some(())
     }
 
-    /// Whether chroma has the resolution of luma.
+    /// Returns whether chroma has the resolution of luma.
     pub(in crate::media) const fn is_444(&self) -> bool {
         self.chroma_format == 3
     }
 
-    /// Whether frames are presented in the order in which they are decoded. The set says so, its profile has no B-frames (A.2.1),
-    /// the order of presentation is that of decoding (8.2.1.3), or there is no room for the two frames that a B-frame lies between.
+    /// Returns whether the presentation order of frames equals the decoding order. This is the case if the set says so, if its profile
+    /// has no B-frames (A.2.1), if the order of presentation is that of decoding (8.2.1.3), or if there is no room for the two
+    /// references of a B-frame.
     pub(in crate::media) const fn is_in_order(&self) -> bool {
         const BASELINE: u8 = 66;
         self.profile_idc == BASELINE
@@ -214,7 +214,7 @@ impl Sps {
             || self.max_references <= 1
     }
 
-    /// The number FFmpeg has for the profile: some constraint flags make another one of it (A.2).
+    /// Returns FFmpeg's number of the profile: some constraint flags turn it into another profile (A.2).
     pub(in crate::media) fn profile(&self) -> i32 {
         let constraint = |index: u8| self.constraints & (0x80 >> index) != 0;
         i32::from(self.profile_idc)
@@ -225,8 +225,8 @@ impl Sps {
             }
     }
 
-    /// The name of the pixel format that libavcodec decodes to; `None` for depths it refuses. Where the set says no range or
-    /// matrix, the `container` may.
+    /// Returns the name of the pixel format that libavcodec decodes to, or `None` for depths that it rejects. Where the set contains
+    /// no range or matrix, those of the `container` are used.
     pub(in crate::media) fn pixel_format(&self, container: ColourCodes) -> Option<String> {
         let own = self.colour.sanitised();
         let range = if own.range == 0 { container.range } else { own.range };
@@ -235,7 +235,7 @@ impl Sps {
         let chroma = match self.chroma_format {
             3 => "444",
             2 => "422",
-            // Grey too: its chroma planes are filled.
+            // Grey as well: its chroma planes are filled.
             _ => "420",
         };
         let is_rgb = self.chroma_format == 3 && matrix == MATRIX_RGB;
@@ -249,11 +249,11 @@ impl Sps {
     }
 }
 
-/// 7.3.2.1.1.1.
+/// Skips a scaling list (7.3.2.1.1.1).
 fn skip_scaling_list(bits: &mut Bits<'_>, size: usize) -> Option<()> {
     let mut scale = 8;
     for _ in 0..size {
-        // Only the sum modulo 256 matters, and only whether it is zero: then the rest repeats.
+        // Only the sum modulo 256 matters, and only whether it is zero: in that case the rest repeats.
         scale = bits.signed()?.wrapping_add(scale) & 0xff;
         if scale == 0 {
             break;
@@ -262,7 +262,7 @@ fn skip_scaling_list(bits: &mut Bits<'_>, size: usize) -> Option<()> {
     Some(())
 }
 
-/// E.1.2, where it is present; whether it was.
+/// Skips the HRD parameters (E.1.2), if present. Returns whether they were present.
 fn skip_hrd(bits: &mut Bits<'_>) -> Option<bool> {
     if !bits.flag()? {
         return Some(false);
@@ -328,7 +328,8 @@ mod tests {
 
     #[test]
     fn scaling_lists_have_16_and_64_numbers() {
-        // Six of the first kind and two of the other, each announced and without differences: ones, but for the marker behind them.
+        // Six lists of the first kind and two of the other, each announced and without differences: all bits are ones, except the
+        // marker after them.
         let text = ["010", "1", "1", "0", "1", &"1".repeat(8 + 6 * 16 + 2 * 64), "01010101"].concat();
         let digits: Vec<u8> = text.bytes().map(|digit| digit - b'0').collect();
         let packed = |bits: &[u8]| bits.iter().chain(&[0; 8]).take(8).fold(0, |byte, bit| byte << 1 | bit);
@@ -389,7 +390,7 @@ mod tests {
 
     #[test]
     fn damage_is_survived() {
-        // xorshift64, seeded: the same mutations every time.
+        // xorshift64 with a fixed seed: the same mutations every time.
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut random = |below: usize| {
             state ^= state << 13;
@@ -413,7 +414,7 @@ mod tests {
                 Sps::parse(&damaged[9..]);
             }
         }
-        // The longest code there is, as a scaling list's step and as every count.
+        // The longest possible code, as a scaling list's step and as every count.
         Sps::parse(&[100, 0, 10, 0b1010_1110, 0b1110_0000, 0, 0, 0, 0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff]);
         Sps::parse(&[77, 0, 10, 0b1101_0111, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff]);
         assert_eq!(Sps::find(&[]), None);

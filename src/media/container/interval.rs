@@ -1,25 +1,26 @@
-//! The distance between the keyframes of a video, where its first packets tell it.
+//! The distance between the keyframes of a video, where its first packets reveal it.
 
 use crate::media::units::{Pts, Ticks};
 
-/// Bytes of a packet that are searched for the options of its encoder.
+/// Number of bytes of a packet that are searched for the options of its encoder.
 const MAX_TEXT: usize = 4 << 10;
 
 /// The keyframes of a video whose encoder places them at equal distances.
 ///
-/// It is a hint of where to look for them: some encoders begin anew at a cut, whatever they announce.
+/// The distance is a hint for the search: some encoders insert a keyframe at a cut, whatever they announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::media) struct KeyframeInterval {
-    /// The presentation time of the first one.
+    /// Presentation time of the first keyframe.
     pub(super) first: Pts,
-    /// In ticks of the stream, more than none.
+    /// Distance in ticks of the stream, above zero.
     pub(super) interval: Ticks,
-    /// Bytes of the first one, which the others have about as many of.
+    /// Size of the first keyframe in bytes. The others have a similar size.
     pub(in crate::media) bytes: u64,
 }
 
 impl KeyframeInterval {
-    /// The keyframe at or before `goal`, or the one behind it if it is presented within `reach` of it. `None` before the first.
+    /// Returns the keyframe at or before `goal`, or the next one if it is presented within `reach` of `goal`. Returns `None`
+    /// before the first.
     pub(in crate::media) fn expected(self, goal: Pts, reach: Ticks) -> Option<Pts> {
         let elapsed = goal.saturating_add(reach).since(self.first).get();
         let past = elapsed.checked_rem_euclid(self.interval.get())?;
@@ -27,27 +28,27 @@ impl KeyframeInterval {
         Some(self.first.saturating_add(Ticks::new(keyframes)))
     }
 
-    /// By how many bytes a file of constant bit rate is ahead of its average at a time: by a keyframe after each, and by nothing
-    /// before the next.
+    /// Returns the number of bytes by which a file of constant bit rate exceeds its average at a time: the size of a keyframe
+    /// after each keyframe, and zero before the next.
     pub(in crate::media) fn surplus(self, time: Pts) -> u64 {
         let phase = time.since(self.first).get().checked_rem_euclid(self.interval.get()).unwrap_or(0);
         let rest = u128::try_from(self.interval.get().saturating_sub(phase)).unwrap_or(0);
         let whole = u128::try_from(self.interval.get()).unwrap_or(0).max(1);
-        // At the keyframe itself nothing of it has come.
+        // At the keyframe itself, none of its bytes count yet.
         let part = if phase == 0 { 0 } else { u128::from(self.bytes).saturating_mul(rest) / whole };
         u64::try_from(part).unwrap_or(self.bytes)
     }
 }
 
-/// Frames from one keyframe to the next by the options that x264 writes into its first packet, where it was told not to begin anew
-/// at cuts.
+/// Returns the number of frames between keyframes, from the options that x264 writes into its first packet, unless x264 may insert
+/// keyframes at cuts.
 pub(super) fn frames_between_keyframes(packet: &[u8]) -> Option<u32> {
     let text = packet.get(..MAX_TEXT).unwrap_or(packet);
     let is_fixed = number_behind(text, b" scenecut=")? == 0 && number_behind(text, b" intra_refresh=")? == 0;
     number_behind(text, b" keyint=").filter(|&frames| is_fixed && frames > 0)
 }
 
-/// The number behind the first place of a text.
+/// Returns the number after the first occurrence of a text.
 pub(in crate::media) fn number_behind(bytes: &[u8], text: &[u8]) -> Option<u32> {
     let place = bytes.windows(text.len()).position(|part| part == text)?;
     let digits = bytes.get(place.checked_add(text.len())?..)?.iter().take(6);

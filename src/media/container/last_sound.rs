@@ -1,8 +1,9 @@
-//! The length of the last sound in transport and program streams.
+//! The duration of the last audio frame in transport and program streams.
 //!
-//! These containers do not say how long they are. libavformat takes the last timestamp of each stream, and adds the length
-//! of one packet. For AAC it knows that length from the decoder, which is not compiled in; the parsers of the other codecs
-//! know it. Without it, a file whose AAC ends last is one frame too short. The headers of the first packets give the length.
+//! These containers do not contain their duration. libavformat takes the last timestamp of each stream, and adds the duration
+//! of one packet. For AAC, libavformat learns that duration from the decoder, which is not compiled in. For the other codecs,
+//! the parsers report it. Without the duration, a file whose AAC ends last is one frame too short. The headers of the first
+//! packets contain the duration.
 
 use std::collections::VecDeque;
 
@@ -19,11 +20,11 @@ use crate::media::units::Microseconds;
 /// Samples of each channel in a frame of AAC (ISO/IEC 14496-3, 4.5.2.1).
 const FRAME_SAMPLES: i32 = 1024;
 
-/// Adds the length of one frame to each stream of AAC for which libavformat did not know it, and with that to the `duration` of
-/// the whole. `container` is at its start, and its streams are analysed. Returns the packets that were read.
+/// Adds the duration of one frame to each AAC stream for which libavformat did not know the duration, and adjusts the total
+/// `duration`. `container` is at its start, and its streams are analysed. Returns the packets that were read.
 ///
 /// # Errors
-/// Those of reading.
+/// The errors of reading.
 pub(in crate::media) fn add(
     container: &mut Container<'_>,
     info: &mut MediaInfo,
@@ -41,7 +42,7 @@ pub(in crate::media) fn add(
         !wanted.is_empty()
     })?;
     let after = timeline::of_streams(&info.streams).1;
-    // Where libavformat combines the streams in another way than we do, its word stays.
+    // Where libavformat combines the streams in another way, its result remains.
     if after > before && before.is_some() && container.duration().map(Microseconds::new) == before {
         *duration = after;
         info.duration_seconds = after.map(Microseconds::seconds);
@@ -65,14 +66,14 @@ fn streams_without_length(container: &Container<'_>, info: &MediaInfo) -> Vec<us
         .collect()
 }
 
-/// Adds the length of one frame to a stream; `false` when the packet does not say it.
+/// Adds the duration of one frame to a stream. Returns `false` when the packet does not contain it.
 fn lengthen(info: &mut MediaInfo, index: usize, packet: &[u8]) -> bool {
     let Some(stream) = info.streams.get_mut(index) else { return false };
     let rate = match stream.codec_name.as_deref() {
         Some("aac_latm") => latm_sample_rate(packet),
         _ => adts_header(packet).and_then(|header| header.sample_rate),
     };
-    // libavformat rounds it down (libavformat/demux.c, estimate_timings_from_pts).
+    // libavformat rounds the duration down (libavformat/demux.c, estimate_timings_from_pts).
     let frame = rate
         .and_then(|rate| timeline::whole_ticks(Ratio { num: FRAME_SAMPLES, den: rate }, stream.time_base));
     let Some(frame) = frame else { return false };
@@ -82,7 +83,7 @@ fn lengthen(info: &mut MediaInfo, index: usize, packet: &[u8]) -> bool {
     true
 }
 
-/// Adds what libavformat learns from a decoder of AAC, or by its parser from more packets than were read.
+/// Adds the properties that libavformat learns from an AAC decoder, or from more packets than were read.
 fn add_header(container: &Container<'_>, info: &mut MediaInfo, index: usize, packet: &[u8]) {
     let Some(stream) = info.streams.get_mut(index) else { return };
     if stream.codec_name.as_deref() != Some("aac") {
@@ -137,7 +138,7 @@ fn latm_sample_rate(packet: &[u8]) -> Option<i32> {
     }
 }
 
-/// `LatmGetValue` (1.7.3.1): a number of one to four bytes.
+/// Skips `LatmGetValue` (1.7.3.1): a number of one to four bytes.
 fn skip_latm_value(bits: &mut Bits<'_>) -> Option<()> {
     let bytes_less_one = bits.take(2)?;
     for _ in 0..=bytes_less_one {
@@ -153,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// LOAS in front of these bits.
+    /// Creates LOAS that contains these bits.
     fn loas(text: &str) -> Vec<u8> {
         let digits: String = text.split_whitespace().collect();
         let bits: Vec<u8> = digits.bytes().map(|digit| digit - b'0').collect();
@@ -170,7 +171,7 @@ mod tests {
             ("0 0 1 000000 0000000 11111 000001 0101 0010", Some(32_000)),
             ("0 0 1 000000 0000000 00010 1111 000000001010110001000100 0010", Some(44_100)),
             ("0 1 0 00 11111111 1 000000 0000000 01 00000000 00010000 00010 0100 0010", Some(44_100)),
-            // The same as before, a later version, a reserved frequency, cut short.
+            // The same configuration as before, a later version, a reserved frequency, a truncated element.
             ("1 0 1 000000 0000000 00010 0011 0010", None),
             ("0 1 1 0000000000000000000000000000000000", None),
             ("0 0 1 000000 0000000 00010 1101 0010", None),

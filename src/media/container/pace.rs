@@ -1,5 +1,5 @@
-//! How the frames of a video follow each other, and how far its keyframes are apart: by an index that has an entry for each frame, or
-//! by the first packets.
+//! The distances between the frames of a video, and between its keyframes, from an index with an entry for each frame, or from the
+//! first packets.
 
 use crate::media::container::frame_rate::Clock;
 use crate::media::ffi::packet::Packet;
@@ -8,12 +8,12 @@ use crate::media::info::{FrameRateMode, KeyframeSpacing, Ratio};
 use crate::media::input::Container;
 use crate::media::timeline;
 
-/// Entries of an index between two looks at the deadline.
+/// Entries of an index between two checks of the deadline.
 const ENTRIES_A_LOOK: usize = 1 << 16;
 /// The difference of two intervals, in ticks, that rounding to ticks explains.
 const ROUNDING: i64 = 1;
 
-/// What an index tells of a stream.
+/// The properties of a stream according to an index.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(in crate::media) struct Pace {
     pub(in crate::media) mode: Option<FrameRateMode>,
@@ -23,7 +23,7 @@ pub(in crate::media) struct Pace {
     pub(in crate::media) last_interval: Option<i64>,
 }
 
-/// Collects times of frames in their order.
+/// Collects the times of frames in order.
 #[derive(Debug, Default)]
 struct Times {
     first: Vec<i64>,
@@ -95,14 +95,15 @@ fn clock(stream: Stream<'_>) -> Option<Clock<'_>> {
 }
 
 impl Pace {
-    /// By the headers alone, of a container whose index does not name each frame: ticks may be frames, or the average rate be told.
+    /// Reads the pace from the headers alone, for a container whose index does not list each frame. Ticks may equal frames, or the
+    /// headers may contain the average rate.
     pub(in crate::media) fn of_headers(stream: Stream<'_>) -> Self {
         let average = Ratio::from(stream.average_frame_rate()).positive();
         let real_frame_rate = clock(stream).and_then(|clock| clock.rate_without_times(average)).or(average);
         Self { real_frame_rate, ..Self::default() }
     }
 
-    /// By the index that libavformat has of a stream. `is_whole` says that it has an entry for each frame of the file.
+    /// Reads the pace from libavformat's index of a stream. `is_whole` means that the index has an entry for each frame of the file.
     pub(in crate::media) fn of_index(container: &Container<'_>, index: usize, is_whole: bool) -> Self {
         let Some(stream) = container.stream(index) else { return Self::default() };
         let time_base = Ratio::from(stream.time_base());
@@ -131,15 +132,15 @@ impl Pace {
     }
 }
 
-/// Frames of a video that show how its frames follow each other. Of the last ones, others may be presented before.
+/// Number of frames of a video that reveal the distances between frames. Other frames may be presented before the last ones.
 pub(in crate::media) const FRAMES_IN_DEPTH: usize = 60;
-/// Frames that may be presented before others in front of them.
+/// Number of frames that may be presented before frames that precede them in the file.
 const MAX_DELAY: usize = 16;
-/// Frames that show a rate.
+/// Number of frames that reveal a rate.
 const MIN_FRAMES: usize = 4;
 
-/// How the frames of a stream follow each other, by packets that were read one behind the other; `is_end` says that no others
-/// follow. `None` where they are too few to tell, or have no times of their own.
+/// Returns whether the frames of a stream have constant distances, from consecutive packets. `is_end` means that no other packets
+/// follow. Returns `None` where the packets are too few, or have no times of their own.
 pub(in crate::media) fn mode_of_packets<'p>(
     packets: impl Iterator<Item = &'p Packet>,
     index: usize,
@@ -177,7 +178,7 @@ mod tests {
         assert_eq!((mode(&[]), mode(&[5])), (None, None));
         assert_eq!(mode(&[0, 33, 67, 100]), Some(Constant));
         assert_eq!(mode(&[0, 33, 68, 100]), Some(Variable));
-        // Two frames with one time, and times that fall.
+        // Two frames with the same time, and times that decrease.
         assert_eq!((mode(&[0, 0, 1]), mode(&[3, 2, 1])), (Some(Variable), Some(Variable)));
     }
 
@@ -197,10 +198,10 @@ mod tests {
     }
 
     proptest! {
-        /// A constant rate stays one however its times are rounded to ticks.
+        /// A constant rate remains constant, however its times are rounded to ticks.
         #[test]
         fn rounded_times_of_a_constant_rate(num in 1_i64..200, den in 1_i64..200, start in -1000_i64..1000) {
-            // At least one tick for a frame, or two frames have one time.
+            // At least one tick per frame, otherwise two frames have the same time.
             let times: Vec<i64> = (0..100).map(|frame| start + frame * (num + den) / den).collect();
             prop_assert_eq!(mode(&times), Some(FrameRateMode::Constant));
         }

@@ -1,5 +1,5 @@
-//! What is known of a video stream's pictures before a sample is read: the container's word, and what the codec's
-//! configuration record adds to it. `avformat_find_stream_info` would decode samples for the same.
+//! The known properties of a video stream's pictures before a sample is read: the container's values, and the additions from the codec's
+//! configuration record. `avformat_find_stream_info` would decode samples to learn the same.
 
 use crate::media::container::h264_sps::Sps;
 use crate::media::container::picture_headers::PictureHeader;
@@ -8,18 +8,19 @@ use crate::media::ffi::frame::ColourCodes;
 use crate::media::ffi::stream::Stream;
 use crate::media::info::Ratio;
 
-/// Streams further back are not worth a decoder: opening one takes up to a millisecond, and a file may have a hundred.
+/// Number of streams that get a decoder for their description: opening one takes up to a millisecond, and a file may have a hundred
+/// streams.
 const MAX_STREAMS: usize = 16;
-/// Pictures of all described streams together, in pictures of the largest size that is allowed. Some decoders allocate theirs when they are
-/// opened (ZMBV, VP3, SVQ3): 130 ms for one of 8K.
+/// Maximum pixels of the pictures of all described streams together, in pictures of the largest allowed size. Some decoders allocate their
+/// pictures when they are opened (ZMBV, VP3, SVQ3), which takes 130 ms for an 8K picture.
 const MAX_PICTURES: u64 = 2;
-/// Bytes of all configuration records together that decoders are given. A record has a few hundred; those that are longer hold many
-/// parameter sets, each of which a decoder keeps.
+/// Maximum total size of the configuration records that decoders receive. A record has a few hundred bytes. Longer records contain many
+/// parameter sets, and a decoder keeps each of them.
 const MAX_RECORD_BYTES: usize = 256 << 10;
 /// `AV_PROFILE_UNKNOWN` and `AV_LEVEL_UNKNOWN` (libavcodec/defs.h).
 pub(super) const UNKNOWN: i32 = -99;
 
-/// What pictures of a stream are like.
+/// The properties of a stream's pictures.
 pub(in crate::media) struct Configuration {
     pub(in crate::media) size: (u32, u32),
     pub(in crate::media) pixel_format: Option<String>,
@@ -31,22 +32,22 @@ pub(in crate::media) struct Configuration {
     pub(in crate::media) has_b_frames: i32,
 }
 
-/// What may be spent on describing the streams of one file.
+/// The remaining cost allowance for describing the streams of one file.
 pub(in crate::media) struct Allowance {
-    /// Pixels of one picture.
+    /// Maximum pixels of one picture.
     max_pixels: u64,
     pixels: u64,
     record_bytes: usize,
 }
 
 impl Allowance {
-    /// Of a file whose pictures have at most so many pixels.
+    /// Creates the allowance for a file whose pictures have at most `max_pixels` pixels.
     pub(in crate::media) const fn new(max_pixels: u64) -> Self {
         let pixels = max_pixels.saturating_mul(MAX_PICTURES);
         Self { max_pixels, pixels, record_bytes: MAX_RECORD_BYTES }
     }
 
-    /// Takes what opening the decoder of this stream may cost; `false` where too little is left.
+    /// Takes the cost of opening the decoder of this stream. Returns `false` where too little is left.
     fn take(&mut self, stream: Stream<'_>) -> bool {
         let pixels = u64::from(stream.width()).saturating_mul(stream.height().into());
         let left =
@@ -59,7 +60,8 @@ impl Allowance {
 }
 
 impl Configuration {
-    /// Of a stream of video, the `index`th stream of its file, whose first picture begins with `head`, as far as it was read.
+    /// Reads the configuration of a video stream, the `index`th stream of its file. `head` contains the first bytes of its first picture,
+    /// as far as they were read.
     pub(in crate::media) fn of(
         stream: Stream<'_>,
         index: usize,
@@ -140,8 +142,8 @@ impl Configuration {
         }
     }
 
-    /// The container's word on colours goes before the codec's: range, the three codes together, and place of chroma each
-    /// by itself, as `avformat_find_stream_info` has it (libavformat/demux.c, `parameters_from_context`).
+    /// Adds the codec's colours. The container's values take precedence: the range, the group of the three codes, and the position of
+    /// chroma, as in `avformat_find_stream_info` (libavformat/demux.c, `parameters_from_context`).
     fn add_colour(&mut self, codes: ColourCodes) {
         let own = &mut self.colour;
         if own.range == 0 {

@@ -1,22 +1,22 @@
-//! Timestamps in a piece of a transport stream (ISO/IEC 13818-1, 2.4.3): by them a place in the file is told to lie before or
-//! behind a time, without a demuxer.
+//! Timestamps in a piece of a transport stream (ISO/IEC 13818-1, 2.4.3). They show without a demuxer whether a position in the
+//! file lies before or after a time.
 
 #![deny(clippy::arithmetic_side_effects)]
 
-/// Distances between packets: plain, with a timestamp in front (M2TS), and with error correction behind.
+/// Distances between packets: plain, with a timestamp before the packet (M2TS), and with error correction after it.
 const PACKET_DISTANCES: [usize; 3] = [188, 192, 204];
 /// Bytes of a packet.
 const PACKET: usize = 188;
 /// The first byte of each packet.
 const SYNC: u8 = 0x47;
-/// Packets in a row that begin with the sync byte where packets begin.
+/// Number of consecutive packets with the sync byte that identify the start of packets.
 const MIN_PACKETS: usize = 5;
-/// Timestamps have so many bits, and begin at 0 again.
+/// Number of bits in a timestamp. After the last value, timestamps begin at 0 again.
 const TIMESTAMP_BITS: u32 = 33;
 
-/// Finds the first timestamp of the stream with this `pid` in a piece of the file: where in the piece its packet begins, and the
-/// decoding time in ticks of 90 kHz, else the presentation time. `near` is about when that should be; of the times that have the
-/// same timestamp the nearest is taken.
+/// Finds the first timestamp of the stream with this `pid` in a piece of the file. Returns the start of its packet in the piece,
+/// and the decoding time in ticks of 90 kHz, or else the presentation time. `near` is the approximate expected time: several
+/// times have the same timestamp, and the nearest one is returned.
 pub(in crate::media) fn first_timestamp(bytes: &[u8], pid: u16, near: i64) -> Option<(usize, i64)> {
     let (first, distance) = PACKET_DISTANCES.into_iter().find_map(|distance| {
         let first = (0..distance).find(|&first| has_packets(bytes, first, distance))?;
@@ -36,7 +36,7 @@ fn has_packets(bytes: &[u8], first: usize, distance: usize) -> bool {
     })
 }
 
-/// The timestamp at the start of a PES packet.
+/// Returns the timestamp at the start of a PES packet.
 fn timestamp(packet: &[u8], pid: u16) -> Option<i64> {
     let &[sync, high, low, control, ..] = packet else { return None };
     let (is_damaged, begins) = (high & 0x80 != 0, high & 0x40 != 0);
@@ -50,7 +50,7 @@ fn timestamp(packet: &[u8], pid: u16) -> Option<i64> {
     let is_header = marker & 0xc0 == 0x80;
     match flags >> 6 {
         0b10 => times.first_chunk(),
-        // The decoding time is behind the presentation time.
+        // The decoding time comes after the presentation time.
         0b11 => times.get(5..)?.first_chunk(),
         _ => None,
     }
@@ -61,7 +61,7 @@ fn timestamp(packet: &[u8], pid: u16) -> Option<i64> {
     })
 }
 
-/// The time with this timestamp that is nearest to another.
+/// Returns the time with this timestamp that is nearest to another time.
 fn nearest(timestamp: i64, near: i64) -> i64 {
     let round = 1_i64 << TIMESTAMP_BITS;
     let behind = timestamp.wrapping_sub(near).rem_euclid(round);
@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    /// A packet that begins a PES packet with these times.
+    /// Creates a packet that begins a PES packet with these times.
     fn packet(pid: u16, pts: i64, dts: Option<i64>) -> Vec<u8> {
         let [high, low] = pid.to_be_bytes();
         let mut packet = vec![SYNC, 0x40 | high, low, 0x30, 1, 0x40];

@@ -1,5 +1,5 @@
-//! What the first bytes of a picture, or the name of its codec, tell of pixels and colours. A decoder tells the same, by more bytes
-//! than opening a file reads.
+//! The pixel and colour properties in the first bytes of a picture, or in the name of its codec. A decoder reports the same
+//! properties, but needs more bytes than opening a file reads.
 
 use crate::media::bits::Bits;
 use crate::media::ffi::frame::ColourCodes;
@@ -17,12 +17,12 @@ const BT2020: i32 = 9;
 /// Codes of transfer and primaries that are unspecified, or sRGB.
 const UNSPECIFIED: i32 = 2;
 
-/// What the header of a picture tells.
+/// The properties in the header of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::media) struct PictureHeader {
-    /// Under FFmpeg's name; `None` where the header does not tell it.
+    /// FFmpeg's name; `None` where the header does not contain it.
     pub(in crate::media) pixel_format: Option<String>,
-    /// Under libavcodec's number.
+    /// libavcodec's number.
     pub(in crate::media) profile: Option<i32>,
     pub(in crate::media) colour: ColourCodes,
     /// Whether the picture is known to have no fields.
@@ -30,7 +30,7 @@ pub(in crate::media) struct PictureHeader {
 }
 
 impl PictureHeader {
-    /// Reads the header of a codec's first picture, which `bytes` begin with; they may end anywhere. Some codecs need none.
+    /// Reads the header of a codec's first picture. `bytes` begin with the picture and may end anywhere. Some codecs need no bytes.
     pub(in crate::media) fn read(codec: &str, tag: u32, bytes: &[u8]) -> Option<Self> {
         match codec {
             "vp8" => vp8(bytes),
@@ -52,7 +52,7 @@ impl PictureHeader {
     }
 }
 
-/// Reads the tag of a frame of VP8 (RFC 6386, 9.1). All of its pictures are 4:2:0.
+/// Reads the tag of a VP8 frame (RFC 6386, 9.1). All VP8 pictures are 4:2:0.
 fn vp8(bytes: &[u8]) -> Option<PictureHeader> {
     let mut header = PictureHeader::new("yuv420p");
     header.is_progressive = !bytes.is_empty();
@@ -60,8 +60,7 @@ fn vp8(bytes: &[u8]) -> Option<PictureHeader> {
     Some(header)
 }
 
-/// Reads the uncompressed header of a keyframe, or of a frame that is coded without others ("VP9 Bitstream & Decoding Process
-/// Specification", 6.2).
+/// Reads the uncompressed header of a keyframe or an intra-only frame ("VP9 Bitstream & Decoding Process Specification", 6.2).
 fn vp9(bytes: &[u8]) -> Option<PictureHeader> {
     let mut bits = Bits::new(bytes);
     let is_frame = bits.take(2)? == 2;
@@ -122,9 +121,9 @@ fn vp9(bytes: &[u8]) -> Option<PictureHeader> {
     })
 }
 
-/// Reads the name of a ProRes codec. 4:4:4 has 10 or 12 bits, with or without alpha, as the header of a frame says.
+/// Reads the name of a ProRes codec. 4:4:4 has 10 or 12 bits, with or without alpha, according to the header of a frame.
 fn prores(tag: u32) -> Option<PictureHeader> {
-    // AV_PROFILE_PRORES_PROXY and those behind it (libavcodec/defs.h).
+    // AV_PROFILE_PRORES_PROXY and the following ones (libavcodec/defs.h).
     let profile = match &tag.to_le_bytes() {
         b"apco" => 0,
         b"apcs" => 1,
@@ -138,7 +137,7 @@ fn prores(tag: u32) -> Option<PictureHeader> {
     Some(header)
 }
 
-/// Reads the frame header of a JPEG (ITU-T T.81, B.2.2), as libavcodec's decoder takes it.
+/// Reads the frame header of a JPEG (ITU-T T.81, B.2.2), in the same way as libavcodec's decoder.
 fn jpeg(bytes: &[u8]) -> Option<PictureHeader> {
     let mut rest = bytes.strip_prefix(&[0xff, 0xd8])?;
     loop {
@@ -153,14 +152,14 @@ fn jpeg(bytes: &[u8]) -> Option<PictureHeader> {
         let segment = behind.get(2..length).or_else(|| behind.get(2..))?;
         match marker {
             0xc0..=0xc2 => return jpeg_frame(marker, segment),
-            // Scans, and processes that are not decoded.
+            // Scans, and coding processes that are not supported.
             0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | 0xda => return None,
             _ => rest = behind.get(length..)?,
         }
     }
 }
 
-/// Reads the components of a frame header: how often each is sampled.
+/// Reads the sampling factors of the components in a frame header.
 fn jpeg_frame(marker: u8, segment: &[u8]) -> Option<PictureHeader> {
     let (&[precision, _, _, _, _, count], components) = segment.split_first_chunk()?;
     let sampling = |index: usize| components.get(index.checked_mul(3)?..)?.get(1).copied();
@@ -179,12 +178,12 @@ fn jpeg_frame(marker: u8, segment: &[u8]) -> Option<PictureHeader> {
     let mut header = PictureHeader::new(format);
     header.colour.range = FULL;
     header.colour.matrix = BT470BG;
-    // AV_PROFILE_MJPEG_HUFFMAN_BASELINE_DCT and those behind it (libavcodec/defs.h).
+    // AV_PROFILE_MJPEG_HUFFMAN_BASELINE_DCT and the following ones (libavcodec/defs.h).
     header.profile = Some(i32::from(marker));
     Some(header)
 }
 
-/// Reads the header of a PNG (W3C PNG, 11.2.1), whose transparency may come behind it.
+/// Reads the header of a PNG (W3C PNG, 11.2.1). Transparency may come after the header.
 fn png(bytes: &[u8]) -> Option<PictureHeader> {
     let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR")?.get(8..10)?;
     let format = match header {
@@ -206,14 +205,14 @@ mod tests {
 
     use super::*;
 
-    /// Bytes of these digits, which blanks may separate.
+    /// Creates bytes from these digits, which blanks may separate.
     fn bits(text: &str) -> Vec<u8> {
         let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).map(|digit| digit - b'0').collect();
         let byte = |bits: &[u8]| bits.iter().chain(&[0; 8]).take(8).fold(0, |byte, bit| byte << 1 | bit);
         digits.chunks(8).map(byte).collect()
     }
 
-    /// A keyframe of VP9 with these bits before and behind the sync code.
+    /// Creates a VP9 keyframe with these bits before and after the sync code.
     fn vp9_frame(profile: &str, colours: &str) -> Vec<u8> {
         bits(&format!("10 {profile} 0 0 1 0 010010011000001101000010 {colours} 0000000000000000"))
     }
@@ -232,13 +231,13 @@ mod tests {
         assert_eq!(read("01", "0 101 0"), expected("yuv420p10le", 2, BT2020, LIMITED));
         assert_eq!(read("01", "1 101 0"), expected("yuv420p12le", 2, BT2020, LIMITED));
         assert_eq!(read("11 0", "0 000 0 00"), expected("yuv444p10le", 3, UNSPECIFIED, LIMITED));
-        // 4:2:0 in a profile of its own, RGB in one without 4:4:4.
+        // 4:2:0 in a profile of its own, and RGB in a profile without 4:4:4.
         assert_eq!((read("10", "010 0 11"), read("00", "111 0")), (None, None));
     }
 
     #[test]
     fn frames_of_vp9_that_refer_to_others_tell_nothing() {
-        // Frames that are shown again, that are predicted, that have another sync code.
+        // Frames that are presented again, predicted frames, and frames with another sync code.
         for text in ["10 00 1", "10 00 0 1 1 0", "10 00 0 0 1 0 010010011000001101000011 010 0"] {
             assert_eq!(PictureHeader::read("vp9", 0, &bits(&format!("{text} {}", "0".repeat(64)))), None);
         }
@@ -280,7 +279,7 @@ mod tests {
             [&b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"[..], &sizes, &[depth, kind]].concat()
         };
         assert_eq!(format("png", b"png ", &ihdr(8, 6)).as_deref(), Some("rgba"));
-        // What a palette or a `tRNS` behind it decides is not told.
+        // The result is `None` where a palette or a later `tRNS` decides.
         assert_eq!(format("png", b"png ", &ihdr(8, 2)), None);
     }
 

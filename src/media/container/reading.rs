@@ -1,4 +1,5 @@
-//! Packets that are read before a search: to learn what headers do not tell, such as when the streams begin.
+//! Packets that are read before a search, to learn properties that headers do not contain, such as the start of the
+//! streams.
 
 use std::collections::VecDeque;
 
@@ -10,30 +11,30 @@ use crate::media::ffi::stream::{MediaType, Stream};
 use crate::media::input::Container;
 use crate::media::layout::Layout;
 
-/// Packets, and bytes of packets, that are read at most to learn what headers do not tell.
+/// Maximum number of packets, and of bytes of packets, that are read to learn properties that headers do not contain.
 const MAX_PACKETS: usize = 100;
 const MAX_BYTES: u64 = 2 << 20;
-/// Packets that are read at most for what only packets tell.
+/// Maximum number of packets that are read for properties that only packets contain.
 const MAX_PACKETS_IN_DEPTH: usize = 2000;
 
-/// Reads the next packet; `Ok(None)` at the end of the file. What libav reports as an error is the inner result.
+/// Reads the next packet, or returns `Ok(None)` at the end of the file. The inner result contains libav's error.
 ///
 /// # Errors
-/// The source's own.
+/// The errors of the source.
 pub(in crate::media) fn next_packet(
     container: &mut Container<'_>,
 ) -> Result<Result<Option<Packet>, AvError>, Error> {
     let mut packet = Packet::new().map_err(Error::library("allocating a packet"))?;
     let result = container.read_packet(&mut packet);
-    // libav may have turned a failed read into an end of file: the source knows.
+    // libav may have turned a failed read into an end of file. The source knows the difference.
     container.input_mut().check()?;
     Ok(result.map(|is_there| is_there.then_some(packet)))
 }
 
-/// Reads packets for as long as `wants_more` returns `true` for what was read, and keeps them to be decoded.
+/// Reads packets as long as `wants_more` returns `true`, and keeps them for decoding.
 ///
 /// # Errors
-/// The source's own.
+/// The errors of the source.
 pub(super) fn read_ahead(
     container: &mut Container<'_>,
     wants_more: impl FnMut(&Container<'_>, &VecDeque<Packet>) -> bool,
@@ -41,10 +42,10 @@ pub(super) fn read_ahead(
     read_within(container, (MAX_PACKETS, MAX_BYTES), wants_more)
 }
 
-/// As [`read_ahead`], but as many packets and bytes as libavformat analyses.
+/// Reads packets like [`read_ahead`], but with libavformat's limits on packets and bytes of an analysis.
 ///
 /// # Errors
-/// The source's own.
+/// The errors of the source.
 pub(in crate::media) fn read_in_depth(
     container: &mut Container<'_>,
     wants_more: impl FnMut(&Container<'_>, &VecDeque<Packet>) -> bool,
@@ -60,7 +61,7 @@ fn read_within(
     let mut packets = VecDeque::new();
     let mut bytes = 0_u64;
     while wants_more(container, &packets) && packets.len() < max_packets && bytes < max_bytes {
-        // An end or an error here is met again, and dealt with, when packets are read to be decoded.
+        // Decoding meets an end or an error again, and handles it.
         let Ok(Some(packet)) = next_packet(container)? else { break };
         bytes = bytes.saturating_add(packet.size());
         packets.push_back(packet);
@@ -68,7 +69,7 @@ fn read_within(
     Ok(packets)
 }
 
-/// Reads packets until each stream of sound or pictures has told where it starts, and keeps them.
+/// Reads packets until the start of each video and audio stream is known, and keeps them.
 pub(in crate::media) fn read_starts(
     container: &mut Container<'_>,
     layout: &Layout,
@@ -81,7 +82,8 @@ pub(in crate::media) fn read_starts(
     })
 }
 
-/// Where a stream starts, in its ticks: by the container, by its index, by what we saw of it, or by its first packets.
+/// Returns the start of a stream in its ticks: from the container, from its index, from the layout, or from its first
+/// packets.
 pub(in crate::media) fn stream_start(
     index: usize,
     stream: Stream<'_>,

@@ -1,4 +1,4 @@
-//! Side data as libavformat keeps it, read from the bytes of libav's structs.
+//! libavformat's side data, read from the bytes of libav's structs.
 
 use crate::media::ffi::frame::parse_display_matrix;
 use crate::media::ratio::Ratio;
@@ -7,7 +7,8 @@ use crate::media::side_data::{
     DolbyVision, MASTERING_DISPLAY, MasteringDisplay, SideData,
 };
 
-/// Reads what libavformat keeps under a name. Bytes that are too few for their kind give the name alone.
+/// Reads libavformat's side data with this name. If the bytes are too few for their kind, the result contains only the
+/// name.
 pub(in crate::media) fn read(name: &str, bytes: &[u8]) -> SideData {
     let read = match name {
         DISPLAY_MATRIX => parse_display_matrix(bytes)
@@ -23,7 +24,8 @@ pub(in crate::media) fn read(name: &str, bytes: &[u8]) -> SideData {
     read.unwrap_or_else(|| SideData::Other { name: name.to_owned() })
 }
 
-/// As `av_display_rotation_get` (libavutil/display.c): the counter-clockwise turn, from the normalised first column.
+/// Computes the counter-clockwise rotation from the normalised first column, like `av_display_rotation_get`
+/// (libavutil/display.c).
 pub(in crate::media) fn display_rotation(matrix: [i32; 9]) -> f64 {
     let number = |index: usize| f64::from(matrix[index]);
     // Not `hypot`: it would need glibc 2.35 (see `vendor/libav/glibc_compat.h`), and these are far from overflow.
@@ -35,19 +37,19 @@ pub(in crate::media) fn display_rotation(matrix: [i32; 9]) -> f64 {
     -(number(1) / scale_y).atan2(number(0) / scale_x).to_degrees()
 }
 
-/// The `index`th `int` of a struct of libav's that begins with such numbers.
+/// Returns the `index`th `int` of a libav struct that begins with `int`s.
 fn int(bytes: &[u8], index: usize) -> Option<i32> {
     let start = index.checked_mul(4)?;
     Some(i32::from_ne_bytes(*bytes.get(start..)?.first_chunk()?))
 }
 
-/// The `index`th `AVRational` of a struct that begins with such fractions.
+/// Returns the `index`th `AVRational` of a struct that begins with such fractions.
 fn ratio(bytes: &[u8], index: usize) -> Option<Ratio> {
     let start = index.checked_mul(2)?;
     Some(Ratio { num: int(bytes, start)?, den: int(bytes, start.checked_add(1)?)? })
 }
 
-/// Reads `AVDOVIDecoderConfigurationRecord` (libavutil/dovi_meta.h), whose last field FFmpeg has since 7.1.
+/// Reads `AVDOVIDecoderConfigurationRecord` (libavutil/dovi_meta.h). FFmpeg has its last field since 7.1.
 fn dolby_vision(bytes: &[u8]) -> Option<DolbyVision> {
     let (&[major, minor, profile, level, metadata, enhancement, base, compatibility_id], rest) =
         bytes.split_first_chunk()?;
@@ -63,7 +65,7 @@ fn dolby_vision(bytes: &[u8]) -> Option<DolbyVision> {
     })
 }
 
-/// Reads `AVMasteringDisplayMetadata` (libavutil/mastering_display_metadata.h): ten fractions, and whether they are there.
+/// Reads `AVMasteringDisplayMetadata` (libavutil/mastering_display_metadata.h): ten fractions, and whether they are set.
 fn mastering_display(bytes: &[u8]) -> Option<MasteringDisplay> {
     let point = |index| Some((ratio(bytes, index)?, ratio(bytes, index + 1)?));
     let (has_primaries, has_luminance) = (int(bytes, 20)? != 0, int(bytes, 21)? != 0);

@@ -1,11 +1,12 @@
 //! The analysis of a transport stream.
 //!
-//! A transport stream has no header. libavformat reads packets from the start until each stream has shown its codec, its size and
-//! its first timestamp, and packets at the end for the last timestamps. By default it reads far more than that takes: it stops
-//! only at a fixed number of bytes. We read the packets of the start once before, and tell libavformat to stop where all of them
-//! have come. At the end a shorter piece suffices where the timestamps in it show that no later one precedes it.
+//! A transport stream has no header. libavformat reads packets from the start until each stream has revealed its codec, its size
+//! and its first timestamp, and packets at the end for the last timestamps. By default it reads far more than necessary: it stops
+//! only at a fixed number of bytes. This module first reads the packets of the start once, and tells libavformat to stop where
+//! all of them have arrived. At the end a shorter piece suffices, if the timestamps in it show that no later timestamp comes
+//! before it.
 //!
-//! Where either is uncertain, libavformat reads as much as it does of every container without headers.
+//! Where one of the two is uncertain, libavformat reads the same amount as for every container without headers.
 
 #![deny(clippy::arithmetic_side_effects)]
 
@@ -22,34 +23,36 @@ use crate::media::input::Container;
 use crate::media::units::{Microseconds, Pts, Ticks, TimeBase};
 use crate::source::ByteRange;
 
-/// Bytes of the start that are requested at once: a large keyframe, and the sound behind it. More follows when it is read.
-/// [`FirstReads::for_name`](crate::source::FirstReads::for_name) requests as many.
+/// Bytes of the start that are requested at once: a large keyframe, and the audio after it. More bytes follow when they are read.
+/// [`FirstReads::for_name`](crate::source::FirstReads::for_name) requests the same number.
 const START_READ: u64 = 480 << 10;
-/// Bytes of the end that suffice if they hold the last timestamps, instead of libavformat's 250,000.
+/// Bytes of the end that suffice if they contain the last timestamps, instead of libavformat's 250,000.
 const END_READ: u64 = 160 << 10;
-/// libavformat first reads half of the bytes that it is told here.
+/// libavformat first reads half of this number of bytes.
 const END_PROBE: &CStr = c"327680";
-/// Intervals between frames by which libavformat reckons a frame rate, where it reads enough.
+/// Number of intervals between frames from which libavformat computes a frame rate, where it reads enough.
 const USUAL_INTERVALS: u32 = 20;
-/// Intervals that show a constant frame rate. They suffice where frames are so large that more would not fit into [`START_READ`].
+/// Number of intervals that show a constant frame rate. They suffice where frames are so large that more would not fit into
+/// [`START_READ`].
 const MIN_INTERVALS: u32 = 4;
-/// The place in the file from which on they would not, by what reading is ahead of the packets that it returns.
+/// The position in the file from which more intervals would not fit, because reading is ahead of the packets that it returns.
 const LARGE_START: u64 = 350_000;
-/// Seconds of each stream in which its first packet is sought: libavformat's default. [`MAX_PROBE_BYTES`] bounds the bytes.
+/// Duration of each stream in which its first packet is searched: libavformat's default. [`MAX_PROBE_BYTES`] limits the bytes.
 const MAX_LENGTH: Microseconds = Microseconds::new(7_000_000);
-/// Frames that are presented this long after their decoding time are expected in any video: five frames of 25 a second.
+/// A presentation this long after the decoding time is expected in any video: five frames at 25 frames per second.
 const MIN_DELAY: Microseconds = Microseconds::new(200_000);
 
-/// libavformat would collect a megabyte of packets to find out whether sound that is declared as AAC is AAC: the demuxers that
-/// could tell are not compiled in.
+/// Returns options with a short probe for AAC. libavformat would otherwise collect a megabyte of packets to verify that audio
+/// declared as AAC is AAC: the demuxers that could verify this are not compiled in.
 pub(super) fn impatient(opening: &Opening) -> Opening {
     opening.with(c"max_probe_packets", c"1")
 }
 
-/// Analyses the streams of a transport stream that was just opened. Returns where the keyframes of each are expected.
+/// Analyses the streams of a transport stream that was just opened. Returns the expected positions of the keyframes of each
+/// stream.
 ///
 /// # Errors
-/// [`Error::NotMedia`], and those of reading.
+/// [`Error::NotMedia`], and the errors of reading.
 pub(super) fn analyse(
     container: &mut Container<'_>,
     opening: &Opening,
@@ -62,7 +65,7 @@ pub(super) fn analyse(
     while !start.is_enough(container) && start.may_go_on(container) && start.read(container)? {}
     let is_enough = start.is_enough(container);
     let probe_bytes = if is_enough { start.payload } else { start.payload.max(PROBE_BYTES) };
-    // What was requested may show the distance between keyframes too.
+    // The requested bytes may also reveal the distance between keyframes.
     while start.place < LARGE_START && start.read(container)? {}
     let keyframes = (0..container.stream_count()).map(|index| start.of(index).keyframe_interval()).collect();
     let has_short_end = is_end_short(container, &start)?;
@@ -77,7 +80,7 @@ pub(super) fn analyse(
     Ok(keyframes)
 }
 
-/// Whether the last [`END_READ`] bytes hold the last timestamp of each stream.
+/// Returns whether the last [`END_READ`] bytes contain the last timestamp of each stream.
 fn is_end_short(container: &mut Container<'_>, start: &Section) -> Result<bool, Error> {
     let Some(place) = container.input().size().checked_sub(END_READ).and_then(|at| i64::try_from(at).ok())
     else {
@@ -92,30 +95,30 @@ fn is_end_short(container: &mut Container<'_>, start: &Section) -> Result<bool, 
     Ok(needed.all(|(index, stream)| end.of(index).has_last(&start.of(index), stream)))
 }
 
-/// Whether the start and the end of a stream are part of what is reported of the whole.
+/// Returns whether the start and end of a stream contribute to the reported totals.
 fn is_needed(stream: Stream<'_>) -> bool {
     matches!(stream.kind(), MediaType::Video | MediaType::Audio | MediaType::Subtitle)
 }
 
-/// Whether libavformat has found out what it can of a stream.
+/// Returns whether libavformat has determined all available properties of a stream.
 fn is_known(stream: Stream<'_>) -> bool {
     let has_codec = stream.codec_name().is_some_and(|name| name != "none");
     let is_sized = stream.kind() != MediaType::Video || (stream.width() > 0 && stream.height() > 0);
     has_codec && is_sized && stream.start_pts().is_some() && stream.duration_ts().is_some()
 }
 
-/// What the packets of one piece of the file tell.
+/// The content of the packets in one piece of the file.
 #[derive(Default)]
 struct Section {
     streams: BTreeMap<usize, Timestamps>,
     /// Bytes of the packets.
     payload: i64,
-    /// Where in the file the last packet begins.
+    /// Start of the last packet in the file.
     place: u64,
 }
 
 impl Section {
-    /// Reads the next packet; `false` at the end of the file, and where libavformat reports an error.
+    /// Reads the next packet. Returns `false` at the end of the file, and where libavformat reports an error.
     fn read(&mut self, container: &mut Container<'_>) -> Result<bool, Error> {
         let Ok(Some(packet)) = next_packet(container)? else { return Ok(false) };
         let Some(index) = packet.stream_index() else { return Ok(false) };
@@ -129,12 +132,12 @@ impl Section {
         Ok(true)
     }
 
-    /// What was seen of one stream.
+    /// Returns the timestamps of one stream so far.
     fn of(&self, index: usize) -> Timestamps {
         self.streams.get(&index).copied().unwrap_or_default()
     }
 
-    /// Whether to look further: longer for the first packet of a stream than for the frame rate.
+    /// Returns whether to read further: longer for the first packet of a stream than for the frame rate.
     fn may_go_on(&self, container: &Container<'_>) -> bool {
         let is_missing = |(index, stream): (usize, Stream<'_>)| {
             matches!(stream.kind(), MediaType::Video | MediaType::Audio) && self.of(index).last_pts.is_none()
@@ -145,7 +148,7 @@ impl Section {
             && !container.streams().enumerate().any(|(index, stream)| self.of(index).is_long(stream))
     }
 
-    /// Whether the packets of the start are enough for libavformat to find out the same as from more of them.
+    /// Returns whether the packets of the start are sufficient for libavformat to obtain the same result as from more packets.
     fn is_enough(&self, container: &Container<'_>) -> bool {
         let min_intervals = if self.place < LARGE_START { USUAL_INTERVALS } else { MIN_INTERVALS };
         let mut needed = container.streams().enumerate().filter(|&(_, stream)| is_needed(stream)).peekable();
@@ -158,12 +161,12 @@ impl Section {
     }
 }
 
-/// Times one behind the other.
+/// A sequence of times.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Sequence {
     first: Option<Pts>,
     last: Option<Pts>,
-    /// The first interval, and how many there are.
+    /// The first interval, and the number of intervals.
     interval: Option<Ticks>,
     count: u32,
     is_irregular: bool,
@@ -175,13 +178,13 @@ impl Sequence {
         let Some(last) = self.last.replace(time) else { return };
         let interval = time.since(last);
         let first = *self.interval.get_or_insert(interval);
-        // Halves of ticks are rounded one way or the other.
+        // Halves of ticks may be rounded up or down.
         let is_same = (-1..=1).contains(&interval.saturating_sub(first).get());
         self.is_irregular |= interval <= Ticks::ZERO || !is_same;
         self.count = self.count.saturating_add(1);
     }
 
-    /// Intervals of the same length, but for rounding, if all were.
+    /// Returns the number of intervals if all have the same length, apart from rounding.
     const fn intervals(&self) -> u32 {
         if self.is_irregular { 0 } else { self.count }
     }
@@ -200,7 +203,7 @@ struct Timestamps {
     keyframes: Sequence,
     /// Bytes of the first keyframe.
     keyframe_bytes: u64,
-    /// Frames from one keyframe to the next, as the encoder announces it.
+    /// Frames between keyframes, as the encoder announces it.
     announced: Option<u32>,
 }
 
@@ -235,15 +238,15 @@ impl Timestamps {
         Some(KeyframeInterval { first, interval, bytes: self.keyframe_bytes })
     }
 
-    /// Whether the packets reach over more than libavformat looks at.
+    /// Returns whether the packets span more than libavformat examines.
     fn is_long(&self, stream: Stream<'_>) -> bool {
         let max_length = TimeBase::try_from(stream.time_base()).ok().and_then(|base| base.ticks(MAX_LENGTH));
         let length = self.decoding.first.zip(self.decoding.last).map(|(first, last)| last.since(first));
         length.zip(max_length).is_some_and(|(length, most)| length > most)
     }
 
-    /// Whether no packet before these is presented after them, as far as the packets of the `start` tell how late packets are
-    /// presented.
+    /// Returns whether no earlier packet is presented after these packets, as far as the packets of the `start` show how late
+    /// packets are presented.
     fn has_last(&self, start: &Self, stream: Stream<'_>) -> bool {
         let (Some(first_dts), Some(last_pts)) = (self.decoding.first, self.last_pts) else { return false };
         if stream.kind() != MediaType::Video {
@@ -251,7 +254,7 @@ impl Timestamps {
         }
         let min_delay = TimeBase::try_from(stream.time_base()).ok().and_then(|base| base.ticks(MIN_DELAY));
         let delay = min_delay.unwrap_or(Ticks::MAX).max(start.delay).max(self.delay);
-        // The packet before these is decoded an interval before the first of them.
+        // The packet before these is decoded one interval before the first of them.
         let interval = start.decoding.interval.unwrap_or(Ticks::ZERO);
         first_dts.saturating_sub(interval).saturating_add(delay) <= last_pts
     }
@@ -276,7 +279,7 @@ mod tests {
         assert_eq!((steady.decoding.intervals(), steady.delay), (4, Ticks::new(7507)));
         // Telecine: frames of two and three fields.
         assert_eq!(seen(&[(0, 0), (3003, 3003), (7508, 7508), (10_511, 10_511)]).decoding.intervals(), 0);
-        // Two packets with one decoding time, and one without.
+        // Two packets with the same decoding time, and one without a time.
         assert_eq!(seen(&[(0, 0), (0, 0), (3600, 3600)]).decoding.intervals(), 0);
         let mut gap = seen(&[(0, 0), (3600, 3600)]);
         gap.note(Some(Pts::new(7200)), None);

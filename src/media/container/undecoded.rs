@@ -1,13 +1,14 @@
-//! What the first packets of sound and subtitles tell, for which no decoder is compiled in.
+//! The properties in the first packets of audio and subtitles, for which no decoder is compiled in.
 
 use crate::media::info::StreamInfo;
 
-/// The segment of a subtitle that says how large the video is ("presentation composition"), as libavcodec names it in pgssubdec.c.
+/// The segment of a subtitle that contains the size of the video ("presentation composition"), as libavcodec names it in
+/// pgssubdec.c.
 const PRESENTATION: u8 = 0x16;
 /// A segment begins with its kind and its length.
 const SEGMENT_HEAD: usize = 3;
 
-/// Whether the first packet of a stream tells what its decoder would.
+/// Returns whether the first packet of a stream contains the properties that its decoder would report.
 pub(in crate::media) fn is_wanted(stream: &StreamInfo) -> bool {
     match stream.codec_name.as_deref() {
         Some("mp1" | "mp2" | "mp3") => stream.audio.is_some(),
@@ -16,7 +17,7 @@ pub(in crate::media) fn is_wanted(stream: &StreamInfo) -> bool {
     }
 }
 
-/// Adds what a packet tells to its stream.
+/// Adds the properties in a packet to its stream.
 pub(in crate::media) fn add(stream: &mut StreamInfo, packet: &[u8]) {
     if !is_wanted(stream) {
         return;
@@ -33,7 +34,8 @@ pub(in crate::media) fn add(stream: &mut StreamInfo, packet: &[u8]) {
     }
 }
 
-/// Channels by the header of a frame of MPEG audio (ISO/IEC 11172-3, 2.4.1.3, and 13818-3); the container's number is often wrong.
+/// Returns the channels from the header of an MPEG audio frame (ISO/IEC 11172-3, 2.4.1.3, and 13818-3). The container's number is
+/// often wrong.
 fn mpeg_channels(packet: &[u8]) -> Option<u32> {
     let header = u32::from_be_bytes(*packet.first_chunk()?);
     let (version, layer, bit_rate, rate) =
@@ -43,7 +45,7 @@ fn mpeg_channels(packet: &[u8]) -> Option<u32> {
     is_header.then_some(if is_single { 1 } else { 2 })
 }
 
-/// Width and height of the video that a presentation graphic is for.
+/// Returns the width and height of the video that a presentation graphic belongs to.
 fn subtitle_size(packet: &[u8]) -> Option<(u32, u32)> {
     let mut rest = packet;
     loop {
@@ -81,7 +83,7 @@ mod tests {
         let presentation = [0x16, 0, 11, 0x07, 0x80, 0x04, 0x38, 0x40, 0, 0, 0x80, 0, 0, 0];
         assert_eq!(subtitle_size(&presentation), Some((1920, 1080)));
         assert_eq!(subtitle_size(&[&[0x17, 0, 2, 9, 9], &presentation[..]].concat()), Some((1920, 1080)));
-        // The end of a set, and a segment that is cut off.
+        // The end of a set, and a truncated segment.
         assert_eq!((subtitle_size(&[0x80, 0, 0]), subtitle_size(&presentation[..9])), (None, None));
     }
 
