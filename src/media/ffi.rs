@@ -1,22 +1,21 @@
-//! The border to libav, and to libwebp: every `unsafe` block of the crate is below this module, and nothing below it knows the rest of the
-//! crate.
+//! The interface to libav and to libwebp. Every `unsafe` block of the crate is in this module or below it, and this module does not depend
+//! on the rest of the crate.
 //!
-//! [`io::Source`] is what libavformat reads from; `io` shows it to libavformat as an `AVIOContext`.
-//! [`format::Container`] opens it and reads [`packet::Packet`]s, [`codec::Decoder`] turns those into [`frame::Frame`]s,
-//! [`scale`] brings a frame to another size and colour space, [`codec::encode_jpeg`] writes one. [`parser::Parser`] reads
-//! the headers of packets without decoding. Getters answer with plain data: numbers as libav has them, `None` where
-//! libav has a number for "unknown".
+//! libavformat reads from an [`io::Source`], which `io` presents to libavformat as an `AVIOContext`. [`format::Container`] opens the
+//! source and reads [`packet::Packet`]s. [`codec::Decoder`] decodes them into [`frame::Frame`]s. [`scale`] converts a frame to another
+//! size and colour space, and [`codec::encode_jpeg`] encodes a frame. [`parser::Parser`] reads the headers of packets without decoding.
+//! Getters return plain data: libav's numbers, and `None` where libav has a number for "unknown".
 //!
-//! Rules kept here, so that the code above can be safe:
-//! - Each libav object has one owner, a struct with a `NonNull`, freed in its `Drop`. Owners are `Send` where libav allows
-//!   a context to move between threads (and where the [`io::Source`] in it may), and never `Sync`: whatever calls into a
-//!   context takes `&mut self`.
-//! - Fields are read through a `Ref`, which only an `unsafe` block can make; see `fields`. An `unsafe` block writes them.
-//! - Fields that a file can fill with any number, but that the bindings type as a Rust `enum` (colour properties, field
-//!   order), are read as integers: a value without a variant would be undefined behaviour. An AV1 file with
-//!   `color_primaries` 200 aborted a program that read it through the enum.
+//! This module follows these rules, so that the code above it can be safe:
+//! - Each libav object has one owner, a struct with a `NonNull`, whose `Drop` frees the object. Owners are `Send` where libav allows a
+//!   context to move between threads (and where the [`io::Source`] in it may), and never `Sync`: every call into a context takes
+//!   `&mut self`.
+//! - Fields are read through a `Ref`, which only an `unsafe` block can create; see `fields`. An `unsafe` block writes them.
+//! - Some fields can contain any number from a file, but the bindings type them as a Rust `enum` (colour properties, field order). These
+//!   fields are read as integers: a value without a variant would be undefined behaviour. An AV1 file with `color_primaries` 200 aborted a
+//!   program that read the field through the enum.
 //! - libav functions that take such enums are declared again in [`raw`] with integers in their place.
-//! - What libav logs goes through [`log`]; what it said last in this thread is the reason for the error that it answers.
+//! - libav's log goes through [`log`]. The last message in the current thread is the reason for the error that libav returns.
 #![expect(unsafe_code, reason = "libav is a C library; this module is the fence around it")]
 
 pub(crate) mod codec;
@@ -57,7 +56,7 @@ impl AvError {
     pub(crate) const NO_MEMORY: Self = Self(ffi::AVERROR(libc::ENOMEM));
     pub(crate) const INVALID_ARGUMENT: Self = Self(ffi::AVERROR(libc::EINVAL));
 
-    /// The convention of libav: negative is an error, anything else a result.
+    /// Applies the convention of libav: a negative code is an error, and any other code is a result.
     pub(crate) const fn check(code: c_int) -> Result<c_int, Self> {
         if code < 0 { Err(Self(code)) } else { Ok(code) }
     }
@@ -66,8 +65,8 @@ impl AvError {
 impl fmt::Display for AvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0_u8; ffi::AV_ERROR_MAX_STRING_SIZE];
-        // SAFETY: the buffer is ours, and its true length is passed; libav writes a terminated string into it
-        // (libavutil/error.h, av_strerror), for unknown codes too.
+        // SAFETY: the buffer is ours, and its true length is passed. libav writes a terminated string into the buffer (libavutil/error.h,
+        // av_strerror), for unknown codes too.
         unsafe { ffi::av_strerror(self.0, text.as_mut_ptr().cast::<c_char>(), text.len()) };
         let text = CStr::from_bytes_until_nul(&text).map(CStr::to_string_lossy).unwrap_or_default();
         write!(f, "{text}")
@@ -77,7 +76,7 @@ impl fmt::Display for AvError {
 impl std::error::Error for AvError {}
 
 impl AvError {
-    /// The error in words, and what libav said last in this thread, which is often the reason.
+    /// Returns the description of the error, and libav's last message in this thread, which is often the reason.
     pub(crate) fn in_words(self) -> String {
         log::last().map_or_else(|| self.to_string(), |line| format!("{self}: {line}"))
     }
@@ -89,16 +88,16 @@ impl fmt::Debug for AvError {
     }
 }
 
-/// Sets how many bytes one of libav's allocations may have, for the whole process.
+/// Sets the maximum number of bytes of one libav allocation, for the whole process.
 pub(crate) fn limit_allocations(bytes: usize) {
     // SAFETY: sets an atomic in libavutil (libavutil/mem.h); no pointer is involved.
     unsafe { ffi::av_max_alloc(bytes) };
 }
 
-/// Lets glibc's malloc keep what is freed, frames of video among it, instead of returning it to the system and asking for
-/// it again, page by page: a twentieth of the CPU time of a 1080p frame, for 2 MB. One heap for all threads: each that decodes
-/// would keep some 25 MB in a heap of its own. For programs to call at their start; a
-/// library leaves its caller's allocator alone. Other C libraries have nothing to set.
+/// Lets glibc's malloc keep freed memory, including that of video frames, instead of returning it to the system and requesting it again
+/// page by page. This saves a twentieth of the CPU time of a 1080p frame, and costs 2 MB. All threads share one heap: otherwise each
+/// decoding thread would keep about 25 MB in its own heap. Programs call this function at their start; a library leaves its caller's
+/// allocator alone. Other C libraries have no such setting.
 #[cfg(any(feature = "cage", feature = "cli", feature = "lambda"))]
 pub(crate) fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -120,20 +119,20 @@ pub(crate) fn return_freed_memory() {
     }
 }
 
-/// Copies a string of libav's; `None` for null and for the empty string.
+/// Copies a libav string. Returns `None` for null and for the empty string.
 ///
 /// # Safety
-/// `text` is null or points to a terminated string that stays as it is during the call.
+/// `text` is null or points to a terminated string that does not change during the call.
 unsafe fn owned_string(text: *const c_char) -> Option<String> {
     if text.is_null() {
         return None;
     }
-    // SAFETY: not null, terminated by the caller's word.
+    // SAFETY: not null, and terminated, as the caller guarantees.
     let text = unsafe { CStr::from_ptr(text) };
     (!text.is_empty()).then(|| text.to_string_lossy().into_owned())
 }
 
-/// As [`owned_string`], for the names in libav's constant tables.
+/// Returns a name from libav's constant tables, like [`owned_string`].
 ///
 /// # Safety
 /// `text` is null or points to a terminated string constant.
@@ -146,15 +145,15 @@ unsafe fn static_string(text: *const c_char) -> Option<&'static str> {
     text.to_str().ok().filter(|text| !text.is_empty())
 }
 
-/// The name that one of libav's constant tables has for a number.
+/// Returns the name of a number in one of libav's constant tables.
 ///
 /// # Safety
-/// `lookup` takes any number, and answers null or a terminated string constant.
+/// `lookup` accepts any number, and returns null or a terminated string constant.
 unsafe fn constant_name(
     lookup: unsafe extern "C" fn(c_int) -> *const c_char,
     value: c_int,
 ) -> Option<&'static str> {
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     let name = unsafe { lookup(value) };
     // SAFETY: as above.
     unsafe { static_string(name) }

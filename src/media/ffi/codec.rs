@@ -26,23 +26,23 @@ impl Context {
     /// # Safety
     /// `codec` is null, or one of libavcodec's list.
     unsafe fn new(codec: *const ffi::AVCodec) -> Result<Self, AvError> {
-        // SAFETY: by the caller's word; null is checked.
+        // SAFETY: guaranteed by the caller; null is checked.
         NonNull::new(unsafe { ffi::avcodec_alloc_context3(codec) }).map(Self).ok_or(AvError::NO_MEMORY)
     }
 
-    /// A context that only carries parameters.
+    /// Creates a context that only contains parameters.
     pub(super) fn without_codec() -> Result<Self, AvError> {
         // SAFETY: null is allowed.
         unsafe { Self::new(ptr::null()) }
     }
 
-    /// The context's own fields, before anything from a file is in them.
+    /// Returns the context's own fields, before the context contains any data of a file.
     ///
     /// # Safety
-    /// Nothing but [`new`](Self::new) was done with the context: then libavcodec has set every field to a constant of its
-    /// own, and the enums among them are valid.
+    /// Only [`new`](Self::new) was called with the context: libavcodec has then set every field to a constant, and the enums among
+    /// the fields are valid.
     const unsafe fn fresh(&mut self) -> &mut ffi::AVCodecContext {
-        // SAFETY: allocated and initialised, by the caller's word with valid values, and borrowed with `&mut self`.
+        // SAFETY: allocated and initialised, guaranteed by the caller with valid values, and borrowed with `&mut self`.
         unsafe { self.0.as_mut() }
     }
 
@@ -60,7 +60,7 @@ impl Context {
 impl Drop for Context {
     fn drop(&mut self) {
         let mut context = self.0.as_ptr();
-        // SAFETY: allocated in `new`, freed here only.
+        // SAFETY: allocated in `new`, freed only here.
         unsafe { ffi::avcodec_free_context(&raw mut context) };
     }
 }
@@ -71,18 +71,18 @@ pub(crate) struct Decoder {
     workers: Workers,
 }
 
-/// What a decoder answers when it is asked for a frame.
+/// The result of a request for a frame.
 pub(crate) enum Received {
-    /// The frame is there.
+    /// The frame was written.
     Frame,
     /// A packet must be sent first.
     NeedsInput,
-    /// There are no more.
+    /// There are no more frames.
     Ended,
 }
 
-/// What an open decoder says of the pictures to come. Before the first packet this is what the container said, replaced
-/// where the codec's configuration record says it too.
+/// The properties of the pictures to come, as an open decoder reports them. Before the first packet, these are the container's
+/// values, or those of the codec's configuration record where it contains them.
 pub(crate) struct Announced {
     /// The pixel format.
     pub(crate) pixel_format: PixelFormat,
@@ -92,36 +92,36 @@ pub(crate) struct Announced {
     pub(crate) level: i32,
     /// Colour properties, with codes that libav knows.
     pub(crate) colour: ColourCodes,
-    /// The width of a pixel over its height.
+    /// Width of a pixel divided by its height.
     pub(crate) sample_aspect_ratio: Option<Rational>,
-    /// Frames that the decoder holds back to put them in order.
+    /// Number of frames that the decoder holds back for reordering.
     pub(crate) has_b_frames: i32,
 }
 
-/// How a decoder is opened.
+/// The options for opening a decoder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DecoderOptions {
-    /// Threads that decode.
+    /// Number of decoding threads.
     pub(crate) threads: NonZeroUsize,
-    /// Pixels of a frame, at most.
+    /// Maximum pixels of a frame.
     pub(crate) max_pixels: u64,
-    /// Frames that the decoder holds back at least to put them in order. Decoders that learn the number from the stream alone
-    /// drop frames until they know it.
+    /// Minimum number of frames that the decoder holds back for reordering. Decoders that learn the number from the stream alone drop
+    /// frames until they know it.
     pub(crate) reorder_frames: u8,
-    /// The version of x264 that encoded the stream, for the decoder to work around its mistakes. x264 writes the version into the
-    /// first packet, where the decoder finds it by itself.
+    /// The version of x264 that encoded the stream. The decoder works around the errors of this version. x264 writes the version into
+    /// the first packet, where the decoder finds it without this option.
     pub(crate) x264_build: Option<u32>,
 }
 
 impl DecoderOptions {
-    /// With one thread, and no more known than the stream's parameters.
+    /// Returns options with one thread, and with no information beyond the stream's parameters.
     pub(crate) const fn single_threaded(max_pixels: u64) -> Self {
         Self { threads: NonZeroUsize::MIN, max_pixels, reorder_frames: 0, x264_build: None }
     }
 }
 
 impl Decoder {
-    /// Opens the decoder of a stream; `Ok(None)` when no permitted one is compiled in.
+    /// Opens the decoder of a stream. Returns `Ok(None)` when no permitted decoder is compiled in.
     pub(crate) fn open(stream: Stream<'_>, options: DecoderOptions) -> Result<Option<Self>, AvError> {
         let DecoderOptions { threads, max_pixels, reorder_frames, x264_build } = options;
         log::forget();
@@ -129,14 +129,14 @@ impl Decoder {
         let codec = codec.as_ptr().cast_const();
         // SAFETY: from libavcodec's list.
         let mut context = unsafe { Context::new(codec) }?;
-        // SAFETY: allocated just now.
+        // SAFETY: newly allocated.
         let fields = unsafe { context.fresh() };
-        // Without it timestamps are not carried from packets to frames by their best guess.
+        // Without the time base, the best guess of timestamps is not carried from packets to frames.
         fields.pkt_timebase = stream.raw_time_base();
-        // libavcodec compares the size padded for its blocks and edges. The caller compares the frame's own.
+        // libavcodec compares the size padded for its blocks and edges. The caller compares the frame's own size.
         let with_padding = max_pixels.saturating_add(max_pixels / 4).saturating_add(1 << 16);
         fields.max_pixels = i64::try_from(with_padding).unwrap_or(i64::MAX);
-        // Edges are cut off as the stream says, and not at multiples of what the processor likes.
+        // Edges are cropped as the stream specifies, and not at multiples that suit the processor.
         fields.flags |= c_int::try_from(ffi::AV_CODEC_FLAG_UNALIGNED).unwrap_or(0);
         fields.thread_count = c_int::try_from(threads.get()).unwrap_or(c_int::MAX);
         // SAFETY: both are valid; the parameters are copied.
@@ -145,12 +145,12 @@ impl Decoder {
         })?;
         // The parameters may know a larger number.
         let reorder_frames = c_int::from(reorder_frames).max(field!(context.view(), has_b_frames));
-        // SAFETY: a field of a context that nobody else refers to; no reference to the whole is made, whose enums come from
+        // SAFETY: a field of a context that no other code refers to; no reference to the whole is made, whose enums come from
         // the file by now.
         unsafe { (*context.as_mut_ptr()).has_b_frames = reorder_frames };
         if let Some(build) = x264_build {
             // SAFETY: a context with a class first, and a terminated string. The H.264 decoder has the option (libavcodec/h264dec.c);
-            // others answer with an error, which changes nothing.
+            // others return an error, which changes nothing.
             unsafe {
                 ffi::av_opt_set_int(
                     context.as_mut_ptr().cast::<c_void>(),
@@ -169,18 +169,18 @@ impl Decoder {
         Ok(Some(Self { context, workers }))
     }
 
-    /// The CPU time that its own threads have used.
+    /// Returns the CPU time that the decoder's own threads have used.
     pub(crate) fn cpu_time_of_threads(&self) -> Duration {
         self.workers.cpu_time()
     }
 
-    /// Pixels of a picture, as far as the decoder knows by now.
+    /// Returns the pixels of a picture, as far as the decoder knows them.
     pub(crate) fn pixels(&self) -> u64 {
         let side = |pixels: c_int| u64::try_from(pixels).unwrap_or(0);
         side(field!(self.context.view(), width)).saturating_mul(side(field!(self.context.view(), height)))
     }
 
-    /// What it knows of the pictures to come.
+    /// Returns the properties of the pictures to come.
     pub(crate) fn announced(&self) -> Announced {
         let context = self.context.view();
         let colour = ColourCodes {
@@ -200,20 +200,20 @@ impl Decoder {
         }
     }
 
-    /// Whether frames that no other frame needs are left out.
+    /// Sets whether the decoder skips frames that no other frame needs.
     pub(crate) fn skip_non_reference(&mut self, skip: bool) {
         let discard = if skip { ffi::AVDiscard::AVDISCARD_NONREF } else { ffi::AVDiscard::AVDISCARD_DEFAULT };
         // SAFETY: an open decoder between two calls; the user sets the field at any time (libavcodec/avcodec.h).
         unsafe { (*self.context.as_mut_ptr()).skip_frame = discard };
     }
 
-    /// Whether the decoder has no size, as after one that it refused.
+    /// Returns whether the decoder has no size, as after a rejected size.
     pub(crate) fn has_no_size(&self) -> bool {
         field!(self.context.view(), width) == 0 && field!(self.context.view(), coded_width) == 0
     }
 
-    /// Gives the decoder a packet, or tells it with `None` that there are no more. [`AvError::AGAIN`] means that frames
-    /// must be taken first.
+    /// Sends a packet to the decoder, or the end of the stream with `None`. [`AvError::AGAIN`] means that frames must be received
+    /// first.
     pub(crate) fn send(&mut self, packet: Option<&Packet>) -> Result<(), AvError> {
         log::forget();
         let packet = packet.map_or(ptr::null(), Packet::as_ptr);
@@ -222,7 +222,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Takes the next frame, in the order of presentation.
+    /// Receives the next frame, in presentation order.
     pub(crate) fn receive(&mut self, frame: &mut Frame) -> Result<Received, AvError> {
         log::forget();
         // SAFETY: an open decoder and a valid frame, which the call unreferences first.
@@ -237,7 +237,7 @@ impl Decoder {
     }
 }
 
-/// Writes a 4:2:0 full-range frame as a JFIF file. `quantiser` is 2 (best) to 31.
+/// Encodes a 4:2:0 full-range frame as a JFIF file. `quantiser` is 2 (best) to 31.
 pub(crate) fn encode_jpeg(frame: &mut Frame, quantiser: c_int) -> Result<Vec<u8>, AvError> {
     log::forget();
     // SAFETY: looks in a constant list.
@@ -249,16 +249,16 @@ pub(crate) fn encode_jpeg(frame: &mut Frame, quantiser: c_int) -> Result<Vec<u8>
     let quality = quantiser * ffi::FF_QP2LAMBDA;
     // SAFETY: not null, and from libavcodec's list.
     let mut context = unsafe { Context::new(codec) }?;
-    // SAFETY: allocated just now.
+    // SAFETY: newly allocated.
     let fields = unsafe { context.fresh() };
     fields.width = side(frame.width())?;
     fields.height = side(frame.height())?;
     fields.pix_fmt = ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P;
     fields.color_range = ffi::AVColorRange::AVCOL_RANGE_JPEG;
     fields.time_base = ffi::AVRational { num: 1, den: 25 };
-    // Square pixels said aloud make the encoder write the JFIF header (without it there is none).
+    // With explicit square pixels, the encoder writes the JFIF header, and otherwise no header.
     fields.sample_aspect_ratio = ffi::AVRational { num: 1, den: 1 };
-    // QSCALE takes the quantiser as it is; BITEXACT leaves out the comment that names the library's version.
+    // QSCALE applies the quantiser unchanged. BITEXACT omits the comment with the library's version.
     fields.flags |= c_int::try_from(ffi::AV_CODEC_FLAG_QSCALE | ffi::AV_CODEC_FLAG_BITEXACT).unwrap_or(0);
     fields.thread_count = 1;
     fields.global_quality = quality;

@@ -1,9 +1,10 @@
-//! Reading the fields of libav's structs.
+//! Access to the fields of libav's structs.
 //!
-//! libav's structs are never borrowed as Rust references: a file can put numbers into their enum fields that the bindings
-//! have no variant for, and libav writes to them behind our back. A [`Ref`] stands for such a struct; whoever makes one
-//! promises that it is there. From then on `field!` reads single fields, of types that any bits are a value of, and
-//! `int_field!` reads the enums as the `int` they are in C. Writing to a field takes an `unsafe` block of its own.
+//! libav's structs are never borrowed as Rust references: a file can put numbers into their enum fields that have no variant
+//! in the bindings, and libav writes to the structs at any call. A [`Ref`] stands for such a struct, and the code that
+//! creates a `Ref` guarantees that the struct exists. After that, `field!` reads single fields of types for which all bits
+//! are valid, and `int_field!` reads enums as the `int` that they are in C. Writing to a field requires a separate `unsafe`
+//! block.
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
@@ -11,7 +12,7 @@ use std::ptr::NonNull;
 
 use ffmpeg_next::ffi;
 
-/// A struct of libav's that may be read for `'a`.
+/// A libav struct that may be read for `'a`.
 pub(super) struct Ref<'a, T> {
     pointer: NonNull<T>,
     lifetime: PhantomData<&'a T>,
@@ -26,11 +27,11 @@ impl<T> Clone for Ref<'_, T> {
 impl<T> Copy for Ref<'_, T> {}
 
 impl<T> Ref<'_, T> {
-    /// `None` for null.
+    /// Creates a reference, or returns `None` for null.
     ///
     /// # Safety
-    /// `pointer` is null, or points to a struct that libav allocated and initialised. For `'a` it stays allocated, and
-    /// no other thread writes to the fields that are read.
+    /// `pointer` is null, or points to a struct that libav allocated and initialised. For `'a` the struct stays allocated,
+    /// and no other thread writes to the fields that are read.
     pub(super) const unsafe fn new(pointer: *const T) -> Option<Self> {
         match NonNull::new(pointer.cast_mut()) {
             Some(pointer) => Some(Self { pointer, lifetime: PhantomData }),
@@ -53,11 +54,11 @@ impl<T> Ref<'_, T> {
     /// # Safety
     /// `field` is the address of a field of this struct.
     pub(super) const unsafe fn read<F: Plain>(self, field: *const F) -> F {
-        // SAFETY: the struct is allocated and initialised, as promised to `new`, and any bits are a value of a `Plain` type.
+        // SAFETY: the struct is allocated and initialised, as guaranteed to `new`, and any bits are a value of a `Plain` type.
         unsafe { field.read() }
     }
 
-    /// Reads an enum field as the `int` it is in C.
+    /// Reads an enum field as an `int`, its type in C.
     ///
     /// # Safety
     /// `field` is the address of an enum field of this struct.
@@ -68,10 +69,10 @@ impl<T> Ref<'_, T> {
     }
 }
 
-/// A type that any initialised bits are a value of.
+/// A type for which any initialised bits are a valid value.
 ///
 /// # Safety
-/// No enum, reference, `bool` or `char`, nor anything that holds one.
+/// The type is no enum, reference, `bool` or `char`, and contains none.
 pub(super) unsafe trait Plain: Copy {}
 
 macro_rules! plain {
@@ -94,17 +95,17 @@ unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 macro_rules! field {
     ($reference:expr, $($field:ident $([$index:literal])?).+) => {{
         let reference: super::fields::Ref<'_, _> = $reference;
-        // SAFETY: the struct is allocated, as was promised when the reference was made; only an address is computed.
+        // SAFETY: the struct is allocated, as guaranteed when the reference was created; only an address is computed.
         let field = unsafe { &raw const (*reference.as_ptr()).$($field $([$index])?).+ };
         // SAFETY: the address of a field of this struct.
         unsafe { reference.read(field) }
     }};
 }
-/// Reads an enum field of the struct that a [`Ref`] stands for as the `int` it is in C.
+/// Reads an enum field of the struct that a [`Ref`] stands for as an `int`, its type in C.
 macro_rules! int_field {
     ($reference:expr, $field:ident) => {{
         let reference: super::fields::Ref<'_, _> = $reference;
-        // SAFETY: the struct is allocated, as was promised when the reference was made; only an address is computed.
+        // SAFETY: the struct is allocated, as guaranteed when the reference was created; only an address is computed.
         let field = unsafe { &raw const (*reference.as_ptr()).$field };
         // SAFETY: the address of an enum field of this struct.
         unsafe { reference.read_int(field) }

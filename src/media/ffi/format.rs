@@ -16,9 +16,9 @@ use super::packet::{Packet, timestamp};
 use super::stream::{Stream, tags};
 use super::{AvError, Rational, owned_string};
 
-/// An open container, and the source that it is read from.
+/// An open container, and its source.
 pub(crate) struct Container<S> {
-    // Before `io` in drop order: closing reads no more, but the context points there.
+    // Before `io` in drop order: closing reads no more, but the context points to `io`.
     context: FormatContext,
     io: Io<S>,
 }
@@ -28,11 +28,11 @@ pub(crate) struct Container<S> {
 // plain fields.
 unsafe impl<S: Send> Send for Container<S> {}
 
-/// Why a container could not be opened: what libavformat answered, and the source, which may know better.
+/// The reason why a container could not be opened: libavformat's error, and the source, which may contain a better reason.
 pub(crate) struct OpenError<S> {
-    /// What libavformat answered.
+    /// libavformat's error.
     pub(crate) error: AvError,
-    /// The source, wherever libavformat left it.
+    /// The source, at the position where libavformat left it.
     pub(crate) source: S,
 }
 
@@ -42,14 +42,14 @@ struct FormatContext(NonNull<ffi::AVFormatContext>);
 impl Drop for FormatContext {
     fn drop(&mut self) {
         let mut context = self.0.as_ptr();
-        // SAFETY: open, and closed here only. Custom I/O is left alone (libavformat/avformat.h, AVFMT_FLAG_CUSTOM_IO), and
+        // SAFETY: open, and closed only here. Custom I/O is left alone (libavformat/avformat.h, AVFMT_FLAG_CUSTOM_IO), and
         // its owner frees it afterwards.
         unsafe { ffi::avformat_close_input(&raw mut context) };
     }
 }
 
 impl<S: Source> Container<S> {
-    /// Opens without looking at any packet. `options` are libavformat's own.
+    /// Opens the source without reading any packet. `options` are libavformat's own.
     pub(crate) fn open(
         source: S,
         max_streams: u32,
@@ -63,7 +63,7 @@ impl<S: Source> Container<S> {
         }
     }
 
-    /// Opens the same source again, which may show more of itself now. When that fails, the container stays as it was.
+    /// Opens the same source again, which may now reveal more. On failure, the container remains unchanged.
     pub(crate) fn reopen(&mut self, max_streams: u32, options: &[(&CStr, &CStr)]) -> Result<(), AvError> {
         let mut fresh = self.io.new_context()?;
         let position = self.input().position();
@@ -77,7 +77,7 @@ impl<S: Source> Container<S> {
                 Ok(())
             }
             Err(error) => {
-                // Where the old context left off.
+                // The position of the old context.
                 self.input_mut().seek(position);
                 Err(error)
             }
@@ -86,10 +86,10 @@ impl<S: Source> Container<S> {
 }
 
 impl<S> Container<S> {
-    /// Reads packets straight into their own memory, and seeks whenever the next one lies elsewhere. Otherwise libavformat
-    /// reads over what lies between, sound for instance, up to megabytes of it.
+    /// Reads packets directly into their own memory, and seeks whenever the next packet lies elsewhere. Otherwise
+    /// libavformat reads the bytes in between, for example audio, up to megabytes.
     pub(crate) fn read_packets_directly(&mut self) {
-        // SAFETY: the container's own I/O context, used by nobody else; the user sets the field (libavformat/avio.h).
+        // SAFETY: the container's own I/O context, not used elsewhere; the user sets the field (libavformat/avio.h).
         unsafe { (*self.io.as_mut_ptr()).direct = 1 };
     }
 
@@ -103,19 +103,19 @@ impl<S> Container<S> {
         self.context.0.as_ptr()
     }
 
-    /// What the container is read from.
+    /// Returns the source of the container.
     pub(crate) const fn input(&self) -> &S {
         self.io.source()
     }
 
-    /// As [`input`](Self::input), to move it or to tell it something. libavformat asks for its position only where it seeks.
+    /// Returns the source like [`input`](Self::input), for changes. libavformat reads its position only when it seeks.
     pub(crate) const fn input_mut(&mut self) -> &mut S {
         self.io.source_mut()
     }
 
-    /// Bytes of media that [`find_stream_info`](Self::find_stream_info) may look at.
+    /// Sets the maximum bytes of media that [`find_stream_info`](Self::find_stream_info) examines.
     pub(crate) fn set_probe_bytes(&mut self, bytes: i64) {
-        // SAFETY: an open context, used by nobody else; the user sets the field (libavformat/avformat.h).
+        // SAFETY: an open context, not used elsewhere; the user sets the field (libavformat/avformat.h).
         unsafe { (*self.as_mut_ptr()).probesize = bytes };
     }
 
@@ -126,7 +126,7 @@ impl<S> Container<S> {
         Ok(())
     }
 
-    /// The next packet of any stream that is not discarded; `Ok(false)` at the end.
+    /// Reads the next packet of any stream that is not discarded. Returns `Ok(false)` at the end.
     pub(crate) fn read_packet(&mut self, packet: &mut Packet) -> Result<bool, AvError> {
         log::forget();
         // SAFETY: valid packet; drops the reference to the data of the packet before.
@@ -155,7 +155,8 @@ impl<S> Container<S> {
         Ok(())
     }
 
-    /// The stream's own picture (cover art), without reading; `None` where it has none. The packet shares the bytes.
+    /// Returns the stream's own picture (cover art) without reading, or `None` where it has none. The packet shares the
+    /// bytes.
     pub(crate) fn attached_picture(&self, stream: usize) -> Result<Option<Packet>, AvError> {
         let Some(pointer) = self.stream_pointer(stream) else { return Ok(None) };
         // SAFETY: a stream of this container; only an address is computed.
@@ -172,28 +173,28 @@ impl<S> Container<S> {
         Ok(Some(packet))
     }
 
-    /// Entries that the stream's index has now.
+    /// Returns the current number of entries in the stream's index.
     pub(crate) fn index_entry_count(&self, stream: usize) -> usize {
         let Some(pointer) = self.stream_pointer(stream) else { return 0 };
         // SAFETY: a stream of this container; the call reads one number.
         usize::try_from(unsafe { ffi::avformat_index_get_entries_count(pointer) }).unwrap_or(0)
     }
 
-    /// An entry of the stream's index, counted from 0.
+    /// Returns an entry of the stream's index, counted from 0.
     pub(crate) fn index_entry_at(&self, stream: usize, number: usize) -> Option<IndexEntry> {
         // SAFETY: a stream of this container, which stays as it is during the call.
         unsafe { index_entry(self.stream_pointer(stream)?, number) }
     }
 
-    /// The number of the index entry nearest to `ticks`: at or before them with `backward`, else at or after them; of
-    /// keyframes, or with `any` of all packets.
+    /// Returns the number of the index entry nearest to `ticks`: at or before `ticks` with `backward`, otherwise at or after
+    /// them. The search covers keyframes, or all packets with `any`.
     pub(crate) fn index_search(&self, stream: usize, ticks: i64, flags: SeekFlags) -> Option<usize> {
         let pointer = self.stream_pointer(stream)?;
         // SAFETY: a stream of this container; the call looks at its index only.
         usize::try_from(unsafe { ffi::av_index_search_timestamp(pointer, ticks, flags.bits()) }).ok()
     }
 
-    /// Whether the stream is one tile of a picture that several streams make up (HEIF's grid).
+    /// Returns whether the stream is one tile of a picture that consists of several streams (HEIF's grid).
     #[cfg(ffmpeg_7_1)]
     pub(crate) fn has_tile_grid(&self, stream: usize) -> bool {
         const TILE_GRID: c_int = ffi::AVStreamGroupParamsType::AV_STREAM_GROUP_PARAMS_TILE_GRID as c_int;
@@ -211,13 +212,14 @@ impl<S> Container<S> {
         })
     }
 
-    /// FFmpeg before 7.1 does not report tile grids.
+    /// Returns `false`: FFmpeg before 7.1 does not report tile grids.
     #[cfg(not(ffmpeg_7_1))]
     pub(crate) fn has_tile_grid(&self, _stream: usize) -> bool {
         false
     }
 
-    /// The bytes from the keyframe at or before `ticks` to the first packet at or after them, by the stream's index.
+    /// Returns the bytes from the keyframe at or before `ticks` to the first packet at or after them, according to the
+    /// stream's index.
     pub(crate) fn indexed_bytes(&self, stream: usize, ticks: i64) -> Option<(u64, u64)> {
         let entry = |flags| self.index_entry_at(stream, self.index_search(stream, ticks, flags)?);
         let first = entry(SeekFlags { backward: true, any: false })?.position?;
@@ -233,8 +235,8 @@ impl<S> Container<S> {
         Ok(())
     }
 
-    /// Leaves out the packets of every other stream. Before the streams are analysed this would hide what their first
-    /// timestamps are, and cost more reads than it saves.
+    /// Skips the packets of every other stream. Before the analysis of the streams, this would hide their first timestamps,
+    /// and cost more reads than it saves.
     pub(crate) fn keep_only(&mut self, stream: usize) {
         for (index, &pointer) in self.stream_pointers().iter().enumerate() {
             let discard = if index == stream {
@@ -248,7 +250,7 @@ impl<S> Container<S> {
         }
     }
 
-    /// Streams that libavformat knows now.
+    /// Returns the number of streams that libavformat currently knows.
     pub(crate) fn stream_count(&self) -> usize {
         self.stream_pointers().len()
     }
@@ -263,18 +265,18 @@ impl<S> Container<S> {
         self.stream_pointers().get(index).copied()
     }
 
-    /// One stream.
+    /// Returns one stream.
     pub(crate) fn stream(&self, index: usize) -> Option<Stream<'_>> {
         // SAFETY: a stream of this container, borrowed with it.
         unsafe { Stream::new(self.stream_pointer(index)?) }
     }
 
-    /// The streams, in the order of the container.
+    /// Iterates over the streams, in the order of the container.
     pub(crate) fn streams(&self) -> impl Iterator<Item = Stream<'_>> {
         (0..self.stream_count()).filter_map(|index| self.stream(index))
     }
 
-    /// Frames a second, from what container, codec and timestamps say.
+    /// Returns the frames per second, from the container, the codec and the timestamps.
     pub(crate) fn guess_frame_rate(&mut self, stream: usize) -> Option<Rational> {
         let pointer = self.stream_pointer(stream)?;
         // SAFETY: a stream of this container; no frame. The call looks at what the two hold.
@@ -282,12 +284,12 @@ impl<S> Container<S> {
         Rational::from(rate).positive()
     }
 
-    /// In microseconds.
+    /// Returns the duration in microseconds.
     pub(crate) fn duration(&self) -> Option<i64> {
         timestamp(field!(self.view(), duration)).filter(|&microseconds| microseconds > 0)
     }
 
-    /// In microseconds.
+    /// Returns the start in microseconds.
     pub(crate) fn start_time(&self) -> Option<i64> {
         timestamp(field!(self.view(), start_time))
     }
@@ -306,21 +308,21 @@ impl<S> Container<S> {
         unsafe { Ref::new(format) }
     }
 
-    /// libavformat's short names for the demuxer, comma separated.
+    /// Returns libavformat's short names for the demuxer, comma separated.
     pub(crate) fn format_name(&self) -> String {
         let name = self.format().map(|format| field!(format, name));
         // SAFETY: null or a constant string.
         name.and_then(|name| unsafe { owned_string(name) }).unwrap_or_default()
     }
 
-    /// The demuxer in words.
+    /// Returns libavformat's long name of the demuxer.
     pub(crate) fn format_long_name(&self) -> String {
         let name = self.format().map(|format| field!(format, long_name));
         // SAFETY: as above.
         name.and_then(|name| unsafe { owned_string(name) }).unwrap_or_default()
     }
 
-    /// The chapters, in the order of the container.
+    /// Returns the chapters, in the order of the container.
     pub(crate) fn chapters(&self) -> Vec<Chapter> {
         let (list, count) = (field!(self.view(), chapters), field!(self.view(), nb_chapters));
         // SAFETY: libavformat keeps that many pointers in the list, and changes it in calls that take `&mut self`.
@@ -341,7 +343,7 @@ impl<S> Container<S> {
         list.iter().filter_map(chapter).collect()
     }
 
-    /// Metadata of the container.
+    /// Returns the metadata of the container.
     pub(crate) fn tags(&self) -> BTreeMap<String, String> {
         let dictionary = field!(self.view(), metadata);
         // SAFETY: the container's dictionary, borrowed with it.
@@ -349,39 +351,39 @@ impl<S> Container<S> {
     }
 }
 
-/// A list of libav's.
+/// Borrows a libav list.
 ///
 /// # Safety
-/// `list` has `count` pointers, which for `'a` are not written; it may be null when there are none.
+/// `list` has `count` pointers that are not written for `'a`. It may be null when there are none.
 const unsafe fn pointers<'a, T>(list: *mut *mut T, count: u32) -> &'a [*mut T] {
     if list.is_null() || count == 0 {
         return &[];
     }
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe { slice::from_raw_parts(list, count as usize) }
 }
 
-/// A chapter, as the container has it.
+/// A chapter, as the container stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chapter {
-    /// The container's number for the chapter.
+    /// The container's identifier of the chapter.
     pub(crate) id: i64,
     /// Seconds of one tick.
     pub(crate) time_base: Rational,
-    /// In ticks.
+    /// Start in ticks.
     pub(crate) start: i64,
-    /// In ticks; `None` where the container does not tell it.
+    /// End in ticks; `None` where the container does not contain it.
     pub(crate) end: Option<i64>,
     /// Metadata.
     pub(crate) tags: BTreeMap<String, String>,
 }
 
-/// Which packet a time stands for.
+/// The packet that a time selects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct SeekFlags {
-    /// The one at or before the time; without it, the one at or after.
+    /// Selects the packet at or before the time; otherwise the packet at or after the time.
     pub(crate) backward: bool,
-    /// Not keyframes alone.
+    /// Selects among all packets instead of keyframes.
     pub(crate) any: bool,
 }
 
@@ -393,14 +395,14 @@ impl SeekFlags {
     }
 }
 
-/// What the index of a stream has for one packet.
+/// The index entry of one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct IndexEntry {
     /// In ticks of the stream; a decoding time in MP4, `None` where the demuxer does not know it.
     pub(crate) timestamp: Option<i64>,
     /// The packet's first byte in the file.
     pub(crate) position: Option<u64>,
-    /// Bytes; 0 when unknown.
+    /// Size in bytes; 0 when unknown.
     pub(crate) size: u64,
     pub(crate) is_key: bool,
 }
@@ -431,12 +433,12 @@ fn open_format(
     log::forget();
     // SAFETY: plain allocation; null is checked below.
     let mut context = unsafe { ffi::avformat_alloc_context() };
-    // SAFETY: null, or a context that nobody else has yet, and whose every field libavformat has set to a constant of its
+    // SAFETY: null, or a context that no other code has yet, and whose every field libavformat has set to a constant of its
     // own, so that the enums among them are valid.
     let Some(fresh) = (unsafe { context.as_mut() }) else { return Err(AvError::NO_MEMORY) };
     fresh.pb = io;
     fresh.max_streams = c_int::try_from(max_streams).unwrap_or(c_int::MAX);
-    // No demuxer may open another file, whatever the file says.
+    // No demuxer may open another file, whatever the content of the file.
     fresh.io_open = Some(refuse_to_open);
     fresh.interrupt_callback = interrupt_callback;
     let mut dictionary = Dictionary::new(options);
@@ -482,7 +484,7 @@ impl Dictionary {
 
 impl Drop for Dictionary {
     fn drop(&mut self) {
-        // SAFETY: made by av_dict_set, freed here only; null is allowed.
+        // SAFETY: made by av_dict_set, freed only here; null is allowed.
         unsafe { ffi::av_dict_free(&raw mut self.0) };
     }
 }

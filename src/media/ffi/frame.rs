@@ -12,7 +12,7 @@ use super::packet::timestamp;
 use super::pixel_format::PixelFormat;
 use super::{AvError, Rational, constant_name, raw};
 
-/// Colour properties as the numbers of ITU-T H.273 that libav uses, whether it knows them or not.
+/// Colour properties as libav's numbers from ITU-T H.273, including unknown ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ColourCodes {
     /// 0 unspecified, 1 limited, 2 full (`AVColorRange`).
@@ -23,7 +23,7 @@ pub(crate) struct ColourCodes {
     pub(crate) transfer: c_int,
     /// Primaries; 2 unspecified.
     pub(crate) primaries: c_int,
-    /// Where chroma samples sit, one more than in H.273; 0 unspecified.
+    /// Position of chroma samples, one more than in H.273; 0 unspecified.
     pub(crate) chroma_location: c_int,
 }
 
@@ -33,14 +33,14 @@ impl Default for ColourCodes {
     }
 }
 
-/// The names are those of the codes that libav knows; `None` for the others and for "unspecified".
+/// Names of the codes that libav knows. The names of other codes and of "unspecified" are `None`.
 impl ColourCodes {
     /// Nothing specified.
     pub(crate) const UNSPECIFIED: Self =
         Self { range: 0, matrix: 2, transfer: 2, primaries: 2, chroma_location: 0 };
 
     pub(crate) fn range_name(self) -> Option<&'static str> {
-        // SAFETY: takes any number, and answers null or a constant (libavutil/pixdesc.h).
+        // SAFETY: takes any number, and returns null or a constant (libavutil/pixdesc.h).
         known(unsafe { constant_name(raw::av_color_range_name, self.range) })
     }
     pub(crate) fn matrix_name(self) -> Option<&'static str> {
@@ -60,7 +60,7 @@ impl ColourCodes {
         known(unsafe { constant_name(raw::av_chroma_location_name, self.chroma_location) })
     }
 
-    /// The same, with every code that libav does not know replaced by "unspecified".
+    /// Returns the codes, with every code that libav does not know replaced by "unspecified".
     pub(crate) fn sanitised(self) -> Self {
         let keep = |name: Option<&str>, code, unspecified| if name.is_some() { code } else { unspecified };
         Self {
@@ -73,17 +73,17 @@ impl ColourCodes {
     }
 }
 
-/// Reserved codes have a name in libav's tables, but mean nothing.
+/// Removes the names of reserved codes: they have a name in libav's tables, but no meaning.
 fn known(name: Option<&'static str>) -> Option<&'static str> {
     name.filter(|name| !matches!(*name, "unknown" | "unspecified" | "reserved"))
 }
 
-/// How a picture was coded.
+/// The coding type of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PictureType {
     /// The decoder does not report it.
     Unknown,
-    /// From itself alone: also switching intra (SI) and bidirectional intra (BI).
+    /// Coded without other pictures; also switching intra (SI) and bidirectional intra (BI).
     I,
     /// Predicted from other pictures, each block from one.
     P,
@@ -94,7 +94,7 @@ pub(crate) enum PictureType {
 }
 
 impl PictureType {
-    /// From a number of `AVPictureType` (libavutil/avutil.h).
+    /// Converts a number of `AVPictureType` (libavutil/avutil.h).
     pub(super) const fn from_code(code: c_int) -> Self {
         match code {
             1 | 5 | 7 => Self::I,
@@ -115,18 +115,18 @@ unsafe impl Send for Frame {}
 unsafe impl Sync for Frame {}
 
 impl Frame {
-    /// A frame without pixels.
+    /// Creates a frame without pixels.
     pub(crate) fn new() -> Result<Self, AvError> {
         // SAFETY: plain allocation, checked for null.
         NonNull::new(unsafe { ffi::av_frame_alloc() }).map(Self).ok_or(AvError::NO_MEMORY)
     }
 
-    /// A frame with room for pixels, which are zeroed.
+    /// Creates a frame with zeroed pixels.
     pub(crate) fn with_size(format: PixelFormat, width: u32, height: u32) -> Result<Self, AvError> {
         let side = |pixels: u32| c_int::try_from(pixels).map_err(|_| AvError::INVALID_ARGUMENT);
         let mut frame = Self::new()?;
         {
-            // SAFETY: allocated just now: libavutil has set every field to a constant of its own, so that the enums among
+            // SAFETY: newly allocated: libavutil has set every field to a constant of its own, so that the enums among
             // them are valid; borrowed from `frame`.
             let fields = unsafe { frame.0.as_mut() };
             fields.format = format.0;
@@ -136,16 +136,16 @@ impl Frame {
         // SAFETY: format and size are set, as av_frame_get_buffer asks (libavutil/frame.h).
         AvError::check(unsafe { ffi::av_frame_get_buffer(frame.as_mut_ptr(), 0) })?;
         for buffer in field!(frame.view(), buf) {
-            // SAFETY: null, or a buffer that the frame refers to, allocated just now.
+            // SAFETY: null, or a buffer that the frame refers to, newly allocated.
             let Some(buffer) = (unsafe { Ref::new(buffer) }) else { break };
             let (bytes, size) = (field!(buffer, data), field!(buffer, size));
-            // SAFETY: the buffer was allocated just now with that size, and nobody else refers to it.
+            // SAFETY: the buffer was newly allocated with that size, and nobody else refers to it.
             unsafe { ptr::write_bytes(bytes, 0, size) };
         }
         Ok(frame)
     }
 
-    /// Another reference to the same pixels, with properties of its own.
+    /// Creates another reference to the same pixels, with separate properties.
     pub(crate) fn share(&self) -> Result<Self, AvError> {
         // SAFETY: clones a valid frame; null is out of memory.
         NonNull::new(unsafe { ffi::av_frame_clone(self.as_ptr()) }).map(Self).ok_or(AvError::NO_MEMORY)
@@ -164,27 +164,27 @@ impl Frame {
         self.0.as_ptr()
     }
 
-    /// Pixels of a row.
+    /// Returns the width in pixels.
     pub(crate) fn width(&self) -> u32 {
         u32::try_from(field!(self.view(), width)).unwrap_or(0)
     }
 
-    /// Rows.
+    /// Returns the height in pixels.
     pub(crate) fn height(&self) -> u32 {
         u32::try_from(field!(self.view(), height)).unwrap_or(0)
     }
 
-    /// The pixel format.
+    /// Returns the pixel format.
     pub(crate) fn format(&self) -> PixelFormat {
         PixelFormat(field!(self.view(), format))
     }
 
-    /// The presentation time in ticks of the stream, as libavcodec reckons it from what timestamps there are.
+    /// Returns the presentation time in ticks of the stream, as libavcodec computes it from the available timestamps.
     pub(crate) fn best_effort_timestamp(&self) -> Option<i64> {
         timestamp(field!(self.view(), best_effort_timestamp))
     }
 
-    /// Length in ticks; 0 when unknown.
+    /// Returns the duration in ticks; 0 when unknown.
     pub(crate) fn duration(&self) -> i64 {
         #[cfg(ffmpeg_6_1)]
         return field!(self.view(), duration);
@@ -192,13 +192,13 @@ impl Frame {
         return field!(self.view(), pkt_duration);
     }
 
-    /// Whether the decoder had to conceal something, or says that the frame is not right.
+    /// Returns whether the decoder concealed errors, or reports that the frame is damaged.
     pub(crate) fn is_damaged(&self) -> bool {
         let flags = field!(self.view(), flags);
         field!(self.view(), decode_error_flags) != 0 || flags & ffi::AV_FRAME_FLAG_CORRUPT != 0
     }
 
-    /// Whether the decoder reports that decoding can begin with this frame.
+    /// Returns whether the decoder reports that decoding can begin with this frame.
     pub(crate) fn is_key(&self) -> bool {
         #[cfg(ffmpeg_6_1)]
         return field!(self.view(), flags) & ffi::AV_FRAME_FLAG_KEY != 0;
@@ -206,12 +206,12 @@ impl Frame {
         return field!(self.view(), key_frame) != 0;
     }
 
-    /// How the frame was coded.
+    /// Returns the coding type of the frame.
     pub(crate) fn picture_type(&self) -> PictureType {
         PictureType::from_code(int_field!(self.view(), pict_type))
     }
 
-    /// Whether the two fields of the frame are of different times.
+    /// Returns whether the two fields of the frame belong to different times.
     pub(crate) fn is_interlaced(&self) -> bool {
         #[cfg(ffmpeg_6_1)]
         return field!(self.view(), flags) & ffi::AV_FRAME_FLAG_INTERLACED != 0;
@@ -219,7 +219,7 @@ impl Frame {
         return field!(self.view(), interlaced_frame) != 0;
     }
 
-    /// Which field of an interlaced frame comes first.
+    /// Returns whether the top field of an interlaced frame comes first.
     pub(crate) fn is_top_field_first(&self) -> bool {
         #[cfg(ffmpeg_6_1)]
         return field!(self.view(), flags) & ffi::AV_FRAME_FLAG_TOP_FIELD_FIRST != 0;
@@ -227,37 +227,37 @@ impl Frame {
         return field!(self.view(), top_field_first) != 0;
     }
 
-    /// Takes the mark off; swscale refuses to mix interlaced and progressive frames.
+    /// Removes the interlaced mark: swscale refuses to mix interlaced and progressive frames.
     pub(crate) fn mark_progressive(&mut self) {
         #[cfg(ffmpeg_6_1)]
         {
             let flags = field!(self.view(), flags) & !ffi::AV_FRAME_FLAG_INTERLACED;
-            // SAFETY: a valid frame, used by nobody else.
+            // SAFETY: a valid frame, not used elsewhere.
             unsafe { (*self.as_mut_ptr()).flags = flags };
         }
         #[cfg(not(ffmpeg_6_1))]
-        // SAFETY: a valid frame, used by nobody else.
+        // SAFETY: a valid frame, not used elsewhere.
         unsafe {
             (*self.as_mut_ptr()).interlaced_frame = 0;
         }
     }
 
-    /// The width of a pixel over its height.
+    /// Returns the width of a pixel divided by its height.
     pub(crate) fn sample_aspect_ratio(&self) -> Option<Rational> {
         Rational::from(field!(self.view(), sample_aspect_ratio)).positive()
     }
 
     pub(super) fn set_square_pixels(&mut self) {
-        // SAFETY: a valid frame, used by nobody else.
+        // SAFETY: a valid frame, not used elsewhere.
         unsafe { (*self.as_mut_ptr()).sample_aspect_ratio = ffi::AVRational { num: 1, den: 1 } };
     }
 
     pub(super) fn set_quality(&mut self, quality: c_int) {
-        // SAFETY: a valid frame, used by nobody else.
+        // SAFETY: a valid frame, not used elsewhere.
         unsafe { (*self.as_mut_ptr()).quality = quality };
     }
 
-    /// Colour properties, as the decoder or [`set_colour`](Self::set_colour) set them.
+    /// Returns the colour properties that the decoder or [`set_colour`](Self::set_colour) set.
     pub(crate) fn colour(&self) -> ColourCodes {
         let frame = self.view();
         ColourCodes {
@@ -269,7 +269,8 @@ impl Frame {
         }
     }
 
-    /// Only codes that libav knows are written: others are undefined behaviour for whoever reads them as enums.
+    /// Sets the colour properties. Writes only codes that libav knows: other codes are undefined behaviour for code that reads
+    /// them as enums.
     pub(crate) fn set_colour(&mut self, codes: ColourCodes) {
         let codes = codes.sanitised();
         let frame = self.as_mut_ptr();
@@ -290,16 +291,16 @@ impl Frame {
             (primaries.cast::<c_int>(), codes.primaries),
             (chroma_location.cast::<c_int>(), codes.chroma_location),
         ] {
-            // SAFETY: C enums are ints, and this one is in a valid frame, used by nobody else.
+            // SAFETY: C enums are ints, and this one is in a valid frame, not used elsewhere.
             unsafe { field.write(code) };
         }
     }
 
-    /// Cuts off edges, whose rows and columns stay in memory. At the left and at the top they must be whole chroma samples. Of formats whose
-    /// pixels do not begin at a byte, libavutil cuts off nothing at the left and at the top.
+    /// Crops the edges, whose rows and columns stay in memory. The left and top edges must be whole chroma samples. For
+    /// formats whose pixels do not begin at a byte boundary, libavutil crops nothing at the left and at the top.
     pub(crate) fn crop(&mut self, edges: Edges) -> Result<(), AvError> {
         let frame = self.as_mut_ptr();
-        // SAFETY: a valid frame, used by nobody else; any edges may be written, here and below.
+        // SAFETY: a valid frame, not used elsewhere; any edges may be written, here and below.
         unsafe { (*frame).crop_top = edges.top };
         // SAFETY: as above.
         unsafe { (*frame).crop_bottom = edges.bottom };
@@ -315,9 +316,9 @@ impl Frame {
     }
 
     fn side_data(&self, kind: ffi::AVFrameSideDataType) -> Option<&[u8]> {
-        // SAFETY: a valid frame; the answer is null or side data that the frame owns.
+        // SAFETY: a valid frame; the result is null or side data that the frame owns.
         let side_data = unsafe { ffi::av_frame_get_side_data(self.as_ptr(), kind) };
-        // SAFETY: as the call before answered; it lives as long as the frame is borrowed.
+        // SAFETY: as returned by the previous call; it lives as long as the frame is borrowed.
         let side_data = unsafe { Ref::new(side_data) }?;
         let (bytes, size) = (field!(side_data, data), field!(side_data, size));
         if bytes.is_null() || size == 0 {
@@ -328,12 +329,13 @@ impl Frame {
         Some(unsafe { slice::from_raw_parts(bytes, size) })
     }
 
-    /// The display matrix, nine numbers in row order.
+    /// Returns the display matrix, nine numbers in row order.
     pub(crate) fn display_matrix(&self) -> Option<[i32; 9]> {
         parse_display_matrix(self.side_data(ffi::AVFrameSideDataType::AV_FRAME_DATA_DISPLAYMATRIX)?)
     }
 
-    /// The brightest light in cd/m2, from the content light level or else the mastering display, where the stream says it.
+    /// Returns the peak luminance in cd/m2, from the content light level or else from the mastering display, where the stream
+    /// contains it.
     pub(crate) fn peak_nits(&self) -> Option<f32> {
         // AVContentLightMetadata begins with MaxCLL as an unsigned int (libavutil/mastering_display_metadata.h).
         let content = self
@@ -361,7 +363,8 @@ impl Frame {
         Some((f64::from(num) / f64::from(den)) as f32)
     }
 
-    /// Removes what makes swscale map tones by itself: it takes 3.4 s of CPU to build the table, and we map ourselves.
+    /// Removes the data that make swscale map tones itself: swscale needs 3.4 s of CPU time to build the table, and this crate
+    /// maps tones itself.
     pub(crate) fn forget_light_levels(&mut self) {
         for kind in [
             ffi::AVFrameSideDataType::AV_FRAME_DATA_MASTERING_DISPLAY_METADATA,
@@ -372,7 +375,7 @@ impl Frame {
         }
     }
 
-    /// The pixels, plane after plane, rows without padding, as `-f rawvideo` writes them.
+    /// Returns the pixels, plane after plane, rows without padding, like `-f rawvideo`.
     pub(crate) fn copy_planes(&self) -> Result<Vec<u8>, AvError> {
         let frame = self.view();
         let (format, width, height) = (field!(frame, format), field!(frame, width), field!(frame, height));
@@ -397,8 +400,9 @@ impl Frame {
         Ok(bytes)
     }
 
-    /// Where a plane's rows are: the first one, the distance to the next in bytes (negative for pictures stored bottom up),
-    /// and how many there are. `None` where the frame has no such plane, or its rows hold less than `row_bytes`.
+    /// Returns the position of a plane's rows: the first row, the distance to the next in bytes (negative for pictures stored
+    /// bottom up), and the number of rows. Returns `None` where the frame has no such plane, or its rows contain less than
+    /// `row_bytes`.
     fn plane_rows(&self, index: usize, row_bytes: usize) -> Option<(*mut u8, isize, usize)> {
         let layout = self.format().layout()?;
         if index > 0 && !layout.is_planar {
@@ -407,7 +411,7 @@ impl Frame {
         let data = *field!(self.view(), data).get(index)?;
         let distance = isize::try_from(*field!(self.view(), linesize).get(index)?).ok()?;
         let (format, width) = (field!(self.view(), format), field!(self.view(), width));
-        // SAFETY: plain arithmetic on numbers; bad ones are a negative answer (libavutil/imgutils.h).
+        // SAFETY: plain arithmetic on numbers; bad ones are a negative result (libavutil/imgutils.h).
         let held = unsafe { raw::av_image_get_linesize(format, width, c_int::try_from(index).ok()?) };
         let is_chroma = !layout.is_rgb && matches!(index, 1 | 2);
         let shift = if is_chroma { layout.chroma_shift.1 } else { 0 };
@@ -416,7 +420,7 @@ impl Frame {
         (!data.is_null() && fits).then_some((data, distance, rows))
     }
 
-    /// The first `row_bytes` of a row.
+    /// Returns the first `row_bytes` of a row.
     pub(crate) fn row(&self, index: usize, row: usize, row_bytes: usize) -> Option<&[u8]> {
         let (data, distance, rows) = self.plane_rows(index, row_bytes)?;
         if row >= rows {
@@ -424,11 +428,11 @@ impl Frame {
         }
         // SAFETY: the plane has `rows` rows that far apart, and this is one of them.
         let start = unsafe { data.offset(isize::try_from(row).ok()?.checked_mul(distance)?) };
-        // SAFETY: the row holds at least `row_bytes`; nobody writes while `&self` is borrowed.
+        // SAFETY: the row holds at least `row_bytes`; no code writes while `&self` is borrowed.
         Some(unsafe { slice::from_raw_parts(start, row_bytes) })
     }
 
-    /// As [`row`](Self::row), to write. `None` also when the pixels are shared with another frame.
+    /// Returns a row like [`row`](Self::row), for writing. Returns `None` also when the pixels are shared with another frame.
     pub(crate) fn row_mut(&mut self, index: usize, row: usize, row_bytes: usize) -> Option<&mut [u8]> {
         let (data, distance, rows) = self.plane_rows(index, row_bytes)?;
         // SAFETY: a valid frame; looks at its reference counts.
@@ -442,25 +446,25 @@ impl Frame {
         Some(unsafe { slice::from_raw_parts_mut(start, row_bytes) })
     }
 
-    /// Rows of a plane; 0 where the frame has no such plane.
+    /// Returns the number of rows of a plane; 0 where the frame has no such plane.
     pub(crate) fn rows_of_plane(&self, index: usize) -> usize {
         self.plane_rows(index, 0).map_or(0, |(_, _, rows)| rows)
     }
 
-    /// Gives the frame pixels of its own, where it shares them.
+    /// Copies the pixels if the frame shares them.
     pub(crate) fn make_writable(&mut self) -> Result<(), AvError> {
-        // SAFETY: a valid frame, used by nobody else; the call replaces its buffers by copies when others refer to them.
+        // SAFETY: a valid frame, not used elsewhere; the call replaces its buffers by copies when others refer to them.
         AvError::check(unsafe { ffi::av_frame_make_writable(self.as_mut_ptr()) })?;
         Ok(())
     }
 
-    /// Samples of a component's row as libavutil reads them.
+    /// Returns the samples of a component's row, as libavutil reads them.
     #[cfg(test)]
     pub(crate) fn samples_by_libav(&self, component: c_int, row: c_int, samples: usize) -> Vec<u16> {
         let mut out = vec![0_u16; samples];
         let frame = self.view();
         let (data, linesize) = (field!(frame, data), field!(frame, linesize));
-        // SAFETY: takes any number, and answers null or an entry of a constant table.
+        // SAFETY: takes any number, and returns null or an entry of a constant table.
         let descriptor = unsafe { raw::av_pix_fmt_desc_get(self.format().0) };
         assert!(!descriptor.is_null(), "{:?}", self.format());
         // SAFETY: the frame has pixels of its format, the component and the row are there, and `out` has room for the samples.
@@ -481,7 +485,7 @@ impl Frame {
         out
     }
 
-    /// Some rows of the frame, which shares its pixels with it. The first has to begin a row of chroma.
+    /// Returns some rows of the frame. The result shares its pixels with the frame. The first row must begin a row of chroma.
     pub(crate) fn band(&self, rows: Range<usize>) -> Result<Self, AvError> {
         let mut band = self.share()?;
         let bottom = (self.height() as usize).checked_sub(rows.end).ok_or(AvError::INVALID_ARGUMENT)?;
@@ -493,12 +497,12 @@ impl Frame {
 impl Drop for Frame {
     fn drop(&mut self) {
         let mut frame = self.0.as_ptr();
-        // SAFETY: allocated by libav, freed here only.
+        // SAFETY: allocated by libav, freed only here.
         unsafe { ffi::av_frame_free(&raw mut frame) };
     }
 }
 
-/// Rows and columns to cut off.
+/// Rows and columns to crop.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Edges {
     pub(crate) top: usize,
@@ -507,7 +511,7 @@ pub(crate) struct Edges {
     pub(crate) right: usize,
 }
 
-/// Nine 32-bit numbers (libavutil/display.h).
+/// Reads nine 32-bit numbers (libavutil/display.h).
 pub(crate) fn parse_display_matrix(bytes: &[u8]) -> Option<[i32; 9]> {
     let mut matrix = [0; 9];
     let numbers = bytes.get(..36)?.chunks_exact(4);

@@ -11,38 +11,38 @@ use ffmpeg_next::ffi;
 use super::AvError;
 use super::fields::{Ref, field};
 
-/// libavformat's read buffer. Small, because every seek throws it away; large reads go around it.
+/// libavformat's read buffer. The buffer is small because every seek discards it. Large reads bypass the buffer.
 const BUFFER_BYTES: c_int = 32 << 10;
 
-/// What libavformat reads from: bytes that have an end, and a position that libavformat moves.
+/// The source that libavformat reads: bytes with an end, and a position that libavformat moves.
 ///
-/// A panic of any of these methods is caught before it reaches C. From then on libavformat gets errors, and none of the
-/// methods is called by it again but [`panicked`](Self::panicked), once.
+/// A panic of any of these methods is caught before it reaches C. After a panic, libavformat receives errors, and none of the
+/// methods is called again except [`panicked`](Self::panicked), once.
 pub(crate) trait Source {
-    /// Reads at the position, and moves the position behind what was read. At most `length` bytes, fewer if the source
-    /// likes; none is the end.
+    /// Reads at the position, and moves the position after the returned bytes. Returns at most `length` bytes, possibly fewer.
+    /// No bytes mean the end.
     ///
     /// # Errors
-    /// [`Stopped`], for a read that failed or must not be: the source keeps the reason.
+    /// [`Stopped`], for a read that failed or is not allowed: the source keeps the reason.
     fn read(&mut self, length: usize) -> Result<&[u8], Stopped>;
 
-    /// Where libavformat reads next, in bytes from the start.
+    /// Returns the position of the next read, in bytes from the start.
     fn position(&self) -> u64;
 
     /// Moves the position. Past the end is allowed, as in files.
     fn seek(&mut self, position: u64);
 
-    /// Where the bytes end, as libavformat is to see it.
+    /// Returns the end of the bytes that libavformat sees.
     fn end(&self) -> u64;
 
-    /// Whether libavformat should give up. It asks while it works, also where it reads nothing.
+    /// Returns whether libavformat must stop. libavformat calls this method while it works, even without reading.
     fn is_stopped(&mut self) -> bool;
 
     /// Takes the payload of a panic in one of the other methods.
     fn panicked(&mut self, payload: Box<dyn Any + Send>);
 }
 
-/// Reading has failed, or is not wanted any more. The [`Source`] knows why.
+/// Reading has failed or was cancelled. The [`Source`] knows the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stopped;
 
@@ -74,7 +74,7 @@ impl IoContext {
             unsafe { ffi::av_free(buffer) };
             return Err(AvError::NO_MEMORY);
         };
-        // SAFETY: allocated just now, and nobody else has it; the user says whether seeking is possible (avio.h).
+        // SAFETY: newly allocated, and no other code has it; the user says whether seeking is possible (avio.h).
         unsafe { (*context.as_ptr()).seekable = ffi::AVIO_SEEKABLE_NORMAL };
         Ok(Self(context))
     }
@@ -92,12 +92,12 @@ impl IoContext {
 
 impl Drop for IoContext {
     fn drop(&mut self) {
-        // libav may have replaced the buffer, so the one in the context is the one to free (avio.h, avio_alloc_context).
+        // libav may have replaced the buffer, so the context's current buffer must be freed (avio.h, avio_alloc_context).
         let buffer = field!(self.view(), buffer);
         // SAFETY: owned by the context, which does not free it itself.
         unsafe { ffi::av_free(buffer.cast::<c_void>()) };
         let mut context = self.0.as_ptr();
-        // SAFETY: allocated in `new`, and freed here only. Nothing is written, so the source behind it is not touched.
+        // SAFETY: allocated in `new`, and freed only here. Nothing is written, so the source behind it is not touched.
         unsafe { ffi::avio_context_free(&raw mut context) };
     }
 }
@@ -108,7 +108,7 @@ struct Guarded<S> {
     has_panicked: bool,
 }
 
-/// Owns a [`Guarded`] source at an address that libav also has.
+/// Owns a [`Guarded`] source at an address that libav also knows.
 struct Guard<S>(NonNull<Guarded<S>>);
 
 impl<S> Guard<S> {
@@ -160,7 +160,7 @@ pub(super) struct Io<S> {
 unsafe impl<S: Send> Send for Io<S> {}
 
 impl<S: Source> Io<S> {
-    /// Gives the source back when there is no memory.
+    /// Creates the context, or returns the source when there is no memory.
     pub(super) fn new(source: S) -> Result<Self, (AvError, S)> {
         let guard = Guard::new(source);
         match IoContext::new(&guard) {
@@ -169,19 +169,19 @@ impl<S: Source> Io<S> {
         }
     }
 
-    /// Another context on the same source, with nothing in its buffer, that believes it is at the start.
+    /// Creates another context for the same source, with an empty buffer and its position at the start.
     pub(super) fn new_context(&self) -> Result<IoContext, AvError> {
         IoContext::new(&self.guard)
     }
 
-    /// `AVIOInterruptCB` for this source.
+    /// Returns the `AVIOInterruptCB` for this source.
     pub(super) fn interrupt_callback(&self) -> ffi::AVIOInterruptCB {
         ffi::AVIOInterruptCB { callback: Some(interrupted::<S>), opaque: self.guard.opaque() }
     }
 }
 
 impl<S> Io<S> {
-    /// Uses this context from now on.
+    /// Replaces the context.
     pub(super) fn replace_context(&mut self, context: IoContext) {
         self.context = context;
     }
@@ -198,7 +198,7 @@ impl<S> Io<S> {
         self.guard.source_mut()
     }
 
-    /// The source without its context.
+    /// Returns the source without its context.
     pub(super) fn into_source(self) -> S {
         let Self { context, guard } = self;
         drop(context);
@@ -206,12 +206,12 @@ impl<S> Io<S> {
     }
 }
 
-/// Runs a method of the source; `None` after a panic in this call or in an earlier one.
+/// Calls a method of the source. Returns `None` after a panic in this call or in an earlier one.
 ///
 /// # Safety
-/// `opaque` is the source of an [`Io`], of the type that the `Io` was made with, and nothing else refers to it now.
+/// `opaque` is the source of an [`Io`], of the type that the `Io` was created with, and nothing else refers to it now.
 unsafe fn guarded<S: Source, T>(opaque: *mut c_void, action: impl FnOnce(&mut S) -> T) -> Option<T> {
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     let guarded = unsafe { &mut *opaque.cast::<Guarded<S>>() };
     if guarded.has_panicked {
         return None;
@@ -221,7 +221,7 @@ unsafe fn guarded<S: Source, T>(opaque: *mut c_void, action: impl FnOnce(&mut S)
         Ok(result) => Some(result),
         Err(payload) => {
             guarded.has_panicked = true;
-            // A panic in here has nobody left to be told.
+            // A panic in this method has no recipient.
             let _ = catch_unwind(AssertUnwindSafe(|| guarded.source.panicked(payload)));
             None
         }
@@ -232,11 +232,11 @@ unsafe fn guarded<S: Source, T>(opaque: *mut c_void, action: impl FnOnce(&mut S)
 /// Called by libavformat only, with the `opaque` of an [`Io`] of this type and a buffer of `length` bytes.
 unsafe extern "C" fn read_packet<S: Source>(opaque: *mut c_void, buffer: *mut u8, length: c_int) -> c_int {
     let Ok(length) = usize::try_from(length) else { return AvError::INVALID_ARGUMENT.0 };
-    // The source answers with memory of its own, for two reasons. The buffer may be uninitialised, which safe code must not
-    // see; and at the end of the file it must stay untouched: libavformat seeks back into what it holds without reading again.
+    // The source returns its own memory, for two reasons. The buffer may be uninitialised, which safe code must not see. And
+    // at the end of the file the buffer must stay untouched: libavformat seeks back into the buffer without reading again.
     let copy = |source: &mut S| {
         let bytes = source.read(length)?;
-        // More than was asked for has no place.
+        // There is no room for more bytes than requested.
         let Ok(count) = c_int::try_from(bytes.len().min(length)) else { return Err(Stopped) };
         // SAFETY: libavformat's buffer has room for `length` bytes, and no more are copied; the source's are elsewhere.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), buffer, bytes.len().min(length)) };
@@ -275,7 +275,7 @@ unsafe extern "C" fn seek<S: Source>(opaque: *mut c_void, offset: i64, whence: c
     }
 }
 
-/// `AVIOInterruptCB`: asked by libavformat in its own loops.
+/// The `AVIOInterruptCB`, which libavformat calls in its own loops.
 ///
 /// # Safety
 /// Called by libavformat only, with the `opaque` of an [`Io`] of this type.

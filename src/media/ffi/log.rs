@@ -1,6 +1,6 @@
-//! What libav says: its lines go to a sink, and the last error is kept for who called.
+//! libav's log: its lines go to a sink, and the last error is kept for the caller.
 //!
-//! libav has one log for the process. It calls back from whatever thread works, its own among them.
+//! libav has one log for the process. It calls back from any working thread, including its own threads.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -12,25 +12,25 @@ use ffmpeg_next::ffi;
 
 use super::raw;
 
-/// Bytes of a line with what stands in front of it, its end included; the rest is cut off.
+/// Maximum bytes of a line with its prefix and its terminator. The rest is cut off.
 const MAX_BYTES: usize = 512;
 
-/// Lines of one thread that are taken in a [`WINDOW`], at most. A file can cause two lines with each packet of a few bytes, and formatting
-/// a line takes longer than reading the packet.
+/// Maximum number of lines of one thread that are processed in a [`WINDOW`]. A file can cause two lines with each packet of a few bytes,
+/// and formatting a line takes longer than reading the packet.
 const MAX_LINES: u32 = 500;
 const WINDOW: Duration = Duration::from_millis(100);
 
-/// How bad it is.
+/// The severity of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
-    /// Something cannot be done.
+    /// An operation failed.
     Error,
-    /// Something is not as it should be.
+    /// Something is unexpected.
     Warning,
 }
 
 impl Severity {
-    /// Of a level of libavutil/log.h; `None` for what is said when nothing is wrong.
+    /// Converts a level of libavutil/log.h. Returns `None` for levels without a problem.
     const fn of(level: c_int) -> Option<Self> {
         let level = level & 0xff;
         if level <= ffi::AV_LOG_ERROR {
@@ -47,31 +47,31 @@ impl Severity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
     pub(crate) severity: Severity,
-    /// The part of libav that says it (`mov,mp4,m4a,3gp,3g2,mj2`); empty when it does not tell its name.
+    /// The component of libav that wrote the line (`mov,mp4,m4a,3gp,3g2,mj2`); empty when it has no name.
     pub(crate) part: &'a str,
-    /// Without control characters.
+    /// The message, without control characters.
     pub(crate) text: &'a str,
 }
 
-/// What gets the lines. It is called from any thread, and must not call libav.
+/// The recipient of the lines. The sink is called from any thread, and must not call libav.
 pub(crate) type Sink = fn(Line<'_>);
 
 static SINK: OnceLock<Sink> = OnceLock::new();
 
-/// What a thread's log holds.
+/// The log of one thread.
 #[derive(Default)]
 struct ThreadLog {
-    /// A line that has no end yet.
+    /// The start of an incomplete line.
     begun: String,
     /// The last error.
     last: Option<String>,
-    /// When the window began, and the lines since then.
+    /// Start of the window, and number of lines since then.
     window: Option<Instant>,
     lines: u32,
 }
 
 impl ThreadLog {
-    /// Counts a line, and returns whether the line is to be taken.
+    /// Counts a line, and returns whether the line is processed.
     fn admits(&mut self, now: Instant) -> bool {
         if self.window.is_none_or(|begun| now.saturating_duration_since(begun) >= WINDOW) {
             (self.window, self.lines) = (Some(now), 0);
@@ -79,7 +79,7 @@ impl ThreadLog {
         self.lines = self.lines.saturating_add(1);
         let is_admitted = self.lines <= MAX_LINES;
         if !is_admitted {
-            // The rest of the line may be left out.
+            // The rest of the line may be dropped.
             self.begun.clear();
         }
         is_admitted
@@ -90,7 +90,7 @@ thread_local! {
     static LOG: RefCell<ThreadLog> = RefCell::default();
 }
 
-/// Sends libav's log to `sink` from now on, and to nothing else. The first sink stays.
+/// Redirects libav's log to `sink`, and to nothing else. The first sink stays.
 pub(crate) fn redirect(sink: Sink) {
     SINK.get_or_init(|| sink);
     // SAFETY: stores a pointer in an atomic (libavutil/log.h). The callback has the interface that is asked for, may be called
@@ -103,12 +103,12 @@ pub(crate) fn forget() {
     with_log(|log| log.last = None);
 }
 
-/// The last error that libav reported in this thread.
+/// Returns the last error that libav reported in this thread.
 pub(crate) fn last() -> Option<String> {
     with_log(|log| log.last.clone()).flatten()
 }
 
-/// `None` while the thread ends, or its log is in use.
+/// Runs `action` with the thread's log. Returns `None` while the thread ends, or its log is in use.
 fn with_log<T>(action: impl FnOnce(&mut ThreadLog) -> T) -> Option<T> {
     LOG.try_with(|log| log.try_borrow_mut().ok().map(|mut log| action(&mut log))).ok().flatten()
 }
@@ -141,17 +141,17 @@ unsafe extern "C" fn receive(
     };
     let Ok(text) = CStr::from_bytes_until_nul(&buffer) else { return };
     if code >= 0 {
-        // A panic must not unwind through C, and has nobody to be told.
+        // A panic must not unwind through C, and has no recipient.
         let _ = catch_unwind(AssertUnwindSafe(|| take(severity, &text.to_string_lossy())));
     }
 }
 
-/// Takes what libav writes: a line, or a part of one.
+/// Processes a line of libav, or a part of one.
 fn take(severity: Severity, text: &str) {
     let (part, said) = split_prefix(text);
     let Some(line) = with_log(|log| {
         log.begun.extend(said.chars().take(MAX_BYTES.saturating_sub(log.begun.len())));
-        // Without an end it goes on; what is cut off has none.
+        // A line without an end continues. A truncated line has no end.
         let is_whole = text.ends_with(['\n', '\r']) || text.len() + 1 >= MAX_BYTES;
         let line = is_whole.then(|| printable(std::mem::take(&mut log.begun).trim()));
         let line = line.filter(|line| !line.is_empty());
@@ -167,7 +167,7 @@ fn take(severity: Severity, text: &str) {
     }
 }
 
-/// Takes off what libav puts in front of a line, `[name @ 0x55...] ` for each context, and returns the last name beside the rest.
+/// Removes libav's prefix of a line, `[name @ 0x55...] ` for each context, and returns the last name and the rest.
 fn split_prefix(text: &str) -> (&str, &str) {
     let (mut part, mut rest) = ("", text);
     while let Some((inside, behind)) = rest.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
@@ -180,9 +180,9 @@ fn split_prefix(text: &str) -> (&str, &str) {
     (part, rest)
 }
 
-/// Text from a file, without what moves a terminal's cursor or begins a line.
+/// Returns text from a file without characters that move a terminal's cursor or begin a line.
 fn printable(text: &str) -> String {
-    // A file may cause a line with each packet: the text grows in one piece.
+    // A file may cause a line with each packet, so the text is allocated once.
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter.is_control() {

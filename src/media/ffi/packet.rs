@@ -1,4 +1,4 @@
-//! Compressed data as libavformat hands it out.
+//! Compressed data from libavformat.
 
 use std::ffi::c_int;
 use std::ptr::NonNull;
@@ -16,7 +16,7 @@ pub(crate) struct Packet(NonNull<ffi::AVPacket>);
 unsafe impl Send for Packet {}
 
 impl Packet {
-    /// A blank packet.
+    /// Creates a blank packet.
     pub(crate) fn new() -> Result<Self, AvError> {
         // SAFETY: plain allocation, checked for null.
         NonNull::new(unsafe { ffi::av_packet_alloc() }).map(Self).ok_or(AvError::NO_MEMORY)
@@ -35,27 +35,27 @@ impl Packet {
         self.0.as_ptr()
     }
 
-    /// The stream that it belongs to.
+    /// Returns the index of the packet's stream.
     pub(crate) fn stream_index(&self) -> Option<usize> {
         usize::try_from(field!(self.view(), stream_index)).ok()
     }
 
-    /// Presentation time in ticks of the stream.
+    /// Returns the presentation time in ticks of the stream.
     pub(crate) fn pts(&self) -> Option<i64> {
         timestamp(field!(self.view(), pts))
     }
 
-    /// Decoding time in ticks of the stream.
+    /// Returns the decoding time in ticks of the stream.
     pub(crate) fn dts(&self) -> Option<i64> {
         timestamp(field!(self.view(), dts))
     }
 
-    /// Where it begins in the file, where that is known.
+    /// Returns the start of the packet in the file, where it is known.
     pub(crate) fn position(&self) -> Option<u64> {
         u64::try_from(field!(self.view(), pos)).ok()
     }
 
-    /// Length in ticks of the stream; `None` when unknown.
+    /// Returns the duration in ticks of the stream; `None` when unknown.
     pub(crate) fn duration(&self) -> Option<i64> {
         Some(field!(self.view(), duration)).filter(|&ticks| ticks > 0)
     }
@@ -64,18 +64,18 @@ impl Packet {
         field!(self.view(), flags) & flag != 0
     }
 
-    /// Whether decoding can begin with it.
+    /// Returns whether decoding can begin with the packet.
     pub(crate) fn is_key(&self) -> bool {
         self.has_flag(ffi::AV_PKT_FLAG_KEY)
     }
 
-    /// Whether the demuxer knows that bytes are missing or damaged.
+    /// Returns whether the demuxer knows that bytes are missing or damaged.
     pub(crate) fn is_corrupt(&self) -> bool {
         self.has_flag(ffi::AV_PKT_FLAG_CORRUPT)
     }
 
-    /// How the bytes are encrypted (`AV_PKT_DATA_ENCRYPTION_INFO`), in the layout of libavutil/encryption_info.c; `None` where the
-    /// demuxer attached nothing.
+    /// Returns the encryption parameters (`AV_PKT_DATA_ENCRYPTION_INFO`), in the layout of libavutil/encryption_info.c. Returns
+    /// `None` where the demuxer attached none.
     pub(crate) fn encryption_parameters(&self) -> Option<&[u8]> {
         let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO;
         let mut size = 0;
@@ -88,7 +88,7 @@ impl Packet {
         Some(unsafe { slice::from_raw_parts(bytes, size) })
     }
 
-    /// Leaves out the first `bytes` bytes; a packet that has fewer becomes empty.
+    /// Removes the first `bytes` bytes. A packet with fewer bytes becomes empty.
     pub(crate) fn skip_front(&mut self, bytes: usize) {
         let (start, size) = (field!(self.view(), data), field!(self.view(), size));
         let skipped = c_int::try_from(bytes).unwrap_or(c_int::MAX).min(size);
@@ -104,18 +104,18 @@ impl Packet {
         unsafe { (*self.as_mut_ptr()).size = size - skipped };
     }
 
-    /// Bytes of compressed data.
+    /// Returns the size of the compressed data in bytes.
     pub(crate) fn size(&self) -> u64 {
         u64::try_from(field!(self.view(), size)).unwrap_or(0)
     }
 
-    /// The compressed data: null or the first byte, behind the last of which come zeroed ones for parsers and decoders to
-    /// read over (`AV_INPUT_BUFFER_PADDING_SIZE`); and how many there are.
+    /// Returns the compressed data: null or a pointer to the first byte, and the number of bytes. Zeroed padding follows the last
+    /// byte, for parsers and decoders that read beyond it (`AV_INPUT_BUFFER_PADDING_SIZE`).
     pub(super) fn data(&self) -> (*const u8, c_int) {
         (field!(self.view(), data).cast_const(), field!(self.view(), size))
     }
 
-    /// The compressed data; empty for a blank packet.
+    /// Returns the compressed data; empty for a blank packet.
     pub(crate) fn bytes(&self) -> &[u8] {
         let (bytes, size) = self.data();
         match usize::try_from(size) {
@@ -126,7 +126,7 @@ impl Packet {
         }
     }
 
-    /// Cuts off what lies behind the first `bytes` bytes. Other references to the same bytes keep all of them.
+    /// Truncates the packet to its first `bytes` bytes. Other references to the same bytes keep all of them.
     pub(crate) fn shorten(&mut self, bytes: usize) -> Result<(), AvError> {
         let size = c_int::try_from(bytes).map_err(|_| AvError::INVALID_ARGUMENT)?;
         // SAFETY: a valid packet; copies the bytes when they are shared, because cutting writes zeros behind the cut.
@@ -136,7 +136,7 @@ impl Packet {
         Ok(())
     }
 
-    /// The compressed data of a packet that nobody else refers to.
+    /// Returns the compressed data of a packet that has no other reference.
     #[cfg(test)]
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: a valid packet; copies the bytes when they are shared.
@@ -150,12 +150,12 @@ impl Packet {
 impl Drop for Packet {
     fn drop(&mut self) {
         let mut packet = self.0.as_ptr();
-        // SAFETY: allocated in `new`, freed here only.
+        // SAFETY: allocated in `new`, freed only here.
         unsafe { ffi::av_packet_free(&raw mut packet) };
     }
 }
 
-/// libav's "no timestamp" as `None`.
+/// Converts libav's "no timestamp" to `None`.
 pub(super) const fn timestamp(value: i64) -> Option<i64> {
     if value == ffi::AV_NOPTS_VALUE { None } else { Some(value) }
 }

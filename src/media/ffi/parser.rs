@@ -1,4 +1,4 @@
-//! Parsers: what the first bytes of a packet say of the picture in it, without decoding.
+//! Parsers: properties of a picture from the first bytes of its packet, without decoding.
 
 use std::ptr::{self, NonNull};
 
@@ -11,12 +11,12 @@ use super::packet::Packet;
 use super::stream::Stream;
 use super::{AvError, raw};
 
-/// Which part of a frame a packet holds.
+/// The part of a frame that a packet contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PictureStructure {
     /// The parser does not report it, or the packet has no picture.
     Unknown,
-    /// All of a frame, or both of its fields.
+    /// A whole frame, or both of its fields.
     Frame,
     /// The field with the uppermost row.
     TopField,
@@ -24,12 +24,12 @@ pub(crate) enum PictureStructure {
     BottomField,
 }
 
-/// What a parser reports of a packet.
+/// A parser's report about a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ParsedPicture {
-    /// Which part of a frame it is.
+    /// The part of a frame.
     pub(crate) structure: PictureStructure,
-    /// How it was coded; [`PictureType::Unknown`] where the parser does not report it.
+    /// The coding type; [`PictureType::Unknown`] where the parser does not report it.
     pub(crate) picture_type: PictureType,
     /// Whether the codec marks the picture as a keyframe; `None` where the parser does not report it.
     pub(crate) is_key: Option<bool>,
@@ -45,15 +45,15 @@ struct ParserContext(NonNull<ffi::AVCodecParserContext>);
 
 impl Drop for ParserContext {
     fn drop(&mut self) {
-        // SAFETY: allocated by av_parser_init in `Parser::open`, freed here only.
+        // SAFETY: allocated by av_parser_init in `Parser::open`, freed only here.
         unsafe { ffi::av_parser_close(self.0.as_ptr()) };
     }
 }
 
 /// A parser of one stream's packets.
 ///
-/// Parameter sets that lie in packets (H.264 in a transport stream) are remembered from one packet to the next: give it
-/// the packets in the order of the file, with the keyframe before those that are of interest.
+/// The parser keeps parameter sets in packets (H.264 in a transport stream) from one packet to the next. Pass the
+/// packets in file order, with the keyframe before the packets of interest.
 pub(crate) struct Parser {
     parser: ParserContext,
     /// The parser reads the codec's configuration record here, and writes the sizes that it finds.
@@ -65,12 +65,12 @@ pub(crate) struct Parser {
 unsafe impl Send for Parser {}
 
 impl Parser {
-    /// Opens a parser for whole packets of the stream; `Ok(None)` when none is compiled in for its codec.
+    /// Opens a parser for whole packets of the stream. Returns `Ok(None)` when no parser for its codec is compiled in.
     pub(crate) fn open(stream: Stream<'_>) -> Result<Option<Self>, AvError> {
-        // SAFETY: takes any number, and answers null or a context that we own (libavcodec/avcodec.h).
+        // SAFETY: takes any number, and returns null or a context that we own (libavcodec/avcodec.h).
         let parser = unsafe { raw::av_parser_init(stream.codec_id()) };
         let Some(parser) = NonNull::new(parser).map(ParserContext) else { return Ok(None) };
-        // SAFETY: allocated just now, and nobody else has it; the user sets the flag (libavcodec/avcodec.h).
+        // SAFETY: newly allocated, and no other code has it; the user sets the flag (libavcodec/avcodec.h).
         unsafe { (*parser.0.as_ptr()).flags = ffi::PARSER_FLAG_COMPLETE_FRAMES };
         let mut codec = Context::without_codec()?;
         // SAFETY: both are valid; the parameters are copied, the configuration record with its padding.
@@ -93,7 +93,7 @@ impl Parser {
             return ParsedPicture::UNKNOWN;
         }
         // Some parsers leave these as the packet before had them when they find nothing.
-        // SAFETY: the parser's own context, used by nobody else, and a constant of the field's type.
+        // SAFETY: the parser's own context, not used elsewhere, and a constant of the field's type.
         unsafe {
             (*parser).picture_structure = ffi::AVPictureStructure::AV_PICTURE_STRUCTURE_UNKNOWN;
         };

@@ -12,7 +12,7 @@ use super::{constant_name, raw};
 pub(crate) struct PixelFormat(pub(super) c_int);
 
 impl PixelFormat {
-    /// JFIF's 4:2:0. The "J" only says full range, for encoders and scalers that look at nothing else.
+    /// JFIF's 4:2:0. The "J" only means full range, for encoders and scalers that check nothing else.
     pub(crate) const YUVJ420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P as c_int);
     /// 4:2:0 in limited range.
     pub(crate) const YUV420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV420P as c_int);
@@ -31,19 +31,19 @@ impl PixelFormat {
     /// Red, green and blue, two bytes each, low byte first.
     pub(crate) const RGB48LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_RGB48LE as c_int);
 
-    /// Any number, known or not.
+    /// Creates a format from any number, known or not.
     #[cfg(test)]
     pub(crate) const fn from_number(number: c_int) -> Self {
         Self(number)
     }
 
-    /// FFmpeg's name.
+    /// Returns FFmpeg's name.
     pub(crate) fn name(self) -> Option<&'static str> {
-        // SAFETY: takes any number, and answers null or a constant of the table (libavutil/pixdesc.h).
+        // SAFETY: takes any number, and returns null or a constant of the table (libavutil/pixdesc.h).
         unsafe { constant_name(raw::av_get_pix_fmt_name, self.0) }
     }
 
-    /// The format of 4:2:0 whose luma lies as the samples of this format of one component do; `None` where there is none.
+    /// Returns the 4:2:0 format whose luma has the layout of this one-component format, or `None` where there is none.
     pub(crate) fn grey_in_colour(self) -> Option<Self> {
         use ffi::AVPixelFormat as F;
         let pairs = [
@@ -58,12 +58,12 @@ impl PixelFormat {
             .find_map(|(grey, colour)| (grey as c_int == self.0).then_some(Self(colour as c_int)))
     }
 
-    /// Where the samples of a component lie; `None` for palettes, mosaics, floating point, samples of over 16 bits, formats whose pixels do not
-    /// begin at a byte, and `uyyvyy411`.
+    /// Returns the layout of a component's samples. Returns `None` for palettes, mosaics, floating point, samples of more than 16 bits,
+    /// formats whose pixels do not begin at a byte boundary, and `uyvyy411`.
     pub(crate) fn component(self, index: usize) -> Option<Component> {
-        // SAFETY: takes any number, and answers null or an entry of a constant table.
+        // SAFETY: takes any number, and returns null or an entry of a constant table.
         let descriptor = unsafe { raw::av_pix_fmt_desc_get(self.0) };
-        // SAFETY: as the call before answered.
+        // SAFETY: as returned by the previous call.
         let descriptor = unsafe { Ref::new(descriptor) }?;
         let flags = field!(descriptor, flags);
         let has = |flag: c_int| flags & u64::from(flag.cast_unsigned()) != 0;
@@ -74,7 +74,7 @@ impl PixelFormat {
             ffi::AV_PIX_FMT_FLAG_BAYER,
             ffi::AV_PIX_FMT_FLAG_FLOAT,
         ];
-        // The samples of this one are not equally far apart, whatever its descriptor says.
+        // The samples of this format are not equally spaced, contrary to its descriptor.
         let is_uneven = self.0 == ffi::AVPixelFormat::AV_PIX_FMT_UYYVYY411 as c_int;
         if is_uneven || index >= usize::from(field!(descriptor, nb_components)) || others.into_iter().any(has)
         {
@@ -100,11 +100,11 @@ impl PixelFormat {
         })
     }
 
-    /// How the samples lie; `None` for a format that libav does not know.
+    /// Returns the layout of the samples, or `None` for a format that libav does not know.
     pub(crate) fn layout(self) -> Option<PixelLayout> {
-        // SAFETY: takes any number, and answers null or an entry of a constant table.
+        // SAFETY: takes any number, and returns null or an entry of a constant table.
         let descriptor = unsafe { raw::av_pix_fmt_desc_get(self.0) };
-        // SAFETY: as the call before answered.
+        // SAFETY: as returned by the previous call.
         let descriptor = unsafe { Ref::new(descriptor) }?;
         let flags = field!(descriptor, flags);
         let has = |flag: c_int| flags & u64::from(flag.cast_unsigned()) != 0;
@@ -126,38 +126,38 @@ impl PixelFormat {
     }
 }
 
-/// How the samples of a pixel format lie.
+/// The layout of the samples of a pixel format.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "independent properties of a format")]
 pub(crate) struct PixelLayout {
-    /// Components of a pixel, alpha among them.
+    /// Components of a pixel, including alpha.
     pub(crate) components: usize,
     /// Bits of the first component.
     pub(crate) depth: u32,
-    /// Binary logarithm of how many luma samples share a chroma sample, across and down; of how many pixels a mosaic of red, green
-    /// and blue repeats after.
+    /// Binary logarithm of the number of luma samples that share a chroma sample, horizontally and vertically. For a mosaic of red, green
+    /// and blue, the number of pixels after which it repeats.
     pub(crate) chroma_shift: (u8, u8),
     /// Pixels may be transparent.
     pub(crate) has_alpha: bool,
     /// Red, green and blue instead of luma and chroma.
     pub(crate) is_rgb: bool,
-    /// Each component in a plane of its own (two planes for luma and interleaved chroma count too).
+    /// Each component has its own plane (two planes for luma and interleaved chroma also count).
     pub(crate) is_planar: bool,
-    /// Pixels that do not begin at a byte: a row cannot be cut off at the left.
+    /// Pixels do not begin at a byte boundary, so a row cannot be cropped at the left.
     pub(crate) is_bit_packed: bool,
     /// One of the JPEG formats.
     pub(crate) is_full_range_by_name: bool,
 }
 
 impl PixelLayout {
-    /// Pixels across and down that lie together: a picture may be cut between them only.
+    /// Returns the size in pixels of the smallest unit, horizontally and vertically: a picture may only be cropped between units.
     pub(crate) const fn cut_step(self) -> (u32, u32) {
         // libavutil's shifts are at most 2.
         (1 << (self.chroma_shift.0 & 7), 1 << (self.chroma_shift.1 & 7))
     }
 }
 
-/// Where the samples of one component lie in the rows of a plane (`AVComponentDescriptor` in libavutil/pixdesc.h).
+/// The layout of one component's samples in the rows of a plane (`AVComponentDescriptor` in libavutil/pixdesc.h).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Component {
     /// The plane.
@@ -170,14 +170,14 @@ pub(crate) struct Component {
     shift: u32,
     /// Bits of a sample, 1 to 16.
     pub(crate) depth: u32,
-    /// A sample lies in two bytes, not in one.
+    /// A sample has two bytes instead of one.
     is_wide: bool,
-    /// Of the two bytes, the high one is first.
+    /// The high byte comes first.
     is_big_endian: bool,
 }
 
 impl Component {
-    /// Bytes of a row up to the end of its last sample.
+    /// Returns the bytes of a row up to the end of its last sample.
     pub(crate) const fn row_bytes(self, samples: usize) -> usize {
         let word = if self.is_wide { 2 } else { 1 };
         samples.saturating_sub(1).saturating_mul(self.step).saturating_add(self.offset).saturating_add(word)
@@ -192,7 +192,7 @@ impl Component {
         }
     }
 
-    /// Replaces the samples of a row, and leaves what else lies in their bytes.
+    /// Replaces the samples of a row, and keeps the other bits of their bytes.
     pub(crate) fn write(self, samples: &[u16], row: &mut [u8]) {
         let words = row.get_mut(self.offset..).unwrap_or_default().chunks_mut(self.step);
         let mask = (u16::MAX >> 16_u32.saturating_sub(self.depth).min(15)) << self.shift;

@@ -1,8 +1,8 @@
-//! Fractions as libav has them.
+//! libav's fractions.
 
 use ffmpeg_next::ffi;
 
-/// A fraction (`AVRational`). The denominator may be zero: it is what the file contains, not a number to divide by.
+/// A fraction (`AVRational`), as the file stores it. The denominator may be zero, so check it before a division.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rational {
     /// Numerator.
@@ -12,7 +12,7 @@ pub(crate) struct Rational {
 }
 
 impl Rational {
-    /// The fraction if both parts are positive.
+    /// Returns the fraction if both parts are positive.
     pub(crate) const fn positive(self) -> Option<Self> {
         if self.num > 0 && self.den > 0 { Some(self) } else { None }
     }

@@ -1,11 +1,11 @@
-//! libav functions whose parameters the bindings type as enums, declared with the integers they are in C.
+//! libav functions whose parameters the bindings type as enums, declared with integers, their type in C.
 //!
-//! A C `enum` without negative or large constants has the size and passing convention of `int` on every platform FFmpeg
-//! builds for, so both declarations name the same function with the same interface.
+//! A C `enum` without negative or large constants has the size and passing convention of `int` on every platform that FFmpeg supports.
+//! Both declarations therefore name the same function with the same interface.
 //!
-//! So are those that take a `va_list`, for which each platform's bindings have another type. As a parameter it is passed as one
-//! address: it is a pointer, or an array, or a struct that the caller copies and passes the address of (System V ABI for x86-64, 3.5.7;
-//! Procedure Call Standard for the Arm 64-bit Architecture, B.4). On 32-bit Arm it is a struct of one pointer.
+//! Functions that take a `va_list` are also declared here, because each platform's bindings have another type for it. As a parameter it
+//! is passed as one address: it is a pointer, or an array, or a struct that the caller copies and passes the address of (System V ABI
+//! for x86-64, 3.5.7; Procedure Call Standard for the Arm 64-bit Architecture, B.4). On 32-bit Arm it is a struct of one pointer.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 

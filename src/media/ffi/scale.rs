@@ -1,4 +1,4 @@
-//! Another size, pixel format and colour space for a frame, in one step of libswscale.
+//! Conversion of a frame to another size, pixel format and colour space, in one step of libswscale.
 
 use std::ptr::NonNull;
 
@@ -16,18 +16,18 @@ struct Scaler(NonNull<ffi::SwsContext>);
 
 impl Drop for Scaler {
     fn drop(&mut self) {
-        // SAFETY: allocated below, freed here only.
+        // SAFETY: allocated below, freed only here.
         unsafe { ffi::sws_freeContext(self.0.as_ptr()) };
     }
 }
 
-/// Scales `source` into `destination`, whose size, format and colour properties say what is wanted.
+/// Scales `source` into `destination`, whose size, format and colour properties define the result.
 #[cfg(ffmpeg_8_0)]
 pub(crate) fn scale(source: &Frame, destination: &mut Frame) -> Result<(), AvError> {
     log::forget();
     // SAFETY: plain allocation, checked for null.
     let scaler = NonNull::new(unsafe { ffi::sws_alloc_context() }).map(Scaler).ok_or(AvError::NO_MEMORY)?;
-    // SAFETY: allocated just now, and nobody else has it; the user sets the field (libswscale/swscale.h).
+    // SAFETY: newly allocated, and no other code has it; the user sets the field (libswscale/swscale.h).
     unsafe { (*scaler.0.as_ptr()).flags = FLAGS as _ };
     // SAFETY: as above.
     unsafe { (*scaler.0.as_ptr()).threads = 1 };
@@ -38,8 +38,8 @@ pub(crate) fn scale(source: &Frame, destination: &mut Frame) -> Result<(), AvErr
     Ok(())
 }
 
-/// Scales `source` into `destination`. Before FFmpeg 8.0 libswscale does not look at the frames' colour properties: they
-/// are told to it apart.
+/// Scales `source` into `destination`. Before FFmpeg 8.0, libswscale does not read the frames' colour properties, so
+/// this function passes them separately.
 #[cfg(not(ffmpeg_8_0))]
 pub(crate) fn scale(source: &Frame, destination: &mut Frame) -> Result<(), AvError> {
     use std::ffi::c_int;
@@ -80,7 +80,7 @@ pub(crate) fn scale(source: &Frame, destination: &mut Frame) -> Result<(), AvErr
     })
     .map(Scaler)
     .ok_or(AvError::INVALID_ARGUMENT)?;
-    // SAFETY: takes any number, and answers one of the constant tables (SWS_CS_* are the numbers of AVColorSpace).
+    // SAFETY: takes any number, and returns one of the constant tables (SWS_CS_* are the numbers of AVColorSpace).
     let source_table = unsafe { ffi::sws_getCoefficients(source.colour().matrix) };
     // SAFETY: as above.
     let table = unsafe { ffi::sws_getCoefficients(destination.colour().matrix) };

@@ -1,4 +1,4 @@
-//! What a stream says, read out of `AVStream` and its codec parameters.
+//! The properties of a stream, read from `AVStream` and its codec parameters.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_uint};
@@ -13,7 +13,8 @@ use super::packet::timestamp;
 use super::pixel_format::PixelFormat;
 use super::{Rational, owned_string, raw, static_string};
 
-/// Decoders that may be used, whatever else a system's FFmpeg holds: those of the static libav (vendor/libav/components.txt).
+/// The permitted decoders, regardless of what else a system's FFmpeg contains: those of the static libav
+/// (vendor/libav/components.txt).
 pub(crate) const DECODERS: &CStr = c"h264,hevc,vvc,libdav1d,vp8,vp9,vp7,vp6,vp6a,vp6f,vp5,mpeg1video,mpeg2video,mpegvideo,mpeg4,h261,h263,h263i,h263p,flv,msmpeg4v1,msmpeg4v2,msmpeg4v3,wmv1,wmv2,wmv3,vc1,rv10,rv20,rv30,rv40,theora,vp3,mjpeg,mjpegb,prores,dnxhd,cfhd,apv,dvvideo,aic,speedhq,hap,dxv,hq_hqa,magicyuv,utvideo,lagarith,ffv1,ffvhuff,huffyuv,rawvideo,v210,v210x,r210,yuv4,svq1,svq3,cinepak,indeo2,indeo3,indeo4,indeo5,msvideo1,msrle,rpza,smc,qtrle,eightbps,flashsv,flashsv2,zmbv,tscc,cscd,fraps,png,apng,gif,jpeg2000";
 
 /// A stream of an open container, borrowed from it.
@@ -23,24 +24,24 @@ pub(crate) struct Stream<'c> {
     parameters: Ref<'c, ffi::AVCodecParameters>,
 }
 
-/// What a stream carries (`AVMediaType`).
+/// The kind of content of a stream (`AVMediaType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MediaType {
     /// Moving pictures, or a cover picture.
     Video,
-    /// Sound.
+    /// Audio.
     Audio,
-    /// Anything else with a clock.
+    /// Other content with timestamps.
     Data,
     /// Text or pictures over the video.
     Subtitle,
-    /// A file carried along.
+    /// An attached file.
     Attachment,
-    /// Not known to libavformat.
+    /// A kind that libavformat does not know.
     Unknown,
 }
 
-/// What a stream is for: a set of `AV_DISPOSITION_*`.
+/// The purpose of a stream: a set of `AV_DISPOSITION_*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DispositionFlags(c_int);
 
@@ -67,41 +68,41 @@ impl DispositionFlags {
         CLEAN_EFFECTS = AV_DISPOSITION_CLEAN_EFFECTS,
     }
 
-    /// Whether all of these are set.
+    /// Returns whether all of these flags are set.
     pub(crate) const fn contains(self, flags: Self) -> bool {
         self.0 & flags.0 == flags.0
     }
 }
 
-/// Properties of a stream of sound; `None` where only decoding would tell.
+/// Properties of an audio stream; `None` where only decoding would reveal them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AudioParameters {
-    /// Samples a second.
+    /// Samples per second.
     pub(crate) sample_rate: Option<u32>,
     /// Channels.
     pub(crate) channels: Option<u32>,
-    /// The channel layout in words (`stereo`), where it is more than a number of channels.
+    /// libav's name of the channel layout (`stereo`), where it is more than a number of channels.
     pub(crate) channel_layout: Option<String>,
-    /// Bits of a coded sample, for uncompressed sound; else 0.
+    /// Bits per coded sample, for uncompressed audio; otherwise 0.
     pub(crate) bits_per_sample: u32,
 }
 
-/// What holds for every stream of a codec (`AV_CODEC_PROP_*`).
+/// Properties of all streams of a codec (`AV_CODEC_PROP_*`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CodecProperties {
-    /// Each frame is coded from itself alone.
+    /// Each frame is coded without other frames.
     pub(crate) intra_only: bool,
-    /// Frames may be stored in another order than they are presented in.
+    /// The decoding order of frames may differ from their presentation order.
     pub(crate) reorder: bool,
 }
 
 impl<'c> Stream<'c> {
-    /// `None` for null, and for a stream without parameters, which libavformat never makes.
+    /// Creates a stream. Returns `None` for null, and for a stream without parameters, which libavformat never creates.
     ///
     /// # Safety
     /// `stream` is null, or belongs to a container that lives, unchanged, for `'c`.
     pub(super) unsafe fn new(stream: *const ffi::AVStream) -> Option<Self> {
-        // SAFETY: by the caller's word.
+        // SAFETY: guaranteed by the caller.
         let stream = unsafe { Ref::new(stream) }?;
         let parameters = field!(stream, codecpar);
         // SAFETY: libavformat allocates the parameters with the stream, and frees them with it (libavformat/avformat.h).
@@ -117,17 +118,17 @@ impl<'c> Stream<'c> {
         field!(self.stream, time_base)
     }
 
-    /// Seconds of a tick.
+    /// Returns the seconds in one tick.
     pub(crate) fn time_base(self) -> Rational {
         self.raw_time_base().into()
     }
 
-    /// The container's own number for it (MP4 track id, PID); 0 where it has none.
+    /// Returns the container's identifier of the stream (MP4 track id, PID); 0 where it has none.
     pub(crate) fn id(self) -> i32 {
         field!(self.stream, id)
     }
 
-    /// What it carries.
+    /// Returns the kind of content.
     pub(crate) fn kind(self) -> MediaType {
         const VIDEO: c_int = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO as c_int;
         const AUDIO: c_int = ffi::AVMediaType::AVMEDIA_TYPE_AUDIO as c_int;
@@ -144,33 +145,33 @@ impl<'c> Stream<'c> {
         }
     }
 
-    /// The codec's number in libavcodec (`AVCodecID`).
+    /// Returns the codec's number in libavcodec (`AVCodecID`).
     pub(crate) fn codec_id(self) -> c_uint {
         int_field!(self.parameters, codec_id).cast_unsigned()
     }
 
     fn codec_descriptor(self) -> Option<Ref<'static, ffi::AVCodecDescriptor>> {
-        // SAFETY: takes any number, and answers null or an entry of a constant table (libavcodec/codec_desc.h).
+        // SAFETY: takes any number, and returns null or an entry of a constant table (libavcodec/codec_desc.h).
         let descriptor = unsafe { raw::avcodec_descriptor_get(self.codec_id()) };
-        // SAFETY: as the call before answered.
+        // SAFETY: as returned by the previous call.
         unsafe { Ref::new(descriptor) }
     }
 
-    /// The codec under FFmpeg's name.
+    /// Returns FFmpeg's name of the codec.
     pub(crate) fn codec_name(self) -> Option<&'static str> {
         let name = field!(self.codec_descriptor()?, name);
         // SAFETY: an entry of libavcodec's constant table.
         unsafe { static_string(name) }
     }
 
-    /// The codec in words.
+    /// Returns FFmpeg's long name of the codec.
     pub(crate) fn codec_long_name(self) -> Option<&'static str> {
         let name = field!(self.codec_descriptor()?, long_name);
         // SAFETY: as above.
         unsafe { static_string(name) }
     }
 
-    /// What holds for every stream of its codec; all `false` for a codec that libavcodec does not know.
+    /// Returns the properties of all streams of the codec; all `false` for a codec that libavcodec does not know.
     pub(crate) fn codec_properties(self) -> CodecProperties {
         let properties = self.codec_descriptor().map_or(0, |descriptor| field!(descriptor, props));
         CodecProperties {
@@ -179,30 +180,30 @@ impl<'c> Stream<'c> {
         }
     }
 
-    /// The codec's profile; -99 when unknown.
+    /// Returns the codec's profile; -99 when unknown.
     pub(crate) fn profile(self) -> i32 {
         field!(self.parameters, profile)
     }
 
-    /// The name of one of the codec's profiles.
+    /// Returns the name of one of the codec's profiles.
     pub(crate) fn profile_name(self, profile: i32) -> Option<&'static str> {
-        // SAFETY: takes any numbers, and answers null or a constant (libavcodec/avcodec.h).
+        // SAFETY: takes any numbers, and returns null or a constant (libavcodec/avcodec.h).
         let name = unsafe { raw::avcodec_profile_name(self.codec_id(), profile) };
-        // SAFETY: as the call before answered.
+        // SAFETY: as returned by the previous call.
         unsafe { static_string(name) }
     }
 
-    /// The codec's level; -99 when unknown.
+    /// Returns the codec's level; -99 when unknown.
     pub(crate) fn level(self) -> i32 {
         field!(self.parameters, level)
     }
 
-    /// Four characters that name the codec in the container, the first one lowest.
+    /// Returns the four characters that identify the codec in the container, first character in the lowest byte.
     pub(crate) fn codec_tag(self) -> u32 {
         field!(self.parameters, codec_tag)
     }
 
-    /// The codec's configuration record, as the container keeps it.
+    /// Returns the codec's configuration record, as the container stores it.
     pub(crate) fn extradata(self) -> &'c [u8] {
         let (bytes, size) = (field!(self.parameters, extradata), field!(self.parameters, extradata_size));
         match usize::try_from(size) {
@@ -213,9 +214,9 @@ impl<'c> Stream<'c> {
         }
     }
 
-    /// Its decoder; `None` when no permitted one is compiled in.
+    /// Returns the stream's decoder, or `None` when no permitted decoder is compiled in.
     pub(super) fn decoder(self) -> Option<NonNull<ffi::AVCodec>> {
-        // SAFETY: takes any number, and answers null or a codec of the constant list (libavcodec/codec.h).
+        // SAFETY: takes any number, and returns null or a codec of the constant list (libavcodec/codec.h).
         let codec = NonNull::new(unsafe { raw::avcodec_find_decoder(self.codec_id()) }.cast_mut())?;
         // SAFETY: one of the constant list.
         let name = unsafe { (*codec.as_ptr()).name };
@@ -224,17 +225,18 @@ impl<'c> Stream<'c> {
         DECODERS.to_bytes().split(|&byte| byte == b',').any(|permitted| permitted == name).then_some(codec)
     }
 
-    /// Whether a permitted decoder is compiled in.
+    /// Returns whether a permitted decoder is compiled in.
     pub(crate) fn is_decodable(self) -> bool {
         self.decoder().is_some()
     }
 
-    /// First presentation time in ticks.
+    /// Returns the first presentation time in ticks.
     pub(crate) fn start_pts(self) -> Option<i64> {
         timestamp(field!(self.stream, start_time))
     }
 
-    /// For sound: the time in ticks of the first entry of the index. What lies before zero is priming that is not heard.
+    /// Returns the time of the first index entry of an audio stream, in ticks. Samples before zero are priming, and
+    /// inaudible.
     pub(crate) fn first_index_timestamp(self) -> Option<i64> {
         if self.kind() != MediaType::Audio {
             return None;
@@ -247,68 +249,68 @@ impl<'c> Stream<'c> {
         timestamp(field!(entry, timestamp)).map(|ticks| ticks.max(0))
     }
 
-    /// Length in ticks; zero, too, where the container says so.
+    /// Returns the duration in ticks, including a declared zero.
     pub(crate) fn stated_duration_ts(self) -> Option<i64> {
         timestamp(field!(self.stream, duration)).filter(|&ticks| ticks >= 0)
     }
 
-    /// Length in ticks.
+    /// Returns the duration in ticks.
     pub(crate) fn duration_ts(self) -> Option<i64> {
         self.stated_duration_ts().filter(|&ticks| ticks > 0)
     }
 
-    /// Bits a second.
+    /// Returns the bits per second.
     pub(crate) fn bit_rate(self) -> Option<u64> {
         u64::try_from(field!(self.parameters, bit_rate)).ok().filter(|&rate| rate > 0)
     }
 
-    /// Frames, where the container counts them.
+    /// Returns the number of frames, where the container stores it.
     pub(crate) fn frame_count(self) -> Option<u64> {
         u64::try_from(field!(self.stream, nb_frames)).ok().filter(|&count| count > 0)
     }
 
-    /// The lowest frame rate that all timestamps fit, by libavformat's guess.
+    /// Returns the lowest frame rate that all timestamps fit, as libavformat estimates it.
     pub(crate) fn real_frame_rate(self) -> Rational {
         field!(self.stream, r_frame_rate).into()
     }
 
-    /// Frames a second.
+    /// Returns the average frames per second.
     pub(crate) fn average_frame_rate(self) -> Rational {
         field!(self.stream, avg_frame_rate).into()
     }
 
-    /// Frames that a decoder holds back to put them in order.
+    /// Returns the number of frames that a decoder holds back for reordering.
     pub(crate) fn has_b_frames(self) -> i32 {
         field!(self.parameters, video_delay)
     }
 
-    /// Pixels of a row as coded.
+    /// Returns the coded width in pixels.
     pub(crate) fn width(self) -> u32 {
         u32::try_from(field!(self.parameters, width)).unwrap_or(0)
     }
 
-    /// Rows as coded.
+    /// Returns the coded height in pixels.
     pub(crate) fn height(self) -> u32 {
         u32::try_from(field!(self.parameters, height)).unwrap_or(0)
     }
 
-    /// The pixel format, where the headers tell it.
+    /// Returns the pixel format, where the headers contain it.
     pub(crate) fn pixel_format(self) -> PixelFormat {
         PixelFormat(field!(self.parameters, format))
     }
 
-    /// The width of a pixel over its height, as the container has it.
+    /// Returns the container's value of the width of a pixel divided by its height.
     pub(crate) fn container_sample_aspect_ratio(self) -> Option<Rational> {
         Rational::from(field!(self.stream, sample_aspect_ratio)).positive()
     }
 
-    /// The width of a pixel over its height, as the container has it, or else the codec.
+    /// Returns the width of a pixel divided by its height, from the container or else from the codec.
     pub(crate) fn sample_aspect_ratio(self) -> Option<Rational> {
         let of_codec = || Rational::from(field!(self.parameters, sample_aspect_ratio)).positive();
         self.container_sample_aspect_ratio().or_else(of_codec)
     }
 
-    /// Colour properties from the headers.
+    /// Returns the colour properties from the headers.
     pub(crate) fn colour(self) -> ColourCodes {
         ColourCodes {
             range: int_field!(self.parameters, color_range),
@@ -319,7 +321,7 @@ impl<'c> Stream<'c> {
         }
     }
 
-    /// The order of fields under ffprobe's names; `None` when unknown.
+    /// Returns the field order under ffprobe's names; `None` when unknown.
     pub(crate) fn field_order(self) -> Option<&'static str> {
         // AVFieldOrder (libavcodec/defs.h).
         match int_field!(self.parameters, field_order) {
@@ -332,7 +334,7 @@ impl<'c> Stream<'c> {
         }
     }
 
-    /// Properties of sound.
+    /// Returns the audio properties.
     pub(crate) fn audio(self) -> AudioParameters {
         let parameters = self.parameters;
         let positive = |value: c_int| u32::try_from(value).ok().filter(|&value| value > 0);
@@ -354,23 +356,23 @@ impl<'c> Stream<'c> {
         AudioParameters {
             sample_rate: positive(field!(parameters, sample_rate)),
             channels,
-            // A layout that only repeats the number of channels says nothing.
+            // A layout that only repeats the number of channels adds nothing.
             channel_layout: channel_layout.filter(|text| channels.is_some() && !text.ends_with("channels")),
             bits_per_sample: positive(field!(parameters, bits_per_coded_sample)).unwrap_or(0),
         }
     }
 
-    /// Samples of sound in each packet, where all but the last have the same number.
+    /// Returns the audio samples in each packet, where all packets but the last have the same number.
     pub(crate) fn audio_frame_size(self) -> Option<u32> {
         u32::try_from(field!(self.parameters, frame_size)).ok().filter(|&samples| samples > 0)
     }
 
-    /// What the stream is for.
+    /// Returns the purpose of the stream.
     pub(crate) fn disposition(self) -> DispositionFlags {
         DispositionFlags(field!(self.stream, disposition))
     }
 
-    /// Metadata of the stream.
+    /// Returns the metadata of the stream.
     pub(crate) fn tags(self) -> BTreeMap<String, String> {
         let dictionary = field!(self.stream, metadata);
         // SAFETY: the stream's dictionary, which lives as long as the stream.
@@ -382,16 +384,16 @@ impl<'c> Stream<'c> {
         let (bytes, size) = {
             let (list, count) =
                 (field!(self.parameters, coded_side_data), field!(self.parameters, nb_coded_side_data));
-            // SAFETY: list and count are the parameters' own; the answer is null or an entry of that list.
+            // SAFETY: list and count are the parameters' own; the result is null or an entry of that list.
             let entry = unsafe { ffi::av_packet_side_data_get(list, count, kind) };
-            // SAFETY: as the call before answered; the list lives as long as the stream.
+            // SAFETY: as returned by the previous call; the list lives as long as the stream.
             let entry = unsafe { Ref::new(entry) }?;
             (field!(entry, data).cast_const(), field!(entry, size))
         };
         #[cfg(not(ffmpeg_6_1))]
         let (bytes, size) = {
             let mut size = 0;
-            // SAFETY: a valid stream; size is ours; the answer is null or data that the stream owns.
+            // SAFETY: a valid stream; size is ours; the result is null or data that the stream owns.
             let bytes = unsafe { ffi::av_stream_get_side_data(self.stream.as_ptr(), kind, &raw mut size) };
             (bytes.cast_const(), size)
         };
@@ -402,7 +404,7 @@ impl<'c> Stream<'c> {
         Some(unsafe { slice::from_raw_parts(bytes, size) })
     }
 
-    /// All side data, in the order in which libavformat found them: the name of their kind, and their bytes.
+    /// Returns all side data in libavformat's order: the name of their kind, and their bytes.
     pub(crate) fn all_side_data(self) -> Vec<(&'static str, &'c [u8])> {
         #[cfg(ffmpeg_6_1)]
         let (list, count) =
@@ -417,9 +419,9 @@ impl<'c> Stream<'c> {
             let entry = unsafe { Ref::new(entry) }?;
             let (bytes, size) = (field!(entry, data).cast_const(), field!(entry, size));
             let kind = int_field!(entry, type_).cast_unsigned();
-            // SAFETY: takes any number, and answers null or a constant (libavcodec/packet.c).
+            // SAFETY: takes any number, and returns null or a constant (libavcodec/packet.c).
             let name = unsafe { raw::av_packet_side_data_name(kind) };
-            // SAFETY: as the call before answered.
+            // SAFETY: as returned by the previous call.
             let name = unsafe { static_string(name) }?;
             if bytes.is_null() || size == 0 {
                 return Some((name, &[][..]));
@@ -430,12 +432,12 @@ impl<'c> Stream<'c> {
         (0..count).filter_map(entry).collect()
     }
 
-    /// The container's display matrix, nine numbers in row order (libavutil/display.h).
+    /// Returns the container's display matrix, nine numbers in row order (libavutil/display.h).
     pub(crate) fn display_matrix(self) -> Option<[i32; 9]> {
         parse_display_matrix(self.side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX)?)
     }
 
-    /// What the container cuts off the decoded picture (clean aperture of MP4, pixel crop of Matroska).
+    /// Returns the edges that the container crops from the decoded picture (clean aperture of MP4, pixel crop of Matroska).
     #[cfg(ffmpeg_7_1)]
     pub(crate) fn cropping(self) -> Option<Edges> {
         // Four 32-bit little-endian numbers: top, bottom, left, right (libavcodec/packet.h).
@@ -447,28 +449,28 @@ impl<'c> Stream<'c> {
         Some(Edges { top: edge(0)?, bottom: edge(1)?, left: edge(2)?, right: edge(3)? })
     }
 
-    /// FFmpeg before 7.1 does not pass the container's cropping on.
+    /// Returns `None`: FFmpeg before 7.1 does not report the container's cropping.
     #[cfg(not(ffmpeg_7_1))]
     pub(crate) fn cropping(self) -> Option<Edges> {
         None
     }
 
-    /// The Dolby Vision profile.
+    /// Returns the Dolby Vision profile.
     pub(crate) fn dolby_vision_profile(self) -> Option<u8> {
         // AVDOVIDecoderConfigurationRecord: major and minor version, then the profile (libavutil/dovi_meta.h).
         self.side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_DOVI_CONF)?.get(2).copied()
     }
 }
 
-/// Copies a dictionary; bytes that are not UTF-8 become replacement characters.
+/// Copies a dictionary. Bytes that are not UTF-8 become replacement characters.
 ///
 /// # Safety
-/// `dictionary` is null (an empty one), or one of libavformat's that stays as it is during the call.
+/// `dictionary` is null (an empty dictionary), or a dictionary of libavformat that does not change during the call.
 pub(super) unsafe fn tags(dictionary: *const ffi::AVDictionary) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     let mut entry: *const ffi::AVDictionaryEntry = ptr::null();
     loop {
-        // SAFETY: the dictionary by the caller's word, and the entry it answered last (libavutil/dict.h).
+        // SAFETY: the dictionary guaranteed by the caller, and the entry that it returned last (libavutil/dict.h).
         entry = unsafe { ffi::av_dict_get(dictionary, c"".as_ptr(), entry, ffi::AV_DICT_IGNORE_SUFFIX) };
         // SAFETY: null, or an entry that the dictionary owns.
         let Some(view) = (unsafe { Ref::new(entry) }) else { return tags };

@@ -1,4 +1,4 @@
-//! What the getters answer for the fixtures.
+//! The results of the getters for the fixtures.
 
 use std::any::Any;
 use std::fs;
@@ -14,19 +14,19 @@ use super::packet::Packet;
 use super::parser::{Parser, PictureStructure};
 use super::stream::{CodecProperties, DispositionFlags, MediaType};
 
-/// A file in memory, and what happens to its reading.
+/// A file in memory whose reads can fail.
 #[derive(Default)]
 struct Memory {
     bytes: Vec<u8>,
     position: u64,
-    /// Reads from this byte on fail.
+    /// Reads from this byte fail.
     fails_at: Option<u64>,
-    /// Reads from this byte on panic.
+    /// Reads from this byte panic.
     panics_at: Option<u64>,
     is_stopped: bool,
-    /// Reads give all there is.
+    /// Reads return all available bytes.
     ignores_length: bool,
-    /// Calls from libavformat after the panic.
+    /// Number of calls from libavformat after the panic.
     calls_after_panic: u32,
     panic: Option<String>,
 }
@@ -79,7 +79,7 @@ fn open(name: &str) -> Container<Memory> {
     container
 }
 
-/// The packets of one stream, in the order of the file.
+/// Returns the packets of one stream, in the order of the file.
 fn packets(container: &mut Container<Memory>, stream: usize) -> Vec<Packet> {
     let mut packets = Vec::new();
     loop {
@@ -132,7 +132,7 @@ fn parsers_report_each_field() {
         *byte = *byte & !3 | code;
         assert_eq!(parser.parse(&packet).structure, structure);
     }
-    // A packet in which there is nothing to find does not repeat what was found before.
+    // A packet without a picture does not repeat the previous result.
     packet.bytes_mut().fill(0xff);
     assert_eq!(parser.parse(&packet).structure, PictureStructure::Unknown);
 }
@@ -160,7 +160,7 @@ fn an_attached_picture_can_be_had_more_than_once() {
     let again = container.attached_picture(cover).unwrap().unwrap();
     assert!(first.bytes().len() > 100 && first.bytes() == again.bytes());
     drop(container);
-    // The packets hold references of their own.
+    // The packets have separate references.
     assert_eq!(first.bytes(), again.bytes());
     let container = open("cover_art.mp4");
     assert!(container.attached_picture(video).unwrap().is_none());
@@ -174,7 +174,7 @@ fn packets_carry_bytes_times_and_marks() {
     assert!(packets.iter().all(|packet| packet.bytes().len() as u64 == packet.size()));
     assert!(packets.iter().all(|packet| packet.duration().is_some_and(|ticks| ticks > 0)));
     assert!(packets.iter().all(|packet| !packet.is_corrupt() && packet.encryption_parameters().is_none()));
-    // What lies before the edit is decoded, and not presented.
+    // Frames before the edit are decoded, but not presented.
     let blank = Packet::new().unwrap();
     assert_eq!((blank.bytes(), blank.duration()), (&[][..], None));
 }
@@ -244,7 +244,7 @@ fn a_seek_lands_on_any_packet_where_it_may() {
         while container.read_packet(&mut packet).unwrap() && packet.stream_index() != Some(0) {}
         packet.position()
     };
-    // The mov demuxer goes a few packets further back, for frames that are presented earlier than they are decoded.
+    // The mov demuxer goes back a few packets further, for frames that are presented before their decoding time.
     let key = position(SeekFlags { backward: true, any: false });
     let any = position(SeekFlags { backward: true, any: true });
     assert!(key < any && any <= wanted.position, "{key:?} {any:?} {:?}", wanted.position);
@@ -273,7 +273,7 @@ fn owners_may_move_to_another_thread() {
     assert_eq!(count, 70);
 }
 
-/// Reads packets until an error comes.
+/// Reads packets until an error occurs.
 fn next_error(container: &mut Container<Memory>) -> AvError {
     let mut packet = Packet::new().unwrap();
     loop {
@@ -343,7 +343,7 @@ fn what_libav_says_of_a_failure_is_kept_for_who_called() {
     let refused = Container::open(Memory { bytes, ..Memory::default() }, 100, &[]).err().unwrap();
     assert_eq!(refused.error, AvError::INVALID_DATA);
     assert_eq!(super::log::last().as_deref(), Some("moov atom not found"));
-    // A call that succeeds leaves none.
+    // A successful call leaves no error.
     open("h264_front.mp4");
     assert_eq!(super::log::last(), None);
 }

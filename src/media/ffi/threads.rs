@@ -1,8 +1,8 @@
-//! CPU time of threads: of the calling one, and of those that libavcodec starts for a decoder.
+//! CPU time of the calling thread, and of the threads that libavcodec starts for a decoder.
 
 use std::time::Duration;
 
-/// The CPU time that the calling thread has used since it began; `None` where the system does not tell.
+/// Returns the CPU time of the calling thread since its start, or `None` where the system does not report it.
 #[cfg(unix)]
 pub(crate) fn cpu_time() -> Option<Duration> {
     time_of(libc::CLOCK_THREAD_CPUTIME_ID)
@@ -24,21 +24,22 @@ fn time_of(clock: libc::clockid_t) -> Option<Duration> {
 
 /// The threads that work for a decoder.
 ///
-/// libavcodec does not tell which threads it starts. They are those that appear while the decoder is being opened, and that bear
-/// one of its names for them, or still the name of the thread that starts them.
+/// libavcodec does not report which threads it starts. They are the threads that appear while the decoder is being opened, and
+/// that have one of its thread names, or still the name of the thread that starts them.
 #[cfg(target_os = "linux")]
 pub(super) struct Workers(Vec<libc::pid_t>);
 
 #[cfg(target_os = "linux")]
 impl Workers {
-    /// Of a decoder without threads.
+    /// The threads of a decoder without threads.
     pub(super) const NONE: Self = Self(Vec::new());
 
-    /// Runs what starts threads, and returns them. Where `/proc` is not mounted they are not found, and count as idle.
+    /// Runs `start`, and returns the threads that it starts. Where `/proc` is not mounted, the threads are not found, and count
+    /// as idle.
     pub(super) fn started_by<T>(start: impl FnOnce() -> T) -> (T, Self) {
         use std::sync::{Mutex, PoisonError};
 
-        /// Decoders are opened one after the other, so that none takes the threads of another for its own.
+        /// Decoders are opened one after the other, so that no decoder counts the threads of another.
         static OPENING: Mutex<()> = Mutex::new(());
         let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         let before = threads();
@@ -54,28 +55,28 @@ impl Workers {
         (result, workers)
     }
 
-    /// The CPU time that they have used since they began.
+    /// Returns the CPU time that the threads have used since their start.
     pub(super) fn cpu_time(&self) -> Duration {
-        // The clock of a thread of this process, as pthread_getcpuclockid(3) makes it: the complement of its number, and the bits
-        // for "of a thread" and "time on the processor" (Linux, include/linux/posix-timers_types.h).
+        // The clock of a thread of this process, computed as in pthread_getcpuclockid(3): the complement of its number, and the
+        // bits for "of a thread" and "CPU time" (Linux, include/linux/posix-timers_types.h).
         self.0.iter().filter_map(|thread| time_of((!thread << 3) | 0b110)).sum()
     }
 }
 
-/// The numbers of the threads of the process.
+/// Returns the numbers of the process's threads.
 #[cfg(target_os = "linux")]
 fn threads() -> Vec<libc::pid_t> {
     let entries = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// The name of a thread, by its place in `/proc`.
+/// Returns the name of a thread from its path in `/proc`.
 #[cfg(target_os = "linux")]
 fn name_of(thread: &str) -> String {
     std::fs::read_to_string(format!("/proc/{thread}/comm")).unwrap_or_default()
 }
 
-/// Elsewhere they are not found, and count as idle.
+/// The threads of a decoder. On this system they are not found, and count as idle.
 #[cfg(not(target_os = "linux"))]
 pub(super) struct Workers;
 
@@ -101,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    /// Uses so much CPU time.
+    /// Uses this much CPU time.
     fn work(time: Duration) {
         let begun = cpu_time().unwrap();
         while cpu_time().unwrap() - begun < time {}
@@ -125,7 +126,7 @@ mod tests {
             thread::Builder::new().name("av:test".to_owned()).spawn(move || {
                 work(Duration::from_millis(40));
                 let _ = sender.send(Instant::now());
-                // It stays, as a decoder's threads do.
+                // The thread stays alive, like a decoder's threads.
                 let _ = ended.recv();
             })
         };

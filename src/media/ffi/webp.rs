@@ -1,4 +1,4 @@
-//! Lossy WebP by libwebp, which asks on the way whether to go on.
+//! Lossy WebP by libwebp, with a progress callback that can stop the encoder.
 
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
@@ -6,26 +6,26 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use libwebp_sys as libwebp;
 
-/// Why there is no file.
+/// The reason why there is no file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum WebPError {
-    /// It was stopped.
+    /// The callback stopped the encoder.
     Stopped,
-    /// What libwebp says.
+    /// libwebp's message.
     Failed(String),
 }
 
-/// Owns a `WebPPicture`: the samples that libwebp makes of the caller's.
+/// Owns a `WebPPicture`: libwebp's copy of the caller's samples.
 struct Picture(libwebp::WebPPicture);
 
 impl Drop for Picture {
     fn drop(&mut self) {
-        // SAFETY: initialised in `encode_webp`, and freed here only; libwebp frees the samples that it allocated (encode.h).
+        // SAFETY: initialised in `encode_webp`, and freed only here; libwebp frees the samples that it allocated (encode.h).
         unsafe { libwebp::WebPPictureFree(&raw mut self.0) };
     }
 }
 
-/// Owns what libwebp writes.
+/// Owns libwebp's output.
 struct Output(libwebp::WebPMemoryWriter);
 
 impl Output {
@@ -48,18 +48,19 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // SAFETY: initialised in `new`, and cleared here only.
+        // SAFETY: initialised in `new`, and cleared only here.
         unsafe { libwebp::WebPMemoryWriterClear(&raw mut self.0) };
     }
 }
 
-/// What libwebp asks.
+/// The callback for libwebp.
 type GoesOn<'a> = &'a mut dyn FnMut() -> bool;
 
-/// Writes packed RGB of `width` x `height` pixels as lossy WebP of a quality from 0 to 100. `goes_on` is asked for each row of blocks.
+/// Encodes packed RGB of `width` x `height` pixels as lossy WebP with a quality from 0 to 100. libwebp calls `goes_on` for each row of
+/// blocks.
 ///
 /// # Errors
-/// [`WebPError::Stopped`] as soon as `goes_on` answers `false`; otherwise what libwebp says.
+/// [`WebPError::Stopped`] as soon as `goes_on` returns `false`. Otherwise libwebp's error.
 pub(crate) fn encode_webp(
     rgb: &[u8],
     (width, height): (u32, u32),
