@@ -1,13 +1,13 @@
-//! Prints which frame a video gives at each of several times: `any_time VIDEO MICROSECONDS...`.
+//! Prints the frame of a video at each of several times: `any_time VIDEO MICROSECONDS...`.
 //!
 //! `cargo run --example any_time --no-default-features --features remote -- video.mp4 0 2500000 90000000`
 //!
-//! Each time is requested in four ways: from the file and by byte ranges, and each of these from a `Media` that is opened for this
-//! time alone and from one that stays open for all times. All four give the same frame. `scripts/any_time.py` compares the lines
-//! with a full decode by FFmpeg.
+//! The program requests each time in four ways: from the file and by byte ranges, and each of these from a `Media` that is opened
+//! for this time alone, and from one `Media` that stays open for all times. All four return the same frame. `scripts/any_time.py`
+//! compares the lines with a full decode by FFmpeg.
 //!
 //! A line has tab-separated columns: `file` or `ranges`, `fresh` or `kept`, the time in microseconds after the start, then pts,
-//! time base, reason, decoded packets, the MD5 of the planes, and the passes that it took; or `error`, its kind, and its message.
+//! time base, reason, decoded packets, the MD5 of the planes, and the number of passes; or `error`, its kind, and its message.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::path::{Path, PathBuf};
@@ -59,7 +59,7 @@ fn print_line(source: &str, state: &str, at: Duration, columns: Result<String, S
     println!("{source}\t{state}\t{}\t{}", at.as_micros(), columns.unwrap_or_else(|error| error));
 }
 
-/// Opens the video anew for each time, with the time as a hint of what to read first.
+/// Opens the video again for each time, with the time as a hint for the first reads.
 fn print_fresh(source: &str, open: Open, path: &Path, times: &[Duration]) {
     for &at in times {
         let media = open(path, &options().with_frame(at));

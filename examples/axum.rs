@@ -1,9 +1,10 @@
-//! A server of thumbnails, for videos in S3 or in a folder: `axum s3://BUCKET|FOLDER [ADDRESS]`.
+//! A thumbnail server for videos in S3 or in a folder: `axum s3://BUCKET|FOLDER [ADDRESS]`.
 //!
 //! `cargo run --example axum --no-default-features --features s3,tokio -- s3://films 127.0.0.1:3000`, then
 //! `curl http://127.0.0.1:3000/thumbnail/videos/1_x.mp4 -o poster.jpg`.
 //!
-//! Nothing is kept: a cache in front (a CDN, nginx) is told by `ETag` and `Cache-Control` what it may keep.
+//! The server stores nothing. `ETag` and `Cache-Control` tell a cache in front of the server (a CDN, nginx) what to
+//! store.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
 
 use std::path::{self, PathBuf};
@@ -26,19 +27,20 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// Where in the video.
+/// Time of the frame in the video.
 const AT: Duration = Duration::from_secs(5);
 /// Largest width of a thumbnail, in pixels.
 const WIDTH: u32 = 640;
-/// How long one request may take, waiting for others included.
+/// Maximum time of one request, including the wait for other requests.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// What a key shows may change: not for ever.
+/// The video behind a key may change, so caches must not store the thumbnail for ever.
 const MAY_KEEP: &str = "public, max-age=300";
 
 #[derive(Clone)]
 struct Server {
     videos: Videos,
-    /// As many permits as thumbnails are made at a time. More than there are cores would only make each of them later.
+    /// The number of permits is the number of thumbnails that are created at the same time. With more permits than
+    /// cores, each thumbnail would only finish later.
     decoders: Arc<Semaphore>,
 }
 
@@ -49,7 +51,7 @@ enum Videos {
 }
 
 impl Videos {
-    /// Looks at the file, if it is one: a thing for a thread that may block.
+    /// Checks whether the path is a file. The check may block, so it needs a thread that may block.
     fn open(&self, key: &str) -> Result<Arc<dyn RangeSource>, SourceError> {
         match self {
             Self::Bucket { client, name } => Ok(Arc::new(S3Source::new(client.clone(), name, key))),
@@ -72,14 +74,14 @@ async fn thumbnail(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let started = Instant::now();
-    // When the client leaves, this function's future is dropped, and the work ends.
+    // When the client disconnects, this function's future is dropped, and the work ends.
     let unfinished = Unfinished(Some(key.clone()));
     let source = {
         let (videos, key) = (server.videos, key.clone());
         spawn_blocking(move || videos.open(&key)).await.map_err(internal)??
     };
     if let Some(known) = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok())
-        // What goes wrong here goes wrong below as well, and is told there.
+        // Any error here occurs again below, and is reported there.
         && let Ok(Ok(identity)) = timeout(DEADLINE, look(&source)).await
         && let Some(etag) = etag(&identity)
         && is_among(&etag, known)
@@ -103,35 +105,36 @@ async fn thumbnail(
     Ok(response)
 }
 
-/// The picture, and its ETag.
+/// Returns the picture and its ETag.
 async fn make(source: Arc<dyn RangeSource>, time: Duration) -> Result<(Vec<u8>, Option<String>), Error> {
     let encoding = Encoding::default().with_bounds(Bounds::width(WIDTH));
     let request = FrameRequest::at(AT).with_encoding(encoding);
     let options = OpenOptions::default().with_frame(request).with_total_time(time);
     let mut media = AsyncMedia::open(source, options).await?;
     let picture = media.thumbnail(request).await?;
-    // Of the version that was read, which need not be the one that was there when the request came.
+    // The ETag belongs to the version that was read, which may be newer than the version at the time of the request.
     Ok((picture.bytes, media.identity().and_then(etag)))
 }
 
-/// Which version of the video there is, for the price of one byte.
+/// Returns the current version of the video. The request transfers one byte.
 async fn look(source: &Arc<dyn RangeSource>) -> Result<Identity, SourceError> {
     let first_byte = RangeRequest::Bounded(ByteRange::new(0, 1));
     Ok(source.get(GetRange::new(first_byte, None)).await?.identity)
 }
 
-/// A thumbnail is another one when the video is, or when it is made in another way.
+/// Returns the ETag of a thumbnail. It changes when the video changes, or when this program creates thumbnails in
+/// another way.
 fn etag(identity: &Identity) -> Option<String> {
     let version = identity.etag.as_deref()?.trim_start_matches("W/").trim_matches('"');
     Some(format!("\"{version}-{}-{WIDTH}\"", AT.as_millis()))
 }
 
-/// Whether `If-None-Match` names this ETag (RFC 9110, section 13.1.2).
+/// Returns whether `If-None-Match` contains this ETag (RFC 9110, section 13.1.2).
 fn is_among(etag: &str, known: &str) -> bool {
     known.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == etag)
 }
 
-/// The key of a thumbnail whose client may leave before it is there.
+/// The key of a thumbnail whose client may disconnect before the thumbnail is ready.
 struct Unfinished(Option<String>);
 
 impl Unfinished {
@@ -148,7 +151,7 @@ impl Drop for Unfinished {
     }
 }
 
-/// An error as an answer: its kind, and its words.
+/// An error as a response: its kind and its message.
 struct Failure(ErrorKind, String);
 
 impl From<Error> for Failure {
@@ -176,7 +179,7 @@ impl IntoResponse for Failure {
         let Self(kind, words) = self;
         let status = match kind {
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
-            // S3 also says so of a key that is not there, to a role that may not list the bucket.
+            // S3 also returns 403 for a key that does not exist, if the role may not list the bucket.
             ErrorKind::Denied => StatusCode::FORBIDDEN,
             ErrorKind::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ErrorKind::Malformed | ErrorKind::LimitExceeded => StatusCode::UNPROCESSABLE_ENTITY,
@@ -185,7 +188,7 @@ impl IntoResponse for Failure {
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         eprintln!("{status}: {words}");
-        // The error names buckets and hosts, which are nobody's business; its kind is a word for everybody.
+        // The message contains names of buckets and hosts, which clients must not see. The kind is safe to return.
         let mut response = (status, [(CACHE_CONTROL, "no-store")], kind.as_str()).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, 1.into());
@@ -200,7 +203,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let place = arguments.next().ok_or("usage: axum s3://BUCKET|FOLDER [ADDRESS]")?;
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:3000".to_owned());
     let videos = match place.strip_prefix("s3://") {
-        // One client for all requests: it keeps connections and credentials.
+        // One client for all requests: it reuses connections and credentials.
         Some(name) => Videos::Bucket { client: S3Source::client_from_env().await?, name: name.to_owned() },
         None => Videos::Folder(place.into()),
     };

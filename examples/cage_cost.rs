@@ -1,12 +1,13 @@
-//! What a cage costs: the same frame in this process and in a child, by the clock and in memory.
+//! Measures the cost of a cage: the same frame in this process and in a child, in time and in memory.
 //!
-//!     cargo run --release --features static,cage,testing --example cage_cost -- FILE...
+//! cargo run --release --features static,cage,testing --example cage_cost -- FILE...
 //!
-//! First, how late a child at work is ended, and how long the next one takes to come: the median, the 95th percentile and the longest of 60
-//! turns.
+//! The first part measures how late a busy child is ended, and how long the start of the next child takes: median, 95th percentile and
+//! maximum of 60 turns.
 //!
-//! Then for each file, in milliseconds: medians of 25 turns, in this process with one thread and with as many as it takes, in a warm child, and
-//! in a child that is started for it; and what the pixels of the frame take, as packed RGB. The turns alternate. Memory is the most that a process had; it means little after the first file.
+//! The second part measures each file in milliseconds, as medians of 25 turns: in this process with one thread and with its usual number of
+//! threads, in a warm child, and in a child that is started for the file. It also measures the transfer of the frame's pixels as packed
+//! RGB. The turns alternate. Memory is the maximum of a process, and means little after the first file.
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
@@ -23,7 +24,7 @@ use posterframe::{Bounds, CancelToken, FrameRequest, Limits, Media, OpenOptions,
 const TURNS: usize = 25;
 const AT: Duration = Duration::from_secs(5);
 
-/// Milliseconds that each turn takes: medians, and those of what each takes beyond the first, turn by turn.
+/// Returns the median milliseconds of each variant, and the medians of the differences from the first variant, turn by turn.
 fn medians<const N: usize>(
     turns: [&dyn Fn() -> Result<(), posterframe::Error>; N],
 ) -> Result<[(f64, f64); N], posterframe::Error> {
@@ -45,7 +46,7 @@ fn medians<const N: usize>(
     Ok(times.map(|(times, beyond)| (median(times), median(beyond))))
 }
 
-/// A line of a process's status, in MB: `VmHWM`, the most memory that it had, or `VmRSS`.
+/// Returns a value of a process's status in MB: `VmHWM`, its maximum memory, or `VmRSS`.
 fn memory(process: &str, name: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -53,7 +54,7 @@ fn memory(process: &str, name: &str) -> f64 {
     kilobytes.unwrap_or_default() / 1024.0
 }
 
-/// The children of this process.
+/// Returns the children of this process.
 fn children() -> Vec<String> {
     let own = format!("PPid:\t{}", std::process::id());
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -70,7 +71,8 @@ fn wait(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// How late a child that computes without an end is ended, after its deadline, its CPU time, a cancelled call; and what a crash costs the next call.
+/// Measures how late a child that computes without an end is ended: after its deadline, after its CPU time, and after a cancelled call.
+/// Also measures the cost of a crash for the next call.
 fn ends(cage: &Cage) {
     const TURNS: u32 = 60;
     let allowed = Duration::from_millis(100);
@@ -84,7 +86,7 @@ fn ends(cage: &Cage) {
     let time = |turn: &dyn Fn() -> Duration| (0..TURNS).map(|_| turn().as_secs_f64() * 1000.0).collect();
     let late = |options: &OpenOptions| {
         let begun = Instant::now();
-        // The error is what was caused.
+        // The call fails on purpose.
         let _ = cage.perform(Act::Loop, options);
         begun.elapsed().saturating_sub(allowed)
     };

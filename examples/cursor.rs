@@ -1,4 +1,4 @@
-//! A poster frame from a video that is already in memory, made to fit 320x320: `cursor VIDEO PICTURE.jpg`.
+//! Writes a poster frame of a video in memory, scaled to fit 320x320: `cursor VIDEO PICTURE.jpg`.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! Prints what a video file says about itself and writes its poster frame: `file VIDEO PICTURE.jpg`.
+//! Prints the properties of a video file and writes its poster frame: `file VIDEO PICTURE.jpg`.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;

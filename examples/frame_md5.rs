@@ -1,7 +1,7 @@
-//! Which frame is taken of each file, and the MD5 of its planes: to compare with what other programs take.
+//! Prints the selected frame of each file and the MD5 of its planes, for comparison with other programs.
 //!
-//! `cargo run --release --example frame_md5 --features static -- FILE_OR_URL...`; one tab-separated line a file: start, duration,
-//! reason, pts, time base, size, pixel format, MD5, orientation, bytes, requests.
+//! `cargo run --release --example frame_md5 --features static -- FILE_OR_URL...` prints one tab-separated line for each file:
+//! start, duration, reason, pts, time base, size, pixel format, MD5, orientation, bytes, requests.
 
 use std::time::Duration;
 

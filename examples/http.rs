@@ -1,4 +1,4 @@
-//! What a video behind a URL says about itself, and its poster frame, by byte ranges: `http URL PICTURE.jpg`.
+//! Prints the properties of a video behind a URL and writes its poster frame, by byte ranges: `http URL PICTURE.jpg`.
 //!
 //! `cargo run --example http --no-default-features --features http -- https://example.org/a.mp4 poster.jpg`
 #![allow(clippy::print_stdout, reason = "an example prints")]
@@ -16,7 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let source = HttpSource::new(url.parse()?)?;
 
-    // Said before opening, the time of the frame saves a round trip: its packets are asked for as soon as the index is here.
+    // Passing the time of the frame before opening saves a round trip: the frame's packets are requested as soon as the
+    // index has arrived.
     let at = Duration::from_secs(5);
     let mut media = Media::open_source(source, &OpenOptions::default().with_frame(at))?;
     let info = media.info();

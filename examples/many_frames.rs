@@ -1,7 +1,7 @@
-//! What several frames of one file cost by byte ranges: `many_frames FILE [exact|keyframe] COUNT...`.
+//! Measures the cost of several frames of one file by byte ranges: `many_frames FILE [exact|keyframe] COUNT...`.
 //!
 //! `cargo run --release --example many_frames --no-default-features --features remote -- video.mp4 1 2 10 100` prints a line for each
-//! count: the frames lie at even intervals, the list is read from a file as if it were far away, and nothing of one list serves the next.
+//! count. The frames lie at equal intervals. Each list is read from a file as from a remote source, and no list reuses bytes of another.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
 
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use posterframe::source::{BlockCache, FileSource};
 use posterframe::{FrameRequest, Media, OpenOptions, Pick};
 
-/// Bytes that wait to be read, at most: as in the cache of the process.
+/// Maximum number of bytes that wait to be read: the same as in the cache of the process.
 const CACHE: u64 = 32 << 20;
 
 fn main() -> ExitCode {

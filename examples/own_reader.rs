@@ -1,6 +1,6 @@
-//! A poster frame through a reader of one's own, here one that shows each read: `own_reader VIDEO PICTURE.jpg`.
+//! Writes a poster frame through a custom reader, which prints each read: `own_reader VIDEO PICTURE.jpg`.
 //!
-//! Anything that is `Read + Seek + Send` will do: an archive member, a decrypting reader, a client of some storage service.
+//! Any type that is `Read + Seek + Send` works: an archive member, a decrypting reader, a client of a storage service.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;

@@ -1,10 +1,11 @@
-//! A poster frame through byte ranges of one's own, here of a video that is kept in parts: `own_source PICTURE.jpg PART...`.
+//! Writes a poster frame through a custom range source, here of a video that is stored in parts:
+//! `own_source PICTURE.jpg PART...`.
 //!
 //! `cargo run --example own_source --no-default-features --features remote -- poster.jpg a.mp4.0 a.mp4.1 a.mp4.2`
 //!
-//! Any storage that gives ranges will do. A source makes one request and no more: the reader plans what is asked for, asks side
-//! by side, tries again, and holds all replies to one version of the object. What only reads and seeks is a reader instead;
-//! see `own_reader`.
+//! Any storage that returns byte ranges works. A source sends one request and does not retry it. The reader plans the requests,
+//! sends them in parallel, retries them, and verifies that all replies belong to one version of the object. For a type that can
+//! only read and seek, see `own_reader`.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;
@@ -22,15 +23,15 @@ use posterframe::source::{
 use posterframe::{Media, OpenOptions};
 use tokio::task::spawn_blocking;
 
-/// Most bytes of a piece. Pieces are read as soon as they are there, so they should not be large.
+/// Maximum number of bytes in a piece. Pieces are used as soon as they arrive, so they should be small.
 const PIECE: u64 = 64 << 10;
 
-/// A video in several files that follow one another.
+/// A video in several consecutive files.
 #[derive(Clone)]
 struct Parts(Arc<[PathBuf]>);
 
 impl Parts {
-    /// Where each part lies in the video, and which version of the video that is.
+    /// Returns the position of each part in the video, and the version of the video.
     fn look(&self) -> io::Result<(Vec<ByteRange>, Identity)> {
         let (mut places, mut etag, mut end) = (Vec::new(), String::new(), 0);
         for path in self.0.iter() {
@@ -44,7 +45,7 @@ impl Parts {
         Ok((places, Identity::new(end).with_etag(format!("\"{etag}\""))))
     }
 
-    /// The first bytes of a range, as far as they lie in one part.
+    /// Returns the first bytes of a range, as far as they lie in one part.
     fn read(&self, places: &[ByteRange], range: ByteRange) -> io::Result<Bytes> {
         let part = places.iter().position(|place| place.contains(range.start()));
         let index = part.ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -66,7 +67,8 @@ impl RangeSource for Parts {
         Box::pin(async move {
             let parts = self.clone();
             let (places, identity) = blocking(move || parts.look()).await?;
-            // Servers say it with 412 (Precondition Failed): the object is not the one whose bytes were read before.
+            // Servers report this with 412 (Precondition Failed): the object differs from the object whose bytes were read
+            // before.
             if request.identity.is_some_and(|before| before != identity) {
                 return Err(SourceError::Changed { reason: "a part was written".to_owned() });
             }
@@ -82,7 +84,7 @@ impl RangeSource for Parts {
     }
 }
 
-/// The bytes of a reply that are still to be given.
+/// The remaining bytes of a reply.
 struct Body {
     parts: Parts,
     places: Vec<ByteRange>,
@@ -103,7 +105,8 @@ impl RangeBody for Body {
     }
 }
 
-/// All sources share one thread, which must not wait for a disk. A client that is asynchronous by itself needs none of this.
+/// Runs blocking work on another thread. All sources share one thread, which must not wait for a disk. An asynchronous client
+/// does not need this function.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, SourceError> {
@@ -116,7 +119,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let parts = Parts(arguments.map(PathBuf::from).collect());
 
     let at = Duration::from_secs(5);
-    // The size decides how much is asked for at first. Without it, head and tail of a small video would overlap.
+    // The size determines the first requests. Without it, head and tail of a small video would overlap.
     let options = OpenOptions::default().with_frame(at).with_size_hint(parts.look()?.1.size);
     let mut media = Media::open_source(parts, &options)?;
     let frame = media.frame(at)?;

@@ -1,8 +1,9 @@
-//! The poster frame of an object in S3, by byte ranges: `s3 BUCKET KEY PICTURE.jpg`.
+//! Writes the poster frame of an object in S3, by byte ranges: `s3 BUCKET KEY PICTURE.jpg`.
 //!
 //! `cargo run --example s3 --no-default-features --features s3 -- films videos/1_x.mp4 poster.jpg`
 //!
-//! Region, credentials and endpoint are found where AWS's own tools look for them: `AWS_REGION`, `AWS_PROFILE`, roles.
+//! Region, credentials and endpoint come from the same places as in AWS's own tools: `AWS_REGION`, `AWS_PROFILE`,
+//! roles.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;
@@ -18,7 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: s3 BUCKET KEY PICTURE.jpg".into());
     };
 
-    // For one object. A program that reads many makes one client: `S3Source::client_from_env`, then `S3Source::new`.
+    // For a single object. A program that reads many objects creates one client: `S3Source::client_from_env`, then
+    // `S3Source::new`.
     let source = block_on(S3Source::connect(bucket, key))??;
 
     let at = Duration::from_secs(5);

@@ -1,9 +1,9 @@
-//! Takes a frame of each file whose path it reads from standard input, all in one process: the half of `make soak` that
-//! `scripts/soak.py` drives.
+//! Takes a frame of each file whose path it reads from standard input, all in one process. `scripts/soak.py`, the other half of
+//! `make soak`, runs this program.
 //!
-//! It answers each line with `picture` or the kind of the error, and after every so many files (`soak EVERY`, default 500) with
-//! `sample`, the number of files, and what the process holds then: memory in kilobytes, open descriptors, threads, memory of its children. With
-//! `soak EVERY isolate`, a cage decodes.
+//! The program answers each line with `picture` or the kind of the error. After every EVERY files (`soak EVERY`, default 500)
+//! it prints `sample`, the number of files, and the resources of the process: memory in kilobytes, open descriptors, threads,
+//! memory of its children. With `soak EVERY isolate`, a cage decodes.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;
@@ -15,10 +15,10 @@ use posterframe::cage::{self, Opener};
 use posterframe::source::FileSource;
 use posterframe::{FrameRequest, FrameTime, Limits, OpenOptions, Percent};
 
-/// Of opening, of a frame, and of its picture. Few of the files that need more are worth their time.
+/// Maximum time for opening, for a frame, and for its picture. Few of the files that need more time are worth it.
 const MAX_TIME: Duration = Duration::from_secs(2);
 
-/// Makes pictures of the frame at 5 s, and of the one at half of the duration. Every other file is read by byte ranges.
+/// Encodes the frame at 5 s, and the frame at half of the duration. Every other file is read by byte ranges.
 fn take(opener: &Opener, path: &Path, number: u64) -> Result<(), posterframe::Error> {
     let limits = Limits::default().with_max_time(MAX_TIME);
     let options = OpenOptions::default().with_limits(limits);
@@ -32,7 +32,7 @@ fn take(opener: &Opener, path: &Path, number: u64) -> Result<(), posterframe::Er
     Ok(())
 }
 
-/// Returns a number of the status of a process.
+/// Returns a number from the status of a process.
 fn status(process: &str, name: &str) -> Result<u64, Box<dyn Error>> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line =
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let result = take(&opener, Path::new(&path?), number);
         println!("{}", result.map_or_else(|error| error.kind().as_str(), |()| "picture"));
         if number.is_multiple_of(every) {
-            // The folder that is listed is open itself.
+            // The open folder itself counts as a descriptor.
             let descriptors = std::fs::read_dir("/proc/self/fd")?.count().saturating_sub(1);
             let (memory, threads) = (status("self", "VmRSS")?, status("self", "Threads")?);
             println!("sample\t{number}\t{memory}\t{descriptors}\t{threads}\t{}", memory_of_children());

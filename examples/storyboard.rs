@@ -1,7 +1,7 @@
-//! Frames at even intervals on one sheet, and beside it a WebVTT file that names the place of each: `storyboard VIDEO COUNT SHEET.jpg`.
+//! Writes frames at equal intervals on one sheet, and a WebVTT file with the position of each frame: `storyboard VIDEO COUNT SHEET.jpg`.
 //!
-//! `cargo run --example storyboard --no-default-features -- video.mp4 100 sheet.jpg` also writes `sheet.vtt`. Players show such pictures
-//! above the bar on which one seeks. `posterframe storyboard` has more options.
+//! `cargo run --example storyboard --no-default-features -- video.mp4 100 sheet.jpg` also writes `sheet.vtt`. Players present such
+//! pictures above their seek bar. `posterframe storyboard` has more options.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: storyboard VIDEO COUNT SHEET.jpg".into());
     };
     let count: NonZeroU32 = count.parse()?;
-    // As many rows as it takes, so that there is one sheet.
+    // Enough rows for a single sheet.
     let request = StoryboardRequest::default()
         .with_spacing(Spacing::Count(count))
         .with_pick(Pick::Exact)
