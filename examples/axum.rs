@@ -171,7 +171,7 @@ fn internal(error: impl std::error::Error) -> Failure {
 }
 
 fn busy() -> Failure {
-    Failure(ErrorKind::Unavailable, "too many thumbnails are being made".to_owned())
+    Failure(ErrorKind::Unavailable, "the server is busy with other thumbnails".to_owned())
 }
 
 impl IntoResponse for Failure {

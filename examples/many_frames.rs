@@ -39,7 +39,7 @@ fn take(path: &str, count: u32, pick: Pick) -> Result<(), Box<dyn std::error::Er
     let started = Instant::now();
     let options = OpenOptions::default().with_cache(BlockCache::new(CACHE));
     let mut media = Media::open_source(FileSource::open(path)?, &options)?;
-    let seconds = media.info().duration_seconds.ok_or("it does not say how long it is")?;
+    let seconds = media.info().duration_seconds.ok_or("the video does not declare its duration")?;
     let step = Duration::try_from_secs_f64(seconds)? / count.max(1);
     let mut packets = 0;
     let request = |number| FrameRequest::at(step * number + step / 2).with_pick(pick);

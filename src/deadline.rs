@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 ///
 /// let token = CancelToken::default();
 /// let options = OpenOptions::default().with_cancel(token.clone());
-/// // In another thread, when nobody waits for the picture any more:
+/// // In another thread, when no caller waits for the picture any more:
 /// token.cancel();
 /// let error = Media::open_file("tests/fixtures/h264_end.mp4", &options).expect_err("it was cancelled");
 /// assert_eq!(error.kind(), ErrorKind::Cancelled);

@@ -100,7 +100,7 @@ fn report(line: Line<'_>) {
     let turn = is_wanted.then(|| RATE.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now()));
     let Some(Turn { left_out, is_allowed }) = turn else { return };
     if left_out > 0 {
-        tracing::warn!(target: "libav", lines = left_out, "{left_out} lines were left out");
+        tracing::warn!(target: "libav", lines = left_out, "{left_out} lines omitted");
     }
     let Line { severity, part, text } = line;
     match severity {
@@ -206,7 +206,7 @@ mod tests {
         let bytes = b"\0\0\0\x18ftypisom\0\0\0\0isommp42\0\0\0\x08free";
         let error = Media::open(Cursor::new(bytes), &OpenOptions::default()).unwrap_err();
         let reason = "Invalid data found when processing input: moov atom not found";
-        assert_eq!(error.to_string(), format!("not a media file that can be read: {reason}"));
+        assert_eq!(error.to_string(), format!("not a readable media file: {reason}"));
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl Reader<'_> {
         let count = match result.map_err(failed)? {
             // A `Read` that reports more bytes than its buffer holds is broken, and its result is not trusted.
             count if count > buffer.len() => {
-                return Err(failed(io::Error::other("the reader returned more bytes than it was asked for")));
+                return Err(failed(io::Error::other("the reader returned more bytes than requested")));
             }
             // The end came before the size that was determined at the start: the file shrank. This is not the end of a video.
             0 => {

@@ -108,7 +108,7 @@ impl Layout {
         self
     }
 
-    /// Whether the file is of a family that a planner knows.
+    /// Returns whether the file is of a family that a planner knows.
     pub(crate) const fn is_known(&self) -> bool {
         !matches!(self.family, Family::Unknown)
     }

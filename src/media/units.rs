@@ -176,7 +176,7 @@ impl TimeBase {
         divide(microseconds * den, num * MICROSECONDS_PER_SECOND * parts)
     }
 
-    /// The product stays below 2^63 * 2^31 * 2^20.
+    /// Converts ticks to microseconds. The product stays below 2^63 * 2^31 * 2^20.
     fn count_microseconds(self, ticks: i64) -> Option<Microseconds> {
         let (num, den) = (i128::from(self.num.get()), i128::from(self.den.get()));
         divide(i128::from(ticks) * num * MICROSECONDS_PER_SECOND, den).map(Microseconds)

@@ -186,7 +186,7 @@ impl Intervals {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "libavformat reckons with doubles, too")]
+#[expect(clippy::cast_precision_loss, reason = "libavformat computes with doubles, too")]
 const fn to_float(number: i64) -> f64 {
     number as f64
 }

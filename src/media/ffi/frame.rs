@@ -139,7 +139,7 @@ impl Frame {
             // SAFETY: null, or a buffer that the frame refers to, newly allocated.
             let Some(buffer) = (unsafe { Ref::new(buffer) }) else { break };
             let (bytes, size) = (field!(buffer, data), field!(buffer, size));
-            // SAFETY: the buffer was newly allocated with that size, and nobody else refers to it.
+            // SAFETY: the buffer was newly allocated with that size, and no other code refers to it.
             unsafe { ptr::write_bytes(bytes, 0, size) };
         }
         Ok(frame)

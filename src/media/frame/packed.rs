@@ -35,7 +35,7 @@ impl RgbPicture {
         Error::guard(|| {
             let needed = (u64::from(self.width) * u64::from(self.height)).saturating_mul(3);
             if self.pixels.len() as u64 != needed {
-                let reason = format!("it has {} bytes, and needs {needed}", self.pixels.len());
+                let reason = format!("the picture has {} bytes instead of {needed}", self.pixels.len());
                 return Err(Error::Picture { step: "encoded".into(), reason });
             }
             let bytes = match format {

@@ -178,7 +178,7 @@ impl PosterFrame {
             // If several threads get here at the same time, the result of the first one is kept.
             let _ = self.prepared.set(self.prepare(work)?);
         }
-        self.prepared.get().ok_or_else(|| unreadable("it was not prepared"))
+        self.prepared.get().ok_or_else(|| unreadable("the frame was not prepared"))
     }
 
     /// Returns the frame as the scaler receives it: progressive, with complete colour codes, and otherwise unchanged.
@@ -186,7 +186,7 @@ impl PosterFrame {
         let mut source = self.frame.share().map_err(Error::library("sharing a frame"))?;
         let layout = source.format().layout().ok_or_else(|| Error::Picture {
             step: "scaled".into(),
-            reason: "its pixel format is unknown".to_owned(),
+            reason: "the pixel format is unknown".to_owned(),
         })?;
         let size = (source.width(), source.height());
         let colour = colour::complete(source.colour(), layout, size);
@@ -306,7 +306,9 @@ pub(super) fn encode_as_webp(picture: &RgbPicture, quality: Quality, work: &Work
     let mut goes_on = || work.expired().is_none();
     encode_webp(pixels, (*width, *height), f32::from(quality.get()), &mut goes_on).map_err(
         |error| match error {
-            WebPError::Stopped => check(work).err().unwrap_or_else(|| failed("it was stopped".to_owned())),
+            WebPError::Stopped => {
+                check(work).err().unwrap_or_else(|| failed("the encoder was stopped".to_owned()))
+            }
             WebPError::Failed(reason) => failed(reason),
         },
     )

@@ -91,11 +91,11 @@ pub(super) struct Route {
     wanted: i64,
     /// The decoding time for which libavformat searches a keyframe.
     searched: i64,
-    /// The least distance from decoding to composition time that was seen, or 0.
+    /// The least difference of composition and decoding time so far, or 0.
     least: i64,
-    /// Where the packets lie, in decoding order; those merged that follow each other closely.
+    /// Positions of the packets, in decoding order. Packets that are close to each other are merged.
     ranges: Vec<ByteRange>,
-    /// Where the keyframe lies, and those behind it at which a search looks first because they are decoded in time.
+    /// Position of the keyframe, and of later keyframes that a search examines first because they are decoded in time.
     keyframes: Vec<ByteRange>,
     /// The earliest composition time found at or after the wanted one.
     pub(super) best: Option<i64>,

@@ -33,8 +33,8 @@ impl Unreferenced {
     /// frames decode to the same samples. `next` is the packet that follows in decoding order, whether or not it will be
     /// decoded.
     ///
-    /// Call this method for each packet in decoding order, also for those that are decoded in any case: packets of AV1 carry
-    /// what is needed to understand the packets behind them.
+    /// Call this method for each packet in decoding order, including packets that are decoded in any case: AV1 packets
+    /// contain data that are needed to parse later packets.
     pub(super) fn needed_bytes(&mut self, packet: &[u8], next: Option<&[u8]>) -> usize {
         match self {
             Self::Av1(units) => units.needed_bytes(packet),

@@ -37,8 +37,8 @@ pub(in crate::media) struct Units {
 }
 
 impl Units {
-    /// `configuration` is an `AV1CodecConfigurationRecord` (AV1 Codec ISO Media File Format Binding, 2.3), or only the units
-    /// that would be in it.
+    /// Creates the state of a stream. `configuration` is an `AV1CodecConfigurationRecord` (AV1 Codec ISO Media File Format Binding,
+    /// 2.3), or only the units that the record would contain.
     pub(super) fn new(configuration: &[u8]) -> Self {
         let mut units = Self { sequence: None };
         let has_record = configuration.first().is_some_and(|first| first & 0x80 != 0);
