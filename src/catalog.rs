@@ -1,9 +1,11 @@
-//! The catalogue: which contents there are, and which videos belong to them.
+//! The catalogue: the records of contents, and of the videos that belong to each content.
 //!
-//! Two tables, `contents` and `video_assets`, as the replaced Lambda's database has them. A video is found by its URL,
-//! compared byte by byte; one content may have several. Several workers may do the same work at the same moment: every
-//! method of a [`Catalog`] is one transaction and can be repeated. `SqliteCatalog` keeps both tables in a file; `RemoteCatalog` has rows in MySQL
-//! (`MySqlCatalog`) and writes contents through an API (`CatalogApi`).
+//! The catalogue has two tables, `contents` and `video_assets`, with the same columns as in the database of the
+//! replaced Lambda. A video is identified by its URL, compared byte by byte. One content may have several videos.
+//!
+//! Several workers may process the same video at the same time. Each method of a [`Catalog`] is therefore one
+//! transaction, and repeating a call is safe. `SqliteCatalog` stores both tables in a SQLite file. `RemoteCatalog`
+//! stores rows in MySQL (`MySqlCatalog`) and writes contents through an HTTP API (`CatalogApi`).
 
 #[cfg(feature = "mysql")]
 mod api;
@@ -43,15 +45,15 @@ pub use tunnel::Tunnel;
 #[cfg(feature = "cli")]
 pub(crate) use tunnel::shown_key;
 
-/// Videos that have more rows than one, compared as bytes.
+/// Counts of duplicate rows: rows of one video beyond its first. URLs are compared as bytes.
 #[cfg(feature = "cli")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Doubles {
-    /// Rows of the table.
+    /// Number of rows in the table.
     pub(crate) rows: u64,
-    /// Videos with more than one row.
+    /// Number of videos that have more than one row.
     pub(crate) videos: u64,
-    /// The rows of those.
+    /// Number of rows that belong to those videos.
     pub(crate) double_rows: u64,
 }
 
@@ -59,17 +61,17 @@ use crate::ErrorKind;
 use crate::job_error::JobError;
 use crate::object_name::{ContentId, ObjectName};
 
-/// Characters that the columns `video_url` and `thumbnail_url`, `VARCHAR(500)` each, hold.
+/// Maximum length in characters of the columns `video_url` and `thumbnail_url`, each `VARCHAR(500)`.
 pub const MAX_URL_CHARS: usize = 500;
 
-/// What a content is called when its video arrives. People may edit it afterwards.
+/// The fields of a content that are derived from the name of its video. People may edit these fields later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewContent {
-    /// For people.
+    /// Title for display, for example `My First Film`.
     pub title: String,
-    /// `Uploaded video: ` and the slug.
+    /// Description: `Uploaded video: ` followed by the slug.
     pub description: String,
-    /// For whom it is: `ALL`, until somebody says otherwise.
+    /// Age rating. A new content has `ALL` until somebody edits the rating.
     pub age_rating: String,
 }
 
@@ -79,7 +81,7 @@ impl From<&ObjectName> for NewContent {
     }
 }
 
-/// Where a video and its thumbnail are, and how long it is. Its URLs fit their columns.
+/// The URLs of a video and its thumbnail, and the video's duration. Both URLs fit their columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asset {
     video_url: String,
@@ -88,10 +90,10 @@ pub struct Asset {
 }
 
 impl Asset {
-    /// An asset whose length is not known yet: 0.
+    /// Creates an asset with duration 0, which means that the duration is not known yet.
     ///
     /// # Errors
-    /// [`CatalogError::TooLong`] for a URL of more than 500 characters.
+    /// [`CatalogError::TooLong`] when a URL has more than 500 characters.
     pub fn new(video_url: impl Into<String>, thumbnail_url: impl Into<String>) -> Result<Self, CatalogError> {
         let asset = Self { video_url: video_url.into(), thumbnail_url: thumbnail_url.into(), duration: 0 };
         fits("video_url", &asset.video_url)?;
@@ -99,23 +101,23 @@ impl Asset {
         Ok(asset)
     }
 
-    /// The same asset, `seconds` long.
+    /// Returns the asset with a duration of `seconds`.
     #[must_use]
     pub fn with_duration(self, seconds: u32) -> Self {
         Self { duration: seconds, ..self }
     }
 
-    /// URL of the video: what identifies the asset.
+    /// Returns the URL of the video, which identifies the asset.
     pub fn video_url(&self) -> &str {
         &self.video_url
     }
 
-    /// URL of its thumbnail.
+    /// Returns the URL of the thumbnail.
     pub fn thumbnail_url(&self) -> &str {
         &self.thumbnail_url
     }
 
-    /// Its length in whole seconds.
+    /// Returns the duration of the video in whole seconds; 0 when the duration is not known.
     pub const fn duration(&self) -> u32 {
         self.duration
     }
@@ -128,61 +130,62 @@ fn fits(column: &'static str, url: &str) -> Result<(), CatalogError> {
     }
 }
 
-/// An asset as a row of the catalogue.
+/// A row of `video_assets` without its id and video URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AssetRow {
-    /// The content it belongs to.
+    /// The content that the video belongs to.
     pub content_id: ContentId,
     /// URL of the thumbnail.
     pub thumbnail_url: String,
-    /// Length in whole seconds, as the row has it.
+    /// Duration in whole seconds, exactly as stored in the row.
     pub duration: i64,
 }
 
-/// The rows of a video that a search has found, for [`Catalog::write_asset`]: what is known saves the database a search. By default
-/// nothing is known.
+/// The ids of the rows that a search has found for a video. Pass them to [`Catalog::write_asset`] to save the database
+/// a second search. The default value means that no search was made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownRows(Option<Vec<i64>>);
 
 impl KnownRows {
-    /// Exactly these rows, by their ids.
+    /// Creates the result of a search that found exactly these rows.
     #[cfg(feature = "mysql")]
     pub(crate) const fn new(ids: Vec<i64>) -> Self {
         Self(Some(ids))
     }
 
-    /// The ids; `None` when nobody has searched.
+    /// Returns the ids; `None` when no search was made.
     #[cfg(feature = "mysql")]
     pub(crate) fn ids(&self) -> Option<&[i64]> {
         self.0.as_deref()
     }
 }
 
-/// The row of a video, found by its URL.
+/// The result of searching for the rows of one video by its URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FoundRow {
-    /// The row. Of duplicates the oldest that disagrees with the first, so that a caller who compares them sees one that is out of
-    /// date.
+    /// The row; `None` when the video has no row. When duplicates exist, this is the oldest row that differs from the
+    /// first row, so that a caller who compares the row with the expected values notices an outdated duplicate.
     pub row: Option<AssetRow>,
-    /// All rows that were found.
+    /// The ids of all rows that were found.
     pub known: KnownRows,
 }
 
-/// A content and the row of a video under it.
+/// The result of [`Catalog::look`]: whether a content exists, and the row of a video that belongs to this content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ContentLook {
     /// Whether the content exists.
     pub content_exists: bool,
-    /// The video's row under this content; a row under another content is not found.
+    /// The video's row with this content id. Rows of the same video with another content id are not included.
     pub found: FoundRow,
 }
 
-/// The two tables.
+/// Access to the tables `contents` and `video_assets`. Each method is one transaction and may be repeated.
 pub trait Catalog: Send + Sync {
-    /// Returns whether the content `id` exists, and the row of a video under it. One request; cheap without an index on URLs.
+    /// Returns whether the content `id` exists, and the row of a video with this content id. The call makes one request
+    /// and is cheap even without an index on URLs.
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -192,13 +195,14 @@ pub trait Catalog: Send + Sync {
         id: ContentId,
     ) -> impl Future<Output = Result<ContentLook, CatalogError>> + Send;
 
-    /// Returns the row of a video under any content. Without an index on URLs this reads the whole table.
+    /// Returns the row of a video with any content id. Without an index on URLs the database reads the whole table.
     ///
     /// # Errors
     /// See [`CatalogError`].
     fn find(&self, video_url: &str) -> impl Future<Output = Result<FoundRow, CatalogError>> + Send;
 
-    /// Makes the content `id` what a newly uploaded video says, whether it exists or not. Counts of likes stay.
+    /// Creates the content `id` with the values in `content`, or overwrites title, description and age rating if the
+    /// content exists. Counts of likes are kept.
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -208,11 +212,12 @@ pub trait Catalog: Send + Sync {
         content: &NewContent,
     ) -> impl Future<Output = Result<(), CatalogError>> + Send;
 
-    /// Writes the row of a video: updates all that are there, duplicates included, or else inserts one. `known` are the rows that
-    /// [`look`](Self::look) or [`find`](Self::find) has found; rows that came since are found all the same.
+    /// Writes the row of a video. If rows exist, all of them are updated, duplicates included; otherwise one row is
+    /// inserted. `known` contains the rows that [`look`](Self::look) or [`find`](Self::find) has found. Rows that were
+    /// inserted after that search are still found and updated.
     ///
     /// # Errors
-    /// See [`CatalogError`]; [`CatalogError::NoSuchContent`] when there is no content `id`.
+    /// [`CatalogError::NoSuchContent`] when the content `id` does not exist; for other failures see [`CatalogError`].
     fn write_asset(
         &self,
         id: ContentId,
@@ -220,8 +225,9 @@ pub trait Catalog: Send + Sync {
         known: &KnownRows,
     ) -> impl Future<Output = Result<(), CatalogError>> + Send;
 
-    /// Registers a video whose name has no content id: inserts a content and the video's row together, and returns the content's
-    /// new id. When the video has a row already, that row is updated and its content kept.
+    /// Registers a video whose name contains no content id. The call inserts a content and the video's row in one
+    /// transaction and returns the new content id. If the video already has a row, that row is updated and keeps its
+    /// content.
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -231,41 +237,43 @@ pub trait Catalog: Send + Sync {
         asset: &Asset,
     ) -> impl Future<Output = Result<Registered, CatalogError>> + Send;
 
-    /// Opens a connection that [`register`](Self::register) will need, where it needs one of its own: beside other work, so that it
-    /// does not wait for it. Failures are not reported: `register` meets them again.
+    /// Opens the separate connection that [`register`](Self::register) needs for some databases, so that the connection
+    /// is ready when `register` is called. Callers run this beside other work. A failure is not reported here;
+    /// `register` meets and reports the same failure.
     fn prepare_to_register(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 }
 
-/// The content of a registered video.
+/// The result of [`Catalog::register`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Registered {
-    /// Its id.
+    /// The id of the content.
     pub id: ContentId,
-    /// Whether the content was created.
+    /// Whether this call created the content.
     pub is_new: bool,
-    /// Its rows, as they are by now.
+    /// The rows of the video after the call.
     pub known: KnownRows,
 }
 
-/// A row of `video_assets`, whole.
+/// A complete row of `video_assets`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListedRow {
-    /// Its own id.
+    /// The id of the row.
     pub id: i64,
     /// URL of the video.
     pub video_url: String,
-    /// The rest of it.
+    /// The other columns.
     pub row: AssetRow,
 }
 
-/// A catalogue whose rows can be read one after the other, for audits.
+/// A catalogue that can list its rows page by page, for audits.
 pub trait ListRows: Catalog {
-    /// Returns the first `limit` rows whose ids are larger than `after` and whose videos' URLs begin with `url_prefix`, compared as
-    /// bytes, in the order of their ids. Page by page this reads the table once, by its primary key.
+    /// Returns at most `limit` rows whose ids are larger than `after` and whose video URLs begin with `url_prefix`, in
+    /// the order of their ids. Prefixes are compared as bytes. Reading all pages reads the table once, by its primary
+    /// key.
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -277,17 +285,17 @@ pub trait ListRows: Catalog {
     ) -> impl Future<Output = Result<Vec<ListedRow>, CatalogError>> + Send;
 }
 
-/// Fetches a secret from where it is, anew each time it is called. Clients call it when they first need the secret, and when
-/// the one they have is refused.
+/// A function that fetches the current value of a secret. A client calls the function when the client first needs the
+/// secret, and again when a server refuses the value.
 #[cfg(feature = "mysql")]
 pub type ResolveSecret = std::sync::Arc<dyn Fn(crate::secret::SecretSource) -> FetchedSecret + Send + Sync>;
 
-/// A secret on its way.
+/// The future that a [`ResolveSecret`] returns.
 #[cfg(feature = "mysql")]
 pub type FetchedSecret =
     std::pin::Pin<Box<dyn Future<Output = Result<crate::secret::Secret, CatalogError>> + Send>>;
 
-/// Secrets of this store, fetched anew.
+/// Creates a function that fetches secrets from `secrets` and bypasses the store's cache.
 #[cfg(feature = "mysql")]
 pub(crate) fn anew(secrets: crate::secret::SecretStore) -> ResolveSecret {
     std::sync::Arc::new(move |source| {
@@ -299,7 +307,7 @@ pub(crate) fn anew(secrets: crate::secret::SecretStore) -> ResolveSecret {
     })
 }
 
-/// A name for a socket, in a new folder that nobody else can enter.
+/// Returns a path for a socket inside a new temporary folder that only this user can enter.
 #[cfg(feature = "mysql")]
 fn private_socket() -> std::io::Result<(tempfile::TempDir, std::path::PathBuf)> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -310,90 +318,92 @@ fn private_socket() -> std::io::Result<(tempfile::TempDir, std::path::PathBuf)> 
     Ok((folder, socket))
 }
 
-/// Why the catalogue could not do it.
+/// A failure of a catalogue operation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogError {
-    /// A value does not fit its column.
+    /// A value is longer than its column.
     #[error("{column} would have {chars} characters, more than the {MAX_URL_CHARS} of its column")]
     TooLong {
-        /// The column.
+        /// Name of the column.
         column: &'static str,
-        /// Characters of the value.
+        /// Length of the value in characters.
         chars: usize,
     },
-    /// An asset was to be written for a content that is not there.
+    /// The content of an asset does not exist.
     #[error("there is no content {id}")]
     NoSuchContent {
-        /// The id.
+        /// The content id.
         id: ContentId,
     },
-    /// The table holds an id that is none.
-    #[error("contents holds the id {id}, which is outside 1..=2147483647")]
+    /// The table contains an id outside the range of content ids.
+    #[error("table contents has a row with the id {id}, which is outside 1..=2147483647")]
     IdOutOfRange {
-        /// The id.
+        /// The content id.
         id: i64,
     },
-    /// The database stored something else than it was given, without an error: a column is too narrow or its character set lacks a
-    /// character, and `sql_mode` is not strict. Nothing was committed.
+    /// The database changed a value while storing it and reported no error. A column is too narrow or its character set
+    /// lacks a character, and `sql_mode` is not strict. The transaction was rolled back.
     #[error(
-        "{table} would not hold the values as they are: a column is too narrow, or its character set lacks a character"
+        "{table} cannot store the values unchanged: a column is too narrow, or its character set lacks a character"
     )]
     Altered {
-        /// The table.
+        /// Name of the table.
         table: &'static str,
     },
-    /// A table has no further id for a new row.
+    /// A table has no ids left for new rows.
     #[error(
         "contents or video_assets has no further id (AUTO_INCREMENT has come to its end): a row with a very high id has used up the \
          others. Give that content a lower id; then run ALTER TABLE contents AUTO_INCREMENT = 1, or in SQLite DELETE FROM \
          sqlite_sequence WHERE name = 'contents': new ids continue behind the highest"
     )]
     NoMoreIds,
-    /// The tables were made by a newer version.
-    #[error("{name} has schema version {found}, and this program knows {known}: it is older than the file")]
+    /// A newer version of this program created the tables.
+    #[error(
+        "{name} has schema version {found}, but this program supports versions up to {known}: use a newer posterframe"
+    )]
     NewerSchema {
-        /// The catalogue.
+        /// Name of the catalogue: the path of the file, or `host:port/database`.
         name: String,
-        /// Version of the tables.
+        /// Schema version of the tables.
         found: i64,
-        /// Version this program knows.
+        /// Highest schema version that this program supports.
         known: i64,
     },
-    /// A secret could not be had.
+    /// A secret could not be fetched.
     #[cfg(feature = "mysql")]
     #[error(transparent)]
     Secret(#[from] crate::secret::SecretError),
-    /// The catalogue's API did not take a content, or could not be reached.
+    /// The catalogue's API rejected a content, or could not be reached.
     #[cfg(feature = "mysql")]
     #[error("{message}")]
     Api {
-        /// What that means.
+        /// The kind of failure.
         kind: ErrorKind,
-        /// The status of its answer, if there was one.
+        /// The HTTP status of the response; `None` when there was no response.
         status: Option<u16>,
-        /// What happened, with the beginning of the answer; never the token.
+        /// What failed, with the beginning of the response. The message never contains the token.
         message: String,
     },
-    /// The way to the database, through the bastion, is closed.
+    /// The SSH tunnel through the bastion could not be opened.
     #[cfg(feature = "mysql")]
     #[error("bastion {bastion}: {message}")]
     Tunnel {
-        /// What that means.
+        /// The kind of failure.
         kind: ErrorKind,
-        /// The bastion, `host:port`.
+        /// Address of the bastion, `host:port`.
         bastion: String,
-        /// What happened; never the key.
+        /// What failed. The message never contains the private key.
         message: String,
     },
-    /// The database's own answer.
+    /// The database reported an error, or could not be reached.
     #[error("{name}: {source}")]
     Database {
-        /// The catalogue.
+        /// Name of the catalogue: the path of the file, or `host:port/database`.
         name: String,
-        /// What that answer means.
+        /// The kind of failure.
         kind: ErrorKind,
-        /// The answer.
+        /// The error of the database client.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

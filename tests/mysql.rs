@@ -304,7 +304,7 @@ fn a_demoted_server_is_left_for_its_successor() -> Outcome {
         let unknown = KnownRows::default();
         let (reader, locked) =
             tokio::join!(reader.write_asset(seven, &film, &unknown), locked.look(film.video_url(), seven));
-        let words = ["must be the writer's", "Lost connection to MySQL server on '127.0.0.1:"];
+        let words = ["to the writer endpoint", "Lost connection to MySQL server on '127.0.0.1:"];
         for (error, words) in [reader.err(), locked.err()].into_iter().zip(words) {
             let error = error.ok_or("there was an answer")?;
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");

@@ -1,9 +1,10 @@
-//! The catalogue's API: contents are written through it, so that whatever it keeps besides the table stays right.
+//! The client of the catalogue's HTTP API. Contents are written through the API, so that data that the API keeps
+//! besides the table stays consistent.
 //!
-//! One request is all there is to it: `PUT {CATALOG_API_BASE}/v1/contents/{id}/upsert-internal`, with the token in
-//! `X-Internal-Token`. It may be made any number of times with the same effect, so it is made again when it fails for a reason
-//! that may pass. `reply` says what an answer means, `token` where the token comes from, and `circuit` whether the API is down, so that
-//! not every content waits for it.
+//! The client sends a single kind of request: `PUT {CATALOG_API_BASE}/v1/contents/{id}/upsert-internal`, with the token
+//! in `X-Internal-Token`. Sending this request several times has the same effect as sending it once, so the client
+//! retries after temporary failures. `reply` interprets responses, `token` obtains the token, and `circuit` records
+//! whether the API is down, so that not every content waits for the same outage.
 
 mod circuit;
 #[cfg(feature = "cli")]
@@ -33,42 +34,45 @@ use crate::error::in_words;
 use crate::object_name::ContentId;
 use crate::telemetry;
 
-/// The header with the token.
+/// The header that carries the token.
 const TOKEN_HEADER: &str = "x-internal-token";
-/// How long names, connections and TLS may take.
+/// Time limit for name resolution, connection and TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that was left alone for longer is not used again: load balancers forget theirs after a minute.
+/// A connection that was idle for longer is not reused: load balancers forget idle connections after a minute.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-/// What was sent and is not acknowledged for so long breaks the connection. One that died while the process was frozen
-/// shows itself by that, and the next attempt has a new one.
+/// A connection is closed when sent data is not acknowledged within this time. This detects a connection that died
+/// while the process was frozen; the next attempt opens a new connection.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(5);
-/// An answer that is good is not waited for longer than this: its status has said everything.
+/// Time limit for reading the body of a successful response. The status already contains the result.
 const GOOD_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A content that leaves fewer ids than this above its own is warned of: the database numbers new contents behind the highest.
+/// The client logs a warning when fewer ids than this remain above a content's id: the database numbers new contents
+/// above the highest id.
 const FEW_IDS: u32 = 1_000_000;
 
-/// How long [`CatalogApi::upsert`] tries.
+/// Limits on the attempts of [`CatalogApi::upsert`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiPatience {
-    /// Attempts, the first included.
+    /// Maximum number of attempts, the first included.
     pub attempts: u32,
-    /// How long one attempt may take, from the connection to the last byte of the answer.
+    /// Time limit for one attempt, from opening the connection to the last byte of the response.
     pub attempt: Duration,
-    /// How long all of them may take, with the pauses between them.
+    /// Time limit for all attempts together, including the pauses between them.
     pub total: Duration,
-    /// The bound of the first pause. Each pause is a random part of a bound that doubles every time.
+    /// Upper bound of the first pause. Each pause is a random part of its bound, and the bound doubles after every
+    /// failure.
     pub first_pause: Duration,
-    /// How long contents fail at once after one for which the API was down (no connection, no answer, 502, 503, 504) in all its attempts.
-    /// Then one of them makes one attempt: an answer ends it, a failure begins it anew. Zero: each content tries for itself.
+    /// How long contents fail immediately after the API was down (no connection, no response, 502, 503, 504) in all
+    /// attempts for one content. Afterwards a single content makes a single attempt: a response ends the outage, a
+    /// failure starts the period again. With zero, each content makes its own attempts.
     pub rest: Duration,
 }
 
 impl Default for ApiPatience {
-    /// Ten attempts of ten seconds, all within a minute: an API that is deployed anew is back by then. One that is not rests for 15
-    /// seconds.
+    /// Returns ten attempts of ten seconds each, within one minute in total, and a rest of 15 seconds. An API that is
+    /// being redeployed is usually back within a minute.
     fn default() -> Self {
         Self {
             attempts: 10,
@@ -80,9 +84,9 @@ impl Default for ApiPatience {
     }
 }
 
-/// The client of the catalogue's API.
+/// A client of the catalogue's HTTP API.
 ///
-/// Redirects are not followed and no proxy is used: the token goes where `CATALOG_API_BASE` says and nowhere else.
+/// The client follows no redirects and uses no proxy, so the token is sent only to the host in `CATALOG_API_BASE`.
 /// Connections stay open from one content to the next.
 pub struct CatalogApi {
     client: Client,
@@ -93,7 +97,7 @@ pub struct CatalogApi {
     circuit: Circuit,
 }
 
-/// What the API is sent, in this order.
+/// The JSON body of the request, in this order of fields.
 #[derive(Serialize)]
 struct Body<'c> {
     title: &'c str,
@@ -102,12 +106,12 @@ struct Body<'c> {
 }
 
 impl CatalogApi {
-    /// The client of the API that `settings` name. Nothing is sent yet. A token that is stored is fetched with
-    /// `secrets` at the first [`upsert`](Self::upsert), and again when it is refused.
+    /// Creates a client of the API that `settings` describe. Nothing is sent yet. A stored token is fetched with
+    /// `secrets` at the first [`upsert`](Self::upsert), and again when the API refuses the token.
     ///
     /// # Errors
-    /// [`CatalogError::Api`] of kind [`Config`](ErrorKind::Config) when TLS cannot be set up, or for a token that no
-    /// header can carry.
+    /// [`CatalogError::Api`] of kind [`Config`](ErrorKind::Config) when TLS cannot be set up, or when the token
+    /// contains a character that an HTTP header cannot carry.
     pub fn new(settings: &ApiSettings, secrets: ResolveSecret) -> Result<Self, CatalogError> {
         Ok(Self {
             client: new_client()?,
@@ -119,22 +123,22 @@ impl CatalogApi {
         })
     }
 
-    /// The same, trying as long as `patience` says.
+    /// Returns the client with the limits in `patience`.
     #[must_use]
     pub fn with_patience(self, patience: ApiPatience) -> Self {
         Self { patience, ..self }
     }
 
-    /// Makes the content `id` what `content` says, whether it exists or not.
+    /// Creates or overwrites the content `id` with the values in `content`.
     ///
-    /// What fails for a reason that may pass (408, 409, 421, 423, 425, 429, 5xx, no answer, no connection) is tried again after a pause:
-    /// the one that the server asks for, or a random one. It ends early, at any point, when the future is dropped. While the API is down
-    /// ([`ApiPatience::rest`]), it fails at once.
+    /// Temporary failures (408, 409, 421, 423, 425, 429, 5xx, no response, no connection) are retried after a pause.
+    /// The pause is the one that the server requests, or else a random one. Dropping the future cancels the call at any
+    /// point. While the API is known to be down ([`ApiPatience::rest`]), the call fails immediately.
     ///
     /// # Errors
-    /// [`CatalogError::Api`]: [`Denied`](ErrorKind::Denied) for a wrong token, [`Config`](ErrorKind::Config) for a wrong
-    /// address, [`Malformed`](ErrorKind::Malformed) for a content that the API does not take,
-    /// [`Unavailable`](ErrorKind::Unavailable) otherwise.
+    /// [`CatalogError::Api`] of kind [`Denied`](ErrorKind::Denied) for a wrong token, [`Config`](ErrorKind::Config) for
+    /// a wrong address, [`Malformed`](ErrorKind::Malformed) for a content that the API rejects, and
+    /// [`Unavailable`](ErrorKind::Unavailable) for all other failures.
     pub async fn upsert(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {
         let NewContent { title, description, age_rating } = content;
         let body = serde_json::to_vec(&Body { title, description, age_rating }).map_err(|error| {
@@ -196,7 +200,7 @@ impl CatalogApi {
         }
     }
 
-    /// One request and its answer.
+    /// Sends one request and interprets its response.
     async fn attempt(&self, url: &str, body: &[u8], token: &Token, ends: Instant) -> Result<(), Failure> {
         let attempt_ends = (Instant::now() + self.patience.attempt).min(ends);
         let request = self
@@ -214,7 +218,7 @@ impl CatalogApi {
         let status = response.status();
         let left = attempt_ends.saturating_duration_since(Instant::now());
         if status.is_success() {
-            // Read to its end, so that the connection can be used again. What it says is known already.
+            // The body is read to its end so that the connection can be reused. The result is already known.
             let _ = timeout(left.min(GOOD_BODY_TIMEOUT), read_bounded(&mut response)).await;
             return Ok(());
         }
@@ -236,7 +240,7 @@ impl fmt::Debug for CatalogApi {
 
 fn spared(Spared { reason, left }: Spared) -> CatalogError {
     let message = format!(
-        "{reason}; the API was down a moment ago, and is not called for another {} s",
+        "{reason}; the API was down for an earlier content and is not called for another {} s",
         left.as_secs() + 1
     );
     CatalogError::Api { kind: ErrorKind::Unavailable, status: None, message }
@@ -255,11 +259,11 @@ fn new_client() -> Result<Client, CatalogError> {
     builder.build().map_err(|error| CatalogError::Api {
         kind: ErrorKind::Config,
         status: None,
-        message: format!("FastAPI upsert 실패: no client can be made: {}", in_words(&error)),
+        message: format!("FastAPI upsert 실패: cannot create an HTTP client: {}", in_words(&error)),
     })
 }
 
-/// Host and port, the latter if it is named.
+/// Returns the host, with the port if the URL contains one.
 fn host_of(base: &Url) -> String {
     let host = base.host_str().unwrap_or_default();
     base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))

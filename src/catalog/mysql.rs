@@ -1,16 +1,19 @@
-//! The catalogue's rows in MySQL: Aurora, RDS, also behind RDS Proxy, and MariaDB.
+//! The catalogue's rows in MySQL: Aurora or RDS, with or without RDS Proxy, and MariaDB.
 //!
-//! One connection, made at first use by `connection`; records of one event take turns on it. `statements` is all the SQL there
-//! is, sent as plain text (`COM_QUERY`): a prepared statement, most variables that are set or a named lock would tie an RDS
-//! Proxy's client to one database connection until it leaves. Only a video whose name tells no content takes a named lock,
-//! behind a proxy on a connection of its own that is closed right after. Every operation may be repeated, and is when the connection was
-//! lost, its server takes no writes any more, or another transaction was in the way: `failure` says which errors those are, and
-//! `session` how long a statement may take.
+//! The catalogue uses one connection, which `connection` opens at first use. The records of one event take turns on
+//! this connection. `statements` contains all SQL. It is sent as plain text (`COM_QUERY`), because a prepared
+//! statement, most session variables or a named lock would pin an RDS Proxy client to one database connection until the
+//! client disconnects. Only the registration of a video whose name contains no content id takes a named lock. Behind a
+//! proxy, this registration uses a separate connection that is closed immediately afterwards.
 //!
-//! Rows are locked by their primary keys only. The table's URLs have no index; a search for one reads the whole table, but
-//! as a consistent read, which locks nothing. Where the content is known, its foreign key's index leads to the rows. So a video
-//! that has a row under the content its name says, and doubles under others, keeps those as they are: only a search of
-//! the whole table would find them.
+//! Every operation may be repeated. An operation is repeated when the connection was lost, when the server no longer
+//! accepts writes, or when another transaction conflicted. `failure` lists the errors with these meanings, and
+//! `session` limits the time of a statement.
+//!
+//! Rows are locked by primary key only. The table has no index on URLs. A search for a URL reads the whole table, but
+//! as a consistent read, which takes no locks. When the content id is known, the foreign key's index leads to the rows.
+//! A video that has a row with the content id in its name, and duplicates with other content ids, therefore keeps those
+//! duplicates unchanged: only a search of the whole table would find them.
 
 mod connection;
 mod dialect;
@@ -42,29 +45,30 @@ pub(crate) use inspect::{Column, Inspector, Refusal, Stage, greeting};
 use session::Session;
 use statements::{Find, HasGivenAllIds, ListRows, LookAt, Operation, Register, WriteAsset};
 
-/// The statements that create the two tables, as the replaced Lambda has them.
+/// The statements that create the two tables of the replaced Lambda's database.
 pub const MYSQL_SCHEMA: &str = include_str!("../../migrations/mysql/0001_contents_and_video_assets.sql");
-/// An optional index on the URLs of videos, which a server adds while others write.
+/// The statement that adds an optional index on video URLs. A server can add the index while others write.
 pub const MYSQL_OPTIONAL_INDEX: &str = include_str!("../../migrations/mysql/optional_index_video_url.sql");
-/// An optional key that lets each video have one row only, for when the replaced Lambda is not to come back.
+/// The statements that add an optional unique key, which allows one row per video. Apply them only when the replaced
+/// Lambda will not be used again.
 pub const MYSQL_OPTIONAL_UNIQUE: &str = include_str!("../../migrations/mysql/optional_unique_video_url.sql");
 
-/// Attempts at one operation that other transactions are in the way of.
+/// Maximum number of attempts at one operation while other transactions conflict.
 const ATTEMPTS: u32 = 12;
-/// How long after its first loss a connection is made again. A server that is away for longer is told of while there is
-/// time: the deadline of an invocation would only say that it has passed.
+/// How long the catalogue reconnects after the first loss of a connection. A longer outage is reported as an error
+/// while there is still time: the deadline of an invocation would only report that the deadline has passed.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a statement may take; four times as long where it reads a whole table.
+/// Default time limit for a statement. A statement that reads a whole table may take four times as long.
 const STATEMENT: Duration = Duration::from_secs(30);
-/// The pauses between them.
+/// The pauses between attempts.
 const PAUSES: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
 
-/// How long a registration waits for another worker that registers the same video, in seconds: on a connection of its own, and on the one
-/// of all, for which others wait meanwhile.
+/// How long a registration waits for another worker that registers the same video, in seconds. The first value applies
+/// on a separate connection, the second on the shared connection, on which other records wait meanwhile.
 const LOCK_SECONDS: u32 = 20;
 const LOCK_SECONDS_OF_ALL: u32 = 5;
 
-/// The rows of the catalogue in MySQL. Clones share one connection.
+/// The catalogue's rows in MySQL or MariaDB. Clones share one connection.
 #[derive(Clone)]
 pub struct MySqlCatalog {
     shared: Arc<Shared>,
@@ -75,24 +79,24 @@ struct Shared {
     connector: Connector,
     dialect: Arc<Dialect>,
     open: Mutex<Option<Session>>,
-    /// A connection for the next registration, opened ahead: behind a proxy alone.
+    /// A connection for the next registration, opened in advance. Used behind a proxy only.
     spare: Mutex<Option<Session>>,
 }
 
-/// The attempts at one operation that have failed.
+/// The failed attempts at one operation.
 #[derive(Default)]
 struct Failed {
     attempts: u32,
     first_loss: Option<Instant>,
-    /// Whether the tables were asked if they have ids left.
+    /// Whether the program has already checked if the tables have ids left.
     asked_for_ids: bool,
 }
 
 impl MySqlCatalog {
-    /// The database that the settings name. Nothing is connected yet.
+    /// Creates a client of the database that the settings describe. No connection is opened yet.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) when `DB_SSL_CA` cannot be used.
+    /// An error of kind [`Config`](crate::ErrorKind::Config) when `DB_SSL_CA` cannot be used.
     pub fn new(
         settings: &DatabaseSettings,
         secrets: SecretStore,
@@ -104,14 +108,15 @@ impl MySqlCatalog {
         Ok(Self { shared: Arc::new(Shared { connector, dialect, open, spare }), statement: STATEMENT })
     }
 
-    /// The same, whose statements have an answer within `time` (30 s unless it is set), or within four times that where they read a
-    /// whole table. One that has none counts as a lost connection.
+    /// Returns the catalogue with a time limit of `time` for each statement (default 30 s), and of four times `time`
+    /// for a statement that reads a whole table. A statement that exceeds its limit counts as a lost connection.
     #[must_use]
     pub fn with_statement_time(self, time: Duration) -> Self {
         Self { statement: time, ..self }
     }
 
-    /// As [`Catalog::look`](super::Catalog::look).
+    /// Returns whether a content exists, and the row of a video with its id; see
+    /// [`Catalog::look`](super::Catalog::look).
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -119,7 +124,7 @@ impl MySqlCatalog {
         self.perform(&LookAt { video_url, id }).await
     }
 
-    /// As [`Catalog::find`](super::Catalog::find).
+    /// Returns the row of a video with any content id; see [`Catalog::find`](super::Catalog::find).
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -127,7 +132,7 @@ impl MySqlCatalog {
         self.perform(&Find { video_url }).await
     }
 
-    /// As [`Catalog::write_asset`](super::Catalog::write_asset).
+    /// Writes the row of a video; see [`Catalog::write_asset`](super::Catalog::write_asset).
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -140,7 +145,7 @@ impl MySqlCatalog {
         self.perform(&WriteAsset { id, asset, known }).await
     }
 
-    /// As [`Catalog::register`](super::Catalog::register).
+    /// Registers a video whose name contains no content id; see [`Catalog::register`](super::Catalog::register).
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -163,7 +168,7 @@ impl MySqlCatalog {
         }
     }
 
-    /// As [`ListRows::list_rows`](super::ListRows::list_rows).
+    /// Returns a page of rows; see [`ListRows::list_rows`](super::ListRows::list_rows).
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -176,7 +181,8 @@ impl MySqlCatalog {
         self.perform(&ListRows { url_prefix, after, limit }).await
     }
 
-    /// As [`Catalog::prepare_to_register`](super::Catalog::prepare_to_register).
+    /// Opens a connection for the next registration; see
+    /// [`Catalog::prepare_to_register`](super::Catalog::prepare_to_register).
     pub async fn prepare_to_register(&self) {
         if !self.shared.connector.is_proxy() {
             return;
@@ -192,7 +198,7 @@ impl MySqlCatalog {
         Ok(Session::new(connector.connect().await?, Arc::clone(dialect), self.statement))
     }
 
-    /// This session, if it is there, or else a new one.
+    /// Returns the known session if its connection is alive, or else a new session.
     async fn session(&self, known: Option<Session>) -> Result<Session, Failure> {
         let known = match known {
             Some(session) => session.if_there().await,
@@ -204,7 +210,8 @@ impl MySqlCatalog {
         }
     }
 
-    /// On a connection of its own, closed whatever happens: with it goes what pins a proxy.
+    /// Registers on a separate connection, which is closed in every case: closing the connection releases the pinned
+    /// proxy connection.
     async fn register_apart(&self, operation: &Register<'_>) -> Result<Registered, Failure> {
         let spare = self.shared.spare.lock().await.take();
         let mut session = self.session(spare).await?;
@@ -226,16 +233,18 @@ impl MySqlCatalog {
         }
     }
 
-    /// Holds the connection for one attempt: whoever waits for a locked content leaves it to others.
+    /// Makes one attempt and occupies the connection only for this attempt, so that an operation that waits for a
+    /// locked content lets others use the connection.
     async fn attempt<O: Operation>(&self, operation: &O) -> Result<O::Output, Failure> {
         let mut open = self.shared.open.lock().await;
-        // Taken out while it is in use: where this future is dropped half-way, nobody gets it again.
+        // The session is taken out while it is in use, so that nobody reuses a session whose future was dropped
+        // half-way.
         let mut session = self.session(open.take()).await?;
         let done = operation.run(&mut session).await;
         let is_usable = match &done {
             Ok(_) => true,
             Err(failure) if failure.is_loss() => false,
-            // What was begun is undone before others use it.
+            // An open transaction is rolled back before others use the session.
             Err(_) => session.roll_back().await,
         };
         if is_usable {
@@ -245,7 +254,7 @@ impl MySqlCatalog {
         done
     }
 
-    /// Waits before the next attempt, or tells the failure that another would not mend.
+    /// Waits before the next attempt, or returns the error when another attempt would not help.
     async fn pause_or_fail(&self, failed: &mut Failed, failure: Failure) -> Result<(), CatalogError> {
         failed.attempts += 1;
         if failure.may_be_the_last_id() && !failed.asked_for_ids {

@@ -13,12 +13,13 @@ use tokio::time::{sleep, timeout};
 
 use super::private_socket;
 
-/// How long one address has the attempt to itself: the "Connection Attempt Delay" that RFC 8305, section 5, recommends.
+/// How long one address is tried before the next is tried as well: the "Connection Attempt Delay" that RFC 8305,
+/// section 5, recommends.
 const HEAD_START: Duration = Duration::from_millis(250);
-/// How long a relay waits for its client.
+/// How long a relay waits for its client to connect.
 const CLIENT: Duration = Duration::from_secs(10);
 
-/// The addresses of a name, in the order in which they are to be tried (RFC 6724).
+/// Returns the addresses of a name, in the order in which to try them (RFC 6724).
 pub(super) async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     match host.parse::<IpAddr>() {
         Ok(address) => Ok(vec![(address, port).into()]),
@@ -26,11 +27,12 @@ pub(super) async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAdd
     }
 }
 
-/// Connects to the first of `addresses` that answers. An address that is silent for 250 ms is joined by the next; all go on until
-/// one is connected.
+/// Connects to the first of `addresses` that responds. If an address is silent for 250 ms, the next one is tried as
+/// well. All attempts continue until one is connected.
 ///
 /// # Errors
-/// The failure of the last address that failed; [`NotFound`](io::ErrorKind::NotFound) when there is no address. A caller limits the time.
+/// The failure of the address that failed last; [`NotFound`](io::ErrorKind::NotFound) when the list is empty. The
+/// caller limits the time.
 pub(super) async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     let mut attempts = JoinSet::new();
@@ -51,15 +53,15 @@ pub(super) async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream>
     }
 }
 
-/// Connects to the first address of `host` that answers.
+/// Connects to the first address of `host` that responds.
 ///
 /// # Errors
-/// See [`connect`]; a name that cannot be looked up.
+/// The errors of [`connect`], and those of the name lookup.
 pub(crate) async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
     connect(addresses(host, port).await?).await
 }
 
-/// A Unix socket that leads one client to a connection that is there already, for a client that cannot be given one.
+/// A Unix socket that forwards one client to an open connection, for a client that does not accept an open connection.
 pub(super) struct Relay {
     socket: PathBuf,
     _folder: TempDir,
@@ -67,21 +69,22 @@ pub(super) struct Relay {
 
 impl Relay {
     /// # Errors
-    /// A folder for temporary files that cannot be written.
+    /// When the folder for temporary files is not writable.
     pub(super) fn new(mut far: TcpStream) -> io::Result<Self> {
         far.set_nodelay(true)?;
         let (folder, socket) = private_socket()?;
         let listener = UnixListener::bind(&socket)?;
         tokio::spawn(async move {
             if let Ok(Ok((mut near, _))) = timeout(CLIENT, listener.accept()).await {
-                // Whichever side broke, the other learns of it when both are dropped.
+                // If one side breaks, the other side notices when both are dropped.
                 let _ = copy_bidirectional(&mut near, &mut far).await;
             }
         });
         Ok(Self { socket, _folder: folder })
     }
 
-    /// Where the client is to connect. The socket goes with the relay; a connection that was made stays.
+    /// Returns the path that the client connects to. Dropping the relay removes the socket; an established connection
+    /// stays open.
     pub(super) fn socket(&self) -> &Path {
         &self.socket
     }
@@ -99,7 +102,7 @@ mod tests {
 
     type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-    /// An address whose queue of connections is full: it answers nothing, as one whose packets get lost.
+    /// An address whose connection queue is full. It never responds, like an address whose packets are lost.
     async fn silent() -> io::Result<(TcpListener, Vec<TcpStream>)> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;

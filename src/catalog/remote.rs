@@ -1,4 +1,4 @@
-//! The catalogue as the Lambda function has it: rows in MySQL, contents through the API.
+//! The catalogue of the Lambda function: rows in MySQL, contents through the API.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::config::RemoteSettings;
 use crate::object_name::ContentId;
 use crate::secret::SecretStore;
 
-/// Rows in MySQL, contents through the API. Clones share connections.
+/// A [`Catalog`] that stores rows in MySQL and writes contents through the API. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct RemoteCatalog {
     rows: MySqlCatalog,
@@ -20,10 +20,10 @@ pub struct RemoteCatalog {
 }
 
 impl RemoteCatalog {
-    /// The catalogue that the settings name. Nothing is connected yet.
+    /// Creates the catalogue that the settings describe. No connection is opened yet.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) when a setting cannot be used.
+    /// An error of kind [`Config`](crate::ErrorKind::Config) when a setting cannot be used.
     pub fn new(
         settings: &RemoteSettings,
         secrets: SecretStore,

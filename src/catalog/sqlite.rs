@@ -1,7 +1,7 @@
 //! The catalogue in a SQLite file.
 //!
-//! Several processes may use one file: it is in WAL mode, and whoever writes takes the write lock when its transaction
-//! begins (`BEGIN IMMEDIATE`), so that what it has read is still true when it writes.
+//! Several processes may use one file. The file is in WAL mode, and a writer takes the write lock when its transaction
+//! begins (`BEGIN IMMEDIATE`), so that everything that the transaction has read is still true when it writes.
 
 #[cfg(feature = "cli")]
 mod inspect;
@@ -21,13 +21,13 @@ use crate::object_name::ContentId;
 #[cfg(feature = "cli")]
 pub(crate) use inspect::inspect_file;
 
-/// The statements that make the tables.
+/// The statements that create the tables.
 pub const SQLITE_SCHEMA: &str = include_str!("../../migrations/sqlite/0001_contents_and_video_assets.sql");
 
-/// Version of [`SQLITE_SCHEMA`], kept in the file's `user_version`.
+/// Version of [`SQLITE_SCHEMA`], stored in the file's `user_version`.
 const SCHEMA_VERSION: i64 = 1;
 
-/// How long one worker waits for others to finish their transactions. Each takes milliseconds.
+/// How long a worker waits for the transactions of other workers. Each transaction takes milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The catalogue in a SQLite file.
@@ -38,11 +38,11 @@ pub struct SqliteCatalog {
 }
 
 impl SqliteCatalog {
-    /// Opens the file at `path`, and makes it and its tables when they are missing. Its folder must exist.
+    /// Opens the file at `path`, and creates the file and its tables if they are missing. The folder must exist.
     ///
     /// # Errors
-    /// [`CatalogError::Database`] when the file cannot be opened or is no SQLite file,
-    /// [`CatalogError::NewerSchema`] when a newer version made it.
+    /// [`CatalogError::Database`] when the file cannot be opened or is not a SQLite file, [`CatalogError::NewerSchema`]
+    /// when a newer version of this program created the file.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
         let path = path.as_ref().to_owned();
         let options = SqliteConnectOptions::new()
@@ -59,10 +59,11 @@ impl SqliteCatalog {
         Ok(catalog)
     }
 
-    /// Opens the file at `path` to read it, and writes nothing, not even beside it. A file that is missing has no rows.
+    /// Opens the file at `path` read-only. Nothing is written, not even beside the file. A missing file counts as a
+    /// catalogue without rows.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// The same as of [`open`](Self::open).
     #[cfg(feature = "cli")]
     pub(crate) async fn open_read_only(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
         let path = path.as_ref().to_owned();
@@ -70,7 +71,7 @@ impl SqliteCatalog {
             std::fs::metadata(&path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
         let options = match is_missing {
             true => SqliteConnectOptions::new().in_memory(true),
-            // Without a log nobody writes, and then SQLite needs no files of its own beside the database.
+            // Without a log nobody is writing, and SQLite then needs no additional files beside the database.
             false => SqliteConnectOptions::new().filename(&path).read_only(true).immutable(!has_log(&path)),
         };
         let options = options.busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
@@ -85,12 +86,12 @@ impl SqliteCatalog {
         Ok(catalog)
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Ends all work and folds the write-ahead log into the file.
+    /// Closes the connection and moves the write-ahead log into the file.
     pub async fn close(self) {
         self.pool.close().await;
     }
@@ -99,7 +100,7 @@ impl SqliteCatalog {
         if self.version_known().await? == SCHEMA_VERSION {
             return Ok(());
         }
-        // Two processes may both get here. Each statement does nothing where its table exists.
+        // Two processes may both reach this point. Each statement does nothing if its table exists.
         let mut transaction = self.begin().await?;
         sqlx::raw_sql(SQLITE_SCHEMA).execute(&mut *transaction).await.map_err(|e| self.error(e))?;
         sqlx::raw_sql("PRAGMA user_version = 1")
@@ -109,7 +110,7 @@ impl SqliteCatalog {
         self.commit(transaction).await
     }
 
-    /// The version of the schema, if it is not a newer one.
+    /// Returns the schema version, or an error if a newer version created the tables.
     async fn version_known(&self) -> Result<i64, CatalogError> {
         let found = self.version().await?;
         if found > SCHEMA_VERSION {
@@ -134,8 +135,8 @@ impl SqliteCatalog {
         transaction.commit().await.map_err(|error| self.error(error))
     }
 
-    /// What a statement's failure means. A damaged file is no fault of the video that the statement is about: it passes once somebody
-    /// has brought a copy back.
+    /// Translates the failure of a statement. A damaged file is not the fault of the video that the statement is about:
+    /// the failure ends once somebody has restored a copy.
     fn error(&self, error: sqlx::Error) -> CatalogError {
         match database_error(&self.path, error) {
             CatalogError::Database { name, kind: ErrorKind::Malformed, source } => {
@@ -191,7 +192,7 @@ impl SqliteCatalog {
 
 impl Catalog for SqliteCatalog {
     async fn look(&self, video_url: &str, id: ContentId) -> Result<ContentLook, CatalogError> {
-        // One statement: both answers are of one moment.
+        // One statement, so that both results are from the same moment.
         let select = "SELECT v.content_id, v.thumbnail_url, v.duration FROM contents c LEFT JOIN video_assets v \
                       ON v.content_id = c.id AND v.video_url = ? COLLATE BINARY WHERE c.id = ? ORDER BY v.id";
         let query = sqlx::query_as::<_, (Option<i64>, Option<String>, Option<i64>)>(select);
@@ -203,7 +204,8 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn find(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
-        // Text compares as bytes (BINARY) unless a column says otherwise; an imported table might.
+        // Text compares as bytes (BINARY) unless the column defines a different collation, which an imported table
+        // might.
         let select = "SELECT content_id, thumbnail_url, duration FROM video_assets \
                       WHERE video_url = ? COLLATE BINARY ORDER BY id";
         let query = sqlx::query_as::<_, (i64, String, i64)>(select).bind(video_url);
@@ -271,7 +273,7 @@ impl ListRows for SqliteCatalog {
     }
 }
 
-/// Of rows in the order of their ids, the one that a caller compares.
+/// Returns the row that a caller compares, from rows in the order of their ids; see [`FoundRow`].
 fn found(rows: &[(i64, String, i64)]) -> Result<FoundRow, CatalogError> {
     let row = rows.iter().find(|row| Some(*row) != rows.first()).or(rows.first());
     let row = row.map(|(id, thumbnail_url, duration)| {
@@ -281,10 +283,10 @@ fn found(rows: &[(i64, String, i64)]) -> Result<FoundRow, CatalogError> {
     Ok(FoundRow { row: row.transpose()?, known: KnownRows::default() })
 }
 
-/// Puts the file into WAL mode, for good.
+/// Switches the file to WAL mode permanently.
 ///
-/// SQLite does not wait its turn here: where two processes open a new file at the same moment, one of them is refused
-/// at once, whatever the busy timeout. So we wait ourselves.
+/// SQLite does not apply the busy timeout here: when two processes open a new file at the same time, SQLite refuses one
+/// of them immediately. This function therefore waits and retries.
 async fn set_wal(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
     let options = options.clone().journal_mode(SqliteJournalMode::Wal);
     let pause = Duration::from_millis(10);
@@ -302,7 +304,8 @@ fn content_id(id: i64) -> Result<ContentId, CatalogError> {
     ContentId::new(id).ok_or(CatalogError::IdOutOfRange { id })
 }
 
-/// Whether there is a write-ahead log or a rollback journal beside the file: it is in use, or its program was killed.
+/// Returns whether a write-ahead log or rollback journal exists beside the file. If so, the file is in use, or its
+/// program was killed.
 #[cfg(feature = "cli")]
 fn has_log(path: &Path) -> bool {
     ["-wal", "-journal"].iter().any(|ending| {
@@ -314,13 +317,14 @@ fn has_log(path: &Path) -> bool {
 
 const SQLITE_BUSY: u8 = 5;
 
-/// SQLite's primary result code: the low byte of the extended one.
+/// Returns SQLite's primary result code, which is the low byte of the extended code.
 fn sqlite_code(error: &sqlx::Error) -> Option<u8> {
     let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
     u8::try_from(code & 0xff).ok()
 }
 
-/// The one place that says what SQLite's answers mean (<https://www.sqlite.org/rescode.html>).
+/// Translates SQLite's result codes (<https://www.sqlite.org/rescode.html>). This is the only place that assigns their
+/// meaning.
 fn database_error(path: &Path, error: sqlx::Error) -> CatalogError {
     let kind = match (&error, sqlite_code(&error)) {
         // READONLY, PERM, AUTH
@@ -329,7 +333,7 @@ fn database_error(path: &Path, error: sqlx::Error) -> CatalogError {
         (_, Some(11 | 26)) => ErrorKind::Malformed,
         // ERROR: a table is not as expected
         (_, Some(1)) => ErrorKind::Config,
-        // CANTOPEN: why, the folder knows
+        // CANTOPEN: the state of the folder shows the reason
         (_, Some(14)) => kind_of_unopened(path),
         // BUSY, LOCKED, IOERR, FULL
         (_, Some(5 | 6 | 10 | 13)) => ErrorKind::Unavailable,

@@ -1,19 +1,20 @@
-//! Whether an error says that two sides cannot agree on TLS, by the types of the TLS library.
+//! Recognises errors that mean that client and server cannot agree on TLS, by the types of the TLS library.
 
 use std::error::Error;
 use std::io;
 
 use rustls::{AlertDescription as Alert, Error as Tls};
 
-/// Whether the cause of `error` is a certificate or a version of TLS that one side does not accept. Another attempt meets the same. What
-/// breaks a connection that was good is no such error.
+/// Returns whether the cause of `error` is a certificate or a TLS version that one side does not accept. Another
+/// attempt would fail in the same way. An error that breaks an established connection does not count.
 pub(super) fn is_refused(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<Tls>() {
             return lasts(error);
         }
-        // `source` of an input/output error is that of the error inside, and passes over the one that counts.
+        // `source` of an I/O error skips the inner error itself and returns that error's source, so the inner error is
+        // read first.
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match inner {
             Some(inner) => Some(inner),

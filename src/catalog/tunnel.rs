@@ -1,9 +1,9 @@
-//! The way to the database through a bastion: an SSH tunnel in the process.
+//! An SSH tunnel in this process, which leads through a bastion to the database.
 //!
-//! [`Tunnel::socket`] names a Unix socket whose connections end at the database. A socket and no port: nobody else on the
-//! machine can use it (its folder is for this user alone), and whoever connects to it can still hold the server's certificate
-//! against the database's real name. `host_key` decides whether the bastion is the right one, `key` reads the private key, and
-//! `session` is one SSH connection.
+//! [`Tunnel::socket`] returns the path of a Unix socket whose connections end at the database. A socket is used instead
+//! of a port because nobody else on the machine can use it (its folder is accessible to this user only), and because
+//! the client can still verify the server's certificate against the database's real name. `host_key` checks the
+//! bastion's host key, `key` reads the private key, and `session` is one SSH connection.
 
 mod host_key;
 #[cfg(feature = "cli")]
@@ -30,13 +30,13 @@ use super::{CatalogError, ResolveSecret, private_socket};
 use crate::ErrorKind;
 use crate::config::BastionSettings;
 
-/// A session that was not heard of for so long, in wall-clock time, is asked whether it lives before it is relied on. The
-/// process may have been frozen since: then no timer of ours has run, and the bastion has given us up.
+/// A session that has been silent for longer, in wall-clock time, is checked before use. The process may have been
+/// frozen in the meantime: then no timer of this process has run, and the bastion has closed the session.
 const TRUSTED_FOR: Duration = Duration::from_secs(20);
 
-/// An SSH tunnel from a Unix socket in a folder of its own to the database.
+/// An SSH tunnel from a Unix socket, in a private folder, to the database.
 ///
-/// Dropping it ends the session and every connection through it, and removes socket and folder.
+/// Dropping the tunnel ends the session and all connections through it, and removes the socket and the folder.
 pub struct Tunnel {
     bastion: BastionSettings,
     pin: Pin,
@@ -46,7 +46,7 @@ pub struct Tunnel {
     entrance: tokio::sync::Mutex<Option<Entrance>>,
 }
 
-/// What the tunnel shares with those who go through it.
+/// The state that the tunnel shares with its connections.
 #[derive(Default)]
 struct Shared {
     session: Mutex<Option<Arc<Session>>>,
@@ -58,7 +58,7 @@ impl Shared {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts `session` in place of the one before, which ends.
+    /// Replaces the session. The previous session ends.
     fn replace(&self, session: Option<Session>) {
         let session = session.map(Arc::new);
         let old =
@@ -87,10 +87,11 @@ impl Drop for Entrance {
 }
 
 impl Tunnel {
-    /// A tunnel through `bastion` to `target_host`, as the bastion knows it. Nothing is connected yet.
+    /// Creates a tunnel through `bastion` to `target_host`, a name as the bastion resolves it. No connection is opened
+    /// yet.
     ///
     /// # Errors
-    /// [`CatalogError::Tunnel`] of kind [`Config`](ErrorKind::Config) for a pinned host key that is none.
+    /// [`CatalogError::Tunnel`] of kind [`Config`](ErrorKind::Config) when the pinned host key is not a valid key.
     pub fn new(
         bastion: &BastionSettings,
         target_host: &str,
@@ -107,15 +108,15 @@ impl Tunnel {
         })
     }
 
-    /// The socket whose connections end at the database, with a session behind it that lives: one is opened if there is
-    /// none or it has died. To be asked before every connection; callers wait for one another.
+    /// Returns the path of a socket whose connections end at the database. If there is no session or it has died, a new
+    /// session is opened first. Call this before every connection; concurrent callers wait for one another.
     ///
-    /// The path stays the same from one session to the next. Connections of a session that died are closed.
+    /// The path stays the same from one session to the next. Connections of a session that has died are closed.
     ///
     /// # Errors
-    /// [`CatalogError::Tunnel`]: [`Unavailable`](ErrorKind::Unavailable) when the bastion cannot be reached,
-    /// [`Denied`](ErrorKind::Denied) for a wrong host key or a user it does not let in, [`Config`](ErrorKind::Config) for a
-    /// private key that cannot be read. Errors of `secrets`.
+    /// [`CatalogError::Tunnel`] of kind [`Unavailable`](ErrorKind::Unavailable) when the bastion cannot be reached,
+    /// [`Denied`](ErrorKind::Denied) for a wrong host key or a refused user, [`Config`](ErrorKind::Config) for a
+    /// private key that cannot be read. Errors of `secrets` are passed on.
     pub async fn socket(&self) -> Result<PathBuf, CatalogError> {
         let mut entrance = self.entrance.lock().await;
         if !self.lives().await {
@@ -127,14 +128,14 @@ impl Tunnel {
             return Ok(open.socket.clone());
         }
         let new = self.enter().map_err(|problem| {
-            let message = format!("no socket can be made in the folder for temporary files: {problem}");
+            let message = format!("cannot create a socket in the folder for temporary files: {problem}");
             self.error(ErrorKind::Config, message)
         })?;
         Ok(entrance.insert(new).socket.clone())
     }
 
-    /// Why the bastion last refused to go on to the database, for the error of a connection that was closed at once.
-    /// `None` when the last one was let through.
+    /// Returns the reason why the bastion last refused to connect to the database, to explain a connection that was
+    /// closed immediately. `None` if the last connection was accepted.
     pub fn last_refusal(&self) -> Option<CatalogError> {
         let refusal = self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
         refusal.map(|Refused { kind, message }| self.error(kind, message))
@@ -181,18 +182,18 @@ impl fmt::Debug for Tunnel {
     }
 }
 
-/// Leads the connections of `listener` through the session of the moment.
+/// Accepts connections and forwards each through the current session.
 async fn accept(listener: UnixListener, shared: Arc<Shared>, target: Target) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(lead(stream, Arc::clone(&shared), target.clone()))),
-            // No more files may be opened, say: those that wait are accepted once others are closed.
+            // For example, too many files are open: waiting connections are accepted once others are closed.
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
     }
 }
 
-/// Leads one connection to the database. Where that is not to be, it is closed at once.
+/// Forwards one connection to the database. A refused connection is closed immediately.
 async fn lead(stream: UnixStream, shared: Arc<Shared>, target: Target) {
     let Some(session) = shared.session() else { return };
     match session.channel(&target).await {

@@ -1,12 +1,12 @@
-//! Whether the API is worth a request: after a content for which it was down all the time, those that follow fail at once for a while, and
-//! then one tries whether it is back.
+//! A circuit breaker for the API. After the API was down for all attempts of one content, the following contents fail
+//! immediately for a while. Then one content makes a trial request.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What is known of the API.
+/// The state of the circuit breaker.
 #[derive(Debug, Default)]
 pub(super) struct Circuit(Mutex<State>);
 
@@ -22,27 +22,27 @@ struct Open {
     reason: String,
 }
 
-/// How much of its patience a content may have.
+/// How many attempts a content may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pass {
-    /// All of it.
+    /// All attempts.
     Whole,
-    /// One attempt.
+    /// One trial attempt.
     Trial,
 }
 
-/// Why no request is made.
+/// The reason for not sending a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Spared {
     /// The last failure.
     pub(super) reason: String,
-    /// How long it stays so.
+    /// How much longer contents fail immediately.
     pub(super) left: Duration,
 }
 
 impl Circuit {
-    /// Whether a content may be sent now. A trial takes the turn of all others for `trial`, so that one that is given up blocks nobody
-    /// for longer.
+    /// Returns how many attempts a content may make now. A trial blocks all other contents for `trial`, so that an
+    /// abandoned trial blocks them no longer than that.
     pub(super) fn enter(&self, now: Instant, trial: Duration) -> Result<Pass, Spared> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut state.open {
@@ -55,18 +55,19 @@ impl Circuit {
         }
     }
 
-    /// Whether somebody else has found the API down meanwhile.
+    /// Returns an error if another content has found the API down in the meantime.
     pub(super) fn check(&self, now: Instant) -> Result<(), Spared> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.open.as_ref().filter(|open| now < open.until).map_or(Ok(()), |open| Err(open.spared(now)))
     }
 
-    /// The API has answered, whatever it said.
+    /// Records that the API has responded, with any status.
     pub(super) fn answered(&self, now: Instant) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State { answered: Some(now), open: None };
     }
 
-    /// The API was down for a content since `began`, and is left alone for `rest`; unless it has answered others since then.
+    /// Records that the API was down for a content since `began`. Contents fail immediately for `rest`, unless the API
+    /// has responded to another content since `began`.
     pub(super) fn down(&self, began: Instant, now: Instant, rest: Duration, reason: String) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !rest.is_zero() && state.answered.is_none_or(|answered| answered < began) {
@@ -97,14 +98,14 @@ mod tests {
         let spared = circuit.enter(now + Duration::from_secs(5), TRIAL);
         assert_eq!(spared, Err(Spared { reason: "down".to_owned(), left: Duration::from_secs(10) }));
         assert!(circuit.check(now).is_err());
-        // One tries; one that was given up leaves its turn to another.
+        // One content makes a trial; an abandoned trial passes its turn to another content.
         let later = now + REST;
         assert_eq!(circuit.enter(later, TRIAL), Ok(Pass::Trial));
         assert!(circuit.enter(later, TRIAL).is_err());
         assert_eq!(circuit.enter(later + TRIAL, TRIAL), Ok(Pass::Trial));
         circuit.answered(later + TRIAL);
         assert_eq!(circuit.enter(later + TRIAL, TRIAL), Ok(Pass::Whole));
-        // It was down for one content, and has answered another meanwhile.
+        // The API was down for one content and responded to another in the meantime.
         circuit.down(began, later + REST, REST, "one content".to_owned());
         assert_eq!(circuit.enter(later + REST, TRIAL), Ok(Pass::Whole));
     }

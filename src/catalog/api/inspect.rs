@@ -1,8 +1,9 @@
-//! Asks whether the API is there and takes the token, with requests that cannot change a content.
+//! Checks whether the API is reachable and accepts the token, with requests that cannot change a content.
 //!
-//! The body is `[]`, which is no content, and the content is 0, which no table has. FastAPI refuses it with 422. A server that looks at
-//! the token before (in a dependency) refuses a wrong one with 401 or 403; one that looks at it in the function itself never
-//! comes to it. So a wrong token is tried as well: where that is refused otherwise than ours, ours is accepted.
+//! The body is `[]`, which is not a valid content, and the content id is 0, which no table contains. FastAPI rejects
+//! this request with 422. A server that checks the token first (in a dependency) rejects a wrong token with 401 or 403.
+//! A server that checks the token in the function itself never reaches that check. The inspector therefore sends a
+//! wrong token as well: if the two responses differ, the configured token is accepted.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,30 +20,30 @@ use crate::ErrorKind;
 use crate::config::ApiSettings;
 use crate::secret::Secret;
 
-/// Asks.
+/// Sends the checks.
 pub(crate) struct ApiInspector {
     client: Client,
     url: String,
     host: String,
 }
 
-/// What the API says to a token.
+/// How the API responded to the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenAnswer {
-    /// It takes it: another token is refused before the body is looked at, and this one is not.
+    /// The API accepts the token: a wrong token is refused before the body is checked, and this token is not.
     Accepted,
-    /// It looks at the body first, and refuses it with this status, whatever the token.
+    /// The API checks the body first and rejects it with this status, regardless of the token.
     NotLookedAt(u16),
 }
 
-/// How an answer came.
+/// The status and timing of two responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reached {
-    /// Its status; any will do.
+    /// The HTTP status; any status proves that the API is reachable.
     pub(crate) status: u16,
-    /// Until the first answer: connection, TLS, and one round trip.
+    /// Time to the first response: connection, TLS handshake and one round trip.
     pub(crate) first: Duration,
-    /// Until the second, on the same connection.
+    /// Time to the second response, on the same connection.
     pub(crate) again: Duration,
 }
 
@@ -52,7 +53,7 @@ impl ApiInspector {
         Ok(Self { client: new_client()?, url, host: host_of(base) })
     }
 
-    /// Asks for the head of a page, which changes nothing, twice. No token is sent.
+    /// Sends two `HEAD` requests, which change nothing. No token is sent.
     pub(crate) async fn reach(&self) -> Result<Reached, CatalogError> {
         let mut times = Vec::new();
         let mut status = 0;
@@ -67,11 +68,11 @@ impl ApiInspector {
         Ok(Reached { status, first: times[0], again: times[1] })
     }
 
-    /// Whether the token is taken.
+    /// Checks whether the API accepts the token.
     ///
     /// # Errors
-    /// [`Denied`](ErrorKind::Denied) when it is refused, [`Config`](ErrorKind::Config) when there is no such path;
-    /// [`Malformed`](ErrorKind::Malformed) for a server that takes what is no content.
+    /// [`Denied`](ErrorKind::Denied) when the token is refused, [`Config`](ErrorKind::Config) when the path does not
+    /// exist, [`Malformed`](ErrorKind::Malformed) when the server accepts a body that is not a content.
     pub(crate) async fn token(
         &self,
         settings: &ApiSettings,
@@ -107,7 +108,7 @@ impl ApiInspector {
                 kind: ErrorKind::Malformed,
                 status: Some(status.as_u16()),
                 message: format!(
-                    "{status} for a body that is no content: what answers is not the catalogue's API"
+                    "{status} for a body that is not a content: the server is not the catalogue's API; check CATALOG_API_BASE"
                 ),
             });
         }

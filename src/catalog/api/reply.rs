@@ -1,4 +1,4 @@
-//! What the API's answers mean, and how they are told.
+//! Interprets the API's responses and formats the failures.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,34 +12,34 @@ use crate::ErrorKind;
 use crate::error::in_words;
 use crate::redacted::Redacted;
 
-/// Bytes of an answer that are read. Ours has some fifty; more than this is not the API's.
+/// Maximum bytes of a response that are read. A normal response has about fifty bytes.
 const MAX_BODY_BYTES: usize = 64 << 10;
-/// Characters of an answer that an error repeats.
+/// Maximum characters of a response that an error message repeats.
 const MAX_SHOWN_CHARS: usize = 500;
 
-/// Why one request did not do it.
+/// Why one request failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// There was no answer within the time.
+    /// No response arrived within the time limit.
     Timeout { host: String },
-    /// There was no connection, or it broke.
+    /// The connection could not be opened, or broke.
     Network { host: String, reason: String },
-    /// The server's certificate is not to be trusted, or TLS cannot be agreed on.
+    /// The server's certificate is not trusted, or the two sides do not support a common version of TLS.
     Tls { host: String, reason: String },
-    /// The request cannot be made.
+    /// The request cannot be built.
     Request { reason: String },
-    /// The answer was no.
+    /// The server responded with an error status.
     Refused(Refusal),
 }
 
-/// An answer that is not a good one.
+/// A response whose status is not 2xx.
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
     retry_after: Option<Duration>,
-    /// Where a redirect leads, as it may be shown.
+    /// The target of a redirect, redacted for display.
     location: Option<String>,
-    /// What is shown of the body.
+    /// The part of the body that is shown.
     body: String,
 }
 
@@ -53,7 +53,7 @@ impl Refusal {
     ) -> Self {
         let location = location.filter(|_| status.is_redirection()).map(|location| {
             let shown = Url::parse(location).map(|url| Redacted(&url).to_string());
-            // A path, without the server's name.
+            // A relative redirect: a path without a host.
             let shown = shown.unwrap_or_else(|_| before(location, &['?', '#']).to_owned());
             one_line(&token.masked(&shown))
         });
@@ -69,13 +69,13 @@ impl Refusal {
     fn kind(&self) -> ErrorKind {
         match self.status.as_u16() {
             401 | 403 => ErrorKind::Denied,
-            // The address is another's: nobody has this path there, or it has moved.
+            // The address is wrong: the path does not exist on this server, or has moved.
             300..=399 | 404 | 405 | 410 => ErrorKind::Config,
-            // 409 and 423: somebody else writes this content; 425: the request came too early (RFC 8470); 421: over a connection that
-            // is not this host's (RFC 9110, section 15.5.20).
+            // 409 and 423: another client is writing this content. 425: the request was sent too early (RFC 8470). 421:
+            // the connection is for another host (RFC 9110, section 15.5.20).
             408 | 409 | 421 | 423 | 425 | 429 | 500.. => ErrorKind::Unavailable,
             400..=499 => ErrorKind::Malformed,
-            // No answer of HTTP's: below 200, and those do not arrive here.
+            // Below 200: not a final HTTP status. The HTTP client does not pass such a status on.
             _ => ErrorKind::Unavailable,
         }
     }
@@ -86,7 +86,7 @@ impl Failure {
         matches!(self, Self::Refused(refusal) if refusal.kind() == ErrorKind::Denied)
     }
 
-    /// Whether the same request may be answered a moment later.
+    /// Returns whether the same request may succeed a moment later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Network { .. } => true,
@@ -95,7 +95,8 @@ impl Failure {
         }
     }
 
-    /// Whether it tells of the API as a whole, and not of one content: nobody answers, or somebody in its place.
+    /// Returns whether the failure concerns the whole API and not one content: no server responds, or a gateway
+    /// responds in its place.
     pub(super) fn is_down(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Network { .. } | Self::Tls { .. } => true,
@@ -104,7 +105,7 @@ impl Failure {
         }
     }
 
-    /// How long the server asks to wait.
+    /// Returns the pause that the server requests.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused(refusal) => refusal.retry_after,
@@ -112,7 +113,7 @@ impl Failure {
         }
     }
 
-    /// The error after so many `attempts`; `variable` names the token.
+    /// Builds the error after `attempts` attempts; `variable` is the name of the variable that contains the token.
     pub(super) fn into_error(self, url: &str, attempts: u32, variable: &str) -> CatalogError {
         let (kind, status) = match &self {
             Self::Timeout { .. } | Self::Network { .. } | Self::Tls { .. } => (ErrorKind::Unavailable, None),
@@ -134,7 +135,7 @@ impl Failure {
     }
 }
 
-/// The beginning of each text is what alarms and searches look for.
+/// Alarms and log searches look for the beginning of each text.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NETWORK: &str = "FastAPI 호출 중 네트워크 오류";
@@ -156,7 +157,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What the client's own error means.
+/// Classifies an error of the HTTP client.
 pub(super) fn failure_to_send(error: reqwest::Error, host: &str) -> Failure {
     let host = host.to_owned();
     let error = error.without_url();
@@ -173,7 +174,7 @@ pub(super) fn failure_to_send(error: reqwest::Error, host: &str) -> Failure {
     }
 }
 
-/// The body, or the part of it that arrives; no more than anybody needs.
+/// Reads the body, at most [`MAX_BODY_BYTES`], as far as it arrives.
 pub(super) async fn read_bounded(response: &mut Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(piece)) = response.chunk().await {
@@ -186,7 +187,7 @@ pub(super) async fn read_bounded(response: &mut Response) -> Vec<u8> {
     body
 }
 
-/// `text` in one line, without what terminals take for orders, and cut short.
+/// Returns `text` in one line, without control characters, cut to [`MAX_SHOWN_CHARS`].
 fn one_line(text: &str) -> String {
     let mut chars = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut shown: String = chars.by_ref().take(MAX_SHOWN_CHARS).collect();

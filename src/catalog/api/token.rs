@@ -1,4 +1,4 @@
-//! Where the token of the API comes from, and how it is kept out of everything that is shown.
+//! Obtains the API's token and masks the token in all texts that are shown.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::HeaderValue;
@@ -8,7 +8,7 @@ use super::super::{CatalogError, ResolveSecret};
 use crate::ErrorKind;
 use crate::secret::{Secret, SecretSource};
 
-/// What takes the token's place in a text.
+/// The text that replaces the token.
 const MASK: &str = "[INTERNAL_TOKEN]";
 
 /// The token, and the header that carries it.
@@ -19,7 +19,7 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// A token, without the blanks around it: editors end files with a line break.
+    /// Creates a token and trims surrounding whitespace: editors end files with a line break.
     pub(super) fn new(secret: &Secret, variable: &str) -> Result<Self, CatalogError> {
         let words = secret.expose().trim();
         let header = HeaderValue::from_str(words).ok().filter(|_| !words.is_empty() && words.is_ascii());
@@ -27,7 +27,7 @@ impl Token {
             kind: ErrorKind::Config,
             status: None,
             message: format!(
-                "FastAPI upsert 실패: {variable}: the token is empty or holds a character that a header cannot carry"
+                "FastAPI upsert 실패: {variable}: the token is empty or contains a character that an HTTP header cannot carry"
             ),
         })?;
         header.set_sensitive(true);
@@ -38,8 +38,8 @@ impl Token {
         self.header.clone()
     }
 
-    /// `text` with something else in every place where it shows the token: as it is, as JSON writes it, or as a URL
-    /// does.
+    /// Returns `text` with every occurrence of the token masked: in plain form, escaped as in JSON, and percent-encoded
+    /// as in a URL.
     pub(super) fn masked(&self, text: &str) -> String {
         let words = self.words.expose();
         let json = serde_json::Value::from(words).to_string();
@@ -52,7 +52,7 @@ impl Token {
 pub(super) struct TokenSource {
     source: SecretSource,
     secrets: ResolveSecret,
-    /// The token last known; none until a stored one is fetched.
+    /// The token fetched last; `None` until a stored token is fetched.
     known: Mutex<Option<Token>>,
 }
 
@@ -65,12 +65,12 @@ impl TokenSource {
         Ok(Self { source: source.clone(), secrets, known: Mutex::new(known) })
     }
 
-    /// The variable that says what the token is.
+    /// Returns the name of the variable that configures the token.
     pub(super) const fn variable(&self) -> &'static str {
         variable(&self.source)
     }
 
-    /// The token. A stored one is fetched if it is not known; several callers wait for one fetch.
+    /// Returns the token. A stored token is fetched if it is not known yet; concurrent callers wait for one fetch.
     pub(super) async fn get(&self) -> Result<Token, CatalogError> {
         let mut known = self.known.lock().await;
         if let Some(token) = &*known {
@@ -80,14 +80,14 @@ impl TokenSource {
         Ok(known.insert(token).clone())
     }
 
-    /// Another token than `refused`, if there is one: a stored secret is replaced from time to time.
+    /// Returns a token other than `refused`, if one exists: stored secrets are rotated.
     pub(super) async fn renewed(&self, refused: &Token) -> Result<Option<Token>, CatalogError> {
         if matches!(self.source, SecretSource::Given(_)) {
             return Ok(None);
         }
         let mut known = self.known.lock().await;
         let is_other = |token: &Token| token.words != refused.words;
-        // Somebody else has fetched it meanwhile.
+        // Another caller has fetched the new token in the meantime.
         if let Some(token) = known.as_ref().filter(|token| is_other(token)) {
             return Ok(Some(token.clone()));
         }

@@ -1,4 +1,4 @@
-//! Connecting, and how the database's errors are told.
+//! Opens connections, and translates the database's errors.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::ErrorKind;
 use crate::config::{CaSource, DatabaseSettings, Login, TlsMode};
 use crate::secret::{SecretStore, StoredLogin};
 
-/// Amazon's roots for RDS and Aurora; RDS Proxy has certificates of public ones.
+/// Amazon's root certificates for RDS and Aurora. RDS Proxy uses certificates with public roots.
 const RDS_ROOTS: &[u8] = include_bytes!("rds_roots.pem");
 
-/// The longest that connecting, with login, may take.
+/// Time limit for connecting, including the login.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Makes connections.
+/// Opens connections to the database.
 pub(super) struct Connector {
     settings: DatabaseSettings,
     secrets: SecretStore,
@@ -53,7 +53,7 @@ impl Connector {
         Ok(Self { settings: settings.clone(), secrets, aws: aws.clone(), roots, tunnel: tunnel.transpose()? })
     }
 
-    /// Whether a proxy shares its connections with us.
+    /// Returns whether the connection goes through a proxy that shares database connections among clients.
     pub(super) const fn is_proxy(&self) -> bool {
         self.settings.is_proxy
     }
@@ -62,7 +62,8 @@ impl Connector {
         &self.settings.name
     }
 
-    /// Connects and logs in. A stored password that is refused is fetched anew, once: it may have been rotated.
+    /// Connects and logs in. If a stored password is refused, it is fetched again, once: the password may have been
+    /// rotated.
     pub(super) async fn connect(&self) -> Result<MySqlConnection, Failure> {
         let refused = match self.connect_once().await {
             Err(Failure::Sql(error)) if failure::is_refused_login(&error) => error,
@@ -77,7 +78,7 @@ impl Connector {
     async fn connect_once(&self) -> Result<MySqlConnection, Failure> {
         let login = self.login().await?;
         let options = self.options(&login);
-        // TLS still asks for the name of the database: what is at a socket is only the way there.
+        // TLS still verifies the name of the database: the socket is only the path to it.
         if let Some(tunnel) = &self.tunnel {
             let connected = within(options.socket(tunnel.socket().await?).connect()).await;
             return connected.map_err(|error| match (error, tunnel.last_refusal()) {
@@ -96,7 +97,8 @@ impl Connector {
         Ok(within(connecting).await?)
     }
 
-    /// Of several addresses the first that answers: sqlx would wait for each in turn, and for a dead one longer than there is time.
+    /// Connects to the first of several addresses that responds, through a relay. sqlx would try the addresses in turn
+    /// and wait for a dead one longer than the time limit.
     async fn relay(&self) -> Result<Option<Relay>, sqlx::Error> {
         let DatabaseSettings { host, port, .. } = &self.settings;
         if host.parse::<IpAddr>().is_ok() {
@@ -105,14 +107,15 @@ impl Connector {
         match reach::addresses(host, *port).await? {
             several if several.len() > 1 => {
                 let connected = reach::connect(several).await?;
-                // Without a folder for temporary files there is no relay, and the connection is sqlx's affair.
+                // Without a folder for temporary files no relay is possible, and sqlx opens the connection itself.
                 Ok(Relay::new(connected).ok())
             }
             _ => Ok(None),
         }
     }
 
-    /// Who logs in, and by what. A secret that names a user is that user's, whatever `DB_USER` says.
+    /// Returns the user and password for the login. If the secret contains a user name, that name takes precedence over
+    /// `DB_USER`.
     pub(super) async fn login(&self) -> Result<StoredLogin, CatalogError> {
         let DatabaseSettings { host, port, user, login, .. } = &self.settings;
         match login {
@@ -123,7 +126,8 @@ impl Connector {
         }
     }
 
-    /// Nothing is sent but the login itself: what sqlx would set for its session by default stays as the server has it.
+    /// Builds options that send only the login. Session variables that sqlx would set by default keep the server's
+    /// values.
     fn options(&self, StoredLogin { user: stored, words }: &StoredLogin) -> MySqlConnectOptions {
         let DatabaseSettings { host, port, user, name, login, tls, .. } = &self.settings;
         let mode = match tls {
@@ -149,7 +153,7 @@ impl Connector {
             .disable_statement_logging()
     }
 
-    /// The one place that says what the database's errors mean.
+    /// Translates the database's errors. This is the only place that assigns their meaning.
     pub(super) fn translate(&self, failure: Failure) -> CatalogError {
         let DatabaseSettings { host, port, name, .. } = &self.settings;
         let error = match failure {
@@ -166,14 +170,15 @@ impl Connector {
         };
         let (kind, advice) = match (number(&error), &error) {
             (None, error) if is_about_tls(error) => (ErrorKind::Config, tls_advice(error).to_owned()),
-            // It wants TLS, and DB_SSL_MODE wants none.
+            // The server requires TLS, and DB_SSL_MODE disables TLS.
             (Some(3159), _) => (ErrorKind::Config, "unset DB_SSL_MODE".to_owned()),
             _ if failure::is_refused_login(&error) => (ErrorKind::Denied, self.login_advice()),
             _ if failure::is_read_only(&error) => {
-                let advice = "the server takes no writes: DB_HOST and PROXY_ENDPOINT must be the writer's, not a reader endpoint";
+                let advice = "the server accepts no writes: set DB_HOST and PROXY_ENDPOINT to the writer endpoint, not a reader endpoint";
                 (ErrorKind::Unavailable, advice.to_owned())
             }
-            // The password has expired; the account is locked (MySQL's number and MariaDB's); the host is not let in.
+            // The password has expired; the account is locked (MySQL's number and MariaDB's); the client's host is not
+            // allowed.
             (Some(1130 | 1820 | 1862 | 3118 | 4151), _) => (ErrorKind::Denied, self.login_advice()),
             (Some(1044 | 1142 | 1143 | 1227), _) => {
                 (ErrorKind::Denied, format!("the user needs SELECT, INSERT and UPDATE on {name}"))
@@ -185,9 +190,10 @@ impl Connector {
             (Some(1264 | 1366 | 1406), _) => {
                 (ErrorKind::LimitExceeded, "a value does not fit its column".to_owned())
             }
-            // What MariaDB, and what MySQL says where a column's character set lacks a character that is compared with it.
+            // MariaDB's and MySQL's errors when a column's character set lacks a character of a value that is compared
+            // with the column.
             (Some(1267 | 3854 | 3988), _) => {
-                let advice = "the character set of a column lacks a character of the value; utf8mb4 has all";
+                let advice = "the character set of a column lacks a character of the value; use utf8mb4";
                 (ErrorKind::LimitExceeded, advice.to_owned())
             }
             (None, sqlx::Error::Io(_)) => {
@@ -202,7 +208,7 @@ impl Connector {
 
     fn login_advice(&self) -> String {
         match &self.settings.login {
-            Login::Iam => "check DB_USER, and that the role may rds-db:connect as this user".to_owned(),
+            Login::Iam => "check DB_USER, and grant the role rds-db:connect as this user".to_owned(),
             Login::Password(_) => "check DB_USER and DB_PASSWORD (or DB_PASSWORD_SECRET)".to_owned(),
         }
     }
@@ -218,7 +224,7 @@ impl Connector {
 
 const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
-/// The result of connecting, in its time.
+/// Limits connecting to its time limit.
 async fn within(
     connecting: impl Future<Output = Result<MySqlConnection, sqlx::Error>>,
 ) -> Result<MySqlConnection, sqlx::Error> {
@@ -229,9 +235,9 @@ async fn within(
 fn tls_advice(error: &sqlx::Error) -> &'static str {
     match error {
         sqlx::Error::Configuration(_) => {
-            "caching_sha2_password, which this user logs in by, needs TLS: DB_SSL_MODE=disabled does not go with it"
+            "this user logs in with caching_sha2_password, which needs TLS: DB_SSL_MODE=disabled cannot be used"
         }
-        // Its words alone; what is held against a certificate has a type of its own.
+        // This error has a message only; certificate errors have their own type.
         sqlx::Error::Tls(error) if !super::super::tls::is_refused(&**error) => {
             "the server has no TLS; DB_SSL_MODE=disabled connects without it"
         }

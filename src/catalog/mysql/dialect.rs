@@ -1,24 +1,24 @@
-//! What a server understands, and how that is learnt.
+//! The SQL features that a server supports, learnt from its errors.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::failure::{Failure, number};
 use crate::object_name::ContentId;
 
-/// `ER_SUBQUERY_NO_1_ROW`: a guard.
+/// `ER_SUBQUERY_NO_1_ROW`: the error of a guard that failed.
 const GUARD: u16 = 1242;
-/// What MySQL Router answers to several statements in one packet where it shares connections.
+/// MySQL Router's error for several statements in one packet, when it shares connections.
 const NO_PACKETS: u16 = 4501;
 /// `ER_PARSE_ERROR`.
 const SYNTAX_ERROR: u16 = 1064;
 
-/// What the server understands, and what its owner wants it to be sent.
+/// The SQL features that the server supports, and the owner's choice of how statements are sent.
 #[derive(Debug)]
 pub(super) struct Dialect {
-    /// Whether a row is written by one packet of statements; else by one packet each. Until something on the way refuses: MySQL Router
-    /// does where it shares connections.
+    /// Whether a row is written by one packet of several statements, or else by one packet per statement. True until a
+    /// server refuses: MySQL Router refuses when it shares connections.
     in_one_packet: AtomicBool,
-    /// Whether the server knows `NOWAIT`: MySQL from 8.0.1, MariaDB from 10.3. Until it refuses.
+    /// Whether the server supports `NOWAIT` (MySQL from 8.0.1, MariaDB from 10.3). True until the server refuses.
     knows_nowait: AtomicBool,
 }
 
@@ -31,13 +31,14 @@ impl Dialect {
         self.in_one_packet.load(Ordering::Relaxed)
     }
 
-    /// Whether a packet failed because of what it is, and the same work is to be done step by step: a guard of it failed, or it is
-    /// refused, as all that follow will be.
+    /// Returns whether the same work must be repeated statement by statement: a guard in the packet failed, or the
+    /// server refuses packets with several statements.
     pub(super) fn leads_to_steps(&self, error: &sqlx::Error) -> bool {
         number(error) == Some(GUARD) || self.refuses_packets(error)
     }
 
-    /// Whether several statements in one packet are refused, as all that follow will be.
+    /// Returns whether the server refuses several statements in one packet. All later packets are then sent statement
+    /// by statement.
     pub(super) fn refuses_packets(&self, error: &sqlx::Error) -> bool {
         let refused = number(error) == Some(NO_PACKETS);
         if refused {
@@ -46,17 +47,19 @@ impl Dialect {
         refused
     }
 
-    /// Locks the row of a content. Another worker that has it is not waited for here, where the connection would wait with it.
+    /// Returns the statement that locks the row of a content. The statement does not wait for another worker's lock,
+    /// because the connection would wait too.
     pub(super) fn lock(&self, id: ContentId) -> String {
         let nowait = if self.knows_nowait.load(Ordering::Relaxed) { " NOWAIT" } else { "" };
         format!("SELECT id FROM contents WHERE id = {id} FOR UPDATE{nowait}")
     }
 
-    /// Takes a server's refusal of `NOWAIT` as another attempt; everything else stays.
+    /// Turns a server's refusal of `NOWAIT` into a failure that leads to another attempt; other failures are returned
+    /// unchanged.
     pub(super) fn learn(&self, failure: Failure) -> Failure {
         let is_syntax = matches!(&failure, Failure::Sql(error) if number(error) == Some(SYNTAX_ERROR));
         match is_syntax && self.knows_nowait.swap(false, Ordering::Relaxed) {
-            true => Failure::Again("the server does not know NOWAIT"),
+            true => Failure::Again("the server does not support NOWAIT"),
             false => failure,
         }
     }

@@ -1,8 +1,8 @@
-//! Why an attempt at an operation failed, and whether another may succeed.
+//! Failures of one attempt at an operation, and whether another attempt may succeed.
 //!
-//! The numbers are those of MySQL 5.7 to 9 ("Server Error Message Reference" of its manual) and of MariaDB 10.6 to 11 ("MariaDB Error
-//! Code Reference"), which agree where both know one. Client libraries' numbers (2000 and up) and 9001 are what proxies answer
-//! when they have lost their own server.
+//! The error numbers are from MySQL 5.7 to 9 ("Server Error Message Reference" of its manual) and MariaDB 10.6 to 11
+//! ("MariaDB Error Code Reference"). Both agree on every number that both define. Proxies report client library numbers
+//! (2000 and up) and 9001 when they have lost their own server.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use sqlx::mysql::MySqlDatabaseError;
 use super::super::{CatalogError, tls};
 use crate::ErrorKind;
 
-/// Why an attempt at an operation failed.
+/// The reason why one attempt at an operation failed.
 #[derive(Debug)]
 pub(super) enum Failure {
     Sql(sqlx::Error),
     Catalog(CatalogError),
-    /// Something that another attempt sees differently.
+    /// A condition that another attempt may find changed.
     Again(&'static str),
-    /// A statement has no answer within this time.
+    /// A statement received no response within this time.
     Silent(Duration),
 }
 
@@ -35,18 +35,18 @@ impl From<CatalogError> for Failure {
 }
 
 impl Failure {
-    /// Whether the connection is gone or of no more use, or there is no way to one for now.
+    /// Returns whether the connection is lost or unusable, or cannot be opened at the moment.
     pub(super) fn is_loss(&self) -> bool {
         match self {
             Self::Sql(error) => is_lost(error),
             Self::Silent(_) => true,
-            // The bastion is away, or cannot reach the database.
+            // The bastion is unreachable, or cannot reach the database.
             Self::Catalog(CatalogError::Tunnel { kind, .. }) => *kind == ErrorKind::Unavailable,
             Self::Catalog(_) | Self::Again(_) => false,
         }
     }
 
-    /// Whether the same may go well on the same connection: another transaction was in the way.
+    /// Returns whether the same operation may succeed on the same connection: another transaction conflicted.
     pub(super) fn is_conflict(&self) -> bool {
         match self {
             Self::Sql(error) => matches!(number(error), Some(number) if CONFLICTS.contains(&number)),
@@ -55,13 +55,13 @@ impl Failure {
         }
     }
 
-    /// Whether it may be the end of the numbers that a table can give: InnoDB's own 167, a number that could not be had (1467), or
-    /// the last one given twice (1062). The latter two also pass.
+    /// Returns whether a table may have run out of ids: InnoDB's own 167, a number that could not be allocated (1467),
+    /// or the last number allocated twice (1062). The latter two also have temporary causes.
     pub(super) fn may_be_the_last_id(&self) -> bool {
         matches!(self, Self::Sql(error) if matches!(number(error), Some(NO_MORE_IDS | 1062 | 1467)))
     }
 
-    /// Whether it surely is.
+    /// Returns whether a table has certainly run out of ids.
     pub(super) fn is_the_last_id(&self) -> bool {
         matches!(self, Self::Sql(error) if number(error) == Some(NO_MORE_IDS))
     }
@@ -70,24 +70,24 @@ impl Failure {
 /// `HA_ERR_AUTOINC_ERANGE`.
 const NO_MORE_IDS: u16 = 167;
 
-/// Another transaction was in the way.
+/// Another transaction conflicted.
 const CONFLICTS: [u16; 13] = [
     1020, // a row has changed since the last read (MariaDB, snapshot isolation)
-    1062, // a key came first
-    1205, // a lock did not come in time, or at once (MariaDB)
-    1206, // no room for more locks
+    1062, // another transaction inserted the key first
+    1205, // a lock was not granted in time, or not immediately (MariaDB)
+    1206, // no memory for more locks
     1213, // a deadlock
     1412, // a table was altered
-    1467, // no number from AUTO_INCREMENT
-    1614, // a deadlock, of XA
+    1467, // AUTO_INCREMENT could not allocate a number
+    1614, // a deadlock of an XA transaction
     1637, // too many transactions at once
-    1689, // an ALTER TABLE went before
+    1689, // an ALTER TABLE was running
     3058, // a deadlock of named locks
-    3101, // undone by group replication at its COMMIT
-    3572, // a lock did not come at once (MySQL)
+    3101, // group replication rolled the transaction back at COMMIT
+    3572, // a lock was not granted immediately (MySQL)
 ];
 
-/// The server takes no writes: this one is no writer, or no writer any more.
+/// The server accepts no writes: it is not a writer, or no longer one.
 const READ_ONLY: [u16; 6] = [
     1036, // the table is read-only (MariaDB with innodb_read_only)
     1290, // --read-only, --super-read-only: a demoted server, a reader of Aurora
@@ -97,7 +97,7 @@ const READ_ONLY: [u16; 6] = [
     3100, // a hook of group replication refuses
 ];
 
-/// The connection is gone or of no more use, or there is none to be had at the moment.
+/// The connection is lost or unusable, or no connection can be opened at the moment.
 const LOST: [u16; 27] = [
     1040, // too many connections
     1047, // a node of Galera that has not joined its cluster
@@ -119,7 +119,8 @@ const LOST: [u16; 27] = [
     9001, // ProxySQL: no server in time
 ];
 
-/// Whether the connection is gone, or of no more use. Also that to a server which takes no writes: its successor is connected to anew.
+/// Returns whether the connection is lost or unusable. A server that accepts no writes counts as lost, so that the next
+/// connection reaches its successor.
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match (number(error), error) {
         (Some(number), _) => LOST.contains(&number) || READ_ONLY.contains(&number),
@@ -129,17 +130,18 @@ pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the server takes no writes.
+/// Returns whether the server accepts no writes.
 pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
     matches!(number(error), Some(number) if READ_ONLY.contains(&number))
 }
 
-/// Whether the login is refused, with a password (1045) or for want of one (1698).
+/// Returns whether the login is refused, with a password (1045) or because a password is missing (1698).
 pub(super) fn is_refused_login(error: &sqlx::Error) -> bool {
     matches!(number(error), Some(1045 | 1698))
 }
 
-/// Whether the two could not agree on TLS, or on a login without it, which another attempt does not change.
+/// Returns whether client and server could not agree on TLS, or on a login without TLS. Another attempt would fail in
+/// the same way.
 pub(super) fn is_about_tls(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => true,
@@ -148,7 +150,7 @@ pub(super) fn is_about_tls(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The number of an error.
+/// Returns the error number.
 pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     let error = error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>()?;
     Some(error.number())

@@ -1,7 +1,7 @@
 //! Tokens of IAM database authentication.
 //!
-//! A token is a signed URL without its scheme, good for fifteen minutes, and for logging in only: a connection lives on when
-//! its token has ended ("IAM database authentication" in the Amazon Aurora User Guide).
+//! A token is a signed URL without its scheme. It is valid for fifteen minutes and only for logging in: a connection
+//! stays open after its token has expired ("IAM database authentication" in the Amazon Aurora User Guide).
 
 use std::time::{Duration, SystemTime};
 
@@ -17,13 +17,13 @@ use crate::ErrorKind;
 use crate::aws::{NO_REGION, region};
 use crate::secret::Secret;
 
-/// How long a token is good for; the most that RDS accepts.
+/// Validity of a token: the maximum that RDS accepts.
 const LIFETIME: Duration = Duration::from_secs(900);
 
-/// What a query leaves as it is (RFC 3986, section 2.3).
+/// Encodes all characters except the unreserved ones (RFC 3986, section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A new token: connections are rare, and one that is kept might have ended.
+/// Creates a new token. Tokens are not cached: connections are rare, and a cached token might have expired.
 pub(super) async fn token(
     aws: &SdkConfig,
     host: &str,
@@ -93,8 +93,8 @@ mod tests {
         &X-Amz-Signature=f0f8db00e8c2df04bf30c9ed4b77057fba6dfcfd8763cb4318544ea9fbff0332\
         &X-Amz-Security-Token=FwoGZXIvYXdzE%2B%2Ftok%3D%3D";
 
-    /// What botocore's `generate_db_auth_token` gives for the same names, keys and moment; it has the session token before
-    /// the signature, and the order of what follows `?` means nothing to those who check it.
+    /// The output of botocore's `generate_db_auth_token` for the same names, keys and time. botocore puts the session
+    /// token before the signature; servers ignore the order of parameters.
     #[test]
     fn a_token_is_what_other_implementations_make() -> Result<(), CatalogError> {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_000_000);
@@ -109,7 +109,7 @@ mod tests {
         Ok(())
     }
 
-    /// As `AWS_REGION=` leaves it.
+    /// The configuration that an empty `AWS_REGION=` produces.
     #[tokio::test]
     async fn a_region_without_a_name_is_none() {
         let aws = SdkConfig::builder().region(aws_types::region::Region::new("")).build();

@@ -1,5 +1,5 @@
-//! Looks at a database before it is relied on: how far one gets, what the tables are, what the user may do. Nothing is changed:
-//! what tries a privilege concerns no row, and is rolled back.
+//! Inspects a database for diagnosis: how far a connection gets, which columns the tables have, and which privileges
+//! the user has. Nothing is changed: the statements that test privileges affect no row and are rolled back.
 
 use std::time::Duration;
 
@@ -16,27 +16,27 @@ use crate::config::DatabaseSettings;
 use crate::object_name::ContentId;
 use crate::secret::SecretStore;
 
-/// How far an attempt to connect came.
+/// The step at which an attempt to connect failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
-    /// There is no connection.
+    /// The TCP connection.
     Reach,
-    /// The server's certificate, or TLS at all, is refused.
+    /// TLS: the server's certificate or TLS itself is refused.
     Tls,
-    /// Who we are is refused, or cannot be told.
+    /// The login is refused, or its password cannot be fetched.
     Login,
-    /// The database is not there, or not for this user.
+    /// The database does not exist, or this user has no access to it.
     Database,
 }
 
-/// Why there is no connection.
+/// The reason why no connection could be opened.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) stage: Stage,
     pub(crate) error: CatalogError,
 }
 
-/// A connection that asks, and changes nothing.
+/// A connection that runs read-only checks.
 pub(crate) struct Inspector {
     connector: Connector,
     connection: MySqlConnection,
@@ -53,13 +53,13 @@ pub(crate) struct Column {
     pub(crate) full_type: String,
     pub(crate) chars: Option<u64>,
     pub(crate) character_set: Option<String>,
-    /// Whether a row may leave it out.
+    /// Whether an inserted row may omit the column.
     pub(crate) optional: bool,
     pub(crate) auto_increment: bool,
 }
 
 impl Column {
-    /// The last number that it holds.
+    /// Returns the largest number that the column can store.
     fn last_number(&self) -> u64 {
         let bits = match self.data_type.as_str() {
             "tinyint" => 8,
@@ -73,7 +73,7 @@ impl Column {
     }
 }
 
-/// What the program does, tried on no row: what it is called, and the statement.
+/// The statements that the program needs, each changed to affect no row: a name and the statement.
 const PRIVILEGES: [(&str, &str); 6] = [
     (
         "SELECT on video_assets",
@@ -110,7 +110,7 @@ impl Inspector {
         }
     }
 
-    /// The version of TLS, or the cipher where the server does not name it; `None` without TLS.
+    /// Returns the TLS version, or the cipher if the server does not report the version; `None` without TLS.
     pub(crate) async fn tls(&mut self) -> Result<Option<String>, CatalogError> {
         let rows =
             self.query("SHOW SESSION STATUS WHERE Variable_name IN ('Ssl_version', 'Ssl_cipher')").await?;
@@ -120,19 +120,19 @@ impl Inspector {
         Ok(values.into_iter().next())
     }
 
-    /// What the server calls itself.
+    /// Returns the server's version and comment.
     pub(crate) async fn version(&mut self) -> Result<String, CatalogError> {
         let rows = self.query("SELECT VERSION(), @@version_comment").await?;
         let words = rows.first().map(|row| [text(row, 0), text(row, 1)].into_iter().flatten());
         Ok(words.map(|words| words.collect::<Vec<_>>().join(", ")).unwrap_or_default())
     }
 
-    /// Whether the table can be read; the error says why not.
+    /// Checks that the table can be read.
     pub(crate) async fn table(&mut self, table: &str) -> Result<(), CatalogError> {
         self.query(&format!("SELECT 1 FROM {table} WHERE FALSE")).await.map(drop)
     }
 
-    /// The columns of both tables, as far as the user may see them.
+    /// Returns the columns of both tables that the user is allowed to see.
     pub(crate) async fn columns(&mut self) -> Result<Vec<Column>, CatalogError> {
         let select = "SELECT table_name, column_name, data_type, column_type, character_maximum_length, \
                       character_set_name, is_nullable, column_default IS NOT NULL, extra FROM information_schema.columns \
@@ -160,7 +160,7 @@ impl Inspector {
         Ok(rows.iter().map(column).collect())
     }
 
-    /// What the user may not do of what the program does, with the server's words.
+    /// Returns the statements that the user is not allowed to run, with the server's messages.
     pub(crate) async fn missing_privileges(
         &mut self,
     ) -> Result<Vec<(&'static str, CatalogError)>, CatalogError> {
@@ -169,7 +169,7 @@ impl Inspector {
         for (name, statement) in PRIVILEGES {
             match self.query(statement).await {
                 Ok(_) => {}
-                // Read-only servers say so here, too.
+                // Read-only servers report their state here, too.
                 Err(error) if !matches!(error.kind(), ErrorKind::Timeout) => missing.push((name, error)),
                 Err(error) => return Err(error),
             }
@@ -178,19 +178,20 @@ impl Inspector {
         Ok(missing)
     }
 
-    /// Who has logged in: `DB_USER`, or the user that the stored password's secret names.
+    /// Returns the user who is logged in: `DB_USER`, or the user in the stored password's secret.
     pub(crate) async fn user(&mut self) -> Result<String, CatalogError> {
         let rows = self.query("SELECT SUBSTRING_INDEX(USER(), '@', 1)").await?;
         Ok(rows.first().and_then(|row| text(row, 0)).unwrap_or_default())
     }
 
-    /// The session's `sql_mode`.
+    /// Returns the session's `sql_mode`.
     pub(crate) async fn sql_mode(&mut self) -> Result<String, CatalogError> {
         let rows = self.query("SELECT @@SESSION.sql_mode").await?;
         Ok(rows.first().and_then(|row| text(row, 0)).unwrap_or_default())
     }
 
-    /// The next id of each table, by its highest row or its counter, and the last that its column holds and the program knows.
+    /// Returns, for each table, the next id (from the highest row or the counter) and the last id that both the column
+    /// and the program support.
     pub(crate) async fn ids(&mut self) -> Result<Vec<(&'static str, u64, u64)>, CatalogError> {
         let columns = self.columns().await?;
         let mut ids = Vec::new();
@@ -209,14 +210,14 @@ impl Inspector {
         Ok(ids)
     }
 
-    /// Whether an index begins with the URLs of videos.
+    /// Returns whether an index begins with the column `video_url`.
     pub(crate) async fn has_index(&mut self) -> Result<bool, CatalogError> {
         let select = "SELECT index_name FROM information_schema.statistics WHERE table_schema = DATABASE() \
                       AND table_name = 'video_assets' AND column_name = 'video_url' AND seq_in_index = 1 LIMIT 1";
         Ok(!self.query(select).await?.is_empty())
     }
 
-    /// Whether there is the unique key of the optional migration, or one like it.
+    /// Returns whether the unique key of the optional migration, or an equivalent key, exists.
     pub(crate) async fn has_unique_key(&mut self) -> Result<bool, CatalogError> {
         let select = "SELECT index_name FROM information_schema.statistics \
                       WHERE table_schema = DATABASE() AND table_name = 'video_assets' AND non_unique = 0 \
@@ -224,14 +225,14 @@ impl Inspector {
         Ok(!self.query(select).await?.is_empty())
     }
 
-    /// The most rows that the table can have, from the ends of its primary key, without reading more than those.
+    /// Returns an upper bound for the number of rows, from both ends of the primary key, without reading other rows.
     pub(crate) async fn most_rows(&mut self) -> Result<u64, CatalogError> {
         let select = "SELECT CAST(COALESCE(MAX(id) - MIN(id) + 1, 0) AS CHAR) FROM video_assets";
         let rows = self.query(select).await?;
         Ok(rows.first().and_then(|row| text(row, 0)?.parse().ok()).unwrap_or(u64::MAX))
     }
 
-    /// Counts the doubles, compared as bytes. It reads the whole table; MySQL gives up after `longest`.
+    /// Counts duplicate rows, compared as bytes. The query reads the whole table; MySQL aborts it after `longest`.
     pub(crate) async fn doubles(&mut self, longest: Duration) -> Result<Doubles, CatalogError> {
         // Equal hashes are equal bytes. The bytes themselves would be compared up to max_sort_length only.
         let select = format!(
@@ -246,7 +247,7 @@ impl Inspector {
         Ok(Doubles { rows: count(0), videos: count(1), double_rows: count(2) })
     }
 
-    /// Counts rows whose content is not there. It reads the whole table; MySQL gives up after `longest`.
+    /// Counts rows whose content does not exist. The query reads the whole table; MySQL aborts it after `longest`.
     pub(crate) async fn orphans(&mut self, longest: Duration) -> Result<u64, CatalogError> {
         let select = format!(
             "SELECT {} COUNT(*) FROM video_assets AS v LEFT JOIN contents AS c ON c.id = v.content_id WHERE c.id IS NULL",
@@ -262,12 +263,12 @@ impl Inspector {
     }
 }
 
-/// MySQL's own way to give a statement up; MariaDB takes it for a comment.
+/// Returns MySQL's hint that limits the time of a statement. MariaDB treats the hint as a comment.
 fn at_most(longest: Duration) -> String {
     format!("/*+ MAX_EXECUTION_TIME({}) */", longest.as_millis())
 }
 
-/// A value as the server wrote it, whatever its type: all values are text here.
+/// Returns a value as text. The text protocol sends all values as text, regardless of their type.
 fn text(row: &MySqlRow, index: usize) -> Option<String> {
     let bytes: Option<Vec<u8>> = row.try_get_unchecked(index).ok()?;
     bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -290,13 +291,13 @@ fn stage(failure: &Failure) -> Stage {
     }
 }
 
-/// The version in a MySQL server's first words, which come before anybody has said anything ("Protocol::HandshakeV10" of
-/// the MySQL source documentation). The error says what came in their place.
+/// Reads the server's version from the first packet that a MySQL server sends ("Protocol::HandshakeV10" of the MySQL
+/// source documentation). The error describes what arrived instead.
 pub(crate) async fn greeting(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Result<String, String> {
     const LONGEST: usize = 1024;
     let cut = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::UnexpectedEof => {
-            "the connection was closed before the server said anything".to_owned()
+            "the connection was closed before the server sent anything".to_owned()
         }
         _ => error.to_string(),
     };
@@ -310,9 +311,9 @@ pub(crate) async fn greeting(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -
             let version = rest.split(|byte| *byte == 0).next().unwrap_or_default();
             Ok(String::from_utf8_lossy(version).into_owned())
         }
-        // An error: its number, and words.
+        // An error packet: number and message.
         Some((0xff, rest)) => Err(String::from_utf8_lossy(rest.get(2..).unwrap_or_default()).into_owned()),
-        _ => Err("what answers is no MySQL server".to_owned()),
+        _ => Err("the server that answered is not a MySQL server".to_owned()),
     }
 }
 

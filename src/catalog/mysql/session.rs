@@ -1,4 +1,4 @@
-//! A connection, and the statements on it: plain text, each with an end.
+//! A connection and its statements: plain text, each with a time limit.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,16 +10,17 @@ use tokio::time::timeout;
 use super::dialect::Dialect;
 use super::failure::Failure;
 
-/// What every session needs and a server may be set up without: a statement outside a transaction is one of its own. With `autocommit=0`
-/// its update would be lost, and a search would keep its snapshot for the next one. RDS Proxy keeps track of this variable, so setting
-/// it pins nobody ("Avoiding pinning an RDS Proxy" in the Amazon Aurora User Guide).
+/// The variable that every session needs: each statement outside a transaction must commit on its own. With
+/// `autocommit=0` the update would be lost, and a search would keep its snapshot for the next search. RDS Proxy tracks
+/// this variable, so setting the variable does not pin the client ("Avoiding pinning an RDS Proxy" in the Amazon Aurora
+/// User Guide).
 pub(super) const SET_UP: &str = "SET autocommit = 1";
 
-/// A connection that was idle for longer, by the clock on the wall, is asked whether it is still there.
+/// A connection that was idle for longer, in wall-clock time, is checked before use.
 const TRUSTED: Duration = Duration::from_secs(5);
-/// How long a connection may take for what costs the server nothing.
+/// Time limit for a ping or rollback, which cost the server almost nothing.
 const PING: Duration = Duration::from_secs(2);
-/// How much longer than other statements a search may take that reads the whole table, maybe from a disk.
+/// Factor of the time limit for a search that may read the whole table from disk.
 const SEARCH: u32 = 4;
 
 /// A connection.
@@ -32,7 +33,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A new connection, whose statements have an answer within `limit`.
+    /// Creates a session with a time limit of `limit` for each statement.
     pub(super) fn new(connection: MySqlConnection, dialect: Arc<Dialect>, limit: Duration) -> Self {
         Self { connection, dialect, is_set_up: false, limit, used: SystemTime::now() }
     }
@@ -41,12 +42,12 @@ impl Session {
         &self.dialect
     }
 
-    /// The rows that a statement gives, or several in one packet.
+    /// Runs one statement, or several in one packet, and returns the rows.
     pub(super) async fn query(&mut self, statement: String) -> Result<Vec<MySqlRow>, Failure> {
         self.query_within(self.limit, statement).await
     }
 
-    /// The same, of a search that may read the whole table, and may wait for a lock of `wait` before.
+    /// Runs a search that may read the whole table, after waiting at most `wait` for a lock.
     pub(super) async fn search(
         &mut self,
         statement: String,
@@ -55,14 +56,14 @@ impl Session {
         self.query_within(self.limit.saturating_mul(SEARCH).saturating_add(wait), statement).await
     }
 
-    /// The number in the first column of the first row; 0 without one.
+    /// Returns the number in the first column of the first row; 0 when there is no row.
     pub(super) async fn count(&mut self, statement: String) -> Result<usize, Failure> {
         let rows = self.query(statement).await?;
         let number = rows.first().map(|row| row.try_get_unchecked::<i64, _>(0)).transpose()?;
         Ok(number.and_then(|number| usize::try_from(number).ok()).unwrap_or(0))
     }
 
-    /// Inserts one row, within a transaction, and gives its id.
+    /// Inserts one row, within a transaction, and returns its id.
     pub(super) async fn insert(&mut self, statement: String) -> Result<u64, Failure> {
         let sent = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.connection);
         Ok(bounded(self.limit, sent).await?.last_insert_id())
@@ -70,7 +71,7 @@ impl Session {
 
     async fn query_within(&mut self, limit: Duration, statement: String) -> Result<Vec<MySqlRow>, Failure> {
         if !self.is_set_up {
-            // With the first statement, in its round trip.
+            // Sent together with the first statement, to save a round trip.
             if self.dialect.is_in_one_packet() {
                 match self.send(format!("{SET_UP}; {statement}"), limit).await {
                     Err(Failure::Sql(error)) if self.dialect.refuses_packets(&error) => {}
@@ -90,12 +91,13 @@ impl Session {
         bounded(limit, sqlx::raw_sql(AssertSqlSafe(statement)).fetch_all(&mut self.connection)).await
     }
 
-    /// Undoes what was begun, so that others can use the connection. Whether they can.
+    /// Rolls back an open transaction so that others can use the connection. Returns whether the rollback succeeded.
     pub(super) async fn roll_back(&mut self) -> bool {
         self.send("ROLLBACK".to_owned(), PING).await.is_ok()
     }
 
-    /// The session, if its connection is still there: Lambda freezes processes for minutes, and proxies close what is idle.
+    /// Returns the session if its connection is alive. Lambda freezes processes for minutes, and proxies close idle
+    /// connections.
     pub(super) async fn if_there(mut self) -> Option<Self> {
         let idle = SystemTime::now().duration_since(self.used);
         if idle.is_ok_and(|idle| idle <= TRUSTED) {
@@ -105,12 +107,12 @@ impl Session {
         matches!(answered, Ok(Ok(()))).then_some(self)
     }
 
-    /// Notes that the server has answered just now.
+    /// Records that the server responded just now.
     pub(super) fn note_use(&mut self) {
         self.used = SystemTime::now();
     }
 
-    /// Takes leave of the server. How that goes changes nothing.
+    /// Closes the connection. Errors are ignored.
     pub(super) async fn close(self) {
         let _ = timeout(PING, self.connection.close()).await;
     }

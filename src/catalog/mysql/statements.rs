@@ -1,7 +1,8 @@
-//! All the SQL there is.
+//! All SQL statements of the catalogue in MySQL.
 //!
-//! Texts are written as hexadecimal literals, `_utf8mb4 x'...'`, which nothing in them can leave; numbers are printed. The
-//! longest statement, two URLs of 500 characters of four bytes each, stays under the 16 KB beyond which RDS Proxy pins.
+//! Texts are written as hexadecimal literals, `_utf8mb4 x'...'`, so that no text can leave its literal. Numbers are
+//! printed in decimal. The longest statement, with two URLs of 500 four-byte characters, stays under the 16 KB beyond
+//! which RDS Proxy pins the client.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -18,56 +19,57 @@ use super::failure::{Failure, number};
 use super::session::{SET_UP, Session};
 use crate::object_name::ContentId;
 
-/// The longest text of a statement, or of several in one packet, that does not pin an RDS Proxy's client. The first has company.
+/// Maximum length of a statement, or of several in one packet, that does not pin an RDS Proxy client. The first packet
+/// also contains [`SET_UP`].
 const LONGEST: usize = (16 << 10) - SET_UP.len() - "; ".len();
-/// `ER_NO_REFERENCED_ROW_2`: there is no such content.
+/// `ER_NO_REFERENCED_ROW_2`: the content does not exist.
 const NO_PARENT: u16 = 1452;
 
-/// Work on a connection that may be repeated on another.
+/// An operation on a connection, which may be repeated on another connection.
 pub(super) trait Operation: Sync {
     type Output: Send;
 
     fn run(&self, session: &mut Session) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 }
 
-/// The row of a video, under any content.
+/// Finds the row of a video with any content id.
 pub(super) struct Find<'a> {
     pub(super) video_url: &'a str,
 }
 
-/// A content, and the row of a video under it.
+/// Finds a content, and the row of a video with this content id.
 pub(super) struct LookAt<'a> {
     pub(super) video_url: &'a str,
     pub(super) id: ContentId,
 }
 
-/// Rows behind one whose videos' URLs begin so, in the order of their ids.
+/// Lists rows whose video URLs begin with a prefix, after a given id, in the order of their ids.
 pub(super) struct ListRows<'a> {
     pub(super) url_prefix: &'a str,
     pub(super) after: i64,
     pub(super) limit: u32,
 }
 
-/// The row of a video whose content is known.
+/// Writes the row of a video whose content id is known.
 pub(super) struct WriteAsset<'a> {
     pub(super) id: ContentId,
     pub(super) asset: &'a Asset,
     pub(super) known: &'a KnownRows,
 }
 
-/// Whether a table has given the last number that its `id` holds, whatever its type.
+/// Checks whether a table has used the last number of its `id` column, for every integer type.
 pub(super) struct HasGivenAllIds;
 
-/// Content and row of a video whose name tells no content.
+/// Inserts the content and the row of a video whose name contains no content id.
 pub(super) struct Register<'a> {
     pub(super) content: &'a NewContent,
     pub(super) asset: &'a Asset,
     pub(super) database: &'a str,
-    /// How long it waits for another worker that registers the same video.
+    /// How long to wait for another worker that registers the same video, in seconds.
     pub(super) lock_seconds: u32,
 }
 
-/// A row with its own id.
+/// A row with its id.
 struct Found {
     id: i64,
     row: AssetRow,
@@ -84,7 +86,7 @@ impl Operation for Find<'_> {
 impl Operation for LookAt<'_> {
     type Output = ContentLook;
 
-    /// One statement, whose two answers are of one moment.
+    /// Uses one statement, so that both results are from the same moment.
     async fn run(&self, session: &mut Session) -> Result<ContentLook, Failure> {
         let select = format!(
             "SELECT v.id, v.content_id, CAST(CONVERT(v.thumbnail_url USING utf8mb4) AS BINARY), v.duration FROM contents c \
@@ -111,7 +113,7 @@ impl Operation for ListRows<'_> {
             url_prefix.len(),
             bytes(url_prefix)
         );
-        // Where few rows begin so, this reads the rest of the table.
+        // If few URLs begin with the prefix, this reads the rest of the table.
         let rows = session.search(select, Duration::ZERO).await?;
         let listed = |row: &MySqlRow| {
             let Found { id, row: asset } = read(row)?;
@@ -144,7 +146,7 @@ impl Operation for WriteAsset<'_> {
         let written = match packet {
             Some(packet) => match session.query(packet).await {
                 Err(Failure::Sql(error)) if session.dialect().leads_to_steps(&error) => {
-                    // Rows came since, or a value does not fit: step by step it shows which.
+                    // Other rows were inserted, or a value does not fit: running the statements one by one shows which.
                     session.query("ROLLBACK".to_owned()).await?;
                     self.step_by_step(session).await
                 }
@@ -160,7 +162,7 @@ impl Operation for WriteAsset<'_> {
 }
 
 impl WriteAsset<'_> {
-    /// All of it in one packet. The server drops what follows a guard that fails.
+    /// Returns all statements in one packet. The server skips the statements after a guard that fails.
     fn packet(&self, dialect: &Dialect, known: &[i64]) -> String {
         let Self { id, asset, .. } = self;
         let others = match known {
@@ -183,12 +185,12 @@ impl WriteAsset<'_> {
         .join("; ")
     }
 
-    /// The rows of this video under this content.
+    /// The condition for rows of this video with this content id.
     fn is_here(&self) -> String {
         format!("content_id = {} AND {}", self.id, is_video("video_url", self.asset.video_url()))
     }
 
-    /// How many rows are stored as they were to be.
+    /// The expression that counts the rows that are stored exactly as requested.
     fn count_as_wanted(&self) -> String {
         let thumbnail = bytes(self.asset.thumbnail_url());
         format!(
@@ -201,15 +203,17 @@ impl WriteAsset<'_> {
 
     async fn step_by_step(&self, session: &mut Session) -> Result<(), Failure> {
         let url = self.asset.video_url();
-        // Rows of this video under another content move to this one. They are looked for before anything is locked: only
-        // when this content has none, and the search may read the whole table. A row that comes meanwhile comes from a
-        // worker on the same video, who has the same name before it, hence the same content, and waits for its lock.
+        // Rows of this video with another content id move to this content. They are searched before anything is locked,
+        // and only when this content has no row, because the search may read the whole table. A row inserted in the
+        // meantime comes from a worker on the same video. That worker has the same name and hence the same content, and
+        // waits for its lock.
         let elsewhere = match find(session, url, Some(self.id)).await?.is_empty() {
             true => find(session, url, None).await?,
             false => Vec::new(),
         };
         session.query("START TRANSACTION".to_owned()).await?;
-        // The lock comes before the first consistent read: what that reads is then what others have committed.
+        // The lock is taken before the first consistent read, so that this read sees everything that others have
+        // committed.
         let lock = session.dialect().lock(self.id);
         if session.query(lock).await?.is_empty() {
             return Err(CatalogError::NoSuchContent { id: self.id }.into());
@@ -239,7 +243,7 @@ impl Operation for Register<'_> {
 
     async fn run(&self, session: &mut Session) -> Result<Registered, Failure> {
         let done = self.register(session).await;
-        // Whoever uses the session next must not hold the lock.
+        // The next user of the session must not inherit the lock.
         match &done {
             Err(failure) if !failure.is_loss() => self.release(session).await?,
             _ => {}
@@ -259,7 +263,8 @@ impl Register<'_> {
                     let known = KnownRows::new(vec![asset]);
                     return Ok(Registered { id: content_id(id)?, is_new: true, known });
                 }
-                // There is a row, the lock did not come, or a value does not fit: step by step it shows which.
+                // A row exists, the lock was not granted, or a value does not fit: running the statements one by one
+                // shows which.
                 Err(Failure::Sql(error)) if session.dialect().leads_to_steps(&error) => {
                     session.query("ROLLBACK".to_owned()).await?;
                     self.release(session).await?;
@@ -274,13 +279,14 @@ impl Register<'_> {
         Duration::from_secs(self.lock_seconds.into())
     }
 
-    /// Gives the lock back, if it is held.
+    /// Releases the lock if it is held.
     async fn release(&self, session: &mut Session) -> Result<(), Failure> {
         let name = lock_name(self.database, self.asset.video_url());
         session.query(format!("SELECT RELEASE_LOCK('{name}')")).await.map(drop)
     }
 
-    /// All of it in one packet, for a video that has no row. The lock and the variable pin an RDS Proxy's client.
+    /// Returns all statements in one packet, for a video without a row. The lock and the variable pin an RDS Proxy
+    /// client.
     fn packet(&self) -> String {
         let url = self.asset.video_url();
         let (name, seconds) = (lock_name(self.database, url), self.lock_seconds);
@@ -317,7 +323,7 @@ impl Register<'_> {
         if locked != Some(1) {
             return Err(Failure::Again("another worker registers the same video"));
         }
-        // In no transaction: each of these reads sees what is committed at its own moment, and the lock is held already.
+        // Outside a transaction, so that each read sees what is committed at its moment. The lock is already held.
         let found = find(session, url, None).await?;
         let (id, rows) = match found.first() {
             Some(first) => {
@@ -350,8 +356,8 @@ impl Register<'_> {
     }
 }
 
-/// Rows of a video, oldest first. Collations hold different URLs for equal: the index is searched with theirs, and the
-/// bytes decide.
+/// Selects the rows of a video, oldest first. Collations treat different URLs as equal, so the index is searched by
+/// collation and the bytes decide.
 async fn find(
     session: &mut Session,
     video_url: &str,
@@ -370,7 +376,7 @@ async fn find(
     rows.iter().map(read).collect()
 }
 
-/// Whether a column holds this URL.
+/// Returns the condition that a column contains exactly this URL.
 fn is_video(column: &str, video_url: &str) -> String {
     format!(
         "{column} = {} AND CAST(CONVERT({column} USING utf8mb4) AS BINARY) = {}",
@@ -379,7 +385,7 @@ fn is_video(column: &str, video_url: &str) -> String {
     )
 }
 
-/// Of rows in the order of their ids, the one that a caller compares.
+/// Returns the row that a caller compares, from rows in the order of their ids; see [`FoundRow`].
 fn found(rows: Vec<Found>) -> FoundRow {
     let known = KnownRows::new(rows.iter().map(|found| found.id).collect());
     let first = rows.first().map(|found| found.row.clone());
@@ -388,7 +394,7 @@ fn found(rows: Vec<Found>) -> FoundRow {
 }
 
 fn read(row: &MySqlRow) -> Result<Found, Failure> {
-    // Owners may have made their columns wider, or unsigned. These answers are text, whatever the type.
+    // Owners may have widened their columns or made them unsigned. The values are text, regardless of the type.
     let number = |index: usize| row.try_get_unchecked::<i64, _>(index);
     let thumbnail_url = String::from_utf8_lossy(row.try_get(2)?).into_owned();
     let row = AssetRow { content_id: content_id(number(1)?)?, thumbnail_url, duration: number(3)? };
@@ -399,7 +405,7 @@ fn content_id(id: i64) -> Result<ContentId, CatalogError> {
     ContentId::new(id).ok_or(CatalogError::IdOutOfRange { id })
 }
 
-/// A statement that fails (error 1242) when a condition holds, and so ends the packet that it is in.
+/// Returns a statement that fails (error 1242) when a condition is true, and thereby ends its packet.
 fn guard(broken: &str) -> String {
     format!("SELECT (SELECT 1 FROM (SELECT 1 UNION ALL SELECT 2) AS two WHERE {broken})")
 }
@@ -408,7 +414,7 @@ fn list(ids: &[i64]) -> String {
     ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a content is stored as it was to be: 1 or 0.
+/// Returns an expression that is 1 if a content is stored exactly as requested, and 0 if not.
 fn count_content(id: &str, content: &NewContent) -> String {
     let is = |column: &str, text: &str| {
         format!("CAST(CONVERT({column} USING utf8mb4) AS BINARY) = {}", bytes(text))
@@ -446,7 +452,7 @@ fn update_assets(id: ContentId, asset: &Asset, rows: &[i64]) -> String {
     )
 }
 
-/// A text as MySQL takes it, whatever is in it.
+/// Returns a text as a MySQL literal, safe for any content.
 fn literal(text: &str) -> String {
     format!("_utf8mb4 {}", bytes(text))
 }
@@ -458,13 +464,13 @@ fn bytes(text: &str) -> String {
 fn hexadecimal(bytes: &[u8]) -> String {
     let mut digits = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(digits, "{byte:02x}");
     }
     digits
 }
 
-/// The name of the lock for a video: 64 characters, all that a name may have.
+/// Returns the name of the lock for a video: 64 characters, the maximum length of a lock name.
 fn lock_name(database: &str, video_url: &str) -> String {
     hexadecimal(&Sha256::new().chain_update(database).chain_update([0]).chain_update(video_url).finalize())
 }

@@ -1,4 +1,4 @@
-//! Looks at a catalogue's file, and makes nothing: neither the file nor tables.
+//! Inspects a catalogue's file and creates nothing: neither the file nor tables.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,19 +9,20 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use super::super::{CatalogError, Doubles};
 use super::{SCHEMA_VERSION, database_error};
 
-/// What is in a catalogue's file.
+/// The content of a catalogue's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileContents {
-    /// The version of its tables; 0 for none yet, or tables that somebody else made.
+    /// The schema version; 0 for a file without tables, or with tables that another program created.
     pub(crate) version: i64,
-    /// Rows, doubles, and rows whose content is not there; `None` when there are no tables.
+    /// Counts of rows and duplicates, and of rows whose content does not exist; `None` when the tables do not exist.
     pub(crate) rows: Option<(Doubles, u64)>,
 }
 
-/// Opens the file, which must be there, and looks.
+/// Inspects the file, which must exist.
 ///
 /// # Errors
-/// [`CatalogError::Database`] when it is none of SQLite's, or a table lacks a column; [`CatalogError::NewerSchema`].
+/// [`CatalogError::Database`] when the file is not a SQLite file, or a table lacks a column;
+/// [`CatalogError::NewerSchema`].
 pub(crate) async fn inspect_file(path: &Path) -> Result<FileContents, CatalogError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -31,7 +32,7 @@ pub(crate) async fn inspect_file(path: &Path) -> Result<FileContents, CatalogErr
     let failed = |error| database_error(path, error);
     let mut connection = options.connect().await.map_err(failed)?;
     let contents = look(&mut connection).await.map_err(failed);
-    // What was asked is known; how the goodbye goes changes nothing.
+    // The results are known; an error while closing is ignored.
     let _ = connection.close().await;
     let contents = contents?;
     if contents.version > SCHEMA_VERSION {

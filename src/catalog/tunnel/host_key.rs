@@ -1,4 +1,4 @@
-//! Whether a bastion is the one that is meant.
+//! Verifies the host key of the bastion.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use russh::keys::{Algorithm, HashAlg, PublicKey};
 
 use crate::config::HostKeyRule;
 
-/// The key that the bastion must show.
+/// The rule for the bastion's host key.
 #[derive(Debug, Clone)]
 pub(super) enum Pin {
     Key(Box<PublicKey>),
@@ -17,33 +17,33 @@ pub(super) enum Pin {
 }
 
 impl Pin {
-    /// Reads the rule. The error says what is wrong with it.
+    /// Reads the rule. The error describes what is wrong with the rule.
     pub(super) fn new(rule: &HostKeyRule) -> Result<Self, String> {
         match rule {
             HostKeyRule::Any => Ok(Self::Any),
             HostKeyRule::Pinned(text) if text.starts_with("SHA256:") => Ok(Self::Fingerprint(text.clone())),
             HostKeyRule::Pinned(text) => PublicKey::from_openssh(text)
                 .map(|key| Self::Key(Box::new(key)))
-                .map_err(|error| format!("BASTION_HOST_KEY: {text:?} is no public key: {error}")),
+                .map_err(|error| format!("BASTION_HOST_KEY: {text:?} is not a public key: {error}")),
         }
     }
 
-    /// Whether `shown` is the one.
+    /// Returns whether the rule accepts the key `shown`.
     pub(super) fn accepts(&self, shown: &PublicKey) -> bool {
         match self {
-            // Comments differ.
+            // Comments may differ.
             Self::Key(key) => key.key_data() == shown.key_data(),
             Self::Fingerprint(fingerprint) => *fingerprint == fingerprint_of(shown),
             Self::Any => true,
         }
     }
 
-    /// The algorithms to offer. A server has several keys and shows the one whose type the client likes best, so a client
-    /// that knows one asks for its type alone.
+    /// Returns the algorithms to offer. A server has several keys and presents the one whose type the client prefers,
+    /// so a client with a pinned key offers the type of this key only.
     pub(super) fn preferred(&self) -> Preferred {
         let Self::Key(key) = self else { return Preferred::DEFAULT };
         let types = match key.algorithm() {
-            // The same key signs with either hash. SHA-1 is not offered.
+            // The same key can sign with either hash. SHA-1 is not offered.
             Algorithm::Rsa { .. } => {
                 [HashAlg::Sha512, HashAlg::Sha256].map(|hash| Algorithm::Rsa { hash: Some(hash) }).to_vec()
             }
@@ -53,7 +53,7 @@ impl Pin {
     }
 }
 
-/// The type and fingerprint of a key: `ssh-ed25519 SHA256:...`.
+/// Returns the type and fingerprint of a key: `ssh-ed25519 SHA256:...`.
 pub(super) fn described(key: &PublicKey) -> String {
     let kind = match key.algorithm() {
         Algorithm::Rsa { .. } => Algorithm::Rsa { hash: None },
@@ -102,7 +102,7 @@ mod tests {
     fn what_is_no_key_is_named() {
         let message = pin("ssh-ed25519 AAAAC3Nza").err().unwrap_or_default();
         assert!(
-            message.starts_with("BASTION_HOST_KEY: \"ssh-ed25519 AAAAC3Nza\" is no public key"),
+            message.starts_with("BASTION_HOST_KEY: \"ssh-ed25519 AAAAC3Nza\" is not a public key"),
             "{message}"
         );
     }

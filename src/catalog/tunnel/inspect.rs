@@ -1,4 +1,4 @@
-//! Looks at the key a bastion shows, before anybody logs in.
+//! Fetches a bastion's host key without logging in.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,13 +13,13 @@ use super::host_key::{Pin, described};
 use super::session::old_algorithms;
 use crate::config::HostKeyRule;
 
-/// How long name, connection and handshake may take, each way.
+/// Time limit for name resolution, connection and handshake together.
 const TIME: Duration = Duration::from_secs(10);
 
-/// The key that a bastion shows.
+/// The host key of a bastion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShownKey {
-    /// As `BASTION_HOST_KEY` takes it.
+    /// The key in the format of `BASTION_HOST_KEY`.
     pub(crate) to_pin: String,
     /// Its type and fingerprint.
     pub(crate) described: String,
@@ -27,7 +27,7 @@ pub(crate) struct ShownKey {
     pub(crate) accepted: Option<bool>,
 }
 
-/// Takes the key, and goes.
+/// Records the key and aborts the handshake.
 struct Looker(Arc<Mutex<Option<PublicKey>>>);
 
 impl Handler for Looker {
@@ -41,15 +41,15 @@ impl Handler for Looker {
     }
 }
 
-/// The key that the SSH server at this address shows: of the type that `rule` pins, if it has one of that type.
+/// Returns the host key of the SSH server at this address, of the type that `rule` pins if the server has such a key.
 ///
 /// # Errors
-/// What happened, in words.
+/// A description of the failure.
 pub(crate) async fn shown_key(host: &str, port: u16, rule: Option<&HostKeyRule>) -> Result<ShownKey, String> {
     let pin = rule.map(Pin::new).transpose()?;
     let preferred = pin.as_ref().map_or(Preferred::DEFAULT, Pin::preferred);
     let key = match look(host, port, preferred).await {
-        // It has none of that type; then the one it likes best.
+        // The server has no key of this type: fetch the one that the server prefers.
         Err(Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. }) => {
             look(host, port, Preferred::DEFAULT).await
         }

@@ -1,4 +1,4 @@
-//! The private key that opens the bastion.
+//! Reads the private key for the login at the bastion.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -12,11 +12,12 @@ use crate::secret::Secret;
 const LINE: usize = 64;
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";
-/// How the bytes of a key in OpenSSH's format begin (its PROTOCOL.key).
+/// The first bytes of a key in OpenSSH's format (its PROTOCOL.key).
 const OPENSSH: &[u8] = b"openssh-key-v1\0";
 
-/// Reads a private key as `ssh-keygen`, OpenSSL and EC2 write it: OpenSSH, PKCS#1 or PKCS#8, in PEM, without a passphrase; also where its
-/// line breaks are lost, or all of it is in base64. The error says what is wrong, and shows nothing of the text.
+/// Reads a private key as written by `ssh-keygen`, OpenSSL or EC2: OpenSSH, PKCS#1 or PKCS#8, in PEM, without a
+/// passphrase. Keys whose line breaks are lost, and keys that are encoded in base64 as a whole, are accepted too. The
+/// error describes the problem and never contains any part of the text.
 pub(super) fn read(secret: &Secret) -> Result<PrivateKey, String> {
     const VARIABLE: &str = "BASTION_SSH_KEY_SECRET";
     let text = secret.expose();
@@ -32,25 +33,25 @@ pub(super) fn read(secret: &Secret) -> Result<PrivateKey, String> {
 
 fn not_a_key(text: &str) -> &'static str {
     if text.starts_with("PuTTY-User-Key-File-") {
-        "the secret holds a key in PuTTY's format; PuTTYgen exports it as an OpenSSH key"
+        "the secret holds a key in PuTTY's format; export it as an OpenSSH key with PuTTYgen"
     } else if ["ssh-", "ecdsa-", "sk-", "-----BEGIN PUBLIC", "---- BEGIN SSH2 PUBLIC"]
         .iter()
         .any(|begin| text.starts_with(begin))
     {
-        "the secret holds a public key; the private one belongs to it, the file without .pub"
+        "the secret holds a public key; store the private key, the file without .pub"
     } else {
-        "the secret holds no private key that can be read; it must be the whole text of the .pem file, \
+        "the secret holds no private key that can be read; store the whole text of the .pem file, \
          from -----BEGIN to -----END (OpenSSH, PKCS#1 or PKCS#8; Ed25519, RSA or ECDSA)"
     }
 }
 
-/// The first block of PEM in a text, in lines of its own. Consoles, shells and environment variables turn line breaks into blanks or
-/// `\n`, put quotes around the whole, and leave blanks at the ends of lines.
+/// Returns the first PEM block of a text, with its lines restored. Consoles, shells and environment variables turn line
+/// breaks into blanks or `\n`, put quotes around the text, and leave blanks at the ends of lines.
 fn pem(text: &str) -> Option<String> {
     let (label, rest) = text.split_once(BEGIN)?.1.split_once(DASHES)?;
     let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
     let body = body.replace("\\r", "\n").replace("\\n", "\n");
-    // `Proc-Type: 4,ENCRYPTED` and its like: lines that stay as they are.
+    // Headers such as `Proc-Type: 4,ENCRYPTED` keep their lines.
     let body = match body.contains(':') {
         true => body.trim().to_owned(),
         false => in_lines(body.split_whitespace().flat_map(str::chars)),
@@ -69,7 +70,7 @@ fn in_lines(chars: impl Iterator<Item = char>) -> String {
     lines
 }
 
-/// What base64 says, if that is PEM, or OpenSSH's bytes.
+/// Decodes base64, if the result is PEM or a key in OpenSSH's format.
 fn decoded(text: &str) -> Option<String> {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let text = text.split_whitespace().collect::<String>();

@@ -17,25 +17,26 @@ use super::host_key::{Pin, described};
 use crate::ErrorKind;
 use crate::config::BastionSettings;
 
-/// How long name and connection may take.
+/// Time limit for name resolution and connection together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the handshake may take, and then the login.
+/// Time limit for the handshake, and for the login after it.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the bastion may take to reach the database.
+/// Time limit for the bastion to connect to the database.
 const CHANNEL_TIMEOUT: Duration = Duration::from_secs(15);
-/// An answer to a question that costs the bastion nothing.
+/// Time limit for the response to a ping, which costs the bastion almost nothing.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// A bastion that is silent for so long is asked whether it is there, and given up after so many questions.
+/// A bastion that is silent for this time receives a keepalive request; after this number of unanswered requests the
+/// session ends.
 const KEEPALIVE: (Duration, usize) = (Duration::from_secs(15), 3);
 
-/// What the bastion leads to.
+/// The address behind the bastion.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) host: String,
     pub(super) port: u16,
 }
 
-/// What was refused, and what that means.
+/// A refusal: the kind of failure and the message.
 #[derive(Debug, Clone)]
 pub(super) struct Refused {
     pub(super) kind: ErrorKind,
@@ -48,7 +49,7 @@ impl Refused {
     }
 }
 
-/// Decides on the bastion's key. Its sender is dropped with the session, which tells everybody who watches it.
+/// Verifies the bastion's key. The sender is dropped with the session, which notifies everybody who watches it.
 struct Watcher {
     pin: Pin,
     shown: Arc<Mutex<Option<String>>>,
@@ -59,20 +60,20 @@ impl Handler for Watcher {
     type Error = Error;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Error> {
-        // Certificates are not offered, so none is shown.
+        // Certificates are not offered, so the server presents none.
         let PublicKeyOrCertificate::PublicKey { key, .. } = shown else { return Ok(false) };
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(described(key));
         Ok(self.pin.accepts(key))
     }
 }
 
-/// The connection below a session. Closing it is the one way to end a session for certain: a bastion that takes nothing
-/// any more would never hear of anything else.
+/// The TCP connection of a session. Closing this connection is the only reliable way to end a session: a bastion that
+/// no longer reads would never receive a message.
 struct Wire(StdTcpStream);
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        // It may be closed already.
+        // The connection may already be closed.
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
@@ -115,20 +116,20 @@ impl Session {
         Ok(Self { handle, wire, over, heard_of: Mutex::new(SystemTime::now()) })
     }
 
-    /// Whether it has ended.
+    /// Returns whether the session has ended.
     pub(super) fn is_over(&self) -> bool {
         self.handle.is_closed()
     }
 
-    /// Whether the bastion was last heard of less than `time` before `now`. A clock that was set back knows nothing.
+    /// Returns whether the bastion sent something within `time` before `now`. Returns false if the clock was set back.
     pub(super) fn heard_of_within(&self, time: Duration, now: SystemTime) -> bool {
         let heard_of = *self.heard_of.lock().unwrap_or_else(PoisonError::into_inner);
         now.duration_since(heard_of).is_ok_and(|past| past < time)
     }
 
-    /// Asks the bastion for a sign of life, and gives it little time for it.
+    /// Sends a ping and waits for the response for a short time.
     pub(super) async fn answers(&self) -> bool {
-        // A ping that the end of the session has answered is told from a good one by that end.
+        // The end of a session also completes a ping, so check that the session has not ended.
         let answered = matches!(timeout(ANSWER_TIMEOUT, self.handle.send_ping()).await, Ok(Ok(())));
         let lives = answered && !self.is_over();
         if lives {
@@ -141,10 +142,10 @@ impl Session {
         *self.heard_of.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
     }
 
-    /// A way to `target`.
+    /// Opens a channel to `target`.
     pub(super) async fn channel(&self, target: &Target) -> Result<Channel<Msg>, Refused> {
         let Target { host, port } = target;
-        // Who asks is nobody on the network; SSH wants an address all the same (RFC 4254, section 7.2).
+        // The client has no network address, but SSH requires one (RFC 4254, section 7.2).
         let opening = self.handle.channel_open_direct_tcpip(host, u32::from(*port), "127.0.0.1", 0);
         match timeout(CHANNEL_TIMEOUT, opening).await {
             Ok(Ok(channel)) => {
@@ -156,21 +157,21 @@ impl Session {
         }
     }
 
-    /// Copies both ways until both are at their end, one breaks, or the session ends.
+    /// Copies in both directions until both are finished, one breaks, or the session ends.
     pub(super) async fn copy(&self, mut near: UnixStream, channel: Channel<Msg>) {
         let mut over = self.over.clone();
         let mut far = channel.into_stream();
         tokio::select! {
-            // Whichever side broke, the other learns of it when both are dropped.
+            // If one side breaks, the other side notices when both are dropped.
             _ = copy_bidirectional(&mut near, &mut far) => {}
-            // Nothing is ever sent: this is the sender's end.
+            // Nothing is ever sent; this resolves when the sender is dropped.
             _ = over.changed() => {}
         }
     }
 
-    /// Ends it, and with it all that goes through it.
+    /// Ends the session and all its channels.
     pub(super) fn end(&self) {
-        // It may be closed already.
+        // The connection may already be closed.
         let _ = self.wire.0.shutdown(Shutdown::Both);
     }
 }
@@ -196,9 +197,11 @@ async fn connect(bastion: &BastionSettings) -> Result<(TcpStream, Wire), Refused
 }
 
 async fn log_in(handle: &mut Handle<Watcher>, user: &str, key: PrivateKey) -> Result<(), Refused> {
-    let broken = |error: Error| Refused::unavailable(format!("the login broke off: {error}"));
+    let broken =
+        |error: Error| Refused::unavailable(format!("the connection broke during the login: {error}"));
     let is_rsa = key.algorithm().is_rsa();
-    // SHA-1, which a plain `ssh-rsa` means, is not offered: servers refuse it today. Those that do not say prefer SHA-512.
+    // SHA-1, which plain `ssh-rsa` means, is not offered: servers refuse it today. SHA-512 is used for servers that
+    // announce no algorithms.
     let hash = match is_rsa {
         true => handle.best_supported_rsa_hash().await.map_err(broken)?.flatten(),
         false => None,
@@ -211,13 +214,13 @@ async fn log_in(handle: &mut Handle<Watcher>, user: &str, key: PrivateKey) -> Re
         return Ok(());
     };
     let message = match partial_success {
-        true => format!("the bastion wants more than the key of user {user}"),
+        true => format!("the bastion requires more than the key of user {user}"),
         false => format!(
-            "login as {user} is refused: check BASTION_USER, and that the key in BASTION_SSH_KEY_SECRET is one of that \
+            "login as {user} is refused: check BASTION_USER, and that the key in BASTION_SSH_KEY_SECRET is in this \
              user's authorized_keys{}",
             match is_rsa {
                 true =>
-                    "; or its sshd takes RSA keys with SHA-1 alone (OpenSSH before 7.2, or PubkeyAcceptedAlgorithms): then an Ed25519 key is let in",
+                    "; or its sshd accepts RSA keys with SHA-1 only (OpenSSH before 7.2, or PubkeyAcceptedAlgorithms): use an Ed25519 key",
                 false => "",
             }
         ),
@@ -225,14 +228,14 @@ async fn log_in(handle: &mut Handle<Watcher>, user: &str, key: PrivateKey) -> Re
     Err(Refused { kind: ErrorKind::Denied, message })
 }
 
-const NEWER: &str = "let it run a newer OpenSSH, or permit newer algorithms in its sshd_config";
+const NEWER: &str = "run a newer OpenSSH on the bastion, or permit newer algorithms in its sshd_config";
 
-/// Why no common algorithm was found, where that is the bastion's age and not the key that is pinned.
+/// Explains a failed negotiation, if the reason is an old bastion and not the pinned key.
 pub(super) fn old_algorithms(error: &Error) -> Option<String> {
     let Error::NoCommonAlgo { kind, ours, theirs } = error else { return None };
     let (what, option) = match kind {
         AlgorithmKind::Kex => ("key exchange", "KexAlgorithms"),
-        // The same key signs with SHA-1 or better; a pinned key of another type is no question of age.
+        // The same key can sign with SHA-1 or better; a pinned key of another type has nothing to do with age.
         AlgorithmKind::Key => {
             let signs_by_sha1 = theirs.iter().any(|name| name == "ssh-rsa")
                 && ours.iter().any(|name| name.starts_with("rsa-sha2"));
@@ -247,29 +250,28 @@ pub(super) fn old_algorithms(error: &Error) -> Option<String> {
     };
     let (ours, theirs) = (ours.join(", "), theirs.join(", "));
     Some(format!(
-        "its sshd has only old algorithms of {what} ({option}): {theirs}; this program has {ours}; {NEWER}"
+        "its sshd supports only old {what} algorithms ({option}): {theirs}; this program supports {ours}; {NEWER}"
     ))
 }
 
 fn handshake_refused(error: &Error, shown: Option<String>, pin: &Pin) -> Refused {
-    const HINT: &str = "if the bastion was replaced, pin its new key, or else somebody stands between";
+    const HINT: &str =
+        "if the bastion was replaced, pin its new key; otherwise somebody may be intercepting the connection";
     if let Some(message) = old_algorithms(error) {
         return Refused { kind: ErrorKind::Config, message };
     }
     let message = match (error, shown) {
         (Error::UnknownKey, Some(shown)) => {
             let types = match pin {
-                Pin::Fingerprint(_) => " (to pin another of its keys, give the whole key)",
+                Pin::Fingerprint(_) => " (to pin another of its keys, set the whole key)",
                 Pin::Key(_) | Pin::Any => "",
             };
-            format!(
-                "it shows the host key {shown}, which is not the one that BASTION_HOST_KEY pins{types}; {HINT}"
-            )
+            format!("its host key is {shown}, which is not the key that BASTION_HOST_KEY pins{types}; {HINT}")
         }
         (Error::NoCommonAlgo { kind: AlgorithmKind::Key, ours, theirs }, _) => {
             let (ours, theirs) = (ours.join(", "), theirs.join(", "));
             format!(
-                "it has host keys of the types {theirs}, and BASTION_HOST_KEY pins one of type {ours}; {HINT}"
+                "its host keys have the types {theirs}, and BASTION_HOST_KEY pins a key of type {ours}; {HINT}"
             )
         }
         _ => return Refused::unavailable(format!("the SSH handshake failed: {error}")),
@@ -287,14 +289,14 @@ fn channel_refused(error: &Error, target: &Target) -> Refused {
         ),
         Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed) => (
             ErrorKind::Unavailable,
-            "it cannot connect there (the name, or the database's security group: it must let the bastion in)"
+            "the connection failed (check the name, and that the database's security group admits the bastion)"
                 .to_owned(),
         ),
         other => (ErrorKind::Unavailable, other.to_string()),
     };
-    Refused { kind, message: format!("no way to {host}:{port}: {reason}") }
+    Refused { kind, message: format!("cannot connect to {host}:{port}: {reason}") }
 }
 
 fn silent(what: &str, time: Duration) -> String {
-    format!("{what} has no answer within {} s", time.as_secs())
+    format!("{what} got no response within {} s", time.as_secs())
 }
