@@ -1,10 +1,9 @@
-//! Where thumbnails are kept.
+//! Storage for thumbnails.
 //!
-//! A [`Store`] is one bucket: it puts a [`NewObject`] under a key and describes what is there. Two things make it fit
-//! for several workers at once. An [`ETag`] names one version of an object, and every put says under which
-//! [`Condition`] it may happen; one that no longer holds is [`StoreError::PreconditionFailed`], and the caller looks
-//! again. [`FolderStore`] is a folder on this machine, `S3Store` a
-//! bucket in S3.
+//! A [`Store`] is one bucket: it stores a [`NewObject`] under a key and describes existing objects. Two types make a
+//! store safe for concurrent workers. An [`ETag`] names one version of an object, and every put carries a
+//! [`Condition`]. If the condition is no longer true, the put fails with [`StoreError::PreconditionFailed`], and the
+//! caller checks the object again. [`FolderStore`] is a folder on this machine, `S3Store` a bucket in S3.
 
 mod folder;
 mod listing;
@@ -31,18 +30,18 @@ pub(crate) use s3::{metadata, tags};
 use crate::ErrorKind;
 use crate::job_error::JobError;
 
-/// Name of one version of an object: two versions never share one. What is in it is the store's affair.
+/// The name of one version of an object. Two versions never share a name. The format is specific to the store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ETag(String);
 
 impl ETag {
-    /// Takes a store's own text as it is.
+    /// Creates an ETag from a store's text, unchanged.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -54,71 +53,72 @@ impl fmt::Display for ETag {
     }
 }
 
-/// An object to put.
+/// An object to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewObject<'a> {
-    /// Its bytes.
+    /// The bytes of the object.
     pub bytes: &'a [u8],
-    /// Its media type (`image/jpeg`).
+    /// Media type, for example `image/jpeg`.
     pub content_type: &'a str,
-    /// Its `Cache-Control`.
+    /// Value of the `Cache-Control` header.
     pub cache_control: &'a str,
-    /// What is noted beside it. Names are lower case letters, digits and `-`; values are printable ASCII, since S3
-    /// carries them as HTTP headers.
+    /// User metadata. Names consist of lower-case letters, digits and `-`; values are printable ASCII, because S3
+    /// carries metadata in HTTP headers.
     pub metadata: &'a BTreeMap<String, String>,
 }
 
-/// What must be so at the moment of a put.
+/// The condition that must be true when an object is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// There is no object under the key (`If-None-Match: *`).
+    /// No object exists under the key (`If-None-Match: *`).
     Absent,
-    /// The object under the key is this version (`If-Match`).
+    /// The object under the key has this version (`If-Match`).
     Unchanged(ETag),
 }
 
 impl Condition {
-    /// That nothing has happened since `seen` was asked.
+    /// Returns the condition that the object is unchanged since it was described as `seen`; `None` means that it did
+    /// not exist.
     pub fn since(seen: Option<&ObjectDescription>) -> Self {
         seen.map_or(Self::Absent, |object| Self::Unchanged(object.etag.clone()))
     }
 }
 
-/// What a store says about an object without giving its bytes.
+/// The description of an object, without its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectDescription {
-    /// Which version it is.
+    /// The version of the object.
     pub etag: ETag,
-    /// Bytes of it.
+    /// Size in bytes.
     pub size: u64,
-    /// When it was put, as far as the store can tell; S3 tells whole seconds.
+    /// Time of the last modification, if the store reports one. S3 reports whole seconds.
     pub modified: Option<SystemTime>,
-    /// Its media type, if it was put with one.
+    /// Media type, if one was stored.
     pub content_type: Option<String>,
-    /// Its `Cache-Control`, if it was put with one.
+    /// Value of `Cache-Control`, if one was stored.
     pub cache_control: Option<String>,
-    /// What was noted beside it. Empty for an object that came into the store some other way.
+    /// User metadata. Empty for an object that another program stored without metadata.
     pub metadata: BTreeMap<String, String>,
-    /// How many tags it has; 0 also where the store does not tell.
+    /// Number of tags; 0 also when the store does not report the number.
     pub tags: u32,
 }
 
-/// One bucket.
+/// A bucket that stores thumbnails.
 pub trait Store: Send + Sync {
-    /// Its name.
+    /// Returns the name of the bucket.
     fn bucket(&self) -> &str;
 
-    /// The URL under which the catalogue lists the object `key`.
+    /// Returns the URL of the object `key`, as stored in the catalogue.
     ///
     /// # Errors
-    /// [`StoreError::InvalidKey`] for a key that no object can have.
+    /// [`StoreError::InvalidKey`] for a key that no object of this store can have.
     fn url(&self, key: &str) -> Result<String, StoreError>;
 
-    /// The key in a URL that [`url`](Self::url) made; `None` for any other URL.
+    /// Returns the key of a URL that [`url`](Self::url) created; `None` for any other URL.
     fn key_of(&self, url: &str) -> Option<String>;
 
-    /// Describes the object `key`; `None` when there is none.
+    /// Describes the object `key`; `None` when the object does not exist.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -127,11 +127,11 @@ pub trait Store: Send + Sync {
         key: &str,
     ) -> impl Future<Output = Result<Option<ObjectDescription>, StoreError>> + Send;
 
-    /// Puts an object under `key` if `condition` holds, and answers with the version it has become. Readers see the
-    /// old object or the new one, never a part of either.
+    /// Stores an object under `key` if `condition` is true, and returns the new version. The write is atomic: readers
+    /// see the old object or the new object, never a part of either.
     ///
     /// # Errors
-    /// [`StoreError::PreconditionFailed`] when the condition does not hold; else see [`StoreError`].
+    /// [`StoreError::PreconditionFailed`] when the condition is false; for other failures see [`StoreError`].
     fn put(
         &self,
         key: &str,
@@ -140,26 +140,26 @@ pub trait Store: Send + Sync {
     ) -> impl Future<Output = Result<ETag, StoreError>> + Send;
 }
 
-/// Why a store could not do it.
+/// A failure of a store operation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// No object can have this key.
+    /// No object of this store can have this key.
     #[error("the key {key:?} {reason}")]
     InvalidKey {
         /// The key.
         key: String,
-        /// What is wrong with it.
+        /// The reason, as the end of a sentence that begins with the key.
         reason: &'static str,
     },
-    /// A name or value of the metadata that HTTP headers could not carry.
-    #[error("the metadata {name:?} is not printable ASCII")]
+    /// A name or value of the metadata cannot be carried by an HTTP header.
+    #[error("the metadata {name:?} cannot be stored: names are a-z, 0-9 and -, values printable ASCII")]
     InvalidMetadata {
-        /// Its name.
+        /// Name of the metadata entry.
         name: String,
     },
-    /// The condition of a put does not hold: somebody else wrote the object.
-    #[error("{key}: the object was changed by somebody else")]
+    /// The condition of a put is false: another client has written the object.
+    #[error("{key}: another client changed the object meanwhile")]
     PreconditionFailed {
         /// The key.
         key: String,
@@ -167,26 +167,26 @@ pub enum StoreError {
     /// A file could not be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// What was tried.
+        /// The operation that failed.
         action: &'static str,
-        /// The file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// S3 refused, or could not be reached.
+    /// S3 rejected a request, or could not be reached.
     #[cfg(feature = "s3")]
     #[error("cannot {action} {url}: {source}")]
     S3 {
-        /// What was tried.
+        /// The operation that failed.
         action: &'static str,
-        /// The object.
+        /// URL of the object.
         url: String,
-        /// The answer.
+        /// The error that S3 or the connection reported.
         source: crate::source::SourceError,
     },
-    /// The work was given up on our side.
-    #[error("the store's task ended early: {0}")]
+    /// A background task of the store ended before it was complete.
+    #[error("a background task of the store was cancelled or panicked: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
 
@@ -209,7 +209,7 @@ impl StoreError {
     }
 }
 
-/// Refuses names and values that HTTP headers could not carry.
+/// Rejects names and values that HTTP headers cannot carry.
 fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), StoreError> {
     let is_name = |name: &str| name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     let is_value = |value: &str| value.bytes().all(|b| (b' '..=b'~').contains(&b));
@@ -219,7 +219,7 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), StoreError>
     }
 }
 
-/// What a failure of the file system means. A full disk may be emptied; a name that is too long stays so.
+/// Returns the kind of a file system error. A full disk is temporary; a file name that is too long is permanent.
 pub(crate) fn kind_of_io(error: &io::Error) -> ErrorKind {
     match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -233,7 +233,7 @@ pub(crate) fn kind_of_io(error: &io::Error) -> ErrorKind {
     }
 }
 
-/// What a failed read or write of this file is.
+/// Returns a function that turns an I/O error into a [`JobError`] about the file at `path`.
 #[cfg(feature = "cli")]
 pub(crate) fn of_file(path: &Path) -> impl Fn(io::Error) -> JobError + Copy {
     |error| JobError::new(kind_of_io(&error), error).about(path.display().to_string())

@@ -1,11 +1,13 @@
-//! A folder as a bucket: the object `key` is the file `ROOT/key`, for any program to read.
+//! A folder as a bucket: the object `key` is the file `ROOT/key`, which any program can read.
 //!
-//! What a file cannot say (media type, metadata) is in a sidecar, `ROOT/.posterframe/objects/<key>`, a small JSON file
-//! that also names the [`ETag`] of the object it belongs to. A put first writes the sidecar and then the object, each
-//! to a temporary file that is renamed. Wherever a crash cuts that short, the sidecar names another version than the one
-//! that is there, and is ignored: an object may lose its metadata, but never has another's.
+//! Properties that a file cannot store (media type, metadata) are in a sidecar, `ROOT/.posterframe/objects/<key>`. The
+//! sidecar is a small JSON file that also contains the [`ETag`] of its object. A put first writes the sidecar and then
+//! the object, each to a temporary file that is then renamed. After a crash between the two, the sidecar names a
+//! different version than the existing object and is ignored. An object may thus lose its metadata, but never has the
+//! metadata of another version.
 //!
-//! Conditions hold between processes: a put checks and renames under an exclusive lock of `ROOT/.posterframe/lock`.
+//! Conditions are enforced across processes: a put checks the condition and renames the file under an exclusive lock of
+//! `ROOT/.posterframe/lock`.
 
 mod file;
 mod listing;
@@ -43,20 +45,20 @@ struct Folder {
 }
 
 impl FolderStore {
-    /// Opens the folder `root`, and makes it when it is missing. Its own name is the bucket's.
+    /// Opens the folder `root`, and creates it if it is missing. The name of the folder is the name of the bucket.
     ///
     /// # Errors
-    /// [`StoreError::File`] when it is no folder, or cannot be made.
+    /// [`StoreError::File`] when `root` is not a folder or cannot be created.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
         let root = root.as_ref();
         fs::create_dir_all(root).map_err(StoreError::file("make the store folder", root))?;
         Self::at(root)
     }
 
-    /// The folder `root`, which the first put creates if it is missing. Nothing is written before.
+    /// Opens the folder `root` without writing. The first put creates the folder if it is missing.
     ///
     /// # Errors
-    /// [`StoreError::File`] when its path cannot be resolved.
+    /// [`StoreError::File`] when the path cannot be resolved.
     pub(crate) fn at(root: impl AsRef<Path>) -> Result<Self, StoreError> {
         let root = root.as_ref();
         let resolved = std::path::absolute(root).and_then(|root| canonical(&root));
@@ -66,13 +68,13 @@ impl FolderStore {
         Ok(Self { folder: Arc::new(folder), bucket })
     }
 
-    /// The folder, absolute and without symbolic links.
+    /// Returns the absolute path of the folder, without symbolic links.
     pub fn root(&self) -> &Path {
         &self.folder.root
     }
 
-    /// The key of the file at `path` (absolute, its folder without symbolic links); `None` for one outside the store, or
-    /// whose name is not UTF-8.
+    /// Returns the key of the file at `path` (absolute, its folder without symbolic links); `None` for a file outside
+    /// the store, or whose name is not UTF-8.
     pub fn key_of_path(&self, path: &Path) -> Option<String> {
         let key = path.strip_prefix(self.root()).ok()?.to_str()?;
         check_key(key).ok().map(|()| key.to_owned())
@@ -84,8 +86,8 @@ impl Store for FolderStore {
         &self.bucket
     }
 
-    /// A `file://` URL, percent-encoded. Not `s3://`: the catalogue's readers open what it lists, and there is no such
-    /// bucket.
+    /// Returns a percent-encoded `file://` URL. An `s3://` URL would name a bucket that does not exist, and readers of
+    /// the catalogue open its URLs.
     fn url(&self, key: &str) -> Result<String, StoreError> {
         Ok(file_url(&self.folder.path(key)?))
     }
@@ -119,7 +121,8 @@ impl ReadObject for FolderStore {
 }
 
 impl ListObjects for FolderStore {
-    /// At most 20,000 objects in a page. What no key can name, hidden files of the store and symbolic links to folders are left out.
+    /// Returns at most 20,000 objects per page. Files whose names cannot be keys, hidden files of the store, and
+    /// symbolic links to folders are not listed.
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page, StoreError> {
         let (folder, prefix, after) = (Arc::clone(&self.folder), prefix.to_owned(), after.map(str::to_owned));
         let list = move || Listing::new(&prefix, after.as_deref(), PAGE).page_of(&folder.root);
@@ -149,8 +152,8 @@ impl Folder {
 
     fn describe(&self, key: &str) -> Result<Option<ObjectDescription>, StoreError> {
         let path = self.path(key)?;
-        // Without the lock's file nobody has put anything, and there is no sidecar either. It is not made here, so that
-        // a folder that may only be read can be described.
+        // Without the lock file nothing has been stored, and no sidecar exists. The lock file is not created here, so
+        // that a read-only folder can be described.
         let lock = File::open(self.own().join("lock")).ok();
         if let Some(lock) = &lock {
             lock.lock_shared().map_err(StoreError::file("lock", &self.own()))?;
@@ -195,7 +198,7 @@ impl Folder {
         }
     }
 
-    /// Waits for the exclusive lock. Dropping the file gives it back, and so does the end of the process.
+    /// Waits for the exclusive lock. The lock is released when the file is dropped or the process ends.
     fn lock(&self) -> Result<File, StoreError> {
         let own = self.own();
         fs::create_dir_all(&own).map_err(StoreError::file("make the folder", &own))?;
@@ -207,7 +210,7 @@ impl Folder {
     }
 }
 
-/// The path without symbolic links, of which the last steps need not exist.
+/// Returns the path without symbolic links. The last components need not exist.
 fn canonical(path: &Path) -> io::Result<PathBuf> {
     match (path.canonicalize(), path.parent(), path.file_name()) {
         (Err(error), Some(parent), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
@@ -217,7 +220,7 @@ fn canonical(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// What a regular file says about itself; `None` when there is none at `path`.
+/// Returns the metadata of a regular file; `None` when no regular file exists at `path`.
 fn metadata_of(path: &Path) -> Result<Option<Metadata>, StoreError> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(metadata.is_file().then_some(metadata)),

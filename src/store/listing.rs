@@ -1,6 +1,6 @@
-//! Stores whose objects can be listed and read.
+//! Traits for stores whose objects can be listed and read.
 //!
-//! The job needs none of this, and the Lambda function has no permission for it: back-fills and audits do.
+//! Back-fills and audits use these traits. The job does not, and the Lambda function has no permission to list.
 
 use std::future::Future;
 use std::time::SystemTime;
@@ -8,34 +8,34 @@ use std::time::SystemTime;
 use super::{ETag, ObjectDescription, Store, StoreError};
 use crate::ErrorKind;
 
-/// An object as a listing tells it.
+/// An object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListedObject {
-    /// Its key, decoded.
+    /// The decoded key.
     pub key: String,
-    /// Which version it is.
+    /// The version of the object.
     pub etag: ETag,
-    /// Bytes of it.
+    /// Size in bytes.
     pub size: u64,
-    /// When it was put, as far as the store can tell.
+    /// Time of the last modification, if the store reports one.
     pub modified: Option<SystemTime>,
 }
 
-/// Some of the objects.
+/// One page of a listing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page {
-    /// In the order of their keys' bytes.
+    /// The objects, ordered by the bytes of their keys.
     pub objects: Vec<ListedObject>,
-    /// The key behind which the listing continues; `None` where it ends with this page.
+    /// The key after which the listing continues; `None` on the last page.
     pub next: Option<String>,
-    /// What could not be listed, in the order of the keys' bytes, beside the objects.
+    /// The entries that could not be listed, ordered by the bytes of their keys.
     pub faults: Vec<ListingFault>,
 }
 
 impl Page {
-    /// Returns objects and faults together, in the order of their keys' bytes.
+    /// Returns objects and faults together, ordered by the bytes of their keys.
     #[cfg(feature = "cli")]
     pub(crate) fn in_order(self) -> impl Iterator<Item = Result<ListedObject, ListingFault>> {
         let mut objects = self.objects.into_iter().peekable();
@@ -48,22 +48,22 @@ impl Page {
     }
 }
 
-/// An entry of a store that could not be listed. The others were.
+/// An entry of a store that could not be listed. The other entries are listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListingFault {
-    /// Its key; that of a folder ends with `/`. Where a name is not UTF-8, U+FFFD stands for what is not.
+    /// The key; the key of a folder ends with `/`. U+FFFD replaces the parts of a name that are not UTF-8.
     pub key: String,
     /// The kind of failure.
     pub kind: ErrorKind,
-    /// What is wrong with it.
+    /// A description of the problem.
     pub message: String,
 }
 
 /// A store whose objects can be listed.
 pub trait ListObjects: Store {
-    /// Returns the first objects behind the key `after` whose keys begin with `prefix`, a bounded number of them. A folder or file that
-    /// cannot be looked at is a [`ListingFault`]; the others are listed all the same.
+    /// Returns a page of objects whose keys come after `after` and begin with `prefix`. The size of a page is bounded.
+    /// A folder or file that cannot be read becomes a [`ListingFault`]; the other entries are still listed.
     ///
     /// # Errors
     /// See [`StoreError`]; in S3, listing needs `s3:ListBucket`.
@@ -74,13 +74,14 @@ pub trait ListObjects: Store {
     ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 }
 
-/// A store whose objects can be read, whole.
+/// A store whose objects can be read completely.
 pub trait ReadObject: Store {
-    /// The bytes of the object `key`, at most `max_bytes` of them, and its description; `None` when there is none, or it may not be
-    /// read.
+    /// Returns the bytes of the object `key` and its description; `None` when the object does not exist or the caller
+    /// is not allowed to read it.
     ///
     /// # Errors
-    /// See [`StoreError`]; of kind [`LimitExceeded`](crate::ErrorKind::LimitExceeded) for an object that is larger.
+    /// An error of kind [`LimitExceeded`](crate::ErrorKind::LimitExceeded) when the object has more than `max_bytes`;
+    /// for other failures see [`StoreError`].
     fn read(
         &self,
         key: &str,

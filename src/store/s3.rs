@@ -1,11 +1,12 @@
 //! A bucket in S3.
 //!
-//! It needs `s3:GetObject` and `s3:PutObject` on its objects, and nothing else but `s3:ListBucket` where it is listed. Without `s3:ListBucket` an object that
-//! is not there cannot be told from one that may not be read: both are 403. A thumbnail that is either is put on condition
-//! that there is none, and S3 says which it was.
+//! The store needs `s3:GetObject` and `s3:PutObject` on the objects of the bucket, and `s3:ListBucket` only for
+//! listings. Without `s3:ListBucket`, S3 responds with 403 both for a missing object and for one that the caller is not
+//! allowed to read. A thumbnail in this state is stored on the condition that it does not exist, and S3's response
+//! shows which case it was.
 //!
-//! Every request is made once at a time, and again after a failure that passes, with the pauses of the reader: one policy for HEAD, GET,
-//! PUT and listings.
+//! The SDK sends each request once. This module retries temporary failures with the pauses of the reader, so that one
+//! policy applies to HEAD, GET, PUT and listings.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -34,10 +35,10 @@ use crate::source::{
     pause, s3_failure, stall,
 };
 
-/// Bytes of the longest key ("Naming Amazon S3 objects" in the Amazon S3 User Guide).
+/// Maximum length of a key in bytes ("Naming Amazon S3 objects" in the Amazon S3 User Guide).
 const MAX_KEY_BYTES: usize = 1024;
-/// A conflict with another conditional put ends when that one does. S3 asks for a retry (409,
-/// `ConditionalRequestConflict`).
+/// Maximum number of retries after a conflict with another conditional put. The conflict ends when the other put ends,
+/// and S3 requests a retry (409, `ConditionalRequestConflict`).
 const CONFLICTS: u32 = 8;
 const AFTER_A_CONFLICT: Duration = Duration::from_millis(50);
 
@@ -49,21 +50,22 @@ pub struct S3Store {
 }
 
 impl S3Store {
-    /// The bucket. `client` is one of [`S3Source::client`](crate::source::S3Source::client), or your own.
+    /// Creates a store for the bucket. `client` is a client from [`S3Source::client`](crate::source::S3Source::client),
+    /// or your own.
     pub fn new(client: Client, bucket: impl Into<String>) -> Self {
         Self { client, bucket: bucket.into() }
     }
 
-    /// The object `key`, to be read by byte ranges.
+    /// Returns a source that reads the object `key` by byte ranges.
     pub fn source(&self, key: &str) -> S3Source {
         S3Source::new(self.client.clone(), self.bucket.clone(), key)
     }
 
-    /// Describes the object `key` as [`describe`](Store::describe) does, but tells one that may not be read, or is gone,
-    /// from one that is surely not there.
+    /// Describes the object `key` like [`describe`](Store::describe), but reports an error for an object that the
+    /// caller is not allowed to read, instead of `None`.
     ///
     /// # Errors
-    /// [`StoreError::S3`], with kind [`Denied`](crate::ErrorKind::Denied) for 403.
+    /// [`StoreError::S3`] of kind [`Denied`](crate::ErrorKind::Denied) for 403.
     pub async fn describe_readable(&self, key: &str) -> Result<Option<ObjectDescription>, StoreError> {
         let error = match self.head(key).await {
             Ok(output) => return Ok(Some(description(&output))),
@@ -75,8 +77,8 @@ impl S3Store {
         }
     }
 
-    /// The value of one tag of the object `key`; `None` when the object has no such tag, or is not there. It needs
-    /// `s3:GetObjectTagging`.
+    /// Returns the value of one tag of the object `key`; `None` when the object has no such tag, or does not exist. The
+    /// request needs `s3:GetObjectTagging`.
     pub(crate) async fn tag(&self, key: &str, name: &str) -> Result<Option<String>, SourceError> {
         let send = |settings| {
             let request = self.client.get_object_tagging().bucket(&self.bucket).key(key);
@@ -90,7 +92,7 @@ impl S3Store {
             Err(error) => match s3_failure(&error, whole()) {
                 SourceError::NotFound { .. } => Ok(None),
                 SourceError::Denied { reason } => Err(SourceError::Denied {
-                    reason: format!("its tags, which need s3:GetObjectTagging: {reason}"),
+                    reason: format!("cannot read the object's tags (needs s3:GetObjectTagging): {reason}"),
                 }),
                 error => Err(error),
             },
@@ -110,8 +112,9 @@ impl S3Store {
         patiently(send).await.map_err(|error| s3_failure(&error, whole()))
     }
 
-    /// What a refusal of HEAD means. Its answer has no body (RFC 9110, section 9.3.2), so that a bare 400 may be expired credentials,
-    /// and a bare 403 a missing permission or a wrong clock: a GET of one byte is told the code.
+    /// Returns the reason for a rejected HEAD. Responses to HEAD have no body (RFC 9110, section 9.3.2), so a 400 may
+    /// mean expired credentials, and a 403 a missing permission or a wrong clock. A GET of one byte returns the error
+    /// code.
     async fn explained(&self, key: &str, refusal: SourceError) -> SourceError {
         if !matches!(refusal, SourceError::Denied { .. } | SourceError::Unexpected { .. }) {
             return refusal;
@@ -160,7 +163,7 @@ impl Store for S3Store {
         &self.bucket
     }
 
-    /// `s3://bucket/key`, the key as it is: what the replaced Lambda wrote.
+    /// Returns `s3://bucket/key` with the key unchanged, as the replaced Lambda wrote it.
     fn url(&self, key: &str) -> Result<String, StoreError> {
         if key.is_empty() {
             return Err(StoreError::InvalidKey { key: key.to_owned(), reason: "is empty" });
@@ -177,7 +180,7 @@ impl Store for S3Store {
         (!key.is_empty()).then(|| key.to_owned())
     }
 
-    /// `None` also for an object that may not be read; see the module.
+    /// Returns `None` also for an object that the caller is not allowed to read; see the module.
     async fn describe(&self, key: &str) -> Result<Option<ObjectDescription>, StoreError> {
         match self.head(key).await {
             Ok(output) => Ok(Some(description(&output))),
@@ -205,7 +208,7 @@ impl Store for S3Store {
                     tokio::time::sleep(AFTER_A_CONFLICT * conflicts).await;
                 }
                 Some(412) => return Err(StoreError::PreconditionFailed { key: key.to_owned() }),
-                // What was to be replaced is not there any more.
+                // The object to replace no longer exists.
                 Some(404) if error.code() == Some("NoSuchKey") => {
                     return Err(StoreError::PreconditionFailed { key: key.to_owned() });
                 }
@@ -311,7 +314,7 @@ fn page(output: &ListObjectsV2Output, is_first: bool) -> Result<Page, &'static s
         false => Some(key.to_owned()),
     };
     let object = |object: &Object| {
-        let key = object.key().and_then(key).ok_or("the listing has a key that cannot be read")?;
+        let key = object.key().and_then(key).ok_or("the listing contains a key that cannot be decoded")?;
         let etag = ETag::new(object.e_tag().unwrap_or_default());
         let (size, modified) = (size(object.size()), object.last_modified().and_then(time));
         Ok::<_, &str>(ListedObject { key, etag, size, modified })
@@ -320,7 +323,7 @@ fn page(output: &ListObjectsV2Output, is_first: bool) -> Result<Page, &'static s
     let is_truncated = output.is_truncated() == Some(true);
     if !objects.is_sorted_by(|a, b| a.key < b.key) {
         if is_truncated || !is_first {
-            return Err("the listing is not in the order of its keys, as those of directory buckets are not");
+            return Err("the listing is not in the order of its keys; directory buckets are not supported");
         }
         objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     }
@@ -328,12 +331,12 @@ fn page(output: &ListObjectsV2Output, is_first: bool) -> Result<Page, &'static s
     Ok(Page { objects, next, faults: Vec::new() })
 }
 
-/// The URL of an object, as the catalogue lists it.
+/// Returns the URL of an object, as stored in the catalogue.
 fn s3_url(bucket: &str, key: &str) -> String {
     format!("s3://{bucket}/{key}")
 }
 
-/// Sends a request, and again after failures that pass.
+/// Sends a request and retries temporary failures.
 async fn patiently<T, E, F>(
     send: impl Fn(aws_sdk_s3::config::Builder) -> F + Send + Sync,
 ) -> Result<T, SdkError<E, HttpResponse>>
@@ -378,7 +381,8 @@ fn description(output: &HeadObjectOutput) -> ObjectDescription {
     }
 }
 
-/// `x-amz-tagging-count`, which whoever may not read tags does not get ("`HeadObject`" in the Amazon S3 API Reference).
+/// Returns the number of tags from `x-amz-tagging-count`, which S3 omits for callers without permission to read tags
+/// ("`HeadObject`" in the Amazon S3 API Reference).
 pub(crate) fn tags(count: Option<i32>) -> u32 {
     count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0)
 }

@@ -1,7 +1,8 @@
-//! The files of a folder in the order of an S3 listing, a page at a time.
+//! Lists the files of a folder in the order of an S3 listing, page by page.
 //!
-//! A folder's name counts with its `/`, so that names in order, each folder followed by what is in it, are keys in order. Of a folder no
-//! more names are held than a page has room for: a folder with more is read again for those that follow.
+//! A folder's name is compared with its final `/`, so that names in order, each folder followed by its content, are
+//! keys in order. At most one page of names per folder is kept in memory; a folder with more names is read again for
+//! the names that follow.
 
 use std::collections::BinaryHeap;
 use std::ffi::OsString;
@@ -13,10 +14,10 @@ use super::file::{check_key, etag_of};
 use crate::ErrorKind;
 use crate::store::{ListedObject, ListingFault, Page, StoreError, kind_of_io};
 
-/// Objects and faults of a page, at most: some 5 MB.
+/// Maximum number of objects and faults per page: about 5 MB.
 pub(super) const PAGE: usize = 20_000;
 
-/// A page that is being filled.
+/// The page that is being filled.
 pub(super) struct Listing<'a> {
     prefix: &'a str,
     after: Option<&'a str>,
@@ -27,23 +28,23 @@ pub(super) struct Listing<'a> {
 /// A name in a folder. Names are ordered by their keys.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
-    /// That of a folder ends with `/`.
+    /// The key of a folder ends with `/`.
     key: String,
     name: OsString,
     is_folder: bool,
 }
 
-/// Names of a folder, in order.
+/// The names of a folder, in order.
 struct Names {
     names: Vec<Name>,
-    /// Whether others follow.
+    /// Whether more names follow.
     more: bool,
-    /// Why the folder could not be read to its end.
+    /// The error that stopped reading the folder.
     broken: Option<io::Error>,
 }
 
 impl<'a> Listing<'a> {
-    /// A page of at most `limit` objects and faults behind `after`.
+    /// Creates a page of at most `limit` objects and faults after `after`.
     pub(super) fn new(prefix: &'a str, after: Option<&'a str>, limit: usize) -> Self {
         Self { prefix, after, limit: limit.max(1), page: Page::default() }
     }
@@ -68,7 +69,7 @@ impl<'a> Listing<'a> {
         loop {
             let Names { names, more, broken } = match self.names(folder, key, done.as_deref()) {
                 Ok(names) => names,
-                // It has vanished meanwhile; a store that nothing was put into need not exist.
+                // The folder was removed meanwhile. The root need not exist before the first put.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
                 Err(error) if key.is_empty() => return Err(StoreError::file("list", folder)(error)),
                 Err(error) => return Ok(self.fault(key.to_owned(), &error)),
@@ -87,7 +88,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// Reads the first names of a folder that are wanted: behind `done`, or else behind `after`.
+    /// Reads the first names of a folder after `done`, or else after `after`.
     fn names(&self, folder: &Path, parent: &str, done: Option<&str>) -> io::Result<Names> {
         let room = self.limit.saturating_sub(self.page.objects.len() + self.page.faults.len()).max(1);
         let (mut first, mut more, mut broken) = (BinaryHeap::new(), false, None);
@@ -123,7 +124,7 @@ impl<'a> Listing<'a> {
         Ok(Names { names: first.into_sorted_vec(), more, broken })
     }
 
-    /// Whether a name, or what is in it where it can be entered, belongs into the listing.
+    /// Returns whether a name, or the content of a folder, belongs to the listing.
     fn is_wanted(&self, key: &str, is_entered: bool, done: Option<&str>) -> bool {
         let is_below = key.starts_with(self.prefix) || is_entered && self.prefix.starts_with(key);
         is_below
@@ -134,11 +135,11 @@ impl<'a> Listing<'a> {
             }
     }
 
-    /// Takes one name. Returns whether the page has room for more.
+    /// Lists one name. Returns whether the page has room for more.
     fn take(&mut self, folder: &Path, name: Name) -> Result<bool, StoreError> {
         let Name { key, name, is_folder } = name;
         if name.to_str().is_none() {
-            let message = "its name is not UTF-8, as keys are: rename it".to_owned();
+            let message = "its name is not UTF-8, but keys must be: rename the file".to_owned();
             self.page.faults.push(ListingFault { key, kind: ErrorKind::Malformed, message });
             return Ok(self.has_room());
         }
@@ -147,7 +148,7 @@ impl<'a> Listing<'a> {
             return self.walk(&path, &key);
         }
         match fs::metadata(&path) {
-            // What is neither a file nor leads to one is no object.
+            // An entry that is neither a file nor a link to a file is not an object.
             Ok(metadata) if metadata.is_file() => self.page.objects.push(ListedObject {
                 key,
                 etag: etag_of(&metadata),
@@ -155,14 +156,14 @@ impl<'a> Listing<'a> {
                 modified: metadata.modified().ok(),
             }),
             Ok(_) => {}
-            // It has vanished, or is a symbolic link to nothing.
+            // The entry was removed, or is a dangling symbolic link.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Ok(self.fault(key, &error)),
         }
         Ok(self.has_room())
     }
 
-    /// Notes what cannot be listed, unless an earlier page ended with it.
+    /// Records an entry that cannot be listed, unless an earlier page ended with this entry.
     fn fault(&mut self, key: String, error: &io::Error) -> bool {
         if self.after != Some(key.as_str()) {
             let fault = ListingFault { key, kind: kind_of_io(error), message: error.to_string() };
@@ -186,7 +187,7 @@ mod tests {
 
     type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-    /// Numbers by a seed that changes from run to run.
+    /// A random number generator with a new seed for each run.
     struct Numbers(u64);
 
     impl Numbers {
@@ -197,7 +198,7 @@ mod tests {
         }
     }
 
-    /// All keys by pages of `limit`.
+    /// Returns all keys, read in pages of `limit`.
     fn listed(root: &Path, prefix: &str, limit: usize) -> Result<Vec<String>, StoreError> {
         let (mut keys, mut after) = (Vec::new(), None::<String>);
         loop {
@@ -215,7 +216,7 @@ mod tests {
     fn random_trees_are_listed_in_the_order_of_their_keys_by_pages_of_any_size() -> TestResult {
         let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_nanos();
         let mut numbers = Numbers(u64::from(seed));
-        // What sorts around the slash, and what is longer than a byte.
+        // Characters that sort near the slash, and characters of several bytes.
         let letters = ["a", "b", "-", ".", "0", "!", " ", "A", "\u{e9}", "\u{d55c}", "~"];
         for _ in 0..60 {
             let folder = tempfile::tempdir()?;
@@ -229,7 +230,7 @@ mod tests {
                 }
                 let path = folder.path().join(&key);
                 let parent = path.parent().ok_or("no parent")?;
-                // A name is a file or a folder, whichever came first.
+                // A name is a file or a folder, whichever was created first.
                 if check_key(&key).is_ok()
                     && fs::create_dir_all(parent).is_ok()
                     && fs::write(&path, b"x").is_ok()
@@ -252,7 +253,7 @@ mod tests {
         Ok(())
     }
 
-    /// Faults come once each, in order with the objects, however small the pages are.
+    /// Each fault is listed once, in order with the objects, for every page size.
     #[cfg(unix)]
     #[test]
     fn faults_come_once_each_in_pages_of_any_size() -> TestResult {

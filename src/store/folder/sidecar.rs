@@ -1,4 +1,4 @@
-//! What a file cannot say about an object, in a small JSON file of its own.
+//! Properties of an object that a file cannot store, in a small JSON file.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -10,11 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::super::{ETag, NewObject, ObjectDescription, StoreError, check_metadata};
 use super::temporary::{Temporaries, sync_folder_of};
 
-/// The sidecar of one object. It lies at `objects/<key>` without an ending of its own, so that every name a file can
-/// have fits.
+/// The sidecar of one object. Its path is `objects/<key>` without an extension, so that every valid file name fits.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Sidecar {
-    /// The version it describes; for any other it says nothing.
+    /// The version that the sidecar describes. For any other version the sidecar is ignored.
     pub(super) etag: ETag,
     content_type: String,
     cache_control: String,
@@ -22,7 +21,7 @@ pub(super) struct Sidecar {
 }
 
 impl Sidecar {
-    /// What is to be noted for `object`, before its version is known.
+    /// Creates the sidecar of `object`, before the version is known.
     pub(super) fn of(object: &NewObject<'_>) -> Result<Self, StoreError> {
         check_metadata(object.metadata)?;
         Ok(Self {
@@ -33,12 +32,12 @@ impl Sidecar {
         })
     }
 
-    /// The same notes, for this version.
+    /// Returns the sidecar with this version.
     pub(super) fn for_version(self, etag: ETag) -> Self {
         Self { etag, ..self }
     }
 
-    /// Reads the sidecar of `key`. One that is missing or damaged says nothing.
+    /// Reads the sidecar of `key`. A missing or damaged sidecar counts as none.
     pub(super) fn read(own: &Path, key: &str) -> Result<Option<Self>, StoreError> {
         let path = own.join("objects").join(key);
         match fs::read(&path) {
@@ -55,7 +54,7 @@ impl Sidecar {
         }
     }
 
-    /// Writes the sidecar of `key`, whole or not at all.
+    /// Writes the sidecar of `key` atomically.
     pub(super) fn write(&self, own: &Path, key: &str, temporaries: &Temporaries) -> Result<(), StoreError> {
         let path = own.join("objects").join(key);
         let json = serde_json::to_vec_pretty(self).map_err(io::Error::from);
@@ -65,7 +64,7 @@ impl Sidecar {
         sync_folder_of(&path)
     }
 
-    /// The description of the object with this ETag, with what its sidecar says.
+    /// Builds the description of the object with this ETag, with the properties in its sidecar.
     pub(super) fn describe(sidecar: Option<Self>, etag: ETag, metadata: &Metadata) -> ObjectDescription {
         let bare = ObjectDescription {
             etag,

@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Writes files atomically.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -13,15 +13,15 @@ use super::super::StoreError;
 const PREFIX: &str = ".posterframe-";
 const SUFFIX: &str = ".tmp";
 
-/// Writes temporary files. Each is locked while its process lives; what a process that was killed has left in a folder is removed
-/// before the first file is written there.
+/// Writes temporary files. Each file is locked while its process lives. Files that a killed process has left in a
+/// folder are removed before the first file is written there.
 #[derive(Debug, Default)]
 pub(super) struct Temporaries {
     swept: Mutex<HashSet<PathBuf>>,
 }
 
 impl Temporaries {
-    /// A synced temporary file beside `path`, with the bytes in it; it vanishes unless it is renamed.
+    /// Creates a synced temporary file with the bytes, beside `path`. The file is removed unless it is renamed.
     pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
         let folder = path.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(folder).map_err(StoreError::file("make the folder", folder))?;
@@ -39,20 +39,20 @@ fn create(folder: &Path) -> io::Result<NamedTempFile> {
     loop {
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX).suffix(SUFFIX);
-        // As any program makes files: the user's umask decides who may read them.
+        // The user's umask determines who may read the file, as for files of other programs.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.tempfile_in(folder)?;
-        // Without locks, which not every file system has, nobody sweeps either.
+        // Not every file system supports locks. Without locks, no process removes the files of others.
         let is_locked = file.as_file().lock().is_ok();
-        // Somebody may have swept it away between the two.
+        // Another process may have removed the file between creating and locking it.
         if !is_locked || file.path().exists() {
             return Ok(file);
         }
     }
 }
 
-/// Removes the temporary files that nobody holds. What cannot be looked at or removed stays.
+/// Removes the temporary files that no process has locked. Files that cannot be read or removed stay.
 fn sweep(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_temporary = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
@@ -65,7 +65,7 @@ fn sweep(folder: &Path) {
     }
 }
 
-/// Makes a rename last through a power failure.
+/// Makes a rename survive a power failure.
 pub(super) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::file("sync", folder))
@@ -84,7 +84,7 @@ mod tests {
             fs::write(path(name), b"left")?;
         }
         fs::create_dir(path(".posterframe-folder.tmp"))?;
-        // One of another process, or of another store in this one, that lives.
+        // A file in use by another process, or by another store in this process.
         let used = Temporaries::default().write(&path("used.jpg"), b"in use")?;
         let store = Temporaries::default();
         let written = store.write(&path("new.jpg"), b"new")?;
