@@ -1,7 +1,7 @@
-//! Words that must not be shown: passwords, tokens, keys.
+//! Secrets that must not be shown: passwords, tokens, keys.
 //!
-//! A [`Secret`] shows itself nowhere; whoever needs the words says [`expose`](Secret::expose). A [`SecretSource`] says where
-//! one comes from, and a [`SecretStore`] fetches those that AWS Secrets Manager keeps.
+//! A [`Secret`] never appears in output; code that needs its text calls [`expose`](Secret::expose). A [`SecretSource`]
+//! describes where a secret comes from, and a [`SecretStore`] fetches secrets from AWS Secrets Manager.
 
 mod stored;
 
@@ -10,17 +10,17 @@ use std::fmt;
 pub(crate) use stored::StoredLogin;
 pub use stored::{SecretError, SecretStore};
 
-/// A secret. Neither `Debug` nor an error shows it, and it has no `Display`.
+/// A secret text. Neither `Debug` nor any error shows the text, and the type has no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the words.
+    /// Creates a secret from its text.
     pub fn new(words: impl Into<String>) -> Self {
         Self(words.into())
     }
 
-    /// The words, for the place that needs them.
+    /// Returns the text of the secret.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -32,13 +32,13 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where a secret comes from.
+/// The origin of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecretSource {
-    /// The environment.
+    /// The text itself, from the environment.
     Given(Secret),
-    /// AWS Secrets Manager: the secret's name or ARN.
+    /// The name or ARN of a secret in AWS Secrets Manager.
     Stored(String),
 }
 

@@ -552,7 +552,7 @@ fn a_missing_permission_is_named() -> Outcome {
         told.says("database_login", "skipped", &["secret_db_password failed"])?;
         aws.settings(&["db", "token", "nowhere"]).await?;
         let told = doctor(&own, &[("DB_PASSWORD_SECRET", "nowhere")], &[VIDEO])?;
-        told.fails("secret_db_password", "config", &["no such secret"])?;
+        told.fails("secret_db_password", "config", &["does not exist in Secrets Manager"])?;
         // Somebody has put the password itself there.
         let told = doctor(&own, &[("DB_PASSWORD_SECRET", PASSWORD)], &[VIDEO])?;
         told.fails("secret_db_password", "config", &["not to the secret"])?;

@@ -1,4 +1,4 @@
-//! Secrets that AWS Secrets Manager keeps.
+//! Fetches secrets from AWS Secrets Manager.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,27 +15,27 @@ use super::{Secret, SecretSource};
 use crate::ErrorKind;
 use crate::error::in_words;
 
-/// Members of a secret in JSON that may hold the words, the likeliest first, in lower case and without `_` and `-`: people write
-/// `private_key`, `privateKey` and `PRIVATE_KEY`. RDS writes `password`.
+/// Members of a JSON secret that may contain the secret text, most likely first. Names are compared in lower case and
+/// without `_` and `-`, because people write `private_key`, `privateKey` and `PRIVATE_KEY`. RDS writes `password`.
 const MEMBERS: [&str; 7] = ["password", "token", "privatekey", "sshprivatekey", "sshkey", "pem", "key"];
 
-/// Fetches secrets at first use, and keeps them. Clones share what was fetched.
+/// A cache of secrets from AWS Secrets Manager. A secret is fetched at first use. Clones share the cache.
 #[derive(Clone)]
 pub struct SecretStore {
     settings: SdkConfig,
     fetched: Arc<Mutex<HashMap<String, StoredLogin>>>,
 }
 
-/// A secret, and whose it is.
+/// A secret and its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredLogin {
-    /// The user, where the secret names one.
+    /// The user, if the secret contains one.
     pub(crate) user: Option<String>,
     /// The secret itself.
     pub(crate) words: Secret,
 }
 
-/// Why a secret could not be had. Its words are in none of them.
+/// A failure to fetch a secret. The message never contains the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("secret {name}: {reason}")]
 pub struct SecretError {
@@ -52,24 +52,26 @@ impl SecretError {
 }
 
 impl SecretStore {
-    /// The store that these settings lead to. Nothing is asked for yet.
+    /// Creates a store that fetches secrets with these AWS settings. No request is sent yet.
     pub fn new(settings: &SdkConfig) -> Self {
         Self { settings: settings.clone(), fetched: Arc::default() }
     }
 
-    /// The secret. Of one in JSON, an object as RDS keeps it, its `password` (or `token`, `private_key`, `ssh_private_key`, `ssh_key`,
-    /// `pem`, `key`, in any letter case, with `_`, `-` or neither; or its only member, whatever its name); of any other all of it. A line
-    /// break at the end is left out.
+    /// Returns the secret. If the stored value is a JSON object, as RDS stores it, the secret is its member `password`
+    /// (or `token`, `private_key`, `ssh_private_key`, `ssh_key`, `pem` or `key`, in any letter case, with `_`, `-` or
+    /// neither; or the only member, with any name). Any other value is the secret as a whole, without a final line
+    /// break.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) when there is no such secret or nothing usable in it,
-    /// [`Denied`](ErrorKind::Denied) when it may not be read, else [`Unavailable`](ErrorKind::Unavailable).
+    /// [`Config`](ErrorKind::Config) when the secret does not exist or contains nothing usable,
+    /// [`Denied`](ErrorKind::Denied) when the caller is not allowed to read the secret,
+    /// [`Unavailable`](ErrorKind::Unavailable) for all other failures.
     pub async fn resolve(&self, source: &SecretSource) -> Result<Secret, SecretError> {
         Ok(self.resolve_login(source).await?.words)
     }
 
-    /// The secret, with the user that one in JSON names beside it. Rotation with alternating users changes both ("Lambda function
-    /// rotation strategies" in the AWS Secrets Manager User Guide).
+    /// Returns the secret together with the user that a JSON secret contains. Rotation with alternating users changes
+    /// both ("Lambda function rotation strategies" in the AWS Secrets Manager User Guide).
     ///
     /// # Errors
     /// See [`resolve`](Self::resolve).
@@ -78,7 +80,7 @@ impl SecretStore {
             SecretSource::Given(secret) => return Ok(StoredLogin { user: None, words: secret.clone() }),
             SecretSource::Stored(name) => name,
         };
-        // Others who want the same secret wait for it rather than ask as well.
+        // Concurrent callers wait for one fetch of the same secret.
         let mut fetched = self.fetched.lock().await;
         if let Some(secret) = fetched.get(name) {
             return Ok(secret.clone());
@@ -88,7 +90,8 @@ impl SecretStore {
         Ok(secret)
     }
 
-    /// Forgets a secret that was refused, so that it is fetched anew: it may have been rotated. Whether there was one.
+    /// Removes a refused secret from the cache, so that the next call fetches the current value: the secret may have
+    /// been rotated. Returns whether the cache contained the secret.
     pub async fn forget(&self, source: &SecretSource) -> bool {
         match source {
             SecretSource::Given(_) => false,
@@ -107,18 +110,20 @@ impl SecretStore {
         };
         let sent = Client::from_conf(config.build()).get_secret_value().secret_id(name).send().await;
         let output = sent.map_err(|error| {
-            let (code, message) = (error.code().unwrap_or(""), error.message().unwrap_or("no more is said"));
+            let (code, message) = (error.code().unwrap_or(""), error.message().unwrap_or("no message"));
             let status = error.raw_response().map(|response| response.status().as_u16());
             match (code, status) {
-                ("ResourceNotFoundException", _) => {
-                    failed(ErrorKind::Config, "there is no such secret in Secrets Manager".to_owned())
-                }
+                ("ResourceNotFoundException", _) => failed(
+                    ErrorKind::Config,
+                    "this secret does not exist in Secrets Manager; check its name or ARN and the region"
+                        .to_owned(),
+                ),
                 ("AccessDeniedException" | "AccessDenied", _) | ("", Some(401 | 403)) => {
-                    let advice = "the role needs secretsmanager:GetSecretValue on it";
+                    let advice = "grant the role secretsmanager:GetSecretValue on this secret";
                     failed(ErrorKind::Denied, format!("AccessDenied: {message}; {advice}"))
                 }
                 ("", _) => {
-                    let words = format!("Secrets Manager does not answer: {}", in_words(&error));
+                    let words = format!("cannot reach Secrets Manager: {}", in_words(&error));
                     failed(ErrorKind::Unavailable, words)
                 }
                 (code, _) => failed(ErrorKind::Unavailable, format!("{code}: {message}")),
@@ -138,7 +143,7 @@ impl fmt::Debug for SecretStore {
     }
 }
 
-/// The member that names the user, as RDS and its rotation functions write it.
+/// The member that contains the user, as written by RDS and its rotation functions.
 const USER: &str = "username";
 
 fn plain(name: &str) -> String {
