@@ -1,8 +1,9 @@
-//! What an object key says: which content the video belongs to, what it is called, and where its thumbnail goes.
+//! Parses object keys: the content that a video belongs to, its title, and the key of its thumbnail.
 //!
-//! A key arrives decoded. [`KeyRules::skip_reason`] tells whether it is ours at all; [`ObjectName::parse`] takes its
-//! file name apart (`123_my-first_film.mp4` is content 123, "My First Film"); [`KeyRules::thumbnail_key`] fills the
-//! [`KeyTemplate`] of the thumbnail. Everything here is pure: no file, no network, no clock.
+//! Keys are passed decoded. [`KeyRules::skip_reason`] decides whether a key is a video to process.
+//! [`ObjectName::parse`] splits its file name (`123_my-first_film.mp4` is content 123, "My First Film").
+//! [`KeyRules::thumbnail_key`] fills the [`KeyTemplate`] of the thumbnail. All functions are pure: they use no file,
+//! network or clock.
 
 mod key_rules;
 mod key_template;
@@ -18,30 +19,30 @@ pub use key_template::{KeyTemplate, KeyTemplateError};
 use crate::ErrorKind;
 use crate::job_error::JobError;
 
-/// Characters that the column `contents.title`, a `VARCHAR(255)`, holds.
+/// Maximum length in characters of the column `contents.title`, a `VARCHAR(255)`.
 pub const MAX_TITLE_CHARS: usize = 255;
 
-/// Number of a content record: an `INT` that MySQL's `AUTO_INCREMENT` can have made, 1 to 2147483647.
+/// The id of a content: an `INT` that MySQL's `AUTO_INCREMENT` can assign, 1 to 2147483647.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ContentId(u32);
 
 impl ContentId {
-    /// The highest id, the largest value of a signed `INT`.
+    /// The highest id: the largest value of a signed `INT`.
     pub const MAX: u32 = i32::MAX.unsigned_abs();
 
-    /// The id, if `id` is one.
+    /// Creates an id from a number; `None` outside 1 to [`MAX`](Self::MAX).
     pub fn new(id: i64) -> Option<Self> {
         u32::try_from(id).ok().filter(|id| (1..=Self::MAX).contains(id)).map(Self)
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn get(self) -> u32 {
         self.0
     }
 }
 
-/// From a number that can be one.
+/// Deserialises a number in the range of ids.
 impl<'de> Deserialize<'de> for ContentId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let id = i64::deserialize(deserializer)?;
@@ -56,28 +57,29 @@ impl fmt::Display for ContentId {
     }
 }
 
-/// Why a file name that passed the filter cannot be used. All of them are permanent: only renaming the object helps.
+/// A file name that passed the filter but cannot be used. All of these errors are permanent: only renaming the object,
+/// or changing the settings, helps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ObjectNameError {
-    /// The digits before the first `_` are no id a content can have.
+    /// The digits before the first `_` are not a valid content id.
     #[error("content id {digits} in the file name is outside 1..=2147483647")]
     ContentIdOutOfRange {
-        /// The digits as written.
+        /// The digits as written in the name.
         digits: String,
     },
     /// The title does not fit its column.
     #[error(
-        "the title made of the file name has {chars} characters, more than the {MAX_TITLE_CHARS} of contents.title"
+        "the title from the file name has {chars} characters, but contents.title allows {MAX_TITLE_CHARS}: use a shorter file name"
     )]
     TitleTooLong {
-        /// Characters of the title.
+        /// Length of the title in characters.
         chars: usize,
     },
-    /// The thumbnail would take the place of a video, or be processed as one.
-    #[error("the thumbnail key {thumbnail_key:?} would itself be taken for a video: change THUMBNAIL_KEY")]
+    /// The thumbnail would overwrite a video, or be processed as a video.
+    #[error("the thumbnail key {thumbnail_key:?} is also a video key: change THUMBNAIL_KEY")]
     ThumbnailIsVideo {
-        /// The key made by the template.
+        /// The key that the template produced.
         thumbnail_key: String,
     },
 }
@@ -103,22 +105,22 @@ impl From<ObjectNameError> for JobError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectName {
-    /// The content the video belongs to; `None` when the name does not say.
+    /// The id of the content that the video belongs to; `None` when the name contains no id.
     pub content_id: Option<ContentId>,
-    /// What names the video: the stem behind the id's `_`, or the whole stem when there is no id.
+    /// The part of the stem after the id and its `_`; the whole stem when there is no id.
     pub slug: String,
-    /// The slug in words, for people: `my-first_film` becomes `My First Film`. Empty when the slug holds no word.
+    /// The slug as a title for display: `my-first_film` becomes `My First Film`. Empty when the slug contains no word.
     pub title: String,
     /// The file name without its extension.
     pub stem: String,
 }
 
 impl ObjectName {
-    /// Takes the file name of `key` apart.
+    /// Splits the file name of `key` into its parts.
     ///
-    /// An id is one or more ASCII digits before the first `_`. Signs, spaces and other scripts' digits are not: such
-    /// a name has no id, and its whole stem is the slug. The extension is what follows the last dot; as in Python's
-    /// `os.path.splitext`, dots at the start of a name do not begin one.
+    /// An id consists of one or more ASCII digits before the first `_`. A prefix with signs, spaces or digits of other
+    /// scripts is not an id; the whole stem is then the slug. The extension begins at the last dot. As in Python's
+    /// `os.path.splitext`, dots at the start of a name do not begin an extension.
     ///
     /// # Errors
     /// [`Malformed`](ErrorKind::Malformed) for an id outside 1..=2147483647,
@@ -136,7 +138,7 @@ impl ObjectName {
         }
     }
 
-    /// The description the catalogue gets for a new video.
+    /// Returns the catalogue's description for a new video.
     pub fn description(&self) -> String {
         format!("Uploaded video: {}", self.slug)
     }
@@ -147,17 +149,17 @@ fn is_number(text: &str) -> bool {
 }
 
 fn parse_id(digits: &str) -> Result<ContentId, ObjectNameError> {
-    // Too many digits for an i64 are as far outside as too many for an INT.
+    // A number too large for an i64 is also out of range for an INT.
     let id = digits.parse().ok().and_then(ContentId::new);
     id.ok_or_else(|| ObjectNameError::ContentIdOutOfRange { digits: digits.to_owned() })
 }
 
-/// What follows the last `/`.
+/// Returns the part after the last `/`.
 fn file_name(key: &str) -> &str {
     key.rsplit_once('/').map_or(key, |(_, name)| name)
 }
 
-/// Stem and extension, the dot with the extension. Dots at the start belong to the stem.
+/// Returns stem and extension; the dot belongs to the extension. Leading dots belong to the stem.
 fn split_extension(name: &str) -> (&str, &str) {
     let leading = name.len() - name.trim_start_matches('.').len();
     match name[leading..].rfind('.') {

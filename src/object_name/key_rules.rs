@@ -1,21 +1,21 @@
-//! Which keys are videos to process, and where their thumbnails go.
+//! Rules for the keys of videos and thumbnails.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
 use super::{KeyTemplate, ObjectNameError, file_name};
 
-/// Where videos lie, how their names end, and where thumbnails go.
+/// The rules for keys: which keys are videos to process, and the keys of their thumbnails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyRules {
-    /// Folder of the videos, with its final `/`; empty for the whole bucket.
+    /// Folder of the videos, with a final `/`; empty for the whole bucket.
     pub video_prefix: String,
-    /// Endings of video names, compared in any letter case.
+    /// Suffixes of video names, compared in any letter case (ASCII).
     pub video_suffixes: Vec<String>,
-    /// Folder of the thumbnails, with its final `/`.
+    /// Folder of the thumbnails, with a final `/`.
     pub thumbnail_prefix: String,
-    /// How a thumbnail's key is made.
+    /// Template of a thumbnail's key.
     pub thumbnail_key: KeyTemplate,
 }
 
@@ -30,26 +30,27 @@ impl Default for KeyRules {
     }
 }
 
-/// Why a key is left alone.
+/// The reason why an object is not processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// It is under the thumbnail prefix: processing it could go on for ever.
+    /// The key is under the thumbnail prefix. Processing thumbnails could lead to an endless loop.
     Thumbnail {
-        /// That prefix.
+        /// The prefix.
         prefix: String,
     },
-    /// It is not under the video prefix.
+    /// The key is not under the video prefix.
     OutsidePrefix {
-        /// That prefix.
+        /// The prefix.
         prefix: String,
     },
-    /// Its name has none of the endings of videos.
+    /// The name has none of the suffixes of videos.
     OtherSuffix {
-        /// Those endings.
+        /// The suffixes.
         suffixes: Vec<String>,
     },
-    /// The object has no byte. Programs that mount a bucket write one before the video itself, which has an event of its own.
+    /// The object is empty. Programs that mount a bucket write an empty object before the video itself, and the video
+    /// has its own event.
     Empty,
 }
 
@@ -67,10 +68,10 @@ impl fmt::Display for SkipReason {
 }
 
 impl KeyRules {
-    /// Why `key` (decoded) is not ours to process; `None` when it is.
+    /// Returns the reason for not processing `key` (decoded); `None` when the key is a video to process.
     ///
-    /// The thumbnail prefix is looked at first, so that a thumbnail folder inside the video folder cannot loop. Prefixes
-    /// are compared as written, endings in any letter case (ASCII).
+    /// The thumbnail prefix is checked first, so that a thumbnail folder inside the video folder cannot cause a loop.
+    /// Prefixes are compared exactly, suffixes in any letter case (ASCII).
     pub fn skip_reason(&self, key: &str) -> Option<SkipReason> {
         if key.starts_with(&self.thumbnail_prefix) {
             return Some(SkipReason::Thumbnail { prefix: self.thumbnail_prefix.clone() });
@@ -84,11 +85,11 @@ impl KeyRules {
         None
     }
 
-    /// The key of the thumbnail of the video `key`, for pictures whose names end in `extension` (`jpg`) and of which this width is
-    /// wanted.
+    /// Returns the key of the thumbnail of the video `key`, for a picture with the extension `extension` (`jpg`) and
+    /// the requested width.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) when the template makes a key that is a video's.
+    /// [`Config`](crate::ErrorKind::Config) when the template produces the key of a video.
     pub fn thumbnail_key(
         &self,
         key: &str,
@@ -154,7 +155,7 @@ mod tests {
             ("videos/1_x.mp4", "thumbnails/1_x.jpg"),
             ("videos/a/1_x.mp4", "thumbnails/a/1_x.jpg"),
             ("videos/1_x.mov", "thumbnails/1_x.mov.jpg"),
-            // Another object than 1_x.mp4, so another thumbnail.
+            // A different object than 1_x.mp4, so a different thumbnail.
             ("videos/1_x.MP4", "thumbnails/1_x.MP4.jpg"),
             ("videos/안녕/5_세상.mp4", "thumbnails/안녕/5_세상.jpg"),
             ("videos/.mp4", "thumbnails/.mp4.jpg"),

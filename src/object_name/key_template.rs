@@ -5,21 +5,22 @@ use std::str::FromStr;
 
 use super::{file_name, split_extension};
 
-/// How a thumbnail's key is made of its video's, for owners who name theirs otherwise. Default
-/// `{prefix}{dir}{name}.{ext}`.
+/// A template that derives a thumbnail's key from the key of its video, for owners with their own naming scheme. The
+/// default is `{prefix}{dir}{name}.{ext}`.
 ///
-/// | placeholder | for `videos/a/1_x.mp4` | is |
+/// | placeholder | for `videos/a/1_x.mp4` | meaning |
 /// |---|---|---|
 /// | `{prefix}` | `thumbnails/` | `THUMBNAIL_PREFIX` |
 /// | `{dir}` | `a/` | the folders below `VIDEO_PREFIX`, with a final `/`; empty without any |
 /// | `{name}` | `1_x` | the file name without a final `.mp4`; `1_x.mov` stays whole |
-/// | `{stem}` | `1_x` | the file name without its extension, whichever it is |
+/// | `{stem}` | `1_x` | the file name without its extension |
 /// | `{file}` | `1_x.mp4` | the whole file name |
 /// | `{ext}` | `jpg` | the picture's extension |
-/// | `{width}` | `640` | the width that is wanted, also where the video is smaller |
+/// | `{width}` | `640` | the requested width, even if the video is smaller |
 ///
-/// `{name}` drops only `.mp4` as written: `1_x.mp4`, `1_x.MP4` and `1_x.mov` may lie side by side, and each needs a
-/// thumbnail of its own. A template must hold `{name}`, `{stem}` or `{file}`, else all videos would share one.
+/// `{name}` removes only an exact `.mp4`: `1_x.mp4`, `1_x.MP4` and `1_x.mov` may exist side by side, and each needs its
+/// own thumbnail. A template must contain `{name}`, `{stem}` or `{file}`; otherwise all videos would share one
+/// thumbnail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTemplate(Vec<Piece>);
 
@@ -57,38 +58,38 @@ impl Placeholder {
     }
 }
 
-/// Why a text is not a template.
+/// An invalid template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyTemplateError {
-    /// A name in braces that is none of ours.
+    /// A name in braces is not a known placeholder.
     #[error(
         "unknown placeholder {{{name}}}; known are {{prefix}}, {{dir}}, {{name}}, {{stem}}, {{file}}, {{ext}} and {{width}}"
     )]
     UnknownPlaceholder {
-        /// That name.
+        /// The name in braces.
         name: String,
     },
-    /// A brace without its counterpart.
-    #[error("a {{ or }} without its counterpart")]
+    /// A brace is not closed or not opened.
+    #[error("a {{ or }} has no matching brace")]
     UnbalancedBrace,
-    /// Nothing in it tells one video from another.
-    #[error("all videos would share one thumbnail: it needs {{name}}, {{stem}} or {{file}}")]
+    /// The template contains nothing that differs between videos.
+    #[error("all videos would share one thumbnail: add {{name}}, {{stem}} or {{file}}")]
     SameForAll,
 }
 
 impl KeyTemplate {
-    /// Whether the key names the picture's extension.
+    /// Returns whether the template contains the picture's extension.
     pub(crate) fn names_extension(&self) -> bool {
         self.0.contains(&Piece::Placeholder(Placeholder::Ext))
     }
 
-    /// Whether the key names the picture's width.
+    /// Returns whether the template contains the picture's width.
     pub(crate) fn names_width(&self) -> bool {
         self.0.contains(&Piece::Placeholder(Placeholder::Width))
     }
 
-    /// The key for the video at `below` (its key without the video prefix).
+    /// Returns the key for the video at `below` (its key without the video prefix).
     pub(super) fn fill(&self, prefix: &str, below: &str, extension: &str, width: &str) -> String {
         let file = file_name(below);
         let (stem, suffix) = split_extension(file);

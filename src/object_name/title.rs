@@ -1,22 +1,24 @@
-//! A slug in words, as the Python Lambda made it:
+//! Derives a title from a slug, exactly as the Python Lambda did:
 //! `" ".join(word.capitalize() for word in slug.replace("_", " ").replace("-", " ").split())`.
 
-/// The slug with `_` and `-` as spaces and every word capitalised.
+/// Returns the slug with spaces in place of `_` and `-`, and with every word capitalised.
 pub(super) fn from_slug(slug: &str) -> String {
     let words = slug.split(|c| c == '_' || c == '-' || is_python_space(c)).filter(|word| !word.is_empty());
     words.map(capitalise).collect::<Vec<_>>().join(" ")
 }
 
-/// What Python's `str.split` takes for a space: Unicode's, and the four ASCII information separators.
+/// Returns whether Python's `str.split` treats the character as a space: Unicode's spaces and the four ASCII
+/// information separators.
 fn is_python_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// Python's `str.capitalize`: the first character in title case, all others in lower case (`iPHONE` is `Iphone`).
+/// Implements Python's `str.capitalize`: the first character in title case, all others in lower case (`iPHONE` becomes
+/// `Iphone`).
 fn capitalise(word: &str) -> String {
     let Some(first) = word.chars().next() else { return String::new() };
-    // Lower case depends on the neighbours (a Greek sigma that ends a word), so the whole word is lowered, and what the
-    // first character became is dropped.
+    // Lower case depends on neighbouring characters (a Greek sigma at the end of a word), so the whole word is
+    // converted to lower case and the result of the first character is dropped.
     let lower = word.to_lowercase();
     let rest = lower.chars().skip(first.to_lowercase().count());
     title_case(first).chars().chain(rest).collect()
