@@ -1,19 +1,19 @@
-//! Settings from the environment. Nothing else in the crate reads it.
+//! Settings from environment variables. No other module reads the environment.
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
-//! | `VIDEO_PREFIX` | `videos/` | folder of the videos; set and empty: the whole bucket |
-//! | `VIDEO_SUFFIXES` | `.mp4` | endings of video names, comma separated, any letter case |
+//! | `VIDEO_PREFIX` | `videos/` | folder of the videos; a variable that is set but empty means the whole bucket |
+//! | `VIDEO_SUFFIXES` | `.mp4` | suffixes of video names, comma-separated, in any letter case |
 //! | `THUMBNAIL_PREFIX` | `thumbnails/` | folder of the thumbnails |
-//! | `THUMBNAIL_AT` | `5` | where in the video the frame is taken, see [`FrameTime`]: `5`, `1:02.5`, `-10`, `10%`, `middle` |
-//! | `POSTER_AT_TAG` | `false` | whether an object's tag `poster-at` chooses the time of its frame; metadata of this name always do |
-//! | `THUMBNAIL_PICK` | `exact` | `exact`, or `keyframe`: the one at or before that time, which is decoded alone |
-//! | `THUMBNAIL_WIDTH`, `THUMBNAIL_HEIGHT` | the video's own | bounds of the picture in pixels; it is never enlarged |
-//! | `THUMBNAIL_FIT` | `contain` | `contain`: the bounds contain the whole picture. `cover`: the picture covers them, and the parts beyond are cut off |
-//! | `THUMBNAIL_FOCUS` | the middle | the point that `cover` keeps in view, from the left and from the top: `0.5,0.25` or `50%,25%` |
+//! | `THUMBNAIL_AT` | `5` | time of the frame, see [`FrameTime`]: `5`, `1:02.5`, `-10`, `10%`, `middle` |
+//! | `POSTER_AT_TAG` | `false` | whether the object tag `poster-at` chooses the time of the frame; object metadata with this name always does |
+//! | `THUMBNAIL_PICK` | `exact` | `exact`, or `keyframe`: the keyframe at or before that time, which needs no other frame for decoding |
+//! | `THUMBNAIL_WIDTH`, `THUMBNAIL_HEIGHT` | the video's size | maximum size of the picture in pixels; pictures are never enlarged |
+//! | `THUMBNAIL_FIT` | `contain` | `contain`: the whole picture fits into the bounds. `cover`: the picture fills the bounds and is cropped |
+//! | `THUMBNAIL_FOCUS` | the centre | the point that `cover` keeps in view, as distances from the left and the top: `0.5,0.25` or `50%,25%` |
 //! | `THUMBNAIL_FORMAT` | `jpeg` | `jpeg`, `png` or `webp` |
 //! | `THUMBNAIL_QUALITY` | `85` | 1 to 100, for JPEG and WebP |
-//! | `THUMBNAIL_WIDTHS`, `THUMBNAIL_FORMATS` | | several, comma separated, in place of `THUMBNAIL_WIDTH` and `THUMBNAIL_FORMAT`: a thumbnail each; the first is the row's |
+//! | `THUMBNAIL_WIDTHS`, `THUMBNAIL_FORMATS` | | several values, comma-separated, instead of `THUMBNAIL_WIDTH` and `THUMBNAIL_FORMAT`: one thumbnail for each; the row contains the first |
 //! | `THUMBNAIL_KEY` | `{prefix}{dir}{name}.{ext}` | template of a thumbnail's key, see [`KeyTemplate`] |
 //! | `THUMBNAIL_CACHE_CONTROL` | `public, max-age=300` | stored with the thumbnail |
 //! | `STORE_DIR` | `posterframe-data` | the local folder that stands for the bucket |
@@ -23,34 +23,35 @@
 //! | `RUST_LOG` | `info`; English: `warn` | the log filter, in `tracing`'s notation |
 //! | `NO_COLOR` | | set and not empty: no colours, whatever the output is |
 //!
-//! The Lambda function, which has no use for `STORE_DIR` and `CATALOG_SQLITE`, is told besides (`LambdaConfig`, feature
-//! `mysql`):
+//! The Lambda function ignores `STORE_DIR` and `CATALOG_SQLITE` and reads these variables as well (`LambdaConfig`,
+//! feature `mysql`):
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
 //! | `DB_HOST`, `DB_USER`, `DB_NAME` | required | the database |
-//! | `DB_PASSWORD`, or `DB_PASSWORD_SECRET`, or `DB_IAM_AUTH` | one is required | the password; the name or ARN of the secret that holds it; `true` for a token that the AWS credentials sign |
-//! | `PROXY_ENDPOINT` | `DB_HOST` | the host connected to |
-//! | `RDS_PORT` | `3306` | its port |
+//! | `DB_PASSWORD`, or `DB_PASSWORD_SECRET`, or `DB_IAM_AUTH` | one is required | the password; the name or ARN of the secret that contains the password; `true` for a token signed with the AWS credentials |
+//! | `PROXY_ENDPOINT` | `DB_HOST` | the host to connect to |
+//! | `RDS_PORT` | `3306` | the port of that host |
 //! | `DB_SSL_MODE` | `verify_identity` | `verify_identity`, `verify_ca`, `required` or `disabled` |
-//! | `DB_SSL_CA` | Amazon's roots | root certificates beside the public ones, as a file's path or PEM text |
-//! | `DB_SINGLE_STATEMENTS` | `false` | `true` writes a row by single statements, not by several in one packet |
-//! | `CATALOG_API_BASE` | required | what comes before `/v1/contents/` |
-//! | `INTERNAL_TOKEN` or `INTERNAL_TOKEN_SECRET` | one is required | the API's token, or the secret that holds it |
-//! | `BASTION_HOST` | | an SSH server to go through |
-//! | `BASTION_PORT`, `BASTION_USER` | `22`, `ec2-user` | its port, and the user there |
-//! | `BASTION_SSH_KEY_SECRET` | required with `BASTION_HOST` | the secret that holds the user's private key |
-//! | `BASTION_HOST_KEY` | required with `BASTION_HOST` | its public key or fingerprint; `insecure-any` accepts whoever answers |
-//! | `MODE` | `live` | `shadow` writes nothing and compares with what is there |
-//! | `MAX_CONCURRENCY` | memory / 128 MiB, at most 8 | objects of one event worked on side by side |
-//! | `ISOLATE` | `none` | `process` decodes in a process of its own; also for a store in a folder |
-//! | `MAX_CPU_TIME` | `60` | CPU time for a video: to open it, to find the frame, to make the picture, each |
-//! | `METRICS_NAMESPACE` | `posterframe` | CloudWatch's namespace |
+//! | `DB_SSL_CA` | Amazon's roots | root certificates in addition to the public ones, as the path of a file or as PEM text |
+//! | `DB_SINGLE_STATEMENTS` | `false` | `true` sends one statement per packet, `false` sends several statements in one packet |
+//! | `CATALOG_API_BASE` | required | the part of the API's URL before `/v1/contents/` |
+//! | `INTERNAL_TOKEN` or `INTERNAL_TOKEN_SECRET` | one is required | the API's token, or the name or ARN of the secret that contains the token |
+//! | `BASTION_HOST` | | an SSH server through which to connect |
+//! | `BASTION_PORT`, `BASTION_USER` | `22`, `ec2-user` | port of the bastion, and the user on the bastion |
+//! | `BASTION_SSH_KEY_SECRET` | required with `BASTION_HOST` | the name or ARN of the secret that contains the user's private key |
+//! | `BASTION_HOST_KEY` | required with `BASTION_HOST` | host key or fingerprint of the bastion; `insecure-any` accepts any host key |
+//! | `MODE` | `live` | `shadow` writes nothing and compares its results with the existing thumbnails and rows |
+//! | `MAX_CONCURRENCY` | memory / 128 MiB, at most 8 | number of objects of one event that are processed concurrently |
+//! | `ISOLATE` | `none` | `process` decodes in a separate process; also applies to a store in a folder |
+//! | `MAX_CPU_TIME` | `60` | CPU time limit in seconds or as a duration, for each of three steps: opening the video, finding the frame, encoding the picture |
+//! | `METRICS_NAMESPACE` | `posterframe` | CloudWatch namespace of the metrics |
 //!
-//! `LOG_FORMAT` is `json` there unless it is set. `FFMPEG_PATH` and `FFPROBE_PATH` are answered by one log line.
+//! In the Lambda function the default of `LOG_FORMAT` is `json`. `FFMPEG_PATH` and `FFPROBE_PATH` are ignored with one
+//! log message.
 //!
-//! A variable that is set but empty counts as not set, except `VIDEO_PREFIX`. A folder's final `/` is added where it is
-//! missing. Everything that is wrong is reported at once ([`ConfigError`]).
+//! A variable that is set but empty counts as not set, except `VIDEO_PREFIX`. A missing final `/` of a folder is added.
+//! All problems are reported together ([`ConfigError`]).
 
 #[cfg(feature = "mysql")]
 mod database;
@@ -75,23 +76,23 @@ use crate::object_name::{KeyRules, KeyTemplate};
 use crate::{Bounds, Encoding, Fit, Focus, FrameRequest, FrameTime, ImageFormat, Pick, Quality};
 use lookup::Lookup;
 
-/// Everything `process` is told by the environment.
+/// The settings of `process` in a local folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// Which keys are videos, and where thumbnails go.
+    /// The rules for keys: which keys are videos, and the keys of thumbnails.
     pub key_rules: KeyRules,
-    /// How thumbnails are made.
+    /// Which frame is taken, and how pictures are encoded and stored.
     pub thumbnail: ThumbnailSettings,
-    /// The local folder that stands for the bucket.
+    /// The local folder that replaces the bucket.
     pub store_dir: PathBuf,
-    /// The catalogue's file, if one is named.
+    /// The SQLite file of the catalogue, if one is set; see [`catalog_path`](Self::catalog_path).
     pub catalog_sqlite: Option<PathBuf>,
-    /// Whether back-fills write contents that exist.
+    /// Whether back-fills overwrite existing contents.
     pub overwrite_contents: bool,
     /// Where videos are decoded.
     pub isolation: Isolation,
-    /// How logs are written.
+    /// Format and filter of the log.
     pub log: LogSettings,
 }
 
@@ -99,15 +100,15 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Isolation {
-    /// In this process.
+    /// Decode in this process.
     #[default]
     None,
-    /// In a process of its own, a cage.
+    /// Decode in a separate, restricted process, called a cage.
     Process,
 }
 
 impl Isolation {
-    /// The setting of this name.
+    /// Returns the setting with this name; `None` for an unknown name.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "none" => Some(Self::None),
@@ -116,10 +117,10 @@ impl Isolation {
         }
     }
 
-    /// Reads `ISOLATE` from the process's environment.
+    /// Reads `ISOLATE` from the environment of this process.
     ///
     /// # Errors
-    /// When it is wrong, with what it should be.
+    /// A [`ConfigError`] with the allowed values when the value is wrong.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_env() -> Result<Self, ConfigError> {
         let read = |name: &str| std::env::var_os(name);
@@ -128,7 +129,7 @@ impl Isolation {
         lookup.finish(isolation)
     }
 
-    /// Whether it is in a process of its own.
+    /// Returns whether videos are decoded in a separate process.
     pub const fn is_process(self) -> bool {
         matches!(self, Self::Process)
     }
@@ -138,22 +139,24 @@ fn read_isolation(lookup: &mut Lookup<'_>) -> Isolation {
     lookup.with("ISOLATE", "process or none", Isolation::from_name).unwrap_or_default()
 }
 
-/// Thumbnails of one video, at most.
+/// Maximum number of thumbnails of one video.
 const MAX_THUMBNAILS: usize = 16;
 
-/// How thumbnails are made.
+/// Which frame is taken, and how pictures are encoded and stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ThumbnailSettings {
-    /// Which frame is taken, and what picture is made of it.
+    /// The time of the frame, and the encoding of the first picture.
     pub request: FrameRequest,
-    /// Further pictures of the frame, each under a key of its own. The first is `request`'s: it is put last, and it alone decides whether
-    /// the job is done.
+    /// Encodings of further pictures of the same frame, each stored under its own key. The picture of `request` is
+    /// stored last, and it alone decides whether the job is done.
     pub others: Vec<Encoding>,
-    /// The `Cache-Control` stored with it. Short by default: the key is used again when a video is replaced.
+    /// The `Cache-Control` of the thumbnails. The default is short, because a thumbnail keeps its key when its video is
+    /// replaced.
     pub cache_control: String,
-    /// Whether a video's tag `poster-at` may choose the time of its frame. It needs `s3:GetObjectTagging`, and one more round trip for
-    /// videos that have tags. Metadata of this name, which come with the first answer, always may.
+    /// Whether the object tag `poster-at` of a video may choose the time of the frame. Reading tags needs
+    /// `s3:GetObjectTagging`, and one more round trip for videos that have tags. Object metadata with this name always
+    /// may, because the first response already contains metadata.
     pub poster_at_tag: bool,
 }
 
@@ -168,25 +171,25 @@ impl Default for ThumbnailSettings {
     }
 }
 
-/// How logs are written.
+/// Format and filter of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogSettings {
-    /// Bare lines or JSON.
+    /// Text or JSON.
     pub format: LogFormat,
-    /// Which messages, in `tracing`'s notation; `None` for the default.
+    /// Filter for messages, in the syntax of `tracing`; `None` for the default filter.
     pub filter: Option<String>,
     /// The language of the messages.
     pub language: Language,
 }
 
-/// Shapes of a log line.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogFormat {
-    /// The message alone.
+    /// The message only.
     Text,
-    /// One JSON object a line, the values as fields beside the message.
+    /// One JSON object per line, with the values as fields beside the message.
     Json,
 }
 
@@ -201,26 +204,26 @@ pub enum Language {
 }
 
 impl Config {
-    /// Reads the settings from the process's environment.
+    /// Reads the settings from the environment of this process.
     ///
     /// # Errors
-    /// All variables that are wrong, with what they should be.
+    /// A [`ConfigError`] with all wrong variables and their allowed values.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_lookup(|name| std::env::var_os(name))
     }
 
-    /// Reads the settings from `lookup`, which answers a variable's name with its value.
+    /// Reads the settings from `lookup`, a function that returns the value of a variable.
     ///
     /// # Errors
-    /// All variables that are wrong, with what they should be.
+    /// A [`ConfigError`] with all wrong variables and their allowed values.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<std::ffi::OsString>) -> Result<Self, ConfigError> {
         let mut lookup = Lookup::new(&lookup);
         let config = Self::read(&mut lookup);
         lookup.finish(config)
     }
 
-    /// Reads the settings; what is wrong with them, `lookup` notes.
+    /// Reads the settings; `lookup` records the problems.
     fn read(lookup: &mut Lookup<'_>) -> Self {
         let key_rules = read_key_rules(lookup);
         let thumbnail = read_thumbnail(lookup, &key_rules);
@@ -235,13 +238,14 @@ impl Config {
         }
     }
 
-    /// The catalogue's file: the one named, or else the one inside the store folder.
+    /// Returns the path of the catalogue's file: `catalog_sqlite` if set, or else `catalog.sqlite3` in the store
+    /// folder.
     pub fn catalog_path(&self) -> PathBuf {
         let inside = || self.store_dir.join("catalog.sqlite3");
         self.catalog_sqlite.clone().unwrap_or_else(inside)
     }
 
-    /// The same settings with another store folder.
+    /// Returns the settings with another store folder.
     #[must_use]
     pub fn with_store_dir(self, store_dir: &Path) -> Self {
         Self { store_dir: store_dir.to_owned(), ..self }
@@ -260,10 +264,10 @@ impl LogSettings {
         Self { language: Language::Korean, ..self }
     }
 
-    /// Reads the log settings alone from the process's environment, for commands that need no others.
+    /// Reads only the log settings from the environment of this process, for commands that need no other settings.
     ///
     /// # Errors
-    /// All log variables that are wrong.
+    /// A [`ConfigError`] with all wrong log variables.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_env() -> Result<Self, ConfigError> {
         let read = |name: &str| std::env::var_os(name);
@@ -281,8 +285,9 @@ fn read_key_rules(lookup: &mut Lookup<'_>) -> KeyRules {
     };
     let thumbnail_prefix = lookup.folder("THUMBNAIL_PREFIX").unwrap_or(defaults.thumbnail_prefix);
     if video_prefix.starts_with(&thumbnail_prefix) {
-        let problem =
-            format!("{thumbnail_prefix:?} holds VIDEO_PREFIX {video_prefix:?}: every video would be skipped");
+        let problem = format!(
+            "{thumbnail_prefix:?} contains VIDEO_PREFIX {video_prefix:?}: every video would be skipped"
+        );
         lookup.problem("THUMBNAIL_PREFIX", problem);
     }
     KeyRules {
@@ -311,12 +316,13 @@ fn read_thumbnail(lookup: &mut Lookup<'_>, rules: &KeyRules) -> ThumbnailSetting
     }
 }
 
-/// The pictures that are made of a frame, the first of which decides.
+/// Reads the encodings of the pictures of a frame. The first one decides whether the job is done.
 fn read_encodings(lookup: &mut Lookup<'_>, template: &KeyTemplate) -> Vec<Encoding> {
     let widths = read_several(lookup, ("THUMBNAIL_WIDTH", "THUMBNAIL_WIDTHS"), PIXELS, parse_pixels);
     let formats =
         read_several(lookup, ("THUMBNAIL_FORMAT", "THUMBNAIL_FORMATS"), FORMATS, ImageFormat::from_extension);
-    let shared = |name| format!("has no {{{name}}}: several thumbnails of a video would share one key");
+    let shared =
+        |name| format!("has no {{{name}}}, so the thumbnails of one video would share one key: add it");
     if widths.len() > 1 && !template.names_width() {
         lookup.problem("THUMBNAIL_KEY", shared("width"));
     }
@@ -329,7 +335,9 @@ fn read_encodings(lookup: &mut Lookup<'_>, template: &KeyTemplate) -> Vec<Encodi
             .problem("THUMBNAIL_KEY", "has {width}, but neither THUMBNAIL_WIDTH nor THUMBNAIL_WIDTHS is set");
     }
     if widths.len() * formats.len() > MAX_THUMBNAILS {
-        let problem = format!("with THUMBNAIL_FORMATS, more than {MAX_THUMBNAILS} thumbnails of a video");
+        let problem = format!(
+            "together with THUMBNAIL_FORMATS gives more than {MAX_THUMBNAILS} thumbnails per video: remove some"
+        );
         lookup.problem("THUMBNAIL_WIDTHS", problem);
     }
     let max_height = lookup.with("THUMBNAIL_HEIGHT", PIXELS, parse_pixels);
@@ -344,7 +352,7 @@ fn read_encodings(lookup: &mut Lookup<'_>, template: &KeyTemplate) -> Vec<Encodi
     widths.into_iter().flat_map(of_width).collect()
 }
 
-/// The values of a variable for one or of its plural for several; none where neither is set.
+/// Reads a variable for one value or its plural for several values; returns an empty list if neither is set.
 fn read_several<T: PartialEq>(
     lookup: &mut Lookup<'_>,
     (one, several): (&'static str, &'static str),
@@ -358,11 +366,11 @@ fn read_several<T: PartialEq>(
         };
         values.filter(|values| values.iter().enumerate().all(|item| is_once(item, values)))
     };
-    let expected_of_each = format!("comma separated and each once: {expected}");
+    let expected_of_each = format!("a comma-separated list without repetitions: {expected}");
     let values = lookup.with(several, &expected_of_each, list);
     match (lookup.with(one, expected, parse), values) {
         (Some(_), Some(_)) => {
-            lookup.problem(several, format!("{one} is set, too: set one of them"));
+            lookup.problem(several, format!("{one} is also set: set only one of them"));
             Vec::new()
         }
         (one, values) => values.unwrap_or_else(|| one.into_iter().collect()),
@@ -373,9 +381,9 @@ fn read_fit(lookup: &mut Lookup<'_>) -> Fit {
     let fit = lookup.with("THUMBNAIL_FIT", FITS, Fit::from_name).unwrap_or_default();
     let focus = lookup.with("THUMBNAIL_FOCUS", Focus::FORMS, |text| text.parse::<Focus>().ok());
     let focused = focus.map_or(Some(fit), |focus| fit.with_focus(focus));
-    // A wrong value in place of `cover` has been noted.
+    // A wrong value of THUMBNAIL_FIT has already been recorded.
     if focused.is_none() && !lookup.has_problem("THUMBNAIL_FIT") {
-        lookup.problem("THUMBNAIL_FOCUS", "only THUMBNAIL_FIT=cover has a focal point");
+        lookup.problem("THUMBNAIL_FOCUS", "needs THUMBNAIL_FIT=cover: no other fit has a focal point");
     }
     focused.unwrap_or(fit)
 }
@@ -393,7 +401,7 @@ fn read_log(lookup: &mut Lookup<'_>, default: LogFormat) -> LogSettings {
     LogSettings { format: format.unwrap_or(default), filter: lookup.text("RUST_LOG"), language }
 }
 
-/// Whether the terminal says, by `TERM` or a variable of its own, that it shows pictures as kitty does.
+/// Returns whether the terminal announces kitty's graphics protocol, by `TERM` or a variable of its own.
 #[cfg(feature = "cli")]
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(crate) fn has_kitty_pictures() -> bool {
@@ -402,10 +410,10 @@ pub(crate) fn has_kitty_pictures() -> bool {
         || ["kitty", "ghostty"].iter().any(|name| term.contains(name))
 }
 
-/// What a side's length must be.
+/// Description of a valid side length.
 pub(crate) const PIXELS: &str = "a whole number of pixels from 1 to 65535";
 
-/// Names of the picture formats that are compiled in.
+/// Names of the picture formats in this build.
 pub(crate) const FORMATS: &str = match (cfg!(feature = "png"), cfg!(feature = "webp")) {
     (true, true) => "jpeg, png or webp",
     (true, false) => "jpeg or png",
@@ -413,15 +421,15 @@ pub(crate) const FORMATS: &str = match (cfg!(feature = "png"), cfg!(feature = "w
     (false, false) => "jpeg",
 };
 
-/// Ways to fill the bounds.
+/// Names of the ways to fit a picture into the bounds.
 const FITS: &str = "contain or cover";
 
-/// A side's length. A JPEG's is 16 bits wide.
+/// Reads a side length. The limit is that of JPEG, whose sides are 16-bit numbers.
 pub(crate) fn parse_pixels(text: &str) -> Option<NonZeroU32> {
     text.parse().ok().filter(|pixels: &NonZeroU32| pixels.get() <= 65535)
 }
 
-/// A picture's quality.
+/// Reads the quality of a picture.
 pub(crate) fn parse_quality(text: &str) -> Option<Quality> {
     text.parse().ok().and_then(Quality::new)
 }
@@ -520,17 +528,17 @@ mod tests {
             (vec![key], "THUMBNAIL_KEY: has {width}, but neither"),
             (
                 vec![key, several[0], ("THUMBNAIL_WIDTH", "5")],
-                "THUMBNAIL_WIDTHS: THUMBNAIL_WIDTH is set, too",
+                "THUMBNAIL_WIDTHS: THUMBNAIL_WIDTH is also set",
             ),
             (
                 vec![several[1], ("THUMBNAIL_FORMAT", "webp")],
-                "THUMBNAIL_FORMATS: THUMBNAIL_FORMAT is set, too",
+                "THUMBNAIL_FORMATS: THUMBNAIL_FORMAT is also set",
             ),
             (vec![key, ("THUMBNAIL_WIDTHS", "320,320")], "THUMBNAIL_WIDTHS: "),
             (vec![key, ("THUMBNAIL_WIDTHS", "320,0")], "THUMBNAIL_WIDTHS: "),
             (
                 vec![key, ("THUMBNAIL_WIDTHS", "1,2,3,4,5,6,7,8,9"), several[1]],
-                "THUMBNAIL_WIDTHS: with THUMBNAIL_FORMATS",
+                "THUMBNAIL_WIDTHS: together with THUMBNAIL_FORMATS",
             ),
         ] {
             let told = read(&variables).err().map(|error| error.to_string()).unwrap_or_default();
@@ -551,7 +559,7 @@ mod tests {
         for fit in [None, Some(("THUMBNAIL_FIT", "contain"))] {
             let variables: Vec<_> = fit.into_iter().chain([("THUMBNAIL_FOCUS", "0,0")]).collect();
             let message = told(&variables);
-            assert!(message.contains("\n  THUMBNAIL_FOCUS: only THUMBNAIL_FIT=cover has"), "{message}");
+            assert!(message.contains("\n  THUMBNAIL_FOCUS: needs THUMBNAIL_FIT=cover"), "{message}");
         }
         let message = told(&[("THUMBNAIL_FIT", "fill"), ("THUMBNAIL_FOCUS", "0,0")]);
         assert!(message.contains("\n  THUMBNAIL_FIT: ") && !message.contains("THUMBNAIL_FOCUS"), "{message}");
@@ -588,7 +596,7 @@ mod tests {
         for (name, _) in wrong.iter().skip(1) {
             assert!(message.contains(&format!("\n  {name}: ")), "{name} is missing in {message}");
         }
-        assert!(message.contains("\n  THUMBNAIL_PREFIX: \"thumbnails/\" holds VIDEO_PREFIX"), "{message}");
+        assert!(message.contains("\n  THUMBNAIL_PREFIX: \"thumbnails/\" contains VIDEO_PREFIX"), "{message}");
         assert!(message.contains("unknown placeholder {stme}"), "{message}");
     }
 }

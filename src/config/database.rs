@@ -1,4 +1,4 @@
-//! Where the MySQL catalogue is, and who we are there.
+//! The settings of the MySQL database: address, login, TLS and bastion.
 
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -6,58 +6,61 @@ use std::path::PathBuf;
 use super::lookup::Lookup;
 use crate::secret::SecretSource;
 
-/// Where the MySQL catalogue is, and who we are there.
+/// The settings of the MySQL database: address, login, TLS and bastion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DatabaseSettings {
-    /// The host connected to: `PROXY_ENDPOINT`, else `DB_HOST`. With a bastion it is what the tunnel leads to.
+    /// The host to connect to: `PROXY_ENDPOINT`, or else `DB_HOST`. With a bastion, the host that the tunnel leads to.
     pub host: String,
-    /// Whether it is a proxy that shares its connections among clients (RDS Proxy): `PROXY_ENDPOINT` is set, or the name is one of
-    /// RDS Proxy's. What ties a client to one connection is then sent on a connection of its own.
+    /// Whether the host is a proxy that shares database connections among clients (RDS Proxy): `PROXY_ENDPOINT` is set,
+    /// or the name is an RDS Proxy endpoint. Statements that pin a client to one database connection are then sent on a
+    /// separate connection.
     pub is_proxy: bool,
     /// Its port.
     pub port: u16,
     /// The database user.
     pub user: String,
-    /// The database.
+    /// Name of the database.
     pub name: String,
-    /// How the user proves who it is.
+    /// How the user authenticates.
     pub login: Login,
-    /// How the server proves who it is.
+    /// How the connection is encrypted and the server verified.
     pub tls: TlsMode,
-    /// Roots to trust beside the public ones, instead of Amazon's.
+    /// Root certificates to trust in addition to the public ones, instead of Amazon's.
     pub ca: Option<CaSource>,
-    /// The host to go through.
+    /// The bastion through which to connect, if one is set.
     pub bastion: Option<BastionSettings>,
-    /// Whether a row is written by single statements; else by several in one packet, which takes one round trip.
+    /// Whether a row is written by one packet per statement. Otherwise several statements are sent in one packet, which
+    /// takes one round trip.
     pub single_statements: bool,
 }
 
-/// How a database user proves who it is.
+/// How a database user authenticates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Login {
-    /// By a password.
+    /// With a password.
     Password(SecretSource),
-    /// By a token that the AWS credentials sign (IAM database authentication).
+    /// With a token signed by the AWS credentials (IAM database authentication).
     Iam,
 }
 
-/// How a connection is encrypted, and what of the server's certificate is checked.
+/// Whether a connection is encrypted, and how the server's certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsMode {
     /// No encryption.
     Disabled,
-    /// Encryption with whoever answers.
+    /// Encryption without verification of the server.
     Required,
-    /// Encryption with a server whose certificate a trusted root has signed.
+    /// Encryption, and the certificate must be signed by a trusted root.
     VerifyCa,
-    /// The same, and the certificate is for the host connected to.
+    /// Encryption, and the certificate must be signed by a trusted root and issued for the host that the client
+    /// connects to.
     VerifyIdentity,
 }
 
-/// Where root certificates in PEM form are.
+/// The location of root certificates in PEM format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CaSource {
@@ -67,34 +70,34 @@ pub enum CaSource {
     Pem(String),
 }
 
-/// An SSH server between us and the database.
+/// An SSH server through which to connect to the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BastionSettings {
-    /// Its name or address.
+    /// Name or address of the bastion.
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// The user there.
+    /// User on the bastion.
     pub user: String,
-    /// That user's private key.
+    /// Private key of this user.
     pub key: SecretSource,
-    /// How the server proves who it is.
+    /// How the bastion's host key is verified.
     pub host_key: HostKeyRule,
 }
 
-/// Which host key a bastion may show.
+/// The accepted host keys of a bastion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostKeyRule {
-    /// This public key, as `ssh-keyscan` and `known_hosts` write it (`ssh-ed25519 AAAA...`), or its fingerprint as `ssh-keygen -l`
-    /// does (`SHA256:...`).
+    /// This public key, in the format of `ssh-keyscan` and `known_hosts` (`ssh-ed25519 AAAA...`), or its fingerprint in
+    /// the format of `ssh-keygen -l` (`SHA256:...`).
     Pinned(String),
-    /// Any. Whoever answers may read along.
+    /// Any key. An attacker between this program and the bastion can read the connection.
     Any,
 }
 
-/// What `BASTION_HOST_KEY` says for [`HostKeyRule::Any`].
+/// The value of `BASTION_HOST_KEY` for [`HostKeyRule::Any`].
 const ANY_HOST_KEY: &str = "insecure-any";
 
 pub(super) fn read_database(lookup: &mut Lookup<'_>) -> Option<DatabaseSettings> {
@@ -104,8 +107,10 @@ pub(super) fn read_database(lookup: &mut Lookup<'_>) -> Option<DatabaseSettings>
     let login = read_login(lookup);
     let tls = lookup.with("DB_SSL_MODE", TLS_MODES, parse_tls).unwrap_or(TlsMode::VerifyIdentity);
     if matches!(login, Some(Login::Iam)) && tls == TlsMode::Disabled {
-        lookup
-            .problem("DB_SSL_MODE", "disabled does not go with DB_IAM_AUTH: the token would travel readable");
+        lookup.problem(
+            "DB_SSL_MODE",
+            "disabled cannot be used with DB_IAM_AUTH: the token would be sent unencrypted",
+        );
     }
     let ca = lookup.text("DB_SSL_CA").map(|text| match text.trim_start().starts_with("-----BEGIN ") {
         true => CaSource::Pem(text),
@@ -119,7 +124,7 @@ pub(super) fn read_database(lookup: &mut Lookup<'_>) -> Option<DatabaseSettings>
     Some(DatabaseSettings { host, is_proxy, port, user, name, login, tls, ca, bastion, single_statements })
 }
 
-/// The host connected to, and its port.
+/// Reads the host to connect to, and its port.
 pub(super) fn read_address(lookup: &mut Lookup<'_>) -> Option<(String, u16)> {
     let host = lookup.required_with("DB_HOST", HOST, parse_host);
     let proxy = lookup.with("PROXY_ENDPOINT", HOST, parse_host);
@@ -146,7 +151,7 @@ fn read_login(lookup: &mut Lookup<'_>) -> Option<Login> {
     }
 }
 
-/// The bastion's host and port, where one is named.
+/// Reads the bastion's host and port, if a bastion is set.
 #[cfg(feature = "cli")]
 pub(super) fn read_bastion_address(lookup: &mut Lookup<'_>) -> Option<(String, u16)> {
     let port = lookup.with("BASTION_PORT", PORT, parse_port).unwrap_or(22);
@@ -160,12 +165,14 @@ pub(super) fn read_bastion(lookup: &mut Lookup<'_>) -> Option<BastionSettings> {
     let host_key = read_host_key(lookup);
     let host = lookup.with("BASTION_HOST", HOST, parse_host)?;
     if key.is_none() {
-        lookup
-            .problem("BASTION_SSH_KEY_SECRET", "is missing: the secret that holds the key for BASTION_HOST");
+        lookup.problem(
+            "BASTION_SSH_KEY_SECRET",
+            "is missing: set it to the secret that contains the private key for BASTION_HOST",
+        );
     }
     if host_key.is_none() && !lookup.has_problem("BASTION_HOST_KEY") {
         let keyscan = format!("ssh-keyscan -t ed25519 {host}");
-        let problem = format!("is missing: the public key of BASTION_HOST; `{keyscan}` prints it");
+        let problem = format!("is missing: set it to the host key of BASTION_HOST; `{keyscan}` prints it");
         lookup.problem("BASTION_HOST_KEY", problem);
     }
     let key = SecretSource::Stored(key?);
@@ -176,10 +183,10 @@ pub(super) fn read_host_key(lookup: &mut Lookup<'_>) -> Option<HostKeyRule> {
     lookup.with("BASTION_HOST_KEY", HOST_KEYS, parse_host_key)
 }
 
-const HOST: &str = "a host name or address alone, without scheme and port";
+const HOST: &str = "a host name or address without scheme and port";
 const PORT: &str = "a port from 1 to 65535";
 const TLS_MODES: &str = "verify_identity, verify_ca, required or disabled";
-const HOST_KEYS: &str = "a public key (ssh-ed25519 AAAA...), its fingerprint (SHA256:...), or insecure-any to accept whoever answers";
+const HOST_KEYS: &str = "a public key (ssh-ed25519 AAAA...), its fingerprint (SHA256:...), or insecure-any to accept any host key";
 
 fn parse_host(text: &str) -> Option<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
@@ -205,7 +212,7 @@ fn parse_host_key(text: &str) -> Option<HostKeyRule> {
     if text == ANY_HOST_KEY {
         return Some(HostKeyRule::Any);
     }
-    // Without the host's name, which `ssh-keyscan` puts in front, and without a comment.
+    // Skips the host's name, which `ssh-keyscan` prints first, and the comment.
     let mut words = text.split_whitespace().skip_while(|word| !is_key_type(word));
     let key = words.next().zip(words.next()).map(|(kind, key)| format!("{kind} {key}"));
     let fingerprint = text.strip_prefix("SHA256:").filter(|rest| rest.len() == 43).map(|_| text.to_owned());

@@ -1,4 +1,4 @@
-//! What the Lambda function is told by its environment.
+//! The settings of the Lambda function.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -16,45 +16,45 @@ use crate::object_name::KeyRules;
 use crate::secret::{Secret, SecretSource};
 use crate::{ImageFormat, Limits};
 
-/// Everything the Lambda function is told by its environment.
+/// The settings of the Lambda function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LambdaConfig {
-    /// Which keys are videos, and where thumbnails go.
+    /// The rules for keys: which keys are videos, and the keys of thumbnails.
     pub key_rules: KeyRules,
-    /// How thumbnails are made.
+    /// Which frame is taken, and how pictures are encoded and stored.
     pub thumbnail: ThumbnailSettings,
-    /// The catalogue.
+    /// The catalogue's database and API.
     pub catalog: RemoteSettings,
-    /// Whether anything is written.
+    /// Whether the function writes its results or only compares them.
     pub mode: Mode,
-    /// Whether back-fills write contents that exist.
+    /// Whether back-fills overwrite existing contents.
     pub overwrite_contents: bool,
-    /// Records of one event worked on side by side; `None`: as many as the memory allows.
+    /// Number of objects of one event that are processed concurrently; `None`: as many as the memory allows.
     pub concurrency: Option<NonZeroUsize>,
-    /// CPU time that opening a video may take, that finding its frame may take, and that making the picture may take; see
+    /// CPU time limit for each of three steps: opening the video, finding the frame, encoding the picture; see
     /// [`Limits::max_cpu_time`].
     pub max_cpu_time: Duration,
     /// Where videos are decoded.
     pub isolation: Isolation,
-    /// The function as Lambda describes it.
+    /// Name and memory of the function, as provided by Lambda.
     pub function: FunctionSettings,
-    /// CloudWatch's namespace for the metrics.
+    /// CloudWatch namespace of the metrics.
     pub metrics_namespace: String,
-    /// Variables that were set for the replaced Lambda, and mean nothing any more.
+    /// Variables of the replaced Lambda that are set and ignored.
     pub obsolete: Vec<&'static str>,
-    /// How logs are written.
+    /// Format and filter of the log.
     pub log: LogSettings,
 }
 
-/// What the function does with what it makes.
+/// Whether the function writes its results.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mode {
-    /// It writes thumbnails, contents and rows.
+    /// The function writes thumbnails, contents and rows.
     #[default]
     Live,
-    /// It writes nothing, and compares with what is there.
+    /// The function writes nothing and compares its results with the existing thumbnails and rows.
     Shadow,
 }
 
@@ -68,7 +68,7 @@ impl Mode {
     }
 }
 
-/// The catalogue that is elsewhere: rows in MySQL, contents through the API.
+/// The settings of a remote catalogue: rows in MySQL, contents through the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RemoteSettings {
@@ -78,46 +78,47 @@ pub struct RemoteSettings {
     pub api: ApiSettings,
 }
 
-/// Where the catalogue's API is.
+/// Address and token of the catalogue's API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiSettings {
-    /// What comes before `/v1/contents/`, without a final slash.
+    /// The part of the URL before `/v1/contents/`, without a final slash.
     pub base: Url,
-    /// What it knows us by.
+    /// The token that authenticates this program at the API.
     pub token: SecretSource,
 }
 
-/// The function as Lambda describes it.
+/// Name and memory of the function, as provided by Lambda.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FunctionSettings {
-    /// Its name (`AWS_LAMBDA_FUNCTION_NAME`).
+    /// Name of the function (`AWS_LAMBDA_FUNCTION_NAME`).
     pub name: String,
-    /// Its memory in MiB (`AWS_LAMBDA_FUNCTION_MEMORY_SIZE`); `None` outside Lambda.
+    /// Memory of the function in MiB (`AWS_LAMBDA_FUNCTION_MEMORY_SIZE`); `None` outside Lambda.
     pub memory_mib: Option<u32>,
 }
 
 impl LambdaConfig {
-    /// Whether this process is a function's: Lambda tells it where its runtime API is.
+    /// Returns whether this process runs in Lambda, which sets the address of its runtime API
+    /// (`AWS_LAMBDA_RUNTIME_API`).
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn is_in_lambda() -> bool {
         std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
     }
 
-    /// Reads the settings from the process's environment.
+    /// Reads the settings from the environment of this process.
     ///
     /// # Errors
-    /// All variables that are missing or wrong, with what they should be.
+    /// A [`ConfigError`] with all missing or wrong variables and their allowed values.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_lookup(|name| std::env::var_os(name))
     }
 
-    /// Reads the settings from `lookup`, which answers a variable's name with its value.
+    /// Reads the settings from `lookup`, a function that returns the value of a variable.
     ///
     /// # Errors
-    /// All variables that are missing or wrong, with what they should be.
+    /// A [`ConfigError`] with all missing or wrong variables and their allowed values.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<std::ffi::OsString>) -> Result<Self, ConfigError> {
         let mut lookup = Lookup::new(&lookup);
         let catalog = read_remote(&mut lookup);
@@ -125,8 +126,7 @@ impl LambdaConfig {
         let thumbnail = read_thumbnail(&mut lookup, &key_rules);
         let mode = lookup.with("MODE", "live or shadow", Mode::from_name).unwrap_or_default();
         if mode == Mode::Shadow && thumbnail.request.encoding.format != ImageFormat::Jpeg {
-            lookup
-                .problem("THUMBNAIL_FORMAT", "MODE=shadow compares JPEG with JPEG: leave this unset for it");
+            lookup.problem("THUMBNAIL_FORMAT", "MODE=shadow compares JPEG with JPEG: unset THUMBNAIL_FORMAT");
         }
         let overwrite_contents = lookup.flag("OVERWRITE_CONTENTS");
         let concurrency =
@@ -144,7 +144,7 @@ impl LambdaConfig {
         let obsolete = ["FFMPEG_PATH", "FFPROBE_PATH"].into_iter();
         let obsolete = obsolete.filter(|name| lookup.path(name).is_some()).collect();
         let log = read_log(&mut lookup, LogFormat::Json);
-        // Where a part is missing, its problem has been named.
+        // If a part is missing, its problem has been recorded.
         let config = catalog.map(|catalog| Self {
             key_rules,
             thumbnail,
@@ -164,10 +164,10 @@ impl LambdaConfig {
 }
 
 impl Config {
-    /// Reads the settings, and those of a catalogue elsewhere, from the process's environment.
+    /// Reads the settings, and those of a remote catalogue, from the environment of this process.
     ///
     /// # Errors
-    /// All variables that are missing or wrong, with what they should be.
+    /// A [`ConfigError`] with all missing or wrong variables and their allowed values.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn with_remote_from_env() -> Result<(Self, RemoteSettings), ConfigError> {
         let read = |name: &str| std::env::var_os(name);
@@ -187,7 +187,7 @@ pub(super) fn read_base(lookup: &mut Lookup<'_>) -> Option<Url> {
     let text = lookup.required("CATALOG_API_BASE")?;
     let base = parse_base(&text);
     if base.is_none() {
-        // What was given is not repeated: it may hold a password.
+        // The value is not repeated, because it may contain a password.
         let expected = "is not an http:// or https:// URL without user name, query and fragment";
         lookup.problem("CATALOG_API_BASE", expected);
     }
@@ -211,14 +211,15 @@ pub(super) fn read_api(lookup: &mut Lookup<'_>) -> Option<ApiSettings> {
     Some(ApiSettings { base: base?, token: token? })
 }
 
-/// A token that a header can carry (RFC 9110, section 5.5, without spaces and what lies beyond ASCII).
+/// Reads a token and checks that a header can carry it (RFC 9110, section 5.5, without spaces and non-ASCII
+/// characters).
 fn read_token(lookup: &mut Lookup<'_>, token: Secret) -> Option<Secret> {
     if token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
         return Some(token);
     }
     lookup.problem(
         "INTERNAL_TOKEN",
-        "holds a space, a line break or another character that a header cannot carry",
+        "contains a space, a line break or another character that an HTTP header cannot carry",
     );
     None
 }
@@ -384,7 +385,7 @@ mod tests {
         assert!(!message.contains("한글"), "{message}");
         assert!(message.contains("ssh-keyscan -t ed25519 bastion.example"), "{message}");
         let message = problems(&[("DB_PASSWORD", ""), ("DB_IAM_AUTH", "true"), ("DB_SSL_MODE", "disabled")]);
-        assert!(message.contains("the token would travel readable"), "{message}");
+        assert!(message.contains("the token would be sent unencrypted"), "{message}");
     }
 
     #[test]

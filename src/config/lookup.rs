@@ -1,4 +1,4 @@
-//! Reads variables one by one and collects what is wrong with them.
+//! Reads variables one by one and collects the problems.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -10,30 +10,30 @@ use crate::job_error::JobError;
 #[cfg(feature = "mysql")]
 use crate::secret::Secret;
 
-/// What is wrong with one variable.
+/// A problem with one variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The variable's name.
+    /// Name of the variable.
     pub variable: &'static str,
-    /// What is wrong, and what is expected.
+    /// What is wrong, and which values are allowed.
     pub message: String,
 }
 
-/// Everything that is wrong with the settings.
+/// All problems of the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<Problem>,
 }
 
 impl ConfigError {
-    /// One problem, found where a variable's value is used.
+    /// Creates an error with one problem, found where the value of a variable is used.
     #[cfg(any(feature = "cli", feature = "lambda"))]
     pub(crate) fn of(variable: &'static str, message: String) -> Self {
         Self { problems: vec![Problem { variable, message }] }
     }
 
-    /// The problems, in the order in which the variables are read.
+    /// Returns the problems, in the order in which the variables are read.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -41,7 +41,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("wrong settings in the environment:")?;
+        f.write_str("invalid settings in the environment:")?;
         self.problems
             .iter()
             .try_for_each(|problem| write!(f, "\n  {}: {}", problem.variable, problem.message))
@@ -56,7 +56,7 @@ impl From<ConfigError> for JobError {
     }
 }
 
-/// The variables, and the problems met so far. A wrong variable reads as not set: its problem decides in the end.
+/// Reads variables and records problems. A wrong variable reads as not set; `finish` reports its problem in the end.
 pub(super) struct Lookup<'a> {
     lookup: &'a dyn Fn(&str) -> Option<OsString>,
     problems: Vec<Problem>,
@@ -67,12 +67,12 @@ impl<'a> Lookup<'a> {
         Self { lookup, problems: Vec::new() }
     }
 
-    /// `value`, unless something was wrong.
+    /// Returns `value`, or an error if there are problems.
     pub(super) fn finish<T>(self, value: T) -> Result<T, ConfigError> {
         if self.problems.is_empty() { Ok(value) } else { Err(ConfigError { problems: self.problems }) }
     }
 
-    /// The value, unless something was wrong. One that is missing has left a problem.
+    /// Returns the value, or an error if there are problems. A missing value has already been recorded as a problem.
     #[cfg(feature = "mysql")]
     pub(super) fn finish_some<T>(self, value: Option<T>) -> Result<T, ConfigError> {
         let problems = self.problems;
@@ -91,7 +91,7 @@ impl<'a> Lookup<'a> {
         (self.lookup)(variable).is_some_and(|value| value.is_empty())
     }
 
-    /// A path, which need not be UTF-8.
+    /// Reads a path, which need not be UTF-8.
     pub(super) fn path(&self, variable: &str) -> Option<PathBuf> {
         (self.lookup)(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
@@ -106,7 +106,7 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// A text that must be there.
+    /// Reads a required text.
     #[cfg(feature = "mysql")]
     pub(super) fn required(&mut self, variable: &'static str) -> Option<String> {
         let text = self.text(variable);
@@ -116,7 +116,7 @@ impl<'a> Lookup<'a> {
         text
     }
 
-    /// A value that must be there, and that `parse` makes of the text.
+    /// Reads a required value with `parse`.
     #[cfg(feature = "mysql")]
     pub(super) fn required_with<T>(
         &mut self,
@@ -128,13 +128,13 @@ impl<'a> Lookup<'a> {
         self.with(variable, expected, parse)
     }
 
-    /// A secret, every character of it.
+    /// Reads a secret without trimming.
     #[cfg(feature = "mysql")]
     pub(super) fn secret(&mut self, variable: &'static str) -> Option<Secret> {
         self.text(variable).map(Secret::new)
     }
 
-    /// Whether something is switched on.
+    /// Reads a boolean; false if not set.
     pub(super) fn flag(&mut self, variable: &'static str) -> bool {
         let parse = |text: &str| match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Some(true),
@@ -144,7 +144,7 @@ impl<'a> Lookup<'a> {
         self.with(variable, "true or false", parse).unwrap_or(false)
     }
 
-    /// A value that `parse` makes of the text; `expected` says which texts it accepts.
+    /// Reads a value with `parse`; `expected` describes the accepted texts.
     pub(super) fn with<T>(
         &mut self,
         variable: &'static str,
@@ -154,22 +154,22 @@ impl<'a> Lookup<'a> {
         let text = self.text(variable)?;
         let value = parse(text.trim());
         if value.is_none() {
-            // What looks like a URL with a login in it is not repeated.
-            let shown = if text.contains('@') { "what is set".to_owned() } else { format!("{text:?}") };
+            // A text that may be a URL with a login is not repeated.
+            let shown = if text.contains('@') { "the value".to_owned() } else { format!("{text:?}") };
             self.problem(variable, format!("{shown} is not {expected}"));
         }
         value
     }
 
-    /// A value whose type explains itself what is wrong.
+    /// Reads a value whose type describes its own errors.
     pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, variable: &'static str) -> Option<T> {
         let text = self.text(variable)?;
         text.parse().map_err(|error| self.problem(variable, format!("{text:?}: {error}"))).ok()
     }
 
-    /// A folder of keys, with its final `/`.
+    /// Reads a folder of keys and adds a missing final `/`.
     pub(super) fn folder(&mut self, variable: &'static str) -> Option<String> {
-        let expected = "a folder as in a key: no / at its start, no empty, . or .. step";
+        let expected = "a folder as in a key: without a leading /, and without empty, . or .. steps";
         self.with(variable, expected, |text| {
             let steps = text.strip_suffix('/').unwrap_or(text);
             let is_folder = steps.split('/').all(|step| !matches!(step, "" | "." | ".."));
@@ -177,9 +177,9 @@ impl<'a> Lookup<'a> {
         })
     }
 
-    /// Endings of names, comma separated.
+    /// Reads a comma-separated list of suffixes.
     pub(super) fn list(&mut self, variable: &'static str) -> Option<Vec<String>> {
-        self.with(variable, "a comma separated list of name endings, such as .mp4,.mov", |text| {
+        self.with(variable, "a comma-separated list of suffixes, such as .mp4,.mov", |text| {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             let items: Vec<_> = items.map(str::to_owned).collect();
             (!items.is_empty() && items.iter().all(|item| !item.contains('/'))).then_some(items)

@@ -1,4 +1,4 @@
-//! Settings as far as they can be read, for a diagnosis: what is wrong with one part hides no other.
+//! Reads each part of the settings separately, for a diagnosis: a problem in one part does not hide the other parts.
 
 use std::ffi::OsString;
 
@@ -16,45 +16,45 @@ use super::{
 };
 use crate::object_name::KeyRules;
 
-/// What can be read of the settings, each part by itself. A part that is `None` has a problem.
+/// The parts of the settings. A part that is `None` has a problem.
 #[derive(Debug)]
 pub(crate) struct PartialConfig {
-    /// All that is wrong.
+    /// All problems.
     pub(crate) problems: Vec<Problem>,
-    /// Which keys are videos; the defaults where they cannot be read.
+    /// The rules for keys; the defaults if they cannot be read.
     pub(crate) key_rules: KeyRules,
-    /// How thumbnails are made; likewise.
+    /// The settings of thumbnails; the defaults if they cannot be read.
     pub(crate) thumbnail: ThumbnailSettings,
-    /// How logs are written; likewise.
+    /// The log settings; the defaults if they cannot be read.
     pub(crate) log: LogSettings,
-    /// Where videos are decoded; likewise.
+    /// Where videos are decoded; the default if it cannot be read.
     pub(crate) isolation: Isolation,
     /// The local settings.
     pub(crate) local: Option<Config>,
-    /// The host and port of the database, its login aside.
+    /// Host and port of the database, also when its login has a problem.
     pub(crate) database_address: Option<(String, u16)>,
     /// The database.
     pub(crate) database: Option<DatabaseSettings>,
-    /// The host and port of the bastion, where one is named.
+    /// Host and port of the bastion, if one is set.
     pub(crate) bastion_address: Option<(String, u16)>,
-    /// The host key that is pinned.
+    /// The rule for the bastion's host key.
     pub(crate) host_key: Option<HostKeyRule>,
-    /// The bastion, where one is named.
+    /// The bastion, if one is set.
     pub(crate) bastion: Option<BastionSettings>,
-    /// Whether one is named, however wrongly.
+    /// Whether a bastion is set, even wrongly.
     pub(crate) names_bastion: bool,
-    /// What comes before `/v1/contents/`, the token aside.
+    /// The base URL of the API, also when its token has a problem.
     pub(crate) api_base: Option<Url>,
     /// The API.
     pub(crate) api: Option<ApiSettings>,
-    /// The secrets that are named: the variable, and the name or ARN in it.
+    /// The secrets that are set: the variable, and the name or ARN in the variable.
     pub(crate) secrets: Vec<(&'static str, String)>,
-    /// Variables that mean nothing any more.
+    /// Variables of the replaced Lambda that are set and ignored.
     pub(crate) obsolete: Vec<&'static str>,
 }
 
 impl PartialConfig {
-    /// Reads the process's environment, as the function does or, if `local`, as `process` in a folder does.
+    /// Reads the environment of this process, like the function, or if `local`, like `process` in a folder.
     #[expect(clippy::disallowed_methods, reason = "`config` reads the environment")]
     pub(crate) fn from_env(local: bool) -> Self {
         Self::from_lookup(local, &|name| std::env::var_os(name))
@@ -95,7 +95,7 @@ impl PartialConfig {
     }
 }
 
-/// One part, if nothing in it is wrong.
+/// Reads one part; `None` if the part has a problem.
 fn part<T>(
     lookup: &dyn Fn(&str) -> Option<OsString>,
     read: impl FnOnce(&mut Lookup<'_>) -> Option<T>,
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(settings.obsolete, ["FFMPEG_PATH"]);
     }
 
-    /// A database behind a bastion whose settings are wrong is not to be reached around it.
+    /// If the settings of the bastion are wrong, the database must not be reached without the bastion.
     #[test]
     fn a_database_behind_a_wrong_bastion_is_not_read() {
         let settings = read(&[
