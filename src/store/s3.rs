@@ -305,8 +305,9 @@ fn unexpected(reason: &str) -> SourceError {
     SourceError::Unexpected { reason: reason.to_owned() }
 }
 
-/// Returns the objects of an answer, their keys decoded where the server has encoded them. Directory buckets list in no order ("ListObjectsV2"
-/// in the Amazon S3 API Reference): an answer that holds a whole listing is sorted here, others are refused.
+/// Returns the objects of a response. Keys are decoded if the server encoded them. Directory buckets list their keys in
+/// no order ("ListObjectsV2" in the Amazon S3 API Reference): a response that contains a complete listing is sorted
+/// here, and partial ones are rejected.
 fn page(output: &ListObjectsV2Output, is_first: bool) -> Result<Page, &'static str> {
     let is_encoded = output.encoding_type() == Some(&EncodingType::Url);
     let key = |key: &str| match is_encoded {
