@@ -1,6 +1,6 @@
-//! How long to wait before a request is made again: what the server asks for (RFC 9110, section 10.2.3), or else
-//! exponential backoff with full jitter, as the AWS Builders' Library describes it: a random time up to a bound that
-//! doubles.
+//! Computes the pause before a retry. The pause is the one that the server requests (RFC 9110, section 10.2.3), or else
+//! exponential backoff with full jitter, as described in the AWS Builders' Library: a random time up to a bound that
+//! doubles after every failure.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -8,17 +8,17 @@ use std::time::Duration;
 #[cfg(any(feature = "http", feature = "s3", feature = "mysql"))]
 use std::time::SystemTime;
 
-/// The bounds of the pauses.
+/// The bounds of pauses between retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Backoff {
     /// The bound of the first pause.
     pub(crate) first: Duration,
-    /// No pause is longer.
+    /// The largest bound.
     pub(crate) longest: Duration,
 }
 
 impl Backoff {
-    /// A random pause after the `failures`-th failure in a row, counted from 1.
+    /// Returns a random pause after the `failures`-th failure in a row, counted from 1.
     pub(crate) fn pause(&self, failures: u32) -> Duration {
         self.bound(failures).mul_f64(random_fraction())
     }
@@ -28,7 +28,8 @@ impl Backoff {
     }
 }
 
-/// From 0 to 1. The seeds of the standard library's hash maps are random enough to keep clients apart.
+/// Returns a random number from 0 to 1. The seeds of the standard library's hash maps are random enough to spread
+/// clients.
 fn random_fraction() -> f64 {
     let bits = RandomState::new().build_hasher().finish() >> 11;
     #[expect(clippy::cast_precision_loss, reason = "53 bits")]
@@ -36,7 +37,7 @@ fn random_fraction() -> f64 {
     fraction
 }
 
-/// Reads `Retry-After`: seconds, or a date. A date that has passed asks for no pause.
+/// Parses `Retry-After`: seconds, or a date. A date in the past means no pause.
 #[cfg(any(feature = "http", feature = "s3", feature = "mysql"))]
 pub(crate) fn retry_after(value: &str) -> Option<Duration> {
     let value = value.trim();

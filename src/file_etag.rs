@@ -1,19 +1,19 @@
-//! Which version of a local file there is.
+//! Identifies the version of a local file.
 
 use std::fs::Metadata;
 use std::time::UNIX_EPOCH;
 
-/// What stands for the ETag of a local file, with quotes: its size, the time of its last change in nanoseconds, and its
-/// inode.
+/// Returns a quoted ETag for a local file: its size, the time of its last change in nanoseconds, and its inode.
 ///
-/// Not a hash of the bytes: that would read the whole video, which is what this crate avoids. A file that is replaced
-/// gets another inode, one that is written to another time. Renaming a file keeps its ETag, copying it does not.
+/// The ETag is not a hash of the bytes: a hash would require reading the whole video, which this crate avoids.
+/// Replacing a file changes the inode, and writing to a file changes the time. Renaming a file keeps its ETag; copying
+/// a file does not.
 pub(crate) fn file_etag(metadata: &Metadata) -> String {
     #[cfg(unix)]
     let inode = std::os::unix::fs::MetadataExt::ino(metadata);
     #[cfg(not(unix))]
     let inode = 0;
-    // Files older than 1970, or a system without times, still differ by the other two.
+    // For files older than 1970, and on systems without modification times, size and inode still differ.
     let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let nanoseconds = changed.unwrap_or_default().as_nanos();
     format!("\"{:x}-{nanoseconds:x}-{inode:x}\"", metadata.len())

@@ -1,4 +1,4 @@
-//! The error of the job: what failed for which object, and whether it may pass.
+//! The error type of the job: what failed, for which object, and whether the failure is temporary.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,7 +7,8 @@ use crate::error::ErrorKind;
 use crate::media::Error;
 use crate::source::SourceError;
 
-/// A failure of the job, from whichever layer: what it is about, its kind, and the layer's own error as the source.
+/// A failure of the job from any layer: the object it is about, the kind of failure, and the layer's own error as the
+/// source.
 ///
 /// ```
 /// use posterframe::process::JobError;
@@ -29,29 +30,30 @@ pub struct JobError {
 }
 
 impl JobError {
-    /// Wraps a layer's error.
+    /// Wraps the error of a layer.
     pub fn new(kind: ErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { kind, subject: None, source: source.into() }
     }
 
-    /// Says which object the error is about. The first name given stays: it is the nearest to the failure.
+    /// Sets the object that the error is about. If an object is already set, it is kept, because it is the nearest to
+    /// the failure.
     #[must_use]
     pub fn about(mut self, subject: impl Into<String>) -> Self {
         self.subject.get_or_insert_with(|| subject.into());
         self
     }
 
-    /// The kind of failure.
+    /// Returns the kind of failure.
     pub const fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Which object it is about, where that is known.
+    /// Returns the object that the error is about, if it is known.
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
     }
 
-    /// Whether the object has no byte.
+    /// Returns whether the failure is that the object is empty.
     pub(crate) fn is_of_empty_object(&self) -> bool {
         let source = || self.source.downcast_ref::<SourceError>();
         match self.source.downcast_ref::<Error>() {
@@ -62,7 +64,7 @@ impl JobError {
         }
     }
 
-    /// Whether trying again may help; see [`ErrorKind::is_retryable`].
+    /// Returns whether a retry may succeed; see [`ErrorKind::is_retryable`].
     pub const fn is_retryable(&self) -> bool {
         self.kind.is_retryable()
     }
@@ -78,13 +80,13 @@ impl fmt::Display for JobError {
 }
 
 impl StdError for JobError {
-    // `Display` already shows the layer's error, so the chain goes on behind it.
+    // `Display` already shows the layer's error, so the chain continues with that error's source.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.source()
     }
 }
 
-/// Says which file it is about, where that could not be opened.
+/// Sets the file as the subject if the file could not be opened.
 impl From<Error> for JobError {
     fn from(error: Error) -> Self {
         let kind = error.kind();

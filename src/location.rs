@@ -1,4 +1,4 @@
-//! Where a video is, as people write it on a command line.
+//! Parses locations of videos, as written on a command line.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -8,16 +8,16 @@ use url::Url;
 
 use crate::redacted::Redacted;
 
-/// A place to read a video from.
+/// The location of a video.
 ///
-/// [`Display`](fmt::Display) is safe to log: user names, passwords and query strings (where signed URLs carry their
-/// signature) are left out.
+/// [`Display`](fmt::Display) is safe to log: it omits user names, passwords and query strings, in which signed URLs
+/// carry their signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Location {
     /// A file on this machine: a path, or a `file://` URL.
     File(PathBuf),
-    /// An object: `s3://bucket/key`. The key is taken as written, not percent-decoded.
+    /// An object in S3: `s3://bucket/key`. The key is used as written and not percent-decoded.
     S3 {
         /// Name of the bucket.
         bucket: String,
@@ -26,38 +26,38 @@ pub enum Location {
     },
     /// An `http://` or `https://` URL.
     Http(Url),
-    /// `-`: the standard input. A file of that name is `./-`.
+    /// `-`: standard input. A file named `-` is written `./-`.
     Stdin,
 }
 
-/// Why a text is no location. The text itself is not repeated: it may hold a secret.
+/// An invalid location. The message does not repeat the text, because it may contain a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocationError {
-    /// Nothing was given.
+    /// The text is empty.
     #[error("the input is empty")]
     Empty,
-    /// An S3 location without its two parts.
-    #[error("an S3 input is written s3://bucket/key")]
+    /// An S3 location without a bucket or key.
+    #[error("an S3 input needs a bucket and a key: s3://bucket/key")]
     S3Parts,
-    /// A prefix without its bucket.
-    #[error("a prefix is a folder, s3://bucket or s3://bucket/prefix")]
+    /// A prefix without a bucket.
+    #[error("not a prefix: use a folder, s3://bucket or s3://bucket/prefix")]
     S3Prefix,
-    /// Nothing can be listed there.
-    #[error("cannot list {scheme}://; known are folders and s3://bucket/prefix")]
+    /// A location that cannot be listed.
+    #[error("cannot list {scheme}:// locations: use a folder or s3://bucket/prefix")]
     Prefix {
         /// The scheme as written.
         scheme: String,
     },
-    /// A URL that cannot be read.
+    /// A URL that cannot be parsed.
     #[error("not a URL: {0}")]
     Url(#[from] url::ParseError),
-    /// A `file:` URL that names another machine, or no absolute path.
-    #[error("a file URL is written file:///path, with an absolute path on this machine")]
+    /// A `file:` URL with the name of another machine, or without an absolute path.
+    #[error("a file URL needs an absolute path on this machine: file:///path")]
     FileUrl,
-    /// A scheme we do not read.
+    /// A scheme that is not supported.
     #[error(
-        "cannot read {scheme}:// inputs; known are paths, file://, s3://, http://, https:// and - for standard input"
+        "cannot read {scheme}:// inputs: use a path, file://, s3://, http://, https:// or - for standard input"
     )]
     Scheme {
         /// The scheme as written.
@@ -66,12 +66,12 @@ pub enum LocationError {
 }
 
 impl Location {
-    /// Reads an argument: `scheme://…`, `-`, or else a path.
+    /// Parses a command line argument: `scheme://…`, `-`, or else a path.
     ///
     /// # Errors
-    /// When the text has a scheme we do not know, or does not follow the form of the one it has.
+    /// A [`LocationError`] when the scheme is not supported, or the rest of the text is not valid for the scheme.
     pub fn parse(input: &OsStr) -> Result<Self, LocationError> {
-        // What is not UTF-8 can only be a path.
+        // A text that is not UTF-8 can only be a path.
         let Some(text) = input.to_str() else { return Ok(Self::File(input.into())) };
         match text.split_once("://") {
             _ if text.is_empty() => Err(LocationError::Empty),
@@ -96,7 +96,7 @@ impl Location {
     }
 }
 
-/// Where videos are, as people write it: a folder, or a prefix of a bucket's keys.
+/// The location of several videos: a folder, or a prefix of the keys in a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Prefix {
@@ -106,16 +106,16 @@ pub enum Prefix {
     S3 {
         /// Name of the bucket.
         bucket: String,
-        /// What the keys begin with; empty for all.
+        /// The beginning of the keys; empty for all keys.
         prefix: String,
     },
 }
 
 impl Prefix {
-    /// Reads an argument.
+    /// Parses a command line argument.
     ///
     /// # Errors
-    /// When the text has another scheme than `s3` or `file`, or no bucket.
+    /// A [`LocationError`] when the text has a scheme other than `s3` or `file`, or no bucket.
     pub fn parse(input: &OsStr) -> Result<Self, LocationError> {
         let Some(rest) = input.to_str().and_then(|text| text.strip_prefix("s3://")) else {
             return match Location::parse(input)? {
@@ -132,8 +132,8 @@ impl Prefix {
     }
 }
 
-/// Bucket and key. The ARN of an access point, which stands for a bucket, has a slash of its own ("Referencing access points" in the
-/// Amazon S3 User Guide): `arn:aws:s3:eu-west-1:111122223333:accesspoint/name`.
+/// Splits bucket and key. The ARN of an access point, which can replace the name of a bucket, contains a slash
+/// ("Referencing access points" in the Amazon S3 User Guide): `arn:aws:s3:eu-west-1:111122223333:accesspoint/name`.
 fn split_bucket(rest: &str) -> Option<(&str, &str)> {
     let (bucket, key) = rest.split_once('/')?;
     if !(bucket.starts_with("arn:") && bucket.ends_with(":accesspoint")) {
@@ -143,7 +143,7 @@ fn split_bucket(rest: &str) -> Option<(&str, &str)> {
     Some((rest.get(..end)?, rest.get(end + 1..)?))
 }
 
-/// RFC 3986, section 3.1. Anything else before `://` is part of a path.
+/// Returns whether the text is a URL scheme (RFC 3986, section 3.1). Any other text before `://` is part of a path.
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))

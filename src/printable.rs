@@ -1,24 +1,26 @@
-//! Text that cannot steer a terminal, begin a line of a log, or change the direction in which the rest is read.
+//! Escapes text so that it cannot control a terminal, start a new log line, or change the direction of the following
+//! text.
 //!
-//! Keys, titles and the messages of servers may hold any character. Every line that the programs write for people passes through
-//! [`line`], and JSON through [`json`].
+//! Keys, titles and messages of servers may contain any character. Every line that the programs write for people passes
+//! through [`line`], and JSON passes through [`json`].
 
 use std::borrow::Cow;
 
-/// Whether a terminal or a reader of lines obeys the character: control characters (C0, DEL, C1), line and paragraph separators, and
-/// the controls of direction (Unicode Standard Annex #9, sections 2.1 to 2.6, and the deprecated ones of UTS #39).
+/// Returns whether a terminal or a line-based reader interprets the character: control characters (C0, DEL, C1), line
+/// and paragraph separators, and directional controls (Unicode Standard Annex #9, sections 2.1 to 2.6, and the
+/// deprecated ones of UTS #39).
 fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
 }
 
-/// The text in one line: `\n`, `\u{1b}` and `\u{202e}` stand for the characters themselves.
+/// Returns the text in one line. Escapes such as `\n`, `\u{1b}` and `\u{202e}` replace the characters themselves.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     escaped(text, is_obeyed, |out, c| out.extend(c.escape_default()))
 }
 
-/// JSON of the same meaning. serde escapes the controls below U+0020 only; the others are inside strings, where `\u009b` is the
-/// same character.
+/// Returns JSON with the same meaning. serde escapes only the controls below U+0020. The other controls can occur only
+/// inside strings, where the escape `\u009b` is the same character.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
     let is_left = |c| c >= ' ' && is_obeyed(c);
     escaped(text, is_left, |out, c| out.push_str(&format!("\\u{:04x}", u32::from(c))))

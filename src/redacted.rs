@@ -1,10 +1,10 @@
-//! URLs as they may be shown.
+//! Formats URLs without secrets.
 
 use std::fmt;
 
 use url::Url;
 
-/// A URL without user name, password, query (where signed URLs carry their signature) and fragment.
+/// Displays a URL without user name, password, fragment and query, in which signed URLs carry their signature.
 pub(crate) struct Redacted<'u>(pub(crate) &'u Url);
 
 impl fmt::Display for Redacted<'_> {
