@@ -1,30 +1,32 @@
-//! Lambda events: from JSON to the objects that they name, and from what came of those to the answer their source reads.
+//! Parses Lambda events into the objects that they name, and builds the response that the source of the event reads.
 //!
-//! [`Event::parse`] tells the sources apart by the shape of the JSON and opens the envelopes (SNS inside SQS, EventBridge
-//! inside either), until each [`Record`] is an object with its key decoded, something to skip, or something that cannot
-//! be read. Only a shape that is not known at all, or an envelope that could not be answered, fails the whole event.
-//! [`Event::objects`] names every object once, however many records are about it: what is worked on is the object as it
-//! is now, so all of its records get the same result. The caller works on each and tells one [`Outcome`] for each;
-//! [`Event::answer`] spreads them over the records again, and makes of them the reply or the [`FunctionError`] that leads
-//! to a retry and, in the end, to where failures are kept.
+//! [`Event::parse`] recognises the source by the shape of the JSON and unpacks the envelopes (SNS inside SQS,
+//! EventBridge inside either). Each [`Record`] is then an object with a decoded key, something to skip, or something
+//! unreadable. The whole event fails only if its shape is unknown, or if its envelope lacks a field that the response
+//! must repeat.
 //!
-//! | source | key decoding | answer | way to the dead-letter queue |
+//! [`Event::objects`] returns each object once, even if several records are about the object: the job processes the
+//! object as it is now, so all of its records get the same result. The caller processes each object and passes one
+//! [`Outcome`] per object to [`Event::answer`]. `answer` assigns the outcomes to the records and builds the response,
+//! or the [`FunctionError`] that leads to a retry and finally to the dead-letter queue.
+//!
+//! | source | key decoding | response | path to the dead-letter queue |
 //! |---|---|---|---|
 //! | S3 notification | form: `+` is a space, then `%XX` | `{"results": […]}`; one failed record is a function error | Lambda retries twice, then the on-failure destination or the function's DLQ |
-//! | SNS | that of the message | as S3 | as S3 |
-//! | EventBridge | none: keys come as they are | as S3 | as S3; the target's own DLQ only gets what Lambda did not take |
-//! | direct `{"bucket", "key"}` | none | as S3 | the caller sees the error; invoked asynchronously, as S3 |
-//! | an array of EventBridge Pipes | that of each element | as S3; of SQS messages, as SQS | the pipe's |
-//! | SQS, around any of these | that of the message | `{"batchItemFailures": […], "results": […]}` | the queue's redrive policy |
-//! | S3 Batch Operations | form; with a `+` in it, also `%XX` alone | a result code for each task | the job's completion report |
+//! | SNS | as in the message | as S3 | as S3 |
+//! | EventBridge | none: keys are not encoded | as S3 | as S3; the DLQ of the target receives only events that Lambda did not accept |
+//! | direct `{"bucket", "key"}` | none | as S3 | the caller receives the error; for asynchronous invocations, as S3 |
+//! | an array from EventBridge Pipes | as in each element | as S3; for SQS messages, as SQS | the DLQ of the pipe |
+//! | SQS, with any of these as message | as in the message | `{"batchItemFailures": […], "results": […]}` | the queue's redrive policy |
+//! | S3 Batch Operations | form; a key with a `+` is also tried with `%XX` decoding only | a result code for each task | the job's completion report |
 //!
-//! The event source mapping of a queue must have `ReportBatchItemFailures` switched on. Without it Lambda does not look at
-//! the reply and deletes every message of the batch, failed ones too.
+//! The event source mapping of a queue must enable `ReportBatchItemFailures`. Without this setting Lambda ignores the
+//! response and deletes every message of the batch, including the failed ones.
 //!
-//! The record that Lambda sends to an on-failure destination is itself an event here: its `requestPayload` is read. So
-//! failures are worked on again by sending them from the destination queue to the function.
+//! The record that Lambda sends to an on-failure destination is also a valid event: its `requestPayload` is read. To
+//! process failures again, send the records from the destination queue to the function.
 //!
-//! Everything here is pure: no network, no clock.
+//! All functions are pure: they use no network and no clock.
 
 mod answer;
 mod batch;
@@ -48,7 +50,7 @@ pub use error::EventError;
 pub use objects::DistinctObject;
 pub use record::{ObjectRef, Record, Source};
 
-/// What the answer needs to know besides the records.
+/// The information that the response needs besides the records.
 #[derive(Debug)]
 enum Envelope {
     Invocation(Source),
@@ -56,7 +58,7 @@ enum Envelope {
     Batch(BatchJob),
 }
 
-/// An event: its records in order, and who wants the answer.
+/// A parsed event: its records in order, and its source.
 #[derive(Debug)]
 pub struct Event {
     envelope: Envelope,
@@ -65,20 +67,21 @@ pub struct Event {
 }
 
 impl Event {
-    /// Reads an event.
+    /// Parses an event.
     ///
     /// # Errors
-    /// [`EventError`], when it is not JSON, is of no known shape ([`Unsupported`](crate::ErrorKind::Unsupported)), or
-    /// lacks what the answer must repeat: message ids of SQS, task ids of Batch. The invocation then fails as a whole;
-    /// `FunctionError::from` says how. A single record that cannot be read is a [`Record::Unreadable`] instead.
+    /// An [`EventError`] when the text is not JSON, has no known shape
+    /// ([`Unsupported`](crate::ErrorKind::Unsupported)), or lacks a field that the response must repeat: the message
+    /// ids of SQS or the task ids of Batch. The invocation then fails as a whole, with the error from
+    /// `FunctionError::from`. A single record that cannot be read becomes a [`Record::Unreadable`] instead.
     pub fn parse(json: &[u8]) -> Result<Self, EventError> {
         Self::from_value(&serde_json::from_slice(json)?)
     }
 
-    /// Reads an event that is JSON already.
+    /// Parses an event from a JSON value.
     ///
     /// # Errors
-    /// As [`Event::parse`].
+    /// The same as of [`Event::parse`].
     pub fn from_value(event: &Value) -> Result<Self, EventError> {
         let (envelope, records) = if let Some(messages) = sqs::messages(event) {
             let (messages, records) = sqs::read(messages)?;
@@ -94,12 +97,12 @@ impl Event {
         Ok(Self { envelope, records, objects })
     }
 
-    /// The same event, whose records about tags are skipped.
+    /// Returns the event with its records about tags skipped.
     #[must_use]
     pub fn without_tagging(mut self) -> Self {
         for record in &mut self.records {
             if let Record::Object(ObjectRef { bucket, key, is_tagging: true, .. }) = record {
-                let reason = "its tags choose nothing: POSTER_AT_TAG is not set".to_owned();
+                let reason = "tag changes are ignored because POSTER_AT_TAG is not set".to_owned();
                 let (bucket, key) = (Some(std::mem::take(bucket)), Some(std::mem::take(key)));
                 *record = Record::Skipped { bucket, key, reason };
             }
@@ -108,7 +111,7 @@ impl Event {
         self
     }
 
-    /// Who sent the event.
+    /// Returns the source of the event.
     pub const fn source(&self) -> Source {
         match &self.envelope {
             Envelope::Invocation(source) => *source,
@@ -117,13 +120,13 @@ impl Event {
         }
     }
 
-    /// Whether its objects are there for long, perhaps with contents that people have edited since: those are not to
-    /// be overwritten unless that is asked for.
+    /// Returns whether the event belongs to a back-fill. Its objects may be old, and people may have edited their
+    /// contents since. Existing contents are then overwritten only if the settings request it.
     pub const fn is_backfill(&self) -> bool {
         matches!(self.envelope, Envelope::Batch(_))
     }
 
-    /// The Batch job, if it is one.
+    /// Returns the Batch job; `None` for other sources.
     pub const fn batch_job(&self) -> Option<&BatchJob> {
         match &self.envelope {
             Envelope::Batch(job) => Some(job),
@@ -131,22 +134,22 @@ impl Event {
         }
     }
 
-    /// What the event is about, in its order; of SQS, the records of all messages.
+    /// Returns the records in the order of the event; for SQS, the records of all messages.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
-    /// The objects to work on, each once, in the order in which they are first named.
+    /// Returns the objects to process, each once, in the order of their first record.
     pub fn objects(&self) -> impl ExactSizeIterator<Item = DistinctObject<'_>> {
         self.objects.iter().filter_map(|group| group.of(&self.records)).collect::<Vec<_>>().into_iter()
     }
 
-    /// The reply to the invoker, from one outcome for each of [`Event::objects`], in their order. An object without an
-    /// outcome counts as one that was not started: nothing is lost by a short list.
+    /// Returns the response for the invoker. `outcomes` contains one outcome for each of [`Event::objects`], in their
+    /// order. An object without an outcome counts as not started, so nothing is lost if the list is too short.
     ///
     /// # Errors
-    /// A [`FunctionError`] is what the invoker must be answered, when a record failed and its source reads failures
-    /// no other way. For SQS and Batch there is always a reply.
+    /// A [`FunctionError`] to return to the invoker when a record failed and the source can receive failures in no
+    /// other way. For SQS and Batch there is always a response.
     pub fn answer(&self, outcomes: &[Outcome]) -> Result<Value, FunctionError> {
         let results = answer::by_record(&self.records, &self.objects, outcomes);
         match &self.envelope {

@@ -66,7 +66,12 @@ const READ: &[Expected] = &[
         &[(0, "skipped", "ObjectRestore:Completed"), (1, "skipped", "LifecycleExpiration:Delete")],
     ),
     expected("s3_empty", Source::S3, &[], &[]),
-    expected("s3_version_3", Source::S3, &[], &[(0, "unsupported", "eventVersion is 3.0; known is 2.x")]),
+    expected(
+        "s3_version_3",
+        Source::S3,
+        &[],
+        &[(0, "unsupported", "eventVersion is 3.0, but this program supports 2.x")],
+    ),
     expected("sns_s3", Source::Sns, &[(K1, SIZE, &[0])], &[]),
     expected(
         "sns_several",
@@ -115,15 +120,20 @@ const READ: &[Expected] = &[
         &[(1, "malformed", "not UTF-8")],
     ),
     expected("direct", Source::Direct, &[(K1, None, &[0])], &[]),
-    expected("direct_without_bucket", Source::Direct, &[], &[(0, "malformed", "lacks bucket")]),
+    expected(
+        "direct_without_bucket",
+        Source::Direct,
+        &[],
+        &[(0, "malformed", "the field bucket of the event is missing")],
+    ),
     expected("failed_invocation", Source::Sns, &[(K1, SIZE, &[0])], &[]),
 ];
 
 /// Files that fail the invocation as a whole: the error's type and words of its message.
 const UNREADABLE: &[(&str, &str, &str)] = &[
-    ("sqs_without_id", "malformed", "lacks Records[].messageId"),
-    ("batch_without_task_id", "malformed", "lacks tasks[].taskId"),
-    ("batch_3_0", "unsupported", "invocationSchemaVersion is 3.0; known is 1.0 and 2.0"),
+    ("sqs_without_id", "malformed", "the field Records[].messageId of the event is missing"),
+    ("batch_without_task_id", "malformed", "the field tasks[].taskId of the event is missing"),
+    ("batch_3_0", "unsupported", "invocationSchemaVersion is 3.0, but this program supports 1.0 and 2.0"),
     ("unknown_kinesis", "unsupported", "the first of its Records has the fields kinesis, eventSource,"),
     ("unknown_http", "unsupported", "it has the fields version, routeKey, rawPath, rawQueryString, headers,"),
     ("unknown_eventbridge", "unsupported", "it has the fields version, id, detail-type, source,"),

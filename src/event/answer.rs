@@ -1,4 +1,4 @@
-//! What came of the objects, and what the invoker is told of it.
+//! The outcomes of objects, and the responses to invokers.
 
 use std::borrow::Cow;
 
@@ -11,92 +11,96 @@ use super::record::Record;
 use super::text::beginning;
 use crate::ErrorKind;
 
-/// Most characters of one message or reason in an answer.
+/// Maximum characters of a message or reason in a response.
 const MAX_TEXT_CHARS: usize = 1000;
 
-/// Most characters of a bucket, key or message id. S3's keys have at most 1,024 bytes; an event may say anything.
+/// Maximum characters of a bucket, key or message id. Keys in S3 have at most 1,024 bytes, but an event may contain any
+/// text.
 const MAX_NAME_CHARS: usize = 1024;
 
-/// Most bytes that the results of one answer take. Lambda passes at most 256 KiB on to a queue as a destination, and
-/// the request that failed is in there too.
+/// Maximum bytes of the results in a response. Lambda passes at most 256 KiB to a queue as a destination, and this
+/// includes the failed request.
 const MAX_RESULTS_BYTES: usize = 100_000;
 
-/// What came of one object.
+/// The outcome of one object.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It was worked on: processed, unchanged, or its key skipped, as the report says.
+    /// The object was processed, was unchanged, or was skipped by its key; the report contains the details.
     Done {
-        /// The report, an object whose fields go into the answer.
+        /// The report, a JSON object whose fields are copied into the response.
         report: Value,
     },
-    /// There was nothing to do.
+    /// The object needs no processing.
     Skipped {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// No such object. An event may come long after its object was removed, so that is no failure; but a Batch task
-    /// fails permanently, because the job's report is where people look for what their manifest has too much.
+    /// The object does not exist. For most sources this is not a failure, because an event may arrive long after its
+    /// object was removed. A Batch task fails permanently, because people look in the job's report for superfluous
+    /// entries of their manifest.
     Missing {
-        /// What was looked for.
+        /// The reason, with the location of the object.
         reason: String,
     },
-    /// It failed.
+    /// Processing the object failed.
     Failed {
-        /// The stable name of the failure: [`ErrorKind::as_str`].
+        /// Stable name of the kind of failure: [`ErrorKind::as_str`].
         error_type: &'static str,
-        /// What went wrong.
+        /// Description of the failure.
         message: String,
-        /// Whether it will fail again however often it is tried.
+        /// Whether a retry would certainly fail again.
         permanent: bool,
-        /// Whether there was no time to begin.
+        /// Whether no time was left to start.
         unstarted: bool,
     },
 }
 
 impl Outcome {
-    /// A failure of this kind, permanent if the kind is not [retryable](ErrorKind::is_retryable).
+    /// Creates a failure of this kind. The failure is permanent if the kind is not
+    /// [retryable](ErrorKind::is_retryable).
     pub fn failed(kind: ErrorKind, message: impl Into<String>) -> Self {
         let permanent = !kind.is_retryable();
         Self::Failed { error_type: kind.as_str(), message: message.into(), permanent, unstarted: false }
     }
 
-    /// There was no time to begin: it is tried again.
+    /// Creates the outcome of an object for which no time was left. A retry processes the object.
     pub fn unstarted(message: impl Into<String>) -> Self {
         let error_type = ErrorKind::Timeout.as_str();
         Self::Failed { error_type, message: message.into(), permanent: false, unstarted: true }
     }
 }
 
-/// The failure of an invocation, as Lambda wants it: `errorType` and `errorMessage`.
+/// The failure of an invocation, in Lambda's format: `errorType` and `errorMessage`.
 ///
-/// `errorType` is the word of the [`ErrorKind`] if all records that failed have the same, else [`SEVERAL`](Self::SEVERAL).
-/// The message of an event whose records failed is JSON: `{"failed": [{"bucket", "key", "error", "permanent", "message"}],
-/// "succeeded": 2}`, each message at most 1,000 characters, and `"omitted"` counts what is left out beyond 100 kB. So an
-/// on-failure destination's record says what to work on again and what not.
+/// `errorType` is the name of the [`ErrorKind`] if all failed records have the same kind, or else
+/// [`SEVERAL`](Self::SEVERAL). If records failed, the message is JSON:
+/// `{"failed": [{"bucket", "key", "error", "permanent", "message"}], "succeeded": 2}`. Each message has at most 1,000
+/// characters, and `"omitted"` is the number of entries left out beyond 100 kB. The record in an on-failure destination
+/// therefore shows which objects to process again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{message}")]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct FunctionError {
-    /// The stable name of the failure.
+    /// Stable name of the kind of failure.
     pub error_type: &'static str,
-    /// What failed.
+    /// Description of the failure, or JSON with the failed records.
     #[serde(rename = "errorMessage")]
     pub message: String,
 }
 
 impl FunctionError {
-    /// A failure of the invocation as a whole.
+    /// Creates a failure of the invocation as a whole.
     pub fn new(kind: ErrorKind, message: impl std::fmt::Display) -> Self {
         Self { error_type: kind.as_str(), message: message.to_string() }
     }
 
-    /// The type of an error that stands for failures of different kinds.
+    /// The `errorType` of an invocation with failures of different kinds.
     pub const SEVERAL: &'static str = "several";
 }
 
-/// From what [`Serialize`] writes: a type that is none of the stable names is an error.
+/// Deserialises the output of [`Serialize`]. An unknown `errorType` is an error.
 impl<'de> Deserialize<'de> for FunctionError {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -121,7 +125,7 @@ impl From<EventError> for FunctionError {
     }
 }
 
-/// A record and what came of it.
+/// A record and its outcome.
 #[derive(Debug)]
 pub(super) struct RecordResult<'a> {
     pub(super) record: &'a Record,
@@ -147,7 +151,8 @@ impl RecordResult<'_> {
         }
     }
 
-    /// Bucket and key, as the event has them. A report's own come over them: it knows which reading of the key was right.
+    /// Returns bucket and key from the event. A report overwrites them, because it contains the reading of the key
+    /// under which the object was found.
     fn named(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         for (name, text) in [("bucket", self.record.bucket()), ("key", self.record.key())] {
@@ -198,7 +203,7 @@ fn shown(text: &str) -> Value {
     beginning(text, MAX_TEXT_CHARS).into()
 }
 
-/// Gives every record the outcome of its object. What could not be read, or has nothing to do, has its own.
+/// Assigns to every record the outcome of its object. Unreadable and skipped records have their own outcomes.
 pub(super) fn by_record<'a>(
     records: &'a [Record],
     groups: &[Group],
@@ -207,7 +212,7 @@ pub(super) fn by_record<'a>(
     let own = |record: &Record| match record {
         Record::Skipped { reason, .. } => Outcome::Skipped { reason: reason.clone() },
         Record::Unreadable { error, .. } => Outcome::failed(error.kind(), error.to_string()),
-        Record::Object(_) => Outcome::unstarted("the object was not worked on"),
+        Record::Object(_) => Outcome::unstarted("the object was not processed"),
     };
     let mut of_objects = vec![None; records.len()];
     for (group, outcome) in groups.iter().zip(outcomes) {
@@ -224,7 +229,7 @@ pub(super) fn by_record<'a>(
         .collect()
 }
 
-/// The answer to whoever reads nothing but success and failure.
+/// Returns the response for sources that distinguish only success and failure of the whole invocation.
 pub(super) fn invocation(results: &[RecordResult<'_>]) -> Result<Value, FunctionError> {
     let failures = || results.iter().filter_map(|result| Some((result, result.failure()?)));
     let Some((_, first)) = failures().next() else {
@@ -245,7 +250,7 @@ pub(super) fn invocation(results: &[RecordResult<'_>]) -> Result<Value, Function
     Err(FunctionError { error_type, message: Value::from(message).to_string() })
 }
 
-/// `results` in the order of the records, each with the id of its message if it has one.
+/// Returns `results` in the order of the records, each with the id of its message if there is one.
 pub(super) fn results<'a>(
     told: impl IntoIterator<Item = (Option<&'a str>, &'a RecordResult<'a>)>,
 ) -> Map<String, Value> {
@@ -262,7 +267,7 @@ pub(super) fn results<'a>(
     reply
 }
 
-/// As many of the entries as fit, and the number of the others.
+/// Returns the entries that fit, and the number of the others.
 fn bounded(entries: impl Iterator<Item = Map<String, Value>>) -> (Vec<Value>, usize) {
     let (mut kept, mut bytes, mut omitted) = (Vec::new(), 0, 0);
     for entry in entries.map(Value::from) {

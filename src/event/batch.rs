@@ -1,7 +1,7 @@
-//! S3 Batch Operations: tasks out of a manifest, each answered with a result code.
+//! S3 Batch Operations: tasks from a manifest, each with a result code in the response.
 //!
-//! Layouts: Amazon S3 User Guide, "Invoke AWS Lambda function". Version 1.0 names buckets by ARN, 2.0 by name and adds
-//! the job's user arguments. We take either field in either version.
+//! Layouts: Amazon S3 User Guide, "Invoke AWS Lambda function". Version 1.0 identifies buckets by ARN. Version 2.0
+//! identifies them by name and adds the user arguments of the job. This module accepts either field in either version.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,15 @@ use super::record::{ObjectRef, Record};
 use super::text::{beginning, text};
 use crate::ErrorKind;
 
-/// Most UTF-16 units of a result string: 1,024 characters, however one counts those outside Unicode's first plane.
+/// Maximum UTF-16 code units of a result string: 1,024 characters, also if characters outside the Basic Multilingual
+/// Plane count twice.
 const MAX_RESULT_UNITS: usize = 1024;
 
-/// Most characters of the reason in one, so that it fits even if each of them is escaped.
+/// Maximum characters of the reason in a result string, chosen so that the reason fits even if every character is
+/// escaped.
 const MAX_REASON_CHARS: usize = 150;
 
-/// What a report says about a task that succeeded, the most telling first: what does not fit is left out.
+/// The fields in the result string of a successful task, most important first. Fields that do not fit are left out.
 const TOLD: [&str; 8] = [
     "status",
     "reason",
@@ -32,26 +34,26 @@ const TOLD: [&str; 8] = [
     "video_url",
 ];
 
-/// The job whose tasks an event holds.
+/// The S3 Batch Operations job of an event.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct BatchJob {
-    /// The job's id.
+    /// The id of the job.
     pub id: Option<String>,
-    /// Arguments that its owner gave it. Empty before version 2.0.
+    /// The user arguments of the job. Empty before version 2.0.
     pub user_arguments: BTreeMap<String, String>,
     schema_version: String,
     invocation_id: String,
     task_ids: Vec<String>,
 }
 
-/// Whether the event is a job's, or meant to be.
+/// Returns whether the event is from a job, or is meant to be.
 pub(super) fn is_batch(event: &Value) -> bool {
     event.get("invocationSchemaVersion").is_some()
         || event.get("invocationId").is_some() && event.get("tasks").is_some()
 }
 
-/// Reads the tasks, one record each.
+/// Reads the tasks, one record for each.
 pub(super) fn read(event: &Value) -> Result<(BatchJob, Vec<Record>), EventError> {
     let field = |pointer, field| {
         text(event, pointer).filter(|text| !text.is_empty()).ok_or(EventError::Missing { field })
@@ -106,7 +108,7 @@ fn read_parts(task: &Value, bucket: Option<&str>, raw_key: Option<&str>) -> Resu
     }))
 }
 
-/// The name in `arn:aws:s3:::name` (region and account may be there), or a name alone.
+/// Returns the name in `arn:aws:s3:::name`, which may also contain region and account, or a plain name.
 fn bucket_name(bucket: &str) -> Result<&str, EventError> {
     if !bucket.starts_with("arn:") {
         return Ok(bucket);
@@ -116,7 +118,7 @@ fn bucket_name(bucket: &str) -> Result<&str, EventError> {
     let resource = parts.nth(2).ok_or(EventError::BucketArn)?;
     let name = match service {
         Some("s3") => resource,
-        // Directory buckets.
+        // The ARN of a directory bucket.
         Some("s3express") => resource.strip_prefix("bucket/").ok_or(EventError::BucketArn)?,
         _ => return Err(EventError::BucketArn),
     };
@@ -124,7 +126,7 @@ fn bucket_name(bucket: &str) -> Result<&str, EventError> {
     if name.is_empty() || name.contains(['/', ':']) { Err(EventError::BucketArn) } else { Ok(name) }
 }
 
-/// One result for each task.
+/// Builds the response with one result for each task.
 pub(super) fn reply(job: &BatchJob, results: &[RecordResult<'_>]) -> Value {
     let results = job.task_ids.iter().zip(results).map(|(task_id, result)| {
         let (code, said) = verdict(result);
@@ -157,7 +159,7 @@ fn verdict(result: &RecordResult<'_>) -> (&'static str, String) {
     }
 }
 
-/// Says so, when the object was found by the other reading of its key.
+/// Returns the key as a field if the object was found under the other reading of its key.
 fn read_as(record: &Record, report: &Value) -> Option<(&'static str, Value)> {
     let Record::Object(object) = record else { return None };
     let key = report.get("key")?.as_str()?;
@@ -165,7 +167,7 @@ fn read_as(record: &Record, report: &Value) -> Option<(&'static str, Value)> {
     is_alternative.then(|| ("key_with_plus", key.into()))
 }
 
-/// Those fields as JSON, but what is unknown and what does not fit.
+/// Returns the fields as JSON, without null values and without fields that do not fit.
 fn summary(fields: impl IntoIterator<Item = (&'static str, Value)>) -> String {
     let mut told = Map::new();
     let mut text = "{}".to_owned();
@@ -181,7 +183,7 @@ fn summary(fields: impl IntoIterator<Item = (&'static str, Value)>) -> String {
     text
 }
 
-/// The beginning of a text that fits a result string, cut between two characters.
+/// Returns the beginning of a text that fits into a result string, cut between two characters.
 fn fitting(text: &str) -> &str {
     let mut units = 0;
     let end = text.char_indices().find(|(_, character)| {

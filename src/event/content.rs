@@ -1,4 +1,5 @@
-//! Events as they may stand alone or inside a message: S3, SNS, EventBridge, direct, and what a destination was sent.
+//! Parses events that may be invocations or the content of messages: S3, SNS, EventBridge, direct, and records of a
+//! destination.
 
 use serde_json::{Map, Value};
 
@@ -6,10 +7,11 @@ use super::error::EventError;
 use super::record::{Record, Source};
 use super::{direct, eventbridge, s3, sns};
 
-/// How deep envelopes may lie in each other. A destination's record around SNS around EventBridge is three.
+/// Maximum nesting depth of envelopes. A destination's record that contains SNS that contains EventBridge has depth
+/// three.
 const MAX_DEPTH: usize = 4;
 
-/// Reads what may stand alone or inside a message: everything but SQS and Batch.
+/// Parses an event of any source except SQS and Batch.
 pub(super) fn read(event: &Value, depth: usize) -> Result<(Source, Vec<Record>), EventError> {
     if depth > MAX_DEPTH {
         return Err(EventError::TooDeep);
@@ -37,8 +39,8 @@ pub(super) fn read(event: &Value, depth: usize) -> Result<(Source, Vec<Record>),
     direct::read(fields).map(|record| (Source::Direct, vec![record])).ok_or_else(unknown)
 }
 
-/// Reads the events that EventBridge Pipes hands over together ("Amazon EventBridge Pipes batching and concurrency"); `None` if not one
-/// of them is known.
+/// Parses a batch of events from EventBridge Pipes ("Amazon EventBridge Pipes batching and concurrency"); `None` if
+/// none of the events is known.
 fn in_array(events: &[Value], depth: usize) -> Option<(Source, Vec<Record>)> {
     let mut source = None;
     let mut all = Vec::with_capacity(events.len());
@@ -54,7 +56,7 @@ fn in_array(events: &[Value], depth: usize) -> Option<(Source, Vec<Record>)> {
     Some((source?, all))
 }
 
-/// Reads S3's and SNS's `Records`; `None` if they are neither's.
+/// Parses `Records` from S3 or SNS; `None` if they are from another source.
 fn in_records(records: &[Value], depth: usize) -> Option<(Source, Vec<Record>)> {
     let is_sns = records.iter().any(sns::is_record);
     if !is_sns && !records.is_empty() && !records.iter().any(s3::is_record) {
@@ -74,14 +76,14 @@ fn in_records(records: &[Value], depth: usize) -> Option<(Source, Vec<Record>)> 
     Some((Source::Sns, all))
 }
 
-/// Reads the text of a message.
+/// Parses the text of a message.
 fn inside(message: &str, depth: usize) -> Result<(Source, Vec<Record>), EventError> {
     read(&serde_json::from_str(message)?, depth + 1)
 }
 
-/// What the function was asked, in the record that Lambda sends to a destination.
+/// Returns the original request in the record that Lambda sends to a destination.
 ///
-/// Its layout: AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous invocations".
+/// Layout: AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous invocations".
 fn requested(fields: &Map<String, Value>) -> Option<&Value> {
     fields.get("requestContext")?;
     fields.get("requestPayload")

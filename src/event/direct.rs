@@ -1,11 +1,11 @@
-//! Somebody names bucket and key, by hand or from a program of theirs.
+//! Direct invocations with bucket and key, by hand or from another program.
 
 use serde_json::{Map, Value};
 
 use super::error::EventError;
 use super::record::{ObjectRef, Record};
 
-/// Reads `{"bucket": …, "key": …}`; `None` if neither is there. The key is taken as it is.
+/// Parses `{"bucket": …, "key": …}`; `None` if both fields are missing. The key is used unchanged.
 pub(super) fn read(fields: &Map<String, Value>) -> Option<Record> {
     if !fields.contains_key("bucket") && !fields.contains_key("key") {
         return None;

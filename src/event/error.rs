@@ -1,4 +1,4 @@
-//! Why an event, or a record of it, cannot be read.
+//! Errors of parsing an event or a record.
 
 use serde_json::Value;
 
@@ -6,57 +6,57 @@ use super::text::beginning;
 use crate::ErrorKind;
 use crate::job_error::JobError;
 
-/// Most fields that an error names, and most characters of each: events are strangers' too.
+/// Maximum number of fields that an error lists, and maximum characters of each: events may come from unknown senders.
 const MAX_FIELDS: usize = 20;
 const MAX_FIELD_CHARS: usize = 60;
 
-/// Why an event, or one record of it, cannot be read. All of them are permanent.
+/// A failure to read an event, or one of its records. All of these errors are permanent.
 ///
-/// The messages name fields, and repeat no values but versions: keys and buckets are told beside them.
+/// The messages contain the names of fields, but no values except versions. Keys and buckets are reported separately.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
-    /// It is not JSON. The error tells the place, not the text.
+    /// The text is not JSON. The error contains the position, not the text.
     #[error("not JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// It is JSON, but nothing we know.
+    /// The text is JSON, but the event is of no known type.
     #[error(
-        "the shape of this event is not known: {seen}. Known are S3 notifications, s3:TestEvent, SNS and EventBridge \
+        "unknown type of event: {seen}. Supported are S3 notifications, s3:TestEvent, SNS and EventBridge \
          \"Object Created\" (each also inside SQS), S3 Batch Operations 1.0 and 2.0, and {{\"bucket\", \"key\"}}"
     )]
     UnknownShape {
-        /// What was seen: its fields, or what it is instead of an object.
+        /// The fields of the event, or its JSON type if it is not an object.
         seen: String,
     },
-    /// Envelopes lie in each other deeper than anybody packs them.
-    #[error("the event has too many envelopes around each other")]
+    /// Too many nested envelopes.
+    #[error("the event contains too many nested envelopes")]
     TooDeep,
-    /// A field is missing, empty or not of its type.
-    #[error("the event lacks {field}, or it is empty or of another type")]
+    /// A field is missing, is empty or has a wrong type.
+    #[error("the field {field} of the event is missing, is empty or has a wrong type")]
     Missing {
         /// The path of the field.
         field: &'static str,
     },
-    /// A version of the layout that we do not know.
-    #[error("{field} is {version}; known is {known}")]
+    /// The version of the layout is not supported.
+    #[error("{field} is {version}, but this program supports {known}")]
     Version {
         /// The path of the field.
         field: &'static str,
-        /// What it says.
+        /// The version in the event.
         version: String,
-        /// What we know.
+        /// The supported versions.
         known: &'static str,
     },
-    /// The key is not UTF-8 once it is decoded, and keys are.
+    /// The decoded key is not UTF-8, but keys must be.
     #[error("the object's key is not UTF-8 after decoding")]
     KeyEncoding,
-    /// A task's bucket is the name of something else.
+    /// The bucket of a task is the ARN of another type of resource.
     #[error("s3BucketArn is not the ARN of a bucket")]
     BucketArn,
 }
 
 impl EventError {
-    /// The kind of failure.
+    /// Returns the kind of failure.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::UnknownShape { .. } | Self::Version { .. } => ErrorKind::Unsupported,
@@ -85,7 +85,7 @@ impl EventError {
     }
 }
 
-/// "has the fields a, b", or what the value is instead.
+/// Returns "has the fields a, b", or the JSON type of the value.
 fn fields_of(value: &Value) -> String {
     let kind = match value {
         Value::Object(fields) if fields.is_empty() => return "has no fields".to_owned(),

@@ -1,7 +1,6 @@
-//! EventBridge events of S3.
+//! Events of S3 from EventBridge.
 //!
-//! Layout: Amazon S3 User Guide, "EventBridge event message structure". Keys come as they are, unlike those of
-//! notifications.
+//! Layout: Amazon S3 User Guide, "EventBridge event message structure". Unlike in notifications, keys are not encoded.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +8,7 @@ use super::error::EventError;
 use super::record::{ObjectRef, Record};
 use super::text::{beginning, text};
 
-/// Reads an event of the source `aws.s3`; `None` if it is anything else.
+/// Parses an event with the source `aws.s3`; `None` for any other event.
 pub(super) fn read(fields: &Map<String, Value>) -> Option<Record> {
     let field = |name| fields.get(name).and_then(Value::as_str);
     if field("source") != Some("aws.s3") {
@@ -21,7 +20,7 @@ pub(super) fn read(fields: &Map<String, Value>) -> Option<Record> {
     let key = text(detail, "/object/key").map(str::to_owned);
     let is_tagging = matches!(detail_type, "Object Tags Added" | "Object Tags Deleted");
     if detail_type != "Object Created" && !is_tagging {
-        let reason = format!("EventBridge's \"{}\" tells of no new object", beginning(detail_type, 100));
+        let reason = format!("EventBridge's \"{}\" is not about a new object", beginning(detail_type, 100));
         return Some(Record::Skipped { bucket, key, reason });
     }
     let error = check_version(detail).err().or_else(|| lacking(bucket.as_deref(), key.as_deref()));
@@ -52,7 +51,8 @@ fn lacking(bucket: Option<&str>, key: Option<&str>) -> Option<EventError> {
     Some(EventError::Missing { field })
 }
 
-/// Newer events carry the version of their detail. As with notifications, only the major one says that fields moved.
+/// Newer events contain the version of their detail. As in notifications, only a new major version changes existing
+/// fields.
 fn check_version(detail: &Value) -> Result<(), EventError> {
     match text(detail, "/event-version") {
         Some(version) if version.split('.').next() != Some("1") => {
@@ -87,7 +87,7 @@ mod tests {
                 .contains("detail.object.key")
         );
         let newer = json!({"event-version": "2.0", "bucket": {"name": "films"}, "object": {"key": "a"}});
-        assert_eq!(lacking(newer), "detail.event-version is 2.0; known is 1.x");
+        assert_eq!(lacking(newer), "detail.event-version is 2.0, but this program supports 1.x");
     }
 
     #[test]
@@ -102,6 +102,6 @@ mod tests {
     fn other_details_are_skipped() {
         let event = json!({"source": "aws.s3", "detail-type": "AWS API Call via CloudTrail", "detail": {}});
         let Some(Record::Skipped { reason, .. }) = read_json(event) else { panic!() };
-        assert_eq!(reason, "EventBridge's \"AWS API Call via CloudTrail\" tells of no new object");
+        assert_eq!(reason, "EventBridge's \"AWS API Call via CloudTrail\" is not about a new object");
     }
 }

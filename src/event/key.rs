@@ -1,18 +1,18 @@
-//! How sources write object keys.
+//! Decodes the object keys of events.
 
 use percent_encoding::percent_decode_str;
 
 use super::error::EventError;
 
-/// Undoes `application/x-www-form-urlencoded`, as S3 notifications use it: `+` is a space, `%2B` a plus.
+/// Decodes `application/x-www-form-urlencoded`, which S3 notifications use: `+` is a space, `%2B` a plus.
 ///
-/// A `%` that begins no byte stays, as Python's `unquote_plus` leaves it.
+/// A `%` without two hexadecimal digits is kept, as in Python's `unquote_plus`.
 pub(super) fn form_decoded(raw: &str) -> Result<String, EventError> {
-    // Spaces first: a `+` that decoding brings up is one of the key.
+    // Replaces `+` before decoding: a decoded `+` belongs to the key.
     percent_decoded(&raw.replace('+', " "))
 }
 
-/// Undoes percent-encoding alone: a `+` stays.
+/// Decodes percent-encoding only: a `+` is kept.
 pub(super) fn percent_decoded(raw: &str) -> Result<String, EventError> {
     match percent_decode_str(raw).decode_utf8() {
         Ok(key) => Ok(key.into_owned()),

@@ -1,24 +1,25 @@
-//! Several records, one object: it is worked on once.
+//! Groups records by object, so that each object is processed once.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::record::{ObjectRef, Record};
 
-/// An object of an event, and the records that are about it.
+/// An object of an event, and the records about this object.
 ///
-/// Events come more than once and in any order. What is said of the object's size is taken from the latest of them, by
-/// their sequencers.
+/// Events may arrive several times and in any order. The size of the object is taken from the latest record, determined
+/// by the sequencers.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct DistinctObject<'a> {
-    /// The object, as the latest of its records describes it.
+    /// The object as described by the latest of its records.
     pub object: &'a ObjectRef,
-    /// Which of [`Event::records`](super::Event::records) are about it, in their order; at least one.
+    /// Indices of the records in [`Event::records`](super::Event::records) that are about this object, in order; at
+    /// least one.
     pub records: &'a [usize],
 }
 
-/// [`DistinctObject`] by indices.
+/// A [`DistinctObject`] with indices instead of references.
 #[derive(Debug)]
 pub(super) struct Group {
     latest: usize,
@@ -34,7 +35,7 @@ impl Group {
     }
 }
 
-/// Everything that makes an object another one to work on.
+/// Returns the fields that distinguish objects to process.
 fn identity(object: &ObjectRef) -> impl Eq + std::hash::Hash {
     (&object.bucket, &object.key, &object.alternative_key, &object.version_id)
 }
@@ -59,14 +60,14 @@ pub(super) fn distinct(records: &[Record]) -> Vec<Group> {
     groups.into_iter().map(|(group, _)| group).collect()
 }
 
-/// Which of two events of one key is later. A record without a sequencer is earlier than any with one.
+/// Compares the times of two events of the same key. A record without a sequencer is earlier than any record with one.
 ///
-/// Sequencers are hexadecimal numbers of different lengths, which count from the left: the shorter one is filled with
-/// zeros (Amazon S3 User Guide, "Event message structure").
+/// Sequencers are hexadecimal numbers of different lengths that are compared from the left: the shorter one is padded
+/// with zeros on the right (Amazon S3 User Guide, "Event message structure").
 fn compare(one: Option<&str>, other: Option<&str>) -> Ordering {
     let (Some(one), Some(other)) = (one, other) else { return one.is_some().cmp(&other.is_some()) };
     let length = one.len().max(other.len());
-    // Notifications write capitals, EventBridge in examples does not.
+    // Notifications use upper case; the examples of EventBridge use lower case.
     let digits = |text: &str| {
         let filled = text.bytes().chain(std::iter::repeat(b'0')).take(length);
         filled.map(|byte| byte.to_ascii_uppercase()).collect::<Vec<_>>()

@@ -1,8 +1,8 @@
-//! What an event is about, and who sent it.
+//! The records and sources of events.
 
 use super::error::EventError;
 
-/// Who sent the event, and so who reads the answer.
+/// The source of an event, which also reads the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
@@ -12,16 +12,16 @@ pub enum Source {
     Sns,
     /// An EventBridge rule.
     EventBridge,
-    /// Somebody who names bucket and key.
+    /// A direct invocation with bucket and key.
     Direct,
-    /// A queue, whatever its messages hold.
+    /// An SQS queue, with messages of any type.
     Sqs,
-    /// A job of S3 Batch Operations.
+    /// An S3 Batch Operations job.
     Batch,
 }
 
 impl Source {
-    /// The stable name of the source.
+    /// Returns the stable name of the source.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::S3 => "s3",
@@ -34,51 +34,51 @@ impl Source {
     }
 }
 
-/// An object as an event names it. What else the event says of it (ETag, its version) is not kept: the object may be
-/// another by now.
+/// The reference of an event to an object. Other details in the event (ETag, version) are not kept, because the object
+/// may have been replaced since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectRef {
-    /// Name of the bucket; not empty.
+    /// Name of the bucket, never empty.
     pub bucket: String,
-    /// Key of the object, decoded; not empty.
+    /// Decoded key of the object, never empty.
     pub key: String,
-    /// The other reading of the key, to be tried once when no object has the first. Only Batch has it: AWS does not say
-    /// whether a `+` in a manifest is a space.
+    /// The other reading of the key, which is tried once if no object has the first key. Only Batch events have it: AWS
+    /// does not document whether a `+` in a manifest is a space.
     pub alternative_key: Option<String>,
-    /// Size in bytes when the event was made. A hint: the object may have been replaced since.
+    /// Size in bytes at the time of the event. This is a hint: the object may have been replaced since.
     pub size_hint: Option<u64>,
-    /// The version that a Batch manifest asks for. Reading it needs a permission of its own, so it is not read unless
-    /// that is asked for.
+    /// The version in a Batch manifest. The job reads the latest version, because reading a given version needs a
+    /// separate permission.
     pub version_id: Option<String>,
-    /// Whether the event is about the object's tags, and its bytes are as they were.
+    /// Whether the event is about the object's tags, while its bytes are unchanged.
     pub is_tagging: bool,
-    /// Orders the events of one key; see [`DistinctObject`](super::DistinctObject).
+    /// The sequencer, which orders the events of one key; see [`DistinctObject`](super::DistinctObject).
     pub sequencer: Option<String>,
 }
 
-/// One thing that an event is about.
+/// A record of an event.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Record {
-    /// An object to work on.
+    /// An object to process.
     Object(ObjectRef),
-    /// Nothing to do: a removed object, a test event.
+    /// A record that needs no processing: a removed object or a test event.
     Skipped {
-        /// Name of the bucket, if there is one.
+        /// Name of the bucket, if the record contains one.
         bucket: Option<String>,
-        /// Key of the object, if there is one.
+        /// Key of the object, if the record contains one.
         key: Option<String>,
-        /// Why there is nothing to do.
+        /// The reason for skipping the record.
         reason: String,
     },
-    /// It cannot be read, and will not be next time either.
+    /// A record that cannot be read. A retry would fail in the same way.
     Unreadable {
         /// Name of the bucket, as far as it could be read.
         bucket: Option<String>,
-        /// Key of the object, as it was sent.
+        /// Key of the object as sent, not decoded.
         key: Option<String>,
-        /// What is wrong with it.
+        /// The reason why the record cannot be read.
         error: EventError,
     },
 }
@@ -88,7 +88,7 @@ impl Record {
         Self::Unreadable { bucket: None, key: None, error }
     }
 
-    /// Name of the bucket, if it is known.
+    /// Returns the name of the bucket, if it is known.
     pub fn bucket(&self) -> Option<&str> {
         match self {
             Self::Object(object) => Some(&object.bucket),
@@ -96,7 +96,7 @@ impl Record {
         }
     }
 
-    /// Key of the object, if it is known; decoded, except in what cannot be read.
+    /// Returns the key of the object, if it is known. The key is decoded, except in unreadable records.
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Object(object) => Some(&object.key),

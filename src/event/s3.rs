@@ -1,7 +1,7 @@
 //! S3 notifications.
 //!
-//! Layout: Amazon S3 User Guide, "Event message structure". A record's fields may all be missing but bucket and key:
-//! people test the function with those two alone.
+//! Layout: Amazon S3 User Guide, "Event message structure". All fields except bucket and key are optional, because
+//! people test the function with only these two.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use super::key;
 use super::record::{ObjectRef, Record};
 use super::text::{beginning, text};
 
-/// Whether this one of the `Records` is S3's, or meant to be.
+/// Returns whether this record is from S3, or is meant to be.
 pub(super) fn is_record(record: &Value) -> bool {
     record.get("s3").is_some() || text(record, "/eventSource") == Some("aws:s3")
 }
@@ -38,7 +38,7 @@ fn read_parts(record: &Value, bucket: Option<&str>, raw_key: Option<&str>) -> Re
         return Ok(Record::Skipped {
             bucket: Some(bucket.to_owned()),
             key: Some(key),
-            reason: format!("{} tells of no new object", beginning(name, 100)),
+            reason: format!("{} is not about a new object", beginning(name, 100)),
         });
     }
     Ok(Record::Object(ObjectRef {
@@ -52,7 +52,7 @@ fn read_parts(record: &Value, bucket: Option<&str>, raw_key: Option<&str>) -> Re
     }))
 }
 
-/// AWS asks to compare the major version only: minor ones add fields.
+/// AWS recommends comparing only the major version: minor versions add fields.
 fn check_version(version: Option<&Value>) -> Result<(), EventError> {
     const FIELD: &str = "eventVersion";
     match version {
@@ -65,18 +65,19 @@ fn check_version(version: Option<&Value>) -> Result<(), EventError> {
     }
 }
 
-/// The kind of `ObjectCreated:Put`, as notifications write it; the setting that asks for it is written with `s3:` before.
+/// Returns `ObjectCreated` for `ObjectCreated:Put`. Notifications use this form; bucket configurations prefix it with
+/// `s3:`.
 fn kind(name: &str) -> &str {
     name.strip_prefix("s3:").unwrap_or(name).split(':').next().unwrap_or_default()
 }
 
-/// The message that S3 sends when a notification is set up. It has no `Records`.
+/// Parses the message that S3 sends when a notification is configured. The message has no `Records`.
 pub(super) fn test_event(fields: &Map<String, Value>) -> Option<Record> {
     let field = |name| fields.get(name).and_then(Value::as_str);
     (field("Event") == Some("s3:TestEvent")).then(|| Record::Skipped {
         bucket: field("Bucket").filter(|name| !name.is_empty()).map(str::to_owned),
         key: None,
-        reason: "s3:TestEvent: notifications of this bucket arrive".to_owned(),
+        reason: "s3:TestEvent: the notifications of this bucket reach the function".to_owned(),
     })
 }
 
@@ -133,7 +134,7 @@ mod tests {
             "ObjectCreatedX:Put",
         ] {
             let Record::Skipped { reason, key, .. } = record(json!("2.1"), name) else { panic!("{name}") };
-            assert_eq!(reason, format!("{name} tells of no new object"));
+            assert_eq!(reason, format!("{name} is not about a new object"));
             assert_eq!(key.as_deref(), Some("videos/1_a b.mp4"));
         }
     }

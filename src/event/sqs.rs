@@ -1,4 +1,4 @@
-//! SQS: a batch of messages, each of which is retried by itself.
+//! SQS: a batch of messages, each of which is retried separately.
 //!
 //! Layouts: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS" and "Implementing partial batch responses".
 
@@ -13,16 +13,16 @@ use super::error::EventError;
 use super::record::Record;
 use super::text::text;
 
-/// A message, and which of the event's records it holds.
+/// A message, and the range of its records in the event.
 #[derive(Debug)]
 pub(super) struct Message {
     id: String,
     records: Range<usize>,
 }
 
-/// The messages, if the event is a batch of them.
+/// Returns the messages if the event is a batch of messages.
 pub(super) fn messages(event: &Value) -> Option<&[Value]> {
-    // EventBridge Pipes hands over the messages alone, and reads the same reply.
+    // EventBridge Pipes passes the array of messages without `Records` and reads the same response.
     let records = event.as_array().or_else(|| event.get("Records")?.as_array())?;
     let is_message = |record: &Value| {
         text(record, "/eventSource") == Some("aws:sqs")
@@ -31,13 +31,13 @@ pub(super) fn messages(event: &Value) -> Option<&[Value]> {
     records.iter().any(is_message).then_some(records)
 }
 
-/// Reads all of them. What is wrong inside a message is wrong with that message only.
+/// Reads all messages. A problem inside a message affects only this message.
 pub(super) fn read(batch: &[Value]) -> Result<(Vec<Message>, Vec<Record>), EventError> {
     let mut messages = Vec::with_capacity(batch.len());
     let mut records = Vec::with_capacity(batch.len());
     for message in batch {
         let start = records.len();
-        // A reply that names no message, or one that Lambda does not know, fails the whole batch.
+        // A response without a message id, or with an unknown id, would fail the whole batch.
         let id = text(message, "/messageId").filter(|id| !id.is_empty());
         let id = id.ok_or(EventError::Missing { field: "Records[].messageId" })?.to_owned();
         match read_body(message) {
@@ -54,7 +54,8 @@ fn read_body(message: &Value) -> Result<Vec<Record>, EventError> {
     Ok(content::read(&serde_json::from_str(body)?, 0)?.1)
 }
 
-/// Names the messages of which any record failed. The results beside them are for people: Lambda does not read them.
+/// Returns the ids of the messages in which any record failed. The results beside them are for people; Lambda ignores
+/// them.
 pub(super) fn reply(messages: &[Message], results: &[RecordResult<'_>]) -> Value {
     let mut named = HashSet::new();
     let mut failures = Vec::new();
