@@ -1,12 +1,13 @@
-//! The AWS Lambda function: an event in, the answer that its source reads out.
+//! The AWS Lambda function, which turns an event into the response that its source reads.
 //!
-//! [`run`] is the program. Settings and clients are made once, before the first event; the database connection and stored
-//! secrets at first use. Each invocation becomes an [`Event`](crate::event::Event); `records` works on its objects side by side, each in a task of
-//! its own, so that a panic fails one record; `time_limit` ends the work while there is time left to answer; `metrics` writes a
-//! line for CloudWatch for each object.
+//! [`run`] is the main function. Settings and clients are created once, before the first event. The database connection
+//! is opened, and stored secrets are fetched, at first use. Each invocation is parsed into an
+//! [`Event`](crate::event::Event). `records` processes the objects of the event concurrently, each in its own task, so
+//! that a panic fails only one record. `time_limit` ends the work while there is still time to respond. `metrics`
+//! writes a line for CloudWatch for each object.
 //!
-//! With wrong settings the function still answers: each invocation fails with type `config` and all that is wrong, which is what
-//! its invoker, a dead-letter queue for instance, gets to see.
+//! With wrong settings the function still responds: each invocation fails with type `config` and a list of all
+//! problems. The invoker receives this list, and a dead-letter queue stores it.
 
 mod metrics;
 mod records;
@@ -43,14 +44,12 @@ impl From<FunctionError> for Diagnostic {
 
 /// Runs the function until its environment ends.
 ///
-/// Without Lambda's runtime API (`AWS_LAMBDA_RUNTIME_API`) it says so and ends with exit code 2.
+/// Outside Lambda (without `AWS_LAMBDA_RUNTIME_API`) the function prints an error and returns exit code 2.
 #[must_use]
 pub fn run() -> ExitCode {
     keep_freed_memory();
     if !LambdaConfig::is_in_lambda() {
-        logging::say(
-            "there is no AWS_LAMBDA_RUNTIME_API: this program runs inside AWS Lambda, or its emulator",
-        );
+        logging::say("AWS_LAMBDA_RUNTIME_API is not set: run this program in AWS Lambda or its emulator");
         return ExitCode::from(2);
     }
     let served = match Builder::new_current_thread().enable_all().build() {
@@ -60,18 +59,18 @@ pub fn run() -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            logging::say(&format!("the function cannot go on: {error}"));
+            logging::say(&format!("the function cannot continue: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
 async fn serve() -> Result<(), lambda_runtime::Error> {
-    // Lambda's own default for logs that programs read.
+    // The default for logs in Lambda, which programs read.
     let fallback = LogSettings::new(LogFormat::Json);
     let config = LambdaConfig::from_env();
     let mut log = config.as_ref().map_or(fallback, |config| config.log.clone());
-    // The runtime repeats every error that the function has reported.
+    // The runtime would log every error again that the function has already reported.
     let filter = log.filter.as_deref().unwrap_or(logging::FILTER);
     log.filter = Some(format!("{filter},lambda_runtime::layers::panic=off"));
     logging::start(&log, Stream::Output)?;
@@ -87,10 +86,10 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
 }
 
 impl Worker<RemoteCatalog> {
-    /// Everything an invocation needs, without a word over the network.
+    /// Creates everything that an invocation needs, without any network request.
     async fn of(config: LambdaConfig) -> Result<Self, JobError> {
         telemetry::obsolete(&config.obsolete);
-        // The first child of a cage starts beside the rest.
+        // The first cage process starts in parallel with the rest.
         let is_isolated = config.isolation.is_process();
         let opener = tokio::task::spawn_blocking(move || Opener::new(is_isolated));
         let settings = aws::settings().await;
@@ -102,30 +101,31 @@ impl Worker<RemoteCatalog> {
     }
 }
 
-/// What came of an event outside of Lambda.
+/// The result of processing an event outside Lambda.
 #[cfg(feature = "cli")]
 pub(crate) struct Replayed {
-    /// What its sender would be answered.
+    /// The response that the sender would receive.
     pub(crate) answer: Result<Value, FunctionError>,
-    /// What came of each of its objects.
+    /// The outcome of each object.
     pub(crate) outcomes: Vec<Outcome>,
 }
 
-/// Works on events as the function would, outside of Lambda. No metrics are written: nobody makes any of them.
+/// Processes events like the function, but outside Lambda. No metrics are written, because no CloudWatch would read
+/// them.
 #[cfg(feature = "cli")]
 pub(crate) struct Replayer(Worker<RemoteCatalog>);
 
 #[cfg(feature = "cli")]
 impl Replayer {
-    /// With clients of these settings.
+    /// Creates a replayer with clients for these settings.
     ///
     /// # Errors
-    /// When they cannot be made.
+    /// When a client cannot be created.
     pub(crate) async fn new(config: LambdaConfig) -> Result<Self, JobError> {
         Ok(Self(Worker::of(config).await?.replaying()))
     }
 
-    /// Works on an event, in so much time at most.
+    /// Processes an event within `allowed`.
     pub(crate) async fn replay(&self, event: &Value, allowed: std::time::Duration) -> Replayed {
         let event = match self.0.read(event) {
             Ok(event) => event,
@@ -153,7 +153,7 @@ async fn invoke(
         Ok(event.answer(&outcomes))
     };
     let worked: Result<_, FunctionError> = worked.instrument(span.clone()).await;
-    // The failures of objects are in the log already.
+    // The failures of objects have already been logged.
     let is_logged = worked.is_ok();
     let answer = worked.flatten();
     if let Err(error) = &answer {

@@ -1,8 +1,8 @@
-//! One line a record in CloudWatch's embedded metric format, from which it makes metrics.
+//! Writes one line per record in CloudWatch's embedded metric format, from which CloudWatch extracts metrics.
 //!
-//! The format is that of "Specification: Embedded metric format" in the Amazon CloudWatch User Guide: one JSON object a line whose
-//! `_aws` member names namespace, dimensions and units of members beside it. Keys, buckets and ids are never dimensions: each
-//! value of one is a metric to pay for.
+//! The format is documented in "Specification: Embedded metric format" in the Amazon CloudWatch User Guide: one JSON
+//! object per line, whose `_aws` member names the namespace, dimensions and units of the other members. Keys, buckets
+//! and ids are never dimensions, because each value of a dimension is a separately billed metric.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,12 +14,12 @@ use crate::event::Outcome;
 use crate::logging;
 use crate::process::{Agreement, Comparison, Report, Status};
 
-/// What came of an object that did not fail.
+/// The result of an object that did not fail.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Finished {
     Job(Report),
-    /// In the mode that writes nothing.
+    /// The result in shadow mode.
     Comparison(Comparison),
 }
 
@@ -32,7 +32,7 @@ impl Finished {
     }
 }
 
-/// What is measured of one record.
+/// The measurements of one record.
 pub(super) struct Measured<'m> {
     pub(super) outcome: &'m Outcome,
     pub(super) finished: Option<&'m Finished>,
@@ -92,7 +92,7 @@ fn document(namespace: &str, function: &str, request_id: &str, measured: &Measur
     document.into()
 }
 
-/// The numbers, and what CloudWatch has to know of each.
+/// The values, and their descriptions for CloudWatch.
 #[derive(Default)]
 struct Metrics {
     values: Map<String, Value>,
@@ -115,7 +115,7 @@ impl Metrics {
         self.add("ReadRoundTrips", "Count", ledger.round_trips);
     }
 
-    /// Ones and zeros: their average is the share that agrees.
+    /// Adds ones and zeros, so that their average is the share of agreement.
     fn agreement(&mut self, comparison: &Comparison) {
         let Comparison { duration, stored_duration, duration_agrees, psnr_db, picture_agrees, .. } =
             comparison;
@@ -134,7 +134,7 @@ impl Metrics {
     }
 }
 
-/// What came of it, in one word: the report's status, or the kind of the failure.
+/// Returns the outcome as one word: the status of the report, or the kind of failure.
 fn outcome(measured: &Measured<'_>) -> &'static str {
     match (measured.outcome, measured.finished) {
         (_, Some(Finished::Job(report))) => match report.status {

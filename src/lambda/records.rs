@@ -1,4 +1,4 @@
-//! The objects of one event, worked on side by side.
+//! Processes the objects of one event concurrently.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -22,15 +22,15 @@ use crate::source::S3Client;
 use crate::store::S3Store;
 use crate::{CancelToken, ErrorKind, Limits, OpenOptions, telemetry};
 
-/// Memory for one object: its frames, its index, the reads under way. 1080p takes some 25 MiB, 4K some 80.
+/// Memory for one object: its frames, its index, and the reads in progress. 1080p needs about 25 MiB, 4K about 80 MiB.
 const MIB_PER_RECORD: u32 = 128;
-/// Memory for which Lambda gives one whole processor ("Configure Lambda function memory" in the AWS Lambda Developer Guide);
-/// the machine shows more of them than that.
+/// Memory for which Lambda provides one full processor ("Configure Lambda function memory" in the AWS Lambda Developer
+/// Guide); the machine reports more processors.
 const MIB_PER_PROCESSOR: u32 = 1769;
-/// Objects side by side at most, however much memory there is: they share one database connection.
+/// Maximum number of objects processed concurrently, regardless of memory, because they share one database connection.
 const MOST_RECORDS: u32 = 8;
 
-/// What works on events, for as long as its environment lives.
+/// Processes events for the lifetime of the execution environment.
 #[derive(Debug)]
 pub(super) struct Worker<C> {
     client: S3Client,
@@ -38,11 +38,11 @@ pub(super) struct Worker<C> {
     config: LambdaConfig,
     opener: Opener,
     metrics: bool,
-    /// Whether videos are described before they are read.
+    /// Whether a video is described before it is read.
     looks_first: bool,
 }
 
-/// One object and all it takes to work on it, in a task of its own.
+/// One object and everything needed to process it in its own task.
 struct Task<C> {
     job: Job<S3Store, C>,
     mode: Mode,
@@ -56,23 +56,23 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
         Self { client, catalog, config, opener, metrics: true, looks_first: false }
     }
 
-    /// The same, for events that come again: silent to CloudWatch, and most of their videos may be done.
+    /// Returns a worker for replayed events: it writes no metrics, and checks first whether a video is already done.
     #[cfg(feature = "cli")]
     pub(super) fn replaying(self) -> Self {
         Self { metrics: false, looks_first: true, ..self }
     }
 
-    /// Reads an event as the settings say.
+    /// Parses an event. Records about tags are skipped unless the settings use tags.
     ///
     /// # Errors
-    /// As [`Event::from_value`].
+    /// The same as of [`Event::from_value`].
     pub(super) fn read(&self, event: &Value) -> Result<Event, EventError> {
         let event = Event::from_value(event)?;
         let reads_tags = self.config.thumbnail.poster_at_tag;
         Ok(if reads_tags { event } else { event.without_tagging() })
     }
 
-    /// Works on the objects of an event; one outcome for each of [`Event::objects`], in their order.
+    /// Processes the objects of an event. Returns one outcome for each of [`Event::objects`], in their order.
     pub(super) async fn work(&self, event: &Event, limit: &TimeLimit, request_id: &str) -> Vec<Outcome> {
         for record in event.records() {
             if let Record::Unreadable { key, error, .. } = record {
@@ -81,7 +81,7 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
             }
         }
         let places = Arc::new(Semaphore::new(self.concurrency()));
-        // Of this invocation: one that an earlier one has left behind in a decoder's call keeps nobody waiting.
+        // One semaphore per invocation: a decoder call left behind by an earlier invocation does not block this one.
         let decoders = Arc::new(Semaphore::new(self.decoders()));
         let mut tasks = JoinSet::new();
         for (index, DistinctObject { object, .. }) in event.objects().enumerate() {
@@ -103,7 +103,7 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
             };
             tasks.spawn(work.instrument(span));
         }
-        let lost = Outcome::failed(ErrorKind::Internal, "the work on it has panicked");
+        let lost = Outcome::failed(ErrorKind::Internal, "the task for this object panicked; see the log");
         let mut outcomes = vec![lost; event.objects().len()];
         while let Some(ended) = tasks.join_next().await {
             match ended {
@@ -126,7 +126,7 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
         self.config.concurrency.map_or_else(by_memory, NonZeroUsize::get)
     }
 
-    /// More decoders than processors would only take memory.
+    /// Returns the number of concurrent decoders. More decoders than processors would only use more memory.
     fn decoders(&self) -> usize {
         let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let paid = |memory: u32| (memory / MIB_PER_PROCESSOR) as usize;
@@ -144,7 +144,7 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
         let max_cpu_time = self.config.max_cpu_time;
         let mut limits = Limits { max_time: limit.left(), max_cpu_time, ..Limits::default() };
         if let Some(memory) = self.config.function.memory_mib {
-            // The rest is for this process.
+            // The rest of the memory is for this process.
             limits.max_memory = (u64::from(memory) << 20) / 4 * 3;
         }
         let options = OpenOptions::default().with_limits(limits).with_cancel(cancel.clone());
@@ -168,14 +168,14 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
 }
 
 impl<C: Catalog> Task<C> {
-    /// Waits for a place, and works.
+    /// Waits for a free place, then processes the object.
     async fn run_in_turn(self, places: &Semaphore) -> (Outcome, Option<Finished>) {
         let key = self.object.key.clone();
         let place = tokio::select! {
             biased;
             () = self.limit.passed() => {
                 telemetry::unstarted(&key);
-                return (Outcome::unstarted("there was no time left to begin"), None);
+                return (Outcome::unstarted("no time was left to start"), None);
             }
             place = places.acquire() => place,
         };
@@ -183,7 +183,7 @@ impl<C: Catalog> Task<C> {
             biased;
             done = self.run() => done,
             () = self.limit.passed() => {
-                // What decodes in its thread sees this at its next packet; nobody waits for it.
+                // A decoder in its own thread notices the cancellation at its next packet; nothing waits for that.
                 self.cancel.cancel();
                 Err(JobError::new(ErrorKind::Timeout, "not done before the invocation's deadline").about(&key))
             }
@@ -201,7 +201,8 @@ impl<C: Catalog> Task<C> {
         }
     }
 
-    /// The job; once more with the other reading of a key that has two, if there is no object under the first.
+    /// Runs the job. If no object exists under the first reading of a key with two readings, the job runs again with
+    /// the other one.
     async fn run(&self) -> Result<Finished, JobError> {
         let first = self.process(&self.object.key).await;
         match &self.object.alternative_key {
@@ -212,7 +213,7 @@ impl<C: Catalog> Task<C> {
         }
     }
 
-    /// Whether an object is there for sure. Without `s3:ListBucket`, S3 refuses where there is none.
+    /// Returns whether an object certainly exists. Without `s3:ListBucket`, S3 responds with 403 for a missing object.
     async fn is_there(&self, key: &str) -> bool {
         let found = async { RemoteVideo::new(&self.job.store, key)?.version().await }.await;
         matches!(found, Ok(Some(_)))
@@ -246,7 +247,7 @@ impl<C: Catalog> Task<C> {
 fn failure(error: &JobError) -> Outcome {
     match error.kind() {
         ErrorKind::NotFound => Outcome::Missing { reason: error.to_string() },
-        // The only one who cancels is the deadline.
+        // Only the deadline cancels.
         ErrorKind::Cancelled => Outcome::failed(ErrorKind::Timeout, error.to_string()),
         kind => Outcome::failed(kind, error.to_string()),
     }

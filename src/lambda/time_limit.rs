@@ -1,23 +1,24 @@
-//! How long an invocation may work, so that it can still answer.
+//! Limits the time of an invocation so that time remains for the response.
 
 use std::time::{Duration, SystemTime};
 
-/// Time to answer in, at least: the reply, the last log lines.
+/// Minimum time for the response and the last log lines.
 const MARGIN: Duration = Duration::from_millis(500);
-/// Of an invocation that may take long, this part of its time.
+/// For long invocations, the margin is this fraction of the available time.
 const MARGIN_DIVISOR: u32 = 20;
-/// How often the clock is looked at. A sleep counts the time in which the process runs; while Lambda has frozen it, only the
-/// clock on the wall goes on.
+/// Interval for checking the clock. A sleep counts only the time in which the process runs; while Lambda has frozen the
+/// process, only the wall clock advances.
 const LOOK_UP: Duration = Duration::from_millis(100);
 
-/// When the work of an invocation ends, by the clock on the wall.
+/// The end of an invocation's work, in wall-clock time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TimeLimit {
     until: SystemTime,
 }
 
 impl TimeLimit {
-    /// The limit of an invocation that Lambda ends at `deadline`: earlier by the larger of 500 ms and 5 % of the time there is.
+    /// Returns the limit of an invocation that Lambda ends at `deadline`: earlier by the larger of 500 ms and 5 % of
+    /// the remaining time.
     pub(super) fn of_invocation(deadline: SystemTime) -> Self {
         Self::at(deadline, SystemTime::now())
     }
@@ -28,12 +29,12 @@ impl TimeLimit {
         Self { until: deadline.checked_sub(margin).unwrap_or(deadline) }
     }
 
-    /// The time that is left.
+    /// Returns the remaining time.
     pub(super) fn left(&self) -> Duration {
         self.until.duration_since(SystemTime::now()).unwrap_or_default()
     }
 
-    /// Waits until it is over.
+    /// Waits until the limit has passed.
     pub(super) async fn passed(&self) {
         loop {
             let left = self.left();
