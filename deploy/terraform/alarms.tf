@@ -1,7 +1,8 @@
-# Alarms: failures, throttles, and events that nobody will try again.
+# Alarms: failures, throttles, and events that will not be retried any more.
 
 locals {
-  # What fails in a queue's message is in the reply and no function error: the dead letters tell of it.
+  # A failed message of a queue is part of the response and not a function error. The dead-letter queue shows these
+  # failures.
   alarms = var.create_alarms ? merge(
     {
       errors = {
@@ -10,7 +11,7 @@ locals {
         statistic   = "Sum"
         dimensions  = { FunctionName = var.function_name }
         threshold   = 0
-        description = "Invocations fail. The log line with level ERROR names the object and what to do."
+        description = "Invocations fail. The log line with level ERROR contains the object and the remedy."
       }
       throttles = {
         namespace   = "AWS/Lambda"
@@ -18,7 +19,7 @@ locals {
         statistic   = "Sum"
         dimensions  = { FunctionName = var.function_name }
         threshold   = 0
-        description = "Invocations are throttled: more uploads at once than max_concurrency lets through, or the account's limit is reached."
+        description = "Invocations are throttled: more uploads arrive at once than max_concurrency allows, or the account's limit is reached."
       }
     },
     local.uses_queue ? {
@@ -28,7 +29,7 @@ locals {
         statistic   = "Maximum"
         dimensions  = { QueueName = var.function_name }
         threshold   = var.queue_delay + var.queue_age_alarm
-        description = "Uploads wait: objects fail and are tried again, or more come than max_concurrency lets through. After ten days messages expire."
+        description = "Uploads wait: objects fail and are retried, or more arrive than max_concurrency allows. Messages expire after ten days."
       }
     } : {},
     local.keeps_failures && try(var.failure_destination.type, "sqs") == "sqs" ? {
@@ -38,27 +39,27 @@ locals {
         statistic   = "Maximum"
         dimensions  = { QueueName = local.failure_queue_name }
         threshold   = 0
-        description = "Events failed for good and wait in the queue. Put the cause right, then send them to the function again."
+        description = "Events failed permanently and wait in the queue. Fix the cause, then send the events to the function again."
       }
     } : {},
   ) : {}
 
-  # Outcomes of the function's metrics that are no fault of the video's.
+  # Outcomes in the function's metrics whose cause is not the video.
   passing_failures = ["denied", "config", "unavailable", "timeout", "unstarted", "internal"]
 
   failure_queue_name = var.create_failure_queue ? "${var.function_name}-failures" : try(element(split(":", var.failure_destination.arn), 5), null)
 }
 
-# Failures that pass, told long before their messages are given up: S3, database, API, or settings.
+# Temporary failures, reported long before their messages are given up: S3, database, API, or settings.
 resource "aws_cloudwatch_metric_alarm" "outcomes" {
   count = var.create_alarms ? 1 : 0
 
   alarm_name          = "${var.function_name}-outcomes"
-  alarm_description   = "Objects fail for reasons that an operator can put right or that pass: the outcome in the metrics, and the log lines with level ERROR, say which. Nothing is lost yet."
+  alarm_description   = "Objects fail for reasons that are temporary or that an operator can fix. The outcome in the metrics and the log lines with level ERROR show the reason. Nothing is lost yet."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = 3
-  # One blip is what retries are for.
+  # Retries handle a single failure.
   datapoints_to_alarm = 2
   treat_missing_data  = "notBreaching"
   alarm_actions       = var.alarm_actions
@@ -100,7 +101,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = each.value.threshold
   period              = 300
   evaluation_periods  = 1
-  # No upload, no number, no trouble.
+  # Without uploads there are no data points, and that is not a failure.
   treat_missing_data = "notBreaching"
   alarm_actions      = var.alarm_actions
   ok_actions         = var.alarm_actions

@@ -1,4 +1,4 @@
-# How events come, and where those go that fail.
+# How events reach the function, and where failed events go.
 
 locals {
   queue_arn       = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.function_name}"
@@ -6,14 +6,14 @@ locals {
   keeps_failures  = var.create_failure_queue || var.failure_destination != null
   has_destination = local.keeps_failures && !local.uses_queue
   failure_arn     = var.create_failure_queue ? "${local.queue_arn}-failures" : try(var.failure_destination.arn, null)
-  # An upload, and where tags choose the frame, a change of tags.
+  # Uploads, and changes of tags if tags choose the frame.
   event_names  = concat(["s3:ObjectCreated:*"], var.poster_at_tag ? ["s3:ObjectTagging:*"] : [])
   detail_types = concat(["Object Created"], var.poster_at_tag ? ["Object Tags Added", "Object Tags Deleted"] : [])
-  # Under EventBridge one pattern must hold prefix and suffix.
+  # An EventBridge pattern must contain both prefix and suffix.
   event_keys = [for suffix in var.video_suffixes : { wildcard = "${var.video_prefix}*${suffix}" }]
 }
 
-# S3 calls the function.
+# S3 invokes the function.
 
 resource "aws_lambda_permission" "bucket" {
   count = var.trigger == "s3" ? 1 : 0
@@ -30,7 +30,7 @@ resource "aws_lambda_function_event_invoke_config" "this" {
   count = local.has_destination ? 1 : 0
 
   function_name = aws_lambda_function.this.function_name
-  # Lambda's own numbers, said here because operations count on them. A throttled event is tried again for this long.
+  # Lambda's defaults, set explicitly because operations rely on them. A throttled event is retried for this long.
   maximum_retry_attempts       = 2
   maximum_event_age_in_seconds = 21600
 
@@ -43,7 +43,7 @@ resource "aws_lambda_function_event_invoke_config" "this" {
   depends_on = [aws_iam_role_policy.this, aws_sqs_queue.failures]
 }
 
-# A queue in between.
+# A queue between bucket and function.
 
 resource "aws_sqs_queue" "events" {
   count = local.uses_queue ? 1 : 0
@@ -51,7 +51,8 @@ resource "aws_sqs_queue" "events" {
   name                       = var.function_name
   delay_seconds              = var.queue_delay
   visibility_timeout_seconds = coalesce(var.visibility_timeout, 6 * var.timeout)
-  # Ten days for a flood, or an outage over a long weekend; the failure queue has four more.
+  # Ten days allow for a flood of uploads, or for an outage over a long weekend. The failure queue keeps messages four
+  # days longer.
   message_retention_seconds = 864000
   sqs_managed_sse_enabled   = true
   tags                      = var.tags
@@ -90,7 +91,7 @@ resource "aws_lambda_event_source_mapping" "queue" {
   event_source_arn = aws_sqs_queue.events[0].arn
   function_name    = aws_lambda_function.this.arn
   batch_size       = coalesce(var.batch_size, max(1, min(10, local.objects_at_once * floor(var.timeout / var.seconds_per_object))))
-  # Without it Lambda deletes every message of a batch, failed ones too.
+  # Without this setting Lambda deletes every message of a batch, including the failed ones.
   function_response_types = ["ReportBatchItemFailures"]
   tags                    = var.tags
 
@@ -125,13 +126,14 @@ resource "aws_cloudwatch_event_target" "queue" {
   arn       = aws_sqs_queue.events[0].arn
 }
 
-# Failed events: the on-failure destination, or the queue's dead letters.
+# Failed events: the on-failure destination, or the dead-letter queue of the queue.
 
 resource "aws_sqs_queue" "failures" {
   count = var.create_failure_queue ? 1 : 0
 
   name = "${var.function_name}-failures"
-  # The longest there is. A message's age counts from its first queue, so this must be longer than that one's.
+  # The maximum. The age of a message counts from its first queue, so this time must be longer than that of the first
+  # queue.
   message_retention_seconds = 1209600
   sqs_managed_sse_enabled   = true
   tags                      = var.tags
@@ -140,11 +142,12 @@ resource "aws_sqs_queue" "failures" {
 check "failed_events_are_kept" {
   assert {
     condition     = local.keeps_failures
-    error_message = "With create_failure_queue = false and no failure_destination, events that fail are lost after Lambda's retries, unless the function had a destination before."
+    error_message = "With create_failure_queue = false and without failure_destination, failed events are lost after Lambda's retries, unless the function already had a destination."
   }
 }
 
-# The bucket's notifications are one resource with one owner. Whoever has some already adds ours to them.
+# The notifications of a bucket are one resource with one owner. If your configuration already manages them, add these
+# to it.
 
 locals {
   notifications = [
@@ -180,11 +183,11 @@ resource "aws_s3_bucket_notification" "this" {
     }
   }
 
-  # S3 tries whether it may call before it accepts the notification.
+  # S3 checks that it is allowed to invoke the target before it accepts the notification.
   depends_on = [aws_lambda_permission.bucket, aws_sqs_queue_policy.events]
 }
 
-# A role for back-fills and shadow runs over what is in the bucket.
+# A role for back-fills and shadow runs over the existing objects of the bucket.
 
 resource "aws_iam_role" "batch" {
   count = var.batch_prefix == null ? 0 : 1
@@ -229,7 +232,7 @@ resource "aws_iam_role_policy" "batch" {
         Resource = ["${local.objects}/${var.batch_prefix}*"]
       },
       ],
-      # Manifest and report are objects of the bucket, too.
+      # Manifest and report are also objects of the bucket.
       [for _ in range(length(var.kms_key_arns) > 0 ? 1 : 0) : {
         Sid       = "UseKeys"
         Effect    = "Allow"

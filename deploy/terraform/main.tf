@@ -17,17 +17,17 @@ locals {
   uses_queue = contains(["sqs", "eventbridge"], var.trigger)
   writes     = var.mode == "live"
 
-  # As the function decides it: src/lambda/records.rs.
+  # The same calculation as in the function: src/lambda/records.rs.
   objects_at_once = tonumber(lookup(var.environment, "MAX_CONCURRENCY", max(1, min(8, floor(var.memory_size / 128)))))
 
   reserved_concurrency = coalesce(var.reserved_concurrency, local.uses_queue ? -1 : var.max_concurrency)
 
   proxy_endpoint = var.rds_proxy_name == null ? var.proxy_endpoint : data.aws_db_proxy.this[0].endpoint
-  # The last part of the proxy's ARN is the id by which IAM knows it.
+  # The last part of the proxy's ARN is its id in IAM.
   db_resource_id = var.rds_proxy_name == null ? var.db_resource_id : coalesce(var.db_resource_id, element(split(":", data.aws_db_proxy.this[0].arn), 6))
 }
 
-# What is at its default is left out, so that a function that is taken over keeps the environment it has.
+# Values at their defaults are left out, so that a function that is taken over keeps its environment.
 locals {
   environment = merge(
     {
@@ -39,7 +39,7 @@ locals {
     local.proxy_endpoint == null ? {} : { PROXY_ENDPOINT = local.proxy_endpoint },
     var.db_port == 3306 ? {} : { RDS_PORT = tostring(var.db_port) },
     var.db_ssl_mode == null ? {} : { DB_SSL_MODE = var.db_ssl_mode },
-    # Whether there is a password is no secret. The whole environment is shown in plans unless it holds one.
+    # The presence of a password is not a secret. Plans show the whole environment unless it contains a sensitive value.
     nonsensitive(var.db_password == null) ? {} : { DB_PASSWORD = var.db_password },
     var.db_password_secret == null ? {} : { DB_PASSWORD_SECRET = var.db_password_secret },
     var.db_iam_auth ? { DB_IAM_AUTH = "true" } : {},
@@ -108,7 +108,8 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Else Lambda makes the log group itself, without retention, at the first invocation; and network interfaces cannot be made.
+  # Otherwise Lambda would create the log group without retention at the first invocation, and could not create network
+  # interfaces.
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]
 }
 
@@ -122,7 +123,8 @@ resource "aws_cloudwatch_log_group" "this" {
   tags              = var.tags
 }
 
-# The role. Written as JSON here and not by aws_iam_policy_document: so the tests see what it permits.
+# The role. Its policy is written as JSON and not with aws_iam_policy_document, so that the tests can check what it
+# permits.
 
 locals {
   objects       = "arn:${local.partition}:s3:::${var.bucket}"
@@ -133,13 +135,13 @@ locals {
   write_keys = [local.any_key ? "*" : "${var.thumbnail_prefix}*"]
   any_key    = var.thumbnail_key == null ? false : !startswith(var.thumbnail_key, "{prefix}")
 
-  # A secret's ARN ends in six characters that its name does not tell.
+  # The ARN of a secret ends in six characters that are not part of its name.
   secrets = [
     for secret in compact([var.db_password_secret, var.internal_token_secret, try(var.bastion.ssh_key_secret, null)]) :
     startswith(secret, "arn:") ? secret : "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${secret}-??????"
   ]
 
-  # A function's destination is written to by its role. A queue's dead letters are moved by SQS.
+  # The role writes to the destination of the function. SQS itself moves messages to a dead-letter queue.
   statements = concat(
     [
       {
@@ -172,7 +174,7 @@ locals {
       Effect   = "Allow"
       Action   = local.writes ? ["kms:Decrypt", "kms:GenerateDataKey"] : ["kms:Decrypt"]
       Resource = var.kms_key_arns
-      # The program asks KMS for nothing itself: S3 and Secrets Manager do, on its behalf.
+      # The program sends no requests to KMS: S3 and Secrets Manager do, on its behalf.
       Condition = { StringLike = { "kms:ViaService" = [for service in ["s3", "secretsmanager"] : "${service}.*.${data.aws_partition.this.dns_suffix}"] } }
     }],
     [for _ in range(var.db_iam_auth ? 1 : 0) : {
@@ -193,8 +195,8 @@ locals {
       Action   = [try(var.failure_destination.type, "sqs") == "sns" ? "sns:Publish" : "sqs:SendMessage"]
       Resource = [local.failure_arn]
     }],
-    # Lambda makes the interfaces with the role's permissions, for which IAM knows no narrower resource. The second statement
-    # takes them from the program itself.
+    # Lambda creates the interfaces with the permissions of the role, for which IAM supports no narrower resource. The
+    # second statement denies them to the program itself.
     [for _ in range(var.vpc == null ? 0 : 1) : {
       Sid      = "LambdaMakesNetworkInterfaces"
       Effect   = "Allow"

@@ -7,11 +7,12 @@ locals {
   api_port = try(tonumber(regex("^https?://[^/]*:([0-9]+)(?:/|$)", var.catalog_api_base)[0]), startswith(var.catalog_api_base, "http:") ? 80 : 443)
 }
 
-# Only the groups made here are known: another one of yours may let out to the database.
+# Terraform knows only the rules of groups created here: another group of yours may already permit connections to the
+# database.
 check "the_database_is_reached" {
   assert {
     condition     = !local.makes_security_group || length(local.database_groups) > 0 || var.bastion != null || length(try(var.vpc.security_group_ids, [])) > 0
-    error_message = "vpc.create_security_group makes a group that lets out to 443 and the API only: name the database's groups in database_security_group_ids, or a group that reaches it in security_group_ids."
+    error_message = "vpc.create_security_group creates a group that permits connections to port 443 and the API only: set database_security_group_ids to the groups of the database, or add a group that reaches the database to security_group_ids."
   }
 }
 
@@ -23,7 +24,7 @@ resource "aws_security_group" "this" {
   vpc_id      = var.vpc.vpc_id
   tags        = var.tags
 
-  # Interfaces hold on to a group for some time: the new one comes first.
+  # Interfaces keep using a group for some time, so the new group is created first.
   lifecycle {
     create_before_destroy = true
   }

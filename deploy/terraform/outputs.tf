@@ -14,7 +14,7 @@ output "role_arn" {
 }
 
 output "role_policy" {
-  description = "What the role must permit, as JSON. The role made here permits this and nothing else."
+  description = "Permissions that the role needs, as JSON. A role created by this module has exactly these permissions."
   value       = local.role_policy
 }
 
@@ -24,37 +24,37 @@ output "log_group_name" {
 }
 
 output "queue_arn" {
-  description = "ARN of the queue between bucket and function, if there is one."
+  description = "ARN of the queue between bucket and function. Null without a queue."
   value       = one(aws_sqs_queue.events[*].arn)
 }
 
 output "queue_url" {
-  description = "Its URL."
+  description = "URL of the queue between bucket and function. Null without a queue."
   value       = one(aws_sqs_queue.events[*].url)
 }
 
 output "failure_arn" {
-  description = "ARN of where failed events go, if they are kept."
+  description = "ARN of the destination of failed events. Null if failed events are not kept."
   value       = local.failure_arn
 }
 
 output "failure_queue_url" {
-  description = "URL of the queue with failed events, if it is made here."
+  description = "URL of the queue with failed events, if this module creates it."
   value       = one(aws_sqs_queue.failures[*].url)
 }
 
 output "security_group_id" {
-  description = "The function's security group, if it is made here."
+  description = "ID of the function's security group, if this module creates it."
   value       = one(aws_security_group.this[*].id)
 }
 
 output "repository_url" {
-  description = "URL of the ECR repository, if it is made here."
+  description = "URL of the ECR repository, if this module creates it."
   value       = one(aws_ecr_repository.this[*].repository_url)
 }
 
 output "batch_role_arn" {
-  description = "ARN of the role for S3 Batch Operations, if it is made here."
+  description = "ARN of the role for S3 Batch Operations, if this module creates it."
   value       = one(aws_iam_role.batch[*].arn)
 }
 
@@ -94,7 +94,7 @@ locals {
 }
 
 output "bucket_notification_to_add" {
-  description = "What the bucket's notification configuration needs besides what is there: as a block for your aws_s3_bucket_notification, and as JSON in the words of aws s3api. Null where nothing is to be added."
+  description = "Notifications to add to the bucket's existing configuration: as a block for your aws_s3_bucket_notification, and as JSON for aws s3api. Null if there is nothing to add."
   value = var.manage_bucket_notification || var.trigger == "none" ? null : {
     terraform = join("\n", local.notification_blocks)
     json      = local.notification_json[var.trigger]

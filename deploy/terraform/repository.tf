@@ -1,4 +1,4 @@
-# The image's repository, where there is none yet. Lambda lets itself in.
+# A repository for the image. Lambda adds its own permission to pull.
 
 resource "aws_ecr_repository" "this" {
   #checkov:skip=CKV_AWS_136:The image holds no secrets; a repository's encryption cannot be changed without making it anew, and one that is taken over must stay

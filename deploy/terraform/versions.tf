@@ -1,5 +1,5 @@
 terraform {
-  # Validations that look at several variables came with 1.9.
+  # Terraform 1.9 added validations that refer to several variables.
   required_version = ">= 1.9"
 
   required_providers {
