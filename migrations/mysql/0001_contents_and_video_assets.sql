@@ -1,4 +1,4 @@
--- The two tables of the catalogue, as the replaced Lambda has them.
+-- The two tables of the catalogue, as in the database of the replaced Lambda.
 CREATE TABLE IF NOT EXISTS contents (
     id INT AUTO_INCREMENT PRIMARY KEY,
     title VARCHAR(255) NOT NULL,

@@ -1,4 +1,4 @@
--- The two tables of the catalogue, column for column those of the MySQL database.
+-- The two tables of the catalogue, with the same columns as in the MySQL database.
 
 CREATE TABLE IF NOT EXISTS contents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -10,7 +10,8 @@ CREATE TABLE IF NOT EXISTS contents (
     updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
 );
 
--- MySQL's ON UPDATE CURRENT_TIMESTAMP: a row that really changes, unless the statement sets updated_at itself.
+-- Implements MySQL's ON UPDATE CURRENT_TIMESTAMP: sets updated_at when a row really changes, unless the statement sets
+-- updated_at itself.
 CREATE TRIGGER IF NOT EXISTS contents_updated_at AFTER UPDATE ON contents
 WHEN NEW.updated_at IS OLD.updated_at
     AND (NEW.id, NEW.title, NEW.description, NEW.age_rating, NEW.like_count, NEW.created_at)
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS video_assets (
     FOREIGN KEY (content_id) REFERENCES contents(id)
 );
 
--- Found by URL for every video, and by content as MySQL's own index of the foreign key allows. Not unique: an imported
--- table may hold doubles.
+-- Videos are searched by URL, and by content as with MySQL's index of the foreign key. The indexes are not unique,
+-- because an imported table may contain duplicates.
 CREATE INDEX IF NOT EXISTS video_assets_video_url ON video_assets (video_url);
 CREATE INDEX IF NOT EXISTS video_assets_content_id ON video_assets (content_id);
