@@ -1,4 +1,4 @@
-# The commands of this project. CI runs these and nothing else; `make test` is what a change needs.
+# The commands of this project. CI runs only these commands. Run `make test` before you submit a change.
 #
 # Every target that compiles first installs the missing apt packages (`setup`). Those that link the static libav build it next (`libav`: four to
 # nine minutes on two cores the first time, nothing afterwards); `demo` and `test-system-ffmpeg` link Debian's own FFmpeg. FFMPEG_DIR=... names
@@ -9,56 +9,56 @@ CARGO_FLAGS = --locked --features static
 
 .PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check deb readme-picture public-api docs-test any-time probe-parity probe-oracle cost mutate deinterlacers auto-pick scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
-help: ## what there is
+help: ## list the targets
 	@echo 'posterframe: poster frames and media information, with libav in the process'
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-26s %s\n", $$1, $$2 }'
 
-setup: ## install the missing Debian packages that the build needs, each with its reason
+setup: ## install the missing Debian packages that the build needs, and print the reason for each
 	@scripts/setup.sh
 
 libav: setup ## build the pinned static libav into vendor/libav/prefix
 	@scripts/libav.sh
 
-lambda: libav ## build the Lambda function: target/lambda/posterframe-lambda, and the same as target/lambda/bootstrap
+lambda: libav ## build the Lambda function: target/lambda/posterframe-lambda, with a copy named target/lambda/bootstrap
 	cargo build --release --locked --no-default-features --features static,lambda,png,webp --bin posterframe-lambda
 	@mkdir -p target/lambda
 	@cp target/release/posterframe-lambda target/lambda/posterframe-lambda
 	@cp target/release/posterframe-lambda target/lambda/bootstrap
 	@ls -l target/lambda
 
-lambda-zip: lambda ## pack it for provided.al2023: target/lambda/posterframe-lambda.zip, below 15 MB, whose program Amazon Linux 2023 starts
+lambda-zip: lambda ## pack the function for provided.al2023: target/lambda/posterframe-lambda.zip; check that it is below 15 MB and can start on Amazon Linux 2023
 	@scripts/lambda_zip.py target/lambda/bootstrap target/lambda/posterframe-lambda.zip
 
-image: ## build the image with docker, podman or buildah (IMAGE=name:tag PLATFORM=linux/arm64 ENGINE=buildah BASE=local: see scripts/image.sh)
+image: ## build the container image with docker, podman or buildah (IMAGE=name:tag PLATFORM=linux/arm64 ENGINE=buildah BASE=local: see scripts/image.sh)
 	@scripts/image.sh
 
-demo: ## process a video (VIDEO=path for your own): JSON, picture, database rows; on Debian's own FFmpeg (STATIC=1: on the pinned static one)
+demo: ## process a video and show JSON, picture and database rows; uses Debian's FFmpeg (VIDEO=path for your own video, STATIC=1 for the pinned static FFmpeg)
 	@scripts/demo.sh "$(VIDEO)"
 
-test-servers: ## install the real servers that the tests start (MariaDB, sshd, FastAPI, moto, AWS's Lambda emulator)
+test-servers: ## install the servers that the tests start (MariaDB, sshd, FastAPI, moto, AWS's Lambda emulator)
 	@scripts/servers.sh
 
-test: ## what every change needs: format, lints, all tests, documentation, Debian's own FFmpeg
+test: ## run all checks that a change needs: format, lints, tests, documentation, and a build against Debian's FFmpeg
 	@scripts/test.sh
 
-round-trips: libav test-servers ## hold the wall time of a job against its round trips, with nothing else running (a test of `make test`, held more strictly)
+round-trips: libav test-servers ## compare the wall time of a job with its number of round trips, on an idle machine (a stricter variant of a test in `make test`)
 	ROUND_TRIPS_ALONE=1 cargo test $(CARGO_FLAGS) --test round_trips
 
-test-cage: libav test-servers ## the tests of the function once more, each video decoded in a process of its own (ISOLATE=process)
+test-cage: libav test-servers ## run the tests of the function again with each video decoded in a separate process (ISOLATE=process)
 	ISOLATE=process cargo test $(CARGO_FLAGS) --test lambda
 
-test-mysql: libav test-servers ## the database tests against a real MySQL, behind MySQL Router (both from Debian unstable, unpacked), and against MariaDB without strict mode
+test-mysql: libav test-servers ## run the database tests against MySQL behind MySQL Router (both unpacked from Debian unstable), and against MariaDB without strict mode
 	@scripts/mysql.sh
 	TEST_DATABASE=mysql cargo test --locked --features static --test mysql --test mysql_router --test lambda --test doctor
 	TEST_SQL_MODE= cargo test --locked --features static --test mysql --test lambda
 
-test-image: test-servers ## build the image and try it: size, user, commands, a whole job by `process --event` and in AWS's Lambda emulator
+test-image: test-servers ## build the image and test its size, user and commands, and a complete job by `process --event` and in AWS's Lambda emulator
 	@scripts/test_image.sh
 
-test-arm64: setup ## cross-build libav and the program for arm64, and run tests under qemu's user emulation
+test-arm64: setup ## cross-compile libav and the program for arm64, and run tests under qemu's user emulation
 	@scripts/test_arm64.sh
 
-test-libav: libav ## build libav once more, by `posterframe libav`, and compare each byte
+test-libav: libav ## build libav again with `posterframe libav`, and compare the results byte by byte
 	@scripts/test_libav.sh
 
 deb: libav ## build the Debian package target/deb/posterframe_*.deb (program, completions, manual page, thumbnailer entry)
@@ -70,91 +70,91 @@ readme-picture: libav test-servers ## write docs/storyboard.jpg, the picture of 
 publish-check: libav ## pack the crate and build it from the package, as `cargo publish` would
 	@scripts/publish_check.sh
 
-public-api: libav ## write docs/public-api.txt, the listing of all public items (cargo-public-api, a nightly Rust; NIGHTLY=name)
+public-api: libav ## write docs/public-api.txt, the list of all public items (uses cargo-public-api and a nightly Rust; NIGHTLY=name)
 	@scripts/public_api.sh
 
-docs-test: libav test-servers ## run what the documents tell people to type (DOCS="docs/batch.md ..." for some of them)
+docs-test: libav test-servers ## run the commands in the documentation (DOCS="docs/batch.md ..." for some of the pages)
 	cargo test $(CARGO_FLAGS) --test documents
 	@target/python/bin/python -B scripts/docs_test.py $(DOCS)
 
-any-time: libav test-servers ## compare the frames at any time with a full decode by FFmpeg 9.0.2 (CORPUS=dir, else the fixtures; SEED=n for the times of an earlier run)
+any-time: libav test-servers ## compare frames at random times with a full decode by FFmpeg 9.0.2 (CORPUS=dir instead of the fixtures; SEED=n repeats the times of an earlier run)
 	cargo build --locked --no-default-features --features static,remote --example any_time
 	@target/python/bin/python -B scripts/any_time.py $(CORPUS)
 
-probe-parity: libav ## compare the fields of `probe` with ffprobe's, which CORPUS=dir holds in oracle.json, beside the videos
+probe-parity: libav ## compare the fields of `probe` with those of ffprobe (CORPUS=dir with the videos, and ffprobe's output in oracle.json)
 	cargo build $(CARGO_FLAGS) --bin posterframe
 	@POSTERFRAME=target/debug/posterframe scripts/probe_parity.py $(CORPUS)
 
-probe-oracle: libav ## write what ffprobe 9.0.2 reports about the fixtures: tests/probe_oracle.json (builds FFmpeg with decoders of sound)
+probe-oracle: libav ## write ffprobe 9.0.2's output for the fixtures to tests/probe_oracle.json (builds FFmpeg with audio decoders)
 	@scripts/probe_oracle.sh
 
-cost: libav ## measure what hostile files cost until their first packet is decoded (SEED=n for the files of an earlier run, KINDS="mp4.pssh matroska" for some)
+cost: libav ## measure the cost of hostile files until their first packet is decoded (SEED=n repeats the files of an earlier run, KINDS="mp4.pssh matroska" selects some kinds)
 	cargo build $(CARGO_FLAGS) --bin posterframe
 	@scripts/cost.py $(SEED) $(foreach kind,$(KINDS),--kind $(kind))
 
-mutate: libav test-servers ## read changed copies of each file: crashes, panics, late answers, memory (CORPUS=dir, else the fixtures; MUTATIONS=n copies, JOBS=n, SEED=n)
+mutate: libav test-servers ## read mutated copies of each file and check for crashes, panics, missed deadlines and memory use (CORPUS=dir instead of the fixtures; MUTATIONS=n copies, JOBS=n, SEED=n)
 	cargo build $(CARGO_FLAGS) --bin posterframe
 	@POSTERFRAME=target/debug/posterframe target/python/bin/python -B scripts/mutate.py $(CORPUS)
 
-deinterlacers: libav test-servers ## compare the pictures of interlaced video with the progressive originals, beside FFmpeg's yadif and bwdif
+deinterlacers: libav test-servers ## compare pictures of interlaced video with the progressive originals, and with the results of FFmpeg's yadif and bwdif
 	cargo build $(CARGO_FLAGS) --bin posterframe
 	@target/python/bin/python -B scripts/deinterlacers.py
 
-auto-pick: libav test-servers ## try `--pick auto` on 60 generated clips: nothing black or blank, no dark scene rejected, and what it costs (SEED=n)
+auto-pick: libav test-servers ## test `--pick auto` on 60 generated clips: no black or blank frame picked, no dark scene rejected; report the cost (SEED=n)
 	cargo build $(CARGO_FLAGS) --bin posterframe
 	@target/python/bin/python -B scripts/auto_pick.py
 
-soak: libav test-servers ## read good and bad files in one process: memory, descriptors and threads must not grow (FILES=10000, CORPUS=dir, SEED=n; ISOLATE=process decodes in a cage)
+soak: libav test-servers ## read good and bad files in one process and check that memory, descriptors and threads do not grow (FILES=10000, CORPUS=dir, SEED=n; ISOLATE=process decodes in a cage)
 	cargo build --locked --no-default-features --features static,cage --example soak
 	@target/python/bin/python -B scripts/soak.py $(CORPUS)
 
-check: libav ## the quick part of `test`: format, lints, unit tests
+check: libav ## run the quick part of `test`: format, lints, unit tests
 	cargo fmt --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	cargo test $(CARGO_FLAGS) --lib
 
-lint: libav ## format, lints and documentation in every feature set
+lint: libav ## check format, lints and documentation in every feature set
 	@scripts/lint.sh
 
-scale: libav ## audit and back-fill a million small objects of a synthetic store: time, peak memory, an interruption in the middle (OBJECTS=1000000, a multiple of 1000)
+scale: libav ## audit and back-fill a synthetic store of a million small objects; report time, peak memory and the resumption after an interruption (OBJECTS=1000000, a multiple of 1000)
 	cargo bench $(CARGO_FLAGS) --bench scale -- $(OBJECTS)
 
-bench: libav ## criterion benchmarks (BENCH=name for some of them)
+bench: libav ## run the criterion benchmarks (BENCH=name for some of them)
 	cargo bench $(CARGO_FLAGS) --bench extract -- $(BENCH)
 
-fixtures: setup ## make the test videos again from their recipe
+fixtures: setup ## create the test videos again from their recipes
 	@scripts/fixtures.sh
 
-test-system-ffmpeg: ## build against the system's FFmpeg by pkg-config, run plain fixtures through it, and the demo
+test-system-ffmpeg: ## build against the system's FFmpeg with pkg-config, and run simple fixtures and the demo
 	@scripts/test_system_ffmpeg.sh
 
-deploy-check: ## check the Terraform module and deploy/'s scripts: tests, moto, the cut-over, a policy checker (needs Terraform)
+deploy-check: ## check the Terraform module and the scripts in deploy/: tests, moto, the cut-over, a policy checker (needs Terraform)
 	@scripts/deploy_check.sh
 
-deny: ## check the dependencies: licences, where they come from, one library for TLS (deny.toml)
+deny: ## check the dependencies: licences, sources, and a single TLS library (deny.toml)
 	@scripts/deny.sh
 
-advisories: ## check the dependencies against RustSec's database (reaches GitHub)
+advisories: ## check the dependencies against RustSec's database (needs access to GitHub)
 	@scripts/deny.sh advisories
 
-advisories-libav: ## hold the C libraries against the table of known advisories (vendor/libav/advisories.toml); no network
+advisories-libav: ## check the C libraries against the table of known advisories (vendor/libav/advisories.toml); needs no network
 	@scripts/advisories_libav.py
 
-sbom: ## write the bill of materials of function and program: target/sbom/*.cdx.json (CycloneDX: crates and C libraries)
+sbom: ## write the software bill of materials of the function and the program: target/sbom/*.cdx.json (CycloneDX: crates and C libraries)
 	@scripts/sbom.py
 
-update-libav: ## move to another FFmpeg (VERSION=9.0.3): pins, lock, table; says which patches apply and which advisories it closes
+update-libav: ## update to another FFmpeg (VERSION=9.0.3): pins, lock, table; report which patches apply and which advisories are fixed
 	@scripts/update_libav.py $(VERSION)
 
-msrv: libav ## check that the oldest Rust that Cargo.toml promises compiles everything (rustup adds it)
+msrv: libav ## check that everything compiles with the minimum Rust version in Cargo.toml (installed by rustup)
 	@scripts/msrv.sh
 
-asan: setup ## run the tests that decode under AddressSanitizer, libav too (a nightly Rust; NIGHTLY=name for one of several)
+asan: setup ## run the decoding tests with AddressSanitizer, including libav (needs a nightly Rust; NIGHTLY=name selects one)
 	@scripts/asan.sh
 
-fuzz: setup ## run the fuzz targets, each for a minute (FUZZ_SECONDS=60 FUZZ_TARGETS='some'; a nightly Rust, as asan)
+fuzz: setup ## run each fuzz target for a minute (FUZZ_SECONDS=60 FUZZ_TARGETS='some'; needs a nightly Rust, like asan)
 	@scripts/fuzz.sh
 
-clean: ## remove what cargo built and the demo's folder (vendor/libav/prefix stays: it is slow to make)
+clean: ## remove the build results of cargo and the demo's folder (keeps vendor/libav/prefix, which takes minutes to build)
 	cargo clean
 	rm -rf demo
