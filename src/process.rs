@@ -1,16 +1,17 @@
-//! The job for one video: its thumbnail into the store, its content and its row into the catalogue.
+//! The job for one video: stores its thumbnail, and writes its content and row into the catalogue.
 //!
-//! [`Job::process`] takes a [`VideoSource`], skips keys that are none of its own, and makes an attempt. The attempt (`attempt`) performs
-//! the requests that the `protocol` wants, in the order that is described there and checked by a model: look, read, check, content,
-//! thumbnail, row, last look. `reading` decodes beside it, in a thread of its own.
+//! [`Job::process`] takes a [`VideoSource`], skips keys that are not videos to process, and makes an attempt. The
+//! attempt (`attempt`) performs the requests of the `protocol`, in an order that is documented there and checked by a
+//! model: look, read, check, content, thumbnail, row, last look. `reading` decodes in parallel, in its own thread.
 //!
-//! Every request may happen twice, and several workers may process the same video at once. A failure half-way leaves a state from which
-//! the next attempt completes. The thumbnail is put once, with its final metadata (`marker`), on condition that it is still the one that
-//! was seen first. The picture contains the ETag of its video (`stamp`), so that stores that name objects by their bytes tell versions
-//! apart.
+//! Every request may be sent twice, and several workers may process the same video at once. After a failure the next
+//! attempt completes the job from any intermediate state. The thumbnail is stored once, with its final metadata
+//! (`marker`), on the condition that the existing thumbnail is still the one that the attempt saw first. The picture
+//! contains the ETag of its video (`stamp`), so that stores that name objects by their bytes can distinguish versions.
 //!
-//! People edit titles and descriptions afterwards. So the content is written only for a video that is new or replaced, not when its
-//! thumbnail is made again because a setting changed. A back-fill writes no content that exists ([`ExistingContents::Keep`]).
+//! People edit titles and descriptions later. The content is therefore written only for a new or replaced video, not
+//! when a changed setting requires a new thumbnail. A back-fill does not overwrite existing contents
+//! ([`ExistingContents::Keep`]).
 
 mod attempt;
 mod choice;
@@ -54,44 +55,44 @@ use crate::object_name::{KeyRules, ObjectName};
 use crate::store::Store;
 use crate::{Encoding, OpenOptions};
 
-/// The job, with everything it needs.
+/// The job with its settings and clients.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Job<S, C> {
-    /// Where thumbnails go.
+    /// The store for thumbnails.
     pub store: S,
-    /// Where contents and rows go.
+    /// The catalogue for contents and rows.
     pub catalog: C,
-    /// Which keys are videos, and where their thumbnails go.
+    /// The rules for keys: which keys are videos, and the keys of their thumbnails.
     pub key_rules: KeyRules,
-    /// How thumbnails are made.
+    /// Which frame is taken, and how pictures are encoded and stored.
     pub thumbnail: ThumbnailSettings,
-    /// How much a video may cost, and the token that cancels.
+    /// Limits for opening and decoding a video, and the cancel token.
     pub options: OpenOptions,
-    /// What becomes of contents that exist before their video is processed.
+    /// Whether existing contents are overwritten.
     pub existing_contents: ExistingContents,
-    /// Whether the first request for a video only describes it. Set for many videos of which most are done already: no byte of those
-    /// is read then. Without it, a video that is new takes one round trip less.
+    /// Whether the first request for a video only describes it. Set this when most of the videos are already done: none
+    /// of their bytes is then read. When not set, a new video takes one round trip less.
     pub looks_first: bool,
-    /// How many videos are decoded at a time; `None` for as many as are processed.
+    /// Limits the number of videos that are decoded at the same time; `None`: no limit besides the number of jobs.
     pub decoders: Option<Arc<Semaphore>>,
-    /// Whether videos are decoded in this process or in a cage.
+    /// Decodes videos in this process or in a cage.
     pub opener: Opener,
 }
 
-/// What becomes of a content that exists before its video is processed.
+/// What to do with a content that exists before its video is processed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExistingContents {
-    /// A video that is new or replaced writes it, as an upload does.
+    /// A new or replaced video overwrites the content, as in an upload.
     #[default]
     Write,
-    /// It stays as people have it, as in a back-fill.
+    /// The content stays unchanged, as in a back-fill.
     Keep,
 }
 
 impl<S: Store, C: Catalog> Job<S, C> {
-    /// The job with the default settings; its fields may be changed.
+    /// Creates a job with default settings. Callers may change the fields.
     pub fn new(store: S, catalog: C) -> Self {
         Self {
             store,
@@ -106,11 +107,11 @@ impl<S: Store, C: Catalog> Job<S, C> {
         }
     }
 
-    /// What the key of a video says, without looking at the video.
+    /// Derives the keys, URLs and names of the results from the key of a video. The video itself is not read.
     ///
     /// # Errors
-    /// [`Malformed`](crate::ErrorKind::Malformed) or [`LimitExceeded`](crate::ErrorKind::LimitExceeded) when its name cannot be used,
-    /// [`Config`](crate::ErrorKind::Config) when the thumbnail's key cannot.
+    /// [`Malformed`](crate::ErrorKind::Malformed) or [`LimitExceeded`](crate::ErrorKind::LimitExceeded) when the name
+    /// of the video cannot be used, [`Config`](crate::ErrorKind::Config) when the key of the thumbnail cannot be used.
     pub fn target<V: VideoSource>(&self, video: &V) -> Result<Target, JobError> {
         let made = self.make_target(video.key(), video.url());
         made.map_err(|error| error.about(video.key()))

@@ -1,4 +1,4 @@
-//! One attempt at the job: performs the requests that the [`Protocol`] wants, and gives it their answers.
+//! One attempt at the job: performs the requests of the [`Protocol`] and passes it their answers.
 
 use std::future::{poll_fn, ready};
 use std::pin::Pin;
@@ -20,10 +20,10 @@ use crate::object_name::{ContentId, SkipReason};
 use crate::store::{Condition, ETag, NewObject, ObjectDescription, Store, StoreError};
 use crate::{CancelToken, ErrorKind, Ledger, telemetry};
 
-/// The answers of the check are old when the picture comes later than this.
+/// The answers of the check are outdated if the picture is finished later than this.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// What a request brought.
+/// The result of a request.
 enum Reply {
     Video(Option<VideoLook>),
     Version(Option<SourceVersion>),
@@ -34,7 +34,7 @@ enum Reply {
     Search(FoundRow),
     Bytes(bool),
     Picture(Option<Poster>),
-    /// The picture was made before the work was begun anew.
+    /// The picture is from before the attempt started over.
     SamePicture,
     Registered(Registered),
     Upserted,
@@ -45,28 +45,28 @@ enum Reply {
 
 type Future<'j, T> = Pin<Box<dyn std::future::Future<Output = T> + Send + 'j>>;
 
-/// A request on its way.
+/// A request in progress.
 struct Flight<'j> {
     request: Request<ETag>,
-    /// Requests in a row that led to this one, itself included.
+    /// Number of sequential requests that led to this one, itself included.
     depth: u64,
     reply: Future<'j, Result<Reply, JobError>>,
 }
 
-/// What is known since the last start, beside what the protocol knows.
+/// The information gathered since the last start, besides the state of the protocol.
 #[derive(Default)]
 struct Found {
     look: Option<VideoLook>,
     row: Option<AssetRow>,
     known: KnownRows,
-    /// Of the thumbnail that is there, when this job would have made it.
+    /// The marker of the existing thumbnail, if this job would have created the same one.
     marker: Option<Marker>,
     reading: Option<Arc<Reading>>,
     check_sent: Option<Instant>,
     check_answered: Option<Instant>,
 }
 
-/// A picture, and the version that it shows at the time that was chosen.
+/// A picture, the version of its video, and the chosen time of its frame.
 struct Made {
     etag: ETag,
     poster_at: Option<PosterAt>,
@@ -83,14 +83,14 @@ pub(super) struct Attempt<'j, S, C, V> {
     found: Found,
     made: Option<Made>,
     flights: Vec<Flight<'j>>,
-    /// A connection that is opened beside.
+    /// A connection that is being opened in parallel.
     preparing: Option<Future<'j, ()>>,
     is_prepared: bool,
-    /// Requests in a row that led to what is known, without those of the reader.
+    /// Number of sequential requests so far, without those of the reader.
     depth: u64,
-    /// Those at the last start.
+    /// The value of `depth` at the last start.
     start_depth: u64,
-    /// Requests in a row for the row behind the look, while the reader makes its own.
+    /// Number of sequential requests for the row after the look, in parallel with the reader's requests.
     beside: u64,
     read_at_once: bool,
     spent: Ledger,
@@ -102,7 +102,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         let kind = Kind {
             named: target.name.content_id,
             keeps_contents: job.existing_contents == ExistingContents::Keep,
-            // The settings have 16 at most.
+            // The settings allow at most 16.
             others: u8::try_from(target.others.len()).unwrap_or(u8::MAX),
             reads_at_once: !job.looks_first,
         };
@@ -126,7 +126,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         }
     }
 
-    /// Does the job.
+    /// Runs the attempt.
     pub(super) async fn run(mut self) -> Result<Report, JobError> {
         loop {
             if let Some(end) = self.protocol.end() {
@@ -159,7 +159,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         }
     }
 
-    /// Sends the requests that are wanted and not on their way.
+    /// Sends the requests that the protocol wants and that are not yet in progress.
     fn send_wanted(&mut self) -> Result<(), JobError> {
         if self.protocol.needs_bytes() {
             if let Some(reading) = &self.found.reading {
@@ -177,7 +177,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             if self.flights.iter().any(|flight| flight.request == request) {
                 continue;
             }
-            // The reader counts its own.
+            // The reader counts its own requests.
             let own = !matches!(request, Request::Bytes(_) | Request::Picture(_));
             let depth = self.depth + u64::from(own);
             let reply = self.send(&request)?;
@@ -269,14 +269,15 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         })
     }
 
-    /// Puts the thumbnail, or the other one of this number. Answers whether it was still the one to replace.
+    /// Stores the thumbnail, or the other thumbnail with this number. Returns whether the condition of the put was
+    /// true.
     fn put(
         &self,
         other: Option<u8>,
         content: ContentId,
         since: Option<ETag>,
     ) -> Result<Future<'j, Result<bool, JobError>>, JobError> {
-        let missing = || JobError::new(ErrorKind::Internal, "there is no picture to put");
+        let missing = || JobError::new(ErrorKind::Internal, "no picture has been created");
         let Made { etag, poster, .. } = self.made.as_ref().ok_or_else(missing)?;
         let poster = Arc::clone(poster);
         let (job, target) = (self.job, self.target);
@@ -314,7 +315,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         self.made.as_ref().is_some_and(is_same)
     }
 
-    /// Waits for one of the requests that are on their way.
+    /// Waits for one of the requests in progress.
     async fn next_reply(&mut self) -> (Request<ETag>, u64, Result<Reply, JobError>) {
         let (flights, preparing) = (&mut self.flights, &mut self.preparing);
         poll_fn(|context| {
@@ -338,7 +339,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         .await
     }
 
-    /// Tells the protocol what a request brought.
+    /// Passes the result of a request to the protocol.
     fn take(&mut self, request: &Request<ETag>, reply: Reply) {
         let is_check = self.protocol.needs_bytes();
         let answer = match reply {
@@ -389,14 +390,14 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         self.protocol.answer(answer);
         if self.protocol.starts() != starts {
             telemetry::starting_over(self.video.key());
-            // With it go the answers that were under way, and what is still being read.
+            // Drops the requests in progress, and the reader.
             self.flights.clear();
             self.found = Found::default();
             self.start_depth = self.depth;
         }
     }
 
-    /// What a look at the video says; one for the check changes nothing.
+    /// Converts the description of the video. A description for the check changes nothing else.
     fn take_look(&mut self, look: VideoLook, is_check: bool) -> Video<ETag> {
         let own = Own::new(&self.job.thumbnail, look.poster_at, self.video.key());
         let (version, settings) = (look.version.etag.clone(), own.settings_id());
@@ -429,14 +430,15 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         let poster_at = self.own.poster_at;
         self.made = Some(Made { etag: etag.clone(), poster_at, poster: Arc::new(poster) });
         let Found { check_sent, check_answered, reading, .. } = &self.found;
-        // Bytes that were requested after the check: the end of reading was taken too early.
+        // Bytes were requested after the check: the end of reading was detected too early.
         let last_request = reading.as_ref().and_then(|reading| reading.last_request());
         let was_early = check_sent.zip(last_request).is_some_and(|(check, request)| request > check);
         let is_old = check_answered.is_some_and(|answered| answered.elapsed() > FRESH);
         Answer::Picture { duration: self.duration(), is_late: was_early || is_old }
     }
 
-    /// Duration of the video whose picture is made, as the catalogue has it: 0 for a container that does not tell.
+    /// Returns the duration of the video whose picture was created, as stored in the catalogue: 0 if the container
+    /// contains no duration.
     fn duration(&self) -> Option<u32> {
         self.made.as_ref().map(|made| made.poster.stored_duration())
     }
@@ -447,20 +449,22 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         let (status, id) = match end {
             End::Unchanged(id) => (Status::Unchanged, id),
             End::Processed(id) => (Status::Processed, id),
-            End::Gone => return Err(JobError::new(ErrorKind::NotFound, "there is no such video")),
+            End::Gone => return Err(JobError::new(ErrorKind::NotFound, "the video does not exist")),
             End::Foreign => {
                 let error = format!(
-                    "{thumbnail_key} shows a video of another key: THUMBNAIL_KEY must give each video a thumbnail of its own \
+                    "{thumbnail_key} is the thumbnail of another video: change THUMBNAIL_KEY so that each video has its own thumbnail \
                      ({{dir}} is the folder)"
                 );
                 return Err(JobError::new(ErrorKind::Config, error));
             }
             End::Unreadable => {
-                let error = format!("{thumbnail_key}: there is a thumbnail, and it may not be read");
+                let error = format!(
+                    "{thumbnail_key}: a thumbnail exists but access is denied: grant s3:GetObject on it"
+                );
                 return Err(JobError::new(ErrorKind::Denied, error));
             }
             End::Replaced => {
-                let error = format!("the video was replaced {MAX_STARTS} times during the work");
+                let error = format!("the video was replaced {MAX_STARTS} times while it was processed");
                 return Err(JobError::new(ErrorKind::Unavailable, error));
             }
         };
@@ -473,14 +477,14 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         let marker = made.map(|Made { etag, poster, .. }| {
             Marker::new(etag.clone(), &self.own, poster, &poster.thumbnail, id)
         });
-        let missing = || JobError::new(ErrorKind::Internal, "the thumbnail has no marker");
+        let missing = || JobError::new(ErrorKind::Internal, "the marker of the thumbnail is missing");
         let marker = marker.or(self.found.marker).ok_or_else(missing)?;
         let isolation = made.and_then(|made| made.poster.isolation);
         let read_first = u64::from(self.read_at_once && self.spent.round_trips > 0);
         let round_trips = self.depth + self.beside.max(self.spent.round_trips - read_first);
         let mut spent = self.spent;
         if let (None, Some(reading)) = (&self.made, &self.found.reading) {
-            // Only the first answers were read.
+            // Only the first responses were read.
             let (requests, bytes_fetched) = reading.cost();
             spent = spent.and(Ledger { requests, bytes_fetched, round_trips: 1, ..Ledger::default() });
         }
@@ -494,14 +498,14 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
 }
 
 impl<S: Store, C: Catalog> Job<S, C> {
-    /// Does the job for one video.
+    /// Processes one video: stores its thumbnail, and writes its content and row.
     ///
     /// # Errors
-    /// The kinds tell what to do: [`NotFound`](ErrorKind::NotFound) when there is no such video,
-    /// [`Unsupported`](ErrorKind::Unsupported) and [`Malformed`](ErrorKind::Malformed) when it or its name cannot be used,
-    /// [`LimitExceeded`](ErrorKind::LimitExceeded), [`Timeout`](ErrorKind::Timeout) and
-    /// [`Cancelled`](ErrorKind::Cancelled) as the options say, and [`Unavailable`](ErrorKind::Unavailable),
-    /// [`Denied`](ErrorKind::Denied) and [`Config`](ErrorKind::Config) for store and catalogue.
+    /// The kind of the error shows what to do: [`NotFound`](ErrorKind::NotFound) when the video does not exist,
+    /// [`Unsupported`](ErrorKind::Unsupported) and [`Malformed`](ErrorKind::Malformed) when the video or its name
+    /// cannot be used, [`LimitExceeded`](ErrorKind::LimitExceeded), [`Timeout`](ErrorKind::Timeout) and
+    /// [`Cancelled`](ErrorKind::Cancelled) according to the options, and [`Unavailable`](ErrorKind::Unavailable),
+    /// [`Denied`](ErrorKind::Denied) and [`Config`](ErrorKind::Config) for failures of the store or the catalogue.
     pub async fn process<V: VideoSource>(&self, video: &V) -> Result<Report, JobError> {
         let started = Instant::now();
         let key = video.key();

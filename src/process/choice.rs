@@ -1,7 +1,7 @@
 //! The time that people chose for the thumbnail of one video.
 //!
-//! It is metadata of the video (`x-amz-meta-poster-at`), or its tag `poster-at`. A tag goes first: it can be set on a video that is
-//! already there, and changes neither its bytes nor its ETag.
+//! The choice is metadata of the video (`x-amz-meta-poster-at`) or its tag `poster-at`. The tag takes precedence,
+//! because a tag can be set on an existing video and changes neither its bytes nor its ETag.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::telemetry;
 use crate::{FrameRequest, FrameTime};
 
-/// Name of the metadata and of the tag.
+/// Name of the metadata entry and of the tag.
 #[cfg(feature = "s3")]
 pub(crate) const POSTER_AT: &str = "poster-at";
 
-/// What says the time.
+/// The origin of a chosen time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -25,12 +25,12 @@ pub enum ChosenBy {
 }
 
 impl ChosenBy {
-    /// The one of this name.
+    /// Returns the origin with this name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         [Self::Metadata, Self::Tag].into_iter().find(|by| by.as_str() == name)
     }
 
-    /// The stable name.
+    /// Returns the stable name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Metadata => "metadata",
@@ -39,23 +39,24 @@ impl ChosenBy {
     }
 }
 
-/// The time that people chose for the thumbnail of one video. It goes before `THUMBNAIL_AT`.
+/// The time of the frame that people chose for one video. The choice takes precedence over `THUMBNAIL_AT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PosterAt {
     /// The time.
     pub time: FrameTime,
-    /// What says it.
+    /// The origin of the choice.
     pub by: ChosenBy,
 }
 
 impl PosterAt {
-    /// A choice.
+    /// Creates a choice.
     pub const fn new(time: FrameTime, by: ChosenBy) -> Self {
         Self { time, by }
     }
 
-    /// The request for the frame of a video with this choice. What people chose is not judged: in place of `Pick::Auto` the exact frame is taken.
+    /// Returns the request for the frame of a video with this choice. A chosen frame is not judged: the exact frame is
+    /// taken instead of `Pick::Auto`.
     pub(super) fn applied_to(request: FrameRequest, choice: Option<Self>) -> FrameRequest {
         choice.map_or(request, |choice| FrameRequest {
             time: choice.time,
@@ -64,7 +65,7 @@ impl PosterAt {
         })
     }
 
-    /// Reads a choice. A text that is no time is reported in the log, and chooses nothing: the video still gets a thumbnail.
+    /// Parses a choice. A text that is not a time is logged and ignored: the video still gets a thumbnail.
     #[cfg(feature = "s3")]
     pub(crate) fn read(text: &str, by: ChosenBy, key: &str) -> Option<Self> {
         match text.trim().parse() {

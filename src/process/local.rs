@@ -1,4 +1,4 @@
-//! A file on this machine as the job's video.
+//! A file on this machine as the video of a job.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -11,7 +11,7 @@ use crate::job_error::JobError;
 use crate::store::{FolderStore, etag_of, file_url, kind_of_io};
 use crate::{ErrorKind, OpenOptions};
 
-/// A file on this machine, and the key it has in a store.
+/// A video file on this machine, with its key in a store.
 #[derive(Debug, Clone)]
 pub struct LocalVideo {
     path: PathBuf,
@@ -20,14 +20,15 @@ pub struct LocalVideo {
 }
 
 impl LocalVideo {
-    /// The file at `path`. Inside the store's folder, its key is its path below that; from elsewhere it is read where it
-    /// lies, and its key is `video_prefix` and its name, as if it had been uploaded there.
+    /// Creates the video for the file at `path`. Inside the store's folder, the key is the path relative to that
+    /// folder. A file from elsewhere is read in place, and its key is `video_prefix` followed by its name, as if the
+    /// file had been uploaded there.
     ///
-    /// Two files of the same name from different places therefore have one thumbnail between them.
+    /// Two files with the same name from different folders outside the store therefore share one thumbnail.
     ///
     /// # Errors
-    /// [`NotFound`](ErrorKind::NotFound) when its folder is not there, [`Malformed`](ErrorKind::Malformed) when its name
-    /// cannot be a key: it is not UTF-8, or the store's own.
+    /// [`NotFound`](ErrorKind::NotFound) when the folder does not exist, [`Malformed`](ErrorKind::Malformed) when the
+    /// name cannot be a key because it is not UTF-8 or is reserved for the store.
     pub fn new(path: &Path, store: &FolderStore, video_prefix: &str) -> Result<Self, JobError> {
         let about = |error: JobError| error.about(path.display().to_string());
         let (folder, name) = match (path.parent(), path.file_name()) {
@@ -35,7 +36,7 @@ impl LocalVideo {
             _ => return Err(about(JobError::new(ErrorKind::Config, "is a folder, not a video"))),
         };
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        // The name stays as given: a symbolic link is a video of its own, wherever it leads.
+        // The name is used as given: a symbolic link is a separate video, wherever it leads.
         let folder =
             folder.canonicalize().map_err(|error| about(JobError::new(kind_of_io(&error), error)))?;
         let path = folder.join(name);

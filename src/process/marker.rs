@@ -1,4 +1,4 @@
-//! What a thumbnail's metadata says about the job that made it.
+//! The metadata of a thumbnail, which describe the job that created it.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::object_name::ContentId;
 use crate::store::{ETag, ObjectDescription};
 use crate::{Encoding, Fit, FrameReason, FrameRequest, Pick, Thumbnail};
 
-/// Metadata travel as HTTP headers: everything but visible ASCII is percent-encoded.
+/// Metadata are sent as HTTP headers, so everything except visible ASCII is percent-encoded.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
 const SOURCE_ETAG: &str = "source-etag";
@@ -30,7 +30,7 @@ const SOURCE_KEY: &str = "source-key";
 const CHOSEN_BY: &str = "poster-at-by";
 
 impl Pending {
-    /// As version 0.1 writes it, and reads it.
+    /// Returns the text that version 0.1 writes and reads.
     const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::Nothing => None,
@@ -48,39 +48,39 @@ impl Pending {
     }
 }
 
-/// Which video a thumbnail shows, how it was made, and whether the rest of the job was done too.
+/// The video of a thumbnail, the settings of the thumbnail, and whether the rest of the job is done.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Marker {
     pub(super) source_etag: ETag,
-    /// The settings that made it, from [`settings`].
+    /// The settings of the thumbnail, from [`settings`].
     pub(super) settings: String,
     pub(super) duration_seconds: Option<f64>,
     pub(super) frame_pts_seconds: f64,
     pub(super) frame_reason: FrameReason,
     pub(super) width: u32,
     pub(super) height: u32,
-    /// What may not have been written yet.
+    /// The parts of the job that may not be written yet.
     pub(super) pending: Pending,
-    /// The content it belongs to, once that is sure.
+    /// The content that the video belongs to, once it is known.
     pub(super) content_id: Option<ContentId>,
-    /// The key of the video, from [`source_key`]; `None` in those of version 0.1.
+    /// The key of the video, from [`source_key`]; `None` in thumbnails from version 0.1.
     pub(super) source_key: Option<String>,
-    /// What chose the time of the frame, if it was not the settings.
+    /// The origin of the chosen time of the frame; `None` if the settings define the time.
     pub(super) chosen_by: Option<ChosenBy>,
 }
 
-/// The key of a video in 32 characters, however long it is: metadata have 2 KB in all.
+/// Returns a hash of the video's key with 32 characters: S3 limits all metadata of an object to 2 KB.
 pub(super) fn source_key(key: &str) -> String {
     let digest = Sha256::digest(key);
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What a job compares the thumbnails that it sees with.
+/// The values that a job compares with existing thumbnails.
 #[derive(Debug, Clone)]
 pub(super) struct Own {
     pub(super) settings: String,
     pub(super) source_key: String,
-    /// The time that people chose for this video; the settings contain it.
+    /// The time that people chose for this video. The settings contain the time.
     pub(super) poster_at: Option<PosterAt>,
 }
 
@@ -91,12 +91,12 @@ impl Own {
         Self { settings, source_key: source_key(key), poster_at }
     }
 
-    /// The number of the settings.
+    /// Returns the number of the settings.
     pub(super) fn settings_id(&self) -> SettingsId {
         settings_id(&self.settings)
     }
 
-    /// Whether a thumbnail is made as this job would make it, if nothing but the choice of a time is unknown.
+    /// Returns whether this job would create the same thumbnail, if only the chosen time is unknown.
     pub(super) fn may_have_made(&self, thumbnail: &ObjectDescription) -> bool {
         Marker::read(&thumbnail.metadata).is_some_and(|marker| {
             let is_chosen = marker.chosen_by.is_some();
@@ -105,7 +105,7 @@ impl Own {
         })
     }
 
-    /// A thumbnail as the order of the job sees it.
+    /// Converts the description of a thumbnail for the protocol.
     pub(super) fn see(&self, thumbnail: &ObjectDescription) -> Seen<ETag> {
         let mark = Marker::read(&thumbnail.metadata).map(|marker| self.mark(&marker));
         Seen { etag: thumbnail.etag.clone(), mark }
@@ -123,12 +123,13 @@ impl Own {
     }
 }
 
-/// The number of the settings that this text names: the first 8 bytes of its SHA-256.
+/// Returns the number of the settings in this text: the first 8 bytes of its SHA-256.
 fn settings_id(settings: &str) -> SettingsId {
     SettingsId(Sha256::digest(settings).iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte)))
 }
 
-/// Whether settings differ in nothing but what a person's choice decides: the time of the frame, and that it is not judged.
+/// Returns whether settings differ only in values that a person's choice determines: the time of the frame, and that
+/// the frame is not judged.
 fn differ_in_the_choice_alone(settings: &str, others: &str) -> bool {
     let without_choice = |settings: &str| {
         let mut parts: Vec<String> = settings.split(';').map(str::to_owned).collect();
@@ -139,7 +140,8 @@ fn differ_in_the_choice_alone(settings: &str, others: &str) -> bool {
     without_choice(settings) == without_choice(others)
 }
 
-/// The settings a thumbnail depends on, in readable form: when they change, it is made again.
+/// Returns the settings that a thumbnail depends on, as readable text. When these settings change, the thumbnail is
+/// created again.
 pub(super) fn settings(settings: &ThumbnailSettings) -> String {
     let ThumbnailSettings {
         request: FrameRequest { time, pick, encoding, .. }, others, cache_control, ..
@@ -150,7 +152,8 @@ pub(super) fn settings(settings: &ThumbnailSettings) -> String {
         format!("{width}x{height}")
     };
     let (format, quality, max) = (encoding.format.extension(), encoding.quality.get(), size(encoding));
-    // What is not the default is named behind the rest, so that a new setting makes no thumbnail anew.
+    // Values that are not the default follow the others, so that a new setting does not cause existing thumbnails to be
+    // created again.
     let pick = if *pick == Pick::default() { String::new() } else { format!(";pick={}", pick.as_str()) };
     let fit = match encoding.fit {
         fit if fit == Fit::default() => String::new(),
@@ -162,12 +165,12 @@ pub(super) fn settings(settings: &ThumbnailSettings) -> String {
         others if others.is_empty() => others,
         others => format!(";also={others}"),
     };
-    // The number in front changes when this program makes another picture of the same video.
+    // The first number changes when this program creates a different picture of the same video.
     format!("1;at={time};{format};q={quality};max={max};{cache_control}{pick}{fit}{also}")
 }
 
 impl Marker {
-    /// The marker of a job whose content is written, or will be before the thumbnail is put.
+    /// Creates the marker of a job whose content is written before the thumbnail is stored.
     pub(super) fn new(
         source_etag: ETag,
         own: &Own,
@@ -190,13 +193,13 @@ impl Marker {
         }
     }
 
-    /// The duration as the catalogue has it: 0 for a container that does not tell.
+    /// Returns the duration as stored in the catalogue: 0 if the container contains no duration.
     pub(super) fn stored_duration(&self) -> u32 {
         self.duration_seconds.and_then(whole_seconds).unwrap_or(0)
     }
 
     pub(super) fn to_metadata(&self) -> BTreeMap<String, String> {
-        // Version 0.1 knows three reasons, and takes a marker with a fourth for none.
+        // Version 0.1 knows three reasons and ignores a marker with a fourth one.
         let is_picked = self.frame_reason == FrameReason::Keyframe;
         let reason = if is_picked { FrameReason::AtTarget } else { self.frame_reason };
         let mut values = vec![
@@ -216,7 +219,7 @@ impl Marker {
         values.into_iter().map(|(name, value)| (name.to_owned(), encode(&value))).collect()
     }
 
-    /// The marker in an object's metadata; `None` when there is none that we understand.
+    /// Reads the marker from the metadata of an object; `None` if the metadata contain no valid marker.
     pub(super) fn read(metadata: &BTreeMap<String, String>) -> Option<Self> {
         let value = |name: &str| percent_decode_str(metadata.get(name)?).decode_utf8().ok();
         let reason = value(FRAME_REASON)?;

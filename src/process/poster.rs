@@ -1,4 +1,4 @@
-//! The part of the job that is libav's: duration, frame and picture, from one open file, in a thread that may block.
+//! The part of the job that uses libav: reads duration, frame and picture from one opened file, in a blocking thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,40 +17,40 @@ use crate::{
     CancelToken, Encoding, ErrorKind, FrameReason, FrameRequest, Ledger, OpenOptions, Thumbnail, telemetry,
 };
 
-/// How often a wait for a turn looks at the cancel token.
+/// Interval for checking the cancel token while waiting for a decoder slot.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
-/// What a video is made into.
+/// The results of decoding a video.
 #[derive(Debug)]
 pub(super) struct Poster {
-    /// The container's duration; `None` when it does not tell one that a database can hold.
+    /// Duration from the container in seconds; `None` if the container has none, or one that the column cannot store.
     pub(super) duration_seconds: Option<f64>,
     pub(super) frame_pts_seconds: f64,
     pub(super) frame_reason: FrameReason,
     pub(super) thumbnail: Thumbnail,
-    /// In the order of the settings.
+    /// The other thumbnails, in the order of the settings.
     pub(super) other_thumbnails: Vec<Thumbnail>,
     pub(super) ledger: Ledger,
-    /// The layers of the cage in which it was decoded, if there was one.
+    /// The layers of the cage in which the video was decoded; `None` without a cage.
     pub(super) isolation: Option<Layers>,
 }
 
 impl Poster {
-    /// The thumbnail, or the other one of this number.
+    /// Returns the thumbnail, or the other thumbnail with this number.
     pub(super) fn thumbnail(&self, other: Option<u8>) -> Option<&Thumbnail> {
         other.map_or(Some(&self.thumbnail), |number| self.other_thumbnails.get(usize::from(number)))
     }
 
-    /// The duration as the catalogue has it: 0 for a container that does not tell.
+    /// Returns the duration as stored in the catalogue: 0 if the container contains no duration.
     pub(super) fn stored_duration(&self) -> u32 {
         self.duration_seconds.and_then(whole_seconds).unwrap_or(0)
     }
 }
 
-/// Everything that a picture takes besides its video.
+/// Everything that is needed for a picture, besides the video.
 #[derive(Debug, Clone)]
 pub(super) struct PosterMaker {
-    /// The frame and the picture, where nobody chose another time for this video.
+    /// The frame and the picture, unless people chose another time for this video.
     pub(super) request: FrameRequest,
     /// Further pictures of the frame.
     pub(super) others: Vec<Encoding>,
@@ -60,7 +60,8 @@ pub(super) struct PosterMaker {
 }
 
 impl PosterMaker {
-    /// Makes the poster of the expected version, or of the one that is there; `None` when there is none or another. This call blocks.
+    /// Creates the poster of the expected version, or of the current version if none is expected. Returns `None` when
+    /// the video does not exist or has another version. This call blocks.
     pub(super) fn make<V: VideoSource>(
         self,
         video: &V,
@@ -69,7 +70,7 @@ impl PosterMaker {
     ) -> Result<Option<Poster>, JobError> {
         let Self { request, others, options, opener, decoders } = self;
         let key = video.key();
-        // Its packets are asked for while it is being opened.
+        // The packets are requested while the video is being opened.
         let time = options.limits.max_time;
         let size = expected.map(|version| version.size).or(video.size_hint());
         let request = {
@@ -83,7 +84,7 @@ impl PosterMaker {
         if !progress.wait_until_needed() {
             return Ok(None);
         }
-        let missing = || JobError::new(ErrorKind::Internal, "the source has not named its version");
+        let missing = || JobError::new(ErrorKind::Internal, "the source has not reported its version");
         let SourceVersion { etag, size } = progress.version().ok_or_else(missing)?;
         telemetry::readable(key, size);
         let duration_seconds =
@@ -92,7 +93,7 @@ impl PosterMaker {
             Some(seconds) => telemetry::duration(key, seconds),
             None => telemetry::no_duration(key),
         }
-        // The packets go on arriving while this one waits for its turn.
+        // Packets continue to arrive while this thread waits for a decoder slot.
         let turn = decoders.map(|decoders| wait_for_turn(decoders, &options)).transpose()?;
         let picture = match media.picture(&request()) {
             Err(error) if error.is_replaced() => return Ok(None),
@@ -123,7 +124,7 @@ impl PosterMaker {
     }
 }
 
-/// Waits until fewer videos are decoded than may be, or the work is cancelled.
+/// Waits for a decoder slot, or until the job is cancelled.
 fn wait_for_turn(decoders: Arc<Semaphore>, options: &OpenOptions) -> Result<OwnedSemaphorePermit, JobError> {
     let is_cancelled = || options.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
     while !is_cancelled() {
@@ -135,8 +136,8 @@ fn wait_for_turn(decoders: Arc<Semaphore>, options: &OpenOptions) -> Result<Owne
     Err(JobError::new(ErrorKind::Cancelled, "cancelled"))
 }
 
-/// The nearest whole second, if the column, an `INT`, can hold it. A file that claims more than 68 years, or less than
-/// nothing, tells as little as one that is silent.
+/// Rounds to the nearest whole second; `None` if the column, an `INT`, cannot store the result. A duration of more than
+/// 68 years, or a negative one, counts as unknown.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0..=i32::MAX")]
 pub(super) fn whole_seconds(seconds: f64) -> Option<u32> {
     let rounded = seconds.round();

@@ -1,5 +1,5 @@
-//! What the video's source, the thread that reads it and the job know of each other: the version that the first answer named, whether the
-//! rest is needed, and whether the last byte has come.
+//! The state that the video's source, its reader thread and the job share: the version from the first response, whether
+//! the rest is needed, and whether the last byte has arrived.
 
 use std::time::Instant;
 
@@ -9,39 +9,40 @@ use tokio::sync::watch;
 use super::choice::PosterAt;
 use crate::store::ETag;
 
-/// Which version of a video there is.
+/// A version of a video.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceVersion {
-    /// Its name.
+    /// The name of the version.
     pub etag: ETag,
-    /// Bytes of the video.
+    /// Size of the video in bytes.
     pub size: u64,
 }
 
-/// What the job must know of a video before it begins.
+/// The information about a video that the job needs before it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VideoLook {
-    /// Which version there is.
+    /// The current version.
     pub version: SourceVersion,
-    /// The time that people chose for its thumbnail.
+    /// The time that people chose for the frame of this video.
     pub poster_at: Option<PosterAt>,
-    /// Requests in a row that it took.
+    /// Number of sequential requests for this information.
     pub round_trips: u64,
 }
 
-/// One for which nobody chose a time, found by one request.
+/// Converts a version that was found by one request, of a video without a chosen time.
 impl From<SourceVersion> for VideoLook {
     fn from(version: SourceVersion) -> Self {
         Self { version, poster_at: None, round_trips: 1 }
     }
 }
 
-/// Bytes that are read of a video before it is known whether it is done already. Pieces of bodies that are on their way come on top.
+/// Bytes to read from a video before it is known whether the video is already done. Data that is already in transit is
+/// read in addition.
 #[cfg(feature = "s3")]
 const READ_AT_ONCE: u64 = 16 << 10;
 
-/// Whether the rest of a video is needed.
+/// Whether the job needs the rest of a video.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Need {
     #[default]
@@ -50,7 +51,7 @@ pub(super) enum Need {
     NotNeeded,
 }
 
-/// The time that people chose for the thumbnail, and the requests that were made to find it.
+/// The time that people chose for the frame, and the number of requests for finding it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Choice {
     pub(super) is_known: bool,
@@ -58,14 +59,14 @@ pub(super) struct Choice {
     pub(super) round_trips: u64,
 }
 
-/// What is known of the reading.
+/// The state of reading.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) version: Option<SourceVersion>,
     pub(super) choice: Choice,
     pub(super) need: Need,
     pub(super) is_open: bool,
-    /// Requests whose bodies have not ended.
+    /// Number of requests whose bodies have not ended.
     pub(super) in_flight: u32,
     pub(super) bytes: u64,
     pub(super) requests: u64,
@@ -73,12 +74,12 @@ pub(super) struct State {
     pub(super) has_ended: bool,
 }
 
-/// How far a video is read.
+/// The progress of reading a video. A [`VideoSource`](super::VideoSource) reports its progress here.
 #[derive(Debug)]
 pub struct ReadProgress(watch::Sender<State>);
 
 impl ReadProgress {
-    /// Begins to read what was looked at, or whatever there is.
+    /// Creates the progress of a video that was described before, or else of an unknown version.
     pub(super) fn new(looked: Option<&VideoLook>) -> Self {
         let need = if looked.is_some() { Need::Needed } else { Need::Unknown };
         let poster_at = looked.and_then(|look| look.poster_at);
@@ -86,7 +87,8 @@ impl ReadProgress {
         Self(watch::Sender::new(State { need, choice, ..State::default() }))
     }
 
-    /// Reports the time that people chose for the thumbnail, after so many requests of its own to find it. The first report counts.
+    /// Reports the time that people chose for the frame, and the number of additional requests for finding it. Only the
+    /// first report counts.
     pub fn chosen(&self, poster_at: Option<PosterAt>, round_trips: u64) {
         self.0.send_modify(|state| {
             if !state.choice.is_known {
@@ -99,12 +101,12 @@ impl ReadProgress {
         self.state().choice
     }
 
-    /// Reports the version that is read. The first report counts.
+    /// Reports the version that is being read. Only the first report counts.
     pub fn identified(&self, version: SourceVersion) {
         self.0.send_modify(|state| _ = state.version.get_or_insert(version));
     }
 
-    /// Waits until the job knows whether it needs the video; `false` when it does not. This call blocks.
+    /// Waits until the job knows whether it needs the rest of the video, and returns the answer. This call blocks.
     pub fn wait_until_needed(&self) -> bool {
         Handle::current().block_on(self.needed())
     }
@@ -115,7 +117,7 @@ impl ReadProgress {
         state.is_ok_and(|state| state.need == Need::Needed)
     }
 
-    /// Waits as [`needed`](Self::needed) does, but not before [`READ_AT_ONCE`] bytes have come.
+    /// Waits like [`needed`](Self::needed), but only after [`READ_AT_ONCE`] bytes have arrived.
     #[cfg(feature = "s3")]
     pub(super) async fn may_go_on(&self) -> bool {
         let (need, is_little) = {
@@ -130,7 +132,7 @@ impl ReadProgress {
         }
     }
 
-    /// Notes that a request is sent.
+    /// Records that a request is sent.
     #[cfg(feature = "s3")]
     pub(super) fn requested(&self) {
         self.0.send_modify(|state| {
@@ -140,19 +142,19 @@ impl ReadProgress {
         });
     }
 
-    /// Notes bytes of a body.
+    /// Records received bytes of a body.
     #[cfg(feature = "s3")]
     pub(super) fn received(&self, bytes: u64) {
         self.0.send_modify(|state| state.bytes += bytes);
     }
 
-    /// Notes the end of a request, its body included.
+    /// Records the end of a request, including its body.
     #[cfg(feature = "s3")]
     pub(super) fn answered(&self) {
         self.0.send_modify(|state| state.in_flight = state.in_flight.saturating_sub(1));
     }
 
-    /// The version that is read, once it is known.
+    /// Returns the version that is being read, once it is known.
     pub(super) fn version(&self) -> Option<SourceVersion> {
         self.state().version.clone()
     }
@@ -162,16 +164,16 @@ impl ReadProgress {
     }
 
     pub(super) async fn until(&self, is_so: impl Fn(&State) -> bool + Send + Sync) {
-        // The sender lives as long as this does.
+        // The sender lives as long as `self`.
         let _ = self.0.subscribe().wait_for(|state| is_so(state)).await;
     }
 
-    /// Notes that the work has ended.
+    /// Records that reading and decoding have ended.
     pub(super) fn ended(&self) {
         self.0.send_modify(|state| state.has_ended = true);
     }
 
-    /// Notes that the container is open: what is requested now are the packets.
+    /// Records that the container is open: the following requests are for packets.
     pub(super) fn opened(&self) {
         self.0.send_modify(|state| state.is_open = true);
     }

@@ -1,9 +1,9 @@
-//! The order of the job's requests: a state machine without I/O.
+//! The order of the job's requests, as a state machine without I/O.
 //!
-//! [`Protocol::wants`] names the requests whose answers the job waits for. Requests that are named together may be sent side by side,
-//! and their answers may come in any order. [`Protocol::answer`] takes an answer. The driver in `process` performs the requests on
-//! store, catalogue and video; the model in `protocol/model` performs them on a world of a few bytes, in every order that is possible,
-//! with several workers. Both run this code.
+//! [`Protocol::wants`] returns the requests whose answers the job waits for. Requests that are returned together may be
+//! sent concurrently, and their answers may arrive in any order. [`Protocol::answer`] takes an answer. The driver in
+//! `process` performs the requests on store, catalogue and video. The model in `protocol/model` performs them on a
+//! world of a few bytes, in every possible order, with several workers. Both run this code.
 //!
 //! 1. *Look*: the video (its first bytes, or a `HEAD`), the thumbnail, and the rows, side by side. A thumbnail of this version and these
 //!    settings with a row that agrees: done. The same thumbnail with another row or none: step 6, nothing is decoded.
@@ -17,14 +17,16 @@
 //! 6. *Row*.
 //! 7. *Last*: video and thumbnail side by side. Another version: start over.
 //!
-//! A thumbnail is *of this version* when its metadata name the video's ETag, and the content was written before or with it: `pending` is
-//! absent or `row`. Version 0.1 writes `pending` = `true` before it writes the content.
+//! A thumbnail is *of this version* when its metadata contain the video's ETag, and the content was written before it
+//! or together with it: `pending` is absent or `row`. Version 0.1 writes `pending` = `true` before it writes the
+//! content.
 //!
-//! The other thumbnails are described before the check asks for the video, and put on condition that they are still so: whatever a newer
-//! version puts meanwhile stays. The thumbnail itself is put last, so it alone tells that all are there.
+//! The other thumbnails are described before the check requests the video, and stored on the condition that they are
+//! still unchanged: thumbnails that a newer version stores meanwhile are kept. The thumbnail itself is stored last, so
+//! it alone proves that all thumbnails exist.
 //!
 //! # Invariants
-//! The model checks these in every state that it reaches:
+//! The model checks these invariants in every state that it reaches:
 //!
 //! - **Convergence**: when no attempt runs and every event is answered, the thumbnail shows the current version, one row has its URL,
 //!   duration and thumbnail, and one content exists.
@@ -39,19 +41,19 @@ mod model;
 
 use crate::object_name::ContentId;
 
-/// How often the work is begun on a video that is replaced meanwhile.
+/// Maximum number of starts for a video that is replaced meanwhile.
 pub(super) const MAX_STARTS: u8 = 3;
 
-/// The part of the job that a thumbnail's metadata report as not done.
+/// The part of the job that is not done, according to the thumbnail's metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Pending {
     Nothing,
-    /// The row; the content is written, and must not be written again: people may have edited it since.
+    /// The row. The content is written and must not be written again, because people may have edited it since.
     Row,
     ContentAndRow,
 }
 
-/// Settings of a thumbnail, the time that people chose among them: equal settings have one number.
+/// A number for the settings of a thumbnail, including the chosen time. Equal settings have equal numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct SettingsId(pub(super) u64);
 
@@ -65,20 +67,20 @@ pub(super) struct Video<E> {
 /// The part of a thumbnail's metadata that the order of the job depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Mark<E> {
-    /// ETag of the version that the thumbnail shows.
+    /// ETag of the version in the thumbnail.
     pub(super) source: E,
-    /// The settings that it was made with.
+    /// The settings with which the thumbnail was created.
     pub(super) settings: SettingsId,
     pub(super) pending: Pending,
     /// Duration of the video in whole seconds.
     pub(super) duration: u32,
     /// The content that the video belongs to.
     pub(super) content: Option<ContentId>,
-    /// Whether it shows a video of another key.
+    /// Whether the thumbnail belongs to a video with another key.
     pub(super) is_foreign: bool,
 }
 
-/// A thumbnail as the store describes it. `mark` is `None` for one that this program has not made.
+/// A thumbnail as described by the store. `mark` is `None` for a thumbnail from another program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Seen<E> {
     pub(super) etag: E,
@@ -89,22 +91,22 @@ pub(super) struct Seen<E> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Row {
     pub(super) content: ContentId,
-    /// Whether it names the thumbnail that this job writes.
+    /// Whether the row contains the URL of the thumbnail that this job writes.
     pub(super) names_target: bool,
-    /// Whether it names another thumbnail of the store.
+    /// Whether the row contains the URL of another thumbnail in the store.
     pub(super) names_other: bool,
     /// Duration in whole seconds.
     pub(super) duration: i64,
 }
 
-/// A job, as far as the order of its requests depends on it.
+/// The properties of a job that determine the order of its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Kind {
     /// The content id in the name of the video.
     pub(super) named: Option<ContentId>,
-    /// Whether contents that exist are left as they are.
+    /// Whether existing contents stay unchanged.
     pub(super) keeps_contents: bool,
-    /// How many thumbnails a video has besides the first, which alone decides.
+    /// Number of thumbnails besides the first one, which alone decides whether the job is done.
     pub(super) others: u8,
     /// Whether the first request for the video reads it. Back-fills send a `HEAD`, because most of their videos are done.
     pub(super) reads_at_once: bool,
@@ -113,38 +115,38 @@ pub(super) struct Kind {
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Request<E> {
-    /// The first bytes of the video, and with them its version and what people chose for it.
+    /// The first bytes of the video, together with its version and the chosen time.
     Open,
-    /// The version of the video, and what people chose for it.
+    /// The version of the video and the chosen time.
     Look,
     /// The version of the video.
     Version,
     /// Metadata of the thumbnail.
     Thumbnail,
-    /// Metadata of the thumbnail that the row names, which is another.
+    /// Metadata of the thumbnail in the row, if that is another one.
     NamedThumbnail,
     /// Metadata of another thumbnail.
     Other(u8),
-    /// Whether the content exists, and the video's row under it.
+    /// Whether the content exists, and the video's row with this content id.
     Lookup(ContentId),
-    /// The video's row under any content.
+    /// The video's row with any content id.
     Search,
     /// The rest of the video's bytes.
     Bytes(E),
     /// The picture.
     Picture(E),
-    /// A content for a video whose name has no id, with the video's row.
+    /// Inserts a content for a video whose name contains no id, together with the video's row.
     Register {
         duration: u32,
     },
     Upsert(ContentId),
-    /// Another thumbnail; `since` is the ETag of the one that it replaces.
+    /// Stores another thumbnail; `since` is the ETag of the thumbnail to replace.
     PutOther {
         number: u8,
         content: ContentId,
         since: Option<E>,
     },
-    /// The thumbnail; `since` is the ETag of the one that it replaces.
+    /// Stores the thumbnail; `since` is the ETag of the thumbnail to replace.
     Put {
         content: ContentId,
         since: Option<E>,
@@ -158,7 +160,7 @@ pub(super) enum Request<E> {
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Answer<E> {
-    /// To [`Request::Open`] and [`Request::Look`]; `None` when there is no video.
+    /// The answer to [`Request::Open`] and [`Request::Look`]; `None` when the video does not exist.
     Video(Option<Video<E>>),
     Version(Option<E>),
     Thumbnail(Option<Seen<E>>),
@@ -169,23 +171,23 @@ pub(super) enum Answer<E> {
         row: Option<Row>,
     },
     Search(Option<Row>),
-    /// The video's bytes are here; `false` when it was replaced.
+    /// Whether the video's bytes have arrived; `false` when the video was replaced.
     Bytes(bool),
-    /// The picture is made; `None` when the video was replaced. `is_late` when that took so long that the answers of the check
-    /// are old.
+    /// The picture is finished; `duration` is `None` when the video was replaced. `is_late` when the picture took so
+    /// long that the answers of the check are outdated.
     Picture {
         duration: Option<u32>,
         is_late: bool,
     },
-    /// `is_new` when the content was created.
+    /// `is_new` is true if this request created the content.
     Registered {
         content: ContentId,
         is_new: bool,
     },
     Upserted,
-    /// Whether another thumbnail was put; `false` when it was another by then.
+    /// Whether another thumbnail was stored; `false` when it had changed meanwhile.
     PutOther(u8, bool),
-    /// Whether the thumbnail was put; `false` when it was another by then.
+    /// Whether the thumbnail was stored; `false` when it had changed meanwhile.
     Put(bool),
     RowWritten,
 }
@@ -193,20 +195,20 @@ pub(super) enum Answer<E> {
 /// The end of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum End {
-    /// All was done already.
+    /// The job was already done.
     Unchanged(ContentId),
     Processed(ContentId),
-    /// There is no video.
+    /// The video does not exist.
     Gone,
-    /// The thumbnail shows a video of another key.
+    /// The thumbnail belongs to a video with another key.
     Foreign,
-    /// A thumbnail is there, and may not be read.
+    /// A thumbnail exists, but the caller is not allowed to read it.
     Unreadable,
     /// The video was replaced [`MAX_STARTS`] times.
     Replaced,
 }
 
-/// The parts of the job whose times are told apart.
+/// The parts of the job whose times are reported separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Look,
@@ -231,13 +233,13 @@ enum Step {
     End(End),
 }
 
-/// Another thumbnail, as far as it is known.
+/// The known state of another thumbnail.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Other<E> {
     Unknown,
-    /// Before the check.
+    /// As seen before the check.
     Seen(Option<Seen<E>>),
-    /// Somebody else has put one since.
+    /// Another worker has stored a thumbnail since.
     Conflict,
     Put,
 }
@@ -252,10 +254,10 @@ struct Known<E> {
     looked_up: bool,
     searched: bool,
     duration: Option<u32>,
-    /// The answers of a step that asks for the video and the thumbnail once more.
+    /// The answers of a step that requests the video and the thumbnail again.
     same_version: bool,
     thumbnail_again: Option<Option<Seen<E>>>,
-    /// Whether the thumbnail that the row names is of this version.
+    /// Whether the thumbnail in the row is of this version.
     named_thumbnail: Option<bool>,
     others: Vec<Other<E>>,
     content: Option<ContentId>,
@@ -267,7 +269,7 @@ impl<E> Known<E> {
         Self { others: (0..kind.others).map(|_| Other::Unknown).collect(), ..Self::default() }
     }
 
-    /// The other thumbnails, each with its number.
+    /// Returns the other thumbnails, each with its number.
     fn others(&self) -> impl Iterator<Item = (u8, &Other<E>)> {
         (0..).zip(&self.others)
     }
@@ -303,13 +305,13 @@ pub(super) struct Protocol<E> {
     kind: Kind,
     step: Step,
     starts: u8,
-    /// Whether a thumbnail was there for a put and absent for the look after it.
+    /// Whether a thumbnail existed for a put but was absent in the look after the put.
     has_vanished: bool,
     known: Known<E>,
 }
 
 impl<E: Clone + PartialEq> Mark<E> {
-    /// Whether the thumbnail is of this version, and the content was written.
+    /// Returns whether the thumbnail is of this version, and the content was written.
     fn is_of(&self, version: &E) -> bool {
         self.source == *version && self.pending != Pending::ContentAndRow && !self.is_foreign
     }
@@ -320,7 +322,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
         Self { kind, step: Step::Look, starts: 0, has_vanished: false, known: Known::of(kind) }
     }
 
-    /// The end, when it is reached: no request is wanted then.
+    /// Returns the end of the attempt once it is reached. No request is wanted afterwards.
     pub(super) const fn end(&self) -> Option<End> {
         match self.step {
             Step::End(end) => Some(end),
@@ -328,27 +330,28 @@ impl<E: Clone + PartialEq> Protocol<E> {
         }
     }
 
-    /// How often the work was begun anew. Answers to requests that were sent before that must not be given.
+    /// Returns the number of starts. Answers to requests that were sent before a start must not be passed on.
     pub(super) const fn starts(&self) -> u8 {
         self.starts
     }
 
-    /// Whether the rest of the video is needed. While it is `false`, reading may wait: the video may be done.
+    /// Returns whether the rest of the video is needed. While this is `false`, reading may wait: the video may already
+    /// be done.
     pub(super) const fn needs_bytes(&self) -> bool {
         matches!(self.step, Step::Read | Step::Check)
     }
 
-    /// The version that the work is on.
+    /// Returns the version that is being processed.
     pub(super) fn version(&self) -> Option<&E> {
         self.known.version()
     }
 
-    /// Whether thumbnail, content and row are written in this step: the job must not be cancelled in between.
+    /// Returns whether this step writes the thumbnail, content or row: the job must not be cancelled in between.
     pub(super) const fn writes(&self) -> bool {
         matches!(self.step, Step::Register | Step::Upsert | Step::PutOthers | Step::Put | Step::Row)
     }
 
-    /// What the job waits for.
+    /// Returns the part of the job that is being waited for.
     pub(super) const fn phase(&self) -> Phase {
         match self.step {
             Step::Look | Step::Last | Step::End(_) => Phase::Look,
@@ -360,7 +363,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
         }
     }
 
-    /// The requests whose answers the job waits for.
+    /// Returns the requests whose answers the job waits for.
     pub(super) fn wants(&self) -> Vec<Request<E>> {
         let known = &self.known;
         let mut wanted = Vec::new();
@@ -413,13 +416,14 @@ impl<E: Clone + PartialEq> Protocol<E> {
         wanted
     }
 
-    /// The other thumbnails that are still to be described.
+    /// Returns requests for the other thumbnails that are not described yet.
     fn wanted_others(&self) -> Vec<Request<E>> {
         let unknown = self.known.others().filter(|(_, other)| matches!(other, Other::Unknown));
         unknown.map(|(number, _)| Request::Other(number)).collect()
     }
 
-    /// The other thumbnails that are still to be put, or to be described because somebody else has put one.
+    /// Returns requests for the other thumbnails that are not stored yet, or must be described because another worker
+    /// has stored one.
     fn wanted_puts(&self) -> Vec<Request<E>> {
         let Some(content) = self.known.content else { return Vec::new() };
         let wanted = self.known.others().filter_map(|(number, other)| match other {
@@ -442,8 +446,8 @@ impl<E: Clone + PartialEq> Protocol<E> {
         }
     }
 
-    /// The next request for the video's row. Under a known content it is found cheaply; a row under another content is searched
-    /// only where that one has none.
+    /// Returns the next request for the video's row. With a known content id the row is cheap to find; a row with
+    /// another content id is searched only if this content has none.
     fn wanted_row(&self) -> Option<Request<E>> {
         let known = &self.known;
         if known.searched || known.row.is_some() {
@@ -451,7 +455,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
         }
         let content = match (self.kind.named, &known.thumbnail) {
             (Some(id), _) => Some(id),
-            // Where the thumbnail tells the content, its row is found without a search for the URL.
+            // If the thumbnail's metadata contain the content id, the row is found without a search by URL.
             (None, Some(thumbnail)) => mark(thumbnail).and_then(|mark| mark.content),
             (None, None) => return None,
         };
@@ -461,7 +465,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
         })
     }
 
-    /// Whether a thumbnail under another key may be of this version: one made with other settings.
+    /// Returns whether a thumbnail with another key may be of this version: one created with other settings.
     fn needs_named_thumbnail(&self) -> bool {
         self.known.named_thumbnail.is_none() && self.known.row.is_some_and(|row| row.names_other)
     }
@@ -471,7 +475,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
         seen.map(|seen| seen.etag.clone())
     }
 
-    /// Takes an answer to one of the requests that are wanted.
+    /// Processes the answer to one of the requests that are wanted.
     pub(super) fn answer(&mut self, answer: Answer<E>) {
         let known = &mut self.known;
         match answer {
@@ -515,7 +519,8 @@ impl<E: Clone + PartialEq> Protocol<E> {
             Answer::Search(row) => {
                 known.searched = true;
                 known.row = row;
-                // Rows of other contents than the name's are moved; their contents say nothing of this one.
+                // Rows with a content id other than the one in the name are moved; their contents are irrelevant for
+                // this content.
                 if self.kind.named.is_none() {
                     known.content_exists = row.is_some();
                 }
@@ -552,7 +557,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
         self.settle();
     }
 
-    /// Goes to the next step when this one has its answers.
+    /// Moves to the next step when this step has its answers.
     fn settle(&mut self) {
         match self.step {
             Step::Look => self.settle_look(),
@@ -603,7 +608,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
     fn settle_last(&mut self) {
         let known = &self.known;
         let (Some(version), Some(again)) = (known.version(), &known.thumbnail_again) else { return };
-        // One that is absent may be one that may not be read.
+        // An absent thumbnail may be one that the caller is not allowed to read.
         if mark(again).is_some_and(|mark| mark.source != *version) {
             return self.start_over();
         }
@@ -612,7 +617,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
         }
     }
 
-    /// Whether the row belongs to the content that the name of the video has.
+    /// Returns whether the row belongs to the content in the name of the video.
     fn is_of_content(&self, row: &Row) -> bool {
         self.kind.named.is_none_or(|id| id == row.content)
     }
@@ -657,7 +662,8 @@ impl<E: Clone + PartialEq> Protocol<E> {
         if known.video.as_ref().is_some_and(|video| reusable(video, seen).is_some()) {
             return self.step = Step::Row;
         }
-        // There for the put and absent for the look: deleted in between, or it may not be read. One more turn shows which.
+        // The thumbnail existed for the put and is absent in the look: it was deleted in between, or the caller is not
+        // allowed to read it. Another attempt shows which.
         if seen.is_none() && self.put_since().is_none() {
             if self.has_vanished {
                 return self.step = Step::End(End::Unreadable);
@@ -674,7 +680,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
     }
 }
 
-/// The thumbnail, if it is what the job would make.
+/// Returns the thumbnail if it is the one that the job would create.
 fn reusable<'s, E: Clone + PartialEq>(video: &Video<E>, seen: &'s Option<Seen<E>>) -> Option<&'s Mark<E>> {
     mark(seen).filter(|mark| mark.is_of(&video.version) && mark.settings == video.settings)
 }

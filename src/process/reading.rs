@@ -1,4 +1,4 @@
-//! A video being read and decoded beside the other requests of the job.
+//! Reads and decodes a video in parallel with the other requests of the job.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use super::source::VideoSource;
 use crate::ErrorKind;
 use crate::job_error::JobError;
 
-/// How long no request must be under way before the last byte counts as here.
+/// How long no request may be in progress before the last byte counts as received.
 const QUIET: Duration = Duration::from_millis(4);
 
-/// Says that the task has ended, however it does.
+/// Records that the task has ended, in any way.
 struct Ending(Arc<ReadProgress>);
 
 impl Drop for Ending {
@@ -25,7 +25,7 @@ impl Drop for Ending {
     }
 }
 
-/// A video being read and decoded in a thread of its own. Dropped, it reads nothing more.
+/// A video that is being read and decoded in its own thread. Dropping the value stops reading.
 #[derive(Debug)]
 pub(super) struct Reading {
     progress: Arc<ReadProgress>,
@@ -40,7 +40,7 @@ enum Task {
 }
 
 impl Reading {
-    /// Begins to read a version, or the one that is there.
+    /// Starts to read a given version, or the current version.
     pub(super) fn start<V: VideoSource>(
         video: &V,
         looked: Option<VideoLook>,
@@ -56,17 +56,17 @@ impl Reading {
         Arc::new(Self { progress, task: Mutex::new(Task::Running(task)) })
     }
 
-    /// Reads on: the video is not done.
+    /// Continues reading, because the video is not done yet.
     pub(super) fn need(&self) {
         self.progress.set_need(Need::Needed);
     }
 
-    /// When the last request was sent.
+    /// Returns the time of the last request.
     pub(super) fn last_request(&self) -> Option<Instant> {
         self.progress.state().last_request
     }
 
-    /// Requests so far, and bytes that came.
+    /// Returns the number of requests and of received bytes so far.
     pub(super) fn cost(&self) -> (u64, u64) {
         let state = self.progress.state();
         (state.requests, state.bytes)
@@ -76,10 +76,10 @@ impl Reading {
         self.progress.until(|state| state.has_ended || is_so(state)).await;
     }
 
-    /// Waits for what the first answer says; `None` when there is no video.
+    /// Waits for the first response and returns its information; `None` when the video does not exist.
     ///
     /// # Errors
-    /// As reading fails before that.
+    /// The errors of reading up to the first response.
     pub(super) async fn look(&self) -> Result<Option<VideoLook>, JobError> {
         self.until(|state| state.version.is_some()).await;
         if let Some(version) = self.progress.version() {
@@ -93,7 +93,8 @@ impl Reading {
         }
     }
 
-    /// Waits until the last byte that is known to be needed is here, or the work has ended; `false` when the video was replaced.
+    /// Waits until the last byte that is known to be needed has arrived, or the task has ended. Returns `false` when
+    /// the video was replaced.
     pub(super) async fn bytes(&self) -> bool {
         loop {
             self.until(|state| state.is_open && state.in_flight == 0).await;
@@ -101,7 +102,7 @@ impl Reading {
             if self.progress.state().has_ended {
                 break;
             }
-            // Requests that are planned already take a moment until they are sent.
+            // Planned requests take a moment until they are sent.
             tokio::time::sleep(QUIET).await;
             let state = self.progress.state();
             if !state.has_ended && state.in_flight == 0 && state.requests == requests {
@@ -114,10 +115,10 @@ impl Reading {
         are_here
     }
 
-    /// Waits for the picture; `None` when the video was replaced. Once.
+    /// Waits for the picture; `None` when the video was replaced. Call this once.
     ///
     /// # Errors
-    /// As reading and decoding fail.
+    /// The errors of reading and decoding.
     pub(super) async fn poster(&self) -> Result<Option<Poster>, JobError> {
         let mut task = self.task.lock().await;
         let ended = match &mut *task {

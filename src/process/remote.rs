@@ -1,4 +1,4 @@
-//! An object in S3 as the job's video.
+//! An object in S3 as the video of a job.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::source::{
 };
 use crate::store::{ETag, S3Store, Store as _, metadata, tags};
 
-/// What people have noted with an object.
+/// Metadata and tags of an object.
 struct Notes {
     metadata: BTreeMap<String, String>,
-    /// How many tags it has.
+    /// Number of tags.
     tags: u32,
 }
 
-/// An object in S3, by its key.
+/// A video in S3.
 #[derive(Debug, Clone)]
 pub struct RemoteVideo {
     store: S3Store,
@@ -34,7 +34,7 @@ pub struct RemoteVideo {
 }
 
 impl RemoteVideo {
-    /// The object `key` of the bucket; `key` as it is, not percent-encoded.
+    /// Creates the video for the object `key` of the bucket. The key is used as written, not percent-decoded.
     ///
     /// # Errors
     /// [`Malformed`](crate::ErrorKind::Malformed) when no object can have this key.
@@ -44,19 +44,19 @@ impl RemoteVideo {
         Ok(Self { store: store.clone(), key, url, size_hint: None, reads_tag: false })
     }
 
-    /// The same, said to have this many bytes. A wrong size costs requests, nothing else.
+    /// Returns the video with a hint for its size in bytes. A wrong hint only costs additional requests.
     #[must_use]
     pub fn with_size_hint(self, bytes: Option<u64>) -> Self {
         Self { size_hint: bytes, ..self }
     }
 
-    /// The same; its tag `poster-at` may choose the time of its frame.
+    /// Returns the video with the setting whether its tag `poster-at` may choose the time of the frame.
     #[must_use]
     pub fn with_poster_at_tag(self, reads_tag: bool) -> Self {
         Self { reads_tag, ..self }
     }
 
-    /// The time that people chose, and how many requests it took to find it.
+    /// Returns the time that people chose, and the number of requests for finding it.
     async fn choice(&self, notes: &Notes) -> Result<(Option<PosterAt>, u64), SourceError> {
         let reads_tag = self.reads_tag && notes.tags > 0;
         let tag = if reads_tag { self.store.tag(&self.key, POSTER_AT).await? } else { None };
@@ -119,12 +119,12 @@ impl VideoSource for RemoteVideo {
     }
 }
 
-/// An object whose requests are noted, and whose bodies wait until the job needs them.
+/// A source that records its requests, and whose bodies wait until the job needs them.
 struct Watched {
     source: S3Source,
     video: RemoteVideo,
     progress: Arc<ReadProgress>,
-    /// Set when version and choice are reported.
+    /// Set once version and choice are reported.
     identified: OnceCell<()>,
 }
 
@@ -140,7 +140,7 @@ impl Watched {
     }
 }
 
-/// A request until its body has ended or is given up.
+/// A request in progress, until its body has ended or is dropped.
 struct InFlight(Arc<ReadProgress>);
 
 impl InFlight {
@@ -164,7 +164,7 @@ struct Body {
 }
 
 fn not_needed() -> SourceError {
-    SourceError::Request { reason: "the job does not need the video any more".to_owned() }
+    SourceError::Request { reason: "the job no longer needs the video".to_owned() }
 }
 
 impl RangeSource for Watched {

@@ -1,4 +1,4 @@
-//! What came of the job.
+//! The result of a job.
 
 use std::time::Duration;
 
@@ -12,33 +12,35 @@ use crate::object_name::{ContentId, KeyRules, SkipReason};
 use crate::source::milliseconds;
 use crate::{FrameReason, Ledger, telemetry};
 
-/// What came of the job, in one word.
+/// The result of a job as one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Status {
     /// Thumbnail and row were written.
     Processed,
-    /// They were there already.
+    /// Thumbnail and row were already up to date.
     Unchanged,
-    /// The key is none of the job's.
+    /// The object was skipped: its key is not a video to process, or the object is empty.
     Skipped,
 }
 
-/// What the steps of the job add to its wall time. Of requests side by side, the one that is waited for counts.
+/// The contribution of each step to the wall time of a job. For concurrent requests, only the time of the one that the
+/// job waited for counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepTimes {
-    /// Finding out what is there, before the work and after it.
+    /// Checking the existing state, before and after the work.
     #[serde(rename = "look_ms", with = "milliseconds")]
     pub look: Duration,
-    /// Reading the video, decoding its frame and making the picture.
+    /// Reading the video, decoding the frame and encoding the picture.
     #[serde(rename = "picture_ms", with = "milliseconds")]
     pub picture: Duration,
-    /// Putting the thumbnail.
+    /// Storing the thumbnail.
     #[serde(rename = "thumbnail_ms", with = "milliseconds")]
     pub thumbnail: Duration,
-    /// Writing the content, through the API where there is one; for a name without an id, its registration too.
+    /// Writing the content, through the API if there is one. Includes the registration of a video whose name contains
+    /// no id.
     #[serde(rename = "content_ms", with = "milliseconds")]
     pub content: Duration,
     /// Writing the row.
@@ -46,63 +48,63 @@ pub struct StepTimes {
     pub row: Duration,
 }
 
-/// What came of the job. What is `None` is not known: for a skipped key, most of it.
+/// The result of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// In one word.
+    /// The result as one word.
     pub status: Status,
-    /// Why the key was skipped.
+    /// The reason for skipping the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The bucket.
+    /// Name of the bucket.
     pub bucket: String,
-    /// The video's key.
+    /// Key of the video.
     pub key: String,
-    /// The content it belongs to.
+    /// Id of the content that the video belongs to.
     pub content_id: Option<ContentId>,
-    /// The title that its name makes. The catalogue may have another, edited since.
+    /// Title from the name of the video. People may have edited the title in the catalogue.
     pub title: Option<String>,
     /// URL of the video.
     pub video_url: Option<String>,
     /// URL of the thumbnail.
     pub thumbnail_url: Option<String>,
-    /// URLs of its other thumbnails, in the order of the settings.
+    /// URLs of the other thumbnails, in the order of the settings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_thumbnail_urls: Vec<String>,
-    /// Duration as the catalogue has it, in whole seconds; 0 when the container does not tell.
+    /// Duration as stored in the catalogue, in whole seconds; 0 if the container contains no duration.
     pub duration: Option<u32>,
-    /// Duration as the container tells it.
+    /// Duration from the container, in seconds.
     pub duration_seconds: Option<f64>,
-    /// Presentation time of the frame, from the container's start.
+    /// Presentation time of the frame in seconds, relative to the start of the container.
     pub frame_pts_seconds: Option<f64>,
-    /// Why that frame was taken.
+    /// Why this frame was taken.
     pub frame_reason: Option<FrameReason>,
-    /// The time that people chose for the frame of this video, and where they said it.
+    /// The time that people chose for the frame of this video, and the origin of the choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poster_at: Option<PosterAt>,
-    /// Width of the thumbnail.
+    /// Width of the thumbnail in pixels.
     pub width: Option<u32>,
-    /// Height of the thumbnail.
+    /// Height of the thumbnail in pixels.
     pub height: Option<u32>,
-    /// What reading the video has cost. Of one that is unchanged, its first bytes at most.
+    /// The cost of reading the video. For an unchanged video, at most the cost of its first bytes.
     #[serde(flatten)]
     pub ledger: Ledger,
-    /// The longest chain of requests of the whole job, each of which waited for the one before: to the video, the store, the catalogue
-    /// and its API. An operation of the catalogue counts as one.
+    /// Length of the longest chain of sequential requests in the whole job: to the video, the store, the catalogue and
+    /// its API. An operation of the catalogue counts as one request.
     #[serde(default)]
     pub job_round_trips: u64,
-    /// The layers of the cage in which the video was decoded; absent without a cage, and where nothing was decoded.
+    /// The layers of the cage in which the video was decoded. Absent without a cage, and if nothing was decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Layers>,
-    /// Where the time went; nothing for one that is skipped.
+    /// Time of each step; zero for a skipped object.
     pub steps: StepTimes,
-    /// Wall time of the job.
+    /// Wall time of the job in milliseconds.
     pub elapsed_ms: u64,
 }
 
 impl Report {
-    /// The report for a key that is none of the job's; `None` for any other.
+    /// Returns the report for a key to skip; `None` for any other key.
     pub(crate) fn of_skipped(rules: &KeyRules, bucket: &str, key: &str) -> Option<Self> {
         Some(Self::skipped(&rules.skip_reason(key)?, bucket, key))
     }

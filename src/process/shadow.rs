@@ -1,7 +1,7 @@
-//! The job without its writes: what it would make of a video, held against what is there.
+//! The job without writes: compares the results of a video with the stored thumbnail and row.
 //!
-//! For the days before the replaced Lambda is switched off: [`Job::compare`] reads and decodes as [`Job::process`] does, asks
-//! store and catalogue what they have, and writes nothing, anywhere.
+//! Use this before switching off the replaced Lambda. [`Job::compare`] reads and decodes like [`Job::process`], reads
+//! the state of the store and the catalogue, and writes nothing.
 
 use std::time::{Duration, Instant};
 
@@ -19,74 +19,76 @@ use crate::picture::compare::Sketch;
 use crate::store::{ObjectDescription, ReadObject as _, S3Store, Store as _};
 use crate::{Bounds, ErrorKind, FrameReason, Ledger, telemetry};
 
-/// Two pictures show the same from here up. Measured on real videos, ffmpeg's picture of the same frame has 35 dB and more, that
-/// of a second later in a scene that moves at most 31. In a scene that stands still neighbours cannot be told apart.
+/// Minimum PSNR at which two pictures count as the same frame. Measured on real videos: ffmpeg's picture of the same
+/// frame has at least 35 dB, and the picture of a frame one second later in a moving scene has at most 31 dB. In a
+/// static scene, neighbouring frames cannot be distinguished.
 const SAME_FRAME_DB: f64 = 32.0;
 
-/// How far durations may be apart. What was stored may have been cut off where we round.
+/// Maximum difference of durations in seconds. The stored duration may have been truncated where this program rounds.
 const SAME_DURATION: u64 = 1;
 
-/// The largest thumbnail that is read.
+/// Maximum size of a thumbnail to read.
 const MAX_THUMBNAIL_BYTES: u64 = 64 << 20;
 
-/// What came of a comparison, in one word.
+/// The result of a comparison as one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Agreement {
-    /// Row and picture are what the job would have made.
+    /// Row and picture are the same as those of the job.
     Agrees,
-    /// One of them is another.
+    /// The row or the picture differs.
     Differs,
-    /// There is no row, no thumbnail, or none of this upload.
+    /// The row or the thumbnail is missing, or the thumbnail is from an earlier upload.
     NotStored,
-    /// The key is none of the job's.
+    /// The object was skipped: its key is not a video to process, or the object is empty.
     Skipped,
 }
 
-/// What the job would have made of a video, and what there is. What is `None` is not known, or not there.
+/// The results of the job for a video, compared with the stored ones. Fields that are `None` are not known or do not
+/// exist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Comparison {
-    /// In one word.
+    /// The result as one word.
     pub status: Agreement,
-    /// What differs or is missing, or why the key was skipped.
+    /// The differences and missing parts, or the reason for skipping the object.
     pub findings: Vec<String>,
-    /// The bucket.
+    /// Name of the bucket.
     pub bucket: String,
-    /// The video's key.
+    /// Key of the video.
     pub key: String,
-    /// The content that the row belongs to.
+    /// Id of the content that the row belongs to.
     pub content_id: Option<ContentId>,
-    /// Duration as the job would have stored it, in whole seconds.
+    /// Duration that the job would store, in whole seconds.
     pub duration: Option<u32>,
-    /// Duration as the row has it.
+    /// Duration in the stored row, in seconds.
     pub stored_duration: Option<i64>,
-    /// Whether the two are at most a second apart.
+    /// Whether the durations differ by at most one second.
     pub duration_agrees: Option<bool>,
-    /// Presentation time of the frame that the job takes, from the container's start.
+    /// Presentation time of the job's frame in seconds, relative to the start of the container.
     pub frame_pts_seconds: Option<f64>,
-    /// Why that frame was taken.
+    /// Why this frame was taken.
     pub frame_reason: Option<FrameReason>,
-    /// Width and height of the picture that the job makes.
+    /// Width and height in pixels of the job's picture.
     pub size: Option<(u32, u32)>,
-    /// Width and height of the thumbnail that is there.
+    /// Width and height in pixels of the stored thumbnail.
     pub stored_size: Option<(u32, u32)>,
-    /// Peak signal-to-noise ratio of the two, of their brightness, both shrunk to at most 128 pixels a side;
-    /// 100 where they are equal.
+    /// Peak signal-to-noise ratio between the brightness of the two pictures in decibels, both reduced to at most 128
+    /// pixels per side; 100 for equal pictures.
     pub psnr_db: Option<f64>,
-    /// Whether they show the same: 32 dB and more.
+    /// Whether the pictures show the same frame: 32 dB or more.
     pub picture_agrees: Option<bool>,
-    /// What reading the video has cost.
+    /// The cost of reading the video.
     #[serde(flatten)]
     pub ledger: Ledger,
-    /// Where the time went: `thumbnail` is the comparison.
+    /// Time of each step; `thumbnail` is the time of the comparison.
     pub steps: StepTimes,
-    /// Wall time of it all.
+    /// Total wall time in milliseconds.
     pub elapsed_ms: u64,
 }
 
-/// Adds what has passed since it was looked at last to the time of a step.
+/// Adds the time since its last call to the time of a step.
 struct Clock(Instant);
 
 impl Clock {
@@ -100,19 +102,19 @@ impl Clock {
     }
 }
 
-/// What store and catalogue have.
+/// The stored row and thumbnail.
 struct Stored {
     row: Option<AssetRow>,
-    /// The thumbnail that the row names, or else the one under the key that the job would use.
+    /// The thumbnail in the row, or else the one under the key that the job would use.
     thumbnail: Option<(Vec<u8>, ObjectDescription)>,
 }
 
 impl<C: Catalog> Job<S3Store, C> {
-    /// Does the job for one video up to where it would write, and compares instead. The picture is to be a JPEG, as the thumbnails
-    /// are that it is compared with.
+    /// Processes one video up to the point of writing, and compares the results instead. The picture must be a JPEG,
+    /// like the thumbnails that it is compared with.
     ///
     /// # Errors
-    /// As [`process`](Self::process), as far as they come from reading.
+    /// The errors of [`process`](Self::process) that come from reading.
     pub async fn compare(&self, video: &RemoteVideo) -> Result<Comparison, JobError> {
         let started = Instant::now();
         let key = video.key();
@@ -138,11 +140,11 @@ impl<C: Catalog> Job<S3Store, C> {
             }
             telemetry::starting_over(key);
         }
-        let error = format!("the video was replaced {MAX_STARTS} times during the work");
+        let error = format!("the video was replaced {MAX_STARTS} times while it was processed");
         Err(JobError::new(ErrorKind::Unavailable, error).about(key))
     }
 
-    /// `None`: the video was replaced meanwhile.
+    /// Returns `None` when the video was replaced meanwhile.
     async fn compare_once(
         &self,
         video: &RemoteVideo,
@@ -151,7 +153,7 @@ impl<C: Catalog> Job<S3Store, C> {
     ) -> Result<Option<()>, JobError> {
         let mut clock = Clock::start();
         let object = self.store.describe_readable(video.key()).await?;
-        let object = object.ok_or_else(|| JobError::new(ErrorKind::NotFound, "there is no such video"))?;
+        let object = object.ok_or_else(|| JobError::new(ErrorKind::NotFound, "the video does not exist"))?;
         let version = SourceVersion { etag: object.etag.clone(), size: object.size };
         let stored = self.stored(target).await?;
         clock.end(&mut comparison.steps.look);
@@ -249,7 +251,7 @@ impl Comparison {
         Ok(())
     }
 
-    /// Whether there is a row; what differs in it is noted.
+    /// Returns whether the row exists, and records its differences.
     fn hold_row(&mut self, duration: u32, target: &Target, row: Option<&AssetRow>) -> bool {
         let Some(row) = row else {
             self.findings.push("there is no row in video_assets".to_owned());
@@ -277,7 +279,7 @@ impl Comparison {
             Ok(theirs) => theirs,
             Err(error) => {
                 self.picture_agrees = Some(false);
-                self.findings.push(format!("the thumbnail is no JPEG that can be read: {error}"));
+                self.findings.push(format!("the thumbnail is not a readable JPEG: {error}"));
                 return;
             }
         };
@@ -291,7 +293,7 @@ impl Comparison {
                 None => "a picture of another shape".to_owned(),
             });
         }
-        // Who bounds the picture wants another size.
+        // With bounds, a different size is intended.
         if bounds == Bounds::default() && (ours.width, ours.height) != (theirs.width, theirs.height) {
             let (width, height) = (theirs.width, theirs.height);
             self.findings.push(format!("{} x {} pixels, stored {width} x {height}", ours.width, ours.height));
@@ -303,7 +305,8 @@ impl Comparison {
     }
 }
 
-/// Whether a thumbnail is of the video that is there: neither put before it, nor marked as of another version.
+/// Returns whether a thumbnail belongs to the current version of the video: it is not older than the video, and its
+/// marker does not name another version.
 fn is_of(video: &ObjectDescription, thumbnail: &ObjectDescription) -> bool {
     let is_older = thumbnail.modified.zip(video.modified).is_some_and(|(it, video)| it < video);
     !is_older && Marker::read(&thumbnail.metadata).is_none_or(|marker| marker.source_etag == video.etag)

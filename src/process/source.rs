@@ -1,4 +1,4 @@
-//! Where the job's video comes from.
+//! The trait for videos that a job can process.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,41 +8,43 @@ use crate::OpenOptions;
 use crate::cage::{Opened, Opener};
 use crate::job_error::JobError;
 
-/// A video that can be read, and asked whether it is still the same.
+/// A video that a job can read, and whose current version the job can check.
 pub trait VideoSource: Clone + Send + Sync + 'static {
-    /// Its key in the bucket, decoded.
+    /// Returns the decoded key of the video in its bucket.
     fn key(&self) -> &str;
 
-    /// The URL under which the catalogue lists it.
+    /// Returns the URL of the video, as stored in the catalogue.
     fn url(&self) -> &str;
 
-    /// Bytes of the video, as somebody said who may be wrong: a hint for the first reads.
+    /// Returns a hint for the size of the video in bytes, which may be wrong. The hint is used for the first reads.
     fn size_hint(&self) -> Option<u64> {
         None
     }
 
-    /// What the job must know of the video before it begins; `None` when there is no video.
+    /// Returns the information about the video that the job needs before it starts; `None` when the video does not
+    /// exist.
     ///
     /// # Errors
-    /// When that cannot be found out.
+    /// When the request fails.
     fn look(&self) -> impl Future<Output = Result<Option<VideoLook>, JobError>> + Send {
         async { Ok(self.version().await?.map(VideoLook::from)) }
     }
 
-    /// Which version there is now; `None` when there is no video.
+    /// Returns the current version; `None` when the video does not exist.
     ///
     /// # Errors
-    /// When that cannot be found out.
+    /// When the request fails.
     fn version(&self) -> impl Future<Output = Result<Option<SourceVersion>, JobError>> + Send;
 
-    /// Opens the video; `None` when there is none, or another version than `expected` by now. Called in a thread that may block.
+    /// Opens the video; `None` when the video does not exist, or has a version other than `expected`. Called in a
+    /// thread that may block.
     ///
-    /// An implementation reports the version to `progress` with [`ReadProgress::identified`] as soon as it is known. Where people chose
-    /// the time of the frame, it reports that before, with [`ReadProgress::chosen`]. Before it
-    /// reads much more than that took, it waits for [`ReadProgress::wait_until_needed`].
+    /// An implementation reports the version to `progress` with [`ReadProgress::identified`] as soon as the version is
+    /// known. If people chose the time of the frame, the implementation reports the choice first, with
+    /// [`ReadProgress::chosen`]. Before it reads many more bytes, it waits with [`ReadProgress::wait_until_needed`].
     ///
     /// # Errors
-    /// When the video cannot be read, or is not usable.
+    /// When the video cannot be read or decoded.
     fn open(
         &self,
         expected: Option<&SourceVersion>,

@@ -1,8 +1,9 @@
-//! The source's ETag inside a picture.
+//! Writes the ETag of the source video into a picture.
 //!
-//! A store may name objects by their bytes alone. Two versions of a video with equal frames would then have equal thumbnails, and the
-//! condition of a put would not tell them apart. The note is a comment (JPEG, ITU-T T.81, B.2.4.5), a `tEXt` chunk (PNG, 11.3.3.3),
-//! or an unknown chunk of the extended format (WebP container specification); decoders skip all three.
+//! A store may name objects by their bytes only. Two versions of a video with equal frames would then have equal
+//! thumbnails, and the condition of a put could not distinguish them. The ETag is written as a comment (JPEG, ITU-T
+//! T.81, B.2.4.5), a `tEXt` chunk (PNG, 11.3.3.3), or an unknown chunk of the extended format (WebP container
+//! specification). Decoders skip all three.
 
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
@@ -11,7 +12,7 @@ use crate::{ImageFormat, Thumbnail};
 
 const NAME: &str = "posterframe source-etag";
 
-/// The file of a thumbnail with the note in it; `None` when it is not built as its format demands.
+/// Returns the file of a thumbnail with the ETag in it; `None` when the file does not have the structure of its format.
 pub(super) fn stamped(thumbnail: &Thumbnail, source: &ETag) -> Option<Vec<u8>> {
     let etag = utf8_percent_encode(source.as_str(), CONTROLS).to_string();
     match thumbnail.format {
@@ -23,7 +24,7 @@ pub(super) fn stamped(thumbnail: &Thumbnail, source: &ETag) -> Option<Vec<u8>> {
     }
 }
 
-/// Behind the JFIF header, which comes first.
+/// Inserts the comment after the JFIF header, which is the first segment.
 fn jpeg(file: &[u8], etag: &str) -> Option<Vec<u8>> {
     let rest = file.strip_prefix(&[0xff, 0xd8])?;
     let header = match rest {
@@ -36,7 +37,7 @@ fn jpeg(file: &[u8], etag: &str) -> Option<Vec<u8>> {
     Some([before, &[0xff, 0xfe], &length, text.as_bytes(), after].concat())
 }
 
-/// Behind `IHDR`, which comes first and has 13 bytes.
+/// Inserts the chunk after `IHDR`, which is the first chunk and has 13 bytes.
 #[cfg(feature = "png")]
 fn png(file: &[u8], etag: &str) -> Option<Vec<u8>> {
     let (before, after) = file.split_at_checked(8 + 12 + 13)?;
@@ -48,7 +49,8 @@ fn png(file: &[u8], etag: &str) -> Option<Vec<u8>> {
     Some([before, &length, &content, &crc.sum().to_be_bytes(), after].concat())
 }
 
-/// At the end, where unknown chunks belong. A simple file becomes an extended one, which alone may have them.
+/// Appends the chunk at the end, where unknown chunks belong. A simple file is converted to an extended one, because
+/// only extended files may contain unknown chunks.
 #[cfg(feature = "webp")]
 fn webp(thumbnail: &Thumbnail, etag: &str) -> Option<Vec<u8>> {
     let chunks = thumbnail.bytes.get(12..).filter(|_| thumbnail.bytes.starts_with(b"RIFF"))?;

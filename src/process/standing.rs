@@ -1,4 +1,5 @@
-//! How an object stands: what of the job is done for it. Nothing is read of the video itself, and nothing is written.
+//! The state of an object: which parts of the job are complete. Finding the state does not read the video and writes
+//! nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,65 +11,67 @@ use crate::catalog::{AssetRow, Catalog};
 use crate::job_error::JobError;
 use crate::store::{ETag, ObjectDescription, Store};
 
-/// How the thumbnail stands.
+/// The state of a thumbnail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ThumbnailStanding {
-    /// There is none, or it may not be read.
+    /// The thumbnail does not exist, or the caller is not allowed to read it.
     Missing,
-    /// There is one that this program has not made.
+    /// A thumbnail exists, but this program did not create it.
     Unmarked,
-    /// It is of an earlier upload.
+    /// The thumbnail is from an earlier upload.
     OtherVersion,
-    /// It was made with other settings.
+    /// The thumbnail was created with other settings.
     OtherSettings,
-    /// It is there; the content may not be, as version 0.1 left it.
+    /// The thumbnail exists, but the content may be missing, as version 0.1 left it.
     Pending,
-    /// It is what the job would make.
+    /// The thumbnail is the one that the job would create.
     Current,
 }
 
-/// How the row stands.
+/// The state of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RowStanding {
-    /// There is none.
+    /// The row does not exist.
     Missing,
-    /// It belongs to another content than the name says.
+    /// The row belongs to a content other than the one in the name of the video.
     OtherContent,
-    /// It names another thumbnail, or another duration than the thumbnail's notes say; where those are missing, it may be right.
+    /// The row has another thumbnail URL, or another duration than the thumbnail's metadata. If these metadata are
+    /// missing, the row may be correct.
     Differs,
-    /// It is what the job would write.
+    /// The row is the one that the job would write.
     Current,
 }
 
-/// How an object stands.
+/// The state of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Standing {
-    /// How its thumbnail stands.
+    /// The state of the thumbnail.
     pub thumbnail: ThumbnailStanding,
-    /// How its row stands.
+    /// The state of the row.
     pub row: RowStanding,
 }
 
 impl Standing {
-    /// Whether the job has nothing to do.
+    /// Returns whether the job has nothing to do.
     pub fn is_done(&self) -> bool {
         self.thumbnail == ThumbnailStanding::Current && self.row == RowStanding::Current
     }
 
-    /// Whether a thumbnail or a row is missing altogether.
+    /// Returns whether the thumbnail or the row is missing.
     pub fn is_missing(&self) -> bool {
         self.thumbnail == ThumbnailStanding::Missing || self.row == RowStanding::Missing
     }
 }
 
 impl<S: Store, C: Catalog> Job<S, C> {
-    /// How a video of this version stands, by what the caller has read itself: its row, and how its thumbnail describes itself. Of a
-    /// thumbnail whose time people chose, this time counts as right: nothing is asked of the video.
+    /// Returns the state of a video with this version, from data that the caller has read: the row, and the description
+    /// of the thumbnail. If people chose the time of the thumbnail, this time counts as correct, because no request for
+    /// the video is sent.
     pub fn standing_of(
         &self,
         target: &Target,
@@ -81,10 +84,10 @@ impl<S: Store, C: Catalog> Job<S, C> {
         stands(&own, may_be_same, target, etag, row, thumbnail)
     }
 
-    /// Looks what of the job is done for a video whose key is one of the job's.
+    /// Returns which parts of the job are complete for a video whose key is to be processed.
     ///
     /// # Errors
-    /// As [`process`](Self::process), before it reads the video.
+    /// The errors of [`process`](Self::process) before it reads the video.
     pub async fn standing<V: VideoSource>(&self, video: &V) -> Result<Standing, JobError> {
         let about = |error: JobError| error.about(video.key());
         let target = self.target(video)?;
@@ -100,7 +103,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
                     (look, thumbnail, self.row_without_id(video.url()).await?)
                 }
             };
-            let missing = || JobError::new(ErrorKind::NotFound, "there is no such video");
+            let missing = || JobError::new(ErrorKind::NotFound, "the video does not exist");
             Ok((look.ok_or_else(missing)?, thumbnail, row))
         };
         let (look, thumbnail, row) = look.await.map_err(about)?;
@@ -115,7 +118,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
     }
 }
 
-/// How a video stands whose thumbnail has the job's settings, or not.
+/// Returns the state of a video; `has_settings` is whether its thumbnail has the settings of the job.
 fn stands(
     own: &Own,
     has_settings: bool,

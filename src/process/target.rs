@@ -1,33 +1,33 @@
-//! Where the results of the job belong.
+//! The keys and URLs of a job's results.
 
 use crate::ErrorKind;
 use crate::catalog::Asset;
 use crate::job_error::JobError;
 use crate::object_name::ObjectName;
 
-/// A thumbnail besides the first.
+/// A thumbnail of a video besides the first one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OtherThumbnail {
-    /// Its key.
+    /// The key of the thumbnail.
     pub key: String,
-    /// Its URL.
+    /// The URL of the thumbnail.
     pub url: String,
 }
 
-/// What a video's key says about the results of the job.
+/// The results of a job, as far as the key of the video determines them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Target {
-    /// The video's own key.
+    /// The key of the video.
     pub key: String,
     /// The parts of the file name.
     pub name: ObjectName,
     /// Key of the thumbnail.
     pub thumbnail_key: String,
-    /// Its other thumbnails, in the order of the settings.
+    /// The other thumbnails, in the order of the settings.
     pub others: Vec<OtherThumbnail>,
-    /// The row, its duration not known yet.
+    /// The row, with the duration not known yet.
     pub asset: Asset,
 }
 
