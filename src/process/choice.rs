@@ -1,4 +1,4 @@
-//! The time that people chose for the thumbnail of one video.
+//! The time of the frame that people chose for one video.
 //!
 //! The choice is metadata of the video (`x-amz-meta-poster-at`) or its tag `poster-at`. The tag takes precedence,
 //! because a tag can be set on an existing video and changes neither its bytes nor its ETag.

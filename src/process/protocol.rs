@@ -5,17 +5,20 @@
 //! `process` performs the requests on store, catalogue and video. The model in `protocol/model` performs them on a
 //! world of a few bytes, in every possible order, with several workers. Both run this code.
 //!
-//! 1. *Look*: the video (its first bytes, or a `HEAD`), the thumbnail, and the rows, side by side. A thumbnail of this version and these
-//!    settings with a row that agrees: done. The same thumbnail with another row or none: step 6, nothing is decoded.
-//! 2. *Read*: the rest of the video; beside it, the metadata of the other thumbnails, where a video has several.
-//! 3. *Check*, beside decoding: video and thumbnail once more, and the thumbnail that the row names if that is another. The job starts
-//!    over when the video was replaced, when people chose another time for its frame, or when the thumbnail is neither that of step 1
-//!    nor of this version.
-//! 4. *Upsert*, unless a thumbnail of this version was seen and the content exists. A video whose name has no id is registered first.
-//! 5. *Put* the other thumbnails, side by side, then the thumbnail, on condition that it is still that of step 1. Where it is not, look again: of this version and with these
-//!    settings, continue; else start over.
+//! 1. *Look*: the video (its first bytes, or a `HEAD`), the thumbnail, and the rows, concurrently. If a thumbnail of
+//!    this version with these settings exists and its row agrees, the job is done. If such a thumbnail exists and its
+//!    row differs or is missing, the job continues with step 6 and decodes nothing.
+//! 2. *Read*: the rest of the video, and concurrently the metadata of the other thumbnails if a video has several.
+//! 3. *Check*, concurrently with decoding: video and thumbnail again, and the thumbnail in the row if that is another
+//!    one. The job starts over when the video was replaced, when people chose another time for its frame, or when the
+//!    thumbnail is neither that of step 1 nor of this version.
+//! 4. *Upsert*, unless a thumbnail of this version was seen and the content exists. A video whose name contains no id
+//!    is registered first.
+//! 5. *Put* the other thumbnails concurrently, then the thumbnail, on the condition that it is still that of step 1. If
+//!    the condition is false, look again: if the thumbnail is of this version with these settings, continue; otherwise
+//!    start over.
 //! 6. *Row*.
-//! 7. *Last*: video and thumbnail side by side. Another version: start over.
+//! 7. *Last*: video and thumbnail concurrently. If the version differs, start over.
 //!
 //! A thumbnail is *of this version* when its metadata contain the video's ETag, and the content was written before it
 //! or together with it: `pending` is absent or `row`. Version 0.1 writes `pending` = `true` before it writes the
@@ -28,13 +31,13 @@
 //! # Invariants
 //! The model checks these invariants in every state that it reaches:
 //!
-//! - **Convergence**: when no attempt runs and every event is answered, the thumbnail shows the current version, one row has its URL,
-//!   duration and thumbnail, and one content exists.
-//! - **Edits**: an attempt that begins after the thumbnail of this version was put never upserts a content that exists. An attempt that
-//!   already ran may: the API has no condition.
+//! - **Convergence**: when no attempt runs and every event is answered, the thumbnail shows the current version, one
+//!   row has its URL, duration and thumbnail, and one content exists.
+//! - **Edits**: an attempt that begins after the thumbnail of this version was stored never upserts an existing
+//!   content. An attempt that was already running may, because the API supports no condition.
 //! - **Order**: no put replaces the thumbnail of a newer version.
-//! - **Truth**: an attempt reports `processed` only if thumbnail and row were right at one moment while it ran, and `unchanged` only if
-//!   each of them was right while it ran.
+//! - **Truth**: an attempt reports `processed` only if thumbnail and row were correct at the same moment while the
+//!   attempt ran, and `unchanged` only if each of them was correct at some moment while the attempt ran.
 
 #[cfg(test)]
 mod model;

@@ -48,7 +48,7 @@ pub struct StepTimes {
     pub row: Duration,
 }
 
-/// The result of a job.
+/// The report of a job. Fields that are `None` are not known; for a skipped key, most fields are `None`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
