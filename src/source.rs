@@ -1,20 +1,21 @@
-//! Objects read by byte ranges: any object, of any size, from a handful of exact requests.
+//! Sources of bytes: objects that the library reads by byte ranges, in a few exact requests.
 //!
-//! A `RangeSource` answers one range request at a time; `HttpSource` (feature `http`), `S3Source` (feature `s3`), `FileSource` and
-//! `MemorySource` (feature `remote`) are ours. From there bytes go this way:
+//! A `RangeSource` makes one range request at a time. The library contains `HttpSource` (feature `http`), `S3Source` (`s3`),
+//! `ObjectStoreSource` (`object_store`), `FileSource` and `MemorySource` (`remote`). Implement `RangeSource` for any other store. The bytes of a
+//! source pass through these parts:
 //!
-//! - `reader`: the `RangeReader`, where blocking code (libav, in the end) meets asynchronous requests. It sends the
-//!   first reads, head and tail side by side (`FirstReads`), and whatever the planner or a read that found nothing asks
-//!   for, and it waits.
-//! - `shared`: what the reader and its requests have in common: what is under way, and what has come.
-//! - `fetch`: one planned range in the I/O thread (`runtime`): the request, its reply held to what was asked and to the
-//!   `Identity` of the first reply, the body piece by piece; what breaks off is resumed where it stopped, with the pauses
-//!   of `retry`.
-//! - `BlockCache`: where the pieces wait to be read. It is bounded and shared by all readers of the process; a fetch
-//!   whose bytes nobody waits for stands still while it is full.
-//! - `range`: arithmetic on byte ranges. [`SourceError`]: everything that can go wrong, told apart.
+//! - `reader`: the `RangeReader` connects blocking code (in the end libav) with asynchronous requests. The reader sends the first requests, head
+//!   and tail of the object side by side (`FirstReads`). Later it requests the ranges that the planner names and the ranges that a read did not
+//!   find, and waits for them.
+//! - `shared`: the state that the reader shares with its requests: requests in progress, and bytes received.
+//! - `fetch`: one planned range in the I/O thread (`runtime`). `fetch` sends the request, compares the reply with the request and with the
+//!   `Identity` of the first reply, and passes the body on piece by piece. When a body ends early, `fetch` resumes it at the byte where it ended,
+//!   after the pauses of `retry`.
+//! - `BlockCache`: holds the pieces until they are read. The cache is bounded, and all readers of the process share it. While the cache is full,
+//!   a fetch pauses unless a reader waits for its bytes.
+//! - `range`: arithmetic on byte ranges. [`SourceError`]: all failures, by cause.
 //!
-//! What is asked for is decided elsewhere: `media` knows containers, and tells the reader what it will need.
+//! `media` decides what to request: it knows containers, and names the ranges that it will read.
 
 #[cfg(feature = "remote")]
 mod answer;
@@ -97,36 +98,36 @@ mod remote {
 
     use super::{ByteRange, RangeRequest, SourceError};
 
-    /// A future on the heap, as traits that are used as objects need it.
+    /// A boxed future: the return type of the methods of object-safe traits.
     pub type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
-    /// Which object it is that bytes come from. The first reply tells it; all later ones must agree.
+    /// The version of an object: size, ETag and date. The first reply sets the identity. Every later reply must have the same one.
     #[derive(Debug, Clone, PartialEq, Eq)]
     #[non_exhaustive]
     pub struct Identity {
-        /// Bytes of the object.
+        /// Size of the object in bytes.
         pub size: u64,
-        /// Its ETag, with quotes, as the server writes it.
+        /// The ETag, with quotes, as the server writes it.
         pub etag: Option<String>,
-        /// Its `Last-Modified`, as the server writes it.
+        /// The `Last-Modified` date, as the server writes it.
         pub last_modified: Option<String>,
     }
 
     impl Identity {
-        /// An object of `size` bytes, of which nothing else is known.
+        /// Creates the identity of an object of `size` bytes, without ETag and date.
         pub const fn new(size: u64) -> Self {
             Self { size, etag: None, last_modified: None }
         }
 
-        /// With this ETag, quotes included. Without one, an object that is replaced by another of the same size and date
-        /// while it is read is not noticed.
+        /// Sets the ETag, quotes included. Without an ETag, the reader does not notice when the object is replaced by another object of the same size
+        /// and date.
         #[must_use]
         pub fn with_etag(mut self, etag: impl Into<String>) -> Self {
             self.etag = Some(etag.into());
             self
         }
 
-        /// With this `Last-Modified`, an HTTP date.
+        /// Sets `Last-Modified`, an HTTP date.
         #[must_use]
         pub fn with_last_modified(mut self, date: impl Into<String>) -> Self {
             self.last_modified = Some(date.into());
@@ -153,42 +154,43 @@ mod remote {
     #[derive(Debug, Clone)]
     #[non_exhaustive]
     pub struct GetRange {
-        /// What is asked for.
+        /// The requested bytes.
         pub range: RangeRequest,
-        /// What the first reply said. The request is to fail with [`SourceError::Changed`] when that is no longer so.
+        /// The identity that the first reply had; `None` in the first request. A source must fail with [`SourceError::Changed`] when the object has
+        /// another identity by now.
         pub identity: Option<Identity>,
     }
 
     impl GetRange {
-        /// A request for `range`, of the object that `identity` names if it is known.
+        /// Creates a request for `range` of the object that `identity` names, if the identity is known.
         pub const fn new(range: RangeRequest, identity: Option<Identity>) -> Self {
             Self { range, identity }
         }
     }
 
-    /// The bytes of a reply, piece by piece.
+    /// The body of a reply, piece by piece.
     pub trait RangeBody: Send {
-        /// The next piece; `None` at the end.
+        /// Returns the next piece, or `None` at the end of the body.
         ///
         /// # Errors
-        /// Why the body broke off; see [`SourceError`]. It is not asked again: the reader requests the rest anew, if the error is
-        /// one that may pass.
+        /// [`SourceError`]: why the body ended early. The reader does not call `next` again after an error. If the error may pass, the reader sends a new
+        /// request for the rest.
         fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>>;
     }
 
-    /// A reply to a range request. Its status was 206 (Partial Content), or what stands for that elsewhere.
+    /// A reply to a range request, with status 206 (Partial Content) or the equivalent of the store.
     #[non_exhaustive]
     pub struct RangeReply {
-        /// The object it comes from.
+        /// The object that the bytes belong to.
         pub identity: Identity,
-        /// The bytes it holds.
+        /// The range that the body contains.
         pub range: ByteRange,
-        /// The bytes.
+        /// The body.
         pub body: Box<dyn RangeBody>,
     }
 
     impl RangeReply {
-        /// A reply with the bytes `range` of the object that `identity` names, as `body` gives them.
+        /// Creates a reply: `body` contains the bytes `range` of the object that `identity` names.
         pub fn new(identity: Identity, range: ByteRange, body: impl RangeBody + 'static) -> Self {
             Self { identity, range, body: Box::new(body) }
         }
@@ -206,9 +208,9 @@ mod remote {
 
     /// An object that can be read by byte ranges.
     ///
-    /// An implementation makes one request and nothing more: no retries, no checks of the bytes against the request. The
-    /// reader does both, and counts. It is called in a runtime of tokio's with time and I/O, in a thread that all sources
-    /// share: what blocks belongs into `tokio::task::spawn_blocking`.
+    /// An implementation sends one request per call. It does not retry, and does not compare the reply with the request: the reader does both, and
+    /// counts. The reader polls the futures in a tokio runtime with timers and I/O, in one thread that all sources share. Put blocking calls into
+    /// `tokio::task::spawn_blocking`.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -252,17 +254,17 @@ mod remote {
     /// # }
     /// ```
     pub trait RangeSource: Send + Sync + 'static {
-        /// A name for people, without secrets.
+        /// Returns a name for messages. The name must not contain secrets.
         fn name(&self) -> String;
 
-        /// Makes the request.
+        /// Sends the request.
         ///
         /// # Errors
-        /// What the server says; see [`SourceError`].
+        /// [`SourceError`]: what the server or the connection reported.
         fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>>;
     }
 
-    /// One object with several owners, or one of whatever kind: `Arc<dyn RangeSource>`.
+    /// Lets several owners share a source, and lets `Arc<dyn RangeSource>` contain a source of any type.
     impl<S: RangeSource + ?Sized> RangeSource for Arc<S> {
         fn name(&self) -> String {
             (**self).name()

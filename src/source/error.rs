@@ -45,7 +45,7 @@ pub enum SourceError {
         /// What to do, and the server's message.
         reason: String,
     },
-    /// The server answers a range request with the whole object (200).
+    /// The server replied to a range request with the whole object (200).
     #[error("the server does not support byte ranges")]
     NoRanges,
     /// The server returned other bytes than the requested ones.
@@ -81,7 +81,7 @@ pub enum SourceError {
     /// A file or a reader on this machine failed.
     #[error("reading failed: {reason}")]
     Read {
-        /// The kind of the I/O error.
+        /// The kind of I/O error.
         kind: io::ErrorKind,
         /// The system's message.
         reason: String,

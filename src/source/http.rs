@@ -64,7 +64,7 @@ impl HttpSource {
     /// environment names.
     ///
     /// # Errors
-    /// [`SourceError::Request`] for another scheme, or when TLS cannot be set up.
+    /// [`SourceError::Request`]: the URL has another scheme, or TLS cannot be set up.
     pub fn new(url: Url) -> Result<Self, SourceError> {
         Self::with_client(CLIENT.clone()?, url)
     }
@@ -73,7 +73,7 @@ impl HttpSource {
     /// timeout.
     ///
     /// # Errors
-    /// [`SourceError::Request`] for another scheme.
+    /// [`SourceError::Request`]: the URL has another scheme.
     pub fn with_client(client: Client, url: Url) -> Result<Self, SourceError> {
         if !matches!(url.scheme(), "http" | "https") {
             let reason = format!("unsupported URL scheme {}: use http or https", url.scheme());

@@ -18,7 +18,7 @@ pub struct Ledger {
     pub bytes_fetched: u64,
     /// Received bytes that were read. The rest was fetched in vain.
     pub bytes_used: u64,
-    /// Reads that found their bytes in memory.
+    /// Reads that found all their bytes in memory.
     pub cache_hits: u64,
     /// Time spent waiting for bytes. In JSON: `waiting_ms`, in whole milliseconds.
     #[serde(rename = "waiting_ms", with = "milliseconds")]

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::error::in_words;
 
-/// An object in a store of the crate `object_store`.
+/// An object in a store of the crate `object_store`: Google Cloud Storage, Azure and others.
 ///
 /// Requests after the first carry the ETag of the first reply as a condition, where the store has ETags. The reader resumes aborted
 /// requests itself, so configure the store with fewer retries than its default.

@@ -99,7 +99,7 @@ impl S3Source {
     /// Creates a client from loaded settings, like [`client_from_env`](Self::client_from_env).
     ///
     /// # Errors
-    /// [`SourceError::Request`] when no region is set.
+    /// [`SourceError::Request`]: no region is set.
     pub fn client(config: &SdkConfig) -> Result<S3Client, SourceError> {
         if aws::region(config).is_none() {
             let reason = aws::NO_REGION.to_owned();
