@@ -33,7 +33,7 @@ pub struct FrameRequest {
     pub pick: Pick,
     /// The use of a cover picture that the file contains beside its video.
     pub cover: CoverArt,
-    /// Format, size and quality of the picture.
+    /// Format, size and quality of the picture that [`PosterFrame::thumbnail`](crate::PosterFrame::thumbnail) returns.
     pub encoding: Encoding,
 }
 

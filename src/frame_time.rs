@@ -18,7 +18,7 @@ const MILLIONTHS_PER_PERCENT: u32 = 10_000;
 /// | written | meaning |
 /// |---|---|
 /// | `5`, `2.5s`, `500ms`, `2m`, `1h2m3.5s` | after the start |
-/// | `1:02.5`, `00:01:02.500` | the same in minutes and seconds, or hours, minutes and seconds |
+/// | `1:02.5`, `00:01:02.500` | after the start, in minutes and seconds, or hours, minutes and seconds |
 /// | `-10`, `-1:30` | before the end |
 /// | `10%`, `middle` | this part of the duration |
 ///

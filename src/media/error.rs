@@ -72,7 +72,7 @@ pub enum Error {
         /// libav's first error message, or "the video has no packets" if libav reported none.
         first: String,
     },
-    /// A limit was reached; see [`Limits`](crate::Limits).
+    /// A limit of [`Limits`](crate::Limits) was reached.
     #[error("limit reached: {limit} is {}", limit.in_words(*allowed))]
     LimitExceeded {
         /// The limit.

@@ -44,7 +44,7 @@ use crate::source::{
     BlockCache, FirstReads, Identity, RangeReader, RangeSource, Ranges, ReaderOptions, SourceError,
 };
 
-/// An open media file.
+/// An open media file: the entry to information, frames and storyboards.
 ///
 /// A `Media` can move to another thread. Only one thread can use a `Media` at a time.
 ///

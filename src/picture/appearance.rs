@@ -22,12 +22,12 @@ const TITLE_CONTRAST: usize = 96;
 /// The steepest step of a blurred picture at most, in parts of its range.
 const BLURRED_STEP: f32 = 0.085;
 
-/// What a picture is taken for.
+/// The class of a picture, as `Pick::Auto` judges it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Worth being shown. Dark scenes are.
+    /// Worth showing. Dark scenes are good, too.
     Good,
     /// Blurred all over.
     Blurred,
@@ -41,11 +41,11 @@ pub enum Verdict {
     Black,
 }
 
-/// How a picture looks at first sight.
+/// Measures of a picture that tell whether it is worth showing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Appearance {
-    /// What the picture is taken for, by the other fields.
+    /// The class of the picture, by the other fields.
     pub verdict: Verdict,
     /// Entropy of the histogram of luma in bits, 0 to 8.
     pub entropy: f32,
@@ -55,19 +55,19 @@ pub struct Appearance {
     pub sharpness: f32,
 }
 
-/// A frame that [`Pick::Auto`](crate::Pick::Auto) looked at.
+/// A frame that [`Pick::Auto`](crate::Pick::Auto) judged.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Considered {
     /// Its presentation time in seconds, counted from the container's start.
     pub pts_seconds: f64,
-    /// How it looks, and what it was taken for.
+    /// Its measures and its class.
     #[serde(flatten)]
     pub appearance: Appearance,
 }
 
 impl Appearance {
-    /// Of a picture. Best measured on a small copy, some 320 pixels wide: what cannot be seen on it does not count.
+    /// Measures a picture. Pass a small copy, about 320 pixels wide: details that cannot be seen at that size do not count.
     ///
     /// ```
     /// use posterframe::{Appearance, RgbPicture, Verdict};

@@ -11,7 +11,7 @@ use crate::pixels::{Bounds, Fit, Framing};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ImageFormat {
-    /// JFIF: 4:2:0, full range, written straight from the planes.
+    /// JPEG in a JFIF file: 4:2:0, full range, without a conversion to RGB.
     #[default]
     Jpeg,
     /// PNG, lossless RGB.
@@ -23,7 +23,7 @@ pub enum ImageFormat {
 }
 
 impl ImageFormat {
-    /// The usual file name extension, without a dot.
+    /// Returns the usual file name extension, without a dot.
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Jpeg => "jpg",
@@ -34,7 +34,7 @@ impl ImageFormat {
         }
     }
 
-    /// The media type (IANA registry).
+    /// Returns the media type (IANA registry).
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Jpeg => "image/jpeg",
@@ -45,7 +45,7 @@ impl ImageFormat {
         }
     }
 
-    /// The format an extension or name stands for, in any letter case; `None` when it is none of those compiled in.
+    /// Returns the format with this file name extension or name, in any letter case, or `None` when no such format is compiled in.
     pub fn from_extension(extension: &str) -> Option<Self> {
         match extension.to_ascii_lowercase().as_str() {
             "jpg" | "jpeg" => Some(Self::Jpeg),
@@ -58,19 +58,18 @@ impl ImageFormat {
     }
 }
 
-/// How much of the picture to keep, 1 (smallest file) to 100, on the scale that libjpeg made common. PNG is lossless
-/// whatever it says.
+/// Quality of a lossy picture, from 1 (smallest file) to 100, on libjpeg's scale. PNG ignores the quality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Quality(u8);
 
 impl Quality {
-    /// A quality; `None` outside 1 to 100.
+    /// Creates a quality. Returns `None` outside of 1 to 100.
     pub const fn new(value: u8) -> Option<Self> {
         if matches!(value, 1..=100) { Some(Self(value)) } else { None }
     }
 
-    /// The number, 1 to 100.
+    /// Returns the number, from 1 to 100.
     pub const fn get(self) -> u8 {
         self.0
     }
@@ -93,7 +92,7 @@ impl From<Quality> for u8 {
     }
 }
 
-/// Fails outside 1 to 100.
+/// Fails outside of 1 to 100.
 impl TryFrom<u8> for Quality {
     type Error = &'static str;
 
@@ -103,14 +102,14 @@ impl TryFrom<u8> for Quality {
 }
 
 impl Default for Quality {
-    /// 85: at 1080p a fifth smaller than the best that the JPEG encoder gives, for a hundredth of
-    /// structural similarity (SSIM .973 for .983).
+    /// Returns 85. At 1080p, the file is a fifth smaller than the JPEG encoder's best, for a hundredth of structural similarity (SSIM .973 instead of
+    /// .983).
     fn default() -> Self {
         Self(85)
     }
 }
 
-/// What a thumbnail shall be. Start from `Encoding::default()`: a JPEG of the video's own size, quality 85.
+/// Format, size and quality of a picture. Start from `Encoding::default()`: a JPEG of the video's own size, quality 85.
 ///
 /// ```
 /// # fn main() -> Result<(), posterframe::Error> {
@@ -139,26 +138,26 @@ pub struct Encoding {
     pub bounds: Bounds,
     /// How the picture fills the bounds.
     pub fit: Fit,
-    /// How much of the picture to keep.
+    /// Quality of a lossy format.
     pub quality: Quality,
 }
 
 impl Encoding {
-    /// In this format.
+    /// Sets the file format.
     #[must_use]
     pub const fn with_format(mut self, format: ImageFormat) -> Self {
         self.format = format;
         self
     }
 
-    /// No larger than this.
+    /// Sets the largest size.
     #[must_use]
     pub const fn with_bounds(mut self, bounds: Bounds) -> Self {
         self.bounds = bounds;
         self
     }
 
-    /// The bounds filled like this.
+    /// Sets how the picture fills the bounds.
     ///
     /// ```
     /// # fn main() -> Result<(), posterframe::Error> {
@@ -182,7 +181,7 @@ impl Encoding {
         self
     }
 
-    /// Of this quality.
+    /// Sets the quality.
     #[must_use]
     pub const fn with_quality(mut self, quality: Quality) -> Self {
         self.quality = quality;
@@ -190,21 +189,21 @@ impl Encoding {
     }
 }
 
-/// Format and quality do not matter to the size.
+/// Takes bounds and fit. Format and quality do not affect the size.
 impl From<Encoding> for Framing {
     fn from(encoding: Encoding) -> Self {
         Self::new(encoding.bounds, encoding.fit)
     }
 }
 
-/// Format and quality do not matter to the size.
+/// Takes bounds and fit. Format and quality do not affect the size.
 impl From<&Encoding> for Framing {
     fn from(encoding: &Encoding) -> Self {
         (*encoding).into()
     }
 }
 
-/// An encoded picture.
+/// An encoded picture: a file in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Thumbnail {
@@ -212,7 +211,7 @@ pub struct Thumbnail {
     pub width: u32,
     /// Pixels from top to bottom.
     pub height: u32,
-    /// What `bytes` are.
+    /// The file format of `bytes`.
     pub format: ImageFormat,
     /// The file.
     pub bytes: Vec<u8>,

@@ -29,8 +29,8 @@ impl RgbPicture {
     /// ```
     ///
     /// # Errors
-    /// - [`Error::TooLarge`] when a side is longer than those of the format: 65,500 pixels of JPEG, 16,383 of WebP.
-    /// - [`Error::Picture`] when there are more or fewer than `width * height * 3` bytes, or the encoder fails, as with a side of 0.
+    /// - [`Error::TooLarge`]: a side is longer than the format allows: 65,500 pixels for JPEG, 16,383 for WebP.
+    /// - [`Error::Picture`]: `pixels` does not have `width * height * 3` bytes, or the encoder fails, as with a side of 0.
     pub fn encode(&self, format: ImageFormat, quality: Quality) -> Result<Thumbnail, Error> {
         Error::guard(|| {
             let needed = (u64::from(self.width) * u64::from(self.height)).saturating_mul(3);
