@@ -3,6 +3,8 @@
 use std::any::Any;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The kinds of failure, the same in every layer.
 ///
 /// The names that [`ErrorKind::as_str`] returns are stable: they appear in `--json` output, and each kind has its

@@ -95,6 +95,7 @@ mod remote {
     use std::sync::Arc;
 
     use bytes::Bytes;
+    use serde::{Deserialize, Serialize};
 
     use super::{ByteRange, RangeRequest, SourceError};
 
@@ -102,7 +103,7 @@ mod remote {
     pub type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
     /// The version of an object: size, ETag and date. The first reply sets the identity. Every later reply must have the same one.
-    #[derive(Debug, Clone, PartialEq, Eq)]
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     #[non_exhaustive]
     pub struct Identity {
         /// Size of the object in bytes.
