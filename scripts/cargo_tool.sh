@@ -12,6 +12,7 @@ case ${1:-} in
     cargo-deny) version=0.20.2 ;;
     cargo-deb) version=3.8.0 ;;
     cargo-fuzz) version=0.13.2 ;;
+    cargo-public-api) version=0.52.0 ;;
     *) echo "cargo_tool: no version of '${1:-}' is known here" >&2; exit 1 ;;
 esac
 root=$PWD/target/tools/$1-$version

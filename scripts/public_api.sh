@@ -1,16 +1,19 @@
 #!/bin/sh
-# Writes docs/public-api.txt, every public item of the library with its signature: `make public-api`. A change of the API is then a change of that
-# page. It takes cargo-public-api (`cargo install cargo-public-api --locked`) and a nightly Rust, whose rustdoc writes JSON; NIGHTLY=name names
-# one of several. The features are those of a program that opens files, URLs and stores; AWS's and the job's are left out, because they are
-# reviewed with the job.
+# Writes docs/public-api.txt, every public item of the library with its signature: `make public-api`. A change of the API is then a change of
+# that page. The features are those of a program that opens files, URLs and stores; AWS's and the job's are left out, because they are reviewed
+# with the job.
+#
+# rustdoc writes JSON only with unstable options. RUSTC_BOOTSTRAP lets the stable Rust accept them, so that no nightly is needed. cargo-public-api
+# reads one version of that format: 57, which Rust 1.95 writes. With another Rust, it names the version that it expects: move its version in
+# scripts/cargo_tool.sh.
 set -eu
 cd "$(dirname "$0")/.."
-command -v cargo-public-api >/dev/null || {
-    echo "public-api: cargo-public-api is missing: cargo install cargo-public-api --locked" >&2
-    exit 1
-}
+tool=$(scripts/cargo_tool.sh cargo-public-api)
+# A folder of its own: build scripts look at RUSTC_BOOTSTRAP, and everything would be compiled again for the next test.
+work=target/public-api
+RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet --locked --target-dir "$work" --lib --no-default-features \
+    --features static,remote,http,object_store,tokio,image,png,webp,cage -- -Z unstable-options --output-format json
 # -sss: without what every type has (blanket, automatic and derived implementations).
-RUSTUP_TOOLCHAIN=${NIGHTLY:-nightly} cargo public-api -sss --no-default-features \
-    --features static,remote,http,object_store,tokio,image,png,webp,cage >target/public-api.txt
-mv target/public-api.txt docs/public-api.txt
+"$tool" public-api --rustdoc-json "$work/doc/posterframe.json" -sss >"$work/public-api.txt"
+mv "$work/public-api.txt" docs/public-api.txt
 echo "public-api: $(wc -l <docs/public-api.txt) lines in docs/public-api.txt"
