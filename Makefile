@@ -70,7 +70,7 @@ readme-picture: libav test-servers ## write docs/storyboard.jpg, the picture of 
 publish-check: libav ## pack the crate and build it from the package, as `cargo publish` would
 	@scripts/publish_check.sh
 
-public-api: libav ## write docs/public-api.txt, the list of all public items (uses cargo-public-api and a nightly Rust; NIGHTLY=name)
+public-api: libav ## write docs/public-api.txt, the list of all public items (by cargo-public-api, on a stable Rust)
 	@scripts/public_api.sh
 
 docs-test: libav test-servers ## run the commands in the documentation (DOCS="docs/batch.md ..." for some of the pages)

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The kinds of failure, the same in every layer.
 ///
 /// The names that [`ErrorKind::as_str`] returns are stable: they appear in `--json` output, and each kind has its
-/// own exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// own exit code. The names are also the JSON of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The object, file or record does not exist.
