@@ -31,7 +31,7 @@ impl Cost {
         Self(cpu_time())
     }
 
-    /// Ends now, for an input of so many bytes: until the first packet is decoded, it may take 0.5 s and 0.3 s for each 10^6 bytes.
+    /// Ends now, for an input of this many bytes: until the first packet is decoded, it may take 0.5 s and 0.3 s for each 10^6 bytes.
     ///
     /// # Panics
     /// When it took more.
@@ -105,12 +105,12 @@ impl ScriptedReader {
         self.0.wait_for(range).map_err(told)
     }
 
-    /// Asks for ranges.
+    /// Requests ranges.
     pub fn prefetch(&mut self, ranges: &[ByteRange]) {
         self.0.prefetch(ranges);
     }
 
-    /// Says that only these are needed of what was asked for.
+    /// Declares that only these of the requested ranges are needed.
     pub fn need_only(&mut self, ranges: &[ByteRange]) {
         self.0.need_only(ranges);
     }

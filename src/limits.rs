@@ -77,7 +77,7 @@ pub struct Limits {
     /// counted.
     pub max_cpu_time: Duration,
     /// Maximum memory of the decoding process in bytes, as the system reports it (RSS). Default 1 GiB: an 8K frame takes half of that. The
-    /// memory is checked every 20 ms where decoding runs in a process of its own (feature `cage`), and is not checked elsewhere.
+    /// memory is checked every 20 ms where decoding runs in a separate process (feature `cage`), and is not checked elsewhere.
     pub max_memory: u64,
     /// Maximum number of tiles of a storyboard. Default 10,000: one tile a second for almost three hours. The number of tiles follows from
     /// the duration that the file declares.

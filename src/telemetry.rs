@@ -1,7 +1,7 @@
 //! The log messages of the job, and the only place that contains their texts.
 //!
 //! The Korean messages are those of the replaced Lambda, word for word: its owners' alarms and searches match them. Commands log
-//! the English messages unless `LOG_FORMAT` is set. Every value is also a field of its own. A message that the replaced
+//! the English messages unless `LOG_FORMAT` is set. Every value is also a separate field. A message that the replaced
 //! Lambda did not have is marked as ours.
 
 use std::sync::atomic::{AtomicBool, Ordering};

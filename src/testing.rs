@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use hints::{HintGuard, ViewGuard, replace_hints, show_everything};
 pub(crate) use hints::{replaced, shows_everything};
 
-/// How many reads a [`FailingReader`] was asked for. Clones count the same reader.
+/// The number of reads that a [`FailingReader`] has received. Clones count the same reader.
 #[derive(Debug, Clone, Default)]
 pub struct ReadCount(Arc<AtomicU64>);
 
@@ -88,7 +88,7 @@ impl<R: Read + Seek> FailingReader<R> {
         self.count.clone()
     }
 
-    /// Every read gives at most so many bytes (and at least one is allowed: 0 would be an end).
+    /// The most bytes that one read returns, at least 1 (0 would mean the end).
     #[must_use]
     pub fn short_reads(self, bytes: usize) -> Self {
         self.read_sizes(vec![bytes])

@@ -143,13 +143,10 @@ where
         handled: 0,
         running: Running::default(),
     };
-    progress::begin("auditing");
-    let messages = Messages::start();
+    let messages = Messages::start("auditing");
     loop {
         let page = store.list(prefix, after.as_deref()).await?;
-        if let Some(message) = messages.show(|| format!("{} videos audited", auditor.position.videos)) {
-            output::note(&message);
-        }
+        output::progress(&messages, || format!("{} videos audited", auditor.position.videos));
         after.clone_from(&page.next);
         for listed in page.in_order() {
             match listed {

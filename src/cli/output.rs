@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::progress;
+use super::progress::{self, Messages};
 use crate::cage::Layers;
 use crate::catalog::CatalogError;
 use crate::job_error::JobError;
@@ -249,6 +249,13 @@ pub(super) fn announce(line: &str, json: bool) {
     }
     progress::clear();
     let _ = anstream::stdout().lock().write_all(format!("{}\n", printable(line)).as_bytes());
+}
+
+/// Shows progress, in the line or as a note.
+pub(super) fn progress(messages: &Messages, what: impl FnOnce() -> String) {
+    if let Some(message) = messages.show(what) {
+        note(&message);
+    }
 }
 
 /// Prints a note for people, in one line on standard error. `--quiet` leaves it out. A failure to print it is ignored.

@@ -54,6 +54,7 @@ pub(super) fn begin(what: &str) {
     bar.set_message(printable::line(what).into_owned());
     *line() = Some(bar.clone());
     thread::spawn(move || {
+        #[expect(clippy::disallowed_methods, reason = "nothing waits for this thread")]
         thread::sleep(PATIENCE);
         // Under the lock: what clears the line waits, or has finished the bar before.
         let line = line();
@@ -84,7 +85,14 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    pub(super) fn start() -> Self {
+    /// Begins now, and shows `what` in the line.
+    pub(super) fn start(what: &str) -> Self {
+        begin(what);
+        Self::new()
+    }
+
+    /// Begins now.
+    pub(super) fn new() -> Self {
         Self { started: Instant::now(), told: AtomicU64::new(0) }
     }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::arguments::RedriveArguments;
 use super::interrupt;
 use super::output::{self, Failure, Table};
-use super::progress::{self, Messages};
+use super::progress::Messages;
 use crate::config::{LambdaConfig, LogSettings};
 use crate::event::{FunctionError, Outcome};
 use crate::job_error::JobError;
@@ -90,8 +90,7 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
         Some(config) => Some(Replayer::new(config).await?),
         None => None,
     };
-    progress::begin("receiving messages");
-    let messages = Messages::start();
+    let messages = Messages::start("receiving messages");
     let mut redrive =
         Redrive { queue: queue.url.clone(), groups: BTreeMap::new(), succeeded: 0, failed: Vec::new() };
     // What stays in the queue is hidden until the end: it is not to be received again.
@@ -100,9 +99,7 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
     // Each of a batch has its time, one after the other.
     let hidden = turn(arguments.timeout).saturating_mul(BATCH).max(HIDDEN);
     while taken < arguments.limit && !interrupted {
-        if let Some(message) = messages.show(|| format!("{taken} messages received")) {
-            output::note(&message);
-        }
+        output::progress(&messages, || format!("{taken} messages received"));
         let batch = queue.receive((arguments.limit - taken).min(BATCH as usize), hidden).await?;
         if batch.is_empty() {
             break;

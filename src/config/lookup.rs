@@ -16,7 +16,7 @@ use crate::secret::Secret;
 pub struct Problem {
     /// Name of the variable.
     pub variable: &'static str,
-    /// What is wrong, and which values are allowed.
+    /// The problem, and the allowed values.
     pub message: String,
 }
 

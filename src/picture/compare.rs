@@ -1,4 +1,4 @@
-//! How alike two pictures are, whoever has compressed them.
+//! The similarity of two pictures, whichever encoder has compressed them.
 
 use image::GrayImage;
 use image::imageops::{grayscale, thumbnail};

@@ -84,7 +84,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
         stands(&own, may_be_same, target, etag, row, thumbnail)
     }
 
-    /// Returns which parts of the job are complete for a video whose key is to be processed.
+    /// Returns which parts of the job are complete for a video whose key the rules accept.
     ///
     /// # Errors
     /// The errors of [`process`](Self::process) before it reads the video.

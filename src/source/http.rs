@@ -82,7 +82,7 @@ impl HttpSource {
         Ok(Self { client, url })
     }
 
-    /// Reads the whole object, for servers that do not support byte ranges. The call has no timeout of its own.
+    /// Reads the whole object, for servers that do not support byte ranges. The call has no timeout.
     ///
     /// # Errors
     /// [`SourceError::TooLarge`] as soon as the server announces or sends more than `max_bytes`. Otherwise the error of

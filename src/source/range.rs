@@ -63,7 +63,7 @@ impl fmt::Display for ByteRange {
     }
 }
 
-/// The bytes that a request asks for.
+/// The bytes that a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RangeRequest {
     /// These bytes, or as many of them as exist.

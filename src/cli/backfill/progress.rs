@@ -39,7 +39,7 @@ impl Progress {
             done: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            messages: Messages::start(),
+            messages: Messages::new(),
         }
     }
 
