@@ -78,9 +78,7 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
         true => Some(LambdaConfig::from_env().map_err(JobError::from)?),
         false => None,
     };
-    let log = LogSettings::from_env().map_err(JobError::from)?;
-    // A replay logs the function's own messages.
-    logging::start(&if arguments.replay { log.in_korean() } else { log }, Stream::Error)?;
+    start_log(arguments.replay)?;
     let queue = Queue::open(&arguments.queue).await?;
     let target = match &arguments.to {
         Some(name) => Some(Queue::open(name).await?),
@@ -159,6 +157,12 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
         return Err(Failure::Answered(JobError::new(ErrorKind::Cancelled, error)));
     }
     redrive.failure().map_or(Ok(()), |error| Err(Failure::Answered(error)))
+}
+
+/// Starts writing log messages. A replay logs the function's messages.
+fn start_log(is_replay: bool) -> Result<(), JobError> {
+    let log = LogSettings::from_env()?;
+    logging::start(&if is_replay { log.in_korean() } else { log }, Stream::Error)
 }
 
 /// Does what the function would do with the event; any object that fails is a failure.
