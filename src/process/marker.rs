@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn is_read_as_it_was_written() {
+    fn a_marker_reads_back_from_its_metadata() {
         let without_row = Marker { pending: Pending::Row, ..marker() };
         let without_duration = Marker { duration_seconds: None, ..marker() };
         let picked = Marker { frame_reason: FrameReason::Keyframe, ..completed() };
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn is_none_where_anything_is_missing_or_strange() {
+    fn an_incomplete_or_invalid_marker_is_ignored() {
         let whole = completed().to_metadata();
         for name in whole.keys().filter(|name| ![DURATION, CONTENT_ID, SOURCE_KEY].contains(&name.as_str())) {
             let mut metadata = whole.clone();

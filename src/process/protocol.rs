@@ -741,7 +741,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thumbnail_that_is_there_for_the_put_alone_is_unreadable_the_second_time() {
+    fn a_thumbnail_that_only_the_put_sees_is_unreadable_the_second_time() {
         let mut protocol = at_put();
         protocol.answer(Answer::Put(false));
         protocol.answer(Answer::Thumbnail(None));
@@ -766,7 +766,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_with_the_same_version_goes_on_and_with_another_starts_over() {
+    fn a_conflict_with_the_same_version_continues_and_with_another_starts_over() {
         for (source, starts) in [(1, 0), (2, 1)] {
             let mut protocol = at_put();
             protocol.answer(Answer::Put(false));

@@ -1,39 +1,43 @@
-//! The protocol on a world of a few bytes, searched breadth first through every state that workers, crashes and uploads can lead to.
+//! Runs the protocol on a world of a few bytes, and searches every state that workers, crashes and uploads can reach,
+//! breadth first.
 //!
-//! A state holds the world (video, thumbnails, row, contents) and the workers, each with its [`Protocol`]. A step performs one request
-//! of one worker or lets somebody else act. Requests that a worker sends side by side are performed in every order. A write may also be
-//! followed by a crash, or be performed twice because its answer was lost.
+//! A state contains the world (video, thumbnails, row, contents) and the workers, each with its [`Protocol`]. A step
+//! performs one request of one worker, or an action from outside. Requests that a worker sends concurrently are
+//! performed in every order. A write may also be followed by a crash, or be performed twice because its answer was
+//! lost.
 //!
-//! Four things keep the search small, and lose nothing:
+//! Four rules keep the search small without losing any behaviour:
 //!
-//! - A worker crashes right after a write only. Between two reads nobody sees it: the attempt that follows is one that begins later.
-//! - People edit at any moment: each content that exists counts as edited, and no upsert by a late attempt may reach one.
+//! - A worker crashes only right after a write. A crash between two reads has no visible effect: the next attempt is
+//!   equivalent to one that begins later.
+//! - People edit at any moment: every existing content counts as edited, and no upsert by a late attempt may reach such
+//!   a content.
 //! - A request that neither reads nor changes the world is performed at once.
-//! - A worker that has ended keeps its end only, and workers with equal settings are interchangeable.
+//! - A worker that has ended keeps only its end, and workers with equal settings are interchangeable.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use super::*;
 
-/// What is left out of the protocol, to see that the search finds it.
+/// A part of the protocol to leave out, to verify that the search finds the resulting failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
-    /// The check before the first write.
+    /// Leaves out the check before the first write.
     Check,
-    /// The condition of the put.
+    /// Leaves out the condition of the put.
     Condition,
-    /// That other thumbnails are described before the check asks for the video.
+    /// Describes other thumbnails after the check has requested the video, not before.
     LateOther,
-    /// The choice in the check.
+    /// Leaves out the chosen time in the check.
     CheckedChoice,
-    /// The look after the row.
+    /// Leaves out the look after the row.
     LastLook,
-    /// The source's ETag in the picture: equal frames are equal objects.
+    /// Leaves out the source's ETag in the picture, so that equal frames are equal objects.
     Stamp,
 }
 
-/// A promise that a state breaks.
+/// An invariant that a state violates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Broken {
     Convergence,
@@ -47,24 +51,24 @@ struct Thumbnail {
     source: u8,
     pending: Pending,
     settings: u8,
-    /// Whether the picture contains the source's ETag. Those of version 0.1 do not.
+    /// Whether the picture contains the source's ETag. Pictures from version 0.1 do not.
     is_stamped: bool,
     has_content_id: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct StoredRow {
-    /// Duration of the video; each version has its own.
+    /// Duration of the video. Each version has a different duration.
     version: u8,
-    /// Key of the thumbnail that it names.
+    /// Key of the thumbnail in the row.
     key: u8,
 }
 
-/// Everything outside of the workers.
+/// The state outside the workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct World {
     video: Option<u8>,
-    /// Under the keys 0 and 1.
+    /// The thumbnails under the keys 0 and 1.
     thumbnails: [Option<Thumbnail>; 2],
     /// The second thumbnail of a video that has two.
     other: Option<Thumbnail>,
@@ -74,23 +78,23 @@ struct World {
     choice: u8,
 }
 
-/// How often things may still happen that no worker does.
+/// How many actions from outside may still happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 struct Budget {
     replacements: u8,
     copies: u8,
     deletions: u8,
-    /// Another time is chosen for the frame, which changes nothing else of the video.
+    /// People choose another time for the frame, which changes nothing else about the video.
     choices: u8,
 }
 
-/// A worker's own settings, which stay.
+/// The constant settings of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Setup {
     settings: u8,
     key: u8,
     keeps_contents: bool,
-    /// How often it may still crash, or lose an answer.
+    /// How many more times the worker may crash or lose an answer.
     faults: u8,
 }
 
@@ -100,15 +104,15 @@ const PLAIN: Setup = Setup { settings: 0, key: 0, keeps_contents: false, faults:
 struct Worker {
     setup: Setup,
     protocol: Protocol<u8>,
-    /// Whether it died, its event with it.
+    /// Whether the worker died together with its event.
     is_dead: bool,
-    /// The version whose thumbnail was put before this attempt began, its content existing.
+    /// The version whose thumbnail was stored before this attempt began, if its content existed.
     begun_after: Option<u8>,
-    /// Whether the thumbnail was right when this attempt wrote the row.
+    /// Whether the thumbnail was correct when this attempt wrote the row.
     was_right: bool,
 }
 
-/// What happens in a step.
+/// The action of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Event {
     Performed { worker: usize, request: Request<u8>, then: Then },
@@ -118,17 +122,17 @@ enum Event {
     Chosen,
 }
 
-/// What follows a request.
+/// The event that follows a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
     Answered,
-    /// The picture took long.
+    /// The picture took a long time.
     AnsweredLate,
-    /// The answer is lost, and the client sends the request again.
+    /// The answer is lost, and the client repeats the request.
     Lost,
-    /// The worker crashes, and its event comes again.
+    /// The worker crashes, and its event is delivered again.
     Crashed,
-    /// The worker dies, its event with it.
+    /// The worker dies together with its event.
     Died,
 }
 
@@ -139,22 +143,22 @@ struct State {
     workers: Vec<Worker>,
 }
 
-/// The beginning of a search, and what may happen.
+/// The start of a search, and the actions that may happen.
 #[derive(Debug, Clone)]
 struct Scenario {
     name: String,
     world: World,
     budget: Budget,
     workers: Vec<Setup>,
-    /// Whether the video's name has an id.
+    /// Whether the name of the video contains an id.
     is_named: bool,
     /// Whether the video has a second thumbnail.
     has_other: bool,
-    /// Whether the first request reads the whole video: no later read shows that it was replaced.
+    /// Whether the first request reads the whole video, so that no later read shows that the video was replaced.
     is_small: bool,
-    /// Whether workers may die, their events with them.
+    /// Whether workers may die together with their events.
     has_deaths: bool,
-    /// Whether pictures may come long after the check.
+    /// Whether pictures may be finished long after the check.
     is_slow: bool,
     fault: Option<Fault>,
 }
@@ -162,7 +166,7 @@ struct Scenario {
 struct Search {
     states: usize,
     at_rest: usize,
-    /// The shortest way to each broken promise.
+    /// The shortest path to each violated invariant.
     broken: HashMap<Broken, Vec<Event>>,
 }
 
@@ -257,7 +261,7 @@ impl Scenario {
         })
     }
 
-    /// The requests that a worker may perform next.
+    /// Returns the requests that a worker may perform next.
     fn wants(&self, worker: &Worker) -> Vec<Request<u8>> {
         let mut wanted = worker.protocol.wants();
         if self.fault == Some(Fault::LateOther) {
@@ -270,7 +274,7 @@ impl Scenario {
         wanted
     }
 
-    /// Whether a request neither reads nor changes the world.
+    /// Returns whether a request neither reads nor changes the world.
     fn is_local(&self, worker: &Worker, request: &Request<u8>) -> bool {
         match request {
             Request::Picture(_) => !self.is_slow,
@@ -288,7 +292,7 @@ impl Scenario {
         }
     }
 
-    /// Performs a request of a worker. Returns the promise that this breaks.
+    /// Performs a request of a worker. Returns the invariant that this violates.
     fn perform(&self, state: &mut State, index: usize, request: &Request<u8>, then: Then) -> Option<Broken> {
         let State { world, workers, .. } = state;
         let worker = &mut workers[index];
@@ -359,7 +363,7 @@ impl Scenario {
         broken.or(ended)
     }
 
-    /// Puts a thumbnail. Returns whether its condition holds, and the promise that this breaks.
+    /// Stores a thumbnail. Returns whether its condition is true, and the invariant that this violates.
     fn put(
         &self,
         place: &mut Option<Thumbnail>,
@@ -382,7 +386,7 @@ impl Scenario {
         (holds, broken)
     }
 
-    /// What becomes of a worker after a request. Returns the promise that its end breaks.
+    /// Updates a worker after a request. Returns the invariant that the end of the worker violates.
     fn follow(&self, worker: &mut Worker, answer: Answer<u8>, then: Then) -> Option<Broken> {
         let setup = worker.setup;
         let again = Setup { faults: setup.faults.saturating_sub(1), ..setup };
@@ -395,7 +399,7 @@ impl Scenario {
         let end = worker.protocol.end()?;
         let is_untrue = matches!(end, End::Processed(_)) && !worker.was_right;
         *worker = match end {
-            // Its event comes again.
+            // The event is delivered again.
             End::Replaced | End::Unreadable | End::Foreign => self.worker(setup),
             _ => self.worker(Setup { faults: 0, ..setup }),
         };
@@ -405,7 +409,7 @@ impl Scenario {
         is_untrue.then_some(Broken::Truth)
     }
 
-    /// The promise that a state at rest breaks.
+    /// Returns the invariant that a state at rest violates.
     fn broken_at_rest(&self, state: &State) -> Option<Broken> {
         if state.workers.iter().any(|worker| worker.is_dead) {
             return None;
@@ -427,7 +431,7 @@ impl Scenario {
         (!is_right || !has_others || contents != 1).then_some(Broken::Convergence)
     }
 
-    /// The states that follow, and what led to them.
+    /// Returns the next states, with the actions that lead to them.
     fn next(&self, state: &State, mut found: impl FnMut(State, Event, Option<Broken>)) {
         let running = || state.workers.iter().enumerate().filter(|(_, worker)| worker.is_running());
         let mut perform = |worker: usize, request: &Request<u8>, then| {
@@ -529,7 +533,7 @@ impl Scenario {
     }
 }
 
-/// The events that lead to a state.
+/// Returns the events that lead to a state.
 fn way(ways: &[(u32, Event)], mut at: u32) -> Vec<Event> {
     let mut events = Vec::new();
     while at > 0 {
@@ -541,7 +545,7 @@ fn way(ways: &[(u32, Event)], mut at: u32) -> Vec<Event> {
     events
 }
 
-/// How many states have a way to one of `rest`.
+/// Returns the number of states with a path to one of `rest`.
 fn leading_to(rest: &[u32], edges: &mut [(u32, u32)], states: usize) -> usize {
     edges.sort_unstable();
     let mut reached = vec![false; states];
@@ -563,19 +567,19 @@ impl Worker {
         !self.is_dead && self.protocol.end().is_none()
     }
 
-    /// Workers in this order are one state, whichever of them is first.
+    /// Sorts the workers, so that states that differ only in the order of workers are equal.
     fn order(&self) -> u64 {
         let mut hasher = Fast::default();
         self.hash(&mut hasher);
         hasher.finish()
     }
 
-    /// The settings that the thumbnail of the video is made with.
+    /// Returns the settings of the video's thumbnail.
     fn settings(&self) -> u8 {
         self.protocol.known.video.as_ref().map_or(0, |video| u8::try_from(video.settings.0).unwrap())
     }
 
-    /// Notes what there is when the work begins, or begins anew.
+    /// Records the state of the world when an attempt starts or starts over.
     fn begin(&mut self, world: &World) {
         if self.protocol.step != Step::Look || self.protocol.known != Known::of(self.protocol.kind) {
             return;
@@ -590,7 +594,7 @@ impl Worker {
     }
 }
 
-/// FxHash: quick, and good enough for states.
+/// FxHash: fast, and good enough for states.
 #[derive(Default)]
 struct Fast(u64);
 
@@ -628,12 +632,12 @@ impl Hasher for Fast {
     }
 }
 
-/// The settings that a worker makes the thumbnail with.
+/// Returns the settings with which a worker creates the thumbnail.
 fn settings_of(setup: Setup, choice: u8) -> u8 {
     setup.settings + 2 * choice
 }
 
-/// Each version has a duration of its own: its number.
+/// Each version has its own duration: its number.
 fn version_of(duration: u32) -> u8 {
     u8::try_from(duration).unwrap()
 }
@@ -642,7 +646,7 @@ fn thumbnail(source: u8, pending: Pending) -> Thumbnail {
     Thumbnail { source, pending, settings: 0, is_stamped: false, has_content_id: pending == Pending::Nothing }
 }
 
-/// The video done by version 0.1.
+/// The world after version 0.1 has processed the video.
 fn done(source: u8) -> World {
     World {
         thumbnails: [Some(thumbnail(source, Pending::Nothing)), None],
@@ -652,7 +656,7 @@ fn done(source: u8) -> World {
     }
 }
 
-/// The same, with a second thumbnail.
+/// The same world with a second thumbnail.
 fn done_with_other(source: u8) -> World {
     World { other: Some(thumbnail(source, Pending::Nothing)), ..done(source) }
 }
@@ -709,7 +713,7 @@ fn scenarios() -> Vec<Scenario> {
     all
 }
 
-/// Larger ones.
+/// Larger scenarios.
 fn long_scenarios() -> Vec<Scenario> {
     let budget = Budget { replacements: 1, deletions: 1, ..Budget::default() };
     let one = Scenario::new("a deletion and a replacement", &[PLAIN], NO_VIDEO_DONE, budget);
@@ -718,7 +722,7 @@ fn long_scenarios() -> Vec<Scenario> {
     vec![one.clone().small(), one.clone().without_id(), one.with_deaths(), older, slow]
 }
 
-/// Searches all of them, and returns how many states they have.
+/// Searches all scenarios, and returns the number of their states.
 fn search_all(scenarios: Vec<Scenario>) -> usize {
     let searched = scenarios.into_iter().map(|scenario| {
         let Search { states, at_rest, broken } = scenario.search();
@@ -741,7 +745,7 @@ fn the_protocol_keeps_its_promises_in_larger_scenarios() {
     assert!(states > 400_000, "{states} states: the search has become smaller");
 }
 
-/// The promises that are broken when a part of the protocol is left out, with the shortest way to each.
+/// Returns the invariants that are violated when a part of the protocol is left out, with the shortest path to each.
 fn broken_by(fault: Fault, scenario: Scenario) -> HashMap<Broken, Vec<Event>> {
     scenario.with(fault).search().broken
 }
