@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn paths() -> Result<(), LocationError> {
+    fn paths_are_parsed() -> Result<(), LocationError> {
         for path in ["a.mp4", "/a/b.mp4", "./-", "a b#c?.mp4", "x:y.mp4", "dir/s3://x", "안녕.mp4"] {
             assert_eq!(parse(path)?, Location::File(path.into()));
             assert_eq!(parse(path)?.to_string(), path);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn prefixes() -> Result<(), LocationError> {
+    fn prefixes_are_parsed() -> Result<(), LocationError> {
         let parse = |text: &str| Prefix::parse(OsStr::new(text));
         let s3 =
             |bucket: &str, prefix: &str| Prefix::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() };
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn invalid_locations_are_rejected() {
         assert_eq!(parse(""), Err(LocationError::Empty));
         for text in ["s3://", "s3://films", "s3://films/", "s3:///key"] {
             assert_eq!(parse(text), Err(LocationError::S3Parts));

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_is_obeyed_is_left() {
+    fn no_control_character_is_left() {
         assert_eq!(line("a\u{1b}[2Jb\nc\rd\t"), r"a\u{1b}[2Jb\nc\rd\t");
         assert_eq!(
             line("\u{7f}\u{9b}31m \u{202e}4pm.\u{2066}\u{2028}"),

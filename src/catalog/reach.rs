@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_relay_leads_one_client_and_leaves_nothing_behind() -> Outcome {
+    async fn a_relay_serves_one_client_and_leaves_no_files() -> Outcome {
         let far = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let relay = Relay::new(TcpStream::connect(far.local_addr()?).await?)?;
         let (mut far, _) = far.accept().await?;

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_decide_and_words_do_not() {
+    fn tls_failures_are_recognised_by_type_and_not_by_message() {
         let inside = |error: Tls| io::Error::new(io::ErrorKind::InvalidData, error);
         assert!(is_refused(&inside(Tls::InvalidCertificate(CertificateError::Expired))));
         assert!(is_refused(&io::Error::other(inside(Tls::AlertReceived(Alert::ProtocolVersion)))));

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_missing_is_named_at_once() {
+    fn all_missing_variables_are_reported_together() {
         let config = LambdaConfig::from_lookup(|name| (name == "RDS_PORT").then(|| "dry".into()));
         let message = config.map_or_else(|error| error.to_string(), |_| String::new());
         for (name, _) in REQUIRED {
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_have_other_forms() -> Result<(), ConfigError> {
+    fn secrets_may_be_stored_or_given() -> Result<(), ConfigError> {
         let stored = [
             ("DB_PASSWORD", ""),
             ("DB_PASSWORD_SECRET", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf"),
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn host_keys_are_keys_fingerprints_or_a_word() -> Result<(), ConfigError> {
+    fn host_keys_are_keys_fingerprints_or_insecure_any() -> Result<(), ConfigError> {
         let base = [("BASTION_HOST", "b"), ("BASTION_SSH_KEY_SECRET", "k")];
         let rule = |text| {
             let config = read(&[base[0], base[1], ("BASTION_HOST_KEY", text)])?;

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_part_hides_no_other() {
+    fn a_wrong_part_does_not_hide_other_parts() {
         let settings = read(&[
             ("DB_HOST", "db.test"),
             ("DB_USER", "films"),

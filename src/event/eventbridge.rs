@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn other_sources_are_none_of_ours() {
+    fn events_of_other_sources_are_ignored() {
         assert!(
             read_json(json!({"source": "aws.ec2", "detail-type": "Object Created", "detail": {}})).is_none()
         );

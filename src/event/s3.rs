@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_told_from_uploads() {
+    fn tag_events_are_distinguished_from_uploads() {
         for (name, is_tagging) in
             [("ObjectTagging:Put", true), ("s3:ObjectTagging:Delete", true), ("ObjectCreated:Post", false)]
         {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn only_created_objects_are_worked_on() {
+    fn only_created_objects_are_processed() {
         for name in ["ObjectCreated:Put", "ObjectCreated:CompleteMultipartUpload", "s3:ObjectCreated:Copy"] {
             assert!(matches!(record(json!("2.1"), name), Record::Object(_)), "{name}");
         }

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn invalid_templates_are_rejected() {
         let parse = |text: &str| text.parse::<KeyTemplate>();
         let error = parse("{prefix}{nmae}.jpg");
         assert_eq!(error, Err(KeyTemplateError::UnknownPlaceholder { name: "nmae".to_owned() }));

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_json_and_of_plain_text() {
+    fn secrets_are_json_or_plain_text() {
         let of = |text: &str| login(text).map(|login| login.words.expose().to_owned());
         assert_eq!(of(r#"{"username":"admin","password":"p\"w"}"#).as_deref(), Some("p\"w"));
         for key in [

@@ -90,7 +90,7 @@ mod tests {
     const TRIAL: Duration = Duration::from_secs(10);
 
     #[test]
-    fn opens_lets_one_try_and_closes() {
+    fn the_circuit_opens_allows_one_trial_and_closes() {
         let (circuit, began) = (Circuit::default(), Instant::now());
         assert_eq!(circuit.enter(began, TRIAL), Ok(Pass::Whole));
         let now = began + Duration::from_secs(60);

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_masked_however_it_is_written() -> Result<(), CatalogError> {
+    fn a_token_is_masked_in_every_encoding() -> Result<(), CatalogError> {
         let token = Token::new(&Secret::new(" can\"ary/t\\oken\n"), "INTERNAL_TOKEN")?;
         assert_eq!(token.header().as_bytes(), b"can\"ary/t\\oken");
         let texts = ["a can\"ary/t\\oken b", r#"{"t":"can\"ary/t\\oken"}"#, "?t=can%22ary%2Ft%5Coken"];
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn must_fit_a_header() {
+    fn a_token_must_fit_into_a_header() {
         for words in ["", " \n", "a\nb", "한글"] {
             let error = Token::new(&Secret::new(words), "INTERNAL_TOKEN_SECRET").err();
             let error = error.map(|error| (error.kind(), error.to_string()));

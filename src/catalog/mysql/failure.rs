@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_apart_and_in_order() {
+    fn lists_of_error_numbers_are_sorted_and_disjoint() {
         let lists: [&[u16]; 3] = [&CONFLICTS, &READ_ONLY, &LOST];
         for (index, list) in lists.iter().enumerate() {
             assert!(list.is_sorted(), "{list:?}");

@@ -322,7 +322,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "current_thread")]
-    async fn first_words() {
+    async fn the_greeting_contains_the_version_or_an_error() {
         let version = greeting(&mut &b"\x0b\0\0\0\x0a8.0.36\0abc"[..]).await;
         assert_eq!(version, Ok("8.0.36".to_owned()));
         let refused = greeting(&mut &b"\x0c\0\0\0\xff\x69\x04Host gone"[..]).await;

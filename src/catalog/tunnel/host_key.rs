@@ -92,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_type_of_a_pinned_key_is_asked_for() -> Result<(), String> {
+    fn only_the_type_of_a_pinned_key_is_offered() -> Result<(), String> {
         assert_eq!(*pin(ED25519)?.preferred().key, [Algorithm::Ed25519]);
         assert!(pin(FINGERPRINT)?.preferred().key.len() > 3);
         Ok(())
     }
 
     #[test]
-    fn what_is_no_key_is_named() {
+    fn an_invalid_host_key_is_named() {
         let message = pin("ssh-ed25519 AAAAC3Nza").err().unwrap_or_default();
         assert!(
             message.starts_with("BASTION_HOST_KEY: \"ssh-ed25519 AAAAC3Nza\" is not a public key"),

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_key_is_named_and_not_shown() {
+    fn an_invalid_private_key_is_described_and_not_shown() {
         let begin = "-----BEGIN RSA PRIVATE KEY-----";
         let broken = format!("{begin}\ncanary\n-----END RSA PRIVATE KEY-----");
         for (text, words) in [
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_made_anew() {
+    fn line_breaks_of_a_key_are_restored() {
         let lines = "-----BEGIN A KEY-----\nab\n-----END A KEY-----\n";
         for text in [
             " -----BEGIN A KEY-----\r\n a \r\nb\t\n-----END A KEY-----",
