@@ -67,7 +67,7 @@ deb: libav ## build the Debian package target/deb/posterframe_*.deb (program, co
 readme-picture: libav test-servers ## write docs/storyboard.jpg, the picture of the README
 	@scripts/readme_picture.sh
 
-publish-check: libav ## pack the crate and build it from the package, as `cargo publish` would
+publish-check: libav ## package the crate and build it from the package, like `cargo publish`
 	@scripts/publish_check.sh
 
 public-api: libav ## write docs/public-api.txt, the list of all public items (by cargo-public-api, on a stable Rust)

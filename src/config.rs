@@ -15,13 +15,13 @@
 //! | `THUMBNAIL_QUALITY` | `85` | 1 to 100, for JPEG and WebP |
 //! | `THUMBNAIL_WIDTHS`, `THUMBNAIL_FORMATS` | | several values, comma-separated, instead of `THUMBNAIL_WIDTH` and `THUMBNAIL_FORMAT`: one thumbnail for each; the row contains the first |
 //! | `THUMBNAIL_KEY` | `{prefix}{dir}{name}.{ext}` | template of a thumbnail's key, see [`KeyTemplate`] |
-//! | `THUMBNAIL_CACHE_CONTROL` | `public, max-age=300` | stored with the thumbnail |
-//! | `STORE_DIR` | `posterframe-data` | the local folder that stands for the bucket |
-//! | `CATALOG_SQLITE` | `catalog.sqlite3` in `STORE_DIR` | the catalogue's file |
-//! | `OVERWRITE_CONTENTS` | `false` | back-fills (S3 Batch, `posterframe backfill`) write contents that exist, too |
-//! | `LOG_FORMAT` | | `text` (bare lines) or `json`, with the function's Korean messages; unset: bare lines in English |
-//! | `RUST_LOG` | `info`; English: `warn` | the log filter, in `tracing`'s notation |
-//! | `NO_COLOR` | | set and not empty: no colours, whatever the output is |
+//! | `THUMBNAIL_CACHE_CONTROL` | `public, max-age=300` | `Cache-Control` of the thumbnail |
+//! | `STORE_DIR` | `posterframe-data` | the local folder that replaces the bucket |
+//! | `CATALOG_SQLITE` | `catalog.sqlite3` in `STORE_DIR` | the SQLite file of the catalogue |
+//! | `OVERWRITE_CONTENTS` | `false` | whether back-fills (S3 Batch, `posterframe backfill`) overwrite existing contents |
+//! | `LOG_FORMAT` | | `text` (messages only) or `json`, with the function's Korean messages; unset: `text` with English messages |
+//! | `RUST_LOG` | `info`; English: `warn` | filter for log messages, in the syntax of `tracing` |
+//! | `NO_COLOR` | | if set and not empty, output has no colours |
 //!
 //! The Lambda function ignores `STORE_DIR` and `CATALOG_SQLITE` and reads these variables as well (`LambdaConfig`,
 //! feature `mysql`):
@@ -193,13 +193,13 @@ pub enum LogFormat {
     Json,
 }
 
-/// Languages of log messages. Errors are in English.
+/// The language of log messages. Errors are always in English.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Language {
-    /// The messages of the replaced Lambda.
+    /// Korean: the messages of the replaced Lambda.
     Korean,
-    /// The messages for people at a terminal.
+    /// English: the messages for people at a terminal.
     English,
 }
 
@@ -253,12 +253,12 @@ impl Config {
 }
 
 impl LogSettings {
-    /// This format, the default messages, in Korean.
+    /// Creates log settings with this format, the default filter, and Korean messages.
     pub const fn new(format: LogFormat) -> Self {
         Self { format, filter: None, language: Language::Korean }
     }
 
-    /// The same settings with Korean messages, whether or not `LOG_FORMAT` is set.
+    /// Returns the settings with Korean messages, whether or not `LOG_FORMAT` is set.
     #[must_use]
     pub fn in_korean(self) -> Self {
         Self { language: Language::Korean, ..self }
