@@ -409,7 +409,7 @@ pub enum CatalogError {
 }
 
 impl CatalogError {
-    /// The kind of failure.
+    /// Returns the kind of failure.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::TooLong { .. } | Self::Altered { .. } => ErrorKind::LimitExceeded,

@@ -501,7 +501,7 @@ mod tests {
         Ok(())
     }
 
-    /// The first of the widths with the first of the formats decides.
+    /// The first width with the first format decides whether the job is done.
     #[test]
     #[cfg(feature = "webp")]
     fn several_thumbnails_have_keys_of_their_own() -> Result<(), ConfigError> {

@@ -85,7 +85,7 @@ pub enum ObjectNameError {
 }
 
 impl ObjectNameError {
-    /// The kind of failure.
+    /// Returns the kind of failure.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::ContentIdOutOfRange { .. } => ErrorKind::Malformed,

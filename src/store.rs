@@ -196,7 +196,7 @@ impl StoreError {
         move |source| Self::File { action, path, source }
     }
 
-    /// The kind of failure.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::InvalidKey { .. } => ErrorKind::Malformed,

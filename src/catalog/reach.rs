@@ -1,4 +1,4 @@
-//! Connecting to a name with several addresses, some of which may be dead.
+//! Connects to a name with several addresses, some of which may be unreachable.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

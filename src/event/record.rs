@@ -74,7 +74,7 @@ pub enum Record {
     },
     /// A record that cannot be read. A retry would fail in the same way.
     Unreadable {
-        /// Name of the bucket, as far as it could be read.
+        /// Name of the bucket, if it could be read.
         bucket: Option<String>,
         /// Key of the object as sent, not decoded.
         key: Option<String>,

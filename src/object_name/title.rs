@@ -24,11 +24,12 @@ fn capitalise(word: &str) -> String {
     title_case(first).chars().chain(rest).collect()
 }
 
-/// The full title case mapping of Unicode (UnicodeData.txt and SpecialCasing.txt), which the standard library lacks.
+/// Returns the full title case mapping of Unicode (UnicodeData.txt and SpecialCasing.txt), which the standard library
+/// lacks.
 ///
-/// Title case is upper case but for digraphs with a form of their own (`ǆ` is `ǅ`), for ligatures and `ß`, of which
-/// only the first letter grows (`ß` is `Ss`), for Greek letters that keep their iota below, and for Georgian, which has
-/// no capitals in running text.
+/// Title case equals upper case with these exceptions: digraphs with their own title case form (`ǆ` becomes `ǅ`);
+/// ligatures and `ß`, in which only the first letter becomes upper case (`ß` becomes `Ss`); Greek letters that keep
+/// their iota subscript; and Georgian, which has no capitals in running text.
 fn title_case(c: char) -> String {
     match c {
         '\u{1c4}'..='\u{1c6}' => "\u{1c5}".to_owned(),
@@ -40,7 +41,7 @@ fn title_case(c: char) -> String {
         '\u{1fb3}' | '\u{1fbc}' => "\u{1fbc}".to_owned(),
         '\u{1fc3}' | '\u{1fcc}' => "\u{1fcc}".to_owned(),
         '\u{1ff3}' | '\u{1ffc}' => "\u{1ffc}".to_owned(),
-        // `ŉ` is an apostrophe and the letter: here it is the second that grows.
+        // `ŉ` consists of an apostrophe and a letter: here the second character becomes upper case.
         '\u{149}' => c.to_uppercase().collect(),
         '\u{1f00}'..='\u{1fff}' => iota_below(c),
         _ => first_letter_only(c),
@@ -63,7 +64,7 @@ fn first_letter_only(c: char) -> String {
 mod tests {
     use super::*;
 
-    /// The right-hand sides are Python's own answers.
+    /// The expected values are Python's results.
     #[test]
     fn capitalises_as_python_does() {
         let cases = [

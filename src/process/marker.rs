@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(at("middle", Pick::Exact), at("50%", Pick::Exact));
     }
 
-    /// A frame that a person chose is taken as it is, and its thumbnail is known again before the choice is read anew.
+    /// A frame that a person chose is taken unchanged, and its thumbnail is recognised before the choice is read again.
     #[test]
     fn a_choice_is_not_judged() {
         for pick in Pick::ALL {

@@ -67,7 +67,7 @@ pub(super) struct Video<E> {
     pub(super) settings: SettingsId,
 }
 
-/// The part of a thumbnail's metadata that the order of the job depends on.
+/// The part of a thumbnail's metadata that determines the order of requests.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Mark<E> {
     /// ETag of the version in the thumbnail.
@@ -714,7 +714,7 @@ mod tests {
         Seen { etag, mark: Some(mark) }
     }
 
-    /// A new video up to its put, the thumbnail being absent for every look.
+    /// Runs a new video up to its put, with the thumbnail absent in every look.
     fn at_put() -> Protocol<u8> {
         let kind = Kind { named: ContentId::new(1), keeps_contents: false, others: 0, reads_at_once: true };
         let mut protocol = Protocol::new(kind);
@@ -751,7 +751,7 @@ mod tests {
         protocol.answer(Answer::Put(false));
         protocol.answer(Answer::Thumbnail(None));
         assert_eq!(protocol.end(), Some(End::Unreadable));
-        // It was deleted in between.
+        // The thumbnail was deleted in between.
         deleted.answer(Answer::Put(true));
         assert!(matches!(deleted.wants()[..], [Request::WriteRow { .. }]));
     }

@@ -45,7 +45,7 @@ pub struct SecretError {
 }
 
 impl SecretError {
-    /// The kind of failure.
+    /// Returns the kind of failure.
     pub const fn kind(&self) -> ErrorKind {
         self.kind
     }

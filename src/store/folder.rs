@@ -231,14 +231,14 @@ fn metadata_of(path: &Path) -> Result<Option<Metadata>, StoreError> {
     }
 }
 
-/// `file://` and the path, percent-encoded. The path is absolute.
+/// Returns the absolute path as a percent-encoded `file://` URL.
 pub(crate) fn file_url(path: &Path) -> String {
     Url::from_file_path(path).map_or_else(|()| format!("file://{}", path.display()), String::from)
 }
 
 fn rename(file: NamedTempFile, path: &Path, condition: &Condition, key: &str) -> Result<(), StoreError> {
     let renamed = match condition {
-        // The lock keeps our own kind out; this holds against any other program too.
+        // The lock excludes other stores of this program; this condition also protects against other programs.
         Condition::Absent => file.persist_noclobber(path),
         Condition::Unchanged(_) => file.persist(path),
     };

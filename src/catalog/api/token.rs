@@ -48,7 +48,7 @@ impl Token {
     }
 }
 
-/// Where the token comes from.
+/// The origin of the token, and its cached value.
 pub(super) struct TokenSource {
     source: SecretSource,
     secrets: ResolveSecret,

@@ -1,4 +1,4 @@
-//! Tokens of IAM database authentication.
+//! Creates tokens for IAM database authentication.
 //!
 //! A token is a signed URL without its scheme. It is valid for fifteen minutes and only for logging in: a connection
 //! stays open after its token has expired ("IAM database authentication" in the Amazon Aurora User Guide).

@@ -42,7 +42,7 @@ pub(crate) struct Inspector {
     connection: MySqlConnection,
 }
 
-/// A column as the database describes it.
+/// The database's description of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Column {
     pub(crate) table: String,
@@ -96,7 +96,7 @@ const PRIVILEGES: [(&str, &str); 6] = [
 ];
 
 impl Inspector {
-    /// Connects as the catalogue does.
+    /// Connects like the catalogue.
     pub(crate) async fn connect(
         settings: &DatabaseSettings,
         secrets: SecretStore,
@@ -234,7 +234,7 @@ impl Inspector {
 
     /// Counts duplicate rows, compared as bytes. The query reads the whole table; MySQL aborts it after `longest`.
     pub(crate) async fn doubles(&mut self, longest: Duration) -> Result<Doubles, CatalogError> {
-        // Equal hashes are equal bytes. The bytes themselves would be compared up to max_sort_length only.
+        // Equal hashes mean equal bytes. MySQL would compare the bytes themselves only up to max_sort_length.
         let select = format!(
             "SELECT {} COALESCE(SUM(n), 0), COALESCE(SUM(n > 1), 0), COALESCE(SUM(IF(n > 1, n, 0)), 0) FROM \
              (SELECT COUNT(*) AS n FROM video_assets GROUP BY SHA2(video_url, 256)) AS videos",
