@@ -284,7 +284,7 @@ impl ListObjects for S3Store {
             if output.is_truncated() != Some(true) || !page.objects.is_empty() {
                 return Ok(page);
             }
-            // A page from S3 may contain fewer objects than the limit, or none.
+            // A page from S3 may be empty although more objects follow.
             let next = output.next_continuation_token().map(str::to_owned);
             if next.is_none() || next == token {
                 let reason = "the listing makes no progress: an empty page is followed by others";
