@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_json() {
+    fn names_equal_the_json_names() {
         for pick in Pick::ALL {
             assert_eq!(serde_json::to_value(pick).unwrap(), pick.as_str());
             assert_eq!(Pick::from_name(pick.as_str()), Some(pick));

@@ -279,7 +279,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_reads_back(time in any_time()) {
+        fn a_printed_time_parses_to_the_same_time(time in any_time()) {
             prop_assert_eq!(parsed(&time.to_string()), Some(time));
             let json = serde_json::to_string(&time).unwrap();
             prop_assert_eq!(serde_json::from_str::<FrameTime>(&json).unwrap(), time);
@@ -313,7 +313,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in "[0-9:.%hms-]{0,24}|\\PC*") {
+        fn parsing_never_panics(text in "[0-9:.%hms-]{0,24}|\\PC*") {
             if let Some(time) = parsed(&text) {
                 prop_assert_eq!(parsed(&time.to_string()), Some(time), "{}", text);
             }
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time() {
+    fn invalid_times_are_rejected() {
         let texts = [
             "",
             " ",
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn json_may_hold_a_number() {
+    fn json_may_contain_a_number() {
         let read = |json: &str| serde_json::from_str::<FrameTime>(json).ok();
         assert_eq!(read("5"), parsed("5"));
         assert_eq!(read("2.5"), parsed("2.5s"));

@@ -485,7 +485,7 @@ mod tests {
 
     /// The shell names the signals, too.
     #[test]
-    fn a_signal_has_the_name_that_the_shell_gives_it() {
+    fn signal_names_equal_the_names_of_the_shell() {
         let mut named = 0;
         for signal in 1..32 {
             let listed = Command::new("sh").args(["-c", &format!("kill -l {signal}")]).output().unwrap();
@@ -504,7 +504,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the process works meanwhile")]
-    fn time_and_memory_of_a_process_are_those_that_it_uses() {
+    fn cpu_time_and_memory_of_a_process_are_measured() {
         let mut process = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         let id = process.id();
         let begun = Instant::now();
@@ -530,7 +530,7 @@ mod tests {
 
         /// Reads stay within the file, whatever a child sends.
         #[test]
-        fn ranges_that_were_sent_lie_within_the_file(
+        fn received_ranges_are_clipped_to_the_file(
             places in prop::collection::vec(prop_oneof![0..200_u64, any::<u64>()], 0..9),
             size in prop_oneof![0..200_u64, any::<u64>()],
         ) {
@@ -545,7 +545,7 @@ mod tests {
         }
 
         #[test]
-        fn a_read_is_bounded(length in prop_oneof![0..200_000_u64, any::<u64>()]) {
+        fn a_read_has_a_maximum_length(length in prop_oneof![0..200_000_u64, any::<u64>()]) {
             prop_assert_eq!(read_length(length) as u64, length.min(64 << 10));
         }
     }

@@ -44,7 +44,7 @@ mod tests {
 
     /// The names equal the names in JSON.
     #[test]
-    fn layers_have_the_names_of_their_fields() {
+    fn layer_names_equal_their_json_names() {
         for bits in 0..64_u32 {
             let is_set = |bit: u32| bits & (1 << bit) != 0;
             let layers = Layers {

@@ -560,7 +560,7 @@ mod tests {
 
     /// The keeper accepts a child's description of streams only if the description is consistent.
     #[test]
-    fn streams_are_as_many_as_may_be_and_in_their_places() {
+    fn inconsistent_stream_descriptions_are_rejected() {
         let file = crate::Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default()).unwrap();
         let info = file.info().clone();
         let count = info.streams.len();
@@ -580,7 +580,7 @@ mod tests {
 
     /// A picture is received before it is checked: its size is limited to the largest valid picture plus the headers of a file.
     #[test]
-    fn the_bytes_of_a_picture_are_bounded() {
+    fn the_size_of_a_received_picture_is_limited() {
         assert_eq!(most_bytes(0), 1 << 20);
         assert_eq!(most_bytes(1_000_000), 4_000_000 + (1 << 20));
         assert_eq!(most_bytes(u64::MAX), u64::MAX);
@@ -591,7 +591,7 @@ mod tests {
 
         /// An accepted picture is within the bounds and in the requested format, whatever a child sends.
         #[test]
-        fn a_picture_that_is_taken_is_one_that_was_requested(
+        fn an_accepted_picture_matches_its_request(
             // Most of the values are valid, so that each of them decides in some cases.
             size in prop_oneof![4 => (1..=200_u32, 1..=100_u32), 1 => (0..300_u32, 0..300_u32)],
             decoded_size in prop_oneof![4 => (1..1000_u32, 1..1000_u32), 1 => (0..3000_u32, 0..3000_u32)],

@@ -138,7 +138,7 @@ mod tests {
 
     /// libav's lines are forwarded as far as the keeper wants them, and no other events are forwarded.
     #[test]
-    fn lines_that_are_wanted_are_sent_on() {
+    fn only_wanted_lines_are_forwarded() {
         let sent: Arc<Mutex<Vec<(bool, String, String)>>> = Arc::default();
         let kept = Arc::clone(&sent);
         let send = move |line: &LogLine| {
@@ -170,7 +170,7 @@ mod tests {
     /// The keeper rejects a log line that contains line breaks, or that is longer than libav's own lines can
     /// be.
     #[test]
-    fn what_is_no_line_is_refused() {
+    fn invalid_log_lines_are_rejected() {
         let longest = "x".repeat(4096);
         assert!(line("h264", "a reference is missing").tell().is_some());
         assert!(line(&longest, &longest).tell().is_some());

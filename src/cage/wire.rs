@@ -310,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_in_json_comes_as_it_was_sent() {
+    fn a_json_body_arrives_unchanged() {
         let layers = Layers { seccomp: true, landlock: Some(7), ..Layers::default() };
         let body = to_json(&Answer::Ready(layers)).unwrap();
         assert!(matches!(from_json(&body).unwrap(), Answer::Ready(read) if read == layers));
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_no_end() {
+    fn a_pause_does_not_end_a_message() {
         use io::ErrorKind::{BrokenPipe, ConnectionReset, Interrupted, TimedOut, WouldBlock};
         for (kind, expected) in [
             (WouldBlock, true),
@@ -340,7 +340,7 @@ mod tests {
 
         /// Any received bytes yield messages that were sent, or an error. The buffer never holds more than was received.
         #[test]
-        fn any_bytes_are_messages_or_an_error(
+        fn random_bytes_yield_messages_or_an_error(
             parts in prop::collection::vec((0..30_u8, 0..120_u32, prop::collection::vec(any::<u8>(), 0..120)), 0..6),
             most in 0_usize..100,
         ) {
@@ -362,7 +362,7 @@ mod tests {
         }
 
         #[test]
-        fn numbers_come_as_they_were_sent(numbers in prop::collection::vec(any::<u64>(), 0..9), rest in 0..8_usize) {
+        fn numbers_arrive_unchanged(numbers in prop::collection::vec(any::<u64>(), 0..9), rest in 0..8_usize) {
             let mut bytes = to_bytes(&numbers);
             prop_assert_eq!(bytes.len(), 8 * numbers.len());
             // An incomplete number is dropped.
@@ -371,7 +371,7 @@ mod tests {
         }
 
         #[test]
-        fn messages_come_as_they_were_sent(bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..20)) {
+        fn messages_arrive_unchanged(bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..20)) {
             let (sender, receiver) = UnixStream::pair().unwrap();
             let (mut sender, mut receiver) = (Wire::new(sender), Wire::new(receiver));
             for body in &bodies {

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn extremes() {
+    fn the_longest_codes() {
         // 31 zeros, a one, 31 ones.
         let longest = [0, 0, 0, 1, 0xff, 0xff, 0xff, 0xfe];
         assert_eq!(Bits::new(&longest).unsigned(), Some(u32::MAX - 1));

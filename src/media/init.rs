@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_options_hold_for_the_process() {
+    fn the_first_options_apply_to_the_process() {
         assert!(init(&ProcessOptions::default()));
         // With these settings no allocation could succeed.
         assert!(!init(&ProcessOptions::default().with_max_allocation(1)));
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_what_libav_said() {
+    fn an_error_contains_the_message_of_libav() {
         let bytes = b"\0\0\0\x18ftypisom\0\0\0\0isommp42\0\0\0\x08free";
         let error = Media::open(Cursor::new(bytes), &OpenOptions::default()).unwrap_err();
         let reason = "Invalid data found when processing input: moov atom not found";
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_cut_and_told() {
+    fn excess_lines_are_dropped_and_counted() {
         let mut rate = Rate { since: None, events: 0, left_out: 0 };
         let begun = Instant::now();
         let allowed = (0..100).filter(|_| rate.next(begun).is_allowed).count();

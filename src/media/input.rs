@@ -564,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_runs_and_bytes_and_serves_pinned_bytes_from_memory() {
+    fn counts_runs_and_bytes_and_serves_kept_bytes_from_memory() {
         let bytes = ramp(300_000);
         let mut input = input(bytes.clone(), &Limits::default());
         input.see(ByteRange::new(100_000, 200_000), true).unwrap();
@@ -586,7 +586,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_are_short_whatever_is_asked_for() {
+    fn reads_are_short_however_many_bytes_are_requested() {
         let mut input = input(ramp(1 << 20), &Limits::default());
         assert_eq!(input.read(1 << 20).unwrap().len(), MAX_READ);
     }

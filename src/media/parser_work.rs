@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_is_bounded() {
+    fn work_is_limited() {
         let mut work = ParserWork::default();
         work.begin(100, Deadline::new(Duration::from_secs(60), None));
         assert_eq!((work.spend(60), work.spend(40)), (Ok(()), Ok(())));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn work_ends_with_its_time() {
+    fn work_ends_at_the_deadline() {
         let mut work = ParserWork::default();
         work.begin(u64::MAX, Deadline::new(Duration::ZERO, None));
         assert_eq!(work.spend(0), Err(NoMoreWork::Stopped(Stop::Timeout(Duration::ZERO))));

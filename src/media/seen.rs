@@ -155,7 +155,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn look_ups_find_what_any_window_has(
+        fn look_ups_find_the_bytes_of_any_window(
             windows in prop::collection::vec((0..SIZE, 1..400_u64, prop::bool::weighted(0.05)), 0..600),
             looks in prop::collection::vec((0..SIZE, 1..100_u64), 1..100),
         ) {

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_number_is_none() {
+    fn overflowing_conversions_yield_none() {
         assert_eq!(base(1, 10).microseconds(Ticks::MAX), None);
         assert_eq!(base(1, i32::MAX).ticks(us(i64::MAX)), None);
         assert_eq!(base(1, i32::MAX).middle(us(i64::MIN), us(i64::MIN)), None);

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_not_work() {
+    fn waiting_uses_no_cpu_time() {
         let work = Work::new(Deadline::new(HOUR, None), Duration::from_millis(100));
         wait(Duration::from_millis(150));
         assert_eq!(work.expired(), None);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_work_of_earlier_calls_counts_where_one_bound_holds_for_all() {
+    fn earlier_calls_count_where_one_limit_applies_to_all() {
         for is_for_all in [false, true] {
             let mut work = Work::new(Deadline::new(HOUR, None), HOUR);
             work = if is_for_all { work.for_all_calls() } else { work };
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_work_of_others_counts() {
+    fn cpu_time_of_other_threads_counts() {
         let mut work = Work::new(Deadline::new(HOUR, None), HOUR);
         work.add_cpu_time(HOUR / 2);
         assert_eq!(work.expired(), None);

@@ -418,7 +418,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_printed_reads_back(focus in focus()) {
+        fn a_printed_focus_parses_to_the_same_focus(focus in focus()) {
             prop_assert_eq!(focus.to_string().parse(), Ok(focus));
             let percent = format!("{}%,{}%", focus.x() * 100.0, focus.y() * 100.0);
             prop_assert_eq!(percent.parse(), Ok(focus), "{}", percent);
@@ -427,7 +427,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in "[0-9]{0,2}[.]?[0-9]{0,3}%?,[0-9]{0,2}[.]?[0-9]{0,3}%?|[0-9.,%-]{0,16}|\\PC*") {
+        fn parsing_never_panics(text in "[0-9]{0,2}[.]?[0-9]{0,3}%?,[0-9]{0,2}[.]?[0-9]{0,3}%?|[0-9.,%-]{0,16}|\\PC*") {
             if let Ok(focus) = text.parse::<Focus>() {
                 prop_assert!((0.0..=1.0).contains(&focus.x()) && (0.0..=1.0).contains(&focus.y()), "{}", text);
             }
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_focus() {
+    fn invalid_points_are_rejected() {
         for text in [
             "", ",", "0.5", "0.5,", "1.1,0", "-0.1,0", "101%,0", "nan,0", "inf,0", "1e-1,0", "+1,0",
             "0.5 0.5", "0,0,0", "a,b", "0,50 %", ".,0",
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_json() {
+    fn names_equal_the_json_names() {
         for fit in Fit::ALL {
             let json = serde_json::to_value(fit).unwrap();
             let is_named = json == fit.as_str() || json.get(fit.as_str()).is_some();
@@ -499,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn json_may_leave_the_focus_out() {
+    fn json_may_omit_the_focus() {
         assert_eq!(serde_json::to_string(&Fit::Contain).ok().as_deref(), Some("\"contain\""));
         let read = |json: &str| serde_json::from_str::<Fit>(json).ok();
         assert_eq!(read("\"contain\""), Some(Fit::Contain));

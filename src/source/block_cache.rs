@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_makes_room_and_what_is_wanted_stays() {
+    fn read_blocks_are_evicted_and_wanted_blocks_stay() {
         let cache = BlockCache::new(100);
         let (a, b) = (cache.reader(), cache.reader());
         assert!(put(&a, 0, 60) && put(&b, 0, 40));
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_waits_for_is_let_in() {
+    fn awaited_blocks_do_not_wait_for_room() {
         let cache = BlockCache::new(10);
         let blocks = cache.reader();
         assert!(put(&blocks, 0, 10));
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_takes_the_place_of_those_within_it() {
+    fn a_block_replaces_the_blocks_within_it() {
         let cache = BlockCache::new(1000);
         let blocks = cache.reader();
         assert!(put(&blocks, 30, 20) && put(&blocks, 70, 50));
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_that_are_not_wanted_go_first() {
+    fn unwanted_blocks_are_evicted_first() {
         let cache = BlockCache::new(30);
         let blocks = cache.reader();
         assert!(put(&blocks, 0, 10) && put(&blocks, 10, 10) && put(&blocks, 50, 10));

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_not_asked_for() {
+    fn empty_ranges_are_rejected() {
         for range in [RangeRequest::Suffix(0), RangeRequest::Bounded(ByteRange::new(5, 5))] {
             assert_eq!(check_not_empty(range), Err(SourceError::NotSatisfiable { range }));
         }

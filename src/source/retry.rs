@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_has_the_last_word_within_reason() {
+    fn the_requested_pause_is_limited() {
         assert_eq!(pause(1, Some(Duration::from_secs(2))), Duration::from_secs(2));
         assert_eq!(pause(1, Some(Duration::from_secs(3600))), LONGEST_ASKED);
         assert!(pause(1, None) <= Duration::from_millis(50));

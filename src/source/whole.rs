@@ -26,7 +26,7 @@ mod tests {
     use crate::ErrorKind;
 
     #[test]
-    fn up_to_the_bound_and_no_further() -> Result<(), SourceError> {
+    fn reads_up_to_the_limit() -> Result<(), SourceError> {
         assert_eq!(read_whole(&[7_u8; 10][..], 10)?, [7; 10]);
         assert!(read_whole(io::empty(), 0)?.is_empty());
         let error = SourceError::TooLarge { allowed: 9 };

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_in_clear() {
+    fn unencrypted_streams() {
         for format_name in CLEAR {
             let encryption = of_tags(format_name, &["title", "encryption"], &["title"], 0x1b);
             assert_eq!(encryption.scheme(), None, "{format_name}");
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn other_schemes_of_mp4_encrypt_all() {
+    fn other_mp4_schemes_encrypt_all_packets() {
         for (scheme, name) in [(Some(b"piff"), "piff"), (Some(b"itun"), "itun"), (None, "unknown")] {
             let encryption = entry(scheme, false);
             assert_eq!(encryption.scheme(), Some(name));
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn webm_has_a_byte_in_front_of_each_frame() {
+    fn webm_has_a_signal_byte_before_each_frame() {
         let encryption = of_tags("matroska,webm", &[], &["enc_key_id"], 0);
         assert_eq!((encryption.scheme(), encryption.bytes_before_frame()), (Some("WebM"), 1));
         for (packet, expected) in
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn asf_and_mpeg_ts_encrypt_all() {
+    fn asf_and_mpeg_ts_encrypt_all_packets() {
         for tag in ["ASF_Protection_Type", "ASF_Key_ID", "encryption=ASF Extended Content Encryption"] {
             assert_eq!(of_tags("asf", &[tag], &[], 0).scheme_of_packet(None, &[]).as_deref(), Some("WMDRM"));
         }
@@ -287,7 +287,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_parameters(bytes in vec(any::<u8>(), 0..80)) {
+        fn random_parameters_never_panic(bytes in vec(any::<u8>(), 0..80)) {
             encrypt_something(&bytes);
         }
     }

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn containers_that_are_left_out_have_names() {
+    fn unsupported_containers_have_names() {
         let cases: [(&[u8], &str); 12] = [
             (b"AV\x01\x00\x55\x00\x10\x08", "PVA"),
             (b"pmpm\x01\0\0\0\0\0\0\0", "PMP"),

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_of_television_are_found_behind_rounded_times() {
+    fn television_rates_are_found_from_rounded_times() {
         for (den, rate) in [
             (10_000, (30_000, 1001)),
             (1000, (24_000, 1001)),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_rate_fits_the_ticks_count() {
+    fn the_tick_rate_is_used_where_no_rate_fits() {
         // No frames, one frame, and random intervals.
         for times in
             [&[][..], &[7], &[0, 1, 5, 6, 13, 14, 21, 33, 34, 36, 41, 42, 50, 61, 62, 63, 70, 71, 72, 75, 80]]
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn without_times_the_average_counts_where_ticks_are_no_frames() {
+    fn the_average_rate_is_used_without_times_unless_ticks_are_frames() {
         let average = Some(Ratio { num: 5, den: 1 });
         assert_eq!(clock("gif", 100).rate_without_times(average), average);
         assert_eq!(clock("mpeg2video", 25).rate_without_times(None), Some(Ratio { num: 25, den: 1 }));
@@ -280,7 +280,7 @@ mod tests {
         }
 
         #[test]
-        fn any_times_give_a_rate(
+        fn random_times_yield_a_rate(
             times in prop::collection::vec(any::<i64>(), 0..50),
             num in 1..=i32::MAX,
             den in 1..=i32::MAX,

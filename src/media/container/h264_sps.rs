@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn start_codes_say_the_same() {
+    fn start_codes_yield_the_same_set() {
         let record = bytes(HIGH);
         let mut stream = vec![0, 0, 0, 1, 9, 0xf0, 0, 0, 0, 1];
         stream.extend_from_slice(&record[8..8 + 0x1c]);
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_survived() {
+    fn damaged_sets_never_panic() {
         // xorshift64 with a fixed seed: the same mutations every time.
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut random = |below: usize| {

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_keyframe_before_the_goal_is_expected_or_the_one_just_behind_it() {
+    fn the_expected_keyframe_is_before_the_goal_or_shortly_after_it() {
         let keyframes = KeyframeInterval { first: Pts::new(100), interval: Ticks::new(50), bytes: 0 };
         let expected = |goal, reach| keyframes.expected(Pts::new(goal), Ticks::new(reach)).map(Pts::get);
         assert_eq!(
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keyframe_comes_at_once_and_is_made_up_for() {
+    fn the_surplus_is_largest_after_a_keyframe_and_then_falls() {
         let keyframes = KeyframeInterval { first: Pts::new(100), interval: Ticks::new(50), bytes: 1000 };
         assert_eq!(
             [50, 60, 100, 101, 149].map(|time| keyframes.surplus(Pts::new(time))),
@@ -94,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_packet_and_any_time(bytes in prop::collection::vec(any::<u8>(), 0..64), times: [i64; 4]) {
+        fn random_packets_and_times_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..64), times: [i64; 4]) {
             let _frames = frames_between_keyframes(&bytes);
             let [first, interval, goal, reach] = times;
             let keyframes = KeyframeInterval { first: Pts::new(first), interval: Ticks::new(interval), bytes: 0 };

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn modes() {
+    fn frame_rate_modes() {
         use FrameRateMode::{Constant, Variable};
         assert_eq!((mode(&[]), mode(&[5])), (None, None));
         assert_eq!(mode(&[0, 33, 67, 100]), Some(Constant));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn keyframes_are_apart() {
+    fn distances_between_keyframes() {
         let spacing = |times: &[i64]| {
             let mut keyframes = Keyframes::default();
             times.iter().for_each(|&time| keyframes.add(time));
@@ -207,7 +207,7 @@ mod tests {
         }
 
         #[test]
-        fn any_times(times in prop::collection::vec(any::<i64>(), 0..50)) {
+        fn random_times_never_panic(times in prop::collection::vec(any::<i64>(), 0..50)) {
             let mut keyframes = Keyframes::default();
             times.iter().for_each(|&time| keyframes.add(time));
             let spacing = keyframes.spacing(Ratio { num: 1, den: 1000 });

@@ -132,7 +132,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_piece(bytes in prop::collection::vec(any::<u8>(), 0..2000), near: i64) {
+        fn random_pieces_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000), near: i64) {
             let _found = first_timestamp(&bytes, 0x100, near);
             let _found = timestamp(&bytes, 0x100);
         }

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_vp9_that_refer_to_others_tell_nothing() {
+    fn vp9_frames_with_references_yield_no_header() {
         // Frames that are presented again, predicted frames, and frames with another sync code.
         for text in ["10 00 1", "10 00 0 1 1 0", "10 00 0 0 1 0 010010011000001101000011 010 0"] {
             assert_eq!(PictureHeader::read("vp9", 0, &bits(&format!("{text} {}", "0".repeat(64)))), None);
@@ -285,7 +285,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_a_header_or_none(codec in 0..5_usize, bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        fn random_bytes_never_panic(codec in 0..5_usize, bytes in prop::collection::vec(any::<u8>(), 0..80)) {
             let codec = ["vp8", "vp9", "prores", "mjpeg", "png"][codec];
             let _header = PictureHeader::read(codec, 0, &bytes);
             let _jpeg = PictureHeader::read("mjpeg", 0, &[&[0xff, 0xd8, 0xff], &bytes[..]].concat());

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_read_as_ffprobe_reads_them() {
+    fn records_are_read_like_in_ffprobe() {
         let dolby = read(DOLBY_VISION, &[1, 0, 8, 4, 1, 0, 1, 4, 0]);
         let SideData::DolbyVision(record) = dolby else { panic!("{dolby:?}") };
         assert_eq!((record.profile, record.level, record.compatibility_id), (8, 4, 4));
@@ -160,7 +160,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_keep_their_name(number in 0..8_usize, bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        fn random_bytes_keep_the_name_of_their_kind(number in 0..8_usize, bytes in prop::collection::vec(any::<u8>(), 0..100)) {
             let names = [
                 DISPLAY_MATRIX, DOLBY_VISION, MASTERING_DISPLAY, CONTENT_LIGHT, AMBIENT_VIEWING,
                 CODED_PICTURE_BUFFER, CROPPING, "Exif",

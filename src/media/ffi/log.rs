@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_are_taken_off() {
+    fn prefixes_are_removed() {
         for (text, part, rest) in [
             ("[mov,mp4 @ 0x55d0c8] moov atom not found\n", "mov,mp4", "moov atom not found\n"),
             ("[mov @ 0x1] [h264 @ 0x2] no frame!\n", "h264", "no frame!\n"),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_come_in_parts_are_joined_and_the_last_error_stays() {
+    fn partial_lines_are_joined_and_the_last_error_is_kept() {
         forget();
         take(Severity::Error, "[h264 @ 0x1] one ");
         assert_eq!(last(), None);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_cut() {
+    fn excess_lines_are_dropped() {
         let mut log = ThreadLog { begun: "half a line".to_owned(), ..ThreadLog::default() };
         let begun = Instant::now();
         let admitted = (0..10_000).filter(|_| log.admits(begun)).count();
@@ -238,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_is_long_or_holds_control_characters(parts in prop::collection::vec("(?s).{0,600}", 1..6)) {
+        fn no_line_is_long_or_contains_control_characters(parts in prop::collection::vec("(?s).{0,600}", 1..6)) {
             for part in &parts {
                 take(Severity::Error, part);
             }

@@ -98,7 +98,7 @@ fn parser(container: &Container<Memory>) -> Parser {
 }
 
 #[test]
-fn parsers_tell_frames_from_fields() {
+fn parsers_distinguish_frames_from_fields() {
     for name in ["h264.ts", "h264_front.mp4", "interlaced.mp4"] {
         let mut container = open(name);
         let mut parser = parser(&container);
@@ -145,7 +145,7 @@ fn codecs_without_a_parser_have_none() {
 }
 
 #[test]
-fn an_attached_picture_can_be_had_more_than_once() {
+fn an_attached_picture_can_be_read_repeatedly() {
     let mut container = open("cover_art.mp4");
     let of = |container: &Container<Memory>, cover: bool| {
         let mut streams = container.streams();
@@ -168,7 +168,7 @@ fn an_attached_picture_can_be_had_more_than_once() {
 }
 
 #[test]
-fn packets_carry_bytes_times_and_marks() {
+fn packets_contain_bytes_times_and_keyframe_marks() {
     let mut container = open("edit_list.mp4");
     let packets = packets(&mut container, 0);
     assert!(packets.iter().all(|packet| packet.bytes().len() as u64 == packet.size()));
@@ -180,7 +180,7 @@ fn packets_carry_bytes_times_and_marks() {
 }
 
 #[test]
-fn frames_tell_how_they_were_coded_and_from_which_packet() {
+fn frames_report_their_coding_type_and_packet() {
     for name in ["h264_front.mp4", "hevc.mp4", "vp9.webm", "av1.mkv", "mpeg4.avi"] {
         let mut container = open(name);
         let mut decoder =
@@ -234,7 +234,7 @@ fn the_index_is_read_entry_by_entry() {
 }
 
 #[test]
-fn a_seek_lands_on_any_packet_where_it_may() {
+fn a_seek_to_any_packet_may_land_on_any_packet() {
     let mut container = open("h264_front.mp4");
     let wanted = container.index_entry_at(0, 50).unwrap();
     assert!(!wanted.is_key);
@@ -252,7 +252,7 @@ fn a_seek_lands_on_any_packet_where_it_may() {
 }
 
 #[test]
-fn streams_tell_what_holds_for_their_codec() {
+fn streams_report_the_properties_of_their_codec() {
     let properties = |name| open(name).stream(0).unwrap().codec_properties();
     assert_eq!(properties("h264_front.mp4"), CodecProperties { intra_only: false, reorder: true });
     assert_eq!(properties("prores.mov"), CodecProperties { intra_only: true, reorder: false });
@@ -285,7 +285,7 @@ fn next_error(container: &mut Container<Memory>) -> AvError {
 }
 
 #[test]
-fn a_panic_of_the_source_ends_in_an_error() {
+fn a_panic_of_the_source_becomes_an_error() {
     let mut container = open("h264.ts");
     container.seek_to_byte(0).unwrap();
     container.input_mut().panics_at = Some(40_000);
@@ -296,14 +296,14 @@ fn a_panic_of_the_source_ends_in_an_error() {
 }
 
 #[test]
-fn a_source_that_gives_more_than_it_was_asked_for_does_no_harm() {
+fn a_source_that_returns_more_bytes_than_requested_is_safe() {
     let source = Memory { ignores_length: true, ..memory("h264.ts") };
     let Ok(mut container) = Container::open(source, 100, &[]) else { return };
     while let Ok(true) = container.read_packet(&mut Packet::new().unwrap()) {}
 }
 
 #[test]
-fn a_source_that_fails_is_not_at_its_end() {
+fn a_failed_source_is_not_an_end_of_file() {
     let mut container = open("h264.ts");
     container.seek_to_byte(0).unwrap();
     container.input_mut().fails_at = Some(40_000);
@@ -314,7 +314,7 @@ fn a_source_that_fails_is_not_at_its_end() {
 }
 
 #[test]
-fn a_source_that_does_not_open_comes_back() {
+fn a_failed_open_returns_the_source() {
     let Err(OpenError { error, source }) = Container::open(memory("x_text.mp4"), 100, &[]) else {
         panic!("text is no container")
     };
@@ -325,7 +325,7 @@ fn a_source_that_does_not_open_comes_back() {
 }
 
 #[test]
-fn a_container_opens_again_and_stays_where_that_fails() {
+fn a_failed_reopen_leaves_the_container_unchanged() {
     let mut container = open("h264_front.mp4");
     assert!(container.read_packet(&mut Packet::new().unwrap()).unwrap());
     container.input_mut().fails_at = Some(0);
@@ -337,7 +337,7 @@ fn a_container_opens_again_and_stays_where_that_fails() {
 }
 
 #[test]
-fn what_libav_says_of_a_failure_is_kept_for_who_called() {
+fn the_error_contains_the_last_message_of_libav() {
     let bytes = b"\0\0\0\x18ftypisom\0\0\0\0isommp42\0\0\0\x08free".to_vec();
     super::log::redirect(|_| ());
     let refused = Container::open(Memory { bytes, ..Memory::default() }, 100, &[]).err().unwrap();
@@ -349,7 +349,7 @@ fn what_libav_says_of_a_failure_is_kept_for_who_called() {
 }
 
 #[test]
-fn the_work_of_a_decoders_own_threads_is_told() {
+fn cpu_time_of_decoder_threads_is_reported() {
     for (threads, works) in [(1, false), (2, true)] {
         let mut container = open("h264_1080p.mp4");
         let packets = packets(&mut container, 0);

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_work_of_a_thread_is_told_and_its_waiting_is_not() {
+    fn cpu_time_of_a_thread_excludes_waiting() {
         let begun = cpu_time().unwrap();
         work(Duration::from_millis(30));
         let (_sender, receiver) = mpsc::channel::<()>();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_are_started_are_found_and_their_work_is_told() {
+    fn cpu_time_of_started_threads_is_reported() {
         let (sender, receiver) = mpsc::channel();
         let (end, ended) = mpsc::channel::<()>();
         let start = || {

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_is_written_and_can_be_stopped() {
+    fn encoding_succeeds_and_can_be_stopped() {
         let rgb: Vec<u8> = (0..=255).cycle().take(300 * 200 * 3).collect();
         let mut asked = 0;
         let file = encode_webp(&rgb, (300, 200), 80.0, &mut || {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_that_are_missing_are_told() {
+    fn missing_samples_are_an_error() {
         let short = encode_webp(&[0; 11], (2, 2), 80.0, &mut || true);
         assert!(matches!(short, Err(WebPError::Failed(_))), "{short:?}");
     }

@@ -236,7 +236,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(12))]
         #[test]
-        fn bands_have_the_samples_of_the_whole(
+        fn bands_equal_the_whole_picture(
             width in 2_u32..90, quarters in 1_u32..220, seed: u64, is_422: bool, hlg: bool, wider: bool,
         ) {
             let size = (width, quarters * 4);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_ends_with_its_time() {
+    fn scaling_stops_at_the_deadline() {
         let source = noise((64, 64), 1);
         let tones = ToneMap::new(HdrLight {
             transfer: HdrTransfer::Pq,

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn untagged_video_is_taken_for_what_its_size_says() {
+    fn the_size_decides_the_matrix_of_untagged_video() {
         let sizes = [(1280, 536), (1279, 577), (1024, 576), (720, 480), (1920, 1080)];
         let matrices = sizes.map(|size| completed(MATRIX_UNSPECIFIED, 2, size).matrix);
         assert_eq!(matrices, [MATRIX_BT709, MATRIX_BT709, MATRIX_BT601, MATRIX_BT601, MATRIX_BT709]);
@@ -174,7 +174,7 @@ mod tests {
 
     /// Every matrix that libav names yields a picture, or an error that is not retried.
     #[test]
-    fn each_matrix_can_be_converted_or_not() {
+    fn each_matrix_is_converted_or_rejected() {
         let convertible = |matrix| is_convertible(completed(matrix, 9, (1920, 1080)));
         let refused: Vec<i32> = (0..18).filter(|matrix| !convertible(*matrix)).collect();
         // Constant luminance (10, 13), SMPTE ST 2085, ICtCp, IPT-C2, YCgCo-R of even and odd depth.
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_primaries_go_over_light_and_others_do_not() {
+    fn only_wide_primaries_are_converted_through_linear_light() {
         let light_of = |primaries, transfer| {
             light(ColourCodes { primaries, transfer, ..ColourCodes::UNSPECIFIED })
                 .map(|(transfer, _)| transfer)

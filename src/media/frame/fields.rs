@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_of_every_layout_are_found_where_libav_finds_them() {
+    fn samples_of_every_layout_equal_those_of_libav() {
         let formats = formats();
         let value =
             |index: usize, x: usize, row: usize| u16::try_from(index * 7919 + x * 911 + row * 101).unwrap();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn combs_vanish_in_every_layout() {
+    fn combing_is_removed_in_every_layout() {
         let work = OpenOptions::default().work();
         for (format, layout) in formats() {
             let level = |index: usize, row: usize| {

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_the_wrong_size_are_refused() {
+    fn pictures_of_the_wrong_size_are_rejected() {
         for format in formats() {
             for (width, height, bytes) in
                 [(0, 0, 0), (0, 4, 0), (4, 4, 47), (4, 4, 49), (u32::MAX, u32::MAX, 3)]

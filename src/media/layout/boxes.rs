@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_that_claims_too_much_ends_with_what_is_there() {
+    fn an_oversized_box_ends_with_the_available_bytes() {
         let mut bytes = [&b"\0\0\0\x0afree\x01\x02"[..], b"\0\0\0\x12skip", &[3; 10]].concat();
         bytes.truncate(22);
         let found: Vec<_> = contents(&bytes).collect();

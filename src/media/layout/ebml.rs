@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_and_absurd_sizes() {
+    fn unknown_and_overflowing_sizes() {
         assert_eq!(element(&[0xa3, 0xff, 1], 0).unwrap().size, None);
         assert_eq!(element(&[0xa3, 0x01, 255, 255, 255, 255, 255, 255, 255], 0).unwrap().size, None);
         let absurd = element(&[0xa3, 0x01, 255, 255, 255, 255, 255, 255, 254], 0).unwrap();

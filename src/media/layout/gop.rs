@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keyframe_is_a_packet_of_its_own_and_those_that_a_seek_lands_on() {
+    fn a_keyframe_needs_its_packet_and_those_that_a_seek_lands_on() {
         let keyframe = |all: &[Sample], wanted| {
             let mut route = Route::new(wanted, 0);
             all.iter().for_each(|sample| route.add(sample));
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn plenty_is_requested_ahead() {
+    fn a_plan_ahead_of_its_turn_is_generous() {
         let part = |pick, is_ahead, ahead, key| Manner { pick, is_ahead }.part_of_gop(800, ahead, 8, key);
         assert_eq!([0, 4, 8].map(|ahead| part(Pick::Exact, false, ahead, 300)), [100, 450, 800]);
         // An eighth of the time more, the excess size of the keyframe, and another keyframe after the last frames.

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_names_the_cluster_with_the_keyframe_up_to_about_the_frame() {
+    fn a_plan_covers_the_cluster_from_its_keyframe_to_about_the_frame() {
         let (file, segment) = file(10, &[], Some(&each_second));
         let (planner, plan) = plan(&file, Duration::from_millis(5500));
         assert_eq!((planner.has_no_cues, planner.stream_start(0)), (false, Some(0)));
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn cues_are_absent_only_where_nobody_names_them_or_none_is_there() {
+    fn cues_are_absent_only_if_unlisted_or_empty() {
         let (without, _) = file(3, &[], None);
         let (planner, without_plan) = plan(&without, Duration::from_secs(1));
         assert!(planner.has_no_cues);
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn cues_that_fall_are_hidden() {
+    fn cues_with_decreasing_times_are_hidden() {
         let falling = |count: u64| {
             let (file, segment) =
                 file(1, &[], Some(&|_| (0..count).rev().flat_map(|time| cue(time, 0)).collect()));
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_video_that_ends_before_the_last_group_and_the_one_at_half_are_read() {
+    fn a_time_after_the_end_plans_the_last_group_and_the_one_at_half() {
         let info = element_of(DURATION, &10_000_f64.to_be_bytes());
         let (file, _) = file(10, &info, Some(&each_second));
         let (_, plan) = plan(&file, Duration::from_secs(60));
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_heads_do_no_harm() {
+    fn damaged_headers_never_panic() {
         let (whole, _) = file(1, &number(TIMESTAMP_SCALE, 1000), Some(&each_second));
         let exercise = |bytes: &[u8]| {
             let mut planner = Matroska::new(Some(Duration::from_secs(1)));

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_of_films_are_shown() {
+    fn tags_of_films_are_visible() {
         let tracks: Vec<_> = (1..=100).map(|track| tag(track, 10)).collect();
         assert_eq!(shown(&tracks), 100);
         let global: Vec<_> = (0..150).map(|_| tag(0, 1)).collect();
@@ -193,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_comparisons_of_tags_are_bounded(
+        fn the_comparisons_of_tags_are_limited(
             tags in prop::collection::vec((0..3_u64, 0..400_usize), 0..60),
         ) {
             let list: Vec<_> = tags.iter().map(|&(track, simple)| tag(track, simple)).collect();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lists_are_hidden_and_lists_without_end_shown() {
+    fn long_lists_are_hidden_and_lists_without_end_visible() {
         let seen = Seen::new(10_000_000);
         let hidden = |id, size| {
             Metadata::default()
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_of_many_chapters_are_shown_and_many_tags_of_one_hidden() {
+    fn tags_of_many_chapters_are_visible_and_many_tags_of_one_hidden() {
         let tag = |chapter: u64| {
             let target = element_of(TARGETS, &element_of(TAG_CHAPTER, &chapter.to_be_bytes()));
             element_of(TAG, &[target, element_of(SIMPLE_TAG, b"")].concat())

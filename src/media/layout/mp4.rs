@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_moov_in_front_and_behind() {
+    fn finds_the_moov_before_and_after_the_media_data() {
         let (moov, mdat) = (boxed(b"moov", &[track(3)]), boxed(b"mdat", &[vec![0; 100_000]]));
         let front = look_at(&[ftyp(), moov.clone(), mdat.clone()].concat()).unwrap().unwrap();
         assert_eq!((front.moov_offset, front.faststart, front.fragmented), (12, true, false));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moov_behind_the_media_data_is_requested_with_all_that_follows() {
+    fn a_moov_after_the_media_data_is_requested_with_the_rest_of_the_file() {
         let (moov, mdat) = (video(plain_tables(9)), boxed(b"mdat", &[vec![0; 100_000]]));
         let file = [ftyp(), mdat, moov].concat();
         let (mut planner, mut replay) = (Mp4::new(&Limits::default(), Some(300_000)), Replay::new(&file));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_tables_that_declare_too_much() {
+    fn rejects_tables_that_declare_too_much() {
         let is_refused =
             |file: &[u8]| matches!(look_at(file), Err(Pause::Limit { limit: Limit::MaxIndexEntries, .. }));
         let tracks: Vec<u8> = std::iter::repeat_n(track(5_000_000), 16).flatten().collect();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn minutes_of_uncompressed_sound_are_not_too_much() {
+    fn minutes_of_uncompressed_audio_are_accepted() {
         // Ten minutes at 44.1 kHz, as cameras write them. The same tables under a video handler are an attack.
         let file = |handler: &[u8; 4]| {
             let stbl = [full(b"stts", 0, &[1, 26_460_000, 1]), full(b"stsz", 0, &[4, 26_460_000])];
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_that_spell_a_name_are_no_table() {
+    fn offsets_that_spell_a_name_are_not_a_table() {
         // Chunk offsets of a 2 GB file: one of them reads "stsz", and the next ones would be its count.
         let stco = full(b"stco", 0, &[4, 0x7374_737a, 0x7374_8000, 0x7374_9000, 0x7374_a000]);
         let path = [b"stbl", b"minf", b"mdia", b"trak", b"moov"];

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_met_corrects_the_estimate() {
+    fn known_positions_correct_the_estimate() {
         let mut places = places();
         assert!(places.is_estimate());
         places.note(Pts::new(100), 800);

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_is_allowed_and_not_one_more() {
+    fn each_limit_is_inclusive() {
         let limits = Limits::default().with_max_packets(2);
         let mut spent = Spent::on_file(1 << 20);
         let packets = [(); 3].map(|()| limit_of(spent.add_packet(&limits)));
@@ -114,7 +114,7 @@ mod tests {
     proptest! {
         /// The total is the same, however the work is divided.
         #[test]
-        fn the_sum_counts(
+        fn the_total_is_independent_of_the_pieces(
             file_size in 0_u64..1 << 24,
             pieces in prop::collection::vec((0_u64..1 << 22, 0_u64..1 << 30, 0_u64..2), 1..60),
         ) {

@@ -85,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_certain_is_right(
+        fn a_certain_result_is_correct(
             order in prop::collection::vec(0_usize..16, 1..60),
             depth in 0_usize..6,
             goal in -5_i64..400,

@@ -508,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn a_view_shows_each_frame_that_may_be_the_wanted_one() {
+    fn every_possible_result_is_visible() {
         for name in KINDS {
             let (file, pictures) = (fixture(name), pictures(name));
             let size = file.len() as u64;
@@ -531,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn a_view_is_certain_of_nothing_that_a_hidden_frame_could_change() {
+    fn a_view_is_certain_only_if_no_hidden_frame_can_change_the_result() {
         for name in KINDS {
             let (file, pictures) = (fixture(name), pictures(name));
             let seen = view(&file, &mut Mp4::new(&Limits::default(), None), 2_000_001);
@@ -588,7 +588,7 @@ mod tests {
     /// The search detects a planner that stops too early: it checks whether a hidden fragment can contain the frame, and more becomes
     /// visible.
     #[test]
-    fn a_view_that_hides_the_frame_costs_requests_and_not_the_frame() {
+    fn a_view_that_hides_the_frame_is_extended() {
         const NAME: &str = "h264_frag_noindex.mp4";
         let pictures: Vec<i64> = pictures(NAME).into_iter().map(|(cts, _)| cts).collect();
         let mut whole = Media::open(Cursor::new(fixture(NAME)), &OpenOptions::default()).unwrap();
@@ -629,7 +629,7 @@ mod tests {
     }
 
     #[test]
-    fn tracks_end_where_libavformat_says_and_not_where_the_header_says() {
+    fn track_ends_equal_those_of_libavformat_and_not_the_header() {
         let mut file = fixture("h264_frag_noindex.mp4");
         // A `mehd` of 20 s instead of the padding that the muxer writes (ISO/IEC 14496-12, 8.8.2).
         let mvex = file.windows(4).position(|name| name == b"mvex").unwrap() - 4;
@@ -663,7 +663,7 @@ mod tests {
     }
 
     #[test]
-    fn more_is_shown_until_all_is() {
+    fn the_view_grows_until_the_whole_file_is_visible() {
         let file = fixture("h264_frag_noindex.mp4");
         let size = file.len() as u64;
         let mut planner = Mp4::new(&Limits::default(), None);
@@ -677,7 +677,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_left_to_libavformat() {
+    fn unsupported_layouts_are_left_to_libavformat() {
         let mut file = fixture("h264_frag_noindex.mp4");
         // No fragment contains its start time.
         let places: Vec<usize> =
@@ -692,7 +692,7 @@ mod tests {
     }
 
     #[test]
-    fn many_small_fragments_take_time_that_grows_with_their_number() {
+    fn many_small_fragments_take_linear_time() {
         let header = fixture_boxes("h264_frag_noindex.mp4", b"moov").remove(0).1;
         let (_, moof) = fixture_boxes("h264_frag_noindex.mp4", b"moof").remove(0);
         let mdat = boxed(b"mdat", &[vec![0; 8]]);
@@ -736,7 +736,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_fragment_may_hold_an_earlier_frame() {
+    fn a_later_fragment_may_contain_an_earlier_frame() {
         // The second frame of the first fragment is presented at 100, those of the second fragment at 40, 35 and 50.
         let fragments = [&[0, 90, 0][..], &[10, -5, 0], &[0, 0], &[0, 0], &[0, 0], &[0, 0], &[0, 0]];
         let times = [0, 30, 60, 80, 100, 120, 140];

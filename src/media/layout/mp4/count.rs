@@ -454,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_added_up_wherever_they_lie() {
+    fn entries_are_added_up_at_any_position() {
         let tables =
             [table(b"stts", 2, &[3, 1]), full(b"stsz", 0, &[1, 7]), table(b"stco", 1, &[1, 2, 3])].concat();
         let moov = nested(tables.clone());
@@ -470,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_not_searched_for_again_and_again() {
+    fn repeated_names_take_linear_time() {
         let (short, long) = (1 << 16, 1 << 18);
         let cost = |bytes: &[u8]| {
             let mut work = ParserWork::default();
@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_boxes_are_refused() {
+    fn too_many_boxes_are_rejected() {
         let limits = Limits { max_boxes: 100, ..Limits::default() };
         let refused =
             |boxes: usize| count(&boxed(b"moov", &[boxed(b"skip", &[]).repeat(boxes)]), &limits).0.is_err();
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn compressed_movies_are_counted_or_refused() {
+    fn compressed_movies_are_counted_or_rejected() {
         assert_eq!(counted(&pack(&table(b"stco", 1, &[1, 2, 3]))), (3, 0));
         // Deleted boxes count there, too.
         let crossed_out = boxed(b"hoov", &[full(b"mvhd", 0, &[0]), nested(table(b"stco", 1, &[1, 2, 3]))]);
@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_is_declared_may_be_a_quarter() {
+    fn at_most_a_quarter_of_the_entries_has_no_bytes() {
         let limits = Limits { max_index_entries: 4000, ..Limits::default() };
         let track = |samples| nested(full(b"stsz", 0, &[1, samples]));
         let refused = |bytes: &[u8]| count(bytes, &limits).0.is_err();
@@ -547,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn products_are_counted() {
+    fn products_of_tables_are_counted() {
         // Edits times samples. The last edit reaches from the only keyframe to the end.
         let tables = with(plain_tables(1000), vec![table(b"stss", 1, &[1])]);
         let edits: Vec<[u32; 2]> = (0..50).map(|_| [10_000, 0]).collect();
@@ -603,7 +603,7 @@ mod tests {
     }
 
     #[test]
-    fn boxes_for_nothing_are_hidden_in_one_piece() {
+    fn consecutive_unneeded_boxes_are_hidden_as_one_range() {
         let pssh = full(b"pssh", 0, &[1, 2, 3, 4, 0]);
         let unknown = boxed(b"abcd", &[vec![1; 20]]);
         let track = TestTrack { tables: plain_tables(3), ..TestTrack::default() };
@@ -617,7 +617,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_packets_in_clear_is_shown_of_encrypted_tracks() {
+    fn lists_of_unencrypted_samples_are_visible_in_encrypted_tracks() {
         let senc = || full(b"senc", 0, &[0]);
         let entry = |kind: &[u8; 4]| boxed(b"stsd", &[vec![0; 8], boxed(kind, &[vec![0; 78]])]);
         let track = |kind| {
@@ -640,7 +640,7 @@ mod tests {
     }
 
     #[test]
-    fn sample_descriptions_keep_what_belongs_to_them() {
+    fn sample_descriptions_keep_their_own_boxes() {
         let sinf = boxed(b"sinf", &[boxed(b"frma", &[b"avc1".to_vec()]), full(b"schm", 0, &[1, 1])]);
         let config = boxed(b"avcC", &[b"pssh....psshsenc".to_vec()]);
         let pssh = full(b"pssh", 0, &[1, 2, 3, 4, 0]);
@@ -657,7 +657,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_shown_up_to_a_number() {
+    fn tags_are_visible_up_to_a_maximum() {
         let tag = boxed(b"\xa9nam", &[vec![0; 10]]);
         let (shown, hidden) = shown(&moov(&[boxed(b"udta", &[tag.repeat(3000)])]));
         let udta = find(&shown, &[b"moov", b"udta"]).unwrap();
@@ -666,7 +666,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_chapter_tracks_are_shown_if_there_may_be_as_many_streams() {
+    fn lists_of_chapter_tracks_are_visible_within_the_stream_limit() {
         for (numbers, is_shown) in [(1, true), (100, true), (101, false), (100_000, false)] {
             let chapters = boxed(b"tref", &[boxed(b"chap", &[vec![1; 4 * numbers]])]);
             let (shown, hidden) = shown(&moov(&[boxed(b"trak", &[chapters])]));
@@ -678,7 +678,7 @@ mod tests {
     proptest! {
         /// No byte moves, no allowed box is lost, and no visible box serves decryption.
         #[test]
-        fn any_boxes(
+        fn random_boxes_are_hidden_without_moving_others(
             tree in prop::collection::vec((0..6_u8, prop::sample::select(vec![
                 *b"moov", *b"trak", *b"mdia", *b"udta", *b"meta", *b"pssh", *b"stts", *b"free", *b"abcd", *b"chpl", *b"\xa9nam", *b"uuid",
             ]), 0..20_usize), 1..60),

@@ -471,7 +471,7 @@ mod tests {
 
     /// libavformat's result for duplicate tables, short tables and corrections depends on more than the content of the tables.
     #[test]
-    fn edits_of_doubtful_tables_are_counted_as_all_samples() {
+    fn edits_of_inconsistent_tables_count_as_all_samples() {
         let full = |entry_words, words: &[u32]| table(b"abcd", entry_words, words)[8..].to_vec();
         let (stts, ctts) = (full(2, &[1000, 10]), full(2, &[1000, 0]));
         let (stss, stsd) = (full(1, &[1, 11, 21, 31, 41]), vec![0; 16]);
@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_of_sound_become_blocks() {
+    fn chunks_of_audio_become_blocks() {
         let full = |entry_words, words: &[u32]| table(b"abcd", entry_words, words)[8..].to_vec();
         let (stts, stsc) = (words(2, &[u32::MAX, 1]), full(3, &[1, 5000, 1, 3, u32::MAX, 1]));
         let (fewer, none) = (full(3, &[1, 1, 1]), full(3, &[]));

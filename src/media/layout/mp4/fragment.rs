@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_hold_where_nothing_is_said() {
+    fn defaults_apply_to_missing_fields() {
         let found = track(vec![full(b"tfhd", BASE_IS_MOOF, &[1]), tfdt(0), full(b"trun", 1, &[2, 60])]);
         assert_eq!((found.track_id, found.end_dts), (1, 20));
         let second = Sample { offset: 5160, size: 100, dts: 10, cts: 10, is_sync: false };
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_say_for_themselves() {
+    fn sample_fields_override_defaults() {
         let minus_two = 2_u32.wrapping_neg();
         let words = [2, 80, 0, 11, 50, NON_SYNC, minus_two, 12, 60, 0x100_0000, 5];
         let trun = full(b"trun", 1 << 24 | 0x1 | 0x4 | 0x100 | 0x200 | 0x400 | 0x800, &words);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_libavformat_refuses_or_nobody_can_place_is_none() {
+    fn invalid_and_unplaced_fragments_yield_none() {
         let tfhd = || full(b"tfhd", BASE_IS_MOOF, &[1]);
         let refused = |boxes: Vec<Vec<u8>>| parse(&moof(&[boxes])).is_none();
         assert!(!refused(vec![tfhd(), tfdt(0), full(b"trun", 1, &[1, 60])]));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_without_entries_are_bounded_in_all() {
+    fn the_total_of_samples_without_entries_is_limited() {
         let half = u32::try_from(MAX_SAMPLES / 2).unwrap();
         let run = full(b"trun", 1, &[half, 60]);
         let boxes =
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_fragments_do_no_harm() {
+    fn damaged_fragments_never_panic() {
         let tfhd = full(b"tfhd", 0x1 | 0x2 | 0x8 | 0x10 | 0x20, &[1, 0, 7, 1, 20, 200, 0]);
         let trun = full(b"trun", 0x1 | 0x4 | 0xf00, &[2, 80, 0, 11, 50, NON_SYNC, 1, 12, 60, 0, 5]);
         let whole = moof(&[vec![tfhd, full(b"tfdt", 1 << 24, &[0, 9]), trun.clone(), trun]]);

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_begin_at_the_keyframe_and_end_with_the_last_one_that_is_read() {
+    fn packets_reach_from_the_keyframe_to_the_last_one_that_is_read() {
         let moov = edited(&[[120, 1]], reordered());
         // Pairs of decoding and presentation times: 0 0, 1 2, 2 1, 3 3, 4 5, 5 4, 6 6, 7 8, 8 7, ...; a tick is 0.1 s. Each chunk
         // of 1000 bytes has three packets.
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_frame_may_be_stored_behind_later_ones() {
+    fn the_frame_may_be_stored_after_later_ones() {
         // Presented at 0, 3, 1, 2, 6, 4, 5.
         let ctts = table(b"ctts", 2, &[1, 0, 1, 2, 2, NEGATIVE, 1, 2, 2, NEGATIVE]);
         let moov = video(with(plain_tables(7), vec![ctts, table(b"stss", 1, &[1])]));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_ends_early_the_last_group_and_the_one_at_half_are_read() {
+    fn a_time_after_the_end_plans_the_last_group_and_the_one_at_half() {
         let track =
             TestTrack { others: vec![elst(&[[120, 1]])], tables: reordered(), ..TestTrack::default() };
         let lasting = |ticks| moov(&[full(b"mvhd", 0, &[0, 0, 100, ticks]), track.trak()]);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_in_fragments_are_not_guessed() {
+    fn frames_in_fragments_are_not_planned() {
         let track = TestTrack { tables: plain_tables(6), ..TestTrack::default() };
         let moov = moov(&[mvhd(100), track.trak(), boxed(b"mvex", &[])]);
         assert_eq!(packets(&moov, 200_000), Some(vec![1200, 1300]));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_and_damaged_headers_do_no_harm() {
+    fn truncated_and_damaged_headers_never_panic() {
         let chapters = boxed(b"tref", &[boxed(b"chap", &[vec![0, 0, 0, 1]])]);
         let others = vec![chapters, elst(&[[50, NEGATIVE], [120, 1]])];
         let track = TestTrack { others, tables: reordered(), ..TestTrack::default() };

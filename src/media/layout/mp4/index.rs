@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_segment_indexes_are_none() {
+    fn invalid_segment_indexes_yield_none() {
         let sidx = |head, words: &[u32]| parse_sidx(&full(b"sidx", head, words), 200);
         assert_eq!(sidx(0, &[1, 1000, 0, 0, 1, 1 << 31 | 500, 100, 0]), None);
         assert_eq!(sidx(0, &[1, 0, 0, 0, 1, 500, 100, 0]), None);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_real_fragment_is_told_from_its_letters() {
+    fn a_fragment_is_distinguished_from_its_letters_in_media_data() {
         let real = boxed(b"moof", &[full(b"mfhd", 0, &[1])]);
         let window = [b"xxmoofmfhd".to_vec(), full(b"moof", 0, &[1, 2, 3, 4]), real.clone(), real].concat();
         assert_eq!(find_moof(&window, 1000), Some(1000 + 10 + 28));
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn fixtures_of_indexes_name_their_fragments() {
+    fn indexes_of_fixtures_list_their_fragments() {
         let offsets =
             |name| fixture_boxes(name, b"moof").into_iter().map(|(offset, _)| offset).collect::<Vec<_>>();
         let (at, sidx) = &fixture_boxes("h264_frag_sidx.mp4", b"sidx")[0];

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_none() {
+    fn unsupported_headers_yield_none() {
         assert!(Movie::parse(&moov(&[mvhd(100)])).is_none());
         assert!(Movie::parse(&moov(&[boxed(b"cmov", &[]), TestTrack::default().trak()])).is_none());
         let many = vec![boxed(b"trak", &[]); MAX_TRACKS + 1];
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_main_track_is_the_largest_picture_that_is_no_chapter() {
+    fn the_main_track_is_the_largest_video_that_is_no_chapter_track() {
         let chapters = boxed(b"tref", &[boxed(b"chap", &[vec![0, 0, 0, 3]])]);
         let video = TestTrack { others: vec![chapters], ..TestTrack::default() };
         let audio = TestTrack { id: 2, handler: b"soun", ..TestTrack::default() };

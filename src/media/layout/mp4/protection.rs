@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn piff_and_entries_that_are_not_whole() {
+    fn piff_and_incomplete_entries() {
         let piff = entry(b"encv", &[sinf(b"piff", &[boxed(b"uuid", &[vec![0; 36]])])]);
         let both = entry(b"encv", &[sinf(b"piff", &[]), sinf(b"cenc", &[tenc()])]);
         let bare = entry(b"encv", &[]);
@@ -126,7 +126,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_entry(bytes in vec(prop::sample::select(&b"sinfchmtec\x00\x08\x0c\xff"[..]), 0..200)) {
+        fn random_entries_never_panic(bytes in vec(prop::sample::select(&b"sinfchmtec\x00\x08\x0c\xff"[..]), 0..200)) {
             let moov = movie(&[&[entry(b"encv", &[bytes])]]);
             prop_assert_eq!(protected_entries(&moov).len(), 1);
         }

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn keyframes_are_those_that_the_table_names() {
+    fn keyframes_are_those_in_the_table() {
         let keyframes = |more: Vec<Vec<u8>>| {
             let found = samples(&video(with(plain_tables(6), more)));
             found.iter().map(|sample| u8::from(sample.is_sync)).collect::<Vec<_>>()

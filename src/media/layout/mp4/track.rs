@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_move_what_they_show_to_the_start() {
+    fn edits_move_their_samples_to_the_start() {
         assert_eq!(placed(&video(reordered())), (Some(1), 10, (0, 0)));
         // The first picture is presented at 1, with or without an edit.
         assert_eq!(placed(&edited(&[[120, 1]], reordered())), (Some(0), 11, (0, 1)));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_without_a_movie_clock_are_passed_over() {
+    fn edits_without_a_movie_clock_are_ignored() {
         let track = TestTrack { others: vec![elst(&[[60, 7]])], tables: reordered(), ..TestTrack::default() };
         assert_eq!(placed(&moov(&[track.trak()])), (Some(1), 10, (0, 0)));
     }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_in_front_of_the_start_is_not_presented() {
+    fn audio_before_the_start_is_not_presented() {
         let track = TestTrack { handler: b"soun", others: vec![elst(&[[60, 7]])], ..TestTrack::default() };
         let movie = one_track(&track);
         let movie = Movie::parse(&movie).unwrap();

@@ -125,7 +125,7 @@ fn other_frames_decode_to_the_same_samples() {
 
 proptest! {
     #[test]
-    fn any_bytes(
+    fn random_bytes_never_panic(
         configuration in vec(any::<u8>(), 0..64),
         packets in vec(vec(any::<u8>(), 0..64), 0..8),
         codec in prop::sample::select(vec!["av1", "vp9"]),

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_frame_behind_decides() {
+    fn the_next_frame_decides() {
         let free = inter(false, 0);
         for (next, expected) in [
             (Some(inter(true, 0)), true),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_replaces_a_slot_is_needed() {
+    fn a_frame_that_replaces_a_slot_is_needed() {
         let next = inter(true, 0);
         for (packet, expected) in [
             (inter(true, 0), true),

@@ -33,7 +33,7 @@ fn needed_bytes(sequence_header: &str, units: &[Vec<u8>]) -> usize {
 }
 
 #[test]
-fn a_frame_that_replaces_no_slot_can_go() {
+fn a_frame_that_replaces_no_slot_is_skipped() {
     assert_eq!(needed_bytes(PLAIN, &[frame(0)]), 0);
     assert_eq!(needed_bytes(PLAIN, &[unit(TEMPORAL_DELIMITER, &[]), frame(0), unit(PADDING, &[1; 9])]), 0);
     // The last unit without a size.
@@ -52,7 +52,7 @@ fn a_frame_that_replaces_no_slot_can_go() {
 }
 
 #[test]
-fn what_others_need_stays() {
+fn needed_units_are_kept() {
     let size = frame(0).len();
     assert_eq!(needed_bytes(PLAIN, &[frame(0x10)]), size);
     // A hidden frame that others need before the presented frame, and after it.
@@ -78,7 +78,7 @@ fn what_others_need_stays() {
 }
 
 #[test]
-fn metadata_stays_unless_it_is_about_the_frame_behind_it() {
+fn metadata_is_kept_unless_it_belongs_to_the_next_frame() {
     let light_level = unit(METADATA, &[1, 0, 1, 0, 1, 0x80]);
     let hdr10_plus = unit(METADATA, &[4, 0xb5, 0, 0x3c, 0x80]);
     assert_eq!(needed_bytes(PLAIN, &[hdr10_plus.clone(), frame(0)]), 0);
@@ -114,7 +114,7 @@ fn still_pictures_and_spatial_layers_are_needed() {
 
 /// All fields that a sequence header can have before `refresh_frame_flags`, except a decoder model.
 #[test]
-fn fields_that_are_seldom_there() {
+fn optional_header_fields() {
     let tick = "00000000 00000000 00000000 00000001";
     // Two operating points: the first with tier and display delay; the second of another temporal layer.
     let points = "1 00001  000100000011 01000 1 1 1111  000100000010 00000 0";
@@ -171,7 +171,7 @@ proptest! {
     }
 
     #[test]
-    fn any_header_and_any_frame(header in vec(any::<u8>(), 0..40), payload in vec(any::<u8>(), 0..40)) {
+    fn random_headers_and_frames_never_panic(header in vec(any::<u8>(), 0..40), payload in vec(any::<u8>(), 0..40)) {
         let mut units = Units { sequence: Sequence::parse(&header) };
         let packet = unit(FRAME, &payload);
         prop_assert!(units.needed_bytes(&packet) <= packet.len());
