@@ -74,10 +74,7 @@ struct Failed {
 }
 
 pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Result<(), Failure> {
-    let config = match arguments.replay {
-        true => Some(LambdaConfig::from_env().map_err(JobError::from)?),
-        false => None,
-    };
+    let config = arguments.replay.then(LambdaConfig::from_env).transpose().map_err(JobError::from)?;
     start_log(arguments.replay)?;
     let queue = Queue::open(&arguments.queue).await?;
     let target = match &arguments.to {
