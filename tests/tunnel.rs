@@ -242,11 +242,11 @@ fn a_bastion_with_old_algorithms_is_told_so() -> Outcome {
         for (lines, words) in [
             (
                 "KexAlgorithms diffie-hellman-group1-sha1\n",
-                "key exchange (KexAlgorithms): diffie-hellman-group1-sha1",
+                "key exchange algorithms (KexAlgorithms): diffie-hellman-group1-sha1",
             ),
-            ("HostKeyAlgorithms ssh-rsa\n", "host key (HostKeyAlgorithms): ssh-rsa"),
-            ("Ciphers aes128-cbc\n", "encryption (Ciphers): aes128-cbc"),
-            ("MACs hmac-md5\nCiphers aes128-ctr\n", "message authentication (MACs): hmac-md5"),
+            ("HostKeyAlgorithms ssh-rsa\n", "host key algorithms (HostKeyAlgorithms): ssh-rsa"),
+            ("Ciphers aes128-cbc\n", "encryption algorithms (Ciphers): aes128-cbc"),
+            ("MACs hmac-md5\nCiphers aes128-ctr\n", "message authentication algorithms (MACs): hmac-md5"),
         ] {
             let stage = Stage::with_sshd_lines(lines).await?;
             let tunnel = stage.tunnel_with(&stage.sshd.host_key("rsa")?, &stage.user_key()?, stage.port)?;
