@@ -75,7 +75,7 @@ impl RangeSource for Parts {
             if identity.size == 0 {
                 return Err(SourceError::Empty);
             }
-            let range = request.range.of(identity.size);
+            let range = request.range.resolve(identity.size);
             if range.is_empty() {
                 return Err(SourceError::NotSatisfiable { range: request.range });
             }

@@ -240,7 +240,7 @@ mod remote {
     ///     fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>> {
     ///         Box::pin(async move {
     ///             let identity = Identity::new(self.0.len() as u64);
-    ///             let range = request.range.of(identity.size);
+    ///             let range = request.range.resolve(identity.size);
     ///             let bytes = self.0.slice(range.start() as usize..range.end() as usize);
     ///             Ok(RangeReply::new(identity, range, Body(Some(bytes))))
     ///         })

@@ -89,7 +89,7 @@ impl RangeSource for Ramp {
     fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>> {
         let identity = Identity::new(self.size).with_etag("\"ramp\"");
         Box::pin(async move {
-            let range = request.range.of(self.size);
+            let range = request.range.resolve(self.size);
             if self.size == 0 {
                 return Err(SourceError::Empty);
             }

@@ -115,6 +115,7 @@ impl CagedMedia {
 
 /// The pictures of a list of requests. This system has no children.
 #[derive(Debug)]
+#[must_use = "pictures are decoded when the iterator reaches them"]
 pub struct CagedPictures<'m>(PhantomData<&'m mut CagedMedia>);
 
 impl Iterator for CagedPictures<'_> {

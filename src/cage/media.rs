@@ -353,6 +353,7 @@ impl CagedMedia {
 /// A picture that fails is an error in its place, and the other pictures follow. After the child has died, all remaining items are its
 /// error.
 #[derive(Debug)]
+#[must_use = "pictures are decoded when the iterator reaches them"]
 pub struct CagedPictures<'m> {
     media: &'m mut CagedMedia,
     requests: Vec<FrameRequest>,

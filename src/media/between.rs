@@ -15,6 +15,7 @@ use crate::media::units::{Microseconds, Pts, Ticks};
 ///
 /// The iterator ends after the last frame or after the first error.
 #[derive(Debug)]
+#[must_use = "frames are decoded when the iterator reaches them"]
 pub struct FramesBetween<'m, 'r> {
     media: &'m mut Media<'r>,
     times: Range<Duration>,

@@ -19,6 +19,7 @@ const MAX_APART: Duration = Duration::from_secs(2);
 ///
 /// A frame that fails is an error in its place, and the other frames follow.
 #[derive(Debug)]
+#[must_use = "frames are decoded when the iterator reaches them"]
 pub struct Frames<'m, 'r> {
     media: &'m mut Media<'r>,
     requests: VecDeque<Listed>,

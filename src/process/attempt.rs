@@ -426,7 +426,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         let (Some(poster), Request::Picture(etag)) = (poster, request) else {
             return Answer::Picture { duration: None, is_late: false };
         };
-        self.spent = self.spent.and(poster.ledger);
+        self.spent = self.spent + poster.ledger;
         let poster_at = self.own.poster_at;
         self.made = Some(Made { etag: etag.clone(), poster_at, poster: Arc::new(poster) });
         let Found { check_sent, check_answered, reading, .. } = &self.found;
@@ -486,7 +486,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         if let (None, Some(reading)) = (&self.made, &self.found.reading) {
             // Only the first responses were read.
             let (requests, bytes_fetched) = reading.cost();
-            spent = spent.and(Ledger { requests, bytes_fetched, round_trips: 1, ..Ledger::default() });
+            spent = spent + Ledger { requests, bytes_fetched, round_trips: 1, ..Ledger::default() };
         }
         let report = Report::of(status, self.job.store.bucket(), key, id, self.target, &marker);
         Ok(report

@@ -160,7 +160,7 @@ impl<C: Catalog> Job<S3Store, C> {
         let poster = Reading::start(video, Some(version.into()), self.maker()).poster().await?;
         clock.end(&mut comparison.steps.picture);
         let Some(poster) = poster else { return Ok(None) };
-        comparison.ledger = comparison.ledger.and(poster.ledger);
+        comparison.ledger = comparison.ledger + poster.ledger;
         let limits = (self.options.limits.max_pixels, self.thumbnail.request.encoding.bounds);
         comparison.hold_against(&poster, target, &object, stored, limits).await?;
         clock.end(&mut comparison.steps.thumbnail);

@@ -13,6 +13,6 @@ pub(super) fn bytes_of(now: &Identity, request: &GetRange) -> Result<ByteRange, 
     if now.size == 0 {
         return Err(SourceError::Empty);
     }
-    let range = request.range.of(now.size);
+    let range = request.range.resolve(now.size);
     if range.is_empty() { Err(SourceError::NotSatisfiable { range: request.range }) } else { Ok(range) }
 }

@@ -49,12 +49,12 @@ pub enum SourceError {
     #[error("the server does not support byte ranges")]
     NoRanges,
     /// The server returned other bytes than the requested ones.
-    #[error("the server answered a request for {asked} with {answered}")]
+    #[error("the server answered a request for {requested} with {received}")]
     WrongRange {
         /// The requested range.
-        asked: RangeRequest,
+        requested: RangeRequest,
         /// The `Content-Range` of the answer.
-        answered: String,
+        received: String,
     },
     /// The body ended too early on every attempt.
     #[error("the body of bytes {range} ended early, after {received} bytes")]

@@ -109,10 +109,10 @@ impl Fetch<'_> {
     /// Checks a reply against the request, and against the earlier replies.
     fn accept(&mut self, request: RangeRequest, reply: &RangeReply) -> Result<(), Ended> {
         let size = self.shared.identify(self.id, &reply.identity)?;
-        let range = request.of(size);
+        let range = request.resolve(size);
         if reply.range != range {
             let answered = format!("bytes {}/{}", reply.range, reply.identity.size);
-            return Err(SourceError::WrongRange { asked: request, answered }.into());
+            return Err(SourceError::WrongRange { requested: request, received: answered }.into());
         }
         self.at = range.start();
         self.range.get_or_insert(range);

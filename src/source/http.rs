@@ -181,7 +181,7 @@ fn partial(response: Response, asked: RangeRequest) -> Result<RangeReply, Source
     };
     let content_range = text(headers, CONTENT_RANGE).and_then(parse_content_range);
     let (range, size) =
-        content_range.ok_or_else(|| SourceError::WrongRange { asked, answered: answered() })?;
+        content_range.ok_or_else(|| SourceError::WrongRange { requested: asked, received: answered() })?;
     let [etag, last_modified] = [ETAG, LAST_MODIFIED].map(|name| text(headers, name).map(str::to_owned));
     let identity = Identity { size, etag, last_modified };
     Ok(RangeReply { identity, range, body: Box::new(Body(response)) })

@@ -1,5 +1,6 @@
 //! The cost of reading.
 
+use std::ops::Add;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -25,10 +26,11 @@ pub struct Ledger {
     pub waiting: Duration,
 }
 
-impl Ledger {
-    /// Returns the cost of two inputs that were read one after the other.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
+/// Adds the cost of two inputs that are read one after the other.
+impl Add for Ledger {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
         Self {
             requests: self.requests + other.requests,
             round_trips: self.round_trips + other.round_trips,

@@ -75,7 +75,7 @@ pub enum RangeRequest {
 impl RangeRequest {
     /// Returns the bytes that this request selects in an object of `size` bytes.
     #[must_use]
-    pub const fn of(self, size: u64) -> ByteRange {
+    pub const fn resolve(self, size: u64) -> ByteRange {
         match self {
             Self::Bounded(range) => range.clipped(size),
             Self::Suffix(length) => ByteRange::new(size.saturating_sub(length), size),
@@ -101,7 +101,7 @@ mod tests {
     fn headers() {
         assert_eq!(RangeRequest::Bounded(ByteRange::new(0, 100)).to_string(), "bytes=0-99");
         assert_eq!(RangeRequest::Suffix(7).to_string(), "bytes=-7");
-        assert_eq!(RangeRequest::Suffix(7).of(5), ByteRange::new(0, 5));
-        assert_eq!(RangeRequest::Bounded(ByteRange::new(3, 9)).of(5), ByteRange::new(3, 5));
+        assert_eq!(RangeRequest::Suffix(7).resolve(5), ByteRange::new(0, 5));
+        assert_eq!(RangeRequest::Bounded(ByteRange::new(3, 9)).resolve(5), ByteRange::new(3, 5));
     }
 }

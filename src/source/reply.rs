@@ -5,7 +5,7 @@ use super::{ByteRange, Identity, RangeRequest, SourceError};
 /// Rejects an empty range, which no header can express: `bytes=5-4` is invalid, and servers then send the whole
 /// object.
 pub(super) fn check_not_empty(range: RangeRequest) -> Result<(), SourceError> {
-    if range.of(u64::MAX).is_empty() { Err(SourceError::NotSatisfiable { range }) } else { Ok(()) }
+    if range.resolve(u64::MAX).is_empty() { Err(SourceError::NotSatisfiable { range }) } else { Ok(()) }
 }
 
 /// Interprets 416 (Range Not Satisfiable). Every object has a first and a last byte, except an empty one.

@@ -179,7 +179,8 @@ pub(crate) fn reply(output: GetObjectOutput, asked: RangeRequest) -> Result<Rang
             SourceError::NoRanges
         });
     };
-    let wrong = || SourceError::WrongRange { asked, answered: format!("Content-Range: {content_range}") };
+    let wrong =
+        || SourceError::WrongRange { requested: asked, received: format!("Content-Range: {content_range}") };
     let (range, size) = parse_content_range(content_range).ok_or_else(wrong)?;
     let etag = output.e_tag().filter(|etag| !etag.is_empty()).map(str::to_owned);
     let last_modified = output.last_modified().and_then(|date| date.fmt(DateTimeFormat::HttpDate).ok());

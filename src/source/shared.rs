@@ -159,7 +159,7 @@ impl Shared {
             None => {
                 state.identity = Some(identity.clone());
                 for fetch in &mut state.fetches {
-                    fetch.rest.get_or_insert(fetch.request.of(identity.size));
+                    fetch.rest.get_or_insert(fetch.request.resolve(identity.size));
                 }
                 self.read_small(&mut state, id, identity.size);
                 drop(state);
@@ -283,7 +283,7 @@ impl Shared {
     pub(super) fn start(self: &Arc<Self>, state: &mut State, request: RangeRequest, depth: u32) {
         let id = state.next_fetch;
         state.next_fetch += 1;
-        let rest = state.identity.as_ref().map(|identity| request.of(identity.size));
+        let rest = state.identity.as_ref().map(|identity| request.resolve(identity.size));
         state.fetches.push(Fetch { id, request, rest, needed: None, task: None });
         match runtime::handle() {
             Ok(handle) => state.attach(id, handle, (self.run)(Arc::clone(self), id, request, depth)),
@@ -330,7 +330,7 @@ impl State {
     /// Returns the error of the request that covered the byte at `offset`, if it failed.
     pub(super) fn failure_at(&self, offset: u64) -> Option<&SourceError> {
         let size = self.identity.as_ref().map_or(u64::MAX, |identity| identity.size);
-        let failed = self.failed.iter().find(|(request, _)| request.of(size).contains(offset));
+        let failed = self.failed.iter().find(|(request, _)| request.resolve(size).contains(offset));
         failed.map(|(_, error)| error)
     }
 }

@@ -56,7 +56,7 @@ impl Own {
     #[expect(clippy::panic, clippy::unwrap_used, reason = "on purpose; the ranges lie within the bytes")]
     fn reply(&self, request: &GetRange, flaw: Flaw, number: u64) -> RangeReply {
         let mut size = self.bytes.len() as u64;
-        let mut range = request.range.of(size);
+        let mut range = request.range.resolve(size);
         let held = |range: ByteRange| {
             let [start, end] = [range.start(), range.end()].map(|at| usize::try_from(at).unwrap());
             self.bytes[start..end].to_vec()

@@ -129,14 +129,14 @@ fn a_range_must_be_told() -> Outcome {
     for (header, told) in cases {
         let error = failure_of(Fault::Header("content-range", header.map(str::to_owned)))?;
         let answered = told.to_owned();
-        assert_eq!(error, SourceError::WrongRange { asked: bytes(1000, 2000), answered });
+        assert_eq!(error, SourceError::WrongRange { requested: bytes(1000, 2000), received: answered });
     }
     let (server, source) = start(Object::new(film()))?;
     let parts = "multipart/byteranges; boundary=x".to_owned();
     server.faults.always(Fault::Header("content-range", None));
     server.faults.always(Fault::Header("content-type", Some(parts.clone())));
     let error = failure(get(&source, bytes(1000, 2000)))?;
-    assert_eq!(error, SourceError::WrongRange { asked: bytes(1000, 2000), answered: parts });
+    assert_eq!(error, SourceError::WrongRange { requested: bytes(1000, 2000), received: parts });
     Ok(())
 }
 

@@ -276,7 +276,7 @@ fn ranges_must_be_answered() -> Outcome {
     assert_eq!(failure_of(Fault::Header("content-range", None))?, SourceError::NoRanges);
     let answered = "Content-Range: bytes 1000-1999/*".to_owned();
     let error = failure_of(Fault::Header("content-range", Some("bytes 1000-1999/*".to_owned())))?;
-    assert_eq!(error, SourceError::WrongRange { asked: bytes(1000, 2000), answered });
+    assert_eq!(error, SourceError::WrongRange { requested: bytes(1000, 2000), received: answered });
 
     let (server, _) = start()?;
     server.put("empty.mp4", b"")?;
