@@ -110,10 +110,10 @@ async fn make(source: Arc<dyn RangeSource>, time: Duration) -> Result<(Vec<u8>, 
     let encoding = Encoding::default().with_bounds(Bounds::width(WIDTH));
     let request = FrameRequest::at(AT).with_encoding(encoding);
     let options = OpenOptions::default().with_frame(request).with_total_time(time);
-    let mut media = AsyncMedia::open(source, options).await?;
+    let mut media = AsyncMedia::open_source(source, options).await?;
     let picture = media.thumbnail(request).await?;
     // The ETag belongs to the version that was read, which may be newer than the version at the time of the request.
-    Ok((picture.bytes, media.identity().and_then(etag)))
+    Ok((picture.bytes, media.identity().as_ref().and_then(etag)))
 }
 
 /// Returns the current version of the video. The request transfers one byte.

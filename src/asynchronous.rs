@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 
 use crate::deadline::CancelToken;
 use crate::frame_request::FrameRequest;
-use crate::media::{Error, Media, MediaInfo, OpenOptions, PosterFrame};
+use crate::media::{Error, Media, MediaInfo, OpenOptions, PosterFrame, Storyboard, StoryboardRequest};
 use crate::picture::Thumbnail;
 use crate::source::{Identity, Ledger, RangeSource};
 
@@ -24,7 +24,7 @@ use crate::source::{Identity, Ledger, RangeSource};
 /// use posterframe::{AsyncMedia, OpenOptions, source::MemorySource};
 ///
 /// let source = MemorySource::new(std::fs::read("tests/fixtures/h264_end.mp4")?);
-/// let mut media = AsyncMedia::open(source, OpenOptions::default()).await?;
+/// let mut media = AsyncMedia::open_source(source, OpenOptions::default()).await?;
 /// println!("{:?} seconds", media.info().duration_seconds);
 /// let thumbnail = media.thumbnail(Duration::from_secs(5)).await?;
 /// assert!(thumbnail.bytes.starts_with(&[0xff, 0xd8]));
@@ -42,7 +42,7 @@ impl AsyncMedia {
     ///
     /// # Errors
     /// The same errors as [`Media::open_source`].
-    pub async fn open(source: impl RangeSource, options: OpenOptions) -> Result<Self, Error> {
+    pub async fn open_source(source: impl RangeSource, options: OpenOptions) -> Result<Self, Error> {
         Self::open_with(options, |options| Media::open_source(source, options)).await
     }
 
@@ -72,8 +72,8 @@ impl AsyncMedia {
     }
 
     /// Returns the identity of the object, like [`Media::identity`].
-    pub const fn identity(&self) -> Option<&Identity> {
-        self.identity.as_ref()
+    pub fn identity(&self) -> Option<Identity> {
+        self.identity.clone()
     }
 
     /// Returns the cost of reading so far, like [`Media::ledger`]. The call blocks until a dropped call has ended.
@@ -109,6 +109,15 @@ impl AsyncMedia {
     ) -> Result<Vec<PosterFrame>, Error> {
         let requests: Vec<FrameRequest> = requests.into_iter().map(Into::into).collect();
         self.call(move |media| media.frames(requests).collect()).await
+    }
+
+    /// Returns a storyboard of the whole video, like [`Media::storyboard`].
+    ///
+    /// # Errors
+    /// The same errors as [`Media::storyboard`].
+    pub async fn storyboard(&mut self, request: &StoryboardRequest) -> Result<Storyboard, Error> {
+        let request = *request;
+        self.call(move |media| media.storyboard(&request)).await
     }
 
     async fn call<T: Send + 'static>(

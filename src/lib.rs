@@ -135,7 +135,7 @@
 //! use std::time::Duration;
 //! use posterframe::{AsyncMedia, OpenOptions};
 //!
-//! let mut media = AsyncMedia::open(film, OpenOptions::default()).await?;
+//! let mut media = AsyncMedia::open_source(film, OpenOptions::default()).await?;
 //! let thumbnail = media.thumbnail(Duration::from_secs(5)).await?;
 //! # Ok(())
 //! # }

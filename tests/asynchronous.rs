@@ -10,7 +10,9 @@ use common::{AT, Outcome, fixture, fixture_bytes, open, planes_md5};
 use posterframe::source::{
     BoxFuture, FirstReads, GetRange, MemorySource, RangeReply, RangeSource, ReadSize, SourceError,
 };
-use posterframe::{AsyncMedia, CancelToken, Error, ErrorKind, FrameRequest, OpenOptions, Pick};
+use posterframe::{
+    AsyncMedia, CancelToken, Error, ErrorKind, FrameRequest, OpenOptions, Pick, StoryboardRequest,
+};
 use tokio::time::{sleep, timeout};
 
 const FILES: [&str; 4] = ["h264_end.mp4", "h264_frag_noindex.mp4", "h264.mkv", "h264.ts"];
@@ -55,7 +57,7 @@ async fn futures_give_what_calls_give() -> Outcome {
     for name in FILES {
         let expected = open(name)?.frame(AT)?;
         let mut media =
-            AsyncMedia::open(MemorySource::new(fixture_bytes(name)?), OpenOptions::default()).await?;
+            AsyncMedia::open_source(MemorySource::new(fixture_bytes(name)?), OpenOptions::default()).await?;
         assert_eq!(media.info().streams, open(name)?.info().streams);
         assert!(media.identity().is_some());
         let frame = media.frame(AT).await?;
@@ -65,6 +67,8 @@ async fn futures_give_what_calls_give() -> Outcome {
         assert!(keyframe.pts() <= expected.pts());
         let mut media = AsyncMedia::open_file(fixture(name), OpenOptions::default()).await?;
         assert_eq!(media.frame(AT).await?.pts(), expected.pts(), "{name}");
+        let request = StoryboardRequest::default();
+        assert_eq!(media.storyboard(&request).await?, open(name)?.storyboard(&request)?, "{name}");
     }
     let missing = AsyncMedia::open_file(fixture("nothing.mp4"), OpenOptions::default()).await;
     assert_eq!(missing.map_err(|error| error.kind()).err(), Some(ErrorKind::NotFound));
@@ -80,7 +84,7 @@ async fn a_dropped_call_ends_and_the_file_stays_usable() -> Outcome {
     (first_reads.head, first_reads.tail, first_reads.whole) =
         (ReadSize::fixed(4096), ReadSize::fixed(4096), 0);
     let options = OpenOptions::default().with_first_reads(first_reads);
-    let mut media = AsyncMedia::open(source.clone(), options).await?;
+    let mut media = AsyncMedia::open_source(source.clone(), options).await?;
     source.silence(true);
     let dropped = timeout(Duration::from_millis(100), media.frame(Duration::from_secs(1))).await;
     assert!(dropped.is_err(), "a silent server gave a frame");
@@ -102,7 +106,8 @@ async fn a_dropped_opening_ends() -> Outcome {
     let source = Silent::new("h264_end.mp4")?;
     source.silence(true);
     let dropped =
-        timeout(Duration::from_millis(50), AsyncMedia::open(source.clone(), OpenOptions::default())).await;
+        timeout(Duration::from_millis(50), AsyncMedia::open_source(source.clone(), OpenOptions::default()))
+            .await;
     assert!(dropped.is_err(), "a silent server gave a file");
     let started = Instant::now();
     while Arc::strong_count(&source.users) > 1 && started.elapsed() < Duration::from_secs(5) {
@@ -118,7 +123,8 @@ async fn a_dropped_opening_ends() -> Outcome {
 async fn the_token_of_the_options_counts_too() -> Outcome {
     let token = CancelToken::default();
     let options = OpenOptions::default().with_cancel(token.clone());
-    let mut media = AsyncMedia::open(MemorySource::new(fixture_bytes("h264_end.mp4")?), options).await?;
+    let mut media =
+        AsyncMedia::open_source(MemorySource::new(fixture_bytes("h264_end.mp4")?), options).await?;
     token.cancel();
     assert!(matches!(media.frame(AT).await, Err(Error::Cancelled)));
     Ok(())
