@@ -1,9 +1,9 @@
-//! Media information and poster frames from video, with libav in the process and as few bytes read as possible.
+//! Reads information and poster frames from video files, with libav in the process and as few bytes read as possible.
 //!
-//! A poster frame is the one picture that stands for a video: the frame at five seconds, say. [`Media`] opens anything
-//! that is `Read + Seek + Send` (a file, bytes in memory, a reader of your own), tells what it holds ([`MediaInfo`]), and
-//! finds the frame at a time ([`PosterFrame`]) from the same open container. The frame makes pictures of itself:
-//! upright, with square pixels, in the right colours, deinterlaced, HDR brought to SDR, as JPEG, PNG or WebP in memory.
+//! A poster frame is the picture that represents a video, for example the frame at five seconds. [`Media`] opens a file, a URL, an object in a
+//! store, bytes in memory or your own reader. From the open file, [`Media::info`] returns information ([`MediaInfo`]), and [`Media::frame`] returns
+//! the frame at a time ([`PosterFrame`]). A frame encodes itself as JPEG, PNG or WebP in memory. Pictures are upright, have square pixels, are
+//! deinterlaced, and are converted from HDR to SDR.
 //!
 //! ```
 //! use std::io::Cursor;
@@ -26,23 +26,26 @@
 //!
 //! # Tour
 //!
-//! Each section names the feature that its task needs; without one, it works in every build. The examples run on the test videos of the
-//! repository, of which `h264_end.mp4` lasts 7 s.
+//! Each section has one task with one example, and names the feature that the task needs. Sections that name no feature work in every build.
+//! The examples run on test videos of the repository; `h264_end.mp4` lasts 7 s and has ten frames a second.
 //!
-//! - [Open a video](#open-a-video): [`Media::open_file`], [`Media::open`], `Media::open_source`
-//! - [Tell what it holds](#tell-what-it-holds): [`Media::info`]
-//! - [Take a frame](#take-a-frame): [`Media::frame`], [`FrameTime`], [`FrameRequest`]
-//! - [Take several frames](#take-several-frames): [`Media::frames`], [`Media::frames_between`]
-//! - [Make pictures](#make-pictures): [`PosterFrame::thumbnail`], [`PosterFrame::encode`], [`PosterFrame::to_rgb8`]
-//! - [Await them](#await-them): `AsyncMedia` (feature `tokio`)
-//! - [Bound the work](#bound-the-work): [`Limits`], [`OpenOptions`], [`CancelToken`]; [`init`] for libav's settings in the whole process
-//! - [Decode in a cage](#decode-in-a-cage): `cage::Cage` (feature `cage`)
-//! - [Handle errors](#handle-errors): [`Error::kind`], [`ErrorKind::is_retryable`]
+//! | task | items | feature |
+//! |---|---|---|
+//! | [Open a video](#open-a-video) | [`Media::open_file`], [`Media::open`], `Media::open_source` | URLs: `http`; S3: `s3`; other stores: `object_store`; your own source: `remote` |
+//! | [Read information](#read-information) | [`Media::info`], [`MediaInfo`] | |
+//! | [Take a frame](#take-a-frame) | [`Media::frame`], [`FrameTime`], [`FrameRequest`] | |
+//! | [Take several frames](#take-several-frames) | [`Media::frames`], [`Media::frames_between`] | |
+//! | [Encode pictures](#encode-pictures) | [`PosterFrame::thumbnail`], [`PosterFrame::encode`], [`PosterFrame::to_rgb8`] | PNG: `png`; WebP: `webp`; `image::RgbImage`: `image` |
+//! | [Build a storyboard](#build-a-storyboard) | [`Media::storyboard`], [`Storyboard::webvtt`] | |
+//! | [Use async code](#use-async-code) | `AsyncMedia` | `tokio` |
+//! | [Limit the work](#limit-the-work) | [`Limits`], [`OpenOptions`], [`CancelToken`], [`init`] | |
+//! | [Isolate the decoder](#isolate-the-decoder) | `cage::Cage` | `cage` |
+//! | [Handle errors](#handle-errors) | [`Error::kind`], [`ErrorKind::is_retryable`] | |
 //!
 //! ## Open a video
 //!
-//! [`Media::open_file`] takes a path, and [`Media::open`] a reader. An object that is read by byte ranges goes to `Media::open_source`: a URL
-//! (feature `http`), an object in S3 (`s3`) or in another store (`object_store`), or a [`source`] of your own (`remote`).
+//! [`Media::open_file`] takes a path, and [`Media::open`] takes anything that is `Read + Seek + Send`. `Media::open_source` takes a [`source`], which is
+//! read by byte ranges: a URL (feature `http`), an object in S3 (`s3`) or in another store (`object_store`), or your own type (`remote`).
 #![cfg_attr(feature = "http", doc = "```no_run")]
 #![cfg_attr(not(feature = "http"), doc = "```ignore")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,14 +54,17 @@
 //! use posterframe::{Media, OpenOptions};
 //!
 //! let film = HttpSource::new("https://example.org/film.mp4".parse()?)?;
-//! // What the frame needs is requested together with the index.
+//! // The bytes of the frame are requested together with the index.
 //! let options = OpenOptions::default().with_frame(Duration::from_secs(5));
 //! let mut media = Media::open_source(film, &options)?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! ## Tell what it holds
+//! ## Read information
+//!
+//! [`Media::info`] returns container, duration, streams, colours and tags, as far as the file contains them. [`MediaInfo`] is `serde::Serialize`
+//! and `Deserialize`, as are pictures, requests and [`Ledger`].
 //!
 //! ```
 //! # fn main() -> Result<(), posterframe::Error> {
@@ -73,8 +79,8 @@
 //!
 //! ## Take a frame
 //!
-//! A time alone requests the very frame there, as a full decode gives it. A [`FrameRequest`] also says which frame is picked, and what picture
-//! becomes of it.
+//! A time alone requests the exact frame at that time: the frame that decoding the whole file gives. A [`FrameRequest`] also selects the kind of
+//! frame and the picture of the frame.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -91,7 +97,8 @@
 //!
 //! ## Take several frames
 //!
-//! A list is planned and decoded together: [`Media::frames`] for times, [`Media::frames_between`] for all frames from one time to another.
+//! [`Media::frames`] returns the frames of a list of times, and [`Media::frames_between`] returns all frames between two times. The frames of a
+//! list are requested and decoded together.
 //!
 //! ```
 //! # fn main() -> Result<(), posterframe::Error> {
@@ -106,10 +113,10 @@
 //! # }
 //! ```
 //!
-//! ## Make pictures
+//! ## Encode pictures
 //!
-//! A [`PosterFrame`] owns its pixels. It makes as many pictures as wanted, in JPEG, PNG (feature `png`) and WebP (`webp`), or as packed RGB,
-//! which becomes an `image::RgbImage` (`image`).
+//! A [`PosterFrame`] owns its pixels, and encodes any number of pictures: JPEG, PNG (feature `png`) and WebP (`webp`).
+//! [`PosterFrame::to_rgb8`] returns packed RGB, which converts into an `image::RgbImage` (`image`).
 //!
 //! ```
 //! # fn main() -> Result<(), posterframe::Error> {
@@ -126,9 +133,26 @@
 //! # }
 //! ```
 //!
-//! ## Await them
+//! ## Build a storyboard
 //!
-//! `AsyncMedia` (feature `tokio`) has the same calls as futures. A future that is dropped ends its work.
+//! [`Media::storyboard`] lays out frames at even intervals on sheets, and [`Storyboard::webvtt`] describes the sheets to players.
+//!
+//! ```
+//! # fn main() -> Result<(), posterframe::Error> {
+//! use posterframe::{Media, OpenOptions, StoryboardRequest};
+//!
+//! let mut media = Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default())?;
+//! let storyboard = media.storyboard(&StoryboardRequest::default())?;
+//! assert_eq!((storyboard.sheets.len(), storyboard.tiles.len()), (1, 100));
+//! let webvtt = storyboard.webvtt(|sheet| format!("sheet-{sheet}.jpg"));
+//! assert!(webvtt.starts_with("WEBVTT"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Use async code
+//!
+//! `AsyncMedia` (feature `tokio`) has the same calls as futures. Dropping a future ends its work.
 #![cfg_attr(feature = "tokio", doc = "```no_run")]
 #![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
 //! # async fn poster(film: posterframe::source::FileSource) -> Result<(), posterframe::Error> {
@@ -141,10 +165,10 @@
 //! # }
 //! ```
 //!
-//! ## Bound the work
+//! ## Limit the work
 //!
-//! Files are strangers' uploads. [`Limits`] bound what one may cost, [`OpenOptions::with_total_time`] ends the work by the clock, and a
-//! [`CancelToken`] from another thread. The defaults are meant for strangers.
+//! Uploads can be hostile. [`Limits`] bound the work that one file may cause, [`OpenOptions::with_total_time`] ends the work by the clock, and a
+//! [`CancelToken`] cancels it from another thread. The defaults suit uploads by strangers. [`init`] applies libav's settings to the whole process.
 //!
 //! ```
 //! use std::time::Duration;
@@ -158,10 +182,10 @@
 //!     .with_cancel(stop.clone());
 //! ```
 //!
-//! ## Decode in a cage
+//! ## Isolate the decoder
 //!
-//! A decoder with a memory error runs an attacker's code with all that the program has. A `cage::Cage` (feature `cage`, Linux) decodes in a
-//! process of its own, which has one socket and nothing else. Frames, requests and round trips are the same.
+//! A memory error in a decoder can run an attacker's code with the rights of the program. A `cage::Cage` (feature `cage`, Linux) decodes in a
+//! child process that has one socket, and no access to files, network or other processes. Frames, requests and round trips are the same.
 #![cfg_attr(feature = "cage", doc = "```no_run")]
 #![cfg_attr(not(feature = "cage"), doc = "```ignore")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -169,7 +193,7 @@
 //! use posterframe::cage::{self, Cage, CageOptions};
 //! use posterframe::{FrameRequest, OpenOptions};
 //!
-//! // First of all in `main`: a child starts here, too, and goes no further.
+//! // Call this first in `main`: in a child process, the call does not return.
 //! cage::run_if_child();
 //!
 //! let cage = Cage::start(CageOptions::default())?;
@@ -182,7 +206,8 @@
 //!
 //! ## Handle errors
 //!
-//! [`Error`] says what went wrong, and [`Error::kind`] what to do about it. [`ErrorKind::is_retryable`] tells what may pass.
+//! [`Error`] names the failure, and [`Error::kind`] returns its kind, which decides what to do. [`ErrorKind::is_retryable`] reports whether the same
+//! call may succeed later.
 //!
 //! ```
 //! use posterframe::{ErrorKind, Media, OpenOptions};
@@ -192,46 +217,48 @@
 //! assert!(!error.kind().is_retryable());
 //! ```
 //!
-//! # What it costs and what it may cost
+//! # Cost
 //!
-//! Frames that nothing else refers to are not decoded on the way to the wanted one, packets of other streams are not
-//! read, and the containers that say everything in their headers are not analysed. [`Media::ledger`] tells what was read.
-//! [`Limits`] bound bytes, requests, packets, pixels, index entries, memory and time: files are strangers' uploads.
+//! - Frames that no other frame refers to are not decoded on the way to the wanted frame.
+//! - Packets of other streams are not read.
+//! - Containers with complete headers are not analysed.
+//!
+//! [`Media::ledger`] returns the requests, round trips and bytes so far. [`Limits`] bound bytes, requests, packets, pixels, index entries, memory
+//! and time.
 //!
 //! # Modules
 //!
-//! Data flows one way. `error`, `limits`, `deadline`, `frame_time`, `frame_request` and `pixels` are values. [`source`] reads objects
-//! by byte ranges. `media` is the only module that knows libav, and its `ffi` the only one with `unsafe`, but for four system calls of
-//! `cage`. `picture` turns pixels into upright pictures and files. `asynchronous` has the calls of `media` as futures, and `cage` runs them in
-//! a process of its own.
+//! Data flows in one direction. `error`, `limits`, `deadline`, `frame_time`, `frame_request` and `pixels` are values. [`source`] reads objects by
+//! byte ranges. `media` is the only module that uses libav, and its module `ffi` has all `unsafe` code except four system calls of `cage`.
+//! `picture` turns pixels into upright pictures and files. `asynchronous` has the calls of `media` as futures, and `cage` runs them in a child
+//! process.
 //!
-//! With `job`, `event` tells which objects a Lambda event is about and what its sender is answered, and `process` does
-//! for one video what the catalogue needs: `object_name` reads its key, the picture goes into a `store`, content and
-//! row into a `catalog`, as `config` says. `telemetry` holds the log messages, `location` the ways to name an input.
-//! The program is `cli`.
+//! The modules of the feature `job` process one video for a catalogue. `event` reads the objects out of a Lambda event, and writes the reply.
+//! `process` does the job: `object_name` reads the key, the picture is put into a `store`, and content and row are written to a `catalog`, as
+//! `config` sets it. `telemetry` has the log messages, and `location` the names of inputs. `cli` is the program.
 //!
 //! # Features
 //!
 //! | feature | brings |
 //! |---|---|
-//! | `png`, `webp` | those formats beside JPEG |
-//! | `image` | pictures become `image::RgbImage`, by `From`; in `png` and `cli`, too |
+//! | `png`, `webp` | thumbnails in these formats, in addition to JPEG |
+//! | `image` | conversion of pictures into `image::RgbImage`; part of `png` and `cli` |
 //! | `static` | links the static libav that `FFMPEG_DIR` points to; without it, the system's FFmpeg by pkg-config |
-//! | `remote` | objects read by byte ranges: sources of your own, files, memory; brings tokio |
+//! | `remote` | objects read by byte ranges: your own sources, files, memory; brings tokio |
 //! | `http`, `s3` | objects behind URLs and in S3; both bring `remote` |
 //! | `object_store` | objects in any store of the crate `object_store`: Google Cloud Storage, Azure, ... |
-//! | `cage` | decoding in a process of its own; in `job`, too |
-//! | `tokio` | futures that open files and take frames, and end the work when they are dropped |
-//! | `sso` | AWS credentials by SSO, and by programs that print them |
+//! | `cage` | decoding in a child process; part of `job` |
+//! | `tokio` | `AsyncMedia`: the calls as futures, which end their work when they are dropped |
+//! | `sso` | AWS credentials by SSO, and from programs that print them |
 //! | `job` | the whole job for one video, with tokio: names, store, catalogue |
 //! | `sqlite` | the catalogue in a SQLite file |
 //! | `mysql` | the catalogue in MySQL, its API, secrets, the way through a bastion |
 //! | `lambda` | the AWS Lambda function |
-//! | `cli` (default) | the `posterframe` program; libraries say `default-features = false` |
+//! | `cli` (default) | the `posterframe` program; libraries set `default-features = false` |
 //! | `testing` | readers that fail on purpose, for tests |
 //!
-//! A guide to all of it, with errors by kind, threads, linking and licences, is `docs/library.md` in the repository; `examples/` has a
-//! program for each way in.
+//! The guide `docs/library.md` in the repository covers errors by kind, threads, linking and licences. `examples/` has a program for each kind of
+//! input.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
