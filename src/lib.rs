@@ -330,10 +330,10 @@ pub use frame_request::{CoverArt, FrameRequest, Pick};
 pub use frame_time::{FrameTime, FrameTimeError, Percent};
 pub use limits::{Limit, Limits};
 pub use media::{
-    AudioInfo, Chapter, ColourInfo, Disposition, DolbyVision, Error, FrameRateMode, FrameReason, Frames,
-    FramesBetween, HdrKind, KeyframeSpacing, LibavLog, MasteringDisplay, Media, MediaInfo, Mp4Layout,
-    OpenOptions, PosterFrame, ProcessOptions, Ratio, SideData, Spacing, Storyboard, StoryboardRequest,
-    StoryboardTile, StreamInfo, StreamKind, Threads, VideoInfo, init,
+    AudioInfo, Candidate, CandidatesRequest, Chapter, ColourInfo, Disposition, DolbyVision, Error,
+    FrameRateMode, FrameReason, Frames, FramesBetween, HdrKind, KeyframeSpacing, LibavLog, MasteringDisplay,
+    Media, MediaInfo, Mp4Layout, OpenOptions, PosterFrame, ProcessOptions, Ratio, SideData, Spacing,
+    Storyboard, StoryboardRequest, StoryboardTile, StreamInfo, StreamKind, Threads, VideoInfo, init,
 };
 pub use picture::{Appearance, Considered, Encoding, ImageFormat, Quality, Thumbnail, Verdict};
 pub use pixels::{Bounds, Fit, Focus, FocusError, Framing, Orientation, RgbPicture};

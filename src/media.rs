@@ -14,6 +14,7 @@
 mod auto;
 mod between;
 mod bits;
+mod candidates;
 mod container;
 mod error;
 mod ffi;
@@ -38,6 +39,7 @@ mod units;
 mod work;
 
 pub use between::FramesBetween;
+pub use candidates::{Candidate, CandidatesRequest};
 pub use error::Error;
 #[cfg(any(feature = "cage", feature = "cli", feature = "lambda"))]
 pub(crate) use ffi::keep_freed_memory;

@@ -10,7 +10,7 @@ use super::options::CageOptions;
 use super::picture::Picture;
 use crate::pixels::{Framing, RgbPicture};
 use crate::source::{Identity, RangeSource};
-use crate::{Encoding, Error, FrameRequest, Ledger, MediaInfo, OpenOptions};
+use crate::{Candidate, CandidatesRequest, Encoding, Error, FrameRequest, Ledger, MediaInfo, OpenOptions};
 
 /// The hook for a host program. This system has no children, so the call does nothing.
 pub const fn run_if_child() {}
@@ -93,6 +93,14 @@ impl CagedMedia {
 
     /// Returns the requested frames as pictures.
     pub fn pictures<T: Into<FrameRequest>>(&mut self, _: impl IntoIterator<Item = T>) -> CagedPictures<'_> {
+        match self.0 {}
+    }
+
+    /// Good frames from all parts of the video.
+    ///
+    /// # Errors
+    /// None: there is no such value.
+    pub fn candidates(&mut self, _: &CandidatesRequest) -> Result<Vec<Candidate>, Error> {
         match self.0 {}
     }
 

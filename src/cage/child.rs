@@ -20,7 +20,7 @@ use crate::media::{
     Media, OpenOptions, PosterFrame, ProcessOptions, init, keep_freed_memory, return_freed_memory,
 };
 use crate::source::{ByteRange, Identity, Ranges, ReadFault, SourceError};
-use crate::{Error, FrameRequest, Ledger};
+use crate::{CandidatesRequest, Error, FrameRequest, Ledger};
 
 /// Runs the child of a cage. In a child, the call never returns; in any other process, the call does nothing.
 ///
@@ -97,6 +97,7 @@ impl Work {
                 keeper.send(Tag::Picture, &picture.pixels)?;
                 Ok(Answer::Rgb(picture.width, picture.height))
             }),
+            Request::Candidates(request) => self.candidates(keeper, &request),
             Request::Close { keeps_memory } => {
                 *self = Self::default();
                 if !keeps_memory {
@@ -125,6 +126,15 @@ impl Work {
         let answer = keeper.send_picture(Picture::of(&frame)?, media.ledger())?;
         self.frame = Some(frame);
         Ok(answer)
+    }
+
+    fn candidates(&mut self, keeper: &KeeperLink, request: &CandidatesRequest) -> Result<Answer, Error> {
+        let media = self.media.as_mut().ok_or_else(nothing_open)?;
+        self.frame = None;
+        let mut candidates = media.candidates(request)?;
+        let pixels = candidates.iter_mut().map(|candidate| std::mem::take(&mut candidate.picture.pixels));
+        keeper.send(Tag::Picture, &pixels.collect::<Vec<_>>().concat())?;
+        Ok(Answer::Candidates(candidates, media.ledger()))
     }
 
     /// Sends the pictures of a list, one for each request of the keeper. Returns the request that ends the list.

@@ -23,7 +23,10 @@ use crate::deadline::Deadline;
 use crate::media::open_reader;
 use crate::pixels::{Framing, RgbPicture};
 use crate::source::{Identity, RangeSource, Ranges as _, SourceError};
-use crate::{Encoding, Error, FrameRequest, ImageFormat, Ledger, MediaInfo, OpenOptions, Threads, Thumbnail};
+use crate::{
+    Appearance, Candidate, CandidatesRequest, Encoding, Error, FrameRequest, ImageFormat, Ledger, MediaInfo,
+    OpenOptions, Threads, Thumbnail,
+};
 
 /// The maximum number of idle children that are kept for the next videos.
 const MAX_IDLE: usize = 4;
@@ -318,6 +321,24 @@ impl CagedMedia {
         }
     }
 
+    /// Returns good frames from all parts of the video, as [`Media::candidates`] finds them. All of it is one call: the time limits of a call
+    /// bound it as a whole.
+    ///
+    /// # Errors
+    /// As [`Media::candidates`]; [`Error::DecoderDied`].
+    pub fn candidates(&mut self, request: &CandidatesRequest) -> Result<Vec<Candidate>, Error> {
+        let session = &mut self.session;
+        session.begin_call();
+        match session.call(&Request::Candidates(*request))? {
+            (Answer::Candidates(candidates, ledger), Some(pixels)) => {
+                session.ledger = ledger;
+                let candidates = with_pixels(candidates, &pixels, request);
+                candidates.map_err(|why| session.nonsense(why))
+            }
+            _ => Err(session.nonsense(OTHER_ANSWER)),
+        }
+    }
+
     /// Encodes the frame of the last picture as another picture, like [`PosterFrame::encode`](crate::PosterFrame::encode).
     ///
     /// # Errors
@@ -541,6 +562,37 @@ fn checked(
     Ok(picture)
 }
 
+/// Takes candidates and the pixels that came with them, if they may be those of a request.
+fn with_pixels(
+    mut candidates: Vec<Candidate>,
+    mut pixels: &[u8],
+    request: &CandidatesRequest,
+) -> Result<Vec<Candidate>, &'static str> {
+    let is_counted =
+        u32::try_from(candidates.len()).is_ok_and(|count| (1..=request.count.get()).contains(&count));
+    if !is_counted {
+        return Err("more candidates than were requested, or none");
+    }
+    let is_within =
+        |side: u32, bound: Option<NonZeroU32>| side > 0 && bound.is_none_or(|bound| side <= bound.get());
+    for candidate in &mut candidates {
+        let RgbPicture { width, height, pixels: own } = &mut candidate.picture;
+        let bytes = (u64::from(*width) * u64::from(*height)).checked_mul(3);
+        let part = bytes.and_then(|bytes| pixels.split_at_checked(usize::try_from(bytes).ok()?));
+        let Some((part, rest)) = part else { return Err("fewer pixels than its pictures have") };
+        if !is_within(*width, request.tile.max_width) || !is_within(*height, request.tile.max_height) {
+            return Err("a picture of another size");
+        }
+        let Appearance { entropy, brightness, sharpness, .. } = candidate.appearance;
+        let are_finite = [entropy, brightness, sharpness].iter().all(|measure| measure.is_finite());
+        if !candidate.pts_seconds.is_finite() || !are_finite {
+            return Err("numbers that no frame has");
+        }
+        (*own, pixels) = (part.to_vec(), rest);
+    }
+    if pixels.is_empty() { Ok(candidates) } else { Err("more pixels than its pictures have") }
+}
+
 /// Returns the first bytes of a picture file: JPEG (ITU-T T.81, B.1.1.3), PNG (RFC 2083, 3.1), WebP (RFC 9649, 2.4).
 const fn magic(format: ImageFormat) -> &'static [u8] {
     match format {
@@ -627,6 +679,33 @@ mod tests {
             prop_assert_eq!(taken.is_ok(), is_sound);
             if let Ok(taken) = taken {
                 prop_assert_eq!(taken.thumbnail.bytes, bytes);
+            }
+        }
+
+        /// Whatever a child says of candidates: those that are taken are as many and as large as requested, and have all their pixels.
+        #[test]
+        fn candidates_that_are_taken_are_those_that_were_requested(
+            sizes in prop::collection::vec(prop_oneof![6 => (1..=20_u32, 1..=10_u32), 1 => (0..30_u32, 0..30_u32)], 0..5),
+            more in prop_oneof![4 => Just(0_i32), 1 => -2..=2_i32],
+            pts_seconds in prop_oneof![4 => -1e9..1e9, 1 => prop_oneof![Just(f64::NAN), Just(f64::INFINITY)]],
+        ) {
+            let request = CandidatesRequest::new(NonZeroU32::new(3).unwrap()).with_tile(Bounds::new(20, 10));
+            let candidate = |&(width, height): &(u32, u32)| Candidate {
+                at: crate::FrameTime::default(),
+                pts_seconds,
+                appearance: Appearance::of(&RgbPicture::new(4, 4, Vec::new())),
+                picture: RgbPicture { width, height, pixels: Vec::new() },
+            };
+            let needed: u32 = sizes.iter().map(|(width, height)| width * height * 3).sum();
+            let pixels = vec![7; usize::try_from(i64::from(needed) + i64::from(more)).unwrap_or(0)];
+            let is_sound = (1..=3).contains(&sizes.len())
+                && sizes.iter().all(|(width, height)| (1..=20).contains(width) && (1..=10).contains(height))
+                && more == 0
+                && pts_seconds.is_finite();
+            let taken = with_pixels(sizes.iter().map(candidate).collect(), &pixels, &request);
+            prop_assert_eq!(taken.is_ok(), is_sound, "{:?}", taken);
+            for Candidate { picture, .. } in taken.unwrap_or_default() {
+                prop_assert_eq!(picture.pixels.len(), (picture.width * picture.height * 3) as usize);
             }
         }
     }

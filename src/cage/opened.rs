@@ -10,8 +10,8 @@ use crate::media::StoryboardPlan;
 use crate::pixels::{Framing, RgbPicture};
 use crate::source::RangeSource;
 use crate::{
-    Encoding, Error, FrameRequest, Ledger, Limits, Media, MediaInfo, OpenOptions, PosterFrame, Storyboard,
-    StoryboardRequest,
+    Candidate, CandidatesRequest, Encoding, Error, FrameRequest, Ledger, Limits, Media, MediaInfo,
+    OpenOptions, PosterFrame, Storyboard, StoryboardRequest,
 };
 
 /// Opens videos in this process or in a cage. The default is this process.
@@ -145,6 +145,17 @@ impl Opened {
             Place::Here(_, Some(frame)) => Picture::encoded(frame, encoding),
             Place::Here(_, None) => Err(no_frame()),
             Place::Caged(media) => media.encode(encoding),
+        }
+    }
+
+    /// Returns good frames from all parts of the video, for people to choose one.
+    ///
+    /// # Errors
+    /// As [`Media::candidates`] and [`CagedMedia::candidates`].
+    pub fn candidates(&mut self, request: &CandidatesRequest) -> Result<Vec<Candidate>, Error> {
+        match &mut self.0 {
+            Place::Here(media, _) => media.candidates(request),
+            Place::Caged(media) => media.candidates(request),
         }
     }
 

@@ -17,7 +17,7 @@ use super::relay::Wanted;
 use crate::limits::{Limit, Limits};
 use crate::picture::ImageFormat;
 use crate::pixels::Framing;
-use crate::{Encoding, Error, FrameRequest, Ledger, MediaInfo, Threads};
+use crate::{Candidate, CandidatesRequest, Encoding, Error, FrameRequest, Ledger, MediaInfo, Threads};
 
 /// The first argument of a child. A child of another program or version rejects a different value.
 pub(super) const CHILD: &str = "posterframe-cage-1";
@@ -91,6 +91,8 @@ pub(super) enum Request {
     Encode(Encoding),
     /// The last picture's frame as packed RGB.
     Rgb(Framing),
+    /// Frames that people can choose from.
+    Candidates(CandidatesRequest),
     /// Forget the file, and either keep its memory for the next file or return the memory to the system.
     Close {
         keeps_memory: bool,
@@ -131,6 +133,8 @@ pub(super) enum Answer {
     /// The bytes of the picture are sent before this answer.
     Picture(Box<Picture>, Ledger),
     Rgb(u32, u32),
+    /// The pixels of all pictures go before them, in their order.
+    Candidates(Vec<Candidate>, Ledger),
     Failed(Failure, Ledger),
     #[cfg(feature = "testing")]
     Acted(Result<String, String>),

@@ -293,6 +293,10 @@ pub(super) struct GrabArguments {
     /// Write jpeg, png or webp, whatever the extension of OUT is
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub(super) format: Option<ImageFormat>,
+    /// Write a contact sheet of N good frames from all parts of one video, each with its time, to choose a frame. --width and
+    /// --height then bound each frame [default: 320 x 320]
+    #[arg(long, value_name = "N", conflicts_with_all = ["at", "pick", "cover", "fit", "focus", "show"])]
+    pub(super) candidates: Option<NonZeroU32>,
     /// Print one JSON object about the frame; for several inputs, one object per line
     #[arg(long)]
     pub(super) json: bool,

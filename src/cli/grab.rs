@@ -1,7 +1,9 @@
-//! `posterframe grab`: one `frame` of a video as a picture, or of each of `several` videos.
+//! `posterframe grab`: one `frame` of a video as a picture, or of each of `several` videos; or `candidates` for a frame, on a contact `sheet`.
 
+mod candidates;
 mod frame;
 mod several;
+mod sheet;
 
 use std::io::{self, IsTerminal as _};
 
@@ -15,13 +17,21 @@ use frame::{Taken, request, show, take, write};
 pub(super) use frame::{name, reason};
 
 pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken, answer: &Answer) -> Result<(), Failure> {
-    let [input] = arguments.inputs.as_slice() else { return several::run(arguments, &cancel) };
     let wrong = |error: &str| Err(JobError::new(ErrorKind::Config, error).into());
+    let [input] = arguments.inputs.as_slice() else {
+        return match arguments.candidates {
+            Some(_) => wrong("--candidates is for one input"),
+            None => several::run(arguments, &cancel),
+        };
+    };
     if arguments.show && !io::stdout().is_terminal() {
         return wrong("--show needs a terminal; -o FILE writes the picture");
     }
     if arguments.to_stdout() && arguments.json {
         return wrong("the picture and the JSON cannot both go to standard output; name a file with -o");
+    }
+    if let Some(count) = arguments.candidates {
+        return candidates::run(arguments, input, (count, format(arguments)?), cancel, answer);
     }
     let request = request(arguments, format(arguments)?)?;
     progress::begin(&format!("reading {input}"));

@@ -9,8 +9,8 @@ use crate::media::open::Media;
 use crate::picture::{Appearance, Considered, Verdict};
 use crate::pixels::Bounds;
 
-/// The longer side of the copy that is judged, in pixels.
-const JUDGED_SIDE: u32 = 320;
+/// The size of the copy that is judged.
+pub(super) const JUDGED: Bounds = Bounds::new(320, 320);
 /// The longest step between two tried times.
 const STEP: Duration = Duration::from_secs(3);
 
@@ -85,7 +85,7 @@ impl Best {
         if self.is_good() || self.considered.iter().any(is_known) {
             return Ok(());
         }
-        let appearance = Appearance::of(&frame.to_rgb8(Bounds::new(JUDGED_SIDE, JUDGED_SIDE))?);
+        let appearance = Appearance::of(&frame.to_rgb8(JUDGED)?);
         self.considered.push(Considered { pts_seconds, appearance });
         if self.frame.as_ref().is_none_or(|(_, best)| appearance.rank() > best.rank()) {
             self.frame = Some((frame, appearance));

@@ -56,7 +56,8 @@ Examples:
   posterframe grab s3://films/videos/1_x.mp4 -o poster.jpg --profile films
   curl -s https://example.org/clip.webm | posterframe grab - -o poster.jpg
   posterframe grab holiday.mp4 -o - --format png > poster.png
-  posterframe grab *.mp4 -o posters/ --width 640";
+  posterframe grab *.mp4 -o posters/ --width 640
+  posterframe grab holiday.mp4 -o choices.jpg --candidates 9";
 
 pub(super) const STORYBOARD_HELP: &str = "\
 DIR receives storyboard-1.jpg (storyboard-2.jpg, ...), storyboard.vtt and storyboard.json. The command writes all files or none. Other \
