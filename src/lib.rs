@@ -335,7 +335,10 @@ pub use media::{
     Media, MediaInfo, Mp4Layout, OpenOptions, PosterFrame, ProcessOptions, Ratio, SideData, Spacing,
     Storyboard, StoryboardRequest, StoryboardTile, StreamInfo, StreamKind, Threads, VideoInfo, init,
 };
-pub use picture::{Appearance, Considered, Encoding, ImageFormat, Quality, Thumbnail, Verdict};
+pub use picture::{
+    Appearance, Colour, Considered, Encoding, ImageFormat, Placeholder, PlaceholderError, Quality, ThumbHash,
+    Thumbnail, Verdict,
+};
 pub use pixels::{Bounds, Fit, Focus, FocusError, Framing, Orientation, RgbPicture};
 pub use source::Ledger;
 

@@ -12,9 +12,11 @@ pub(crate) mod deinterlace;
 pub(crate) mod encode;
 pub(crate) mod matrix;
 pub(crate) mod orient;
+mod placeholder;
 #[cfg(feature = "lambda")]
 pub(crate) mod shrink;
 pub(crate) mod tone_map;
 
 pub use appearance::{Appearance, Considered, Verdict};
 pub use encode::{Encoding, ImageFormat, Quality, Thumbnail};
+pub use placeholder::{Colour, Placeholder, PlaceholderError, ThumbHash};

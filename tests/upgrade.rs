@@ -11,9 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use posterframe::catalog::{Catalog, KnownRows, NewContent, SqliteCatalog};
+use posterframe::config::ThumbnailSettings;
 use posterframe::object_name::{ContentId, ObjectName};
 use posterframe::process::{Job, LocalVideo, Report, Status, VideoSource as _};
 use posterframe::store::{Condition, ETag, FolderStore, NewObject, ObjectDescription, Store, StoreError};
+use posterframe::{Encoding, Fit, FrameRequest, FrameTime, Pick};
 use titles::edit_title;
 
 type TestResult<T = ()> = Result<T, Box<dyn StdError>>;
@@ -126,6 +128,18 @@ fn id(number: u32) -> TestResult<ContentId> {
     Ok(ContentId::new(number.into()).ok_or("no id")?)
 }
 
+/// Settings that are written otherwise, or are new, and make the same thumbnail.
+fn settings_that_change_nothing() -> TestResult<Vec<ThumbnailSettings>> {
+    let default = ThumbnailSettings::default();
+    let mut written_otherwise = default.clone();
+    written_otherwise.request = FrameRequest::at("00:05.000".parse::<FrameTime>()?)
+        .with_pick(Pick::Exact)
+        .with_encoding(Encoding::default().with_fit(Fit::Contain));
+    written_otherwise.poster_at_tag = true;
+    Ok(vec![default, written_otherwise])
+}
+
+/// One in fifty was made by this version, with all its metadata; the others by 0.1, some of which another program gave a placeholder.
 #[test]
 fn an_upgrade_puts_no_thumbnail_of_a_thousand_that_are_done() -> TestResult {
     run(async {
@@ -134,7 +148,21 @@ fn an_upgrade_puts_no_thumbnail_of_a_thousand_that_are_done() -> TestResult {
         let mut videos = Vec::new();
         for number in 1..=1000 {
             let video = bucket.put_video(&format!("videos/{number}_x.mp4"))?;
-            let metadata = bucket.metadata_of_0_1(&video, None, number).await?;
+            if number % 50 == 0 {
+                let report = bucket.job(&Arc::default()).process(&video).await?;
+                assert!(report.thumb_hash.is_some() && report.average_colour.is_some(), "{report:?}");
+                videos.push(video);
+                continue;
+            }
+            let mut metadata = bucket.metadata_of_0_1(&video, None, number).await?;
+            match number % 3 {
+                0 => metadata.extend([("thumb-hash".to_owned(), "strange".to_owned())]),
+                1 => metadata.extend([
+                    ("thumb-hash".to_owned(), "1QcSHQRnh493V4dIh4eXh1h4kJUI".to_owned()),
+                    ("average-colour".to_owned(), "#0080ff".to_owned()),
+                ]),
+                _ => {}
+            }
             bucket.put_thumbnail(&format!("thumbnails/{number}_x.jpg"), &metadata).await?;
             let target = bucket.job(&puts).target(&video)?;
             let content = NewContent::from(&ObjectName::parse("1_x.mp4")?);
@@ -143,12 +171,14 @@ fn an_upgrade_puts_no_thumbnail_of_a_thousand_that_are_done() -> TestResult {
             bucket.catalog.write_asset(id(number)?, &asset, &KnownRows::default()).await?;
             videos.push(video);
         }
-        for looks_first in [true, false] {
+        for (looks_first, thumbnail) in [true, false].into_iter().zip(settings_that_change_nothing()?) {
             let mut job = bucket.job(&puts);
-            job.looks_first = looks_first;
-            for video in &videos {
+            (job.looks_first, job.thumbnail) = (looks_first, thumbnail);
+            for (number, video) in (1..).zip(&videos) {
                 let report = job.process(video).await?;
                 assert_eq!((report.status, report.ledger.bytes_used), (Status::Unchanged, 0), "{report:?}");
+                let has_placeholder = number % 50 == 0 || number % 3 == 1;
+                assert_eq!(report.thumb_hash.is_some(), has_placeholder, "{report:?}");
             }
         }
         assert_eq!(puts.load(Ordering::SeqCst), 0);
@@ -264,7 +294,7 @@ fn version_0_1_finds_done_what_this_one_has_done() -> TestResult {
             ];
             assert_eq!(
                 names.iter().filter(|name| !known.contains(name)).collect::<Vec<_>>(),
-                [&"source-key"]
+                [&"average-colour", &"source-key", &"thumb-hash"]
             );
         }
         Ok(())

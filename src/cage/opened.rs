@@ -11,7 +11,7 @@ use crate::pixels::{Framing, RgbPicture};
 use crate::source::RangeSource;
 use crate::{
     Candidate, CandidatesRequest, Encoding, Error, FrameRequest, Ledger, Limits, Media, MediaInfo,
-    OpenOptions, PosterFrame, Storyboard, StoryboardRequest,
+    OpenOptions, Placeholder, PosterFrame, Storyboard, StoryboardRequest, Thumbnail,
 };
 
 /// Opens videos in this process or in a cage. The default is this process.
@@ -176,6 +176,20 @@ impl Opened {
             let picture = media.picture(request)?;
             Ok((media.to_rgb8(tile)?, picture.pts_seconds, picture.reason))
         })
+    }
+
+    /// The ThumbHash and the average colour of a thumbnail of the last picture's frame, which was encoded with this framing.
+    ///
+    /// # Errors
+    /// As [`to_rgb8`](Self::to_rgb8).
+    pub fn placeholder(
+        &mut self,
+        framing: impl Into<Framing>,
+        thumbnail: &Thumbnail,
+    ) -> Result<Placeholder, Error> {
+        let size = (thumbnail.width, thumbnail.height);
+        let small = framing.into().within(Placeholder::BOUNDS, size);
+        Ok(Placeholder::of(&self.to_rgb8(small)?))
     }
 
     /// Returns the frame of the last picture as packed RGB.

@@ -208,6 +208,18 @@ impl Framing {
         }
     }
 
+    /// The same part of a picture, which has this `size`, within smaller bounds.
+    pub(crate) fn within(self, bounds: Bounds, size: (u32, u32)) -> Self {
+        match self.covering() {
+            Some(_) => {
+                let (width, height) = bounds.fit(size.0, size.1);
+                Self::new(Bounds::new(width, height), self.fit)
+            }
+            // The whole picture does not depend on the bounds that it had.
+            None => bounds.into(),
+        }
+    }
+
     /// Returns the box to cover and the focal point.
     fn covering(self) -> Option<(u32, u32, Focus)> {
         match (self.fit, self.bounds) {

@@ -286,7 +286,8 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             Some(number) => &target.other(number)?.key,
         };
         let thumbnail = poster.thumbnail(other).ok_or_else(missing)?;
-        let metadata = Marker::new(etag.clone(), &self.own, &poster, thumbnail, content).to_metadata();
+        let picture = (thumbnail, poster.placeholder(other));
+        let metadata = Marker::new(etag.clone(), &self.own, &poster, picture, content).to_metadata();
         let condition = since.map_or(Condition::Absent, Condition::Unchanged);
         Ok(Box::pin(async move {
             let thumbnail = poster.thumbnail(other).ok_or_else(missing)?;
@@ -475,7 +476,8 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         let is_made = self.protocol.version().is_some_and(|etag| self.is_made(etag));
         let made = self.made.as_ref().filter(|_| is_made);
         let marker = made.map(|Made { etag, poster, .. }| {
-            Marker::new(etag.clone(), &self.own, poster, &poster.thumbnail, id)
+            let picture = (&poster.thumbnail, poster.placeholder(None));
+            Marker::new(etag.clone(), &self.own, poster, picture, id)
         });
         let missing = || JobError::new(ErrorKind::Internal, "the marker of the thumbnail is missing");
         let marker = marker.or(self.found.marker).ok_or_else(missing)?;

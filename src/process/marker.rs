@@ -12,7 +12,7 @@ use super::protocol::{Mark, Pending, Seen, SettingsId};
 use crate::config::ThumbnailSettings;
 use crate::object_name::ContentId;
 use crate::store::{ETag, ObjectDescription};
-use crate::{Encoding, Fit, FrameReason, FrameRequest, Pick, Thumbnail};
+use crate::{Encoding, Fit, FrameReason, FrameRequest, Pick, Placeholder, Thumbnail};
 
 /// Metadata are sent as HTTP headers, so everything except visible ASCII is percent-encoded.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
@@ -28,6 +28,8 @@ const PENDING: &str = "pending";
 const CONTENT_ID: &str = "content-id";
 const SOURCE_KEY: &str = "source-key";
 const CHOSEN_BY: &str = "poster-at-by";
+const THUMB_HASH: &str = "thumb-hash";
+const AVERAGE_COLOUR: &str = "average-colour";
 
 impl Pending {
     /// Returns the text that version 0.1 writes and reads.
@@ -67,6 +69,8 @@ pub(super) struct Marker {
     pub(super) source_key: Option<String>,
     /// The origin of the chosen time of the frame; `None` if the settings define the time.
     pub(super) chosen_by: Option<ChosenBy>,
+    /// What stands for the thumbnail until it is loaded; `None` in those of version 0.1.
+    pub(super) placeholder: Option<Placeholder>,
 }
 
 /// Returns a hash of the video's key with 32 characters: S3 limits all metadata of an object to 2 KB.
@@ -175,7 +179,7 @@ impl Marker {
         source_etag: ETag,
         own: &Own,
         poster: &Poster,
-        thumbnail: &Thumbnail,
+        (thumbnail, placeholder): (&Thumbnail, Option<&Placeholder>),
         id: ContentId,
     ) -> Self {
         Self {
@@ -190,6 +194,7 @@ impl Marker {
             content_id: Some(id),
             source_key: Some(own.source_key.clone()),
             chosen_by: own.poster_at.map(|poster_at| poster_at.by),
+            placeholder: placeholder.cloned(),
         }
     }
 
@@ -215,6 +220,10 @@ impl Marker {
         values.extend(self.content_id.map(|id| (CONTENT_ID, id.to_string())));
         values.extend(self.source_key.clone().map(|key| (SOURCE_KEY, key)));
         values.extend(self.chosen_by.map(|by| (CHOSEN_BY, by.as_str().to_owned())));
+        values.extend(self.placeholder.iter().flat_map(|placeholder| {
+            let Placeholder { thumb_hash, average_colour, .. } = placeholder;
+            [(THUMB_HASH, thumb_hash.to_string()), (AVERAGE_COLOUR, average_colour.to_string())]
+        }));
         let encode = |value: &str| utf8_percent_encode(value, ENCODED).to_string();
         values.into_iter().map(|(name, value)| (name.to_owned(), encode(&value))).collect()
     }
@@ -247,6 +256,11 @@ impl Marker {
             },
             source_key: value(SOURCE_KEY).map(std::borrow::Cow::into_owned),
             chosen_by: value(CHOSEN_BY).and_then(|by| ChosenBy::from_name(&by)),
+            // Nothing of the job depends on it: one that cannot be read is none.
+            placeholder: value(THUMB_HASH)
+                .and_then(|hash| hash.parse().ok())
+                .zip(value(AVERAGE_COLOUR).and_then(|colour| colour.parse().ok()))
+                .map(|(thumb_hash, average_colour)| Placeholder::new(thumb_hash, average_colour)),
         })
     }
 }
@@ -254,7 +268,7 @@ impl Marker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bounds, Encoding, Focus, FrameTime};
+    use crate::{Bounds, Encoding, Focus, FrameTime, RgbPicture};
 
     fn marker() -> Marker {
         Marker {
@@ -269,7 +283,12 @@ mod tests {
             content_id: None,
             source_key: None,
             chosen_by: None,
+            placeholder: None,
         }
+    }
+
+    fn placeholder() -> Placeholder {
+        Placeholder::of(&RgbPicture::new(16, 9, [200, 100, 50].repeat(16 * 9)))
     }
 
     fn completed() -> Marker {
@@ -278,6 +297,7 @@ mod tests {
             pending: Pending::Nothing,
             content_id,
             source_key: Some(source_key("videos/7_x.mp4")),
+            placeholder: Some(placeholder()),
             ..marker()
         }
     }
@@ -299,7 +319,8 @@ mod tests {
     #[test]
     fn an_incomplete_or_invalid_marker_is_ignored() {
         let whole = completed().to_metadata();
-        for name in whole.keys().filter(|name| ![DURATION, CONTENT_ID, SOURCE_KEY].contains(&name.as_str())) {
+        let optional = [DURATION, CONTENT_ID, SOURCE_KEY, THUMB_HASH, AVERAGE_COLOUR];
+        for name in whole.keys().filter(|name| !optional.contains(&name.as_str())) {
             let mut metadata = whole.clone();
             metadata.remove(name);
             assert_eq!(Marker::read(&metadata), None, "{name}");
@@ -317,6 +338,23 @@ mod tests {
             assert_eq!(Marker::read(&metadata), None, "{name}");
         }
         assert_eq!(Marker::read(&BTreeMap::new()), None);
+    }
+
+    /// A placeholder that is missing or strange changes nothing of what the job compares.
+    #[test]
+    fn a_placeholder_decides_nothing() {
+        let own = Own::new(&ThumbnailSettings::default(), None, "videos/7_x.mp4");
+        let whole = completed().to_metadata();
+        let known = own.mark(&completed());
+        for name in [THUMB_HASH, AVERAGE_COLOUR] {
+            for value in [None, Some("strange"), Some("")] {
+                let mut metadata = whole.clone();
+                metadata.remove(name);
+                metadata.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+                let marker = Marker::read(&metadata).unwrap();
+                assert_eq!((marker.placeholder.clone(), own.mark(&marker)), (None, known.clone()), "{name}");
+            }
+        }
     }
 
     #[test]

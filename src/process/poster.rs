@@ -14,7 +14,8 @@ use super::stamp;
 use crate::cage::{Layers, Opener};
 use crate::job_error::JobError;
 use crate::{
-    CancelToken, Encoding, ErrorKind, FrameReason, FrameRequest, Ledger, OpenOptions, Thumbnail, telemetry,
+    CancelToken, Encoding, ErrorKind, FrameReason, FrameRequest, Ledger, OpenOptions, Placeholder, Thumbnail,
+    telemetry,
 };
 
 /// Interval for checking the cancel token while waiting for a decoder slot.
@@ -30,6 +31,8 @@ pub(super) struct Poster {
     pub(super) thumbnail: Thumbnail,
     /// The other thumbnails, in the order of the settings.
     pub(super) other_thumbnails: Vec<Thumbnail>,
+    /// Of the thumbnail, and of the other ones behind it.
+    placeholders: Vec<Placeholder>,
     pub(super) ledger: Ledger,
     /// The layers of the cage in which the video was decoded; `None` without a cage.
     pub(super) isolation: Option<Layers>,
@@ -39,6 +42,11 @@ impl Poster {
     /// Returns the thumbnail, or the other thumbnail with this number.
     pub(super) fn thumbnail(&self, other: Option<u8>) -> Option<&Thumbnail> {
         other.map_or(Some(&self.thumbnail), |number| self.other_thumbnails.get(usize::from(number)))
+    }
+
+    /// What stands for the thumbnail, or for the other one of this number, until it is loaded.
+    pub(super) fn placeholder(&self, other: Option<u8>) -> Option<&Placeholder> {
+        self.placeholders.get(other.map_or(0, |number| usize::from(number).saturating_add(1)))
     }
 
     /// Returns the duration as stored in the catalogue: 0 if the container contains no duration.
@@ -99,8 +107,13 @@ impl PosterMaker {
             Err(error) if error.is_replaced() => return Ok(None),
             picture => picture?,
         };
-        let others = others.iter().map(|encoding| Ok(media.encode(encoding)?.thumbnail));
-        let others = others.collect::<Result<Vec<Thumbnail>, JobError>>()?;
+        let mut placeholders = vec![media.placeholder(request().encoding, &picture.thumbnail)?];
+        let mut thumbnails = Vec::with_capacity(others.len());
+        for encoding in &others {
+            let thumbnail = media.encode(encoding)?.thumbnail;
+            placeholders.push(media.placeholder(encoding, &thumbnail)?);
+            thumbnails.push(thumbnail);
+        }
         drop(turn);
         let stamped = |thumbnail: Thumbnail| {
             let format = thumbnail.format;
@@ -110,7 +123,7 @@ impl PosterMaker {
             Ok::<_, JobError>(Thumbnail { bytes, ..thumbnail })
         };
         let thumbnail = stamped(picture.thumbnail)?;
-        let other_thumbnails = others.into_iter().map(stamped).collect::<Result<_, _>>()?;
+        let other_thumbnails = thumbnails.into_iter().map(stamped).collect::<Result<_, _>>()?;
         telemetry::read(key, &media.ledger());
         Ok(Some(Poster {
             duration_seconds,
@@ -118,6 +131,7 @@ impl PosterMaker {
             frame_reason: picture.reason,
             thumbnail,
             other_thumbnails,
+            placeholders,
             ledger: media.ledger(),
             isolation: media.layers(),
         }))

@@ -10,7 +10,7 @@ use super::target::Target;
 use crate::cage::Layers;
 use crate::object_name::{ContentId, KeyRules, SkipReason};
 use crate::source::milliseconds;
-use crate::{FrameReason, Ledger, telemetry};
+use crate::{Colour, FrameReason, Ledger, ThumbHash, telemetry};
 
 /// The result of a job as one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +87,12 @@ pub struct Report {
     pub width: Option<u32>,
     /// Height of the thumbnail in pixels.
     pub height: Option<u32>,
+    /// A blurred copy of the thumbnail in some 25 bytes. Thumbnails of version 0.1 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumb_hash: Option<ThumbHash>,
+    /// The average colour of the thumbnail. Thumbnails of version 0.1 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_colour: Option<Colour>,
     /// The cost of reading the video. For an unchanged video, at most the cost of its first bytes.
     #[serde(flatten)]
     pub ledger: Ledger,
@@ -122,6 +128,7 @@ impl Report {
         target: &Target,
         marker: &Marker,
     ) -> Self {
+        let placeholder = marker.placeholder.as_ref();
         Self {
             content_id: Some(id),
             title: Some(target.name.title.clone()),
@@ -134,6 +141,8 @@ impl Report {
             frame_reason: Some(marker.frame_reason),
             width: Some(marker.width),
             height: Some(marker.height),
+            thumb_hash: placeholder.map(|placeholder| placeholder.thumb_hash.clone()),
+            average_colour: placeholder.map(|placeholder| placeholder.average_colour),
             ..Self::new(status, bucket, key)
         }
     }
@@ -156,6 +165,8 @@ impl Report {
             poster_at: None,
             width: None,
             height: None,
+            thumb_hash: None,
+            average_colour: None,
             ledger: Ledger::default(),
             job_round_trips: 0,
             isolation: None,
@@ -222,6 +233,8 @@ mod tests {
             poster_at: Some(PosterAt::new(FrameTime::default(), ChosenBy::Tag)),
             width: Some(640),
             height: Some(360),
+            thumb_hash: "1QcSHQRnh493V4dIh4eXh1h4kJUI".parse().ok(),
+            average_colour: "#0080ff".parse().ok(),
             ..Report::new(Status::Processed, "films", "videos/7_one.mp4")
         }
         .spent(ledger, steps)

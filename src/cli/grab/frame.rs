@@ -16,7 +16,7 @@ use crate::location::Location;
 use crate::store::of_file;
 use crate::{
     Bounds, CancelToken, Considered, Encoding, ErrorKind, Fit, FrameReason, FrameRequest, ImageFormat,
-    Ledger, RgbPicture,
+    Ledger, Placeholder, RgbPicture,
 };
 
 /// What `grab --json` prints.
@@ -33,6 +33,8 @@ pub(super) struct Grabbed {
     considered: Vec<Considered>,
     width: u32,
     height: u32,
+    #[serde(flatten)]
+    placeholder: Option<Placeholder>,
     packets_decoded: u64,
     #[serde(flatten)]
     ledger: Ledger,
@@ -48,6 +50,8 @@ pub(super) struct Request {
     encoding: Encoding,
     /// Whether the picture is also wanted as pixels.
     show: bool,
+    /// Whether what stands for it until it is loaded is wanted, too.
+    placeholder: bool,
 }
 
 /// A frame that was taken.
@@ -60,8 +64,8 @@ pub(super) struct Taken {
 pub(super) fn request(arguments: &GrabArguments, format: ImageFormat) -> Result<Request, JobError> {
     let bounds = Bounds { max_width: arguments.width, max_height: arguments.height };
     let encoding = Encoding { format, bounds, fit: fit(arguments)?, quality: arguments.quality };
-    let GrabArguments { at: time, pick, cover, show, .. } = *arguments;
-    Ok(Request { frame: FrameRequest { time, pick, cover, encoding }, encoding, show })
+    let GrabArguments { at: time, pick, cover, show, json, .. } = *arguments;
+    Ok(Request { frame: FrameRequest { time, pick, cover, encoding }, encoding, show, placeholder: json })
 }
 
 /// Takes the frame of one input.
@@ -78,6 +82,7 @@ pub(super) fn take(
     let mut media = input::open(input, reading, &options)?;
     let picture = media.picture(&request.frame).map_err(about)?;
     let pixels = if request.show { Some(media.to_rgb8(request.encoding).map_err(about)?) } else { None };
+    let placeholder = request.placeholder.then(|| media.placeholder(request.encoding, &picture.thumbnail));
     let thumbnail = picture.thumbnail;
     let grabbed = Grabbed {
         output: input.to_string(),
@@ -89,6 +94,7 @@ pub(super) fn take(
         considered: picture.considered.clone(),
         width: thumbnail.width,
         height: thumbnail.height,
+        placeholder: placeholder.transpose().map_err(about)?,
         packets_decoded: picture.packets_decoded,
         ledger: media.ledger(),
         isolation: media.layers(),

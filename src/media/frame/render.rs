@@ -18,7 +18,7 @@ use crate::picture::Quality;
 use crate::picture::matrix::ToJfif;
 use crate::picture::orient::{fill_row, turned};
 use crate::picture::tone_map::{HdrLight, ToneMap};
-use crate::picture::{Encoding, ImageFormat, Thumbnail};
+use crate::picture::{Encoding, ImageFormat, Placeholder, Thumbnail};
 use crate::pixels::{Framing, Orientation, RgbPicture};
 
 /// JPEG sides have 16 bits (ITU-T T.81, B.2.2), and libavcodec's encoder leaves room for its blocks.
@@ -47,6 +47,29 @@ impl PosterFrame {
     pub fn to_rgb8(&self, framing: impl Into<Framing>) -> Result<RgbPicture, Error> {
         let framing = framing.into();
         self.call(framing, |work| self.upright_rgb(framing, work))
+    }
+
+    /// Returns the ThumbHash and the average colour of the picture, for a page to show until the picture is loaded. They depend on the part
+    /// of the frame that is shown, and on no size, format or quality.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), posterframe::Error> {
+    /// use std::time::Duration;
+    /// use posterframe::{Bounds, Media, OpenOptions};
+    ///
+    /// let mut media = Media::open_file("tests/fixtures/h264_end.mp4", &OpenOptions::default())?;
+    /// let placeholder = media.frame(Duration::from_secs(1))?.placeholder(Bounds::default())?;
+    /// println!("{} {}", placeholder.thumb_hash, placeholder.average_colour);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`to_rgb8`](Self::to_rgb8).
+    pub fn placeholder(&self, framing: impl Into<Framing>) -> Result<Placeholder, Error> {
+        let framing = framing.into();
+        let small = framing.within(Placeholder::BOUNDS, self.display_size(framing));
+        Ok(Placeholder::of(&self.to_rgb8(small)?))
     }
 
     /// Encodes the picture that was requested with the frame, in memory.
