@@ -35,6 +35,8 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+#[cfg(feature = "s3")]
+pub(crate) use choice::POSTER_AT;
 pub use choice::{ChosenBy, PosterAt};
 pub use local::LocalVideo;
 pub use progress::{ReadProgress, SourceVersion, VideoLook};

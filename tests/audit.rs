@@ -17,6 +17,7 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use programs::Outcome;
+use programs::moto::Moto;
 use serde_json::{Value, json};
 use servers::s3_server::BUCKET;
 use servers::{Fault, Seen};
@@ -371,4 +372,125 @@ fn temporary_files_need_a_folder() -> Outcome {
     }
     assert_eq!(fs::read_dir(folder.path())?.count(), 1, "something was left behind");
     Ok(())
+}
+
+/// The time that people chose is compared on request: with one request more for each video, and another for its tags.
+#[test]
+fn other_times_than_people_chose_are_found() -> Outcome {
+    run(async {
+        let (world, aws, folder) = (World::new().await?, Moto::start().await?, tempfile::tempdir()?);
+        let actions = ["s3:GetObject", "s3:PutObject", "s3:GetObjectTagging"];
+        let settings = [world.settings(), aws.permit(&actions, &[], &["s3:ListBucket"]).await?].concat();
+        let place = format!("s3://{BUCKET}");
+        let program = |arguments: &[&str], reads_tags: bool| {
+            let mut command = Command::new(PROGRAM);
+            command.env_clear().envs(settings.iter().cloned()).current_dir(folder.path());
+            command.env("POSTER_AT_TAG", reads_tags.to_string()).stdin(Stdio::null());
+            let (name, rest) = arguments.split_first().unwrap_or((&"audit", &[]));
+            json_of(&command.args([*name, place.as_str(), "--json"]).args(rest).output()?)
+        };
+        aws.put_with_choice("videos/1_a.mp4", film()?, "2.5").await?;
+        aws.put("videos/2_b.mp4", film()?).await?;
+        aws.put("videos/3_c.mp4", film()?).await?;
+        assert_eq!(program(&["backfill"], true)?["counts"]["processed"], 3);
+        let is_in_order = |audit: &Value, chosen: u64| {
+            assert_eq!((&audit["in_order"], &audit["chosen"]), (&json!(3), &json!(chosen)), "{audit}");
+            assert_eq!(findings(audit), [], "{audit}");
+        };
+        is_in_order(&program(&["audit"], true)?, 1);
+        is_in_order(&program(&["audit", "--choices"], true)?, 1);
+
+        aws.set_tags("videos/2_b.mp4", &[("poster-at", "1")]).await?;
+        aws.set_tags("videos/1_a.mp4", &[("team", "news")]).await?;
+        let mut before = aws.requests_for("2_b.mp4").await?.len();
+        for (more, reads_tags, requests) in [
+            (&[][..], true, &[][..]),
+            (&["--choices"], false, &["HEAD "]),
+            (&["--choices"], true, &["HEAD ", "GET tagging"]),
+        ] {
+            let audit = program(&[&["audit"], more].concat(), reads_tags)?;
+            if more.is_empty() || !reads_tags {
+                is_in_order(&audit, 1);
+            } else {
+                assert_eq!(findings(&audit), [found("2_b", "other_time")], "{audit}");
+                assert_eq!(audit["findings"][0]["message"], "chosen: 1, by tag", "{audit}");
+            }
+            let seen = aws.requests_for("2_b.mp4").await?;
+            assert_eq!(seen[before..], *requests, "{more:?}, {reads_tags}");
+            before = seen.len();
+        }
+        // A back-fill repairs it, and does no more.
+        let mut command = Command::new(PROGRAM);
+        command
+            .env_clear()
+            .envs(settings.iter().cloned())
+            .env("POSTER_AT_TAG", "true")
+            .current_dir(folder.path());
+        let keys = ["audit", place.as_str(), "--choices", "--only", "other-time", "--keys", "keys"];
+        assert!(command.args(keys).status()?.success());
+        let repaired = program(&["backfill", "--keys-from", "keys"], true)?;
+        assert_eq!(repaired["counts"], json!({"processed": 1}), "{repaired}");
+        is_in_order(&program(&["audit", "--choices"], true)?, 2);
+        assert_eq!(aws.object("thumbnails/2_b.jpg", "frame-time").await?.1.as_deref(), Some("1"));
+        // Taken away, it is one again.
+        aws.set_tags("videos/2_b.mp4", &[]).await?;
+        let audit = program(&["audit", "--choices"], true)?;
+        assert_eq!(audit["findings"][0]["message"], "chosen: no time any more", "{audit}");
+        // Other settings stay what they are.
+        let other = json_of(
+            &Command::new(PROGRAM)
+                .env_clear()
+                .envs(settings.iter().cloned())
+                .env("THUMBNAIL_AT", "4")
+                .args(["audit", place.as_str(), "--choices", "--json"])
+                .output()?,
+        )?;
+        assert_eq!(found("3_c", "other_settings"), findings(&other)[findings(&other).len() - 1], "{other}");
+        Ok(())
+    })
+}
+
+/// `probe` shows the time that metadata name, at no request more.
+#[test]
+fn a_probe_shows_the_chosen_time() -> Outcome {
+    run(async {
+        let (world, aws) = (World::new().await?, Moto::start().await?);
+        let settings = [world.settings(), aws.settings(&[]).await?].concat();
+        aws.put("videos/1_a.mp4", film()?).await?;
+        aws.put_with_choice("videos/2_b.mp4", film()?, " 00:00:02.5").await?;
+        aws.put_with_choice("videos/3_c.mp4", film()?, "soon").await?;
+        let probe = |key: &str, more: &[&str]| {
+            let mut command = Command::new(PROGRAM);
+            command
+                .env_clear()
+                .envs(settings.iter().cloned())
+                .args(["probe", &format!("s3://{BUCKET}/videos/{key}")]);
+            command.args(more).output()
+        };
+        let plain = json_of(&probe("1_a.mp4", &["--json"])?)?;
+        assert!(plain["posterframe"]["poster_at"].is_null(), "{plain}");
+        for (key, expected, line) in [
+            ("2_b.mp4", json!({"time": "2.5", "by": "metadata"}), "2.5 (metadata)"),
+            (
+                "3_c.mp4",
+                json!({"ignored": "soon", "by": "metadata"}),
+                "\"soon\" (metadata): no time, ignored",
+            ),
+        ] {
+            for isolation in [&["--json"][..], &["--json", "--isolate"]] {
+                let probed = json_of(&probe(key, isolation)?)?;
+                assert_eq!(probed["posterframe"]["poster_at"], expected, "{probed}");
+                assert_eq!(
+                    probed["posterframe"]["round_trips"], plain["posterframe"]["round_trips"],
+                    "{probed}"
+                );
+            }
+            let text = String::from_utf8(probe(key, &[])?.stdout)?;
+            assert!(text.lines().any(|shown| shown.contains("poster-at") && shown.ends_with(line)), "{text}");
+            let requests = aws.requests_for(key).await?;
+            let is_read = |request: &String| request.starts_with("GET ") && !request.contains("tagging");
+            assert!(!requests.is_empty() && requests.iter().all(is_read), "{requests:?}");
+        }
+        Ok(())
+    })
 }

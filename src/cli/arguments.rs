@@ -458,6 +458,10 @@ pub(super) struct AuditArguments {
     /// Report only findings of this kind; can be repeated
     #[arg(long, value_name = "KIND")]
     pub(super) only: Vec<FindingKind>,
+    /// Also compare each thumbnail with the time that people chose for its video (poster-at). Takes one more HEAD request for each
+    /// video, and with POSTER_AT_TAG=true one more request for each video with tags
+    #[arg(long)]
+    pub(super) choices: bool,
     /// Record findings and position in this file, from which an interrupted audit resumes
     #[arg(long, value_name = "FILE")]
     pub(super) journal: Option<PathBuf>,

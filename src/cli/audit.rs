@@ -28,7 +28,8 @@ use crate::cage::Opener;
 use crate::catalog::AssetRow;
 use crate::job_error::JobError;
 use crate::process::{
-    ExistingContents, Job, LocalVideo, RemoteVideo, RowStanding, Target, ThumbnailStanding, VideoSource,
+    ExistingContents, Job, LocalVideo, PosterAt, RemoteVideo, RowStanding, Target, ThumbnailStanding,
+    VideoSource,
 };
 use crate::store::{FolderStore, ListObjects, ListedObject, ListingFault, S3Store, of_file};
 use crate::{CancelToken, ErrorKind};
@@ -54,7 +55,10 @@ pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Resul
                 look(&arguments, settings, store, &prefix, video, &cancel).await
             }
             Place::Bucket { settings, store, prefix } => {
-                let video = |store: &S3Store, key: &str| RemoteVideo::new(store, key);
+                let reads_tag = settings.config.thumbnail.poster_at_tag;
+                let video = move |store: &S3Store, key: &str| {
+                    Ok(RemoteVideo::new(store, key)?.with_poster_at_tag(reads_tag))
+                };
                 look(&arguments, settings, store, &prefix, video, &cancel).await
             }
         }
@@ -68,6 +72,7 @@ pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Resul
         videos: position.videos,
         rows,
         in_order: position.in_order,
+        chosen: position.chosen,
         counts: BTreeMap::new(),
         findings: Findings { record: &record, only: &arguments.only },
     };
@@ -136,6 +141,7 @@ where
     let mut auditor = Auditor {
         job: Arc::new(job),
         jobs: arguments.jobs.get(),
+        reads_choices: arguments.choices,
         rows,
         record,
         position: position.unwrap_or_default(),
@@ -180,6 +186,8 @@ struct Audited {
 struct Auditor<S> {
     job: Arc<Job<S, Catalogue>>,
     jobs: usize,
+    /// Whether the time that people chose is read of each video.
+    reads_choices: bool,
     rows: Rows,
     record: Record,
     /// What is noted, and what has come since. `unlisted` has also folders that are not yet passed.
@@ -208,15 +216,16 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
         // What is no video of the job's may have a row all the same, and is there.
         if self.job.key_rules.skip_reason(&key).is_none() {
             self.position.videos += 1;
-            match video.and_then(|video| self.job.target(&video)) {
+            match video.and_then(|video| Ok((self.job.target(&video)?, video))) {
                 Err(error) => self.found.push(unusable(key.clone(), &error)),
-                Ok(target) => {
+                Ok((target, video)) => {
                     while self.running.tasks.len() >= self.jobs {
                         self.take().await;
                     }
                     let of_object = of_object.into_iter().filter_map(Row::asset).collect();
                     let job = Arc::clone(&self.job);
-                    let task = async move { one(&job, object, &target, of_object).await };
+                    let video = self.reads_choices.then_some(video);
+                    let task = async move { one(&job, object, (&target, video), of_object).await };
                     let task = self.running.tasks.spawn(task);
                     self.running.keys.insert(task.id(), key.clone());
                 }
@@ -279,8 +288,9 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
         let Some(done) = self.running.tasks.join_next_with_id().await else { return };
         let (key, found) = self.running.result(done);
         match found {
-            Ok(findings) => {
+            Ok(Looked { findings, is_chosen }) => {
                 self.position.in_order += u64::from(findings.is_empty());
+                self.position.chosen += u64::from(is_chosen);
                 self.found.extend(findings);
             }
             Err(error) => self.unreadable(key, error.kind(), error.to_string()),
@@ -314,7 +324,7 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
 /// Videos that are looked at.
 #[derive(Default)]
 struct Running {
-    tasks: JoinSet<Result<Vec<Finding>, JobError>>,
+    tasks: JoinSet<Result<Looked, JobError>>,
     keys: HashMap<Id, String>,
 }
 
@@ -322,8 +332,8 @@ impl Running {
     /// The key of a task that has ended, and its result. A panic is the failure of its video, and of no other.
     fn result(
         &mut self,
-        done: Result<(Id, Result<Vec<Finding>, JobError>), JoinError>,
-    ) -> (String, Result<Vec<Finding>, JobError>) {
+        done: Result<(Id, Result<Looked, JobError>), JoinError>,
+    ) -> (String, Result<Looked, JobError>) {
         let (id, found) = match done {
             Ok(done) => done,
             Err(error) => (error.id(), Err(JobError::new(ErrorKind::Internal, error))),
@@ -332,13 +342,20 @@ impl Running {
     }
 }
 
-/// What is to be said of one video.
-async fn one<S: ListObjects>(
+/// What an audit has seen of one video.
+struct Looked {
+    findings: Vec<Finding>,
+    /// Whether the thumbnail shows a time that people chose.
+    is_chosen: bool,
+}
+
+/// Audits one video; with a `video`, also the time that people chose for it.
+async fn one<S: ListObjects, V: VideoSource>(
     job: &Job<S, Catalogue>,
     object: ListedObject,
-    target: &Target,
+    (target, video): (&Target, Option<V>),
     rows: Vec<AssetRow>,
-) -> Result<Vec<Finding>, JobError> {
+) -> Result<Looked, JobError> {
     let key = &target.thumbnail_key;
     let thumbnail = job.store.describe(key).await.map_err(|error| JobError::from(error).about(key))?;
     // Not every server tells ETags in its listings.
@@ -349,11 +366,19 @@ async fn one<S: ListObjects>(
     let mut kinds = Vec::new();
     let row = rows.iter().find(|row| Some(*row) != rows.first()).or(rows.first()).cloned();
     let content_id = row.as_ref().map(|row| i64::from(row.content_id.get()));
-    let standing = job.standing_of(target, &etag, row, thumbnail.as_ref());
+    let (choice, standing) = match &video {
+        Some(video) => {
+            let look = video.look().await.map_err(|error| error.about(&object.key))?;
+            let choice = look.and_then(|look| look.poster_at);
+            (choice, job.standing_with_choice(target, &etag, row, thumbnail.as_ref(), choice))
+        }
+        None => (None, job.standing_of(target, &etag, row, thumbnail.as_ref())),
+    };
     match standing.thumbnail {
         ThumbnailStanding::Missing => kinds.push(FindingKind::NoThumbnail),
         ThumbnailStanding::Unmarked => kinds.push(FindingKind::ForeignThumbnail),
         ThumbnailStanding::OtherVersion => kinds.push(FindingKind::OutdatedThumbnail),
+        ThumbnailStanding::OtherTime => kinds.push(FindingKind::OtherTime),
         ThumbnailStanding::OtherSettings => kinds.push(FindingKind::OtherSettings),
         ThumbnailStanding::Pending => kinds.push(FindingKind::Pending),
         ThumbnailStanding::Current => {}
@@ -370,8 +395,18 @@ async fn one<S: ListObjects>(
     if rows.len() > 1 {
         kinds.push(FindingKind::DuplicateRows);
     }
-    let finding = |kind| Finding { key: object.key.clone(), kind, content_id, message: None };
-    Ok(kinds.into_iter().map(finding).collect())
+    let message = |kind| (kind == FindingKind::OtherTime).then(|| chosen(choice));
+    let finding = |kind| Finding { key: object.key.clone(), kind, content_id, message: message(kind) };
+    let is_chosen = standing.chosen_by.is_some();
+    Ok(Looked { findings: kinds.into_iter().map(finding).collect(), is_chosen })
+}
+
+/// The time that people chose, for them.
+fn chosen(choice: Option<PosterAt>) -> String {
+    choice.map_or_else(
+        || "chosen: no time any more".to_owned(),
+        |PosterAt { time, by, .. }| format!("chosen: {time}, by {}", by.as_str()),
+    )
 }
 
 fn unusable(key: String, error: &JobError) -> Finding {
@@ -388,6 +423,8 @@ struct Audit<'r> {
     rows: u64,
     /// Videos of which there is nothing to report.
     in_order: u64,
+    /// Thumbnails that show a time that people chose.
+    chosen: u64,
     counts: BTreeMap<String, u64>,
     findings: Findings<'r>,
 }
@@ -422,6 +459,9 @@ impl Audit<'_> {
         table.row("videos", &self.videos.to_string());
         table.row("rows", &self.rows.to_string());
         table.row("in order", &self.in_order.to_string());
+        if self.chosen > 0 {
+            table.row("chosen time", &self.chosen.to_string());
+        }
         for finding in self.findings.read()?.take(SHOWN) {
             let Finding { key, kind, message, .. } = finding?;
             let message = message.map(|message| format!(" ({message})")).unwrap_or_default();

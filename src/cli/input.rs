@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +12,12 @@ use crate::config::Isolation;
 use crate::deadline::{Deadline, Stop};
 use crate::job_error::JobError;
 use crate::location::Location;
-use crate::source::{HttpSource, S3Source, SourceError, block_on, read_whole};
+use crate::process::POSTER_AT;
+use crate::source::{
+    BoxFuture, GetRange, HttpSource, RangeReply, RangeSource, S3Source, SourceError, block_on, read_whole,
+    s3_reply,
+};
+use crate::store::metadata;
 use crate::{Error, ErrorKind, OpenOptions};
 
 /// Standard input is read into memory up to here, unless told otherwise.
@@ -30,14 +36,26 @@ pub(super) fn open(
 }
 
 /// Opens the input with this opener, which may open others too.
-pub(super) fn open_with(
+fn open_with(
     opener: &Opener,
     location: &Location,
     arguments: &ReadingArguments,
     options: &OpenOptions,
 ) -> Result<Opened, JobError> {
-    let opened = open_location(opener, location, arguments, options);
-    opened.map_err(|error| error.about(location.to_string()))
+    open_noted(opener, location, arguments, options).map(|(opened, _)| opened)
+}
+
+/// The same, with the metadata `poster-at` of an object in S3, as they came with its bytes.
+pub(super) fn open_noted(
+    opener: &Opener,
+    location: &Location,
+    arguments: &ReadingArguments,
+    options: &OpenOptions,
+) -> Result<(Opened, Option<String>), JobError> {
+    let poster_at = Arc::new(OnceLock::new());
+    let opened = open_location(opener, location, arguments, options, &poster_at);
+    let opened = opened.map_err(|error| error.about(location.to_string()))?;
+    Ok((opened, poster_at.get().cloned()))
 }
 
 fn open_location(
@@ -45,6 +63,7 @@ fn open_location(
     location: &Location,
     arguments: &ReadingArguments,
     options: &OpenOptions,
+    poster_at: &Arc<OnceLock<String>>,
 ) -> Result<Opened, JobError> {
     let is_s3 = matches!(location, Location::S3 { .. });
     if arguments.version_id.is_some() && !is_s3 {
@@ -67,9 +86,33 @@ fn open_location(
                 Some(version) => source.with_version(version),
                 None => source,
             };
-            Ok(opener.open_source(source, options)?)
+            Ok(opener.open_source(Noted { source, poster_at: Arc::clone(poster_at) }, options)?)
         }
         Location::Http(url) => open_url(url.clone(), arguments.buffer, options, opener),
+    }
+}
+
+/// An object in S3 whose metadata `poster-at` are kept.
+struct Noted {
+    source: S3Source,
+    poster_at: Arc<OnceLock<String>>,
+}
+
+impl RangeSource for Noted {
+    fn name(&self) -> String {
+        self.source.name()
+    }
+
+    fn get(&self, request: GetRange) -> BoxFuture<'_, Result<RangeReply, SourceError>> {
+        Box::pin(async move {
+            let asked = request.range;
+            let output = self.source.answer(request).await?;
+            if let Some(text) = metadata(output.metadata()).remove(POSTER_AT) {
+                // All answers are of one version of the object.
+                let _ = self.poster_at.set(text);
+            }
+            s3_reply(output, asked)
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `posterframe probe`: what files hold, for people or under ffprobe's names.
 
+mod chosen;
 mod cost;
 mod ffprobe;
 mod text;
@@ -16,6 +17,7 @@ use crate::config::Isolation;
 use crate::job_error::JobError;
 use crate::location::Location;
 use crate::{CancelToken, ErrorKind};
+use chosen::Chosen;
 use cost::Cost;
 
 pub(super) fn run(arguments: &ProbeArguments, cancel: CancelToken, answer: &Answer) -> Result<(), Failure> {
@@ -78,12 +80,13 @@ fn one(
     let name = input.to_string();
     progress::begin(&format!("reading {name}"));
     let options = open_options(arguments.reading.timeout, cancel).with_stream_analysis(arguments.deep);
-    let media = input::open_with(opener, input, &arguments.reading, &options)?;
+    let (media, poster_at) = input::open_noted(opener, input, &arguments.reading, &options)?;
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let cost = Cost { ledger: media.ledger(), isolation: media.layers(), elapsed_ms };
+    let poster_at = poster_at.as_deref().map(Chosen::read);
     answer.claim();
     match arguments.form() {
-        Json::None => text::answer(&name, media.info(), &cost).print(),
-        form => output::print_json_as(form, &ffprobe::answer(&name, media.info(), &cost)),
+        Json::None => text::answer(&name, media.info(), poster_at.as_ref(), &cost).print(),
+        form => output::print_json_as(form, &ffprobe::answer(&name, media.info(), poster_at.as_ref(), &cost)),
     }
 }

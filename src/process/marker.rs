@@ -109,6 +109,17 @@ impl Own {
         })
     }
 
+    /// Whether a thumbnail differs from this job's in nothing but the time that people chose.
+    pub(super) fn differs_in_choice_alone(&self, thumbnail: &ObjectDescription) -> bool {
+        Marker::read(&thumbnail.metadata)
+            .is_some_and(|marker| differ_in_the_choice_alone(&marker.settings, &self.settings))
+    }
+
+    /// The source of the time that a thumbnail shows, where people chose that time.
+    pub(super) fn chosen_by(&self, thumbnail: &ObjectDescription) -> Option<ChosenBy> {
+        Marker::read(&thumbnail.metadata)?.chosen_by
+    }
+
     /// Converts the description of a thumbnail for the protocol.
     pub(super) fn see(&self, thumbnail: &ObjectDescription) -> Seen<ETag> {
         let mark = Marker::read(&thumbnail.metadata).map(|marker| self.mark(&marker));

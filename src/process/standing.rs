@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::choice::{ChosenBy, PosterAt};
 use super::marker::Own;
 use super::protocol::Pending;
 use super::{Job, Target, VideoSource};
@@ -22,6 +23,8 @@ pub enum ThumbnailStanding {
     Unmarked,
     /// The thumbnail is from an earlier upload.
     OtherVersion,
+    /// The thumbnail shows another time than people chose for the video.
+    OtherTime,
     /// The thumbnail was created with other settings.
     OtherSettings,
     /// The thumbnail exists, but the content may be missing, as version 0.1 left it.
@@ -54,6 +57,8 @@ pub struct Standing {
     pub thumbnail: ThumbnailStanding,
     /// The state of the row.
     pub row: RowStanding,
+    /// The source of the time that the thumbnail shows, where people chose that time.
+    pub chosen_by: Option<ChosenBy>,
 }
 
 impl Standing {
@@ -84,6 +89,30 @@ impl<S: Store, C: Catalog> Job<S, C> {
         stands(&own, may_be_same, target, etag, row, thumbnail)
     }
 
+    /// How a video of this version stands, by what the caller has read itself: also the time that people chose for the video, or that they
+    /// chose none.
+    pub fn standing_with_choice(
+        &self,
+        target: &Target,
+        etag: &ETag,
+        row: Option<AssetRow>,
+        thumbnail: Option<&ObjectDescription>,
+        poster_at: Option<PosterAt>,
+    ) -> Standing {
+        let own = Own::new(&self.thumbnail, poster_at, &target.key);
+        let mark = thumbnail.and_then(|thumbnail| own.see(thumbnail).mark);
+        let is_same = mark.is_some_and(|mark| mark.settings == own.settings_id());
+        let standing = stands(&own, is_same, target, etag, row, thumbnail);
+        let is_chosen = poster_at.is_some() || standing.chosen_by.is_some();
+        let differs_in_choice = thumbnail.is_some_and(|thumbnail| own.differs_in_choice_alone(thumbnail));
+        match standing.thumbnail {
+            ThumbnailStanding::OtherSettings if is_chosen && differs_in_choice => {
+                Standing { thumbnail: ThumbnailStanding::OtherTime, ..standing }
+            }
+            _ => standing,
+        }
+    }
+
     /// Returns which parts of the job are complete for a video whose key the rules accept.
     ///
     /// # Errors
@@ -107,10 +136,8 @@ impl<S: Store, C: Catalog> Job<S, C> {
             Ok((look.ok_or_else(missing)?, thumbnail, row))
         };
         let (look, thumbnail, row) = look.await.map_err(about)?;
-        let own = Own::new(&self.thumbnail, look.poster_at, &target.key);
-        let mark = thumbnail.as_ref().and_then(|thumbnail| own.see(thumbnail).mark);
-        let is_same = mark.is_some_and(|mark| mark.settings == own.settings_id());
-        Ok(stands(&own, is_same, &target, &look.version.etag, row, thumbnail.as_ref()))
+        let (etag, poster_at) = (&look.version.etag, look.poster_at);
+        Ok(self.standing_with_choice(&target, etag, row, thumbnail.as_ref(), poster_at))
     }
 
     async fn row_without_id(&self, url: &str) -> Result<Option<AssetRow>, JobError> {
@@ -147,5 +174,6 @@ fn stands(
             if agrees { RowStanding::Current } else { RowStanding::Differs }
         }
     };
-    Standing { thumbnail: standing, row }
+    let chosen_by = thumbnail.and_then(|thumbnail| own.chosen_by(thumbnail));
+    Standing { thumbnail: standing, row, chosen_by }
 }

@@ -123,6 +123,7 @@ Examples:
   posterframe audit s3://films
   posterframe audit s3://films/videos/2026/ --json | jq .counts
   posterframe audit s3://films --journal audit.jsonl --json > audit.json
+  posterframe audit s3://films --choices --only other-time
   posterframe audit s3://films --only no-thumbnail --only no-row --keys keys.txt
   posterframe backfill s3://films --keys-from keys.txt";
 

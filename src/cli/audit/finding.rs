@@ -13,6 +13,8 @@ pub(in crate::cli) enum FindingKind {
     ForeignThumbnail,
     /// The thumbnail shows an earlier upload
     OutdatedThumbnail,
+    /// The thumbnail shows another time than people chose (with --choices)
+    OtherTime,
     /// The thumbnail was written with other settings
     OtherSettings,
     /// The job was started and not finished

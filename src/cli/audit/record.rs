@@ -32,6 +32,9 @@ pub(super) struct Position {
     pub(super) videos: u64,
     /// Videos of which there is nothing to report.
     pub(super) in_order: u64,
+    /// Thumbnails that show a time that people chose.
+    #[serde(default)]
+    pub(super) chosen: u64,
     /// Why something could not be looked at: a failure that may pass, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unreadable: Option<String>,

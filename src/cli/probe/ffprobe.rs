@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
+use super::chosen::Chosen;
 use super::cost::Cost;
 use crate::{
     AudioInfo, Chapter, Disposition, DolbyVision, MasteringDisplay, MediaInfo, Ratio, SideData, StreamInfo,
@@ -12,14 +13,14 @@ use crate::{
 };
 
 /// One answer: `streams`, `chapters`, `format`, and what nobody else reports under `posterframe`.
-pub(super) fn answer(name: &str, info: &MediaInfo, cost: &Cost) -> Value {
+pub(super) fn answer(name: &str, info: &MediaInfo, poster_at: Option<&Chosen>, cost: &Cost) -> Value {
     let streams: Vec<_> = info.streams.iter().map(stream).collect();
     let chapters: Vec<_> = info.chapters.iter().map(chapter).collect();
     json!({
         "streams": streams,
         "chapters": chapters,
         "format": format(name, info),
-        "posterframe": ours(info, cost),
+        "posterframe": ours(info, poster_at, cost),
     })
 }
 
@@ -282,7 +283,7 @@ fn add_mastering_display(fields: &mut Fields, display: &MasteringDisplay) {
 }
 
 /// What ffprobe does not say.
-fn ours(info: &MediaInfo, cost: &Cost) -> Value {
+fn ours(info: &MediaInfo, poster_at: Option<&Chosen>, cost: &Cost) -> Value {
     let stream = info.video_stream.and_then(|index| info.streams.get(index));
     let video = stream.and_then(|stream| stream.video.as_ref());
     let moov = info
@@ -300,6 +301,7 @@ fn ours(info: &MediaInfo, cost: &Cost) -> Value {
         "mirrored": video.map(|video| video.orientation.is_mirrored()),
         "video_stream": info.video_stream,
         "encryption": stream.and_then(|stream| stream.encryption.as_deref()),
+        "poster_at": poster_at,
     });
     if let (Some(fields), Ok(Value::Object(ledger))) =
         (ours.as_object_mut(), serde_json::to_value(cost.ledger))

@@ -1,10 +1,11 @@
 //! What a file holds, in lines for people.
 
+use super::chosen::Chosen;
 use super::cost::Cost;
 use crate::cli::output::{self, Table};
 use crate::{AudioInfo, DolbyVision, FrameRateMode, HdrKind, MediaInfo, StreamInfo, StreamKind, VideoInfo};
 
-pub(super) fn answer(name: &str, info: &MediaInfo, cost: &Cost) -> Table {
+pub(super) fn answer(name: &str, info: &MediaInfo, poster_at: Option<&Chosen>, cost: &Cost) -> Table {
     let mut table = Table::default();
     table.title(name);
     table.row("container", &format!("{} ({})", info.format_long_name, info.format_name));
@@ -20,6 +21,9 @@ pub(super) fn answer(name: &str, info: &MediaInfo, cost: &Cost) -> Table {
     }
     if info.has_default_time == Some(false) {
         table.row("default", "no frame at 0:05.000: a poster frame is taken at half of the duration");
+    }
+    if let Some(chosen) = poster_at {
+        table.row("poster-at", &chosen.describe());
     }
     for chapter in &info.chapters {
         let (start, end) = (output::time(chapter.start_seconds), output::time(chapter.end_seconds));
