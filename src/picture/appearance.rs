@@ -3,6 +3,7 @@
 //! Three measures of a small copy. The entropy of the histogram of luma (C. E. Shannon, "A Mathematical Theory of Communication", 1948, section 6)
 //! separates pictures from blank frames: a scene in the dark spreads over few levels, but over more than a black frame with noise does.
 //! Brightness is asked separately, so that dark scenes pass. A title card is bright writing on one level that fills most of the picture.
+//! Something that is lit before one level, as the moon is at night, has many shades inside; letters and signs have few.
 //! Sharpness is the steepest step between two neighbours, in parts of the range of luma.
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,12 @@ const DARK: f32 = 48.0;
 const TITLE_GROUND: f32 = 0.72;
 /// How far its writing lies from that level.
 const TITLE_CONTRAST: usize = 96;
+/// How far the pixels of a subject lie from that level.
+const SUBJECT_CONTRAST: u8 = 12;
+/// The least part of a picture that lies inside a subject, two pixels from its edge: strokes of letters are thinner.
+const SUBJECT_SHARE: f32 = 0.02;
+/// Bits of entropy inside a subject at least. A letter or a sign has one level, and the noise of coding, which has three bits.
+const SUBJECT_ENTROPY: f32 = 4.5;
 /// The steepest step of a blurred picture at most, in parts of its range.
 const BLURRED_STEP: f32 = 0.085;
 
@@ -95,7 +102,9 @@ impl Appearance {
                 mean if mean > 255.0 - DARK => Verdict::White,
                 _ => Verdict::Flat,
             },
-            () if is_title_card(&histogram) => Verdict::TitleCard,
+            () if is_title_card(&histogram) && !has_subject(&luma, picture.width as usize, &histogram) => {
+                Verdict::TitleCard
+            }
             () if sharpness <= BLURRED_STEP => Verdict::Blurred,
             () => Verdict::Good,
         };
@@ -198,6 +207,32 @@ fn is_title_card(histogram: &[u32; 256]) -> bool {
     ground(histogram).1 >= TITLE_GROUND && has_contrast(histogram)
 }
 
+/// Whether something with many shades inside lies before the level of most pixels.
+fn has_subject(luma: &[u8], width: usize, histogram: &[u32; 256]) -> bool {
+    let (ground, _) = ground(histogram);
+    let ground = u8::try_from(ground).unwrap_or(u8::MAX);
+    let is_apart: Vec<bool> = luma.iter().map(|level| level.abs_diff(ground) > SUBJECT_CONTRAST).collect();
+    // Inside is what lies apart with two pixels in each direction: first along the rows, then along the columns.
+    let inside_row = |row: &[bool]| {
+        let mut inside = vec![false; row.len()];
+        for (to, around) in inside.iter_mut().skip(2).zip(row.windows(5)) {
+            *to = around.iter().all(|is_apart| *is_apart);
+        }
+        inside
+    };
+    let rows: Vec<Vec<bool>> = is_apart.chunks_exact(width.max(1)).map(inside_row).collect();
+    let mut shades = [0_u32; 256];
+    for (around, levels) in rows.windows(5).zip(luma.chunks_exact(width.max(1)).skip(2)) {
+        for (column, level) in levels.iter().enumerate() {
+            let is_inside = around.iter().all(|row| row.get(column).is_some_and(|is_apart| *is_apart));
+            if let (true, Some(count)) = (is_inside, shades.get_mut(usize::from(*level))) {
+                *count = count.saturating_add(1);
+            }
+        }
+    }
+    share(total(&shades), total(histogram)) >= SUBJECT_SHARE && entropy(&shades) >= SUBJECT_ENTROPY
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -249,6 +284,28 @@ mod tests {
             let picture = drawn(|x, y| [if inverted { 255 - grey(x, y) } else { grey(x, y) }; 3]);
             let found = Appearance::of(&picture);
             prop_assert_eq!(found.verdict, Verdict::TitleCard, "{:?}", found);
+        }
+
+        /// A ball in the light of one side, on a level that fills most of the picture; without shades it is a sign.
+        #[test]
+        fn a_lit_subject_is_no_title_card(
+            ground in 0_u8..30, radius in 9.0..13.0_f64, light in -1.0..1.0_f64, seed: u64, inverted: bool, is_shaded: bool
+        ) {
+            let grey = |x: u32, y: u32| {
+                let (across, down) = ((f64::from(x) - 31.5) / radius, (f64::from(y) - 17.5) / radius);
+                let height = (1.0 - across * across - down * down).max(0.0).sqrt();
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "60 to 230")]
+                let lit = (60.0 + 85.0 * (1.0 + (light * across + height).clamp(-1.0, 1.0))) as u8;
+                match (height > 0.0, is_shaded) {
+                    (false, _) => ground,
+                    (true, true) => lit.saturating_add(noise(x, y, seed) % 12),
+                    (true, false) => 200 + noise(x, y, seed) % 4,
+                }
+            };
+            let picture = drawn(|x, y| [if inverted { 255 - grey(x, y) } else { grey(x, y) }; 3]);
+            let found = Appearance::of(&picture);
+            let expected = if is_shaded { Verdict::Good } else { Verdict::TitleCard };
+            prop_assert_eq!(found.verdict, expected, "{:?}", found);
         }
 
         #[test]
