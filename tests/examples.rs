@@ -219,3 +219,25 @@ fn storyboard() -> Outcome {
     assert_eq!(image::image_dimensions(&sheet)?, (160, 120));
     Ok(())
 }
+
+#[test]
+fn candidates() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("choices");
+    let arguments = [fixture(FILM).into_os_string(), "3".into(), out.clone().into_os_string()];
+    let printed = output_of(example("candidates")?.args(arguments))?;
+    let lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(lines.len(), 4, "{printed}");
+    for line in &lines[..3] {
+        assert_eq!(image::image_dimensions(out.join(line[0]))?, (160, 120), "{printed}");
+        let time: posterframe::FrameTime = line[1].parse()?;
+        let frame = open(FILM)?.frame(time)?;
+        assert_eq!(line[2], "Good", "{printed}");
+        let placeholder = frame.placeholder(Bounds::default())?;
+        let near = |hash: &str| hash.parse::<posterframe::ThumbHash>().is_ok();
+        assert!(near(line[3]) && line[4].len() == placeholder.average_colour.to_string().len(), "{printed}");
+    }
+    assert_eq!((lines[3][0], image::image_dimensions(out.join("square.jpg"))?), ("square.jpg", (120, 120)));
+    assert_eq!((lines[3][1], lines[3][2]), ("5", "1 looked at"), "{printed}");
+    Ok(())
+}
