@@ -1,8 +1,6 @@
 //! Results and requests as JSON: each value that a type can have reads back as itself.
 #![expect(clippy::panic, reason = "a helper that panics fails its test")]
 
-#![allow(clippy::panic, reason = "tests may panic")]
-
 #[path = "serde_values/generator.rs"]
 mod generator;
 
