@@ -317,6 +317,7 @@ pub mod secret;
 pub mod source;
 #[cfg(feature = "job")]
 pub mod store;
+mod storyboard_request;
 #[cfg(feature = "job")]
 pub mod telemetry;
 #[cfg(feature = "testing")]
@@ -332,8 +333,8 @@ pub use limits::{Limit, Limits};
 pub use media::{
     AudioInfo, Candidate, CandidatesRequest, Chapter, ColourInfo, Disposition, DolbyVision, Error,
     FrameRateMode, FrameReason, Frames, FramesBetween, HdrKind, KeyframeSpacing, LibavLog, MasteringDisplay,
-    Media, MediaInfo, Mp4Layout, OpenOptions, PosterFrame, ProcessOptions, Ratio, SideData, Spacing,
-    Storyboard, StoryboardRequest, StoryboardTile, StreamInfo, StreamKind, Threads, VideoInfo, init,
+    Media, MediaInfo, Mp4Layout, OpenOptions, PosterFrame, ProcessOptions, Ratio, SideData, Storyboard,
+    StoryboardTile, StreamInfo, StreamKind, Threads, VideoInfo, init,
 };
 pub use picture::{
     Appearance, Colour, Considered, Encoding, ImageFormat, Placeholder, PlaceholderError, Quality, ThumbHash,
@@ -341,6 +342,7 @@ pub use picture::{
 };
 pub use pixels::{Bounds, Fit, Focus, FocusError, Framing, Orientation, RgbPicture};
 pub use source::Ledger;
+pub use storyboard_request::{Spacing, StoryboardRequest};
 
 /// The guide's programs, compiled and run as tests.
 #[cfg(all(doctest, feature = "http", feature = "s3"))]

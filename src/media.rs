@@ -68,4 +68,4 @@ pub use sequence::Frames;
 pub use side_data::{DolbyVision, MasteringDisplay, SideData};
 #[cfg(feature = "cage")]
 pub(crate) use storyboard::Plan as StoryboardPlan;
-pub use storyboard::{Spacing, Storyboard, StoryboardRequest, StoryboardTile};
+pub use storyboard::{Storyboard, StoryboardTile};

@@ -8,18 +8,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Cursor;
 use std::net::TcpListener;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{AT, Outcome, fixture, fixture_bytes, fixtures};
 use posterframe::cage::acts::Act;
-use posterframe::cage::{Cage, CageOptions, Picture};
-use posterframe::source::MemorySource;
+use posterframe::cage::{Cage, CageOptions, Opener, Picture};
+use posterframe::source::{FirstReads, MemorySource, ReadSize};
 use posterframe::{
-    Bounds, CancelToken, Error, ErrorKind, FrameRequest, FrameTime, Limit, Limits, Media, OpenOptions,
-    ProcessOptions, Threads,
+    Bounds, CancelToken, Error, ErrorKind, FrameRequest, FrameTime, Limit, Limits, Media, OpenOptions, Pick,
+    ProcessOptions, Spacing, StoryboardRequest, Threads,
 };
 use serde_json::Value;
 
@@ -173,6 +173,49 @@ fn a_list_of_pictures_is_that_of_its_frames() -> Outcome {
         lists += 1;
     }
     assert!(lists > 60, "{lists} lists");
+    Ok(())
+}
+
+/// A storyboard has the tiles, requests and round trips that it has without a cage: its frames are planned together.
+#[test]
+fn a_storyboard_is_planned_as_without_a_cage() -> Outcome {
+    let (here, caged) = (Opener::default(), Opener::from(cage()?));
+    let mut first = FirstReads::default();
+    (first.head, first.tail, first.whole) = (ReadSize::fixed(4096), ReadSize::fixed(4096), 0);
+    let options = threads(1).with_first_reads(first);
+    let count = NonZeroU32::new(13).unwrap_or(NonZeroU32::MIN);
+    let (mut boards, mut fewer) = (0, 0);
+    // Indexed in front and at the end, in fragments with and without an index, in other containers, without a duration.
+    let names = [
+        "h264_end.mp4",
+        "h264_front.mp4",
+        "h264_frag_sidx.mp4",
+        "h264_frag_noindex.mp4",
+        "h264.mkv",
+        "h264.ts",
+        "vp9.webm",
+        "rotated_90.mkv",
+        "h264_raw.h264",
+    ];
+    for name in names {
+        for pick in [Pick::Keyframe, Pick::Exact] {
+            let request = StoryboardRequest::default().with_spacing(Spacing::Count(count)).with_pick(pick);
+            let source = || fixture_bytes(name).map(MemorySource::new);
+            let (Ok(mut here), Ok(mut caged)) =
+                (here.open_source(source()?, &options), caged.open_source(source()?, &options))
+            else {
+                continue;
+            };
+            let limits = Limits::default();
+            let expected = words(here.storyboard(&request, &limits));
+            assert!(words(caged.storyboard(&request, &limits)) == expected, "{name} {pick:?}");
+            let costs = [here.ledger(), caged.ledger()].map(|ledger| (ledger.requests, ledger.round_trips));
+            assert_eq!(costs[0], costs[1], "{name} {pick:?}");
+            boards += usize::from(expected.is_ok());
+            fewer += usize::from(expected.is_ok() && costs[0].0 > costs[0].1);
+        }
+    }
+    assert!(boards >= 14 && fewer >= 4, "{boards} storyboards, {fewer} of them with requests side by side");
     Ok(())
 }
 

@@ -20,6 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("frame_time", &[]),
     ("frame_request", &["frame_time", "picture"]),
+    ("storyboard_request", &["frame_request", "picture", "pixels"]),
     ("limits", &[]),
     ("pixels", &[]),
     ("printable", &[]),
@@ -43,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "picture",
             "pixels",
             "secret",
+            "storyboard_request",
         ],
     ),
     // Readers that fail on purpose; and what media ask instead of their hints, if a test says so.
@@ -63,11 +65,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "picture",
             "pixels",
             "source",
+            "storyboard_request",
             "testing",
         ],
     ),
     // The same video to the same pixels, in a process of its own.
-    ("cage", &["deadline", "error", "frame_request", "limits", "media", "picture", "pixels", "source"]),
+    (
+        "cage",
+        &[
+            "deadline",
+            "error",
+            "frame_request",
+            "limits",
+            "media",
+            "picture",
+            "pixels",
+            "source",
+            "storyboard_request",
+        ],
+    ),
     ("asynchronous", &["deadline", "frame_request", "media", "picture", "source"]),
     // The error of the job, whichever layer failed.
     ("job_error", &["error", "media", "source"]),
@@ -99,6 +115,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "pixels",
             "source",
             "store",
+            "storyboard_request",
             "telemetry",
         ],
     ),
@@ -149,6 +166,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "secret",
             "source",
             "store",
+            "storyboard_request",
         ],
     ),
 ];

@@ -126,6 +126,12 @@ impl CagedMedia {
 #[must_use = "pictures are decoded when the iterator reaches them"]
 pub struct CagedPictures<'m>(PhantomData<&'m mut CagedMedia>);
 
+impl CagedPictures<'_> {
+    pub(crate) fn rgb8(&mut self, _: impl Into<Framing>) -> Result<RgbPicture, Error> {
+        Err(Error::NoCage { reason: "only Linux has one".to_owned() })
+    }
+}
+
 impl Iterator for CagedPictures<'_> {
     type Item = Result<Picture, Error>;
 

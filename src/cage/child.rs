@@ -19,6 +19,7 @@ use crate::deadline::Deadline;
 use crate::media::{
     Media, OpenOptions, PosterFrame, ProcessOptions, init, keep_freed_memory, return_freed_memory,
 };
+use crate::pixels::Framing;
 use crate::source::{ByteRange, Identity, Ranges, ReadFault, SourceError};
 use crate::{CandidatesRequest, Error, FrameRequest, Ledger};
 
@@ -92,11 +93,7 @@ impl Work {
                 let ledger = self.media.as_ref().map(Media::ledger).unwrap_or_default();
                 keeper.send_picture(Picture::encoded(frame, &encoding)?, ledger)
             }),
-            Request::Rgb(framing) => self.frame.as_ref().ok_or_else(nothing_open).and_then(|frame| {
-                let picture = frame.to_rgb8(framing)?;
-                keeper.send(Tag::Picture, &picture.pixels)?;
-                Ok(Answer::Rgb(picture.width, picture.height))
-            }),
+            Request::Rgb(framing) => keeper.send_rgb(self.frame.as_ref(), framing),
             Request::Candidates(request) => self.candidates(keeper, &request),
             Request::Close { keeps_memory } => {
                 *self = Self::default();
@@ -154,10 +151,18 @@ impl Work {
                 Ok(answer)
             });
             keeper.answer(&answer.unwrap_or_else(|error| Answer::Failed(Failure::from(error), ledger)))?;
-            // The keeper may drop the frames of a list before the end of the list.
-            match keeper.request()? {
-                Some(Request::Next) => {}
-                other => return Ok(other),
+            loop {
+                match keeper.request()? {
+                    Some(Request::Next) => break,
+                    // A tile of a storyboard. The list continues afterwards.
+                    Some(Request::Rgb(framing)) => {
+                        let answer = keeper.send_rgb(self.frame.as_ref(), framing);
+                        let failed = |error| Answer::Failed(Failure::from(error), ledger);
+                        keeper.answer(&answer.unwrap_or_else(failed))?;
+                    }
+                    // The keeper may drop the frames of a list before the end of the list.
+                    other => return Ok(other),
+                }
             }
         }
         // The keeper has requested one more picture than the list has.
@@ -203,6 +208,13 @@ impl KeeperLink {
             Some(_) => Err(io::ErrorKind::InvalidData.into()),
             None => Ok(None),
         }
+    }
+
+    /// Sends the pixels of a frame. The caller sends the answer that follows them.
+    fn send_rgb(&self, frame: Option<&PosterFrame>, framing: Framing) -> Result<Answer, Error> {
+        let picture = frame.ok_or_else(nothing_open)?.to_rgb8(framing)?;
+        self.send(Tag::Picture, &picture.pixels)?;
+        Ok(Answer::Rgb(picture.width, picture.height))
     }
 
     /// Sends the bytes of a picture. The caller sends the answer that follows them.

@@ -382,6 +382,16 @@ pub struct CagedPictures<'m> {
     position: usize,
 }
 
+impl CagedPictures<'_> {
+    /// The frame of the last picture as packed RGB; the list continues behind it.
+    ///
+    /// # Errors
+    /// As [`CagedMedia::to_rgb8`].
+    pub(crate) fn rgb8(&mut self, framing: impl Into<Framing>) -> Result<RgbPicture, Error> {
+        self.media.to_rgb8(framing)
+    }
+}
+
 impl Iterator for CagedPictures<'_> {
     type Item = Result<Picture, Error>;
 

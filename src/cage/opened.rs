@@ -8,6 +8,8 @@ use super::picture::Picture;
 use super::{Cage, CageOptions, CagedMedia};
 use crate::media::StoryboardPlan;
 use crate::pixels::{Framing, RgbPicture};
+#[cfg(feature = "cli")]
+use crate::source::Identity;
 use crate::source::RangeSource;
 use crate::{
     Candidate, CandidatesRequest, Encoding, Error, FrameRequest, Ledger, Limits, Media, MediaInfo,
@@ -104,6 +106,15 @@ impl Opened {
         }
     }
 
+    /// Returns the identity of the object, as [`Media::identity`].
+    #[cfg(feature = "cli")]
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        match &self.0 {
+            Place::Here(media, _) => media.identity(),
+            Place::Caged(media) => media.identity(),
+        }
+    }
+
     /// Returns the cost of reading so far.
     pub fn ledger(&self) -> Ledger {
         match &self.0 {
@@ -159,8 +170,7 @@ impl Opened {
         }
     }
 
-    /// Creates a storyboard of the video. With a cage, the frames are fetched one by one, and the sheets are laid out
-    /// outside the cage.
+    /// Creates a storyboard of the video. With a cage, the sheets are laid out outside the cage.
     ///
     /// # Errors
     /// The errors of [`Media::storyboard`] and [`CagedMedia::picture`].
@@ -170,11 +180,10 @@ impl Opened {
             Place::Caged(media) => media,
         };
         let plan = StoryboardPlan::new(request, media.info().duration_seconds, limits)?;
-        let requests = plan.requests();
-        plan.compose(limits, |index, tile| {
-            let request = requests.get(index).ok_or_else(no_frame)?;
-            let picture = media.picture(request)?;
-            Ok((media.to_rgb8(tile)?, picture.pts_seconds, picture.reason))
+        let mut pictures = media.pictures(plan.requests());
+        plan.compose(limits, |tile| {
+            let picture = pictures.next().unwrap_or_else(|| Err(no_frame()))?;
+            Ok((pictures.rgb8(tile)?, picture.pts_seconds, picture.reason))
         })
     }
 

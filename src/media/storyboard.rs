@@ -1,107 +1,18 @@
 //! Storyboards: tiles at equal intervals, laid out on sheets.
 
 use std::fmt::Write as _;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::frame_request::{CoverArt, FrameRequest, Pick};
+use crate::frame_request::{CoverArt, FrameRequest};
 use crate::limits::{Limit, Limits};
 use crate::media::error::Error;
 use crate::media::open::Media;
 use crate::media::search::FrameReason;
-use crate::picture::{Encoding, ImageFormat, Quality, Thumbnail};
+use crate::picture::{Encoding, Thumbnail};
 use crate::pixels::{Bounds, RgbPicture};
-
-/// The division of a video into tiles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Spacing {
-    /// This number of tiles, with equal intervals.
-    Count(NonZeroU32),
-    /// One tile for each interval of this length. The last interval may be shorter. At least a millisecond.
-    Every(Duration),
-}
-
-/// The description of a storyboard. `StoryboardRequest::default()` requests 100 tiles from keyframes, 160 pixels wide, ten in a row and
-/// ten rows on a sheet, as JPEG.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct StoryboardRequest {
-    /// The number of tiles.
-    pub spacing: Spacing,
-    /// The frame that represents an interval: the frame in its middle, or the keyframe at or before the middle. The keyframe costs fewer
-    /// bytes and less time.
-    pub pick: Pick,
-    /// Largest size of a tile. All tiles have the size of the first one. Frames with another aspect ratio are centred on black.
-    pub tile: Bounds,
-    /// Tiles in a row.
-    pub columns: NonZeroU32,
-    /// Rows on a sheet.
-    pub rows: NonZeroU32,
-    /// File format of the sheets.
-    pub format: ImageFormat,
-    /// Quality of the sheets.
-    pub quality: Quality,
-}
-
-const TEN: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
-
-impl Default for StoryboardRequest {
-    fn default() -> Self {
-        Self {
-            spacing: Spacing::Count(NonZeroU32::MIN.saturating_add(99)),
-            pick: Pick::Keyframe,
-            tile: Bounds { max_width: NonZeroU32::new(160), max_height: None },
-            columns: TEN,
-            rows: TEN,
-            format: ImageFormat::Jpeg,
-            quality: Quality::default(),
-        }
-    }
-}
-
-impl StoryboardRequest {
-    /// Sets [`spacing`](Self::spacing).
-    #[must_use]
-    pub const fn with_spacing(mut self, spacing: Spacing) -> Self {
-        self.spacing = spacing;
-        self
-    }
-
-    /// Sets [`pick`](Self::pick).
-    #[must_use]
-    pub const fn with_pick(mut self, pick: Pick) -> Self {
-        self.pick = pick;
-        self
-    }
-
-    /// Sets the largest size of a tile.
-    #[must_use]
-    pub const fn with_tile(mut self, tile: Bounds) -> Self {
-        self.tile = tile;
-        self
-    }
-
-    /// Sets the number of tiles in a row, and of rows on a sheet.
-    #[must_use]
-    pub const fn with_grid(mut self, columns: NonZeroU32, rows: NonZeroU32) -> Self {
-        self.columns = columns;
-        self.rows = rows;
-        self
-    }
-
-    /// Sets the file format and quality of the sheets.
-    #[must_use]
-    pub const fn with_format(mut self, format: ImageFormat, quality: Quality) -> Self {
-        self.format = format;
-        self.quality = quality;
-        self
-    }
-}
+use crate::storyboard_request::{Spacing, StoryboardRequest};
 
 /// The sheets of a storyboard, and the position of each tile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -188,7 +99,7 @@ impl Media<'_> {
         let limits = self.limits;
         let plan = Plan::new(request, self.info().duration_seconds, &limits)?;
         let mut frames = self.frames(plan.requests());
-        plan.compose(&limits, |_, tile| {
+        plan.compose(&limits, |tile| {
             let frame = frames.next().unwrap_or_else(|| Err(Error::missing_stream()))?;
             Ok((frame.to_rgb8(tile)?, frame.pts_seconds(), frame.reason()))
         })
@@ -251,12 +162,12 @@ impl Plan {
         (0..self.count).map(request).collect()
     }
 
-    /// Lays out the tiles. `next` returns the picture of the requested frame with this index within these bounds, its time, and the
+    /// Lays out the tiles. `next` returns the picture of the next requested frame within these bounds, its time, and the
     /// reason for its choice.
     pub(crate) fn compose(
         &self,
         limits: &Limits,
-        mut next: impl FnMut(usize, Bounds) -> Result<(RgbPicture, f64, FrameReason), Error>,
+        mut next: impl FnMut(Bounds) -> Result<(RgbPicture, f64, FrameReason), Error>,
     ) -> Result<Storyboard, Error> {
         let mut storyboard =
             Storyboard { sheets: Vec::new(), tiles: Vec::new(), tile_width: 0, tile_height: 0 };
@@ -266,7 +177,7 @@ impl Plan {
         let columns = self.request.columns.get().min(self.count);
         let per_sheet = columns.saturating_mul(self.request.rows.get());
         for index in 0..self.count {
-            let (picture, pts, reason) = next(index as usize, bounds)?;
+            let (picture, pts, reason) = next(bounds)?;
             // Beyond the last frame, the request returns a substitute from half of the duration.
             let is_there = matches!(reason, FrameReason::AtTarget | FrameReason::Keyframe);
             let (picture, frame_pts_seconds) = match last {
