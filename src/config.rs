@@ -16,6 +16,14 @@
 //! | `THUMBNAIL_WIDTHS`, `THUMBNAIL_FORMATS` | | several values, comma-separated, instead of `THUMBNAIL_WIDTH` and `THUMBNAIL_FORMAT`: one thumbnail for each; the row contains the first |
 //! | `THUMBNAIL_KEY` | `{prefix}{dir}{name}.{ext}` | template of a thumbnail's key, see [`KeyTemplate`] |
 //! | `THUMBNAIL_CACHE_CONTROL` | `public, max-age=300` | `Cache-Control` of the thumbnail |
+//! | `STORYBOARD_KEY` | | template of the folder of a video's storyboard, `{prefix}{dir}{name}/` for instance; not set: none is written |
+//! | `STORYBOARD_COUNT` | `100` | tiles of a storyboard, 1 to 10000 |
+//! | `STORYBOARD_EVERY` | | in place of `STORYBOARD_COUNT`: a tile for each interval of this length, `10`, `500ms`, `1m` |
+//! | `STORYBOARD_PICK` | `keyframe` | `keyframe`, or `exact`: the frame in the middle of each interval |
+//! | `STORYBOARD_WIDTH`, `STORYBOARD_HEIGHT` | `160`, none | bounds of a tile in pixels |
+//! | `STORYBOARD_COLUMNS`, `STORYBOARD_ROWS` | `10`, `10` | tiles in a row, and rows on a sheet |
+//! | `STORYBOARD_FORMAT` | `jpeg` | `jpeg`, `png` or `webp` |
+//! | `STORYBOARD_QUALITY` | `85` | 1 to 100, for JPEG and WebP |
 //! | `STORE_DIR` | `posterframe-data` | the local folder that replaces the bucket |
 //! | `CATALOG_SQLITE` | `catalog.sqlite3` in `STORE_DIR` | the SQLite file of the catalogue |
 //! | `OVERWRITE_CONTENTS` | `false` | whether back-fills (S3 Batch, `posterframe backfill`) overwrite existing contents |
@@ -60,8 +68,9 @@ mod lambda;
 mod lookup;
 #[cfg(feature = "cli")]
 mod partial;
+mod storyboard;
+mod values;
 
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 #[cfg(feature = "mysql")]
@@ -71,10 +80,13 @@ pub use lambda::{ApiSettings, FunctionSettings, LambdaConfig, Mode, RemoteSettin
 pub use lookup::{ConfigError, Problem};
 #[cfg(feature = "cli")]
 pub(crate) use partial::PartialConfig;
+pub use storyboard::StoryboardSettings;
 
 use crate::object_name::{KeyRules, KeyTemplate};
-use crate::{Bounds, Encoding, Fit, Focus, FrameRequest, FrameTime, ImageFormat, Pick, Quality};
+use crate::{Bounds, Encoding, Fit, Focus, FrameRequest, FrameTime, ImageFormat, Pick};
 use lookup::Lookup;
+use storyboard::read_storyboard;
+pub(crate) use values::{CACHE_CONTROL, FORMATS, PIXELS, parse_header, parse_pixels, parse_quality};
 
 /// The settings of `process` in a local folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +96,8 @@ pub struct Config {
     pub key_rules: KeyRules,
     /// Which frame is taken, and how pictures are encoded and stored.
     pub thumbnail: ThumbnailSettings,
+    /// The folders and the contents of storyboards; `None`: no storyboards are written.
+    pub storyboard: Option<StoryboardSettings>,
     /// The local folder that replaces the bucket.
     pub store_dir: PathBuf,
     /// The SQLite file of the catalogue, if one is set; see [`catalog_path`](Self::catalog_path).
@@ -165,7 +179,7 @@ impl Default for ThumbnailSettings {
         Self {
             request: FrameRequest::default(),
             others: Vec::new(),
-            cache_control: "public, max-age=300".to_owned(),
+            cache_control: CACHE_CONTROL.to_owned(),
             poster_at_tag: false,
         }
     }
@@ -229,6 +243,7 @@ impl Config {
         let thumbnail = read_thumbnail(lookup, &key_rules);
         Self {
             key_rules,
+            storyboard: read_storyboard(lookup, &thumbnail.cache_control),
             thumbnail,
             store_dir: lookup.path("STORE_DIR").unwrap_or_else(|| "posterframe-data".into()),
             catalog_sqlite: lookup.path("CATALOG_SQLITE"),
@@ -410,40 +425,17 @@ pub(crate) fn has_kitty_pictures() -> bool {
         || ["kitty", "ghostty"].iter().any(|name| term.contains(name))
 }
 
-/// Description of a valid side length.
-pub(crate) const PIXELS: &str = "a whole number of pixels from 1 to 65535";
-
-/// Names of the picture formats in this build.
-pub(crate) const FORMATS: &str = match (cfg!(feature = "png"), cfg!(feature = "webp")) {
-    (true, true) => "jpeg, png or webp",
-    (true, false) => "jpeg or png",
-    (false, true) => "jpeg or webp",
-    (false, false) => "jpeg",
-};
-
 /// Names of the ways to fit a picture into the bounds.
 const FITS: &str = "contain or cover";
-
-/// Reads a side length. The limit is that of JPEG, whose sides are 16-bit numbers.
-pub(crate) fn parse_pixels(text: &str) -> Option<NonZeroU32> {
-    text.parse().ok().filter(|pixels: &NonZeroU32| pixels.get() <= 65535)
-}
-
-/// Reads the quality of a picture.
-pub(crate) fn parse_quality(text: &str) -> Option<Quality> {
-    text.parse().ok().and_then(Quality::new)
-}
-
-fn parse_header(text: &str) -> Option<String> {
-    text.bytes().all(|byte| (b' '..=b'~').contains(&byte)).then(|| text.to_owned())
-}
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::num::NonZeroU32;
     use std::time::Duration;
 
     use super::*;
+    use crate::Quality;
 
     fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let variables: BTreeMap<_, _> = variables.iter().copied().collect();

@@ -82,6 +82,12 @@ pub enum ObjectNameError {
         /// The key that the template produced.
         thumbnail_key: String,
     },
+    /// A file of the storyboard would be processed as a video.
+    #[error("the storyboard key {storyboard_key:?} would itself be taken for a video: change STORYBOARD_KEY")]
+    StoryboardIsVideo {
+        /// The key made by the template.
+        storyboard_key: String,
+    },
 }
 
 impl ObjectNameError {
@@ -90,7 +96,7 @@ impl ObjectNameError {
         match self {
             Self::ContentIdOutOfRange { .. } => ErrorKind::Malformed,
             Self::TitleTooLong { .. } => ErrorKind::LimitExceeded,
-            Self::ThumbnailIsVideo { .. } => ErrorKind::Config,
+            Self::ThumbnailIsVideo { .. } | Self::StoryboardIsVideo { .. } => ErrorKind::Config,
         }
     }
 }

@@ -7,9 +7,10 @@ use url::Url;
 
 use super::database::{DatabaseSettings, read_database};
 use super::lookup::Lookup;
+use super::storyboard::read_storyboard;
 use super::{
-    Config, ConfigError, Isolation, LogFormat, LogSettings, ThumbnailSettings, read_isolation,
-    read_key_rules, read_log, read_thumbnail,
+    Config, ConfigError, Isolation, LogFormat, LogSettings, StoryboardSettings, ThumbnailSettings,
+    read_isolation, read_key_rules, read_log, read_thumbnail,
 };
 use crate::frame_time::parse_duration;
 use crate::object_name::KeyRules;
@@ -24,6 +25,8 @@ pub struct LambdaConfig {
     pub key_rules: KeyRules,
     /// Which frame is taken, and how pictures are encoded and stored.
     pub thumbnail: ThumbnailSettings,
+    /// The folders and the contents of storyboards; `None`: no storyboards are written.
+    pub storyboard: Option<StoryboardSettings>,
     /// The catalogue's database and API.
     pub catalog: RemoteSettings,
     /// Whether the function writes its results or only compares them.
@@ -124,6 +127,7 @@ impl LambdaConfig {
         let catalog = read_remote(&mut lookup);
         let key_rules = read_key_rules(&mut lookup);
         let thumbnail = read_thumbnail(&mut lookup, &key_rules);
+        let storyboard = read_storyboard(&mut lookup, &thumbnail.cache_control);
         let mode = lookup.with("MODE", "live or shadow", Mode::from_name).unwrap_or_default();
         if mode == Mode::Shadow && thumbnail.request.encoding.format != ImageFormat::Jpeg {
             lookup.problem("THUMBNAIL_FORMAT", "MODE=shadow compares JPEG with JPEG: unset THUMBNAIL_FORMAT");
@@ -148,6 +152,7 @@ impl LambdaConfig {
         let config = catalog.map(|catalog| Self {
             key_rules,
             thumbnail,
+            storyboard,
             catalog,
             mode,
             overwrite_contents,

@@ -105,6 +105,27 @@ impl KeyRules {
         }
     }
 
+    /// The folder of the storyboard of the video `key`, with its final `/`, by the template of such a folder.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) when a file in the folder with one of these names would be a video.
+    pub(crate) fn storyboard_folder(
+        &self,
+        template: &KeyTemplate,
+        key: &str,
+        names: &[&str],
+    ) -> Result<String, ObjectNameError> {
+        let below = key.strip_prefix(&self.video_prefix).unwrap_or(key);
+        let folder = template.fill(&self.thumbnail_prefix, below, "", "");
+        let is_video = |name: &&&str| self.skip_reason(&format!("{folder}{name}")).is_none();
+        match names.iter().find(is_video) {
+            Some(name) => {
+                Err(ObjectNameError::StoryboardIsVideo { storyboard_key: format!("{folder}{name}") })
+            }
+            None => Ok(folder),
+        }
+    }
+
     fn has_video_suffix(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         self.video_suffixes.iter().any(|suffix| name.ends_with(&suffix.to_ascii_lowercase()))
@@ -164,6 +185,19 @@ mod tests {
             assert_eq!(rules.thumbnail_key(key, "jpg", None)?, expected);
         }
         assert_eq!(rules.thumbnail_key("videos/1_x.mp4", "webp", None)?, "thumbnails/1_x.webp");
+        Ok(())
+    }
+
+    #[test]
+    fn a_storyboard_has_a_folder_of_its_own() -> Result<(), Box<dyn std::error::Error>> {
+        let template = "{prefix}{dir}{name}/".parse()?;
+        let rules = KeyRules::default();
+        let folder = |rules: &KeyRules, name| rules.storyboard_folder(&template, "videos/a/1_x.mp4", &[name]);
+        assert_eq!(folder(&rules, "storyboard.json")?, "thumbnails/a/1_x/");
+        let template = "videos/boards/{name}/".parse()?;
+        let error = rules.storyboard_folder(&template, "videos/1_x.mp4", &["storyboard.vtt", "x.mp4"]);
+        let storyboard_key = "videos/boards/1_x/x.mp4".to_owned();
+        assert_eq!(error, Err(ObjectNameError::StoryboardIsVideo { storyboard_key }));
         Ok(())
     }
 

@@ -74,7 +74,7 @@ pub enum KeyTemplateError {
     #[error("a {{ or }} has no matching brace")]
     UnbalancedBrace,
     /// The template contains nothing that differs between videos.
-    #[error("all videos would share one thumbnail: add {{name}}, {{stem}} or {{file}}")]
+    #[error("all videos would share one key: add {{name}}, {{stem}} or {{file}}")]
     SameForAll,
 }
 
@@ -87,6 +87,22 @@ impl KeyTemplate {
     /// Returns whether the template contains the picture's width.
     pub(crate) fn names_width(&self) -> bool {
         self.0.contains(&Piece::Placeholder(Placeholder::Width))
+    }
+
+    /// Returns this template as the template of a folder, with a final `/`; `None` for a template with `{ext}` or `{width}`, because
+    /// the files in the folder have fixed names.
+    pub(crate) fn into_folder(mut self) -> Option<Self> {
+        if self.names_extension() || self.names_width() {
+            return None;
+        }
+        let has_slash = match self.0.last() {
+            Some(Piece::Text(text)) => text.ends_with('/'),
+            _ => false,
+        };
+        if !has_slash {
+            self.0.push(Piece::Text("/".to_owned()));
+        }
+        Some(self)
     }
 
     /// Returns the key for the video at `below` (its key without the video prefix).
@@ -172,6 +188,19 @@ mod tests {
         let template: KeyTemplate = "<{prefix}|{dir}|{name}|{stem}|{file}|{ext}|{width}>".parse()?;
         assert_eq!(template.fill("t/", "a/b/1_x.mp4", "png", "640"), "<t/|a/b/|1_x|1_x|1_x.mp4|png|640>");
         assert_eq!(template.fill("t/", "1_x.mov", "jpg", ""), "<t/||1_x.mov|1_x|1_x.mov|jpg|>");
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_has_a_final_slash_and_no_extension() -> Result<(), KeyTemplateError> {
+        let folder = |text: &str| Ok(text.parse::<KeyTemplate>()?.into_folder());
+        for text in ["boards/{dir}{stem}", "boards/{dir}{stem}/"] {
+            let folder = folder(text)?.map(|folder| folder.fill("t/", "a/1_x.mp4", "", ""));
+            assert_eq!(folder.as_deref(), Some("boards/a/1_x/"), "{text}");
+        }
+        for text in ["{prefix}{name}.{ext}", "{prefix}{name}-{width}/"] {
+            assert_eq!(folder(text)?, None, "{text}");
+        }
         Ok(())
     }
 
