@@ -8,9 +8,10 @@ use tokio::task::spawn_blocking;
 
 use crate::deadline::CancelToken;
 use crate::frame_request::FrameRequest;
-use crate::media::{Error, Media, MediaInfo, OpenOptions, PosterFrame, Storyboard, StoryboardRequest};
+use crate::media::{Error, Media, MediaInfo, OpenOptions, PosterFrame, Storyboard};
 use crate::picture::Thumbnail;
 use crate::source::{Identity, Ledger, RangeSource};
+use crate::storyboard_request::StoryboardRequest;
 
 /// An open media file whose calls are futures.
 ///

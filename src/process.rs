@@ -9,6 +9,8 @@
 //! (`marker`), on the condition that the existing thumbnail is still the one that the attempt saw first. The picture
 //! contains the ETag of its video (`stamp`), so that stores that name objects by their bytes can distinguish versions.
 //!
+//! A storyboard, if the settings request one, is a separate step after the job (`storyboard`), with its own requests and conditions.
+//!
 //! People edit titles and descriptions later. The content is therefore written only for a new or replaced video, not
 //! when a changed setting requires a new thumbnail. A back-fill does not overwrite existing contents
 //! ([`ExistingContents::Keep`]).
@@ -29,6 +31,7 @@ mod shadow;
 mod source;
 mod stamp;
 mod standing;
+mod storyboard;
 mod target;
 
 use std::sync::Arc;
@@ -39,6 +42,8 @@ use tokio::sync::Semaphore;
 pub(crate) use choice::POSTER_AT;
 pub use choice::{ChosenBy, PosterAt};
 pub use local::LocalVideo;
+#[cfg(feature = "cli")]
+pub(crate) use marker::source_key;
 pub use progress::{ReadProgress, SourceVersion, VideoLook};
 #[cfg(feature = "s3")]
 pub use remote::RemoteVideo;
@@ -46,16 +51,23 @@ pub use report::{Report, Status, StepTimes};
 #[cfg(feature = "lambda")]
 pub use shadow::{Agreement, Comparison};
 pub use source::VideoSource;
-pub use standing::{RowStanding, Standing, ThumbnailStanding};
+pub use standing::{RowStanding, Standing, StoryboardStanding, ThumbnailStanding};
+#[cfg(feature = "cli")]
+pub(crate) use storyboard::{
+    Described, MAX_PUTS, Put, SheetNames, StoryboardFiles, StoryboardIndex, StoryboardMark, StoryboardPlace,
+    StoryboardSource,
+};
+pub use storyboard::{StoryboardReport, StoryboardStatus};
 pub use target::{OtherThumbnail, Target};
 
 use crate::cage::Opener;
 use crate::catalog::{Asset, Catalog};
-use crate::config::ThumbnailSettings;
+use crate::config::{StoryboardSettings, ThumbnailSettings};
 pub use crate::job_error::JobError;
 use crate::object_name::{KeyRules, ObjectName};
 use crate::store::Store;
 use crate::{Encoding, OpenOptions};
+use storyboard::{JSON, WEBVTT};
 
 /// The job with its settings and clients.
 #[derive(Debug)]
@@ -69,6 +81,8 @@ pub struct Job<S, C> {
     pub key_rules: KeyRules,
     /// Which frame is taken, and how pictures are encoded and stored.
     pub thumbnail: ThumbnailSettings,
+    /// The folders and the contents of storyboards; `None`: no storyboards are written, and no requests are sent for them.
+    pub storyboard: Option<StoryboardSettings>,
     /// Limits for opening and decoding a video, and the cancel token.
     pub options: OpenOptions,
     /// Whether existing contents are overwritten.
@@ -101,6 +115,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
             catalog,
             key_rules: KeyRules::default(),
             thumbnail: ThumbnailSettings::default(),
+            storyboard: None,
             options: OpenOptions::default(),
             existing_contents: ExistingContents::default(),
             looks_first: false,
@@ -131,7 +146,12 @@ impl<S: Store, C: Catalog> Job<S, C> {
             Ok(OtherThumbnail { url: self.store.url(&key)?, key })
         };
         let others = self.thumbnail.others.iter().map(other).collect::<Result<_, JobError>>()?;
+        let storyboard_folder = self.storyboard.as_ref().map(|settings| {
+            let sheet = format!("x.{}", settings.request.format.extension());
+            self.key_rules.storyboard_folder(&settings.folder, key, &[JSON, WEBVTT, &sheet])
+        });
+        let storyboard_folder = storyboard_folder.transpose()?;
         let asset = Asset::new(url, self.store.url(&thumbnail_key)?)?;
-        Ok(Target { key: key.to_owned(), name, thumbnail_key, others, asset })
+        Ok(Target { key: key.to_owned(), name, thumbnail_key, others, storyboard_folder, asset })
     }
 }

@@ -96,6 +96,27 @@ pub fn read(key: &str, ledger: &Ledger) {
     );
 }
 
+/// Ours: the storyboard is written; `size` is the length of all sheets in bytes.
+pub fn storyboard(key: &str, tiles: usize, sheets: usize, size: u64) {
+    log!(
+        info,
+        {key, tiles, sheets, size},
+        "스토리보드 저장 완료: {key} (타일 {tiles}개, 시트 {sheets}개, {size} bytes)",
+        "Wrote the storyboard of {key}: {tiles} tiles on {sheets} sheets, {size} bytes"
+    );
+}
+
+/// Ours: this video cannot have a storyboard. The thumbnail and the row are written.
+pub fn no_storyboard(key: &str, error: &JobError) {
+    let kind = error.kind().as_str();
+    log!(
+        warn,
+        {key, kind},
+        "스토리보드를 만들 수 없음: {key} ({error})",
+        "{key} cannot have a storyboard: {error}"
+    );
+}
+
 /// The row of the video is written.
 pub fn asset_written(key: &str, id: ContentId) {
     log!(

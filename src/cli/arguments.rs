@@ -22,10 +22,10 @@ use crate::config::Isolation;
 use crate::frame_time::FrameTime;
 use crate::job_error::JobError;
 use crate::location::{Location, Prefix};
-use crate::{CancelToken, CoverArt, Fit, Focus, ImageFormat, Limits, OpenOptions, Pick, Quality};
+use crate::{CancelToken, CoverArt, Fit, Focus, ImageFormat, Limits, OpenOptions, Pick, Quality, config};
 use values::{
-    cover, duration, fit, focus, format, frame_time, interval, location, pick, pick_of_tile, pixels, prefix,
-    quality, rate, size, time,
+    cache_control, cover, duration, fit, focus, format, frame_time, interval, location, pick, pick_of_tile,
+    pixels, prefix, quality, rate, size, time,
 };
 
 /// Read information and poster frames from videos, with as few bytes as possible
@@ -306,9 +306,9 @@ pub(super) struct GrabArguments {
 pub(super) struct StoryboardArguments {
     #[command(flatten)]
     pub(super) input: InputArguments,
-    /// Write the files into this folder, which is created if it does not exist
-    #[arg(short, long, value_name = "DIR")]
-    pub(super) output: PathBuf,
+    /// Write the files to this folder, or to s3://bucket/folder/. The command creates a missing folder
+    #[arg(short, long, value_name = "DIR", value_parser = prefix())]
+    pub(super) output: Prefix,
     /// Divide the video into this many tiles of equal length [default: 100]
     #[arg(long, value_name = "N", conflicts_with = "every")]
     pub(super) count: Option<NonZeroU32>,
@@ -336,6 +336,9 @@ pub(super) struct StoryboardArguments {
     /// Write sheets in this format: jpeg, png or webp
     #[arg(long, value_name = "FORMAT", default_value = "jpeg", value_parser = format)]
     pub(super) format: ImageFormat,
+    /// Store this Cache-Control header with files in S3
+    #[arg(long, value_name = "VALUE", default_value = config::CACHE_CONTROL, value_parser = cache_control)]
+    pub(super) cache_control: String,
     /// Print one JSON object: the content of storyboard.json and the cost of reading
     #[arg(long)]
     pub(super) json: bool,

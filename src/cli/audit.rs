@@ -132,6 +132,7 @@ where
         catalog: catalog.clone(),
         key_rules: settings.config.key_rules,
         thumbnail: settings.config.thumbnail,
+        storyboard: None,
         options: open_options(PATIENCE, cancel.clone()),
         existing_contents: ExistingContents::Keep,
         looks_first: true,

@@ -102,6 +102,7 @@ where
         catalog: catalog.clone(),
         key_rules: settings.config.key_rules,
         thumbnail: settings.config.thumbnail,
+        storyboard: settings.config.storyboard,
         options: open_options(arguments.timeout, cancel.clone()),
         existing_contents: match arguments.overwrite_contents || settings.config.overwrite_contents {
             true => ExistingContents::Write,

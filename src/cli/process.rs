@@ -10,7 +10,10 @@ use super::progress;
 use crate::job_error::JobError;
 use crate::location::Location;
 use crate::logging::{self, Stream};
-use crate::process::{ExistingContents, Job, LocalVideo, RemoteVideo, Report, Status, VideoSource};
+use crate::process::{
+    ExistingContents, Job, LocalVideo, RemoteVideo, Report, Status, StoryboardReport, StoryboardStatus,
+    VideoSource,
+};
 use crate::source::S3Source;
 use crate::store::{FolderStore, S3Store, Store, kind_of_io};
 use crate::{CancelToken, ErrorKind};
@@ -87,6 +90,7 @@ async fn process<S: Store, V: VideoSource>(
         catalog,
         key_rules: settings.config.key_rules,
         thumbnail: settings.config.thumbnail,
+        storyboard: settings.config.storyboard,
         options: open_options(arguments.timeout, cancel.clone()),
         existing_contents: ExistingContents::Write,
         looks_first: false,
@@ -149,8 +153,24 @@ fn show(report: &Report) -> Table {
     row("frame", report.frame_pts_seconds.map(|pts| format!("at {}{}", output::time(pts), why(report))));
     row("size", report.width.zip(report.height).map(|(width, height)| format!("{width} x {height}")));
     row("thumbnail", report.thumbnail_url.clone());
+    row("storyboard", report.storyboard.as_deref().map(storyboard));
     row("read", Some(output::cost(&report.ledger, report.elapsed_ms)));
     table
+}
+
+fn storyboard(report: &StoryboardReport) -> String {
+    let url = report.webvtt_url.as_deref().unwrap_or_default();
+    match (report.status, report.tiles) {
+        (StoryboardStatus::Failed, _) => format!("none: {}", report.message.as_deref().unwrap_or_default()),
+        (_, Some(tiles)) => {
+            format!("{url}, {tiles} tiles, {}", output::cost(&report.ledger, elapsed(report)))
+        }
+        (_, None) => format!("{url}, unchanged"),
+    }
+}
+
+fn elapsed(report: &StoryboardReport) -> u64 {
+    u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn why(report: &Report) -> String {

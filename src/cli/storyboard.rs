@@ -1,4 +1,4 @@
-//! `posterframe storyboard`: tiles of a video on sheets, with WebVTT and JSON.
+//! `posterframe storyboard`: tiles of a video on sheets, with WebVTT and JSON, in a folder or a bucket.
 
 use std::fs;
 use std::io;
@@ -13,48 +13,41 @@ use super::input;
 use super::interrupt::Answer;
 use super::output::{self, Failure, Table};
 use super::progress;
-use crate::cage::Layers;
+use crate::cage::{Layers, Opened};
 use crate::job_error::JobError;
-use crate::store::of_file;
-use crate::{
-    Bounds, CancelToken, ErrorKind, ImageFormat, Ledger, Pick, Spacing, Storyboard, StoryboardRequest,
-    StoryboardTile,
+use crate::location::{Location, Prefix};
+use crate::process::{
+    Described, MAX_PUTS, Put, SheetNames, StoryboardFiles, StoryboardIndex, StoryboardMark, StoryboardPlace,
+    StoryboardSource, source_key,
 };
-
-const WEBVTT: &str = "storyboard.vtt";
-const JSON: &str = "storyboard.json";
-
-/// The content of `storyboard.json`.
-#[derive(Serialize)]
-struct Index<'a> {
-    duration_seconds: Option<f64>,
-    pick: Pick,
-    format: &'static str,
-    tile_width: u32,
-    tile_height: u32,
-    sheets: Vec<Sheet>,
-    tiles: &'a [StoryboardTile],
-}
-
-#[derive(Serialize)]
-struct Sheet {
-    file: String,
-    width: u32,
-    height: u32,
-    bytes: usize,
-}
+use crate::source::{S3Source, block_on};
+use crate::store::{ETag, S3Store, Store as _, etag_of, of_file};
+use crate::{Bounds, CancelToken, ErrorKind, Ledger, Limits, OpenOptions, Pick, Spacing, StoryboardRequest};
 
 /// What `storyboard --json` prints.
 #[derive(Serialize)]
-struct Written<'a> {
+struct Written {
     output: String,
+    /// `written`, or `unchanged` if the files existed already.
+    status: &'static str,
     #[serde(flatten)]
-    index: Index<'a>,
+    index: Option<StoryboardIndex>,
     #[serde(flatten)]
     ledger: Ledger,
     #[serde(skip_serializing_if = "Option::is_none")]
     isolation: Option<Layers>,
     elapsed_ms: u64,
+}
+
+/// An open video, and the requested storyboard.
+struct Work<'a> {
+    location: &'a Location,
+    media: Opened,
+    request: StoryboardRequest,
+    limits: Limits,
+    source: StoryboardSource,
+    /// Whether the current version was requested, not a version by its id.
+    is_current: bool,
 }
 
 pub(super) fn run(
@@ -63,41 +56,175 @@ pub(super) fn run(
     answer: &Answer,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let request = request(arguments);
     let time = arguments.input.reading.timeout;
     let options = open_options(time, cancel).with_total_time(time);
-    let location = &arguments.input.input;
-    let folder = &arguments.output;
-    if folder.exists() && !folder.is_dir() {
-        let error = JobError::new(ErrorKind::Config, "is not a folder");
-        return Err(error.about(folder.display().to_string()).into());
-    }
-    progress::begin(&format!("reading {location}"));
-    let mut media = input::open(location, &arguments.input.reading, &options)?;
-    let storyboard = media
-        .storyboard(&request, &options.limits)
-        .map_err(|error| JobError::from(error).about(location.to_string()))?;
+    let (output, mut written) = match &arguments.output {
+        Prefix::Folder(folder) => {
+            if folder.exists() && !folder.is_dir() {
+                let error = JobError::new(ErrorKind::Config, "is not a folder");
+                return Err(error.about(folder.display().to_string()).into());
+            }
+            (folder.display().to_string(), in_folder(Work::open(arguments, &options)?, folder, answer)?)
+        }
+        Prefix::S3 { bucket, prefix } => {
+            let separator = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
+            let folder = format!("{prefix}{separator}");
+            let output = format!("s3://{bucket}/{folder}");
+            // Before the video is opened, so that a wrong setting is reported at once.
+            let client = block_on(S3Source::client_from_env()).map_err(internal)?.map_err(JobError::from)?;
+            let place = Bucket {
+                store: S3Store::new(client, bucket),
+                folder,
+                cache_control: arguments.cache_control.clone(),
+            };
+            (output, in_bucket(Work::open(arguments, &options)?, place)?)
+        }
+    };
     answer.claim();
-    let index = Index {
-        duration_seconds: media.info().duration_seconds,
-        pick: request.pick,
-        format: name(request.format),
-        tile_width: storyboard.tile_width,
-        tile_height: storyboard.tile_height,
-        sheets: sheets(&storyboard),
-        tiles: &storyboard.tiles,
-    };
-    write(folder, &storyboard, &index).map_err(of_file(folder))?;
-    let written = Written {
-        output: folder.display().to_string(),
-        index,
-        ledger: media.ledger(),
-        isolation: media.layers(),
-        elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-    };
+    written.output = output;
+    written.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     match arguments.json {
         true => output::print_json(&written),
         false => show(&written).print(),
+    }
+}
+
+impl<'a> Work<'a> {
+    fn open(arguments: &'a StoryboardArguments, options: &OpenOptions) -> Result<Self, JobError> {
+        let location = &arguments.input.input;
+        let request = request(arguments);
+        // The version is read before the file is opened: a file that changes in between has another version afterwards.
+        let of_file = match location {
+            Location::File(path) => fs::metadata(path).ok().map(|metadata| etag_of(&metadata)),
+            _ => None,
+        };
+        progress::begin(&format!("reading {location}"));
+        let media = input::open(location, &arguments.input.reading, options)?;
+        let of_object = || media.identity().and_then(|identity| identity.etag).map(ETag::new);
+        let source = StoryboardSource {
+            source: location.to_string(),
+            source_etag: of_file.or_else(of_object),
+            settings: StoryboardMark::settings(&request, &arguments.cache_control),
+        };
+        let is_current = arguments.input.reading.version_id.is_none();
+        Ok(Self { location, media, request, limits: options.limits, source, is_current })
+    }
+
+    fn files(&mut self, names: SheetNames<'_>) -> Result<StoryboardFiles, JobError> {
+        let storyboard = self.media.storyboard(&self.request, &self.limits);
+        let storyboard =
+            storyboard.map_err(|error| JobError::from(error).about(self.location.to_string()))?;
+        let duration = self.media.info().duration_seconds;
+        let files = StoryboardFiles::new(storyboard, &self.request, self.source.clone(), duration, names);
+        files.map_err(|error| JobError::new(ErrorKind::Internal, error))
+    }
+
+    fn written(&self, index: Option<StoryboardIndex>) -> Written {
+        Written {
+            output: String::new(),
+            status: if index.is_some() { "written" } else { "unchanged" },
+            index,
+            ledger: self.media.ledger(),
+            isolation: self.media.layers(),
+            elapsed_ms: 0,
+        }
+    }
+}
+
+fn internal(error: io::Error) -> JobError {
+    JobError::new(ErrorKind::Internal, error)
+}
+
+fn in_folder(mut work: Work<'_>, folder: &Path, answer: &Answer) -> Result<Written, JobError> {
+    let files = work.files(SheetNames::Numbers)?;
+    answer.claim();
+    write(folder, &files).map_err(of_file(folder))?;
+    Ok(work.written(Some(files.index)))
+}
+
+/// A folder in a bucket.
+#[derive(Debug, Clone)]
+struct Bucket {
+    store: S3Store,
+    folder: String,
+    cache_control: String,
+}
+
+impl Bucket {
+    fn place(&self, mark: StoryboardMark) -> StoryboardPlace<'_, S3Store> {
+        let Self { store, folder, cache_control } = self;
+        StoryboardPlace { store, folder, cache_control, mark }
+    }
+}
+
+fn in_bucket(mut work: Work<'_>, bucket: Bucket) -> Result<Written, JobError> {
+    let video = Version::of(&work, &bucket);
+    let StoryboardSource { source, source_etag, settings } = work.source.clone();
+    // In the bucket of the video, the job writes the same storyboard.
+    let name = match work.location {
+        Location::S3 { bucket: name, key } if name == bucket.store.bucket() => key,
+        _ => &source,
+    };
+    let mark = StoryboardMark { source_etag, settings, source_key: source_key(name) };
+    bucket.place(mark.clone()).urls()?;
+    let (look, of_look) = (bucket.clone(), mark.clone());
+    let json = block_on(async move { look.place(of_look).describe_json().await }).map_err(internal)??;
+    if json.as_ref().is_some_and(|json| mark.is_of(json)) {
+        return Ok(work.written(None));
+    }
+    let files = work.files(SheetNames::Contents { cache_control: &bucket.cache_control })?;
+    let put = async move {
+        let place = bucket.place(mark);
+        let mut seen = Described { json, webvtt: None };
+        for _ in 0..MAX_PUTS {
+            seen.webvtt = place.describe_webvtt().await?;
+            let is_same = async {
+                match &video {
+                    Some(video) => video.is_there().await,
+                    None => Ok(true),
+                }
+            };
+            match place.put(&files, &seen, is_same).await? {
+                Put::Done => return Ok(files.index),
+                Put::Replaced => {
+                    let error =
+                        "the video was replaced while its storyboard was created: run the command again";
+                    return Err(JobError::new(ErrorKind::Unavailable, error));
+                }
+                Put::Lost => seen.json = place.describe_json().await?,
+            }
+        }
+        let (url, _) = place.urls()?;
+        Err(JobError::new(
+            ErrorKind::Unavailable,
+            format!("{url} was changed by somebody else {MAX_PUTS} times"),
+        ))
+    };
+    let index = block_on(put).map_err(internal)?;
+    Ok(work.written(Some(index.map_err(|error| error.about(work.location.to_string()))?)))
+}
+
+/// The version of a video in S3 that must stay current until the sheets are put.
+struct Version {
+    store: S3Store,
+    key: String,
+    etag: ETag,
+}
+
+impl Version {
+    /// Returns `None` for other inputs, and for a version that was requested by its id.
+    fn of(work: &Work<'_>, bucket: &Bucket) -> Option<Self> {
+        let (Location::S3 { bucket: name, key }, Some(etag)) = (work.location, &work.source.source_etag)
+        else {
+            return None;
+        };
+        let store = bucket.store.in_bucket(name);
+        work.is_current.then(|| Self { store, key: key.clone(), etag: etag.clone() })
+    }
+
+    async fn is_there(&self) -> Result<bool, JobError> {
+        let object = self.store.describe_readable(&self.key).await?;
+        Ok(object.is_some_and(|object| object.etag == self.etag))
     }
 }
 
@@ -114,54 +241,36 @@ fn request(arguments: &StoryboardArguments) -> StoryboardRequest {
     request
 }
 
-fn sheets(storyboard: &Storyboard) -> Vec<Sheet> {
-    let sheet = |(index, sheet): (usize, &crate::Thumbnail)| Sheet {
-        file: file_name(index, sheet.format),
-        width: sheet.width,
-        height: sheet.height,
-        bytes: sheet.bytes.len(),
-    };
-    storyboard.sheets.iter().enumerate().map(sheet).collect()
-}
-
-fn file_name(index: usize, format: ImageFormat) -> String {
-    format!("storyboard-{}.{}", index.saturating_add(1), format.extension())
-}
-
-/// Writes all files, or none: they are complete in a folder of their own before the first takes its place. Those that name others come last.
-fn write(folder: &Path, storyboard: &Storyboard, index: &Index<'_>) -> io::Result<()> {
+/// Writes all files or none: all files are complete in a temporary folder before the first file is moved to its place.
+fn write(folder: &Path, files: &StoryboardFiles) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let unfinished = tempfile::Builder::new().prefix(".posterframe-").suffix(".tmp").tempdir_in(folder)?;
-    let mut names = Vec::new();
-    let mut put = |name: String, bytes: &[u8]| {
-        fs::write(unfinished.path().join(&name), bytes)?;
-        fs::File::open(unfinished.path().join(&name))?.sync_all()?;
-        names.push(name);
-        Ok::<_, io::Error>(())
-    };
-    for (number, sheet) in storyboard.sheets.iter().enumerate() {
-        put(file_name(number, sheet.format), &sheet.bytes)?;
+    for file in files.in_order() {
+        fs::write(unfinished.path().join(&file.name), &file.bytes)?;
+        fs::File::open(unfinished.path().join(&file.name))?.sync_all()?;
     }
-    let address = |sheet: usize| index.sheets.get(sheet).map_or_else(String::new, |sheet| sheet.file.clone());
-    put(WEBVTT.to_owned(), storyboard.webvtt(address).as_bytes())?;
-    put(JSON.to_owned(), &serde_json::to_vec_pretty(index)?)?;
-    for name in names {
-        fs::rename(unfinished.path().join(&name), folder.join(&name))?;
+    for file in files.in_order() {
+        fs::rename(unfinished.path().join(&file.name), folder.join(&file.name))?;
     }
     Ok(())
 }
 
-fn show(written: &Written<'_>) -> Table {
+fn show(written: &Written) -> Table {
     let mut table = Table::default();
-    let Index { tile_width, tile_height, sheets, tiles, pick, format, .. } = &written.index;
     table.title(&written.output);
-    let what = match pick {
-        Pick::Keyframe => "keyframes",
-        _ => "exact frames",
-    };
-    table.row("tiles", &format!("{} of {tile_width} x {tile_height}, {what}", tiles.len()));
-    let bytes: usize = sheets.iter().map(|sheet| sheet.bytes).sum();
-    table.row("sheets", &format!("{} {format}, {}", sheets.len(), output::bytes(bytes as u64)));
+    match &written.index {
+        Some(StoryboardIndex { tile_width, tile_height, sheets, tiles, pick, format, .. }) => {
+            let what = match pick {
+                Pick::Keyframe => "keyframes",
+                _ => "exact frames",
+            };
+            table.row("tiles", &format!("{} of {tile_width} x {tile_height}, {what}", tiles.len()));
+            let bytes: usize = sheets.iter().map(|sheet| sheet.bytes).sum();
+            let format = name(*format);
+            table.row("sheets", &format!("{} {format}, {}", sheets.len(), output::bytes(bytes as u64)));
+        }
+        None => table.row("files", "unchanged: they show this version of the video, with these settings"),
+    }
     if let Some(layers) = written.isolation {
         table.row("cage", &output::layers(layers));
     }

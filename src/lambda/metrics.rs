@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::Ledger;
 use crate::event::Outcome;
 use crate::logging;
-use crate::process::{Agreement, Comparison, Report, Status};
+use crate::process::{Agreement, Comparison, Report, Status, StoryboardReport, StoryboardStatus};
 
 /// The result of an object that did not fail.
 #[derive(Debug, Serialize)]
@@ -58,7 +58,9 @@ fn document(namespace: &str, function: &str, request_id: &str, measured: &Measur
             metrics.milliseconds("ThumbnailTime", steps.thumbnail);
             metrics.milliseconds("ContentTime", steps.content);
             metrics.milliseconds("RowTime", steps.row);
+            metrics.storyboard(report.storyboard.as_deref());
         }
+        Some(Finished::Job(report)) => metrics.storyboard(report.storyboard.as_deref()),
         Some(Finished::Comparison(comparison)) if comparison.status != Agreement::Skipped => {
             metrics.read(&comparison.ledger);
             metrics.milliseconds("LookTime", comparison.steps.look);
@@ -113,6 +115,21 @@ impl Metrics {
         self.add("BytesFetched", "Bytes", ledger.bytes_fetched);
         self.add("Requests", "Count", ledger.requests);
         self.add("ReadRoundTrips", "Count", ledger.round_trips);
+    }
+
+    /// Adds the cost of a storyboard that was written, or the failure of a video that cannot have one.
+    fn storyboard(&mut self, storyboard: Option<&StoryboardReport>) {
+        match storyboard {
+            Some(storyboard) if storyboard.status == StoryboardStatus::Written => {
+                self.milliseconds("StoryboardTime", storyboard.elapsed);
+                self.add("StoryboardBytesFetched", "Bytes", storyboard.ledger.bytes_fetched);
+                self.add("StoryboardRequests", "Count", storyboard.ledger.requests);
+            }
+            Some(storyboard) if storyboard.status == StoryboardStatus::Failed => {
+                self.add("StoryboardFailures", "Count", 1);
+            }
+            _ => {}
+        }
     }
 
     /// Adds ones and zeros, so that their average is the share of agreement.

@@ -157,6 +157,7 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
             catalog: self.catalog.clone(),
             key_rules: self.config.key_rules.clone(),
             thumbnail: self.config.thumbnail.clone(),
+            storyboard: self.config.storyboard.clone(),
             options,
             existing_contents,
             looks_first: is_backfill || self.looks_first || object.is_tagging,
@@ -169,7 +170,7 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
 
 impl<C: Catalog> Task<C> {
     /// Waits for a free place, then processes the object.
-    async fn run_in_turn(self, places: &Semaphore) -> (Outcome, Option<Finished>) {
+    async fn run_in_turn(mut self, places: &Semaphore) -> (Outcome, Option<Finished>) {
         let key = self.object.key.clone();
         let place = tokio::select! {
             biased;
@@ -179,6 +180,7 @@ impl<C: Catalog> Task<C> {
             }
             place = places.acquire() => place,
         };
+        self.job.options.limits.max_time = self.limit.left();
         let done = tokio::select! {
             biased;
             done = self.run() => done,

@@ -105,10 +105,10 @@ impl KeyRules {
         }
     }
 
-    /// The folder of the storyboard of the video `key`, with its final `/`, by the template of such a folder.
+    /// Returns the folder of the storyboard of the video `key`, with a final `/`.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) when a file in the folder with one of these names would be a video.
+    /// [`Config`](crate::ErrorKind::Config) if a file in the folder with one of these names would be a video.
     pub(crate) fn storyboard_folder(
         &self,
         template: &KeyTemplate,

@@ -11,8 +11,10 @@ use super::marker::{Marker, Own};
 use super::poster::Poster;
 use super::protocol::{Answer, End, Kind, MAX_STARTS, Phase, Protocol, Request, Row, Video};
 use super::reading::Reading;
+use super::storyboard::{is_of_video, of_job};
 use super::{
-    ExistingContents, Job, Report, SourceVersion, Status, StepTimes, Target, VideoLook, VideoSource,
+    ExistingContents, Job, Report, SourceVersion, Status, StepTimes, StoryboardReport, Target, VideoLook,
+    VideoSource,
 };
 use crate::catalog::{AssetRow, Catalog, ContentLook, FoundRow, KnownRows, NewContent, Registered};
 use crate::job_error::JobError;
@@ -126,11 +128,13 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         }
     }
 
-    /// Runs the attempt.
-    pub(super) async fn run(mut self) -> Result<Report, JobError> {
+    /// Runs the attempt. Returns the report, and the version of the video that was processed.
+    pub(super) async fn run(mut self) -> Result<(Report, SourceVersion), JobError> {
         loop {
             if let Some(end) = self.protocol.end() {
-                return self.report(end);
+                let version = self.found.look.as_ref().map(|look| look.version.clone());
+                let unknown = || JobError::new(ErrorKind::Internal, "the version of the video is unknown");
+                return Ok((self.report(end)?, version.ok_or_else(unknown)?));
             }
             self.send_wanted()?;
             let (phase, began) = (self.protocol.phase(), Instant::now());
@@ -508,6 +512,9 @@ impl<S: Store, C: Catalog> Job<S, C> {
     /// cannot be used, [`LimitExceeded`](ErrorKind::LimitExceeded), [`Timeout`](ErrorKind::Timeout) and
     /// [`Cancelled`](ErrorKind::Cancelled) according to the options, and [`Unavailable`](ErrorKind::Unavailable),
     /// [`Denied`](ErrorKind::Denied) and [`Config`](ErrorKind::Config) for failures of the store or the catalogue.
+    ///
+    /// A failure to write the storyboard is an error if a retry may succeed. The thumbnail and the row are then written. Otherwise the
+    /// report contains the failure.
     pub async fn process<V: VideoSource>(&self, video: &V) -> Result<Report, JobError> {
         let started = Instant::now();
         let key = video.key();
@@ -516,12 +523,37 @@ impl<S: Store, C: Catalog> Job<S, C> {
         }
         let target = self.target(video)?;
         telemetry::started(key);
-        let report = match Attempt::new(self, video, &target).run().await {
-            Err(error) if error.is_of_empty_object() => {
-                Report::skipped(&SkipReason::Empty, self.store.bucket(), key)
-            }
-            attempt => attempt.map_err(|error| error.about(key))?,
-        };
-        Ok(report.after(started.elapsed()))
+        let about = |error: JobError| error.about(key);
+        for _ in 0..MAX_STARTS {
+            let attempt = Attempt::new(self, video, &target).run();
+            let (attempt, json) = tokio::join!(attempt, self.look_at_storyboard(&target));
+            let (report, version) = match attempt {
+                Err(error) if error.is_of_empty_object() => {
+                    let report = Report::skipped(&SkipReason::Empty, self.store.bucket(), key);
+                    return Ok(report.after(started.elapsed()));
+                }
+                attempt => attempt.map_err(about)?,
+            };
+            let Some(json) = json else { return Ok(report.after(started.elapsed())) };
+            let written = match json {
+                Ok(json) => self.write_storyboard(video, &target, &version, json, started).await,
+                Err(error) => Err(error),
+            };
+            let storyboard = match written {
+                Ok(Some(storyboard)) => storyboard,
+                Ok(None) => {
+                    telemetry::starting_over(key);
+                    continue;
+                }
+                Err(error) if is_of_video(error.kind()) => {
+                    telemetry::no_storyboard(key, &error);
+                    StoryboardReport::failed(&error)
+                }
+                Err(error) => return Err(about(of_job(&error))),
+            };
+            return Ok(report.with_storyboard(storyboard).after(started.elapsed()));
+        }
+        let error = format!("the video was replaced {MAX_STARTS} times during the work");
+        Err(about(JobError::new(ErrorKind::Unavailable, error)))
     }
 }

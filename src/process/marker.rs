@@ -1,5 +1,6 @@
 //! The metadata of a thumbnail, which describe the job that created it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -17,8 +18,8 @@ use crate::{Encoding, Fit, FrameReason, FrameRequest, Pick, Placeholder, Thumbna
 /// Metadata are sent as HTTP headers, so everything except visible ASCII is percent-encoded.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
-const SOURCE_ETAG: &str = "source-etag";
-const SETTINGS: &str = "settings";
+pub(super) const SOURCE_ETAG: &str = "source-etag";
+pub(super) const SETTINGS: &str = "settings";
 const DURATION: &str = "source-duration";
 const FRAME_TIME: &str = "frame-time";
 const FRAME_REASON: &str = "frame-reason";
@@ -26,7 +27,7 @@ const FRAME_PICK: &str = "frame-pick";
 const PICTURE_SIZE: &str = "picture-size";
 const PENDING: &str = "pending";
 const CONTENT_ID: &str = "content-id";
-const SOURCE_KEY: &str = "source-key";
+pub(super) const SOURCE_KEY: &str = "source-key";
 const CHOSEN_BY: &str = "poster-at-by";
 const THUMB_HASH: &str = "thumb-hash";
 const AVERAGE_COLOUR: &str = "average-colour";
@@ -74,9 +75,24 @@ pub(super) struct Marker {
 }
 
 /// Returns a hash of the video's key with 32 characters: S3 limits all metadata of an object to 2 KB.
-pub(super) fn source_key(key: &str) -> String {
-    let digest = Sha256::digest(key);
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+pub(crate) fn source_key(key: &str) -> String {
+    hash(&[key.as_bytes()], 16)
+}
+
+/// Returns the first bytes of a SHA-256 as hexadecimal digits.
+pub(super) fn hash(parts: &[&[u8]], bytes: usize) -> String {
+    let digest = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
+    digest.iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Encodes a value for metadata.
+pub(super) fn encoded(value: &str) -> String {
+    utf8_percent_encode(value, ENCODED).to_string()
+}
+
+/// Decodes the value with this name in the metadata of an object.
+pub(super) fn decoded<'m>(metadata: &'m BTreeMap<String, String>, name: &str) -> Option<Cow<'m, str>> {
+    percent_decode_str(metadata.get(name)?).decode_utf8().ok()
 }
 
 /// The values that a job compares with existing thumbnails.
@@ -235,13 +251,12 @@ impl Marker {
             let Placeholder { thumb_hash, average_colour, .. } = placeholder;
             [(THUMB_HASH, thumb_hash.to_string()), (AVERAGE_COLOUR, average_colour.to_string())]
         }));
-        let encode = |value: &str| utf8_percent_encode(value, ENCODED).to_string();
-        values.into_iter().map(|(name, value)| (name.to_owned(), encode(&value))).collect()
+        values.into_iter().map(|(name, value)| (name.to_owned(), encoded(&value))).collect()
     }
 
     /// Reads the marker from the metadata of an object; `None` if the metadata contain no valid marker.
     pub(super) fn read(metadata: &BTreeMap<String, String>) -> Option<Self> {
-        let value = |name: &str| percent_decode_str(metadata.get(name)?).decode_utf8().ok();
+        let value = |name: &str| decoded(metadata, name);
         let reason = value(FRAME_REASON)?;
         let size = value(PICTURE_SIZE)?;
         let (width, height) = size.split_once('x')?;
@@ -265,7 +280,7 @@ impl Marker {
                 Some(id) => Some(id.parse().ok().and_then(ContentId::new)?),
                 None => None,
             },
-            source_key: value(SOURCE_KEY).map(std::borrow::Cow::into_owned),
+            source_key: value(SOURCE_KEY).map(Cow::into_owned),
             chosen_by: value(CHOSEN_BY).and_then(|by| ChosenBy::from_name(&by)),
             // Nothing of the job depends on it: one that cannot be read is none.
             placeholder: value(THUMB_HASH)

@@ -139,7 +139,10 @@ impl PosterMaker {
 }
 
 /// Waits for a decoder slot, or until the job is cancelled.
-fn wait_for_turn(decoders: Arc<Semaphore>, options: &OpenOptions) -> Result<OwnedSemaphorePermit, JobError> {
+pub(super) fn wait_for_turn(
+    decoders: Arc<Semaphore>,
+    options: &OpenOptions,
+) -> Result<OwnedSemaphorePermit, JobError> {
     let is_cancelled = || options.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
     while !is_cancelled() {
         let turn = timeout(LOOK_UP, Arc::clone(&decoders).acquire_owned());

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::PosterAt;
 use super::marker::Marker;
+use super::storyboard::StoryboardReport;
 use super::target::Target;
 use crate::cage::Layers;
 use crate::object_name::{ContentId, KeyRules, SkipReason};
@@ -83,6 +84,9 @@ pub struct Report {
     /// The time that people chose for the frame of this video, and the origin of the choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poster_at: Option<PosterAt>,
+    /// The result of the storyboard; `None` if the settings request no storyboards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storyboard: Option<Box<StoryboardReport>>,
     /// Width of the thumbnail in pixels.
     pub width: Option<u32>,
     /// Height of the thumbnail in pixels.
@@ -163,6 +167,7 @@ impl Report {
             frame_pts_seconds: None,
             frame_reason: None,
             poster_at: None,
+            storyboard: None,
             width: None,
             height: None,
             thumb_hash: None,
@@ -177,6 +182,10 @@ impl Report {
 
     pub(super) fn at(self, poster_at: Option<PosterAt>) -> Self {
         Self { poster_at, ..self }
+    }
+
+    pub(super) fn with_storyboard(self, storyboard: StoryboardReport) -> Self {
+        Self { storyboard: Some(Box::new(storyboard)), ..self }
     }
 
     pub(super) fn within(self, isolation: Option<Layers>) -> Self {

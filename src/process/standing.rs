@@ -49,6 +49,19 @@ pub enum RowStanding {
     Current,
 }
 
+/// The state of a storyboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StoryboardStanding {
+    /// The storyboard does not exist, or cannot be read.
+    Missing,
+    /// The storyboard is of another version of the video, or was written with other settings.
+    Differs,
+    /// The storyboard is what the job would write.
+    Current,
+}
+
 /// The state of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -59,17 +72,24 @@ pub struct Standing {
     pub row: RowStanding,
     /// The source of the time that the thumbnail shows, where people chose that time.
     pub chosen_by: Option<ChosenBy>,
+    /// The state of the storyboard; `None` if the settings request no storyboards, and after [`Job::standing_of`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storyboard: Option<StoryboardStanding>,
 }
 
 impl Standing {
     /// Returns whether the job has nothing to do.
     pub fn is_done(&self) -> bool {
-        self.thumbnail == ThumbnailStanding::Current && self.row == RowStanding::Current
+        self.thumbnail == ThumbnailStanding::Current
+            && self.row == RowStanding::Current
+            && matches!(self.storyboard, None | Some(StoryboardStanding::Current))
     }
 
-    /// Returns whether the thumbnail or the row is missing.
+    /// Returns whether the thumbnail, the row or the storyboard is missing.
     pub fn is_missing(&self) -> bool {
-        self.thumbnail == ThumbnailStanding::Missing || self.row == RowStanding::Missing
+        self.thumbnail == ThumbnailStanding::Missing
+            || self.row == RowStanding::Missing
+            || self.storyboard == Some(StoryboardStanding::Missing)
     }
 }
 
@@ -135,9 +155,27 @@ impl<S: Store, C: Catalog> Job<S, C> {
             let missing = || JobError::new(ErrorKind::NotFound, "the video does not exist");
             Ok((look.ok_or_else(missing)?, thumbnail, row))
         };
-        let (look, thumbnail, row) = look.await.map_err(about)?;
+        let (looked, json) = tokio::join!(look, self.look_at_storyboard(&target));
+        let (look, thumbnail, row) = looked.map_err(about)?;
+        let json = json.transpose().map_err(about)?;
+        let storyboard =
+            json.map(|json| self.storyboard_standing(&target, &look.version.etag, json.as_ref()));
         let (etag, poster_at) = (&look.version.etag, look.poster_at);
-        Ok(self.standing_with_choice(&target, etag, row, thumbnail.as_ref(), poster_at))
+        let standing = self.standing_with_choice(&target, etag, row, thumbnail.as_ref(), poster_at);
+        Ok(Standing { storyboard, ..standing })
+    }
+
+    fn storyboard_standing(
+        &self,
+        target: &Target,
+        etag: &ETag,
+        json: Option<&ObjectDescription>,
+    ) -> StoryboardStanding {
+        match (json, self.storyboard_place(target, Some(etag))) {
+            (None, _) => StoryboardStanding::Missing,
+            (Some(json), Some(place)) if place.mark.is_of(json) => StoryboardStanding::Current,
+            _ => StoryboardStanding::Differs,
+        }
     }
 
     async fn row_without_id(&self, url: &str) -> Result<Option<AssetRow>, JobError> {
@@ -175,5 +213,5 @@ fn stands(
         }
     };
     let chosen_by = thumbnail.and_then(|thumbnail| own.chosen_by(thumbnail));
-    Standing { thumbnail: standing, row, chosen_by }
+    Standing { thumbnail: standing, row, chosen_by, storyboard: None }
 }

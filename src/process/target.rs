@@ -27,6 +27,8 @@ pub struct Target {
     pub thumbnail_key: String,
     /// The other thumbnails, in the order of the settings.
     pub others: Vec<OtherThumbnail>,
+    /// The folder of the storyboard, with a final `/`; `None` if no storyboards are written.
+    pub storyboard_folder: Option<String>,
     /// The row, with the duration not known yet.
     pub asset: Asset,
 }

@@ -56,6 +56,12 @@ impl S3Store {
         Self { client, bucket: bucket.into() }
     }
 
+    /// Returns another bucket with the same client.
+    #[cfg(feature = "cli")]
+    pub(crate) fn in_bucket(&self, bucket: impl Into<String>) -> Self {
+        Self { client: self.client.clone(), bucket: bucket.into() }
+    }
+
     /// Returns a source that reads the object `key` by byte ranges.
     pub fn source(&self, key: &str) -> S3Source {
         S3Source::new(self.client.clone(), self.bucket.clone(), key)

@@ -63,11 +63,15 @@ pub(super) const STORYBOARD_HELP: &str = "\
 DIR receives storyboard-1.jpg (storyboard-2.jpg, ...), storyboard.vtt and storyboard.json. The command writes all files or none. Other \
 files in DIR stay.
 
+In S3, the name of each sheet contains a hash (storyboard-1-0123456789abcdef.jpg), and the sheets of earlier storyboards stay. The command \
+writes storyboard.json last. If storyboard.json names the current version of the video and the same settings, the command writes nothing.
+
 Tiles from keyframes read the fewest bytes. With --pick exact, each tile shows the frame in the middle of its interval.
 
 Examples:
   posterframe storyboard holiday.mp4 -o previews
   posterframe storyboard s3://films/videos/1_x.mp4 -o previews --every 10s --width 240
+  posterframe storyboard s3://films/videos/1_x.mp4 -o s3://films/storyboards/1_x/
   posterframe storyboard holiday.mp4 -o previews --count 25 --columns 5 --pick exact --format webp";
 
 pub(super) const PROCESS_HELP: &str = "\
@@ -84,6 +88,10 @@ Settings (environment variables and their defaults):
   THUMBNAIL_QUALITY=85          THUMBNAIL_FORMAT=jpeg     POSTER_AT_TAG=false
   THUMBNAIL_KEY={prefix}{dir}{name}.{ext}
   THUMBNAIL_CACHE_CONTROL='public, max-age=300'
+  STORYBOARD_KEY=               STORYBOARD_COUNT=100      STORYBOARD_EVERY=
+  STORYBOARD_PICK=keyframe      STORYBOARD_WIDTH=160      STORYBOARD_HEIGHT=
+  STORYBOARD_COLUMNS=10         STORYBOARD_ROWS=10        STORYBOARD_FORMAT=jpeg
+  STORYBOARD_QUALITY=85
   STORE_DIR=posterframe-data    CATALOG_SQLITE=STORE_DIR/catalog.sqlite3
   LOG_FORMAT=                   RUST_LOG=
 With mysql also: DB_HOST, DB_USER, DB_PASSWORD, DB_NAME, CATALOG_API_BASE, INTERNAL_TOKEN, and the other settings of the function.

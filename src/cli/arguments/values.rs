@@ -35,6 +35,11 @@ pub(super) fn endpoint(text: &str) -> Result<String, &'static str> {
     is_endpoint.then(|| text.to_owned()).ok_or(FORMS)
 }
 
+/// The value of a Cache-Control header.
+pub(super) fn cache_control(text: &str) -> Result<String, &'static str> {
+    config::parse_header(text).ok_or("printable ASCII, as in an HTTP header")
+}
+
 pub(super) fn frame_time(text: &str) -> Result<FrameTime, &'static str> {
     text.parse().map_err(|_| FrameTime::FORMS)
 }
