@@ -59,6 +59,7 @@ locals {
     var.thumbnail_prefix == "thumbnails/" ? {} : { THUMBNAIL_PREFIX = var.thumbnail_prefix },
     var.poster_at_tag ? { POSTER_AT_TAG = "true" } : {},
     var.thumbnail_key == null ? {} : { THUMBNAIL_KEY = var.thumbnail_key },
+    var.storyboard_key == null ? {} : { STORYBOARD_KEY = var.storyboard_key },
     local.writes ? {} : { MODE = var.mode },
     var.environment,
   )
@@ -131,9 +132,14 @@ locals {
   function_arn  = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.function_name}"
   log_group_arn = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.function_name}"
 
-  read_keys  = distinct(["${var.video_prefix}*", local.any_key ? "*" : "${var.thumbnail_prefix}*"])
-  write_keys = [local.any_key ? "*" : "${var.thumbnail_prefix}*"]
   any_key    = var.thumbnail_key == null ? false : !startswith(var.thumbnail_key, "{prefix}")
+  write_keys = distinct(concat([local.any_key ? "*" : "${var.thumbnail_prefix}*"], local.storyboard_keys))
+  read_keys  = distinct(concat(["${var.video_prefix}*"], local.write_keys))
+  # What the template of storyboards begins with, up to its first placeholder. {prefix} is the folder of the thumbnails.
+  storyboard_keys = [
+    for key in compact([local.writes ? var.storyboard_key : null]) :
+    "${split("{", replace(key, "/^\\{prefix\\}/", var.thumbnail_prefix))[0]}*"
+  ]
 
   # The ARN of a secret ends in six characters that are not part of its name.
   secrets = [
@@ -161,7 +167,7 @@ locals {
       Sid      = "WriteThumbnails"
       Effect   = "Allow"
       Action   = ["s3:PutObject"]
-      Resource = [for key in local.write_keys : "${local.objects}/${key}"]
+      Resource = [for key in contains(local.write_keys, "*") ? ["*"] : local.write_keys : "${local.objects}/${key}"]
     }],
     [for _ in range(length(local.secrets) > 0 ? 1 : 0) : {
       Sid      = "ReadSecrets"

@@ -189,6 +189,17 @@ variable "thumbnail_key" {
   default     = null
 }
 
+variable "storyboard_key" {
+  description = "Template of the folder of a video's storyboard (STORYBOARD_KEY), such as storyboards/{dir}{name}/. The role may then write below the part before the first placeholder. Null: no storyboards. Tiles and sheets are set by STORYBOARD_* in environment."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.storyboard_key == null ? true : can(regex("\\{(name|stem|file)\\}", var.storyboard_key)) && !can(regex("\\{(ext|width)\\}", var.storyboard_key)) && !startswith(var.storyboard_key, "/")
+    error_message = "storyboard_key: a folder with {name}, {stem} or {file} in it, without {ext} and {width}, and without a slash at its start."
+  }
+}
+
 variable "poster_at_tag" {
   description = "Whether the object tag poster-at chooses the time of the frame (POSTER_AT_TAG). Changes of tags then send events, and the role may read tags."
   type        = bool
@@ -522,7 +533,7 @@ variable "environment" {
     condition = length(setintersection(keys(var.environment), [
       "DB_HOST", "DB_USER", "DB_NAME", "DB_PASSWORD", "DB_PASSWORD_SECRET", "DB_IAM_AUTH", "DB_SSL_MODE", "PROXY_ENDPOINT", "RDS_PORT",
       "CATALOG_API_BASE", "INTERNAL_TOKEN", "INTERNAL_TOKEN_SECRET", "BASTION_HOST", "BASTION_PORT", "BASTION_USER",
-      "BASTION_SSH_KEY_SECRET", "BASTION_HOST_KEY", "VIDEO_PREFIX", "VIDEO_SUFFIXES", "THUMBNAIL_PREFIX", "THUMBNAIL_KEY", "MODE",
+      "BASTION_SSH_KEY_SECRET", "BASTION_HOST_KEY", "VIDEO_PREFIX", "VIDEO_SUFFIXES", "THUMBNAIL_PREFIX", "THUMBNAIL_KEY", "STORYBOARD_KEY", "MODE",
     ])) == 0
     error_message = "environment: contains a variable that this module sets from another input; use that input."
   }

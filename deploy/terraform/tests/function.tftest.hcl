@@ -90,6 +90,7 @@ run "every_setting_has_its_variable" {
     video_suffixes        = [".mp4", ".MOV"]
     thumbnail_prefix      = "out/"
     thumbnail_key         = "{prefix}{stem}.{ext}"
+    storyboard_key        = "boards/{dir}{stem}/"
     poster_at_tag         = true
     mode                  = "shadow"
     environment           = { THUMBNAIL_WIDTH = "640" }
@@ -116,6 +117,7 @@ run "every_setting_has_its_variable" {
       VIDEO_SUFFIXES         = ".mp4,.MOV"
       THUMBNAIL_PREFIX       = "out/"
       THUMBNAIL_KEY          = "{prefix}{stem}.{ext}"
+      STORYBOARD_KEY         = "boards/{dir}{stem}/"
       POSTER_AT_TAG          = "true"
       MODE                   = "shadow"
       THUMBNAIL_WIDTH        = "640"

@@ -410,3 +410,19 @@ run "manifests_among_the_videos" {
   }
   expect_failures = [var.batch_prefix]
 }
+
+run "one_folder_for_all_storyboards" {
+  command = plan
+  variables {
+    storyboard_key = "storyboards/"
+  }
+  expect_failures = [var.storyboard_key]
+}
+
+run "a_storyboard_folder_with_an_extension" {
+  command = plan
+  variables {
+    storyboard_key = "storyboards/{name}.{ext}"
+  }
+  expect_failures = [var.storyboard_key]
+}

@@ -190,6 +190,66 @@ run "another_thumbnail_key_may_be_anywhere" {
   }
 }
 
+run "storyboards_have_a_folder_of_their_own" {
+  command = plan
+  variables {
+    storyboard_key = "storyboards/{dir}{name}/"
+  }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this[0].policy).Statement : s.Sid => s.Resource if startswith(s.Action[0], "s3:") } == {
+      ReadVideosAndThumbnails = ["arn:aws:s3:::example-films/videos/*", "arn:aws:s3:::example-films/thumbnails/*", "arn:aws:s3:::example-films/storyboards/*"]
+      WriteThumbnails         = ["arn:aws:s3:::example-films/thumbnails/*", "arn:aws:s3:::example-films/storyboards/*"]
+    }
+    error_message = "The role cannot reach the storyboards, or reaches more: ${aws_iam_role_policy.this[0].policy}"
+  }
+}
+
+run "storyboards_beside_the_thumbnails_need_no_more" {
+  command = plan
+  variables {
+    storyboard_key = "{prefix}{dir}{name}/"
+  }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this[0].policy).Statement : s.Sid => s.Resource if startswith(s.Action[0], "s3:") } == {
+      ReadVideosAndThumbnails = ["arn:aws:s3:::example-films/videos/*", "arn:aws:s3:::example-films/thumbnails/*"]
+      WriteThumbnails         = ["arn:aws:s3:::example-films/thumbnails/*"]
+    }
+    error_message = "The role permits something else: ${aws_iam_role_policy.this[0].policy}"
+  }
+}
+
+run "storyboards_anywhere_and_none_in_a_shadow" {
+  command = plan
+  variables {
+    storyboard_key = "{dir}{name}/"
+    mode           = "shadow"
+  }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this[0].policy).Statement : s.Sid => s.Resource if startswith(s.Action[0], "s3:") } == {
+      ReadVideosAndThumbnails = ["arn:aws:s3:::example-films/videos/*", "arn:aws:s3:::example-films/thumbnails/*"]
+    }
+    error_message = "A shadow's role permits something else: ${aws_iam_role_policy.this[0].policy}"
+  }
+}
+
+run "storyboards_anywhere" {
+  command = plan
+  variables {
+    storyboard_key = "{dir}{name}/"
+  }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this[0].policy).Statement : s.Sid => s.Resource if startswith(s.Action[0], "s3:") } == {
+      ReadVideosAndThumbnails = ["arn:aws:s3:::example-films/*"]
+      WriteThumbnails         = ["arn:aws:s3:::example-films/*"]
+    }
+    error_message = "The role cannot reach the storyboards: ${aws_iam_role_policy.this[0].policy}"
+  }
+}
+
 run "a_role_of_ones_own_is_left_alone" {
   command = plan
   variables {
