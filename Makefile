@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check deb readme-picture public-api docs-test any-time probe-parity auto-sheet probe-oracle cost mutate deinterlacers auto-pick scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check deb readme-picture public-api docs-test any-time probe-parity auto-sheet probe-oracle cost mutate deinterlacers auto-pick player scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
 help: ## list the targets
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -107,6 +107,10 @@ deinterlacers: libav test-servers ## compare pictures of interlaced video with t
 auto-pick: libav test-servers ## test `--pick auto` on 60 generated clips: no black or blank frame picked, no dark scene rejected; report the cost (SEED=n)
 	cargo build $(CARGO_FLAGS) --bin posterframe
 	@target/python/bin/python -B scripts/auto_pick.py
+
+player: libav test-servers ## show a storyboard in two players in headless Chromium and compare each preview with the video (installs chromium, nodejs and npm)
+	cargo build $(CARGO_FLAGS) --bin posterframe
+	@POSTERFRAME=target/debug/posterframe scripts/player.sh
 
 soak: libav test-servers ## read good and bad files in one process and check that memory, descriptors and threads do not grow (FILES=10000, CORPUS=dir, SEED=n; ISOLATE=process decodes in a cage)
 	cargo build --locked --no-default-features --features static,cage --example soak
