@@ -701,7 +701,7 @@ mod tests {
         ) {
             let request = CandidatesRequest::new(NonZeroU32::new(3).unwrap()).with_tile(Bounds::new(20, 10));
             let candidate = |&(width, height): &(u32, u32)| Candidate {
-                at: crate::FrameTime::default(),
+                at: Duration::from_secs(5).into(),
                 pts_seconds,
                 appearance: Appearance::of(&RgbPicture::new(4, 4, Vec::new())),
                 picture: RgbPicture { width, height, pixels: Vec::new() },

@@ -10,7 +10,7 @@ use super::super::input;
 use super::super::interrupt::Answer;
 use super::super::output::{self, Failure, Table};
 use super::frame::{name, write};
-use super::sheet::ContactSheet;
+use super::sheet::{ContactSheet, time};
 use crate::cage::Layers;
 use crate::job_error::JobError;
 use crate::location::Location;
@@ -56,8 +56,8 @@ pub(super) fn run(
     answer: &Answer,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let time = arguments.reading.timeout;
-    let options = open_options(time, cancel).with_total_time(time);
+    let timeout = arguments.reading.timeout;
+    let options = open_options(timeout, cancel).with_total_time(timeout);
     let about = |error: crate::Error| JobError::from(error).about(input.to_string());
     let mut request = CandidatesRequest::new(count);
     if arguments.width.is_some() || arguments.height.is_some() {
@@ -110,7 +110,7 @@ fn table(written: &Written, input: &Location) -> Table {
             Verdict::Good => String::new(),
             verdict => format!(" ({})", described(verdict)),
         };
-        table.row(name, &format!("{}{verdict}", output::time(candidate.pts_seconds)));
+        table.row(name, &format!("{}{verdict}", time(candidate.pts_seconds)));
     }
     if let Some(layers) = written.isolation {
         table.row("cage", &output::layers(layers));

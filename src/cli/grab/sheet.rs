@@ -36,8 +36,7 @@ struct Grid {
 impl ContactSheet {
     /// Lays out the candidates, row by row, on about as many rows as columns.
     pub(super) fn of(candidates: &[Candidate], limits: &Limits) -> Result<Self, Error> {
-        let times: Vec<String> =
-            candidates.iter().map(|candidate| output::time(floored(candidate.pts_seconds))).collect();
+        let times: Vec<String> = candidates.iter().map(|candidate| time(candidate.pts_seconds)).collect();
         let grid = Grid::new(candidates, &times);
         let count = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
         let rows = count.div_ceil(grid.columns);
@@ -56,9 +55,9 @@ impl ContactSheet {
     }
 }
 
-/// Rounded down to the millisecond, as the time that the candidate is requested by.
-fn floored(seconds: f64) -> f64 {
-    (seconds * 1000.0).floor().max(0.0) / 1000.0
+/// A time for people, rounded down to the millisecond: it requests this frame, and not the next.
+pub(super) fn time(seconds: f64) -> String {
+    output::time((seconds * 1000.0).floor().max(0.0) / 1000.0)
 }
 
 impl Grid {
@@ -133,5 +132,18 @@ impl DrawTarget for Canvas {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_not_behind_its_frame() {
+        assert_eq!(time(0.9179), "0:00.917");
+        assert_eq!(time(10.3019), "0:10.301");
+        assert_eq!(time(62.5), "1:02.500");
+        assert_eq!(time(-0.04), "0:00.000");
     }
 }
