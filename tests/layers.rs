@@ -191,6 +191,8 @@ const CONTAINED: &[(&str, &[&str])] = &[
     ("aws_types", &["source/s3", "secret/stored", "catalog"]),
     ("lambda_runtime", &["lambda"]),
     ("clap", &["cli"]),
+    ("embedded_graphics", &["cli/grab/sheet"]),
+    ("thumbhash", &["picture/placeholder"]),
     ("rustix", &["cage", "cli/libav"]),
 ];
 
