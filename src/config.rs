@@ -83,7 +83,7 @@ pub(crate) use partial::PartialConfig;
 pub use storyboard::StoryboardSettings;
 
 use crate::object_name::{KeyRules, KeyTemplate};
-use crate::{Bounds, Encoding, Fit, Focus, FrameRequest, FrameTime, ImageFormat, Pick};
+use crate::{Bounds, Encoding, Fit, Focus, FrameRequest, FrameTime, ImageFormat, Pick, Transparency};
 use lookup::Lookup;
 use storyboard::read_storyboard;
 pub(crate) use values::{CACHE_CONTROL, FORMATS, PIXELS, parse_header, parse_pixels, parse_quality};
@@ -362,7 +362,10 @@ fn read_encodings(lookup: &mut Lookup<'_>, template: &KeyTemplate) -> Vec<Encodi
     let formats = if formats.is_empty() { vec![ImageFormat::default()] } else { formats };
     let of_width = |max_width| {
         let bounds = Bounds { max_width, max_height };
-        formats.iter().map(move |&format| Encoding { format, bounds, fit, quality })
+        formats.iter().map(move |&format| {
+            let transparency = Transparency::default();
+            Encoding { format, bounds, fit, quality, transparency }
+        })
     };
     widths.into_iter().flat_map(of_width).collect()
 }

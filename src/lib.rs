@@ -338,7 +338,7 @@ pub use media::{
 };
 pub use picture::{
     Appearance, Colour, Considered, Encoding, ImageFormat, Placeholder, PlaceholderError, Quality, ThumbHash,
-    Thumbnail, Verdict,
+    Thumbnail, Transparency, Verdict,
 };
 pub use pixels::{Bounds, Fit, Focus, FocusError, Framing, Orientation, RgbPicture};
 pub use source::Ledger;

@@ -1,12 +1,16 @@
 //! Pictures stand upright, have the right shape, size and colours, and are files that others read.
 
 mod common;
+#[path = "common/matroska.rs"]
+mod matroska;
 
 use std::num::NonZeroU32;
 
 use common::{Outcome, frame};
 use image::RgbImage;
-use posterframe::{Bounds, Encoding, ImageFormat, OpenOptions, Orientation, PosterFrame, Quality, Thumbnail};
+use posterframe::{
+    Bounds, Encoding, ImageFormat, OpenOptions, Orientation, PosterFrame, Quality, Thumbnail, Transparency,
+};
 
 /// The four quarters of the colour fixtures, left to right and top to bottom.
 const PATCHES: [[u8; 3]; 4] = [[192, 32, 32], [32, 192, 32], [32, 32, 192], [192, 192, 192]];
@@ -158,7 +162,12 @@ fn colours_are_right_in_each_matrix_and_range_tagged_or_not() -> Outcome {
         let frame = frame(&name)?;
         for format in formats() {
             let picture = decode(&frame.encode(&Encoding::default().with_format(format))?)?;
-            close(&format!("{name} {format:?}"), quarters(&picture), PATCHES, 4);
+            // The primaries of SMPTE 170M are not those of BT.709: scripts/colour_science.py computes the same colours in BT.709.
+            let expected = match kind {
+                "bt601" => [[187, 45, 30], [61, 189, 27], [40, 44, 192], [192; 3]],
+                _ => PATCHES,
+            };
+            close(&format!("{name} {format:?}"), quarters(&picture), expected, 4);
         }
     }
     Ok(())
@@ -203,6 +212,100 @@ fn transparent_pixels_show_white() -> Outcome {
             let picture = decode(&frame.encode(&encoding)?)?;
             close(&format!("{format:?} {bounds:?}"), quarters(&picture), OVER_WHITE, 4);
         }
+    }
+    Ok(())
+}
+
+/// A frame of VP9 without loss, 64 x 48, all (192, 32, 32).
+const VP9_RED: &[u8] = b"\x82\x49\x83\x42\x00\x03\xf0\x02\xf6\x00\x38\x24\x1c\x18\x00\x00\x00\x20\x00\x00\x78\xb9\xff\xff\xfc\x1d\xa0\x06\x3f\xff\xff\xfb\x29\xa3\x87\xff\xff\xff\x7d\x7c\x06\x66\xb2\xc4\xd2\x00";
+/// The same with a luma of 255 at the left, of 128 at the top right, and of 0 at the bottom right.
+const VP9_ALPHA: &[u8] = b"\x82\x49\x83\x42\x00\x03\xf0\x02\xf6\x00\x38\x24\x1c\x18\x00\x00\x00\x60\x7d\x8e\xbd\xa0\x00\x00\x78\xb6\x6f\x80\x02\xd7\x17\x8d\x00\x56\x14\xc1\xd5\x5f\xbd\x69\x4d\x9e\x8a\x10\xd0\x00";
+
+/// A WebM file of one frame whose transparency is a picture of its own (RFC 9559, 5.1.3.5.2).
+fn webm_with_alpha() -> Vec<u8> {
+    use matroska::{CLUSTER, INFO, SEGMENT, TRACKS, element, integer};
+    let header = [integer(0x4286, 1), integer(0x42f7, 1), element(0x4282, b"webm")].concat();
+    let size = [integer(0xb0, 64), integer(0xba, 48), integer(0x53c0, 1)].concat();
+    let track = [
+        integer(0xd7, 1),
+        integer(0x73c5, 1),
+        integer(0x83, 1),
+        integer(0x55ee, 1),
+        element(0x86, b"V_VP9"),
+        element(0xe0, &size),
+    ];
+    let more = [integer(0xee, 1), element(0xa5, VP9_ALPHA)].concat();
+    let block =
+        [element(0xa1, &[&[0x81, 0, 0, 0], VP9_RED].concat()), element(0x75a1, &element(0xa6, &more))];
+    let cluster = [integer(0xe7, 0), element(0xa0, &block.concat())].concat();
+    let segment = [
+        element(INFO, &integer(0x2a_d7b1, 1_000_000)),
+        element(TRACKS, &element(0xae, &track.concat())),
+        element(CLUSTER, &cluster),
+    ];
+    [element(0x1a45_dfa3, &header), element(SEGMENT, &segment.concat())].concat()
+}
+
+/// In WebM alpha is a video of its own beside each frame: three quarters are opaque, half transparent and not there.
+#[test]
+fn transparency_of_webm_is_decoded() -> Outcome {
+    let frame = common::frame_of_bytes(&webm_with_alpha(), &OpenOptions::default())?;
+    const OVER_WHITE: [[u8; 3]; 4] = [[192, 32, 32], [223, 143, 143], [192, 32, 32], [255; 3]];
+    for format in formats() {
+        let picture = decode(&frame.encode(&Encoding::default().with_format(format))?)?;
+        close(&format!("{format:?}"), quarters(&picture), OVER_WHITE, 4);
+    }
+    // The frame itself is what FFmpeg decodes.
+    assert_eq!((frame.pixel_format(), frame.copy_planes()?.len()), ("yuv420p", 64 * 48 * 3 / 2));
+    Ok(())
+}
+
+/// The frame as it is kept in a format, with alpha.
+#[cfg(any(feature = "png", feature = "webp"))]
+fn kept(frame: &PosterFrame, format: ImageFormat, bounds: Bounds) -> Outcome<image::RgbaImage> {
+    let encoding = Encoding::default().with_format(format).with_bounds(bounds);
+    let thumbnail = frame.encode(&encoding.with_transparency(Transparency::Keep))?;
+    let picture = image::load_from_memory(&thumbnail.bytes)?;
+    assert_eq!((picture.width(), picture.height()), (thumbnail.width, thumbnail.height));
+    Ok(picture.into_rgba8())
+}
+
+#[cfg(any(feature = "png", feature = "webp"))]
+#[test]
+fn transparency_is_kept_on_request() -> Outcome {
+    let qtrle = frame("colours_alpha.mov")?;
+    let webm = common::frame_of_bytes(&webm_with_alpha(), &OpenOptions::default())?;
+    for format in formats().into_iter().filter(|format| *format != ImageFormat::Jpeg) {
+        for bounds in [Bounds::default(), within(40, 30)] {
+            for (frame, alphas) in [(&qtrle, [255, 255, 128, 0]), (&webm, [255, 128, 255, 0])] {
+                let picture = kept(frame, format, bounds)?;
+                let (width, height) = picture.dimensions();
+                let places = [(1, 1), (3, 1), (1, 3), (3, 3)]
+                    .map(|(x, y)| picture.get_pixel(width * x / 4, height * y / 4));
+                let found = places.map(|pixel| pixel.0[3]);
+                assert!(found.iter().zip(alphas).all(|(a, b)| a.abs_diff(b) <= 1), "{format:?}: {found:?}");
+                let [r, g, b, _] = places[0].0;
+                assert!(difference([r, g, b], PATCHES[0]) <= 6, "{format:?}: {:?}", places[0]);
+            }
+        }
+        // An opaque video has an opaque picture.
+        let opaque = kept(&frame("h264_front.mp4")?, format, Bounds::default())?;
+        assert!(opaque.pixels().all(|pixel| pixel.0[3] == 255), "{format:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_jpeg_keeps_no_transparency_and_shows_any_background() -> Outcome {
+    let frame = frame("colours_alpha.mov")?;
+    let error = frame.encode(&Encoding::default().with_transparency(Transparency::Keep)).unwrap_err();
+    assert_eq!(error.to_string(), "image/jpeg has no transparency: choose PNG or WebP, or a background");
+    assert_eq!(error.kind(), posterframe::ErrorKind::Config);
+    const ON_BLUE: [[u8; 3]; 4] = [[192, 32, 32], [32, 192, 32], [16, 16, 224], [0, 0, 255]];
+    for format in formats() {
+        let encoding = Encoding::default().with_format(format);
+        let picture = decode(&frame.encode(&encoding.with_transparency(Transparency::Over([0, 0, 255])))?)?;
+        close(&format!("{format:?}"), quarters(&picture), ON_BLUE, 4);
     }
     Ok(())
 }

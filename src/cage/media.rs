@@ -515,6 +515,7 @@ impl Session {
             Failure::NoDecoder { codec } => Error::NoDecoder { codec },
             Failure::Encrypted { scheme } => Error::Encrypted { scheme },
             Failure::TileGrid => Error::TileGrid,
+            Failure::NoTransparency { format } => Error::NoTransparency { format },
             Failure::ColourMatrix { matrix } => Error::ColourMatrix { matrix },
             Failure::NoFrame { packets, errors, first } => Error::NoFrame { packets, errors, first },
             Failure::LimitExceeded { limit, allowed } => Error::LimitExceeded { limit, allowed },

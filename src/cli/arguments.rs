@@ -22,10 +22,12 @@ use crate::config::Isolation;
 use crate::frame_time::FrameTime;
 use crate::job_error::JobError;
 use crate::location::{Location, Prefix};
-use crate::{CancelToken, CoverArt, Fit, Focus, ImageFormat, Limits, OpenOptions, Pick, Quality, config};
+use crate::{
+    CancelToken, CoverArt, Fit, Focus, ImageFormat, Limits, OpenOptions, Pick, Quality, Transparency, config,
+};
 use values::{
-    cache_control, cover, duration, fit, focus, format, frame_time, interval, location, pick, pick_of_tile,
-    pixels, prefix, quality, rate, size, time,
+    background, cache_control, cover, duration, fit, focus, format, frame_time, interval, location, pick,
+    pick_of_tile, pixels, prefix, quality, rate, size, time,
 };
 
 /// Read information and poster frames from videos, with as few bytes as possible
@@ -290,6 +292,10 @@ pub(super) struct GrabArguments {
     /// Encode JPEG and WebP with this quality, 1 to 100
     #[arg(long, value_name = "QUALITY", default_value = "85", value_parser = quality)]
     pub(super) quality: Quality,
+    /// Blend transparent pixels over this colour: six hexadecimal digits for red, green and blue, or none, which keeps the pixels
+    /// transparent in PNG and WebP [default: ffffff]
+    #[arg(long, value_name = "COLOUR", value_parser = background)]
+    pub(super) background: Option<Transparency>,
     /// Write jpeg, png or webp, whatever the extension of OUT is
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub(super) format: Option<ImageFormat>,

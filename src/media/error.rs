@@ -138,7 +138,13 @@ pub enum Error {
         /// The longest side that the format allows.
         max_side: u32,
     },
-    /// The colour matrix of the frame cannot be converted: constant luminance, `ICtCp` and similar matrices.
+    /// [`Transparency::Keep`](crate::Transparency::Keep) was requested for a format without alpha.
+    #[error("{} has no transparency: choose PNG or WebP, or a background", format.content_type())]
+    NoTransparency {
+        /// The file format.
+        format: ImageFormat,
+    },
+    /// The colour matrix of the frame cannot be converted: IPT-C2, `ICtCp` without PQ or HLG, or constant luminance with them.
     #[error("the colour matrix {matrix} of the video is not supported")]
     ColourMatrix {
         /// FFmpeg's name of the matrix (ITU-T H.273, table 4).
@@ -218,6 +224,7 @@ impl Error {
             | Self::TileGrid
             | Self::ColourMatrix { .. }
             | Self::TooLarge { .. } => ErrorKind::Unsupported,
+            Self::NoTransparency { .. } => ErrorKind::Config,
             Self::LimitExceeded { .. } | Self::TooExpensive => ErrorKind::LimitExceeded,
             Self::Timeout { .. } => ErrorKind::Timeout,
             Self::Cancelled => ErrorKind::Cancelled,

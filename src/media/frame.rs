@@ -3,6 +3,8 @@
 mod bands;
 pub(super) mod colour;
 mod fields;
+#[cfg(test)]
+mod geometry;
 mod packed;
 pub(super) mod poster;
 mod render;

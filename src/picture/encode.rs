@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "png")]
-use crate::pixels::RgbPicture;
 use crate::pixels::{Bounds, Fit, Framing};
 
 /// File formats of thumbnails.
@@ -55,6 +53,24 @@ impl ImageFormat {
             "webp" => Some(Self::WebP),
             _ => None,
         }
+    }
+}
+
+/// The treatment of transparent pixels. An opaque video always has an opaque picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Transparency {
+    /// Blends the pixels over a background of this red, green and blue. The default is white.
+    Over([u8; 3]),
+    /// Keeps the pixels transparent: PNG and WebP contain straight alpha. JPEG has no alpha, and fails with
+    /// [`Error::NoTransparency`](crate::Error::NoTransparency).
+    Keep,
+}
+
+impl Default for Transparency {
+    fn default() -> Self {
+        Self::Over([255; 3])
     }
 }
 
@@ -140,6 +156,8 @@ pub struct Encoding {
     pub fit: Fit,
     /// Quality of a lossy format.
     pub quality: Quality,
+    /// Treatment of transparent pixels.
+    pub transparency: Transparency,
 }
 
 impl Encoding {
@@ -181,6 +199,28 @@ impl Encoding {
         self
     }
 
+    /// Sets the treatment of transparent pixels.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), posterframe::Error> {
+    /// use std::time::Duration;
+    /// use posterframe::{Encoding, Media, OpenOptions, Transparency};
+    ///
+    /// let mut media = Media::open_file("tests/fixtures/colours_alpha.mov", &OpenOptions::default())?;
+    /// let frame = media.frame(Duration::from_secs(1))?;
+    /// let on_black = frame.encode(&Encoding::default().with_transparency(Transparency::Over([0, 0, 0])))?;
+    /// assert!(on_black.bytes.starts_with(&[0xff, 0xd8]));
+    /// // A JPEG has no alpha.
+    /// assert!(frame.encode(&Encoding::default().with_transparency(Transparency::Keep)).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn with_transparency(mut self, transparency: Transparency) -> Self {
+        self.transparency = transparency;
+        self
+    }
+
     /// Sets the quality.
     #[must_use]
     pub const fn with_quality(mut self, quality: Quality) -> Self {
@@ -189,14 +229,14 @@ impl Encoding {
     }
 }
 
-/// Takes bounds and fit. Format and quality do not affect the size.
+/// Takes bounds and fit. Format, quality and transparency do not affect the size.
 impl From<Encoding> for Framing {
     fn from(encoding: Encoding) -> Self {
         Self::new(encoding.bounds, encoding.fit)
     }
 }
 
-/// Takes bounds and fit. Format and quality do not affect the size.
+/// Takes bounds and fit. Format, quality and transparency do not affect the size.
 impl From<&Encoding> for Framing {
     fn from(encoding: &Encoding) -> Self {
         (*encoding).into()
@@ -217,12 +257,18 @@ pub struct Thumbnail {
     pub bytes: Vec<u8>,
 }
 
+/// Encodes packed pixels as PNG: red, green and blue, and alpha as the fourth of four channels.
 #[cfg(feature = "png")]
-pub(crate) fn encode_png(picture: &RgbPicture) -> Result<Vec<u8>, String> {
+pub(crate) fn encode_png(
+    pixels: &[u8],
+    (width, height): (u32, u32),
+    channels: usize,
+) -> Result<Vec<u8>, String> {
     use image::ImageEncoder as _;
+    let colour = if channels == 4 { image::ExtendedColorType::Rgba8 } else { image::ExtendedColorType::Rgb8 };
     let mut bytes = Vec::new();
     image::codecs::png::PngEncoder::new(&mut bytes)
-        .write_image(&picture.pixels, picture.width, picture.height, image::ExtendedColorType::Rgb8)
+        .write_image(pixels, width, height, colour)
         .map_err(|error| error.to_string())?;
     Ok(bytes)
 }

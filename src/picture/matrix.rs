@@ -115,14 +115,18 @@ impl ToJfif {
         Self { luma: row(0, 0.0), blue: row(1, 128.0), red: row(2, 128.0) }
     }
 
-    /// What a row of chroma adds to the two rows of luma that share it: two numbers a sample, for two columns.
-    pub(crate) fn added_to_luma(&self, cb: &[u8], cr: &[u8], added: &mut Vec<i32>) {
+    /// What a row of chroma adds to the two rows of luma that share it: two numbers a sample, for two columns. Samples that sit at the left
+    /// column are those of it, and the right column has the mean of its neighbours.
+    pub(crate) fn added_to_luma(&self, cb: &[u8], cr: &[u8], site: ChromaColumn, added: &mut Vec<i32>) {
         let Row { cb: by_cb, cr: by_cr, offset, .. } = self.luma;
+        let sum = |(&cb, &cr): (&u8, &u8)| by_cb * i32::from(cb) + by_cr * i32::from(cr) + offset;
         added.clear();
-        added.extend(cb.iter().zip(cr).flat_map(|(&cb, &cr)| {
-            let sum = by_cb * i32::from(cb) + by_cr * i32::from(cr) + offset;
-            [sum, sum]
-        }));
+        let mut sums = cb.iter().zip(cr).map(sum).peekable();
+        while let Some(here) = sums.next() {
+            let next = sums.peek().copied().unwrap_or(here);
+            let right = if site == ChromaColumn::Left { here.midpoint(next) } else { here };
+            added.extend([here, right]);
+        }
     }
 
     /// A row of luma.
@@ -143,6 +147,66 @@ impl ToJfif {
     }
 }
 
+/// Where chroma samples of 4:2:0 sit among their two columns of luma.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChromaColumn {
+    /// At the left one, as in most video.
+    Left,
+    /// Between them, as in JFIF.
+    Centre,
+}
+
+/// Moves samples that sit at the left column to the middle: three quarters of each and one quarter of the next.
+pub(crate) fn centred(row: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    out.extend(
+        row.iter().zip(row.iter().skip(1).chain(row.last())).map(|(&here, &next)| quarters(here, next)),
+    );
+}
+
+/// Three quarters of a sample, and one of another.
+pub(crate) fn quarters(near: u8, far: u8) -> u8 {
+    u8::try_from((u16::from(near) * 3 + u16::from(far) + 2) / 4).unwrap_or(u8::MAX)
+}
+
+/// Packed RGB to a row of JFIF's luma.
+pub(crate) fn luma_of_rgb(rgb: &[u8], out: &mut [u8]) {
+    for (pixel, out) in rgb.chunks_exact(3).zip(out) {
+        let sum: i32 = JFIF_LUMA.iter().zip(pixel).map(|(factor, &sample)| factor * i32::from(sample)).sum();
+        *out = to_byte(sum + HALF);
+    }
+}
+
+/// Two rows of packed RGB, or the last one twice, to a row of JFIF's colour differences: of the mean of four pixels each, in whose middle they sit.
+pub(crate) fn chroma_of_rgb(upper: &[u8], lower: &[u8], cb: &mut [u8], cr: &mut [u8]) {
+    let pairs = upper.chunks(6).zip(lower.chunks(6)).zip(cb.iter_mut().zip(cr));
+    for ((upper, lower), (cb, cr)) in pairs {
+        let mut sum = [0_i32; 3];
+        // The last column of an odd number of them counts twice.
+        let pixels = |row: &[u8]| match *row {
+            [r, g, b, right_r, right_g, right_b] => [[r, g, b], [right_r, right_g, right_b]],
+            [r, g, b, ..] => [[r, g, b]; 2],
+            _ => [[0; 3]; 2],
+        };
+        for pixel in pixels(upper).into_iter().chain(pixels(lower)) {
+            for (sum, sample) in sum.iter_mut().zip(pixel) {
+                *sum += i32::from(sample);
+            }
+        }
+        let difference = |factors: [i32; 3]| {
+            let weighed: i32 = factors.iter().zip(sum).map(|(factor, sum)| factor * sum).sum();
+            to_byte(weighed / 4 + (128 << FRACTION_BITS) + HALF)
+        };
+        (*cb, *cr) = (difference(JFIF_BLUE), difference(JFIF_RED));
+    }
+}
+
+const HALF: i32 = 1 << (FRACTION_BITS - 1);
+/// ITU-T T.871, clause 7, in fixed point; the factors of a row add up to one, or to nothing.
+const JFIF_LUMA: [i32; 3] = [19_595, 38_470, 7_471];
+const JFIF_BLUE: [i32; 3] = [-11_058, -21_710, 32_768];
+const JFIF_RED: [i32; 3] = [32_768, -27_439, -5_329];
+
 /// Luma adds nothing to chroma, whatever the matrix: a grey has none.
 fn chroma(row: Row, cb: &[u8], cr: &[u8], out: &mut [u8]) {
     for ((out, &cb), &cr) in out.iter_mut().zip(cb).zip(cr) {
@@ -157,7 +221,7 @@ mod tests {
     fn convert([y, cb, cr]: [u8; 3], code: i32, full_range: bool) -> [u8; 3] {
         let to_jfif = ToJfif::new(LumaWeights::of_matrix(code).unwrap(), full_range);
         let (mut added, mut out) = (Vec::new(), [[0]; 3]);
-        to_jfif.added_to_luma(&[cb], &[cr], &mut added);
+        to_jfif.added_to_luma(&[cb], &[cr], ChromaColumn::Centre, &mut added);
         to_jfif.luma(&[y], &added, &mut out[0]);
         to_jfif.blue(&[cb], &[cr], &mut out[1]);
         to_jfif.red(&[cb], &[cr], &mut out[2]);
@@ -186,5 +250,38 @@ mod tests {
     #[test]
     fn jfif_itself_is_left_alone() {
         assert_eq!(convert([12, 34, 56], 5, true), [12, 34, 56]);
+    }
+
+    #[test]
+    fn rgb_becomes_jfif_by_its_equations() {
+        for rgb in [[0, 0, 0], [255; 3], [255, 0, 0], [0, 255, 0], [0, 0, 255], [115, 82, 68], [12, 200, 131]]
+        {
+            let [r, g, b] = rgb.map(f64::from);
+            let y = 0.299 * r + 0.587 * g + 0.114 * b;
+            let expected = [y, 128.0 + (b - y) / 1.772, 128.0 + (r - y) / 1.402];
+            let (row, mut found) = (rgb.repeat(3), [[0; 3]; 3]);
+            let [luma, cb, cr] = &mut found;
+            luma_of_rgb(&row, luma);
+            chroma_of_rgb(&row, &row, &mut cb[..2], &mut cr[..2]);
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(
+                    (f64::from(found[0]) - expected.min(255.0)).abs() <= 0.51,
+                    "{rgb:?}: {found:?} {expected}"
+                );
+                assert_eq!(found[0], found[1], "{rgb:?}");
+            }
+        }
+    }
+
+    /// A slope whose samples sit at the left columns, 0, 2, 4: between the columns it has 0.5, 2.5, 4.5 of it.
+    #[test]
+    fn chroma_of_the_left_column_moves_to_the_middle() {
+        let mut out = Vec::new();
+        centred(&[0, 20, 40, 60], &mut out);
+        assert_eq!(out, [5, 25, 45, 60]);
+        let (to_jfif, mut added) = (ToJfif::new(LumaWeights::of_matrix(1).unwrap(), true), Vec::new());
+        to_jfif.added_to_luma(&[100, 140], &[100, 140], ChromaColumn::Left, &mut added);
+        let [first, between, second, last] = added[..] else { panic!("{added:?}") };
+        assert!(between.abs_diff(first.midpoint(second)) <= 1 && last == second, "{added:?}");
     }
 }

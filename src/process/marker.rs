@@ -13,7 +13,7 @@ use super::protocol::{Mark, Pending, Seen, SettingsId};
 use crate::config::ThumbnailSettings;
 use crate::object_name::ContentId;
 use crate::store::{ETag, ObjectDescription};
-use crate::{Encoding, Fit, FrameReason, FrameRequest, Pick, Placeholder, Thumbnail};
+use crate::{Encoding, Fit, FrameReason, FrameRequest, Pick, Placeholder, Thumbnail, Transparency};
 
 /// Metadata are sent as HTTP headers, so everything except visible ASCII is percent-encoded.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
@@ -196,8 +196,13 @@ pub(super) fn settings(settings: &ThumbnailSettings) -> String {
         others if others.is_empty() => others,
         others => format!(";also={others}"),
     };
+    let transparency = match encoding.transparency {
+        shown if shown == Transparency::default() => String::new(),
+        Transparency::Over([r, g, b]) => format!(";background={r:02x}{g:02x}{b:02x}"),
+        Transparency::Keep => ";background=none".to_owned(),
+    };
     // The first number changes when this program creates a different picture of the same video.
-    format!("1;at={time};{format};q={quality};max={max};{cache_control}{pick}{fit}{also}")
+    format!("1;at={time};{format};q={quality};max={max};{cache_control}{pick}{fit}{transparency}{also}")
 }
 
 impl Marker {

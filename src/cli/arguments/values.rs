@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::frame_time::{FrameTime, parse_duration};
 use crate::location::{Location, Prefix};
-use crate::{CoverArt, Fit, Focus, ImageFormat, Pick, Quality, config};
+use crate::{CoverArt, Fit, Focus, ImageFormat, Pick, Quality, Transparency, config};
 
 pub(super) fn location() -> impl TypedValueParser<Value = Location> {
     OsStringValueParser::new().try_map(|text| Location::parse(&text))
@@ -71,6 +71,18 @@ pub(super) fn cover() -> impl TypedValueParser<Value = CoverArt> {
 pub(super) fn fit() -> impl TypedValueParser<Value = Fit> {
     let names = PossibleValuesParser::new(Fit::ALL.map(Fit::as_str));
     names.map(|name| Fit::from_name(&name).unwrap_or_default())
+}
+
+/// A background: six hexadecimal digits, or `none`.
+pub(super) fn background(text: &str) -> Result<Transparency, &'static str> {
+    const FORMS: &str = "six hexadecimal digits such as ffffff, or none";
+    if text == "none" {
+        return Ok(Transparency::Keep);
+    }
+    let is_hexadecimal = text.len() == 6 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = u32::from_str_radix(text, 16).ok().filter(|_| is_hexadecimal).ok_or(FORMS)?;
+    let [_, r, g, b] = number.to_be_bytes();
+    Ok(Transparency::Over([r, g, b]))
 }
 
 pub(super) fn focus(text: &str) -> Result<Focus, &'static str> {

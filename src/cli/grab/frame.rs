@@ -16,7 +16,7 @@ use crate::location::Location;
 use crate::store::of_file;
 use crate::{
     Bounds, CancelToken, Considered, Encoding, ErrorKind, Fit, FrameReason, FrameRequest, ImageFormat,
-    Ledger, Placeholder, RgbPicture,
+    Ledger, Placeholder, RgbPicture, Transparency,
 };
 
 /// What `grab --json` prints.
@@ -63,7 +63,13 @@ pub(super) struct Taken {
 
 pub(super) fn request(arguments: &GrabArguments, format: ImageFormat) -> Result<Request, JobError> {
     let bounds = Bounds { max_width: arguments.width, max_height: arguments.height };
-    let encoding = Encoding { format, bounds, fit: fit(arguments)?, quality: arguments.quality };
+    let transparency = arguments.background.unwrap_or_default();
+    if transparency == Transparency::Keep && format == ImageFormat::Jpeg {
+        let error = "--background none is for PNG and WebP: a JPEG has no transparency";
+        return Err(JobError::new(ErrorKind::Config, error));
+    }
+    let quality = arguments.quality;
+    let encoding = Encoding { format, bounds, fit: fit(arguments)?, quality, transparency };
     let GrabArguments { at: time, pick, cover, show, json, .. } = *arguments;
     Ok(Request { frame: FrameRequest { time, pick, cover, encoding }, encoding, show, placeholder: json })
 }

@@ -88,6 +88,38 @@ impl Packet {
         Some(unsafe { slice::from_raw_parts(bytes, size) })
     }
 
+    /// Returns the packet of this packet's transparency: a picture in the same codec, whose luma is alpha (VP8 and VP9 in WebM, in the
+    /// `BlockAdditional` with the ID 1). Returns `None` for packets without transparency.
+    pub(crate) fn alpha(&self) -> Result<Option<Self>, AvError> {
+        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_MATROSKA_BLOCKADDITIONAL;
+        let mut size = 0;
+        // SAFETY: a valid packet, whose list of side data is only looked at; size is ours (libavcodec/packet.h).
+        let bytes = unsafe { ffi::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size) };
+        if bytes.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: libav allocated `size` bytes there, which the packet owns.
+        let bytes = unsafe { slice::from_raw_parts(bytes, size) };
+        // The number comes first, in eight bytes.
+        let Some((&[0, 0, 0, 0, 0, 0, 0, 1], data)) = bytes.split_first_chunk::<8>() else { return Ok(None) };
+        let mut alpha = Self::new()?;
+        let length = c_int::try_from(data.len()).map_err(|_| AvError::INVALID_ARGUMENT)?;
+        // SAFETY: a blank packet, which gets a buffer of that many bytes and padding.
+        AvError::check(unsafe { ffi::av_new_packet(alpha.as_mut_ptr(), length) })?;
+        let start = field!(alpha.view(), data);
+        // SAFETY: the buffer was allocated just now for as many bytes; it does not overlap with the side data.
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), start, data.len()) };
+        let (pts, dts, flags) =
+            (field!(self.view(), pts), field!(self.view(), dts), field!(self.view(), flags));
+        // SAFETY: a valid packet that nobody else refers to, here and below.
+        unsafe { (*alpha.as_mut_ptr()).pts = pts };
+        // SAFETY: as above.
+        unsafe { (*alpha.as_mut_ptr()).dts = dts };
+        // SAFETY: as above.
+        unsafe { (*alpha.as_mut_ptr()).flags = flags };
+        Ok(Some(alpha))
+    }
+
     /// Removes the first `bytes` bytes. A packet with fewer bytes becomes empty.
     pub(crate) fn skip_front(&mut self, bytes: usize) {
         let (start, size) = (field!(self.view(), data), field!(self.view(), size));

@@ -16,6 +16,17 @@ impl PixelFormat {
     pub(crate) const YUVJ420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P as c_int);
     /// 4:2:0 in limited range.
     pub(crate) const YUV420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV420P as c_int);
+    /// 4:2:0 in limited range, with alpha.
+    pub(crate) const YUVA420P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUVA420P as c_int);
+    /// 4:4:4 in limited range.
+    #[cfg(test)]
+    pub(crate) const YUV444P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV444P as c_int);
+    /// 4:2:2 in limited range.
+    #[cfg(test)]
+    pub(crate) const YUV422P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV422P as c_int);
+    /// One sample of chroma for 16 of luma, in limited range.
+    #[cfg(test)]
+    pub(crate) const YUV410P: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV410P as c_int);
     /// 4:2:0 in ten bits, in limited range.
     #[cfg(test)]
     pub(crate) const YUV420P10LE: Self = Self(ffi::AVPixelFormat::AV_PIX_FMT_YUV420P10LE as c_int);

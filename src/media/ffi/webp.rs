@@ -53,16 +53,18 @@ impl Drop for Output {
     }
 }
 
+/// A function of libwebp that copies packed pixels: the picture, the first byte, and the bytes from row to row (encode.h).
+type Import = unsafe extern "C" fn(*mut libwebp::WebPPicture, *const u8, c_int) -> c_int;
 /// The callback for libwebp.
 type GoesOn<'a> = &'a mut dyn FnMut() -> bool;
 
-/// Encodes packed RGB of `width` x `height` pixels as lossy WebP with a quality from 0 to 100. libwebp calls `goes_on` for each row of
-/// blocks.
+/// Encodes packed pixels of `width` x `height` as lossy WebP with a quality from 0 to 100. Of four channels the fourth is alpha. libwebp
+/// calls `goes_on` for each row of blocks.
 ///
 /// # Errors
 /// [`WebPError::Stopped`] as soon as `goes_on` returns `false`. Otherwise libwebp's error.
 pub(crate) fn encode_webp(
-    rgb: &[u8],
+    (pixels, channels): (&[u8], usize),
     (width, height): (u32, u32),
     quality: f32,
     mut goes_on: GoesOn<'_>,
@@ -70,8 +72,13 @@ pub(crate) fn encode_webp(
     let failed = |what: &str| WebPError::Failed(what.to_owned());
     let side = |side: u32| c_int::try_from(side).map_err(|_| failed("a side is too long"));
     let (columns, rows) = (side(width)?, side(height)?);
-    let row_bytes = columns.checked_mul(3).ok_or_else(|| failed("a side is too long"))?;
-    if u64::from(width) * u64::from(height) * 3 > rgb.len() as u64 {
+    let (import, bytes_per_pixel): (Import, c_int) = match channels {
+        4 => (libwebp::WebPPictureImportRGBA, 4),
+        _ => (libwebp::WebPPictureImportRGB, 3),
+    };
+    let row_bytes = columns.checked_mul(bytes_per_pixel).ok_or_else(|| failed("a side is too long"))?;
+    let needed = u64::from(width) * u64::from(height) * u64::from(bytes_per_pixel.unsigned_abs());
+    if needed > pixels.len() as u64 {
         return Err(failed("there are fewer samples than pixels"));
     }
     let mut config = libwebp::WebPConfig::new().map_err(|()| failed("another version of libwebp"))?;
@@ -81,7 +88,7 @@ pub(crate) fn encode_webp(
     picture.0.use_argb = 1;
     (picture.0.width, picture.0.height) = (columns, rows);
     // SAFETY: an initialised picture with its size; the samples are as many as rows of that many bytes hold, and are copied.
-    if unsafe { libwebp::WebPPictureImportRGB(&raw mut picture.0, rgb.as_ptr(), row_bytes) } == 0 {
+    if unsafe { import(&raw mut picture.0, pixels.as_ptr(), row_bytes) } == 0 {
         return Err(failed("there is no memory for the picture"));
     }
     let mut output = Output::new();
@@ -121,7 +128,7 @@ mod tests {
     fn encoding_succeeds_and_can_be_stopped() {
         let rgb: Vec<u8> = (0..=255).cycle().take(300 * 200 * 3).collect();
         let mut asked = 0;
-        let file = encode_webp(&rgb, (300, 200), 80.0, &mut || {
+        let file = encode_webp((&rgb, 3), (300, 200), 80.0, &mut || {
             asked += 1;
             true
         });
@@ -129,18 +136,18 @@ mod tests {
         assert!(file.starts_with(b"RIFF") && file.get(8..12) == Some(b"WEBP"));
         assert!(asked > 5, "{asked}");
         let mut left = 3;
-        let stopped = encode_webp(&rgb, (300, 200), 80.0, &mut || {
+        let stopped = encode_webp((&rgb, 3), (300, 200), 80.0, &mut || {
             left -= 1;
             left > 0
         });
         assert_eq!(stopped, Err(WebPError::Stopped));
-        let panicked = encode_webp(&rgb, (300, 200), 80.0, &mut || panic!("on purpose"));
+        let panicked = encode_webp((&rgb, 3), (300, 200), 80.0, &mut || panic!("on purpose"));
         assert_eq!(panicked, Err(WebPError::Stopped));
     }
 
     #[test]
     fn missing_samples_are_an_error() {
-        let short = encode_webp(&[0; 11], (2, 2), 80.0, &mut || true);
+        let short = encode_webp((&[0; 11], 3), (2, 2), 80.0, &mut || true);
         assert!(matches!(short, Err(WebPError::Failed(_))), "{short:?}");
     }
 }

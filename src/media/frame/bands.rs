@@ -15,15 +15,15 @@ use crate::media::frame::colour;
 use crate::media::frame::via_rgb::ViaRgb;
 use crate::media::input::Fault;
 use crate::media::work::Work;
+use crate::picture::matrix;
 use crate::pixels::RgbPicture;
 
-/// Rows in a band. A multiple of [`ROWS_OF_PATTERN`].
+/// Rows in a band. A multiple of 8: dithering patterns repeat after 8 rows (libswscale/output.c), and at most four rows share a row of
+/// chroma.
 const BAND: usize = 256;
 /// Rows before and after a band that are scaled with the band: bicubic filters extend over 4 rows, and over 8 rows when they halve
-/// the size. A multiple of [`ROWS_OF_PATTERN`].
+/// the size. A multiple of 8, too.
 const MARGIN: usize = 16;
-/// Number of rows after which dithering patterns repeat (libswscale/output.c). At most four rows share a row of chroma.
-const ROWS_OF_PATTERN: usize = 8;
 /// Rows of work in this crate between two checks of the deadline.
 pub(super) const ROWS_BETWEEN_CHECKS: usize = 64;
 
@@ -92,11 +92,10 @@ impl Band<'_> {
     }
 }
 
-/// Scales a frame, and passes it on band by band. This many rows before and after each band are correct, too.
+/// Scales a frame, and passes it on band by band.
 fn in_bands(
     source: &Frame,
     scaled_to: Scaled,
-    extra: usize,
     work: &Work,
     mut take: impl FnMut(Band<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -116,8 +115,7 @@ fn in_bands(
             take(Band { frame, first: 0, rows: start..end })?;
             continue;
         }
-        let reach = extra.next_multiple_of(ROWS_OF_PATTERN).saturating_add(MARGIN);
-        let around = start.saturating_sub(reach)..end.saturating_add(reach).min(rows);
+        let around = start.saturating_sub(MARGIN)..end.saturating_add(MARGIN).min(rows);
         let (first, count) = (around.start, u32::try_from(around.len()).unwrap_or(height));
         let part = source.band(around).map_err(Error::picture("cut into bands"))?;
         let frame = scaled(&part, format, (width, count), colour)?;
@@ -126,35 +124,46 @@ fn in_bands(
     Ok(())
 }
 
-/// Returns the frame as packed RGB.
-pub(super) fn to_rgb8(
+/// Packed pixels: red, green, blue, and perhaps alpha, a byte each, rows without padding.
+pub(super) struct Packed {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) channels: usize,
+    pub(super) pixels: Vec<u8>,
+}
+
+impl From<Packed> for RgbPicture {
+    /// Takes pixels without alpha.
+    fn from(Packed { width, height, pixels, .. }: Packed) -> Self {
+        Self { width, height, pixels }
+    }
+}
+
+/// Returns the frame as packed pixels.
+pub(super) fn to_packed(
     source: &Frame,
     colour: ColourCodes,
-    way: Option<&ViaRgb>,
+    way: &ViaRgb,
     (width, height): (u32, u32),
     work: &Work,
-) -> Result<RgbPicture, Error> {
-    let plain = (PixelFormat::RGB24, 3, colour::rgb(colour));
-    let (format, bytes_per_pixel, colour) = way.map_or(plain, |way| way.scaled_to(colour));
+) -> Result<Packed, Error> {
+    let (format, bytes_per_pixel, colour) = way.scaled_to(colour);
     let scaled_to = Scaled { format, size: (width, height), colour };
-    let (row_bytes, out_bytes) = (width as usize * bytes_per_pixel, width as usize * 3);
+    let channels = way.channels();
+    let (row_bytes, out_bytes) = (width as usize * bytes_per_pixel, width as usize * channels);
     let mut pixels = vec![0; out_bytes * height as usize];
     let mut rows = pixels.chunks_exact_mut(out_bytes.max(1));
-    in_bands(source, scaled_to, 0, work, |band| {
+    in_bands(source, scaled_to, work, |band| {
         for (row, out) in band.rows.clone().zip(&mut rows) {
             check_at_row(work, row)?;
-            let row = band.row(row, row_bytes)?;
-            match way {
-                Some(way) => way.map(row, out),
-                None => out.copy_from_slice(row),
-            }
+            way.map(band.row(row, row_bytes)?, out);
         }
         Ok(())
     })?;
-    Ok(RgbPicture { width, height, pixels })
+    Ok(Packed { width, height, channels, pixels })
 }
 
-/// Converts a frame through RGB to 4:2:0 in the numbers of JFIF.
+/// Converts a frame through RGB to 4:2:0 in the numbers of JFIF. `way` must not keep transparency.
 pub(super) fn rgb_to_jfif(
     source: &Frame,
     colour: ColourCodes,
@@ -162,38 +171,39 @@ pub(super) fn rgb_to_jfif(
     (width, height): (u32, u32),
     work: &Work,
 ) -> Result<Frame, Error> {
-    let (format, bytes_per_pixel, colour) = way.scaled_to(colour);
-    let scaled_to = Scaled { format, size: (width, height), colour };
-    let (columns, rows) = (width as usize, height as usize);
-    let jfif = colour::jfif(colour::sdr_rgb());
-    let mut out = blank(PixelFormat::YUVJ420P, (width, height), jfif)?;
-    in_bands(source, scaled_to, MARGIN, work, |band| {
-        // Halving chroma reads rows around the band again.
-        let around = band.rows.start.saturating_sub(MARGIN)..band.rows.end.saturating_add(MARGIN).min(rows);
-        let count = u32::try_from(around.len()).unwrap_or(height);
-        let mut rgb = blank(PixelFormat::RGB24, (width, count), colour::sdr_rgb())?;
-        for (row, to) in around.clone().zip(0..) {
+    let (format, bytes_per_pixel, codes) = way.scaled_to(colour);
+    let scaled_to = Scaled { format, size: (width, height), colour: codes };
+    let row_bytes = width as usize * bytes_per_pixel;
+    let mut out = blank(PixelFormat::YUVJ420P, (width, height), colour::jfif(colour))?;
+    let (mut upper, mut lower) = (vec![0; width as usize * 3], vec![0; width as usize * 3]);
+    // A band begins with a whole row of chroma.
+    in_bands(source, scaled_to, work, |band| {
+        for row in band.rows.clone().step_by(2) {
             check_at_row(work, row)?;
-            let mapped = rgb.row_mut(0, to, columns * 3).ok_or_else(|| unreadable("a row is missing"))?;
-            way.map(band.row(row, columns * bytes_per_pixel)?, mapped);
+            way.map(band.row(row, row_bytes)?, &mut upper);
+            let is_pair = row + 1 < band.rows.end;
+            if is_pair {
+                way.map(band.row(row + 1, row_bytes)?, &mut lower);
+            }
+            jfif_rows(&upper, is_pair.then_some(&lower), row, &mut out)
+                .ok_or_else(|| unreadable("a plane is missing"))?;
         }
-        let yuv = scaled(&rgb, PixelFormat::YUVJ420P, (width, count), jfif)?;
-        copy_rows(&yuv, around.start, &mut out, band.rows).ok_or_else(|| unreadable("a plane is missing"))
+        Ok(())
     })?;
     Ok(out)
 }
 
-/// Copies rows of a 4:2:0 picture from a part that begins at the row `first`. Both pictures begin with a whole row of chroma.
-fn copy_rows(from: &Frame, first: usize, to: &mut Frame, rows: Range<usize>) -> Option<()> {
-    let width = to.width() as usize;
-    for index in 0..3 {
-        let halved = |rows: usize| if index == 0 { rows } else { rows.div_ceil(2) };
-        let row_bytes = halved(width);
-        for row in halved(rows.start)..halved(rows.end) {
-            let source = from.row(index, row.checked_sub(halved(first))?, row_bytes)?;
-            to.row_mut(index, row, row_bytes)?.copy_from_slice(source);
-        }
+/// Writes two rows of packed RGB into a 4:2:0 picture in the numbers of JFIF. The last row of an odd number has no `lower`.
+pub(super) fn jfif_rows(upper: &[u8], lower: Option<&Vec<u8>>, row: usize, out: &mut Frame) -> Option<()> {
+    let width = out.width() as usize;
+    let (mut cb, mut cr) = (vec![0; width.div_ceil(2)], vec![0; width.div_ceil(2)]);
+    matrix::luma_of_rgb(upper, out.row_mut(0, row, width)?);
+    if let Some(lower) = lower {
+        matrix::luma_of_rgb(lower, out.row_mut(0, row + 1, width)?);
     }
+    matrix::chroma_of_rgb(upper, lower.map_or(upper, Vec::as_slice), &mut cb, &mut cr);
+    out.row_mut(1, row / 2, cb.len())?.copy_from_slice(&cb);
+    out.row_mut(2, row / 2, cr.len())?.copy_from_slice(&cr);
     Some(())
 }
 
@@ -206,7 +216,8 @@ mod tests {
     use super::*;
     use crate::deadline::Deadline;
     use crate::media::OpenOptions;
-    use crate::picture::tone_map::{HdrLight, HdrPrimaries, HdrTransfer, ToneMap};
+    use crate::picture::primaries::Primaries;
+    use crate::picture::tone_map::{Light, OutputCurve, ToneMap, Transfer};
 
     /// BT.2020, limited range, PQ.
     const HDR: ColourCodes =
@@ -243,24 +254,24 @@ mod tests {
             let out = (if wider { width * 3 / 2 } else { width }, size.1);
             let work = OpenOptions::default().work();
             let source = if is_422 { noise_422(size, seed) } else { noise(size, seed) };
-            let transfer = if hlg { HdrTransfer::Hlg } else { HdrTransfer::Pq };
+            let transfer = if hlg { Transfer::Hlg } else { Transfer::Pq };
             let tones =
-                ToneMap::new(HdrLight { transfer, primaries: HdrPrimaries::Bt2020, peak_nits: Some(1000.0) });
+                ToneMap::new(Light { transfer, primaries: Primaries::BT2020, output: OutputCurve::Video, peak_nits: Some(1000.0) });
             // As a whole: one step after the other, each on all rows.
             let (columns, rows) = (out.0 as usize, out.1 as usize);
             let deep = scaled(&source, PixelFormat::RGB48LE, out, colour::rgb(HDR)).unwrap();
-            let mut rgb = blank(PixelFormat::RGB24, out, colour::sdr_rgb()).unwrap();
+            let mut rgb = blank(PixelFormat::RGB24, out, colour::rgb(HDR)).unwrap();
             for row in 0..rows {
                 tones.map(deep.row(0, row, columns * 6).unwrap(), rgb.row_mut(0, row, columns * 3).unwrap());
             }
-            let jfif = scaled(&rgb, PixelFormat::YUVJ420P, out, colour::jfif(colour::sdr_rgb())).unwrap();
-            let way = ViaRgb::new(HDR, false, Some(tones)).unwrap();
-            let banded = to_rgb8(&source, HDR, Some(&way), out, &work).unwrap();
+            let jfif = rgb_to_jfif(&rgb, colour::rgb(HDR), &ViaRgb::new(None, None, None), out, &work).unwrap();
+            let way = ViaRgb::new(None, None, Some(tones));
+            let banded = to_packed(&source, HDR, &way, out, &work).unwrap();
             prop_assert!(banded.pixels == rgb.copy_planes().unwrap(), "{size:?}");
             let banded = rgb_to_jfif(&source, HDR, &way, out, &work).unwrap();
             prop_assert!(banded.copy_planes().unwrap() == jfif.copy_planes().unwrap(), "{size:?}");
             let flat = scaled(&source, PixelFormat::RGB24, out, colour::rgb(HDR)).unwrap();
-            let banded = to_rgb8(&source, HDR, None, out, &work).unwrap();
+            let banded = to_packed(&source, HDR, &ViaRgb::new(None, None, None), out, &work).unwrap();
             prop_assert!(banded.pixels == flat.copy_planes().unwrap(), "{size:?}");
         }
     }
@@ -274,16 +285,17 @@ mod tests {
     #[test]
     fn scaling_stops_at_the_deadline() {
         let source = noise((64, 64), 1);
-        let tones = ToneMap::new(HdrLight {
-            transfer: HdrTransfer::Pq,
-            primaries: HdrPrimaries::Bt2020,
+        let tones = ToneMap::new(Light {
+            transfer: Transfer::Pq,
+            primaries: Primaries::BT2020,
+            output: OutputCurve::Video,
             peak_nits: None,
         });
         let work = Work::new(Deadline::new(Duration::ZERO, None), Duration::MAX);
-        let way = ViaRgb::new(HDR, false, Some(tones)).unwrap();
+        let way = ViaRgb::new(None, None, Some(tones));
         let late = rgb_to_jfif(&source, HDR, &way, (64, 64), &work).map(|_| ());
         assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
-        let late = to_rgb8(&source, HDR, None, (64, 64), &work).map(|_| ());
+        let late = to_packed(&source, HDR, &ViaRgb::new(None, None, None), (64, 64), &work).map(|_| ());
         assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
     }
 }

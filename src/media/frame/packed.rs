@@ -2,10 +2,13 @@
 
 use crate::media::error::Error;
 use crate::media::ffi::codec::encode_jpeg;
+use crate::media::ffi::frame::ColourCodes;
 use crate::media::ffi::pixel_format::PixelFormat;
-use crate::media::frame::bands::{blank, scaled, unreadable};
+use crate::media::frame::bands::{blank, jfif_rows, unreadable};
 use crate::media::frame::colour;
 use crate::media::frame::render::{JPEG_MAX_SIDE, check_sides};
+#[cfg(feature = "png")]
+use crate::picture::encode::encode_png;
 use crate::picture::{ImageFormat, Quality, Thumbnail};
 use crate::pixels::RgbPicture;
 #[cfg(feature = "webp")]
@@ -38,15 +41,21 @@ impl RgbPicture {
                 let reason = format!("the picture has {} bytes instead of {needed}", self.pixels.len());
                 return Err(Error::Picture { step: "encoded".into(), reason });
             }
+            let size = (self.width, self.height);
             let bytes = match format {
                 ImageFormat::Jpeg => self.encode_as_jpeg(quality)?,
                 #[cfg(feature = "png")]
-                ImageFormat::Png => crate::picture::encode::encode_png(self)
+                ImageFormat::Png => encode_png(&self.pixels, size, 3)
                     .map_err(|reason| Error::Picture { step: "encoded as PNG".into(), reason })?,
                 #[cfg(feature = "webp")]
                 ImageFormat::WebP => {
                     let unbounded = Duration::MAX;
-                    encode_as_webp(self, quality, &Work::new(Deadline::new(unbounded, None), unbounded))?
+                    encode_as_webp(
+                        (&self.pixels, 3),
+                        size,
+                        quality,
+                        &Work::new(Deadline::new(unbounded, None), unbounded),
+                    )?
                 }
             };
             Ok(Thumbnail { width: self.width, height: self.height, format, bytes })
@@ -56,15 +65,15 @@ impl RgbPicture {
     fn encode_as_jpeg(&self, quality: Quality) -> Result<Vec<u8>, Error> {
         let size @ (width, height) = (self.width, self.height);
         check_sides(ImageFormat::Jpeg, size, JPEG_MAX_SIDE)?;
-        let rgb = colour::sdr_rgb();
-        let mut frame = blank(PixelFormat::RGB24, size, rgb)?;
-        let row_bytes = width as usize * 3;
-        let rows = self.pixels.chunks_exact(row_bytes.max(1)).take(height as usize);
-        for (row, from) in rows.enumerate() {
-            let to = frame.row_mut(0, row, row_bytes).ok_or_else(|| unreadable("a row is missing"))?;
-            to.copy_from_slice(from);
+        let mut jfif = blank(PixelFormat::YUVJ420P, size, colour::jfif(ColourCodes::UNSPECIFIED))?;
+        let row_bytes = (width as usize * 3).max(1);
+        let mut rows = self.pixels.chunks_exact(row_bytes).map(<[u8]>::to_vec).take(height as usize);
+        let mut row = 0;
+        while let Some(upper) = rows.next() {
+            jfif_rows(&upper, rows.next().as_ref(), row, &mut jfif)
+                .ok_or_else(|| unreadable("a row is missing"))?;
+            row += 2;
         }
-        let mut jfif = scaled(&frame, PixelFormat::YUVJ420P, size, colour::jfif(rgb))?;
         encode_jpeg(&mut jfif, quality.mjpeg_quantiser()).map_err(Error::picture("encoded as JPEG"))
     }
 }

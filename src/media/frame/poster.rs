@@ -28,6 +28,8 @@ const MAX_ASPECT: u64 = 16;
 #[derive(Debug)]
 pub struct PosterFrame {
     pub(super) frame: Frame,
+    /// The picture whose luma is its alpha, where the container has it apart.
+    pub(super) alpha: Option<Frame>,
     pub(super) orientation: Orientation,
     pub(super) sample_aspect_ratio: Option<Ratio>,
     pub(super) pts: i64,
@@ -73,10 +75,13 @@ impl PosterFrame {
         cost: (u64, u32),
         terms: Terms,
     ) -> Result<Self, Error> {
-        let Found { mut frame, pts, reason, .. } = found;
+        let Found { mut frame, mut alpha, pts, reason } = found;
         let time_base = Ratio::from(stream.time_base());
         if let Some(edges) = stream.cropping() {
             crop(&mut frame, edges)?;
+            if let Some(alpha) = &mut alpha {
+                crop(alpha, edges)?;
+            }
         }
         // The container's aspect ratio takes precedence over the codec's, and the frame's over the headers'.
         let sample_aspect_ratio = stream
@@ -97,6 +102,7 @@ impl PosterFrame {
             passes: cost.1,
             terms,
             prepared: OnceLock::new(),
+            alpha,
             considered: Vec::new(),
             frame,
         })
@@ -200,7 +206,7 @@ impl PosterFrame {
 }
 
 /// Crops the edges, by whole chroma samples on the left and at the top, like ffmpeg's crop filter.
-fn crop(frame: &mut Frame, mut edges: Edges) -> Result<(), Error> {
+pub(super) fn crop(frame: &mut Frame, mut edges: Edges) -> Result<(), Error> {
     let (shift_x, shift_y) = frame.format().layout().map_or((0, 0), |layout| layout.chroma_shift);
     let (odd_x, odd_y) = (edges.left & ((1 << shift_x) - 1), edges.top & ((1 << shift_y) - 1));
     edges.left -= odd_x;

@@ -7,7 +7,9 @@ use crate::media::ffi::frame::{ColourCodes, Edges, Frame};
 use crate::media::ffi::pixel_format::{PixelFormat, PixelLayout};
 #[cfg(feature = "webp")]
 use crate::media::ffi::webp::{WebPError, encode_webp};
-use crate::media::frame::bands::{blank, check, check_at_row, rgb_to_jfif, scaled, to_rgb8, unreadable};
+use crate::media::frame::bands::{
+    Packed, blank, check, check_at_row, rgb_to_jfif, scaled, to_packed, unreadable,
+};
 use crate::media::frame::colour;
 use crate::media::frame::fields::join_fields;
 use crate::media::frame::poster::PosterFrame;
@@ -15,10 +17,12 @@ use crate::media::frame::via_rgb::ViaRgb;
 use crate::media::work::Work;
 #[cfg(feature = "webp")]
 use crate::picture::Quality;
-use crate::picture::matrix::ToJfif;
+#[cfg(feature = "png")]
+use crate::picture::encode::encode_png;
+use crate::picture::matrix::{self, ChromaColumn, LumaWeights, ToJfif};
 use crate::picture::orient::{fill_row, turned};
-use crate::picture::tone_map::{HdrLight, ToneMap};
-use crate::picture::{Encoding, ImageFormat, Placeholder, Thumbnail};
+use crate::picture::tone_map::ToneMap;
+use crate::picture::{Encoding, ImageFormat, Placeholder, Thumbnail, Transparency};
 use crate::pixels::{Framing, Orientation, RgbPicture};
 
 /// JPEG sides have 16 bits (ITU-T T.81, B.2.2), and libavcodec's encoder leaves room for its blocks.
@@ -46,7 +50,9 @@ impl PosterFrame {
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: a limit or token of the `Media`'s options ended the call.
     pub fn to_rgb8(&self, framing: impl Into<Framing>) -> Result<RgbPicture, Error> {
         let framing = framing.into();
-        self.call(framing, |work| self.upright_rgb(framing, work))
+        self.call(framing, |work| {
+            self.upright_packed(framing, Transparency::default(), work).map(RgbPicture::from)
+        })
     }
 
     /// Returns the ThumbHash and the average colour of the picture, for a page to show until the picture is loaded. They depend on the part
@@ -85,6 +91,7 @@ impl PosterFrame {
     /// # Errors
     /// - [`Error::Picture`] when libswscale cannot convert the pixel format, or the encoder fails.
     /// - [`Error::TooLarge`] when a side is longer than the format allows: 65,500 pixels of JPEG, 16,383 of WebP.
+    /// - [`Error::NoTransparency`] when the encoding keeps transparency in a JPEG.
     /// - [`Error::LimitExceeded`], [`Error::Timeout`], [`Error::Cancelled`]: a limit or token of the `Media`'s options ended the call.
     pub fn encode(&self, encoding: &Encoding) -> Result<Thumbnail, Error> {
         self.call(encoding.into(), |work| self.make(encoding, work))
@@ -93,15 +100,20 @@ impl PosterFrame {
     fn make(&self, encoding: &Encoding, work: &Work) -> Result<Thumbnail, Error> {
         let framing = Framing::from(encoding);
         let (width, height) = self.display_size(framing);
+        #[cfg(any(feature = "png", feature = "webp"))]
+        let packed = || self.upright_packed(framing, encoding.transparency, work);
         let bytes = match encoding.format {
             ImageFormat::Jpeg => self.encode_as_jpeg(encoding, work)?,
             #[cfg(feature = "png")]
-            ImageFormat::Png => crate::picture::encode::encode_png(&self.upright_rgb(framing, work)?)
-                .map_err(|reason| Error::Picture { step: "encoded as PNG".into(), reason })?,
+            ImageFormat::Png => {
+                let Packed { channels, pixels, .. } = packed()?;
+                encode_png(&pixels, (width, height), channels)
+                    .map_err(|reason| Error::Picture { step: "encoded as PNG".into(), reason })?
+            }
             #[cfg(feature = "webp")]
             ImageFormat::WebP => {
-                let picture = self.upright_rgb(framing, work)?;
-                encode_as_webp(&picture, encoding.quality, work)?
+                let Packed { channels, pixels, .. } = packed()?;
+                encode_as_webp((&pixels, channels), (width, height), encoding.quality, work)?
             }
         };
         check(work)?;
@@ -124,21 +136,30 @@ impl PosterFrame {
         })
     }
 
-    fn upright_rgb(&self, framing: Framing, work: &Work) -> Result<RgbPicture, Error> {
+    fn upright_packed(
+        &self,
+        framing: Framing,
+        transparency: Transparency,
+        work: &Work,
+    ) -> Result<Packed, Error> {
         let (source, colour) = self.shown_part(framing, work)?;
-        let way = self.way(&source, colour);
-        let picture = to_rgb8(&source, colour, way.as_ref(), self.scaled_size(framing), work)?;
+        let way = self.way(&source, colour, transparency);
+        let picture = to_packed(&source, colour, &way, self.scaled_size(framing), work)?;
         upright(picture, self.orientation, work)
     }
 
     fn encode_as_jpeg(&self, encoding: &Encoding, work: &Work) -> Result<Vec<u8>, Error> {
+        if encoding.transparency == Transparency::Keep {
+            return Err(Error::NoTransparency { format: ImageFormat::Jpeg });
+        }
         let (width, height) = self.scaled_size(encoding.into());
         check_sides(ImageFormat::Jpeg, (width, height), JPEG_MAX_SIDE)?;
         let (source, colour) = self.shown_part(encoding.into(), work)?;
         check(work)?;
-        let picture = match self.way(&source, colour) {
-            Some(way) => rgb_to_jfif(&source, colour, &way, (width, height), work)?,
-            None => jfif_frame(&source, colour, (width, height), work)?,
+        let way = self.way(&source, colour, encoding.transparency);
+        let picture = match colour::luma_weights(colour).filter(|_| way.is_plain()) {
+            Some(weights) => jfif_frame(&source, colour, weights, (width, height), work)?,
+            None => rgb_to_jfif(&source, colour, &way, (width, height), work)?,
         };
         check(work)?;
         let mut upright = match self.orientation {
@@ -186,13 +207,13 @@ impl PosterFrame {
         Ok((cropped, colour))
     }
 
-    /// Returns the conversion through RGB for a frame in these colours, or `None` where libswscale does everything.
-    fn way(&self, source: &Frame, colour: ColourCodes) -> Option<ViaRgb> {
-        let tones = colour::light(colour).map(|(transfer, primaries)| {
-            ToneMap::new(HdrLight { transfer, primaries, peak_nits: self.frame.peak_nits() })
-        });
-        let has_alpha = source.format().layout().is_some_and(|layout| layout.has_alpha);
-        ViaRgb::new(colour, has_alpha, tones)
+    /// Returns the conversion of a frame in these colours.
+    fn way(&self, source: &Frame, colour: ColourCodes, transparency: Transparency) -> ViaRgb {
+        let tones = colour::light(colour, self.frame.peak_nits()).map(ToneMap::new);
+        let layout = source.format().layout();
+        let components = layout.and_then(|layout| colour::component_reader(colour, layout));
+        let has_alpha = layout.is_some_and(|layout| layout.has_alpha);
+        ViaRgb::new(components, has_alpha.then_some(transparency), tones)
     }
 
     /// Returns the work that all pictures of the frame share.
@@ -206,7 +227,11 @@ impl PosterFrame {
 
     /// Returns the frame as the scaler receives it: progressive, with complete colour codes, and otherwise unchanged.
     fn prepare(&self, work: &Work) -> Result<(Frame, ColourCodes), Error> {
-        let mut source = self.frame.share().map_err(Error::library("sharing a frame"))?;
+        let mut source = match &self.alpha {
+            Some(alpha) => with_alpha(&self.frame, alpha)?,
+            None => None,
+        }
+        .map_or_else(|| self.frame.share().map_err(Error::library("sharing a frame")), Ok)?;
         let layout = source.format().layout().ok_or_else(|| Error::Picture {
             step: "scaled".into(),
             reason: "the pixel format is unknown".to_owned(),
@@ -231,7 +256,7 @@ impl PosterFrame {
         }
         // Five and six bits are widened by repetition, for all picture formats.
         if layout.is_rgb && layout.depth < 8 && !layout.has_alpha {
-            source = scaled(&source, PixelFormat::RGB24, size, colour)?;
+            source = scaled(&source, PixelFormat::RGB24, size, colour::for_scaler(colour))?;
         }
         Ok((source, colour))
     }
@@ -249,7 +274,29 @@ pub(super) fn check_sides(
     }
 }
 
-/// Converts grey to luma with neutral chroma: libswscale treats grey as full range, whatever its codes.
+/// Combines an 8-bit 4:2:0 frame with its alpha, which is the luma of `alpha`. Returns `None` for other formats, and different sizes.
+fn with_alpha(colour: &Frame, alpha: &Frame) -> Result<Option<Frame>, Error> {
+    let size = (colour.width(), colour.height());
+    if colour.format() != PixelFormat::YUV420P || alpha.format() != PixelFormat::YUV420P {
+        return Ok(None);
+    }
+    if size != (alpha.width(), alpha.height()) {
+        return Ok(None);
+    }
+    let mut frame = blank(PixelFormat::YUVA420P, size, colour.colour())?;
+    for (from, plane, to) in [(colour, 0, 0), (colour, 1, 1), (colour, 2, 2), (alpha, 0, 3)] {
+        let width = if plane == 0 { size.0 as usize } else { (size.0 as usize).div_ceil(2) };
+        for row in 0..frame.rows_of_plane(to) {
+            let copied = from
+                .row(plane, row, width)
+                .and_then(|samples| frame.row_mut(to, row, width).map(|out| out.copy_from_slice(samples)));
+            copied.ok_or_else(|| unreadable("a plane is missing"))?;
+        }
+    }
+    Ok(Some(frame))
+}
+
+/// Grey as luma with neutral chroma: libswscale takes grey for full range, whatever it says.
 fn in_colour(grey: &Frame, format: PixelFormat, layout: PixelLayout) -> Result<Frame, Error> {
     let mut frame = blank(format, (grey.width(), grey.height()), grey.colour())?;
     let sample_bytes = if layout.depth > 8 { 2 } else { 1 };
@@ -272,49 +319,80 @@ fn in_colour(grey: &Frame, format: PixelFormat, layout: PixelLayout) -> Result<F
 
 /// Returns the frame at a size, as 4:2:0 in the numbers of JFIF.
 ///
-/// libswscale changes size, depth and chroma sampling where they differ. Matrix and range are changed afterwards, on fewer samples.
-/// libswscale also changes matrix and range for RGB, and for matrices that are not based on luma weights.
-fn jfif_frame(source: &Frame, colour: ColourCodes, size: (u32, u32), work: &Work) -> Result<Frame, Error> {
-    let Some(weights) = colour::luma_weights(colour) else {
-        return scaled(source, PixelFormat::YUVJ420P, size, colour::jfif(colour));
-    };
+/// libswscale changes size, depth and chroma sampling where they differ; matrix, range and the place of chroma are changed afterwards, on
+/// fewer samples.
+pub(super) fn jfif_frame(
+    source: &Frame,
+    colour: ColourCodes,
+    weights: LumaWeights,
+    size: (u32, u32),
+    work: &Work,
+) -> Result<Frame, Error> {
     let full_range = colour::is_full_range(colour);
     let format = if full_range { PixelFormat::YUVJ420P } else { PixelFormat::YUV420P };
     let fits = source.format() == format && (source.width(), source.height()) == size;
-    let planar = if fits { None } else { Some(scaled(source, format, size, colour)?) };
+    let planar = if fits { None } else { Some(scaled(source, format, size, colour::for_scaler(colour))?) };
+    let mut rewriter = Rewriter {
+        source: planar.as_ref().unwrap_or(source),
+        to_jfif: ToJfif::new(weights, full_range),
+        column: colour::chroma_column(colour),
+        row_shift: colour::chroma_row_shift(colour),
+        added: Vec::new(),
+        chroma: [Vec::new(), Vec::new()],
+    };
     let mut out = blank(PixelFormat::YUVJ420P, size, colour::jfif(colour))?;
-    rewrite_rows(planar.as_ref().unwrap_or(source), &mut out, ToJfif::new(weights, full_range), work)?;
+    for row in 0..(size.1 as usize).div_ceil(2) {
+        check_at_row(work, row)?;
+        rewriter.rewrite_row(&mut out, row).ok_or_else(|| unreadable("a plane is missing"))?;
+    }
     Ok(out)
 }
 
-/// Fills `out` with the rows of `source`, both 4:2:0 and of one size.
-fn rewrite_rows(source: &Frame, out: &mut Frame, to_jfif: ToJfif, work: &Work) -> Result<(), Error> {
-    let mut added = Vec::with_capacity((source.width() as usize).div_ceil(2) * 2);
-    for row in 0..(source.height() as usize).div_ceil(2) {
-        check_at_row(work, row)?;
-        rewrite_row(source, out, to_jfif, row, &mut added).ok_or_else(|| unreadable("a plane is missing"))?;
-    }
-    Ok(())
+/// Converts the rows of a 4:2:0 frame to the numbers of JFIF.
+struct Rewriter<'a> {
+    source: &'a Frame,
+    to_jfif: ToJfif,
+    /// Place of the source's chroma samples. Those of JFIF lie in the middle of four pixels.
+    column: ChromaColumn,
+    row_shift: isize,
+    added: Vec<i32>,
+    chroma: [Vec<u8>; 2],
 }
 
-/// Converts a row of chroma, and the two rows of luma that share it.
-fn rewrite_row(
-    source: &Frame,
-    out: &mut Frame,
-    to_jfif: ToJfif,
-    row: usize,
-    added: &mut Vec<i32>,
-) -> Option<()> {
-    let (width, height) = (source.width() as usize, source.height() as usize);
-    let chroma_width = width.div_ceil(2);
-    let (cb, cr) = (source.row(1, row, chroma_width)?, source.row(2, row, chroma_width)?);
-    to_jfif.blue(cb, cr, out.row_mut(1, row, chroma_width)?);
-    to_jfif.red(cb, cr, out.row_mut(2, row, chroma_width)?);
-    to_jfif.added_to_luma(cb, cr, added);
-    for row in (row * 2..height).take(2) {
-        to_jfif.luma(source.row(0, row, width)?, added, out.row_mut(0, row, width)?);
+impl Rewriter<'_> {
+    /// Converts a row of chroma, and the two rows of luma that share it.
+    fn rewrite_row(&mut self, out: &mut Frame, row: usize) -> Option<()> {
+        let Self { source, to_jfif, column, row_shift, added, chroma } = self;
+        let (width, height) = (source.width() as usize, source.height() as usize);
+        let chroma_width = width.div_ceil(2);
+        let (cb, cr) = (source.row(1, row, chroma_width)?, source.row(2, row, chroma_width)?);
+        to_jfif.added_to_luma(cb, cr, *column, added);
+        for row in (row * 2..height).take(2) {
+            to_jfif.luma(source.row(0, row, width)?, added, out.row_mut(0, row, width)?);
+        }
+        let last = height.div_ceil(2).saturating_sub(1);
+        let other = row.checked_add_signed(*row_shift).unwrap_or(row).min(last);
+        for (index, middle) in [1, 2].into_iter().zip(chroma.iter_mut()) {
+            let (here, there) =
+                (source.row(index, row, chroma_width)?, source.row(index, other, chroma_width)?);
+            match column {
+                ChromaColumn::Left => matrix::centred(here, middle),
+                ChromaColumn::Centre => here.clone_into(middle),
+            }
+            if other != row {
+                let mut far = Vec::new();
+                match column {
+                    ChromaColumn::Left => matrix::centred(there, &mut far),
+                    ChromaColumn::Centre => there.clone_into(&mut far),
+                }
+                middle.iter_mut().zip(far).for_each(|(near, far)| *near = matrix::quarters(*near, far));
+            }
+        }
+        let [cb, cr] = chroma;
+        to_jfif.blue(cb, cr, out.row_mut(1, row, chroma_width)?);
+        to_jfif.red(cb, cr, out.row_mut(2, row, chroma_width)?);
+        Some(())
     }
-    Some(())
 }
 
 /// WebP sides have 14 bits (RFC 9649, section 2.5).
@@ -322,34 +400,38 @@ fn rewrite_row(
 const WEBP_MAX_SIDE: u32 = 16_383;
 
 #[cfg(feature = "webp")]
-pub(super) fn encode_as_webp(picture: &RgbPicture, quality: Quality, work: &Work) -> Result<Vec<u8>, Error> {
-    let RgbPicture { width, height, pixels } = picture;
+pub(super) fn encode_as_webp(
+    pixels: (&[u8], usize),
+    size: (u32, u32),
+    quality: Quality,
+    work: &Work,
+) -> Result<Vec<u8>, Error> {
     let failed = |reason| Error::Picture { step: "encoded as WebP".into(), reason };
-    check_sides(ImageFormat::WebP, (*width, *height), WEBP_MAX_SIDE)?;
+    check_sides(ImageFormat::WebP, size, WEBP_MAX_SIDE)?;
     let mut goes_on = || work.expired().is_none();
-    encode_webp(pixels, (*width, *height), f32::from(quality.get()), &mut goes_on).map_err(
-        |error| match error {
-            WebPError::Stopped => {
-                check(work).err().unwrap_or_else(|| failed("the encoder was stopped".to_owned()))
-            }
-            WebPError::Failed(reason) => failed(reason),
-        },
-    )
+    encode_webp(pixels, size, f32::from(quality.get()), &mut goes_on).map_err(|error| match error {
+        WebPError::Stopped => {
+            check(work).err().unwrap_or_else(|| failed("the encoder was stopped".to_owned()))
+        }
+        WebPError::Failed(reason) => failed(reason),
+    })
 }
 
 /// Returns the picture in upright orientation.
-fn upright(picture: RgbPicture, orientation: Orientation, work: &Work) -> Result<RgbPicture, Error> {
+fn upright(picture: Packed, orientation: Orientation, work: &Work) -> Result<Packed, Error> {
     if orientation == Orientation::Upright {
         return Ok(picture);
     }
-    let rows: Vec<&[u8]> = picture.pixels.chunks_exact((picture.width as usize * 3).max(1)).collect();
+    let channels = picture.channels;
+    let rows: Vec<&[u8]> = picture.pixels.chunks_exact((picture.width as usize * channels).max(1)).collect();
     let (width, height) = turned(picture.width, picture.height, orientation);
+    let fill = if channels == 4 { fill_row::<4> } else { fill_row::<3> };
     let mut pixels = vec![0; picture.pixels.len()];
-    for (row, out) in pixels.chunks_exact_mut((width as usize * 3).max(1)).enumerate() {
+    for (row, out) in pixels.chunks_exact_mut((width as usize * channels).max(1)).enumerate() {
         check_at_row(work, row)?;
-        fill_row::<3>(&rows, orientation, row, out).ok_or_else(|| unreadable("a row is missing"))?;
+        fill(&rows, orientation, row, out).ok_or_else(|| unreadable("a row is missing"))?;
     }
-    Ok(RgbPicture { width, height, pixels })
+    Ok(Packed { width, height, channels, pixels })
 }
 
 /// Returns a 4:2:0 picture in the numbers of JFIF in upright orientation.

@@ -14,6 +14,8 @@ use crate::media::ffi::frame::{Frame, PictureType};
 use crate::media::ffi::packet::Packet;
 use crate::media::units::{Pts, Ticks};
 
+/// Maximum number of alpha pictures that wait for their frames. Decoders with several threads hold frames back.
+const MAX_WAITING: usize = 20;
 /// Number of consecutive errors during draining after which the decoder is assumed to return no more frames.
 const MAX_DRAIN_ERRORS_IN_A_ROW: u32 = 64;
 /// Maximum number of access units with missing bytes that are remembered in one pass.
@@ -31,7 +33,9 @@ const MIN_PIXELS_SKIPPED: u64 = 1 << 14;
 /// A decoded frame and its presentation time.
 pub(super) struct Timed {
     pub(super) frame: Frame,
-    /// Absolute time in ticks of the stream.
+    /// The picture whose luma is its alpha.
+    pub(super) alpha: Option<Frame>,
+    /// In ticks of the stream, absolute.
     pub(super) pts: Pts,
     /// Whether the time comes from the container or from libavcodec, or follows from the time of the previous frame.
     pub(super) is_timed: bool,
@@ -43,7 +47,7 @@ pub(super) struct Timed {
 
 impl Timed {
     pub(super) fn found(self, reason: FrameReason) -> Found {
-        Found { frame: self.frame, pts: self.pts, reason }
+        Found { frame: self.frame, alpha: self.alpha, pts: self.pts, reason }
     }
 }
 
@@ -93,11 +97,54 @@ struct Run {
     /// Packets of the current access unit, and whether the decoder may skip its frame.
     queue: VecDeque<Packet>,
     skips: bool,
-    /// Presentation times of access units for which the container reports missing bytes.
+    alpha: Alpha,
+    /// Presentation times of access units of which the container says that bytes are missing.
     corrupt: Vec<Pts>,
     draining: bool,
     drain_errors: u32,
     next_pts: Option<Pts>,
+}
+
+/// The alpha pictures that WebM stores beside the frames.
+#[derive(Default)]
+struct Alpha {
+    /// Opened with the first packet that has an alpha picture.
+    decoder: Option<Decoder>,
+    /// Alpha pictures whose frames the decoder has not returned.
+    waiting: VecDeque<Frame>,
+}
+
+impl Alpha {
+    /// Decodes the alpha picture of a packet. This decoder holds no picture back.
+    fn send(&mut self, packet: &Packet) -> Result<(), AvError> {
+        let Some(decoder) = &mut self.decoder else { return Ok(()) };
+        let Some(packet) = packet.alpha()? else { return Ok(()) };
+        decoder.send(Some(&packet))?;
+        loop {
+            let mut frame = Frame::new()?;
+            match decoder.receive(&mut frame)? {
+                Received::Frame if self.waiting.len() < MAX_WAITING => self.waiting.push_back(frame),
+                Received::Frame => {}
+                Received::NeedsInput | Received::Ended => return Ok(()),
+            }
+        }
+    }
+
+    /// Returns the alpha picture of a time, and drops earlier ones.
+    fn take(&mut self, time: Option<i64>) -> Option<Frame> {
+        let time = time?;
+        while let Some(first) = self.waiting.front().and_then(Frame::best_effort_timestamp) {
+            if first > time {
+                return None;
+            }
+            let frame = self.waiting.pop_front();
+            if first == time {
+                return frame;
+            }
+        }
+        self.waiting.clear();
+        None
+    }
 }
 
 impl Run {
@@ -167,7 +214,14 @@ impl Decoding {
             let reorder_frames = depth.max(self.reordered(unit.stamp)).min(MAX_REORDER);
             self.run.decoder = Some(open(source, DecoderOptions { reorder_frames, ..self.options })?);
         }
-        self.run.queue.extend(unit.into_packets());
+        let packets: Vec<Packet> = unit.into_packets().collect();
+        if self.run.alpha.decoder.is_none()
+            && packets.iter().any(|packet| matches!(packet.alpha(), Ok(Some(_))))
+        {
+            let options = DecoderOptions::single_threaded(self.options.max_pixels);
+            self.run.alpha.decoder = Some(open(source, options)?);
+        }
+        self.run.queue.extend(packets);
         Ok(())
     }
 
@@ -239,6 +293,9 @@ impl Decoding {
         if let Err(error) = decoder.send(Some(&packet)) {
             self.note(&error);
         }
+        if let Err(error) = self.run.alpha.send(&packet) {
+            self.note(&error);
+        }
         true
     }
 
@@ -266,7 +323,8 @@ impl Decoding {
         let length = if length > 0 { Ticks::new(length) } else { self.frame_ticks };
         self.run.next_pts = Some(pts.saturating_add(length));
         let is_damaged = frame.is_damaged() || self.run.corrupt.contains(&pts);
-        Ok(Timed { frame, pts, is_timed, is_damaged, is_intra })
+        let alpha = self.run.alpha.take(frame.best_effort_timestamp());
+        Ok(Timed { frame, alpha, pts, is_timed, is_damaged, is_intra })
     }
 
     pub(super) const fn too_many_pixels(&self) -> Error {

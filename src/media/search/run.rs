@@ -6,6 +6,7 @@ use super::state::Search;
 use super::target::{Found, FrameReason};
 use crate::media::container::formats::Timestamps;
 use crate::media::error::Error;
+use crate::media::ffi::frame::Frame;
 use crate::media::units::Pts;
 
 impl Search<'_, '_> {
@@ -53,7 +54,9 @@ impl Search<'_, '_> {
         }
         let find = |pts: &Pts| -> Option<Found> {
             let timed = frames.iter().find(|timed| timed.pts == *pts)?;
-            Some(Found { frame: timed.frame.share().ok()?, pts: *pts, reason: FrameReason::AtTarget })
+            let alpha = timed.alpha.as_ref().map(Frame::share).transpose().ok()?;
+            let frame = timed.frame.share().ok()?;
+            Some(Found { frame, alpha, pts: *pts, reason: FrameReason::AtTarget })
         };
         Ok(promised.iter().map(find).collect::<Option<_>>().unwrap_or_default())
     }

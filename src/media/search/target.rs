@@ -89,6 +89,8 @@ pub(in crate::media) struct Target {
 
 pub(in crate::media) struct Found {
     pub(in crate::media) frame: Frame,
+    /// The picture whose luma is the frame's alpha, where the container has it apart.
+    pub(in crate::media) alpha: Option<Frame>,
     pub(in crate::media) pts: Pts,
     pub(in crate::media) reason: FrameReason,
 }
