@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check deb readme-picture public-api docs-test any-time probe-parity auto-sheet probe-oracle cost mutate deinterlacers auto-pick player scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check deb readme-picture public-api docs-test any-time probe-parity auto-sheet probe-oracle cost mutate charts deinterlacers auto-pick player scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
 help: ## list the targets
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -99,6 +99,10 @@ cost: libav ## measure the cost of hostile files until their first packet is dec
 mutate: libav test-servers ## read mutated copies of each file and check for crashes, panics, missed deadlines and memory use (CORPUS=dir instead of the fixtures; MUTATIONS=n copies, JOBS=n, SEED=n)
 	cargo build $(CARGO_FLAGS) --bin posterframe
 	@POSTERFRAME=target/debug/posterframe target/python/bin/python -B scripts/mutate.py $(CORPUS)
+
+charts: libav test-servers ## measure the colours of the pictures on 600 generated charts, by CIEDE2000, beside zscale (target/charts/index.html shows the charts)
+	cargo build $(CARGO_FLAGS) --bin posterframe
+	@target/python/bin/python -B scripts/charts.py
 
 deinterlacers: libav test-servers ## compare pictures of interlaced video with the progressive originals, and with the results of FFmpeg's yadif and bwdif
 	cargo build $(CARGO_FLAGS) --bin posterframe
