@@ -1194,6 +1194,31 @@ fn the_thumbnailer_entry_writes_a_png() -> TestResult {
     Ok(())
 }
 
+/// Transparent pixels get the background, or stay transparent where the format can say so.
+#[test]
+fn transparent_pixels_get_the_background() -> TestResult {
+    let (video, folder) = (fixture("colours_alpha.mov"), tempfile::tempdir()?);
+    let out = folder.path().join("out.png");
+    let grab = |background: &str| -> Result<Vec<u8>, Box<dyn Error>> {
+        succeed(&["grab", text(&video)?, "-o", text(&out)?, "--json", "--background", background])?;
+        Ok(fs::read(&out)?)
+    };
+    // The type of colours in the header of a PNG (ISO/IEC 15948, 11.2.2): 2 is RGB, 6 is RGB with alpha.
+    let (white, green, none) = (grab("ffffff")?, grab("00FF00")?, grab("none")?);
+    assert_eq!([white[25], green[25], none[25]], [2, 2, 6]);
+    assert_ne!(white, green);
+    succeed(&["grab", text(&video)?, "-o", text(&out)?, "--json"])?;
+    assert_eq!(fs::read(&out)?, white, "white is the default");
+    let jpeg = folder.path().join("out.jpg");
+    let refused = ["grab", text(&video)?, "-o", text(&jpeg)?, "--background", "none"];
+    fails(&refused, 2, "config", "a JPEG has no transparency")?;
+    assert!(!jpeg.exists());
+    for wrong in ["white", "fff", "#ffffff", "+12345", ""] {
+        fails(&["grab", text(&video)?, "-o", text(&out)?, "--background", wrong], 2, "config", "--background")?;
+    }
+    Ok(())
+}
+
 /// Sizes and times as people type them.
 #[test]
 fn sizes_and_times_have_units() -> TestResult {
