@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-#[cfg(feature = "s3")]
+#[cfg(feature = "cli")]
 pub(crate) use choice::POSTER_AT;
 pub use choice::{ChosenBy, PosterAt};
 pub use local::LocalVideo;

@@ -1214,7 +1214,12 @@ fn transparent_pixels_get_the_background() -> TestResult {
     fails(&refused, 2, "config", "a JPEG has no transparency")?;
     assert!(!jpeg.exists());
     for wrong in ["white", "fff", "#ffffff", "+12345", ""] {
-        fails(&["grab", text(&video)?, "-o", text(&out)?, "--background", wrong], 2, "config", "--background")?;
+        fails(
+            &["grab", text(&video)?, "-o", text(&out)?, "--background", wrong],
+            2,
+            "config",
+            "--background",
+        )?;
     }
     Ok(())
 }

@@ -39,6 +39,7 @@ impl Placeholder {
         Self { thumb_hash: ThumbHash::of(picture), average_colour: Colour::average(picture) }
     }
 
+    #[cfg(feature = "job")]
     pub(crate) const fn new(thumb_hash: ThumbHash, average_colour: Colour) -> Self {
         Self { thumb_hash, average_colour }
     }

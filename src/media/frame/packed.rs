@@ -41,6 +41,7 @@ impl RgbPicture {
                 let reason = format!("the picture has {} bytes instead of {needed}", self.pixels.len());
                 return Err(Error::Picture { step: "encoded".into(), reason });
             }
+            #[cfg(any(feature = "png", feature = "webp"))]
             let size = (self.width, self.height);
             let bytes = match format {
                 ImageFormat::Jpeg => self.encode_as_jpeg(quality)?,

@@ -141,6 +141,7 @@ impl StoryboardFiles {
     }
 
     /// Returns the files in the order in which they are written: files that name other files come last.
+    #[cfg(feature = "cli")]
     pub(crate) fn in_order(&self) -> impl Iterator<Item = &StoryboardFile> {
         self.sheets.iter().chain([&self.webvtt, &self.json])
     }
