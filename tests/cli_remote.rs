@@ -368,7 +368,7 @@ fn a_server_without_ranges_is_read_whole_if_that_is_asked_for() -> Outcome {
         succeed(&mut posterframe(&["grab", &input, "-o", out.text()?, "--json", "--buffer", &exact]))?;
     tells_its_cost(&grabbed)?;
     assert!(fs::read(&out.path)? == picture, "another picture");
-    let message = format!("the input is larger than the {short} bytes");
+    let message = format!("the input is larger than {short} bytes");
     let command = || posterframe(&["probe", &input, "--buffer", &short]);
     fails(command, 7, "limit_exceeded", &input, &message)?;
     Ok(())

@@ -436,9 +436,9 @@ fn index_bombs_are_refused() -> Outcome {
 fn files_that_are_no_media_say_so() -> Outcome {
     let cases = [
         ("x_empty.mp4", ErrorKind::Malformed, "the file is empty"),
-        ("x_garbage.mp4", ErrorKind::Malformed, "not a media file"),
-        ("x_text.mp4", ErrorKind::Malformed, "not a media file"),
-        ("x_no_moov.mp4", ErrorKind::Malformed, "not a media file"),
+        ("x_garbage.mp4", ErrorKind::Malformed, "not a readable media file"),
+        ("x_text.mp4", ErrorKind::Malformed, "not a readable media file"),
+        ("x_no_moov.mp4", ErrorKind::Malformed, "not a readable media file"),
         ("x_truncated_moov.mp4", ErrorKind::Malformed, ""),
         ("audio_only.m4a", ErrorKind::Unsupported, "the file contains no video (streams: audio)"),
     ];

@@ -84,7 +84,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "storyboard_request",
         ],
     ),
-    ("asynchronous", &["deadline", "frame_request", "media", "picture", "source"]),
+    ("asynchronous", &["deadline", "frame_request", "media", "picture", "source", "storyboard_request"]),
     // The error of the job, whichever layer failed.
     ("job_error", &["error", "media", "source"]),
     // Where results go: neither knows what a video is.

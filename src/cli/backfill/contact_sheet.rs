@@ -172,7 +172,7 @@ mod tests {
     fn numbers_are_sorted_by_value() {
         let mut keys = ["v/10_a", "v/9_a", "v/009_a", "v/1_b", "v/1_a", "w", "V/2"];
         keys.sort_by(|a, b| in_natural_order(a, b));
-        assert_eq!(keys, ["V/2", "v/1_a", "v/1_b", "v/009_a", "v/9_a", "v/10_a", "w"]);
+        assert_eq!(keys, ["V/2", "v/1_a", "v/1_b", "v/9_a", "v/009_a", "v/10_a", "w"]);
     }
 
     #[test]

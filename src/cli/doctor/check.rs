@@ -211,7 +211,7 @@ mod tests {
                 "database" | "unique" => "RDS_PORT",
                 "bastion" => "BASTION_HOST",
                 "api" => "CATALOG_API_BASE",
-                "duplicate_rows" | "rows_without_content" => "a full read of a large table",
+                "duplicate" | "rows" => "a full read of a large table",
                 "store" | "catalog" => "another program holds the file",
                 _ => "VPC endpoint for S3",
             };
