@@ -211,9 +211,9 @@ fn a_failure_leaves_everything_as_it_was() -> Outcome {
     let file = folder.path().join("file");
     fs::write(&file, "not a folder")?;
     for (arguments, out, code, word) in [
-        (vec![film("x_garbage.mp4")], &out, 6, "not a media file"),
+        (vec![film("x_garbage.mp4")], &out, 6, "not a readable media file"),
         (vec![film("h264_raw.h264")], &out, 5, "declares no duration"),
-        (vec![whole.clone(), "--every".to_owned(), "0.0001".to_owned()], &out, 2, "a millisecond or longer"),
+        (vec![whole.clone(), "--every".to_owned(), "0.0001".to_owned()], &out, 2, "1 ms or longer"),
         (vec![whole.clone(), "--count".to_owned(), "10001".to_owned()], &out, 7, "max_tiles is 10000"),
         (vec![whole.clone(), "--count".to_owned(), "0".to_owned()], &out, 2, "--count"),
         (vec![whole.clone(), "--timeout".to_owned(), "0".to_owned()], &out, 8, "not done within"),

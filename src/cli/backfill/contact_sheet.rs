@@ -48,7 +48,7 @@ impl PartialEq for InNaturalOrder {
 
 impl Eq for InNaturalOrder {}
 
-/// Compares keys as people sort them. Keys that are equal but for zeros before a number are compared by their bytes.
+/// Compares keys as people sort them: numbers by value, and fewer leading zeros first. Bytes decide where nothing else does.
 fn in_natural_order(a: &str, b: &str) -> Ordering {
     alphanumeric_sort::compare_str(a, b).then_with(|| a.cmp(b))
 }
