@@ -1,7 +1,8 @@
-//! The command line program: arguments in, text or JSON out, one exit code for each kind of error.
+//! The command line program: parses arguments, prints text or JSON, and returns one exit code for each kind of error.
 //!
-//! [`run`] is the entry. `arguments` defines the arguments; each command has a module; `catalogue` and `place` open what commands
-//! read and write. Only `output` writes to standard output. Logs, notes and progress go to standard error.
+//! [`run`] is the entry point. `arguments` defines the arguments. Each command has its own module. `catalogue` and `place` open the
+//! catalogues and stores that commands read and write. Only `output` writes to standard output. Logs, notes and progress go to standard
+//! error.
 
 mod arguments;
 mod audit;
@@ -41,11 +42,11 @@ use arguments::{Arguments, Command};
 use interrupt::{Answer, Watchdog, interrupt};
 use output::{Failure, Json, exit_code};
 
-/// Runs the program with these arguments, the first of which is its own name.
+/// Runs the program with `arguments`. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.into_iter().collect();
     if arguments.len() <= 1 {
-        // In an image that is a function's, nobody gives a command.
+        // The container image of a Lambda function starts the program without a command.
         if LambdaConfig::is_in_lambda() {
             return crate::lambda::run();
         }
@@ -70,7 +71,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let json = arguments.command.json();
     let answer = Answer::default();
     match execute(arguments.command, &answer) {
-        // A reader that has seen enough, as in `posterframe probe x.mp4 | head -1`.
+        // A reader of standard output has read enough and closed the pipe, as in `posterframe probe x.mp4 | head -1`.
         Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
         Err(Failure::Found) => {
             answer.claim();
@@ -93,7 +94,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The arguments, or why clap refuses them. What clap prints has colours by `colour`.
+/// Parses the arguments. Returns clap's error if clap refuses the arguments. clap's own output is coloured according to `colour`.
 fn parse(arguments: &[OsString], colour: ColorChoice) -> Result<Arguments, clap::Error> {
     let colour = match colour {
         ColorChoice::Never => clap::ColorChoice::Never,
@@ -104,7 +105,7 @@ fn parse(arguments: &[OsString], colour: ColorChoice) -> Result<Arguments, clap:
     Arguments::from_arg_matches(&matches)
 }
 
-/// The colours that `--color` asks for. What clap refuses has colours, too, so the option is read before clap reads it.
+/// Returns the colour choice of `--color`. clap colours its errors too, so this function reads the option before clap parses it.
 fn colour(arguments: &[OsString]) -> ColorChoice {
     let texts: Vec<_> = arguments.iter().map_while(|argument| argument.to_str()).collect();
     let options = texts.iter().take_while(|text| **text != "--");
@@ -123,13 +124,13 @@ fn execute(command: Command, answer: &Answer) -> Result<(), Failure> {
     keep_freed_memory();
     let cancel = CancelToken::default();
     let (listener, token, watchdog) = (runtime()?, cancel.clone(), watchdog(&command, answer));
-    // The thread ends with the process. What decodes stays on the main thread: others have a heap of their own, which
-    // returns memory to the system between frames and costs 5 MB and a thousand page faults for 1080p.
+    // This thread ends with the process. Decoding stays on the main thread. Other threads have separate heaps, which return
+    // memory to the system between frames. For 1080p, this costs 5 MB and a thousand page faults.
     thread::spawn(move || match watchdog {
         Some(watchdog) => listener.block_on(watchdog.watch(token)),
         None => listener.block_on(interrupt(token)),
     });
-    // These read all settings, and report what is wrong with any of them at once.
+    // The other commands start logging themselves. Most of them read all settings, and report all invalid settings at once.
     if matches!(command, Command::Probe(_) | Command::Grab(_) | Command::Storyboard(_)) {
         logging::start(&LogSettings::from_env().map_err(JobError::from)?, Stream::Error)?;
     }
@@ -153,13 +154,13 @@ fn execute(command: Command, answer: &Answer) -> Result<(), Failure> {
     }
 }
 
-/// That of the commands that read inputs themselves.
+/// Returns the watchdog of a command that reads its inputs itself.
 fn watchdog(command: &Command, answer: &Answer) -> Option<Watchdog> {
     let (first, reading) = match command {
         Command::Probe(probe) => (probe.inputs.first()?, &probe.reading),
         Command::Grab(grab) => match grab.inputs.as_slice() {
             [input] => (input, &grab.reading),
-            // Each has a time limit of its own.
+            // `grab` with several inputs limits the time of each input itself.
             _ => return None,
         },
         Command::Storyboard(storyboard) => (&storyboard.input.input, &storyboard.input.reading),
@@ -169,7 +170,7 @@ fn watchdog(command: &Command, answer: &Answer) -> Option<Watchdog> {
     Some(Watchdog { answer, limit, subject: first.to_string(), json })
 }
 
-/// The manual: the page of the program, and those of its commands behind it.
+/// Prints the manual page of the program, followed by the pages of its commands.
 fn manual() -> Result<(), Failure> {
     let mut page = Vec::new();
     let mut program = Arguments::command();
@@ -182,7 +183,7 @@ fn manual() -> Result<(), Failure> {
     output::print_bytes(&page)
 }
 
-/// Runs a command to its end. What it leaves behind in other threads is not waited for.
+/// Runs a command to its end. Does not wait for work that the command has left running in other threads.
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = runtime()?;
     let done = runtime.block_on(command);

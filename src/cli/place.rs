@@ -1,4 +1,4 @@
-//! Where the commands that go over many videos look: a folder and its file, or a bucket and its database.
+//! The place that commands for many videos process: a folder with its catalogue file, or a bucket with its database.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::logging::{self, Stream};
 use crate::source::S3Source;
 use crate::store::{FolderStore, S3Store, Store, of_file};
 
-/// A store, the prefix of the keys in it, and the settings.
+/// A store, the prefix of its video keys, and the settings.
 #[derive(Debug)]
 pub(super) enum Place {
     Folder { settings: Settings, store: FolderStore, prefix: String },
@@ -20,8 +20,8 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Opens it, and starts writing log messages: none, unless `RUST_LOG` wants some. Those of each single video would tear progress bars
-    /// and tables.
+    /// Opens the place and starts logging. Log messages are off unless `RUST_LOG` enables them, because the messages of single videos would
+    /// break progress bars and tables.
     pub(super) async fn open(arguments: &PlaceArguments) -> Result<Self, Failure> {
         match &arguments.prefix {
             Prefix::Folder(folder) => Self::open_folder(arguments, folder),
@@ -32,7 +32,7 @@ impl Place {
                 }
                 let settings = settings(arguments, CatalogueKind::Mysql)?;
                 let client = S3Source::client_from_env().await.map_err(JobError::from)?;
-                // Without a prefix, that of the videos: everything else would be skipped.
+                // An empty prefix means the prefix of videos, because all other keys would be skipped.
                 let prefix = match prefix.is_empty() {
                     true => settings.config.key_rules.video_prefix.clone(),
                     false => prefix.clone(),
@@ -66,7 +66,7 @@ fn settings(arguments: &PlaceArguments, fallback: CatalogueKind) -> Result<Setti
     Ok(settings)
 }
 
-/// The prefix as a URL: that of a key below it, without what makes it one.
+/// Returns the prefix as a URL: the URL of a key below the prefix, without the rest of the key.
 pub(super) fn shown<S: Store>(store: &S, prefix: &str) -> String {
     let url = store.url(&format!("{prefix}x"));
     url.map_or_else(|_| prefix.to_owned(), |url| url.strip_suffix('x').unwrap_or(&url).to_owned())
