@@ -1,4 +1,4 @@
-//! Opening what INPUT names.
+//! Opening the file or object that INPUT names.
 
 use std::io::Cursor;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -20,9 +20,9 @@ use crate::source::{
 use crate::store::metadata;
 use crate::{Error, ErrorKind, OpenOptions};
 
-/// Standard input is read into memory up to here, unless told otherwise.
+/// Default limit for buffering standard input in memory, in bytes.
 const STDIN_BYTES: u64 = 256 << 20;
-/// How often a wait looks at the cancel token.
+/// Interval at which a wait checks the cancel token.
 const LOOK_UP: Duration = Duration::from_millis(20);
 
 /// Opens the input with these options.
@@ -35,7 +35,7 @@ pub(super) fn open(
     open_with(&opener, location, arguments, options)
 }
 
-/// Opens the input with this opener, which may open others too.
+/// Opens the input with this opener. The opener can open other inputs too.
 fn open_with(
     opener: &Opener,
     location: &Location,
@@ -45,7 +45,7 @@ fn open_with(
     open_noted(opener, location, arguments, options).map(|(opened, _)| opened)
 }
 
-/// The same, with the metadata `poster-at` of an object in S3, as they came with its bytes.
+/// Opens the input, and also returns the `poster-at` metadata of an S3 object. The metadata come from the responses that contain its bytes.
 pub(super) fn open_noted(
     opener: &Opener,
     location: &Location,
@@ -92,7 +92,7 @@ fn open_location(
     }
 }
 
-/// An object in S3 whose metadata `poster-at` are kept.
+/// An S3 object whose `poster-at` metadata are kept.
 struct Noted {
     source: S3Source,
     poster_at: Arc<OnceLock<String>>,
@@ -108,7 +108,7 @@ impl RangeSource for Noted {
             let asked = request.range;
             let output = self.source.answer(request).await?;
             if let Some(text) = metadata(output.metadata()).remove(POSTER_AT) {
-                // All answers are of one version of the object.
+                // All responses are for one version of the object, so later values are equal.
                 let _ = self.poster_at.set(text);
             }
             s3_reply(output, asked)
@@ -116,7 +116,7 @@ impl RangeSource for Noted {
     }
 }
 
-/// An object behind a URL: by ranges, or whole if the server knows none and that was asked for.
+/// Opens an object behind a URL: by byte ranges, or buffered in memory if the server does not support ranges and `--buffer` is given.
 fn open_url(
     url: url::Url,
     buffer: Option<u64>,
@@ -141,13 +141,13 @@ fn open_url(
     }
 }
 
-/// Of a thread of ours that failed.
+/// Converts the error of a thread or runtime that failed to start.
 fn internal(error: std::io::Error) -> JobError {
     JobError::new(ErrorKind::Internal, error)
 }
 
-/// What `read` gives, which itself may wait for ever: in a thread of its own, so that the time allowed and the interrupt end the
-/// wait. The thread ends with the process.
+/// Returns the result of `read`. `read` may block forever, so it runs in its own thread. The time limit and the interrupt end the wait.
+/// The thread ends with the process.
 fn in_time(
     options: &OpenOptions,
     read: impl FnOnce() -> Result<Vec<u8>, JobError> + Send + 'static,

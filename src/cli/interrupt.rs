@@ -1,4 +1,4 @@
-//! The interrupt (Ctrl-C, SIGTERM), the time limit, and other ends that work may come to before it is done.
+//! The interrupt (Ctrl-C, SIGTERM), the time limit, and other events that end a command early.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,16 +11,16 @@ use super::output::{self, Json, exit_code};
 use crate::job_error::JobError;
 use crate::{CancelToken, Error, ErrorKind};
 
-/// How long the work may take to end in order once it was interrupted.
+/// Time that work has to finish cleanly after an interrupt.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
-/// How often a wait looks whether it was.
+/// Interval at which a wait checks for an interrupt.
 pub(super) const LOOK_UP: Duration = Duration::from_millis(50);
 
-/// The longest time that the watchdog waits. Larger limits overflow the clock.
+/// Longest time that the watchdog waits. Larger limits overflow the clock.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// How long `probe` and `grab` have to answer when their time is over or they were interrupted. Then the watchdog answers.
+/// Time that `probe` and `grab` have to answer after the time limit or an interrupt. Afterwards the watchdog answers.
 pub(super) const PATIENCE: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,17 +29,17 @@ enum Answerer {
     Watchdog,
 }
 
-/// The input that a command processes now, and who answers for it.
+/// The input that a command is processing, and which side has claimed the answer for this input.
 #[derive(Debug)]
 struct Turn {
     answerer: Option<Answerer>,
     began: Instant,
-    /// The name of the input, where it is not the first.
+    /// Name of the input, if it is not the first input.
     subject: Option<String>,
 }
 
 /// Decides who answers the caller: the command or its watchdog. The first claim wins. A command that reads several inputs answers
-/// for each.
+/// once for each input.
 #[derive(Debug, Clone)]
 pub(super) struct Answer(Arc<Mutex<Turn>>);
 
@@ -50,15 +50,15 @@ impl Default for Answer {
 }
 
 impl Answer {
-    /// Claims the answer for the command, before the command writes anything. Does not return if the watchdog answers: the watchdog
-    /// ends the process.
+    /// Claims the answer for the command. The command calls this before it writes anything. This call does not return if the watchdog
+    /// answers, because the watchdog ends the process.
     pub(super) fn claim(&self) {
         while !self.is_claimed_by(Answerer::Command) {
             thread::park();
         }
     }
 
-    /// Begins with another input: the time limit counts from now, and the answer is open again.
+    /// Begins the next input. The time limit counts from now, and the answer is unclaimed again.
     pub(super) fn begin_next(&self, subject: String) {
         self.claim();
         *self.turn() = Turn { answerer: None, began: Instant::now(), subject: Some(subject) };
@@ -77,22 +77,22 @@ impl Answer {
     }
 }
 
-/// Answers for a command that reads inputs, when a call of the command returns too late. One large picture can keep a decoder
-/// or an encoder busy for seconds, and nothing interrupts the two.
+/// Answers for a command that reads inputs when a call inside the command returns too late. One large picture can keep a decoder
+/// or an encoder busy for seconds, and neither can be interrupted.
 pub(super) struct Watchdog {
     pub(super) answer: Answer,
-    /// What `--timeout` allows for each input.
+    /// Time limit of each input, from `--timeout`.
     pub(super) limit: Duration,
-    /// The name of the first input.
+    /// Name of the first input.
     pub(super) subject: String,
-    /// The form of an error for programs.
+    /// JSON form in which errors are printed.
     pub(super) json: Json,
 }
 
 impl Watchdog {
-    /// Waits for the time limit and for an interrupt, then for the command's own answer. Ends the process if none comes.
+    /// Waits for the time limit or an interrupt, then briefly for the command's answer. Ends the process if the command does not answer.
     pub(super) async fn watch(self, cancel: CancelToken) {
-        // One for all turns: a signal between two of them would be lost.
+        // One listener for all inputs: a signal between two inputs would be lost.
         let mut stopped = pin!(stop_signal());
         let mut has_signals = true;
         loop {
@@ -106,7 +106,7 @@ impl Watchdog {
                         self.end(Error::Cancelled);
                         return end_soon().await;
                     }
-                    // Without signals, time alone counts.
+                    // If signals cannot be received, only the time limit applies.
                     Ok(Err(_)) => has_signals = false,
                     Err(_) => {}
                 }
@@ -114,13 +114,13 @@ impl Watchdog {
             sleep_until(late).await;
             if self.answer.began() == began {
                 self.end(Error::Timeout { allowed: self.limit });
-                // The command is about to print, or to begin with another input.
+                // The command is about to print, or to begin the next input.
                 sleep(LOOK_UP).await;
             }
         }
     }
 
-    /// Prints the error and ends the process, unless the command answers.
+    /// Prints the error and ends the process, unless the command has claimed the answer.
     fn end(&self, error: Error) {
         if self.answer.is_claimed_by(Answerer::Watchdog) {
             let subject = self.answer.turn().subject.clone().unwrap_or_else(|| self.subject.clone());
@@ -131,7 +131,7 @@ impl Watchdog {
     }
 }
 
-/// Cancels the work at the first interrupt. If it does not end soon after, or at the second interrupt, the process does.
+/// Cancels the work at the first interrupt. Ends the process after [`GRACE`], or at the second interrupt.
 pub(super) async fn interrupt(cancel: CancelToken) {
     if stop_signal().await.is_ok() {
         cancel.cancel();
@@ -139,7 +139,7 @@ pub(super) async fn interrupt(cancel: CancelToken) {
     }
 }
 
-/// Waits for Ctrl-C, or for what `kill`, systemd, docker and Kubernetes send to end a program.
+/// Waits for Ctrl-C, or for the signal with which `kill`, systemd, Docker and Kubernetes end a program (SIGTERM).
 async fn stop_signal() -> std::io::Result<()> {
     #[cfg(unix)]
     {
@@ -161,7 +161,7 @@ async fn end_soon() {
     std::process::exit(exit_code(ErrorKind::Cancelled).into());
 }
 
-/// Work on one video, for no longer than this. Decoding has a limit of its own; this one holds for store and catalogue as well.
+/// Limits the time of the work on one video. Decoding has its own limit; this limit also covers the store and the catalogue.
 pub(super) async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, JobError>>,
