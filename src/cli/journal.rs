@@ -1,7 +1,7 @@
-//! A file of JSON lines that a long command appends to as it works, and from which the same command continues.
+//! A file of JSON lines to which a long command appends as it works, and from which the same command resumes.
 //!
-//! The first line names the command and what it is about. The last line of a run that came to its end says so: the next run begins
-//! anew. A line that a crash has cut off is not read. The file is locked while a command uses it.
+//! The first line names the command and its input and output. A finished run ends its journal with a line that reports the finish, and the
+//! next run starts over. A line that a crash has cut off is ignored. The file is locked while a command uses it.
 
 use std::fs::{File, TryLockError};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
@@ -15,9 +15,9 @@ use crate::ErrorKind;
 use crate::job_error::JobError;
 use crate::store::of_file;
 
-/// Of the first line's form.
+/// Version of the format of the first line.
 const VERSION: u32 = 1;
-/// The last line of a run that came to its end.
+/// Last line of a finished run.
 const FINISHED: &str = "{\"finished\":true}";
 
 /// A file of JSON lines.
@@ -28,19 +28,19 @@ pub(super) struct Journal {
     heading: Value,
 }
 
-/// What a journal is of.
+/// The run that a journal belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subject<'a> {
-    /// The command: `backfill`.
+    /// Command name: `backfill`.
     pub(super) command: &'a str,
-    /// The same, for people: `back-fill`.
+    /// Command name in messages: `back-fill`.
     pub(super) name: &'a str,
-    /// What the run reads and writes.
+    /// Description of the input and output of the run.
     pub(super) about: &'a str,
 }
 
 impl Journal {
-    /// A journal that nothing continues from: a temporary file without a name.
+    /// Creates a journal that cannot be resumed, in an unnamed temporary file.
     pub(super) fn temporary(subject: Subject<'_>) -> Result<Self, JobError> {
         let (file, path) = (temporary_file()?, std::env::temp_dir());
         let mut journal = Self { file, path, heading: subject.heading() };
@@ -48,12 +48,12 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Opens the journal at `path`, creates it where it is missing, and begins it anew where its run has come to its end or `again` is
-    /// wanted. Otherwise `line` gets each line, and the position of its end in the file. Returns whether the journal begins anew: then the
-    /// lines count for nothing.
+    /// Opens the journal at `path`, or creates it if it is missing. Starts it over if its run has finished or `again` is true. Otherwise
+    /// calls `line` with each line and the position of the line's end in the file. Returns whether the journal starts over; if so, the
+    /// lines must be ignored.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for the journal of another run, or a file that is none; what `line` returns.
+    /// [`ErrorKind::Config`] if the file is the journal of another run or is no journal; any error that `line` returns.
     pub(super) fn open(
         path: &Path,
         subject: Subject<'_>,
@@ -93,12 +93,12 @@ impl Journal {
         Ok((journal, is_new || is_first))
     }
 
-    /// Appends a line. In one piece, so that a crash leaves at most one line unfinished.
+    /// Appends a line in one write, so that a crash leaves at most one unfinished line.
     pub(super) fn append(&mut self, value: &impl Serialize) -> Result<(), JobError> {
         self.append_all([value])
     }
 
-    /// Appends lines, in one piece.
+    /// Appends lines in one write.
     pub(super) fn append_all<'v, V: Serialize + 'v>(
         &mut self,
         values: impl IntoIterator<Item = &'v V>,
@@ -112,17 +112,17 @@ impl Journal {
         self.write(&lines)
     }
 
-    /// Notes that the run has come to its end.
+    /// Records that the run has finished.
     pub(super) fn finish(&mut self) -> Result<(), JobError> {
         self.write(format!("{FINISHED}\n").as_bytes())
     }
 
-    /// Removes all that is behind `end`, the end of a line.
+    /// Truncates the file to `end`, which is the end of a line.
     pub(super) fn cut(&mut self, end: u64) -> Result<(), JobError> {
         self.file.set_len(end).map_err(of_file(&self.path))
     }
 
-    /// Reads all lines, each with the position of its end. One reading ends before the next begins.
+    /// Reads all lines, each with the position of its end. Finish one iteration before you start another.
     pub(super) fn lines(
         &self,
     ) -> Result<impl Iterator<Item = Result<(String, u64), JobError>> + use<>, JobError> {
@@ -136,7 +136,7 @@ impl Journal {
             read.map(|bytes| {
                 end += bytes as u64;
                 let text = line.strip_suffix(b"\n").unwrap_or(&line);
-                // What is no text is no JSON, which is for the caller to find.
+                // Invalid UTF-8 is not JSON either, so the caller's parser reports the line.
                 (bytes > 0).then(|| (String::from_utf8_lossy(text).into_owned(), end))
             })
             .transpose()
@@ -148,7 +148,7 @@ impl Journal {
         self.append(&heading)
     }
 
-    /// Ends a line that a crash has cut off.
+    /// Terminates a line that a crash has cut off.
     fn end_line(&mut self) -> Result<(), JobError> {
         let of_io = of_file(&self.path);
         if self.file.seek(SeekFrom::End(-1)).is_ok() {
@@ -162,7 +162,7 @@ impl Journal {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), JobError> {
-        // In a temporary file, writing begins where reading has ended.
+        // In a temporary file, the position for writes is where the last read has ended.
         self.file.seek(SeekFrom::End(0)).and_then(|_| self.file.write_all(bytes)).map_err(of_file(&self.path))
     }
 }
@@ -177,7 +177,7 @@ impl Subject<'_> {
         heading
     }
 
-    /// Why a journal with this first line is not the journal of this run.
+    /// Checks that a journal with this first line belongs to this run. The error is the reason why it does not.
     fn check(self, line: &str, heading: &Value, again: bool) -> Result<(), String> {
         let found: Value = serde_json::from_str(line).unwrap_or_default();
         let version = format!("posterframe_{}", self.command);
