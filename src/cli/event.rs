@@ -1,4 +1,4 @@
-//! `posterframe process --event FILE`: what the function would do with an event, and answer.
+//! `posterframe process --event FILE`: processes an event as the Lambda function does, and prints the function's response.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -18,7 +18,7 @@ use crate::logging::{self, Stream};
 use crate::store::kind_of_io;
 use crate::{CancelToken, ErrorKind};
 
-/// The largest event that is read. Lambda takes 6 MB.
+/// Largest event that is read, in bytes. Lambda's limit is 6 MB.
 const MAX_BYTES: u64 = 16 << 20;
 
 pub(super) async fn run(
@@ -30,7 +30,7 @@ pub(super) async fn run(
     if arguments.isolate {
         config.isolation = Isolation::Process;
     }
-    // Bare lines unless LOG_FORMAT is set, and the function's own messages.
+    // Log lines are bare unless LOG_FORMAT is set. The messages are the function's own, in Korean.
     logging::start(&LogSettings::from_env().map_err(JobError::from)?.in_korean(), Stream::Error)?;
     let event = read(file).map_err(|error| error.about(file.display().to_string()))?;
     let replayer = Replayer::new(config).await?;

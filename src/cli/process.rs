@@ -1,4 +1,4 @@
-//! `posterframe process`: the whole job for one video, in a local folder or a bucket in S3, with rows in SQLite or MySQL.
+//! `posterframe process`: the whole job for one video in a local folder or an S3 bucket, with rows in SQLite or MySQL.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Res
             let error = "has no place in a bucket: process takes a local file or s3://bucket/key";
             Err(JobError::new(ErrorKind::Unsupported, error).about(input.to_string()).into())
         }
-        // The parser asks for one of them.
+        // The parser requires one of the two arguments.
         (None, None) => Err(JobError::new(ErrorKind::Config, "name a video").into()),
     }
 }
@@ -40,7 +40,7 @@ async fn in_folder(arguments: &ProcessArguments, path: &Path, cancel: CancelToke
     }
     logging::start(&settings.config.log, Stream::Error)?;
     let about = |error: JobError| error.about(path.display().to_string());
-    // A video that is not there leaves no empty store behind.
+    // Check that the video exists before anything is created, so that a missing video leaves no empty store behind.
     let metadata = std::fs::metadata(path);
     let metadata = metadata.map_err(|error| about(JobError::new(kind_of_io(&error), error)))?;
     if metadata.is_dir() {
@@ -78,7 +78,7 @@ async fn process<S: Store, V: VideoSource>(
     video: &V,
     cancel: CancelToken,
 ) -> Result<(), Failure> {
-    // Nothing is opened, and so nothing created, for a key that is none of the job's.
+    // For a key that is not a video of this job, nothing is opened, and therefore nothing is created.
     let rules = &settings.config.key_rules;
     if let Some(report) = Report::of_skipped(rules, store.bucket(), video.key()) {
         return tell(&report, arguments.json);
@@ -114,7 +114,7 @@ fn tell(report: &Report, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// Says what will be read and written, before anything is.
+/// Announces the inputs and outputs before anything is read or written.
 fn say_targets<S: Store, V: VideoSource>(
     job: &Job<S, Catalogue>,
     video: &V,
