@@ -1,6 +1,6 @@
-//! Progress of commands that take longer than two seconds: a line on a terminal, a message every ten seconds elsewhere.
+//! Progress of commands that take longer than two seconds: a line on a terminal, or a message every ten seconds elsewhere.
 //!
-//! One command shows at most one line. Whatever `output` prints removes the line first.
+//! At most one line is visible at a time. `output` removes the line before it prints anything.
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,42 +12,42 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{logging, printable};
 
-/// The time after which a command shows that it works.
+/// Time after which a command shows progress.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The time between two messages where there is no terminal.
+/// Interval between two messages when there is no terminal.
 const MESSAGES: Duration = Duration::from_secs(10);
-/// The time between two frames of the line.
+/// Interval between two redraws of the line.
 pub(super) const TICK: Duration = Duration::from_millis(250);
 
-/// The line of the running command.
+/// Progress line of the running command.
 static LINE: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Whether notes and progress are left out (`--quiet`).
+/// Whether notes and progress are suppressed (`--quiet`).
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 
-/// Leaves notes and progress out from now on.
+/// Suppresses notes and progress from now on.
 pub(super) fn be_quiet() {
     IS_QUIET.store(true, Ordering::Relaxed);
 }
 
-/// Whether notes and progress are left out.
+/// Returns whether notes and progress are suppressed.
 pub(super) fn is_quiet() -> bool {
     IS_QUIET.load(Ordering::Relaxed)
 }
 
-/// Whether progress is shown as a line: on a terminal, unless log messages would tear it.
+/// Returns whether progress is shown as a line: on a terminal, unless log messages would break the line.
 pub(super) fn has_line() -> bool {
     std::io::stderr().is_terminal() && !is_quiet() && !logging::is_chosen()
 }
 
-/// Begins with `what`, in the place of what the line showed before. The line appears after two seconds.
+/// Replaces the text of the line with `what`. The line appears after two seconds.
 pub(super) fn begin(what: &str) {
     clear();
     if !has_line() {
         return;
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-    // The template is right, or else the default is shown.
+    // The template is valid. If parsing failed, the default style would be used.
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
         bar.set_style(style);
     }
@@ -56,7 +56,7 @@ pub(super) fn begin(what: &str) {
     thread::spawn(move || {
         #[expect(clippy::disallowed_methods, reason = "nothing waits for this thread")]
         thread::sleep(PATIENCE);
-        // Under the lock: what clears the line waits, or has finished the bar before.
+        // The lock is held here: `clear` either waits for the lock, or has already finished the bar.
         let line = line();
         if line.is_some() && !bar.is_finished() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
@@ -77,7 +77,7 @@ fn line() -> MutexGuard<'static, Option<ProgressBar>> {
     LINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says when a message about progress is due, where there is no line.
+/// Timer for progress messages when there is no line.
 #[derive(Debug)]
 pub(super) struct Messages {
     started: Instant,
@@ -85,29 +85,29 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// Begins now, and shows `what` in the line.
+    /// Starts the timer, and shows `what` in the line.
     pub(super) fn start(what: &str) -> Self {
         begin(what);
         Self::new()
     }
 
-    /// Begins now.
+    /// Starts the timer.
     pub(super) fn new() -> Self {
         Self { started: Instant::now(), told: AtomicU64::new(0) }
     }
 
-    /// The time since the start.
+    /// Returns the time since the start.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Whether ten seconds have passed since the last message.
+    /// Returns whether ten seconds have passed since the last message.
     pub(super) fn is_due(&self) -> bool {
         let turn = self.elapsed().as_secs() / MESSAGES.as_secs();
         turn > self.told.swap(turn, Ordering::Relaxed)
     }
 
-    /// Shows `what` in the line. Without a line, returns `what` as the message to print when one is due.
+    /// Shows `what` in the line. Without a line, returns `what` as a message to print whenever a message is due.
     pub(super) fn show(&self, what: impl FnOnce() -> String) -> Option<String> {
         if let Some(bar) = line().as_ref() {
             bar.set_message(printable::line(&what()).into_owned());
