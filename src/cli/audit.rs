@@ -1,7 +1,8 @@
-//! `posterframe audit`: what of the videos under a prefix is missing, doubled or out of date. Nothing is written.
+//! `posterframe audit`: reports missing, duplicate and outdated thumbnails and rows of the videos under a prefix. Writes nothing.
 //!
-//! The listing and the rows come in the order of their keys and are merged, a thousand objects at a time: `rows` brings the rows into that
-//! order, `record` keeps what was found, and from where an interrupted audit continues. Memory does not grow with either.
+//! The listing and the rows arrive in key order and are merged, a thousand objects at a time. `rows` brings the rows into this order.
+//! `record` stores the findings, and the position from which an interrupted audit resumes. Memory use does not grow with the number of
+//! objects or rows.
 
 mod finding;
 mod record;
@@ -37,11 +38,11 @@ pub(super) use finding::FindingKind;
 use record::{Finding, Position, Record};
 use rows::{Row, Rows};
 
-/// Findings that are shown to people one by one; the JSON has all.
+/// Maximum number of findings that are printed for people. The JSON contains all findings.
 const SHOWN: usize = 30;
-/// Objects after which the position is noted.
+/// Number of objects after which the position is recorded.
 const BATCH: usize = 1000;
-/// How long a request may take; nothing else is done here.
+/// Time limit of a request. An audit does no other work.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Result<(), Failure> {
@@ -96,7 +97,7 @@ pub(super) async fn run(arguments: AuditArguments, cancel: CancelToken) -> Resul
     }
 }
 
-/// What an interrupted audit reports.
+/// Returns the error of an interrupted audit.
 fn stopped(journal: Option<&Path>) -> JobError {
     let error = match journal {
         Some(path) => format!("interrupted; the same command resumes from {}", path.display()),
@@ -175,7 +176,7 @@ where
     Ok(Audited { about, rows: rows.count, position, record })
 }
 
-/// An audit that has come to its end.
+/// The result of a finished audit.
 struct Audited {
     about: String,
     rows: u64,
@@ -183,25 +184,25 @@ struct Audited {
     record: Record,
 }
 
-/// An audit at work. What is handed to it comes in the order of keys.
+/// A running audit. Objects and faults are passed to it in key order.
 struct Auditor<S> {
     job: Arc<Job<S, Catalogue>>,
     jobs: usize,
-    /// Whether the time that people chose is read of each video.
+    /// Whether the audit reads the time that people chose for each video.
     reads_choices: bool,
     rows: Rows,
     record: Record,
-    /// What is noted, and what has come since. `unlisted` has also folders that are not yet passed.
+    /// The recorded position, plus progress since then. `unlisted` also contains folders that the audit has not passed yet.
     position: Position,
-    /// Findings since the position was noted.
+    /// Findings since the position was recorded.
     found: Vec<Finding>,
-    /// Objects since the position was noted.
+    /// Objects since the position was recorded.
     handled: usize,
     running: Running,
 }
 
 impl<S: ListObjects + Clone + 'static> Auditor<S> {
-    /// Audits an object, or leaves it out where it is no video of the job's.
+    /// Audits an object. Skips objects that are not videos of this job.
     async fn object<V: VideoSource>(
         &mut self,
         object: ListedObject,
@@ -214,7 +215,7 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
             rows.into_iter().partition(|row| Some(row.url.as_str()) == url);
         self.rows_without_object(&object.key, others);
         let key = object.key.clone();
-        // What is no video of the job's may have a row all the same, and is there.
+        // An object that is not a video of this job may have a row too. Its row is not reported, because the object exists.
         if self.job.key_rules.skip_reason(&key).is_none() {
             self.position.videos += 1;
             match video.and_then(|video| Ok((self.job.target(&video)?, video))) {
@@ -235,10 +236,10 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
         self.passed(key).await
     }
 
-    /// Notes what could not be listed. What lies in an unreadable folder may be a video; of a file, the name tells.
+    /// Records a listing fault. An unreadable folder may contain videos. For a file, the name decides whether it is a video.
     async fn fault(&mut self, fault: ListingFault) -> Result<(), Failure> {
         let ListingFault { key, kind, message } = fault;
-        // A folder that breaks off is told by every page with something of it.
+        // If the listing of a folder fails, each page with a part of the folder reports the fault again.
         if self.position.unlisted.contains(&key) {
             return Ok(());
         }
@@ -250,10 +251,10 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
         self.passed(key).await
     }
 
-    /// Reports the rows of keys before `key` that are left; without a `key`, of all.
+    /// Reports the remaining rows of keys before `key`, or all remaining rows if `key` is `None`.
     async fn rows_before(&mut self, key: Option<&str>) -> Result<(), Failure> {
         while let Some((key, rows)) = self.rows.before(key)? {
-            // Nobody knows what is in a folder that could not be listed.
+            // The contents of a folder that could not be listed are unknown.
             let is_unlisted =
                 |fault: &String| key == *fault || fault.ends_with('/') && key.starts_with(fault);
             if !self.position.unlisted.iter().any(is_unlisted) {
@@ -264,7 +265,7 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
         Ok(())
     }
 
-    /// Reports rows of a key, one of each URL. Rows of what was never a video of the job's are somebody else's.
+    /// Reports rows of a key, one row per URL. Rows of keys that were never videos of this job belong to another program.
     fn rows_without_object(&mut self, key: &str, mut rows: Vec<Row>) {
         if self.job.key_rules.skip_reason(key).is_some() {
             return;
@@ -284,7 +285,7 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
         self.found.push(Finding { key, kind, content_id: None, message });
     }
 
-    /// Waits for one object, and takes what was found of it. One that fails is a finding, and keeps no other from being looked at.
+    /// Waits for one object and takes its findings. An object that fails becomes a finding and does not stop the audit of the others.
     async fn take(&mut self) {
         let Some(done) = self.running.tasks.join_next_with_id().await else { return };
         let (key, found) = self.running.result(done);
@@ -298,7 +299,7 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
         }
     }
 
-    /// Notes that all keys up to this one are handled, or are being handled.
+    /// Records that all keys up to this key are audited or are being audited.
     async fn passed(&mut self, key: String) -> Result<(), Failure> {
         if key > self.position.after {
             self.position.after = key;
@@ -307,7 +308,7 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
         if self.handled >= BATCH { self.note().await } else { Ok(()) }
     }
 
-    /// Waits for all objects, and notes what was found and the position.
+    /// Waits for all running audits, and records the findings and the position.
     async fn note(&mut self) -> Result<(), Failure> {
         while !self.running.tasks.is_empty() {
             self.take().await;
@@ -322,7 +323,7 @@ impl<S: ListObjects + Clone + 'static> Auditor<S> {
     }
 }
 
-/// Videos that are looked at.
+/// The videos that are being audited.
 #[derive(Default)]
 struct Running {
     tasks: JoinSet<Result<Looked, JobError>>,
@@ -330,7 +331,7 @@ struct Running {
 }
 
 impl Running {
-    /// The key of a task that has ended, and its result. A panic is the failure of its video, and of no other.
+    /// Returns the key and the result of a finished task. A panic counts as the failure of its own video only.
     fn result(
         &mut self,
         done: Result<(Id, Result<Looked, JobError>), JoinError>,
@@ -343,14 +344,14 @@ impl Running {
     }
 }
 
-/// What an audit has seen of one video.
+/// The findings of one video.
 struct Looked {
     findings: Vec<Finding>,
     /// Whether the thumbnail shows a time that people chose.
     is_chosen: bool,
 }
 
-/// Audits one video; with a `video`, also the time that people chose for it.
+/// Audits one video. With a `video`, also reads the time that people chose.
 async fn one<S: ListObjects, V: VideoSource>(
     job: &Job<S, Catalogue>,
     object: ListedObject,
@@ -359,7 +360,7 @@ async fn one<S: ListObjects, V: VideoSource>(
 ) -> Result<Looked, JobError> {
     let key = &target.thumbnail_key;
     let thumbnail = job.store.describe(key).await.map_err(|error| JobError::from(error).about(key))?;
-    // Not every server tells ETags in its listings.
+    // Some servers omit ETags from their listings.
     let etag = match object.etag.as_str().is_empty() {
         true => job.store.describe(&object.key).await?.map_or(object.etag, |object| object.etag),
         false => object.etag,
@@ -387,7 +388,7 @@ async fn one<S: ListObjects, V: VideoSource>(
     match standing.row {
         RowStanding::Missing => kinds.push(FindingKind::NoRow),
         RowStanding::OtherContent => kinds.push(FindingKind::OtherContent),
-        // Without the notes of a thumbnail nobody knows the duration.
+        // The duration is stored in the thumbnail's metadata. Without them it is unknown.
         RowStanding::Differs if standing.thumbnail == ThumbnailStanding::Current => {
             kinds.push(FindingKind::OutdatedRow);
         }
@@ -402,7 +403,7 @@ async fn one<S: ListObjects, V: VideoSource>(
     Ok(Looked { findings: kinds.into_iter().map(finding).collect(), is_chosen })
 }
 
-/// The time that people chose, for them.
+/// Describes the time that people chose.
 fn chosen(choice: Option<PosterAt>) -> String {
     choice.map_or_else(
         || "chosen: no time any more".to_owned(),
@@ -416,21 +417,21 @@ fn unusable(key: String, error: &JobError) -> Finding {
     Finding { key, kind: FindingKind::UnusableName, content_id: None, message: Some(message) }
 }
 
-/// What `audit --json` prints.
+/// The JSON that `audit --json` prints.
 #[derive(Serialize)]
 struct Audit<'r> {
     about: String,
     videos: u64,
     rows: u64,
-    /// Videos of which there is nothing to report.
+    /// Number of videos without findings.
     in_order: u64,
-    /// Thumbnails that show a time that people chose.
+    /// Number of thumbnails that show a time that people chose.
     chosen: u64,
     counts: BTreeMap<String, u64>,
     findings: Findings<'r>,
 }
 
-/// The findings that are wanted, in the order of their keys.
+/// The selected findings, in key order.
 struct Findings<'r> {
     record: &'r Record,
     only: &'r [FindingKind],
@@ -494,7 +495,7 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// Hands the lines of keys that a back-fill mends to `take`. Returns how many there are.
+    /// Passes the lines of the keys that a back-fill fixes to `take`. Returns the number of lines.
     fn keys_to(&self, mut take: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<u64, Failure> {
         let (mut last, mut count) = (None, 0);
         for finding in self.findings.read()? {
@@ -521,7 +522,7 @@ mod tests {
     use super::*;
     use crate::store::{Condition, ETag, NewObject, ObjectDescription, Page, Store, StoreError};
 
-    /// A folder that panics when it is to describe some thumbnails, and cannot be read to its end when it is to list `breaks-off/`.
+    /// A folder that panics when it describes thumbnails whose key contains `panics`, and whose listing of `breaks-off/` fails.
     #[derive(Clone)]
     struct Odd(FolderStore);
 

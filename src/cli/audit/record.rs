@@ -1,7 +1,7 @@
-//! What an audit has found so far, and how far it has come: lines of a [journal](super::super::journal), or of a temporary file.
+//! The findings and the position of an audit: lines of a [journal](super::super::journal), or of a temporary file.
 //!
-//! Findings are in the order of their keys. Behind those of every thousand objects comes a [`Position`]: an audit that continues forgets
-//! what follows the last one, and finds it again.
+//! Findings are in key order. A [`Position`] follows the findings of every thousand objects. An audit that resumes discards the findings
+//! after the last position, and finds them again.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use super::FindingKind;
 use crate::ErrorKind;
 use crate::job_error::JobError;
 
-/// What was found of one video.
+/// A finding for one video.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Finding {
-    /// The key, or that of a row whose object is not there.
+    /// The video's key, or the key in a row whose object is missing.
     pub(super) key: String,
     pub(super) kind: FindingKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,27 +24,27 @@ pub(super) struct Finding {
     pub(super) message: Option<String>,
 }
 
-/// How far an audit has come.
+/// The position of an audit.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Position {
-    /// All keys up to this one were audited.
+    /// All keys up to this key were audited.
     pub(super) after: String,
     pub(super) videos: u64,
-    /// Videos of which there is nothing to report.
+    /// Number of videos without findings.
     pub(super) in_order: u64,
-    /// Thumbnails that show a time that people chose.
+    /// Number of thumbnails that show a time that people chose.
     #[serde(default)]
     pub(super) chosen: u64,
-    /// Why something could not be looked at: a failure that may pass, if there is one.
+    /// Error kind of an object that could not be audited. Retryable kinds take precedence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unreadable: Option<String>,
-    /// Folders that could not be listed, and that `after` is in.
+    /// Folders that contain `after` and could not be listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) unlisted: Vec<String>,
 }
 
 impl Position {
-    /// Notes why something could not be looked at.
+    /// Records the error kind of an object that could not be audited.
     pub(super) fn unreadable(&mut self, kind: ErrorKind) {
         if self.unreadable_kind().is_none_or(|known| !known.is_retryable()) {
             self.unreadable = Some(kind.as_str().to_owned());
@@ -71,7 +71,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Opens the journal of this audit, or a temporary file. Returns also the position from which the audit continues.
+    /// Opens the journal of this audit, or a temporary file. Also returns the position from which the audit resumes.
     pub(super) fn open(
         path: Option<&Path>,
         about: &str,
@@ -97,14 +97,14 @@ impl Record {
         Ok((Self { journal, is_kept: true }, last.map(|(position, _)| position)))
     }
 
-    /// Notes findings, and that all keys up to a position were audited.
+    /// Records findings, and a position up to which all keys were audited.
     pub(super) fn note(&mut self, findings: &[Finding], position: &Position) -> Result<(), JobError> {
         let findings = findings.iter().map(Line::Finding);
         let lines: Vec<_> = findings.chain([Line::Position(position)]).collect();
         self.journal.append_all(&lines)
     }
 
-    /// Reads the findings from the first on, in the order of their keys. One reading ends before the next begins.
+    /// Reads all findings, in key order. Finish one iteration before you start another.
     pub(super) fn findings(
         &self,
     ) -> Result<impl Iterator<Item = Result<Finding, JobError>> + use<>, JobError> {
@@ -115,7 +115,7 @@ impl Record {
         Ok(self.journal.lines()?.filter_map(finding))
     }
 
-    /// Notes that the audit has come to its end: the next one with this journal begins anew.
+    /// Records that the audit has finished. The next audit with this journal starts over.
     pub(super) fn finish(&mut self) -> Result<(), JobError> {
         if self.is_kept { self.journal.finish() } else { Ok(()) }
     }

@@ -1,7 +1,7 @@
-//! The rows of the catalogue in the order of a listing.
+//! The rows of the catalogue, in the order of a listing.
 //!
-//! No database has them in this order. The collation of a column orders an index on its URLs, by letters and not by bytes, and the URLs of
-//! files are percent-encoded. So the rows under the prefix are read once, by their ids, and sorted by key in temporary files.
+//! No database returns the rows in this order. The collation of the column orders an index on the URLs by letters, not by bytes, and the
+//! URLs of files are percent-encoded. The rows under the prefix are therefore read once, by id, and sorted by key in temporary files.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::job_error::JobError;
 use crate::object_name::ContentId;
 use crate::store::Store;
 
-/// Rows that are read at a time.
+/// Number of rows that one query returns.
 const PAGE: u32 = 5000;
 
 /// A row.
@@ -33,16 +33,16 @@ impl Row {
     }
 }
 
-/// Rows by the keys of their videos.
+/// Rows, in the order of their videos' keys.
 pub(super) struct Rows {
-    /// All rows under the prefix.
+    /// Number of all rows under the prefix.
     pub(super) count: u64,
     values: Values<Row>,
     next: Option<(String, Row)>,
 }
 
 impl Rows {
-    /// Reads the rows whose videos are under the prefix, and sorts those behind the key `after`.
+    /// Reads the rows whose videos are under the prefix, and sorts the rows after the key `after`.
     pub(super) async fn read<S: Store>(
         catalog: &Catalogue,
         store: &S,
@@ -71,7 +71,7 @@ impl Rows {
         Ok(rows)
     }
 
-    /// Takes the rows of the first key that is left, if it is before `key`; without a `key`, of any.
+    /// Takes the rows of the first remaining key if this key is before `key`. If `key` is `None`, any key qualifies.
     pub(super) fn before(&mut self, key: Option<&str>) -> Result<Option<(String, Vec<Row>)>, JobError> {
         let is_before = |next: &str| key.is_none_or(|key| next < key);
         match self.next.as_ref().map(|(next, _)| next.clone()).filter(|next| is_before(next)) {
@@ -80,7 +80,7 @@ impl Rows {
         }
     }
 
-    /// Takes the rows of a key, all those before which were taken.
+    /// Takes the rows of a key. All rows of earlier keys must have been taken.
     pub(super) fn of(&mut self, key: &str) -> Result<Vec<Row>, JobError> {
         let mut rows = Vec::new();
         while self.next.as_ref().is_some_and(|(next, _)| next == key) {
