@@ -1,8 +1,8 @@
-//! `posterframe backfill`: the job for all videos under a prefix, several at a time.
+//! `posterframe backfill`: runs the job for all videos under a prefix, several videos at a time.
 //!
-//! `candidates` lists what is there and filters it; each candidate becomes a task; `journal` keeps what came of it, a line each, so
-//! that a run that was interrupted goes on where it was; `progress` shows it while it happens, and `report` at the end, also as
-//! a page of pictures (`contact_sheet`).
+//! `candidates` lists and filters the objects. Each candidate becomes a task. `journal` records the outcome of each candidate in a line, so
+//! that an interrupted run can resume. `progress` shows the progress of the run, and `report` the result. `contact_sheet` writes the result
+//! as a page of pictures.
 
 mod candidate;
 mod candidates;
@@ -37,10 +37,10 @@ use outcome::Outcome;
 use progress::Progress;
 use report::Report;
 
-/// Candidates that are listed ahead: so many that the total of most back-fills is known early, and few enough to keep.
+/// Number of candidates that are listed ahead: enough to know the total of most back-fills early, and few enough to keep in memory.
 const AHEAD: usize = 10_000;
 
-/// What all candidates have in common.
+/// The settings that all candidates share.
 struct Work<S> {
     job: Job<S, Catalogue>,
     dry_run: bool,
@@ -136,7 +136,7 @@ where
     let complete = listed.is_ok() && matches!(ended, Ok(Ended::All));
     let entries = journal.entries()?;
     let report = Report::of(&name, &entries, complete, arguments.dry_run)?;
-    // What may still be done better is left for the next run.
+    // A run with retryable failures stays unfinished, so that the next run retries them.
     if complete && report.is_done {
         journal.finish()?;
     }
@@ -150,7 +150,7 @@ where
     if complete && report.counts.is_empty() {
         output::note(&nothing);
     }
-    // The report has told of what was done: a program that reads JSON gets no second object.
+    // The report has already described the result, so a program that reads JSON gets no second object.
     ended.map_err(Failure::answered)?;
     listed.map_err(Failure::Answered)?;
     if interrupted {
@@ -160,7 +160,7 @@ where
     report.failure().map_or(Ok(()), |error| Err(Failure::Answered(error)))
 }
 
-/// Ends the listing, whose rest nobody wants to know.
+/// Ends the listing, whose remaining candidates are not needed.
 async fn end_of(listing: JoinHandle<Result<(), JobError>>) -> Result<(), JobError> {
     listing.abort();
     match listing.await {
@@ -170,7 +170,7 @@ async fn end_of(listing: JoinHandle<Result<(), JobError>>) -> Result<(), JobErro
     }
 }
 
-/// Says what will be read and written, before anything is.
+/// Announces the inputs and outputs before anything is read or written.
 fn say(arguments: &BackfillArguments, name: &str, journal: &Journal) {
     output::note(&format!("Videos {name}"));
     let journal_name = arguments.journal.display();
@@ -184,9 +184,9 @@ fn say(arguments: &BackfillArguments, name: &str, journal: &Journal) {
 /// How a run ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ended {
-    /// All candidates were worked on.
+    /// All candidates were processed.
     All,
-    /// As many as were wanted.
+    /// The limit of `--limit` was reached.
     Enough,
     Interrupted,
 }
@@ -205,7 +205,7 @@ where
     V: VideoSource,
     F: Fn(&S, &str) -> Result<V, JobError> + Send + Sync,
 {
-    /// Works on candidates as they come.
+    /// Processes candidates as they arrive.
     async fn all(
         &self,
         mut candidates: Receiver<Candidate>,
@@ -215,7 +215,7 @@ where
         let pause = self.arguments.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
         let mut next_start = tokio::time::Instant::now();
         let mut running = JoinSet::new();
-        // What a task that panics was about.
+        // The candidates of running tasks, to name the video of a task that panics.
         let mut at_work = HashMap::new();
         let (mut started, mut listed) = (0_u64, true);
         let ended = loop {
@@ -251,7 +251,7 @@ where
                 }
             }
         };
-        // What runs comes to its end; once interrupted, that is soon.
+        // Wait for the running tasks. After an interrupt they end soon.
         while let Some(done) = running.join_next_with_id().await {
             self.record(journal, entry_of(done, &mut at_work))?;
         }
@@ -267,7 +267,7 @@ where
     }
 }
 
-/// What came of a task. A panic is the failure of its video, and of no other.
+/// Returns the journal entry of a finished task. A panic counts as the failure of its own video only.
 fn entry_of(done: Result<(Id, Entry), JoinError>, at_work: &mut HashMap<Id, Candidate>) -> Entry {
     match done {
         Ok((id, entry)) => {

@@ -1,18 +1,18 @@
-//! An object to work on.
+//! An object that a back-fill may process.
 
 use serde::{Deserialize, Serialize};
 
 use super::outcome::Outcome;
 use crate::store::{ETag, ListingFault};
 
-/// An object to work on.
+/// An object that a back-fill may process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Candidate {
     pub(super) key: String,
-    /// `None` where it was named, not listed.
+    /// `None` if the key was named in a list.
     pub(super) etag: Option<ETag>,
     pub(super) size: Option<u64>,
-    /// What came of it already: it cannot be listed, or is none of the job's although somebody named it.
+    /// The outcome, if it is already known: the object cannot be listed, or a named key is not a video of this job.
     pub(super) refused: Option<Outcome>,
 }
 

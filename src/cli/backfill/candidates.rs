@@ -1,4 +1,4 @@
-//! Which objects there are to work on.
+//! Selects the objects that a back-fill processes.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -20,7 +20,7 @@ use crate::job_error::JobError;
 use crate::object_name::KeyRules;
 use crate::store::{ListObjects, ListedObject, kind_of_io};
 
-/// What of a listing is wanted.
+/// Filter for the listed objects or named keys.
 #[derive(Debug)]
 pub(super) struct Filter {
     prefix: String,
@@ -65,7 +65,7 @@ impl Filter {
         self.key_rules.skip_reason(key).is_none() && self.is_included(key)
     }
 
-    /// Whether what could not be listed may be wanted, or hold what is. A folder's key ends with `/`.
+    /// Returns whether an object or folder that could not be listed may be a wanted video or contain one. A folder's key ends with `/`.
     fn may_want(&self, key: &str) -> bool {
         match key.strip_suffix('/') {
             Some(folder) => !self.exclude.iter().any(|glob| glob.is_match(folder) || glob.is_match(key)),
@@ -73,8 +73,8 @@ impl Filter {
         }
     }
 
-    /// What a line of a list names; `None` where the globs leave it out. Blanks around a key are taken off where only that makes it one
-    /// of the job's.
+    /// Returns the candidate that a line of a key list names, or `None` if the globs exclude the key. White space around a key is removed
+    /// only if the key is a video of this job without the white space.
     fn named(&self, line: &[u8]) -> Option<Candidate> {
         let candidate = |key, refused| Candidate { key, etag: None, size: None, refused };
         let key = match key_of_line(line) {
@@ -110,20 +110,20 @@ fn of_keys(path: &Path) -> impl Fn(io::Error) -> JobError + use<> {
     move |error| JobError::new(kind_of_io(&error), error).about(about.clone())
 }
 
-/// A line of a list of keys: the key, or a JSON string of it where it holds a line break or begins with a quotation mark.
+/// Parses a line of a key list: the key itself, or the key as a JSON string if it contains a line break or begins with a quotation mark.
 fn key_of_line(line: &[u8]) -> Result<String, String> {
     let Ok(text) = str::from_utf8(line) else { return Err(String::from_utf8_lossy(line).into_owned()) };
     Ok(serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()))
 }
 
-/// A key as a line of such a list.
+/// Formats a key as a line of a key list.
 pub(in super::super) fn line_of_key(key: &str) -> String {
     let is_plain =
         key.trim() == key && !key.starts_with(['"', '\u{feff}']) && !key.contains(char::is_control);
     if is_plain { key.to_owned() } else { serde_json::json!(key).to_string() }
 }
 
-/// Hands the keys of a file, one a line, to `take` in their order, until `take` returns that it has enough. `-` is standard input.
+/// Passes the keys of a file, one per line, to `take` in their order, until `take` returns `false`. `-` is standard input.
 fn read_keys(
     path: &Path,
     filter: &Filter,
@@ -139,7 +139,7 @@ fn read_keys(
         let mut text = line.strip_suffix(b"\n").unwrap_or(&line);
         text = text.strip_suffix(b"\r").unwrap_or(text);
         if std::mem::take(&mut is_first) {
-            // The mark that some editors put in front of a text.
+            // The byte order mark that some editors write at the start of a text.
             text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
         }
         if !text.trim_ascii().is_empty()
@@ -153,8 +153,8 @@ fn read_keys(
     Ok(())
 }
 
-/// Hands the keys of a file that are not done to `take`, in their order. What is done is known in the order of keys: the file is sorted
-/// by them, and what is left of it back into its own order.
+/// Passes the keys of a file that are not done to `take`, in the order of the file. The done keys can only be read in key order, so the
+/// keys of the file are sorted, and the remaining keys are sorted back into the order of the file.
 fn named_and_not_done(
     path: &Path,
     filter: &Filter,
@@ -185,7 +185,7 @@ fn named_and_not_done(
     Ok(())
 }
 
-/// Sends what is wanted and not done, and counts it in `total`.
+/// Sends the wanted candidates that are not done, and counts them in `total`.
 pub(super) async fn list<S: ListObjects>(
     store: S,
     filter: Filter,
@@ -196,7 +196,7 @@ pub(super) async fn list<S: ListObjects>(
     if let Some(path) = filter.keys.clone() {
         let take = move |candidate: Candidate| {
             total.fetch_add(1, Ordering::Relaxed);
-            // Who has enough reads no more.
+            // The receiver is closed when it needs no more candidates. Then stop reading.
             sender.blocking_send(candidate).is_ok()
         };
         let read = tokio::task::spawn_blocking(move || named_and_not_done(&path, &filter, done, take)).await;
@@ -232,7 +232,7 @@ pub(super) async fn list<S: ListObjects>(
 mod tests {
     use super::*;
 
-    /// The keys of a list that are left for a run which continues: those that are not done, in the order of the list.
+    /// A run that resumes processes the keys of a list that are not done, in the order of the list.
     #[test]
     fn random_lists_keep_their_order_without_what_is_done() -> Result<(), Box<dyn std::error::Error>> {
         use super::super::journal::Journal;

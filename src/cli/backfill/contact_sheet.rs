@@ -1,4 +1,4 @@
-//! The contact sheet: one HTML file with the thumbnails and the failures of a back-fill, which needs no other file and no network.
+//! The contact sheet: one HTML file with the thumbnails and failures of a back-fill. The page needs no other file and no network.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -15,17 +15,17 @@ use crate::job_error::JobError;
 use crate::picture::shrink::shrink_jpeg;
 use crate::store::{ReadObject, of_file};
 
-/// The most pictures on a page. A page of more would be too large to open.
+/// Maximum number of pictures on a page. A page with more pictures would be too large to open.
 const PICTURES: usize = 2000;
-/// The longer side of a picture, in pixels: twice that of its place on the page, for dense screens.
+/// Longer side of a picture, in pixels: twice its size on the page, for high-density screens.
 const SIDE: u32 = 480;
-/// The largest thumbnail that is read, in bytes.
+/// Largest thumbnail that is read, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
 const STYLE: &str = include_str!("contact_sheet.css");
 const SCRIPT: &str = include_str!("contact_sheet.js");
 
-/// An entry in the order that people expect: digits by their value, so that `9_a` comes before `10_a`.
+/// An entry in natural order: numbers compare by value, so `9_a` comes before `10_a`.
 struct InNaturalOrder(Entry);
 
 impl Ord for InNaturalOrder {
@@ -53,7 +53,7 @@ fn in_natural_order(a: &str, b: &str) -> Ordering {
     alphanumeric_sort::compare_str(a, b).then_with(|| a.cmp(b))
 }
 
-/// The first entries in natural order that have a thumbnail, and how many more there are. At most [`PICTURES`] entries are in
+/// Returns the first entries with a thumbnail in natural order, and the number of further entries. At most [`PICTURES`] entries are in
 /// memory.
 fn pictured(entries: &Entries) -> Result<(Vec<Entry>, usize), JobError> {
     let mut first = BinaryHeap::new();
@@ -143,13 +143,13 @@ async fn picture<S: ReadObject>(entry: &Entry, store: &S) -> Result<Vec<u8>, Job
     shrunk.map_err(|error| JobError::new(ErrorKind::Unsupported, error))
 }
 
-/// Base64 (RFC 4648, section 4).
+/// Encodes bytes in Base64 (RFC 4648, section 4).
 fn base64(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// Text that HTML shows as it is, in an element or in a quoted attribute.
+/// Escapes text for an HTML element or a quoted attribute.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in output::printable(text).chars() {

@@ -1,7 +1,7 @@
-//! What came of each object, a JSON line each, written as soon as it is known.
+//! The outcome of each object, as one JSON line, written as soon as the outcome is known.
 //!
-//! The file is a [journal](super::super::journal). A line that was cut off by a crash is not read: its object is worked on again, which changes
-//! nothing where it was done. Entries are never all in memory: what needs their order sorts them in temporary files.
+//! The file is a [journal](super::super::journal). A line that a crash has cut off is ignored: its object is processed again, which changes
+//! nothing if the object was done. The entries are never all in memory. Code that needs them in order sorts them in temporary files.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::job_error::JobError;
 use crate::process::{Report, Standing};
 use crate::store::ETag;
 
-/// A line.
+/// A line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) key: String,
@@ -72,13 +72,13 @@ impl Entry {
         self.requests = report.ledger.requests;
     }
 
-    /// Whether the next run has no more to do with it. Passing failures are tried again.
+    /// Returns whether the next run can skip the object. Retryable failures are retried.
     pub(super) fn is_done(&self) -> bool {
         !matches!(self.result, Outcome::Failed { permanent: false, .. })
     }
 }
 
-/// What is known of a key from an earlier run.
+/// The known state of a key from an earlier run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Earlier {
     is_done: bool,
@@ -94,13 +94,12 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// One that is not kept.
+    /// Creates a journal that is not kept.
     pub(super) fn temporary(about: &str) -> Result<Self, JobError> {
         Ok(Self { lines: JsonLines::temporary(subject(about))?, earlier: None, resumed: 0 })
     }
 
-    /// Opens the journal of this back-fill, creates it where there is none, and begins it anew where its run has come to its end
-    /// or `again` is wanted.
+    /// Opens the journal of this back-fill, or creates it if it is missing. Starts it over if its run has finished or `again` is true.
     pub(super) fn open(path: &Path, about: &str, again: bool) -> Result<Self, JobError> {
         let mut sorter = Sorter::new();
         let line = |line: &str, _| match serde_json::from_str::<Entry>(line) {
@@ -122,12 +121,12 @@ impl Journal {
         Ok(journal)
     }
 
-    /// How many were done before.
+    /// Returns the number of objects that earlier runs have finished.
     pub(super) fn resumed(&self) -> u64 {
         self.resumed
     }
 
-    /// What was done before.
+    /// Returns the objects that earlier runs have finished.
     pub(super) fn done(&self) -> Result<Done, JobError> {
         let earlier = self.earlier.as_ref().filter(|_| self.resumed > 0);
         Done::new(earlier.map(Sorted::read).transpose()?)
@@ -137,12 +136,12 @@ impl Journal {
         self.lines.append(entry)
     }
 
-    /// Notes that the run came to its end.
+    /// Records that the run has finished.
     pub(super) fn finish(&mut self) -> Result<(), JobError> {
         self.lines.finish()
     }
 
-    /// All entries, of earlier runs too, in the order of their keys: the last of each key.
+    /// Returns all entries in key order, including those of earlier runs. Of several entries of a key, the last one counts.
     pub(super) fn entries(&self) -> Result<Entries, JobError> {
         let mut sorter = Sorter::new();
         for line in self.lines.lines()? {
@@ -158,21 +157,21 @@ fn subject(about: &str) -> Subject<'_> {
     Subject { command: "backfill", name: "back-fill", about }
 }
 
-/// Entries in the order of their keys, one of each.
+/// Entries in key order, one per key.
 #[derive(Debug)]
 pub(super) struct Entries(Sorted<Entry>);
 
 impl Entries {
-    /// Reads them from the first on. One reading ends before the next begins.
+    /// Reads all entries. Finish one iteration before you start another.
     pub(super) fn read(&self) -> Result<impl Iterator<Item = Result<Entry, JobError>> + use<>, JobError> {
         Ok(last_of_each(self.0.read()?).map(|entry| entry.map(|(_, entry)| entry)))
     }
 }
 
-/// The last entry of each key, in the order of keys.
+/// The last entry of each key, in key order.
 type EarlierEntries = Box<dyn Iterator<Item = Result<(String, Earlier), JobError>> + Send>;
 
-/// Keys that are done, as a listing comes by them in their order.
+/// The keys that are done. A listing checks its keys against them in key order.
 pub(super) struct Done {
     rest: Option<EarlierEntries>,
     next: Option<(String, Earlier)>,
@@ -188,12 +187,12 @@ impl Done {
         Ok(done)
     }
 
-    /// Whether nothing is done.
+    /// Returns whether no key is done.
     pub(super) fn is_empty(&self) -> bool {
         self.next.is_none()
     }
 
-    /// Whether this version of the object `key` is done; without an `etag`, whether any is. Keys come in order.
+    /// Returns whether this version of the object `key` is done, or any version if `etag` is `None`. Keys must be passed in order.
     pub(super) fn has(&mut self, key: &str, etag: Option<&ETag>) -> Result<bool, JobError> {
         while self.next.as_ref().is_some_and(|(next, _)| next.as_str() < key) {
             self.advance()?;
@@ -247,7 +246,7 @@ pub(super) mod tests {
         journal.add(&entry("a"))?;
         journal.add(&failed("b", ErrorKind::Malformed))?;
         journal.add(&failed("c", ErrorKind::Unavailable))?;
-        // Two at once would write each other's lines twice.
+        // Two processes at once would write each other's lines twice.
         let second = Journal::open(&path, "films", false);
         assert!(second.is_err_and(|error| error.to_string().contains("another back-fill")));
         drop(journal);
@@ -255,7 +254,7 @@ pub(super) mod tests {
         File::options().append(true).open(&path)?.write_all(b"{\"key\":\"d\",\"sta")?;
         let mut journal = Journal::open(&path, "films", false)?;
         assert_eq!((done(&journal)?.as_str(), journal.resumed()), ("ab", 2));
-        // Another version of an object is another object.
+        // Another version of an object counts as another object.
         assert!(!journal.done()?.has("a", Some(&ETag::new("\"2\"")))?);
         assert!(journal.done()?.has("a", Some(&ETag::new("\"1\"")))?);
         journal.add(&entry("c"))?;
@@ -265,7 +264,7 @@ pub(super) mod tests {
         assert_eq!((keys.as_str(), entries.iter().all(Entry::is_done)), ("abcd", true));
         journal.finish()?;
         drop(journal);
-        // It has come to its end: the next run looks at everything.
+        // The run has finished, so the next run processes everything.
         let journal = Journal::open(&path, "films", false)?;
         assert!(done(&journal)?.is_empty() && journal.done()?.is_empty());
         Ok(())

@@ -1,22 +1,22 @@
-//! What comes of an object.
+//! The outcome of an object.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorKind;
 
-/// What came of an object, in one word, and why it failed.
+/// The outcome of an object in one word, with the reason for a failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "status")]
 pub(super) enum Outcome {
     /// Thumbnail and row were written.
     Processed,
-    /// They were there already.
+    /// Thumbnail and row were already correct.
     Unchanged,
-    /// Thumbnail and row are there, and no more was asked for.
+    /// Thumbnail and row exist, and the run only creates missing ones (`--only-missing`).
     Present,
-    /// There would be something to do, were it not for `--dry-run`.
+    /// The object would be processed without `--dry-run`.
     Wanted,
-    /// The key is none of the job's.
+    /// The key is not a video of this job.
     Skipped {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,

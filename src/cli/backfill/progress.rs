@@ -1,4 +1,4 @@
-//! The progress of a back-fill: a bar on a terminal, a message every ten seconds elsewhere.
+//! The progress of a back-fill: a bar on a terminal, or a message every ten seconds elsewhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use super::outcome::Outcome;
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
-    /// The videos that the listing has found so far.
+    /// Number of videos that the listing has found so far.
     total: Arc<AtomicU64>,
     done: AtomicU64,
     failed: AtomicU64,
@@ -26,7 +26,7 @@ impl Progress {
         let bar = has_line().then(|| {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
             let template = "{bar:30} {pos}/{len} {msg} {per_sec} {elapsed} (left {eta})";
-            // The template is right, or else the default is shown.
+            // The template is valid. If parsing failed, the default style would be used.
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }

@@ -1,4 +1,4 @@
-//! What came of a back-fill, as JSON and for people. Its lists are read from the journal as they are written.
+//! The result of a back-fill, as JSON and for people. Its lists are read from the journal while they are written.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,35 +15,35 @@ use crate::ErrorKind;
 use crate::job_error::JobError;
 use crate::store::of_file;
 
-/// Failures that are shown to people one by one; the JSON has all.
+/// Maximum number of failures that are printed for people. The JSON contains all failures.
 const SHOWN: usize = 20;
-/// Lines for people that are printed at a time.
+/// Number of lines for people that are printed at a time.
 const LINES: usize = 1000;
 
-/// What `backfill --json` prints, and `--report` writes.
+/// The JSON that `backfill --json` prints and `--report` writes.
 #[derive(Serialize)]
 pub(super) struct Report<'e> {
     pub(super) about: String,
-    /// Whether all objects were worked on.
+    /// Whether all objects were processed.
     complete: bool,
     dry_run: bool,
-    /// Objects by what came of them.
+    /// Number of objects by outcome.
     pub(super) counts: BTreeMap<&'static str, u64>,
     bytes_fetched: u64,
     requests: u64,
-    /// The most common reasons first.
+    /// Number of failures by error kind.
     failures_by_kind: BTreeMap<String, u64>,
     failures: List<'e, FailedObject>,
-    /// Keys that are none of the job's, although somebody named them.
+    /// Keys that were named but are not videos of this job.
     #[serde(skip_serializing_if = "List::is_empty")]
     skipped: List<'e, SkippedObject>,
-    /// Keys that would be processed, with `--dry-run`.
+    /// Keys that would be processed without `--dry-run`.
     #[serde(skip_serializing_if = "List::is_empty")]
     wanted: List<'e, String>,
-    /// The first failure, and the first that may pass.
+    /// Error kinds of the first failure and of the first retryable failure.
     #[serde(skip)]
     first: [Option<String>; 2],
-    /// Whether nothing is left for another run.
+    /// Whether no object is left for another run.
     #[serde(skip)]
     pub(super) is_done: bool,
 }
@@ -62,7 +62,7 @@ struct SkippedObject {
     reason: String,
 }
 
-/// A part of the entries, in the order of their keys.
+/// A part of the entries, in key order.
 pub(super) struct List<'e, T> {
     entries: &'e Entries,
     length: u64,
@@ -221,7 +221,7 @@ impl<'e> Report<'e> {
         table.print()
     }
 
-    /// The failure that the exit code tells: the first that may pass, else the first.
+    /// Returns the failure that determines the exit code: the first retryable failure, or else the first failure.
     pub(super) fn failure(&self) -> Option<JobError> {
         let [first, passing] = &self.first;
         let kind = passing.as_ref().or(first.as_ref())?;
@@ -230,7 +230,7 @@ impl<'e> Report<'e> {
     }
 }
 
-/// The word of the journal.
+/// Returns the word for an outcome in the journal.
 pub(super) const fn word(result: &Outcome) -> &'static str {
     match result {
         Outcome::Processed => "processed",
