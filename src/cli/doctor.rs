@@ -1,9 +1,9 @@
-//! `posterframe doctor`: looks at everything the job needs before it is needed, and says what to do about what is not right.
+//! `posterframe doctor`: checks everything that the job needs, and advises how to fix the failing checks.
 //!
-//! A check has a name that stays, what was seen, and advice. Checks that do not need one another are made side by side, each in
-//! its own time: first whatever needs neither credentials nor secrets, then AWS, then what secrets open. One that stands in the
-//! way of others leaves those unmade. Nothing is changed, but for one small object if `--write` asks for it. `check` is one check,
-//! `bucket` those of AWS, `network` those of names and ports, `database`, `api` and `local` the rest.
+//! A check has a stable name, a description of what it found, and advice. Independent checks run concurrently, each with its own time
+//! limit. Checks without credentials or secrets run first, then the checks of AWS, then the checks that need secrets. If a check fails,
+//! the checks that depend on it are skipped. Nothing is changed, except that `--write` writes one small object. `check` is the type of a
+//! check, `bucket` contains the checks of AWS, and `network` the checks of names and ports. `database`, `api` and `local` contain the rest.
 
 mod api;
 mod bucket;
@@ -33,7 +33,7 @@ use crate::source::S3Source;
 use crate::store::S3Store;
 use crate::{CancelToken, ErrorKind, aws};
 
-/// All checks, in the order in which they are told. `docs/troubleshooting.md` names them.
+/// All checks, in the order in which they are reported. `docs/troubleshooting.md` describes them.
 const NAMES: [&str; 38] = [
     "configuration",
     "obsolete_variables",
@@ -75,14 +75,14 @@ const NAMES: [&str; 38] = [
     "api_token",
 ];
 
-/// The variables that name secrets, and their checks.
+/// The variables that contain names of secrets, and the checks of these secrets.
 const SECRETS: [(&str, &str); 3] = [
     ("DB_PASSWORD_SECRET", "secret_db_password"),
     ("INTERNAL_TOKEN_SECRET", "secret_internal_token"),
     ("BASTION_SSH_KEY_SECRET", "secret_bastion_key"),
 ];
 
-/// What `doctor --json` prints.
+/// The JSON that `doctor --json` prints.
 #[derive(Serialize)]
 struct Report {
     checks: Vec<Check>,
@@ -155,7 +155,7 @@ async fn examine(arguments: &DoctorArguments, settings: &PartialConfig) -> Vec<C
     checks.in_order(&NAMES)
 }
 
-/// What is in AWS.
+/// Settings and secret store of AWS.
 struct Cloud {
     settings: aws::Settings,
     secrets: SecretStore,
@@ -240,14 +240,14 @@ fn secret_in<'s>(settings: &'s PartialConfig, variable: &str) -> Option<&'s str>
     settings.secrets.iter().find(|(known, _)| *known == variable).map(|(_, name)| name.as_str())
 }
 
-/// What stands in the way of something that needs these checks, and the secret in this variable if there is one.
+/// Returns the first failing or skipped check among `earlier` and the check of the secret that `variable` names, as the reason to skip.
 fn in_the_way(checks: &Checks, settings: &PartialConfig, earlier: &[&str], variable: &str) -> Option<String> {
     let secret = SECRETS.iter().find(|(known, _)| *known == variable).map(|(_, name)| *name);
     let secret = secret.filter(|_| secret_in(settings, variable).is_some());
     checks.in_the_way(earlier).or_else(|| checks.in_the_way(secret.as_slice()))
 }
 
-/// Why there is no value of a variable.
+/// Returns the reason why a variable has no value.
 fn unset(settings: &PartialConfig, variables: &[&str]) -> String {
     match settings.problems.iter().any(|problem| variables.contains(&problem.variable)) {
         true => "configuration failed".to_owned(),
@@ -279,7 +279,7 @@ async fn bastion_way(checks: &Checks, settings: &PartialConfig) -> Vec<Check> {
     vec![resolve, reach, host_key]
 }
 
-/// The way to the database, unless it leads through a bastion.
+/// Checks the connection to the database, unless the connection leads through a bastion.
 async fn database_way(checks: &Checks, settings: &PartialConfig) -> Vec<Check> {
     let Some((host, port)) = &settings.database_address else {
         let reason = "configuration failed";
@@ -307,7 +307,7 @@ async fn api_way(checks: &Checks, settings: &PartialConfig) -> Vec<Check> {
     vec![resolve, reach]
 }
 
-/// The bastion's door, if there is one, and what is in the database.
+/// Checks the login to the bastion, if there is one, and the contents of the database.
 async fn database_checks(checks: &Checks, settings: &PartialConfig, cloud: &Cloud) -> Vec<Check> {
     let mut made = Vec::new();
     let mut reason = checks.in_the_way(&["database_reach"]);
@@ -404,7 +404,7 @@ fn obsolete(variables: &[&str]) -> Finding {
     }
 }
 
-/// Whether videos are decoded in a cage, and what one is made of here.
+/// Reports whether videos are decoded in a cage, and the layers of a cage on this machine.
 fn isolation(setting: Isolation) -> Finding {
     let layers = Opener::new(true).map(|opener| opener.layers().unwrap_or_default());
     match (setting, layers) {
@@ -449,7 +449,7 @@ fn shown(report: &Report) -> String {
             Status::Skipped => LABEL,
         };
         let (word, name, seen) = (check.status.word(), check.name, printable(&check.seen));
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{style}{word:7}{style:#}  {name:width$}  {seen}");
         if let Some(advice) = &check.advice {
             let _ = writeln!(text, "{:7}  {:width$}  {LABEL}->{LABEL:#} {}", "", "", printable(advice));

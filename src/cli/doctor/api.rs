@@ -1,4 +1,4 @@
-//! Checks of the catalogue's API.
+//! Checks of the catalogue API.
 
 use url::{Host, Url};
 
@@ -11,7 +11,7 @@ use crate::{ErrorKind, catalog::CatalogError};
 const NETWORK: &str = "check CATALOG_API_BASE, the API's load balancer or ingress, and the way there: a function inside a VPC needs a NAT \
                        gateway to reach a public address; SSL_CERT_FILE takes an authority of your own";
 
-/// Host and port of the address.
+/// Returns the host and the port of the API.
 pub(super) fn address(base: &Url) -> (String, u16) {
     let host = base.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     (host.to_owned(), base.port_or_known_default().unwrap_or(443))
@@ -43,7 +43,7 @@ pub(super) async fn reach(base: &Url) -> Finding {
     }
 }
 
-/// Whether what is sent there is neither encrypted nor stays on this machine.
+/// Returns whether requests are sent in plain text to another machine.
 fn is_readable_on_the_way(base: &Url) -> bool {
     let stays_here = match base.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -1,4 +1,4 @@
-//! Checks of what is in AWS: region, credentials, the bucket, a video in it, secrets.
+//! Checks of AWS: the region, credentials, the bucket, a video in the bucket, and secrets.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,7 +15,7 @@ use crate::source::{ByteRange, GetRange, RangeRequest, RangeSource as _, S3Sourc
 use crate::store::{Condition, NewObject, S3Store, Store as _, StoreError};
 use crate::{CancelToken, ErrorKind, Media};
 
-/// The object that `--write` leaves behind.
+/// Name of the object that `--write` writes and keeps.
 const PROBE: &str = ".posterframe-doctor";
 
 const NETWORK: &str = "check the network: a function inside a VPC needs a gateway endpoint for S3 or a NAT gateway, and AWS_REGION \
@@ -49,7 +49,7 @@ pub(super) async fn credentials(settings: &aws::Settings) -> Finding {
     }
 }
 
-/// One byte of a key, by the request that the program reads with.
+/// Reads one byte of an object, with the request that the program uses to read videos.
 pub(super) async fn read(store: &S3Store, rules: &KeyRules, key: Option<&str>) -> Finding {
     let absent = format!("{}posterframe-doctor-{:x}", rules.video_prefix, now().as_nanos());
     let first_byte = RangeRequest::Bounded(ByteRange::new(0, 1));
@@ -91,7 +91,7 @@ fn unread(error: &SourceError, key: Option<&str>, bucket: &str) -> Finding {
     }
 }
 
-/// 403 says many things. S3's code tells the credentials' faults, and of late its message names the action that is missing.
+/// Returns the finding for status 403. S3's error code reports faulty credentials. Its newer messages also name the missing action.
 fn denied(reason: &str, key: Option<&str>, bucket: &str) -> Finding {
     let failed = |advice: String| Finding::failed(ErrorKind::Denied, format!("403: {reason}"), advice);
     let object = "s3:GetObject on the bucket's objects (arn:aws:s3:::BUCKET/*)".replace("BUCKET", bucket);
@@ -126,7 +126,7 @@ fn denied(reason: &str, key: Option<&str>, bucket: &str) -> Finding {
     )
 }
 
-/// What is wrong with credentials that S3 does not take.
+/// Returns advice for credentials that S3 rejects.
 fn credentials_advice(reason: &str) -> Option<&'static str> {
     let code = reason.split(':').next().unwrap_or_default();
     match code {
@@ -142,7 +142,7 @@ fn credentials_advice(reason: &str) -> Option<&'static str> {
     }
 }
 
-/// Puts the probe, if it is not there yet. With the permissions that are needed it cannot be removed again.
+/// Writes the test object, unless the object exists. The object stays, because the required permissions do not allow its deletion.
 pub(super) async fn write(store: &S3Store, rules: &KeyRules) -> Finding {
     let key = format!("{}{PROBE}", rules.thumbnail_prefix);
     let none = BTreeMap::new();
@@ -188,7 +188,7 @@ pub(super) async fn write(store: &S3Store, rules: &KeyRules) -> Finding {
     }
 }
 
-/// What the program makes of the key.
+/// Checks the content and the thumbnail key that the program derives from the key.
 pub(super) fn name(rules: &KeyRules, key: &str) -> Finding {
     if let Some(reason) = rules.skip_reason(key) {
         let advice = "uploads of such keys are skipped: name videos VIDEO_PREFIX{content_id}_{slug}.mp4, or change VIDEO_PREFIX \
@@ -213,7 +213,7 @@ pub(super) fn name(rules: &KeyRules, key: &str) -> Finding {
     }
 }
 
-/// Opens the video and takes its picture, which goes nowhere.
+/// Opens the video and creates its thumbnail, without storing the thumbnail.
 pub(super) async fn video(source: S3Source, settings: &PartialConfig, time: Duration) -> Finding {
     let started = std::time::Instant::now();
     let request = settings.thumbnail.request;
@@ -225,7 +225,7 @@ pub(super) async fn video(source: S3Source, settings: &PartialConfig, time: Dura
         let thumbnail = frame.thumbnail()?;
         Ok((media.info().duration_seconds, frame.pts_seconds(), thumbnail.bytes.len(), media.ledger()))
     };
-    // When this future is dropped, the thread has nothing to go on for.
+    // If this future is dropped, the thread must stop.
     let _guard = CancelOnDrop(cancel);
     let advice = "upload the video again if it is damaged; `posterframe probe` says what is in it. More memory makes a function \
                   faster, the longest it may run is 900 s";
@@ -254,7 +254,7 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Whether a secret can be read. Nothing of it is shown.
+/// Checks whether a secret can be read. The secret is never shown.
 pub(super) async fn secret(store: &SecretStore, variable: &str, name: &str) -> Finding {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-:!".contains(c);
     if !name.chars().all(is_name) || name.len() > 2048 {

@@ -1,4 +1,4 @@
-//! One check, and what comes of it.
+//! A check and its result.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::ErrorKind;
 use crate::job_error::JobError;
 
-/// What came of a check.
+/// Status of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
@@ -28,28 +28,28 @@ impl Status {
     }
 }
 
-/// A check that was made, or was not.
+/// A check that ran or was skipped.
 #[derive(Debug, Serialize)]
 pub(super) struct Check {
     pub(super) name: &'static str,
     pub(super) status: Status,
-    /// The kind of a failure.
+    /// Error kind of a failed check.
     #[serde(serialize_with = "as_word", skip_serializing_if = "Option::is_none")]
     pub(super) kind: Option<ErrorKind>,
-    /// What was seen; of a check that was not made, why.
+    /// Description of what the check found, or the reason why the check was skipped.
     pub(super) seen: String,
-    /// What to do next.
+    /// Advice on what to do next.
     pub(super) advice: Option<String>,
     pub(super) elapsed_ms: u64,
 }
 
 impl Check {
-    /// Whether nothing stands in the way of what comes after it.
+    /// Returns whether the checks that depend on this check can run.
     pub(super) const fn is_good(&self) -> bool {
         matches!(self.status, Status::Ok | Status::Warning)
     }
 
-    /// How it stands in the way, in words.
+    /// Returns why the checks that depend on this check cannot run, or `None` if they can.
     pub(super) fn in_the_way(&self) -> Option<String> {
         match self.status {
             Status::Failed => Some(format!("{} failed", self.name)),
@@ -64,7 +64,7 @@ fn as_word<S: Serializer>(kind: &Option<ErrorKind>, serializer: S) -> Result<S::
     kind.map(ErrorKind::as_str).serialize(serializer)
 }
 
-/// What a check has found.
+/// The result of a check.
 #[derive(Debug)]
 pub(super) struct Finding {
     status: Status,
@@ -86,7 +86,7 @@ impl Finding {
         Self { status: Status::Failed, kind: Some(kind), seen: seen.into(), advice: Some(advice.into()) }
     }
 
-    /// The failure of a layer, which says itself what was seen.
+    /// Returns a failed result from an error of another layer. The error's message describes what was found.
     pub(super) fn error(error: impl Into<JobError>, advice: impl Into<String>) -> Self {
         let error = error.into();
         Self::failed(error.kind(), error.to_string(), advice)
@@ -103,11 +103,11 @@ impl Finding {
     }
 }
 
-/// The checks that are made, and how long each may take.
+/// The finished checks, and the time limit of each check.
 #[derive(Debug)]
 pub(super) struct Checks {
     pub(super) time: Duration,
-    /// Whether large tables are read.
+    /// Whether large tables are read completely.
     pub(super) deep: bool,
     made: Vec<Check>,
 }
@@ -117,7 +117,7 @@ impl Checks {
         Self { time, deep, made: Vec::new() }
     }
 
-    /// Makes a check, in its time.
+    /// Runs a check within the time limit.
     pub(super) async fn of(&self, name: &'static str, work: impl Future<Output = Finding>) -> Check {
         let started = Instant::now();
         let done = tokio::time::timeout(self.time, work).await;
@@ -128,7 +128,7 @@ impl Checks {
         finding.into_check(name, started.elapsed())
     }
 
-    /// The same, unless the check before it stands in its way.
+    /// Runs a check, unless the earlier check failed or was skipped.
     pub(super) async fn after(
         &self,
         earlier: &Check,
@@ -141,7 +141,7 @@ impl Checks {
         }
     }
 
-    /// The same, for what may have any number of reasons not to be made.
+    /// Runs a check, unless there is a reason to skip it.
     pub(super) async fn unless(
         &self,
         reason: Option<String>,
@@ -162,13 +162,13 @@ impl Checks {
         self.made.push(finding.into_check(name, Duration::ZERO));
     }
 
-    /// The first of these that failed or was not made, in words.
+    /// Returns the first of these checks that failed or was skipped, in words.
     pub(super) fn in_the_way(&self, earlier: &[&str]) -> Option<String> {
         let of = |name: &&str| self.made.iter().find(|check| check.name == *name);
         earlier.iter().filter_map(of).find_map(Check::in_the_way)
     }
 
-    /// All of them, in this order.
+    /// Returns all checks, in the order of `names`.
     pub(super) fn in_order(mut self, names: &[&'static str]) -> Vec<Check> {
         let place = |check: &Check| names.iter().position(|name| *name == check.name).unwrap_or(usize::MAX);
         self.made.sort_by_key(place);
@@ -176,12 +176,12 @@ impl Checks {
     }
 }
 
-/// A check that is not made.
+/// Returns a check that was skipped.
 pub(super) fn skipped(name: &'static str, reason: impl Into<String>) -> Check {
     Finding::skipped(reason).into_check(name, Duration::ZERO)
 }
 
-/// What no answer mostly means.
+/// Returns advice for a check that timed out, from its most common cause.
 fn time_advice(name: &str) -> String {
     let which = if name.starts_with("database") || name == "unique_key" {
         "security groups: the database's, or RDS Proxy's, must let this one in on RDS_PORT; subnets and their routes"

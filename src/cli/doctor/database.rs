@@ -1,4 +1,4 @@
-//! Checks of the way to the database, and of what is in it.
+//! Checks of the connection to the database, and of the contents of the database.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ const GROUPS: &str = "check the security groups (the database's, or RDS Proxy's,
                       subnets and their routes, and the state of RDS Proxy and the database";
 const COLUMNS: &str = "the tables must match migrations/mysql/0001_contents_and_video_assets.sql; DB_NAME may name another database";
 
-/// The columns of what the program reads and writes: table, name, kind.
+/// The columns that the program reads and writes: table, name and kind.
 const EXPECTED: [(&str, &str, Kind); 9] = [
     ("contents", "id", Kind::Id),
     ("contents", "title", Kind::Text(MAX_TITLE_CHARS)),
@@ -34,14 +34,14 @@ const EXPECTED: [(&str, &str, Kind); 9] = [
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    /// A number that the database gives.
+    /// A number that the database generates.
     Id,
     Number,
-    /// At least so many characters.
+    /// Text of at least this number of characters.
     Text(usize),
 }
 
-/// The key that the bastion shows, held against the one that is pinned.
+/// Checks the host key that the bastion presents against the pinned key.
 pub(super) async fn host_key(host: &str, port: u16, rule: Option<&HostKeyRule>) -> Finding {
     let shown = match shown_key(host, port, rule).await {
         Ok(shown) => shown,
@@ -78,7 +78,7 @@ pub(super) async fn host_key(host: &str, port: u16, rule: Option<&HostKeyRule>) 
     }
 }
 
-/// The middle of the name that OpenSSH gives the file of such a host key.
+/// Returns the key type in the name of the file in which OpenSSH stores such a host key.
 fn file_of(described: &str) -> &'static str {
     match described.split(' ').next().unwrap_or_default() {
         kind if kind.contains("ecdsa") => "ecdsa",
@@ -87,7 +87,7 @@ fn file_of(described: &str) -> &'static str {
     }
 }
 
-/// A session of ours there. The tunnel is for the check of what is behind it.
+/// Logs in to the bastion. Also returns a tunnel for the check of the database behind the bastion.
 pub(super) async fn bastion_login(
     bastion: &BastionSettings,
     database: Option<&(String, u16)>,
@@ -109,9 +109,9 @@ pub(super) async fn bastion_login(
     }
 }
 
-/// The first words of the server, at the end of a connection or of the tunnel.
+/// Reads the greeting of the database server, directly or through the tunnel.
 pub(super) async fn reach(host: &str, port: u16, tunnel: Option<&Tunnel>) -> Finding {
-    // The first words of the texts of old: alarms and people look for them.
+    // The message begins like the messages of earlier versions, because alarms and people search for this text.
     let cannot = |reason: &str| {
         let seen = format!("Can't connect to MySQL server on '{host}:{port}' ({reason})");
         Finding::failed(ErrorKind::Unavailable, seen, GROUPS)
@@ -148,14 +148,14 @@ pub(super) async fn reach(host: &str, port: u16, tunnel: Option<&Tunnel>) -> Fin
     }
 }
 
-/// What the connection needs.
+/// The settings that the connection needs.
 pub(super) struct Access<'a> {
     pub(super) settings: &'a DatabaseSettings,
     pub(super) secrets: &'a SecretStore,
     pub(super) aws: &'a aws::Settings,
 }
 
-/// TLS, login and database, told by one attempt to connect; then what is in it.
+/// Checks TLS, login and database by one attempt to connect, then the contents of the database.
 pub(super) async fn look(checks: &Checks, access: &Access<'_>) -> Vec<Check> {
     let settings = access.settings;
     let started = Instant::now();
@@ -189,7 +189,7 @@ pub(super) async fn look(checks: &Checks, access: &Access<'_>) -> Vec<Check> {
     made
 }
 
-/// What an attempt that failed tells: all before it went well.
+/// Returns the checks of a failed attempt to connect. All stages before the failed stage succeeded.
 fn not_connected(settings: &DatabaseSettings, refusal: Refusal, elapsed: Duration) -> Vec<Check> {
     let mut made = Vec::new();
     if refusal.stage > Stage::Tls {
@@ -205,7 +205,7 @@ fn not_connected(settings: &DatabaseSettings, refusal: Refusal, elapsed: Duratio
     with_the_rest(made, &format!("{name} failed"))
 }
 
-/// All other checks of a connection are not made.
+/// Adds all other checks that need a connection, as skipped.
 pub(super) fn with_the_rest(mut made: Vec<Check>, reason: &str) -> Vec<Check> {
     for name in IN_DATABASE {
         if made.iter().all(|check| check.name != name) {
@@ -231,10 +231,10 @@ const IN_DATABASE: [&str; 12] = [
     "rows_without_content",
 ];
 
-/// Rows that are all read without --deep: some milliseconds.
+/// Maximum number of rows that are read completely without --deep. Reading them takes some milliseconds.
 const SCANNED_ROWS: u64 = 100_000;
 
-/// One connection asks one thing at a time.
+/// Runs the checks one after the other, because a connection handles one query at a time.
 async fn inside(checks: &Checks, inspector: &mut Inspector) -> Vec<Check> {
     let time = checks.time;
     let version = async { inspector.version().await.map_or_else(failed, Finding::ok) };
@@ -248,7 +248,7 @@ async fn inside(checks: &Checks, inspector: &mut Inspector) -> Vec<Check> {
     let left = checks.after(&columns, "database_ids", left).await;
     let privileges = checks.after(&columns, "database_privileges", privileges(inspector)).await;
     let unique_key = checks.after(&tables, "unique_key", unique_key(inspector)).await;
-    // Reading all of a large table takes its time, and the table's pages out of the server's memory.
+    // Reading a large table completely takes long, and evicts other pages from the server's memory.
     let most_rows = if checks.deep { Ok(0) } else { inspector.most_rows().await };
     if let Ok(rows) = most_rows
         && rows > SCANNED_ROWS
@@ -262,7 +262,7 @@ async fn inside(checks: &Checks, inspector: &mut Inspector) -> Vec<Check> {
     let count = async { inspector.doubles(time).await.map_or_else(failed, doubles) };
     let doubles = checks.after(&columns, "duplicate_rows", count).await;
     let count = async { inspector.orphans(time).await.map_or_else(failed, orphans) };
-    // What was given up half-way has left the connection to the answer that still comes.
+    // If the first query was cancelled, its answer may still arrive on the connection, so the second query must not run.
     let before = if doubles.is_good() { &columns } else { &doubles };
     let orphans = checks.after(before, "rows_without_content", count).await;
     vec![version, sql_mode, tables, columns, left, privileges, unique_key, doubles, orphans]
@@ -271,7 +271,7 @@ async fn inside(checks: &Checks, inspector: &mut Inspector) -> Vec<Check> {
 fn refused(settings: &DatabaseSettings, refusal: Refusal) -> (&'static str, Finding) {
     let Refusal { stage, error } = refusal;
     let (name, advice) = match stage {
-        // It was reached a moment ago: it broke off, or is full.
+        // The server was reachable a moment ago. Now it has closed the connection, or accepts no more connections.
         Stage::Reach => ("database_login", GROUPS.to_owned()),
         Stage::Tls if error.to_string().contains("caching_sha2_password") => (
             "database_tls",
@@ -342,7 +342,7 @@ fn tls_seen(settings: &DatabaseSettings, version: Option<&str>) -> Finding {
     }
 }
 
-/// The database's answer to a question, with the advice that goes with every one of them.
+/// Returns the finding for a failed query, with the advice for its kind.
 fn failed(error: CatalogError) -> Finding {
     let advice = match error.kind() {
         ErrorKind::Denied => "GRANT SELECT, INSERT, UPDATE on the two tables to DB_USER",
@@ -373,7 +373,7 @@ async fn tables(inspector: &mut Inspector) -> Finding {
     Finding::failed(kind, seen.join("; "), advice)
 }
 
-/// Whether the server refuses what a column cannot hold.
+/// Checks whether the server rejects values that do not fit into a column.
 fn strictness(mode: &str) -> Finding {
     match mode.split(',').any(|word| matches!(word, "STRICT_TRANS_TABLES" | "STRICT_ALL_TABLES")) {
         true => Finding::ok(format!("strict: the server refuses values that do not fit ({mode})")),
@@ -387,9 +387,9 @@ fn strictness(mode: &str) -> Finding {
     }
 }
 
-/// Whether new rows will have ids for long.
+/// Checks whether enough ids are left for new rows.
 fn ids(found: &[(&str, u64, u64)]) -> Finding {
-    /// A new content each second for eleven days.
+    /// One new content per second for eleven days.
     const FEW: u64 = 1_000_000;
     let seen: Vec<_> = found
         .iter()
@@ -407,7 +407,7 @@ fn ids(found: &[(&str, u64, u64)]) -> Finding {
     }
 }
 
-/// Holds the columns against what the program needs.
+/// Compares the columns with the columns that the program needs.
 fn columns(found: &[Column]) -> Finding {
     let (mut wrong, mut doubtful) = (Vec::new(), Vec::new());
     for (table, name, kind) in EXPECTED {
@@ -434,7 +434,7 @@ fn columns(found: &[Column]) -> Finding {
             "{}.{} requires a value, and the program does not write this column",
             column.table, column.name
         );
-        // Contents are written by the API, unless a video's name tells none.
+        // The API writes contents, unless the name of a video contains no content id.
         if column.table == "video_assets" { wrong.push(text) } else { doubtful.push(text) }
     }
     match (wrong.is_empty(), doubtful.is_empty()) {
@@ -479,7 +479,7 @@ async fn privileges(inspector: &mut Inspector) -> Finding {
     let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
     let seen = format!("missing: {} ({words})", names.join(", "));
     if kind != ErrorKind::Denied {
-        // 1290, 1792: a replica, Aurora's reader endpoint.
+        // Errors 1290 and 1792: the server is a replica, such as Aurora's reader endpoint.
         let advice = "the server refuses writes: DB_HOST and PROXY_ENDPOINT must name the writer, not a reader endpoint";
         return Finding::failed(kind, seen, advice);
     }

@@ -1,4 +1,4 @@
-//! Checks of the store folder and of the catalogue's file.
+//! Checks of the store folder and the catalogue file.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,7 +12,7 @@ use crate::catalog::{CatalogError, inspect_file};
 use crate::config::Config;
 use crate::store::kind_of_io;
 
-/// Can the folder be read, and can `process` write there.
+/// Checks whether the folder can be read. A missing folder is no failure, because `process` creates it.
 pub(super) fn store_read(folder: &Path) -> Finding {
     let shown = folder.display();
     match fs::read_dir(folder) {
@@ -28,7 +28,7 @@ pub(super) fn store_read(folder: &Path) -> Finding {
     }
 }
 
-/// With a file that has no name and is gone when it is closed.
+/// Checks whether the folder can be written, with an unnamed file that disappears when it is closed.
 pub(super) fn store_write(folder: &Path) -> Finding {
     let Some(existing) = folder.ancestors().map(or_here).find(|folder| folder.exists()) else {
         return Finding::failed(ErrorKind::NotFound, "the folder does not exist", "check STORE_DIR");
@@ -46,7 +46,7 @@ fn or_here(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
-/// The catalogue's file, and what is in it.
+/// Checks the catalogue file and its contents.
 pub(super) async fn catalogue(checks: &Checks, config: &Config) -> Vec<Check> {
     let path = config.catalog_path();
     let file = checks.of("catalog_file", async { file(&path) }).await;

@@ -1,4 +1,4 @@
-//! Names and ports: whether a host has an address, and whether something takes connections there.
+//! Checks of names and ports: whether a host has an address, and whether its port accepts connections.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -29,7 +29,7 @@ pub(super) async fn resolve(host: &str, port: u16, variable: &str) -> Finding {
     }
 }
 
-/// A connection, and how long it took.
+/// Connects to a host. Also returns a description with the time that connecting took.
 pub(super) async fn connect(host: &str, port: u16) -> Result<(TcpStream, String), String> {
     let started = Instant::now();
     match reach(host, port).await {
