@@ -1,7 +1,7 @@
-//! `libav`: builds the pinned static libav for anybody's project.
+//! `posterframe libav`: builds the pinned static libav for use in other projects.
 //!
-//! The recipe is the one that this program's own libav was built with; the program carries it. It is a shell script, so what needs to
-//! be there is a Unix and the tools it names. The sources come from cargo's registry, checked against the checksums in the recipe.
+//! The recipe is the recipe of this program's own libav, and is included in the program. The recipe is a shell script, so it needs a Unix
+//! system and the tools that it names. The sources come from cargo's registry and are verified against the checksums in the recipe.
 
 use std::ffi::OsString;
 use std::fs;
@@ -22,7 +22,7 @@ use crate::job_error::JobError;
 use crate::store::of_file;
 use crate::{CancelToken, ErrorKind};
 
-/// A patch of FFmpeg's source, by its name in the folder.
+/// A patch of FFmpeg's source: its path in the recipe, and its text.
 macro_rules! patch {
     ($name:literal) => {
         (
@@ -70,12 +70,12 @@ const RECIPE: &[(&str, &str)] = &[
     patch!("1013-vvc-active-references"),
 ];
 
-/// The script's exit code for what must be changed before it can begin.
+/// Exit code of the script if it refuses to start and the user must change something first.
 const REFUSED: i32 = 2;
 
 pub(super) async fn run(arguments: LibavArguments, cancel: CancelToken) -> Result<(), Failure> {
     let prefix = std::path::absolute(&arguments.prefix).map_err(of_file(&arguments.prefix))?;
-    // Beside the prefix: there is room for libav, so there is for what it is built from, and /tmp may lie in memory.
+    // Build beside the prefix: a file system with room for libav has room for the build files too. `/tmp` may be in memory.
     let parent = prefix.parent().unwrap_or(&prefix);
     let folder = fs::create_dir_all(parent)
         .and_then(|()| tempfile::Builder::new().prefix(".posterframe-libav-").tempdir_in(parent))
@@ -102,12 +102,12 @@ pub(super) async fn run(arguments: LibavArguments, cancel: CancelToken) -> Resul
     output::print(&format!("FFMPEG_DIR={}\n", prefix.display()))
 }
 
-/// Begins the build, in a process group of its own, so that all of it can be ended.
+/// Starts the build in its own process group, so that all its processes can be ended together.
 fn start(folder: &TempDir, prefix: &Path, arguments: &LibavArguments) -> io::Result<Child> {
     let mut command = Command::new("sh");
     command.arg(folder.path().join("build.sh"));
     command.env("PREFIX", prefix).env("WORK", folder.path().join("work"));
-    // Who sets these for something else does not mean us.
+    // The caller may have set these variables for another program.
     command
         .env_remove("LIBAV_CONFIGURE_EXTRA")
         .env_remove("KEEP_WORK")
@@ -120,12 +120,12 @@ fn start(folder: &TempDir, prefix: &Path, arguments: &LibavArguments) -> io::Res
     if let Some(jobs) = arguments.jobs {
         command.env("JOBS", OsString::from(jobs.to_string()));
     }
-    // Standard output is for the answer.
+    // Standard output is reserved for the answer of this command.
     command.stdin(Stdio::null()).stdout(io::stderr().as_fd().try_clone_to_owned()?);
     command.process_group(0).spawn()
 }
 
-/// Waits for the end of the build, or ends it when interrupted.
+/// Waits for the end of the build, or ends the build after an interrupt.
 async fn wait(mut child: Child, cancel: &CancelToken) -> Result<ExitStatus, JobError> {
     let internal = |error: io::Error| JobError::new(ErrorKind::Internal, error);
     let mut give_up = None;
@@ -148,7 +148,7 @@ async fn wait(mut child: Child, cancel: &CancelToken) -> Result<ExitStatus, JobE
     }
 }
 
-/// To the script and all that it started. That they have ended by themselves is no failure.
+/// Signals the script and all its child processes. Processes that have already ended are no failure.
 fn signal(child: &Child, signal: Signal) {
     let _ = kill_process_group(Pid::from_child(child), signal);
 }
@@ -157,13 +157,13 @@ fn cancelled() -> JobError {
     JobError::new(ErrorKind::Cancelled, "interrupted; all partial files were removed")
 }
 
-/// Why the build did not come to its end; what it said of it is on standard error already.
+/// Returns the error of a failed build. The build has already printed details on standard error.
 fn refusal(status: ExitStatus, folder: TempDir, prefix: &Path) -> JobError {
     if status.code() == Some(REFUSED) {
         return JobError::new(ErrorKind::Config, "libav cannot be built; see the messages above")
             .about(prefix.display().to_string());
     }
-    // The logs.
+    // Keep the folder, which contains the logs.
     let kept = folder.keep();
     let message =
         format!("the build of libav failed ({status}); its logs are in {}", kept.join("work").display());
@@ -178,7 +178,7 @@ mod tests {
 
     use super::RECIPE;
 
-    /// A patch that the program did not carry would make another libav elsewhere.
+    /// If the program lacked a patch, it would build a different libav.
     #[test]
     fn all_patches_are_carried() -> Result<(), Box<dyn std::error::Error>> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vendor/libav/patches");
