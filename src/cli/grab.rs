@@ -1,4 +1,4 @@
-//! `posterframe grab`: one `frame` of a video as a picture, or of each of `several` videos; or `candidates` for a frame, on a contact `sheet`.
+//! `posterframe grab`: saves one `frame` of a video, or of each of `several` videos; or `candidates` for a poster, on a contact `sheet`.
 
 mod candidates;
 mod frame;
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &GrabArguments, cancel: CancelToken, answer: &Answe
 
 /// Shows the picture as large as the terminal allows.
 fn in_terminal(picture: RgbPicture) -> Result<(), JobError> {
-    // A terminal that is asked whether it knows kitty's pictures, and does not, may never answer.
+    // The terminal itself is not queried for kitty graphics, because a terminal without them may never answer.
     let config = viuer::Config {
         absolute_offset: false,
         use_kitty: config::has_kitty_pictures(),
@@ -65,7 +65,7 @@ fn in_terminal(picture: RgbPicture) -> Result<(), JobError> {
     shown.map(drop).map_err(|error| JobError::new(ErrorKind::Internal, error.to_string()))
 }
 
-/// The format asked for, or the one OUT's ending tells.
+/// Returns the requested format, or the format of OUT's extension.
 fn format(arguments: &GrabArguments) -> Result<ImageFormat, JobError> {
     if let Some(format) = arguments.format {
         return Ok(format);
@@ -73,7 +73,7 @@ fn format(arguments: &GrabArguments) -> Result<ImageFormat, JobError> {
     if arguments.to_stdout() {
         return Ok(ImageFormat::Jpeg);
     }
-    // What is only shown is in no format.
+    // A picture that is only shown has no format.
     let Some(output) = &arguments.output else { return Ok(ImageFormat::Jpeg) };
     let extension = output.extension().and_then(|extension| extension.to_str());
     let unknown = || {

@@ -18,7 +18,7 @@ use crate::{
     Appearance, Bounds, CancelToken, Candidate, CandidatesRequest, FrameTime, ImageFormat, Ledger, Verdict,
 };
 
-/// What `grab --candidates --json` prints.
+/// The JSON that `grab --candidates --json` prints.
 #[derive(Serialize)]
 struct Written {
     output: String,
@@ -35,7 +35,7 @@ struct Written {
     elapsed_ms: u64,
 }
 
-/// A candidate, and where on the sheet its picture is.
+/// A candidate, and the position of its picture on the sheet.
 #[derive(Serialize)]
 struct Shown {
     at: FrameTime,

@@ -1,4 +1,4 @@
-//! The frame of one input: what is asked for, how it is taken, written and shown.
+//! The frame of one input: requesting, extracting, writing and showing it.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -19,7 +19,7 @@ use crate::{
     Ledger, Placeholder, RgbPicture, Transparency,
 };
 
-/// What `grab --json` prints.
+/// The JSON that `grab --json` prints.
 #[derive(Serialize)]
 pub(super) struct Grabbed {
     pub(super) output: String,
@@ -28,7 +28,7 @@ pub(super) struct Grabbed {
     duration_seconds: Option<f64>,
     frame_pts_seconds: f64,
     frame_reason: FrameReason,
-    /// What `--pick auto` looked at.
+    /// The frames that `--pick auto` compared.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     considered: Vec<Considered>,
     width: u32,
@@ -43,18 +43,18 @@ pub(super) struct Grabbed {
     elapsed_ms: u64,
 }
 
-/// What is done with each input.
+/// The work that `grab` does for each input.
 #[derive(Clone, Copy)]
 pub(super) struct Request {
     frame: FrameRequest,
     encoding: Encoding,
-    /// Whether the picture is also wanted as pixels.
+    /// Whether the pixels of the picture are also needed.
     show: bool,
-    /// Whether what stands for it until it is loaded is wanted, too.
+    /// Whether a placeholder is also needed, for display until the picture has loaded.
     placeholder: bool,
 }
 
-/// A frame that was taken.
+/// A frame that was extracted.
 pub(super) struct Taken {
     pub(super) bytes: Vec<u8>,
     pub(super) pixels: Option<RgbPicture>,
@@ -74,7 +74,7 @@ pub(super) fn request(arguments: &GrabArguments, format: ImageFormat) -> Result<
     Ok(Request { frame: FrameRequest { time, pick, cover, encoding }, encoding, show, placeholder: json })
 }
 
-/// Takes the frame of one input.
+/// Extracts the frame of one input.
 pub(super) fn take(
     input: &Location,
     reading: &ReadingArguments,
@@ -125,7 +125,7 @@ pub(super) fn show(grabbed: &Grabbed) -> Table {
     table
 }
 
-/// Why a frame was taken, for people.
+/// Describes why this frame was chosen.
 pub(in super::super) const fn reason(reason: FrameReason) -> &'static str {
     match reason {
         FrameReason::AtTarget => "the first frame at or after the requested time",
@@ -145,25 +145,25 @@ pub(in super::super) const fn name(format: ImageFormat) -> &'static str {
     }
 }
 
-/// How the bounds are filled, and around which point.
+/// Returns how the picture fills the bounds, and its focus.
 fn fit(arguments: &GrabArguments) -> Result<Fit, JobError> {
     let GrabArguments { fit, focus, .. } = arguments;
     let focused = focus.map_or(Some(*fit), |focus| fit.with_focus(focus));
     focused.ok_or_else(|| JobError::new(ErrorKind::Config, "--focus needs --fit cover"))
 }
 
-/// Writes the picture: whole or not at all where OUT is or becomes a regular file, straight into anything else.
+/// Writes the picture. A regular file is created or replaced as a whole, or left unchanged. Other outputs are written directly.
 pub(super) fn write(output: &Path, input: &Location, bytes: &[u8]) -> Result<(), JobError> {
     let about = of_file(output);
     let refuse = |reason: &str| JobError::new(ErrorKind::Config, reason).about(output.display().to_string());
     let path = match fs::metadata(output) {
         Ok(metadata) if metadata.is_dir() => return Err(refuse("is a folder; name a file")),
-        // A device or a pipe keeps its place; renaming would put a file there.
+        // A device or a pipe must stay; renaming would replace it by a regular file.
         Ok(metadata) if !metadata.is_file() => {
             let file = fs::File::options().write(true).open(output);
             return file.and_then(|mut file| file.write_all(bytes)).map_err(about);
         }
-        // Behind a symbolic link, the file it leads to is replaced, not the link.
+        // If OUT is a symbolic link, replace the file behind the link, not the link.
         Ok(_) => output.canonicalize().map_err(about)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => output.to_owned(),
         Err(error) => return Err(about(error)),

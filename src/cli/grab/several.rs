@@ -1,4 +1,4 @@
-//! One frame of each of several videos, into a folder.
+//! One frame of each of several videos, saved to a folder.
 
 use std::ffi::OsString;
 use std::fs;
@@ -18,7 +18,7 @@ use crate::location::Location;
 use crate::store::of_file;
 use crate::{CancelToken, Error, ErrorKind, ImageFormat};
 
-/// Takes the frames one after the other. What fails is reported, and keeps no other from being read.
+/// Extracts the frames one after the other. A failed input is reported and does not stop the others.
 pub(super) fn run(arguments: &GrabArguments, cancel: &CancelToken) -> Result<(), Failure> {
     let format = arguments.format.unwrap_or_default();
     let (request, outputs) = (request(arguments, format)?, outputs(arguments, format)?);
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &GrabArguments, cancel: &CancelToken) -> Result<(),
     first_failure.map_or(Ok(()), |kind| Err(Failure::Reported(kind)))
 }
 
-/// The file of each picture. All that is wrong with them is found before anything is read.
+/// Returns the file of each picture. Problems with file names are found before any input is read.
 fn outputs(arguments: &GrabArguments, format: ImageFormat) -> Result<Vec<PathBuf>, JobError> {
     let wrong = |error: &str| JobError::new(ErrorKind::Config, error);
     let Some(folder) = &arguments.output else {
@@ -76,13 +76,13 @@ fn outputs(arguments: &GrabArguments, format: ImageFormat) -> Result<Vec<PathBuf
     Ok(outputs)
 }
 
-/// Whether an input is this file.
+/// Returns whether an input is this file.
 fn is_file(input: &Location, path: &Path) -> bool {
     let Location::File(file) = input else { return false };
     matches!((file.canonicalize(), path.canonicalize()), (Ok(file), Ok(path)) if file == path)
 }
 
-/// Creates the folder where its name says that it is one.
+/// Creates the folder if it is missing and its name ends with a slash.
 fn make(folder: &Path) -> Result<(), JobError> {
     match fs::metadata(folder) {
         Ok(metadata) if metadata.is_dir() => Ok(()),
@@ -101,7 +101,7 @@ fn ends_with_slash(folder: &Path) -> bool {
     folder.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
-/// The name of a picture: that of the video, with the ending of the format in place of its own.
+/// Returns the file name of a picture: the video's name, with the extension of the picture format.
 fn name_of(input: &Location, format: ImageFormat) -> Result<OsString, JobError> {
     let name = match input {
         Location::File(path) => path.file_stem().map(OsString::from),
@@ -123,13 +123,13 @@ fn name_of(input: &Location, format: ImageFormat) -> Result<OsString, JobError> 
     Ok(name)
 }
 
-/// What is behind the last slash, without its ending.
+/// Returns the part after the last slash, without its extension.
 fn stem_of(key: &str) -> Option<OsString> {
     let name = key.rsplit('/').next().filter(|name| !name.is_empty())?;
     Path::new(name).file_stem().map(OsString::from)
 }
 
-/// Takes a frame in a thread of its own, so that a call that does not return keeps no other input from being read.
+/// Extracts a frame in its own thread, so that a call that does not return cannot block the other inputs.
 fn in_time(
     input: &Location,
     arguments: &GrabArguments,

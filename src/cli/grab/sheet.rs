@@ -1,4 +1,4 @@
-//! A contact sheet: pictures in rows, each with its time below.
+//! A contact sheet: pictures in rows, each with its time below it.
 
 use std::convert::Infallible;
 
@@ -13,28 +13,28 @@ use embedded_graphics::{Drawable as _, Pixel};
 use super::super::output;
 use crate::{Candidate, Error, Limit, Limits, RgbPicture};
 
-/// Pixels around each picture and its time.
+/// Margin around each picture and its time, in pixels.
 const MARGIN: u32 = 4;
-/// Pictures at least this wide have their time in large type.
+/// Minimum width of pictures whose times use the large font, in pixels.
 const LARGE: u32 = 160;
 
 pub(super) struct ContactSheet {
     pub(super) picture: RgbPicture,
-    /// The top left corner of each candidate's picture.
+    /// Top left corner of each candidate's picture, in pixels.
     pub(super) places: Vec<(u32, u32)>,
 }
 
-/// How the sheet is divided.
+/// Layout of the sheet.
 struct Grid {
     columns: u32,
-    /// The widest picture, and the highest.
+    /// Width of the widest picture and height of the highest picture, in pixels.
     picture: (u32, u32),
     cell: (u32, u32),
     font: &'static MonoFont<'static>,
 }
 
 impl ContactSheet {
-    /// Lays out the candidates, row by row, on about as many rows as columns.
+    /// Arranges the candidates row by row, with about as many rows as columns.
     pub(super) fn of(candidates: &[Candidate], limits: &Limits) -> Result<Self, Error> {
         let times: Vec<String> = candidates.iter().map(|candidate| time(candidate.pts_seconds)).collect();
         let grid = Grid::new(candidates, &times);
@@ -55,7 +55,7 @@ impl ContactSheet {
     }
 }
 
-/// A time for people, rounded down to the millisecond: it requests this frame, and not the next.
+/// Formats a time, rounded down to the millisecond. A request for the rounded time returns this frame, not the next one.
 pub(super) fn time(seconds: f64) -> String {
     output::time((seconds * 1000.0).floor().max(0.0) / 1000.0)
 }
@@ -80,11 +80,11 @@ impl Grid {
     }
 }
 
-/// A picture that text is drawn on.
+/// A picture on which text is drawn.
 struct Canvas(RgbPicture);
 
 impl Canvas {
-    /// Puts a picture into the middle of its place in a cell. Returns its top left corner.
+    /// Draws a picture in the centre of its area in a cell. Returns its top left corner.
     fn put(&mut self, grid: &Grid, (left, top): (u32, u32), picture: &RgbPicture) -> (u32, u32) {
         let left = left + (grid.cell.0 - picture.width) / 2;
         let top = top + MARGIN + (grid.picture.1 - picture.height) / 2;
@@ -98,7 +98,7 @@ impl Canvas {
         (left, top)
     }
 
-    /// Writes a time in the middle below a picture.
+    /// Writes a time centred below a picture.
     fn write(&mut self, grid: &Grid, (left, top): (u32, u32), time: &str) {
         let point = (left + grid.cell.0 / 2, top + grid.picture.1 + 2 * MARGIN);
         let Some((x, y)) = i32::try_from(point.0).ok().zip(i32::try_from(point.1).ok()) else { return };
