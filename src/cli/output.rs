@@ -1,4 +1,4 @@
-//! Everything that is written for the caller.
+//! Everything that a command prints for its caller.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -18,21 +18,21 @@ use crate::location::Location;
 use crate::store::StoreError;
 use crate::{Error, ErrorKind, Ledger};
 
-/// Why a command did not come to its end.
+/// The reason why a command did not succeed.
 pub(super) enum Failure {
     Error(JobError),
-    /// The same, but what was printed tells it already: a program that reads JSON gets no second object.
+    /// An error that the printed answer already describes. A program that reads JSON gets no second object.
     Answered(JobError),
-    /// Everything was reported already, by the answers for several inputs; the exit code is left.
+    /// An error that the answers for several inputs have already reported. It only determines the exit code.
     Reported(ErrorKind),
-    /// Something was found by `--exit-code`.
+    /// The audit has findings, and `--exit-code` was given.
     Found,
-    /// Nobody reads what we print any more.
+    /// The reader of standard output has closed the pipe.
     BrokenPipe,
 }
 
 impl Failure {
-    /// The same, where what was printed tells it already.
+    /// Marks an error as already described by the printed answer.
     pub(super) fn answered(self) -> Self {
         match self {
             Self::Error(error) => Self::Answered(error),
@@ -65,7 +65,7 @@ impl From<CatalogError> for Failure {
     }
 }
 
-/// The exit code of each kind of error; `--help` tells people.
+/// Returns the exit code of an error kind. `--help` lists the exit codes.
 pub(super) const fn exit_code(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::Internal => 1,
@@ -77,25 +77,25 @@ pub(super) const fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::LimitExceeded => 7,
         ErrorKind::Timeout => 8,
         ErrorKind::Unavailable => 9,
-        // What shells say of a program ended by an interrupt: 128 and the signal's number.
+        // The shells' exit code for a program that an interrupt has ended: 128 plus the number of the signal.
         ErrorKind::Cancelled => 130,
     }
 }
 
-/// The exit code of an audit that found something, if it is asked to tell.
+/// Exit code of an audit with findings, if `--exit-code` is given.
 pub(super) const FOUND: u8 = 10;
 
-/// Names of things.
+/// Style of names.
 pub(super) const LABEL: Style = Style::new().dimmed();
-/// What the eye should find first.
+/// Style of titles, which should catch the eye first.
 pub(super) const TITLE: Style = Style::new().bold();
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
-/// Lines of a name and a value, the values one below the other.
+/// A table of names and values. The values are aligned in one column.
 #[derive(Default)]
 pub(super) struct Table {
     lines: Vec<Line>,
-    /// The column of the values in the lines before.
+    /// Column of the values in the lines that were already printed.
     width: usize,
 }
 
@@ -105,7 +105,7 @@ enum Line {
 }
 
 impl Table {
-    /// Where values begin, at least and at most; behind a longer name, two blanks follow.
+    /// Minimum and maximum column of the values. After a longer name, two spaces follow.
     const WIDTH: usize = 12;
     const WIDEST: usize = 24;
 
@@ -121,7 +121,7 @@ impl Table {
         print(&self.text())
     }
 
-    /// Prints the lines so far. Those that follow have their values in the same column, unless a longer name needs another.
+    /// Prints the lines so far. Values of later lines are printed in the same column, unless a longer name needs a wider one.
     pub(super) fn print_and_continue(self) -> Result<Self, Failure> {
         self.print()?;
         Ok(Self { lines: Vec::new(), width: self.width() })
@@ -152,36 +152,36 @@ impl Table {
     }
 }
 
-/// Text as a terminal may show it, in one line: see [`printable::line`](crate::printable::line).
+/// Makes text safe to print on a terminal, in one line: see [`printable::line`](crate::printable::line).
 pub(super) fn printable(text: &str) -> String {
     crate::printable::line(text).into_owned()
 }
 
-/// Prints text; its colours only where they are wanted.
+/// Prints text. Its colours are printed only if colours are enabled.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     progress::clear();
     let mut stdout = anstream::stdout().lock();
     written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
-/// How a command answers programs.
+/// The JSON form of a command's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Json {
-    /// Not at all: it answers people.
+    /// No JSON: the answer is text for people.
     None,
-    /// By one object in several lines.
+    /// One object on several lines.
     Object,
-    /// By one object in a line for each input.
+    /// One object per line for each input.
     Lines,
 }
 
 impl Json {
-    /// One object, or none.
+    /// Returns `Object` if JSON is requested, otherwise `None`.
     pub(super) const fn object_if(is_asked_for: bool) -> Self {
         if is_asked_for { Self::Object } else { Self::None }
     }
 
-    /// One object for one input, a line for each of several, or none.
+    /// Returns `Object` for one input and `Lines` for several inputs if JSON is requested, otherwise `None`.
     pub(super) const fn of_inputs(is_asked_for: bool, inputs: usize) -> Self {
         match (is_asked_for, inputs) {
             (false, _) => Self::None,
@@ -200,7 +200,7 @@ pub(super) fn print_json_as(form: Json, value: &impl Serialize) -> Result<(), Fa
     print_bytes(format!("{}\n", crate::printable::json(&json)).as_bytes())
 }
 
-/// Prints one JSON object and nothing else, as it is serialized: however long it is, no more than a piece of it is in memory.
+/// Prints one JSON object and nothing else. The object is printed while it is serialised, so only a part of it is in memory.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     progress::clear();
     let mut stdout = Printable(BufWriter::new(io::stdout().lock()));
@@ -211,12 +211,12 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     }
 }
 
-/// JSON on its way to a writer, without what steers a terminal: see [`printable::json`](crate::printable::json).
+/// A writer for JSON that escapes terminal control characters: see [`printable::json`](crate::printable::json).
 struct Printable<W>(W);
 
 impl<W: Write> Write for Printable<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // serde_json writes a string in pieces that end at ASCII characters.
+        // serde_json splits strings only after ASCII characters.
         let text = str::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
         self.0.write_all(crate::printable::json(text).as_bytes())?;
         Ok(bytes.len())
@@ -227,7 +227,7 @@ impl<W: Write> Write for Printable<W> {
     }
 }
 
-/// Prints bytes as they are.
+/// Prints bytes unchanged.
 pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     progress::clear();
     let mut stdout = io::stdout().lock();
@@ -241,8 +241,8 @@ pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
     })
 }
 
-/// Prints what a command will do, in one line: on standard output, or on standard error beside JSON. `--quiet` leaves the line out.
-/// A failure to print it is ignored.
+/// Announces the work of a command in one line: on standard output, or on standard error if standard output is for JSON. `--quiet`
+/// suppresses the line. Print failures are ignored.
 pub(super) fn announce(line: &str, json: bool) {
     if json || progress::is_quiet() {
         return note(line);
@@ -251,30 +251,30 @@ pub(super) fn announce(line: &str, json: bool) {
     let _ = anstream::stdout().lock().write_all(format!("{}\n", printable(line)).as_bytes());
 }
 
-/// Shows progress, in the line or as a note.
+/// Shows progress in the progress line, or prints it as a note.
 pub(super) fn progress(messages: &Messages, what: impl FnOnce() -> String) {
     if let Some(message) = messages.show(what) {
         note(&message);
     }
 }
 
-/// Prints a note for people, in one line on standard error. `--quiet` leaves it out. A failure to print it is ignored.
+/// Prints a note for people, in one line on standard error. `--quiet` suppresses the note. Print failures are ignored.
 pub(super) fn note(line: &str) {
     if !progress::is_quiet() {
         styled(&format!("{}\n", printable(line)));
     }
 }
 
-/// The same for lines that have their colours, and hold nothing that a terminal should not obey.
+/// Prints lines with colours on standard error. Their text must be safe to print on a terminal.
 fn styled(lines: &str) {
     progress::clear();
     let _ = anstream::stderr().lock().write_all(lines.as_bytes());
 }
 
-/// Says what went wrong: to people, and to a program that asked for JSON.
+/// Reports an error to people, and also as JSON if JSON is requested.
 pub(super) fn error(error: &JobError, json: Json) {
     let text = error.to_string();
-    // Settings that are wrong are told one a line, and hold no name of an object.
+    // Invalid settings are reported one per line. They contain no object names.
     let is_list = error.kind() == ErrorKind::Config && error.subject().is_none();
     let shown = match is_list {
         true => text.lines().map(printable).collect::<Vec<_>>().join("\n"),
@@ -293,7 +293,7 @@ fn json_of(error: &JobError) -> Value {
     error_json(error.kind(), message.unwrap_or(&whole), subject)
 }
 
-/// Says why the arguments were refused, or shows the help or version asked for.
+/// Reports why the arguments were refused, or prints the requested help or version.
 pub(super) fn usage(refusal: &clap::Error, arguments: &[OsString], json: bool) -> ExitCode {
     if !refusal.use_stderr() {
         let _ = refusal.print();
@@ -301,7 +301,7 @@ pub(super) fn usage(refusal: &clap::Error, arguments: &[OsString], json: bool) -
     }
     styled(&shown(refusal.render().ansi().to_string(), arguments));
     if json {
-        // The first paragraph says what is wrong; usage and hints for people follow.
+        // The first paragraph describes the error. Usage and hints for people follow.
         let text = shown(refusal.render().to_string(), arguments);
         let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
         let message = lines.collect::<Vec<_>>().join(" ");
@@ -311,7 +311,7 @@ pub(super) fn usage(refusal: &clap::Error, arguments: &[OsString], json: bool) -
     ExitCode::from(exit_code(ErrorKind::Config))
 }
 
-/// Text that repeats arguments, without their secrets, and without what steers a terminal.
+/// Removes secrets and terminal control characters from text that repeats arguments.
 fn shown(text: String, arguments: &[OsString]) -> String {
     let text = without_secrets(text, arguments);
     let arguments = arguments.iter().map(|argument| argument.to_string_lossy());
@@ -319,7 +319,7 @@ fn shown(text: String, arguments: &[OsString]) -> String {
     steering.fold(text, |text, argument| text.replace(&*argument, &printable(&argument)))
 }
 
-/// Text without the secrets of the URLs among the arguments: who refuses an argument repeats it.
+/// Removes the secrets of URLs among the arguments from the text, because clap's errors repeat the arguments.
 fn without_secrets(text: String, arguments: &[OsString]) -> String {
     let may_hold_some = |text: &&str| text.contains(['?', '@', '#']);
     let texts = arguments.iter().filter_map(|argument| argument.to_str()).filter(may_hold_some);
@@ -335,17 +335,17 @@ fn error_json(kind: ErrorKind, message: &str, subject: Option<&str>) -> Value {
     json!({ "error": { "kind": kind.as_str(), "message": message, "subject": subject } })
 }
 
-/// Bytes for people: `45.1 kB`.
+/// Formats a number of bytes: `45.1 kB`.
 pub(super) fn bytes(bytes: u64) -> String {
     scaled(bytes, "B")
 }
 
-/// Bits per second for people: `980.0 kb/s`.
+/// Formats a bit rate, in bits per second: `980.0 kb/s`.
 pub(super) fn bit_rate(bits: u64) -> String {
     scaled(bits, "b/s")
 }
 
-/// In thousands, with one decimal from there on.
+/// Formats a number with a decimal prefix. From 1000 on, the number has one decimal place.
 fn scaled(number: u64, unit: &str) -> String {
     const PREFIXES: [&str; 6] = ["k", "M", "G", "T", "P", "E"];
     let mut divisor = 1_u64;
@@ -363,7 +363,7 @@ fn scaled(number: u64, unit: &str) -> String {
     }
 }
 
-/// What an answer took, for people.
+/// Describes the requests, bytes and time that an answer took.
 pub(super) fn cost(ledger: &Ledger, milliseconds: u64) -> String {
     let many = |count: u64, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let (requests, round_trips) = (ledger.requests, ledger.round_trips);
@@ -375,7 +375,7 @@ pub(super) fn cost(ledger: &Ledger, milliseconds: u64) -> String {
     text
 }
 
-/// The layers of a cage, for people: those that are active, and those that are not.
+/// Describes the layers of a cage: the active layers and the inactive layers.
 pub(super) fn layers(layers: Layers) -> String {
     let those = |are: bool| {
         let names: Vec<_> =
@@ -386,7 +386,7 @@ pub(super) fn layers(layers: Layers) -> String {
     if absent.is_empty() { those(true) } else { format!("{} (not: {absent})", those(true)) }
 }
 
-/// Seconds for people: `0:04.500`, `1:02:03.000`.
+/// Formats seconds: `0:04.500`, `1:02:03.000`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturating, and only shown")]
 pub(super) fn time(seconds: f64) -> String {
     let sign = if seconds < 0.0 { "-" } else { "" };
