@@ -1,4 +1,4 @@
-//! `posterframe probe`: what files hold, for people or under ffprobe's names.
+//! `posterframe probe`: describes the contents of files, for people or with ffprobe's field names.
 
 mod chosen;
 mod cost;
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &ProbeArguments, cancel: CancelToken, answer: &Answ
     one(&opener, input, arguments, cancel, answer)
 }
 
-/// Refuses what one input alone can have.
+/// Refuses options that apply to one input only.
 fn check(arguments: &ProbeArguments) -> Result<(), JobError> {
     let refuse = |message: &str| Err(JobError::new(ErrorKind::Config, message));
     if arguments.inputs.iter().filter(|input| matches!(input, Location::Stdin)).count() > 1 {
@@ -40,7 +40,7 @@ fn check(arguments: &ProbeArguments) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Answers for one input after the other. One that fails does not stop the others; the first failure is the result.
+/// Answers for one input after the other. A failed input does not stop the others. The first failure is the result.
 fn each(
     opener: &Opener,
     arguments: &ProbeArguments,

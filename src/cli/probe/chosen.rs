@@ -1,22 +1,22 @@
-//! The time that people chose for the poster of an object in S3.
+//! The time that people chose for the poster of an S3 object.
 
 use serde::Serialize;
 
 use crate::FrameTime;
 use crate::process::ChosenBy;
 
-/// What the metadata `poster-at` of an object contain.
+/// The value of an object's `poster-at` metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(super) enum Chosen {
-    /// A time, which the job takes in place of `THUMBNAIL_AT`.
+    /// A time, which the job uses instead of `THUMBNAIL_AT`.
     Time { time: FrameTime, by: ChosenBy },
-    /// A text that is no time, which the job ignores.
+    /// Text that is not a time. The job ignores this text.
     Ignored { ignored: String, by: ChosenBy },
 }
 
 impl Chosen {
-    /// Reads the text as the job does.
+    /// Parses the text as the job does.
     pub(super) fn read(text: &str) -> Self {
         let by = ChosenBy::Metadata;
         match text.trim().parse() {
@@ -25,7 +25,7 @@ impl Chosen {
         }
     }
 
-    /// For people.
+    /// Describes the value for people.
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Time { time, by } => format!("{time} ({})", by.as_str()),

@@ -1,12 +1,12 @@
-//! What an answer took.
+//! The requests, bytes and time that an answer took.
 
 use crate::Ledger;
 use crate::cage::Layers;
 
-/// What the answer took.
+/// The requests, bytes and time that an answer took.
 pub(super) struct Cost {
     pub(super) ledger: Ledger,
-    /// The layers of the cage, if there was one.
+    /// The layers of the cage, if the video was decoded in one.
     pub(super) isolation: Option<Layers>,
     pub(super) elapsed_ms: u64,
 }

@@ -1,5 +1,5 @@
-//! What a file holds, under the names of `ffprobe -show_format -show_streams -show_chapters`, in its order and with strings where it has
-//! strings: what reads ffprobe's answer reads this one. What we do not know is left out, as ffprobe does.
+//! The contents of a file, with the field names, order and types of `ffprobe -show_format -show_streams -show_chapters`, so that programs
+//! that read ffprobe's output can read this output. Unknown values are omitted, as ffprobe omits them.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::{
     VideoInfo,
 };
 
-/// One answer: `streams`, `chapters`, `format`, and what nobody else reports under `posterframe`.
+/// Returns an answer: `streams`, `chapters`, `format`, and under `posterframe` the values that ffprobe does not report.
 pub(super) fn answer(name: &str, info: &MediaInfo, poster_at: Option<&Chosen>, cost: &Cost) -> Value {
     let streams: Vec<_> = info.streams.iter().map(stream).collect();
     let chapters: Vec<_> = info.chapters.iter().map(chapter).collect();
@@ -24,7 +24,7 @@ pub(super) fn answer(name: &str, info: &MediaInfo, poster_at: Option<&Chosen>, c
     })
 }
 
-/// Names and values in the order they are added; an absent value adds nothing.
+/// Names and values, in the order in which they are added. An absent value adds nothing.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
 
@@ -39,7 +39,7 @@ impl Fields {
         }
     }
 
-    /// A number that ffprobe writes as a string.
+    /// Adds a number that ffprobe writes as a string.
     fn add_text(&mut self, name: &str, value: Option<impl ToString>) {
         self.add_some(name, value.map(|value| value.to_string()));
     }
@@ -48,7 +48,7 @@ impl Fields {
         self.add_some(name, seconds.map(|seconds| format!("{seconds:.6}")));
     }
 
-    /// Ticks in seconds, rounded as ffprobe rounds them: it multiplies them by the double of the time base.
+    /// Adds ticks in seconds, rounded as ffprobe rounds them: ffprobe multiplies ticks by the time base as a double.
     #[expect(clippy::cast_precision_loss, reason = "ffprobe reckons with doubles, too")]
     fn add_ticks(&mut self, name: &str, ticks: Option<i64>, time_base: Ratio) {
         let seconds = |ticks| time_base.value().map(|tick| ticks as f64 * tick);
@@ -148,7 +148,7 @@ fn add_audio(fields: &mut Fields, audio: &AudioInfo) {
     fields.add("bits_per_sample", audio.bits_per_sample);
 }
 
-/// Width over height as shown, in lowest terms.
+/// Returns the display aspect ratio in lowest terms.
 fn display_aspect(width: u32, height: u32, aspect: Ratio) -> Option<String> {
     let (num, den) = (u64::try_from(aspect.num).ok()?, u64::try_from(aspect.den).ok()?);
     let (width, height) = (u64::from(width) * num, u64::from(height) * den);
@@ -214,7 +214,7 @@ fn side_data(data: &SideData) -> Value {
             fields.add("min_bitrate", *min_bit_rate);
             fields.add("avg_bitrate", *average_bit_rate);
             fields.add("buffer_size", *buffer_size);
-            // ffprobe prints the number for "unknown" as a signed one.
+            // ffprobe prints the value for "unknown" as a signed number.
             fields.add("vbv_delay", vbv_delay.map_or(json!(-1), Value::from));
         }
         SideData::Cropping { top, bottom, left, right } => {
@@ -228,7 +228,7 @@ fn side_data(data: &SideData) -> Value {
     fields.0.into()
 }
 
-/// Three rows of three numbers.
+/// Formats a matrix as three rows of three numbers.
 fn matrix_text(matrix: &[i32; 9]) -> String {
     let mut text = "\n".to_owned();
     for (row, numbers) in matrix.chunks_exact(3).enumerate() {
@@ -282,7 +282,7 @@ fn add_mastering_display(fields: &mut Fields, display: &MasteringDisplay) {
     }
 }
 
-/// What ffprobe does not say.
+/// Returns the values that ffprobe does not report.
 fn ours(info: &MediaInfo, poster_at: Option<&Chosen>, cost: &Cost) -> Value {
     let stream = info.video_stream.and_then(|index| info.streams.get(index));
     let video = stream.and_then(|stream| stream.video.as_ref());

@@ -1,4 +1,4 @@
-//! What a file holds, in lines for people.
+//! The contents of a file, as lines for people.
 
 use super::chosen::Chosen;
 use super::cost::Cost;
@@ -75,7 +75,7 @@ fn describe(stream: &StreamInfo) -> String {
     if stream.disposition.attached_pic {
         facts.push("cover picture".to_owned());
     }
-    // `und` is ISO 639-2 for a language nobody has said.
+    // `und` is the ISO 639-2 code for an undetermined language.
     facts.extend(stream.tags.get("language").filter(|language| *language != "und").cloned());
     facts.join(", ")
 }
@@ -109,7 +109,7 @@ fn describe_audio(audio: &AudioInfo) -> String {
     if facts.is_empty() { "sound".to_owned() } else { facts.join(", ") }
 }
 
-/// Up to two decimals: `30`, `29.97`.
+/// Formats a number with at most two decimal places: `30`, `29.97`.
 fn rounded(number: f64) -> String {
     let text = format!("{number:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
