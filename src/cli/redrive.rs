@@ -1,8 +1,8 @@
-//! `posterframe redrive`: what lies in a dead-letter queue, by the type of its failure, and the chosen of it once more.
+//! `posterframe redrive`: summarises a dead-letter queue by failure type, and replays selected messages.
 //!
-//! A message is what an on-failure destination of the function makes (the event is in `requestPayload`, the failure in
-//! `responsePayload`), or what a function's own dead-letter queue has (the event, the failure in message attributes), or what the
-//! redrive policy of a queue moves (the message as it was; why it failed, nobody has noted).
+//! A message comes from one of three sources. An on-failure destination of the function writes the event to `requestPayload` and the
+//! failure to `responsePayload`. A dead-letter queue of the function contains the event, with the failure in message attributes. The
+//! redrive policy of a queue moves the unchanged message, without the reason for the failure.
 
 mod queue;
 
@@ -24,44 +24,44 @@ use crate::logging::{self, Stream};
 use crate::{CancelToken, ErrorKind};
 use queue::{BATCH, HIDDEN, Message, Queue, Receipt};
 
-/// The type of a failure that nobody has noted.
+/// Type of failures whose reason is not recorded.
 const UNKNOWN: &str = "unknown";
-/// Keys of a group that are shown.
+/// Maximum number of keys that are shown per group.
 const EXAMPLES: usize = 3;
-/// Most characters of a failure's words.
+/// Maximum length of a failure message, in characters.
 const WORDS: usize = 200;
 
-/// A message that is understood.
+/// A parsed message.
 struct Letter {
     message: Message,
-    /// What the function was to work on.
+    /// The event that the function was to process.
     payload: String,
     failure: String,
     words: String,
     keys: Vec<String>,
 }
 
-/// Messages of one type.
+/// The messages of one failure type.
 #[derive(Debug, Default, Serialize)]
 struct Group {
     messages: u64,
-    /// Whether trying again can help; not known of failures that nobody has noted.
+    /// Whether the failures are permanent, so that a replay cannot help. `None` if the failure type is not an error kind of this program.
     #[serde(skip_serializing_if = "Option::is_none")]
     permanent: Option<bool>,
     examples: Vec<String>,
-    /// What one of them says.
+    /// Failure message of one of the messages.
     #[serde(skip_serializing_if = "String::is_empty")]
     message: String,
 }
 
-/// What `redrive --json` prints.
+/// The JSON that `redrive --json` prints.
 #[derive(Debug, Serialize)]
 struct Redrive {
     queue: String,
     groups: BTreeMap<String, Group>,
-    /// Messages that were worked on or sent on, and deleted.
+    /// Number of messages that were processed or sent to another queue, and then deleted.
     succeeded: u64,
-    /// Messages that failed again, and stay.
+    /// Messages that failed again, and stay in the queue.
     failed: Vec<Failed>,
 }
 
@@ -88,10 +88,10 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
     let messages = Messages::start("receiving messages");
     let mut redrive =
         Redrive { queue: queue.url.clone(), groups: BTreeMap::new(), succeeded: 0, failed: Vec::new() };
-    // What stays in the queue is hidden until the end: it is not to be received again.
+    // Messages that stay in the queue remain hidden until the end, so that they are not received again.
     let mut kept: HashMap<String, Receipt> = HashMap::new();
     let (mut taken, mut interrupted) = (0, false);
-    // Each of a batch has its time, one after the other.
+    // The messages of a batch are processed one after the other, each within its own time limit.
     let hidden = turn(arguments.timeout).saturating_mul(BATCH).max(HIDDEN);
     while taken < arguments.limit && !interrupted {
         output::progress(&messages, || format!("{taken} messages received"));
@@ -100,7 +100,7 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
             break;
         }
         for message in batch {
-            // It has come back, because this has taken longer than SQS hides a message.
+            // The message was received again, because this run has taken longer than SQS hides a message.
             if let Some(receipt) = kept.get_mut(&message.id) {
                 *receipt = message.receipt;
                 continue;
@@ -114,7 +114,7 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
             let done = match (&replayer, &target) {
                 _ if !chosen || interrupted => None,
                 (None, None) => None,
-                // Somebody else may have it by now.
+                // If the message cannot be hidden again, another consumer may have received it.
                 (Some(_), _) if !queue.hide(&letter.message.receipt, turn(arguments.timeout)).await => None,
                 (Some(replayer), _) => Some(tokio::select! {
                     done = again(replayer, &letter, &arguments) => done,
@@ -156,13 +156,13 @@ pub(super) async fn run(arguments: RedriveArguments, cancel: CancelToken) -> Res
     redrive.failure().map_or(Ok(()), |error| Err(Failure::Answered(error)))
 }
 
-/// Starts writing log messages. A replay logs the function's messages.
+/// Starts logging. A replay logs the function's messages.
 fn start_log(is_replay: bool) -> Result<(), JobError> {
     let log = LogSettings::from_env()?;
     logging::start(&if is_replay { log.in_korean() } else { log }, Stream::Error)
 }
 
-/// Does what the function would do with the event; any object that fails is a failure.
+/// Processes the event as the function does. Fails if any object of the event fails.
 async fn again(replayer: &Replayer, letter: &Letter, arguments: &RedriveArguments) -> Result<(), JobError> {
     let event: Value = serde_json::from_str(&letter.payload).map_err(|error| {
         JobError::new(ErrorKind::Malformed, format!("its body is not valid JSON: {error}"))
@@ -181,7 +181,7 @@ async fn again(replayer: &Replayer, letter: &Letter, arguments: &RedriveArgument
     }
 }
 
-/// How long a message stays hidden while it is worked on.
+/// Returns how long a message stays hidden while it is processed.
 fn turn(timeout: Duration) -> Duration {
     timeout.saturating_add(Duration::from_secs(60))
 }
@@ -208,8 +208,8 @@ impl Letter {
     }
 }
 
-/// The type of a failure, from the message of a function error. Lambda notes the first kilobyte of it alone ("Dead-letter queues" in the
-/// AWS Lambda Developer Guide), so that it need not be whole JSON.
+/// Returns the failure type in the message of a function error. Lambda records only the first kilobyte of the message ("Dead-letter
+/// queues" in the AWS Lambda Developer Guide), so the message may be truncated JSON.
 fn failure_in(words: &str) -> Option<&'static str> {
     let words = words.strip_prefix("{\"failed\":[{")?;
     let kinds = words.split("\"error\":\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default());
@@ -218,14 +218,14 @@ fn failure_in(words: &str) -> Option<&'static str> {
     Some(if kinds.all(|kind| kind == first) { first } else { FunctionError::SEVERAL })
 }
 
-/// Keys of objects, wherever an event has them, as they are written there.
+/// Collects the keys of objects anywhere in an event, as they are written in the event.
 fn find_keys(value: &Value, keys: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
                 match value.as_str() {
                     Some(key) if matches!(name.as_str(), "key" | "s3Key") => keys.push(key.to_owned()),
-                    // An event inside another is text.
+                    // An event inside another event is a string.
                     Some(text) if matches!(name.as_str(), "body" | "Message") => {
                         find_keys(&serde_json::from_str(text).unwrap_or_default(), keys);
                     }
@@ -239,7 +239,7 @@ fn find_keys(value: &Value, keys: &mut Vec<String>) {
 }
 
 impl Redrive {
-    /// What the exit code tells: the first of those that failed again.
+    /// Returns the error that determines the exit code: the first message that failed again.
     fn failure(&self) -> Option<JobError> {
         let kind = ErrorKind::from_name(&self.failed.first()?.kind).unwrap_or(ErrorKind::Internal);
         let error = format!("{} messages failed again and stay in the queue", self.failed.len());
@@ -319,12 +319,12 @@ mod tests {
         let failed = |kind: &str, message: &str| json!({"bucket": "films", "error": kind, "key": "videos/1_a.mp4", "message": message});
         let told = |failed: Vec<Value>| json!({"failed": failed, "succeeded": 1}).to_string();
         let of = |words: &str| letter(&event(), &[("ErrorCode", "200"), ("ErrorMessage", words)]).failure;
-        // A message may quote what it likes.
+        // A failure message may contain any text.
         let malformed = told(vec![failed("malformed", "\"error\":\"denied\"")]);
         assert_eq!(of(&malformed), "malformed");
         assert_eq!(of(&told(vec![failed("denied", "a"), failed("denied", "b")])), "denied");
         assert_eq!(of(&told(vec![failed("denied", "a"), failed("timeout", "b")])), "several");
-        // Lambda cuts it off.
+        // Lambda truncates the message.
         let long = told(vec![failed("unavailable", &"x".repeat(5000))]);
         assert_eq!(of(long.get(..1024).unwrap_or_default()), "unavailable");
         for words in ["", "{}", "{\"failed\":[{\"bucket\":\"fil", "Task timed out after 3.00 seconds"] {
@@ -332,7 +332,7 @@ mod tests {
         }
         let without = letter(&event(), &[]);
         assert_eq!((without.failure.as_str(), without.payload), (UNKNOWN, event().to_string()));
-        // A message inside a message, and what is no JSON at all.
+        // A message inside a message, and a message that is not JSON.
         let inside = json!({"Records": [{"body": event().to_string()}]});
         assert_eq!(letter(&inside, &[]).keys, ["videos/1_a.mp4"]);
         let strange = Letter::read(Message::of("hello".to_owned(), HashMap::new()));

@@ -1,4 +1,4 @@
-//! Messages of a queue in SQS.
+//! The messages of an SQS queue.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,26 +11,26 @@ use aws_sdk_sqs::types::Message as SqsMessage;
 use crate::job_error::JobError;
 use crate::{ErrorKind, aws};
 
-/// How long a message that was received stays hidden from others, at least.
+/// Minimum time for which a received message is hidden from other consumers.
 pub(super) const HIDDEN: Duration = Duration::from_secs(900);
-/// The longest that SQS hides a message.
+/// Maximum time for which SQS hides a message.
 const LONGEST_HIDDEN: Duration = Duration::from_secs(12 * 60 * 60);
-/// How long an answer is waited for when a queue seems empty. Short waits ask only some of SQS's servers.
+/// Time to wait for messages when the queue seems empty, in seconds. Requests that do not wait query only some of SQS's servers.
 const WAIT_SECONDS: i32 = 1;
-/// The most that one request receives.
+/// Maximum number of messages in one response.
 pub(super) const BATCH: u32 = 10;
 
-/// A message, hidden from others until it is deleted or let go.
+/// A message that is hidden from other consumers until it is deleted or released.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) id: String,
     pub(super) body: String,
-    /// What Lambda notes beside it when it is the dead-letter queue of a function.
+    /// The attributes that Lambda adds to a message in the dead-letter queue of a function.
     pub(super) attributes: HashMap<String, String>,
     pub(super) receipt: Receipt,
 }
 
-/// Names a message that was received, for as long as it is hidden.
+/// Handle of a received message. It is valid while the message is hidden.
 #[derive(Debug)]
 pub(super) struct Receipt(String);
 
@@ -49,7 +49,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// The queue of this URL or name.
+    /// Opens the queue with this URL or name.
     pub(super) async fn open(name: &str) -> Result<Self, JobError> {
         let settings = aws::settings().await;
         if aws::region(&settings).is_none() {
@@ -65,7 +65,7 @@ impl Queue {
         Ok(Self { client, url })
     }
 
-    /// The next messages, at most so many; none when the queue is empty. They are hidden from others for so long.
+    /// Receives at most `most` messages, and none if the queue is empty. Other consumers cannot receive them for the time `hidden`.
     pub(super) async fn receive(&self, most: usize, hidden: Duration) -> Result<Vec<Message>, JobError> {
         let request = self
             .client
@@ -86,13 +86,13 @@ impl Queue {
         deleted.map(drop).map_err(|error| failed(&self.url, "sqs:DeleteMessage", &error))
     }
 
-    /// Hides a message for so long from now on; whether that is still ours to do.
+    /// Hides a message for `time` from now on. Returns `false` if the message can no longer be hidden.
     pub(super) async fn hide(&self, receipt: &Receipt, time: Duration) -> bool {
         let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(&receipt.0);
         request.visibility_timeout(seconds(time)).send().await.is_ok()
     }
 
-    /// Lets others have it right away. Where that is refused, they have it when its time is over.
+    /// Makes a message visible to other consumers at once. If this fails, the message becomes visible when its hidden time ends.
     pub(super) async fn let_go(&self, receipt: &Receipt) {
         self.hide(receipt, Duration::ZERO).await;
     }
@@ -139,7 +139,7 @@ where
         ErrorKind::Unavailable
     };
     let words = DisplayErrorContext(error).to_string();
-    // What the request and its answer were is for debuggers.
+    // The debug output of the request and the response in parentheses is not for people.
     let words = words.split(" (").next().unwrap_or(&words).to_owned();
     let advice = if kind == ErrorKind::Denied { format!("; it takes {permission}") } else { String::new() };
     let told = error.message().map_or(words, |message| format!("{code}: {message}"));
