@@ -1,4 +1,4 @@
-//! The catalogue that a command writes to.
+//! The catalogue to which a command writes.
 
 use clap::ValueEnum;
 
@@ -12,7 +12,7 @@ use crate::object_name::ContentId;
 use crate::secret::SecretStore;
 use crate::store::kind_of_io;
 
-/// Which catalogue.
+/// The kind of a catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum CatalogueKind {
     /// The file CATALOG_SQLITE
@@ -21,7 +21,7 @@ pub(super) enum CatalogueKind {
     Mysql,
 }
 
-/// The settings of a command that writes.
+/// The settings of a command that writes to a store and a catalogue.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) config: Config,
@@ -29,7 +29,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads what such a catalogue needs. All that is wrong is told at once.
+    /// Reads the settings that a catalogue of this kind needs. The error reports all invalid settings at once.
     pub(super) fn read(kind: CatalogueKind) -> Result<Self, ConfigError> {
         match kind {
             CatalogueKind::Sqlite => Ok(Self { config: Config::from_env()?, remote: None }),
@@ -40,7 +40,7 @@ impl Settings {
         }
     }
 
-    /// Opens the catalogue to read it. Nothing is written.
+    /// Opens the catalogue for reading only.
     pub(super) async fn read_only_catalogue(&self) -> Result<Catalogue, CatalogError> {
         match self.remote {
             None => Ok(Catalogue::Sqlite(SqliteCatalog::open_read_only(self.config.catalog_path()).await?)),
@@ -48,7 +48,7 @@ impl Settings {
         }
     }
 
-    /// Opens the catalogue; MySQL and the API are asked nothing yet.
+    /// Opens the catalogue. No request is sent to MySQL or the API yet.
     pub(super) async fn catalogue(&self) -> Result<Catalogue, CatalogError> {
         let Some(remote) = &self.remote else {
             let path = self.config.catalog_path();
@@ -68,7 +68,7 @@ impl Settings {
         Ok(Catalogue::Remote(Box::new(catalog)))
     }
 
-    /// Where the rows go, for people.
+    /// Describes the place to which rows are written.
     pub(super) fn name(&self) -> String {
         let Some(RemoteSettings { database, api, .. }) = &self.remote else {
             return self.config.catalog_path().display().to_string();
@@ -80,7 +80,7 @@ impl Settings {
     }
 }
 
-/// One of the two catalogues.
+/// A catalogue of either kind.
 #[derive(Debug, Clone)]
 pub(super) enum Catalogue {
     Sqlite(SqliteCatalog),
@@ -88,7 +88,7 @@ pub(super) enum Catalogue {
 }
 
 impl Catalogue {
-    /// Ends its connections in order, as far as that is needed.
+    /// Closes the connections of an SQLite catalogue. Other catalogues need no orderly close.
     pub(super) async fn close(&self) {
         if let Self::Sqlite(catalog) = self {
             catalog.clone().close().await;

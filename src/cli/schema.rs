@@ -1,4 +1,4 @@
-//! `posterframe schema`: the statements that create the tables of the catalogue, and what may be added to them.
+//! `posterframe schema`: prints the SQL statements that create the tables of the catalogue, and optional additions.
 
 use clap::ValueEnum;
 
@@ -6,7 +6,7 @@ use crate::ErrorKind;
 use crate::catalog::{MYSQL_OPTIONAL_INDEX, MYSQL_OPTIONAL_UNIQUE, MYSQL_SCHEMA, SQLITE_SCHEMA};
 use crate::job_error::JobError;
 
-/// Whose statements.
+/// The SQL dialect of the statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Dialect {
     /// SQLite
@@ -15,7 +15,7 @@ pub(super) enum Dialect {
     Mysql,
 }
 
-/// What the tables in MySQL may have besides.
+/// An optional addition to the tables in MySQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Optional {
     /// An index on the URLs of videos
@@ -24,7 +24,7 @@ pub(super) enum Optional {
     Unique,
 }
 
-/// The statements.
+/// Returns the statements.
 pub(super) fn statements(dialect: Dialect, optional: Option<Optional>) -> Result<&'static str, JobError> {
     match (dialect, optional) {
         (Dialect::Sqlite, None) => Ok(SQLITE_SCHEMA),

@@ -1,4 +1,4 @@
-//! The kinds of findings of an audit.
+//! The kinds of audit findings.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub(in crate::cli) enum FindingKind {
 }
 
 impl FindingKind {
-    /// Whether processing the video again fixes the finding.
+    /// Returns whether processing the video again fixes the finding.
     pub(super) const fn can_be_fixed(self) -> bool {
         !matches!(self, Self::DuplicateRows | Self::UnusableName | Self::RowWithoutObject | Self::Unreadable)
     }
