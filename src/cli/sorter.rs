@@ -1,8 +1,8 @@
-//! Sorting by key what does not fit into memory: sorted runs in temporary files, merged when they are read.
+//! External sort by key, for values that do not fit into memory: sorted runs in temporary files, which are merged when they are read.
 //!
-//! The files have no name, so that none is left behind however the process ends. They are in the system's folder for temporary files
-//! (`TMPDIR`), and take what the values take as JSON, and 16 bytes and the key for each. Memory is bounded whatever comes: a run that is
-//! being collected, or a buffer for each run that is being merged.
+//! The files have no name, so none stays behind, however the process ends. They are in the system's folder for temporary files (`TMPDIR`).
+//! Each value needs 16 bytes in addition to its key and its JSON. Memory use is bounded for any number of values: one run while values are
+//! collected, or one buffer per run while runs are merged.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
@@ -14,35 +14,35 @@ use serde::de::DeserializeOwned;
 use crate::job_error::JobError;
 use crate::store::kind_of_io;
 
-/// Bytes of a run that is collected in memory.
+/// Maximum size of a run that is collected in memory, in bytes.
 const RUN: usize = 2 << 20;
-/// Runs of one size that are merged into one of the next.
+/// Number of runs of one size that are merged into one run of the next size.
 const FAN_IN: usize = 32;
-/// Bytes of a run that are read at a time.
+/// Size of the read buffer of a run, in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// A value in its form of a file, with its key.
+/// A serialised value, with its key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Record {
     key: String,
-    /// Values of one key stay in the order in which they came.
+    /// Sequence number, which keeps the values of one key in the order in which they were added.
     number: u64,
     json: Vec<u8>,
 }
 
-/// Collects values, to give them back in the order of their keys' bytes.
+/// Collects values, and returns them in the byte order of their keys.
 #[derive(Debug)]
 pub(super) struct Sorter<T> {
     held: Vec<Record>,
     bytes: usize,
     run: usize,
     next: u64,
-    /// Runs by size, each `FAN_IN` times as large as those before.
+    /// Runs by size. The runs of each level are `FAN_IN` times as large as the runs of the level before.
     levels: Vec<Vec<File>>,
     values: PhantomData<fn(T) -> T>,
 }
 
-/// Values in order. They can be read several times, one after the other.
+/// Sorted values. They can be read several times, one time after the other.
 #[derive(Debug)]
 pub(super) struct Sorted<T> {
     held: Vec<Record>,
@@ -50,7 +50,7 @@ pub(super) struct Sorted<T> {
     values: PhantomData<fn() -> T>,
 }
 
-/// Values in order, each with its key, as they are read.
+/// Iterator over sorted values, each with its key.
 pub(super) struct Values<T> {
     sources: Vec<Source>,
     values: PhantomData<fn() -> T>,
@@ -71,10 +71,10 @@ impl<T: Serialize + DeserializeOwned> Sorter<T> {
         Self { held: Vec::new(), bytes: 0, run, next: 0, levels: Vec::new(), values: PhantomData }
     }
 
-    /// Takes a value.
+    /// Adds a value.
     ///
     /// # Errors
-    /// When a temporary file cannot be written.
+    /// A temporary file cannot be written.
     pub(super) fn push(&mut self, key: &str, value: &T) -> Result<(), JobError> {
         let record = Record {
             key: key.to_owned(),
@@ -87,10 +87,10 @@ impl<T: Serialize + DeserializeOwned> Sorter<T> {
         if self.bytes >= self.run { self.spill().map_err(of_temporary) } else { Ok(()) }
     }
 
-    /// Gives all values in order.
+    /// Sorts all values.
     ///
     /// # Errors
-    /// When a temporary file cannot be written.
+    /// A temporary file cannot be written.
     pub(super) fn sorted(mut self) -> Result<Sorted<T>, JobError> {
         if !self.levels.is_empty() && !self.held.is_empty() {
             self.spill().map_err(of_temporary)?;
@@ -100,7 +100,7 @@ impl<T: Serialize + DeserializeOwned> Sorter<T> {
         Ok(Sorted { held: self.held, runs, values: PhantomData })
     }
 
-    /// Writes what is held as a run, and merges runs that are too many.
+    /// Writes the values in memory as a run, and merges the runs of a level that is full.
     fn spill(&mut self) -> io::Result<()> {
         self.held.sort_unstable();
         let mut run = write_run(self.held.drain(..).map(Ok))?;
@@ -124,10 +124,10 @@ impl<T: Serialize + DeserializeOwned> Sorter<T> {
 }
 
 impl<T: DeserializeOwned> Sorted<T> {
-    /// Reads the values from the first on. One reading ends before the next begins.
+    /// Reads all values. Finish one iteration before you start another.
     ///
     /// # Errors
-    /// When a temporary file cannot be read.
+    /// A temporary file cannot be read.
     pub(super) fn read(&self) -> Result<Values<T>, JobError> {
         let held = self.held.clone().into_iter().map(Ok);
         let mut sources: Vec<Records> = vec![Box::new(held)];
@@ -152,7 +152,7 @@ impl<T: DeserializeOwned> Iterator for Values<T> {
     }
 }
 
-/// The last value of each key alone.
+/// Keeps only the last value of each key.
 pub(super) fn last_of_each<T>(
     values: impl Iterator<Item = Result<(String, T), JobError>>,
 ) -> impl Iterator<Item = Result<(String, T), JobError>> {
@@ -193,7 +193,7 @@ impl Merge {
     }
 }
 
-/// Takes the first record of all. There are few sources: a heap would gain nothing.
+/// Takes the smallest of the next records. There are few sources, so a heap would gain nothing.
 fn next_of(sources: &mut Vec<Source>) -> Option<io::Result<Record>> {
     let (index, _) = sources.iter().enumerate().min_by(|(_, a), (_, b)| a.next.cmp(&b.next))?;
     let source = sources.get_mut(index)?;
@@ -207,7 +207,7 @@ fn next_of(sources: &mut Vec<Source>) -> Option<io::Result<Record>> {
     }
 }
 
-/// Writes records, which are in order, into a new temporary file.
+/// Writes records, which must be in order, to a new temporary file.
 fn write_run(records: impl Iterator<Item = io::Result<Record>>) -> io::Result<File> {
     let mut writer = BufWriter::with_capacity(BUFFER, tempfile::tempfile()?);
     for record in records {
@@ -222,7 +222,7 @@ fn write_run(records: impl Iterator<Item = io::Result<Record>>) -> io::Result<Fi
     writer.into_inner().map_err(io::IntoInnerError::into_error)
 }
 
-/// The records of a run, from the first on.
+/// Reads all records of a run.
 fn records_of(run: &File) -> io::Result<Records> {
     let mut file = run.try_clone()?;
     file.seek(SeekFrom::Start(0))?;
@@ -251,7 +251,7 @@ fn read_bytes(reader: &mut impl Read, length: [u8; 4]) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Creates a file without a name in the folder for temporary files.
+/// Creates an unnamed file in the folder for temporary files.
 pub(super) fn temporary_file() -> Result<File, JobError> {
     tempfile::tempfile().map_err(of_temporary)
 }
@@ -283,7 +283,7 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % end
         };
-        // Runs of a single value, of some, and none at all: 3,000 runs are merged over three levels.
+        // Runs of one value, runs of some values, and no run: 3,000 runs are merged over three levels.
         for run in [1, 700, RUN] {
             let mut sorter = Sorter::with_runs_of(run);
             let mut expected = Vec::new();
