@@ -1,4 +1,4 @@
-//! `posterframe storyboard`: tiles of a video on sheets, with WebVTT and JSON, in a folder or a bucket.
+//! `posterframe storyboard`: writes sheets of tiles of a video, with WebVTT and JSON, to a folder or a bucket.
 
 use std::fs;
 use std::io;
@@ -24,7 +24,7 @@ use crate::source::{S3Source, block_on};
 use crate::store::{ETag, S3Store, Store as _, etag_of, of_file};
 use crate::{Bounds, CancelToken, ErrorKind, Ledger, Limits, OpenOptions, Pick, Spacing, StoryboardRequest};
 
-/// What `storyboard --json` prints.
+/// The JSON that `storyboard --json` prints.
 #[derive(Serialize)]
 struct Written {
     output: String,
@@ -70,7 +70,7 @@ pub(super) fn run(
             let separator = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
             let folder = format!("{prefix}{separator}");
             let output = format!("s3://{bucket}/{folder}");
-            // Before the video is opened, so that a wrong setting is reported at once.
+            // Create the client before the video is opened, so that an invalid setting is reported at once.
             let client = block_on(S3Source::client_from_env()).map_err(internal)?.map_err(JobError::from)?;
             let place = Bucket {
                 store: S3Store::new(client, bucket),
@@ -93,7 +93,7 @@ impl<'a> Work<'a> {
     fn open(arguments: &'a StoryboardArguments, options: &OpenOptions) -> Result<Self, JobError> {
         let location = &arguments.input.input;
         let request = request(arguments);
-        // The version is read before the file is opened: a file that changes in between has another version afterwards.
+        // The version is read before the file is opened: if the file changes in between, its version differs afterwards.
         let of_file = match location {
             Location::File(path) => fs::metadata(path).ok().map(|metadata| etag_of(&metadata)),
             _ => None,
@@ -204,7 +204,7 @@ fn in_bucket(mut work: Work<'_>, bucket: Bucket) -> Result<Written, JobError> {
     Ok(work.written(Some(index.map_err(|error| error.about(work.location.to_string()))?)))
 }
 
-/// The version of a video in S3 that must stay current until the sheets are put.
+/// The version of an S3 video that must stay current until the sheets are stored.
 struct Version {
     store: S3Store,
     key: String,
