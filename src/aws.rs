@@ -1,4 +1,4 @@
-//! Region, credentials and endpoint, where AWS's own tools look for them.
+//! AWS region, credentials and endpoint, loaded from the same places as by AWS's own tools.
 
 #[cfg(feature = "s3")]
 use aws_config::BehaviorVersion;
@@ -8,8 +8,8 @@ use aws_config::SdkConfig;
 #[cfg(feature = "cli")]
 pub(crate) type Settings = SdkConfig;
 
-/// Loads them, from the environment, profiles, SSO (feature `sso`), roles of containers and machines. Credentials are looked for with the
-/// first request.
+/// Loads the settings from the environment, profiles, SSO (feature `sso`), and the roles of containers and machines. Credentials are
+/// loaded with the first request.
 #[cfg(feature = "s3")]
 pub(crate) async fn settings() -> SdkConfig {
     let loader = aws_config::defaults(BehaviorVersion::latest());
@@ -21,25 +21,25 @@ pub(crate) async fn settings() -> SdkConfig {
     loader.load().await
 }
 
-/// What the options of a command choose, in the place of environment and profile.
+/// Settings that the options of a command select. They take precedence over the environment and the profile.
 #[cfg(feature = "cli")]
 static CHOSEN: std::sync::OnceLock<Choice> = std::sync::OnceLock::new();
 
-/// Settings that the AWS CLI takes as options, too.
+/// Settings that the AWS CLI also accepts as options.
 #[cfg(feature = "cli")]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Choice {
-    /// The profile of the shared configuration (`--profile`).
+    /// Profile of the shared configuration (`--profile`).
     pub(crate) profile: Option<String>,
-    /// The region (`--region`).
+    /// Region (`--region`).
     pub(crate) region: Option<String>,
-    /// The endpoint of S3 and SQS (`--endpoint-url`).
+    /// Endpoint of S3 and SQS (`--endpoint-url`).
     pub(crate) endpoint_url: Option<String>,
 }
 
 #[cfg(feature = "cli")]
 impl Choice {
-    /// Chooses these settings for the whole process. The first choice stays.
+    /// Selects these settings for the whole process. Later calls have no effect.
     pub(crate) fn choose(self) {
         let _ = CHOSEN.set(self);
     }
@@ -58,16 +58,16 @@ impl Choice {
     }
 }
 
-/// What to do where there is no region.
+/// Error message for a missing region, with advice.
 pub(crate) const NO_REGION: &str = "no AWS region: set AWS_REGION, or region in the profile";
 
-/// The region. One without a name is none: so the SDK takes a variable that is set and empty.
+/// Returns the region. An empty name counts as no region, because the SDK accepts a variable that is set and empty.
 pub(crate) fn region(settings: &SdkConfig) -> Option<&str> {
     settings.region().map(AsRef::as_ref).filter(|region: &&str| !region.is_empty())
 }
 
-/// Who the credentials say we are, as it may be shown: the end of the access key's id, and whether they end. The error says
-/// what is missing.
+/// Describes the credentials without secrets: the last four characters of the access key id, and when the credentials expire. The
+/// error reports what is missing.
 #[cfg(feature = "cli")]
 pub(crate) async fn identity(settings: &SdkConfig) -> Result<String, String> {
     use aws_credential_types::provider::ProvideCredentials as _;

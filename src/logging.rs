@@ -1,6 +1,6 @@
-//! Where log messages go, as bare lines or JSON: to standard error, or for Lambda to standard output.
+//! Log output as bare lines or JSON: on standard error, or for Lambda on standard output.
 //!
-//! In JSON the values are fields beside the message, and what a whole invocation has in common is in `span`.
+//! In JSON, values are fields beside the message. The values that a whole invocation shares are in `span`.
 
 use std::io::{self, Write};
 
@@ -16,19 +16,19 @@ use crate::config::{ConfigError, Language, LogFormat, LogSettings};
 use crate::job_error::JobError;
 use crate::printable;
 
-/// The messages that are written unless `RUST_LOG` is set.
+/// Filter of the log messages, unless `RUST_LOG` is set.
 pub(crate) const FILTER: &str = "error,posterframe=info";
 
-/// The same for English messages, which people at a terminal read: results are printed, and only warnings add to them.
+/// Filter of English messages, which people read at a terminal. Results are printed anyway, so only warnings and errors are logged.
 #[cfg(feature = "cli")]
 const ENGLISH_FILTER: &str = "error,posterframe=warn";
 
-/// The messages that the options of a command ask for; they come before `RUST_LOG`.
+/// Filter that the options of a command select. It takes precedence over `RUST_LOG`.
 #[cfg(feature = "cli")]
 static CHOSEN: std::sync::OnceLock<&str> = std::sync::OnceLock::new();
 
-/// Chooses the messages of the whole process, before [`start`]: errors alone (`--quiet`), or more with each `-v`: the job's
-/// steps and FFmpeg's errors; details and FFmpeg's warnings; everything.
+/// Selects the log messages of the whole process; call this before [`start`]. `--quiet` selects errors only. The first `-v` adds the
+/// job's steps and FFmpeg's errors, the second adds details and FFmpeg's warnings, and the third adds everything.
 #[cfg(feature = "cli")]
 pub(crate) fn choose(quiet: bool, verbose: u8) {
     let filter = match (quiet, verbose) {
@@ -41,13 +41,13 @@ pub(crate) fn choose(quiet: bool, verbose: u8) {
     let _ = CHOSEN.set(filter);
 }
 
-/// Whether an option asks for log messages.
+/// Returns whether an option selects the log messages.
 #[cfg(feature = "cli")]
 pub(crate) fn is_chosen() -> bool {
     CHOSEN.get().is_some()
 }
 
-/// The messages to write with these settings.
+/// Returns the filter for these settings.
 fn filter(settings: &LogSettings) -> &str {
     #[cfg(feature = "cli")]
     if let Some(chosen) = CHOSEN.get() {
@@ -63,7 +63,7 @@ fn filter(settings: &LogSettings) -> &str {
     settings.filter.as_deref().unwrap_or(default)
 }
 
-/// Where lines go.
+/// The stream to which lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
     #[cfg(feature = "lambda")]
@@ -78,13 +78,13 @@ pub(crate) fn say(line: &str) {
     Lines(Stream::Output).put(&format!("{}\n", printable::line(line)));
 }
 
-/// Writes a JSON document as a line to standard output.
+/// Writes a JSON document to standard output, in one line.
 #[cfg(feature = "lambda")]
 pub(crate) fn say_json(document: &serde_json::Value) {
     Lines(Stream::Output).put(&printable::json(&format!("{document}\n")));
 }
 
-/// Lines of a log. Writing one never fails: work does not end because its log is on a full disk, or nobody reads it any more.
+/// The lines of a log. Write failures are ignored: work must not stop because the log's disk is full or its reader is gone.
 #[derive(Debug, Clone, Copy)]
 struct Lines(Stream);
 
@@ -100,7 +100,7 @@ impl Lines {
 }
 
 impl Write for Lines {
-    /// One whole line, as the formatter passes it.
+    /// Writes one whole line, as the formatter passes it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.put(&printable::json(&String::from_utf8_lossy(line)));
         Ok(line.len())
@@ -111,7 +111,7 @@ impl Write for Lines {
     }
 }
 
-/// The message alone in one line, without time, level, fields and spans.
+/// Formats the message alone in one line, without time, level, fields and spans.
 struct BareLine;
 
 impl<S, N> FormatEvent<S, N> for BareLine
@@ -149,7 +149,7 @@ impl Visit for Message {
     }
 }
 
-/// Starts writing log messages.
+/// Starts logging.
 pub(crate) fn start(settings: &LogSettings, stream: Stream) -> Result<(), JobError> {
     #[cfg(feature = "cli")]
     if settings.language == Language::English {
