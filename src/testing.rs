@@ -1,9 +1,9 @@
-//! Readers that fail on purpose, for tests of what reads from them.
+//! Readers that fail on purpose, for tests of code that reads.
 //!
-//! A [`FailingReader`] wraps a healthy reader and spoils it: with short reads, with an error or a panic at one read, with
-//! waiting, or with an end that comes too early. Reads are counted from 1; a [`ReadCount`] tells how many there were
-//! after the reader has been given away. [`replace_hints`] replaces what media request ahead, and [`show_everything`]
-//! lets libav see what is hidden from it.
+//! A [`FailingReader`] wraps a healthy reader and adds faults: short reads, an error or a panic at one read, a delay, or
+//! an early end of file. Reads are counted from 1. A [`ReadCount`] returns the number of reads even after the reader has
+//! been moved. [`replace_hints`] replaces the byte ranges that media request ahead. [`show_everything`] shows libav the
+//! parts of files that are hidden from it.
 
 mod hints;
 
@@ -22,7 +22,7 @@ pub(crate) use hints::{replaced, shows_everything};
 pub struct ReadCount(Arc<AtomicU64>);
 
 impl ReadCount {
-    /// Reads so far, failed ones included.
+    /// Returns the number of reads so far, including failed reads.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -32,14 +32,14 @@ impl ReadCount {
     }
 }
 
-/// What happens at a read instead of reading, or before it.
+/// An event instead of a read, or before it.
 enum Event {
     Error(io::ErrorKind),
     Panic,
     Call(Box<dyn FnMut() + Send>),
 }
 
-/// A reader that does as it is told, and fails where it is told to.
+/// A reader with faults at chosen reads.
 ///
 /// ```
 /// use std::io::{Cursor, ErrorKind, Read};
@@ -56,9 +56,9 @@ enum Event {
 pub struct FailingReader<R> {
     inner: R,
     count: ReadCount,
-    /// Most bytes a read gives, used in turn; no bound when empty.
+    /// Maximum numbers of bytes per read, used in turn. No limit if empty.
     sizes: Vec<usize>,
-    /// By the number of the read.
+    /// Events, each with the number of its read.
     events: Vec<(u64, Event)>,
     stall: Duration,
     end: u64,
@@ -71,7 +71,7 @@ impl<R> fmt::Debug for FailingReader<R> {
 }
 
 impl<R: Read + Seek> FailingReader<R> {
-    /// A reader that does not fail yet.
+    /// Creates a reader without faults.
     pub fn new(inner: R) -> Self {
         Self {
             inner,
@@ -83,53 +83,54 @@ impl<R: Read + Seek> FailingReader<R> {
         }
     }
 
-    /// The count of its reads, to be kept when the reader is given away.
+    /// Returns the count of this reader's reads. The count stays valid after the reader has been moved.
     pub fn count(&self) -> ReadCount {
         self.count.clone()
     }
 
-    /// The most bytes that one read returns, at least 1 (0 would mean the end).
+    /// Limits each read to `bytes` bytes, at least 1. A read of 0 bytes would mean the end of the file.
     #[must_use]
     pub fn short_reads(self, bytes: usize) -> Self {
         self.read_sizes(vec![bytes])
     }
 
-    /// Reads give at most these many bytes, one after the other and then over again.
+    /// Limits the reads to these numbers of bytes, in turn, and then from the first number again. A 0 counts as 1.
     #[must_use]
     pub fn read_sizes(mut self, sizes: Vec<usize>) -> Self {
         self.sizes = sizes;
         self
     }
 
-    /// The `n`-th read fails, with the message `read n fails on purpose`. Those after it work again.
+    /// Makes the `n`-th read fail with the message `read n fails on purpose`. Later reads succeed again.
     #[must_use]
     pub fn fail_on_read(mut self, n: u64, kind: io::ErrorKind) -> Self {
         self.events.push((n, Event::Error(kind)));
         self
     }
 
-    /// The `n`-th read panics, with the message `read n panics on purpose`. Those after it work again.
+    /// Makes the `n`-th read panic with the message `read n panics on purpose`. Later reads succeed again.
     #[must_use]
     pub fn panic_on_read(mut self, n: u64) -> Self {
         self.events.push((n, Event::Panic));
         self
     }
 
-    /// Calls `action` in the `n`-th read, which then works as if nothing had happened.
+    /// Calls `action` at the `n`-th read, before the read continues normally.
     #[must_use]
     pub fn call_on_read(mut self, n: u64, action: impl FnMut() + Send + 'static) -> Self {
         self.events.push((n, Event::Call(Box::new(action))));
         self
     }
 
-    /// Every read first waits so long.
+    /// Delays every read by `time`.
     #[must_use]
     pub const fn stall(mut self, time: Duration) -> Self {
         self.stall = time;
         self
     }
 
-    /// Reads end at this byte, although a seek to the end still tells the old size: a file that was cut while open.
+    /// Ends the file after `bytes` bytes. A seek to the end still returns the old size, as for a file that was truncated
+    /// while open.
     #[must_use]
     pub const fn shrink_to(mut self, bytes: u64) -> Self {
         self.end = bytes;

@@ -1,11 +1,11 @@
-//! Requests ahead that are replaced on purpose, and parts of files that are not hidden.
+//! Replacement of the byte ranges that media request ahead, and display of the parts of files that are hidden from libav.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use crate::source::ByteRange;
 
-/// Returns what is requested in place of some ranges of an object of a size.
+/// Returns the byte ranges to request instead of these ranges. The first argument is the size of the object in bytes.
 type Replace = Box<dyn FnMut(u64, &[ByteRange]) -> Vec<ByteRange>>;
 
 thread_local! {
@@ -13,7 +13,7 @@ thread_local! {
     static SHOWS_EVERYTHING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Ends the replacement that [`replace_hints`] began.
+/// Ends the replacement of [`replace_hints`] when dropped.
 #[must_use = "the replacement ends when this is dropped"]
 pub struct HintGuard(());
 
@@ -29,8 +29,9 @@ impl Drop for HintGuard {
     }
 }
 
-/// Replaces what media opened in this thread request ahead, until the guard is dropped: `replace` is given the size of the object
-/// and the ranges that a plan or a search names, and returns others. Such hints decide about requests, never about a picture.
+/// Replaces the byte ranges that media opened in this thread request ahead, until the guard is dropped. `replace` receives the size
+/// of the object in bytes and the ranges that a plan or a search names, and returns the ranges to request instead. These hints
+/// affect requests only, never a picture.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,13 +52,13 @@ pub fn replace_hints(replace: impl FnMut(u64, &[ByteRange]) -> Vec<ByteRange> + 
     HintGuard(())
 }
 
-/// What is requested in place of `ranges`.
+/// Returns the byte ranges to request instead of `ranges`.
 pub(crate) fn replaced(size: u64, ranges: &[ByteRange]) -> Vec<ByteRange> {
     let replaced = REPLACE.with_borrow_mut(|replace| Some(replace.as_mut()?(size, ranges)));
     replaced.unwrap_or_else(|| ranges.to_vec())
 }
 
-/// Ends what [`show_everything`] began.
+/// Ends the effect of [`show_everything`] when dropped.
 #[must_use = "files are shown in part again when this is dropped"]
 #[derive(Debug)]
 pub struct ViewGuard(());
@@ -68,7 +69,7 @@ impl Drop for ViewGuard {
     }
 }
 
-/// Lets libav see all that a file has, until the guard is dropped: media opened in this thread hide no boxes and no elements.
+/// Shows libav the whole contents of files, until the guard is dropped. Media opened in this thread hide no boxes and no elements.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -87,7 +88,7 @@ pub fn show_everything() -> ViewGuard {
     ViewGuard(())
 }
 
-/// Whether nothing is hidden.
+/// Returns whether all parts of files are shown.
 pub(crate) fn shows_everything() -> bool {
     SHOWS_EVERYTHING.get()
 }
