@@ -126,7 +126,7 @@ pub(super) enum Request<E> {
     Version,
     /// Metadata of the thumbnail.
     Thumbnail,
-    /// Metadata of the thumbnail in the row, if that is another one.
+    /// Metadata of the thumbnail in the row, if the row contains the URL of another thumbnail.
     NamedThumbnail,
     /// Metadata of another thumbnail.
     Other(u8),
@@ -174,9 +174,9 @@ pub(super) enum Answer<E> {
         row: Option<Row>,
     },
     Search(Option<Row>),
-    /// Whether the video's bytes have arrived; `false` when the video was replaced.
+    /// Whether the video's bytes have arrived. `false` if the video was replaced.
     Bytes(bool),
-    /// The picture is finished; `duration` is `None` when the video was replaced. `is_late` when the picture took so
+    /// The picture is finished. `duration` is `None` if the video was replaced. `is_late` is true if the picture took so
     /// long that the answers of the check are outdated.
     Picture {
         duration: Option<u32>,
@@ -188,9 +188,9 @@ pub(super) enum Answer<E> {
         is_new: bool,
     },
     Upserted,
-    /// Whether another thumbnail was stored; `false` when it had changed meanwhile.
+    /// Whether another thumbnail was stored. `false` if the thumbnail to replace had changed meanwhile.
     PutOther(u8, bool),
-    /// Whether the thumbnail was stored; `false` when it had changed meanwhile.
+    /// Whether the thumbnail was stored. `false` if the thumbnail to replace had changed meanwhile.
     Put(bool),
     RowWritten,
 }
@@ -354,7 +354,7 @@ impl<E: Clone + PartialEq> Protocol<E> {
         matches!(self.step, Step::Register | Step::Upsert | Step::PutOthers | Step::Put | Step::Row)
     }
 
-    /// Returns the part of the job that is being waited for.
+    /// Returns the part of the job that the attempt waits for.
     pub(super) const fn phase(&self) -> Phase {
         match self.step {
             Step::Look | Step::Last | Step::End(_) => Phase::Look,
