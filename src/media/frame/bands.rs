@@ -225,7 +225,7 @@ mod tests {
 
     /// Creates a frame of noise on slopes (SplitMix64), so that neither clipping nor flatness hides a difference.
     fn noise(size: (u32, u32), mut state: u64) -> Frame {
-        let mut frame = blank(PixelFormat::YUV420P10LE, size, HDR).unwrap();
+        let mut frame = blank(PixelFormat::YUV420P10LE, size, colour::for_scaler(HDR)).unwrap();
         for index in 0..3 {
             let shift = usize::from(index > 0);
             let bytes = (size.0 as usize).div_ceil(1 << shift) * 2;
@@ -279,7 +279,7 @@ mod tests {
     /// Creates noise with chroma in every row.
     fn noise_422(size: (u32, u32), seed: u64) -> Frame {
         let half = noise(size, seed);
-        scaled(&half, PixelFormat::YUV422P10LE, size, HDR).unwrap()
+        scaled(&half, PixelFormat::YUV422P10LE, size, colour::for_scaler(HDR)).unwrap()
     }
 
     #[test]
