@@ -33,6 +33,19 @@ pub enum Orientation {
 }
 
 impl Orientation {
+    /// All orientations.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Upright,
+        Self::FlipHorizontal,
+        Self::Rotate180,
+        Self::FlipVertical,
+        Self::Transpose,
+        Self::Rotate90,
+        Self::Transverse,
+        Self::Rotate270,
+    ];
+
     /// Reads the linear part of a display matrix. A point (x, y) of the decoded picture is presented at (a x + c y, b x
     /// + d y), where y points down (ISO/IEC 14496-12, 6.2.2; `libavutil/display.h`).
     ///

@@ -305,17 +305,6 @@ mod tests {
 
     use super::*;
 
-    const ORIENTATIONS: [Orientation; 8] = [
-        Orientation::Upright,
-        Orientation::FlipHorizontal,
-        Orientation::Rotate180,
-        Orientation::FlipVertical,
-        Orientation::Transpose,
-        Orientation::Rotate90,
-        Orientation::Transverse,
-        Orientation::Rotate270,
-    ];
-
     fn cover(width: u32, height: u32, x: f64, y: f64) -> Framing {
         Framing::new(Bounds::new(width, height), Fit::Cover { focus: Focus::new(x, y).unwrap() })
     }
@@ -361,7 +350,7 @@ mod tests {
         #[test]
         fn the_part_lies_around_the_focal_point(
             box_width in side(), box_height in side(), decoded in (side(), side()), stretch in 0.2..5.0_f64,
-            focus in focus(), orientation in prop::sample::select(ORIENTATIONS.to_vec()),
+            focus in focus(), orientation in prop::sample::select(Orientation::ALL.to_vec()),
             align in prop::sample::select(vec![(1, 1), (2, 1), (2, 2), (4, 4), (8, 1)]),
         ) {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 327,675")]
@@ -413,7 +402,7 @@ mod tests {
         #[test]
         fn nothing_is_cut_off_without_a_box(
             box_width in side(), box_height in side(), width in side(), height in side(), focus in focus(),
-            orientation in prop::sample::select(ORIENTATIONS.to_vec()),
+            orientation in prop::sample::select(Orientation::ALL.to_vec()),
         ) {
             let cover = Fit::Cover { focus };
             let cases = [

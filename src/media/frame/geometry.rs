@@ -18,16 +18,6 @@ use crate::pixels::{Bounds, Orientation};
 /// Limited range, BT.709; chroma at the left.
 const TAGGED: ColourCodes =
     ColourCodes { range: 1, matrix: 1, transfer: 1, primaries: 1, chroma_location: 1 };
-const ORIENTATIONS: [Orientation; 8] = [
-    Orientation::Upright,
-    Orientation::FlipHorizontal,
-    Orientation::Rotate180,
-    Orientation::FlipVertical,
-    Orientation::Transpose,
-    Orientation::Rotate90,
-    Orientation::Transverse,
-    Orientation::Rotate270,
-];
 /// Pixel shapes, the last three of which are damage.
 const SHAPES: [(i32, i32); 10] =
     [(1, 1), (4, 3), (10, 11), (64, 45), (3, 1), (1, 3), (15, 1), (17, 1), (0, 1), (1, 0)];
@@ -135,7 +125,7 @@ proptest! {
         shape in 0_usize..SHAPES.len(), format in 0_usize..FORMATS.len(), is_tight: bool, as_jpeg: bool,
     ) {
         let (format, step) = FORMATS[format];
-        let (orientation, shape) = (ORIENTATIONS[orientation], SHAPES[shape]);
+        let (orientation, shape) = (Orientation::ALL[orientation], SHAPES[shape]);
         let mut frame = sloping(format, size);
         let [left, right, top, bottom] = edges;
         crop(&mut frame, Edges { top, bottom, left, right }).unwrap();
