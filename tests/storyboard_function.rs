@@ -43,6 +43,47 @@ fn metrics(function: &Lambda) -> Outcome<Value> {
     Ok(lines.rfind(|line| line.get("_aws").is_some()).ok_or_else(|| format!("no metrics: {log}"))?)
 }
 
+/// Everything that people choose about pictures, in one invocation: a frame that is not black, four thumbnails that fill a box, the
+/// placeholder, and a storyboard.
+#[test]
+fn the_function_takes_all_choices_of_pictures_together() -> Outcome {
+    run(async {
+        let (world, aws) = (World::new().await?, Moto::start().await?);
+        aws.put(KEY, common::fixture_bytes("black_around_5s.mp4")?).await?;
+        let mut settings = world.settings();
+        settings.extend(aws.settings(&[]).await?);
+        let choices = [
+            ("THUMBNAIL_PICK", "auto"),
+            ("THUMBNAIL_WIDTHS", "120,60"),
+            ("THUMBNAIL_HEIGHT", "60"),
+            ("THUMBNAIL_FORMATS", "jpeg,webp"),
+            ("THUMBNAIL_FIT", "cover"),
+            ("THUMBNAIL_FOCUS", "0.5,0.3"),
+            ("THUMBNAIL_KEY", "thumbnails/{dir}{name}-{width}.{ext}"),
+        ];
+        settings.extend(choices.map(|(name, value)| (name, value.to_owned())));
+        settings.extend(storyboards());
+        let mut function = Lambda::start(FUNCTION, &settings)?;
+        let answer = function.invoke(&event(&[KEY]))?.response()?;
+        let result = &answer["results"][0];
+        assert_eq!(result["status"], "processed", "{answer}");
+        let time = result["frame_pts_seconds"].as_f64().ok_or_else(|| answer.to_string())?;
+        assert!((time - 5.0).abs() > 0.5, "the frame at 5 s is black: {answer}");
+        assert!(result["thumb_hash"].is_string() && result["average_colour"] != "#000000", "{answer}");
+        for (width, extension) in [(120, "jpg"), (60, "jpg"), (120, "webp"), (60, "webp")] {
+            let key = format!("thumbnails/a/1_x-{width}.{extension}");
+            let (picture, hash) = aws.object(&key, "thumb-hash").await?;
+            let picture = image::load_from_memory(&picture)?;
+            assert_eq!((picture.width(), picture.height()), (width, 60), "{key}");
+            assert!(hash.is_some(), "{key}");
+        }
+        assert_eq!(result["storyboard"]["status"], "written", "{answer}");
+        let again = function.invoke(&event(&[KEY]))?.response()?;
+        assert_eq!(again["results"][0]["status"], "unchanged", "{again}");
+        Ok(())
+    })
+}
+
 /// With what the replaced Lambda's role may do, whether it decodes in a cage or not. Without s3:ListBucket, an object that is not there
 /// is refused.
 #[test]
