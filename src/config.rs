@@ -440,7 +440,7 @@ mod tests {
     use super::*;
     use crate::Quality;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    pub(super) fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let variables: BTreeMap<_, _> = variables.iter().copied().collect();
         Config::from_lookup(|name| variables.get(name).map(Into::into))
     }

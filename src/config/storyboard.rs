@@ -109,15 +109,9 @@ fn read_request(lookup: &mut Lookup<'_>) -> StoryboardRequest {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use super::super::{Config, ConfigError};
+    use super::super::ConfigError;
+    use super::super::tests::read;
     use super::*;
-
-    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let variables: BTreeMap<_, _> = variables.iter().copied().collect();
-        Config::from_lookup(|name| variables.get(name).map(Into::into))
-    }
 
     #[test]
     fn none_is_written_unless_a_folder_is_named() -> Result<(), ConfigError> {
