@@ -64,8 +64,8 @@ async fn explain(database: &Database, videos: u32) -> Outcome {
     let catalog = worker(&settings(database)?)?;
     database.log_statements().await?;
     let (known, replaced) = (id(videos / 2)?, stored(videos / 2, 61)?);
-    catalog.look(replaced.video_url(), known).await?;
-    catalog.look("s3://films/x", known).await?;
+    catalog.find_content(replaced.video_url(), known).await?;
+    catalog.find_content("s3://films/x", known).await?;
     catalog.write_asset(known, &replaced, &KnownRows::default()).await?;
     let (other, more, without) =
         (id(videos / 3)?, asset("another_of_the_same_content", 5)?, asset("without_id", 5)?);
@@ -122,7 +122,7 @@ where
         tasks.spawn(async move {
             // Connected before the clock starts.
             let one = ContentId::new(1).ok_or("no content's id")?;
-            catalog.look("s3://films/x", one).await.map_err(|error| error.to_string())?;
+            catalog.find_content("s3://films/x", one).await.map_err(|error| error.to_string())?;
             let mut times = Vec::new();
             for round in 0..rounds {
                 let started = Instant::now();
@@ -181,7 +181,7 @@ async fn times(database: &Database, videos: u32, run: u32) -> Outcome {
         let number = 1 + (number * 7919 + round * 104_729) % videos;
         let asset = stored(number, 60).map_err(|error| error.to_string())?;
         let id = id(number).map_err(|error| error.to_string())?;
-        let found = catalog.look(asset.video_url(), id).await.map_err(|error| error.to_string())?;
+        let found = catalog.find_content(asset.video_url(), id).await.map_err(|error| error.to_string())?;
         found.found.row.map(drop).ok_or_else(|| format!("no row of {number}"))
     })
     .await?;

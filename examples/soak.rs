@@ -11,7 +11,7 @@ use std::io::{BufRead, Write, stdin, stdout};
 use std::path::Path;
 use std::time::Duration;
 
-use posterframe::cage::{self, Opener};
+use posterframe::cage::{self, MediaOpener};
 use posterframe::source::FileSource;
 use posterframe::{FrameRequest, FrameTime, Limits, OpenOptions, Percent};
 
@@ -19,7 +19,7 @@ use posterframe::{FrameRequest, FrameTime, Limits, OpenOptions, Percent};
 const MAX_TIME: Duration = Duration::from_secs(2);
 
 /// Encodes the frame at 5 s, and the frame at half of the duration. Every other file is read by byte ranges.
-fn take(opener: &Opener, path: &Path, number: u64) -> Result<(), posterframe::Error> {
+fn take(opener: &MediaOpener, path: &Path, number: u64) -> Result<(), posterframe::Error> {
     let limits = Limits::default().with_max_time(MAX_TIME);
     let options = OpenOptions::default().with_limits(limits);
     let mut media = if number.is_multiple_of(2) {
@@ -51,7 +51,7 @@ fn memory_of_children() -> u64 {
 
 fn main() -> Result<(), Box<dyn Error>> {
     cage::run_if_child();
-    let opener = Opener::new(std::env::args().nth(2).as_deref() == Some("isolate"))?;
+    let opener = MediaOpener::new(std::env::args().nth(2).as_deref() == Some("isolate"))?;
     let every = std::env::args().nth(1).map_or(Ok(500), |every| every.parse::<u64>())?.max(1);
     for (number, path) in (1..).zip(stdin().lock().lines()) {
         let result = take(&opener, Path::new(&path?), number);

@@ -27,7 +27,7 @@
 //!   [`Media`](crate::Media) on a reader that requests bytes from the keeper.
 //! - `keeper`: one child from its parent's point of view: how the parent starts, serves, watches and ends the child.
 //! - `media`: [`Cage`] and [`CagedMedia`].
-//! - `opened`: [`Opener`] and [`Opened`], for programs that let their user choose whether to use a cage.
+//! - `open_media`: [`MediaOpener`] and [`OpenMedia`], for programs that let their user choose whether to use a cage.
 //!
 //! Cages exist on Linux only. On other systems [`Cage::start`] returns an error.
 //!
@@ -46,7 +46,7 @@ mod keeper;
 mod layers;
 #[cfg(target_os = "linux")]
 mod media;
-mod opened;
+mod open_media;
 mod options;
 mod picture;
 #[cfg(target_os = "linux")]
@@ -61,6 +61,6 @@ pub use child::run_if_child;
 pub use layers::Layers;
 #[cfg(target_os = "linux")]
 pub use media::{Cage, CagedMedia, CagedPictures};
-pub use opened::{Opened, Opener};
+pub use open_media::{MediaOpener, OpenMedia};
 pub use options::CageOptions;
 pub use picture::Picture;

@@ -172,10 +172,10 @@ pub struct FoundRow {
     pub known: KnownRows,
 }
 
-/// The result of [`Catalog::look`]: whether a content exists, and the row of a video that belongs to this content.
+/// The result of [`Catalog::find_content`]: whether a content exists, and the row of a video that belongs to this content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ContentLook {
+pub struct FoundContent {
     /// Whether the content exists.
     pub content_exists: bool,
     /// The video's row with this content id. Rows of the same video with another content id are not included.
@@ -189,17 +189,17 @@ pub trait Catalog: Send + Sync {
     ///
     /// # Errors
     /// See [`CatalogError`].
-    fn look(
+    fn find_content(
         &self,
         video_url: &str,
         id: ContentId,
-    ) -> impl Future<Output = Result<ContentLook, CatalogError>> + Send;
+    ) -> impl Future<Output = Result<FoundContent, CatalogError>> + Send;
 
     /// Returns the row of a video with any content id. Without an index on URLs the database reads the whole table.
     ///
     /// # Errors
     /// See [`CatalogError`].
-    fn find(&self, video_url: &str) -> impl Future<Output = Result<FoundRow, CatalogError>> + Send;
+    fn find_row(&self, video_url: &str) -> impl Future<Output = Result<FoundRow, CatalogError>> + Send;
 
     /// Creates the content `id` with the values in `content`, or overwrites title, description and age rating if the
     /// content exists. Counts of likes are kept.
@@ -213,7 +213,7 @@ pub trait Catalog: Send + Sync {
     ) -> impl Future<Output = Result<(), CatalogError>> + Send;
 
     /// Writes the row of a video. If rows exist, all of them are updated, duplicates included; otherwise one row is
-    /// inserted. `known` contains the rows that [`look`](Self::look) or [`find`](Self::find) has found. Rows that were
+    /// inserted. `known` contains the rows that [`find_content`](Self::find_content) or [`find_row`](Self::find_row) has found. Rows that were
     /// inserted after that search are still found and updated.
     ///
     /// # Errors

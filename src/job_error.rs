@@ -38,7 +38,7 @@ impl JobError {
     /// Sets the object that the error is about. If an object is already set, it is kept, because it is the nearest to
     /// the failure.
     #[must_use]
-    pub fn about(mut self, subject: impl Into<String>) -> Self {
+    pub fn with_subject(mut self, subject: impl Into<String>) -> Self {
         self.subject.get_or_insert_with(|| subject.into());
         self
     }
@@ -91,7 +91,7 @@ impl From<Error> for JobError {
     fn from(error: Error) -> Self {
         let kind = error.kind();
         match error {
-            Error::Open { path, error } => Self::new(kind, error).about(path.display().to_string()),
+            Error::Open { path, error } => Self::new(kind, error).with_subject(path.display().to_string()),
             error => Self::new(kind, error),
         }
     }

@@ -21,7 +21,7 @@ use serde_json::Value;
 use tokio::runtime::Builder;
 use tracing::{Instrument, info_span};
 
-use crate::cage::Opener;
+use crate::cage::MediaOpener;
 use crate::catalog::RemoteCatalog;
 use crate::config::{LambdaConfig, LogFormat, LogSettings};
 use crate::event::FunctionError;
@@ -91,7 +91,7 @@ impl Worker<RemoteCatalog> {
         telemetry::obsolete(&config.obsolete);
         // The first cage process starts in parallel with the rest.
         let is_isolated = config.isolation.is_process();
-        let opener = tokio::task::spawn_blocking(move || Opener::new(is_isolated));
+        let opener = tokio::task::spawn_blocking(move || MediaOpener::new(is_isolated));
         let settings = aws::settings().await;
         let client = S3Source::client(&settings).map_err(|error| JobError::new(ErrorKind::Config, error))?;
         let secrets = SecretStore::new(&settings);

@@ -337,8 +337,8 @@ pub use media::{
     StoryboardTile, StreamInfo, StreamKind, Threads, VideoInfo, init,
 };
 pub use picture::{
-    Appearance, Colour, Considered, Encoding, ImageFormat, Placeholder, PlaceholderError, Quality, ThumbHash,
-    Thumbnail, Transparency, Verdict,
+    Appearance, Colour, ConsideredFrame, Encoding, ImageFormat, Placeholder, PlaceholderError, Quality,
+    ThumbHash, Thumbnail, Transparency, Verdict,
 };
 pub use pixels::{Bounds, Fit, Focus, FocusError, Framing, Orientation, RgbPicture};
 pub use source::Ledger;

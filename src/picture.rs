@@ -20,6 +20,6 @@ pub(crate) mod primaries;
 pub(crate) mod shrink;
 pub(crate) mod tone_map;
 
-pub use appearance::{Appearance, Considered, Verdict};
+pub use appearance::{Appearance, ConsideredFrame, Verdict};
 pub use encode::{Encoding, ImageFormat, Quality, Thumbnail, Transparency};
 pub use placeholder::{Colour, Placeholder, PlaceholderError, ThumbHash};

@@ -30,7 +30,7 @@ mod report;
 mod shadow;
 mod source;
 mod stamp;
-mod standing;
+mod state;
 mod storyboard;
 mod target;
 
@@ -44,14 +44,14 @@ pub use choice::{ChosenBy, PosterAt};
 pub use local::LocalVideo;
 #[cfg(feature = "cli")]
 pub(crate) use marker::source_key;
-pub use progress::{ReadProgress, SourceVersion, VideoLook};
+pub use progress::{ReadProgress, SourceVersion, VideoHead};
 #[cfg(feature = "s3")]
 pub use remote::RemoteVideo;
 pub use report::{Report, Status, StepTimes};
 #[cfg(feature = "lambda")]
 pub use shadow::{Agreement, Comparison};
 pub use source::VideoSource;
-pub use standing::{RowStanding, Standing, StoryboardStanding, ThumbnailStanding};
+pub use state::{RowState, StoryboardState, ThumbnailState, VideoState};
 #[cfg(feature = "cli")]
 pub(crate) use storyboard::{
     Described, MAX_PUTS, Put, SheetNames, StoryboardFiles, StoryboardIndex, StoryboardMark, StoryboardPlace,
@@ -60,7 +60,7 @@ pub(crate) use storyboard::{
 pub use storyboard::{StoryboardReport, StoryboardStatus};
 pub use target::{OtherThumbnail, Target};
 
-use crate::cage::Opener;
+use crate::cage::MediaOpener;
 use crate::catalog::{Asset, Catalog};
 use crate::config::{StoryboardSettings, ThumbnailSettings};
 pub use crate::job_error::JobError;
@@ -93,7 +93,7 @@ pub struct Job<S, C> {
     /// Limits the number of videos that are decoded at the same time; `None`: no limit besides the number of jobs.
     pub decoders: Option<Arc<Semaphore>>,
     /// Decodes videos in this process or in a cage.
-    pub opener: Opener,
+    pub opener: MediaOpener,
 }
 
 /// What to do with a content that exists before its video is processed.
@@ -120,7 +120,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
             existing_contents: ExistingContents::default(),
             looks_first: false,
             decoders: None,
-            opener: Opener::default(),
+            opener: MediaOpener::default(),
         }
     }
 
@@ -131,7 +131,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
     /// of the video cannot be used, [`Config`](crate::ErrorKind::Config) when the key of the thumbnail cannot be used.
     pub fn target<V: VideoSource>(&self, video: &V) -> Result<Target, JobError> {
         let made = self.make_target(video.key(), video.url());
-        made.map_err(|error| error.about(video.key()))
+        made.map_err(|error| error.with_subject(video.key()))
     }
 
     fn make_target(&self, key: &str, url: &str) -> Result<Target, JobError> {

@@ -236,7 +236,7 @@ pub(crate) fn kind_of_io(error: &io::Error) -> ErrorKind {
 /// Returns a function that turns an I/O error into a [`JobError`] about the file at `path`.
 #[cfg(feature = "cli")]
 pub(crate) fn of_file(path: &Path) -> impl Fn(io::Error) -> JobError + Copy {
-    |error| JobError::new(kind_of_io(&error), error).about(path.display().to_string())
+    |error| JobError::new(kind_of_io(&error), error).with_subject(path.display().to_string())
 }
 
 impl From<StoreError> for JobError {

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 
 use posterframe::source::{ByteRange, Ledger, RangeRequest, SourceError};
 use posterframe::{
-    Appearance, Bounds, CancelToken, Considered, CoverArt, Encoding, Error, ErrorKind, Fit, Focus,
+    Appearance, Bounds, CancelToken, ConsideredFrame, CoverArt, Encoding, Error, ErrorKind, Fit, Focus,
     FocusError, FrameReason, FrameRequest, FrameTime, FrameTimeError, Framing, ImageFormat, Limit, Limits,
     Media, MediaInfo, OpenOptions, Orientation, Percent, Pick, PosterFrame, Quality, RgbPicture, Spacing,
     Storyboard, StoryboardRequest, StoryboardTile, StreamInfo, Threads, Thumbnail, Verdict,
@@ -29,7 +29,7 @@ const fn stored<T: Serialize + DeserializeOwned>() {}
 const _: () = {
     value::<Appearance>();
     value::<Bounds>();
-    value::<Considered>();
+    value::<ConsideredFrame>();
     value::<Spacing>();
     value::<Storyboard>();
     value::<StoryboardRequest>();
@@ -69,7 +69,7 @@ const _: () = {
     error::<SourceError>();
     movable::<Media<'static>>();
     shared::<PosterFrame>();
-    stored::<Considered>();
+    stored::<ConsideredFrame>();
     stored::<Storyboard>();
     stored::<StoryboardRequest>();
     stored::<FrameReason>();
@@ -87,7 +87,7 @@ const _: () = {
 mod job {
     use posterframe::event::FunctionError;
     use posterframe::object_name::ContentId;
-    use posterframe::process::{Report, RowStanding, Standing, Status, StepTimes, ThumbnailStanding};
+    use posterframe::process::{Report, RowState, Status, StepTimes, ThumbnailState, VideoState};
 
     use super::{stored, value};
 
@@ -96,11 +96,11 @@ mod job {
         stored::<ContentId>();
         stored::<FunctionError>();
         stored::<Report>();
-        stored::<RowStanding>();
-        stored::<Standing>();
+        stored::<RowState>();
+        stored::<VideoState>();
         stored::<Status>();
         stored::<StepTimes>();
-        stored::<ThumbnailStanding>();
+        stored::<ThumbnailState>();
     };
 
     #[cfg(feature = "lambda")]

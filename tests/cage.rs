@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use common::{AT, Outcome, fixture, fixture_bytes, fixtures};
 use posterframe::cage::acts::Act;
-use posterframe::cage::{Cage, CageOptions, Opener, Picture};
+use posterframe::cage::{Cage, CageOptions, MediaOpener, Picture};
 use posterframe::source::{FirstReads, MemorySource, ReadSize};
 use posterframe::{
     Bounds, CancelToken, Error, ErrorKind, FrameRequest, FrameTime, Limit, Limits, Media, OpenOptions, Pick,
@@ -179,7 +179,7 @@ fn a_list_of_pictures_is_that_of_its_frames() -> Outcome {
 /// A storyboard has the tiles, requests and round trips that it has without a cage: its frames are planned together.
 #[test]
 fn a_storyboard_is_planned_as_without_a_cage() -> Outcome {
-    let (here, caged) = (Opener::default(), Opener::from(cage()?));
+    let (here, caged) = (MediaOpener::default(), MediaOpener::from(cage()?));
     let mut first = FirstReads::default();
     (first.head, first.tail, first.whole) = (ReadSize::fixed(4096), ReadSize::fixed(4096), 0);
     let options = threads(1).with_first_reads(first);

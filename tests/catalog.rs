@@ -155,7 +155,7 @@ fn sqlite_updates_doubles_and_deletes_none() -> TestResult {
                       SELECT 1, video_url, 'old', 9 FROM video_assets";
         execute(&path, double).await?;
         // The one that is out of date is the one we hear of.
-        let row = catalog.find(asset("1_x", 0)?.video_url()).await?.row.ok_or("no row")?;
+        let row = catalog.find_row(asset("1_x", 0)?.video_url()).await?.row.ok_or("no row")?;
         assert_eq!((row.thumbnail_url.as_str(), row.duration), ("old", 9));
         catalog.write_asset(id(1)?, &asset("1_x", 11)?, &KnownRows::default()).await?;
         let rows = "SELECT group_concat(thumbnail_url || ' ' || duration, ', ') FROM video_assets";
@@ -198,7 +198,7 @@ fn sqlite_says_what_is_wrong_with_the_file() -> TestResult {
             assert_eq!(error.kind(), kind, "{error}");
             assert!(error.to_string().contains(name), "{error}");
         }
-        let other = SqliteCatalog::open(at("other")).await?.find("x").await;
+        let other = SqliteCatalog::open(at("other")).await?.find_row("x").await;
         assert!(other.is_err_and(|error| error.kind() == ErrorKind::Config));
         Ok(())
     })

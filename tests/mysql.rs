@@ -62,7 +62,7 @@ fn plain(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error:
 async fn refusal(database: &Database, changes: &[(&str, &str)]) -> Outcome<CatalogError> {
     let rows = rows(&settings(database, changes)?.database)?;
     let one = id(1).map_err(plain)?;
-    let found = rows.look("s3://films/x", one).await;
+    let found = rows.find_content("s3://films/x", one).await;
     Ok(found.err().ok_or("it was let in")?)
 }
 
@@ -110,10 +110,10 @@ fn it_conforms_where_the_server_is_lenient_old_and_commits_nothing_by_itself() -
             let film = asset("titled", 1).map_err(plain)?;
             for duration in [5, 6] {
                 database.rows(&format!("UPDATE video_assets SET duration = {duration}")).await?;
-                let row = rows.look(film.video_url(), named.id).await?.found.row.ok_or("no row")?;
+                let row = rows.find_content(film.video_url(), named.id).await?.found.row.ok_or("no row")?;
                 assert_eq!(row.duration, duration, "{set}");
             }
-            rows.find(film.video_url()).await?;
+            rows.find_row(film.video_url()).await?;
             database.rows("SET lock_wait_timeout = 1; ALTER TABLE video_assets ADD COLUMN later INT").await?;
             conforms(&catalog).await.map_err(plain)?;
         }
@@ -131,7 +131,7 @@ fn any_url_comes_back_as_it_was() -> Outcome {
         {
             let asset = asset(name, 7).map_err(plain)?;
             let made = rows.register(&content(&format!("{name}.mp4")).map_err(plain)?, &asset).await?.id;
-            let found = rows.look(asset.video_url(), made).await?.found.row.ok_or("no row")?;
+            let found = rows.find_content(asset.video_url(), made).await?.found.row.ok_or("no row")?;
             assert_eq!(found.thumbnail_url, asset.thumbnail_url(), "{name}");
             let count = i64::try_from(number)? + 1;
             assert_eq!(database.number("SELECT COUNT(*) FROM video_assets").await?, count, "{name}");
@@ -153,7 +153,7 @@ fn twenty_workers_leave_one_row_each_way() -> Outcome {
             workers.spawn(async move {
                 let named = asset("7_x", worker)?;
                 // Most of them know of no row, and one comes meanwhile.
-                let known = rows.look(named.video_url(), id(7)?).await?.found.known;
+                let known = rows.find_content(named.video_url(), id(7)?).await?.found.known;
                 rows.write_asset(id(7)?, &named, &known).await?;
                 let unnamed = asset("my_movie", worker)?;
                 rows.register(&content("my_movie.mp4")?, &unnamed).await?;
@@ -181,8 +181,8 @@ fn nothing_is_sent_that_pins_a_proxy() -> Outcome {
         let seven = id(7).map_err(plain)?;
         for seconds in [3, 4] {
             rows.write_asset(seven, &film.clone().with_duration(seconds), &KnownRows::default()).await?;
-            rows.look(film.video_url(), seven).await?;
-            rows.look("s3://films/x", seven).await?;
+            rows.find_content(film.video_url(), seven).await?;
+            rows.find_content("s3://films/x", seven).await?;
         }
         assert_eq!(database.status("Com_stmt_prepare").await?, prepared);
         let log = database.logged()?;
@@ -212,7 +212,7 @@ fn a_registration_opens_no_connection_and_leaves_no_lock() -> Outcome {
         let database = Database::start().await?;
         let rows = rows(&settings(&database, &[])?.database)?;
         let (film, named) = (content("my_movie.mp4").map_err(plain)?, asset("my_movie", 1).map_err(plain)?);
-        rows.find(named.video_url()).await?;
+        rows.find_row(named.video_url()).await?;
         let session =
             format!("SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE user = '{USER}'");
         let own = database.number(&session).await?;
@@ -277,7 +277,7 @@ fn a_demoted_server_is_left_for_its_successor() -> Outcome {
             let rows = rows(&settings(&old, &changes)?.database)?;
             rows.write_asset(seven, &film, &KnownRows::default()).await?;
             rows.prepare_to_register().await;
-            let known = rows.look(film.video_url(), seven).await?.found.known;
+            let known = rows.find_content(film.video_url(), seven).await?.found.known;
             old.rows("SET GLOBAL read_only = ON").await?;
             let changed = film.clone().with_duration(duration);
             // The name leads to the old server for a moment more.
@@ -302,8 +302,10 @@ fn a_demoted_server_is_left_for_its_successor() -> Outcome {
         let reader = rows(&settings(&new, &[])?.database)?;
         let locked = rows(&settings(&old, &[])?.database)?.with_statement_time(Duration::from_millis(500));
         let unknown = KnownRows::default();
-        let (reader, locked) =
-            tokio::join!(reader.write_asset(seven, &film, &unknown), locked.look(film.video_url(), seven));
+        let (reader, locked) = tokio::join!(
+            reader.write_asset(seven, &film, &unknown),
+            locked.find_content(film.video_url(), seven)
+        );
         let words = ["to the writer endpoint", "Lost connection to MySQL server on '127.0.0.1:"];
         for (error, words) in [reader.err(), locked.err()].into_iter().zip(words) {
             let error = error.ok_or("there was an answer")?;
@@ -357,8 +359,8 @@ fn a_place_among_the_connections_is_waited_for() -> Outcome {
         database.rows(&format!("ALTER USER {USER} WITH MAX_USER_CONNECTIONS 1")).await?;
         let config = settings(&database, &[])?.database;
         let (first, second) = (rows(&config)?, rows(&config)?);
-        first.find("s3://films/x").await?;
-        let (found, ()) = tokio::join!(second.find("s3://films/x"), async {
+        first.find_row("s3://films/x").await?;
+        let (found, ()) = tokio::join!(second.find_row("s3://films/x"), async {
             sleep(Duration::from_millis(500)).await;
             drop(first);
         });
@@ -449,7 +451,7 @@ fn a_lock_that_does_not_come_is_waited_for_again() -> Outcome {
             let asked = Instant::now();
             for neighbour in [8, 9] {
                 let film = asset(&format!("{neighbour}_x"), 3)?;
-                let known = rows.look(film.video_url(), id(neighbour)?).await?.found.known;
+                let known = rows.find_content(film.video_url(), id(neighbour)?).await?.found.known;
                 rows.write_asset(id(neighbour)?, &film, &known).await?;
             }
             let neighbours = asked.elapsed();
@@ -504,7 +506,7 @@ fn what_a_lenient_server_would_alter_is_not_committed() -> Outcome {
         database.rows(setup).await?;
         let rows = rows(&settings(&database, &[])?.database)?;
         let (film, seven) = (asset("7_x", 3).map_err(plain)?, id(7).map_err(plain)?);
-        let known = rows.look(film.video_url(), seven).await?.found.known;
+        let known = rows.find_content(film.video_url(), seven).await?.found.known;
         for known in [known, KnownRows::default()] {
             let error = rows.write_asset(seven, &film, &known).await.err().ok_or("it was written")?;
             assert!(matches!(error, CatalogError::Altered { table: "video_assets" }), "{error}");
@@ -533,11 +535,11 @@ fn rows_are_written_by_one_packet_or_by_single_statements() -> Outcome {
             let rows = rows(&settings(&database, &[("DB_SINGLE_STATEMENTS", single)])?.database)?;
             let (film, seven) = (asset("7_x", 3).map_err(plain)?, id(7).map_err(plain)?);
             for seconds in [3, 4] {
-                let known = rows.look(film.video_url(), seven).await?.found.known;
+                let known = rows.find_content(film.video_url(), seven).await?.found.known;
                 rows.write_asset(seven, &film.clone().with_duration(seconds), &known).await?;
             }
             // The row follows to another content, by what a search has found.
-            let found = rows.find(film.video_url()).await?;
+            let found = rows.find_row(film.video_url()).await?;
             rows.write_asset(id(8).map_err(plain)?, &film, &found.known).await?;
             // Rows that came since are found.
             rows.write_asset(
@@ -558,7 +560,7 @@ fn rows_are_written_by_one_packet_or_by_single_statements() -> Outcome {
 
 /// What is known of a video that has no row.
 async fn known_none(rows: &MySqlCatalog) -> Outcome<KnownRows> {
-    Ok(rows.find("s3://films/no-such-video").await?.known)
+    Ok(rows.find_row("s3://films/no-such-video").await?.known)
 }
 
 /// Tables that are older than utf8mb4. What they cannot hold is refused for good; nothing is searched or written for it.
@@ -577,7 +579,7 @@ fn tables_of_other_character_sets_hold_what_they_can() -> Outcome {
             for seconds in [3, 4] {
                 rows.write_asset(one, &film.clone().with_duration(seconds), &KnownRows::default()).await?;
             }
-            let found = rows.look(film.video_url(), one).await?.found.row.ok_or("no row")?;
+            let found = rows.find_content(film.video_url(), one).await?.found.row.ok_or("no row")?;
             assert_eq!((found.thumbnail_url.as_str(), found.duration), (film.thumbnail_url(), 4), "{set}");
             let error = rows.write_asset(one, &asset(other, 3).map_err(plain)?, &KnownRows::default()).await;
             let error = error.err().ok_or("it was written")?;
@@ -606,7 +608,10 @@ fn numbers_may_be_wider_than_the_seed_s() -> Outcome {
         let made = rows.register(&content("film.mp4").map_err(plain)?, &film).await?.id;
         assert_eq!(rows.register(&content("film.mp4").map_err(plain)?, &film).await?.id, made);
         rows.write_asset(made, &film.clone().with_duration(8), &KnownRows::default()).await?;
-        assert_eq!(rows.look(film.video_url(), made).await?.found.row.map(|row| row.duration), Some(8));
+        assert_eq!(
+            rows.find_content(film.video_url(), made).await?.found.row.map(|row| row.duration),
+            Some(8)
+        );
         let listed = rows.list_rows("", 0, 10).await?;
         assert_eq!(
             (listed.len(), listed[0].video_url.as_str(), listed[0].row.content_id),
@@ -642,7 +647,7 @@ fn a_certificate_for_another_name_is_refused() -> Outcome {
         assert!(error.to_string().contains("not valid for name"), "{error}");
         assert!(error.to_string().contains("DB_SSL_MODE"), "{error}");
         let rows = rows(&settings(&database, &[here, ("DB_SSL_MODE", "verify_ca")])?.database)?;
-        assert!(!rows.look("s3://films/x", id(1).map_err(plain)?).await?.content_exists);
+        assert!(!rows.find_content("s3://films/x", id(1).map_err(plain)?).await?.content_exists);
         Ok(())
     })
 }
@@ -654,7 +659,10 @@ fn the_server_proves_who_it_is() -> Outcome {
         let other = Database::start_with(true, &[]).await?;
         for mode in ["", "verify_identity", "verify_ca", "required"] {
             let rows = rows(&settings(&database, &[("DB_SSL_MODE", mode)])?.database)?;
-            assert!(!rows.look("s3://films/x", id(1).map_err(plain)?).await?.content_exists, "{mode}");
+            assert!(
+                !rows.find_content("s3://films/x", id(1).map_err(plain)?).await?.content_exists,
+                "{mode}"
+            );
         }
         let ca = other.ca().display().to_string();
         let begun = Instant::now();
@@ -674,7 +682,7 @@ fn the_server_proves_who_it_is() -> Outcome {
         match Kind::wanted() {
             Kind::MariaDb => {
                 let rows = rows(&settings(&plain, &disabled)?.database)?;
-                rows.find("s3://films/x").await?;
+                rows.find_row("s3://films/x").await?;
             }
             // Its users log in by a method that sends the password to nobody in the open.
             Kind::MySql => {
@@ -712,10 +720,10 @@ fn a_bastion_leads_to_a_database_that_proves_who_it_is() -> Outcome {
         }
         let catalog = rows(&config)?;
         let one = id(1).map_err(plain)?;
-        assert!(!catalog.look("s3://films/x", one).await?.content_exists);
+        assert!(!catalog.find_content("s3://films/x", one).await?.content_exists);
         // The session dies with its bastion, and the next statement goes through a new one. It is waited for, as a database is.
         bastion.stop()?;
-        let (found, back) = tokio::join!(catalog.look("s3://films/x", one), async {
+        let (found, back) = tokio::join!(catalog.find_content("s3://films/x", one), async {
             sleep(Duration::from_millis(700)).await;
             bastion.run()
         });
@@ -723,7 +731,7 @@ fn a_bastion_leads_to_a_database_that_proves_who_it_is() -> Outcome {
         assert!(!found?.content_exists);
         // The bastion is there, and the database behind it is not.
         database.stop()?;
-        let (found, back) = tokio::join!(catalog.look("s3://films/x", one), async {
+        let (found, back) = tokio::join!(catalog.find_content("s3://films/x", one), async {
             sleep(Duration::from_millis(700)).await;
             database.start_again()
         });
@@ -734,7 +742,7 @@ fn a_bastion_leads_to_a_database_that_proves_who_it_is() -> Outcome {
             config.port = elsewhere;
             config
         })?;
-        let error = error.look("s3://films/x", one).await.err().ok_or("it was let through")?;
+        let error = error.find_content("s3://films/x", one).await.err().ok_or("it was let through")?;
         assert!(matches!(error, CatalogError::Tunnel { .. }), "{error}");
         Ok(())
     })
@@ -759,10 +767,10 @@ fn refusals_say_what_to_check_and_no_secret() -> Outcome {
         }
         database.rows("RENAME TABLE video_assets TO elsewhere").await?;
         let rows = rows(&settings(&database, &[])?.database)?;
-        let error = rows.find("s3://films/x").await.err().ok_or("no table, no error")?;
+        let error = rows.find_row("s3://films/x").await.err().ok_or("no table, no error")?;
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
         database.stop()?;
-        let error = rows.find("s3://films/x").await.err().ok_or("no server, no error")?;
+        let error = rows.find_row("s3://films/x").await.err().ok_or("no server, no error")?;
         assert!(error.to_string().contains("Can't connect to MySQL server"), "{error}");
         Ok(())
     })
@@ -823,7 +831,7 @@ fn lookups_use_the_index_there_is() -> Outcome {
         }
         // With the optional index a search without a content reads no table.
         database.rows(&optional_migration("index")?).await?;
-        rows.find(film.video_url()).await?;
+        rows.find_row(film.video_url()).await?;
         let log = database.logged()?;
         let mut searches =
             log.lines().filter_map(|line| line.split_once("SELECT id, content_id")).map(|(_, rest)| rest);

@@ -69,18 +69,18 @@ fn idle_environments_hold_no_connection_of_the_server() -> Outcome {
                 age_rating: "ALL".to_owned(),
             };
             // All that an environment does: a search, a registration under its named lock, a row written, one looked up.
-            rows.find(asset.video_url()).await?;
+            rows.find_row(asset.video_url()).await?;
             let id: ContentId = rows.register(&content, &asset).await?.id;
             rows.write_asset(id, &asset.clone().with_duration(7), &KnownRows::default()).await?;
-            rows.look(asset.video_url(), id).await?;
-            assert!(rows.look("s3://films/x", id).await?.content_exists);
+            rows.find_content(asset.video_url(), id).await?;
+            assert!(rows.find_content("s3://films/x", id).await?.content_exists);
             environments.push(rows);
         }
         // All of them are connected, and none has a connection of the server to itself.
         assert_eq!(held(&database).await?, 0);
         // They go on as if nothing were.
         for rows in &environments {
-            rows.find("s3://films/videos/0.mp4").await?;
+            rows.find_row("s3://films/videos/0.mp4").await?;
         }
         assert_eq!(held(&database).await?, 0);
 

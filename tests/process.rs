@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use posterframe::cage::{Opened, Opener};
+use posterframe::cage::{MediaOpener, OpenMedia};
 use posterframe::catalog::{
-    Asset, Catalog, CatalogError, ContentLook, FoundRow, KnownRows, NewContent, Registered, SqliteCatalog,
+    Asset, Catalog, CatalogError, FoundContent, FoundRow, KnownRows, NewContent, Registered, SqliteCatalog,
 };
 use posterframe::object_name::ContentId;
 use posterframe::process::{
@@ -156,14 +156,14 @@ impl Failing<SqliteCatalog> {
 }
 
 impl Catalog for Failing<SqliteCatalog> {
-    async fn look(&self, video_url: &str, id: ContentId) -> Result<ContentLook, CatalogError> {
+    async fn find_content(&self, video_url: &str, id: ContentId) -> Result<FoundContent, CatalogError> {
         self.happen();
-        self.inner.look(video_url, id).await
+        self.inner.find_content(video_url, id).await
     }
 
-    async fn find(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
+    async fn find_row(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
         self.happen();
-        self.inner.find(video_url).await
+        self.inner.find_row(video_url).await
     }
 
     async fn upsert_content(&self, id: ContentId, content: &NewContent) -> Result<(), CatalogError> {
@@ -197,9 +197,9 @@ impl VideoSource for Failing<LocalVideo> {
         &self,
         expected: Option<&SourceVersion>,
         options: &OpenOptions,
-        opener: &Opener,
+        opener: &MediaOpener,
         progress: &Arc<ReadProgress>,
-    ) -> Result<Option<Opened>, JobError> {
+    ) -> Result<Option<OpenMedia>, JobError> {
         self.happen();
         self.inner.open(expected, options, opener, progress)
     }
@@ -250,7 +250,7 @@ impl Bucket {
         let noted = percent_decoded(&thumbnail.metadata, "source-etag");
         assert_eq!(noted, now.etag.as_str());
         assert!(!thumbnail.metadata.contains_key("pending"));
-        let row = catalog.find(video.url()).await?.row.ok_or("no row")?;
+        let row = catalog.find_row(video.url()).await?.row.ok_or("no row")?;
         assert_eq!(Some(row.content_id), report.content_id);
         assert_eq!(Some(row.thumbnail_url), report.thumbnail_url);
         assert_eq!(Some(row.duration), report.duration.map(i64::from));

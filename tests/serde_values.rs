@@ -9,8 +9,8 @@ use std::collections::HashSet;
 use generator::draw;
 use posterframe::source::Identity;
 use posterframe::{
-    Appearance, Considered, Encoding, ErrorKind, FrameReason, FrameRequest, Framing, Ledger, Limit, Limits,
-    MediaInfo, Orientation, RgbPicture, SideData, Storyboard, StoryboardRequest, Thumbnail,
+    Appearance, ConsideredFrame, Encoding, ErrorKind, FrameReason, FrameRequest, Framing, Ledger, Limit,
+    Limits, MediaInfo, Orientation, RgbPicture, SideData, Storyboard, StoryboardRequest, Thumbnail,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -23,7 +23,7 @@ const CASES: u32 = 256;
 /// The fields of types whose deserializer does not list them, because one field is flattened.
 fn flattened_fields(name: &str) -> &'static [&'static str] {
     match name {
-        "Considered" => &["pts_seconds", "verdict", "entropy", "brightness", "sharpness"],
+        "ConsideredFrame" => &["pts_seconds", "verdict", "entropy", "brightness", "sharpness"],
         "Report" => &[
             "status",
             "reason",
@@ -115,7 +115,7 @@ fn pictures_read_back() {
     reads_back::<RgbPicture>();
     reads_back::<Storyboard>();
     reads_back::<Appearance>();
-    reads_back::<Considered>();
+    reads_back::<ConsideredFrame>();
     reads_back::<FrameReason>();
     reads_back::<Orientation>();
 }
@@ -153,10 +153,10 @@ fn what_a_cage_returns_reads_back() {
 #[cfg(feature = "job")]
 #[test]
 fn reports_of_the_job_read_back() {
-    use posterframe::process::{Report, Standing};
+    use posterframe::process::{Report, VideoState};
 
     reads_back::<Report>();
-    reads_back::<Standing>();
+    reads_back::<VideoState>();
     #[cfg(feature = "lambda")]
     reads_back::<posterframe::process::Comparison>();
     // Each field is drawn: one that the list of fields forgets would have its default in all values.

@@ -208,7 +208,7 @@ async fn completed(
     }
     let report = job.process(&video).await?;
     assert_eq!(job.process(&video).await?.status, Status::Unchanged);
-    let row = bucket.catalog.find(video.url()).await?.row.ok_or("no row")?;
+    let row = bucket.catalog.find_row(video.url()).await?.row.ok_or("no row")?;
     assert_eq!((row.duration, Some(row.thumbnail_url)), (7, report.thumbnail_url.clone()));
     Ok((report, puts.load(Ordering::SeqCst)))
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::pixels::Orientation;
-use crate::{Considered, Encoding, Error, FrameReason, PosterFrame, Ratio, Thumbnail};
+use crate::{ConsideredFrame, Encoding, Error, FrameReason, PosterFrame, Ratio, Thumbnail};
 
 /// An encoded frame and its properties; see the methods of [`PosterFrame`](crate::PosterFrame) with the same names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Picture {
     pub reason: FrameReason,
     /// The frames that [`Pick::Auto`](crate::Pick::Auto) examined, in that order; empty for other rules.
     #[serde(default)]
-    pub considered: Vec<Considered>,
+    pub considered: Vec<ConsideredFrame>,
     /// The stream of the frame.
     pub stream_index: usize,
     /// Packets sent to the decoder for this frame.

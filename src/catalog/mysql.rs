@@ -32,7 +32,7 @@ use aws_types::SdkConfig;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{Asset, CatalogError, ContentLook, FoundRow, KnownRows, ListedRow, NewContent, Registered};
+use super::{Asset, CatalogError, FoundContent, FoundRow, KnownRows, ListedRow, NewContent, Registered};
 use crate::backoff::Backoff;
 use crate::config::DatabaseSettings;
 use crate::object_name::ContentId;
@@ -116,19 +116,19 @@ impl MySqlCatalog {
     }
 
     /// Returns whether a content exists, and the row of a video with its id; see
-    /// [`Catalog::look`](super::Catalog::look).
+    /// [`Catalog::find_content`](super::Catalog::find_content).
     ///
     /// # Errors
     /// See [`CatalogError`].
-    pub async fn look(&self, video_url: &str, id: ContentId) -> Result<ContentLook, CatalogError> {
+    pub async fn find_content(&self, video_url: &str, id: ContentId) -> Result<FoundContent, CatalogError> {
         self.perform(&LookAt { video_url, id }).await
     }
 
-    /// Returns the row of a video with any content id; see [`Catalog::find`](super::Catalog::find).
+    /// Returns the row of a video with any content id; see [`Catalog::find_row`](super::Catalog::find).
     ///
     /// # Errors
     /// See [`CatalogError`].
-    pub async fn find(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
+    pub async fn find_row(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
         self.perform(&Find { video_url }).await
     }
 

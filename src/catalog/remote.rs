@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_types::SdkConfig;
 
 use super::{
-    Asset, Catalog, CatalogApi, CatalogError, ContentLook, FoundRow, KnownRows, ListRows, ListedRow,
+    Asset, Catalog, CatalogApi, CatalogError, FoundContent, FoundRow, KnownRows, ListRows, ListedRow,
     MySqlCatalog, NewContent, Registered, anew,
 };
 use crate::config::RemoteSettings;
@@ -35,12 +35,12 @@ impl RemoteCatalog {
 }
 
 impl Catalog for RemoteCatalog {
-    async fn look(&self, video_url: &str, id: ContentId) -> Result<ContentLook, CatalogError> {
-        self.rows.look(video_url, id).await
+    async fn find_content(&self, video_url: &str, id: ContentId) -> Result<FoundContent, CatalogError> {
+        self.rows.find_content(video_url, id).await
     }
 
-    async fn find(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
-        self.rows.find(video_url).await
+    async fn find_row(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
+        self.rows.find_row(video_url).await
     }
 
     async fn prepare_to_register(&self) {

@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, Sqlite, Transaction};
 
 use super::{
-    Asset, AssetRow, Catalog, CatalogError, ContentLook, FoundRow, KnownRows, ListRows, ListedRow,
+    Asset, AssetRow, Catalog, CatalogError, FoundContent, FoundRow, KnownRows, ListRows, ListedRow,
     NewContent, Registered,
 };
 use crate::ErrorKind;
@@ -191,7 +191,7 @@ impl SqliteCatalog {
 }
 
 impl Catalog for SqliteCatalog {
-    async fn look(&self, video_url: &str, id: ContentId) -> Result<ContentLook, CatalogError> {
+    async fn find_content(&self, video_url: &str, id: ContentId) -> Result<FoundContent, CatalogError> {
         // One statement, so that both results are from the same moment.
         let select = "SELECT v.content_id, v.thumbnail_url, v.duration FROM contents c LEFT JOIN video_assets v \
                       ON v.content_id = c.id AND v.video_url = ? COLLATE BINARY WHERE c.id = ? ORDER BY v.id";
@@ -200,10 +200,10 @@ impl Catalog for SqliteCatalog {
         let rows = rows.map_err(|error| self.error(error))?;
         let content_exists = !rows.is_empty();
         let rows = rows.into_iter().filter_map(|(id, url, duration)| Some((id?, url?, duration?)));
-        Ok(ContentLook { content_exists, found: found(&rows.collect::<Vec<_>>())? })
+        Ok(FoundContent { content_exists, found: found(&rows.collect::<Vec<_>>())? })
     }
 
-    async fn find(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
+    async fn find_row(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
         // Text compares as bytes (BINARY) unless the column defines a different collation, which an imported table
         // might.
         let select = "SELECT content_id, thumbnail_url, duration FROM video_assets \

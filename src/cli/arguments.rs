@@ -17,7 +17,7 @@ use super::catalogue::CatalogueKind;
 use super::output::Json;
 use super::schema::{Dialect, Optional};
 use crate::aws;
-use crate::cage::Opener;
+use crate::cage::MediaOpener;
 use crate::config::Isolation;
 use crate::frame_time::FrameTime;
 use crate::job_error::JobError;
@@ -592,8 +592,8 @@ pub(super) fn open_options(timeout: Duration, cancel: CancelToken) -> OpenOption
 }
 
 /// The opener of videos. The flag comes before the setting.
-pub(super) fn opener(isolate: bool, setting: Isolation) -> Result<Opener, JobError> {
-    Opener::new(isolate || setting.is_process()).map_err(JobError::from)
+pub(super) fn opener(isolate: bool, setting: Isolation) -> Result<MediaOpener, JobError> {
+    MediaOpener::new(isolate || setting.is_process()).map_err(JobError::from)
 }
 
 /// Version, and which FFmpeg the build found.

@@ -25,12 +25,11 @@ use super::interrupt::interrupted;
 use super::output::{self, Failure, Table};
 use super::place::{Place, shown};
 use super::progress::{self, Messages};
-use crate::cage::Opener;
+use crate::cage::MediaOpener;
 use crate::catalog::AssetRow;
 use crate::job_error::JobError;
 use crate::process::{
-    ExistingContents, Job, LocalVideo, PosterAt, RemoteVideo, RowStanding, Target, ThumbnailStanding,
-    VideoSource,
+    ExistingContents, Job, LocalVideo, PosterAt, RemoteVideo, RowState, Target, ThumbnailState, VideoSource,
 };
 use crate::store::{FolderStore, ListObjects, ListedObject, ListingFault, S3Store, of_file};
 use crate::{CancelToken, ErrorKind};
@@ -138,7 +137,7 @@ where
         existing_contents: ExistingContents::Keep,
         looks_first: true,
         decoders: None,
-        opener: Opener::default(),
+        opener: MediaOpener::default(),
     };
     let mut auditor = Auditor {
         job: Arc::new(job),
@@ -359,7 +358,7 @@ async fn one<S: ListObjects, V: VideoSource>(
     rows: Vec<AssetRow>,
 ) -> Result<Looked, JobError> {
     let key = &target.thumbnail_key;
-    let thumbnail = job.store.describe(key).await.map_err(|error| JobError::from(error).about(key))?;
+    let thumbnail = job.store.describe(key).await.map_err(|error| JobError::from(error).with_subject(key))?;
     // Some servers omit ETags from their listings.
     let etag = match object.etag.as_str().is_empty() {
         true => job.store.describe(&object.key).await?.map_or(object.etag, |object| object.etag),
@@ -368,38 +367,38 @@ async fn one<S: ListObjects, V: VideoSource>(
     let mut kinds = Vec::new();
     let row = rows.iter().find(|row| Some(*row) != rows.first()).or(rows.first()).cloned();
     let content_id = row.as_ref().map(|row| i64::from(row.content_id.get()));
-    let (choice, standing) = match &video {
+    let (choice, state) = match &video {
         Some(video) => {
-            let look = video.look().await.map_err(|error| error.about(&object.key))?;
+            let look = video.head().await.map_err(|error| error.with_subject(&object.key))?;
             let choice = look.and_then(|look| look.poster_at);
-            (choice, job.standing_with_choice(target, &etag, row, thumbnail.as_ref(), choice))
+            (choice, job.state_with_choice(target, &etag, row, thumbnail.as_ref(), choice))
         }
-        None => (None, job.standing_of(target, &etag, row, thumbnail.as_ref())),
+        None => (None, job.state_of(target, &etag, row, thumbnail.as_ref())),
     };
-    match standing.thumbnail {
-        ThumbnailStanding::Missing => kinds.push(FindingKind::NoThumbnail),
-        ThumbnailStanding::Unmarked => kinds.push(FindingKind::ForeignThumbnail),
-        ThumbnailStanding::OtherVersion => kinds.push(FindingKind::OutdatedThumbnail),
-        ThumbnailStanding::OtherTime => kinds.push(FindingKind::OtherTime),
-        ThumbnailStanding::OtherSettings => kinds.push(FindingKind::OtherSettings),
-        ThumbnailStanding::Pending => kinds.push(FindingKind::Pending),
-        ThumbnailStanding::Current => {}
+    match state.thumbnail {
+        ThumbnailState::Missing => kinds.push(FindingKind::NoThumbnail),
+        ThumbnailState::Unmarked => kinds.push(FindingKind::ForeignThumbnail),
+        ThumbnailState::OtherVersion => kinds.push(FindingKind::OutdatedThumbnail),
+        ThumbnailState::OtherTime => kinds.push(FindingKind::OtherTime),
+        ThumbnailState::OtherSettings => kinds.push(FindingKind::OtherSettings),
+        ThumbnailState::Pending => kinds.push(FindingKind::Pending),
+        ThumbnailState::Current => {}
     }
-    match standing.row {
-        RowStanding::Missing => kinds.push(FindingKind::NoRow),
-        RowStanding::OtherContent => kinds.push(FindingKind::OtherContent),
+    match state.row {
+        RowState::Missing => kinds.push(FindingKind::NoRow),
+        RowState::OtherContent => kinds.push(FindingKind::OtherContent),
         // The duration is stored in the thumbnail's metadata. Without them it is unknown.
-        RowStanding::Differs if standing.thumbnail == ThumbnailStanding::Current => {
+        RowState::Differs if state.thumbnail == ThumbnailState::Current => {
             kinds.push(FindingKind::OutdatedRow);
         }
-        RowStanding::Differs | RowStanding::Current => {}
+        RowState::Differs | RowState::Current => {}
     }
     if rows.len() > 1 {
         kinds.push(FindingKind::DuplicateRows);
     }
     let message = |kind| (kind == FindingKind::OtherTime).then(|| chosen(choice));
     let finding = |kind| Finding { key: object.key.clone(), kind, content_id, message: message(kind) };
-    let is_chosen = standing.chosen_by.is_some();
+    let is_chosen = state.chosen_by.is_some();
     Ok(Looked { findings: kinds.into_iter().map(finding).collect(), is_chosen })
 }
 

@@ -298,11 +298,11 @@ impl<S: ListObjects> Work<S> {
 
     async fn process<V: VideoSource>(&self, video: &V, entry: &mut Entry) -> Result<(), JobError> {
         if self.dry_run || self.only_missing {
-            let standing = self.job.standing(video).await?;
-            entry.standing = Some(standing);
-            let wanted = if self.only_missing { standing.is_missing() } else { !standing.is_done() };
+            let state = self.job.state(video).await?;
+            entry.state = Some(state);
+            let wanted = if self.only_missing { state.is_missing() } else { !state.is_done() };
             if !wanted {
-                entry.result = if standing.is_done() { Outcome::Unchanged } else { Outcome::Present };
+                entry.result = if state.is_done() { Outcome::Unchanged } else { Outcome::Present };
                 return Ok(());
             }
             if self.dry_run {
@@ -331,7 +331,7 @@ mod tests {
     use super::super::catalogue::CatalogueKind;
     use super::*;
     use crate::OpenOptions;
-    use crate::cage::{Opened, Opener};
+    use crate::cage::{MediaOpener, OpenMedia};
     use crate::process::{ReadProgress, SourceVersion};
 
     #[derive(Clone)]
@@ -355,9 +355,9 @@ mod tests {
             &self,
             _: Option<&SourceVersion>,
             _: &OpenOptions,
-            _: &Opener,
+            _: &MediaOpener,
             _: &Arc<ReadProgress>,
-        ) -> Result<Option<Opened>, JobError> {
+        ) -> Result<Option<OpenMedia>, JobError> {
             Ok(None)
         }
     }

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use crate::aws;
 use crate::catalog::{
-    Asset, Catalog, CatalogError, ContentLook, FoundRow, KnownRows, ListRows, ListedRow, NewContent,
+    Asset, Catalog, CatalogError, FoundContent, FoundRow, KnownRows, ListRows, ListedRow, NewContent,
     Registered, RemoteCatalog, SqliteCatalog,
 };
 use crate::config::{Config, ConfigError, RemoteSettings};
@@ -97,17 +97,17 @@ impl Catalogue {
 }
 
 impl Catalog for Catalogue {
-    async fn look(&self, video_url: &str, id: ContentId) -> Result<ContentLook, CatalogError> {
+    async fn find_content(&self, video_url: &str, id: ContentId) -> Result<FoundContent, CatalogError> {
         match self {
-            Self::Sqlite(catalog) => catalog.look(video_url, id).await,
-            Self::Remote(catalog) => catalog.look(video_url, id).await,
+            Self::Sqlite(catalog) => catalog.find_content(video_url, id).await,
+            Self::Remote(catalog) => catalog.find_content(video_url, id).await,
         }
     }
 
-    async fn find(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
+    async fn find_row(&self, video_url: &str) -> Result<FoundRow, CatalogError> {
         match self {
-            Self::Sqlite(catalog) => catalog.find(video_url).await,
-            Self::Remote(catalog) => catalog.find(video_url).await,
+            Self::Sqlite(catalog) => catalog.find_row(video_url).await,
+            Self::Remote(catalog) => catalog.find_row(video_url).await,
         }
     }
 

@@ -23,7 +23,7 @@ use super::arguments::{Bucket, DoctorArguments};
 use super::catalogue::CatalogueKind;
 use super::interrupt::interrupted;
 use super::output::{self, Failure, LABEL, printable};
-use crate::cage::Opener;
+use crate::cage::MediaOpener;
 use crate::catalog::Tunnel;
 use crate::config::{Isolation, Login, PartialConfig, Problem};
 use crate::job_error::JobError;
@@ -406,7 +406,7 @@ fn obsolete(variables: &[&str]) -> Finding {
 
 /// Reports whether videos are decoded in a cage, and the layers of a cage on this machine.
 fn isolation(setting: Isolation) -> Finding {
-    let layers = Opener::new(true).map(|opener| opener.layers().unwrap_or_default());
+    let layers = MediaOpener::new(true).map(|opener| opener.layers().unwrap_or_default());
     match (setting, layers) {
         (Isolation::None, Ok(layers)) => {
             Finding::ok(format!("ISOLATE is none; a cage would have {}", output::layers(layers)))

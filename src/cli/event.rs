@@ -32,7 +32,7 @@ pub(super) async fn run(
     }
     // Log lines are bare unless LOG_FORMAT is set. The messages are the function's own, in Korean.
     logging::start(&LogSettings::from_env().map_err(JobError::from)?.in_korean(), Stream::Error)?;
-    let event = read(file).map_err(|error| error.about(file.display().to_string()))?;
+    let event = read(file).map_err(|error| error.with_subject(file.display().to_string()))?;
     let replayer = Replayer::new(config).await?;
     let replayed = tokio::select! {
         replayed = replayer.replay(&event, arguments.timeout) => replayed,

@@ -78,7 +78,7 @@ fn format(arguments: &GrabArguments) -> Result<ImageFormat, JobError> {
     let extension = output.extension().and_then(|extension| extension.to_str());
     let unknown = || {
         let error = format!("the extension names no picture format; use --format with {}", config::FORMATS);
-        JobError::new(ErrorKind::Config, error).about(output.display().to_string())
+        JobError::new(ErrorKind::Config, error).with_subject(output.display().to_string())
     };
     extension.and_then(ImageFormat::from_extension).ok_or_else(unknown)
 }

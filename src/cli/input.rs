@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::arguments::{ReadingArguments, opener};
-use crate::cage::{Opened, Opener};
+use crate::cage::{MediaOpener, OpenMedia};
 use crate::config::Isolation;
 use crate::deadline::{Deadline, Stop};
 use crate::job_error::JobError;
@@ -30,41 +30,41 @@ pub(super) fn open(
     location: &Location,
     arguments: &ReadingArguments,
     options: &OpenOptions,
-) -> Result<Opened, JobError> {
+) -> Result<OpenMedia, JobError> {
     let opener = opener(arguments.isolate, Isolation::from_env().map_err(JobError::from)?)?;
     open_with(&opener, location, arguments, options)
 }
 
 /// Opens the input with this opener. The opener can open other inputs too.
 fn open_with(
-    opener: &Opener,
+    opener: &MediaOpener,
     location: &Location,
     arguments: &ReadingArguments,
     options: &OpenOptions,
-) -> Result<Opened, JobError> {
+) -> Result<OpenMedia, JobError> {
     open_noted(opener, location, arguments, options).map(|(opened, _)| opened)
 }
 
 /// Opens the input, and also returns the `poster-at` metadata of an S3 object. The metadata come from the responses that contain its bytes.
 pub(super) fn open_noted(
-    opener: &Opener,
+    opener: &MediaOpener,
     location: &Location,
     arguments: &ReadingArguments,
     options: &OpenOptions,
-) -> Result<(Opened, Option<String>), JobError> {
+) -> Result<(OpenMedia, Option<String>), JobError> {
     let poster_at = Arc::new(OnceLock::new());
     let opened = open_location(opener, location, arguments, options, &poster_at);
-    let opened = opened.map_err(|error| error.about(location.to_string()))?;
+    let opened = opened.map_err(|error| error.with_subject(location.to_string()))?;
     Ok((opened, poster_at.get().cloned()))
 }
 
 fn open_location(
-    opener: &Opener,
+    opener: &MediaOpener,
     location: &Location,
     arguments: &ReadingArguments,
     options: &OpenOptions,
     poster_at: &Arc<OnceLock<String>>,
-) -> Result<Opened, JobError> {
+) -> Result<OpenMedia, JobError> {
     let is_s3 = matches!(location, Location::S3 { .. });
     if arguments.version_id.is_some() && !is_s3 {
         return Err(JobError::new(
@@ -121,8 +121,8 @@ fn open_url(
     url: url::Url,
     buffer: Option<u64>,
     options: &OpenOptions,
-    opener: &Opener,
-) -> Result<Opened, JobError> {
+    opener: &MediaOpener,
+) -> Result<OpenMedia, JobError> {
     let source = HttpSource::new(url)?;
     match (opener.open_source(source.clone(), options), buffer) {
         (Err(Error::Source(SourceError::NoRanges)), Some(most)) => {

@@ -124,7 +124,7 @@ impl Watchdog {
     fn end(&self, error: Error) {
         if self.answer.is_claimed_by(Answerer::Watchdog) {
             let subject = self.answer.turn().subject.clone().unwrap_or_else(|| self.subject.clone());
-            let error = JobError::from(error).about(subject);
+            let error = JobError::from(error).with_subject(subject);
             output::error(&error, self.json);
             std::process::exit(exit_code(error.kind()).into());
         }

@@ -61,8 +61,9 @@ impl Journal {
         mut line: impl FnMut(&str, u64) -> Result<(), JobError>,
     ) -> Result<(Self, bool), JobError> {
         let of_io = of_file(path);
-        let refuse =
-            |reason: String| JobError::new(ErrorKind::Config, reason).about(path.display().to_string());
+        let refuse = |reason: String| {
+            JobError::new(ErrorKind::Config, reason).with_subject(path.display().to_string())
+        };
         let file = File::options().create(true).read(true).append(true).open(path).map_err(of_io)?;
         match file.try_lock() {
             Ok(()) => {}

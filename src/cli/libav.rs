@@ -161,13 +161,13 @@ fn cancelled() -> JobError {
 fn refusal(status: ExitStatus, folder: TempDir, prefix: &Path) -> JobError {
     if status.code() == Some(REFUSED) {
         return JobError::new(ErrorKind::Config, "libav cannot be built; see the messages above")
-            .about(prefix.display().to_string());
+            .with_subject(prefix.display().to_string());
     }
     // Keep the folder, which contains the logs.
     let kept = folder.keep();
     let message =
         format!("the build of libav failed ({status}); its logs are in {}", kept.join("work").display());
-    JobError::new(ErrorKind::Internal, message).about(prefix.display().to_string())
+    JobError::new(ErrorKind::Internal, message).with_subject(prefix.display().to_string())
 }
 
 #[cfg(test)]

@@ -237,7 +237,7 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
 pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
     result.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
-        _ => Failure::Error(JobError::new(ErrorKind::Unavailable, error).about("standard output")),
+        _ => Failure::Error(JobError::new(ErrorKind::Unavailable, error).with_subject("standard output")),
     })
 }
 

@@ -50,7 +50,7 @@ impl Place {
         let store = FolderStore::at(root)?;
         let outside = || {
             let error = format!("is not inside the store {}", store.root().display());
-            JobError::new(ErrorKind::Config, error).about(folder.display().to_string())
+            JobError::new(ErrorKind::Config, error).with_subject(folder.display().to_string())
         };
         let below = folder.strip_prefix(store.root()).map_err(|_| outside())?;
         let below = below.to_str().ok_or_else(outside)?;

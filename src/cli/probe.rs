@@ -12,7 +12,7 @@ use super::input;
 use super::interrupt::Answer;
 use super::output::{self, Failure, Json};
 use super::progress;
-use crate::cage::Opener;
+use crate::cage::MediaOpener;
 use crate::config::Isolation;
 use crate::job_error::JobError;
 use crate::location::Location;
@@ -42,7 +42,7 @@ fn check(arguments: &ProbeArguments) -> Result<(), JobError> {
 
 /// Answers for one input after the other. A failed input does not stop the others. The first failure is the result.
 fn each(
-    opener: &Opener,
+    opener: &MediaOpener,
     arguments: &ProbeArguments,
     cancel: &CancelToken,
     answer: &Answer,
@@ -70,7 +70,7 @@ fn each(
 }
 
 fn one(
-    opener: &Opener,
+    opener: &MediaOpener,
     input: &Location,
     arguments: &ProbeArguments,
     cancel: CancelToken,

@@ -25,7 +25,7 @@ pub(super) async fn run(arguments: ProcessArguments, cancel: CancelToken) -> Res
         (None, Some(Location::S3 { bucket, key })) => in_bucket(&arguments, bucket, key, cancel).await,
         (None, Some(input @ (Location::Http(_) | Location::Stdin))) => {
             let error = "has no place in a bucket: process takes a local file or s3://bucket/key";
-            Err(JobError::new(ErrorKind::Unsupported, error).about(input.to_string()).into())
+            Err(JobError::new(ErrorKind::Unsupported, error).with_subject(input.to_string()).into())
         }
         // The parser requires one of the two arguments.
         (None, None) => Err(JobError::new(ErrorKind::Config, "name a video").into()),
@@ -39,7 +39,7 @@ async fn in_folder(arguments: &ProcessArguments, path: &Path, cancel: CancelToke
         settings.config = settings.config.with_store_dir(store);
     }
     logging::start(&settings.config.log, Stream::Error)?;
-    let about = |error: JobError| error.about(path.display().to_string());
+    let about = |error: JobError| error.with_subject(path.display().to_string());
     // Check that the video exists before anything is created, so that a missing video leaves no empty store behind.
     let metadata = std::fs::metadata(path);
     let metadata = metadata.map_err(|error| about(JobError::new(kind_of_io(&error), error)))?;
@@ -100,8 +100,8 @@ async fn process<S: Store, V: VideoSource>(
     say_targets(&job, video, &name, arguments.json)?;
     progress::begin(&format!("processing {}", video.key()));
     let done = tokio::select! {
-        done = within(arguments.timeout, job.process(video)) => done.map_err(|error| error.about(video.key())),
-        error = interrupted(&cancel) => Err(error.about(video.key())),
+        done = within(arguments.timeout, job.process(video)) => done.map_err(|error| error.with_subject(video.key())),
+        error = interrupted(&cancel) => Err(error.with_subject(video.key())),
     };
     job.catalog.close().await;
     tell(&done?, arguments.json)

@@ -259,7 +259,7 @@ pub(super) fn temporary_file() -> Result<File, JobError> {
 fn of_temporary(error: io::Error) -> JobError {
     let folder = std::env::temp_dir();
     let message = format!("temporary files (TMPDIR): {error}");
-    JobError::new(kind_of_io(&error), message).about(folder.display().to_string())
+    JobError::new(kind_of_io(&error), message).with_subject(folder.display().to_string())
 }
 
 fn internal(error: serde_json::Error) -> JobError {

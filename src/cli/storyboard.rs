@@ -13,7 +13,7 @@ use super::input;
 use super::interrupt::Answer;
 use super::output::{self, Failure, Table};
 use super::progress;
-use crate::cage::{Layers, Opened};
+use crate::cage::{Layers, OpenMedia};
 use crate::job_error::JobError;
 use crate::location::{Location, Prefix};
 use crate::process::{
@@ -42,7 +42,7 @@ struct Written {
 /// An open video, and the requested storyboard.
 struct Work<'a> {
     location: &'a Location,
-    media: Opened,
+    media: OpenMedia,
     request: StoryboardRequest,
     limits: Limits,
     source: StoryboardSource,
@@ -62,7 +62,7 @@ pub(super) fn run(
         Prefix::Folder(folder) => {
             if folder.exists() && !folder.is_dir() {
                 let error = JobError::new(ErrorKind::Config, "is not a folder");
-                return Err(error.about(folder.display().to_string()).into());
+                return Err(error.with_subject(folder.display().to_string()).into());
             }
             (folder.display().to_string(), in_folder(Work::open(arguments, &options)?, folder, answer)?)
         }
@@ -113,7 +113,7 @@ impl<'a> Work<'a> {
     fn files(&mut self, names: SheetNames<'_>) -> Result<StoryboardFiles, JobError> {
         let storyboard = self.media.storyboard(&self.request, &self.limits);
         let storyboard =
-            storyboard.map_err(|error| JobError::from(error).about(self.location.to_string()))?;
+            storyboard.map_err(|error| JobError::from(error).with_subject(self.location.to_string()))?;
         let duration = self.media.info().duration_seconds;
         let files = StoryboardFiles::new(storyboard, &self.request, self.source.clone(), duration, names);
         files.map_err(|error| JobError::new(ErrorKind::Internal, error))
@@ -201,7 +201,7 @@ fn in_bucket(mut work: Work<'_>, bucket: Bucket) -> Result<Written, JobError> {
         ))
     };
     let index = block_on(put).map_err(internal)?;
-    Ok(work.written(Some(index.map_err(|error| error.about(work.location.to_string()))?)))
+    Ok(work.written(Some(index.map_err(|error| error.with_subject(work.location.to_string()))?)))
 }
 
 /// The version of an S3 video that must stay current until the sheets are stored.

@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use super::metrics::{self, Finished, Measured};
 use super::time_limit::TimeLimit;
-use crate::cage::Opener;
+use crate::cage::MediaOpener;
 use crate::catalog::Catalog;
 use crate::config::{LambdaConfig, Mode};
 use crate::event::{DistinctObject, Event, EventError, ObjectRef, Outcome, Record};
@@ -36,7 +36,7 @@ pub(super) struct Worker<C> {
     client: S3Client,
     catalog: C,
     config: LambdaConfig,
-    opener: Opener,
+    opener: MediaOpener,
     metrics: bool,
     /// Whether a video is described before it is read.
     looks_first: bool,
@@ -52,7 +52,7 @@ struct Task<C> {
 }
 
 impl<C: Catalog + Clone + 'static> Worker<C> {
-    pub(super) fn new(client: S3Client, catalog: C, config: LambdaConfig, opener: Opener) -> Self {
+    pub(super) fn new(client: S3Client, catalog: C, config: LambdaConfig, opener: MediaOpener) -> Self {
         Self { client, catalog, config, opener, metrics: true, looks_first: false }
     }
 
@@ -77,7 +77,7 @@ impl<C: Catalog + Clone + 'static> Worker<C> {
         for record in event.records() {
             if let Record::Unreadable { key, error, .. } = record {
                 let key = key.as_deref().unwrap_or_default();
-                telemetry::failed(key, &JobError::new(error.kind(), error.to_string()).about(key));
+                telemetry::failed(key, &JobError::new(error.kind(), error.to_string()).with_subject(key));
             }
         }
         let places = Arc::new(Semaphore::new(self.concurrency()));
@@ -187,7 +187,7 @@ impl<C: Catalog> Task<C> {
             () = self.limit.passed() => {
                 // A decoder in its own thread notices the cancellation at its next packet; nothing waits for that.
                 self.cancel.cancel();
-                Err(JobError::new(ErrorKind::Timeout, "not done before the invocation's deadline").about(&key))
+                Err(JobError::new(ErrorKind::Timeout, "not done before the invocation's deadline").with_subject(&key))
             }
         };
         drop(place);

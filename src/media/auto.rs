@@ -6,7 +6,7 @@ use crate::frame_request::{FrameRequest, Pick};
 use crate::media::error::Error;
 use crate::media::frame::poster::PosterFrame;
 use crate::media::open::Media;
-use crate::picture::{Appearance, Considered, Verdict};
+use crate::picture::{Appearance, ConsideredFrame, Verdict};
 use crate::pixels::Bounds;
 
 /// The size of the copy that is judged.
@@ -70,7 +70,7 @@ fn nearby(seconds: f64, duration_seconds: Option<f64>) -> Vec<Duration> {
 #[derive(Default)]
 struct Best {
     frame: Option<(PosterFrame, Appearance)>,
-    considered: Vec<Considered>,
+    considered: Vec<ConsideredFrame>,
 }
 
 impl Best {
@@ -81,12 +81,12 @@ impl Best {
     /// Judges a frame, unless it was judged before: distant times may have the same keyframe.
     fn look(&mut self, frame: PosterFrame) -> Result<(), Error> {
         let pts_seconds = frame.pts_seconds();
-        let is_known = |known: &Considered| known.pts_seconds.total_cmp(&pts_seconds).is_eq();
+        let is_known = |known: &ConsideredFrame| known.pts_seconds.total_cmp(&pts_seconds).is_eq();
         if self.is_good() || self.considered.iter().any(is_known) {
             return Ok(());
         }
         let appearance = Appearance::of(&frame.to_rgb8(JUDGED)?);
-        self.considered.push(Considered { pts_seconds, appearance });
+        self.considered.push(ConsideredFrame { pts_seconds, appearance });
         if self.frame.as_ref().is_none_or(|(_, best)| appearance.rank() > best.rank()) {
             self.frame = Some((frame, appearance));
         }

@@ -65,7 +65,7 @@ pub struct Appearance {
 /// A frame that [`Pick::Auto`](crate::Pick::Auto) judged.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Considered {
+pub struct ConsideredFrame {
     /// Its presentation time in seconds, counted from the container's start.
     pub pts_seconds: f64,
     /// Its measures and its class.

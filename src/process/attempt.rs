@@ -13,10 +13,10 @@ use super::protocol::{Answer, End, Kind, MAX_STARTS, Phase, Protocol, Request, R
 use super::reading::Reading;
 use super::storyboard::{is_of_video, of_job};
 use super::{
-    ExistingContents, Job, Report, SourceVersion, Status, StepTimes, StoryboardReport, Target, VideoLook,
+    ExistingContents, Job, Report, SourceVersion, Status, StepTimes, StoryboardReport, Target, VideoHead,
     VideoSource,
 };
-use crate::catalog::{AssetRow, Catalog, ContentLook, FoundRow, KnownRows, NewContent, Registered};
+use crate::catalog::{AssetRow, Catalog, FoundContent, FoundRow, KnownRows, NewContent, Registered};
 use crate::job_error::JobError;
 use crate::object_name::{ContentId, SkipReason};
 use crate::store::{Condition, ETag, NewObject, ObjectDescription, Store, StoreError};
@@ -27,12 +27,12 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// The result of a request.
 enum Reply {
-    Video(Option<VideoLook>),
+    Video(Option<VideoHead>),
     Version(Option<SourceVersion>),
     Thumbnail(Option<ObjectDescription>),
     NamedThumbnail(Option<ObjectDescription>),
     Other(u8, Option<ObjectDescription>),
-    Lookup(ContentLook),
+    Lookup(FoundContent),
     Search(FoundRow),
     Bytes(bool),
     Picture(Option<Poster>),
@@ -58,7 +58,7 @@ struct Flight<'j> {
 /// The information gathered since the last start, besides the state of the protocol.
 #[derive(Default)]
 struct Found {
-    look: Option<VideoLook>,
+    look: Option<VideoHead>,
     row: Option<AssetRow>,
     known: KnownRows,
     /// The marker of the existing thumbnail, if this job would have created the same one.
@@ -197,13 +197,13 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
             Request::Open => {
                 self.read_at_once = true;
                 let reading = self.start_reading(None);
-                Box::pin(async move { Ok(Reply::Video(reading.look().await?)) })
+                Box::pin(async move { Ok(Reply::Video(reading.head().await?)) })
             }
             Request::Look => {
                 if self.protocol.needs_bytes() {
                     self.found.check_sent = Some(Instant::now());
                 }
-                Box::pin(async move { Ok(Reply::Video(video.look().await?)) })
+                Box::pin(async move { Ok(Reply::Video(video.head().await?)) })
             }
             Request::Version => Box::pin(async move { Ok(Reply::Version(video.version().await?)) }),
             Request::Thumbnail => {
@@ -225,9 +225,9 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
                 Box::pin(async move { Ok(Reply::Other(number, job.store.describe(key).await?)) })
             }
             &Request::Lookup(id) => {
-                Box::pin(async move { Ok(Reply::Lookup(job.catalog.look(url, id).await?)) })
+                Box::pin(async move { Ok(Reply::Lookup(job.catalog.find_content(url, id).await?)) })
             }
-            Request::Search => Box::pin(async move { Ok(Reply::Search(job.catalog.find(url).await?)) }),
+            Request::Search => Box::pin(async move { Ok(Reply::Search(job.catalog.find_row(url).await?)) }),
             Request::Bytes(etag) => match self.is_made(etag) {
                 true => Box::pin(ready(Ok(Reply::Bytes(true)))),
                 false => {
@@ -309,7 +309,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
         }))
     }
 
-    fn start_reading(&mut self, looked: Option<VideoLook>) -> Arc<Reading> {
+    fn start_reading(&mut self, looked: Option<VideoHead>) -> Arc<Reading> {
         let reading = Reading::start(self.video, looked, self.job.maker());
         self.found.reading = Some(Arc::clone(&reading));
         reading
@@ -403,7 +403,7 @@ impl<'j, S: Store, C: Catalog, V: VideoSource> Attempt<'j, S, C, V> {
     }
 
     /// Converts the description of the video. A description for the check changes nothing else.
-    fn take_look(&mut self, look: VideoLook, is_check: bool) -> Video<ETag> {
+    fn take_look(&mut self, look: VideoHead, is_check: bool) -> Video<ETag> {
         let own = Own::new(&self.job.thumbnail, look.poster_at, self.video.key());
         let (version, settings) = (look.version.etag.clone(), own.settings_id());
         if !is_check {
@@ -523,7 +523,7 @@ impl<S: Store, C: Catalog> Job<S, C> {
         }
         let target = self.target(video)?;
         telemetry::started(key);
-        let about = |error: JobError| error.about(key);
+        let about = |error: JobError| error.with_subject(key);
         for _ in 0..MAX_STARTS {
             let attempt = Attempt::new(self, video, &target).run();
             let (attempt, json) = tokio::join!(attempt, self.look_at_storyboard(&target));

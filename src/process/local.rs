@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{ReadProgress, SourceVersion, VideoSource};
-use crate::cage::{Opened, Opener};
+use crate::cage::{MediaOpener, OpenMedia};
 use crate::job_error::JobError;
 use crate::store::{FolderStore, etag_of, file_url, kind_of_io};
 use crate::{ErrorKind, OpenOptions};
@@ -30,7 +30,7 @@ impl LocalVideo {
     /// [`NotFound`](ErrorKind::NotFound) when the folder does not exist, [`Malformed`](ErrorKind::Malformed) when the
     /// name cannot be a key because it is not UTF-8 or is reserved for the store.
     pub fn new(path: &Path, store: &FolderStore, video_prefix: &str) -> Result<Self, JobError> {
-        let about = |error: JobError| error.about(path.display().to_string());
+        let about = |error: JobError| error.with_subject(path.display().to_string());
         let (folder, name) = match (path.parent(), path.file_name()) {
             (Some(folder), Some(name)) => (folder, name),
             _ => return Err(about(JobError::new(ErrorKind::Config, "is a folder, not a video"))),
@@ -83,9 +83,9 @@ impl VideoSource for LocalVideo {
         &self,
         expected: Option<&SourceVersion>,
         options: &OpenOptions,
-        opener: &Opener,
+        opener: &MediaOpener,
         progress: &Arc<ReadProgress>,
-    ) -> Result<Option<Opened>, JobError> {
+    ) -> Result<Option<OpenMedia>, JobError> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -11,7 +11,7 @@ use super::choice::PosterAt;
 use super::progress::{ReadProgress, SourceVersion};
 use super::source::VideoSource;
 use super::stamp;
-use crate::cage::{Layers, Opener};
+use crate::cage::{Layers, MediaOpener};
 use crate::job_error::JobError;
 use crate::{
     CancelToken, Encoding, ErrorKind, FrameReason, FrameRequest, Ledger, OpenOptions, Placeholder, Thumbnail,
@@ -63,7 +63,7 @@ pub(super) struct PosterMaker {
     /// Further pictures of the frame.
     pub(super) others: Vec<Encoding>,
     pub(super) options: OpenOptions,
-    pub(super) opener: Opener,
+    pub(super) opener: MediaOpener,
     pub(super) decoders: Option<Arc<Semaphore>>,
 }
 

@@ -21,7 +21,7 @@ pub struct SourceVersion {
 /// The information about a video that the job needs before it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct VideoLook {
+pub struct VideoHead {
     /// The current version.
     pub version: SourceVersion,
     /// The time that people chose for the frame of this video.
@@ -31,7 +31,7 @@ pub struct VideoLook {
 }
 
 /// Converts a version that was found by one request, of a video without a chosen time.
-impl From<SourceVersion> for VideoLook {
+impl From<SourceVersion> for VideoHead {
     fn from(version: SourceVersion) -> Self {
         Self { version, poster_at: None, round_trips: 1 }
     }
@@ -80,7 +80,7 @@ pub struct ReadProgress(watch::Sender<State>);
 
 impl ReadProgress {
     /// Creates the progress of a video that was described before, or else of an unknown version.
-    pub(super) fn new(looked: Option<&VideoLook>) -> Self {
+    pub(super) fn new(looked: Option<&VideoHead>) -> Self {
         let need = if looked.is_some() { Need::Needed } else { Need::Unknown };
         let poster_at = looked.and_then(|look| look.poster_at);
         let choice = Choice { is_known: looked.is_some(), poster_at, round_trips: 0 };

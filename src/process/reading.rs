@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::Job;
 use super::poster::{Poster, PosterMaker};
-use super::progress::{Need, ReadProgress, State, VideoLook};
+use super::progress::{Need, ReadProgress, State, VideoHead};
 use super::source::VideoSource;
 use crate::ErrorKind;
 use crate::job_error::JobError;
@@ -43,7 +43,7 @@ impl Reading {
     /// Starts to read a given version, or the current version.
     pub(super) fn start<V: VideoSource>(
         video: &V,
-        looked: Option<VideoLook>,
+        looked: Option<VideoHead>,
         maker: PosterMaker,
     ) -> Arc<Self> {
         let progress = Arc::new(ReadProgress::new(looked.as_ref()));
@@ -80,12 +80,12 @@ impl Reading {
     ///
     /// # Errors
     /// The errors of reading up to the first response.
-    pub(super) async fn look(&self) -> Result<Option<VideoLook>, JobError> {
+    pub(super) async fn head(&self) -> Result<Option<VideoHead>, JobError> {
         self.until(|state| state.version.is_some()).await;
         if let Some(version) = self.progress.version() {
             let choice = self.progress.choice();
             let (poster_at, round_trips) = (choice.poster_at, 1 + choice.round_trips);
-            return Ok(Some(VideoLook { version, poster_at, round_trips }));
+            return Ok(Some(VideoHead { version, poster_at, round_trips }));
         }
         match self.poster().await {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

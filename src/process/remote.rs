@@ -7,9 +7,9 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use super::choice::{ChosenBy, POSTER_AT, PosterAt};
-use super::{ReadProgress, SourceVersion, VideoLook, VideoSource};
+use super::{ReadProgress, SourceVersion, VideoHead, VideoSource};
 use crate::OpenOptions;
-use crate::cage::{Opened, Opener};
+use crate::cage::{MediaOpener, OpenMedia};
 use crate::job_error::JobError;
 use crate::source::{
     BoxFuture, GetRange, Identity, RangeBody, RangeReply, RangeSource, S3Source, SourceError, s3_reply,
@@ -79,14 +79,14 @@ impl VideoSource for RemoteVideo {
         self.size_hint
     }
 
-    async fn look(&self) -> Result<Option<VideoLook>, JobError> {
+    async fn head(&self) -> Result<Option<VideoHead>, JobError> {
         let Some(object) = self.store.describe_readable(&self.key).await? else { return Ok(None) };
         let notes = Notes { metadata: object.metadata, tags: object.tags };
         let choice = self.choice(&notes).await;
         let (poster_at, requests) =
             choice.map_err(|error| self.store.error("read the tags of", &self.key, error))?;
         let version = SourceVersion { etag: object.etag, size: object.size };
-        Ok(Some(VideoLook { version, poster_at, round_trips: 1 + requests }))
+        Ok(Some(VideoHead { version, poster_at, round_trips: 1 + requests }))
     }
 
     async fn version(&self) -> Result<Option<SourceVersion>, JobError> {
@@ -98,9 +98,9 @@ impl VideoSource for RemoteVideo {
         &self,
         expected: Option<&SourceVersion>,
         options: &OpenOptions,
-        opener: &Opener,
+        opener: &MediaOpener,
         progress: &Arc<ReadProgress>,
-    ) -> Result<Option<Opened>, JobError> {
+    ) -> Result<Option<OpenMedia>, JobError> {
         let source = self.store.source(&self.key);
         let source = match expected {
             Some(version) => source.with_etag(version.etag.as_str()),

@@ -134,14 +134,14 @@ impl<C: Catalog> Job<S3Store, C> {
                 comparison.findings.push(SkipReason::Empty.to_string());
                 return Ok(comparison.after(started.elapsed()));
             }
-            if attempt.map_err(|error| error.about(key))?.is_some() {
+            if attempt.map_err(|error| error.with_subject(key))?.is_some() {
                 telemetry::compared(key, &comparison.findings, comparison.psnr_db);
                 return Ok(comparison.after(started.elapsed()));
             }
             telemetry::starting_over(key);
         }
         let error = format!("the video was replaced {MAX_STARTS} times while it was processed");
-        Err(JobError::new(ErrorKind::Unavailable, error).about(key))
+        Err(JobError::new(ErrorKind::Unavailable, error).with_subject(key))
     }
 
     /// Returns `None` when the video was replaced meanwhile.
@@ -170,11 +170,11 @@ impl<C: Catalog> Job<S3Store, C> {
     async fn stored(&self, target: &Target) -> Result<Stored, JobError> {
         let url = target.asset.video_url();
         let row = match target.name.content_id {
-            Some(id) => self.catalog.look(url, id).await?.found.row,
+            Some(id) => self.catalog.find_content(url, id).await?.found.row,
             None => None,
         };
         let row = match row {
-            None => self.catalog.find(url).await?.row,
+            None => self.catalog.find_row(url).await?.row,
             row => row,
         };
         let named = row.as_ref().and_then(|row| self.store.key_of(&row.thumbnail_url));

@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::progress::{ReadProgress, SourceVersion, VideoLook};
+use super::progress::{ReadProgress, SourceVersion, VideoHead};
 use crate::OpenOptions;
-use crate::cage::{Opened, Opener};
+use crate::cage::{MediaOpener, OpenMedia};
 use crate::job_error::JobError;
 
 /// A video that a job can read, and whose current version the job can check.
@@ -26,8 +26,8 @@ pub trait VideoSource: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// When the request fails.
-    fn look(&self) -> impl Future<Output = Result<Option<VideoLook>, JobError>> + Send {
-        async { Ok(self.version().await?.map(VideoLook::from)) }
+    fn head(&self) -> impl Future<Output = Result<Option<VideoHead>, JobError>> + Send {
+        async { Ok(self.version().await?.map(VideoHead::from)) }
     }
 
     /// Returns the current version; `None` when the video does not exist.
@@ -49,7 +49,7 @@ pub trait VideoSource: Clone + Send + Sync + 'static {
         &self,
         expected: Option<&SourceVersion>,
         options: &OpenOptions,
-        opener: &Opener,
+        opener: &MediaOpener,
         progress: &Arc<ReadProgress>,
-    ) -> Result<Option<Opened>, JobError>;
+    ) -> Result<Option<OpenMedia>, JobError>;
 }

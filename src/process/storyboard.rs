@@ -20,9 +20,9 @@ pub(crate) use place::{Described, Put, StoryboardMark, StoryboardPlace};
 
 use super::marker::source_key;
 use super::poster::wait_for_turn;
-use super::progress::{ReadProgress, SourceVersion, VideoLook};
+use super::progress::{ReadProgress, SourceVersion, VideoHead};
 use super::{Job, Target, VideoSource};
-use crate::cage::Opener;
+use crate::cage::MediaOpener;
 use crate::catalog::Catalog;
 use crate::job_error::JobError;
 use crate::source::milliseconds;
@@ -127,14 +127,14 @@ struct Made {
 struct Maker {
     request: StoryboardRequest,
     options: OpenOptions,
-    opener: Opener,
+    opener: MediaOpener,
     decoders: Option<Arc<Semaphore>>,
 }
 
 impl Maker {
     /// Creates the storyboard of this version; `None` if the video was replaced or deleted. This call blocks.
     fn make<V: VideoSource>(self, video: &V, version: &SourceVersion) -> Result<Option<Made>, JobError> {
-        let progress = Arc::new(ReadProgress::new(Some(&VideoLook::from(version.clone()))));
+        let progress = Arc::new(ReadProgress::new(Some(&VideoHead::from(version.clone()))));
         let options = self.options.with_size_hint(version.size);
         let Some(mut media) = video.open(Some(version), &options, &self.opener, &progress)? else {
             return Ok(None);

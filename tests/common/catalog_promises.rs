@@ -24,33 +24,33 @@ pub(crate) fn asset(name: &str, seconds: u32) -> Result<Asset, Box<dyn Error + S
 pub(crate) async fn conforms(catalog: &impl Catalog) -> TestResult {
     let (first, second) = (id(7)?, id(2_147_483_647)?);
     let video = asset("7_x", 10)?;
-    assert_eq!(catalog.find(video.video_url()).await?.row, None);
+    assert_eq!(catalog.find_row(video.video_url()).await?.row, None);
     let orphan = catalog.write_asset(first, &video, &KnownRows::default()).await;
     assert!(matches!(orphan, Err(CatalogError::NoSuchContent { .. })), "{orphan:?}");
 
-    assert!(!catalog.look("s3://films/x", first).await?.content_exists);
+    assert!(!catalog.find_content("s3://films/x", first).await?.content_exists);
     for _ in 0..2 {
         catalog.upsert_content(first, &content("7_x.mp4")?).await?;
         catalog.write_asset(first, &video, &KnownRows::default()).await?;
     }
-    let row = catalog.find(video.video_url()).await?.row.ok_or("no row")?;
+    let row = catalog.find_row(video.video_url()).await?.row.ok_or("no row")?;
     assert_eq!(
         (row.content_id, row.thumbnail_url.as_str(), row.duration),
         (first, video.thumbnail_url(), 10)
     );
 
-    assert!(catalog.look("s3://films/x", first).await?.content_exists);
-    assert_eq!(catalog.look(video.video_url(), first).await?.found.row, Some(row));
+    assert!(catalog.find_content("s3://films/x", first).await?.content_exists);
+    assert_eq!(catalog.find_content(video.video_url(), first).await?.found.row, Some(row));
 
     // URLs are compared as bytes: neither letter case nor final spaces are overlooked.
     for other in ["7_X", "7_x ", "7_é", "7_e"] {
-        assert_eq!(catalog.find(asset(other, 0)?.video_url()).await?.row, None, "{other}");
+        assert_eq!(catalog.find_row(asset(other, 0)?.video_url()).await?.row, None, "{other}");
     }
 
     // Another content, another duration: the row follows.
     catalog.upsert_content(second, &content("7_x.mp4")?).await?;
     catalog.write_asset(second, &asset("7_x", 11)?, &KnownRows::default()).await?;
-    let row = catalog.find(video.video_url()).await?.row.ok_or("no row")?;
+    let row = catalog.find_row(video.video_url()).await?.row.ok_or("no row")?;
     assert_eq!((row.content_id, row.duration), (second, 11));
     Ok(())
 }
@@ -63,7 +63,7 @@ pub(crate) async fn registers(catalog: &impl Catalog) -> TestResult {
     assert_ne!(film_id, other_id);
     let again = catalog.register(&content("my_movie.mp4")?, &film.with_duration(12)).await?.id;
     assert_eq!(again, film_id);
-    let row = catalog.find("s3://films/videos/my_movie.mp4").await?.row.ok_or("no row")?;
+    let row = catalog.find_row("s3://films/videos/my_movie.mp4").await?.row.ok_or("no row")?;
     assert_eq!((row.content_id, row.duration), (film_id, 12));
     Ok(())
 }

@@ -12,7 +12,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{Row as _, ValueRef as _};
 
 use super::super::{
-    Asset, AssetRow, CatalogError, ContentLook, FoundRow, KnownRows, ListedRow, NewContent, Registered,
+    Asset, AssetRow, CatalogError, FoundContent, FoundRow, KnownRows, ListedRow, NewContent, Registered,
 };
 use super::dialect::Dialect;
 use super::failure::{Failure, number};
@@ -84,10 +84,10 @@ impl Operation for Find<'_> {
 }
 
 impl Operation for LookAt<'_> {
-    type Output = ContentLook;
+    type Output = FoundContent;
 
     /// Uses one statement, so that both results are from the same moment.
-    async fn run(&self, session: &mut Session) -> Result<ContentLook, Failure> {
+    async fn run(&self, session: &mut Session) -> Result<FoundContent, Failure> {
         let select = format!(
             "SELECT v.id, v.content_id, CAST(CONVERT(v.thumbnail_url USING utf8mb4) AS BINARY), v.duration FROM contents c \
              LEFT JOIN video_assets v ON v.content_id = c.id AND {} WHERE c.id = {} ORDER BY v.id",
@@ -97,7 +97,7 @@ impl Operation for LookAt<'_> {
         let rows = session.query(select).await?;
         let is_row = |row: &&MySqlRow| row.try_get_raw(0).is_ok_and(|value| !value.is_null());
         let found_rows = rows.iter().filter(is_row).map(read).collect::<Result<Vec<_>, _>>()?;
-        Ok(ContentLook { content_exists: !rows.is_empty(), found: found(found_rows) })
+        Ok(FoundContent { content_exists: !rows.is_empty(), found: found(found_rows) })
     }
 }
 

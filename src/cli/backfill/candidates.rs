@@ -41,7 +41,7 @@ impl Filter {
         let globs = |option: &str, patterns: &[String]| {
             let glob = |pattern: &String| {
                 let glob = Glob::new(pattern).map_err(|error| {
-                    JobError::new(ErrorKind::Config, error).about(format!("--{option} {pattern}"))
+                    JobError::new(ErrorKind::Config, error).with_subject(format!("--{option} {pattern}"))
                 })?;
                 Ok::<_, JobError>(glob.compile_matcher())
             };
@@ -107,7 +107,7 @@ impl Filter {
 
 fn of_keys(path: &Path) -> impl Fn(io::Error) -> JobError + use<> {
     let about = format!("--keys-from {}", path.display());
-    move |error| JobError::new(kind_of_io(&error), error).about(about.clone())
+    move |error| JobError::new(kind_of_io(&error), error).with_subject(about.clone())
 }
 
 /// Parses a line of a key list: the key itself, or the key as a JSON string if it contains a line break or begins with a quotation mark.

@@ -12,7 +12,7 @@ use super::super::sorter::{Sorted, Sorter, Values, last_of_each};
 use super::candidate::Candidate;
 use super::outcome::Outcome;
 use crate::job_error::JobError;
-use crate::process::{Report, Standing};
+use crate::process::{Report, VideoState};
 use crate::store::ETag;
 
 /// A line of the journal.
@@ -26,7 +26,7 @@ pub(super) struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) standing: Option<Standing>,
+    pub(super) state: Option<VideoState>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) content_id: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,7 +48,7 @@ impl Entry {
             result: candidate.refused.clone().unwrap_or(Outcome::Skipped { reason: None }),
             etag: candidate.etag.clone(),
             size: candidate.size,
-            standing: None,
+            state: None,
             content_id: None,
             duration: None,
             thumbnail_url: None,
@@ -224,7 +224,7 @@ pub(super) mod tests {
 
     fn failed(key: &str, kind: ErrorKind) -> Entry {
         let mut entry = entry(key);
-        entry.failed(&JobError::new(kind, "so it is").about(key));
+        entry.failed(&JobError::new(kind, "so it is").with_subject(key));
         entry
     }
 

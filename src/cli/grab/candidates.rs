@@ -58,7 +58,7 @@ pub(super) fn run(
     let started = Instant::now();
     let timeout = arguments.reading.timeout;
     let options = open_options(timeout, cancel).with_total_time(timeout);
-    let about = |error: crate::Error| JobError::from(error).about(input.to_string());
+    let about = |error: crate::Error| JobError::from(error).with_subject(input.to_string());
     let mut request = CandidatesRequest::new(count);
     if arguments.width.is_some() || arguments.height.is_some() {
         request = request.with_tile(Bounds { max_width: arguments.width, max_height: arguments.height });

@@ -15,7 +15,7 @@ use crate::job_error::JobError;
 use crate::location::Location;
 use crate::store::of_file;
 use crate::{
-    Bounds, CancelToken, Considered, Encoding, ErrorKind, Fit, FrameReason, FrameRequest, ImageFormat,
+    Bounds, CancelToken, ConsideredFrame, Encoding, ErrorKind, Fit, FrameReason, FrameRequest, ImageFormat,
     Ledger, Placeholder, RgbPicture, Transparency,
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Grabbed {
     frame_reason: FrameReason,
     /// The frames that `--pick auto` compared.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    considered: Vec<Considered>,
+    considered: Vec<ConsideredFrame>,
     width: u32,
     height: u32,
     #[serde(flatten)]
@@ -84,7 +84,7 @@ pub(super) fn take(
     let started = Instant::now();
     let options = open_options(reading.timeout, cancel);
     let options = options.with_frame(request.frame).with_total_time(reading.timeout);
-    let about = |error: crate::Error| JobError::from(error).about(input.to_string());
+    let about = |error: crate::Error| JobError::from(error).with_subject(input.to_string());
     let mut media = input::open(input, reading, &options)?;
     let picture = media.picture(&request.frame).map_err(about)?;
     let pixels = if request.show { Some(media.to_rgb8(request.encoding).map_err(about)?) } else { None };
@@ -155,7 +155,8 @@ fn fit(arguments: &GrabArguments) -> Result<Fit, JobError> {
 /// Writes the picture. A regular file is created or replaced as a whole, or left unchanged. Other outputs are written directly.
 pub(super) fn write(output: &Path, input: &Location, bytes: &[u8]) -> Result<(), JobError> {
     let about = of_file(output);
-    let refuse = |reason: &str| JobError::new(ErrorKind::Config, reason).about(output.display().to_string());
+    let refuse =
+        |reason: &str| JobError::new(ErrorKind::Config, reason).with_subject(output.display().to_string());
     let path = match fs::metadata(output) {
         Ok(metadata) if metadata.is_dir() => return Err(refuse("is a folder; name a file")),
         // A device or a pipe must stay; renaming would replace it by a regular file.

@@ -63,8 +63,9 @@ fn outputs(arguments: &GrabArguments, format: ImageFormat) -> Result<Vec<PathBuf
     let outputs: Vec<_> = names.map(|name| Ok(folder.join(name?))).collect::<Result<_, JobError>>()?;
     let inputs = || arguments.inputs.iter().zip(&outputs);
     for (index, (input, output)) in inputs().enumerate() {
-        let about =
-            |error: String| JobError::new(ErrorKind::Config, error).about(output.display().to_string());
+        let about = |error: String| {
+            JobError::new(ErrorKind::Config, error).with_subject(output.display().to_string())
+        };
         if let Some((earlier, _)) = inputs().take(index).find(|(_, earlier)| *earlier == output) {
             return Err(about(format!("would receive the pictures of {earlier} and {input}")));
         }
@@ -92,7 +93,7 @@ fn make(folder: &Path) -> Result<(), JobError> {
         _ => {
             let error =
                 "is not a folder; the pictures of several inputs need a folder that exists or ends with /";
-            Err(JobError::new(ErrorKind::Config, error).about(folder.display().to_string()))
+            Err(JobError::new(ErrorKind::Config, error).with_subject(folder.display().to_string()))
         }
     }
 }
@@ -115,7 +116,7 @@ fn name_of(input: &Location, format: ImageFormat) -> Result<OsString, JobError> 
     };
     let nameless = || {
         let error = "has no file name for its picture; read this input alone, and name the picture with -o";
-        JobError::new(ErrorKind::Config, error).about(input.to_string())
+        JobError::new(ErrorKind::Config, error).with_subject(input.to_string())
     };
     let mut name = name.ok_or_else(nameless)?;
     name.push(".");
@@ -136,7 +137,7 @@ fn in_time(
     request: Request,
     cancel: &CancelToken,
 ) -> Result<Taken, JobError> {
-    let about = |error: JobError| error.about(input.to_string());
+    let about = |error: JobError| error.with_subject(input.to_string());
     let (sender, receiver) = mpsc::channel();
     let (video, reading, token) = (input.clone(), arguments.reading.clone(), cancel.clone());
     // The thread ends with the process.

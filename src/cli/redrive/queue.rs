@@ -143,5 +143,5 @@ where
     let words = words.split(" (").next().unwrap_or(&words).to_owned();
     let advice = if kind == ErrorKind::Denied { format!("; it takes {permission}") } else { String::new() };
     let told = error.message().map_or(words, |message| format!("{code}: {message}"));
-    JobError::new(kind, format!("{told}{advice}")).about(queue)
+    JobError::new(kind, format!("{told}{advice}")).with_subject(queue)
 }

@@ -10,7 +10,7 @@ use crate::media::info::Ratio;
 use crate::media::search::{Found, FrameReason};
 use crate::media::units::{Microseconds, TimeBase};
 use crate::media::work::Work;
-use crate::picture::{Considered, Encoding};
+use crate::picture::{ConsideredFrame, Encoding};
 use crate::pixels::{Framing, Orientation};
 
 /// Pixel aspect ratios beyond this value (either way) are treated as damage.
@@ -46,7 +46,7 @@ pub struct PosterFrame {
     /// 70 ms and 12 MB more; rotating 320 x 180 pixels takes 0.3 ms.
     pub(super) prepared: OnceLock<(Frame, ColourCodes)>,
     /// The examined frames, including this one.
-    pub(in crate::media) considered: Vec<Considered>,
+    pub(in crate::media) considered: Vec<ConsideredFrame>,
 }
 
 /// The picture that was requested of a frame, and the limits of its pictures.
@@ -130,7 +130,7 @@ impl PosterFrame {
 
     /// Returns the frames that [`Pick::Auto`](crate::Pick::Auto) examined, in that order and including this frame. The list is empty for
     /// other rules.
-    pub fn considered(&self) -> &[Considered] {
+    pub fn considered(&self) -> &[ConsideredFrame] {
         &self.considered
     }
 

@@ -89,7 +89,7 @@ pub(super) struct Decoding {
 /// The state of one pass.
 #[derive(Default)]
 struct Run {
-    /// Opened with the first access unit of a pass.
+    /// OpenMedia with the first access unit of a pass.
     ///
     /// Each pass opens a new decoder rather than flushing one. Some decoders keep state over a flush (the H.264 decoder keeps the
     /// encoder to work around). With such state, the frame would depend on the previous position.
@@ -108,7 +108,7 @@ struct Run {
 /// The alpha pictures that WebM stores beside the frames.
 #[derive(Default)]
 struct Alpha {
-    /// Opened with the first packet that has an alpha picture.
+    /// OpenMedia with the first packet that has an alpha picture.
     decoder: Option<Decoder>,
     /// Alpha pictures whose frames the decoder has not returned.
     waiting: VecDeque<Frame>,

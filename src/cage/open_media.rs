@@ -18,15 +18,15 @@ use crate::{
 
 /// Opens videos in this process or in a cage. The default is this process.
 #[derive(Debug, Clone, Default)]
-pub struct Opener(Option<Cage>);
+pub struct MediaOpener(Option<Cage>);
 
-impl From<Cage> for Opener {
+impl From<Cage> for MediaOpener {
     fn from(cage: Cage) -> Self {
         Self(Some(cage))
     }
 }
 
-impl Opener {
+impl MediaOpener {
     /// Creates an opener for this process or, with `isolated`, for a cage, whose first process this call starts.
     ///
     /// # Errors
@@ -44,10 +44,10 @@ impl Opener {
     ///
     /// # Errors
     /// The errors of [`Media::open_source`] and [`Cage::open_source`].
-    pub fn open_source(&self, source: impl RangeSource, options: &OpenOptions) -> Result<Opened, Error> {
+    pub fn open_source(&self, source: impl RangeSource, options: &OpenOptions) -> Result<OpenMedia, Error> {
         match &self.0 {
-            Some(cage) => cage.open_source(source, options).map(Opened::caged),
-            None => Media::open_source(source, options).map(Opened::here),
+            Some(cage) => cage.open_source(source, options).map(OpenMedia::caged),
+            None => Media::open_source(source, options).map(OpenMedia::here),
         }
     }
 
@@ -55,10 +55,10 @@ impl Opener {
     ///
     /// # Errors
     /// The errors of [`Media::open_file`] and [`Cage::open_file`].
-    pub fn open_file(&self, path: impl AsRef<Path>, options: &OpenOptions) -> Result<Opened, Error> {
+    pub fn open_file(&self, path: impl AsRef<Path>, options: &OpenOptions) -> Result<OpenMedia, Error> {
         match &self.0 {
-            Some(cage) => cage.open_file(path, options).map(Opened::caged),
-            None => Media::open_file(path, options).map(Opened::here),
+            Some(cage) => cage.open_file(path, options).map(OpenMedia::caged),
+            None => Media::open_file(path, options).map(OpenMedia::here),
         }
     }
 
@@ -70,17 +70,17 @@ impl Opener {
         &self,
         reader: R,
         options: &OpenOptions,
-    ) -> Result<Opened, Error> {
+    ) -> Result<OpenMedia, Error> {
         match &self.0 {
-            Some(cage) => cage.open(reader, options).map(Opened::caged),
-            None => Media::open(reader, options).map(Opened::here),
+            Some(cage) => cage.open(reader, options).map(OpenMedia::caged),
+            None => Media::open(reader, options).map(OpenMedia::here),
         }
     }
 }
 
-/// An open video, returned by [`Opener`].
+/// An open video, returned by [`MediaOpener`].
 #[derive(Debug)]
-pub struct Opened(Place);
+pub struct OpenMedia(Place);
 
 #[derive(Debug)]
 enum Place {
@@ -89,7 +89,7 @@ enum Place {
     Caged(Box<CagedMedia>),
 }
 
-impl Opened {
+impl OpenMedia {
     fn here(media: Media<'static>) -> Self {
         Self(Place::Here(Box::new(media), None))
     }

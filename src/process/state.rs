@@ -16,7 +16,7 @@ use crate::store::{ETag, ObjectDescription, Store};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum ThumbnailStanding {
+pub enum ThumbnailState {
     /// The thumbnail does not exist, or the caller is not allowed to read it.
     Missing,
     /// A thumbnail exists, but this program did not create it.
@@ -37,7 +37,7 @@ pub enum ThumbnailStanding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum RowStanding {
+pub enum RowState {
     /// The row does not exist.
     Missing,
     /// The row belongs to a content other than the one in the name of the video.
@@ -53,7 +53,7 @@ pub enum RowStanding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum StoryboardStanding {
+pub enum StoryboardState {
     /// The storyboard does not exist, or cannot be read.
     Missing,
     /// The storyboard is of another version of the video, or was written with other settings.
@@ -65,31 +65,31 @@ pub enum StoryboardStanding {
 /// The state of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Standing {
+pub struct VideoState {
     /// The state of the thumbnail.
-    pub thumbnail: ThumbnailStanding,
+    pub thumbnail: ThumbnailState,
     /// The state of the row.
-    pub row: RowStanding,
+    pub row: RowState,
     /// The source of the time that the thumbnail shows, where people chose that time.
     pub chosen_by: Option<ChosenBy>,
-    /// The state of the storyboard; `None` if the settings request no storyboards, and after [`Job::standing_of`].
+    /// The state of the storyboard; `None` if the settings request no storyboards, and after [`Job::state_of`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storyboard: Option<StoryboardStanding>,
+    pub storyboard: Option<StoryboardState>,
 }
 
-impl Standing {
+impl VideoState {
     /// Returns whether the job has nothing to do.
     pub fn is_done(&self) -> bool {
-        self.thumbnail == ThumbnailStanding::Current
-            && self.row == RowStanding::Current
-            && matches!(self.storyboard, None | Some(StoryboardStanding::Current))
+        self.thumbnail == ThumbnailState::Current
+            && self.row == RowState::Current
+            && matches!(self.storyboard, None | Some(StoryboardState::Current))
     }
 
     /// Returns whether the thumbnail, the row or the storyboard is missing.
     pub fn is_missing(&self) -> bool {
-        self.thumbnail == ThumbnailStanding::Missing
-            || self.row == RowStanding::Missing
-            || self.storyboard == Some(StoryboardStanding::Missing)
+        self.thumbnail == ThumbnailState::Missing
+            || self.row == RowState::Missing
+            || self.storyboard == Some(StoryboardState::Missing)
     }
 }
 
@@ -97,39 +97,39 @@ impl<S: Store, C: Catalog> Job<S, C> {
     /// Returns the state of a video with this version, from data that the caller has read: the row, and the description
     /// of the thumbnail. If people chose the time of the thumbnail, this time counts as correct, because no request for
     /// the video is sent.
-    pub fn standing_of(
+    pub fn state_of(
         &self,
         target: &Target,
         etag: &ETag,
         row: Option<AssetRow>,
         thumbnail: Option<&ObjectDescription>,
-    ) -> Standing {
+    ) -> VideoState {
         let own = Own::new(&self.thumbnail, None, &target.key);
         let may_be_same = thumbnail.is_some_and(|thumbnail| own.may_have_made(thumbnail));
-        stands(&own, may_be_same, target, etag, row, thumbnail)
+        video_state(&own, may_be_same, target, etag, row, thumbnail)
     }
 
     /// How a video of this version stands, by what the caller has read itself: also the time that people chose for the video, or that they
     /// chose none.
-    pub fn standing_with_choice(
+    pub fn state_with_choice(
         &self,
         target: &Target,
         etag: &ETag,
         row: Option<AssetRow>,
         thumbnail: Option<&ObjectDescription>,
         poster_at: Option<PosterAt>,
-    ) -> Standing {
+    ) -> VideoState {
         let own = Own::new(&self.thumbnail, poster_at, &target.key);
         let mark = thumbnail.and_then(|thumbnail| own.see(thumbnail).mark);
         let is_same = mark.is_some_and(|mark| mark.settings == own.settings_id());
-        let standing = stands(&own, is_same, target, etag, row, thumbnail);
-        let is_chosen = poster_at.is_some() || standing.chosen_by.is_some();
+        let state = video_state(&own, is_same, target, etag, row, thumbnail);
+        let is_chosen = poster_at.is_some() || state.chosen_by.is_some();
         let differs_in_choice = thumbnail.is_some_and(|thumbnail| own.differs_in_choice_alone(thumbnail));
-        match standing.thumbnail {
-            ThumbnailStanding::OtherSettings if is_chosen && differs_in_choice => {
-                Standing { thumbnail: ThumbnailStanding::OtherTime, ..standing }
+        match state.thumbnail {
+            ThumbnailState::OtherSettings if is_chosen && differs_in_choice => {
+                VideoState { thumbnail: ThumbnailState::OtherTime, ..state }
             }
-            _ => standing,
+            _ => state,
         }
     }
 
@@ -137,18 +137,18 @@ impl<S: Store, C: Catalog> Job<S, C> {
     ///
     /// # Errors
     /// The errors of [`process`](Self::process) before it reads the video.
-    pub async fn standing<V: VideoSource>(&self, video: &V) -> Result<Standing, JobError> {
-        let about = |error: JobError| error.about(video.key());
+    pub async fn state<V: VideoSource>(&self, video: &V) -> Result<VideoState, JobError> {
+        let about = |error: JobError| error.with_subject(video.key());
         let target = self.target(video)?;
         let look = async {
             let thumbnail = async { Ok(self.store.describe(&target.thumbnail_key).await?) };
             let (look, thumbnail, row) = match target.name.content_id {
                 Some(id) => {
-                    let row = async { Ok(self.catalog.look(video.url(), id).await?.found.row) };
-                    tokio::try_join!(video.look(), thumbnail, row)?
+                    let row = async { Ok(self.catalog.find_content(video.url(), id).await?.found.row) };
+                    tokio::try_join!(video.head(), thumbnail, row)?
                 }
                 None => {
-                    let (look, thumbnail) = tokio::try_join!(video.look(), thumbnail)?;
+                    let (look, thumbnail) = tokio::try_join!(video.head(), thumbnail)?;
                     (look, thumbnail, self.row_without_id(video.url()).await?)
                 }
             };
@@ -158,60 +158,57 @@ impl<S: Store, C: Catalog> Job<S, C> {
         let (looked, json) = tokio::join!(look, self.look_at_storyboard(&target));
         let (look, thumbnail, row) = looked.map_err(about)?;
         let json = json.transpose().map_err(about)?;
-        let storyboard =
-            json.map(|json| self.storyboard_standing(&target, &look.version.etag, json.as_ref()));
+        let storyboard = json.map(|json| self.storyboard_state(&target, &look.version.etag, json.as_ref()));
         let (etag, poster_at) = (&look.version.etag, look.poster_at);
-        let standing = self.standing_with_choice(&target, etag, row, thumbnail.as_ref(), poster_at);
-        Ok(Standing { storyboard, ..standing })
+        let state = self.state_with_choice(&target, etag, row, thumbnail.as_ref(), poster_at);
+        Ok(VideoState { storyboard, ..state })
     }
 
-    fn storyboard_standing(
+    fn storyboard_state(
         &self,
         target: &Target,
         etag: &ETag,
         json: Option<&ObjectDescription>,
-    ) -> StoryboardStanding {
+    ) -> StoryboardState {
         match (json, self.storyboard_place(target, Some(etag))) {
-            (None, _) => StoryboardStanding::Missing,
-            (Some(json), Some(place)) if place.mark.is_of(json) => StoryboardStanding::Current,
-            _ => StoryboardStanding::Differs,
+            (None, _) => StoryboardState::Missing,
+            (Some(json), Some(place)) if place.mark.is_of(json) => StoryboardState::Current,
+            _ => StoryboardState::Differs,
         }
     }
 
     async fn row_without_id(&self, url: &str) -> Result<Option<AssetRow>, JobError> {
-        Ok(self.catalog.find(url).await?.row)
+        Ok(self.catalog.find_row(url).await?.row)
     }
 }
 
 /// Returns the state of a video; `has_settings` is whether its thumbnail has the settings of the job.
-fn stands(
+fn video_state(
     own: &Own,
     has_settings: bool,
     target: &Target,
     etag: &ETag,
     row: Option<AssetRow>,
     thumbnail: Option<&ObjectDescription>,
-) -> Standing {
+) -> VideoState {
     let mark = thumbnail.map(|thumbnail| own.see(thumbnail).mark);
-    let standing = match &mark {
-        None => ThumbnailStanding::Missing,
-        Some(None) => ThumbnailStanding::Unmarked,
-        Some(Some(mark)) if mark.source != *etag || mark.is_foreign => ThumbnailStanding::OtherVersion,
-        Some(Some(_)) if !has_settings => ThumbnailStanding::OtherSettings,
-        Some(Some(mark)) if mark.pending == Pending::ContentAndRow => ThumbnailStanding::Pending,
-        Some(Some(_)) => ThumbnailStanding::Current,
+    let thumbnail_state = match &mark {
+        None => ThumbnailState::Missing,
+        Some(None) => ThumbnailState::Unmarked,
+        Some(Some(mark)) if mark.source != *etag || mark.is_foreign => ThumbnailState::OtherVersion,
+        Some(Some(_)) if !has_settings => ThumbnailState::OtherSettings,
+        Some(Some(mark)) if mark.pending == Pending::ContentAndRow => ThumbnailState::Pending,
+        Some(Some(_)) => ThumbnailState::Current,
     };
     let duration = mark.flatten().map(|mark| i64::from(mark.duration));
     let row = match row {
-        None => RowStanding::Missing,
-        Some(row) if target.name.content_id.is_some_and(|id| id != row.content_id) => {
-            RowStanding::OtherContent
-        }
+        None => RowState::Missing,
+        Some(row) if target.name.content_id.is_some_and(|id| id != row.content_id) => RowState::OtherContent,
         Some(row) => {
             let agrees = row.thumbnail_url == target.asset.thumbnail_url() && Some(row.duration) == duration;
-            if agrees { RowStanding::Current } else { RowStanding::Differs }
+            if agrees { RowState::Current } else { RowState::Differs }
         }
     };
     let chosen_by = thumbnail.and_then(|thumbnail| own.chosen_by(thumbnail));
-    Standing { thumbnail: standing, row, chosen_by, storyboard: None }
+    VideoState { thumbnail: thumbnail_state, row, chosen_by, storyboard: None }
 }
