@@ -7,7 +7,7 @@
 # The targets below link the static libav.
 CARGO_FLAGS = --locked --features static
 
-.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check deb readme-picture public-api docs-test any-time probe-parity auto-sheet probe-oracle cost mutate charts deinterlacers auto-pick player scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
+.PHONY: help setup libav lambda lambda-zip image demo test test-servers round-trips test-cage test-mysql test-image test-arm64 test-libav publish-check deb readme-picture public-api docs-test any-time probe-parity auto-sheet probe-oracle cost mutate charts deinterlacers auto-pick player contact-sheet scale soak check lint bench fixtures test-system-ffmpeg deploy-check deny advisories advisories-libav sbom update-libav msrv asan fuzz clean
 
 help: ## list the targets
 	@echo 'posterframe: poster frames and media information, with libav in the process'
@@ -114,7 +114,11 @@ auto-pick: libav test-servers ## test `--pick auto` on 60 generated clips: no bl
 
 player: libav test-servers ## show a storyboard in two players in headless Chromium and compare each preview with the video (installs chromium, nodejs and npm)
 	cargo build $(CARGO_FLAGS) --bin posterframe
-	@POSTERFRAME=target/debug/posterframe scripts/player.sh
+	@POSTERFRAME=target/debug/posterframe scripts/browser.sh player
+
+contact-sheet: libav test-servers ## show the contact sheet of a back-fill in headless Chromium: order, filter, contrast, narrow screens (installs chromium, nodejs, npm and a Korean font)
+	cargo build $(CARGO_FLAGS) --bin posterframe
+	@POSTERFRAME=target/debug/posterframe scripts/browser.sh contact_sheet
 
 soak: libav test-servers ## read good and bad files in one process and check that memory, descriptors and threads do not grow (FILES=10000, CORPUS=dir, SEED=n; ISOLATE=process decodes in a cage)
 	cargo build --locked --no-default-features --features static,cage --example soak

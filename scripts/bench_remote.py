@@ -12,7 +12,7 @@ server saw; a client that hangs up early has cost what was sent until then. Prin
 
 Programs:
     ffmpeg     ffprobe -show_format -show_streams URL, then ffmpeg -ss 5 -i URL -frames:v 1
-    lambda     what posterframe replaces: boto3 downloads the file, then ffprobe, ffmpeg, upload (two of the files only)
+    lambda     what posterframe replaces: boto3 downloads the file, then ffprobe, ffmpeg, upload
     pyav       PyAV over blocks of 1 MiB
     grab-http  posterframe grab http://...
     grab-s3    posterframe grab s3://...
@@ -46,8 +46,6 @@ FILES = (
     "film_5GB.mp4", "film_5GB_front.mp4", "film_50MB.mp4", "film_10m_frag.mp4", "film_10m_frag_mfra.mp4",
     "film_10m_frag_sidx.mp4", "film_10m.mkv", "film_10m.webm", "film_10m.ts",
 )  # fmt: skip
-# A download costs the same whatever the layout of the file.
-DOWNLOADED = ("film_10m_end.mp4", "film_40m_end.mp4")
 PROGRAMS = {
     "ffmpeg": "ffprobe + ffmpeg",
     "lambda": "Python Lambda",
@@ -472,7 +470,7 @@ def main() -> None:
             path = arguments.data / name
             warm(path)
             needs[name] = need(path, arguments.ffprobe)
-            figures[name] = {p: [] for p in programs if p != "lambda" or name in DOWNLOADED}
+            figures[name] = {p: [] for p in programs}
             for number in range(arguments.runs):
                 for program, runs in figures[name].items():
                     if len(runs) >= SLOW_RUNS and runs[0].wall > SLOW:

@@ -1,17 +1,16 @@
 // Shows the storyboard of a generated video in two players, and compares the preview's pixels with what the video shows at that time.
 //
-//     node check.mjs POSTERFRAME FFMPEG
+//     node player.mjs POSTERFRAME FFMPEG
 //
 // Each second of the video has a colour of its own, and begins with a keyframe; each tile stands for one second. The pointer moves to times
 // on the player's bar, and the picture that Chromium has painted there must have the colour of that second. The screenshots stay in the
 // folder of this file. The server is on the loopback interface, and ends with the check.
 
-import { spawnSync } from "node:child_process";
 import { createReadStream, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import puppeteer from "puppeteer-core";
+import { run, withBrowser } from "./common.mjs";
 
 const ROOT = dirname(fileURLToPath(import.meta.url));
 const [POSTERFRAME, FFMPEG] = process.argv.slice(2);
@@ -26,14 +25,6 @@ const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/cs
 
 const colourOf = (second) => [20 + (second % 4) * 65, 20 + Math.floor(second / 4) * 50, 220 - (second % 5) * 45];
 
-function run(program, args, input) {
-  const done = spawnSync(program, args, { input, maxBuffer: 1 << 26 });
-  if (done.error || done.status !== 0) {
-    throw new Error(`${program} ${args.join(" ")}: ${done.error ?? done.stderr}`);
-  }
-  return done.stdout;
-}
-
 function makeVideo(path) {
   const frames = [];
   for (let frame = 0; frame < SECONDS * FRAMES_PER_SECOND; frame += 1) {
@@ -42,7 +33,7 @@ function makeVideo(path) {
   }
   const raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", `${WIDTH}x${HEIGHT}`, "-r", `${FRAMES_PER_SECOND}`, "-i", "-"];
   const coded = ["-c:v", "libx264", "-g", `${FRAMES_PER_SECOND}`, "-bf", "0", "-pix_fmt", "yuv420p", "-movflags", "+faststart"];
-  run(FFMPEG, ["-v", "error", "-y", ...raw, ...coded, path], Buffer.concat(frames));
+  run(FFMPEG, ["-v", "error", "-y", ...raw, ...coded, path], { input: Buffer.concat(frames) });
 }
 
 /** A server of the files here, with byte ranges. */
@@ -96,11 +87,11 @@ const PLAYERS = {
   },
 };
 
-async function check(browser, base, name, results) {
+async function check(browser, base, name, record) {
   const player = PLAYERS[name];
   const page = await browser.newPage();
   await page.setViewport({ width: 760, height: 480 });
-  page.on("pageerror", (error) => results.failed.push(`${name}: ${error.message}`));
+  page.on("pageerror", (error) => record(false, `${name}: ${error.message}`));
   await page.goto(`${base}/${name}.html`);
   await page.waitForFunction(player.isReady, { timeout: 20_000 });
   for (const time of TIMES) {
@@ -118,10 +109,8 @@ async function check(browser, base, name, results) {
       colour = await paintedColour(page, preview);
       if (colour.every((value, index) => Math.abs(value - expected[index]) <= TOLERANCE)) break;
     }
-    const isRight = colour?.every((value, index) => Math.abs(value - expected[index]) <= TOLERANCE);
-    const line = `${name} at ${time} s: expected ${expected}, painted ${colour}`;
-    console.log(`player: ${line}${isRight ? "" : " WRONG"}`);
-    (isRight ? results.passed : results.failed).push(line);
+    const isRight = colour?.every((value, index) => Math.abs(value - expected[index]) <= TOLERANCE) ?? false;
+    record(isRight, `${name} at ${time} s: expected ${expected}, painted ${colour}`);
     await page.screenshot({ path: join(ROOT, `${name}-${time}.png`) });
   }
   await page.close();
@@ -130,26 +119,16 @@ async function check(browser, base, name, results) {
 makeVideo(join(ROOT, "film.mp4"));
 run(POSTERFRAME, ["storyboard", join(ROOT, "film.mp4"), "-o", join(ROOT, "storyboard"), "--every", "1", "--columns", "5", "--rows", "2"]);
 const server = await serve();
-const results = { passed: [], failed: [] };
-let browser;
-try {
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  // Chromium's own sandbox does not run as root.
-  const args = process.getuid() === 0 ? ["--no-sandbox"] : [];
-  // A mouse, which a machine without a screen does not have: players ask the style sheet's `hover: hover`.
-  args.push("--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4");
-  browser = await puppeteer.launch({ executablePath, headless: true, args });
-  for (const name of Object.keys(PLAYERS)) {
-    await check(browser, `http://127.0.0.1:${server.address().port}`, name, results);
-  }
-} catch (error) {
-  results.failed.push(String(error));
-  console.error(`player: ${error.stack}`);
-} finally {
-  await browser?.close();
-  server.closeAllConnections();
-  server.close();
-}
-for (const line of results.failed) console.error(`player: FAILED: ${line}`);
-console.log(`${results.passed.length} passed, ${results.failed.length} failed`);
-process.exitCode = results.failed.length === 0 && results.passed.length === TIMES.length * Object.keys(PLAYERS).length ? 0 : 1;
+// Players ask the style sheet for a mouse (`hover: hover`), which a machine without a screen does not have.
+const mouse = "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4";
+const names = Object.keys(PLAYERS);
+await withBrowser(
+  "player",
+  TIMES.length * names.length,
+  async (browser, record) => {
+    for (const name of names) await check(browser, `http://127.0.0.1:${server.address().port}`, name, record);
+  },
+  [mouse],
+);
+server.closeAllConnections();
+server.close();
