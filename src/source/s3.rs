@@ -256,7 +256,9 @@ fn wrong_region(status: u16, code: &str, response: &HttpResponse, reason: &str) 
     let region = region.or_else(|| region_in_body(response.body().bytes()?));
     Some(match region {
         Some(region) => {
-            format!("the bucket is in the AWS region {region}: set AWS_REGION={region} ({reason})")
+            format!(
+                "the bucket is in the AWS region {region}: set AWS_REGION={region}, or deploy the function in that region ({reason})"
+            )
         }
         None => format!("wrong AWS region or endpoint ({reason})"),
     })

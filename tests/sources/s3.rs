@@ -259,13 +259,13 @@ fn the_right_region_is_named() -> Outcome {
     assert_eq!(told(redirect.clone())?, "wrong AWS region or endpoint (PermanentRedirect: Elsewhere.)");
     assert_eq!(
         told(redirect.with_header("x-amz-bucket-region", "ap-northeast-2"))?,
-        "the bucket is in the AWS region ap-northeast-2: set AWS_REGION=ap-northeast-2 (PermanentRedirect: Elsewhere.)"
+        "the bucket is in the AWS region ap-northeast-2: set AWS_REGION=ap-northeast-2, or deploy the function in that region (PermanentRedirect: Elsewhere.)"
     );
     let body = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>Wrong.</Message><Region>eu-west-1</Region></Error>";
     let malformed = Fault::Reply { status: 400, headers: Vec::new(), body: body.to_owned() };
     assert_eq!(
         told(malformed)?,
-        "the bucket is in the AWS region eu-west-1: set AWS_REGION=eu-west-1 (AuthorizationHeaderMalformed: Wrong.)"
+        "the bucket is in the AWS region eu-west-1: set AWS_REGION=eu-west-1, or deploy the function in that region (AuthorizationHeaderMalformed: Wrong.)"
     );
     Ok(())
 }
