@@ -412,6 +412,18 @@ impl<'r> Input<'r> {
         self.reached = Some(range);
     }
 
+    /// Declares that only these of the requested bytes will be read.
+    pub(crate) fn need_only(&mut self, ranges: &[ByteRange]) {
+        #[cfg(feature = "testing")]
+        let ranges = &crate::testing::replaced(self.size, ranges)[..];
+        match &mut self.backend {
+            Backend::Reader(_) => {}
+            #[cfg(feature = "remote")]
+            Backend::Ranges(reader) => reader.need_only(ranges),
+        }
+        let _ = ranges;
+    }
+
     /// Requests bytes like [`prefetch`](Self::prefetch). With `only`, no other requested bytes will be read.
     pub(crate) fn request(&mut self, ranges: &[ByteRange], only: bool) {
         #[cfg(feature = "testing")]

@@ -41,9 +41,8 @@ struct Listed {
 /// The ranges that were requested for a frame ahead of its turn.
 #[derive(Debug)]
 struct Ahead {
-    bytes: u64,
-    /// The bytes of its packets, or the last of them.
-    packets: Option<ByteRange>,
+    /// The ranges, its packets or the last of them at the end.
+    ranges: Vec<ByteRange>,
     /// Whether the plan is complete.
     is_whole: bool,
 }
@@ -93,9 +92,8 @@ impl Frames<'_, '_> {
             && let Some(listed) = self.requests.get_mut(self.planned)
         {
             if let Some((ranges, is_whole)) = self.media.plan_ahead(&listed.request, depth) {
-                let bytes = ranges.iter().map(|range| range.len()).sum();
-                listed.ahead = Some(Ahead { bytes, packets: ranges.last().copied(), is_whole });
-                self.ahead = self.ahead.saturating_add(bytes);
+                listed.ahead = Some(Ahead { ranges, is_whole });
+                self.ahead = self.ahead.saturating_add(listed.bytes_ahead());
             }
             self.planned += 1;
         }
@@ -103,6 +101,16 @@ impl Frames<'_, '_> {
         if is_new && let Some(last) = requests.max_by_key(|request| self.media.time_of(request)) {
             // The search for the frame also reports any error here.
             let _ = self.media.show_up_to(&last);
+        }
+    }
+
+    /// Lets the bytes of earlier frames leave memory. They would otherwise take the room of the next frames, which would then be
+    /// fetched again.
+    fn release(&mut self) {
+        if self.requests.front().is_some_and(|next| next.ahead.is_some()) {
+            let needed: Vec<ByteRange> =
+                self.requests.iter().take(self.planned).flat_map(Listed::ranges).copied().collect();
+            self.media.container.input_mut().need_only(&needed);
         }
     }
 
@@ -147,6 +155,7 @@ impl Frames<'_, '_> {
         self.media.layout.keeps_others = self.media.layout.can_plan_ahead();
         self.plan();
         self.media.layout.keeps_others = false;
+        self.release();
         let near = self.near();
         if near > 1 {
             // The search for the single frame reports any error here.
@@ -161,14 +170,22 @@ impl Frames<'_, '_> {
     fn next_request(&mut self) -> Option<Listed> {
         let listed = self.requests.pop_front()?;
         self.planned = self.planned.saturating_sub(1);
-        self.ahead = self.ahead.saturating_sub(listed.ahead.as_ref().map_or(0, |ahead| ahead.bytes));
+        self.ahead = self.ahead.saturating_sub(listed.bytes_ahead());
         Some(listed)
     }
 }
 
 impl Listed {
     fn packets(&self) -> Option<ByteRange> {
-        self.ahead.as_ref()?.packets
+        self.ahead.as_ref()?.ranges.last().copied()
+    }
+
+    fn ranges(&self) -> &[ByteRange] {
+        self.ahead.as_ref().map_or(&[], |ahead| &ahead.ranges)
+    }
+
+    fn bytes_ahead(&self) -> u64 {
+        self.ranges().iter().map(|range| range.len()).sum()
     }
 }
 

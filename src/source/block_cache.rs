@@ -4,6 +4,9 @@
 //! decides that the block will not be needed. Wanted blocks stay in the cache. When a new block needs room, the cache evicts the
 //! oldest of the other blocks. When all blocks are wanted, new blocks wait, and so do the connections they come from. A block
 //! that a reader is waiting for does not wait. This exception guarantees progress, however many readers share the cache.
+//!
+//! A quarter of the capacity is reserved for blocks that arrive before an awaited block of the same body: without room they are
+//! dropped, and fetched again when they are read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,6 +16,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::source::range::ByteRange;
+use crate::source::range_set::RangeSet;
 
 /// Default capacity: enough for two dozen videos at a time, each with an index of a megabyte.
 const DEFAULT_CAPACITY: u64 = 32 << 20;
@@ -173,17 +177,19 @@ impl Blocks {
             let mut room = std::pin::pin!(room);
             room.as_mut().enable();
             let awaited = awaited();
-            if self.try_put(offset, &bytes, depth, awaited == Awaited::Now) || awaited == Awaited::Behind {
+            if self.try_put(offset, &bytes, depth, awaited) || awaited == Awaited::Behind {
                 return;
             }
             room.await;
         }
     }
 
-    fn try_put(&self, offset: u64, bytes: &Bytes, depth: u32, force: bool) -> bool {
+    fn try_put(&self, offset: u64, bytes: &Bytes, depth: u32, awaited: Awaited) -> bool {
         let mut state = self.cache.0.lock();
-        let has_room = state.make_room(bytes.len() as u64, self.cache.0.capacity);
-        if !has_room && !force {
+        let capacity = self.cache.0.capacity;
+        let reserved = if awaited == Awaited::No { capacity / 4 } else { 0 };
+        let has_room = state.make_room(bytes.len() as u64, capacity - reserved);
+        if !has_room && awaited != Awaited::Now {
             return false;
         }
         state.remove_within(self.reader, ByteRange::new(offset, offset + bytes.len() as u64));
@@ -240,8 +246,8 @@ impl Blocks {
         state.blocks.get(&self.reader)?.range(offset..).next().map(|(&start, _)| start)
     }
 
-    /// Marks the blocks within `ranges` as wanted. All others may be evicted.
-    pub(super) fn want_only(&self, ranges: &[ByteRange]) {
+    /// Marks the blocks with bytes of `wanted` as wanted. All others may be evicted.
+    pub(super) fn want_only(&self, wanted: &RangeSet) {
         let mut state = self.cache.0.lock();
         let all: Vec<ByteRange> = state.blocks.get(&self.reader).map_or_else(Vec::new, |blocks| {
             blocks
@@ -250,9 +256,7 @@ impl Blocks {
                 .collect()
         });
         for block in all {
-            let wanted =
-                ranges.iter().any(|range| range.start() < block.end() && block.start() < range.end());
-            state.set_wanted(self.reader, block.start(), wanted);
+            state.set_wanted(self.reader, block.start(), wanted.last_within(block).is_some());
         }
         drop(state);
         self.retry_waiting();
@@ -278,7 +282,7 @@ mod tests {
     use super::*;
 
     fn put(blocks: &Blocks, offset: u64, length: usize) -> bool {
-        blocks.try_put(offset, &Bytes::from(vec![7; length]), 1, false)
+        blocks.try_put(offset, &Bytes::from(vec![7; length]), 1, Awaited::Behind)
     }
 
     #[test]
@@ -302,8 +306,20 @@ mod tests {
         let cache = BlockCache::new(10);
         let blocks = cache.reader();
         assert!(put(&blocks, 0, 10));
-        assert!(blocks.try_put(10, &Bytes::from_static(b"x"), 1, true));
+        assert!(blocks.try_put(10, &Bytes::from_static(b"x"), 1, Awaited::Now));
         assert_eq!(cache.used_bytes(), 11);
+    }
+
+    #[test]
+    fn a_quarter_of_the_room_is_for_blocks_before_an_awaited_one() {
+        let cache = BlockCache::new(100);
+        let blocks = cache.reader();
+        let put = |offset, length, awaited| blocks.try_put(offset, &Bytes::from(vec![7; length]), 1, awaited);
+        assert!(put(0, 75, Awaited::No));
+        assert!(!put(75, 1, Awaited::No));
+        assert!(put(75, 25, Awaited::Behind));
+        assert!(!put(100, 1, Awaited::Behind));
+        assert!(put(100, 1, Awaited::Now));
     }
 
     #[test]
@@ -323,7 +339,7 @@ mod tests {
         let cache = BlockCache::new(30);
         let blocks = cache.reader();
         assert!(put(&blocks, 0, 10) && put(&blocks, 10, 10) && put(&blocks, 50, 10));
-        blocks.want_only(&[ByteRange::new(15, 20)]);
+        blocks.want_only(&RangeSet::from_iter([ByteRange::new(15, 20)]));
         assert!(put(&blocks, 100, 20));
         assert_eq!(blocks.end_of_run(0), 0);
         assert_eq!(blocks.end_of_run(10), 20);
@@ -333,7 +349,7 @@ mod tests {
     #[test]
     fn a_block_that_waits_for_room_gets_it() -> Result<(), Box<dyn std::error::Error>> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let cache = BlockCache::new(10);
+        let cache = BlockCache::new(14);
         let (a, b) = (cache.reader(), cache.reader());
         assert!(put(&a, 0, 10));
         let waiting = runtime.spawn(async move {

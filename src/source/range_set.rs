@@ -41,9 +41,25 @@ impl RangeSet {
         gaps
     }
 
+    /// Returns the last range that has bytes in common with `range`.
+    pub(crate) fn last_within(&self, range: ByteRange) -> Option<ByteRange> {
+        let before_end = self.0.partition_point(|old| old.start() < range.end());
+        self.0[..before_end].last().copied().filter(|last| last.end() > range.start() && !range.is_empty())
+    }
+
     /// Returns the ranges, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = ByteRange> + '_ {
         self.0.iter().copied()
+    }
+}
+
+impl FromIterator<ByteRange> for RangeSet {
+    fn from_iter<I: IntoIterator<Item = ByteRange>>(ranges: I) -> Self {
+        let mut set = Self::default();
+        for range in ranges {
+            set.insert(range);
+        }
+        set
     }
 }
 
@@ -75,6 +91,8 @@ mod tests {
                 let is_missing = missing.iter().any(|gap| gap.contains(at));
                 prop_assert_eq!(is_missing, !bytes[usize::try_from(at).unwrap()]);
             }
+            let last = (start..start + length).rev().find(|&at| bytes[usize::try_from(at).unwrap()]);
+            prop_assert_eq!(set.last_within(range).map(|last| last.end().min(range.end())), last.map(|last| last + 1));
         }
     }
 }

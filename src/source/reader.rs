@@ -220,6 +220,11 @@ impl RangeReader {
             if let Some(fault) = &state.fatal {
                 break Err(fault.clone());
             }
+            if let Some(range) = awaited {
+                // The fetches in flight may all wait for room, which only this reader can make.
+                let at = self.shared.blocks().end_of_run(range.start());
+                self.shared.start_part_at(&mut state, at);
+            }
             let failed = awaited.and_then(|range| {
                 let missing = self.missing(&state, range);
                 missing.iter().find_map(|gap| state.failure_at(gap.start()).cloned())
@@ -295,12 +300,9 @@ impl Ranges for RangeReader {
     }
 
     fn need_only(&mut self, ranges: &[ByteRange]) {
+        let needed: RangeSet = ranges.iter().copied().collect();
         // The end of the last needed byte of a range.
-        let needed_of = |rest: ByteRange| {
-            let parts =
-                ranges.iter().filter(|range| range.start() < rest.end() && rest.start() < range.end());
-            parts.map(|range| range.end()).max()
-        };
+        let needed_of = |rest: ByteRange| needed.last_within(rest).map(ByteRange::end);
         let mut state = self.shared.lock();
         state.queue.retain(|(part, _)| needed_of(*part).is_some());
         state.fetches.retain_mut(|fetch| {
@@ -314,7 +316,7 @@ impl Ranges for RangeReader {
         });
         self.shared.start_queued(&mut state);
         drop(state);
-        self.shared.blocks().want_only(ranges);
+        self.shared.blocks().want_only(&needed);
     }
 }
 

@@ -212,15 +212,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Returns whether the reader waits for a part of this piece, for the rest of its body, or for bytes that are requested only
-    /// after a request in flight has ended.
+    /// Returns whether the reader waits for a part of this piece, or for the rest of its body.
     pub(super) fn awaited(&self, piece: ByteRange, rest: ByteRange) -> Awaited {
         let state = self.lock();
         let Some(awaited) = state.awaited else { return Awaited::No };
         let is_in = |range: ByteRange| awaited.start() < range.end() && range.start() < awaited.end();
         if is_in(piece) {
             Awaited::Now
-        } else if is_in(rest) || state.queue.iter().any(|(part, _)| is_in(*part)) {
+        } else if is_in(rest) {
             Awaited::Behind
         } else {
             Awaited::No
@@ -289,6 +288,13 @@ impl Shared {
             Ok(handle) => state.attach(id, handle, (self.run)(Arc::clone(self), id, request, depth)),
             Err(error) => state.stop_with(SourceError::Request { reason: error.to_string() }),
         }
+    }
+
+    /// Starts the queued part that contains the byte at `offset`, if there is one, whatever the number of parts in flight.
+    pub(super) fn start_part_at(self: &Arc<Self>, state: &mut State, offset: u64) {
+        let Some(place) = state.queue.iter().rposition(|(part, _)| part.contains(offset)) else { return };
+        let (part, depth) = state.queue.remove(place);
+        self.start(state, RangeRequest::Bounded(part), depth);
     }
 
     pub(super) fn start_queued(self: &Arc<Self>, state: &mut State) {
