@@ -5,7 +5,7 @@
 //! oldest of the other blocks. When all blocks are wanted, new blocks wait, and so do the connections they come from. A block
 //! that a reader is waiting for does not wait. This exception guarantees progress, however many readers share the cache.
 //!
-//! A quarter of the capacity is reserved for blocks that arrive before an awaited block of the same body: without room they are
+//! A quarter of the capacity is reserved for wanted blocks that arrive before an awaited block of the same body: without room they are
 //! dropped, and fetched again when they are read.
 
 use std::collections::{BTreeMap, HashMap};
@@ -34,7 +34,9 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    /// Bytes of all blocks, and of those that are wanted.
     used: u64,
+    wanted: u64,
     next_reader: u64,
     /// A counter that gives each block its age.
     clock: u64,
@@ -102,14 +104,17 @@ impl State {
         let Some(block) = self.blocks.get_mut(&reader).and_then(|blocks| blocks.get_mut(&offset)) else {
             return;
         };
+        let bytes = block.bytes.len() as u64;
         match (block.spare, wanted) {
             (Some(place), true) => {
                 block.spare = None;
                 self.spare.remove(&place);
+                self.wanted += bytes;
             }
             (None, false) => {
                 block.spare = Some(clock);
                 self.spare.insert(clock, (reader, offset));
+                self.wanted -= bytes;
             }
             _ => {}
         }
@@ -119,9 +124,16 @@ impl State {
         let Some(block) = self.blocks.get_mut(&reader).and_then(|blocks| blocks.remove(&offset)) else {
             return;
         };
-        self.used -= block.bytes.len() as u64;
-        if let Some(place) = block.spare {
-            self.spare.remove(&place);
+        self.forget(&block);
+    }
+
+    /// Takes a block that has left `blocks` out of the other fields.
+    fn forget(&mut self, block: &Block) {
+        let bytes = block.bytes.len() as u64;
+        self.used -= bytes;
+        match block.spare {
+            Some(place) => _ = self.spare.remove(&place),
+            None => self.wanted -= bytes,
         }
     }
 
@@ -187,13 +199,15 @@ impl Blocks {
     fn try_put(&self, offset: u64, bytes: &Bytes, depth: u32, awaited: Awaited) -> bool {
         let mut state = self.cache.0.lock();
         let capacity = self.cache.0.capacity;
-        let reserved = if awaited == Awaited::No { capacity / 4 } else { 0 };
-        let has_room = state.make_room(bytes.len() as u64, capacity - reserved);
+        let length = bytes.len() as u64;
+        let is_reserved = awaited == Awaited::No && state.wanted + length > capacity - capacity / 4;
+        let has_room = !is_reserved && state.make_room(length, capacity);
         if !has_room && awaited != Awaited::Now {
             return false;
         }
-        state.remove_within(self.reader, ByteRange::new(offset, offset + bytes.len() as u64));
-        state.used += bytes.len() as u64;
+        state.remove_within(self.reader, ByteRange::new(offset, offset + length));
+        state.used += length;
+        state.wanted += length;
         let block = Block { bytes: bytes.clone(), depth, spare: None };
         state.blocks.entry(self.reader).or_default().insert(offset, block);
         true
@@ -267,10 +281,7 @@ impl Drop for Blocks {
     fn drop(&mut self) {
         let mut state = self.cache.0.lock();
         for (_, block) in state.blocks.remove(&self.reader).unwrap_or_default() {
-            state.used -= block.bytes.len() as u64;
-            if let Some(place) = block.spare {
-                state.spare.remove(&place);
-            }
+            state.forget(&block);
         }
         drop(state);
         self.retry_waiting();
