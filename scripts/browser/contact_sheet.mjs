@@ -81,6 +81,8 @@ async function check(browser, record, address) {
   const shapes = await page.evaluate(() => [...document.images].map((image) => image.naturalWidth / image.naturalHeight));
   const areRight = shapes.length === VIDEOS.length && shapes.every((shape, index) => Math.abs(shape / (VIDEOS[index][1] / VIDEOS[index][2]) - 1) < 0.02);
   record(areRight, `shapes of the pictures: ${shapes.map((shape) => shape.toFixed(2)).join(", ")}`);
+  const boxes = await page.evaluate(() => [...document.querySelectorAll("figure > div")].map((box) => box.clientWidth / box.clientHeight));
+  record(boxes.every((shape) => Math.abs(shape / (16 / 9) - 1) < 0.02), `every picture has a box of 16:9: ${boxes.map((shape) => shape.toFixed(2)).join(", ")}`);
   const failures = await page.evaluate(() => [...document.querySelectorAll("tr[data-key]")].map((row) => row.innerText));
   record(failures.length === 1 && failures[0].includes(BROKEN) && failures[0].includes("malformed"), `failures: ${failures.join("; ")}`);
   record((await page.$("figcaption b b")) === null, "a name with markup is shown as text");
@@ -101,6 +103,8 @@ async function check(browser, record, address) {
   await shows(keys, "an empty filter shows all");
 
   await page.setViewport({ width: 360, height: 740 });
+  const cell = await page.$eval("td", (cell) => cell.clientWidth);
+  record(cell > 300, `360 px wide: a cell of the failures is ${cell} px wide`);
   const [wanted, given] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   record(wanted <= given, `360 px wide: the page needs ${wanted} px`);
   await page.screenshot({ path: join(ROOT, "contact-sheet-narrow.png") });
@@ -117,8 +121,8 @@ try {
   makeFolder(folder);
   const sheet = join(ROOT, "contact-sheet.html");
   // Exit code 6: some videos failed.
-  run(POSTERFRAME, ["backfill", folder, "--json", "--contact-sheet", sheet], { env: {}, expected: [6] });
-  await withBrowser("contact-sheet", 12, (browser, record) => check(browser, record, pathToFileURL(sheet).href));
+  run(POSTERFRAME, ["backfill", folder, "--json", "--journal", join(folder, "journal"), "--contact-sheet", sheet], { env: {}, expected: [6] });
+  await withBrowser("contact-sheet", 14, (browser, record) => check(browser, record, pathToFileURL(sheet).href));
 } finally {
   rmSync(folder, { recursive: true });
 }
