@@ -169,3 +169,20 @@ fn a_list_reads_nothing_twice_in_a_small_cache() -> Outcome {
     )?;
     Ok(())
 }
+
+/// A browser's recording has no index: the bytes of the seconds before the frame are requested together.
+#[test]
+fn a_recording_takes_few_round_trips() -> Outcome {
+    // From a tenth of what a browser records by default to four thirds of it.
+    for more in [[20_000, 100], [100_000, 10_000], [150_000, 35_000]] {
+        let film = Film::new(10, more)?;
+        let bytes = film.recording();
+        let cost = cost(&bytes, &[FrameRequest::at(Duration::from_secs(5))])?;
+        let (_, group) = film.sizes();
+        let needed = 2 * group;
+        let what = format!("{more:?}, {needed} bytes needed: {cost:?}");
+        assert!(cost.round_trips <= 4, "{what}");
+        assert!(cost.bytes_fetched <= needed.max(2_000_000) + (256 << 10), "{what}");
+    }
+    Ok(())
+}

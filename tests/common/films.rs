@@ -98,20 +98,37 @@ impl Film {
         }
     }
 
+    /// A Matroska file as a browser records it: without a duration, a seek head or cues.
+    pub(crate) fn recording(&self) -> Vec<u8> {
+        let info = element(INFO, &integer(0x2A_D7B1, 1_000_000));
+        let clusters = self.clusters().map(|(_, _, cluster)| element(CLUSTER, &cluster));
+        let body =
+            [info, element(TRACKS, &self.tracks)].into_iter().chain(clusters).collect::<Vec<_>>().concat();
+        [element(0x1A45_DFA3, &[]), element(SEGMENT, &body)].concat()
+    }
+
+    /// The content of a cluster for each group, behind its time and the length of what comes before its first block.
+    fn clusters(&self) -> impl Iterator<Item = (u64, usize, Vec<u8>)> {
+        (0..).step_by(GROUP_MILLISECONDS as usize).zip(&self.groups).map(|(start, group)| {
+            let mut cluster = integer(0xE7, start);
+            let head = cluster.len();
+            for (number, picture) in group.iter().enumerate() {
+                let [.., high, low] = picture.time.to_be_bytes();
+                let head = [0x81, high, low, if number == 0 { 0x80 } else { 0 }];
+                cluster.extend(element(0xA3, &[&head[..], &picture.bytes].concat()));
+            }
+            (start, head, cluster)
+        })
+    }
+
     /// A cluster and a cue for each group.
     fn matroska(&self) -> Vec<u8> {
         let duration = element(0x4489, &f64::from(self.milliseconds()).to_be_bytes());
         let info = element(INFO, &[integer(0x2A_D7B1, 1_000_000), duration].concat());
         let mut body = [seek_head(0), info, element(TRACKS, &self.tracks)].concat();
         let mut cues = Vec::new();
-        for (start, group) in (0..).step_by(GROUP_MILLISECONDS as usize).zip(&self.groups) {
-            let mut cluster = integer(0xE7, start);
-            cues.extend(cue(start, body.len(), cluster.len()));
-            for (number, picture) in group.iter().enumerate() {
-                let [.., high, low] = picture.time.to_be_bytes();
-                let head = [0x81, high, low, if number == 0 { 0x80 } else { 0 }];
-                cluster.extend(element(0xA3, &[&head[..], &picture.bytes].concat()));
-            }
+        for (start, head, cluster) in self.clusters() {
+            cues.extend(cue(start, body.len(), head));
             body.extend(element(CLUSTER, &cluster));
         }
         let seek = seek_head(body.len());

@@ -25,6 +25,11 @@ use ids::{CLUSTER, CUE_POINT, EBML, INFO, SEEK_HEAD, TRACKS};
 
 /// Number of bytes read first.
 const HEAD_BYTES: u64 = 64 << 10;
+/// Bytes requested for each second before the frame of a file without cues, which is read from its beginning. Browsers record 2.5 Mbit/s
+/// of video unless a page asks for another rate.
+const BYTES_PER_SECOND: u64 = 400_000;
+/// Maximum number of these bytes.
+const MAX_WITHOUT_CUES: u64 = 4 << 20;
 /// Maximum number of elements at the top level before the first cluster.
 const MAX_ELEMENTS: u32 = 4096;
 /// The largest element before the first cluster that is read.
@@ -94,6 +99,7 @@ impl Planner for Matroska {
             None => Vec::new(),
         };
         self.has_plan = !ranges.is_empty();
+        let ranges = if self.has_no_cues { without_cues(at, seen.size()) } else { ranges };
         self.look_at_metadata(seen)?;
         Ok(Plan { ranges, only: only && self.has_plan })
     }
@@ -197,6 +203,12 @@ impl Matroska {
     pub(super) fn first_bytes(&self, stream: usize) -> Option<&[u8]> {
         Some(&self.head.as_ref()?.tracks.get(stream)?.first_content)
     }
+}
+
+/// Returns the bytes that a frame at `at` is likely to need in a file without cues: those of the seconds before it.
+fn without_cues(at: Duration, size: u64) -> Vec<ByteRange> {
+    let length = at.as_secs().saturating_mul(BYTES_PER_SECOND).min(MAX_WITHOUT_CUES);
+    vec![ByteRange::new(HEAD_BYTES, HEAD_BYTES.saturating_add(length)).clipped(size)]
 }
 
 #[cfg(test)]
