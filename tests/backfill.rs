@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use programs::{Outcome, in_repository, pause};
 use serde_json::{Value, json};
-use servers::Fault;
 use servers::s3_server::BUCKET;
+use servers::{Fault, Seen};
 use tempfile::TempDir;
 use world::{World, film, run};
 
@@ -356,7 +356,7 @@ fn what_stops_it_is_told() -> Outcome {
     run(async {
         let (world, folder) = (World::new().await?, tempfile::tempdir()?);
         world.s3.put("videos/1_a.mp4", &film()?)?;
-        let lists = |seen: &servers::Seen| seen.query.contains("list-type=2");
+        let lists = |seen: &Seen| seen.query.contains("list-type=2");
         world.s3.faults.when(9, lists, Fault::s3_error(403, "AccessDenied", "Access Denied"));
         let output = remote(&world, &folder, &[]).output()?;
         assert_eq!(output.status.code(), Some(4));
@@ -364,7 +364,7 @@ fn what_stops_it_is_told() -> Outcome {
         assert_eq!(json_of(&output)?["complete"], false);
         world.s3.faults.clear();
         // The failure of an object passes: the exit code says so, and the next run tries it again.
-        let puts = |seen: &servers::Seen| seen.method == "PUT";
+        let puts = |seen: &Seen| seen.method == "PUT";
         world.s3.faults.when(9, puts, Fault::s3_error(403, "AccessDenied", "Access Denied"));
         let output = remote(&world, &folder, &[]).output()?;
         assert_eq!(output.status.code(), Some(4));
@@ -571,4 +571,49 @@ fn it_ends_in_order_when_it_is_terminated() -> Outcome {
     assert!(!left.exists());
     assert_eq!(json_of(&local(&folder, &[]).output()?)?["counts"], json!({"processed": 5}));
     Ok(())
+}
+
+/// A Requester Pays bucket refuses each request of another account that does not state who pays; a bucket of another account than the
+/// expected one refuses each request.
+#[test]
+fn every_request_states_who_pays_and_who_owns_the_bucket() -> Outcome {
+    const OWNER: &str = "123456789012";
+    run(async {
+        let (world, folder) = (World::new().await?, tempfile::tempdir()?);
+        world.s3.put("videos/1_a.mp4", &film()?)?;
+        let is_refused = |seen: &Seen| {
+            seen.header("x-amz-request-payer") != Some("requester")
+                || seen.header("x-amz-expected-bucket-owner") != Some(OWNER)
+        };
+        world.s3.faults.when(u64::MAX, is_refused, Fault::s3_error(403, "AccessDenied", "Access Denied"));
+        let with = |payer: &str, owner: &str| -> Outcome<Output> {
+            let mut command = remote(&world, &folder, &["--again"]);
+            command.env("S3_REQUEST_PAYER", payer).env("S3_EXPECTED_BUCKET_OWNER", owner);
+            Ok(command.output()?)
+        };
+        for (payer, owner) in [("", OWNER), ("requester", ""), ("requester", "210987654321")] {
+            let output = with(payer, owner)?;
+            assert_eq!(output.status.code(), Some(4), "{payer}, {owner}: {output:?}");
+            assert!(text(&output.stderr).contains("AccessDenied"), "{output:?}");
+        }
+        let before = world.s3.faults.seen().len();
+        let output = with("requester", OWNER)?;
+        assert_eq!(json_of(&output)?["counts"], json!({"processed": 1}), "{output:?}");
+        let seen = world.s3.faults.seen().split_off(before);
+        let methods: std::collections::BTreeSet<_> =
+            seen.iter().map(|seen| seen.method.to_string()).collect();
+        assert_eq!(methods.into_iter().collect::<Vec<_>>(), ["GET", "HEAD", "PUT"]);
+        let signed = "x-amz-expected-bucket-owner;x-amz-request-payer";
+        let signature = |seen: &Seen| {
+            seen.header("authorization")
+                .is_some_and(|header| signed.split(';').all(|name| header.contains(name)))
+        };
+        assert!(seen.iter().all(|seen| signature(seen) && !is_refused(seen)), "{seen:?}");
+
+        let output = with("owner", "")?;
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let told = "S3_REQUEST_PAYER is \"owner\": it must be requester, or empty";
+        assert!(text(&output.stderr).contains(told), "{output:?}");
+        Ok(())
+    })
 }

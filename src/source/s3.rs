@@ -1,5 +1,7 @@
 //! Objects in S3 and in services that are compatible with S3.
 
+mod bucket_headers;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use super::{
 use crate::aws;
 use crate::backoff::retry_after;
 use crate::error::in_words;
+use bucket_headers::BucketHeaders;
 
 /// An object in S3.
 ///
@@ -90,8 +93,12 @@ impl S3Source {
     /// With a custom endpoint (`AWS_ENDPOINT_URL`, or `endpoint_url` of the profile), the bucket name is part of the path:
     /// apart from Amazon, few services have a host name for each bucket.
     ///
+    /// With `S3_REQUEST_PAYER=requester`, each request states that the caller pays, which a Requester Pays bucket of another account
+    /// needs. With `S3_EXPECTED_BUCKET_OWNER` (an account id), S3 refuses requests for a bucket of any other account.
+    ///
     /// # Errors
-    /// [`SourceError::Request`] when no region is set. The credentials are resolved with the first request.
+    /// [`SourceError::Request`] when no region is set, or one of these two variables has another value. The credentials are resolved
+    /// with the first request.
     pub async fn client_from_env() -> Result<S3Client, SourceError> {
         Self::client(&aws::settings().await)
     }
@@ -99,14 +106,18 @@ impl S3Source {
     /// Creates a client from loaded settings, like [`client_from_env`](Self::client_from_env).
     ///
     /// # Errors
-    /// [`SourceError::Request`]: no region is set.
+    /// [`SourceError::Request`]: no region is set, or a variable has a wrong value.
     pub fn client(config: &SdkConfig) -> Result<S3Client, SourceError> {
         if aws::region(config).is_none() {
             let reason = aws::NO_REGION.to_owned();
             return Err(SourceError::Request { reason });
         }
-        let config = Builder::from(config).force_path_style(has_own_endpoint(config));
-        Ok(S3Client::from_conf(config.build()))
+        let headers = BucketHeaders::from_env().map_err(|reason| SourceError::Request { reason })?;
+        let mut client = Builder::from(config).force_path_style(has_own_endpoint(config));
+        if let Some(headers) = headers {
+            client = client.interceptor(headers);
+        }
+        Ok(S3Client::from_conf(client.build()))
     }
 
     /// Returns the answer to a range request, for [`reply`].
