@@ -160,6 +160,7 @@ fn where_all_is_well_every_check_says_so_and_nothing_is_changed() -> Outcome {
             assert_eq!((told.code, &told.report["failed"]), (Some(0), &json!(0)), "{}", told.report);
             assert!(told.names("warning").is_empty(), "{}", told.report);
             let unused = [
+                "object_tags",
                 "secret_db_password",
                 "secret_internal_token",
                 "secret_bastion_key",
@@ -546,6 +547,14 @@ fn a_missing_permission_is_named() -> Outcome {
         aws.permit(&["s3:GetObject"], &["db", "token"], &[]).await?;
         let told = doctor(&own, &[], &[VIDEO, "--write"])?;
         told.fails("bucket_write", "denied", &["s3:PutObject", "arn:aws:s3:::films/*"])?;
+        own.insert("POSTER_AT_TAG", "true".to_owned());
+        let told = doctor(&own, &[], &[VIDEO])?;
+        told.fails("object_tags", "denied", &["s3:GetObjectTagging", "arn:aws:s3:::films/*"])?;
+        aws.permit(&["s3:GetObject", "s3:GetObjectTagging"], &["db", "token"], &[]).await?;
+        doctor(&own, &[], &[VIDEO])?.says("object_tags", "ok", &["there is no poster-at"])?;
+        let told = doctor(&own, &[("S3_REQUEST_PAYER", "me")], &[VIDEO])?;
+        told.fails("bucket_read", "config", &["S3_REQUEST_PAYER", "requester"])?;
+        told.says("video", "skipped", &["bucket_read failed"])?;
         aws.settings(&["token"]).await?;
         let told = doctor(&own, &[], &[VIDEO])?;
         told.fails("secret_db_password", "denied", &["secret db", "secretsmanager:GetSecretValue"])?;

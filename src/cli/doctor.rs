@@ -34,7 +34,7 @@ use crate::store::S3Store;
 use crate::{CancelToken, ErrorKind, aws};
 
 /// All checks, in the order in which they are reported. `docs/troubleshooting.md` describes them.
-const NAMES: [&str; 38] = [
+const NAMES: [&str; 39] = [
     "configuration",
     "obsolete_variables",
     "libav",
@@ -44,6 +44,7 @@ const NAMES: [&str; 38] = [
     "bucket_read",
     "bucket_write",
     "object_name",
+    "object_tags",
     "video",
     "secret_db_password",
     "secret_internal_token",
@@ -179,7 +180,7 @@ impl Cloud {
         bucket: Option<&Bucket>,
         write: bool,
     ) -> Vec<Check> {
-        const NAMES: [&str; 4] = ["bucket_read", "bucket_write", "object_name", "video"];
+        const NAMES: [&str; 5] = ["bucket_read", "bucket_write", "object_name", "object_tags", "video"];
         let Some(Bucket { name, key }) = bucket else {
             return NAMES
                 .map(|name| {
@@ -193,16 +194,23 @@ impl Cloud {
             Some(key) => checks.of("object_name", async { bucket::name(rules, key) }).await,
             None => skipped("object_name", no_key),
         };
-        let store =
-            match (checks.in_the_way(&["aws_region", "aws_credentials"]), S3Source::client(&self.settings)) {
-                (None, Ok(client)) => S3Store::new(client, name),
-                (reason, _) => {
-                    let reason = reason.unwrap_or_else(|| "aws_region failed".to_owned());
-                    let others =
-                        ["bucket_read", "bucket_write", "video"].map(|name| skipped(name, reason.clone()));
-                    return others.into_iter().chain([named]).collect();
-                }
-            };
+        let client = S3Source::client(&self.settings);
+        let store = match (checks.in_the_way(&["aws_region", "aws_credentials"]), client) {
+            (None, Ok(client)) => S3Store::new(client, name),
+            (reason, client) => {
+                let read = match (reason, client) {
+                    (None, Err(error)) => checks.of("bucket_read", async { bucket::no_client(&error) }).await,
+                    (reason, _) => skipped("bucket_read", reason.unwrap_or_default()),
+                };
+                let reason = match read.status {
+                    Status::Skipped => read.seen.clone(),
+                    _ => "bucket_read failed".to_owned(),
+                };
+                let others =
+                    ["bucket_write", "object_tags", "video"].map(|name| skipped(name, reason.clone()));
+                return [read].into_iter().chain(others).chain([named]).collect();
+            }
+        };
         let why_not = (!write).then(|| "--write runs this check: it writes an object that stays".to_owned());
         let read_and_look = async {
             let read = checks.of("bucket_read", bucket::read(&store, rules, key.as_deref())).await;
@@ -214,7 +222,12 @@ impl Cloud {
                 }
                 None => skipped("video", no_key),
             };
-            [read, video]
+            let tags = match key {
+                _ if !settings.thumbnail.poster_at_tag => skipped("object_tags", "POSTER_AT_TAG is not set"),
+                Some(key) => checks.after(&read, "object_tags", bucket::tags(&store, key)).await,
+                None => skipped("object_tags", no_key),
+            };
+            [read, video, tags]
         };
         let write = checks.unless(why_not, "bucket_write", bucket::write(&store, rules));
         let (read, write) = tokio::join!(read_and_look, write);

@@ -224,7 +224,8 @@ impl<C: Catalog> Task<C> {
     async fn process(&self, key: &str) -> Result<Finished, JobError> {
         let video = RemoteVideo::new(&self.job.store, key)?
             .with_size_hint(self.object.size_hint)
-            .with_poster_at_tag(self.job.thumbnail.poster_at_tag);
+            .with_poster_at_tag(self.job.thumbnail.poster_at_tag)
+            .with_changed_tags(self.object.is_tagging);
         match self.mode {
             Mode::Live => Ok(Finished::Job(self.job.process(&video).await?)),
             Mode::Shadow => Ok(Finished::Comparison(self.job.compare(&video).await?)),

@@ -31,6 +31,7 @@ pub struct RemoteVideo {
     url: String,
     size_hint: Option<u64>,
     reads_tag: bool,
+    has_tags: bool,
 }
 
 impl RemoteVideo {
@@ -41,7 +42,7 @@ impl RemoteVideo {
     pub fn new(store: &S3Store, key: impl Into<String>) -> Result<Self, JobError> {
         let key = key.into();
         let url = store.url(&key)?;
-        Ok(Self { store: store.clone(), key, url, size_hint: None, reads_tag: false })
+        Ok(Self { store: store.clone(), key, url, size_hint: None, reads_tag: false, has_tags: false })
     }
 
     /// Returns the video with a hint for its size in bytes. A wrong hint only costs additional requests.
@@ -56,9 +57,16 @@ impl RemoteVideo {
         Self { reads_tag, ..self }
     }
 
+    /// Returns the video with the knowledge whether its tags have just changed. S3 reports the number of tags only to callers that may
+    /// read them, so a missing permission can otherwise not be distinguished from missing tags.
+    #[must_use]
+    pub fn with_changed_tags(self, has_tags: bool) -> Self {
+        Self { has_tags, ..self }
+    }
+
     /// Returns the time that people chose, and the number of requests for finding it.
     async fn choice(&self, notes: &Notes) -> Result<(Option<PosterAt>, u64), SourceError> {
-        let reads_tag = self.reads_tag && notes.tags > 0;
+        let reads_tag = self.reads_tag && (self.has_tags || notes.tags > 0);
         let tag = if reads_tag { self.store.tag(&self.key, POSTER_AT).await? } else { None };
         let by_tag = tag.and_then(|text| PosterAt::read(&text, ChosenBy::Tag, &self.key));
         let by_metadata = || PosterAt::read(notes.metadata.get(POSTER_AT)?, ChosenBy::Metadata, &self.key);

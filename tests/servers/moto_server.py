@@ -53,10 +53,10 @@ def authorise(self: Any, resource: str = "*") -> None:
 ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = authorise
 
 
-def may_list(authorization: str, bucket: str) -> bool:
+def may(authorization: str, action: str, resource: str) -> bool:
     access_key = authorization.partition("Credential=")[2].partition("/")[0]
     policies = IAMUserAccessKey(ACCOUNT, "aws", access_key, {}).collect_policies()
-    results = [IAMPolicy(policy).is_action_permitted("s3:ListBucket", f"arn:aws:s3:::{bucket}") for policy in policies]
+    results = [IAMPolicy(policy).is_action_permitted(action, f"arn:aws:s3:::{resource}") for policy in policies]
     return PermissionResult.PERMITTED in results and PermissionResult.DENIED not in results
 
 
@@ -144,10 +144,14 @@ class Application:
         bucket, _, key = path.lstrip("/").partition("/")
         asks = request.method in ("GET", "HEAD") and "uploadId" not in parse_qs(entry["query"])
         hidden = response.status_code == 404 and key and asks and "/s3/aws4_request" in authorization
-        if hidden and not may_list(authorization, bucket):
+        if hidden and not may(authorization, "s3:ListBucket", bucket):
             body = '<?xml version="1.0" encoding="UTF-8"?>\n'
             body += "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
             response = Response("" if request.method == "HEAD" else body, 403, content_type="application/xml")
+        # S3 reports the number of tags only to callers that may read the tags.
+        counted = "X-Amz-Tagging-Count" in response.headers and "/s3/aws4_request" in authorization
+        if counted and not may(authorization, "s3:GetObjectTagging", f"{bucket}/{key}"):
+            del response.headers["X-Amz-Tagging-Count"]
         entry["status"] = response.status_code
         return response(environ, start_response)
 

@@ -10,6 +10,7 @@ use crate::aws;
 use crate::config::PartialConfig;
 use crate::job_error::JobError;
 use crate::object_name::{KeyRules, ObjectName};
+use crate::process::POSTER_AT;
 use crate::secret::{SecretSource, SecretStore};
 use crate::source::{ByteRange, GetRange, RangeRequest, RangeSource as _, S3Source, SourceError};
 use crate::store::{Condition, NewObject, S3Store, Store as _, StoreError};
@@ -45,6 +46,26 @@ pub(super) async fn credentials(settings: &aws::Settings) -> Finding {
             let advice = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (after aws sso login), or give the \
                           function or machine a role";
             Finding::failed(ErrorKind::Config, seen, advice)
+        }
+    }
+}
+
+/// Explains why no client can be made with the settings.
+pub(super) fn no_client(error: &SourceError) -> Finding {
+    Finding::failed(ErrorKind::Config, error.to_string(), "correct the variable, or unset it")
+}
+
+/// Reads the tags of a video. Without the permission, S3 hides the number of tags, and the function would ignore what people choose.
+pub(super) async fn tags(store: &S3Store, key: &str) -> Finding {
+    match store.tag(key, POSTER_AT).await {
+        Ok(Some(time)) => Finding::ok(format!("the tag {POSTER_AT} is {time:?} (s3:GetObjectTagging)")),
+        Ok(None) => Finding::ok(format!("tags can be read (s3:GetObjectTagging); there is no {POSTER_AT}")),
+        Err(error) => {
+            let bucket = store.bucket();
+            let advice = format!(
+                "give the role s3:GetObjectTagging on the bucket's objects (arn:aws:s3:::{bucket}/*), or unset POSTER_AT_TAG"
+            );
+            Finding::failed(error.kind(), error.to_string(), advice)
         }
     }
 }
