@@ -1,5 +1,4 @@
-//! What the types of the library promise beside their methods: where they may go, and that they can be shown and copied.
-//! It is checked by compiling this.
+//! Checks the traits that the library's types implement: `Send` and `Sync`, `Debug`, `Clone`, serde. Compiling this file is the check.
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
@@ -14,16 +13,16 @@ use posterframe::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Values: shared by threads, copied, shown.
+/// Values: threads share them, and programs copy and print them.
 const fn value<T: Debug + Clone + Send + Sync + Unpin + 'static>() {}
-/// What several threads may use at once.
+/// Types that several threads may use at once.
 const fn shared<T: Debug + Send + Sync + Unpin + 'static>() {}
-/// What one thread uses at a time, and may hand on.
+/// Types that one thread uses at a time, and may send to another thread.
 const fn movable<T: Debug + Send>() {}
-/// Errors, as `Box<dyn Error + Send + Sync>` and `anyhow` want them.
+/// Errors that `Box<dyn Error + Send + Sync>` and `anyhow` accept.
 const fn error<T: StdError + Send + Sync + 'static>() {}
 
-/// What is stored, and read again.
+/// Types that programs serialise, and deserialise again.
 const fn stored<T: Serialize + DeserializeOwned>() {}
 
 const _: () = {
@@ -151,7 +150,7 @@ mod remote {
     };
 }
 
-/// The names that programs and logs keep: each stands for one case, and none changes.
+/// Programs and logs rely on these names: each name means one case, and no name changes.
 #[test]
 fn names_of_kinds_and_reasons_stand() {
     let kinds = [

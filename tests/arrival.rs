@@ -1,4 +1,4 @@
-//! The picture does not depend on how its bytes arrive: however few a read gives, frame, information and file are the same.
+//! The picture does not depend on how its bytes arrive. However few bytes a read returns, frame, information and encoded file are the same.
 
 mod common;
 
@@ -10,7 +10,7 @@ use posterframe::{Encoding, Media, MediaInfo, OpenOptions};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// All that is said and shown of a file.
+/// Everything that a reader reports about a file, and its picture.
 #[derive(Debug, PartialEq)]
 struct Seen {
     info: MediaInfo,
@@ -19,7 +19,7 @@ struct Seen {
     jpeg: String,
 }
 
-/// Reads a file by reads of these sizes, in turn; whole when there are none.
+/// Reads a file in reads of these sizes, in turn. Without sizes, each read returns as much as requested.
 fn see(bytes: &[u8], sizes: Vec<usize>) -> Outcome<Seen> {
     let reader = FailingReader::new(Cursor::new(bytes)).read_sizes(sizes);
     let mut media = Media::open(reader, &OpenOptions::default())?;
@@ -33,7 +33,7 @@ fn see(bytes: &[u8], sizes: Vec<usize>) -> Outcome<Seen> {
     })
 }
 
-/// Holds every fixture that `chosen` takes to what it is when read whole.
+/// Asserts that reads of `size` bytes change nothing, for every fixture that `chosen` selects.
 fn same_by(size: usize, chosen: impl Fn(&str, usize) -> bool) -> Outcome {
     let mut compared = 0;
     for name in fixtures()?.iter().filter(|name| !gives_no_picture(name)) {
@@ -52,7 +52,7 @@ fn same_by(size: usize, chosen: impl Fn(&str, usize) -> bool) -> Outcome {
 
 #[test]
 fn reads_of_one_byte_give_the_same() -> Outcome {
-    // One of each kind of container besides the small ones.
+    // One large file of each kind of container, in addition to the small files.
     let larger =
         ["h264.ts", "mpeg4.avi", "flv.flv", "wmv2.asf", "theora.ogv", "vp9.webm", "mpeg1.mpg", "gif.gif"];
     same_by(1, |name, bytes| bytes < 15_000 || larger.contains(&name))
@@ -89,7 +89,7 @@ fn any_sizes_in_any_order_give_the_same() -> Outcome {
         .collect::<Outcome<Vec<_>>>()?;
     let size = prop_oneof![1_usize..64, 64_usize..5000, Just(32_768), Just(1 << 20)];
     let scripts = (0..files.len(), prop::collection::vec(size, 1..40));
-    // Without a file of past failures: the inputs are named by the failure itself.
+    // proptest writes no file of past failures. The failure itself prints its inputs.
     let config = Config { cases: 32, failure_persistence: None, ..Config::default() };
     TestRunner::new(config).run(&scripts, |(index, sizes)| {
         let (bytes, whole) = &known[index];

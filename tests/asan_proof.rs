@@ -1,7 +1,7 @@
-//! Mistakes on purpose, each across the border between Rust and libav, which AddressSanitizer has to report: `make asan` runs this
-//! program once for each, and fails if it does not. A sanitizer that is not there finds nothing either.
+//! Makes deliberate mistakes across the border between Rust and libav, which AddressSanitizer must report. `make asan` runs this program
+//! once for each mistake, and fails if a mistake is not reported: a sanitizer that is not active reports nothing either.
 //!
-//! It has no test harness, and is not among the tests that cargo runs by itself.
+//! The program has no test harness, and cargo does not run it with the other tests.
 #![expect(unsafe_code, reason = "the mistakes are unsafe ones")]
 #![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a program of its own")]
 
@@ -11,26 +11,26 @@ use std::process::ExitCode;
 
 use ffmpeg_sys_next::{av_adler32_update, av_free, av_malloc};
 
-/// libav reads behind the end of Rust's memory.
+/// libav reads past the end of Rust's memory.
 fn overflow() -> u32 {
     let bytes = vec![1_u8; 64];
-    // SAFETY: none. The buffer has 64 bytes and libav is told 65: the report has to name its function.
+    // SAFETY: none. The buffer has 64 bytes, and libav is told 65. The sanitizer's report must name libav's function.
     unsafe { av_adler32_update(1, bytes.as_ptr(), 65) }
 }
 
-/// Rust reads what libav has freed.
+/// Rust reads memory that libav has freed.
 fn use_after_free() -> u32 {
-    // SAFETY: any size may be asked for; the answer may be null, and is not looked at.
+    // SAFETY: any size is allowed. The result may be null, and is not checked.
     let memory = unsafe { av_malloc(64) }.cast::<u8>();
-    // SAFETY: it came from `av_malloc`.
+    // SAFETY: the pointer came from `av_malloc`.
     unsafe { av_free(memory.cast::<c_void>()) };
-    // SAFETY: none. The memory is gone.
+    // SAFETY: none. The memory has been freed.
     unsafe { black_box(memory).read() }.into()
 }
 
-/// Memory of libav that nobody frees.
+/// Memory from libav that nobody frees.
 fn leak() -> u32 {
-    // SAFETY: any size may be asked for.
+    // SAFETY: any size is allowed.
     let memory = unsafe { av_malloc(4242) };
     u32::from(black_box(memory).is_null())
 }
@@ -46,6 +46,6 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // Where nothing was reported, this is the end.
+    // The program ends here only if the sanitizer reported nothing.
     ExitCode::from(u8::from(black_box(result) == u32::MAX))
 }

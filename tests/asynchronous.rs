@@ -1,4 +1,4 @@
-//! The futures of `AsyncMedia`: they give what the blocking calls give, and end the work when they are dropped.
+//! The futures of `AsyncMedia` return what the blocking calls return. Dropping a future ends its work.
 
 mod common;
 
@@ -17,12 +17,12 @@ use tokio::time::{sleep, timeout};
 
 const FILES: [&str; 4] = ["h264_end.mp4", "h264_frag_noindex.mp4", "h264.mkv", "h264.ts"];
 
-/// An object whose server answers nothing while it is told to be silent.
+/// An object whose server does not answer while `is_silent` is set.
 #[derive(Clone)]
 struct Silent {
     inner: MemorySource,
     is_silent: Arc<AtomicBool>,
-    /// Shared by all that still use the object.
+    /// Its reference count is the number of users of the object.
     users: Arc<()>,
 }
 
@@ -75,10 +75,10 @@ async fn futures_give_what_calls_give() -> Outcome {
     Ok(())
 }
 
-/// A call that is dropped ends, and the next one works.
+/// Dropping the future of a call ends the call, and the next call works.
 #[tokio::test]
 async fn a_dropped_call_ends_and_the_file_stays_usable() -> Outcome {
-    // With first reads this small, the frame takes requests of its own.
+    // First reads this small do not contain the frame, so that the frame needs requests of its own.
     let source = Silent::new("h264_1080p.mp4")?;
     let mut first_reads = FirstReads::for_name("film.mp4");
     (first_reads.head, first_reads.tail, first_reads.whole) =
@@ -88,7 +88,7 @@ async fn a_dropped_call_ends_and_the_file_stays_usable() -> Outcome {
     source.silence(true);
     let dropped = timeout(Duration::from_millis(100), media.frame(Duration::from_secs(1))).await;
     assert!(dropped.is_err(), "a silent server gave a frame");
-    // It waits for the call that was dropped.
+    // `ledger` waits for the dropped call to end.
     let started = Instant::now();
     let ledger = media.ledger();
     assert!(started.elapsed() < Duration::from_millis(200), "{:?}", started.elapsed());
@@ -100,7 +100,7 @@ async fn a_dropped_call_ends_and_the_file_stays_usable() -> Outcome {
     Ok(())
 }
 
-/// An opening that is dropped leaves nobody who uses the source.
+/// Dropping the future of an opening releases the source.
 #[tokio::test]
 async fn a_dropped_opening_ends() -> Outcome {
     let source = Silent::new("h264_end.mp4")?;
@@ -118,7 +118,7 @@ async fn a_dropped_opening_ends() -> Outcome {
     Ok(())
 }
 
-/// The token of the options ends every call, as without tokio.
+/// The cancel token of the options ends every call, as it does for blocking calls.
 #[tokio::test]
 async fn the_token_of_the_options_counts_too() -> Outcome {
     let token = CancelToken::default();
@@ -130,7 +130,7 @@ async fn the_token_of_the_options_counts_too() -> Outcome {
     Ok(())
 }
 
-/// Futures that may go to other threads, as servers want them.
+/// The futures are `Send`: servers move them between threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_files_at_once() -> Outcome {
     let tasks = (0..12).map(|number| {

@@ -1,4 +1,5 @@
-//! `posterframe audit`, in a folder with SQLite and in S3 with MySQL: all it may find, and that a back-fill mends what can be mended.
+//! Tests `posterframe audit`, in a folder with SQLite and in S3 with MySQL: every kind of finding, and that a back-fill repairs the
+//! repairable findings.
 
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
@@ -51,8 +52,8 @@ fn remote(world: &World, arguments: &[&str]) -> Command {
     command
 }
 
-/// As if another program had put the object. The server keeps metadata in files of its own, whose names end with the key in
-/// base64url; this is how that of `thumbnails/6_a.jpg` ends.
+/// Removes the thumbnail's metadata, as if another program had written the object. The server stores metadata in separate files, whose
+/// names end with the key in base64url. The name below is that of `thumbnails/6_a.jpg`.
 fn forget_metadata(world: &World) -> Outcome {
     let name = "dGh1bWJuYWlscy82X2EuanBn";
     let mut forgotten = 0;
@@ -84,7 +85,7 @@ fn all_that_may_be_found_in_s3_and_mysql() -> Outcome {
             (&json!(9), &json!(9), &json!({}))
         );
 
-        // Everything goes wrong once.
+        // Each video but one gets a different fault.
         fs::remove_file(world.thumbnail("thumbnails/1_a.jpg"))?;
         let url = |number: u32| format!("'s3://{BUCKET}/videos/{number}_a.mp4'");
         let statements = format!(
@@ -118,7 +119,7 @@ fn all_that_may_be_found_in_s3_and_mysql() -> Outcome {
         ];
         assert_eq!(findings(&audit), expected, "{audit}");
         assert_eq!((&audit["videos"], &audit["rows"], &audit["in_order"]), (&json!(9), &json!(9), &json!(1)));
-        // Nothing was written, and no video read.
+        // The audit wrote nothing, and read no video.
         assert!(
             world.s3.faults.seen()[seen..]
                 .iter()
@@ -127,7 +128,7 @@ fn all_that_may_be_found_in_s3_and_mysql() -> Outcome {
         let other = remote(&world, &["audit", "--json"]).env("THUMBNAIL_WIDTH", "64").output()?;
         assert!(findings(&json_of(&other)?).contains(&found("5_a", "other_settings")));
 
-        // For people, and for a back-fill.
+        // The output for people, and the list of keys for a back-fill.
         let output = remote(&world, &["audit", "--only", "no-row", "--only", "duplicate-rows"]).output()?;
         let told = String::from_utf8(output.stdout)?;
         assert!(
@@ -185,7 +186,7 @@ fn what_stops_it_is_told() -> Outcome {
         let output = remote(&world, &["audit", "--json"]).output()?;
         assert_eq!((output.status.code(), &json_of(&output)?["error"]["kind"]), (Some(4), &json!("denied")));
         world.s3.faults.clear();
-        // One object that S3 does not describe is a finding; the others are audited.
+        // An object that S3 refuses to describe is a finding. The audit continues with the others.
         for number in 2..=3 {
             world.s3.put(&format!("videos/{number}_a.mp4"), &film()?)?;
         }
@@ -212,7 +213,8 @@ fn what_stops_it_is_told() -> Outcome {
     })
 }
 
-/// Keys that the collation of the rows orders or equates otherwise than bytes do, and rows under no listed prefix.
+/// The collation of the rows orders or equates some of these keys differently from their bytes. Other rows are under no listed prefix. The
+/// audit matches rows and objects by bytes.
 #[test]
 fn rows_are_matched_by_bytes_whatever_the_collation() -> Outcome {
     run(async {
@@ -230,7 +232,7 @@ fn rows_are_matched_by_bytes_whatever_the_collation() -> Outcome {
         for key in keys {
             world.s3.put(key, &film()?)?;
         }
-        // For every key a row of it, and one of a key that a collation takes for the same.
+        // A row for each key, and rows for keys that a collation treats as equal.
         let row = |key: &str, id: usize| {
             format!(
                 "INSERT INTO contents (id, title) VALUES ({id}, 'x');
@@ -272,7 +274,8 @@ fn rows_are_matched_by_bytes_whatever_the_collation() -> Outcome {
     })
 }
 
-/// Killed or interrupted, an audit with a journal continues: its result is that of an audit in one go, in a folder of many files, too.
+/// An audit with a journal resumes after an interruption or a kill, also in a folder of many files. Its result is that of an uninterrupted
+/// audit.
 #[test]
 fn it_continues_where_it_was_interrupted() -> Outcome {
     const VIDEOS: usize = 4000;
@@ -306,7 +309,8 @@ fn it_continues_where_it_was_interrupted() -> Outcome {
             let told = String::from_utf8(output.stderr)?;
             assert!(told.contains("the same command resumes from"), "{told}");
         } else {
-            // As if it had been killed while it was writing: a finding whose position did not follow, and a part of the next.
+            // The journal ends as if the audit had been killed while writing: a finding without its position, and a part of the next
+            // finding.
             let rest = "{\"key\":\"videos/a b/5_v.mp4\",\"kind\":\"no_row\"}\n{\"key\":\"vid";
             fs::OpenOptions::new().append(true).open(&journal)?.write_all(rest.as_bytes())?;
         }
@@ -314,13 +318,13 @@ fn it_continues_where_it_was_interrupted() -> Outcome {
     let output = audit(&kept).output()?;
     assert!(String::from_utf8_lossy(&output.stderr).contains("audited up to videos/"), "{output:?}");
     assert!(json_of(&output)? == whole, "another result after interruptions");
-    // It has come to its end: the next one begins anew.
+    // The audit is complete, so that the next audit starts from the beginning.
     fs::remove_file(folder.path().join("videos/z/4_v.mp4"))?;
     assert_eq!(json_of(&audit(&kept).output()?)?["videos"], VIDEOS - 1);
     Ok(())
 }
 
-/// A journal is of one audit; an audit that is interrupted without one says how it would continue.
+/// A journal belongs to one audit: an audit rejects the journal of a back-fill and that of another audit.
 #[test]
 fn a_journal_is_of_one_audit() -> Outcome {
     let folder = TempDir::new()?;
@@ -352,7 +356,7 @@ fn a_journal_is_of_one_audit() -> Outcome {
     Ok(())
 }
 
-/// What does not fit into memory goes into temporary files: where there is no folder for them, that is said.
+/// Data that does not fit into memory goes into temporary files. Without a folder for them, the command reports that.
 #[test]
 fn temporary_files_need_a_folder() -> Outcome {
     let folder = TempDir::new()?;
@@ -374,7 +378,8 @@ fn temporary_files_need_a_folder() -> Outcome {
     Ok(())
 }
 
-/// The time that people chose is compared on request: with one request more for each video, and another for its tags.
+/// With `--choices`, an audit compares the times that people chose. This takes one more request for each video, and another one for its
+/// tags.
 #[test]
 fn other_times_than_people_chose_are_found() -> Outcome {
     run(async {
@@ -419,7 +424,7 @@ fn other_times_than_people_chose_are_found() -> Outcome {
             assert_eq!(seen[before..], *requests, "{more:?}, {reads_tags}");
             before = seen.len();
         }
-        // A back-fill repairs it, and does no more.
+        // A back-fill repairs the thumbnail, and changes nothing else.
         let mut command = Command::new(PROGRAM);
         command
             .env_clear()
@@ -432,11 +437,11 @@ fn other_times_than_people_chose_are_found() -> Outcome {
         assert_eq!(repaired["counts"], json!({"processed": 1}), "{repaired}");
         is_in_order(&program(&["audit", "--choices"], true)?, 2);
         assert_eq!(aws.object("thumbnails/2_b.jpg", "frame-time").await?.1.as_deref(), Some("1"));
-        // Taken away, it is one again.
+        // After the tag is removed, the thumbnail is a finding again.
         aws.set_tags("videos/2_b.mp4", &[]).await?;
         let audit = program(&["audit", "--choices"], true)?;
         assert_eq!(audit["findings"][0]["message"], "chosen: no time any more", "{audit}");
-        // Other settings stay what they are.
+        // With `--choices`, too, a thumbnail made with other settings is an `other_settings` finding.
         let other = json_of(
             &Command::new(PROGRAM)
                 .env_clear()
@@ -450,7 +455,7 @@ fn other_times_than_people_chose_are_found() -> Outcome {
     })
 }
 
-/// `probe` shows the time that metadata name, at no request more.
+/// `probe` reports the time that the metadata contain, without an additional request.
 #[test]
 fn a_probe_shows_the_chosen_time() -> Outcome {
     run(async {

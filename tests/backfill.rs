@@ -1,5 +1,5 @@
-//! `posterframe backfill`, in a folder with SQLite and in S3 with MySQL and the catalogue's API: what is done, left alone, gone on
-//! with, and told.
+//! Tests `posterframe backfill`, in a folder with SQLite and in S3 with MySQL and the catalogue's API: which videos it processes, which it
+//! skips, how it resumes, and what it reports.
 
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
@@ -36,7 +36,7 @@ fn json_of(output: &Output) -> Outcome<Value> {
     serde_json::from_slice(&output.stdout).map_err(|error| format!("{error}: {}", told()).into())
 }
 
-/// In a folder: `videos/` with these names, the same film under each, but for names that say `broken`.
+/// A folder with these files in `videos/`. Each file is the same film, except that files with `broken` in their name are no video.
 fn folder(names: &[&str]) -> Outcome<TempDir> {
     let folder = tempfile::tempdir()?;
     fs::create_dir_all(folder.path().join("videos/sub"))?;
@@ -55,7 +55,7 @@ fn local(folder: &TempDir, arguments: &[&str]) -> Command {
     command
 }
 
-/// The program on the world's bucket, its journal in a folder of the test.
+/// The program on the world's bucket, with its journal in a folder of the test.
 fn remote(world: &World, folder: &TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     let journal = folder.path().join("journal").display().to_string();
@@ -82,7 +82,7 @@ fn a_folder_is_done_and_told_of() -> Outcome {
     let (report, sheet) = (folder.path().join("report.json"), folder.path().join("sheet.html"));
     let files = ["--report", &report.display().to_string(), "--contact-sheet", &sheet.display().to_string()];
     let output = local(&folder, &files).output()?;
-    // One is no video, and the others are done.
+    // One file is no video. The others are processed.
     assert_eq!(output.status.code(), Some(6), "{output:?}");
     let told = json_of(&output)?;
     assert_eq!(told["counts"], json!({"failed": 1, "processed": 4}), "{told}");
@@ -99,7 +99,7 @@ fn a_folder_is_done_and_told_of() -> Outcome {
     let page = fs::read_to_string(&sheet)?;
     assert_eq!(page.matches("src=\"data:image/jpeg;base64,/9j/").count(), 4, "{page}");
     assert!(page.contains("videos/sub/3_c.mp4") && page.contains("4_broken.mp4"), "{page}");
-    // What is written where was said first.
+    // The program reports the places that it writes to before it starts.
     let said = text(&output.stderr);
     assert!(
         said.starts_with("Videos file://")
@@ -108,14 +108,14 @@ fn a_folder_is_done_and_told_of() -> Outcome {
         "{said}"
     );
 
-    // Again: everything is looked at, nothing is written.
+    // A second run checks every video, and writes nothing.
     let thumbnail = folder.path().join("thumbnails/1_a.jpg");
     let before = fs::metadata(&thumbnail)?.modified()?;
     let told = json_of(&local(&folder, &[]).output()?)?;
     assert_eq!(told["counts"], json!({"failed": 1, "unchanged": 4}));
     assert_eq!(fs::metadata(&thumbnail)?.modified()?, before);
 
-    // For people, too.
+    // The output for people.
     let output = local(&folder, &["--exclude", "*broken*"]).output()?;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let mut command = Command::new(PROGRAM);
@@ -128,7 +128,7 @@ fn a_folder_is_done_and_told_of() -> Outcome {
     Ok(())
 }
 
-/// Forms of the same time are one setting: what is done stays done, whoever writes the time in which way.
+/// Different notations of the same time are one setting: no thumbnail is written again.
 #[test]
 fn another_form_of_the_time_makes_nothing_anew() -> Outcome {
     const OBJECTS: usize = 1000;
@@ -165,7 +165,7 @@ fn a_part_of_a_store_may_be_named() -> Outcome {
     let output = Command::new(PROGRAM).env_clear().args(arguments).output()?;
     assert_eq!(json_of(&output)?["counts"], json!({"processed": 1}));
     assert!(folder.path().join("thumbnails/sub/2_b.jpg").is_file());
-    // Without its store, no key in it begins as those of videos do: that is said.
+    // Without `--store`, the folder is the store, and no key in it starts with `VIDEO_PREFIX`. The program reports that.
     let output = Command::new(PROGRAM)
         .env_clear()
         .args(["backfill", &below, "--journal", &journal, "--again"])
@@ -191,7 +191,7 @@ fn what_is_wanted_can_be_said() -> Outcome {
     let counts = |arguments: &[&str]| -> Outcome<Value> {
         Ok(json_of(&local(&folder, arguments).output()?)?["counts"].clone())
     };
-    // Nothing is written, and everything is named.
+    // A dry run writes nothing, and lists every video.
     let dry = json_of(&local(&folder, &["--dry-run"]).output()?)?;
     assert_eq!(dry["wanted"], json!(["videos/1_a.mp4", "videos/2_b.mp4", "videos/sub/3_c.mp4"]));
     assert!(!folder.path().join("thumbnails").exists() && !folder.path().join("journal").exists());
@@ -228,12 +228,12 @@ fn no_more_a_second_than_is_allowed() -> Outcome {
     let folder = folder(&["1_a.mp4", "2_b.mp4", "3_c.mp4", "4_d.mp4"])?;
     let started = Instant::now();
     json_of(&local(&folder, &["--rate", "4", "--jobs", "8"]).output()?)?;
-    // Three pauses between four.
+    // Four videos at four a second have three pauses between them.
     assert!(started.elapsed() >= Duration::from_millis(750), "{:?}", started.elapsed());
     Ok(())
 }
 
-/// Interrupted, and killed, it goes on where it was: nothing is done twice, and nothing is left out.
+/// After an interrupt and after a kill, a back-fill resumes: no video is processed twice, and none is skipped.
 #[test]
 fn goes_on_after_an_interrupt_and_after_a_crash() -> Outcome {
     run(async {
@@ -242,7 +242,7 @@ fn goes_on_after_an_interrupt_and_after_a_crash() -> Outcome {
             world.s3.put(&format!("videos/{number}_a.mp4"), &film()?)?;
         }
         for (signal, code) in [("INT", Some(130)), ("KILL", None)] {
-            // So many that some are done and none of the last.
+            // Requests are slow enough that the signal arrives after some videos are processed, and before the last.
             world.s3.faults.always(Fault::Delay(Duration::from_millis(60)));
             let mut child = remote(&world, &folder, &["--jobs", "2"])
                 .stdout(Stdio::piped())
@@ -268,7 +268,7 @@ fn goes_on_after_an_interrupt_and_after_a_crash() -> Outcome {
             }
         }
         world.s3.faults.clear();
-        // People edit what is there meanwhile.
+        // Meanwhile, somebody edits a title.
         world.database.rows("UPDATE contents SET title = 'Edited' WHERE id = 1").await?;
         let output = remote(&world, &folder, &[]).output()?;
         assert!(output.status.success(), "{output:?}");
@@ -284,8 +284,8 @@ fn goes_on_after_an_interrupt_and_after_a_crash() -> Outcome {
     })
 }
 
-/// Contents that exist stay as people have them, unless it is said otherwise; thumbnails of others too, where only what is
-/// missing is wanted.
+/// A back-fill does not change existing contents without `--overwrite-contents`. With `--only-missing`, it does not replace the thumbnails
+/// of other programs either.
 #[test]
 fn what_exists_is_left_alone_unless_it_is_said_otherwise() -> Outcome {
     run(async {
@@ -318,7 +318,7 @@ fn what_exists_is_left_alone_unless_it_is_said_otherwise() -> Outcome {
         assert!(world.rows().await?.iter().all(|row| row.1 == "Edited"));
         assert!(world.api.calls()?.is_empty());
 
-        // Another picture is made, and now the contents are written, too.
+        // The video changes, so that its thumbnail is written again. With `--overwrite-contents`, the content is written, too.
         let replace = || world.s3.put("videos/1_a.mp4", &world::other_film()?);
         replace()?;
         let told = json_of(&remote(&world, &folder, &["--overwrite-contents"]).output()?)?;
@@ -363,7 +363,7 @@ fn what_stops_it_is_told() -> Outcome {
         assert!(text(&output.stderr).contains("s3:ListBucket"), "{output:?}");
         assert_eq!(json_of(&output)?["complete"], false);
         world.s3.faults.clear();
-        // The failure of an object passes: the exit code says so, and the next run tries it again.
+        // This failure of one object is transient: the exit code reports it, and the next run tries the object again.
         let puts = |seen: &Seen| seen.method == "PUT";
         world.s3.faults.when(9, puts, Fault::s3_error(403, "AccessDenied", "Access Denied"));
         let output = remote(&world, &folder, &[]).output()?;
@@ -372,7 +372,7 @@ fn what_stops_it_is_told() -> Outcome {
         world.s3.faults.clear();
         let told = json_of(&remote(&world, &folder, &[]).output()?)?;
         assert_eq!(told["counts"], json!({"processed": 1}));
-        // A journal of something else is not touched.
+        // A file that is no journal is not changed.
         fs::write(folder.path().join("journal"), "my notes\n")?;
         let output = remote(&world, &folder, &[]).output()?;
         assert_eq!(output.status.code(), Some(2));
@@ -383,7 +383,7 @@ fn what_stops_it_is_told() -> Outcome {
     })
 }
 
-/// The command without the capabilities of root, so that permissions count for it too.
+/// The command without root's capabilities, so that file permissions apply.
 fn as_anybody(command: &Command) -> Command {
     let mut bounded = Command::new("setpriv");
     bounded
@@ -397,7 +397,7 @@ fn as_anybody(command: &Command) -> Command {
     bounded
 }
 
-/// What cannot be looked at is a failure of its own; everything else is done.
+/// A file or folder that cannot be read is one failure. All other videos are processed.
 #[cfg(unix)]
 #[test]
 fn what_cannot_be_listed_is_told_and_the_rest_is_done() -> Outcome {
@@ -421,7 +421,7 @@ fn what_cannot_be_listed_is_told_and_the_rest_is_done() -> Outcome {
         (&json!(true), &json!({"failed": 3, "processed": 1})),
         "{told}"
     );
-    // The first passing failure decides.
+    // The first transient failure sets the exit code.
     assert_eq!(output.status.code(), Some(9), "{told}");
     let failures = told["failures"].as_array().ok_or("no failures")?;
     let failed: Vec<_> =
@@ -432,7 +432,7 @@ fn what_cannot_be_listed_is_told_and_the_rest_is_done() -> Outcome {
         (Some("videos/lost+found/"), Some("denied")),
     ];
     assert_eq!(failed, expected, "{told}");
-    // An audit says the same, and tells it by its exit code.
+    // An audit reports the same failures, and has the same exit code.
     let mut audit = Command::new(PROGRAM);
     audit.env_clear().arg("audit").arg(folder.path()).arg("--json");
     let output = as_anybody(&audit).output()?;
@@ -442,7 +442,7 @@ fn what_cannot_be_listed_is_told_and_the_rest_is_done() -> Outcome {
         (Some(9), &json!({"unreadable": 3}), &json!(1)),
         "{told}"
     );
-    // What is left out on purpose is no failure, once nothing else is wrong.
+    // Excluded files are not failures. Without other failures, the exit code is 0.
     fs::remove_file(videos.join("2_loop.mp4"))?;
     let output = as_anybody(&local(&folder, &["--again", "--exclude", "*lost+found*", "--exclude", "*4_*"]))
         .output()?;
@@ -451,7 +451,7 @@ fn what_cannot_be_listed_is_told_and_the_rest_is_done() -> Outcome {
     Ok(())
 }
 
-/// Every key of a list is processed, or named with the reason why not.
+/// Each key in the list is processed, or reported with the reason why it is not.
 #[test]
 fn keys_that_are_named_are_never_dropped_in_silence() -> Outcome {
     let names = ["1_a.mp4", "2_b.mp4", "3_c.mp4", "4_d\ne.mp4"];
@@ -470,7 +470,7 @@ fn keys_that_are_named_are_never_dropped_in_silence() -> Outcome {
     assert!(told["skipped"][1]["reason"].as_str().is_some_and(|reason| reason.contains(".mp4")), "{told}");
     assert_eq!(told["failures"][0]["key"], "videos/6_\u{fffd}.mp4");
     assert_eq!(output.status.code(), Some(6));
-    // What an audit writes is read back, whatever is in a key.
+    // `backfill` reads the list that `audit` writes, whatever characters the keys contain.
     fs::remove_dir_all(folder.path().join("thumbnails"))?;
     let mut audit = Command::new(PROGRAM);
     audit.env_clear().arg("audit").arg(folder.path()).arg("--keys").arg(&list).arg("--exit-code");
@@ -495,7 +495,7 @@ fn everything_in(folder: &Path) -> Outcome<Vec<String>> {
     Ok(found)
 }
 
-/// Looking changes nothing, and needs no permission to write.
+/// An audit and a dry run write nothing, and need no permission to write.
 #[cfg(unix)]
 #[test]
 fn audits_and_dry_runs_write_nothing() -> Outcome {
@@ -525,28 +525,28 @@ fn audits_and_dry_runs_write_nothing() -> Outcome {
     Ok(())
 }
 
-/// A catalogue that cannot be read is no fault of the videos.
+/// A catalogue that cannot be read is not a fault of the videos.
 #[test]
 fn a_damaged_catalogue_is_a_passing_failure() -> Outcome {
     let folder = folder(&["1_a.mp4", "2_b.mp4"])?;
     json_of(&local(&folder, &[]).output()?)?;
     let catalogue = folder.path().join("catalog.sqlite3");
     let mut bytes = fs::read(&catalogue)?;
-    // All pages but the first, which has the schema.
+    // All pages except the first, which contains the schema.
     bytes.iter_mut().skip(4096).for_each(|byte| *byte = 0xaa);
     fs::write(&catalogue, &bytes)?;
     let output = local(&folder, &["--again"]).output()?;
     let told = json_of(&output)?;
     assert_eq!((output.status.code(), &told["counts"]["failed"]), (Some(2), &json!(2)), "{told}");
     assert!(told["failures"][0]["permanent"] == false && told["failures"][0]["kind"] == "config", "{told}");
-    // One that cannot even be opened stops the run.
+    // A catalogue that cannot be opened stops the run.
     fs::write(&catalogue, "this is no catalogue at all".repeat(500))?;
     let output = local(&folder, &["--again"]).output()?;
     assert_eq!((output.status.code(), &json_of(&output)?["failures"]), (Some(6), &Value::Null), "{output:?}");
     Ok(())
 }
 
-/// What `kill`, systemd and Kubernetes send ends a run as Ctrl-C does; what a killed one has left behind is removed by the next.
+/// SIGTERM, which `kill`, systemd and Kubernetes send, ends a run as Ctrl-C does. The next run removes the temporary files of a killed run.
 #[cfg(unix)]
 #[test]
 fn it_ends_in_order_when_it_is_terminated() -> Outcome {

@@ -1,4 +1,4 @@
-//! Buckets as people have them: what S3's bare and strange answers are taken for, how often a request is made again, and which keys
+//! S3's unusual answers: how errors without a body and irregular listings are interpreted, how often a request is retried, and which keys
 //! are listed.
 
 mod common;
@@ -42,7 +42,7 @@ fn failure<T>(result: Result<T, StoreError>) -> Outcome<StoreError> {
     result.err().ok_or_else(|| "it did not fail".into())
 }
 
-/// The answer to a HEAD has no body, so its error has no code.
+/// The answer to a HEAD request has no body, so that its error has no code.
 #[test]
 fn a_bare_refusal_is_explained_by_a_get_of_one_byte() -> Outcome {
     run(async {
@@ -70,7 +70,7 @@ fn a_bare_refusal_is_explained_by_a_get_of_one_byte() -> Outcome {
             let last = server.faults.last()?;
             assert_eq!((last.method.clone(), last.range()), (Method::GET, Some("bytes=0-0")), "{code}");
         }
-        // For a thumbnail, 403 says that none may be there, at the cost of no other request; any other refusal is a failure.
+        // For a thumbnail, 403 means that the object may not exist, and the store sends no second request. Any other refusal is a failure.
         server.faults.clear();
         server.faults.always(Fault::s3_error(403, "AccessDenied", "words"));
         let before = server.faults.seen().len();
@@ -84,7 +84,8 @@ fn a_bare_refusal_is_explained_by_a_get_of_one_byte() -> Outcome {
     })
 }
 
-/// One policy, with short first pauses: a connection that died while the environment was frozen costs a fast retry.
+/// All requests follow one retry policy with short first pauses: a connection that died while the environment was frozen costs one fast
+/// retry.
 #[test]
 fn requests_are_made_again_as_reads_are() -> Outcome {
     run(async {
@@ -94,7 +95,7 @@ fn requests_are_made_again_as_reads_are() -> Outcome {
         let of = |method: &'static Method| {
             server.faults.seen().iter().filter(|seen| seen.method == *method).count()
         };
-        // The slowest of six tries may pause for 50, 100, 200 and 400 ms.
+        // Six attempts have five pauses, of at most 50, 100, 200, 400 and 800 ms.
         for method in [&Method::HEAD, &Method::PUT, &Method::GET] {
             server.faults.clear();
             server.faults.when(
@@ -120,7 +121,7 @@ fn requests_are_made_again_as_reads_are() -> Outcome {
             }
             assert!(started.elapsed() < Duration::from_millis(300), "{method}: {:?}", started.elapsed());
         }
-        // What S3 asks for is waited for.
+        // The pause that S3 requests is kept.
         server.faults.clear();
         server.faults.when(
             1,
@@ -157,7 +158,7 @@ fn any_key_is_listed_as_it_is() -> Outcome {
         let after = store.list("videos/", Some(keys[1])).await?;
         assert_eq!(after.objects.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), keys[2..]);
         assert!(store.describe_readable(&longest).await?.is_some());
-        // Its thumbnail's key would be longer; that is no server's fault, and never passes.
+        // The key of its thumbnail would be too long. That is a permanent error, and not the server's fault.
         let error = failure(store.url(&format!("thumbnails/{}", &longest[4..])))?;
         assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
         assert!(error.to_string().contains("1,024 bytes"), "{error}");
@@ -206,7 +207,7 @@ fn a_listing_that_makes_no_progress_or_cannot_be_read_is_an_error() -> Outcome {
         )
         .await?;
 
-        // What comes in no order is sorted where it is all there is, and refused where more may belong between.
+        // An unsorted page is sorted if it is the whole listing, and refused if other pages may contain keys between its keys.
         let mixed = ["videos/2_b.mp4", "videos/1_a.mp4"];
         let unsorted = told(listing(&mixed, more), None).await?;
         assert!(unsorted.contains("not in the order of its keys"), "{unsorted}");
@@ -218,7 +219,7 @@ fn a_listing_that_makes_no_progress_or_cannot_be_read_is_an_error() -> Outcome {
         let keys: Vec<_> = page.objects.iter().map(|object| object.key.as_str()).collect();
         assert_eq!((keys, page.next), (vec![mixed[1], mixed[0]], None));
 
-        // An empty page that leads on is followed by its token.
+        // An empty page with a continuation token is followed by the next page.
         server.faults.clear();
         let first = |seen: &Seen| is_listing(seen) && !seen.query.contains("continuation-token");
         server.faults.when(

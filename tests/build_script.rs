@@ -1,4 +1,4 @@
-//! The build script reports the FFmpeg that ffmpeg-sys-next links, and notices when another one is to be linked.
+//! The build script reports the version of the FFmpeg that ffmpeg-sys-next links, and runs again when that FFmpeg changes.
 #![cfg(unix)]
 
 use std::error::Error;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// A project of nothing but our build script: its program prints the FFmpeg version that the script found.
+/// A project that contains only our build script. Its program prints the FFmpeg version that the script found.
 struct Project {
     folder: tempfile::TempDir,
 }
@@ -28,12 +28,12 @@ impl Project {
             "fn main() { println!(\"{}\", env!(\"POSTERFRAME_FFMPEG_VERSION\")); }",
         )?;
         fs::copy(ours.join("build.rs"), folder.path().join("build.rs"))?;
-        // The version of pkg-config that this repository has fetched already.
+        // The version of pkg-config that this repository has already downloaded.
         fs::copy(ours.join("Cargo.lock"), folder.path().join("Cargo.lock"))?;
         Ok(Self { folder })
     }
 
-    /// A program in the place of pkg-config, which finds this version of FFmpeg.
+    /// Writes a replacement for pkg-config that reports this version of FFmpeg.
     fn pkg_config(&self, name: &str, version: &str) -> Outcome<String> {
         let include = self.folder.path().join(name);
         fs::create_dir_all(include.join("libavutil"))?;
@@ -49,7 +49,7 @@ impl Project {
         Ok(program.display().to_string())
     }
 
-    /// What the program prints when it was built with these variables.
+    /// Builds the program with these variables, and returns the version that it prints.
     fn version(&self, variables: &[(&str, &str)]) -> Outcome<String> {
         let mut cargo = Command::new(env!("CARGO"));
         for (name, _) in std::env::vars_os() {
@@ -74,7 +74,7 @@ fn it_reports_the_ffmpeg_that_is_linked_and_notices_another_one() -> Outcome {
     let (one, other) = (project.pkg_config("one", "5.1")?, project.pkg_config("other", "7.1")?);
     assert_eq!(project.version(&[("PKG_CONFIG", &one)])?, "5.1");
     assert_eq!(project.version(&[("PKG_CONFIG", &other)])?, "7.1");
-    // ffmpeg-sys-next prefers a variable for the machine that is built for, as a cross build sets it. In this build that machine is the host.
+    // ffmpeg-sys-next prefers a variable for the target machine, as a cross build sets it. In this build the target is the host.
     assert_eq!(project.version(&[("PKG_CONFIG", &one), ("HOST_PKG_CONFIG", &other)])?, "7.1");
     Ok(())
 }

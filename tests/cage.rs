@@ -1,4 +1,5 @@
-//! Decoding in a process of its own: the same answers, and what that process cannot do. The children are those of the program itself.
+//! Tests decoding in a separate process: the answers are the same, and the process cannot harm its parent. The child processes run the
+//! program itself.
 #![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "the tests wait for processes")]
 
@@ -24,7 +25,7 @@ use posterframe::{
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_posterframe");
-/// What a loaded machine may add to the 100 ms in which a child is ended.
+/// The delay that a loaded machine may add to the 100 ms within which a child is ended.
 const SLACK: Duration = Duration::from_millis(900);
 
 fn cage() -> Outcome<Cage> {
@@ -35,7 +36,7 @@ fn times() -> Vec<FrameTime> {
     ["0", "2.5", "5", "-1", "middle"].into_iter().filter_map(|time| time.parse().ok()).collect()
 }
 
-/// What came of a call, to compare: errors by their words.
+/// The result of a call, for comparisons. An error becomes its kind and message.
 fn words<T>(result: Result<T, Error>) -> Result<T, String> {
     result.map_err(|error| format!("{} {error}", error.kind()))
 }
@@ -45,7 +46,7 @@ fn threads(count: usize) -> OpenOptions {
     OpenOptions::default().with_threads(Threads::Count(count))
 }
 
-/// Every fixture, at several times, from a reader and by ranges: information, frame, picture and costs are the same to the bit.
+/// With stream analysis, the information about a file is the same in a cage.
 #[test]
 fn a_cage_changes_nothing_of_the_analysis() -> Outcome {
     let cage = cage()?;
@@ -62,6 +63,7 @@ fn a_cage_changes_nothing_of_the_analysis() -> Outcome {
     Ok(())
 }
 
+/// For every fixture, at several times, from a reader and by ranges: information, frame, picture and costs are the same in a cage.
 #[test]
 fn a_cage_changes_no_answer() -> Outcome {
     let cage = cage()?;
@@ -107,7 +109,7 @@ fn a_cage_changes_no_answer() -> Outcome {
     Ok(())
 }
 
-/// Two threads find the same frames in a cage as one does without. How many packets they decode may differ.
+/// Two threads in a cage find the same frames as one thread without a cage. The number of decoded packets may differ.
 #[test]
 fn threads_change_no_picture() -> Outcome {
     let cage = cage()?;
@@ -134,7 +136,7 @@ fn threads_change_no_picture() -> Outcome {
     Ok(())
 }
 
-/// A list has the pictures, errors, requests and round trips that it has without a cage. It may be left before its end.
+/// A list has the same pictures, errors, requests and round trips as without a cage. The caller may abandon the list before its end.
 #[test]
 fn a_list_of_pictures_is_that_of_its_frames() -> Outcome {
     let cage = cage()?;
@@ -162,7 +164,7 @@ fn a_list_of_pictures_is_that_of_its_frames() -> Outcome {
         assert!(caged.pictures(Vec::<FrameRequest>::new()).next().is_none());
         // After the first pictures of a list, the file answers other requests.
         let first = caged.pictures(requests.iter().copied()).take(2).map(words).last();
-        // What was decoded before may save packets.
+        // Packets decoded before are not decoded again, so that packet counts may differ: only the pictures are compared.
         let file = |picture: &Result<Picture, String>| picture.clone().map(|picture| picture.thumbnail);
         assert_eq!(frames.get(1).map(file), first.as_ref().map(file), "{name}");
         if frames[1].is_ok() {
@@ -176,7 +178,7 @@ fn a_list_of_pictures_is_that_of_its_frames() -> Outcome {
     Ok(())
 }
 
-/// A storyboard has the tiles, requests and round trips that it has without a cage: its frames are planned together.
+/// The frames of a storyboard are planned together: tiles, requests and round trips are the same as without a cage.
 #[test]
 fn a_storyboard_is_planned_as_without_a_cage() -> Outcome {
     let (here, caged) = (MediaOpener::default(), MediaOpener::from(cage()?));
@@ -185,7 +187,7 @@ fn a_storyboard_is_planned_as_without_a_cage() -> Outcome {
     let options = threads(1).with_first_reads(first);
     let count = NonZeroU32::new(13).unwrap_or(NonZeroU32::MIN);
     let (mut boards, mut fewer) = (0, 0);
-    // Indexed in front and at the end, in fragments with and without an index, in other containers, without a duration.
+    // Index at the front and at the end, fragments with and without an index, other containers, no duration.
     let names = [
         "h264_end.mp4",
         "h264_front.mp4",
@@ -231,7 +233,7 @@ fn a_long_list_is_sent_in_parts() -> Outcome {
     Ok(())
 }
 
-/// Whether this is the process of one test alone. Elsewhere, that process is run, and has to succeed.
+/// Returns whether this process runs one test alone. If it does not, this function starts such a process, which must succeed.
 fn is_alone(test: &str) -> Outcome<bool> {
     const ALONE: &str = "CAGE_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
@@ -243,7 +245,7 @@ fn is_alone(test: &str) -> Outcome<bool> {
     Ok(false)
 }
 
-/// What [`posterframe::init`] was given holds for the children, too. The settings are those of a process.
+/// The settings of [`posterframe::init`] belong to a process. The children get the settings of their parent.
 #[test]
 fn a_child_has_the_settings_of_its_parent() -> Outcome {
     let open =
@@ -261,7 +263,7 @@ fn a_child_has_the_settings_of_its_parent() -> Outcome {
     Ok(())
 }
 
-/// Memory of the children of this process without the pages of files, in kB (proc(5), `RssAnon`).
+/// The memory of this process's children in kB, without the pages of files (proc(5), `RssAnon`).
 fn memory_of_children() -> Outcome<Vec<u64>> {
     let memory = |child: u32| -> Outcome<u64> {
         let status = fs::read_to_string(format!("/proc/{child}/status"))?;
@@ -271,7 +273,7 @@ fn memory_of_children() -> Outcome<Vec<u64>> {
     children(std::process::id())?.into_iter().map(memory).collect()
 }
 
-/// A frame of 1080p takes some 20 MB. One child keeps them for the next file; of several at work, each returns them.
+/// A frame of 1080p takes about 20 MB. A single child keeps that memory for the next file; children that work at the same time return it.
 #[test]
 fn one_child_keeps_its_memory_and_several_do_not() -> Outcome {
     if !is_alone("one_child_keeps_its_memory_and_several_do_not")? {
@@ -291,7 +293,7 @@ fn one_child_keeps_its_memory_and_several_do_not() -> Outcome {
     assert!(all.len() == 3 && all.iter().all(|memory| *memory > LARGE), "{all:?}");
     drop(media);
     let begun = Instant::now();
-    // The last one was at work alone.
+    // The child whose file is closed last is then the only one at work, and keeps its memory.
     while memory_of_children()?.iter().filter(|memory| **memory > LARGE).count() > 1 {
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", memory_of_children()?);
         thread::sleep(Duration::from_millis(5));
@@ -323,7 +325,7 @@ fn errors_of_the_reader_come_back_as_they_were() -> Outcome {
     Ok(())
 }
 
-/// Tries all five acts. What each was answered.
+/// Tries all acts, and returns the result of each.
 fn try_acts(cage: &Cage) -> Outcome<Vec<(Act, Result<String, String>)>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
@@ -332,7 +334,7 @@ fn try_acts(cage: &Cage) -> Outcome<Vec<(Act, Result<String, String>)>> {
     acts.into_iter().map(|act| Ok((act, cage.perform(act, &OpenOptions::default())?))).collect()
 }
 
-/// Also run by the test below, in a process of its own whose outer filter refuses the calls that a layer is made of.
+/// The test below also runs this one, in a separate process whose outer filter refuses the system calls that a layer needs.
 #[test]
 fn a_child_can_do_nothing_to_its_parent() -> Outcome {
     let cage = cage()?;
@@ -347,7 +349,7 @@ fn a_child_can_do_nothing_to_its_parent() -> Outcome {
     Ok(())
 }
 
-/// A filter that refuses these calls, for this thread and what it starts.
+/// Installs a filter that refuses these system calls, for this thread and the processes that it starts.
 fn refuse(calls: &[i64]) -> Outcome {
     let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
     let filter = seccompiler::SeccompFilter::new(
@@ -385,7 +387,7 @@ fn acts_and_accidents_are_contained_where_a_container_refuses_a_layer() -> Outco
     Ok(())
 }
 
-/// The accidents: each is one error, and the next file finds another child.
+/// Each accident causes one error, and the next file gets a working child.
 #[test]
 fn accidents_end_one_call() -> Outcome {
     let cage = cage()?;
@@ -419,7 +421,7 @@ fn accidents_end_one_call() -> Outcome {
     Ok(())
 }
 
-/// Nobody looks at a child between two files. One that has worked meanwhile is not used again.
+/// The parent does not watch a child between two files. A child that consumed processor time meanwhile is not used again.
 #[test]
 fn a_child_that_works_unasked_is_left() -> Outcome {
     let cage = cage()?;
@@ -468,12 +470,12 @@ fn a_crash_disturbs_no_neighbour() -> Outcome {
     Ok(())
 }
 
-/// The children of a process, as the system lists them.
+/// The child processes of `parent`, from `/proc`.
 fn children(parent: u32) -> Outcome<BTreeSet<u32>> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir("/proc")? {
         let Ok(id) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
-        // Processes end while the list is read.
+        // Processes may end while the list is read.
         let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
         let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
         let mut fields = fields.split_ascii_whitespace();
@@ -485,7 +487,7 @@ fn children(parent: u32) -> Outcome<BTreeSet<u32>> {
     Ok(found)
 }
 
-/// A program that has started a child and waits for standard input.
+/// Starts a program that has a child and waits for standard input.
 fn waiting_program() -> Outcome<(Child, u32)> {
     let mut program = Command::new(PROGRAM)
         .args(["grab", "-", "--isolate", "-o", "-"])
@@ -502,7 +504,7 @@ fn waiting_program() -> Outcome<(Child, u32)> {
                 line.starts_with("Max open files") && line.split_ascii_whitespace().nth(3) == Some("0")
             });
             if has_entered {
-                // The last layer follows the limits at once.
+                // The child sets up its last layer immediately after its limits.
                 thread::sleep(Duration::from_millis(100));
                 return Ok((program, child));
             }
@@ -531,10 +533,10 @@ fn a_child_has_nothing_but_its_socket() -> Outcome {
         Ok(line[name.len()..].split_ascii_whitespace().take(2).eq(["0", "0"]))
     };
     assert!(is_none("Max open files")? && is_none("Max core file size")?, "{limits}");
-    // The limit is there where the filter is not, which forbids processes and allows threads.
+    // Without the filter, which forbids processes and allows threads, the limit on processes applies.
     let is_filtered = status.lines().any(|line| line == "Seccomp:\t2");
     assert_eq!(is_none("Max processes")?, !is_filtered, "{limits}");
-    // Those would kill work that is sound.
+    // These limits would abort valid work.
     for name in ["Max address space", "Max file size"] {
         assert!(limits.lines().any(|line| line.starts_with(name) && line.contains("unlimited")), "{limits}");
     }
@@ -557,7 +559,7 @@ fn a_child_ends_with_its_parent() -> Outcome {
     program.wait()?;
     let begun = Instant::now();
     while fs::metadata(format!("/proc/{child}")).is_ok() {
-        // Who takes over an orphan may be slow to bury it.
+        // The process that adopts an orphan may take a while to reap it.
         let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
         if status.contains("State:\tZ") {
             break;
@@ -568,7 +570,7 @@ fn a_child_ends_with_its_parent() -> Outcome {
     Ok(())
 }
 
-/// One child does the work of many files.
+/// One child processes many files, one after another.
 #[test]
 fn a_child_is_kept_for_the_next_file() -> Outcome {
     let cage = cage()?;
@@ -578,7 +580,7 @@ fn a_child_is_kept_for_the_next_file() -> Outcome {
         media.picture(&FrameRequest::at(AT))?;
     }
     let after = children(std::process::id())?;
-    // Other tests of this process have children, too, which come and go.
+    // Other tests of this process have children too, which start and end meanwhile.
     assert!(after.difference(&before).count() <= 12, "{before:?} {after:?}");
     Ok(())
 }
@@ -631,7 +633,7 @@ fn the_command_line_has_a_switch() -> Outcome {
             caged.as_ref().map(|answer| answer[part].clone()).ok()
         );
     }
-    // The reason that libav gives is a line of its log.
+    // libav's reason for the failure is a line of its log.
     let damaged = fixture("x_truncated_moov.mp4");
     let damaged = damaged.to_str().ok_or("not UTF-8")?;
     let [told, caged] = [None, Some("--isolate")].map(|flag| {
@@ -665,7 +667,7 @@ fn the_job_is_the_same_in_a_cage() -> Outcome {
         assert_eq!(code, 0, "{error}");
         let report: Value = serde_json::from_str(&answer)?;
         assert_eq!(report.get("isolation").is_some(), flag.is_some(), "{report}");
-        // The files differ in one comment: it names the video's ETag, and there are two copies of the video.
+        // The files differ in one comment: the comment contains the video's ETag, and there are two copies of the video.
         let thumbnail = image::open(folder.path().join(name).join("thumbnails/1_film.jpg"))?.into_rgb8();
         reports.push((report["requests"].clone(), report["bytes_fetched"].clone(), thumbnail));
     }

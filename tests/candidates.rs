@@ -1,4 +1,5 @@
-//! Candidates for a poster: each is the frame that its time requests, they come from all parts of the video, and a command puts them on a sheet.
+//! Tests candidates for a poster: each candidate is the frame at its time, the candidates come from all parts of the video, and a command
+//! writes them on a sheet.
 
 mod common;
 #[path = "common/films.rs"]
@@ -28,7 +29,7 @@ fn request(count: u32) -> CandidatesRequest {
     CandidatesRequest::new(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN))
 }
 
-/// Fixtures in which two frames have one time, or whose times libavcodec computes anew: the first frame at a time may be another.
+/// Fixtures with two frames at one time, or whose times libavcodec recomputes: the first frame at a time may be another one.
 const RETIMED: [&str; 5] =
     ["resolution_change.ts", "near_pts.mp4", "same_pts.mp4", "same_pts_vvc.mp4", "no_ctts.mp4"];
 
@@ -53,13 +54,14 @@ fn check(name: &str, count: u32, side: u32) -> Outcome {
         assert!(frame.pts_seconds().total_cmp(pts_seconds).is_eq(), "{what}");
         assert!(frame.to_rgb8(request.tile)? == *picture, "{name}, {count}: another picture at {at}");
         assert_eq!(Appearance::of(&frame.to_rgb8(Bounds::new(320, 320))?), *appearance, "{name}");
-        // What people type.
+        // The printed time can be parsed again, as people type it.
         assert_eq!(at.to_string().parse(), Ok(*at), "{name}");
     }
     Ok(())
 }
 
-/// Any number of candidates of any film: as many as requested or fewer, by time, none twice, each the frame at its time.
+/// A request returns at most as many candidates as requested, in the order of time, without duplicates. Each candidate is the frame at its
+/// time.
 #[test]
 fn each_candidate_is_the_frame_at_its_time() -> Outcome {
     let films: Vec<String> = fixtures()?.into_iter().filter(|name| !gives_no_picture(name)).collect();
@@ -71,7 +73,7 @@ fn each_candidate_is_the_frame_at_its_time() -> Outcome {
     Ok(())
 }
 
-/// A film that is black around its middle: that part offers another frame, and none that is black.
+/// A film that is black around its middle: the middle part offers another frame, and no candidate is black.
 #[test]
 fn blank_frames_are_no_candidates() -> Outcome {
     let name = "black_around_5s.mp4";
@@ -88,7 +90,7 @@ fn blank_frames_are_no_candidates() -> Outcome {
     Ok(())
 }
 
-/// What a call costs with nothing read before.
+/// The cost of a call on a newly opened film.
 fn cost(film: &[u8], work: impl FnOnce(&mut Media<'_>) -> Outcome) -> Outcome<Ledger> {
     let mut reads = FirstReads::default();
     (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(64 << 10), ReadSize::fixed(32 << 10), 0);
@@ -99,7 +101,8 @@ fn cost(film: &[u8], work: impl FnOnce(&mut Media<'_>) -> Outcome) -> Outcome<Le
     Ok(media.ledger())
 }
 
-/// Candidates that are good at first sight take the round trips of one frame and one more, and little more bytes than their keyframes have.
+/// If the first frame of each part is good, candidates take at most one round trip more than one frame takes, and little more bytes than
+/// their keyframes have.
 #[test]
 fn candidates_are_planned_together() -> Outcome {
     let film = Film::new(20, [90_000, 20_000])?;
@@ -135,7 +138,7 @@ fn limits_hold() -> Outcome {
         limited(Limits::default().with_max_tiles(5))?.candidates(&request(6)).expect_err("6 are too many");
     assert_eq!(error.limit(), Some(Limit::MaxTiles), "{error}");
     assert_eq!(limited(Limits::default().with_max_tiles(5))?.candidates(&request(5))?.len(), 5);
-    // Each frame has 160 x 120 pixels.
+    // Each candidate has 160 x 120 pixels.
     let pixels = 160 * 120 * 5;
     let error =
         limited(Limits::default().with_max_pixels(pixels))?.candidates(&request(6)).expect_err("too large");
@@ -148,21 +151,21 @@ fn limits_hold() -> Outcome {
     Ok(())
 }
 
-/// Of a film that is cut off, the frames that are there.
+/// A film that is cut off has candidates in the part that exists.
 #[test]
 fn damaged_parts_are_left_out() -> Outcome {
     let bytes = common::fixture_bytes("h264_front.mp4")?;
     let cut = &bytes[..bytes.len() / 5];
     let candidates = Media::open(Cursor::new(cut), &OpenOptions::default())?.candidates(&request(6))?;
     assert!((1..6).contains(&candidates.len()), "{candidates:?}");
-    // The index is there, and no frame.
+    // These bytes contain the index, but no frame.
     let none = Media::open(Cursor::new(&bytes[..4000]), &OpenOptions::default())
         .and_then(|mut media| media.candidates(&request(6)));
     assert!(matches!(none, Err(Error::NoFrame { .. } | Error::NotMedia { .. })), "{none:?}");
     Ok(())
 }
 
-/// The program with no settings.
+/// The command `grab`, without settings.
 fn grab(arguments: &[&str]) -> Outcome<Output> {
     Ok(Command::new(env!("CARGO_BIN_EXE_posterframe")).env_clear().arg("grab").args(arguments).output()?)
 }
@@ -171,7 +174,7 @@ fn text(path: &Path) -> Outcome<&str> {
     Ok(path.to_str().ok_or("a path that is no text")?)
 }
 
-/// The number of pixels that are as bright as the writing.
+/// The number of pixels as bright as the text.
 fn bright(sheet: &image::RgbImage, (left, top, width, height): (u32, u32, u32, u32)) -> usize {
     let part = image::imageops::crop_imm(sheet, left, top, width, height).to_image();
     part.pixels().filter(|pixel| pixel.0.iter().all(|sample| *sample > 250)).count()
@@ -204,7 +207,7 @@ fn the_command_writes_a_sheet_with_times() -> Outcome {
         let shown = image::imageops::crop_imm(&sheet, x, y, width, height).to_image();
         assert!(shown == image::RgbImage::from(frame), "another picture at {at}");
         assert_eq!(candidate["verdict"], "good", "{candidate}");
-        // The time is written below it, white on black; beside it nothing is.
+        // The time is written in white on black below the candidate. Above the text, the sheet is black.
         assert!(bright(&sheet, (x, y + height + 1, width, 15)) > 50, "{candidate}");
         assert_eq!(bright(&sheet, (x, y + height, width, 2)), 0, "{candidate}");
     }
@@ -253,7 +256,7 @@ fn the_command_refuses_what_makes_no_sense() -> Outcome {
     assert!(String::from_utf8_lossy(&output.stderr).contains("--output"), "{output:?}");
     let output = grab(&[film, "--candidates", "4", "-o", "-", "--json"])?;
     assert_eq!(output.status.code(), Some(2));
-    // To standard output, in the format that is named.
+    // The sheet goes to standard output, in the named format.
     let output = grab(&[film, "--candidates", "4", "-o", "-", "--format", "png", "--width", "40"])?;
     assert!(output.status.success() && output.stdout.starts_with(b"\x89PNG"), "{output:?}");
     Ok(())

@@ -1,4 +1,4 @@
-//! What every `Catalog` promises, and what the SQLite file adds to it.
+//! Tests the guarantees of every `Catalog`, and those that the SQLite file adds.
 
 use std::error::Error;
 use std::path::Path;
@@ -32,7 +32,7 @@ async fn execute(path: &Path, sql: &str) -> TestResult {
     Ok(connection.close().await?)
 }
 
-/// One number or text from the file, as text.
+/// Runs a query that returns one number or text, and returns it as text.
 async fn ask(path: &Path, sql: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
     let mut connection = connect(path).await?;
     let sql = format!("SELECT CAST(({sql}) AS TEXT)");
@@ -60,7 +60,7 @@ fn sqlite_tells_that_ids_are_used_up() -> TestResult {
         let (movie, film) = (content("my_movie.mp4")?, asset("my_movie", 1)?);
         let error = catalog.register(&movie, &film).await.err().ok_or("there was an id")?;
         assert!(matches!(error, CatalogError::NoMoreIds), "{error}");
-        // As the error says.
+        // The remedy that the error message describes.
         execute(&path, "UPDATE contents SET id = 40; DELETE FROM sqlite_sequence WHERE name = 'contents'")
             .await?;
         assert_eq!(catalog.register(&movie, &film).await?.id, id(41)?);
@@ -117,7 +117,7 @@ fn sqlite_writes_what_the_catalogue_api_would() -> TestResult {
             "SELECT concat_ws('|', title, description, age_rating, like_count) FROM contents WHERE id = 1";
         assert_eq!(ask(&path, row).await?, "Test Video|Uploaded video: test_video|ALL|0");
 
-        // Likes are the users'; title, description and rating are what the upload says.
+        // Users change the likes; a new upload replaces title, description and rating.
         execute(&path, "UPDATE contents SET like_count = 5, title = 'Edited', age_rating = '15'").await?;
         catalog.upsert_content(id(1)?, &content("videos/1_test_video.mp4")?).await?;
         assert_eq!(ask(&path, row).await?, "Test Video|Uploaded video: test_video|ALL|5");
@@ -154,7 +154,7 @@ fn sqlite_updates_doubles_and_deletes_none() -> TestResult {
         let double = "INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration) \
                       SELECT 1, video_url, 'old', 9 FROM video_assets";
         execute(&path, double).await?;
-        // The one that is out of date is the one we hear of.
+        // Of two rows, `find_row` returns the outdated one.
         let row = catalog.find_row(asset("1_x", 0)?.video_url()).await?.row.ok_or("no row")?;
         assert_eq!((row.thumbnail_url.as_str(), row.duration), ("old", 9));
         catalog.write_asset(id(1)?, &asset("1_x", 11)?, &KnownRows::default()).await?;
@@ -204,7 +204,7 @@ fn sqlite_says_what_is_wrong_with_the_file() -> TestResult {
     })
 }
 
-/// Each worker opens the file for itself and does what the job does; the first rounds race for making the tables too.
+/// Each worker opens the file itself and does what the job does. In the first rounds, the workers also compete to create the tables.
 #[test]
 fn sqlite_workers_at_once_leave_one_row_each() -> TestResult {
     let folder = tempfile::tempdir()?;

@@ -30,7 +30,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const TOKEN: &str = "canary/token\"2024";
 
-/// Every log line, fields included.
+/// Records every log line, with its fields.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -92,7 +92,7 @@ fn no_secrets() -> ResolveSecret {
     })
 }
 
-/// Answers with one after the other, and with the last again and again; counts.
+/// Resolves to one token after another, then to the last one again. Counts the calls.
 fn stored(tokens: &'static [&'static str]) -> (ResolveSecret, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
@@ -112,7 +112,7 @@ fn patience(attempt: Duration, total: Duration) -> ApiPatience {
     patience
 }
 
-/// With pauses that do not hold the tests up.
+/// A client with pauses that do not delay the tests.
 fn client(base: &str) -> Outcome<CatalogApi> {
     let api = CatalogApi::new(&settings(base, ("INTERNAL_TOKEN", TOKEN))?, no_secrets())?;
     Ok(api.with_patience(patience(Duration::from_secs(10), Duration::from_secs(60))))
@@ -126,7 +126,7 @@ fn content(title: &str) -> NewContent {
     }
 }
 
-/// What an upsert of content 42 comes to, and what was logged. Nothing of it shows the token.
+/// Upserts content 42, and returns the result and the log. Asserts that neither contains the token.
 fn upsert(api: &CatalogApi, content: &NewContent) -> Outcome<(Result<(), CatalogError>, Log)> {
     let log = Log::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -172,7 +172,7 @@ fn the_request_is_the_replaced_lambdas() -> Outcome {
 #[test]
 fn contents_are_made_and_changed_over_one_connection() -> Outcome {
     let server = CatalogueServer::start(TOKEN)?;
-    // A slash at the end changes nothing.
+    // A final slash makes no difference.
     let api = client(&format!("{}/", server.base()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let titles = ["한글 제목", "🎬 \"따옴표\" \\ 역슬래시", "Ünïcödé"];
@@ -194,7 +194,7 @@ fn contents_are_made_and_changed_over_one_connection() -> Outcome {
     Ok(())
 }
 
-/// The database numbers new contents behind the highest: a name with a very high id leaves none.
+/// The database numbers new contents after the highest id: a name with a very high id leaves no ids.
 #[test]
 fn a_content_that_uses_up_the_ids_is_warned_of() -> Outcome {
     let server = CatalogueServer::start(TOKEN)?;
@@ -300,14 +300,14 @@ fn the_server_says_how_long_to_wait() -> Outcome {
     upsert(&api, &content("t"))?.0?;
     assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
 
-    // Dates have whole seconds.
+    // An HTTP date has whole seconds.
     let date = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(3));
     server.faults(&[json!({"status": 503, "headers": {"retry-after": date}})])?;
     let started = Instant::now();
     upsert(&api, &content("t"))?.0?;
     assert!(started.elapsed() >= Duration::from_millis(1500), "{:?}", started.elapsed());
 
-    // Longer than there is time: the error is told now, not after the time.
+    // The requested pause exceeds the remaining time, so that the error is returned immediately.
     server.faults(&[json!({"status": 429, "headers": {"retry-after": "3600"}})])?;
     let started = Instant::now();
     let (kind, status, _) = error(upsert(&api, &content("t"))?.0)?;
@@ -340,7 +340,7 @@ fn an_api_that_is_down_for_a_moment_is_waited_for() -> Outcome {
     Ok(())
 }
 
-/// One content waits; those after it fail at once, until one of them finds the API back.
+/// The first content retries. Later contents fail immediately, until one of them reaches the API again.
 #[test]
 fn an_api_that_stays_down_is_left_alone_for_a_while() -> Outcome {
     let server = CatalogueServer::start(TOKEN)?;
@@ -361,14 +361,14 @@ fn an_api_that_stays_down_is_left_alone_for_a_while() -> Outcome {
     }
     assert_eq!(server.calls()?.len(), 3, "it is called while it rests");
     std::thread::park_timeout(Duration::from_millis(1100));
-    // The one that tries makes one attempt, and the rest begins anew.
+    // The first call after the rest makes one attempt. The attempt fails, and another rest begins.
     for _ in 0..2 {
         error(upsert(&api, &content("t"))?.0)?;
         assert_eq!(server.calls()?.len(), 4);
     }
     std::thread::park_timeout(Duration::from_millis(1100));
     upsert(&api, &content("back"))?.0?;
-    // What the API says of one content tells nothing of it as a whole.
+    // An error for one content does not start a rest for the others.
     server.faults(&vec![json!({"status": 500}); 3])?;
     error(upsert(&api, &content("t"))?.0)?;
     upsert(&api, &content("next"))?.0?;
@@ -394,7 +394,7 @@ fn no_connection_and_no_answer_have_the_known_words() -> Outcome {
     assert_eq!(kind, ErrorKind::Unavailable);
     assert!(message.starts_with("FastAPI 호출 중 네트워크 오류: Connection timeout"), "{message}");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    // And when it answers again, all is well.
+    // When the API answers again, the call succeeds.
     server.faults(&[json!({"silent": true})])?;
     upsert(&api, &content("t"))?.0?;
     Ok(())

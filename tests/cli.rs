@@ -1,4 +1,4 @@
-//! The real program: its answers, its exit codes, and what it leaves behind.
+//! Runs the real program: its answers, its exit codes, and the files that it leaves behind.
 
 use std::error::Error;
 use std::fs;
@@ -16,7 +16,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// The program with no settings but those a test gives.
+/// The program, without settings from the environment.
 fn posterframe(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posterframe"));
     command.env_clear().args(arguments);
@@ -40,8 +40,7 @@ fn succeed(arguments: &[&str]) -> Result<Value, Box<dyn Error>> {
     json(&output)
 }
 
-/// Runs a command that fails, without and with `--json`, and checks the exit code, the kind, and that the message names
-/// what it is about.
+/// Runs a command that fails, without and with `--json`. Asserts the exit code, the kind, and that the message contains `names`.
 fn fails(arguments: &[&str], code: i32, kind: &str, names: &str) -> TestResult {
     fails_with(&[], arguments, code, kind, names)
 }
@@ -71,7 +70,7 @@ fn fails_with(
     Ok(())
 }
 
-/// A folder as a bucket with one video in it.
+/// A folder that serves as a bucket, with one video in it.
 fn bucket(video: &str, key: &str) -> Result<(TempDir, PathBuf), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("films").join(key);
@@ -80,7 +79,7 @@ fn bucket(video: &str, key: &str) -> Result<(TempDir, PathBuf), Box<dyn Error>> 
     Ok((folder, path))
 }
 
-/// Both tables, line by line.
+/// The rows of both tables, one line each.
 fn rows(catalogue: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     use sqlx::{ConnectOptions as _, Connection as _, Row as _};
     let ask = async {
@@ -99,7 +98,7 @@ fn rows(catalogue: &Path) -> Result<Vec<String>, Box<dyn Error>> {
 
 type FileState = (PathBuf, std::time::SystemTime, Vec<u8>);
 
-/// Every file below a folder with the time it was changed and its bytes.
+/// Every file below a folder, with its modification time and its bytes.
 fn snapshot(folder: &Path) -> Result<Vec<FileState>, Box<dyn Error>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -200,7 +199,7 @@ fn probe_answers_for_each_input() -> TestResult {
     let damaged = text(&damaged)?;
     let inputs = [good, absent, other, damaged, good];
     let lines = posterframe(&["probe", "--json"]).args(inputs).output()?;
-    // The first failure's: `not_found`.
+    // The exit code of the first failure, which is `not_found`.
     assert_eq!(lines.status.code(), Some(3));
     let stdout = String::from_utf8(lines.stdout)?;
     let answers: Vec<Value> = stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
@@ -429,7 +428,7 @@ fn grab_takes_a_cover_picture_as_asked_for() -> TestResult {
     )
 }
 
-/// Several inputs go into a folder: each picture is that of its video alone, and has its name.
+/// Several inputs are written into a folder. Each picture is the same as for its video alone, and has the name of the video.
 #[test]
 fn grab_takes_several_inputs() -> TestResult {
     let folder = tempfile::tempdir()?;
@@ -452,7 +451,7 @@ fn grab_takes_several_inputs() -> TestResult {
             assert_eq!(told[field], alone[field], "{field}");
         }
     }
-    // For people, in another format, into a folder that is there.
+    // The output for people, another format, and a folder that exists.
     let output =
         posterframe(&[&all[..3], &["-o", text(folder.path())?, "--format", "png"]].concat()).output()?;
     let told = String::from_utf8(output.stdout)?;
@@ -461,7 +460,7 @@ fn grab_takes_several_inputs() -> TestResult {
     Ok(())
 }
 
-/// One that fails keeps no other from being read; the exit code is that of the first failure.
+/// After a failure, the other inputs are still processed. The exit code is that of the first failure.
 #[cfg(target_os = "linux")]
 #[test]
 fn grab_of_several_inputs_reports_each_failure() -> TestResult {
@@ -482,7 +481,7 @@ fn grab_of_several_inputs_reports_each_failure() -> TestResult {
     assert_eq!(told[1]["error"]["subject"], text(&missing)?);
     assert_eq!(String::from_utf8(output.stderr)?.matches("error: ").count(), 3);
     assert_eq!(names(&folder.path().join("out"))?, ["h264_front.jpg"]);
-    // An interrupt ends all of it.
+    // An interrupt ends the whole command.
     let arguments = ["grab", text(&pipe)?, text(&good)?, "-o", text(folder.path())?];
     let child = posterframe(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let output = interrupted(child)?;
@@ -492,7 +491,7 @@ fn grab_of_several_inputs_reports_each_failure() -> TestResult {
     Ok(())
 }
 
-/// What is wrong with the outputs is an error before anything is read or written.
+/// Invalid outputs are an error before the program reads or writes anything.
 #[test]
 fn grab_of_several_inputs_names_its_outputs_first() -> TestResult {
     let folder = tempfile::tempdir()?;
@@ -596,7 +595,7 @@ fn what_is_missing_ends_with_3() -> TestResult {
 #[cfg(target_os = "linux")]
 #[test]
 fn what_is_forbidden_ends_with_4() -> TestResult {
-    // Not even the superuser makes files there.
+    // Not even root can create files there.
     let out = "/sys/posterframe.jpg";
     fails(&["grab", text(&fixture("h264_front.mp4"))?, "-o", out], 4, "denied", out)
 }
@@ -631,7 +630,7 @@ fn what_is_damaged_ends_with_6() -> TestResult {
         fails(&["grab", text(&path)?, "-o", "a.jpg"], code, kind, name)?;
         let process = ["process", text(&path)?, "--store", text(&store)?];
         if bytes.is_empty() {
-            // What mounts a bucket writes an empty object first, and the video next.
+            // Programs that mount a bucket write an empty object first, and the video later.
             let output = posterframe(&process).output()?;
             assert_eq!(output.status.code(), Some(0), "{output:?}");
             assert!(String::from_utf8(output.stdout)?.contains("the object is empty"));
@@ -651,7 +650,7 @@ fn what_is_damaged_ends_with_6() -> TestResult {
 fn what_costs_too_much_ends_with_7() -> TestResult {
     let bomb = fixture("x_bomb_stsz.mp4");
     fails(&["probe", text(&bomb)?], 7, "limit_exceeded", "x_bomb_stsz.mp4")?;
-    // 200 Hangul fit the title, but not the URL: each takes nine characters there.
+    // 80 Hangul fit into the title, but not into the URL, where each takes nine characters.
     let (folder, path) = bucket("h264_front.mp4", &format!("videos/1_{}.mp4", "가".repeat(80)))?;
     let store = folder.path().join("films");
     fails(&["process", text(&path)?, "--store", text(&store)?], 7, "limit_exceeded", "video_url")?;
@@ -665,7 +664,7 @@ fn what_takes_too_long_ends_with_8() -> TestResult {
     fails(&["grab", text(&video)?, "-o", "a.jpg", "--timeout", "0"], 8, "timeout", "h264_front.mp4")
 }
 
-/// Makes a pipe with a name. Opening the pipe never returns, because nobody writes to it.
+/// Creates a named pipe. Opening the pipe never returns, because nobody writes to it.
 #[cfg(unix)]
 fn pipe_that_nobody_writes_to(folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let pipe = folder.join("pipe.mp4");
@@ -679,7 +678,7 @@ fn names(folder: &Path) -> Result<Vec<std::ffi::OsString>, Box<dyn Error>> {
     Ok(fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<_>>()?)
 }
 
-/// `probe` and `grab` answer at their time limit, whatever call the main thread waits for.
+/// `probe` and `grab` return at their time limit, even if the main thread is blocked in a system call.
 #[cfg(unix)]
 #[test]
 fn a_call_that_never_returns_is_not_waited_for() -> TestResult {
@@ -693,7 +692,7 @@ fn a_call_that_never_returns_is_not_waited_for() -> TestResult {
             let child =
                 child.args(["--timeout", "0.3"]).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
             let output = end_of(child.spawn()?)?;
-            // The limit, the watchdog's patience, and what a busy machine adds.
+            // The time limit, the watchdog's tolerance, and the delay of a busy machine.
             assert!(
                 started.elapsed() < Duration::from_millis(1300),
                 "{arguments:?}: {:?}",
@@ -715,7 +714,7 @@ fn a_call_that_never_returns_is_not_waited_for() -> TestResult {
     Ok(())
 }
 
-/// The encoder of WebP has the picture in one call, of a second and more.
+/// The WebP encoder encodes the picture in one call, which takes more than a second.
 #[cfg(unix)]
 #[test]
 fn a_picture_that_takes_long_is_not_waited_for() -> TestResult {
@@ -738,7 +737,7 @@ fn a_picture_that_takes_long_is_not_waited_for() -> TestResult {
     Ok(())
 }
 
-/// Waits for the end of a program; kills it after 10 s.
+/// Waits for the end of a program, and kills it after 10 s.
 #[cfg(unix)]
 fn end_of(mut child: std::process::Child) -> Result<Output, Box<dyn Error>> {
     let started = Instant::now();
@@ -751,10 +750,10 @@ fn end_of(mut child: std::process::Child) -> Result<Output, Box<dyn Error>> {
     Ok(child.wait_with_output()?)
 }
 
-/// Interrupts a program that waits, which ends at once.
+/// Interrupts a program that is waiting, and asserts that it ends immediately.
 #[cfg(target_os = "linux")]
 fn interrupted(child: std::process::Child) -> Result<Output, Box<dyn Error>> {
-    // Until the program listens, an interrupt kills it.
+    // Before the program handles interrupts, an interrupt would kill it.
     let listens = |status: &str| {
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
         Some(u64::from_str_radix(caught.trim(), 16).ok()? & 2 != 0)
@@ -766,7 +765,7 @@ fn interrupted(child: std::process::Child) -> Result<Output, Box<dyn Error>> {
     let started = Instant::now();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status()?.success());
     let output = end_of(child)?;
-    // A program that is not watched ends after 5 s, without a word.
+    // Without the watchdog, the program would end after 5 s and print nothing.
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     Ok(output)
 }
@@ -798,7 +797,7 @@ fn what_may_pass_ends_with_9() -> TestResult {
 fn an_interrupt_ends_with_130() -> TestResult {
     let (folder, path) = bucket("h264_front.mp4", "videos/1_x.mp4")?;
     let store = folder.path().join("films");
-    // Whoever holds the store's lock keeps the job waiting.
+    // The job waits for the store's lock, which this test holds.
     fs::create_dir_all(store.join(".posterframe"))?;
     let lock = fs::File::create(store.join(".posterframe/lock"))?;
     lock.lock()?;
@@ -811,7 +810,8 @@ fn an_interrupt_ends_with_130() -> TestResult {
     let id = child.id().to_string();
     let interrupt = || Command::new("sh").args(["-c", &format!("kill -INT {id}")]).status();
     interrupt()?;
-    // The first asks it to end; it cannot while it waits. The next one it has heard does not ask.
+    // The first interrupt requests an orderly end, which the waiting job cannot reach. The next interrupt that the program receives ends it
+    // immediately.
     let status = loop {
         match child.try_wait()? {
             Some(status) => break status,
@@ -881,7 +881,7 @@ fn the_best_frame_is_picked_and_listed() -> TestResult {
     assert!(pictures[0] == pictures[1], "a cage gives what there is without one: {:?}", pictures[0].0);
     assert!(succeed(&["grab", text(&path)?, "-o", text(&out)?, "--json"])?["considered"].is_null());
 
-    // The setting of the job; what it made is known again.
+    // The same choice as a setting of the job. The job recognises its own thumbnail.
     let store = folder.path().join("films");
     for status in ["processed", "unchanged"] {
         let mut process = posterframe(&["process", text(&path)?, "--store", text(&store)?, "--json"]);
@@ -940,7 +940,7 @@ fn edits_outlive_everything_but_a_new_video() -> TestResult {
     process(&[])?;
     edit(&catalogue, "UPDATE contents SET title = 'Edited'")?;
     assert_eq!(process(&[])?["status"], "unchanged");
-    // Other settings make another picture, even one with another key, and leave the content alone.
+    // Other settings create another picture, even under another key, and do not change the content.
     let small = process(&[("THUMBNAIL_WIDTH", "80")])?;
     assert_eq!((&small["status"], &small["width"]), (&"processed".into(), &80.into()));
     let square = [("THUMBNAIL_WIDTH", "64"), ("THUMBNAIL_HEIGHT", "64"), ("THUMBNAIL_FIT", "cover")];
@@ -950,7 +950,7 @@ fn edits_outlive_everything_but_a_new_video() -> TestResult {
     let png = process(&[("THUMBNAIL_FORMAT", "png")])?;
     assert!(png["thumbnail_url"].as_str().is_some_and(|url| url.ends_with("1_x.png")));
     assert_eq!(title()?.as_deref(), Some("Edited"));
-    // Another video does not.
+    // Another video changes the content.
     fs::copy(fixture("short_3s.mp4"), &path)?;
     let replaced = process(&[])?;
     assert_eq!((&replaced["status"], &replaced["duration"]), (&"processed".into(), &3.into()));
@@ -1053,7 +1053,7 @@ fn targets_are_printed_before_anything_is_done() -> TestResult {
     Ok(())
 }
 
-/// Without `LOG_FORMAT`, people read English, and only what they ask for.
+/// Without `LOG_FORMAT`, messages are in English. Without `-v`, a successful job logs nothing.
 #[test]
 fn people_read_english_messages() -> TestResult {
     let (folder, path) = bucket("h264_front.mp4", "videos/1_x.mp4")?;
@@ -1073,7 +1073,7 @@ fn people_read_english_messages() -> TestResult {
     assert!(said.contains("Duration: 7 s") && said.contains("Encoded the thumbnail: "), "{said}");
     assert!(said.is_ascii(), "{said}");
     assert!(run(&["-vv"])?.contains("Processed videos/1_x.mp4"));
-    // The option comes before the variable, which comes before the default.
+    // The option takes precedence over the variable, and the variable over the default.
     let arguments = ["process", text(&path)?, "--store", text(&store)?, "--quiet"];
     let output = posterframe(&arguments).env("RUST_LOG", "trace").output()?;
     assert_eq!(String::from_utf8(output.stderr)?, "");
@@ -1082,7 +1082,7 @@ fn people_read_english_messages() -> TestResult {
     fails(&["probe", text(&path)?, "-q", "-v"], 2, "config", "--verbose")
 }
 
-/// `--quiet` leaves out what is neither result nor error.
+/// `--quiet` omits everything except results and errors.
 #[test]
 fn quiet_commands_print_results_and_errors() -> TestResult {
     let (folder, path) = bucket("h264_front.mp4", "videos/1_x.mp4")?;
@@ -1116,7 +1116,7 @@ fn colours_are_those_asked_for() -> TestResult {
         Ok(all.contains(&b'\x1b'))
     };
     let video = text(&video)?;
-    // A result, an error, a refusal by the parser, and help.
+    // A result, an error, a usage error, and help.
     for rest in [&["probe", video][..], &["probe", "missing.mp4"], &["probe", "--wrong"], &["grab", "--help"]]
     {
         assert!(has_colours(&[&["--color", "always"], rest].concat())?, "{rest:?}");
@@ -1128,11 +1128,11 @@ fn colours_are_those_asked_for() -> TestResult {
     fails(&["probe", video, "--color", "blue"], 2, "config", "blue")
 }
 
-/// A terminal shows a line from two seconds on, and the result in its place.
+/// On a terminal, a progress line appears after two seconds, and the result replaces the line.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_terminal_shows_what_takes_long() -> TestResult {
-    // util-linux's `script` gives the program a terminal; the pipe of standard input stays open for three seconds.
+    // `script` of util-linux gives the program a terminal. The pipe to standard input stays open for three seconds.
     let program = env!("CARGO_BIN_EXE_posterframe");
     let shown = |options: &str| -> Result<String, Box<dyn Error>> {
         let command = format!("{program} {options} probe - --timeout 3s");
@@ -1194,7 +1194,7 @@ fn the_thumbnailer_entry_writes_a_png() -> TestResult {
     Ok(())
 }
 
-/// Transparent pixels get the background, or stay transparent where the format can say so.
+/// Transparent pixels get the background, or stay transparent if the format supports that.
 #[test]
 fn transparent_pixels_get_the_background() -> TestResult {
     let (video, folder) = (fixture("colours_alpha.mov"), tempfile::tempdir()?);
@@ -1203,7 +1203,7 @@ fn transparent_pixels_get_the_background() -> TestResult {
         succeed(&["grab", text(&video)?, "-o", text(&out)?, "--json", "--background", background])?;
         Ok(fs::read(&out)?)
     };
-    // The type of colours in the header of a PNG (ISO/IEC 15948, 11.2.2): 2 is RGB, 6 is RGB with alpha.
+    // The colour type in the header of a PNG (ISO/IEC 15948, 11.2.2): 2 is RGB, 6 is RGB with alpha.
     let (white, green, none) = (grab("ffffff")?, grab("00FF00")?, grab("none")?);
     assert_eq!([white[25], green[25], none[25]], [2, 2, 6]);
     assert_ne!(white, green);
@@ -1224,7 +1224,7 @@ fn transparent_pixels_get_the_background() -> TestResult {
     Ok(())
 }
 
-/// Sizes and times as people type them.
+/// Sizes and times have units, as people type them.
 #[test]
 fn sizes_and_times_have_units() -> TestResult {
     let video = fixture("h264_front.mp4");
@@ -1269,7 +1269,7 @@ fn log_messages_are_those_of_the_replaced_lambda() -> TestResult {
         "video_assets 테이블에 등록 완료 (content_id: 1)".to_owned(),
         "성공: videos/1_영화.mp4 등록 완료 (content_id: 1)".to_owned(),
     ];
-    // What reading cost is ours to tell, and its numbers are those of the golden table.
+    // The replaced Lambda has no line about the cost of reading. The golden table covers the numbers in that line.
     let said = String::from_utf8(output.stderr)?;
     let without_numbers = |line: &str| match line.strip_prefix("영상 읽기 완료") {
         Some(_) => "영상 읽기 완료".to_owned(),
@@ -1315,7 +1315,7 @@ fn a_picture_is_shown_in_a_terminal_only() -> TestResult {
     let output = posterframe(&["grab", text(&video)?, "--show"]).output()?;
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr)?.contains("--show needs a terminal"));
-    // script(1) gives it one.
+    // script(1) gives the program a terminal.
     let command =
         format!("stty rows 24 cols 80; {} grab {} --show", env!("CARGO_BIN_EXE_posterframe"), text(&video)?);
     let output = Command::new("timeout")
@@ -1326,7 +1326,7 @@ fn a_picture_is_shown_in_a_terminal_only() -> TestResult {
         .output()?;
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{shown}");
-    // Blocks of colour: the upper halves of cells.
+    // The picture consists of half-block characters in colour.
     assert!(shown.contains('▄') && shown.contains("the first frame at or after"), "{shown}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The command line program against what the function writes to: `process` on objects in S3 and on events.
+//! Tests the command line program with the function's stores: `process` on objects in S3 and on events.
 
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
@@ -27,7 +27,7 @@ use servers::s3_server::BUCKET;
 use sqlx::Row as _;
 use world::{TOKEN, World, event, film, run};
 
-/// The program with the world's settings, and these changes; an empty value is one that is not set.
+/// The program with the world's settings and these changes. An empty value means that the variable is not set.
 fn posterframe(world: &World, changes: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posterframe"));
     command
@@ -60,7 +60,7 @@ fn process_does_the_whole_job_in_s3_and_mysql() -> Outcome {
             assert!(output.status.success(), "{output:?}");
             let report = json_of(&output)?;
             assert_eq!((&report["status"], &report["content_id"]), (&json!(status), &json!(1)), "{report}");
-            // Where it writes is said first, and no secret is.
+            // The program first reports where it writes, without secrets.
             let told = String::from_utf8(output.stderr)?;
             let first = told.lines().next().unwrap_or_default();
             assert!(
@@ -93,7 +93,7 @@ fn process_does_the_whole_job_in_s3_and_mysql() -> Outcome {
     })
 }
 
-/// Somebody holds a row and goes to lunch: `--timeout` is what a video may take, whoever is waited for.
+/// Another session holds a row lock. `--timeout` limits the time of a video, whatever the job is waiting for.
 #[test]
 fn a_row_that_somebody_holds_is_waited_for_no_longer_than_allowed() -> Outcome {
     run(async {
@@ -120,7 +120,7 @@ fn a_row_that_somebody_holds_is_waited_for_no_longer_than_allowed() -> Outcome {
         assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
         assert!(world.rows().await?.is_empty());
 
-        // A failure that passes: the same command goes on once the row is free.
+        // The failure is transient: the same command succeeds once the row is free.
         sqlx::raw_sql("COMMIT").execute(&mut other).await?;
         let output = posterframe(&world, &[], &arguments).output()?;
         assert!(output.status.success(), "{output:?}");
@@ -129,7 +129,7 @@ fn a_row_that_somebody_holds_is_waited_for_no_longer_than_allowed() -> Outcome {
     })
 }
 
-/// The thumbnail goes into the bucket, the rows into a file.
+/// The thumbnail goes into the bucket, and the rows go into a file.
 #[test]
 fn the_catalogue_of_an_object_in_s3_may_be_a_file() -> Outcome {
     run(async {
@@ -149,7 +149,7 @@ fn the_catalogue_of_an_object_in_s3_may_be_a_file() -> Outcome {
     })
 }
 
-/// A local video writes locally, whatever the environment says, unless it is told otherwise.
+/// A local video writes to local files, whatever the environment contains, unless an option requests something else.
 #[test]
 fn a_local_video_writes_locally_unless_it_is_told_otherwise() -> Outcome {
     run(async {
@@ -190,7 +190,7 @@ fn an_event_is_worked_on_as_the_function_would() -> Outcome {
             let output = posterframe(&world, &[], &["process", "--event", &file]).output()?;
             assert!(output.status.success(), "{output:?}");
             assert_eq!(json_of(&output)?["results"][0]["status"], status);
-            // The log is for people, and standard output has the answer alone.
+            // The log is readable, and standard output contains only the answer.
             let log = String::from_utf8(output.stderr)?;
             assert!(
                 log.contains("videos/1_a.mp4") && !log.contains("canary") && !log.contains("_aws"),
@@ -205,10 +205,10 @@ fn an_event_is_worked_on_as_the_function_would() -> Outcome {
         let both = event(&["videos/2_b.mp4", "videos/1_a.mp4"]).to_string();
         child.stdin.take().ok_or("no input")?.write_all(both.as_bytes())?;
         let output = child.wait_with_output()?;
-        // One object, the function's error: its kind is the exit code.
+        // An event with one object returns the function's error, whose kind sets the exit code.
         assert_eq!((output.status.code(), &json_of(&output)?["errorType"]), (Some(6), &json!("malformed")));
 
-        // A queue is answered which message failed, and the exit code says that one did.
+        // The answer to a queue names the failed message, and the exit code reports the failure.
         let message = json!({"messageId": "m", "eventSource": "aws:sqs", "body": event(&["videos/2_b.mp4"]).to_string()});
         fs::write(&file, json!({"Records": [message]}).to_string())?;
         let output = posterframe(&world, &[], &["process", "--event", &file]).output()?;
@@ -228,7 +228,7 @@ fn an_event_is_worked_on_as_the_function_would() -> Outcome {
     })
 }
 
-/// As an image's entry point it is the function; outside of Lambda it says what it lacks.
+/// Without a command, the program is the function, as an image's entry point needs it. Outside Lambda, it reports the missing variables.
 #[test]
 fn without_a_command_it_is_the_function_in_lambda() -> Outcome {
     run(async {
@@ -246,16 +246,16 @@ fn without_a_command_it_is_the_function_in_lambda() -> Outcome {
     })
 }
 
-/// The blocks of a page that its marks leave to the test below.
+/// The blocks of a page that are marked for the test below.
 fn blocks(page: &str) -> Outcome<Vec<String>> {
     const MARK: &str = "<!-- docs-test: by tests/cli_catalogue.rs::the_pages_of_api_and_database_lead_to_a_whole_job -->\n```";
     let page = fs::read_to_string(in_repository(page))?;
-    // What follows a mark is the block's language, in its own line.
+    // The rest of the line after a mark is the block's language.
     let blocks = page.split(MARK).skip(1).filter_map(|rest| rest.split_once('\n')?.1.split_once("\n```"));
     Ok(blocks.map(|(block, _)| block.to_owned()).collect())
 }
 
-/// The statements of a block, the files that it takes in among them.
+/// The statements of a block, including those of the files that the block sources.
 fn statements(block: &str) -> Outcome<String> {
     let mut statements = String::new();
     for line in block.lines() {
@@ -268,7 +268,7 @@ fn statements(block: &str) -> Outcome<String> {
     Ok(statements)
 }
 
-/// The handler of the page, under uvicorn.
+/// Starts the page's handler under uvicorn.
 fn start_handler(code: &str, folder: &Path, settings: &[(&str, String)]) -> Outcome<(Program, u16)> {
     fs::write(folder.join("api.py"), code)?;
     let port = free_port()?;
@@ -284,8 +284,8 @@ fn start_handler(code: &str, folder: &Path, settings: &[(&str, String)]) -> Outc
     Ok((handler, port))
 }
 
-/// What `docs/database.md` and `docs/catalogue-api.md` tell an owner to do, as it stands there: tables, a user, a handler, the request
-/// by hand. Then all is well for `doctor`, and the job is done.
+/// Follows the instructions for owners in `docs/database.md` and `docs/catalogue-api.md` word by word: tables, a user, a handler, the
+/// request by hand. Afterwards, `doctor` reports no problem, and the job succeeds.
 #[test]
 fn the_pages_of_api_and_database_lead_to_a_whole_job() -> Outcome {
     run(async {
@@ -314,7 +314,7 @@ fn the_pages_of_api_and_database_lead_to_a_whole_job() -> Outcome {
         assert_eq!(json_of(&refused)?["detail"], "invalid internal token");
         let taken = json!({"id": 1, "title": "Test Video", "age_rating": "ALL"});
         assert_eq!(json_of(&by_hand(TOKEN)?)?, taken);
-        // The same again changes nothing, and nothing that it does not name.
+        // Repeating the request changes nothing, and leaves other columns alone.
         world.database.rows("UPDATE catalogue.contents SET like_count = 7").await?;
         assert_eq!(json_of(&by_hand(TOKEN)?)?, taken);
 

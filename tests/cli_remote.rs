@@ -1,5 +1,5 @@
-//! The real program with inputs that are not files: URLs, objects in S3, standard input. Its answers, its exit codes, and what it
-//! must not say.
+//! Runs the real program with inputs that are not files: URLs, objects in S3, standard input. Tests its answers, its exit codes, and that
+//! its output contains no secrets.
 
 mod common;
 #[path = "common/servers.rs"]
@@ -18,17 +18,17 @@ use servers::s3_server::{BUCKET, S3Server, SECRET_KEY};
 use tempfile::TempDir;
 
 const FILM: &str = "h264_end.mp4";
-/// In no output, whatever happens.
+/// No output may contain this.
 const SECRET: &str = "s3cr3t";
 
-/// The program with no settings but those a test gives.
+/// The program, without settings from the environment.
 fn posterframe(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posterframe"));
     command.env_clear().args(arguments).stdin(Stdio::null());
     command
 }
 
-/// The settings but this one, which is another or none.
+/// The settings with another value for `name`, or without it.
 fn but(settings: &[(&'static str, String)], name: &str, value: Option<&str>) -> Vec<(&'static str, String)> {
     let changed = settings.iter().filter_map(|(other, old)| match *other == name {
         true => value.map(|value| (*other, value.to_owned())),
@@ -37,7 +37,7 @@ fn but(settings: &[(&'static str, String)], name: &str, value: Option<&str>) -> 
     changed.collect()
 }
 
-/// A folder for pictures, and the path of one.
+/// A folder for pictures, and the path of a picture in it.
 struct Out {
     _folder: TempDir,
     path: PathBuf,
@@ -69,7 +69,7 @@ fn succeed(command: &mut Command) -> Outcome<Value> {
     json(&output)
 }
 
-/// Holds that a command fails with this exit code and kind, and says this of this input: to people, and to programs.
+/// Asserts that a command fails with this exit code and kind, and reports this message about this input: as text and as JSON.
 fn fails(command: impl Fn() -> Command, code: i32, kind: &str, subject: &str, message: &str) -> Outcome {
     let plain = command().output()?;
     let said = String::from_utf8_lossy(&plain.stderr);
@@ -90,7 +90,7 @@ fn fails(command: impl Fn() -> Command, code: i32, kind: &str, subject: &str, me
     Ok(())
 }
 
-/// Holds that an answer has all the numbers of the ledger, and that they fit together.
+/// Asserts that an answer contains all numbers of the ledger, and that the numbers are consistent.
 fn tells_its_cost(answer: &Value) -> Outcome {
     let number = |name: &str| answer[name].as_u64().ok_or_else(|| format!("no {name} in {answer}"));
     let (requests, round_trips) = (number("requests")?, number("round_trips")?);
@@ -102,7 +102,7 @@ fn tells_its_cost(answer: &Value) -> Outcome {
     Ok(())
 }
 
-/// What the program makes of the film as a file: its answer to `probe`, and the picture.
+/// The program's results for the film as a file: its answer to `probe`, and the picture.
 fn of_the_file() -> Outcome<(Value, Vec<u8>)> {
     let (film, out) = (fixture(FILM), Out::new()?);
     let film = film.to_str().ok_or("a path that is not UTF-8")?;
@@ -111,7 +111,7 @@ fn of_the_file() -> Outcome<(Value, Vec<u8>)> {
     Ok((probed, fs::read(&out.path)?))
 }
 
-/// Holds that the film is told and shown as it is when it is a file.
+/// Asserts that the program reports and renders the film as it does for a file.
 fn is_the_film(input: &str, settings: &[(&str, String)]) -> Outcome {
     let (expected, picture) = of_the_file()?;
     let with_settings = |arguments: &[&str]| {
@@ -129,7 +129,7 @@ fn is_the_film(input: &str, settings: &[(&str, String)]) -> Outcome {
     tells_its_cost(&grabbed)?;
     assert!(fs::read(&out.path)? == picture, "another picture");
 
-    // For people.
+    // The output for people.
     let output = with_settings(&["probe", input]).output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.starts_with(input) && said.contains(" kB in "), "{said}");
@@ -157,7 +157,7 @@ fn objects_in_s3_are_read_like_files() -> Outcome {
     server.put(key, &fixture_bytes(FILM)?)?;
     is_the_film(&format!("s3://{BUCKET}/{key}"), &server.settings())?;
 
-    // A version of it.
+    // A version of the object.
     let mut command = posterframe(&["probe", "--version-id", "v7", "--json"]);
     command.arg(format!("s3://{BUCKET}/{key}")).envs(server.settings());
     command.output()?;
@@ -166,7 +166,7 @@ fn objects_in_s3_are_read_like_files() -> Outcome {
     Ok(())
 }
 
-/// The options of the AWS CLI come before the variables.
+/// The options that the AWS CLI has take precedence over the variables.
 #[test]
 fn endpoint_region_and_profile_are_options() -> Outcome {
     let server = S3Server::start()?;
@@ -185,7 +185,7 @@ fn endpoint_region_and_profile_are_options() -> Outcome {
     fails(probe, 2, "config", &input, "no AWS region")?;
     succeed(probe().args(options).arg("--json"))?;
 
-    // A profile has keys and region; the variables of keys are left out.
+    // A profile contains keys and region, so that the variables of keys are left out.
     let folder = tempfile::tempdir()?;
     let config = folder.path().join("config");
     let of = |name: &str| {
@@ -233,7 +233,7 @@ fn signed_urls_are_read_and_not_shown() -> Outcome {
         Some(Fault::Header("content-range", None)),
     ];
     for fault in faults {
-        // The logs of all libraries, in both forms, and of ours.
+        // Logs of our code and of all libraries, in both formats.
         for (filter, form) in [("info", "text"), ("debug", "text"), ("debug", "json"), ("trace", "json")] {
             for command in [vec!["probe"], vec!["probe", "--json"], vec!["grab", "-o", "-"]] {
                 server.faults.clear();
@@ -250,13 +250,13 @@ fn signed_urls_are_read_and_not_shown() -> Outcome {
             }
         }
     }
-    // A fault that was for two requests may be left over from a program that ended after one.
+    // A fault for two requests may remain after a program that sent only one.
     server.faults.clear();
     let output = posterframe(&["probe", &input]).output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.starts_with(&name), "{}", shown(&output));
     assert!(server.faults.seen().iter().all(|seen| seen.query.is_empty() || seen.query.contains(SECRET)));
-    // What is refused before it is looked at.
+    // Inputs that the program refuses before it reads them.
     let odd = [format!("ftp://me:{SECRET}@h/a?{SECRET}"), format!("http://[/a?{SECRET}")];
     let flag = "--timeout".to_owned();
     for arguments in [vec![&odd[0]], vec![&odd[1]], vec![&flag, &input]] {
@@ -297,7 +297,7 @@ fn keys_to_s3_are_not_shown() -> Outcome {
     Ok(())
 }
 
-/// The film on the standard input.
+/// The command, with the film on standard input.
 fn with_film(mut command: Command) -> Outcome<Command> {
     command.stdin(File::open(fixture(FILM))?);
     Ok(command)
@@ -322,7 +322,7 @@ fn standard_input_is_read_into_memory_up_to_a_bound() -> Outcome {
     Ok(())
 }
 
-/// Waits for the end of a program, but not for ever.
+/// Waits for the end of a program, but kills it after a time limit.
 fn end_of(mut child: Child, within: Duration) -> Outcome<Output> {
     let started = Instant::now();
     while child.try_wait()?.is_none() {
@@ -346,7 +346,7 @@ fn standard_input_is_not_waited_for_longer_than_allowed() -> Outcome {
     Ok(())
 }
 
-/// `wait_with_output` would close the standard input; it is kept open until the program has ended.
+/// `wait_with_output` would close standard input. This function keeps it open until the program ends.
 fn end_of_open_pipe(mut child: Child) -> Outcome<Output> {
     let open = child.stdin.take();
     let output = end_of(child, Duration::from_secs(5));
@@ -493,7 +493,7 @@ fn only_objects_in_s3_have_versions() -> Outcome {
     Ok(())
 }
 
-/// An interrupt ends a wait for a server that does not answer.
+/// An interrupt ends the wait for a server that does not answer.
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_every_wait() -> Outcome {
