@@ -1,4 +1,5 @@
-//! What every `Catalog` promises. A test crate says `#[path = "common/catalog_promises.rs"] mod catalog_promises;`.
+//! The guarantees of every `Catalog`, as tests. A test crate includes this file with `#[path = "common/catalog_promises.rs"] mod
+//! catalog_promises;`.
 
 use std::error::Error;
 
@@ -20,7 +21,7 @@ pub(crate) fn asset(name: &str, seconds: u32) -> Result<Asset, Box<dyn Error + S
     Ok(Asset::new(format!("s3://films/videos/{name}.mp4"), thumbnail)?.with_duration(seconds))
 }
 
-/// The promises of the trait, for any implementation with nothing in it.
+/// Asserts the guarantees of the trait, for any empty implementation.
 pub(crate) async fn conforms(catalog: &impl Catalog) -> TestResult {
     let (first, second) = (id(7)?, id(2_147_483_647)?);
     let video = asset("7_x", 10)?;
@@ -42,12 +43,12 @@ pub(crate) async fn conforms(catalog: &impl Catalog) -> TestResult {
     assert!(catalog.find_content("s3://films/x", first).await?.content_exists);
     assert_eq!(catalog.find_content(video.video_url(), first).await?.found.row, Some(row));
 
-    // URLs are compared as bytes: neither letter case nor final spaces are overlooked.
+    // URLs are compared as bytes: letter case and final spaces make a difference.
     for other in ["7_X", "7_x ", "7_é", "7_e"] {
         assert_eq!(catalog.find_row(asset(other, 0)?.video_url()).await?.row, None, "{other}");
     }
 
-    // Another content, another duration: the row follows.
+    // The row follows a change of content and duration.
     catalog.upsert_content(second, &content("7_x.mp4")?).await?;
     catalog.write_asset(second, &asset("7_x", 11)?, &KnownRows::default()).await?;
     let row = catalog.find_row(video.video_url()).await?.row.ok_or("no row")?;
@@ -55,7 +56,7 @@ pub(crate) async fn conforms(catalog: &impl Catalog) -> TestResult {
     Ok(())
 }
 
-/// Names without an id get a content of their own, once.
+/// A name without an id gets a new content, only once.
 pub(crate) async fn registers(catalog: &impl Catalog) -> TestResult {
     let (film, other) = (asset("my_movie", 10)?, asset("other", 20)?);
     let film_id = catalog.register(&content("my_movie.mp4")?, &film).await?.id;

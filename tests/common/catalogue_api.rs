@@ -1,5 +1,5 @@
-//! The catalogue's API as its owner runs it, on 127.0.0.1: FastAPI behind uvicorn (`tests/servers/catalogue_api.py`), in the
-//! environment that `make test-servers` makes. A test crate says
+//! The catalogue's API on 127.0.0.1, as its owner runs it: FastAPI behind uvicorn (`tests/servers/catalogue_api.py`), in the environment
+//! that `make test-servers` creates. A test crate includes this file with
 //! `#[path = "common/catalogue_api.rs"] mod catalogue_api;`.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
@@ -18,18 +18,18 @@ use crate::ports::free_port;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Python takes its time on a busy machine.
+/// Python starts slowly on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A request as it came.
+/// A request that the server received.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) body: String,
-    /// Tells connections apart.
+    /// Identifies the connection.
     pub(crate) client_port: u64,
-    /// What it was answered with; 0 if it was not.
+    /// The status of the answer, or 0 without an answer.
     pub(crate) status: u64,
     headers: Vec<(String, String)>,
 }
@@ -40,16 +40,16 @@ impl Call {
     }
 }
 
-/// The server, until it is dropped. What it keeps survives a restart.
+/// The server, which ends when this value is dropped. Its data survives a restart.
 pub(crate) struct CatalogueServer {
     folder: TempDir,
     port: u16,
     token: String,
-    /// Files of its certificate and key.
+    /// The files of its certificate and key.
     tls: Option<(PathBuf, PathBuf)>,
-    /// Socket and name of the MySQL database that has the contents.
+    /// Socket and name of the MySQL database that contains the contents.
     database: Option<(PathBuf, String)>,
-    /// Whether the token is looked at before the body.
+    /// Whether the API checks the token before the body.
     token_first: bool,
     process: Option<Child>,
 }
@@ -59,19 +59,20 @@ impl CatalogueServer {
         Self::start_in(tempfile::tempdir()?, token, None, None)
     }
 
-    /// With a certificate that nobody has signed but itself.
+    /// Starts the API with a self-signed certificate.
     pub(crate) fn start_with_own_certificate(token: &str) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let certificate = Self::make_certificate(folder.path())?;
         Self::start_in(folder, token, Some(certificate), None)
     }
 
-    /// Over a MySQL database's table.
+    /// Starts the API on a table of a MySQL database.
     pub(crate) fn start_over(token: &str, socket: PathBuf, database: &str) -> Outcome<Self> {
         Self::start_in(tempfile::tempdir()?, token, None, Some((socket, database.to_owned())))
     }
 
-    /// The same, with these files of a certificate and its key. What the tests ask for themselves, calls say, is not to be had then.
+    /// The same, over TLS with these files of a certificate and its key. The tests' own requests, such as those of `calls`, do not work
+    /// then.
     pub(crate) fn start_over_with_tls(
         token: &str,
         socket: PathBuf,
@@ -94,7 +95,7 @@ impl CatalogueServer {
         Ok(server)
     }
 
-    /// A certificate that nobody has signed but itself, and its key.
+    /// Creates a self-signed certificate and its key.
     fn make_certificate(folder: &Path) -> Outcome<(PathBuf, PathBuf)> {
         let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
         let made = Command::new("openssl")
@@ -119,7 +120,7 @@ impl CatalogueServer {
         Err(format!("openssl: {}", String::from_utf8_lossy(&made.stderr)).into())
     }
 
-    /// Runs it, again if it was stopped, on the same port.
+    /// Starts the server, or restarts it on the same port.
     pub(crate) fn run(&mut self) -> Outcome {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = root.join("target/python/bin/python");
@@ -164,7 +165,7 @@ impl CatalogueServer {
         Ok(())
     }
 
-    /// The same server, which looks at the token before the body from now on.
+    /// Restarts the server, which then checks the token before the body.
     pub(crate) fn with_token_first(mut self) -> Outcome<Self> {
         self.stop();
         self.token_first = true;
@@ -172,10 +173,10 @@ impl CatalogueServer {
         Ok(self)
     }
 
-    /// Kills it. Connections break.
+    /// Kills the server, which breaks its connections.
     pub(crate) fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // It may have ended by itself.
+            // The process may have ended already.
             let _ = process.kill();
             let _ = process.wait();
         }
@@ -189,7 +190,7 @@ impl CatalogueServer {
         self.port
     }
 
-    /// What `CATALOG_API_BASE` is to be.
+    /// The value for `CATALOG_API_BASE`.
     pub(crate) fn base(&self) -> String {
         match self.tls.is_some() {
             true => format!("https://localhost:{}/api", self.port),
@@ -197,12 +198,12 @@ impl CatalogueServer {
         }
     }
 
-    /// What happens to the next requests, one each; the Python file knows the words.
+    /// Sets the faults of the next requests, one for each request. The Python file defines the words.
     pub(crate) fn faults(&self, faults: &[Value]) -> Outcome {
         self.ask("POST /_faults", &json!(faults).to_string()).map(drop)
     }
 
-    /// The requests since it was started.
+    /// The requests since the server started.
     pub(crate) fn calls(&self) -> Outcome<Vec<Call>> {
         let calls = self.ask("GET /_calls", "")?;
         let calls = calls.as_array().ok_or("no list of calls")?;
@@ -228,7 +229,7 @@ impl CatalogueServer {
         self.ask("GET /_contents", "")
     }
 
-    /// HTTP/1.0, so that the answer ends with the connection.
+    /// Uses HTTP/1.0, so that the answer ends with the connection.
     fn ask(&self, request: &str, body: &str) -> Outcome<Value> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;

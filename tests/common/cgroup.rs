@@ -1,24 +1,24 @@
-//! A control group of Linux that limits memory, of version 1 or 2, where this process may make one.
+//! A Linux control group that limits memory, of version 1 or 2, if this process may create one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The group. It goes with this value, after the processes in it.
+/// The group. It is removed when this value is dropped, after its processes have ended.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     folder: PathBuf,
 }
 
 impl Cgroup {
-    /// A group whose processes may have so many bytes together, and no swap beyond it; `None` where that cannot be had, as by
-    /// users who own no control group.
+    /// Creates a group whose processes may use `bytes` of memory together, and no swap in addition. Returns `None` if this user may not
+    /// create a group.
     pub(crate) fn new(bytes: u64) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("posterframe-tests-{}-{number}", std::process::id());
-        // cgroups(7): a line per hierarchy, "number:controllers:path"; that of version 2 names no controllers.
+        // cgroups(7): one line per hierarchy, "number:controllers:path". The line of version 2 names no controllers.
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let lines = own.lines().filter_map(|line| {
             let mut parts = line.splitn(3, ':').skip(1);
@@ -44,14 +44,14 @@ impl Cgroup {
     }
 
     fn limit(&self, [memory, swap]: [&str; 2], bytes: u64) -> bool {
-        // Kernels without accounts of swap have no such file. That of version 1 counts memory and swap together.
+        // Kernels without swap accounting have no such file. The file of version 1 counts memory and swap together.
         let swap_limit = if swap.contains("memsw") { bytes } else { 0 };
         let limited = fs::write(self.folder.join(memory), bytes.to_string()).is_ok();
         let _ = fs::write(self.folder.join(swap), swap_limit.to_string());
         limited
     }
 
-    /// A command that enters the group and becomes `program`.
+    /// A command that enters the group and then executes `program`.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("/bin/sh");
         command
@@ -64,7 +64,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // The kernel lets go of a group a moment after its last process.
+        // The kernel releases a group a moment after its last process ends.
         for _ in 0..100 {
             if !self.folder.exists() || fs::remove_dir(&self.folder).is_ok() {
                 return;

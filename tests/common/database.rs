@@ -1,4 +1,5 @@
-//! A database server of a test's own, MariaDB, or the MySQL of `make test-mysql`: TLS with a certificate of a test's own authority, the catalogue's tables, users.
+//! A separate database server for a test, MariaDB or the MySQL of `make test-mysql`: TLS with a certificate of the test's own authority,
+//! the catalogue's tables, users.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,9 +15,9 @@ use crate::ports::free_port;
 
 pub(crate) const DATABASE: &str = "ott_db";
 pub(crate) const USER: &str = "films";
-/// A password with all that breaks URLs and quotes.
+/// A password with all characters that break URLs and quotes.
 pub(crate) const PASSWORD: &str = "p@ss:/?#%&'\"\\ 한글 canary";
-/// Tables exist as the replaced Lambda's owner made them.
+/// The tables as the replaced Lambda's owner created them.
 const TABLES: &str = include_str!("../../migrations/mysql/0001_contents_and_video_assets.sql");
 
 #[derive(Debug)]
@@ -28,17 +29,17 @@ pub(crate) struct Database {
     arguments: Vec<String>,
 }
 
-/// Whose server it is.
+/// The server program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Debian's, installed.
+    /// MariaDB, as installed by Debian's package.
     MariaDb,
-    /// That of Debian unstable, unpacked by `scripts/mysql.sh`.
+    /// MySQL of Debian unstable, unpacked by `scripts/mysql.sh`.
     MySql,
 }
 
 impl Kind {
-    /// As `TEST_DATABASE` says: `mariadb`, the default, or `mysql`.
+    /// Returns the server that `TEST_DATABASE` selects: `mariadb`, the default, or `mysql`.
     #[expect(clippy::disallowed_methods, reason = "whoever runs the tests chooses")]
     pub(crate) fn wanted() -> Self {
         match std::env::var("TEST_DATABASE").as_deref() {
@@ -63,7 +64,7 @@ impl Kind {
                     folder("basedir", "usr"),
                     folder("lc-messages-dir", "usr/share/mysql"),
                     folder("plugin-dir", "usr/lib/mysql/plugin"),
-                    // Its default folder is not there.
+                    // The default folder does not exist.
                     "--secure-file-priv=NULL".to_owned(),
                     "--mysqlx=OFF".to_owned(),
                     "--skip-log-bin".to_owned(),
@@ -80,7 +81,7 @@ impl Kind {
         }
     }
 
-    /// A table of the numbers from 1 to `last`, in a column `seq`.
+    /// Returns the SQL for a table of the numbers from 1 to `last`, in a column `seq`.
     fn sequence(self, last: u32) -> String {
         match self {
             Self::MariaDb => format!("seq_1_to_{last}"),
@@ -121,7 +122,7 @@ fn in_mysql(path: &str) -> PathBuf {
     in_repository("target/mysql").join(path)
 }
 
-/// A program of `target/mysql`, with the libraries that are there.
+/// A program in `target/mysql`, with the libraries in that folder.
 pub(crate) fn unpacked(program: &str) -> Command {
     let arch = std::env::consts::ARCH;
     let loader =
@@ -141,7 +142,7 @@ pub(crate) fn unpacked(program: &str) -> Command {
 }
 
 impl Database {
-    /// One that takes encrypted connections from others than the test itself.
+    /// Starts a server that offers TLS. The test itself connects through the socket.
     pub(crate) async fn start() -> Outcome<Self> {
         Self::start_with(true, &[]).await
     }
@@ -200,17 +201,17 @@ impl Database {
         self.folder.path().join("s")
     }
 
-    /// The files of the server's certificate, which is for 127.0.0.1 too, and its key.
+    /// The files of the server's certificate, which is also valid for 127.0.0.1, and its key.
     pub(crate) fn certificate(&self) -> (PathBuf, PathBuf) {
         (self.folder.path().join("cert"), self.folder.path().join("key"))
     }
 
-    /// The authority that signed the server's certificate.
+    /// The certificate of the authority that signed the server's certificate.
     pub(crate) fn ca(&self) -> PathBuf {
         self.folder.path().join("ca")
     }
 
-    /// What a program is told that is to use it, with these changes; an empty value is one that is not set.
+    /// The settings for a program that uses this server, with these changes. An empty value means that the variable is not set.
     pub(crate) fn settings(&self, token: &str, changes: &[(&str, &str)]) -> Outcome<RemoteSettings> {
         let (port, ca) = (self.port.to_string(), self.ca().display().to_string());
         let mut variables = BTreeMap::from([
@@ -227,29 +228,29 @@ impl Database {
         Ok(LambdaConfig::from_lookup(|name| variables.get(name).map(Into::into))?.catalog)
     }
 
-    /// As an administrator, through the socket.
+    /// Connects as an administrator, through the socket.
     pub(crate) async fn root(&self, database: &str) -> Outcome<MySqlConnection> {
         let options = MySqlConnectOptions::new().socket(self.socket()).username("root").database(database);
-        // Nothing that tests of what is sent would have to tell apart.
+        // Without the statements that sqlx sends for a new connection: tests of logged statements need not filter them out.
         let options =
             options.pipes_as_concat(false).no_engine_substitution(false).timezone(None).set_names(false);
         Ok(options.ssl_mode(MySqlSslMode::Disabled).disable_statement_logging().connect().await?)
     }
 
-    /// Runs statements as an administrator, and gives all rows.
+    /// Runs statements as an administrator, and returns all rows.
     pub(crate) async fn rows(&self, statements: &str) -> Outcome<Vec<MySqlRow>> {
         let mut root = self.root(DATABASE).await?;
         let rows = sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).fetch_all(&mut root).await?;
         Ok(rows)
     }
 
-    /// The number in the first column of the first row.
+    /// Returns the number in the first column of the first row.
     pub(crate) async fn number(&self, statement: &str) -> Outcome<i64> {
         let rows = self.rows(statement).await?;
         Ok(rows.first().ok_or("no row")?.try_get(0)?)
     }
 
-    /// One of the server's counters.
+    /// Returns one of the server's counters.
     pub(crate) async fn status(&self, name: &str) -> Outcome<u64> {
         let rows = self.rows(&format!("SHOW GLOBAL STATUS LIKE '{name}'")).await?;
         let value: String = rows.first().ok_or("no such counter")?.try_get(1)?;
@@ -266,7 +267,7 @@ impl Database {
         }
     }
 
-    /// So many contents, and a video of each: `s3://films/videos/{id}_x.mp4`.
+    /// Inserts `videos` contents with one video each: `s3://films/videos/{id}_x.mp4`.
     pub(crate) async fn fill(&self, videos: u32) -> Outcome {
         let numbers = self.kind.sequence(videos);
         let rows = format!(
@@ -280,7 +281,7 @@ impl Database {
         self.rows(&rows).await.map(drop)
     }
 
-    /// How many rows the server expects to look at for a statement, and how: `type`, `key` and `Extra` of EXPLAIN.
+    /// Returns how many rows the server expects to read for a statement, and how it reads them: `type`, `key` and `Extra` of EXPLAIN.
     pub(crate) async fn explain(&self, statement: &str) -> Outcome<(u64, [String; 3])> {
         let explain = match self.kind {
             Kind::MariaDb => "EXPLAIN",
@@ -292,7 +293,7 @@ impl Database {
             let value = plan.try_get::<Option<String>, _>(column);
             value.map(|value| value.unwrap_or_else(|| "-".to_owned()))
         };
-        // MariaDB tells numbers as text, and which part of them a filter leaves: `1 (0%)`.
+        // MariaDB reports the number as text, with the part of the rows that a filter keeps: `1 (0%)`.
         let rows = match self.kind {
             Kind::MariaDb => text("rows")?.split(' ').next().unwrap_or_default().parse()?,
             Kind::MySql => plan.try_get::<Option<u64>, _>("rows")?.ok_or("no rows")?,
@@ -304,13 +305,13 @@ impl Database {
         self.rows("SET GLOBAL general_log = ON").await.map(drop)
     }
 
-    /// What was sent since then.
+    /// Returns the statements sent since then.
     pub(crate) fn logged(&self) -> Outcome<String> {
         let log = std::fs::read(self.folder.path().join("general.log"))?;
         Ok(String::from_utf8_lossy(&log).into_owned())
     }
 
-    /// Ends every session of the program under test.
+    /// Ends all sessions of the program under test.
     pub(crate) async fn kill_sessions(&self) -> Outcome<usize> {
         let sessions = self
             .rows(&format!(
@@ -334,7 +335,7 @@ impl Database {
     }
 }
 
-/// The server's `sql_mode` where whoever runs the tests chooses one: an empty one is that of RDS and Aurora by default, which is not strict.
+/// The server's `sql_mode`, if `TEST_SQL_MODE` sets one. An empty mode, which is not strict, is the default of RDS and Aurora.
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests chooses")]
 fn sql_mode() -> Option<String> {
     std::env::var("TEST_SQL_MODE").ok()
@@ -345,13 +346,13 @@ async fn run(connection: &mut MySqlConnection, statements: &str) -> Outcome {
     Ok(())
 }
 
-/// mariadbd does not run as root unless it is told so by name.
+/// mariadbd runs as root only if root's name is given.
 fn user_name() -> Outcome<String> {
     let name = Command::new("id").arg("-un").output()?;
     Ok(String::from_utf8(name.stdout)?.trim().to_owned())
 }
 
-/// `ca`, and `cert` with `key` for `db.test`, `localhost` and 127.0.0.1.
+/// Creates `ca`, and `cert` with `key` for `db.test`, `localhost` and 127.0.0.1.
 fn make_certificates(folder: &Path) -> Outcome {
     let openssl = |arguments: &[&str]| -> Outcome {
         let done = Command::new("openssl").args(arguments).current_dir(folder).output()?;
@@ -376,7 +377,7 @@ fn make_certificates(folder: &Path) -> Outcome {
     openssl(&[cert.as_slice(), &signed, &key].concat())
 }
 
-/// A migration that owners may apply: `index` or `unique`.
+/// Returns a migration that owners may apply: `index` or `unique`.
 pub(crate) fn optional_migration(which: &str) -> Outcome<String> {
     let path = format!("migrations/mysql/optional_{which}_video_url.sql");
     Ok(std::fs::read_to_string(in_repository(&path))?)

@@ -1,4 +1,4 @@
-//! AWS's own runtime interface emulator around the function. Its addresses are always given: without them it listens on every
+//! AWS's runtime interface emulator, which runs the function. Both of its addresses are always given: without them, it listens on every
 //! interface.
 
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
-    /// The function in an environment whose invocations end after so many seconds.
+    /// Starts the function in an environment that ends invocations after `seconds`.
     pub(crate) fn start(binary: &str, settings: &[(&str, String)], seconds: u32) -> Outcome<Self> {
         let (port, runtime) = (free_port()?, free_port()?);
         let mut command = Command::new(in_repository("target/rie/aws-lambda-rie"));

@@ -1,5 +1,5 @@
-//! A TCP proxy that puts a server far away: what a client sends arrives after a delay. A test crate says
-//! `#[path = "common/far_proxy.rs"] mod far_proxy;`, beside `programs`.
+//! A TCP proxy that simulates a distant server: the client's bytes arrive after a delay. A test crate includes this file with `#[path =
+//! "common/far_proxy.rs"] mod far_proxy;`, beside `programs`.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
 use std::io::{self, Read as _, Write as _};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::programs::pause;
 
-/// A server behind a delay of a round trip.
+/// A server behind the delay of a round trip.
 pub(crate) struct FarProxy {
     port: u16,
     shared: Arc<Shared>,
@@ -26,7 +26,7 @@ struct Shared {
 }
 
 impl FarProxy {
-    /// A proxy for the server at this port of this machine, without a delay at first. Its threads end with the test.
+    /// Starts a proxy for the server at this port on this machine, at first without a delay. Its threads end with the test process.
     pub(crate) fn start(server: u16) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
@@ -47,24 +47,24 @@ impl FarProxy {
         self.port
     }
 
-    /// Leads new connections to the server at another port; those that are there stay, as after a failover.
+    /// Forwards new connections to the server at another port. Existing connections stay, as after a failover.
     pub(crate) fn set_server(&self, server: u16) {
         self.shared.server.store(server, Ordering::SeqCst);
     }
 
-    /// How long a round trip takes from now on.
+    /// Sets the time that a round trip takes from now on.
     pub(crate) fn set_delay(&self, delay: Duration) {
         let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
         self.shared.delay_micros.store(micros, Ordering::SeqCst);
     }
 
-    /// Connections that were made so far.
+    /// The number of connections so far.
     pub(crate) fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::SeqCst)
     }
 }
 
-/// Passes bytes on, those of the client after the delay, in their order.
+/// Forwards bytes in order. The client's bytes are delayed.
 fn connect(client: TcpStream, shared: &Shared) -> Option<()> {
     let server = TcpStream::connect(("127.0.0.1", shared.server.load(Ordering::SeqCst))).ok()?;
     for stream in [&client, &server] {

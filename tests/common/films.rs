@@ -1,12 +1,13 @@
-//! Films of long groups of pictures, in several containers, built in memory: what they are read for is larger than what is read beside it.
+//! Films with long groups of pictures, in several containers, built in memory. The bytes that a frame needs outweigh the other bytes that
+//! are read.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
 use crate::common::{Outcome, fixture_bytes};
 use crate::matroska::{CLUSTER, CUES, INFO, SEGMENT, TRACKS, all, cue, element, integer, seek_head};
 
-/// How long a group lasts. It has 30 pictures.
+/// The duration of a group. A group has 30 pictures.
 pub(crate) const GROUP_MILLISECONDS: u32 = 3_000;
-/// How long a picture lasts. Groups begin with one that waits twice as long between decoding and presentation.
+/// The duration of a picture. The first picture of a group is presented two durations after its decoding time.
 pub(crate) const PICTURE_MILLISECONDS: u32 = 100;
 
 /// A container.
@@ -14,11 +15,11 @@ pub(crate) const PICTURE_MILLISECONDS: u32 = 100;
 pub(crate) enum Container {
     Matroska,
     Mp4,
-    /// A fragment for each group.
+    /// With one fragment for each group.
     Fragments(Index),
 }
 
-/// How fragments are found.
+/// The index of the fragments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Index {
     None,
@@ -34,21 +35,21 @@ pub(crate) const CONTAINERS: [Container; 5] = [
     Container::Fragments(Index::None),
 ];
 
-/// The first two groups of pictures of `h264.mkv` over and over.
+/// The first two groups of pictures of `h264.mkv`, repeated.
 pub(crate) struct Film {
     tracks: Vec<u8>,
     avcc: Vec<u8>,
     groups: Vec<Vec<Picture>>,
 }
 
-/// A picture: when it is presented, in milliseconds from the start of its group, and its bytes.
+/// A picture: its presentation time, in milliseconds from the start of its group, and its bytes.
 #[derive(Clone)]
 struct Picture {
     time: u32,
     bytes: Vec<u8>,
 }
 
-/// A NAL unit of filler data, which decoders ignore (ITU-T H.264, 7.3.2.7), with its length in front.
+/// A NAL unit of filler data, which decoders ignore (ITU-T H.264, 7.3.2.7), after its length.
 fn filler(bytes: usize) -> Vec<u8> {
     let mut unit = vec![0xff; bytes + 2];
     (unit[0], unit[bytes + 1]) = (0x0c, 0x80);
@@ -56,7 +57,7 @@ fn filler(bytes: usize) -> Vec<u8> {
 }
 
 impl Film {
-    /// A film of so many groups, the first picture of each and the others larger by these bytes.
+    /// A film of `groups` groups. `more` is the number of bytes added to the first picture of each group, and to the others.
     pub(crate) fn new(groups: u32, more: [usize; 2]) -> Outcome<Self> {
         let source = fixture_bytes("h264.mkv")?;
         let segment = all(&source, SEGMENT)?.concat();
@@ -66,7 +67,7 @@ impl Film {
         for cluster in all(&segment, CLUSTER)? {
             let start =
                 all(cluster, 0xE7)?.concat().iter().fold(0, |time, byte| time << 8 | u32::from(*byte));
-            // A simple block's first four bytes are its track, its time and its flags (RFC 9559, 10.2).
+            // The first four bytes of a simple block are its track, its time and its flags (RFC 9559, 10.2).
             for block in all(cluster, 0xA3)?.into_iter().filter(|block| block.first() == Some(&0x81)) {
                 let time = start + u32::from(u16::from_be_bytes([block[1], block[2]]));
                 let Some(group) = both.get_mut((time / GROUP_MILLISECONDS) as usize) else { continue };
@@ -82,7 +83,7 @@ impl Film {
         GROUP_MILLISECONDS * word(self.groups.len())
     }
 
-    /// Bytes of a keyframe, and of a group, at most.
+    /// The largest sizes of a keyframe and of a group, in bytes.
     pub(crate) fn sizes(&self) -> (u64, u64) {
         let first = |group: &Vec<Picture>| group[0].bytes.len() as u64;
         let whole = |group: &Vec<Picture>| group.iter().map(|picture| picture.bytes.len() as u64).sum();
@@ -107,7 +108,7 @@ impl Film {
         [element(0x1A45_DFA3, &[]), element(SEGMENT, &body)].concat()
     }
 
-    /// The content of a cluster for each group, behind its time and the length of what comes before its first block.
+    /// For each group: its time, the length of the part before the first block, and the content of its cluster.
     fn clusters(&self) -> impl Iterator<Item = (u64, usize, Vec<u8>)> {
         (0..).step_by(GROUP_MILLISECONDS as usize).zip(&self.groups).map(|(start, group)| {
             let mut cluster = integer(0xE7, start);
@@ -121,7 +122,7 @@ impl Film {
         })
     }
 
-    /// A cluster and a cue for each group.
+    /// A Matroska file with a cluster and a cue for each group.
     fn matroska(&self) -> Vec<u8> {
         let duration = element(0x4489, &f64::from(self.milliseconds()).to_be_bytes());
         let info = element(INFO, &[integer(0x2A_D7B1, 1_000_000), duration].concat());
@@ -137,7 +138,8 @@ impl Film {
         [element(0x1A45_DFA3, &[]), element(SEGMENT, &body)].concat()
     }
 
-    /// How far each picture is presented behind its decoding time, which is late by what the first one waits.
+    /// The offset of each picture's presentation time from its decoding time. Presentation is late by two durations, the wait of a group's
+    /// first picture.
     fn offsets(&self) -> Vec<u32> {
         let offset = |(number, picture): (u32, &Picture)| {
             picture.time + 2 * PICTURE_MILLISECONDS - number * PICTURE_MILLISECONDS
@@ -145,7 +147,7 @@ impl Film {
         self.groups.iter().flat_map(|group| (0..).zip(group).map(offset)).collect()
     }
 
-    /// All samples in one chunk, the index behind them.
+    /// All samples in one chunk, followed by the index.
     fn mp4(&self) -> Vec<u8> {
         let pictures: Vec<&Picture> = self.groups.iter().flatten().collect();
         let mut file = boxed(b"ftyp", &[b"isom", &[0; 4]]);
@@ -188,7 +190,8 @@ impl Film {
                         full(b"tfdt", &[number * GROUP_MILLISECONDS]),
                         full(b"trun", &[&head, &words[..]].concat()),
                     ];
-                    // The offsets count from the fragment; the run says where it begins, what its first picture is, sizes and offsets.
+                    // Offsets count from the start of the fragment. The run contains the offset of its data, the flags of its first
+                    // picture, sizes and time offsets.
                     (parts[0][9], parts[2][10], parts[2][11]) = (2, 0xa, 5);
                     boxed(b"moof", &[&full(b"mfhd", &[number + 1]), &boxed(b"traf", &[&parts.concat()])])
                 };
@@ -228,7 +231,8 @@ impl Film {
         file
     }
 
-    /// A movie of one track with these tables behind its sample description. One that lasts begins with the first picture.
+    /// A movie of one track, with these tables after its sample description. With a duration, an edit list starts the movie at the first
+    /// picture.
     fn moov(&self, duration: u32, tables: &[u8], more: &[u8]) -> Vec<u8> {
         let entry =
             [&[0; 7][..], &[1], &[0; 16], &[0, 160, 0, 120], &[0; 50], &boxed(b"avcC", &[&self.avcc])];
@@ -253,7 +257,7 @@ impl Film {
     }
 }
 
-/// An MP4 whose `moov`, its last box, is longer by a `free` box of so many bytes.
+/// Extends `moov`, the last box of an MP4, by a `free` box of `bytes` bytes.
 pub(crate) fn with_longer_moov(mut film: Vec<u8>, bytes: usize) -> Outcome<Vec<u8>> {
     let moov = film.windows(4).rposition(|kind| kind == b"moov").ok_or("no moov")?;
     let start = moov - 4;
@@ -263,7 +267,7 @@ pub(crate) fn with_longer_moov(mut film: Vec<u8>, bytes: usize) -> Outcome<Vec<u
     Ok(film)
 }
 
-/// A length that the films here do not come near.
+/// A length as 32 bits. The films here are far smaller.
 fn word(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
@@ -274,7 +278,7 @@ fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     [&word(content.len() + 8).to_be_bytes()[..], kind, &content].concat()
 }
 
-/// A box of version 0 without flags, and of these numbers.
+/// A box of version 0 without flags, which contains these numbers.
 fn full(kind: &[u8; 4], words: &[u32]) -> Vec<u8> {
     let content: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
     boxed(kind, &[&[0; 4], &content])

@@ -1,12 +1,12 @@
 //! A small HTTP/1.1 server (hyper) with objects in memory: byte ranges, `If-Match`, `If-Unmodified-Since`.
 //!
-//! What tests of the reader can use of it:
-//! - [`HttpServer::put`] an [`Object`] with a strong, a weak or no ETag, with or without `Last-Modified`, on a server that
-//!   knows ranges or answers 200 ([`Object::without_ranges`]), or says its bytes are encoded ([`Object::encoded`]); `put`
-//!   again to replace it. [`HttpServer::objects`] is the same from within a fault.
-//! - `server.faults` ([`Faults`](super::Faults)): bodies cut after n bytes, stalls in a body, delays before a reply, no reply
-//!   at all, any status with any headers (503 with `Retry-After`, redirects), 200 for a range, wrong and missing headers
-//!   (`Content-Range`), objects replaced or truncated between two requests.
+//! What tests of the reader can use:
+//! - [`HttpServer::put`] stores an [`Object`] with a strong, a weak or no ETag, with or without `Last-Modified`. The server supports ranges
+//!   or answers 200 ([`Object::without_ranges`]), or claims a content encoding ([`Object::encoded`]). Another `put` replaces the object.
+//!   [`HttpServer::objects`] does the same from within a fault.
+//! - `server.faults` ([`Faults`](super::Faults)): bodies cut after n bytes, stalls in a body, delays before a reply, no reply at all, any
+//!   status with any headers (503 with `Retry-After`, redirects), 200 for a range, wrong and missing headers (`Content-Range`), objects
+//!   replaced or truncated between two requests.
 //! - `server.faults.seen()`: each request with method, path, query, headers, status and the bytes of its body.
 
 use std::collections::HashMap;
@@ -35,7 +35,7 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    /// With the hash of its bytes as its strong ETag, and without `Last-Modified`.
+    /// An object whose strong ETag is the hash of its bytes, without `Last-Modified`.
     pub(crate) fn new(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let etag = Some(format!("\"{}\"", md5_hex(&bytes)));
@@ -46,7 +46,7 @@ impl Object {
         Self { etag: etag.map(str::to_owned), ..self }
     }
 
-    /// The same hash, but `W/`.
+    /// Makes the ETag weak: the same hash after `W/`.
     pub(crate) fn with_weak_etag(self) -> Self {
         Self { etag: self.etag.map(|etag| format!("W/{etag}")), ..self }
     }
@@ -59,7 +59,7 @@ impl Object {
         Self { ranges: false, ..self }
     }
 
-    /// `Content-Encoding` says this, asked for or not.
+    /// Sends this `Content-Encoding`, whether the client accepts it or not.
     pub(crate) fn encoded(self, encoding: &'static str) -> Self {
         Self { encoding: Some(encoding), ..self }
     }
@@ -105,7 +105,7 @@ impl HttpServer {
         Ok(Self { server, objects })
     }
 
-    /// Puts an object at a path, and tells its URL.
+    /// Stores an object at a path, and returns its URL.
     pub(crate) fn put(&self, path: &str, object: Object) -> String {
         self.objects.put(path, object);
         format!("{}{path}", self.endpoint())
@@ -159,7 +159,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// RFC 9110, sections 13.1.1 and 13.1.4: weak ETags never match, and the date does not count beside `If-Match`.
+/// RFC 9110, sections 13.1.1 and 13.1.4: weak ETags never match, and `If-Match` takes precedence over the date.
 fn is_as_expected(object: &Object, headers: &HeaderMap) -> bool {
     if let Some(etag) = text(headers, &IF_MATCH) {
         return !etag.starts_with("W/") && object.etag.as_deref() == Some(etag);
@@ -172,7 +172,7 @@ fn is_as_expected(object: &Object, headers: &HeaderMap) -> bool {
     }
 }
 
-/// First byte, and the one behind the last, of an object of `size` bytes; `None` for a range that is none.
+/// The first byte and the end of a range, in an object of `size` bytes. `None` if the range is invalid.
 fn bounds(range: &str, size: u64) -> Option<(u64, u64)> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     if first.is_empty() {

@@ -1,4 +1,4 @@
-//! Matroska files made of the elements of others (RFC 9559).
+//! Builds Matroska files from the elements of other files (RFC 9559).
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
 use crate::common::Outcome;
@@ -21,7 +21,7 @@ pub(crate) fn integer(id: u32, value: u64) -> Vec<u8> {
     element(id, &value.to_be_bytes())
 }
 
-/// The children of a range of `bytes`: ID and body of each.
+/// The children in `bytes`: ID and body of each.
 pub(crate) fn children(mut bytes: &[u8]) -> Outcome<Vec<(u32, &[u8])>> {
     let mut found = Vec::new();
     while let Some(first) = bytes.first() {
@@ -40,7 +40,7 @@ pub(crate) fn children(mut bytes: &[u8]) -> Outcome<Vec<(u32, &[u8])>> {
     Ok(found)
 }
 
-/// The bodies of all children of that kind.
+/// The bodies of all children with this ID.
 pub(crate) fn all(bytes: &[u8], id: u32) -> Outcome<Vec<&[u8]>> {
     Ok(children(bytes)?.into_iter().filter(|(kind, _)| *kind == id).map(|(_, body)| body).collect())
 }

@@ -1,4 +1,4 @@
-//! What the tests of media share: the fixtures, their table, and short ways to a frame.
+//! Shared by the tests of media: the fixtures, their table, and helpers that read a frame.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
 use std::fs;
@@ -9,10 +9,10 @@ use std::time::Duration;
 use md5::{Digest as _, Md5};
 use posterframe::{Error, Media, OpenOptions, PosterFrame};
 
-/// What tests return.
+/// The result of a test.
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-/// The time that the fixtures are made for.
+/// The time that the fixtures are designed for.
 pub(crate) const AT: Duration = Duration::from_secs(5);
 
 /// Files among the fixtures that are not media.
@@ -56,12 +56,12 @@ fn list(root: &Path, folder: &Path, found: &mut Vec<String>) -> Outcome {
     Ok(())
 }
 
-/// Whether a fixture is there to be refused.
+/// Whether a fixture must be refused.
 pub(crate) fn gives_no_picture(name: &str) -> bool {
     name.starts_with("x_") || name.starts_with("grid.") || name == "audio_only.m4a"
 }
 
-/// A table of tab-separated values with a line of headings.
+/// A table of tab-separated values, whose first line contains the headings.
 pub(crate) struct Table {
     headings: Vec<String>,
     pub(crate) rows: Vec<Vec<String>>,
@@ -88,12 +88,12 @@ pub(crate) fn md5_hex(bytes: &[u8]) -> String {
     Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The frame's decoded samples in short, as the tables of the tests know them.
+/// The MD5 of the frame's decoded samples, as in the tables of the tests.
 pub(crate) fn planes_md5(frame: &PosterFrame) -> Result<String, Error> {
     Ok(as_on_x86_64(md5_hex(&frame.copy_planes()?)))
 }
 
-/// What x86-64 decodes in place of this, where `planes_elsewhere.txt` says that others round otherwise.
+/// Returns the MD5 that x86-64 computes instead of this one, if `planes_elsewhere.txt` lists this one as rounded differently.
 fn as_on_x86_64(md5: String) -> String {
     if cfg!(all(target_arch = "x86_64", not(libav_without_assembly))) {
         return md5;
@@ -109,12 +109,12 @@ pub(crate) fn open(name: &str) -> Outcome<Media<'static>> {
         .map_err(|error| format!("{name}: {error}"))?)
 }
 
-/// The frame at 5 s of a fixture.
+/// The frame at 5 s in a fixture.
 pub(crate) fn frame(name: &str) -> Outcome<PosterFrame> {
     Ok(open(name)?.frame(AT).map_err(|error| format!("{name}: {error}"))?)
 }
 
-/// The frame at 5 s of a file in memory.
+/// The frame at 5 s in a file in memory.
 pub(crate) fn frame_of_bytes(bytes: &[u8], options: &OpenOptions) -> Result<PosterFrame, Error> {
     Media::open(Cursor::new(bytes), options)?.frame(AT)
 }

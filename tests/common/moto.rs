@@ -1,6 +1,6 @@
 //! AWS for the tests: S3, Secrets Manager and IAM of moto (`tests/servers/moto_server.py`), which checks every signature and every
-//! permission. The function's user may do what the replaced Lambda's role may, and nothing else: a key that is not there is 403
-//! for it, because it may not list the bucket.
+//! permission. The function's user has the permissions of the replaced Lambda's role, and no others. This user must not list the bucket, so
+//! that a missing key gives 403.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -13,7 +13,7 @@ use crate::ports::free_port;
 
 /// The bucket that every instance has.
 pub(crate) const BUCKET: &str = "films";
-/// What the replaced Lambda's role may do with the bucket's objects, as its owner wrote it.
+/// The permissions of the replaced Lambda's role on the bucket's objects, as its owner wrote them.
 const ACTIONS: [&str; 4] = ["s3:GetObject", "s3:PutObject", "s3:HeadObject", "s3:GetObjectTagging"];
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Moto {
         let port = free_port()?;
         let mut command = Command::new(in_repository("target/python/bin/python"));
         command.arg("-B").arg(in_repository("tests/servers/moto_server.py")).arg(port.to_string());
-        // moto's: so many requests go unchecked.
+        // The number of requests that moto does not check.
         command.env("INITIAL_NO_AUTH_ACTION_COUNT", "0");
         let mut program = Program::start(&mut command)?;
         program.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;
@@ -36,12 +36,12 @@ impl Moto {
         Ok(server)
     }
 
-    /// The settings of a function whose user may do that, and read the secrets of these names.
+    /// The settings of a function whose user has those permissions, and may read the secrets with these names.
     pub(crate) async fn settings(&self, secrets: &[&str]) -> Outcome<Vec<(&'static str, String)>> {
         self.permit(&ACTIONS, secrets, &[]).await
     }
 
-    /// The same, and these actions on everything.
+    /// The same, with these actions on all resources.
     pub(crate) async fn settings_with(
         &self,
         secrets: &[&str],
@@ -50,7 +50,8 @@ impl Moto {
         self.permit(&ACTIONS, secrets, everywhere).await
     }
 
-    /// The settings of a function whose user may do these things with objects, read these secrets, and do those everywhere.
+    /// The settings of a function whose user may do `actions` on objects, read these secrets, and do the actions in `everywhere` on all
+    /// resources.
     pub(crate) async fn permit(
         &self,
         actions: &[&str],
@@ -60,7 +61,7 @@ impl Moto {
         let objects = format!("arn:aws:s3:::{BUCKET}/*");
         let mut statements = vec![json!({"Effect": "Allow", "Action": actions, "Resource": objects})];
         for name in secrets {
-            // Six random characters follow the name.
+            // Six random characters follow the name in an ARN.
             let secret = format!("arn:aws:secretsmanager:*:*:secret:{name}-*");
             let action = "secretsmanager:GetSecretValue";
             statements.push(json!({"Effect": "Allow", "Action": action, "Resource": secret}));
@@ -81,7 +82,7 @@ impl Moto {
         ])
     }
 
-    /// Makes a secret, or gives it another value, and tells its ARN.
+    /// Creates a secret or changes its value, and returns its ARN.
     pub(crate) async fn put_secret(&self, name: &str, value: &str) -> Outcome<String> {
         let reply = self.ask(Method::PUT, &format!("secrets/{name}"), value.into()).await?;
         let reply = json_of(reply).await?;
@@ -92,14 +93,14 @@ impl Moto {
         self.ask(Method::PUT, &format!("objects/{BUCKET}/{key}"), bytes).await.map(drop)
     }
 
-    /// Puts an object with `x-amz-meta-poster-at`.
+    /// Stores an object with `x-amz-meta-poster-at`.
     pub(crate) async fn put_with_choice(&self, key: &str, bytes: Vec<u8>, poster_at: &str) -> Outcome {
         let url = format!("http://127.0.0.1:{}/_tests/objects/{BUCKET}/{key}", self.port);
         let request = Client::new().put(url).header("x-amz-meta-poster-at", poster_at).body(bytes);
         Ok(request.send().await?.error_for_status().map(drop)?)
     }
 
-    /// Gives an object these tags and no others.
+    /// Replaces the object's tags by these.
     pub(crate) async fn set_tags(&self, key: &str, tags: &[(&str, &str)]) -> Outcome {
         let tags: serde_json::Map<String, Value> =
             tags.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
@@ -107,7 +108,7 @@ impl Moto {
         self.ask(Method::PUT, &format!("tags/{BUCKET}/{key}"), body).await.map(drop)
     }
 
-    /// The requests for an object so far: method and query.
+    /// The requests for an object so far: method and query of each.
     pub(crate) async fn requests_for(&self, key: &str) -> Outcome<Vec<String>> {
         let reply = self.ask(Method::GET, "requests", Vec::new()).await?;
         let seen = json_of(reply).await?;
@@ -122,7 +123,7 @@ impl Moto {
             .collect())
     }
 
-    /// An object's bytes, and a value of its own metadata.
+    /// Returns an object's bytes, and one value of its user metadata.
     pub(crate) async fn object(&self, key: &str, metadata: &str) -> Outcome<(Vec<u8>, Option<String>)> {
         let reply = self.ask(Method::GET, &format!("objects/{BUCKET}/{key}"), Vec::new()).await?;
         let value = reply.headers().get(format!("x-object-x-amz-meta-{metadata}"));
@@ -130,7 +131,7 @@ impl Moto {
         Ok((reply.bytes().await?.to_vec(), value))
     }
 
-    /// The actions of services that name them in a header (`AmazonSQS.ReceiveMessage`), in their order.
+    /// The actions of services that name the action in a header (`AmazonSQS.ReceiveMessage`), in order.
     pub(crate) async fn targets(&self) -> Outcome<Vec<String>> {
         let reply = self.ask(Method::GET, "requests", Vec::new()).await?;
         let seen = json_of(reply).await?;

@@ -1,11 +1,11 @@
-//! Ports for servers that are told theirs.
+//! Ports for servers that need a fixed port.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
-/// A port on 127.0.0.1 that nobody listens on, below those that Linux gives to connections (`ip_local_port_range`, 32768 and up): a server
-/// that begins later, or again, finds it free still.
+/// Returns a port on 127.0.0.1 that nobody listens on. The port is below the range that Linux gives to connections (`ip_local_port_range`,
+/// 32768 and up), so that it is still free when a server starts later, or restarts.
 pub(crate) fn free_port() -> io::Result<u16> {
     const FIRST: u16 = 16_384;
     const COUNT: u16 = 16_000;

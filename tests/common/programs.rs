@@ -1,5 +1,5 @@
-//! Server programs that a test starts, on 127.0.0.1, and that end with it: [`database`], `moto`, and the program under
-//! test inside [`runtime_api`] or `emulator`. `make test-servers` gets them. A test crate says
+//! Server programs on 127.0.0.1 that a test starts, and that end with the test: [`database`], `moto`, and the program under test inside
+//! [`runtime_api`] or `emulator`. `make test-servers` installs them. A test crate includes this file with
 //! `#[path = "common/programs.rs"] mod programs;`, beside `servers`.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// A process, its output, and its end.
+/// A process and its output.
 #[derive(Debug)]
 pub(crate) struct Program {
     child: Child,
@@ -81,7 +81,7 @@ impl Program {
         &self.log
     }
 
-    /// Waits until `ready` says so; its end or 30 s are an error, with what it wrote.
+    /// Waits until `ready` returns true. If the process ends or 30 s pass, returns an error with the output of the process.
     pub(crate) fn wait_until(&mut self, mut ready: impl FnMut() -> bool) -> Outcome {
         let started = Instant::now();
         while !ready() {
@@ -94,13 +94,13 @@ impl Program {
         Ok(())
     }
 
-    /// Sends a signal, by its name.
+    /// Sends the signal with this name.
     pub(crate) fn signal(&self, name: &str) -> Outcome {
         let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status()?;
         if status.success() { Ok(()) } else { Err(format!("kill -s {name}: {status}").into()) }
     }
 
-    /// Ends it as an operator would, and waits for that.
+    /// Ends the process with SIGTERM, and waits for its end.
     pub(crate) fn stop(&mut self) -> Outcome {
         self.signal("TERM")?;
         self.child.wait()?;
@@ -108,7 +108,7 @@ impl Program {
     }
 
     pub(crate) fn kill(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -124,13 +124,13 @@ impl Drop for Program {
     }
 }
 
-/// Whether whoever runs the tests wants the function to decode in a cage.
+/// Whether `ISOLATE` in the environment of the tests makes the function decode in a cage.
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests chooses")]
 pub(crate) fn isolation() -> Option<(&'static str, std::ffi::OsString)> {
     Some(("ISOLATE", std::env::var_os("ISOLATE")?))
 }
 
-/// Waiting is what these tests do.
+/// Sleeps. These tests wait for other processes.
 #[expect(clippy::disallowed_methods, reason = "no deadline is to be kept")]
 pub(crate) fn pause(time: Duration) {
     thread::sleep(time);

@@ -1,5 +1,5 @@
-//! MySQL Router in front of a database, as `scripts/mysql.sh` unpacks it: between statements it gives a server connection back, unless
-//! the client's session holds something. The same rule as RDS Proxy's pinning, and a stand-in for it.
+//! MySQL Router in front of a database, as `scripts/mysql.sh` unpacks it. Between statements, the router releases the server connection,
+//! unless the client's session has state. RDS Proxy's pinning follows the same rule; the router stands in for the proxy.
 
 use std::fs;
 use std::net::TcpStream;
@@ -18,7 +18,7 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    /// Connections that nobody uses are closed after a second. TLS on both sides, with the database's own certificate in front.
+    /// Starts a router that closes idle connections after a second. Both sides use TLS, and the front uses the database's certificate.
     pub(crate) fn start(database: &Database) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let port = free_port()?;

@@ -17,14 +17,14 @@ use super::cgroup::Cgroup;
 use super::{Log, Outcome, Program, isolation, pause};
 use crate::servers::{Server, body_of};
 
-/// An invocation that waits for the function.
+/// An invocation that the function has not fetched yet.
 struct Invocation {
     id: String,
     deadline: SystemTime,
     event: String,
 }
 
-/// What the function answers.
+/// The function's answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Reply {
     Response(Value),
@@ -53,10 +53,10 @@ pub(crate) struct Lambda {
     _server: Server,
     invocations: UnboundedSender<Invocation>,
     replies: Receiver<(String, Reply)>,
-    /// From the start of the process until it asks for its first event.
+    /// The time from the start of the process until it requests its first event.
     pub(crate) init: Duration,
     count: u32,
-    /// Behind the program: it goes when that has ended.
+    /// Declared after the program, so that the group is dropped after the program has ended.
     _group: Option<Cgroup>,
 }
 
@@ -65,7 +65,8 @@ impl Lambda {
         Self::start_in(None, 512, binary, settings)
     }
 
-    /// In an environment of so much memory: told so, and held to it where a control group can be made.
+    /// Starts the function in an environment with this memory. The environment variables contain the size, and a control group enforces it
+    /// where one can be created.
     pub(crate) fn start_with_memory(
         mebibytes: u32,
         binary: &str,
@@ -134,7 +135,7 @@ impl Lambda {
         Ok(Self { program, _server: server, invocations, replies, init, count: 0, _group: group })
     }
 
-    /// Sends an event; the function may work on it for so long.
+    /// Sends an event, which the function may process for the time `allowed`.
     pub(crate) fn send(&mut self, event: &Value, allowed: Duration) -> Outcome<String> {
         self.count += 1;
         let id = format!("request-{}", self.count);
@@ -165,19 +166,19 @@ impl Lambda {
         self.program.log()
     }
 
-    /// What was logged; waits a moment for what is on its way.
+    /// Returns the log, after a short wait for lines that are on their way.
     pub(crate) fn logged(&self) -> String {
         pause(Duration::from_millis(100));
         self.log().text()
     }
 
-    /// Processor time so far, in clock ticks of 10 ms: of the function and of its children that live.
+    /// Processor time so far, in clock ticks of 10 ms, of the function and its running children.
     pub(crate) fn processor_ticks(&self) -> Outcome<u64> {
         with_children(self.program.id()).into_iter().map(ticks).sum()
     }
 
-    /// Answers an event, and tells the most memory that the function and its children had together meanwhile, in KiB. Pages that they share
-    /// count once (proc(5), `Pss`). A look takes place every 5 ms.
+    /// Sends an event. Returns the answer, and the peak memory that the function and its children used together meanwhile, in KiB. Shared
+    /// pages count once (proc(5), `Pss`). A sample is taken every 5 ms.
     pub(crate) fn invoke_measured(&mut self, event: &Value) -> Outcome<(Reply, u64)> {
         let (id, is_done) = (self.program.id(), Arc::new(AtomicBool::new(false)));
         let done = Arc::clone(&is_done);
@@ -212,7 +213,7 @@ fn ticks(process: u32) -> Outcome<u64> {
     Ok(number(11)? + number(12)?)
 }
 
-/// In KiB; 0 of a process that has ended.
+/// In KiB. 0 for a process that has ended.
 fn proportional_memory(process: u32) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));

@@ -1,16 +1,16 @@
-//! An S3 server in this process (s3s, s3s-fs) that checks signatures (SigV4); the objects are files of a temporary folder.
+//! An S3 server in this process (s3s, s3s-fs) that checks signatures (SigV4). The objects are files in a temporary folder.
 //!
-//! s3s-fs ignores `If-Match` and `encoding-type`, knows no `NoSuchBucket` and no longest key, and stumbles over suffixes longer than
-//! the object: [`Checked`] does here as S3 does. An answer to HEAD has no body, errors included (RFC 9110, section 9.3.2). Only what the tests need is there: GET, HEAD and PUT of objects.
+//! s3s-fs ignores `If-Match` and `encoding-type`, does not implement `NoSuchBucket` or the longest key, and mishandles suffix ranges longer
+//! than the object. [`Checked`] adds S3's behaviour. An answer to HEAD has no body, also for errors (RFC 9110, section 9.3.2). The server
+//! implements only what the tests need: GET, HEAD, PUT and listings of objects.
 //!
-//! What tests of the reader can use of it:
-//! - [`S3Server::put`] an object; put again to replace it ([`Files`] is the same from within a fault). Its ETag is the MD5 of
-//!   its bytes.
-//! - [`S3Server::client`]: a client with the right credentials; [`S3Server::client_with`] with others,
-//!   [`S3Server::config`] to build one; [`S3Server::settings`] for programs.
-//! - `server.faults` ([`Faults`](super::Faults)): bodies cut after n bytes, stalls in a body, delays before a reply, no reply
-//!   at all, S3's errors ([`Fault::s3_error`](super::Fault::s3_error): `SlowDown`, `InternalError`, with `Retry-After` or
-//!   without), 200 for a range, wrong and missing headers, objects replaced or truncated between two requests.
+//! What tests of the reader can use:
+//! - [`S3Server::put`] stores an object, or replaces it. [`Files`] does the same from within a fault. The ETag is the MD5 of the bytes.
+//! - [`S3Server::client`] returns a client with the right credentials, [`S3Server::client_with`] one with other credentials.
+//!   [`S3Server::config`] builds a client, and [`S3Server::settings`] is for programs.
+//! - `server.faults` ([`Faults`](super::Faults)): bodies cut after n bytes, stalls in a body, delays before a reply, no reply at all, S3's
+//!   errors ([`Fault::s3_error`](super::Fault::s3_error): `SlowDown`, `InternalError`, with `Retry-After` or without), 200 for a range,
+//!   wrong and missing headers, objects replaced or truncated between two requests.
 //! - `server.faults.seen()`: each request with method, path, query, headers, status and the bytes of its body.
 
 use std::fs;
@@ -43,7 +43,7 @@ pub(crate) const BUCKET: &str = "films";
 pub(crate) struct Files(PathBuf);
 
 impl Files {
-    /// Puts an object into [`BUCKET`], in place of the one that is there. Replies under way go on with the old one.
+    /// Stores an object in [`BUCKET`], or replaces it. Replies in progress continue with the old object.
     pub(crate) fn put(&self, key: &str, bytes: &[u8]) -> Outcome {
         let path = self.0.join(BUCKET).join(key);
         if let Some(folder) = path.parent() {
@@ -75,7 +75,7 @@ impl S3Server {
         Self::start_with(None)
     }
 
-    /// Over TLS, if there is a certificate.
+    /// Starts a server, over TLS if there is a certificate.
     pub(crate) fn start_with(certificate: Option<&Certificate>) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         fs::create_dir(folder.path().join(BUCKET))?;
@@ -106,7 +106,7 @@ impl S3Server {
         self.files().put(key, bytes)
     }
 
-    /// A client as its users may have it, with the SDK's own retries and all.
+    /// A client as users create it, including the SDK's own retries.
     pub(crate) fn client(&self) -> Client {
         self.client_with(ACCESS_KEY, SECRET_KEY)
     }
@@ -116,8 +116,7 @@ impl S3Server {
         Client::from_conf(self.config().credentials_provider(credentials).build())
     }
 
-    /// The environment variables with which AWS's tools, and programs of ours, find the server and have the right
-    /// credentials.
+    /// The environment variables that give the server's address and the right credentials to AWS's tools and to our programs.
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         let fixed = [
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
@@ -129,7 +128,7 @@ impl S3Server {
         fixed.into_iter().chain([("AWS_ENDPOINT_URL", self.endpoint())]).collect()
     }
 
-    /// What a client needs, and the right credentials.
+    /// The configuration of a client, with the right credentials.
     pub(crate) fn config(&self) -> Builder {
         Builder::new()
             .behavior_version(BehaviorVersion::latest())
@@ -140,14 +139,14 @@ impl S3Server {
     }
 }
 
-/// s3s-fs, and what is missing there.
+/// s3s-fs, with the behaviour that it lacks.
 struct Checked {
     files: FileSystem,
     root: PathBuf,
 }
 
 impl Checked {
-    /// Bytes of the object, if the bucket is there, the object too, and it is the version that is expected.
+    /// Returns the length of the object. Fails if the bucket or the object does not exist, or if the version is not the expected one.
     async fn check(&self, request: &S3Request<GetObjectInput>) -> S3Result<u64> {
         let input = &request.input;
         if !self.root.join(&input.bucket).is_dir() {
@@ -167,7 +166,7 @@ impl Checked {
     }
 }
 
-/// A key as S3 writes it into a listing with `encoding-type=url`: a blank is a plus, letters, digits and `-_.*/` stay.
+/// A key as S3 writes it into a listing with `encoding-type=url`: a space becomes a plus; letters, digits and `-_.*/` stay.
 fn url_encoded(key: &str) -> String {
     let byte = |byte: u8| match byte {
         b' ' => "+".to_owned(),

@@ -1,9 +1,8 @@
-//! Real servers for the tests of sources, on 127.0.0.1, each in a thread of its own: [`http_server`] and [`s3_server`].
-//! A test crate says `#[path = "common/servers.rs"] mod servers;`.
+//! Real servers for the tests of sources, on 127.0.0.1, each in a separate thread: [`http_server`] and [`s3_server`].
+//! A test crate includes this file with `#[path = "common/servers.rs"] mod servers;`.
 //!
-//! Both record every request ([`Seen`]), and do as [`Faults`] say: nothing, unless told otherwise. Faults are set for one
-//! request by its number (from 1), for the next few, for all, or for those that a closure picks; where several apply to a
-//! request, all of them happen.
+//! Both servers record every request ([`Seen`]), and apply the [`Faults`] that a test sets. A fault applies to one request by its number
+//! (from 1), to the next few, to all, or to those that a closure selects. If several faults apply to a request, all of them happen.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
 pub(crate) mod http_server;
@@ -43,47 +42,48 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 pub(crate) type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response<AnyBody>, BoxError>> + Send>>;
 
-/// Bytes that were sent before a connection breaks have time to arrive.
+/// Bytes that were sent before a connection breaks get this time to arrive.
 const BEFORE_THE_BREAK: Duration = Duration::from_millis(30);
 
-/// Most bytes that are given to a connection at once, so that [`Seen::body_bytes`] tells what the client took.
+/// The largest piece that is passed to a connection at once. Pieces are small, so that [`Seen::body_bytes`] is close to what the client
+/// read.
 const PIECE: usize = 64 << 10;
 
-/// What goes wrong with a request.
+/// A fault of a request.
 #[derive(Clone)]
 pub(crate) enum Fault {
-    /// This is called first. To replace or truncate the object, say, between two ranges.
+    /// Runs this before the reply, to replace or truncate the object between two ranges, for example.
     Before(Arc<dyn Fn() + Send + Sync>),
-    /// The reply waits.
+    /// Delays the reply.
     Delay(Duration),
-    /// The connection is closed without a reply.
+    /// Closes the connection without a reply.
     NoReply,
-    /// This reply instead.
+    /// Sends this reply instead.
     Reply { status: u16, headers: Vec<(&'static str, String)>, body: String },
-    /// The whole object with status 200, as if no range had been asked for.
+    /// Sends the whole object with status 200, as if the request had no range.
     IgnoreRange,
-    /// A header of the reply is another, or missing.
+    /// Replaces a header of the reply, or removes it.
     Header(&'static str, Option<String>),
-    /// The length of the body is not told. Only where the server does not set it itself: on [`http_server`].
+    /// Sends no length of the body. This works only where the server does not set the length itself: on [`http_server`].
     NoLength,
-    /// The body ends after so many bytes, and the connection with it.
+    /// Ends the body and the connection after this number of bytes.
     CutBody(u64),
-    /// The body pauses after so many bytes, and then goes on.
+    /// Pauses the body after `after` bytes, and then continues.
     StallBody { after: u64, pause: Duration },
 }
 
 impl Fault {
-    /// Calls `action` first.
+    /// Runs `action` before the reply.
     pub(crate) fn before(action: impl Fn() + Send + Sync + 'static) -> Self {
         Self::Before(Arc::new(action))
     }
 
-    /// A status, and no more than that.
+    /// Replies with a status, without body and headers.
     pub(crate) fn status(status: u16) -> Self {
         Self::Reply { status, headers: Vec::new(), body: String::new() }
     }
 
-    /// What S3 says of its errors. Too many requests are 503 with the code `SlowDown`.
+    /// An error in S3's format. S3 answers too many requests with 503 and the code `SlowDown`.
     pub(crate) fn s3_error(status: u16, code: &str, message: &str) -> Self {
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
@@ -91,7 +91,7 @@ impl Fault {
         Self::Reply { status, headers: vec![("content-type", "application/xml".to_owned())], body }
     }
 
-    /// The same reply with one more header: `Retry-After`, or where a redirect leads.
+    /// Adds a header to the reply: `Retry-After`, or the target of a redirect.
     pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         if let Self::Reply { headers, .. } = &mut self {
             headers.push((name, value.into()));
@@ -100,17 +100,17 @@ impl Fault {
     }
 }
 
-/// A request that came.
+/// A request that the server received.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     /// Counted from 1.
     pub(crate) number: u64,
     pub(crate) method: Method,
-    /// Percent-encoded, as it came.
+    /// Percent-encoded, as received.
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
-    /// 0 until there is a reply.
+    /// 0 before the reply.
     pub(crate) status: u16,
     body_bytes: Arc<AtomicU64>,
 }
@@ -124,13 +124,13 @@ impl Seen {
         self.header(RANGE.as_str())
     }
 
-    /// Bytes of the body that were given to the connection so far. The client may have read fewer.
+    /// Bytes of the body that were passed to the connection so far. The client may have read fewer.
     pub(crate) fn body_bytes(&self) -> u64 {
         self.body_bytes.load(Ordering::Relaxed)
     }
 }
 
-/// Which requests a fault is for.
+/// Selects the requests that a fault applies to.
 type Which = Box<dyn Fn(&Seen) -> bool + Send>;
 
 struct Rule {
@@ -145,7 +145,7 @@ struct State {
     seen: Vec<Seen>,
 }
 
-/// The requests of a server, and what goes wrong with them.
+/// The requests of a server, and their faults.
 #[derive(Clone, Default)]
 pub(crate) struct Faults(Arc<Mutex<State>>);
 
@@ -154,27 +154,27 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The fault happens to the first `times` requests that `which` picks.
+    /// Applies the fault to the first `times` requests that `which` selects.
     pub(crate) fn when(&self, times: u64, which: impl Fn(&Seen) -> bool + Send + 'static, fault: Fault) {
         self.state().rules.push(Rule { times, which: Box::new(which), fault });
     }
 
-    /// To the request of this number, counted from 1.
+    /// Applies the fault to the request with this number, counted from 1.
     pub(crate) fn on_request(&self, number: u64, fault: Fault) {
         self.when(1, move |seen| seen.number == number, fault);
     }
 
-    /// To the next requests, so many.
+    /// Applies the fault to the next `times` requests.
     pub(crate) fn on_next(&self, times: u64, fault: Fault) {
         self.when(times, |_| true, fault);
     }
 
-    /// To every request.
+    /// Applies the fault to every request.
     pub(crate) fn always(&self, fault: Fault) {
         self.on_next(u64::MAX, fault);
     }
 
-    /// Nothing goes wrong from now on.
+    /// Removes all faults.
     pub(crate) fn clear(&self) {
         self.state().rules.clear();
     }
@@ -218,11 +218,11 @@ impl Faults {
     }
 }
 
-/// In the extensions of a request that is to be answered as if it had no `Range`.
+/// An extension of requests that are answered as if they had no `Range`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RangeIgnored;
 
-/// PEM files that a server proves itself with.
+/// PEM files of a server's certificate and key.
 #[derive(Debug, Clone)]
 pub(crate) struct Certificate {
     pub(crate) chain: PathBuf,
@@ -256,7 +256,7 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Starts a server whose good answers are those of `respond`.
+    /// Starts a server. Without faults, it sends the answers of `respond`.
     pub(crate) fn start(
         respond: impl Fn(Request<Incoming>) -> Answer + Send + Sync + 'static,
     ) -> Outcome<Self> {
@@ -279,7 +279,7 @@ impl Server {
         let accepting = accept(listener, tls, Arc::new(respond), faults.clone());
         let thread = thread::spawn(move || {
             let _accepting = runtime.spawn(accepting);
-            // The sender is never used: this ends when it is dropped, and with the runtime all connections.
+            // The sender is never used: this wait ends when the sender is dropped, and all connections end with the runtime.
             let _: Result<Infallible, _> = runtime.block_on(stopped);
         });
         Ok(Self { address, scheme, faults, stop: Some(stop), thread: Some(thread) })
@@ -299,7 +299,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic in there has failed the test already.
+            // A panic in the thread has already failed the test.
             let _ = thread.join();
         }
     }
@@ -315,7 +315,7 @@ where
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(Arc::clone(&respond), faults.clone(), request));
             let connection = hyper::server::conn::http1::Builder::new();
-            // Broken connections are what some tests are about, and clients that trust nobody.
+            // Some tests break connections on purpose, and some clients reject the certificate.
             match tls {
                 None => drop(connection.serve_connection(TokioIo::new(stream), service).await),
                 Some(tls) => {
@@ -328,7 +328,7 @@ where
     }
 }
 
-/// Answers one request, with all that goes wrong with it.
+/// Answers one request, and applies its faults.
 async fn answer<R>(
     respond: Arc<R>,
     all_faults: Faults,
@@ -383,7 +383,7 @@ fn canned(
     Ok(response.body(body_of(body.to_owned()))?)
 }
 
-/// A body that counts its bytes, and breaks off or pauses where it is told to.
+/// A body that counts its bytes, and that a fault can cut or pause.
 struct SpoiltBody {
     inner: AnyBody,
     count: Arc<AtomicU64>,
@@ -391,7 +391,7 @@ struct SpoiltBody {
     cut: Option<u64>,
     stall: Option<(u64, Duration)>,
     waiting: Option<Pin<Box<Sleep>>>,
-    /// What came and was not sent yet.
+    /// Received bytes that are not sent yet.
     rest: Bytes,
     no_length: bool,
 }
@@ -410,7 +410,7 @@ impl SpoiltBody {
         Self { inner, count, sent: 0, cut, stall, waiting: None, rest: Bytes::new(), no_length }
     }
 
-    /// The next byte where something happens.
+    /// The next position in the body where a fault happens.
     fn next_event(&self) -> u64 {
         let stall = self.stall.map(|(after, _)| after);
         self.cut.unwrap_or(u64::MAX).min(stall.unwrap_or(u64::MAX))

@@ -1,8 +1,8 @@
-//! OpenSSH's server as a bastion, on 127.0.0.1: the program that `make test-servers` unpacks, never a service. A test crate
-//! says `#[path = "common/sshd.rs"] mod sshd;`.
+//! OpenSSH's server as a bastion, on 127.0.0.1. The program is the one that `make test-servers` unpacks, and never a service. A test crate
+//! includes this file with `#[path = "common/sshd.rs"] mod sshd;`.
 //!
-//! Run by root, sshd wants an account of its own and a user to log in; both exist only in a mount namespace of that process. Run
-//! by anybody else, it lets that user in.
+//! As root, sshd needs an account for itself and a user who logs in. Both exist only in a mount namespace of that process. As another user,
+//! sshd accepts logins of that user.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
 use std::error::Error;
@@ -22,7 +22,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Makes the accounts seen by this process alone, then becomes sshd.
+/// Creates the accounts, visible to this process only, and then executes sshd.
 const AS_ROOT: &str = r#"
 set -e
 for file in passwd shadow; do cp "/etc/$file" "$FOLDER/$file"; done
@@ -37,7 +37,7 @@ mkdir -m 755 /run/sshd
 exec "$@"
 "#;
 
-/// The server, until it is dropped.
+/// The server, which ends when this value is dropped.
 pub(crate) struct Sshd {
     folder: TempDir,
     port: u16,
@@ -46,7 +46,7 @@ pub(crate) struct Sshd {
 }
 
 impl Sshd {
-    /// Starts one that lets nobody in yet ([`allow`](Self::allow)), and forwards to `targets` (`host:port`) alone.
+    /// Starts a server that accepts no login yet ([`allow`](Self::allow)), and forwards only to `targets` (`host:port`).
     pub(crate) fn start(targets: &[String]) -> Outcome<Self> {
         Self::start_with(targets, "")
     }
@@ -54,7 +54,7 @@ impl Sshd {
     /// The same, with these lines in its `sshd_config`.
     pub(crate) fn start_with(targets: &[String], lines: &str) -> Outcome<Self> {
         let folder = tempfile::Builder::new().prefix("sshd-").tempdir()?;
-        // The user who logs in reads its keys here.
+        // The user who logs in reads the keys here.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
         let port = free_port()?;
         let user = match is_root()? {
@@ -83,7 +83,7 @@ impl Sshd {
         Ok(config)
     }
 
-    /// Runs it, again if it was stopped, on the same port.
+    /// Starts the server, or restarts it on the same port.
     pub(crate) fn run(&mut self) -> Outcome {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/sshd/sshd");
         if !program.exists() {
@@ -97,7 +97,7 @@ impl Sshd {
             }
             false => Command::new(program),
         };
-        // What it says when it listens is to be this one's.
+        // Empties the log, so that the line about listening comes from this process.
         fs::write(self.file("log"), "")?;
         let log = fs::File::options().append(true).open(self.file("log"))?;
         let config = self.file("sshd_config");
@@ -105,7 +105,7 @@ impl Sshd {
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let process = self.process.insert(command.spawn()?);
         let started = Instant::now();
-        // A connection to see whether it answers would be a session, and outlast this.
+        // A connection as a check would start a session, which would outlast this loop.
         while !fs::read_to_string(self.folder.path().join("log"))?.contains("Server listening on") {
             if let Some(status) = process.try_wait()? {
                 return Err(format!("sshd ended with {status}: {}", self.log()?).into());
@@ -118,16 +118,16 @@ impl Sshd {
         Ok(())
     }
 
-    /// Kills it with all its sessions.
+    /// Kills the server with all its sessions.
     pub(crate) fn stop(&mut self) -> Outcome {
         let Some(mut process) = self.process.take() else { return Ok(()) };
-        // So that it starts no session meanwhile, which would go on listening for a moment.
+        // The server is stopped first, so that it starts no session meanwhile: such a session would keep listening for a moment.
         signal("STOP", &[process.id()])?;
         let sessions = descendants(process.id())?;
         process.kill()?;
         process.wait()?;
         signal("KILL", &sessions)?;
-        // A session that has just begun holds the socket until it is gone.
+        // A session that has just started holds the socket until it ends.
         let stopped = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
             if stopped.elapsed() > START_TIMEOUT {
@@ -138,28 +138,28 @@ impl Sshd {
         Ok(())
     }
 
-    /// Kills its sessions. It takes new ones.
+    /// Kills the sessions. The server accepts new ones.
     pub(crate) fn kill_sessions(&self) -> Outcome {
         signal("KILL", &self.sessions()?)
     }
 
-    /// Stops its sessions where they are, as if the network had swallowed them. It takes new ones.
+    /// Stops the processes of the sessions, as if the network dropped all packets. The server accepts new sessions.
     pub(crate) fn freeze_sessions(&self) -> Outcome {
         signal("STOP", &self.sessions()?)
     }
 
-    /// The processes of its sessions.
+    /// The process ids of the sessions.
     pub(crate) fn sessions(&self) -> Outcome<Vec<u32>> {
         descendants(self.process.as_ref().ok_or("sshd does not run")?.id())
     }
 
-    /// Lets in whoever has the private key that belongs to the public key in `path`.
+    /// Accepts logins with the private key of the public key in `path`.
     pub(crate) fn allow(&self, path: &Path) -> Outcome {
         let all = fs::read_to_string(self.file("authorized_keys"))? + &fs::read_to_string(path)?;
         Ok(fs::write(self.file("authorized_keys"), all)?)
     }
 
-    /// Its public key of a type, `ed25519` or `rsa`, as `ssh-keyscan` prints it.
+    /// The server's public key of a type, `ed25519` or `rsa`, as `ssh-keyscan` prints it.
     pub(crate) fn host_key(&self, kind: &str) -> Outcome<String> {
         let key = fs::read_to_string(self.file(&format!("host_{kind}.pub")))?;
         Ok(key.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
@@ -183,7 +183,7 @@ impl Sshd {
         self.port
     }
 
-    /// Who may log in.
+    /// The user who may log in.
     pub(crate) fn user(&self) -> &str {
         &self.user
     }
@@ -191,12 +191,12 @@ impl Sshd {
 
 impl Drop for Sshd {
     fn drop(&mut self) {
-        // Nothing can be done about it here.
+        // An error cannot be reported here.
         let _ = self.stop();
     }
 }
 
-/// Makes a key pair without a passphrase at `path` and `path.pub`, by `ssh-keygen` with these arguments.
+/// Creates a key pair without a passphrase at `path` and `path.pub`, with `ssh-keygen` and these arguments.
 pub(crate) fn keygen(arguments: &[&str], path: &Path) -> Outcome {
     output(
         Command::new("ssh-keygen").args(["-q", "-N", "", "-C", "test"]).args(arguments).arg("-f").arg(path),
@@ -216,7 +216,7 @@ fn is_root() -> Outcome<bool> {
     Ok(output(Command::new("id").arg("-u"))?.trim() == "0")
 }
 
-/// Sends a signal to processes, those that are gone excepted.
+/// Sends a signal to processes. Processes that have ended are ignored.
 fn signal(name: &str, processes: &[u32]) -> Outcome {
     for process in processes {
         Command::new("sh").args(["-c", &format!("kill -{name} {process} 2>/dev/null || true")]).status()?;
@@ -230,9 +230,9 @@ fn descendants(process: u32) -> Outcome<Vec<u32>> {
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        // It may be gone by now.
+        // The process may have ended meanwhile.
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-        // `id (name) state parent ...`; the name may hold anything.
+        // `id (name) state parent ...`; the name may contain any character.
         let rest = stat.rsplit(')').next().unwrap_or_default();
         if let Some(parent) = rest.split_whitespace().nth(1).and_then(|parent| parent.parse::<u32>().ok()) {
             pairs.push((id, parent));

@@ -1,9 +1,9 @@
-//! A bucket of any number of small objects that exist as numbers only, and a catalogue with their rows: what an audit and a back-fill of
-//! them take in time and memory, with an interruption in the middle. `tests/scale.rs` runs it with some thousands, `make scale` with a
-//! million.
+//! A bucket of any number of small objects, which exist only as numbers, and a catalogue with their rows. It measures the time and memory
+//! that an audit and a back-fill of the objects take, with an interruption in the middle. `tests/scale.rs` uses some thousands of objects,
+//! `make scale` uses a million.
 //!
-//! Of each thousand objects, ten are new: they have neither thumbnail nor row, and are no video. One has a row and is gone. All others are
-//! done. What a thumbnail says is learnt from the program itself, which makes that of the first object.
+//! Of each thousand objects, ten are new: they have no thumbnail and no row, and they are not videos. One has a row but was deleted. All
+//! others are processed. The program itself writes the first object's thumbnail, whose metadata serve for all others.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -40,7 +40,7 @@ fn is_new(number: u64) -> bool {
     number.is_multiple_of(100)
 }
 
-/// Whether it is gone, and its row is not.
+/// Whether the object of this number was deleted, and its row was not.
 fn is_gone(number: u64) -> bool {
     number % 1000 == 7
 }
@@ -60,7 +60,7 @@ struct Numbers {
     objects: u64,
     film: Vec<u8>,
     requests: AtomicU64,
-    /// Thumbnails that were put, and their metadata.
+    /// The metadata of the thumbnails that were written.
     put: Mutex<BTreeMap<String, HeaderMap>>,
 }
 
@@ -80,7 +80,7 @@ impl Numbers {
             Some(headers) => Some(headers.clone()),
             None if is_new(own) || is_gone(own) => None,
             None => {
-                // As that of the first object, but for what names the object.
+                // Like those of the first object, except for the parts that name the object.
                 let mut headers = put.first_key_value()?.1.clone();
                 headers.remove("x-amz-meta-source-key");
                 headers.insert("x-amz-meta-content-id", HeaderValue::from_str(&own.to_string()).ok()?);
@@ -161,7 +161,7 @@ impl Numbers {
     }
 }
 
-/// The bytes that a request wants, of so many.
+/// The byte range that a request wants, of an object of `length` bytes.
 fn range(headers: &HeaderMap, length: usize) -> (usize, usize) {
     let range =
         headers.get(RANGE).and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-'));
@@ -181,7 +181,7 @@ pub(crate) struct Synthetic {
     program: &'static str,
 }
 
-/// What a run of the program took.
+/// The cost of a run of the program.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
@@ -207,7 +207,7 @@ impl Synthetic {
         let endpoint = format!("http://{}", listener.local_addr()?);
         let served = Arc::clone(&numbers);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        // It ends with the process.
+        // The thread ends with the process.
         std::thread::spawn(move || runtime.block_on(serve(listener, served)));
         let synthetic = Self { objects, numbers, endpoint, folder: tempfile::tempdir()?, program };
         let url = format!("s3://{BUCKET}/{}", key(1));
@@ -217,7 +217,7 @@ impl Synthetic {
         Ok(synthetic)
     }
 
-    /// Rows as the program would have written them, in an order that is no key's.
+    /// Inserts rows as the program would have written them, not in the order of the keys.
     fn fill(&self) -> Outcome {
         let url = format!("sqlite://{}", self.folder.path().join("catalog.sqlite3").display());
         let statements = format!(
@@ -239,7 +239,7 @@ impl Synthetic {
         })
     }
 
-    /// Runs the program to its end, or until the bucket has answered so many requests: then it gets the signal.
+    /// Runs the program to its end. With `stop`, sends the signal once the bucket has answered that number of requests.
     pub(crate) fn run(&self, arguments: &[&str], stop: Option<(&str, u64)>) -> Outcome<Run> {
         let output = self.folder.path().join("output");
         let mut command = Command::new(self.program);
@@ -283,7 +283,7 @@ impl Synthetic {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// Whether what an audit found is what there is.
+    /// Asserts that an audit found exactly the deviations that exist.
     fn assert_found(&self, audit: &Run) -> Outcome {
         let found = audit.json()?;
         let (new, gone) = (self.objects / 100, self.objects / 1000);
@@ -318,15 +318,15 @@ impl Synthetic {
         self.run(&[&["audit", &prefix, "--catalog", "sqlite", "--json"], more].concat(), stop)
     }
 
-    /// An audit in one go.
+    /// Runs an audit without interruption.
     pub(crate) fn whole_audit(&self) -> Outcome<Run> {
         let whole = self.audit(&[], None)?;
         self.assert_found(&whole)?;
         Ok(whole)
     }
 
-    /// An audit that is killed in the middle and continues: nothing is left out or found twice, and nothing is audited twice but the last
-    /// thousand objects before the end.
+    /// Kills an audit in the middle, and resumes it. The audit omits nothing, reports nothing twice, and audits at most the last thousand
+    /// objects before the kill twice.
     pub(crate) fn audits(&self) -> Outcome<[Run; 2]> {
         let journal = self.journal("audit.jsonl");
         let kept = ["--journal", &journal];
@@ -334,13 +334,13 @@ impl Synthetic {
         assert_eq!(killed.code, None, "it has ended too early");
         let rest = self.audit(&kept, None)?;
         self.assert_found(&rest)?;
-        // Besides the objects: their listing, and what was on its way.
+        // In addition to the objects: their listing, and the requests in flight.
         let most = self.objects + self.objects / 500 + 1000 + 100;
         assert!(killed.requests + rest.requests <= most, "{killed:?} {rest:?}");
         Ok([killed, rest])
     }
 
-    /// A back-fill that is terminated in the middle, and one that continues: every object is in the journal once.
+    /// Terminates a back-fill in the middle, and resumes it. The journal contains every object once.
     pub(crate) fn back_fills(&self, signal: &str) -> Outcome<[Run; 2]> {
         let (prefix, journal) = (format!("s3://{BUCKET}/videos/"), self.journal("backfill.jsonl"));
         let report = self.journal("report.json");
@@ -394,7 +394,7 @@ async fn serve(listener: StdListener, numbers: Arc<Numbers>) {
                 let numbers = Arc::clone(&numbers);
                 async move { numbers.answer(request).await }
             });
-            // A client that is killed breaks its connections.
+            // A killed client breaks its connections.
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
@@ -402,12 +402,12 @@ async fn serve(listener: StdListener, numbers: Arc<Numbers>) {
     }
 }
 
-/// The lines of a journal, without the first.
+/// The number of lines of a journal, without the first.
 fn lines(path: &Path) -> Outcome<u64> {
     Ok((BufReader::new(File::open(path)?).lines().count() as u64).saturating_sub(1))
 }
 
-/// The most memory that the process had so far.
+/// The peak memory of the process so far.
 pub(crate) fn peak_kilobytes(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

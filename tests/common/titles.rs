@@ -1,4 +1,4 @@
-//! The title of the only content in a SQLite catalogue, as people edit it.
+//! The title of the only content in a SQLite catalogue, which people may edit.
 
 use std::error::Error;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! All that the function, or the command line program in its place, needs around it: S3, MySQL, the catalogue's API. A test crate says
+//! The servers that the function, or the command line program in its place, needs: S3, MySQL, the catalogue's API. A test crate includes
+//! this file with
 //! `#[path = "common/world.rs"] mod world;`, beside `catalogue_api`, `programs` and `servers`.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
@@ -27,12 +28,12 @@ pub(crate) fn film() -> Outcome<Vec<u8>> {
     Ok(fs::read(in_repository("tests/fixtures/h264_end.mp4"))?)
 }
 
-/// Another video, of another length.
+/// Another video, with another length.
 pub(crate) fn other_film() -> Outcome<Vec<u8>> {
     Ok(fs::read(in_repository("tests/fixtures/h264_front.mp4"))?)
 }
 
-/// All that a function needs around it.
+/// The servers that a function needs.
 pub(crate) struct World {
     pub(crate) s3: S3Server,
     pub(crate) database: Database,
@@ -46,7 +47,7 @@ impl World {
         Ok(Self { s3: S3Server::start()?, database, api })
     }
 
-    /// As in the cloud: all of it over TLS, with certificates of one authority.
+    /// As in the cloud: everything over TLS, with certificates of one authority.
     pub(crate) async fn new_over_tls() -> Outcome<Self> {
         let database = Database::start().await?;
         let (chain, key) = database.certificate();
@@ -77,7 +78,7 @@ impl World {
         Lambda::start(FUNCTION, &self.settings())
     }
 
-    /// What the catalogue says of every video: content, title, URLs, seconds.
+    /// The catalogue's entry for each video: content, title, URLs, seconds.
     pub(crate) async fn rows(&self) -> Outcome<Vec<(i32, String, String, String, i32)>> {
         let select = "SELECT c.id, c.title, v.video_url, v.thumbnail_url, v.duration \
                       FROM video_assets v JOIN contents c ON c.id = v.content_id ORDER BY v.id";
