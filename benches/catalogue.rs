@@ -1,5 +1,5 @@
-//! The catalogue's statements in a database with a million videos: what the server makes of each (EXPLAIN), and how long twenty
-//! workers take, without an added index and with the optional index.
+//! The catalogue's statements in a database with a million videos: the server's plan of each (EXPLAIN), and the time that twenty workers
+//! take, without and with the optional index.
 //! `cargo bench --features static,lambda --bench catalogue`, with `TEST_DATABASE=mysql` in the MySQL of `scripts/mysql.sh`.
 
 #![expect(clippy::print_stdout, reason = "its tables are what it is for")]
@@ -25,7 +25,7 @@ use sqlx::Row as _;
 
 const WORKERS: u32 = 20;
 
-/// Arguments of the server: a table of this size fits its memory, as it would an Aurora's.
+/// Arguments of the server: a table of this size fits into its memory, as in Aurora.
 const SERVER: [&str; 1] = ["--innodb-buffer-pool-size=1G"];
 
 fn settings(database: &Database) -> Outcome<DatabaseSettings> {
@@ -59,7 +59,7 @@ fn worker(settings: &DatabaseSettings) -> Outcome<MySqlCatalog> {
     Ok(MySqlCatalog::new(settings, SecretStore::new(&aws), &aws)?)
 }
 
-/// What the server makes of each statement that the catalogue sends, as its log has them.
+/// Prints the server's plan of each statement that the catalogue sends, taken from the server's log.
 async fn explain(database: &Database, videos: u32) -> Outcome {
     let catalog = worker(&settings(database)?)?;
     database.log_statements().await?;
@@ -92,7 +92,7 @@ async fn explain(database: &Database, videos: u32) -> Outcome {
     Ok(())
 }
 
-/// A statement with its literals left out.
+/// A statement without its literals.
 fn shown(statement: &str) -> String {
     let mut words = String::new();
     let mut rest = statement;
@@ -110,7 +110,7 @@ fn shown(statement: &str) -> String {
     words.collect::<Vec<_>>().join(" ").replace("n()", "(n)")
 }
 
-/// Every worker does `work` with its number and each of so many rounds, all at once; the times it took.
+/// All workers run `work` at the same time, each with its number and each round. Returns the times of the rounds.
 async fn together<W, F>(settings: &DatabaseSettings, rounds: u32, work: W) -> Outcome<Vec<Duration>>
 where
     W: Fn(MySqlCatalog, u32, u32) -> F + Copy + Send + 'static,
@@ -120,7 +120,7 @@ where
     for number in 0..WORKERS {
         let catalog = worker(settings)?;
         tasks.spawn(async move {
-            // Connected before the clock starts.
+            // The connection exists before the clock starts.
             let one = ContentId::new(1).ok_or("no content's id")?;
             catalog.find_content("s3://films/x", one).await.map_err(|error| error.to_string())?;
             let mut times = Vec::new();
@@ -139,7 +139,7 @@ where
     Ok(times)
 }
 
-/// One line of the table: what twenty workers did, how long each took, and who waited for whom.
+/// Prints one line of the table: the work of twenty workers, its times, and the waits for locks.
 async fn line<W, F>(database: &Database, what: &str, rounds: u32, work: W) -> Outcome
 where
     W: Fn(MySqlCatalog, u32, u32) -> F + Copy + Send + 'static,
@@ -165,7 +165,7 @@ where
     Ok(())
 }
 
-/// How often transactions have waited for a row, how many milliseconds, and how often two waited for each other.
+/// The number of waits for a row lock, their total milliseconds, and the number of deadlocks.
 async fn waits(database: &Database) -> Outcome<(u64, u64, u64)> {
     let waits = database.status("Innodb_row_lock_waits").await?;
     let waited = database.status("Innodb_row_lock_time").await?;

@@ -1,6 +1,6 @@
-//! Open, probe, poster frame and encode, each on the fixtures where it differs: `make bench`.
+//! Benchmarks of opening, probing and poster frame on all fixtures, and of encoding on one: `make bench`.
 //!
-//! Files are read into memory first, so that what is measured is our work and libav's, not the disk.
+//! Files are read into memory first, so that the benchmarks measure our work and libav's, not the disk.
 
 use std::hint::black_box;
 use std::io::Cursor;
@@ -27,7 +27,7 @@ fn poster_frame(bytes: &[u8]) -> PosterFrame {
     open(bytes).frame(TARGET).expect("a fixture has a frame")
 }
 
-/// Opening is probing: the information is complete when the container is open.
+/// Opening includes probing: the information is complete once the container is open.
 fn probe(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("open_and_probe");
     for name in FIXTURES {
@@ -39,7 +39,7 @@ fn probe(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The frame alone, the container being open.
+/// Only the frame, from an open container.
 fn frame(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("poster_frame");
     for name in FIXTURES {
@@ -55,7 +55,7 @@ fn frame(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The thumbnail's bytes from a decoded frame, per format.
+/// Encodes the thumbnail from a decoded frame, in each format.
 fn encode(criterion: &mut Criterion) {
     let bytes = fixture(FIXTURES[0]);
     let frame = poster_frame(&bytes);
@@ -70,7 +70,7 @@ fn encode(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// All of it, as `posterframe grab` does on a local file.
+/// All steps, as `posterframe grab` does for a local file.
 fn whole(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("open_to_jpeg");
     for name in FIXTURES {

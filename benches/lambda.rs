@@ -1,4 +1,4 @@
-//! The built function inside a runtime API and inside AWS's emulator, with S3, MariaDB and FastAPI on this machine, all over TLS:
+//! The built function inside a runtime API and inside AWS's emulator, with S3, MariaDB and FastAPI on this machine, everything over TLS:
 //! INIT, first and later invocations, processor time, memory. `cargo bench --features static,lambda --bench lambda -- VIDEO`
 
 #![expect(clippy::print_stdout, reason = "its table is what it is for")]
@@ -50,7 +50,7 @@ async fn measure(video: PathBuf) -> Outcome {
         first.push(started.elapsed());
         whole.push(function.init + started.elapsed());
     }
-    // Other settings make the thumbnails again: every later invocation is a whole job.
+    // Other settings create the thumbnails again, so that every later invocation is a whole job.
     let again: Vec<_> = settings.into_iter().chain([("THUMBNAIL_QUALITY", "84".to_owned())]).collect();
     let mut function = Lambda::start(FUNCTION, &again)?;
     function.invoke(&event(&[&key(ROUNDS + 1)]))?.response()?;
@@ -89,12 +89,12 @@ async fn measure(video: PathBuf) -> Outcome {
     Ok(())
 }
 
-/// Medians through AWS's emulator: INIT as it reports it, the first invocation, a later one.
+/// Medians in AWS's emulator: INIT as the emulator reports it, the first invocation, a later invocation.
 async fn emulated(settings: &[(&str, String)], first_key: u32) -> Outcome<(f64, f64, f64)> {
     let key = |number: u32| format!("videos/{number}_film.mp4");
     let (mut init, mut first, mut later) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        // A thumbnail of another quality is made again.
+        // With another quality, the thumbnails are created again.
         let quality = ("THUMBNAIL_QUALITY", (40 + round).to_string());
         let settings: Vec<_> = settings.iter().cloned().chain([quality]).collect();
         let emulator = Emulator::start(FUNCTION, &settings, 60)?;

@@ -1,4 +1,4 @@
-//! An audit and a back-fill of a million small objects in a bucket that exists as numbers only: time, memory, and an interruption in the
+//! An audit and a back-fill of a million small objects, in a bucket that exists only as numbers: time, memory, and an interruption in the
 //! middle. `make scale`, or `cargo bench --features static --bench scale -- OBJECTS`.
 
 #![expect(clippy::print_stdout, reason = "its table is what it is for")]

@@ -1,5 +1,5 @@
-//! `posterframe doctor` against what the function writes to: each check is seen to be good once, and to fail once. Whatever it says,
-//! no secret is in it, and nothing is changed.
+//! Tests `posterframe doctor` with the function's servers: each check succeeds once and fails once. The output never contains a secret, and
+//! `doctor` changes nothing.
 
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
@@ -35,7 +35,7 @@ const VIDEO: &str = "s3://films/videos/1_test_video.mp4";
 
 type Settings = BTreeMap<&'static str, String>;
 
-/// What `doctor --json` has said.
+/// The output of `doctor --json`.
 struct Told {
     code: Option<i32>,
     report: Value,
@@ -52,7 +52,7 @@ impl Told {
         checks.filter(|check| check["status"] == status).filter_map(|check| check["name"].as_str()).collect()
     }
 
-    /// Holds that a check has this status, and that these words are in what it says.
+    /// Asserts that a check has this status, and that its text contains these words.
     fn says(&self, name: &str, status: &str, words: &[&str]) -> Outcome {
         let check = self.check(name)?;
         let text = format!("{} {}", check["seen"], check["advice"]);
@@ -63,7 +63,7 @@ impl Told {
         }
     }
 
-    /// The same of the one check that fails, whose kind makes the exit code.
+    /// Asserts the same of the only failing check, whose kind sets the exit code.
     fn fails(&self, name: &str, kind: &str, words: &[&str]) -> Outcome {
         self.says(name, "failed", words)?;
         assert_eq!(self.check(name)?["kind"], kind, "{}", self.report);
@@ -83,12 +83,12 @@ impl Told {
     }
 }
 
-/// Runs it; an empty value is a variable that is not set. What it prints is held against every secret there is.
+/// Runs `doctor`. An empty value means that the variable is not set. Asserts that the output contains no secret.
 fn doctor(settings: &Settings, changes: &[(&'static str, &str)], arguments: &[&str]) -> Outcome<Told> {
     doctor_by(Command::new(env!("CARGO_BIN_EXE_posterframe")), settings, changes, arguments)
 }
 
-/// The program, for which the machine has these names and no others: `/etc/hosts` is another file for it alone.
+/// The program with only these host names: a mount namespace replaces its `/etc/hosts`.
 fn with_hosts(hosts: &Path) -> Outcome<Command> {
     const BECOME: &str = "mount --make-rprivate / && mount --bind \"$0\" /etc/hosts && exec \"$@\"";
     let mut command = Command::new("/usr/bin/unshare");
@@ -122,14 +122,14 @@ fn doctor_by(
     assert_eq!(people.status.code(), programs.status.code(), "{people:?}");
     let report: Value = serde_json::from_slice(&programs.stdout)
         .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&programs.stderr)))?;
-    // People are told the same, a line for each check.
+    // The output for people reports the same, in one line for each check.
     let text = String::from_utf8(people.stdout)?;
     for check in report["checks"].as_array().into_iter().flatten() {
         let (name, status) =
             (check["name"].as_str().unwrap_or_default(), check["status"].as_str().unwrap_or_default());
         let is_its = |line: &str| line.split_whitespace().take(2).eq([status, name]);
         assert!(text.lines().any(is_its), "{status} {name} is not in\n{text}");
-        // Whatever is not good says what to do.
+        // Each failure and each warning comes with advice.
         let advice = check["advice"].as_str().is_some_and(|advice| !advice.is_empty());
         assert_eq!(advice, matches!(status, "failed" | "warning"), "{check}");
     }
@@ -140,7 +140,7 @@ fn of(world: &World) -> Settings {
     world.settings().into_iter().collect()
 }
 
-/// A world whose API looks at the token first.
+/// A world whose API checks the token before the body.
 async fn strict_world() -> Outcome<World> {
     let World { s3, database, api } = World::new().await?;
     Ok(World { s3, database, api: api.with_token_first()? })
@@ -154,7 +154,7 @@ fn where_all_is_well_every_check_says_so_and_nothing_is_changed() -> Outcome {
         world.database.fill(3).await?;
         let contents = "SELECT CAST(SHA2(GROUP_CONCAT(id, title, description, updated_at ORDER BY id), 256) AS CHAR) FROM contents";
         let before = (world.rows().await?, text_of(&world, contents).await?);
-        // The first time it writes. Each of these runs it twice.
+        // The first run writes. Each call of this function runs `doctor` twice.
         for _ in 0..2 {
             let told = doctor(&of(&world), &[], &[VIDEO, "--write"])?;
             assert_eq!((told.code, &told.report["failed"]), (Some(0), &json!(0)), "{}", told.report);
@@ -182,13 +182,13 @@ fn where_all_is_well_every_check_says_so_and_nothing_is_changed() -> Outcome {
         assert_eq!((world.rows().await?, text_of(&world, contents).await?), before);
         let probe = world.thumbnail("thumbnails/.posterframe-doctor");
         assert!(fs::read_to_string(probe)?.contains("may be deleted"));
-        // Nothing that the API was sent could be a content.
+        // No request to the API could create a content.
         for call in world.api.calls()? {
             let is_harmless =
                 call.method == "HEAD" || (call.method == "PUT" && call.body == "[]" && call.status >= 400);
             assert!(is_harmless && call.path == "/api/v1/contents/0/upsert-internal", "{call:?}");
         }
-        // Without being asked it writes nothing, and without a key it reads no video.
+        // Without `--write`, `doctor` writes nothing. Without a key, it reads no video.
         let told = doctor(&of(&world), &[], &["--bucket", BUCKET])?;
         told.says("bucket_write", "skipped", &["--write"])?;
         told.says("bucket_read", "ok", &["s3:ListBucket"])?;
@@ -224,7 +224,7 @@ fn wrong_settings_are_named_at_once_and_the_rest_is_checked() -> Outcome {
         for name in ["database_login", "api_token"] {
             told.says(name, "skipped", &["configuration failed"])?;
         }
-        // A URL with a login in it is not shown.
+        // A URL that contains a login is not printed.
         let told = doctor(&of(&world), &[("DB_HOST", "mysql://films:canary@db.test")], &[])?;
         told.fails("configuration", "config", &["DB_HOST"])?;
         Ok(())
@@ -273,7 +273,7 @@ fn a_database_without_tls_is_told_of() -> Outcome {
         let database = Database::start_with(false, &[]).await?;
         let api = CatalogueServer::start_over(TOKEN, database.socket(), DATABASE)?.with_token_first()?;
         let world = World { s3: S3Server::start()?, database, api };
-        // There is no authority either.
+        // There is no certificate authority either.
         let own = of(&world);
         let told = doctor(&own, &[("DB_SSL_CA", "")], &[])?;
         told.fails("database_tls", "config", &["DB_SSL_MODE=disabled"])?;
@@ -283,7 +283,7 @@ fn a_database_without_tls_is_told_of() -> Outcome {
                 told.says("database_tls", "warning", &["not encrypted"])?;
                 assert_eq!(told.code, Some(0), "{}", told.report);
             }
-            // It does not take a password over a connection that others can read.
+            // MySQL refuses a password over a connection that is not encrypted.
             Kind::MySql => {
                 told.fails("database_tls", "config", &["caching_sha2_password", "switch TLS on"])?;
             }
@@ -336,7 +336,7 @@ fn tables_columns_and_privileges_are_held_against_what_the_program_does() -> Out
             told.fails("database_privileges", "denied", &[missing, "GRANT SELECT, INSERT, UPDATE"])?;
             sql(&format!("GRANT SELECT, INSERT, UPDATE ON {DATABASE}.* TO {USER}")).await?;
         }
-        // Only videos without a number need to insert contents.
+        // Only videos without a number need the permission to insert contents.
         sql(&format!(
             "REVOKE INSERT ON {DATABASE}.* FROM {USER}; GRANT INSERT ON {DATABASE}.video_assets TO {USER}"
         ))
@@ -360,7 +360,7 @@ fn duplicates_and_rows_without_content_are_counted() -> Outcome {
         let world = strict_world().await?;
         let own = of(&world);
         world.database.fill(4).await?;
-        // Letter case makes another video, whatever the collation says.
+        // Letter case makes another video, also with a collation that ignores case.
         world
             .database
             .rows(
@@ -379,18 +379,18 @@ fn duplicates_and_rows_without_content_are_counted() -> Outcome {
         );
         told.says("duplicate_rows", "warning", &["more than one row: 1, with 3 of 7 rows", "never deleted"])?;
         told.says("rows_without_content", "warning", &["no content: 1"])?;
-        // A large table is not read unless that is wanted. How large it may be, the ends of its key tell.
+        // A large table is read only with `--deep`. The ends of its primary key give an upper bound for the rows.
         world.database.rows("UPDATE video_assets SET id = 500000 WHERE thumbnail_url = 't' LIMIT 1").await?;
         let large = doctor(&own, &[], &[])?;
         for name in ["duplicate_rows", "rows_without_content"] {
             large.says(name, "skipped", &["up to 500000 rows", "--deep"])?;
         }
-        // The checks that read no rows are there all the same.
+        // The checks that read no rows still run.
         for name in ["database_sql_mode", "database_ids", "database_privileges", "unique_key"] {
             large.says(name, "ok", &[])?;
         }
         doctor(&own, &[], &["--deep"])?.says("duplicate_rows", "warning", &["with 3 of 7 rows"])?;
-        // MySQL looks at the foreign key when the table is altered.
+        // MySQL checks the foreign key when the table is altered.
         world.database.rows("INSERT INTO contents (id, title) VALUES (3, 'x')").await?;
         world.database.rows("DELETE FROM video_assets WHERE thumbnail_url = 't'").await?;
         told.says("unique_key", "ok", &["no index for searches", "--optional index"])?;
@@ -405,11 +405,11 @@ fn duplicates_and_rows_without_content_are_counted() -> Outcome {
     })
 }
 
-/// A name with two addresses, the first of which swallows packets.
+/// The name has two addresses, the first of which drops packets.
 #[test]
 fn a_dead_address_of_the_database_does_not_keep_from_the_next() -> Outcome {
     run(async {
-        // The C library puts 127.0.0.1 first.
+        // The C library sorts 127.0.0.1 first.
         let database = Database::start_with(true, &["--bind-address=127.0.0.2"]).await?;
         let api = CatalogueServer::start_over(TOKEN, database.socket(), DATABASE)?;
         let world = World { s3: S3Server::start()?, database, api };
@@ -470,7 +470,7 @@ fn the_api_is_asked_for_the_token_without_a_content() -> Outcome {
         told.fails("api_token", "config", &["404", "CATALOG_API_BASE"])?;
         let told = doctor(&own, &[("CATALOG_API_BASE", "http://no-such-host.invalid/api")], &[])?;
         told.fails("api_resolve", "config", &["CATALOG_API_BASE"])?;
-        // Whoever repeats the token is not repeated.
+        // If the API's answer repeats the token, `doctor` does not print the token.
         world.api.faults(&[
             json!({}),
             json!({}),
@@ -482,7 +482,7 @@ fn the_api_is_asked_for_the_token_without_a_content() -> Outcome {
         let told = doctor(&own, &[], &[])?;
         told.fails("api_token", "denied", &["[INTERNAL_TOKEN]"])?;
 
-        // One that looks at the body first cannot be asked; a wrong token is not found out, and that is said.
+        // An API that checks the body first does not reveal whether the token is right. `doctor` warns about that.
         let late = CatalogueServer::start(TOKEN)?;
         for token in [TOKEN, "canary-wrong"] {
             let told = doctor(&own, &[("CATALOG_API_BASE", &late.base()), ("INTERNAL_TOKEN", token)], &[])?;
@@ -505,7 +505,7 @@ fn the_api_is_asked_for_the_token_without_a_content() -> Outcome {
     })
 }
 
-/// Permissions as AWS has them.
+/// Permissions as in AWS.
 #[test]
 fn a_missing_permission_is_named() -> Outcome {
     run(async {
@@ -520,14 +520,14 @@ fn a_missing_permission_is_named() -> Outcome {
             ("INTERNAL_TOKEN", String::new()),
             ("INTERNAL_TOKEN_SECRET", token),
         ]);
-        // With the permissions of the replaced Lambda all is well.
+        // The permissions of the replaced Lambda are sufficient.
         own.extend(aws.settings(&["db", "token"]).await?);
         let told = doctor(&own, &[], &[VIDEO, "--write"])?;
         assert_eq!(told.code, Some(0), "{}", told.report);
         assert!(told.names("warning").is_empty(), "{}", told.report);
         told.says("secret_db_password", "ok", &["secretsmanager:GetSecretValue"])?;
         told.says("secret_internal_token", "ok", &[])?;
-        // Without a key, what is missing cannot be told from what may not be read.
+        // Without a key, `doctor` cannot distinguish a missing permission from a missing object.
         let told = doctor(&own, &[], &["--bucket", BUCKET])?;
         told.says(
             "bucket_read",
@@ -562,7 +562,7 @@ fn a_missing_permission_is_named() -> Outcome {
         aws.settings(&["db", "token", "nowhere"]).await?;
         let told = doctor(&own, &[("DB_PASSWORD_SECRET", "nowhere")], &[VIDEO])?;
         told.fails("secret_db_password", "config", &["does not exist in Secrets Manager"])?;
-        // Somebody has put the password itself there.
+        // The variable contains the password itself instead of a secret's name.
         let told = doctor(&own, &[("DB_PASSWORD_SECRET", PASSWORD)], &[VIDEO])?;
         told.fails("secret_db_password", "config", &["not to the secret"])?;
 
@@ -588,7 +588,7 @@ fn region_credentials_and_bucket_are_told_apart() -> Outcome {
         let told = doctor(&own, &[("AWS_SECRET_ACCESS_KEY", "")], &[VIDEO])?;
         told.fails("aws_credentials", "config", &["AWS_PROFILE"])?;
         told.says("bucket_read", "skipped", &["aws_credentials failed"])?;
-        // AWS tells the bucket's region; the servers here know none.
+        // AWS returns the bucket's region. The test servers have no region.
         let redirect = Fault::s3_error(301, "PermanentRedirect", "use the endpoint of its region");
         world.s3.faults.on_next(2, redirect.with_header("x-amz-bucket-region", "eu-west-1"));
         let told = doctor(&own, &[], &["--bucket", BUCKET])?;
@@ -650,7 +650,7 @@ fn the_bastion_is_seen_through() -> Outcome {
         told.says("database_reach", "ok", &["through the bastion"])?;
         told.says("database_privileges", "ok", &[])?;
 
-        // The value to pin is what `ssh-keyscan` would print.
+        // The value to pin is the one that `ssh-keyscan` prints.
         let value = format!("BASTION_HOST_KEY='{pin}'");
         let told = doctor(&own, &[("BASTION_HOST_KEY", "")], &[])?;
         told.says("bastion_host_key", "failed", &[&value])?;
@@ -730,7 +730,7 @@ fn a_folder_and_its_catalogue_are_checked() -> Outcome {
     told.fails("catalog_tables", "config", &["duration", "posterframe schema"])?;
     fs::write(&file, "this is no database, and longer than a header of one hundred bytes: ".repeat(4))?;
     for end in ["-wal", "-shm"] {
-        // They may be gone already.
+        // The files may already be gone.
         let _ = fs::remove_file(store.join(format!("catalog.sqlite3{end}")));
     }
     let told = doctor(&own, &[], &sqlite)?;
@@ -764,7 +764,7 @@ fn what_cannot_be_asked_for_is_refused() -> Outcome {
     Ok(())
 }
 
-/// Every row of the page leads to a check that there is, and every check is on the page.
+/// Every row of the page names checks that exist, and every check is on the page.
 #[test]
 fn the_page_of_troubles_names_checks_that_exist() -> Outcome {
     let nothing = Settings::from([("AWS_EC2_METADATA_DISABLED", "true".to_owned())]);
@@ -794,7 +794,7 @@ fn the_page_of_troubles_names_checks_that_exist() -> Outcome {
     for check in known {
         assert!(named.contains(&check), "{check} is in no row");
     }
-    // What the replaced Lambda's own page quotes.
+    // The errors that the replaced Lambda's own page quotes.
     for words in [
         "AccessDenied: Access Denied",
         "pymysql.Error: (2003, \"Can't connect to MySQL server\")",

@@ -1,6 +1,6 @@
-//! What the documents say of the code: every variable that is read is on the page of the configuration, in both languages where both
-//! tell of it; features, kinds of errors, programs and examples are in the library's guide; links lead somewhere, and every block says who
-//! runs it.
+//! Compares the documents with the code. The page of the configuration lists every variable that the code reads. Pages in both languages
+//! have the same shape. The library's guide lists features, kinds of errors, programs and examples. Links lead to files and headings that
+//! exist, and every block names what runs it.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -31,14 +31,14 @@ fn every_variable_is_on_the_page_and_none_else() -> Outcome {
     let mut code = String::new();
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config"))? {
         let text = fs::read_to_string(entry?.path())?;
-        // Tests name variables that mean nothing.
+        // Tests use variable names without a meaning.
         code.push_str(text.split("#[cfg(test)]").next().unwrap_or_default());
     }
     let config = read("src/config.rs")?;
     code.push_str(config.split("#[cfg(test)]").next().unwrap_or_default());
     let lambda_s_own = |name: &&str| name.starts_with("AWS_LAMBDA_");
     let mut known: BTreeSet<_> = names(&code, '"').into_iter().filter(|name| !lambda_s_own(name)).collect();
-    // The terminal's own.
+    // These variables belong to the terminal.
     known.remove("TERM");
     known.remove("KITTY_WINDOW_ID");
     let page = read("docs/configuration.md")?;
@@ -53,16 +53,16 @@ fn every_variable_is_on_the_page_and_none_else() -> Outcome {
     Ok(())
 }
 
-/// What a page says in every language.
+/// The parts of a page that do not depend on its language.
 #[derive(Debug, PartialEq, Eq)]
 struct Shape<'a> {
-    /// How deep each heading is.
+    /// The level of each heading.
     headings: Vec<usize>,
-    /// Who runs each block.
+    /// The mark of each block, which names what runs it.
     marks: Vec<&'a str>,
-    /// The lines of blocks, without comments, which are in the language of the page.
+    /// The lines of blocks without comments, because comments are in the page's language.
     commands: Vec<&'a str>,
-    /// The code in each row of a table. Its order may be that of the language.
+    /// The code in each row of a table, as a set: its order depends on the language.
     rows: Vec<BTreeSet<&'a str>>,
 }
 
@@ -123,7 +123,7 @@ fn pages_in_korean_say_what_the_english_ones_say() -> Outcome {
     Ok(())
 }
 
-/// All documents, those of fixtures and examples too.
+/// All documents, including those of fixtures and examples.
 fn pages() -> Outcome<Vec<PathBuf>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages: Vec<_> = [
@@ -156,7 +156,7 @@ fn pages() -> Outcome<Vec<PathBuf>> {
     Ok(pages)
 }
 
-/// What a mark may say. Whether it is true is `make docs-test`'s matter.
+/// Whether this is a valid mark. `make docs-test` checks whether the mark is true.
 fn is_mark(line: &str) -> bool {
     let said = line.trim().strip_prefix("<!-- docs-test: ").and_then(|rest| rest.strip_suffix(" -->"));
     said.is_some_and(|said| {
@@ -166,7 +166,7 @@ fn is_mark(line: &str) -> bool {
     })
 }
 
-/// Every fenced block says above itself who runs it, but Rust that rustdoc compiles with the crate.
+/// A mark above every fenced block names what runs the block, except for Rust that rustdoc compiles with the crate.
 #[test]
 fn every_block_says_who_runs_it() -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -174,7 +174,7 @@ fn every_block_says_who_runs_it() -> Outcome {
     let mut blocks = 0;
     for page in &pages()? {
         let name = page.strip_prefix(root)?.display().to_string();
-        // What stands in both languages is the same.
+        // The page in the other language has the same name.
         let english = name.replace(".ko.md", ".md").replace("docs/ko/", "docs/");
         let compiled = library.contains(&format!("include_str!(\"../{english}\")"));
         let (mut above, mut inside) = (String::new(), false);
@@ -196,7 +196,7 @@ fn every_block_says_who_runs_it() -> Outcome {
     Ok(())
 }
 
-/// The names of the features, but `default`, that stands for others.
+/// The names of the features, except `default`, which stands for others.
 fn features() -> Outcome<BTreeSet<String>> {
     let manifest = read("Cargo.toml")?;
     let table = manifest.split("[features]\n").nth(1).and_then(|rest| rest.split("\n[").next());
@@ -208,7 +208,7 @@ fn features() -> Outcome<BTreeSet<String>> {
     Ok(names.into_iter().filter(|name| name != "default").collect())
 }
 
-/// What stands between backquotes in the first column of the table under this heading.
+/// The code in the first column of the table under this heading.
 fn first_column(text: &str, heading: &str) -> Outcome<BTreeSet<String>> {
     let part = text.split(heading).nth(1).ok_or("no such heading")?;
     let rows =
@@ -243,14 +243,14 @@ fn every_kind_of_error_is_in_the_guide() -> Outcome {
     Ok(())
 }
 
-/// The words of `ErrorKind::as_str`.
+/// The names that `ErrorKind::as_str` returns.
 fn names_of_kinds(code: &str) -> impl Iterator<Item = &str> {
     let arms =
         code.lines().map(str::trim).filter(|line| line.starts_with("Self::") && line.contains(" => \""));
     arms.filter_map(|line| line.split('"').nth(1))
 }
 
-/// The guide's programs are tests of documentation (`src/lib.rs`); those of the README are among them.
+/// The programs in the guide are doc tests (`src/lib.rs`). The README's programs are among them.
 #[test]
 fn the_readme_s_programs_are_in_the_guide() -> Outcome {
     let (readme, guide) = (read("README.md")?, read("docs/library.md")?);
@@ -276,7 +276,7 @@ fn every_example_is_in_the_guide() -> Outcome {
     Ok(())
 }
 
-/// Links to files of the repository, and to headings in them, lead somewhere.
+/// Links to files of the repository, and to headings in them, lead to targets that exist.
 #[test]
 fn links_lead_somewhere() -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -304,14 +304,14 @@ fn links_lead_somewhere() -> Outcome {
     Ok(())
 }
 
-/// A heading as a link names it: lower case, words joined by hyphens, punctuation left out.
+/// The anchor of a heading: lower case, words joined by hyphens, without punctuation.
 fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = text.chars().filter(|character| character.is_alphanumeric() || " -_".contains(*character));
     kept.collect::<String>().replace(' ', "-")
 }
 
-/// The arithmetic of `docs/scaling.md` is done by a script, which takes other inputs as the page shows.
+/// A script computes the tables of `docs/scaling.md`. It accepts the other inputs that the page shows.
 #[test]
 fn the_tables_of_scaling_are_what_the_script_says() -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -340,14 +340,14 @@ fn the_tables_of_scaling_are_what_the_script_says() -> Outcome {
     Ok(())
 }
 
-/// A test that a page names, as `file::test`, is there.
+/// Tests that a page names as `file::test` exist.
 #[test]
 fn tests_that_pages_name_are_there() -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut named = 0;
     for path in pages()? {
         let page = fs::read_to_string(&path)?;
-        // Modules are named so, too; tests are sentences.
+        // The names of modules have the same form. Names of tests contain an underscore.
         let sentences =
             page.split('`').filter_map(|word| word.split_once("::")).filter(|(_, test)| test.contains('_'));
         for (file, test) in sentences {

@@ -1,4 +1,4 @@
-//! Encrypted videos give their frames in clear and no others, and say by which scheme they are encrypted.
+//! Of encrypted videos, only frames in clear are decoded, and the information names the encryption scheme.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::{AT, Outcome, fixture, fixture_bytes, open};
 use posterframe::{Error, ErrorKind, Media, OpenOptions};
 
-/// Each scheme, and the error for the frame at each time.
+/// Asserts each file's scheme, and the error for the frame at each time.
 #[test]
 fn each_scheme_is_told_and_nothing_is_decoded() -> Outcome {
     for (name, scheme) in [
@@ -40,15 +40,16 @@ fn a_lead_in_clear_gives_its_frames() -> Outcome {
         let frame = media.frame(Duration::from_secs(seconds))?;
         assert!(frame.pts_seconds() >= seconds as f64 && frame.pts_seconds() < seconds as f64 + 0.2);
     }
-    // The lead lasts six seconds of seven.
+    // The clear lead lasts six of the seven seconds.
     let hidden = media.frame(Duration::from_millis(6500));
     assert!(matches!(hidden, Err(Error::Encrypted { .. })));
-    // The frame at half of the duration, which a time behind the end gives, is in clear.
+    // A time after the end requests the frame at half of the duration, which is in clear.
     assert!(media.frame(Duration::from_secs(60)).is_ok());
     Ok(())
 }
 
-/// A sample entry of an encrypted video without scheme and parameters: one box of the same size as a bit rate's.
+/// The sample entry of an encrypted video without scheme and parameters. The box has the same size as the box of bit rates that it
+/// replaces.
 #[test]
 fn a_scheme_that_is_not_named_is_unknown() -> Outcome {
     let mut bytes = fixture_bytes("h264_front.mp4")?;
@@ -57,7 +58,7 @@ fn a_scheme_that_is_not_named_is_unknown() -> Outcome {
         bytes[at..at + to.len()].copy_from_slice(to);
         Ok(at)
     };
-    // The first `avc1` is a brand of the file.
+    // The first `avc1` in the file is a brand.
     let stsd = bytes.windows(4).position(|name| name == b"stsd").ok_or("no stsd")?;
     let mut entry = bytes.split_off(stsd);
     replace(&mut entry, b"avc1", b"encv")?;
@@ -80,11 +81,11 @@ fn crc(bytes: &[u8]) -> u32 {
     })
 }
 
-/// A transport stream that says that its H.264 is encrypted, as HLS does it: another stream type in the program map.
+/// A transport stream whose program map marks its H.264 as encrypted, as HLS does: with another stream type.
 #[test]
 fn hls_sample_encryption_is_a_stream_type() -> Outcome {
     let mut bytes = fixture_bytes("h264.ts")?;
-    // Table 2, which is the program map; in it, a stream of type 0x1b with the number 0x100.
+    // Table 2 is the program map. It contains a stream of type 0x1b with the PID 0x100.
     let video = [0x1b, 0xe1, 0x00];
     let mut changed = 0;
     for packet in bytes.chunks_exact_mut(188).filter(|packet| packet[4] == 0 && packet[5] == 2) {

@@ -1,7 +1,7 @@
-//! Lambda events: every file in `tests/events` is read, and answered as its source expects.
+//! Lambda events: every file in `tests/events` is parsed, and answered as its source expects.
 //!
-//! The table below says what each file names. The exact answers are in `tests/event_answers`; `BLESS=1 cargo test --test
-//! event` writes them anew.
+//! The table below lists the objects in each file. The exact answers are in `tests/event_answers`; `BLESS=1 cargo test --test event` writes
+//! them again.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -23,12 +23,12 @@ const K1: &str = "videos/드라마/1_첫 화 100%+보너스 🎬.mp4";
 const K2: &str = "videos/2_red flower.mp4";
 const K3: &str = "videos/영화/3_été+mer.mp4";
 
-/// An object: key, size hint, the records about it.
+/// An object: key, size hint, and the indices of its records.
 type Object = (&'static str, Option<u64>, &'static [usize]);
-/// A record that is no object: its index, `skipped` or the error's kind, and words of the reason.
+/// A record without an object: its index, `skipped` or the error's kind, and words of the reason.
 type Other = (usize, &'static str, &'static str);
 
-/// What is expected of a file that can be read.
+/// The expected contents of a file that can be parsed.
 struct Expected {
     name: &'static str,
     source: Source,
@@ -82,7 +82,7 @@ const READ: &[Expected] = &[
     expected("sns_test_event", Source::Sns, &[], TEST_EVENT),
     expected("sns_eventbridge", Source::Sns, &[(K1, SIZE, &[0])], &[]),
     expected("eventbridge", Source::EventBridge, &[(K1, SIZE, &[0])], &[]),
-    // EventBridge Pipes hands over an array.
+    // EventBridge Pipes sends an array.
     expected(
         "pipes_eventbridge",
         Source::EventBridge,
@@ -111,7 +111,7 @@ const READ: &[Expected] = &[
     expected("sqs_direct", Source::Sqs, &[(K1, None, &[0])], &[]),
     expected("sqs_failed_invocation", Source::Sqs, &[(K1, SIZE, &[0])], &[]),
     expected("batch_1_0", Source::Batch, &[(K1, None, &[0])], &[]),
-    // The raw key has a plus: read as a form, it is a space.
+    // The raw key contains a plus. Form decoding turns the plus into a space.
     expected("batch_2_0", Source::Batch, &[("videos/영화/3_été mer.mp4", None, &[0])], &[]),
     expected(
         "batch_2_0_several",
@@ -129,7 +129,7 @@ const READ: &[Expected] = &[
     expected("failed_invocation", Source::Sns, &[(K1, SIZE, &[0])], &[]),
 ];
 
-/// Files that fail the invocation as a whole: the error's type and words of its message.
+/// Files that fail the whole invocation: the error's type, and words of its message.
 const UNREADABLE: &[(&str, &str, &str)] = &[
     ("sqs_without_id", "malformed", "the field Records[].messageId of the event is missing"),
     ("batch_without_task_id", "malformed", "the field tasks[].taskId of the event is missing"),
@@ -148,7 +148,7 @@ fn read_event(name: &str) -> io::Result<Vec<u8>> {
     fs::read(tests_folder().join("events").join(name).with_extension("json"))
 }
 
-/// Every event, by its name, sorted.
+/// All events, sorted by name.
 fn all_events() -> Result<BTreeMap<String, Vec<u8>>, Box<dyn Error>> {
     let mut events = BTreeMap::new();
     for entry in fs::read_dir(tests_folder().join("events"))? {
@@ -225,7 +225,7 @@ fn many_fields_are_not_all_named() -> TestResult {
     Ok(())
 }
 
-/// What a job of its own would report of an object.
+/// The report of a job on one object.
 fn report(bucket: &str, key: &str) -> Value {
     json!({
         "status": "processed", "bucket": bucket, "key": key, "content_id": 1, "title": "제목",
@@ -246,7 +246,7 @@ fn failed(event: &Event) -> Vec<Outcome> {
     failures.into_iter().cycle().take(event.objects().len()).collect()
 }
 
-/// The second of each two objects fails, the third of each three is missing.
+/// Of each three objects, the second fails and the third is missing.
 fn mixed(event: &Event) -> Vec<Outcome> {
     let mut outcomes = done(event);
     for (index, failure) in failed(event).into_iter().enumerate() {
@@ -262,7 +262,7 @@ fn mixed(event: &Event) -> Vec<Outcome> {
 fn answered(answer: Result<Value, FunctionError>) -> Value {
     match answer {
         Ok(reply) => json!({ "reply": reply }),
-        // The message is JSON itself; taken apart, it is easier to read.
+        // The message is JSON. Parsed, it is easier to read.
         Err(error) => {
             let message: Value =
                 serde_json::from_str(&error.message).unwrap_or_else(|_| error.message.into());
@@ -294,12 +294,12 @@ fn answers_are_those_that_sources_read() -> TestResult {
     Ok(())
 }
 
-/// The rules behind the exact answers: nothing that failed may look as if it had not.
+/// The rule behind the exact answers: a failure must never look like a success.
 #[test]
 fn a_failure_never_looks_like_success() -> TestResult {
     for Expected { name, source, .. } in READ {
         let event = event(name)?;
-        // Whatever is not told counts as not done, too.
+        // An object without an outcome counts as not processed.
         for outcomes in [failed(&event), Vec::new()] {
             let answer = event.answer(&outcomes);
             let failing = event.records().iter().any(|record| !matches!(record, Record::Skipped { .. }));
@@ -383,7 +383,7 @@ fn one_kind_of_failure_is_the_type_of_the_error() -> TestResult {
         let outcomes = kinds.map(|kind| Outcome::failed(kind, "it failed"));
         event.answer(&outcomes).err().map(|error| error.error_type)
     };
-    // The record that is not JSON is malformed as well.
+    // The record that is not JSON is malformed, too.
     assert_eq!(of([ErrorKind::Malformed; 3]), Some("malformed"));
     assert_eq!(of([ErrorKind::Malformed, ErrorKind::Malformed, ErrorKind::Timeout]), Some("several"));
     let error = event.answer(&[]).err().ok_or("no error")?;
@@ -413,7 +413,7 @@ fn answers_stay_short() -> TestResult {
     assert!(reply.to_string().len() < 200_000);
     assert_eq!(reply["omitted"], 1000 - reply["results"].as_array().map_or(0, Vec::len));
 
-    // Of a queue, all messages that failed are named all the same.
+    // The answer to a queue still names all failed messages.
     let body = json!({ "Records": [record(0)] }).to_string();
     let message =
         |index: usize| json!({"messageId": index.to_string(), "body": body, "eventSource": "aws:sqs"});
@@ -436,7 +436,7 @@ fn envelopes_end() -> TestResult {
     Ok(())
 }
 
-/// As S3 writes keys into notifications.
+/// Encodes a key as S3 does in notifications.
 fn form_encoded(key: &str) -> String {
     key.bytes().fold(String::new(), |mut encoded, byte| {
         match byte {
@@ -460,7 +460,7 @@ fn only_object(event: &Value) -> Result<(String, Option<String>), TestCaseError>
     Ok((object.key.clone(), object.alternative_key.clone()))
 }
 
-/// Of an object that is uploaded and tagged in one event, the upload is worked on even where tags choose nothing.
+/// If an event contains the upload and the tagging of an object, the upload is processed even if tags are disabled.
 #[test]
 fn without_tags_only_uploads_are_worked_on() -> TestResult {
     let record = |name: &str, key: &str, sequencer: &str| json!({"eventName": name, "s3": {"bucket": {"name": FILMS}, "object": {"key": key, "sequencer": sequencer}}});
@@ -501,7 +501,7 @@ fn any_key_survives_each_source() -> TestResult {
         let (read, alternative) = only_object(&batch(&encoded))?;
         prop_assert_eq!(read, key.clone());
         prop_assert_eq!(alternative, key.contains(' ').then(|| key.replace(' ', "+")));
-        // A manifest that leaves the plus as it is: the other reading is the right one.
+        // A manifest that does not encode the plus: the alternative key is the right one.
         let (read, alternative) = only_object(&batch(&encoded.replace('+', "%20").replace("%2B", "+")))?;
         prop_assert_eq!(alternative.unwrap_or(read), key);
         Ok(())
@@ -509,7 +509,7 @@ fn any_key_survives_each_source() -> TestResult {
     Ok(())
 }
 
-/// Values with the names and shapes that events are made of, in places where they do not belong.
+/// Values with the names and shapes of events, in wrong places.
 fn arbitrary_json() -> impl Strategy<Value = Value> {
     const NAMES: [&str; 24] = [
         "Records",
@@ -570,7 +570,7 @@ fn arbitrary_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Reads it, and answers in every way. Only a panic is wrong.
+/// Parses the event, and answers it with all kinds of outcomes. Only a panic is a failure.
 fn read_and_answer(json: &[u8]) -> bool {
     let Ok(event) = Event::parse(json) else { return false };
     for outcomes in
@@ -616,7 +616,7 @@ fn damaged_events_are_read_or_refused() -> TestResult {
             read_and_answer(&damaged);
             Ok(())
         })?;
-        // A value that is lost, or is of another type: every leaf and every branch, one at a time.
+        // Each leaf and each branch is replaced, one at a time, by null or by a value of another type.
         let whole: Value = serde_json::from_slice(&json)?;
         for pointer in pointers(&whole, "") {
             for other in [Value::Null, json!(1), json!("x"), json!([]), json!({}), json!([{}])] {

@@ -1,5 +1,5 @@
-//! Runs the programs in `examples/`. `cargo test` builds them before it runs any test; for `cargo test --test examples` alone,
-//! `cargo build --examples` has to come first.
+//! Runs the programs in `examples/`. `cargo test` builds them before it runs any test. `cargo test --test examples` alone requires `cargo
+//! build --examples` before.
 
 mod common;
 #[cfg(all(feature = "http", feature = "s3"))]
@@ -32,7 +32,7 @@ use posterframe::{Bounds, Encoding};
 
 const FILM: &str = "h264_front.mp4";
 
-/// `target/<profile>/examples/NAME`, beside the `deps` folder this test runs in; no setting reaches it.
+/// `target/<profile>/examples/NAME`, beside the `deps` folder that this test runs in. The example gets no environment variables.
 fn example(name: &str) -> Outcome<Command> {
     let deps = std::env::current_exe()?;
     let profile = deps.ancestors().nth(2).ok_or("the test runs outside of a target folder")?;
@@ -43,19 +43,19 @@ fn example(name: &str) -> Outcome<Command> {
     Ok(command)
 }
 
-/// Runs an example to its good end; what it prints.
+/// Runs an example, asserts its success, and returns its output.
 fn output_of(command: &mut Command) -> Outcome<String> {
     let output = command.output()?;
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// What the library makes of the film.
+/// The picture of the film, encoded by the library.
 fn poster(encoding: &Encoding) -> Outcome<Vec<u8>> {
     Ok(open(FILM)?.frame(AT)?.encode(encoding)?.bytes)
 }
 
-/// Runs an example that takes a video and a picture's path; what it prints, and the picture.
+/// Runs an example whose arguments are a video and the path of a picture. Returns its output and the picture.
 fn run(name: &str) -> Outcome<(String, Vec<u8>)> {
     let folder = tempfile::tempdir()?;
     let picture = folder.path().join("picture.jpg");
@@ -178,7 +178,7 @@ fn own_source() -> Outcome {
     Ok(())
 }
 
-/// The average difference of two samples of a sheet's cell and the frame that belongs there.
+/// The average difference between the samples of a cell of the sheet and of the frame that belongs there.
 fn difference(sheet: &image::RgbImage, (x, y): (u32, u32), at: Duration) -> Outcome<u64> {
     let frame = open(FILM)?.frame(at)?.to_rgb8(Bounds::default())?;
     let cell = image::imageops::crop_imm(sheet, x, y, frame.width, frame.height).to_image();
@@ -204,7 +204,7 @@ fn storyboard() -> Outcome {
     let cues: Vec<&str> = cues.split("\n\n").map(str::trim).collect();
     assert_eq!(cues[0], "WEBVTT");
     assert_eq!(cues.len(), 8);
-    // Seven seconds, a second each.
+    // Seven cells of one second each.
     assert_eq!(cues[2], "00:00:01.000 --> 00:00:02.000\nsheet.jpg#xywh=160,0,160,120");
     assert_eq!(cues[7], "00:00:06.000 --> 00:00:07.000\nsheet.jpg#xywh=0,360,160,120");
     for second in 0..7 {

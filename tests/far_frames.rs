@@ -1,4 +1,4 @@
-//! What frames of long groups of pictures cost when the film is far away: round trips and bytes.
+//! Measures the round trips and bytes of frames in long groups of pictures, for a film on a distant server.
 
 mod common;
 #[path = "common/films.rs"]
@@ -15,10 +15,10 @@ use posterframe::{FrameReason, FrameRequest, Ledger, Media, OpenOptions, Pick};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// A gap up to this is read over rather than left out by a further request.
+/// The reader reads over a gap of at most this size, and sends another request for a larger gap.
 const READ_OVER: u64 = 256 << 10;
 
-/// What frames cost with nothing read before.
+/// The cost of frames in a newly opened film.
 fn cost(film: &[u8], requests: &[FrameRequest]) -> Outcome<Ledger> {
     cost_with_cache(film, requests, 32 << 20)
 }
@@ -35,17 +35,17 @@ fn cost_with_cache(film: &[u8], requests: &[FrameRequest], capacity: u64) -> Out
     Ok(media.ledger())
 }
 
-/// Requests for so many frames of a film, at even intervals.
+/// Requests for `count` frames of a film, at even intervals.
 fn evenly(film: &Film, count: u32, pick: Pick) -> Vec<FrameRequest> {
     let step = Duration::from_millis(film.milliseconds().into()) / count;
     (0..count).map(|number| FrameRequest::at(step * number + step / 2).with_pick(pick)).collect()
 }
 
-/// However many frames: the round trips of one, and one more; and of each group of pictures little that is not needed.
+/// A list of any length takes at most one round trip more than one frame, and few bytes of each group that are not needed.
 #[test]
 fn a_list_takes_the_round_trips_of_one_frame() -> Outcome {
     const GROUPS: u32 = 20;
-    // Groups that begin with as large a part as an estimate reckons with, with much more of it, and with much less.
+    // The first picture of a group has the size that the reader's estimate assumes, is much larger, or is much smaller.
     for more in [[90_000, 20_000], [300_000, 12_000], [20_000, 25_000]] {
         let film = Film::new(GROUPS, more)?;
         let (key, group) = film.sizes();
@@ -72,7 +72,7 @@ fn a_list_takes_the_round_trips_of_one_frame() -> Outcome {
     Ok(())
 }
 
-/// A keyframe takes its own bytes, whatever part of its group it is, and no more round trips than the exact frame.
+/// A keyframe takes only its own bytes, whatever share of its group they are, and no more round trips than the exact frame.
 #[test]
 fn a_keyframe_takes_its_own_bytes() -> Outcome {
     let sizes = [0..300_000_usize, 0..30_000];
@@ -89,32 +89,32 @@ fn a_keyframe_takes_its_own_bytes() -> Outcome {
         let at = FrameRequest::at(Duration::from_millis(milliseconds.into()));
         let [exact, keyframe] =
             [Pick::Exact, Pick::Keyframe].map(|pick| cost(&bytes, &[at.with_pick(pick)]).unwrap());
-        // The first reads may still be on their way.
+        // The first reads may not be complete yet.
         let opening = cost(&bytes, &[]).unwrap().bytes_fetched.max(96 << 10);
         let what = format!(
             "{container:?}, {more:?}, at {milliseconds}: {keyframe:?}, exact {exact:?}, opening {opening}"
         );
         let (key, group) = film.sizes();
-        // What is requested before the length of the keyframe is known.
+        // The bytes that are requested before the length of the keyframe is known.
         let guess = key.max(group / 8) + 64_000;
         let most = match container {
-            // libavformat reads on from the last keyframe.
+            // libavformat reads on after the last keyframe.
             Container::Matroska if milliseconds >= 7 * GROUP_MILLISECONDS => {
                 exact.bytes_fetched.max(opening + group + guess)
             }
             Container::Mp4 => opening + key,
             Container::Matroska | Container::Fragments(Index::Sidx) => opening + guess,
             Container::Fragments(index) => {
-                // Of the fragments in front, the headers; and what lies in between where it is read over.
+                // The headers of the fragments before, and the bytes between them if the gaps are read over.
                 let each = if index == Index::None || group < READ_OVER + 4_000 { group } else { 2_000 };
                 let in_front = u64::from(milliseconds / GROUP_MILLISECONDS) * each;
-                // The header of the fragment behind, and the keyframe there, when it is decoded by then.
+                // The header of the fragment after, and its keyframe if the time is near the end of the group.
                 let is_late =
                     milliseconds % GROUP_MILLISECONDS >= GROUP_MILLISECONDS - 3 * PICTURE_MILLISECONDS;
                 opening + in_front + guess + READ_OVER + if is_late { guess } else { 0 }
             }
         };
-        // Without an index in front, another fragment shows that the keyframe is the last one.
+        // Without an index at the front, only another fragment shows that the keyframe is the last one.
         let more = u64::from(matches!(container, Container::Fragments(Index::Mfra | Index::None)));
         prop_assert!(keyframe.round_trips <= exact.round_trips + more, "{}", what);
         prop_assert!(keyframe.bytes_fetched <= most, "at most {}: {}", most, what);
@@ -130,8 +130,8 @@ fn a_keyframe_takes_its_own_bytes() -> Outcome {
     Ok(())
 }
 
-/// The bytes of a list do not depend on the room in memory: a decoder that is slower than the network must not make requests repeat.
-/// Fragments that an `mfra` names are left out: their headers are all read first, which takes room for all bytes that are planned.
+/// The bytes of a list do not depend on the size of the cache: a decoder that is slower than the network must not cause repeated requests.
+/// Fragments in an `mfra` are left out: all their headers are read first, which takes cache space for all planned bytes.
 #[test]
 fn a_list_reads_nothing_twice_in_a_small_cache() -> Outcome {
     let mut runner = TestRunner::new(Config {
@@ -159,8 +159,8 @@ fn a_list_reads_nothing_twice_in_a_small_cache() -> Outcome {
             let what = format!(
                 "{container:?}, {pick:?}, {size:?}, {list:?}, {capacity}: {little:?}, with room {much:?}"
             );
-            // Bodies that nobody needs are stopped where they are. One body may bring several frames: of a reversed list, the first
-            // part of the body comes too early.
+            // Bodies that nobody needs are aborted. One body may contain several frames. In a reversed list, the first part of the body
+            // arrives too early.
             let again = much.bytes_fetched / if is_reversed { 2 } else { 20 };
             let most = much.bytes_fetched + again + READ_OVER;
             prop_assert!(little.bytes_fetched <= most, "at most {}: {}", most, what);
@@ -173,7 +173,7 @@ fn a_list_reads_nothing_twice_in_a_small_cache() -> Outcome {
 /// A browser's recording has no index: the bytes of the seconds before the frame are requested together.
 #[test]
 fn a_recording_takes_few_round_trips() -> Outcome {
-    // From a tenth of what a browser records by default to four thirds of it.
+    // From a tenth to four thirds of the bit rate that browsers record with by default.
     for more in [[20_000, 100], [100_000, 10_000], [150_000, 35_000]] {
         let film = Film::new(10, more)?;
         let bytes = film.recording();

@@ -1,7 +1,7 @@
-//! When something goes wrong the error says what, and there is never another frame than the right one.
+//! When a read or a limit fails, the error names the cause, and a wrong frame is never returned.
 //!
-//! libav turns errors into ends of file here and there: an end that comes of a failed read must not make the last frame
-//! before it the poster frame.
+//! libav reports some errors as the end of the file. If a read fails and libav reports the end, the last frame before the end must not
+//! become the poster frame.
 
 mod common;
 
@@ -15,11 +15,11 @@ use posterframe::source::{FirstReads, MemorySource, ReadSize};
 use posterframe::testing::{FailingReader, ReadCount, replace_hints};
 use posterframe::{CancelToken, Encoding, Error, ErrorKind, ImageFormat, Limit, Limits, Media, OpenOptions};
 
-/// One file of each way to read: an index behind the media, packets found by reading on, cues, an index by chunks.
+/// One file for each way to read: an index after the media, packets found by reading on, cues, an index by chunks.
 const FILES: [&str; 4] = ["h264_end.mp4", "h264.ts", "vp9.webm", "mpeg4.avi"];
-/// Reads give at most so much, so that there are some twenty of them in the smaller files.
+/// The maximum length of a read: the smaller files then take about twenty reads.
 const PART: usize = 4096;
-/// Reads that are made to fail, from the first on.
+/// The number of the last read that is made to fail. The tests start with the first.
 const LAST_READ: u64 = 40;
 
 type Reader<'b> = FailingReader<Cursor<&'b [u8]>>;
@@ -34,7 +34,7 @@ fn with_limits(change: impl FnOnce(&mut Limits)) -> OpenOptions {
     OpenOptions::default().with_limits(limits)
 }
 
-/// The files of which more is read for the frame than for opening, and the number of the first read after it.
+/// The files whose frame needs reads after opening, with the number of the first such read.
 fn files_read_after_opening() -> Outcome<Vec<(&'static str, Vec<u8>, u64)>> {
     let mut found = Vec::new();
     for name in
@@ -53,12 +53,12 @@ fn files_read_after_opening() -> Outcome<Vec<(&'static str, Vec<u8>, u64)>> {
     Ok(found)
 }
 
-/// The frame of a reader, in short.
+/// The MD5 of the frame's planes.
 fn frame_md5(reader: Reader<'_>, options: &OpenOptions) -> Result<String, Error> {
     planes_md5(&Media::open(reader, options)?.frame(AT)?)
 }
 
-/// The error of something that must fail.
+/// Returns the error of a result that must be an error.
 fn failure<T>(result: Result<T, Error>) -> Outcome<Error> {
     match result {
         Ok(_) => Err("it should have failed".into()),
@@ -66,7 +66,7 @@ fn failure<T>(result: Result<T, Error>) -> Outcome<Error> {
     }
 }
 
-/// Reads that the frame needs.
+/// Returns the MD5 of the frame, and the number of reads that the frame needs.
 fn count_reads(bytes: &[u8]) -> Outcome<(String, u64)> {
     let reader = parts(bytes);
     let count = reader.count();
@@ -100,7 +100,7 @@ fn an_error_at_any_read_is_told_and_never_gives_another_frame() -> Outcome {
 #[test]
 fn an_error_of_the_reader_ends_its_call_alone() -> Outcome {
     for (name, bytes, n) in files_read_after_opening()? {
-        // The first read after opening fails once; the reader works again afterwards.
+        // The first read after opening fails once, and later reads succeed.
         let reader = parts(&bytes).fail_on_read(n, IoErrorKind::BrokenPipe);
         let mut media = Media::open(reader, &OpenOptions::default())?;
         let error = failure(media.frame(AT))?;
@@ -204,14 +204,14 @@ fn a_reader_that_stalls_runs_into_the_deadline() -> Outcome {
         let error = failure(frame_md5(reader, &with_limits(|limits| limits.max_time = allowed)))?;
         assert!(matches!(error, Error::Timeout { allowed: told } if told == allowed), "{name}: {error}");
         assert_eq!(error.kind(), ErrorKind::Timeout);
-        // Three reads fill the time, and the one that is under way when it ends goes on.
+        // Three reads fill the time, and a read that has already started continues.
         assert!(count.get() <= 4, "{name}: {} reads", count.get());
         assert!(started.elapsed() < Duration::from_secs(5), "{name}");
     }
     Ok(())
 }
 
-/// Holds that a file is refused for one limit, whose field has this name.
+/// Asserts that a file is refused for one limit, whose field has this name.
 fn refused(name: &str, limit_name: &str, change: impl FnOnce(&mut Limits)) -> Outcome {
     let error = failure(frame_of_bytes(&fixture_bytes(name)?, &with_limits(change)))?;
     let Error::LimitExceeded { limit, allowed } = &error else {
@@ -244,7 +244,7 @@ fn what_is_fetched_stays_within_the_bound() -> Outcome {
         for max_bytes in (0..bytes.len() as u64).step_by(7001) {
             let options = with_limits(|limits| limits.max_bytes = max_bytes);
             if let Ok(mut media) = Media::open(parts(&bytes), &options) {
-                // Whether there is a frame does not matter here.
+                // Whether a frame is returned does not matter here.
                 let _ = media.frame(AT);
                 assert!(media.ledger().bytes_fetched <= max_bytes, "{name}: {:?}", media.ledger());
             }
@@ -312,14 +312,14 @@ fn cpu_time_is_bounded_and_may_be_used_anew() -> Outcome {
         assert_eq!(error.to_string(), expected.to_string(), "{name}");
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::LimitExceeded, false));
     }
-    // Pictures have their own.
+    // Pictures have their own CPU time.
     let options = with_limits(|limits| limits.max_cpu_time = Duration::from_secs(30));
     let frame = frame_of_bytes(&fixture_bytes("hdr10.mp4")?, &options)?;
     frame.thumbnail()?;
     Ok(())
 }
 
-/// Where the time of all calls is bounded, their CPU time is, too: of frames, and of pictures.
+/// If the options limit the total time of all calls, CPU time is also limited in total, for frames and for pictures.
 #[test]
 fn cpu_time_of_all_calls_is_bounded() -> Outcome {
     const MOST_CALLS: usize = 10_000;
@@ -383,13 +383,13 @@ fn a_panic_of_our_own_is_an_error_and_ends_the_media() -> Outcome {
             assert_eq!(errors.len(), if several { 2 } else { 1 });
             errors.iter().for_each(panicked);
         }
-        // It may have been left half done.
+        // The panic may have left the `Media` in an inconsistent state.
         panicked(&failure(media.frame(AT))?);
     }
     Ok(())
 }
 
-/// First reads that leave something to be requested.
+/// First reads so small that more requests follow.
 fn small_reads() -> FirstReads {
     let mut reads = FirstReads::default();
     (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(8 << 10), ReadSize::fixed(4 << 10), 8 << 10);
@@ -411,7 +411,7 @@ fn pixels_are_bounded() -> Outcome {
 
 #[test]
 fn pixels_are_bounded_where_the_picture_grows_on_the_way() -> Outcome {
-    // 160x120 by its first header, 240x180 from 4 s on: the larger frames are not decoded.
+    // The first header says 160x120. From 4 s on, the picture has 240x180 pixels, and those frames are not decoded.
     let options = with_limits(|limits| limits.max_pixels = 192 * 128);
     if let Ok(frame) = frame_of_bytes(&fixture_bytes("resolution_change.ts")?, &options) {
         assert_eq!(frame.decoded_size(), (160, 120));
@@ -448,7 +448,7 @@ fn files_that_are_no_media_say_so() -> Outcome {
         assert!(error.to_string().contains(message), "{name}: {error}");
         assert!(!error.kind().is_retryable(), "{name}");
     }
-    // Containers that are left out on purpose have names, whatever libavformat would take them for.
+    // Containers that are left out on purpose are named in the error, whatever format libavformat would detect.
     let heads: [(&[u8], &str); 6] = [
         (b"AV\x01\x00\x55\x00\x10\x08", "PVA"),
         (b"pmpm\x01\0\0\0\0\0\0\0", "PMP"),
@@ -458,7 +458,7 @@ fn files_that_are_no_media_say_so() -> Outcome {
         (b"DEXA\0\0\0\0", "DXA"),
     ];
     for (head, name) in heads {
-        // Behind it lies a program stream.
+        // A program stream follows the head.
         let bytes = [head, &fixture_bytes("mpeg2.ps.mpg")?].concat();
         let error = failure(Media::open(Cursor::new(bytes), &OpenOptions::default()))?;
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}: {error}");
@@ -502,7 +502,7 @@ fn an_error_tells_its_kind_and_whether_it_may_pass() -> Outcome {
     Ok(())
 }
 
-/// A picture of grey in YUV4MPEG2, which has no limit on its sides.
+/// A grey picture in YUV4MPEG2, which has no limit on its sides.
 fn grey(width: usize, height: usize) -> Vec<u8> {
     let head = format!("YUV4MPEG2 W{width} H{height} F25:1 Ip A1:1 Cmono\nFRAME\n");
     [head.into_bytes(), vec![128; width * height]].concat()

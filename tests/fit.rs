@@ -1,5 +1,4 @@
-//! A picture that covers a box shows the part of the frame that lies around the focal point, whatever the frame's orientation, pixels
-//! and colours are.
+//! A picture that covers a box is the part of the frame around the focal point, for any orientation, sample aspect ratio and colour format.
 
 mod common;
 
@@ -14,7 +13,7 @@ use posterframe::{
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-/// The eight orientations, with a, b, c and d of the display matrix.
+/// The eight orientations, with a, b, c and d of their display matrices.
 const ORIENTATIONS: [(Orientation, [i32; 4]); 8] = [
     (Orientation::Upright, [1, 0, 0, 1]),
     (Orientation::FlipHorizontal, [-1, 0, 0, 1]),
@@ -26,7 +25,7 @@ const ORIENTATIONS: [(Orientation, [i32; 4]); 8] = [
     (Orientation::Rotate270, [0, -1, 1, 0]),
 ];
 
-/// Subsampled chroma of each kind, odd sides, pixels that are not square, fields, HDR, RGB and palettes.
+/// All kinds of subsampled chroma, odd sides, pixels that are not square, fields, HDR, RGB and palettes.
 const FILMS: [&str; 7] = [
     "odd_size.webm",
     "anamorphic.mp4",
@@ -45,10 +44,10 @@ fn focus(x: f64, y: f64) -> Outcome<Focus> {
     Ok(Focus::new(x, y).ok_or("no such point")?)
 }
 
-/// A frame of the test picture in a file with this display matrix.
+/// A frame of the test picture from a file with this display matrix.
 fn turned((orientation, matrix): (Orientation, [i32; 4])) -> Outcome<PosterFrame> {
     let mut bytes = fixture_bytes("h264_front.mp4")?;
-    // The video is the first track. The matrix lies behind version, flags and 36 bytes (ISO/IEC 14496-12, 8.3.2): a, b, u, c, d, ...
+    // The video is the first track. The matrix follows version, flags and 36 bytes (ISO/IEC 14496-12, 8.3.2): a, b, u, c, d, ...
     let header = bytes.windows(4).position(|word| word == b"tkhd").ok_or("no track")?;
     for (place, number) in [0, 1, 3, 4].into_iter().zip(matrix) {
         let at = header + 44 + 4 * place;
@@ -72,14 +71,14 @@ fn jpeg(frame: &PosterFrame, encoding: Encoding) -> Outcome<RgbImage> {
     Ok(picture)
 }
 
-/// Luma in thousandths, by the weights of BT.601.
+/// Luma in thousandths, with the weights of BT.601.
 fn luma(pixel: image::Rgb<u8>) -> u32 {
     let [r, g, b] = pixel.0.map(u32::from);
     299 * r + 587 * g + 114 * b
 }
 
-/// The mean difference between the luma of a part and that of the whole from (left, top) on: JPEG thins colours. Every fourth line across
-/// the direction of search is enough.
+/// The mean difference in luma between a part and the whole at (left, top). Luma is compared because JPEG subsamples chroma. Every fourth
+/// line across the direction of search is enough.
 fn difference(whole: &RgbImage, part: &RgbImage, (left, top): (u32, u32), across: bool) -> f64 {
     let steps = if across { (1, 4) } else { (4, 1) };
     let (mut sum, mut samples) = (0_u64, 0_u64);
@@ -92,8 +91,8 @@ fn difference(whole: &RgbImage, part: &RgbImage, (left, top): (u32, u32), across
     sum as f64 / samples as f64 / 1000.0
 }
 
-/// Where the part lies in the whole, in the one direction in which it is shorter, and how much it differs there. Flat pictures have
-/// the same part at several places: the nearest to the expected one is taken.
+/// Finds the position of the part in the whole, along the direction in which the part is shorter, and the difference there. Flat pictures
+/// contain the same part at several positions: the position nearest to the expected one is returned.
 fn place_of(whole: &RgbImage, part: &RgbImage, across: bool, expected: f64) -> (u32, f64) {
     let room = match across {
         true => whole.width() - part.width(),
@@ -108,7 +107,7 @@ fn place_of(whole: &RgbImage, part: &RgbImage, across: bool, expected: f64) -> (
     places.min_by(nearest).unwrap_or((0, f64::MAX))
 }
 
-/// Boxes as high or as wide as the picture: nothing is scaled, so the part can be looked for in the whole.
+/// The boxes are as high or as wide as the picture. The picture is not scaled, so that the test can search for the part in the whole.
 #[test]
 fn the_part_around_the_focal_point_is_shown() -> Outcome {
     let mut frames = Vec::new();
@@ -133,7 +132,8 @@ fn the_part_around_the_focal_point_is_shown() -> Outcome {
         let (side, part, fraction) = if across { (width, box_width, x) } else { (height, box_height, y) };
         let expected = f64::from(side).mul_add(fraction, -f64::from(part) / 2.0);
         let expected = expected.clamp(0.0, f64::from(side - part));
-        // Whole chroma samples are cut off, of two pixels at most; the size in decoded pixels is rounded, and the place to search.
+        // Cropping removes whole chroma samples, of at most two pixels. The size in decoded pixels is rounded, and so is the searched
+        // position.
         let (decoded, _) = frame.decoded_size();
         let stretch = (f64::from(width.max(height)) / f64::from(decoded)).max(1.0);
         let allowed = if stretch > 1.0 { 1.5 * stretch + 0.5 } else { 1.5 };
@@ -155,7 +155,7 @@ fn the_part_around_the_focal_point_is_shown() -> Outcome {
     Ok(())
 }
 
-/// Every pixel format that the fixtures are decoded to, scaled: the part lies where it should in the scaled picture, in each file format.
+/// For every pixel format of the fixtures and each file format: the scaled picture contains the right part.
 #[test]
 fn every_fixture_covers_a_box() -> Outcome {
     const SIDE: u32 = 48;
@@ -201,7 +201,7 @@ fn every_fixture_covers_a_box() -> Outcome {
     Ok(())
 }
 
-/// The corners of the orientation fixtures, upright: left to right and top to bottom.
+/// The corners of the orientation fixtures, upright, from left to right and from top to bottom.
 #[test]
 fn a_corner_is_kept_in_view_in_each_orientation() -> Outcome {
     const CORNERS: [[u8; 3]; 4] = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]];
@@ -210,7 +210,7 @@ fn a_corner_is_kept_in_view_in_each_orientation() -> Outcome {
         let frame = frame(&name)?;
         assert_eq!(frame.display_size(Bounds::default()), (96, 64), "{name}");
         for (corner, (x, y)) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)].into_iter().enumerate() {
-            // A half of the picture's width, and a quarter of its height.
+            // The first box keeps half of the picture's width, the second a quarter of its height.
             for (width, height) in [(24, 32), (48, 8)] {
                 let encoding = cover(width, height, focus(x, y)?);
                 for picture in [rgb(&frame, encoding)?, jpeg(&frame, encoding)?] {
@@ -239,7 +239,7 @@ fn a_box_larger_than_the_picture_keeps_its_shape() -> Outcome {
         let (place, difference) = place_of(&whole, &picture, across, middle.into());
         assert!(place.abs_diff(middle) <= 1 && difference < 6.0, "{place}, {difference}");
     }
-    // With one bound, and with a box of the picture's shape, all of it is shown.
+    // With one bound, and with a box of the picture's own shape, the whole picture is kept.
     for (width, height) in [(80, 0), (0, 60), (80, 60), (0, 0)] {
         let contained = Encoding::default().with_bounds(Bounds::new(width, height));
         assert_eq!(rgb(&frame, cover(width, height, focus(0.0, 1.0)?))?, rgb(&frame, contained)?);
@@ -247,7 +247,7 @@ fn a_box_larger_than_the_picture_keeps_its_shape() -> Outcome {
     Ok(())
 }
 
-/// Pixels that are wider than high are stretched after the edges are cut off: no picture has more pixels than are allowed.
+/// Pixels that are wider than high are stretched after cropping: no picture has more pixels than the limit.
 #[test]
 fn a_covered_box_obeys_the_limits() -> Outcome {
     let pixels = 176 * 144;
@@ -271,10 +271,10 @@ fn chunk(kind: &[u8; 4], body: &[u8]) -> Outcome<Vec<u8>> {
     Ok([&length.to_be_bytes()[..], kind, body, &crc.sum().to_be_bytes()].concat())
 }
 
-/// Pixels of one bit do not begin at bytes: nothing can be cut off at their left without giving them bytes first.
+/// Pixels of one bit do not start at byte boundaries: before a crop at the left, the pixels must be expanded to bytes.
 #[test]
 fn pixels_of_one_bit_are_cut_where_they_should_be() -> Outcome {
-    // 48 x 32; the columns from the 30th on are white.
+    // 48 x 32 pixels, of which the columns from 30 on are white.
     let row = [0, 0, 0, 0, 0b0000_0011, 0xff, 0xff];
     let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     zlib.write_all(&row.repeat(32))?;
@@ -287,7 +287,7 @@ fn pixels_of_one_bit_are_cut_where_they_should_be() -> Outcome {
     let mut media = Media::open(std::io::Cursor::new(&bytes[..]), &OpenOptions::default())?;
     let frame = media.frame(FrameRequest::at(AT).with_cover(CoverArt::Only))?;
     assert_eq!((frame.pixel_format(), frame.decoded_size()), ("monob", (48, 32)));
-    // The part is 20 pixels wide and begins at 0, 14, 15 and 28.
+    // The part is 20 pixels wide, and starts at 0, 14, 15 and 28.
     for (x, white) in [(0.0, 0), (0.5, 4), (0.52, 5), (1.0, 18)] {
         let encoding = cover(20, 32, focus(x, 0.5)?);
         for picture in [rgb(&frame, encoding)?, jpeg(&frame, encoding)?] {

@@ -1,7 +1,7 @@
-//! What each fixture gives and costs, against `tests/golden.txt`: a frame that changes, or one byte read more, is a change
-//! of that file. `BLESS=1 cargo test --test golden` writes it anew.
+//! Compares the result and the cost of each fixture with `tests/golden.txt`: another frame, or one more byte read, changes that file.
+//! `BLESS=1 cargo test --test golden` writes the file again.
 //!
-//! It holds for the pinned libav, whose decoders are exact to the bit, but for some without x86-64's assembly
+//! The table is valid for the pinned libav, whose decoders are exact to the bit. Some are not exact without the assembly for x86-64
 //! (`planes_elsewhere.txt`).
 
 mod common;
@@ -38,7 +38,7 @@ fn measure(name: &str) -> Result<String, Error> {
     ))
 }
 
-/// A line of the table: what came out, or the kind of error.
+/// A line of the table: the result, or the kind of error.
 fn line(name: &str) -> String {
     measure(name).unwrap_or_else(|error| format!("{name}\terror\t{}", error.kind()))
 }
@@ -60,7 +60,7 @@ fn every_fixture_gives_and_costs_what_it_did() -> Outcome {
     let mut difference = Vec::new();
     for old in golden.iter().filter(|old| !lines.iter().any(|new| new == **old)) {
         difference.push(format!("- {old}"));
-        // The new line beneath the old one of the same file.
+        // The new line follows the old line of the same file.
         difference.extend(
             lines.iter().filter(|new| first_word(new) == first_word(old)).map(|new| format!("+ {new}")),
         );

@@ -1,4 +1,5 @@
-//! How the programs are linked: a memory error finds no fixed address, no table of functions to write to, and no stack to run on.
+//! How the programs are linked: an attacker who uses a memory error finds no fixed address, no writable table of functions, and no
+//! executable stack.
 
 use std::error::Error;
 use std::process::Command;
@@ -14,10 +15,10 @@ fn programs_lie_anywhere_and_are_read_only_once_they_are_linked() -> Result<(), 
         let output = Command::new("readelf").args(["-h", "-l", "-d", "-W", program]).output()?;
         let text = String::from_utf8(output.stdout)?;
         let line = |name: &str| text.lines().find(|line| line.trim_start().starts_with(name));
-        // readelf of binutils 2.40: `DYN` alone is a shared object, too.
+        // readelf of binutils 2.40. `DYN` alone may also be a shared object, so that INTERP is checked, too.
         assert!(line("Type:").is_some_and(|line| line.contains("DYN")), "{program}: {text}");
         assert!(line("INTERP").is_some(), "{program}: {text}");
-        // Full RELRO: what the dynamic linker fills in becomes read-only before `main`.
+        // Full RELRO: the tables that the dynamic linker fills become read-only before `main`.
         assert!(line("GNU_RELRO").is_some(), "{program}: {text}");
         assert!(text.contains("BIND_NOW") || text.contains("Flags: NOW"), "{program}: {text}");
         let stack = line("GNU_STACK").ok_or("no GNU_STACK")?;

@@ -1,4 +1,4 @@
-//! Files and readers that mean harm: refused for what they are, in little time and memory.
+//! Hostile files and readers are refused with the right error, in little time and memory.
 
 mod common;
 
@@ -36,7 +36,7 @@ fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
     [&size.to_be_bytes()[..], kind, content].concat()
 }
 
-/// x_bomb_tracks.mp4 taken apart: what comes before the moov (ftyp, free, mdat), and the moov.
+/// x_bomb_tracks.mp4 in two parts: everything before the moov (ftyp, free, mdat), and the moov.
 fn bomb() -> Outcome<(Vec<u8>, Vec<u8>)> {
     let bytes = fixture_bytes("x_bomb_tracks.mp4")?;
     let at = bytes.windows(4).position(|word| word == b"moov").ok_or("no moov")? - 4;
@@ -123,7 +123,7 @@ fn a_picture_that_grows_over_the_limit_is_told_as_the_limit() -> Outcome {
     Ok(())
 }
 
-/// The boxes that some bytes consist of, each with its type.
+/// The boxes in these bytes, each with its type.
 fn boxes(mut bytes: &[u8]) -> Vec<([u8; 4], &[u8])> {
     let mut found = Vec::new();
     while let Some((size, kind)) = bytes.first_chunk::<8>().map(|head| {
@@ -137,7 +137,7 @@ fn boxes(mut bytes: &[u8]) -> Vec<([u8; 4], &[u8])> {
     found
 }
 
-/// The film with so many short edits in its video, which show the same samples again and again.
+/// The film with `count` short edits of its video, which repeat the same samples.
 fn with_edits(count: u32) -> Outcome<Vec<u8>> {
     let film = fixture_bytes("h264_end.mp4")?;
     let mut list = [0_u32, count].map(u32::to_be_bytes).concat();
@@ -175,7 +175,7 @@ fn with_edits(count: u32) -> Outcome<Vec<u8>> {
 
 #[test]
 fn samples_that_edits_repeat_are_decoded_a_few_times_at_most() -> Outcome {
-    // Few edits show some frames, though none at the end.
+    // With few edits, some frames are presented, but none at 5 s or later.
     let frame = frame_of_bytes(&with_edits(30)?, &OpenOptions::default())?;
     assert_eq!(frame.reason(), FrameReason::LastFrame);
     for count in [1000, 5000] {
@@ -186,7 +186,7 @@ fn samples_that_edits_repeat_are_decoded_a_few_times_at_most() -> Outcome {
     Ok(())
 }
 
-/// A GIF of so many frames of one pixel, on a canvas of this size.
+/// A GIF of `frames` frames of one pixel, on a canvas of this size.
 fn canvas(width: u16, height: u16, frames: usize) -> Vec<u8> {
     let [width, height] = [width, height].map(u16::to_le_bytes);
     let head = [b"GIF89a", &width[..], &height, &[0x80, 0, 0, 0, 0, 0, 255, 255, 255]].concat();
@@ -197,20 +197,20 @@ fn canvas(width: u16, height: u16, frames: usize) -> Vec<u8> {
 
 #[test]
 fn pictures_that_cost_no_bytes_are_bounded() -> Outcome {
-    // 30 s are 3000 frames, 2^31 pixels and more.
+    // 30 s are 3000 frames, with more than 2^31 pixels.
     let at = Duration::from_secs(29);
     let bytes = canvas(1920, 1080, 3000);
     let error = Media::open(Cursor::new(bytes), &OpenOptions::default())?.frame(at).map(|frame| frame.pts());
     let limit = error.as_ref().err().and_then(Error::limit);
     assert_eq!(limit, Some(Limit::MaxPixelsPerByte), "{error:?}");
-    // As many small ones are an animation.
+    // The same number of small frames is an ordinary animation.
     let bytes = canvas(64, 64, 3000);
     let frame = Media::open(Cursor::new(bytes), &OpenOptions::default())?.frame(at)?;
     assert_eq!(frame.decoded_size(), (64, 64));
     Ok(())
 }
 
-/// A Matroska file of so many streams of Sorenson 3 in one size, without a frame.
+/// A Matroska file of `count` Sorenson 3 streams of the same size, without a frame.
 fn streams(count: u8, width: u32, height: u32) -> Vec<u8> {
     let element = |id: &[u8], content: &[u8]| {
         let size = (content.len() as u64 | 1 << 56).to_be_bytes();
@@ -256,7 +256,7 @@ fn few_decoders_are_opened_to_describe_large_streams() -> Outcome {
     Ok(())
 }
 
-/// A file of these bytes, and zeros behind them.
+/// A file of these bytes, followed by zeros.
 struct Padded {
     head: Cursor<Vec<u8>>,
     size: u64,
@@ -299,7 +299,7 @@ fn with_record(bytes: u32) -> Padded {
 
 #[test]
 fn what_takes_too_much_memory_to_open_is_told_so() -> Outcome {
-    // More than one allocation may have, and more than the bytes read allow.
+    // More than one allocation may take, and more than the bytes read justify.
     let error = Media::open(with_record(300 << 20), &OpenOptions::default()).map(|_| ()).err();
     let error = error.ok_or("300 MB were allocated")?;
     assert!(matches!(error, Error::TooExpensive), "{error:?}");
@@ -307,13 +307,13 @@ fn what_takes_too_much_memory_to_open_is_told_so() -> Outcome {
     assert!(!error.is_retryable());
     let words = "opening the file costs more CPU time or memory than a file of its size may use";
     assert_eq!(error.to_string(), words);
-    // A small record is read, and nothing follows it.
+    // A small record is read. The file contains nothing else.
     let small = Media::open(with_record(1 << 10), &OpenOptions::default()).map(|_| ());
     assert!(matches!(small, Err(Error::NotMedia { .. })), "{small:?}");
     Ok(())
 }
 
-/// A film of VP8 packets that hold no frame.
+/// A film of VP8 packets without a frame.
 fn without_frames(packets: u64) -> Vec<u8> {
     let sides = [160_u16, 120].map(u16::to_le_bytes).concat();
     let clock = [25_u32, 1, 1 << 20, 0].map(u32::to_le_bytes).concat();
@@ -332,7 +332,7 @@ fn packets_that_give_no_frame_are_bounded() -> Outcome {
     let small = with_limits(|limits| limits.max_pixels_without_frame = 100 << 17);
     assert_eq!(limit(2000, &small)?, Some(Limit::MaxPixelsWithoutFrame));
     assert_eq!(error(2000, &OpenOptions::default())?.kind(), ErrorKind::Malformed);
-    // A second of good frames resets the count.
+    // The count starts again after a second of good frames.
     let few = with_limits(|limits| limits.max_pixels_without_frame = 60 << 17);
     frame_of_bytes(&fixture_bytes("long_gop.mp4")?, &few)?;
     Ok(())

@@ -1,4 +1,4 @@
-//! What is said of a file, as typed values, without decoding anything.
+//! The information about a file, as typed values, without decoding.
 
 mod common;
 
@@ -34,7 +34,7 @@ const fn ratio(num: i32, den: i32) -> Ratio {
 
 #[test]
 fn codec_size_and_frame_rate_by_container() -> Outcome {
-    // Where no rate is named, the headers tell none that is the right one.
+    // Where this table has no rate, the headers contain no correct rate.
     let cases = [
         ("h264_front.mp4", "mov,mp4,m4a,3gp,3g2,mj2", "h264", (160, 120), Some(10.0)),
         ("h264.mkv", "matroska,webm", "h264", (160, 120), Some(10.0)),
@@ -86,7 +86,7 @@ fn codec_size_and_frame_rate_by_container() -> Outcome {
 #[test]
 fn the_size_told_is_the_size_decoded() -> Outcome {
     let mut wrong = Vec::new();
-    // The first one grows on the way; the second's headers count the lines of whole blocks.
+    // The first file's picture grows later. The second file's headers count the lines of whole blocks.
     let exceptions = ["resolution_change.ts", "dnxhd.mxf"];
     let pictures = common::fixtures()?.into_iter().filter(|name| !common::gives_no_picture(name));
     for name in pictures.filter(|name| !exceptions.contains(&name.as_str())) {
@@ -131,7 +131,7 @@ fn bit_rates_are_bytes_by_time() -> Outcome {
         let expected = fixture_bytes(name)?.len() as f64 * 8.0 / seconds;
         assert!((rate as f64 - expected).abs() <= expected * 0.001, "{name}: {rate}, not {expected}");
     }
-    // 31 988 bytes in 70 samples, as the sample table says.
+    // The sample table contains 70 samples of 31 988 bytes in total.
     let front = info("h264_front.mp4")?;
     let rates: u64 = front.streams.iter().filter_map(|stream| stream.bit_rate).sum();
     assert!(rates < front.bit_rate.ok_or("no rate")? && rates > 50_000, "{rates}");
@@ -194,7 +194,7 @@ fn rotation_of_all_eight_orientations() -> Outcome {
     for (number, (orientation, degrees)) in (1..).zip(expected) {
         let video = video(&format!("orient_{number}.mp4"))?;
         assert_eq!(video.orientation, orientation, "orient_{number}");
-        // The signs depend on which axis libavutil's formula meets first; Exif's number is the answer that does not.
+        // The signs depend on the axis that libavutil's formula uses first. The number in Exif does not depend on the axis.
         let turned = video.display_rotation.map_or(0.0, f64::abs);
         assert!((turned - degrees).abs() < 1e-6, "orient_{number}: {:?}", video.display_rotation);
     }
@@ -249,7 +249,7 @@ fn colours_and_kinds_of_hdr() -> Outcome {
         (untagged.matrix.as_deref(), untagged.transfer.as_deref(), untagged.primaries.as_deref()),
         (None, None, None)
     );
-    // 200 is no known number: not reported as one.
+    // 200 is not a known value, so that it is not reported.
     let strange = video("bad_enum.mp4")?.colour;
     assert_eq!(
         (strange.matrix.as_deref(), strange.transfer.as_deref(), strange.primaries.as_deref(), strange.hdr),
@@ -262,7 +262,7 @@ fn colours_and_kinds_of_hdr() -> Outcome {
 fn where_mp4_keeps_its_index() -> Outcome {
     let position = |name: &str| -> Outcome<u64> {
         let bytes = fixture_bytes(name)?;
-        // The box's name is behind its size; it occurs once.
+        // The box's name follows its size, and occurs once.
         let at = bytes.windows(4).position(|word| word == b"moov").ok_or("no moov")?;
         Ok(at as u64 - 4)
     };
@@ -299,7 +299,7 @@ fn starts_and_durations_that_are_not_plain() -> Outcome {
     assert_eq!(times("edit_empty_alone.mp4")?, (Some(1.0), Some(7.0)));
     assert_eq!(times("edit_empty.mp4")?, (Some(0.0), Some(8.0)));
     assert_eq!(times("h264_raw.h264")?, (None, None));
-    // Matroska counts its duration from 0 and not from the start.
+    // Matroska's duration starts at 0, not at the start time.
     assert_eq!(times("start_offset.mkv")?, (Some(10.0), Some(17.0)));
     Ok(())
 }
@@ -322,7 +322,7 @@ fn information_serialises() -> Outcome {
     Ok(())
 }
 
-/// Damaged files: their headers promise more than decodes, or less.
+/// Damaged files, whose headers promise more or less than can be decoded.
 const DAMAGED: [&str; 6] = [
     "truncated_mdat.mp4",
     "truncated_mkv.mkv",
@@ -364,7 +364,8 @@ fn side_data_of_colours_and_geometry() -> Outcome {
 
 #[test]
 fn the_profile_of_dolby_vision() -> Outcome {
-    // The box of bit rates becomes one of Dolby Vision: profile and level of 7 and 6 bits, metadata, enhancement and base layer.
+    // Replaces the box of bit rates by a box of Dolby Vision: profile (7 bits), level (6 bits), flags for metadata, enhancement layer and
+    // base layer.
     for (profile, bits, kind) in
         [(8, [0x10, 0x25], HdrKind::DolbyVision), (5, [0x0a, 0x25], HdrKind::DolbyVision5)]
     {

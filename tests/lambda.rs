@@ -1,4 +1,5 @@
-//! The built function inside a runtime API, with a real S3 protocol server, MariaDB and FastAPI: the whole job, twice, at once, cut short.
+//! Tests the built function inside a runtime API, with an S3 server, MariaDB and FastAPI: the whole job, repeated, in parallel, and
+//! interrupted.
 
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
@@ -70,7 +71,7 @@ fn the_whole_job_and_the_same_event_again() -> Outcome {
         );
         assert_eq!(calls[0].path, "/api/v1/contents/1/upsert-internal");
 
-        // Edited by hand, the content stays so whatever is delivered again.
+        // A content edited by hand keeps its title, whatever event is delivered again.
         world.database.rows("UPDATE contents SET title = 'Edited' WHERE id = 1").await?;
         let again = event(&["videos/1_test_video.mp4"]);
         let messages = sqs(&[("m", &again)]);
@@ -104,7 +105,7 @@ fn the_whole_job_and_the_same_event_again() -> Outcome {
     })
 }
 
-/// Text logs are the messages alone, one a line whatever a key holds; and each failure is one error.
+/// A text log contains only messages, one per line, whatever characters a key contains. Each failure is one error.
 #[test]
 fn a_failure_is_one_error_and_a_message_is_one_line() -> Outcome {
     run(async {
@@ -138,7 +139,7 @@ fn a_failure_is_one_error_and_a_message_is_one_line() -> Outcome {
     })
 }
 
-/// What `scripts/aws_cost.py` counts with: requests to S3, bytes of log lines.
+/// Checks the inputs of `scripts/aws_cost.py`: requests to S3, and bytes of log lines.
 #[test]
 fn a_video_takes_the_requests_and_log_lines_that_its_cost_is_counted_by() -> Outcome {
     run(async {
@@ -157,7 +158,7 @@ fn a_video_takes_the_requests_and_log_lines_that_its_cost_is_counted_by() -> Out
             world.s3.put(key, &film()?)?;
         }
         let mut function = world.function()?;
-        // An environment's first invocation has lines of its own.
+        // The first invocation of an environment logs additional lines.
         function.invoke(&event(&["videos/1_first_video.mp4"]))?.response()?;
         let (seen, logged) = (world.s3.faults.seen().len(), function.logged().len());
         function.invoke(&event(&["videos/2_test_video.mp4"]))?.response()?;
@@ -170,7 +171,7 @@ fn a_video_takes_the_requests_and_log_lines_that_its_cost_is_counted_by() -> Out
     })
 }
 
-/// `ISOLATE=process`: the answer and the line of metrics name the layers of the cage.
+/// With `ISOLATE=process`, the answer and the metrics line of each video name the layers of the cage.
 #[test]
 fn a_cage_is_named_with_each_video() -> Outcome {
     run(async {
@@ -207,7 +208,7 @@ fn a_cage_is_named_with_each_video() -> Outcome {
     })
 }
 
-/// All of it over TLS, whose certificates are trusted as `SSL_CERT_FILE` says, or else not.
+/// Everything uses TLS. The function trusts the servers' certificates only with `SSL_CERT_FILE`.
 #[test]
 fn over_tls_it_trusts_whom_it_is_told_to() -> Outcome {
     run(async {
@@ -229,7 +230,7 @@ fn over_tls_it_trusts_whom_it_is_told_to() -> Outcome {
     })
 }
 
-/// The whole job with what the replaced Lambda's role may do, and its secrets from Secrets Manager.
+/// The whole job, with the permissions of the replaced Lambda's role, and with secrets from Secrets Manager.
 #[test]
 fn the_permissions_of_the_replaced_lambda_are_enough() -> Outcome {
     run(async {
@@ -257,7 +258,8 @@ fn the_permissions_of_the_replaced_lambda_are_enough() -> Outcome {
         let (thumbnail, pending) = aws.object("thumbnails/1_a.jpg", "pending").await?;
         assert_eq!((image::guess_format(&thumbnail)?, pending), (image::ImageFormat::Jpeg, None));
         assert_eq!(world.rows().await?.len(), 2);
-        // Only what was not there yet was refused, at the look and at the check: without s3:ListBucket that cannot be told apart.
+        // Only HEAD requests for thumbnails that did not exist yet were refused, at the look-up and at the check. Without s3:ListBucket, S3
+        // answers 403 for a missing object.
         let refused = aws.refused().await?;
         assert_eq!(refused.len(), 4, "{refused:?}");
         assert!(
@@ -265,13 +267,13 @@ fn the_permissions_of_the_replaced_lambda_are_enough() -> Outcome {
             "{refused:?}"
         );
 
-        // A key that is not there is refused as well, and tried again later.
+        // A missing key is refused, too. The error kind allows a later retry.
         let (kind, message) = function.invoke(&event(&["videos/2_gone.mp4"]))?.error()?;
         assert_eq!(kind, "denied", "{message}");
         assert!(message.contains("or gone"), "{message}");
         assert!(!function.logged().contains("canary"));
 
-        // Without the permission for a secret, and without the secret.
+        // A secret that the function must not read, and a secret that does not exist.
         aws.settings(&["token"]).await?;
         aws.put("videos/3_c.mp4", film()?).await?;
         let mut function = Lambda::start(FUNCTION, &settings)?;
@@ -291,7 +293,7 @@ fn the_permissions_of_the_replaced_lambda_are_enough() -> Outcome {
     })
 }
 
-/// Several thumbnails of one frame: the first is put last and alone decides.
+/// Several thumbnails of one frame: the first is written last, and alone decides whether the job is done.
 #[test]
 fn a_video_may_have_several_thumbnails() -> Outcome {
     run(async {
@@ -315,7 +317,7 @@ fn a_video_may_have_several_thumbnails() -> Outcome {
         assert_eq!(report["thumbnail_url"], format!("s3://{BUCKET}/{}", keys[0]), "{report}");
         let others = keys[1..].iter().map(|key| format!("s3://{BUCKET}/{key}")).collect::<Vec<_>>();
         assert_eq!(report["other_thumbnail_urls"], json!(others), "{report}");
-        // The width in the key is the one that is wanted; a picture is never enlarged.
+        // The width in the key is the requested one. A picture is never enlarged.
         assert_eq!(sizes(&keys)?, [(64, 48), (64, 48), (160, 120), (160, 120)]);
         let puts = |seen: &[Seen]| -> Vec<String> {
             let puts = seen.iter().filter(|seen| seen.method == "PUT");
@@ -328,7 +330,7 @@ fn a_video_may_have_several_thumbnails() -> Outcome {
             |seen: &Seen| seen.headers.contains_key("if-none-match") || seen.headers.contains_key("if-match");
         assert!(seen.iter().filter(|seen| seen.method == "PUT").all(conditional), "{seen:?}");
 
-        // The same event looks at the first alone; a new version replaces all.
+        // The same event checks only the first thumbnail. A new version of the video replaces all thumbnails.
         let again = result_of(&mut function, &event(&[key]))?;
         assert_eq!(
             (&again["status"], &again["job_round_trips"]),
@@ -340,7 +342,7 @@ fn a_video_may_have_several_thumbnails() -> Outcome {
         assert_eq!(result_of(&mut function, &event(&[key]))?["status"], "processed");
         let after = keys.clone().map(|key| fs::read(world.thumbnail(&key)).unwrap_or_default());
         assert!(before.iter().zip(&after).all(|(before, after)| before != after && !after.is_empty()));
-        // Another list of pictures makes them anew, and leaves the content alone.
+        // Another list of widths creates the thumbnails again, and does not change the content.
         world.database.rows("UPDATE contents SET title = 'Edited' WHERE id = 1").await?;
         settings.push(("THUMBNAIL_WIDTHS", "64,80,4000".to_owned()));
         let mut function = Lambda::start(FUNCTION, &settings)?;
@@ -351,7 +353,7 @@ fn a_video_may_have_several_thumbnails() -> Outcome {
     })
 }
 
-/// The result of the only object of an event.
+/// The result for an event with one object.
 fn result_of(function: &mut Lambda, event: &Value) -> Outcome<Value> {
     Ok(function.invoke(event)?.response()?["results"][0].take())
 }
@@ -361,7 +363,7 @@ fn tagged(name: &str, key: &str) -> Value {
         "s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}]})
 }
 
-/// Metadata of the video choose the time of its frame, at no request more.
+/// Metadata of the video select the time of its frame, without an additional request.
 #[test]
 fn people_choose_the_frame_at_upload() -> Outcome {
     run(async {
@@ -380,7 +382,7 @@ fn people_choose_the_frame_at_upload() -> Outcome {
         let cost =
             |report: &Value| ["requests", "round_trips", "bytes_fetched"].map(|name| report[name].clone());
         assert_eq!(cost(&chosen), cost(&plain), "{chosen}");
-        // What is no time is reported, and the setting's is taken.
+        // An invalid time is reported, and the time of the setting is used.
         let wrong = result_of(&mut function, &event(&["videos/3_c.mp4"]))?;
         assert_eq!((&wrong["frame_pts_seconds"], &wrong["status"]), (&json!(5.0), &json!("processed")));
         let ignored = "썸네일 시각 지정 무시: videos/3_c.mp4 (metadata: \\\"soon\\\"";
@@ -393,7 +395,7 @@ fn people_choose_the_frame_at_upload() -> Outcome {
     })
 }
 
-/// A tag of the video does, where that is switched on, and goes before metadata.
+/// A tag of the video also selects the time, if `POSTER_AT_TAG` enables tags, and takes precedence over metadata.
 #[test]
 fn people_choose_the_frame_of_a_video_that_is_there() -> Outcome {
     run(async {
@@ -405,7 +407,7 @@ fn people_choose_the_frame_of_a_video_that_is_there() -> Outcome {
         settings.extend(aws.settings(&[]).await?);
         let mut function = Lambda::start(FUNCTION, &settings)?;
         function.invoke(&event(&[key, "videos/2_b.mp4"]))?.response()?;
-        // Nobody reads tags unless that is switched on.
+        // Without `POSTER_AT_TAG`, tags are not read.
         let added = json!({"source": "aws.s3", "detail-type": "Object Tags Added",
             "detail": {"bucket": {"name": BUCKET}, "object": {"key": key}}});
         aws.set_tags(key, &[("team", "news"), ("poster-at", "1")]).await?;
@@ -417,7 +419,7 @@ fn people_choose_the_frame_of_a_video_that_is_there() -> Outcome {
         assert_eq!(result_of(&mut function, &event(&[key]))?["status"], "unchanged");
         assert!(aws.requests_for(key).await?.iter().all(|request| !request.contains("tagging")));
 
-        // People edit; a choice makes the picture anew, and leaves the content alone.
+        // After an edit of the content, a chosen time creates the thumbnail again, and does not change the content.
         world.database.rows("UPDATE contents SET title = 'Edited' WHERE id = 1").await?;
         settings.push(("POSTER_AT_TAG", "true".to_owned()));
         let mut function = Lambda::start(FUNCTION, &settings)?;
@@ -425,7 +427,8 @@ fn people_choose_the_frame_of_a_video_that_is_there() -> Outcome {
         assert_eq!((&chosen["status"], &chosen["frame_pts_seconds"]), (&json!("processed"), &json!(1.0)));
         assert_eq!(chosen["poster_at"], json!({"time": "1", "by": "tag"}));
         assert_eq!(aws.object("thumbnails/1_a.jpg", "poster-at-by").await?.1.as_deref(), Some("tag"));
-        // The same event, an upload's event and a back-fill respect it; the tag costs one round trip more, and no byte is read.
+        // The same event, an upload event and a back-fill keep the chosen time. The tag costs one more round trip, and no byte of the video
+        // is read.
         let before = aws.requests_for(key).await?.len();
         for event in [&tagged("ObjectTagging:Put", key), &added] {
             let again = result_of(&mut function, event)?;
@@ -437,10 +440,11 @@ fn people_choose_the_frame_of_a_video_that_is_there() -> Outcome {
         assert_eq!(result_of(&mut function, &event(&[key]))?["status"], "unchanged");
         assert_eq!(result_of(&mut function, &batch(key))?["resultCode"], "Succeeded");
         assert_eq!(aws.object("thumbnails/1_a.jpg", "frame-time").await?.1.as_deref(), Some("1"));
-        // A video without tags takes no request more.
+        // A video without tags needs no additional request.
         assert_eq!(result_of(&mut function, &event(&["videos/2_b.mp4"]))?["job_round_trips"], 1);
         assert!(aws.requests_for("2_b.mp4").await?.iter().all(|request| !request.contains("tagging")));
-        // Taken away, the setting's time is back; the tag goes before metadata; a new upload's is read before anything is planned.
+        // Without the tag, the time of the setting applies again. A tag takes precedence over metadata. The tag of a new upload is read
+        // before the frame is planned.
         aws.set_tags(key, &[("team", "news")]).await?;
         let back = result_of(&mut function, &tagged("ObjectTagging:Delete", key))?;
         assert_eq!((&back["status"], &back["frame_pts_seconds"]), (&json!("processed"), &json!(5.0)));
@@ -450,11 +454,11 @@ fn people_choose_the_frame_of_a_video_that_is_there() -> Outcome {
             let report = result_of(&mut function, &event(&[key]))?;
             assert_eq!(report["poster_at"], json!({"time": time, "by": "tag"}), "{report}");
         }
-        // Rows come in the order in which they were written, which two records of one event share out.
+        // Rows are in the order of writing, which varies between two records of one event.
         let rows = world.rows().await?;
         assert_eq!(rows.iter().find(|row| row.0 == 1).map(|row| row.1.as_str()), Some("Edited"), "{rows:?}");
 
-        // Who may not read tags is told what it takes.
+        // Without the permission to read tags, the error names the missing permission.
         aws.permit(&["s3:GetObject", "s3:PutObject"], &[], &[]).await?;
         aws.set_tags(key, &[("poster-at", "3")]).await?;
         let (kind, message) = function.invoke(&tagged("ObjectTagging:Put", key))?.error()?;
@@ -466,7 +470,7 @@ fn people_choose_the_frame_of_a_video_that_is_there() -> Outcome {
     })
 }
 
-/// A password that was changed since it was fetched is fetched again.
+/// A password that has changed since the function fetched it is fetched again.
 #[test]
 fn a_rotated_password_is_fetched_anew() -> Outcome {
     run(async {
@@ -484,7 +488,7 @@ fn a_rotated_password_is_fetched_anew() -> Outcome {
         world.database.kill_sessions().await?;
         aws.put_secret("db", "another").await?;
         function.invoke(&event(&["videos/2_b.mp4"]))?.response()?;
-        // Rotation with alternating users: the secret names another user, and the one in DB_USER has no such password.
+        // Rotation with alternating users: the secret names another user, and the user in DB_USER has another password.
         let other = format!(
             "CREATE USER films_clone IDENTIFIED BY 'third'; GRANT SELECT, INSERT, UPDATE ON ott_db.* TO films_clone; \
                              ALTER USER {USER} IDENTIFIED BY 'nobody knows'"
@@ -506,7 +510,7 @@ fn a_rotated_password_is_fetched_anew() -> Outcome {
 fn several_records_side_by_side_in_little_memory() -> Outcome {
     run(async {
         let world = World::new().await?;
-        // The database numbers new contents behind its highest: none of them gets a number that a name below has.
+        // The database numbers new contents after the highest id, so that no new content gets an id that a name below contains.
         world.database.rows("INSERT INTO contents (id, title) VALUES (9000, 'x')").await?;
         let keys = [
             "videos/7001_a.mp4",
@@ -534,7 +538,8 @@ fn several_records_side_by_side_in_little_memory() -> Outcome {
     })
 }
 
-/// Lambda's smallest memory, to which the kernel holds it where that can be had, and in it four films of 1080p, one of 142 million pixels and an index that unfolds to gigabytes.
+/// Uses Lambda's smallest memory, which the kernel enforces where a control group can be created. The event contains four films of 1080p,
+/// one of 142 million pixels, and an index that expands to gigabytes.
 #[test]
 fn the_smallest_memory_is_enough_whatever_comes() -> Outcome {
     const MEBIBYTES: u32 = 128;
@@ -558,7 +563,7 @@ fn the_smallest_memory_is_enough_whatever_comes() -> Outcome {
         let message: Value = serde_json::from_str(&message)?;
         assert_eq!((kind.as_str(), &message["succeeded"]), ("limit_exceeded", &json!(4)), "{message}");
         assert!(peak < u64::from(MEBIBYTES) << 10, "{peak} KiB");
-        // The same environment goes on.
+        // The same environment processes the next event.
         let answer = function.invoke(&event(&keys[..4]))?.response()?;
         assert!(
             answer["results"]
@@ -586,7 +591,7 @@ fn two_environments_at_once_leave_one_of_each() -> Outcome {
         }
         assert_eq!(world.rows().await?.len(), 2);
         assert_eq!(world.database.number("SELECT COUNT(*) FROM contents").await?, 2);
-        // Whoever comes after them finds all done.
+        // A later invocation finds everything processed.
         let again = functions[0].invoke(&event)?.response()?;
         let results = again["results"].as_array().ok_or("no results")?;
         assert!(results.iter().all(|result| result["status"] == "unchanged"), "{again}");
@@ -611,7 +616,7 @@ fn a_replaced_video_is_written_anew() -> Outcome {
     })
 }
 
-/// Beside the replaced Lambda: everything is read and compared, and nothing is written.
+/// In shadow mode, beside the replaced Lambda, the function reads and compares everything, and writes nothing.
 #[test]
 fn in_shadow_mode_nothing_is_written_and_all_compared() -> Outcome {
     run(async {
@@ -622,8 +627,8 @@ fn in_shadow_mode_nothing_is_written_and_all_compared() -> Outcome {
             world.s3.put(key, &film()?)?;
         }
         let seconds = 7;
-        // What the replaced Lambda has stored: the right frame by another encoder, a wrong one with a wrong duration, one of
-        // an earlier upload.
+        // The thumbnails of the replaced Lambda: the right frame from another encoder, a wrong frame with a wrong duration, and one of an
+        // earlier upload.
         let right = thumbnail_of(&film()?, 5)?;
         world.s3.put("thumbnails/1_a.jpg", &right)?;
         world.s3.put("thumbnails/2_b.jpg", &thumbnail_of(&film()?, 0)?)?;
@@ -676,7 +681,7 @@ fn in_shadow_mode_nothing_is_written_and_all_compared() -> Outcome {
         let others: Vec<_> = sent
             .filter(|line| !line.contains("SELECT") || line.contains("FOR UPDATE") || line.contains("LOCK"))
             .collect();
-        // A session that must not keep transactions open: it writes nothing.
+        // `SET autocommit` configures the session, and writes no data.
         let is_setting =
             |line: &&str| line.contains("SET GLOBAL general_log") || line.contains("SET autocommit = 1");
         assert!(others.iter().all(is_setting), "{others:?}");
@@ -701,7 +706,7 @@ fn in_shadow_mode_nothing_is_written_and_all_compared() -> Outcome {
     })
 }
 
-/// Contents and rows as the replaced Lambda and people have left them: id, name, duration.
+/// Stores contents and rows as the replaced Lambda and people left them: id, name, duration.
 async fn store_rows(world: &World, rows: &[(i32, &str, i32)]) -> Outcome {
     for (id, name, duration) in rows {
         let row = format!(
@@ -714,7 +719,7 @@ async fn store_rows(world: &World, rows: &[(i32, &str, i32)]) -> Outcome {
     Ok(())
 }
 
-/// The frame at this second, as another JPEG encoder than ours writes it.
+/// The frame at this second, encoded by another JPEG encoder.
 fn thumbnail_of(film: &[u8], second: u64) -> Outcome<Vec<u8>> {
     let mut media = Media::open(Cursor::new(film), &OpenOptions::default())?;
     let picture = media.frame(Duration::from_secs(second))?.to_rgb8(Bounds::default())?;
@@ -725,7 +730,7 @@ fn thumbnail_of(film: &[u8], second: u64) -> Outcome<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A back-fill leaves contents that exist as they are, and makes those that do not.
+/// A back-fill does not change existing contents, and creates missing ones.
 #[test]
 fn a_back_fill_writes_no_content_that_exists() -> Outcome {
     run(async {
@@ -743,7 +748,7 @@ fn a_back_fill_writes_no_content_that_exists() -> Outcome {
             let answer = function.invoke(&batch(key))?.response()?;
             assert_eq!(answer["results"][0]["resultCode"], code, "{answer}");
         }
-        // A key that was not form-encoded: the plain reading is tried too.
+        // If the key is not form-encoded, the function also tries the key as it is.
         let answer = function.invoke(&batch("videos/2%20+b.mp4"))?.response()?;
         assert_eq!(answer["results"][0]["resultCode"], "Succeeded", "{answer}");
         let rows = world.rows().await?;
@@ -752,7 +757,7 @@ fn a_back_fill_writes_no_content_that_exists() -> Outcome {
     })
 }
 
-/// The database is gone when the row is to be written: the content is, and after hours somebody has edited it.
+/// Writing the row fails after the content was written, and somebody edits the content before the retry.
 #[test]
 fn a_redrive_leaves_a_content_alone_that_was_written_before_the_failure() -> Outcome {
     run(async {
@@ -767,7 +772,7 @@ fn a_redrive_leaves_a_content_alone_that_was_written_before_the_failure() -> Out
             .database
             .rows("GRANT INSERT ON ott_db.* TO films; UPDATE contents SET title = 'Edited'")
             .await?;
-        // The old session keeps the privileges it had.
+        // The old session keeps its old privileges.
         world.database.kill_sessions().await?;
         let answer = function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
         assert_eq!(answer["results"][0]["status"], "processed");
@@ -791,7 +796,7 @@ fn failures_of_some_messages_are_told_to_the_queue() -> Outcome {
         let answer =
             function.invoke(&sqs(&[("a", &good), ("b", &bad), ("c", &gone), ("d", &other)]))?.response()?;
         assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "b"}]), "{answer}");
-        // What mounts a bucket writes an empty object first: there is nothing to do, and that is said.
+        // Programs that mount a bucket write an empty object first. The function skips it and reports that.
         let messages = [event(&["videos/4_empty.mp4"]), batch("videos/4_empty.mp4"), sqs(&[("e", &empty)])];
         for message in &messages {
             let answer = function.invoke(message)?.response()?.to_string();
@@ -801,13 +806,13 @@ fn failures_of_some_messages_are_told_to_the_queue() -> Outcome {
                 "{answer}"
             );
         }
-        // EventBridge Pipes hands over an array of messages, and reads the same answer.
+        // EventBridge Pipes sends an array of messages, and reads the same answer.
         let Value::Array(piped) = sqs(&[("b", &bad), ("d", &other)])["Records"].clone() else {
             return Err("no array".into());
         };
         let answer = function.invoke(&Value::Array(piped))?.response()?;
         assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "b"}]), "{answer}");
-        // Without a queue, all are tried and one failure is the function's.
+        // Without a queue, the function tries all objects, and one failure fails the invocation.
         let (kind, message) = function.invoke(&event(&["videos/2_b.mp4", "videos/1_a.mp4"]))?.error()?;
         assert_eq!(kind, "malformed");
         let message: Value = serde_json::from_str(&message)?;
@@ -851,14 +856,14 @@ fn what_the_api_says_is_told_without_the_token() -> Outcome {
         assert_eq!(kind, "malformed");
         assert!(message.contains("no such rating"), "{message}");
         assert_eq!(world.database.number("SELECT COUNT(*) FROM video_assets").await?, 0);
-        // The environment goes on, and the retry completes.
+        // The environment survives, and the retry succeeds.
         let answer = function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
         assert_eq!(answer["results"][0]["status"], "processed");
         Ok(())
     })
 }
 
-/// S3 that does not answer: the record is reported as timed out in time, those that wait for a place as unstarted.
+/// S3 does not answer: the first record is reported as timed out before the deadline, and the waiting record as unstarted.
 #[test]
 fn the_answer_comes_before_the_deadline() -> Outcome {
     run(async {
@@ -882,7 +887,7 @@ fn the_answer_comes_before_the_deadline() -> Outcome {
     })
 }
 
-/// Inside the emulator that AWS makes of Lambda's own parts: the whole job, an answer before its timeout, and on.
+/// Inside AWS's runtime interface emulator: an answer before the timeout, then the whole job, then the same event again.
 #[test]
 fn the_emulator_of_aws_runs_it() -> Outcome {
     run(async {
@@ -900,7 +905,7 @@ fn the_emulator_of_aws_runs_it() -> Outcome {
             let answer = emulator.invoke(&event).await?;
             assert_eq!(answer["results"][0]["status"], status, "{answer}");
         }
-        // One environment for all of them: nothing has ended it.
+        // One environment processed all events: it never crashed or timed out.
         let log = emulator.log().text();
         assert_eq!(log.matches("INIT REPORT").count(), 1, "{log}");
         assert!(!log.contains("Task timed out"), "{log}");
@@ -908,7 +913,7 @@ fn the_emulator_of_aws_runs_it() -> Outcome {
     })
 }
 
-/// Frozen beyond its deadline, as Lambda freezes what it has given up, the function answers as soon as it goes on.
+/// Lambda freezes an environment that it has given up. Frozen beyond its deadline, the function answers as soon as it continues.
 #[test]
 fn a_frozen_function_sees_that_its_time_is_over() -> Outcome {
     run(async {
@@ -927,7 +932,7 @@ fn a_frozen_function_sees_that_its_time_is_over() -> Outcome {
     })
 }
 
-/// Killed at each of its requests to S3 in turn, and tried again by another: one of each, in the end.
+/// The function is killed at each of its requests to S3 in turn, and another environment retries. In the end, there is one row per video.
 #[test]
 fn a_crash_at_any_step_is_made_good_by_the_retry() -> Outcome {
     run(async {
@@ -946,7 +951,7 @@ fn a_crash_at_any_step_is_made_good_by_the_retry() -> Outcome {
                 world.s3.faults.seen().len() >= usize::try_from(seen + at).unwrap_or(usize::MAX)
             });
             if !died {
-                // The job has fewer requests than this.
+                // The job has fewer requests than `at`.
                 function.wait(&id, Duration::from_secs(60))?.response()?;
                 break;
             }
@@ -1006,7 +1011,7 @@ fn a_refusal_by_s3_is_a_passing_failure() -> Outcome {
         );
         assert!(world.rows().await?.is_empty());
         world.s3.faults.clear();
-        // Somebody else puts something meanwhile (409), then all goes well.
+        // S3 reports a concurrent write (409) twice, and the job then succeeds.
         world.s3.faults.when(2, puts, Fault::s3_error(409, "ConditionalRequestConflict", "try again"));
         function.invoke(&event(&["videos/1_a.mp4"]))?.response()?;
         Ok(())

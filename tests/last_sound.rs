@@ -1,5 +1,4 @@
-//! Transport streams whose sound ends last: the length is the last timestamp and the length of a frame of AAC, as ffprobe
-//! tells it.
+//! Transport streams whose sound ends last: the duration ends with the last timestamp plus the length of an AAC frame, as in ffprobe.
 
 mod common;
 
@@ -10,7 +9,7 @@ use common::{Outcome, fixture_bytes};
 use posterframe::{Media, OpenOptions, StreamKind};
 
 const PACKET: usize = 188;
-/// Numbers of the two streams, and of packets that say nothing (ISO/IEC 13818-1, table 2-3).
+/// PIDs of the two streams, and of null packets (ISO/IEC 13818-1, table 2-3).
 const VIDEO: u16 = 0x100;
 const SOUND: u16 = 0x101;
 const NULL: u16 = 0x1fff;
@@ -37,7 +36,7 @@ fn presentation_time(packet: &[u8]) -> Option<i64> {
     )
 }
 
-/// The transport stream without the last part of its video.
+/// The transport stream without video packets in its second half.
 fn with_sound_last() -> Outcome<Vec<u8>> {
     let mut bytes = fixture_bytes("h264.ts")?;
     let count = bytes.len() / PACKET;
@@ -65,7 +64,7 @@ fn the_last_frame_of_sound_has_a_length() -> Outcome {
     let bits = bytes.len() as f64 * 8.0 / seconds;
     assert!((info.bit_rate.ok_or("no bit rate")? as f64 - bits).abs() <= 1.0, "{info:?}");
 
-    // The packets that were read for it come first when a frame is taken.
+    // The packets that were read to compute the duration are used first when a frame is requested.
     let frame = media.frame(Duration::from_millis(1500))?;
     let again = media.frame(Duration::from_millis(1500))?;
     assert_eq!((frame.pts(), frame.copy_planes()?), (again.pts(), again.copy_planes()?));

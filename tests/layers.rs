@@ -1,5 +1,5 @@
-//! The walls of the crate: which module may use which, which file within them, and where the libraries that must stay
-//! contained may appear.
+//! Enforces the layers of the crate: which module may use which, which file within a module may use which, and where the contained
+//! libraries may appear.
 
 #[path = "layers/imports.rs"]
 mod imports;
@@ -11,9 +11,9 @@ use std::{fs, io};
 
 use imports::Imports;
 
-/// A module, and what it may use of the others. What is not named here does not exist yet.
+/// Each module, with the modules that it may use. Modules that are missing here do not exist yet.
 const MAY_USE: &[(&str, &[&str])] = &[
-    // Values and policy: no libav, no network.
+    // Values and policy, without libav and network.
     ("aws", &["error"]),
     ("backoff", &[]),
     ("deadline", &[]),
@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &["error"]),
     ("location", &["error", "redacted"]),
     ("object_name", &["error", "job_error"]),
-    // Lambda's JSON to object names, and back to answers.
+    // From Lambda's JSON to object names, and from results to answers.
     ("event", &["error", "job_error"]),
     // Formats, bounds and quality are values of the picture layer.
     (
@@ -47,11 +47,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "storyboard_request",
         ],
     ),
-    // Readers that fail on purpose; and what media ask instead of their hints, if a test says so.
+    // Readers that fail on purpose, and hints that a test puts in place of those that media compute.
     ("testing", &["source"]),
-    // What the fuzz targets reach, under `--cfg fuzzing` alone.
+    // The functions that fuzz targets call, only with `--cfg fuzzing`.
     ("fuzzing", &["deadline", "limits", "media", "source"]),
-    // Objects to bytes, pixels to bytes, and video to pixels.
+    // From objects to bytes, from pixels to bytes, and from video to pixels.
     ("source", &["aws", "backoff", "deadline", "error", "file_etag", "limits", "redacted"]),
     ("picture", &["error", "pixels"]),
     (
@@ -69,7 +69,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "testing",
         ],
     ),
-    // The same video to the same pixels, in a process of its own.
+    // The same video to the same pixels, in a separate process.
     (
         "cage",
         &[
@@ -85,9 +85,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("asynchronous", &["deadline", "frame_request", "media", "picture", "source", "storyboard_request"]),
-    // The error of the job, whichever layer failed.
+    // The error of the job, from any layer.
     ("job_error", &["error", "media", "source"]),
-    // Where results go: neither knows what a video is.
+    // Destinations of results, which know nothing about videos.
     ("store", &["error", "file_etag", "job_error", "source"]),
     (
         "catalog",
@@ -171,7 +171,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// A library, and the only places that may name it.
+/// A library, and the only places that may use it.
 const CONTAINED: &[(&str, &[&str])] = &[
     ("ffmpeg_next", &["media/ffi"]),
     ("ffmpeg_sys_next", &["media/ffi"]),
@@ -209,7 +209,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// `media/ffi/io.rs` as `(path, code)`, comments left out; documentation may link anywhere.
+/// The files as (`media/ffi/io.rs`, code), without comments: documentation may link to anything.
 fn crate_files() -> Result<Vec<(String, String)>, Box<dyn Error>> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
@@ -234,11 +234,11 @@ fn word(text: &str) -> &str {
     text.split(|c: char| c != '_' && !c.is_alphanumeric()).next().unwrap_or("")
 }
 
-/// The names after `crate::`: one, or those in the braces of `use crate::{a::B, c}`.
+/// The names after `crate::`: one name, or those in the braces of `use crate::{a::B, c}`.
 fn used(code: &str) -> Vec<&str> {
     let mut names = Vec::new();
     for (at, _) in code.match_indices("crate::") {
-        // `$crate` and `other_crate::` are not ours.
+        // `$crate` and `other_crate::` are other crates.
         if code[..at].ends_with(|c: char| c == '$' || c == '_' || c.is_alphanumeric()) {
             continue;
         }
@@ -267,7 +267,7 @@ fn used(code: &str) -> Vec<&str> {
     names
 }
 
-/// What `lib.rs` re-exports, and from which module: `crate::Limits` is a use of `limits`.
+/// The names that `lib.rs` re-exports, with their modules: `crate::Limits` is a use of `limits`.
 fn re_exports(lib: &str) -> HashMap<String, String> {
     let mut from = HashMap::new();
     for statement in lib.split("pub use ").skip(1) {

@@ -1,4 +1,5 @@
-//! `posterframe libav`: the static libav for somebody else's project. `make test-libav` builds it in full and compares each byte.
+//! Tests `posterframe libav`, which builds the static libav for other projects. `make test-libav` runs the full build and compares each
+//! byte.
 #![cfg(all(feature = "static", target_os = "linux"))]
 
 use std::error::Error;
@@ -25,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What the repository's own `make libav` has left, copied; nothing when the tests link a libav of somebody else's making.
+/// Copies the result of this repository's `make libav`. Copies nothing if the tests link another libav.
 fn copy_of_ours(prefix: &Path) -> Outcome {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("vendor/libav/prefix");
     if ours.is_dir() {
@@ -39,7 +40,7 @@ fn cargo(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(folder);
     for (name, _) in std::env::vars_os() {
-        // As in a shell of somebody who has never seen this repository. Where cargo lives and what it may ask stays.
+        // Removes the variables of this repository. The variables for cargo's home and its network stay.
         let ours = name.to_str().is_some_and(|name| {
             (name.starts_with("CARGO_") && !name.starts_with("CARGO_HOME") && !name.starts_with("CARGO_NET"))
                 || name.starts_with("RUSTFLAGS")
@@ -66,8 +67,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 "#;
 
-/// A project of somebody's, outside of this repository: a prefix from the command, its one line of output as the environment, and both
-/// our crate and the bindings link it.
+/// A project outside of this repository links libav, through our crate and through the bindings: the command writes a prefix, and its one
+/// line of output is the environment.
 #[test]
 fn a_fresh_project_links_it() -> Outcome {
     let folder = TempDir::new()?;
@@ -91,10 +92,10 @@ fn a_fresh_project_links_it() -> Outcome {
     );
     fs::write(project.join("Cargo.toml"), manifest + &dependencies)?;
     fs::write(project.join("src/main.rs"), PROGRAM)?;
-    // The versions that this repository was tested with, and has fetched already.
+    // The versions that this repository tests, and has already downloaded.
     fs::copy(ours.join("Cargo.lock"), project.join("Cargo.lock"))?;
     let video = ours.join("tests/fixtures/av1.mp4");
-    // The project is new, what cargo compiled of its dependencies need not be.
+    // The project is new, but its compiled dependencies may be reused.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fresh-project");
     let mut run = cargo(&project);
     run.args(["run", "--quiet", "--"]).arg(&video).env(name, value).env("CARGO_TARGET_DIR", target);
@@ -117,14 +118,14 @@ fn config_error(output: &Output, words: &[&str]) {
     assert!(output.stdout.is_empty());
 }
 
-/// What the parent folder holds besides `names`.
+/// The entries of the parent folder besides `names`.
 fn others(folder: &Path, names: &[&str]) -> Outcome<Vec<OsString>> {
     let entries = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name()));
     let all: Vec<_> = entries.collect::<Result<_, _>>()?;
     Ok(all.into_iter().filter(|name| !names.iter().any(|known| name == known)).collect())
 }
 
-/// The prefix is replaced as a whole, so a folder with anything else in it is left alone.
+/// The command replaces the whole prefix, and therefore refuses a folder with other files.
 #[test]
 fn a_folder_of_something_else_is_left_alone() -> Outcome {
     let folder = TempDir::new()?;
@@ -137,7 +138,7 @@ fn a_folder_of_something_else_is_left_alone() -> Outcome {
     Ok(())
 }
 
-/// All missing tools at once, by the names of their packages.
+/// Reports all missing tools at once, with the names of their packages.
 #[test]
 fn it_says_which_tools_are_missing() -> Outcome {
     let folder = TempDir::new()?;
@@ -158,7 +159,7 @@ fn which(tool: &str) -> Outcome<PathBuf> {
     Ok(PathBuf::from(text(&found.stdout).trim_end()))
 }
 
-/// Interrupted while compilers run: they end, too, and nothing is left.
+/// An interrupt during the build ends the compilers, too, and leaves no files.
 #[test]
 fn an_interrupt_ends_the_build_and_leaves_nothing() -> Outcome {
     let folder = TempDir::new()?;
@@ -179,10 +180,10 @@ fn an_interrupt_ends_the_build_and_leaves_nothing() -> Outcome {
     Ok(())
 }
 
-/// What still runs with this path among its arguments.
+/// The running commands with this path among their arguments.
 fn commands_that_name(path: &Path) -> Outcome<Vec<String>> {
     let path = path.to_str().ok_or("not UTF-8")?;
-    // A process may end between the listing and the look.
+    // A process may end after it was listed.
     let commands =
         fs::read_dir("/proc")?.filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
     Ok(commands

@@ -1,4 +1,4 @@
-//! Lambda events: whatever JSON comes is read, and what failed never looks as if it had not.
+//! Lambda events: any JSON is parsed without a panic, and a failure never looks like a success.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -6,7 +6,7 @@ use posterframe::ErrorKind;
 use posterframe::event::{Event, FunctionError, Outcome, Record, Source};
 use serde_json::{Value, json};
 
-/// As much as Lambda passes on of a request, and a little more.
+/// More than the 256 KiB that Lambda passes to a queue as a destination.
 const MOST_ANSWER_BYTES: usize = 400_000;
 
 fuzz_target!(|json: &[u8]| {
@@ -69,7 +69,7 @@ fn failures_are_told(event: &Event, outcomes: &[Outcome], sent: usize) {
     is_short(answer, sent);
 }
 
-/// Ids that the sender reads are given back as they came, whatever their length.
+/// The answer repeats the ids that its receiver needs, whatever their length. The rest is short.
 fn is_short(answer: Result<Value, FunctionError>, sent: usize) {
     let text = match answer {
         Ok(reply) => reply.to_string(),

@@ -1,5 +1,5 @@
-//! The layout of a file as the planners read it before libav does: no panic, no endless walk, no more CPU time than
-//! its size allows, and nothing that contradicts itself.
+//! The planners read a file's layout before libav does: without a panic, without an endless loop, in no more CPU time than the file's size
+//! allows, and with consistent results.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! A stranger's upload: opened, told, and its frame taken, within limits; read by us in the way of files, and by byte ranges. Opening takes
+//! Opens an untrusted upload, reads its information and takes its frame, within limits: once as a file, once by byte ranges. Opening takes
 //! no more CPU time than the file's size allows.
 #![no_main]
 
@@ -15,7 +15,7 @@ use posterframe::{
 };
 
 const AT: Duration = Duration::from_secs(5);
-/// What the limits allow, and as much again for what is between two looks at the clock.
+/// Twice the limit of time, because the clock is checked only between steps.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn options() -> OpenOptions {
@@ -29,14 +29,14 @@ fn options() -> OpenOptions {
     OpenOptions::default().with_limits(limits).with_threads(Threads::Count(NonZeroUsize::MIN))
 }
 
-/// The first reads as small as they may be, so that the planner has something to plan.
+/// The smallest possible first reads, so that the planner has requests to plan.
 fn by_ranges() -> OpenOptions {
     let mut reads = FirstReads::default();
     (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(512), ReadSize::fixed(64), 0);
     options().with_first_reads(reads).with_frame(AT)
 }
 
-/// What is seen of a file: the frame's time, and its pixels.
+/// The frame's time and its pixels.
 fn take(media: Result<Media<'_>, Error>) -> Result<(i64, RgbPicture), Error> {
     let mut media = media?;
     let frame: PosterFrame = media.frame(AT)?;
@@ -57,7 +57,7 @@ fuzz_target!(|file: &[u8]| {
     cost.end(file.len(), "opening by ranges");
     let ranges = take(ranges);
     for error in [&whole, &ranges].into_iter().filter_map(|result| result.as_ref().err()) {
-        // The source is memory: nothing may be blamed on it, nor on us.
+        // The source is memory: an error must not blame the source, and must not be internal.
         assert!(!matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal), "{error}");
     }
     if let (Ok(whole), Ok(ranges)) = (&whole, &ranges) {

@@ -1,5 +1,5 @@
-//! Scripts of reads, requests and changes of mind, through the reader of byte ranges, on an object whose bytes are known by their
-//! places.
+//! Runs scripts of reads, prefetches and changed plans on the reader of byte ranges, with an object whose bytes are computed from their
+//! positions.
 #![no_main]
 
 use std::future::poll_fn;
@@ -15,26 +15,26 @@ use posterframe::source::{
     SourceError,
 };
 
-/// Several parts of a long span, and more than two read-aheads.
+/// Several parts of a long range, and more than two read-aheads.
 const MAX_SIZE: u64 = 20 << 20;
 const MAX_READ: u64 = 100_000;
 const MAX_STEPS: usize = 24;
-/// Tries of one read whose bytes were thrown out before it could take them.
+/// The maximum number of attempts at a read whose bytes were evicted before the read took them.
 const MAX_TRIES: u32 = 1000;
 
 #[derive(Debug, Arbitrary)]
 struct Script {
     size: u32,
-    /// Halves the size so often: small objects are read otherwise than large ones.
+    /// The number of times that the size is halved: small objects are read differently from large ones.
     smaller: u8,
     head: u32,
     tail: u32,
     whole: u32,
     hint: Option<u32>,
     cache: u32,
-    /// Lengths of the pieces in which bodies come, in turn.
+    /// The lengths of a body's pieces, in turn.
     pieces: Vec<u16>,
-    /// Whether the first body breaks off half-way, where this is 0: it costs a pause.
+    /// If this is 0, the first body ends half-way. The retry costs a pause.
     breaks_off: u8,
     steps: Vec<Step>,
 }
@@ -42,7 +42,7 @@ struct Script {
 #[derive(Debug, Arbitrary)]
 enum Step {
     Read(Span),
-    /// Where the last read ended.
+    /// Starts where the last read ended.
     ReadOn(u16),
     WaitFor(Span),
     Prefetch(Vec<Span>),
@@ -57,7 +57,7 @@ struct Span {
 
 impl Span {
     fn within(&self, size: u64, most: u64) -> ByteRange {
-        // Some begin behind the end, and some end there.
+        // Some ranges start after the end of the object, and some end there.
         let at = u64::from(self.at) % (size + size / 8 + 2);
         ByteRange::new(at, at + u64::from(self.length) % (most + 1))
     }
@@ -67,12 +67,12 @@ fn ranges(spans: &[Span], size: u64) -> Vec<ByteRange> {
     spans.iter().take(16).map(|span| span.within(size, size)).collect()
 }
 
-/// The byte at a place: neighbours differ, and so do places that are a power of two apart.
+/// The byte at a position. Neighbours differ, and so do positions that are a power of two apart.
 fn byte_at(offset: u64) -> u8 {
     (offset % 251) as u8
 }
 
-/// The bytes of the largest object; those of the others are its beginning.
+/// The bytes of the largest object. Other objects contain a prefix of them.
 static RAMP: LazyLock<Bytes> = LazyLock::new(|| (0..MAX_SIZE).map(byte_at).collect::<Vec<u8>>().into());
 
 struct Ramp {
@@ -116,7 +116,7 @@ impl RangeBody for RampBody {
         Box::pin(async move {
             let piece = if self.pieces.is_empty() { 0 } else { self.pieces[self.next % self.pieces.len()] };
             self.next += 1;
-            // Other requests get their turn between two pieces of this one.
+            // Other requests run between two pieces of this one.
             let mut yielded = piece % 3 != 0;
             poll_fn(|context| {
                 if std::mem::replace(&mut yielded, true) {
@@ -126,7 +126,7 @@ impl RangeBody for RampBody {
                 Poll::Pending
             })
             .await;
-            // Never so short that megabytes take thousands of turns.
+            // Long enough that megabytes do not take thousands of turns.
             let length = (u64::from(piece) + 16 * 1024).min(self.end - self.at);
             let [start, end] =
                 [self.at, self.at + length].map(|at| usize::try_from(at).expect("within the ramp"));
@@ -136,7 +136,7 @@ impl RangeBody for RampBody {
     }
 }
 
-/// Reads all of a range, piece by piece, and holds every byte against its place.
+/// Reads a whole range, piece by piece, and compares every byte with its position.
 fn read(reader: &mut ScriptedReader, range: ByteRange) {
     let mut at = range.start();
     let end = range.clipped(reader.size()).end();
@@ -164,7 +164,7 @@ fuzz_target!(|script: Script| {
     first_reads.head = ReadSize::fixed(u64::from(script.head) % (2 << 20));
     first_reads.tail = ReadSize::fixed(u64::from(script.tail) % (2 << 20));
     first_reads.whole = u64::from(script.whole) % (2 << 20);
-    // Caches that hold everything, and such as hold next to nothing.
+    // The cache holds everything, or next to nothing, or a size in between.
     let cache = u64::from(script.cache) % (4 << 20);
     let breaks_off = script.breaks_off == 0;
     let source = Ramp { size, pieces: script.pieces, breaks_off };

@@ -1,4 +1,4 @@
-//! The examples of objects elsewhere, against servers that count what was asked.
+//! Tests the examples that read remote objects, with servers that count requests.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::servers::http_server::{HttpServer, Object};
 use crate::servers::s3_server::{BUCKET, S3Server};
 use crate::{FILM, example, output_of, poster};
 
-/// The film, and megabytes behind it that nobody needs: a `free` box (ISO/IEC 14496-12, 8.1.2).
+/// The film, followed by a `free` box (ISO/IEC 14496-12, 8.1.2) of megabytes that nobody needs.
 fn large_film() -> Outcome<Vec<u8>> {
     const FREE: u32 = 8 << 20;
     let mut film = fixture_bytes(FILM)?;
@@ -19,7 +19,7 @@ fn large_film() -> Outcome<Vec<u8>> {
     Ok(film)
 }
 
-/// `N` of `N bytes of SIZE in M requests`, and `M`.
+/// Returns N and M of the line `N bytes of SIZE in M requests`.
 fn cost(printed: &str) -> Option<(u64, u64)> {
     let line = printed.lines().last()?;
     let bytes = line.split_once(" bytes")?.0.parse().ok()?;

@@ -1,4 +1,4 @@
-//! The server of thumbnails, `examples/axum.rs`, over loopback.
+//! Tests the thumbnail server, `examples/axum.rs`, over loopback.
 
 use std::collections::HashSet;
 use std::fs;
@@ -18,16 +18,16 @@ use crate::programs::{Program, pause};
 use crate::servers::Fault;
 use crate::servers::s3_server::{BUCKET, S3Server};
 
-/// Longer than anybody waits.
+/// Longer than any client waits.
 const NEVER: Duration = Duration::from_secs(60);
 
-/// The example, at work.
+/// The running example.
 struct Thumbnails {
     program: Program,
     url: String,
 }
 
-/// What it answers.
+/// An answer of the server.
 #[derive(Debug, PartialEq)]
 struct Answer {
     status: u16,
@@ -55,7 +55,7 @@ impl Thumbnails {
         Ok(Self { program, url: address().unwrap_or_default() })
     }
 
-    /// Of the videos in a folder.
+    /// Starts the server with the videos in a folder.
     fn of_folder(folder: &Path) -> Outcome<Self> {
         Self::start(folder.to_str().ok_or("a path that is not UTF-8")?, Vec::new())
     }
@@ -87,7 +87,7 @@ fn get(url: String, etag: Option<String>) -> Outcome<Answer> {
     Ok(block_on(answer)??)
 }
 
-/// What the library makes of a fixture.
+/// The thumbnail of a fixture, encoded by the library.
 fn thumbnail(name: &str) -> Outcome<Vec<u8>> {
     let bounds = Bounds { max_width: NonZeroU32::new(640), max_height: None };
     Ok(open(name)?.frame(AT)?.encode(&Encoding::default().with_bounds(bounds))?.bytes)
@@ -116,7 +116,7 @@ fn a_folder_s_thumbnails() -> Outcome {
     let answer = server.get_unless(key, "\"another\"")?;
     assert_eq!((answer.status, answer.header(ETAG)), (200, etag));
 
-    // Replaced, the video has another thumbnail.
+    // After the video is replaced, its thumbnail changes.
     fs::copy(fixture("h264_end.mp4"), &film)?;
     let answer = server.get_unless(key, etag)?;
     assert_eq!((answer.status, &answer.body), (200, &thumbnail("h264_end.mp4")?));
@@ -130,7 +130,7 @@ fn what_has_no_thumbnail_is_told_by_status() -> Outcome {
     let (malformed, limit) = ("malformed", "limit_exceeded");
     for (key, status, kind) in [
         ("nothing.mp4", 404, "not_found"),
-        // A way out that the client does not resolve by itself.
+        // A path out of the folder that the client does not resolve itself.
         ("..%2Fgolden.txt", 404, "not_found"),
         ("%2Fetc%2Fpasswd", 404, "not_found"),
         ("audio_only.m4a", 415, "unsupported"),
@@ -173,7 +173,7 @@ fn a_bucket_s_thumbnails() -> Outcome {
     let answer = server.get("videos/1_x.mp4")?;
     assert_eq!((answer.status, &answer.body), (200, &thumbnail("h264_end.mp4")?));
 
-    // What a client has already costs one byte.
+    // A request for a thumbnail that the client already has costs one byte.
     let before = s3.faults.seen().len();
     assert_eq!(server.get_unless("videos/1_x.mp4", answer.header(ETAG))?.status, 304);
     let seen = s3.faults.seen();
@@ -187,7 +187,7 @@ fn a_bucket_s_thumbnails() -> Outcome {
     s3.faults.always(Fault::s3_error(403, "AccessDenied", "Access Denied"));
     server.get("videos/1_x.mp4")?.is_failure(403, "denied");
     s3.faults.clear();
-    // Replaced over and over while it is read.
+    // The object is replaced again and again while the server reads it.
     s3.faults.always(Fault::s3_error(412, "PreconditionFailed", "It is another one"));
     let answer = server.get("videos/1_x.mp4")?;
     answer.is_failure(503, "unavailable");
@@ -243,7 +243,7 @@ fn whoever_waits_too_long_is_told_and_whoever_leaves_stops_the_work() -> Outcome
     let log = server.program.log().clone();
     let started = Instant::now();
     server.program.wait_until(|| log.text().contains("left.mp4: cancelled"))?;
-    // Its own deadline is ten seconds.
+    // The server's own deadline is ten seconds.
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 
     server.get("slow.mp4")?.is_failure(504, "timeout");

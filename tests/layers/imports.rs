@@ -1,28 +1,26 @@
-//! Which file imports which, read out of the sources.
+//! Reads from the sources which file imports which.
 //!
-//! A file imports another when a path in its code names something that the other defines: in a `use` item, or anywhere
-//! else (`crate::a::f()`, `child::Type`). Re-exports are followed to the file that defines the name. Three things are no
-//! import: what is compiled for tests only; `mod child;`; and a re-export, which is a `use` item with a visibility. So a
-//! parent that declares its children and re-exports their names imports none of them, and a child that takes a name from its
-//! parent imports the file that defines the name. A parent whose own code calls a child, while that child uses what the
-//! parent defines, is a cycle.
+//! A file imports another file when a path in its code names something that the other file defines: in a `use` item, or elsewhere
+//! (`crate::a::f()`, `child::Type`). Re-exports are followed to the file that defines the name. Three things are not imports: code for
+//! tests only; `mod child;`; and a re-export, which is a `use` item with a visibility. So a parent that declares its children and
+//! re-exports their names imports none of them, and a child that takes a name from its parent imports the file that defines the name. If a
+//! parent's own code calls a child, and the child uses something that the parent defines, the two are a cycle.
 //!
-//! The text is cut into tokens, without comments and literals. What is named without a path (fields, methods, macros that are
-//! in scope) is not seen.
+//! The text is cut into tokens, without comments and literals. Names without a path (fields, methods, macros in scope) are not found.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// A re-export of a re-export, and so on, is followed this far.
+/// The maximum length of a chain of re-exports.
 const MAX_STEPS: usize = 32;
 
-/// What the sources of a crate import of each other.
+/// The imports between the source files of a crate.
 pub(crate) struct Imports {
-    /// For each file the files that it imports, with a path that says so.
+    /// For each file, the files that it imports, each with a path as evidence.
     edges: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Imports {
-    /// Of files as `(path below src, text)`, `lib.rs` among them. Files below `bin/` are crates of their own.
+    /// Reads files as `(path below src, text)`, including `lib.rs`. Files below `bin/` are separate crates.
     pub(crate) fn of(files: &[(String, String)]) -> Self {
         let mut modules = HashMap::new();
         for (file, text) in files.iter().filter(|(file, _)| !file.starts_with("bin/")) {
@@ -82,18 +80,18 @@ impl Imports {
     }
 }
 
-/// A module: a file, or a part of one in braces.
+/// A module: a file, or a part of a file in braces.
 struct Module {
     file: String,
-    /// Names that `use` items bind, and the paths they stand for.
+    /// The names that `use` items bind, with their paths.
     bound: HashMap<String, Vec<String>>,
-    /// Paths whose names are all bound.
+    /// Paths that bind all their names (`use path::*`).
     globs: Vec<Vec<String>>,
-    /// Items that are defined here.
+    /// Items that this module defines.
     items: BTreeSet<String>,
-    /// Modules that are declared here.
+    /// Modules that this module declares.
     children: BTreeSet<String>,
-    /// Paths in the code, re-exports left out.
+    /// Paths in the code, without re-exports.
     paths: Vec<Vec<String>>,
 }
 
@@ -103,7 +101,7 @@ fn module_path(file: &str) -> Vec<String> {
     if path == "lib" { Vec::new() } else { path.split('/').map(str::to_owned).collect() }
 }
 
-/// Words, `::`, and single characters; comments, strings, characters and lifetimes are left out.
+/// Cuts the text into words, `::`, and single characters. Comments, strings, characters and lifetimes are left out.
 fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = text;
@@ -133,7 +131,7 @@ fn tokens(text: &str) -> Vec<&str> {
     tokens
 }
 
-/// The length of the string, character or lifetime that the text begins with.
+/// The length of the string, character or lifetime at the start of the text.
 fn literal(text: &str) -> Option<usize> {
     let prefix = ["br", "cr", "r", "b", "c", ""].into_iter().find(|prefix| {
         let rest = text.strip_prefix(prefix);
@@ -158,11 +156,11 @@ fn literal(text: &str) -> Option<usize> {
         '\\' => true,
         _ => characters.next() == Some('\''),
     };
-    // A lifetime's name is left as a word; it is never one of those looked for.
+    // The name of a lifetime stays a word, which never matches the words that this file searches for.
     if is_character { Some(opening + quoted(rest, '\'')?) } else { Some(opening) }
 }
 
-/// Bytes up to behind the closing quote.
+/// The number of bytes up to the closing quote, which is included.
 fn quoted(text: &str, quote: char) -> Option<usize> {
     let mut is_escaped = false;
     for (at, c) in text.char_indices() {
@@ -174,7 +172,7 @@ fn quoted(text: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// Behind the bracket that closes the one at `open`.
+/// The position after the bracket that closes the one at `open`.
 fn behind_bracket(tokens: &[&str], open: usize) -> usize {
     let mut depth = 0;
     for (at, token) in tokens.iter().enumerate().skip(open) {
@@ -190,7 +188,7 @@ fn behind_bracket(tokens: &[&str], open: usize) -> usize {
     tokens.len()
 }
 
-/// Behind the item that begins at `start`, with its attributes.
+/// The position after the item that starts at `start`, including its attributes.
 fn behind_item(tokens: &[&str], start: usize) -> usize {
     let mut at = start;
     while tokens.get(at..at + 2) == Some(&["#", "["]) {
@@ -209,7 +207,7 @@ fn behind_item(tokens: &[&str], start: usize) -> usize {
     at
 }
 
-/// Leaves out what is compiled for tests only: items below `#[cfg(test)]` and `#[cfg(all(test, ...))]`.
+/// Removes code for tests only: items below `#[cfg(test)]` and `#[cfg(all(test, ...))]`.
 fn without_tests<'t>(tokens: &[&'t str]) -> Vec<&'t str> {
     let starts =
         [&["#", "[", "cfg", "(", "test", ")", "]"][..], &["#", "[", "cfg", "(", "all", "(", "test", ","]];
@@ -250,7 +248,7 @@ fn collect(file: &str, path: &[String], tokens: &[&str], modules: &mut HashMap<V
                 collect(file, &inner, &tokens[at + 3..end - 1], modules);
                 at = end;
             }
-            // The path of a visibility is no import.
+            // The path of a visibility is not an import.
             ("pub", Some(&"("), _) => at = behind_bracket(tokens, at + 1),
             // Not the `use<'a>` of a return type.
             ("use", Some(next), _) if *next != "<" => {
@@ -289,7 +287,7 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|c: char| c == '_' || c.is_alphabetic())
 }
 
-/// Reads what follows `use`, or the inside of its braces, behind `prefix`.
+/// Reads the tokens after `use` or inside its braces, after `prefix`.
 fn read_use(module: &mut Module, tokens: &[&str], prefix: &mut Vec<String>, is_export: bool) {
     let mut at = 0;
     let length = prefix.len();
@@ -338,12 +336,12 @@ fn read_use(module: &mut Module, tokens: &[&str], prefix: &mut Vec<String>, is_e
     prefix.truncate(length);
 }
 
-/// The file that defines what a path names, seen from a module; `None` for what is not of this crate.
+/// The file that defines the item that a path names, seen from a module. `None` for items of other crates.
 fn resolve(modules: &HashMap<Vec<String>, Module>, from: &[String], named: &[String]) -> Option<String> {
     follow(modules, from, named, 0).map(|(path, _)| modules[&path].file.clone())
 }
 
-/// The module that a path leads to, and the rest of it: an item of that module, and what belongs to the item.
+/// The module that a path leads to, and the rest of the path: an item of that module, and names within the item.
 fn follow(
     modules: &HashMap<Vec<String>, Module>,
     from: &[String],
@@ -367,7 +365,7 @@ fn follow(
             _ if module.items.contains(name) => return Some((at, rest.to_vec())),
             _ => {
                 let within = |path: &[String]| {
-                    // A macro is made importable by a `use` of its own name.
+                    // A macro becomes importable by a `use` of its own name.
                     if path == named && at == from { None } else { follow(modules, &at, path, steps + 1) }
                 };
                 if let Some(path) = module.bound.get(name) {
@@ -381,7 +379,7 @@ fn follow(
                         return Some((path, left));
                     }
                 }
-                // A name that nobody binds is an item of another crate, or one that a macro defines.
+                // A name that is not bound is an item of another crate, or one that a macro defines.
                 return if is_first { None } else { Some((at, rest.to_vec())) };
             }
         }
