@@ -1,5 +1,5 @@
-//! Tests `posterframe audit`, in a folder with SQLite and in S3 with MySQL: every kind of finding, and that a back-fill repairs the
-//! repairable findings.
+//! Tests `posterframe audit`, in a folder with SQLite and in S3 with MySQL: every kind of finding,
+//! and that a back-fill repairs the repairable findings.
 
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
@@ -274,8 +274,8 @@ fn rows_are_matched_by_bytes_whatever_the_collation() -> Outcome {
     })
 }
 
-/// An audit with a journal resumes after an interruption or a kill, also in a folder of many files. Its result is that of an uninterrupted
-/// audit.
+/// An audit with a journal resumes after an interruption or a kill, also in a folder of many
+/// files. Its result is that of an uninterrupted audit.
 #[test]
 fn it_continues_where_it_was_interrupted() -> Outcome {
     const VIDEOS: usize = 4000;
@@ -309,8 +309,8 @@ fn it_continues_where_it_was_interrupted() -> Outcome {
             let told = String::from_utf8(output.stderr)?;
             assert!(told.contains("the same command resumes from"), "{told}");
         } else {
-            // The journal ends as if the audit had been killed while writing: a finding without its position, and a part of the next
-            // finding.
+            // The journal ends as if the audit had been killed while writing: a finding without
+            // its position, and a part of the next finding.
             let rest = "{\"key\":\"videos/a b/5_v.mp4\",\"kind\":\"no_row\"}\n{\"key\":\"vid";
             fs::OpenOptions::new().append(true).open(&journal)?.write_all(rest.as_bytes())?;
         }
@@ -378,8 +378,8 @@ fn temporary_files_need_a_folder() -> Outcome {
     Ok(())
 }
 
-/// With `--choices`, an audit compares the times that people chose. This takes one more request for each video, and another one for its
-/// tags.
+/// With `--choices`, an audit compares the times that people chose. This takes one more
+/// request for each video, and another one for its tags.
 #[test]
 fn other_times_than_people_chose_are_found() -> Outcome {
     run(async {

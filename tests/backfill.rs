@@ -284,8 +284,8 @@ fn goes_on_after_an_interrupt_and_after_a_crash() -> Outcome {
     })
 }
 
-/// A back-fill does not change existing contents without `--overwrite-contents`. With `--only-missing`, it does not replace the thumbnails
-/// of other programs either.
+/// A back-fill does not change existing contents without `--overwrite-contents`. With `--only-missing`, it
+/// does not replace the thumbnails of other programs either.
 #[test]
 fn what_exists_is_left_alone_unless_it_is_said_otherwise() -> Outcome {
     run(async {

@@ -84,8 +84,8 @@ fn a_bare_refusal_is_explained_by_a_get_of_one_byte() -> Outcome {
     })
 }
 
-/// All requests follow one retry policy with short first pauses: a connection that died while the environment was frozen costs one fast
-/// retry.
+/// All requests follow one retry policy with short first pauses: a connection that died while
+/// the environment was frozen costs one fast retry.
 #[test]
 fn requests_are_made_again_as_reads_are() -> Outcome {
     run(async {

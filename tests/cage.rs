@@ -1,5 +1,5 @@
-//! Tests decoding in a separate process: the answers are the same, and the process cannot harm its parent. The child processes run the
-//! program itself.
+//! Tests decoding in a separate process: the answers are the same, and the process cannot harm its
+//! parent. The child processes run the program itself.
 #![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "the tests wait for processes")]
 

@@ -1,5 +1,5 @@
-//! Tests candidates for a poster: each candidate is the frame at its time, the candidates come from all parts of the video, and a command
-//! writes them on a sheet.
+//! Tests candidates for a poster: each candidate is the frame at its time, the candidates come from all
+//! parts of the video, and a command writes them on a sheet.
 
 mod common;
 #[path = "common/films.rs"]
@@ -60,8 +60,8 @@ fn check(name: &str, count: u32, side: u32) -> Outcome {
     Ok(())
 }
 
-/// A request returns at most as many candidates as requested, in the order of time, without duplicates. Each candidate is the frame at its
-/// time.
+/// A request returns at most as many candidates as requested, in the order of time, without
+/// duplicates. Each candidate is the frame at its time.
 #[test]
 fn each_candidate_is_the_frame_at_its_time() -> Outcome {
     let films: Vec<String> = fixtures()?.into_iter().filter(|name| !gives_no_picture(name)).collect();
@@ -101,8 +101,8 @@ fn cost(film: &[u8], work: impl FnOnce(&mut Media<'_>) -> Outcome) -> Outcome<Le
     Ok(media.ledger())
 }
 
-/// If the first frame of each part is good, candidates take at most one round trip more than one frame takes, and little more bytes than
-/// their keyframes have.
+/// If the first frame of each part is good, candidates take at most one round trip more than one frame
+/// takes, and little more bytes than their keyframes have.
 #[test]
 fn candidates_are_planned_together() -> Outcome {
     let film = Film::new(20, [90_000, 20_000])?;

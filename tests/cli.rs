@@ -23,7 +23,6 @@ fn posterframe(arguments: &[&str]) -> Command {
     command
 }
 
-/// A path as an argument.
 fn text(path: &Path) -> Result<&str, Box<dyn Error>> {
     Ok(path.to_str().ok_or("a path that is not UTF-8")?)
 }
@@ -672,7 +671,6 @@ fn pipe_that_nobody_writes_to(folder: &Path) -> Result<PathBuf, Box<dyn Error>> 
     Ok(pipe)
 }
 
-/// The names of the files in a folder.
 #[cfg(unix)]
 fn names(folder: &Path) -> Result<Vec<std::ffi::OsString>, Box<dyn Error>> {
     Ok(fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<_>>()?)
@@ -810,8 +808,8 @@ fn an_interrupt_ends_with_130() -> TestResult {
     let id = child.id().to_string();
     let interrupt = || Command::new("sh").args(["-c", &format!("kill -INT {id}")]).status();
     interrupt()?;
-    // The first interrupt requests an orderly end, which the waiting job cannot reach. The next interrupt that the program receives ends it
-    // immediately.
+    // The first interrupt requests an orderly end, which the waiting job cannot reach. The next
+    // interrupt that the program receives ends it immediately.
     let status = loop {
         match child.try_wait()? {
             Some(status) => break status,

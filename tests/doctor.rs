@@ -1,5 +1,5 @@
-//! Tests `posterframe doctor` with the function's servers: each check succeeds once and fails once. The output never contains a secret, and
-//! `doctor` changes nothing.
+//! Tests `posterframe doctor` with the function's servers: each check succeeds once and fails once. The
+//! output never contains a secret, and `doctor` changes nothing.
 
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;

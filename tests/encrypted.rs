@@ -48,8 +48,8 @@ fn a_lead_in_clear_gives_its_frames() -> Outcome {
     Ok(())
 }
 
-/// The sample entry of an encrypted video without scheme and parameters. The box has the same size as the box of bit rates that it
-/// replaces.
+/// The sample entry of an encrypted video without scheme and parameters. The box has the same
+/// size as the box of bit rates that it replaces.
 #[test]
 fn a_scheme_that_is_not_named_is_unknown() -> Outcome {
     let mut bytes = fixture_bytes("h264_front.mp4")?;

@@ -1,7 +1,7 @@
 //! Lambda events: every file in `tests/events` is parsed, and answered as its source expects.
 //!
-//! The table below lists the objects in each file. The exact answers are in `tests/event_answers`; `BLESS=1 cargo test --test event` writes
-//! them again.
+//! The table below lists the objects in each file. The exact answers are in `tests/event_answers`;
+//! `BLESS=1 cargo test --test event` writes them again.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Runs the programs in `examples/`. `cargo test` builds them before it runs any test. `cargo test --test examples` alone requires `cargo
-//! build --examples` before.
+//! Runs the programs in `examples/`. `cargo test` builds them before it runs any test. `cargo test --test
+//! examples` alone requires `cargo build --examples` before.
 
 mod common;
 #[cfg(all(feature = "http", feature = "s3"))]

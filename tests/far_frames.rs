@@ -159,8 +159,8 @@ fn a_list_reads_nothing_twice_in_a_small_cache() -> Outcome {
             let what = format!(
                 "{container:?}, {pick:?}, {size:?}, {list:?}, {capacity}: {little:?}, with room {much:?}"
             );
-            // Bodies that nobody needs are aborted. One body may contain several frames. In a reversed list, the first part of the body
-            // arrives too early.
+            // Bodies that nobody needs are aborted. One body may contain several frames. In a reversed
+            // list, the first part of the body arrives too early.
             let again = much.bytes_fetched / if is_reversed { 2 } else { 20 };
             let most = much.bytes_fetched + again + READ_OVER;
             prop_assert!(little.bytes_fetched <= most, "at most {}: {}", most, what);

@@ -1,7 +1,7 @@
 //! When a read or a limit fails, the error names the cause, and a wrong frame is never returned.
 //!
-//! libav reports some errors as the end of the file. If a read fails and libav reports the end, the last frame before the end must not
-//! become the poster frame.
+//! libav reports some errors as the end of the file. If a read fails and libav reports the end, the last
+//! frame before the end must not become the poster frame.
 
 mod common;
 

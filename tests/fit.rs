@@ -132,8 +132,8 @@ fn the_part_around_the_focal_point_is_shown() -> Outcome {
         let (side, part, fraction) = if across { (width, box_width, x) } else { (height, box_height, y) };
         let expected = f64::from(side).mul_add(fraction, -f64::from(part) / 2.0);
         let expected = expected.clamp(0.0, f64::from(side - part));
-        // Cropping removes whole chroma samples, of at most two pixels. The size in decoded pixels is rounded, and so is the searched
-        // position.
+        // Cropping removes whole chroma samples, of at most two pixels. The size in decoded
+        // pixels is rounded, and so is the searched position.
         let (decoded, _) = frame.decoded_size();
         let stretch = (f64::from(width.max(height)) / f64::from(decoded)).max(1.0);
         let allowed = if stretch > 1.0 { 1.5 * stretch + 0.5 } else { 1.5 };

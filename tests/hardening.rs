@@ -1,5 +1,5 @@
-//! How the programs are linked: an attacker who uses a memory error finds no fixed address, no writable table of functions, and no
-//! executable stack.
+//! How the programs are linked: an attacker who uses a memory error finds no fixed address, no
+//! writable table of functions, and no executable stack.
 
 use std::error::Error;
 use std::process::Command;

@@ -364,8 +364,8 @@ fn side_data_of_colours_and_geometry() -> Outcome {
 
 #[test]
 fn the_profile_of_dolby_vision() -> Outcome {
-    // Replaces the box of bit rates by a box of Dolby Vision: profile (7 bits), level (6 bits), flags for metadata, enhancement layer and
-    // base layer.
+    // Replaces the box of bit rates by a box of Dolby Vision: profile (7 bits), level (6 bits),
+    // flags for metadata, enhancement layer and base layer.
     for (profile, bits, kind) in
         [(8, [0x10, 0x25], HdrKind::DolbyVision), (5, [0x0a, 0x25], HdrKind::DolbyVision5)]
     {

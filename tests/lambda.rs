@@ -1,5 +1,5 @@
-//! Tests the built function inside a runtime API, with an S3 server, MariaDB and FastAPI: the whole job, repeated, in parallel, and
-//! interrupted.
+//! Tests the built function inside a runtime API, with an S3 server, MariaDB and FastAPI: the
+//! whole job, repeated, in parallel, and interrupted.
 
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
@@ -427,8 +427,8 @@ fn people_choose_the_frame_of_a_video_that_is_there() -> Outcome {
         assert_eq!((&chosen["status"], &chosen["frame_pts_seconds"]), (&json!("processed"), &json!(1.0)));
         assert_eq!(chosen["poster_at"], json!({"time": "1", "by": "tag"}));
         assert_eq!(aws.object("thumbnails/1_a.jpg", "poster-at-by").await?.1.as_deref(), Some("tag"));
-        // The same event, an upload event and a back-fill keep the chosen time. The tag costs one more round trip, and no byte of the video
-        // is read.
+        // The same event, an upload event and a back-fill keep the chosen time. The tag costs one
+        // more round trip, and no byte of the video is read.
         let before = aws.requests_for(key).await?.len();
         for event in [&tagged("ObjectTagging:Put", key), &added] {
             let again = result_of(&mut function, event)?;
@@ -627,8 +627,8 @@ fn in_shadow_mode_nothing_is_written_and_all_compared() -> Outcome {
             world.s3.put(key, &film()?)?;
         }
         let seconds = 7;
-        // The thumbnails of the replaced Lambda: the right frame from another encoder, a wrong frame with a wrong duration, and one of an
-        // earlier upload.
+        // The thumbnails of the replaced Lambda: the right frame from another encoder, a wrong frame
+        // with a wrong duration, and one of an earlier upload.
         let right = thumbnail_of(&film()?, 5)?;
         world.s3.put("thumbnails/1_a.jpg", &right)?;
         world.s3.put("thumbnails/2_b.jpg", &thumbnail_of(&film()?, 0)?)?;

@@ -1,5 +1,5 @@
-//! Enforces the layers of the crate: which module may use which, which file within a module may use which, and where the contained
-//! libraries may appear.
+//! Enforces the layers of the crate: which module may use which, which file within a module may use
+//! which, and where the contained libraries may appear.
 
 #[path = "layers/imports.rs"]
 mod imports;

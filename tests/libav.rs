@@ -1,5 +1,5 @@
-//! Tests `posterframe libav`, which builds the static libav for other projects. `make test-libav` runs the full build and compares each
-//! byte.
+//! Tests `posterframe libav`, which builds the static libav for other projects. `make
+//! test-libav` runs the full build and compares each byte.
 #![cfg(all(feature = "static", target_os = "linux"))]
 
 use std::error::Error;

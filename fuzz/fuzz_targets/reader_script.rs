@@ -1,5 +1,5 @@
-//! Runs scripts of reads, prefetches and changed plans on the reader of byte ranges, with an object whose bytes are computed from their
-//! positions.
+//! Runs scripts of reads, prefetches and changed plans on the reader of byte ranges, with an
+//! object whose bytes are computed from their positions.
 #![no_main]
 
 use std::future::poll_fn;

@@ -1,5 +1,5 @@
-//! The guarantees of every `Catalog`, as tests. A test crate includes this file with `#[path = "common/catalog_promises.rs"] mod
-//! catalog_promises;`.
+//! The guarantees of every `Catalog`, as tests. A test crate includes this file with
+//! `#[path = "common/catalog_promises.rs"] mod catalog_promises;`.
 
 use std::error::Error;
 

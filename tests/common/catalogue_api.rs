@@ -71,8 +71,8 @@ impl CatalogueServer {
         Self::start_in(tempfile::tempdir()?, token, None, Some((socket, database.to_owned())))
     }
 
-    /// The same, over TLS with these files of a certificate and its key. The tests' own requests, such as those of `calls`, do not work
-    /// then.
+    /// The same, over TLS with these files of a certificate and its key. The tests' own
+    /// requests, such as those of `calls`, do not work then.
     pub(crate) fn start_over_with_tls(
         token: &str,
         socket: PathBuf,

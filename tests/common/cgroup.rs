@@ -12,8 +12,8 @@ pub(crate) struct Cgroup {
 }
 
 impl Cgroup {
-    /// Creates a group whose processes may use `bytes` of memory together, and no swap in addition. Returns `None` if this user may not
-    /// create a group.
+    /// Creates a group whose processes may use `bytes` of memory together, and no swap in addition.
+    /// Returns `None` if this user may not create a group.
     pub(crate) fn new(bytes: u64) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);

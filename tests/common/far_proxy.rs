@@ -1,5 +1,5 @@
-//! A TCP proxy that simulates a distant server: the client's bytes arrive after a delay. A test crate includes this file with `#[path =
-//! "common/far_proxy.rs"] mod far_proxy;`, beside `programs`.
+//! A TCP proxy that simulates a distant server: the client's bytes arrive after a delay. A test crate includes this file with
+//! `#[path = "common/far_proxy.rs"] mod far_proxy;`, beside `programs`.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
 use std::io::{self, Read as _, Write as _};

@@ -1,5 +1,5 @@
-//! Films with long groups of pictures, in several containers, built in memory. The bytes that a frame needs outweigh the other bytes that
-//! are read.
+//! Films with long groups of pictures, in several containers, built in memory. The bytes that a
+//! frame needs outweigh the other bytes that are read.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
 use crate::common::{Outcome, fixture_bytes};
@@ -10,7 +10,6 @@ pub(crate) const GROUP_MILLISECONDS: u32 = 3_000;
 /// The duration of a picture. The first picture of a group is presented two durations after its decoding time.
 pub(crate) const PICTURE_MILLISECONDS: u32 = 100;
 
-/// A container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Container {
     Matroska,
@@ -138,8 +137,8 @@ impl Film {
         [element(0x1A45_DFA3, &[]), element(SEGMENT, &body)].concat()
     }
 
-    /// The offset of each picture's presentation time from its decoding time. Presentation is late by two durations, the wait of a group's
-    /// first picture.
+    /// The offset of each picture's presentation time from its decoding time. Presentation is late by
+    /// two durations, the wait of a group's first picture.
     fn offsets(&self) -> Vec<u32> {
         let offset = |(number, picture): (u32, &Picture)| {
             picture.time + 2 * PICTURE_MILLISECONDS - number * PICTURE_MILLISECONDS
@@ -231,8 +230,8 @@ impl Film {
         file
     }
 
-    /// A movie of one track, with these tables after its sample description. With a duration, an edit list starts the movie at the first
-    /// picture.
+    /// A movie of one track, with these tables after its sample description. With a duration, an
+    /// edit list starts the movie at the first picture.
     fn moov(&self, duration: u32, tables: &[u8], more: &[u8]) -> Vec<u8> {
         let entry =
             [&[0; 7][..], &[1], &[0; 16], &[0, 160, 0, 120], &[0; 50], &boxed(b"avcC", &[&self.avcc])];

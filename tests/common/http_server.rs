@@ -79,7 +79,6 @@ impl Objects {
     }
 }
 
-/// The server.
 #[derive(Debug)]
 pub(crate) struct HttpServer {
     server: Server,

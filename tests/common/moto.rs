@@ -50,8 +50,8 @@ impl Moto {
         self.permit(&ACTIONS, secrets, everywhere).await
     }
 
-    /// The settings of a function whose user may do `actions` on objects, read these secrets, and do the actions in `everywhere` on all
-    /// resources.
+    /// The settings of a function whose user may do `actions` on objects, read these secrets, and
+    /// do the actions in `everywhere` on all resources.
     pub(crate) async fn permit(
         &self,
         actions: &[&str],

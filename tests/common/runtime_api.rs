@@ -65,8 +65,8 @@ impl Lambda {
         Self::start_in(None, 512, binary, settings)
     }
 
-    /// Starts the function in an environment with this memory. The environment variables contain the size, and a control group enforces it
-    /// where one can be created.
+    /// Starts the function in an environment with this memory. The environment variables contain the size, and
+    /// a control group enforces it where one can be created.
     pub(crate) fn start_with_memory(
         mebibytes: u32,
         binary: &str,

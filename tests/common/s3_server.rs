@@ -55,7 +55,6 @@ impl Files {
     }
 }
 
-/// The server.
 #[derive(Debug)]
 pub(crate) struct S3Server {
     server: Server,

@@ -45,8 +45,8 @@ pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response<AnyBody>, B
 /// Bytes that were sent before a connection breaks get this time to arrive.
 const BEFORE_THE_BREAK: Duration = Duration::from_millis(30);
 
-/// The largest piece that is passed to a connection at once. Pieces are small, so that [`Seen::body_bytes`] is close to what the client
-/// read.
+/// The largest piece that is passed to a connection at once. Pieces are small, so that
+/// [`Seen::body_bytes`] is close to what the client read.
 const PIECE: usize = 64 << 10;
 
 /// A fault of a request.

@@ -55,7 +55,6 @@ fn number(key: &str) -> Option<u64> {
     name.split('_').next()?.parse().ok()
 }
 
-/// The bucket.
 struct Numbers {
     objects: u64,
     film: Vec<u8>,

@@ -1,5 +1,5 @@
-//! The servers that the function, or the command line program in its place, needs: S3, MySQL, the catalogue's API. A test crate includes
-//! this file with
+//! The servers that the function, or the command line program in its place, needs: S3, MySQL, the catalogue's API.
+//! A test crate includes this file with
 //! `#[path = "common/world.rs"] mod world;`, beside `catalogue_api`, `programs` and `servers`.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 

@@ -46,7 +46,6 @@ impl Imports {
         edges.map(|(target, path)| (target.as_str(), path.as_str()))
     }
 
-    /// All files.
     pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
         self.edges.keys().map(String::as_str)
     }
