@@ -36,7 +36,7 @@ fn json_of(output: &Output) -> Outcome<Value> {
     serde_json::from_slice(&output.stdout).map_err(|error| format!("{error}: {}", told()).into())
 }
 
-/// A folder with these files in `videos/`. Each file is the same film, except that files with `broken` in their name are no video.
+/// A folder with these files in `videos/`. Each file is the same film, except that files with `broken` in their name are not videos.
 fn folder(names: &[&str]) -> Outcome<TempDir> {
     let folder = tempfile::tempdir()?;
     fs::create_dir_all(folder.path().join("videos/sub"))?;
@@ -82,7 +82,7 @@ fn a_folder_is_done_and_told_of() -> Outcome {
     let (report, sheet) = (folder.path().join("report.json"), folder.path().join("sheet.html"));
     let files = ["--report", &report.display().to_string(), "--contact-sheet", &sheet.display().to_string()];
     let output = local(&folder, &files).output()?;
-    // One file is no video. The others are processed.
+    // One file is not a video. The others are processed.
     assert_eq!(output.status.code(), Some(6), "{output:?}");
     let told = json_of(&output)?;
     assert_eq!(told["counts"], json!({"failed": 1, "processed": 4}), "{told}");
@@ -372,7 +372,7 @@ fn what_stops_it_is_told() -> Outcome {
         world.s3.faults.clear();
         let told = json_of(&remote(&world, &folder, &[]).output()?)?;
         assert_eq!(told["counts"], json!({"processed": 1}));
-        // A file that is no journal is not changed.
+        // A file that is not a journal stays unchanged.
         fs::write(folder.path().join("journal"), "my notes\n")?;
         let output = remote(&world, &folder, &[]).output()?;
         assert_eq!(output.status.code(), Some(2));

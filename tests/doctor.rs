@@ -154,7 +154,7 @@ fn where_all_is_well_every_check_says_so_and_nothing_is_changed() -> Outcome {
         world.database.fill(3).await?;
         let contents = "SELECT CAST(SHA2(GROUP_CONCAT(id, title, description, updated_at ORDER BY id), 256) AS CHAR) FROM contents";
         let before = (world.rows().await?, text_of(&world, contents).await?);
-        // The first run writes. Each call of this function runs `doctor` twice.
+        // The first run writes. Each call of the function `doctor` runs the program twice.
         for _ in 0..2 {
             let told = doctor(&of(&world), &[], &[VIDEO, "--write"])?;
             assert_eq!((told.code, &told.report["failed"]), (Some(0), &json!(0)), "{}", told.report);

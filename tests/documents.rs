@@ -31,7 +31,7 @@ fn every_variable_is_on_the_page_and_none_else() -> Outcome {
     let mut code = String::new();
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config"))? {
         let text = fs::read_to_string(entry?.path())?;
-        // Tests use variable names without a meaning.
+        // The names of variables in tests have no meaning.
         code.push_str(text.split("#[cfg(test)]").next().unwrap_or_default());
     }
     let config = read("src/config.rs")?;

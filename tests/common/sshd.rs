@@ -121,7 +121,7 @@ impl Sshd {
     /// Kills the server with all its sessions.
     pub(crate) fn stop(&mut self) -> Outcome {
         let Some(mut process) = self.process.take() else { return Ok(()) };
-        // The server is stopped first, so that it starts no session meanwhile: such a session would keep listening for a moment.
+        // A server that is stopped first cannot start another session, which would keep listening for a moment.
         signal("STOP", &[process.id()])?;
         let sessions = descendants(process.id())?;
         process.kill()?;
