@@ -18,7 +18,7 @@ const FRAMES: u64 = 60_000;
 /// The frames of a cluster.
 const CLUSTER_FRAMES: u64 = 1_000;
 
-/// The frames of `ffv1_keyframes.mkv` over and over, with a cue for each.
+/// Builds a file that repeats the frames of `ffv1_keyframes.mkv`, with a cue for each frame.
 fn many_cues() -> Outcome<Vec<u8>> {
     let source = fixture_bytes("ffv1_keyframes.mkv")?;
     let header = all(&source, 0x1A45_DFA3)?.concat();
@@ -60,7 +60,7 @@ fn the_frame_is_right_whatever_the_size_of_the_cues() -> Outcome {
     let frame = media.frame(Duration::from_millis(55_003))?;
     assert_eq!(frame.pts(), 55_003);
     assert!(frame.packets_decoded() <= 2, "{} packets", frame.packets_decoded());
-    // Every cluster begins with the first of the 12 frames of ffv1_keyframes.mkv; this one is its fourth, at 1.5 s.
+    // Every cluster begins with the first of the 12 frames of ffv1_keyframes.mkv. This frame is the fourth of the 12, at 1.5 s.
     let mut source = common::open("ffv1_keyframes.mkv")?;
     let same = source.frame(Duration::from_millis(1_500))?;
     assert_eq!(planes_md5(&frame)?, planes_md5(&same)?);

@@ -1,4 +1,4 @@
-//! What memory files take. One test in a process of its own: the peak is the process's.
+//! Peak memory of reading files. The file has one test because the peak is that of the whole process.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -11,7 +11,7 @@ use common::{AT, Outcome, fixture, fixture_bytes, planes_md5};
 use posterframe::source::FileSource;
 use posterframe::{Ledger, Media, OpenOptions};
 
-/// The most memory the process ever had, in kilobytes.
+/// The process's peak memory so far, in kilobytes.
 fn peak_kilobytes() -> Outcome<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
@@ -23,8 +23,8 @@ fn place(bytes: &[u8], kind: &[u8; 4]) -> Outcome<usize> {
     Ok(found.ok_or("a box is missing")?.checked_sub(4).ok_or("a name without a size")?)
 }
 
-/// Writes the fixture with its media data grown by a hole to so many bytes in all. The samples stay where they are: the empty
-/// box in front of them gives its eight bytes to a 64-bit size (ISO/IEC 14496-12, 4.2).
+/// Writes the fixture to `path`, with a hole in the media data that makes the file `size` bytes long. The samples keep their
+/// offsets: the empty box in front of the media data gives its eight bytes to a 64-bit size (ISO/IEC 14496-12, 4.2).
 fn grow(name: &str, path: &Path, size: u64) -> Outcome {
     let bytes = fixture_bytes(name)?;
     let (free, mdat, moov) = (place(&bytes, b"free")?, place(&bytes, b"mdat")?, place(&bytes, b"moov")?);
@@ -51,7 +51,7 @@ fn read(path: &Path) -> Outcome<(String, Ledger)> {
 
 #[test]
 fn memory_and_cost_depend_neither_on_a_file_s_size_nor_on_what_it_claims() -> Outcome {
-    // The naive way takes gigabytes.
+    // A simple implementation would allocate gigabytes for these files.
     for name in ["x_bomb_stsz.mp4", "x_bomb_tracks.mp4"] {
         assert!(Media::open_file(fixture(name), &OpenOptions::default()).is_err(), "{name}");
     }
@@ -66,7 +66,7 @@ fn memory_and_cost_depend_neither_on_a_file_s_size_nor_on_what_it_claims() -> Ou
         grow("h264_end.mp4", &path, size)?;
         let (planes, ledger) = read(&path)?;
         assert_eq!(planes, local, "{size} bytes");
-        // Head and tail side by side; the packets lie in the head.
+        // Two requests in one round trip: head and tail. The head contains the packets.
         assert_eq!((ledger.requests, ledger.round_trips), (2, 1), "{size} bytes: {ledger:?}");
         assert!(ledger.bytes_fetched < 1_200_000, "{size} bytes: {ledger:?}");
         peaks.push(peak_kilobytes()?);

@@ -1,4 +1,4 @@
-//! Every fixture with bytes changed: an error or a picture, never a panic, and within the limits.
+//! Changes random bytes of every fixture. Each copy must give an error or a picture, within the limits, and never a panic.
 
 mod common;
 
@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use common::{AT, Outcome, fixture_bytes, fixtures};
 use posterframe::{Encoding, Error, ErrorKind, Limits, Media, OpenOptions};
 
-/// Changed copies of each file.
+/// The number of changed copies of each file.
 const COPIES: u64 = 6;
-/// What one copy may take, in a debug build on a busy machine.
+/// The longest time for one copy, in a debug build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Numbers that look random and are the same in every run (SplitMix64, Steele, Lea and Flood 2014).
+/// Pseudo-random numbers, the same in every run (SplitMix64, Steele, Lea and Flood 2014).
 struct Numbers(u64);
 
 impl Numbers {
@@ -30,7 +30,7 @@ impl Numbers {
     }
 }
 
-/// Changes headers, which rule everything, as often as all the rest together.
+/// Changes random bytes. Half of the changes are in the first 2048 bytes, because the headers decide how the rest is read.
 fn mutate(bytes: &mut [u8], numbers: &mut Numbers) {
     let header = bytes.len().min(2048);
     for _ in 0..=numbers.below(12) {
@@ -73,7 +73,7 @@ fn changed_files_give_an_error_or_a_picture() -> Outcome {
                     pictures += 1;
                 }
                 Err(error) => {
-                    // The source is memory: nothing may be blamed on it, nor on us.
+                    // The source is memory, so the error must not blame the source, and must not be an internal error.
                     let blamed_on_file =
                         !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal);
                     assert!(blamed_on_file, "{name}, copy {copy}: {error}");
@@ -83,7 +83,7 @@ fn changed_files_give_an_error_or_a_picture() -> Outcome {
             assert!(started.elapsed() < PATIENCE, "{name}, copy {copy}: {:?}", started.elapsed());
         }
     }
-    // Neither is rare: what is changed must matter, and not be all that matters.
+    // Both results must be frequent. Otherwise the changes are too small to matter, or so large that nothing decodes.
     assert!(pictures > errors && errors > 20, "{pictures} pictures, {errors} errors");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The catalogue in a real MariaDB, contents through a real FastAPI: what every catalogue promises, many workers at once, what is
-//! sent, and what happens when connections go.
+//! Tests of the catalogue against a real MariaDB, with contents through a real FastAPI. They check the promises of the `Catalog`
+//! trait, many concurrent workers, the statements that are sent, and recovery from lost connections.
 
 #[path = "common/catalog_promises.rs"]
 mod catalog_promises;
@@ -36,7 +36,7 @@ fn run<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
-/// The settings as the environment would give them, with these changes; an empty value is one that is not set.
+/// The settings from a program's environment, with these changes. An empty value unsets a variable.
 fn settings(database: &Database, changes: &[(&str, &str)]) -> Outcome<RemoteSettings> {
     database.settings(TOKEN, changes)
 }
@@ -58,7 +58,7 @@ fn plain(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error:
     error
 }
 
-/// The error of connecting with these settings.
+/// Returns the error of connecting with these settings.
 async fn refusal(database: &Database, changes: &[(&str, &str)]) -> Outcome<CatalogError> {
     let rows = rows(&settings(database, changes)?.database)?;
     let one = id(1).map_err(plain)?;
@@ -89,8 +89,8 @@ fn it_conforms_where_the_server_speaks_latin1_and_with_the_optional_key() -> Out
     })
 }
 
-/// Without strict mode, as RDS and Aurora are by default, in older character sets, and where no statement commits itself. `init_connect`
-/// is for those who are no administrators.
+/// Without strict mode (the default of RDS and Aurora), with older character sets, and without autocommit. `init_connect`
+/// applies only to users who are not administrators.
 #[test]
 fn it_conforms_where_the_server_is_lenient_old_and_commits_nothing_by_itself() -> Outcome {
     run(async {
@@ -106,7 +106,7 @@ fn it_conforms_where_the_server_is_lenient_old_and_commits_nothing_by_itself() -
             let rows = rows(&settings(&database, &[])?.database)?;
             let named =
                 rows.register(&content(title).map_err(plain)?, &asset("titled", 1).map_err(plain)?).await?;
-            // A search sees what others have committed since the last one, and leaves nothing behind that ALTER TABLE would wait for.
+            // A search sees rows committed after the last search, and leaves no lock that ALTER TABLE would wait for.
             let film = asset("titled", 1).map_err(plain)?;
             for duration in [5, 6] {
                 database.rows(&format!("UPDATE video_assets SET duration = {duration}")).await?;
@@ -140,7 +140,7 @@ fn any_url_comes_back_as_it_was() -> Outcome {
     })
 }
 
-/// Workers as in environments of their own, each with its own connection.
+/// Each worker has its own connection, as each Lambda environment does.
 #[test]
 fn twenty_workers_leave_one_row_each_way() -> Outcome {
     run(async {
@@ -152,7 +152,7 @@ fn twenty_workers_leave_one_row_each_way() -> Outcome {
             let rows = rows(&config.database)?;
             workers.spawn(async move {
                 let named = asset("7_x", worker)?;
-                // Most of them know of no row, and one comes meanwhile.
+                // Most workers searched before the row existed, and another worker adds the row before they write.
                 let known = rows.find_content(named.video_url(), id(7)?).await?.found.known;
                 rows.write_asset(id(7)?, &named, &known).await?;
                 let unnamed = asset("my_movie", worker)?;
@@ -195,7 +195,7 @@ fn nothing_is_sent_that_pins_a_proxy() -> Outcome {
             assert!(expected.iter().any(|begin| statement.starts_with(begin)), "{line}");
             assert!(!statement.contains("GET_LOCK"), "{line}");
         }
-        // A name without an id takes its lock on a connection that ends with it.
+        // A registration of a name without an id takes its lock on a separate connection, and closes that connection.
         rows.register(&content("my_movie.mp4").map_err(plain)?, &asset("my_movie", 1).map_err(plain)?)
             .await?;
         assert!(database.logged()?.contains("GET_LOCK"));
@@ -205,7 +205,7 @@ fn nothing_is_sent_that_pins_a_proxy() -> Outcome {
     })
 }
 
-/// Without a proxy a registration takes the connection of all, and leaves neither lock nor transaction on it, whatever comes of it.
+/// Without a proxy, a registration uses the shared connection. It leaves neither a lock nor a transaction there, even if it fails.
 #[test]
 fn a_registration_opens_no_connection_and_leaves_no_lock() -> Outcome {
     run(async {
@@ -219,7 +219,7 @@ fn a_registration_opens_no_connection_and_leaves_no_lock() -> Outcome {
         let first = rows.register(&film, &named).await?;
         let again = rows.register(&film, &named).await?;
         assert_eq!((first.is_new, again.is_new, again.id), (true, false, first.id));
-        // A title that the column cannot hold: it fails half-way.
+        // The title is too long for the column, so the registration fails half-way.
         database.rows("ALTER TABLE contents MODIFY title VARCHAR(8) NOT NULL").await?;
         let other = asset("another", 1).map_err(plain)?;
         assert!(rows.register(&content("another_film.mp4").map_err(plain)?, &other).await.is_err());
@@ -258,7 +258,7 @@ fn a_lost_connection_is_made_again() -> Outcome {
     })
 }
 
-/// A failover leaves connections to the server that was the writer. It takes no writes any more, and answers everything else.
+/// After a failover, connections still lead to the former writer. That server refuses writes and answers everything else.
 #[test]
 fn a_demoted_server_is_left_for_its_successor() -> Outcome {
     run(async {
@@ -280,7 +280,7 @@ fn a_demoted_server_is_left_for_its_successor() -> Outcome {
             let known = rows.find_content(film.video_url(), seven).await?.found.known;
             old.rows("SET GLOBAL read_only = ON").await?;
             let changed = film.clone().with_duration(duration);
-            // The name leads to the old server for a moment more.
+            // The host name resolves to the old server a moment longer.
             let (written, ()) = tokio::join!(rows.write_asset(seven, &changed, &known), async {
                 sleep(Duration::from_millis(600)).await;
                 proxy.set_server(new.port());
@@ -295,7 +295,7 @@ fn a_demoted_server_is_left_for_its_successor() -> Outcome {
         }
         assert_eq!(old.number("SELECT COUNT(*) FROM contents").await?, 1);
         assert_eq!(new.number("SELECT COUNT(*) FROM contents").await?, 3);
-        // A reader's endpoint stays one; and a table that is locked for long has no answer in time.
+        // A reader endpoint stays a reader, so the write fails. A search of a table with a long lock gets no answer in time.
         new.rows("SET GLOBAL read_only = ON").await?;
         let mut other = old.root(DATABASE).await?;
         sqlx::raw_sql("LOCK TABLES contents WRITE, video_assets WRITE").execute(&mut other).await?;
@@ -316,7 +316,7 @@ fn a_demoted_server_is_left_for_its_successor() -> Outcome {
     })
 }
 
-/// The server is gone, and nobody says so: packets get lost.
+/// The server disappears without closing the connection, as when packets are lost.
 #[test]
 fn a_statement_without_an_answer_costs_its_time_and_its_connection() -> Outcome {
     run(async {
@@ -351,7 +351,7 @@ fn a_statement_without_an_answer_costs_its_time_and_its_connection() -> Outcome 
     })
 }
 
-/// As many connections as the account may have: another ends, and its place is taken.
+/// The account has as many connections as it is allowed. A new connection waits until another one ends.
 #[test]
 fn a_place_among_the_connections_is_waited_for() -> Outcome {
     run(async {
@@ -369,7 +369,8 @@ fn a_place_among_the_connections_is_waited_for() -> Outcome {
     })
 }
 
-/// MariaDB from 11.6, and before where it is set: a row that has changed since the transaction began is a conflict (1020), not overwritten.
+/// MariaDB from 11.6 on, and earlier versions with the setting, report a conflict (1020) instead of overwriting a row that has
+/// changed since the transaction began. The write is tried again.
 #[test]
 fn a_row_that_has_changed_since_is_written_by_another_attempt() -> Outcome {
     if Kind::wanted() != Kind::MariaDb {
@@ -396,7 +397,7 @@ fn a_row_that_has_changed_since_is_written_by_another_attempt() -> Outcome {
     })
 }
 
-/// A content with the highest id there is uses up all others.
+/// A content with the highest possible id leaves no id for the next content. The error must tell the operator how to fix that.
 #[test]
 fn ids_that_are_used_up_are_told_with_the_way_out() -> Outcome {
     run(async {
@@ -411,11 +412,11 @@ fn ids_that_are_used_up_are_told_with_the_way_out() -> Outcome {
             assert_eq!(error.kind(), ErrorKind::Config);
             assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
         }
-        // As the error says.
+        // The fix that the error names.
         database.rows("UPDATE contents SET id = 40; ALTER TABLE contents AUTO_INCREMENT = 1").await?;
         let rows = rows(&settings(&database, &[])?.database)?;
         assert_eq!(rows.register(&movie, &film).await?.id, id(41).map_err(plain)?);
-        // A wider column gives ids that no file's name can tell.
+        // A wider column assigns ids that a file name cannot contain.
         let wider = "DROP TABLE video_assets, contents;
             CREATE TABLE contents (id BIGINT AUTO_INCREMENT PRIMARY KEY, title VARCHAR(255) NOT NULL, description TEXT,
                 age_rating VARCHAR(10)) AUTO_INCREMENT = 2147483648;
@@ -433,7 +434,7 @@ fn ids_that_are_used_up_are_told_with_the_way_out() -> Outcome {
     })
 }
 
-/// Another session holds the content. It is waited for; other contents are not.
+/// Another session locks the content. A write of this content waits for the lock, and writes of other contents do not.
 #[test]
 fn a_lock_that_does_not_come_is_waited_for_again() -> Outcome {
     run(async {
@@ -468,7 +469,7 @@ fn a_lock_that_does_not_come_is_waited_for_again() -> Outcome {
     })
 }
 
-/// Each holds what the other wants; ours, which has changed nothing yet, is the one that is undone (1213).
+/// Each session holds the lock that the other session needs. The server rolls back ours (1213), because it has changed nothing yet.
 #[test]
 fn a_deadlock_is_tried_again() -> Outcome {
     run(async {
@@ -484,7 +485,7 @@ fn a_deadlock_is_tried_again() -> Outcome {
         let film = film.with_duration(4);
         let unknown = KnownRows::default();
         let (written, released) = tokio::join!(rows.write_asset(seven, &film, &unknown), async {
-            // Ours has the content by now, and waits for the row.
+            // Our session has locked the content by now, and waits for the row.
             sleep(Duration::from_millis(500)).await;
             sqlx::raw_sql("SELECT id FROM contents WHERE id = 7 FOR UPDATE; COMMIT").execute(&mut other).await
         });
@@ -496,7 +497,7 @@ fn a_deadlock_is_tried_again() -> Outcome {
     })
 }
 
-/// Without strict mode a server cuts values off, or writes `?`, and says so in a warning.
+/// Without strict mode, the server truncates values or replaces characters by `?`, and reports that only as a warning.
 #[test]
 fn what_a_lenient_server_would_alter_is_not_committed() -> Outcome {
     run(async {
@@ -525,7 +526,7 @@ fn what_a_lenient_server_would_alter_is_not_committed() -> Outcome {
     })
 }
 
-/// One packet where the rows are known, single statements where the settings want them: the same rows.
+/// With known rows a write is one packet. With `DB_SINGLE_STATEMENTS` it is several statements. Both must write the same rows.
 #[test]
 fn rows_are_written_by_one_packet_or_by_single_statements() -> Outcome {
     run(async {
@@ -538,10 +539,10 @@ fn rows_are_written_by_one_packet_or_by_single_statements() -> Outcome {
                 let known = rows.find_content(film.video_url(), seven).await?.found.known;
                 rows.write_asset(seven, &film.clone().with_duration(seconds), &known).await?;
             }
-            // The row follows to another content, by what a search has found.
+            // The row moves to another content. The write uses the rows that a search found.
             let found = rows.find_row(film.video_url()).await?;
             rows.write_asset(id(8).map_err(plain)?, &film, &found.known).await?;
-            // Rows that came since are found.
+            // The write also finds rows that were added after the search.
             rows.write_asset(
                 id(8).map_err(plain)?,
                 &film.clone().with_duration(5),
@@ -558,12 +559,13 @@ fn rows_are_written_by_one_packet_or_by_single_statements() -> Outcome {
     })
 }
 
-/// What is known of a video that has no row.
+/// The result of a search for a video that has no row.
 async fn known_none(rows: &MySqlCatalog) -> Outcome<KnownRows> {
     Ok(rows.find_row("s3://films/no-such-video").await?.known)
 }
 
-/// Tables that are older than utf8mb4. What they cannot hold is refused for good; nothing is searched or written for it.
+/// Tables with character sets older than utf8mb4. A text that the tables cannot store is a permanent error, and no search or
+/// write is sent for it.
 #[test]
 fn tables_of_other_character_sets_hold_what_they_can() -> Outcome {
     run(async {
@@ -591,7 +593,7 @@ fn tables_of_other_character_sets_hold_what_they_can() -> Outcome {
     })
 }
 
-/// Owners may have made room for more than two thousand million.
+/// Owners may have widened the columns of the ids and of the duration beyond 2³¹.
 #[test]
 fn numbers_may_be_wider_than_the_seed_s() -> Outcome {
     run(async {
@@ -622,7 +624,7 @@ fn numbers_may_be_wider_than_the_seed_s() -> Outcome {
     })
 }
 
-/// Who takes connections and says nothing is told of long before an invocation of a minute ends.
+/// A server that accepts connections and never answers must be reported long before a Lambda invocation of one minute ends.
 #[test]
 fn a_server_that_does_not_answer_is_told_of_in_time() -> Outcome {
     run(async {
@@ -669,11 +671,11 @@ fn the_server_proves_who_it_is() -> Outcome {
         for mode in ["", "verify_ca"] {
             let error = refusal(&database, &[("DB_SSL_MODE", mode), ("DB_SSL_CA", &ca)]).await?;
             assert!(error.to_string().contains("DB_SSL_CA"), "{error}");
-            // Amazon's and the public roots have not signed it either.
+            // Neither Amazon's roots nor the public roots have signed the certificate.
             let error = refusal(&database, &[("DB_SSL_MODE", mode), ("DB_SSL_CA", "")]).await?;
             assert!(error.to_string().contains("DB_SSL_CA"), "{error}");
         }
-        // Another attempt would find the same certificate.
+        // The connection is not tried again, because the next attempt would get the same certificate.
         assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
         let plain = Database::start_with(false, &[]).await?;
         let error = refusal(&plain, &[("DB_SSL_CA", "")]).await?;
@@ -684,7 +686,7 @@ fn the_server_proves_who_it_is() -> Outcome {
                 let rows = rows(&settings(&plain, &disabled)?.database)?;
                 rows.find_row("s3://films/x").await?;
             }
-            // Its users log in by a method that sends the password to nobody in the open.
+            // MySQL's users log in by a method that sends no password without TLS.
             Kind::MySql => {
                 let error = refusal(&plain, &disabled).await?;
                 assert_eq!(error.kind(), ErrorKind::Config, "{error}");
@@ -695,7 +697,7 @@ fn the_server_proves_who_it_is() -> Outcome {
     })
 }
 
-/// TLS is with the database's own name, whatever the way there.
+/// The TLS certificate is checked against the database's name, also through a bastion.
 #[test]
 fn a_bastion_leads_to_a_database_that_proves_who_it_is() -> Outcome {
     run(async {
@@ -721,7 +723,7 @@ fn a_bastion_leads_to_a_database_that_proves_who_it_is() -> Outcome {
         let catalog = rows(&config)?;
         let one = id(1).map_err(plain)?;
         assert!(!catalog.find_content("s3://films/x", one).await?.content_exists);
-        // The session dies with its bastion, and the next statement goes through a new one. It is waited for, as a database is.
+        // The session ends with its bastion. The next statement waits for the bastion, as for a database, and opens a new session.
         bastion.stop()?;
         let (found, back) = tokio::join!(catalog.find_content("s3://films/x", one), async {
             sleep(Duration::from_millis(700)).await;
@@ -729,7 +731,7 @@ fn a_bastion_leads_to_a_database_that_proves_who_it_is() -> Outcome {
         });
         back?;
         assert!(!found?.content_exists);
-        // The bastion is there, and the database behind it is not.
+        // The bastion is reachable, and the database behind it is not.
         database.stop()?;
         let (found, back) = tokio::join!(catalog.find_content("s3://films/x", one), async {
             sleep(Duration::from_millis(700)).await;
@@ -784,7 +786,7 @@ fn the_optional_key_refuses_duplicates() -> Outcome {
                       INSERT INTO video_assets (content_id, video_url, thumbnail_url, duration) \
                       VALUES (7, 's3://a', 't', 1), (7, 's3://A', 't', 1), (7, 's3://a', 't', 2)";
         database.rows(insert).await?;
-        // The list of doubles that its comment gives, as strictly as MySQL takes it.
+        // The query for duplicates in the migration's comment, in the strictest mode of MySQL.
         let migration = optional_migration("unique")?;
         let list = migration.lines().skip_while(|line| !line.starts_with("--   SELECT"));
         let list: String = list.take(2).map(|line| line.trim_start_matches("-- ")).collect();
@@ -793,13 +795,13 @@ fn the_optional_key_refuses_duplicates() -> Outcome {
         assert_eq!(doubles[0].try_get::<String, _>(2)?, "1,3");
         let refused = database.rows(&migration).await.err().ok_or("doubles were accepted")?;
         assert!(refused.to_string().contains("1062"), "{refused}");
-        // Doubles are updated, not deleted.
+        // A write updates duplicate rows and does not delete them.
         let rows = rows(&settings(&database, &[])?.database)?;
         let film = posterframe::catalog::Asset::new("s3://a", "t2")?.with_duration(9);
         rows.write_asset(id(7).map_err(plain)?, &film, &KnownRows::default()).await?;
         assert_eq!(database.number("SELECT COUNT(*) FROM video_assets WHERE duration = 9").await?, 2);
         database.rows("DELETE FROM video_assets WHERE id = 3").await?;
-        // The second statement alone, as the comment says.
+        // Only the second statement, as the migration's comment says.
         let second = migration.rfind("ALTER TABLE").ok_or("no second statement")?;
         database.rows(&migration[second..]).await?;
         rows.write_asset(id(7).map_err(plain)?, &film.with_duration(10), &KnownRows::default()).await?;
@@ -808,7 +810,7 @@ fn the_optional_key_refuses_duplicates() -> Outcome {
     })
 }
 
-/// Rows of a content are found by the foreign key's index; only a search without a content reads the table.
+/// A search within a content uses the index of the foreign key. Only a search without a content scans the table.
 #[test]
 fn lookups_use_the_index_there_is() -> Outcome {
     run(async {
@@ -829,7 +831,7 @@ fn lookups_use_the_index_there_is() -> Outcome {
             let (examined, _) = database.explain(&explained(begin)?).await?;
             assert!(examined <= 2, "{begin}: {examined}");
         }
-        // With the optional index a search without a content reads no table.
+        // With the optional index, a search without a content does not scan the table.
         database.rows(&optional_migration("index")?).await?;
         rows.find_row(film.video_url()).await?;
         let log = database.logged()?;

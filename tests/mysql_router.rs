@@ -1,5 +1,5 @@
-//! Whether connections behind a proxy can be shared, shown by MySQL Router over a real MySQL. `make test-mysql` runs this; plain
-//! `cargo test` does not, because Debian has both only in unstable.
+//! Checks that a proxy can share server connections between our idle clients. MySQL Router in front of a real MySQL is the proxy.
+//! `make test-mysql` runs this test. Plain `cargo test` does not, because only Debian unstable has both programs.
 
 mod common;
 #[path = "common/ports.rs"]
@@ -23,7 +23,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 const CLIENTS: usize = 8;
 
-/// Until the router has taken back connections that are not pinned, and closed them.
+/// The time that the router needs to take back and close the connections that are not pinned.
 const GIVEN_BACK: Duration = Duration::from_secs(2);
 
 fn settings(database: &Database, router: &Router) -> Outcome<DatabaseSettings> {
@@ -68,7 +68,7 @@ fn idle_environments_hold_no_connection_of_the_server() -> Outcome {
                 description: "Uploaded video: film".to_owned(),
                 age_rating: "ALL".to_owned(),
             };
-            // All that an environment does: a search, a registration under its named lock, a row written, one looked up.
+            // Everything that a Lambda environment does: search, register under a named lock, write a row, and look up a row.
             rows.find_row(asset.video_url()).await?;
             let id: ContentId = rows.register(&content, &asset).await?.id;
             rows.write_asset(id, &asset.clone().with_duration(7), &KnownRows::default()).await?;
@@ -76,15 +76,15 @@ fn idle_environments_hold_no_connection_of_the_server() -> Outcome {
             assert!(rows.find_content("s3://films/x", id).await?.content_exists);
             environments.push(rows);
         }
-        // All of them are connected, and none has a connection of the server to itself.
+        // All clients are connected, and none of them keeps a server connection.
         assert_eq!(held(&database).await?, 0);
-        // They go on as if nothing were.
+        // The clients continue without an error.
         for rows in &environments {
             rows.find_row("s3://films/videos/0.mp4").await?;
         }
         assert_eq!(held(&database).await?, 0);
 
-        // What pins does so here: clients with a prepared statement each have a connection to themselves.
+        // Proof that pinning happens in this set-up: each client with a prepared statement keeps its own server connection.
         let mut clients = Vec::new();
         for _ in 0..CLIENTS {
             let mut client = client(&database, &router).await?;

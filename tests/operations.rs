@@ -1,4 +1,4 @@
-//! The table of failures in `docs/operations.md`: every row names tests that exist.
+//! Checks the table of failures in `docs/operations.md`: every row must name tests that exist.
 
 use std::error::Error;
 use std::fs;

@@ -1,14 +1,14 @@
-//! The frame taken of each fixture is the one that the ffmpeg program decodes from the start, to the bit, and the times are
-//! its times (`tests/fixtures/oracle.tsv`).
+//! The frame of each fixture must be, bit for bit, the frame that the ffmpeg program decodes from the start of the file. The
+//! times must be ffmpeg's too (`tests/fixtures/oracle.tsv`).
 
 mod common;
 
 use common::{AT, Outcome, Table, fixture, fixtures, fixtures_folder, gives_no_picture, open, planes_md5};
 
-/// libav rounds times to microseconds once more than we do here and there.
+/// The tolerance of times. libav sometimes rounds a time to microseconds once more than posterframe does.
 const TOLERANCE_SECONDS: f64 = 2.0e-6;
 
-/// Whether a time is the table's, where `-` is none.
+/// Whether a time equals that of the table, where `-` means no time.
 fn same_time(ours: Option<f64>, oracle: &str) -> Outcome<bool> {
     Ok(match ours {
         None => oracle == "-",
@@ -16,7 +16,7 @@ fn same_time(ours: Option<f64>, oracle: &str) -> Outcome<bool> {
     })
 }
 
-/// Compares a fixture with its row; what differs, in words.
+/// Compares a fixture with its row, and returns the differences as texts.
 fn compare(table: &Table, row: &[String]) -> Outcome<Vec<String>> {
     let name = table.get(row, "file")?;
     let mut media = open(name)?;
@@ -58,7 +58,7 @@ fn every_frame_is_the_one_a_whole_decode_gives() -> Outcome {
         if gives_no_picture(table.get(row, "file")?) {
             continue;
         }
-        // A file without a frame is a line like any other difference.
+        // An error of a file is one more difference.
         wrong.extend(compare(&table, row).unwrap_or_else(|error| vec![error.to_string()]));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

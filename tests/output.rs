@@ -1,5 +1,5 @@
-//! What reaches terminals and logs: no character of a key that a terminal obeys; and work that is done whether or not anybody can
-//! read of it.
+//! Output to terminals and logs: keys must not send control characters to a terminal, and the program must complete its work
+//! even when its output cannot be written.
 #![cfg(unix)]
 
 mod common;
@@ -12,11 +12,11 @@ use common::{Outcome, fixture};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Escapes of a terminal in both forms, a forged line, and letters that change direction.
+/// Terminal escapes in both forms, a forged line, and characters that change the text direction.
 const STRANGE: &str = "1_\u{1b}[2J\u{9b}31m\u{7f}\u{202e}gpj\nerror: forged.mp4";
 const SHOWN: &str = r"1_\u{1b}[2J\u{9b}31m\u{7f}\u{202e}gpj\nerror: forged";
 
-/// A store with one film and one file that is none, both of strange names.
+/// A store with one film and one file that is not a film. Both have strange names.
 fn store() -> Outcome<TempDir> {
     let folder = tempfile::tempdir()?;
     let videos = folder.path().join("videos");
@@ -76,7 +76,7 @@ fn keys_cannot_steer_a_terminal_or_forge_a_line() -> Outcome {
     Ok(())
 }
 
-/// A full disk, and a pipe that nobody reads.
+/// Output goes to a full disk, and to a pipe without a reader.
 #[test]
 fn what_cannot_be_written_to_a_log_is_done_all_the_same() -> Outcome {
     let full = || -> Outcome<Stdio> { Ok(File::options().write(true).open("/dev/full")?.into()) };
@@ -90,17 +90,17 @@ fn what_cannot_be_written_to_a_log_is_done_all_the_same() -> Outcome {
             let store = store()?;
             let good = store.path().join("videos").join(STRANGE).display().to_string();
             let thumbnail = store.path().join("thumbnails").join(STRANGE.replace(".mp4", ".jpg"));
-            // Standard error: nothing is lost but the words.
+            // When standard error fails, only the log lines are lost.
             let mut command = posterframe(store.path(), &["process", &good, "--json"]);
             let output = command.env("LOG_FORMAT", format).stderr(sink()?).stdout(Stdio::piped()).output()?;
             assert_eq!(output.status.code(), Some(0), "{output:?}");
             assert_eq!(serde_json::from_slice::<Value>(&output.stdout)?["status"], "processed");
             fs::remove_file(&thumbnail)?;
-            // Standard output: what is printed at the end cannot be, and what it tells of is done.
+            // When standard output fails, the result cannot be printed, but the thumbnail is written.
             let mut command = posterframe(store.path(), &["process", &good]);
             command.env("LOG_FORMAT", format).stdout(sink()?).stderr(sink()?).status()?;
             assert!(thumbnail.is_file());
-            // A failure keeps its code.
+            // A failing job keeps its exit code.
             let bad = store.path().join("videos").join(format!("bad{STRANGE}")).display().to_string();
             let mut command = posterframe(store.path(), &["process", &bad]);
             let status = command.env("LOG_FORMAT", format).stdout(sink()?).stderr(sink()?).status()?;
