@@ -1,14 +1,14 @@
-//! What the codec's configuration record tells of the pictures, as ffprobe 9.0.2 shows it: told on opening, from bytes that
-//! are read anyway.
+//! Checks what opening a file reports of its pictures from the codec's configuration record. The values equal those of
+//! ffprobe 9.0.2, and opening reads no extra bytes for them.
 
 mod common;
 
 use common::{Outcome, open};
 use posterframe::{ColourInfo, Media, Ratio, StreamInfo, VideoInfo};
 
-/// Profile, level, pixel format, order of fields, frames held back.
+/// Profile, level, pixel format, field order, and the number of frames that the decoder holds back.
 type Coding = (&'static str, i32, &'static str, Option<&'static str>, i32);
-/// Range, matrix, transfer, primaries, place of chroma.
+/// Range, matrix, transfer, primaries and chroma location.
 type Colour = [Option<&'static str>; 5];
 
 fn video_stream(media: &Media<'_>) -> Outcome<(StreamInfo, VideoInfo)> {
@@ -59,7 +59,7 @@ fn hevc_and_av1_by_their_decoders() -> Outcome {
     check("av1.mp4", ("Main", 0, "yuv420p", PROGRESSIVE, 0), av1, square)
 }
 
-/// A range in the container's `colr` box other than the codec's is what is told; the pixel format is the decoder's.
+/// When the range in the container's `colr` box differs from the codec's, the container's is reported. The pixel format is the decoder's.
 #[test]
 fn the_container_goes_before_the_codec() -> Outcome {
     let mut bytes = common::fixture_bytes("hdr10.mp4")?;
@@ -74,7 +74,7 @@ fn the_container_goes_before_the_codec() -> Outcome {
     Ok(())
 }
 
-/// Requests and bytes of opening alone, as they were when only the container's word was told.
+/// The requests and bytes of opening alone. They equal the costs of the version that read these values only from the container.
 #[test]
 fn no_sample_is_read_for_it() -> Outcome {
     let costs = [

@@ -1,7 +1,7 @@
-//! A pass of the search is believed only when what came is what the packets promise, and nothing was damaged on the way.
+//! The search must accept a pass only if the pass gave exactly the frames that the packets promise, and no data was damaged.
 //!
-//! Files in which a seek alone gives another frame are made of the Matroska fixtures, in memory. The right frame is that of the same
-//! file without its index, which is decoded from its start.
+//! The tests change Matroska fixtures in memory, so that a seek alone would give another frame. The right frame is that of the
+//! same file without its index, because a file without an index is decoded from its start.
 
 mod common;
 
@@ -20,7 +20,7 @@ const CUES: u32 = 0x1C53_BB6B;
 const TAGS: u32 = 0x1254_C367;
 const VOID: u32 = 0xEC;
 
-/// The children of an element (RFC 8794, section 4): ID, where the whole begins, and where its content lies.
+/// The children of an element (RFC 8794, section 4). Each has its ID, the offset of the whole element, and the range of its content.
 fn children(file: &[u8], part: Range<usize>) -> Vec<(u32, usize, Range<usize>)> {
     let (mut found, mut at) = (Vec::new(), part.start);
     while at < part.end {
@@ -40,12 +40,12 @@ fn children(file: &[u8], part: Range<usize>) -> Vec<(u32, usize, Range<usize>)> 
 /// A frame of the first track.
 struct Block {
     milliseconds: u64,
-    /// Where its bytes lie in the file.
+    /// The range of its bytes in the file.
     bytes: Range<usize>,
     is_key: bool,
 }
 
-/// The blocks of a file's first track, and where its index begins.
+/// The blocks of a file's first track, and the offset of the file's index.
 fn blocks(file: &[u8]) -> Outcome<(Vec<Block>, Option<usize>)> {
     let all = children(file, 0..file.len());
     let (.., segment) = all.into_iter().find(|(id, ..)| *id == SEGMENT).ok_or("no segment")?;
@@ -75,7 +75,7 @@ fn blocks(file: &[u8]) -> Outcome<(Vec<Block>, Option<usize>)> {
     Ok((blocks, cues))
 }
 
-/// A frame, in short, or the error.
+/// A summary of a frame, or the error.
 fn frame(media: &mut Media<'_>, at: Duration) -> Result<(i64, FrameReason, String), String> {
     let told = |error: Error| error.to_string();
     let frame = media.frame(at).map_err(told)?;
@@ -86,12 +86,12 @@ fn open(file: &[u8]) -> Result<Media<'_>, Error> {
     Media::open(Cursor::new(file), &OpenOptions::default())
 }
 
-/// A fixture of Matroska in which frames refer to others.
+/// A Matroska fixture whose frames refer to other frames.
 struct Fixture {
     name: String,
     file: Vec<u8>,
     blocks: Vec<Block>,
-    /// Where its index begins.
+    /// The offset of its index.
     cues: usize,
 }
 
@@ -111,7 +111,7 @@ fn matroska() -> Outcome<Vec<Fixture>> {
     Ok(found)
 }
 
-/// A packet of VP8 whose frame is for reference only (`show_frame`: RFC 6386, 9.1) promises a frame, and none comes.
+/// A VP8 packet whose frame is for reference only (`show_frame`: RFC 6386, 9.1) gives no frame. The search must return the next frame.
 #[test]
 fn a_packet_without_a_frame_gives_the_next_one() -> Outcome {
     const SHOWN: u8 = 1 << 4;
@@ -133,7 +133,8 @@ fn a_packet_without_a_frame_gives_the_next_one() -> Outcome {
     Ok(())
 }
 
-/// What a decoder conceals may come from any frame before.
+/// A decoder may conceal damage with content of any earlier frame. The search must therefore give the frame that a decode from
+/// the start gives.
 #[test]
 fn damage_gives_the_frame_of_a_decode_from_the_start() -> Outcome {
     let (mut seen, mut wrong) = (0, Vec::new());
@@ -159,8 +160,8 @@ fn damage_gives_the_frame_of_a_decode_from_the_start() -> Outcome {
     Ok(())
 }
 
-/// More elements than the planner for Matroska looks at, in place of those that say nothing of the frames: then the first packets tell
-/// when the presentation starts.
+/// Replaces elements that do not affect the frames by more `Void` elements than the Matroska planner reads. Without a plan, the
+/// start of the presentation must come from the first packets.
 #[test]
 fn without_a_plan_the_first_packets_tell_the_start() -> Outcome {
     let (mut seen, mut with_start) = (0, 0);
@@ -177,7 +178,7 @@ fn without_a_plan_the_first_packets_tell_the_start() -> Outcome {
         for (_, at, content) in parts.iter().take(first).filter(|(id, ..)| [VOID, TAGS].contains(id)) {
             let whole = &mut crowded[*at..content.end];
             count += whole.len() / 2;
-            // The first has a size of two bytes where the whole is odd.
+            // The first `Void` has a size field of two bytes if the total length is odd.
             let head: &[u8] = if whole.len() % 2 == 0 { &[0xEC, 0x80] } else { &[0xEC, 0x40, 0] };
             let (first, rest) = whole.split_at_mut(head.len());
             first.copy_from_slice(head);

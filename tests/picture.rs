@@ -1,4 +1,4 @@
-//! Pictures stand upright, have the right shape, size and colours, and are files that others read.
+//! Pictures must be upright, must have the right shape, size and colours, and must be files that other programs can read.
 
 mod common;
 #[path = "common/matroska.rs"]
@@ -12,9 +12,9 @@ use posterframe::{
     Bounds, Encoding, ImageFormat, OpenOptions, Orientation, PosterFrame, Quality, Thumbnail, Transparency,
 };
 
-/// The four quarters of the colour fixtures, left to right and top to bottom.
+/// The colours of the four quarters in the colour fixtures, left to right and top to bottom.
 const PATCHES: [[u8; 3]; 4] = [[192, 32, 32], [32, 192, 32], [32, 32, 192], [192, 192, 192]];
-/// The corners of the orientation fixtures, upright, in the same order.
+/// The colours of the corners in the orientation fixtures when upright, in the same order.
 const CORNERS: [[u8; 3]; 4] = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]];
 
 fn formats() -> Vec<ImageFormat> {
@@ -35,31 +35,31 @@ fn jpeg(frame: &PosterFrame) -> Outcome<Thumbnail> {
     Ok(frame.encode(&Encoding::default())?)
 }
 
-/// Reads a picture back, and holds it to the size that it is said to have.
+/// Decodes a thumbnail, and asserts that the picture has the size that the thumbnail reports.
 fn decode(thumbnail: &Thumbnail) -> Outcome<RgbImage> {
     let picture = image::load_from_memory(&thumbnail.bytes)?.to_rgb8();
     assert_eq!(picture.dimensions(), (thumbnail.width, thumbnail.height));
     Ok(picture)
 }
 
-/// The largest difference of a component.
+/// The largest difference of a colour component.
 fn difference(a: [u8; 3], b: [u8; 3]) -> u8 {
     (0..3).map(|component| a[component].abs_diff(b[component])).max().unwrap_or(0)
 }
 
-/// The middles of the four quarters.
+/// The colours in the middle of the four quarters.
 fn quarters(picture: &RgbImage) -> [[u8; 3]; 4] {
     let (width, height) = picture.dimensions();
     [(1, 1), (3, 1), (1, 3), (3, 3)].map(|(x, y)| picture.get_pixel(width * x / 4, height * y / 4).0)
 }
 
-/// Pixels some way inside the four corners.
+/// The colours of the pixels 4 pixels inside the four corners.
 fn corners(picture: &RgbImage) -> [[u8; 3]; 4] {
     let (right, bottom) = (picture.width() - 5, picture.height() - 5);
     [(4, 4), (right, 4), (4, bottom), (right, bottom)].map(|(x, y)| picture.get_pixel(x, y).0)
 }
 
-/// Holds colours to what they should be.
+/// Asserts that each colour is within `tolerance` of the expected colour.
 fn close(what: &str, found: [[u8; 3]; 4], expected: [[u8; 3]; 4], tolerance: u8) {
     for (found, expected) in found.into_iter().zip(expected) {
         assert!(difference(found, expected) <= tolerance, "{what}: {found:?} should be {expected:?}");
@@ -146,7 +146,7 @@ fn bounds_never_enlarge_and_keep_the_shape() -> Outcome {
             assert!(shown_width <= full.0 && shown_height <= full.1, "{name} in {bounds:?}");
             assert!(width == 0 || shown_width <= width, "{name} in {bounds:?}");
             assert!(height == 0 || shown_height <= height, "{name} in {bounds:?}");
-            // Each side is the one that the other asks for, rounded.
+            // One side follows from the other side and the shape, rounded.
             let by_width = (f64::from(shown_width) / shape - f64::from(shown_height)).abs();
             let by_height = (f64::from(shown_height) * shape - f64::from(shown_width)).abs();
             assert!(by_width.min(by_height) <= 0.51, "{name} in {bounds:?}: {shown_width}x{shown_height}");
@@ -173,7 +173,7 @@ fn colours_are_right_in_each_matrix_and_range_tagged_or_not() -> Outcome {
     Ok(())
 }
 
-/// Monochrome in limited range is stretched, as luma is.
+/// Luma without chroma in limited range is expanded to full range, as luma of colour video is.
 #[test]
 fn grey_in_limited_range_is_stretched() -> Outcome {
     // BT.709's luma of the patches, 0.2126 R + 0.7152 G + 0.0722 B.
@@ -187,20 +187,20 @@ fn grey_in_limited_range_is_stretched() -> Outcome {
     Ok(())
 }
 
-/// Five bits are widened by repeating them: the brightest is 255, and 24 of 31 is 198.
+/// Five bits are widened to eight by repeating them: the maximum is 255, and 24 of 31 is 198.
 #[test]
 fn five_bits_are_widened_alike_in_all_formats() -> Outcome {
     const WIDENED: [[u8; 3]; 4] = [[198, 33, 33], [33, 198, 33], [33, 33, 198], [198; 3]];
     let frame = frame("colours_rgb555.mov")?;
     for format in formats() {
         let picture = decode(&frame.encode(&Encoding::default().with_format(format))?)?;
-        // The recipe dithers by one step of eight.
+        // The recipe of the fixture dithers by one step of eight.
         close(&format!("{format:?}"), quarters(&picture), WIDENED, 11);
     }
     Ok(())
 }
 
-/// What is transparent shows white.
+/// Without another setting, transparent pixels are drawn over white.
 #[test]
 fn transparent_pixels_show_white() -> Outcome {
     const OVER_WHITE: [[u8; 3]; 4] = [[192, 32, 32], [32, 192, 32], [143, 143, 223], [255; 3]];
@@ -216,12 +216,12 @@ fn transparent_pixels_show_white() -> Outcome {
     Ok(())
 }
 
-/// A frame of VP9 without loss, 64 x 48, all (192, 32, 32).
+/// A lossless VP9 frame of 64 x 48 pixels, all of the colour (192, 32, 32).
 const VP9_RED: &[u8] = b"\x82\x49\x83\x42\x00\x03\xf0\x02\xf6\x00\x38\x24\x1c\x18\x00\x00\x00\x20\x00\x00\x78\xb9\xff\xff\xfc\x1d\xa0\x06\x3f\xff\xff\xfb\x29\xa3\x87\xff\xff\xff\x7d\x7c\x06\x66\xb2\xc4\xd2\x00";
-/// The same with a luma of 255 at the left, of 128 at the top right, and of 0 at the bottom right.
+/// Such a frame whose luma is 255 at the left, 128 at the top right, and 0 at the bottom right.
 const VP9_ALPHA: &[u8] = b"\x82\x49\x83\x42\x00\x03\xf0\x02\xf6\x00\x38\x24\x1c\x18\x00\x00\x00\x60\x7d\x8e\xbd\xa0\x00\x00\x78\xb6\x6f\x80\x02\xd7\x17\x8d\x00\x56\x14\xc1\xd5\x5f\xbd\x69\x4d\x9e\x8a\x10\xd0\x00";
 
-/// A WebM file of one frame whose transparency is a picture of its own (RFC 9559, 5.1.3.5.2).
+/// Builds a WebM file of one frame that stores its alpha channel as a separate picture (RFC 9559, 5.1.3.5.2).
 fn webm_with_alpha() -> Vec<u8> {
     use matroska::{CLUSTER, INFO, SEGMENT, TRACKS, element, integer};
     let header = [integer(0x4286, 1), integer(0x42f7, 1), element(0x4282, b"webm")].concat();
@@ -246,7 +246,8 @@ fn webm_with_alpha() -> Vec<u8> {
     [element(0x1a45_dfa3, &header), element(SEGMENT, &segment.concat())].concat()
 }
 
-/// In WebM alpha is a video of its own beside each frame: three quarters are opaque, half transparent and not there.
+/// WebM stores alpha as a separate picture beside each frame. Two quarters of this frame are opaque, one is half transparent, and
+/// one is fully transparent.
 #[test]
 fn transparency_of_webm_is_decoded() -> Outcome {
     let frame = common::frame_of_bytes(&webm_with_alpha(), &OpenOptions::default())?;
@@ -255,12 +256,12 @@ fn transparency_of_webm_is_decoded() -> Outcome {
         let picture = decode(&frame.encode(&Encoding::default().with_format(format))?)?;
         close(&format!("{format:?}"), quarters(&picture), OVER_WHITE, 4);
     }
-    // The frame itself is what FFmpeg decodes.
+    // The frame itself is as FFmpeg decodes it, without alpha.
     assert_eq!((frame.pixel_format(), frame.copy_planes()?.len()), ("yuv420p", 64 * 48 * 3 / 2));
     Ok(())
 }
 
-/// The frame as it is kept in a format, with alpha.
+/// Encodes the frame in a format and keeps its alpha.
 #[cfg(any(feature = "png", feature = "webp"))]
 fn kept(frame: &PosterFrame, format: ImageFormat, bounds: Bounds) -> Outcome<image::RgbaImage> {
     let encoding = Encoding::default().with_format(format).with_bounds(bounds);
@@ -288,7 +289,7 @@ fn transparency_is_kept_on_request() -> Outcome {
                 assert!(difference([r, g, b], PATCHES[0]) <= 6, "{format:?}: {:?}", places[0]);
             }
         }
-        // An opaque video has an opaque picture.
+        // A picture of an opaque video is opaque.
         let opaque = kept(&frame("h264_front.mp4")?, format, Bounds::default())?;
         assert!(opaque.pixels().all(|pixel| pixel.0[3] == 255), "{format:?}");
     }
@@ -310,14 +311,14 @@ fn a_jpeg_keeps_no_transparency_and_shows_any_background() -> Outcome {
     Ok(())
 }
 
-/// An edge is cut off where the stream says, not where the processor likes it.
+/// The crop on the left has the width that the stream declares. It is not rounded to the alignment that the processor prefers.
 #[test]
 fn eight_pixels_are_cut_off_at_the_left() -> Outcome {
     assert_eq!(frame("left_crop.mp4")?.decoded_size(), (152, 120));
     Ok(())
 }
 
-/// Whether the first three patches are red, green and blue before all, and the fourth is grey.
+/// Whether each of the first three patches is mainly red, green and blue, and the fourth is grey.
 fn hues_hold(patches: [[u8; 3]; 4]) -> bool {
     let strongest = |index: usize| {
         let patch = patches[index];
@@ -341,8 +342,9 @@ fn pq_light_looks_like_the_sdr_it_was_made_from() -> Outcome {
 
 #[test]
 fn hlg_light_looks_like_what_its_maker_made_of_the_sdr() -> Outcome {
-    // zimg undid the system gamma (BT.2100's OOTF) for each component by itself, not by luminance: what is in the file is
-    // less saturated than the patches. These are its values by the standard's equations, in double precision.
+    // zimg, which wrote the fixture, undid the system gamma (BT.2100's OOTF) for each component separately, not by luminance. The
+    // colours in the file are therefore less saturated than the patches. These values follow from the standard's equations in
+    // double precision.
     const MADE: [[u8; 3]; 4] = [[176, 51, 42], [76, 188, 59], [49, 39, 161], [192, 192, 192]];
     let frame = frame("hlg_patches.mp4")?;
     assert_eq!(frame.pixel_format(), "yuv420p10le");
@@ -371,17 +373,17 @@ fn jpeg_is_jfif_with_square_pixels_and_no_comment() -> Outcome {
         let bytes = jpeg(&frame(name)?)?.bytes;
         assert_eq!(bytes[..4], [0xff, 0xd8, 0xff, 0xe0], "{name}");
         assert_eq!(&bytes[6..11], b"JFIF\0", "{name}");
-        // No unit, 1 to 1: an aspect ratio (ITU-T T.871, 10.1).
+        // Density without a unit, 1 to 1, which is a pixel aspect ratio (ITU-T T.871, 10.1).
         assert_eq!(bytes[13..18], [0, 0, 1, 0, 1], "{name}");
         assert!(bytes.ends_with(&[0xff, 0xd9]), "{name}");
         assert!(!bytes.windows(4).any(|word| word == b"Lavc"), "{name}");
-        // A comment segment in front of the picture.
+        // The file has no comment segment in front of the picture.
         assert!(!segments(&bytes).contains(&0xfe), "{name}");
     }
     Ok(())
 }
 
-/// The markers up to the start of the scan (ITU-T T.81, Annex B).
+/// Returns the markers up to the start of the scan (ITU-T T.81, Annex B).
 fn segments(bytes: &[u8]) -> Vec<u8> {
     let (mut markers, mut at) = (Vec::new(), 2);
     while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
@@ -395,19 +397,19 @@ fn segments(bytes: &[u8]) -> Vec<u8> {
     markers
 }
 
-/// Luma as rows of 0 to 255.
+/// Rows of luma samples from 0 to 255.
 struct Luma {
     width: usize,
     samples: Vec<f64>,
 }
 
 impl Luma {
-    /// As decoded: the first plane, limited range.
+    /// Reads the luma of the decoded frame: its first plane, in limited range.
     fn decoded(frame: &PosterFrame) -> Outcome<Self> {
         Self::decoded_from(frame, 0, 1)
     }
 
-    /// The same of packed pixels: luma begins at a byte, and its samples are some bytes apart.
+    /// Reads the luma of packed pixels. The first sample is at byte `first`, and the samples are `step` bytes apart.
     fn decoded_from(frame: &PosterFrame, first: usize, step: usize) -> Outcome<Self> {
         let (width, height) = frame.decoded_size();
         let planes = frame.copy_planes()?;
@@ -416,7 +418,7 @@ impl Luma {
         Ok(Self { width: width as usize, samples: full_range })
     }
 
-    /// Of the picture, by the weights of BT.601.
+    /// Computes the luma of the picture by the weights of BT.601.
     fn shown(frame: &PosterFrame) -> Outcome<Self> {
         let picture = frame.to_rgb8(Bounds::default())?;
         let weigh = |pixel: &[u8]| {
@@ -428,7 +430,7 @@ impl Luma {
         })
     }
 
-    /// Samples that stand out by more than 16 on the same side of those above and below.
+    /// Counts the samples that are more than 16 above both vertical neighbours, or more than 16 below both.
     fn teeth(&self) -> usize {
         let (middle, below) = (&self.samples[self.width..], &self.samples[2 * self.width..]);
         let rows = self.samples.iter().zip(middle).zip(below);
@@ -446,18 +448,18 @@ fn combs_of_interlaced_video_are_gone() -> Outcome {
     for (name, first, step) in planar.into_iter().chain([("interlaced_packed.mov", 1, 2)]) {
         let frame = frame(name)?;
         let (before, after) = (Luma::decoded_from(&frame, first, step)?, Luma::shown(&frame)?);
-        // Lines one row high are kept, also where motion made them.
+        // Deinterlacing keeps lines of one row in the content, also where motion made them. So some teeth remain.
         assert!(after.teeth() * 3 < before.teeth(), "{name}: {} {}", before.teeth(), after.teeth());
     }
     Ok(())
 }
 
-/// Formats that are widened before they are scaled: fields are joined first, because libswscale refuses to make progressive frames of
-/// interlaced ones.
+/// Formats that are widened before they are scaled. Such a frame is deinterlaced first, because libswscale refuses to convert
+/// interlaced frames to progressive ones.
 #[test]
 fn fields_of_five_bits_have_a_picture() -> Outcome {
     let mut bytes = common::fixture_bytes("interlaced_packed.mov")?;
-    // Another reading of the same bytes. The depth follows 74 bytes behind the type (QuickTime File Format, video sample description).
+    // Declares the same bytes as RGB555. The depth is 74 bytes behind the type (QuickTime File Format, video sample description).
     let entry = bytes.windows(4).position(|word| word == b"2vuy").ok_or("no sample description")?;
     bytes[entry..entry + 4].copy_from_slice(b"raw ");
     bytes[entry + 78..entry + 80].copy_from_slice(&16_u16.to_be_bytes());
@@ -470,8 +472,8 @@ fn fields_of_five_bits_have_a_picture() -> Outcome {
     Ok(())
 }
 
-/// How many samples were changed on the way to the picture, and of how many: those whose colours fit into RGB, because
-/// luma survives only there.
+/// Returns how many luma samples the conversion changed, and how many samples were compared. Only samples whose colours fit into
+/// RGB are compared, because RGB preserves the luma of no other sample.
 fn changed_luma(frame: &PosterFrame) -> Outcome<(usize, usize)> {
     let picture = frame.to_rgb8(Bounds::default())?;
     let fits =
@@ -491,7 +493,7 @@ fn progressive_video_keeps_its_lines() -> Outcome {
         let (changed, of) = changed_luma(&frame)?;
         assert!(of > 2000 && changed == 0, "{name}: {changed} of {of} samples");
     }
-    // The same measure sees what is done to interlaced video.
+    // The measure detects deinterlacing of interlaced video.
     let (changed, of) = changed_luma(&frame("interlaced.mp4")?)?;
     assert!(changed * 50 > of, "{changed} of {of} samples");
     Ok(())
@@ -601,7 +603,7 @@ fn rgb_video_without_loss_comes_out_as_it_went_in() -> Outcome {
 
 #[test]
 fn every_fixture_with_a_frame_encodes_in_every_format() -> Outcome {
-    // This one is black there.
+    // The frame of this fixture is black.
     let has_picture = |name: &&String| !common::gives_no_picture(name) && *name != "black_around_5s.mp4";
     for name in common::fixtures()?.iter().filter(has_picture) {
         let frame = frame(name)?;

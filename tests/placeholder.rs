@@ -1,5 +1,5 @@
-//! ThumbHash and average colour: they depend on what a thumbnail shows and on nothing else, and the program, the job and the thumbnail's
-//! metadata tell the same.
+//! ThumbHash and average colour depend only on what a thumbnail shows. The program, the job and the thumbnail's metadata must
+//! report the same values.
 
 mod common;
 
@@ -29,7 +29,7 @@ fn check(name: &str, (format, quality): (ImageFormat, u8), bounds: Bounds) -> Ou
     let encoding = Encoding::default().with_format(format).with_quality(quality).with_bounds(bounds);
     let placeholder = frame.placeholder(encoding)?;
     assert_eq!(placeholder, frame.placeholder(Bounds::default())?, "{name}: {encoding:?}");
-    // What it stands for: the whole picture, without the losses of an encoder.
+    // The expected value is the average of the whole picture, encoded without losses.
     let whole = frame.encode(&Encoding::default().with_format(ImageFormat::Png))?;
     let expected = average(&image::load_from_memory(&whole.bytes)?.into_rgb8());
     let Colour { red, green, blue } = placeholder.average_colour;
@@ -39,10 +39,10 @@ fn check(name: &str, (format, quality): (ImageFormat, u8), bounds: Bounds) -> Ou
     Ok(())
 }
 
-/// Whatever format, quality and size the thumbnail has.
+/// Format, quality and size of the thumbnail must not change the placeholder.
 #[test]
 fn a_placeholder_depends_on_no_encoding() -> Outcome {
-    // What is one pixel or two wide has no average that scaling keeps.
+    // Scaling does not keep the average of a picture that is one or two pixels wide.
     let mut films: Vec<String> = fixtures()?.into_iter().filter(|name| !gives_no_picture(name)).collect();
     films.retain(|name| name != "cover_only.m4a");
     let formats = prop::sample::select(vec![ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP]);
@@ -55,7 +55,7 @@ fn a_placeholder_depends_on_no_encoding() -> Outcome {
     Ok(())
 }
 
-/// Of a thumbnail that shows a part, the part.
+/// When a thumbnail shows only a part of the frame, its placeholder describes that part.
 #[test]
 fn a_placeholder_shows_what_the_thumbnail_shows() -> Outcome {
     let frame = open("colours_bt709.mp4")?.frame(AT)?;
@@ -76,7 +76,7 @@ fn a_placeholder_shows_what_the_thumbnail_shows() -> Outcome {
     Ok(())
 }
 
-/// The program with these settings.
+/// Runs the program with these settings, and returns its JSON.
 fn answer(arguments: &[&str], settings: &[(&str, &str)]) -> Outcome<Value> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posterframe"));
     let output = command.env_clear().envs(settings.iter().copied()).args(arguments).arg("--json").output()?;

@@ -1,4 +1,4 @@
-//! Plans are hints: whatever is requested ahead in their place, each frame is the same, bit for bit. Only bytes and requests change.
+//! Plans are only hints. If other ranges are requested instead, every frame stays the same bit for bit; only bytes and requests change.
 
 mod common;
 
@@ -14,24 +14,25 @@ use posterframe::{Error, FrameReason, FrameRequest, Ledger, Media, OpenOptions, 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// The time planned for when a file is opened, and those that it is asked for later: in other places, and behind the end.
+/// The planned time of the first request, and later times that were not planned: at other places, and behind the end.
 const TIMES: [Duration; 4] =
     [AT, Duration::from_millis(1210), Duration::from_millis(6790), Duration::from_secs(60)];
 
-/// All of a frame that must not depend on plans; or the error.
+/// The properties of a frame that must not depend on plans, or the error.
 type Frame = Result<(i64, FrameReason, String), String>;
 
-/// What is requested in place of the ranges of a plan.
+/// The ranges that are requested instead of those of a plan.
 #[derive(Debug, Clone)]
 enum Instead {
     Nothing,
-    /// Ranges by chance, from this seed; as many times as the plan is asked for.
+    /// Random ranges from this seed, once for each plan.
     Garbage(u64),
     /// The ranges of this file's plans.
     Other(String),
 }
 
-/// The frames at some times, each exact frame before its keyframe, and what they cost. The first reads are as small as the fixtures are.
+/// Returns the exact frame and the keyframe for each time, in this order, and the costs. The first reads are scaled down to the
+/// size of the fixtures.
 fn frames(name: &str, times: &[Duration]) -> Outcome<(Vec<Frame>, Ledger)> {
     let mut reads = FirstReads::default();
     (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(8 << 10), ReadSize::fixed(4 << 10), 8 << 10);
@@ -48,7 +49,7 @@ fn frames(name: &str, times: &[Duration]) -> Outcome<(Vec<Frame>, Ledger)> {
     Ok((requests.map(told).collect(), media.ledger()))
 }
 
-/// The ranges that the plans for a file name, in turn.
+/// Returns the ranges of each plan for a file, in order.
 fn hints_of(name: &str) -> Outcome<Vec<Vec<ByteRange>>> {
     let seen = Rc::new(RefCell::new(Vec::new()));
     let notes = Rc::clone(&seen);
@@ -61,7 +62,7 @@ fn hints_of(name: &str) -> Outcome<Vec<Vec<ByteRange>>> {
     Ok(seen.take())
 }
 
-/// Some ranges that begin in an object of `size` bytes, and may end behind it (SplitMix64).
+/// Returns random ranges that begin inside an object of `size` bytes and may end behind it (SplitMix64).
 fn garbage(state: &mut u64, size: u64) -> Vec<ByteRange> {
     let mut next = |most: u64| {
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -121,7 +122,8 @@ fn frames_do_not_depend_on_plans() -> Outcome {
 
 #[test]
 fn plans_decide_about_requests() -> Outcome {
-    // What the other test replaces is worth something, although the fixtures are not much larger than the first reads.
+    // Without plans, some files must cost something else, although the fixtures are not much larger than the first reads.
+    // Otherwise the other test, which replaces plans, would prove nothing.
     let names = names()?;
     let costs = || -> Outcome<Vec<(u64, u64)>> {
         let cost = |name: &String| {

@@ -1,5 +1,5 @@
-//! The static programs start wherever glibc is 2.34 or newer: Amazon Linux 2023, which Lambda's `provided.al2023` is.
-//! `make lambda-zip` packs no other: its check of the built function (`scripts/lambda_zip.py`) is tested here too.
+//! The static programs must start with glibc 2.34 or newer. Amazon Linux 2023, on which Lambda's `provided.al2023` is based, has 2.34.
+//! `make lambda-zip` refuses other programs. These tests cover its check of the built function (`scripts/lambda_zip.py`) too.
 #![cfg(all(feature = "static", feature = "cli", target_os = "linux", target_env = "gnu"))]
 
 use std::error::Error;
@@ -7,10 +7,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The program, and the function alone.
+/// The command line program, and the function.
 const PROGRAMS: [&str; 2] = [env!("CARGO_BIN_EXE_posterframe"), env!("CARGO_BIN_EXE_posterframe-lambda")];
 
-/// Runs `objdump`, which comes with the compiler (binutils).
+/// Runs `objdump`, a part of binutils, which the compiler needs.
 fn objdump(option: &str, program: &str) -> Result<String, Box<dyn Error>> {
     let output = Command::new("objdump").arg(option).arg(program).output()?;
     assert!(output.status.success(), "objdump {option}: {}", String::from_utf8_lossy(&output.stderr));
@@ -23,7 +23,7 @@ fn pack(program: &Path, archive: &Path) -> Result<Output, Box<dyn Error>> {
     Ok(Command::new("python3").arg("-B").arg(script).arg(program).arg(archive).output()?)
 }
 
-/// What the script says of a program that it does not pack.
+/// Returns the message of the script for a program that it refuses.
 fn refusal(program: &Path) -> Result<String, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let output = pack(program, &folder.path().join("function.zip"))?;
@@ -41,7 +41,7 @@ fn compile(source: &str, program: &Path, options: &[&str]) -> Result<(), Box<dyn
     Ok(())
 }
 
-/// `GLIBC_2.34` as `(2, 34)`; a third part is ignored.
+/// Parses `GLIBC_2.34` as `(2, 34)` and ignores a third part.
 fn version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.split('.').map(str::parse);
     Some((parts.next()?.ok()?, parts.next()?.ok()?))
@@ -76,7 +76,7 @@ fn loads_no_shared_library_of_ffmpeg() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A small program in the function's place: the function as tests build it carries its debug information.
+/// This test packs a small program, because the function as tests build it contains debug information.
 #[test]
 fn the_zip_holds_bootstrap_that_anybody_may_run_and_no_time() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
@@ -85,7 +85,7 @@ fn the_zip_holds_bootstrap_that_anybody_may_run_and_no_time() -> Result<(), Box<
     for archive in ["a.zip", "b.zip"] {
         let output = pack(&at("seven"), &at(archive))?;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        // The second time, the program is younger.
+        // For the second archive, the program has a newer modification time.
         fs::copy(at("seven"), at("copy"))?;
         fs::rename(at("copy"), at("seven"))?;
     }
@@ -110,7 +110,7 @@ fn the_zip_is_not_made_of_what_lambda_would_not_start() -> Result<(), Box<dyn Er
     fs::write(at("text"), "#!/bin/sh\n")?;
     assert!(refusal(&at("text"))?.contains("is no program"));
 
-    // hypot's present version came with glibc 2.35; Debian 12 has 2.36.
+    // The current version of the symbol `hypot` came with glibc 2.35; Debian 12 has 2.36.
     let source = "double hypot(double, double);\n\
                   int main(int count, char **words) { return words[0] == 0 || hypot(count, count) > 9; }";
     compile(source, &at("new"), &["-fno-builtin", "-lm"])?;
@@ -124,7 +124,7 @@ fn the_zip_is_not_made_of_what_lambda_would_not_start() -> Result<(), Box<dyn Er
     let said = refusal(&at("linked"))?;
     assert!(said.contains("libother.so"), "{said}");
 
-    // 16 MB that do not compress.
+    // 16 MB that cannot be compressed.
     let mut state = 1_u64;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,4 +1,4 @@
-//! The fields of `probe --json` over the fixtures are those of ffprobe 9.0.2 (`tests/probe_oracle.json`, which
+//! The fields that `probe --json` reports for the fixtures must equal those of ffprobe 9.0.2 (`tests/probe_oracle.json`, which
 //! `scripts/probe_oracle.sh` writes).
 
 mod common;
@@ -23,15 +23,15 @@ const ACCEPTED: [(&str, &str, &str); 7] = [
     ("bad_granule_first.ogv", "duration", "a damaged position gives ffprobe a duration below zero"),
     ("bad_granule_short.ogv", "duration", "as above"),
 ];
-/// Where the headers contain another value than the pictures: file, field, reason.
+/// Fields where the headers contain another value than the pictures: file, field, reason.
 const OTHER_HEADERS: [(&str, &str, &str); 1] =
     [("dnxhd.mxf", "height", "the header counts the lines of whole blocks")];
-/// Files that are refused for what they cost, and that ffprobe reads.
+/// Files that we refuse because of their cost, and that ffprobe reads.
 const REFUSED: [&str; 2] = ["x_bomb_stsz.mp4", "x_bomb_tracks.mp4"];
-/// Hundredths of a percent of the fields that plain `probe` leaves out, at most.
+/// The maximum share of fields that plain `probe` leaves out, in hundredths of a percent.
 const MOST_ABSENT: usize = 200;
 
-/// The fields of one object under their names; those of side data under the kind of the side data, too.
+/// Flattens an object to fields by name. Fields of side data have the kind of the side data in their name.
 fn flat(place: &str, object: &Value) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     for (name, value) in object.as_object().into_iter().flatten() {
@@ -51,7 +51,7 @@ fn flat(place: &str, object: &Value) -> BTreeMap<String, String> {
     fields
 }
 
-/// All fields of one answer, of ffprobe's names that the oracle has.
+/// Returns all fields of an answer, under the names that ffprobe uses.
 fn fields(answer: &Value) -> BTreeMap<String, String> {
     let mut all = flat("format", &answer["format"]);
     for (number, stream) in answer["streams"].as_array().into_iter().flatten().enumerate() {
@@ -71,7 +71,7 @@ fn fields(answer: &Value) -> BTreeMap<String, String> {
     all
 }
 
-/// The names of fields that the oracle has somewhere.
+/// Returns the names of all fields that occur in the oracle.
 fn names(oracle: &[Value]) -> std::collections::BTreeSet<String> {
     let all = oracle.iter().flat_map(fields);
     all.filter_map(|(place, _)| place.split('\t').next_back().map(str::to_owned)).collect()
@@ -84,7 +84,7 @@ fn oracle() -> Outcome<Vec<Value>> {
 /// A field with two values: file, name, ours and ffprobe's.
 type Difference = (String, String, Option<String>, Option<String>);
 
-/// Probes all fixtures of the oracle. Returns the differences, and the number of fields that either reports.
+/// Probes all fixtures of the oracle. Returns the differences, and the number of compared fields.
 fn differences(options: &[&str]) -> Outcome<(Vec<Difference>, usize)> {
     let oracle = oracle()?;
     let names = names(&oracle);
@@ -109,7 +109,7 @@ fn differences(options: &[&str]) -> Outcome<(Vec<Difference>, usize)> {
             let Some(name) = place.split('\t').next_back().filter(|name| names.contains(*name)) else {
                 continue;
             };
-            // The oracle has these of the streams and of the chapters alone, and the size not at all.
+            // In our streams, the oracle has no counterpart of these fields.
             let is_of_oracle = theirs.contains_key(place) || !is_elsewhere(place, name);
             if !is_of_oracle {
                 continue;
@@ -128,13 +128,13 @@ fn differences(options: &[&str]) -> Outcome<(Vec<Difference>, usize)> {
     Ok((different, compared))
 }
 
-/// Whether the oracle has a field of this name in objects of another kind only.
+/// Whether the oracle has a field of this name only in objects of another kind.
 fn is_elsewhere(place: &str, name: &str) -> bool {
     let is_stream = place.starts_with("stream");
     is_stream && matches!(name, "bit_rate" | "start_time" | "start" | "end" | "id")
 }
 
-/// The path of a fixture below their folder.
+/// The path of a fixture below the folder of the fixtures.
 fn path_of(answer: &Value) -> Outcome<String> {
     let name = answer["file"].as_str().ok_or("no name")?;
     let demo = format!("demo/{name}");

@@ -1,4 +1,4 @@
-//! The job when things happen meanwhile: videos replaced at any step, failures at any write.
+//! Jobs under interference: the video is replaced before any request, or any write fails.
 
 #[path = "common/titles.rs"]
 mod titles;
@@ -32,7 +32,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// Lets so many calls through, and does something at the next.
+/// Counts calls down, and reports when the count has passed.
 #[derive(Clone, Debug)]
 struct Countdown(Arc<AtomicU32>);
 
@@ -41,13 +41,13 @@ impl Countdown {
         Self(Arc::new(AtomicU32::new(calls)))
     }
 
-    /// Whether this is the call; it is only once.
+    /// Whether this call is the counted one. Only one call is.
     fn is_now(&self) -> bool {
         self.0.fetch_sub(1, Ordering::SeqCst) == 0
     }
 }
 
-/// Something that happens just before a request, whoever gets it.
+/// An action that runs just before a request to the store, the catalogue or the video.
 #[derive(Clone)]
 struct Happening {
     countdown: Countdown,
@@ -80,8 +80,8 @@ impl std::fmt::Debug for Happening {
     }
 }
 
-/// A store and catalogue whose next write fails when the countdown says so, before or after it was done; and a video, all of which
-/// something may happen before.
+/// A wrapper of a store, a catalogue or a video. The write that the countdown picks fails, either before or after the inner write.
+/// An action may run before any request.
 #[derive(Debug, Clone)]
 struct Failing<T> {
     inner: T,
@@ -205,7 +205,7 @@ impl VideoSource for Failing<LocalVideo> {
     }
 }
 
-/// A bucket with one seven second video in it.
+/// A bucket that contains one video of seven seconds.
 struct Bucket {
     folder: tempfile::TempDir,
     key: &'static str,
@@ -240,7 +240,7 @@ impl Bucket {
         Job::new(self.store()?, self.catalog().await?).process(&video).await
     }
 
-    /// One thumbnail without `pending` of the version that is there, and one row that agrees with the report.
+    /// Asserts that there is one thumbnail of the current version without `pending`, and one row that agrees with the report.
     async fn is_complete(&self, report: &Report) -> TestResult {
         let (store, catalog, video) = (self.store()?, self.catalog().await?, self.video()?);
         let now = video.version().await?.ok_or("no video")?;
@@ -264,7 +264,7 @@ fn percent_decoded(metadata: &BTreeMap<String, String>, name: &str) -> String {
     metadata.get(name).map(|value| value.replace("%22", "\"")).unwrap_or_default()
 }
 
-/// The job of a bucket, before whose requests something happens.
+/// Runs the job of a bucket. The action may run before any of the job's requests.
 async fn process_while(bucket: &Bucket, happening: &Happening) -> Result<Report, JobError> {
     let store = Failing::before(bucket.store()?, happening);
     let catalog = Failing::before(bucket.catalog().await?, happening);
@@ -287,13 +287,13 @@ fn a_video_replaced_before_any_request_is_done_anew() -> TestResult {
                 let report = process_while(&bucket, &happening).await?;
                 assert_eq!(report.status, Status::Processed);
                 replaced_in_time += u32::from(report.duration == Some(3));
-                // The event of the replacement.
+                // The event of the new version.
                 let report = bucket.process().await?;
                 bucket.is_complete(&report).await
             })
             .map_err(|error| format!("{key}, request {request}: {error}"))?;
         }
-        // All but those behind the last look.
+        // The job notices each replacement, except those after its last check of the version.
         assert!((9..=13).contains(&replaced_in_time), "{replaced_in_time}");
     }
     Ok(())
@@ -343,11 +343,11 @@ fn a_retry_completes_what_a_failure_left() -> TestResult {
                     assert!(error.is_retryable());
 
                     let report = bucket.process().await?;
-                    // A registered video has its row from the beginning.
+                    // A registration writes the row of the video together with its content.
                     let has_row =
                         step + 1 == writes && after || writes == 4 && step >= 2 && (after || step == 3);
                     assert_eq!(report.status == Status::Unchanged, has_row);
-                    // Once the thumbnail is put, nothing is decoded.
+                    // Once the thumbnail is stored, the job decodes nothing.
                     let is_put = step + 1 == writes || step + 2 == writes && after;
                     assert_eq!(report.ledger.bytes_used == 0, is_put, "{:?}", report.ledger);
                     bucket.is_complete(&report).await?;
@@ -369,7 +369,7 @@ async fn edited(bucket: &Bucket, title: Option<&str>) -> Result<String, Box<dyn 
 fn a_retry_after_the_put_leaves_edits_alone() -> TestResult {
     run(async {
         let bucket = Bucket::new("videos/1_x.mp4")?;
-        // Content, thumbnail, and no row.
+        // The job failed after content and thumbnail, before the row.
         let countdown = Countdown::new(2);
         let store = Failing::writes(bucket.store()?, &countdown, false);
         let catalog = Failing::writes(bucket.catalog().await?, &countdown, false);
@@ -379,7 +379,7 @@ fn a_retry_after_the_put_leaves_edits_alone() -> TestResult {
         assert_eq!(report.status, Status::Processed);
         assert_eq!(edited(&bucket, None).await?, "edited");
         bucket.is_complete(&report).await?;
-        // With other settings the thumbnail is made again, and the content stays.
+        // With other settings the job creates the thumbnail again, and keeps the content.
         let mut job = Job::new(bucket.store()?, bucket.catalog().await?);
         job.thumbnail.cache_control = "no-cache".to_owned();
         assert_eq!(job.process(&bucket.video()?).await?.status, Status::Processed);
@@ -441,14 +441,14 @@ fn a_back_fill_reads_nothing_of_what_is_done() -> TestResult {
     })
 }
 
-/// The longest chains of requests, as a job counts them; `tests/round_trips.rs` measures them.
+/// The longest chains of requests, as the job counts them. `tests/round_trips.rs` measures them.
 #[test]
 fn jobs_take_seven_round_trips_at_most() -> TestResult {
     for (key, new, again) in [("videos/1_x.mp4", 7, 1), ("videos/my_movie.mp4", 8, 2)] {
         run(async {
             let bucket = Bucket::new(key)?;
             let report = bucket.process().await?;
-            // Local files are not read in round trips: as if the index were in the first answer.
+            // A local file has no round trips. The limit assumes that the first replies contain the index.
             let read = report.ledger.round_trips;
             assert!(report.job_round_trips - read.saturating_sub(2) <= new, "{key}: {report:?}");
             let report = bucket.process().await?;
@@ -463,7 +463,7 @@ fn jobs_take_seven_round_trips_at_most() -> TestResult {
 fn a_video_without_a_duration_is_stored_as_0() -> TestResult {
     run(async {
         let bucket = Bucket::new("videos/1_x.mp4")?;
-        // A raw stream has no container to tell.
+        // A raw stream has no container that declares a duration.
         fs::copy(fixture("h264_raw.h264"), bucket.path())?;
         let report = bucket.process().await?;
         if report.duration_seconds.is_none() {

@@ -1,4 +1,4 @@
-//! `posterframe redrive` on queues of SQS (moto, which checks permissions), with the function's own world behind it.
+//! `posterframe redrive` against SQS queues of moto, which checks permissions, with the other servers that the function needs.
 
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
@@ -36,7 +36,7 @@ fn event(key: &str) -> Value {
     json!({"Records": [{"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}]})
 }
 
-/// A world whose S3 and SQS are moto's.
+/// The servers around the function, with S3 and SQS from moto.
 struct Queues {
     world: World,
     aws: Moto,
@@ -77,7 +77,7 @@ impl Queues {
         Ok(())
     }
 
-    /// Bodies of the messages that can be received now.
+    /// The bodies of the messages that can be received now.
     async fn bodies(&self, queue: &str) -> Outcome<Vec<Value>> {
         let request =
             self.client.receive_message().queue_url(queue).max_number_of_messages(10).visibility_timeout(0);
@@ -120,7 +120,7 @@ fn letters_are_told_by_type_and_the_chosen_are_worked_on() -> Outcome {
         queues.send(&dead, &destination("videos/3_c.mp4", "malformed"), &[]).await?;
         queues.send(&dead, &event("videos/2_b.mp4"), &[]).await?;
 
-        // Looking changes nothing.
+        // Listing changes no message.
         for _ in 0..2 {
             let told = json_of(&queues.redrive(&["films-dlq", "--json"])?)?;
             let count = |kind: &str| told["groups"][kind]["messages"].clone();
@@ -139,16 +139,16 @@ fn letters_are_told_by_type_and_the_chosen_are_worked_on() -> Outcome {
             "{told}"
         );
 
-        // The chosen: done, and out of the queue.
+        // The selected message is processed and deleted.
         let told = json_of(&queues.redrive(&["films-dlq", "--type", "denied", "--replay", "--json"])?)?;
         assert_eq!((&told["succeeded"], &told["failed"]), (&json!(1), &json!([])), "{told}");
         assert_eq!(queues.world.rows().await?.len(), 1);
         assert_eq!(queues.bodies(&dead).await?.len(), 2);
-        // A content that people have edited since stays so.
+        // A replay keeps the title of a content that was edited since.
         queues.world.database.rows("UPDATE contents SET title = 'Edited'").await?;
         queues.send(&dead, &destination("videos/1_a.mp4", "denied"), &[]).await?;
         let output = queues.redrive(&["films-dlq", "--replay", "--json"])?;
-        // One fails again, and stays.
+        // One message fails again, and stays in the queue.
         assert_eq!(output.status.code(), Some(6), "{output:?}");
         let told = json_of(&output)?;
         assert_eq!(
@@ -183,14 +183,15 @@ fn letters_can_be_sent_to_another_queue() -> Outcome {
     })
 }
 
-/// Messages are received as they are worked on, each hidden anew before its turn; and what Lambda cuts off is understood.
+/// Messages are received in batches as they are processed, and each is hidden again just before its turn. An error message that
+/// Lambda has truncated is still parsed.
 #[test]
 fn a_long_queue_is_taken_in_turns() -> Outcome {
     const LETTERS: usize = 23;
     run(async {
         let queues = Queues::new().await?;
         let dead = queues.queue("films-dlq").await?;
-        // Of objects that are gone there is nothing to do, which is a success.
+        // An object that does not exist any more needs no work. That is a success.
         let failed = json!([{"bucket": BUCKET, "error": "unavailable", "key": "videos/1_a.mp4", "message": "x".repeat(3000)}]);
         let whole = json!({"failed": failed, "succeeded": 0}).to_string();
         for number in 1..=LETTERS {
