@@ -1,5 +1,5 @@
-//! Objects read by byte ranges: what each fixture gives and costs at most, by `tests/golden_remote.txt` (`BLESS=1` writes it
-//! anew), and that nothing but the cost depends on how the bytes arrive.
+//! Objects that are read by byte ranges. `tests/golden_remote.txt` has the frame and the maximum cost of each fixture (`BLESS=1`
+//! writes it anew). How the bytes arrive must change only the cost.
 
 mod common;
 
@@ -21,7 +21,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 const HEADING: &str = "# file\tmd5\tbytes_fetched\trequests\tround_trips";
 
-/// The fixtures are smaller than the first reads of real objects; these are as much smaller as they are.
+/// First reads for the fixtures, scaled down as much as the fixtures are smaller than real objects.
 fn small_reads() -> FirstReads {
     let mut reads = FirstReads::default();
     (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(16 << 10), ReadSize::fixed(4 << 10), 16 << 10);
@@ -36,10 +36,10 @@ fn golden_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden_remote.txt")
 }
 
-/// The frame in short, and bytes fetched, requests and round trips.
+/// Returns the hash of the frame; and bytes fetched, requests and round trips.
 fn measure(name: &str) -> Outcome<(String, [u64; 3])> {
     let bytes = fixture_bytes(name)?;
-    // Known, so that the smallest are one request, and it does not depend on luck whether the tail is asked for in time.
+    // With a known size, the smallest objects take one request, and it does not depend on timing whether the tail is requested.
     let options = options().with_size_hint(bytes.len() as u64);
     let mut media = Media::open_source(MemorySource::new(bytes), &options)?;
     let frame = media.frame(AT)?;
@@ -51,8 +51,8 @@ fn line(name: &str, planes: &str, [bytes, requests, round_trips]: [u64; 3]) -> S
     format!("{name}\t{planes}\t{bytes}\t{requests}\t{round_trips}")
 }
 
-/// In files as small as these it is a matter of luck what a read has seen already when it asks for more: the table has the most
-/// of some attempts.
+/// In files this small, timing decides which bytes a read has received before it requests more. The table therefore has the
+/// maximum of 21 measurements.
 fn bless(names: &[String]) -> Outcome {
     let mut lines = vec![HEADING.to_owned()];
     for name in names {
@@ -66,8 +66,8 @@ fn bless(names: &[String]) -> Outcome {
     Ok(fs::write(golden_file(), lines.join("\n") + "\n")?)
 }
 
-/// An object of unknown size that turns out to be small is fetched once: its bytes, not a byte more, in one round trip where the
-/// first read covers the object, and else in two.
+/// An object of unknown size that turns out to be small is fetched once, without a surplus byte. That takes one round trip if the
+/// first read covers the object, and two round trips otherwise.
 #[test]
 fn small_objects_are_fetched_once() -> Outcome {
     let mut wrong = Vec::new();
@@ -120,7 +120,7 @@ fn no_fixture_costs_more_than_it_did() -> Outcome {
     Ok(())
 }
 
-/// All that is said and shown of a file.
+/// Everything that is reported and decoded from a file.
 #[derive(Debug, Clone, PartialEq)]
 struct Seen {
     info: MediaInfo,
@@ -139,7 +139,7 @@ fn see_local(name: &str) -> Result<Seen, Error> {
     see(&mut Media::open_file(fixture(name), &OpenOptions::default())?)
 }
 
-/// An object whose bodies come in pieces of these sizes, in turn.
+/// An object whose bodies arrive in pieces of these sizes, in turn.
 struct InPieces {
     object: MemorySource,
     sizes: Arc<Vec<usize>>,
@@ -202,7 +202,7 @@ fn the_picture_and_the_information_do_not_depend_on_how_bytes_arrive() -> Outcom
         (reads.head, reads.tail, reads.whole) = (ReadSize::fixed(head), ReadSize::fixed(tail), whole);
         let mut options = OpenOptions::default().with_first_reads(reads).with_cache(BlockCache::new(cache));
         options.frame = planned.then(|| AT.into());
-        // Whatever waits for ever fails soon.
+        // A read that would hang fails after this time.
         options.limits.max_time = Duration::from_secs(60);
         options.size_hint = hint;
         let source = InPieces { object: MemorySource::new(bytes), sizes: Arc::new(sizes) };
@@ -214,7 +214,7 @@ fn the_picture_and_the_information_do_not_depend_on_how_bytes_arrive() -> Outcom
     Ok(())
 }
 
-/// Whoever reads nothing whole, and is told that there is nothing, asks for a byte all the same: what was told need not be right.
+/// A size hint of 0 may be wrong, so the reader still requests a byte, also when it fetches no object whole.
 #[test]
 fn an_object_said_to_be_empty_is_read() -> Outcome {
     let mut reads = FirstReads::default();
@@ -236,8 +236,8 @@ fn what_gives_no_picture_gives_the_same_kind_of_error() -> Outcome {
     Ok(())
 }
 
-/// A transport stream whose pictures are so many bytes larger, by filler data behind them that decoders ignore (ITU-T H.264,
-/// 7.3.2.7). The fixtures are smaller than what is looked at of any transport stream.
+/// A transport stream whose pictures are each `filler` bytes larger. Filler data, which decoders ignore (ITU-T H.264, 7.3.2.7),
+/// follows each picture. Without it, the fixtures are smaller than the part that is read of any transport stream.
 fn filled(stream: &[u8], filler: usize) -> Vec<u8> {
     const VIDEO: u16 = 0x100;
     let (mut out, mut picture, mut counter) = (Vec::new(), Vec::<&[u8]>::new(), 0);
@@ -253,7 +253,7 @@ fn filled(stream: &[u8], filler: usize) -> Vec<u8> {
     out
 }
 
-/// Writes the packets of a picture, and behind them as many full ones of filler data as are needed.
+/// Writes the packets of a picture, and then as many full packets of filler data as needed.
 fn end_picture(out: &mut Vec<u8>, picture: &mut Vec<&[u8]>, counter: &mut u8, filler: usize) {
     let mut write = |header: [u8; 3], control: u8, rest: &[u8]| {
         out.extend_from_slice(&header);
@@ -278,7 +278,7 @@ fn end_picture(out: &mut Vec<u8>, picture: &mut Vec<&[u8]>, counter: &mut u8, fi
 
 #[test]
 fn a_transport_stream_is_entered_near_the_wanted_time() -> Outcome {
-    // The keyframe before is at 3 s.
+    // The last keyframe before that time is at 3 s.
     let at = Duration::from_secs(4);
     let local = Media::open_file(fixture("h264.ts"), &OpenOptions::default())?.frame(at)?;
     let bytes = filled(&fixture_bytes("h264.ts")?, 100_000);
@@ -288,7 +288,7 @@ fn a_transport_stream_is_entered_near_the_wanted_time() -> Outcome {
     assert_eq!((frame.pts(), frame.reason()), (local.pts(), local.reason()));
     assert_eq!(planes_md5(&frame)?, planes_md5(&local)?);
     let ledger = media.ledger();
-    // To read on to the frame would take more than four sevenths, and the tail.
+    // Reading from the start to the frame would take more than four sevenths, and the tail.
     assert!(ledger.bytes_fetched < size * 55 / 100, "{ledger:?} of {size} bytes");
     assert!(frame.packets_decoded() < 20, "{} packets", frame.packets_decoded());
     Ok(())
@@ -298,19 +298,19 @@ fn places_of(bytes: &[u8], id: [u8; 4]) -> Vec<usize> {
     bytes.windows(4).enumerate().filter(|(_, found)| *found == id).map(|(at, _)| at).collect()
 }
 
-/// The Matroska fixture without cues, and with megabytes of nothing in front of every cluster but the first.
+/// The Matroska fixture without cues, and with 2 MiB of padding in front of every cluster but the first.
 fn without_cues(name: &str) -> Outcome<Vec<u8>> {
     let mut bytes = fixture_bytes(name)?;
-    // Names of elements that nobody knows, here and where the seek head speaks of them.
+    // Replaces the ID of the cues by an unknown one, both here and in the seek head.
     for at in places_of(&bytes, [0x1c, 0x53, 0xbb, 0x6b]) {
         bytes[at + 3] = 0x6c;
     }
     let segment = *places_of(&bytes, [0x18, 0x53, 0x80, 0x67]).first().ok_or("no segment")?;
-    // Of unknown size, in the eight bytes there are (RFC 8794, 6.2).
+    // Declares an unknown size in the eight bytes of the size field (RFC 8794, 6.2).
     bytes[segment + 4..segment + 12].copy_from_slice(&[0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
     let clusters = places_of(&bytes, [0x1f, 0x43, 0xb6, 0x75]);
     assert!(clusters.len() > 2, "{name}: clusters at {clusters:?}");
-    // `Void` with a size of four bytes.
+    // A `Void` element whose size field has four bytes.
     let nothing = [&[0xec, 0x10, 0x20, 0x00, 0x00][..], &vec![0; 0x20_0000]].concat();
     for at in clusters.into_iter().skip(1).rev() {
         bytes.splice(at..at, nothing.iter().copied());

@@ -1,8 +1,8 @@
-//! Frames of objects behind real servers, and what comes of it when those do not do as they should: the right frame, or an
-//! error that says what happened, and never another frame.
+//! Frames of objects on real servers that misbehave. Each test must get the right frame, or an error that reports what happened,
+//! and never another frame.
 //!
-//! Every request here goes to a real server over a real connection; see `common/servers.rs`. Sources that lie or panic are
-//! in `own_sources.rs`.
+//! Every request goes to a real server over a real connection; see `common/servers.rs`. Sources that give false replies or panic
+//! are in `own_sources.rs`.
 
 #[path = "remote_faults/breaks.rs"]
 mod breaks;
@@ -32,12 +32,12 @@ use servers::http_server::{HttpServer, Object};
 use servers::s3_server::{BUCKET, S3Server};
 use servers::{Fault, Faults, Seen};
 
-/// Index in front of the samples, and behind them. Both are 51 375 bytes long.
+/// Files with the index in front of the samples, and behind them. Both are 51 375 bytes long.
 const FRONT: &str = "h264_front.mp4";
 const END: &str = "h264_end.mp4";
-/// What the first reads ask for, at each end.
+/// The number of bytes that the first reads request at each end.
 const FIRST: u64 = 4096;
-/// Attempts in a row that bring nothing, before one request is given up.
+/// The maximum number of successive attempts of a request that bring no byte.
 const ATTEMPTS: usize = 6;
 
 /// First reads so small that a fixture takes several requests.
@@ -59,7 +59,7 @@ fn with_limits(change: impl FnOnce(&mut Limits)) -> OpenOptions {
     options().with_limits(limits)
 }
 
-/// To be done within this time.
+/// Options with this maximum time.
 fn within(max_time: Duration) -> OpenOptions {
     with_limits(|limits| limits.max_time = max_time)
 }
@@ -69,10 +69,10 @@ fn frame_in_memory(bytes: &[u8]) -> Outcome<String> {
     Ok(planes_md5(&frame_of_bytes(bytes, &OpenOptions::default())?)?)
 }
 
-/// Picks the requests that something happens to.
+/// Picks the requests to which a fault applies.
 type Which = fn(&Seen) -> bool;
 
-/// A sort of server.
+/// A kind of server.
 #[derive(Debug, Clone, Copy)]
 enum Sort {
     Http,
@@ -81,8 +81,8 @@ enum Sort {
 
 const SORTS: [Sort; 2] = [Sort::Http, Sort::S3];
 
-/// A server with one object. Each case has one of its own: what an earlier case has asked for, and does not want any more,
-/// may still be on its way.
+/// A server with one object. Each case starts its own server, because requests that an earlier case no longer needs may still
+/// arrive.
 enum Remote {
     Http(HttpServer),
     S3(S3Server),
@@ -98,7 +98,7 @@ impl Remote {
         Ok(remote)
     }
 
-    /// The same with something that goes wrong with every request that `which` picks.
+    /// Starts a server on which every request that `which` picks fails with `fault`.
     fn with_fault(sort: Sort, bytes: &[u8], which: Which, fault: Fault) -> Outcome<Self> {
         let remote = Self::start(sort, bytes)?;
         remote.faults().when(u64::MAX, which, fault);
@@ -112,12 +112,12 @@ impl Remote {
         }
     }
 
-    /// Puts the object, in place of the one that is there.
+    /// Puts the object, and replaces the earlier one.
     fn put(&self, bytes: &[u8]) {
         self.replacement(bytes)();
     }
 
-    /// The same, to be done by a fault.
+    /// Returns a closure that puts the object, for a fault to call.
     #[expect(clippy::unwrap_used, reason = "there is nobody to hand an error to")]
     fn replacement(&self, bytes: &[u8]) -> Box<dyn Fn() + Send + Sync> {
         let bytes = bytes.to_vec();
@@ -144,7 +144,7 @@ impl Remote {
         }
     }
 
-    /// The frame, in short.
+    /// Returns the hash of the frame.
     fn frame(&self, options: &OpenOptions) -> Result<String, Error> {
         planes_md5(&self.open(options)?.frame(AT)?)
     }
@@ -154,7 +154,7 @@ impl Remote {
         self.faults().seen()
     }
 
-    /// How many they are.
+    /// Returns the number of requests so far.
     fn requests(&self) -> usize {
         self.seen().len()
     }
@@ -164,7 +164,7 @@ const fn is_any(_: &Seen) -> bool {
     true
 }
 
-/// Does something with each of these side by side: most of the time of these tests is spent waiting.
+/// Runs the cases in parallel, because these tests wait most of the time.
 #[expect(clippy::unwrap_used, reason = "the test has failed")]
 fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) -> Outcome + Sync) {
     let check = &check;
@@ -175,12 +175,12 @@ fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) -
     });
 }
 
-/// Every sort of server with each of these.
+/// Pairs each case with every kind of server.
 fn with_each_sort<T: Clone>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = (Sort, T)> {
     cases.into_iter().flat_map(|case| SORTS.map(|sort| (sort, case.clone())))
 }
 
-/// Whether this is one of the first reads: they alone are known before anything is asked for.
+/// Whether this is the first read of the head. Head and tail are the only ranges that are known before the first reply.
 fn is_head(seen: &Seen) -> bool {
     seen.range() == Some("bytes=0-4095")
 }
@@ -193,7 +193,7 @@ fn is_later(seen: &Seen) -> bool {
     !is_head(seen) && !is_tail(seen)
 }
 
-/// First byte, and the one behind the last, that a request asks for of an object of `size` bytes.
+/// The first byte of a request to an object of `size` bytes, and the byte behind its last one.
 fn asked(seen: &Seen, size: u64) -> Outcome<(u64, u64)> {
     let range =
         seen.range().and_then(|range| range.strip_prefix("bytes=")).ok_or("no range was asked for")?;
@@ -204,7 +204,7 @@ fn asked(seen: &Seen, size: u64) -> Outcome<(u64, u64)> {
     }
 }
 
-/// The error of something that must fail.
+/// Returns the error of an operation that must fail.
 fn failure<T>(result: Result<T, Error>) -> Outcome<Error> {
     match result {
         Ok(_) => Err("it should have failed".into()),
@@ -212,7 +212,7 @@ fn failure<T>(result: Result<T, Error>) -> Outcome<Error> {
     }
 }
 
-/// Holds what callers, exit codes and people go by.
+/// Asserts the properties of an error that callers, exit codes and people depend on.
 fn is_told(error: Error, kind: ErrorKind, retryable: bool, message: &str) {
     let shown = error.to_string();
     assert!(shown.starts_with(message), "{shown}: expected {message}");

@@ -1,5 +1,5 @@
-//! What can be requested of an open file: times in all their forms, keyframes, cover pictures, pictures of one frame, and call after
-//! call.
+//! The requests that an open file accepts: times in all their forms, keyframes, cover pictures, pictures of one frame, and repeated
+//! calls.
 
 mod common;
 
@@ -18,7 +18,7 @@ use posterframe::{
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-/// Fixtures in which two frames have one time, or whose times libavcodec reckons anew.
+/// Fixtures in which two frames have the same time, or whose times libavcodec recomputes.
 const RETIMED: [&str; 5] =
     ["resolution_change.ts", "near_pts.mp4", "same_pts.mp4", "same_pts_vvc.mp4", "no_ctts.mp4"];
 
@@ -31,7 +31,7 @@ fn duration_of(media: &Media<'_>) -> Option<Duration> {
     media.info().duration_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
-/// The end and the parts of a duration lead to the frame that their distance from the start leads to.
+/// A time from the end, or a part of the duration, must give the frame at the equivalent time from the start.
 #[test]
 fn a_time_before_the_end_is_a_time_after_the_start() -> Outcome {
     let mut films = films()?;
@@ -62,12 +62,12 @@ fn a_time_before_the_end_is_a_time_after_the_start() -> Outcome {
     Ok(())
 }
 
-/// A keyframe is presented at the time or before it, decodes alone to what a full search gives there, and is the same for every time
-/// up to the next one.
+/// A keyframe is presented at or before the time. Alone it decodes to the same frame that a full search gives at the keyframe's time.
+/// All times up to the next keyframe give the same keyframe.
 #[test]
 fn a_keyframe_is_the_last_one_before_the_time() -> Outcome {
     let mut films = films()?;
-    // The exact frame at the keyframe's time may be another one there.
+    // In these films, the exact frame at the keyframe's time may be another frame.
     films.retain(|name| !RETIMED.contains(&&**name));
     let strategy = (0..films.len(), 0.0..=1.0_f64);
     TestRunner::default().run(&strategy, |(film, part)| {
@@ -100,8 +100,8 @@ fn a_keyframe_is_the_last_one_before_the_time() -> Outcome {
     Ok(())
 }
 
-/// The recipes place keyframes every three seconds, and in fragments every second; sound begins a little before the picture here
-/// and there.
+/// The recipes place keyframes every three seconds, and in fragmented files every second. In some files, sound begins slightly
+/// before the picture.
 #[test]
 fn the_nearest_keyframe_is_found_in_each_container() -> Outcome {
     for (name, first, interval) in [
@@ -129,8 +129,8 @@ fn the_nearest_keyframe_is_found_in_each_container() -> Outcome {
     Ok(())
 }
 
-/// Where nothing marks keyframes, the exact frame comes instead.
-/// The choice looks at the exact frame first and keeps it where it is good. Else it takes the first good keyframe, or the best of all.
+/// `Pick::Auto` looks at the exact frame first, and keeps it if it is good. Otherwise it takes the first good keyframe, or the best
+/// of all considered frames.
 #[test]
 fn the_choice_is_the_exact_frame_unless_that_is_bad() -> Outcome {
     let films = films()?;
@@ -141,7 +141,7 @@ fn the_choice_is_the_exact_frame_unless_that_is_bad() -> Outcome {
         let take = |pick| open(name).unwrap().frame(request.with_pick(pick));
         let (exact, auto) = match (take(Pick::Exact), take(Pick::Auto)) {
             (Ok(exact), Ok(auto)) => (exact, auto),
-            // Encrypted from some time on.
+            // The film is encrypted from some time on.
             (exact, auto) => {
                 let errors = [exact.err(), auto.err()].map(|error| error.map(|error| error.to_string()));
                 prop_assert_eq!(&errors[0], &errors[1], "{}", name);
@@ -150,7 +150,7 @@ fn the_choice_is_the_exact_frame_unless_that_is_bad() -> Outcome {
         };
         let considered = auto.considered();
         let Some(first) = considered.first() else {
-            // Only a cover picture has no others.
+            // Only a cover picture has no alternatives.
             prop_assert_eq!(planes_md5(&auto).unwrap(), planes_md5(&exact).unwrap(), "{}", name);
             return Ok(());
         };
@@ -189,6 +189,7 @@ fn the_choice_is_the_exact_frame_unless_that_is_bad() -> Outcome {
     Ok(())
 }
 
+/// In a file that marks no keyframes, `Pick::Keyframe` gives the exact frame.
 #[test]
 fn without_keyframes_the_exact_frame_is_taken() -> Outcome {
     for name in ["noindex_cinepak.avi", "allsync_cinepak.mov", "h264_raw.h264"] {
@@ -226,7 +227,7 @@ fn a_cover_picture_is_taken_as_requested() -> Outcome {
     Ok(())
 }
 
-/// One frame, used by several threads at once, makes the pictures that it makes alone.
+/// Several threads that encode one frame at the same time must give the same pictures as one thread.
 #[test]
 fn threads_share_a_frame() -> Outcome {
     for name in ["interlaced.mp4", "hdr10.mp4", "rotated_90.mkv"] {
@@ -246,7 +247,7 @@ fn threads_share_a_frame() -> Outcome {
     Ok(())
 }
 
-/// What a search gave: reason, time and pixels, or the kind of the error.
+/// The result of a search: reason, time and pixels, or the kind of the error.
 type Given = Result<(FrameReason, i64, String), ErrorKind>;
 
 fn given(result: Result<PosterFrame, Error>) -> Given {
@@ -255,7 +256,7 @@ fn given(result: Result<PosterFrame, Error>) -> Given {
     Ok((frame.reason(), frame.pts(), planes))
 }
 
-/// A list gives what its requests give one by one, in any order, near each other or not, from a file and by byte ranges.
+/// A list of requests gives the same results as single calls: in any order, near each other or not, from a file and by byte ranges.
 #[test]
 fn a_list_gives_what_single_calls_give() -> Outcome {
     let films = films()?;
@@ -298,7 +299,8 @@ fn a_list_gives_what_single_calls_give() -> Outcome {
     Ok(())
 }
 
-/// Going back and forth between fragments gives the frames of a fresh file. libavformat reads those that an index names out of order.
+/// Jumping back and forth between fragments must give the same frames as a file that was just opened. libavformat reads fragments
+/// that an index names out of order.
 #[test]
 fn the_fragments_read_before_change_no_frame() -> Outcome {
     let film = prop::sample::select(vec!["h264_frag_sidx.mp4", "h264_frag_dash.mp4"]);
@@ -317,7 +319,7 @@ fn the_fragments_read_before_change_no_frame() -> Outcome {
     Ok(())
 }
 
-/// Frames of one GOP take the packets of one run: the keyframes of this film are three seconds apart.
+/// Frames of one GOP share the packets of one decode. The keyframes of these films are three seconds apart.
 #[test]
 fn near_times_are_decoded_together() -> Outcome {
     for name in ["h264_end.mp4", "h264.mkv", "h264.ts", "hevc.mp4", "vp9.webm"] {
@@ -332,13 +334,14 @@ fn near_times_are_decoded_together() -> Outcome {
         }
         let last = open(name)?.frame(times[7])?.packets_decoded();
         assert!(together * 2 < single, "{name}: {together} packets together, {single} one by one");
-        // Each counts its part, rounded up, of what the last one needs and of the others that may be left out on its way.
+        // The first 8 is for rounding, because each of the eight frames counts its share of the packets, rounded up. The second 8 is for
+        // requested frames that the decode of the last one alone may skip.
         assert!(together <= last + 8 + 8, "{name}: {together} packets, the last one alone takes {last}");
     }
     Ok(())
 }
 
-/// However many frames of a film whose index is read: the round trips of one, and one more.
+/// A list of any length, in a film with an index, takes at most one round trip more than a single frame.
 #[test]
 fn a_list_takes_the_round_trips_of_one_frame() -> Outcome {
     for name in ["h264_end.mp4", "h264_front.mp4", "h264_1080p.mp4", "h264.mkv", "h264_frag_sidx.mp4"] {
@@ -370,7 +373,7 @@ fn a_list_takes_the_round_trips_of_one_frame() -> Outcome {
     Ok(())
 }
 
-/// All frames between two times are those that single calls give, none is left out, and none comes twice.
+/// `frames_between` gives every frame that single calls give in that range, in order and without duplicates.
 #[test]
 fn frames_between_two_times_are_all_there() -> Outcome {
     let mut films = films()?;
@@ -394,7 +397,7 @@ fn frames_between_two_times_are_all_there() -> Outcome {
             is_there.then(|| (frame.pts(), frame.pts_seconds(), planes_md5(&frame).unwrap()))
         };
         let what = format!("{name} from {start:?} to {end:?}");
-        // The first is the one at the start, each next one the one behind the middle to it, and none follows before the end.
+        // The first frame is that of the start. Each next frame is found at the middle between its predecessor and itself.
         let mut at = start.as_secs_f64();
         for frame in &found {
             let alone = single(at);
@@ -403,7 +406,7 @@ fn frames_between_two_times_are_all_there() -> Outcome {
             at = following.map_or(frame.1, |(_, seconds, _)| f64::midpoint(frame.1, *seconds));
         }
         prop_assert!(found.is_sorted_by_key(|(pts, ..)| *pts), "{}", what);
-        // A tick behind the last one.
+        // The frame one tick behind the last one must lie behind the end of the range.
         let last = found.last().map_or(start.as_secs_f64(), |(_, seconds, _)| seconds + tick + 0.000_001);
         if last < end.as_secs_f64() - tick
             && let Some((_, seconds, _)) = single(last)
@@ -415,7 +418,7 @@ fn frames_between_two_times_are_all_there() -> Outcome {
     Ok(())
 }
 
-/// A GOP is decoded once, not once for each of its frames.
+/// Frames of one GOP must not each decode the GOP again.
 #[test]
 fn frames_between_two_times_cost_one_decode() -> Outcome {
     for name in ["h264_end.mp4", "h264.mkv", "hevc.mp4"] {
@@ -425,14 +428,14 @@ fn frames_between_two_times_cost_one_decode() -> Outcome {
             (count, packets) = (count + 1, packets + frame?.packets_decoded());
         }
         assert_eq!(count, 30, "{name}");
-        // Eight at a time, from the keyframe on: 8, 16, 24 and 30 packets.
+        // The frames are decoded in groups of eight, each group from the keyframe: 8, 16, 24 and 30 packets.
         assert!(packets < 120, "{name}: {packets} packets");
     }
     assert_eq!(open("h264_end.mp4")?.frames_between(AT..AT).count(), 0);
     Ok(())
 }
 
-/// Of a file of fragments, libavformat sees as few as a frame needs. It gives the same frame when it has seen all.
+/// In a fragmented file, libavformat sees only the fragments that a frame needs. The frame must be the same as with all fragments.
 #[test]
 fn hidden_fragments_change_no_frame() -> Outcome {
     let mut films = films()?;
@@ -450,7 +453,7 @@ fn hidden_fragments_change_no_frame() -> Outcome {
         }
         let fresh = || Media::open(Cursor::new(&bytes[..]), &OpenOptions::default()).unwrap();
         let mut media = fresh();
-        // Behind the end, everything has to be seen.
+        // A time behind the end makes all fragments visible.
         media.frame(Duration::from_secs(1000)).unwrap();
         prop_assert_eq!(
             given(fresh().frame(at)),
@@ -465,10 +468,10 @@ fn hidden_fragments_change_no_frame() -> Outcome {
     Ok(())
 }
 
-/// Bytes of a packet that are overwritten.
+/// The number of bytes that the damage overwrites.
 const DAMAGE: usize = 40;
 
-/// The places in the media data of an MP4 behind which there is room for damage.
+/// The offsets in the media data of an MP4 that have room for the damage behind them.
 fn media_data(file: &[u8]) -> Vec<usize> {
     let (mut places, mut at) = (Vec::new(), 0);
     while let Some(header) = file.get(at..at + 8) {
@@ -481,7 +484,7 @@ fn media_data(file: &[u8]) -> Vec<usize> {
     places
 }
 
-/// An error stands in its place, and the others come.
+/// In a list, an error takes the place of its frame, and the other frames follow.
 #[test]
 fn an_error_in_a_list_is_one_of_its_items() -> Outcome {
     let list = [CoverArt::Ignore, CoverArt::Only, CoverArt::Fallback];
@@ -495,7 +498,7 @@ fn an_error_in_a_list_is_one_of_its_items() -> Outcome {
     Ok(())
 }
 
-/// The thumbnail is the picture of the request.
+/// The thumbnail has the encoding of the request.
 #[test]
 fn the_request_says_what_the_thumbnail_is() -> Outcome {
     let encoding = Encoding::default().with_bounds(Bounds::new(50, 50));
@@ -505,14 +508,14 @@ fn the_request_says_what_the_thumbnail_is() -> Outcome {
     Ok(())
 }
 
-/// What the library returns can be stored and read again.
+/// Results of the library must survive serialization to JSON.
 #[test]
 fn results_survive_json() -> Outcome {
     for name in fixtures()? {
         let Ok(media) = open(&name) else { continue };
         let json = serde_json::to_string(media.info())?;
         let read: MediaInfo = serde_json::from_str(&json).map_err(|error| format!("{name}: {error}"))?;
-        // Numbers may differ in their last digit; their text does not.
+        // Numbers may differ in their last digit; their JSON text must not.
         assert_eq!(serde_json::to_string(&read)?, json, "{name}");
         let json = serde_json::to_string(&media.ledger())?;
         let read: Ledger = serde_json::from_str(&json)?;
@@ -526,7 +529,7 @@ fn results_survive_json() -> Outcome {
     let covered = FrameRequest::at(AT).with_encoding(Encoding::default().with_fit(Fit::Cover { focus }));
     let json = serde_json::to_string(&covered)?;
     assert_eq!(serde_json::from_str::<FrameRequest>(&json)?, covered, "{json}");
-    // As requests were stored before the field was there.
+    // A request in the stored form from before the field existed.
     let stored =
         r#"{"time": "5", "encoding": {"format": "jpeg", "bounds": {"max_width": 640}, "quality": 85}}"#;
     let bounded = Encoding::default().with_bounds(Bounds::width(640));
@@ -552,7 +555,7 @@ fn lie_idle(time: Duration) {
     thread::sleep(time);
 }
 
-/// The time of a call runs while it runs.
+/// The time limit counts only while a call runs.
 #[test]
 fn an_idle_file_does_not_run_out_of_time() -> Outcome {
     let allowed = Duration::from_secs(2);
@@ -565,7 +568,7 @@ fn an_idle_file_does_not_run_out_of_time() -> Outcome {
     Ok(())
 }
 
-/// The end of all work holds for each call, also for one that begins behind it.
+/// The total time limits every call, also a call that begins after it.
 #[test]
 fn all_calls_end_by_the_deadline() -> Outcome {
     let options = OpenOptions::default().with_total_time(Duration::from_secs(2));
@@ -576,7 +579,7 @@ fn all_calls_end_by_the_deadline() -> Outcome {
         let error = error.err().ok_or("it went on behind its end")?;
         assert!(matches!(error, Error::Timeout { .. }), "{error}");
     }
-    // A clock that does not reach that far is no bound.
+    // A total time beyond the range of the clock is no limit.
     let options = OpenOptions::default().with_total_time(Duration::MAX);
     Media::open(Cursor::new(fixture_bytes("h264_end.mp4")?), &options)?.frame(AT)?;
     Ok(())
@@ -592,14 +595,14 @@ fn a_picture_is_cancelled_as_a_search_is() -> Outcome {
     Ok(())
 }
 
-/// A reader whose network is away for a while.
+/// A reader whose network fails for a while.
 struct Away<R>(R, Arc<AtomicBool>);
 
 impl<R: Read> Read for Away<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.1.load(Ordering::Relaxed) {
             true => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
-            // In small pieces, so that there is something left to read.
+            // Small pieces, so that later calls still have to read.
             false => {
                 let length = buffer.len().min(1000);
                 self.0.read(&mut buffer[..length])
@@ -614,7 +617,7 @@ impl<R: Seek> Seek for Away<R> {
     }
 }
 
-/// What one call failed for does not spoil the next one, which gives what it would have given without that.
+/// After a failed call, the next call must give the same result as without the failure.
 #[test]
 fn a_fault_that_has_passed_is_forgotten() -> Outcome {
     for name in
@@ -628,7 +631,7 @@ fn a_fault_that_has_passed_is_forgotten() -> Outcome {
         let mut media = Media::open(reader, &OpenOptions::default())?;
         for at in times {
             is_away.store(true, Ordering::Relaxed);
-            // What is in memory already may be enough.
+            // Bytes that are already in memory may be enough.
             if let Err(error) = media.frame(at) {
                 assert_eq!(error.kind(), ErrorKind::Unavailable, "{name} at {at:?}: {error}");
             }
@@ -646,7 +649,7 @@ fn a_fault_that_has_passed_is_forgotten() -> Outcome {
     Ok(())
 }
 
-/// Pixels that are wider than high stretch the picture; where that would be more than is allowed, its height shrinks.
+/// Non-square pixels stretch the picture in width. If the stretched picture would have more pixels than allowed, its height shrinks.
 #[test]
 fn no_picture_has_more_pixels_than_are_allowed() -> Outcome {
     let mut media = open("anamorphic.mp4")?;

@@ -1,4 +1,4 @@
-//! The longest chain of requests of the whole job: S3, database and API behind one delay, and wall time over it.
+//! Measures the longest chain of requests of a whole job. S3, database and API are behind one delay, and the time grows with it.
 
 #[path = "common/catalogue_api.rs"]
 mod catalogue_api;
@@ -29,20 +29,20 @@ use serde_json::{Value, json};
 use servers::s3_server::BUCKET;
 use world::{FUNCTION, World, event, run};
 
-/// Delays before every server, in milliseconds: so long that the work of a debug build, which runs beside, does not count.
+/// Delays of each server in milliseconds. They are long enough that the processing in a debug build, which runs meanwhile, does not count.
 const DELAYS: [u32; 3] = [80, 240, 160];
-/// Videos for each delay; the quickest counts, because whatever else the machine does only adds to a time.
+/// The number of videos for each delay. The fastest one counts, because other load on the machine only adds time.
 const VIDEOS: usize = 4;
 const VIDEOS_BESIDE_OTHERS: usize = 3;
-/// How far a measured slope may be from the number of round trips, where nothing else runs. `make round-trips` holds it to that; beside
-/// other tests, times tell less, and the counts are what is tested.
+/// The maximum difference between a measured slope and the number of round trips, when nothing else runs. `make round-trips` enforces
+/// it. Beside other tests, the measured times are less reliable, and the tests rely on the counts.
 const SLACK: f64 = 0.5;
 const SLACK_BESIDE_OTHERS: f64 = 5.0;
 
-/// One test at a time: they measure.
+/// Only one test runs at a time, because the tests measure times.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// S3, database and API, each behind a proxy, and a function that knows the proxies only.
+/// S3, database and API, each behind a proxy, and a function that knows only the proxies.
 struct Far {
     world: World,
     proxies: [FarProxy; 3],
@@ -66,7 +66,7 @@ impl Far {
         settings.retain(|(name, _)| moved.iter().all(|(moved, _)| name != moved));
         settings.extend(moved);
         let function = Lambda::start(FUNCTION, &settings)?;
-        // 8 MB; the picture at 5 s is a MB behind the first reads.
+        // 8 MB. The picture at 5 s is about 1 MB behind the first reads.
         let film = Film::new(10, [200_000, 20_000])?.in_container(Container::Mp4);
         Ok(Self { world, proxies, function, film })
     }
@@ -85,12 +85,12 @@ impl Far {
         [0, 1, 2].map(|index: usize| self.proxies[index].connections())
     }
 
-    /// The report of a job.
+    /// Runs a job, and returns its report.
     fn invoke(&mut self, event: &Value) -> Outcome<Value> {
         Ok(self.function.invoke(event)?.response()?["results"][0].take())
     }
 
-    /// How the least time of the jobs that take so many round trips, by their own count, grows with the delay.
+    /// Returns how the shortest time of jobs grows with the delay. Only jobs that report `trips` round trips count.
     fn slope(
         &mut self,
         trips: u64,
@@ -106,7 +106,7 @@ impl Far {
             while times.len() < videos {
                 let number = numbers.next().ok_or("most jobs take more round trips")?;
                 let report = job(self, delay, number)?;
-                // On a busy machine the check may be made too early, and is made again.
+                // On a busy machine, a job may check the video's version too early and check again. Such a job is not counted.
                 if report["job_round_trips"] == trips {
                     times.push(report["elapsed_ms"].as_f64().ok_or_else(|| format!("no time: {report}"))?);
                 }
@@ -119,7 +119,7 @@ impl Far {
     }
 }
 
-/// Whether nothing else runs.
+/// Whether nothing else runs on the machine.
 #[expect(clippy::disallowed_methods, reason = "a test's setting")]
 fn is_alone() -> bool {
     std::env::var_os("ROUND_TRIPS_ALONE").is_some()
@@ -129,7 +129,7 @@ fn slack() -> f64 {
     if is_alone() { SLACK } else { SLACK_BESIDE_OTHERS }
 }
 
-/// Of the line through points with the least squares.
+/// The slope of the least-squares line through the points.
 fn slope(points: &[(f64, f64)]) -> f64 {
     let count = points.len() as f64;
     let mean = |value: fn(&(f64, f64)) -> f64| points.iter().map(value).sum::<f64>() / count;
@@ -148,7 +148,7 @@ fn a_new_video_takes_seven_round_trips_and_an_event_that_comes_again_one() -> Ou
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     run(async {
         let mut far = Far::start().await?;
-        // Connections, credentials, and what a debug build does only once.
+        // These jobs open the connections, fetch the credentials, and do the one-time work of a debug build.
         for number in 0..2 {
             let key = format!("videos/{}_warm.mp4", 900 + number);
             far.put(&key)?;
@@ -179,14 +179,14 @@ fn a_new_video_takes_seven_round_trips_and_an_event_that_comes_again_one() -> Ou
         })?;
         assert!((new - 7.0).abs() <= slack(), "a new video: {new:.2} round trips");
         assert!((again - 1.0).abs() <= slack(), "the same event: {again:.2} round trips");
-        // A warm job opens none. Of an event that comes again, the bodies of the first reads are given up, and S3's connections with them.
+        // A warm job opens no connection. A repeated event cancels the bodies of its first reads, and closes their connections to S3.
         assert_eq!(after_new, connections);
         assert_eq!(far.connections()[1..], connections[1..]);
         Ok(())
     })
 }
 
-/// A `moov` that the first reads do not contain takes one more.
+/// A `moov` that is longer than the first reads takes one more round trip.
 #[test]
 fn a_long_moov_takes_one_round_trip_more() -> Outcome {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What a search costs, and that it does not depend on what was asked before.
+//! The costs of a search, and that earlier requests do not change its result.
 
 mod common;
 
@@ -11,7 +11,7 @@ use posterframe::{FrameReason, Media, OpenOptions, Threads};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-/// Files whose packets each give one frame, at the time that the packet has.
+/// Files whose packets each give one frame, at the time of the packet.
 const WELL_FORMED: [&str; 19] = [
     "h264_front.mp4",
     "h264_end.mp4",
@@ -34,7 +34,7 @@ const WELL_FORMED: [&str; 19] = [
     "paff_no_pts.ts",
 ];
 
-/// Fixtures have a keyframe every 3 s, at 10 frames a second.
+/// The packets of a GOP. Fixtures have a keyframe every 3 s, at 10 frames a second.
 const GOP: u64 = 30;
 
 #[test]
@@ -73,7 +73,7 @@ fn a_time_behind_the_end_decodes_the_gop_at_half() -> Outcome {
         let mut media = open(name)?;
         let frame = media.frame(Duration::from_secs(600))?;
         assert_eq!(frame.reason(), FrameReason::HalfDuration, "{name}");
-        // AVI does not tell without decoding that the last GOP has no such frame.
+        // In AVI, only decoding shows that the last GOP has no frame at the time.
         let (packets, passes) = if name == "mpeg4.avi" { (3 * GOP, 2) } else { (GOP, 1) };
         assert!(frame.packets_decoded() <= packets, "{name}: {} packets", frame.packets_decoded());
         assert!(frame.passes() <= passes, "{name}: {} passes", frame.passes());
@@ -81,12 +81,12 @@ fn a_time_behind_the_end_decodes_the_gop_at_half() -> Outcome {
     Ok(())
 }
 
-/// Without an index, the frame at half is kept until it is known that no frame comes at the wanted time.
+/// In a file without an index, the search keeps the frame at half of the duration until it knows that no frame is at the requested time.
 #[test]
 fn what_is_read_on_is_decoded_once_for_a_time_behind_the_end() -> Outcome {
     let mut seen = 0;
     for name in fixtures()?.iter().filter(|name| name.starts_with("noindex_")) {
-        // A recorder that was stopped leaves no duration, which decoding everything tells.
+        // An interrupted recorder wrote no duration, so one pass decodes everything to find the duration.
         let passes = if name == "noindex_stopped.avi" { 2 } else { 1 };
         let frame = open(name)?.frame(Duration::from_secs(600))?;
         assert_eq!((frame.reason(), frame.passes()), (FrameReason::HalfDuration, passes), "{name}");
@@ -96,20 +96,20 @@ fn what_is_read_on_is_decoded_once_for_a_time_behind_the_end() -> Outcome {
     Ok(())
 }
 
-/// A Matroska file that says that it lasts `seconds` (`Duration`: RFC 9559, 5.1.2.10, as FFmpeg writes it: 8 bytes, in
-/// milliseconds); `None` where it does not say how long it lasts.
+/// Sets the declared duration of a Matroska file to `seconds` (`Duration`: RFC 9559, 5.1.2.10; FFmpeg writes 8 bytes, in
+/// milliseconds). Returns `None` if the file declares no duration.
 fn with_duration(mut file: Vec<u8>, seconds: f64) -> Option<Vec<u8>> {
     let at = file.windows(3).position(|id| id == [0x44, 0x89, 0x88])? + 3;
     file.get_mut(at..at + 8)?.copy_from_slice(&(seconds * 1000.0).to_be_bytes());
     Some(file)
 }
 
-/// The frame is the last one then, because there is none at half of that duration either.
+/// The declared duration is wrong. No frame is at the requested time nor at half of that duration, so the search returns the last frame.
 #[test]
 fn the_last_frame_costs_the_last_gop() -> Outcome {
     let (mut seen, at) = (0, Duration::from_secs(300));
     let names = fixtures()?.into_iter().filter(|name| name.ends_with(".mkv") || name.ends_with(".webm"));
-    // Without its end, a file has no index, and is read from its start.
+    // A truncated file has no index, and is read from its start.
     for name in names.filter(|name| !gives_no_picture(name) && !name.starts_with("truncated_")) {
         let Some(file) = with_duration(fixture_bytes(&name)?, 200.0) else { continue };
         let mut media = Media::open(Cursor::new(&file), &OpenOptions::default())?;
@@ -122,16 +122,16 @@ fn the_last_frame_costs_the_last_gop() -> Outcome {
     Ok(())
 }
 
-/// The keyframe that a WebM file begins with: the content of its first `SimpleBlock` (RFC 9559, 10.2).
+/// The keyframe at the start of a WebM file: the content of the first `SimpleBlock` (RFC 9559, 10.2).
 fn first_keyframe(webm: &[u8]) -> Option<&[u8]> {
-    // The start code of a keyframe of VP8 follows on its tag of three bytes (RFC 6386, 9.1).
+    // In a VP8 keyframe, the start code follows a frame tag of three bytes (RFC 6386, 9.1).
     let block = webm.windows(3).position(|code| code == [0x9d, 1, 0x2a])?.checked_sub(3 + 4)?;
     let width = (1..=8).find(|width| webm.get(block - width - 1) == Some(&0xa3))?;
     let size = webm.get(block - width..block)?.iter().fold(0, |size, byte| size << 8 | usize::from(*byte));
     webm.get(block + 4..block + (size & ((1 << (7 * width)) - 1)))
 }
 
-/// A file of IVF, 10 frames a second.
+/// Builds an IVF file of these frames, with 10 frames a second.
 fn ivf(frames: &[&[u8]]) -> Outcome<Vec<u8>> {
     let header: [&[u8]; 6] =
         [b"DKIF\0\0\x20\0VP80", &[160, 0, 120, 0], &[10, 0, 0, 0], &[1, 0, 0, 0], &[0; 4], &[0; 4]];
@@ -144,7 +144,7 @@ fn ivf(frames: &[&[u8]]) -> Outcome<Vec<u8>> {
     Ok(file)
 }
 
-/// Decoders with several threads give their last frames, and the errors of these, only when they are drained.
+/// Decoders with several threads give their last frames, and the errors of those frames, only when they are drained.
 #[test]
 fn damage_before_the_end_loses_no_frame_behind_it() -> Outcome {
     let webm = fixture_bytes("vp8.webm")?;
@@ -152,7 +152,7 @@ fn damage_before_the_end_loses_no_frame_behind_it() -> Outcome {
     let mut expected = None;
     for threads in (1..6).filter_map(NonZeroUsize::new) {
         for damaged in [0, 1, 5, 63, 64, 65, 66, 100] {
-            // Too short for a header.
+            // One byte is too short for a frame header.
             let frames: Vec<&[u8]> = std::iter::repeat_n(&[0xff][..], damaged).chain([keyframe]).collect();
             let options = OpenOptions::default().with_threads(Threads::Count(threads));
             let mut media = Media::open(Cursor::new(ivf(&frames)?), &options)?;
@@ -177,7 +177,7 @@ fn a_cover_picture_can_be_requested_again() -> Outcome {
     let first = planes_md5(&media.frame(common::AT)?)?;
     let again = planes_md5(&media.frame(Duration::ZERO)?)?;
     assert_eq!(first, again);
-    // It is no packet of the stream: nothing is read for it, and nothing else decoded.
+    // The cover is not a packet of the stream. The second request reads nothing, and decodes only the cover.
     let frame = media.frame(common::AT)?;
     assert_eq!((frame.packets_decoded(), frame.passes()), (1, 1));
     Ok(())
@@ -191,7 +191,7 @@ fn damage_at_the_end_gives_the_frame_before_it() -> Outcome {
     Ok(())
 }
 
-/// A video of noise is read from each entry once, and not again for the frame at half of the duration and for the last one.
+/// A video of noise gives no frame. The search must not read it again for the frame at half of the duration and for the last frame.
 #[test]
 fn what_gives_no_frame_from_the_start_is_searched_no_further() -> Outcome {
     let mut file = fixture_bytes("mjpeg.mov")?;
@@ -237,8 +237,8 @@ fn a_media_that_stays_open_gives_the_frames_of_fresh_ones() -> Outcome {
     Ok(())
 }
 
-/// Lets each entry of the index in front (`sidx`: ISO/IEC 14496-12, 8.16.3) name `count` fragments. Other offsets in the file are
-/// relative to a fragment.
+/// Merges entries of the index in front (`sidx`: ISO/IEC 14496-12, 8.16.3), so that each entry names `count` fragments. Other
+/// offsets in the file are relative to a fragment.
 fn join_index_entries(file: &[u8], count: usize) -> Option<Vec<u8>> {
     let start = file.windows(4).position(|kind| kind == b"sidx")?.checked_sub(4)?;
     let number = |at: usize| Some(u32::from_be_bytes(*file.get(at..)?.first_chunk()?));
@@ -262,7 +262,7 @@ fn join_index_entries(file: &[u8], count: usize) -> Option<Vec<u8>> {
     Some(result)
 }
 
-/// libavformat reads the first fragment only of several that one entry of an index names.
+/// libavformat reads only the first of several fragments that one index entry names. We must read all of them.
 #[test]
 fn an_index_may_name_several_fragments_by_one_entry() -> Outcome {
     let original = std::fs::read(fixture("h264_frag_sidx.mp4"))?;

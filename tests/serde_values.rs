@@ -1,4 +1,4 @@
-//! Results and requests as JSON: each value that a type can have reads back as itself.
+//! Results and requests as JSON: every possible value of a type must read back unchanged.
 #![expect(clippy::panic, reason = "a helper that panics fails its test")]
 
 #[path = "serde_values/generator.rs"]
@@ -17,10 +17,10 @@ use proptest::test_runner::{Config, TestRunner};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Values that are drawn of each type.
+/// The number of values that are drawn of each type.
 const CASES: u32 = 256;
 
-/// The fields of types whose deserializer does not list them, because one field is flattened.
+/// The fields of types whose deserializer does not list their fields, because one field is flattened.
 fn flattened_fields(name: &str) -> &'static [&'static str] {
     match name {
         "ConsideredFrame" => &["pts_seconds", "verdict", "entropy", "brightness", "sharpness"],
@@ -97,7 +97,7 @@ fn reads_back<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>() {
     for seed in 0..u64::from(CASES) {
         seen.insert(serde_json::to_string(&draw::<T>(seed)).expect("it has just been written"));
     }
-    // The generator draws something: two words at least of the smallest choice.
+    // The generator must draw values that differ. Even a choice has at least two words.
     assert!(seen.len() >= 2, "{name}: {seen:?}");
 }
 
@@ -145,7 +145,7 @@ fn words_of_errors_read_back_and_are_their_names() {
 fn what_a_cage_returns_reads_back() {
     reads_back::<posterframe::cage::Picture>();
     reads_back::<posterframe::cage::Layers>();
-    // These go to the child.
+    // The program sends these types to its child process.
     reads_back::<posterframe::ProcessOptions>();
     reads_back::<posterframe::Threads>();
 }
@@ -159,7 +159,7 @@ fn reports_of_the_job_read_back() {
     reads_back::<VideoState>();
     #[cfg(feature = "lambda")]
     reads_back::<posterframe::process::Comparison>();
-    // Each field is drawn: one that the list of fields forgets would have its default in all values.
+    // Every field must occur. A field that is missing from the list of fields would have its default in all values.
     let json: Vec<serde_json::Value> =
         (0..64).filter_map(|seed| serde_json::to_value(draw::<Report>(seed)).ok()).collect();
     for field in flattened_fields("Report") {

@@ -1,6 +1,6 @@
-//! What sources make of objects and servers: the same of all of them, and what is special about each.
+//! Sources of objects on servers: the behaviour that all sources share, and the behaviour of each kind.
 //!
-//! Every request here goes to a real server over a real connection; see `common/servers.rs`.
+//! Every request goes to a real server over a real connection; see `common/servers.rs`.
 
 mod common;
 #[path = "sources/conformance.rs"]
@@ -19,7 +19,7 @@ use posterframe::source::{
     ByteRange, GetRange, Identity, RangeReply, RangeRequest, RangeSource, SourceError, block_on,
 };
 
-/// The bytes of the objects. Their number is no multiple of anything, and no two pieces are alike.
+/// The bytes of the objects. Their number is a prime, so it is no multiple of a block size. No two pieces are equal.
 fn film() -> Vec<u8> {
     let bytes = (0_u32..200_003).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8);
     bytes.collect()
@@ -29,23 +29,23 @@ fn bytes(start: u64, end: u64) -> RangeRequest {
     RangeRequest::Bounded(ByteRange::new(start, end))
 }
 
-/// A reply, read to its end.
+/// A reply whose body was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Read {
     identity: Identity,
     range: ByteRange,
     pieces: Vec<usize>,
     bytes: Vec<u8>,
-    /// How the body ended, when it broke off.
+    /// The error, if the body was aborted.
     error: Option<SourceError>,
 }
 
-/// Asks for a range of the object, whatever version of it.
+/// Requests a range of the object in whatever version.
 fn get(source: &Arc<dyn RangeSource>, range: RangeRequest) -> Outcome<Result<Read, SourceError>> {
     get_of(source, range, None)
 }
 
-/// Asks for a range of this version of the object.
+/// Requests a range of this version of the object.
 fn get_of(
     source: &Arc<dyn RangeSource>,
     range: RangeRequest,
@@ -74,7 +74,7 @@ async fn read(mut reply: RangeReply) -> Read {
     }
 }
 
-/// The error of a request that must fail.
+/// Returns the error of a request that must fail.
 fn failure<T>(result: Outcome<Result<T, SourceError>>) -> Outcome<SourceError> {
     match result? {
         Ok(_) => Err("it should have failed".into()),

@@ -1,4 +1,4 @@
-//! What every `Store` promises, and what the folder adds to it.
+//! The promises of every `Store`, and the additional behaviour of the folder store.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -27,7 +27,7 @@ fn refused<T>(result: Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::PreconditionFailed { .. }))
 }
 
-/// The promises of the trait, for any implementation with nothing in it.
+/// Checks the promises of the trait, for any empty implementation.
 async fn conforms(store: &impl Store) -> TestResult {
     let key = "thumbnails/a b/1_안녕.jpg";
     let (first, second) = (metadata(&[("source-etag", "%22a%22"), ("pending", "true")]), metadata(&[]));
@@ -47,7 +47,7 @@ async fn conforms(store: &impl Store) -> TestResult {
     assert!(refused(store.put(key, object(b"x", &first), &Condition::Unchanged(ETag::new("\"a\""))).await));
     assert_eq!(store.describe(key).await?.as_ref(), Some(&described), "a refused put changes nothing");
 
-    // The same bytes again are another version: its metadata differ.
+    // An object with the same bytes and other metadata is another version.
     let again = store.put(key, object(b"first", &second), &Condition::since(Some(&described))).await?;
     assert_ne!(again, etag);
     let described = store.describe(key).await?.ok_or("it is not there")?;
@@ -61,7 +61,7 @@ async fn conforms(store: &impl Store) -> TestResult {
     Ok(())
 }
 
-/// Many workers count in one object; each reads it and puts it on condition that it has not changed.
+/// Many workers increment a counter in one object. Each worker reads the object, and puts it on condition that it is unchanged.
 async fn counts(stores: Vec<impl Store + Clone + 'static>, rounds: u32) -> TestResult {
     let key = "thumbnails/count.jpg";
     let first = stores.first().ok_or("no store")?.clone();
@@ -112,7 +112,7 @@ fn folder_conforms() -> TestResult {
 #[test]
 fn folder_counts() -> TestResult {
     let folder = tempfile::tempdir()?;
-    // Each opens the folder for itself, and so has a lock of its own, as another process would.
+    // Each store opens the folder separately, so each has its own lock, as another process would have.
     let stores = (0..4).map(|_| FolderStore::open(folder.path())).collect::<Result<Vec<_>, _>>()?;
     run(counts(stores, 25))?;
     let left: Vec<_> = files(folder.path())?
@@ -187,7 +187,7 @@ fn folder_never_shows_the_metadata_of_another_version() -> TestResult {
         store.put("a.jpg", object(b"old", &old), &Condition::Absent).await?;
         let before = store.describe("a.jpg").await?.ok_or("it is not there")?;
 
-        // Somebody copies another picture there.
+        // Another program replaces the picture.
         fs::write(&path, b"new")?;
         fs::File::options()
             .write(true)
@@ -197,13 +197,13 @@ fn folder_never_shows_the_metadata_of_another_version() -> TestResult {
         assert_ne!(foreign.etag, before.etag);
         assert_eq!((foreign.metadata.len(), foreign.content_type), (0, None));
 
-        // A crash after the sidecar was written, and before the object was renamed.
+        // Simulates a crash between writing the sidecar and renaming the object.
         let sidecar = folder.path().join(".posterframe/objects/a.jpg");
         let json = fs::read_to_string(&sidecar)?.replace("old", "never put");
         fs::write(&sidecar, json)?;
         assert_eq!(store.describe("a.jpg").await?.map(|it| it.metadata.len()), Some(0));
 
-        // A crash that left half a sidecar.
+        // Simulates a crash that left half of a sidecar.
         fs::write(&sidecar, "{\"etag\": \"")?;
         assert_eq!(store.describe("a.jpg").await?.map(|it| it.metadata.len()), Some(0));
 
