@@ -1,5 +1,5 @@
-//! Storyboards in a bucket and in a folder, by the job and by the command: complete or not there, written once, and whatever happens
-//! meanwhile.
+//! Storyboards that the job and the command write into a bucket and into a folder. A storyboard must be complete or absent, and written
+//! once, whatever interferes.
 
 mod common;
 #[path = "common/servers.rs"]
@@ -38,7 +38,7 @@ fn number(value: u32) -> NonZeroU32 {
     NonZeroU32::new(value).unwrap_or(NonZeroU32::MIN)
 }
 
-/// Seven tiles on two sheets.
+/// A storyboard of seven tiles on two sheets.
 fn request() -> StoryboardRequest {
     StoryboardRequest::default().with_spacing(Spacing::Count(number(7))).with_grid(number(2), number(2))
 }
@@ -76,7 +76,7 @@ impl World {
         Ok(job.process(&video).await)
     }
 
-    /// The requests of the job, and its report.
+    /// Runs the job, and returns its requests and its report.
     async fn seen(&self, request: Option<StoryboardRequest>) -> Outcome<(Vec<Seen>, Report)> {
         let before = self.s3.faults.seen().len();
         let report = self.process(request).await??;
@@ -87,7 +87,7 @@ impl World {
         self.s3.folder().join(BUCKET).join(key)
     }
 
-    /// The storyboard that is there: consistent in itself, and of the current version.
+    /// Asserts that the stored storyboard is consistent and of the current version. Returns the JSON.
     fn complete(&self) -> Outcome<Value> {
         let video = fs::read(self.path(VIDEO))?;
         check(&self.path(FOLDER), Some(&format!("\"{}\"", md5_hex(&video))))
@@ -121,7 +121,7 @@ fn check(folder: &Path, etag: Option<&str>) -> Outcome<Value> {
     Ok(json)
 }
 
-/// Keys of the puts, in their order.
+/// The keys of the puts, in order.
 fn puts(seen: &[Seen]) -> Vec<&str> {
     let puts = seen.iter().filter(|seen| seen.method == Method::PUT);
     puts.map(|seen| seen.path.trim_start_matches(&format!("/{BUCKET}/"))).collect()
@@ -157,10 +157,10 @@ fn the_job_puts_a_storyboard_last_and_looks_once_afterwards() -> Outcome {
         let unconditional =
             |seen: &&Seen| seen.method == Method::PUT && seen.header("if-none-match") != Some("*");
         assert_eq!(seen.iter().find(unconditional).map(|seen| &seen.path), None);
-        // Looks: JSON and WebVTT, and the video before and after the two that have lasting names.
+        // The additional HEADs: JSON and WebVTT, and the video before and after the puts of these two files, whose names never change.
         assert_eq!(counts(&seen)[1], counts(&without)[1] + 4, "{seen:?}");
 
-        // The sheets are those of the library, bit by bit.
+        // The sheets equal those of the library, bit for bit.
         let json = world.complete()?;
         let expected =
             Media::open_file(fixture("h264_end.mp4"), &OpenOptions::default())?.storyboard(&request())?;
@@ -169,7 +169,7 @@ fn the_job_puts_a_storyboard_last_and_looks_once_afterwards() -> Outcome {
             assert!(fs::read(world.path(&key))? == expected.bytes, "{key}");
         }
 
-        // An event that comes again costs one HEAD more than without the setting.
+        // A repeated event costs one HEAD more than without a storyboard.
         let (again, report) = world.seen(Some(request())).await?;
         assert_eq!(storyboard(&report)?.status, StoryboardStatus::Unchanged);
         let [gets, heads, _] = counts(&without);
@@ -219,7 +219,7 @@ fn a_new_video_or_setting_writes_it_anew_and_leaves_the_sheets_of_the_old_one() 
     })
 }
 
-/// Whichever put fails, thumbnail and row stay, no JSON names what is not there, and the next attempt completes.
+/// If any put fails, thumbnail and row stay, no JSON names missing sheets, and the next attempt completes the storyboard.
 #[test]
 fn a_put_that_fails_is_a_failure_of_the_storyboard_alone() -> Outcome {
     run(async {
@@ -250,7 +250,7 @@ fn a_put_that_fails_is_a_failure_of_the_storyboard_alone() -> Outcome {
     })
 }
 
-/// A video that is replaced just before any request of the job, storyboard included: what is there at the end is of the new version.
+/// The video is replaced just before any request of the job. After the event of the new version, the storyboard must be of that version.
 #[test]
 fn a_video_replaced_before_any_request_has_its_own_storyboard() -> Outcome {
     let total = run(async {
@@ -282,7 +282,8 @@ fn a_video_replaced_before_any_request_has_its_own_storyboard() -> Outcome {
     Ok(())
 }
 
-/// Another writer puts a file with a lasting name first: 412, another look, and the files of this version in the end.
+/// Another writer puts the WebVTT or the JSON first, so the put gets a 412. The job must look at that file, and then overwrite it with
+/// the file of the video's version.
 #[test]
 fn a_file_that_somebody_else_puts_meanwhile_is_looked_at_again() -> Outcome {
     run(async {
@@ -304,11 +305,11 @@ fn a_file_that_somebody_else_puts_meanwhile_is_looked_at_again() -> Outcome {
             let statuses: Vec<u16> = of_name.iter().map(|seen| seen.status).collect();
             assert_eq!(statuses, [412, 200], "{name}");
             assert!(of_name[1].header("if-match").is_some());
-            // The tiles were decoded once.
+            // The tiles were decoded only once.
             assert!(counts(&seen)[0] < 20, "{seen:?}");
             world.complete()?;
 
-            // One that always comes first is a failure that may pass.
+            // If another writer is always first, the error is retryable.
             let world = World::new().await?;
             let (files, times) = (world.s3.files(), std::sync::atomic::AtomicU32::new(0));
             let other = Fault::before(move || {
@@ -344,7 +345,7 @@ fn a_video_that_cannot_have_one_keeps_its_thumbnail() -> Outcome {
             assert!(failed.message.as_deref().is_some_and(|told| told.contains("duration")), "{failed:?}");
         }
         assert!(!world.path(FOLDER).exists());
-        // No time is left for it behind the thumbnail: that may pass.
+        // The thumbnail leaves no time for the storyboard. That error is retryable.
         world.s3.put(VIDEO, &fixture_bytes("h264_end.mp4")?)?;
         let job = world.job(Some(request()))?;
         let video = RemoteVideo::new(&job.store, VIDEO)?;
@@ -415,7 +416,7 @@ fn a_folder_that_stands_for_a_bucket_gets_the_same() -> Outcome {
     })
 }
 
-/// The program with the settings of the bucket.
+/// The program, with the settings of the bucket.
 fn posterframe(world: &World, more: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posterframe"));
     let catalogue = world.folder.path().join("of_the_program.sqlite3");
@@ -438,7 +439,7 @@ const SETTINGS: [(&str, &str); 4] = [
     ("STORYBOARD_ROWS", "2"),
 ];
 
-/// A program that is killed at any of its puts, and run again.
+/// The program is killed at any of its puts. The next run must complete the storyboard.
 #[test]
 fn a_program_killed_at_any_put_is_continued_by_the_next() -> Outcome {
     run(async {
@@ -467,7 +468,7 @@ fn a_program_killed_at_any_put_is_continued_by_the_next() -> Outcome {
             );
             world.complete()?;
             let seen = world.s3.faults.seen().split_off(before);
-            // A WebVTT that the first has put is not put again.
+            // The next run does not put a WebVTT that the killed run had put.
             let has_webvtt = puts(&seen).iter().any(|key| key.ends_with(".vtt"));
             assert_eq!(has_webvtt, at != "storyboard.json", "{seen:?}");
         }
@@ -475,7 +476,7 @@ fn a_program_killed_at_any_put_is_continued_by_the_next() -> Outcome {
     })
 }
 
-/// What the command writes is what the job writes, each finds the other's done, and so does a cage.
+/// The command and the job must write the same storyboard, and each must detect that the other has written it. The same holds for a cage.
 #[test]
 fn the_command_writes_into_a_bucket_what_the_job_writes() -> Outcome {
     run(async {
@@ -496,7 +497,7 @@ fn the_command_writes_into_a_bucket_what_the_job_writes() -> Outcome {
         let report = world.process(Some(request())).await??;
         assert_eq!(storyboard(&report)?.status, StoryboardStatus::Unchanged);
 
-        // In a cage the tiles are planned together, too: the same requests, and the same files.
+        // In a cage, the tiles are planned together too, so the requests and the files are the same.
         let names = || -> Outcome<BTreeSet<_>> {
             fs::read_dir(world.path(FOLDER))?.map(|entry| Ok(entry?.file_name())).collect()
         };
@@ -512,7 +513,7 @@ fn the_command_writes_into_a_bucket_what_the_job_writes() -> Outcome {
         assert_eq!(names()?, files);
         world.complete()?;
 
-        // A local video goes there as well, without a `/` at the end of its folder.
+        // A local video can be written to the bucket too, also to a folder without a `/` at its end.
         let (film, out) = (fixture("h264_front.mp4").display().to_string(), format!("s3://{BUCKET}/local/x"));
         for status in ["written", "unchanged"] {
             let output = posterframe(&world, &[], &["storyboard", &film, "-o", &out, "--json"]).output()?;
@@ -542,7 +543,7 @@ fn failures_of_the_command_in_a_bucket_have_their_codes() -> Outcome {
             assert!(stderr.starts_with("error: ") && stderr.contains(told), "{stderr}");
             assert!(!world.path(FOLDER).exists());
         }
-        // Replaced while the sheets are put.
+        // The video is replaced while the sheets are put.
         let world = World::new().await?;
         let (files, other) = (world.s3.files(), fixture_bytes("h264_front.mp4")?);
         world.s3.faults.when(
@@ -555,7 +556,7 @@ fn failures_of_the_command_in_a_bucket_have_their_codes() -> Outcome {
         assert_eq!(output.status.code(), Some(9), "{stderr}");
         assert!(stderr.contains("the video was replaced while its storyboard was created"), "{stderr}");
         assert!(!world.path(&format!("{FOLDER}storyboard.vtt")).exists());
-        // A request that never ends: the time is over.
+        // A put outlasts the time limit.
         world.s3.faults.when(u64::MAX, is_put, Fault::Delay(Duration::from_secs(30)));
         let output =
             posterframe(&world, &[], &["storyboard", &video, "-o", &out, "--timeout", "2"]).output()?;
@@ -568,7 +569,7 @@ fn failures_of_the_command_in_a_bucket_have_their_codes() -> Outcome {
     })
 }
 
-/// A back-fill writes the storyboards of videos whose thumbnails are there; a dry run says so.
+/// A back-fill writes missing storyboards of videos that have thumbnails. A dry run only reports them.
 #[test]
 fn a_back_fill_writes_what_is_missing() -> Outcome {
     run(async {

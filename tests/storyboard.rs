@@ -1,4 +1,4 @@
-//! Storyboards: each tile is the frame that a single call gives, the intervals are the whole video, and a command writes all files or none.
+//! Storyboards: each tile is the frame of a single call, the intervals cover the whole video, and a command writes all files or none.
 
 mod common;
 
@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::Value;
 
-/// Indexed and not, turned, with sound behind the last frame, of two sizes, of one frame.
+/// Videos with and without an index, a rotated one, one with sound after the last frame, one of two frame sizes, and one of one frame.
 const FILMS: [&str; 8] = [
     "h264_end.mp4",
     "rotated_90.mkv",
@@ -38,14 +38,14 @@ fn open(name: &str) -> Outcome<Media<'static>> {
     Ok(Media::open_file(fixture(name), &OpenOptions::default())?)
 }
 
-/// The sheets, decoded. They have no losses.
+/// Decodes the sheets, which are lossless.
 fn sheets(storyboard: &Storyboard) -> Outcome<Vec<RgbImage>> {
     let decoded =
         storyboard.sheets.iter().map(|sheet| Ok(image::load_from_memory(&sheet.bytes)?.into_rgb8()));
     decoded.collect()
 }
 
-/// A picture as it lies in a tile: in the middle, on black.
+/// The expected tile of a picture: in the middle, on black.
 fn in_tile(picture: RgbPicture, (width, height): (u32, u32)) -> RgbImage {
     let picture = RgbImage::from(picture);
     let mut tile = RgbImage::new(width, height);
@@ -71,7 +71,7 @@ fn check(name: &str, request: &StoryboardRequest) -> Outcome {
     let mut again = open(name)?;
     let mut before: Option<RgbImage> = None;
     for tile in &storyboard.tiles {
-        // As the storyboard reckons: in whole milliseconds.
+        // The storyboard computes in whole milliseconds.
         let ms = |seconds: f64| Duration::from_secs_f64((seconds * 1000.0).round() / 1000.0).as_millis();
         let middle = u64::try_from(ms(tile.start_seconds).midpoint(ms(tile.end_seconds)))?;
         let at = FrameRequest::from(Duration::from_millis(middle));
@@ -91,7 +91,7 @@ fn check(name: &str, request: &StoryboardRequest) -> Outcome {
     Ok(())
 }
 
-/// Any number of tiles, in any layout, from keyframes and exactly.
+/// Any number of tiles, in any layout, from keyframes and from exact frames.
 #[test]
 fn tiles_are_the_frames_of_single_calls() {
     let strategy = (
@@ -122,12 +122,12 @@ fn limits_hold() -> Outcome {
         Media::open_file(fixture("h264_end.mp4"), &OpenOptions::default().with_limits(limits))
     };
     let every = |ms| StoryboardRequest::default().with_spacing(Spacing::Every(Duration::from_millis(ms)));
-    // Seven seconds.
+    // The video lasts seven seconds.
     let error = limited(Limits::default().with_max_tiles(69))?.storyboard(&every(100)).expect_err("70 tiles");
     assert_eq!(error.limit(), Some(Limit::MaxTiles), "{error}");
     assert_eq!(error.to_string(), "limit reached: max_tiles is 69");
     assert_eq!(limited(Limits::default().with_max_tiles(70))?.storyboard(&every(100))?.tiles.len(), 70);
-    // A frame of 160 x 120 is within it, a sheet of ten by ten is not.
+    // A frame of 160 x 120 pixels is within the limit, and a sheet of ten by ten tiles is not.
     let small = Limits::default().with_max_pixels(160 * 120 * 99);
     let error =
         limited(small)?.storyboard(&StoryboardRequest::default()).expect_err("the sheet is too large");
@@ -137,13 +137,13 @@ fn limits_hold() -> Outcome {
 
 #[test]
 fn a_file_without_duration_has_no_storyboard() -> Outcome {
-    // An elementary stream declares none.
+    // An elementary stream declares no duration.
     let error = open("h264_raw.h264")?.storyboard(&StoryboardRequest::default());
     assert!(matches!(error, Err(Error::NoDuration)), "{error:?}");
     Ok(())
 }
 
-/// The program with no settings.
+/// Runs the program without settings.
 fn storyboard(arguments: &[&str], folder: &Path) -> Outcome<Output> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posterframe"));
     Ok(command.env_clear().arg("storyboard").args(arguments).arg("-o").arg(folder).output()?)
@@ -184,7 +184,7 @@ fn the_command_writes_sheets_webvtt_and_json() -> Outcome {
         assert_eq!(answer["isolation"].is_null(), isolation.is_none(), "{answer}");
         answers.push((index, fs::read(out.join("storyboard-2.jpg"))?));
     }
-    // What a cage gives is what there is without one.
+    // With and without a cage, the answers are equal.
     assert!(answers[0] == answers[1], "{:?}", answers[0].0);
     let index = &answers[0].0;
     assert_eq!((&index["tiles"][5]["sheet"], &index["tiles"][5]["x"]), (&Value::from(1), &Value::from(80)));
@@ -204,7 +204,7 @@ fn a_failure_leaves_everything_as_it_was() -> Outcome {
     fs::write(out.join("storyboard.vtt"), "an older one")?;
     fs::write(out.join("notes.txt"), "mine")?;
     let cut = folder.path().join("cut.mp4");
-    // The index is in front and whole; the frames behind the first second are not there.
+    // The file contains the whole index, in front, but no frames after the first second.
     let bytes = fixture_bytes("h264_front.mp4")?;
     fs::write(&cut, &bytes[..bytes.len() / 5])?;
     let (cut, whole) = (cut.display().to_string(), film("h264_end.mp4"));
@@ -229,7 +229,7 @@ fn a_failure_leaves_everything_as_it_was() -> Outcome {
     assert_eq!(fs::read_to_string(out.join("storyboard.vtt"))?, "an older one");
     assert_eq!(fs::read_to_string(&file)?, "not a folder");
 
-    // Of a cut video the frames that are there are taken.
+    // In a truncated video, the storyboard shows the frames that exist.
     let output = storyboard(&[&cut, "--count", "3"], &out)?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(names(&out)?, ["notes.txt", "storyboard-1.jpg", "storyboard.json", "storyboard.vtt"]);

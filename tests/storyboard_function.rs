@@ -1,4 +1,4 @@
-//! Storyboards by the built function, inside a runtime API: with the permissions of the replaced Lambda, in a cage, and before its
+//! Storyboards of the built function inside a runtime API: with the permissions of the replaced Lambda, in a cage, and with a
 //! deadline.
 
 #[path = "common/catalogue_api.rs"]
@@ -36,15 +36,15 @@ fn storyboards() -> impl Iterator<Item = (&'static str, String)> {
     settings.into_iter().map(|(name, value)| (name, value.to_owned()))
 }
 
-/// The line of metrics of the last object.
+/// The last line of metrics in the log.
 fn metrics(function: &Lambda) -> Outcome<Value> {
     let log = function.logged();
     let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     Ok(lines.rfind(|line| line.get("_aws").is_some()).ok_or_else(|| format!("no metrics: {log}"))?)
 }
 
-/// Everything that people choose about pictures, in one invocation: a frame that is not black, four thumbnails that fill a box, the
-/// placeholder, and a storyboard.
+/// One invocation with all settings of pictures: a frame that is not black, four thumbnails that fill a box, the placeholder, and a
+/// storyboard.
 #[test]
 fn the_function_takes_all_choices_of_pictures_together() -> Outcome {
     run(async {
@@ -84,8 +84,8 @@ fn the_function_takes_all_choices_of_pictures_together() -> Outcome {
     })
 }
 
-/// With what the replaced Lambda's role may do, whether it decodes in a cage or not. Without s3:ListBucket, an object that is not there
-/// is refused.
+/// The permissions of the replaced Lambda's role must be enough, with and without a cage. Without s3:ListBucket, S3 refuses access to
+/// a missing object (403).
 #[test]
 fn the_function_writes_a_storyboard_with_the_permissions_it_has() -> Outcome {
     run(async {
@@ -138,7 +138,7 @@ fn the_function_writes_a_storyboard_with_the_permissions_it_has() -> Outcome {
             let of_it: Vec<_> = refused.iter().filter(|request| request.contains(FOLDER)).collect();
             assert_eq!(of_it.len(), 2, "JSON and WebVTT, that were not there: {refused:?}");
 
-            // The same event again: one HEAD, of the JSON.
+            // The same event again requests only one HEAD, of the JSON.
             let answer = function.invoke(&event(&[KEY]))?.response()?;
             assert_eq!(answer["results"][0]["storyboard"]["status"], "unchanged", "{answer}");
             let of_json = aws.requests_for("storyboard.json").await?;
@@ -154,8 +154,8 @@ fn the_function_writes_a_storyboard_with_the_permissions_it_has() -> Outcome {
     })
 }
 
-/// A storyboard that is late: the answer comes before the deadline and names the storyboard, the thumbnail and the row stay, the message
-/// comes again, and the next attempt makes what is missing.
+/// A storyboard that is too slow. The answer must come before the deadline, the log must name the storyboard, and thumbnail and row must
+/// stay. The message must be delivered again, and the next attempt must write the missing files only.
 #[test]
 fn a_storyboard_that_is_late_is_tried_again_and_nothing_else_is() -> Outcome {
     run(async {
@@ -199,7 +199,7 @@ fn a_storyboard_that_is_late_is_tried_again_and_nothing_else_is() -> Outcome {
     })
 }
 
-/// In the mode that writes nothing, nothing is requested for a storyboard either.
+/// The mode that writes nothing sends no requests for a storyboard.
 #[test]
 fn a_shadow_has_no_storyboard() -> Outcome {
     run(async {

@@ -1,5 +1,5 @@
-//! Plain files through whichever FFmpeg is linked, an old shared one included (`make test-system-ffmpeg`): they open, and
-//! duration, size and frame time are right. The golden table, which is stricter, holds for the pinned FFmpeg.
+//! Common files with whichever FFmpeg is linked, also an old shared one (`make test-system-ffmpeg`). The files must open, and
+//! duration, size and frame time must be right. The stricter golden table applies only to the pinned FFmpeg.
 
 use std::error::Error;
 use std::io::Cursor;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use posterframe::{Encoding, ErrorKind, Media, OpenOptions};
 
-/// Opens a fixture, checks what it says, and takes its frame at `at` seconds.
+/// Opens a fixture, checks its duration, and checks the frame at `at` seconds.
 fn check(name: &str, seconds: f64, size: (u32, u32), at: u64, pts: f64) -> Result<(), Box<dyn Error>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     let mut media = Media::open_file(path, &OpenOptions::default())?;
@@ -26,7 +26,7 @@ fn check(name: &str, seconds: f64, size: (u32, u32), at: u64, pts: f64) -> Resul
     Ok(())
 }
 
-/// The common pattern: 160x120, ten frames a second, and so a frame at exactly 5 s.
+/// Checks a fixture of the common form: 160x120, ten frames a second, so that a frame is at exactly 5 s.
 fn plain(name: &str, seconds: f64) -> Result<(), Box<dyn Error>> {
     check(name, seconds, (160, 120), 5, 5.0)
 }
@@ -86,7 +86,7 @@ fn a_target_after_the_end_takes_half_the_duration() -> Result<(), Box<dyn Error>
     check("h264_front.mp4", 7.0, (160, 120), 60, 3.5)
 }
 
-/// A distribution's FFmpeg knows playlists, lists of files and descriptions of sessions. None of them leads to a file or an address.
+/// A distribution's FFmpeg can read playlists, lists of files and descriptions of sessions. None of them must open a file or an address.
 #[test]
 fn a_file_that_names_others_is_no_media() -> Result<(), Box<dyn Error>> {
     let film = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/h264_front.mp4");
@@ -105,12 +105,12 @@ fn a_file_that_names_others_is_no_media() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Debian's FFmpeg decodes Cirrus Logic AccuPak, the static one does not.
+/// Debian's FFmpeg can decode Cirrus Logic AccuPak, and the static libav cannot. The decoder must not be used.
 #[test]
 fn a_decoder_that_the_static_libav_lacks_is_not_used() -> Result<(), Box<dyn Error>> {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/noindex_cinepak.avi");
     let mut film = std::fs::read(fixture)?;
-    // The codec's name in the stream's header and in its format.
+    // The codec's name is in the stream's header and in the stream's format.
     for place in [112, 188] {
         film.get_mut(place..place + 4).ok_or("too short")?.copy_from_slice(b"CLJR");
     }

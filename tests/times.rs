@@ -1,5 +1,6 @@
-//! The frame at several times of each fixture is the one that a full decode by FFmpeg gives (`tests/fixtures/times.tsv`, written by
-//! `scripts/fixtures_times.py`): opened for the time, and kept open for all times; from the file, and by byte ranges.
+//! The frame at several times of each fixture must be the one that a full decode by FFmpeg gives (`tests/fixtures/times.tsv`, which
+//! `scripts/fixtures_times.py` writes). Each time is checked in a file opened for that time, and in one file that stays open for all
+//! times; from the file, and by byte ranges.
 
 mod common;
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 use common::{Outcome, Table, fixture, planes_md5};
 use posterframe::{Error, Media, OpenOptions};
 
-/// Decoders are exact to the bit with x86-64's assembly; elsewhere the table holds for times alone.
+/// Decoders give exact samples only with the assembly of x86-64. On other machines, the table applies only to times.
 const PLANES_ARE_EXACT: bool = cfg!(all(target_arch = "x86_64", not(libav_without_assembly)));
 
 /// A row of the table.
@@ -17,7 +18,7 @@ struct Row<'t> {
     at: Duration,
     reason: &'t str,
     pts: i64,
-    /// One for each frame of that time.
+    /// One hash for each frame that has this time.
     md5: Vec<&'t str>,
 }
 
@@ -34,7 +35,7 @@ fn rows(table: &Table) -> Outcome<Vec<Row<'_>>> {
     table.rows.iter().map(|cells| row(cells)).collect()
 }
 
-/// What differs from the row, in words.
+/// Describes the difference from the row, if there is one.
 fn difference(row: &Row<'_>, media: &mut Media<'static>) -> Outcome<Option<String>> {
     let frame = match media.frame(row.at) {
         Ok(frame) => frame,
