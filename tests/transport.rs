@@ -1,7 +1,7 @@
-//! What a frame of a long transport stream costs: bytes, requests and packets, from the file and by byte ranges.
+//! The cost of a frame of a long transport stream in bytes, requests and packets, from the file and by byte ranges.
 //!
-//! The streams are built here: the packets of a fixture again and again, with the timestamps of one long video, and null packets
-//! between them for a bit rate as videos have it.
+//! The tests build the streams: they repeat the packets of a fixture, with the timestamps of one long video. Null packets
+//! between them raise the bit rate to that of a typical video.
 
 mod common;
 #[path = "transport/stream.rs"]
@@ -14,19 +14,19 @@ use common::{Outcome, fixture_bytes, planes_md5};
 use posterframe::{FrameReason, Ledger, Limits, Media, MediaInfo, OpenOptions, PosterFrame};
 use stream::{SECONDS_PER_TURN, long_stream, padded, without_encoder_options};
 
-/// Null packets for each packet.
+/// The number of null packets after each packet.
 const PADDING: usize = 19;
-/// Turns of the fixture.
+/// The number of repetitions of the fixture.
 const TURNS: u32 = 15;
-/// Seconds from one keyframe to the next, and frames.
+/// The distance of keyframes in seconds, and in frames.
 const GOP_SECONDS: f64 = 3.0;
 const GOP: u64 = 30;
-/// What SPEC allows beside the needed bytes.
+/// The bytes that a frame may cost in addition to the needed ones.
 const ALLOWED: f64 = 800_000.0;
-/// Seconds from one frame to the next, and to the first: the presentation starts with the sound.
+/// The distance of frames in seconds, and the time of the first frame. The presentation starts earlier, with the sound.
 const FRAME: f64 = 0.1;
 const FIRST_FRAME: f64 = 0.046_444;
-/// A keyframe, the frame itself, and the one behind it that it refers to.
+/// Additional packets: a keyframe, the frame itself, and the frame behind it to which it refers.
 const MORE_PACKETS: f64 = 2.5;
 
 /// A frame, and what it cost.
@@ -73,7 +73,7 @@ fn by_ranges(bytes: &[u8], at: Duration) -> Outcome<Taken> {
     take(Media::open_source(MemorySource::new(bytes.to_vec()), &options)?, at)
 }
 
-/// The ways to read, and how many requests each may make.
+/// The ways to read.
 fn ways() -> Vec<(&'static str, Take)> {
     vec![
         ("from the file", from_file),
@@ -82,13 +82,13 @@ fn ways() -> Vec<(&'static str, Take)> {
     ]
 }
 
-/// Bytes for each second.
+/// The bytes of a second.
 fn rate(bytes: &[u8], taken: &Taken) -> f64 {
     let size = bytes.len() as f64;
     size / taken.info.duration_seconds.unwrap_or(1.0)
 }
 
-/// Checks a frame against the same place in the fixture.
+/// Compares a frame with the frame at the same place of the fixture.
 fn check_frame(what: &str, taken: &Taken, at: f64) -> Outcome {
     let turn = f64::from(SECONDS_PER_TURN);
     let fixture = from_file(&fixture_bytes("h264.ts")?, Duration::from_secs_f64(at % turn))?;
@@ -102,7 +102,7 @@ fn check_frame(what: &str, taken: &Taken, at: f64) -> Outcome {
 fn a_frame_costs_the_packets_from_its_keyframe() -> Outcome {
     let announced = padded(&long_stream(TURNS)?, PADDING);
     let silent = without_encoder_options(&announced);
-    // Bytes that a jump may land before the keyframe, as seconds: where it is expected, and where it is not.
+    // How many seconds before the keyframe a jump may land, when the stream announces its keyframe distance, and when it does not.
     for (kind, bytes, before) in [("announced", &announced, 0.6), ("not announced", &silent, 1.6)] {
         for (way, take) in ways() {
             for at in [5.0, 17.9, 31.25, 47.31, 62.95, 80.2] {
@@ -116,7 +116,7 @@ fn a_frame_costs_the_packets_from_its_keyframe() -> Outcome {
                     "{what}: {} packets",
                     taken.packets
                 );
-                // So near to the start, reading on from there is worth as much as a jump.
+                // This close to the start, reading from the start costs as little as a jump.
                 let reach = if at < 6.0 { at } else { past + before };
                 let most = ALLOWED + 1.02 * rate(bytes, &taken) * reach;
                 assert!(taken.ledger.bytes_fetched as f64 <= most, "{what}: {:?}", taken.ledger);
@@ -132,7 +132,7 @@ fn a_frame_costs_the_packets_from_its_keyframe() -> Outcome {
 fn a_keyframe_just_behind_the_goal_is_decoded_alone() -> Outcome {
     let bytes = padded(&long_stream(TURNS)?, PADDING);
     for (way, take) in ways() {
-        // The frames are 0.046 s later than the sound, with which the presentation starts.
+        // The frames are 0.046 s behind the sound, and the presentation starts with the sound.
         for at in [36.0, 60.0] {
             let taken = take(&bytes, Duration::from_secs_f64(at))?;
             let what = format!("{way}, {at} s");
@@ -145,7 +145,8 @@ fn a_keyframe_just_behind_the_goal_is_decoded_alone() -> Outcome {
     Ok(())
 }
 
-/// The frame right before a keyframe, at its very tick: a landing that meets it first must not take the keyframe for it.
+/// The time of the frame right before a keyframe, exactly. If a jump lands on the keyframe first, the search must still take the frame
+/// before it.
 #[test]
 fn the_last_frame_before_a_keyframe_is_not_passed_over() -> Outcome {
     let bytes = padded(&long_stream(TURNS)?, PADDING);
@@ -169,7 +170,7 @@ fn a_time_behind_the_end_costs_the_gop_at_half() -> Outcome {
             let taken = take(&bytes, Duration::from_secs_f64(at))?;
             assert_eq!((taken.reason, taken.passes), (FrameReason::HalfDuration, 1), "{way}, {at} s");
             assert!(taken.packets <= GOP, "{way}, {at} s: {} packets", taken.packets);
-            // Right behind the end, the last access units are read too.
+            // For a time right behind the end, the last access units are read too.
             let most = ALLOWED + rate(&bytes, &taken) * 6.0;
             assert!(taken.ledger.bytes_fetched as f64 <= most, "{way}, {at} s: {:?}", taken.ledger);
         }
@@ -181,7 +182,7 @@ fn a_time_behind_the_end_costs_the_gop_at_half() -> Outcome {
 fn a_stream_with_one_keyframe_is_read_up_to_the_frame() -> Outcome {
     let announced = padded(&fixture_bytes("one_keyframe.ts")?, 99);
     let silent = without_encoder_options(&announced);
-    // Where nothing tells of the keyframe, some of what comes before the frame is read twice.
+    // If nothing announces the keyframe, a part of the packets before the frame is read twice.
     for (kind, bytes, allowed) in
         [("announced", &announced, ALLOWED), ("not announced", &silent, 1.5 * ALLOWED)]
     {
@@ -205,7 +206,7 @@ fn a_stream_with_one_keyframe_is_read_up_to_the_frame() -> Outcome {
     Ok(())
 }
 
-/// The analysis reads the fewest frames of streams of high bit rate.
+/// At a high bit rate, the analysis reads the fewest frames. It must still report the same information.
 #[test]
 fn the_bit_rate_changes_nothing_of_what_is_told() -> Outcome {
     let plain = long_stream(TURNS)?;

@@ -1,4 +1,4 @@
-//! Files that end too early, anywhere: a picture or an error of the file's, soon, and never a panic.
+//! Files truncated at any byte must soon give a picture, or an error that blames the file, and never a panic.
 
 mod common;
 
@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use common::{Outcome, fixture_bytes, fixtures, frame_of_bytes};
 use posterframe::{Bounds, Encoding, Error, ErrorKind, Limits, OpenOptions};
 
-/// Cuts of each file, evenly spread.
+/// The number of evenly spaced cuts of each file.
 const SPREAD: usize = 96;
-/// Between cuts in the first bytes, where the headers are.
+/// The distance of cuts in the first bytes, which contain the headers.
 const HEAD_STEP: usize = 37;
 const HEAD_BYTES: usize = 1000;
-/// What one cut may take: a thousand times what most do, for machines that are busy.
+/// The longest time for one cut: a thousand times the usual time, because the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Opens the first `length` bytes, and makes a picture if there is a frame.
+/// Opens the first `length` bytes, and encodes a picture if there is a frame.
 fn try_cut(name: &str, bytes: &[u8], length: usize) -> Outcome<bool> {
     let mut limits = Limits::default();
     limits.max_time = PATIENCE;
@@ -32,7 +32,7 @@ fn try_cut(name: &str, bytes: &[u8], length: usize) -> Outcome<bool> {
         Ok(()) => Ok(true),
         Err(error) => {
             let kind = error.kind();
-            // The file's own fault, and neither ours nor the reader's.
+            // The error must blame the file, not the program or the reader.
             let expected = [ErrorKind::Malformed, ErrorKind::Unsupported, ErrorKind::LimitExceeded];
             assert!(expected.contains(&kind), "{name} cut at {length}: {kind}: {error}");
             assert_eq!(matches!(error, Error::Empty), length == 0, "{name} cut at {length}: {error}");
@@ -41,17 +41,17 @@ fn try_cut(name: &str, bytes: &[u8], length: usize) -> Outcome<bool> {
     }
 }
 
-/// Cuts every fixture that `chosen` takes; how many cuts gave a picture and how many none.
+/// Cuts every fixture that `chosen` accepts. Returns how many cuts gave a picture, and how many gave none.
 fn cut_each(chosen: impl Fn(&str) -> bool) -> Outcome<(usize, usize)> {
     let (mut pictures, mut errors) = (0, 0);
     for name in fixtures()?.iter().filter(|name| chosen(name)) {
         let bytes = fixture_bytes(name)?;
-        // The decoder is slow only on large pictures: fewer cuts of those.
+        // The decoder is slow only on large pictures, so those files get fewer cuts.
         let large =
             ["h264_1080p.mp4", "x_huge_pixels.mp4", "colours_untagged_720.mp4"].contains(&name.as_str());
         let spread = if large { 12 } else { SPREAD };
         let mut cuts: Vec<usize> = (0..spread).map(|part| bytes.len() * part / spread).collect();
-        // The last byte, and the last few.
+        // Two more cuts: without the last byte, and without the last nine.
         cuts.extend([1, 9].map(|less| bytes.len().saturating_sub(less)));
         cuts.sort_unstable();
         cuts.dedup();

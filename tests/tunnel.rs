@@ -34,7 +34,7 @@ fn block_on<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(future)
 }
 
-/// A server that says everything again, and its port.
+/// Starts a server that echoes everything, and returns its port.
 async fn echo_server() -> Outcome<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let port = listener.local_addr()?.port();
@@ -49,7 +49,7 @@ async fn echo_server() -> Outcome<u16> {
     Ok(port)
 }
 
-/// sshd, a database that echoes, and keys to log in with.
+/// sshd, an echo server in place of the database, and keys to log in with.
 struct Stage {
     sshd: Sshd,
     keys: TempDir,
@@ -97,13 +97,13 @@ impl Stage {
         Ok(config.catalog.database.bastion.ok_or("no bastion")?)
     }
 
-    /// To `target_port` with the private key in this text.
+    /// A tunnel to `target_port` that uses the private key in `key`.
     fn tunnel_with(&self, host_key: &str, key: &str, target_port: u16) -> Outcome<Tunnel> {
         let bastion = self.bastion(self.sshd.user(), host_key)?;
         Ok(Tunnel::new(&bastion, "127.0.0.1", target_port, secrets(key).0)?)
     }
 
-    /// Waits for the bastion's sessions to end.
+    /// Waits until all sessions of the bastion have ended.
     async fn no_session_is_left(&self) -> Outcome {
         let ends = Instant::now() + Duration::from_secs(5);
         while !self.sshd.sessions()?.is_empty() {
@@ -124,7 +124,7 @@ impl Stage {
     }
 }
 
-/// Answers with `key`, and counts.
+/// Resolves every secret to `key`, and counts the requests.
 fn secrets(key: &str) -> (ResolveSecret, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let (count, key) = (Arc::clone(&asked), key.to_owned());
@@ -144,7 +144,7 @@ fn base64(bytes: &[u8]) -> Outcome<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Says `text` through the socket and hears it again.
+/// Sends `text` through the socket and expects the same text back.
 async fn echo(socket: &Path, text: &[u8]) -> Outcome {
     let mut stream = UnixStream::connect(socket).await?;
     echo_again(&mut stream, text).await
@@ -159,7 +159,7 @@ async fn echo_again(stream: &mut UnixStream, text: &[u8]) -> Outcome {
     Ok(())
 }
 
-/// Whether the other end closes `stream` soon.
+/// Whether the other end closes `stream` within five seconds.
 async fn is_closed(stream: &mut UnixStream) -> bool {
     let mut byte = [0];
     matches!(timeout(Duration::from_secs(5), stream.read(&mut byte)).await, Ok(Ok(0) | Err(_)))
@@ -204,7 +204,7 @@ fn keys_of_every_kind_open_it() -> Outcome {
         let kinds: [(&str, &[&str]); 6] = [
             ("ed25519", &["-t", "ed25519"]),
             ("rsa", &["-t", "rsa", "-b", "2048"]),
-            // EC2's key pairs are like this one.
+            // EC2 creates key pairs in this form.
             ("rsa_pkcs1", &["-t", "rsa", "-b", "2048", "-m", "PEM"]),
             ("rsa_pkcs8", &["-t", "rsa", "-b", "3072", "-m", "PKCS8"]),
             ("ecdsa", &["-t", "ecdsa", "-b", "256"]),
@@ -214,7 +214,7 @@ fn keys_of_every_kind_open_it() -> Outcome {
             stage.make_key(name, arguments)?;
             stage.sshd.allow(&stage.key_path(&format!("{name}.pub")))?;
             let key = fs::read_to_string(stage.key_path(name))?;
-            // As consoles, shells and variables store it: with other line breaks, none at the end, blanks in their place, or in base64.
+            // The forms in which consoles, shells and variables store a key: other line breaks, none at the end, spaces instead, or base64.
             let forms = [
                 key.clone(),
                 key.trim_end().replace('\n', "\r\n"),
@@ -223,7 +223,7 @@ fn keys_of_every_kind_open_it() -> Outcome {
                 format!("\"{}\"", key.replace('\n', "\\n")),
                 base64(key.as_bytes())?,
             ];
-            // Which algorithm the key is of changes nothing of that.
+            // The forms do not depend on the algorithm of the key, so two keys are enough.
             let forms = if matches!(name, "ed25519" | "rsa_pkcs1") { &forms[..] } else { &forms[..1] };
             for text in forms {
                 let tunnel = stage.tunnel_with(&stage.sshd.host_key("ed25519")?, text, stage.port)?;
@@ -235,7 +235,7 @@ fn keys_of_every_kind_open_it() -> Outcome {
     })
 }
 
-/// A bastion that nobody has updated for years: its age is named, and not the user or the key.
+/// A bastion with outdated software. The error must name its age, and must not blame the user or the key.
 #[test]
 fn a_bastion_with_old_algorithms_is_told_so() -> Outcome {
     block_on(async {
@@ -300,7 +300,7 @@ fn another_host_key_is_refused_before_anybody_logs_in() -> Outcome {
             assert!(message.contains(&format!("ssh-ed25519 {shown}")), "{message}");
         }
         assert!(!stage.sshd.log()?.contains("publickey"), "{}", stage.sshd.log()?);
-        // What is pinned as a key is asked for by its type; a server without one has none to show.
+        // For a pinned key, the client requests a host key of that type. This server has no such key.
         stage.make_key("ecdsa", &["-t", "ecdsa"])?;
         let ecdsa = fs::read_to_string(stage.key_path("ecdsa.pub"))?;
         let (kind, message) =
@@ -398,7 +398,7 @@ fn a_bastion_that_is_not_there_is_named() -> Outcome {
             "{message}"
         );
         assert!(message.contains("BASTION_HOST"), "{message}");
-        // Something that is no SSH server.
+        // The bastion's port leads to a server that does not speak SSH.
         let tunnel = {
             let mut bastion = stage.bastion(stage.sshd.user(), "insecure-any")?;
             bastion.port = stage.port;

@@ -1,4 +1,4 @@
-//! Version 0.1 and this one on the same objects: what 0.1 left behind, and what it reads of ours.
+//! Version 0.1 and this version on the same objects: this version must complete the work of 0.1, and 0.1 must accept the work of this one.
 
 #[path = "common/titles.rs"]
 mod titles;
@@ -24,7 +24,7 @@ fn run<T>(work: impl Future<Output = TestResult<T>>) -> TestResult<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
-/// A folder that counts puts.
+/// A folder store that counts puts.
 #[derive(Debug, Clone)]
 struct Counted {
     inner: FolderStore,
@@ -80,7 +80,7 @@ impl Bucket {
         Ok(LocalVideo::new(&self.path(key), &self.store, "videos/")?)
     }
 
-    /// The metadata that version 0.1 gave to the thumbnail of this video, which lasts 7 s.
+    /// The metadata that version 0.1 wrote for the thumbnail of this video, which lasts 7 s.
     async fn metadata_of_0_1(
         &self,
         video: &LocalVideo,
@@ -128,7 +128,7 @@ fn id(number: u32) -> TestResult<ContentId> {
     Ok(ContentId::new(number.into()).ok_or("no id")?)
 }
 
-/// Settings that are written otherwise, or are new, and make the same thumbnail.
+/// Settings in another form, or new settings, that give the same thumbnail.
 fn settings_that_change_nothing() -> TestResult<Vec<ThumbnailSettings>> {
     let default = ThumbnailSettings::default();
     let mut written_otherwise = default.clone();
@@ -139,7 +139,8 @@ fn settings_that_change_nothing() -> TestResult<Vec<ThumbnailSettings>> {
     Ok(vec![default, written_otherwise])
 }
 
-/// One in fifty was made by this version, with all its metadata; the others by 0.1, some of which another program gave a placeholder.
+/// This version wrote one thumbnail in fifty, with all its metadata. Version 0.1 wrote the others, and another program added a
+/// placeholder to some of them.
 #[test]
 fn an_upgrade_puts_no_thumbnail_of_a_thousand_that_are_done() -> TestResult {
     run(async {
@@ -186,7 +187,7 @@ fn an_upgrade_puts_no_thumbnail_of_a_thousand_that_are_done() -> TestResult {
     })
 }
 
-/// The job on what version 0.1 left behind when it was cut short: a thumbnail, and content and row as far as it came.
+/// Runs the job on the state that an interrupted run of version 0.1 left: a thumbnail, perhaps with content and row.
 async fn completed(
     bucket: &Bucket,
     pending: &str,
@@ -216,7 +217,7 @@ async fn completed(
 #[test]
 fn what_version_0_1_left_pending_is_completed() -> TestResult {
     run(async {
-        // The content may be missing: it is written, and the thumbnail is put without `pending`.
+        // The content may be missing. The job writes it, and puts the thumbnail without `pending`.
         for (has_content, has_row) in [(false, false), (true, false), (true, true)] {
             let bucket = Bucket::new().await?;
             let (report, puts) = completed(&bucket, "true", has_content, has_row).await?;
@@ -224,7 +225,7 @@ fn what_version_0_1_left_pending_is_completed() -> TestResult {
             let thumbnail = bucket.store.describe("thumbnails/1_x.jpg").await?.ok_or("no thumbnail")?;
             assert!(!thumbnail.metadata.contains_key("pending"));
         }
-        // Only the row may be missing: it is written, and nothing else.
+        // Only the row may be missing. The job writes only the row.
         for (has_row, status) in [(false, Status::Processed), (true, Status::Unchanged)] {
             let bucket = Bucket::new().await?;
             let (report, puts) = completed(&bucket, "row", true, has_row).await?;
@@ -251,7 +252,7 @@ fn edits_between_a_row_that_0_1_could_not_write_and_the_retry_stay() -> TestResu
     })
 }
 
-/// As version 0.1 reads a marker: all of these, in these forms.
+/// Whether version 0.1 accepts the metadata as complete. It requires all of these values, in these forms.
 fn is_done_for_0_1(metadata: &BTreeMap<String, String>, etag: &ETag) -> TestResult<bool> {
     let value = |name: &str| {
         let value = metadata.get(name).ok_or_else(|| format!("no {name}"))?;

@@ -1,4 +1,4 @@
-//! What libav is shown of a file: boxes and elements that are hidden change neither information nor frames.
+//! The part of a file that libav can see. Hidden boxes and elements must change neither the information nor the frames.
 
 mod common;
 
@@ -10,16 +10,16 @@ use posterframe::testing::show_everything;
 use posterframe::{Error, FrameReason, Media, MediaInfo, OpenOptions};
 use proptest::prelude::*;
 
-/// Boxes that libavformat skips, or reads for nothing that is reported.
+/// Boxes that libavformat skips, or whose content does not affect the reported information.
 const JUNK: [&[u8; 4]; 6] = [b"abcd", b"free", b"skip", b"uuid", b"saiz", b"senc"];
-/// Boxes that consist of boxes.
+/// Boxes that contain boxes.
 const PARENTS: [&[u8; 4]; 9] =
     [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"moof", b"traf", b"mvex"];
 
-/// All of a frame that must not depend on the view; or the error.
+/// The properties of a frame that must not depend on the view, or the error.
 type Frame = Result<(i64, FrameReason, String), String>;
 
-/// The information about a file, and its frames at some times.
+/// Returns the information about a file, and its frames at these times.
 fn told(bytes: &[u8], times: &[Duration]) -> Outcome<(Result<MediaInfo, String>, Vec<Frame>)> {
     let mut media = match Media::open(Cursor::new(bytes), &OpenOptions::default().with_frame(AT)) {
         Ok(media) => media,
@@ -51,17 +51,17 @@ proptest! {
     }
 }
 
-/// A place for a box among others, by chance; what the box is called; and its content.
+/// A random place for a new box, an index for its type, and its content.
 type Addition = (prop::sample::Index, usize, Vec<u8>);
 
-/// A box and what was added to the boxes in it.
+/// Builds a box, with additional boxes inside it.
 fn add(kind: [u8; 4], content: &[u8], additions: &mut Vec<Addition>, places: &mut usize) -> Vec<u8> {
     let mut inside = Vec::new();
     if PARENTS.contains(&&kind) {
         let mut rest = content;
         loop {
             *places += 1;
-            // The boxes whose place this is.
+            // Adds the boxes that belong at this place.
             while let Some(at) = additions.iter().position(|(place, ..)| place.index(60) + 1 == *places) {
                 let (_, name, bytes) = additions.swap_remove(at);
                 inside.extend(boxed(JUNK[name % JUNK.len()], &bytes));
@@ -83,7 +83,7 @@ fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
     [&size.to_be_bytes(), &kind[..], content].concat()
 }
 
-/// Information without what must differ when a movie header grows.
+/// The information without the values that change when a movie header grows.
 fn apart_from_size(info: Result<MediaInfo, String>) -> Result<MediaInfo, String> {
     info.map(|mut info| {
         (info.size_bytes, info.bit_rate, info.mp4) = (None, None, None);
@@ -94,7 +94,7 @@ fn apart_from_size(info: Result<MediaInfo, String>) -> Result<MediaInfo, String>
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Their movie headers come last, so that no sample moves.
+    /// The movie headers of these files come last, so that the additional boxes move no sample.
     #[test]
     fn added_boxes_change_nothing(
         name in prop::sample::select(vec!["h264_end.mp4", "edit_list.mp4", "hevc.mp4", "no_ctts.mp4", "mjpeg.mov"]),

@@ -1,5 +1,5 @@
-//! The workflows of `.github/` run what a developer runs: make targets that exist, and nothing else but what installs the tools that
-//! CONTRIBUTING.md asks for.
+//! The workflows of `.github/` must run what a developer runs: existing make targets, and before them only commands that install the
+//! tools that CONTRIBUTING.md requires.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -10,7 +10,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const WORKFLOWS: [&str; 2] = [".github/workflows/ci.yml", ".github/workflows/nightly.yml"];
 
-/// What may stand before the first make target: git, make, a compiler, Rust, an image builder. One command each.
+/// The commands that are allowed before the first make target: they install git, make, a compiler, Rust, an image builder.
 const INSTALLS: [&str; 3] = [
     "apt-get update && apt-get install -y --no-install-recommends ",
     "rustup default ",
@@ -21,7 +21,7 @@ fn read(path: &str) -> Outcome<String> {
     Ok(fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))?)
 }
 
-/// The first word after each `KEY:` in a file of a simple form: one `key: value` a line.
+/// The first word after each `KEY:` in a file that has one `key: value` per line.
 fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
     let lines = text.lines().map(|line| line.trim_start().trim_start_matches("- "));
     lines.filter_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).map(str::trim).collect()
@@ -35,7 +35,7 @@ fn jobs(workflow: &str) -> Outcome<Vec<(&str, String)>> {
         let name = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':'));
         match name.filter(|name| !name.starts_with([' ', '#', '-'])) {
             Some(name) => jobs.push((name, String::new())),
-            // A comment above the first job belongs to none.
+            // Lines above the first job belong to no job.
             None => {
                 if let Some((_, lines)) = jobs.last_mut() {
                     lines.push_str(line);
@@ -47,7 +47,7 @@ fn jobs(workflow: &str) -> Outcome<Vec<(&str, String)>> {
     Ok(jobs)
 }
 
-/// What the Makefile has, its explained targets.
+/// The targets of the Makefile that have an explanation.
 fn targets(makefile: &str) -> BTreeSet<&str> {
     let rules = makefile.lines().filter(|line| line.contains("## "));
     rules.filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect()
@@ -76,7 +76,7 @@ fn only_make_targets_are_run() -> Outcome {
             assert!(!makes.is_empty(), "{path}, {job} makes nothing");
             for run in makes {
                 for word in run.split(' ').skip(1) {
-                    // Settings that a target's explanation names.
+                    // The word sets a variable. An explanation in the Makefile must name the variable.
                     let setting = word.split_once('=').map(|(name, _)| name);
                     let known = match setting {
                         Some(name) => makefile.contains(&format!("{name}=")),
@@ -117,7 +117,7 @@ fn others_actions_are_named_by_commit_and_jobs_are_bounded() -> Outcome {
             let minutes = values(&lines, "timeout-minutes");
             assert_eq!(minutes.len(), 1, "{path}, {job}");
             assert!(minutes[0].parse::<u32>()? <= 180, "{path}, {job}");
-            // A token that stays in .git/config is there for whatever the job runs.
+            // A token that stays in .git/config would be readable by everything that the job runs.
             let checkouts = lines.matches("actions/checkout@").count();
             assert_eq!(checkouts, lines.matches("persist-credentials: false").count(), "{path}, {job}");
         }
@@ -147,7 +147,7 @@ fn the_last_job_waits_for_all_others() -> Outcome {
     Ok(())
 }
 
-/// One Rust everywhere: that of the image, and for `make msrv` the oldest that Cargo.toml promises.
+/// All workflows use one version of Rust, that of the image. `make msrv` uses the oldest version that Cargo.toml promises.
 #[test]
 fn rust_has_the_versions_of_the_image_and_of_the_promise() -> Outcome {
     let (dockerfile, manifest) = (read("Dockerfile")?, read("Cargo.toml")?);

@@ -1,24 +1,24 @@
-//! Builds long transport streams of a short one (ISO/IEC 13818-1, 2.4.3).
+//! Builds long transport streams from a short one (ISO/IEC 13818-1, 2.4.3).
 
 use crate::common::{Outcome, fixture_bytes};
 
 const PACKET: usize = 188;
 const VIDEO_PID: u16 = 0x100;
 const NULL_PID: u16 = 0x1fff;
-/// Two GOPs of the fixture.
+/// The duration of two GOPs of the fixture.
 pub(crate) const SECONDS_PER_TURN: u32 = 6;
 
 fn pid(packet: &[u8]) -> u16 {
     u16::from_be_bytes([packet[1] & 0x1f, packet[2]])
 }
 
-/// Where the payload of a packet begins, if it has any.
+/// The offset of a packet's payload, if the packet has one.
 fn payload(packet: &[u8]) -> Option<usize> {
     let adaptation = if packet[3] & 0x20 != 0 { usize::from(packet[4]) + 1 } else { 0 };
     (packet[3] & 0x10 != 0).then_some(4 + adaptation)
 }
 
-/// Adds ticks of 90 kHz to a timestamp of 33 bits, in its five bytes.
+/// Adds ticks of 90 kHz to a 33-bit timestamp that is stored in five bytes.
 fn add_to_timestamp(bytes: &mut [u8], ticks: u64) {
     let old = (u64::from(bytes[0]) >> 1 & 7) << 30
         | u64::from(bytes[1]) << 22
@@ -34,7 +34,7 @@ fn add_to_timestamp(bytes: &mut [u8], ticks: u64) {
     bytes[4] = part(0, 0x7f) << 1 | 1;
 }
 
-/// Moves the clock reference and the timestamps of a packet by ticks of 90 kHz.
+/// Adds ticks of 90 kHz to the clock reference and the timestamps of a packet.
 fn delay(packet: &mut [u8], ticks: u64) {
     let has_clock = packet[3] & 0x20 != 0 && packet[4] > 0 && packet[5] & 0x10 != 0;
     if has_clock {
@@ -66,7 +66,7 @@ fn is_video_keyframe(packet: &[u8]) -> bool {
         && packet[5] & 0x40 != 0
 }
 
-/// The first two GOPs of `h264.ts`, so many times, as one video.
+/// Repeats the first two GOPs of `h264.ts` `turns` times, as one video.
 pub(crate) fn long_stream(turns: u32) -> Outcome<Vec<u8>> {
     let fixture = fixture_bytes("h264.ts")?;
     let packets: Vec<&[u8]> = fixture.chunks_exact(PACKET).collect();
@@ -78,7 +78,7 @@ pub(crate) fn long_stream(turns: u32) -> Outcome<Vec<u8>> {
         for packet in &packets[..end] {
             let mut packet = packet.to_vec();
             delay(&mut packet, u64::from(turn * SECONDS_PER_TURN) * 90_000);
-            // The continuity counter counts packets with payload.
+            // The continuity counter counts only packets with a payload.
             let counter = &mut counters[usize::from(pid(&packet))];
             let has_payload = payload(&packet).is_some();
             let next = counter.map_or(0, |last| if has_payload { (last + 1) & 0xf } else { last });
@@ -90,7 +90,7 @@ pub(crate) fn long_stream(turns: u32) -> Outcome<Vec<u8>> {
     Ok(stream)
 }
 
-/// The same packets, and so many null packets behind each.
+/// Adds `null_packets` null packets after each packet.
 pub(crate) fn padded(stream: &[u8], null_packets: usize) -> Vec<u8> {
     let [high, low] = NULL_PID.to_be_bytes();
     let mut null = vec![0x47, high, low, 0x10];
@@ -98,7 +98,7 @@ pub(crate) fn padded(stream: &[u8], null_packets: usize) -> Vec<u8> {
     stream.chunks_exact(PACKET).flat_map(|packet| [packet, &null.repeat(null_packets)].concat()).collect()
 }
 
-/// The same stream, where the encoder does not tell how far keyframes are apart.
+/// The same stream, without readable encoder options. They declare the distance of keyframes.
 pub(crate) fn without_encoder_options(stream: &[u8]) -> Vec<u8> {
     const NAME: &[u8] = b"scenecut=";
     let mut stream = stream.to_vec();
